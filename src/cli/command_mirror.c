@@ -98,6 +98,7 @@ static int compare(struct cli_call *call, const char *plan_path)
                                            .plan_given = cli_text(call, CLI_PLAN) != NULL ||
                                                          call->argument_count == 2,
                                            .limit = DIFFERENCES_SHOWN,
+                                           .quick = true,
                                            .repair = writes,
                                            .delete_extra = writes};
     int exit_status;

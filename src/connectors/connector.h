@@ -33,7 +33,7 @@
 #include "connectors/store.h"
 #include "connectors/target.h"
 
-enum { CONNECTOR_CONTRACT_VERSION = 20 };
+enum { CONNECTOR_CONTRACT_VERSION = 21 };
 
 struct connector {
     uint32_t contract_version;

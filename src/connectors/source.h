@@ -135,6 +135,9 @@ struct read_request {
     const struct digest *digest; /* NULL: all rows; else those of these buckets, ascending: */
     const uint32_t *buckets;
     uint32_t bucket_count;
+    /* With source_functions.hashes: behind the columns stands one more, INT64, the hash of these of
+     * the root. */
+    struct column_list hashed;
     struct database_counts *counts; /* where report_retried tells of it, too; may be NULL */
 };
 
@@ -274,6 +277,15 @@ struct source_functions {
      */
     enum status (*digest)(struct reader *reader, const struct read_request *request,
                           const struct span *span, struct digest_sum *sums, uint64_t *bytes,
+                          struct error *error);
+    /*
+     * Optional: can the database itself hash rows of the request's table by these columns? Then
+     * what the hash depends on is appended to `out`: where two databases give the same text, equal
+     * values of the columns, in this order, have equal hashes, and others different ones but for
+     * one in 2^64. STATUS_END: it can't. Control thread, after prepare.
+     */
+    enum status (*hashes)(struct database *self, const struct read_request *request,
+                          const struct column_list *columns, struct buffer *out,
                           struct error *error);
     /* Optional, before the snapshot is taken: what the account may not read of the requests, one
      * line each in `out`, which begins with a table's or request's name and ": " and has the

@@ -52,7 +52,8 @@ enum existing_policy target_table_policy(const struct target_table *table)
 bool target_table_tracks(const struct target_table *table)
 {
     enum existing_policy policy = target_table_policy(table);
-    return !table->may_repeat && policy != EXISTING_REFUSE && policy != EXISTING_APPEND;
+    return !table->may_repeat && !table->keys_differ && policy != EXISTING_REFUSE &&
+           policy != EXISTING_APPEND;
 }
 
 uint64_t after_load_records_written(const struct after_load_request *request,

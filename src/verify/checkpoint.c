@@ -44,8 +44,9 @@ static void append_table(struct buffer *out, const struct verify_table *table)
 {
     append_text(out, table->plan->target.name);
     append_text(out, table->actual == NULL ? NULL : table->actual->name);
-    buffer_format(out, "%d%d%d%d%d%d %u ", table->owned, table->keys_only, table->restricted,
-                  table->distinct, table->joined, table->pushed != NULL, table->range_stream);
+    buffer_format(out, "%d%d%d%d%d%d%d %u ", table->owned, table->keys_only, table->restricted,
+                  table->distinct, table->joined, table->pushed != NULL, table->rows != NULL,
+                  table->range_stream);
     append_form(out, &table->form);
     const struct digest *digest = table->pushed == NULL ? NULL : &table->pushed->digest[0];
     for (uint32_t side = 0; digest != NULL && side < 2; side++) {

@@ -5,6 +5,7 @@
 #include "base/signals.h"
 #include "engine/check/sampling.h"
 #include "verify/checkpoint.h"
+#include "verify/rows.h"
 #include "verify/spill.h"
 #include "verify/steps.h"
 #include "verify/unreadable.h"
@@ -114,7 +115,7 @@ static bool is_wanted(const struct pass *pass, const struct verify_table *table,
     if (!table->bad) {
         return false;
     }
-    if (table->pushed != NULL) {
+    if (table->pushed != NULL || table->rows != NULL) {
         return true; /* no others are read */
     }
     if (pass->wants != NULL) {
@@ -300,14 +301,14 @@ enum status pass_take_refused(struct pass *pass, struct former *former, uint32_t
 
 /* ---------------------------------------------------------------- batches */
 
-static bool is_stopping(const _Atomic bool *stopping)
+bool pass_must_stop(const _Atomic bool *stopping)
 {
     return (stopping != NULL && atomic_load(stopping)) || signals_stop_level() > 0;
 }
 
 static bool must_stop(const struct pool *pool)
 {
-    return is_stopping(&pool->stopping);
+    return pass_must_stop(&pool->stopping);
 }
 
 enum status pass_account(struct verify *verify, enum verify_side side, const _Atomic bool *stopping,
@@ -323,10 +324,10 @@ enum status pass_account(struct verify *verify, enum verify_side side, const _At
         return STATUS_FAILED;
     }
     while ((wait_ms = throttle_left_ms(&verify->throttle, until_ms)) > 0 &&
-           !is_stopping(stopping)) {
+           !pass_must_stop(stopping)) {
         clock_sleep_ms(wait_ms < WAIT_SLICE_MS ? wait_ms : WAIT_SLICE_MS);
     }
-    return is_stopping(stopping) ? STATUS_END : STATUS_OK;
+    return pass_must_stop(stopping) ? STATUS_END : STATUS_OK;
 }
 
 static enum status account(struct worker_thread *worker, enum verify_side side, uint64_t rows,
@@ -361,8 +362,8 @@ static enum status take_source_batch(struct worker_thread *worker, const struct 
 static bool counts_rejects(const struct pass *pass, uint32_t entity)
 {
     const struct verify_entity *of = &pass->verify->entities[entity];
-    bool late = pass->verify->tables[of->plan->table].pushed != NULL;
-    return pass->counts || late;
+    const struct verify_table *table = &pass->verify->tables[of->plan->table];
+    return pass->counts || table->pushed != NULL || table->rows != NULL;
 }
 
 static void count_reject(struct worker_thread *worker, uint32_t entity)
@@ -406,12 +407,18 @@ static enum status read_source(struct worker_thread *worker, struct error *error
     const struct verify *verify = worker->pool->pass->verify;
     const struct verify_table *table = verify_pushed_table(verify, worker->task);
     struct run_session *session = verify->session;
+    const struct verify_task *task = worker->task;
+    struct plan_stream asked =
+        table != NULL ? table->pushed->stream : session->plan->streams[task->index];
+    struct cell cells[ROWS_KEYS_A_TASK];
+    if (task->keys != NULL) {
+        rows_ask(task, verify->tables[task->table].rows, cells, &asked.request);
+    }
     worker->error = error;
     worker->failed = false;
-    enum status status = sampling_read_through(
-        session, worker->readers[SIDE_SOURCE],
-        table != NULL ? &table->pushed->stream : &session->plan->streams[worker->task->index],
-        worker->task->span, take_parcel, account_source, worker, error);
+    enum status status =
+        sampling_read_through(session, worker->readers[SIDE_SOURCE], &asked, task->span,
+                              take_parcel, account_source, worker, error);
     return worker->failed ? STATUS_FAILED : status;
 }
 
@@ -437,12 +444,16 @@ static enum status read_target(struct worker_thread *worker, struct error *error
     struct verify *verify = worker->pool->pass->verify;
     const struct source_functions *source = verify->session->mirror->connector->source;
     struct verify_table *table = &verify->tables[worker->task->index];
+    struct read_request asked =
+        table->pushed != NULL ? table->pushed->request[SIDE_TARGET] : table->request;
+    struct cell cells[ROWS_KEYS_A_TASK];
     struct cursor *cursor;
     struct batch *batch;
-    enum status status = source->cursor_open(
-        worker->readers[SIDE_TARGET],
-        table->pushed != NULL ? &table->pushed->request[SIDE_TARGET] : &table->request,
-        worker->task->span, &cursor, error);
+    if (worker->task->keys != NULL) {
+        rows_ask(worker->task, table->rows, cells, &asked);
+    }
+    enum status status = source->cursor_open(worker->readers[SIDE_TARGET], &asked,
+                                             worker->task->span, &cursor, error);
     if (status != STATUS_OK) {
         return status;
     }
@@ -543,10 +554,45 @@ static enum status give_sums(struct worker_thread *worker, struct verify_task *t
     return status;
 }
 
+/* Both sides of a range, each row with its partner. */
+static enum status compare_rows(struct worker_thread *worker, struct verify_task *task,
+                                struct error *error)
+{
+    struct verify *verify = worker->pool->pass->verify;
+    struct verify_table *table = &verify->tables[task->table];
+    struct task_sums *sums = &worker->sums;
+    uint32_t entity = table->plan->entities[0];
+    struct rows_reading reading = {.verify = verify,
+                                   .table = table,
+                                   .range = task->rows,
+                                   .readers = worker->readers,
+                                   .stopping = &worker->pool->stopping};
+    if (open_reader(worker, SIDE_SOURCE, error) != STATUS_OK ||
+        open_reader(worker, SIDE_TARGET, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = rows_compare(&reading, error);
+    if (status != STATUS_OK) {
+        if (status == STATUS_FAILED) {
+            pass_tell_of_side(reading.side, error);
+        }
+        return status;
+    }
+    sums->rows += reading.row_count[SIDE_SOURCE] + reading.row_count[SIDE_TARGET];
+    sums->entities[entity].made += reading.row_count[SIDE_SOURCE];
+    atomic_fetch_add(&verify->session->progress.entities[entity].written,
+                     reading.row_count[SIDE_SOURCE]);
+    atomic_fetch_add(&table->target_rows, reading.row_count[SIDE_TARGET]);
+    return give_sums(worker, task, error);
+}
+
 static enum status run_task(struct worker_thread *worker, struct verify_task *task,
                             struct error *error)
 {
     worker->task = task;
+    if (task->rows != NULL) {
+        return compare_rows(worker, task, error);
+    }
     if (open_reader(worker, task->side, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -674,6 +720,11 @@ enum status pass_run(struct pass *pass, struct error *error)
     pool.readers_max[SIDE_SOURCE] = readers_of(session, session->source);
     pool.readers_max[SIDE_TARGET] = readers_of(session, session->mirror);
     uint32_t count = pool.readers_max[SIDE_SOURCE] + pool.readers_max[SIDE_TARGET];
+    if (pass->act == ACT_ROWS) { /* a thread reads both */
+        count = pool.readers_max[SIDE_SOURCE] < pool.readers_max[SIDE_TARGET]
+                    ? pool.readers_max[SIDE_SOURCE]
+                    : pool.readers_max[SIDE_TARGET];
+    }
     count = count > session->options.jobs ? session->options.jobs : count;
     count = count > VERIFY_THREADS_MAX ? VERIFY_THREADS_MAX : count < 1 ? 1 : count;
     struct worker_thread *workers = memory_allocate_zeroed(count, sizeof(*workers));

@@ -44,6 +44,8 @@ enum status repair_files_open(struct repair_files *files, struct verify *verify,
         arena_allocate_zeroed(verify->arena, verify->table_count + 1u, sizeof(uint64_t));
     files->writes_of =
         arena_allocate_zeroed(verify->arena, verify->table_count + 1u, sizeof(uint64_t));
+    files->ways =
+        arena_allocate_zeroed(verify->arena, verify->table_count + 1u, sizeof(*files->ways));
     files->writes = repair_create(files->write_path);
     files->inserts = create_nameless(files->insert_path);
     files->deletes = repair_create(files->delete_path);
@@ -131,10 +133,17 @@ static enum status put_line(FILE *file, const char *path, struct buffer *line, s
     return status;
 }
 
-static bool replaces(const struct verify *verify, uint32_t table)
+/* The target is asked once, not for each record. */
+static bool replaces(const struct repair_files *files, uint32_t table)
 {
+    const struct verify *verify = files->verify;
     const struct target_table *target = &verify->tables[table].plan->target;
-    return target->existing == EXISTING_UPSERT || repair_replaces(verify->run, target);
+    enum repair_way *way = &files->ways[table];
+    if (*way == REPAIR_WAY_UNKNOWN) {
+        bool over = target->existing == EXISTING_UPSERT || repair_replaces(verify->run, target);
+        *way = over ? REPAIR_WAY_OVER : REPAIR_WAY_DELETE;
+    }
+    return *way == REPAIR_WAY_OVER;
 }
 
 static void append_key(const struct repair_files *files, const struct spill_head *head,
@@ -167,8 +176,7 @@ enum status repair_write(struct repair_files *files, const struct spill_head *so
     bool inserts = !there && target->key.count > 0 &&
                    (files->verify->session->target->capabilities & CAPABILITY_KEY_ENFORCED) != 0;
     struct buffer line = {0};
-    if (there && !replaces(files->verify, source->table) &&
-        put_key(files, source, error) != STATUS_OK) {
+    if (there && !replaces(files, source->table) && put_key(files, source, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     buffer_append_string(&line, "{\"format\":1,\"entity\":");

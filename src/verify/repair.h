@@ -30,8 +30,10 @@ struct repair_files {
     uint64_t delete_count;
     uint64_t *deletes_of; /* a table each */
     uint64_t *writes_of;  /* likewise */
-    uint64_t left_count;  /* extra, and to stay */
-    uint64_t kept_count;  /* different, and to be so after it */
+    /* likewise: can the target write over its records? Asked at the first that differs */
+    enum repair_way { REPAIR_WAY_UNKNOWN, REPAIR_WAY_OVER, REPAIR_WAY_DELETE } * ways;
+    uint64_t left_count; /* extra, and to stay */
+    uint64_t kept_count; /* different, and to be so after it */
     /* not to be written: others of their partition have another value of a static column */
     uint64_t contradicting_count;
     uint64_t behind_extra_count; /* likewise, and only what is extra has it */

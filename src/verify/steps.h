@@ -19,6 +19,9 @@ struct task_list {
 enum status steps_list_all(struct verify *verify, struct task_list *list,
                            struct error *error) MUST_USE;
 void steps_add_task(struct task_list *list, struct verify_task task);
+/* Ranges of the stream's key, as many as its rows take. */
+enum status steps_split_ranges(struct verify *verify, uint32_t stream, struct span **spans,
+                               uint32_t *count, struct error *error) MUST_USE;
 /* The spans of one stream, of about so many rows; of one table. */
 enum status steps_list_stream(struct verify *verify, uint32_t number, uint64_t rows,
                               struct task_list *list, struct error *error) MUST_USE;

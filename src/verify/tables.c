@@ -326,7 +326,9 @@ enum status verify_prepare_tables(struct verify *verify, struct error *error)
         table->actual =
             session_target_table(verify->session, verify->mirror_schema, table->plan->target.name);
         decide_mode(verify, table);
-        list_columns(verify, table);
+        if (!verify->options.quick) {
+            list_columns(verify, table);
+        }
         if (table->actual != NULL && make_target_form(verify, table, error) != STATUS_OK) {
             return STATUS_FAILED;
         }

@@ -1,4 +1,5 @@
 /* What is read: spans of streams and tables, and of those with ranges the same on both sides. */
+#include "verify/rows.h"
 #include "verify/steps.h"
 
 #include "base/memory.h"
@@ -90,12 +91,22 @@ static enum status split_stream(struct verify *verify, uint32_t number, bool ran
                                             error);
 }
 
+enum status steps_split_ranges(struct verify *verify, uint32_t stream, struct span **spans,
+                               uint32_t *count, struct error *error)
+{
+    uint64_t rows = rows_a_span(verify, verify->session->facts[stream].row_count, true);
+    return split_stream(verify, stream, true, rows, spans, count, error);
+}
+
 static enum status add_stream(struct verify *verify, uint32_t number, struct task_list *list,
                               struct error *error)
 {
     struct verify_table *table = ranged_table(verify, number);
     struct span *spans;
     uint32_t count;
+    if (table != NULL && table->rows != NULL) {
+        return STATUS_OK;
+    }
     uint64_t rows = rows_a_span(verify, verify->session->facts[number].row_count, table != NULL);
     if (split_stream(verify, number, table != NULL, rows, &spans, &count, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -185,7 +196,9 @@ enum status steps_list_bad(struct verify *verify, struct task_list *list, struct
         if (!feeds_bad(verify, &verify->session->plan->streams[i])) {
             continue;
         }
-        if (summed) {
+        if (table != NULL && table->rows != NULL) {
+            rows_list_bad(table, list);
+        } else if (summed) {
             add_ranges(table, true, list);
         } else if (add_stream(verify, i, list, error) != STATUS_OK) {
             return STATUS_FAILED;

@@ -10,6 +10,7 @@
 #include "verify/checkpoint.h"
 #include "verify/match.h"
 #include "verify/repair.h"
+#include "verify/rows.h"
 #include "verify/steps.h"
 #include <inttypes.h>
 #include <stdarg.h>
@@ -121,6 +122,9 @@ static enum status prepare_reading(struct verify *verify, struct error *error)
 
 static bool is_bad(const struct verify_table *table)
 {
+    if (table->rows != NULL) {
+        return atomic_load(&table->rows->suspected) > 0;
+    }
     if (table->range_count > 0) {
         for (uint32_t i = 0; i < table->range_count; i++) {
             if (verify_range_bad_parts(&table->ranges[i]) > 0) {
@@ -168,6 +172,10 @@ static uint64_t expected_bytes(const struct verify *verify, struct spill_options
     for (uint32_t i = 0; i < verify->table_count; i++) {
         const struct verify_table *table = &verify->tables[i];
         uint64_t bad = 0;
+        if (table->rows != NULL) {
+            bytes += atomic_load(&table->rows->suspected) * row_bytes;
+            continue;
+        }
         uint64_t all = table->buckets != NULL
                            ? table->bucket_mask + 1u
                            : (uint64_t)table->range_count *
@@ -291,7 +299,9 @@ static enum status match(struct verify *verify, struct match *matching, struct e
 static enum status compare_all(struct verify *verify, struct match *matching, struct error *error)
 {
     /* at level full everything is matched, byte for byte: sums would say nothing more */
-    enum status status = read_first(verify, error);
+    bool quick = verify->options.quick && verify->options.level == VERIFY_HASH;
+    enum status status = quick ? rows_compare_all(verify, error) : STATUS_OK;
+    status = status == STATUS_OK ? read_first(verify, error) : status;
     if (status == STATUS_OK && verify->options.level != VERIFY_FULL) {
         status = read_again(verify, error);
     }
@@ -471,6 +481,7 @@ static void end(struct verify *verify, struct match *matching, bool is_left)
     buffer_free(&verify->notes);
     for (uint32_t i = 0; verify->tables != NULL && i < verify->table_count; i++) {
         buffer_free(&verify->tables[i].named);
+        rows_free(&verify->tables[i]);
     }
 }
 

@@ -24,6 +24,8 @@ struct verify_options {
     bool lists;        /* … or only list it, for a run that is there to write it itself */
     bool delete_extra; /* and take out what is extra */
     bool push_down;    /* level hash: the databases sum the hashes where they can */
+    bool quick;        /* level hash: nothing is summed by column, and rows that both sides read
+                          alike are not made records of */
 };
 
 /* One entity (or, of records that are no entity's, one table) on both sides. */

@@ -89,6 +89,9 @@ struct verify_pushed {
     _Atomic bool *doubtful;    /* a bucket each: it has rows that only reading can compare */
 };
 
+struct verify_rows; /* rows.h */
+struct rows_range;
+
 struct verify_table {
     const struct plan_table *plan;
     uint32_t number;
@@ -102,6 +105,7 @@ struct verify_table {
     bool distinct;   /* equal records are one: how many there are takes a look at each */
     bool joined;     /* sums prove nothing: records are matched one by one */
     struct verify_pushed *pushed; /* NULL: it is read; else its buckets are the digest's */
+    struct verify_rows *rows;     /* NULL: it is not compared as rows.h has it */
     const char *read_because;     /* it was to be pushed down, and is not */
     struct verify_sum *buckets;   /* NULL while none are needed */
     uint32_t bucket_mask;
@@ -130,6 +134,10 @@ struct verify_task {
     uint32_t index;          /* of the stream, or of the table */
     const struct span *span; /* NULL: all of it */
     struct verify_range *range;
+    uint32_t table;          /* of the two below */
+    struct rows_range *rows; /* ACT_ROWS: both sides of it */
+    const int64_t *keys;     /* NULL: all of the span; else only the rows with these */
+    uint32_t key_count;
     uint32_t attempt; /* of the validation, that does it: the first is 0 */
     bool done;        /* what it has is in the sums, and in the spill at level full */
 };
@@ -212,6 +220,7 @@ static inline struct verify_table *verify_pushed_table(const struct verify *veri
 /* ---- pass.c: all tasks of one reading, on several threads */
 enum verify_act {
     ACT_COUNT, /* nothing but counting */
+    ACT_ROWS,  /* as rows.h has it */
     ACT_SUM,   /* into buckets, ranges and columns */
     ACT_SPILL, /* records of bad buckets of bad tables, to be matched */
 };
@@ -237,6 +246,7 @@ enum status pass_run_bad(struct pass *pass, struct error *error) MUST_USE;
  * was asked for, or `stopping` became true (NULL: it can't). Any thread. */
 enum status pass_account(struct verify *verify, enum verify_side side, const _Atomic bool *stopping,
                          uint64_t rows, uint64_t bytes, struct error *error) MUST_USE;
+bool pass_must_stop(const _Atomic bool *stopping);
 /* The target's readers, which the passes share one after another. */
 void pass_close_readers(struct verify *verify);
 /* Adds a record that the run rejected. Control thread. */

@@ -402,4 +402,5 @@ const struct source_functions postgres_source_functions = {
     .cursor_close = cursor_close,
     .digest_type = sql_digest_type,
     .digest = postgres_digest,
+    .hashes = postgres_hashes,
 };

@@ -125,11 +125,19 @@ static void keep_sliced(struct compiler *compiler, const struct postgres_column 
     buffer_free(&sql);
 }
 
-/* Behind the columns: of those that are too long their lengths, and the row's place. */
+/* Behind the columns: the row's hash; of those that are too long their lengths, and the row's
+ * place. */
 static void append_places(struct sql_request *request)
 {
     const struct postgres_request *out = compiler_of(request)->out;
     struct buffer *sql = &request->out->sql;
+    if (request->asked->hashed.count > 0) {
+        out->columns[out->select.column_count] =
+            (struct postgres_type){.format = POSTGRES_AS_INT8, .type = {.kind = VALUE_INT64}};
+        request->out->names[request->out->column_count++] = "hash";
+        buffer_append_string(sql, ", ");
+        postgres_append_row_hash(request);
+    }
     for (uint32_t i = 0; i < out->sliced_count; i++) {
         buffer_append_string(sql, ", CASE WHEN pg_catalog.octet_length(_t0.");
         postgres_append_name(sql, out->sliced[i].name);

@@ -75,6 +75,11 @@ enum status postgres_request_compile(struct postgres_database *self, PGconn *con
                                      struct error *error) MUST_USE;
 
 /* "SELECT …" of the digest that the request has. `sql` is the caller's to free. */
+/* ---- row_hash.c */
+enum status postgres_hashes(struct database *database, const struct read_request *request,
+                            const struct column_list *columns, struct buffer *out,
+                            struct error *error) MUST_USE;
+void postgres_append_row_hash(struct sql_request *request);
 enum status postgres_since_query(struct database *self, const struct read_request *request,
                                  struct buffer *query, struct error *error) MUST_USE;
 enum status postgres_digest_compile(struct postgres_database *self, PGconn *connection,

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CHUNK_LINES = 1000, CHUNK_BYTES = 1 << 20, COPY_BYTES = 64 << 10 };
+enum { CHUNK_LINES = 10000, CHUNK_BYTES = 4 << 20, COPY_BYTES = 64 << 10 };
 
 static enum status bad_file(const char *path, uint64_t line, const struct error *why,
                             struct error *error)
@@ -269,6 +269,7 @@ static void set_policies(struct run *run)
             table->may_repeat = false;
             table->existing = run->session->plan->tables[i].target.existing;
         }
+        table->keys_differ = false;
         bool writes_over = run->repairs && table->key.count > 0 &&
                            (table->existing == EXISTING_UPSERT || repair_replaces(run, table));
         if (writes_over) {
@@ -276,6 +277,10 @@ static void set_policies(struct run *run)
                                    run->session->plan->tables[i].target.existing != EXISTING_UPSERT;
             table->existing = policy_of_repair(run, table);
             table->may_repeat = home_repeats_chunks(run->session);
+            /* the lists of a validation name each key once, unless the target lets several have it
+             */
+            table->keys_differ =
+                (run->session->target->capabilities & CAPABILITY_KEY_ENFORCED) != 0;
         } else if (table->existing == EXISTING_REFUSE || run->repairs) {
             table->existing = EXISTING_APPEND;
         }

@@ -11,11 +11,14 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { BATCH_LINES = 1000, BATCH_BYTES = 256 << 10 };
+
 /* A chunk's lines being turned: at most one batch an entity at a time. */
 struct turning {
     struct reading *reading;
     struct batch **batches;
-    uint32_t line_count;
+    uint32_t line_count; /* in the batches */
+    size_t line_bytes;
 };
 
 static uint64_t get_uint64(const uint8_t *bytes)
@@ -59,13 +62,14 @@ static enum status turn_line(struct turning *turning, const char *line, size_t l
     struct batch **batch = &turning->batches[mended.entity];
     const struct shape *shape = plan_entity_batch_shape(&plan->entities[mended.entity]);
     if (*batch == NULL) {
-        *batch =
-            batch_create(shape, batch_shape_width(shape) + MENDED_EXTRA_CELLS, turning->line_count);
+        *batch = batch_create(shape, batch_shape_width(shape) + MENDED_EXTRA_CELLS, BATCH_LINES);
         (*batch)->entity = mended.entity;
     }
     if (mended_line_append(line, length, *batch, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    turning->line_count++;
+    turning->line_bytes += length;
     turning->reading->tallies[mended.entity].made++;
     return STATUS_OK;
 }
@@ -79,6 +83,8 @@ static enum status hand_over(struct turning *turning, struct error *error)
     }
     struct parcel *parcel = parcel_create(PARCEL_DATA, count);
     parcel->batch_count = 0;
+    turning->line_count = 0;
+    turning->line_bytes = 0;
     for (uint32_t i = 0; i < reading->stream->entity_count; i++) {
         if (turning->batches[i] != NULL) {
             parcel->batches[parcel->batch_count++] = turning->batches[i];
@@ -98,8 +104,12 @@ static enum status turn_lines(struct turning *turning, const char *text, uint64_
         const char *next = newline == NULL ? end : newline + 1;
         status = turn_line(turning, text, (size_t)(next - text), error);
         text = next;
+        bool full = turning->line_count == BATCH_LINES || turning->line_bytes >= BATCH_BYTES;
+        if (status == STATUS_OK && (full || text == end)) {
+            status = hand_over(turning, error);
+        }
     }
-    return status == STATUS_OK ? hand_over(turning, error) : status;
+    return status;
 }
 
 bool rejects_load_inserts(const struct run *run, const struct span *span)
@@ -122,7 +132,6 @@ enum status rejects_load_span(struct reading *reading, struct error *error)
         return error_set(error, ERROR_LEDGER_INVALID, span->printable, "its bounds are damaged");
     }
     char *text = length < SIZE_MAX ? malloc(length + 1) : NULL;
-    turning.line_count = (uint32_t)span->row_estimate;
     turning.batches = memory_allocate_zeroed(entities, sizeof(struct batch *));
     if (text == NULL) {
         error_set(error, ERROR_MEMORY, NULL, "no memory for the records to load");

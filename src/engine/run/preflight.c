@@ -53,6 +53,40 @@ static void repeat_chunks(struct target_table *table)
     }
 }
 
+/* Is the column of a kind of which no database takes two values for one, in the plan and in the
+ * table that is there? */
+static bool is_exact(const struct target_table *table, const struct schema_table *there,
+                     const char *name)
+{
+    const struct schema_column *planned = NULL;
+    int at = schema_find_column(there, name);
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        planned = strcmp(table->columns[i].name, name) == 0 ? &table->columns[i] : planned;
+    }
+    if (planned == NULL || at < 0 || planned->type.dynamic ||
+        planned->type.kind != there->columns[at].type.kind) {
+        return false;
+    }
+    return planned->type.kind == VALUE_INT64 || planned->type.kind == VALUE_UUID ||
+           planned->type.kind == VALUE_DATE;
+}
+
+/* The source keeps the key unique, and the target takes no two of its keys for one: a second record
+ * of the run under a key can't come. */
+static bool keys_differ(const struct run_session *session, const struct plan_table *planned)
+{
+    const struct target_table *table = &planned->target;
+    const struct schema_table *there =
+        session->there == NULL ? NULL : session_target_table(session, session->there, table->name);
+    bool differ = there != NULL && table->key_promised && planned->incremental &&
+                  session->options.rejects_file == NULL &&
+                  (session->target->capabilities & CAPABILITY_KEY_ENFORCED) != 0;
+    for (uint32_t i = 0; i < table->key.count && differ; i++) {
+        differ = is_exact(table, there, table->key.names[i]);
+    }
+    return differ && table->key.count > 0;
+}
+
 const struct schema *preflight_objects(const struct run_session *session)
 {
     return session->options.parts == PARTS_DATA ? NULL : session->plan->same_engine_objects;
@@ -68,6 +102,7 @@ void preflight_tables(struct run_session *session, struct arena *arena,
         (*tables)[i].settles = preflight_settles(session, &plan->tables[i]);
         (*tables)[i].settles_claims =
             (*tables)[i].settles && !statics_are_proven(session, &plan->tables[i]);
+        (*tables)[i].keys_differ = keys_differ(session, &plan->tables[i]);
         if (home_repeats_chunks(session)) {
             repeat_chunks(&(*tables)[i]);
         }

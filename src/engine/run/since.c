@@ -348,8 +348,12 @@ uint64_t since_chunk_rows(const struct run *run, const struct plan_stream *strea
     if (stream->request.since_bound == NULL || facts->row_count < 0) {
         return rows;
     }
-    /* the changed ones lie anywhere among all: each chunk of theirs looks at a part of the table */
+    /* the changed ones lie anywhere among all: each chunk of theirs looks at a part of the table,
+     * and costs as much where there are none */
+    enum { CHANGED_ROWS_MIN = 32768 };
+    bool chosen = run->session->options.chunk_rows == 0;
     uint64_t changed = (uint64_t)facts->row_count;
+    rows = chosen && rows < CHANGED_ROWS_MIN ? CHANGED_ROWS_MIN : rows;
     uint64_t parts = changed / (rows > 0 ? rows : 1);
     return parts < 2 ? UINT64_MAX : rows * (1 + run->whole_rows[stream->number] / (changed + 1));
 }
