@@ -81,8 +81,8 @@ def long_tests():
 
 
 def left_out(module, tests, seed):
-    """Names of the long ones among the tests of a module that `make test` leaves to a soak; of those of SHARES a share is run as it is."""
-    long = sorted(long_tests().intersection(tests)) if module not in SHARES else []
+    """Names of the long ones among the tests of a module that `make test` leaves to a soak."""
+    long = sorted(long_tests().intersection(tests))
     return set(long) - set(random.Random("%s %s" % (seed, module)).sample(long, math.ceil(len(long) / LONG_SHARE)))
 
 
