@@ -41,6 +41,7 @@ const char *ddl_qualified_name(struct ddl_reader *reader, const char *what, cons
         *space = name;
         name = ddl_name(reader, what);
     }
+    *space = *space == NULL ? reader->ddl->space : *space;
     return name;
 }
 
@@ -451,8 +452,8 @@ static void comment_on(struct ddl_reader *reader)
         ddl_expected(reader, "IS");
         return;
     }
-    struct ddl_table *table =
-        ddl_find_table(reader->ddl, of_table > 1 ? parts[of_table - 2] : NULL, parts[of_table - 1]);
+    struct ddl_table *table = ddl_find_table(
+        reader->ddl, of_table > 1 ? parts[of_table - 2] : reader->ddl->space, parts[of_table - 1]);
     const char *comment = ddl_string(reader);
     struct schema_column *column =
         table != NULL && !on_table ? ddl_find_column(reader->ddl, table, parts[of_table]) : NULL;
@@ -461,6 +462,20 @@ static void comment_on(struct ddl_reader *reader)
     } else if (table != NULL && on_table) {
         table->comment = comment;
     }
+}
+
+/* SET search_path = app, pg_catalog: as pg_dump wrote it before 10.3, with names that say no
+ * schema. */
+static void take_search_path(struct ddl_reader *reader)
+{
+    struct ddl *ddl = reader->ddl;
+    if (sql_token_is_operator(&reader->at.token, "=") || sql_at(&reader->at, "TO")) {
+        sql_advance(&reader->at);
+    }
+    ddl->space = sql_token_is_name(&reader->at.token, ddl->language)
+                     ? sql_token_name(&reader->at.token, ddl->language, ddl->arena)
+                     : NULL;
+    ddl->report->passed_over++;
 }
 
 static void create(struct ddl_reader *reader)
@@ -532,6 +547,8 @@ static void read_statement(struct ddl *ddl, const struct sql_piece *piece)
         drop_tables(&reader);
     } else if (sql_take_words(&reader.at, "COMMENT ON")) {
         comment_on(&reader);
+    } else if (ddl->language == SQL_POSTGRES && sql_take_words(&reader.at, "SET SEARCH_PATH")) {
+        take_search_path(&reader);
     } else if (is_other_statement(&reader.at.token)) {
         ddl->report->passed_over++;
     } else {

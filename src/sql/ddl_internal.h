@@ -45,6 +45,7 @@ struct ddl {
     struct name_index names;      /* the first of a name, in whatever schema */
     struct name_index full_names; /* "schema.table", where one is said */
     struct buffer types;          /* struct ddl_type */
+    const char *space;            /* of names that say none: SET search_path; NULL: not known */
     struct sql_ddl_report *report;
 };
 
@@ -59,7 +60,7 @@ struct ddl_reader {
 /* A name; NULL: there is none, which is reported. */
 const char *ddl_name(struct ddl_reader *reader, const char *what);
 /* "schema.table"; NULL: there is none, which is reported. MySQL's database, SQLite's "main"
- * likewise.
+ * likewise. A name alone stands in the schema that SET search_path said.
  */
 const char *ddl_qualified_name(struct ddl_reader *reader, const char *what, const char **space);
 /* A string's value; NULL: there is none. */

@@ -12,7 +12,7 @@ import sql_case
 import support
 import taking_back
 
-CASES = 3   # of a kind and an act
+CASES = 2   # of a kind and an act
 TABLES = ("CREATE TABLE users (id serial PRIMARY KEY, name text NOT NULL, age text, mail varchar(80));\nCREATE INDEX users_age ON users (age);\n"
           "INSERT INTO users (name, age, mail) SELECT 'u' || g, (g %% 90)::text, 'm' || g FROM generate_series(1, %d) g;\n"
           "CREATE TABLE posts (id int PRIMARY KEY, user_id int NOT NULL, title text DEFAULT 'none');\nINSERT INTO posts SELECT g, g FROM generate_series(1, 300) g;\n")

@@ -46,7 +46,7 @@ SHARES = {name: share for share, names in {
 # Few tests take most of the time. Of those of a module that take longer than this, which the file long_tests names, `make test` runs one in so many
 # and at least one, whatever else the module has; a soak runs all.
 LONG_S = 0.5
-LONG_SHARE = 3
+LONG_SHARE = 4
 LONG_TESTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "long_tests")
 # What the process of `Pace` takes on the reference machine.
 REFERENCE_S = 0.0090
@@ -81,8 +81,8 @@ def long_tests():
 
 
 def left_out(module, tests, seed):
-    """Names of the long ones among the tests of a module that `make test` leaves to a soak; of those of SHARES a share is run as it is."""
-    long = sorted(long_tests().intersection(tests)) if module not in SHARES else []
+    """Names of the long ones among the tests of a module that `make test` leaves to a soak."""
+    long = sorted(long_tests().intersection(tests))
     return set(long) - set(random.Random("%s %s" % (seed, module)).sample(long, math.ceil(len(long) / LONG_SHARE)))
 
 

@@ -203,6 +203,15 @@ class Refusals(DumpCase):
         dump = self.script("two.sql", self.HEAD + "INSERT INTO t VALUES (1,'old'),(2,'old');\n" + self.FOOT + second + "INSERT INTO `t` VALUES (1,'new');\n" + self.FOOT)
         self.assertEqual(contents(self.copied(dump, "two.db"))["t"][1], ["(1, b'new')"])
 
+    def test_schemas_of_an_older_pg_dump(self):
+        """Before 10.3 it said once where names stand, and then names alone."""
+        made = "SET search_path = %s, pg_catalog;\nCREATE TABLE t (id integer NOT NULL, v text);\n"
+        copied = "SET search_path = %s, pg_catalog;\nCOPY t (id, v) FROM stdin;\n%s\n\\.\nALTER TABLE ONLY t ADD CONSTRAINT t_pkey PRIMARY KEY (id);\n"
+        spaces = (("app", "1\ta"), ("public", "2\tb"), ('"Odd one"', "3\tc"))
+        dump = self.script("old.sql", "SET client_encoding = 'UTF8';\n" + "".join(made % space for space, _ in spaces) + "".join(copied % pair for pair in spaces))
+        found = contents(self.copied(dump + "?dialect=postgres", "old.db"))
+        self.assertEqual({name: rows for name, (_, rows) in found.items()}, {"t": ["(2, b'b')"], "app.t": ["(1, b'a')"], "Odd one.t": ["(3, b'c')"]})
+
     def test_line_breaks_of_windows(self):
         """They end the lines of COPY, and are no part of the last value."""
         text = "SET client_encoding = 'UTF8';\nCREATE TABLE public.t (id integer, v text);\nCOPY public.t (id, v) FROM stdin;\n1\ta\n2\tb\\r\n\\.\n"

@@ -39,6 +39,7 @@ struct dump_session {
     const char *encoding;         /* of strings, in iconv's words; NULL: UTF-8 */
     bool zone_known;              /* of MySQL's timestamps */
     const struct time_zone *zone; /* NULL: UTC */
+    const char *space;            /* of tables that say none: SET search_path; NULL: not known */
 };
 
 /* Of rows: one COPY, or INSERTs that begin alike. */
@@ -147,6 +148,7 @@ struct dump_partition {
 struct dump_ddl {
     struct buffer text;       /* the statements about tables, one behind another */
     uint32_t text_lines;      /* in it */
+    bool begun;               /* it says more than where names stand */
     struct buffer lines;      /* struct dump_ddl_line, by `line` */
     struct buffer left;       /* struct schema_object: what is not carried */
     struct buffer partitions; /* struct dump_partition */

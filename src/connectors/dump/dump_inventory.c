@@ -123,17 +123,16 @@ static struct dump_table *table_at(const struct scan *scan, uint32_t at)
 static uint32_t find_table(struct scan *scan, const struct sql_name *name, uint32_t line)
 {
     struct arena *arena = scan->inventory->arena;
+    const char *space = name->space != NULL ? name->space : scan->session.space;
     uint32_t count = (uint32_t)(scan->inventory->tables.length / sizeof(struct dump_table));
-    const char *full =
-        arena_format(arena, "%s.%s", name->space != NULL ? name->space : "", name->name);
+    const char *full = arena_format(arena, "%s.%s", space != NULL ? space : "", name->name);
     uint32_t found = name_index_add(&scan->tables, full, strlen(full), count);
     if (found != NAME_INDEX_NONE) {
         return found;
     }
-    const struct dump_table made = {
-        .space = name->space != NULL ? arena_copy_string(arena, name->space) : NULL,
-        .name = arena_copy_string(arena, name->name),
-        .line = line};
+    const struct dump_table made = {.space = space != NULL ? arena_copy_string(arena, space) : NULL,
+                                    .name = arena_copy_string(arena, name->name),
+                                    .line = line};
     buffer_append(&scan->inventory->tables, &made, sizeof made);
     return count;
 }

@@ -131,6 +131,7 @@ static void append_statement(const struct statement *statement)
     const struct sql_piece *piece = statement->piece;
     const struct dump_ddl_line line = {.line = ddl->text_lines + 1,
                                        .script_line = piece->run_place.line};
+    ddl->begun = ddl->begun || !sql_at(&statement->at, "SET");
     buffer_append(&ddl->lines, &line, sizeof line);
     size_t begin = ddl->text.length;
     buffer_append(&ddl->text, piece->run, piece->run_length);
@@ -268,7 +269,7 @@ static enum status go_to_database(struct statement *statement, const char *name,
 {
     struct dump_ddl *ddl = statement->ddl;
     bool other = ddl->database == NULL || strcmp(ddl->database, name) != 0;
-    if (other && ddl->text.length > 0) {
+    if (other && ddl->begun) {
         return refuse(statement, "a second database begins here",
                       "a dump of one database is read; dump each into a file of its own", error);
     }
@@ -333,7 +334,7 @@ static enum status take_statement(struct statement *statement, struct error *err
     if (sql_at_one_of(at, "CREATE|ALTER|DROP")) {
         return take_definition(statement, error);
     }
-    if (sql_at_words(at, "COMMENT ON")) {
+    if (sql_at_words(at, "COMMENT ON") || sql_at_words(at, "SET SEARCH_PATH")) {
         append_statement(statement);
         return STATUS_OK;
     }

@@ -125,6 +125,8 @@ static enum status set_one(struct dump_database *self, struct dump_session *sess
         session->double_quotes = !holds_word(value, "ANSI_QUOTES") && !holds_word(value, "ANSI");
     } else if (!mysql && strcasecmp(name, "standard_conforming_strings") == 0) {
         session->backslashes = strcasecmp(value, "off") == 0;
+    } else if (!mysql && strcasecmp(name, "search_path") == 0) {
+        session->space = value[0] != '\0' ? arena_copy_string(self->inventory.arena, value) : NULL;
     }
     return STATUS_OK;
 }
@@ -160,6 +162,8 @@ static const char *text_of(const struct sql_cursor *at, struct arena *arena)
         sql_token_append_string(&at->token, at->lexer.language, &text);
     } else if (at->token.kind == SQL_TOKEN_WORD) {
         buffer_append(&text, at->token.text, at->token.length);
+    } else if (sql_token_is_name(&at->token, at->lexer.language)) {
+        return sql_token_name(&at->token, at->lexer.language, arena);
     } else {
         return NULL;
     }
