@@ -180,7 +180,9 @@ class Target(DuckdbCase):
                 rows = self.ask("o.duckdb", "SELECT name, mine FROM artist WHERE id = 2")
                 self.assertEqual(rows, [[kept, None if policy == "replace" else "mine"]])
                 self.assertEqual(self.number("o.duckdb", "SELECT count(*) FROM artist"), 3000)
-        self.existing("refuse", code=5)
+                self.run_program("rollback", "--state", policy, "--run", self.run_id(policy), "--confirm")
+                self.assertEqual(self.ask("o.duckdb", "SELECT id, name, mine FROM artist ORDER BY id"), [["-5", "other", "mine"], ["2", "old", "mine"]])
+        self.assertEqual(self.existing("refuse", code=5).code, 5)
 
 
 class Refusals(DuckdbCase):

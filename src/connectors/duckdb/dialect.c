@@ -238,7 +238,6 @@ const struct sql_dialect duckdb_dialect = {
     .check_claim = check_claim,
     .silence = silence,
     .delete_all = duckdb_delete_all,
-    .fetch_all = duckdb_fetch_all,
     .read_records = duckdb_read_records,
     .is_made = duckdb_is_made,
     .forget_made = duckdb_forget_made,

@@ -146,6 +146,7 @@ static enum status target_check_table(struct database *database,
 
 /* ---------------------------------------------------------------- taking a run back */
 
+/* Images of what is overwritten are the engine's, and put back record by record. */
 static enum status can_undo(struct database *database, const struct target_table *table,
                             struct buffer *why, struct error *error)
 {
@@ -154,31 +155,22 @@ static enum status can_undo(struct database *database, const struct target_table
     struct arena *arena = arena_create(0);
     enum status status =
         duckdb_target_describe(self, self->control, table->name, arena, &facts, error);
-    arena_destroy(arena);
-    if (status != STATUS_OK) {
-        return status == STATUS_END ? STATUS_OK : status;
+    bool there = status == STATUS_OK;
+    if (there && !sql_has_key(facts.schema, table->key, strcasecmp)) {
+        buffer_append_string(why, "its key is not unique in the target");
     }
-    buffer_append_string(why, "what is overwritten in a DuckDB table that was there is not kept");
-    return STATUS_END;
-}
-
-/* Nothing is kept by key: what the run made goes whole. */
-static enum status undo(struct database *database, const struct target_table *table,
-                        int64_t ended_us, bool dry_run, struct undo_counts *counts,
-                        struct error *error)
-{
-    (void)database;
-    (void)table;
-    (void)ended_us;
-    (void)dry_run;
-    (void)error;
-    *counts = (struct undo_counts){0};
-    return STATUS_OK;
+    for (uint32_t i = 0; there && why->length == 0 && i < facts.schema->column_count; i++) {
+        if (facts.schema->columns[i].generated == GENERATED_NO &&
+            !duckdb_takes_values(&facts.forms[i])) {
+            buffer_append_string(why, "it has a column of a type that is not written");
+        }
+    }
+    arena_destroy(arena);
+    return status == STATUS_FAILED ? STATUS_FAILED : why->length > 0 ? STATUS_END : STATUS_OK;
 }
 
 const struct rollback_functions duckdb_rollback_functions = {
     .can_undo = can_undo,
-    .undo = undo,
     .was_made = sql_was_made,
     .remove_table = sql_remove_table,
 };
@@ -209,7 +201,8 @@ const struct target_functions duckdb_target_functions = {
     .commit = duckdb_writer_commit,
     .chunk_abandon = duckdb_writer_chunk_abandon,
     .after_load = duckdb_after_load,
-    .fetch = sql_fetch,
+    .fetch = duckdb_fetch,
+    .restore = duckdb_restore,
     .delete_records = sql_delete_records,
     .highest_key = sql_highest_key,
     .count = target_count,

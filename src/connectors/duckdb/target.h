@@ -107,8 +107,11 @@ void duckdb_writer_chunk_abandon(struct writer *writer, uint64_t chunk);
 
 enum status duckdb_delete_all(struct sql_finding *finding, const struct cell *keys,
                               uint32_t key_count);
-enum status duckdb_fetch_all(struct sql_finding *finding, const struct cell *keys,
-                             uint32_t key_count);
+enum status duckdb_fetch(struct database *self, const struct target_table *table,
+                         const struct cell *keys, uint32_t key_count, struct batch **made,
+                         struct error *error);
+enum status duckdb_restore(struct database *self, const struct target_table *table,
+                           const struct batch *batch, uint32_t row, struct error *error);
 enum status duckdb_read_records(struct sql_database *self, const struct sql_table *table,
                                 const char *from, struct batch *batch, struct error *error);
 enum status duckdb_remove(struct sql_database *self, const struct sql_table *table, bool made,
