@@ -51,6 +51,8 @@ static void remove_stale_counters(void)
 struct loadable {
     const char *name; /* of the connector; its file is NAME.so */
     const char *const *schemes;
+    const char *const
+        *suffixes; /* of bare paths, by which it is loaded; NULL: by its scheme alone */
     /* to get the library without which its module is not built; NULL: it always is */
     const char *how;
     void (*before_load)(void); /* NULL: nothing */
@@ -58,11 +60,14 @@ struct loadable {
 static const char *const postgres_schemes[] = {"postgres", "postgresql", NULL};
 static const char *const mysql_schemes[] = {"mysql", "mariadb", NULL};
 static const char *const mongodb_schemes[] = {"mongodb", "mongodb+srv", NULL};
+static const char *const duckdb_schemes[] = {"duckdb", NULL};
+static const char *const duckdb_suffixes[] = {".duckdb", ".ddb", NULL};
 static const char *const parquet_schemes[] = {"parquet", NULL};
 static const struct loadable loadables[] = {
     {.name = "postgres", .schemes = postgres_schemes},
     {.name = "mysql", .schemes = mysql_schemes},
     {.name = "mongodb", .schemes = mongodb_schemes, .before_load = remove_stale_counters},
+    {.name = "duckdb", .schemes = duckdb_schemes, .suffixes = duckdb_suffixes},
     {.name = "parquet",
      .schemes = parquet_schemes,
      .how = "it is built with the library carquet: `tools/carquet` gets that, then build again"},
@@ -337,8 +342,23 @@ static bool is_file(const char *path)
     return stat(path, &facts) == 0 && S_ISREG(facts.st_mode);
 }
 
+static void load_by_suffix(const char *path, size_t length)
+{
+    struct error error = {0};
+    for (uint32_t i = 0; i < LOADABLE_COUNT; i++) {
+        for (const char *const *suffix = loadables[i].suffixes; suffix != NULL && *suffix != NULL;
+             suffix++) {
+            if (ends_with(path, length, *suffix) &&
+                load_loadable(&loadables[i], &error) != STATUS_OK) {
+                log_write(LOG_WARNING, "%s: %s", error.object, error.message);
+            }
+        }
+    }
+}
+
 static const struct connector *find_by_suffix(const char *path, size_t length)
 {
+    load_by_suffix(path, length);
     for (uint32_t i = 0; i < registry_count(); i++) {
         const struct connector *connector = registry_at(i);
         bool of_folders = strstr(connector->uri_help, ":DIR") != NULL;

@@ -546,8 +546,8 @@ struct target_functions {
     enum status (*keys_are_equal)(struct database *self, const struct target_table *table,
                                   const struct cell *left, const struct cell *right, bool *equal,
                                   struct error *error);
-    /* Only of targets that report DUPLICATE_STAYS: puts a record over what stands under its key,
-     * durably. Control thread. */
+    /* Only of targets that report DUPLICATE_STAYS, and of those whose rollback has no `undo`: puts
+     * a record over what stands under its key, durably. Control thread. */
     enum status (*restore)(struct database *self, const struct target_table *table,
                            const struct batch *batch, uint32_t row, struct error *error);
     /* The normal form of a value: what reading it back would give. Idempotent. Any thread. */

@@ -44,9 +44,13 @@ struct contract_entry {
     /* NULL, or makes an empty database in a server that all tests share (begun by the first, ended
      * with the process) and puts its address; false with the reason to skip the test */
     bool (*database)(char address[64], const char **reason);
+    /* NULL, or finds the library that the connector opens while it runs; false with the reason to
+     * skip the test */
+    bool (*library)(const char **reason);
     /* NULL, or a query of the database's own that gives value and id of "things" with an id < 3 */
     const char *query;
     const struct contract_alter *alter; /* NULL: the connector changes no schemas */
+    bool opens_once; /* one process alone opens it as a target: who else tries is refused then */
     bool one_kind; /* a column takes values of its own kind alone, whatever else may occur in it:
                       "value" takes texts, and every other value is a reject */
 };
@@ -75,6 +79,9 @@ enum { CONTRACT_CHUNKS = 4 };
 
 /* server.c: an empty dynoxide on the loopback. */
 pid_t server_dynoxide(char address[64], const char **reason);
+
+/* DuckDB's library, in the cache of test servers or where TRANSHUME_DUCKDB says. */
+bool library_duckdb(const char **reason);
 
 /* server_sql.c: "PORT/NAME" of a new database. */
 bool database_postgres(char address[64], const char **reason);

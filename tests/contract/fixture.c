@@ -88,6 +88,13 @@ void fixture_open(struct fixture *fixture, const struct contract_entry *entry)
     make_folder(fixture);
     char path[sizeof fixture->folder + 4];
     snprintf(path, sizeof path, "%s/db", fixture->folder);
+    if (entry->library) {
+        const char *reason = "";
+        if (!entry->library(&reason)) {
+            print_message("%s\n", reason);
+            skip();
+        }
+    }
     if (entry->server) {
         const char *reason = "";
         char address[64];

@@ -40,8 +40,8 @@ static bool answers(int port)
     return connected;
 }
 
-/* The cache of tests/servers; only a package that is complete counts. */
-static bool find_dynoxide(char path[512])
+/* A file of a package in the cache of tests/servers; only one that is complete counts. */
+static bool find_cached(const char *package, const char *file, char path[512])
 {
     const char *cache = getenv("SERVERS_CACHE");
     const char *home = getenv("HOME");
@@ -49,24 +49,41 @@ static bool find_dynoxide(char path[512])
     char pattern[512];
     glob_t found;
     if (cache) {
-        snprintf(pattern, sizeof pattern, "%s/dynoxide-*", cache);
+        snprintf(pattern, sizeof pattern, "%s/%s-*", cache, package);
     } else if (xdg) {
-        snprintf(pattern, sizeof pattern, "%s/transhume-servers/dynoxide-*", xdg);
+        snprintf(pattern, sizeof pattern, "%s/transhume-servers/%s-*", xdg, package);
     } else {
-        snprintf(pattern, sizeof pattern, "%s/.cache/transhume-servers/dynoxide-*",
-                 home ? home : "");
+        snprintf(pattern, sizeof pattern, "%s/.cache/transhume-servers/%s-*", home ? home : "",
+                 package);
     }
     bool any = false;
     if (glob(pattern, 0, NULL, &found) == 0) {
         for (size_t i = 0; i < found.gl_pathc && !any; i++) {
             snprintf(path, 512, "%s/.complete", found.gl_pathv[i]);
             any = access(path, F_OK) == 0;
-            snprintf(path, 512, "%s/bin/dynoxide", found.gl_pathv[i]);
-            any = any && access(path, X_OK) == 0;
+            snprintf(path, 512, "%s/%s", found.gl_pathv[i], file);
+            any = any && access(path, R_OK) == 0;
         }
         globfree(&found);
     }
     return any;
+}
+
+bool library_duckdb(const char **reason)
+{
+    const char *allowed = getenv("TRANSHUME_SERVERS");
+    char path[512];
+    if (getenv("TRANSHUME_DUCKDB") != NULL) {
+        return true;
+    }
+    if ((allowed && strcmp(allowed, "none") == 0) ||
+        !find_cached("libduckdb", "node_modules/@duckdb/node-bindings-linux-x64/libduckdb.so",
+                     path)) {
+        *reason = "no libduckdb in the cache of test servers (`make servers` fetches it)";
+        return false;
+    }
+    setenv("TRANSHUME_DUCKDB", path, 1);
+    return true;
 }
 
 static void become_dynoxide(const char *path, int port)
@@ -86,7 +103,8 @@ pid_t server_dynoxide(char address[64], const char **reason)
 {
     const char *allowed = getenv("TRANSHUME_SERVERS");
     char path[512];
-    if ((allowed && strcmp(allowed, "none") == 0) || !find_dynoxide(path)) {
+    if ((allowed && strcmp(allowed, "none") == 0) ||
+        !find_cached("dynoxide", "bin/dynoxide", path)) {
         *reason = "no dynoxide in the cache of test servers (`make servers` builds it)";
         return 0;
     }

@@ -97,6 +97,23 @@ void contract_test_ledger(const struct contract_entry *entry)
     fixture_close(&fixture);
 }
 
+/* Opening fails while another process, which is named, has the target open. */
+static void assert_refused(struct fixture *fixture, const char *process)
+{
+    struct error error = {0};
+    struct uri *uri;
+    const struct connector *connector;
+    struct arena *arena = arena_create(0);
+    check_ok(registry_resolve(fixture->uri_text, arena, &uri, &connector, &error), &error,
+             "resolve");
+    const struct open_options options = {.mode = OPEN_TARGET, .uri = uri, .timeout_ms = 5000};
+    struct database *target;
+    assert_int_equal(connector->open(&options, &target, &error), STATUS_FAILED);
+    assert_int_equal(error.code, ERROR_TARGET_LOCKED);
+    assert_non_null(strstr(error.message, process));
+    arena_destroy(arena);
+}
+
 void contract_test_held(const struct contract_entry *entry)
 {
     struct fixture fixture;
@@ -119,17 +136,24 @@ void contract_test_held(const struct contract_entry *entry)
     close(ready[1]);
     assert_int_equal(read(ready[0], &byte, 1), 1);
     close(ready[0]);
-    fixture_return(&fixture, false);
     struct error error = {0};
     struct ledger_holder holder = {0};
     char wanted[32];
     snprintf(wanted, sizeof wanted, "%d", (int)child);
-    assert_int_equal(
-        ledger_lead(fixture.ledger, fixture.run_id, fixture.epoch, NULL, &holder, &error),
-        STATUS_AGAIN);
-    assert_non_null(strstr(holder.name, wanted));
+    if (entry->opens_once) {
+        assert_refused(&fixture, wanted);
+    } else {
+        fixture_return(&fixture, false);
+        assert_int_equal(
+            ledger_lead(fixture.ledger, fixture.run_id, fixture.epoch, NULL, &holder, &error),
+            STATUS_AGAIN);
+        assert_non_null(strstr(holder.name, wanted));
+    }
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
+    if (entry->opens_once) {
+        fixture_return(&fixture, false);
+    }
     fixture_claim(&fixture); /* after the holder's death */
     fixture_close(&fixture);
 }

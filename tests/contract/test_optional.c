@@ -17,7 +17,8 @@ void contract_test_groups(const struct contract_entry *entry)
     assert_true((target->column_class == NULL) == (target->normal_form_in_column == NULL));
     assert_true((target->express_accepts == NULL) == (target->express_chunk == NULL));
     assert_true(target->tell_partnerless == NULL || target->delete_records != NULL);
-    assert_true(target->restore == NULL || target->settle_duplicates != NULL);
+    assert_true(target->restore == NULL || target->settle_duplicates != NULL ||
+                (rollback != NULL && rollback->undo == NULL));
     assert_true(target == NULL || connector->store != NULL);
     assert_true(target == NULL || target->empty != NULL);
     if (rollback) {

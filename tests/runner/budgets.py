@@ -26,6 +26,7 @@ LARGER = {
     "system/test_rollback_postgres": (85, SERVERS),
     "system/test_mysql": (80, "ten classes: types, layouts, look-ups between all pairs of types"),
     "system/test_postgres": (80, "seven classes: types, look-ups between all pairs of types"),
+    "contract/duckdb": (90, "each kill opens a file three times, by a library of 70 MB"),
     "system/test_follow": (110, "pairs of databases, random plans, kills while others write"),
     "system/test_follow_mysql": (105, "two servers, and each kind of target"),
     "faults/test_matrix_repairs": (70, MATRIX),

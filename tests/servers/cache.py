@@ -286,6 +286,8 @@ PACKAGES = {package.name: package for package in (
     # Two who read and write Parquet, and DuckDB's reader of SQLite for the bench.
     Package("parquet-hands", "1.4.4", "lib/python3*/site-packages/duckdb/__init__.py", (), 600,
             _venv("duckdb==1.4.4", "duckdb-ext-sqlite==1.4.4.20260205", "pyarrow==26.0.1", "pytz==2026.6")),
+    Package("libduckdb", "1.5.6-r.1", "node_modules/@duckdb/node-bindings-linux-x64/libduckdb.so", ("npm",), 300,
+            _npm("@duckdb/node-bindings-linux-x64@1.5.6-r.1")),
     # Tools whose histories of migrations are taken over.
     Package("liquibase", "4.28.1", "node_modules/liquibase/dist/liquibase/liquibase", ("npm", "java"), 300, _npm("liquibase@4.28.1")),
     Package("drizzle", "0.45.4", "node_modules/drizzle-kit/bin.cjs", ("npm",), 300,

@@ -1,0 +1,340 @@
+/*
+ * Cutting a table into spans: ranges of its key where that is one whole number, or where they have
+ * to be; else ranges of the places of its rows, which DuckDB finds without looking at others. Whole
+ * numbers without wide gaps are cut evenly; else the bounds are every n-th key.
+ */
+#include "connectors/duckdb/duckdb_internal.h"
+#include "connectors/sql/span.h"
+#include "connectors/sql/stream.h"
+#include <inttypes.h>
+#include <string.h>
+
+/* Places are counted in vectors, so that their numbers fit into bounds. */
+enum { SPANS_MAX = 1000000, PLACES_EACH = 2048 };
+
+enum status duckdb_count_source(struct sql_database *database, const struct sql_table *table,
+                                bool stops, int64_t *rows, struct error *error)
+{
+    struct duckdb_database *self = duckdb_database_of(&database->base);
+    struct buffer sql = {0};
+    (void)stops;
+    duckdb_append(&sql, "SELECT count(*) FROM %t", &self->sql, table->schema->name);
+    return duckdb_ask_number(self, self->control, &sql, ERROR_SOURCE_READ, rows, error);
+}
+
+/* ---------------------------------------------------------------- which way */
+
+static bool is_whole(const struct duckdb_form *form)
+{
+    return form->type.kind == VALUE_INT64 && form->id != DUCKDB_BOOLEAN;
+}
+
+static bool has_bounds(const struct duckdb_form *form)
+{
+    return !form->as_text && form->id != DUCKDB_BIGNUM && form->child_count == 0 &&
+           form->id != DUCKDB_STRUCT;
+}
+
+/* The columns of a key are the table's. */
+static const struct duckdb_form *key_form(const struct duckdb_table *table, uint32_t part)
+{
+    int32_t at = duckdb_find_column(table, table->key.names[part]);
+    return &table->forms[at >= 0 ? at : 0];
+}
+
+static bool can_cut_by_key(const struct duckdb_table *table)
+{
+    if (table == NULL || table->schema->kind != SCHEMA_TABLE || table->key.count == 0 ||
+        table->key.count > SQL_KEY_PARTS_MAX) {
+        return false;
+    }
+    for (uint32_t i = 0; i < table->key.count; i++) {
+        if (!has_bounds(key_form(table, i))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool duckdb_cuts_by_key(const struct read_request *request, const struct duckdb_table *table)
+{
+    return can_cut_by_key(table) && (request->by_key || request->ordered ||
+                                     (table->key.count == 1 && is_whole(key_form(table, 0))));
+}
+
+enum status duckdb_look_at_stream(struct sql_database *self, const struct read_request *request,
+                                  const struct sql_table *table, struct stream_facts *facts,
+                                  bool *numbers, struct error *error)
+{
+    static const char *const places[] = {DUCKDB_ROWID};
+    const struct duckdb_table *known = duckdb_facts_of(table);
+    (void)self;
+    (void)error;
+    facts->keyed = duckdb_cuts_by_key(request, known);
+    facts->key = known->key;
+    if (known->key.count == 0 && known->schema->row_key != NULL) {
+        facts->key = (struct column_list){places, 1};
+    }
+    *numbers = facts->keyed && known->key.count == 1 && is_whole(key_form(known, 0));
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- spans as SQL */
+
+static void append_literal(struct buffer *sql, const struct duckdb_table *table, uint32_t part,
+                           const struct text *value)
+{
+    int32_t at = duckdb_find_column(table, table->key.names[part]);
+    const struct duckdb_form *form = &table->forms[at];
+    if (form->id == DUCKDB_BLOB) {
+        buffer_append_string(sql, "unhex(");
+        duckdb_append_text(sql, value->data, value->length);
+        buffer_append_byte(sql, ')');
+        return;
+    }
+    buffer_append_string(sql, "CAST(");
+    duckdb_append_text(sql, value->data, value->length);
+    buffer_format(sql, " AS %s)", table->schema->columns[at].type.native);
+}
+
+/* key > low, or key <= high; of several columns as rows, and the first alone, which blocks of the
+ * file are left out by. */
+static void append_bound(struct buffer *sql, const struct duckdb_table *table,
+                         const struct text *values, bool at_most)
+{
+    uint32_t parts = table->key.count;
+    if (parts > 1) {
+        duckdb_append(sql, "_t0.%n %s ", table->key.names[0], at_most ? "<=" : ">=");
+        append_literal(sql, table, 0, &values[0]);
+        buffer_append_string(sql, " AND ");
+    }
+    buffer_append_string(sql, parts > 1 ? "row(" : "");
+    sql_append_names(sql, &duckdb_dialect, "_t0", table->key);
+    buffer_append_string(sql, parts > 1 ? ")" : "");
+    buffer_append_string(sql, at_most ? " <= " : " > ");
+    buffer_append_string(sql, parts > 1 ? "row(" : "");
+    for (uint32_t i = 0; i < parts; i++) {
+        buffer_append_string(sql, i > 0 ? ", " : "");
+        append_literal(sql, table, i, &values[i]);
+    }
+    buffer_append_string(sql, parts > 1 ? ")" : "");
+}
+
+static void append_places(struct buffer *sql, const struct sql_bounds *bounds)
+{
+    if (bounds->has_low) {
+        buffer_format(sql, "_t0." DUCKDB_ROWID " >= %" PRIu64,
+                      (uint64_t)bounds->low_block * PLACES_EACH);
+    }
+    buffer_append_string(sql, bounds->has_low && bounds->has_high ? " AND " : "");
+    if (bounds->has_high) {
+        buffer_format(sql, "_t0." DUCKDB_ROWID " < %" PRIu64,
+                      (uint64_t)bounds->high_block * PLACES_EACH);
+    }
+}
+
+enum status duckdb_span_append(struct buffer *sql, const struct span *span,
+                               const struct duckdb_table *table, struct error *error)
+{
+    struct sql_bounds bounds;
+    if (sql_span_decode(span, &bounds, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!bounds.has_low && !bounds.has_high) {
+        return STATUS_OK;
+    }
+    if (table == NULL || (bounds.by_key && bounds.parts != table->key.count)) {
+        return sql_span_of_another_key(span, table != NULL ? table->schema->name : NULL, error);
+    }
+    buffer_append_string(sql, " WHERE ");
+    if (!bounds.by_key) {
+        append_places(sql, &bounds);
+        return STATUS_OK;
+    }
+    if (bounds.has_low) {
+        append_bound(sql, table, bounds.low, false);
+    }
+    buffer_append_string(sql, bounds.has_low && bounds.has_high ? " AND " : "");
+    if (bounds.has_high) {
+        append_bound(sql, table, bounds.high, true);
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- making them */
+
+struct splitter {
+    struct duckdb_database *self;
+    const struct duckdb_table *table;
+    struct sql_spans spans;
+    int64_t rows_each;
+    struct sql_bounds bounds; /* of the span that is next */
+};
+
+static enum status add_span(struct splitter *splitter)
+{
+    return sql_span_add(&splitter->spans, &splitter->bounds, splitter->rows_each);
+}
+
+/* Ends a span at the key; the next one begins there. `values` live in the arena. */
+static enum status cut_at(struct splitter *splitter, const struct text *values)
+{
+    struct sql_bounds *bounds = &splitter->bounds;
+    memcpy(bounds->high, values, bounds->parts * sizeof *values);
+    bounds->has_high = true;
+    enum status status = add_span(splitter);
+    memcpy(bounds->low, bounds->high, sizeof bounds->low);
+    bounds->has_low = true;
+    bounds->has_high = false;
+    return status;
+}
+
+static enum status ask(struct splitter *splitter, const char *format, int64_t *number)
+{
+    struct duckdb_database *self = splitter->self;
+    struct buffer sql = {0};
+    const char *key = splitter->table->key.count > 0 ? splitter->table->key.names[0] : "";
+    duckdb_append(&sql, format, key, &self->sql, splitter->table->schema->name);
+    return duckdb_ask_number(self, self->control, &sql, ERROR_SOURCE_READ, number,
+                             splitter->spans.error);
+}
+
+/* STATUS_END: the key is no whole number, or has gaps. */
+static enum status split_evenly(struct splitter *splitter, int64_t rows, int64_t rows_wanted)
+{
+    int64_t low = 0;
+    int64_t high = 0;
+    if (splitter->table->key.count != 1 || !is_whole(key_form(splitter->table, 0)) || rows < 1) {
+        return STATUS_END;
+    }
+    if (ask(splitter, "SELECT min(%n) FROM %t", &low) != STATUS_OK ||
+        ask(splitter, "SELECT max(%n) FROM %t", &high) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    uint64_t wide = (uint64_t)high - (uint64_t)low;
+    if (low == INT64_MIN || wide / 3 * 2 > (uint64_t)rows) {
+        return STATUS_END;
+    }
+    enum status status = STATUS_OK;
+    for (uint64_t step = (uint64_t)rows_wanted; status == STATUS_OK && step < wide;
+         step += (uint64_t)rows_wanted) {
+        char digits[24];
+        size_t length = text_from_int64((int64_t)((uint64_t)low + step - 1), digits);
+        const struct text value = {arena_copy(splitter->spans.arena, digits, length), length};
+        status = cut_at(splitter, &value);
+    }
+    return status;
+}
+
+/* Every n-th key, as texts that can be read back. */
+static void append_nth_keys(struct buffer *sql, const struct splitter *splitter,
+                            int64_t rows_wanted)
+{
+    const struct duckdb_table *table = splitter->table;
+    buffer_append_string(sql, "SELECT ");
+    for (uint32_t i = 0; i < table->key.count; i++) {
+        bool bytes = key_form(table, i)->id == DUCKDB_BLOB;
+        buffer_append_string(sql, i > 0 ? ", " : "");
+        duckdb_append(sql, bytes ? "hex(%n)" : "CAST(%n AS VARCHAR)", table->key.names[i]);
+    }
+    buffer_append_string(sql, " FROM (SELECT ");
+    sql_append_names(sql, &duckdb_dialect, NULL, table->key);
+    buffer_append_string(sql, ", row_number() OVER (ORDER BY ");
+    sql_append_names(sql, &duckdb_dialect, NULL, table->key);
+    duckdb_append(sql, ") AS _n FROM %t)", &splitter->self->sql, table->schema->name);
+    buffer_format(sql, " WHERE _n %% %" PRId64 " = 0 ORDER BY _n", rows_wanted);
+}
+
+static enum status split_by_nth(struct splitter *splitter, int64_t rows, int64_t rows_wanted)
+{
+    struct duckdb_table_of_cells keys;
+    struct buffer sql = {0};
+    append_nth_keys(&sql, splitter, rows_wanted);
+    enum status status =
+        duckdb_read_all(splitter->self, splitter->self->control, buffer_string(&sql),
+                        ERROR_SOURCE_READ, splitter->spans.arena, &keys, splitter->spans.error);
+    buffer_free(&sql);
+    for (uint32_t i = 0; status == STATUS_OK && i < keys.count; i++) {
+        struct text values[SQL_KEY_PARTS_MAX];
+        const struct cell *row = keys.cells + (size_t)i * keys.width;
+        if ((int64_t)(i + 1) * rows_wanted >= rows) {
+            break; /* the last span is open */
+        }
+        for (uint32_t part = 0; part < keys.width; part++) {
+            values[part] = (struct text){row[part].text, row[part].length};
+        }
+        status = cut_at(splitter, values);
+    }
+    return status;
+}
+
+static enum status split_by_key(struct splitter *splitter, int64_t rows, int64_t rows_wanted)
+{
+    splitter->bounds.by_key = true;
+    splitter->bounds.parts = splitter->table->key.count;
+    if (rows <= rows_wanted) {
+        return add_span(splitter);
+    }
+    splitter->rows_each = rows_wanted;
+    enum status status = split_evenly(splitter, rows, rows_wanted);
+    status = status == STATUS_END ? split_by_nth(splitter, rows, rows_wanted) : status;
+    splitter->rows_each = -1;
+    return status == STATUS_OK ? add_span(splitter) : status;
+}
+
+static enum status split_by_place(struct splitter *splitter, int64_t rows, int64_t rows_wanted)
+{
+    int64_t highest = 0;
+    struct buffer sql = {0};
+    if (rows <= rows_wanted) {
+        return add_span(splitter);
+    }
+    duckdb_append(&sql, "SELECT max(" DUCKDB_ROWID ") FROM %t", &splitter->self->sql,
+                  splitter->table->schema->name);
+    enum status status = duckdb_ask_number(splitter->self, splitter->self->control, &sql,
+                                           ERROR_SOURCE_READ, &highest, splitter->spans.error);
+    int64_t step = (rows_wanted + PLACES_EACH - 1) / PLACES_EACH;
+    splitter->rows_each = rows_wanted;
+    for (int64_t block = step;
+         status == STATUS_OK && block <= highest / PLACES_EACH && block < UINT32_MAX;
+         block += step) {
+        splitter->bounds.high_block = (uint32_t)block;
+        splitter->bounds.has_high = true;
+        status = add_span(splitter);
+        splitter->bounds.low_block = (uint32_t)block;
+        splitter->bounds.has_low = true;
+        splitter->bounds.has_high = false;
+    }
+    splitter->rows_each = -1;
+    return status == STATUS_OK ? add_span(splitter) : status;
+}
+
+enum status duckdb_split(struct database *database, const struct read_request *request,
+                         uint64_t rows_wanted, struct arena *arena, struct span **spans,
+                         uint32_t *span_count, struct error *error)
+{
+    struct duckdb_database *self = duckdb_database_of(database);
+    struct splitter splitter = {.self = self,
+                                .spans = {.arena = arena, .shown = self->sql.shown, .error = error},
+                                .rows_each = -1};
+    int64_t rows = -1;
+    int64_t wanted = rows_wanted > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)rows_wanted;
+    struct sql_table root;
+
+    wanted = wanted < 1 ? 1 : wanted;
+    if (sql_request_root(&self->sql, request, &root, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    splitter.table = duckdb_facts_of(&root);
+    bool is_table = splitter.table != NULL && root.schema->kind == SCHEMA_TABLE;
+    if (is_table && sql_row_count_of(&self->sql, &root, &rows, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    wanted = rows / wanted > SPANS_MAX ? rows / SPANS_MAX : wanted;
+    splitter.rows_each = rows;
+    enum status status = !is_table ? add_span(&splitter)
+                         : duckdb_cuts_by_key(request, splitter.table)
+                             ? split_by_key(&splitter, rows, wanted)
+                             : split_by_place(&splitter, rows, wanted);
+    return sql_spans_end(&splitter.spans, status, spans, span_count);
+}
