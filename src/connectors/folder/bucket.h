@@ -3,11 +3,11 @@
  *
  *   PREFIX/<table>/<segment>                         records: an object for each segment
  *   PREFIX/_transhume/store                          the place of the ledger is there
- *   PREFIX/_transhume/ledger/<key>                   the store of the ledger (bucket_store.c)
- *   PREFIX/_transhume/tables/<table>.json            what the format keeps of a table
- *   PREFIX/_transhume/tables/<table>.owner           which run made the table
- *   PREFIX/_transhume/tables/<table>.defined         which run wrote a definition first
- *   PREFIX/_transhume/run-<id>/claimed               somebody worked on it
+ *   PREFIX/_transhume/ledger/<key>.entry             the store of the ledger (bucket_store.c)
+ *   PREFIX/_transhume/tables/<table>.json            what the format keeps of a table, which is
+ * there with it even if it has no object PREFIX/_transhume/tables/<table>.owner           which run
+ * made the table PREFIX/_transhume/tables/<table>.defined         which run wrote a definition
+ * first PREFIX/_transhume/run-<id>/claimed               somebody worked on it
  *   PREFIX/_transhume/run-<id>/emptied-<table>       as in a folder (folder.h)
  *   PREFIX/_transhume/run-<id>/rolling               likewise
  *   PREFIX/_transhume/run-<id>/duplicates-<table>    those found, before segments are replaced
@@ -130,6 +130,9 @@ enum status bucket_count(struct database *self, const struct target_table *table
 /* Writers may learn more of a table: what they changed of its definition goes before the records.
  * Any thread. */
 enum status bucket_send_definition(struct folder *folder, const char *table,
+                                   struct error *error) MUST_USE;
+/* The definition of a table, in the local folder, where formats look for it. */
+enum status bucket_need_definition(struct folder *folder, const char *table,
                                    struct error *error) MUST_USE;
 void bucket_forget_definitions(struct folder_bucket *bucket);
 /* bucket_settle.c */

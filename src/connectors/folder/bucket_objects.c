@@ -122,7 +122,8 @@ enum status bucket_count_records(struct folder *folder, const char *table,
     char *place = file_join(arena, folder->path, "looked-at");
     char *path = file_join(arena, place, folder_entry_name(arena, name));
     *records = 0;
-    enum status status = file_make_folder(place, error);
+    enum status status = bucket_need_definition(folder, table, error);
+    status = status == STATUS_OK ? file_make_folder(place, error) : status;
     status = status == STATUS_OK ? bucket_fetch(folder, object, path, error) : status;
     if (status == STATUS_OK) {
         status = folder_count_records(folder, table, path, records, error);

@@ -15,7 +15,7 @@
 static enum status before_object(void *context, struct error *error)
 {
     (void)context;
-    return failpoint_hit("files.before_object", error);
+    return failpoint_hit("s3.before_object", error);
 }
 
 /* What is there under a segment's name is of an attempt that no mark tells of: one that was fenced

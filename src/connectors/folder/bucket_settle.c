@@ -212,6 +212,9 @@ static enum status settle_fetched(struct settle *settle, const struct target_tab
     enum status status = bucket_list(
         settle->folder, bucket_table_key(settle->folder, settle->arena, settle->table, ""),
         settle->arena, &settle->objects, error);
+    if (status == STATUS_OK) {
+        status = bucket_need_definition(settle->folder, settle->table, error);
+    }
     status = status == STATUS_OK ? fetch_segments(settle, error) : status;
     status = status == STATUS_OK ? fetch_list(settle, error) : status;
     if (status == STATUS_OK) {

@@ -1,8 +1,11 @@
 /*
- * The store of a bucket: PREFIX/_transhume/ledger/<key>, an object for each key:
+ * The store of a bucket: PREFIX/_transhume/ledger/<key>.entry, an object for each key:
  *
  *   {"format":1,"version":3}
  *   <text>
+ *
+ * With its ending no key is the beginning of another one's path, nor ends with a slash: stores that
+ * keep objects as files take neither.
  *
  * A read sees every write that was answered before it, and lists do, too (S3 since December 2020,
  * and every store that is compatible with it). What replaces a version names the ETag under which
@@ -20,6 +23,8 @@
 
 enum { FORMAT = 1, VALUE_BYTES_MAX = 1 << 20 };
 #define STORE_TEXT "{\"format\":1,\"kind\":\"ledger\"}\n"
+#define PLACE BUCKET_OWN "ledger/"
+#define ENTRY_END ".entry"
 #define HEAD_BEGIN "{\"format\":1,\"version\":"
 
 struct store {
@@ -30,7 +35,7 @@ struct store {
 
 static char *key_of(const struct folder *folder, struct arena *arena, const char *key)
 {
-    return bucket_key(folder->bucket, arena, arena_format(arena, BUCKET_OWN "ledger/%s", key));
+    return bucket_key(folder->bucket, arena, arena_format(arena, PLACE "%s" ENTRY_END, key));
 }
 
 static char *object_key(const struct store *store, struct arena *arena, const char *key)
@@ -138,8 +143,8 @@ static enum status store_drop(struct store *store, struct error *error)
     struct s3_object *objects = NULL;
     uint32_t count = 0;
     const char *closing = object_key(store, arena, "closing");
-    enum status status =
-        s3_list(store->connection, object_key(store, arena, ""), arena, &objects, &count, error);
+    const char *prefix = bucket_key(store->folder->bucket, arena, PLACE);
+    enum status status = s3_list(store->connection, prefix, arena, &objects, &count, error);
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         if (strcmp(objects[at].key, closing) != 0) {
             status = remove_key(store, objects[at].key, false, error);
@@ -207,26 +212,51 @@ enum status bucket_store_version(struct folder *folder, const char *key, uint64_
 /* ---------------------------------------------------------------- scanning */
 
 /* Keys that were deleted since they were listed are left out. */
-static enum status visit_some(struct store *store, const struct s3_object *objects, uint32_t count,
+static enum status visit_some(struct store *store, const char *const *keys, uint32_t count,
                               store_visit *visit, void *context, struct error *error)
 {
-    const char *keys[S3_GET_MANY_MAX];
+    const char *names[S3_GET_MANY_MAX];
     struct s3_content contents[S3_GET_MANY_MAX];
     struct arena *arena = arena_create(0);
-    size_t skipped = strlen(object_key(store, arena, ""));
     for (uint32_t at = 0; at < count; at++) {
-        keys[at] = objects[at].key;
+        names[at] = object_key(store, arena, keys[at]);
     }
-    enum status status = s3_get_many(store->connection, keys, count, arena, contents, error);
+    enum status status = s3_get_many(store->connection, names, count, arena, contents, error);
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         struct store_value value;
         if (contents[at].text == NULL) {
             continue;
         }
-        status = read_content(&contents[at], keys[at] + skipped, &value, error);
-        status = status == STATUS_OK ? visit(context, keys[at] + skipped, &value, error) : status;
+        status = read_content(&contents[at], keys[at], &value, error);
+        status = status == STATUS_OK ? visit(context, keys[at], &value, error) : status;
     }
     arena_destroy(arena);
+    return status;
+}
+
+/* The store's keys that begin so, in their own order: with their endings they have another one. */
+static enum status list_keys(struct store *store, const char *prefix, struct arena *arena,
+                             const char ***keys, uint32_t *count, struct error *error)
+{
+    struct s3_object *objects = NULL;
+    uint32_t found = 0;
+    const char *place = bucket_key(store->folder->bucket, arena, PLACE);
+    size_t skipped = strlen(place);
+    size_t end = strlen(ENTRY_END);
+    enum status status = s3_list(store->connection, arena_format(arena, "%s%s", place, prefix),
+                                 arena, &objects, &found, error);
+    *keys = arena_allocate_zeroed(arena, (size_t)found + 1, sizeof **keys);
+    *count = 0;
+    for (uint32_t at = 0; at < found; at++) {
+        const char *key = objects[at].key + skipped;
+        size_t length = strlen(key);
+        if (length > end && strcmp(key + length - end, ENTRY_END) == 0) {
+            (*keys)[(*count)++] = arena_copy(arena, key, length - end);
+        }
+    }
+    if (*count > 1) {
+        qsort(*keys, *count, sizeof **keys, text_compare_strings);
+    }
     return status;
 }
 
@@ -234,13 +264,12 @@ static enum status store_scan(struct store *store, const char *prefix, store_vis
                               void *context, struct error *error)
 {
     struct arena *arena = arena_create(0);
-    struct s3_object *objects = NULL;
+    const char **keys = NULL;
     uint32_t count = 0;
-    enum status status = s3_list(store->connection, object_key(store, arena, prefix), arena,
-                                 &objects, &count, error);
+    enum status status = list_keys(store, prefix, arena, &keys, &count, error);
     for (uint32_t at = 0; at < count && status == STATUS_OK; at += S3_GET_MANY_MAX) {
         uint32_t left = count - at;
-        status = visit_some(store, objects + at, left < S3_GET_MANY_MAX ? left : S3_GET_MANY_MAX,
+        status = visit_some(store, keys + at, left < S3_GET_MANY_MAX ? left : S3_GET_MANY_MAX,
                             visit, context, error);
     }
     arena_destroy(arena);

@@ -85,6 +85,19 @@ static enum status fetch_definition(struct folder *folder, const char *table, bo
     return status;
 }
 
+enum status bucket_need_definition(struct folder *folder, const char *table, struct error *error)
+{
+    struct arena *arena = arena_create(1024);
+    bool exists = false;
+    bool here = file_exists(folder_definition_path(arena, folder, table, ".json"));
+    enum status status = file_make_folder(folder_path(arena, folder, "tables"), error);
+    if (status == STATUS_OK && !here) {
+        status = fetch_definition(folder, table, &exists, error);
+    }
+    arena_destroy(arena);
+    return status;
+}
+
 /* With the mutex held. */
 static enum status send_if_changed(struct folder *folder, const char *table,
                                    struct s3_bucket *connection, struct arena *arena,
@@ -145,8 +158,14 @@ static enum status inspect_one(struct folder *folder, const char *table, bool *e
     struct bucket_list list = {0};
     const char *prefix = bucket_table_key(folder, arena, table, "");
     enum status status = bucket_list(folder, prefix, arena, &list, error);
-    *exists = list.count > 0;
     *has_records = false;
+    *exists = list.count > 0;
+    if (status == STATUS_OK && !*exists) {
+        struct bucket_list defined = {0};
+        const char *key = definition_key(folder, arena, table, ".json");
+        status = bucket_list(folder, key, arena, &defined, error);
+        *exists = bucket_find(&defined, key) != NULL;
+    }
     for (uint32_t at = 0; at < list.count; at++) {
         const char *name = list.objects[at].key + strlen(prefix);
         *has_records = *has_records || (list.objects[at].bytes > 0 && strchr(name, '/') == NULL &&

@@ -16,7 +16,7 @@
     "files.within_record", "files.before_compact", "files.after_compact", "files.sweep_removed",   \
         "files.after_sweep", "files.before_table", "files.before_definition", "files.after_table", \
         "files.chunk_begin", "files.after_part", "files.before_sync", "files.before_rename",       \
-        "files.before_object", "files.after_rename", "files.before_empty", "files.after_empty",    \
+        "s3.before_object", "files.after_rename", "files.before_empty", "files.after_empty",       \
         "files.before_duplicates", "files.after_duplicates", "files.after_keep",                   \
         "files.before_rewrite", "files.after_rewrite", "files.before_undo", "files.undo_removed",  \
         "files.undo_restored", "files.after_undo", "files.before_remove_table",                    \
