@@ -36,6 +36,7 @@ struct contract_alter {
 struct contract_entry {
     const char *name;
     const char *connector;  /* NULL: as the name */
+    bool sends_at_commit;   /* with a lease: records that are submitted are only kept until then */
     bool lacks_apply;       /* this database has no such group, whatever its connector has */
     const char *uri_format; /* with one %s: a path inside the test's own folder, or what `server`
                              * says */

@@ -115,6 +115,7 @@ static const struct contract_entry entries[] = {
     {.name = "csv-s3",
      .connector = "csv",
      .lacks_apply = true,
+     .sends_at_commit = true,
      .uri_format = "csv:s3://contract/all?endpoint=http://%s",
      .server = server_versitygw},
     {.name = "toy", .alter = &toy_alter_words, .uri_format = "toy:%s"},

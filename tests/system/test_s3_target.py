@@ -30,7 +30,7 @@ class TargetCase(support.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.bucket = "herd-" + os.path.basename(self.folder).replace("_", "-").lower()
+        self.bucket = "herd-%s-0" % os.path.basename(self.folder).replace("_", "-").lower()
         self.client.create_bucket(Bucket=self.bucket)
         self.environment = servers.aws_environment(self.folder)
 
@@ -126,7 +126,7 @@ class Copies(TargetCase):
 
 class Deaths(TargetCase):
     """A process that was killed leaves uploads, objects without marks and a lease; the next one puts that in order."""
-    POINTS = ("files.before_object", "files.after_rename", "files.before_rename", "files.after_part", "files.before_table", "files.after_table",
+    POINTS = ("s3.before_object", "files.after_rename", "files.before_rename", "files.after_part", "files.before_table", "files.after_table",
               "engine.after_commit", "ledger.after_claim", "files.before_forget", "ledger.before_closing", "ledger.after_closing")
 
     def test_kill_and_resume(self):
@@ -134,7 +134,7 @@ class Deaths(TargetCase):
         _, reached = support.count_failpoints("migrate", "--quiet", source, self.uri(prefix="counted", more="&file_bytes=10MiB"), "--chunk-rows", "1500",
                                               cwd=self.folder, env=self.environment)
         points = [point for point in self.POINTS if reached[point]]
-        self.assertIn("files.before_object", points)
+        self.assertIn("s3.before_object", points)
         numbers = random.Random(support.SEED)
         for point in support.drawn(points, 4, by="s3"):
             with self.subTest(point=point):
@@ -151,7 +151,7 @@ class Deaths(TargetCase):
     def test_uploads_of_others_stay(self):
         source = self.source(rows=3000, width=8000, script="")
         self.client.create_multipart_upload(Bucket=self.bucket, Key="out/wide/mine.csv")
-        support.kill_at("files.before_object", 1, "migrate", source, self.uri(more="&file_bytes=10MiB"), "--chunk-rows", "3000", cwd=self.folder, env=self.environment)
+        support.kill_at("s3.before_object", 1, "migrate", source, self.uri(more="&file_bytes=10MiB"), "--chunk-rows", "3000", cwd=self.folder, env=self.environment)
         uploads = self.client.list_multipart_uploads(Bucket=self.bucket)["Uploads"]
         self.assertGreater(len(uploads), 1)
         self.run_aws("resume", "--quiet")
