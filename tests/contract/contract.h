@@ -36,11 +36,13 @@ struct contract_alter {
 struct contract_entry {
     const char *name;
     const char *connector;  /* NULL: as the name */
+    bool sends_at_commit;   /* with a lease: records that are submitted are only kept until then */
+    bool lacks_apply;       /* this database has no such group, whatever its connector has */
     const char *uri_format; /* with one %s: a path inside the test's own folder, or what `server`
                              * says */
-    /* NULL, or starts a server of the test's own and puts its address; its process comes back, or
-     * 0 with the reason to skip the test */
-    pid_t (*server)(char address[64], const char **reason);
+    /* NULL, or starts a server of the test's own, which may use its folder, and puts its address;
+     * its process comes back, or 0 with the reason to skip the test */
+    pid_t (*server)(const char *folder, char address[64], const char **reason);
     /* NULL, or makes an empty database in a server that all tests share (begun by the first, ended
      * with the process) and puts its address; false with the reason to skip the test */
     bool (*database)(char address[64], const char **reason);
@@ -78,7 +80,10 @@ struct fixture {
 enum { CONTRACT_CHUNKS = 4 };
 
 /* server.c: an empty dynoxide on the loopback. */
-pid_t server_dynoxide(char address[64], const char **reason);
+pid_t server_dynoxide(const char *folder, char address[64], const char **reason);
+
+/* A store of S3 with an empty bucket "contract". */
+pid_t server_versitygw(const char *folder, char address[64], const char **reason);
 
 /* DuckDB's library, in the cache of test servers or where TRANSHUME_DUCKDB says. */
 bool library_duckdb(const char **reason);

@@ -43,7 +43,8 @@ void fixture_open_again(struct fixture *fixture)
     struct open_options options = {
         .mode = OPEN_TARGET, .uri = uri, .memory_bytes = 8 << 20, .timeout_ms = 5000};
     check_ok(connector->open(&options, &fixture->target, &error), &error, "open");
-    assert_ptr_equal(fixture->target->connector, connector);
+    /* of a place where some groups differ it is another one of that name */
+    assert_string_equal(fixture->target->connector->name, connector->name);
     check_ok(ledger_open(fixture->target, fixture->target, &fixture->ledger, &error), &error,
              "ledger open");
 }
@@ -98,7 +99,7 @@ void fixture_open(struct fixture *fixture, const struct contract_entry *entry)
     if (entry->server) {
         const char *reason = "";
         char address[64];
-        fixture->server = entry->server(address, &reason);
+        fixture->server = entry->server(fixture->folder, address, &reason);
         if (fixture->server == 0) {
             print_message("%s\n", reason);
             skip();

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -86,30 +87,60 @@ bool library_duckdb(const char **reason)
     return true;
 }
 
-static void become_dynoxide(const char *path, int port)
+static void be_silent_and_die_with_the_test(void)
 {
-    char text[16];
-    snprintf(text, sizeof text, "%d", port);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     int null = open("/dev/null", O_RDWR);
     dup2(null, 0);
     dup2(null, 1);
     dup2(null, 2);
+}
+
+static void become_dynoxide(const char *path, int port, const char *folder)
+{
+    (void)folder;
+    char text[16];
+    snprintf(text, sizeof text, "%d", port);
+    be_silent_and_die_with_the_test();
     execl(path, path, "--host", "127.0.0.1", "--port", text, (char *)NULL);
     _exit(127);
 }
 
-pid_t server_dynoxide(char address[64], const char **reason)
+/* A gateway to a folder of its own, in which a folder is a bucket. */
+static void become_versitygw(const char *path, int port, const char *folder)
+{
+    char text[32];
+    char users[512];
+    snprintf(text, sizeof text, "127.0.0.1:%d", port);
+    snprintf(users, sizeof users, "%s/users", folder);
+    be_silent_and_die_with_the_test();
+    if (chdir(folder) != 0 || mkdir("data", 0700) != 0 || mkdir("data/contract", 0700) != 0 ||
+        mkdir("users", 0700) != 0) {
+        _exit(127);
+    }
+    execl(path, path, "--port", text, "--region", "us-east-1", "--quiet", "--iam-dir", users,
+          "posix", "data", (char *)NULL);
+    _exit(127);
+}
+
+static pid_t start(const char *name, void (*become)(const char *path, int port, const char *folder),
+                   const char *folder, char address[64], const char **reason)
 {
     const char *allowed = getenv("TRANSHUME_SERVERS");
+    static char why[128];
     char path[512];
-    if ((allowed && strcmp(allowed, "none") == 0) ||
-        !find_cached("dynoxide", "bin/dynoxide", path)) {
-        *reason = "no dynoxide in the cache of test servers (`make servers` builds it)";
+    char file[64];
+    snprintf(file, sizeof file, "bin/%s", name);
+    if ((allowed && strcmp(allowed, "none") == 0) || !find_cached(name, file, path)) {
+        snprintf(why, sizeof why, "no %s in the cache of test servers (`make servers` builds it)",
+                 name);
+        *reason = why;
         return 0;
     }
     setenv("AWS_ACCESS_KEY_ID", "AKIDTEST00000000TEST", 1);
     setenv("AWS_SECRET_ACCESS_KEY", "test/secret/key/of/no/account/at/all0000", 1);
+    setenv("ROOT_ACCESS_KEY", "AKIDTEST00000000TEST", 1);
+    setenv("ROOT_SECRET_KEY", "test/secret/key/of/no/account/at/all0000", 1);
     setenv("AWS_CONFIG_FILE", "/nonexistent", 1);
     setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent", 1);
     unsetenv("AWS_PROFILE");
@@ -118,7 +149,7 @@ pid_t server_dynoxide(char address[64], const char **reason)
     fflush(NULL);
     pid_t server = fork();
     if (server == 0) {
-        become_dynoxide(path, port);
+        become(path, port, folder);
     }
     for (int i = 0; i < READY_TRIES; i++) {
         if (answers(port)) {
@@ -130,6 +161,16 @@ pid_t server_dynoxide(char address[64], const char **reason)
     }
     kill(server, SIGKILL);
     waitpid(server, NULL, 0);
-    fail_msg("dynoxide did not answer within 10 s");
+    fail_msg("%s did not answer within 10 s", name);
     return 0;
+}
+
+pid_t server_dynoxide(const char *folder, char address[64], const char **reason)
+{
+    return start("dynoxide", become_dynoxide, folder, address, reason);
+}
+
+pid_t server_versitygw(const char *folder, char address[64], const char **reason)
+{
+    return start("versitygw", become_versitygw, folder, address, reason);
 }

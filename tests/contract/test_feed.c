@@ -187,7 +187,7 @@ static void check_contents(struct fixture *fixture, const struct changing *expec
 static bool has_both(const struct contract_entry *entry)
 {
     const struct connector *connector = contract_connector(entry);
-    return connector->feed != NULL && connector->apply != NULL;
+    return connector->feed != NULL && connector->apply != NULL && !entry->lacks_apply;
 }
 
 /* ---- applying */
@@ -243,7 +243,7 @@ void contract_test_apply(const struct contract_entry *entry)
     struct error error = {0};
     struct position position;
     const struct apply_functions *functions = contract_connector(entry)->apply;
-    if (functions == NULL) {
+    if (functions == NULL || entry->lacks_apply) {
         return;
     }
     begin(&changing, entry);
@@ -376,7 +376,7 @@ void contract_test_apply_killed(const struct contract_entry *entry)
     struct change_set *sets[KILLED_SETS];
     struct changing changing;
     uint32_t kills = 0;
-    if (connector->apply == NULL || connector->apply->keeps_log ||
+    if (connector->apply == NULL || entry->lacks_apply || connector->apply->keeps_log ||
         (connector->capabilities & CAPABILITY_TRANSACTIONS) != 0) {
         return;
     }

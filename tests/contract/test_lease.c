@@ -7,13 +7,11 @@
 
 static bool has_lease(struct fixture *fixture)
 {
-    const struct connector *connector = fixture->target->connector;
     bool needed = (fixture->target->capabilities & CAPABILITY_TRANSACTIONS) == 0;
     if (fixture->target->lease_ms == 0) {
         return false;
     }
     assert_true(needed);
-    assert_non_null(connector->target->fetch);
     return true;
 }
 
@@ -28,10 +26,12 @@ static enum status renew(struct fixture *fixture, struct error *error)
     return ledger_renew(fixture->ledger, error);
 }
 
-/* One batch, sent or not; the chunk is given up. */
+/* One batch, sent or not; the chunk is given up, unless nothing is sent before its commit. */
 static enum status try_to_write(struct fixture *fixture, uint64_t chunk, struct error *error)
 {
     const struct target_functions *target = fixture->target->connector->target;
+    const struct done_mark mark = {
+        .chunk = chunk, .epoch = fixture->epoch, .text = "{\"done\":true}"};
     struct cell value = cell_text("late", 4);
     enum status status = target->chunk_begin(fixture->writer, chunk, 1, error);
     if (status == STATUS_OK) {
@@ -46,8 +46,12 @@ static enum status try_to_write(struct fixture *fixture, uint64_t chunk, struct 
             arena_destroy(result.arena);
         }
     }
+    status = status == STATUS_END ? STATUS_OK : status;
+    if (status == STATUS_OK && fixture->entry->sends_at_commit) {
+        status = target->commit(fixture->writer, chunk, &mark, error);
+    }
     target->chunk_abandon(fixture->writer, chunk);
-    return status == STATUS_END ? STATUS_OK : status;
+    return status;
 }
 
 /* A second process, as far as the target can see. */

@@ -21,6 +21,7 @@ These are optional; `USUAL` has their defaults:
     IS_SOURCE       whether `write` is there
     PAIRED          whether the suites of pairs draw it
     WORDS           a pattern: a test whose text matches it is about this database
+    CONTRACT        its entries in the contract suite, as a pattern; "" means the one of its name
     fit(tables)     removes what the database cannot hold
     column(tag)     the type of a column in a plan, if the plan has to give one
     key(table, draw)
@@ -42,7 +43,7 @@ for folder in ("system", "servers"):
 
 SHARED = ("records", "rows", "holding")
 # Defaults of the optional names.
-USUAL = {"SERVER": None, "REASONS": (), "IS_SOURCE": True, "PAIRED": True, "fit": lambda tables: tables, "column": lambda tag: None,
+USUAL = {"SERVER": None, "REASONS": (), "IS_SOURCE": True, "PAIRED": True, "CONTRACT": "", "fit": lambda tables: tables, "column": lambda tag: None,
          "key": lambda table, draw: table.key}
 HUB = "sqlite"
 # Pairs that an ordinary run draws beside the star and the classes.

@@ -10,6 +10,7 @@ from . import holding, records, rows
 
 NAME = "csv"
 COMMITS, JOINS, SNAPSHOT, SHAPE = "files", False, False, "tables"
+CONTRACT = "csv*"   # in a bucket, too
 SOURCES = ("src/connectors/csv/", "src/connectors/folder/")
 
 

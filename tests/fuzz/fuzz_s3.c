@@ -1,8 +1,22 @@
-/* An answer to ListObjectsV2, which is anybody's. */
+/* An answer to ListObjectsV2 or ListMultipartUploads, which is anybody's. */
 #include "support.h"
 
 #include "net/s3.h"
 #include <string.h>
+
+static void read_uploads(const char *text, size_t size, struct arena *arena)
+{
+    struct s3_uploads page;
+    struct error error = {0};
+    if (s3_uploads_read(text, size, arena, &page, &error) != STATUS_OK) {
+        fuzz_check_error(&error);
+        return;
+    }
+    for (uint32_t i = 0; i < page.count; i++) {
+        FUZZ_REQUIRE(strlen(page.uploads[i].key) <= size);
+        FUZZ_REQUIRE(strlen(page.uploads[i].id) <= size);
+    }
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -10,6 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct s3_page page;
     struct error error = {0};
     const char *text = arena_copy(arena, size > 0 ? (const void *)data : "", size);
+    read_uploads(text, size, arena);
     if (s3_page_read(text, size, arena, &page, &error) != STATUS_OK) {
         fuzz_check_error(&error);
         arena_destroy(arena);

@@ -237,6 +237,21 @@ def _ferretdb(version):
     return commands
 
 
+# What the build leaves behind is ten times the program.
+VERSITYGW = """set -eu
+folder=$1 version=$2
+export GOPATH="$folder/go" GOCACHE="$folder/gocache" GOBIN="$folder/bin" GOTOOLCHAIN=local GOFLAGS=-modcacherw
+nice go install -p 2 "github.com/versity/versitygw/cmd/versitygw@v$version"
+rm -rf "$folder/go" "$folder/gocache"
+"""
+
+
+def _versitygw(version):
+    def commands(folder):
+        return [["sh", "-c", VERSITYGW, "sh", folder, version]]
+    return commands
+
+
 def _cargo(requirement):
     def commands(folder):
         # What the build leaves behind is ten times the program.
@@ -270,6 +285,7 @@ PACKAGES = {package.name: package for package in (
     Package("opensearch-py", "2.8.0", "lib/python3*/site-packages/opensearchpy/__init__.py", (), 180, _venv("opensearch-py==2.8.0")),
     Package("cassandra-driver", "3.30.1", "lib/python3*/site-packages/cassandra/__init__.py", (), 180, _venv("cassandra-driver==3.30.1")),
     Package("ferretdb", "2.7.0", "bin/ferretdb", ("go",), 900, _ferretdb("2.7.0")),
+    Package("versitygw", "1.8.0", "bin/versitygw", ("go",), 1800, _versitygw("1.8.0"), slow=True),
     Package("documentdb", "unstable", DOCUMENTDB + "/postgres.real", ("apt-get", "dpkg-deb"), 600, _documentdb),
     Package("pymongo", "4.20.0", "lib/python3*/site-packages/pymongo/__init__.py", (), 180, _venv("pymongo==4.20.0")),
     Package("pymongo-4.8", "4.8.0", "lib/python3*/site-packages/pymongo/__init__.py", (), 180, _venv("pymongo==4.8.0")),

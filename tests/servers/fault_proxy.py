@@ -1,4 +1,4 @@
-"""A proxy between the program and a DynamoDB server, which breaks what a test says it shall break.
+"""A proxy between the program and a server of DynamoDB or S3, which breaks what a test says it shall break.
 
     with FaultProxy(server.endpoint, seed=7) as proxy:
         proxy.add("unprocessed", chance=0.2)                              # some items come back undone
@@ -30,6 +30,7 @@ fits on (1-based), to each `every`th of them, with `chance`, `count` times at mo
     garbage       bytes that are no HTTP
     short_page    Scan, Query: the server is asked for `limit` items only
     rewrite       `change` is called with the answer's JSON, and changes it
+    unconditional the server does not see If-Match and If-None-Match, as a store that does not know them
     empty_page    Scan, Query: no items, and a key to go on from
 
 `keep_bodies` keeps what was asked in `bodies`. `clock_offset_s` is how far the proxy's clock is ahead: requests signed more than five minutes off are refused
@@ -89,8 +90,16 @@ class Rule:
 class Request:
     def __init__(self, method, path, headers, body):
         self.method, self.path, self.headers, self.body = method, path, headers, body
-        self.operation = headers.get("x-amz-target", "").rpartition(".")[2]
+        self.is_s3 = "/s3/aws4_request" in headers.get("authorization", "")
+        self.operation = self.s3_operation() if self.is_s3 else headers.get("x-amz-target", "").rpartition(".")[2]
         self._json = None
+
+    def s3_operation(self):
+        asked = urllib.parse.parse_qs(self.path.partition("?")[2], keep_blank_values=True)
+        for name, operations in S3_OPERATIONS:
+            if (not name or name in asked) and self.method in operations:
+                return operations[self.method]
+        return ""
 
     def json(self):
         if self._json is None:
@@ -130,7 +139,17 @@ class Answer:
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-def error_answer(status, code, message):
+# By what stands in the query.
+S3_OPERATIONS = (("list-type", {"GET": "ListObjectsV2"}),
+                 ("uploads", {"GET": "ListMultipartUploads", "POST": "CreateMultipartUpload"}),
+                 ("partNumber", {"PUT": "UploadPart"}),
+                 ("uploadId", {"POST": "CompleteMultipartUpload", "DELETE": "AbortMultipartUpload"}),
+                 ("", {"GET": "GetObject", "PUT": "PutObject", "DELETE": "DeleteObject"}))
+
+
+def error_answer(status, code, message, request=None):
+    if request is not None and request.is_s3:
+        return Answer(status, ("<Error><Code>%s</Code><Message>%s</Message></Error>" % (code, message)).encode(), {"Content-Type": "application/xml"})
     prefix = "com.amazon.coral.service#" if code in CORAL_CODES else "com.amazonaws.dynamodb.v20120810#"
     return Answer(status, json.dumps({"__type": prefix + code, "message": message}).encode())
 
@@ -216,15 +235,15 @@ class Error(Fault):
         code = options.get("code", "ServiceUnavailable" if status == 503 else "InternalServerError")
         if options.get("applied"):
             exchange.forward()
-        return error_answer(status, code, MESSAGES.get(code, code))
+        return error_answer(status, code, MESSAGES.get(code, code), exchange.request)
 
 
 class Refuse(Fault):
     @staticmethod
-    def act(_exchange, options):
+    def act(exchange, options):
         code = options["code"]
         return error_answer(options.get("status", 400), code,
-                            options.get("message", MESSAGES.get(code, code)))
+                            options.get("message", MESSAGES.get(code, code)), exchange.request)
 
 
 class CutBefore(Fault):
@@ -238,6 +257,14 @@ class CutAfter(Fault):
     def act(exchange, _options):
         exchange.forward()
         exchange.reset()
+
+
+class Unconditional(Fault):
+    @staticmethod
+    def act(exchange, _options):
+        for name in ("if-match", "if-none-match"):
+            exchange.request.headers.pop(name, None)
+        return exchange.forward()
 
 
 class WrongCrc(Fault):
@@ -386,7 +413,7 @@ FAULTS = {"unprocessed": Unprocessed, "throttle": Throttle, "error": Error, "ref
           "cut_before": CutBefore, "cut_after": CutAfter, "wrong_crc": WrongCrc, "altered": Altered,
           "truncated": Truncated, "slow": Slow, "held": Held, "drip": Drip, "half_open": HalfOpen, "html": Html,
           "redirect": Redirect, "oversized": Oversized, "garbage": Garbage,
-          "rewrite": Rewrite, "short_page": ShortPage, "empty_page": EmptyPage}
+          "rewrite": Rewrite, "unconditional": Unconditional, "short_page": ShortPage, "empty_page": EmptyPage}
 
 
 # --- one connection
@@ -503,8 +530,8 @@ class Connection(socketserver.BaseRequestHandler):
                 self.upstream.close()
                 self.upstream = None
                 return None
-            names = ("content-type", "x-amz-crc32", "x-amzn-requestid")
-            found = {name: value for name, value in response.getheaders() if name.lower() in names}
+            names = ("content-type", "x-amz-crc32", "x-amzn-requestid", "etag", "content-range")
+            found = {name: value for name, value in response.getheaders() if name.lower() in names or name.lower().startswith("x-amz-meta-")}
             answer = Answer(response.status, data)
             answer.headers = found
             answer.length = len(data)

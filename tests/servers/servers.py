@@ -47,9 +47,15 @@ def _dynoxide(path, port):
     return [path, "--host", "127.0.0.1", "--port", str(port)]
 
 
+def _versitygw(path, port):
+    """A gateway to a folder. Its first user is made by ROOT_ACCESS_KEY and ROOT_SECRET_KEY."""
+    return ["sh", "-c", 'mkdir -p users data && exec "$0" "$@" --iam-dir "$PWD/users" posix data', path, "--port", "127.0.0.1:%d" % port, "--region", REGION,
+            "--quiet"]
+
+
 # name: (command, most bytes of private memory). moto has every AWS service under one port.
 SERVERS = {"dynalite": (_dynalite, 1024 * MEBIBYTE), "moto": (_moto, 1024 * MEBIBYTE),
-           "dynoxide": (_dynoxide, 1024 * MEBIBYTE)}
+           "dynoxide": (_dynoxide, 1024 * MEBIBYTE), "versitygw": (_versitygw, 2048 * MEBIBYTE)}
 
 
 def with_options(command, options):
@@ -135,6 +141,23 @@ class Server:
 
     def __exit__(self, *_):
         self.stop()
+
+
+def s3_for_class(test_class, strict=True):
+    """(server, boto3's client) of a store of S3: a strict one, if it was fetched (`make servers`), else moto, which looks at no signature, digest or condition of a part."""
+    module = boto3()
+    root = {"ROOT_ACCESS_KEY": ACCESS_KEY_ID, "ROOT_SECRET_KEY": SECRET_ACCESS_KEY}
+    try:
+        if not strict:
+            raise unittest.SkipTest("it is not wanted")
+        server = for_class(test_class, "versitygw", root)
+    except unittest.SkipTest:
+        server = for_class(test_class, "moto")
+    from botocore.config import Config
+    client = module.session.Session().client(
+        "s3", endpoint_url=server.endpoint, region_name=REGION, aws_access_key_id=ACCESS_KEY_ID, aws_secret_access_key=SECRET_ACCESS_KEY,
+        config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 3}))
+    return server, client
 
 
 def start(name, environment=None, options=()):

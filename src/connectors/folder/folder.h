@@ -16,6 +16,8 @@
  *                          emptied/<table>  its segments are being removed, before their marks are
  *                          rolling        sealed: it is being rolled back
  *
+ * What differs in a bucket of S3 is in bucket.h.
+ *
  * <table> is the table's name with all but letters, digits, - _ . as %XX (file_safe_name). <tag> is
  * 16 hex digits of the run's id. A segment counts only when the done mark of its chunk names it.
  */
@@ -50,6 +52,7 @@ struct folder_segment {
     uint64_t records;
     uint64_t bytes;                         /* of the file */
     uint64_t checksum;                      /* of its bytes: struct folder_print */
+    const char *etag;                       /* of the object in a bucket; else "" */
     const struct folder_ordinals *ordinals; /* of its lines in order */
     uint32_t ordinals_count;
 };
@@ -80,6 +83,7 @@ struct folder {
     char *root; /* what _transhume is in: path, or the folder of the one file that path is */
     struct folder_pipe *pipe;        /* of standard input or output; else NULL */
     struct folder_stage *stage;      /* what was fetched of S3; else NULL */
+    struct folder_bucket *bucket;    /* the target in S3 (bucket.h); else NULL */
     struct connector pipe_connector; /* of standard output: the format's, but for what it can't */
     enum open_mode mode;
     enum folder_compression compression;
@@ -288,6 +292,8 @@ extern const struct apply_functions folder_apply;
 
 /* ---------------------------------------------------------------- folder_tables.c */
 
+/* Could a table be called so? */
+bool folder_table_is_possible(const struct folder *folder, const char *name);
 enum status folder_inspect(struct database *self, const struct target_table *tables,
                            uint32_t table_count, bool *table_exists, bool *record_exists,
                            struct error *error);

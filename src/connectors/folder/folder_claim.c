@@ -2,6 +2,8 @@
  * still. */
 #include "connectors/folder/folder_claim.h"
 
+#include "connectors/folder/bucket.h"
+
 #include "base/file.h"
 #include "base/memory.h"
 #include "connectors/run_lock.h"
@@ -82,6 +84,9 @@ const struct lock_functions folder_lock = {.take = take, .give_back = give_back}
 enum status folder_check_claim(struct folder *folder, struct error *error)
 {
     const struct folder_run *run = &folder->run;
+    if (folder->bucket != NULL) {
+        return bucket_check_claim(folder, error);
+    }
     if (run->guard_key == NULL) {
         return STATUS_OK;
     }

@@ -3,7 +3,8 @@
  *
  *   {"segments":[["<table>","<file>",<records>,<bytes>,[[<first>,<count>],…],"<checksum>"],…]}
  *
- * with the ordinals of the segment's records, and the checksum of the file as 16 hex digits.
+ * with the ordinals of the segment's records, and the checksum of the file as 16 hex digits; in a
+ * bucket the object's ETag follows.
  */
 #include "connectors/folder/folder.h"
 
@@ -40,7 +41,12 @@ void folder_done_append(const struct folder_segment *segments, uint32_t count, s
         json_append_string(out, segment->file, strlen(segment->file));
         buffer_format(out, ",%" PRIu64 ",%" PRIu64 ",", segment->records, segment->bytes);
         append_ordinals(segment, out);
-        buffer_format(out, ",\"%016" PRIx64 "\"]", segment->checksum);
+        buffer_format(out, ",\"%016" PRIx64 "\"", segment->checksum);
+        if (segment->etag[0] != '\0') {
+            buffer_append_byte(out, ',');
+            json_append_string(out, segment->etag, strlen(segment->etag));
+        }
+        buffer_append_byte(out, ']');
     }
     buffer_append_string(out, "]}");
 }
@@ -101,6 +107,19 @@ static const char *take_string(struct mark_reader *mark)
     return arena_copy(mark->arena, mark->json.text, mark->json.length);
 }
 
+/* The array's last element, if there is one more, and its end. */
+static const char *take_last_string(struct mark_reader *mark)
+{
+    enum json_token token = next(mark);
+    const char *text = "";
+    if (token == JSON_TOKEN_STRING) {
+        text = arena_copy(mark->arena, mark->json.text, mark->json.length);
+        token = next(mark);
+    }
+    mark->wrong = mark->wrong || token != JSON_TOKEN_ARRAY_END;
+    return text;
+}
+
 /* Counts the elements of the array that the reader stands in, without moving it. */
 static uint32_t count_elements(struct mark_reader *mark)
 {
@@ -149,7 +168,7 @@ static void take_segment(struct mark_reader *mark, struct folder_segment *segmen
     }
     expect(mark, JSON_TOKEN_ARRAY_END);
     segment->checksum = take_checksum(mark);
-    expect(mark, JSON_TOKEN_ARRAY_END);
+    segment->etag = take_last_string(mark);
     segment->ordinals = ordinals;
     segment->ordinals_count = count;
     mark->wrong =
@@ -203,6 +222,7 @@ void folder_done_add(struct folder *folder, const struct folder_segment *segment
         *copy = segments[at];
         copy->table = arena_copy_string(done->arena, copy->table);
         copy->file = arena_copy_string(done->arena, copy->file);
+        copy->etag = arena_copy_string(done->arena, copy->etag);
         size_t bytes = copy->ordinals_count * sizeof(*copy->ordinals);
         copy->ordinals = memcpy(arena_allocate(done->arena, bytes), copy->ordinals, bytes);
     }

@@ -1,4 +1,5 @@
 /* Opening a folder: its options, its place, its identity. */
+#include "connectors/folder/bucket.h"
 #include "connectors/folder/folder_claim.h"
 
 #include "base/memory.h"
@@ -15,7 +16,7 @@
     "files.within_record", "files.before_compact", "files.after_compact", "files.sweep_removed",   \
         "files.after_sweep", "files.before_table", "files.before_definition", "files.after_table", \
         "files.chunk_begin", "files.after_part", "files.before_sync", "files.before_rename",       \
-        "files.after_rename", "files.before_empty", "files.after_empty",                           \
+        "s3.before_object", "files.after_rename", "files.before_empty", "files.after_empty",       \
         "files.before_duplicates", "files.after_duplicates", "files.after_keep",                   \
         "files.before_rewrite", "files.after_rewrite", "files.before_undo", "files.undo_removed",  \
         "files.undo_restored", "files.after_undo", "files.before_remove_table",                    \
@@ -163,16 +164,13 @@ static bool is_read(const void *context, const char *name)
     return folder_is_read(context, name);
 }
 
-/* A source's objects become files; nothing is written there. */
+/* A source's objects become files, a target's files objects. */
 static enum status open_stage(struct folder *folder, const struct open_options *open,
                               struct error *error)
 {
     const struct folder_format *format = folder->format;
     if (folder->mode == OPEN_TARGET) {
-        error_set(error, ERROR_NOT_IMPLEMENTED, open->uri->shown,
-                  "files can't be written to S3 yet");
-        return error_hint(error, "write %s:DIR, then: aws s3 sync DIR s3://BUCKET/PREFIX",
-                          format->connector->name);
+        return bucket_open(folder, open, error);
     }
     if (folder_stage_make(open, format->connector, is_read, format, &folder->stage, error) !=
         STATUS_OK) {
@@ -188,6 +186,7 @@ static void close_opened(struct folder *folder)
 {
     folder_stage_destroy(folder->stage);
     folder_released(&folder->base);
+    bucket_close(folder->bucket);
     run_lock_give_back(&folder->lock_descriptor);
     folder_log_free(&folder->log);
     folder_pipe_close(folder->pipe);
@@ -263,6 +262,10 @@ enum status folder_identity(struct database *self, struct arena *arena, const ch
     const char *name = NULL;
     if (folder->pipe != NULL) {
         *identity = folder->mode == OPEN_SOURCE ? "standard input" : "standard output";
+        return STATUS_OK;
+    }
+    if (folder->bucket != NULL) {
+        *identity = folder->bucket->identity;
         return STATUS_OK;
     }
     if (folder->stage != NULL) {

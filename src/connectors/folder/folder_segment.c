@@ -1,6 +1,8 @@
 /* Segments: parts of bounded size, written under tmp/ and renamed when the chunk is committed. */
 #include "connectors/folder/folder_segment.h"
 
+#include "connectors/folder/bucket.h"
+
 #include "base/failpoint.h"
 #include "base/file.h"
 #include <errno.h>
@@ -174,6 +176,9 @@ enum status folder_stream_publish(struct folder_stream *stream, struct error *er
     if (stream->folder->pipe != NULL) {
         return give_away(stream, error);
     }
+    if (stream->folder->bucket != NULL) {
+        return bucket_publish(stream, error);
+    }
     for (struct folder_part *part = stream->parts; part != NULL; part = part->next) {
         if (!part->published && rename(part->writing_path, part->final_path) != 0) {
             return error_set_errno(error, ERROR_TARGET_WRITE, errno, part->final_path,
@@ -194,6 +199,8 @@ void folder_stream_free(struct folder_stream *stream, bool all, struct buffer *s
     for (struct folder_part *part = stream->parts; part != NULL; part = part->next) {
         if (!part->published) {
             unlink(part->writing_path);
+        } else if (all && stream->folder->bucket != NULL) {
+            bucket_unpublish(stream, part);
         } else if (all) {
             unlink(part->final_path);
         }

@@ -4,6 +4,8 @@
 
 #include "connectors/folder/folder_sink.h"
 
+struct s3_bucket;
+
 /* A segment: being written (the stream's last part), durable under tmp/, or in the table's
  * folder. */
 struct folder_part {
@@ -15,16 +17,18 @@ struct folder_part {
     uint64_t bytes; /* before compression */
     uint64_t head_bytes;
     struct folder_print print;
+    const char *etag; /* of the object that it became; NULL: of none */
     struct folder_ordinals *ordinals;
     uint32_t ordinals_count;
     uint32_t ordinals_capacity;
     bool published;
 };
 
-/* Zeroed but for folder, arena, table, table_path, table_number, entity and chunk. */
+/* Zeroed but for folder, connection, arena, table, table_path, table_number, entity and chunk. */
 struct folder_stream {
     struct folder_stream *next;
     struct folder *folder;
+    struct s3_bucket *connection; /* where folder has a bucket: the writer's */
     struct arena *arena;
     const char *table;
     const char *table_path;
@@ -34,8 +38,8 @@ struct folder_stream {
     uint64_t submitted;
     struct folder_encoder *encoder; /* of the record in hand; set before folder_stream_add */
     struct folder_encoder *part_encoder;
-    struct buffer buffer;         /* encoded and not yet written */
-    struct folder_sink *output;   /* of the last part; NULL: nothing was written yet */
+    struct buffer buffer;       /* encoded and not yet written */
+    struct folder_sink *output; /* of the last part; NULL: nothing was written yet */
     struct folder_part *parts;
     struct folder_part *last_part;
     uint32_t part_count;
@@ -49,7 +53,7 @@ enum status folder_stream_add(struct folder_stream *stream, size_t start, uint64
                               struct error *error) MUST_USE;
 /* Writes what is left and makes it durable. */
 enum status folder_stream_end(struct folder_stream *stream, struct error *error) MUST_USE;
-/* Renames all parts into the table's folder and makes that durable. */
+/* Renames all parts into the table's folder and makes that durable, or sends them. */
 enum status folder_stream_publish(struct folder_stream *stream, struct error *error) MUST_USE;
 /* Closes what is open and removes the files: those under tmp/ always, published ones if `all`. The
  * buffer goes to `spare` if that has none. */

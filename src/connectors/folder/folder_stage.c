@@ -57,13 +57,14 @@ void folder_stage_destroy(struct folder_stage *stage)
 
 /* ---------------------------------------------------------------- addresses */
 
-struct address {
-    const char *bucket;
-    const char *prefix; /* without a slash at its end; "": all of the bucket */
-};
+static const char *given(const char *text)
+{
+    return text != NULL && text[0] != '\0' ? text : NULL;
+}
 
-static enum status read_address(const struct uri *uri, struct arena *arena, struct address *address,
-                                struct error *error)
+enum status folder_stage_read_address(const struct uri *uri, const struct connector *connector,
+                                      struct arena *arena, struct folder_stage_address *address,
+                                      struct error *error)
 {
     const char *text = uri->path + strlen(SCHEME);
     size_t length = strcspn(text, "/");
@@ -78,6 +79,8 @@ static enum status read_address(const struct uri *uri, struct arena *arena, stru
         end--;
     }
     address->prefix = arena_copy(arena, prefix, end);
+    address->endpoint = given(uri_parameter(uri, connector, "endpoint"));
+    address->region = given(uri_parameter(uri, connector, "region"));
     return STATUS_OK;
 }
 
@@ -98,7 +101,7 @@ static bool is_name(const char *name, size_t length)
            !(length == 2 && name[0] == '.' && name[1] == '.');
 }
 
-/* The parts of a path are names, and no more than a table's definition has. */
+/* The parts of a path are names, and not many. */
 static bool is_below(const char *path)
 {
     size_t parts = 0;
@@ -114,15 +117,28 @@ static bool is_below(const char *path)
     }
 }
 
+#define OWN "_transhume/"
+#define DEFINITIONS OWN "tables/"
+#define DEFINITION_END ".json"
+
+static bool is_own(const char *path)
+{
+    return strncmp(path, OWN, strlen(OWN)) == 0;
+}
+
 /* Of this program's own folder only definitions say something of records. */
+static bool is_definition(const char *path)
+{
+    const char *name = path + strlen(DEFINITIONS);
+    size_t end = strlen(DEFINITION_END);
+    return strncmp(path, DEFINITIONS, strlen(DEFINITIONS)) == 0 && is_name(name, strlen(name)) &&
+           strchr(name, '/') == NULL && strlen(name) > end &&
+           strcmp(name + strlen(name) - end, DEFINITION_END) == 0;
+}
+
 static bool is_wanted(const struct staging *staging, const char *path)
 {
-    static const char own[] = "_transhume/";
-    static const char definitions[] = "_transhume/tables/";
     const char *slash = strrchr(path, '/');
-    if (strncmp(path, own, strlen(own)) == 0) {
-        return strncmp(path, definitions, strlen(definitions)) == 0;
-    }
     return staging->wants == NULL ||
            staging->wants(staging->context, slash != NULL ? slash + 1 : path);
 }
@@ -159,6 +175,18 @@ static enum status fetch(struct staging *staging, const struct s3_object *object
     return status;
 }
 
+/* A table without records has no objects, and a folder all the same. */
+static enum status fetch_definition(struct staging *staging, const struct s3_object *object,
+                                    const char *name, struct error *error)
+{
+    struct arena *arena = staging->stage->arena;
+    const char *entry = name + strlen(DEFINITIONS);
+    entry = arena_copy(arena, entry, strlen(entry) - strlen(DEFINITION_END));
+    return fetch(staging, object, name, error) == STATUS_OK
+               ? file_make_folder(file_join(arena, staging->stage->folder, entry), error)
+               : STATUS_FAILED;
+}
+
 /* ---------------------------------------------------------------- all objects */
 
 /* As in a folder, data are refused where they would not be read. */
@@ -186,7 +214,10 @@ static enum status fetch_below(struct staging *staging, const char *prefix, stru
     enum status status = s3_list(staging->bucket, begin, arena, &objects, &count, error);
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         const char *name = objects[i].key + strlen(begin);
-        if (strncmp(objects[i].key, begin, strlen(begin)) != 0 || !is_below(name)) {
+        if (is_own(name)) {
+            status = is_definition(name) ? fetch_definition(staging, &objects[i], name, error)
+                                         : STATUS_OK;
+        } else if (strncmp(objects[i].key, begin, strlen(begin)) != 0 || !is_below(name)) {
             status = leave_out(staging, &objects[i], error);
         } else if (is_wanted(staging, name)) {
             status = fetch(staging, &objects[i], name, error);
@@ -214,7 +245,7 @@ static enum status fetch_one(struct staging *staging, const char *key, struct er
 }
 
 static enum status fetch_all(struct staging *staging, const struct uri *uri,
-                             const struct address *address, struct error *error)
+                             const struct folder_stage_address *address, struct error *error)
 {
     enum status status =
         address->prefix[0] != '\0' ? fetch_one(staging, address->prefix, error) : STATUS_END;
@@ -233,30 +264,24 @@ static enum status fetch_all(struct staging *staging, const struct uri *uri,
 
 /* ---------------------------------------------------------------- making a stage */
 
-static enum status make_folder(struct folder_stage *stage, const char *spill_folder,
-                               struct error *error)
+enum status folder_stage_place(const char *spill_folder, char **path, struct error *error)
 {
     const char *temporary = getenv("TMPDIR");
     const char *parent = temporary != NULL && temporary[0] == '/' ? temporary : "/tmp";
+    struct arena *arena = arena_create(1024);
     if (spill_folder != NULL) {
-        parent = folder_parent(stage->arena, spill_folder);
+        parent = folder_parent(arena, spill_folder);
     }
-    char *path = memory_format("%s/transhume-s3-XXXXXX", parent);
-    if (mkdtemp(path) == NULL) {
-        int reason = errno;
-        error_set_errno(error, ERROR_STATE_WRITE, reason, path,
+    *path = memory_format("%s/transhume-s3-XXXXXX", parent);
+    arena_destroy(arena);
+    if (mkdtemp(*path) == NULL) {
+        error_set_errno(error, ERROR_STATE_WRITE, errno, *path,
                         "can't make a folder for the objects of S3");
-        free(path);
+        free(*path);
+        *path = NULL;
         return STATUS_FAILED;
     }
-    stage->folder = path;
-    stage->path = path;
     return STATUS_OK;
-}
-
-static const char *given(const char *text)
-{
-    return text != NULL && text[0] != '\0' ? text : NULL;
 }
 
 enum status folder_stage_make(const struct open_options *open, const struct connector *connector,
@@ -265,19 +290,21 @@ enum status folder_stage_make(const struct open_options *open, const struct conn
 {
     struct folder_stage *made = memory_allocate_zeroed(1, sizeof *made);
     struct staging staging = {.stage = made, .wants = wants, .context = context};
-    struct address address = {0};
+    struct folder_stage_address address = {0};
     *stage = NULL;
     made->arena = arena_create(0);
-    enum status status = read_address(open->uri, made->arena, &address, error);
+    enum status status =
+        folder_stage_read_address(open->uri, connector, made->arena, &address, error);
     if (status == STATUS_OK) {
-        const struct s3_options options = {
-            .bucket = address.bucket,
-            .endpoint = given(uri_parameter(open->uri, connector, "endpoint")),
-            .region = given(uri_parameter(open->uri, connector, "region")),
-            .timeout_ms = open->timeout_ms};
+        const struct s3_options options = {.bucket = address.bucket,
+                                           .endpoint = address.endpoint,
+                                           .region = address.region,
+                                           .timeout_ms = open->timeout_ms};
         status = s3_bucket_open(&options, &staging.bucket, error);
     }
-    status = status == STATUS_OK ? make_folder(made, open->spill_folder, error) : status;
+    status =
+        status == STATUS_OK ? folder_stage_place(open->spill_folder, &made->folder, error) : status;
+    made->path = made->folder;
     status = status == STATUS_OK ? fetch_all(&staging, open->uri, &address, error) : status;
     if (status == STATUS_OK) {
         made->identity =

@@ -17,6 +17,18 @@ struct folder_stage;
 
 /* Is it such an address? */
 bool folder_stage_is(const char *path);
+/* Where a URI points. */
+struct folder_stage_address {
+    const char *bucket;
+    const char *prefix;   /* without a slash at its end; "": all of the bucket */
+    const char *endpoint; /* NULL: as the settings say */
+    const char *region;   /* likewise */
+};
+enum status folder_stage_read_address(const struct uri *uri, const struct connector *connector,
+                                      struct arena *arena, struct folder_stage_address *address,
+                                      struct error *error) MUST_USE;
+/* DIR, empty; the caller removes it. `*path` is the caller's to free. */
+enum status folder_stage_place(const char *spill_folder, char **path, struct error *error) MUST_USE;
 /* Lists and fetches. `wants` says which files, by their names; NULL: all. Objects of a run's ledger
  * are left out. ERROR_SOURCE_MISSING: there are none. Control thread; the options "endpoint" and
  * "region" are the URI's. */

@@ -1,4 +1,5 @@
 /* Making a folder agree with its done marks: removing segments that none names. */
+#include "connectors/folder/bucket.h"
 #include "connectors/folder/folder_claim.h"
 #include "connectors/folder/folder_rewrite.h"
 
@@ -198,6 +199,9 @@ enum status folder_empty(struct database *self, const struct target_table *const
 
 enum status folder_end_emptying(struct folder *folder, struct error *error)
 {
+    if (folder->bucket != NULL) {
+        return bucket_end_emptying(folder, error);
+    }
     struct arena *arena = arena_create(1024);
     char *notes = file_join(arena, folder->run.folder, FOLDER_EMPTIED);
     pthread_mutex_lock(&folder->mutex);

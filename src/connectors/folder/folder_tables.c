@@ -19,7 +19,7 @@ static bool is_reserved(const char *name)
     return name[0] == '\0' || folder_is_own(name);
 }
 
-static bool is_possible(const struct folder *folder, const char *name)
+bool folder_table_is_possible(const struct folder *folder, const char *name)
 {
     const struct folder_format *format = folder->format;
     return !is_reserved(name) && (format->name_valid == NULL || format->name_valid(name));
@@ -105,7 +105,7 @@ enum status folder_inspect(struct database *self, const struct target_table *tab
     for (uint32_t at = 0; at < table_count; at++) {
         table_exists[at] = false;
         record_exists[at] = false;
-        if (is_possible(of(self), tables[at].name) &&
+        if (folder_table_is_possible(of(self), tables[at].name) &&
             inspect_one(of(self), tables[at].name, &table_exists[at], &record_exists[at], error) !=
                 STATUS_OK) {
             return STATUS_FAILED;
@@ -248,7 +248,7 @@ enum status folder_prepare(struct database *self, const struct prepare_request *
         error_recode(error, ERROR_TARGET_SCHEMA);
     }
     for (uint32_t at = 0; at < request->table_count && status == STATUS_OK; at++) {
-        if (!is_possible(folder, request->tables[at].name)) {
+        if (!folder_table_is_possible(folder, request->tables[at].name)) {
             status = error_set(error, ERROR_TARGET_SCHEMA, NULL, "%s allow no table of such a name",
                                folder->base.connector->title);
         } else {

@@ -2,6 +2,7 @@
  * Writing chunks as segments: encoded into a buffer, written under tmp/, made durable and renamed
  * into the table's folder; the engine then marks the chunk as done.
  */
+#include "connectors/folder/bucket.h"
 #include "connectors/folder/folder_claim.h"
 
 #include "base/failpoint.h"
@@ -35,6 +36,7 @@ struct waiting_result {
 
 struct writer {
     struct folder *folder;
+    struct s3_bucket *connection; /* where the folder is a bucket */
     const struct target_table *tables;
     uint32_t table_count;
     struct encoding *encodings;
@@ -62,6 +64,11 @@ enum status folder_writer_open(struct database *self, const struct target_table 
     made->tables = tables;
     made->table_count = table_count;
     made->last = &made->first;
+    if (folder->bucket != NULL &&
+        bucket_connect(folder->bucket, &made->connection, error) != STATUS_OK) {
+        free(made);
+        return STATUS_FAILED;
+    }
     *writer = made;
     return STATUS_OK;
 }
@@ -88,6 +95,7 @@ void folder_writer_close(struct writer *writer)
         writer->encodings = next;
     }
     buffer_free(&writer->spare);
+    s3_bucket_close(writer->connection);
     free(writer);
 }
 
@@ -156,6 +164,7 @@ static struct folder_stream *find_stream(struct writer *writer, struct open_chun
     }
     struct folder_stream *made = arena_allocate_zeroed(chunk->arena, 1, sizeof(*made));
     made->folder = writer->folder;
+    made->connection = writer->connection;
     made->arena = chunk->arena;
     made->table = writer->tables[table].name;
     made->table_path = folder_table_path(chunk->arena, writer->folder, made->table);
@@ -325,13 +334,15 @@ static void note_done(struct writer *writer, struct open_chunk *chunk, struct bu
     count = 0;
     for (struct folder_stream *stream = chunk->streams; stream != NULL; stream = stream->next) {
         for (struct folder_part *part = stream->parts; part != NULL; part = part->next) {
-            segments[count++] = (struct folder_segment){.table = stream->table,
-                                                        .file = part->name,
-                                                        .records = part->records,
-                                                        .bytes = part->print.bytes,
-                                                        .checksum = part->print.checksum,
-                                                        .ordinals = part->ordinals,
-                                                        .ordinals_count = part->ordinals_count};
+            segments[count++] =
+                (struct folder_segment){.table = stream->table,
+                                        .file = part->name,
+                                        .records = part->records,
+                                        .bytes = part->print.bytes,
+                                        .checksum = part->print.checksum,
+                                        .etag = part->etag != NULL ? part->etag : "",
+                                        .ordinals = part->ordinals,
+                                        .ordinals_count = part->ordinals_count};
         }
     }
     if (extra != NULL) {

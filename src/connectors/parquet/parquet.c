@@ -13,6 +13,7 @@ static const char *const read_suffixes[] = {".parq", ".pq", NULL};
 static const char *const suffixes[] = {".parquet", ".parq", ".pq", NULL};
 
 static const struct connector_option options[] = {
+    FOLDER_STAGE_OPTIONS,
     {"compression", OPTION_CHOICE, "zstd", "zstd|snappy|gzip|lz4|brotli|none", false,
      "Target: compression within the files."},
     {"file_bytes", OPTION_BYTES, "128MiB", "1KiB..1TiB", false,

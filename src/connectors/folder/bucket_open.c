@@ -1,0 +1,197 @@
+/* Opening a bucket as a target: its connections, its local folder, its keys. */
+#include "connectors/folder/bucket.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "connectors/folder/folder_claim.h"
+#include "connectors/lease.h"
+#include "connectors/report.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* Memory that uploads share. */
+enum { BLOCKS = 4, LEASE_MS = 60000 };
+
+const struct target_functions bucket_target = {
+    .claimed = bucket_claimed,
+    .released = folder_released,
+    .forget_run = bucket_forget_run,
+    .tidy = bucket_tidy,
+    .empty = bucket_empty,
+    .inspect = bucket_inspect,
+    .check_table = folder_check_table,
+    .prepare = bucket_prepare,
+    .writer_open = folder_writer_open,
+    .writer_close = folder_writer_close,
+    .chunk_begin = folder_chunk_begin,
+    .submit = folder_submit,
+    .poll = folder_poll,
+    .commit = folder_commit,
+    .chunk_abandon = folder_chunk_abandon,
+    .after_load = bucket_after_load,
+    .count = bucket_count,
+    .settle_duplicates = bucket_settle,
+    .normal_form = folder_normal_form,
+};
+
+/* ---------------------------------------------------------------- keys */
+
+char *bucket_key(const struct folder_bucket *bucket, struct arena *arena, const char *below)
+{
+    const char *prefix = bucket->address.prefix;
+    return arena_format(arena, "%s%s%s", prefix, prefix[0] != '\0' ? "/" : "", below);
+}
+
+char *bucket_run_key(const struct folder *folder, struct arena *arena, const char *below)
+{
+    const char *run = file_safe_name(arena, folder->run.id, strlen(folder->run.id));
+    return bucket_key(folder->bucket, arena,
+                      arena_format(arena, BUCKET_OWN "run-%s/%s", run, below));
+}
+
+char *bucket_table_key(const struct folder *folder, struct arena *arena, const char *table,
+                       const char *file)
+{
+    return bucket_key(folder->bucket, arena,
+                      arena_format(arena, "%s/%s", folder_entry_name(arena, table), file));
+}
+
+/* ---------------------------------------------------------------- connections */
+
+/* What was claimed is written only while the lease lasts. */
+static enum status may_write(void *context, int64_t request_ms, bool alone, struct error *error)
+{
+    const struct folder *folder = context;
+    enum status status = STATUS_OK;
+    if (folder->run.id == NULL) {
+        return STATUS_OK;
+    }
+    if (alone) {
+        status = lease_wait(&folder->base, request_ms, error);
+    }
+    return status == STATUS_OK ? lease_check(&folder->base, request_ms, error) : status;
+}
+
+static void linked(void *context, bool loopback, const char *tls_protocol, const char *tls_cipher)
+{
+    struct folder *folder = context;
+    report_link(&folder->base,
+                tls_protocol != NULL ? LINK_PEER_VERIFIED
+                : loopback           ? LINK_PLAINTEXT_LOOPBACK
+                                     : LINK_PLAINTEXT,
+                tls_protocol, tls_cipher);
+}
+
+enum status bucket_connect(const struct folder_bucket *bucket, struct s3_bucket **connection,
+                           struct error *error)
+{
+    const struct s3_options options = {.bucket = bucket->address.bucket,
+                                       .endpoint = bucket->address.endpoint,
+                                       .region = bucket->address.region,
+                                       .timeout_ms = bucket->timeout_ms,
+                                       .writes = true,
+                                       .may_write = may_write,
+                                       .linked = linked,
+                                       .context = bucket->folder};
+    return s3_bucket_open(&options, connection, error);
+}
+
+struct s3_bucket *bucket_borrow(struct folder_bucket *bucket)
+{
+    pthread_mutex_lock(&bucket->mutex);
+    return bucket->control;
+}
+
+void bucket_give_back(struct folder_bucket *bucket)
+{
+    pthread_mutex_unlock(&bucket->mutex);
+}
+
+/* ---------------------------------------------------------------- open and close */
+
+/* Is the bucket there, and may it be listed? What is only looked at has to hold something. */
+static enum status look(const struct folder_bucket *bucket, const struct open_options *open,
+                        struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    bool any = false;
+    enum status status = s3_any(bucket->control, bucket_key(bucket, arena, ""), &any, error);
+    if (status == STATUS_OK && !any && open->read_only) {
+        error_set(error, ERROR_TARGET_MISSING, open->uri->shown, "the bucket has no objects there");
+        status = error_hint(error, "check the prefix; aws s3 ls s3://%s/%s shows what is there",
+                            bucket->address.bucket, bucket->address.prefix);
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+static void set_connector(struct folder *folder)
+{
+    struct connector *connector = &folder->bucket->connector;
+    *connector = *folder->format->connector;
+    connector->target = &bucket_target;
+    connector->store = &bucket_store;
+    connector->rollback = &bucket_rollback;
+    connector->lock = NULL;
+    connector->apply = NULL;
+    folder->base.connector = connector;
+}
+
+static enum status check_file_bytes(const struct folder *folder, const struct uri *uri,
+                                    struct error *error)
+{
+    uint64_t most = (uint64_t)S3_PART_BYTES * S3_PARTS_MAX;
+    if (folder->file_bytes_max <= most) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_BAD_VALUE, uri->shown,
+              "file_bytes is at most 78GiB where files go into a bucket");
+    return error_hint(error, "an object is sent in at most %d parts of 8 MiB", S3_PARTS_MAX);
+}
+
+enum status bucket_open(struct folder *folder, const struct open_options *open, struct error *error)
+{
+    struct folder_bucket *bucket = memory_allocate_zeroed(1, sizeof *bucket);
+    folder->bucket = bucket;
+    bucket->folder = folder;
+    bucket->arena = arena_create(0);
+    bucket->timeout_ms = open->timeout_ms;
+    pthread_mutex_init(&bucket->mutex, NULL);
+    if (check_file_bytes(folder, open->uri, error) != STATUS_OK ||
+        folder_stage_read_address(open->uri, folder->format->connector, bucket->arena,
+                                  &bucket->address, error) != STATUS_OK ||
+        bucket_connect(bucket, &bucket->control, error) != STATUS_OK ||
+        look(bucket, open, error) != STATUS_OK ||
+        folder_stage_place(open->spill_folder, &bucket->work, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bucket->identity = arena_format(bucket->arena, "s3 %s/%s", s3_bucket_place(bucket->control),
+                                    bucket->address.prefix);
+    bucket->blocks = s3_blocks_create(BLOCKS);
+    folder->base.lease_ms = LEASE_MS > 2 * open->timeout_ms ? LEASE_MS : 2 * open->timeout_ms;
+    set_connector(folder);
+    free(folder->path);
+    folder->path = memory_copy_string(bucket->work);
+    folder->root = folder->path;
+    return STATUS_OK;
+}
+
+void bucket_close(struct folder_bucket *bucket)
+{
+    struct error ignored;
+    if (bucket == NULL) {
+        return;
+    }
+    if (bucket->work != NULL && file_remove_tree(bucket->work, &ignored) != STATUS_OK) {
+        log_write(LOG_WARNING, "%s: what was to be sent to S3 can't be removed: %s", bucket->work,
+                  ignored.message);
+    }
+    bucket_forget_definitions(bucket);
+    s3_bucket_close(bucket->control);
+    s3_blocks_destroy(bucket->blocks);
+    pthread_mutex_destroy(&bucket->mutex);
+    free(bucket->work);
+    arena_destroy(bucket->arena);
+    free(bucket);
+}
