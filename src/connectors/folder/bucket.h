@@ -97,9 +97,6 @@ enum status bucket_count_records(struct folder *folder, const char *table,
 
 extern const struct target_functions bucket_target;
 extern const struct store_functions bucket_store;
-/* The version that a key of the store has now; STORE_ABSENT: it is not there. */
-enum status bucket_store_version(struct folder *folder, const char *key, uint64_t *version,
-                                 struct error *error) MUST_USE;
 extern const struct rollback_functions bucket_rollback;
 
 /* bucket_send.c */

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "connectors/folder/folder_claim.h"
+#include "connectors/lease.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,21 +17,10 @@ static struct folder *of(struct database *self)
     return (struct folder *)self;
 }
 
+/* The guard's version moves on with each renewal of the lease, and says nothing here. */
 enum status bucket_check_claim(struct folder *folder, struct error *error)
 {
-    const struct folder_run *run = &folder->run;
-    uint64_t version = STORE_ABSENT;
-    if (run->guard_key == NULL) {
-        return STATUS_OK;
-    }
-    if (bucket_store_version(folder, run->guard_key, &version, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (version == run->guard_version) {
-        return STATUS_OK;
-    }
-    error_set(error, ERROR_RUN_FENCED, run->id, "another attempt has taken this run over");
-    return error_hint(error, "let that one finish; nothing of this chunk was kept");
+    return lease_check(&folder->base, 0, error);
 }
 
 /* ---------------------------------------------------------------- the sweep */
@@ -203,8 +193,6 @@ enum status bucket_claimed(struct database *self, const struct run_claim *claim,
     run->id = memory_copy_string(claim->run_id);
     run->folder = memory_format("%s/" BUCKET_OWN "run-%s", folder->path,
                                 file_safe_name(arena, run->id, strlen(run->id)));
-    run->guard_key = claim->guard_key == NULL ? NULL : memory_copy_string(claim->guard_key);
-    run->guard_version = claim->guard_version;
     folder_tag(run->id, run->tag);
     enum status status = make_local(folder, arena, error);
     if (status == STATUS_OK) {

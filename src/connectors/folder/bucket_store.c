@@ -33,14 +33,9 @@ struct store {
     struct arena *arena; /* of one call */
 };
 
-static char *key_of(const struct folder *folder, struct arena *arena, const char *key)
-{
-    return bucket_key(folder->bucket, arena, arena_format(arena, PLACE "%s" ENTRY_END, key));
-}
-
 static char *object_key(const struct store *store, struct arena *arena, const char *key)
 {
-    return key_of(store->folder, arena, key);
+    return bucket_key(store->folder->bucket, arena, arena_format(arena, PLACE "%s" ENTRY_END, key));
 }
 
 static char *place_key(const struct store *store, struct arena *arena)
@@ -190,23 +185,6 @@ static enum status store_get(struct store *store, const char *key, struct arena 
 {
     const char *etag = NULL;
     return get_object(store, key, arena, value, &etag, error);
-}
-
-enum status bucket_store_version(struct folder *folder, const char *key, uint64_t *version,
-                                 struct error *error)
-{
-    struct arena *arena = arena_create(1024);
-    struct s3_content content = {0};
-    struct store_value value = {0};
-    struct s3_bucket *connection = bucket_borrow(folder->bucket);
-    enum status status = s3_get(connection, key_of(folder, arena, key), arena, &content, error);
-    bucket_give_back(folder->bucket);
-    if (status == STATUS_OK) {
-        status = read_content(&content, key, &value, error);
-    }
-    *version = value.version;
-    arena_destroy(arena);
-    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- scanning */
