@@ -86,7 +86,8 @@ struct target_table {
     /* a chunk of the run may be written twice: what is under a record's key is replaced, also in a
      * table that the run made */
     bool may_repeat;
-    /* no two records of the run have one key, so none of them is kept to be found again */
+    /* no two records of the run have one key, so none of them is kept to be found again; never with
+     * `distinct`, which has to tell the run's records from those that were there */
     bool keys_differ;
     bool settles; /* settle_duplicates will be asked about this table */
     /* … and also for records that contradict each other in a static column */

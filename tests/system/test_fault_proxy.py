@@ -21,6 +21,7 @@ class Upstream(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.bodies.append(json.loads(body))
+        self.server.conditions.append(self.headers["If-None-Match"])
         answer = json.dumps({"echo": json.loads(body), "number": 12345}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(answer)))
@@ -36,7 +37,7 @@ class Proxy(unittest.TestCase):
     def setUp(self):
         self.upstream = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
         self.upstream.daemon_threads = True
-        self.upstream.bodies = []
+        self.upstream.bodies, self.upstream.conditions = [], []
         threading.Thread(target=self.upstream.serve_forever, args=(0.05,), daemon=True).start()
         self.addCleanup(self.upstream.server_close)
         self.addCleanup(self.upstream.shutdown)
@@ -205,6 +206,12 @@ class Proxy(unittest.TestCase):
         self.assertEqual(self.ask()[0].status, 400)
         with self.assertRaises(ValueError):
             self.proxy.add("earthquake")
+
+    def test_a_store_that_knows_no_conditions(self):
+        self.ask(headers={"If-None-Match": "*"})
+        self.proxy.add("unconditional")
+        self.ask(headers={"If-None-Match": "*"})
+        self.assertEqual(self.upstream.conditions, ["*", None])
 
     def test_each_fault_has_a_test(self):
         with open(__file__, encoding="utf-8") as file:

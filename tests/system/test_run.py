@@ -138,7 +138,8 @@ class Engines(support.TestCase):
     def test_each_database_of_the_contract_suite_has_its_file(self):
         with open(os.path.join(support.ROOT, "tests", "contract", "main.c"), encoding="utf-8") as file:
             entries = re.findall(r'{\.name = "([^"]+)"', file.read())
-        self.assertEqual(sorted(entries), sorted(engine.NAME for engine in engines.all()))
+        places = {"csv-s3"}   # files in another place, by the connector of csv
+        self.assertEqual(sorted(set(entries) - places), sorted(engine.NAME for engine in engines.all()))
 
     def test_the_pairs_of_an_ordinary_run(self):
         whole = engines.all_pairs()

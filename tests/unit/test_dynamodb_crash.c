@@ -265,7 +265,8 @@ static bool is_of_others(const char *name)
            strcmp(name, "files.after_keep") == 0 || strcmp(name, "files.after_notes") == 0 ||
            strstr(name, "undo") != NULL || strstr(name, "forget") != NULL ||
            strstr(name, "remove_table") != NULL || strstr(name, "_apply") != NULL ||
-           strstr(name, "_complete") != NULL || strcmp(name, "files.change_written") == 0;
+           strstr(name, "_complete") != NULL || strcmp(name, "files.change_written") == 0 ||
+           strncmp(name, "s3.", 3) == 0;
 }
 
 static void every_failpoint(const char *action)
@@ -274,8 +275,8 @@ static void every_failpoint(const char *action)
     for (const char *const *name = connector_dynamodb_json.failpoints; *name != NULL; name++) {
         int occurrence = 1;
         if (is_of_others(*name)) {
-            continue; /* test_folder_store, system/test_rollback_folders, test_repair_folders and
-                         test_follow_files */
+            continue; /* test_folder_store, system/test_rollback_folders, test_repair_folders,
+                         test_follow_files and test_s3_target */
         }
         for (;; occurrence++) {
             const char *path = folder_new();

@@ -569,7 +569,8 @@ static void a_mark_of_many_pieces_comes_back(void **state)
                                      .file = segment_name("r1", 1, 0, 0),
                                      .records = PIECES,
                                      .ordinals = ordinals,
-                                     .ordinals_count = PIECES};
+                                     .ordinals_count = PIECES,
+                                     .etag = ""};
     folder_done_append(&segment, 1, &text);
     assert_int_equal(folder_done_take(folder, 1, text.data, text.length, &error), STATUS_OK);
     folder_marked_load(folder, "things", arena, &marked);

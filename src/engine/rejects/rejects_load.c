@@ -279,8 +279,8 @@ static void set_policies(struct run *run)
             table->may_repeat = home_repeats_chunks(run->session);
             /* the lists of a validation name each key once, unless the target lets several have it
              */
-            table->keys_differ =
-                (run->session->target->capabilities & CAPABILITY_KEY_ENFORCED) != 0;
+            table->keys_differ = !table->distinct && (run->session->target->capabilities &
+                                                      CAPABILITY_KEY_ENFORCED) != 0;
         } else if (table->existing == EXISTING_REFUSE || run->repairs) {
             table->existing = EXISTING_APPEND;
         }

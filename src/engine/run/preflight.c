@@ -79,7 +79,7 @@ static bool keys_differ(const struct run_session *session, const struct plan_tab
     const struct schema_table *there =
         session->there == NULL ? NULL : session_target_table(session, session->there, table->name);
     bool differ = there != NULL && table->key_promised && planned->incremental &&
-                  session->options.rejects_file == NULL &&
+                  !table->distinct && session->options.rejects_file == NULL &&
                   (session->target->capabilities & CAPABILITY_KEY_ENFORCED) != 0;
     for (uint32_t i = 0; i < table->key.count && differ; i++) {
         differ = is_exact(table, there, table->key.names[i]);
