@@ -60,7 +60,7 @@ static bool is_meant(const struct resolver *resolver, const struct entity_builde
            !entity->is_pages && entity->from->kind == SCHEMA_TABLE;
 }
 
-static bool compares(const struct plan_node *deletes)
+static bool says_compare(const struct plan_node *deletes)
 {
     return deletes != NULL && strcmp(deletes->text, "compare") == 0;
 }
@@ -237,7 +237,7 @@ void since_resolve(struct resolver *resolver, struct entity_builder *entity)
     struct plan_since *since = resolve_allocate(resolver, 1, sizeof *since);
     *since = (struct plan_since){.column = column->name,
                                  .nullable = !column->not_null,
-                                 .deletes = compares(deletes),
+                                 .deletes = says_compare(deletes),
                                  .entity = entity->name,
                                  .table = entity->table->name};
     if (overlap != NULL) {
@@ -297,7 +297,7 @@ void since_take(struct resolver *resolver, const struct stream_builder *stream,
     }
     bool whole = since == NULL && stream->entities.count > 0 &&
                  is_meant(resolver, *(struct entity_builder **)stream->entities.items[0]);
-    made->deletes = since != NULL ? since->deletes : whole && compares(resolver->since.deletes);
+    made->deletes = since != NULL ? since->deletes : whole && says_compare(resolver->since.deletes);
     made->since = since;
     made->request.since = since != NULL ? since->column : NULL;
     made->request.since_nulls = since != NULL && since->nullable;

@@ -1,10 +1,13 @@
 /*
  * Whether a dump is whole: what its program writes last is there, and what it began is done.
  *
- *   pg_dump              -- PostgreSQL database dump            -- PostgreSQL database dump
- * complete mysqldump            -- MySQL dump, -- MariaDB dump         -- Dump completed sqlite3
- * .dump        BEGIN TRANSACTION;                     COMMIT; or, where it could not read on,
- * ROLLBACK; -- due to errors
+ *   program         begins with                    ends with
+ *   pg_dump         -- PostgreSQL database dump    -- PostgreSQL database dump complete
+ *   mysqldump       -- MySQL dump                  -- Dump completed
+ *   mariadb-dump    -- MariaDB dump                -- Dump completed
+ *   sqlite3 .dump   BEGIN TRANSACTION;             COMMIT;
+ *
+ * Where SQLite's shell could not read on, it ends with ROLLBACK; -- due to errors
  *
  * A dump without the first of them (--skip-comments, --compact) need not have the second.
  */

@@ -4,14 +4,16 @@
  *   PREFIX/<table>/<segment>                         records: an object for each segment
  *   PREFIX/_transhume/store                          the place of the ledger is there
  *   PREFIX/_transhume/ledger/<key>.entry             the store of the ledger (bucket_store.c)
- *   PREFIX/_transhume/tables/<table>.json            what the format keeps of a table, which is
- * there with it even if it has no object PREFIX/_transhume/tables/<table>.owner           which run
- * made the table PREFIX/_transhume/tables/<table>.defined         which run wrote a definition
- * first PREFIX/_transhume/run-<id>/claimed               somebody worked on it
+ *   PREFIX/_transhume/tables/<table>.json            what the format keeps of a table
+ *   PREFIX/_transhume/tables/<table>.owner           which run made the table
+ *   PREFIX/_transhume/tables/<table>.defined         which run wrote a definition first
+ *   PREFIX/_transhume/run-<id>/claimed               somebody worked on it
  *   PREFIX/_transhume/run-<id>/emptied-<table>       as in a folder (folder.h)
  *   PREFIX/_transhume/run-<id>/rolling               likewise
  *   PREFIX/_transhume/run-<id>/duplicates-<table>    those found, before segments are replaced
  *   PREFIX/_transhume/run-<id>/settled-<table>       the ETags of segments without duplicates
+ *
+ * A table with a definition is there even if it has no object.
  *
  * Segments are written into a local folder, laid out like a target's (folder.path), and sent when
  * their chunk is committed; the object is there as a whole or not at all, and never takes another
@@ -78,6 +80,8 @@ enum status bucket_list(struct folder *folder, const char *prefix, struct arena 
 const struct s3_object *bucket_find(const struct bucket_list *list, const char *key);
 /* Is it a segment of the claimed run? */
 bool bucket_is_own_segment(const struct folder *folder, const struct s3_object *object);
+/* Is the object what the done mark of its segment says? */
+bool bucket_is_as_marked(const struct folder_segment *segment, const struct s3_object *object);
 enum status bucket_remove(struct folder *folder, const char *key, struct error *error) MUST_USE;
 /* Into a file, which is written anew. */
 enum status bucket_fetch(struct folder *folder, const struct s3_object *object, const char *path,

@@ -44,12 +44,6 @@ static enum status is_emptied(struct folder *folder, const char *table, bool *is
     return status;
 }
 
-static bool is_as_marked(const struct folder_segment *segment, const struct s3_object *object)
-{
-    return segment->bytes == object->bytes &&
-           (segment->etag[0] == '\0' || strcmp(segment->etag, object->etag) == 0);
-}
-
 /* Segments without duplicates are shorter; the list of these says that they may be. */
 static enum status check_segment(struct sweep *sweep, const struct folder_segment *segment,
                                  const char *key, struct error *error)
@@ -57,7 +51,7 @@ static enum status check_segment(struct sweep *sweep, const struct folder_segmen
     const struct s3_object *object = bucket_find(&sweep->list, key);
     struct bucket_settled settled = {0};
     bool emptied = false;
-    if (object != NULL && is_as_marked(segment, object)) {
+    if (object != NULL && bucket_is_as_marked(segment, object)) {
         return STATUS_OK;
     }
     if (bucket_read_settled(sweep->folder, segment->table, sweep->arena, &settled, error) !=

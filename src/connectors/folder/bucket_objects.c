@@ -44,6 +44,12 @@ bool bucket_is_own_segment(const struct folder *folder, const struct s3_object *
            folder_segment_parse(folder->format, slash + 1, folder->run.tag, &chunk, &entity, &part);
 }
 
+bool bucket_is_as_marked(const struct folder_segment *segment, const struct s3_object *object)
+{
+    return segment->bytes == object->bytes &&
+           (segment->etag[0] == '\0' || strcmp(segment->etag, object->etag) == 0);
+}
+
 enum status bucket_remove(struct folder *folder, const char *key, struct error *error)
 {
     const struct s3_write write = {.key = key, .leased = true};

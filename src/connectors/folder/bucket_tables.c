@@ -199,8 +199,7 @@ static enum status count_object(struct folder *folder, const char *table,
 {
     const struct folder_segment *segment = folder_marked_find(marked, name);
     uint64_t records = 0;
-    if (segment != NULL && segment->bytes == object->bytes &&
-        (segment->etag[0] == '\0' || strcmp(segment->etag, object->etag) == 0)) {
+    if (segment != NULL && bucket_is_as_marked(segment, object)) {
         records = segment->records;
     } else if (bucket_count_records(folder, table, object, &records, error) != STATUS_OK) {
         return STATUS_FAILED;
