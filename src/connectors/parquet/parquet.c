@@ -191,6 +191,7 @@ static const struct folder_format format = {
 static enum status database_open(const struct open_options *open, struct database **database,
                                  struct error *error)
 {
+    parquet_memory_prepare();
     return carquet_init() == CARQUET_OK
                ? folder_open(&format, open, database, error)
                : error_set(error, ERROR_MODULE, "carquet", "the library can't be started");
