@@ -14,6 +14,7 @@ static const char *const suffixes[] = {".parquet", ".parq", ".pq", NULL};
 
 static const struct connector_option options[] = {
     FOLDER_STAGE_OPTIONS,
+    FOLDER_LEASE_OPTION,
     {"compression", OPTION_CHOICE, "zstd", "zstd|snappy|gzip|lz4|brotli|none", false,
      "Target: compression within the files."},
     {"file_bytes", OPTION_BYTES, "128MiB", "1KiB..1TiB", false,
