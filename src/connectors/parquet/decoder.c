@@ -273,6 +273,7 @@ static void convert(struct parquet_assembly *assembly, const struct wanted *want
 static enum status assemble_row(struct folder_decoder *decoder, struct error *error)
 {
     error_clear(&decoder->assembly.why);
+    decoder->assembly.cells = 0;
     for (uint32_t at = 0; at < decoder->wanted_count; at++) {
         struct wanted *wanted = &decoder->wanted[at];
         if (check_begins(decoder, wanted->node, error) != STATUS_OK ||
