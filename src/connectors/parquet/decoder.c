@@ -182,7 +182,7 @@ static bool is_in_range(const struct folder_decoder *decoder)
     if (decoder->table == NULL) {
         return true;
     }
-    uint64_t place = parquet_place_of_row(decoder->bytes, decoder->file->rows, decoder->row);
+    uint64_t place = columnar_place_of_row(decoder->bytes, decoder->file->rows, decoder->row);
     return place >= decoder->begin && place < decoder->end;
 }
 
