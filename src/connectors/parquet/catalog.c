@@ -3,13 +3,9 @@
 
 #include <string.h>
 
-static enum status look(const char *path, struct arena *arena, struct columnar_file *facts,
-                        struct error *error)
+void parquet_file_facts(const struct parquet_file *file, struct arena *arena,
+                        struct columnar_file *facts)
 {
-    struct parquet_file *file = NULL;
-    if (parquet_file_open(path, ERROR_SOURCE_READ, &file, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
     struct columnar_column *columns =
         arena_allocate_zeroed(arena, (size_t)file->layout.column_count + 1, sizeof(*columns));
     uint64_t *group_rows =
@@ -28,6 +24,16 @@ static enum status look(const char *path, struct arena *arena, struct columnar_f
                                     .rows = file->rows,
                                     .group_rows = group_rows,
                                     .group_count = file->group_count};
+}
+
+static enum status look(const char *path, struct arena *arena, struct columnar_file *facts,
+                        struct error *error)
+{
+    struct parquet_file *file = NULL;
+    if (parquet_file_open(path, ERROR_SOURCE_READ, &file, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    parquet_file_facts(file, arena, facts);
     parquet_file_close(file);
     return STATUS_OK;
 }

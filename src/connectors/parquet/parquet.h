@@ -216,6 +216,9 @@ void parquet_pack_abandon(struct folder_pack *pack);
 
 /* ---------------------------------------------------------------- catalog.c */
 
+/* In `arena`. */
+void parquet_file_facts(const struct parquet_file *file, struct arena *arena,
+                        struct columnar_file *facts);
 enum status parquet_describe_table(struct folder *folder, struct folder_table *table,
                                    struct arena *arena, struct schema_table *schema,
                                    struct error *error);
