@@ -67,6 +67,12 @@ class Since(support.TestCase):
         self.read()
         self.assert_equal()
 
+    def test_a_masked_column_is_refused(self):
+        """Its highest value would be in the target's ledger."""
+        for since in ("since: seen", "tables: { copy: { key: [id], from: item, since: seen, fields: { id: copy } } }"):
+            self.write("p.yaml", "transhume: 1\nsource: src.db\ntarget: out.db\nmask: { columns: { item.seen: redact 2000-01-01 } }\n" + since)
+            self.assertIn("item.seen is masked", self.migrate(code=2).out)
+
     def test_mirror_names_it(self):
         self.plan()
         self.assertIn("`since` reads only what changed", self.migrate("--mirror", "--confirm", code=2).out)
