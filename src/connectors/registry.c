@@ -63,6 +63,7 @@ static const char *const mongodb_schemes[] = {"mongodb", "mongodb+srv", NULL};
 static const char *const duckdb_schemes[] = {"duckdb", NULL};
 static const char *const duckdb_suffixes[] = {".duckdb", ".ddb", NULL};
 static const char *const parquet_schemes[] = {"parquet", NULL};
+static const char *const arrow_schemes[] = {"arrow", NULL};
 static const struct loadable loadables[] = {
     {.name = "postgres", .schemes = postgres_schemes},
     {.name = "mysql", .schemes = mysql_schemes},
@@ -71,6 +72,9 @@ static const struct loadable loadables[] = {
     {.name = "parquet",
      .schemes = parquet_schemes,
      .how = "it is built with the library carquet: `tools/carquet` gets that, then build again"},
+    {.name = "arrow",
+     .schemes = arrow_schemes,
+     .how = "it is built with the library nanoarrow: `tools/nanoarrow` gets that, then build again"},
 };
 enum { LOADABLE_COUNT = sizeof loadables / sizeof loadables[0] };
 

@@ -37,11 +37,6 @@ enum status parquet_file_failed(const struct parquet_file *file, const carquet_e
     return parquet_file_damaged(file, words, error);
 }
 
-uint64_t parquet_place_of_row(uint64_t bytes, uint64_t rows, uint64_t row)
-{
-    return rows == 0 ? 0 : (uint64_t)((unsigned __int128)bytes * row / rows);
-}
-
 static enum status cant_open(const struct parquet_file *file, int reason, struct error *error)
 {
     return error_set_errno(error, file->code, reason, file->path, "can't open the file");

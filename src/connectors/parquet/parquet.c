@@ -152,7 +152,7 @@ static const struct folder_packing packing = {
     .finish = parquet_pack_finish,
     .abandon = parquet_pack_abandon,
     .count = parquet_count,
-    .row_bytes = parquet_row_bytes,
+    .row_bytes = columnar_row_bytes,
 };
 
 static const struct folder_format format = {
@@ -177,10 +177,10 @@ static const struct folder_format format = {
     .encoder_create = parquet_encoder_create,
     .encoder_destroy = parquet_encoder_destroy,
     .encoder_append = parquet_encoder_append,
-    .normal_form = parquet_normal_form,
+    .normal_form = columnar_normal_form,
     .describe_table = parquet_describe_table,
-    .caveats = parquet_caveats,
-    .align = parquet_align,
+    .caveats = columnar_caveats,
+    .align = columnar_align,
     .decoder_open = parquet_decoder_open,
     .decoder_close = parquet_decoder_close,
     .decoder_fill = parquet_decoder_fill,

@@ -19,7 +19,7 @@
 #ifndef TRANSHUME_CONNECTORS_PARQUET_PARQUET_H
 #define TRANSHUME_CONNECTORS_PARQUET_PARQUET_H
 
-#include "connectors/folder/folder.h"
+#include "connectors/columnar/columnar.h"
 #include <carquet/carquet.h>
 #include <stdio.h>
 
@@ -123,10 +123,6 @@ enum status parquet_file_damaged(const struct parquet_file *file, const char *wh
 /* The same of a failure of carquet's. */
 enum status parquet_file_failed(const struct parquet_file *file, const carquet_error_t *why,
                                 struct error *error);
-/* Where a row group begins, were all rows of one length in the file's bytes: its place for
- * folder_range. */
-uint64_t parquet_place_of_row(uint64_t bytes, uint64_t rows, uint64_t row);
-
 /* ---------------------------------------------------------------- leaf.c */
 
 /* The entries of one leaf, one after the other: of a row group, or of one row. */
@@ -220,25 +216,12 @@ void parquet_pack_abandon(struct folder_pack *pack);
 
 /* ---------------------------------------------------------------- catalog.c */
 
-/* What is known of one file of a source's table. */
-struct parquet_facts {
-    uint64_t rows;
-    uint32_t group_count;
-    uint64_t *group_begins; /* places, rising */
-};
-struct folder_table_data {
-    struct parquet_facts *files;
-    const char *told; /* what is to be said before a run, lines; NULL: nothing */
-};
-
+/* In `arena`. */
+void parquet_file_facts(const struct parquet_file *file, struct arena *arena,
+                        struct columnar_file *facts);
 enum status parquet_describe_table(struct folder *folder, struct folder_table *table,
                                    struct arena *arena, struct schema_table *schema,
                                    struct error *error);
-void parquet_caveats(const struct folder_table *table, struct buffer *out);
-enum status parquet_align(struct folder *folder, struct folder_table *table, uint32_t file,
-                          uint64_t *byte, struct error *error);
-enum status parquet_row_bytes(struct folder *folder, const struct folder_table *table,
-                              uint64_t *bytes, struct error *error);
 enum status parquet_count(const char *path, uint64_t *records, struct error *error);
 
 /* ---------------------------------------------------------------- decoder.c */
@@ -255,10 +238,5 @@ enum status parquet_raw_next(struct folder_decoder *decoder, const char **bytes,
 enum status parquet_raw_read(struct folder_decoder *decoder, const char *bytes, size_t length,
                              struct arena *arena, struct cell *record, struct error *error);
 const struct parquet_layout *parquet_decoder_layout(const struct folder_decoder *decoder);
-
-/* ---------------------------------------------------------------- normal.c */
-
-enum status parquet_normal_form(struct folder *folder, const struct cell *cell, struct arena *arena,
-                                struct cell *normal, struct error *error);
 
 #endif

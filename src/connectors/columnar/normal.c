@@ -1,5 +1,5 @@
 /* The normal form: what a value is once it was written, whatever its column's type. */
-#include "connectors/parquet/parquet.h"
+#include "connectors/columnar/columnar.h"
 
 #include "model/convert.h"
 #include "model/decimal.h"
@@ -62,8 +62,8 @@ static enum status normal_nested(const struct cell *cell, struct arena *arena, s
     return status;
 }
 
-enum status parquet_normal_form(struct folder *folder, const struct cell *cell, struct arena *arena,
-                                struct cell *normal, struct error *error)
+enum status columnar_normal_form(struct folder *folder, const struct cell *cell,
+                                 struct arena *arena, struct cell *normal, struct error *error)
 {
     (void)folder;
     *normal = *cell;

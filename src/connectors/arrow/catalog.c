@@ -1,0 +1,57 @@
+/* What a file of a source's table says of itself. */
+#include "connectors/arrow/arrow.h"
+
+#include <string.h>
+
+void arrow_file_facts(const struct arrow_file *file, struct arena *arena,
+                      struct columnar_file *facts)
+{
+    struct columnar_column *columns =
+        arena_allocate_zeroed(arena, (size_t)file->layout.column_count + 1, sizeof(*columns));
+    uint64_t *group_rows =
+        arena_allocate_zeroed(arena, (size_t)file->batch_count + 1, sizeof(*group_rows));
+    for (uint32_t at = 0; at < file->batch_count; at++) {
+        group_rows[at] = file->batches[at].rows;
+    }
+    for (uint32_t at = 0; at < file->layout.column_count; at++) {
+        const struct arrow_node *node = &file->layout.columns[at];
+        columns[at] = (struct columnar_column){
+            .name = arena_copy_string(arena, node->name),
+            .type = columnar_keep_type(&node->type, arena),
+            .not_null = !node->optional && node->arrow != NANOARROW_TYPE_NA,
+        };
+    }
+    *facts = (struct columnar_file){.columns = columns,
+                                    .column_count = file->layout.column_count,
+                                    .rows = file->rows,
+                                    .group_rows = group_rows,
+                                    .group_count = file->batch_count};
+}
+
+static enum status look(const char *path, struct arena *arena, struct columnar_file *facts,
+                        struct error *error)
+{
+    struct arrow_file *file = NULL;
+    if (arrow_file_open(path, ERROR_SOURCE_READ, &file, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    arrow_file_facts(file, arena, facts);
+    arrow_file_close(file);
+    return STATUS_OK;
+}
+
+enum status arrow_describe_table(struct folder *folder, struct folder_table *table,
+                                 struct arena *arena, struct schema_table *schema,
+                                 struct error *error)
+{
+    return columnar_describe_table(folder, table, look, arena, schema, error);
+}
+
+enum status arrow_count(const char *path, uint64_t *records, struct error *error)
+{
+    struct arrow_file *file = NULL;
+    enum status status = arrow_file_open(path, ERROR_TARGET_INVALID, &file, error);
+    *records = status == STATUS_OK ? file->rows : 0;
+    arrow_file_close(file);
+    return status;
+}
