@@ -57,7 +57,7 @@ void arrow_layout_of_columns(const struct arrow_database *database,
                              const struct schema_column *columns, uint32_t count,
                              const bool *required, struct arena *arena,
                              struct arrow_layout *layout);
-/* Of a file's schema. `refused`: why it can't be read, or NULL. In `arena`. */
+/* Of a file's schema. `refused`: what of it is not read, or NULL. In `arena`. */
 void arrow_layout_of_file(const struct ArrowSchema *schema, struct arena *arena,
                           struct arrow_layout *layout, const char **refused);
 /* The schema of a file of that layout, which the caller releases. False: no memory. */
@@ -83,6 +83,24 @@ bool arrow_value_append(const struct arrow_node *node, const struct cell *cell,
 enum status arrow_value_read(const struct arrow_node *node, const struct ArrowArrayView *view,
                              int64_t row, struct arena *arena, struct cell *cell,
                              struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- message.c */
+
+/*
+ * What nanoarrow does not tell of a message, or gets wrong, from the FlatBuffers of its head
+ * (Message.fbs of the format; flatbuffers.dev, "Encoding"). `message` is its begin, with a head
+ * that ArrowIpcDecoderVerifyHeader has found sound.
+ */
+enum { ARROW_PREFIX_BYTES = 8, ARROW_OLD_PREFIX_BYTES = 4 };
+/* How many rows a record batch has. */
+uint64_t arrow_message_rows(const char *message);
+/*
+ * Unpacks the buffers of a dictionary's body, which nanoarrow 0.9 takes as if they were not packed:
+ * `body` becomes one in `unpacked`, and the head's list of buffers is changed to fit it. Anything
+ * but NANOARROW_OK: `why` says what is wrong; ENOMEM: no memory.
+ */
+ArrowErrorCode arrow_message_unpack(char *message, struct ArrowBufferView *body,
+                                    struct buffer *unpacked, struct ArrowError *why) MUST_USE;
 
 /* ---------------------------------------------------------------- file.c */
 
@@ -113,8 +131,9 @@ struct arrow_file {
     uint32_t dictionaries_read;
     bool whole; /* the file format, whose dictionaries may follow the batches that use them */
     uint64_t rows;
-    struct buffer message; /* of the batch that is read */
-    enum error_code code;  /* of files that can't be read: ERROR_SOURCE_READ; else a target's */
+    struct buffer message;  /* of the batch that is read */
+    struct buffer unpacked; /* the body of a dictionary's */
+    enum error_code code;   /* of files that can't be read: ERROR_SOURCE_READ; else a target's */
 };
 
 enum status arrow_file_open(const char *path, enum error_code code, struct arrow_file **file,

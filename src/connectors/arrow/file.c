@@ -13,7 +13,7 @@
 
 /* "ARROW1" and two zeros stand before the messages of the file format, "ARROW1" at its end. */
 enum { MAGIC_BYTES = 6, FILE_HEAD_BYTES = 8, FILE_BYTES_LEAST = 8 + 8 + 4 + 6 };
-enum { PREFIX_BYTES = 8, OLD_PREFIX_BYTES = 4, HEAD_BYTES_MAX = 256 << 20, ALIGNMENT = 8 };
+enum { HEAD_BYTES_MAX = 256 << 20, ALIGNMENT = 8 };
 /* Columns of nulls alone take no bytes, however many rows they claim. */
 static const uint64_t rows_max = UINT64_C(1) << 48;
 static const char magic[] = "ARROW1";
@@ -28,11 +28,26 @@ enum status arrow_file_damaged(const struct arrow_file *file, const char *why, s
                              "tells whether it is whole");
 }
 
+/* The file is whole, but has what is not read. */
+static enum status not_read(const struct arrow_file *file, const char *what, struct error *error)
+{
+    char clean[256];
+    text_printable(what, strlen(what), clean, sizeof(clean));
+    error_set(error, ERROR_SOURCE_INVALID, file->path, "not all of the Arrow file can be read: %s",
+              clean);
+    return error_hint(error,
+                      "write the file again with another type for such columns; docs/arrow.md "
+                      "tells which are read");
+}
+
 static enum status failed(const struct arrow_file *file, ArrowErrorCode code,
                           const struct ArrowError *why, struct error *error)
 {
     if (code == ENOMEM) {
         return error_set(error, ERROR_MEMORY, file->path, "no memory for a part of the file");
+    }
+    if (code == ENOTSUP) {
+        return not_read(file, why->message, error);
     }
     return arrow_file_damaged(
         file, why->message[0] != '\0' ? why->message : "a message can't be decoded", error);
@@ -66,18 +81,18 @@ static enum status find_head(struct arrow_file *file, uint64_t offset, uint32_t 
     if (left == 0) {
         return STATUS_END;
     }
-    size_t length = left < PREFIX_BYTES ? left : PREFIX_BYTES;
+    size_t length = left < ARROW_PREFIX_BYTES ? left : ARROW_PREFIX_BYTES;
     if (read_at(file, offset, length, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     memcpy(words, file->message.data, length);
     bool old = words[0] != UINT32_MAX;
-    uint32_t prefix = old ? OLD_PREFIX_BYTES : PREFIX_BYTES;
+    uint32_t prefix = old ? ARROW_OLD_PREFIX_BYTES : ARROW_PREFIX_BYTES;
     uint32_t bytes = old ? words[0] : words[1];
     if (length >= prefix && bytes == 0) {
         return STATUS_END;
     }
-    if (length < PREFIX_BYTES || bytes > HEAD_BYTES_MAX || bytes > left - prefix ||
+    if (length < ARROW_PREFIX_BYTES || bytes > HEAD_BYTES_MAX || bytes > left - prefix ||
         (prefix + bytes) % ALIGNMENT != 0) {
         return arrow_file_damaged(file, "a message has no head", error);
     }
@@ -89,39 +104,6 @@ static struct ArrowBufferView message_view(const struct arrow_file *file, size_t
                                            size_t length)
 {
     return (struct ArrowBufferView){{.data = file->message.data + begin}, (int64_t)length};
-}
-
-/* The number at a place of a verified head, whose numbers are little-endian as the machine's. */
-static uint64_t number_at(const char *head, size_t place, size_t bytes)
-{
-    uint64_t number = 0;
-    memcpy(&number, head + place, bytes);
-    return number;
-}
-
-/* Where a field of the table at a place is (flatbuffers.dev, "Encoding"). 0: it is not there. */
-static size_t field_at(const char *head, size_t table, uint32_t field)
-{
-    size_t list = table - (size_t)(int64_t)(int32_t)number_at(head, table, 4);
-    size_t entry = 4 + 2 * (size_t)field;
-    if (entry + 2 > number_at(head, list, 2)) {
-        return 0;
-    }
-    size_t offset = number_at(head, list + entry, 2);
-    return offset == 0 ? 0 : table + offset;
-}
-
-/*
- * How many rows a record batch has, which nanoarrow tells only with the whole batch at hand:
- * Message.header is its third field, RecordBatch.length the first (Message.fbs).
- */
-static uint64_t rows_of_head(const struct arrow_file *file)
-{
-    bool old = number_at(file->message.data, 0, 4) != UINT32_MAX;
-    const char *head = file->message.data + (old ? OLD_PREFIX_BYTES : PREFIX_BYTES);
-    size_t header = field_at(head, number_at(head, 0, 4), 2);
-    size_t length = header != 0 ? field_at(head, header + number_at(head, header, 4), 0) : 0;
-    return length != 0 ? number_at(head, length, 8) : 0;
 }
 
 static void add_block(struct arrow_file *file, const struct arrow_block *block, bool rows)
@@ -151,7 +133,7 @@ static enum status take_schema(struct arrow_file *file, struct error *error)
     }
     arrow_layout_of_file(&file->schema, file->arena, &file->layout, &refused);
     if (refused != NULL) {
-        return arrow_file_damaged(file, refused, error);
+        return not_read(file, refused, error);
     }
     code = ArrowIpcDecoderSetSchemaWithDictionaries(decoder, &file->schema, &file->encodings, &why);
     code = code != NANOARROW_OK ? code : ArrowIpcDecoderSetEndianness(decoder, decoder->endianness);
@@ -188,7 +170,7 @@ static enum status take_message(struct arrow_file *file, struct arrow_block *blo
         add_block(file, block, false);
         return STATUS_OK;
     case NANOARROW_IPC_MESSAGE_TYPE_RECORD_BATCH:
-        block->rows = rows_of_head(file);
+        block->rows = arrow_message_rows(file->message.data);
         if (block->rows > rows_max || file->rows > rows_max) {
             return arrow_file_damaged(file, "a record batch has no number of rows", error);
         }
@@ -299,6 +281,7 @@ void arrow_file_close(struct arrow_file *file)
         close(file->descriptor);
     }
     buffer_free(&file->message);
+    buffer_free(&file->unpacked);
     free(file->batches);
     free(file->dictionary_blocks);
     arena_destroy(file->arena);
@@ -336,8 +319,13 @@ static enum status read_dictionaries(struct arrow_file *file, uint64_t before, s
         if (read_block(file, block, &body, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        ArrowErrorCode code = ArrowIpcDecoderDecodeDictionary(
-            &file->decoder, body, NANOARROW_VALIDATION_LEVEL_FULL, &file->dictionaries, &why);
+        ArrowErrorCode code =
+            arrow_message_unpack(file->message.data, &body, &file->unpacked, &why);
+        code = code != NANOARROW_OK
+                   ? code
+                   : ArrowIpcDecoderDecodeDictionary(&file->decoder, body,
+                                                     NANOARROW_VALIDATION_LEVEL_FULL,
+                                                     &file->dictionaries, &why);
         if (code != NANOARROW_OK) {
             return failed(file, code, &why, error);
         }

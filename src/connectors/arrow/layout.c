@@ -282,8 +282,7 @@ static bool is_extension(const struct ArrowSchemaView *view, const char *name)
 
 static bool is_text(enum ArrowType arrow)
 {
-    return arrow == NANOARROW_TYPE_STRING || arrow == NANOARROW_TYPE_LARGE_STRING ||
-           arrow == NANOARROW_TYPE_STRING_VIEW;
+    return arrow == NANOARROW_TYPE_STRING || arrow == NANOARROW_TYPE_LARGE_STRING;
 }
 
 static struct value_type type_of_bytes(const struct ArrowSchemaView *view)
@@ -346,10 +345,8 @@ static bool read_type(const struct ArrowSchemaView *view, struct value_type *typ
         return true;
     case NANOARROW_TYPE_STRING:
     case NANOARROW_TYPE_LARGE_STRING:
-    case NANOARROW_TYPE_STRING_VIEW:
     case NANOARROW_TYPE_BINARY:
     case NANOARROW_TYPE_LARGE_BINARY:
-    case NANOARROW_TYPE_BINARY_VIEW:
     case NANOARROW_TYPE_FIXED_SIZE_BINARY:
         *type = type_of_bytes(view);
         return true;

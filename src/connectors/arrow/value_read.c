@@ -125,28 +125,10 @@ static enum status read_interval(const struct arrow_node *node, const struct Arr
 
 /* ---------------------------------------------------------------- bytes */
 
-/* What nanoarrow does not validate: where the bytes of a view lie. */
-static bool is_view_within(const struct ArrowArrayView *view, int64_t row)
-{
-    const union ArrowBinaryView *found =
-        &view->buffer_views[1].data.as_binary_view[row + view->offset];
-    int64_t size = found->inlined.size;
-    int32_t number = found->ref.buffer_index;
-    return size >= 0 &&
-           (size <= NANOARROW_BINARY_VIEW_INLINE_SIZE ||
-            (number >= 0 && number < view->n_variadic_buffers && found->ref.offset >= 0 &&
-             found->ref.offset + size <= view->variadic_buffer_sizes[number]));
-}
-
 static enum status read_bytes(const struct arrow_node *node, const struct ArrowArrayView *view,
                               int64_t row, struct arena *arena, struct cell *cell,
                               struct error *error)
 {
-    bool is_view =
-        node->arrow == NANOARROW_TYPE_STRING_VIEW || node->arrow == NANOARROW_TYPE_BINARY_VIEW;
-    if (is_view && !is_view_within(view, row)) {
-        return error_set(error, ERROR_REJECT_TYPE, NULL, "its bytes lie outside of the file's");
-    }
     struct ArrowBufferView found = ArrowArrayViewGetBytesUnsafe(view, row);
     size_t length = (size_t)found.size_bytes;
     const char *bytes = length > 0 ? found.data.as_char : "";

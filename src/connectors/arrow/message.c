@@ -1,0 +1,127 @@
+/* Heads of messages: what is read of them beside nanoarrow. */
+#include "connectors/arrow/arrow.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Fields by their numbers in Message.fbs. */
+enum { MESSAGE_HEADER = 2, BATCH_LENGTH = 0, BATCH_BUFFERS = 2, BATCH_COMPRESSION = 3 };
+enum { DICTIONARY_DATA = 1, COMPRESSION_CODEC = 0, CODEC_LZ4 = 0, CODEC_ZSTD = 1 };
+enum { BUFFER_BYTES = 16, SIZE_BYTES = 8, ALIGNMENT = 8 };
+
+/* Numbers are little-endian, as the machine's. */
+static uint64_t number_at(const char *head, size_t place, size_t bytes)
+{
+    uint64_t number = 0;
+    memcpy(&number, head + place, bytes);
+    return number;
+}
+
+/* Where a field of the table at a place is. 0: it is not there. */
+static size_t field_at(const char *head, size_t table, uint32_t field)
+{
+    size_t list = table - (size_t)(int64_t)(int32_t)number_at(head, table, 4);
+    size_t entry = 4 + 2 * (size_t)field;
+    if (entry + 2 > number_at(head, list, 2)) {
+        return 0;
+    }
+    size_t offset = number_at(head, list + entry, 2);
+    return offset == 0 ? 0 : table + offset;
+}
+
+/* The table or vector that a field refers to. 0: it is not there. */
+static size_t referred_by(const char *head, size_t table, uint32_t field)
+{
+    size_t place = table != 0 ? field_at(head, table, field) : 0;
+    return place == 0 ? 0 : place + number_at(head, place, 4);
+}
+
+static size_t prefix_of(const char *message)
+{
+    return number_at(message, 0, 4) == UINT32_MAX ? ARROW_PREFIX_BYTES : ARROW_OLD_PREFIX_BYTES;
+}
+
+uint64_t arrow_message_rows(const char *message)
+{
+    const char *head = message + prefix_of(message);
+    size_t batch = referred_by(head, number_at(head, 0, 4), MESSAGE_HEADER);
+    size_t length = batch != 0 ? field_at(head, batch, BATCH_LENGTH) : 0;
+    return length != 0 ? number_at(head, length, SIZE_BYTES) : 0;
+}
+
+/* One buffer, with the size that it has unpacked before it (-1: it is not packed). */
+static ArrowErrorCode unpack(uint64_t codec, struct ArrowBufferView packed, struct buffer *out,
+                             struct ArrowError *why)
+{
+    int64_t size = 0;
+    if (packed.size_bytes == 0) {
+        return NANOARROW_OK;
+    }
+    if (packed.size_bytes < SIZE_BYTES) {
+        ArrowErrorSet(why, "a packed buffer is too short");
+        return EINVAL;
+    }
+    memcpy(&size, packed.data.data, sizeof(size));
+    packed.data.as_uint8 += SIZE_BYTES;
+    packed.size_bytes -= SIZE_BYTES;
+    bool plain = size == -1;
+    size = plain ? packed.size_bytes : size;
+    ArrowIpcDecompressFunction function =
+        codec == CODEC_ZSTD  ? ArrowIpcGetZstdDecompressionFunction()
+        : codec == CODEC_LZ4 ? ArrowIpcGetLZ4DecompressionFunction()
+                             : NULL;
+    if (size < 0 || function == NULL) {
+        ArrowErrorSet(why, "a buffer is packed in a way that is not known");
+        return EINVAL;
+    }
+    if (!buffer_try_reserve(out, (size_t)size + ALIGNMENT)) {
+        return ENOMEM;
+    }
+    uint8_t *end = (uint8_t *)out->data + out->length;
+    out->length += (size_t)size;
+    if (plain) {
+        memcpy(end, packed.data.data, (size_t)size);
+        return NANOARROW_OK;
+    }
+    return size == 0 ? NANOARROW_OK : function(packed, end, size, why);
+}
+
+ArrowErrorCode arrow_message_unpack(char *message, struct ArrowBufferView *body,
+                                    struct buffer *unpacked, struct ArrowError *why)
+{
+    static const char zeros[ALIGNMENT];
+    char *head = message + prefix_of(message);
+    size_t dictionary = referred_by(head, number_at(head, 0, 4), MESSAGE_HEADER);
+    size_t batch = referred_by(head, dictionary, DICTIONARY_DATA);
+    size_t buffers = referred_by(head, batch, BATCH_BUFFERS);
+    uint64_t count = buffers != 0 ? number_at(head, buffers, 4) : 0;
+    size_t compression = referred_by(head, batch, BATCH_COMPRESSION);
+    if (compression == 0) {
+        return NANOARROW_OK;
+    }
+    size_t codec_at = field_at(head, compression, COMPRESSION_CODEC);
+    uint64_t codec = codec_at != 0 ? number_at(head, codec_at, 1) : CODEC_LZ4;
+    buffer_clear(unpacked);
+    for (uint64_t at = 0; at < count; at++) {
+        size_t place = buffers + 4 + (size_t)at * BUFFER_BYTES;
+        uint64_t offset = number_at(head, place, SIZE_BYTES);
+        uint64_t length = number_at(head, place + SIZE_BYTES, SIZE_BYTES);
+        if (offset > (uint64_t)body->size_bytes || length > (uint64_t)body->size_bytes - offset) {
+            ArrowErrorSet(why, "a buffer lies outside of its message");
+            return EINVAL;
+        }
+        struct ArrowBufferView packed = {{.as_uint8 = body->data.as_uint8 + offset},
+                                         (int64_t)length};
+        uint64_t begin = unpacked->length;
+        ArrowErrorCode code = unpack(codec, packed, unpacked, why);
+        if (code != NANOARROW_OK) {
+            return code;
+        }
+        uint64_t size = unpacked->length - begin;
+        memcpy(head + place, &begin, sizeof(begin));
+        memcpy(head + place + SIZE_BYTES, &size, sizeof(size));
+        buffer_append(unpacked, zeros, (ALIGNMENT - size % ALIGNMENT) % ALIGNMENT);
+    }
+    *body = (struct ArrowBufferView){{.data = unpacked->data}, (int64_t)unpacked->length};
+    return NANOARROW_OK;
+}
