@@ -91,5 +91,30 @@ class Pair(sql_pairs.Pair):
         yield Peer("DuckDB", PYTHON, [PYTHON, COPY, self.SOURCE, source, self.TARGET, address(self.TARGET, ends, "target")], table, mark_time=self.mark)
 
 
-BENCHES = [Pair(source, target, 1 / factor, wide) for wide in (False, True) for source, target, factor in (
-    ("sqlite", "postgres", 1.3), ("postgres", "postgres", 1.3), ("mysql", "postgres", 1.6), ("postgres", "mysql", 1.6))]
+class CsvToPostgres(Pair):
+    """A file without types, which both learn from its rows."""
+    TABLE = ("CREATE TABLE t (id bigint PRIMARY KEY, a text NOT NULL, b text, c bigint NOT NULL, d bigint NOT NULL, price numeric(10,2) NOT NULL, "
+             "r double precision NOT NULL, created timestamp NOT NULL, flag bigint NOT NULL)")
+
+    def __init__(self):
+        super().__init__("csv", "postgres", 1.0, wide=False)
+
+    def make_source(self, bench, ends, count):
+        folder = os.path.join(bench.scratch, "csv-%d" % count)
+        self.file = os.path.join(folder, "t.csv")
+        if not os.path.exists(self.file):
+            os.makedirs(folder)
+            with open(self.file, "wb") as out:
+                subprocess.run([bench.program, "migrate", "--state", os.path.join(bench.scratch, "csv-state"), "--quiet", "sqlite:" + bench.flat(count), "csv:-"],
+                               stdout=out, stderr=subprocess.PIPE, check=True)
+        return "csv:" + self.file
+
+    def ours(self, bench, source, target):
+        return bench.migrate("--plan", os.path.join(bench.plans, "csv_postgres.yaml"), source, target)
+
+    def peers(self, bench, ends, count):
+        yield Peer("DuckDB", PYTHON, [PYTHON, COPY, "csv", self.file, "postgres", address("postgres", ends, "target")], self.TABLE, mark_time=self.mark)
+
+
+BENCHES = [CsvToPostgres(), *[Pair(source, target, 1 / factor, wide) for wide in (False, True) for source, target, factor in (
+    ("sqlite", "postgres", 1.3), ("postgres", "postgres", 1.3), ("mysql", "postgres", 1.6), ("postgres", "mysql", 1.6))]]

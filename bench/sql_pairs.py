@@ -21,14 +21,14 @@ class Pair:
     SETTINGS = {}     # of its servers, by kind
 
     def run(self, bench):
-        yield from sql_servers.run_with(self.NAME, {self.SOURCE, self.TARGET} - {"sqlite"}, lambda ends: self.compare(
+        yield from sql_servers.run_with(self.NAME, {self.SOURCE, self.TARGET} - {"sqlite", "csv"}, lambda ends: self.compare(
             bench, ends, bench.size(ROWS, ROWS_QUICK)), self.SETTINGS)
 
     def compare(self, bench, ends, count):
         self.arrived = {}
         target = ends[self.TARGET]
         source = self.make_source(bench, ends, count)
-        ours = Peer("ours", bench.program, bench.migrate(source, target.uri("target")))
+        ours = Peer("ours", bench.program, self.ours(bench, source, target.uri("target")))
         peers = []
         for peer in self.peers(bench, ends, count):
             if shutil.which(peer.program):
@@ -48,6 +48,9 @@ class Pair:
             return "sqlite:" + bench.flat(count)
         ends[self.SOURCE].fill("source", sql_servers.write_lines(bench, count))
         return ends[self.SOURCE].uri("source")
+
+    def ours(self, bench, source, target):
+        return bench.migrate(source, target)
 
     def peers(self, bench, ends, count):
         raise NotImplementedError

@@ -53,9 +53,39 @@ def processor_seconds():
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
+class Reached:
+    """Which failpoints a test passes: while it runs, they are counted in a file of its own beside that of the whole run."""
+
+    VARIABLE = "TRANSHUME_FAILPOINT_COUNT"
+
+    def __init__(self):
+        self.whole = os.environ.get(self.VARIABLE)
+        self.own = "%s.%d" % (self.whole, os.getpid())
+
+    def begin(self):
+        if self.whole:
+            os.environ[self.VARIABLE] = self.own
+
+    def end(self):
+        """Their names. What they are counted in for the whole run has them too, afterwards."""
+        if not self.whole:
+            return []
+        os.environ[self.VARIABLE] = self.whole
+        try:
+            with open(self.own, encoding="utf-8") as file:
+                lines = file.read()
+        except FileNotFoundError:
+            return []
+        os.unlink(self.own)
+        with open(self.whole, "a", encoding="utf-8") as file:
+            file.write(lines)
+        return sorted(set(lines.split()))
+
+
 class TellingResult(unittest.TestResult):
     def __init__(self, module_name):
         super().__init__()
+        self.reached = Reached()
         self.module_name = module_name
         self.start, self.used = time.monotonic(), processor_seconds()
         self.result = None
@@ -69,6 +99,7 @@ class TellingResult(unittest.TestResult):
         super().startTest(test)
         self.start, self.used = time.monotonic(), processor_seconds()
         self.result, self.detail = "passed", ""
+        self.reached.begin()
         tell(event="start", name=self.name_of(test))
 
     def stopTest(self, test):
@@ -77,7 +108,7 @@ class TellingResult(unittest.TestResult):
 
     def tell_end(self, test):
         tell(event="end", name=self.name_of(test), result=self.result, detail=self.detail,
-             seconds=round(time.monotonic() - self.start, 3), processor=round(processor_seconds() - self.used, 2))
+             seconds=round(time.monotonic() - self.start, 3), processor=round(processor_seconds() - self.used, 2), reached=self.reached.end())
         self.result = None
 
     def note(self, test, result, detail):

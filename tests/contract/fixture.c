@@ -72,6 +72,8 @@ static void make_folder(struct fixture *fixture)
         assert_non_null(mkdtemp(all_folders.path));
         all_folders.owner = getpid();
         atexit(remove_all_folders);
+        /* What children that are killed leave there goes with it. */
+        assert_int_equal(setenv("TMPDIR", all_folders.path, 1), 0);
     }
     snprintf(fixture->folder, sizeof fixture->folder, "%s/XXXXXX", all_folders.path);
     assert_non_null(mkdtemp(fixture->folder));

@@ -4,7 +4,7 @@ The budgets are processor seconds of the module and of the processes that it wai
 of the processor is measured between modules (`Pace`), and a slower one gets longer budgets. A module that needs more than the usual
 budget has its own line here, with a reason. Before raising one, look for what could be made smaller.
 
-    python3 tests/runner/budgets.py build/tests.json >tests/runner/long_tests      after `make test`: which tests are long
+    python3 tests/runner/budgets.py build >list && mv list tests/runner/long_tests      after `make test`: which tests are long
 """
 import hashlib
 import json
@@ -124,18 +124,33 @@ def save(build, record):
         json.dump(whole, file, indent=0, sort_keys=True)
 
 
-def save_tests(build, processor):
-    """{test: processor seconds}, added to what is there, of which nothing is forgotten: a run does not run all."""
-    path = os.path.join(build, "tests.json")
+def load_tests(build):
+    """{test: what Process.tests holds of it} of all runs in that folder."""
     try:
-        with open(path, encoding="utf-8") as file:
-            whole = json.load(file)
+        with open(os.path.join(build, "tests.json"), encoding="utf-8") as file:
+            return json.load(file)
     except (OSError, ValueError):
-        whole = {}
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump({**whole, **processor}, file, indent=0, sort_keys=True)
+        return {}
+
+
+def save_tests(build, tests):
+    """Added to what is there, of which nothing is forgotten: a run does not run all."""
+    whole = dict(load_tests(build), **tests)
+    with open(os.path.join(build, "tests.json"), "w", encoding="utf-8") as file:
+        json.dump(whole, file, indent=0, sort_keys=True)
+
+
+def long_of(tests):
+    """Names of the long ones among the tests, but for as few of them as pass all failpoints that no short one passes."""
+    long = {name for name, known in tests.items() if known["processor"] >= LONG_S}
+    missing = {point for name in long for point in tests[name]["reached"]}
+    missing -= {point for name in set(tests) - long for point in tests[name]["reached"]}
+    while missing:
+        found = max(sorted(long), key=lambda name: len(missing.intersection(tests[name]["reached"])) / tests[name]["processor"])
+        missing -= set(tests[found]["reached"])
+        long.discard(found)
+    return long
 
 
 if __name__ == "__main__":
-    with open(sys.argv[1], encoding="utf-8") as record:
-        print("\n".join(sorted(name for name, took in json.load(record).items() if took >= LONG_S)))
+    print("\n".join(sorted(long_of(load_tests(sys.argv[1])) | (long_tests() - set(load_tests(sys.argv[1]))))))

@@ -21,7 +21,7 @@ class Process:
     def __init__(self, command, environment, time_limit):
         self.stalled = False
         self.left = 0  # tests that this run leaves out
-        self.tests = {}  # what each took of the processor, where that is known
+        self.tests = {}  # of each, where it is known: {"processor": seconds, "reached": names of failpoints}
         self.tail = collections.deque()
         self.tail_bytes = 0
         self.processor_seconds = 0.0  # its own and those of the processes that it waited for
@@ -149,7 +149,7 @@ def run_python(module, process, wanted):
         elif event["event"] == "end":
             outcomes.append(Outcome(event["name"], event["result"], event["seconds"],
                                     event["detail"]))
-            process.tests[event["name"]] = event["processor"]
+            process.tests[event["name"]] = {"processor": event["processor"], "reached": event["reached"]}
             current = None
         elif event["event"] == "left":
             process.left = event["count"]

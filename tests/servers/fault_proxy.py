@@ -638,6 +638,8 @@ class FaultProxy:
             return None
         with self.lock:
             self.hits["skew"] += 1
+        if request.is_s3:
+            return error_answer(403, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.", request)
         text = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
         edge = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now - SKEW_S if off > 0 else now + SKEW_S))
         words = "Signature expired: %s is now earlier than %s (%s - 5 min.)" if off > 0 else \

@@ -4,6 +4,7 @@ What was written is read by pyarrow and by DuckDB, and what is read was written 
 """
 import decimal
 import glob
+import gzip
 import json
 import os
 import random
@@ -12,9 +13,10 @@ import sqlite3
 import subprocess
 import unittest
 
+import parquet_by_hand as by_hand
 import support
 from columnar_case import CASTS, ROWS, TABLES, TYPED, TYPED_SCRIPT, ColumnarCase, found_value, is_built, make, seen_by_others, told_value
-from test_limits import LimitsTestCase
+from test_limits import BOUND_KIB, LimitsTestCase
 
 
 def setUpModule():
@@ -335,6 +337,57 @@ class Bounds(LimitsTestCase, ParquetCase):
         self.assertEqual((said["row_groups"], said["rows"]), (1, 50000))
         self.measured("migrate", "--state", "s2", "parquet:out", "jsonl:j")
         self.assertEqual(sum(1 for name in glob.glob(self.path("j", "t", "*.jsonl")) for _ in support.read_lines(name)), 50000)
+
+
+class Claims(LimitsTestCase, ParquetCase):
+    """What headers claim is refused in one line, before it costs memory."""
+    MANY = 1 << 30
+
+    def lies(self):
+        """(what, columns, rows)"""
+        many, nulls = self.MANY, by_hand.levels((0, self.MANY))
+        Column, page = by_hand.Column, by_hand.page
+        yield "a page of a thousand million nulls", [Column(by_hand.BYTE_ARRAY, [page(nulls, many)], many)], many
+        yield "more numbers than bytes", [Column(by_hand.INT64, [page(bytes(80), many)], many, by_hand.REQUIRED)], many
+        yield "numbers as deltas", [Column(by_hand.INT32, [page(bytes(80), many, encoding=by_hand.DELTA_BINARY)], many, by_hand.REQUIRED)], many
+        yield "lengths as deltas", [Column(by_hand.BYTE_ARRAY, [page(bytes(80), many, encoding=by_hand.DELTA_LENGTH)], many, by_hand.REQUIRED)], many
+        yield "a dictionary that is none", [Column(by_hand.INT64, [page(b"\1\x02\0", 2, encoding=by_hand.RLE_DICTIONARY)], 2, by_hand.REQUIRED,
+                                                   dictionary=page(bytes(16), many, dictionary=True))], 2
+        yield "a dictionary of texts that is none", [Column(by_hand.BYTE_ARRAY, [page(b"\1\x02\0", 2, encoding=by_hand.RLE_DICTIONARY)], 2, by_hand.REQUIRED,
+                                                            dictionary=page(bytes(16), many, dictionary=True))], 2
+        yield "values of two GiB", [Column(by_hand.FIXED, [page(bytes(16), 1)], 1, by_hand.REQUIRED, width=2**31 - 1)], 1
+        yield "many columns of wide values", [Column(by_hand.FIXED, [page(bytes(16), 1)], 1, by_hand.REQUIRED, width=1 << 20, name="v%d" % at) for at in range(200)], 1
+        for codec in (by_hand.SNAPPY, by_hand.GZIP, by_hand.ZSTD):
+            yield "a page unpacked, codec %d" % codec, [Column(by_hand.INT64, [page(b"", 2, claims=255 << 20, packed=bytes(90))], 2, by_hand.REQUIRED, codec=codec)], 2
+        yield "a page of two GiB unpacked", [Column(by_hand.INT64, [page(b"", 2, claims=2**31 - 1, packed=bytes(90))], 2, by_hand.REQUIRED, codec=by_hand.ZSTD)], 2
+        yield "a page longer than the file", [Column(by_hand.INT64, [page(bytes(16), 2, length=1 << 28)], 2, by_hand.REQUIRED)], 2
+
+    @staticmethod
+    def bombs():
+        """What is there, but from very few bytes."""
+        Column, page, zeros, each = by_hand.Column, by_hand.page, bytes(240 << 20), 3 << 20
+        yield "a page that unpacks a thousandfold", [Column(by_hand.BYTE_ARRAY, [page(zeros, len(zeros) // 4, packed=gzip.compress(zeros, 1))], len(zeros) // 4,
+                                                            by_hand.REQUIRED, codec=by_hand.GZIP)], len(zeros) // 4
+        lists = [by_hand.levels((first, 1), (1, each - 1)) + by_hand.levels((1, each)) + bytes(4 * each) for first in (0, 1)]
+        yield "a row of too many elements", [Column(by_hand.INT32, [page(data, each, packed=gzip.compress(data, 1)) for data in lists], 2 * each, by_hand.REPEATED,
+                                                    codec=by_hand.GZIP)], 1
+
+    def refuse(self, cases, bound_kib):
+        os.makedirs(self.path("in", "t"))
+        for number, (what, columns, rows) in enumerate(cases):
+            with self.subTest(what=what):
+                by_hand.write(self.path("in", "t", "x.parquet"), columns, rows)
+                said = self.measured("migrate", "--state", "s%d" % number, "parquet:in", "jsonl:j%d" % number, code=3, bound_kib=bound_kib)
+                errors = [line for line in said["err"].splitlines() if line.startswith("error:")]
+                self.assertEqual(len(errors), 1, said["err"])
+                self.assertIn("x.parquet", errors[0])
+                self.assertIn("[source-invalid]", errors[0])
+
+    def test_what_headers_claim(self):
+        self.refuse(self.lies(), BOUND_KIB)
+
+    def test_little_that_becomes_much(self):
+        self.refuse(self.bombs(), 5 * BOUND_KIB)
 
 
 class Example(ParquetCase):

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import random
+import signal
 import sqlite3
 import sys
 import unittest
@@ -124,6 +125,33 @@ class Copies(TargetCase):
         self.assert_equal_to_source(self.uri(prefix=""))
 
 
+class Refusals(TargetCase):
+    """What a bucket can't do is said before anything is done, with what to do instead."""
+
+    def test_nothing_is_changed(self):
+        source, uri, new = self.source(rows=20), self.uri(), self.uri(prefix="new")
+        self.run_aws("migrate", "--quiet", source, uri)
+        self.run_aws("finish", "--confirm")
+        with sqlite3.connect(self.path("shop.db")) as db:
+            db.executescript("DELETE FROM wide WHERE id < 5; UPDATE wide SET v = 'x' WHERE id = 7")
+        db.close()
+        before = {key: self.body(key) for key in self.keys()}
+        cases = [(("migrate", "--existing", "truncate", "--confirm", source, uri), 5, "CSV files in a bucket can't delete them", "name an empty target"),
+                 (("migrate", "--follow", source, new), 2, "can't be applied to CSV files in a bucket", "migrate without --follow"),
+                 (("migrate", "--since", "id", source, new), 2, "files in a bucket are found by no key", "only `existing: refuse` works here"),
+                 (("validate", "--level", "full", "--repair", "--delete-extra", "--confirm", source, uri), 5, "takes no records out", "into an empty target")]
+        cases += [(("migrate", "--existing", policy, source, uri), 2, "files in a bucket are found by no key", "only `existing: refuse` works here")
+                  for policy in ("append", "upsert", "replace", "skip")]
+        for number, (arguments, code, why, instead) in enumerate(cases):
+            with self.subTest(arguments=arguments[:3]):
+                said = self.run_aws(*arguments, "--state", self.path("state%d" % number), code=code).err
+                errors = [line for line in said.splitlines() if line.startswith("error:")]
+                self.assertEqual(len(errors), 1, said)
+                self.assertIn(why, errors[0])
+                self.assertIn(instead, said)
+                self.assertEqual({key: self.body(key) for key in self.keys()}, before)
+
+
 class Deaths(TargetCase):
     """A process that was killed leaves uploads, objects without marks and a lease; the next one puts that in order."""
     POINTS = ("s3.before_object", "files.after_rename", "files.before_rename", "files.after_part", "files.before_table", "files.after_table",
@@ -175,6 +203,49 @@ class Deaths(TargetCase):
         self.assertEqual(dead.code, -9)
         self.run_aws("rollback", "--run", run, "--confirm")
         self.assertEqual([key for key in self.keys("out/") if not key.endswith("wide.json")], ["out/notes.txt", "out/wide/of-others.txt"])
+
+
+class Leases(TargetCase):
+    """Runs that last longer than their lease, and who looks for their place meanwhile."""
+    SLOWER = min(support.PATIENCE, 3)
+    LEASE_S = 2 * SLOWER
+    common = ("--quiet", "--jobs", "2", "--timeout", "%dms" % (1000 * SLOWER))
+
+    def leased(self, endpoint=None):
+        return self.uri(endpoint=endpoint, more="&lease=%d" % self.LEASE_S)
+
+    def test_renewed_and_killed_and_resumed(self):
+        """Each object takes its time: both attempts outlast their lease, and a second program is refused all the while."""
+        source, copy = self.source(rows=2400), ("--chunk-rows", "50")
+        with fault_proxy.FaultProxy(self.server.endpoint, seed=support.SEED) as proxy:
+            proxy.add("slow", "PutObject", before=0.13 * self.SLOWER)
+            uri = self.leased(proxy.endpoint)
+            first = support.start("migrate", source, uri, *self.common, *copy, cwd=self.folder,
+                                  env=dict(self.environment, TRANSHUME_FAILPOINT="engine.before_renew:kill:5"))
+            self.addCleanup(self.end, first)
+            self.wait_until("it writes", lambda: first.poll() is not None or self.keys("out/wide/"))
+            second = ("--state", self.path("second"), *self.common)
+            self.assertIn("pid %d" % first.pid, self.run_aws("resume", source, uri, *second, code=5).err)
+            self.assertIn("is alive", self.run_aws("resume", source, uri, "--take-over", *second, code=5).err)
+            self.assertIsNone(first.poll())
+            self.assertEqual(support.finish(first).code, -9)
+            resumed, reached = support.count_failpoints("resume", *self.common, cwd=self.folder, env=self.environment)
+            self.assertEqual(resumed.code, 0, resumed.err)
+            self.assertGreater(reached["engine.before_renew"], 3)
+        self.assert_no_uploads()
+        self.assert_equal_to_source(self.uri())
+
+    def test_taken_over_while_it_sleeps(self):
+        """It wakes with an upload under way, and neither ends that nor writes anything else."""
+        source, copy = self.source(rows=3000, width=8000, script=""), ("--chunk-rows", "1500")
+        first = self.stopped_at("s3.before_object:stop:1", "migrate", source, self.leased(), "--state", self.path("first"), *self.common, *copy, env=self.environment)
+        self.run_aws("resume", source, self.leased(), "--take-over", "--state", self.path("second"), *self.common)
+        first.send_signal(signal.SIGCONT)
+        ended = support.finish(first)
+        self.assertEqual(ended.code, 5, ended.err)
+        self.assertIn("run-fenced", ended.err)
+        self.assert_no_uploads()
+        self.assert_equal_to_source(self.uri())
 
 
 class EqualKeys(TargetCase):
@@ -238,6 +309,56 @@ class Faults(TargetCase):
                     self.assertIn(word, said)
         said = self.run_aws("migrate", source, "csv:s3://no-such-bucket-here/x?endpoint=" + self.server.endpoint, code=2).err
         self.assertIn("NoSuchBucket", said)
+
+    def test_what_comes_while_it_writes(self):
+        """One line says what it is, and once that is over the run is resumed."""
+        source = self.source(rows=400, script="")
+        writes = ("PutObject",)
+        all_of_them = writes + ("GetObject", "ListObjectsV2", "DeleteObject")
+        cases = [(writes, 503, "SlowDown", "target-throttled"), (writes, 403, "AccessDenied", "permission"), (all_of_them, 400, "ExpiredToken", "credentials"),
+                 (writes, 403, "SignatureDoesNotMatch", "credentials"), (writes, 403, "RequestTimeTooSkewed", "clock-skew"),
+                 (all_of_them, 404, "NoSuchBucket", "target-write")]
+        for number, (operations, status, code, word) in enumerate(cases):
+            with self.subTest(code=code), fault_proxy.FaultProxy(self.server.endpoint, seed=support.SEED) as proxy:
+                uri, state = self.uri(prefix="out%d" % number, endpoint=proxy.endpoint), ("--state", self.path("state%d" % number))
+                proxy.add("error", operations, first=25 if operations is writes else 70, status=status, code=code)
+                said = self.run_aws("migrate", "--quiet", source, uri, "--chunk-rows", "20", "--timeout", "500ms", *state, code=3)
+                errors = [line for line in said.err.splitlines() if line.startswith("error:")]
+                self.assertEqual(len(errors), 1, said.err)
+                self.assertIn(code, errors[0])
+                self.assertIn("[%s]" % word, errors[0])
+                self.assertIn("`transhume resume", said.err)
+                proxy.clear()
+                self.run_aws("resume", "--quiet", *state)
+                self.assert_equal_to_source(self.uri(prefix="out%d" % number), "back%d.db" % number)
+
+    def test_rights_that_end_at_any_request(self):
+        """Also while the run is set up: it is resumed, or begins as if nothing had been."""
+        source = self.source(rows=100, script="")
+        for first in support.drawn(range(1, 60), 4, by="rights"):
+            with self.subTest(first=first), fault_proxy.FaultProxy(self.server.endpoint, seed=support.SEED) as proxy:
+                prefix, state = "out%d" % first, ("--state", self.path("state%d" % first))
+                arguments = (source, self.uri(prefix=prefix, endpoint=proxy.endpoint), "--chunk-rows", "20", "--timeout", "1s", *state)
+                proxy.add("refuse", first=first, code="ExpiredToken")
+                said = support.transhume("migrate", "--quiet", *arguments, cwd=self.folder, env=self.environment)
+                self.assertIn(said.code, (2, 3) if proxy.hits["refuse"] else (0,), said.err)
+                self.assertEqual(len([line for line in said.err.splitlines() if line.startswith("error:")]), said.code != 0, said.err)
+                proxy.clear()
+                if said.code == 0:
+                    break
+                resumed = support.transhume("resume", "--quiet", *state, cwd=self.folder, env=self.environment)
+                if resumed.code != 0:
+                    self.assertIn("run-nothing", resumed.err)
+                    self.run_aws("migrate", "--quiet", *arguments)
+                self.assert_equal_to_source(self.uri(prefix=prefix), "back%d.db" % first)
+
+    def test_clocks(self):
+        """A machine whose clock is wrong signs by the server's."""
+        with fault_proxy.FaultProxy(self.server.endpoint, seed=support.SEED) as proxy:
+            proxy.clock_offset_s = 600     # the store itself takes fifteen minutes
+            said = self.run_aws("migrate", self.source(rows=10), self.uri(endpoint=proxy.endpoint))
+            self.assertGreater(proxy.hits["skew"], 0)
+            self.assertIn("clock", said.err)
 
 
 class WithoutConditions(TargetCase):

@@ -4,14 +4,16 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "connectors/folder/folder_claim.h"
 #include "connectors/lease.h"
+#include "connectors/registry.h"
 #include "connectors/report.h"
 #include <stdlib.h>
 #include <string.h>
 
 /* Memory that uploads share. */
-enum { BLOCKS = 4, LEASE_MS = 60000 };
+enum { BLOCKS = 4, LEASE_SECONDS_MAX = 3600 };
 
 const struct target_functions bucket_target = {
     .claimed = bucket_claimed,
@@ -130,6 +132,7 @@ static void set_connector(struct folder *folder)
 {
     struct connector *connector = &folder->bucket->connector;
     *connector = *folder->format->connector;
+    connector->title = arena_format(folder->bucket->arena, "%s in a bucket", connector->title);
     connector->target = &bucket_target;
     connector->store = &bucket_store;
     connector->rollback = &bucket_rollback;
@@ -150,6 +153,21 @@ static enum status check_file_bytes(const struct folder *folder, const struct ur
     return error_hint(error, "an object is sent in at most %d parts of 8 MiB", S3_PARTS_MAX);
 }
 
+static enum status read_lease(struct folder *folder, const struct open_options *open,
+                              struct error *error)
+{
+    const char *text = uri_parameter(open->uri, folder->format->connector, "lease");
+    int64_t least_ms = 2 * open->timeout_ms;
+    int64_t seconds = 0;
+    if (text_to_int64(text, strlen(text), &seconds) != STATUS_OK || seconds < 1 ||
+        seconds > LEASE_SECONDS_MAX) {
+        return error_set(error, ERROR_BAD_VALUE, open->uri->shown,
+                         "lease is a number of seconds from 1 to 3600");
+    }
+    folder->base.lease_ms = seconds * 1000 > least_ms ? seconds * 1000 : least_ms;
+    return STATUS_OK;
+}
+
 enum status bucket_open(struct folder *folder, const struct open_options *open, struct error *error)
 {
     struct folder_bucket *bucket = memory_allocate_zeroed(1, sizeof *bucket);
@@ -159,6 +177,7 @@ enum status bucket_open(struct folder *folder, const struct open_options *open, 
     bucket->timeout_ms = open->timeout_ms;
     pthread_mutex_init(&bucket->mutex, NULL);
     if (check_file_bytes(folder, open->uri, error) != STATUS_OK ||
+        read_lease(folder, open, error) != STATUS_OK ||
         folder_stage_read_address(open->uri, folder->format->connector, bucket->arena,
                                   &bucket->address, error) != STATUS_OK ||
         bucket_connect(bucket, &bucket->control, error) != STATUS_OK ||
@@ -169,7 +188,6 @@ enum status bucket_open(struct folder *folder, const struct open_options *open, 
     bucket->identity = arena_format(bucket->arena, "s3 %s/%s", s3_bucket_place(bucket->control),
                                     bucket->address.prefix);
     bucket->blocks = s3_blocks_create(BLOCKS);
-    folder->base.lease_ms = LEASE_MS > 2 * open->timeout_ms ? LEASE_MS : 2 * open->timeout_ms;
     set_connector(folder);
     free(folder->path);
     folder->path = memory_copy_string(bucket->work);

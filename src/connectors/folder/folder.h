@@ -119,19 +119,27 @@ enum status folder_normal_form(struct database *self, const struct cell *cell, s
     .lock = &folder_lock, .rollback = &folder_rollback
 #define FOLDER_GROUPS FOLDER_KEPT_GROUPS, .apply = &folder_apply
 
-#define FOLDER_OPTIONS                                                                       \
-    {"compression", OPTION_CHOICE,                                                           \
-     "none",        "none|gzip|zstd",                                                        \
-     false,         "Compression of new data files; files are read by their names."},        \
-        FOLDER_STAGE_OPTIONS, {"change_seconds",                                             \
-                               OPTION_INTEGER,                                               \
-                               "60",                                                         \
-                               "0..86400",                                                   \
-                               false,                                                        \
-                               "While following: age at which a file of changes is whole."}, \
-    {                                                                                        \
-        "file_bytes", OPTION_BYTES, "128MiB", "1KiB..1TiB", false,                           \
-            "Most bytes of records in a data file, before compression."                      \
+/* Of formats that are written. */
+#define FOLDER_LEASE_OPTION                                                                      \
+    {                                                                                            \
+        "lease", OPTION_INTEGER, "60", "1..3600", false,                                         \
+            "Target in s3://: seconds until a claim on a run expires; at least twice --timeout." \
+    }
+
+#define FOLDER_OPTIONS                                                                \
+    {"compression", OPTION_CHOICE,                                                    \
+     "none",        "none|gzip|zstd",                                                 \
+     false,         "Compression of new data files; files are read by their names."}, \
+        FOLDER_STAGE_OPTIONS, FOLDER_LEASE_OPTION,                                    \
+        {"change_seconds",                                                            \
+         OPTION_INTEGER,                                                              \
+         "60",                                                                        \
+         "0..86400",                                                                  \
+         false,                                                                       \
+         "While following: age at which a file of changes is whole."},                \
+    {                                                                                 \
+        "file_bytes", OPTION_BYTES, "128MiB", "1KiB..1TiB", false,                    \
+            "Most bytes of records in a data file, before compression."               \
     }
 /* Of formats with loose_files. */
 #define FOLDER_PIPE_OPTION                                         \

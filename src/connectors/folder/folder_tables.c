@@ -37,7 +37,11 @@ enum status folder_check_table(struct database *self, const struct check_request
         buffer_format(out, "its key has %u parts; files take %d\n", table->key.count,
                       FOLDER_KEY_PARTS_MAX);
     }
-    if (table->existing != EXISTING_REFUSE) {
+    if (table->existing != EXISTING_REFUSE && of(self)->bucket != NULL) {
+        buffer_append_string(out, "existing: files in a bucket are found by no key, and none is "
+                                  "changed; only `existing: refuse` works here, with a prefix "
+                                  "that holds no records of the table\n");
+    } else if (table->existing != EXISTING_REFUSE) {
         buffer_append_string(out, "existing: a folder of files finds no record by its key; only "
                                   "`existing: refuse` and `truncate` work here\n");
     }

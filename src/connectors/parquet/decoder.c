@@ -156,6 +156,7 @@ static enum status assemble_row(struct folder_decoder *decoder, struct parquet_a
 {
     error_clear(&assembly->why);
     error_clear(&decoder->reading.why);
+    assembly->cells = 0;
     for (uint32_t at = 0; at < decoder->reading.wanted_count; at++) {
         struct columnar_wanted *wanted = &decoder->reading.wanted[at];
         const struct parquet_node *node = node_of(decoder, wanted);

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,13 +15,18 @@
 
 enum { READ_BYTES = 64 * 1024, MAGIC_BYTES = 4, FILE_BYTES_LEAST = 12 };
 
+static enum error_code invalid_code(const struct parquet_file *file)
+{
+    return file->code == ERROR_SOURCE_READ ? ERROR_SOURCE_INVALID : ERROR_TARGET_INVALID;
+}
+
 enum status parquet_file_damaged(const struct parquet_file *file, const char *why,
                                  struct error *error)
 {
     char clean[256];
     text_printable(why, strlen(why), clean, sizeof(clean));
-    error_set(error, file->code == ERROR_SOURCE_READ ? ERROR_SOURCE_INVALID : ERROR_TARGET_INVALID,
-              file->path, "the Parquet file is damaged, or not understood: %s", clean);
+    error_set(error, invalid_code(file), file->path,
+              "the Parquet file is damaged, or not understood: %s", clean);
     return error_hint(error, "fetch or write the file again; another program that reads Parquet "
                              "tells whether it is whole");
 }
@@ -28,6 +34,15 @@ enum status parquet_file_damaged(const struct parquet_file *file, const char *wh
 enum status parquet_file_failed(const struct parquet_file *file, const carquet_error_t *why,
                                 struct error *error)
 {
+    const struct parquet_memory *memory = &file->memory;
+    if (memory->refused > 0) {
+        error_set(error, invalid_code(file), file->path,
+                  "the Parquet file claims pages that take %" PRIu64
+                  " MiB of memory at once; %" PRIu64 " MiB are allowed for a file of its size",
+                  (memory->taken + memory->refused) >> 20, memory->most >> 20);
+        return error_hint(error, "if it is not damaged: write it again with smaller pages, or with "
+                                 "fewer rows in a page");
+    }
     if (why->code == CARQUET_ERROR_OUT_OF_MEMORY) {
         return error_set(error, ERROR_MEMORY, file->path, "no memory for a page of the file");
     }
@@ -43,7 +58,7 @@ static enum status cant_open(const struct parquet_file *file, int reason, struct
 }
 
 /* Before carquet looks at it: a line that says more of what is no such file at all. */
-static enum status check_magic(const struct parquet_file *file, int descriptor, struct error *error)
+static enum status check_magic(struct parquet_file *file, int descriptor, struct error *error)
 {
     char head[MAGIC_BYTES] = {0};
     char tail[MAGIC_BYTES] = {0};
@@ -51,6 +66,7 @@ static enum status check_magic(const struct parquet_file *file, int descriptor, 
     if (fstat(descriptor, &facts) != 0) {
         return cant_open(file, errno, error);
     }
+    parquet_memory_begin(&file->memory, (uint64_t)facts.st_size);
     bool long_enough = facts.st_size >= FILE_BYTES_LEAST;
     if (long_enough && (file_read_at(descriptor, head, sizeof(head), 0) != sizeof(head) ||
                         file_read_at(descriptor, tail, sizeof(tail),
@@ -110,7 +126,9 @@ static enum status open_reader(struct parquet_file *file, struct error *error)
     carquet_reader_options_init(&options);
     options.buffer_size = READ_BYTES;
     options.num_threads = 1;
+    parquet_memory_enter(&file->memory);
     file->reader = carquet_reader_open_file(file->stream, &options, &why);
+    parquet_memory_leave();
     if (file->reader == NULL) {
         return parquet_file_failed(file, &why, error);
     }
@@ -124,6 +142,7 @@ enum status parquet_file_open(const char *path, enum error_code code, struct par
 {
     struct parquet_file *made = memory_allocate_zeroed(1, sizeof(*made));
     *file = NULL;
+    parquet_memory_prepare();
     made->path = memory_copy_string(path);
     made->arena = arena_create(0);
     made->code = code;
@@ -140,7 +159,9 @@ void parquet_file_close(struct parquet_file *file)
     if (file == NULL) {
         return;
     }
+    parquet_memory_enter(&file->memory);
     carquet_reader_close(file->reader);
+    parquet_memory_leave();
     if (file->stream != NULL) {
         (void)fclose(file->stream);
     }

@@ -10,19 +10,20 @@ struct parquet_cursor *parquet_cursors_create(struct parquet_file *file,
                                               const struct parquet_layout *layout,
                                               uint32_t used_count, struct arena *arena)
 {
-    size_t each = ENTRIES_BYTES / (sizeof(carquet_byte_array_t) + 2 * sizeof(int16_t)) /
-                  (used_count > 0 ? used_count : 1);
+    size_t share = ENTRIES_BYTES / (used_count > 0 ? used_count : 1);
     struct parquet_cursor *cursors =
         arena_allocate_zeroed(arena, (size_t)layout->leaf_count + 1, sizeof(*cursors));
     for (uint32_t at = 0; at < layout->leaf_count; at++) {
+        size_t value_size = parquet_value_size(layout->leaves[at].node);
+        size_t entries = share / (value_size + 2 * sizeof(int16_t));
         cursors[at] = (struct parquet_cursor){
             .leaf = &layout->leaves[at],
             .file = file,
             .number = at,
-            .value_size = parquet_value_size(layout->leaves[at].node),
-            .capacity = each > ENTRIES_MAX     ? ENTRIES_MAX
-                        : each < ENTRIES_LEAST ? ENTRIES_LEAST
-                                               : (uint32_t)each,
+            .value_size = value_size,
+            .capacity = entries > ENTRIES_MAX     ? ENTRIES_MAX
+                        : entries < ENTRIES_LEAST ? ENTRIES_LEAST
+                                                  : (uint32_t)entries,
         };
     }
     return cursors;
@@ -30,8 +31,12 @@ struct parquet_cursor *parquet_cursors_create(struct parquet_file *file,
 
 void parquet_cursor_close(struct parquet_cursor *cursor)
 {
-    carquet_column_reader_free(cursor->column);
-    cursor->column = NULL;
+    if (cursor->column != NULL) {
+        parquet_memory_enter(&cursor->file->memory);
+        carquet_column_reader_free(cursor->column);
+        parquet_memory_leave();
+        cursor->column = NULL;
+    }
 }
 
 void parquet_cursor_place(struct parquet_cursor *cursor, uint32_t group)
@@ -45,28 +50,47 @@ void parquet_cursor_place(struct parquet_cursor *cursor, uint32_t group)
     cursor->kept_bytes = 0;
 }
 
+/* False: a file of its size may not have values that wide. */
+static bool make_arrays(struct parquet_cursor *cursor)
+{
+    struct arena *arena = cursor->file->arena;
+    size_t each = cursor->value_size + 2 * sizeof(int16_t);
+    if (cursor->definitions != NULL) {
+        return true;
+    }
+    if (!parquet_memory_take(&cursor->file->memory, cursor->capacity * each)) {
+        return false;
+    }
+    cursor->definitions =
+        arena_allocate_zeroed(arena, cursor->capacity, sizeof(*cursor->definitions));
+    cursor->repetitions =
+        arena_allocate_zeroed(arena, cursor->capacity, sizeof(*cursor->repetitions));
+    cursor->values = arena_allocate_zeroed(arena, cursor->capacity, cursor->value_size);
+    return true;
+}
+
 static enum status open_column(struct parquet_cursor *cursor, struct error *error)
 {
     struct parquet_file *file = cursor->file;
     carquet_error_t why = CARQUET_ERROR_INIT;
-    if (cursor->definitions == NULL) {
-        cursor->definitions =
-            arena_allocate_zeroed(file->arena, cursor->capacity, sizeof(*cursor->definitions));
-        cursor->repetitions =
-            arena_allocate_zeroed(file->arena, cursor->capacity, sizeof(*cursor->repetitions));
-        cursor->values = arena_allocate_zeroed(file->arena, cursor->capacity, cursor->value_size);
-    }
-    cursor->column = carquet_reader_get_column(file->reader, (int32_t)cursor->group,
-                                               (int32_t)cursor->number, &why);
-    cursor->kept_bytes = 0;
-    if (cursor->column == NULL) {
+    if (!make_arrays(cursor)) {
         return parquet_file_failed(file, &why, error);
     }
-    if (cursor->taken > 0 &&
-        carquet_column_skip(cursor->column, (int64_t)cursor->taken) != (int64_t)cursor->taken) {
-        return parquet_file_damaged(file, "a column is shorter when it is read again", error);
+    parquet_memory_enter(&file->memory);
+    cursor->column = carquet_reader_get_column(file->reader, (int32_t)cursor->group,
+                                               (int32_t)cursor->number, &why);
+    int64_t left =
+        cursor->column != NULL && cursor->taken > 0
+            ? (int64_t)cursor->taken - carquet_column_skip(cursor->column, (int64_t)cursor->taken)
+            : 0;
+    parquet_memory_leave();
+    cursor->kept_bytes = 0;
+    if (cursor->column == NULL || file->memory.refused > 0) {
+        return parquet_file_failed(file, &why, error);
     }
-    return STATUS_OK;
+    return left == 0
+               ? STATUS_OK
+               : parquet_file_damaged(file, "a column is shorter when it is read again", error);
 }
 
 /* Levels beyond those of the schema would lead astray. */
@@ -107,9 +131,11 @@ enum status parquet_cursor_fill(struct parquet_cursor *cursor, struct error *err
     if (cursor->column == NULL && open_column(cursor, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    parquet_memory_enter(&cursor->file->memory);
     int64_t count = carquet_column_read_batch_ex(cursor->column, cursor->values, cursor->capacity,
                                                  cursor->definitions, cursor->repetitions, &why);
-    if (count < 0 || why.code != CARQUET_OK) {
+    parquet_memory_leave();
+    if (count < 0 || why.code != CARQUET_OK || cursor->file->memory.refused > 0) {
         return parquet_file_failed(cursor->file, &why, error);
     }
     cursor->at = 0;

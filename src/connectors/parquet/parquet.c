@@ -14,6 +14,7 @@ static const char *const suffixes[] = {".parquet", ".parq", ".pq", NULL};
 
 static const struct connector_option options[] = {
     FOLDER_STAGE_OPTIONS,
+    FOLDER_LEASE_OPTION,
     {"compression", OPTION_CHOICE, "zstd", "zstd|snappy|gzip|lz4|brotli|none", false,
      "Target: compression within the files."},
     {"file_bytes", OPTION_BYTES, "128MiB", "1KiB..1TiB", false,
@@ -191,6 +192,7 @@ static const struct folder_format format = {
 static enum status database_open(const struct open_options *open, struct database **database,
                                  struct error *error)
 {
+    parquet_memory_prepare();
     return carquet_init() == CARQUET_OK
                ? folder_open(&format, open, database, error)
                : error_set(error, ERROR_MODULE, "carquet", "the library can't be started");

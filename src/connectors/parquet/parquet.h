@@ -26,7 +26,12 @@
 /* The module's symbol (CONNECTOR_MODULE_SYMBOL). */
 __attribute__((visibility("default"))) extern const struct connector transhume_connector;
 
-enum { PARQUET_DEPTH_MAX = 64, PARQUET_DECIMAL_DIGITS_MAX = 76 };
+enum {
+    PARQUET_DEPTH_MAX = 64,
+    PARQUET_DECIMAL_DIGITS_MAX = 76,
+    PARQUET_ROW_CELLS_MAX = 4 << 20,
+    PARQUET_ROW_BYTES_MAX = 1 << 30
+};
 
 struct parquet_database {
     struct folder folder;
@@ -99,6 +104,28 @@ enum status parquet_value_read(const struct parquet_node *node, const void *valu
                                struct arena *arena, struct cell *cell,
                                struct error *error) MUST_USE;
 
+/* ---------------------------------------------------------------- memory.c */
+
+/*
+ * What may be allocated for a file that is read, so that one whose headers claim too much is
+ * refused before it takes the machine's memory: so much and so many times the file's own bytes, and
+ * half of the machine's memory at most.
+ */
+enum { PARQUET_MEMORY_BASE = 256 << 20, PARQUET_MEMORY_PER_BYTE = 64 };
+struct parquet_memory {
+    uint64_t taken;
+    uint64_t most;
+    uint64_t refused; /* bytes of the first piece that would have been too much; 0: none */
+};
+/* carquet allocates by what is below from now on. Before the first use of it, on any thread. */
+void parquet_memory_prepare(void);
+void parquet_memory_begin(struct parquet_memory *memory, uint64_t file_bytes);
+/* What carquet allocates and frees on this thread between these two is the file's. */
+void parquet_memory_enter(struct parquet_memory *memory);
+void parquet_memory_leave(void);
+/* Counts what is allocated for the file elsewhere. False: too much. */
+bool parquet_memory_take(struct parquet_memory *memory, size_t bytes);
+
 /* ---------------------------------------------------------------- file.c */
 
 /* A file opened for reading; one thread. */
@@ -106,6 +133,7 @@ struct parquet_file {
     char *path;
     FILE *stream;
     carquet_reader_t *reader;
+    struct parquet_memory memory;
     struct arena *arena;
     struct parquet_layout layout;
     uint64_t rows;
@@ -136,7 +164,7 @@ struct parquet_cursor {
     int16_t *repetitions;
     uint8_t *values; /* those that are there, one after the other */
     size_t value_size;
-    uint32_t capacity;
+    uint32_t capacity; /* entries that the arrays have room for */
     uint32_t count;
     uint32_t at;
     uint32_t value_at;
@@ -182,6 +210,7 @@ struct parquet_assembly {
     struct parquet_file *file; /* for messages; NULL: rows of our own */
     struct parquet_cursor *cursors;
     struct arena *arena;
+    uint64_t cells;   /* of the row's lists and records so far: at most PARQUET_ROW_CELLS_MAX */
     struct error why; /* the first value that can't be read: a reject; code NONE: none */
 };
 /* One row's cell of a column. STATUS_FAILED: the file can't be read on. */

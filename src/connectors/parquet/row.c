@@ -37,6 +37,16 @@ static enum status skip(const struct parquet_assembly *assembly, const struct pa
     return STATUS_OK;
 }
 
+/* A page of few bytes can claim millions of empty elements. */
+static enum status count_cells(struct parquet_assembly *assembly, uint64_t more,
+                               struct error *error)
+{
+    assembly->cells += more;
+    return assembly->cells <= PARQUET_ROW_CELLS_MAX
+               ? STATUS_OK
+               : broken(assembly, "a row has more than 4194304 elements", error);
+}
+
 static enum status assemble_value(struct parquet_assembly *assembly,
                                   const struct parquet_node *node, struct cell *cell)
 {
@@ -58,6 +68,9 @@ static enum status assemble_record(struct parquet_assembly *assembly,
                                    const struct parquet_node *node, struct cell *cell,
                                    struct error *error)
 {
+    if (count_cells(assembly, 2 * (uint64_t)node->child_count, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     struct cell *pairs =
         arena_allocate(assembly->arena, 2 * (size_t)node->child_count * sizeof(*pairs));
     for (uint32_t at = 0; at < node->child_count; at++) {
@@ -108,6 +121,9 @@ static enum status assemble_elements(struct parquet_assembly *assembly,
         return skip(assembly, node, node->present, error);
     }
     for (enum status status = STATUS_OK; status == STATUS_OK;) {
+        if (count_cells(assembly, node->child_count, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
         struct cell *items = grow(assembly, &growing, map ? 2 : 1);
         for (uint32_t at = 0; at < node->child_count; at++) {
             if (parquet_assemble(assembly, &node->children[at], &items[at], error) != STATUS_OK) {
@@ -193,6 +209,9 @@ enum status parquet_row_append(struct parquet_assembly *assembly, struct parquet
     do {
         append_entry(cursor, out);
         count++;
+        if (out->length > PARQUET_ROW_BYTES_MAX) {
+            return broken(assembly, "a row has more than 1 GiB", error);
+        }
         if (cursor->leaf->repetition_max == 0) {
             return STATUS_OK;
         }

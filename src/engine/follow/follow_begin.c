@@ -31,7 +31,7 @@ enum status follow_check(const struct run_session *session, struct error *error)
         return error_hint(error, "migrate without --follow copies what is there now");
     }
     if (target->connector->apply == NULL) {
-        error_set(error, ERROR_FOLLOW, session->target_uri->shown, "%s takes no changes",
+        error_set(error, ERROR_FOLLOW, session->target_uri->shown, "changes can't be applied to %s",
                   target->connector->title);
         return error_hint(error, "migrate without --follow copies what is there now");
     }
