@@ -6,7 +6,8 @@
     columnar_oracle.py odd FOLDER          a file whose texts are not all UTF-8
     columnar_oracle.py make FOLDER         files of Parquet of many writers' ways, and FOLDER/expected.json beside them
     columnar_oracle.py make_arrow FOLDER   the same of Arrow
-    columnar_oracle.py odd_arrow FOLDER    files of Arrow with what is not read, named for it
+    columnar_oracle.py odd_arrow FOLDER    files of Arrow with what is not read, named for it; empty_arrow: without rows;
+                                           lying_arrow: whose numbers are wrong
 
 Values are told as [kind, text], so that nothing is lost on the way.
 """
@@ -162,7 +163,6 @@ def more_columns(count):
         "d32": column(pa.decimal32(9, 3), lambda row: decimal.Decimal(-row).scaleb(-3)),
         "d64": column(pa.decimal64(18, 0), lambda row: decimal.Decimal(10**17 + row)),
         "hundreds": column(pa.decimal128(5, -2), lambda row: decimal.Decimal(row % 7).scaleb(2)),
-        "view": column(pa.string_view(), lambda row: "v" * (row % 30)), "raw_view": column(pa.binary_view(), lambda row: bytes(row % 20)),
         "big_raw": column(pa.large_binary(), lambda row: b"\0" * (row % 9)),
         "kept_small": column(pa.dictionary(pa.uint8(), pa.large_string()), lambda row: "s%d" % (row % 3)),
         "kept_days": column(pa.date32(), lambda row: datetime.date(2024, 1, 1 + row % 28)).dictionary_encode(),
@@ -200,17 +200,13 @@ def make_arrow(folder):
     table = columns(count)
     for name, column in more_columns(count).items():
         table = table.append_column(name, column)
-    # Texts that each batch has a dictionary of its own for, or a longer one than the batch before.
+    # Texts that each batch has a dictionary of its own for.
     words = table.select(["id", "word", "kept"])
-    grown = [pa.DictionaryArray.from_arrays(pa.array([row % (7 + at) for row in range(100)], pa.int8()),
-                                            pa.array(["g%d" % word for word in range(7 + at)])) for at in range(3)]
     replaced = pa.chunked_array([pa.array(["r%d" % (row * at % 50) for row in range(100)]).dictionary_encode() for at in range(3)])
-    growing = words.append_column("grown", pa.chunked_array(grown))
     ways = {"whole": (table, count, {}), "batches": (table, 77, {"compression": "zstd"}), "lz4": (table, 200, {"compression": "lz4"}),
             "stream": (table, 100, {"stream": True}), "stream_zstd": (table, 300, {"stream": True, "compression": "zstd"}),
-            "old": (table.drop_columns(["view", "raw_view"]), 150, {"metadata_version": pa.ipc.MetadataVersion.V4}),
+            "old": (table, 150, {"metadata_version": pa.ipc.MetadataVersion.V4}),
             "old_stream": (words, 150, {"stream": True, "use_legacy_format": True}),
-            "deltas": (growing, 100, {"emit_dictionary_deltas": True}), "deltas_stream": (growing, 100, {"stream": True, "emit_dictionary_deltas": True}),
             "replaced": (words.append_column("replaced", replaced), 100, {"stream": True})}
     expected = {}
     for name, (of, rows, options) in ways.items():
@@ -234,16 +230,56 @@ def odd_arrow(folder):
     words = pa.array([b"one", b"tw\xc3(", "dr\u00fc".encode()], pa.binary()).view(pa.string())
     write_arrow(os.path.join(folder, "texts", "texts", "x.arrow"), pa.table({"id": pa.array([1, 2, 3], pa.int32()), "word": words}), 3)
     numbers = pa.array([1, 2], pa.int64())
-    odd_columns = {"list_view": pa.array([[1], [2, 3]], pa.list_view(pa.int64())),
+    grown = pa.chunked_array([pa.DictionaryArray.from_arrays(pa.array([at], pa.int8()), pa.array(["a", "b"][:at + 1])) for at in range(2)])
+    write_arrow(os.path.join(folder, "delta", "delta", "x.arrow"), pa.table({"id": numbers, "c": grown}), 1, emit_dictionary_deltas=True)
+    odd_columns = {"view": pa.array(["x", "y"], pa.string_view()), "duration": pa.array([1, 2], pa.duration("s")),
+                   "list_view": pa.array([[1], [2, 3]], pa.list_view(pa.int64())),
                    "runs": pa.RunEndEncodedArray.from_arrays(pa.array([2], pa.int32()), pa.array(["x"])),
                    "union": pa.UnionArray.from_dense(pa.array([0, 0], pa.int8()), pa.array([0, 1], pa.int32()), [numbers])}
     for name, column in odd_columns.items():
         write_arrow(os.path.join(folder, name, name, "x.arrow"), pa.table({"id": numbers, "c": column}), 2)
 
 
+def empty_arrow(folder):
+    import pyarrow as pa
+    empty = pa.table({"a": pa.array([], pa.int64()), "b": pa.array([], pa.dictionary(pa.int8(), pa.string()))})
+    for name, stream, batches in (("no_rows", False, 2), ("no_batches", False, 0), ("no_batches_stream", True, 0)):
+        os.makedirs(os.path.join(folder, name))
+        path = os.path.join(folder, name, "x.arrow")
+        with (pa.ipc.new_stream if stream else pa.ipc.new_file)(path, empty.schema) as writer:
+            for _ in range(batches):
+                writer.write_batch(pa.RecordBatch.from_arrays([column.combine_chunks() for column in empty.columns], schema=empty.schema))
+
+
+def lying_arrow(folder):
+    """Files of one packed column, in which one number is another one."""
+    import pyarrow as pa
+    count = 12345
+    numbers = pa.table({"n": pa.array([7] * count, pa.int64())})
+    made = os.path.join(folder, "made.arrows")
+    write_arrow(made, numbers, count, stream=True, compression="zstd")
+    with pa.OSFile(made) as file:
+        bodies = [message.body.size for message in pa.ipc.MessageReader.open_stream(file) if message.body is not None]
+    with open(made, "rb") as file:
+        good = file.read()
+    os.unlink(made)
+    write_arrow(made, pa.table({"n": pa.nulls(count)}), count, stream=True)
+    with open(made, "rb") as file:
+        nulls = file.read()
+    os.unlink(made)
+    for name, data, true, lie in (("unpacked", good, 8 * count, 1 << 40), ("unpacked_less", good, 8 * count, 8), ("unpacked_negative", good, 8 * count, -5),
+                                  ("rows", good, count, 1 << 60), ("rows_negative", good, count, -1), ("body", good, max(bodies), 1 << 60),
+                                  ("body_negative", good, max(bodies), -8), ("nulls", nulls, count, 1 << 60)):
+        number = true.to_bytes(8, "little")
+        assert number in data, name
+        os.makedirs(os.path.join(folder, name, "t"))
+        with open(os.path.join(folder, name, "t", "x.arrows"), "wb") as file:
+            file.write(data.replace(number, lie.to_bytes(8, "little", signed=True)))
+
+
 if __name__ == "__main__":
     command, *rest = sys.argv[1:]
-    if command in ("make", "make_arrow", "odd", "odd_arrow"):
+    if command in ("make", "odd") or command.endswith("_arrow"):
         globals()[command](*rest)
     elif command == "schema":
         json.dump(schema(*rest), sys.stdout)
