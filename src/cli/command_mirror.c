@@ -32,6 +32,12 @@ static enum status check_plan(const struct run_session *session, struct error *e
     const struct plan *plan = run_plan(session);
     for (uint32_t i = 0; i < plan->table_count; i++) {
         const struct target_table *table = &plan->tables[i].target;
+        if (plan->tables[i].incremental) {
+            error_set(error, ERROR_PLAN_INVALID, table->name,
+                      "--mirror compares all of its records, and `since` reads only what changed");
+            return error_hint(error, "leave one of them out; `deletes: compare` beside `since` "
+                                     "compares after the load");
+        }
         if (table->existing != EXISTING_REFUSE || table->empties) {
             error_set(error, ERROR_PLAN_INVALID, table->name,
                       "--mirror makes it equal to the source, and the plan's `existing:` says what "

@@ -15,7 +15,8 @@ struct plan_node {
     enum plan_node_kind kind;
     uint32_t line; /* 1-based */
     uint32_t column;
-    const char *text; /* SCALAR */
+    const char *text;    /* SCALAR */
+    const char *written; /* the text before ${NAME} in it was replaced; NULL: it had none */
     uint32_t length;
     bool quoted;
     const struct plan_node *const *keys;  /* MAP: count keys and values */

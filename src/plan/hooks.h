@@ -22,11 +22,12 @@ enum { HOOK_OF_RUN = UINT32_MAX };
 
 struct plan_hook {
     enum hook_moment moment;
-    uint32_t table;                /* of the plan; HOOK_OF_RUN */
-    const char *title;             /* "before", "after of orders", "before 2": for people */
-    const char *id;                /* of what it does: 32 digits; two hooks of a plan have two */
-    const char *place;             /* "transhume.yaml:12:5" */
-    const char *text;              /* SQL, or the command as it is shown */
+    uint32_t table;    /* of the plan; HOOK_OF_RUN */
+    const char *title; /* "before", "after of orders", "before 2": for people */
+    const char *id;    /* of what it does: 32 digits; two hooks of a plan have two */
+    const char *place; /* "transhume.yaml:12:5" */
+    const char *text;  /* SQL or command as the plan has it, without values of ${NAME} */
+    bool substituted;  /* what is run is another text: ${NAME} was replaced */
     const char *const *statements; /* of SQL, each as the server gets it; NULL: it is a command */
     uint32_t statement_count;
     const char *const *arguments; /* of a command, NULL-terminated */

@@ -39,6 +39,13 @@ static bool is_of_chunks(const struct hook_list *list)
     return list->moment >= HOOK_BEFORE_CHUNK;
 }
 
+/* Values of variables and files stay out of what is shown and stored. */
+static const char *as_written(const struct plan_node *node, struct plan_hook *hook)
+{
+    hook->substituted = hook->substituted || node->written != NULL;
+    return node->written != NULL ? node->written : node->text;
+}
+
 /* ---------------------------------------------------------------- SQL */
 
 /* What has no place in a chunk's transaction, since it would end it. */
@@ -110,7 +117,7 @@ static bool take_sql(const struct hook_list *list, const struct plan_node *node,
               database->connector->title);
         return false;
     }
-    hook->text = node->text;
+    hook->text = as_written(node, hook);
     return cut_sql(list, database, node, hook);
 }
 
@@ -127,13 +134,13 @@ static void take_command(const struct hook_list *list, const struct plan_node *n
     if (node->kind == PLAN_NODE_LIST) {
         for (uint32_t i = 0; i < count; i++) {
             arguments[i] = node->items[i]->text;
-            buffer_format(&shown, "%s%s", i > 0 ? " " : "", arguments[i]);
+            buffer_format(&shown, "%s%s", i > 0 ? " " : "", as_written(node->items[i], hook));
         }
     } else {
         arguments[0] = "/bin/sh";
         arguments[1] = "-c";
         arguments[2] = node->text;
-        buffer_append_string(&shown, node->text);
+        buffer_append_string(&shown, as_written(node, hook));
     }
     hook->arguments = arguments;
     hook->text = arena_copy_string(arena, buffer_string(&shown));

@@ -165,6 +165,7 @@ static void substitute(struct substitution *substitution, const struct plan_node
         const char *begin = strstr(node->text, "${");
         const char *end = strchr(node->text, '}');
         changed->quoted = node->quoted && (end == NULL || !is_all(node->text, begin, end));
+        changed->written = node->text;
         changed->text = arena_copy_string(substitution->arena, buffer_string(&text));
         changed->length = (uint32_t)text.length;
     }

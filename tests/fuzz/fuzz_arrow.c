@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include "connectors/arrow/arrow.h"
+#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 

@@ -36,6 +36,8 @@ def told(value):
         return ["uuid", str(value)]
     if isinstance(value, datetime.datetime):
         return ["timestamp", (value.astimezone(datetime.timezone.utc) if value.tzinfo else value).isoformat()]
+    if isinstance(value, datetime.timedelta):
+        return ["interval", "PT%sS" % value.total_seconds()]
     if isinstance(value, (datetime.date, datetime.time)):
         return [type(value).__name__, value.isoformat()]
     if isinstance(value, dict):
@@ -172,6 +174,7 @@ def more_columns(count):
         "tz_ms": column(pa.timestamp("ms", "Europe/Berlin"), lambda row: day.replace(tzinfo=datetime.timezone.utc)),
         "tz_far": column(pa.timestamp("s", "-03:30"), lambda row: day.replace(tzinfo=datetime.timezone.utc)),
         "nothing": pa.nulls(count),
+        "lasting": column(pa.duration("ms"), lambda row: datetime.timedelta(seconds=row, milliseconds=500)),
         "large_list": column(pa.large_list(pa.int16()), lambda row: [row % 3] * (row % 4)),
         "pair": column(pa.list_(pa.float32(), 2), lambda row: [row / 2, None if row % 2 else 0.25]),
         "flags": column(pa.list_(pa.bool_()), lambda row: [at % 3 == 0 for at in range(row % 11)]),
@@ -206,7 +209,6 @@ def make_arrow(folder):
     ways = {"whole": (table, count, {}), "batches": (table, 77, {"compression": "zstd"}), "lz4": (table, 200, {"compression": "lz4"}),
             "stream": (table, 100, {"stream": True}), "stream_zstd": (table, 300, {"stream": True, "compression": "zstd"}),
             "old": (table, 150, {"metadata_version": pa.ipc.MetadataVersion.V4}),
-            "old_stream": (words, 150, {"stream": True, "use_legacy_format": True}),
             "replaced": (words.append_column("replaced", replaced), 100, {"stream": True})}
     expected = {}
     for name, (of, rows, options) in ways.items():
@@ -232,7 +234,8 @@ def odd_arrow(folder):
     numbers = pa.array([1, 2], pa.int64())
     grown = pa.chunked_array([pa.DictionaryArray.from_arrays(pa.array([at], pa.int8()), pa.array(["a", "b"][:at + 1])) for at in range(2)])
     write_arrow(os.path.join(folder, "delta", "delta", "x.arrow"), pa.table({"id": numbers, "c": grown}), 1, emit_dictionary_deltas=True)
-    odd_columns = {"view": pa.array(["x", "y"], pa.string_view()), "duration": pa.array([1, 2], pa.duration("s")),
+    write_arrow(os.path.join(folder, "legacy", "legacy", "x.arrow"), pa.table({"id": numbers}), 1, stream=True, use_legacy_format=True)
+    odd_columns = {"view": pa.array(["x", "y"], pa.string_view()),
                    "list_view": pa.array([[1], [2, 3]], pa.list_view(pa.int64())),
                    "runs": pa.RunEndEncodedArray.from_arrays(pa.array([2], pa.int32()), pa.array(["x"])),
                    "union": pa.UnionArray.from_dense(pa.array([0, 0], pa.int8()), pa.array([0, 1], pa.int32()), [numbers])}

@@ -88,6 +88,27 @@ class Hooks(support.TestCase):
         self.resume()
         self.assertEqual(self.ask("SELECT id FROM t"), [1, 2, 99])
 
+    def test_values_of_variables_are_neither_shown_nor_kept(self):
+        """What ${NAME} and ${file:PATH} stand for is run, and stays out of what is printed, logged and stored."""
+        self.write("password", "canaryFile7")
+        self.write("p.yaml", PLAN.replace("after: \"INSERT INTO trace VALUES('after')\"",
+            "after: [\"INSERT INTO trace VALUES('${file:password}')\", \"INSERT INTO trace VALUES('${TOKEN}')\"]\n"
+            "on_failure: { command: [echo, \"${TOKEN}\"] }\n").replace("'from the hook'", "'${TOKEN}'"))
+        environment = {"TOKEN": "canaryToken7"}
+        told = [self.run_program("check", "--plan", "p.yaml", *more, env=environment, code=5) for more in ([], ["--json"])]
+        self.assertIn("VALUES('${file:password}')", told[0].out)
+        told.append(self.migrate("--allow-commands", "--log-file", "log", "--log-level", "debug", env=environment))
+        self.assertEqual(self.ask("SELECT what FROM trace WHERE what LIKE 'canary%' ORDER BY what"), ["canaryFile7", "canaryToken7"])
+        self.write("p.yaml", PLAN.replace("INSERT INTO trace VALUES('after')", "INSERT INTO trace VALUES('${TOKEN}', 2)"))
+        told.append(self.migrate("--state", "second", "--existing", "upsert", code=3, env=environment))
+        self.assertNotIn("canary", "".join(each.out + each.err for each in told))
+        kept = [path for folder in (".transhume", "second") for path, _, names in os.walk(self.path(folder)) for path in
+                [os.path.join(path, name) for name in names]] + [self.path("log")]
+        for path in kept:
+            with open(path, "rb") as file:
+                self.assertNotIn(b"canary", file.read(), path)
+        self.assertNotIn("canary", str(self.ask("SELECT value FROM _transhume_ledger")))
+
     def test_killed_between_hooks(self):
         """What is done is never run again; what had not begun is run."""
         for place in range(1, 6):

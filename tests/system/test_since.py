@@ -54,6 +54,23 @@ class Since(support.TestCase):
         found = self.rows("SELECT value FROM _transhume_ledger WHERE name LIKE 'watermark/%'")
         return json.loads(json.loads(found[0][0])["value"]) if found else None
 
+    def test_a_sample_leaves_the_rest_to_the_next_run(self):
+        self.plan()
+        self.assertEqual(self.read("--sample-rows", "5"), 5)
+        self.assertIsNone(self.watermark())
+        self.assertEqual(self.read(), 200)
+        self.assert_equal()
+        known = self.watermark()
+        self.change("UPDATE item SET v = 'late', seen = '2025-01-01' WHERE id < 20")
+        self.read("--sample-rows", "5")
+        self.assertEqual(self.watermark(), known)
+        self.read()
+        self.assert_equal()
+
+    def test_mirror_names_it(self):
+        self.plan()
+        self.assertIn("`since` reads only what changed", self.migrate("--mirror", "--confirm", code=2).out)
+
     def test_only_what_changed(self):
         self.plan(more=", overlap: 90s")
         self.assertEqual(self.read(), 200)

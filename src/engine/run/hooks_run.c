@@ -139,7 +139,8 @@ enum status hook_run_statement(struct hook_session *open, const struct plan_hook
 enum status hook_failure(const struct plan_hook *hook, uint32_t statement, struct error *error)
 {
     char shown[SHOWN_BYTES];
-    const char *text = hook->statements != NULL ? hook->statements[statement] : hook->text;
+    const char *text =
+        hook->statements != NULL && !hook->substituted ? hook->statements[statement] : hook->text;
     if (error->code == ERROR_INTERRUPTED) {
         return STATUS_FAILED;
     }

@@ -216,12 +216,16 @@ static bool can_be_bound(const struct cell *value)
            value->kind == VALUE_TIMESTAMP || value->kind == VALUE_TEXT;
 }
 
-static void append_line(const struct plan_stream *stream, const struct watermark *mark,
-                        const struct answer *answer, struct buffer *out)
+static void append_line(const struct run_session *session, const struct plan_stream *stream,
+                        const struct watermark *mark, const struct answer *answer,
+                        struct buffer *out)
 {
+    bool part = session->options.sample_rows > 0;
     const struct plan_since *since = stream->since;
     if (stream->request.since_bound == NULL) {
-        buffer_format(out, "%s: all of it is read, and from the next run on what changed by %s",
+        buffer_format(out,
+                      part ? "%s: its sample is read, so the next run knows of no change by %s"
+                           : "%s: all of it is read, and from the next run on what changed by %s",
                       since->table, since->column);
     } else {
         buffer_format(out, "%s: %" PRId64 " records are read whose %s is at or above ",
@@ -296,7 +300,7 @@ static enum status begin_stream(struct run *run, struct plan_stream *stream, str
     if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
-    append_line(stream, &mark, &answer, &line);
+    append_line(session, stream, &mark, &answer, &line);
     line.length--;
     log_write(mark.mapping_changed && stream->request.since_bound != NULL ? LOG_WARNING : LOG_INFO,
               "%s", buffer_string(&line));
@@ -402,8 +406,8 @@ static uint64_t count_rejected(const struct run *run, uint32_t number)
 static enum status move(struct run *run, const struct ledger_since *since, struct error *error)
 {
     uint64_t rejected = count_rejected(run, since->stream);
-    if (since->next == NULL) {
-        return STATUS_OK; /* nothing has a value there */
+    if (since->next == NULL || run->header.sample_rows > 0) {
+        return STATUS_OK; /* nothing has a value there; or what was left out has to come yet */
     }
     if (rejected > 0) {
         log_write(LOG_WARNING,
@@ -480,7 +484,7 @@ enum status since_tell(struct run_session *session, const struct ledger_table *d
         if (decide(session, stream, decided, session->arena, &mark, &answer, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        append_line(stream, &mark, &answer, out);
+        append_line(session, stream, &mark, &answer, out);
     }
     return STATUS_OK;
 }

@@ -11,7 +11,8 @@
  * (ledger_positions.h). A run reads what is at or above it, less the overlap, and what has NULL
  * there. The bound is in the run's header, so that each attempt has the same; the watermark moves
  * once the run has written and counted everything, and stays where a record was rejected, so that
- * it is read again. A target table that is missing or empty is read whole.
+ * it is read again, and where the run took a part of the source (--sample-rows). A target table
+ * that is missing or empty is read whole.
  */
 
 /* Of a run that begins, once its snapshot is taken: bounds into the plan's requests and the header.
