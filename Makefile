@@ -17,8 +17,9 @@ FUZZ_SECONDS ?= 60
 # Which tests: substrings of their names, as in `make test T="ledger plan"`.
 T ?=
 
-# No distribution has it: one that can't be had costs the program Parquet, and nothing else.
-carquet = tools/carquet >/dev/null || echo 'Without carquet, the program is built without Parquet.'
+# No distribution has them: one that can't be had costs the program its format of files, and nothing else.
+libraries = tools/carquet >/dev/null || echo 'Without carquet, the program is built without Parquet.'; \
+	tools/nanoarrow >/dev/null || echo 'Without nanoarrow, the program is built without Arrow.'
 
 .DEFAULT_GOAL := all
 .PHONY: all help deps build build-tests configure demo check test soak fuzz coverage servers weights bench compare install deb release image wheel format lint clean
@@ -34,7 +35,7 @@ help: ## list these targets
 
 deps: ## install what building, testing and linting need, through apt
 	@tools/deps install build test browser lint coverage
-	@$(carquet)
+	@$(libraries)
 
 configure:
 	@tools/configure $(BUILD) '$(SANITIZE)'
@@ -57,7 +58,7 @@ check: ## for every edit: build, run the tests that need no server: unit tests, 
 
 test: ## install what is missing, build, run all tests; the last line counts them
 	@tools/deps install build test
-	@$(carquet)
+	@$(libraries)
 	@tools/deps install browser || echo 'Without a browser, the tests that look at reports are skipped.'
 	@$(MAKE) --no-print-directory build-tests
 	@$(if $(VALGRIND),tools/deps install valgrind,:)
@@ -65,7 +66,7 @@ test: ## install what is missing, build, run all tests; the last line counts the
 
 soak: ## the tests, with the whole kill matrix and all pairs of databases
 	@tools/deps install build test
-	@$(carquet)
+	@$(libraries)
 	@tools/deps install browser || echo 'Without a browser, the tests that look at reports are skipped.'
 	@$(MAKE) --no-print-directory build-tests
 	@TRANSHUME_SOAK=1 $(PYTHON) tests/run --build $(BUILD) --sanitize '$(SANITIZE)' --time-limit 14400 $(T)

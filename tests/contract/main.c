@@ -117,6 +117,7 @@ static const struct contract_entry entries[] = {
      .opens_once = true,
      .query = "SELECT value, id FROM things WHERE id < 3"},
     {.name = "parquet", .uri_format = "parquet:%s", .one_kind = true},
+    {.name = "arrow", .uri_format = "arrow:%s", .one_kind = true},
     {.name = "csv-s3",
      .connector = "csv",
      .lacks_apply = true,

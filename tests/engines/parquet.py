@@ -2,7 +2,7 @@
 NAME = "parquet"
 IS_SOURCE = PAIRED = False
 COMMITS, JOINS, SNAPSHOT, SHAPE = "files", False, True, "tables"
-SOURCES = ("src/connectors/parquet/", "src/connectors/folder/")
+SOURCES = ("src/connectors/parquet/", "src/connectors/columnar/", "src/connectors/folder/")
 
 
 def uri(at):

@@ -1,8 +1,7 @@
 """Parquet as source and target: values both ways, files of others, broken files, kills, repairs and rollbacks.
 
-What was written is read by pyarrow and by DuckDB, and what is read was written by pyarrow (parquet_oracle.py).
+What was written is read by pyarrow and by DuckDB, and what is read was written by pyarrow (columnar_oracle.py).
 """
-import base64
 import decimal
 import glob
 import gzip
@@ -12,70 +11,21 @@ import random
 import shutil
 import sqlite3
 import subprocess
-import sys
 import unittest
 
 import parquet_by_hand as by_hand
 import support
+from columnar_case import CASTS, ROWS, TABLES, TYPED, TYPED_SCRIPT, ColumnarCase, found_value, is_built, make, seen_by_others, told_value
 from test_limits import BOUND_KIB, LimitsTestCase
-sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "servers"))
-import cache  # noqa: E402
-
-ORACLE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "parquet_oracle.py")
-MODULE = os.path.join(os.path.dirname(support.PROGRAM), "parquet.so")
-SCRIPT = """
-CREATE TABLE plain(id INTEGER PRIMARY KEY, i INTEGER, t TEXT, b BLOB, n NUMERIC(10,2), wide DECIMAL(30,4), r REAL, note VARCHAR(20));
-CREATE TABLE keyless(word TEXT, n INTEGER);
-CREATE TABLE "a/b .c\u00e9"(x TEXT PRIMARY KEY NOT NULL, "q""y" INTEGER) WITHOUT ROWID;
-CREATE TABLE child(id INTEGER PRIMARY KEY, plain_id INTEGER REFERENCES plain(id), u TEXT UNIQUE);
-CREATE INDEX child_plain ON child(plain_id);
-CREATE TABLE empty_one(id INTEGER PRIMARY KEY, v TEXT);
-"""
-ROWS = 300
 
 
 def setUpModule():
-    if not os.path.exists(MODULE):
+    if not is_built("parquet"):
         raise unittest.SkipTest("this build has no Parquet: tools/carquet gets its library")
 
 
-def make(path):
-    support.make_sqlite(path, SCRIPT)
-    edges = [0, 1, -1, 2**63 - 1, -2**63, 9007199254740993]
-    floats = [0.0, -0.0, 0.1, 1.5e300, 5e-324, float("inf"), -float("inf"), 0.30000000000000004]
-    texts = ["", "text", "caf\u00e9 \U0001f411", "a\0b", "quotes \" '", "x" * 5000, None]
-    with sqlite3.connect(path) as db:
-        db.executemany("INSERT INTO plain VALUES (?,?,?,?,?,?,?,?)", [
-            (row, edges[row % 6] if row % 8 else None, texts[row % 7], [b"", b"\x00\xff", None][row % 3], row / 4 if row % 5 else None,
-             row * 10**9 if row % 2 else -row, floats[row % 8], "note %d" % (row % 9)) for row in range(1, ROWS + 1)])
-        db.executemany("INSERT INTO keyless VALUES (?,?)", [("w%d" % (row % 3), row % 2) for row in range(200)])
-        db.executemany('INSERT INTO "a/b .c\u00e9" VALUES (?,?)', [("k%d" % row, row) for row in range(30)])
-        db.executemany("INSERT INTO child VALUES (?,?,?)", [(row, 1 + row % 30, "u%d" % row) for row in range(300)])
-    db.close()
-    return path
-
-
-class ParquetCase(support.TestCase):
-    maxDiff = 4000
-
-    def hands(self, *arguments):
-        """What the oracle says, as JSON."""
-        try:
-            python = os.path.normpath(os.path.join(os.path.dirname(cache.get("parquet-hands")), "..", "..", "..", "..", "bin", "python"))
-        except cache.Unavailable as fault:
-            self.skipTest(str(fault))
-        done = subprocess.run([python, ORACLE, *arguments], cwd=self.folder, check=True, stdout=subprocess.PIPE)
-        return json.loads(done.stdout) if done.stdout else None
-
-    def files(self, folder, table):
-        return sorted(glob.glob(self.path(folder, table, "*.parquet")))
-
-    def records(self, table, folder="j"):
-        """Of JSON lines that the program wrote, as Python's json reads them."""
-        found = []
-        for path in sorted(glob.glob(self.path(folder, table, "*.jsonl"))):
-            found += [json.loads(line, parse_float=decimal.Decimal, parse_int=decimal.Decimal) for line in support.read_lines(path)]
-        return found
+class ParquetCase(ColumnarCase):
+    CONNECTOR = "parquet"
 
 
 class BothWays(ParquetCase):
@@ -87,26 +37,13 @@ class BothWays(ParquetCase):
             with self.subTest(codec=codec):
                 self.run_program("migrate", "--state", "s" + codec, "--chunk-rows", "70", "a.db", "parquet:%s?compression=%s" % (codec, codec))
                 self.run_program("migrate", "--state", "b" + codec, "parquet:" + codec, codec + ".db")
-                for table in ("plain", "keyless", "a/b .c\u00e9", "child", "empty_one"):
+                for table in TABLES:
                     self.assertEqual(self.rows(codec + ".db", table), self.rows("a.db", table))
-
-    def rows(self, path, table):
-        db = sqlite3.connect(self.path(path))
-        columns = [row[1] for row in db.execute("PRAGMA table_info(%s)" % support.quoted(table))]
-        names = ", ".join("typeof({0}), {0}".format(support.quoted(column)) for column in columns)
-        found = sorted(map(repr, db.execute("SELECT %s FROM %s" % (names, support.quoted(table)))))
-        db.close()
-        return columns, found
 
     def test_others_read_the_same(self):
         make(self.path("a.db"))
         self.run_program("migrate", "--chunk-rows", "140", "a.db", "parquet:out?row_group_bytes=64KiB")
-        db = sqlite3.connect(self.path("a.db"))
-        rows = db.execute("SELECT * FROM plain ORDER BY id").fetchall()
-        db.close()
-        expected = [[["number", str(id_)], None if i is None else ["number", str(i)], None if t is None else ["text", t],
-                     None if b is None else ["bytes", b.hex()], None if n is None else ["decimal", "%.2f" % n], ["decimal", "%d.0000" % wide],
-                     ["number", repr(r)], ["text", note]] for id_, i, t, b, n, wide, r, note in rows]
+        expected = seen_by_others(self.path("a.db"))
         paths = self.files("out", "plain")
         self.assertGreater(len(paths), 2)
         for reader in ("arrow", "duckdb"):
@@ -128,55 +65,13 @@ class BothWays(ParquetCase):
         self.assertIn("child_plain", [row[1] for row in db.execute("PRAGMA index_list(child)")])
         db.close()
 
-    CASTS = """
-transhume: 1
-source: a.db
-target: parquet:out%s
-tables:
-  typed:
-    key: [id]
-    from: v
-    fields:
-      id: copy
-      d:  { column: d, cast: date }
-      t:  { column: t, cast: time }
-      ts: { column: ts, cast: timestamp }
-      u:  { column: u, cast: uuid }
-      n:  { column: n, cast: "decimal(38,3)" }
-      free: { column: n, cast: decimal }
-      f:  { column: f, cast: float32, lossy: allow }
-      b:  { column: b, cast: bool }
-      j:  { column: j, cast: json }
-      l:  { column: l, cast: list }
-      i:  { column: i, cast: interval }
-      big: { column: big, cast: uint64 }
-"""
-
     def test_typed_columns(self):
         """Kinds that SQLite lacks: as others see them, and back the same, by the definition also those that are texts."""
-        support.make_sqlite(self.path("a.db"), """
-            CREATE TABLE v(id INTEGER PRIMARY KEY, d TEXT, t TEXT, ts TEXT, u TEXT, n TEXT, f REAL, b INTEGER, j TEXT, l TEXT, i TEXT, big TEXT);
-            INSERT INTO v VALUES
-              (1, '2024-02-29', '23:59:59.5', '2024-02-29T12:00:00.000001', '123e4567-e89b-12d3-a456-426614174000', '1.500', 0.5, 1,
-               '{"k": [1, 2.50, null]}', '[1,"a"]', 'P1DT2H', '18446744073709551615'),
-              (2, '0001-01-01', '00:00:00', '9999-12-31T23:59:59', '00000000-0000-0000-0000-000000000000',
-               '-12345678901234567890123456789012345.678', -0.25, 0, 'null', '[]', 'PT0S', '0'),
-              (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);""")
-        self.write("transhume.yaml", self.CASTS % "")
+        support.make_sqlite(self.path("a.db"), TYPED_SCRIPT)
+        self.write("transhume.yaml", CASTS % "parquet:out")
         self.run_program("migrate")
-        expected = [
-            {"id": ["number", "1"], "d": ["date", "2024-02-29"], "t": ["time", "23:59:59.500000"], "ts": ["timestamp", "2024-02-29T12:00:00.000001"],
-             "u": ["uuid", "123e4567-e89b-12d3-a456-426614174000"], "n": ["decimal", "1.500"], "free": ["text", "1.500"], "f": ["number", "0.5"],
-             "b": ["bool", "true"], "j": ["text", '{"k": [1, 2.50, null]}'], "l": ["text", '[1,"a"]'], "i": ["text", "P1DT2H"],
-             "big": ["number", "18446744073709551615"]},
-            {"id": ["number", "2"], "d": ["date", "0001-01-01"], "t": ["time", "00:00:00"], "ts": ["timestamp", "9999-12-31T23:59:59"],
-             "u": ["uuid", "00000000-0000-0000-0000-000000000000"], "n": ["decimal", "-12345678901234567890123456789012345.678"],
-             "free": ["text", "-12345678901234567890123456789012345.678"], "f": ["number", "-0.25"], "b": ["bool", "false"], "j": ["text", "null"],
-             "l": ["text", "[]"], "i": ["text", "PT0S"], "big": ["number", "0"]},
-            dict.fromkeys(("id", "d", "t", "ts", "u", "n", "free", "f", "b", "j", "l", "i", "big"))]
-        expected[2]["id"] = ["number", "3"]
         for reader in ("arrow", "duckdb"):
-            self.assertEqual(self.hands(reader, *self.files("out", "typed")), expected, reader)
+            self.assertEqual(self.hands(reader, *self.files("out", "typed")), TYPED, reader)
         self.run_program("migrate", "--state", "s2", "parquet:out", "jsonl:j")
         one, two, _ = self.records("typed")
         self.assertEqual((str(one["n"]), str(one["free"]), one["l"], one["big"]), ("1.500", "1.500", [1, "a"], 2**64 - 1))
@@ -187,7 +82,7 @@ tables:
                                  "f": "float32", "b": "bool", "j": "json", "l": "list", "i": "interval", "big": "uint64"})
         for unit, lost in (("millis", True), ("nanos", True), ("micros", False)):
             with self.subTest(unit=unit):
-                self.write("transhume.yaml", self.CASTS.replace("out", unit) % ("?timestamps=" + unit))
+                self.write("transhume.yaml", CASTS % "parquet:{0}?timestamps={0}".format(unit))
                 self.run_program("migrate", "--state", "s-" + unit, code=1 if lost else 0)
 
     def test_from_parquet_to_parquet(self):
@@ -242,40 +137,10 @@ class OfOthers(ParquetCase):
     """Every type of pyarrow's, by each way that it writes them, against what pyarrow itself says that it wrote."""
 
     WAYS = ("plain", "snappy", "gzip", "zstd", "lz4", "brotli", "pages_v2", "groups", "int96", "old", "small_decimals", "flat_lists", "delta")
-    MAPS = ("map",)
-
-    def value(self, told, name=""):
-        if told is None or isinstance(told, dict):
-            return told and {key: self.value(inner) for key, inner in told.items()}
-        if len(told) == 2 and all(isinstance(part, str) for part in told):
-            kind, text = told
-            return {"number": decimal.Decimal, "decimal": decimal.Decimal, "bool": "true".__eq__,
-                    "bytes": lambda hexes: base64.b64encode(bytes.fromhex(hexes)).decode()}.get(kind, self.plain_time)(text)
-        values = [self.value(inner) for inner in told]
-        return dict(values) if name in self.MAPS else values
-
-    @staticmethod
-    def plain_time(text):
-        """Without zeros at the end of a second, and UTC as Z."""
-        text = text.replace("+00:00", "Z")
-        if "." in text and ":" in text:
-            zone = "Z" if text.endswith("Z") else ""
-            text = text.removesuffix("Z").rstrip("0").rstrip(".") + zone
-        return text
-
-    def found(self, value):
-        if isinstance(value, dict):
-            if set(value) == {"$float64"}:
-                return decimal.Decimal(value["$float64"])
-            if set(value) == {"$bytes"}:
-                return value["$bytes"]
-            return {key: self.found(inner) for key, inner in value.items()}
-        return [self.found(inner) for inner in value] if isinstance(value, list) else value
-
     def test_every_type_in_every_way(self):
         self.hands("make", "in")
         with open(self.path("in", "expected.json"), encoding="utf-8") as file:
-            rows = [{name: self.value(told, name) for name, told in row.items()} for row in json.load(file)]
+            rows = [{name: told_value(told, name) for name, told in row.items()} for row in json.load(file)]
         with decimal.localcontext(decimal.Context(prec=100)):
             self.run_program("migrate", "parquet:in", "jsonl:j")
             for way in self.WAYS:
@@ -287,7 +152,7 @@ class OfOthers(ParquetCase):
                     expected = [row[name] for row in rows]
                     if way == "int96" and name == "tz_us":
                         expected = [instant and instant.removesuffix("Z") for instant in expected]  # INT96 has no zone
-                    got = [self.found(record.get(name)) for record in records]
+                    got = [found_value(record.get(name)) for record in records]
                     different = [(record["id"], one, other) for record, one, other in zip(records, got, expected) if one != other]
                     self.assertEqual(different[:3], [], "%s of %s" % (name, way))
 
@@ -335,16 +200,6 @@ class OfOthers(ParquetCase):
 
 class Broken(ParquetCase):
 
-    def refused(self, name, codes=(2, 3)):
-        """One line that names the file, and a hint; never a signal."""
-        said = support.transhume("migrate", "--state", "s", "--restart", "parquet:in", "jsonl:j", cwd=self.folder)
-        self.assertIn(said.code, codes, said.err)
-        errors = [line for line in said.err.splitlines() if line.startswith("error:")]
-        self.assertEqual(len(errors), 1, said.err)
-        self.assertIn(name, errors[0])
-        for folder in ("s", "j"):
-            shutil.rmtree(self.path(folder), ignore_errors=True)
-
     def test_what_is_no_parquet_file(self):
         support.make_sqlite(self.path("a.db"), "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT); INSERT INTO t VALUES (1, 'x'), (2, 'y');")
         self.run_program("migrate", "a.db", "parquet:out")
@@ -376,12 +231,7 @@ class Broken(ParquetCase):
                 data[place] = draw.randrange(256)
             with open(self.path("in", "t", "x.parquet"), "wb") as file:
                 file.write(data)
-            said = support.transhume("migrate", "-q", "--state", "s", "parquet:in", "jsonl:j", cwd=self.folder)
-            self.assertIn(said.code, (0, 1, 2, 3), "number %d of seed %s: %s" % (number, support.SEED, said.err))
-            if said.code > 1:
-                self.assertEqual(len([line for line in said.err.splitlines() if line.startswith("error:")]), 1, said.err)
-            for folder in ("s", "j"):
-                shutil.rmtree(self.path(folder), ignore_errors=True)
+            self.read_or_refused("number %d" % number)
 
     def test_checksums_are_looked_at(self):
         support.make_sqlite(self.path("a.db"), "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT); INSERT INTO t VALUES (1, 'one'), (2, 'tw\u00fc'), (3, 'x');")

@@ -19,7 +19,7 @@ PART_BYTES = 8 << 20
 SMALL = "CREATE TABLE IF NOT EXISTS small (id INTEGER PRIMARY KEY, zip TEXT, price NUMERIC(10,2)); INSERT INTO small VALUES (1, '007', 1.5), (2, NULL, 2);" \
         "CREATE TABLE IF NOT EXISTS bare (id INTEGER PRIMARY KEY)"
 FORMATS = (("csv", ".csv", ""), ("csv", ".csv.gz", "&compression=gzip"), ("jsonl", ".jsonl.zst", "&compression=zstd"),
-           ("parquet", ".parquet", ""), ("dynamodb-json", ".json", ""))
+           ("parquet", ".parquet", ""), ("arrow", ".arrow", ""), ("dynamodb-json", ".json", ""))
 
 
 class TargetCase(support.TestCase):

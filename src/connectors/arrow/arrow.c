@@ -14,6 +14,7 @@ static const char *const suffixes[] = {".arrow", ".arrows", ".feather", ".ipc", 
 
 static const struct connector_option options[] = {
     FOLDER_STAGE_OPTIONS,
+    FOLDER_LEASE_OPTION,
     {"file_bytes", OPTION_BYTES, "128MiB", "1KiB..1TiB", false,
      "Target: most bytes of records in a file, before they are encoded."},
     {"batch_bytes", OPTION_BYTES, "4MiB", "64KiB..1GiB", false,

@@ -91,9 +91,11 @@ enum status arrow_value_read(const struct arrow_node *node, const struct ArrowAr
  * (Message.fbs of the format; flatbuffers.dev, "Encoding"). `message` is its begin, with a head
  * that ArrowIpcDecoderVerifyHeader has found sound.
  */
-enum { ARROW_PREFIX_BYTES = 8, ARROW_OLD_PREFIX_BYTES = 4 };
+enum { ARROW_PREFIX_BYTES = 8 };
 /* How many rows a record batch has. */
 uint64_t arrow_message_rows(const char *message);
+/* Whether a dictionary's values come behind those that it has (a delta). */
+bool arrow_message_grows(const char *message);
 /*
  * Unpacks the buffers of a dictionary's body, which nanoarrow 0.9 takes as if they were not packed:
  * `body` becomes one in `unpacked`, and the head's list of buffers is changed to fit it. Anything

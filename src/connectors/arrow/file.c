@@ -35,9 +35,7 @@ static enum status not_read(const struct arrow_file *file, const char *what, str
     text_printable(what, strlen(what), clean, sizeof(clean));
     error_set(error, ERROR_SOURCE_INVALID, file->path, "not all of the Arrow file can be read: %s",
               clean);
-    return error_hint(error,
-                      "write the file again with another type for such columns; docs/arrow.md "
-                      "tells which are read");
+    return error_hint(error, "write the file again without that; docs/arrow.md tells what is read");
 }
 
 static enum status failed(const struct arrow_file *file, ArrowErrorCode code,
@@ -86,17 +84,19 @@ static enum status find_head(struct arrow_file *file, uint64_t offset, uint32_t 
         return STATUS_FAILED;
     }
     memcpy(words, file->message.data, length);
-    bool old = words[0] != UINT32_MAX;
-    uint32_t prefix = old ? ARROW_OLD_PREFIX_BYTES : ARROW_PREFIX_BYTES;
+    bool old = words[0] != UINT32_MAX; /* messages began with their length until Arrow 0.15 */
     uint32_t bytes = old ? words[0] : words[1];
-    if (length >= prefix && bytes == 0) {
+    if (bytes == 0 && (old || length == ARROW_PREFIX_BYTES)) {
         return STATUS_END;
     }
-    if (length < ARROW_PREFIX_BYTES || bytes > HEAD_BYTES_MAX || bytes > left - prefix ||
-        (prefix + bytes) % ALIGNMENT != 0) {
+    if (length < ARROW_PREFIX_BYTES || bytes > HEAD_BYTES_MAX || bytes > left - length ||
+        (bytes % ALIGNMENT == 0) == old) {
         return arrow_file_damaged(file, "a message has no head", error);
     }
-    *head_bytes = prefix + bytes;
+    if (old) {
+        return not_read(file, "it is in the format of before Arrow 0.15", error);
+    }
+    *head_bytes = ARROW_PREFIX_BYTES + bytes;
     return STATUS_OK;
 }
 
@@ -167,6 +167,9 @@ static enum status take_message(struct arrow_file *file, struct arrow_block *blo
     case NANOARROW_IPC_MESSAGE_TYPE_SCHEMA:
         return take_schema(file, error);
     case NANOARROW_IPC_MESSAGE_TYPE_DICTIONARY_BATCH:
+        if (arrow_message_grows(file->message.data)) {
+            return not_read(file, "it has dictionaries that grow (delta dictionaries)", error);
+        }
         add_block(file, block, false);
         return STATUS_OK;
     case NANOARROW_IPC_MESSAGE_TYPE_RECORD_BATCH:

@@ -6,7 +6,13 @@
 
 /* Fields by their numbers in Message.fbs. */
 enum { MESSAGE_HEADER = 2, BATCH_LENGTH = 0, BATCH_BUFFERS = 2, BATCH_COMPRESSION = 3 };
-enum { DICTIONARY_DATA = 1, COMPRESSION_CODEC = 0, CODEC_LZ4 = 0, CODEC_ZSTD = 1 };
+enum {
+    DICTIONARY_DATA = 1,
+    DICTIONARY_IS_DELTA = 2,
+    COMPRESSION_CODEC = 0,
+    CODEC_LZ4 = 0,
+    CODEC_ZSTD = 1
+};
 enum { BUFFER_BYTES = 16, SIZE_BYTES = 8, ALIGNMENT = 8 };
 
 /* Numbers are little-endian, as the machine's. */
@@ -36,17 +42,20 @@ static size_t referred_by(const char *head, size_t table, uint32_t field)
     return place == 0 ? 0 : place + number_at(head, place, 4);
 }
 
-static size_t prefix_of(const char *message)
-{
-    return number_at(message, 0, 4) == UINT32_MAX ? ARROW_PREFIX_BYTES : ARROW_OLD_PREFIX_BYTES;
-}
-
 uint64_t arrow_message_rows(const char *message)
 {
-    const char *head = message + prefix_of(message);
+    const char *head = message + ARROW_PREFIX_BYTES;
     size_t batch = referred_by(head, number_at(head, 0, 4), MESSAGE_HEADER);
     size_t length = batch != 0 ? field_at(head, batch, BATCH_LENGTH) : 0;
     return length != 0 ? number_at(head, length, SIZE_BYTES) : 0;
+}
+
+bool arrow_message_grows(const char *message)
+{
+    const char *head = message + ARROW_PREFIX_BYTES;
+    size_t dictionary = referred_by(head, number_at(head, 0, 4), MESSAGE_HEADER);
+    size_t delta = dictionary != 0 ? field_at(head, dictionary, DICTIONARY_IS_DELTA) : 0;
+    return delta != 0 && number_at(head, delta, 1) != 0;
 }
 
 /* One buffer, with the size that it has unpacked before it (-1: it is not packed). */
@@ -90,7 +99,7 @@ ArrowErrorCode arrow_message_unpack(char *message, struct ArrowBufferView *body,
                                     struct buffer *unpacked, struct ArrowError *why)
 {
     static const char zeros[ALIGNMENT];
-    char *head = message + prefix_of(message);
+    char *head = message + ARROW_PREFIX_BYTES;
     size_t dictionary = referred_by(head, number_at(head, 0, 4), MESSAGE_HEADER);
     size_t batch = referred_by(head, dictionary, DICTIONARY_DATA);
     size_t buffers = referred_by(head, batch, BATCH_BUFFERS);
