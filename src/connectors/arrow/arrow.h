@@ -96,6 +96,8 @@ enum { ARROW_PREFIX_BYTES = 8 };
 uint64_t arrow_message_rows(const char *message);
 /* Whether a dictionary's values come behind those that it has (a delta). */
 bool arrow_message_grows(const char *message);
+/* How many bytes its packed buffers claim to have unpacked; 0: they are not packed. */
+uint64_t arrow_message_claims(const char *message, bool dictionary, struct ArrowBufferView body);
 /*
  * Unpacks the buffers of a dictionary's body, which nanoarrow 0.9 takes as if they were not packed:
  * `body` becomes one in `unpacked`, and the head's list of buffers is changed to fit it. Anything

@@ -16,6 +16,9 @@ enum { MAGIC_BYTES = 6, FILE_HEAD_BYTES = 8, FILE_BYTES_LEAST = 8 + 8 + 4 + 6 };
 enum { HEAD_BYTES_MAX = 256 << 20, ALIGNMENT = 8 };
 /* Columns of nulls alone take no bytes, however many rows they claim. */
 static const uint64_t rows_max = UINT64_C(1) << 48;
+/* What buffers of a file may claim to have unpacked: so much and so many times the file's bytes. */
+static const uint64_t unpacked_base = UINT64_C(256) << 20;
+static const uint64_t unpacked_per_byte = 64;
 static const char magic[] = "ARROW1";
 
 enum status arrow_file_damaged(const struct arrow_file *file, const char *why, struct error *error)
@@ -307,7 +310,14 @@ static enum status read_block(struct arrow_file *file, const struct arrow_block 
     ArrowErrorCode code = ArrowIpcDecoderVerifyHeader(&file->decoder, head, &why);
     code = code != NANOARROW_OK ? code : ArrowIpcDecoderDecodeHeader(&file->decoder, head, &why);
     *body = message_view(file, block->head_bytes, (size_t)block->body_bytes);
-    return code == NANOARROW_OK ? STATUS_OK : failed(file, code, &why, error);
+    if (code != NANOARROW_OK) {
+        return failed(file, code, &why, error);
+    }
+    bool dictionary = file->decoder.message_type == NANOARROW_IPC_MESSAGE_TYPE_DICTIONARY_BATCH;
+    return arrow_message_claims(file->message.data, dictionary, *body) <=
+                   unpacked_base + unpacked_per_byte * file->bytes
+               ? STATUS_OK
+               : arrow_file_damaged(file, "its buffers claim to be too large once unpacked", error);
 }
 
 static enum status read_dictionaries(struct arrow_file *file, uint64_t before, struct error *error)

@@ -58,6 +58,38 @@ bool arrow_message_grows(const char *message)
     return delta != 0 && number_at(head, delta, 1) != 0;
 }
 
+/* The table of a record batch, or of the one that is within a dictionary. 0: it is not there. */
+static size_t batch_of(const char *head, bool dictionary)
+{
+    size_t header = referred_by(head, number_at(head, 0, 4), MESSAGE_HEADER);
+    return dictionary ? referred_by(head, header, DICTIONARY_DATA) : header;
+}
+
+uint64_t arrow_message_claims(const char *message, bool dictionary, struct ArrowBufferView body)
+{
+    const char *head = message + ARROW_PREFIX_BYTES;
+    size_t batch = batch_of(head, dictionary);
+    size_t buffers = referred_by(head, batch, BATCH_BUFFERS);
+    uint64_t count = buffers != 0 ? number_at(head, buffers, 4) : 0;
+    uint64_t claims = 0;
+    if (referred_by(head, batch, BATCH_COMPRESSION) == 0) {
+        return 0;
+    }
+    for (uint64_t at = 0; at < count; at++) {
+        size_t place = buffers + 4 + (size_t)at * BUFFER_BYTES;
+        uint64_t offset = number_at(head, place, SIZE_BYTES);
+        uint64_t length = number_at(head, place + SIZE_BYTES, SIZE_BYTES);
+        if (length < SIZE_BYTES || offset > (uint64_t)body.size_bytes ||
+            length > (uint64_t)body.size_bytes - offset) {
+            continue; /* one that is read by nobody, or refused later */
+        }
+        uint64_t claim = number_at(body.data.as_char + offset, 0, SIZE_BYTES);
+        claim = claim == UINT64_MAX ? length : claim;
+        claims = claim > UINT64_MAX - claims ? UINT64_MAX : claims + claim;
+    }
+    return claims;
+}
+
 /* One buffer, with the size that it has unpacked before it (-1: it is not packed). */
 static ArrowErrorCode unpack(uint64_t codec, struct ArrowBufferView packed, struct buffer *out,
                              struct ArrowError *why)
@@ -100,8 +132,7 @@ ArrowErrorCode arrow_message_unpack(char *message, struct ArrowBufferView *body,
 {
     static const char zeros[ALIGNMENT];
     char *head = message + ARROW_PREFIX_BYTES;
-    size_t dictionary = referred_by(head, number_at(head, 0, 4), MESSAGE_HEADER);
-    size_t batch = referred_by(head, dictionary, DICTIONARY_DATA);
+    size_t batch = batch_of(head, true);
     size_t buffers = referred_by(head, batch, BATCH_BUFFERS);
     uint64_t count = buffers != 0 ? number_at(head, buffers, 4) : 0;
     size_t compression = referred_by(head, batch, BATCH_COMPRESSION);
