@@ -27,7 +27,7 @@ def told(value):
     if isinstance(value, (int, float)):
         return ["number", repr(value)]
     if isinstance(value, decimal.Decimal):
-        return ["decimal", str(value)]
+        return ["decimal", format(value, "f")]
     if isinstance(value, str):
         return ["text", value]
     if isinstance(value, (bytes, bytearray)):
@@ -111,7 +111,7 @@ def columns(count):
         "flag": column(pa.bool_(), lambda row: row % 3 == 0),
         "d9": column(pa.decimal128(9, 2), lambda row: decimal.Decimal(row - 500).scaleb(-2)),
         "d18": column(pa.decimal128(18, 4), lambda row: decimal.Decimal(row * 10**13 - 1).scaleb(-4)),
-        "d38": column(pa.decimal128(38, 10), lambda row: decimal.Decimal(-10**37 + row).scaleb(-10)),
+        "d38": column(pa.decimal128(38, 10), lambda row: decimal.Decimal(-10**37 + row).scaleb(-10, decimal.Context(prec=90))),
         "d76": column(pa.decimal256(76, 5), lambda row: decimal.Decimal(10**75 + row).scaleb(-5, decimal.Context(prec=90))),
         "word": column(pa.string(), lambda row: "w\u00fc%d" % (row % 5)), "long": column(pa.large_string(), lambda row: "x" * (row % 50)),
         "raw": column(pa.binary(), lambda row: bytes([row % 256, 0, 255])), "fixed": column(pa.binary(4), lambda row: bytes([1, 2, 3, row % 256])),
@@ -174,7 +174,7 @@ def more_columns(count):
         "tz_ms": column(pa.timestamp("ms", "Europe/Berlin"), lambda row: day.replace(tzinfo=datetime.timezone.utc)),
         "tz_far": column(pa.timestamp("s", "-03:30"), lambda row: day.replace(tzinfo=datetime.timezone.utc)),
         "nothing": pa.nulls(count),
-        "lasting": column(pa.duration("ms"), lambda row: datetime.timedelta(seconds=row, milliseconds=500)),
+        "lasting": column(pa.duration("ms"), lambda row: datetime.timedelta(seconds=row % 59, milliseconds=500)),
         "large_list": column(pa.large_list(pa.int16()), lambda row: [row % 3] * (row % 4)),
         "pair": column(pa.list_(pa.float32(), 2), lambda row: [row / 2, None if row % 2 else 0.25]),
         "flags": column(pa.list_(pa.bool_()), lambda row: [at % 3 == 0 for at in range(row % 11)]),

@@ -414,11 +414,11 @@ class Module(support.TestCase):
     def test_a_build_without_it_says_so(self):
         os.makedirs(self.path("bin"))
         shutil.copy(support.PROGRAM, self.path("bin", "transhume"))
-        for arguments, code in ((("migrate", "parquet:a", "jsonl:b"), 2), (("connectors",), 0)):
+        for arguments, code in ((("migrate", "parquet:a", "jsonl:b"), 2), (("migrate", "arrow:a", "jsonl:b"), 2), (("connectors",), 0)):
             done = subprocess.run([self.path("bin", "transhume"), *arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
             self.assertEqual(done.returncode, code)
-            self.assertIn("tools/carquet", done.stdout.decode())
+            self.assertIn("tools/nanoarrow" if "arrow:a" in arguments else "tools/carquet", done.stdout.decode())
 
 
 if __name__ == "__main__":
