@@ -96,6 +96,16 @@ enum { ARROW_PREFIX_BYTES = 8 };
 uint64_t arrow_message_rows(const char *message);
 /* Whether a dictionary's values come behind those that it has (a delta). */
 bool arrow_message_grows(const char *message);
+/* Whether it has what its type says that it has; its verification allows that to be left out, and
+ * nanoarrow 0.9 relies on it. */
+bool arrow_message_is_whole(const char *message, enum ArrowIpcMessageType type);
+/* Whether a dictionary has as many arrays and buffers as values of that type need, on which
+ * nanoarrow 0.9 relies. */
+bool arrow_message_has_values(const char *message, const struct ArrowSchema *values);
+/* Columns of nulls alone take no bytes, however many rows they claim. */
+#define ARROW_ROWS_MAX (UINT64_C(1) << 48)
+/* Whether the arrays of a batch or dictionary have lengths, and its buffers lie within the body. */
+bool arrow_message_lies_within(const char *message, bool dictionary, uint64_t body_bytes);
 /* How many bytes its packed buffers claim to have unpacked; 0: they are not packed. */
 uint64_t arrow_message_claims(const char *message, bool dictionary, struct ArrowBufferView body);
 /*

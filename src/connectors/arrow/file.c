@@ -14,8 +14,6 @@
 /* "ARROW1" and two zeros stand before the messages of the file format, "ARROW1" at its end. */
 enum { MAGIC_BYTES = 6, FILE_HEAD_BYTES = 8, FILE_BYTES_LEAST = 8 + 8 + 4 + 6 };
 enum { HEAD_BYTES_MAX = 256 << 20, ALIGNMENT = 8 };
-/* Columns of nulls alone take no bytes, however many rows they claim. */
-static const uint64_t rows_max = UINT64_C(1) << 48;
 /* What buffers of a file may claim to have unpacked: so much and so many times the file's bytes. */
 static const uint64_t unpacked_base = UINT64_C(256) << 20;
 static const uint64_t unpacked_per_byte = 64;
@@ -158,6 +156,9 @@ static enum status take_message(struct arrow_file *file, struct arrow_block *blo
         return failed(file, code, &why, error);
     }
     enum ArrowIpcMessageType type = file->decoder.message_type;
+    if (!arrow_message_is_whole(file->message.data, type)) {
+        return arrow_file_damaged(file, "a message lacks a part", error);
+    }
     uint64_t left = file->bytes - block->offset - block->head_bytes;
     if (file->decoder.body_size_bytes < 0 || (uint64_t)file->decoder.body_size_bytes > left) {
         return arrow_file_damaged(file, "a message is longer than what is left of the file", error);
@@ -177,7 +178,7 @@ static enum status take_message(struct arrow_file *file, struct arrow_block *blo
         return STATUS_OK;
     case NANOARROW_IPC_MESSAGE_TYPE_RECORD_BATCH:
         block->rows = arrow_message_rows(file->message.data);
-        if (block->rows > rows_max || file->rows > rows_max) {
+        if (block->rows > ARROW_ROWS_MAX || file->rows > ARROW_ROWS_MAX) {
             return arrow_file_damaged(file, "a record batch has no number of rows", error);
         }
         file->rows += block->rows;
@@ -308,12 +309,16 @@ static enum status read_block(struct arrow_file *file, const struct arrow_block 
     }
     struct ArrowBufferView head = message_view(file, 0, block->head_bytes);
     ArrowErrorCode code = ArrowIpcDecoderVerifyHeader(&file->decoder, head, &why);
+    bool dictionary = file->decoder.message_type == NANOARROW_IPC_MESSAGE_TYPE_DICTIONARY_BATCH;
+    if (code == NANOARROW_OK &&
+        !arrow_message_lies_within(file->message.data, dictionary, block->body_bytes)) {
+        return arrow_file_damaged(file, "a buffer lies outside of its message", error);
+    }
     code = code != NANOARROW_OK ? code : ArrowIpcDecoderDecodeHeader(&file->decoder, head, &why);
     *body = message_view(file, block->head_bytes, (size_t)block->body_bytes);
     if (code != NANOARROW_OK) {
         return failed(file, code, &why, error);
     }
-    bool dictionary = file->decoder.message_type == NANOARROW_IPC_MESSAGE_TYPE_DICTIONARY_BATCH;
     return arrow_message_claims(file->message.data, dictionary, *body) <=
                    unpacked_base + unpacked_per_byte * file->bytes
                ? STATUS_OK
@@ -331,6 +336,14 @@ static enum status read_dictionaries(struct arrow_file *file, uint64_t before, s
         }
         if (read_block(file, block, &body, error) != STATUS_OK) {
             return STATUS_FAILED;
+        }
+        const struct ArrowIpcDictionaryEncoding *encoding =
+            file->decoder.dictionary == NULL ? NULL
+                                             : ArrowIpcDictionaryEncodingsFindById(
+                                                   &file->encodings, file->decoder.dictionary->id);
+        if (encoding == NULL ||
+            !arrow_message_has_values(file->message.data, encoding->schema->dictionary)) {
+            return arrow_file_damaged(file, "a dictionary does not fit the schema", error);
         }
         ArrowErrorCode code =
             arrow_message_unpack(file->message.data, &body, &file->unpacked, &why);

@@ -467,8 +467,10 @@ static void read_view(struct looking *looking, const struct ArrowSchema *schema,
     node->bits = view.decimal_bitwidth;
     node->precision = view.decimal_precision;
     node->scale = view.decimal_scale;
-    if (!read_type(&view, &node->type)) {
-        refuse_type(looking, node, ArrowTypeString(view.type));
+    bool read = read_type(&view, &node->type);
+    if (!read || (node->type.kind == VALUE_DECIMAL && (node->scale > ARROW_DECIMAL_DIGITS_MAX ||
+                                                       node->scale < -ARROW_DECIMAL_DIGITS_MAX))) {
+        refuse_type(looking, node, read ? "decimal, of no scale" : ArrowTypeString(view.type));
     }
 }
 

@@ -5,7 +5,21 @@
 #include <string.h>
 
 /* Fields by their numbers in Message.fbs. */
-enum { MESSAGE_HEADER = 2, BATCH_LENGTH = 0, BATCH_BUFFERS = 2, BATCH_COMPRESSION = 3 };
+enum {
+    MESSAGE_HEADER = 2,
+    BATCH_LENGTH = 0,
+    BATCH_NODES = 1,
+    BATCH_BUFFERS = 2,
+    BATCH_COMPRESSION = 3
+};
+enum { SCHEMA_FIELDS = 1, SCHEMA_METADATA = 2, PAIR_KEY = 0, PAIR_VALUE = 1 };
+enum {
+    FIELD_TYPE = 3,
+    FIELD_DICTIONARY = 4,
+    ENCODING_INDEX = 1,
+    FIELD_CHILDREN = 5,
+    FIELD_METADATA = 6
+};
 enum {
     DICTIONARY_DATA = 1,
     DICTIONARY_IS_DELTA = 2,
@@ -13,7 +27,7 @@ enum {
     CODEC_LZ4 = 0,
     CODEC_ZSTD = 1
 };
-enum { BUFFER_BYTES = 16, SIZE_BYTES = 8, ALIGNMENT = 8 };
+enum { BUFFER_BYTES = 16, NODE_BYTES = 16, SIZE_BYTES = 8, ALIGNMENT = 8 };
 
 /* Numbers are little-endian, as the machine's. */
 static uint64_t number_at(const char *head, size_t place, size_t bytes)
@@ -65,6 +79,78 @@ static size_t batch_of(const char *head, bool dictionary)
     return dictionary ? referred_by(head, header, DICTIONARY_DATA) : header;
 }
 
+/* The table that an element of a vector of tables refers to. */
+static size_t element_of(const char *head, size_t vector, uint64_t at)
+{
+    size_t place = vector + 4 + 4 * (size_t)at;
+    return place + number_at(head, place, 4);
+}
+
+static bool has_whole_metadata(const char *head, size_t vector)
+{
+    uint64_t count = vector != 0 ? number_at(head, vector, 4) : 0;
+    for (uint64_t at = 0; at < count; at++) {
+        size_t pair = element_of(head, vector, at);
+        if (referred_by(head, pair, PAIR_KEY) == 0 || referred_by(head, pair, PAIR_VALUE) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool has_whole_fields(const char *head, size_t vector, uint32_t depth)
+{
+    uint64_t count = vector != 0 ? number_at(head, vector, 4) : 0;
+    for (uint64_t at = 0; at < count; at++) {
+        size_t field = element_of(head, vector, at);
+        size_t encoding = referred_by(head, field, FIELD_DICTIONARY);
+        if (depth > ARROW_DEPTH_MAX || referred_by(head, field, FIELD_TYPE) == 0 ||
+            (encoding != 0 && referred_by(head, encoding, ENCODING_INDEX) == 0) ||
+            !has_whole_metadata(head, referred_by(head, field, FIELD_METADATA)) ||
+            !has_whole_fields(head, referred_by(head, field, FIELD_CHILDREN), depth + 1)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool arrow_message_is_whole(const char *message, enum ArrowIpcMessageType type)
+{
+    const char *head = message + ARROW_PREFIX_BYTES;
+    bool dictionary = type == NANOARROW_IPC_MESSAGE_TYPE_DICTIONARY_BATCH;
+    size_t header = batch_of(head, dictionary);
+    if (type != NANOARROW_IPC_MESSAGE_TYPE_SCHEMA || header == 0) {
+        return header != 0;
+    }
+    size_t fields = referred_by(head, header, SCHEMA_FIELDS);
+    return fields != 0 && has_whole_fields(head, fields, 0) &&
+           has_whole_metadata(head, referred_by(head, header, SCHEMA_METADATA));
+}
+
+bool arrow_message_lies_within(const char *message, bool dictionary, uint64_t body_bytes)
+{
+    const char *head = message + ARROW_PREFIX_BYTES;
+    size_t batch = batch_of(head, dictionary);
+    size_t nodes = referred_by(head, batch, BATCH_NODES);
+    size_t buffers = referred_by(head, batch, BATCH_BUFFERS);
+    uint64_t node_count = nodes != 0 ? number_at(head, nodes, 4) : 0;
+    uint64_t buffer_count = buffers != 0 ? number_at(head, buffers, 4) : 0;
+    for (uint64_t at = 0; at < node_count; at++) {
+        if (number_at(head, nodes + 4 + (size_t)at * NODE_BYTES, SIZE_BYTES) > ARROW_ROWS_MAX) {
+            return false;
+        }
+    }
+    for (uint64_t at = 0; at < buffer_count; at++) {
+        size_t place = buffers + 4 + (size_t)at * BUFFER_BYTES;
+        uint64_t offset = number_at(head, place, SIZE_BYTES);
+        uint64_t length = number_at(head, place + SIZE_BYTES, SIZE_BYTES);
+        if (offset > body_bytes || length > body_bytes - offset) {
+            return false;
+        }
+    }
+    return true;
+}
+
 uint64_t arrow_message_claims(const char *message, bool dictionary, struct ArrowBufferView body)
 {
     const char *head = message + ARROW_PREFIX_BYTES;
@@ -88,6 +174,33 @@ uint64_t arrow_message_claims(const char *message, bool dictionary, struct Arrow
         claims = claim > UINT64_MAX - claims ? UINT64_MAX : claims + claim;
     }
     return claims;
+}
+
+static void count_parts(const struct ArrowSchema *schema, uint64_t *nodes, uint64_t *buffers)
+{
+    struct ArrowSchemaView view;
+    (*nodes)++;
+    if (ArrowSchemaViewInit(&view, schema, NULL) == NANOARROW_OK) {
+        for (int at = 0; at < NANOARROW_MAX_FIXED_BUFFERS; at++) {
+            *buffers += view.layout.buffer_type[at] != NANOARROW_BUFFER_TYPE_NONE ? 1 : 0;
+        }
+    }
+    for (int64_t at = 0; at < schema->n_children; at++) {
+        count_parts(schema->children[at], nodes, buffers);
+    }
+}
+
+bool arrow_message_has_values(const char *message, const struct ArrowSchema *values)
+{
+    const char *head = message + ARROW_PREFIX_BYTES;
+    size_t batch = batch_of(head, true);
+    size_t nodes = referred_by(head, batch, BATCH_NODES);
+    size_t buffers = referred_by(head, batch, BATCH_BUFFERS);
+    uint64_t nodes_needed = 0;
+    uint64_t buffers_needed = 0;
+    count_parts(values, &nodes_needed, &buffers_needed);
+    return nodes != 0 && number_at(head, nodes, 4) == nodes_needed &&
+           (buffers != 0 ? number_at(head, buffers, 4) : 0) == buffers_needed;
 }
 
 /* One buffer, with the size that it has unpacked before it (-1: it is not packed). */
