@@ -157,10 +157,9 @@ void secret_redact_uri(const char *uri, char *out, size_t capacity)
     size_t length = 0;
     /* A password may hold an unescaped '/', '?' or '@', so the last '@' counts: where that is wrong
      * too much is hidden, never too little. */
-    const char *authority = strstr(uri, "://");
-    const char *at = authority == NULL ? NULL : strrchr(authority, '@');
-    const char *colon =
-        at == NULL ? NULL : memchr(authority + 3, ':', (size_t)(at - authority - 3));
+    const char *slashes = strstr(uri, "//"); /* the colon before them may have been forgotten */
+    const char *at = slashes == NULL ? NULL : strrchr(slashes, '@');
+    const char *colon = at == NULL ? NULL : memchr(slashes + 2, ':', (size_t)(at - slashes - 2));
     if (colon != NULL) {
         append_clipped(out, capacity, &length, uri, (size_t)(colon + 1 - uri));
         append_clipped(out, capacity, &length, "***", 3);
@@ -220,10 +219,9 @@ static void register_part(const char *text, size_t length)
 
 void secret_register_uri(const char *uri)
 {
-    const char *authority = strstr(uri, "://");
-    const char *at = authority == NULL ? NULL : strrchr(authority, '@');
-    const char *colon =
-        at == NULL ? NULL : memchr(authority + 3, ':', (size_t)(at - authority - 3));
+    const char *slashes = strstr(uri, "//"); /* the colon before them may have been forgotten */
+    const char *at = slashes == NULL ? NULL : strrchr(slashes, '@');
+    const char *colon = at == NULL ? NULL : memchr(slashes + 2, ':', (size_t)(at - slashes - 2));
     if (colon != NULL) {
         register_part(colon + 1, (size_t)(at - colon) - 1);
     }

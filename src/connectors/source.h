@@ -150,6 +150,7 @@ struct stream_facts {
     /* the columns whose cells name a record in rejects; may be a row key like "rowid" that is no
      * column */
     struct column_list key;
+    bool splits_changed; /* of a request with since_bound, split counts the rows that meet it */
 };
 
 struct reader; /* a connection of its own within the snapshot; one thread */

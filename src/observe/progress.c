@@ -195,7 +195,8 @@ void progress_view_take(const struct progress *progress, struct progress_meter *
     view->total = -1;
     view->part = -1;
     view->seconds_left = -1;
-    view->seconds = (double)(now_ms - progress->started_ms) / 1000;
+    int64_t started_ms = atomic_load(&progress->started_ms);
+    view->seconds = started_ms == 0 ? 0 : (double)(now_ms - started_ms) / 1000;
     view->retries = atomic_load_explicit(&progress->retries, memory_order_relaxed);
     view->chunks_done = atomic_load_explicit(&progress->chunks_done, memory_order_relaxed);
     view->doing = atomic_load(&progress->doing);

@@ -116,7 +116,7 @@ struct progress {
     struct progress_side target;
     struct progress_follow follow;
     _Atomic int64_t last_movement_ms; /* monotonic: stall reports */
-    int64_t started_ms;               /* monotonic */
+    _Atomic int64_t started_ms;       /* monotonic; 0: not yet */
     _Atomic uint64_t written_before;  /* by earlier attempts: not part of the rate */
     _Atomic(const char *) doing;      /* a word on what a long phase is at; a constant text */
 };

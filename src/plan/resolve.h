@@ -297,6 +297,9 @@ void masks_resolve(struct resolver *resolver);
 void hooks_resolve(struct resolver *resolver);
 /* Those of a finished stream's columns. */
 void masks_take(struct resolver *resolver, struct plan_stream *stream);
+/* The rule that masks a column; NULL: none does. */
+const struct plan_node *masks_rule_of(const struct resolver *resolver,
+                                      const struct schema_table *table, const char *column);
 
 /* resolve_since.c: of an entity; of a stream, once its entities are known; what becomes of records
  * that are there in a table that is fed so. */

@@ -402,3 +402,10 @@ void masks_take(struct resolver *resolver, struct plan_stream *stream)
         stream->masks_rows = stream->masks_rows || child->mask_count > 0;
     }
 }
+
+const struct plan_node *masks_rule_of(const struct resolver *resolver,
+                                      const struct schema_table *table, const char *column)
+{
+    const struct masked *masked = find(resolver, table, column);
+    return masked != NULL ? masked->node : NULL;
+}

@@ -276,6 +276,21 @@ static void check_company(struct resolver *resolver, const struct entity_builder
     }
 }
 
+/* The target's ledger has the column's highest value, which the target is not to have. */
+static void check_masks(struct resolver *resolver, const struct entity_builder *entity)
+{
+    const struct plan_node *rule =
+        entity->since != NULL ? masks_rule_of(resolver, entity->from, entity->since->column) : NULL;
+    if (rule != NULL) {
+        plan_fault(
+            &resolver->faults, ERROR_PLAN_INVALID, rule,
+            "name another column under `since`, or leave this one as it is",
+            "%s.%s is masked, and as the column of `since` its highest value would be stored "
+            "in the target",
+            entity->from->name, entity->since->column);
+    }
+}
+
 void since_take(struct resolver *resolver, const struct stream_builder *stream,
                 struct plan_stream *made)
 {
@@ -287,6 +302,7 @@ void since_take(struct resolver *resolver, const struct stream_builder *stream,
         const struct entity_builder *entity = *(struct entity_builder **)stream->entities.items[i];
         if (!entity->is_pages) {
             check_company(resolver, entity, since);
+            check_masks(resolver, entity);
         }
     }
     if (since != NULL && stream->children.count > 0) {

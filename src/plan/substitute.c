@@ -63,7 +63,10 @@ static const char *read_variable(const struct substitution *substitution, char *
         return otherwise;
     }
     if (value == NULL) {
-        FAULT(substitution, "set it, or give a text for where it is not set: ${NAME:-TEXT}",
+        FAULT(substitution,
+              substitution->secret
+                  ? "set it"
+                  : "set it, or give a text for where it is not set: ${NAME:-TEXT}",
               "the environment has no variable %s", name);
         return NULL;
     }

@@ -67,6 +67,12 @@ class Since(support.TestCase):
         self.read()
         self.assert_equal()
 
+    def test_a_masked_column_is_refused(self):
+        """Its highest value would be in the target's ledger."""
+        for since in ("since: seen", "tables: { copy: { key: [id], from: item, since: seen, fields: { id: copy } } }"):
+            self.write("p.yaml", "transhume: 1\nsource: src.db\ntarget: out.db\nmask: { columns: { item.seen: redact 2000-01-01 } }\n" + since)
+            self.assertIn("item.seen is masked", self.migrate(code=2).out)
+
     def test_mirror_names_it(self):
         self.plan()
         self.assertIn("`since` reads only what changed", self.migrate("--mirror", "--confirm", code=2).out)
@@ -298,6 +304,13 @@ class Postgres(Servers, support.TestCase):
         self.sql("CREATE TABLE item(id bigint PRIMARY KEY, v text, seen timestamp(6), zoned timestamptz, day date NOT NULL, version int, word text); CREATE INDEX ON item(seen);"
                  "INSERT INTO item SELECT i, 'v' || i, timestamp '2024-01-01' + i * interval '1 minute', timestamptz '2024-03-31 00:30+01' + i * interval '1 minute', date '2024-01-01' + i, i, 'w' || to_char(i, '00000') FROM generate_series(1, 300) i")
 
+    def test_chunks_are_even_parts_of_what_changed(self):
+        self.read("seen", "")
+        self.sql("UPDATE item SET v = 'new', seen = NULL WHERE id = 1; UPDATE item SET v = 'new', seen = timestamp '2025-01-01' + id * interval '1 minute' WHERE id > 260")
+        self.assertEqual(self.read("seen", "", "--chunk-rows", "10"), 41)
+        self.assertEqual(self.rows("SELECT count(*) FROM copy WHERE v = 'new'"), [(41,)])
+        with open(self.path(".transhume/state.json"), encoding="utf-8") as file:
+            self.assertEqual(json.load(file)["chunks"]["total"], 5)
 
     def test_what_hides_all_that_comes_later(self):
         self.sql("UPDATE item SET seen = 'infinity' WHERE id = 7")

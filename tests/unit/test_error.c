@@ -192,6 +192,7 @@ static void uris_lose_their_passwords(void **state)
         {"shop.db", "shop.db"},
         {"x://:p@h", "x://:***@h"},
         {"", ""},
+        {"postgres//user:secret@host/x", "postgres//user:***@host/x"},
     };
     char out[100];
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

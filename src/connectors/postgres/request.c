@@ -502,6 +502,14 @@ enum status postgres_since_query(struct database *self, const struct read_reques
     return sql_since_query(database, request, &words, query, error);
 }
 
+enum status postgres_append_since(struct postgres_database *self,
+                                  const struct read_request *request, struct buffer *sql,
+                                  struct error *error)
+{
+    const struct sql_by_key_words words = sql_request_words(&self->sql, &dialect);
+    return sql_append_own_since(&self->sql, &words, request, sql, error);
+}
+
 enum status postgres_digest_compile(struct postgres_database *self, PGconn *connection,
                                     const struct read_request *request, const struct span *span,
                                     struct arena *arena, struct buffer *sql, struct error *error)

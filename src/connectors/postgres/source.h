@@ -82,6 +82,10 @@ enum status postgres_hashes(struct database *database, const struct read_request
 void postgres_append_row_hash(struct sql_request *request);
 enum status postgres_since_query(struct database *self, const struct read_request *request,
                                  struct buffer *query, struct error *error) MUST_USE;
+/* The condition of read_request.since_bound, where the root alone is read. */
+enum status postgres_append_since(struct postgres_database *self,
+                                  const struct read_request *request, struct buffer *sql,
+                                  struct error *error) MUST_USE;
 enum status postgres_digest_compile(struct postgres_database *self, PGconn *connection,
                                     const struct read_request *request, const struct span *span,
                                     struct arena *arena, struct buffer *sql,

@@ -1,8 +1,9 @@
 /*
  * Cutting a table into spans: ranges of its key, whose bounds are every n-th key of the table or,
  * if that is large, of a sample; or ranges of blocks (ctid) where the key's order is not that of
- * the heap, or there is none. Whatever the bounds are, the spans tile: the first and the last are
- * open, and each begins where the one before ends.
+ * the heap, or there is none; of what changed, every n-th key of the rows that did. Whatever the
+ * bounds are, the spans tile: the first and the last are open, and each begins where the one before
+ * ends.
  */
 #include "base/text.h"
 #include "connectors/postgres/source.h"
@@ -53,7 +54,7 @@ static enum status choose_way(struct postgres_database *self, const struct read_
     }
     bool large = table->schema->size_bytes >= PHYSICAL_BYTES_MIN;
     bool blocks = table->kind == 'r' && !request->ordered && !request->by_key && large &&
-                  self->server_version >= TID_SCAN_VERSION;
+                  request->since_bound == NULL && self->server_version >= TID_SCAN_VERSION;
     bool keyed = table->key.count > 0 && table->key.count <= SQL_KEY_PARTS_MAX;
     if (blocks && keyed && key_correlation(self, table, &correlation, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -92,6 +93,7 @@ enum status postgres_look_at_stream(struct sql_database *self, const struct read
     enum way way = WAY_WHOLE;
     enum status status = choose_way(postgres_database_of(&self->base), request, known, &way, error);
     facts->keyed = way == WAY_KEY;
+    facts->splits_changed = true;
     facts->key = known->key;
     if (known->key.count == 0 && known->schema->row_key != NULL) {
         facts->key = known->has_children ? (struct column_list){place_names, 2}
@@ -111,6 +113,7 @@ enum status postgres_look_at_stream(struct sql_database *self, const struct read
 struct splitter {
     struct postgres_database *self;
     const struct postgres_table *table;
+    const struct read_request *request;
     struct sql_spans spans;
     int64_t rows_each;
 };
@@ -127,7 +130,7 @@ static void append_key(struct splitter *splitter, struct buffer *sql, const char
     }
 }
 
-/* Every `step`-th key, of all rows or of a sample. */
+/* Every `step`-th key, of all rows that are read or of a sample. */
 static enum status ask_bounds(struct splitter *splitter, double percent, int64_t step,
                               PGresult **result)
 {
@@ -143,6 +146,14 @@ static enum status ask_bounds(struct splitter *splitter, double percent, int64_t
     postgres_append(&sql, ") AS _place FROM %t", &self->sql, splitter->table->schema->name);
     if (percent < 100) {
         buffer_format(&sql, " TABLESAMPLE SYSTEM (%.6f) REPEATABLE (1)", percent);
+    }
+    if (splitter->request->since_bound != NULL) {
+        buffer_append_string(&sql, " WHERE ");
+        if (postgres_append_since(self, splitter->request, &sql, splitter->spans.error) !=
+            STATUS_OK) {
+            buffer_free(&sql);
+            return STATUS_FAILED;
+        }
     }
     buffer_format(&sql, ") AS _keys WHERE _place %% %lld = 0 ORDER BY _place", (long long)step);
     return postgres_query_buffer(self, self->control, &sql, NULL, 0, SQL_LONG, ERROR_SOURCE_READ,
@@ -219,7 +230,8 @@ static enum status ask_some_bounds(struct splitter *splitter, int64_t rows, int6
 static enum status split_by_key(struct splitter *splitter, int64_t rows, int64_t rows_wanted)
 {
     PGresult *result = NULL;
-    bool exact = splitter->table->schema->size_bytes <= SQL_EXACT_BYTES_MAX;
+    bool changed = splitter->request->since_bound != NULL;
+    bool exact = changed || splitter->table->schema->size_bytes <= SQL_EXACT_BYTES_MAX;
     struct sql_bounds bounds = {.by_key = true, .parts = splitter->table->key.count};
 
     if (rows >= 0 && rows <= rows_wanted) {
@@ -239,7 +251,8 @@ static enum status split_by_key(struct splitter *splitter, int64_t rows, int64_t
         bounds.has_low = true;
     }
     bounds.has_high = false;
-    splitter->rows_each = exact && rows >= 0 && rows_wanted > 0 ? rows % rows_wanted : -1;
+    splitter->rows_each =
+        exact && !changed && rows >= 0 && rows_wanted > 0 ? rows % rows_wanted : -1;
     status = status == STATUS_OK ? add_span(splitter, &bounds) : status;
     PQclear(result);
     return status;
@@ -270,6 +283,7 @@ enum status postgres_split(struct database *database, const struct read_request 
 {
     struct postgres_database *self = postgres_database_of(database);
     struct splitter splitter = {.self = self,
+                                .request = request,
                                 .spans = {.arena = arena, .shown = self->sql.shown, .error = error},
                                 .rows_each = -1};
     struct sql_bounds all = {0};

@@ -211,6 +211,14 @@ static enum status append_own_column(void *context, const char *name)
     return STATUS_OK;
 }
 
+enum status sql_append_own_since(struct sql_database *self, const struct sql_by_key_words *words,
+                                 const struct read_request *request, struct buffer *sql,
+                                 struct error *error)
+{
+    struct asking asking = {self, sql};
+    return sql_append_since(request, words, append_own_column, &asking, sql, error);
+}
+
 static void append_count(const struct asking *asking, const struct read_request *request)
 {
     buffer_append_string(asking->query, "(SELECT count(*) FROM ");
@@ -233,7 +241,7 @@ enum status sql_since_query(struct sql_database *self, const struct read_request
     buffer_append_string(query, ") AS highest, ");
     if (request->since_bound != NULL) {
         append_count(&asking, request);
-        status = sql_append_since(&bounded, words, append_own_column, &asking, query, error);
+        status = sql_append_own_since(self, words, &bounded, query, error);
     }
     buffer_append_string(query, request->since_bound != NULL ? ") AS changed, " : "0 AS changed, ");
     if (request->since_nulls) {

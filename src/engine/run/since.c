@@ -346,17 +346,29 @@ enum status since_begin(struct run *run, struct error *error)
     return STATUS_OK;
 }
 
+/* Few are one chunk; of more, each job has a part of its own. */
+static uint64_t share_of(uint64_t changed, uint32_t jobs, uint64_t rows_max)
+{
+    enum { SHARE_ROWS_MIN = 4096 };
+    uint64_t share = changed / (jobs > 0 ? jobs : 1) + 1;
+    share = share < SHARE_ROWS_MIN ? SHARE_ROWS_MIN : share;
+    return changed <= share ? UINT64_MAX : share < rows_max ? share : rows_max;
+}
+
 uint64_t since_chunk_rows(const struct run *run, const struct plan_stream *stream, uint64_t rows)
 {
     const struct stream_facts *facts = &run->session->facts[stream->number];
     if (stream->request.since_bound == NULL || facts->row_count < 0) {
         return rows;
     }
+    bool chosen = run->session->options.chunk_rows == 0;
+    uint64_t changed = (uint64_t)facts->row_count;
+    if (facts->splits_changed) {
+        return chosen ? share_of(changed, run->session->options.jobs, rows) : rows;
+    }
     /* the changed ones lie anywhere among all: each chunk of theirs looks at a part of the table,
      * and costs as much where there are none */
     enum { CHANGED_ROWS_MIN = 32768 };
-    bool chosen = run->session->options.chunk_rows == 0;
-    uint64_t changed = (uint64_t)facts->row_count;
     rows = chosen && rows < CHANGED_ROWS_MIN ? CHANGED_ROWS_MIN : rows;
     uint64_t parts = changed / (rows > 0 ? rows : 1);
     return parts < 2 ? UINT64_MAX : rows * (1 + run->whole_rows[stream->number] / (changed + 1));

@@ -20,7 +20,7 @@
 enum status since_begin(struct run *run, struct error *error) MUST_USE;
 /* Of a run that is continued: the bounds that it began with. */
 enum status since_resume(struct run *run, struct error *error) MUST_USE;
-/* How many rows a chunk of the stream's whole table is to have for its changed ones to be `rows`.
+/* How many rows split is to be asked for, for a chunk to have about `rows` that changed, or less.
  */
 uint64_t since_chunk_rows(const struct run *run, const struct plan_stream *stream, uint64_t rows);
 /* All is written and counted: moves the watermarks. */
