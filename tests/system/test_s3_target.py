@@ -188,7 +188,7 @@ class Deaths(TargetCase):
 
     def test_an_object_that_somebody_changed(self):
         source = self.source()
-        support.kill_at("engine.after_commit", 2, "migrate", source, self.uri(), "--chunk-rows", "200", cwd=self.folder, env=self.environment)
+        support.kill_at("engine.after_commit", 2, "migrate", source, self.uri(), "--chunk-rows", "200", "--jobs", "1", cwd=self.folder, env=self.environment)
         key = next(key for key in self.keys("out/") if "/_transhume/" not in key)
         self.client.put_object(Bucket=self.bucket, Key=key, Body=self.body(key).swapcase())
         self.assertIn("somebody wrote another object", self.run_aws("resume", code=5).err)
