@@ -106,7 +106,8 @@ bool arrow_message_has_values(const char *message, const struct ArrowSchema *val
 #define ARROW_ROWS_MAX (UINT64_C(1) << 48)
 /* Whether the arrays of a batch or dictionary have lengths, and its buffers lie within the body. */
 bool arrow_message_lies_within(const char *message, bool dictionary, uint64_t body_bytes);
-/* How many bytes its packed buffers claim to have unpacked; 0: they are not packed. */
+/* How many bytes its packed buffers, which lie within the body, claim to have unpacked; 0: they are
+ * not packed. */
 uint64_t arrow_message_claims(const char *message, bool dictionary, struct ArrowBufferView body);
 /*
  * Unpacks the buffers of a dictionary's body, which nanoarrow 0.9 takes as if they were not packed:

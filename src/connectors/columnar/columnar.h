@@ -1,6 +1,7 @@
 /*
  * What connectors of files that keep records by column (Parquet, Arrow) have in common, beside the
- * folder room: the columns of all files of a table as one, places in files, the normal form.
+ * folder room: what a table of a target may be, the columns of all files of a source's table as
+ * one, places in files, records out of rows, the normal form.
  *
  * Such a file has groups of rows (row groups, record batches), each read as a whole. Places in it,
  * for folder_range, are where a row would begin were all rows of one length in the file's bytes.
@@ -47,6 +48,17 @@ enum status columnar_row_bytes(struct folder *folder, const struct folder_table 
                                uint64_t *bytes, struct error *error);
 /* The place of a row of a file of so many bytes and rows. */
 uint64_t columnar_place_of_row(uint64_t bytes, uint64_t rows, uint64_t row);
+
+/* ---------------------------------------------------------------- table.c */
+
+/* folder_format.check_table; `format` is what people call it. */
+void columnar_check_table(const char *format, const struct target_table *table,
+                          const struct shape *const *shapes, uint32_t shape_count,
+                          struct buffer *out);
+/* folder_format.write_definition. */
+enum status columnar_write_definition(struct folder *folder, const struct target_table *table,
+                                      const char *path, bool finish, struct arena *scratch,
+                                      struct error *error);
 
 /* ---------------------------------------------------------------- reading.c */
 

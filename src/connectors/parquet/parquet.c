@@ -1,13 +1,11 @@
 /* parquet:DIR, folders of Parquet files: the descriptor, its options and its types. */
 #include "connectors/parquet/parquet.h"
 
-#include "base/file.h"
 #include "base/text.h"
-#include "connectors/folder/folder_sidecar.h"
 #include "connectors/registry.h"
 #include <string.h>
 
-enum { CHUNKS_OPEN_MAX = 1, WRITERS_MAX = 16, READERS_MAX = 16, COLUMNS_MAX = 10000 };
+enum { CHUNKS_OPEN_MAX = 1, WRITERS_MAX = 16, READERS_MAX = 16 };
 
 static const char *const read_suffixes[] = {".parq", ".pq", NULL};
 static const char *const suffixes[] = {".parquet", ".parq", ".pq", NULL};
@@ -105,40 +103,8 @@ static enum status read_options(struct folder *folder, const struct uri *uri, st
 static void check_table(struct folder *folder, const struct target_table *table,
                         const struct shape *const *shapes, uint32_t shape_count, struct buffer *out)
 {
-    bool documents = false;
     (void)folder;
-    for (uint32_t at = 0; at < shape_count; at++) {
-        documents = documents || shapes[at]->field_count == 0;
-    }
-    if (documents || table->column_count == 0) {
-        buffer_append_string(out, "Parquet's files have columns of one type: name the fields of "
-                                  "the table in the plan (`transhume init` writes them)\n");
-    }
-    if (table->column_count > COLUMNS_MAX) {
-        buffer_format(out, "it has %u columns; at most %d are written\n", table->column_count,
-                      COLUMNS_MAX);
-    }
-    for (uint32_t at = 0; at < table->column_count; at++) {
-        const char *name = table->columns[at].name;
-        char shown[128];
-        if (!text_is_utf8(name, strlen(name))) {
-            text_printable(name, strlen(name), shown, sizeof(shown));
-            buffer_format(out, "column %s: a name in Parquet is UTF-8\n", shown);
-        }
-    }
-}
-
-/* What an attempt before this one wrote stays. */
-static enum status write_definition(struct folder *folder, const struct target_table *table,
-                                    const char *path, bool finish, struct arena *scratch,
-                                    struct error *error)
-{
-    (void)folder;
-    (void)scratch;
-    if (finish || (file_exists(path) && !table->created)) {
-        return STATUS_OK;
-    }
-    return folder_sidecar_write(path, table, false, false, NULL, 0, error);
+    columnar_check_table("Parquet", table, shapes, shape_count, out);
 }
 
 /* ---------------------------------------------------------------- the descriptor */
@@ -174,7 +140,7 @@ static const struct folder_format format = {
                .nesting_max = PARQUET_DEPTH_MAX},
     .packing = &packing,
     .check_table = check_table,
-    .write_definition = write_definition,
+    .write_definition = columnar_write_definition,
     .encoder_create = parquet_encoder_create,
     .encoder_destroy = parquet_encoder_destroy,
     .encoder_append = parquet_encoder_append,
