@@ -156,7 +156,8 @@ static enum status refuse_kind(const struct arrow_node *node, const struct cell 
                      value_kind_name(node->type.kind));
 }
 
-/* A number of another kind is one all the same; anything else would come back as what it was not. */
+/* A number of another kind is one all the same; anything else would come back as what it was not.
+ */
 static enum status convert(const struct arrow_node *node, struct cell *cell, struct arena *arena,
                            struct error *error)
 {

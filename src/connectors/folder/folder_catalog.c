@@ -218,8 +218,7 @@ enum status folder_refuse_loose(const struct folder_finding *finding, struct err
     if (folder->mode != OPEN_SOURCE) {
         return STATUS_OK;
     }
-    enum status status =
-        folder_list(format, folder->path, finding->arena, &files, &count, error);
+    enum status status = folder_list(format, folder->path, finding->arena, &files, &count, error);
     if (status == STATUS_FAILED || count == 0) {
         return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
     }

@@ -230,7 +230,8 @@ static bool is_same(const struct parquet_node *node, const struct cell *cell)
                     (is_nested(cell) || cell->kind == VALUE_JSON));
 }
 
-/* A number of another kind is one all the same; anything else would come back as what it was not. */
+/* A number of another kind is one all the same; anything else would come back as what it was not.
+ */
 static enum status convert(const struct parquet_node *node, const struct cell *cell,
                            struct arena *scratch, struct cell *converted, struct error *error)
 {

@@ -18,8 +18,8 @@ struct sql_rules {
     bool zero_unsigned;   /* its floats have no -0.0 */
 };
 
-/* A text or JSON with more bytes has the normal form of these bytes, whole or as a handle: the least
- * that `?slice=` of SQLite may be. */
+/* A text or JSON with more bytes has the normal form of these bytes, whole or as a handle: the
+ * least that `?slice=` of SQLite may be. */
 enum { SQL_LONG_BYTES = 64 << 10 };
 
 /* Idempotent; texts live in `arena`. Any thread. */

@@ -135,7 +135,8 @@ struct column_type sqlite_column_type_of(const char *declared, bool strict)
     const char *text = declared != NULL ? declared : "";
     size_t word = strspn(text, word_bytes);
     bool any = strict && strcasecmp(text, "ANY") == 0;
-    /* Outside a STRICT table the word ANY is one of the numeric types, and no word is what keeps. */
+    /* Outside a STRICT table the word ANY is one of the numeric types, and no word is what keeps.
+     */
     struct column_type read = {
         .type = {.native = any ? "" : text, .dynamic = !strict || any},
         .affinity = any ? 'B' : sqlite_affinity_letter(sqlite_affinity_of(text)),
