@@ -427,7 +427,7 @@ class Ledger(ResumeTestCase):
     def test_a_newer_format(self, target):
         self.start()
         if target.startswith("sqlite"):
-            self.execute(self.place, "UPDATE _transhume_ledger SET value = replace(value, '\"format\":2', '\"format\":99') WHERE name LIKE 'run/%/head';")
+            self.execute(self.place, "UPDATE _transhume_ledger SET value = replace(value, '\"format\":3', '\"format\":99') WHERE name LIKE 'run/%/head';")
         else:
             self.edit_format()
         self.refused_resume(5, "format-newer")
