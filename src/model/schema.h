@@ -190,6 +190,8 @@ struct schema_table {
     const char *comment;
     const char *details;    /* what else is to it: "PARTITION BY RANGE (id)"; NULL: nothing */
     const char *native_sql; /* same-engine copies use it whole; NULL where there is none */
+    const char *form;       /* by what its database finds its records, in the connector's words, for
+                               who describes it again (database.known); NULL: its name says it */
     const struct schema_property *properties; /* same-engine copies of the whole table keep them */
     uint32_t property_count;
     const char *belongs_to; /* the object whose store it is (SQLite: a virtual table): only a plain

@@ -8,6 +8,7 @@
 #include "engine/ledger/ledger_positions.h"
 #include "engine/run/opening.h"
 #include "engine/run/options.h"
+#include "engine/run/recall.h"
 #include "engine/run/schema_lines.h"
 #include "plan/canonical_text.h"
 #include <string.h>
@@ -334,6 +335,9 @@ enum status grow_target(struct run *run, const struct follow_routes *routes,
     struct schema *schema = NULL;
     if (!run->has_grown) {
         return STATUS_OK;
+    }
+    if (recall_raise(run, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     if ((session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0 ||
         session->target->connector->apply->keeps_log) {

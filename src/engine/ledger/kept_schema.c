@@ -103,6 +103,7 @@ static const struct json_member table_members[] = {
     FLAG(schema_table, row_key_stable),
     TEXT(schema_table, details),
     TEXT(schema_table, belongs_to),
+    TEXT(schema_table, form),
 };
 
 /* ---------------------------------------------------------------- writing */

@@ -70,7 +70,9 @@ void learnt_append(const struct learnt *learnt, struct buffer *out)
     if (learnt->there != NULL) {
         append_schema("target", learnt->there, out);
     }
-    append_answers(learnt->answers, out);
+    if (learnt->answers != NULL) {
+        append_answers(learnt->answers, out);
+    }
 }
 
 /* ---------------------------------------------------------------- reading */

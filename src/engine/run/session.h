@@ -52,6 +52,7 @@ struct run_session {
     struct schema *schema;
     struct ledger_header *continued; /* of the run that is gone on with; NULL: none is */
     struct learnt *learnt;           /* by it, recall.h; NULL: nothing is kept of this source */
+    uint32_t mapping_version;        /* of what the run keeps: learnt.h */
     struct plan_answers *answers;    /* that its plan was, and this one is, resolved with */
     bool names_run; /* neither endpoints nor a plan were given: what is meant is the folder's run */
     const struct schema *there; /* tables that are in the target; NULL: none that the plan means */
