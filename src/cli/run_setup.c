@@ -240,7 +240,7 @@ enum status cli_go_on(struct cli_call *call, const char *plan_path, enum status 
                       int *exit_status)
 {
     *exit_status = 0;
-    while (status == STATUS_OK && result->is_overtaken) {
+    while (status == STATUS_OK && result->follow_end == FOLLOW_OVERTAKEN) {
         run_close(*session);
         *session = NULL;
         call->goes_on = true;

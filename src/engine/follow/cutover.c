@@ -92,24 +92,22 @@ static enum status hook(const char *which, const char *command, struct error *er
 }
 
 /* What is left has to be small before anybody is kept waiting for it. */
-static enum status pass_gate(struct run *run, const struct cutover_drain *drain,
-                             struct error *error)
+static enum follow_end pass_gate(struct run *run, const struct cutover_drain *drain,
+                                 struct error *error)
 {
     int64_t most_ms = run->session->options.max_lag_ms;
     for (int i = 0; i < GATE_TRIES_MAX; i++) {
         int64_t begun_ms = clock_monotonic_ms();
-        enum status status = drain->drain(drain->context, error);
-        if (status != STATUS_OK) {
-            return status;
-        }
-        if (clock_monotonic_ms() - begun_ms <= most_ms) {
-            return STATUS_OK;
+        enum follow_end end = drain->drain(drain->context, error);
+        if (end != FOLLOW_HEAD || clock_monotonic_ms() - begun_ms <= most_ms) {
+            return end;
         }
     }
     error_set(error, ERROR_CUT_OVER, run->header.feed,
               "the target is still more than %" PRId64 " ms behind after %d attempts", most_ms,
               GATE_TRIES_MAX);
-    return error_hint(error, "wait for a quieter time, or allow more with --max-lag");
+    error_hint(error, "wait for a quieter time, or allow more with --max-lag");
+    return FOLLOW_FAILED;
 }
 
 /* `drain`: whose tables; NULL: the fence is opened. */
@@ -169,48 +167,63 @@ static enum status close_fence(struct run *run, const struct cutover_drain *drai
     return status == STATUS_OK ? put_step(run, steps, CUTOVER_FENCED, error) : status;
 }
 
-static enum status drain_fenced(struct run *run, const struct cutover_drain *drain,
-                                struct progress_of *steps, struct error *error)
+static enum follow_end drain_fenced(struct run *run, const struct cutover_drain *drain,
+                                    struct progress_of *steps, struct error *error)
 {
     int64_t most_ms = run->session->options.max_pause_ms;
-    enum status status = drain->drain(drain->context, error);
+    enum follow_end end = drain->drain(drain->context, error);
     int64_t paused_ms = (clock_utc_us() - steps->fenced_us) / 1000;
-    if (status == STATUS_OK && paused_ms > most_ms && steps->step == CUTOVER_FENCED) {
+    if (end != FOLLOW_HEAD) {
+        return end;
+    }
+    if (paused_ms > most_ms && steps->step == CUTOVER_FENCED) {
         give_up(run, steps);
         error_set(error, ERROR_CUT_OVER, run->header.feed,
                   "writers were kept waiting for %" PRId64 " ms, longer than --max-pause allows",
                   paused_ms);
-        return error_hint(error, "they write again, and following goes on; allow more, or wait for "
-                                 "a quieter time");
+        error_hint(error, "they write again, and following goes on; allow more, or wait for a "
+                          "quieter time");
+        return FOLLOW_FAILED;
     }
-    return status == STATUS_OK ? put_step(run, steps, CUTOVER_DRAINED, error) : status;
+    return put_step(run, steps, CUTOVER_DRAINED, error) == STATUS_OK ? FOLLOW_HEAD : FOLLOW_FAILED;
 }
 
-enum status cutover_make_ready(struct run *run, const struct cutover_drain *drain,
-                               struct error *error)
+static enum status prime(struct run *run, struct progress_of *steps, struct error *error)
+{
+    if (run_prime_target(run, error) != STATUS_OK ||
+        put_step(run, steps, CUTOVER_PRIMED, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    log_write(LOG_INFO, "cut-over: ready, %" PRId64 " ms after writers were stopped",
+              (clock_utc_us() - steps->fenced_us) / 1000);
+    return STATUS_OK;
+}
+
+enum follow_end cutover_make_ready(struct run *run, const struct cutover_drain *drain,
+                                   struct error *error)
 {
     struct progress_of steps;
     if (read_steps(run, &steps, error) != STATUS_OK) {
-        return STATUS_FAILED;
+        return FOLLOW_FAILED;
     }
-    enum status status = steps.step < CUTOVER_FENCED ? pass_gate(run, drain, error) : STATUS_OK;
-    if (status == STATUS_OK && steps.step < CUTOVER_BEFORE) {
-        status = hook("--before", run->session->options.before_command, error);
-        status = status == STATUS_OK ? put_step(run, &steps, CUTOVER_BEFORE, error) : status;
+    enum follow_end end = steps.step < CUTOVER_FENCED ? pass_gate(run, drain, error) : FOLLOW_HEAD;
+    if (end != FOLLOW_HEAD) {
+        return end;
     }
-    if (status == STATUS_OK && steps.step < CUTOVER_FENCED) {
-        status = close_fence(run, drain, &steps, error);
+    if (steps.step < CUTOVER_BEFORE &&
+        (hook("--before", run->session->options.before_command, error) != STATUS_OK ||
+         put_step(run, &steps, CUTOVER_BEFORE, error) != STATUS_OK)) {
+        return FOLLOW_FAILED;
     }
-    if (status == STATUS_OK && steps.step < CUTOVER_DRAINED) {
-        status = drain_fenced(run, drain, &steps, error);
+    if (steps.step < CUTOVER_FENCED && close_fence(run, drain, &steps, error) != STATUS_OK) {
+        return FOLLOW_FAILED;
     }
-    if (status == STATUS_OK && steps.step < CUTOVER_PRIMED) {
-        status = run_prime_target(run, error);
-        status = status == STATUS_OK ? put_step(run, &steps, CUTOVER_PRIMED, error) : status;
-        log_write(LOG_INFO, "cut-over: ready, %" PRId64 " ms after writers were stopped",
-                  (clock_utc_us() - steps.fenced_us) / 1000);
+    end = steps.step < CUTOVER_DRAINED ? drain_fenced(run, drain, &steps, error) : FOLLOW_HEAD;
+    if (end != FOLLOW_HEAD) {
+        return end;
     }
-    return status;
+    return steps.step >= CUTOVER_PRIMED || prime(run, &steps, error) == STATUS_OK ? FOLLOW_STEPPED
+                                                                                  : FOLLOW_FAILED;
 }
 
 static enum status read_ready(struct run *run, enum cutover_step least, struct progress_of *steps,

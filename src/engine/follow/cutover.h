@@ -18,6 +18,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_CUTOVER_H
 #define TRANSHUME_ENGINE_FOLLOW_CUTOVER_H
 
+#include "engine/follow/follow_end.h"
 #include "engine/run/session.h"
 
 enum cutover_step {
@@ -31,16 +32,16 @@ enum cutover_step {
 
 /* How the steps wait for the feed. */
 struct cutover_drain {
-    /* Applies all that the source has by now. STATUS_END: a stop was asked for. */
-    enum status (*drain)(void *context, struct error *error);
+    /* Applies all that the source has by now: FOLLOW_HEAD, _STOPPED, _OVERTAKEN or _FAILED. */
+    enum follow_end (*drain)(void *context, struct error *error);
     void *context;
     const char *const *tables; /* that are followed */
     uint32_t table_count;
 };
 
-/* Up to `ready`. STATUS_END: a stop was asked for. ERROR_CUT_OVER: a hook, the fence or --max-pause
- * failed; the fence is open again, and following may go on. */
-enum status cutover_make_ready(struct run *run, const struct cutover_drain *drain,
+/* Up to `ready`: FOLLOW_STEPPED, or FOLLOW_STOPPED, _OVERTAKEN or _FAILED. ERROR_CUT_OVER: a hook,
+ * the fence or --max-pause failed; the fence is open again, and following may go on. */
+enum follow_end cutover_make_ready(struct run *run, const struct cutover_drain *drain,
                                struct error *error) MUST_USE;
 /* Behind `ready`: keeps the way back open (reverse.h). ERROR_CUT_OVER: it is not ready. */
 enum status cutover_reverse(struct run *run, struct error *error) MUST_USE;

@@ -4,6 +4,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "engine/follow/follow_end.h"
 #include "observe/progress.h"
 #include "plan/plan.h"
 #include <stdbool.h>
@@ -267,7 +268,7 @@ struct run_result {
     uint64_t unmatched; /* records of the source that fitted no entity and were left out */
     uint64_t differences;
     uint32_t broken_references; /* foreign keys that are missing, or not obeyed by all records */
-    bool is_overtaken; /* a session that is opened anew goes on, with the source's new columns */
+    enum follow_end follow_end; /* FOLLOW_NONE: it did not come to following */
     bool mixed_snapshot;
     bool no_snapshot; /* the source knows none */
     bool schema_only; /* it made tables and moved no records */
