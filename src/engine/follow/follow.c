@@ -32,8 +32,8 @@ enum {
     WAIT_MS = 50,
     GROUP_SETS_MAX = 4096,
     GROUP_CHANGES_MAX = 20000,
-    QUEUE_SHARE = 8,             /* of the memory that a run may use */
-    PATIENCE_MS = 15 * 60 * 1000 /* a server may be down for a while */
+    QUEUE_SHARE = 8,          /* of the memory that a run may use */
+    FENCED_PATIENCE_MS = 1000 /* while nobody may write the source */
 };
 
 /* ---- following */
@@ -560,12 +560,19 @@ static enum follow_end follow_with_retries(struct follow *follow, struct error *
 }
 
 /* For a cut-over: up to what the source has now. */
-static enum follow_end drain(void *context, struct error *error)
+static enum follow_end drain(void *context, bool fenced, struct error *error)
 {
     struct follow *follow = context;
+    struct retry patience = follow->retry;
     follow->head.length = 0;
     follow->to_head = true;
-    return follow_with_retries(follow, error);
+    if (fenced) {
+        retry_init(&follow->retry, FENCED_PATIENCE_MS);
+        follow->retry.stop_level = 1;
+    }
+    enum follow_end end = follow_with_retries(follow, error);
+    follow->retry = patience;
+    return end;
 }
 
 static bool is_way_back(const struct run_session *session)
@@ -629,7 +636,8 @@ static enum follow_end take_steps(struct follow *follow, struct error *error)
         return FOLLOW_FAILED;
     }
     if (options->resync == RESYNC_BEGIN) {
-        return begin_resync(follow, error);
+        return cutover_settle(run, error) == STATUS_OK ? begin_resync(follow, error)
+                                                       : FOLLOW_FAILED;
     }
     switch (options->cut_over) {
     case CUT_OVER_READY:
@@ -642,6 +650,9 @@ static enum follow_end take_steps(struct follow *follow, struct error *error)
     case CUT_OVER_BACK: /* these two come by take_back */
     case CUT_OVER_ABANDON:
         break;
+    }
+    if (cutover_settle(run, error) != STATUS_OK) {
+        return FOLLOW_FAILED;
     }
     follow->to_head = options->catch_up;
     return follow_with_retries(follow, error);
@@ -672,8 +683,7 @@ enum follow_end follow_run(struct run *run, struct error *error)
     follow.touched = touched_roots_create(follow.routes);
     follow.rereading =
         rereading_create(session, follow.routes, (struct follow_lister){list_in_target, &follow});
-    int64_t patience_ms = session_patience_ms(session);
-    retry_init(&follow.retry, patience_ms > PATIENCE_MS ? patience_ms : PATIENCE_MS);
+    retry_init(&follow.retry, follow_patience_ms(&session->options));
     follow.retry.stop_level = 1;
     if (left_take(run, follow.routes, follow.translator, error) == STATUS_OK &&
         ahead_open(run, follow.arena, &follow.ahead, error) == STATUS_OK &&

@@ -24,6 +24,9 @@
  * next does not find. */
 const char *follow_feed_name(const struct run_session *session, struct arena *arena);
 
+/* How long a server may be away while its changes are followed. */
+int64_t follow_patience_ms(const struct run_options *options);
+
 /* Can this plan be followed from this source into this target? Says why not (ERROR_FOLLOW). Changes
  * nothing. */
 enum status follow_check(const struct run_session *session, struct error *error) MUST_USE;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct observer;
+struct fence;
 
 /* Of tables that are in the target already. */
 enum indexes_choice { INDEXES_UNSET, INDEXES_KEEP, INDEXES_REBUILD };
@@ -134,9 +135,10 @@ struct run_options {
     bool reverse;           /* a cut-over keeps the way back open */
     const char *reverse_of; /* a run that begins is such a way back: of the run with this feed */
     int64_t max_lag_ms;     /* before a cut-over's fence */
-    int64_t max_pause_ms;   /* of writers, until all is applied */
-    const char *before_command; /* for /bin/sh; NULL: none */
-    const char *fence_command;  /* in place of the connector's own fence */
+    const char *before_command;  /* for /bin/sh; NULL: none */
+    const char *fence_command;   /* in place of the connector's own fence */
+    const char *unfence_command; /* undoes it */
+    struct fence *fence;         /* of a cut-over, engine/follow/fence.h; NULL: of other commands */
     const char *after_command;
     bool full;            /* what has `since` is read whole, whatever earlier runs read */
     bool mirrors;         /* migrate --mirror: tables that hold records are left alone, since
