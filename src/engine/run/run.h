@@ -186,9 +186,8 @@ struct check_list {
 /* check --follow */
 struct check_follow {
     bool asked;
-    const char *refusal;          /* why it can't be followed; NULL: it can */
-    const char *refusal_hint;     /* NULL: none */
-    int refused;                  /* the exit status that it would have */
+    struct check_list refusals;   /* why it can't be followed, with what helps; none: it can */
+    struct check_list cut_over;   /* for what a cut-over would be refused, likewise */
     struct check_list statements; /* that are run in the source */
     struct check_list costs;
     struct check_list native;       /* the server's own replication, where it would do as well */
@@ -293,6 +292,12 @@ enum status run_migrate(struct run_session *session, struct run_result *result,
  * tell does so now. */
 enum status run_resume(struct run_session *session, struct run_result *result,
                        struct error *error) MUST_USE;
+
+struct lack_list; /* connectors/lacks.h */
+/* What stands in the way of a cut-over of the unfinished run, which another process may be at work
+ * on. Changes nothing, and claims nothing. */
+enum status run_ask_cut_over(struct run_session *session, struct lack_list *lacks,
+                             struct error *error) MUST_USE;
 
 /* ---- report */
 /*
