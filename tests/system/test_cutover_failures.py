@@ -153,6 +153,7 @@ def killed_at(name, occurrence=1):
     def test(self):
         self.writer.start()
         result = support.kill_at(name, occurrence, "cutover", "--confirm", cwd=self.folder)
+        time.sleep(0.2)
         self.writer.stop()
         self.assertEqual(result.code, -signal.SIGKILL, result.err)
         self.assert_shut_out(result)

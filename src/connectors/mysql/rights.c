@@ -1,123 +1,247 @@
-/* What the account may do at a cut-over: stop the source's writers, write the target. */
-#include "connectors/mysql/feed.h"
-#include "connectors/mysql/source.h"
+/*
+ * What the account may do in the target's database, so that a right that is missing is told before
+ * the first record. Rights that come by a role, or that all have, are not seen from here: then
+ * nothing is refused. Neither are those on the database that the user has by another account's
+ * host, or that the anonymous one has: so the server is asked where something seems to be missing.
+ */
+#include "connectors/mysql/catalog.h"
+#include "connectors/mysql/target.h"
+#include "connectors/sql/check.h"
+#include "mysql_sql.h"
+#include <string.h>
+#include <strings.h>
 
-/* Which of the wanted rights on a table the account has nowhere: of its own or an enabled role's,
- * for the server, the database or the table. */
-static enum status find_missing(struct mysql_database *self, MYSQL *connection, const char *table,
-                                const char *const *rights, struct buffer *missing,
-                                struct error *error)
+enum right {
+    RIGHT_SELECT = 1 << 0,
+    RIGHT_INSERT = 1 << 1,
+    RIGHT_UPDATE = 1 << 2,
+    RIGHT_DELETE = 1 << 3,
+    RIGHT_CREATE = 1 << 4,
+    RIGHT_DROP = 1 << 5,
+    RIGHT_ALTER = 1 << 6,
+    RIGHT_REFERENCES = 1 << 7,
+    RIGHT_TEMPORARY = 1 << 8
+};
+
+static const char *const names[] = {"SELECT", "INSERT",     "UPDATE",
+                                    "DELETE", "CREATE",     "DROP",
+                                    "ALTER",  "REFERENCES", "CREATE TEMPORARY TABLES"};
+enum { NAME_COUNT = sizeof names / sizeof names[0] };
+
+/* The ledger's tables are made, filled, changed and dropped. */
+enum {
+    OF_LEDGER =
+        RIGHT_SELECT | RIGHT_INSERT | RIGHT_UPDATE | RIGHT_DELETE | RIGHT_CREATE | RIGHT_DROP
+};
+
+struct mysql_rights {
+    MYSQL_RES *granted;
+    bool known;
+    bool asked;
+    unsigned denied; /* of the database, by the server's own word */
+    unsigned told;   /* of those that are missing on the database */
+    const char *account;
+};
+
+static unsigned bit_of(const char *name)
 {
-    MYSQL_RES *result = NULL;
+    for (unsigned i = 0; i < NAME_COUNT; i++) {
+        if (strcasecmp(names[i], name) == 0) {
+            return 1U << i;
+        }
+    }
+    return 0;
+}
+
+/* For the tables whose names begin so, or all: those of the database and the server count. */
+static unsigned granted_for(const struct mysql_rights *rights, const char *name, size_t length)
+{
+    unsigned found = 0;
+    MYSQL_ROW row = NULL;
+    mysql_data_seek(rights->granted, 0);
+    while ((row = mysql_fetch_row(rights->granted)) != NULL) {
+        bool whole = row[1] == NULL || row[1][0] == '\0';
+        found |= whole || strncmp(row[1], name, length) == 0 ? bit_of(row[0]) : 0;
+    }
+    return found;
+}
+
+/* ---------------------------------------------------------------- what is known */
+
+/* What such a statement fails with is that the server knows no roles. */
+bool mysql_has_other_rights(struct mysql_database *self, MYSQL *connection)
+{
+    static const char *const statements[] = {
+        "SELECT 1 FROM DUAL WHERE CURRENT_ROLE() IS NOT NULL AND CURRENT_ROLE() <> 'NONE'",
+        "SHOW GRANTS FOR PUBLIC"};
+    bool found = false;
+    for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
+        MYSQL_RES *result = NULL;
+        struct error ignored;
+        if (mysql_run(self, connection, statements[i], SQL_SHORT, ERROR_TARGET_INVALID, &result,
+                      &ignored) == STATUS_OK) {
+            found = found || (result != NULL && mysql_num_rows(result) > 0);
+        }
+        mysql_free_result(result);
+    }
+    return found;
+}
+
+void mysql_rights_free(struct mysql_rights *rights)
+{
+    if (rights != NULL) {
+        mysql_free_result(rights->granted);
+    }
+}
+
+static enum status read_rights(struct mysql_database *self, MYSQL *connection, struct error *error)
+{
     struct buffer sql = {0};
-    static const char mine[] =
-        "(g.grantee = concat('''', substring_index(current_user(), '@', 1), '''@''', "
-        "substring_index(current_user(), '@', -1), '''') OR EXISTS (SELECT 1 FROM "
-        "information_schema.enabled_roles r WHERE r.role_name IS NOT NULL AND (g.grantee = "
-        "concat('''', r.role_name, '''@''%''') OR g.grantee = concat('''', r.role_name, "
-        "'''@''''') OR g.grantee = r.role_name)))";
-    buffer_append_string(&sql, "SELECT w.p FROM (");
-    for (int i = 0; rights[i] != NULL; i++) {
-        buffer_format(&sql, "%sSELECT '%s' AS p", i > 0 ? " UNION ALL " : "", rights[i]);
+    struct mysql_rights *rights = arena_allocate_zeroed(self->seen_arena, 1, sizeof *rights);
+    mysql_append_filled(&sql, sql_rights, self->sql.schema, NULL);
+    if (mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_INVALID, &rights->granted,
+                         error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
-    buffer_format(&sql,
-                  ") w WHERE NOT EXISTS (SELECT 1 FROM information_schema.user_privileges g WHERE "
-                  "g.privilege_type = w.p AND %s) AND NOT EXISTS (SELECT 1 FROM "
-                  "information_schema.schema_privileges g WHERE g.privilege_type = w.p AND ",
-                  mine);
-    mysql_append_string(&sql, self->sql.schema);
-    buffer_format(&sql,
-                  " LIKE g.table_schema AND %s) AND NOT EXISTS (SELECT 1 FROM "
-                  "information_schema.table_privileges g WHERE g.privilege_type = w.p AND "
-                  "g.table_schema = ",
-                  mine);
-    mysql_append_string(&sql, self->sql.schema);
-    buffer_append_string(&sql, " AND g.table_name = ");
-    mysql_append_string(&sql, table);
-    buffer_format(&sql, " AND %s)", mine);
-    enum status status =
-        mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_SOURCE_READ, &result, error);
-    for (MYSQL_ROW row; status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL;) {
-        buffer_format(missing, "%s%s", missing->length > 0 ? ", " : "", row[0]);
-    }
-    mysql_free_result(result);
+    /* an account that the server knows has USAGE at least */
+    rights->known = rights->granted != NULL && mysql_num_rows(rights->granted) > 0 &&
+                    !mysql_has_other_rights(self, connection);
+    self->rights = rights;
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- what the server says */
+
+/* Of a table that is not there: what the account may not do is refused before that is found. */
+static const struct {
+    unsigned right;
+    const char *before;
+    const char *after;
+    bool prepared; /* that is enough to be refused */
+} attempts[] = {
+    {RIGHT_SELECT, "SELECT 1 FROM ", "", true},
+    {RIGHT_INSERT, "INSERT INTO ", " VALUES (1)", true},
+    {RIGHT_UPDATE, "UPDATE ", " SET a = 1", true},
+    {RIGHT_DELETE, "DELETE FROM ", "", true},
+    {RIGHT_CREATE, "CREATE TABLE ", " (a int)", true},
+    {RIGHT_DROP, "DROP TABLE ", "", false},
+    {RIGHT_ALTER, "ALTER TABLE ", " COMMENT ''", false},
+    {RIGHT_TEMPORARY, "CREATE TEMPORARY TABLE ", " (a int)", true},
+};
+
+static enum status is_denied(struct mysql_database *self, MYSQL *connection, size_t number,
+                             bool *denied, struct error *error)
+{
+    struct buffer attempt = {0};
+    struct error ignored = {0};
+    mysql_append(&attempt, "%s%t%s", attempts[number].before, &self->sql, "_transhume_none",
+                 attempts[number].after);
+    enum status status = mysql_is_denied(self, connection, &attempt, attempts[number].prepared,
+                                         ERROR_TARGET_INVALID, denied, &ignored, error);
+    buffer_free(&attempt);
     return status;
 }
 
-static enum status ask_rights(struct mysql_database *self, MYSQL *connection, const char *table,
-                              const char *const *rights, struct lack_list *lacks,
-                              struct error *error)
+static enum status ask_server(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
-    struct buffer missing = {0};
-    struct buffer grant = {0};
-    enum status status = find_missing(self, connection, table, rights, &missing, error);
-    if (status == STATUS_OK && missing.length > 0) {
-        error_set(error, ERROR_PERMISSION, table, "the account has no %s on it",
-                  buffer_string(&missing));
-        buffer_format(&grant, "GRANT %s ON ", buffer_string(&missing));
-        mysql_append(&grant, table[0] == '*' ? "%n.*" : "%n.%n", self->sql.schema, table);
-        error_hint(error, "%s TO that account", buffer_string(&grant));
-        status = lacks_take(lacks, STATUS_FAILED, error);
+    struct mysql_rights *rights = self->rights;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; status == STATUS_OK && i < sizeof attempts / sizeof attempts[0]; i++) {
+        bool denied = false;
+        status = is_denied(self, connection, i, &denied, error);
+        rights->denied |= denied ? attempts[i].right : 0U;
     }
-    buffer_free(&missing);
-    buffer_free(&grant);
-    return status;
+    rights->denied |= RIGHT_REFERENCES; /* no statement asks for that alone */
+    rights->asked = true;
+    return status == STATUS_OK ? mysql_name_account(self, connection, ERROR_TARGET_INVALID,
+                                                    self->seen_arena, &rights->account, error)
+                               : status;
 }
 
-/* Triggers of an account without SUPER are refused while there is a binary log. */
-static enum status ask_trust(struct mysql_database *self, MYSQL *connection,
-                             struct lack_list *lacks, struct error *error)
+/* ---------------------------------------------------------------- what is missing */
+
+static void append_rights(unsigned rights, struct buffer *out)
 {
-    static const char sql[] =
-        "SELECT @@global.log_bin = 1 AND @@global.log_bin_trust_function_creators = 0 AND NOT "
-        "EXISTS (SELECT 1 FROM information_schema.user_privileges g WHERE g.privilege_type = "
-        "'SUPER' AND g.grantee = concat('''', substring_index(current_user(), '@', 1), '''@''', "
-        "substring_index(current_user(), '@', -1), ''''))";
-    MYSQL_RES *result = NULL;
-    enum status status =
-        mysql_run(self, connection, sql, SQL_SHORT, ERROR_SOURCE_READ, &result, error);
-    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
-    if (row != NULL && row[0] != NULL && row[0][0] == '1') {
-        error_set(error, ERROR_PERMISSION, self->sql.shown,
-                  "the account has no SUPER, without which nobody makes triggers while there is a "
-                  "binary log");
-        error_hint(error, "SET GLOBAL log_bin_trust_function_creators = ON");
-        status = lacks_take(lacks, STATUS_FAILED, error);
+    const char *comma = "";
+    for (unsigned i = 0; i < NAME_COUNT; i++) {
+        if ((rights & 1U << i) != 0) {
+            buffer_format(out, "%s%s", comma, names[i]);
+            comma = ", ";
+        }
     }
-    mysql_free_result(result);
-    return status;
 }
 
-enum status mysql_may_fence(struct database *database, const char *name, const char *const *tables,
-                            uint32_t table_count, struct lack_list *lacks, struct error *error)
+/* `table` NULL: on all of the database. */
+static void tell_missing(const struct mysql_database *self, unsigned missing, const char *table,
+                         struct buffer *out)
 {
-    static const char *const rights[] = {"TRIGGER", "REFERENCES", NULL};
-    static const char *const own[] = {"CREATE", "ALTER", "DROP", NULL};
-    struct mysql_database *self = mysql_database_of(database);
-    MYSQL *connection = NULL;
-    (void)name;
-    enum status status = mysql_connect(self, &connection, error);
-    for (uint32_t i = 0; i < table_count && status == STATUS_OK; i++) {
-        status = ask_rights(self, connection, tables[i], rights, lacks, error);
+    char shown[SQL_SHOWN_BYTES];
+    buffer_append_string(out, "the account lacks ");
+    append_rights(missing, out);
+    buffer_format(out, " on the %s %s: GRANT ", table == NULL ? "database" : "table",
+                  sql_show_name(table == NULL ? self->sql.schema : table, shown));
+    append_rights(missing, out);
+    buffer_append_string(out, " ON ");
+    if (table == NULL) {
+        mysql_append(out, "%n.*", self->sql.schema);
+    } else {
+        mysql_append_table(out, self, table);
     }
-    if (status == STATUS_OK) { /* of the empty tables that refuse TRUNCATE, under any name */
-        status = ask_rights(self, connection, "*", own, lacks, error);
-    }
-    status = status == STATUS_OK ? ask_trust(self, connection, lacks, error) : status;
-    mysql_disconnect(connection);
-    return status;
+    buffer_format(out, " TO %s\n", self->rights->account);
 }
 
-enum status mysql_may_write(struct database *database, const struct target_table *tables,
-                            uint32_t table_count, struct lack_list *lacks, struct error *error)
+static unsigned needed_for(const struct mysql_database *self, const struct check_request *request,
+                           bool is_there)
 {
-    static const char *const rights[] = {"SELECT", "INSERT", "UPDATE", "DELETE", "ALTER", NULL};
-    struct mysql_database *self = mysql_database_of(database);
-    MYSQL *connection = NULL;
-    enum status status = mysql_connect(self, &connection, error);
-    for (uint32_t i = 0; i < table_count && status == STATUS_OK; i++) {
-        status = ask_rights(self, connection, tables[i].name, rights, lacks, error);
+    const struct target_table *table = request->table;
+    bool overwrites = table->existing == EXISTING_UPSERT || table->existing == EXISTING_REPLACE;
+    bool refers = table->same_engine != NULL ? table->same_engine->foreign_key_count > 0
+                                             : table->reference_count > 0;
+    if (!is_there) {
+        return RIGHT_SELECT | RIGHT_INSERT | RIGHT_CREATE | RIGHT_ALTER |
+               (refers && !self->mariadb ? RIGHT_REFERENCES : 0U); /* MariaDB has no use for it */
     }
-    mysql_disconnect(connection);
-    return status;
+    return RIGHT_SELECT | RIGHT_INSERT | (overwrites ? RIGHT_UPDATE : 0U) |
+           (request->rebuilds_indexes ? RIGHT_ALTER : 0U);
+}
+
+enum status mysql_check_rights(struct mysql_database *self, MYSQL *connection,
+                               const struct check_request *request, bool is_there,
+                               struct buffer *out, struct error *error)
+{
+    const struct target_table *table = request->table;
+    static const char ledger[] = "_transhume_";
+    bool stages = table->distinct || (is_there && table->existing != EXISTING_REFUSE &&
+                                      (table->existing != EXISTING_APPEND || table->keeps_undo));
+    if (self->seen == NULL) {
+        return STATUS_OK; /* of one table only, for a run that was checked */
+    }
+    if (self->rights == NULL && read_rights(self, connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!self->rights->known) {
+        return STATUS_OK;
+    }
+    unsigned whole = OF_LEDGER | (stages ? RIGHT_TEMPORARY : 0U);
+    whole &= ~granted_for(self->rights, ledger, sizeof ledger - 1);
+    unsigned own = needed_for(self, request, is_there);
+    own &= ~granted_for(self->rights, table->name, strlen(table->name) + 1);
+    if ((whole | own) != 0 && !self->rights->asked &&
+        ask_server(self, connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    whole &= self->rights->denied;
+    own &= self->rights->denied;
+    if (!is_there) { /* that anyone would grant for all tables alike */
+        whole |= own;
+        own = 0;
+    }
+    if ((whole & ~self->rights->told) != 0) {
+        tell_missing(self, whole & ~self->rights->told, NULL, out);
+        self->rights->told |= whole;
+    }
+    if ((own & ~whole) != 0) {
+        tell_missing(self, own & ~whole, table->name, out);
+    }
+    return STATUS_OK;
 }
