@@ -13,6 +13,7 @@ struct schema_entry {
     const char *name;
     bool stands;                  /* it is applied */
     struct history_row act;       /* the last one that did not fail: its texts are the history's */
+    uint64_t applied;             /* the number of the last act that ran its file; 0: none did */
     bool unfinished;              /* that one is still running, or rather was broken off */
     const char *error;            /* of the last one, where it failed */
     uint64_t failed;              /* its number then */
