@@ -10,7 +10,8 @@ where `Up` is an error_loop.Command. A failure once is `error` (a fault that nob
 no) or `retry` (one that the server says passes). What is asserted of each case:
 
 1. The first run ends with a documented exit status and, unless with 0, with one line `error: … [code]`.
-2. It tells no lie: after 0 the end is there; after 2, or after "nothing … was touched/begun/stands", everything is as it was.
+2. It tells no lie: after 0 the end is there; after 2, or after "nothing … was touched/begun/stands", what it speaks of is as it was
+   (`Command.is_untouched`).
 3. The command given again (`Command.again`) ends with 0 and the end is that of the undisturbed run; or it is refused, and
    `Command.is_true` says that the reason given is true.
 """
@@ -57,6 +58,10 @@ class Command:
         """All that the command brings about, in a form that is equal for equal ends. No times, ids or paths."""
         raise NotImplementedError
 
+    def is_untouched(self, place, _failed, before):
+        """Of a command that said so: is what it speaks of as it was? All of it, unless the command speaks of a part."""
+        return self.look(place) == before
+
     def is_true(self, _place, _refused, _expected):
         """May the command given again end with this result, which is not 0? Only for a reason that is true of the place."""
         return False
@@ -69,17 +74,23 @@ class Command:
 class ErrorLoop:
     """Mixed into a support.TestCase."""
 
-    def fail_each(self, command, share=None, actions=ACTIONS):
-        """All cases of the command; `share`: so many of them, drawn by the seed (a soak takes all). Gives back how many struck."""
-        before, expected, counts = self.undisturbed(command)
-        cases = [Case(point, action, occurrence) for point, _, occurrence in occurrences(counts) for action in actions]
-        self.assertTrue(cases, "%s passes no failpoint" % command.name)
-        if share is not None:
-            cases = support.drawn(cases, share, "%s %s" % (self.id(), command.name))
+    def fail_each(self, *commands, share=None, actions=ACTIONS):
+        """
+        Each failpoint that one of the commands passes fails once with each action, in one of the commands that pass it and at its first,
+        middle or last occurrence, as the seed draws it; a soak takes all. `share`: so many of these. Gives back how many struck.
+        """
+        known = {command: self.undisturbed(command) for command in commands}
+        cases = collections.defaultdict(list)
+        for command, (_, _, counts) in known.items():
+            for point, _, occurrence in occurrences(counts):
+                for action in actions:
+                    cases[point, action].append((command, Case(point, action, occurrence)))
+        self.assertTrue(cases, "no failpoint is passed")
+        drawn = [case for place in sorted(cases) for case in support.drawn(cases[place], 1, "%s %s" % (self.id(), place))]
         struck = 0
-        for case in cases:
+        for command, case in drawn if share is None else support.drawn(drawn, share, self.id()):
             with self.subTest(command=command.name, **case._asdict()):
-                struck += self.fail_once(command, case, before, expected)
+                struck += self.fail_once(command, case, *known[command][:2])
         return struck
 
     def undisturbed(self, command):
@@ -105,7 +116,7 @@ class ErrorLoop:
         self.assertIn(failed.code, (2, *command.codes), told)
         self.assert_one_error(failed)
         if failed.code == 2 or NOTHING.search(failed.err):
-            self.assertEqual(command.look(place), before, "it says that nothing was touched:\n%s" % told)
+            self.assertTrue(command.is_untouched(place, failed, before), "it says that nothing was touched:\n%s" % told)
         if command.is_over(place, failed, expected):
             self.assertEqual(command.look(place), expected, told)
             return True

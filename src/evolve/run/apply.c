@@ -262,9 +262,11 @@ static void hint_next(const struct schema_work *work, const struct act_work *at,
         return;
     }
     if (at->stands) {
-        error_hint(error, "%s stands: it failed behind its commit. What follows it: `%s`",
-                   at->act->version != NULL ? at->act->version : at->act->name,
-                   work->options->program);
+        const char *what = at->act->version != NULL ? at->act->version : at->act->name;
+        bool down = at->act->action == HISTORY_DOWN;
+        error_hint(error, "%s is %s: this failed after its commit, and undid nothing. `%s` %s.",
+                   what, down ? "taken back" : "applied", work->options->program,
+                   down ? "takes the next one back" : "goes on behind it");
         return;
     }
     error_hint(error, "Nothing of this file stands. Once it is fixed: `%s`",

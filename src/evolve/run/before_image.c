@@ -322,21 +322,21 @@ static enum status keep(struct schema_work *work, const struct act_work *at,
     return failpoint_hit("evolve.after_image", error);
 }
 
-/* Drops what an earlier command could not drop, of the same version. */
-static void drop_left_over(struct schema_work *work, const struct act_work *at)
+void work_clear_left_over(struct schema_work *work)
 {
     struct kept_image image;
     struct error error = {0};
-    struct arena *arena = work->act_arena;
+    const char *there = NULL;
     uint32_t count;
-    const char *of = quote_text(arena, at->act->version != NULL ? at->act->version : at->act->name);
-    if (work->alter->takes_back_ddl) {
-        return;
+    bool keeps = work->alter->begin != NULL && (work->alter->languages & (1u << ALTER_SQL)) != 0;
+    if (!keeps || work->alter->takes_back_ddl ||
+        ask(work, "SELECT count(*) FROM " REGISTRY " WHERE image < 0", &there, &error) !=
+            STATUS_OK) {
+        return; /* there are no images */
     }
-    if (drop_images(work, arena_format(arena, "version = %s AND image < 0", of), &count, &image,
-                    &error) != STATUS_OK) {
-        log_write(LOG_WARNING, "%s, which holds rows that were put back, is still there: %s",
-                  image.name != NULL ? image.name : "a table", error.message);
+    if (drop_images(work, "image < 0", &count, &image, &error) != STATUS_OK) {
+        log_write(LOG_WARNING, "%s, whose rows were put back, is still there: %s",
+                  image.name != NULL ? image.name : "a table of images", error.message);
     }
 }
 
@@ -358,7 +358,6 @@ enum status work_keep_images(struct schema_work *work, const struct act_work *at
             NULL, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    drop_left_over(work, at);
     for (uint32_t i = 0; i < options->image_count; i++) {
         if (keep(work, at, &options->images[i], i, error) != STATUS_OK) {
             return STATUS_FAILED;

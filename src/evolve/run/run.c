@@ -140,6 +140,7 @@ static enum status attempt(struct schema_work *work, struct error *error)
     if (work->plan.count == 0) {
         return STATUS_OK;
     }
+    work_clear_left_over(work);
     enum status status = run_acts(work, error);
     if (status != STATUS_OK) {
         return status;

@@ -34,6 +34,8 @@ enum status work_put_images_back(struct schema_work *work, const struct act_work
 /* Drops the images whose rows were put back, once the act stands. A failure is a warning that names
  * what is left. */
 void work_clear_images(struct schema_work *work, const struct act_work *at);
+/* The same of what earlier commands left, as far as it can be dropped now. */
+void work_clear_left_over(struct schema_work *work);
 /* Drops all images of a version; `*count`: how many there were. */
 enum status work_drop_images(struct schema_work *work, const char *version, uint32_t *count,
                              struct error *error) MUST_USE;

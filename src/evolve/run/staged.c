@@ -32,6 +32,7 @@ struct stages {
     bool resumed;    /* settings in front of what is to be run have to be made again */
     bool replayed;   /* they were */
     bool taken_back; /* after a check had failed */
+    bool stands;     /* the statement that failed was carried out all the same */
 };
 
 /* ---------------------------------------------------------------- what was done */
@@ -228,7 +229,7 @@ static enum status settle_intent(struct stages *stages, const struct migration_s
 /* ---------------------------------------------------------------- one statement alone */
 
 /* A failure that was seen: what it left half done goes, and the statement may be changed freely. */
-static void note_failed_step(const struct stages *stages, const struct migration_step *step,
+static void note_failed_step(struct stages *stages, const struct migration_step *step,
                              const char *witness)
 {
     const struct schema_work *work = stages->work;
@@ -238,6 +239,7 @@ static void note_failed_step(const struct stages *stages, const struct migration
     if (asks && settle(stages, step, witness, &settled, &ignored) != STATUS_OK) {
         return;
     }
+    stages->stands = settled == ALTER_APPLIED;
     if (settled == ALTER_ABSENT || (settled == ALTER_UNKNOWN && step->class != SQL_CLASS_CALL)) {
         struct history_step note = note_of(stages, step, HISTORY_STEP_INTENT);
         note.checksum = "";
@@ -523,6 +525,13 @@ static void hint_next(const struct stages *stages, const struct migration_step *
                       struct error *error)
 {
     if (error->hint[0] != '\0' || !is_seen(error) || failed == NULL) {
+        return;
+    }
+    if (stages->stands) {
+        error_hint(error,
+                   "Statement %" PRIu32 " of %" PRIu32
+                   " was carried out all the same: `%s` goes on behind it.",
+                   failed->number, stages->at->steps.count, stages->work->options->program);
         return;
     }
     error_hint(error,
