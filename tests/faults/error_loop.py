@@ -79,7 +79,7 @@ class ErrorLoop:
         Each failpoint that one of the commands passes fails once with each action, in one of the commands that pass it and at its first,
         middle or last occurrence, as the seed draws it; a soak takes all. `share`: so many of these. Gives back how many struck.
         """
-        known = {command: self.undisturbed(command) for command in commands}
+        known = {command: self.undisturbed_end(command) for command in commands}
         cases = collections.defaultdict(list)
         for command, (_, _, counts) in known.items():
             for point, _, occurrence in occurrences(counts):
@@ -93,7 +93,7 @@ class ErrorLoop:
                 struck += self.fail_once(command, case, *known[command][:2])
         return struck
 
-    def undisturbed(self, command):
+    def undisturbed_end(self, command):
         """(what there is before it, what there is behind it, how often it passes each failpoint)"""
         place = command.prepare()
         before = command.look(place)
