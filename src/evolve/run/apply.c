@@ -210,6 +210,11 @@ static enum status read_steps(struct schema_work *work, struct act_work *at, str
         migration_read_steps(act->text, schema_act_language(act, work->alter), work->alter,
                              work->act_arena, &at->steps, &faults, error);
     buffer_free(&lines);
+    if (status == STATUS_OK && at->steps.leaves_out_locks) {
+        log_write(LOG_WARNING,
+                  "%s: LOCK TABLES and UNLOCK TABLES are left out: they would shut the history out",
+                  act->text->path);
+    }
     return status;
 }
 

@@ -103,6 +103,14 @@ enum status schema_plan_fill(struct schema_plan *plan, struct arena *arena,
                              schema_way_back *way_back, void *context,
                              struct error *error) MUST_USE;
 
+/*
+ * Reads the statements of all that is to be run, and of the ways back and the checks that belong to
+ * it, before the first one runs. What can't be run goes to `lines` (may be NULL), all of it; the
+ * error is the first fault, ERROR_MIGRATION_INVALID.
+ */
+enum status schema_plan_check(const struct schema_plan *plan, const struct alter_functions *alter,
+                              struct buffer *lines, struct error *error) MUST_USE;
+
 /* What there is to be told of the folder and the history, SCHEMA_PENDING included. */
 void schema_find(const struct schema_history *history, const struct migration_set *set,
                  struct arena *arena, struct schema_plan *plan);
