@@ -500,3 +500,16 @@ enum status duckdb_write(const struct duckdb_library *library, struct duckdb_col
     const struct putting putting = {library, scratch, error};
     return put(&putting, column, at, cell, 0);
 }
+
+enum status duckdb_put_value(const struct duckdb_library *library,
+                             const struct schema_column *schema, struct duckdb_column *column,
+                             uint64_t at, const struct cell *cell, struct arena *scratch,
+                             struct error *error)
+{
+    bool null = cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING;
+    enum status status = schema->not_null && null
+                             ? error_set(error, ERROR_REJECT_CONSTRAINT, schema->name,
+                                         "the value is null, the column is NOT NULL")
+                             : duckdb_write(library, column, at, cell, scratch, error);
+    return status == STATUS_OK ? STATUS_OK : error_context(error, "%s: ", schema->name);
+}

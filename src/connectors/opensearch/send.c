@@ -96,13 +96,20 @@ static const char *action_of(enum keyed_kind kind)
                                   : "index";
 }
 
+static enum status refuse_no_key(const struct target_table *table, struct error *error)
+{
+    return error_set(error, ERROR_REJECT_KEY_NULL, NULL, "%s is missing, and a part of the key",
+                     table->key.count > 0 ? table->key.names[0] : "the key");
+}
+
 /* `version` 0: none. */
 static enum status append_action(enum keyed_kind kind, const struct target_table *table,
                                  const struct cell *key, int64_t version, struct buffer *out,
                                  struct error *error)
 {
     struct buffer id = {0};
-    enum status status = opensearch_id_append(table, key, &id, error);
+    enum status status = key != NULL ? opensearch_id_append(table, key, &id, error)
+                                     : refuse_no_key(table, error);
     buffer_format(out, "{\"%s\":{\"_id\":", action_of(kind));
     json_append_string(out, id.data, id.length);
     if (version > 0) {

@@ -221,6 +221,7 @@ const struct sql_dialect postgres_dialect = {
     .list = list,
     .append_names_query = append_names_query,
     .describe = describe,
+    .imagine = postgres_imagine,
     .try_value = postgres_try_value,
     .append_exception = append_exception,
     .enter_run = enter_run,

@@ -100,6 +100,10 @@ struct sql_dialect {
     enum status (*describe)(struct sql_database *self, const char *name, struct arena *arena,
                             struct sql_table *table, struct error *error);
 
+    /* The table as prepare would make it, in the arena; nothing is made. STATUS_END: it can't be
+     * known before. NULL: likewise, of any table. */
+    enum status (*imagine)(struct sql_database *self, const struct target_table *table,
+                           struct arena *arena, struct sql_table *made, struct error *error);
     /* Would the column take the value, which is not NULL? Fails of class REJECT. NULL: it takes any
      * that it can be given. */
     enum status (*try_value)(struct sql_database *self, const struct sql_table *table,

@@ -636,8 +636,12 @@ static enum status tell_partitions(struct report *report, struct error *error)
 /* Records that are read, where they may be. */
 static enum status read_some(struct report *report, struct error *error)
 {
-    report->foresight = foresee_create(report->session, report->out->arena);
-    if (sample_streams(report, error) != STATUS_OK || tell_foreseen(report, error) != STATUS_OK ||
+    report->foresight =
+        foresee_create(report->session, report->tables, &report->preflight, report->absent,
+                       report->absent_count, report->out->arena);
+    enum status status = sample_streams(report, error);
+    foresee_end(report->foresight);
+    if (status != STATUS_OK || tell_foreseen(report, error) != STATUS_OK ||
         tell_partitions(report, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
