@@ -97,8 +97,10 @@ enum status sql_try_record(struct target_trial *trial, const struct shape *shape
             continue;
         }
         if (try_value(trial, name, &cells[i], error) != STATUS_OK) {
-            error_name_object(error, name);
-            return error_context(error, "%s: ", name);
+            if (error->object[0] != '\0') {
+                error_context(error, "%s: ", error->object);
+            }
+            return error_name_object(error, name);
         }
     }
     return STATUS_OK;

@@ -609,6 +609,7 @@ static enum status tell_foreseen(struct report *report, struct error *error)
         orphans.rejected[i] = foresee_rejected(report->foresight, i);
     }
     foresee_tell(report->foresight, &lines);
+    foresee_list(report->foresight, &report->out->rejects, &report->out->reject_count);
     enum status status = orphans_foresee(report->session, &lines, &orphans, error);
     for (uint32_t i = 0; i < count; i++) {
         report->out->foreseen_rejects += orphans.rejected[i];

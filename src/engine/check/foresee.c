@@ -188,12 +188,11 @@ static void take_reject(struct foresight *foresight, const struct mapper_reject 
                                         .scratch = foresight->scratch};
     arena_reset(foresight->scratch);
     const char *field = reject->field != NULL ? reject->field->name : NULL;
-    static const char prefix[] = "field "; /* as in "field at: …" */
-    bool named = strncmp(reject->reason, prefix, strlen(prefix)) == 0;
-    const char *reason = reject->reason + (named ? strlen(prefix) : 0);
     entity->seen++;
     entity->rejected++;
-    note(foresight, reject->entity, reject->code, field, reason, NULL,
+    const char *key =
+        key_text(foresight->scratch, reject->source_key, reject->source_key_count);
+    note(foresight, reject->entity, reject->code, field, reject->reason, key,
          reject->value.kind != VALUE_MISSING ? remedy_find(&refused) : NULL);
 }
 
@@ -361,6 +360,47 @@ static void tell_remedy(const struct foreseen_reason *reason, struct buffer *out
     }
 }
 
+void foresee_list(const struct foresight *foresight, const struct check_reject **list,
+                  uint32_t *count)
+{
+    const struct plan *plan = foresight->session->plan;
+    struct check_reject *made = NULL;
+    uint32_t capacity = 0;
+    *count = 0;
+    for (uint32_t i = 0; i < plan->entity_count; i++) {
+        const struct foreseen_entity *entity = &foresight->entities[i];
+        for (uint32_t k = 0; k < entity->reason_count; k++) {
+            const struct foreseen_reason *reason = &entity->reasons[k];
+            made = arena_make_room(foresight->arena, made, *count, &capacity, sizeof(*made));
+            made[(*count)++] =
+                (struct check_reject){.entity = plan->entities[i].name,
+                                      .field = reason->field,
+                                      .code = error_describe(reason->code)->name,
+                                      .reason = reason->first,
+                                      .key = reason->key,
+                                      .remedy = reason->units_differ ? NULL : reason->remedy,
+                                      .count = reason->count,
+                                      .seen = entity->seen,
+                                      .various = reason->various};
+        }
+    }
+    *list = made;
+}
+
+static const char named_field[] = "field "; /* as in "field at: …" */
+
+/* " (key 7; the first of several reasons)" */
+static void tell_first(const struct foreseen_entity *entity, const struct foreseen_reason *reason,
+                       struct buffer *out)
+{
+    bool keyed = reason->key != NULL && entity->seen > 1;
+    buffer_append_string(out, keyed || reason->various ? " (" : "");
+    buffer_format(out, "%s%s", keyed ? "key " : "", keyed ? reason->key : "");
+    buffer_append_string(out, keyed && reason->various ? "; " : "");
+    buffer_append_string(out, reason->various ? "the first of several reasons" : "");
+    buffer_append_string(out, keyed || reason->various ? ")" : "");
+}
+
 void foresee_tell(const struct foresight *foresight, struct buffer *out)
 {
     const struct plan *plan = foresight->session->plan;
@@ -377,8 +417,10 @@ void foresee_tell(const struct foresight *foresight, struct buffer *out)
                 buffer_format(out, "%s: %" PRIu64 " of the first %" PRIu64 " records",
                               plan->entities[i].name, reason->count, entity->seen);
             }
-            buffer_format(out, " would be rejected: %s%s", reason->first,
-                          reason->various ? " (the first of several reasons)" : "");
+            bool named = strncmp(reason->first, named_field, strlen(named_field)) == 0;
+            buffer_format(out, " would be rejected: %s",
+                          reason->first + (named ? strlen(named_field) : 0));
+            tell_first(entity, reason, out);
             tell_remedy(reason, out);
         }
     }

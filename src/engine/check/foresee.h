@@ -23,6 +23,9 @@ void foresee_end(struct foresight *foresight);
 /* How many records were looked at of the entity, and how many of these would be rejected. */
 uint64_t foresee_seen(const struct foresight *foresight, uint32_t entity);
 uint64_t foresee_rejected(const struct foresight *foresight, uint32_t entity);
+/* All reasons, in the foresight's arena. */
+void foresee_list(const struct foresight *foresight, const struct check_reject **list,
+                  uint32_t *count);
 /* A line for each reason: "things: all of the first 1000 records would be rejected: at: …". */
 void foresee_tell(const struct foresight *foresight, struct buffer *out);
 
