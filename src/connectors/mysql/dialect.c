@@ -218,6 +218,7 @@ const struct sql_dialect mysql_dialect = {
     .append_exception = append_exception,
     .append_names_query = append_names_query,
     .describe = describe,
+    .names_null_keys = true,
     .imagine = mysql_imagine,
     .try_value = mysql_try_value,
     .enter_run = enter_run,

@@ -165,9 +165,12 @@ enum status mysql_try_value(struct sql_database *database, const struct sql_tabl
 
 /* The column as CREATE TABLE declares it: information_schema would tell its type in these words. */
 static struct mysql_column imagine_column(const struct mysql_database *self,
-                                          const struct schema_column *column, const char *words,
+                                          const struct schema_column *column, const char *declared,
                                           struct arena *arena)
 {
+    const char *charset = strstr(declared, " CHARACTER SET ");
+    size_t whole = charset != NULL ? (size_t)(charset - declared) : strlen(declared);
+    const char *words = arena_copy(arena, declared, whole);
     size_t length = strcspn(words, "( ");
     char *data_type = arena_copy(arena, words, length);
     struct mysql_column made = {.name = column->name,

@@ -221,6 +221,7 @@ const struct sql_dialect postgres_dialect = {
     .list = list,
     .append_names_query = append_names_query,
     .describe = describe,
+    .null_words = SQL_NULL_VIOLATES,
     .imagine = postgres_imagine,
     .try_value = postgres_try_value,
     .append_exception = append_exception,

@@ -86,8 +86,11 @@ static enum status ask(struct postgres_database *self, const struct postgres_col
                (postgres_is_state_of_record(error->native_state, &code) ||
                 (error->native_state[0] == '4' &&
                  strcmp(error->native_state, "42501") != 0))) { /* a privilege that is missing */
+        static const char says[] = "PostgreSQL says: "; /* as the reject of a COPY leaves out */
         struct error said = *error;
-        status = error_set(error, code, column->name, "%s", said.message);
+        bool named = strncmp(said.message, says, sizeof says - 1) == 0;
+        status =
+            error_set(error, code, NULL, "%s", said.message + (named ? sizeof says - 1 : 0));
     }
     PQclear(result);
     return status;

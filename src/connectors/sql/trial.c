@@ -64,6 +64,28 @@ static bool is_key(const struct target_trial *trial, const char *name)
     return found;
 }
 
+/* In the words that the run's reject would have. */
+static enum status refuse_null(const struct target_trial *trial, const struct schema_column *column,
+                               struct error *error)
+{
+    const struct sql_dialect *dialect = trial->self->dialect;
+    enum error_code code = is_key(trial, column->name) && dialect->names_null_keys
+                               ? ERROR_REJECT_KEY_NULL
+                               : ERROR_REJECT_CONSTRAINT;
+    switch (dialect->null_words) {
+    case SQL_NULL_VIOLATES:
+        return error_set(error, code, NULL,
+                         "null value in column \"%s\" of relation \"%s\" violates not-null "
+                         "constraint",
+                         column->name, trial->wanted->name);
+    case SQL_NULL_FAILED:
+        return error_set(error, code, NULL, "NOT NULL constraint failed: %s.%s",
+                         trial->wanted->name, column->name);
+    default:
+        return error_set(error, code, column->name, "the value is null, the column is NOT NULL");
+    }
+}
+
 static enum status try_value(struct target_trial *trial, const char *name, const struct cell *cell,
                              struct error *error)
 {
@@ -77,9 +99,7 @@ static enum status try_value(struct target_trial *trial, const char *name, const
     if (missing || cell->kind == VALUE_NULL) {
         bool refused = (column->not_null || is_key(trial, name)) &&
                        !(missing && fills_itself(column));
-        return !refused ? STATUS_OK
-                        : error_set(error, ERROR_REJECT_CONSTRAINT, name,
-                                    "the value is null, the column is NOT NULL");
+        return !refused ? STATUS_OK : refuse_null(trial, column, error);
     }
     arena_reset(trial->scratch);
     return dialect->try_value == NULL

@@ -242,6 +242,7 @@ const struct sql_dialect sqlite_dialect = {
     .list = list,
     .append_names_query = append_names_query,
     .describe = describe,
+    .null_words = SQL_NULL_FAILED,
     .imagine = sqlite_imagine,
     .try_value = sqlite_try_value,
     .check_claim = check_claim,
