@@ -166,3 +166,114 @@ class MariadbToSqlite(ToSqlite, OfMariadb, support.TestCase):
 
 class SqliteToPostgres(ToPostgres, OfSqlite, support.TestCase):
     pass
+
+
+# --- sources that learn their tables and columns from records
+
+class Interrupted(ToSqlite, Learnt):
+    """A copy that is killed after its first chunk, and a source that says something else by then."""
+    killed_at = "engine.after_commit"
+
+    def kill_and_resume(self, source, state=True):
+        arguments = ("--chunk-rows", "10", "--jobs", "1", source, self.target())
+        self.stopped_at(self.killed_at + ":stop:1", "migrate", *arguments).kill()
+        self.write_odd_records()
+        if not state:
+            shutil.rmtree(self.path(".transhume"))
+        result = support.transhume("resume", *arguments, cwd=self.folder)
+        self.assertIn(result.code, (0, 1), result.err)
+        for command in (("validate",), ("validate", *arguments[4:])):
+            self.assertNotIn("plan-changed", support.transhume(*command, cwd=self.folder).err)
+        return result
+
+    def rows(self, columns, table="t"):
+        with sqlite3.connect(self.path("target.db")) as connection:
+            return connection.execute("SELECT %s FROM %s ORDER BY 1" % (columns, table)).fetchall()
+
+
+class Csv(Interrupted, support.TestCase):
+    def setUp(self):
+        super().setUp()
+        os.mkdir(self.path("in"))
+        self.write("in/t.csv", "id,n,day\n" + "".join("%d,%d,2024-01-01\n" % (id, id) for id in range(1, 41)))
+
+    def write_odd_records(self):
+        with open(self.path("in/t.csv"), "a", encoding="utf-8") as file:
+            file.write("41,many,2024-01-01\n42,1.5,2024-01-01\n43,43,soon\n44,44,2024-01-02\n")
+
+    def assert_whole(self):
+        self.assertEqual([id for id, in self.rows("id")], [*range(1, 41), 44])
+        self.assertEqual(self.types(), {"id": "int64", "n": "int64", "day": "date"})
+
+    def test_types_that_were_learnt_stand(self):
+        self.kill_and_resume("csv:in")
+        self.assert_whole()
+        self.assertEqual(len(self.rejects()), 3)
+
+    def test_without_the_state_folder(self):
+        self.kill_and_resume("csv:in", state=False)
+        self.assert_whole()
+
+
+class JsonLines(Interrupted, support.TestCase):
+    def setUp(self):
+        super().setUp()
+        os.mkdir(self.path("in"))
+        self.write("in/t.jsonl", "".join('{"id": %d, "n": %d}\n' % (id, id) for id in range(1, 41)))
+
+    def write_odd_records(self):
+        with open(self.path("in/t.jsonl"), "a", encoding="utf-8") as file:
+            file.write('{"id": 41, "n": "many"}\n{"id": 42, "n": 1.5}\n{"id": 43, "more": 1}\n{"id": 44, "n": 44}\n')
+
+    def test_types_that_were_learnt_stand(self):
+        self.kill_and_resume("jsonl:in")
+        self.assertEqual([id for id, in self.rows("id")], [*range(1, 41), 44])
+        self.assertEqual(self.types(), {"id": "int64", "n": "int64"})
+        self.assertEqual(len(self.rejects()), 3)
+
+
+class Mongodb(Interrupted, support.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = ferretdb.shared_for_class(cls)
+
+    def setUp(self):
+        super().setUp()
+        self.base = self.server.database()
+        self.there = self.server.client()[self.base]
+        self.there.t.insert_many([{"_id": id, "n": id} for id in range(1, 41)])
+
+    def write_odd_records(self):
+        self.there.t.insert_many([{"_id": 41, "n": "many"}, {"_id": 42, "more": 1}, {"_id": "text", "n": 1}, {"_id": 44, "n": 44}])
+        self.there.other.insert_one({"_id": 1})
+
+    def test_types_that_were_learnt_stand(self):
+        result = self.kill_and_resume(self.server.uri(self.base))
+        ids = [id for id, in self.rows("_id")]
+        self.assertEqual([id for id in ids if id in [*range(1, 41), 44]], [*range(1, 41), 44])
+        self.assertIn("other is in the source only since", result.err)
+
+
+class Redis(Interrupted, support.TestCase):
+    killed_at = "engine.after_ledger_create"  # so few keys are one chunk
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = redis_server.shared_for_class(cls)
+
+    def setUp(self):
+        super().setUp()
+        self.number = self.server.database()
+        for id in range(1, 41):
+            self.server.ask(self.number, "HSET", "t:%d" % id, "n", "%d" % id)
+
+    def write_odd_records(self):
+        self.server.ask(self.number, "SET", "t:text", "1")
+        self.server.ask(self.number, "SET", "other:1", "1")
+        self.server.ask(self.number, "HSET", "t:44", "n", "44")
+
+    def test_tables_that_were_learnt_stand(self):
+        self.kill_and_resume(self.server.uri(self.number))
+        self.assertEqual(len(self.rows("*")), 41)

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "engine/ledger/learnt.h"
+#include "engine/run/recall.h"
 #include "engine/ledger/ledger_texts.h"
 #include "engine/run/schema_lines.h"
 #include <string.h>
@@ -48,14 +49,6 @@ static void leave_own_out(const struct run_session *session, struct schema *ther
     there->table_count = kept;
 }
 
-/* Is the plan no more than what the run had? Then it says nothing of tables that came since. */
-static bool is_of_run(const struct run_session *session)
-{
-    const struct run_options *options = &session->options;
-    return options->resuming || options->rejects_file != NULL ||
-           (session->continued != NULL && session->continued->feed != NULL) || session->names_run;
-}
-
 static bool had_table(const struct run_session *session, const struct schema_table *table)
 {
     const struct learnt *learnt = session->learnt;
@@ -67,7 +60,7 @@ void there_leave_new_out(struct run_session *session)
 {
     struct schema *schema = session->schema;
     const struct ledger_header *header = session->continued;
-    if (header == NULL || !is_of_run(session) ||
+    if (header == NULL || !recall_is_of_run(session) ||
         (session->learnt == NULL && (header->feed == NULL || header->schema_text == NULL))) {
         return;
     }
@@ -95,7 +88,7 @@ enum status there_describe(struct run_session *session, const struct schema **th
     struct column_list names = {0};
     bool any = false;
     *there = NULL;
-    if (session->learnt != NULL && is_of_run(session)) {
+    if (session->learnt != NULL && recall_is_of_run(session)) {
         *there = session->learnt->there; /* as it was before the run */
         return STATUS_OK;
     }
