@@ -165,7 +165,41 @@ class MariadbToSqlite(ToSqlite, OfMariadb, support.TestCase):
 
 
 class SqliteToPostgres(ToPostgres, OfSqlite, support.TestCase):
-    pass
+    def test_a_column_that_came_is_learnt_once(self):
+        """The mapping's next version, whatever is killed while it is kept."""
+        self.begin()
+        self.source.transaction(["ALTER TABLE t ADD COLUMN extra DECIMAL(10,2)", "UPDATE t SET extra = 1.5"], True)
+        for failpoint in ("ledger.before_learnt", "ledger.after_learnt"):
+            result = support.kill_at(failpoint, 1, "follow", "--catch-up", cwd=self.folder)
+            self.assertEqual(result.code, -9, failpoint + result.err)
+            self.run_program("follow", "--catch-up", env={"TRANSHUME_FAILPOINT": "ledger.after_learnt:kill:2"})
+            self.source.transaction(["ALTER TABLE t ADD COLUMN more_%s DECIMAL(10,2)" % failpoint[7:8], "UPDATE t SET id = id"], True)
+        self.run_program("follow", "--catch-up")
+        version = self.mapping()["version"]
+        self.source.transaction(["INSERT INTO t(id, amount, large, extra) VALUES (20, 1, 1, 0.333), (21, 1, 1, 2)"], True)
+        self.run_program("follow", "--catch-up", code=1)
+        self.run_program("follow", "--catch-up", code=0)
+        self.assertEqual((self.ids(), self.rejected_keys()), ([1, 21], [20]))
+        self.assertEqual((self.types()["extra"], self.mapping()["version"]), ("decimal(10,2)", version))
+        self.assertEqual(version, 4)
+
+    def test_columns_in_another_order_are_no_change(self):
+        """A table that is made again, as migrations of SQLite do it."""
+        self.source.make("CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b DECIMAL(9,1));" + "".join("INSERT INTO t VALUES (%d, 'a', 1);" % id for id in range(1, 41)))
+        arguments = ("--chunk-rows", "10", "--jobs", "1", self.source.uri, self.target())
+        self.stopped_at("engine.after_commit:stop:1", "migrate", *arguments).kill()
+        self.source.transaction(["CREATE TABLE n(id INTEGER PRIMARY KEY, b DECIMAL(9,1), a TEXT)", "INSERT INTO n SELECT id, b, a FROM t", "DROP TABLE t",
+                                 "ALTER TABLE n RENAME TO t", "UPDATE t SET b = 0.25 WHERE id = 40"], True)
+        self.run_program("resume", *arguments, code=1)
+        self.assertEqual(self.ids(), list(range(1, 40)))
+        self.assertEqual(set(self.postgres.psql(self.name, "SELECT a FROM t")), {("a",)})
+
+    def test_an_earlier_format_is_refused(self):
+        self.begin()
+        self.postgres.psql(self.name, "UPDATE _transhume_ledger SET value = replace(value, '\"format\":3', '\"format\":2')")
+        result = self.run_program("follow", "--catch-up", code=5)
+        self.assertIn("format-older", result.err)
+        self.assertIn("an earlier version of transhume made it", result.err)
 
 
 # --- sources that learn their tables and columns from records
