@@ -39,6 +39,7 @@ struct value_type {
                           what names no zone is refused */
     uint8_t fraction;  /* TIME, TIMESTAMP: 1 + the digits of a second that it holds; 0: all */
     bool dynamic;      /* values of other kinds than `kind` may occur */
+    bool untyped;      /* TEXT and `dynamic`: no type is declared, values are of any kind */
     bool truth;        /* INT64, UINT64: by custom 0 and 1 alone */
     bool length;       /* TIME: lengths of time, which may be below 0 and above 24 h: INTERVAL */
     bool dates;        /* TEXT: by declaration days */

@@ -44,6 +44,7 @@ static const struct json_member type_members[] = {
     FLAG(value_type, zoned),
     FLAG(value_type, utc),
     FLAG(value_type, dynamic),
+    FLAG(value_type, untyped),
     FLAG(value_type, truth),
     FLAG(value_type, length),
     FLAG(value_type, dates),
