@@ -134,7 +134,8 @@ static const struct cli_command commands[] = {
          "Shows the run of the state folder: done records, percent, rate and time left of each "
          "entity, what was not carried, and what a repair deleted; or an interrupted rollback and "
          "the command that continues it. --watch waits a few seconds for a run that is about to "
-         "begin, and ends with it. --json prints state.json. The exit status is 0 also if there is no run.",
+         "begin, and ends with it. --json prints state.json, and as `mapping` what each column "
+         "becomes. The exit status is 0 also if there is no run.",
      .examples = "transhume status\n"
                  "transhume status --watch\n"
                  "transhume status --json --state /var/lib/shop-move",

@@ -321,6 +321,9 @@ struct column_words {
 };
 
 struct catalog_functions {
+    /* Columns of a source come by themselves with the first record that has them, so that a run
+     * which is gone on with may find some that it has not. */
+    bool columns_come;
     /* All tables, and of a source all objects. A SQL target tells of the tables that are there. */
     enum status (*describe)(struct database *self, struct schema **schema, struct error *error);
     /* The shape of a query's result: a SCHEMA_QUERY table in `arena`. NULL: no queries. */

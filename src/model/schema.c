@@ -118,7 +118,7 @@ static void put_table(struct buffer *out, const struct schema_table *table)
     for (uint32_t i = 0; i < table->check_count; i++) {
         put_string(out, table->checks[i]);
     }
-    put_string(out, table->native_sql);
+    /* not native_sql: columns in another order are the same table */
 }
 
 const char *schema_object_word(const struct schema_object *object)

@@ -163,6 +163,7 @@ static enum status read_state(const char *folder, struct report *report, struct 
     report->snapshot =
         text_or(state, "snapshot",
                 json_is_true(json_object_get(state, "mixed_snapshot")) ? "mixed" : "one");
+    report->mapping_version = (uint32_t)report_count(state, "mapping_version");
     report->broken_references = (uint32_t)report_count(state, "broken_references");
     read_not_carried(report);
     read_repair(folder, report);

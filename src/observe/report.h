@@ -107,6 +107,7 @@ struct report {
     const char *target;
     const char *guarantee;       /* NULL: not told */
     const char *snapshot;        /* "one", "mixed", "none" */
+    uint32_t mapping_version;    /* above 1: columns came or types were widened since it began */
     const json_t *not_carried;   /* not_carried.h; NULL: nothing is left behind */
     const char *not_carried_sum; /* "2 views, 1 trigger"; NULL likewise */
     uint32_t broken_references;  /* missing, or not obeyed by every record */

@@ -172,6 +172,7 @@ void report_append_json(const struct report *report, struct buffer *out)
     append_text(out, "target", report->target);
     append_text(out, "guarantee", report->guarantee);
     append_text(out, "snapshot", report->snapshot);
+    buffer_format(out, ",\"mapping_version\":%" PRIu32, report->mapping_version);
     append_text(out, "version", report->version);
     append_text(out, "started_at", report->started_at);
     append_text(out, "updated_at", report->updated_at);

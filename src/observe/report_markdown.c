@@ -1,6 +1,7 @@
 /* The report as Markdown, for a ticket or a merge request. */
 #include "observe/report_parts.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 enum {
@@ -56,6 +57,9 @@ static void append_summary(const struct report *report, struct buffer *out)
     buffer_append_string(out, " |\n");
     append_fact(out, "guarantee", report->guarantee);
     append_fact(out, "snapshot", report->snapshot);
+    if (report->mapping_version > 1) {
+        buffer_format(out, "| version of the mapping | %" PRIu32 " |\n", report->mapping_version);
+    }
     if (report->not_carried_sum != NULL) {
         append_fact(out, "not carried", report->not_carried_sum);
     }

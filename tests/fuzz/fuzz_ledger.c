@@ -1,8 +1,9 @@
-/* The engine's texts in a ledger: "=== header", "=== status" and any number of "=== mark"; and
- * "=== holder", who holds a run, as connectors keep it. */
+/* The engine's texts in a ledger: "=== header", "=== status" and any number of "=== mark"; "===
+ * learnt", what a run learnt; and "=== holder", who holds a run, as connectors keep it. */
 #include "support.h"
 
 #include "connectors/lease.h"
+#include "engine/ledger/learnt.h"
 #include "engine/ledger/ledger_texts.h"
 #include <string.h>
 
@@ -38,6 +39,27 @@ static void read_holder(const char *text, struct arena *arena)
     FUZZ_REQUIRE(is_same_holder(&holder, &again));
 }
 
+/* What was read is written as a text that reads as the same. */
+static void read_learnt(const char *text, size_t length, struct arena *arena)
+{
+    struct learnt learnt;
+    struct learnt again;
+    struct error error = {0};
+    struct buffer first = {0};
+    struct buffer second = {0};
+    if (learnt_read(text, length, arena, &learnt, &error) != STATUS_OK) {
+        fuzz_check_error(&error);
+        return;
+    }
+    learnt_append(&learnt, &first);
+    FUZZ_REQUIRE(learnt_read(first.data, first.length, arena, &again, &error) == STATUS_OK);
+    learnt_append(&again, &second);
+    FUZZ_REQUIRE(first.length == second.length &&
+                 memcmp(first.data, second.data, first.length) == 0);
+    buffer_free(&first);
+    buffer_free(&second);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     enum { MARKS_MAX = 16 };
@@ -54,6 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             run.status = text;
         } else if (is_named(&part, "holder")) {
             read_holder(text, arena);
+        } else if (is_named(&part, "learnt")) {
+            read_learnt(text, part.bytes.length, arena);
         } else if (run.done_count < MARKS_MAX) {
             uint64_t number = run.done_count + 1;
             marks[run.done_count++] = (struct done_mark){.chunk = number, .epoch = 1, .text = text};

@@ -165,4 +165,149 @@ class MariadbToSqlite(ToSqlite, OfMariadb, support.TestCase):
 
 
 class SqliteToPostgres(ToPostgres, OfSqlite, support.TestCase):
-    pass
+    def test_a_column_that_came_is_learnt_once(self):
+        """The mapping's next version, whatever is killed while it is kept."""
+        self.begin()
+        self.source.transaction(["ALTER TABLE t ADD COLUMN extra DECIMAL(10,2)", "UPDATE t SET extra = 1.5"], True)
+        for failpoint in ("ledger.before_learnt", "ledger.after_learnt"):
+            result = support.kill_at(failpoint, 1, "follow", "--catch-up", cwd=self.folder)
+            self.assertEqual(result.code, -9, failpoint + result.err)
+            self.run_program("follow", "--catch-up", env={"TRANSHUME_FAILPOINT": "ledger.after_learnt:kill:2"})
+            self.source.transaction(["ALTER TABLE t ADD COLUMN more_%s DECIMAL(10,2)" % failpoint[7:8], "UPDATE t SET id = id"], True)
+        self.run_program("follow", "--catch-up")
+        version = self.mapping()["version"]
+        self.source.transaction(["INSERT INTO t(id, amount, large, extra) VALUES (20, 1, 1, 0.333), (21, 1, 1, 2)"], True)
+        self.run_program("follow", "--catch-up", code=1)
+        self.run_program("follow", "--catch-up", code=0)
+        self.assertEqual((self.ids(), self.rejected_keys()), ([1, 21], [20]))
+        self.assertEqual((self.types()["extra"], self.mapping()["version"]), ("decimal(10,2)", version))
+        self.assertEqual(version, 4)
+
+    def test_columns_in_another_order_are_no_change(self):
+        """A table that is made again, as migrations of SQLite do it."""
+        self.source.make("CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b DECIMAL(9,1));" + "".join("INSERT INTO t VALUES (%d, 'a', 1);" % id for id in range(1, 41)))
+        arguments = ("--chunk-rows", "10", "--jobs", "1", self.source.uri, self.target())
+        self.stopped_at("engine.after_commit:stop:1", "migrate", *arguments).kill()
+        self.source.transaction(["CREATE TABLE n(id INTEGER PRIMARY KEY, b DECIMAL(9,1), a TEXT)", "INSERT INTO n SELECT id, b, a FROM t", "DROP TABLE t",
+                                 "ALTER TABLE n RENAME TO t", "UPDATE t SET b = 0.25 WHERE id = 40"], True)
+        self.run_program("resume", *arguments, code=1)
+        self.assertEqual(self.ids(), list(range(1, 40)))
+        self.assertEqual(set(self.postgres.psql(self.name, "SELECT a FROM t")), {("a",)})
+
+    def test_an_earlier_format_is_refused(self):
+        self.begin()
+        self.postgres.psql(self.name, "UPDATE _transhume_ledger SET value = replace(value, '\"format\":3', '\"format\":2')")
+        result = self.run_program("follow", "--catch-up", code=5)
+        self.assertIn("format-older", result.err)
+        self.assertIn("an earlier version of transhume made it", result.err)
+
+
+# --- sources that learn their tables and columns from records
+
+class Interrupted(ToSqlite, Learnt):
+    """A copy that is killed after its first chunk, and a source that says something else by then."""
+    killed_at = "engine.after_commit"
+
+    def kill_and_resume(self, source, state=True):
+        arguments = ("--chunk-rows", "10", "--jobs", "1", source, self.target())
+        self.stopped_at(self.killed_at + ":stop:1", "migrate", *arguments).kill()
+        self.write_odd_records()
+        if not state:
+            shutil.rmtree(self.path(".transhume"))
+        result = support.transhume("resume", *arguments, cwd=self.folder)
+        self.assertIn(result.code, (0, 1), result.err)
+        for command in (("validate",), ("validate", *arguments[4:])):
+            self.assertNotIn("plan-changed", support.transhume(*command, cwd=self.folder).err)
+        return result
+
+    def rows(self, columns, table="t"):
+        with sqlite3.connect(self.path("target.db")) as connection:
+            return connection.execute("SELECT %s FROM %s ORDER BY 1" % (columns, table)).fetchall()
+
+
+class Csv(Interrupted, support.TestCase):
+    def setUp(self):
+        super().setUp()
+        os.mkdir(self.path("in"))
+        self.write("in/t.csv", "id,n,day\n" + "".join("%d,%d,2024-01-01\n" % (id, id) for id in range(1, 41)))
+
+    def write_odd_records(self):
+        with open(self.path("in/t.csv"), "a", encoding="utf-8") as file:
+            file.write("41,many,2024-01-01\n42,1.5,2024-01-01\n43,43,soon\n44,44,2024-01-02\n")
+
+    def assert_whole(self):
+        self.assertEqual([id for id, in self.rows("id")], [*range(1, 41), 44])
+        self.assertEqual(self.types(), {"id": "int64", "n": "int64", "day": "date"})
+
+    def test_types_that_were_learnt_stand(self):
+        self.kill_and_resume("csv:in")
+        self.assert_whole()
+        self.assertEqual(len(self.rejects()), 3)
+
+    def test_without_the_state_folder(self):
+        self.kill_and_resume("csv:in", state=False)
+        self.assert_whole()
+
+
+class JsonLines(Interrupted, support.TestCase):
+    def setUp(self):
+        super().setUp()
+        os.mkdir(self.path("in"))
+        self.write("in/t.jsonl", "".join('{"id": %d, "n": %d}\n' % (id, id) for id in range(1, 41)))
+
+    def write_odd_records(self):
+        with open(self.path("in/t.jsonl"), "a", encoding="utf-8") as file:
+            file.write('{"id": 41, "n": "many"}\n{"id": 42, "n": 1.5}\n{"id": 43, "more": 1}\n{"id": 44, "n": 44}\n')
+
+    def test_types_that_were_learnt_stand(self):
+        self.kill_and_resume("jsonl:in")
+        self.assertEqual([id for id, in self.rows("id")], [*range(1, 41), 44])
+        self.assertEqual(self.types(), {"id": "int64", "n": "int64"})
+        self.assertEqual(len(self.rejects()), 3)
+
+
+class Mongodb(Interrupted, support.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = ferretdb.shared_for_class(cls)
+
+    def setUp(self):
+        super().setUp()
+        self.base = self.server.database()
+        self.there = self.server.client()[self.base]
+        self.there.t.insert_many([{"_id": id, "n": id} for id in range(1, 41)])
+
+    def write_odd_records(self):
+        self.there.t.insert_many([{"_id": 41, "n": "many"}, {"_id": 42, "more": 1}, {"_id": "text", "n": 1}, {"_id": 44, "n": 44}])
+        self.there.other.insert_one({"_id": 1})
+
+    def test_types_that_were_learnt_stand(self):
+        result = self.kill_and_resume(self.server.uri(self.base))
+        ids = [id for id, in self.rows("_id")]
+        self.assertEqual([id for id in ids if id in [*range(1, 41), 44]], [*range(1, 41), 44])
+        self.assertIn("other is in the source only since", result.err)
+
+
+class Redis(Interrupted, support.TestCase):
+    killed_at = "engine.after_ledger_create"  # so few keys are one chunk
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = redis_server.shared_for_class(cls)
+
+    def setUp(self):
+        super().setUp()
+        self.number = self.server.database()
+        for id in range(1, 41):
+            self.server.ask(self.number, "HSET", "t:%d" % id, "n", "%d" % id)
+
+    def write_odd_records(self):
+        self.server.ask(self.number, "SET", "t:text", "1")
+        self.server.ask(self.number, "SET", "other:1", "1")
+        self.server.ask(self.number, "HSET", "t:44", "n", "44")
+
+    def test_tables_that_were_learnt_stand(self):
+        self.kill_and_resume(self.server.uri(self.number))
+        self.assertEqual(len(self.rows("*")), 41)

@@ -171,6 +171,7 @@ static void made_type(const struct database *database, const struct value_type *
 }
 
 const struct catalog_functions opensearch_catalog = {
+    .columns_come = true,
     .describe = describe,
     .native_type = opensearch_native_type,
     .native_names = opensearch_native_names,

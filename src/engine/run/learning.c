@@ -66,23 +66,13 @@ static bool copied_the_same(const struct run_session *session, const struct loca
 static enum status take_ledger_plan(struct run_session *session, struct buffer *faults,
                                     struct error *error)
 {
-    struct ledger_run *ledger;
-    struct ledger_header header;
-    if (!session->options.resuming && !session->options.validating) {
-        return STATUS_END;
-    }
-    enum status status = ledger_load(session->ledger, NULL, session->arena, &ledger, error);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (ledger_header_read(ledger->header, session->arena, &header, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    bool same = header.source_identity != NULL && header.plan_text != NULL &&
-                strstr(header.plan_text, learnt_plan_mark) != NULL &&
-                strcmp(header.source_identity, session->source_identity) == 0;
-    return same ? take_document(session, header.plan_text, strlen(header.plan_text), faults, error)
-                : STATUS_END;
+    const struct ledger_header *header = session->continued;
+    bool same = header != NULL && header->source_identity != NULL && header->plan_text != NULL &&
+                strstr(header->plan_text, learnt_plan_mark) != NULL &&
+                strcmp(header->source_identity, session->source_identity) == 0;
+    return same
+               ? take_document(session, header->plan_text, strlen(header->plan_text), faults, error)
+               : STATUS_END;
 }
 
 /* STATUS_END: no run there learnt it. */

@@ -121,6 +121,21 @@ enum status recall_find(struct run_session *session, const struct past_run *past
 
 /* ---------------------------------------------------------------- the source as it is now */
 
+bool recall_is_of_run(const struct run_session *session)
+{
+    const struct run_options *options = &session->options;
+    return options->resuming || options->rejects_file != NULL || session->names_run ||
+           (session->continued != NULL && session->continued->feed != NULL);
+}
+
+/* In place of a column that the run has not. */
+static void tell_left_column(const struct schema_table *table, const char *column)
+{
+    log_write(LOG_WARNING,
+              "column %s.%s is in the source only since the run began, and is no part of it",
+              table->name, column);
+}
+
 static const struct schema_column *find_column(const struct schema_table *table, const char *name)
 {
     for (uint32_t i = 0; i < table->column_count; i++) {
@@ -141,7 +156,7 @@ static bool is_declared_alike(const struct value_type *known, const struct value
 }
 
 static void overlay_table(const struct schema_table *known, struct schema_table *table,
-                          struct arena *arena)
+                          bool leaves_new, struct arena *arena)
 {
     struct name_index names = {.arena = arena};
     struct schema_column *columns =
@@ -166,11 +181,14 @@ static void overlay_table(const struct schema_table *known, struct schema_table 
         count++;
     }
     for (uint32_t i = 0; i < table->column_count; i++) {
-        if (!taken[i]) {
+        if (!taken[i] && leaves_new) {
+            tell_left_column(table, table->columns[i].name);
+        } else if (!taken[i]) {
             columns[count++] = table->columns[i];
         }
     }
     table->columns = columns;
+    table->column_count = count;
 }
 
 void recall_overlay(struct run_session *session)
@@ -179,6 +197,8 @@ void recall_overlay(struct run_session *session)
     if (session->learnt == NULL || schema->table_count == 0) {
         return;
     }
+    bool leaves_new =
+        session->source->connector->catalog->columns_come && recall_is_of_run(session);
     struct schema_table *tables =
         arena_allocate_zeroed(schema->arena, schema->table_count, sizeof *tables);
     for (uint32_t i = 0; i < schema->table_count; i++) {
@@ -186,7 +206,7 @@ void recall_overlay(struct run_session *session)
             schema_find_table(session->learnt->source, schema->tables[i].name);
         tables[i] = schema->tables[i];
         if (known != NULL) {
-            overlay_table(known, &tables[i], schema->arena);
+            overlay_table(known, &tables[i], leaves_new, schema->arena);
         }
     }
     schema->tables = tables;

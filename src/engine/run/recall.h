@@ -15,11 +15,15 @@
 enum status recall_find(struct run_session *session, const struct past_run *past,
                         struct error *error) MUST_USE;
 
+/* Does the session go on with what the run had, so that its plan says nothing of what came since? */
+bool recall_is_of_run(const struct run_session *session);
+
 /*
  * Once the source is described: its tables have their columns in the order that the run knows, and
  * where they are declared as they were, with the types that the run knows, whatever their values
  * say now. What came since stands behind. A column that is declared otherwise, or is gone, is as
- * the source says it: comparing the two schemas is for whoever goes on.
+ * the source says it: comparing the two schemas is for whoever goes on. Columns that came by
+ * themselves (catalog_functions.columns_come) are no part of the run, and told of.
  */
 void recall_overlay(struct run_session *session);
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "engine/ledger/learnt.h"
 #include "engine/ledger/ledger_texts.h"
+#include "engine/run/recall.h"
 #include "engine/run/schema_lines.h"
 #include <string.h>
 #include <strings.h>
@@ -48,14 +49,6 @@ static void leave_own_out(const struct run_session *session, struct schema *ther
     there->table_count = kept;
 }
 
-/* Is the plan no more than what the run had? Then it says nothing of tables that came since. */
-static bool is_of_run(const struct run_session *session)
-{
-    const struct run_options *options = &session->options;
-    return options->resuming || options->rejects_file != NULL ||
-           (session->continued != NULL && session->continued->feed != NULL) || session->names_run;
-}
-
 static bool had_table(const struct run_session *session, const struct schema_table *table)
 {
     const struct learnt *learnt = session->learnt;
@@ -63,16 +56,35 @@ static bool had_table(const struct run_session *session, const struct schema_tab
                           : schema_lines_have_table(session->continued->schema_text, table);
 }
 
+/* Triggers and the like of tables that were left out. */
+static void leave_their_objects_out(struct schema *schema, struct column_list left)
+{
+    struct schema_object *objects =
+        arena_allocate_zeroed(schema->arena, schema->object_count + 1u, sizeof *objects);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < schema->object_count; i++) {
+        const struct schema_object *object = &schema->objects[i];
+        if (object->table == NULL || !column_list_holds(left, object->table)) {
+            objects[kept++] = *object;
+        }
+    }
+    schema->objects = objects;
+    schema->object_count = kept;
+}
+
 void there_leave_new_out(struct run_session *session)
 {
     struct schema *schema = session->schema;
     const struct ledger_header *header = session->continued;
-    if (header == NULL || !is_of_run(session) ||
+    if (header == NULL || !recall_is_of_run(session) ||
         (session->learnt == NULL && (header->feed == NULL || header->schema_text == NULL))) {
         return;
     }
     struct schema_table *tables =
         arena_allocate_zeroed(schema->arena, schema->table_count + 1u, sizeof *tables);
+    const char **left =
+        arena_allocate_zeroed(schema->arena, schema->table_count + 1u, sizeof *left);
+    uint32_t left_count = 0;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < schema->table_count; i++) {
         if (had_table(session, &schema->tables[i])) {
@@ -81,10 +93,12 @@ void there_leave_new_out(struct run_session *session)
             log_write(header->feed != NULL ? LOG_DEBUG : LOG_WARNING,
                       "table %s is in the source only since the run began, and is no part of it",
                       schema->tables[i].name);
+            left[left_count++] = schema->tables[i].name;
         }
     }
     schema->tables = tables;
     schema->table_count = kept;
+    leave_their_objects_out(schema, (struct column_list){left, left_count});
 }
 
 enum status there_describe(struct run_session *session, const struct schema **there,
@@ -95,7 +109,7 @@ enum status there_describe(struct run_session *session, const struct schema **th
     struct column_list names = {0};
     bool any = false;
     *there = NULL;
-    if (session->learnt != NULL && is_of_run(session)) {
+    if (session->learnt != NULL && recall_is_of_run(session)) {
         *there = session->learnt->there; /* as it was before the run */
         return STATUS_OK;
     }
