@@ -103,17 +103,16 @@ class UnitCase:
         """A history that somebody forged: neither memory by its numbers, nor a write beyond it."""
         self.migration("001_a.sql", "-- transhume:transaction none\nCREATE TABLE a (x INT);\nCREATE TABLE a (x INT);\n")
         self.schema("up", code=3)
-        for step, code, words in ((4294967295, 5, "statement 4294967295 was carried out already, and is not there any more"),
-                                  (4294967296, None, "_transhume_schema_step"), (0, None, "of number 0")):
+        for step, code, words in ((self.LARGEST, 5, "statement %d was carried out already, and is not there any more" % self.LARGEST), (0, None, "of number 0")):
             self.ask("UPDATE _transhume_schema_step SET step = %d, state = 'done' WHERE step <> 1" % step)
             result = support.transhume("schema", "up", self.uri, cwd=self.folder)
             self.assertIn(words, result.err)
-            self.assertEqual(result.code, code or result.code)
-            self.assertIn(result.code, (3, 5))
+            self.assertIn(result.code, (3, 5) if code is None else (code,))
 
 
 class OnSqlite(sql_case.SqliteTarget, UnitCase, support.TestCase):
     NAME = "sqlite"
+    LARGEST = 4294967295
     ALONE = "VACUUM;\n"
 
     def all_tables(self):
@@ -123,6 +122,7 @@ class OnSqlite(sql_case.SqliteTarget, UnitCase, support.TestCase):
 class OnPostgres(sql_case.ServerTarget, UnitCase, support.TestCase):
     SERVERS = postgres
     NAME = "postgres"
+    LARGEST = 2147483647
     ALONE = "VACUUM counter;\n"
 
     def all_tables(self):
@@ -132,6 +132,7 @@ class OnPostgres(sql_case.ServerTarget, UnitCase, support.TestCase):
 class OnMariadb(sql_case.ServerTarget, UnitCase, support.TestCase):
     SERVERS = mariadb
     NAME = "mysql"
+    LARGEST = 4294967295
     ALONE = "CREATE TABLE alone (x INT);\n"
 
     def all_tables(self):
