@@ -83,6 +83,7 @@ struct altered_table {
     bool touched; /* its view is not the table as it is */
     bool partitioned;
     uint32_t operation;     /* the last one that touched it */
+    struct buffer unlinks;  /* foreign keys that go, ahead of all tables' `contract` */
     struct buffer contract; /* clauses and statements at the end, each ended by ";\n" */
     struct buffer late;     /* likewise behind those, when columns have their last names */
     struct buffer holds;    /* conditions that each row has to meet: " AND (…)" */
