@@ -205,6 +205,9 @@ int schema_show_plan(struct schema_call *schema, const struct schema_options *op
         schema->database == NULL
             ? schema_plan_make(&none, options->set, &options->order, arena, &plan, &error)
             : schema_look_ahead(options, arena, &plan, &error);
+    if (status == STATUS_OK && schema->database == NULL) {
+        status = schema_plan_check(&plan, schema->alter, &schema->faults, &error);
+    }
     if (status == STATUS_OK) {
         look_at_tables(&dry);
         status = append_acts(&dry, &plan, &error);

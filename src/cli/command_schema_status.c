@@ -279,6 +279,21 @@ static enum status read_history(struct schema_call *schema, const char *uri,
     return STATUS_OK;
 }
 
+/* Of a folder with faults: the files that are read all the same. */
+static void print_read_files(const struct schema_call *schema)
+{
+    struct buffer out = {0};
+    struct error ignored;
+    for (uint32_t i = 0; i < schema->set.count && !cli_switch(schema->call, CLI_JSON); i++) {
+        const struct migration *file = &schema->set.items[i];
+        if (file->up.text != NULL) {
+            buffer_format(&out, "%s  read\n", file->up.path);
+        }
+    }
+    (void)!cli_print(&out, &ignored);
+    buffer_free(&out);
+}
+
 int command_schema_status(struct cli_call *call)
 {
     struct schema_call schema = {.call = call};
@@ -292,6 +307,9 @@ int command_schema_status(struct cli_call *call)
     if (schema_take_words(&schema, false, &uri, &error) != STATUS_OK ||
         schema_read_folder(&schema, uri, &error) != STATUS_OK ||
         read_history(&schema, uri, &history, &since, &error) != STATUS_OK) {
+        if (!buffer_is_empty(&schema.faults)) {
+            print_read_files(&schema);
+        }
         exit_status = schema_fail(&schema, &error);
     } else {
         struct status_rows rows = {.history = &history, .plan = &plan, .out = &out, .since = since};

@@ -13,7 +13,10 @@ void sql_cursor_init(struct sql_cursor *cursor, enum sql_language language, cons
 void sql_cursor_of_piece(struct sql_cursor *cursor, enum sql_language language,
                          const struct sql_piece *piece)
 {
-    sql_cursor_init(cursor, language, piece->text, piece->length, &piece->place);
+    cursor->behind = piece->text;
+    sql_lexer_init(&cursor->lexer, language, piece->text, piece->length, &piece->place);
+    cursor->lexer.quoting = piece->quoting;
+    cursor->token = sql_lexer_next_code(&cursor->lexer);
 }
 
 void sql_advance(struct sql_cursor *cursor)

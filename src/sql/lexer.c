@@ -10,6 +10,7 @@
  *     parameters       $1 ? :x %s           ? :x @x %s              ? ?1 :x @x $x %s
  */
 #include "sql/lexer.h"
+#include "sql/quoting.h"
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
@@ -247,8 +248,10 @@ static const char *any_quoted_end(const struct sql_lexer *lexer, const char *at,
         token->kind = SQL_TOKEN_STRING;
         return dollar_end(lexer, at, &token->unterminated);
     }
-    if (quote == '\'' || (quote == '"' && mysql)) {
-        bool escapes = mysql || (prefix == 1 && is_letter(*at, "eE"));
+    bool names = (lexer->quoting & SQL_QUOTING_NAMES) != 0;
+    if (quote == '\'' || (quote == '"' && mysql && !names)) {
+        bool escapes = (prefix == 1 && is_letter(*at, "eE")) ||
+                       sql_quoting_escapes(lexer->language, lexer->quoting);
         token->kind = SQL_TOKEN_STRING;
         return quoted_end(lexer, at + prefix + 1, quote, escapes, &token->unterminated);
     }
@@ -385,6 +388,7 @@ struct sql_token sql_lexer_next(struct sql_lexer *lexer)
     sql_lexer_skip_to(lexer, at);
     token.text = at;
     token.place = lexer->place;
+    token.quoting = lexer->quoting;
     if (at == lexer->end) {
         return token;
     }

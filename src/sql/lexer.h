@@ -23,6 +23,13 @@ enum sql_token_kind {
     SQL_TOKEN_MARK       /* one of ( ) [ ] { } , ; . \ or a byte that begins nothing */
 };
 
+/* How a text quotes otherwise than its dialect does by itself (quoting.h). */
+enum {
+    SQL_QUOTING_BACKSLASHES = 1,    /* PostgreSQL: 'x' is read as E'x' */
+    SQL_QUOTING_NO_BACKSLASHES = 2, /* MySQL: a backslash is a backslash */
+    SQL_QUOTING_NAMES = 4           /* MySQL: "x" is a name */
+};
+
 /* Where a token begins. Lines and columns count from 1; a column is a character of UTF-8. */
 struct sql_place {
     size_t offset;
@@ -36,6 +43,7 @@ struct sql_token {
     size_t length;
     struct sql_place place;
     bool unterminated; /* the text ends inside a string, a quoted name or a comment */
+    uint8_t quoting;   /* SQL_QUOTING_… */
 };
 
 /*
@@ -48,6 +56,7 @@ struct sql_lexer {
     const char *position;
     const char *end;
     struct sql_place place; /* of `position` */
+    uint8_t quoting;        /* SQL_QUOTING_…, from here on */
 };
 
 /* `place` is that of the text's first byte in its file; NULL: the file's first. */

@@ -1,4 +1,5 @@
 #include "sql/split.h"
+#include "sql/quoting.h"
 #include <string.h>
 #include <strings.h>
 
@@ -21,8 +22,9 @@ bool sql_splitter_delimiter(struct sql_splitter *splitter, const char *delimiter
 
 void sql_splitter_window(struct sql_splitter *splitter, const char *text, size_t length, bool last)
 {
-    const struct sql_place place = splitter->lexer.place;
-    sql_lexer_init(&splitter->lexer, splitter->lexer.language, text, length, &place);
+    const struct sql_lexer before = splitter->lexer;
+    sql_lexer_init(&splitter->lexer, before.language, text, length, &before.place);
+    splitter->lexer.quoting = before.quoting;
     splitter->last = last;
 }
 
@@ -594,6 +596,10 @@ enum status sql_splitter_next(struct sql_splitter *splitter, struct sql_piece *p
     enum status status = take_piece(splitter, piece);
     if (status == STATUS_AGAIN) {
         splitter->lexer = before;
+    }
+    piece->quoting = before.quoting;
+    if (status == STATUS_OK && piece->kind == SQL_PIECE_STATEMENT) {
+        sql_quoting_see(before.language, piece, &splitter->lexer.quoting);
     }
     return status;
 }

@@ -27,6 +27,7 @@ struct sql_piece {
     const char *fault;      /* "a string that does not end": the file ends inside it, or it is no
                                statement that a server could be sent; NULL: none */
     struct sql_place fault_place;
+    uint8_t quoting; /* SQL_QUOTING_…, which it is to be read with */
 };
 
 /*
@@ -40,6 +41,8 @@ struct sql_piece {
  *                BEGIN … END of a routine, a trigger or an event, nor of BEGIN NOT ATOMIC
  *   SQLite       not inside BEGIN … END of a trigger; the shell's .commands are lines
  *   CQL          not inside BEGIN BATCH … APPLY BATCH
+ *
+ * A SET that changes how strings are quoted (quoting.h) counts for what follows it.
  *
  * The pieces tile the text: each begins where the one before it ended. A text may come in windows:
  * a piece that is not whole in one window comes with the next, which begins at its first byte.

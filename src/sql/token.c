@@ -1,5 +1,6 @@
 /* What a token stands for: words, names, strings; and which dialect a text is in. */
 #include "sql/lexer.h"
+#include "sql/quoting.h"
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
@@ -112,8 +113,8 @@ void sql_token_append_string(const struct sql_token *token, enum sql_language la
     if (taken > token->length) {
         return;
     }
-    bool escapes =
-        language == SQL_MYSQL || (prefix == 1 && (token->text[0] == 'e' || token->text[0] == 'E'));
+    bool escapes = sql_quoting_escapes(language, token->quoting) ||
+                   (prefix == 1 && (token->text[0] == 'e' || token->text[0] == 'E'));
     append_quoted(token->text + prefix + 1, token->length - taken, token->text[prefix], escapes,
                   out);
 }

@@ -5,6 +5,7 @@ import sys
 import unittest
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", name) for name in ("servers", "system")]
+import cassandra_server
 import error_loop
 import support
 import test_kill_schema
@@ -155,6 +156,42 @@ class LoopOnPostgres(OnServer, SchemaLoop, test_kill_schema.KillOnPostgres):
 
 class LoopOnMariadb(OnServer, SchemaLoop, test_kill_schema.KillOnMariadb):
     KINDS = kinds_of(test_kill_schema.KillOnMariadb)
+
+
+class LoopOnCassandra(error_loop.ErrorLoop, support.TestCase):
+    UP = "CREATE TABLE t (id int PRIMARY KEY);\nALTER TABLE t ADD v text;\nINSERT INTO t (id, v) VALUES (1, 'x');\nCREATE TABLE u (id int PRIMARY KEY);\n"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = cassandra_server.shared_for_class(cls)
+
+    def new(self, _kind):
+        self.keyspace = self.server.database()
+        folder = self.path(self.keyspace)
+        for name, text in (("001_t.up.cql", self.UP), ("001_t.down.cql", "DROP TABLE u;\nDROP TABLE t;\n")):
+            os.makedirs(os.path.join(folder, "migrations"), exist_ok=True)
+            with open(os.path.join(folder, "migrations", name), "w", encoding="utf-8") as file:
+                file.write(text)
+        return folder, self.server.uri(self.keyspace)
+
+    def command(self, act, uri):
+        return ("schema", act, uri, *(["--confirm"] if act == "down" else []))
+
+    def chosen(self):
+        return self.keyspace
+
+    def choose(self, name):
+        self.keyspace = name
+
+    def marks(self):
+        return [tuple(row) for row in self.server.ask(self.keyspace, "SELECT id, v FROM t")] if "t" in self.dump() else None
+
+    def dump(self):
+        names = self.server.ask("system_schema", "SELECT table_name FROM tables WHERE keyspace_name = '%s'" % self.keyspace)
+        return sorted(row[0] for row in names if not row[0].startswith("_transhume"))
+
+    def test_up_and_down(self):
+        self.fail_each(OfSchema(self, "up", "cql"), OfSchema(self, "down", "cql"), share=4)
 
 
 if __name__ == "__main__":

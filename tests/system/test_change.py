@@ -769,6 +769,29 @@ class OnPostgres(sql_case.ServerTarget, change_case.ChangeCase, support.TestCase
         self.assertEqual(self.ask("SELECT count(*) FROM users WHERE loud IS DISTINCT FROM upper(name)"), [["0"]])
         self.change("abort")
 
+    def test_a_key_that_others_refer_to(self):
+        """int to bigint: what one file can't do is refused before anything is made; in three files, each completed, it is done."""
+        self.ask("CREATE TABLE people (id serial PRIMARY KEY, n text); CREATE TABLE notes (id serial PRIMARY KEY, u int CONSTRAINT notes_u REFERENCES people "
+                 "ON DELETE CASCADE, up int); INSERT INTO people (n) SELECT 'x' FROM generate_series(1, 50); INSERT INTO notes (u) SELECT id FROM people")
+        drop = "drop_constraint: {table: notes, name: notes_u}"
+        key = "alter_column: {table: people, column: id, type: bigint, up: id, down: 'id::integer'}"
+        reference = "alter_column: {table: notes, column: u, type: bigint, up: u, down: 'u::integer'}"
+        create = "create_constraint: {table: notes, name: again, type: foreign_key, columns: [u], references: {table: people%s, on_delete: cascade}}"
+        for operations in ([drop, key, reference, create % ", columns: [id]"], [drop, key, reference, create % ""], [drop, create % ", column: id", key],
+                           [drop, key, "add_column: {table: notes, column: {name: w, type: bigint, references: {table: people, column: id}}}"],
+                           [drop, key, "create_constraint: {table: people, name: own, type: foreign_key, columns: [id], references: {table: people, columns: [id]}}"]):
+            with self.subTest(operations[-1]):
+                told = self.run_program("change", "check", self.change_file(operations), self.uri, code=5).err
+                self.assertIn("people.id gets its new values in a second column", told)
+                self.assertIn("Three files", told)
+        before = self.made
+        for operations in ([key, drop], [reference], [create % ", columns: [id]"]):   # a key may also change in the file that drops what refers to it
+            self.change("run", self.change_file(operations))
+        self.assertEqual(self.made, before + 3)
+        self.assertEqual(self.ask("SELECT string_agg(data_type, ' ') FROM information_schema.columns WHERE (table_name, column_name) IN (('people', 'id'), ('notes', 'u'))"),
+                         [["bigint bigint"]])
+        self.assertEqual(self.ask("SELECT conname, convalidated FROM pg_constraint WHERE contype = 'f' AND conrelid = 'notes'::regclass"), [["again", "t"]])
+
 
 if __name__ == "__main__":
     unittest.main()

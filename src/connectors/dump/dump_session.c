@@ -1,7 +1,7 @@
 /* The statements of a dump that say how its rows are to be read. */
 #include "connectors/dump/dump.h"
 #include "model/time_zone.h"
-#include "sql/cursor.h"
+#include "sql/quoting.h"
 #include <string.h>
 #include <strings.h>
 
@@ -97,19 +97,6 @@ static enum status set_zone(struct dump_database *self, struct dump_session *ses
     return STATUS_OK;
 }
 
-static bool holds_word(const char *list, const char *word)
-{
-    size_t length = strlen(word);
-    for (const char *at = list; at != NULL; at = strchr(at, ',')) {
-        at += *at == ',' ? 1 : 0;
-        at += strspn(at, " ");
-        if (strncasecmp(at, word, length) == 0 && (at[length] == ',' || at[length] == '\0')) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static enum status set_one(struct dump_database *self, struct dump_session *session,
                            const char *name, const char *value, uint32_t line, struct error *error)
 {
@@ -120,11 +107,12 @@ static enum status set_one(struct dump_database *self, struct dump_session *sess
     if (mysql && strcasecmp(name, "TIME_ZONE") == 0) {
         return set_zone(self, session, value, line, error);
     }
-    if (mysql && strcasecmp(name, "SQL_MODE") == 0) {
-        session->backslashes = !holds_word(value, "NO_BACKSLASH_ESCAPES");
-        session->double_quotes = !holds_word(value, "ANSI_QUOTES") && !holds_word(value, "ANSI");
-    } else if (!mysql && strcasecmp(name, "standard_conforming_strings") == 0) {
-        session->backslashes = strcasecmp(value, "off") == 0;
+    if (strcasecmp(name, mysql ? "SQL_MODE" : "standard_conforming_strings") == 0) {
+        enum sql_language language = self->inventory.language;
+        uint8_t quoting = 0;
+        sql_quoting_set(language, name, value, &quoting);
+        session->backslashes = sql_quoting_escapes(language, quoting);
+        session->double_quotes = mysql && (quoting & SQL_QUOTING_NAMES) == 0;
     } else if (!mysql && strcasecmp(name, "search_path") == 0) {
         session->space = value[0] != '\0' ? arena_copy_string(self->inventory.arena, value) : NULL;
     }
@@ -132,28 +120,6 @@ static enum status set_one(struct dump_database *self, struct dump_session *sess
 }
 
 /* ---------------------------------------------------------------- SET */
-
-/* The name that a value is given: SESSION x, @@session.x, x. NULL: a variable of the user's. */
-static const char *take_setting(struct sql_cursor *at, struct arena *arena)
-{
-    const char *name = NULL;
-    sql_take_one_of(at, "SESSION|GLOBAL|LOCAL");
-    for (;;) {
-        if (at->token.kind == SQL_TOKEN_PARAMETER) {
-            const char *text = at->token.text;
-            bool system = at->token.length > 2 && text[0] == '@' && text[1] == '@';
-            name = system ? arena_copy(arena, text + 2, at->token.length - 2) : NULL;
-        } else if (at->token.kind == SQL_TOKEN_WORD) {
-            name = arena_copy(arena, at->token.text, at->token.length);
-        } else {
-            return name;
-        }
-        sql_advance(at);
-        if (!sql_take_mark(at, '.')) {
-            return name;
-        }
-    }
-}
 
 static const char *text_of(const struct sql_cursor *at, struct arena *arena)
 {
@@ -185,7 +151,7 @@ enum status dump_session_set(struct dump_database *self, struct dump_session *se
     }
     do {
         uint32_t line = at.token.place.line;
-        const char *name = take_setting(&at, arena);
+        const char *name = sql_take_setting(&at, arena);
         if (sql_token_is_operator(&at.token, "=") || sql_token_is_operator(&at.token, ":=") ||
             sql_at(&at, "TO")) {
             sql_advance(&at);

@@ -94,9 +94,13 @@ void mysql_change_plan_links(struct mysql_change_plan *plan, const struct mysql_
         plan_link(plan, set, &set->links[i]);
     }
     if (set->link_count + set->unlinked_count > 0) {
-        mysql_change_tell(plan, set->operation,
-                          "foreign keys in place: added without a look at the rows, which are "
-                          "looked at behind it; dropped when the change is completed",
-                          NULL);
+        static const char added[] =
+            "foreign keys in place: added without a look at the rows, which are looked at behind it";
+        static const char dropped[] = "foreign keys dropped when the change is completed";
+        const char *text = set->unlinked_count == 0 ? added
+                           : set->link_count == 0
+                               ? dropped
+                               : arena_format(plan->arena, "%s; %s", added, dropped);
+        mysql_change_tell(plan, set->operation, text, NULL);
     }
 }

@@ -176,6 +176,7 @@ static enum status compile(struct alter_session *base, const struct change *chan
                                 ERROR_TARGET_SCHEMA, &ignored);
     }
     for (uint32_t i = 0; i < compiler.table_count; i++) {
+        buffer_free(&compiler.tables[i]->unlinks);
         buffer_free(&compiler.tables[i]->contract);
         buffer_free(&compiler.tables[i]->late);
         buffer_free(&compiler.tables[i]->holds);

@@ -59,6 +59,7 @@ struct altered_column {
     bool lossless;
     bool view_default; /* the view has the default, the table not yet */
     bool new_comment;
+    bool referred; /* a foreign key that the change makes refers to it */
     bool checked; /* NOT NULL is proved by a check, which is there until the end */
     uint32_t operation;
     struct altered_expression up;
@@ -82,6 +83,7 @@ struct altered_table {
     bool touched; /* its view is not the table as it is */
     bool partitioned;
     uint32_t operation;     /* the last one that touched it */
+    struct buffer unlinks;  /* foreign keys that go, ahead of all tables' `contract` */
     struct buffer contract; /* clauses and statements at the end, each ended by ";\n" */
     struct buffer late;     /* likewise behind those, when columns have their last names */
     struct buffer holds;    /* conditions that each row has to meet: " AND (…)" */
@@ -241,7 +243,10 @@ enum status change_add_reference(struct compiler *compiler, struct altered_table
 void change_add_unique(struct compiler *compiler, struct altered_table *table, const char *name,
                        const char *columns, const char *kind, const char *tail,
                        const char *deferrable);
-/* " REFERENCES t (c) ON DELETE …" */
+/* Says why a foreign key of the change can't refer to a column that it makes anew. */
+enum status change_refuse_referred(struct compiler *compiler, const struct altered_table *table,
+                                   const struct altered_column *column, struct error *error);
+/* " REFERENCES t (c) ON DELETE …"; refused where it refers to such a column. */
 enum status change_append_reference(struct compiler *compiler,
                                     const struct change_value *references, struct buffer *sql,
                                     struct error *error) MUST_USE;

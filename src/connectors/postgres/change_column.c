@@ -361,6 +361,9 @@ static enum status make_dual(struct compiler *compiler, const struct second *sec
         return change_invalid(compiler, second->at, error,
                               "%s is changed by the same change already", column->name);
     }
+    if (column->referred) {
+        return change_refuse_referred(compiler, table, column, error);
+    }
     /* Nothing said: the value itself, which is cast where it is assigned. */
     const char *up =
         second->up != NULL ? second->up->text : change_sql(compiler, "%n", column->old);

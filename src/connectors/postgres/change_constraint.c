@@ -244,7 +244,7 @@ static enum status columns_of(struct compiler *compiler, const struct altered_ta
 {
     const char *const values[] = {table->oid, name};
     return change_query(compiler,
-                        "SELECT a.attname FROM pg_catalog.pg_constraint k LEFT JOIN "
+                        "SELECT a.attname, k.contype FROM pg_catalog.pg_constraint k LEFT JOIN "
                         "pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY "
                         "(k.conkey) WHERE k.conrelid = $1::pg_catalog.oid AND k.conname = $2 "
                         "ORDER BY a.attnum",
@@ -291,6 +291,7 @@ enum status change_drop_constraint(struct compiler *compiler, const struct chang
     struct altered_table *table;
     PGresult *result = NULL;
     const char *name = change_text(value, "name");
+    bool links = false;
     bool dual = false;
     if (change_find_table(compiler, value, change_text(value, "table"), &table, error) !=
             STATUS_OK ||
@@ -306,6 +307,7 @@ enum status change_drop_constraint(struct compiler *compiler, const struct chang
     }
     for (int row = 0; row < PQntuples(result) && status == STATUS_OK; row++) {
         struct altered_column *column = column_of_old(table, PQgetvalue(result, row, 0));
+        links = PQgetvalue(result, row, 1)[0] == 'f';
         if (column != NULL) {
             status = change_dual_if(compiler, table, column,
                                     of_column(change_get(value, "up"), column->name),
@@ -317,8 +319,9 @@ enum status change_drop_constraint(struct compiler *compiler, const struct chang
     if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
-    postgres_append(&table->contract, "ALTER TABLE %s DROP CONSTRAINT IF EXISTS %n;\n",
-                    place_of(compiler, table), name);
+    postgres_append(links ? &table->unlinks : &table->contract,
+                    "ALTER TABLE %s DROP CONSTRAINT IF EXISTS %n;\n", place_of(compiler, table),
+                    name);
     change_note_gone(compiler, name);
     table->touched = table->touched || dual;
     table->operation = compiler->number;

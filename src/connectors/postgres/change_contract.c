@@ -172,6 +172,18 @@ static void contract_group(struct compiler *compiler, uint32_t first)
     }
 }
 
+/* Foreign keys that go stand on columns of other tables, which may go as well. */
+static void drop_links(struct compiler *compiler, const struct altered_table *table)
+{
+    struct contracting contracting = {.compiler = compiler, .table = table};
+    if (table->unlinks.length > 0) {
+        compiler->number = table->operation;
+        add(&contracting, arena_format(compiler->arena, "foreign keys of %s that go", table->name),
+            arena_copy(compiler->arena, table->unlinks.data,
+                       table->unlinks.length - strlen(";\n")));
+    }
+}
+
 /* Views of versions before this one stand on what is about to go. */
 static enum status drop_former(struct compiler *compiler, struct error *error)
 {
@@ -205,11 +217,15 @@ enum status change_emit_contract(struct compiler *compiler, struct error *error)
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < compiler->table_count; i++) {
+        drop_links(compiler, compiler->tables[i]);
+    }
+    for (uint32_t i = 0; i < compiler->table_count; i++) {
         contract_group(compiler, i);
     }
     take_names(compiler);
     change_emit_detached(compiler);
     for (uint32_t i = 0; i < compiler->table_count; i++) {
+        buffer_free(&compiler->tables[i]->unlinks);
         buffer_free(&compiler->tables[i]->contract);
         buffer_free(&compiler->tables[i]->late);
         buffer_free(&compiler->tables[i]->holds);

@@ -5,6 +5,32 @@
 
 /* ---------------------------------------------------------------- columns of a new table */
 
+enum status change_refuse_referred(struct compiler *compiler, const struct altered_table *table,
+                                   const struct altered_column *column, struct error *error)
+{
+    change_refused(compiler, error,
+                   "%s.%s gets its new values in a second column, which has no unique constraint "
+                   "before the change is completed: a foreign key of the same change can't refer "
+                   "to it",
+                   table->name, column->name);
+    return error_hint(error, "Three files, each completed before the next one: drop_constraint of "
+                             "the foreign keys; alter_column of both sides; create_constraint.");
+}
+
+/* The column of a key that the change makes anew. */
+static struct altered_column *find_dual_key(const struct altered_table *table)
+{
+    for (uint32_t i = 0; i < table->count; i++) {
+        struct altered_column *column = &table->columns[i];
+        for (uint32_t j = 0; column->dual && column->old != NULL && j < table->key_count; j++) {
+            if (strcmp(column->old, table->keys[j]) == 0) {
+                return column;
+            }
+        }
+    }
+    return NULL;
+}
+
 enum status change_append_reference(struct compiler *compiler,
                                     const struct change_value *references, struct buffer *sql,
                                     struct error *error)
@@ -26,7 +52,15 @@ enum status change_append_reference(struct compiler *compiler,
         if (change_find_column(compiler, target, references, text, &found, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
+        if (found->dual && target->oid != NULL) {
+            return change_refuse_referred(compiler, target, found, error);
+        }
+        found->referred = true;
         postgres_append(sql, "%s%n", i == 0 ? " (" : ", ", found->carrier);
+    }
+    const struct altered_column *key = count == 0 ? find_dual_key(target) : NULL;
+    if (key != NULL) {
+        return change_refuse_referred(compiler, target, key, error);
     }
     buffer_append_string(sql, count > 0 ? ")" : "");
     if (change_text(references, "match_type") != NULL) {

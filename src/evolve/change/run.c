@@ -239,12 +239,12 @@ static enum status complete(struct change_work *work, struct error *error)
     }
     if ((view->state == CHANGE_STARTED && change_prove_again(work, error) != STATUS_OK) ||
         change_go(work, CHANGE_CONTRACT, error) != STATUS_OK ||
-        failpoint_hit("change.before_end_row", error) != STATUS_OK ||
-        change_put_act(work, HISTORY_DONE, NULL, NULL, error) != STATUS_OK) {
+        failpoint_hit("change.before_end_row", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    /* From here on no failure is noted: it might be written over the row that says it is done. */
     view->state = CHANGE_COMPLETED;
-    return STATUS_OK;
+    return change_put_act(work, HISTORY_DONE, NULL, NULL, error);
 }
 
 /* Did its completion remove nothing yet? Its first statement may have failed on the rows. */

@@ -46,11 +46,11 @@ struct migration *migration_add(struct migration_reader *reader)
     return item;
 }
 
-static void fault(struct migration_reader *reader, const char *path, uint32_t line,
-                  const char *hint, const char *what)
+void migration_note_told(struct migration_reader *reader, const char *path)
 {
-    reader->faults->file = path;
-    plan_fault_at(reader->faults, ERROR_MIGRATION_INVALID, line, 1, hint, "%s", what);
+    if (reader->told != NULL) {
+        (void)name_index_add(reader->told, path, strlen(path), 0);
+    }
 }
 
 /* Of the first byte that is no UTF-8; 0: there is none. */
@@ -77,6 +77,7 @@ enum status migration_load(struct migration_reader *reader, const char *name,
     char *bytes;
     text->path = file_join(reader->arena, reader->folder, name);
     text->line = 1;
+    migration_note_told(reader, text->path);
     enum status status =
         file_read_all(text->path, TEXT_BYTES_MAX, reader->arena, &bytes, &text->length, error);
     if (status == STATUS_END) {
@@ -89,9 +90,10 @@ enum status migration_load(struct migration_reader *reader, const char *name,
     bool wide = text->length >= 2 &&
                 (memcmp(bytes, "\xFF\xFE", 2) == 0 || memcmp(bytes, "\xFE\xFF", 2) == 0);
     if (line > 0) {
-        fault(reader, text->path, line,
-              wide ? "save it as UTF-8" : "`iconv -f latin1 -t utf8` makes UTF-8 of Latin-1",
-              wide ? "it is UTF-16" : "it is not UTF-8");
+        foreign_fault(reader, text->path, line,
+                      wide ? "save it as UTF-8"
+                           : "`iconv -f latin1 -t utf8` makes UTF-8 of Latin-1",
+                      wide ? "it is UTF-16" : "it is not UTF-8");
         return STATUS_OK;
     }
     if (text->length >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0) {
@@ -256,14 +258,17 @@ enum status migration_folder_read(const char *folder, const char *format, struct
                                   struct error *error)
 {
     const struct migration_format *found = NULL;
+    struct name_index told = {.arena = arena};
     struct migration_reader reader = {
         .folder = folder,
         .arena = arena,
         .faults = faults,
-        .seen = {{.arena = arena}, {.arena = arena}, {.arena = arena}}};
+        .seen = {{.arena = arena}, {.arena = arena}, {.arena = arena}},
+        .told = &told};
     if (read_names(&reader, error) != STATUS_OK ||
         choose_format(&reader, format, &found, error) != STATUS_OK || found == NULL ||
-        found->read(&reader, error) != STATUS_OK) {
+        found->read(&reader, error) != STATUS_OK ||
+        migration_name_left_out(&reader, found->title, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     sort_items(&reader, found->orders);

@@ -114,6 +114,9 @@ struct migration_reader {
     uint32_t count;
     uint32_t capacity;
     struct name_index seen[MIGRATION_BASELINE + 1]; /* versions and names by enum migration_kind */
+    /* Paths of files that are read, or that a fault or a warning names: the others are left out,
+     * and left_out.c names them. NULL: nobody asks. */
+    struct name_index *told;
 };
 
 /* How one tool lays out a folder. */
@@ -149,6 +152,16 @@ struct migration *migration_add(struct migration_reader *reader);
  * UTF-8) is a fault, and then there is no text. */
 enum status migration_load(struct migration_reader *reader, const char *name,
                            struct migration_text *text, struct error *error) MUST_USE;
+/* Notes that a file of the folder is read, or told of; a path with the folder. */
+void migration_note_told(struct migration_reader *reader, const char *path);
+/*
+ * Names each file of the folder, and of those below it, that looks like a migration and was not
+ * read: left out by its name, or of a kind that is not run here. In the folder itself what should
+ * be run is a fault; elsewhere, or where the tool does not run it as a migration, a warning
+ * (left_out.c).
+ */
+enum status migration_name_left_out(struct migration_reader *reader, const char *title,
+                                    struct error *error) MUST_USE;
 /* Reads one file as the project's own layout has it, both ways where it holds both. */
 enum status migration_read_file(const char *path, struct arena *arena, struct migration *item,
                                 struct plan_faults *faults, struct error *error) MUST_USE;

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { SMALL_BYTES_MAX = 16 << 20 };
+enum { SMALL_BYTES_MAX = 16 << 20, DEPTH_MAX = 8 };
 
 /* ---------------------------------------------------------------- names */
 
@@ -41,6 +41,42 @@ enum status foreign_list(const char *folder, struct arena *arena, char *const **
     return status == STATUS_END ? STATUS_OK : status;
 }
 
+static bool is_folder(const struct migration_reader *reader, const char *name)
+{
+    return file_exists(arena_format(reader->arena, "%s/%s/.", reader->folder, name));
+}
+
+static enum status walk_below(struct migration_reader *reader, const char *folder, int depth,
+                              const char *ending, struct foreign_files *files, struct error *error)
+{
+    char *const *names;
+    uint32_t count = 0;
+    const char *path =
+        *folder == '\0' ? reader->folder : file_join(reader->arena, reader->folder, folder);
+    enum status status = foreign_list(path, reader->arena, &names, &count, error);
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        const char *name = *folder == '\0' ? names[i] : file_join(reader->arena, folder, names[i]);
+        bool wanted = *ending == '\0' || foreign_ends(name, ending);
+        if ((!wanted || *ending == '\0') && is_folder(reader, name)) {
+            status = depth < DEPTH_MAX ? walk_below(reader, name, depth + 1, ending, files, error)
+                                       : STATUS_OK;
+        } else if (wanted) {
+            files->names = arena_make_room(reader->arena, files->names, files->count,
+                                           &files->capacity, sizeof *files->names);
+            files->names[files->count++] = name;
+        }
+    }
+    return status;
+}
+
+enum status foreign_walk(struct migration_reader *reader, const char *ending,
+                         struct foreign_files *files, struct error *error)
+{
+    *files = (struct foreign_files){0};
+    enum status status = walk_below(reader, "", 0, ending, files, error);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
 bool foreign_begins(const char *text, const char *with)
 {
     return strncmp(text, with, strlen(with)) == 0;
@@ -51,6 +87,13 @@ bool foreign_ends(const char *text, const char *with)
     size_t length = strlen(text);
     size_t size = strlen(with);
     return length > size && strcmp(text + length - size, with) == 0;
+}
+
+bool foreign_ends_anyhow(const char *text, const char *with)
+{
+    size_t length = strlen(text);
+    size_t size = strlen(with);
+    return length > size && strcasecmp(text + length - size, with) == 0;
 }
 
 bool foreign_exists(const struct migration_reader *reader, const char *name)
@@ -109,6 +152,7 @@ bool foreign_has_line(const char *text, size_t length, const char *word)
 void foreign_fault(struct migration_reader *reader, const char *path, uint32_t line,
                    const char *hint, const char *what)
 {
+    migration_note_told(reader, path);
     reader->faults->file = path;
     plan_fault_at(reader->faults, ERROR_MIGRATION_INVALID, line, 1, hint, "%s", what);
 }

@@ -8,10 +8,24 @@
 enum status foreign_list(const char *folder, struct arena *arena, char *const **names,
                          uint32_t *count, struct error *error) MUST_USE;
 
+/* Paths below the folder, in its arena, in the order of a walk: "a.sql", "sub/b.sql". */
+struct foreign_files {
+    const char **names;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+/* All files in the folder and those below it, down to eight levels, whose names end with `ending`;
+ * "": all. None if the folder is not there. */
+enum status foreign_walk(struct migration_reader *reader, const char *ending,
+                         struct foreign_files *files, struct error *error) MUST_USE;
+
 /* ---------------------------------------------------------------- names */
 
 bool foreign_begins(const char *text, const char *with);
 bool foreign_ends(const char *text, const char *with);
+/* The same where case does not count. */
+bool foreign_ends_anyhow(const char *text, const char *with);
 /* "a/b.sql", a file of the folder. */
 bool foreign_exists(const struct migration_reader *reader, const char *name);
 
@@ -34,7 +48,7 @@ bool foreign_has_line(const char *text, size_t length, const char *word);
 
 /* ---------------------------------------------------------------- texts */
 
-/* A fault of a file; `hint` may be NULL. */
+/* A fault of a file; `hint` may be NULL. The file counts as told (migration_note_told). */
 void foreign_fault(struct migration_reader *reader, const char *path, uint32_t line,
                    const char *hint, const char *what);
 /* The hexadecimal digest of bytes, "SHA256", "SHA1", "MD5". */

@@ -5,12 +5,18 @@
  *   APP/0001_initial.down.sql    manage.py sqlmigrate APP 0001 --backwards
  *
  * That output names neither the app nor the migration, so folder and file do. Each migration of an
- * app requires the one before it; what else it requires, `-- transhume:requires APP.NAME` in its
- * first lines says.
+ * app requires the one before it. What it requires of other apps stands in the Python of the
+ * migration, APP/0001_initial.py or APP/migrations/0001_initial.py, if that is there:
+ *
+ *   dependencies = [("auth", "0012_x"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
+ *
+ * and shows in its SQL: one that names a table which another app's migration makes requires that
+ * one. `-- transhume:requires APP.NAME` in its first lines says it, too.
  */
 #include "base/file.h"
 #include "evolve/folder/foreign.h"
 #include "evolve/folder/version.h"
+#include "sql/cursor.h"
 #include <string.h>
 
 /* The output of sqlmigrate has each operation's description in three lines of comment. */
@@ -71,6 +77,201 @@ static enum status load(struct migration_reader *reader, const char *name,
     }
     return status;
 }
+
+/* ---------------------------------------------------------------- what it requires */
+
+static const struct migration *find_item(const struct migration_reader *reader, const char *version)
+{
+    for (uint32_t i = 0; i < reader->count; i++) {
+        if (strcmp(reader->items[i].version, version) == 0) {
+            return &reader->items[i];
+        }
+    }
+    return NULL;
+}
+
+/* The first or the last migration of an app; NULL: it has none here. */
+static const struct migration *end_of_app(const struct migration_reader *reader, const char *app,
+                                          bool last)
+{
+    const struct migration *found = NULL;
+    size_t length = strlen(app);
+    for (uint32_t i = 0; i < reader->count && (last || found == NULL); i++) {
+        const char *version = reader->items[i].version;
+        if (strncmp(version, app, length) == 0 && version[length] == '.') {
+            found = &reader->items[i];
+        }
+    }
+    return found;
+}
+
+static void require(struct migration_reader *reader, struct migration *item,
+                    const struct migration *other)
+{
+    const struct column_list *list = &item->up.options.requires;
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (other != NULL && strcmp(list->names[i], other->version) == 0) {
+            return;
+        }
+    }
+    if (other != NULL && other != item) {
+        foreign_require(&item->up.options, other->version, reader->arena);
+    }
+}
+
+/* The next string of Python in quotes; false: none is left in front of `end`. */
+static bool next_string(const char **at, const char *end, const char **text, size_t *length)
+{
+    while (*at < end && **at != '"' && **at != '\'') {
+        *at = **at == '#' ? memchr(*at, '\n', (size_t)(end - *at)) : *at + 1;
+        if (*at == NULL) {
+            return false;
+        }
+    }
+    const char *close = *at < end ? memchr(*at + 1, **at, (size_t)(end - *at - 1)) : NULL;
+    if (close == NULL) {
+        return false;
+    }
+    *text = *at + 1;
+    *length = (size_t)(close - *text);
+    *at = close + 1;
+    return true;
+}
+
+/* dependencies = [("app", "0001_name"), …] */
+static void read_dependencies(struct migration_reader *reader, struct migration *item,
+                              const char *python)
+{
+    const char *at = strstr(python, "dependencies");
+    at = at != NULL ? strchr(at, '[') : NULL;
+    const char *end = at != NULL ? strchr(at, ']') : NULL;
+    const char *app;
+    const char *name;
+    size_t app_length;
+    size_t name_length;
+    while (at != NULL && end != NULL && next_string(&at, end, &app, &app_length) &&
+           next_string(&at, end, &name, &name_length)) {
+        const char *of = arena_copy(reader->arena, app, app_length);
+        const char *what = arena_copy(reader->arena, name, name_length);
+        bool ends = strcmp(what, "__first__") == 0 || strcmp(what, "__latest__") == 0;
+        require(reader, item,
+                ends ? end_of_app(reader, of, strcmp(what, "__latest__") == 0)
+                     : find_item(reader, arena_format(reader->arena, "%s.%s", of, what)));
+    }
+}
+
+static enum status require_by_python(struct migration_reader *reader, struct migration *item,
+                                     struct error *error)
+{
+    const char *dot = strchr(item->version, '.');
+    for (int i = 0; i < 2; i++) {
+        char *text = NULL;
+        size_t length = 0;
+        const char *name = i == 0
+                               ? arena_format(reader->arena, "%.*s/%s.py",
+                                              (int)(dot - item->version), item->version, dot + 1)
+                               : arena_format(reader->arena, "%.*s/migrations/%s.py",
+                                              (int)(dot - item->version), item->version, dot + 1);
+        if (foreign_read(reader, name, &text, &length, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (text != NULL) {
+            migration_note_told(reader, file_join(reader->arena, reader->folder, name));
+            read_dependencies(reader, item, arena_copy(reader->arena, text, length));
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Tables by their names, and the item that makes each. */
+struct made_tables {
+    struct name_index index;
+    uint32_t *items; /* by number in the index */
+    uint32_t count;
+    uint32_t capacity;
+};
+
+static void init_cursor(struct sql_cursor *cursor, const struct migration *item)
+{
+    /* Names in quotes are those of all its databases: "x", and `x` of MySQL. */
+    enum sql_language language =
+        memchr(item->up.text, '`', item->up.length) != NULL ? SQL_MYSQL : SQL_SQLITE;
+    sql_cursor_init(cursor, language, item->up.text, item->up.length, NULL);
+}
+
+/* CREATE TABLE "x", and RENAME TO "x" of what is made as "new__x". */
+static void note_tables(struct migration_reader *reader, struct made_tables *tables,
+                        uint32_t number)
+{
+    struct sql_cursor cursor;
+    struct sql_name name;
+    init_cursor(&cursor, &reader->items[number]);
+    while (!sql_at_end(&cursor)) {
+        if (!sql_take_words(&cursor, "CREATE TABLE") && !sql_take_words(&cursor, "RENAME TO")) {
+            sql_advance(&cursor);
+            continue;
+        }
+        sql_take_words(&cursor, "IF NOT EXISTS");
+        if (!sql_take_name(&cursor, reader->arena, &name) ||
+            name_index_add(&tables->index, name.name, strlen(name.name), tables->count) !=
+                NAME_INDEX_NONE) {
+            continue;
+        }
+        if (tables->count == tables->capacity) {
+            tables->items = arena_grow_list(reader->arena, tables->items, tables->count,
+                                            &tables->capacity, sizeof(*tables->items));
+        }
+        tables->items[tables->count++] = number;
+    }
+}
+
+static bool is_of_app(const struct migration *item, const struct migration *other)
+{
+    size_t length = strcspn(item->version, ".");
+    return strncmp(item->version, other->version, length + 1) == 0;
+}
+
+/* Each quoted name that is a table of another app. */
+static void require_by_tables(struct migration_reader *reader, const struct made_tables *tables,
+                              struct migration *item)
+{
+    struct sql_cursor cursor;
+    init_cursor(&cursor, item);
+    for (; !sql_at_end(&cursor); sql_advance(&cursor)) {
+        if (cursor.token.kind != SQL_TOKEN_NAME) {
+            continue;
+        }
+        const char *name = sql_token_name(&cursor.token, SQL_SQLITE, reader->arena);
+        uint32_t found = name_index_find(&tables->index, name, strlen(name));
+        const struct migration *other =
+            found != NAME_INDEX_NONE ? &reader->items[tables->items[found]] : NULL;
+        if (other != NULL && !is_of_app(item, other)) {
+            require(reader, item, other);
+        }
+    }
+}
+
+static enum status require_all(struct migration_reader *reader, struct error *error)
+{
+    struct made_tables tables = {.index = {.arena = reader->arena}};
+    for (uint32_t i = 0; i < reader->count; i++) {
+        if (reader->items[i].up.text != NULL) {
+            note_tables(reader, &tables, i);
+        }
+    }
+    for (uint32_t i = 0; i < reader->count; i++) {
+        struct migration *item = &reader->items[i];
+        if (require_by_python(reader, item, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (item->up.text != NULL) {
+            require_by_tables(reader, &tables, item);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- files */
 
 /* `before`: the app's migration in front of it; NULL: it is the first. */
 static enum status take_file(struct migration_reader *reader, const char *app, const char *name,
@@ -133,7 +334,7 @@ static enum status read_django(struct migration_reader *reader, struct error *er
             return STATUS_FAILED;
         }
     }
-    return foreign_order(reader, error);
+    return require_all(reader, error) == STATUS_OK ? foreign_order(reader, error) : STATUS_FAILED;
 }
 
 const struct migration_format migration_format_django = {.name = "django",

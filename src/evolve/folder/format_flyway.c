@@ -5,10 +5,14 @@
  *   R__views.sql       repeatable        B5__all.sql        a baseline
  *   V2__x.sql.conf     executeInTransaction=false
  *
+ * in the folder and in all below it. Flyway passes over what is named otherwise, and runs callbacks
+ * (afterMigrate.sql, afterMigrate__x.sql), which are not run here: both are told.
+ *
  * Its checksum is the CRC-32 of the lines without their ends, as a signed number.
  */
 #include "base/file.h"
-#include "evolve/folder/folder.h"
+#include "base/log.h"
+#include "evolve/folder/foreign.h"
 #include "evolve/folder/version.h"
 #include <string.h>
 #include <zlib.h>
@@ -22,8 +26,15 @@ struct flyway_name {
     const char *name;
 };
 
-static bool take_name(const char *name, struct arena *arena, struct flyway_name *taken)
+static const char *name_of(const char *path)
 {
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+static bool take_name(const char *path, struct arena *arena, struct flyway_name *taken)
+{
+    const char *name = name_of(path);
     size_t length = strlen(name);
     const char *gap = strstr(name, "__");
     if (length < 5 || strcmp(name + length - 4, ".sql") != 0 || gap == NULL ||
@@ -39,15 +50,27 @@ static bool take_name(const char *name, struct arena *arena, struct flyway_name 
     return name[0] == 'R' || migration_version_length(version) == strlen(version);
 }
 
+/* By a file of the folder; of one that has no SQL itself, by those below it. */
 static bool recognise_flyway(const struct migration_reader *reader)
 {
     struct flyway_name taken;
+    struct foreign_files files;
+    struct migration_reader looking = *reader;
+    struct error ignored = {0};
     for (uint32_t i = 0; i < reader->name_count; i++) {
         if (take_name(reader->names[i], reader->arena, &taken)) {
             return true;
         }
     }
-    return false;
+    bool found = false;
+    bool walked = foreign_walk(&looking, ".sql", &files, &ignored) == STATUS_OK;
+    for (uint32_t i = 0; walked && i < files.count; i++) {
+        if (strchr(files.names[i], '/') == NULL) {
+            return false;
+        }
+        found = found || take_name(files.names[i], reader->arena, &taken);
+    }
+    return found;
 }
 
 static const char *checksum_of(const struct migration_text *text, struct arena *arena)
@@ -120,20 +143,63 @@ static enum status take_file(struct migration_reader *reader, const char *name,
     return STATUS_OK;
 }
 
+/* "afterMigrate", "beforeEachMigrate": an event of Flyway. */
+static bool is_callback(const char *name)
+{
+    bool begins = foreign_begins(name, "before") || foreign_begins(name, "after") ||
+                  foreign_begins(name, "create");
+    return begins && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") ==
+                         strcspn(name, "_.");
+}
+
+/* A file that Flyway would run, or that is all but named like one. */
+static void tell_other(struct migration_reader *reader, const char *path)
+{
+    static const char *const programs[] = {".java", ".kt", ".class", ".ps1", ".bat",
+                                           ".cmd",  ".sh", ".bash",  ".py",  NULL};
+    const char *name = name_of(path);
+    const char *shown = file_join(reader->arena, reader->folder, path);
+    bool versioned = strchr("VvUuRrBb", name[0]) != NULL &&
+                     (strspn(name + 1, "0123456789._") > 0 || foreign_begins(name + 1, "__"));
+    for (const char *const *ending = programs; *ending != NULL; ending++) {
+        if (versioned && foreign_ends_anyhow(name, *ending)) {
+            foreign_fault(reader, shown, 1, "record its SQL as a file of the same version",
+                          "a migration that is a program is not run here");
+            return;
+        }
+    }
+    if (!foreign_ends_anyhow(name, ".sql")) {
+        return;
+    }
+    if (is_callback(name) && foreign_ends(name, ".sql")) {
+        migration_note_told(reader, shown);
+        log_write(LOG_WARNING, "%s: a callback of Flyway, which is not run here", shown);
+        return;
+    }
+    foreign_fault(reader, shown, 1,
+                  "a name is V1__what.sql, U1__what.sql, R__what.sql or B1__what.sql: a capital "
+                  "letter, the version, two underscores, and .sql in small letters",
+                  "Flyway passes it over because of its name");
+}
+
 static enum status read_flyway(struct migration_reader *reader, struct error *error)
 {
     struct flyway_name taken;
-    for (uint32_t i = 0; i < reader->name_count; i++) {
-        if (take_name(reader->names[i], reader->arena, &taken) &&
-            take_file(reader, reader->names[i], &taken, error) != STATUS_OK) {
+    struct foreign_files files;
+    if (foreign_walk(reader, "", &files, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < files.count; i++) {
+        if (!take_name(files.names[i], reader->arena, &taken)) {
+            tell_other(reader, files.names[i]);
+        } else if (take_file(reader, files.names[i], &taken, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
     for (uint32_t i = 0; i < reader->count; i++) {
         const struct migration *item = &reader->items[i];
         if (item->up.path == NULL) {
-            reader->faults->file = item->down.path;
-            plan_fault_at(reader->faults, ERROR_MIGRATION_INVALID, 1, 1, NULL,
+            foreign_fault(reader, item->down.path, 1, NULL,
                           "the way back is there, but not the way there");
         }
     }

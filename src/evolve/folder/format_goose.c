@@ -4,7 +4,7 @@
  * are told apart by their dialect.
  */
 #include "base/file.h"
-#include "evolve/folder/folder.h"
+#include "evolve/folder/foreign.h"
 #include "evolve/folder/version.h"
 #include <string.h>
 
@@ -69,8 +69,7 @@ static bool says(const struct goose_mark *found, const char *words)
 
 static void fault(struct migration_reader *reader, const char *path, const char *what)
 {
-    reader->faults->file = path;
-    plan_fault_at(reader->faults, ERROR_MIGRATION_INVALID, 1, 1, NULL, "%s", what);
+    foreign_fault(reader, path, 1, NULL, what);
 }
 
 static void cut(struct migration_reader *reader, const struct migration_text *whole,
@@ -112,7 +111,18 @@ static enum status read_goose(struct migration_reader *reader, struct error *err
         size_t version = migration_version_length(name);
         size_t length = strlen(name);
         struct migration_text whole = {0};
-        if (!is_sql(name) || version == 0 || name[version] != '_') {
+        const char *path = file_join(reader->arena, reader->folder, name);
+        bool numbered = version > 0 && name[version] == '_';
+        if (numbered && foreign_ends(name, ".go") && !foreign_ends(name, "_test.go")) {
+            foreign_fault(reader, path, 1, "record its SQL as a file of the same version",
+                          "a migration in Go is not run here");
+        }
+        if (!is_sql(name)) {
+            continue;
+        }
+        if (!numbered) {
+            foreign_fault(reader, path, 1, "a name is 00001_what.sql",
+                          "its name has no version, and goose passes it over");
             continue;
         }
         struct migration *item = migration_add(reader);

@@ -421,7 +421,7 @@ static enum status take_file(struct migration_reader *reader, const char *name, 
 
 static bool recognise_liquibase(const struct migration_reader *reader)
 {
-    struct liquibase_files files;
+    struct foreign_files files;
     struct error ignored;
     struct migration_reader looking = *reader;
     if (liquibase_list(&looking, &files, &ignored) != STATUS_OK) {
@@ -440,7 +440,7 @@ static bool recognise_liquibase(const struct migration_reader *reader)
 
 static enum status read_liquibase(struct migration_reader *reader, struct error *error)
 {
-    struct liquibase_files files;
+    struct foreign_files files;
     if (liquibase_list(reader, &files, error) != STATUS_OK ||
         liquibase_order(reader, &files, error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -13,7 +13,7 @@
  * NAME.down.json are commands of MongoDB, too: golang-migrate has them.
  */
 #include "base/file.h"
-#include "evolve/folder/folder.h"
+#include "evolve/folder/foreign.h"
 #include "evolve/folder/version.h"
 #include "sql/lexer.h"
 #include <stdlib.h>
@@ -102,8 +102,7 @@ static enum status take_name(struct migration_reader *reader, const char *name,
 static void fault(struct migration_reader *reader, const char *name, uint32_t line,
                   const char *hint, const char *what)
 {
-    reader->faults->file = file_join(reader->arena, reader->folder, name);
-    plan_fault_at(reader->faults, ERROR_MIGRATION_INVALID, line, 1, hint, "%s", what);
+    foreign_fault(reader, file_join(reader->arena, reader->folder, name), line, hint, what);
 }
 
 /* ---------------------------------------------------------------- sections of one file */

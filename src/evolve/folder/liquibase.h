@@ -4,23 +4,16 @@
 
 #include "evolve/folder/foreign.h"
 
-/* Paths below the folder, in its arena. */
-struct liquibase_files {
-    const char **names;
-    uint32_t count;
-    uint32_t capacity;
-};
-
 /* Does a text begin with `--liquibase formatted sql`? */
 bool liquibase_is_head(const char *text, size_t length);
 /* All files of SQL in the folder and those below it, by their paths. */
-enum status liquibase_list(struct migration_reader *reader, struct liquibase_files *files,
+enum status liquibase_list(struct migration_reader *reader, struct foreign_files *files,
                            struct error *error) MUST_USE;
 /*
  * Puts them in the order in which changelogs in the folder include them; without such a changelog
  * the order stays. Files that none includes, and changesets that are not SQL, are faults.
  */
-enum status liquibase_order(struct migration_reader *reader, struct liquibase_files *files,
+enum status liquibase_order(struct migration_reader *reader, struct foreign_files *files,
                             struct error *error) MUST_USE;
 
 #endif

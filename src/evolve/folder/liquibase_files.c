@@ -2,45 +2,17 @@
 #include "evolve/folder/liquibase.h"
 #include <string.h>
 
-enum { DEPTH_MAX = 8 };
-
-static void add(struct migration_reader *reader, struct liquibase_files *files, const char *name)
+static void add(struct migration_reader *reader, struct foreign_files *files, const char *name)
 {
     files->names = arena_make_room(reader->arena, files->names, files->count, &files->capacity,
                                    sizeof *files->names);
     files->names[files->count++] = name;
 }
 
-static bool is_folder(const struct migration_reader *reader, const char *name)
-{
-    return file_exists(arena_format(reader->arena, "%s/%s/.", reader->folder, name));
-}
-
-static enum status list_below(struct migration_reader *reader, const char *folder, int depth,
-                              struct liquibase_files *files, struct error *error)
-{
-    char *const *names;
-    uint32_t count = 0;
-    const char *path =
-        *folder == '\0' ? reader->folder : file_join(reader->arena, reader->folder, folder);
-    enum status status = foreign_list(path, reader->arena, &names, &count, error);
-    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
-        const char *name = *folder == '\0' ? names[i] : file_join(reader->arena, folder, names[i]);
-        if (foreign_ends(name, ".sql")) {
-            add(reader, files, name);
-        } else if (depth < DEPTH_MAX && is_folder(reader, name)) {
-            status = list_below(reader, name, depth + 1, files, error);
-        }
-    }
-    return status;
-}
-
-enum status liquibase_list(struct migration_reader *reader, struct liquibase_files *files,
+enum status liquibase_list(struct migration_reader *reader, struct foreign_files *files,
                            struct error *error)
 {
-    *files = (struct liquibase_files){0};
-    enum status status = list_below(reader, "", 0, files, error);
-    return status == STATUS_END ? STATUS_OK : status;
+    return foreign_walk(reader, ".sql", files, error);
 }
 
 /* ---------------------------------------------------------------- changelogs that include them */
@@ -48,9 +20,9 @@ enum status liquibase_list(struct migration_reader *reader, struct liquibase_fil
 /* Files on their way into an order. */
 struct including {
     struct migration_reader *reader;
-    const struct liquibase_files *files;
+    const struct foreign_files *files;
     bool *taken;
-    struct liquibase_files ordered;
+    struct foreign_files ordered;
     bool all;   /* includeAll: the rest by its paths */
     bool found; /* a changelog is there */
 };
@@ -122,7 +94,7 @@ static bool is_changelog(const char *name)
            foreign_ends(name, ".yml") || foreign_ends(name, ".json");
 }
 
-enum status liquibase_order(struct migration_reader *reader, struct liquibase_files *files,
+enum status liquibase_order(struct migration_reader *reader, struct foreign_files *files,
                             struct error *error)
 {
     struct including including = {.reader = reader, .files = files};

@@ -247,8 +247,9 @@ static void check_added_to_table(const struct alter *alter)
     const struct sql_constraint *constraint = alter->action->constraint;
     bool created = lint_is_created(alter->file, &alter->statement->table);
     bool checked_later = constraint->not_valid || constraint->not_enforced;
-    bool ready = constraint->using_index && is_unique_index(constraint);
-    if (is_postgres(alter) && !created && !checked_later && !ready) {
+    /* Those that are an index have no NOT VALID: their own rules say what to do. */
+    bool is_index = is_unique_index(constraint) || constraint->kind == SQL_CONSTRAINT_EXCLUDE;
+    if (is_postgres(alter) && !created && !checked_later && !is_index) {
         report(alter, LINT_RULE_CONSTRAINT_MISSING_NOT_VALID, &alter->action->span, NULL);
         if (constraint->kind == SQL_CONSTRAINT_FOREIGN_KEY) {
             lint_set_lock(alter->file, LINT_RULE_CONSTRAINT_MISSING_NOT_VALID, LINT_LOCK_WRITES);
@@ -307,8 +308,14 @@ static void check_action(const struct alter *alter)
     case SQL_ACTION_DROP_NOT_NULL:
         lint_add(alter->file, LINT_RULE_BAN_DROP_NOT_NULL, &action->option, NULL);
         break;
-    case SQL_ACTION_DROP_CONSTRAINT:
     case SQL_ACTION_DROP_PRIMARY_KEY:
+        if (!is_unseen(alter)) {
+            report(alter, LINT_RULE_REWRITING_TABLE, &action->span,
+                   "DROP PRIMARY KEY copies the table, and writers are locked out meanwhile.");
+        }
+        lint_add(alter->file, LINT_RULE_DROPPING_CONSTRAINT, &action->span, NULL);
+        break;
+    case SQL_ACTION_DROP_CONSTRAINT:
     case SQL_ACTION_DROP_FOREIGN_KEY:
         lint_add(alter->file, LINT_RULE_DROPPING_CONSTRAINT, &action->span, NULL);
         break;

@@ -103,13 +103,28 @@ static void check_alter(struct lint_file *file, const struct sql_statement *stat
     }
 }
 
-/* Each ALTER TABLE of a table that an earlier one of the file altered. */
+/* Does it change no more than what the server knows of the table? */
+static bool is_all_metadata(const struct sql_statement *statement)
+{
+    for (uint32_t i = 0; i < statement->action_count; i++) {
+        enum sql_action_kind kind = statement->actions[i].kind;
+        if (!is_metadata(kind) && kind != SQL_ACTION_ALGORITHM && kind != SQL_ACTION_LOCK) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Each ALTER TABLE of a table that an earlier one of the file altered, where both may copy it. */
 static void check_repeated(struct lint_file *file, uint32_t number)
 {
     const struct sql_statement *statement = &file->statements[number].parsed;
+    if (is_all_metadata(statement)) {
+        return;
+    }
     for (uint32_t i = 0; i < number; i++) {
         const struct sql_statement *before = &file->statements[i].parsed;
-        if (before->kind == SQL_STATEMENT_ALTER_TABLE &&
+        if (before->kind == SQL_STATEMENT_ALTER_TABLE && !is_all_metadata(before) &&
             strcmp(before->table.name, statement->table.name) == 0) {
             lint_add_of(file, LINT_RULE_MULTIPLE_ALTERS, &statement->span, &statement->table, NULL);
             return;
@@ -167,6 +182,58 @@ static void check_create(struct lint_file *file, const struct sql_statement *tab
     }
 }
 
+/* What ALTER TABLE says in words that are no action of a column: its engine, partitions, FULLTEXT.
+ */
+static void check_options(struct lint_file *file, const struct lint_statement *statement)
+{
+    struct sql_cursor cursor;
+    const struct sql_name *table = &statement->parsed.table;
+    bool created = lint_is_created(file, table);
+    check_engine(file, &statement->parsed.span);
+    sql_cursor_of_piece(&cursor, SQL_MYSQL, &statement->piece);
+    for (; !created && !sql_at_end(&cursor); sql_advance(&cursor)) {
+        const struct sql_token begin = cursor.token;
+        if (sql_take_words(&cursor, "PARTITION BY")) {
+            const struct sql_span span = sql_span_from(&begin, &cursor);
+            lint_add_of(file, LINT_RULE_REWRITING_TABLE, &span, table,
+                        "PARTITION BY copies the table, and writers are locked out meanwhile.");
+        } else if (sql_at(&cursor, "FULLTEXT")) {
+            const struct sql_span span = {begin.text, begin.length, begin.place};
+            lint_add_of(file, LINT_RULE_FULLTEXT_INDEX, &span, table, NULL);
+        }
+        if (sql_at_end(&cursor)) {
+            break;
+        }
+    }
+}
+
+/* OPTIMIZE TABLE, CREATE FULLTEXT INDEX */
+static void check_other(struct lint_file *file, const struct lint_statement *statement)
+{
+    struct sql_cursor cursor;
+    struct sql_name name = {0};
+    sql_cursor_of_piece(&cursor, SQL_MYSQL, &statement->piece);
+    const struct sql_token begin = cursor.token;
+    if (sql_take(&cursor, "OPTIMIZE")) {
+        sql_take_one_of(&cursor, "LOCAL|NO_WRITE_TO_BINLOG");
+        if (sql_take_one_of(&cursor, "TABLE|TABLES") &&
+            sql_take_name(&cursor, file->arena, &name)) {
+            const struct sql_span span = sql_span_from(&begin, &cursor);
+            lint_add_of(file, LINT_RULE_REWRITING_TABLE, &span, &name,
+                        "OPTIMIZE TABLE writes the table anew.");
+        }
+    } else if (sql_take_words(&cursor, "CREATE FULLTEXT INDEX")) {
+        const struct sql_span span = sql_span_from(&begin, &cursor);
+        while (!sql_at_end(&cursor) && !sql_take(&cursor, "ON")) {
+            sql_advance(&cursor);
+        }
+        sql_take_name(&cursor, file->arena, &name);
+        if (name.name != NULL && !lint_is_created(file, &name)) {
+            lint_add_of(file, LINT_RULE_FULLTEXT_INDEX, &span, &name, NULL);
+        }
+    }
+}
+
 static void check_dates(struct lint_file *file, const struct lint_statement *statement)
 {
     struct sql_cursor cursor;
@@ -194,6 +261,7 @@ void lint_rules_mysql(struct lint_file *file)
             break;
         case SQL_STATEMENT_ALTER_TABLE:
             check_alter(file, &statement->parsed);
+            check_options(file, statement);
             check_repeated(file, i);
             break;
         case SQL_STATEMENT_DROP_INDEX:
@@ -202,6 +270,7 @@ void lint_rules_mysql(struct lint_file *file)
         default:
             break;
         }
+        check_other(file, statement);
         if (statement->class == SQL_CLASS_DDL) {
             check_dates(file, statement);
         }

@@ -4,6 +4,48 @@
 
 /* ---------------------------------------------------------------- DROP, TRUNCATE, RENAME */
 
+/* Takes the words of a kind of objects that applications use by name. */
+static bool take_object_kind(struct sql_cursor *cursor)
+{
+    return sql_take_words(cursor, "MATERIALIZED VIEW") ||
+           sql_take_one_of(cursor, "VIEW|TYPE|DOMAIN|FUNCTION|PROCEDURE|ROUTINE|AGGREGATE|SEQUENCE|"
+                                   "EVENT");
+}
+
+/* Is an object of that name made in the file, in front of the statement or behind it? */
+static bool is_made(struct lint_file *file, const char *name)
+{
+    for (uint32_t i = 0; i < file->count; i++) {
+        struct sql_cursor cursor;
+        struct sql_name made = {0};
+        sql_cursor_of_piece(&cursor, file->input->language, &file->statements[i].piece);
+        if (!sql_take(&cursor, "CREATE")) {
+            continue;
+        }
+        while (!sql_at_end(&cursor) && !take_object_kind(&cursor)) {
+            sql_advance(&cursor);
+        }
+        sql_take_words(&cursor, "IF NOT EXISTS");
+        if (sql_take_name(&cursor, file->arena, &made) && strcmp(made.name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_drop_object(struct lint_file *file, const struct lint_statement *statement,
+                              struct sql_cursor cursor)
+{
+    struct sql_name name = {0};
+    if (!take_object_kind(&cursor)) {
+        return;
+    }
+    sql_take_words(&cursor, "IF EXISTS");
+    if (sql_take_name(&cursor, file->arena, &name) && !is_made(file, name.name)) {
+        lint_add(file, LINT_RULE_BAN_DROP_OBJECT, &statement->parsed.span, NULL);
+    }
+}
+
 static void check_drop(struct lint_file *file, const struct lint_statement *statement,
                        struct sql_cursor cursor)
 {
@@ -24,6 +66,45 @@ static void check_drop(struct lint_file *file, const struct lint_statement *stat
         lint_add(file, LINT_RULE_BAN_DROP_DATABASE, span, NULL);
     } else if (sql_at(&cursor, "SCHEMA")) {
         lint_add(file, LINT_RULE_BAN_DROP_SCHEMA, span, NULL);
+    } else {
+        check_drop_object(file, statement, cursor);
+    }
+}
+
+/* ---------------------------------------------------------------- what PostgreSQL locks or moves
+ */
+
+/* LOCK TABLE; ALTER … SET SCHEMA, ENABLE ROW LEVEL SECURITY, ATTACH PARTITION. */
+static void check_postgres(struct lint_file *file, const struct lint_statement *statement,
+                           struct sql_cursor cursor)
+{
+    const struct sql_span *whole = &statement->parsed.span;
+    if (sql_at(&cursor, "LOCK")) {
+        lint_add(file, LINT_RULE_BAN_LOCK_TABLE, whole, NULL);
+    }
+    if (!sql_take(&cursor, "ALTER")) {
+        return;
+    }
+    bool table = statement->parsed.kind == SQL_STATEMENT_ALTER_TABLE;
+    bool created = table && lint_is_created(file, &statement->parsed.table);
+    for (; !created && !sql_at_end(&cursor); sql_advance(&cursor)) {
+        const struct sql_token begin = cursor.token;
+        enum lint_rule_number rule = LINT_RULE_COUNT;
+        if (sql_take_words(&cursor, "SET SCHEMA")) {
+            rule = LINT_RULE_CHANGING_SCHEMA;
+        } else if (table && (sql_take_words(&cursor, "ENABLE ROW LEVEL SECURITY") ||
+                             sql_take_words(&cursor, "FORCE ROW LEVEL SECURITY"))) {
+            rule = LINT_RULE_ENABLING_ROW_SECURITY;
+        } else if (table && sql_take_words(&cursor, "ATTACH PARTITION")) {
+            rule = LINT_RULE_ATTACHING_PARTITION;
+        }
+        if (rule != LINT_RULE_COUNT) {
+            const struct sql_span span = sql_span_from(&begin, &cursor);
+            lint_add(file, rule, &span, NULL);
+        }
+        if (sql_at_end(&cursor)) {
+            break;
+        }
     }
 }
 
@@ -102,6 +183,9 @@ static void check_object(struct lint_file *file, const struct lint_statement *st
 {
     struct sql_cursor cursor;
     sql_cursor_of_piece(&cursor, file->input->language, &statement->piece);
+    if (file->input->language == SQL_POSTGRES) {
+        check_postgres(file, statement, cursor);
+    }
     if (sql_take(&cursor, "DROP")) {
         check_drop(file, statement, cursor);
     } else if (sql_take(&cursor, "TRUNCATE")) {

@@ -228,20 +228,44 @@ static void tell(const struct schema_work *work, const struct act_work *at,
     work_tell(work, &event);
 }
 
-static void add_result(struct schema_work *work, const struct act_work *at)
+static void add_result(struct schema_result *result, const struct schema_done *done)
 {
-    struct schema_result *result = work->result;
     if (result->count == result->capacity) {
         result->done = arena_grow_list(result->arena, result->done, result->count,
                                        &result->capacity, sizeof(*result->done));
     }
-    result->done[result->count++] = (struct schema_done){
-        .action = at->act->action,
-        .version =
-            at->act->version == NULL ? NULL : arena_copy_string(result->arena, at->act->version),
-        .name = arena_copy_string(result->arena, at->act->name),
-        .steps = at->steps.count,
-        .ms = clock_monotonic_ms() - at->began_ms};
+    result->done[result->count++] = *done;
+}
+
+static struct schema_done describe_done(const struct schema_work *work, const struct act_work *at)
+{
+    struct arena *arena = work->result->arena;
+    const char *version = at->act->version;
+    return (struct schema_done){.action = at->act->action,
+                                .version =
+                                    version == NULL ? NULL : arena_copy_string(arena, version),
+                                .name = arena_copy_string(arena, at->act->name),
+                                .steps = at->steps.count,
+                                .ms = clock_monotonic_ms() - at->began_ms};
+}
+
+void work_count_lost(struct schema_work *work)
+{
+    struct lost_act *lost = &work->lost;
+    for (uint32_t i = 0; lost->number > 0 && i < work->history.count; i++) {
+        const struct schema_entry *entry = &work->history.entries[i];
+        if (entry->act.number != lost->number || entry->unfinished || entry->act.run == NULL ||
+            strcmp(entry->act.run, work->run) != 0) {
+            continue;
+        }
+        const struct schema_act act = {
+            .action = lost->done.action, .version = lost->done.version, .name = lost->done.name};
+        const struct schema_event event = {
+            .kind = SCHEMA_ENDS, .act = &act, .steps = lost->done.steps, .ms = lost->done.ms};
+        work_tell(work, &event);
+        add_result(work->result, &lost->done);
+        lost->number = 0;
+    }
 }
 
 /* In front of each act; of a long list of them, which is a first deployment, only the first. */
@@ -308,12 +332,16 @@ enum status work_act_within(struct schema_work *work, const struct schema_act *a
             error_context(error, "%s: ", act->text->path);
         }
         hint_next(work, &at, error);
+        if (is_lost(error)) {
+            work->lost = (struct lost_act){at.row.number, describe_done(work, &at)};
+        }
         if (whole && !at.stands) {
             note_failure(work, &at, error);
         }
         return status;
     }
     tell(work, &at, SCHEMA_ENDS);
-    add_result(work, &at);
+    const struct schema_done done = describe_done(work, &at);
+    add_result(work->result, &done);
     return STATUS_OK;
 }

@@ -68,6 +68,10 @@ enum status schema_look_ahead(const struct schema_options *options, struct arena
 static enum status plan(struct schema_work *work, struct error *error)
 {
     struct schema_order order = work->options->order;
+    work_count_lost(work);
+    if (order.down && order.to == NULL && order.most == 0) {
+        order.most = 1;
+    }
     if (order.most > 0) {
         order.most -= work->result->count < order.most ? work->result->count : order.most;
         order.finishes = order.most == 0; /* what was asked for is done, but for what broke off */

@@ -78,6 +78,9 @@ enum status work_act(struct schema_work *work, const struct schema_act *act,
 /* The same within an act: its memory lives as long as that one's. */
 enum status work_act_within(struct schema_work *work, const struct schema_act *act,
                             struct error *error) MUST_USE;
+/* Counts an act that was under way when the session was lost, if the history, which was read since,
+ * has it as done: else a command that counts (`down`, `up N`) would do one more. */
+void work_count_lost(struct schema_work *work);
 /* staged.c: an act that is more than one transaction */
 enum status work_stages(struct schema_work *work, struct act_work *at,
                         struct error *error) MUST_USE;

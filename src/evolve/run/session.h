@@ -5,6 +5,13 @@
 
 #include "evolve/run/run.h"
 
+/* The act that was under way when the session was lost: whether it was committed the history says.
+ * Its texts are as long-lived as the result's. */
+struct lost_act {
+    uint64_t number; /* 0: none was */
+    struct schema_done done;
+};
+
 /* One command at work. */
 struct schema_work {
     const struct schema_options *options;
@@ -16,6 +23,7 @@ struct schema_work {
     struct schema_history history;
     struct schema_plan plan;
     struct schema_result *result; /* NULL: nobody asks */
+    struct lost_act lost;
     char run[33];
     char who[160];
     bool relaxed;

@@ -32,6 +32,7 @@ struct stages {
     bool resumed;    /* settings in front of what is to be run have to be made again */
     bool replayed;   /* they were */
     bool taken_back; /* after a check had failed */
+    bool ends;       /* its row DONE was sent: what it says is not written over */
     bool stands;     /* the statement that failed was carried out all the same */
 };
 
@@ -511,8 +512,11 @@ static enum status run_all(struct stages *stages, struct error *error)
         take_back(stages, error);
         return STATUS_FAILED;
     }
-    if (status != STATUS_OK || failpoint_hit("evolve.before_end_row", error) != STATUS_OK ||
-        put_row(stages, HISTORY_DONE, NULL, error) != STATUS_OK) {
+    if (status != STATUS_OK || failpoint_hit("evolve.before_end_row", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    stages->ends = true;
+    if (put_row(stages, HISTORY_DONE, NULL, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     stages->at->stands = true;
@@ -587,7 +591,7 @@ enum status work_stages(struct schema_work *work, struct act_work *at, struct er
         return status;
     }
     status = run_all(&stages, error);
-    if (status != STATUS_OK && is_seen(error)) {
+    if (status != STATUS_OK && is_seen(error) && !stages.ends) {
         note_failure(&stages, error);
     }
     return status;
