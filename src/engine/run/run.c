@@ -13,6 +13,7 @@
 #include "engine/join/joining.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_positions.h"
+#include "engine/rejects/reject_book.h"
 #include "engine/rejects/rejects_load.h"
 #include "engine/rollback/unfilled.h"
 #include "engine/run/claim.h"
@@ -88,6 +89,7 @@ void run_destroy(struct run *run)
         close(run->input);
     }
     ledger_status_free(&run->status);
+    reject_book_free(run->book);
     pthread_mutex_destroy(&run->state_mutex);
     arena_destroy(run->arena);
     free(run);

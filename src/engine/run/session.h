@@ -21,6 +21,7 @@ struct claim_keeper;
 struct joining;
 struct copy;
 struct metrics;
+struct reject_book;
 struct run;
 struct spool;
 struct shuffle;
@@ -127,6 +128,7 @@ struct run {
     bool is_overtaken; /* following ended, since the source has columns that the plan has not */
     int64_t state_written_ms;
     int64_t attempt_us;           /* UTC, when this attempt began */
+    struct reject_book *book;     /* reject_book.h; NULL: not read */
     uint64_t *written_before;     /* an entity each: records that earlier attempts wrote */
     struct target_count *counted; /* a table each: what after_load found there */
     uint32_t warning_count;

@@ -433,6 +433,9 @@ static json_t *settled_entity(const struct settling *settling, uint32_t number)
     json_t *entity = json_pack("{s:I,s:I,s:I}", "rejected", (json_int_t)settling->found[number],
                                "skipped", (json_int_t)settling->repeated[number], "unskipped",
                                (json_int_t)settling->unskipped[number]);
+    if (gone->rejected > 0) {
+        json_object_set_new(entity, "orphans", json_integer((json_int_t)gone->rejected));
+    }
     bool whole = gone->hashed && gone->rejected == settling->found[number] &&
                  settling->repeated[number] == 0;
     if (whole) {
@@ -441,7 +444,8 @@ static json_t *settled_entity(const struct settling *settling, uint32_t number)
     return entity;
 }
 
-/* {"entities":{"3":{"rejected":n,"skipped":n,"unskipped":n,"hash":HEX}},"rejects":{…}}: of those
+/* {"entities":{"3":{"rejected":n,"skipped":n,"unskipped":n,"orphans":n,"hash":HEX}},
+ * "rejects":{…}}: of those
  * that were written, and of those that were skipped */
 static json_t *settled_make(const struct settling *settling, const struct ledger_rejects *rejects)
 {
@@ -473,6 +477,18 @@ void settle_subtract_hash(const struct json_t *entity, struct canonical_hash *su
     }
 }
 
+static void add_reasons(const json_t *entity, struct tally *total, uint64_t rejected)
+{
+    int64_t orphans = json_member_integer(entity, "orphans", 0);
+    uint64_t alone = orphans > 0 && (uint64_t)orphans <= rejected ? (uint64_t)orphans : 0;
+    if (alone > 0) {
+        tally_add_reason(total, ERROR_REJECT_CONSTRAINT, alone);
+    }
+    if (rejected > alone) {
+        tally_add_reason(total, ERROR_REJECT_KEY_DUPLICATE, rejected - alone);
+    }
+}
+
 enum status settle_apply(struct run *run, struct error *error)
 {
     const json_t *entities = json_object_get(run->status.settled, "entities");
@@ -494,6 +510,7 @@ enum status settle_apply(struct run *run, struct error *error)
         total->written -= (uint64_t)rejected + (uint64_t)skipped;
         total->rejected += (uint64_t)rejected + (uint64_t)unskipped;
         total->skipped += (uint64_t)skipped - (uint64_t)unskipped;
+        add_reasons(entity, total, (uint64_t)rejected + (uint64_t)unskipped);
         settle_subtract_hash(entity, &total->hash, &total->hashed);
         atomic_store(&progress->entities[i].written, total->written);
         atomic_store(&progress->entities[i].rejected, total->rejected);
