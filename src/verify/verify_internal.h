@@ -143,6 +143,7 @@ struct verify_task {
 };
 
 struct checkpoint;
+struct repair_files;
 struct spill;
 
 enum { VERIFY_THREADS_MAX = 64 };
@@ -167,6 +168,7 @@ struct verify {
     const char *folder_run_id;  /* of the state folder's own run; NULL: it has none */
     bool is_other;       /* it is not that run that is validated: its result stays as it is */
     struct spill *spill; /* of the second reading */
+    struct repair_files *repair; /* NULL: nothing is repaired */
     struct throttle throttle;
     struct care *care; /* NULL: nobody is to be given way to */
     struct verify_result *result;

@@ -6,10 +6,11 @@
 #include "engine/ledger/json_text.h"
 #include "engine/rejects/reject_book_internal.h"
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char copy_name[] = "copy";
+enum { ROUND_BITS = 16 };
 
 struct database *book_home(const struct run *run)
 {
@@ -47,6 +48,22 @@ struct book_item *book_add(struct reject_book *book, const struct reject_id *id,
     return item;
 }
 
+void book_count(struct reject_book *book, const struct book_item *item, int sign)
+{
+    uint64_t one = sign > 0 ? 1 : UINT64_MAX;
+    uint64_t *of = item->settled  ? (item->copied ? &book->settled[item->entity] : NULL)
+                   : item->copied ? &book->copied_open[item->entity]
+                                  : &book->open[item->entity];
+    if (of != NULL) {
+        *of += one;
+    }
+    if (!item->settled && item->id.kind == 's') {
+        atomic_fetch_add(&book->sources_open, one);
+    } else if (!item->settled && item->id.kind == 't') {
+        atomic_fetch_add(&book->targets_open, one);
+    }
+}
+
 void book_keep_reason(struct reject_book *book, uint32_t entity, enum error_code code,
                       const char *reason)
 {
@@ -77,7 +94,12 @@ static struct reject_book *book_create(struct run *run)
     made->index.arena = made->arena;
     made->open = arena_allocate_zeroed(made->arena, count + (size_t)1, sizeof *made->open);
     made->settled = arena_allocate_zeroed(made->arena, count + (size_t)1, sizeof *made->settled);
-    made->notes_end = &made->notes;
+    made->copied_open =
+        arena_allocate_zeroed(made->arena, count + (size_t)1, sizeof *made->copied_open);
+    made->copy_is_void =
+        arena_allocate_zeroed(made->arena, count + (size_t)1, sizeof *made->copy_is_void);
+    made->queue.arena = arena_create(0);
+    made->round = run->epoch << ROUND_BITS;
     pthread_mutex_init(&made->mutex, NULL);
     return made;
 }
@@ -87,9 +109,7 @@ void reject_book_free(struct reject_book *book)
     if (book == NULL) {
         return;
     }
-    if (book->note_arena != NULL) {
-        arena_destroy(book->note_arena);
-    }
+    arena_destroy(book->queue.arena);
     pthread_mutex_destroy(&book->mutex);
     free(book->items);
     free(book->reasons);
@@ -108,10 +128,12 @@ static enum status take_entry(void *context, const char *key, const struct store
 {
     struct reading_book *reading = context;
     struct reject_book *book = reading->book;
+    uint32_t entities = book->run->session->plan->entity_count;
     struct reject_id id = {0};
     struct book_entry entry;
-    if (strcmp(key + strlen(reading->prefix), copy_name) == 0) {
-        book->copy_is_void = true;
+    uint32_t entity;
+    if (book_copy_entity(key, reading->prefix, &entity) && entity < entities) {
+        book->copy_is_void[entity] = true;
         return STATUS_OK;
     }
     arena_reset(reading->scratch);
@@ -121,20 +143,23 @@ static enum status take_entry(void *context, const char *key, const struct store
     if (book_entry_read(key, value->text, reading->scratch, &entry, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (entry.entity >= book->run->session->plan->entity_count) {
+    if (entry.entity >= entities) {
         return error_set(error, ERROR_LEDGER_INVALID, key,
                          "is of an entity that the plan does not have");
     }
-    bool open = entry.state == BOOK_OPEN;
+    struct book_item counted = {.id = id,
+                                .entity = entry.entity,
+                                .code = entry.code,
+                                .round = entry.round,
+                                .copied = entry.copied,
+                                .settled = entry.state != REJECT_OPEN,
+                                .counted = true};
     struct book_item *item = book_add(book, &id, entry.entity);
     if (item != NULL) {
-        item->code = entry.code;
-        item->copied = entry.copied;
-        item->settled = !open;
+        *item = counted;
     }
-    book->open[entry.entity] += open && !entry.copied;
-    book->settled[entry.entity] += !open && entry.copied;
-    if (open) {
+    book_count(book, &counted, 1);
+    if (!counted.settled) {
         book_keep_reason(book, entry.entity, entry.code, entry.reason);
     }
     return STATUS_OK;
@@ -170,6 +195,7 @@ enum status reject_book_load(struct run *run, struct error *error)
     }
     pthread_mutex_lock(&run->state_mutex);
     struct reject_book *former = run->book;
+    made->round = former != NULL ? former->round : made->round;
     run->book = made;
     pthread_mutex_unlock(&run->state_mutex);
     reject_book_free(former);
@@ -186,21 +212,35 @@ static uint64_t copied_of(const struct run *run, const struct reject_book *book,
         return rejected;
     }
     uint64_t settled = book->settled[entity];
-    return book->copy_is_void || settled > rejected ? 0 : rejected - settled;
+    return book->copy_is_void[entity] || settled > rejected ? 0 : rejected - settled;
+}
+
+/* Entries that no count of the copy stands for. */
+static uint64_t entries_of(const struct reject_book *book, uint32_t entity)
+{
+    return book->open[entity] + (book->copy_is_void[entity] ? book->copied_open[entity] : 0);
+}
+
+struct reject_book_counts reject_book_counts_of(const struct run *run, uint32_t entity)
+{
+    struct reject_book *book = run->book;
+    if (book == NULL) {
+        return (struct reject_book_counts){.unsettled = copied_of(run, NULL, entity)};
+    }
+    pthread_mutex_lock(&book->mutex);
+    uint64_t copied = copied_of(run, book, entity);
+    uint64_t added = entries_of(book, entity);
+    pthread_mutex_unlock(&book->mutex);
+    return (struct reject_book_counts){.unsettled = copied + added,
+                                       .settled = run->totals[entity].rejected - copied,
+                                       .added = added};
 }
 
 uint64_t reject_book_unsettled(const struct run *run)
 {
-    struct reject_book *book = run->book;
     uint64_t count = 0;
-    if (book != NULL) {
-        pthread_mutex_lock(&book->mutex);
-    }
     for (uint32_t i = 0; i < run->session->plan->entity_count; i++) {
-        count += copied_of(run, book, i) + (book != NULL ? book->open[i] : 0);
-    }
-    if (book != NULL) {
-        pthread_mutex_unlock(&book->mutex);
+        count += reject_book_counts_of(run, i).unsettled;
     }
     return count;
 }
@@ -263,8 +303,7 @@ static void add_copied(struct adding *adding, const struct reject_book *book, ui
     uint64_t left = copied_of(adding->run, book, entity);
     for (int i = 0; i < TALLY_REASONS && left > 0; i++) {
         const struct tally_reason *reason = &total->reasons[i];
-        uint64_t settled =
-            reason->code == ERROR_NONE ? 0 : settled_for(book, entity, reason->code);
+        uint64_t settled = reason->code == ERROR_NONE ? 0 : settled_for(book, entity, reason->code);
         uint64_t count = reason->count > settled ? reason->count - settled : 0;
         count = count > left ? left : count;
         add_line(adding, entity, reason->code, count);
@@ -275,10 +314,11 @@ static void add_copied(struct adding *adding, const struct reject_book *book, ui
 
 static void add_entries(struct adding *adding, const struct reject_book *book, uint32_t entity)
 {
-    uint64_t left = book->open[entity];
+    uint64_t left = entries_of(book, entity);
     for (uint32_t i = 0; i < book->item_count && left > 0; i++) {
         const struct book_item *item = &book->items[i];
-        if (item->entity == entity && !item->copied && !item->settled) {
+        bool counts = !item->copied || book->copy_is_void[entity];
+        if (item->entity == entity && counts && !item->settled) {
             add_line(adding, entity, item->code, 1);
             left--;
         }
@@ -339,7 +379,8 @@ void reject_book_describe(const struct reject_book_sum *sum, struct buffer *out)
     char count[32];
     text_human_count(sum->unsettled, count, sizeof count);
     buffer_format(out, "%s record%s missing, since %s rejected: ", count,
-                  sum->unsettled == 1 ? " is" : "s are", sum->unsettled == 1 ? "it was" : "they were");
+                  sum->unsettled == 1 ? " is" : "s are",
+                  sum->unsettled == 1 ? "it was" : "they were");
     for (uint32_t i = 0; i < sum->line_count && i < LINES_SHOWN; i++) {
         const struct reject_book_line *line = &sum->lines[i];
         text_human_count(line->count, count, sizeof count);

@@ -5,14 +5,16 @@
  *
  *   done marks, status.settled   how many records of each entity the copy rejected, and why
  *   run/ID/reject/sHASH, tHASH   an entry: what became of one record since
- *   run/ID/reject/copy           what the copy rejected was tried again as a whole: of its counts
+ *   run/ID/reject/copy/ENTITY    what the copy rejected was tried again as a whole: of its counts
  *                                none stands, and what is rejected still has an entry
  *
- *   entry {"format":1,"entity":n,"copied":true,"settled":"arrived"|"gone","code":CODE,
- *          "reason":TEXT,"key":{COLUMN:value,…},"at":TIME,"tried_at":TIME}
+ *   entry {"format":1,"entity":n,"copied":true,"round":N,"settled":"arrived"|"gone","code":CODE,
+ *          "reason":TEXT,"key":JSON,"at":TIME,"again":true}
  *
  * "copied": a count of the copy stands for the record, too. "settled" is there once the record is
- * in the target, or not in the source any more; an entry without "copied" goes then. HASH is of the
+ * in the target, or not in the source any more; an entry without "copied" goes then. "at" is when
+ * it was rejected last, "again" that it was before. "round" is the trying again in which it was
+ * (reject_notes.h). HASH is of the
  * entity and of the source's key (s), or of the target's key (t), where a target refused a record
  * that following made. A record has one key there, so that what is applied twice is noted once.
  *
@@ -56,10 +58,18 @@ void reject_book_describe(const struct reject_book_sum *sum, struct buffer *out)
 enum status reject_book_load(struct run *run, struct error *error) MUST_USE;
 /* Forgets what was read; takes NULL. */
 void reject_book_free(struct reject_book *book);
-/* What run->book knows, or, where it was not loaded, what the copy counted. Texts live in the arena,
- * names are the plan's. */
+/* What run->book knows, or, where it was not loaded, what the copy counted. Texts live in the
+ * arena, names are the plan's. */
 void reject_book_sum(const struct run *run, struct arena *arena, struct reject_book_sum *sum);
 /* The number alone. */
 uint64_t reject_book_unsettled(const struct run *run);
+
+/* What the book says of one entity. */
+struct reject_book_counts {
+    uint64_t unsettled; /* missing */
+    uint64_t settled;   /* of the copy's rejects those that are not missing any more */
+    uint64_t added;     /* of the unsettled ones those that the copy did not count */
+};
+struct reject_book_counts reject_book_counts_of(const struct run *run, uint32_t entity);
 
 #endif

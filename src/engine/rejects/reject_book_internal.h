@@ -3,7 +3,9 @@
  *
  *   reject_book.c    reading the entries, and summing up
  *   reject_entry.c   keys and texts of entries
- *   reject_notes.c   entries that change: while a run follows, and at once
+ *   reject_notes.c   entries that change while a run follows
+ *   reject_put.c     the same at once, and all of an entity
+ *   reject_copied.c  what the copy rejected, out of its files
  */
 #ifndef TRANSHUME_ENGINE_REJECT_BOOK_INTERNAL_H
 #define TRANSHUME_ENGINE_REJECT_BOOK_INTERNAL_H
@@ -19,18 +21,17 @@ enum {
     BOOK_KEY_TEXT_BYTES = 600 /* of a key for people; a longer one is left out */
 };
 
-enum book_state { BOOK_OPEN, BOOK_ARRIVED, BOOK_GONE };
-
 /* An entry as its text has it. */
 struct book_entry {
     uint32_t entity;
     bool copied;
-    enum book_state state;
+    enum reject_state state;
+    uint64_t round;
     enum error_code code;
     const char *reason; /* NULL: not known */
     const char *key;    /* a JSON object; NULL: not known */
     const char *at;
-    const char *tried_at; /* NULL: not since */
+    bool again; /* it was rejected before */
 };
 
 /* An entry that is known one by one, or a reject of the copy that has none yet. */
@@ -38,8 +39,11 @@ struct book_item {
     struct reject_id id;
     uint32_t entity;
     enum error_code code;
+    uint64_t round;
     bool copied;
     bool settled;
+    bool counted; /* in the book's counts */
+    bool again;   /* it was rejected before, as far as this process knows */
 };
 
 struct book_reason {
@@ -50,36 +54,34 @@ struct book_reason {
 
 struct reject_book {
     struct run *run;
-    const struct store_functions *functions;
+    const struct store_functions *functions; /* NULL: nothing can be kept */
     pthread_mutex_t mutex;
     struct arena *arena;
-    bool copy_is_void; /* run/ID/reject/copy is there */
+    bool *copy_is_void; /* an entity each: run/ID/reject/copy/N is there */
     struct name_index index;
     struct book_item *items;
     uint32_t item_count;
     uint32_t item_capacity;
-    uint64_t *open;    /* an entity each: entries without "copied" that are not settled */
-    uint64_t *settled; /* likewise: with "copied", and settled */
+    _Atomic uint64_t sources_open; /* items by the source's key, or the target's, not settled */
+    _Atomic uint64_t targets_open;
+    uint64_t *open;              /* an entity each: entries without "copied", not settled */
+    uint64_t *copied_open;       /* likewise: entries with it, not settled */
+    uint64_t *settled;           /* likewise: with it, and settled */
     struct book_reason *reasons; /* one of an entity and code */
     uint32_t reason_count;
     uint32_t reason_capacity;
-    struct book_note *notes; /* that are to be put with the next commit, in their order */
-    struct book_note **notes_end;
-    struct arena *note_arena;
-    uint32_t note_count;
-};
-
-/* One entry that is about to change. */
-struct book_note {
-    struct book_note *next;
-    const char *key;
-    const char *text; /* NULL: the entry goes */
+    uint64_t round;
+    struct reject_changes queue; /* for the next commit */
 };
 
 /* ---- reject_entry.c */
 
 /* "run/ID/reject/" */
 void book_prefix(char key[STORE_KEY_BYTES], const char *run_id);
+/* "run/ID/reject/copy/" and, from 0 on, the entity's number. */
+void book_copy_key(char key[STORE_KEY_BYTES], const char *run_id, uint32_t entity);
+/* False: the key is none of these. */
+bool book_copy_entity(const char *key, const char *prefix, uint32_t *entity);
 void book_entry_key(char key[STORE_KEY_BYTES], const char *run_id, const struct reject_id *id);
 /* False: the key is none of an entry. */
 bool book_entry_id(const char *key, const char *prefix, struct reject_id *id);
@@ -96,7 +98,11 @@ struct book_item *book_find(const struct reject_book *book, const struct reject_
 struct book_item *book_add(struct reject_book *book, const struct reject_id *id, uint32_t entity);
 void book_keep_reason(struct reject_book *book, uint32_t entity, enum error_code code,
                       const char *reason);
-/* Where entries are; also where no database has been asked for them yet. */
+/* Takes what a change does to the entries, or adds (`sign` 1) or takes away (-1) an item's part in
+ * the counts. */
+void book_take(struct reject_book *book, const struct reject_change *change);
+void book_count(struct reject_book *book, const struct book_item *item, int sign);
+/* Where entries are. */
 struct database *book_home(const struct run *run);
 
 #endif

@@ -10,7 +10,8 @@
 #include <xxhash.h>
 
 enum { HASH_DIGITS = 32 };
-static const char *const state_names[] = {[BOOK_ARRIVED] = "arrived", [BOOK_GONE] = "gone"};
+static const char copy_name[] = "copy/";
+static const char *const state_names[] = {[REJECT_ARRIVED] = "arrived", [REJECT_GONE] = "gone"};
 
 /* ---- which record is meant */
 
@@ -69,6 +70,27 @@ void book_prefix(char key[STORE_KEY_BYTES], const char *run_id)
     snprintf(key + used, STORE_KEY_BYTES - used, "/reject/");
 }
 
+void book_copy_key(char key[STORE_KEY_BYTES], const char *run_id, uint32_t entity)
+{
+    book_prefix(key, run_id);
+    size_t used = strlen(key);
+    snprintf(key + used, STORE_KEY_BYTES - used, "%s%08" PRIu32, copy_name, entity);
+}
+
+bool book_copy_entity(const char *key, const char *prefix, uint32_t *entity)
+{
+    size_t length = strlen(prefix);
+    const char *digits = key + length + sizeof copy_name - 1;
+    uint64_t number;
+    if (strncmp(key, prefix, length) != 0 ||
+        strncmp(key + length, copy_name, sizeof copy_name - 1) != 0 ||
+        text_to_uint64(digits, strlen(digits), &number) != STATUS_OK || number > UINT32_MAX) {
+        return false;
+    }
+    *entity = (uint32_t)number;
+    return true;
+}
+
 void book_entry_key(char key[STORE_KEY_BYTES], const char *run_id, const struct reject_id *id)
 {
     char hex[HASH_DIGITS + 1];
@@ -96,12 +118,12 @@ const char *book_entry_text(const struct book_entry *entry, struct arena *arena)
 {
     const char *text = NULL;
     struct error ignored = {0};
-    json_t *object = json_pack("{s:i,s:I,s:b,s:s,s:o,s:o,s:o,s:o}", "format", CONTROL_FORMAT,
-                               "entity", (json_int_t)entry->entity, "copied", (int)entry->copied,
-                               "code", error_describe(entry->code)->name, "reason",
-                               json_text(entry->reason), "key", json_text(entry->key), "at",
-                               json_text(entry->at), "tried_at", json_text(entry->tried_at));
-    if (object != NULL && entry->state != BOOK_OPEN) {
+    json_t *object = json_pack(
+        "{s:i,s:I,s:b,s:I,s:s,s:o,s:o,s:o,s:b}", "format", CONTROL_FORMAT, "entity",
+        (json_int_t)entry->entity, "copied", (int)entry->copied, "round", (json_int_t)entry->round,
+        "code", error_describe(entry->code)->name, "reason", json_text(entry->reason), "key",
+        json_text(entry->key), "at", json_text(entry->at), "again", (int)entry->again);
+    if (object != NULL && entry->state != REJECT_OPEN) {
         json_object_set_new(object, "settled", json_string(state_names[entry->state]));
     }
     enum status status = json_to_arena(object, arena, &text, &ignored);
@@ -122,17 +144,18 @@ enum status book_entry_read(const char *key, const char *text, struct arena *are
         return STATUS_FAILED;
     }
     const char *settled = json_member_text(object, "settled", NULL);
-    *entry = (struct book_entry){
-        .entity = (uint32_t)json_member_integer(object, "entity", 0),
-        .copied = json_member_true(object, "copied"),
-        .state = settled == NULL                                   ? BOOK_OPEN
-                 : strcmp(settled, state_names[BOOK_GONE]) == 0 ? BOOK_GONE
-                                                                   : BOOK_ARRIVED,
-        .code = error_code_find(json_member_text(object, "code", "")),
-        .reason = keep(object, "reason", arena),
-        .key = keep(object, "key", arena),
-        .at = keep(object, "at", arena),
-        .tried_at = keep(object, "tried_at", arena)};
+    *entry = (struct book_entry){.entity = (uint32_t)json_member_integer(object, "entity", 0),
+                                 .copied = json_member_true(object, "copied"),
+                                 .state = settled == NULL ? REJECT_OPEN
+                                          : strcmp(settled, state_names[REJECT_GONE]) == 0
+                                              ? REJECT_GONE
+                                              : REJECT_ARRIVED,
+                                 .code = error_code_find(json_member_text(object, "code", "")),
+                                 .reason = keep(object, "reason", arena),
+                                 .key = keep(object, "key", arena),
+                                 .at = keep(object, "at", arena),
+                                 .round = (uint64_t)json_member_integer(object, "round", 0),
+                                 .again = json_member_true(object, "again")};
     json_decref(object);
     return STATUS_OK;
 }

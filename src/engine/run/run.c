@@ -707,13 +707,11 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     snprintf(result->run_id, sizeof(result->run_id), "%s", run->id);
     result->progress = &session->progress;
     result->seconds = (double)(clock_monotonic_ms() - session->progress.started_ms) / 1000;
-    result->rejected = 0;
+    result->rejected = reject_book_unsettled(run);
     result->unmatched = 0;
     for (uint32_t i = 0; i < session->plan->entity_count; i++) {
-        result->rejected += run->totals[i].rejected;
         result->unmatched += run->totals[i].unmatched;
     }
-    result->rejected += atomic_load(&session->progress.follow.rejects);
     /* the changes in between put it right */
     result->mixed_snapshot = run->status.mixed_snapshot && run->header.feed == NULL;
     result->no_snapshot = run->status.no_snapshot;
@@ -780,6 +778,23 @@ static enum status end_local(struct run *run, enum status status, struct error *
     return STATUS_OK;
 }
 
+/* What was rejected and is settled by now is counted no more, wherever this run is told of. */
+static void read_book(struct run *run, enum status status)
+{
+    struct error error = {0};
+    if (!run->claimed || run->session->stuck || status == STATUS_FAILED) {
+        return;
+    }
+    if (reject_book_load(run, &error) != STATUS_OK) {
+        log_write(LOG_WARNING, "what became of rejected records since could not be read: %s",
+                  error.message);
+    }
+    for (uint32_t i = 0; i < run->session->progress.entity_count; i++) {
+        atomic_store(&run->session->progress.entities[i].rejected,
+                     reject_book_counts_of(run, i).unsettled);
+    }
+}
+
 enum status run_conclude(struct run *run, enum status status, struct run_result *result,
                          struct error *error)
 {
@@ -801,6 +816,7 @@ enum status run_conclude(struct run *run, enum status status, struct run_result 
         hooks_on_failure(run, error);
     }
     tell_ledger(run, status, error);
+    read_book(run, status);
     if (run->state_ready) {
         status = end_local(run, status, error);
         run_report_end(run, result);
