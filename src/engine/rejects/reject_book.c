@@ -158,6 +158,7 @@ static enum status take_entry(void *context, const char *key, const struct store
     if (item != NULL) {
         *item = counted;
     }
+    book->round = entry.round > book->round ? entry.round : book->round;
     book_count(book, &counted, 1);
     if (!counted.settled) {
         book_keep_reason(book, entry.entity, entry.code, entry.reason);
@@ -195,7 +196,7 @@ enum status reject_book_load(struct run *run, struct error *error)
     }
     pthread_mutex_lock(&run->state_mutex);
     struct reject_book *former = run->book;
-    made->round = former != NULL ? former->round : made->round;
+    made->round = former != NULL && former->round > made->round ? former->round : made->round;
     run->book = made;
     pthread_mutex_unlock(&run->state_mutex);
     reject_book_free(former);
@@ -239,6 +240,9 @@ struct reject_book_counts reject_book_counts_of(const struct run *run, uint32_t 
 uint64_t reject_book_unsettled(const struct run *run)
 {
     uint64_t count = 0;
+    if (run->copy_rejects != NULL) {
+        return run->copy_rejects->unsettled;
+    }
     for (uint32_t i = 0; i < run->session->plan->entity_count; i++) {
         count += reject_book_counts_of(run, i).unsettled;
     }
@@ -345,6 +349,10 @@ void reject_book_sum(const struct run *run, struct arena *arena, struct reject_b
     struct reject_book *book = run->book;
     struct adding adding = {.sum = sum, .arena = arena, .run = run};
     *sum = (struct reject_book_sum){0};
+    if (run->copy_rejects != NULL) {
+        *sum = *run->copy_rejects;
+        return;
+    }
     if (book != NULL) {
         pthread_mutex_lock(&book->mutex);
     }
@@ -378,9 +386,9 @@ void reject_book_describe(const struct reject_book_sum *sum, struct buffer *out)
     enum { LINES_SHOWN = 4 };
     char count[32];
     text_human_count(sum->unsettled, count, sizeof count);
-    buffer_format(out, "%s record%s missing, since %s rejected: ", count,
+    buffer_format(out, "%s record%s missing, since %s rejected%s", count,
                   sum->unsettled == 1 ? " is" : "s are",
-                  sum->unsettled == 1 ? "it was" : "they were");
+                  sum->unsettled == 1 ? "it was" : "they were", sum->line_count > 0 ? ": " : "");
     for (uint32_t i = 0; i < sum->line_count && i < LINES_SHOWN; i++) {
         const struct reject_book_line *line = &sum->lines[i];
         text_human_count(line->count, count, sizeof count);

@@ -80,14 +80,15 @@ void book_take(struct reject_book *book, const struct reject_change *change)
 {
     struct book_item *item = book_find(book, &change->id);
     bool open = change->state == REJECT_OPEN;
-    if (item == NULL && !open) {
+    if (item == NULL && !open && !change->copied) {
         return;
     }
     item = item != NULL ? item : book_add(book, &change->id, change->entity);
     if (item == NULL) { /* too many: it is counted alone */
-        book->open[change->entity]++;
+        book->open[change->entity] += open && !change->copied;
         return;
     }
+    item->copied = item->copied || (change->copied && !item->counted);
     if (item->counted) {
         book_count(book, item, -1);
         item->again = true;
@@ -183,7 +184,7 @@ static struct apply_note note_of(const struct reject_book *book, const struct re
     book_entry_key(key, book->run->id, &change->id);
     clock_format_utc(clock_utc_us(), at, sizeof at);
     const struct book_entry entry = {.entity = change->entity,
-                                     .copied = item != NULL && item->copied,
+                                     .copied = item != NULL ? item->copied : change->copied,
                                      .state = change->state,
                                      .round = book->round,
                                      .code = change->state == REJECT_OPEN ? change->code

@@ -43,6 +43,7 @@ struct reject_change {
     const char *key; /* as JSON; NULL: not known */
     uint64_t number; /* in the order in which they were added */
     bool queued;     /* by reject_book_queue: the book knows it already */
+    bool copied;     /* a count of the copy stands for it, which the book need not know */
 };
 
 /* Changes of entries, one of a record: the last one that was added. Zeroed but for `arena`, which

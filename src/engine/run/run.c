@@ -14,6 +14,7 @@
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_positions.h"
 #include "engine/rejects/reject_book.h"
+#include "engine/rejects/reject_past.h"
 #include "engine/rejects/rejects_load.h"
 #include "engine/rollback/unfilled.h"
 #include "engine/run/claim.h"
@@ -563,6 +564,8 @@ static enum status complete(struct run *run, struct error *error)
 {
     enum status status = check_counts(run, error);
     status = status == STATUS_OK ? persist(run, since_end, error) : status;
+    status = status == STATUS_OK && run->loads_rejects ? persist(run, reject_past_settle, error)
+                                                       : status;
     if (status != STATUS_OK || failpoint_hit("engine.before_completed", error) != STATUS_OK) {
         return status == STATUS_OK ? STATUS_FAILED : status;
     }
@@ -783,6 +786,13 @@ static void read_book(struct run *run, enum status status)
 {
     struct error error = {0};
     if (!run->claimed || run->session->stuck || status == STATUS_FAILED) {
+        return;
+    }
+    if (run->loads_rejects) {
+        struct reject_book_sum *sum = arena_allocate_zeroed(run->arena, 1, sizeof *sum);
+        if (reject_past_sum(run, run->arena, sum, &error) == STATUS_OK) {
+            run->copy_rejects = sum;
+        }
         return;
     }
     if (reject_book_load(run, &error) != STATUS_OK) {

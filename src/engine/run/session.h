@@ -22,6 +22,7 @@ struct joining;
 struct copy;
 struct metrics;
 struct reject_book;
+struct reject_book_sum;
 struct run;
 struct spool;
 struct shuffle;
@@ -127,8 +128,11 @@ struct run {
     bool has_grown;    /* the source's tables have more columns than when it began */
     bool is_overtaken; /* following ended, since the source has columns that the plan has not */
     int64_t state_written_ms;
-    int64_t attempt_us;           /* UTC, when this attempt began */
-    struct reject_book *book;     /* reject_book.h; NULL: not read */
+    int64_t attempt_us;       /* UTC, when this attempt began */
+    struct reject_book *book; /* reject_book.h; NULL: not read */
+    const struct reject_book_sum
+        *copy_rejects;            /* of a run that loads or repairs what a copy
+                                     rejected: what is missing still; NULL: not known */
     uint64_t *written_before;     /* an entity each: records that earlier attempts wrote */
     struct target_count *counted; /* a table each: what after_load found there */
     uint32_t warning_count;

@@ -489,18 +489,18 @@ static void add_reasons(const json_t *entity, struct tally *total, uint64_t reje
     }
 }
 
-enum status settle_apply(struct run *run, struct error *error)
+enum status settle_totals(const struct ledger_status *status, struct tally *totals, uint32_t count,
+                          struct error *error)
 {
-    const json_t *entities = json_object_get(run->status.settled, "entities");
-    struct progress *progress = &run->session->progress;
-    for (uint32_t i = 0; i < progress->entity_count; i++) {
+    const json_t *entities = json_object_get(status->settled, "entities");
+    for (uint32_t i = 0; i < count; i++) {
         char number[16];
         snprintf(number, sizeof(number), "%" PRIu32, i);
         const json_t *entity = json_object_get(entities, number);
         int64_t rejected = json_member_integer(entity, "rejected", 0);
         int64_t skipped = json_member_integer(entity, "skipped", 0);
         int64_t unskipped = json_member_integer(entity, "unskipped", 0);
-        struct tally *total = &run->totals[i];
+        struct tally *total = &totals[i];
         if (rejected < 0 || skipped < 0 || unskipped < 0 || (uint64_t)unskipped > total->skipped ||
             (uint64_t)rejected > total->written ||
             (uint64_t)skipped > total->written - (uint64_t)rejected) {
@@ -512,6 +512,18 @@ enum status settle_apply(struct run *run, struct error *error)
         total->skipped += (uint64_t)skipped - (uint64_t)unskipped;
         add_reasons(entity, total, (uint64_t)rejected + (uint64_t)unskipped);
         settle_subtract_hash(entity, &total->hash, &total->hashed);
+    }
+    return STATUS_OK;
+}
+
+enum status settle_apply(struct run *run, struct error *error)
+{
+    struct progress *progress = &run->session->progress;
+    if (settle_totals(&run->status, run->totals, progress->entity_count, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < progress->entity_count; i++) {
+        const struct tally *total = &run->totals[i];
         atomic_store(&progress->entities[i].written, total->written);
         atomic_store(&progress->entities[i].rejected, total->rejected);
         atomic_store(&progress->entities[i].skipped, total->skipped);
