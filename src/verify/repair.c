@@ -38,7 +38,9 @@ enum status repair_files_open(struct repair_files *files, struct verify *verify,
     verify->repair = files;
     reject_file_init(&files->unmade, verify->run->folder.path, 0, 0);
     snprintf(files->unmade.name, sizeof files->unmade.name, "%s", STATE_UNMADE);
-    unlink(arena_format(verify->arena, "%s/%s", verify->run->folder.path, STATE_UNMADE));
+    /* empty: nothing was found that can't be made; who does not find it can't tell */
+    FILE *unmade =
+        repair_create(arena_format(verify->arena, "%s/%s", verify->run->folder.path, STATE_UNMADE));
     files->write_path = arena_format(verify->arena, "%s/repair.jsonl", verify->run->folder.path);
     files->insert_path = arena_format(verify->arena, "%s/insert.jsonl", verify->run->folder.path);
     files->delete_path = arena_format(verify->arena, "%s/delete.jsonl", verify->run->folder.path);
@@ -53,7 +55,8 @@ enum status repair_files_open(struct repair_files *files, struct verify *verify,
     files->writes = repair_create(files->write_path);
     files->inserts = create_nameless(files->insert_path);
     files->deletes = repair_create(files->delete_path);
-    return files->writes != NULL && files->inserts != NULL && files->deletes != NULL
+    bool made = unmade != NULL && fclose(unmade) == 0;
+    return made && files->writes != NULL && files->inserts != NULL && files->deletes != NULL
                ? STATUS_OK
                : repair_cant_write(files->write_path, error);
 }
@@ -351,7 +354,8 @@ enum status verify_repair(struct run_session *session, struct verify_result *res
     options.write_hash = result->write_hash;
     options.delete_hash = result->delete_hash;
     options.rejects_file = arena_format(session->arena, "%s/repair.jsonl", session->state_path);
-    session_leave_mirror(session);
+    result->enforces_keys = (session->target->capabilities & CAPABILITY_KEY_ENFORCED) != 0;
+    session_leave_target(session);
     enum status status = run_open(&options, &writing, &faults, error);
     status = status == STATUS_OK ? run_migrate(writing, &result->repair, error) : status;
     buffer_free(&faults);
@@ -359,6 +363,5 @@ enum status verify_repair(struct run_session *session, struct verify_result *res
     result->repair.rejects_folder = NULL;
     run_close(writing);
     result->repaired = status == STATUS_OK;
-    result->enforces_keys = (session->target->capabilities & CAPABILITY_KEY_ENFORCED) != 0;
     return status;
 }

@@ -20,18 +20,35 @@ static bool is_clean(const struct verify_entity_result *row)
     return row->missing == 0 && row->different == 0 && row->extra == 0 && row->unreadable == 0;
 }
 
+/* Of the known rejects those that the source still makes, as far as no record was matched: where
+ * ranges or rows are all even, the target has whatever the source has. */
+static uint64_t known_of(const struct verify *verify, const struct verify_entity *entity)
+{
+    const struct verify_table *table = &verify->tables[entity->plan->table];
+    if (verify->options.level == VERIFY_COUNT && !table->unclear && !table->distinct) {
+        uint64_t unmade = atomic_load(&entity->rejected);
+        bool alone = table->plan->entity_count == 1;
+        return !alone                            ? entity->rejected_known
+               : table->rejects_missing > unmade ? table->rejects_missing - unmade
+                                                 : 0;
+    }
+    return table->bad               ? entity->rejected_clean
+           : table->buckets != NULL ? entity->rejected_known
+                                    : 0;
+}
+
 static void fill_entity(const struct verify *verify, const struct match *match, uint32_t number)
 {
     struct verify_entity_result *row = &match->entities[number];
     const struct verify_entity *entity = &verify->entities[number];
-    bool matched = verify->tables[entity->plan->table].bad;
-    row->rejected += matched ? entity->rejected_clean : entity->rejected_known;
+    const struct verify_table *table = &verify->tables[entity->plan->table];
+    row->rejected += known_of(verify, entity);
     row->source = atomic_load(&entity->made) - row->rejected - match->collapsed[number];
     row->target = row->source - row->missing + row->extra;
     row->rejected += atomic_load(&entity->rejected);
     row->absent = row->rejected > row->loaded ? row->rejected - row->loaded : 0;
-    row->pushed_down = verify->tables[entity->plan->table].pushed != NULL;
-    row->read_because = verify->tables[entity->plan->table].read_because;
+    row->pushed_down = table->pushed != NULL;
+    row->read_because = table->read_because;
 }
 
 /* A table's own row says something only of records that are nobody's. */

@@ -29,7 +29,7 @@ static struct reject_id id_of_line(const struct mended_line *mended, const struc
 }
 
 static void add_item(struct reject_book *book, const struct mended_line *mended,
-                     const struct reject_id *id)
+                     const struct reject_id *id, const char *reason)
 {
     pthread_mutex_lock(&book->mutex);
     bool wanted = id->kind != 0 && !book->copy_is_void[mended->entity];
@@ -40,6 +40,7 @@ static void add_item(struct reject_book *book, const struct mended_line *mended,
         item->copied = true;
         item->counted = true;
         book_count(book, item, 1);
+        book_keep_reason(book, mended->entity, mended->code, reason);
     }
     pthread_mutex_unlock(&book->mutex);
 }
@@ -65,7 +66,9 @@ static enum status take_line(struct reject_book *book, const char *line, size_t 
     bool complete;
     if (mended_line_append_known(line, length, batch, &complete, &why) == STATUS_OK) {
         const struct reject_id id = id_of_line(&mended, batch_row(batch, 0), width, settled);
-        add_item(book, &mended, &id);
+        struct arena *arena = arena_create(1024);
+        add_item(book, &mended, &id, mended_line_reason(line, length, arena));
+        arena_destroy(arena);
     }
     batch_destroy(batch);
     return STATUS_OK;
@@ -79,7 +82,8 @@ static enum status take_file(struct reject_book *book, const char *path, bool se
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : status;
     }
-    while (status == STATUS_OK && (status = file_lines_next(&lines, error)) == STATUS_OK) {
+    while (status == STATUS_OK && book->item_count < BOOK_ITEMS_MAX &&
+           (status = file_lines_next(&lines, error)) == STATUS_OK) {
         status = take_line(book, lines.line, lines.length, settled, error);
     }
     file_lines_close(&lines);

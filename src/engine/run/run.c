@@ -13,7 +13,6 @@
 #include "engine/join/joining.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_positions.h"
-#include "engine/rejects/reject_book.h"
 #include "engine/rejects/reject_past.h"
 #include "engine/rejects/rejects_load.h"
 #include "engine/rollback/unfilled.h"
@@ -795,7 +794,8 @@ static void read_book(struct run *run, enum status status)
         }
         return;
     }
-    if (reject_book_load(run, &error) != STATUS_OK) {
+    if (reject_book_load(run, &error) != STATUS_OK ||
+        reject_book_read_copied(run->book, &error) != STATUS_OK) {
         log_write(LOG_WARNING, "what became of rejected records since could not be read: %s",
                   error.message);
     }

@@ -169,8 +169,10 @@ enum status session_sample(struct run_session *session, uint64_t rows, uint64_t 
 /* Within the snapshot: chooses the rows, and shuffles, unless that was done. Control thread. */
 enum status session_choose_rows(struct run_session *session, void (*progress)(const char *what),
                                 struct error *error) MUST_USE;
-/* Validating: closes the mirror and all readers, so that the target can be written. */
-void session_leave_mirror(struct run_session *session);
+/* Validating: closes the mirror, all readers, the target and the ledger, so that another session can
+ * write the target: some databases let a process that reads a file open it no second time to write
+ * it. The session is of no use then but to be told of and closed. */
+void session_leave_target(struct run_session *session);
 /* A reader within the snapshot: a spare one if there is any. */
 enum status session_reader_open(struct run_session *session, struct reader **reader,
                                 struct error *error) MUST_USE;
