@@ -172,6 +172,7 @@ struct verify {
     bool is_other;             /* it is not that run that is validated: its result stays as it is */
     struct spill *spill;       /* of the second reading */
     struct repair_files *repair; /* NULL: nothing is repaired */
+    bool lacks_unmade;           /* its list of what can't be made is not whole */
     struct throttle throttle;
     struct care *care; /* NULL: nobody is to be given way to */
     struct verify_result *result;

@@ -297,10 +297,14 @@ static enum status check_lists(const struct run *run, struct error *error)
                : STATUS_FAILED;
 }
 
-/* Everything was tried again that is missing in the target. */
+/* Everything was tried again that is missing in the target, if it is known what the plan could not
+ * make of the source. */
 static enum status settle_rejects(struct run *run, struct error *error)
 {
     enum status status = STATUS_OK;
+    if (!file_exists(file_join(run->arena, run->folder.path, STATE_UNMADE))) {
+        return STATUS_OK;
+    }
     for (uint32_t i = 0; i < run->session->plan->entity_count && status == STATUS_OK; i++) {
         status = reject_book_end_round(run->book, i, error);
     }

@@ -46,7 +46,8 @@ struct reject_book; /* of a run (run->book); any thread */
 
 /*
  * The question, for whoever has claimed the run or only looks at it: reads the entries, and sums up
- * what is not settled. Texts live in the arena. Needs run->totals and run->status.
+ * what is not settled. Texts live in the arena. Needs run->totals and run->status. While a run
+ * follows only before its lanes are open: what waits to be noted would be forgotten.
  */
 enum status reject_book_ask(struct run *run, struct arena *arena, struct reject_book_sum *sum,
                             struct error *error) MUST_USE;
