@@ -94,7 +94,7 @@ enum status known_rejects_feed(struct pass *pass, struct error *error)
 {
     struct verify *verify = pass->verify;
     struct feeding feeding = {.pass = pass};
-    if (verify->rejects_folder == NULL || verify->options.repair) {
+    if (verify->rejects_folder == NULL) {
         return STATUS_OK;
     }
     former_init(&feeding.former, verify->session->target);

@@ -250,10 +250,11 @@ enum status pass_take_reject(struct pass *pass, struct former *former, uint32_t 
 {
     struct verify *verify = pass->verify;
     struct verify_table *table = &verify->tables[verify->entities[entity].plan->table];
+    bool repairs = verify->options.repair; /* then it is missing as all others are */
     if (pass->counts) {
-        verify->entities[entity].rejected_known++;
+        verify->entities[entity].rejected_known += !repairs;
     }
-    if (pass->act == ACT_COUNT) {
+    if (pass->act == ACT_COUNT || (pass->act == ACT_SUM && repairs)) {
         return STATUS_OK;
     }
     if (former_take(former, form, cells, error) != STATUS_OK) {
@@ -267,6 +268,9 @@ enum status pass_take_reject(struct pass *pass, struct former *former, uint32_t 
         return STATUS_OK;
     }
     if (!is_wanted(pass, table, NULL, SIDE_REJECT, entity, former)) {
+        if (repairs) {
+            return STATUS_OK;
+        }
         verify->entities[entity].rejected_clean += table->bad;
         return take_off_columns(verify, table, former, error);
     }

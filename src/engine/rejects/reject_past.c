@@ -302,6 +302,7 @@ static enum status settle_mended(struct run *run, struct error *error)
 /* ---- a repair */
 
 struct repairing_past {
+    const struct reject_book *book;
     struct reject_changes changes;
     bool by_source;
 };
@@ -316,6 +317,10 @@ static enum status note_missing(void *context, const struct line *line, uint64_t
                                    .reason = line->reason};
     char place[64];
     (void)error;
+    const struct book_item *item = book_find(repairing->book, &change.id);
+    if (repairing->by_source && item != NULL && item->settled) {
+        return STATUS_OK; /* it was corrected and loaded, whatever the source has */
+    }
     if (change.id.kind == 0) {
         snprintf(place, sizeof place, "%d/%" PRIu64, repairing->by_source, number);
         change.id = reject_id_of_text(line->entity, place, strlen(place));
@@ -334,6 +339,7 @@ static enum status settle_repaired(struct run *run, struct error *error)
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : status;
     }
+    repairing.book = past->book;
     repairing.changes.arena = arena_create(0);
     status = read_file(run, file_join(run->arena, run->folder.path, STATE_UNMADE), note_missing,
                        &repairing, error);

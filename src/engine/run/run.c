@@ -710,6 +710,12 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     result->progress = &session->progress;
     result->seconds = (double)(clock_monotonic_ms() - session->progress.started_ms) / 1000;
     result->rejected = reject_book_unsettled(run);
+    if (run->loads_rejects && !run->repairs) { /* of what it was given; status tells the rest */
+        result->rejected = 0;
+        for (uint32_t i = 0; i < session->plan->entity_count; i++) {
+            result->rejected += run->totals[i].rejected;
+        }
+    }
     result->unmatched = 0;
     for (uint32_t i = 0; i < session->plan->entity_count; i++) {
         result->unmatched += run->totals[i].unmatched;
