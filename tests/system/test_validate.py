@@ -400,8 +400,8 @@ class Runs(Validate):
             self.run_program("rollback", "--run", run, "--confirm")
 
         self.change(self.path("copy.db"), "DELETE FROM t WHERE id = 1")
-        self.run_program("validate", "--repair")
-        roll_back(self.validate()["run"])
+        self.run_program("validate", "--repair", code=1)  # 3 is rejected again
+        roll_back(self.validate(code=1)["run"])
         self.assertEqual(self.entity(self.validate(code=1), "t")["missing"], 1)
         self.change(self.path("copy.db"), "INSERT INTO t VALUES (1, 1)")
         stands((), ("--include", "t", "shop.db", "copy.db"))
@@ -410,8 +410,8 @@ class Runs(Validate):
             roll_back(json.load(file)["run"])
         stands((), ("--include", "t", "shop.db", "copy.db"))
         self.change(self.path("copy.db"), "DELETE FROM t WHERE id = 1")
-        self.run_program("validate", "--repair")
-        repair = self.validate()["run"]
+        self.run_program("validate", "--repair", code=1)
+        repair = self.validate(code=1)["run"]
         roll_back(repair)
         self.assertNotEqual(repair, copy)
         self.change(self.path("copy.db"), "INSERT INTO t VALUES (1, 1)")

@@ -85,6 +85,70 @@ static enum status open_by_id(struct run *of, const char *id, struct run **made,
     return status == STATUS_FAILED && error->code == ERROR_LEDGER_INVALID ? STATUS_END : status;
 }
 
+/* ---- which copy it is of */
+
+/* The run that a file of rejects names first; "": none. */
+static enum status run_of_file(const char *path, char id[MENDED_RUN_BYTES], struct error *error)
+{
+    struct file_lines lines;
+    id[0] = '\0';
+    enum status status = file_lines_open(&lines, path, ERROR_STATE_INVALID, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : status;
+    }
+    while (status == STATUS_OK && id[0] == '\0' &&
+           (status = file_lines_next(&lines, error)) == STATUS_OK) {
+        status = mended_line_run(lines.line, lines.length, id, error);
+    }
+    file_lines_close(&lines);
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+/* From a run that repaired or loaded rejects to the one before it, and so on to the copy. `id`
+ * stays as it is where that is one, or nobody knows. */
+static enum status find_copy(const struct run *of, char id[MENDED_RUN_BYTES], struct error *error)
+{
+    enum { RUNS_MAX = 64 };
+    enum status status = STATUS_OK;
+    for (int i = 0; i < RUNS_MAX && status == STATUS_OK; i++) {
+        struct arena *arena = arena_create(0);
+        struct ledger_run *ledger;
+        struct ledger_header header = {0};
+        struct ledger_status facts = {0};
+        struct past_run past;
+        struct error ignored = {0};
+        char next[MENDED_RUN_BYTES] = "";
+        status = ledger_load(of->session->ledger, id, arena, &ledger, error);
+        if (status == STATUS_OK) {
+            status = ledger_header_read(ledger->header, arena, &header, error);
+        }
+        if (status == STATUS_OK) {
+            status = ledger_status_read(ledger->status, &facts, error);
+        }
+        if (status == STATUS_OK && strcmp(header.kind, "repair") == 0 && facts.repairs != NULL) {
+            snprintf(next, sizeof next, "%s", json_string_value(facts.repairs));
+        } else if (status == STATUS_OK && strcmp(header.kind, "rejects") == 0 &&
+                   past_runs_find(&of->folder, id, arena, &past, &ignored) == STATUS_OK) {
+            status = run_of_file(past.folder.input_file, next, error);
+        }
+        ledger_status_free(&facts);
+        arena_destroy(arena);
+        if (status != STATUS_OK || next[0] == '\0') {
+            break;
+        }
+        snprintf(id, MENDED_RUN_BYTES, "%s", next);
+    }
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+static enum status open_copy(struct run *of, const char *from, struct run **made,
+                             struct error *error)
+{
+    char id[MENDED_RUN_BYTES];
+    snprintf(id, sizeof id, "%s", from);
+    return find_copy(of, id, error) == STATUS_OK ? open_by_id(of, id, made, error) : STATUS_FAILED;
+}
+
 /* ---- lines */
 
 struct line {
@@ -227,7 +291,7 @@ static enum status begin_past(struct mending_past *mending, const char *id, stru
     enum status status = end_past(mending, error);
     snprintf(mending->past_id, sizeof mending->past_id, "%s", id);
     mending->changes.arena = arena_create(0);
-    status = status == STATUS_OK ? open_by_id(mending->run, id, &mending->past, error) : status;
+    status = status == STATUS_OK ? open_copy(mending->run, id, &mending->past, error) : status;
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
@@ -335,7 +399,7 @@ static enum status settle_repaired(struct run *run, struct error *error)
     struct repairing_past repairing = {.by_source = true};
     const char *id = json_string_value(run->status.repairs);
     struct run *past = NULL;
-    enum status status = id != NULL ? open_by_id(run, id, &past, error) : STATUS_END;
+    enum status status = id != NULL ? open_copy(run, id, &past, error) : STATUS_END;
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : status;
     }
@@ -361,38 +425,122 @@ enum status reject_past_settle(struct run *run, struct error *error)
     return run->repairs ? settle_repaired(run, error) : settle_mended(run, error);
 }
 
-/* ---- the copy's sum */
+/* ---- taking back */
 
-struct finding_copy {
-    char id[MENDED_RUN_BYTES];
+struct key_list {
+    struct arena *arena;
+    struct key_list_entry {
+        struct key_list_entry *next;
+        const char *key;
+    } * first;
 };
 
-static enum status note_run(void *context, const struct line *line, uint64_t number,
+static enum status note_key(void *context, const char *key, const struct store_value *value,
                             struct error *error)
 {
-    struct finding_copy *finding = context;
-    (void)number;
+    struct key_list *list = context;
+    struct key_list_entry *entry = arena_allocate_zeroed(list->arena, 1, sizeof *entry);
+    (void)value;
     (void)error;
-    if (line->run_id[0] != '\0') {
-        snprintf(finding->id, sizeof finding->id, "%s", line->run_id);
-    }
+    entry->key = arena_copy_string(list->arena, key);
+    entry->next = list->first;
+    list->first = entry;
     return STATUS_OK;
 }
+
+static enum status forget_entries(const struct run_session *session, const char *run_id,
+                                  struct error *error)
+{
+    struct database *home = session->home != NULL ? session->home : session->target;
+    const struct store_functions *functions = home->connector->store;
+    struct key_list list = {.arena = arena_create(0)};
+    struct store *store = NULL;
+    char prefix[STORE_KEY_BYTES];
+    book_prefix(prefix, run_id);
+    enum status status = functions->open(home, &store, error);
+    status = status == STATUS_OK ? functions->scan(store, prefix, note_key, &list, error) : status;
+    for (struct key_list_entry *at = list.first; at != NULL && status == STATUS_OK; at = at->next) {
+        status = functions->delete_if(store, at->key, STORE_ANY_VERSION, error);
+    }
+    if (store != NULL) {
+        functions->close(store);
+    }
+    arena_destroy(list.arena);
+    return status;
+}
+
+/* Of a copy alone: its own counts stand again. */
+static enum status reopen(struct run *run, const char *from, struct error *error)
+{
+    struct ledger_run *ledger;
+    struct ledger_header header;
+    char id[MENDED_RUN_BYTES];
+    snprintf(id, sizeof id, "%s", from);
+    if (find_copy(run, id, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = ledger_load(run->session->ledger, id, run->arena, &ledger, error);
+    status = status == STATUS_OK ? ledger_header_read(ledger->header, run->arena, &header, error)
+                                 : status;
+    if (status != STATUS_OK || header.feed != NULL) {
+        return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+    }
+    return forget_entries(run->session, id, error);
+}
+
+static enum status reopen_loaded(struct run *run, struct error *error)
+{
+    struct past_run past;
+    struct file_lines lines;
+    struct error ignored = {0};
+    char last[MENDED_RUN_BYTES] = "";
+    if (past_runs_find(&run->folder, run->id, run->arena, &past, &ignored) != STATUS_OK) {
+        return STATUS_OK; /* what it loaded nobody knows any more */
+    }
+    enum status status =
+        file_lines_open(&lines, past.folder.input_file, ERROR_STATE_INVALID, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : status;
+    }
+    while (status == STATUS_OK && (status = file_lines_next(&lines, error)) == STATUS_OK) {
+        char id[MENDED_RUN_BYTES];
+        status = mended_line_run(lines.line, lines.length, id, error);
+        if (status == STATUS_OK && id[0] != '\0' && strcmp(id, last) != 0) {
+            memcpy(last, id, sizeof last);
+            status = reopen(run, id, error);
+        }
+    }
+    file_lines_close(&lines);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+enum status reject_past_take_back(struct run *run, struct error *error)
+{
+    const char *kind = run->header.kind != NULL ? run->header.kind : "";
+    const char *repaired = json_string_value(run->status.repairs);
+    if (run->session->ledger == NULL) {
+        return STATUS_OK;
+    }
+    return strcmp(kind, "rejects") == 0                      ? reopen_loaded(run, error)
+           : strcmp(kind, "repair") == 0 && repaired != NULL ? reopen(run, repaired, error)
+                                                             : STATUS_OK;
+}
+
+/* ---- the copy's sum */
 
 enum status reject_past_sum(struct run *run, struct arena *arena, struct reject_book_sum *sum,
                             struct error *error)
 {
-    struct finding_copy finding = {.id = ""};
+    char id[MENDED_RUN_BYTES] = "";
     struct run *past;
     *sum = (struct reject_book_sum){0};
     if (run->repairs) {
-        snprintf(finding.id, sizeof finding.id, "%s",
+        snprintf(id, sizeof id, "%s",
                  run->status.repairs != NULL ? json_string_value(run->status.repairs) : "");
-    } else if (read_file(run, run->folder.input_file, note_run, &finding, error) == STATUS_FAILED) {
+    } else if (run_of_file(run->folder.input_file, id, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status =
-        finding.id[0] != '\0' ? open_by_id(run, finding.id, &past, error) : STATUS_END;
+    enum status status = id[0] != '\0' ? open_copy(run, id, &past, error) : STATUS_END;
     if (status == STATUS_OK) {
         reject_book_sum(past, arena, sum);
         reject_past_close(past);
