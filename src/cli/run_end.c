@@ -132,21 +132,39 @@ static void append_text(const struct cli_call *call, const struct run_session *s
 #define CANNOT_RESUME \
     "This target keeps no ledger: the run can't be resumed; `transhume migrate` writes all of it again."
 
+/* Does it apply changes by now? Then `follow` continues it. */
+static bool follows(const struct run_result *result)
+{
+    return result->progress != NULL && atomic_load(&result->progress->follow.active);
+}
+
+static void append_continue(const struct cli_call *call, const struct run_result *result,
+                            struct buffer *out)
+{
+    cli_append_command(call, follows(result) ? "follow" : "resume", out);
+}
+
+static void tell_rejects(const struct cli_call *call, const struct run_result *result)
+{
+    char count[32];
+    struct buffer next = {0};
+    text_human_count(result->rejected, count, sizeof(count));
+    cli_append_command(call, follows(result) ? "follow" : "migrate", &next);
+    log_write(LOG_WARNING, "%s record%s rejected: they are in %s with the reasons; %s `%s %s`",
+              count, result->rejected == 1 ? " was" : "s were",
+              result->rejects_folder == NULL ? "the state folder" : result->rejects_folder,
+              follows(result) ? "correct them in the source, or let the target take them and have "
+                                "the table read again with"
+                              : "correct them and load them with",
+              buffer_string(&next), follows(result) ? "--refresh TABLE" : "--rejects FILE");
+    buffer_free(&next);
+}
+
 static void tell_next_step(const struct cli_call *call, const struct run_session *session,
                            const struct run_result *result)
 {
     if (result->rejected > 0) {
-        char count[32];
-        struct buffer load = {0};
-        text_human_count(result->rejected, count, sizeof(count));
-        cli_append_command(call, "migrate", &load);
-        log_write(LOG_WARNING,
-                  "%s record%s rejected: they are in %s with the reasons; correct them and load "
-                  "them with `%s --rejects FILE`",
-                  count, result->rejected == 1 ? " was" : "s were",
-                  result->rejects_folder == NULL ? "the state folder" : result->rejects_folder,
-                  buffer_string(&load));
-        buffer_free(&load);
+        tell_rejects(call, result);
     }
     if (result->unmatched > 0) {
         char count[32];
@@ -173,7 +191,7 @@ static void tell_next_step(const struct cli_call *call, const struct run_session
     if (result->exit_status == 4) {
         struct buffer resume = {0};
         struct error error = {0};
-        cli_append_command(call, "resume", &resume);
+        append_continue(call, result, &resume);
         error_set(&error, ERROR_INTERRUPTED, NULL, "stopped on request; what is done is kept");
         if (run_can_resume(session)) {
             error_hint(&error, "`%s` continues.", buffer_string(&resume));
@@ -196,9 +214,10 @@ static int tell_failure(const struct cli_call *call, const struct run_session *s
         exit_status = 3; /* in the midst of it: 2 would say that nothing was touched */
     }
     bool resumable = result->run_id[0] != '\0' && exit_status == 3;
-    if (resumable && strstr(told->hint, "resume") == NULL) {
+    if (resumable && strstr(told->hint, "resume") == NULL &&
+        strstr(told->hint, "transhume follow") == NULL) {
         struct buffer resume = {0};
-        cli_append_command(call, "resume", &resume);
+        append_continue(call, result, &resume);
         size_t length = strlen(error->hint);
         const char *joint = length == 0 ? "" : error->hint[length - 1] == '.' ? " " : ". ";
         if (run_can_resume(session)) {

@@ -214,6 +214,7 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     }
     options->resuming = (call->command->place == IN_RESUME && !call->compares) || call->goes_on ||
                         (call->command->place == IN_CUTOVER && !call->compares);
+    options->leaves_rejects = cli_switch(call, CLI_NO_VALIDATE);
     options->max_lag_ms = (int64_t)number_or(call, CLI_MAX_LAG, 1000);
     options->before_command = cli_text(call, CLI_BEFORE);
     options->fence_command = cli_text(call, CLI_FENCE);

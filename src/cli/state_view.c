@@ -334,7 +334,9 @@ static void append_status(const json_t *state, bool running, struct buffer *out)
     const char *status = text_of(state, "status");
     const json_t *resumable = json_object_get(state, "resumable");
     const char *next = json_is_false(resumable) ? "`transhume migrate` writes all of it again"
-                                                : "`transhume resume` continues";
+                       : strcmp(text_of(state, "phase"), "following") == 0
+                           ? "`transhume follow` continues"
+                           : "`transhume resume` continues";
     bool rolling = strcmp(status, "rolling_back") == 0;
     buffer_append_string(out, "status   ");
     append_printable(out, *status == '\0'                      ? "?"
@@ -365,7 +367,12 @@ static void append_validation(const json_t *state, struct buffer *out)
         return;
     }
     const json_t *last = json_array_get(list, count - 1);
+    bool lacks_alone = count_or_zero(last, "rejects_missing") > 0 &&
+                       count_or_zero(last, "missing") + count_or_zero(last, "different") +
+                               count_or_zero(last, "extra") ==
+                           0;
     buffer_append_string(out, json_is_true(json_object_get(last, "ok")) ? "valid    equal"
+                              : lacks_alone                             ? "valid    INCOMPLETE"
                                                                         : "valid    DIFFERENT");
     buffer_append_string(out, " at level ");
     append_printable(out, text_of(last, "level"));
@@ -424,6 +431,29 @@ static void append_not_carried(const json_t *state, struct buffer *out)
         buffer_append_string(out, " (`transhume report` lists them)\n");
     }
     buffer_free(&sum);
+}
+
+/* "missing  2 records of orders, since they were rejected (number-range: …)" */
+static void append_missing(const json_t *state, struct buffer *out)
+{
+    size_t index;
+    const json_t *reason;
+    json_array_foreach(json_object_get(json_object_get(state, "rejects"), "reasons"), index, reason)
+    {
+        char count[32];
+        int64_t records = count_or_zero(reason, "count");
+        const char *code = text_of(reason, "code");
+        const char *why = text_of(reason, "reason");
+        text_human_count((uint64_t)records, count, sizeof count);
+        buffer_format(out, "missing  %s record%s of ", count, records == 1 ? "" : "s");
+        append_printable(out, text_of(reason, "table"));
+        buffer_format(out, ", since %s rejected", records == 1 ? "it was" : "they were");
+        buffer_append_string(out, *code != '\0' ? " (" : "");
+        append_printable(out, code);
+        buffer_append_string(out, *why != '\0' ? ": " : "");
+        append_printable(out, why);
+        buffer_append_string(out, *code != '\0' ? ")\n" : "\n");
+    }
 }
 
 static void append_waiting(const json_t *state, bool running, struct buffer *out)
@@ -541,6 +571,7 @@ enum status state_view_append(const char *json, bool running, bool color, struct
     append_repair(state, out);
     append_differing(state, out);
     append_not_carried(state, out);
+    append_missing(state, out);
     buffer_append_byte(out, '\n');
     append_tables(state, color, watch->rows, &sums, out);
     append_rate(state, running, &sums, watch, out);

@@ -248,6 +248,44 @@ static enum status list_files(const char *folder, struct arena *arena, const cha
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
+static const char *member_text(const struct report *report, const json_t *object, const char *name,
+                               const char *otherwise)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return arena_copy_string(report->arena, text != NULL ? text : otherwise);
+}
+
+/* What is missing still, as the run's ledger has it: the files hold what has arrived since, too,
+ * and some records twice. */
+static void take_unsettled(struct report *report)
+{
+    const json_t *rejects = json_object_get(report->state, "rejects");
+    size_t index;
+    const json_t *reason;
+    if (!json_is_object(rejects)) {
+        return;
+    }
+    report->reason_count = 0;
+    report->reasons_left_out = 0;
+    report->rejects_cut = false;
+    report->rejects_read = 0;
+    json_array_foreach(json_object_get(rejects, "reasons"), index, reason)
+    {
+        uint64_t count = report_count(reason, "count");
+        report->rejects_read += count;
+        if (report->reason_count == REPORT_REASONS_MAX) {
+            report->reasons_left_out += count;
+            continue;
+        }
+        report->reasons[report->reason_count++] =
+            (struct report_reason){.entity = member_text(report, reason, "entity", "?"),
+                                   .table = member_text(report, reason, "table", "?"),
+                                   .code = member_text(report, reason, "code", "not known"),
+                                   .count = count};
+    }
+    report->reject_sample_count = report->reason_count > 0 ? report->reject_sample_count : 0;
+}
+
 enum status report_read_rejects(const char *folder, struct report *report, struct error *error)
 {
     const char **names = NULL;
@@ -265,6 +303,7 @@ enum status report_read_rejects(const char *folder, struct report *report, struc
         status = read_file(&reading, file_join(arena, rejects, names[i]), line, error);
     }
     if (status == STATUS_OK) {
+        take_unsettled(report);
         qsort(report->reasons, report->reason_count, sizeof(*report->reasons), by_count);
     } else { /* part of them would be told as all */
         report->reason_count = 0;

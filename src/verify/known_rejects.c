@@ -1,4 +1,6 @@
-/* Records that the run is known to have rejected: no difference, and not to be looked for. */
+/* Records that the run is known to have rejected: they are missing for that reason, and told apart
+ * from those that are missing for none. A repair tries them again, so that it takes them for
+ * missing as all others. */
 #include "verify/verify_internal.h"
 
 #include "base/file.h"

@@ -362,6 +362,8 @@ struct walk {
     struct pile target;
     struct pile rejects;
     uint64_t refused; /* of these, those that the source's side does not have */
+    bool is_free;     /* the target has nothing under the key */
+    bool is_lone;     /* either side has one record under it */
     const struct spill_head *reject;
     struct unmatched unmatched;
 };
@@ -379,6 +381,8 @@ static void walk_begin(struct match *match, const struct spill_group *group, str
     const struct verify *verify = match->verify;
     *walk = (struct walk){.match = match, .table = &verify->tables[group->first->table]};
     walk->refused = group->counts[SIDE_REJECT];
+    walk->is_free = group->counts[SIDE_TARGET] == 0;
+    walk->is_lone = group->counts[SIDE_TARGET] == 1 && group->counts[SIDE_SOURCE] == 1;
     walk->reject = walk->refused > 0 ? spill_peek(&group->sides[SIDE_REJECT]) : NULL;
     walk->asks =
         group->counts[SIDE_TARGET] == 0 && spelling_is_possible(match->verify, walk->table);
@@ -415,20 +419,6 @@ static enum status collapse(struct match *match, const struct spill_group *group
         status = verify_take_off(match->verify, source.entry, source.collapsed, error);
     }
     return status;
-}
-
-static enum status settle_rejected(struct walk *walk, const struct kind *kind, struct error *error)
-{
-    struct match *match = walk->match;
-    const struct spill_head *other;
-    uint64_t kept = 0; /* what was loaded in its place */
-    while (match->verify->mended && kept < kind->rejected &&
-           unmatched_take(&walk->unmatched, &other)) {
-        kept++;
-    }
-    match->entities[kind->entry->entity].rejected += kind->rejected;
-    match->entities[kind->entry->entity].kept += kept;
-    return verify_take_off(match->verify, kind->entry, kind->rejected - kept, error);
 }
 
 static enum status settle_pair(struct match *match, const struct spill_head *source,
@@ -468,6 +458,45 @@ static enum status settle(struct walk *walk, const struct spill_head *source, st
     return settle_pair(walk->match, source, other, error);
 }
 
+/* A repair tries a known reject again where the target has nothing under its key, or a record that
+ * an update did not reach. Else another record of the source has the key, and the reject stays. */
+static enum status retry_rejected(struct walk *walk, const struct kind *kind, uint64_t loaded,
+                                  struct error *error)
+{
+    struct match *match = walk->match;
+    bool tries = walk->is_free || (walk->is_lone && loaded == 0);
+    uint64_t stays = tries ? loaded : kind->rejected;
+    enum status status = STATUS_OK;
+    match->entities[kind->entry->entity].rejected += stays;
+    for (uint64_t i = loaded; i < kind->rejected && status == STATUS_OK; i++) {
+        status = tries ? settle(walk, kind->entry, error)
+                       : repair_leave(match->repair, kind->entry, error);
+    }
+    return status;
+}
+
+static enum status settle_rejected(struct walk *walk, const struct kind *kind, struct error *error)
+{
+    struct match *match = walk->match;
+    struct verify_entity_result *row = &match->entities[kind->entry->entity];
+    bool mended = match->verify->mended;
+    bool repairs = match->repair != NULL;
+    const struct spill_head *other;
+    uint64_t kept =
+        0; /* what was loaded in its place; or the record that an update did not reach */
+    while ((mended || (walk->is_lone && !repairs)) && kept < kind->rejected &&
+           unmatched_take(&walk->unmatched, &other)) {
+        kept++;
+    }
+    row->kept += mended ? kept : 0;
+    row->loaded += mended ? kept : 0;
+    if (repairs) {
+        return retry_rejected(walk, kind, kept, error);
+    }
+    row->rejected += kind->rejected;
+    return verify_take_off(match->verify, kind->entry, kind->rejected - kept, error);
+}
+
 static enum status settle_kind(struct walk *walk, const struct kind *kind, struct error *error)
 {
     enum status status = settle_rejected(walk, kind, error);
@@ -485,6 +514,7 @@ static void settle_loaded(struct walk *walk)
            unmatched_take(&walk->unmatched, &other)) {
         walk->refused--;
         walk->match->entities[walk->reject->entity].kept++;
+        walk->match->entities[walk->reject->entity].loaded++;
     }
 }
 

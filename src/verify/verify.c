@@ -16,6 +16,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 const char *verify_level_name(enum verify_level level)
 {
@@ -226,6 +227,15 @@ static enum status read_again(struct verify *verify, struct error *error)
 
 /* ---------------------------------------------------------------- levels */
 
+/* What an earlier process could not make it counted, and named in no list that stands. */
+static void note_restored(struct verify *verify, enum status restored)
+{
+    for (uint32_t i = 0; i < verify->entity_count && restored == STATUS_OK; i++) {
+        verify->lacks_unmade =
+            verify->lacks_unmade || atomic_load(&verify->entities[i].rejected) > 0;
+    }
+}
+
 /* What is to be read, and what of it an earlier process has read. */
 static enum status list_tasks(struct verify *verify, struct task_list *list, struct error *error)
 {
@@ -236,6 +246,7 @@ static enum status list_tasks(struct verify *verify, struct task_list *list, str
         verify_make_buckets(verify);
         steps_make_columns(verify);
         status = checkpoint_restore(verify->checkpoint, list, error);
+        note_restored(verify, status);
     }
     return status == STATUS_END ? steps_list_all(verify, list, error) : status;
 }
@@ -252,6 +263,7 @@ static enum status list_full(struct verify *verify, struct task_list *list, stru
         return status;
     }
     status = checkpoint_restore(verify->checkpoint, list, error);
+    note_restored(verify, status);
     if (status == STATUS_END) {
         const struct spill_options options = checkpoint_spill_options(verify);
         checkpoint_remove(verify->checkpoint); /* what it is about goes now */
@@ -337,6 +349,9 @@ static enum status end_repair_files(struct verify *verify, struct match *matchin
         repair_files_hash(files, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    if (verify->lacks_unmade) { /* who looks for it must not think that it is all */
+        (void)unlink(file_join(verify->arena, verify->run->folder.path, STATE_UNMADE));
+    }
     verify->result->to_write = files->write_count;
     verify->result->to_delete = files->delete_count;
     verify->result->to_leave = files->left_count;
@@ -401,6 +416,7 @@ static enum status work(struct verify *verify, struct match *matching, struct er
     status = status == STATUS_OK ? end_repair_files(verify, matching, error) : status;
     if (status == STATUS_OK) {
         steps_fill_result(verify, matching);
+        steps_tell_rejects(verify);
     }
     return status;
 }

@@ -26,11 +26,83 @@ static uint32_t draw(struct changing *changing, uint32_t limit)
     return (uint32_t)(changing->random >> 33) % limit;
 }
 
+/* ---- notes that are kept with a position */
+
+static const char last_note[] = "run/contract/reject/last";
+static const char refused_note[] = "run/contract/reject/refused";
+
+/* The end of what is about to be committed, and whether anything of it is refused. */
+static enum status take_notes(void *context, const struct apply_call *call, struct arena *arena,
+                              const struct apply_note **notes, uint32_t *count, struct error *error)
+{
+    struct apply_note *made = arena_allocate_zeroed(arena, 2, sizeof *made);
+    const struct position end = call->sets[call->end - 1]->end;
+    (void)context;
+    (void)error;
+    assert_true(call->first < call->end);
+    for (uint32_t i = 0; i < call->refusal_count; i++) {
+        assert_true(call->refusals[i].set >= call->first && call->refusals[i].set < call->end);
+    }
+    const char *text = arena_format(arena, "\"%.*s\"", (int)end.length, (const char *)end.bytes);
+    made[0] = (struct apply_note){.key = last_note, .text = text, .length = strlen(text)};
+    made[1] = (struct apply_note){.key = refused_note};
+    if (call->refusal_count > 0) {
+        made[1].text = "{\"refused\":true}";
+        made[1].length = strlen(made[1].text);
+    }
+    *notes = made;
+    *count = 2;
+    return STATUS_OK;
+}
+
+/* NULL: it is not there. */
+static const char *find_note(struct changing *changing, const char *key, struct arena *arena)
+{
+    struct error error = {0};
+    struct database *target = changing->fixture.target;
+    const struct store_functions *functions = target->connector->store;
+    struct store_value value = {0};
+    struct store *store;
+    check_ok(functions->open(target, &store, &error), &error, "store open");
+    enum status status = functions->get(store, key, arena, &value, &error);
+    functions->close(store);
+    assert_int_not_equal(status, STATUS_FAILED);
+    return status == STATUS_OK ? value.text : NULL;
+}
+
+static void check_note(struct changing *changing, const char *key, const char *expected)
+{
+    struct arena *arena = arena_create(0);
+    const char *found = find_note(changing, key, arena);
+    if (expected == NULL) {
+        assert_null(found);
+    } else {
+        assert_non_null(found);
+        assert_string_equal(found, expected);
+    }
+    arena_destroy(arena);
+}
+
+/* In the commit of the position, or before it. */
+static void check_last_note(struct changing *changing, const struct position *position)
+{
+    struct arena *arena = arena_create(0);
+    const char *found = find_note(changing, last_note, arena);
+    bool together = (changing->fixture.target->capabilities & CAPABILITY_TRANSACTIONS) != 0;
+    assert_true(found != NULL || position->length == 0);
+    if (found != NULL && position->length > 0) {
+        int order = memcmp(found + 1, position->bytes, position->length);
+        assert_true(together ? order == 0 : order >= 0);
+    }
+    arena_destroy(arena);
+}
+
 static void open_apply(struct changing *changing)
 {
     struct error error = {0};
     const struct apply_request request = {.feed = "things_feed",
                                           .lane = changing->lane,
+                                          .take_notes = take_notes,
                                           .tables = changing->tables,
                                           .table_count = TABLES};
     struct database *target = changing->fixture.target;
@@ -317,6 +389,13 @@ void contract_test_apply(const struct contract_entry *entry)
     assert_int_equal(result.refusals[0].code, ERROR_REJECT_KEY_NULL);
     check_contents(&at->fixture, at);
     check_position(at, "last");
+    check_note(at, last_note, "\"last\"");
+    check_note(at, refused_note, "{\"refused\":true}");
+    set->changes = &refused[1];
+    set->change_count = 1;
+    set->end = (struct position){(const uint8_t *)"next", 4};
+    check_ok(apply_set(at, set, &error), &error, "apply what is not refused");
+    check_note(at, refused_note, NULL);
 
     check_fenced(at, set);
     arena_destroy(set->arena);
@@ -337,6 +416,7 @@ static void apply_rest(struct changing *changing, struct change_set *const *sets
     open_apply(changing);
     enum status status = functions->position(changing->apply, arena, &position, &error);
     assert_int_not_equal(status, STATUS_FAILED);
+    check_last_note(changing, &position);
     for (uint32_t i = 0; i < KILLED_SETS; i++) {
         if (status == STATUS_END || memcmp(sets[i]->end.bytes, position.bytes, 8) > 0) {
             check_ok(apply_set(changing, sets[i], &error), &error, "apply");

@@ -113,7 +113,8 @@ class Cases:
 
     def assert_valid(self, *arguments):
         for level in sampled(self.id(), ["count", "sample", "hash"]) + ["full"]:
-            self.run_program("validate", "--level", level, *arguments)
+            said = self.run_program("validate", "--level", level, *arguments, code=1).out
+            self.assertRegex(said, r"\d+ records are missing, since they were\s+rejected")
 
     def take_back(self, target, state=".transhume"):
         with open(self.path(state, "state.json"), encoding="utf-8") as file:
@@ -161,7 +162,7 @@ class Cases:
                 self.assertEqual(killed.code, -9, killed.err)
                 self.run_program("resume", *arguments, code=1)
                 self.assert_settled(target, state)
-                self.run_program("validate", "--level", "full", *arguments)
+                self.run_program("validate", "--level", "full", *arguments, code=1)
         self.load_rejects_again(target, state)
 
     def test_taken_back_once_records_are_out(self):
@@ -242,7 +243,7 @@ class Cases:
         self.assertEqual(result.err.count("rejected\n"), len(KEYS), result.err)
         self.run_program("resume", "--max-rejects", "200000", self.source, target, code=1)
         self.assert_settled(target)
-        self.run_program("validate", "--level", "full", self.source, target)
+        self.run_program("validate", "--level", "full", self.source, target, code=1)
 
 
 class Servers(Cases):
@@ -442,7 +443,7 @@ class Sqlite(Cases, support.TestCase):
         for table in ("c", "d"):
             self.assertEqual(self.ask(target, "SELECT id FROM %s" % table), [["1"], ["3"]])
         self.assertEqual(sorted((reject["table"], reject["key"]["id"]) for reject in self.rejects()), [("c", 2), ("c", 4), ("d", 2), ("d", 4)])
-        self.run_program("validate", "--level", "full", source, target)
+        self.run_program("validate", "--level", "full", source, target, code=1)
 
     def test_rows_of_others_that_refer_to_one_that_would_go(self):
         target = self.target()

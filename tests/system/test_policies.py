@@ -76,7 +76,7 @@ class Policies(support.TestCase):
             lines = file.readlines()
         self.write("mended.jsonl", next(line for line in lines if '"id":3' in line).replace('"u":"q"', '"u":"qq"'))
         self.run_program("migrate", "--existing", "skip", "two.db", "t.db", code=1)
-        self.run_program("validate")
+        self.run_program("validate", code=1)
         self.run_program("migrate", "--rejects", "mended.jsonl")
         self.run_program("validate")
         self.run_program("validate", "--repair")
@@ -91,7 +91,7 @@ class Policies(support.TestCase):
         name, = os.listdir(self.path(".transhume", "rejects"))
         shutil.copy(self.path(".transhume", "rejects", name), self.path("r.jsonl"))
         self.run_program("migrate", "--rejects", "r.jsonl", code=3, env={"TRANSHUME_FAILPOINT": "engine.before_ledger_create:error:1"})
-        self.assertEqual(json.loads(self.run_program("validate", "--json").out)["entities"][0]["rejected"], 1)
+        self.assertEqual(json.loads(self.run_program("validate", "--json", code=1).out)["entities"][0]["rejected"], 1)
 
     def test_another_one_is_refused(self):
         self.begin("append")

@@ -269,8 +269,8 @@ class Levels(Validate):
             return {(column["table"], column["name"]): (column["source_checksum"] == column["target_checksum"], column["source_sum"], column["target_sum"])
                     for column in report["columns"]}
 
-        report = self.validate()
-        self.assertEqual(self.entity(report, "t")["rejected"], 2)
+        report = self.validate(code=1)
+        self.assertEqual((self.entity(report, "t")["rejected"], report["rejects_missing"]), (2, 2))
         for name, (same, source, target) in columns(report).items():
             self.assertTrue(same, name)
             self.assertEqual(source, target, name)
@@ -292,7 +292,8 @@ class CountsOfRejects(support.TestCase):
             self.write("transhume.yaml", self.PLAN % field)
             self.run_program("migrate", "-q", code=1 if rejected else 0)
             for level in ("count", "hash"):
-                report = json.loads(self.run_program("validate", "--json", "--level", level).out)
+                report = json.loads(self.run_program("validate", "--json", "--level", level, code=1 if rejected else 0).out)
+                self.assertEqual(report["rejects_missing"], rejected)
                 self.assertEqual([(row["source"], row["target"], row["missing"], row["extra"]) for row in report["entities"]],
                                  [(100 - rejected, 100 - rejected, 0, 0)])
 
@@ -387,20 +388,20 @@ class Runs(Validate):
                                                   "CREATE TABLE later(id INTEGER PRIMARY KEY); INSERT INTO later VALUES (1)")
         support.make_sqlite(self.path("copy.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, n INTEGER CHECK (n <> 3))")
         self.run_program("migrate", "-q", "--include", "t", "shop.db", "copy.db", code=1)
-        copy = self.validate()["run"]
+        copy = self.validate(code=1)["run"]
 
         def stands(*ends):
             for end in ends:
                 for level in ("count", "sample", "hash", "full"):
-                    report = self.validate("--level", level, *end)
+                    report = self.validate("--level", level, *end, code=1)
                     self.assertEqual((report["run"], report["entities"][0]["rejected"], report["notes"]), (copy, 1, []))
 
         def roll_back(run):
             self.run_program("rollback", "--run", run, "--confirm")
 
         self.change(self.path("copy.db"), "DELETE FROM t WHERE id = 1")
-        self.run_program("validate", "--repair")
-        roll_back(self.validate()["run"])
+        self.run_program("validate", "--repair", code=1)  # 3 is rejected again
+        roll_back(self.validate(code=1)["run"])
         self.assertEqual(self.entity(self.validate(code=1), "t")["missing"], 1)
         self.change(self.path("copy.db"), "INSERT INTO t VALUES (1, 1)")
         stands((), ("--include", "t", "shop.db", "copy.db"))
@@ -409,8 +410,8 @@ class Runs(Validate):
             roll_back(json.load(file)["run"])
         stands((), ("--include", "t", "shop.db", "copy.db"))
         self.change(self.path("copy.db"), "DELETE FROM t WHERE id = 1")
-        self.run_program("validate", "--repair")
-        repair = self.validate()["run"]
+        self.run_program("validate", "--repair", code=1)
+        repair = self.validate(code=1)["run"]
         roll_back(repair)
         self.assertNotEqual(repair, copy)
         self.change(self.path("copy.db"), "INSERT INTO t VALUES (1, 1)")
@@ -674,8 +675,9 @@ class Runs(Validate):
                                      "        fields: { mail: \"{mail}\", \"*\": copy }\n")
         self.run_program("migrate", code=1)
         for level in ("count", "hash", "full"):
-            row = self.entity(self.validate("--level", level), "odd")
-            self.assertEqual((row["source"], row["target"], row["rejected"]), (8, 8, 2), level)
+            report = self.validate("--level", level, code=1)
+            row = self.entity(report, "odd")
+            self.assertEqual((row["source"], row["target"], row["rejected"], report["rejects_missing"]), (8, 8, 2, 2), level)
         name, = glob.glob(self.path("out", "odd", "*.json"))
         with open(name, encoding="utf-8") as file:
             lines = file.readlines()
@@ -684,12 +686,14 @@ class Runs(Validate):
         self.write(name, "".join(lines) + lines[0].replace("m1", "m99"))
         self.assertEqual(self.entity(self.validate("--level", "count", code=1), "odd")["extra"], 1)
 
-    def test_what_the_run_rejected_is_no_difference(self):
+    def test_what_the_run_rejected_is_missing(self):
         support.make_sqlite(self.path("odd.db"), "CREATE TABLE odd(id INTEGER PRIMARY KEY, v);"
                                                  "INSERT INTO odd VALUES (1, 'a'), (2, 1e999), (3, 'c')")
         self.write("transhume.yaml", "transhume: 1\nsource: sqlite:odd.db\ntarget: dynamodb-json:out\ntables:\n  odd:\n"
                                      "    key: { partition: id }\n    entities:\n      odd:\n        from: odd\n"
                                      "        fields: { \"*\": copy }\n")
         self.run_program("migrate", code=1)
-        row = self.entity(self.validate(), "odd")
+        report = self.validate(code=1)
+        row = self.entity(report, "odd")
         self.assertEqual((row["source"], row["target"], row["rejected"]), (2, 2, 1))
+        self.assertIn("1 record is missing, since it was rejected: 1 of odd (number-range", report["rejects_text"])

@@ -272,7 +272,26 @@ class Repair(Validate):
                                      "  odd:\n    key: { partition: id }\n    entities:\n      odd:\n"
                                      "        from: odd\n        fields: { \"*\": copy }\n")
         self.run_program("migrate", code=1)
-        self.validate("--repair")
+        report = self.validate("--repair", code=1)
+        self.assertEqual((self.entity(report, "odd")["missing"], report["repair_rejected"]), (1, 1))
+        report = self.validate(code=1)
+        self.assertEqual((self.entity(report, "odd")["missing"], report["rejects_missing"]), (0, 1))
+
+    def test_a_repair_tries_rejects_again(self):
+        """What the target takes by now is settled, and what it does not take stays a reject."""
+        support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, 1), (2, 200), (3, 3000)")
+        support.make_sqlite(self.path("copy.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, n INTEGER CHECK (n < 100))")
+        self.run_program("migrate", "-q", "shop.db", "copy.db", code=1)
+        for limit, missing in ((1000, 1), (10000, 0)):
+            with contextlib.closing(sqlite3.connect(self.path("copy.db"), isolation_level=None)) as db:
+                db.executescript("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE TABLE t(id INTEGER PRIMARY KEY, "
+                                 "n INTEGER CHECK (n < %d))' WHERE name = 't'; PRAGMA writable_schema = RESET" % limit)
+            self.run_program("validate", "--repair", code=1 if missing else 0)
+            self.assertEqual(self.validate(code=1 if missing else 0)["rejects_missing"], missing)
+            with open(self.path(".transhume", "state.json"), encoding="utf-8") as file:
+                self.assertEqual(json.load(file)["rejects"]["unsettled"], missing)
+        with contextlib.closing(sqlite3.connect(self.path("copy.db"))) as db:
+            self.assertEqual(db.execute("SELECT * FROM t ORDER BY id").fetchall(), [(1, 1), (2, 200), (3, 3000)])
 
     def test_what_a_repair_rejected_is_missing_to_the_next(self):
         """Where no run copied: the rejects of a repair said that all was well, until the next repair had others."""

@@ -60,7 +60,8 @@ static enum status take_inner(struct feed *feed, const struct binlog_query *quer
               "a statement is in the binary log in place of its rows: %.*s",
               query->statement.length < 80 ? (int)query->statement.length : 80,
               query->statement.data);
-    error_hint(error, "a session had SET binlog_format = STATEMENT or MIXED: migrate again");
+    error_hint(error, "a session had SET binlog_format = STATEMENT or MIXED: `transhume follow "
+                      "--resync` compares both sides and follows from there");
     return STATUS_FAILED;
 }
 

@@ -9,8 +9,9 @@ static enum status find_missing(struct mysql_database *self, MYSQL *connection, 
                                 const char *const *rights, struct buffer *missing,
                                 struct error *error)
 {
-    static const char mine[] = "g.grantee = concat('\'', substring_index(current_user(), '@', 1), "
-                               "'\'@\'', substring_index(current_user(), '@', -1), '\'')";
+    static const char mine[] =
+        "g.grantee = concat('''', substring_index(current_user(), '@', 1), "
+        "'''@''', substring_index(current_user(), '@', -1), '''')";
     MYSQL_RES *result = NULL;
     struct buffer sql = {0};
     if (mysql_has_other_rights(self, connection)) {

@@ -12,6 +12,7 @@
 #include "engine/follow/source_now.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_positions.h"
+#include "engine/rejects/reject_book.h"
 #include "engine/run/run_parts.h"
 #include <inttypes.h>
 #include <jansson.h>
@@ -237,6 +238,26 @@ static enum cutover_end pass_gate(struct cutting *cutting, struct error *error)
     return CUTOVER_FAILED;
 }
 
+/* All that was to be applied is: what is missing still because it was rejected stays missing. */
+static enum status ask_rejects(struct run *run, struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    struct reject_book_sum sum;
+    struct buffer text = {0};
+    enum status status = STATUS_OK;
+    reject_book_sum(run, arena, &sum);
+    if (sum.unsettled > 0 && !run->session->options.leaves_rejects) {
+        reject_book_describe(&sum, &text);
+        error_set(error, ERROR_CUT_OVER, run->header.feed, "%s", buffer_string(&text));
+        status =
+            error_hint(error, "correct them in the source, or let the target take them and say "
+                              "`transhume follow --resync`; --no-validate does without them");
+    }
+    buffer_free(&text);
+    arena_destroy(arena);
+    return status;
+}
+
 static enum cutover_end run_before(struct cutting *cutting, struct error *error)
 {
     struct run *run = cutting->run;
@@ -244,6 +265,9 @@ static enum cutover_end run_before(struct cutting *cutting, struct error *error)
         return CUTOVER_FAILED;
     }
     enum cutover_end end = pass_gate(cutting, error);
+    if (end == CUTOVER_REACHED && ask_rejects(run, error) != STATUS_OK) {
+        return CUTOVER_FAILED;
+    }
     if (end != CUTOVER_REACHED || cutting->note.step >= CUTOVER_BEFORE) {
         return end;
     }

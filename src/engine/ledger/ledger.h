@@ -17,6 +17,7 @@
  *   run/ID/claim/CHUNK     {"worker","epoch","count"}: a lot of chunks, from this one
  *   run/ID/done/CHUNK      the engine's done mark
  *   run/ID/note/KIND/NAME  what the target notes for itself (a table that the run made)
+ *   run/ID/reject/…        what became of rejected records (engine/rejects/reject_book.h)
  *   run/ID/intent/NAME     a step that is not transactional, noted before it is taken
  *   scope/TABLE            {"run"}: the unfinished run that writes the table, "" once it was
  *                          left; scope/HASH/TABLE

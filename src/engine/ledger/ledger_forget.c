@@ -219,6 +219,58 @@ static enum status remove_from_store(struct ledger *ledger, const char *run_id, 
     return status;
 }
 
+struct guest_keys {
+    struct arena *arena;
+    const char **keys;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+static enum status note_guest_key(void *context, const char *key, const struct store_value *value,
+                                  struct error *error)
+{
+    struct guest_keys *keys = context;
+    (void)value;
+    (void)error;
+    if (keys->count == keys->capacity) {
+        keys->capacity = keys->capacity == 0 ? 16 : 2 * keys->capacity;
+        const char **grown = arena_allocate_zeroed(keys->arena, keys->capacity, sizeof *grown);
+        if (keys->count > 0) {
+            memcpy(grown, keys->keys, keys->count * sizeof *grown);
+        }
+        keys->keys = grown;
+    }
+    keys->keys[keys->count++] = arena_copy_string(keys->arena, key);
+    return STATUS_OK;
+}
+
+/* What following noted in the target's own store, beside its position, where the ledger is
+ * elsewhere. */
+static enum status remove_from_target(struct ledger *ledger, const char *run_id,
+                                      struct error *error)
+{
+    const struct store_functions *functions = ledger->target->connector->store;
+    struct guest_keys keys = {0};
+    struct store *store;
+    char prefix[STORE_KEY_BYTES];
+    if (ledger->home == ledger->target || functions == NULL) {
+        return STATUS_OK;
+    }
+    ledger_key(prefix, run_id, "/reject/");
+    enum status status = functions->open(ledger->target, &store, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    keys.arena = arena_create(0);
+    status = functions->scan(store, prefix, note_guest_key, &keys, error);
+    for (uint32_t i = 0; i < keys.count && status == STATUS_OK; i++) {
+        status = functions->delete_if(store, keys.keys[i], STORE_ANY_VERSION, error);
+    }
+    functions->close(store);
+    arena_destroy(keys.arena);
+    return status;
+}
+
 /* ---- both */
 
 enum status ledger_forget(struct ledger *ledger, const char *run_id, uint64_t epoch,
@@ -234,6 +286,9 @@ enum status ledger_forget(struct ledger *ledger, const char *run_id, uint64_t ep
     status = ledger_exists(ledger, run_id, &there, error);
     if (status == STATUS_OK && there && target->forget_run != NULL) {
         status = target->forget_run(ledger->target, run_id, rolled_back, error);
+    }
+    if (status == STATUS_OK && there) {
+        status = remove_from_target(ledger, run_id, error);
     }
     if (status == STATUS_OK && there) {
         status = remove_from_store(ledger, run_id, error);

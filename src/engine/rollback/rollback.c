@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "engine/ledger/json_text.h"
+#include "engine/rejects/reject_past.h"
 #include "engine/rollback/before.h"
 #include "engine/rollback/rollback_parts.h"
 #include "engine/run/claim.h"
@@ -330,6 +331,7 @@ static enum status forget(struct rollback *rollback, struct error *error)
     session_retry_begin(&rollback->session, &retry);
     do {
         status = since_take_back(rollback->session.ledger, &run->header, error);
+        status = status == STATUS_OK ? reject_past_take_back(run, error) : status;
         status = status == STATUS_OK
                      ? ledger_forget(rollback->session.ledger, run->id, run->epoch, true, error)
                      : status;

@@ -132,6 +132,7 @@ struct run_options {
     uint32_t refresh_count;
     enum resync_choice resync;
     enum cut_over_choice cut_over;
+    bool leaves_rejects;    /* a cut-over does without the records that were rejected */
     bool reverse;           /* a cut-over keeps the way back open */
     const char *reverse_of; /* a run that begins is such a way back: of the run with this feed */
     int64_t max_lag_ms;     /* before a cut-over's fence */

@@ -28,7 +28,7 @@ enum { ROOM_COUNT = sizeof(room_names) / sizeof(room_names[0]) };
 
 /* What a repair is to write and to take out: made before the repair is a run, so that they may lie
  * beside another's files. */
-static const char *const list_names[] = {"repair.jsonl", "delete.jsonl"};
+static const char *const list_names[] = {"repair.jsonl", "delete.jsonl", STATE_UNMADE};
 enum { LIST_COUNT = sizeof(list_names) / sizeof(list_names[0]) };
 
 /* Of databases that the folder's run has nothing to do with, or may have. */

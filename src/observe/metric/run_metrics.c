@@ -218,12 +218,29 @@ static void add_migration_families(struct run_metrics *metrics)
         "the last applied change was committed in the source.");
 }
 
+/* As the run's book has it: what arrived since is counted no more. */
+static double read_rejects_missing(const void *context)
+{
+    const struct progress *progress = context;
+    uint64_t count = 0;
+    if (atomic_load_explicit(&progress->follow.active, memory_order_relaxed)) {
+        return (double)atomic_load_explicit(&progress->follow.rejects, memory_order_relaxed);
+    }
+    for (uint32_t i = 0; i < progress->entity_count; i++) {
+        count += atomic_load_explicit(&progress->entities[i].rejected, memory_order_relaxed);
+    }
+    return (double)count;
+}
+
 static void add_following(struct run_metrics *metrics)
 {
     struct metric_registry *registry = metrics->registry;
     metrics->age_family =
         metric_family_add(registry, METRIC_GAUGE, "transhume_end_to_end_lag_seconds", "seconds",
                           "The same as migration_data_lag_seconds, of the run of this process.");
+    add_number(registry, METRIC_GAUGE, "transhume_rejects_missing", NULL,
+               "Records that are missing in the target because they were rejected.",
+               read_rejects_missing, metrics->progress);
     add_number(registry, METRIC_COUNTER, "transhume_follow_transactions_total", NULL,
                "Transactions of the source that were applied to the target.", read_transactions,
                metrics->progress);
