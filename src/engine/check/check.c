@@ -14,6 +14,7 @@
 #include "engine/run/emptying.h"
 #include "engine/run/home.h"
 #include "engine/run/hooks.h"
+#include "engine/run/losses.h"
 #include "engine/run/renumber.h"
 #include "engine/run/run_parts.h"
 #include "engine/run/since.h"
@@ -309,6 +310,11 @@ static enum status find_notes(struct report *report, struct error *error)
         if (status == STATUS_OK) {
             add_each_line(report, &caveats, add_note);
         }
+    }
+    if (status == STATUS_OK) {
+        buffer_clear(&caveats);
+        status = losses_tell(report->session, &caveats, error);
+        add_each_line(report, &caveats, add_note);
     }
     buffer_free(&caveats);
     if (status != STATUS_OK) {
