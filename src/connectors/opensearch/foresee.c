@@ -37,16 +37,26 @@ struct judging {
 
 /* ---------------------------------------------------------------- numbers */
 
+/* The digits without zeros in front of them, which may be thousands; a sign goes with them. */
+static struct text without_zeros(struct text text)
+{
+    while (text.length > 1 && text.data[0] == '0' && text.data[1] >= '0' && text.data[1] <= '9') {
+        text = (struct text){text.data + 1, text.length - 1};
+    }
+    return text;
+}
+
 /* As Java's Double.parseDouble takes them: blanks around, "1d", "1f", NaN and Infinity. */
-static bool read_double(const struct text *text, bool java, double *number)
+static bool read_double(const struct text *whole, bool java, double *number)
 {
     char digits[400];
     char *end = NULL;
-    if (text->length == 0 || text->length >= sizeof(digits)) {
+    const struct text text = without_zeros(*whole);
+    if (text.length == 0 || text.length >= sizeof(digits)) {
         return false;
     }
-    memcpy(digits, text->data, text->length);
-    digits[text->length] = '\0';
+    memcpy(digits, text.data, text.length);
+    digits[text.length] = '\0';
     if (strpbrk(digits, "xX") != NULL || strstr(digits, "nan") != NULL ||
         strstr(digits, "inf") != NULL) {
         return false;
@@ -71,8 +81,10 @@ static bool is_out_of_float(double number, const char *type)
 }
 
 /* Whole numbers beyond what a double tells apart are compared by their digits. */
-static bool is_within(const struct text *text, double number, const char *type)
+static bool is_within(const struct text *whole, double number, const char *type)
 {
+    const struct text digits = without_zeros(*whole);
+    const struct text *text = &digits;
     static const struct {
         const char *type;
         double low;
@@ -288,13 +300,14 @@ static bool is_plain_pattern(const char *pattern, size_t length)
 /* A count of milliseconds or seconds, a fraction with it. */
 static bool is_epoch(struct text text, bool seconds)
 {
-    enum { MILLI_DIGITS_MAX = 6, SECOND_DIGITS_MAX = 9 };
+    enum { COUNT_DIGITS_MAX = 19, MILLI_DIGITS_MAX = 6, SECOND_DIGITS_MAX = 9 };
     size_t length = 0;
     int64_t count = 0;
     while (length < text.length && text.data[length] != '.') {
         length++;
     }
-    if (text_to_int64(text.data, length, &count) != STATUS_OK || count == INT64_MIN ||
+    if (length > COUNT_DIGITS_MAX + 1 ||
+        text_to_int64(text.data, length, &count) != STATUS_OK || count == INT64_MIN ||
         text.data[0] == '+') {
         return false;
     }

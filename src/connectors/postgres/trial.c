@@ -96,6 +96,22 @@ static enum status ask(struct postgres_database *self, const struct postgres_col
     return status;
 }
 
+/* What is longer than so many characters of four bytes is cut off by no server. */
+static enum status try_large(const struct postgres_column *column, const struct large_value *large,
+                             struct error *error)
+{
+    enum { CHARACTER_BYTES_MAX = 4 };
+    int32_t limit = column->type.type.precision;
+    bool text = column->type.format == POSTGRES_AS_TEXT;
+    if (postgres_check_large(column, large, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return text && limit > 0 && large->length > (uint64_t)limit * CHARACTER_BYTES_MAX
+               ? error_set(error, ERROR_REJECT_TOO_LARGE, NULL, "value too long for type %s",
+                           column->type.type.native)
+               : STATUS_OK;
+}
+
 enum status postgres_try_value(struct sql_database *database, const struct sql_table *table,
                                uint32_t column, const struct cell *cell, struct arena *scratch,
                                struct error *error)
@@ -103,6 +119,9 @@ enum status postgres_try_value(struct sql_database *database, const struct sql_t
     struct postgres_database *self = (struct postgres_database *)database;
     const struct postgres_column *facts = &postgres_facts_of(table)->columns[column];
     struct buffer value = {0};
+    if (cell->kind == VALUE_LARGE) {
+        return try_large(facts, cell->large, error);
+    }
     enum status status = postgres_encode(facts, cell, scratch, &value, error);
     if (status == STATUS_OK && is_the_servers(facts, &table->schema->columns[column])) {
         status = ask(self, facts, &value, error);

@@ -93,7 +93,7 @@ static enum status try_value(struct target_trial *trial, const char *name, const
     const struct schema_table *schema = trial->table.schema;
     const struct schema_column *column = sql_find_column(schema, name, dialect->compare_names);
     bool missing = cell->kind == VALUE_MISSING;
-    if (column == NULL || column->generated != GENERATED_NO || cell->kind == VALUE_LARGE) {
+    if (column == NULL || column->generated != GENERATED_NO) {
         return STATUS_OK;
     }
     if (missing || cell->kind == VALUE_NULL) {
