@@ -147,7 +147,11 @@ static void append_statements(const char *title, const struct check_list *list, 
 
 static void append_follow(const struct check_follow *follow, struct buffer *out)
 {
-    if (!follow->asked || follow->refusal != NULL) {
+    if (!follow->asked) {
+        return;
+    }
+    append_list("a cut-over would be refused", follow->cut_over.lines, follow->cut_over.count, out);
+    if (follow->refusals.count > 0) {
         return;
     }
     buffer_append_string(out, "\nfollowing: it can be done\n");
@@ -246,9 +250,9 @@ static void append_json_follow(const struct check_follow *follow, struct buffer 
         return;
     }
     buffer_append_string(out, ",\"follow\":{\"refusal\":");
-    cli_append_json_text(out, follow->refusal);
-    buffer_append_string(out, ",\"hint\":");
-    cli_append_json_text(out, follow->refusal_hint);
+    cli_append_json_text(out, follow->refusals.count > 0 ? follow->refusals.lines[0] : NULL);
+    append_json_lines("refusals", follow->refusals.lines, follow->refusals.count, out);
+    append_json_lines("cut_over", follow->cut_over.lines, follow->cut_over.count, out);
     append_json_lines("costs", follow->costs.lines, follow->costs.count, out);
     append_json_lines("statements", follow->statements.lines, follow->statements.count, out);
     append_json_lines("native", follow->native.lines, follow->native.count, out);
