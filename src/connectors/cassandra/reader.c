@@ -207,8 +207,7 @@ static enum status find_expiring(struct cassandra *self, const struct cassandra_
 {
     struct buffer text = {0};
     struct cql_reply reply = {0};
-    uint32_t *places =
-        arena_allocate_zeroed(arena, table->column_count + 1u, sizeof(*places));
+    uint32_t *places = arena_allocate_zeroed(arena, table->column_count + 1u, sizeof(*places));
     struct cql_value *values =
         arena_allocate_zeroed(arena, table->column_count + 1u, sizeof(*values));
     uint32_t count = 0;
@@ -261,9 +260,9 @@ static enum status tell_losses(struct database *database,
         }
         status = find_expiring(self, table, arena, &name, error);
         if (status == STATUS_OK && name != NULL) {
-            buffer_format(out,
-                          "%s: rows expire (TTL of %s), which %s: what is copied stays%s\n",
-                          table->name, name, keeps_times ? "is not read" : "the target does not keep",
+            buffer_format(out, "%s: rows expire (TTL of %s), which %s: what is copied stays%s\n",
+                          table->name, name,
+                          keeps_times ? "is not read" : "the target does not keep",
                           keeps_times ? "; ?times=true keeps it" : "");
         }
     }

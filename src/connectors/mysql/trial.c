@@ -197,8 +197,7 @@ static struct mysql_column imagine_column(const struct mysql_database *self,
                                 .generated = column->generated != GENERATED_NO,
                                 .counted = column->identity,
                                 .has_default = column->identity || column->default_text != NULL};
-    made.type.type.zone =
-        made.type.format == MYSQL_AS_TIMESTAMP ? self->sql.base.time_zone : NULL;
+    made.type.type.zone = made.type.format == MYSQL_AS_TIMESTAMP ? self->sql.base.time_zone : NULL;
     if (made.type.format == MYSQL_AS_TEXT || made.type.format == MYSQL_AS_LABEL) {
         made.charset = strncmp(words, "inet", 4) == 0 ? NULL : "utf8mb4";
     }

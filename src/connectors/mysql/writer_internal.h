@@ -117,10 +117,10 @@ struct writer {
     struct ring *loaded;
     pthread_t loader;
     bool has_loader;
-    bool error_values;    /* a record with error values is sent, by a session that is not strict: */
+    bool error_values; /* a record with error values is sent, by a session that is not strict: */
     uint32_t error_values_at; /* this one of the segment's */
-    bool sees_notes;      /* its max_error_count is the largest */
-    bool loading;         /* `sending` is under way */
+    bool sees_notes;          /* its max_error_count is the largest */
+    bool loading;             /* `sending` is under way */
     _Atomic bool refused; /* by the server: a record of the express lane, and with it the chunk */
 };
 

@@ -28,7 +28,6 @@ struct token_value {
 };
 
 struct judging {
-    const json_t *mapping; /* of the whole index, for `dynamic` and date formats */
     struct arena *arena;
     struct buffer path;
     bool parsing; /* the refusal is one of a parser */
@@ -306,9 +305,8 @@ static bool is_epoch(struct text text, bool seconds)
     while (length < text.length && text.data[length] != '.') {
         length++;
     }
-    if (length > COUNT_DIGITS_MAX + 1 ||
-        text_to_int64(text.data, length, &count) != STATUS_OK || count == INT64_MIN ||
-        text.data[0] == '+') {
+    if (length > COUNT_DIGITS_MAX + 1 || text_to_int64(text.data, length, &count) != STATUS_OK ||
+        count == INT64_MIN || text.data[0] == '+') {
         return false;
     }
     size_t digits = text.length > length ? text.length - length - 1 : 0;
@@ -378,9 +376,8 @@ static bool takes_address(const struct token_value *value)
 {
     char address[INET6_ADDRSTRLEN + 1];
     uint8_t bytes[16];
-    const char *scope = value->text.data != NULL
-                            ? memchr(value->text.data, '%', value->text.length)
-                            : NULL;
+    const char *scope =
+        value->text.data != NULL ? memchr(value->text.data, '%', value->text.length) : NULL;
     size_t length = scope != NULL ? (size_t)(scope - value->text.data) : value->text.length;
     if (value->token == TOKEN_OBJECT || length == 0 || length >= sizeof(address)) {
         return false;
@@ -419,12 +416,11 @@ static bool is_among(const char *type, const char *const *types)
     return *types != NULL;
 }
 
-/* NULL: it is taken. */
 static bool takes_value(struct judging *judging, const json_t *property, const char *type,
                         const struct token_value *value)
 {
-    static const char *const numbers[] = {"byte",       "short", "integer", "long",
-                                          "half_float", "float", "double",  "scaled_float",
+    static const char *const numbers[] = {"byte",          "short", "integer", "long",
+                                          "half_float",    "float", "double",  "scaled_float",
                                           "unsigned_long", NULL};
     static const char *const texts[] = {"text", "match_only_text", "keyword", "wildcard", NULL};
     if (is_among(type, numbers)) {
@@ -491,7 +487,10 @@ static bool refuse_concrete(struct judging *judging, bool listed)
     snprintf(judging->why, sizeof(judging->why),
              "mapper_parsing_exception: object mapping for [%s] tried to parse field [%s] as "
              "object, but found a concrete value",
-             path, listed ? "null" : last != NULL ? last + 1 : path);
+             path,
+             listed         ? "null"
+             : last != NULL ? last + 1
+                            : path);
     return false;
 }
 
@@ -504,9 +503,8 @@ static bool judge_token(struct judging *judging, const json_t *property,
         return true;
     }
     if (strcmp(type, "object") == 0 || strcmp(type, "nested") == 0) {
-        return value->token == TOKEN_OBJECT
-                   ? judge_fields(judging, property, value->object, depth)
-                   : refuse_concrete(judging, listed);
+        return value->token == TOKEN_OBJECT ? judge_fields(judging, property, value->object, depth)
+                                            : refuse_concrete(judging, listed);
     }
     judging->parsing = true;
     if (takes_value(judging, property, type, value) ||
@@ -530,7 +528,7 @@ static struct token_value scalar_token(struct judging *judging, const struct cel
     if (cell->kind <= VALUE_NULL) {
         return value;
     }
-    value.token = cell->kind == VALUE_BOOL ? TOKEN_BOOL
+    value.token = cell->kind == VALUE_BOOL                            ? TOKEN_BOOL
                   : value_kind_is_number((enum value_kind)cell->kind) ? TOKEN_NUMBER
                                                                       : TOKEN_TEXT;
     if (cell->kind == VALUE_TEXT) {
@@ -595,13 +593,12 @@ enum status opensearch_foresee(const json_t *mapping, const struct keyed_record 
                                struct error *error)
 {
     uint32_t count = record->shape != NULL ? record->shape->field_count : record->cells->length;
-    struct judging judging = {.mapping = mapping, .arena = arena_create(0)};
+    struct judging judging = {.arena = arena_create(0)};
     enum status status = STATUS_OK;
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         const struct cell *pair =
             record->shape != NULL ? NULL : &record->cells->items[2 * (size_t)at];
-        const struct shape_field *field =
-            record->shape != NULL ? &record->shape->fields[at] : NULL;
+        const struct shape_field *field = record->shape != NULL ? &record->shape->fields[at] : NULL;
         const struct text name = field != NULL ? (struct text){field->name, field->name_length}
                                                : (struct text){pair->text, pair->length};
         struct cell items[2] = {cell_text(name.data, name.length),

@@ -81,8 +81,8 @@ static enum epoch_unit epoch_of(const json_t *property)
     const char *millis = format != NULL ? strstr(format, "epoch_millis") : "";
     const char *second = format != NULL ? strstr(format, "epoch_second") : NULL;
     return millis != NULL && (second == NULL || millis < second) ? EPOCH_MILLISECONDS
-           : second != NULL                                     ? EPOCH_SECONDS
-                                                                : EPOCH_NONE;
+           : second != NULL                                      ? EPOCH_SECONDS
+                                                                 : EPOCH_NONE;
 }
 
 /* A date of an index that this program did not make is an instant, in whatever spelling: with Z,

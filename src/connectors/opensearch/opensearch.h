@@ -186,7 +186,7 @@ struct opensearch_index {
     struct opensearch_field *fields;
     uint32_t field_count;
     struct opensearch_columns columns;
-    uint32_t shards;      /* 1: also where it is not told */
+    uint32_t shards; /* 1: also where it is not told */
     bool id_is_column;
     const char *lacking;          /* why it can't be read; NULL: it can */
     const char *refresh_interval; /* as it is set; NULL: it is not */

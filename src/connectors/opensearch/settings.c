@@ -161,9 +161,9 @@ enum status opensearch_resume(struct opensearch_database *self, const struct tar
     struct arena *arena = arena_create(0);
     if (table->created && self->suspends) {
         status = failpoint_hit("opensearch.before_resume", error);
-        status = status == STATUS_OK ? set_settings(self, table->name,
-                                                    carried_interval(table, arena), true, error)
-                                     : status;
+        status = status == STATUS_OK
+                     ? set_settings(self, table->name, carried_interval(table, arena), true, error)
+                     : status;
         status = status == STATUS_OK ? failpoint_hit("opensearch.after_resume", error) : status;
     } else {
         status = read_note(self, table->name, arena, &value, error);

@@ -147,7 +147,8 @@ static void tell_of_orphans(struct postgres_finisher *finisher, const struct tar
     buffer_free(&orphans);
 }
 
-/* The source did not check it either: it stays NOT VALID, and rows that it does not fit are told. */
+/* The source did not check it either: it stays NOT VALID, and rows that it does not fit are told.
+ */
 static enum status keep_unchecked(struct postgres_finisher *finisher,
                                   const struct target_table *table,
                                   const struct sql_foreign_key *reference, const char *name)

@@ -89,8 +89,7 @@ static enum status ask(struct postgres_database *self, const struct postgres_col
         static const char says[] = "PostgreSQL says: "; /* as the reject of a COPY leaves out */
         struct error said = *error;
         bool named = strncmp(said.message, says, sizeof says - 1) == 0;
-        status =
-            error_set(error, code, NULL, "%s", said.message + (named ? sizeof says - 1 : 0));
+        status = error_set(error, code, NULL, "%s", said.message + (named ? sizeof says - 1 : 0));
     }
     PQclear(result);
     return status;
@@ -133,8 +132,8 @@ enum status postgres_try_value(struct sql_database *database, const struct sql_t
 /* ---------------------------------------------------------------- tables that are to be made */
 
 /* Is the type there already? Those of a same-engine copy may be made by the run. */
-static enum status find_type(struct postgres_database *self, struct buffer *words,
-                             bool *found, struct error *error)
+static enum status find_type(struct postgres_database *self, struct buffer *words, bool *found,
+                             struct error *error)
 {
     PGresult *result = NULL;
     const struct postgres_parameter parameter = {.text = buffer_string(words)};

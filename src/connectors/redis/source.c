@@ -189,9 +189,8 @@ static uint64_t count_expiring(const struct redis_database *self, struct text in
     struct buffer line = {0};
     uint64_t count = 0;
     buffer_format(&line, "db%u:", self->number);
-    const char *found = info.length > 0
-                            ? memmem(info.data, info.length, line.data, line.length)
-                            : NULL;
+    const char *found =
+        info.length > 0 ? memmem(info.data, info.length, line.data, line.length) : NULL;
     size_t left = found != NULL ? info.length - (size_t)(found - info.data) : 0;
     const char *end = left > 0 ? memchr(found, '\n', left) : NULL;
     left = end != NULL ? (size_t)(end - found) : left;

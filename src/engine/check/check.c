@@ -644,9 +644,8 @@ static enum status tell_partitions(struct report *report, struct error *error)
 /* Records that are read, where they may be. */
 static enum status read_some(struct report *report, struct error *error)
 {
-    report->foresight =
-        foresee_create(report->session, report->tables, &report->preflight, report->absent,
-                       report->absent_count, report->out->arena);
+    report->foresight = foresee_create(report->session, report->tables, &report->preflight,
+                                       report->absent, report->absent_count, report->out->arena);
     enum status status = sample_streams(report, error);
     foresee_end(report->foresight);
     if (status != STATUS_OK || tell_foreseen(report, error) != STATUS_OK ||
