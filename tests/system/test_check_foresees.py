@@ -83,6 +83,7 @@ KINDS = {
         "moment": ("DATETIME", ["'2024-01-01 10:00:00'", "'2024-01-01 10:00:00.123456789'", "'soon'"]),
         "truth": ("BOOLEAN", ["0", "1", "2"]),
         "short": ("VARCHAR(5)", ["'abc'", "'abcdefgh'"]),
+        "long": ("TEXT", ["hex(zeroblob(300000))", "hex(zeroblob(700000))"]),
     },
     "jsonl": {
         "large": ({"type": "uint64"}, ["0", "18446744073709551615", "9223372036854775808"]),
@@ -114,7 +115,6 @@ TYPE_OF_KEY = {"postgres": ("text", ["''", "'a'", "repeat('x', 600)", "repeat('y
                "mysql": ("varbinary(700)", ["''", "'a'", "repeat('x', 600)"])}
 for source_of_keys, keys in TYPE_OF_KEY.items():
     KINDS[source_of_keys]["key"] = keys
-# A key's length beyond which a B-tree of the server takes none is the server's own affair when the key is made, after the load.
 TARGETS = ("sqlite", "postgres", "mysql", "duckdb", "cassandra", "mongodb", "redis", "opensearch", "dynamodb", "csv", "jsonl", "dynamodb-json", "parquet", "arrow", "toy")
 FOLDERS = ("csv", "jsonl", "dynamodb-json", "parquet", "arrow", "toy")
 EXISTING = {"sqlite": types.SQLITE, "postgres": types.POSTGRES, "mysql": types.MYSQL, "cassandra": types.CASSANDRA}

@@ -1,6 +1,8 @@
 /* Would a column take a value? The server is asked what it alone knows; nothing is written. */
 #include "connectors/postgres/create.h"
 #include "connectors/sql/database.h"
+#include "model/convert.h"
+#include "model/decimal.h"
 #include <string.h>
 
 enum {
@@ -51,6 +53,58 @@ static bool is_the_servers(const struct postgres_column *column, const struct sc
         return !plain_text || schema->base != NULL;
     default:
         return schema->base != NULL;
+    }
+}
+
+static bool is_plain_number(const struct postgres_column *column, const struct cell *cell,
+                            struct arena *scratch)
+{
+    const struct value_type plain = {.kind = VALUE_DECIMAL};
+    const struct value_type *type = &column->type.type;
+    struct cell decimal;
+    struct error ignored;
+    int64_t digits = 0;
+    int64_t exponent = 0;
+    return (value_kind_is_number((enum value_kind)cell->kind)) &&
+           convert_value(cell, &plain, false, scratch, &decimal, &ignored) == STATUS_OK &&
+           decimal_special(&decimal) == 0 && decimal_measure(&decimal, &digits, &exponent) &&
+           (digits == 0 || exponent + 1 < type->precision - type->scale);
+}
+
+/* Valid, without escapes that jsonb refuses, and without exponents beyond its numbers. */
+static bool is_plain_json(const struct cell *cell, struct arena *scratch)
+{
+    struct cell ignored_value;
+    struct error ignored;
+    bool text = cell->kind == VALUE_TEXT || cell->kind == VALUE_JSON;
+    if (!text || convert_read_json(cell->text, cell->length, scratch, &ignored_value, &ignored) !=
+                     STATUS_OK) {
+        return false;
+    }
+    for (size_t at = 0; at + 1 < cell->length; at++) {
+        char byte = cell->text[at];
+        char next = cell->text[at + 1];
+        bool exponent = byte >= '0' && byte <= '9' && (next == 'e' || next == 'E');
+        if (exponent || (byte == '\\' && next == 'u')) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Values that the server takes for sure, so that it need not be asked of each one. */
+static bool is_taken_for_sure(const struct postgres_column *column,
+                              const struct schema_column *schema, const struct cell *cell,
+                              struct arena *scratch)
+{
+    switch (schema->base == NULL ? column->type.format : POSTGRES_AS_CAST) {
+    case POSTGRES_AS_NUMERIC:
+        return is_plain_number(column, cell, scratch);
+    case POSTGRES_AS_JSON:
+    case POSTGRES_AS_JSONB:
+        return is_plain_json(cell, scratch);
+    default:
+        return false;
     }
 }
 
@@ -122,7 +176,9 @@ enum status postgres_try_value(struct sql_database *database, const struct sql_t
         return try_large(facts, cell->large, error);
     }
     enum status status = postgres_encode(facts, cell, scratch, &value, error);
-    if (status == STATUS_OK && is_the_servers(facts, &table->schema->columns[column])) {
+    const struct schema_column *schema = &table->schema->columns[column];
+    if (status == STATUS_OK && is_the_servers(facts, schema) &&
+        !is_taken_for_sure(facts, schema, cell, scratch)) {
         status = ask(self, facts, &value, error);
     }
     buffer_free(&value);
