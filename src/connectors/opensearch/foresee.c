@@ -347,7 +347,7 @@ static bool is_in_nanos(const struct text *text)
     const int64_t end_ms = INT64_C(9223372036854);
     int64_t ms = 0;
     int year = 0;
-    if (is_iso(*text, &year) && text->length >= 5) {
+    if (is_iso(*text, &year)) {
         return year >= YEAR_FIRST && year < YEAR_END;
     }
     return text_to_int64(text->data, text->length, &ms) != STATUS_OK || (ms >= 0 && ms <= end_ms);
@@ -544,6 +544,16 @@ static struct token_value scalar_token(struct judging *judging, const struct cel
     return value;
 }
 
+/* A map with other keys is an array of pairs in JSON. */
+static bool has_names(const struct cell *map)
+{
+    bool all = true;
+    for (uint32_t at = 0; at < map->length; at++) {
+        all = all && map->items[2 * (size_t)at].kind == VALUE_TEXT;
+    }
+    return all;
+}
+
 static bool judge_value(struct judging *judging, const json_t *property, const struct cell *cell,
                         uint32_t depth, bool listed)
 {
@@ -557,8 +567,9 @@ static bool judge_value(struct judging *judging, const json_t *property, const s
                    STATUS_OK ||
                judge_value(judging, property, &read, depth + 1, listed);
     }
-    if (cell->kind == VALUE_LIST || cell->kind == VALUE_SET) {
-        for (uint32_t at = 0; at < cell->length; at++) {
+    bool pairs = cell->kind == VALUE_MAP && !has_names(cell);
+    if (cell->kind == VALUE_LIST || cell->kind == VALUE_SET || pairs) {
+        for (uint32_t at = 0; at < (pairs ? 2 * cell->length : cell->length); at++) {
             if (!judge_value(judging, property, &cell->items[at], depth + 1, true)) {
                 return false;
             }
