@@ -80,9 +80,9 @@ static bool is_out_of_float(double number, const char *type)
 }
 
 /* Whole numbers beyond what a double tells apart are compared by their digits. */
-static bool is_within(const struct text *whole, double number, const char *type)
+static bool is_within(const struct text *given, double number, const char *type)
 {
-    const struct text digits = without_zeros(*whole);
+    const struct text digits = without_zeros(*given);
     const struct text *text = &digits;
     static const struct {
         const char *type;
