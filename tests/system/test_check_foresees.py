@@ -123,8 +123,8 @@ SEEDS = ("INTEGER", "BIGINT", "REAL", "NUMERIC(10,2)", "TEXT", "BLOB", "BOOLEAN"
 MAPPINGS = ({"type": "long"}, {"type": "integer"}, {"type": "byte"}, {"type": "double"}, {"type": "boolean"}, {"type": "keyword"}, {"type": "text"}, {"type": "ip"}, {"type": "binary"},
             {"type": "date"}, {"type": "date", "format": "epoch_millis"}, {"type": "date", "format": "yyyy-MM-dd"}, {"type": "object"}, {"type": "unsigned_long"}, {"type": "date_nanos"},
             {"type": "float"}, {"type": "half_float"}, {"type": "scaled_float", "scaling_factor": 100}, {"type": "short"})
-# What MariaDB says itself of a value that this program need not look at.
-BY_SERVER = r"^(Incorrect|Out of range value|Data too long)|immense term"
+# What MariaDB and OpenSearch say themselves of a value, in more words than are known before.
+BY_SERVER = r"^(Incorrect|Out of range value|Data too long)|immense term|failed to parse: "
 MODULES = {"postgres": postgres, "mysql": mariadb, "cassandra": cassandra_server, "mongodb": ferretdb, "opensearch": opensearch_server, "redis": redis_server}
 ROUNDS = 1 if not support.SOAK else 3
 DRAWN = 6

@@ -582,6 +582,50 @@ static bool judge_value(struct judging *judging, const json_t *property, const s
     return judge_token(judging, property, &value, depth, listed);
 }
 
+/* ---------------------------------------------------------------- names that repeat */
+
+static bool has_repeated(struct judging *judging, const struct cell *cell, uint32_t depth);
+
+static bool repeats(struct judging *judging, const struct cell *map)
+{
+    struct name_index names = {.arena = judging->arena};
+    for (uint32_t at = 0; at < map->length; at++) {
+        const struct cell *name = &map->items[2 * (size_t)at];
+        if (name->kind != VALUE_TEXT) {
+            return false;
+        }
+        if (name_index_add(&names, name->text, name->length, at) != NAME_INDEX_NONE) {
+            snprintf(judging->why, sizeof(judging->why),
+                     "mapper_parsing_exception: failed to parse: Duplicate field '%.*s'",
+                     (int)(name->length < 100 ? name->length : 100), name->text);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The server's parser takes no name twice in one object, wherever it is. */
+static bool has_repeated(struct judging *judging, const struct cell *cell, uint32_t depth)
+{
+    struct cell read;
+    struct error ignored;
+    if (cell->kind == VALUE_JSON) {
+        return convert_read_json(cell->text, cell->length, judging->arena, &read, &ignored) ==
+                   STATUS_OK &&
+               has_repeated(judging, &read, depth);
+    }
+    if (depth > DEPTH_MAX || cell->kind < VALUE_LIST || cell->kind > VALUE_MAP) {
+        return false;
+    }
+    bool map = cell->kind == VALUE_MAP;
+    bool found = map && repeats(judging, cell);
+    size_t count = map ? 2 * (size_t)cell->length : cell->length;
+    for (size_t at = 0; at < count && !found; at++) {
+        found = has_repeated(judging, &cell->items[at], depth + 1);
+    }
+    return found;
+}
+
 /* ---------------------------------------------------------------- documents */
 
 static enum status refuse(const struct judging *judging, const struct keyed_record *record,
@@ -590,7 +634,7 @@ static enum status refuse(const struct judging *judging, const struct keyed_reco
     struct buffer id = {0};
     struct error ignored;
     char shown[80];
-    bool named = judging->parsing && strstr(judging->why, "failed to parse") != NULL &&
+    bool named = judging->parsing && strstr(judging->why, "failed to parse field") != NULL &&
                  opensearch_id_append(record->table, record->key, &id, &ignored) == STATUS_OK;
     error_set(error, judging->parsing ? ERROR_REJECT_TYPE : ERROR_REJECT_CONSTRAINT, NULL,
               named ? "%s in document with id '%.*s'" : "%s", judging->why, (int)id.length,
@@ -616,8 +660,11 @@ enum status opensearch_foresee(const json_t *mapping, const struct keyed_record 
                                 field != NULL ? record->cells[at] : pair[1]};
         const struct cell one = {.kind = VALUE_MAP, .length = 1, .items = items};
         buffer_clear(&judging.path);
-        if (items[1].kind > VALUE_NULL && strcmp(items[0].text, OPENSEARCH_ID) != 0 &&
-            !judge_fields(&judging, mapping, &one, 0)) {
+        judging.parsing = true;
+        bool is_id = name.length == sizeof(OPENSEARCH_ID) - 1 &&
+                     memcmp(name.data, OPENSEARCH_ID, name.length) == 0;
+        if (items[1].kind > VALUE_NULL && !is_id &&
+            (has_repeated(&judging, &items[1], 0) || !judge_fields(&judging, mapping, &one, 0))) {
             status = refuse(&judging, record, name, error);
         }
     }

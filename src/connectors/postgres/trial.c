@@ -120,6 +120,21 @@ static void make_question(const struct postgres_column *column, struct buffer *s
     buffer_free(&unfit);
 }
 
+/* "PostgreSQL says: numeric field overflow (A field …)" as the reject of a record has it:
+ * "numeric field overflow: A field …". */
+static enum status reject_as_writer(enum error_code code, const struct error *said,
+                                    struct error *error)
+{
+    static const char says[] = "PostgreSQL says: ";
+    bool named = strncmp(said->message, says, sizeof says - 1) == 0;
+    const char *words = said->message + (named ? sizeof says - 1 : 0);
+    size_t length = strlen(words);
+    const char *detail = length > 0 && words[length - 1] == ')' ? strstr(words, " (A ") : NULL;
+    return detail == NULL ? error_set(error, code, NULL, "%s", words)
+                          : error_set(error, code, NULL, "%.*s: %.*s", (int)(detail - words), words,
+                                      (int)(words + length - 1 - (detail + 2)), detail + 2);
+}
+
 /* The encoded value, behind its length, as the one parameter of a question. */
 static enum status ask(struct postgres_database *self, const struct postgres_column *column,
                        const struct buffer *value, struct error *error)
@@ -140,10 +155,8 @@ static enum status ask(struct postgres_database *self, const struct postgres_col
                (postgres_is_state_of_record(error->native_state, &code) ||
                 (error->native_state[0] == '4' &&
                  strcmp(error->native_state, "42501") != 0))) { /* a privilege that is missing */
-        static const char says[] = "PostgreSQL says: "; /* as the reject of a COPY leaves out */
-        struct error said = *error;
-        bool named = strncmp(said.message, says, sizeof says - 1) == 0;
-        status = error_set(error, code, NULL, "%s", said.message + (named ? sizeof says - 1 : 0));
+        const struct error said = *error;
+        status = reject_as_writer(code, &said, error);
     }
     PQclear(result);
     return status;
