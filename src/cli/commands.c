@@ -44,8 +44,11 @@ static const struct cli_command commands[] = {
      .summary = "check plan and databases, estimate the run",
      .description =
          "Connects to both sides and changes nothing. Reports the entities with their counts, the "
-         "guarantee, what cannot be carried, and an estimate of time and bytes. The exit status "
-         "is the one with which migrate would be refused, else 0.",
+         "guarantee, what cannot be carried, and an estimate of time and bytes. The first 1,000 "
+         "records of each entity are mapped and encoded as the run would, for tables that are "
+         "there and for those that it makes: check says how many of them the target would "
+         "reject, for which field, why, and the key of the first. The exit status is the one "
+         "with which migrate would be refused, else 1 if records would be rejected, else 0.",
      .examples = "transhume check\n"
                  "transhume check --sample 2\n"
                  "transhume check shop.db copy.db --json",

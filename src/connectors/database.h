@@ -85,7 +85,9 @@ struct connector_limits {
      */
     uint64_t partition_bytes;
     uint64_t partition_rows;
-    bool pulls_in_pieces; /* target: several of its writers pull one table faster than one does */
+    bool unique_keys_only; /* target: a unique index of the source is one like others there */
+    bool keeps_times;      /* target: how long a record lives is kept (record_envelope) */
+    bool pulls_in_pieces;  /* target: several of its writers pull one table faster than one does */
 };
 
 enum guarantee { GUARANTEE_EXACTLY_ONCE, GUARANTEE_IDEMPOTENT, GUARANTEE_AT_LEAST_ONCE };

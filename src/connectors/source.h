@@ -309,6 +309,12 @@ struct source_functions {
     /* Optional: warnings worth saying before a run ("writers will wait"), one line each in
      * `out`. */
     enum status (*caveats)(struct database *self, struct buffer *out, struct error *error);
+    /* Optional: what a copy of these requests leaves out of the records themselves, as far as it is
+     * there (when they expire, of a target that keeps no times: `keeps_times` false), one line each
+     * in `out`. Check notes it, and the run warns of it. Control thread, before the snapshot. */
+    enum status (*tell_losses)(struct database *self, const struct read_request *const *requests,
+                               uint32_t request_count, bool keeps_times, struct buffer *out,
+                               struct error *error);
 };
 
 /* ---------------------------------------------------------------- catalogue */

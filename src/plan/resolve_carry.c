@@ -272,6 +272,19 @@ static bool keeps_own_words(const struct carrying *carrying)
 
 /* ---------------------------------------------------------------- columns */
 
+static void leave_default(const struct carrying *carrying)
+{
+    static const char why[] = "the target's columns get none";
+    const struct schema_column *from = carrying->from;
+    carrying->column->identity = false;
+    carrying->column->default_text = NULL;
+    if (is_counted(from)) {
+        left_out(carrying, "counter", NULL, why);
+    } else if (from->default_kind != SCHEMA_DEFAULT_NONE) {
+        left_out(carrying, "default", from->default_text, why);
+    }
+}
+
 static void carry_column(const struct carrying *carrying)
 {
     const struct schema_column *from = carrying->from;
@@ -282,6 +295,10 @@ static void carry_column(const struct carrying *carrying)
     }
     if (from->extra != NULL) {
         left_out(carrying, "clause", from->extra, "only its own engine understands it");
+    }
+    if ((carrying->resolver->target->capabilities & CAPABILITY_DEFAULTS) == 0) {
+        leave_default(carrying);
+        return;
     }
     bool own_words = keeps_own_words(carrying);
     column->default_text = own_words ? column->default_text : NULL;
@@ -425,7 +442,10 @@ void carry_resolve(struct resolver *resolver, struct table_builder *table)
 {
     struct carrying carrying = {
         .resolver = resolver, .table = table, .alone = table->entities.count == 1};
-    bool declares = (resolver->target->capabilities & CAPABILITY_DEFAULTS) != 0;
+    const uint32_t makes_keys = CAPABILITY_SQL_SCHEMA | CAPABILITY_KEY_ENFORCED;
+    uint32_t capabilities = resolver->target->capabilities;
+    bool declares =
+        (capabilities & CAPABILITY_DEFAULTS) != 0 || (capabilities & makes_keys) == makes_keys;
     for (uint32_t i = 0; declares && i < table->entities.count; i++) {
         struct entity_builder *entity = table->entities.items[i];
         carrying.entity = entity;

@@ -90,6 +90,21 @@ static void settle_type(struct resolver *resolver, const struct table_builder *t
     field->type.dynamic = true;
 }
 
+/* The source's column holds moments in several spellings, in words and as numbers: only a target of
+ * its own engine takes them as they are. */
+static void read_moments(const struct resolver *resolver, struct mapping_field *field)
+{
+    const struct value_type *from = field->origin != NULL ? &field->origin->type : NULL;
+    if (from != NULL && !field->cast && !resolver->same_engine && from->kind == VALUE_TIMESTAMP &&
+        from->zoned && from->zone != NULL && from->dynamic) {
+        field->type = *from;
+        field->type.native = NULL;
+        field->type.dynamic = false;
+        field->cast = true;
+        field->direct = false;
+    }
+}
+
 /* Digits of a second that the target does not keep are rounded off where the plan allows it. */
 static void round_seconds(const struct resolver *resolver, struct mapping_field *field)
 {
@@ -306,6 +321,7 @@ static void collect_fields(struct resolver *resolver, struct table_builder *tabl
     for (uint32_t j = 0; j < entity->fields.count && !resolve_stopped(resolver); j++) {
         struct mapping_field *field = entity->fields.items[j];
         settle_type(resolver, table, entity, field);
+        read_moments(resolver, field);
         round_seconds(resolver, field);
         if (!resolver->target_sql && !is_indexed(table, field->name)) {
             continue;

@@ -303,7 +303,12 @@ static void default_indexes(struct resolver *resolver, struct table_builder *tab
         struct target_index *index = resolve_add(resolver, indexes, sizeof *index);
         index->name = default_index_name(resolver, table, known, i);
         index->columns = columns;
-        index->unique = known->unique;
+        index->unique = known->unique && !resolver->target->limits.unique_keys_only;
+        if (known->unique && !index->unique) {
+            resolve_note_left(resolver, "unique index", 1, table->name,
+                              "the index %s is unique in the source; in the target only keys are",
+                              index->name);
+        }
     }
 }
 

@@ -15,6 +15,8 @@ void contract_test_groups(const struct contract_entry *entry)
                 (connector->catalog->native_names == NULL));
     assert_true((target->load_add == NULL) == (target->load_tell == NULL));
     assert_true((target->column_class == NULL) == (target->normal_form_in_column == NULL));
+    assert_true((target->try_open == NULL) == (target->try_record == NULL));
+    assert_true((target->try_open == NULL) == (target->try_close == NULL));
     assert_true((target->express_accepts == NULL) == (target->express_chunk == NULL));
     assert_true(target->tell_partnerless == NULL || target->delete_records != NULL);
     assert_true(target->restore == NULL || target->settle_duplicates != NULL ||

@@ -158,11 +158,62 @@ static uint32_t class_of_value(struct fixture *fixture)
     return class;
 }
 
+/* What try_record says of each value; ERROR_CODE_COUNT: nothing is known. */
+struct foreseen {
+    enum error_code codes[VALUE_COUNT];
+};
+
+static void foresee(struct fixture *fixture, bool created, struct foreseen *foreseen)
+{
+    const struct target_functions *functions = fixture->target->connector->target;
+    struct target_table table = fixture->table;
+    struct target_trial *trial = NULL;
+    struct error error = {0};
+    table.created = created;
+    enum status status = functions->try_open != NULL
+                             ? functions->try_open(fixture->target, &table, &trial, &error)
+                             : STATUS_END;
+    assert_true(status != STATUS_FAILED);
+    for (int i = 0; i < VALUE_COUNT; i++) {
+        foreseen->codes[i] = ERROR_CODE_COUNT;
+        if (status == STATUS_OK) {
+            struct batch *batch = fixture_batch(fixture, i, 1, &values[i]);
+            error_clear(&error);
+            if (functions->try_record(trial, &fixture->shape, batch_row(batch, 0), NULL, &error) !=
+                STATUS_OK) {
+                assert_int_equal(error.class, ERROR_CLASS_REJECT);
+                assert_true(error.message[0] != '\0');
+            }
+            foreseen->codes[i] = error.code;
+            batch_destroy(batch);
+        }
+    }
+    if (status == STATUS_OK) {
+        functions->try_close(trial);
+    }
+}
+
+static void check_foreseen(const struct foreseen *foreseen, const char *when, int number,
+                           const struct tally *tally)
+{
+    enum error_code code = tally->rejected > 0 ? tally->code : ERROR_NONE;
+    if (foreseen->codes[number] != ERROR_CODE_COUNT && foreseen->codes[number] != code) {
+        fail_msg("value %d (%s), %s: try_record says %s, the writer %s: %s", number,
+                 value_kind_name(values[number].kind), when,
+                 error_describe(foreseen->codes[number])->name, error_describe(code)->name,
+                 tally->reason);
+    }
+}
+
 void contract_test_values(const struct contract_entry *entry)
 {
     struct fixture fixture;
+    struct foreseen before;
+    struct foreseen after;
     fixture_open(&fixture, entry);
+    foresee(&fixture, true, &before);
     fixture_begin(&fixture);
+    foresee(&fixture, false, &after);
     struct expectation expectation = {.fixture = &fixture};
     if (fixture.target->connector->target->column_decides) {
         expectation.column_class = class_of_value(&fixture);
@@ -175,6 +226,8 @@ void contract_test_values(const struct contract_entry *entry)
         struct tally tally = fixture_write(&fixture, 1, fixture_batch(&fixture, i, 1, &values[i]));
         expectation.written[i] = tally.written == 1;
         rejected += (uint32_t)tally.rejected;
+        check_foreseen(&before, "before the table was made", i, &tally);
+        check_foreseen(&after, "in the table", i, &tally);
         if (entry->one_kind) {
             assert_int_equal(tally.written,
                              values[i].kind <= VALUE_NULL || values[i].kind == VALUE_TEXT);

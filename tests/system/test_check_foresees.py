@@ -83,6 +83,7 @@ KINDS = {
         "moment": ("DATETIME", ["'2024-01-01 10:00:00'", "'2024-01-01 10:00:00.123456789'", "'soon'"]),
         "truth": ("BOOLEAN", ["0", "1", "2"]),
         "short": ("VARCHAR(5)", ["'abc'", "'abcdefgh'"]),
+        "long": ("TEXT", ["hex(zeroblob(300000))", "hex(zeroblob(700000))"]),
     },
     "jsonl": {
         "large": ({"type": "uint64"}, ["0", "18446744073709551615", "9223372036854775808"]),
@@ -114,7 +115,6 @@ TYPE_OF_KEY = {"postgres": ("text", ["''", "'a'", "repeat('x', 600)", "repeat('y
                "mysql": ("varbinary(700)", ["''", "'a'", "repeat('x', 600)"])}
 for source_of_keys, keys in TYPE_OF_KEY.items():
     KINDS[source_of_keys]["key"] = keys
-# A key's length beyond which a B-tree of the server takes none is the server's own affair when the key is made, after the load.
 TARGETS = ("sqlite", "postgres", "mysql", "duckdb", "cassandra", "mongodb", "redis", "opensearch", "dynamodb", "csv", "jsonl", "dynamodb-json", "parquet", "arrow", "toy")
 FOLDERS = ("csv", "jsonl", "dynamodb-json", "parquet", "arrow", "toy")
 EXISTING = {"sqlite": types.SQLITE, "postgres": types.POSTGRES, "mysql": types.MYSQL, "cassandra": types.CASSANDRA}
@@ -123,8 +123,8 @@ SEEDS = ("INTEGER", "BIGINT", "REAL", "NUMERIC(10,2)", "TEXT", "BLOB", "BOOLEAN"
 MAPPINGS = ({"type": "long"}, {"type": "integer"}, {"type": "byte"}, {"type": "double"}, {"type": "boolean"}, {"type": "keyword"}, {"type": "text"}, {"type": "ip"}, {"type": "binary"},
             {"type": "date"}, {"type": "date", "format": "epoch_millis"}, {"type": "date", "format": "yyyy-MM-dd"}, {"type": "object"}, {"type": "unsigned_long"}, {"type": "date_nanos"},
             {"type": "float"}, {"type": "half_float"}, {"type": "scaled_float", "scaling_factor": 100}, {"type": "short"})
-# What MariaDB says itself of a value that this program need not look at.
-BY_SERVER = r"^(Incorrect|Out of range value|Data too long)|immense term"
+# What MariaDB and OpenSearch say themselves of a value, in more words than are known before.
+BY_SERVER = r"^(Incorrect|Out of range value|Data too long)|immense term|failed to parse: "
 MODULES = {"postgres": postgres, "mysql": mariadb, "cassandra": cassandra_server, "mongodb": ferretdb, "opensearch": opensearch_server, "redis": redis_server}
 ROUNDS = 1 if not support.SOAK else 3
 DRAWN = 6

@@ -308,7 +308,9 @@ static enum status cassandra_open(const struct open_options *open, struct databa
     pthread_mutex_init(&self->mutex, NULL);
     self->keyed.base.connector = &connector_cassandra;
     self->keyed.base.capabilities = connector_cassandra.capabilities;
-    self->keyed.base.limits = (struct connector_limits){.timestamp_digits = {3, 3}, .readers_max = READERS_MAX,
+    self->keyed.base.limits = (struct connector_limits){.timestamp_digits = {3, 3},
+                                                        .keeps_times = true,
+                                                        .readers_max = READERS_MAX,
                                                         .writers_max = WRITERS_MAX,
                                                         .chunks_open_max = CHUNKS_OPEN_MAX,
                                                         .record_bytes_max = RECORD_BYTES_MAX,

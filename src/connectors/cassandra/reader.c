@@ -10,6 +10,7 @@
 #include "connectors/cassandra/schema.h"
 #include "connectors/cassandra/split.h"
 #include <stdlib.h>
+#include <string.h>
 
 static enum status refuse_joins(const struct read_request *request, struct error *error)
 {
@@ -189,6 +190,86 @@ static enum status source_caveats(struct database *self, struct buffer *out, str
     return STATUS_OK;
 }
 
+enum { TTL_ROWS = 1000 };
+
+/* Columns that have one TTL each: no part of the key, no counter, no collection of cells. */
+static bool has_ttl(const struct cassandra_table *table, uint32_t at)
+{
+    const struct cql_type *type = table->columns[at].type;
+    bool cells = !type->frozen && (type->kind == CQL_TYPE_LIST || type->kind == CQL_TYPE_SET ||
+                                   type->kind == CQL_TYPE_MAP || type->kind == CQL_TYPE_UDT);
+    return at >= table->key.count && !cells && !table->counter;
+}
+
+/* Which of the columns hold cells that expire, in the first rows? */
+static enum status find_expiring(struct cassandra *self, const struct cassandra_table *table,
+                                 struct arena *arena, const char **name, struct error *error)
+{
+    struct buffer text = {0};
+    struct cql_reply reply = {0};
+    uint32_t *places = arena_allocate_zeroed(arena, table->column_count + 1u, sizeof(*places));
+    struct cql_value *values =
+        arena_allocate_zeroed(arena, table->column_count + 1u, sizeof(*values));
+    uint32_t count = 0;
+    enum status status = STATUS_OK;
+    *name = NULL;
+    buffer_append_string(&text, "SELECT ");
+    for (uint32_t at = 0; at < table->column_count; at++) {
+        if (has_ttl(table, at)) {
+            const char *column = table->columns[at].name;
+            buffer_append_string(&text, count > 0 ? ", TTL(" : "TTL(");
+            cql_name_append((struct text){column, strlen(column)}, &text);
+            buffer_append_byte(&text, ')');
+            places[count++] = at;
+        }
+    }
+    buffer_append_string(&text, " FROM ");
+    cassandra_append_table(self, table->name, &text);
+    buffer_format(&text, " LIMIT %d", (int)TTL_ROWS);
+    if (count > 0) {
+        status = cassandra_run(self, buffer_string(&text), self->settings.read_consistency, true,
+                               arena, &reply, error);
+    }
+    while (status == STATUS_OK && count > 0 && *name == NULL &&
+           cql_rows_next(&reply.response.rows, values) == STATUS_OK) {
+        for (uint32_t at = 0; at < count && *name == NULL; at++) {
+            *name = values[at].length > 0 ? table->columns[places[at]].name : NULL;
+        }
+    }
+    buffer_free(&text);
+    return status;
+}
+
+static enum status tell_losses(struct database *database,
+                               const struct read_request *const *requests, uint32_t request_count,
+                               bool keeps_times, struct buffer *out, struct error *error)
+{
+    struct cassandra *self = cassandra_of(database);
+    enum status status = STATUS_OK;
+    if (self->settings.keeps_times && keeps_times) {
+        return STATUS_OK;
+    }
+    struct arena *arena = arena_create(0);
+    for (uint32_t i = 0; i < request_count && status == STATUS_OK; i++) {
+        const struct cassandra_table *table = NULL;
+        const char *name = NULL;
+        if (requests[i]->table == NULL ||
+            cassandra_schema_find(self, requests[i]->table, &table, error) != STATUS_OK) {
+            error_clear(error);
+            continue;
+        }
+        status = find_expiring(self, table, arena, &name, error);
+        if (status == STATUS_OK && name != NULL) {
+            buffer_format(out, "%s: rows expire (TTL of %s), which %s: what is copied stays%s\n",
+                          table->name, name,
+                          keeps_times ? "is not read" : "the target does not keep",
+                          keeps_times ? "; ?times=true keeps it" : "");
+        }
+    }
+    arena_destroy(arena);
+    return status;
+}
+
 const struct source_functions cassandra_source = {
     .snapshot = source_snapshot,
     .describe_stream = source_describe_stream,
@@ -199,5 +280,6 @@ const struct source_functions cassandra_source = {
     .cursor_open = cassandra_cursor_open,
     .cursor_next = cassandra_cursor_next,
     .cursor_close = cassandra_cursor_close,
+    .tell_losses = tell_losses,
     .caveats = source_caveats,
 };

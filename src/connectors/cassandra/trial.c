@@ -41,19 +41,18 @@ static enum status imagine_columns(const struct target_table *table, struct aren
     enum status status = STATUS_OK;
     made->columns = columns;
     for (uint32_t at = 0; at < table->key.count && status == STATUS_OK; at++) {
-        status = imagine_column(table, table->key.names[at],
-                                at < made->partition_count ? CASSANDRA_PARTITION
-                                                           : CASSANDRA_CLUSTERING,
-                                arena, &columns[made->column_count++]);
+        status =
+            imagine_column(table, table->key.names[at],
+                           at < made->partition_count ? CASSANDRA_PARTITION : CASSANDRA_CLUSTERING,
+                           arena, &columns[made->column_count++]);
     }
     for (uint32_t at = 0; at < table->column_count && status == STATUS_OK; at++) {
         const char *name = table->columns[at].name;
         bool is_static = column_list_holds(table->key_shape.static_columns, name);
         if (!is_key(table, name)) {
             struct cassandra_column *column = &columns[made->column_count++];
-            status =
-                imagine_column(table, name, is_static ? CASSANDRA_STATIC : CASSANDRA_REGULAR, arena,
-                               column);
+            status = imagine_column(table, name, is_static ? CASSANDRA_STATIC : CASSANDRA_REGULAR,
+                                    arena, column);
             made->counter =
                 made->counter || (status == STATUS_OK && column->type->kind == CQL_TYPE_COUNTER);
         }
@@ -98,8 +97,7 @@ enum status cassandra_try_connect(struct database *database, const struct target
     if (!table->created) {
         return STATUS_OK;
     }
-    enum status status =
-        imagine_layout(table, (*connection)->arena, &(*connection)->layouts[0]);
+    enum status status = imagine_layout(table, (*connection)->arena, &(*connection)->layouts[0]);
     (*connection)->layout_count = status == STATUS_OK ? 1 : 0;
     if (status != STATUS_OK) {
         cassandra_connection_free(*connection);

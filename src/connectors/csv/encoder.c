@@ -202,8 +202,8 @@ static enum status append_field(struct folder_encoder *encoder, uint32_t at,
     struct encoded_column *column = &encoder->columns[at];
     struct error reason;
     if (column->is_key && (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING)) {
-        return error_set(error, ERROR_REJECT_KEY_NULL, column->name, "column %s: a part of the key is null",
-                         column->name);
+        return error_set(error, ERROR_REJECT_KEY_NULL, column->name,
+                         "column %s: a part of the key is null", column->name);
     }
     if (column->watched && watch(encoder, column, cell, error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -11,7 +11,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-enum { RESULT_COLUMNS_MAX = 10000, JOINS_MAX = 60, READERS_MAX = 16 };
+enum { RESULT_COLUMNS_MAX = 10000, JOINS_MAX = 60, READERS_MAX = 16, COMMENT_BYTES_MAX = 1 << 20 };
 
 static const char *const suffixes[] = {".duckdb", ".ddb", NULL};
 
@@ -213,7 +213,9 @@ static enum status duckdb_open(const struct open_options *open, struct database 
     self->sql.base.connector = &transhume_connector;
     self->sql.base.capabilities = transhume_connector.capabilities;
     self->sql.base.limits = (struct connector_limits){
-        .timestamp_digits = {6, 9}, .time_digits = {6, 6},
+        .timestamp_digits = {6, 9},
+        .time_digits = {6, 6},
+        .comment_bytes_max = COMMENT_BYTES_MAX,
         .readers_max = READERS_MAX,
         .writers_max = 1,
         .chunks_open_max = 1,

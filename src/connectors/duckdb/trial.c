@@ -36,8 +36,8 @@ static void note_columns(struct target_trial *trial, const struct target_table *
         columns[i].not_null =
             columns[i].not_null || (there == NULL && duckdb_is_in_key(table, columns[i].name));
     }
-    trial->schema = (struct schema_table){
-        .name = table->name, .columns = columns, .column_count = count};
+    trial->schema =
+        (struct schema_table){.name = table->name, .columns = columns, .column_count = count};
 }
 
 static enum status make_vectors(struct target_trial *trial, struct duckdb_rows *rows,
@@ -58,8 +58,7 @@ static enum status make_vectors(struct target_trial *trial, struct duckdb_rows *
         return error_set(error, ERROR_TARGET_INVALID, trial->schema.name,
                          "DuckDB makes no chunk of its columns");
     }
-    trial->vectors =
-        arena_allocate_zeroed(trial->arena, (size_t)count + 1, sizeof *trial->vectors);
+    trial->vectors = arena_allocate_zeroed(trial->arena, (size_t)count + 1, sizeof *trial->vectors);
     return STATUS_OK;
 }
 
@@ -98,8 +97,8 @@ enum status duckdb_try_open(struct database *database, const struct target_table
     made->scratch = arena_create(0);
     enum status status = STATUS_OK;
     if (!table->created) {
-        status = duckdb_target_describe(self, self->control, table->name, made->arena, &there,
-                                        error);
+        status =
+            duckdb_target_describe(self, self->control, table->name, made->arena, &there, error);
     } else if (table->column_count == 0) {
         status = STATUS_END;
     }

@@ -482,8 +482,8 @@ static enum status put(const struct putting *putting, struct duckdb_column *colu
     }
     if (wanted.kind == VALUE_TEXT && whole.kind != VALUE_TEXT &&
         column->form->id == DUCKDB_VARCHAR) {
-        bool composed = whole.kind == VALUE_LIST || whole.kind == VALUE_SET ||
-                        whole.kind == VALUE_MAP;
+        bool composed =
+            whole.kind == VALUE_LIST || whole.kind == VALUE_SET || whole.kind == VALUE_MAP;
         if (depth > 0 && composed) { /* as a text it would read as another value */
             return error_set(putting->error, ERROR_REJECT_TYPE, NULL,
                              "a list or map within it, where the column has texts");

@@ -1,7 +1,7 @@
 /* Opening a folder: its options, its place, its identity. */
 #include "connectors/folder/bucket.h"
-#include "connectors/folder/folder_record.h"
 #include "connectors/folder/folder_claim.h"
+#include "connectors/folder/folder_record.h"
 
 #include "base/memory.h"
 #include "base/text.h"

@@ -18,8 +18,8 @@ static enum status check_key(const struct target_table *table, const struct shap
         bool lacks = documents ? lacks_field(cells, table->key.names[at])
                                : cells[shape->key_fields[at]].kind <= VALUE_NULL;
         if (lacks) {
-            const char *name = documents ? table->key.names[at]
-                                         : shape->fields[shape->key_fields[at]].name;
+            const char *name =
+                documents ? table->key.names[at] : shape->fields[shape->key_fields[at]].name;
             return error_set(error, ERROR_REJECT_KEY_NULL, name, "the key field \"%s\" is null",
                              name);
         }
@@ -32,8 +32,8 @@ enum status folder_encode_record(const struct folder *folder, const struct targe
                                  const struct cell *cells, struct buffer *out, struct error *error)
 {
     bool key_required = (folder->format->target_capabilities & CAPABILITY_KEY_REQUIRED) != 0;
-    enum status status = key_required || table->key.count == 0
-                             ? STATUS_OK
-                             : check_key(table, shape, cells, error);
-    return status == STATUS_OK ? folder->format->encoder_append(encoder, cells, out, error) : status;
+    enum status status =
+        key_required || table->key.count == 0 ? STATUS_OK : check_key(table, shape, cells, error);
+    return status == STATUS_OK ? folder->format->encoder_append(encoder, cells, out, error)
+                               : status;
 }

@@ -190,12 +190,11 @@ static void add_outcome(struct batch_result *result, uint32_t row, const struct 
                                                  sizeof(*result->outcomes));
     }
     struct record_outcome *outcomes = (struct record_outcome *)(uintptr_t)result->outcomes;
-    outcomes[result->outcome_count++] =
-        (struct record_outcome){.row = row,
-                                .kind = OUTCOME_REJECTED,
-                                .code = reason->code,
-                                .reason =
-                                    arena_copy_string(result->arena, error_reason(reason, text))};
+    outcomes[result->outcome_count++] = (struct record_outcome){
+        .row = row,
+        .kind = OUTCOME_REJECTED,
+        .code = reason->code,
+        .reason = arena_copy_string(result->arena, error_reason(reason, text))};
 }
 
 static enum status write_rows(const struct target_table *table, struct folder_stream *stream,
@@ -210,9 +209,8 @@ static enum status write_rows(const struct target_table *table, struct folder_st
     for (uint32_t row = 0; row < batch->row_count; row++) {
         uint64_t ordinal = stream->submitted++;
         size_t start = stream->buffer.length;
-        enum status status =
-            folder_encode_record(stream->folder, table, shape, encoder, batch_row(batch, row),
-                                 &stream->buffer, &reason);
+        enum status status = folder_encode_record(stream->folder, table, shape, encoder,
+                                                  batch_row(batch, row), &stream->buffer, &reason);
         if (status != STATUS_OK) {
             if (reason.class != ERROR_CLASS_REJECT) {
                 return error_copy(error, &reason);

@@ -92,8 +92,8 @@ enum status keyed_try_record(struct target_trial *trial, const struct shape *sha
                                   .attempt = 1};
     record.key = keyed_find_key(trial->table, fields, cells, key) ? key : NULL;
     buffer_clear(&trial->body);
-    enum status status =
-        service->encode(trial->connection, keyed_kind_of(trial->table), &record, &trial->body, error);
+    enum status status = service->encode(trial->connection, keyed_kind_of(trial->table), &record,
+                                         &trial->body, error);
     return status == STATUS_OK && service->foresee != NULL
                ? service->foresee(trial->connection, &record, trial->body.length, error)
                : status;

@@ -247,7 +247,8 @@ static enum status database_open(const struct open_options *open, struct databas
     self->keyed.base.connector = &transhume_connector;
     self->keyed.base.capabilities = transhume_connector.capabilities;
     self->keyed.base.limits =
-        (struct connector_limits){.timestamp_digits = {3, 3}, .readers_max = READERS_MAX,
+        (struct connector_limits){.timestamp_digits = {3, 3},
+                                  .readers_max = READERS_MAX,
                                   .writers_max = WRITERS_MAX,
                                   .chunks_open_max = CHUNKS_OPEN_MAX,
                                   .record_bytes_max = MONGODB_DOCUMENT_BYTES_MAX,

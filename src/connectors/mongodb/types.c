@@ -20,8 +20,8 @@ const struct type_mapping mongodb_types[MONGODB_TYPE_COUNT] = {
     {"binData 4", VALUE_UUID, "16 bytes", "subtype 4", "exact"},
     {"bool", VALUE_BOOL, "true, false", "the same", "exact"},
     {"date", VALUE_TIMESTAMP, "an instant in UTC, to milliseconds, years beyond 9999 included",
-     "one without a zone as one in UTC; what is finer than milliseconds, infinity and zero dates "
-     "reject the record",
+     "one without a zone as one in UTC; infinity and zero dates reject the record, "
+     "and so does what is finer than milliseconds, unless the plan rounds (lossy: allow)",
      "widened"},
     {"date", VALUE_DATE, NULL, "midnight in UTC", "widened"},
     {"string", VALUE_TIME, NULL, "ISO 8601", "widened"},

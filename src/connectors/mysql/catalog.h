@@ -13,6 +13,7 @@ struct mysql_column {
     bool generated;
     bool has_default; /* or numbers itself */
     bool counted;     /* auto_increment */
+    bool error_value; /* an ENUM whose source is one, too: "" that is no label is its error value */
 };
 
 /* Runs in parallel with schema->tables. */

@@ -21,15 +21,16 @@ enum { SLICE_MS = 250, NET_BUFFER_BYTES = 64 << 10 /* of 8 KiB each send is a ca
 /*
  * What every session is set to. The character set again, since init_connect or the server's option
  * skip-character-set-client-handshake may have put another in the place of ours. The sql_mode is
- * ours alone: strict, with every value that the server can hold allowed (zero dates, an
- * auto_increment of 0) and backslashes that escape. No timeout of the server's ends a session that
- * waits for the other side. DEFAULT would be what the server's administrator chose for all: a limit
- * of rows, or a moment of the past for tables with system versioning, would leave records out. What
- * MariaDB alone knows, since a version, stands in comments that no other server looks into.
+ * ours alone: strict, with every value that the server can hold allowed (zero dates, the
+ * 31st of each month, an auto_increment of 0) and backslashes that escape. No timeout of the
+ * server's ends a session that waits for the other side. DEFAULT would be what the server's
+ * administrator chose for all: a limit of rows, or a moment of the past for tables with system
+ * versioning, would leave records out. What MariaDB alone knows, since a version, stands in
+ * comments that no other server looks into.
  */
 static const char session_settings[] =
     "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci, SESSION sql_mode = "
-    "'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', "
+    "'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', "
     "time_zone = '+00:00', sql_quote_show_create = 1, wait_timeout = 604800, "
     "net_read_timeout = 86400, net_write_timeout = 86400, max_sort_length = 65536, "
     "sql_select_limit = 18446744073709551615, sql_big_selects = 1, sql_auto_is_null = 0, "

@@ -162,7 +162,7 @@ static enum status put_text(const struct mysql_column *column, enum mysql_form f
                              column->type.type.native, limit);
         }
     }
-    if (column->type.format == MYSQL_AS_LABEL &&
+    if (column->type.format == MYSQL_AS_LABEL && !(column->error_value && length == 0) &&
         !mysql_holds_label(column->type.type.native, text, length)) {
         return error_set(error, ERROR_REJECT_TYPE, column->name,
                          "the text is no label, or none in this order, of %s",

@@ -137,6 +137,13 @@ enum status mysql_encode(const struct mysql_column *column, const struct cell *c
                          enum mysql_form form, struct arena *scratch, struct buffer *out,
                          struct error *error) MUST_USE;
 
+/* writer_rows.c: can the column hold a LARGE value, as far as its kind and length say? */
+enum status mysql_check_large(const struct mysql_column *column, const struct large_value *large,
+                              struct error *error) MUST_USE;
+/* writer_error_value.c: which of the columns take the error value of an ENUM: those of a table
+ * that is the source's own. */
+void mysql_note_error_values(const struct target_table *table, struct mysql_table *facts);
+
 /* trial.c: struct sql_dialect */
 enum status mysql_imagine(struct sql_database *database, const struct target_table *table,
                           struct arena *arena, struct sql_table *made, struct error *error);

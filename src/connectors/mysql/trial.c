@@ -132,6 +132,21 @@ static enum status check_text(const struct mysql_column *column, const struct ce
                            native);
 }
 
+static enum status try_large(const struct mysql_column *column, const struct large_value *large,
+                             struct error *error)
+{
+    enum { CHARACTER_BYTES_MAX = 4 };
+    uint64_t limit = column->type.type.precision > 0 ? (uint64_t)column->type.type.precision : 0;
+    uint64_t most = large->kind == VALUE_BYTES ? limit : limit * CHARACTER_BYTES_MAX;
+    if (mysql_check_large(column, large, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return limit > 0 && large->length > most
+               ? error_set(error, ERROR_REJECT_TOO_LARGE, NULL,
+                           "Data too long for column '%s' at row 1", column->name)
+               : STATUS_OK;
+}
+
 enum status mysql_try_value(struct sql_database *database, const struct sql_table *table,
                             uint32_t column, const struct cell *cell, struct arena *scratch,
                             struct error *error)
@@ -139,6 +154,9 @@ enum status mysql_try_value(struct sql_database *database, const struct sql_tabl
     const struct mysql_column *facts = &mysql_facts_of(table)->columns[column];
     struct buffer out = {0};
     struct cell made;
+    if (cell->kind == VALUE_LARGE) {
+        return try_large(facts, cell->large, error);
+    }
     enum status status = mysql_encode(facts, cell, MYSQL_IN_STATEMENT, scratch, &out, error);
     buffer_free(&out);
     if (status != STATUS_OK || cell->kind == VALUE_ESCAPE) {
@@ -179,8 +197,7 @@ static struct mysql_column imagine_column(const struct mysql_database *self,
                                 .generated = column->generated != GENERATED_NO,
                                 .counted = column->identity,
                                 .has_default = column->identity || column->default_text != NULL};
-    made.type.type.zone =
-        made.type.format == MYSQL_AS_TIMESTAMP ? self->sql.base.time_zone : NULL;
+    made.type.type.zone = made.type.format == MYSQL_AS_TIMESTAMP ? self->sql.base.time_zone : NULL;
     if (made.type.format == MYSQL_AS_TEXT || made.type.format == MYSQL_AS_LABEL) {
         made.charset = strncmp(words, "inet", 4) == 0 ? NULL : "utf8mb4";
     }
@@ -210,6 +227,7 @@ enum status mysql_imagine(struct sql_database *database, const struct target_tab
     *schema = (struct schema_table){
         .name = table->name, .columns = described, .column_count = table->column_count};
     *facts = (struct mysql_table){.schema = schema, .columns = columns, .row_estimate = -1};
+    mysql_note_error_values(table, facts);
     *made = mysql_table_of(facts);
     return STATUS_OK;
 }

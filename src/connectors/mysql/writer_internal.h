@@ -117,8 +117,10 @@ struct writer {
     struct ring *loaded;
     pthread_t loader;
     bool has_loader;
-    bool sees_notes;      /* its max_error_count is the largest */
-    bool loading;         /* `sending` is under way */
+    bool error_values; /* a record with error values is sent, by a session that is not strict: */
+    uint32_t error_values_at; /* this one of the segment's */
+    bool sees_notes;          /* its max_error_count is the largest */
+    bool loading;             /* `sending` is under way */
     _Atomic bool refused; /* by the server: a record of the express lane, and with it the chunk */
 };
 
@@ -224,6 +226,16 @@ uint64_t writer_segment_bytes_max(const struct writer *writer, const struct segm
 enum status writer_segment_send(struct writer *writer, struct error *error) MUST_USE;
 /* Empties it; its batches, if any are left, are destroyed. */
 void writer_segment_clear(struct segment *segment);
+
+/* ---------------------------------------------------------------- writer_error_value.c */
+
+/* Does a record of the segment hold the error value of an ENUM? */
+bool writer_has_error_values(const struct writer *writer, uint32_t at);
+/* Is that warning about nothing but such a value? */
+bool writer_is_error_value(const struct writer *writer, uint64_t number, const char *words);
+/* Sends it alone. Results as writer_send's. */
+enum status writer_send_error_values(struct writer *writer, uint32_t at, struct refusal *refusal,
+                                     struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- writer_loader.c */
 

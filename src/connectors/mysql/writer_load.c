@@ -150,7 +150,7 @@ static bool is_of_computed(const struct writer_plan *plan, MYSQL_ROW row, uint64
 }
 
 /* The first warning that is of a record; of others the first. `computed`: how many are of columns
- * that were not sent, which are none. */
+ * that were not sent, or of an ENUM's error values, which are none. */
 static enum status ask_warnings(struct writer *writer, struct refusal *refusal, uint32_t *computed,
                                 struct error *error)
 {
@@ -169,7 +169,8 @@ static enum status ask_warnings(struct writer *writer, struct refusal *refusal, 
             text_to_uint64(row[1], strlen(row[1]), &number) != STATUS_OK) {
             continue;
         }
-        if (is_of_computed(writer->sending->plan, row, number)) {
+        if (is_of_computed(writer->sending->plan, row, number) ||
+            writer_is_error_value(writer, number, row[2])) {
             ++*computed;
             continue;
         }

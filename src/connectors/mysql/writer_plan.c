@@ -20,6 +20,9 @@ enum status writer_plan_describe(struct writer *writer, uint32_t table, struct e
                          "the table is gone from the target");
     }
     entry->described = status == STATUS_OK;
+    if (entry->described) {
+        mysql_note_error_values(entry->plan, &entry->facts);
+    }
     return status;
 }
 

@@ -32,9 +32,8 @@ static enum status put_large_whole(struct writer *writer, const struct mysql_col
     return STATUS_OK;
 }
 
-/* A mark stands for it: its bytes are read when the server wants them. */
-static enum status put_large(struct writer *writer, const struct mysql_column *column,
-                             struct large_value *large, struct error *error)
+enum status mysql_check_large(const struct mysql_column *column, const struct large_value *large,
+                              struct error *error)
 {
     bool bytes = column->type.format == MYSQL_AS_BYTES;
     bool text = column->type.format == MYSQL_AS_TEXT || column->type.format == MYSQL_AS_LABEL ||
@@ -47,6 +46,16 @@ static enum status put_large(struct writer *writer, const struct mysql_column *c
         return error_set(error, ERROR_REJECT_TOO_LARGE, column->name,
                          "the value has %llu bytes; 1 GB is the most",
                          (unsigned long long)large->length);
+    }
+    return STATUS_OK;
+}
+
+/* A mark stands for it: its bytes are read when the server wants them. */
+static enum status put_large(struct writer *writer, const struct mysql_column *column,
+                             struct large_value *large, struct error *error)
+{
+    if (mysql_check_large(column, large, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     if (writer->filling->form == MYSQL_IN_BULK) {
         return STATUS_AGAIN;

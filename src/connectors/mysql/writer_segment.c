@@ -52,6 +52,10 @@ static enum status send_all(struct writer *writer, struct error *error)
         } else if (status == STATUS_AGAIN && size > 1) {
             window = size / 2;
             status = STATUS_OK;
+        } else if (status == STATUS_AGAIN && writer_has_error_values(writer, at) &&
+                   (status = writer_send_error_values(writer, at, &refusal, error)) !=
+                       STATUS_AGAIN) {
+            at++;
         } else if (status == STATUS_AGAIN) {
             status = sql_held_refuse(rows[at].held, rows[at].row, OUTCOME_REJECTED, refusal.code,
                                      refusal.reason, error);

@@ -2,6 +2,7 @@
 #include "connectors/opensearch/source.h"
 
 #include "model/json_tree.h"
+#include "model/json_writer.h"
 #include <stdlib.h>
 
 /* ---------------------------------------------------------------- indexes */
@@ -114,6 +115,32 @@ static void describe_table(const struct opensearch_index *from, struct arena *ar
         .size_bytes = -1};
 }
 
+/* Aliases are names of the whole cluster, which two indexes can't share without meaning both. */
+static void describe_aliases(const struct opensearch_database *self,
+                             const struct opensearch_source *source, struct schema *made)
+{
+    uint32_t count = 0;
+    for (uint32_t at = 0; at < source->count; at++) {
+        count += source->indexes[at].aliases.count;
+    }
+    struct schema_object *objects =
+        arena_allocate_zeroed(made->arena, count + (size_t)1, sizeof(*objects));
+    made->objects = objects;
+    for (uint32_t at = 0; at < source->count; at++) {
+        const struct opensearch_index *index = &source->indexes[at];
+        for (uint32_t i = 0; is_wanted(self, index->table) && i < index->aliases.count; i++) {
+            objects[made->object_count++] = (struct schema_object){
+                .kind = SCHEMA_OBJECT_OTHER,
+                .stage = SCHEMA_AFTER_LOAD,
+                .what = "alias",
+                .name = arena_copy_string(made->arena, index->aliases.names[i]),
+                .table = arena_copy_string(made->arena, index->table),
+                .not_carried = "it is a name of the whole cluster; POST _aliases gives it to the "
+                               "new index, or ?alias= to each of a run's"};
+        }
+    }
+}
+
 static enum status describe(struct database *database, struct schema **schema, struct error *error)
 {
     struct opensearch_database *self = opensearch_of(database);
@@ -135,11 +162,32 @@ static enum status describe(struct database *database, struct schema **schema, s
             describe_table(&source->indexes[at], arena, &tables[made->table_count++]);
         }
     }
+    describe_aliases(self, source, made);
     *schema = made;
     return STATUS_OK;
 }
 
-/* {"mappings":{…},"analysis":{…}}: what makes an index that takes the same documents. */
+/* {"mappings":{…},"analysis":{…},"number_of_shards":2,"refresh_interval":"30s"}: what makes an
+ * index that takes the same documents in the same way. */
+static const char *settings_of(const struct opensearch_index *index, struct arena *arena)
+{
+    struct buffer text = {0};
+    buffer_format(&text, "{\"mappings\":%s,\"analysis\":%s",
+                  index->mapping != NULL ? index->mapping : "null",
+                  index->analysis != NULL ? index->analysis : "null");
+    if (index->shards > 1) {
+        buffer_format(&text, ",\"number_of_shards\":%u", index->shards);
+    }
+    if (index->refresh_interval != NULL) {
+        buffer_append_string(&text, ",\"refresh_interval\":");
+        json_append_string(&text, index->refresh_interval, strlen(index->refresh_interval));
+    }
+    buffer_append_byte(&text, '}');
+    const char *made = arena_copy_string(arena, buffer_string(&text));
+    buffer_free(&text);
+    return made;
+}
+
 static enum status settings(struct database *database, const char *const *tables, uint32_t count,
                             struct arena *arena, const char **texts, struct error *error)
 {
@@ -148,9 +196,7 @@ static enum status settings(struct database *database, const char *const *tables
         struct opensearch_index *index = NULL;
         status = opensearch_source_find(opensearch_of(database), tables[at], &index, error);
         if (status == STATUS_OK) {
-            texts[at] = arena_format(arena, "{\"mappings\":%s,\"analysis\":%s}",
-                                     index->mapping != NULL ? index->mapping : "null",
-                                     index->analysis != NULL ? index->analysis : "null");
+            texts[at] = settings_of(index, arena);
         }
     }
     return status;

@@ -4,6 +4,19 @@
 
 #include "connectors/opensearch/opensearch.h"
 
+enum opensearch_token_kind { TOKEN_NULL, TOKEN_BOOL, TOKEN_NUMBER, TOKEN_TEXT, TOKEN_OBJECT };
+
+/* A value as the document has it. */
+struct opensearch_token {
+    enum opensearch_token_kind token;
+    struct text text; /* digits of a NUMBER, contents of a TEXT, true and false */
+    const struct cell *object;
+};
+/* foresee_type.c: does a field of that type and mapping take it? `*parsing`: if not, it is a parser
+ * that refuses. */
+bool opensearch_type_takes(const json_t *property, const char *type,
+                           const struct opensearch_token *value, bool *parsing);
+
 /* The mapping of the table's index, or with table->created the one that it would be made with; the
  * caller's. STATUS_END: there is no index. */
 enum status opensearch_foresee_mapping(struct opensearch_database *self,

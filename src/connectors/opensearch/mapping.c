@@ -3,6 +3,7 @@
 
 #include "model/json_tree.h"
 #include "model/json_writer.h"
+#include "model/time_zone.h"
 #include <stdlib.h>
 
 #define NOTE "transhume" /* in the mapping's _meta */
@@ -72,6 +73,34 @@ static void add_field(struct opensearch_index *index, struct arena *arena, uint3
     field->type = *type;
 }
 
+/* Does the format of a date hold numbers, and what do they count? By the server's default it does.
+ */
+static enum epoch_unit epoch_of(const json_t *property)
+{
+    const char *format = json_string_value(json_object_get(property, "format"));
+    const char *millis = format != NULL ? strstr(format, "epoch_millis") : "";
+    const char *second = format != NULL ? strstr(format, "epoch_second") : NULL;
+    return millis != NULL && (second == NULL || millis < second) ? EPOCH_MILLISECONDS
+           : second != NULL                                      ? EPOCH_SECONDS
+                                                                 : EPOCH_NONE;
+}
+
+/* A date of an index that this program did not make is an instant, in whatever spelling: with Z,
+ * with an offset, without any, which is UTC, or as a number. */
+static struct value_type foreign_type(const json_t *property, struct arena *arena)
+{
+    struct value_type type = opensearch_type_of(word_of(property));
+    struct error ignored;
+    if (type.kind == VALUE_TIMESTAMP) {
+        type.zoned = true;
+        type.epoch = epoch_of(property);
+        if (time_zone_make("UTC", arena, &type.zone, &ignored) != STATUS_OK) {
+            type.zone = NULL;
+        }
+    }
+    return type;
+}
+
 static void read_properties(struct opensearch_index *index, struct arena *arena,
                             const json_t *properties, uint32_t *capacity)
 {
@@ -79,7 +108,7 @@ static void read_properties(struct opensearch_index *index, struct arena *arena,
     const json_t *property = NULL;
     json_object_foreach((json_t *)(uintptr_t)properties, name, property)
     {
-        const struct value_type type = opensearch_type_of(word_of(property));
+        const struct value_type type = foreign_type(property, arena);
         if (strcmp(word_of(property), "alias") != 0) { /* no field of a document */
             add_field(index, arena, capacity, name, word_of(property), &type);
         }
@@ -181,6 +210,20 @@ static bool has_prefix(const struct opensearch_database *self, const char *name)
     return name[0] != '.' && strncmp(name, self->prefix, prefix) == 0 && name[prefix] != '\0';
 }
 
+static struct column_list read_aliases(const json_t *aliases, struct arena *arena)
+{
+    const char **names =
+        arena_allocate_zeroed(arena, json_object_size(aliases) + 1, sizeof(*names));
+    struct column_list list = {.names = names};
+    const char *name = NULL;
+    const json_t *ignored = NULL;
+    json_object_foreach((json_t *)(uintptr_t)aliases, name, ignored)
+    {
+        names[list.count++] = arena_copy_string(arena, name);
+    }
+    return list;
+}
+
 static void read_index(const struct opensearch_database *self, const char *name,
                        const json_t *described, struct arena *arena, struct opensearch_index *index)
 {
@@ -202,6 +245,7 @@ static void read_index(const struct opensearch_database *self, const char *name,
         index->shards = (uint32_t)count;
     }
     index->shards = index->shards > 0 ? index->shards : 1;
+    index->aliases = read_aliases(json_object_get(described, "aliases"), arena);
     index->mapping = dump(arena, mapping);
     index->analysis = dump(arena, json_object_get(settings, "analysis"));
     read_note(index, arena, mapping);
@@ -426,13 +470,22 @@ static void append_settings(const struct opensearch_database *self,
     enum { FIELDS_PLAIN = 400, FIELDS_EACH = 4 };
     const json_t *analysis = json_object_get(kept, "analysis");
     buffer_append_string(out, "{\"index\":{");
+    const char *interval = json_string_value(json_object_get(kept, "refresh_interval"));
     if (self->suspends) {
         buffer_append_string(out, "\"refresh_interval\":\"-1\",\"number_of_replicas\":0,");
     } else if (self->replicas != NULL) {
         buffer_format(out, "\"number_of_replicas\":%s,", self->replicas);
     }
+    if (!self->suspends && interval != NULL) {
+        buffer_append_string(out, "\"refresh_interval\":");
+        json_append_string(out, interval, strlen(interval));
+        buffer_append_byte(out, ',');
+    }
     if (self->shards != NULL) {
         buffer_format(out, "\"number_of_shards\":%s,", self->shards);
+    } else if (json_is_integer(json_object_get(kept, "number_of_shards"))) {
+        buffer_format(out, "\"number_of_shards\":%" JSON_INTEGER_FORMAT ",",
+                      json_integer_value(json_object_get(kept, "number_of_shards")));
     }
     if (table->column_count > FIELDS_PLAIN) {
         buffer_format(out, "\"mapping.total_fields.limit\":%u,",

@@ -228,7 +228,8 @@ static enum status database_open(const struct open_options *open, struct databas
     self->keyed.base.connector = &connector_opensearch;
     self->keyed.base.capabilities = connector_opensearch.capabilities;
     self->keyed.base.limits =
-        (struct connector_limits){.readers_max = READERS_MAX,
+        (struct connector_limits){.unique_keys_only = true,
+                                  .readers_max = READERS_MAX,
                                   .writers_max = WRITERS_MAX,
                                   .chunks_open_max = CHUNKS_OPEN_MAX,
                                   .record_bytes_max = OPENSEARCH_DOCUMENT_BYTES_MAX,

@@ -186,13 +186,14 @@ struct opensearch_index {
     struct opensearch_field *fields;
     uint32_t field_count;
     struct opensearch_columns columns;
-    uint32_t shards;
+    uint32_t shards; /* 1: also where it is not told */
     bool id_is_column;
     const char *lacking;          /* why it can't be read; NULL: it can */
     const char *refresh_interval; /* as it is set; NULL: it is not */
     const char *replicas;
     const char *mapping;  /* JSON of the mapping, and of what of its settings goes along */
     const char *analysis; /* NULL: none */
+    struct column_list aliases;
 };
 
 /* The index of a table, or (`table` NULL) all of the prefix but for the program's own. STATUS_END:

@@ -88,8 +88,7 @@ static enum status try_connect(struct database *database, const struct target_ta
     made->version = 1;
     made->arena = arena_create(0);
     made->reasons_arena = arena_create(0);
-    enum status status =
-        opensearch_foresee_mapping(made->database, table, &made->mapping, error);
+    enum status status = opensearch_foresee_mapping(made->database, table, &made->mapping, error);
     if (status != STATUS_OK) {
         disconnect(made);
         return status;
@@ -138,8 +137,8 @@ static enum status append_action(enum keyed_kind kind, const struct target_table
                                  struct error *error)
 {
     struct buffer id = {0};
-    enum status status = key != NULL ? opensearch_id_append(table, key, &id, error)
-                                     : refuse_no_key(table, error);
+    enum status status =
+        key != NULL ? opensearch_id_append(table, key, &id, error) : refuse_no_key(table, error);
     buffer_format(out, "{\"%s\":{\"_id\":", action_of(kind));
     json_append_string(out, id.data, id.length);
     if (version > 0) {

@@ -139,6 +139,20 @@ static enum status put_back(struct opensearch_database *self, const struct store
     return status;
 }
 
+/* The refresh interval of the source's index; NULL: it has none of its own. In the arena. */
+static const char *carried_interval(const struct target_table *table, struct arena *arena)
+{
+    json_error_t ignored;
+    json_t *settings =
+        table->same_engine != NULL && table->settings != NULL
+            ? json_tree_load(table->settings, strlen(table->settings), JSON_ALLOW_NUL, &ignored)
+            : NULL;
+    const char *interval = json_string_value(json_object_get(settings, "refresh_interval"));
+    const char *copy = interval != NULL ? arena_copy_string(arena, interval) : NULL;
+    json_decref(settings);
+    return copy;
+}
+
 enum status opensearch_resume(struct opensearch_database *self, const struct target_table *table,
                               struct error *error)
 {
@@ -147,7 +161,9 @@ enum status opensearch_resume(struct opensearch_database *self, const struct tar
     struct arena *arena = arena_create(0);
     if (table->created && self->suspends) {
         status = failpoint_hit("opensearch.before_resume", error);
-        status = status == STATUS_OK ? set_settings(self, table->name, NULL, true, error) : status;
+        status = status == STATUS_OK
+                     ? set_settings(self, table->name, carried_interval(table, arena), true, error)
+                     : status;
         status = status == STATUS_OK ? failpoint_hit("opensearch.after_resume", error) : status;
     } else {
         status = read_note(self, table->name, arena, &value, error);

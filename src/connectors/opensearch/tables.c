@@ -156,7 +156,9 @@ static void check_features(const struct target_table *table, struct buffer *out)
         if (table->indexes[at].unique && !table->indexes[at].promised) {
             buffer_append_string(out, "the unique index \"");
             append_shown(table->indexes[at].name, out);
-            buffer_append_string(out, "\": only ids of documents are unique\n");
+            buffer_append_string(out,
+                                 "\": only ids of documents are unique; leave out `unique`, or "
+                                 "make it the table's key\n");
         }
     }
     if (table->key.count == 0) {

@@ -147,6 +147,26 @@ static void tell_of_orphans(struct postgres_finisher *finisher, const struct tar
     buffer_free(&orphans);
 }
 
+/* The source did not check it either: it stays NOT VALID, and rows that it does not fit are told.
+ */
+static enum status keep_unchecked(struct postgres_finisher *finisher,
+                                  const struct target_table *table,
+                                  const struct sql_foreign_key *reference, const char *name)
+{
+    struct buffer orphans = {0};
+    if (!finisher->again) {
+        name_orphans(finisher, table, reference, &orphans);
+    }
+    if (orphans.length > 0) {
+        log_write(LOG_WARNING,
+                  "%s: the foreign key %s: it is there, but broken, as it is in the source (NOT "
+                  "VALID)%s",
+                  table->name, name, buffer_string(&orphans));
+    }
+    buffer_free(&orphans);
+    return STATUS_OK;
+}
+
 static void append_validation(struct buffer *sql, const struct postgres_database *self,
                               const struct target_table *table, const char *name)
 {
@@ -297,8 +317,10 @@ static enum status add_reference(struct postgres_finisher *finisher,
         return STATUS_OK;
     }
     postgres_finisher_say(finisher, "foreign key", name);
+    bool stays = ends_unchecked(reference) && !finisher->request->rejects_orphans;
     if (found) { /* an attempt before this one died on the way */
-        return validate(finisher, table, reference, name);
+        return stays ? keep_unchecked(finisher, table, reference, name)
+                     : validate(finisher, table, reference, name);
     }
     status = failpoint_hit("postgres.before_reference", finisher->error);
     if (status != STATUS_OK) {
@@ -316,6 +338,7 @@ static enum status add_reference(struct postgres_finisher *finisher,
     }
     return !enforced ? STATUS_OK
            : whole   ? collect(finisher, table, reference, name, false)
+           : stays   ? keep_unchecked(finisher, table, reference, name)
                      : validate(finisher, table, reference, name);
 }
 
@@ -414,7 +437,7 @@ static void show_reference(const struct postgres_database *self, const struct ta
     append_reference(&sql, self, table, &reference, name);
     buffer_append_string(&sql, enforced ? unchecked : "");
     script_add(script, SCRIPT_AFTER_LOAD, "foreign key", name, &sql);
-    if (enforced) {
+    if (enforced && !ends_unchecked(&reference)) {
         append_validation(&sql, self, table, name);
         script_add(script, SCRIPT_AFTER_LOAD, "foreign key", name, &sql);
     }

@@ -92,6 +92,10 @@ enum status postgres_encode(const struct postgres_column *column, const struct c
                             struct arena *scratch, struct buffer *out,
                             struct error *error) MUST_USE;
 
+/* writer_copy.c: the same of a LARGE value, as far as its kind and its length say. */
+enum status postgres_check_large(const struct postgres_column *column,
+                                 const struct large_value *large, struct error *error) MUST_USE;
+
 /* ---------------------------------------------------------------- trial.c */
 
 /* Appends a condition: of the text that the expression gives the column's type would make another

@@ -1,6 +1,8 @@
 /* Would a column take a value? The server is asked what it alone knows; nothing is written. */
 #include "connectors/postgres/create.h"
 #include "connectors/sql/database.h"
+#include "model/convert.h"
+#include "model/decimal.h"
 #include <string.h>
 
 enum {
@@ -54,6 +56,58 @@ static bool is_the_servers(const struct postgres_column *column, const struct sc
     }
 }
 
+static bool is_plain_number(const struct postgres_column *column, const struct cell *cell,
+                            struct arena *scratch)
+{
+    const struct value_type plain = {.kind = VALUE_DECIMAL};
+    const struct value_type *type = &column->type.type;
+    struct cell decimal;
+    struct error ignored;
+    int64_t digits = 0;
+    int64_t exponent = 0;
+    return (value_kind_is_number((enum value_kind)cell->kind)) &&
+           convert_value(cell, &plain, false, scratch, &decimal, &ignored) == STATUS_OK &&
+           decimal_special(&decimal) == 0 && decimal_measure(&decimal, &digits, &exponent) &&
+           (digits == 0 || exponent + 1 < type->precision - type->scale);
+}
+
+/* Valid, without escapes that jsonb refuses, and without exponents beyond its numbers. */
+static bool is_plain_json(const struct cell *cell, struct arena *scratch)
+{
+    struct cell ignored_value;
+    struct error ignored;
+    bool text = cell->kind == VALUE_TEXT || cell->kind == VALUE_JSON;
+    if (!text || convert_read_json(cell->text, cell->length, scratch, &ignored_value, &ignored) !=
+                     STATUS_OK) {
+        return false;
+    }
+    for (size_t at = 0; at + 1 < cell->length; at++) {
+        char byte = cell->text[at];
+        char next = cell->text[at + 1];
+        bool exponent = byte >= '0' && byte <= '9' && (next == 'e' || next == 'E');
+        if (exponent || (byte == '\\' && next == 'u')) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Values that the server takes for sure, so that it need not be asked of each one. */
+static bool is_taken_for_sure(const struct postgres_column *column,
+                              const struct schema_column *schema, const struct cell *cell,
+                              struct arena *scratch)
+{
+    switch (schema->base == NULL ? column->type.format : POSTGRES_AS_CAST) {
+    case POSTGRES_AS_NUMERIC:
+        return is_plain_number(column, cell, scratch);
+    case POSTGRES_AS_JSON:
+    case POSTGRES_AS_JSONB:
+        return is_plain_json(cell, scratch);
+    default:
+        return false;
+    }
+}
+
 static void make_question(const struct postgres_column *column, struct buffer *sql)
 {
     struct buffer unfit = {0};
@@ -64,6 +118,21 @@ static void make_question(const struct postgres_column *column, struct buffer *s
     buffer_format(sql, "SELECT %s::%s IS NULL, %s", cast ? "$1::pg_catalog.text" : "$1",
                   column->type.type.native, unfit.length > 0 ? buffer_string(&unfit) : "false");
     buffer_free(&unfit);
+}
+
+/* "PostgreSQL says: numeric field overflow (A field …)" as the reject of a record has it:
+ * "numeric field overflow: A field …". */
+static enum status reject_as_writer(enum error_code code, const struct error *said,
+                                    struct error *error)
+{
+    static const char says[] = "PostgreSQL says: ";
+    bool named = strncmp(said->message, says, sizeof says - 1) == 0;
+    const char *words = said->message + (named ? sizeof says - 1 : 0);
+    size_t length = strlen(words);
+    const char *detail = length > 0 && words[length - 1] == ')' ? strstr(words, " (A ") : NULL;
+    return detail == NULL ? error_set(error, code, NULL, "%s", words)
+                          : error_set(error, code, NULL, "%.*s: %.*s", (int)(detail - words), words,
+                                      (int)(words + length - 1 - (detail + 2)), detail + 2);
 }
 
 /* The encoded value, behind its length, as the one parameter of a question. */
@@ -86,14 +155,27 @@ static enum status ask(struct postgres_database *self, const struct postgres_col
                (postgres_is_state_of_record(error->native_state, &code) ||
                 (error->native_state[0] == '4' &&
                  strcmp(error->native_state, "42501") != 0))) { /* a privilege that is missing */
-        static const char says[] = "PostgreSQL says: "; /* as the reject of a COPY leaves out */
-        struct error said = *error;
-        bool named = strncmp(said.message, says, sizeof says - 1) == 0;
-        status =
-            error_set(error, code, NULL, "%s", said.message + (named ? sizeof says - 1 : 0));
+        const struct error said = *error;
+        status = reject_as_writer(code, &said, error);
     }
     PQclear(result);
     return status;
+}
+
+/* What is longer than so many characters of four bytes is cut off by no server. */
+static enum status try_large(const struct postgres_column *column, const struct large_value *large,
+                             struct error *error)
+{
+    enum { CHARACTER_BYTES_MAX = 4 };
+    int32_t limit = column->type.type.precision;
+    bool text = column->type.format == POSTGRES_AS_TEXT;
+    if (postgres_check_large(column, large, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return text && limit > 0 && large->length > (uint64_t)limit * CHARACTER_BYTES_MAX
+               ? error_set(error, ERROR_REJECT_TOO_LARGE, NULL, "value too long for type %s",
+                           column->type.type.native)
+               : STATUS_OK;
 }
 
 enum status postgres_try_value(struct sql_database *database, const struct sql_table *table,
@@ -103,8 +185,13 @@ enum status postgres_try_value(struct sql_database *database, const struct sql_t
     struct postgres_database *self = (struct postgres_database *)database;
     const struct postgres_column *facts = &postgres_facts_of(table)->columns[column];
     struct buffer value = {0};
+    if (cell->kind == VALUE_LARGE) {
+        return try_large(facts, cell->large, error);
+    }
     enum status status = postgres_encode(facts, cell, scratch, &value, error);
-    if (status == STATUS_OK && is_the_servers(facts, &table->schema->columns[column])) {
+    const struct schema_column *schema = &table->schema->columns[column];
+    if (status == STATUS_OK && is_the_servers(facts, schema) &&
+        !is_taken_for_sure(facts, schema, cell, scratch)) {
         status = ask(self, facts, &value, error);
     }
     buffer_free(&value);
@@ -114,8 +201,8 @@ enum status postgres_try_value(struct sql_database *database, const struct sql_t
 /* ---------------------------------------------------------------- tables that are to be made */
 
 /* Is the type there already? Those of a same-engine copy may be made by the run. */
-static enum status find_type(struct postgres_database *self, struct buffer *words,
-                             bool *found, struct error *error)
+static enum status find_type(struct postgres_database *self, struct buffer *words, bool *found,
+                             struct error *error)
 {
     PGresult *result = NULL;
     const struct postgres_parameter parameter = {.text = buffer_string(words)};

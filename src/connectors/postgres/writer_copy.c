@@ -102,9 +102,8 @@ enum status writer_send_out(struct writer *writer, struct error *error)
     return postgres_flush(writer->database, writer->connection, error);
 }
 
-/* Is it one that the column can hold, as far as its kind and its length say? */
-static enum status check_large(const struct postgres_column *column,
-                               const struct large_value *large, struct error *error)
+enum status postgres_check_large(const struct postgres_column *column,
+                                 const struct large_value *large, struct error *error)
 {
     enum postgres_format format = column->type.format;
     bool text = format == POSTGRES_AS_TEXT || format == POSTGRES_AS_CAST ||
@@ -187,7 +186,7 @@ static enum status probe_row(struct writer *writer, const struct writer_plan *pl
         const struct postgres_column *column = plan->columns[i].column;
         const struct cell *cell = &cells[plan->columns[i].field];
         status = cell->kind == VALUE_LARGE
-                     ? check_large(column, cell->large, error)
+                     ? postgres_check_large(column, cell->large, error)
                      : postgres_encode(column, cell, writer->sql.scratch, &ignored, error);
     }
     buffer_free(&ignored);

@@ -137,7 +137,9 @@ static enum status database_open(const struct open_options *open, struct databas
     pthread_mutex_init(&self->mutex, NULL);
     self->keyed.base.connector = &connector_redis;
     self->keyed.base.capabilities = connector_redis.capabilities;
-    self->keyed.base.limits = (struct connector_limits){.readers_max = READERS_MAX,
+    self->keyed.base.limits = (struct connector_limits){.keeps_times = true,
+                                                        .unique_keys_only = true,
+                                                        .readers_max = READERS_MAX,
                                                         .writers_max = WRITERS_MAX,
                                                         .chunks_open_max = CHUNKS_OPEN_MAX,
                                                         .record_bytes_max = REDIS_VALUE_BYTES_MAX,

@@ -96,8 +96,8 @@ struct redis_channel {
 struct keyed_connection {
     struct redis_database *database;
     const struct target_table *tables;
-    bool tries; /* only encodes: the notes of tables stay as they are */
-    const struct redis_indexes **indexes;            /* of each table; owned */
+    bool tries;                           /* only encodes: the notes of tables stay as they are */
+    const struct redis_indexes **indexes; /* of each table; owned */
     struct redis_channel *channels[REDIS_NODES_MAX]; /* by node; NULL: never used */
     uint32_t channel_count;                          /* above the last one used */
     struct redis_encoder *encoders;

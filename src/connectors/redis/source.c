@@ -5,7 +5,9 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "connectors/defaults.h"
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { LENGTH_BYTES = 4, SHOWN_BYTES = 80 };
 
@@ -179,6 +181,64 @@ static enum status caveats(struct database *database, struct buffer *out, struct
     return STATUS_OK;
 }
 
+/* "db0:keys=12,expires=3,avg_ttl=86399000" of INFO: how many keys expire; 0: none, or it is not
+ * told. */
+static uint64_t count_expiring(const struct redis_database *self, struct text info)
+{
+    static const char word[] = "expires=";
+    struct buffer line = {0};
+    uint64_t count = 0;
+    buffer_format(&line, "db%u:", self->number);
+    const char *found =
+        info.length > 0 ? memmem(info.data, info.length, line.data, line.length) : NULL;
+    size_t left = found != NULL ? info.length - (size_t)(found - info.data) : 0;
+    const char *end = left > 0 ? memchr(found, '\n', left) : NULL;
+    left = end != NULL ? (size_t)(end - found) : left;
+    const char *digits = left > 0 ? memmem(found, left, word, sizeof(word) - 1) : NULL;
+    buffer_free(&line);
+    if (digits == NULL) {
+        return 0;
+    }
+    digits += sizeof(word) - 1;
+    size_t length = 0;
+    while (digits + length < found + left && digits[length] >= '0' && digits[length] <= '9') {
+        length++;
+    }
+    return text_to_uint64(digits, length, &count) == STATUS_OK ? count : 0;
+}
+
+static enum status tell_losses(struct database *database,
+                               const struct read_request *const *requests, uint32_t request_count,
+                               bool keeps_times, struct buffer *out, struct error *error)
+{
+    struct redis_database *self = redis_of(database);
+    struct redis_call call = {0};
+    struct buffer command = {0};
+    struct resp_value reply;
+    (void)requests;
+    (void)request_count;
+    if (keeps_times) {
+        return STATUS_OK;
+    }
+    struct arena *arena = arena_create(0);
+    resp_command(&command, "INFO", "keyspace", NULL);
+    enum status status = redis_control(self, &call, &command, arena, &reply, error);
+    uint64_t count =
+        status == STATUS_OK && reply.type == RESP_TEXT ? count_expiring(self, reply.text) : 0;
+    if (count > 0) {
+        buffer_format(out,
+                      "%" PRIu64 " keys of the source expire (TTL), which the target does not "
+                      "keep: what is copied stays\n",
+                      count);
+    }
+    arena_destroy(arena);
+    if (status == STATUS_FAILED && error->class != ERROR_CLASS_RETRY) {
+        error_clear(error); /* an account that may not ask */
+        status = STATUS_OK;
+    }
+    return status;
+}
+
 const struct source_functions redis_source_functions = {
     .snapshot = snapshot,
     .describe_stream = describe_stream,
@@ -190,4 +250,5 @@ const struct source_functions redis_source_functions = {
     .cursor_next = redis_cursor_next,
     .cursor_close = redis_cursor_close,
     .caveats = caveats,
+    .tell_losses = tell_losses,
 };

@@ -93,19 +93,19 @@ static enum status try_value(struct target_trial *trial, const char *name, const
     const struct schema_table *schema = trial->table.schema;
     const struct schema_column *column = sql_find_column(schema, name, dialect->compare_names);
     bool missing = cell->kind == VALUE_MISSING;
-    if (column == NULL || column->generated != GENERATED_NO || cell->kind == VALUE_LARGE) {
+    if (column == NULL || column->generated != GENERATED_NO) {
         return STATUS_OK;
     }
     if (missing || cell->kind == VALUE_NULL) {
-        bool refused = (column->not_null || is_key(trial, name)) &&
-                       !(missing && fills_itself(column));
+        bool refused =
+            (column->not_null || is_key(trial, name)) && !(missing && fills_itself(column));
         return !refused ? STATUS_OK : refuse_null(trial, column, error);
     }
     arena_reset(trial->scratch);
-    return dialect->try_value == NULL
-               ? STATUS_OK
-               : dialect->try_value(trial->self, &trial->table, (uint32_t)(column - schema->columns),
-                                    cell, trial->scratch, error);
+    return dialect->try_value == NULL ? STATUS_OK
+                                      : dialect->try_value(trial->self, &trial->table,
+                                                           (uint32_t)(column - schema->columns),
+                                                           cell, trial->scratch, error);
 }
 
 enum status sql_try_record(struct target_trial *trial, const struct shape *shape,

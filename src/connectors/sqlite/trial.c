@@ -39,8 +39,7 @@ static enum status look_at(const struct trial *trial, const struct sqlite_target
     const struct sqlite_target_column *column = trial->column.column;
     int result = sqlite3_step(statement);
     if (trial->view.refusal.set) {
-        return error_set(error, trial->view.refusal.code, NULL, "%s",
-                         trial->view.refusal.reason);
+        return error_set(error, trial->view.refusal.code, NULL, "%s", trial->view.refusal.reason);
     }
     if (trial->view.large_error.code != ERROR_NONE) {
         return error_copy(error, &trial->view.large_error);

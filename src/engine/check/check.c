@@ -15,6 +15,7 @@
 #include "engine/run/emptying.h"
 #include "engine/run/home.h"
 #include "engine/run/hooks.h"
+#include "engine/run/losses.h"
 #include "engine/run/renumber.h"
 #include "engine/run/run_parts.h"
 #include "engine/run/since.h"
@@ -310,6 +311,11 @@ static enum status find_notes(struct report *report, struct error *error)
         if (status == STATUS_OK) {
             add_each_line(report, &caveats, add_note);
         }
+    }
+    if (status == STATUS_OK) {
+        buffer_clear(&caveats);
+        status = losses_tell(report->session, &caveats, error);
+        add_each_line(report, &caveats, add_note);
     }
     buffer_free(&caveats);
     if (status != STATUS_OK) {
@@ -639,9 +645,8 @@ static enum status tell_partitions(struct report *report, struct error *error)
 /* Records that are read, where they may be. */
 static enum status read_some(struct report *report, struct error *error)
 {
-    report->foresight =
-        foresee_create(report->session, report->tables, &report->preflight, report->absent,
-                       report->absent_count, report->out->arena);
+    report->foresight = foresee_create(report->session, report->tables, &report->preflight,
+                                       report->absent, report->absent_count, report->out->arena);
     enum status status = sample_streams(report, error);
     foresee_end(report->foresight);
     if (status != STATUS_OK || tell_foreseen(report, error) != STATUS_OK ||

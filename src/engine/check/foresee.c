@@ -170,8 +170,8 @@ static const char *made_key(struct arena *scratch, const struct shape *shape,
                             const struct cell *cells)
 {
     struct cell key[KEY_FIELDS_MAX];
-    uint32_t count = shape->key_field_count < KEY_FIELDS_MAX ? shape->key_field_count
-                                                              : KEY_FIELDS_MAX;
+    uint32_t count =
+        shape->key_field_count < KEY_FIELDS_MAX ? shape->key_field_count : KEY_FIELDS_MAX;
     for (uint32_t i = 0; i < count; i++) {
         key[i] = cells[shape->key_fields[i]];
     }
@@ -190,8 +190,7 @@ static void take_reject(struct foresight *foresight, const struct mapper_reject 
     const char *field = reject->field != NULL ? reject->field->name : NULL;
     entity->seen++;
     entity->rejected++;
-    const char *key =
-        key_text(foresight->scratch, reject->source_key, reject->source_key_count);
+    const char *key = key_text(foresight->scratch, reject->source_key, reject->source_key_count);
     note(foresight, reject->entity, reject->code, field, reject->reason, key,
          reject->value.kind != VALUE_MISSING ? remedy_find(&refused) : NULL);
 }
@@ -206,7 +205,8 @@ static enum status find_trial(struct foresight *foresight, uint32_t number, stru
     const struct target_table *table = &foresight->tables[entity->table];
     struct foreseen_entity *seen = &foresight->entities[number];
     /* what the express lane brings into a table that it makes is of the same types */
-    bool same = table->created && session_is_express(session, &session->plan->streams[entity->stream]);
+    bool same =
+        table->created && session_is_express(session, &session->plan->streams[entity->stream]);
     if (seen->looked || target->try_open == NULL || same) {
         return STATUS_OK;
     }
@@ -260,15 +260,14 @@ static bool note_refusal(const struct trying *trying, const struct error *why)
                        : why->object[0] != '\0' && trying->shape == NULL ? why->object
                                                                          : NULL;
     const struct mapping *mapping = foresight->session->plan->entities[trying->entity].mapping;
-    const struct remedy_case refused = {
-        .session = foresight->session,
-        .entity = trying->entity,
-        .field = at >= 0 ? mapping_find_field(mapping, name) : NULL,
-        .value = at >= 0 ? &trying->cells[at] : NULL,
-        .trial = trying->trial,
-        .shape = trying->shape,
-        .cells = trying->cells,
-        .scratch = foresight->scratch};
+    const struct remedy_case refused = {.session = foresight->session,
+                                        .entity = trying->entity,
+                                        .field = at >= 0 ? mapping_find_field(mapping, name) : NULL,
+                                        .value = at >= 0 ? &trying->cells[at] : NULL,
+                                        .trial = trying->trial,
+                                        .shape = trying->shape,
+                                        .cells = trying->cells,
+                                        .scratch = foresight->scratch};
     note(foresight, trying->entity, why->code, name, error_reason(why, reason), trying->key,
          at >= 0 ? remedy_find(&refused) : NULL);
     if (at >= 0) {

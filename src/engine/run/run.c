@@ -20,6 +20,7 @@
 #include "engine/run/emptying.h"
 #include "engine/run/home.h"
 #include "engine/run/hooks.h"
+#include "engine/run/losses.h"
 #include "engine/run/options.h"
 #include "engine/run/past_runs.h"
 #include "engine/run/repair_delete.h"
@@ -298,7 +299,8 @@ enum status run_prepare_source(struct run *run, struct error *error)
     session_list_requests(session, requests);
     int phase = atomic_load(&session->progress.phase);
     progress_enter(&session->progress, PROGRESS_PREPARE);
-    if (session_snapshot(session, session_reader_count(session), error) != STATUS_OK ||
+    if (losses_warn(session, error) != STATUS_OK ||
+        session_snapshot(session, session_reader_count(session), error) != STATUS_OK ||
         source->prepare(session->source, requests, count, say, error) != STATUS_OK ||
         session_choose_rows(session, say, error) != STATUS_OK ||
         (session->joining != NULL && joining_prepare(session->joining, say, error) != STATUS_OK)) {

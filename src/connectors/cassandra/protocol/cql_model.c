@@ -29,8 +29,8 @@ const struct type_mapping cql_mappings[CQL_MAPPING_COUNT] = {
     {"time", VALUE_TIME, "to nanoseconds", "time; 24:00:00 rejects the record", "exact"},
     {"text", VALUE_TIME, NULL, "a time with a zone: its text", "widened; reads back as text"},
     {"timestamp", VALUE_TIMESTAMP, "an instant in UTC, to milliseconds",
-     "timestamp; one without zone as one in UTC; what is finer than milliseconds, infinity and "
-     "zero dates reject the record",
+     "timestamp; one without zone as one in UTC; infinity and zero dates reject the "
+     "record, and so does what is finer than milliseconds, unless the plan rounds (lossy: allow)",
      "widened"},
     {"duration", VALUE_INTERVAL, "months, days, nanoseconds",
      "duration; parts of both signs reject the record", "exact"},

@@ -144,7 +144,10 @@ static enum status write_rate(struct dynamodb_network *network, const struct tar
     struct dynamodb_description description;
     uint64_t read = 0;
     *rate = 0;
-    enum status status = dynamodb_describe(network, table->name, arena, &description, error);
+    /* check_table says what is wrong with a name that no table has */
+    enum status status = dynamodb_limits_name_valid(table->name)
+                             ? dynamodb_describe(network, table->name, arena, &description, error)
+                             : STATUS_END;
     *missing = status == STATUS_END;
     if (status == STATUS_OK) {
         *rate = description.on_demand ? 0 : description.write_units;

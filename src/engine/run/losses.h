@@ -1,0 +1,13 @@
+/* What of the source's records a copy leaves out: for check, and warned of by the run. */
+#ifndef TRANSHUME_ENGINE_RUN_LOSSES_H
+#define TRANSHUME_ENGINE_RUN_LOSSES_H
+
+#include "engine/run/session.h"
+
+/* One line each in `out`. */
+enum status losses_tell(struct run_session *session, struct buffer *out,
+                        struct error *error) MUST_USE;
+/* The same as warnings of the log. */
+enum status losses_warn(struct run_session *session, struct error *error) MUST_USE;
+
+#endif
