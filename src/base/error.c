@@ -22,6 +22,16 @@ const struct error_description *error_describe(enum error_code code)
     return &descriptions[code];
 }
 
+enum error_code error_code_find(const char *name)
+{
+    for (int i = 0; i < ERROR_CODE_COUNT; i++) {
+        if (strcmp(descriptions[i].name, name) == 0) {
+            return (enum error_code)i;
+        }
+    }
+    return ERROR_NONE;
+}
+
 void error_clear(struct error *error)
 {
     memset(error, 0, sizeof(*error));

@@ -45,6 +45,8 @@ struct error_description {
     const char *meaning;
 };
 const struct error_description *error_describe(enum error_code code);
+/* The code of that name; ERROR_NONE: there is none. */
+enum error_code error_code_find(const char *name);
 
 /* Empties `error`. */
 void error_clear(struct error *error);

@@ -132,6 +132,19 @@ static void append_text(const struct cli_call *call, const struct run_session *s
 #define CANNOT_RESUME \
     "This target keeps no ledger: the run can't be resumed; `transhume migrate` writes all of it again."
 
+/* The command that goes on with this run. */
+static void append_what_continues(const struct cli_call *call, const struct run_result *result,
+                                  struct buffer *out)
+{
+    bool cuts_over = call->command->place == IN_CUTOVER;
+    cli_append_command(call,
+                       cuts_over                           ? "cutover"
+                       : result->follow_end != FOLLOW_NONE ? "follow"
+                                                           : "resume",
+                       out);
+    buffer_append_string(out, cuts_over ? " --confirm" : "");
+}
+
 static void tell_next_step(const struct cli_call *call, const struct run_session *session,
                            const struct run_result *result)
 {
@@ -173,7 +186,7 @@ static void tell_next_step(const struct cli_call *call, const struct run_session
     if (result->exit_status == 4) {
         struct buffer resume = {0};
         struct error error = {0};
-        cli_append_command(call, "resume", &resume);
+        append_what_continues(call, result, &resume);
         error_set(&error, ERROR_INTERRUPTED, NULL, "stopped on request; what is done is kept");
         if (run_can_resume(session)) {
             error_hint(&error, "`%s` continues.", buffer_string(&resume));
@@ -198,7 +211,7 @@ static int tell_failure(const struct cli_call *call, const struct run_session *s
     bool resumable = result->run_id[0] != '\0' && exit_status == 3;
     if (resumable && strstr(told->hint, "resume") == NULL) {
         struct buffer resume = {0};
-        cli_append_command(call, "resume", &resume);
+        append_what_continues(call, result, &resume);
         size_t length = strlen(error->hint);
         const char *joint = length == 0 ? "" : error->hint[length - 1] == '.' ? " " : ". ";
         if (run_can_resume(session)) {

@@ -79,6 +79,28 @@ static bool is_mended(const struct verify_result *result)
     return result->repaired && result->exit_status == 0;
 }
 
+/* Is there nothing else than rejects that are missing? */
+static bool lacks_alone(const struct verify_result *result)
+{
+    bool alone = result->rejects_missing > 0;
+    for (uint32_t i = 0; i < result->entity_count; i++) {
+        const struct verify_entity_result *row = &result->entities[i];
+        alone = alone && row->missing + row->different + row->extra + row->unreadable == 0;
+    }
+    return alone;
+}
+
+static void append_rejects(const struct verify_result *result, struct buffer *out)
+{
+    char printable[1024];
+    if (result->rejects_text == NULL) {
+        return;
+    }
+    text_printable(result->rejects_text, strlen(result->rejects_text), printable, sizeof printable);
+    cli_append_wrapped(out, printable, 0, cli_prose_columns(STDOUT_FILENO));
+    buffer_append_byte(out, '\n');
+}
+
 static void append_last_line(const struct verify_result *result, struct buffer *out)
 {
     static const char *const states[] = {
@@ -88,9 +110,10 @@ static void append_last_line(const struct verify_result *result, struct buffer *
     struct buffer line = {0};
     text_human_seconds(result->seconds, seconds, sizeof(seconds));
     buffer_format(&line, "%s at level %s after %s%s",
-                  result->ok          ? "equal"
-                  : is_mended(result) ? "repaired; it was DIFFERENT"
-                                      : "DIFFERENT",
+                  result->ok            ? "equal"
+                  : is_mended(result)   ? "repaired; it was DIFFERENT"
+                  : lacks_alone(result) ? "INCOMPLETE, what is there is equal,"
+                                        : "DIFFERENT",
                   verify_level_name(result->level), seconds,
                   result->ok && result->source_state == VERIFY_SOURCE_UNCHANGED
                       ? ""
@@ -218,6 +241,7 @@ static void append_text(const struct cli_call *call, const struct verify_result 
         buffer_format(out, "note: %s\n", result->notes[i]);
     }
     append_pushed(result, out);
+    append_rejects(result, out);
     append_last_line(result, out);
     append_repair(call, result, out);
 }

@@ -8,9 +8,34 @@
 
 struct apply; /* a connection of its own; one thread */
 
+/* A value of the store, kept with the position. */
+struct apply_note {
+    const char *key;  /* of the store: put whatever stands there */
+    const char *text; /* NULL: the key goes */
+    size_t length;
+};
+struct apply_refusal;
+/* What was tried and is about to be committed, with the position or as a piece. */
+struct apply_call {
+    const struct change_set *const *sets; /* of apply_sets; the call is of [first, end) */
+    uint32_t first;
+    uint32_t end;
+    const struct apply_refusal *refusals; /* of these sets alone */
+    uint32_t refusal_count;
+};
+/* What is to be kept of that: in the arena. Changes nothing, since the call may be made again. */
+typedef enum status apply_take_notes(void *context, const struct apply_call *call,
+                                     struct arena *arena, const struct apply_note **notes,
+                                     uint32_t *note_count, struct error *error);
+
 struct apply_request {
     const char *feed; /* the position's name in the target, with `lane` */
     uint32_t lane;
+    /* Called by apply_sets, on its thread, for each commit and each piece, when its changes have
+     * been tried and before the position is put. With CAPABILITY_TRANSACTIONS the notes are in the
+     * same commit; else they are durable before the position is. NULL: nothing is kept. */
+    apply_take_notes *take_notes;
+    void *notes_context;
     const struct target_table *tables; /* change_set.tables are these, by their numbers */
     uint32_t table_count;
 };

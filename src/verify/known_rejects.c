@@ -1,4 +1,6 @@
-/* Records that the run is known to have rejected: no difference, and not to be looked for. */
+/* Records that the run is known to have rejected: they are missing for that reason, and told apart
+ * from those that are missing for none. A repair tries them again, so that it takes them for
+ * missing as all others. */
 #include "verify/verify_internal.h"
 
 #include "base/file.h"
@@ -92,7 +94,7 @@ enum status known_rejects_feed(struct pass *pass, struct error *error)
 {
     struct verify *verify = pass->verify;
     struct feeding feeding = {.pass = pass};
-    if (verify->rejects_folder == NULL) {
+    if (verify->rejects_folder == NULL || verify->options.repair) {
         return STATUS_OK;
     }
     former_init(&feeding.former, verify->session->target);

@@ -258,7 +258,12 @@ static enum status take_ledger(struct verify *verify, const struct ledger_run *l
     if (run->status.mixed_snapshot) {
         verify_note(verify, "run %s read a mixed snapshot of the source", ledger->id);
     }
-    return check_plan(verify, &header, error);
+    enum status status = check_plan(verify, &header, error);
+    if (status == STATUS_OK && verify->result->run_id != NULL && is_copy(&header)) {
+        verify->ledger_run = ledger;
+        verify->is_led_elsewhere = !is_local;
+    }
+    return status;
 }
 
 static bool is_of_this(const struct verify *verify, const struct local_run *local)

@@ -198,10 +198,11 @@ static enum status read_unclear(struct verify *verify, struct error *error)
 static void compare_counts(struct verify *verify, struct match *match)
 {
     for (uint32_t i = 0; i < verify->table_count; i++) {
-        const struct verify_table *table = &verify->tables[i];
+        struct verify_table *table = &verify->tables[i];
         const struct plan_table *plan = table->plan;
         uint64_t made = 0;
         uint64_t mended = 0; /* perhaps: what the run rejected, and may have been loaded since */
+        uint64_t rejected = 0;
         if (table->distinct || table->unclear) {
             continue;
         }
@@ -209,8 +210,11 @@ static void compare_counts(struct verify *verify, struct match *match)
             const struct verify_entity *entity = &verify->entities[plan->entities[j]];
             made += atomic_load(&entity->made) - entity->rejected_known;
             mended += verify->mended ? entity->rejected_known : 0;
+            rejected += entity->rejected_known + atomic_load(&entity->rejected);
         }
         uint64_t there = atomic_load(&table->target_rows);
+        uint64_t absent = made + rejected > there ? made + rejected - there : 0;
+        table->rejects_missing = absent < rejected ? absent : rejected;
         uint32_t row =
             plan->entity_count == 1 ? plan->entities[0] : verify->entity_count + table->number;
         match->entities[row].missing = made > there ? made - there : 0;

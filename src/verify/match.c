@@ -428,6 +428,7 @@ static enum status settle_rejected(struct walk *walk, const struct kind *kind, s
     }
     match->entities[kind->entry->entity].rejected += kind->rejected;
     match->entities[kind->entry->entity].kept += kept;
+    match->entities[kind->entry->entity].loaded += kept;
     return verify_take_off(match->verify, kind->entry, kind->rejected - kept, error);
 }
 
@@ -485,6 +486,7 @@ static void settle_loaded(struct walk *walk)
            unmatched_take(&walk->unmatched, &other)) {
         walk->refused--;
         walk->match->entities[walk->reject->entity].kept++;
+        walk->match->entities[walk->reject->entity].loaded++;
     }
 }
 

@@ -5,6 +5,7 @@
 #include "base/signals.h"
 #include "engine/check/sampling.h"
 #include "verify/checkpoint.h"
+#include "verify/repair.h"
 #include "verify/rows.h"
 #include "verify/spill.h"
 #include "verify/steps.h"
@@ -366,11 +367,21 @@ static bool counts_rejects(const struct pass *pass, uint32_t entity)
     return pass->counts || table->pushed != NULL || table->rows != NULL;
 }
 
-static void count_reject(struct worker_thread *worker, uint32_t entity)
+static enum status count_reject(struct worker_thread *worker, const struct mapper_reject *reject)
 {
-    struct own_counts *own = &worker->sums.entities[entity];
+    struct verify *verify = worker->pool->pass->verify;
+    struct own_counts *own = &worker->sums.entities[reject->entity];
+    enum status status = STATUS_OK;
     own->rejected++;
     own->made -= !worker->pool->pass->counts;
+    if (verify->repair != NULL) {
+        const struct plan *plan = verify->session->plan;
+        const struct plan_stream *stream = &plan->streams[plan->entities[reject->entity].stream];
+        pthread_mutex_lock(&verify->sums_mutex);
+        status = repair_unmade(verify->repair, stream, reject, worker->error);
+        pthread_mutex_unlock(&verify->sums_mutex);
+    }
+    return status;
 }
 
 /* The engine's reading hands over what the plan makes. */
@@ -383,9 +394,9 @@ static enum status take_parcel(void *context, struct parcel *parcel)
     for (uint32_t i = 0; i < parcel->batch_count && status == STATUS_OK; i++) {
         status = take_source_batch(worker, parcel->batches[i], worker->error);
     }
-    for (uint32_t i = 0; i < parcel->reject_count; i++) {
+    for (uint32_t i = 0; i < parcel->reject_count && status == STATUS_OK; i++) {
         if (counts_rejects(pass, parcel->rejects[i].entity)) {
-            count_reject(worker, parcel->rejects[i].entity);
+            status = count_reject(worker, &parcel->rejects[i]);
         }
     }
     parcel_destroy(parcel);

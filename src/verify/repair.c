@@ -35,6 +35,12 @@ enum status repair_files_open(struct repair_files *files, struct verify *verify,
                               struct error *error)
 {
     *files = (struct repair_files){.verify = verify};
+    verify->repair = files;
+    reject_file_init(&files->unmade, verify->run->folder.path, 0, 0);
+    snprintf(files->unmade.name, sizeof files->unmade.name, "%s", STATE_UNMADE);
+    /* empty: nothing was found that can't be made; who does not find it can't tell */
+    FILE *unmade =
+        repair_create(arena_format(verify->arena, "%s/%s", verify->run->folder.path, STATE_UNMADE));
     files->write_path = arena_format(verify->arena, "%s/repair.jsonl", verify->run->folder.path);
     files->insert_path = arena_format(verify->arena, "%s/insert.jsonl", verify->run->folder.path);
     files->delete_path = arena_format(verify->arena, "%s/delete.jsonl", verify->run->folder.path);
@@ -49,7 +55,8 @@ enum status repair_files_open(struct repair_files *files, struct verify *verify,
     files->writes = repair_create(files->write_path);
     files->inserts = create_nameless(files->insert_path);
     files->deletes = repair_create(files->delete_path);
-    return files->writes != NULL && files->inserts != NULL && files->deletes != NULL
+    bool made = unmade != NULL && fclose(unmade) == 0;
+    return made && files->writes != NULL && files->inserts != NULL && files->deletes != NULL
                ? STATUS_OK
                : repair_cant_write(files->write_path, error);
 }
@@ -110,8 +117,38 @@ static bool append_inserts(const struct repair_files *files)
     return !ferror(files->inserts) && !ferror(files->writes);
 }
 
+enum status repair_unmade(struct repair_files *files, const struct plan_stream *stream,
+                          const struct mapper_reject *from, struct error *error)
+{
+    const struct verify *verify = files->verify;
+    const struct plan_entity *entity = verify->entities[from->entity].plan;
+    const struct cell nothing = cell_items(VALUE_MAP, NULL, 0);
+    const char *run_id = verify->result->run_id;
+    const struct reject reject = {
+        .run_id = run_id != NULL ? run_id : "",
+        .entity = entity->name,
+        .table = verify->tables[entity->table].plan->target.name,
+        .source = stream->name,
+        .key_names = from->source_key_count == stream->key_count ? stream->key_names : NULL,
+        .key = from->source_key,
+        .key_count = from->source_key_count,
+        .code = from->code,
+        .reason = from->reason,
+        .record = from->record.kind == VALUE_MAP ? &from->record : &nothing};
+    return reject_file_add(&files->unmade, &reject, error);
+}
+
 enum status repair_files_close(struct repair_files *files, struct error *error)
 {
+    struct ledger_rejects vouched;
+    if (files->unmade.folder != NULL &&
+        reject_file_sync(&files->unmade, &vouched, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (files->unmade.folder != NULL) {
+        reject_file_close(&files->unmade, true);
+        files->unmade.folder = NULL;
+    }
     bool failed = !append_inserts(files);
     failed = !repair_close_synced(files->writes) || failed;
     failed = !repair_close_synced(files->deletes) || failed;
@@ -317,7 +354,8 @@ enum status verify_repair(struct run_session *session, struct verify_result *res
     options.write_hash = result->write_hash;
     options.delete_hash = result->delete_hash;
     options.rejects_file = arena_format(session->arena, "%s/repair.jsonl", session->state_path);
-    session_leave_mirror(session);
+    result->enforces_keys = (session->target->capabilities & CAPABILITY_KEY_ENFORCED) != 0;
+    session_leave_target(session);
     enum status status = run_open(&options, &writing, &faults, error);
     status = status == STATUS_OK ? run_migrate(writing, &result->repair, error) : status;
     buffer_free(&faults);
@@ -325,6 +363,5 @@ enum status verify_repair(struct run_session *session, struct verify_result *res
     result->repair.rejects_folder = NULL;
     run_close(writing);
     result->repaired = status == STATUS_OK;
-    result->enforces_keys = (session->target->capabilities & CAPABILITY_KEY_ENFORCED) != 0;
     return status;
 }

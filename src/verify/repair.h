@@ -2,6 +2,8 @@
 #ifndef TRANSHUME_VERIFY_REPAIR_H
 #define TRANSHUME_VERIFY_REPAIR_H
 
+#include "engine/rejects/rejects.h"
+#include "plan/mapper.h"
 #include "verify/spill.h"
 #include <stdio.h>
 
@@ -13,6 +15,7 @@
  *                  inserted; no key where the table has none; "found":"different" where static
  *                  columns are to be looked at by partition
  *   delete.jsonl   {"table":NAME,"key":{…}}: extra, and what the target can't write over
+ *   unmade.jsonl   what the plan could not make of the source: lines of rejects (rejects.h)
  *   extra.jsonl    likewise what is extra, to be deleted or not, where static columns are to be
  *                  looked at by partition; gone when they were
  */
@@ -26,6 +29,7 @@ struct repair_files {
     FILE *inserts;
     FILE *deletes;
     FILE *extras; /* NULL: none was found yet */
+    struct reject_file unmade;
     uint64_t write_count;
     uint64_t delete_count;
     uint64_t *deletes_of; /* a table each */
@@ -62,6 +66,10 @@ FILE *repair_create(const char *path); /* NULL: errno says why */
 /* On disk: a repair's ledger vouches for it. False: it is not. NULL is fine. */
 bool repair_close_synced(FILE *file);
 enum status repair_cant_write(const char *path, struct error *error);
+
+/* A record that the plan could not make. Any thread, under the sums' mutex. */
+enum status repair_unmade(struct repair_files *files, const struct plan_stream *stream,
+                          const struct mapper_reject *from, struct error *error) MUST_USE;
 
 /* All records under the key of `head` go, whatever they are. */
 enum status repair_clear_key(struct repair_files *files, const struct spill_head *head,

@@ -20,18 +20,35 @@ static bool is_clean(const struct verify_entity_result *row)
     return row->missing == 0 && row->different == 0 && row->extra == 0 && row->unreadable == 0;
 }
 
+/* Of the known rejects those that the source still makes, as far as no record was matched: where
+ * ranges or rows are all even, the target has whatever the source has. */
+static uint64_t known_of(const struct verify *verify, const struct verify_entity *entity)
+{
+    const struct verify_table *table = &verify->tables[entity->plan->table];
+    if (verify->options.level == VERIFY_COUNT && !table->unclear && !table->distinct) {
+        uint64_t unmade = atomic_load(&entity->rejected);
+        bool alone = table->plan->entity_count == 1;
+        return !alone                            ? entity->rejected_known
+               : table->rejects_missing > unmade ? table->rejects_missing - unmade
+                                                 : 0;
+    }
+    return table->bad               ? entity->rejected_clean
+           : table->buckets != NULL ? entity->rejected_known
+                                    : 0;
+}
+
 static void fill_entity(const struct verify *verify, const struct match *match, uint32_t number)
 {
     struct verify_entity_result *row = &match->entities[number];
     const struct verify_entity *entity = &verify->entities[number];
-    bool matched = verify->tables[entity->plan->table].bad;
-    row->absent = row->rejected + atomic_load(&entity->rejected);
-    row->rejected += matched ? entity->rejected_clean : entity->rejected_known;
+    const struct verify_table *table = &verify->tables[entity->plan->table];
+    row->rejected += known_of(verify, entity);
     row->source = atomic_load(&entity->made) - row->rejected - match->collapsed[number];
     row->target = row->source - row->missing + row->extra;
     row->rejected += atomic_load(&entity->rejected);
-    row->pushed_down = verify->tables[entity->plan->table].pushed != NULL;
-    row->read_because = verify->tables[entity->plan->table].read_because;
+    row->absent = row->rejected > row->loaded ? row->rejected - row->loaded : 0;
+    row->pushed_down = table->pushed != NULL;
+    row->read_because = table->read_because;
 }
 
 /* A table's own row says something only of records that are nobody's. */
@@ -133,10 +150,30 @@ static void fill_columns(struct verify *verify)
     }
 }
 
+/* At level count a table's rejects are known by their number alone. */
+static uint64_t count_rejects_missing(const struct verify *verify)
+{
+    const struct verify_result *result = verify->result;
+    bool counts = verify->options.level == VERIFY_COUNT;
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < result->entity_count && i < verify->entity_count; i++) {
+        const struct verify_table *table = &verify->tables[verify->entities[i].plan->table];
+        bool matched = table->distinct || table->unclear;
+        count += !counts || matched ? result->entities[i].absent : 0;
+    }
+    for (uint32_t i = 0; counts && i < verify->table_count; i++) {
+        const struct verify_table *table = &verify->tables[i];
+        count += table->distinct || table->unclear ? 0 : table->rejects_missing;
+    }
+    return count;
+}
+
 void steps_fill_result(struct verify *verify, struct match *match)
 {
     struct verify_result *result = verify->result;
     fill_entities(verify, match);
+    result->rejects_missing = count_rejects_missing(verify);
+    result->ok = result->ok && result->rejects_missing == 0;
     fill_columns(verify);
     result->record_count = match->record_count;
     result->record_file = verify->record_file;
@@ -248,11 +285,13 @@ static void append_head(const struct verify_result *result, struct buffer *out)
     append_count(out, "rows", result->rows);
     append_count(out, "milliseconds", (uint64_t)(result->seconds * 1000));
     append_count(out, "record_count", result->record_count);
+    append_count(out, "rejects_missing", result->rejects_missing);
 }
 
 void verify_append_json(const struct verify_result *result, struct buffer *out)
 {
     append_head(result, out);
+    append_text(out, "rejects_text", result->rejects_text);
     append_text(out, "record_file", result->record_file);
     append_entities(result, out);
     append_columns(result, out);
@@ -288,10 +327,10 @@ static json_t *summary(const struct verify_result *result)
         different += result->entities[i].different;
         extra += result->entities[i].extra;
     }
-    return json_pack("{s:o,s:b,s:s,s:I,s:I,s:I}", "at", json_stamp(clock_utc_us()), "ok",
+    return json_pack("{s:o,s:b,s:s,s:I,s:I,s:I,s:I}", "at", json_stamp(clock_utc_us()), "ok",
                      (int)result->ok, "level", verify_level_name(result->level), "missing",
                      (json_int_t)missing, "different", (json_int_t)different, "extra",
-                     (json_int_t)extra);
+                     (json_int_t)extra, "rejects_missing", (json_int_t)result->rejects_missing);
 }
 
 /* An export like all of state.json: where there is none, there is nothing to add to. */

@@ -50,6 +50,11 @@ enum status steps_count(struct verify *verify, struct match *match, struct error
 /* ---- sample.c */
 enum status steps_sample(struct verify *verify, struct match *match, struct error *error) MUST_USE;
 
+/* ---- known_book.c */
+/* Behind steps_fill_result: what is missing since it was rejected, and in a comparison of all
+ * records, what is settled by now. */
+void steps_tell_rejects(struct verify *verify);
+
 /* ---- result.c */
 void steps_fill_result(struct verify *verify, struct match *match);
 /* In the state folder; where it is of the folder's run, a line of it in state.json, and the report.

@@ -401,6 +401,7 @@ static enum status work(struct verify *verify, struct match *matching, struct er
     status = status == STATUS_OK ? end_repair_files(verify, matching, error) : status;
     if (status == STATUS_OK) {
         steps_fill_result(verify, matching);
+        steps_tell_rejects(verify);
     }
     return status;
 }

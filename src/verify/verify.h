@@ -34,8 +34,9 @@ struct verify_entity_result {
     const char *table;
     uint64_t source;   /* records that the plan makes, without those that the run rejected */
     uint64_t target;   /* records found that are its own */
-    uint64_t rejected; /* made now, and known as rejects of the run */
-    uint64_t absent; /* level hash: of these and of what can't be made, those seen to be missing */
+    uint64_t rejected; /* known as rejects of the run, or the plan can't make them */
+    uint64_t loaded;   /* of these, those that were corrected and loaded since */
+    uint64_t absent;   /* of the rejected ones those that are missing, as far as the level tells */
     uint64_t missing;
     uint64_t different;
     uint64_t extra;
@@ -72,9 +73,11 @@ struct verify_result {
     uint32_t entity_count;
     struct verify_column_result *columns;
     uint32_t column_count;
-    const char *records;     /* JSON objects, a line each: the first `limit` */
-    uint64_t record_count;   /* all of them */
-    const char *record_file; /* where all are; NULL: there is none */
+    const char *records;      /* JSON objects, a line each: the first `limit` */
+    uint64_t record_count;    /* all of them */
+    const char *record_file;  /* where all are; NULL: there is none */
+    uint64_t rejects_missing; /* records that are missing since they were rejected */
+    const char *rejects_text; /* how many, of which tables, and why; NULL: none is */
     const char *const *notes;
     uint32_t note_count;
     double seconds;

@@ -112,7 +112,8 @@ struct verify_table {
     struct verify_range *ranges; /* NULL: its key is not ordered alike on both sides */
     uint32_t range_count;
     uint32_t range_stream;
-    bool bad;     /* the second reading is about it */
+    bool bad;                 /* the second reading is about it */
+    uint64_t rejects_missing; /* at level count: how many of its rejects are not there */
     bool unclear; /* at level count: which of the known rejects the source's side still has */
     _Atomic uint64_t target_rows;
     _Atomic uint64_t unreadable;
@@ -143,6 +144,7 @@ struct verify_task {
 };
 
 struct checkpoint;
+struct repair_files;
 struct spill;
 
 enum { VERIFY_THREADS_MAX = 64 };
@@ -157,16 +159,19 @@ struct verify {
     struct verify_entity *entities;
     uint32_t entity_count;
     struct schema *mirror_schema;
-    bool documents;             /* the target's records have no fixed fields */
-    const char *folder;         /* DIR/spill/validate, at level full DIR/spill/full */
-    const char *result_file;    /* DIR/validation.json */
-    const char *record_file;    /* DIR/validate.jsonl */
-    const char *rejects_folder; /* of the run that is validated; NULL: not known */
-    bool mended;                /* rejected records were loaded after the run */
-    const char *newest_id;      /* of the state folder's last run, perhaps a repair; NULL: none */
-    const char *folder_run_id;  /* of the state folder's own run; NULL: it has none */
-    bool is_other;       /* it is not that run that is validated: its result stays as it is */
-    struct spill *spill; /* of the second reading */
+    bool documents;                      /* the target's records have no fixed fields */
+    const char *folder;                  /* DIR/spill/validate, at level full DIR/spill/full */
+    const char *result_file;             /* DIR/validation.json */
+    const char *record_file;             /* DIR/validate.jsonl */
+    const char *rejects_folder;          /* of the run that is validated; NULL: not known */
+    bool mended;                         /* rejected records were loaded after the run */
+    const struct ledger_run *ledger_run; /* that is validated, by its own plan; NULL: none is */
+    bool is_led_elsewhere;               /* another process may be at work on it */
+    const char *newest_id;     /* of the state folder's last run, perhaps a repair; NULL: none */
+    const char *folder_run_id; /* of the state folder's own run; NULL: it has none */
+    bool is_other;             /* it is not that run that is validated: its result stays as it is */
+    struct spill *spill;       /* of the second reading */
+    struct repair_files *repair; /* NULL: nothing is repaired */
     struct throttle throttle;
     struct care *care; /* NULL: nobody is to be given way to */
     struct verify_result *result;

@@ -1,6 +1,7 @@
 /* Applying change sets: each is one entry of the log, with the position that it brings. */
 #include "base/failpoint.h"
 #include "base/memory.h"
+#include "connectors/store_notes.h"
 #include "toy_internal.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,8 @@ struct apply {
     struct toy_database *self;
     const struct target_table *tables;
     uint32_t table_count;
+    struct apply_request request;
+    struct store *store;    /* of notes */
     char lane[80];          /* FEED/LANE */
     struct buffer position; /* of the last set in the log */
     struct buffer now;      /* the same, looked up again */
@@ -53,6 +56,7 @@ static void toy_apply_close(struct apply *apply)
     if (apply) {
         buffer_free(&apply->position);
         buffer_free(&apply->now);
+        toy_store.close(apply->store);
         toy_live_free(&apply->live);
         free(apply);
     }
@@ -64,10 +68,13 @@ static enum status toy_apply_open(struct database *database, const struct apply_
     struct apply *apply = memory_allocate_zeroed(1, sizeof *apply);
     *apply = (struct apply){
         .self = toy_of(database), .tables = request->tables, .table_count = request->table_count};
+    apply->request = *request;
     snprintf(apply->lane, sizeof apply->lane, "%s/%u", request->feed, request->lane);
     enum status status = toy_log_mend(apply->self, error);
     status = status == STATUS_OK ? look(apply, error) : status;
     buffer_append_buffer(&apply->position, &apply->now);
+    status = status == STATUS_OK ? toy_store.open(database, &apply->store, error) : status;
+    status = status == STATUS_OK ? toy_store.create(apply->store, error) : status;
     if (status == STATUS_OK) {
         status = toy_log_walk(apply->self, 0, take_live, apply, NULL, error);
     }
@@ -259,13 +266,25 @@ static enum status append(struct apply *apply, const struct buffer *out, const s
     return status;
 }
 
-static enum status apply_one(struct apply *apply, const struct change_set *set, uint32_t number,
-                             struct arena *arena, struct apply_result *result, struct error *error)
+static enum status apply_one(struct apply *apply, const struct change_set *const *sets,
+                             uint32_t number, struct arena *arena, struct apply_result *result,
+                             struct error *error)
 {
+    const struct change_set *set = sets[number];
     struct writing writing = {
         .apply = apply, .set = set, .number = number, .arena = arena_create(0), .error = error};
     struct buffer out = {0};
+    uint32_t before = result->refusal_count;
     enum status status = write_changes(&writing, arena, result);
+    if (status == STATUS_OK) {
+        const struct apply_call call = {
+            .sets = sets,
+            .first = number,
+            .end = number + 1,
+            .refusals = result->refusal_count > before ? &result->refusals[before] : NULL,
+            .refusal_count = result->refusal_count - before};
+        status = store_notes_keep(&apply->request, &call, &toy_store, apply->store, arena, error);
+    }
     if (status == STATUS_OK) {
         const struct toy_entry entry = {.kind = TOY_SET,
                                         .run = apply->self->run,
@@ -291,7 +310,7 @@ static enum status toy_apply_sets(struct apply *apply, const struct change_set *
     enum status status = STATUS_OK;
     *result = (struct apply_result){0};
     for (uint32_t i = 0; i < set_count && status == STATUS_OK; i++) {
-        status = apply_one(apply, sets[i], i, arena, result, error);
+        status = apply_one(apply, sets, i, arena, result, error);
     }
     return status;
 }

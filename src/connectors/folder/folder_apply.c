@@ -20,6 +20,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "connectors/folder/folder_claim.h"
+#include "connectors/store_notes.h"
 #include "connectors/store_position.h"
 #include "model/json_reader.h"
 #include "model/json_writer.h"
@@ -49,6 +50,7 @@ struct changes_log {
 struct apply {
     struct folder *folder;
     struct store *store;
+    struct apply_request request;
     char key[STORE_KEY_BYTES];
     uint64_t version; /* of the position, as it was put or read last */
     struct arena *arena;
@@ -308,6 +310,7 @@ static enum status apply_open(struct database *self, const struct apply_request 
 {
     struct apply *made = memory_allocate_zeroed(1, sizeof(*made));
     made->folder = (struct folder *)self;
+    made->request = *request;
     made->arena = arena_create(0);
     store_position_key(made->key, request->feed, request->lane);
     make_logs(made, request);
@@ -639,8 +642,19 @@ static enum status write_sets(struct apply *apply, const struct change_set *cons
     if (count > 0 && apply->inside && sets[0]->first_piece) {
         status = roll_back(apply, error);
     }
+    struct apply_call call = {.sets = sets};
+    uint32_t noted = 0; /* of the refusals */
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         status = append_set(apply, sets[at], at, arena, result, error);
+        if (status == STATUS_OK && (at + 1 == whole || at + 1 == count)) {
+            call.end = at + 1;
+            call.refusal_count = result->refusal_count - noted;
+            call.refusals = call.refusal_count > 0 ? &result->refusals[noted] : NULL;
+            status =
+                store_notes_keep(&apply->request, &call, &folder_store, apply->store, arena, error);
+            call.first = call.end;
+            noted = result->refusal_count;
+        }
         if (status == STATUS_OK && at + 1 == whole) {
             status = commit(apply, &sets[at]->end, error);
             status = status == STATUS_OK ? complete_some(apply, error) : status;

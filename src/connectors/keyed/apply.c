@@ -12,6 +12,7 @@
 #include "connectors/keyed/apply_internal.h"
 
 #include "base/memory.h"
+#include "connectors/store_notes.h"
 #include "connectors/store_position.h"
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +87,7 @@ enum status keyed_apply_open(struct database *self, const struct apply_request *
     struct apply *made = memory_allocate_zeroed(1, sizeof(*made));
     made->database = self;
     made->room = keyed_room_of(self);
+    made->request = *request;
     copy_tables(made, request);
     store_position_key(made->key, request->feed, request->lane);
     enum status status = self->connector->store->open(self, &made->store, error);
@@ -487,6 +489,14 @@ enum status keyed_apply_sets(struct apply *apply, const struct change_set *const
         status = note_set(&applying, sets[at], at);
     }
     status = status == STATUS_OK ? keyed_apply_flush(&applying) : status;
+    if (status == STATUS_OK) {
+        const struct apply_call call = {.sets = sets,
+                                        .end = set_count,
+                                        .refusals = result->refusals,
+                                        .refusal_count = result->refusal_count};
+        status = store_notes_keep(&apply->request, &call, apply->database->connector->store,
+                                  apply->store, arena, error);
+    }
     if (status == STATUS_OK && last != NULL) {
         status = keyed_apply_put_position(apply, &last->end, error);
     }

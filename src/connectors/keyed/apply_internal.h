@@ -31,6 +31,7 @@ struct apply {
     struct writer *writer; /* NULL: none yet, or it failed */
     uint64_t chunk;
     struct store *store;
+    struct apply_request request;
     char key[STORE_KEY_BYTES];
     uint64_t version;       /* of the position, as it was put or read last */
     struct buffer position; /* likewise: its bytes */

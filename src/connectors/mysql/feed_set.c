@@ -170,7 +170,7 @@ static enum status unreadable(const struct feed_table *table, const struct mysql
     error_set(error, ERROR_SOURCE_CHANGED, table->name,
               "a value of column %s in the binary log is none of its type",
               column != NULL ? column->name : "that was dropped");
-    error_hint(error, "was the column altered since? Then migrate again");
+    error_hint(error, "was the column altered since? Then `transhume follow --resync`");
     return STATUS_FAILED;
 }
 

@@ -63,7 +63,7 @@ static enum status map_columns(struct feed_table *table, struct error *error)
                   "the table had %u columns when it was written, and has %u now", count,
                   facts->schema->column_count);
         error_hint(error, "SET GLOBAL binlog_row_metadata = FULL tells their names in the log; "
-                          "what was written before can't be read: migrate again");
+                          "what was written before can't be read: `transhume follow --resync`");
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < count; i++) {

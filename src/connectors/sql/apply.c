@@ -1,6 +1,7 @@
 /* Change sets in transactions of the target, each with the position that it brings. */
 #include "base/text.h"
 #include "connectors/sql/apply_internal.h"
+#include "connectors/store_notes.h"
 #include "connectors/store_position.h"
 #include <inttypes.h>
 
@@ -16,6 +17,7 @@ enum status sql_apply_open(struct apply *apply, struct database *database,
     struct buffer value = {0};
     apply->database = sql_database_of(database);
     apply->arena = arena_create(0);
+    apply->request = *request;
     apply->tables = request->tables;
     apply->table_count = request->table_count;
     store_position_key(apply->key, request->feed, request->lane);
@@ -209,6 +211,44 @@ static enum status apply_changes(struct applying *applying)
     return status;
 }
 
+static enum status put_note(struct apply *apply, const struct apply_note *note, struct error *error)
+{
+    struct buffer sql = {0};
+    const struct store_value value = {.text = note->text, .length = note->length};
+    buffer_append_string(&sql, "DELETE FROM ");
+    apply->store->dialect->append_table(apply->store, &sql);
+    buffer_format(&sql, " WHERE name = '%s'", note->key);
+    enum status status =
+        apply->dialect->ask(apply, buffer_string(&sql), NULL, NULL, NULL, NULL, error);
+    if (status == STATUS_OK && note->text != NULL) {
+        buffer_clear(&sql);
+        sql_store_append_insert(apply->store, note->key, &sql);
+        status = apply->dialect->ask(apply, buffer_string(&sql), &value, NULL, NULL, NULL, error);
+    }
+    buffer_free(&sql);
+    return status;
+}
+
+/* `refusals`: how many there were before this part. */
+static enum status put_notes(struct applying *applying, uint32_t refusals)
+{
+    const struct apply_result *result = applying->result;
+    const struct apply_call call = {
+        .sets = applying->sets,
+        .first = applying->first,
+        .end = applying->end,
+        .refusals = result->refusal_count > refusals ? &result->refusals[refusals] : NULL,
+        .refusal_count = result->refusal_count - refusals};
+    const struct apply_note *notes;
+    uint32_t count;
+    enum status status = store_notes_of(&applying->apply->request, &call, applying->arena, &notes,
+                                        &count, applying->error);
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = put_note(applying->apply, &notes[i], applying->error);
+    }
+    return status;
+}
+
 static enum status commit(struct applying *applying)
 {
     struct apply *apply = applying->apply;
@@ -235,7 +275,9 @@ static enum status apply_part(struct applying *applying)
     bool whole = applying->sets[applying->end - 1]->last_piece;
     enum status status = apply->open ? STATUS_OK : apply->dialect->begin(apply, applying->error);
     bool begun = status == STATUS_OK;
+    uint32_t refusals = applying->result->refusal_count;
     status = begun ? apply_changes(applying) : status;
+    status = status == STATUS_OK ? put_notes(applying, refusals) : status;
     if (status == STATUS_OK && !whole) {
         apply->open = true;
         return STATUS_OK;

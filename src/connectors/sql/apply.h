@@ -126,6 +126,7 @@ struct apply {
     struct sql_database *database;
     struct store *store; /* for the texts of its statements alone */
     struct arena *arena;
+    struct apply_request request;
     const struct target_table *tables;
     uint32_t table_count;
     char key[STORE_KEY_BYTES];

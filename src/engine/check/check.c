@@ -545,7 +545,8 @@ bool run_writes_to_stdout(const struct run_session *session)
 
 bool run_can_resume(const struct run_session *session)
 {
-    return (session->target->capabilities & CAPABILITY_NO_RESUME) == 0;
+    return session->target == NULL || /* left after a comparison: what can be read can be resumed */
+           (session->target->capabilities & CAPABILITY_NO_RESUME) == 0;
 }
 
 const char *run_guarantee_name(enum guarantee guarantee)

@@ -2,6 +2,7 @@
 #ifndef TRANSHUME_ENGINE_TALLY_H
 #define TRANSHUME_ENGINE_TALLY_H
 
+#include "base/error.h"
 #include "model/canonical.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,8 +11,15 @@
  * made == written + rejected + skipped once a chunk is committed. `read` counts the source records
  * that were read for the entity. `hash` is the sum over the records written, in the normal forms
  * that the target, or a column of it that was there before (stored_form.h), gives their values;
- * `hashed` false: they were never decoded (express lane), or hashing is off.
+ * `hashed` false: they were never decoded (express lane), or hashing is off. `reasons` says of so
+ * many of the rejected ones why; those for which it has no room are only in `rejected`.
  */
+enum { TALLY_REASONS = 4 };
+struct tally_reason {
+    enum error_code code; /* ERROR_NONE: free, as are those behind it */
+    uint64_t count;
+};
+
 struct tally {
     uint64_t read;
     uint64_t made;
@@ -25,7 +33,29 @@ struct tally {
     uint64_t fallbacks; /* requests done with less than was asked for */
     struct canonical_hash hash;
     bool hashed;
+    struct tally_reason reasons[TALLY_REASONS];
 };
+
+static inline void tally_add_reason(struct tally *tally, enum error_code code, uint64_t count)
+{
+    for (int i = 0; i < TALLY_REASONS && code != ERROR_NONE; i++) {
+        if (tally->reasons[i].code == code || tally->reasons[i].code == ERROR_NONE) {
+            tally->reasons[i].code = code;
+            tally->reasons[i].count += count;
+            return;
+        }
+    }
+}
+
+static inline void tally_subtract_reason(struct tally *tally, enum error_code code, uint64_t count)
+{
+    for (int i = 0; i < TALLY_REASONS && code != ERROR_NONE; i++) {
+        if (tally->reasons[i].code == code) {
+            uint64_t *from = &tally->reasons[i].count;
+            *from = *from > count ? *from - count : 0;
+        }
+    }
+}
 
 static inline void tally_add(struct tally *sum, const struct tally *other)
 {
@@ -41,6 +71,9 @@ static inline void tally_add(struct tally *sum, const struct tally *other)
     sum->fallbacks += other->fallbacks;
     canonical_sum_add(&sum->hash, &other->hash);
     sum->hashed = sum->hashed && other->hashed;
+    for (int i = 0; i < TALLY_REASONS; i++) {
+        tally_add_reason(sum, other->reasons[i].code, other->reasons[i].count);
+    }
 }
 
 /* Takes a hash out of a sum again. */
@@ -65,6 +98,9 @@ static inline void tally_subtract(struct tally *sum, const struct tally *other)
     sum->retries -= other->retries;
     sum->fallbacks -= other->fallbacks;
     tally_hash_subtract(&sum->hash, &other->hash);
+    for (int i = 0; i < TALLY_REASONS; i++) {
+        tally_subtract_reason(sum, other->reasons[i].code, other->reasons[i].count);
+    }
 }
 
 #endif

@@ -226,6 +226,7 @@ static enum status add_reject(struct writing *writing, struct open_chunk *chunk,
         return STATUS_FAILED;
     }
     chunk->tallies[position].rejected++;
+    tally_add_reason(&chunk->tallies[position], reject->code, 1);
     atomic_fetch_add(&progress_of(writing, chunk, position)->rejected, 1);
     atomic_fetch_add(&writing->copy->rejected, 1);
     return check_reject_bound(writing, reject, error);

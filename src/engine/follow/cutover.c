@@ -237,6 +237,15 @@ static enum cutover_end pass_gate(struct cutting *cutting, struct error *error)
     return CUTOVER_FAILED;
 }
 
+/* With all applied that came. */
+static enum status ask_book(struct run *run, struct error *error)
+{
+    struct lack_list lacks = {.arena = run->arena};
+    return cutover_ask_book(run, &lacks, error) == STATUS_OK
+               ? cutover_refuse(&lacks, run->header.feed, error)
+               : STATUS_FAILED;
+}
+
 static enum cutover_end run_before(struct cutting *cutting, struct error *error)
 {
     struct run *run = cutting->run;
@@ -244,6 +253,9 @@ static enum cutover_end run_before(struct cutting *cutting, struct error *error)
         return CUTOVER_FAILED;
     }
     enum cutover_end end = pass_gate(cutting, error);
+    if (end == CUTOVER_REACHED && ask_book(run, error) != STATUS_OK) {
+        end = CUTOVER_FAILED;
+    }
     if (end != CUTOVER_REACHED || cutting->note.step >= CUTOVER_BEFORE) {
         return end;
     }
@@ -519,6 +531,7 @@ enum status cutover_end(struct run *run, struct error *error)
     if (ledger_delete_intent(run->session->ledger, run->id, intent_name, &ignored) != STATUS_OK) {
         log_write(LOG_DEBUG, "the cut-over's steps stay in the ledger: %s", ignored.message);
     }
+    fence_finish(fence);
     atomic_store(&run->session->progress.follow.cut_over, "done");
     log_event(LOG_INFO, EVENT_OF(EVENT_CUT_OVER, .code = "done", .state = "done"),
               "cut-over: done; the source's tables stay closed for writers");

@@ -109,8 +109,11 @@ static enum status open_lanes(struct follow *follow, const struct position *from
                                           .form = follow_form(follow->translator),
                                           .count = follow->session->options.lanes,
                                           .from = from,
+                                          .rejects = follow->rejects,
                                           .caller = {follow, take_applied, take_refused}};
-    if (lanes_open(&request, &follow->lanes, error) != STATUS_OK) {
+    if (follow_rejects_begin(follow->rejects, follow_form(follow->translator), error) !=
+            STATUS_OK ||
+        lanes_open(&request, &follow->lanes, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     keep_applied(follow, lanes_position(follow->lanes));
@@ -421,12 +424,17 @@ static enum status note_health(struct follow *follow, struct error *error)
 
 /* ---- after the feed was lost */
 
-static enum status take_mended(void *context, struct followed_set *set, struct error *error)
+static enum status take_mended(void *context, struct followed_set *set, uint64_t *refused,
+                               struct error *error)
 {
     struct follow *follow = context;
+    uint64_t unmade = set->reject_count;
+    uint64_t before = follow_rejects_count(follow->rejects);
     follow->group[follow->group_count++] = set;
     enum status status = apply_group(follow, error);
-    return status == STATUS_OK ? wait_for_lanes(follow, error) : status;
+    status = status == STATUS_OK ? wait_for_lanes(follow, error) : status;
+    *refused += follow_rejects_count(follow->rejects) - before - unmade;
+    return status;
 }
 
 /* Before anything is followed: what the comparison found. */
@@ -670,7 +678,7 @@ enum follow_end follow_run(struct run *run, struct error *error)
     follow.rejects = follow_rejects_open(run);
     follow.arena = arena_create(0);
     follow.group = memory_allocate_zeroed(GROUP_SETS_MAX, sizeof(struct followed_set *));
-    follow.translator = follow_translator_create(session, follow.routes);
+    follow.translator = follow_translator_create(run, follow.routes);
     follow.touched = touched_roots_create(follow.routes);
     follow.rereading =
         rereading_create(session, follow.routes, (struct follow_lister){list_in_target, &follow});

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "engine/ledger/json_text.h"
+#include "engine/rejects/reject_book.h"
 #include "engine/run/run_parts.h"
 #include <stdlib.h>
 #include <string.h>
@@ -200,7 +201,6 @@ static void add_counts(const struct progress_follow *figures, json_t *object)
                   {"changes", &figures->changes},
                   {"writes", &figures->writes},
                   {"commits", &figures->commits},
-                  {"rejected", &figures->rejects},
                   {"transactions_per_second", &figures->transactions_per_second},
                   {"changes_per_second", &figures->changes_per_second}};
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
@@ -234,6 +234,7 @@ json_t *follow_figures_state(const struct run *run)
                         run->feed_position[0] != '\0' ? json_text(run->feed_position)
                                                       : json_null());
     add_counts(figures, object);
+    json_object_set_new(object, "rejected", json_integer((json_int_t)reject_book_unsettled(run)));
     uint32_t lanes = run->session->options.lanes;
     json_object_set_new(object, "lanes", json_integer(lanes > 1 ? lanes : 1));
     json_object_set_new(object, "lag_seconds",

@@ -113,13 +113,42 @@ static enum status key_of_record(const struct followed_form *form, uint32_t enti
 
 static struct follow_reject *add_reject(struct followed_set *set)
 {
-    struct follow_reject *grown =
-        arena_allocate_zeroed(set->set.arena, set->reject_count + 1u, sizeof *grown);
-    if (set->reject_count > 0) {
-        memcpy(grown, set->rejects, set->reject_count * sizeof *grown);
+    uint32_t count = set->reject_count;
+    if ((count & (count - 1)) == 0) { /* full at every power of two */
+        struct follow_reject *grown = arena_allocate_zeroed(
+            set->set.arena, count == 0 ? 1 : 2 * (size_t)count, sizeof *grown);
+        if (count > 0) {
+            memcpy(grown, set->rejects, count * sizeof *grown);
+        }
+        set->rejects = grown;
     }
-    set->rejects = grown;
-    return &grown[set->reject_count++];
+    return &set->rejects[set->reject_count++];
+}
+
+void followed_set_settle(struct followed_set *set, uint32_t entity, const struct reject_id *id,
+                         enum reject_state state)
+{
+    *add_reject(set) = (struct follow_reject){.entity = entity, .state = state, .id = *id};
+}
+
+void followed_set_name_rejects(struct followed_set *set, uint32_t first, const struct cell *row,
+                               const uint32_t *positions, uint32_t count)
+{
+    struct cell *key = NULL;
+    for (uint32_t i = first; i < set->reject_count; i++) {
+        struct follow_reject *reject = &set->rejects[i];
+        if (reject->state != REJECT_OPEN || reject->key_count > 0 || count == 0) {
+            continue;
+        }
+        if (key == NULL) { /* the row lives as long as the set */
+            key = arena_allocate_zeroed(set->set.arena, count, sizeof *key);
+            for (uint32_t k = 0; k < count; k++) {
+                key[k] = row[positions != NULL ? positions[k] : k];
+            }
+        }
+        reject->key = key;
+        reject->key_count = count;
+    }
 }
 
 /* Nothing could be found again under such a key. */

@@ -2,6 +2,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_FOLLOWED_SET_H
 #define TRANSHUME_ENGINE_FOLLOW_FOLLOWED_SET_H
 
+#include "engine/rejects/reject_notes.h"
 #include "model/change.h"
 #include "plan/mapper.h"
 
@@ -13,14 +14,18 @@ struct followed_form {
     bool documents;               /* records are MAPs: a field that is not there is not there */
 };
 
-/* A record that the plan could not make, or that the target did not take. */
+/* A record that the plan could not make, or that the target did not take; or one that was a reject
+ * and is none any more. */
 struct follow_reject {
     uint32_t entity;
+    enum reject_state state;
+    struct reject_id id; /* of one that is settled */
     enum error_code code;
     const char *reason;
     struct cell record;     /* a MAP; MISSING: not known */
     const struct cell *key; /* of the source's row; may be NULL */
     uint32_t key_count;
+    const char *const *key_names; /* NULL: those of its stream */
 };
 
 /* What one set became. It lives in the arena of the source's set, which it has taken over. */
@@ -57,6 +62,12 @@ void followed_set_are_new(struct followed_set *set, uint32_t first);
  * one key: the first is kept, as a copy does, and the others are rejects. */
 enum status followed_set_reject_repeats(const struct followed_form *form, struct followed_set *set,
                                         uint32_t first, struct error *error) MUST_USE;
+/* A reject of earlier is settled. */
+void followed_set_settle(struct followed_set *set, uint32_t entity, const struct reject_id *id,
+                         enum reject_state state);
+/* Those of the set's rejects from `first` on that have no key get this one of their source row. */
+void followed_set_name_rejects(struct followed_set *set, uint32_t first, const struct cell *row,
+                               const uint32_t *positions, uint32_t count);
 enum status followed_set_reject(struct followed_set *set, const struct mapper_reject *reject,
                                 struct error *error) MUST_USE;
 

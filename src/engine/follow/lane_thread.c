@@ -37,6 +37,9 @@ static enum status apply_job(struct lane *lane, struct lane_job *job, struct err
         arena_reset(job->arena);
         status = functions->apply_sets(lane->apply, job->sets, job->count, job->arena, &job->result,
                                        error);
+        if (status == STATUS_OK) {
+            follow_rejects_noted(lane->noting);
+        }
         if (status == STATUS_OK || error->code != ERROR_TARGET_LOCKED || !whole ||
             tries == LOCK_TRIES || signals_stop_level() > 1) {
             return status;

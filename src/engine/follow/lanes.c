@@ -24,6 +24,7 @@ enum status lanes_open(const struct lanes_request *request, struct lanes **made,
     lanes->functions = request->run->session->target->connector->apply;
     lanes->form = request->form;
     lanes->caller = request->caller;
+    lanes->rejects = request->rejects;
     lanes->wanted = request->count > 1 ? request->count : 1;
     lanes->groups_end = &lanes->groups;
     pthread_mutex_init(&lanes->mutex, NULL);
@@ -468,6 +469,9 @@ static enum status apply_at_once(struct lanes *lanes, struct followed_set *const
     }
     enum status status =
         lanes->functions->apply_sets(lane->apply, all, count, arena, &result, error);
+    if (status == STATUS_OK) {
+        follow_rejects_noted(lane->noting);
+    }
     if (status == STATUS_OK && result.refusal_count > 0) {
         status = lanes->caller.refused(lanes->caller.context, all, count, &result, error);
     }

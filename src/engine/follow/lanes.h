@@ -23,6 +23,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_LANES_H
 #define TRANSHUME_ENGINE_FOLLOW_LANES_H
 
+#include "engine/follow/follow_rejects.h"
 #include "engine/follow/lane_plan.h"
 
 /* Who is told, on the thread that calls. */
@@ -41,7 +42,8 @@ struct lanes_request {
     struct run *run;
     const struct followed_form *form;
     uint32_t count;
-    const struct position *from; /* where all lanes are put; NULL: they are where they were */
+    const struct position *from;    /* where all lanes are put; NULL: they are where they were */
+    struct follow_rejects *rejects; /* that the lanes note; begun */
     struct lanes_caller caller;
 };
 

@@ -49,6 +49,7 @@ struct lane {
     pthread_t thread;
     bool runs;
     struct lane_list queue; /* under the mutex */
+    struct follow_noting *noting;
     /* the caller's: */
     uint32_t outstanding;  /* jobs */
     struct buffer sent;    /* its position once they are done */
@@ -60,6 +61,7 @@ struct lanes {
     const struct apply_functions *functions;
     const struct followed_form *form;
     struct lanes_caller caller;
+    struct follow_rejects *rejects;
     uint32_t wanted;
     struct lane_plan *plan; /* NULL: one lane */
     struct lane *lanes;

@@ -69,6 +69,7 @@ static enum status put_position(struct lanes *lanes, struct lane *lane, struct p
     const struct change_set *const sets[] = {lanes_empty_set(lanes, position, arena)};
     enum status status = lanes->functions->apply_sets(lane->apply, sets, 1, arena, &result, error);
     if (status == STATUS_OK) {
+        follow_rejects_noted(lane->noting);
         position_keep(&lane->applied, position);
         position_keep(&lane->sent, position);
     }
@@ -95,8 +96,11 @@ static enum status open_lane(struct lanes *lanes, uint32_t number, struct error 
 {
     struct run *run = lanes->run;
     struct lane *lane = &lanes->lanes[number];
+    lane->noting = follow_rejects_noting(lanes->rejects, number);
     const struct apply_request request = {.feed = run->header.feed,
                                           .lane = number,
+                                          .take_notes = follow_rejects_take_notes,
+                                          .notes_context = lane->noting,
                                           .tables = lanes->form->tables,
                                           .table_count = lanes->form->plan->entity_count};
     struct position position = {0};

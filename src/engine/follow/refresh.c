@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_positions.h"
+#include "engine/rejects/reject_notes.h"
 #include "model/json_tree.h"
 #include "model/order_bytes.h"
 #include <inttypes.h>
@@ -43,6 +44,7 @@ struct refresh {
     struct touched_keys touched;
     bool *emptied; /* an entity each: all of its records were touched */
     uint64_t records;
+    bool begins_round; /* of rejects that are tried again, with the first step */
 };
 
 /* ---- what is noted */
@@ -108,9 +110,51 @@ enum status refresh_note(struct run *run, const char *const *tables, uint32_t co
     return status;
 }
 
+static bool reads_table(const struct follow_routes *routes, uint32_t stream, const char *table)
+{
+    return strcmp(routes->streams[stream].stream->request.table, table) == 0;
+}
+
+/* All records of a table were tried again: what was rejected before and not now is settled.
+ * `*missing`: what still is. */
+static enum status settle_table(struct refresh *refresh, const char *table, uint64_t *missing,
+                                struct error *error)
+{
+    struct run *run = refresh->run;
+    enum status status = STATUS_OK;
+    *missing = 0;
+    for (uint32_t i = 0; i < refresh->routes->stream_count; i++) {
+        const struct plan_stream *stream = refresh->routes->streams[i].stream;
+        bool read = reads_table(refresh->routes, i, table);
+        for (uint32_t e = 0; read && e < stream->entity_count && status == STATUS_OK; e++) {
+            status = reject_book_end_round(run->book, stream->entities[e], error);
+            *missing += reject_book_counts_of(run, stream->entities[e]).unsettled;
+        }
+    }
+    return status;
+}
+
+static void tell_missing(const struct run *run, const char *what, uint64_t missing)
+{
+    struct arena *arena = arena_create(0);
+    struct reject_book_sum sum;
+    struct buffer text = {0};
+    reject_book_sum(run, arena, &sum);
+    reject_book_describe(&sum, &text);
+    if (missing > 0) {
+        log_write(LOG_WARNING, "%s: %s", what, buffer_string(&text));
+    }
+    buffer_free(&text);
+    arena_destroy(arena);
+}
+
 static enum status is_done(struct refresh *refresh, const char *table, struct error *error)
 {
     json_t *list;
+    uint64_t missing;
+    if (settle_table(refresh, table, &missing, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     enum status status = read_noted(refresh->run, &list, error);
     for (size_t i = json_array_size(list); i > 0; i--) {
         const char *text = json_string_value(json_array_get(list, i - 1));
@@ -120,8 +164,12 @@ static enum status is_done(struct refresh *refresh, const char *table, struct er
     }
     status = status == STATUS_OK ? put_noted(refresh->run, list, error) : status;
     json_decref(list);
+    if (status != STATUS_OK) {
+        return status;
+    }
     log_write(LOG_INFO, "%s was read again: %" PRIu64 " %s", table, refresh->records,
               refresh->routes->streams[refresh->stream].has_pages ? "rows" : "records");
+    tell_missing(refresh->run, table, missing);
     refresh->records = 0;
     return status;
 }
@@ -240,11 +288,6 @@ static void forget_touched(struct refresh *refresh)
 
 /* ---- opening */
 
-static bool reads_table(const struct follow_routes *routes, uint32_t stream, const char *table)
-{
-    return strcmp(routes->streams[stream].stream->request.table, table) == 0;
-}
-
 static enum status check_tables(const struct refresh *refresh, struct error *error)
 {
     for (uint32_t t = 0; t < refresh->table_count; t++) {
@@ -295,6 +338,7 @@ enum status refresh_open(struct run *run, const struct follow_routes *routes,
         refresh_close(refresh);
         return status;
     }
+    refresh->begins_round = true;
     *made = refresh;
     return STATUS_OK;
 }
@@ -430,6 +474,10 @@ enum status refresh_step(struct refresh *refresh, struct follow_translator *tran
     const struct feed_functions *feed = refresh->run->session->source->connector->feed;
     *ready = NULL;
     refresh->handed = false;
+    if (refresh->begins_round) {
+        reject_book_begin_round(refresh->run->book);
+        refresh->begins_round = false;
+    }
     if (refresh->waiting == NULL) {
         enum status status = find_chunk(refresh, error);
         if (status == STATUS_OK && refresh->routes->streams[refresh->stream].has_pages) {

@@ -314,6 +314,7 @@ static enum status reread_some(struct rereading *rereading, uint32_t number, uin
     uint32_t before = set->set.change_count;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < some && status == STATUS_OK; i++) {
+        follow_settle_root(translator, number, keys->entries[first + i].cells, set);
         status =
             delete_old(rereading, number, keys->entries[first + i].cells, translator, set, error);
     }

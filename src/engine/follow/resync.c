@@ -6,6 +6,7 @@
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_positions.h"
 #include "engine/rejects/mended_line.h"
+#include "engine/rejects/reject_notes.h"
 #include "engine/rejects/rejects.h"
 #include "engine/run/repair_delete.h"
 #include "engine/run/run_parts.h"
@@ -77,6 +78,7 @@ struct mending {
     void *context;
     struct followed_set *set; /* NULL: none is begun */
     uint64_t writes;
+    uint64_t refused; /* of these */
     uint64_t deletes;
     uint64_t left; /* extra, in tables that were there before the run */
 };
@@ -91,11 +93,47 @@ static void begin_set(struct mending *mending)
     mending->set->set.end = at;
 }
 
+/* A record that the plan could not make, by the key that its line names. */
+static enum status reject_line(struct mending *mending, const char *line, size_t length,
+                               struct error *error)
+{
+    const struct plan *plan = mending->run->session->plan;
+    struct mended_line mended;
+    struct error why = {0};
+    if (mended_line_scan(plan, line, length, &mended, &why) != STATUS_OK) {
+        return error_copy(error, &why);
+    }
+    const struct shape *shape = plan_entity_batch_shape(&plan->entities[mended.entity]);
+    uint32_t width = batch_shape_width(shape);
+    struct batch *batch = batch_create(shape, width + MENDED_EXTRA_CELLS, 1);
+    struct arena *arena = arena_create(0);
+    bool complete;
+    struct mapper_reject reject = {.entity = mended.entity, .code = mended.code};
+    enum status status = mended_line_append_known(line, length, batch, &complete, error);
+    if (status == STATUS_OK) {
+        const struct cell *row = batch_row(batch, 0);
+        const struct cell *map = &row[width];
+        uint32_t count = map->kind == VALUE_MAP ? map->length : 0;
+        struct cell *key = arena_allocate_zeroed(arena, count + (size_t)1, sizeof *key);
+        for (uint32_t i = 0; i < count; i++) {
+            key[i] = map->items[2 * (size_t)i + 1];
+        }
+        reject.source_key = key;
+        reject.source_key_count = count;
+        reject.reason = mended_line_reason(line, length, arena);
+        reject.record = shape != NULL ? follow_document(arena, shape, row) : row[0];
+        status = followed_set_reject(mending->set, &reject, error);
+    }
+    arena_destroy(arena);
+    batch_destroy(batch);
+    return status;
+}
+
 static enum status hand_over(struct mending *mending, struct error *error)
 {
     struct followed_set *set = mending->set;
     mending->set = NULL;
-    return set != NULL ? mending->take(mending->context, set, error) : STATUS_OK;
+    return set != NULL ? mending->take(mending->context, set, &mending->refused, error) : STATUS_OK;
 }
 
 static enum status hand_over_when_full(struct mending *mending, struct error *error)
@@ -225,6 +263,7 @@ static enum status mend(struct mending *mending, struct error *error)
 {
     enum status status = read_list(mending, "delete.jsonl", delete_line, error);
     status = status == STATUS_OK ? read_list(mending, "repair.jsonl", write_line, error) : status;
+    status = status == STATUS_OK ? read_list(mending, STATE_UNMADE, reject_line, error) : status;
     if (mending->set != NULL) {
         arena_destroy(mending->set->set.arena);
     }
@@ -258,11 +297,42 @@ static enum status check_lists(const struct run *run, struct error *error)
                : STATUS_FAILED;
 }
 
+/* Everything was tried again that is missing in the target. */
+static enum status settle_rejects(struct run *run, struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < run->session->plan->entity_count && status == STATUS_OK; i++) {
+        status = reject_book_end_round(run->book, i, error);
+    }
+    return status;
+}
+
+static void tell_end(const struct mending *mending)
+{
+    struct arena *arena = arena_create(0);
+    struct reject_book_sum sum;
+    struct buffer text = {0};
+    reject_book_sum(mending->run, arena, &sum);
+    uint64_t refused = mending->writes < mending->refused ? mending->writes : mending->refused;
+    uint64_t written = mending->writes - refused;
+    log_write(LOG_INFO,
+              "resync: done, %" PRIu64 " record%s written, %" PRIu64 " deleted; following goes on",
+              written, written == 1 ? "" : "s", mending->deletes);
+    if (sum.unsettled > 0) {
+        reject_book_describe(&sum, &text);
+        log_write(LOG_WARNING, "resync: %s", buffer_string(&text));
+    }
+    buffer_free(&text);
+    arena_destroy(arena);
+}
+
 enum status resync_finish(struct run *run, const struct followed_form *form, struct position at,
                           resync_take *take, void *context, struct error *error)
 {
     struct mending mending = {.run = run, .form = form, .at = at, .take = take, .context = context};
+    reject_book_begin_round(run->book);
     if (check_lists(run, error) != STATUS_OK || mend(&mending, error) != STATUS_OK ||
+        settle_rejects(run, error) != STATUS_OK ||
         ledger_delete_intent(run->session->ledger, run->id, intent_name, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -272,8 +342,6 @@ enum status resync_finish(struct run *run, const struct followed_form *form, str
                   "before the run: `transhume validate` lists them",
                   mending.left);
     }
-    log_write(LOG_INFO,
-              "resync: done, %" PRIu64 " record%s written, %" PRIu64 " deleted; following goes on",
-              mending.writes, mending.writes == 1 ? "" : "s", mending.deletes);
+    tell_end(&mending);
     return STATUS_OK;
 }

@@ -27,9 +27,13 @@ enum status resync_note(struct run *run, bool compares, struct error *error) MUS
 
 /*
  * Puts what the comparison listed into the target, in sets of bounded size that bring no other
- * position than `at`; each is handed over to `take`. Then the resync is done.
+ * position than `at`; each is handed over to `take`, with what the plan could not make of the
+ * source as rejects. Then the resync is done, and rejects of before that were not rejected again
+ * are settled.
  */
-typedef enum status resync_take(void *context, struct followed_set *set, struct error *error);
+/* `*refused` grows by what the target did not take. */
+typedef enum status resync_take(void *context, struct followed_set *set, uint64_t *refused,
+                                struct error *error);
 enum status resync_finish(struct run *run, const struct followed_form *form, struct position at,
                           resync_take *take, void *context, struct error *error) MUST_USE;
 

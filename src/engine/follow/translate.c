@@ -15,6 +15,7 @@ struct placement {
 };
 
 struct follow_translator {
+    struct run *run;
     struct run_session *session;
     const struct follow_routes *routes;
     struct arena *arena;
@@ -82,12 +83,14 @@ static void make_mappers(struct follow_translator *translator)
     }
 }
 
-struct follow_translator *follow_translator_create(struct run_session *session,
+struct follow_translator *follow_translator_create(struct run *run,
                                                    const struct follow_routes *routes)
 {
+    struct run_session *session = run->session;
     struct arena *arena = arena_create(0);
     struct follow_translator *made = arena_allocate_zeroed(arena, 1, sizeof *made);
     made->arena = arena;
+    made->run = run;
     made->session = session;
     made->routes = routes;
     made->form.plan = session->plan;
@@ -490,6 +493,47 @@ static enum status touch_former(const struct follow_stream *stream,
                : STATUS_OK;
 }
 
+/* Records of the row that were rejected are settled: it is tried again, or no more. */
+static bool settle_row(struct follow_translator *translator, uint32_t number,
+                       const struct cell *row, struct followed_set *set, enum reject_state state)
+{
+    const struct plan_stream *stream = translator->routes->streams[number].stream;
+    struct reject_book *book = translator->run->book;
+    bool any = false;
+    if (!reject_book_watches_sources(book) || stream->key_columns == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < stream->entity_count; i++) {
+        const struct reject_id id =
+            reject_id_of_source(stream->entities[i], row, stream->key_columns, stream->key_count);
+        if (id.kind != 0 && reject_book_is_open(book, &id)) {
+            followed_set_settle(set, stream->entities[i], &id, state);
+            any = true;
+        }
+    }
+    return any;
+}
+
+void follow_settle_root(struct follow_translator *translator, uint32_t number,
+                        const struct cell *key, struct followed_set *set)
+{
+    const struct follow_stream *stream = &translator->routes->streams[number];
+    const struct read_request *request = &stream->stream->request;
+    if (!reject_book_watches_sources(translator->run->book)) {
+        return;
+    }
+    struct cell *row =
+        arena_allocate_zeroed(set->set.arena, request->column_count + (size_t)1, sizeof *row);
+    for (uint32_t i = 0; i < request->column_count; i++) {
+        for (uint32_t k = 0; request->columns[i].join < 0 && k < stream->root_key.count; k++) {
+            if (strcmp(request->columns[i].name, stream->root_key.names[k]) == 0) {
+                row[i] = key[k];
+            }
+        }
+    }
+    (void)settle_row(translator, number, row, set, REJECT_ARRIVED);
+}
+
 static enum status translate_row(struct follow_translator *translator, uint32_t number,
                                  const struct change_set *source,
                                  const struct record_change *change, struct followed_set *set,
@@ -500,9 +544,13 @@ static enum status translate_row(struct follow_translator *translator, uint32_t 
     struct cell *row = arena_allocate(
         set->set.arena, (stream->stream->request.column_count + (size_t)1) * sizeof *row);
     uint32_t first = set->set.change_count;
+    uint32_t rejects = set->reject_count;
+    bool was_rejected = false;
     struct lacking lacking = {0};
     enum status status = row_before(translator, number, source, change, row, error);
     if (status == STATUS_OK) {
+        was_rejected = settle_row(translator, number, row, set,
+                                  change->after == NULL ? REJECT_GONE : REJECT_ARRIVED);
         struct former former = {translator->routes, set, touched};
         status = follow_keys_of(translator, number, row, delete_key, &former, error);
     }
@@ -517,7 +565,8 @@ static enum status translate_row(struct follow_translator *translator, uint32_t 
         return STATUS_FAILED;
     }
     uint32_t entity = stream->stream->entities[0];
-    if (lacking.any && !lacking.to_come && stream->stream->identity &&
+    was_rejected = settle_row(translator, number, row, set, REJECT_ARRIVED) || was_rejected;
+    if (lacking.any && !lacking.to_come && stream->stream->identity && !was_rejected &&
         !translator->form.documents && !translator->whole) {
         return put_part(translator, set, entity, first, row, error);
     }
@@ -526,6 +575,8 @@ static enum status translate_row(struct follow_translator *translator, uint32_t 
     }
     status = stream->stream->identity ? put_identity(translator, set, entity, row, error)
                                       : put_mapped(translator, number, set, row, error);
+    followed_set_name_rejects(set, rejects, row, stream->stream->key_columns,
+                              stream->stream->key_columns != NULL ? stream->stream->key_count : 0);
     if (change->operation == RECORD_INSERT) {
         followed_set_are_new(set, first);
     }

@@ -36,7 +36,7 @@ void follow_translator_leave(struct follow_translator *translator, uint32_t stre
 const char *follow_translator_left(const struct follow_translator *translator, uint32_t stream);
 bool follow_translator_has_left(const struct follow_translator *translator); /* any of them */
 
-struct follow_translator *follow_translator_create(struct run_session *session,
+struct follow_translator *follow_translator_create(struct run *run,
                                                    const struct follow_routes *routes)
     __attribute__((returns_nonnull));
 /* The feed was opened again: shapes of its sets are others. */
@@ -55,6 +55,11 @@ void follow_translator_destroy(struct follow_translator *translator); /* takes N
 enum status follow_translate(struct follow_translator *translator, struct change_set *source,
                              struct touched_roots *touched, struct followed_set **made,
                              struct error *error) MUST_USE;
+
+/* A root is read again: of its records those that were rejected are settled, until they are made.
+ * `key` has a cell a column of the stream's root key. */
+void follow_settle_root(struct follow_translator *translator, uint32_t stream,
+                        const struct cell *key, struct followed_set *set);
 
 /* The keys of the records that a root's row made, whatever they are now: `row` has a cell a column
  * of the stream's request. Calls `take` for each, of pages once for all (struct follow_key). */

@@ -565,6 +565,20 @@ bool ledger_status_is_created(const struct ledger_status *status, const char *ta
 
 /* ---- done marks */
 
+/* {CODE:n,…} of what was rejected; NULL: nothing was, or memory is out, with `*failed`. */
+static json_t *reasons_make(const struct tally *tally, bool *failed)
+{
+    json_t *reasons = tally->reasons[0].code == ERROR_NONE ? NULL : json_object();
+    for (int i = 0; reasons != NULL && i < TALLY_REASONS; i++) {
+        const struct tally_reason *reason = &tally->reasons[i];
+        if (reason->code != ERROR_NONE && reason->count > 0) {
+            *failed |= json_object_set_new(reasons, error_describe(reason->code)->name,
+                                           json_integer((json_int_t)reason->count)) != 0;
+        }
+    }
+    return reasons;
+}
+
 static json_t *tally_make(const struct tally *tally)
 {
     json_t *object =
@@ -584,6 +598,10 @@ static json_t *tally_make(const struct tally *tally)
     if (object != NULL && tally->fallbacks > 0) {
         failed |= json_object_set_new(object, "fallbacks",
                                       json_integer((json_int_t)tally->fallbacks)) != 0;
+    }
+    json_t *reasons = reasons_make(tally, &failed);
+    if (reasons != NULL) {
+        failed |= json_object_set_new(object, "reasons", reasons) != 0;
     }
     if (object != NULL && tally->hashed) {
         char hex[33];
@@ -648,6 +666,17 @@ static enum status mark_damaged(const struct done_mark *done, const char *what, 
     return STATUS_FAILED;
 }
 
+static void read_reasons(json_t *reasons, struct tally *tally)
+{
+    const char *name;
+    json_t *count;
+    json_object_foreach(reasons, name, count)
+    {
+        int64_t number = json_integer_value(count);
+        tally_add_reason(tally, error_code_find(name), number > 0 ? (uint64_t)number : 0);
+    }
+}
+
 static enum status mark_tallies_read(const struct done_mark *done, json_t *entities,
                                      uint32_t entity_limit, struct arena *arena,
                                      struct ledger_mark *mark, struct error *error)
@@ -678,6 +707,7 @@ static enum status mark_tallies_read(const struct done_mark *done, json_t *entit
                                 .bytes = count_member(object, "bytes"),
                                 .retries = count_member(object, "retries"),
                                 .fallbacks = count_member(object, "fallbacks")};
+        read_reasons(json_object_get(object, "reasons"), tally);
         const char *hash = json_member_text(object, "hash", NULL);
         tally->hashed = hash != NULL && canonical_hash_parse(hash, &tally->hash) == STATUS_OK;
         if (tally->made != tally->written + tally->rejected + tally->skipped) {

@@ -39,11 +39,12 @@
  *          "repairs":ID,                                   (a repair: the run that it repairs)
  *          "strangers":{TABLE:N…},                         (skipped, and there with other values)
  *          "not_carried":[{"kind","object","text","count"}],  (what a copy leaves behind)
- *          "settled":{"entities":{"3":{"rejected":N,"skipped":N,"hash":HEX}},
+ *          "settled":{"entities":{"3":{"rejected":N,"skipped":N,"orphans":N,"hash":HEX}},
  *                     "rejects":{"file","count","xxh3"}}}
  * mark    {"format":1,"chunk":n,"attempt":a,"epoch":e,
  *          "entities":{"0":{"read","made","written","rejected","skipped","filtered","bytes","hash",
- *          "unmatched","retries","fallbacks"}},            (the last three: where there are any)
+ *          "unmatched","retries","fallbacks",              (these three: where there are any)
+ *          "reasons":{CODE:N…}}},                          (why they were rejected)
  *          "rejects":{"file","count","xxh3"}|null,"last_id":…,"seconds":…}
  */
 

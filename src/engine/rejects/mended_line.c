@@ -21,6 +21,8 @@ struct names {
     struct name table;
     struct name found;
     struct name run;
+    struct name code;
+    struct name reason;
     struct name parents; /* the text of the array */
     int64_t format;
     bool has_record;
@@ -30,6 +32,8 @@ static const struct names no_names = {.entity = {"", 0},
                                       .table = {"", 0},
                                       .found = {"", 0},
                                       .run = {"", 0},
+                                      .code = {"", 0},
+                                      .reason = {"", 0},
                                       .parents = {"", 0},
                                       .format = CONTROL_FORMAT};
 
@@ -51,11 +55,13 @@ static enum status fault(struct error *error, const char *what)
 /* Where the member's text goes, whose key was just read; NULL: nowhere. */
 static struct name *name_of(const struct json_reader *reader, struct names *names)
 {
-    return is_key(reader, "entity")  ? &names->entity
-           : is_key(reader, "table") ? &names->table
-           : is_key(reader, "found") ? &names->found
-           : is_key(reader, "run")   ? &names->run
-                                     : NULL;
+    return is_key(reader, "entity")   ? &names->entity
+           : is_key(reader, "table")  ? &names->table
+           : is_key(reader, "found")  ? &names->found
+           : is_key(reader, "run")    ? &names->run
+           : is_key(reader, "code")   ? &names->code
+           : is_key(reader, "reason") ? &names->reason
+                                      : NULL;
 }
 
 /* One member, whose key was just read. */
@@ -116,6 +122,17 @@ static enum status scan_names(const char *line, size_t length, struct arena *are
                             error); /* JSON_TOKEN_END, or what follows is a fault */
 }
 
+static enum error_code code_of(const struct names *names)
+{
+    char text[64];
+    if (names->code.length >= sizeof text) {
+        return ERROR_NONE;
+    }
+    memcpy(text, names->code.text, names->code.length);
+    text[names->code.length] = '\0';
+    return error_code_find(text);
+}
+
 static enum status find_entity(const struct plan *plan, const struct names *names,
                                struct mended_line *mended, struct error *error)
 {
@@ -126,6 +143,7 @@ static enum status find_entity(const struct plan *plan, const struct names *name
             mended->entity = i;
             mended->inserts = is_name(&names->found, "missing");
             mended->parents_differ = names->parents.length > 0;
+            mended->code = code_of(names);
             return STATUS_OK;
         }
     }
@@ -178,6 +196,19 @@ enum status mended_line_run(const char *line, size_t length, char run[MENDED_RUN
     }
     error_clear(error);
     return STATUS_OK;
+}
+
+const char *mended_line_reason(const char *line, size_t length, struct arena *arena)
+{
+    struct names names = no_names;
+    struct error ignored = {0};
+    struct arena *scratch = arena_create(0);
+    const char *reason = "";
+    if (scan_names(line, length, scratch, &names, &ignored) == STATUS_OK) {
+        reason = arena_copy(arena, names.reason.text, names.reason.length);
+    }
+    arena_destroy(scratch);
+    return reason;
 }
 
 /* ---- parents that differ */

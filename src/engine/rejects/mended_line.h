@@ -11,6 +11,7 @@ struct mended_line {
     uint32_t entity; /* the plan's number for "entity" in "table" */
     bool inserts;    /* a repair's: "found":"missing" */
     bool parents_differ;
+    enum error_code code; /* why it was rejected; ERROR_NONE: it is not told */
 };
 /* Finds the entity of a line that is one JSON object. */
 enum status mended_line_scan(const struct plan *plan, const char *line, size_t length,
@@ -37,6 +38,10 @@ enum { MENDED_RUN_BYTES = 64 };
 /* The run that rejected the line's record, NUL-terminated; "": it names none, or can't be read. */
 enum status mended_line_run(const char *line, size_t length, char run[MENDED_RUN_BYTES],
                             struct error *error) MUST_USE;
+
+/* Its reason, in the arena; "": it has none, or can't be read. */
+const char *mended_line_reason(const char *line, size_t length, struct arena *arena)
+    __attribute__((returns_nonnull));
 
 /*
  * Beside the entity's fields a row has two cells more: the key that the reject was named by (a MAP,

@@ -19,7 +19,7 @@
 
 enum { FLUSH_BYTES = 64 << 10, READ_BYTES = 64 << 10, PATH_BYTES = 4096 };
 
-static enum status append_key(const struct reject *reject, struct buffer *line, struct error *error)
+enum status reject_key_append(const struct reject *reject, struct buffer *line, struct error *error)
 {
     if (reject->key_count == 1 && reject->key_positions == NULL &&
         reject->key[0].kind == VALUE_MAP) {
@@ -70,7 +70,7 @@ enum status reject_append(const struct reject *reject, struct typed_json_drain *
     buffer_append_string(line, ",\"source\":");
     json_append_printable(line, reject->source);
     buffer_append_string(line, ",\"key\":");
-    if (append_key(reject, line, error) != STATUS_OK) {
+    if (reject_key_append(reject, line, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     buffer_append_string(line, ",\"code\":");
@@ -170,7 +170,7 @@ static enum status tell(const struct reject *reject, struct error *error)
     if (!log_has_user_file(LOG_WARNING)) {
         return STATUS_OK;
     }
-    enum status status = reject->key_count > 0 ? append_key(reject, &key, error) : STATUS_OK;
+    enum status status = reject->key_count > 0 ? reject_key_append(reject, &key, error) : STATUS_OK;
     if (status == STATUS_OK) {
         const char *shown = key.length > 0 ? buffer_string(&key) : NULL;
         log_write_user(

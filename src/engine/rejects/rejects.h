@@ -44,6 +44,10 @@ struct typed_json_drain;
 enum status reject_append(const struct reject *reject, struct typed_json_drain *drain,
                           struct buffer *line, struct error *error) MUST_USE;
 
+/* {COLUMN:value,…} of its key. */
+enum status reject_key_append(const struct reject *reject, struct buffer *out,
+                              struct error *error) MUST_USE;
+
 /* A file being written; the first reject makes it. One thread. */
 enum { REJECT_CODES_MAX = 8 };
 

@@ -13,6 +13,7 @@
 #include "engine/join/joining.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_positions.h"
+#include "engine/rejects/reject_past.h"
 #include "engine/rejects/rejects_load.h"
 #include "engine/rollback/unfilled.h"
 #include "engine/run/claim.h"
@@ -88,6 +89,7 @@ void run_destroy(struct run *run)
         close(run->input);
     }
     ledger_status_free(&run->status);
+    reject_book_free(run->book);
     pthread_mutex_destroy(&run->state_mutex);
     arena_destroy(run->arena);
     free(run);
@@ -563,6 +565,8 @@ static enum status complete(struct run *run, struct error *error)
 {
     enum status status = check_counts(run, error);
     status = status == STATUS_OK ? persist(run, since_end, error) : status;
+    status = status == STATUS_OK && run->loads_rejects ? persist(run, reject_past_settle, error)
+                                                       : status;
     if (status != STATUS_OK || failpoint_hit("engine.before_completed", error) != STATUS_OK) {
         return status == STATUS_OK ? STATUS_FAILED : status;
     }
@@ -707,13 +711,11 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     snprintf(result->run_id, sizeof(result->run_id), "%s", run->id);
     result->progress = &session->progress;
     result->seconds = (double)(clock_monotonic_ms() - session->progress.started_ms) / 1000;
-    result->rejected = 0;
+    result->rejected = reject_book_unsettled(run);
     result->unmatched = 0;
     for (uint32_t i = 0; i < session->plan->entity_count; i++) {
-        result->rejected += run->totals[i].rejected;
         result->unmatched += run->totals[i].unmatched;
     }
-    result->rejected += atomic_load(&session->progress.follow.rejects);
     /* the changes in between put it right */
     result->mixed_snapshot = run->status.mixed_snapshot && run->header.feed == NULL;
     result->no_snapshot = run->status.no_snapshot;
@@ -782,6 +784,31 @@ static enum status end_local(struct run *run, enum status status, struct error *
     return STATUS_OK;
 }
 
+/* What was rejected and is settled by now is counted no more, wherever this run is told of. */
+static void read_book(struct run *run, enum status status)
+{
+    struct error error = {0};
+    if (!run->claimed || run->session->stuck || status == STATUS_FAILED) {
+        return;
+    }
+    if (run->loads_rejects) {
+        struct reject_book_sum *sum = arena_allocate_zeroed(run->arena, 1, sizeof *sum);
+        if (reject_past_sum(run, run->arena, sum, &error) == STATUS_OK) {
+            run->copy_rejects = sum;
+        }
+        return;
+    }
+    if (reject_book_load(run, &error) != STATUS_OK ||
+        reject_book_read_copied(run->book, &error) != STATUS_OK) {
+        log_write(LOG_WARNING, "what became of rejected records since could not be read: %s",
+                  error.message);
+    }
+    for (uint32_t i = 0; i < run->session->progress.entity_count; i++) {
+        atomic_store(&run->session->progress.entities[i].rejected,
+                     reject_book_counts_of(run, i).unsettled);
+    }
+}
+
 enum status run_conclude(struct run *run, enum status status, struct run_result *result,
                          struct error *error)
 {
@@ -803,6 +830,7 @@ enum status run_conclude(struct run *run, enum status status, struct run_result 
         hooks_on_failure(run, error);
     }
     tell_ledger(run, status, error);
+    read_book(run, status);
     if (run->state_ready) {
         status = end_local(run, status, error);
         run_report_end(run, result);

@@ -764,7 +764,7 @@ enum status session_leave_source(struct run_session *session, struct error *erro
     return source->leave(session->source, error);
 }
 
-void session_leave_mirror(struct run_session *session)
+void session_leave_target(struct run_session *session)
 {
     while (session->spare_reader_count > 0) {
         session->source->connector->source->reader_close(
@@ -774,6 +774,7 @@ void session_leave_mirror(struct run_session *session)
         session->mirror->connector->close(session->mirror);
         session->mirror = NULL;
     }
+    home_close_target(session);
 }
 
 void run_close(struct run_session *session)

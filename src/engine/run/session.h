@@ -21,6 +21,8 @@ struct claim_keeper;
 struct joining;
 struct copy;
 struct metrics;
+struct reject_book;
+struct reject_book_sum;
 struct run;
 struct spool;
 struct shuffle;
@@ -125,7 +127,11 @@ struct run {
     uint32_t lost_count;
     bool has_grown; /* the source's tables have more columns than when it began */
     int64_t state_written_ms;
-    int64_t attempt_us;           /* UTC, when this attempt began */
+    int64_t attempt_us;       /* UTC, when this attempt began */
+    struct reject_book *book; /* reject_book.h; NULL: not read */
+    const struct reject_book_sum
+        *copy_rejects;            /* of a run that loads or repairs what a copy
+                                     rejected: what is missing still; NULL: not known */
     uint64_t *written_before;     /* an entity each: records that earlier attempts wrote */
     struct target_count *counted; /* a table each: what after_load found there */
     uint32_t warning_count;
@@ -162,8 +168,10 @@ enum status session_sample(struct run_session *session, uint64_t rows, uint64_t 
 /* Within the snapshot: chooses the rows, and shuffles, unless that was done. Control thread. */
 enum status session_choose_rows(struct run_session *session, void (*progress)(const char *what),
                                 struct error *error) MUST_USE;
-/* Validating: closes the mirror and all readers, so that the target can be written. */
-void session_leave_mirror(struct run_session *session);
+/* Validating: closes the mirror, all readers, the target and the ledger, so that another session can
+ * write the target: some databases let a process that reads a file open it no second time to write
+ * it. The session is of no use then but to be told of and closed. */
+void session_leave_target(struct run_session *session);
 /* A reader within the snapshot: a spare one if there is any. */
 enum status session_reader_open(struct run_session *session, struct reader **reader,
                                 struct error *error) MUST_USE;

@@ -433,6 +433,9 @@ static json_t *settled_entity(const struct settling *settling, uint32_t number)
     json_t *entity = json_pack("{s:I,s:I,s:I}", "rejected", (json_int_t)settling->found[number],
                                "skipped", (json_int_t)settling->repeated[number], "unskipped",
                                (json_int_t)settling->unskipped[number]);
+    if (gone->rejected > 0) {
+        json_object_set_new(entity, "orphans", json_integer((json_int_t)gone->rejected));
+    }
     bool whole = gone->hashed && gone->rejected == settling->found[number] &&
                  settling->repeated[number] == 0;
     if (whole) {
@@ -441,7 +444,8 @@ static json_t *settled_entity(const struct settling *settling, uint32_t number)
     return entity;
 }
 
-/* {"entities":{"3":{"rejected":n,"skipped":n,"unskipped":n,"hash":HEX}},"rejects":{…}}: of those
+/* {"entities":{"3":{"rejected":n,"skipped":n,"unskipped":n,"orphans":n,"hash":HEX}},
+ * "rejects":{…}}: of those
  * that were written, and of those that were skipped */
 static json_t *settled_make(const struct settling *settling, const struct ledger_rejects *rejects)
 {
@@ -473,18 +477,30 @@ void settle_subtract_hash(const struct json_t *entity, struct canonical_hash *su
     }
 }
 
-enum status settle_apply(struct run *run, struct error *error)
+static void add_reasons(const json_t *entity, struct tally *total, uint64_t rejected)
 {
-    const json_t *entities = json_object_get(run->status.settled, "entities");
-    struct progress *progress = &run->session->progress;
-    for (uint32_t i = 0; i < progress->entity_count; i++) {
+    int64_t orphans = json_member_integer(entity, "orphans", 0);
+    uint64_t alone = orphans > 0 && (uint64_t)orphans <= rejected ? (uint64_t)orphans : 0;
+    if (alone > 0) {
+        tally_add_reason(total, ERROR_REJECT_CONSTRAINT, alone);
+    }
+    if (rejected > alone) {
+        tally_add_reason(total, ERROR_REJECT_KEY_DUPLICATE, rejected - alone);
+    }
+}
+
+enum status settle_totals(const struct ledger_status *status, struct tally *totals, uint32_t count,
+                          struct error *error)
+{
+    const json_t *entities = json_object_get(status->settled, "entities");
+    for (uint32_t i = 0; i < count; i++) {
         char number[16];
         snprintf(number, sizeof(number), "%" PRIu32, i);
         const json_t *entity = json_object_get(entities, number);
         int64_t rejected = json_member_integer(entity, "rejected", 0);
         int64_t skipped = json_member_integer(entity, "skipped", 0);
         int64_t unskipped = json_member_integer(entity, "unskipped", 0);
-        struct tally *total = &run->totals[i];
+        struct tally *total = &totals[i];
         if (rejected < 0 || skipped < 0 || unskipped < 0 || (uint64_t)unskipped > total->skipped ||
             (uint64_t)rejected > total->written ||
             (uint64_t)skipped > total->written - (uint64_t)rejected) {
@@ -494,7 +510,20 @@ enum status settle_apply(struct run *run, struct error *error)
         total->written -= (uint64_t)rejected + (uint64_t)skipped;
         total->rejected += (uint64_t)rejected + (uint64_t)unskipped;
         total->skipped += (uint64_t)skipped - (uint64_t)unskipped;
+        add_reasons(entity, total, (uint64_t)rejected + (uint64_t)unskipped);
         settle_subtract_hash(entity, &total->hash, &total->hashed);
+    }
+    return STATUS_OK;
+}
+
+enum status settle_apply(struct run *run, struct error *error)
+{
+    struct progress *progress = &run->session->progress;
+    if (settle_totals(&run->status, run->totals, progress->entity_count, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < progress->entity_count; i++) {
+        const struct tally *total = &run->totals[i];
         atomic_store(&progress->entities[i].written, total->written);
         atomic_store(&progress->entities[i].rejected, total->rejected);
         atomic_store(&progress->entities[i].skipped, total->skipped);

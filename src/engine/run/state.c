@@ -7,6 +7,7 @@
 #include "engine/copy/chunk_log.h"
 #include "engine/follow/follow_figures.h"
 #include "engine/ledger/json_text.h"
+#include "engine/rejects/reject_book.h"
 #include "engine/run/options.h"
 #include "engine/run/past_runs.h"
 #include "engine/run/run_chunks.h"
@@ -114,14 +115,17 @@ static json_t *entities_make(const struct run *run, const struct plan_table *tab
         uint32_t number = table->entities[i];
         const struct plan_entity *entity = &plan->entities[number];
         const struct tally *tally = &run->totals[number];
+        const struct reject_book_counts book = reject_book_counts_of(run, number);
         int64_t total = total_of(run, number);
+        total = total < 0 ? total : total + (int64_t)book.added;
+        uint64_t migrated = tally->written + book.settled;
         json_t *object = json_pack(
             "{s:o,s:I,s:I,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o}", "total",
-            count_or_null(total), "migrated", (json_int_t)tally->written, "read",
-            (json_int_t)tally->read, "source_records",
+            count_or_null(total), "migrated", (json_int_t)migrated, "read", (json_int_t)tally->read,
+            "source_records",
             count_or_null(run->loads_rejects ? -1 : run->session->progress.entities[number].rows),
-            "made", (json_int_t)tally->made, "rejected", (json_int_t)tally->rejected, "skipped",
-            (json_int_t)tally->skipped, "filtered", (json_int_t)tally->filtered, "bytes",
+            "made", (json_int_t)(tally->made + book.added), "rejected", (json_int_t)book.unsettled,
+            "skipped", (json_int_t)tally->skipped, "filtered", (json_int_t)tally->filtered, "bytes",
             (json_int_t)tally->bytes, "retries", (json_int_t)tally->retries, "fallbacks",
             (json_int_t)tally->fallbacks, "stream", json_text(plan->streams[entity->stream].name),
             "last_id", json_text(last_id_of(run, entity->stream)), "records_per_second",
@@ -129,9 +133,31 @@ static json_t *entities_make(const struct run *run, const struct plan_table *tab
         json_t *name = json_text(entity->name);
         json_object_set_new(entities, json_string_value(name), object);
         json_decref(name);
-        sums_add(sums, total, tally->written);
+        sums_add(sums, total, migrated);
     }
     return entities;
+}
+
+/* What is missing since it was rejected:
+ * {"unsettled":N,"reasons":[{"table","entity","code","count", "reason"}…]} */
+static json_t *rejects_make(const struct run *run)
+{
+    struct arena *arena = arena_create(0);
+    struct reject_book_sum sum;
+    json_t *reasons = json_array();
+    reject_book_sum(run, arena, &sum);
+    for (uint32_t i = 0; i < sum.line_count; i++) {
+        const struct reject_book_line *line = &sum.lines[i];
+        const char *code = line->code != ERROR_NONE ? error_describe(line->code)->name : NULL;
+        json_array_append_new(
+            reasons, json_pack("{s:o,s:o,s:o,s:I,s:o}", "table", json_text(line->table), "entity",
+                               json_text(line->entity), "code", json_text(code), "count",
+                               (json_int_t)line->count, "reason", json_text(line->reason)));
+    }
+    json_t *object =
+        json_pack("{s:I,s:o}", "unsettled", (json_int_t)sum.unsettled, "reasons", reasons);
+    arena_destroy(arena);
+    return object;
 }
 
 static const char *table_status(const struct run *run, const struct plan_table *table,
@@ -293,6 +319,7 @@ static json_t *state_make(const struct run *run, enum state_status status)
         "started_at", json_stamp(run->status.started_us), "updated_at", json_stamp(clock_utc_us()),
         "errors", run->status.errors, "validation");
     const struct progress *progress = &run->session->progress;
+    json_object_set_new(object, "rejects", rejects_make(run));
     json_object_set_new(object, "resumable", json_boolean(run_can_resume(run->session)));
     json_object_set_new(object, "waiting_seconds", waiting_make(progress));
     json_object_set_new(object, "source_use", side_make(&progress->source));

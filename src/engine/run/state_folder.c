@@ -19,7 +19,7 @@ enum { RUN_FILE_BYTES_MAX = 4 << 20 };
  * crash leaves a run that is known as finished. */
 static const char *const file_names[] = {
     "input.jsonl",  "plan.yaml",  "transhume.log",   "metrics.jsonl",  "events.jsonl",
-    "chunks.jsonl", "hooks.json", "validation.json", "validate.jsonl", "report.html",
+    "chunks.jsonl", "fence.json", "hooks.json", "validation.json", "validate.jsonl", "report.html",
     "report.json",  "report.md",  "state.json",      "run.json"};
 enum { FILE_COUNT = sizeof(file_names) / sizeof(file_names[0]) };
 
@@ -28,7 +28,7 @@ enum { ROOM_COUNT = sizeof(room_names) / sizeof(room_names[0]) };
 
 /* What a repair is to write and to take out: made before the repair is a run, so that they may lie
  * beside another's files. */
-static const char *const list_names[] = {"repair.jsonl", "delete.jsonl"};
+static const char *const list_names[] = {"repair.jsonl", "delete.jsonl", STATE_UNMADE};
 enum { LIST_COUNT = sizeof(list_names) / sizeof(list_names[0]) };
 
 /* Of databases that the folder's run has nothing to do with, or may have. */

@@ -15,12 +15,15 @@
  * with it (none for a plain copy) state.json      for people and scripts, never the truth: see
  * state.h rejects/        CHUNK-ATTEMPT.jsonl, settled.jsonl before/         what was there before
  * the run's writes: before.h input.jsonl     kind rejects: the mended records being loaded
- *   repair.jsonl, delete.jsonl    what a repair is to write and to take out: verify/repair.h
+ *   repair.jsonl, delete.jsonl, unmade.jsonl
+ *                   what a repair is to write and to take out, and what nobody can make of the
+ *                   source: verify/repair.h
  *   spill/source, spill/target    the databases' own sorted runs and key hashes
  *   spill/full    records of a validation at level full, which one that was broken off leaves
  *   events.jsonl    what happened: observe/event/event_stream.h
  *   metrics.jsonl   throughput over time: observe/metrics.h
  *   hooks.json      which hooks ran before the ledger was made: hooks.h
+ *   fence.json      since when a cut-over keeps writers out: engine/follow/fence.h
  *   chunks.jsonl    the chunks that are done: chunk_log.h
  *   validation.json what `validate` found last of this run; validation-other.json of another plan
  *                   or database
@@ -30,6 +33,7 @@
  *   report.html, report.json, report.md, transhume.log
  *   runs/ID/        a finished run's files, until what came after it is rolled back
  */
+#define STATE_UNMADE "unmade.jsonl"
 #define STATE_VALIDATION "validation.json"
 #define STATE_OTHER_VALIDATION "validation-other.json"
 #define STATE_CHECKPOINT "validate.checkpoint"
