@@ -7,6 +7,7 @@
 #include "cli/state_view.h"
 #include "engine/follow/fence.h"
 #include "engine/rollback/rollback.h"
+#include "engine/run/types_file.h"
 #include <string.h>
 #include <unistd.h>
 
@@ -106,6 +107,10 @@ static enum status look(struct cli_call *call, const char *folder, struct state_
         bool under_way = running && state_view_is_open(text);
         watch->seen = watch->seen || under_way;
         *open = running && (under_way || !watch->seen); /* else one is about to begin */
+        if (cli_switch(call, CLI_JSON)) {
+            types_file_add(folder, &json);
+            text = buffer_string(&json);
+        }
         status = append_state(call, text, running, watch, out, error);
     }
     buffer_free(&json);

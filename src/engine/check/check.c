@@ -611,6 +611,7 @@ static enum status tell_foreseen(struct report *report, struct error *error)
         orphans.rejected[i] = foresee_rejected(report->foresight, i);
     }
     foresee_tell(report->foresight, &lines);
+    foresee_list(report->foresight, &report->out->rejects, &report->out->reject_count);
     enum status status = orphans_foresee(report->session, &lines, &orphans, error);
     for (uint32_t i = 0; i < count; i++) {
         report->out->foreseen_rejects += orphans.rejected[i];
@@ -638,8 +639,12 @@ static enum status tell_partitions(struct report *report, struct error *error)
 /* Records that are read, where they may be. */
 static enum status read_some(struct report *report, struct error *error)
 {
-    report->foresight = foresee_create(report->session, report->out->arena);
-    if (sample_streams(report, error) != STATUS_OK || tell_foreseen(report, error) != STATUS_OK ||
+    report->foresight =
+        foresee_create(report->session, report->tables, &report->preflight, report->absent,
+                       report->absent_count, report->out->arena);
+    enum status status = sample_streams(report, error);
+    foresee_end(report->foresight);
+    if (status != STATUS_OK || tell_foreseen(report, error) != STATUS_OK ||
         tell_partitions(report, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

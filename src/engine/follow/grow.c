@@ -7,6 +7,7 @@
 #include "engine/follow/source_now.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_positions.h"
+#include "engine/run/recall.h"
 #include "engine/run/schema_lines.h"
 #include "plan/canonical_text.h"
 #include <string.h>
@@ -333,6 +334,9 @@ enum status grow_target(struct run *run, const struct follow_routes *routes,
     struct schema *schema = NULL;
     if (!run->has_grown) {
         return STATUS_OK;
+    }
+    if (recall_raise(run, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     if ((session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0 ||
         session->target->connector->apply->keeps_log) {

@@ -211,6 +211,18 @@ struct check_ddl {
     const struct script_statement *statements; /* in the order in which they run */
     uint32_t statement_count;
 };
+/* Of the sample: rejects of one entity, for one field and of one kind. */
+struct check_reject {
+    const char *entity;
+    const char *field; /* NULL: of the whole record */
+    const char *code;  /* as rejects have it */
+    const char *reason;
+    const char *key;    /* of the first such record; NULL: it is not known */
+    const char *remedy; /* what a plan can say about it; NULL: nothing that is known */
+    uint64_t count;
+    uint64_t seen; /* records of the entity that were looked at */
+    bool various;  /* others say something else than `reason` */
+};
 struct check_report {
     struct check_follow follow;
     struct check_list hooks; /* what the plan runs besides, a line each */
@@ -227,6 +239,8 @@ struct check_report {
     uint32_t problem_count;
     int refused;               /* exit status migrate would have, 0 if none */
     uint64_t foreseen_rejects; /* at least, of the records that were looked at */
+    const struct check_reject *rejects;
+    uint32_t reject_count;
     bool foreseen_emptied;     /* references that stay NULL */
     struct arena *arena;       /* frees it all */
 };

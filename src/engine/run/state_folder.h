@@ -25,6 +25,7 @@
  *   hooks.json      which hooks ran before the ledger was made: hooks.h
  *   fence.json      since when a cut-over keeps writers out: engine/follow/fence.h
  *   chunks.jsonl    the chunks that are done: chunk_log.h
+ *   types.json      what the mapping makes of each column: engine/run/types_file.h
  *   validation.json what `validate` found last of this run; validation-other.json of another plan
  *                   or database
  *   validate.checkpoint, validate-full.checkpoint
@@ -34,6 +35,7 @@
  *   runs/ID/        a finished run's files, until what came after it is rolled back
  */
 #define STATE_UNMADE "unmade.jsonl"
+#define STATE_TYPES "types.json"
 #define STATE_VALIDATION "validation.json"
 #define STATE_OTHER_VALIDATION "validation-other.json"
 #define STATE_CHECKPOINT "validate.checkpoint"
