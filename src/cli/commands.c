@@ -121,9 +121,10 @@ static const struct cli_command commands[] = {
      .summary = "end following: the target is the database from now on",
      .description =
          "Of a run that follows: waits until little is left, stops the source's writers, applies the "
-         "rest, sets the target's sequences, compares both sides, and ends the feed. Stopped or "
-         "killed, the same command goes on; until it is done, --back returns to following. Stop "
-         "`transhume follow` first. Needs --confirm, or --dry-run, which prints the steps.",
+         "rest, sets the target's sequences, compares both sides, and ends the feed. Whatever ends it "
+         "before the application may have been sent to the target lets the writers in again, and "
+         "the last line says so; until it is done, --back does. Stop `transhume follow` first. Needs "
+         "--confirm, or --dry-run, which asks whether it can be done, and prints the steps.",
      .examples = "transhume cutover --dry-run\n"
                  "transhume cutover --confirm --after 'systemctl start shop'\n"
                  "transhume cutover --back --confirm",

@@ -86,7 +86,8 @@ static void append_again(const struct cli_call *call, struct buffer *out)
 /* Is it a failure after which the command is said again, rather than a word about another run? */
 static bool is_said_again(const struct cli_call *call, const struct error *error)
 {
-    const uint32_t again = IN_INIT | IN_CHECK | IN_MIGRATE | IN_VALIDATE | IN_ROLLBACK | IN_FINISH;
+    const uint32_t again =
+        IN_INIT | IN_CHECK | IN_MIGRATE | IN_VALIDATE | IN_ROLLBACK | IN_FINISH | IN_CUTOVER;
     if (call == NULL || call->command == NULL || (call->command->place & again) == 0) {
         return false;
     }
@@ -164,7 +165,7 @@ void cli_append_placed(const struct cli_call *call, const char *text, struct buf
 {
     static const char begin[] = "`transhume ";
     const uint32_t of_runs = IN_CHECK | IN_MIGRATE | IN_RESUME | IN_STATUS | IN_REPORT |
-                             IN_VALIDATE | IN_ROLLBACK | IN_FINISH | IN_RESET;
+                             IN_VALIDATE | IN_ROLLBACK | IN_FINISH | IN_RESET | IN_CUTOVER;
     const char *found;
     while ((found = strstr(text, begin)) != NULL) {
         const char *name = found + sizeof(begin) - 1;

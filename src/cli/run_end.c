@@ -135,13 +135,8 @@ static void append_text(const struct cli_call *call, const struct run_session *s
 /* Does it apply changes by now? Then `follow` continues it. */
 static bool follows(const struct run_result *result)
 {
-    return result->progress != NULL && atomic_load(&result->progress->follow.active);
-}
-
-static void append_continue(const struct cli_call *call, const struct run_result *result,
-                            struct buffer *out)
-{
-    cli_append_command(call, follows(result) ? "follow" : "resume", out);
+    return result->follow_end != FOLLOW_NONE ||
+           (result->progress != NULL && atomic_load(&result->progress->follow.active));
 }
 
 static void tell_rejects(const struct cli_call *call, const struct run_result *result)
@@ -158,6 +153,15 @@ static void tell_rejects(const struct cli_call *call, const struct run_result *r
                               : "correct them and load them with",
               buffer_string(&next), follows(result) ? "--refresh TABLE" : "--rejects FILE");
     buffer_free(&next);
+}
+
+/* The command that goes on with this run. */
+static void append_what_continues(const struct cli_call *call, const struct run_result *result,
+                                  struct buffer *out)
+{
+    bool cuts_over = call->command->place == IN_CUTOVER;
+    cli_append_command(call, cuts_over ? "cutover" : follows(result) ? "follow" : "resume", out);
+    buffer_append_string(out, cuts_over ? " --confirm" : "");
 }
 
 static void tell_next_step(const struct cli_call *call, const struct run_session *session,
@@ -191,7 +195,7 @@ static void tell_next_step(const struct cli_call *call, const struct run_session
     if (result->exit_status == 4) {
         struct buffer resume = {0};
         struct error error = {0};
-        append_continue(call, result, &resume);
+        append_what_continues(call, result, &resume);
         error_set(&error, ERROR_INTERRUPTED, NULL, "stopped on request; what is done is kept");
         if (run_can_resume(session)) {
             error_hint(&error, "`%s` continues.", buffer_string(&resume));
@@ -217,7 +221,7 @@ static int tell_failure(const struct cli_call *call, const struct run_session *s
     if (resumable && strstr(told->hint, "resume") == NULL &&
         strstr(told->hint, "transhume follow") == NULL) {
         struct buffer resume = {0};
-        append_continue(call, result, &resume);
+        append_what_continues(call, result, &resume);
         size_t length = strlen(error->hint);
         const char *joint = length == 0 ? "" : error->hint[length - 1] == '.' ? " " : ". ";
         if (run_can_resume(session)) {

@@ -2,8 +2,11 @@
 #include "cli/cli.h"
 
 #include "base/log.h"
+#include "base/retry.h"
 #include "base/secret.h"
+#include "base/signals.h"
 #include "connectors/scope.h"
+#include "engine/follow/follow.h"
 #include "verify/verify.h"
 #include <string.h>
 #include <unistd.h>
@@ -280,6 +283,29 @@ static enum status check_parts(const struct cli_call *call, struct error *error)
     return STATUS_OK;
 }
 
+/* A follower waits for a server that is away when it begins as it does later. */
+static enum status open_patiently(const struct cli_call *call, const struct run_options *options,
+                                  struct run_session **session, struct buffer *faults,
+                                  struct error *error)
+{
+    struct retry retry;
+    bool follows = strcmp(call->command->name, "follow") == 0 && !call->compares;
+    retry_init(&retry, follow_patience_ms(options));
+    retry.stop_level = 1;
+    enum status status = run_open(options, session, faults, error);
+    while (status == STATUS_FAILED && follows && retry_wait(&retry, error)) {
+        buffer_clear(faults);
+        error_clear(error);
+        status = run_open(options, session, faults, error);
+    }
+    if (status == STATUS_FAILED && follows && error->class == ERROR_CLASS_RETRY &&
+        signals_stop_level() > 0) {
+        error_set(error, ERROR_INTERRUPTED, NULL, "stopped on request; nothing was applied");
+        return error_hint(error, "`transhume follow` continues");
+    }
+    return status;
+}
+
 enum status cli_open_session(struct cli_call *call, const char *plan_path,
                              struct run_session **session, int *exit_status)
 {
@@ -288,7 +314,8 @@ enum status cli_open_session(struct cli_call *call, const char *plan_path,
     struct run_options options;
     cli_run_options(call, plan_path, &options);
     enum status status = check_parts(call, &error);
-    status = status == STATUS_OK ? run_open(&options, session, &faults, &error) : status;
+    status =
+        status == STATUS_OK ? open_patiently(call, &options, session, &faults, &error) : status;
     if (status != STATUS_OK) {
         *exit_status = cli_fail_with_faults(call, &faults, &error);
     } else if (run_plan(*session)->entity_count == 0) {

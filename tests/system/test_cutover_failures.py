@@ -72,22 +72,6 @@ class SqliteFile:
             connection.close()
 
 
-class Database:
-    """Of a server, through its own client."""
-
-    refused = AssertionError
-
-    def __init__(self, server):
-        self.server, self.name = server, server.database()
-        self.uri = server.uri(self.name)
-
-    def run(self, *statements):
-        self.server.query(self.name, ";".join(statements))
-
-    def rows(self):
-        return sorted((int(row[0]), row[1]) for row in self.server.query(self.name, "SELECT id, v FROM t"))
-
-
 class CutOver:
     """What holds for each pair."""
 
@@ -112,11 +96,11 @@ class CutOver:
         self.writer.stop()
         return result
 
-    def assert_let_in(self, result, taken=True):
+    def assert_let_in(self, result, taken=True, limit=LET_IN_S):
         """Nobody waits any more, nobody waited for long, and the last line says so."""
         self.assertNotIn(result.code, (0, 1), result.err)
         self.assertIsNone(self.writer.since, result.err)
-        self.assertLess(self.writer.longest, LET_IN_S, result.err)
+        self.assertLess(self.writer.longest, limit, result.err)
         if taken:
             self.assertIn(AGAIN, result.err.strip().splitlines()[-1])
         self.assertFalse(os.path.exists(self.path(".transhume", "fence.json")))
@@ -142,8 +126,7 @@ class CutOver:
 def failing_at(name, action):
     """A test: the cut-over fails there."""
     def test(self):
-        taken = name not in ("cutover.before_ask", "cutover.before_gate", "cutover.before_fence", "cutover.noted_fence")
-        self.assert_let_in(self.cut(failpoint="%s:%s" % (name, action)), taken)
+        self.assert_let_in(self.cut(failpoint="%s:%s" % (name, action)), name in FENCED)
         self.assert_goes_on()
     return test
 
@@ -164,8 +147,9 @@ def killed_at(name, occurrence=1):
     return test
 
 
-STEPS = ("cutover.before_ask", "cutover.before_gate", "cutover.before_fence", "cutover.noted_fence", "cutover.after_fence",
-         "cutover.before_drain", "cutover.before_prime", "cutover.before_validate", "cutover.before_sent", "cutover.before_end")
+UNFENCED = ("cutover.before_ask", "cutover.before_gate", "cutover.before_fence", "cutover.noted_fence")
+FENCED = ("cutover.after_fence", "cutover.before_drain", "cutover.before_prime", "cutover.before_validate",
+          "cutover.before_sent", "cutover.before_end")
 
 
 class SqliteToSqlite(CutOver, support.TestCase):
@@ -190,7 +174,8 @@ class SqliteToSqlite(CutOver, support.TestCase):
 
     def test_a_locked_target(self):
         thread = self.hold_target(6)
-        result = self.cut("--max-pause", "1s", "--before", self.script("b.sh", 'sqlite3 source.db "INSERT INTO t VALUES (9, 1)"'))
+        before = self.script("b.sh", 'sqlite3 source.db "INSERT INTO t VALUES (9, 1)"')
+        result = self.cut("--max-pause", "1s", "--before", before)
         self.assert_let_in(result)
         self.assertEqual(result.code, 5)
         self.assertIn("longer than --max-pause allows", result.err)
@@ -214,9 +199,7 @@ class SqliteToSqlite(CutOver, support.TestCase):
         self.assert_goes_on()
 
     def test_a_target_that_can_not_be_written(self):
-        self.target.run("CREATE TRIGGER full BEFORE INSERT ON _transhume_ledger WHEN EXISTS (SELECT 1 FROM _transhume_ledger "
-                        "WHERE value LIKE '%\"fenced\"%') BEGIN SELECT RAISE(ABORT, 'no'); END",
-                        "CREATE TRIGGER full2 BEFORE UPDATE ON _transhume_ledger WHEN new.value LIKE '%\"drained\"%' "
+        self.target.run("CREATE TRIGGER no BEFORE UPDATE ON _transhume_ledger WHEN new.value LIKE '%\"drained\"%' "
                         "BEGIN SELECT RAISE(ABORT, 'no'); END")
         self.assert_let_in(self.cut())
 
@@ -310,8 +293,8 @@ class SqliteToSqlite(CutOver, support.TestCase):
 
     def test_a_schema_change_on_the_way(self):
         """What is written behind the new column arrives, or the command says that it does not."""
-        before = self.script("b.sh", "sqlite3 source.db \"ALTER TABLE t ADD COLUMN w; INSERT INTO t VALUES (9, 'late', 'w'); "
-                                     "UPDATE t SET v = 'changed' WHERE id = 3\"")
+        before = self.script("b.sh", "sqlite3 source.db \"ALTER TABLE t ADD COLUMN w; "
+                                     "INSERT INTO t VALUES (9, 'late', 'w'); UPDATE t SET v = 'changed' WHERE id = 3\"")
         self.run_program("cutover", "--confirm", "--no-validate", "--before", before)
         self.assertIn((9, "late"), self.target.rows())
         self.assertIn((3, "changed"), self.target.rows())
@@ -380,11 +363,25 @@ class SqliteToSqlite(CutOver, support.TestCase):
         self.assertEqual(self.source.rows(), self.target.rows())
 
 
-for step in STEPS:
+for step in UNFENCED + FENCED:
     setattr(SqliteToSqlite, "test_error_at_" + step.replace(".", "_"), failing_at(step, "error"))
     setattr(SqliteToSqlite, "test_retry_at_" + step.replace(".", "_"), failing_at(step, "retry"))
 for step in ("cutover.after_fence", "cutover.before_drain", "cutover.before_prime", "cutover.before_validate"):
     setattr(SqliteToSqlite, "test_killed_at_" + step.replace(".", "_"), killed_at(step))
+
+
+class PostgresDatabase:
+    refused = AssertionError
+
+    def __init__(self, server, role="postgres"):
+        self.server, self.name = server, server.database()
+        self.uri = server.uri(self.name).replace("postgres@", role + "@")
+
+    def run(self, *statements):
+        self.server.psql(self.name, ";".join(statements))
+
+    def rows(self):
+        return sorted((int(row[0]), row[1]) for row in self.server.psql(self.name, "SELECT id, v FROM t"))
 
 
 class PostgresToPostgres(CutOver, support.TestCase):
@@ -398,26 +395,94 @@ class PostgresToPostgres(CutOver, support.TestCase):
         return PostgresDatabase(self.server), PostgresDatabase(self.server)
 
     def test_a_locked_target(self):
-        locker = self.server.session(self.target.name)
+        """A lock that is taken behind the fence."""
+        def hold():
+            while not os.path.exists(self.path(".transhume", "fence.json")):
+                time.sleep(0.002)
+            locker.send("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+            released.wait(20)
+            locker.send("ROLLBACK")
+        locker, released = self.server.session(self.target.name), threading.Event()
         self.addCleanup(locker.close)
-        locker.run("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
-        result = self.cut("--max-pause", "1s", "--max-lag", "1h")
-        self.assert_let_in(result, taken=False)
-        locker.run("ROLLBACK")
+        thread = threading.Thread(target=hold, daemon=True)
+        thread.start()
+        result = self.cut("--max-pause", "2s", failpoint="cutover.before_drain:sleep")
+        released.set()
+        thread.join()
+        self.assert_let_in(result, limit=2.5)
+        self.assertEqual(result.code, 5, result.err)
         self.assert_goes_on()
 
+    def test_a_source_that_is_locked(self):
+        """The fence itself waits for a transaction that has written: no longer than the others may wait."""
+        locker = self.server.session(self.source.name)
+        self.addCleanup(locker.close)
+        locker.ask("BEGIN; UPDATE t SET v = 'open' WHERE id = 5; SELECT 1")
+        result = self.cut("--max-pause", "1s", "--max-lag", "1h")
+        self.assert_let_in(result, limit=1.5)
+        locker.send("ROLLBACK")
+        self.assert_goes_on()
 
-class PostgresDatabase(Database):
+    def test_all_that_is_missing_is_told_before(self):
+        """Rights that were there when the run began."""
+        role, name = "r_" + self.source.name, self.source.name
+        self.server.psql(name, "CREATE ROLE %s LOGIN REPLICATION; REVOKE CREATE ON SCHEMA public FROM PUBLIC;"
+                               "GRANT SELECT ON ALL TABLES IN SCHEMA public TO %s" % (role, role))
+        self.server.psql(self.target.name, "GRANT ALL ON SCHEMA public TO %s; "
+                                           "GRANT ALL ON ALL TABLES IN SCHEMA public TO %s;"
+                                           "REVOKE DELETE ON t FROM %s" % (role, role, role))
+        source = self.source.uri.replace("postgres@", role + "@")
+        target = self.target.uri.replace("postgres@", role + "@")
+        said = self.run_program("cutover", "--dry-run", source, target, code=5).err
+        for words in ("it does not own", "has no CREATE on the schema public", "GRANT DELETE ON public.t TO"):
+            self.assertIn(words, said)
+        result = self.cut(source, target)
+        self.assertEqual(result.code, 5, result.err)
+        self.assertEqual(self.writer.times, 0)
+        self.assertIn("has no DELETE on public.t", result.err)
+
+    def test_rejects_are_told_before(self):
+        self.target.run("ALTER TABLE t ADD CHECK (id < 1000)")
+        self.source.run("INSERT INTO t VALUES (2000, 'refused')")
+        self.run_program("follow", "--catch-up", code=1)
+        self.assertIn("missing", self.run_program("cutover", "--dry-run", code=5).err)
+        result = self.cut("--no-validate")
+        self.assertEqual((result.code, self.writer.times), (5, 0), result.err)
+        self.source.run("DELETE FROM t WHERE id = 2000")
+        self.run_program("follow", "--catch-up")
+        self.run_program("cutover", "--dry-run")
+        self.run_program("cutover", "--confirm")
+
+
+class MariadbDatabase:
+    refused = AssertionError
+
+    def __init__(self, server):
+        self.server, self.name = server, server.database()
+        self.uri = server.uri(self.name)
+
     def run(self, *statements):
-        self.server.psql(self.name, ";".join(statements))
+        self.server.ask(self.name, ";".join(statements))
 
     def rows(self):
-        return sorted((int(row[0]), row[1]) for row in self.server.psql(self.name, "SELECT id, v FROM t"))
+        return sorted((int(row[0]), row[1]) for row in self.server.ask(self.name, "SELECT id, v FROM t"))
 
 
-for step in ("cutover.before_drain", "cutover.before_prime", "cutover.before_validate"):
-    setattr(PostgresToPostgres, "test_error_at_" + step.replace(".", "_"), failing_at(step, "error"))
-setattr(PostgresToPostgres, "test_killed_at_cutover_before_drain", killed_at("cutover.before_drain"))
+class MariadbToSqlite(CutOver, support.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = mariadb.Server(settings=mariadb.FOLLOWED)
+        cls.addClassCleanup(cls.server.stop)
+
+    def sides(self):
+        return MariadbDatabase(self.server), SqliteFile(self.path("target.db"))
+
+
+for pair in (PostgresToPostgres, MariadbToSqlite):
+    for step in support.drawn(FENCED, 2, pair.__name__):
+        setattr(pair, "test_error_at_" + step.replace(".", "_"), failing_at(step, "error"))
+    setattr(pair, "test_killed_at_cutover_before_drain", killed_at("cutover.before_drain"))
 
 
 if __name__ == "__main__":

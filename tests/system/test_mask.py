@@ -253,7 +253,7 @@ mask:
     def test_no_way_back(self):
         self.write("p.yaml", self.PLAN % "sqlite:out.db")
         self.run_program("migrate", "--plan", "p.yaml", "--follow", "--catch-up")
-        told = self.run_program("cutover", "--plan", "p.yaml", "--reverse", "--confirm", code=3).err
+        told = self.run_program("cutover", "--plan", "p.yaml", "--reverse", "--confirm", code=5).err
         self.assertIn("its values are masked, and would be fed back", told)
 
 

@@ -60,8 +60,8 @@ static enum status take_inner(struct feed *feed, const struct binlog_query *quer
               "a statement is in the binary log in place of its rows: %.*s",
               query->statement.length < 80 ? (int)query->statement.length : 80,
               query->statement.data);
-    error_hint(error, "a session had SET binlog_format = STATEMENT or MIXED: `transhume follow "
-                      "--resync` compares both sides and follows from there");
+    error_hint(error, "a session had SET binlog_format = STATEMENT or MIXED; once none does, "
+                      "`transhume follow --resync` puts the target right");
     return STATUS_FAILED;
 }
 
@@ -104,7 +104,7 @@ static enum status take_prepared(struct feed *feed, const struct binlog_event *e
     if (!one_phase && (feed->set != NULL || feed->pieces > 0)) {
         error_set(error, ERROR_SOURCE_READ, feed->name,
                   "a transaction was prepared in two phases (XA PREPARE), which can't be followed");
-        error_hint(error, "migrate again without --follow while the source is not written");
+        error_hint(error, "`transhume follow --resync` passes over it, and puts the target right");
         return STATUS_FAILED;
     }
     *set = mysql_feed_finish(feed);
@@ -268,7 +268,8 @@ static enum status take_event(struct feed *feed, const struct binlog_event *even
         return take_payload(feed, event, error);
     case BINLOG_PARTIAL_UPDATE:
         error_set(error, ERROR_SOURCE_READ, feed->name, "an update has parts of JSON values alone");
-        error_hint(error, "SET GLOBAL binlog_row_value_options = '', then migrate again");
+        error_hint(error,
+                   "SET GLOBAL binlog_row_value_options = '', then `transhume follow --resync`");
         return STATUS_FAILED;
     case BINLOG_INCIDENT:
         return mysql_feed_lost(feed->name, "the server says that its log lacks events", error);

@@ -64,7 +64,10 @@ static enum status changed(const char *table, struct error *error, const char *w
     error_set(error, ERROR_SOURCE_CHANGED, table,
               "%s%s%s was dropped or renamed while it is followed", what,
               column[0] != '\0' ? " " : "", column);
-    error_hint(error, "put it back, or take it out of the plan and migrate again");
+    error_hint(
+        error,
+        "put it back; or end following (`transhume cutover --abandon --confirm`), and begin anew "
+        "with it out of the plan");
     return STATUS_FAILED;
 }
 

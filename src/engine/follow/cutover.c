@@ -238,24 +238,13 @@ static enum cutover_end pass_gate(struct cutting *cutting, struct error *error)
     return CUTOVER_FAILED;
 }
 
-/* All that was to be applied is: what is missing still because it was rejected stays missing. */
-static enum status ask_rejects(struct run *run, struct error *error)
+/* With all applied that came. */
+static enum status ask_book(struct run *run, struct error *error)
 {
-    struct arena *arena = arena_create(0);
-    struct reject_book_sum sum;
-    struct buffer text = {0};
-    enum status status = STATUS_OK;
-    reject_book_sum(run, arena, &sum);
-    if (sum.unsettled > 0 && !run->session->options.leaves_rejects) {
-        reject_book_describe(&sum, &text);
-        error_set(error, ERROR_CUT_OVER, run->header.feed, "%s", buffer_string(&text));
-        status =
-            error_hint(error, "correct them in the source, or let the target take them and say "
-                              "`transhume follow --resync`; --no-validate does without them");
-    }
-    buffer_free(&text);
-    arena_destroy(arena);
-    return status;
+    struct lack_list lacks = {.arena = run->arena};
+    return cutover_ask_book(run, &lacks, error) == STATUS_OK
+               ? cutover_refuse(&lacks, run->header.feed, error)
+               : STATUS_FAILED;
 }
 
 static enum cutover_end run_before(struct cutting *cutting, struct error *error)
@@ -265,8 +254,8 @@ static enum cutover_end run_before(struct cutting *cutting, struct error *error)
         return CUTOVER_FAILED;
     }
     enum cutover_end end = pass_gate(cutting, error);
-    if (end == CUTOVER_REACHED && ask_rejects(run, error) != STATUS_OK) {
-        return CUTOVER_FAILED;
+    if (end == CUTOVER_REACHED && ask_book(run, error) != STATUS_OK) {
+        end = CUTOVER_FAILED;
     }
     if (end != CUTOVER_REACHED || cutting->note.step >= CUTOVER_BEFORE) {
         return end;
@@ -543,6 +532,7 @@ enum status cutover_end(struct run *run, struct error *error)
     if (ledger_delete_intent(run->session->ledger, run->id, intent_name, &ignored) != STATUS_OK) {
         log_write(LOG_DEBUG, "the cut-over's steps stay in the ledger: %s", ignored.message);
     }
+    fence_finish(fence);
     atomic_store(&run->session->progress.follow.cut_over, "done");
     log_event(LOG_INFO, EVENT_OF(EVENT_CUT_OVER, .code = "done", .state = "done"),
               "cut-over: done; the source's tables stay closed for writers");

@@ -6,6 +6,7 @@
 #include "engine/follow/follow.h"
 #include "engine/follow/left.h"
 #include "engine/follow/reverse.h"
+#include "engine/rejects/reject_book.h"
 
 static enum status refuse_fence(const struct run_session *session, struct error *error)
 {
@@ -50,21 +51,7 @@ static enum status ask_target(const struct run_session *session, struct lack_lis
                : STATUS_OK;
 }
 
-/* What the run's book knows to be missing. */
-static enum status ask_run(const struct run *run, struct lack_list *lacks, struct error *error)
-{
-    for (uint32_t i = 0; i < run->left_count; i++) {
-        error_set(error, ERROR_CUT_OVER, run->left[i].name, "is not followed any more: %s",
-                  run->left[i].reason);
-        error_hint(error, "`transhume follow --resync` puts the target right");
-        if (lacks_take(lacks, STATUS_FAILED, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-    }
-    return STATUS_OK;
-}
-
-enum status cutover_ask(struct run_session *session, const struct run *run, struct lack_list *lacks,
+enum status cutover_ask(struct run_session *session, struct run *run, struct lack_list *lacks,
                         struct error *error)
 {
     enum status status = failpoint_hit("cutover.before_ask", error);
@@ -73,7 +60,33 @@ enum status cutover_ask(struct run_session *session, const struct run *run, stru
     if (status == STATUS_OK && session->options.reverse) {
         status = lacks_take(lacks, reverse_ask(session, run, lacks, error), error);
     }
-    return status == STATUS_OK && run != NULL ? ask_run(run, lacks, error) : status;
+    return status;
+}
+
+enum status cutover_ask_book(struct run *run, struct lack_list *lacks, struct error *error)
+{
+    struct reject_book_sum sum;
+    struct buffer text = {0};
+    if (reject_book_ask(run, run->arena, &sum, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (sum.unsettled > 0 && !run->session->options.leaves_rejects) {
+        reject_book_describe(&sum, &text);
+        error_set(error, ERROR_CUT_OVER, run->header.feed, "%s", buffer_string(&text));
+        error_hint(error, "rejects/ in the state folder has them with the reasons; `transhume "
+                          "follow --resync` tries them again, --no-validate does without them");
+        lacks_add(lacks, error);
+        error_clear(error);
+        buffer_free(&text);
+    }
+    for (uint32_t i = 0; i < run->left_count; i++) {
+        error_set(error, ERROR_CUT_OVER, run->left[i].name, "is not followed any more: %s",
+                  run->left[i].reason);
+        error_hint(error, "`transhume follow --resync` puts the target right");
+        lacks_add(lacks, error);
+        error_clear(error);
+    }
+    return STATUS_OK;
 }
 
 enum status cutover_refuse(const struct lack_list *lacks, const char *object, struct error *error)

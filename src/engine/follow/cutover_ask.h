@@ -12,12 +12,17 @@
  *   may the fence be set and opened again          feed.may_fence, unless --fence has its own way
  *   may the target be written and primed           apply.may_write
  *   with --reverse: can it be followed back        reverse_ask
- *   are records rejected, tables left, steps open  of a run that follows: `run` is not NULL
  *
- * That plan and schema are those of the run is known before: run_resume compares them.
+ * `run` may be NULL: none has begun. That plan and schema are those of the run is known before:
+ * run_resume compares them.
  */
-enum status cutover_ask(struct run_session *session, const struct run *run, struct lack_list *lacks,
+enum status cutover_ask(struct run_session *session, struct run *run, struct lack_list *lacks,
                         struct error *error) MUST_USE;
+
+/* Of a run that follows: are records missing that were rejected, or tables left? A cut-over asks
+ * once it has caught up, since what comes may settle them. */
+enum status cutover_ask_book(struct run *run, struct lack_list *lacks,
+                             struct error *error) MUST_USE;
 
 /* The same as one failure: each is told in a line of its own. STATUS_OK: nothing is missing. */
 enum status cutover_refuse(const struct lack_list *lacks, const char *object,

@@ -389,6 +389,12 @@ enum status fence_seal(struct fence *fence, struct error *error)
     return status;
 }
 
+void fence_finish(struct fence *fence)
+{
+    fence->noted = false;
+    (void)remove(fence->file);
+}
+
 void fence_unseal(struct fence *fence)
 {
     pthread_mutex_lock(&fence->mutex);

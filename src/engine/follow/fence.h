@@ -61,6 +61,8 @@ enum status fence_adopt(struct fence *fence, const struct run_session *session, 
 enum status fence_check(struct fence *fence, struct error *error) MUST_USE;
 /* From now on no failure, signal or deadline releases it. ERROR_CUT_OVER: it was released. */
 enum status fence_seal(struct fence *fence, struct error *error) MUST_USE;
+/* The cut-over is done: the source stays closed, and fence.json goes. */
+void fence_finish(struct fence *fence);
 /* Back to FENCE_HELD: nobody was sent to the target after all. */
 void fence_unseal(struct fence *fence);
 /* Lets the writers in, if it is held and not to be kept; `error` may be NULL. Any state,

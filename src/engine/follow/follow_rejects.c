@@ -1,7 +1,6 @@
 /* Lines and entries of rejects of following. */
 #include "engine/follow/follow_rejects.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "engine/follow/lane_plan.h"
 #include "engine/follow/routes.h"
@@ -11,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define FILE_PREFIX "follow-"
 
 /* What a lane noted in its last call. */
 struct follow_noting {
@@ -75,24 +72,6 @@ uint64_t follow_rejects_count(const struct follow_rejects *rejects)
     return rejects->is_open ? rejects->file.count : 0;
 }
 
-enum status follow_rejects_are_known(const char *state_folder, bool *any, struct error *error)
-{
-    struct arena *arena = arena_create(0);
-    struct entries entries;
-    const char *name;
-    *any = false;
-    enum status status = entries_open(&entries, file_join(arena, state_folder, "rejects"),
-                                      ERROR_STATE_INVALID, error);
-    if (status == STATUS_OK) {
-        while ((status = entries_next(&entries, &name, error)) == STATUS_OK) {
-            *any = *any || strncmp(name, FILE_PREFIX, strlen(FILE_PREFIX)) == 0;
-        }
-        entries_close(&entries);
-    }
-    arena_destroy(arena);
-    return status == STATUS_END ? STATUS_OK : status;
-}
-
 /* ---- lines */
 
 static void name_reject(const struct follow_rejects *rejects, const struct follow_reject *from,
@@ -123,7 +102,7 @@ static enum status add_line(struct follow_rejects *rejects, const struct reject 
     struct run *run = rejects->run;
     if (!rejects->is_open) {
         reject_file_init(&rejects->file, run->folder.rejects, 0, 0);
-        snprintf(rejects->file.name, sizeof rejects->file.name, FILE_PREFIX "%" PRIu64 ".jsonl",
+        snprintf(rejects->file.name, sizeof rejects->file.name, "follow-%" PRIu64 ".jsonl",
                  run->epoch);
         rejects->is_open = true;
     }

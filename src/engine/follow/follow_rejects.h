@@ -18,11 +18,6 @@ void follow_rejects_close(struct follow_rejects *rejects); /* takes NULL */
 enum status follow_rejects_begin(struct follow_rejects *rejects, const struct followed_form *form,
                                  struct error *error) MUST_USE;
 
-/* Does the state folder know of any that this run of following or an earlier one has rejected? They
- * may have arrived since. */
-enum status follow_rejects_are_known(const char *state_folder, bool *any,
-                                     struct error *error) MUST_USE;
-
 /* Those of the plan, and those that are settled: the lines are on disk when it returns, the entries
  * wait for the next commit of the first lane. */
 enum status follow_rejects_keep(struct follow_rejects *rejects, const struct followed_set *set,

@@ -717,8 +717,11 @@ static enum status ask_cut_over(struct resume *resume, struct lack_list *lacks, 
                                           "--reverse has kept the way back"
                                         : "`transhume follow` continues it");
     }
-    return left_look(run, error) == STATUS_OK ? cutover_ask(run->session, run, lacks, error)
-                                              : STATUS_FAILED;
+    sum_marks(resume);
+    return settle_apply(run, error) == STATUS_OK && left_look(run, error) == STATUS_OK &&
+                   cutover_ask(run->session, run, lacks, error) == STATUS_OK
+               ? cutover_ask_book(run, lacks, error)
+               : STATUS_FAILED;
 }
 
 enum status run_ask_cut_over(struct run_session *session, struct lack_list *lacks,
