@@ -140,7 +140,6 @@ static enum status make_prepared(struct sql_apply_statement *statement, struct e
     for (uint32_t i = 0; i < statement->parameter_count; i++) {
         prepared->columns[i] = &facts->table.columns[statement->parameters[i].column];
     }
-    prepared->named.missing = true;
     statement->prepared = prepared;
     return STATUS_OK;
 }
@@ -159,7 +158,7 @@ static void forget(struct apply *head, struct sql_apply_statement *statement)
         (void)!postgres_pipeline_leave(apply, &ignored);
     }
     postgres_batch_free(apply, prepared);
-    if (!prepared->named.missing) {
+    if (prepared->named.state == APPLY_NAMED_THERE) {
         buffer_format(&apply->dropped, "DEALLOCATE %s; ", prepared->named.name);
     }
 }
@@ -225,6 +224,10 @@ enum status postgres_apply_one(struct postgres_apply *apply, struct sql_apply_st
     if (status != STATUS_OK) {
         arena_reset(apply->scratch);
         return postgres_apply_refuse(&problem, refused, error);
+    }
+    if (apply->failed) {
+        arena_reset(apply->scratch);
+        return STATUS_OK; /* settle tells */
     }
     status =
         postgres_pipeline_sent(apply,
