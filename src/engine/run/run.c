@@ -545,6 +545,7 @@ static enum status follow_on(struct run *run, struct error *error)
         status = run_put_phase(run, LEDGER_FOLLOWING, error);
     }
     spool_end(run);
+    status = status == STATUS_OK ? session_end_snapshot(run->session, error) : status;
     status = status == STATUS_OK ? follow_run(run, error) : status;
     if (status != STATUS_OK || (run->session->options.cut_over != CUT_OVER_END &&
                                 run->session->options.cut_over != CUT_OVER_ABANDON)) {
