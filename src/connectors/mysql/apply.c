@@ -9,6 +9,7 @@
  */
 #include "connectors/sql/apply.h"
 #include "base/memory.h"
+#include "connectors/mysql/rebuild.h"
 #include "connectors/mysql/store.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -336,14 +337,30 @@ static const struct sql_apply_dialect dialect = {
 
 /* ---------------------------------------------------------------- handles */
 
+/* Where foreign keys answer, may a record that is deleted take others along? */
+static enum status look_for_cascades(struct mysql_apply *apply, struct error *error)
+{
+    struct buffer sql = {0};
+    int64_t count = 0;
+    buffer_append_string(&sql, "SELECT COUNT(*) FROM information_schema.referential_constraints "
+                               "WHERE delete_rule NOT IN ('RESTRICT', 'NO ACTION') AND "
+                               "constraint_schema = ");
+    mysql_append_string(&sql, apply->self->sql.schema);
+    enum status status = mysql_ask_number(apply->self, apply->connection, &sql, SQL_SHORT,
+                                          ERROR_TARGET_INVALID, 0, &count, error);
+    apply->head.cascades = count > 0;
+    return status;
+}
+
 static enum status set_up(struct mysql_apply *apply, struct error *error)
 {
     struct mysql_database *self = apply->self;
     if (mysql_join(self, &apply->connection, error) != STATUS_OK ||
         mysql_run(self, apply->connection, "SET " MYSQL_APPLIES " = 1", SQL_SHORT,
                   ERROR_TARGET_WRITE, NULL, error) != STATUS_OK ||
-        (self->sql.base.triggers_off &&
-         mysql_silence_keys(self, apply->connection, true, error) != STATUS_OK)) {
+        (self->sql.base.triggers_off
+             ? mysql_silence_keys(self, apply->connection, true, error)
+             : look_for_cascades(apply, error)) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return mysql_set_server_option(apply->connection, MYSQL_OPTION_MULTI_STATEMENTS_ON) == 0
@@ -383,6 +400,10 @@ static enum status apply_open(struct database *database, const struct apply_requ
 }
 
 const struct apply_functions mysql_apply_functions = {
+    .moves_records = true,
+    .foresee = mysql_quiet_foresee,
+    .silence = mysql_quiet_silence,
+    .restore = mysql_quiet_restore,
     .open = apply_open,
     .close = apply_close,
     .position = sql_apply_position,

@@ -455,10 +455,12 @@ enum status mysql_put_back(struct mysql_database *self, const char *run_id,
 {
     struct rebuilding rebuilding = {.self = self, .error = error};
     MYSQL_RES *names = NULL;
+    uint32_t triggers = 0;
     if (run_id == NULL) {
         return STATUS_OK;
     }
-    enum status status = mysql_control(self, &rebuilding.connection, error);
+    enum status status = mysql_quiet_put_back(self, run_id, &triggers, error);
+    status = status == STATUS_OK ? mysql_control(self, &rebuilding.connection, error) : status;
     status = status == STATUS_OK
                  ? mysql_list_own(self, rebuilding.connection, notes_table, &names, error)
                  : status;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "connectors/postgres/rebuild.h"
 #include "connectors/postgres/store.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -403,6 +404,16 @@ static void mark_origin(struct postgres_apply *apply, const struct apply_request
     }
 }
 
+/* Where the role may not, what would fire was disabled before (quiet.c). */
+static enum status silence(struct postgres_apply *apply, struct error *error)
+{
+    bool may = false;
+    enum status status = postgres_may_silence(apply->self, apply->connection, &may, error);
+    return status == STATUS_OK && may
+               ? execute(apply, "SET session_replication_role = replica", error)
+               : status;
+}
+
 /* A plan that was made when a table was empty must not read all of it later. */
 static enum status set_up(struct postgres_apply *apply, const struct apply_request *request,
                           struct error *error)
@@ -415,16 +426,19 @@ static enum status set_up(struct postgres_apply *apply, const struct apply_reque
                 "SET plan_cache_mode = force_generic_plan; SET transhume.applies = 'on'",
                 error) != STATUS_OK ||
         (self->sql.base.triggers_off &&
-         postgres_silence_triggers(self, apply->connection, true, error) != STATUS_OK) ||
+         silence(apply, error) != STATUS_OK) ||
         postgres_query(self, apply->connection,
                        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE condeferrable)"
-                       " AND s.role <> 'replica', s.role = 'replica' FROM (SELECT "
-                       "pg_catalog.current_setting('session_replication_role') AS role) s",
+                       " AND s.role <> 'replica', s.role = 'replica', s.role <> 'replica' AND "
+                       "EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE contype = 'f' AND "
+                       "(confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd'))) FROM "
+                       "(SELECT pg_catalog.current_setting('session_replication_role') AS role) s",
                        NULL, 0, SQL_SHORT, ERROR_TARGET_INVALID, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     apply->defers = PQgetvalue(result, 0, 0)[0] == 't';
     apply->silent = PQgetvalue(result, 0, 1)[0] == 't';
+    apply->head.cascades = PQgetvalue(result, 0, 2)[0] == 't';
     PQclear(result);
     mark_origin(apply, request);
     return STATUS_OK;
@@ -464,6 +478,10 @@ static enum status apply_open(struct database *database, const struct apply_requ
 }
 
 const struct apply_functions postgres_apply_functions = {
+    .moves_records = true,
+    .foresee = postgres_quiet_foresee,
+    .silence = postgres_quiet_silence,
+    .restore = postgres_quiet_restore,
     .open = apply_open,
     .close = apply_close,
     .position = sql_apply_position,

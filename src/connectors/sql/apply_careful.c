@@ -198,8 +198,8 @@ static bool may_be_cured(enum error_code code)
 
 /* STATUS_AGAIN: it waits, `refused` says why (code ERROR_NONE: for one before it). STATUS_END: it
  * is refused for good. */
-static enum status try_item(struct careful *careful, const struct sql_apply_item *item,
-                            struct sql_apply_refused *refused)
+static enum status try_item(struct careful *careful, item_step *step,
+                            const struct sql_apply_item *item, struct sql_apply_refused *refused)
 {
     struct sql_apply_image image;
     *refused = (struct sql_apply_refused){.arena = careful->scratch};
@@ -207,7 +207,7 @@ static enum status try_item(struct careful *careful, const struct sql_apply_item
     if (status == STATUS_OK && is_blocked(careful, item, &image)) {
         status = STATUS_AGAIN;
     } else if (status == STATUS_OK) {
-        status = try_step(careful, sql_apply_change, item, &image, refused);
+        status = try_step(careful, step, item, &image, refused);
     }
     if (status != STATUS_AGAIN) {
         return status;
@@ -251,7 +251,7 @@ static enum status try_waiting(struct careful *careful)
     for (uint32_t i = 0; i < careful->waiting_count && status != STATUS_FAILED; i++) {
         struct waiting *waiting = &careful->waiting[i];
         struct sql_apply_refused refused;
-        status = try_item(careful, &waiting->item, &refused);
+        status = try_item(careful, sql_apply_change, &waiting->item, &refused);
         if (status == STATUS_END) {
             status = refuse(careful, &waiting->item, refused.code, refused.reason);
         }
@@ -261,25 +261,33 @@ static enum status try_waiting(struct careful *careful)
     return status == STATUS_FAILED ? status : STATUS_OK;
 }
 
+/* One of two steps for a change that waits: its record makes way, or it goes where it belongs. */
+static enum status exchange_one(struct careful *careful, const struct sql_apply_item *item,
+                                bool makes_way, struct sql_apply_refused *refused)
+{
+    struct apply *apply = careful->apply;
+    struct sql_apply_image image;
+    enum status status = sql_apply_look(apply, item, &image, refused, careful->error);
+    if (status != STATUS_OK || (makes_way && !image.whole)) {
+        return status;
+    }
+    item_step *step = makes_way     ? sql_apply_remove_old
+                      : image.whole ? sql_apply_put_new /* its old key may be another one's now */
+                                    : sql_apply_change;
+    return run_and_settle(apply, step, item, &image, refused, careful->error);
+}
+
 /* The records of all that write whole ones go, and then each change goes in its order.
  * STATUS_AGAIN: that of `*failed` is refused all the same. */
 static enum status exchange(struct careful *careful, uint32_t *failed,
                             struct sql_apply_refused *refused)
 {
-    struct apply *apply = careful->apply;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < 2 * careful->waiting_count && status == STATUS_OK; i++) {
-        const struct waiting *waiting = &careful->waiting[i % careful->waiting_count];
-        bool removes = i < careful->waiting_count;
-        struct sql_apply_image image;
         *failed = i % careful->waiting_count;
-        if (waiting->settled) {
-            continue;
-        }
-        status = sql_apply_look(apply, &waiting->item, &image, refused, careful->error);
-        if (status == STATUS_OK && (!removes || image.whole)) {
-            status = run_and_settle(apply, removes ? sql_apply_remove_old : sql_apply_change,
-                                    &waiting->item, &image, refused, careful->error);
+        if (!careful->waiting[*failed].settled) {
+            status = exchange_one(careful, &careful->waiting[*failed].item,
+                                  i < careful->waiting_count, refused);
         }
     }
     return status;
@@ -325,7 +333,7 @@ static enum status settle_waiting(struct careful *careful)
         struct waiting *waiting = &careful->waiting[i];
         struct sql_apply_refused refused;
         unblock_all(careful);
-        status = try_item(careful, &waiting->item, &refused);
+        status = try_item(careful, sql_apply_change_at_last, &waiting->item, &refused);
         if (status == STATUS_AGAIN || status == STATUS_END) {
             status = refuse(careful, &waiting->item, refused.code, refused.reason);
         }
@@ -343,7 +351,7 @@ static enum status cure(struct careful *careful)
         before = careful->waiting_count;
         status = try_waiting(careful);
     }
-    if (status == STATUS_OK && careful->waiting_count > 1) {
+    if (status == STATUS_OK && careful->waiting_count > 1 && !careful->apply->cascades) {
         status = exchange_all(careful);
     }
     return status == STATUS_OK ? settle_waiting(careful) : status;
@@ -376,7 +384,7 @@ enum status sql_apply_carefully(struct apply *apply, const struct change_set *co
             if (item.change->operation == RECORD_TRUNCATE) {
                 drop_waiting(&careful, item.change->table);
             }
-            status = try_item(&careful, &item, &refused);
+            status = try_item(&careful, sql_apply_change, &item, &refused);
             if (status == STATUS_AGAIN) {
                 add_waiting(&careful, &item);
                 status = STATUS_OK;

@@ -29,6 +29,16 @@ enum status sql_apply_look(struct apply *apply, const struct sql_apply_item *ite
 enum status sql_apply_change(struct apply *apply, const struct sql_apply_item *item,
                              const struct sql_apply_image *image, struct sql_apply_refused *refused,
                              struct error *error) MUST_USE;
+/* The same at the end of its transaction: a record that is under the new key of one that moves stays,
+ * and what moves there goes. */
+enum status sql_apply_change_at_last(struct apply *apply, const struct sql_apply_item *item,
+                                     const struct sql_apply_image *image,
+                                     struct sql_apply_refused *refused,
+                                     struct error *error) MUST_USE;
+/* Puts the whole record of `after`, whatever is under the change's `key`. */
+enum status sql_apply_put_new(struct apply *apply, const struct sql_apply_item *item,
+                              const struct sql_apply_image *image,
+                              struct sql_apply_refused *refused, struct error *error) MUST_USE;
 /* Deletes the record under the change's `key`, if there is one. */
 enum status sql_apply_remove_old(struct apply *apply, const struct sql_apply_item *item,
                                  const struct sql_apply_image *image,

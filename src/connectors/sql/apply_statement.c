@@ -381,6 +381,19 @@ static void append_cleared(struct writing *writing, const char **separator)
     }
 }
 
+/* The record that is there stays as it is. */
+static void append_no_conflict(struct writing *writing)
+{
+    if (writing->apply->dialect->on_duplicate_key) {
+        append_own_key(writing);
+        return;
+    }
+    buffer_append_string(&writing->sql, ") ON CONFLICT (");
+    sql_append_names(&writing->sql, writing->apply->database->dialect, NULL,
+                     writing->shape->table.plan->key);
+    buffer_append_string(&writing->sql, ") DO NOTHING");
+}
+
 static void append_conflict(struct writing *writing)
 {
     const struct sql_apply_shape *shape = writing->shape;
@@ -408,7 +421,7 @@ static void append_conflict(struct writing *writing)
     }
 }
 
-static void append_put(struct writing *writing)
+static void append_put(struct writing *writing, bool replaces)
 {
     const struct sql_apply_shape *shape = writing->shape;
     buffer_append_string(&writing->sql, writing->apply->dialect->insert);
@@ -431,7 +444,11 @@ static void append_put(struct writing *writing)
         }
     }
     writing->conflict_at = writing->sql.length;
-    append_conflict(writing);
+    if (replaces) {
+        append_conflict(writing);
+    } else {
+        append_no_conflict(writing);
+    }
 }
 
 /* Leaves no text where there is nothing to set. */
@@ -503,7 +520,8 @@ static void append_statement(struct writing *writing, enum sql_apply_kind kind)
 {
     switch (kind) {
     case SQL_APPLY_PUT:
-        append_put(writing);
+    case SQL_APPLY_ADD:
+        append_put(writing, kind == SQL_APPLY_PUT);
         return;
     case SQL_APPLY_PATCH:
         append_update(writing, false);
@@ -632,14 +650,27 @@ static enum status move_fixed(struct apply *apply, const struct sql_apply_item *
     return status == STATUS_OK ? run(apply, item, image, SQL_APPLY_PUT, refused, error) : status;
 }
 
+/* The record gets its new key with its other values. Where it is not there, it may be under the new
+ * key already, or nowhere. */
+static enum status move(struct apply *apply, const struct sql_apply_item *item,
+                        const struct sql_apply_image *image, struct sql_apply_refused *refused,
+                        struct error *error)
+{
+    enum status status = run(apply, item, image, SQL_APPLY_MOVE, refused, error);
+    return status == STATUS_OK
+               ? run(apply, item, image, image->whole ? SQL_APPLY_ADD : SQL_APPLY_PATCH, refused,
+                     error)
+               : status;
+}
+
 /*
  * A target may be ahead of the position, where a copy read later than it: then a record may be
  * under its new key already, and it is the one to keep. Each of these steps does nothing where the
  * others have done it.
  */
-static enum status move(struct apply *apply, const struct sql_apply_item *item,
-                        const struct sql_apply_image *image, struct sql_apply_refused *refused,
-                        struct error *error)
+static enum status make_way(struct apply *apply, const struct sql_apply_item *item,
+                            const struct sql_apply_image *image, struct sql_apply_refused *refused,
+                            struct error *error)
 {
     enum status status = STATUS_OK;
     if (!image->whole) {
@@ -654,6 +685,23 @@ static enum status move(struct apply *apply, const struct sql_apply_item *item,
     return status == STATUS_OK && image->whole
                ? run(apply, item, image, SQL_APPLY_PUT, refused, error)
                : status;
+}
+
+enum status sql_apply_put_new(struct apply *apply, const struct sql_apply_item *item,
+                              const struct sql_apply_image *image,
+                              struct sql_apply_refused *refused, struct error *error)
+{
+    return run(apply, item, image, SQL_APPLY_PUT, refused, error);
+}
+
+enum status sql_apply_change_at_last(struct apply *apply, const struct sql_apply_item *item,
+                                     const struct sql_apply_image *image,
+                                     struct sql_apply_refused *refused, struct error *error)
+{
+    bool makes_way = item->change->after != NULL && image->moves && !has_fixed_key(image) &&
+                     !apply->cascades;
+    return makes_way ? make_way(apply, item, image, refused, error)
+                     : sql_apply_change(apply, item, image, refused, error);
 }
 
 enum status sql_apply_change(struct apply *apply, const struct sql_apply_item *item,

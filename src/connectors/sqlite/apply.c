@@ -379,6 +379,7 @@ static enum status apply_open(struct database *database, const struct apply_requ
 }
 
 const struct apply_functions sqlite_apply = {
+    .moves_records = true,
     .open = apply_open,
     .close = apply_close,
     .position = sql_apply_position,

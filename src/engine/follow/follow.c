@@ -14,6 +14,7 @@
 #include "engine/follow/grow.h"
 #include "engine/follow/lanes.h"
 #include "engine/follow/left.h"
+#include "engine/follow/quiet.h"
 #include "engine/follow/refresh.h"
 #include "engine/follow/reread.h"
 #include "engine/follow/resync.h"
@@ -618,13 +619,17 @@ static enum status take_steps(struct follow *follow, struct error *error)
             return STATUS_FAILED;
         }
         run->caught_up = true;
-        return cutover_make_ready(run, &steps, error) == STATUS_FAILED ? STATUS_FAILED : STATUS_END;
+        return quiet_begin(run, error) != STATUS_OK ||
+                       cutover_make_ready(run, &steps, error) == STATUS_FAILED
+                   ? STATUS_FAILED
+                   : STATUS_END;
     }
     follow->to_head = follow->session->options.catch_up;
-    return follow_with_retries(follow, error);
+    return quiet_begin(run, error) == STATUS_OK ? follow_with_retries(follow, error)
+                                                : STATUS_FAILED;
 }
 
-enum status follow_run(struct run *run, struct error *error)
+static enum status follow_loudly(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
     struct follow follow = {
@@ -674,4 +679,9 @@ enum status follow_run(struct run *run, struct error *error)
     free(follow.group);
     arena_destroy(follow.arena);
     return status;
+}
+
+enum status follow_run(struct run *run, struct error *error)
+{
+    return quiet_end(run, follow_loudly(run, error), error);
 }

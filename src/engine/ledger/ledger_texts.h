@@ -122,6 +122,7 @@ struct ledger_header {
     const char *before_id;      /* NULL: no before-images are in the state folder */
     bool rebuilds_indexes;      /* of tables that are there, for the load */
     bool disables_triggers;     /* likewise */
+    const char *follow_triggers; /* --follow-triggers "refuse", "fire"; NULL: off */
     struct column_list schemas; /* of the target besides its own, of which tables are */
     bool rejects_orphans;       /* --broken-references reject */
     uint64_t sample_rows;       /* 0: all */

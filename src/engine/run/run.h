@@ -14,6 +14,14 @@ struct observer;
 /* Of tables that are in the target already. */
 enum indexes_choice { INDEXES_UNSET, INDEXES_KEEP, INDEXES_REBUILD };
 enum triggers_choice { TRIGGERS_UNSET, TRIGGERS_KEEP, TRIGGERS_DISABLE };
+/* What triggers of the target do on changes that following applies: as enum apply_answers, one up.
+ */
+enum follow_triggers_choice {
+    FOLLOW_TRIGGERS_UNSET, /* as the run began; off */
+    FOLLOW_TRIGGERS_OFF,
+    FOLLOW_TRIGGERS_REFUSE,
+    FOLLOW_TRIGGERS_FIRE
+};
 /* What becomes of lists of maps in a plain copy of documents. */
 enum nested_choice { NESTED_UNSET, NESTED_JSON, NESTED_TABLES };
 /* Of tables that the run makes. */
@@ -124,6 +132,7 @@ struct run_options {
     bool spool;                  /* while the copy is made, the source's log is kept here */
     bool catch_up;               /* only those that the source has by then */
     uint32_t lanes;              /* that apply them at once; 0: one */
+    enum follow_triggers_choice follow_triggers;
     uint64_t retained_bytes_max; /* what the source may keep of its log for the feed; 0: any */
     bool drop_when_full;         /* … and beyond that the feed goes */
     const char *const *refresh;  /* tables of the source that are read again */
@@ -188,6 +197,7 @@ struct check_follow {
     int refused;                  /* the exit status that it would have */
     struct check_list statements; /* that are run in the source */
     struct check_list costs;
+    struct check_list silenced;     /* what is taken out of the target while changes are applied */
     struct check_list native;       /* the server's own replication, where it would do as well */
     struct check_list native_lacks; /* and what it would not do */
 };
