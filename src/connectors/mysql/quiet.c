@@ -193,19 +193,26 @@ static enum status foresee_table(const struct quieting *quieting, const char *ta
 }
 
 /* Triggers that the run makes will be of this account, or of those that it may name. */
-static enum status check_objects(const struct quieting *quieting)
+static enum status check_objects(const struct quieting *quieting, struct buffer *out)
 {
     const struct schema *objects = quieting->silence->objects;
     for (uint32_t i = 0; objects != NULL && i < objects->object_count; i++) {
         const struct schema_object *object = &objects->objects[i];
-        if (object->kind == SCHEMA_OBJECT_TRIGGER &&
-            quieting->silence->answers == APPLY_ANSWERS_REFUSED) {
+        char owner[SQL_SHOWN_BYTES];
+        char name[SQL_SHOWN_BYTES];
+        if (object->kind != SCHEMA_OBJECT_TRIGGER) {
+            continue;
+        }
+        sql_show_name(object->name, name);
+        if (quieting->silence->answers == APPLY_ANSWERS_REFUSED) {
             return refuse(quieting, quieting->self->sql.shown,
                           arena_format(quieting->arena,
-                                       "the trigger %s would fire on applied changes",
-                                       object->name),
+                                       "the trigger %s would fire on applied changes", name),
                           "leave out --follow-triggers refuse");
         }
+        buffer_format(out, "%s%sthe trigger %s is dropped, and created again afterwards\n",
+                      object->table != NULL ? sql_show_name(object->table, owner) : "",
+                      object->table != NULL ? ": " : "", name);
     }
     return STATUS_OK;
 }
@@ -221,7 +228,7 @@ enum status mysql_quiet_foresee(struct database *database, const struct apply_si
     enum status status =
         fires ? STATUS_OK : mysql_control(quieting.self, &quieting.connection, error);
     status = status == STATUS_OK && !fires ? read_rights(&quieting) : status;
-    status = status == STATUS_OK && !fires ? check_objects(&quieting) : status;
+    status = status == STATUS_OK && !fires ? check_objects(&quieting, out) : status;
     for (uint32_t i = 0; status == STATUS_OK && !fires && i < silence->table_count; i++) {
         status = foresee_table(&quieting, silence->tables[i].name, out);
     }
@@ -370,13 +377,13 @@ static enum status try_definer(const struct quieting *quieting, const char *tabl
 /* ---------------------------------------------------------------- dropping */
 
 static enum status list_notes(const struct quieting *quieting, const char *run_id,
-                              MYSQL_RES **notes)
+                              bool last_first, MYSQL_RES **notes)
 {
     struct buffer sql = {0};
     mysql_append(&sql, "SELECT owner, name, settings, statement FROM %t WHERE run = ",
                  &quieting->self->sql, notes_table);
     mysql_append_string(&sql, run_id);
-    buffer_append_string(&sql, " ORDER BY number");
+    buffer_append_string(&sql, last_first ? " ORDER BY number DESC" : " ORDER BY number");
     return ask(quieting, &sql, notes);
 }
 
@@ -389,15 +396,15 @@ static enum status try_all(const struct quieting *quieting, MYSQL_RES *notes)
     return status;
 }
 
-static enum status drop_one(struct quieting *quieting, const char *table,
-                            struct sql_table_place place, const char *name)
+static enum status drop_one(const struct quieting *quieting, const char *table, const char *name)
 {
     struct buffer sql = {0};
     enum status status = failpoint_hit("mysql.before_trigger_drop", quieting->error);
     if (status != STATUS_OK) {
         return status;
     }
-    mysql_append(&sql, "DROP TRIGGER IF EXISTS %n.", place.schema);
+    mysql_append(&sql, "DROP TRIGGER IF EXISTS %n.",
+                 sql_place_of(&quieting->self->sql, table).schema);
     mysql_append(&sql, "%n", name);
     status = mysql_alter(quieting->self, quieting->connection, &sql, table, SQL_SHORT,
                          ERROR_TARGET_SCHEMA, quieting->error);
@@ -415,7 +422,8 @@ static enum status count_one(struct quieting *quieting, const char *table,
     return STATUS_OK;
 }
 
-/* All of them are noted before the first one goes. */
+/* All of them are noted before the first one goes. The last to fire goes first: those that a crash
+ * leaves are in their order, and what is made again fires behind them. */
 static enum status drop_all(struct quieting *quieting)
 {
     MYSQL_RES *notes = NULL;
@@ -427,11 +435,17 @@ static enum status drop_all(struct quieting *quieting)
                                              note_within(quieting), quieting->error)
                                  : status;
     status = status == STATUS_OK ? failpoint_hit("mysql.after_note", quieting->error) : status;
-    status = status == STATUS_OK ? list_notes(quieting, quieting->self->sql.run_id, &notes)
-                                 : status;
+    status = status == STATUS_OK
+                 ? list_notes(quieting, quieting->self->sql.run_id, true, &notes)
+                 : status;
     status = status == STATUS_OK ? try_all(quieting, notes) : status;
+    if (status == STATUS_OK) {
+        mysql_data_seek(notes, 0);
+    }
+    for (MYSQL_ROW row; status == STATUS_OK && (row = mysql_fetch_row(notes)) != NULL;) {
+        status = drop_one(quieting, row[0], row[1]);
+    }
     mysql_free_result(notes);
-    status = status == STATUS_OK ? each_trigger(quieting, drop_one) : status;
     if (status == STATUS_OK) {
         log_write(LOG_INFO,
                   "%s: %u triggers of the followed tables are dropped while changes are applied",
@@ -540,7 +554,7 @@ static enum status restore(struct quieting *quieting, const char *run_id, uint32
 {
     MYSQL *maker = NULL;
     MYSQL_RES *notes = NULL;
-    enum status status = list_notes(quieting, run_id, &notes);
+    enum status status = list_notes(quieting, run_id, false, &notes);
     bool any = status == STATUS_OK && mysql_num_rows(notes) > 0;
     status = any ? check_claim(quieting) : status;
     status = status == STATUS_OK && any ? mysql_join(quieting->self, &maker, quieting->error)

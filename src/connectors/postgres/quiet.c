@@ -197,17 +197,23 @@ static enum status check_key_row(const struct quieting *quieting, const char *ta
 }
 
 /* Triggers that the run is about to make will be its own to disable. */
-static enum status check_objects(const struct quieting *quieting)
+static enum status check_objects(const struct quieting *quieting, struct buffer *out)
 {
     const struct schema *objects = quieting->silence->objects;
-    for (uint32_t i = 0; objects != NULL && !quieting->silent &&
-                         quieting->silence->answers == APPLY_ANSWERS_REFUSED &&
-                         i < objects->object_count;
-         i++) {
-        if (objects->objects[i].kind == SCHEMA_OBJECT_TRIGGER) {
-            return refuse(quieting, quieting->self->sql.shown, "trigger",
-                          objects->objects[i].name, "would fire on applied changes");
+    for (uint32_t i = 0; objects != NULL && !quieting->silent && i < objects->object_count; i++) {
+        const struct schema_object *object = &objects->objects[i];
+        char owner[SQL_SHOWN_BYTES];
+        char name[SQL_SHOWN_BYTES];
+        if (object->kind != SCHEMA_OBJECT_TRIGGER) {
+            continue;
         }
+        if (quieting->silence->answers == APPLY_ANSWERS_REFUSED) {
+            return refuse(quieting, quieting->self->sql.shown, "trigger", object->name,
+                          "would fire on applied changes");
+        }
+        buffer_format(out, "%s%sthe trigger %s is disabled, for all sessions\n",
+                      object->table != NULL ? sql_show_name(object->table, owner) : "",
+                      object->table != NULL ? ": " : "", sql_show_name(object->name, name));
     }
     return STATUS_OK;
 }
@@ -273,7 +279,7 @@ enum status postgres_quiet_foresee(struct database *database, const struct apply
                                 .error = error};
     bool fires = silence->answers == APPLY_ANSWERS_FIRE;
     enum status status = fires ? STATUS_OK : quieting_begin(&quieting);
-    status = status == STATUS_OK && !fires ? check_objects(&quieting) : status;
+    status = status == STATUS_OK && !fires ? check_objects(&quieting, out) : status;
     for (uint32_t i = 0; status == STATUS_OK && !fires && i < silence->table_count; i++) {
         const struct target_table *table = &silence->tables[i];
         PGresult *rows = NULL;

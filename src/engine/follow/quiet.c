@@ -109,8 +109,12 @@ enum status quiet_begin(struct run *run, struct error *error)
     if (apply->silence == NULL) {
         return STATUS_OK;
     }
+    /* what an earlier attempt took out, so that all of it is noted in its order */
+    if (restore(run, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (silence.answers == APPLY_ANSWERS_FIRE) {
-        return restore(run, error); /* what an earlier attempt took out */
+        return STATUS_OK;
     }
     struct arena *arena = arena_create(0);
     enum status status = failpoint_hit("follow.before_silence", error);
