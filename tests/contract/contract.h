@@ -208,6 +208,7 @@ void contract_test_settle_kills(const struct contract_entry *entry);
 void contract_test_express(const struct contract_entry *entry);
 void contract_test_objects(const struct contract_entry *entry);
 void contract_test_apply(const struct contract_entry *entry);
+void contract_test_apply_keys(const struct contract_entry *entry);
 void contract_test_apply_killed(const struct contract_entry *entry);
 void contract_test_feed(const struct contract_entry *entry);
 void contract_test_alter_lock(const struct contract_entry *entry);

@@ -63,13 +63,22 @@ static void note_failure(struct mysql_apply *apply, const struct error *problem)
     }
 }
 
+static void count_changed(struct mysql_apply *apply)
+{
+    if (apply->head.counts) {
+        apply->head.changed += (uint64_t)mysql_affected_rows(apply->connection);
+    }
+}
+
 /* Behind the first answer the others are waited for by the library, within its own timeout. */
 static enum status read_others(struct mysql_apply *apply, struct error *error)
 {
+    count_changed(apply);
     while (mysql_more_results(apply->connection)) {
         if (mysql_next_result(apply->connection) > 0) {
             return mysql_failure(apply->self, apply->connection, ERROR_TARGET_WRITE, error);
         }
+        count_changed(apply);
         mysql_free_result(mysql_store_result(apply->connection));
     }
     return STATUS_OK;

@@ -49,12 +49,21 @@ static void take_prepared(struct postgres_apply *apply, ExecStatusType state)
     }
 }
 
+static void count_changed(struct postgres_apply *apply, PGresult *result)
+{
+    uint64_t rows = 0;
+    if (apply->head.counts && postgres_rows_changed(result, &rows) == STATUS_OK) {
+        apply->head.changed += rows;
+    }
+}
+
 static void take_answer(struct postgres_apply *apply, PGresult *result)
 {
     ExecStatusType state = PQresultStatus(result);
     take_prepared(apply, state);
     if (state == PGRES_COMMAND_OK) {
         check_rows(apply, result);
+        count_changed(apply, result);
     }
     if (apply->failed || state == PGRES_COMMAND_OK || state == PGRES_TUPLES_OK ||
         state == PGRES_PIPELINE_SYNC || state == PGRES_PIPELINE_ABORTED) {

@@ -33,6 +33,9 @@ struct sql_apply_column {
     const char *name;
     bool made;  /* by the database itself, as generated ones are: never written */
     bool fixed; /* written with a new record alone (GENERATED ALWAYS AS IDENTITY) */
+    /* Of one that an index keeps unique: an expression for a value that no record has, with which
+     * its record makes way for others. NULL: none is known. */
+    const char *aside;
 };
 
 /* A table of the request as the target has it. */
@@ -47,6 +50,7 @@ struct sql_apply_table {
 enum sql_apply_kind {
     SQL_APPLY_PUT,      /* the record of `after`, new or over what is there */
     SQL_APPLY_ADD,      /* the same, unless one is under its key */
+    SQL_APPLY_ASIDE,    /* unique fields of the record under the key of `after`, to no one's values */
     SQL_APPLY_PATCH,    /* fields of the record under the key of `after` */
     SQL_APPLY_REMOVE,   /* the record under `key` */
     SQL_APPLY_MAKE_WAY, /* the same, if another one is under the key of `after` */
@@ -109,7 +113,8 @@ struct sql_apply_dialect {
     enum status (*end)(struct apply *apply, bool commit, struct error *error);
     enum status (*savepoint)(struct apply *apply, enum sql_apply_savepoint act,
                              struct error *error);
-    /* Runs a statement for a change, or sends it. STATUS_AGAIN: it is refused. The change lives
+    /* Runs a statement for a change, or sends it; where apply->counts, what it changes is added to
+     * apply->changed once it is settled. STATUS_AGAIN: it is refused. The change lives
      * until the next `settle`. */
     enum status (*run)(struct apply *apply, struct sql_apply_statement *statement,
                        const struct record_change *change, struct sql_apply_refused *refused,
@@ -136,6 +141,8 @@ struct apply {
     char key[STORE_KEY_BYTES];
     uint64_t version; /* of the position, as it was put or read last */
     bool open;        /* a transaction of which pieces are still to come */
+    bool counts;      /* `changed` is wanted */
+    uint64_t changed; /* records that the statements since then have changed */
     bool cascades;    /* a record that is deleted may take others along: none makes way */
     struct sql_apply_shape *shapes;
 };

@@ -14,6 +14,7 @@ enum { ROUNDS_MAX = 4, EXCHANGES_MAX = 8, KEY_BITS = 1 << 16 };
 struct waiting {
     struct sql_apply_item item;
     bool settled; /* it went in, or was told */
+    bool is_out;  /* its record was taken out, to be put back where it belongs */
 };
 
 struct careful {
@@ -162,7 +163,8 @@ static enum status try_step(struct careful *careful, item_step *step,
                : STATUS_FAILED;
 }
 
-/* Tells it; what moved to another key is not under its old one any more. */
+/* Tells it; what moved to another key is not under its old one any more, unless others would go with
+ * it. */
 static enum status refuse(struct careful *careful, const struct sql_apply_item *item,
                           enum error_code code, const char *reason)
 {
@@ -185,7 +187,7 @@ static enum status refuse(struct careful *careful, const struct sql_apply_item *
     };
     result->refusals = grown;
     enum status status = sql_apply_look(careful->apply, item, &image, &refused, careful->error);
-    if (status != STATUS_FAILED && image.moves) {
+    if (status != STATUS_FAILED && image.moves && !careful->apply->cascades) {
         status = try_step(careful, sql_apply_remove_old, item, &image, &refused);
     }
     return status == STATUS_FAILED ? status : STATUS_OK;
@@ -261,33 +263,75 @@ static enum status try_waiting(struct careful *careful)
     return status == STATUS_FAILED ? status : STATUS_OK;
 }
 
-/* One of two steps for a change that waits: its record makes way, or it goes where it belongs. */
-static enum status exchange_one(struct careful *careful, const struct sql_apply_item *item,
-                                bool makes_way, struct sql_apply_refused *refused)
+/* What is unique of its record makes way: by values of no record, or all of the record is taken out.
+ */
+static enum status make_way(struct careful *careful, struct waiting *waiting,
+                            const struct sql_apply_image *image, struct sql_apply_refused *refused)
 {
     struct apply *apply = careful->apply;
-    struct sql_apply_image image;
-    enum status status = sql_apply_look(apply, item, &image, refused, careful->error);
-    if (status != STATUS_OK || (makes_way && !image.whole)) {
+    const struct sql_apply_item *item = &waiting->item;
+    enum status status = STATUS_END;
+    if (item->change->after != NULL && !image->moves) {
+        status = sql_apply_set_aside(apply, item, image, refused, careful->error);
+        status = status == STATUS_OK && apply->dialect->settle != NULL
+                     ? apply->dialect->settle(apply, refused, careful->error)
+                     : status;
+    }
+    if (status != STATUS_END) {
         return status;
     }
-    item_step *step = makes_way     ? sql_apply_remove_old
-                      : image.whole ? sql_apply_put_new /* its old key may be another one's now */
-                                    : sql_apply_change;
-    return run_and_settle(apply, step, item, &image, refused, careful->error);
+    if (apply->cascades || (item->change->after != NULL && !image->whole)) {
+        return STATUS_OK;
+    }
+    apply->counts = true;
+    apply->changed = 0;
+    status = run_and_settle(apply, sql_apply_remove_old, item, image, refused, careful->error);
+    apply->counts = false;
+    waiting->is_out = status == STATUS_OK && apply->changed > 0;
+    return status;
 }
 
-/* The records of all that write whole ones go, and then each change goes in its order.
- * STATUS_AGAIN: that of `*failed` is refused all the same. */
+/*
+ * A record that was taken out goes where it belongs. One that was not there then is what another
+ * change has put under its old key since, or nowhere: so it leaves that key now.
+ */
+static enum status come_back(struct careful *careful, const struct waiting *waiting,
+                             const struct sql_apply_image *image, struct sql_apply_refused *refused)
+{
+    const struct sql_apply_item *item = &waiting->item;
+    bool whole = item->change->after != NULL && image->whole && !careful->apply->cascades;
+    enum status status = STATUS_OK;
+    if (!whole && item->change->after != NULL) {
+        return run_and_settle(careful->apply, sql_apply_change, item, image, refused,
+                              careful->error);
+    }
+    if (!waiting->is_out && (item->change->after == NULL || image->moves)) {
+        status = run_and_settle(careful->apply, sql_apply_remove_old, item, image, refused,
+                                careful->error);
+    }
+    return status == STATUS_OK && whole ? run_and_settle(careful->apply, sql_apply_put_new, item,
+                                                         image, refused, careful->error)
+                                        : status;
+}
+
+/* All make way, and then each change goes in its order. STATUS_AGAIN: that of `*failed` is refused
+ * all the same. */
 static enum status exchange(struct careful *careful, uint32_t *failed,
                             struct sql_apply_refused *refused)
 {
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < 2 * careful->waiting_count && status == STATUS_OK; i++) {
+        struct sql_apply_image image;
         *failed = i % careful->waiting_count;
-        if (!careful->waiting[*failed].settled) {
-            status = exchange_one(careful, &careful->waiting[*failed].item,
-                                  i < careful->waiting_count, refused);
+        struct waiting *waiting = &careful->waiting[*failed];
+        if (waiting->settled) {
+            continue;
+        }
+        status =
+            sql_apply_look(careful->apply, &waiting->item, &image, refused, careful->error);
+        if (status == STATUS_OK) {
+            status = i < careful->waiting_count ? make_way(careful, waiting, &image, refused)
+                                                : come_back(careful, waiting, &image, refused);
         }
     }
     return status;
@@ -351,7 +395,7 @@ static enum status cure(struct careful *careful)
         before = careful->waiting_count;
         status = try_waiting(careful);
     }
-    if (status == STATUS_OK && careful->waiting_count > 1 && !careful->apply->cascades) {
+    if (status == STATUS_OK && careful->waiting_count > 1) {
         status = exchange_all(careful);
     }
     return status == STATUS_OK ? settle_waiting(careful) : status;

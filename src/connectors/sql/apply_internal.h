@@ -39,6 +39,11 @@ enum status sql_apply_change_at_last(struct apply *apply, const struct sql_apply
 enum status sql_apply_put_new(struct apply *apply, const struct sql_apply_item *item,
                               const struct sql_apply_image *image,
                               struct sql_apply_refused *refused, struct error *error) MUST_USE;
+/* Gives unique fields that the change sets, of a record that keeps its key, values of no record.
+ * STATUS_END: it sets none of which such a value is known. */
+enum status sql_apply_set_aside(struct apply *apply, const struct sql_apply_item *item,
+                                const struct sql_apply_image *image,
+                                struct sql_apply_refused *refused, struct error *error) MUST_USE;
 /* Deletes the record under the change's `key`, if there is one. */
 enum status sql_apply_remove_old(struct apply *apply, const struct sql_apply_item *item,
                                  const struct sql_apply_image *image,

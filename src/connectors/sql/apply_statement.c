@@ -475,6 +475,30 @@ static void append_update(struct writing *writing, bool moves)
     append_match(writing, "", moves);
 }
 
+/* Leaves no text where no field of which a value aside is known is set. */
+static void append_aside(struct writing *writing)
+{
+    const struct sql_apply_shape *shape = writing->shape;
+    const char *separator = " SET ";
+    buffer_append_string(&writing->sql, writing->apply->dialect->update);
+    append_table(writing);
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        if (is_set(writing, i) && !is_key(writing, (uint32_t)shape->columns[i]) &&
+            shape->table.columns[shape->columns[i]].aside != NULL) {
+            buffer_append_string(&writing->sql, separator);
+            append_name(writing, shape->columns[i]);
+            buffer_format(&writing->sql, " = %s", shape->table.columns[shape->columns[i]].aside);
+            separator = ", ";
+        }
+    }
+    if (separator[0] == ' ') {
+        buffer_clear(&writing->sql);
+        return;
+    }
+    buffer_append_string(&writing->sql, " WHERE ");
+    append_match(writing, "", false);
+}
+
 static void append_joined_remove(struct writing *writing, bool makes_way)
 {
     buffer_append_string(&writing->sql, "DELETE o FROM ");
@@ -522,6 +546,9 @@ static void append_statement(struct writing *writing, enum sql_apply_kind kind)
     case SQL_APPLY_PUT:
     case SQL_APPLY_ADD:
         append_put(writing, kind == SQL_APPLY_PUT);
+        return;
+    case SQL_APPLY_ASIDE:
+        append_aside(writing);
         return;
     case SQL_APPLY_PATCH:
         append_update(writing, false);
@@ -685,6 +712,16 @@ static enum status make_way(struct apply *apply, const struct sql_apply_item *it
     return status == STATUS_OK && image->whole
                ? run(apply, item, image, SQL_APPLY_PUT, refused, error)
                : status;
+}
+
+enum status sql_apply_set_aside(struct apply *apply, const struct sql_apply_item *item,
+                                const struct sql_apply_image *image,
+                                struct sql_apply_refused *refused, struct error *error)
+{
+    const struct sql_apply_statement *statement =
+        find_statement(apply, image->shape, SQL_APPLY_ASIDE, image->shape->present);
+    return statement->sql[0] == '\0' ? STATUS_END
+                                     : run(apply, item, image, SQL_APPLY_ASIDE, refused, error);
 }
 
 enum status sql_apply_put_new(struct apply *apply, const struct sql_apply_item *item,

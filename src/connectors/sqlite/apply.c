@@ -191,6 +191,9 @@ static enum status run(struct apply *head, struct sql_apply_statement *statement
     int result = sqlite3_step(prepared->statement);
     enum status status =
         result == SQLITE_DONE ? STATUS_OK : run_failed(apply, statement, change, refused, error);
+    if (status == STATUS_OK && head->counts) {
+        head->changed += (uint64_t)sqlite3_changes64(apply->connection);
+    }
     sqlite3_reset(prepared->statement);
     apply->statement = NULL;
     arena_reset(apply->scratch);
