@@ -13,7 +13,7 @@ import mariadb  # noqa: E402
 import mysql  # noqa: E402
 import postgres  # noqa: E402
 
-LONG = "(SELECT string_agg(md5((%s * 1000 + i)::text), '') FROM generate_series(1, 800) i)"  # not sent where it does not change
+LONG = "(SELECT string_agg(md5((g * 1000 + i)::text), '') FROM generate_series(1, 800) i)"  # not sent where it does not change
 SERVERS = {}
 
 
@@ -82,9 +82,9 @@ class OnPostgres(Applied):
 
     FAMILY = ("CREATE TABLE par (id int PRIMARY KEY, u int); "
               "CREATE TABLE chi (id int PRIMARY KEY, pid int REFERENCES par ON UPDATE CASCADE ON DELETE CASCADE, big text);"
-              "INSERT INTO par SELECT g, g FROM generate_series(1, 3) g; INSERT INTO chi SELECT g, 1 + g %% 3, %s FROM generate_series(1, 6) g" % LONG % "g")
+              "INSERT INTO par SELECT g, g FROM generate_series(1, 3) g; INSERT INTO chi SELECT g, 1 + g % 3, " + LONG + " FROM generate_series(1, 6) g")
     BOTH = ("SELECT * FROM par ORDER BY 1", "SELECT id, pid, md5(big) FROM chi ORDER BY 1")
-    TRIGGERS = ("CREATE TABLE audit (id bigserial PRIMARY KEY, what text);"
+    TRIGGERS = ("CREATE TABLE audit (id uuid DEFAULT gen_random_uuid() PRIMARY KEY, what text);"
                 "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO audit (what) VALUES (tg_op); RETURN new; END $$;"
                 "CREATE TRIGGER noted AFTER UPDATE ON par FOR EACH ROW EXECUTE FUNCTION note();"
                 "CREATE TRIGGER always AFTER INSERT ON par FOR EACH ROW EXECUTE FUNCTION note(); ALTER TABLE par ENABLE ALWAYS TRIGGER always;")
@@ -102,14 +102,14 @@ class OnPostgres(Applied):
     def test_unique_values_change_places(self):
         """In the source they are looked at when its transaction ends; in the target at once. Long values are not sent."""
         self.ask(self.source, "CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL, v varchar(9) NOT NULL, o int, u uuid NOT NULL, big text);"
-                              "INSERT INTO t SELECT g, g, 'v' || g, g, gen_random_uuid(), %s FROM generate_series(1, 5) g" % LONG % "g")
+                              "INSERT INTO t SELECT g, g, 'v' || g, g, gen_random_uuid(), " + LONG + " FROM generate_series(1, 5) g")
         for column in "nvou":
             self.ask(self.source, "ALTER TABLE t ADD CONSTRAINT t_%s UNIQUE (%s) DEFERRABLE INITIALLY DEFERRED" % (column, column))
         self.migrate()
         for column in "nvou":
             self.ask(self.target, "ALTER TABLE t DROP CONSTRAINT t_%s, ADD UNIQUE (%s)" % (column, column))
-        self.ask(self.source, "UPDATE t SET n = n %% 5 + 1; UPDATE t SET v = 'v' || n; UPDATE t SET o = n;"
-                              "UPDATE t a SET u = b.u FROM t b WHERE b.id = a.id %% 5 + 1; UPDATE t SET big = NULL, n = 6 - n WHERE id < 3" % ())
+        self.ask(self.source, "UPDATE t SET n = n % 5 + 1; UPDATE t SET v = 'v' || n; UPDATE t SET o = n;"
+                              "UPDATE t a SET u = b.u FROM t b WHERE b.id = a.id % 5 + 1; UPDATE t SET big = NULL, n = -n WHERE id < 3")
         self.follow()
         self.assert_same("SELECT id, n, v, o, u, md5(big) FROM t ORDER BY 1")
 
@@ -133,10 +133,10 @@ class OnPostgres(Applied):
         self.migrate()
         usual = self.enabled()
         self.assertEqual(usual, [["alwaysA notedO"]])
-        for place, command in (("follow.after_silence", ("follow", "--catch-up", "--take-over")), ("follow.before_restore", ("follow", "--catch-up", "--take-over")),
-                               ("follow.before_apply", ("cutover", "--abandon", "--confirm", "--take-over"))):
+        follow, end = ("follow", "--catch-up", "--take-over"), ("cutover", "--abandon", "--confirm", "--take-over")
+        for place, occurrence, command in (("follow.after_silence", 1, follow), ("follow.before_restore", 2, follow), ("follow.before_apply", 1, end)):
             self.ask(self.source, "UPDATE par SET u = u + 1; INSERT INTO par SELECT max(id) + 1, 0 FROM par")
-            support.kill_at(place, 1, "follow", "--catch-up", "--take-over", cwd=self.folder)
+            support.kill_at(place, occurrence, "follow", "--catch-up", "--take-over", cwd=self.folder)
             self.assertNotEqual(self.enabled(), usual)
             self.run_program(*command)
             self.assertEqual(self.enabled(), usual)
@@ -183,7 +183,8 @@ class OnPostgres(Applied):
                 words = " ".join((result.out + result.err).split())
                 self.assertIn(reason, words)
                 self.assertIn("GRANT SET ON PARAMETER session_replication_role TO plain", words)
-            self.server.psql(self.target, "DROP TABLE IF EXISTS extra; CREATE TRIGGER nothing BEFORE UPDATE ON par FOR EACH ROW EXECUTE FUNCTION nothing()")
+            self.server.psql(self.target, "DROP TABLE IF EXISTS extra; DROP TRIGGER IF EXISTS nothing ON par; "
+                                          "CREATE TRIGGER nothing BEFORE UPDATE ON par FOR EACH ROW EXECUTE FUNCTION nothing()")
         self.assertEqual(self.ask(self.source, "SELECT slot_name FROM pg_replication_slots WHERE database = current_database()"), [])
         self.server.psql("postgres", "GRANT SET ON PARAMETER session_replication_role TO plain")
         self.addCleanup(self.server.psql, "postgres", "REVOKE SET ON PARAMETER session_replication_role FROM plain")
@@ -262,7 +263,7 @@ class OnMariadb(Applied):
         self.assertIn("par: the trigger second is dropped, and created again afterwards", said)
         self.migrate()
         usual = self.triggers(self.target)
-        self.assertEqual([row[0] for row in usual], ["first", "second", "third", "stamp"])
+        self.assertEqual([row[0] for row in usual if row[2] == "UPDATE"], ["first", "second", "third"])
         for place, occurrence in (("mysql.after_note", 1), ("mysql.after_trigger_drop", 2), ("follow.before_apply", 1), ("mysql.after_trigger_made", 2)):
             self.ask(self.source, "UPDATE par SET u = u + 10; INSERT INTO par (id) SELECT max(id) + 1 FROM par; UPDATE par SET u = 0 - id WHERE u = 70")
             support.kill_at(place, occurrence, "follow", "--catch-up", "--take-over", cwd=self.folder)
@@ -306,7 +307,8 @@ class OnMariadb(Applied):
     def test_nobody_waits_for_a_lock_in_the_source(self):
         self.ask(self.source, self.FAMILY)
         process = self.live()
-        self.assertEqual(self.ask(self.source, "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id <> connection_id()"), [["0"]])
+        open_ones = "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id <> connection_id()"
+        self.wait_until("no transaction stays open", lambda: self.ask(self.source, open_ones) == [["0"]])
         self.ask(self.source, "SET lock_wait_timeout = 5; ALTER TABLE par ADD COLUMN more int")
         self.stop(process)
 
