@@ -2,6 +2,7 @@
 #ifndef TRANSHUME_CONNECTORS_APPLY_H
 #define TRANSHUME_CONNECTORS_APPLY_H
 
+#include "connectors/lacks.h"
 #include "connectors/target.h"
 #include "model/change.h"
 
@@ -98,6 +99,11 @@ struct apply_functions {
     /* Gives back what any process took out for the claimed run; `*count`: how much of it. What was
      * given back stays so after a failure. Repeatable. Control thread, no handle is open. */
     enum status (*restore)(struct database *self, uint32_t *count, struct error *error);
+    /* Optional: may this account write these tables, and set what counts their keys up at the end
+     * of a cut-over? Notes all that is missing; changes nothing. STATUS_FAILED: the server did not
+     * answer. Control thread. NULL: it may. */
+    enum status (*may_write)(struct database *self, const struct target_table *tables,
+                             uint32_t table_count, struct lack_list *lacks, struct error *error);
     enum status (*open)(struct database *self, const struct apply_request *request,
                         struct apply **apply, struct error *error);
     void (*close)(struct apply *apply); /* takes NULL */

@@ -4,6 +4,7 @@
 #include "model/batch.h"
 #include "model/decimal.h"
 #include "model/time_text.h"
+#include <float.h>
 #include <string.h>
 
 /* Tables beyond are not gone through to choose a type. */
@@ -65,12 +66,14 @@ static bool is_declared(const struct cell *decimal, const struct value_type *typ
            exact;
 }
 
-/* What a float's shortest digits say. */
-static bool is_float(const struct cell *decimal, struct arena *arena)
+/* The same answer as the database's own: of so many digits each float is told by them, and NaN is
+ * no number that a column of floats keeps. */
+static bool is_float(const struct cell *decimal)
 {
-    struct cell back;
-    return decimal_from_double(decimal_to_double(decimal), arena, &back) == STATUS_OK &&
-           decimal_compare(decimal, &back) == 0;
+    int64_t digits = 0;
+    int64_t exponent = 0;
+    return decimal_measure(decimal, &digits, &exponent) ? digits <= DBL_DIG
+                                                        : decimal_special(decimal) != 'N';
 }
 
 static uint32_t passed_by_decimal(const struct cell *cell, const struct value_type *type,
@@ -80,7 +83,7 @@ static uint32_t passed_by_decimal(const struct cell *cell, const struct value_ty
     uint32_t passed = is_declared(cell, type, arena) ? bit_of(VALUES_DECLARED) : 0;
     if (decimal_to_int64(cell, &whole) == STATUS_OK) {
         passed |= bit_of(VALUES_INT64) | bit_of(VALUES_FLOAT);
-    } else if (is_float(cell, arena)) {
+    } else if (is_float(cell)) {
         passed |= bit_of(VALUES_FLOAT);
     }
     return passed;
@@ -92,9 +95,34 @@ static uint32_t passed_by_whole(uint64_t magnitude, bool fits)
            (fits ? bit_of(VALUES_INT64) | bit_of(VALUES_FLOAT) : 0);
 }
 
+/* Of a column without a type: the kind of what is there. */
+static uint32_t passed_by_kind(const struct cell *cell)
+{
+    int64_t most = INT64_C(1) << DBL_MANT_DIG;
+    switch ((enum value_kind)cell->kind) {
+    case VALUE_INT64:
+        return bit_of(VALUES_WHOLE) |
+               (cell->i64 >= -most && cell->i64 <= most ? bit_of(VALUES_NUMBER) : 0);
+    case VALUE_FLOAT32:
+    case VALUE_FLOAT64:
+        return bit_of(VALUES_NUMBER);
+    case VALUE_DECIMAL:
+        return is_float(cell) ? bit_of(VALUES_NUMBER) : 0;
+    case VALUE_TEXT:
+        return bit_of(VALUES_TEXTS);
+    case VALUE_BYTES:
+        return bit_of(VALUES_BYTES);
+    default:
+        return 0;
+    }
+}
+
 static uint32_t passed_by(const struct cell *cell, const struct value_type *type,
                           struct arena *arena)
 {
+    if (type->untyped && cell->kind > VALUE_NULL) {
+        return passed_by_kind(cell);
+    }
     switch ((enum value_kind)cell->kind) {
     case VALUE_MISSING:
     case VALUE_NULL:

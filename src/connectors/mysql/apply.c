@@ -7,6 +7,7 @@
  * A parameter in a statement's text is \001, its number, \002: a name could hold these only between
  * its quotes.
  */
+#include "connectors/mysql/feed.h"
 #include "connectors/sql/apply.h"
 #include "base/memory.h"
 #include "connectors/mysql/rebuild.h"
@@ -413,6 +414,7 @@ const struct apply_functions mysql_apply_functions = {
     .foresee = mysql_quiet_foresee,
     .silence = mysql_quiet_silence,
     .restore = mysql_quiet_restore,
+    .may_write = mysql_may_write,
     .open = apply_open,
     .close = apply_close,
     .position = sql_apply_position,

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "connectors/postgres/feed.h"
 #include "connectors/postgres/rebuild.h"
 #include "connectors/postgres/store.h"
 #include <stdio.h>
@@ -563,6 +564,7 @@ const struct apply_functions postgres_apply_functions = {
     .foresee = postgres_quiet_foresee,
     .silence = postgres_quiet_silence,
     .restore = postgres_quiet_restore,
+    .may_write = postgres_may_write,
     .open = apply_open,
     .close = apply_close,
     .position = sql_apply_position,
