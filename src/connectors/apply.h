@@ -57,9 +57,10 @@ struct apply_silence {
     enum apply_answers answers;
     const struct target_table *tables;
     uint32_t table_count;
-    /* A table each: a changed row of the source changes its record alone, so that none is deleted to
-     * be made again. Then a foreign key that refers to the table, and that the source has with the
-     * same actions (`references`, `same_engine`), may act: the same comes as changes as well. */
+    /* A table each: a changed row of the source changes its record alone, so that none is deleted
+     * to be made again. Then a foreign key that refers to the table, and that the source has with
+     * the same actions (`references`, `same_engine`), may act: the same comes as changes as well.
+     */
     const bool *by_row;
     /* Views, triggers and so on that the run is about to make; NULL: none. */
     const struct schema *objects;
@@ -84,10 +85,10 @@ struct apply_functions {
     enum status (*check)(struct database *self, const struct target_table *table,
                          struct error *error);
     /*
-     * Optional, as the next two; NULL: the sessions that apply can switch everything off, or nothing
-     * ever answers. Before a run, of tables which need not be there yet: ERROR_FOLLOW with the
-     * statement that helps, if `answers` can't be had. A line each into `out` for what `silence`
-     * will take out. Changes nothing. Control thread.
+     * Optional, as the next two; NULL: the sessions that apply can switch everything off, or
+     * nothing ever answers. Before a run, of tables which need not be there yet: ERROR_FOLLOW with
+     * the statement that helps, if `answers` can't be had. A line each into `out` for what
+     * `silence` will take out. Changes nothing. Control thread.
      */
     enum status (*foresee)(struct database *self, const struct apply_silence *silence,
                            struct buffer *out, struct error *error);

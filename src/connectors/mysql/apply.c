@@ -7,9 +7,9 @@
  * A parameter in a statement's text is \001, its number, \002: a name could hold these only between
  * its quotes.
  */
-#include "connectors/mysql/feed.h"
 #include "connectors/sql/apply.h"
 #include "base/memory.h"
+#include "connectors/mysql/feed.h"
 #include "connectors/mysql/rebuild.h"
 #include "connectors/mysql/store.h"
 #include <stdio.h>
@@ -368,9 +368,8 @@ static enum status set_up(struct mysql_apply *apply, struct error *error)
     if (mysql_join(self, &apply->connection, error) != STATUS_OK ||
         mysql_run(self, apply->connection, "SET " MYSQL_APPLIES " = 1", SQL_SHORT,
                   ERROR_TARGET_WRITE, NULL, error) != STATUS_OK ||
-        (self->sql.base.triggers_off
-             ? mysql_silence_keys(self, apply->connection, true, error)
-             : look_for_cascades(apply, error)) != STATUS_OK) {
+        (self->sql.base.triggers_off ? mysql_silence_keys(self, apply->connection, true, error)
+                                     : look_for_cascades(apply, error)) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return mysql_set_server_option(apply->connection, MYSQL_OPTION_MULTI_STATEMENTS_ON) == 0

@@ -69,10 +69,10 @@ static enum status check_row(const struct quieting *quieting, const char *table,
     char shown[SQL_SHOWN_BYTES];
     sql_show_name(row[ROW_NAME], shown);
     if (quieting->silence->answers == APPLY_ANSWERS_REFUSED) {
-        return refuse(quieting, table,
-                      arena_format(quieting->arena, "the trigger %s fires on applied changes",
-                                   shown),
-                      "drop it until the cut-over, or leave out --follow-triggers refuse");
+        return refuse(
+            quieting, table,
+            arena_format(quieting->arena, "the trigger %s fires on applied changes", shown),
+            "drop it until the cut-over, or leave out --follow-triggers refuse");
     }
     if (row[ROW_OWN][0] != '1' && !quieting->may_define) {
         return refuse(quieting, table,
@@ -174,11 +174,11 @@ static enum status foresee_table(const struct quieting *quieting, const char *ta
     }
     status = may_see_triggers(quieting, place, &may);
     if (status == STATUS_OK && !may) {
-        return refuse(quieting, table,
-                      "the account may not see whether it has triggers, which would fire on applied "
-                      "changes",
-                      arena_format(quieting->arena, "GRANT TRIGGER ON `%s`.* TO the account",
-                                   place.schema));
+        return refuse(
+            quieting, table,
+            "the account may not see whether it has triggers, which would fire on applied "
+            "changes",
+            arena_format(quieting->arena, "GRANT TRIGGER ON `%s`.* TO the account", place.schema));
     }
     status = status == STATUS_OK ? list_triggers(quieting, place, &rows) : status;
     for (MYSQL_ROW row; status == STATUS_OK && (row = mysql_fetch_row(rows)) != NULL;) {
@@ -205,10 +205,10 @@ static enum status check_objects(const struct quieting *quieting, struct buffer 
         }
         sql_show_name(object->name, name);
         if (quieting->silence->answers == APPLY_ANSWERS_REFUSED) {
-            return refuse(quieting, quieting->self->sql.shown,
-                          arena_format(quieting->arena,
-                                       "the trigger %s would fire on applied changes", name),
-                          "leave out --follow-triggers refuse");
+            return refuse(
+                quieting, quieting->self->sql.shown,
+                arena_format(quieting->arena, "the trigger %s would fire on applied changes", name),
+                "leave out --follow-triggers refuse");
         }
         buffer_format(out, "%s%sthe trigger %s is dropped, and created again afterwards\n",
                       object->table != NULL ? sql_show_name(object->table, owner) : "",
@@ -266,10 +266,9 @@ static enum status note_one(struct quieting *quieting, const char *table,
     const char *text = NULL;
     const char *why = NULL;
     struct buffer sql = {0};
-    enum status status =
-        mysql_object_show(quieting->self, quieting->connection, "trigger",
-                          full_name(quieting, place, name), quieting->arena, &text, &why,
-                          quieting->error);
+    enum status status = mysql_object_show(quieting->self, quieting->connection, "trigger",
+                                           full_name(quieting, place, name), quieting->arena, &text,
+                                           &why, quieting->error);
     if (status != STATUS_OK) {
         return status;
     }
@@ -297,9 +296,8 @@ static enum status note_one(struct quieting *quieting, const char *table,
 }
 
 static enum status each_trigger(struct quieting *quieting,
-                                enum status (*one)(struct quieting *quieting,
-                                                   const char *table, struct sql_table_place place,
-                                                   const char *name))
+                                enum status (*one)(struct quieting *quieting, const char *table,
+                                                   struct sql_table_place place, const char *name))
 {
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < quieting->silence->table_count; i++) {
@@ -317,8 +315,7 @@ static enum status each_trigger(struct quieting *quieting,
 
 static enum status note_within(struct quieting *quieting)
 {
-    enum status status =
-        mysql_check_claim(quieting->self, quieting->connection, quieting->error);
+    enum status status = mysql_check_claim(quieting->self, quieting->connection, quieting->error);
     status = status == STATUS_OK ? each_trigger(quieting, note_one) : status;
     return status == STATUS_OK ? failpoint_hit("mysql.before_note", quieting->error) : status;
 }
@@ -330,11 +327,10 @@ static const char trial[] = "_transhume_trial";
 static const char *what_helps(const struct quieting *quieting, const struct error *problem)
 {
     return problem->native_code == BINARY_LOG_IN_THE_WAY ? trust
-           : problem->native_code == RIGHT_MISSING       ? right_to_define(quieting->self)
-                                                         : arena_format(
-                                                         quieting->arena,
-                                                         "GRANT TRIGGER ON `%s`.* TO the account",
-                                                         quieting->self->sql.schema);
+           : problem->native_code == RIGHT_MISSING
+               ? right_to_define(quieting->self)
+               : arena_format(quieting->arena, "GRANT TRIGGER ON `%s`.* TO the account",
+                              quieting->self->sql.schema);
 }
 
 static enum status drop_trial(const struct quieting *quieting)
@@ -359,8 +355,8 @@ static enum status try_definer(const struct quieting *quieting, const char *tabl
                  notes_table);
     enum status status = drop_trial(quieting);
     if (status == STATUS_OK &&
-        mysql_run_buffer(quieting->self, quieting->connection, &sql, SQL_SHORT,
-                         ERROR_TARGET_SCHEMA, NULL, &problem) != STATUS_OK) {
+        mysql_run_buffer(quieting->self, quieting->connection, &sql, SQL_SHORT, ERROR_TARGET_SCHEMA,
+                         NULL, &problem) != STATUS_OK) {
         return problem.class == ERROR_CLASS_RETRY
                    ? error_copy(quieting->error, &problem)
                    : refuse(quieting, table,
@@ -376,8 +372,8 @@ static enum status try_definer(const struct quieting *quieting, const char *tabl
 
 /* ---------------------------------------------------------------- dropping */
 
-static enum status list_notes(const struct quieting *quieting, const char *run_id,
-                              bool last_first, MYSQL_RES **notes)
+static enum status list_notes(const struct quieting *quieting, const char *run_id, bool last_first,
+                              MYSQL_RES **notes)
 {
     struct buffer sql = {0};
     mysql_append(&sql, "SELECT owner, name, settings, statement FROM %t WHERE run = ",
@@ -435,9 +431,8 @@ static enum status drop_all(struct quieting *quieting)
                                              note_within(quieting), quieting->error)
                                  : status;
     status = status == STATUS_OK ? failpoint_hit("mysql.after_note", quieting->error) : status;
-    status = status == STATUS_OK
-                 ? list_notes(quieting, quieting->self->sql.run_id, true, &notes)
-                 : status;
+    status = status == STATUS_OK ? list_notes(quieting, quieting->self->sql.run_id, true, &notes)
+                                 : status;
     status = status == STATUS_OK ? try_all(quieting, notes) : status;
     if (status == STATUS_OK) {
         mysql_data_seek(notes, 0);
@@ -557,8 +552,8 @@ static enum status restore(struct quieting *quieting, const char *run_id, uint32
     enum status status = list_notes(quieting, run_id, false, &notes);
     bool any = status == STATUS_OK && mysql_num_rows(notes) > 0;
     status = any ? check_claim(quieting) : status;
-    status = status == STATUS_OK && any ? mysql_join(quieting->self, &maker, quieting->error)
-                                        : status;
+    status =
+        status == STATUS_OK && any ? mysql_join(quieting->self, &maker, quieting->error) : status;
     for (MYSQL_ROW row; status == STATUS_OK && any && (row = mysql_fetch_row(notes)) != NULL;) {
         status = restore_one(quieting, maker, run_id, row);
         *count += status == STATUS_OK;

@@ -424,9 +424,8 @@ enum status mysql_leave_snapshot(struct database *database, struct error *error)
         mysql_disconnect(self->pool[--self->pool_count]);
     }
     self->pool_spare = 0;
-    if (self->sql.snapshot_taken &&
-        mysql_run(self, self->control, "COMMIT", SQL_SHORT, ERROR_SOURCE_READ, NULL, &problem) !=
-            STATUS_OK) {
+    if (self->sql.snapshot_taken && mysql_run(self, self->control, "COMMIT", SQL_SHORT,
+                                              ERROR_SOURCE_READ, NULL, &problem) != STATUS_OK) {
         log_write(LOG_DEBUG, "the snapshot ends with its connection: %s", problem.message);
         mysql_disconnect(self->control);
         self->control = NULL;

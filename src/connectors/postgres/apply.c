@@ -106,8 +106,16 @@ static enum status check_table(struct database *database, const struct target_ta
 static const char *aside_of(const struct postgres_apply *apply, const struct apply_facts *facts,
                             const char *table, uint32_t column)
 {
-    enum { OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23, OID_TEXT = 25, OID_VARCHAR = 1043,
-           OID_NUMERIC = 1700, OID_UUID = 2950, UUIDS_SINCE = 130000 };
+    enum {
+        OID_INT8 = 20,
+        OID_INT2 = 21,
+        OID_INT4 = 23,
+        OID_TEXT = 25,
+        OID_VARCHAR = 1043,
+        OID_NUMERIC = 1700,
+        OID_UUID = 2950,
+        UUIDS_SINCE = 130000
+    };
     const struct postgres_column *facts_of = &facts->table.columns[column];
     struct buffer sql = {0};
     if (!facts_of->not_null) {
@@ -129,9 +137,8 @@ static const char *aside_of(const struct postgres_apply *apply, const struct app
                       facts_of->modifier > 4 ? facts_of->modifier - 4 : 32);
         break;
     case OID_UUID:
-        buffer_append_string(&sql, apply->self->server_version >= UUIDS_SINCE
-                                       ? "pg_catalog.gen_random_uuid()"
-                                       : "");
+        buffer_append_string(
+            &sql, apply->self->server_version >= UUIDS_SINCE ? "pg_catalog.gen_random_uuid()" : "");
         break;
     default:
         break;
@@ -174,9 +181,8 @@ static enum status describe(struct apply *head, struct sql_apply_table *table, s
                  ? postgres_target_describe(apply->self, aborted ? connection : apply->connection,
                                             table->plan->name, head->arena, facts, error)
                  : status;
-    status = status == STATUS_OK
-                 ? check_key(facts->schema, table->plan, ERROR_TARGET_SCHEMA, error)
-                 : status;
+    status = status == STATUS_OK ? check_key(facts->schema, table->plan, ERROR_TARGET_SCHEMA, error)
+                                 : status;
     status = status == STATUS_OK
                  ? describe_arrays(apply, aborted ? connection : apply->connection, found, error)
                  : status;
@@ -506,8 +512,7 @@ static enum status set_up(struct postgres_apply *apply, const struct apply_reque
                 "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; "
                 "SET plan_cache_mode = force_generic_plan; SET transhume.applies = 'on'",
                 error) != STATUS_OK ||
-        (self->sql.base.triggers_off &&
-         silence(apply, error) != STATUS_OK) ||
+        (self->sql.base.triggers_off && silence(apply, error) != STATUS_OK) ||
         postgres_query(self, apply->connection,
                        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE condeferrable)"
                        " AND s.role <> 'replica', s.role = 'replica', s.role <> 'replica' AND "

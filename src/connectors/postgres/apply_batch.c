@@ -180,10 +180,8 @@ static struct apply_batch *make(struct postgres_apply *apply, struct sql_apply_s
     uint32_t count = statement->parameter_count;
     struct apply_batch *batch = arena_allocate_zeroed(arena, 1, sizeof *batch);
     Oid *types = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *types);
-    *batch = (struct apply_batch){.statement = statement,
-                                  .form = form,
-                                  .exact = exact,
-                                  .types = types};
+    *batch =
+        (struct apply_batch){.statement = statement, .form = form, .exact = exact, .types = types};
     batch->columns = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *batch->columns);
     batch->key = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *batch->key);
     bool known = true;

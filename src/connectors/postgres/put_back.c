@@ -146,10 +146,9 @@ static enum status end_within(struct putting *putting)
     struct buffer sql = {0};
     enum status status = postgres_check_claim(self, putting->connection, putting->error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(putting->list); row++) {
-        const char *said =
-            PQgetvalue(putting->list, row,
-                       postgres_rebuild_is_switch(putting->list, row) ? REBUILD_MAKE
-                                                                      : REBUILD_REMARK);
+        const char *said = PQgetvalue(
+            putting->list, row,
+            postgres_rebuild_is_switch(putting->list, row) ? REBUILD_MAKE : REBUILD_REMARK);
         if (said[0] != '\0' && is(putting, row, REBUILD_THERE, "t")) {
             status = postgres_execute(self, putting->connection, said, SQL_SHORT,
                                       ERROR_TARGET_SCHEMA, putting->error);

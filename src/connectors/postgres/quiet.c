@@ -8,8 +8,9 @@
  *                                               disabled, noted in _transhume_rebuild (rebuild.h)
  *   else                                        it is refused, with the GRANT that helps
  *
- * Only a superuser disables the triggers of foreign keys. One that acts does no harm where the source
- * has the same: what it does comes as changes as well, and these find it done. Others are refused.
+ * Only a superuser disables the triggers of foreign keys. One that acts does no harm where the
+ * source has the same: what it does comes as changes as well, and these find it done. Others are
+ * refused.
  */
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -36,12 +37,10 @@ struct quieting {
 
 static enum status quieting_begin(struct quieting *quieting)
 {
-    enum status status =
-        postgres_control(quieting->self, &quieting->connection, quieting->error);
-    return status == STATUS_OK
-               ? postgres_may_silence(quieting->self, quieting->connection, &quieting->silent,
-                                      quieting->error)
-               : status;
+    enum status status = postgres_control(quieting->self, &quieting->connection, quieting->error);
+    return status == STATUS_OK ? postgres_may_silence(quieting->self, quieting->connection,
+                                                      &quieting->silent, quieting->error)
+                               : status;
 }
 
 /* ---------------------------------------------------------------- what is refused */
@@ -122,12 +121,12 @@ static enum status check_new_table(const struct quieting *quieting,
         status = check_new_key(quieting, table->name, reference->table, reference->on_delete,
                                reference->on_update);
     }
-    for (uint32_t i = 0; !quieting->silent && status == STATUS_OK && same != NULL &&
-                         i < same->foreign_key_count;
+    for (uint32_t i = 0;
+         !quieting->silent && status == STATUS_OK && same != NULL && i < same->foreign_key_count;
          i++) {
         const struct schema_foreign_key *key = &same->foreign_keys[i];
-        status = check_new_key(quieting, table->name, key->references, key->on_delete,
-                               key->on_update);
+        status =
+            check_new_key(quieting, table->name, key->references, key->on_delete, key->on_update);
     }
     return status;
 }
@@ -145,8 +144,7 @@ static bool has_columns(struct column_list list, const char *columns)
     return same && list.count > 0;
 }
 
-static bool has_actions(const PGresult *rows, int row, const char *on_delete,
-                        const char *on_update)
+static bool has_actions(const PGresult *rows, int row, const char *on_delete, const char *on_update)
 {
     const char *one = action_of(on_delete);
     const char *other = action_of(on_update);
@@ -158,9 +156,8 @@ static bool has_actions(const PGresult *rows, int row, const char *on_delete,
 static bool is_of_source(const struct quieting *quieting, const PGresult *rows, int row)
 {
     const char *columns = PQgetvalue(rows, row, ROW_COLUMNS);
-    const char *name =
-        sql_name_in(&quieting->self->sql, PQgetvalue(rows, row, ROW_SCHEMA),
-                    PQgetvalue(rows, row, ROW_TABLE), quieting->arena);
+    const char *name = sql_name_in(&quieting->self->sql, PQgetvalue(rows, row, ROW_SCHEMA),
+                                   PQgetvalue(rows, row, ROW_TABLE), quieting->arena);
     bool found = false;
     for (uint32_t t = 0; t < quieting->silence->table_count && !found; t++) {
         const struct target_table *table = &quieting->silence->tables[t];
@@ -235,10 +232,10 @@ static enum status check_row(const struct quieting *quieting, const char *table,
         return refuse(quieting, table, what, name, "fires on applied changes");
     }
     if (PQgetvalue(rows, row, ROW_MAY)[0] != 't') {
-        const char *why =
-            arena_format(quieting->arena,
-                         "fires on applied changes, and only %s, who owns the table, may disable it",
-                         PQgetvalue(rows, row, ROW_OWNER));
+        const char *why = arena_format(
+            quieting->arena,
+            "fires on applied changes, and only %s, who owns the table, may disable it",
+            PQgetvalue(rows, row, ROW_OWNER));
         return refuse(quieting, table, what, name, why);
     }
     return STATUS_OK;
@@ -253,15 +250,14 @@ static enum status look_at_table(const struct quieting *quieting, const struct t
     struct postgres_table facts;
     char oid[24] = {0};
     *rows = NULL;
-    enum status status =
-        postgres_target_describe(quieting->self, quieting->connection, table->name,
-                                 quieting->arena, &facts, quieting->error);
+    enum status status = postgres_target_describe(quieting->self, quieting->connection, table->name,
+                                                  quieting->arena, &facts, quieting->error);
     if (status != STATUS_OK) {
         return status == STATUS_END ? check_new_table(quieting, table) : status;
     }
     text_from_uint64(facts.oid, oid);
-    const struct postgres_parameter parameters[] = {
-        {.text = oid}, {.text = quieting->silent ? "{A,R}" : "{O,A}"}};
+    const struct postgres_parameter parameters[] = {{.text = oid},
+                                                    {.text = quieting->silent ? "{A,R}" : "{O,A}"}};
     status = postgres_query(quieting->self, quieting->connection, sql_quiet, parameters, 2,
                             SQL_SHORT, ERROR_TARGET_INVALID, rows, quieting->error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(*rows); row++) {
@@ -334,22 +330,22 @@ static enum status disable_all(const struct quieting *quieting)
 {
     struct postgres_database *self = quieting->self;
     PGresult *list = NULL;
-    enum status status = postgres_rebuild_list(self, quieting->connection, self->sql.run_id, &list,
-                                               quieting->error);
+    enum status status =
+        postgres_rebuild_list(self, quieting->connection, self->sql.run_id, &list, quieting->error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(list); row++) {
         if (postgres_rebuild_is_switch(list, row)) {
             status = failpoint_hit("postgres.before_drop", quieting->error);
-            status = status == STATUS_OK
-                         ? postgres_rebuild_undo(self, quieting->connection, list, row, false,
-                                                 quieting->error)
-                         : status;
+            status = status == STATUS_OK ? postgres_rebuild_undo(self, quieting->connection, list,
+                                                                 row, false, quieting->error)
+                                         : status;
             status = status == STATUS_OK ? failpoint_hit("postgres.after_drop", quieting->error)
                                          : status;
         }
     }
     if (status == STATUS_OK && PQntuples(list) > 0) {
-        log_write(LOG_INFO, "%s: %d triggers of the followed tables are disabled while changes are "
-                            "applied",
+        log_write(LOG_INFO,
+                  "%s: %d triggers of the followed tables are disabled while changes are "
+                  "applied",
                   self->sql.shown, PQntuples(list));
     }
     PQclear(list);
@@ -396,8 +392,7 @@ enum status postgres_quiet_silence(struct database *database, const struct apply
     return status;
 }
 
-enum status postgres_quiet_restore(struct database *database, uint32_t *count,
-                                   struct error *error)
+enum status postgres_quiet_restore(struct database *database, uint32_t *count, struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
     PGconn *connection = NULL;

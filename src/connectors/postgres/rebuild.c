@@ -297,11 +297,12 @@ enum status postgres_rebuild_list(struct postgres_database *self, PGconn *connec
         "NULL, coalesce(pg_catalog.pg_table_size(c.oid), 0), r.columns IS NOT NULL FROM ");
     postgres_append_table(&sql, self, notes_table);
     buffer_append_string(
-        &sql, " AS r LEFT JOIN (pg_catalog.pg_class c JOIN space n ON n.oid = c.relnamespace) ON "
-              "n.lead || c.relname = r.owner AND c.relkind IN ('r', 'p') LEFT JOIN "
-              "pg_catalog.pg_class x ON x.relnamespace = n.oid AND x.relname = r.name AND r.what NOT "
-              "IN ('trigger', 'rule') LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = x.oid AND i.indrelid "
-              "= c.oid WHERE r.run = $2 ORDER BY r.number");
+        &sql,
+        " AS r LEFT JOIN (pg_catalog.pg_class c JOIN space n ON n.oid = c.relnamespace) ON "
+        "n.lead || c.relname = r.owner AND c.relkind IN ('r', 'p') LEFT JOIN "
+        "pg_catalog.pg_class x ON x.relnamespace = n.oid AND x.relname = r.name AND r.what NOT "
+        "IN ('trigger', 'rule') LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = x.oid AND i.indrelid "
+        "= c.oid WHERE r.run = $2 ORDER BY r.number");
     return ask(&rebuilding, &sql, parameters, 2, list);
 }
 

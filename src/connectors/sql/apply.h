@@ -14,9 +14,9 @@
  *   all of them at once, which lets unique values and keys be exchanged. What is refused after that
  *   is told; of one that moved to another key the old record goes all the same.
  *
- * A record whose key changes is updated, never deleted and inserted, so that what refers to it stays
- * as it is. Only where another record is under its new key at the end of its transaction does it
- * make way: a copy that was resumed read that record later.
+ * A record whose key changes is updated, never deleted and inserted, so that what refers to it
+ * stays as it is. Only where another record is under its new key at the end of its transaction does
+ * it make way: a copy that was resumed read that record later.
  *
  * The position is the store's key "position/NAME/LANE", with the text that the ledger gives it
  * (engine/ledger/ledger_positions.h); its version is the fence.
@@ -48,11 +48,11 @@ struct sql_apply_table {
 };
 
 enum sql_apply_kind {
-    SQL_APPLY_PUT,      /* the record of `after`, new or over what is there */
-    SQL_APPLY_ADD,      /* the same, unless one is under its key */
-    SQL_APPLY_ASIDE,    /* unique fields of the record under the key of `after`, to no one's values */
-    SQL_APPLY_PATCH,    /* fields of the record under the key of `after` */
-    SQL_APPLY_REMOVE,   /* the record under `key` */
+    SQL_APPLY_PUT,    /* the record of `after`, new or over what is there */
+    SQL_APPLY_ADD,    /* the same, unless one is under its key */
+    SQL_APPLY_ASIDE,  /* unique fields of the record under the key of `after`, to no one's values */
+    SQL_APPLY_PATCH,  /* fields of the record under the key of `after` */
+    SQL_APPLY_REMOVE, /* the record under `key` */
     SQL_APPLY_MAKE_WAY, /* the same, if another one is under the key of `after` */
     SQL_APPLY_MOVE,     /* fields of the record under `key`, its key with them */
     SQL_APPLY_EMPTY     /* all records */

@@ -163,8 +163,8 @@ static enum status try_step(struct careful *careful, item_step *step,
                : STATUS_FAILED;
 }
 
-/* Tells it; what moved to another key is not under its old one any more, unless others would go with
- * it. */
+/* Tells it; what moved to another key is not under its old one any more, unless others would go
+ * with it. */
 static enum status refuse(struct careful *careful, const struct sql_apply_item *item,
                           enum error_code code, const char *reason)
 {
@@ -263,7 +263,8 @@ static enum status try_waiting(struct careful *careful)
     return status == STATUS_FAILED ? status : STATUS_OK;
 }
 
-/* What is unique of its record makes way: by values of no record, or all of the record is taken out.
+/* What is unique of its record makes way: by values of no record, or all of the record is taken
+ * out.
  */
 static enum status make_way(struct careful *careful, struct waiting *waiting,
                             const struct sql_apply_image *image, struct sql_apply_refused *refused)
@@ -327,8 +328,7 @@ static enum status exchange(struct careful *careful, uint32_t *failed,
         if (waiting->settled) {
             continue;
         }
-        status =
-            sql_apply_look(careful->apply, &waiting->item, &image, refused, careful->error);
+        status = sql_apply_look(careful->apply, &waiting->item, &image, refused, careful->error);
         if (status == STATUS_OK) {
             status = i < careful->waiting_count ? make_way(careful, waiting, &image, refused)
                                                 : come_back(careful, waiting, &image, refused);

@@ -7,8 +7,8 @@
 #include "engine/run/run_parts.h"
 #include <string.h>
 
-static const char *const names[] = {[FOLLOW_TRIGGERS_REFUSE] = "refuse",
-                                    [FOLLOW_TRIGGERS_FIRE] = "fire"};
+static const char *const names[] = {
+    [FOLLOW_TRIGGERS_REFUSE] = "refuse", [FOLLOW_TRIGGERS_FIRE] = "fire"};
 
 const char *quiet_name(enum follow_triggers_choice choice)
 {
@@ -118,8 +118,8 @@ enum status quiet_begin(struct run *run, struct error *error)
     }
     struct arena *arena = arena_create(0);
     enum status status = failpoint_hit("follow.before_silence", error);
-    status = status == STATUS_OK ? find_by_row(run->session, arena, &silence.by_row, error)
-                                 : status;
+    status =
+        status == STATUS_OK ? find_by_row(run->session, arena, &silence.by_row, error) : status;
     status = status == STATUS_OK ? apply->silence(target, &silence, error) : status;
     arena_destroy(arena);
     return status == STATUS_OK ? failpoint_hit("follow.after_silence", error) : status;

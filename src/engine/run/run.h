@@ -129,11 +129,11 @@ struct run_options {
     /* reject: records without a partner become rejects */
     enum broken_references_choice broken_references;
     enum nested_choice nested;
-    bool follow;                 /* after the copy, the source's changes are applied */
-    bool recovers;               /* open_options.recovers for the source */
-    bool spool;                  /* while the copy is made, the source's log is kept here */
-    bool catch_up;               /* only those that the source has by then */
-    uint32_t lanes;              /* that apply them at once; 0: one */
+    bool follow;    /* after the copy, the source's changes are applied */
+    bool recovers;  /* open_options.recovers for the source */
+    bool spool;     /* while the copy is made, the source's log is kept here */
+    bool catch_up;  /* only those that the source has by then */
+    uint32_t lanes; /* that apply them at once; 0: one */
     enum follow_triggers_choice follow_triggers;
     uint64_t retained_bytes_max; /* what the source may keep of its log for the feed; 0: any */
     bool drop_when_full;         /* … and beyond that the feed goes */
@@ -251,8 +251,8 @@ struct check_report {
     uint64_t foreseen_rejects; /* at least, of the records that were looked at */
     const struct check_reject *rejects;
     uint32_t reject_count;
-    bool foreseen_emptied;     /* references that stay NULL */
-    struct arena *arena;       /* frees it all */
+    bool foreseen_emptied; /* references that stay NULL */
+    struct arena *arena;   /* frees it all */
 };
 /* What a run of the session is about to do: three lines at most. */
 void run_decided(const struct run_session *session, struct buffer *out);
