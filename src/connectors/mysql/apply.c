@@ -7,9 +7,10 @@
  * A parameter in a statement's text is \001, its number, \002: a name could hold these only between
  * its quotes.
  */
-#include "connectors/mysql/feed.h"
 #include "connectors/sql/apply.h"
 #include "base/memory.h"
+#include "connectors/mysql/feed.h"
+#include "connectors/mysql/rebuild.h"
 #include "connectors/mysql/store.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,13 +64,22 @@ static void note_failure(struct mysql_apply *apply, const struct error *problem)
     }
 }
 
+static void count_changed(struct mysql_apply *apply)
+{
+    if (apply->head.counts) {
+        apply->head.changed += (uint64_t)mysql_affected_rows(apply->connection);
+    }
+}
+
 /* Behind the first answer the others are waited for by the library, within its own timeout. */
 static enum status read_others(struct mysql_apply *apply, struct error *error)
 {
+    count_changed(apply);
     while (mysql_more_results(apply->connection)) {
         if (mysql_next_result(apply->connection) > 0) {
             return mysql_failure(apply->self, apply->connection, ERROR_TARGET_WRITE, error);
         }
+        count_changed(apply);
         mysql_free_result(mysql_store_result(apply->connection));
     }
     return STATUS_OK;
@@ -337,14 +347,29 @@ static const struct sql_apply_dialect dialect = {
 
 /* ---------------------------------------------------------------- handles */
 
+/* Where foreign keys answer, may a record that is deleted take others along? */
+static enum status look_for_cascades(struct mysql_apply *apply, struct error *error)
+{
+    struct buffer sql = {0};
+    int64_t count = 0;
+    buffer_append_string(&sql, "SELECT COUNT(*) FROM information_schema.referential_constraints "
+                               "WHERE delete_rule NOT IN ('RESTRICT', 'NO ACTION') AND "
+                               "constraint_schema = ");
+    mysql_append_string(&sql, apply->self->sql.schema);
+    enum status status = mysql_ask_number(apply->self, apply->connection, &sql, SQL_SHORT,
+                                          ERROR_TARGET_INVALID, 0, &count, error);
+    apply->head.cascades = count > 0;
+    return status;
+}
+
 static enum status set_up(struct mysql_apply *apply, struct error *error)
 {
     struct mysql_database *self = apply->self;
     if (mysql_join(self, &apply->connection, error) != STATUS_OK ||
         mysql_run(self, apply->connection, "SET " MYSQL_APPLIES " = 1", SQL_SHORT,
                   ERROR_TARGET_WRITE, NULL, error) != STATUS_OK ||
-        (self->sql.base.triggers_off &&
-         mysql_silence_keys(self, apply->connection, true, error) != STATUS_OK)) {
+        (self->sql.base.triggers_off ? mysql_silence_keys(self, apply->connection, true, error)
+                                     : look_for_cascades(apply, error)) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return mysql_set_server_option(apply->connection, MYSQL_OPTION_MULTI_STATEMENTS_ON) == 0
@@ -384,6 +409,10 @@ static enum status apply_open(struct database *database, const struct apply_requ
 }
 
 const struct apply_functions mysql_apply_functions = {
+    .moves_records = true,
+    .foresee = mysql_quiet_foresee,
+    .silence = mysql_quiet_silence,
+    .restore = mysql_quiet_restore,
     .may_write = mysql_may_write,
     .open = apply_open,
     .close = apply_close,

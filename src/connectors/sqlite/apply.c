@@ -193,6 +193,9 @@ static enum status run(struct apply *head, struct sql_apply_statement *statement
     int result = sqlite3_step(prepared->statement);
     enum status status =
         result == SQLITE_DONE ? STATUS_OK : run_failed(apply, statement, change, refused, error);
+    if (status == STATUS_OK && head->counts) {
+        head->changed += (uint64_t)sqlite3_changes64(apply->connection);
+    }
     sqlite3_reset(prepared->statement);
     apply->statement = NULL;
     arena_reset(apply->scratch);
@@ -395,6 +398,7 @@ static enum status may_write(struct database *database, const struct target_tabl
 }
 
 const struct apply_functions sqlite_apply = {
+    .moves_records = true,
     .may_write = may_write,
     .open = apply_open,
     .close = apply_close,

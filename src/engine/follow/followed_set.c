@@ -244,6 +244,45 @@ void followed_set_drop_replaced(struct followed_set *set, uint32_t first, uint32
     set->set.change_count = kept;
 }
 
+/* The only change of its entity from `first` on that puts a record, or that takes one out. NULL:
+ * there is none, or there are several. */
+static struct record_change *only_change(struct followed_set *set, uint32_t first, uint32_t entity,
+                                         bool puts)
+{
+    struct record_change *changes = (struct record_change *)set->set.changes;
+    struct record_change *found = NULL;
+    for (uint32_t i = first; i < set->set.change_count; i++) {
+        if (changes[i].table == entity && (changes[i].after != NULL) == puts) {
+            if (found != NULL) {
+                return NULL;
+            }
+            found = &changes[i];
+        }
+    }
+    return found;
+}
+
+void followed_set_join_moved(struct followed_set *set, uint32_t first)
+{
+    struct record_change *changes = (struct record_change *)set->set.changes;
+    uint32_t kept = first;
+    for (uint32_t i = first; i < set->set.change_count; i++) {
+        const struct record_change change = changes[i];
+        struct record_change *put = only_change(set, first, change.table, true);
+        if (change.after == NULL && put != NULL &&
+            only_change(set, first, change.table, false) == &changes[i]) {
+            put->key = change.key;
+            changes[i].table = UINT32_MAX; /* it goes below */
+        }
+    }
+    for (uint32_t i = first; i < set->set.change_count; i++) {
+        if (changes[i].table != UINT32_MAX) {
+            changes[kept++] = changes[i];
+        }
+    }
+    set->set.change_count = kept;
+}
+
 /* ---- elements with one key */
 
 struct keyed_change {

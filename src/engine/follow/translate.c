@@ -97,6 +97,7 @@ struct follow_translator *follow_translator_create(struct run *run,
     made->whole = session->target->connector->apply->keeps_log;
     made->form.documents =
         !made->whole && (session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
+    made->form.moves = session->target->connector->apply->moves_records;
     make_outputs(made);
     make_mappers(made);
     return made;
@@ -581,6 +582,9 @@ static enum status translate_row(struct follow_translator *translator, uint32_t 
         followed_set_are_new(set, first);
     }
     followed_set_drop_replaced(set, first, deletes);
+    if (translator->form.moves) {
+        followed_set_join_moved(set, first);
+    }
     return status;
 }
 
