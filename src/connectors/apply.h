@@ -7,14 +7,31 @@
 
 struct apply; /* a connection of its own; one thread */
 
+/*
+ * Who is asked about updates of a part of a record (`after` has MISSING cells of a shape) that found
+ * no record under their key: the engine, which reads it again from the source.
+ */
+struct apply_absent {
+    void *context;
+    /*
+     * `records`: one a change, in the arena: all cells of the record as the source has it now, which
+     * may be newer than the change. NULL: the source has none either; the engine remembers that, and
+     * it is a reject unless the feed deletes the record soon. Called by the thread that is in
+     * apply_sets, before the commit that the changes are of; once for each change.
+     */
+    enum status (*read)(void *context, const struct record_change *const *changes, uint32_t count,
+                        struct arena *arena, const struct cell **records, struct error *error);
+};
+
 struct apply_request {
     const char *feed; /* the position's name in the target, with `lane` */
     uint32_t lane;
     const struct target_table *tables; /* change_set.tables are these, by their numbers */
     uint32_t table_count;
+    struct apply_absent absent; /* where the target `tells_absent` */
 };
 
-/* A change that the target did not take: a reject. */
+/* A change that the target did not take, or a record that was read again for it: a reject. */
 struct apply_refusal {
     uint32_t set;    /* among those of the call */
     uint32_t change; /* in its set */
@@ -44,11 +61,18 @@ typedef enum status apply_found(void *context, const char *text, size_t length,
  * whole record of `after` under its key, or, where a cell of a shape is MISSING, only the fields
  * that are there; where `key` is another one than that of `after`, the record under `key` goes. A
  * delete removes the record under `key`; absent is fine.
+ *
+ * A change ends in one of three ways: it is in the target, it is refused, or it is an update of a
+ * part of a record that is not there. Of the last kind nothing may be written by halves.
  */
 struct apply_functions {
     /* Changes are kept as a log beside the tables, which stay as they are: each whole, none of
      * `after` MISSING for not having changed, and the same ones applied again are there once. */
     bool keeps_log;
+    /* An update of a part of a record that finds none is told of (apply_request.absent), and what
+     * the source has instead is put in the same commit. False: the target writes blindly, so that
+     * the engine brings whole records alone, read again from the source where need be. */
+    bool tells_absent;
     /* Optional: can changes be put into this table, which need not be there yet? ERROR_FOLLOW: not,
      * and why. Changes nothing. Control thread. */
     enum status (*check)(struct database *self, const struct target_table *table,

@@ -29,7 +29,8 @@ struct mysql_apply {
     MYSQL *connection;
     struct arena *scratch;
     struct buffer filled; /* one statement */
-    struct buffer sent;   /* those that go at once */
+    struct buffer sent;   /* those that go at once: */
+    const struct record_change *finding[SENT_COUNT_MAX]; /* NULL: it need not find a record */
     uint32_t count;
     bool failed; /* one of those that went: */
     enum error_code code;
@@ -62,13 +63,24 @@ static void note_failure(struct mysql_apply *apply, const struct error *problem)
     }
 }
 
+/* The answer to a statement: the records that it found (CLIENT_FOUND_ROWS). */
+static void note_answer(struct mysql_apply *apply, uint32_t number)
+{
+    if (number < apply->count && apply->finding[number] != NULL) {
+        sql_apply_changed(&apply->head, apply->finding[number],
+                          (uint64_t)mysql_affected_rows(apply->connection));
+    }
+}
+
 /* Behind the first answer the others are waited for by the library, within its own timeout. */
 static enum status read_others(struct mysql_apply *apply, struct error *error)
 {
-    while (mysql_more_results(apply->connection)) {
+    note_answer(apply, 0);
+    for (uint32_t number = 1; mysql_more_results(apply->connection); number++) {
         if (mysql_next_result(apply->connection) > 0) {
             return mysql_failure(apply->self, apply->connection, ERROR_TARGET_WRITE, error);
         }
+        note_answer(apply, number);
         mysql_free_result(mysql_store_result(apply->connection));
     }
     return STATUS_OK;
@@ -235,7 +247,7 @@ static enum status run(struct apply *head, struct sql_apply_statement *statement
     if (status == STATUS_OK && !apply->failed) {
         buffer_append_string(&apply->sent, apply->count > 0 ? ";" : "");
         buffer_append_buffer(&apply->sent, &apply->filled);
-        apply->count++;
+        apply->finding[apply->count++] = statement->finds ? change : NULL;
     }
     if (apply->filled.capacity > 2 * SENT_BYTES_MAX) {
         buffer_free(&apply->filled);
@@ -383,6 +395,7 @@ static enum status apply_open(struct database *database, const struct apply_requ
 }
 
 const struct apply_functions mysql_apply_functions = {
+    .tells_absent = true,
     .open = apply_open,
     .close = apply_close,
     .position = sql_apply_position,

@@ -226,6 +226,9 @@ enum status postgres_apply_one(struct postgres_apply *apply, struct sql_apply_st
         arena_reset(apply->scratch);
         return postgres_apply_refuse(&problem, refused, error);
     }
+    if (statement->finds) {
+        postgres_pipeline_expect(apply, 1, change);
+    }
     status =
         postgres_pipeline_sent(apply,
                                PQsendQueryPrepared(apply->connection, prepared->named.name,
@@ -461,6 +464,7 @@ static enum status apply_open(struct database *database, const struct apply_requ
 }
 
 const struct apply_functions postgres_apply_functions = {
+    .tells_absent = true,
     .open = apply_open,
     .close = apply_close,
     .position = sql_apply_position,

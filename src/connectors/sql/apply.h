@@ -14,6 +14,9 @@
  *   all of them at once, which lets unique values be exchanged. What is refused after that is told;
  *   of one that moved to another key the old record goes all the same.
  *
+ * An update of a part of a record that found none is noted. Before the commit, or the end of a piece,
+ * the engine reads these records again, and they are put whole (apply_absent.c).
+ *
  * The position is the store's key "position/NAME/LANE", with the text that the ledger gives it
  * (engine/ledger/ledger_positions.h); its version is the fence.
  */
@@ -67,6 +70,7 @@ struct sql_apply_statement {
     const struct sql_apply_parameter *parameters; /* the first has the number 0 */
     uint32_t parameter_count;
     const uint64_t *present; /* a bit a field of `after` that the statement writes */
+    bool finds; /* it changes a part of a record, which has to be there: sql_apply_changed is told */
     void *prepared;          /* the connector's own; NULL: it was never run */
 };
 
@@ -120,6 +124,12 @@ struct sql_apply_dialect {
     void (*forget)(struct apply *apply, struct sql_apply_statement *statement);
 };
 
+/* A change of a part of a record, one of whose statements did not find it. */
+struct sql_apply_sought {
+    const struct record_change *change;
+    bool found; /* by another of its statements */
+};
+
 /* The head of a connector's own handle, its first member. */
 struct apply {
     const struct sql_apply_dialect *dialect;
@@ -132,6 +142,11 @@ struct apply {
     uint64_t version; /* of the position, as it was put or read last */
     bool open;        /* a transaction of which pieces are still to come */
     struct sql_apply_shape *shapes;
+    struct apply_absent absent;
+    struct sql_apply_sought *sought; /* in the order of the changes */
+    uint32_t sought_count;
+    uint32_t sought_capacity;
+    uint32_t sought_before; /* the last savepoint */
 };
 
 /* Makes the head, and the store's place if there is none. The connector has filled `dialect` and
@@ -139,6 +154,9 @@ struct apply {
 enum status sql_apply_open(struct apply *apply, struct database *database,
                            const struct apply_request *request, struct error *error) MUST_USE;
 void sql_apply_free(struct apply *apply);
+/* A connector tells how many records a statement that `finds` has changed for this change, in the
+ * order of the statements, by the end of `settle`. */
+void sql_apply_changed(struct apply *apply, const struct record_change *change, uint64_t rows);
 
 /* For apply_functions. */
 enum status sql_apply_position(struct apply *apply, struct arena *arena, struct position *position,

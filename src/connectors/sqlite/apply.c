@@ -191,6 +191,9 @@ static enum status run(struct apply *head, struct sql_apply_statement *statement
     int result = sqlite3_step(prepared->statement);
     enum status status =
         result == SQLITE_DONE ? STATUS_OK : run_failed(apply, statement, change, refused, error);
+    if (status == STATUS_OK && statement->finds) {
+        sql_apply_changed(head, change, (uint64_t)sqlite3_changes64(apply->connection));
+    }
     sqlite3_reset(prepared->statement);
     apply->statement = NULL;
     arena_reset(apply->scratch);
@@ -379,6 +382,7 @@ static enum status apply_open(struct database *database, const struct apply_requ
 }
 
 const struct apply_functions sqlite_apply = {
+    .tells_absent = true,
     .open = apply_open,
     .close = apply_close,
     .position = sql_apply_position,

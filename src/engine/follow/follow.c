@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/signals.h"
+#include "engine/follow/absent.h"
 #include "engine/follow/ahead.h"
 #include "engine/follow/cutover.h"
 #include "engine/follow/feeder.h"
@@ -47,6 +48,7 @@ struct follow {
     struct touched_roots *touched;
     struct rereading *rereading;
     struct refresh *refresh; /* NULL: nothing is read again */
+    struct absent_records *absent;
     struct lanes *lanes;
     struct feeder *feeder;
     struct arena *arena;     /* of the positions below */
@@ -86,7 +88,8 @@ static int compare(const struct follow *follow, struct position left, struct pos
 
 static bool is_caught_up(const struct follow *follow)
 {
-    return follow->refresh == NULL && !follow->ahead.is_so && follow->head.length > 0 &&
+    return follow->refresh == NULL && !follow->ahead.is_so &&
+           !absent_records_wait(follow->absent) && follow->head.length > 0 &&
            compare(follow, follow->applied, follow->head) >= 0;
 }
 
@@ -110,7 +113,8 @@ static enum status open_lanes(struct follow *follow, const struct position *from
                                           .form = follow_form(follow->translator),
                                           .count = follow->session->options.lanes,
                                           .from = from,
-                                          .caller = {follow, take_applied, take_refused}};
+                                          .caller = {follow, take_applied, take_refused},
+                                          .absent = absent_records_reader(follow->absent)};
     if (lanes_open(&request, &follow->lanes, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -178,6 +182,9 @@ static enum status take_applied(void *context, struct followed_set *const *sets,
     int64_t now_us = clock_utc_us();
     for (uint32_t i = 0; i < count; i++) { /* by the source's clock */
         count_set(follow, sets[i], now_us + atomic_load(&to->clock_us));
+    }
+    if (absent_records_applied(follow->absent, sets, count, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     follow_figures_applied(follow->counts);
     atomic_store(&to->applied_at_us, now_us);
@@ -501,7 +508,8 @@ static enum status apply_all(struct follow *follow, struct error *error)
         }
         if (status == STATUS_OK) {
             note_position(follow);
-            status = pass_copy(follow, error);
+            status = absent_records_pass(follow->absent, follow->applied, follow->rejects, error);
+            status = status == STATUS_OK ? pass_copy(follow, error) : status;
         }
         status = status == STATUS_OK ? refresh_some(follow, error) : status;
         status = status == STATUS_OK ? note_health(follow, error) : status;
@@ -647,6 +655,7 @@ enum status follow_run(struct run *run, struct error *error)
     follow.group = memory_allocate_zeroed(GROUP_SETS_MAX, sizeof(struct followed_set *));
     follow.translator = follow_translator_create(session, follow.routes);
     follow.touched = touched_roots_create(follow.routes);
+    follow.absent = absent_records_create(session, follow.routes, follow.translator);
     follow.rereading =
         rereading_create(session, follow.routes, (struct follow_lister){list_in_target, &follow});
     if (left_take(run, follow.routes, follow.translator, error) != STATUS_OK ||
@@ -667,6 +676,7 @@ enum status follow_run(struct run *run, struct error *error)
     follow_rejects_close(follow.rejects);
     refresh_close(follow.refresh);
     rereading_destroy(follow.rereading);
+    absent_records_destroy(follow.absent);
     touched_roots_destroy(follow.touched);
     follow_translator_destroy(follow.translator);
     follow_routes_free(follow.routes);

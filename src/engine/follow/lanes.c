@@ -24,6 +24,7 @@ enum status lanes_open(const struct lanes_request *request, struct lanes **made,
     lanes->functions = request->run->session->target->connector->apply;
     lanes->form = request->form;
     lanes->caller = request->caller;
+    lanes->absent = request->absent;
     lanes->wanted = request->count > 1 ? request->count : 1;
     lanes->groups_end = &lanes->groups;
     pthread_mutex_init(&lanes->mutex, NULL);

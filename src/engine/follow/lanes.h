@@ -43,6 +43,7 @@ struct lanes_request {
     uint32_t count;
     const struct position *from; /* where all lanes are put; NULL: they are where they were */
     struct lanes_caller caller;
+    struct apply_absent absent;
 };
 
 struct lanes; /* one thread's */

@@ -60,6 +60,7 @@ struct lanes {
     const struct apply_functions *functions;
     const struct followed_form *form;
     struct lanes_caller caller;
+    struct apply_absent absent;
     uint32_t wanted;
     struct lane_plan *plan; /* NULL: one lane */
     struct lane *lanes;

@@ -98,7 +98,8 @@ static enum status open_lane(struct lanes *lanes, uint32_t number, struct error 
     const struct apply_request request = {.feed = run->header.feed,
                                           .lane = number,
                                           .tables = lanes->form->tables,
-                                          .table_count = lanes->form->plan->entity_count};
+                                          .table_count = lanes->form->plan->entity_count,
+                                          .absent = lanes->absent};
     struct position position = {0};
     struct arena *arena = arena_create(0);
     lane->lanes = lanes;

@@ -19,7 +19,7 @@ struct follow_translator {
     const struct follow_routes *routes;
     struct arena *arena;
     struct followed_form form;
-    bool whole;              /* the target wants records whole */
+    bool parts;              /* the target takes a part of a record */
     struct mapper **mappers; /* by stream; NULL: its rows pass as they are */
     struct mapper **key_mappers;
     struct placement *placements;
@@ -91,9 +91,9 @@ struct follow_translator *follow_translator_create(struct run_session *session,
     made->session = session;
     made->routes = routes;
     made->form.plan = session->plan;
-    made->whole = session->target->connector->apply->keeps_log;
-    made->form.documents =
-        !made->whole && (session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
+    made->parts = session->target->connector->apply->tells_absent;
+    made->form.documents = !session->target->connector->apply->keeps_log &&
+                           (session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
     make_outputs(made);
     make_mappers(made);
     return made;
@@ -518,7 +518,7 @@ static enum status translate_row(struct follow_translator *translator, uint32_t 
     }
     uint32_t entity = stream->stream->entities[0];
     if (lacking.any && !lacking.to_come && stream->stream->identity &&
-        !translator->form.documents && !translator->whole) {
+        translator->parts && !translator->form.documents) {
         return put_part(translator, set, entity, first, row, error);
     }
     if (lacking.any || !stream->by_row) { /* what is in the source now says the rest */
