@@ -720,8 +720,12 @@ class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
         self.arrives("account")
         process.send_signal(signal.SIGINT)
         self.assertIn("entry is not followed any more, the rest goes on: the column text of entry is gone", support.finish(process).err)
-        self.source.transaction(["ALTER TABLE churn RENAME COLUMN value TO worth", "UPDATE account SET balance = balance - 1 WHERE id = 1"], True)
+        self.assertIn("entry is not followed any more", self.run_program("status").out)
+        self.source.transaction(["ALTER TABLE churn RENAME COLUMN value TO worth", "UPDATE account SET balance = balance - 1 WHERE id = 1",
+                                 "INSERT INTO entry VALUES (5002, 'not applied')"], True)
         again = self.run_program("follow", "--catch-up", code=1).err
+        told = json.loads(self.run_program("status", "--json").out)["follow"]
+        self.assertEqual((told["changes"], told["operations"]["entry"]["inserts"], told["operations"]["account"]["updates"]), (1, 0, 1))
         self.assertIn("entry is not followed any more", again)
         self.assertIn("the column value text of churn is gone", again)
         self.assertEqual(self.target.rows("account"), self.source.rows("account"))

@@ -649,11 +649,11 @@ enum status follow_run(struct run *run, struct error *error)
     follow_routes_tell(follow.routes, session);
     progress_follow_begin(&session->progress.follow);
     retention_init(&follow.retention, run);
-    follow.counts = follow_figures_create(run);
     follow.rejects = follow_rejects_open(run);
     follow.arena = arena_create(0);
     follow.group = memory_allocate_zeroed(GROUP_SETS_MAX, sizeof(struct followed_set *));
     follow.translator = follow_translator_create(session, follow.routes);
+    follow.counts = follow_figures_create(run, follow.translator);
     follow.touched = touched_roots_create(follow.routes);
     follow.absent = absent_records_create(session, follow.routes, follow.translator);
     follow.rereading =
@@ -678,9 +678,9 @@ enum status follow_run(struct run *run, struct error *error)
     rereading_destroy(follow.rereading);
     absent_records_destroy(follow.absent);
     touched_roots_destroy(follow.touched);
+    follow_figures_destroy(follow.counts);
     follow_translator_destroy(follow.translator);
     follow_routes_free(follow.routes);
-    follow_figures_destroy(follow.counts);
     free(follow.group);
     arena_destroy(follow.arena);
     return status;

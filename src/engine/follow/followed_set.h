@@ -28,7 +28,7 @@ struct followed_set {
     struct change_set set;
     struct follow_reject *rejects;
     uint32_t reject_count;
-    uint64_t source_changes;
+    uint64_t source_changes; /* that reach something which is still followed */
     const struct change_set *source; /* what it was made of; NULL: no set of the source's */
 };
 

@@ -640,6 +640,7 @@ static enum status translate_truncate(struct follow_translator *translator, cons
 {
     const struct plan *plan = translator->session->plan;
     enum status status = STATUS_OK;
+    uint32_t before = set->set.change_count;
     for (uint32_t i = 0; i < translator->routes->path_count && status == STATUS_OK; i++) {
         const struct follow_path *path = &translator->routes->paths[i];
         if (translator->left[path->stream] == NULL && strcmp(path->table, emptied) == 0) {
@@ -658,6 +659,7 @@ static enum status translate_truncate(struct follow_translator *translator, cons
         status = empty_entity(translator, i, emptied, set, error);
         status = status == STATUS_FAILED ? leave(translator, stream, set, first, error) : status;
     }
+    set->source_changes += set->set.change_count > before;
     return status;
 }
 
@@ -671,6 +673,7 @@ static enum status translate_change(struct follow_translator *translator,
     const struct follow_routes *routes = translator->routes;
     const char *name = source->tables[change->table].name;
     enum status status = STATUS_OK;
+    bool reaches = false; /* a stream that was not left */
     if (change->operation == RECORD_TRUNCATE) {
         return translate_truncate(translator, name, set, error);
     }
@@ -678,6 +681,7 @@ static enum status translate_change(struct follow_translator *translator,
         if (translator->left[i] == NULL &&
             strcmp(routes->streams[i].stream->request.table, name) == 0) {
             uint32_t first = set->set.change_count;
+            reaches = true;
             status = translate_row(translator, i, source, change, set, touched, error);
             status = status == STATUS_FAILED ? leave(translator, i, set, first, error) : status;
         }
@@ -685,12 +689,14 @@ static enum status translate_change(struct follow_translator *translator,
     for (uint32_t i = 0; i < routes->path_count && status == STATUS_OK; i++) {
         uint32_t stream = routes->paths[i].stream;
         if (translator->left[stream] == NULL && strcmp(routes->paths[i].table, name) == 0) {
+            reaches = true;
             status = translate_path(translator, i, source, change, touched, set->set.arena, error);
             status = status == STATUS_FAILED
                          ? leave(translator, stream, set, set->set.change_count, error)
                          : status;
         }
     }
+    set->source_changes += reaches;
     return status;
 }
 
@@ -704,7 +710,6 @@ enum status follow_translate(struct follow_translator *translator, struct change
     set->set.table_count = translator->session->plan->entity_count;
     set->set.changes = NULL;
     set->set.change_count = 0;
-    set->source_changes = source->change_count;
     set->source = source;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < source->change_count && status == STATUS_OK; i++) {
