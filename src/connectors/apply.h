@@ -56,6 +56,24 @@ struct apply_listing {
 typedef enum status apply_found(void *context, const char *text, size_t length,
                                 struct error *error);
 
+/* Records that have one of several lists of values in some fields. */
+struct apply_search {
+    const struct target_table *table; /* one of the request */
+    struct column_list fields;
+    const struct cell *values; /* `count` lists, a value a field each, none of them null */
+    uint32_t count;
+    struct column_list wanted; /* fields that are told of each record */
+    const bool *hex;           /* one a wanted field: it holds bytes, told in hexadecimal digits */
+    uint32_t most;             /* so many records are enough; 0: all */
+};
+/* One of them: a text a wanted field, as apply_found has it; NULL: null. */
+struct apply_text {
+    const char *text;
+    size_t length;
+};
+typedef enum status apply_record(void *context, const struct apply_text *texts,
+                                 struct error *error);
+
 /*
  * Changes are of the target's own records: the engine has mapped them. An insert or update puts the
  * whole record of `after` under its key, or, where a cell of a shape is MISSING, only the fields
@@ -108,6 +126,11 @@ struct apply_functions {
      */
     enum status (*list)(struct database *self, struct apply *apply,
                         const struct apply_listing *listing, apply_found *found, void *context,
+                        struct error *error);
+    /* Optional: tells each record of a search once, otherwise as `list`. `take` is called once all
+     * of them were read. NULL: records can't be found by fields beside their key. */
+    enum status (*find)(struct database *self, struct apply *apply,
+                        const struct apply_search *search, apply_record *take, void *context,
                         struct error *error);
 };
 

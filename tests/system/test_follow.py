@@ -68,6 +68,10 @@ class SqliteSide:
             return sorted([[None if v is None else str(v) for v in row] for row in connection.execute("SELECT * FROM %s" % table)],
                           key=repr)
 
+    def asked(self, sql):
+        with sqlite3.connect("file:%s?mode=ro" % self.path, uri=True, timeout=60) as connection:
+            return [[None if v is None else str(v) for v in row] for row in connection.execute(sql)]
+
     def contents(self):
         """{table: its rows} of all of its tables."""
         with sqlite3.connect("file:%s?mode=ro" % self.path, uri=True) as connection:
@@ -111,6 +115,9 @@ class PostgresSide:
 
     def forgotten(self):
         return int(self.server.psql(self.name, "SELECT pg_wal_lsn_diff(confirmed_flush_lsn, '0/0') FROM pg_replication_slots WHERE database = current_database()")[0][0])
+
+    def asked(self, sql):
+        return self.server.psql(self.name, sql)
 
     def rows(self, table):
         return sorted(self.server.psql(self.name, "SELECT * FROM %s" % table), key=repr)

@@ -49,6 +49,9 @@ class MysqlSide:
         self.forgets += 1
         return self.forgets
 
+    def asked(self, sql):
+        return self.server.ask(self.name, sql)
+
     def rows(self, table):
         return sorted(self.server.ask(self.name, "SELECT * FROM %s" % table), key=repr)
 

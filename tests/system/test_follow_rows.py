@@ -1,5 +1,8 @@
-"""Rows and changes that do not find each other by themselves: rows that are missing in the target."""
+"""Rows and changes that do not find each other by themselves: rows that are missing in the target, and rows that foreign keys of
+MySQL and MariaDB change without a word in the binary log."""
 import os
+import random
+import subprocess
 import sys
 import unittest
 
@@ -144,7 +147,111 @@ class MissingInOpensearch(MissingRows, support.TestCase):
             self.search.ask("DELETE", "/%spart/_doc/%d?refresh=true" % (self.target.prefix, key))
 
 
-del MissingRows, PartsIntoSql
+class Family:
+    """Random tables, keys that refer to others (and to their own table) with random actions, and random changes, which the server carries out."""
+
+    TABLES = 6
+
+    def __init__(self, side, seed):
+        self.side, self.pick, self.next = side, random.Random(seed), 1
+        self.unchecked = False   # some delete rows that others refer to, which stay
+        self.columns = []   # per table: [(column, table that it refers to, may it be null)]
+        self.kind = self.pick.choice(["int", "bigint unsigned", "varchar(20)", "binary(8)"])
+        side.make("".join(self.table(number) for number in range(self.TABLES)))
+
+    def table(self, number):
+        keys, lines = [], ["id %s NOT NULL PRIMARY KEY" % self.kind, "n int"]
+        for place in range(self.pick.choice([0, 1, 1, 2, 2]) if number else self.pick.choice([0, 1])):
+            to = self.pick.randrange(number + 1)
+            delete, update = self.pick.choice(["CASCADE", "CASCADE", "SET NULL", "RESTRICT"]), self.pick.choice(["CASCADE", "SET NULL", "RESTRICT", "CASCADE"])
+            null = "SET NULL" in (delete, update) or to == number or self.pick.random() < 0.3
+            if to == number and update != "RESTRICT":
+                update = "RESTRICT"   # InnoDB refuses to change the table that it changes
+            keys.append(("r%d" % place, to, null))
+            lines += ["r%d %s%s" % (place, self.kind, "" if null else " NOT NULL"),
+                      "FOREIGN KEY (r%d) REFERENCES t%d (id) ON DELETE %s ON UPDATE %s" % (place, to, delete, update)]
+        self.columns.append(keys)
+        return "CREATE TABLE t%d (%s);" % (number, ", ".join(lines))
+
+    def value(self, number):
+        return "'k%d'" % number if self.kind.startswith("varchar") else "x'%016x'" % number if self.kind.startswith("binary") else str(number)
+
+    def some_id(self, table):
+        return "(SELECT id FROM (SELECT id FROM t%d ORDER BY n LIMIT %d, 1) x)" % (table, self.pick.randrange(12))
+
+    def row(self, table):
+        self.next += 1
+        known = self.pick.random() < 0.3   # perhaps a key that was there before
+        return "(%s)" % ", ".join([self.value(self.pick.randrange(1, 60) if known else 100 + self.next), str(self.next * 7919 % 1009)]
+                                  + ["NULL" if null and self.pick.random() < 0.2 else self.some_id(to) for _, to, null in self.columns[table]])
+
+    def statement(self):
+        table = self.pick.randrange(self.TABLES)
+        keys, what = self.columns[table], self.pick.random()
+        if what < 0.6:
+            return "INSERT IGNORE INTO t%d VALUES %s" % (table, ", ".join(self.row(table) for _ in range(self.pick.choice([1, 2, 4]))))
+        if what < 0.72 and keys:
+            column, to, _ = self.pick.choice(keys)
+            return "UPDATE IGNORE t%d SET %s = %s WHERE id = %s" % (table, column, self.some_id(to), self.some_id(table))
+        if what < 0.82:
+            self.next += 1
+            return "UPDATE IGNORE t%d SET id = %s WHERE id = %s" % (table, self.value(self.pick.choice([self.next + 100, self.pick.randrange(1, 60)])), self.some_id(table))
+        if what < 0.85:
+            return "REPLACE INTO t%d VALUES %s" % (table, self.row(table))
+        if what < 0.87 and self.unchecked:
+            return "SET foreign_key_checks = 0; DELETE FROM t%d WHERE id = %s; SET foreign_key_checks = 1" % (table, self.some_id(table))
+        return "DELETE IGNORE FROM t%d WHERE id %s %s" % (table, self.pick.choice(["=", "=", "=", "<"]), self.some_id(table))
+
+    def change(self, count):
+        """A statement that the server refuses changes nothing; the others of its transaction stand."""
+        sql = ""
+        for _ in range(count):
+            statements = [self.statement() for _ in range(self.pick.choice([1, 1, 2, 5]))]
+            sql += "BEGIN;%s;%s;" % (";".join(statements), "COMMIT" if self.pick.random() < 0.9 else "ROLLBACK")
+        subprocess.run(["mariadb", *self.side.server._account(), "--force", self.side.name], input=sql.encode(), stderr=subprocess.DEVNULL, check=False)
+
+    def rows(self, side):
+        """{table: its rows}; bytes as hexadecimal digits."""
+        words = {MysqlSide: "lower(hex(%s))", SqliteSide: "lower(hex(%s))", PostgresSide: "encode(%s, 'hex')"}[type(side)] if self.kind.startswith("binary") else "%s"
+        found = {}
+        for number, keys in enumerate(self.columns):
+            names = ", ".join([words % "id", "n"] + [words % name for name, _, _ in keys])
+            found["t%d" % number] = sorted(side.asked("SELECT %s FROM t%d" % (names, number)), key=repr)
+        return found
+
+
+class Cascades(OnMariadb):
+    """What foreign keys of the source do, and its binary log does not tell."""
+
+    SEEDS, LANES = 20 if support.SOAK else 2, 1
+
+    def target_side(self):
+        return MysqlSide(self.server)
+
+    def test_random_families(self):
+        for seed in range(test_follow.SEED, test_follow.SEED + self.SEEDS):
+            with self.subTest(seed=seed):
+                self.one_family(seed)
+
+    def one_family(self, seed):
+        source, target = MysqlSide(self.server), self.target_side()
+        state = self.path("state-%d" % seed)
+        family = Family(source, seed)
+        family.change(80)
+        self.run_program("migrate", "--follow", "--catch-up", "--state", state, "--lanes", self.LANES, source.uri, target.uri)
+        family.unchecked = True
+        for _ in range(3):
+            family.change(40)
+            self.run_program("follow", "--catch-up", "--state", state, "--lanes", self.LANES, source.uri, target.uri)
+            self.assertEqual(family.rows(target), family.rows(source), "seed %d" % seed)
+        self.run_program("validate", "--state", state)
+
+
+class CascadesIntoMariadb(Cascades, support.TestCase):
+    pass
+
+
+del MissingRows, PartsIntoSql, Cascades
 
 if __name__ == "__main__":
     unittest.main()

@@ -333,6 +333,9 @@ static void forget(struct apply *apply, struct sql_apply_statement *statement)
 static const struct sql_apply_dialect dialect = {
     .insert = "INSERT INTO ",
     .between = " VALUES ",
+    .bytes_before = "x'",
+    .hex_before = "HEX(",
+    .hex_behind = ")",
     .update = "UPDATE ",
     .on_duplicate_key = true,
     .describe = describe,
@@ -401,4 +404,5 @@ const struct apply_functions mysql_apply_functions = {
     .position = sql_apply_position,
     .apply_sets = sql_apply_sets,
     .list = sql_apply_list,
+    .find = sql_apply_find,
 };

@@ -365,6 +365,9 @@ static enum status ask(struct apply *head, const char *sql, const struct store_v
 static const struct sql_apply_dialect dialect = {
     .insert = "INSERT INTO ",
     .between = " OVERRIDING SYSTEM VALUE VALUES ",
+    .bytes_before = "'\\x",
+    .hex_before = "pg_catalog.encode(",
+    .hex_behind = ", 'hex')",
     .update = "UPDATE ",
     .quotes_numbers = true,
     .describe = describe,
@@ -470,4 +473,5 @@ const struct apply_functions postgres_apply_functions = {
     .position = sql_apply_position,
     .apply_sets = sql_apply_sets,
     .list = sql_apply_list,
+    .find = sql_apply_find,
 };

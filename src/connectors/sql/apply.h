@@ -94,6 +94,9 @@ struct sql_apply_dialect {
      */
     bool on_duplicate_key;
     bool quotes_numbers; /* a literal of texts takes the type of what it is compared with */
+    const char *bytes_before; /* of a literal of bytes, before its hexadecimal digits and a quote */
+    const char *hex_before;   /* around a column of bytes: its hexadecimal digits */
+    const char *hex_behind;
     /* `run` tells at once that a statement is refused, and leaves the transaction as it was */
     bool refuses_alone;
 
@@ -167,6 +170,9 @@ enum status sql_apply_sets(struct apply *apply, const struct change_set *const *
 /* apply_list.c; of keys whose known fields are numbers, truths, texts and uuids */
 enum status sql_apply_list(struct database *database, struct apply *apply,
                            const struct apply_listing *listing, apply_found *found, void *context,
+                           struct error *error);
+enum status sql_apply_find(struct database *database, struct apply *apply,
+                           const struct apply_search *search, apply_record *take, void *context,
                            struct error *error);
 
 #endif

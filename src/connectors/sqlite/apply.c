@@ -221,7 +221,7 @@ static enum status begin(struct apply *head, struct error *error)
 static enum status ask(struct apply *head, const char *sql, const struct store_value *parameter,
                        sql_store_row *row, void *context, uint64_t *changed, struct error *error)
 {
-    enum { FIELDS_MAX = 3 };
+    enum { FIELDS_MAX = SQL_STORE_FIELDS_MAX };
     struct sqlite_apply *apply = own(head);
     sqlite3_stmt *statement = NULL;
     enum status status =
@@ -307,6 +307,9 @@ static enum status savepoint(struct apply *head, enum sql_apply_savepoint act, s
 static const struct sql_apply_dialect dialect = {
     .insert = "INSERT OR ABORT INTO ",
     .between = " VALUES ",
+    .bytes_before = "x'",
+    .hex_before = "hex(",
+    .hex_behind = ")",
     .update = "UPDATE OR ABORT ",
     .refuses_alone = true,
     .describe = describe,
@@ -388,4 +391,5 @@ const struct apply_functions sqlite_apply = {
     .position = sql_apply_position,
     .apply_sets = sql_apply_sets,
     .list = sql_apply_list,
+    .find = sql_apply_find,
 };

@@ -8,6 +8,7 @@
 #include "base/signals.h"
 #include "engine/follow/absent.h"
 #include "engine/follow/ahead.h"
+#include "engine/follow/cascade.h"
 #include "engine/follow/cutover.h"
 #include "engine/follow/feeder.h"
 #include "engine/follow/follow_figures.h"
@@ -298,20 +299,55 @@ static enum status reread(struct follow *follow, struct error *error)
     return status;
 }
 
+/* Translates it into the group. */
+static enum status translate_set(void *context, struct change_set *set, struct error *error)
+{
+    struct follow *follow = context;
+    enum status status = follow_translate(follow->translator, set, follow->touched,
+                                          &follow->group[follow->group_count], error);
+    follow->group_count += status == STATUS_OK;
+    return status;
+}
+
+static enum status settle_group(void *context, struct error *error)
+{
+    struct follow *follow = context;
+    enum status status = follow->group_count > 0 ? apply_group(follow, error) : STATUS_OK;
+    return status == STATUS_OK ? wait_for_lanes(follow, error) : status;
+}
+
+static enum status find_in_target(void *context, const struct apply_search *search,
+                                  apply_record *take, void *take_context, struct error *error)
+{
+    const struct follow *follow = context;
+    return lanes_find(follow->lanes, search, take, take_context, error);
+}
+
+/* A transaction that comes in pieces begins a group: what came before it is committed with the roots
+ * that it touched. */
 static enum status add_set(struct follow *follow, struct change_set *set, uint64_t *changes,
                            struct error *error)
 {
+    const struct cascade_caller caller = {follow, translate_set, settle_group, find_in_target};
+    bool acts = cascade_acts(follow->routes, set);
+    enum status status = STATUS_OK;
     /* of a piece that is not the last one the end need not be known */
     if (set->first_piece && set->last_piece && compare(follow, set->end, follow->applied) <= 0) {
         arena_destroy(set->arena); /* it is in the target */
         return STATUS_OK;
     }
+    if (set->first_piece && (acts || !set->last_piece) && follow->group_count > 0) {
+        status = reread(follow, error);
+        status = status == STATUS_OK ? apply_group(follow, error) : status;
+    }
+    if (status != STATUS_OK) {
+        arena_destroy(set->arena);
+        return status;
+    }
     follow->inside = !set->last_piece;
     *changes += set->change_count;
-    enum status status = follow_translate(follow->translator, set, follow->touched,
-                                          &follow->group[follow->group_count], error);
-    follow->group_count += status == STATUS_OK;
-    return status;
+    return acts ? cascade_take(follow->routes, follow_form(follow->translator), set, &caller, error)
+                : translate_set(follow, set, error);
 }
 
 /* One group at least, if any came; more of what waits already. */

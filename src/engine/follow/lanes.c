@@ -238,6 +238,16 @@ enum status lanes_list(struct lanes *lanes, const struct apply_listing *listing,
                : status;
 }
 
+enum status lanes_find(struct lanes *lanes, const struct apply_search *search, apply_record *take,
+                       void *context, struct error *error)
+{
+    enum status status = wait_for_all(lanes, error);
+    return status == STATUS_OK
+               ? lanes->functions->find(lanes->run->session->target, lanes->lanes[0].apply, search,
+                                        take, context, error)
+               : status;
+}
+
 /* What an earlier process left is levelled: from here on changes may be dealt out anew. */
 static enum status note_even(struct lanes *lanes, struct error *error)
 {

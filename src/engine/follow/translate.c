@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where the columns of a stream's request are in the rows that the feed brings. */
+/* Where the columns of a stream's request are in the rows that the feed brings, and in those that
+ * foreign keys change (cascade.h), by turns. */
+enum { PLACEMENTS = 2 };
 struct placement {
     const struct shape *shape; /* lives as long as the feed; NULL: none yet */
     int32_t *at;               /* by column of the request; -1: the row has none of that name */
@@ -22,7 +24,7 @@ struct follow_translator {
     bool parts;              /* the target takes a part of a record */
     struct mapper **mappers; /* by stream; NULL: its rows pass as they are */
     struct mapper **key_mappers;
-    struct placement *placements;
+    struct placement *placements; /* PLACEMENTS a stream, the one that was used last first */
     struct follow_difference *differences; /* by stream; the table is NULL: none */
     const char **left;                     /* likewise: why it is not followed any more; or NULL */
 };
@@ -68,17 +70,19 @@ static void make_mappers(struct follow_translator *translator)
         arena_allocate_zeroed(translator->arena, plan->stream_count + 1u, sizeof(char *));
     translator->differences = arena_allocate_zeroed(translator->arena, plan->stream_count + 1u,
                                                     sizeof *translator->differences);
-    translator->placements = arena_allocate_zeroed(translator->arena, plan->stream_count + 1u,
-                                                   sizeof *translator->placements);
+    translator->placements =
+        arena_allocate_zeroed(translator->arena, (plan->stream_count + 1u) * (size_t)PLACEMENTS,
+                              sizeof *translator->placements);
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         const struct follow_stream *stream = &translator->routes->streams[i];
         if (!stream->stream->identity && stream->by_row) {
             translator->mappers[i] = mapper_create(plan, stream->stream, most);
         }
         translator->key_mappers[i] = mapper_create(stream->key_plan, stream->stream, most);
-        translator->placements[i].at =
-            arena_allocate_zeroed(translator->arena, stream->stream->request.column_count + 1u,
-                                  sizeof *translator->placements[i].at);
+        for (uint32_t p = 0; p < PLACEMENTS; p++) {
+            translator->placements[i * PLACEMENTS + p].at = arena_allocate_zeroed(
+                translator->arena, stream->stream->request.column_count + 1u, sizeof(int32_t));
+        }
     }
 }
 
@@ -101,7 +105,7 @@ struct follow_translator *follow_translator_create(struct run_session *session,
 
 void follow_translator_forget(struct follow_translator *translator)
 {
-    for (uint32_t i = 0; i < translator->session->plan->stream_count; i++) {
+    for (uint32_t i = 0; i < translator->session->plan->stream_count * PLACEMENTS; i++) {
         translator->placements[i].shape = NULL;
     }
 }
@@ -193,8 +197,13 @@ static void look_for_difference(struct follow_translator *translator, uint32_t n
 static const int32_t *place(struct follow_translator *translator, uint32_t number,
                             const struct shape *shape)
 {
-    struct placement *placement = &translator->placements[number];
+    struct placement *placement = &translator->placements[number * PLACEMENTS];
     const struct read_request *request = &translator->routes->streams[number].stream->request;
+    if (placement->shape != shape) {
+        const struct placement other = placement[1];
+        placement[1] = placement[0];
+        placement[0] = other;
+    }
     if (placement->shape != shape) {
         look_for_difference(translator, number, shape);
         for (uint32_t i = 0; i < request->column_count; i++) {

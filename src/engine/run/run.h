@@ -13,6 +13,12 @@ struct observer;
 
 /* Of tables that are in the target already. */
 enum indexes_choice { INDEXES_UNSET, INDEXES_KEEP, INDEXES_REBUILD };
+/* What foreign keys of the source changed without a word of the feed: */
+enum cascades_choice {
+    CASCADES_UNSET,
+    CASCADES_APPLY, /* is found in the target, and changed by us */
+    CASCADES_TARGET /* the target's foreign keys change likewise */
+};
 enum triggers_choice { TRIGGERS_UNSET, TRIGGERS_KEEP, TRIGGERS_DISABLE };
 /* What becomes of lists of maps in a plain copy of documents. */
 enum nested_choice { NESTED_UNSET, NESTED_JSON, NESTED_TABLES };
@@ -124,6 +130,7 @@ struct run_options {
     bool spool;                  /* while the copy is made, the source's log is kept here */
     bool catch_up;               /* only those that the source has by then */
     uint32_t lanes;              /* that apply them at once; 0: one */
+    enum cascades_choice cascades;
     uint64_t retained_bytes_max; /* what the source may keep of its log for the feed; 0: any */
     bool drop_when_full;         /* … and beyond that the feed goes */
     const char *const *refresh;  /* tables of the source that are read again */
