@@ -16,12 +16,17 @@ enum {
     FIRST_SLOTS = 256
 };
 
-/* Rows that were changed already, by a hash of table and key. */
+/* What was done to rows already, by a hash of table, key and deed. */
 struct seen_rows {
-    XXH128_hash_t *slots; /* both halves 0: free */
+    struct seen_slot {
+        XXH128_hash_t hash; /* both halves 0: free */
+        uint32_t index;     /* DEED_UPDATE: of its change in `then` */
+    } *slots;
     size_t count;
     size_t capacity; /* a power of two, or 0 */
 };
+/* Below these: an update by the key of that number. */
+enum { DEED_DELETE = UINT32_MAX, DEED_UPDATE = UINT32_MAX - 1 };
 
 /* A row that was deleted, or that has other values now, in a shape of a set. */
 struct changed_row {
@@ -143,7 +148,7 @@ static bool is_free(XXH128_hash_t hash)
 static size_t slot_of(const struct seen_rows *seen, XXH128_hash_t hash)
 {
     size_t slot = (size_t)hash.low64 & (seen->capacity - 1);
-    while (!is_free(seen->slots[slot]) && !XXH128_isEqual(seen->slots[slot], hash)) {
+    while (!is_free(seen->slots[slot].hash) && !XXH128_isEqual(seen->slots[slot].hash, hash)) {
         slot = (slot + 1) & (seen->capacity - 1);
     }
     return slot;
@@ -155,34 +160,36 @@ static void grow_seen(struct seen_rows *seen)
                               .capacity = seen->capacity > 0 ? 2 * seen->capacity : FIRST_SLOTS};
     grown.slots = memory_allocate_zeroed(grown.capacity, sizeof *grown.slots);
     for (size_t i = 0; i < seen->capacity; i++) {
-        if (!is_free(seen->slots[i])) {
-            grown.slots[slot_of(&grown, seen->slots[i])] = seen->slots[i];
+        if (!is_free(seen->slots[i].hash)) {
+            grown.slots[slot_of(&grown, seen->slots[i].hash)] = seen->slots[i];
         }
     }
     free(seen->slots);
     *seen = grown;
 }
 
-/* `*before`: it was there already. */
-static enum status see_row(struct walk *walk, uint32_t dependent, const struct cell *key,
-                           uint32_t count, bool *before)
+/* The slot of a deed on a row, until the next call. */
+static enum status find_deed(struct walk *walk, uint32_t dependent, const struct cell *row,
+                             uint32_t deed, struct seen_slot **slot, bool *is_new)
 {
+    const struct shape *shape = walk->routes->dependents[dependent].shape;
     struct seen_rows *seen = &walk->seen;
     struct buffer bytes = {0};
     enum status status = STATUS_OK;
     buffer_append(&bytes, &dependent, sizeof dependent);
-    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
-        status = order_bytes_append(&key[i], &bytes, walk->error);
+    buffer_append(&bytes, &deed, sizeof deed);
+    for (uint32_t i = 0; i < shape->key_field_count && status == STATUS_OK; i++) {
+        status = order_bytes_append(&row[shape->key_fields[i]], &bytes, walk->error);
     }
     XXH128_hash_t hash = XXH3_128bits(bytes.data, bytes.length);
     buffer_free(&bytes);
     if (2 * seen->count >= seen->capacity) {
         grow_seen(seen);
     }
-    size_t slot = slot_of(seen, hash);
-    *before = !is_free(seen->slots[slot]);
-    seen->count += !*before;
-    seen->slots[slot] = hash;
+    *slot = &seen->slots[slot_of(seen, hash)];
+    *is_new = is_free((*slot)->hash);
+    seen->count += *is_new;
+    (*slot)->hash = hash;
     return status;
 }
 
@@ -264,6 +271,7 @@ struct found_rows {
     struct walk *walk;
     const struct follow_dependent *dependent;
     uint32_t number;
+    uint32_t deed;
     struct arena *arena;
     const struct cell **rows; /* cells of the dependent's shape */
     uint32_t count;
@@ -324,8 +332,8 @@ static enum status keep_row(void *context, const struct apply_text *texts, struc
     const struct follow_dependent *dependent = found->dependent;
     struct cell *row =
         arena_allocate(found->arena, (dependent->shape->field_count + (size_t)1) * sizeof *row);
-    struct cell key[FOLLOW_VALUES_MAX];
-    bool before = false;
+    struct seen_slot *slot;
+    bool is_new = false;
     (void)error;
     for (uint32_t i = 0; i < dependent->shape->field_count; i++) {
         row[i] = cell_missing();
@@ -336,14 +344,10 @@ static enum status keep_row(void *context, const struct apply_text *texts, struc
         }
     }
     found->told++;
-    for (uint32_t i = 0; i < dependent->shape->key_field_count && i < FOLLOW_VALUES_MAX; i++) {
-        key[i] = row[dependent->shape->key_fields[i]];
-    }
-    if (see_row(found->walk, found->number, key, dependent->shape->key_field_count, &before) !=
-        STATUS_OK) {
+    if (find_deed(found->walk, found->number, row, found->deed, &slot, &is_new) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (before) {
+    if (!is_new) {
         return STATUS_OK;
     }
     if (found->count == found->capacity) {
@@ -377,6 +381,9 @@ static enum status find_rows(struct walk *walk, const struct follow_cascade *cas
     found->walk = walk;
     found->dependent = dependent;
     found->number = cascade->dependent;
+    found->deed = action_on(cascade, &rows[0]) == FOLLOW_ACTION_DELETE
+                      ? (uint32_t)DEED_DELETE
+                      : (uint32_t)(cascade - walk->routes->cascades);
     for (uint32_t i = 0; i < width; i++) {
         uint32_t at = place_of(dependent, cascade->columns.names[i]);
         fields[i] = dependent->fields.names[at];
@@ -412,7 +419,12 @@ static const struct cell *row_after(const struct walk *walk, const struct follow
         return NULL;
     }
     struct cell *after = arena_allocate(arena, (width + 1) * sizeof *after);
-    memcpy(after, row, width * sizeof *after);
+    for (uint32_t i = 0; i < width; i++) {
+        after[i] = cell_missing();
+    }
+    for (uint32_t i = 0; i < dependent->shape->key_field_count; i++) {
+        after[dependent->shape->key_fields[i]] = row[dependent->shape->key_fields[i]];
+    }
     for (uint32_t i = 0; i < cascade->columns.count; i++) {
         uint32_t at = dependent->at[place_of(dependent, cascade->columns.names[i])];
         const struct cell *now = action == FOLLOW_ACTION_NULL
@@ -459,6 +471,41 @@ static enum status add_change(struct walk *walk, struct changes_list *to, uint32
     return STATUS_OK;
 }
 
+/* An update of a row that another key has updated already is part of that change. */
+static enum status add_update(struct walk *walk, uint32_t number, const struct changed_row *row)
+{
+    const struct shape *shape = row->shape;
+    struct seen_slot *slot;
+    bool is_new = false;
+    if (find_deed(walk, number, row->before, DEED_UPDATE, &slot, &is_new) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (is_new) {
+        slot->index = walk->then.count;
+        return add_change(walk, &walk->then, number, row);
+    }
+    struct cell *after = (struct cell *)walk->then.items[slot->index].after;
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        bool same = row->after[i].kind == VALUE_MISSING || value_equal(&row->after[i], &row->before[i]);
+        if (!same && value_copy(&row->after[i], walk->arena, &after[i]) != STATUS_OK) {
+            return error_set(walk->error, ERROR_MEMORY, NULL, "no memory for a changed row");
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Is the row deleted by another key? */
+static bool is_deleted(struct walk *walk, uint32_t number, const struct cell *row)
+{
+    struct seen_slot *slot;
+    bool is_new = false;
+    if (find_deed(walk, number, row, DEED_DELETE, &slot, &is_new) == STATUS_OK && is_new) {
+        slot->hash = (XXH128_hash_t){0, 0};
+        walk->seen.count--;
+    }
+    return !is_new;
+}
+
 static enum status walk_rows(struct walk *walk, const struct changed_row *rows, uint32_t count);
 
 /* Those that were found, and what they do in turn. */
@@ -477,11 +524,12 @@ static enum status change_rows(struct walk *walk, const struct follow_cascade *c
             .shape = dependent->shape,
             .before = found->rows[i],
             .after = row_after(walk, cascade, parent, action, found->rows[i], found->arena)};
-        status = deletes ? STATUS_OK : add_change(walk, &walk->then, found->number, &changed[i]);
+        status = deletes ? STATUS_OK : add_update(walk, found->number, &changed[i]);
     }
     status = status == STATUS_OK ? walk_rows(walk, changed, found->count) : status;
     for (uint32_t i = 0; i < found->count && deletes && status == STATUS_OK; i++) {
-        status = add_change(walk, &walk->first, found->number, &changed[i]);
+        bool gone = changed[i].after != NULL && is_deleted(walk, found->number, changed[i].before);
+        status = gone ? STATUS_OK : add_change(walk, &walk->first, found->number, &changed[i]);
     }
     free(changed);
     return status;

@@ -544,9 +544,11 @@ static enum status translate_row(struct follow_translator *translator, uint32_t 
 
 /* ---- by roots */
 
+/* `other`: has the cells that are MISSING in the image for not having changed; may be NULL. */
 static enum status touch_by_image(const struct follow_path *path, uint32_t number,
                                   const struct change_table *table, const struct cell *image,
-                                  struct touched_roots *touched, struct error *error)
+                                  const struct cell *other, struct touched_roots *touched,
+                                  struct error *error)
 {
     struct cell values[FOLLOW_VALUES_MAX];
     for (uint32_t i = 0; i < path->columns.count && i < FOLLOW_VALUES_MAX; i++) {
@@ -554,7 +556,9 @@ static enum status touch_by_image(const struct follow_path *path, uint32_t numbe
         if (at < 0) {
             return refuse_column(table, path->columns.names[i], error);
         }
-        if (image[at].kind == VALUE_MISSING) { /* which root had the row nobody could tell */
+        const struct cell *cell =
+            image[at].kind == VALUE_MISSING && other != NULL ? &other[at] : &image[at];
+        if (cell->kind == VALUE_MISSING) { /* which root had the row nobody could tell */
             error_set(error, ERROR_FOLLOW, table->name,
                       "a changed row came without the %s that it had, by which its lists and "
                       "look-ups are found",
@@ -564,10 +568,10 @@ static enum status touch_by_image(const struct follow_path *path, uint32_t numbe
                               "REPLICA IDENTITY FULL)",
                               table->name);
         }
-        if (image[at].kind == VALUE_NULL) {
+        if (cell->kind == VALUE_NULL) {
             return STATUS_OK; /* it leads nowhere */
         }
-        values[i] = image[at];
+        values[i] = *cell;
     }
     return touched_roots_add_path(touched, number, values, path->columns.count, error);
 }
@@ -598,10 +602,10 @@ static enum status translate_path(struct follow_translator *translator, uint32_t
     const struct cell *before = image_before(source, change, arena);
     enum status status = STATUS_OK;
     if (before != NULL) {
-        status = touch_by_image(path, number, table, before, touched, error);
+        status = touch_by_image(path, number, table, before, NULL, touched, error);
     }
     if (status == STATUS_OK && change->after != NULL) {
-        status = touch_by_image(path, number, table, change->after, touched, error);
+        status = touch_by_image(path, number, table, change->after, before, touched, error);
     }
     return status;
 }
