@@ -1,10 +1,14 @@
 /* transhume cutover: ends following, step by step. */
 #include "cli/cli.h"
 
+#include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/signals.h"
 #include "cli/run_end.h"
+#include "engine/follow/cutover_ask.h"
+#include "engine/follow/fence.h"
+#include "engine/follow/follow_rejects.h"
 #include "verify/verify.h"
 #include <inttypes.h>
 
@@ -51,7 +55,8 @@ static uint64_t count_rejects(const struct verify_result *result)
 {
     uint64_t count = 0;
     for (uint32_t i = 0; i < result->entity_count; i++) {
-        count += result->entities[i].absent;
+        const struct verify_entity_result *entity = &result->entities[i];
+        count += entity->absent > entity->rejected ? entity->absent : entity->rejected;
     }
     return count;
 }
@@ -59,15 +64,26 @@ static uint64_t count_rejects(const struct verify_result *result)
 static void refuse_rejects(uint64_t count, struct error *error)
 {
     error_set(error, ERROR_CUT_OVER, "validate",
-              "%" PRIu64 " record%s rejected and not in the target; writers are still stopped",
-              count, count == 1 ? " was" : "s were");
+              "%" PRIu64 " record%s rejected and not in the target", count,
+              count == 1 ? " was" : "s were");
     error_hint(error, "`transhume validate` lists them, rejects/ in the state folder has the "
-                      "reasons. `transhume cutover --back --confirm` lets writers write again; "
-                      "--no-validate does without them");
+                      "reasons; `transhume follow --resync` tries them again");
 }
 
-/* Both sides stand still. */
-static int compare(struct cli_call *call, const char *plan_path)
+/* What the comparison found, as a failure of the cut-over. */
+static int refuse_differences(const struct cli_call *call, uint64_t count, struct error *error)
+{
+    error_set(error, ERROR_CUT_OVER, "validate", "the sides differ in %" PRIu64 " record%s", count,
+              count == 1 ? "" : "s");
+    error_hint(error,
+               "`transhume validate` lists them; `transhume follow --resync` puts the target "
+               "right");
+    return cli_fail(call, error);
+}
+
+/* Both sides stand still; or, before that, only rejects that are known are looked for, of which the
+ * sides need not stand still. */
+static int compare(struct cli_call *call, const char *plan_path, bool before)
 {
     struct error error = {0};
     struct run_session *session = NULL;
@@ -77,6 +93,9 @@ static int compare(struct cli_call *call, const char *plan_path)
                                                          call->argument_count == 2,
                                            .limit = 100};
     int exit_status;
+    if (!before && failpoint_hit("cutover.before_validate", &error) != STATUS_OK) {
+        return cli_fail(call, &error);
+    }
     call->cut_over = CUT_OVER_NOT;
     call->compares = true;
     enum status status = cli_open_session(call, plan_path, &session, &exit_status);
@@ -86,48 +105,124 @@ static int compare(struct cli_call *call, const char *plan_path)
     }
     status = verify_run(session, &options, &result, &error);
     uint64_t count = result.record_count;
-    uint64_t rejected = status == STATUS_OK && count == 0 ? count_rejects(&result) : 0;
+    uint64_t rejected = status == STATUS_OK ? count_rejects(&result) : 0;
     exit_status = result.exit_status;
     verify_result_free(&result);
     run_close(session);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK ||
+        (call->fence != NULL && fence_check(call->fence, &error) != STATUS_OK)) {
         return cli_fail(call, &error);
     }
     if (rejected > 0) {
         refuse_rejects(rejected, &error);
         return cli_fail(call, &error);
     }
-    if (exit_status == 1) {
-        error_set(&error, ERROR_CUT_OVER, "validate",
-                  "the sides differ in %" PRIu64 " record%s; writers are still stopped", count,
-                  count == 1 ? "" : "s");
-        error_hint(&error,
-                   "`transhume validate` lists them. `transhume cutover --back --confirm` lets "
-                   "writers write again; or, once it is settled, this command again");
+    if (before) { /* what else differs may be a change that is under way */
+        return exit_status == 1 ? 0 : exit_status;
+    }
+    return exit_status == 1 ? refuse_differences(call, count, &error) : exit_status;
+}
+
+/* The writers are let in already; the ledger and the state folder learn of it. Where they can't,
+ * the next command finds the note. */
+static void forget_steps(struct cli_call *call, const char *plan_path)
+{
+    struct error error = {0};
+    struct buffer faults = {0};
+    struct run_options options;
+    struct run_session *session = NULL;
+    struct run_result result = {0};
+    bool before = signals_shield(true);
+    call->cut_over = CUT_OVER_BACK;
+    cli_run_options(call, plan_path, &options);
+    options.progress = PROGRESS_NONE;
+    if (run_open(&options, &session, &faults, &error) != STATUS_OK ||
+        run_resume(session, &result, &error) != STATUS_OK) {
+        log_write(LOG_WARNING, "the cut-over's steps stay in the ledger until the next command: %s",
+                  error.message);
+    }
+    if (session != NULL) {
+        run_close(session);
+    }
+    buffer_free(&faults);
+    (void)signals_shield(before);
+}
+
+/* One exit: whatever was held is given back, and the last line says what still is. */
+static int end_cut_over(struct cli_call *call, const char *plan_path, int exit_status)
+{
+    struct buffer last = {0};
+    if (exit_status != 0) {
+        (void)fence_release(call->fence, NULL);
+        if (fence_is_noted(call->fence) && fence_state(call->fence) == FENCE_OPEN) {
+            forget_steps(call, plan_path);
+        }
+        fence_append_end(call->fence, &last);
+    }
+    if (last.length > 0) {
+        struct buffer placed = {0};
+        cli_append_placed(call, buffer_string(&last), &placed);
+        log_write(LOG_WARNING, "%s", buffer_string(&placed));
+        buffer_free(&placed);
+    }
+    buffer_free(&last);
+    fence_destroy(call->fence);
+    call->fence = NULL;
+    return exit_status;
+}
+
+/* Records that following could not make, or that the target refused, and that are still missing:
+ * writers need not be stopped to find that out. */
+static int refuse_known_rejects(struct cli_call *call, const char *plan_path)
+{
+    struct error error = {0};
+    bool any = false;
+    const char *folder = cli_state_folder(call, plan_path);
+    if (cli_switch(call, CLI_NO_VALIDATE)) {
+        return 0;
+    }
+    if (follow_rejects_are_known(folder, &any, &error) != STATUS_OK) {
         return cli_fail(call, &error);
     }
-    return exit_status;
+    return any ? compare(call, plan_path, true) : 0;
+}
+
+/* The questions of the cut-over, and nothing else. */
+static int ask_only(struct cli_call *call, const char *plan_path)
+{
+    struct error error = {0};
+    struct run_session *session = NULL;
+    struct lack_list lacks = {.arena = call->arena};
+    int exit_status;
+    call->cut_over = CUT_OVER_READY;
+    if (cli_open_session(call, plan_path, &session, &exit_status) != STATUS_OK) {
+        return exit_status;
+    }
+    enum status status = run_ask_cut_over(session, &lacks, &error);
+    status = status == STATUS_OK ? cutover_refuse(&lacks, "cutover", &error) : status;
+    run_close(session);
+    return status == STATUS_OK ? refuse_known_rejects(call, plan_path) : cli_fail(call, &error);
 }
 
 /* Gate to end, in one go. */
 static int cut_over(struct cli_call *call, const char *plan_path)
 {
-    int exit_status = take(call, plan_path, CUT_OVER_READY);
-    if (exit_status != 0) {
-        return exit_status;
-    }
-    if (!cli_switch(call, CLI_NO_VALIDATE)) {
-        exit_status = compare(call, plan_path);
+    const struct fence_settings settings = {.max_pause_ms = cli_max_pause_ms(call),
+                                            .keeps = cli_switch(call, CLI_KEEP_FENCE),
+                                            .close_command = cli_text(call, CLI_FENCE),
+                                            .open_command = cli_text(call, CLI_UNFENCE)};
+    call->fence = fence_create(&settings);
+    int exit_status = refuse_known_rejects(call, plan_path);
+    exit_status = exit_status == 0 ? take(call, plan_path, CUT_OVER_READY) : exit_status;
+    bool goes_on = fence_state(call->fence) == FENCE_SEALED; /* it was compared before */
+    if (exit_status == 0 && !goes_on && !cli_switch(call, CLI_NO_VALIDATE)) {
+        exit_status = compare(call, plan_path, false);
     }
     if (exit_status == 0 && cli_switch(call, CLI_REVERSE)) {
         exit_status = take(call, plan_path, CUT_OVER_REVERSE);
     }
     exit_status = exit_status == 0 ? take(call, plan_path, CUT_OVER_END) : exit_status;
-    if (exit_status != 0) {
-        log_write(LOG_WARNING, "the source's writers are still stopped; `transhume cutover --back "
-                               "--confirm` lets them write again");
-    }
-    return exit_status;
+    return end_cut_over(call, plan_path, exit_status);
 }
 
 /* Of a cut-over that is done: the run that is its way back is cut over. */
@@ -156,7 +251,9 @@ int command_cutover(struct cli_call *call)
         return cli_fail(call, &error);
     }
     if (cli_switch(call, CLI_DRY_RUN)) {
-        return print_steps(call);
+        signals_setup();
+        int exit_status = ask_only(call, plan_path);
+        return exit_status == 0 ? print_steps(call) : exit_status;
     }
     if (!cli_switch(call, CLI_CONFIRM)) {
         error_set(&error, ERROR_USAGE, "cutover", "stops the source's writers and needs --confirm");

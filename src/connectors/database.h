@@ -72,6 +72,11 @@ struct connector_limits {
     uint32_t comment_bytes_max; /* of a table's or column's comment; 0: it keeps none */
     uint32_t nesting_max;
     uint32_t number_digits_max;
+    /* target: digits of a second, to which a plan's `lossy: allow` rounds; 0: it keeps them all */
+    struct second_digits {
+        uint8_t usual; /* of values whose type does not say how many they have */
+        uint8_t most;
+    } timestamp_digits, time_digits;
     uint64_t slice_bytes;         /* source: values above this come as LARGE handles; 0: never */
     uint32_t request_columns_max; /* source: columns of one read_request */
     uint32_t delete_keys_max;     /* target: of one delete_records; 0: some hundreds */
@@ -257,6 +262,11 @@ struct database {
     /* Source: set by the engine before the snapshot, how many cursors a reader has open at most at
      * once: a table's and one for each that is embedded or aggregated; 0 is as good as 1. */
     uint32_t cursors_each;
+    /* Source: set by the engine before it describes: what was described of it when the run began
+     * that is gone on with. What a connector finds out from records (the types of columns in files
+     * of text, of a collection's key) it takes from here where the table or column is here, and
+     * looks through no records for it. It outlives the database. NULL: nothing is known. */
+    const struct schema *known;
     /* Target, and where one is read: set by the engine after the opening. Times that name no zone
      * are of this one where they go into a column with zones; NULL: such a record is rejected. */
     const struct time_zone *time_zone;

@@ -17,15 +17,21 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_FOLLOW_H
 #define TRANSHUME_ENGINE_FOLLOW_FOLLOW_H
 
+#include "engine/follow/follow_end.h"
 #include "engine/follow/routes.h"
 
 /* The same for each attempt at one migration, so that a killed one leaves nothing behind that the
  * next does not find. */
 const char *follow_feed_name(const struct run_session *session, struct arena *arena);
 
-/* Can this plan be followed from this source into this target? Says why not (ERROR_FOLLOW). Changes
- * nothing. */
-enum status follow_check(const struct run_session *session, struct error *error) MUST_USE;
+/* How long a server may be away while its changes are followed. */
+int64_t follow_patience_ms(const struct run_options *options);
+
+/* Can this plan be followed from this source into this target? Says why not (ERROR_FOLLOW), or
+ * notes all of it in `lacks`, which may be NULL. Changes nothing. */
+struct lack_list;
+enum status follow_check(const struct run_session *session, struct lack_list *lacks,
+                         struct error *error) MUST_USE;
 
 /*
  * Before the run's snapshot: makes the feed, notes it in run->header, and has the source read at
@@ -41,12 +47,10 @@ enum status follow_make_feed(const struct run_session *session, const struct fol
 void follow_abandon(struct run *run);
 
 /*
- * Applies changes, or takes the steps of run_options.cut_over: then STATUS_OK after the last one,
- * and STATUS_END with run->caught_up after the others. STATUS_END: a stop was asked for, or
- * run_options.catch_up and all changes are applied that the source had when it began
- * (run->caught_up); or the source has columns that the session does not know (run->is_overtaken). A
- * feed or target that fails for a while is tried again; ERROR_FEED_LOST and the like end it.
+ * Applies changes, or takes the steps of run_options.cut_over or .resync instead. FOLLOW_HEAD only
+ * with run_options.catch_up. A feed or target that fails for a while is tried again;
+ * ERROR_FEED_LOST and the like end it (FOLLOW_FAILED).
  */
-enum status follow_run(struct run *run, struct error *error) MUST_USE;
+enum follow_end follow_run(struct run *run, struct error *error) MUST_USE;
 
 #endif

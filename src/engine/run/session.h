@@ -19,6 +19,8 @@
 struct chunk_log;
 struct claim_keeper;
 struct joining;
+struct learnt;
+struct plan_answers;
 struct copy;
 struct metrics;
 struct run;
@@ -48,8 +50,12 @@ struct run_session {
     struct database *mirror; /* validating: the target once more, opened as a source; else NULL */
     const struct time_zone *time_zone; /* of times that name none; NULL: they have none */
     struct schema *schema;
-    struct ledger_header *continued; /* of the run that is gone on with; NULL: not asked, or none */
-    struct schema *there; /* tables that are in the target; NULL: none that the plan means */
+    struct ledger_header *continued; /* of the run that is gone on with; NULL: none is */
+    struct learnt *learnt;           /* by it, recall.h; NULL: nothing is kept of this source */
+    uint32_t mapping_version;        /* of what the run keeps: learnt.h */
+    struct plan_answers *answers;    /* that its plan was, and this one is, resolved with */
+    bool names_run; /* neither endpoints nor a plan were given: what is meant is the folder's run */
+    const struct schema *there; /* tables that are in the target; NULL: none that the plan means */
     struct plan *plan;
     const char *source_identity;
     const char *target_identity;
@@ -116,15 +122,14 @@ struct run {
     bool state_ready;            /* the three above hold something */
     struct chunk_log *chunk_log; /* for the report, as the next; both under the mutex */
     struct metrics *metrics;     /* NULL: not claimed yet */
-    bool caught_up;              /* following ended, since there was no more to apply */
+    enum follow_end follow_end;  /* of this attempt */
     struct spool *spool;         /* NULL: none is written */
     char feed_position[160];     /* for people; under the mutex; "": not known */
     const struct run_left *left; /* under the mutex, as the next */
     uint32_t left_count;
     const struct run_lost *lost; /* since the run began, and while it follows */
     uint32_t lost_count;
-    bool has_grown;    /* the source's tables have more columns than when it began */
-    bool is_overtaken; /* following ended, since the source has columns that the plan has not */
+    bool has_grown; /* the source's tables have more columns than when it began */
     int64_t state_written_ms;
     int64_t attempt_us;           /* UTC, when this attempt began */
     uint64_t *written_before;     /* an entity each: records that earlier attempts wrote */
