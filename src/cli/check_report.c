@@ -157,6 +157,8 @@ static void append_follow(const struct check_follow *follow, struct buffer *out)
     buffer_append_string(out, "\nfollowing: it can be done\n");
     append_list("what it costs the source", follow->costs.lines, follow->costs.count, out);
     append_statements("statements that it runs there", &follow->statements, out);
+    append_list("in the target, while changes are applied", follow->silenced.lines,
+                follow->silenced.count, out);
     append_statements("the server's own replication would do as well", &follow->native, out);
     append_list("but it does not", follow->native_lacks.lines, follow->native_lacks.count, out);
 }
@@ -255,6 +257,7 @@ static void append_json_follow(const struct check_follow *follow, struct buffer 
     append_json_lines("cut_over", follow->cut_over.lines, follow->cut_over.count, out);
     append_json_lines("costs", follow->costs.lines, follow->costs.count, out);
     append_json_lines("statements", follow->statements.lines, follow->statements.count, out);
+    append_json_lines("silenced", follow->silenced.lines, follow->silenced.count, out);
     append_json_lines("native", follow->native.lines, follow->native.count, out);
     append_json_lines("native_lacks", follow->native_lacks.lines, follow->native_lacks.count, out);
     buffer_append_byte(out, '}');

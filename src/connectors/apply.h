@@ -76,6 +76,32 @@ typedef enum status apply_record(void *context, const struct apply_text *texts,
                                  struct error *error);
 
 /*
+ * What may answer to an applied change: triggers, rules and actions of foreign keys of the target.
+ * What those of the source did comes as changes of its own, so that nothing is to answer here.
+ */
+enum apply_answers {
+    /* None: switched off in the sessions that apply, or, where that can't be had, taken out of the
+     * target while changes are applied (`silence`) */
+    APPLY_ANSWERS_OFF,
+    /* None, and nothing is taken out of the target: refused, where that can't be had */
+    APPLY_ANSWERS_REFUSED,
+    /* As to anybody's writes; the user's wish */
+    APPLY_ANSWERS_FIRE,
+};
+struct apply_silence {
+    enum apply_answers answers;
+    const struct target_table *tables;
+    uint32_t table_count;
+    /* A table each: a changed row of the source changes its record alone, so that none is deleted
+     * to be made again. Then a foreign key that refers to the table, and that the source has with
+     * the same actions (`references`, `same_engine`), may act: the same comes as changes as well.
+     */
+    const bool *by_row;
+    /* Views, triggers and so on that the run is about to make; NULL: none. */
+    const struct schema *objects;
+};
+
+/*
  * Changes are of the target's own records: the engine has mapped them. An insert or update puts the
  * whole record of `after` under its key, or, where a cell of a shape is MISSING, only the fields
  * that are there; where `key` is another one than that of `after`, the record under `key` goes. A
@@ -85,6 +111,10 @@ typedef enum status apply_record(void *context, const struct apply_text *texts,
  * part of a record that is not there. Of the last kind nothing may be written by halves.
  */
 struct apply_functions {
+    /* A record whose key changes stays the same record: what refers to it follows it, or does not
+     * notice. The engine then gives such a change as one, with the former key as `key`. False: it
+     * gives a delete and a put. */
+    bool moves_records;
     /* Changes are kept as a log beside the tables, which stay as they are: each whole, none of
      * `after` MISSING for not having changed, and the same ones applied again are there once. */
     bool keeps_log;
@@ -96,6 +126,22 @@ struct apply_functions {
      * and why. Changes nothing. Control thread. */
     enum status (*check)(struct database *self, const struct target_table *table,
                          struct error *error);
+    /*
+     * Optional, as the next two; NULL: the sessions that apply can switch everything off, or
+     * nothing ever answers. Before a run, of tables which need not be there yet: ERROR_FOLLOW with
+     * the statement that helps, if `answers` can't be had. A line each into `out` for what
+     * `silence` will take out. Changes nothing. Control thread.
+     */
+    enum status (*foresee)(struct database *self, const struct apply_silence *silence,
+                           struct buffer *out, struct error *error);
+    /* Takes out of the target what the sessions can't switch off: triggers are disabled, or dropped
+     * where they can't be. Each is noted in the ledger of the claimed run before that. Repeatable;
+     * ERROR_FOLLOW as above, and then nothing was taken out. Control thread, no handle is open. */
+    enum status (*silence)(struct database *self, const struct apply_silence *silence,
+                           struct error *error);
+    /* Gives back what any process took out for the claimed run; `*count`: how much of it. What was
+     * given back stays so after a failure. Repeatable. Control thread, no handle is open. */
+    enum status (*restore)(struct database *self, uint32_t *count, struct error *error);
     /* Optional: may this account write these tables, and set what counts their keys up at the end
      * of a cut-over? Notes all that is missing; changes nothing. STATUS_FAILED: the server did not
      * answer. Control thread. NULL: it may. */

@@ -53,8 +53,8 @@ struct contract_entry {
     const char *query;
     const struct contract_alter *alter; /* NULL: the connector changes no schemas */
     bool opens_once; /* one process alone opens it as a target: who else tries is refused then */
-    bool one_kind; /* a column takes values of its own kind alone, whatever else may occur in it:
-                      "value" takes texts, and every other value is a reject */
+    bool one_kind;   /* a column takes values of its own kind alone, whatever else may occur in it:
+                        "value" takes texts, and every other value is a reject */
 };
 
 /* A target database in a folder of its own, with one table and a run under way. */
@@ -208,6 +208,7 @@ void contract_test_settle_kills(const struct contract_entry *entry);
 void contract_test_express(const struct contract_entry *entry);
 void contract_test_objects(const struct contract_entry *entry);
 void contract_test_apply(const struct contract_entry *entry);
+void contract_test_apply_keys(const struct contract_entry *entry);
 void contract_test_apply_killed(const struct contract_entry *entry);
 void contract_test_feed(const struct contract_entry *entry);
 void contract_test_alter_lock(const struct contract_entry *entry);

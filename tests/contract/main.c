@@ -220,6 +220,7 @@ static const struct {
     {"express", contract_test_express},
     {"objects", contract_test_objects},
     {"apply", contract_test_apply},
+    {"apply keys", contract_test_apply_keys},
     {"apply killed", contract_test_apply_killed},
     {"feed", contract_test_feed},
     {"alter lock", contract_test_alter_lock},

@@ -323,6 +323,89 @@ void contract_test_apply(const struct contract_entry *entry)
     end(at);
 }
 
+/* ---- keys that change */
+
+/* "1=2": the record 1 gets the key 2. "5-": it goes. "5+": it is put. Values are new ones. */
+static void apply_keys(struct changing *at, const char *steps)
+{
+    struct error error = {0};
+    struct arena *arena = arena_create(0);
+    struct record_change changes[CHANGES_MAX + 3] = {{0}};
+    struct change_table tables[TABLES];
+    const char *place = arena_format(arena, "keys %lld", (long long)at->next_value);
+    int64_t values[IDS];
+    struct change_set set = {.arena = arena,
+                             .end = {(const uint8_t *)place, (uint32_t)strlen(place)},
+                             .first_piece = true,
+                             .last_piece = true,
+                             .tables = tables,
+                             .table_count = TABLES,
+                             .changes = changes};
+    memcpy(values, at->values[0], sizeof values);
+    for (int i = 0; i < TABLES; i++) {
+        tables[i] = (struct change_table){at->tables[i].name, &at->fixture.shape};
+    }
+    for (const char *step = steps; *step != '\0'; step += strspn(step, " ")) {
+        char *behind;
+        struct cell *key = arena_allocate_zeroed(arena, 1, sizeof *key);
+        struct record_change *change = &changes[set.change_count++];
+        long from = strtol(step, &behind, 10);
+        char what = *behind;
+        long to = what == '=' ? strtol(behind + 1, &behind, 10) : from;
+        *key = cell_int64(from);
+        *change = (struct record_change){.key = key,
+                                         .key_count = 1,
+                                         .operation = what == '-'   ? RECORD_DELETE
+                                                      : what == '+' ? RECORD_INSERT
+                                                                    : RECORD_UPDATE};
+        change->after = what == '-' ? NULL : record(arena, to, at->next_value);
+        values[to] = what == '-' ? 0 : at->next_value++;
+        step = behind + (what != '=');
+    }
+    check_ok(apply_set(at, &set, &error), &error, steps);
+    memcpy(at->values[0], values, sizeof values);
+    arena_destroy(arena);
+}
+
+/* Records 1 to 5, and what the steps leave of them: "2 3" are the keys that are there then. */
+static void check_keys(struct changing *at, const char *steps, const char *left)
+{
+    bool is_left[IDS] = {false};
+    apply_keys(at, "1+ 2+ 3+ 4+ 5+");
+    apply_keys(at, steps);
+    for (const char *id = left; *id != '\0'; id += strspn(id, " ")) {
+        char *behind;
+        is_left[strtol(id, &behind, 10)] = true;
+        id = behind;
+    }
+    for (int id = 0; id < IDS; id++) {
+        at->values[0][id] = is_left[id] ? at->values[0][id] : 0;
+    }
+    check_contents(&at->fixture, at);
+    apply_keys(at, "1- 2- 3- 4- 5- 6- 7- 8-");
+    memset(at->values[0], 0, sizeof at->values[0]);
+}
+
+/* As a source that checks its keys when a transaction ends may tell of them. */
+void contract_test_apply_keys(const struct contract_entry *entry)
+{
+    struct changing changing;
+    const struct apply_functions *functions = contract_connector(entry)->apply;
+    if (functions == NULL || entry->lacks_apply || !functions->moves_records) {
+        return;
+    }
+    begin(&changing, entry);
+    check_keys(&changing, "1=7", "2 3 4 5 7");
+    check_keys(&changing, "1=2 2=1", "1 2 3 4 5");
+    check_keys(&changing, "1=2 2=3 3=1", "1 2 3 4 5");
+    check_keys(&changing, "1=2 2=3 3=4 4=5 5=6", "2 3 4 5 6");
+    check_keys(&changing, "1=7 7=8", "2 3 4 5 8");
+    check_keys(&changing, "1=2 2=1 2=7", "1 3 4 5 7");
+    check_keys(&changing, "1=2 2=3 3=1 1=1 4-", "1 2 3 5");
+    check_keys(&changing, "2- 1=2 3=1", "1 2 4 5");
+    end(&changing);
+}
+
 /* ---- applying through kills */
 
 enum { KILLED_SETS = 24 };

@@ -248,7 +248,22 @@ class Cascades(OnMariadb):
 
 
 class CascadesIntoMariadb(Cascades, support.TestCase):
-    pass
+    LANES = 3
+
+
+class CascadesIntoSqlite(Cascades, support.TestCase):
+    def target_side(self):
+        return SqliteSide(self, "copy.db")
+
+
+class CascadesIntoPostgres(test_follow.OfPostgres, Cascades, support.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server, cls.postgres = followed(mariadb, mariadb.FOLLOWED), cls.server
+
+    def target_side(self):
+        return PostgresSide(self, self.postgres, "copy")
 
 
 del MissingRows, PartsIntoSql, Cascades

@@ -7,9 +7,10 @@
  * A parameter in a statement's text is \001, its number, \002: a name could hold these only between
  * its quotes.
  */
-#include "connectors/mysql/feed.h"
 #include "connectors/sql/apply.h"
 #include "base/memory.h"
+#include "connectors/mysql/feed.h"
+#include "connectors/mysql/rebuild.h"
 #include "connectors/mysql/store.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,9 +68,12 @@ static void note_failure(struct mysql_apply *apply, const struct error *problem)
 /* The answer to a statement: the records that it found (CLIENT_FOUND_ROWS). */
 static void note_answer(struct mysql_apply *apply, uint32_t number)
 {
+    uint64_t rows = (uint64_t)mysql_affected_rows(apply->connection);
+    if (apply->head.counts) {
+        apply->head.changed += rows;
+    }
     if (number < apply->count && apply->finding[number] != NULL) {
-        sql_apply_changed(&apply->head, apply->finding[number],
-                          (uint64_t)mysql_affected_rows(apply->connection));
+        sql_apply_changed(&apply->head, apply->finding[number], rows);
     }
 }
 
@@ -352,14 +356,29 @@ static const struct sql_apply_dialect dialect = {
 
 /* ---------------------------------------------------------------- handles */
 
+/* Where foreign keys answer, may a record that is deleted take others along? */
+static enum status look_for_cascades(struct mysql_apply *apply, struct error *error)
+{
+    struct buffer sql = {0};
+    int64_t count = 0;
+    buffer_append_string(&sql, "SELECT COUNT(*) FROM information_schema.referential_constraints "
+                               "WHERE delete_rule NOT IN ('RESTRICT', 'NO ACTION') AND "
+                               "constraint_schema = ");
+    mysql_append_string(&sql, apply->self->sql.schema);
+    enum status status = mysql_ask_number(apply->self, apply->connection, &sql, SQL_SHORT,
+                                          ERROR_TARGET_INVALID, 0, &count, error);
+    apply->head.cascades = count > 0;
+    return status;
+}
+
 static enum status set_up(struct mysql_apply *apply, struct error *error)
 {
     struct mysql_database *self = apply->self;
     if (mysql_join(self, &apply->connection, error) != STATUS_OK ||
         mysql_run(self, apply->connection, "SET " MYSQL_APPLIES " = 1", SQL_SHORT,
                   ERROR_TARGET_WRITE, NULL, error) != STATUS_OK ||
-        (self->sql.base.triggers_off &&
-         mysql_silence_keys(self, apply->connection, true, error) != STATUS_OK)) {
+        (self->sql.base.triggers_off ? mysql_silence_keys(self, apply->connection, true, error)
+                                     : look_for_cascades(apply, error)) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return mysql_set_server_option(apply->connection, MYSQL_OPTION_MULTI_STATEMENTS_ON) == 0
@@ -400,6 +419,10 @@ static enum status apply_open(struct database *database, const struct apply_requ
 
 const struct apply_functions mysql_apply_functions = {
     .tells_absent = true,
+    .moves_records = true,
+    .foresee = mysql_quiet_foresee,
+    .silence = mysql_quiet_silence,
+    .restore = mysql_quiet_restore,
     .may_write = mysql_may_write,
     .open = apply_open,
     .close = apply_close,

@@ -66,6 +66,10 @@ static const char *const failpoints[] = {"mysql.after_scratch",
                                          "mysql.after_note",
                                          "mysql.before_keys_drop",
                                          "mysql.after_keys_drop",
+                                         "mysql.before_trigger_drop",
+                                         "mysql.after_trigger_drop",
+                                         "mysql.before_trigger_made",
+                                         "mysql.after_trigger_made",
                                          "mysql.before_put_back",
                                          "mysql.after_put_back",
                                          "mysql.before_notes_end",
@@ -352,7 +356,8 @@ static enum status mysql_open(const struct open_options *open, struct database *
     self->sql.base.connector = &transhume_connector;
     self->sql.base.capabilities = transhume_connector.capabilities;
     self->sql.base.limits = (struct connector_limits){
-        .timestamp_digits = {6, 6}, .time_digits = {6, 6},
+        .timestamp_digits = {6, 6},
+        .time_digits = {6, 6},
         .readers_max = READERS_MAX,
         .writers_max = WRITERS_MAX,
         .chunks_open_max = 1,

@@ -236,6 +236,7 @@ const struct source_functions mysql_source_functions = {
     .holds = sql_holds,
     .hold = sql_hold,
     .snapshot = mysql_snapshot,
+    .leave = mysql_leave_snapshot,
     .tell_lacking = mysql_tell_lacking,
     .caveats = mysql_caveats,
     .describe_stream = sql_describe_stream,

@@ -285,7 +285,8 @@ static bool is_there(const struct mysql_definition *definition, const char *quot
 
 /* ALTER TABLE for what is to be changed still, all of it in one pass; empty: nothing is. */
 static void append_change(struct buffer *sql, const struct rebuilding *rebuilding,
-                          const struct table_change *change, const struct mysql_definition *definition)
+                          const struct table_change *change,
+                          const struct mysql_definition *definition)
 {
     mysql_data_seek(change->notes, change->first);
     for (uint64_t i = change->first; i < change->end; i++) {
@@ -325,7 +326,8 @@ static enum status alter(const struct rebuilding *rebuilding, const struct table
     return STATUS_FAILED;
 }
 
-static enum status change_table(const struct rebuilding *rebuilding, const struct table_change *change)
+static enum status change_table(const struct rebuilding *rebuilding,
+                                const struct table_change *change)
 {
     enum status status = STATUS_AGAIN;
     for (int i = 0; status == STATUS_AGAIN && i < ATTEMPTS; i++) {
@@ -389,8 +391,8 @@ enum status mysql_rebuild_drop(struct mysql_database *self, const struct prepare
                                struct error *error)
 {
     struct rebuilding rebuilding = {.self = self, .error = error};
-    struct table_change change = {.drops = true,
-                            .failpoints = {"mysql.before_keys_drop", "mysql.after_keys_drop"}};
+    struct table_change change = {
+        .drops = true, .failpoints = {"mysql.before_keys_drop", "mysql.after_keys_drop"}};
     bool wanted = false;
     for (uint32_t i = 0; request->rebuilds_indexes && i < request->table_count; i++) {
         wanted = wanted || !request->tables[i].created;
@@ -455,10 +457,12 @@ enum status mysql_put_back(struct mysql_database *self, const char *run_id,
 {
     struct rebuilding rebuilding = {.self = self, .error = error};
     MYSQL_RES *names = NULL;
+    uint32_t triggers = 0;
     if (run_id == NULL) {
         return STATUS_OK;
     }
-    enum status status = mysql_control(self, &rebuilding.connection, error);
+    enum status status = mysql_quiet_put_back(self, run_id, &triggers, error);
+    status = status == STATUS_OK ? mysql_control(self, &rebuilding.connection, error) : status;
     status = status == STATUS_OK
                  ? mysql_list_own(self, rebuilding.connection, notes_table, &names, error)
                  : status;

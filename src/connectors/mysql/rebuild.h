@@ -25,4 +25,17 @@ enum status mysql_check_triggers(struct mysql_database *self, MYSQL *connection,
                                  const struct check_request *request, struct buffer *out,
                                  struct error *error) MUST_USE;
 
+/* ---------------------------------------------------------------- quiet.c */
+
+/* apply_functions.foresee, silence and restore */
+struct apply_silence;
+enum status mysql_quiet_foresee(struct database *self, const struct apply_silence *silence,
+                                struct buffer *out, struct error *error);
+enum status mysql_quiet_silence(struct database *self, const struct apply_silence *silence,
+                                struct error *error);
+enum status mysql_quiet_restore(struct database *self, uint32_t *count, struct error *error);
+/* The same for any run. */
+enum status mysql_quiet_put_back(struct mysql_database *self, const char *run_id, uint32_t *count,
+                                 struct error *error) MUST_USE;
+
 #endif

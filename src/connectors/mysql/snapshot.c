@@ -411,3 +411,25 @@ enum status mysql_snapshot(struct database *database, uint32_t reader_count, str
     }
     return failpoint_hit("mysql.snapshot_taken", error);
 }
+
+/* The metadata locks of what was read go with the transactions. A session that broke off has left
+ * them too. */
+enum status mysql_leave_snapshot(struct database *database, struct error *error)
+{
+    struct mysql_database *self = mysql_database_of(database);
+    struct error problem = {0};
+    (void)error;
+    give_slicer(self);
+    while (self->pool_count > 0) {
+        mysql_disconnect(self->pool[--self->pool_count]);
+    }
+    self->pool_spare = 0;
+    if (self->sql.snapshot_taken && mysql_run(self, self->control, "COMMIT", SQL_SHORT,
+                                              ERROR_SOURCE_READ, NULL, &problem) != STATUS_OK) {
+        log_write(LOG_DEBUG, "the snapshot ends with its connection: %s", problem.message);
+        mysql_disconnect(self->control);
+        self->control = NULL;
+    }
+    self->sql.snapshot_taken = false;
+    return STATUS_OK;
+}

@@ -36,6 +36,8 @@ enum status mysql_split(struct database *self, const struct read_request *reques
 /* snapshot.c */
 enum status mysql_snapshot(struct database *self, uint32_t reader_count, struct arena *arena,
                            const char **token, struct error *error);
+/* source_functions.leave */
+enum status mysql_leave_snapshot(struct database *self, struct error *error);
 /* An idle connection within the snapshot, and back: NULL is fine, and one that broke is ended. Any
  * thread. */
 enum status mysql_pool_take(struct mysql_database *self, MYSQL **connection,

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "connectors/postgres/feed.h"
+#include "connectors/postgres/rebuild.h"
 #include "connectors/postgres/store.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,19 +65,101 @@ static enum status describe_arrays(struct postgres_apply *apply, PGconn *connect
 }
 
 /* An upsert takes no index that is checked later, even beside another one. */
-static enum status check_key(const struct apply_facts *facts, const struct target_table *plan,
-                             struct error *error)
+static enum status check_key(const struct schema_table *schema, const struct target_table *plan,
+                             enum error_code code, struct error *error)
 {
-    for (uint32_t i = 0; i < facts->table.schema->index_count; i++) {
-        const struct schema_index *index = &facts->table.schema->indexes[i];
+    for (uint32_t i = 0; i < schema->index_count; i++) {
+        const struct schema_index *index = &schema->indexes[i];
         if (index->unique && index->deferrable && postgres_is_key_index(index, plan->key)) {
-            error_set(error, ERROR_TARGET_SCHEMA, plan->name,
+            error_set(error, code, plan->name,
                       "its key is DEFERRABLE, so that no change can be put by it");
             return error_hint(error, "ALTER TABLE … DROP CONSTRAINT %s, and ADD it NOT DEFERRABLE",
                               index->name);
         }
     }
     return STATUS_OK;
+}
+
+/* apply_functions.check: a table that the run makes gets the source's key. */
+static enum status check_table(struct database *database, const struct target_table *plan,
+                               struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    struct arena *arena = arena_create(0);
+    struct postgres_table facts;
+    PGconn *connection = NULL;
+    enum status status = postgres_control(self, &connection, error);
+    status = status == STATUS_OK
+                 ? postgres_target_describe(self, connection, plan->name, arena, &facts, error)
+                 : status;
+    const struct schema_table *schema = status == STATUS_OK    ? facts.schema
+                                        : status == STATUS_END ? plan->same_engine
+                                                               : NULL;
+    status = status == STATUS_FAILED ? status
+             : schema != NULL        ? check_key(schema, plan, ERROR_FOLLOW, error)
+                                     : STATUS_OK;
+    arena_destroy(arena);
+    return status;
+}
+
+/* A value that no record has in that column, as an expression. NULL: none is known. */
+static const char *aside_of(const struct postgres_apply *apply, const struct apply_facts *facts,
+                            const char *table, uint32_t column)
+{
+    enum {
+        OID_INT8 = 20,
+        OID_INT2 = 21,
+        OID_INT4 = 23,
+        OID_TEXT = 25,
+        OID_VARCHAR = 1043,
+        OID_NUMERIC = 1700,
+        OID_UUID = 2950,
+        UUIDS_SINCE = 130000
+    };
+    const struct postgres_column *facts_of = &facts->table.columns[column];
+    struct buffer sql = {0};
+    if (!facts_of->not_null) {
+        return "NULL";
+    }
+    switch (facts_of->type_oid) {
+    case OID_INT2:
+    case OID_INT4:
+    case OID_INT8:
+    case OID_NUMERIC:
+        postgres_append(&sql, "(SELECT least(pg_catalog.min(%n), 0) - 1 FROM %t)", facts_of->name,
+                        &apply->self->sql, table);
+        break;
+    case OID_TEXT:
+    case OID_VARCHAR: /* the modifier of a limit is greater by 4 */
+        buffer_format(&sql,
+                      "pg_catalog.left(pg_catalog.md5(pg_catalog.random()::text || "
+                      "pg_catalog.clock_timestamp()::text), %d)",
+                      facts_of->modifier > 4 ? facts_of->modifier - 4 : 32);
+        break;
+    case OID_UUID:
+        buffer_append_string(
+            &sql, apply->self->server_version >= UUIDS_SINCE ? "pg_catalog.gen_random_uuid()" : "");
+        break;
+    default:
+        break;
+    }
+    const char *text =
+        sql.length > 0 ? arena_copy_string(apply->head.arena, buffer_string(&sql)) : NULL;
+    buffer_free(&sql);
+    return text;
+}
+
+static bool is_unique(const struct apply_facts *facts, const char *name)
+{
+    const struct schema_table *schema = facts->table.schema;
+    bool found = false;
+    for (uint32_t i = 0; i < schema->index_count && !found; i++) {
+        const struct column_list columns = schema->indexes[i].columns;
+        for (uint32_t k = 0; schema->indexes[i].unique && k < columns.count && !found; k++) {
+            found = columns.names[k] != NULL && strcmp(columns.names[k], name) == 0;
+        }
+    }
+    return found;
 }
 
 static enum status describe(struct apply *head, struct sql_apply_table *table, struct error *error)
@@ -98,7 +181,8 @@ static enum status describe(struct apply *head, struct sql_apply_table *table, s
                  ? postgres_target_describe(apply->self, aborted ? connection : apply->connection,
                                             table->plan->name, head->arena, facts, error)
                  : status;
-    status = status == STATUS_OK ? check_key(found, table->plan, error) : status;
+    status = status == STATUS_OK ? check_key(facts->schema, table->plan, ERROR_TARGET_SCHEMA, error)
+                                 : status;
     status = status == STATUS_OK
                  ? describe_arrays(apply, aborted ? connection : apply->connection, found, error)
                  : status;
@@ -113,6 +197,9 @@ static enum status describe(struct apply *head, struct sql_apply_table *table, s
         columns[i] = (struct sql_apply_column){.name = facts->columns[i].name,
                                                .made = facts->columns[i].generated,
                                                .fixed = facts->columns[i].always_identity};
+        if (is_unique(found, facts->columns[i].name)) {
+            columns[i].aside = aside_of(apply, found, table->plan->name, i);
+        }
     }
     table->name = table->plan->name;
     table->columns = columns;
@@ -141,7 +228,6 @@ static enum status make_prepared(struct sql_apply_statement *statement, struct e
     for (uint32_t i = 0; i < statement->parameter_count; i++) {
         prepared->columns[i] = &facts->table.columns[statement->parameters[i].column];
     }
-    prepared->named.missing = true;
     statement->prepared = prepared;
     return STATUS_OK;
 }
@@ -160,7 +246,7 @@ static void forget(struct apply *head, struct sql_apply_statement *statement)
         (void)!postgres_pipeline_leave(apply, &ignored);
     }
     postgres_batch_free(apply, prepared);
-    if (!prepared->named.missing) {
+    if (prepared->named.state == APPLY_NAMED_THERE) {
         buffer_format(&apply->dropped, "DEALLOCATE %s; ", prepared->named.name);
     }
 }
@@ -226,6 +312,10 @@ enum status postgres_apply_one(struct postgres_apply *apply, struct sql_apply_st
     if (status != STATUS_OK) {
         arena_reset(apply->scratch);
         return postgres_apply_refuse(&problem, refused, error);
+    }
+    if (apply->failed) {
+        arena_reset(apply->scratch);
+        return STATUS_OK; /* settle tells */
     }
     if (statement->finds) {
         postgres_pipeline_expect(apply, 1, change);
@@ -407,6 +497,16 @@ static void mark_origin(struct postgres_apply *apply, const struct apply_request
     }
 }
 
+/* Where the role may not, what would fire was disabled before (quiet.c). */
+static enum status silence(struct postgres_apply *apply, struct error *error)
+{
+    bool may = false;
+    enum status status = postgres_may_silence(apply->self, apply->connection, &may, error);
+    return status == STATUS_OK && may
+               ? execute(apply, "SET session_replication_role = replica", error)
+               : status;
+}
+
 /* A plan that was made when a table was empty must not read all of it later. */
 static enum status set_up(struct postgres_apply *apply, const struct apply_request *request,
                           struct error *error)
@@ -418,17 +518,19 @@ static enum status set_up(struct postgres_apply *apply, const struct apply_reque
                 "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; "
                 "SET plan_cache_mode = force_generic_plan; SET transhume.applies = 'on'",
                 error) != STATUS_OK ||
-        (self->sql.base.triggers_off &&
-         postgres_silence_triggers(self, apply->connection, true, error) != STATUS_OK) ||
+        (self->sql.base.triggers_off && silence(apply, error) != STATUS_OK) ||
         postgres_query(self, apply->connection,
                        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE condeferrable)"
-                       " AND s.role <> 'replica', s.role = 'replica' FROM (SELECT "
-                       "pg_catalog.current_setting('session_replication_role') AS role) s",
+                       " AND s.role <> 'replica', s.role = 'replica', s.role <> 'replica' AND "
+                       "EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE contype = 'f' AND "
+                       "(confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd'))) FROM "
+                       "(SELECT pg_catalog.current_setting('session_replication_role') AS role) s",
                        NULL, 0, SQL_SHORT, ERROR_TARGET_INVALID, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     apply->defers = PQgetvalue(result, 0, 0)[0] == 't';
     apply->silent = PQgetvalue(result, 0, 1)[0] == 't';
+    apply->head.cascades = PQgetvalue(result, 0, 2)[0] == 't';
     PQclear(result);
     mark_origin(apply, request);
     return STATUS_OK;
@@ -469,6 +571,11 @@ static enum status apply_open(struct database *database, const struct apply_requ
 
 const struct apply_functions postgres_apply_functions = {
     .tells_absent = true,
+    .moves_records = true,
+    .check = check_table,
+    .foresee = postgres_quiet_foresee,
+    .silence = postgres_quiet_silence,
+    .restore = postgres_quiet_restore,
     .may_write = postgres_may_write,
     .open = apply_open,
     .close = apply_close,

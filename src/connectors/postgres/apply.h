@@ -13,11 +13,19 @@ enum {
 
 struct apply_batch;
 
+/* Is a statement prepared in the session? That it was sent to be prepared proves nothing: behind a
+ * failure the server skips it. */
+enum apply_named_state {
+    APPLY_NAMED_ABSENT,
+    APPLY_NAMED_SENT,  /* in this pipeline; the server has not answered yet */
+    APPLY_NAMED_THERE, /* the server said so. It outlives the transaction, whatever its end */
+};
+
 /* A statement in the session, under its name. */
 struct apply_named {
     char name[32];
-    uint32_t number; /* in the pipeline that prepared it */
-    bool missing;    /* it is not prepared, or the server skipped that, behind a failure */
+    uint32_t number; /* in the pipeline that prepares it */
+    enum apply_named_state state;
 };
 
 /* A column of a table beside its struct postgres_column: the type of arrays of it, and what it is
@@ -63,15 +71,16 @@ struct postgres_apply {
     uint32_t sent;         /* since the server was last asked to send what it has */
     uint32_t outstanding;  /* answers that are to come */
     uint32_t answered;     /* in this pipeline */
-    bool failed;           /* one of them was a failure: */
-    uint32_t failed_at;    /* the number of its statement in the pipeline */
+    bool failed;           /* one of them was a failure, and nothing more is sent until the */
+                           /* transaction is rolled back: */
     enum error_code code;  /* ERROR_NONE: it is no record's */
     struct error failure;
     bool singly;            /* records go one by one until the next commit */
     struct buffer expected; /* struct apply_expected, in the order of the statements */
     size_t expected_used;
-    struct apply_named *made[APPLY_NEW_MAX]; /* in this pipeline */
+    struct apply_named *made[APPLY_NEW_MAX]; /* sent to be prepared, in this pipeline */
     uint32_t made_count;
+    uint32_t made_answered; /* the first of them that the server has answered */
     struct apply_batch *open[APPLY_OPEN_MAX];
     uint32_t open_count;
     const char *values[APPLY_PARAMETERS_MAX];
@@ -87,7 +96,7 @@ enum status postgres_pipeline_leave(struct postgres_apply *apply, struct error *
 /* What libpq said of sending a statement. */
 enum status postgres_pipeline_sent(struct postgres_apply *apply, int sent,
                                    struct error *error) MUST_USE;
-/* Prepares it, unless it is; `types` may be NULL. */
+/* Prepares it, unless it is; `types` may be NULL. Does nothing behind a failure. */
 enum status postgres_pipeline_prepare(struct postgres_apply *apply, struct apply_named *named,
                                       const char *sql, int count, const Oid *types,
                                       struct error *error) MUST_USE;

@@ -180,11 +180,8 @@ static struct apply_batch *make(struct postgres_apply *apply, struct sql_apply_s
     uint32_t count = statement->parameter_count;
     struct apply_batch *batch = arena_allocate_zeroed(arena, 1, sizeof *batch);
     Oid *types = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *types);
-    *batch = (struct apply_batch){.statement = statement,
-                                  .form = form,
-                                  .exact = exact,
-                                  .named.missing = true,
-                                  .types = types};
+    *batch =
+        (struct apply_batch){.statement = statement, .form = form, .exact = exact, .types = types};
     batch->columns = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *batch->columns);
     batch->key = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *batch->key);
     bool known = true;
@@ -286,6 +283,9 @@ static enum status send_rows(struct postgres_apply *apply, struct apply_batch *b
                                   error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    if (apply->failed) {
+        return STATUS_OK; /* settle tells */
+    }
     for (uint32_t i = 0; i < count; i++) {
         if (batch->dead_count > 0) {
             compact(batch, &batch->columns[i]);
@@ -355,7 +355,7 @@ void postgres_batch_free(struct postgres_apply *apply, struct apply_prepared *pr
         if (batch != NULL) {
             buffer_free(&batch->key_bytes);
         }
-        if (batch != NULL && !batch->named.missing) {
+        if (batch != NULL && batch->named.state == APPLY_NAMED_THERE) {
             buffer_format(&apply->dropped, "DEALLOCATE %s; ", batch->named.name);
         }
         prepared->batches[which] = NULL;

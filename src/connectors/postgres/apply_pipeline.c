@@ -38,25 +38,43 @@ static void check_rows(struct postgres_apply *apply, PGresult *result)
     }
     if ((!counted || rows != expected.rows) && !apply->failed) {
         apply->failed = true;
-        apply->failed_at = apply->answered;
         apply->code = ERROR_REJECT_CONSTRAINT;
         apply->singly = true;
         error_set(&apply->failure, ERROR_REJECT_CONSTRAINT, NULL, "not all records are there");
     }
 }
 
-static void take_failure(struct postgres_apply *apply, PGresult *result)
+/* The answer to the next statement that was sent to be prepared, if this is it. */
+static void take_prepared(struct postgres_apply *apply, ExecStatusType state)
+{
+    if (apply->made_answered < apply->made_count &&
+        apply->made[apply->made_answered]->number == apply->answered) {
+        struct apply_named *made = apply->made[apply->made_answered++];
+        made->state = state == PGRES_COMMAND_OK ? APPLY_NAMED_THERE : APPLY_NAMED_ABSENT;
+    }
+}
+
+static void count_changed(struct postgres_apply *apply, PGresult *result)
+{
+    uint64_t rows = 0;
+    if (apply->head.counts && postgres_rows_changed(result, &rows) == STATUS_OK) {
+        apply->head.changed += rows;
+    }
+}
+
+static void take_answer(struct postgres_apply *apply, PGresult *result)
 {
     ExecStatusType state = PQresultStatus(result);
+    take_prepared(apply, state);
     if (state == PGRES_COMMAND_OK) {
         check_rows(apply, result);
+        count_changed(apply, result);
     }
     if (apply->failed || state == PGRES_COMMAND_OK || state == PGRES_TUPLES_OK ||
         state == PGRES_PIPELINE_SYNC || state == PGRES_PIPELINE_ABORTED) {
         return;
     }
     apply->failed = true;
-    apply->failed_at = apply->answered;
     apply->code = ERROR_NONE;
     postgres_failure(apply->self, apply->connection, result, ERROR_TARGET_WRITE, &apply->failure);
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -80,7 +98,7 @@ static enum status take_answers(struct postgres_apply *apply, struct error *erro
             apply->answered++;
             continue;
         }
-        take_failure(apply, result);
+        take_answer(apply, result);
         PQclear(result);
     }
     return STATUS_OK;
@@ -134,14 +152,14 @@ enum status postgres_pipeline_enter(struct postgres_apply *apply, struct error *
                : postgres_failure(apply->self, apply->connection, NULL, ERROR_NETWORK, error);
 }
 
-/* What was to be prepared behind a failure was not. */
+/* What the server did not answer is not prepared. */
 static void settle_made(struct postgres_apply *apply)
 {
-    for (uint32_t i = 0; i < apply->made_count; i++) {
-        struct apply_named *made = apply->made[i];
-        made->missing = apply->failed && made->number > apply->failed_at;
+    for (uint32_t i = apply->made_answered; i < apply->made_count; i++) {
+        apply->made[i]->state = APPLY_NAMED_ABSENT;
     }
     apply->made_count = 0;
+    apply->made_answered = 0;
     apply->answered = 0;
     buffer_clear(&apply->expected);
     apply->expected_used = 0;
@@ -175,7 +193,7 @@ enum status postgres_pipeline_prepare(struct postgres_apply *apply, struct apply
                                       const char *sql, int count, const Oid *types,
                                       struct error *error)
 {
-    if (!named->missing) {
+    if (named->state != APPLY_NAMED_ABSENT || apply->failed) {
         return STATUS_OK;
     }
     if (apply->made_count == APPLY_NEW_MAX &&
@@ -183,9 +201,12 @@ enum status postgres_pipeline_prepare(struct postgres_apply *apply, struct apply
          postgres_pipeline_enter(apply, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
+    if (apply->failed) {
+        return STATUS_OK;
+    }
     snprintf(named->name, sizeof named->name, "transhume_apply_%u", apply->numbers++);
     named->number = apply->answered + apply->outstanding;
-    named->missing = false;
+    named->state = APPLY_NAMED_SENT;
     apply->made[apply->made_count++] = named;
     return postgres_pipeline_sent(
         apply, PQsendPrepare(apply->connection, named->name, sql, types != NULL ? count : 0, types),

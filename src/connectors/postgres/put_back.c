@@ -108,7 +108,7 @@ static enum status find_builds(struct putting *putting)
             log_write(LOG_WARNING, "the %s %s is not put back: the table is gone",
                       PQgetvalue(putting->list, row, REBUILD_WHAT),
                       PQgetvalue(putting->list, row, REBUILD_NAME));
-        } else if (!is(putting, row, REBUILD_WHAT, "trigger") &&
+        } else if (!postgres_rebuild_is_switch(putting->list, row) &&
                    !is(putting, row, REBUILD_STATE, "valid")) {
             status = add_build(putting, row);
         }
@@ -124,7 +124,8 @@ static enum status check_all(struct putting *putting)
     enum status status = postgres_rebuild_list(putting->self, putting->connection, putting->run_id,
                                                &putting->list, putting->error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(putting->list); row++) {
-        if (is(putting, row, REBUILD_THERE, "t") && !is(putting, row, REBUILD_WHAT, "trigger") &&
+        if (is(putting, row, REBUILD_THERE, "t") &&
+            !postgres_rebuild_is_switch(putting->list, row) &&
             !is(putting, row, REBUILD_STATE, "valid")) {
             status = error_set(putting->error, ERROR_TARGET_SCHEMA,
                                PQgetvalue(putting->list, row, REBUILD_OWNER),
@@ -145,9 +146,9 @@ static enum status end_within(struct putting *putting)
     struct buffer sql = {0};
     enum status status = postgres_check_claim(self, putting->connection, putting->error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(putting->list); row++) {
-        const char *said =
-            PQgetvalue(putting->list, row,
-                       is(putting, row, REBUILD_WHAT, "trigger") ? REBUILD_MAKE : REBUILD_REMARK);
+        const char *said = PQgetvalue(
+            putting->list, row,
+            postgres_rebuild_is_switch(putting->list, row) ? REBUILD_MAKE : REBUILD_REMARK);
         if (said[0] != '\0' && is(putting, row, REBUILD_THERE, "t")) {
             status = postgres_execute(self, putting->connection, said, SQL_SHORT,
                                       ERROR_TARGET_SCHEMA, putting->error);

@@ -187,6 +187,33 @@ enum status postgres_rebuild_noted(struct postgres_database *self, PGconn *conne
     return status;
 }
 
+bool postgres_rebuild_is_switch(const PGresult *list, int row)
+{
+    const char *what = PQgetvalue(list, row, REBUILD_WHAT);
+    return strcmp(what, "trigger") == 0 || strcmp(what, "rule") == 0;
+}
+
+enum status postgres_rebuild_make(struct postgres_database *self, PGconn *connection,
+                                  struct error *error)
+{
+    return postgres_make_shared(self, connection, notes_table, notes_columns, error);
+}
+
+enum status postgres_rebuild_note(struct postgres_database *self, PGconn *connection,
+                                  const struct postgres_rebuild_note *note, struct error *error)
+{
+    const struct postgres_parameter parameters[] = {
+        {.text = self->sql.run_id}, {.text = note->owner}, {.text = note->what},
+        {.text = note->name},       {.text = note->make},  {.text = note->undo}};
+    struct buffer sql = {0};
+    postgres_append(&sql,
+                    "INSERT INTO %t (run, owner, what, name, make, undo, remark) VALUES ($1, $2, "
+                    "$3, $4, $5, $6, '') ON CONFLICT DO NOTHING",
+                    &self->sql, notes_table);
+    return postgres_query_buffer(self, connection, &sql, parameters, 6, SQL_SHORT,
+                                 ERROR_TARGET_SCHEMA, NULL, error);
+}
+
 static enum status note_row(const struct rebuilding *rebuilding, const char *table,
                             const PGresult *rows, int row)
 {
@@ -243,8 +270,7 @@ static enum status note_all(struct rebuilding *rebuilding)
     enum { TABLES_AT_ONCE = 100 };
     struct postgres_database *self = rebuilding->self;
     uint32_t count = rebuilding->request->table_count;
-    enum status status = postgres_make_shared(self, rebuilding->connection, notes_table,
-                                              notes_columns, rebuilding->error);
+    enum status status = postgres_rebuild_make(self, rebuilding->connection, rebuilding->error);
     for (uint32_t i = 0; status == STATUS_OK && i < count; i += TABLES_AT_ONCE) {
         uint32_t end = count - i < TABLES_AT_ONCE ? count : i + TABLES_AT_ONCE;
         status = postgres_begin(self, &rebuilding->connection, rebuilding->error);
@@ -271,11 +297,12 @@ enum status postgres_rebuild_list(struct postgres_database *self, PGconn *connec
         "NULL, coalesce(pg_catalog.pg_table_size(c.oid), 0), r.columns IS NOT NULL FROM ");
     postgres_append_table(&sql, self, notes_table);
     buffer_append_string(
-        &sql, " AS r LEFT JOIN (pg_catalog.pg_class c JOIN space n ON n.oid = c.relnamespace) ON "
-              "n.lead || c.relname = r.owner AND c.relkind IN ('r', 'p') LEFT JOIN "
-              "pg_catalog.pg_class x ON x.relnamespace = n.oid AND x.relname = r.name AND r.what "
-              "<> 'trigger' LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = x.oid AND i.indrelid "
-              "= c.oid WHERE r.run = $2 ORDER BY r.number");
+        &sql,
+        " AS r LEFT JOIN (pg_catalog.pg_class c JOIN space n ON n.oid = c.relnamespace) ON "
+        "n.lead || c.relname = r.owner AND c.relkind IN ('r', 'p') LEFT JOIN "
+        "pg_catalog.pg_class x ON x.relnamespace = n.oid AND x.relname = r.name AND r.what NOT "
+        "IN ('trigger', 'rule') LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = x.oid AND i.indrelid "
+        "= c.oid WHERE r.run = $2 ORDER BY r.number");
     return ask(&rebuilding, &sql, parameters, 2, list);
 }
 

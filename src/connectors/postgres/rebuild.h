@@ -47,6 +47,23 @@ enum status postgres_rebuild_list(struct postgres_database *self, PGconn *connec
                                   const char *run_id, PGresult **list,
                                   struct error *error) MUST_USE;
 
+/* Is it a trigger or a rule, which is disabled and not dropped? */
+bool postgres_rebuild_is_switch(const PGresult *list, int row);
+/* The table of notes, unless it is there. */
+enum status postgres_rebuild_make(struct postgres_database *self, PGconn *connection,
+                                  struct error *error) MUST_USE;
+/* Notes one for the claimed run, unless it is noted already. */
+struct postgres_rebuild_note {
+    const char *owner;
+    const char *what; /* "trigger" or "rule" */
+    const char *name;
+    const char *make;
+    const char *undo;
+};
+enum status postgres_rebuild_note(struct postgres_database *self, PGconn *connection,
+                                  const struct postgres_rebuild_note *note,
+                                  struct error *error) MUST_USE;
+
 /* Takes one of them away: concurrently where others use the database, if that can be. */
 enum status postgres_rebuild_undo(struct postgres_database *self, PGconn *connection,
                                   const PGresult *list, int row, bool in_use,
@@ -62,5 +79,15 @@ enum status postgres_rebuild_undo(struct postgres_database *self, PGconn *connec
 enum status postgres_put_back(struct postgres_database *self, const char *run_id,
                               const struct target_table *tables, uint32_t table_count,
                               void (*progress)(const char *what), struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- quiet.c */
+
+/* apply_functions.foresee, silence and restore */
+struct apply_silence;
+enum status postgres_quiet_foresee(struct database *self, const struct apply_silence *silence,
+                                   struct buffer *out, struct error *error);
+enum status postgres_quiet_silence(struct database *self, const struct apply_silence *silence,
+                                   struct error *error);
+enum status postgres_quiet_restore(struct database *self, uint32_t *count, struct error *error);
 
 #endif

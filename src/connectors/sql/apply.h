@@ -11,8 +11,12 @@
  *   a change that a constraint refuses waits until the others of its transaction are in, as the
  *   source may have checked it at its end. So does what follows it under the same key. Those that
  *   still wait are tried again as long as one of them goes in; then their old records make way for
- *   all of them at once, which lets unique values be exchanged. What is refused after that is told;
- *   of one that moved to another key the old record goes all the same.
+ *   all of them at once, which lets unique values and keys be exchanged. What is refused after that
+ *   is told; of one that moved to another key the old record goes all the same.
+ *
+ * A record whose key changes is updated, never deleted and inserted, so that what refers to it
+ * stays as it is. Only where another record is under its new key at the end of its transaction does
+ * it make way: a copy that was resumed read that record later.
  *
  * An update of a part of a record that found none is noted. Before the commit, or the end of a piece,
  * the engine reads these records again, and they are put whole (apply_absent.c).
@@ -32,6 +36,9 @@ struct sql_apply_column {
     const char *name;
     bool made;  /* by the database itself, as generated ones are: never written */
     bool fixed; /* written with a new record alone (GENERATED ALWAYS AS IDENTITY) */
+    /* Of one that an index keeps unique: an expression for a value that no record has, with which
+     * its record makes way for others. NULL: none is known. */
+    const char *aside;
 };
 
 /* A table of the request as the target has it. */
@@ -44,9 +51,11 @@ struct sql_apply_table {
 };
 
 enum sql_apply_kind {
-    SQL_APPLY_PUT,      /* the record of `after`, new or over what is there */
-    SQL_APPLY_PATCH,    /* fields of the record under the key of `after` */
-    SQL_APPLY_REMOVE,   /* the record under `key` */
+    SQL_APPLY_PUT,    /* the record of `after`, new or over what is there */
+    SQL_APPLY_ADD,    /* the same, unless one is under its key */
+    SQL_APPLY_ASIDE,  /* unique fields of the record under the key of `after`, to no one's values */
+    SQL_APPLY_PATCH,  /* fields of the record under the key of `after` */
+    SQL_APPLY_REMOVE, /* the record under `key` */
     SQL_APPLY_MAKE_WAY, /* the same, if another one is under the key of `after` */
     SQL_APPLY_MOVE,     /* fields of the record under `key`, its key with them */
     SQL_APPLY_EMPTY     /* all records */
@@ -66,7 +75,7 @@ struct sql_apply_statement {
     enum sql_apply_kind kind;
     const struct sql_apply_table *table;
     const char *sql;
-    size_t conflict_at; /* of a PUT: the place in it behind the values, a ')' */
+    size_t conflict_at; /* of a PUT or ADD: the place in it behind the values, a ')' */
     const struct sql_apply_parameter *parameters; /* the first has the number 0 */
     uint32_t parameter_count;
     const uint64_t *present; /* a bit a field of `after` that the statement writes */
@@ -111,7 +120,8 @@ struct sql_apply_dialect {
     enum status (*end)(struct apply *apply, bool commit, struct error *error);
     enum status (*savepoint)(struct apply *apply, enum sql_apply_savepoint act,
                              struct error *error);
-    /* Runs a statement for a change, or sends it. STATUS_AGAIN: it is refused. The change lives
+    /* Runs a statement for a change, or sends it; where apply->counts, what it changes is added to
+     * apply->changed once it is settled. STATUS_AGAIN: it is refused. The change lives
      * until the next `settle`. */
     enum status (*run)(struct apply *apply, struct sql_apply_statement *statement,
                        const struct record_change *change, struct sql_apply_refused *refused,
@@ -144,6 +154,9 @@ struct apply {
     char key[STORE_KEY_BYTES];
     uint64_t version; /* of the position, as it was put or read last */
     bool open;        /* a transaction of which pieces are still to come */
+    bool counts;      /* `changed` is wanted */
+    uint64_t changed; /* records that the statements since then have changed */
+    bool cascades;    /* a record that is deleted may take others along: none makes way */
     struct sql_apply_shape *shapes;
     struct apply_absent absent;
     struct sql_apply_sought *sought; /* in the order of the changes */

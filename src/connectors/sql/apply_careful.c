@@ -14,6 +14,7 @@ enum { ROUNDS_MAX = 4, EXCHANGES_MAX = 8, KEY_BITS = 1 << 16 };
 struct waiting {
     struct sql_apply_item item;
     bool settled; /* it went in, or was told */
+    bool is_out;  /* its record was taken out, to be put back where it belongs */
 };
 
 struct careful {
@@ -178,7 +179,8 @@ void sql_apply_add_refusal(struct apply_result *result, const struct apply_refus
     grown[result->refusal_count++].reason = arena_copy_string(arena, refusal->reason);
 }
 
-/* Tells it; what moved to another key is not under its old one any more. */
+/* Tells it; what moved to another key is not under its old one any more, unless others would go
+ * with it. */
 static enum status refuse(struct careful *careful, const struct sql_apply_item *item,
                           enum error_code code, const char *reason)
 {
@@ -192,7 +194,7 @@ static enum status refuse(struct careful *careful, const struct sql_apply_item *
     };
     sql_apply_add_refusal(careful->result, &refusal, careful->arena);
     enum status status = sql_apply_look(careful->apply, item, &image, &refused, careful->error);
-    if (status != STATUS_FAILED && image.moves) {
+    if (status != STATUS_FAILED && image.moves && !careful->apply->cascades) {
         status = try_step(careful, sql_apply_remove_old, item, &image, &refused);
     }
     return status == STATUS_FAILED ? status : STATUS_OK;
@@ -205,8 +207,8 @@ static bool may_be_cured(enum error_code code)
 
 /* STATUS_AGAIN: it waits, `refused` says why (code ERROR_NONE: for one before it). STATUS_END: it
  * is refused for good. */
-static enum status try_item(struct careful *careful, const struct sql_apply_item *item,
-                            struct sql_apply_refused *refused)
+static enum status try_item(struct careful *careful, item_step *step,
+                            const struct sql_apply_item *item, struct sql_apply_refused *refused)
 {
     struct sql_apply_image image;
     *refused = (struct sql_apply_refused){.arena = careful->scratch};
@@ -214,7 +216,7 @@ static enum status try_item(struct careful *careful, const struct sql_apply_item
     if (status == STATUS_OK && is_blocked(careful, item, &image)) {
         status = STATUS_AGAIN;
     } else if (status == STATUS_OK) {
-        status = try_step(careful, sql_apply_change, item, &image, refused);
+        status = try_step(careful, step, item, &image, refused);
     }
     if (status != STATUS_AGAIN) {
         return status;
@@ -258,7 +260,7 @@ static enum status try_waiting(struct careful *careful)
     for (uint32_t i = 0; i < careful->waiting_count && status != STATUS_FAILED; i++) {
         struct waiting *waiting = &careful->waiting[i];
         struct sql_apply_refused refused;
-        status = try_item(careful, &waiting->item, &refused);
+        status = try_item(careful, sql_apply_change, &waiting->item, &refused);
         if (status == STATUS_END) {
             status = refuse(careful, &waiting->item, refused.code, refused.reason);
         }
@@ -268,25 +270,75 @@ static enum status try_waiting(struct careful *careful)
     return status == STATUS_FAILED ? status : STATUS_OK;
 }
 
-/* The records of all that write whole ones go, and then each change goes in its order.
- * STATUS_AGAIN: that of `*failed` is refused all the same. */
+/* What is unique of its record makes way: by values of no record, or all of the record is taken
+ * out.
+ */
+static enum status make_way(struct careful *careful, struct waiting *waiting,
+                            const struct sql_apply_image *image, struct sql_apply_refused *refused)
+{
+    struct apply *apply = careful->apply;
+    const struct sql_apply_item *item = &waiting->item;
+    enum status status = STATUS_END;
+    if (item->change->after != NULL && !image->moves) {
+        status = sql_apply_set_aside(apply, item, image, refused, careful->error);
+        status = status == STATUS_OK && apply->dialect->settle != NULL
+                     ? apply->dialect->settle(apply, refused, careful->error)
+                     : status;
+    }
+    if (status != STATUS_END) {
+        return status;
+    }
+    if (apply->cascades || (item->change->after != NULL && !image->whole)) {
+        return STATUS_OK;
+    }
+    apply->counts = true;
+    apply->changed = 0;
+    status = run_and_settle(apply, sql_apply_remove_old, item, image, refused, careful->error);
+    apply->counts = false;
+    waiting->is_out = status == STATUS_OK && apply->changed > 0;
+    return status;
+}
+
+/*
+ * A record that was taken out goes where it belongs. One that was not there then is what another
+ * change has put under its old key since, or nowhere: so it leaves that key now.
+ */
+static enum status come_back(struct careful *careful, const struct waiting *waiting,
+                             const struct sql_apply_image *image, struct sql_apply_refused *refused)
+{
+    const struct sql_apply_item *item = &waiting->item;
+    bool whole = item->change->after != NULL && image->whole && !careful->apply->cascades;
+    enum status status = STATUS_OK;
+    if (!whole && item->change->after != NULL) {
+        return run_and_settle(careful->apply, sql_apply_change, item, image, refused,
+                              careful->error);
+    }
+    if (!waiting->is_out && (item->change->after == NULL || image->moves)) {
+        status = run_and_settle(careful->apply, sql_apply_remove_old, item, image, refused,
+                                careful->error);
+    }
+    return status == STATUS_OK && whole ? run_and_settle(careful->apply, sql_apply_put_new, item,
+                                                         image, refused, careful->error)
+                                        : status;
+}
+
+/* All make way, and then each change goes in its order. STATUS_AGAIN: that of `*failed` is refused
+ * all the same. */
 static enum status exchange(struct careful *careful, uint32_t *failed,
                             struct sql_apply_refused *refused)
 {
-    struct apply *apply = careful->apply;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < 2 * careful->waiting_count && status == STATUS_OK; i++) {
-        const struct waiting *waiting = &careful->waiting[i % careful->waiting_count];
-        bool removes = i < careful->waiting_count;
         struct sql_apply_image image;
         *failed = i % careful->waiting_count;
+        struct waiting *waiting = &careful->waiting[*failed];
         if (waiting->settled) {
             continue;
         }
-        status = sql_apply_look(apply, &waiting->item, &image, refused, careful->error);
-        if (status == STATUS_OK && (!removes || image.whole)) {
-            status = run_and_settle(apply, removes ? sql_apply_remove_old : sql_apply_change,
-                                    &waiting->item, &image, refused, careful->error);
+        status = sql_apply_look(careful->apply, &waiting->item, &image, refused, careful->error);
+        if (status == STATUS_OK) {
+            status = i < careful->waiting_count ? make_way(careful, waiting, &image, refused)
+                                                : come_back(careful, waiting, &image, refused);
         }
     }
     return status;
@@ -331,7 +383,7 @@ static enum status settle_waiting(struct careful *careful)
         struct waiting *waiting = &careful->waiting[i];
         struct sql_apply_refused refused;
         unblock_all(careful);
-        status = try_item(careful, &waiting->item, &refused);
+        status = try_item(careful, sql_apply_change_at_last, &waiting->item, &refused);
         if (status == STATUS_AGAIN || status == STATUS_END) {
             status = refuse(careful, &waiting->item, refused.code, refused.reason);
         }
@@ -382,7 +434,7 @@ enum status sql_apply_carefully(struct apply *apply, const struct change_set *co
             if (item.change->operation == RECORD_TRUNCATE) {
                 drop_waiting(&careful, item.change->table);
             }
-            status = try_item(&careful, &item, &refused);
+            status = try_item(&careful, sql_apply_change, &item, &refused);
             if (status == STATUS_AGAIN) {
                 add_waiting(&careful, &item);
                 status = STATUS_OK;

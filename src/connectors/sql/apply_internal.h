@@ -25,14 +25,13 @@ struct sql_apply_image {
 enum status sql_apply_look(struct apply *apply, const struct sql_apply_item *item,
                            struct sql_apply_image *image, struct sql_apply_refused *refused,
                            struct error *error) MUST_USE;
-/* Runs or sends what the change takes. STATUS_AGAIN: it is refused. */
-enum status sql_apply_change(struct apply *apply, const struct sql_apply_item *item,
-                             const struct sql_apply_image *image, struct sql_apply_refused *refused,
-                             struct error *error) MUST_USE;
-/* Deletes the record under the change's `key`, if there is one. */
-enum status sql_apply_remove_old(struct apply *apply, const struct sql_apply_item *item,
-                                 const struct sql_apply_image *image,
-                                 struct sql_apply_refused *refused, struct error *error) MUST_USE;
+/* Runs or sends the statement of that kind for the change. STATUS_AGAIN: it is refused. STATUS_END:
+ * it has nothing to set. */
+enum status sql_apply_run(struct apply *apply, const struct sql_apply_item *item,
+                          const struct sql_apply_image *image, enum sql_apply_kind kind,
+                          struct sql_apply_refused *refused, struct error *error) MUST_USE;
+/* A part of the key that no record can be given anew: the record is written as another one. */
+bool sql_apply_has_fixed_key(const struct sql_apply_image *image);
 /* A cell of the key of `after`: its own, or, where that is not there, that of `key`. NULL: neither
  * is. `part` in the order of the target's key. */
 const struct cell *sql_apply_new_key(const struct sql_apply_image *image,
@@ -55,6 +54,31 @@ enum status sql_apply_savepoint(struct apply *apply, enum sql_apply_savepoint ac
 enum status sql_apply_absent(struct apply *apply, const struct change_set *const *sets,
                              uint32_t first, uint32_t end, struct arena *arena,
                              struct apply_result *result, struct error *error) MUST_USE;
+/* ---------------------------------------------------------------- apply_change.c */
+
+/* Runs or sends what the change takes. STATUS_AGAIN: it is refused. */
+enum status sql_apply_change(struct apply *apply, const struct sql_apply_item *item,
+                             const struct sql_apply_image *image, struct sql_apply_refused *refused,
+                             struct error *error) MUST_USE;
+/* The same at the end of its transaction: a record that is under the new key of one that moves
+ * stays, and what moves there goes. */
+enum status sql_apply_change_at_last(struct apply *apply, const struct sql_apply_item *item,
+                                     const struct sql_apply_image *image,
+                                     struct sql_apply_refused *refused,
+                                     struct error *error) MUST_USE;
+/* Puts the whole record of `after`, whatever is under the change's `key`. */
+enum status sql_apply_put_new(struct apply *apply, const struct sql_apply_item *item,
+                              const struct sql_apply_image *image,
+                              struct sql_apply_refused *refused, struct error *error) MUST_USE;
+/* Gives unique fields that the change sets, of a record that keeps its key, values of no record.
+ * STATUS_END: it sets none of which such a value is known. */
+enum status sql_apply_set_aside(struct apply *apply, const struct sql_apply_item *item,
+                                const struct sql_apply_image *image,
+                                struct sql_apply_refused *refused, struct error *error) MUST_USE;
+/* Deletes the record under the change's `key`, if there is one. */
+enum status sql_apply_remove_old(struct apply *apply, const struct sql_apply_item *item,
+                                 const struct sql_apply_image *image,
+                                 struct sql_apply_refused *refused, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- apply_careful.c */
 

@@ -381,6 +381,19 @@ static void append_cleared(struct writing *writing, const char **separator)
     }
 }
 
+/* The record that is there stays as it is. */
+static void append_no_conflict(struct writing *writing)
+{
+    if (writing->apply->dialect->on_duplicate_key) {
+        append_own_key(writing);
+        return;
+    }
+    buffer_append_string(&writing->sql, ") ON CONFLICT (");
+    sql_append_names(&writing->sql, writing->apply->database->dialect, NULL,
+                     writing->shape->table.plan->key);
+    buffer_append_string(&writing->sql, ") DO NOTHING");
+}
+
 static void append_conflict(struct writing *writing)
 {
     const struct sql_apply_shape *shape = writing->shape;
@@ -408,7 +421,7 @@ static void append_conflict(struct writing *writing)
     }
 }
 
-static void append_put(struct writing *writing)
+static void append_put(struct writing *writing, bool replaces)
 {
     const struct sql_apply_shape *shape = writing->shape;
     buffer_append_string(&writing->sql, writing->apply->dialect->insert);
@@ -431,7 +444,11 @@ static void append_put(struct writing *writing)
         }
     }
     writing->conflict_at = writing->sql.length;
-    append_conflict(writing);
+    if (replaces) {
+        append_conflict(writing);
+    } else {
+        append_no_conflict(writing);
+    }
 }
 
 /* " SET c = c", which only tells whether the record is there. False: no column may be set. */
@@ -474,6 +491,30 @@ static void append_update(struct writing *writing, bool moves)
     }
     buffer_append_string(&writing->sql, " WHERE ");
     append_match(writing, "", moves);
+}
+
+/* Leaves no text where no field of which a value aside is known is set. */
+static void append_aside(struct writing *writing)
+{
+    const struct sql_apply_shape *shape = writing->shape;
+    const char *separator = " SET ";
+    buffer_append_string(&writing->sql, writing->apply->dialect->update);
+    append_table(writing);
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        if (is_set(writing, i) && !is_key(writing, (uint32_t)shape->columns[i]) &&
+            shape->table.columns[shape->columns[i]].aside != NULL) {
+            buffer_append_string(&writing->sql, separator);
+            append_name(writing, shape->columns[i]);
+            buffer_format(&writing->sql, " = %s", shape->table.columns[shape->columns[i]].aside);
+            separator = ", ";
+        }
+    }
+    if (separator[0] == ' ') {
+        buffer_clear(&writing->sql);
+        return;
+    }
+    buffer_append_string(&writing->sql, " WHERE ");
+    append_match(writing, "", false);
 }
 
 static void append_joined_remove(struct writing *writing, bool makes_way)
@@ -521,7 +562,11 @@ static void append_statement(struct writing *writing, enum sql_apply_kind kind)
 {
     switch (kind) {
     case SQL_APPLY_PUT:
-        append_put(writing);
+    case SQL_APPLY_ADD:
+        append_put(writing, kind == SQL_APPLY_PUT);
+        return;
+    case SQL_APPLY_ASIDE:
+        append_aside(writing);
         return;
     case SQL_APPLY_PATCH:
         append_update(writing, false);
@@ -613,28 +658,19 @@ static struct sql_apply_statement *find_statement(struct apply *apply,
     return found;
 }
 
-static enum status run(struct apply *apply, const struct sql_apply_item *item,
-                       const struct sql_apply_image *image, enum sql_apply_kind kind,
-                       struct sql_apply_refused *refused, struct error *error)
+enum status sql_apply_run(struct apply *apply, const struct sql_apply_item *item,
+                          const struct sql_apply_image *image, enum sql_apply_kind kind,
+                          struct sql_apply_refused *refused, struct error *error)
 {
-    const struct sql_apply_statement *statement =
-        find_statement(apply, image->shape, kind,
-                       kind == SQL_APPLY_REMOVE || kind == SQL_APPLY_EMPTY ? image->shape->none
-                                                                           : image->shape->present);
+    bool of_all = kind == SQL_APPLY_REMOVE || kind == SQL_APPLY_EMPTY;
+    struct sql_apply_statement *statement = find_statement(
+        apply, image->shape, kind, of_all ? image->shape->none : image->shape->present);
     return statement->sql[0] == '\0'
-               ? STATUS_OK
-               : apply->dialect->run(apply, image->shape->statements, item->change, refused, error);
+               ? STATUS_END
+               : apply->dialect->run(apply, statement, item->change, refused, error);
 }
 
-enum status sql_apply_remove_old(struct apply *apply, const struct sql_apply_item *item,
-                                 const struct sql_apply_image *image,
-                                 struct sql_apply_refused *refused, struct error *error)
-{
-    return image->old ? run(apply, item, image, SQL_APPLY_REMOVE, refused, error) : STATUS_OK;
-}
-
-/* A part of the key that no record can be given anew: the record is written as another one. */
-static bool has_fixed_key(const struct sql_apply_image *image)
+bool sql_apply_has_fixed_key(const struct sql_apply_image *image)
 {
     const struct sql_apply_shape *shape = image->shape;
     for (uint32_t part = 0; part < sql_apply_key_count(image); part++) {
@@ -643,62 +679,4 @@ static bool has_fixed_key(const struct sql_apply_image *image)
         }
     }
     return false;
-}
-
-static enum status move_fixed(struct apply *apply, const struct sql_apply_item *item,
-                              const struct sql_apply_image *image,
-                              struct sql_apply_refused *refused, struct error *error)
-{
-    if (!image->whole) {
-        refused->code = ERROR_REJECT_CONSTRAINT;
-        refused->reason = arena_format(refused->arena,
-                                       "its key changes, which is GENERATED ALWAYS in the target, "
-                                       "and not all of the record was sent");
-        return STATUS_AGAIN;
-    }
-    enum status status = sql_apply_remove_old(apply, item, image, refused, error);
-    return status == STATUS_OK ? run(apply, item, image, SQL_APPLY_PUT, refused, error) : status;
-}
-
-/*
- * A target may be ahead of the position, where a copy read later than it: then a record may be
- * under its new key already, and it is the one to keep. Each of these steps does nothing where the
- * others have done it.
- */
-static enum status move(struct apply *apply, const struct sql_apply_item *item,
-                        const struct sql_apply_image *image, struct sql_apply_refused *refused,
-                        struct error *error)
-{
-    enum status status = STATUS_OK;
-    if (!image->whole) {
-        status = run(apply, item, image, SQL_APPLY_PATCH, refused, error);
-    }
-    if (status == STATUS_OK) {
-        status = run(apply, item, image, SQL_APPLY_MAKE_WAY, refused, error);
-    }
-    if (status == STATUS_OK) {
-        status = run(apply, item, image, SQL_APPLY_MOVE, refused, error);
-    }
-    return status == STATUS_OK && image->whole
-               ? run(apply, item, image, SQL_APPLY_PUT, refused, error)
-               : status;
-}
-
-enum status sql_apply_change(struct apply *apply, const struct sql_apply_item *item,
-                             const struct sql_apply_image *image, struct sql_apply_refused *refused,
-                             struct error *error)
-{
-    if (item->change->operation == RECORD_TRUNCATE) {
-        return run(apply, item, image, SQL_APPLY_EMPTY, refused, error);
-    }
-    if (item->change->after == NULL) {
-        return sql_apply_remove_old(apply, item, image, refused, error);
-    }
-    if (image->moves && has_fixed_key(image)) {
-        return move_fixed(apply, item, image, refused, error);
-    }
-    if (image->moves) {
-        return move(apply, item, image, refused, error);
-    }
-    return run(apply, item, image, image->whole ? SQL_APPLY_PUT : SQL_APPLY_PATCH, refused, error);
 }

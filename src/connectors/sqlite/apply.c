@@ -193,8 +193,12 @@ static enum status run(struct apply *head, struct sql_apply_statement *statement
     int result = sqlite3_step(prepared->statement);
     enum status status =
         result == SQLITE_DONE ? STATUS_OK : run_failed(apply, statement, change, refused, error);
+    uint64_t rows = (uint64_t)sqlite3_changes64(apply->connection);
+    if (status == STATUS_OK && head->counts) {
+        head->changed += rows;
+    }
     if (status == STATUS_OK && statement->finds) {
-        sql_apply_changed(head, change, (uint64_t)sqlite3_changes64(apply->connection));
+        sql_apply_changed(head, change, rows);
     }
     sqlite3_reset(prepared->statement);
     apply->statement = NULL;
@@ -402,6 +406,7 @@ static enum status may_write(struct database *database, const struct target_tabl
 
 const struct apply_functions sqlite_apply = {
     .tells_absent = true,
+    .moves_records = true,
     .may_write = may_write,
     .open = apply_open,
     .close = apply_close,

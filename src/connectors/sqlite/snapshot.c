@@ -586,9 +586,21 @@ static enum status source_snapshot(struct database *database, uint32_t reader_co
     return STATUS_OK;
 }
 
+/* Until then the WAL grows, and in the other journal modes nobody can commit. */
+static enum status source_leave(struct database *database, struct error *error)
+{
+    struct sqlite_database *self = sqlite_database_of(database);
+    (void)error;
+    close_readers(self);
+    sqlite_end_looks(self->control, true);
+    self->source->snapshot_taken = false;
+    return STATUS_OK;
+}
+
 const struct source_functions sqlite_source_functions = {
     .holds = source_holds,
     .snapshot = source_snapshot,
+    .leave = source_leave,
     .describe_stream = source_describe_stream,
     .count = source_count,
     .append_groups = sql_append_groups,

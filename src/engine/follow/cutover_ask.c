@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "engine/follow/follow.h"
 #include "engine/follow/left.h"
+#include "engine/follow/quiet.h"
 #include "engine/follow/reverse.h"
 
 static enum status refuse_fence(const struct run_session *session, struct error *error)
@@ -44,6 +45,9 @@ static enum status ask_target(const struct run_session *session, struct lack_lis
         arena_allocate_zeroed(session->arena, plan->table_count + (size_t)1, sizeof *tables);
     for (uint32_t i = 0; i < plan->table_count; i++) {
         tables[i] = plan->tables[i].target;
+    }
+    if (lacks_take(lacks, quiet_foresee(session, NULL, error), error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     return apply->may_write != NULL
                ? apply->may_write(session->target, tables, plan->table_count, lacks, error)

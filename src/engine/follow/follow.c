@@ -16,6 +16,7 @@
 #include "engine/follow/grow.h"
 #include "engine/follow/lanes.h"
 #include "engine/follow/left.h"
+#include "engine/follow/quiet.h"
 #include "engine/follow/refresh.h"
 #include "engine/follow/reread.h"
 #include "engine/follow/resync.h"
@@ -64,6 +65,7 @@ struct follow {
     struct retention retention;
     struct follow_figures *counts;
     bool resynced;
+    bool is_quiet; /* quiet_begin is done */
 };
 
 static struct progress_follow *figures(const struct follow *follow)
@@ -573,7 +575,9 @@ static enum follow_end go_on(struct follow *follow, struct error *error)
 static enum status begin(struct follow *follow, struct error *error)
 {
     struct database *source = follow->session->source;
-    enum status status = open_both(follow, error);
+    enum status status = follow->is_quiet ? STATUS_OK : quiet_begin(follow->run, error);
+    follow->is_quiet = status == STATUS_OK;
+    status = status == STATUS_OK ? open_both(follow, error) : status;
     if (status == STATUS_OK && follow->to_head && follow->head.length == 0) {
         status = source->connector->feed->head(source, follow->arena, &follow->head, error);
     }
@@ -693,7 +697,7 @@ static enum follow_end take_steps(struct follow *follow, struct error *error)
     return follow_with_retries(follow, error);
 }
 
-enum follow_end follow_run(struct run *run, struct error *error)
+static enum follow_end follow_loudly(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
     struct follow follow = {
@@ -743,4 +747,11 @@ enum follow_end follow_run(struct run *run, struct error *error)
     free(follow.group);
     arena_destroy(follow.arena);
     return end;
+}
+
+enum follow_end follow_run(struct run *run, struct error *error)
+{
+    enum follow_end end = follow_loudly(run, error);
+    enum status status = end == FOLLOW_FAILED ? STATUS_FAILED : STATUS_OK;
+    return quiet_end(run, status, error) == STATUS_OK ? end : FOLLOW_FAILED;
 }

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/retry.h"
 #include "engine/follow/follow.h"
+#include "engine/follow/quiet.h"
 #include "engine/follow/routes.h"
 #include <inttypes.h>
 #include <string.h>
@@ -92,6 +93,7 @@ enum status follow_begin(struct run *run, struct error *error)
     struct follow_routes *routes;
     struct feed_start start = {0};
     if (follow_check(session, NULL, error) != STATUS_OK ||
+        quiet_foresee(session, NULL, error) != STATUS_OK ||
         follow_routes_make(session, &routes, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -2,6 +2,7 @@
 #include "engine/follow/follow_foresee.h"
 
 #include "engine/follow/follow.h"
+#include "engine/follow/quiet.h"
 #include "engine/follow/routes.h"
 #include <string.h>
 
@@ -45,6 +46,29 @@ static enum status ask_feed(const struct run_session *session, const struct foll
     return status;
 }
 
+/* What will be taken out of the target's tables while changes are applied. */
+static enum status ask_target(const struct run_session *session, struct lack_list *lacks,
+                              struct check_follow *found, struct error *error)
+{
+    struct arena *arena = lacks->arena;
+    struct buffer lines = {0};
+    enum status status = lacks_take(lacks, quiet_foresee(session, &lines, error), error);
+    uint32_t count = 0;
+    for (size_t i = 0; i < lines.length; i++) {
+        count += lines.data[i] == '\n';
+    }
+    const char **texts = arena_allocate_zeroed(arena, count + (size_t)1, sizeof *texts);
+    const char *at = arena_copy(arena, buffer_string(&lines), lines.length);
+    for (uint32_t i = 0; i < count; i++) {
+        size_t length = (size_t)(strchr(at, '\n') - at);
+        texts[i] = arena_format(arena, "%.*s", (int)length, at);
+        at += length + 1;
+    }
+    found->silenced = (struct check_list){texts, count};
+    buffer_free(&lines);
+    return status;
+}
+
 enum status follow_foresee(const struct run_session *session, struct lack_list *lacks,
                            struct check_follow *found, struct error *error)
 {
@@ -62,5 +86,5 @@ enum status follow_foresee(const struct run_session *session, struct lack_list *
     }
     status = ask_feed(session, routes, lacks, found, error);
     follow_routes_free(routes);
-    return status;
+    return status == STATUS_OK ? ask_target(session, lacks, found, error) : status;
 }

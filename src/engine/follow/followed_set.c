@@ -141,14 +141,20 @@ enum status followed_set_put(const struct followed_form *form, struct followed_s
                              uint32_t entity, const struct cell *record, struct error *error)
 {
     const struct shape *shape = plan_entity_batch_shape(&form->plan->entities[entity]);
+    const struct cell *copy;
+    return copy_cells(set->set.arena, record, batch_shape_width(shape), &copy, error) == STATUS_OK
+               ? followed_set_put_own(form, set, entity, copy)
+               : STATUS_FAILED;
+}
+
+enum status followed_set_put_own(const struct followed_form *form, struct followed_set *set,
+                                 uint32_t entity, const struct cell *copy)
+{
+    const struct shape *shape = plan_entity_batch_shape(&form->plan->entities[entity]);
     struct arena *arena = set->set.arena;
     struct record_change *change = add_change(set);
     *change = (struct record_change){
         .table = entity, .operation = RECORD_UPDATE, .key_count = form->tables[entity].key.count};
-    const struct cell *copy;
-    if (copy_cells(arena, record, batch_shape_width(shape), &copy, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
     if (key_of_record(form, entity, copy, arena, &change->key) != STATUS_OK) {
         change->key = NULL;
         change->key_count = 0;
@@ -209,6 +215,45 @@ void followed_set_drop_replaced(struct followed_set *set, uint32_t first, uint32
             replaced = replaced || are_same_keys(&changes[i], &changes[p]);
         }
         if (!replaced) {
+            changes[kept++] = changes[i];
+        }
+    }
+    set->set.change_count = kept;
+}
+
+/* The only change of its entity from `first` on that puts a record, or that takes one out. NULL:
+ * there is none, or there are several. */
+static struct record_change *only_change(struct followed_set *set, uint32_t first, uint32_t entity,
+                                         bool puts)
+{
+    struct record_change *changes = (struct record_change *)set->set.changes;
+    struct record_change *found = NULL;
+    for (uint32_t i = first; i < set->set.change_count; i++) {
+        if (changes[i].table == entity && (changes[i].after != NULL) == puts) {
+            if (found != NULL) {
+                return NULL;
+            }
+            found = &changes[i];
+        }
+    }
+    return found;
+}
+
+void followed_set_join_moved(struct followed_set *set, uint32_t first)
+{
+    struct record_change *changes = (struct record_change *)set->set.changes;
+    uint32_t kept = first;
+    for (uint32_t i = first; i < set->set.change_count; i++) {
+        const struct record_change change = changes[i];
+        struct record_change *put = only_change(set, first, change.table, true);
+        if (change.after == NULL && put != NULL &&
+            only_change(set, first, change.table, false) == &changes[i]) {
+            put->key = change.key;
+            changes[i].table = UINT32_MAX; /* it goes below */
+        }
+    }
+    for (uint32_t i = first; i < set->set.change_count; i++) {
+        if (changes[i].table != UINT32_MAX) {
             changes[kept++] = changes[i];
         }
     }

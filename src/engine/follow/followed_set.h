@@ -11,6 +11,7 @@ struct followed_form {
     struct target_table *tables;  /* an entity each */
     struct change_table *outputs; /* likewise: the tables of every set that is made */
     bool documents;               /* records are MAPs: a field that is not there is not there */
+    bool moves;                   /* apply_functions.moves_records */
 };
 
 /* A record that the plan could not make, or that the target did not take. */
@@ -40,6 +41,9 @@ struct followed_set *followed_set_create(const struct followed_form *form, struc
 enum status followed_set_put(const struct followed_form *form, struct followed_set *set,
                              uint32_t entity, const struct cell *record,
                              struct error *error) MUST_USE;
+/* The same of cells that live in the set's arena: they are not copied. */
+enum status followed_set_put_own(const struct followed_form *form, struct followed_set *set,
+                                 uint32_t entity, const struct cell *record) MUST_USE;
 /* The fields of a record that are there, as a MAP in the arena. Values are borrowed. */
 struct cell follow_document(struct arena *arena, const struct shape *shape,
                             const struct cell *cells);
@@ -51,6 +55,9 @@ void followed_set_empty(struct followed_set *set, uint32_t entity);
 /* Of the changes from `first` on, the first `deletes` of which are deletes: those under keys that
  * are put behind them are none. */
 void followed_set_drop_replaced(struct followed_set *set, uint32_t first, uint32_t deletes);
+/* Of the changes from `first` on, which one row of the source has made: a delete and a put that are
+ * the only ones of their entity are of one record whose key has changed, and become one change. */
+void followed_set_join_moved(struct followed_set *set, uint32_t first);
 /* The records from `first` on may be new: they are put whole, and nothing is looked for before. */
 void followed_set_are_new(struct followed_set *set, uint32_t first);
 /* Of the records from `first` on that are made of elements of lists, several of one list may have

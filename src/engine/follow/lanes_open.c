@@ -103,8 +103,6 @@ static enum status open_lane(struct lanes *lanes, uint32_t number, struct error 
     struct position position = {0};
     struct arena *arena = arena_create(0);
     lane->lanes = lanes;
-    /* what the source's triggers and foreign keys did, comes as changes of its own */
-    run->session->target->triggers_off = true;
     enum status status =
         lanes->functions->open(run->session->target, &request, &lane->apply, error);
     status = status == STATUS_OK ? lanes->functions->position(lane->apply, arena, &position, error)

@@ -363,6 +363,18 @@ static enum status place_dependent(struct follow_routes *routes, const struct ru
                             error);
 }
 
+/* The keys of the target act on applied changes only where triggers fire on them, too. */
+static enum status check_target_acts(const struct run_session *session, struct error *error)
+{
+    if (session->options.follow_triggers == FOLLOW_TRIGGERS_FIRE) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_FOLLOW, session->target_uri->shown,
+              "--cascades target: its foreign keys do not act on applied changes");
+    return error_hint(error, "give --follow-triggers fire with it, to each command, or let transhume "
+                             "apply what the source's foreign keys change (--cascades apply)");
+}
+
 enum status route_cascades_make(struct follow_routes *routes, const struct run_session *session,
                                 struct error *error)
 {
@@ -370,7 +382,7 @@ enum status route_cascades_make(struct follow_routes *routes, const struct run_s
     uint32_t most = 0;
     enum status status = STATUS_OK;
     if (!schema->silent_actions || session->options.cascades == CASCADES_TARGET) {
-        return STATUS_OK;
+        return schema->silent_actions ? check_target_acts(session, error) : STATUS_OK;
     }
     for (uint32_t t = 0; t < schema->table_count; t++) {
         most += schema->tables[t].foreign_key_count;

@@ -119,12 +119,13 @@ struct ledger_header {
     struct position feed_start;
     const char
         *reverse_of; /* the feed whose run this one turns round, copying nothing; NULL: none */
-    const char *before_id;      /* NULL: no before-images are in the state folder */
-    bool rebuilds_indexes;      /* of tables that are there, for the load */
-    bool disables_triggers;     /* likewise */
-    struct column_list schemas; /* of the target besides its own, of which tables are */
-    bool rejects_orphans;       /* --broken-references reject */
-    uint64_t sample_rows;       /* 0: all */
+    const char *before_id;       /* NULL: no before-images are in the state folder */
+    bool rebuilds_indexes;       /* of tables that are there, for the load */
+    bool disables_triggers;      /* likewise */
+    const char *follow_triggers; /* --follow-triggers "refuse", "fire"; NULL: off */
+    struct column_list schemas;  /* of the target besides its own, of which tables are */
+    bool rejects_orphans;        /* --broken-references reject */
+    uint64_t sample_rows;        /* 0: all */
     uint64_t sample_seed;
     const char *parts;          /* "schema", "data"; NULL: both */
     bool takes_out;             /* a repair that deletes records, or a copy that empties tables */

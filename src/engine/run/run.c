@@ -545,6 +545,7 @@ static enum status follow_on(struct run *run, struct error *error)
         status = run_put_phase(run, LEDGER_FOLLOWING, error);
     }
     spool_end(run);
+    status = status == STATUS_OK ? session_end_snapshot(run->session, error) : status;
     if (status != STATUS_OK) {
         return status;
     }

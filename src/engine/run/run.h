@@ -22,6 +22,14 @@ enum cascades_choice {
     CASCADES_TARGET /* the target's foreign keys change likewise */
 };
 enum triggers_choice { TRIGGERS_UNSET, TRIGGERS_KEEP, TRIGGERS_DISABLE };
+/* What triggers of the target do on changes that following applies: as enum apply_answers, one up.
+ */
+enum follow_triggers_choice {
+    FOLLOW_TRIGGERS_UNSET, /* as the run began; off */
+    FOLLOW_TRIGGERS_OFF,
+    FOLLOW_TRIGGERS_REFUSE,
+    FOLLOW_TRIGGERS_FIRE
+};
 /* What becomes of lists of maps in a plain copy of documents. */
 enum nested_choice { NESTED_UNSET, NESTED_JSON, NESTED_TABLES };
 /* Of tables that the run makes. */
@@ -127,12 +135,13 @@ struct run_options {
     /* reject: records without a partner become rejects */
     enum broken_references_choice broken_references;
     enum nested_choice nested;
-    bool follow;                 /* after the copy, the source's changes are applied */
-    bool recovers;               /* open_options.recovers for the source */
-    bool spool;                  /* while the copy is made, the source's log is kept here */
-    bool catch_up;               /* only those that the source has by then */
-    uint32_t lanes;              /* that apply them at once; 0: one */
+    bool follow;    /* after the copy, the source's changes are applied */
+    bool recovers;  /* open_options.recovers for the source */
+    bool spool;     /* while the copy is made, the source's log is kept here */
+    bool catch_up;  /* only those that the source has by then */
+    uint32_t lanes; /* that apply them at once; 0: one */
     enum cascades_choice cascades;
+    enum follow_triggers_choice follow_triggers;
     uint64_t retained_bytes_max; /* what the source may keep of its log for the feed; 0: any */
     bool drop_when_full;         /* … and beyond that the feed goes */
     const char *const *refresh;  /* tables of the source that are read again */
@@ -197,6 +206,7 @@ struct check_follow {
     struct check_list cut_over;   /* for what a cut-over would be refused, likewise */
     struct check_list statements; /* that are run in the source */
     struct check_list costs;
+    struct check_list silenced;     /* what is taken out of the target while changes are applied */
     struct check_list native;       /* the server's own replication, where it would do as well */
     struct check_list native_lacks; /* and what it would not do */
 };
@@ -248,8 +258,8 @@ struct check_report {
     uint64_t foreseen_rejects; /* at least, of the records that were looked at */
     const struct check_reject *rejects;
     uint32_t reject_count;
-    bool foreseen_emptied;     /* references that stay NULL */
-    struct arena *arena;       /* frees it all */
+    bool foreseen_emptied; /* references that stay NULL */
+    struct arena *arena;   /* frees it all */
 };
 /* What a run of the session is about to do: three lines at most. */
 void run_decided(const struct run_session *session, struct buffer *out);

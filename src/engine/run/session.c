@@ -762,14 +762,21 @@ static void close_readers(struct run_session *session)
 
 enum status session_leave_source(struct run_session *session, struct error *error)
 {
-    const struct source_functions *source = session->source->connector->source;
     /* a validation goes on reading; settling reads again what other targets tell it of */
-    if (source->leave == NULL || session->snapshot == NULL || session->options.validating ||
-        (session->target->capabilities & CAPABILITY_KEY_ENFORCED) == 0) {
+    return session->options.validating ||
+                   (session->target->capabilities & CAPABILITY_KEY_ENFORCED) == 0
+               ? STATUS_OK
+               : session_end_snapshot(session, error);
+}
+
+enum status session_end_snapshot(struct run_session *session, struct error *error)
+{
+    const struct source_functions *source = session->source->connector->source;
+    if (session->snapshot == NULL) {
         return STATUS_OK;
     }
     close_readers(session);
-    return source->leave(session->source, error);
+    return source->leave != NULL ? source->leave(session->source, error) : STATUS_OK;
 }
 
 void session_leave_mirror(struct run_session *session)

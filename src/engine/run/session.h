@@ -156,6 +156,10 @@ struct run {
 /* Nothing is read of the source any more: its snapshot goes, where the target needs no second look
  * at it. */
 enum status session_leave_source(struct run_session *session, struct error *error) MUST_USE;
+/* The copy is done, settled and counted: all readers are closed and the snapshot ends, whatever the
+ * target is. What only follows holds no lock, no log and no old row version in the source. Nothing
+ * where no snapshot was taken; repeatable. Control thread. */
+enum status session_end_snapshot(struct run_session *session, struct error *error) MUST_USE;
 /* The folder for sorted runs, made now since a database is opened with it; NULL where none can
  * be. */
 const char *session_make_spill_folder(const struct state_folder *folder, const char *path);

@@ -1,0 +1,144 @@
+/* What of the target must not answer to applied changes. */
+#include "engine/follow/quiet.h"
+
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "engine/follow/routes.h"
+#include "engine/run/run_parts.h"
+#include <string.h>
+
+static const char *const names[] = {
+    [FOLLOW_TRIGGERS_REFUSE] = "refuse", [FOLLOW_TRIGGERS_FIRE] = "fire"};
+
+const char *quiet_name(enum follow_triggers_choice choice)
+{
+    return names[choice];
+}
+
+enum apply_answers quiet_answers(const struct run_session *session,
+                                 const struct ledger_header *header)
+{
+    enum follow_triggers_choice choice = session->options.follow_triggers;
+    const char *name = header != NULL ? header->follow_triggers : NULL;
+    for (int i = FOLLOW_TRIGGERS_OFF;
+         choice == FOLLOW_TRIGGERS_UNSET && name != NULL && i <= FOLLOW_TRIGGERS_FIRE; i++) {
+        choice = names[i] != NULL && strcmp(names[i], name) == 0 ? (enum follow_triggers_choice)i
+                                                                 : FOLLOW_TRIGGERS_UNSET;
+    }
+    return choice == FOLLOW_TRIGGERS_FIRE     ? APPLY_ANSWERS_FIRE
+           : choice == FOLLOW_TRIGGERS_REFUSE ? APPLY_ANSWERS_REFUSED
+                                              : APPLY_ANSWERS_OFF;
+}
+
+/* apply_silence.by_row, in the arena. */
+static enum status find_by_row(const struct run_session *session, struct arena *arena,
+                               const bool **found, struct error *error)
+{
+    const struct plan *plan = session->plan;
+    struct follow_routes *routes;
+    bool *by_row = arena_allocate_zeroed(arena, plan->table_count + (size_t)1, sizeof *by_row);
+    *found = by_row;
+    if (follow_routes_make(session, &routes, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < plan->table_count; i++) {
+        by_row[i] = true;
+        for (uint32_t e = 0; e < plan->tables[i].entity_count; e++) {
+            uint32_t stream = plan->entities[plan->tables[i].entities[e]].stream;
+            by_row[i] = by_row[i] && routes->streams[stream].by_row;
+        }
+    }
+    follow_routes_free(routes);
+    return STATUS_OK;
+}
+
+enum status quiet_foresee(const struct run_session *session, struct buffer *out,
+                          struct error *error)
+{
+    const struct apply_functions *apply = session->target->connector->apply;
+    const struct plan *plan = session->plan;
+    struct buffer ignored = {0};
+    if (apply->foresee == NULL) {
+        return STATUS_OK;
+    }
+    struct arena *arena = arena_create(0);
+    struct target_table *tables =
+        arena_allocate_zeroed(arena, plan->table_count + (size_t)1, sizeof *tables);
+    for (uint32_t i = 0; i < plan->table_count; i++) {
+        tables[i] = plan->tables[i].target;
+    }
+    struct apply_silence silence = {
+        .answers = quiet_answers(session, session->continued),
+        .tables = tables,
+        .table_count = plan->table_count,
+        .objects = session->options.resuming ? NULL : preflight_objects(session)};
+    enum status status = find_by_row(session, arena, &silence.by_row, error);
+    status = status == STATUS_OK
+                 ? apply->foresee(session->target, &silence, out != NULL ? out : &ignored, error)
+                 : status;
+    buffer_free(&ignored);
+    arena_destroy(arena);
+    return status;
+}
+
+/* Of nobody's wish to give it back nothing is said. */
+static enum status restore(struct run *run, struct error *error)
+{
+    struct database *target = run->session->target;
+    const struct apply_functions *apply = target->connector->apply;
+    uint32_t count = 0;
+    if (apply == NULL || apply->restore == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = failpoint_hit("follow.before_restore", error);
+    status = status == STATUS_OK ? apply->restore(target, &count, error) : status;
+    if (status == STATUS_OK && count > 0) {
+        log_write(LOG_INFO, "%u triggers of the target fire again", count);
+    }
+    return status == STATUS_OK ? failpoint_hit("follow.after_restore", error) : status;
+}
+
+enum status quiet_begin(struct run *run, struct error *error)
+{
+    struct database *target = run->session->target;
+    const struct apply_functions *apply = target->connector->apply;
+    struct apply_silence silence = {.answers = quiet_answers(run->session, &run->header),
+                                    .tables = run->tables,
+                                    .table_count = run->table_count};
+    target->triggers_off = silence.answers != APPLY_ANSWERS_FIRE;
+    if (apply->silence == NULL) {
+        return STATUS_OK;
+    }
+    /* what an earlier attempt took out, so that all of it is noted in its order */
+    if (restore(run, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (silence.answers == APPLY_ANSWERS_FIRE) {
+        return STATUS_OK;
+    }
+    struct arena *arena = arena_create(0);
+    enum status status = failpoint_hit("follow.before_silence", error);
+    status =
+        status == STATUS_OK ? find_by_row(run->session, arena, &silence.by_row, error) : status;
+    status = status == STATUS_OK ? apply->silence(target, &silence, error) : status;
+    arena_destroy(arena);
+    return status == STATUS_OK ? failpoint_hit("follow.after_silence", error) : status;
+}
+
+enum status quiet_end(struct run *run, enum status status, struct error *error)
+{
+    static const char hint[] = "`transhume follow` and `transhume cutover` give them back, as "
+                               "`transhume rollback` and `transhume finish` do";
+    struct error problem = {0};
+    if (restore(run, &problem) == STATUS_OK) {
+        return status;
+    }
+    error_context(&problem, "triggers of the target that were off while changes were applied are "
+                            "still off: ");
+    if (status == STATUS_FAILED) { /* the first failure is the one to tell of */
+        log_write(LOG_WARNING, "%s; %s", problem.message, hint);
+        return status;
+    }
+    error_copy(error, &problem);
+    return error_hint(error, "%s", hint);
+}

@@ -1,0 +1,32 @@
+/*
+ * Keeping the target quiet while changes are applied: its triggers, and actions of its foreign
+ * keys, do not answer to them (--follow-triggers). What the sessions that apply can't switch off
+ * themselves the target takes out of its tables, noted in the ledger before, and gives back here:
+ *
+ *   quiet_begin   before anything is applied
+ *   quiet_end     on every way out of following, and before a cut-over lets anybody else write
+ *
+ * After a kill or a crash what was taken out is still noted: the next command that follows, cuts
+ * over, rolls back or finishes the run gives it back.
+ */
+#ifndef TRANSHUME_ENGINE_FOLLOW_QUIET_H
+#define TRANSHUME_ENGINE_FOLLOW_QUIET_H
+
+#include "engine/run/session.h"
+
+/* As the ledger's header has the choice. NULL: off. */
+const char *quiet_name(enum follow_triggers_choice choice);
+/* What is to fire: as the command says, else as the run of that header (may be NULL) began. */
+enum apply_answers quiet_answers(const struct run_session *session,
+                                 const struct ledger_header *header);
+/* Before a run: ERROR_FOLLOW, if the target can't be kept quiet. A line each into `out` (may be
+ * NULL) for what will be taken out. Changes nothing. */
+enum status quiet_foresee(const struct run_session *session, struct buffer *out,
+                          struct error *error) MUST_USE;
+/* Repeatable. ERROR_FOLLOW: it can't be done; nothing was taken out. */
+enum status quiet_begin(struct run *run, struct error *error) MUST_USE;
+/* `status` is how following ended. Says what became of it: that, or STATUS_FAILED with `error`, if
+ * it ended well and something could not be given back. */
+enum status quiet_end(struct run *run, enum status status, struct error *error) MUST_USE;
+
+#endif
