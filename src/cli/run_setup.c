@@ -206,6 +206,7 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->spool = cli_switch(call, CLI_SPOOL);
     options->catch_up = cli_switch(call, CLI_CATCH_UP);
     options->lanes = (uint32_t)number_or(call, CLI_LANES, 0);
+    options->cascades = (enum cascades_choice)choice_or_unset(call, CLI_CASCADES);
     options->follow_triggers =
         (enum follow_triggers_choice)choice_or_unset(call, CLI_FOLLOW_TRIGGERS);
     options->retained_bytes_max = number_or(call, CLI_MAX_RETAINED, 0);

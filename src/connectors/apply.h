@@ -28,6 +28,22 @@ typedef enum status apply_take_notes(void *context, const struct apply_call *cal
                                      struct arena *arena, const struct apply_note **notes,
                                      uint32_t *note_count, struct error *error);
 
+/*
+ * Who is asked about updates of a part of a record (`after` has MISSING cells of a shape) that found
+ * no record under their key: the engine, which reads it again from the source.
+ */
+struct apply_absent {
+    void *context;
+    /*
+     * `records`: one a change, in the arena: all cells of the record as the source has it now, which
+     * may be newer than the change. NULL: the source has none either; the engine remembers that, and
+     * it is a reject unless the feed deletes the record soon. Called by the thread that is in
+     * apply_sets, before the commit that the changes are of; once for each change.
+     */
+    enum status (*read)(void *context, const struct record_change *const *changes, uint32_t count,
+                        struct arena *arena, const struct cell **records, struct error *error);
+};
+
 struct apply_request {
     const char *feed; /* the position's name in the target, with `lane` */
     uint32_t lane;
@@ -38,9 +54,10 @@ struct apply_request {
     void *notes_context;
     const struct target_table *tables; /* change_set.tables are these, by their numbers */
     uint32_t table_count;
+    struct apply_absent absent; /* where the target `tells_absent` */
 };
 
-/* A change that the target did not take: a reject. */
+/* A change that the target did not take, or a record that was read again for it: a reject. */
 struct apply_refusal {
     uint32_t set;    /* among those of the call */
     uint32_t change; /* in its set */
@@ -64,6 +81,24 @@ struct apply_listing {
 /* The wanted field of one of them as text, a number in decimal digits. */
 typedef enum status apply_found(void *context, const char *text, size_t length,
                                 struct error *error);
+
+/* Records that have one of several lists of values in some fields. */
+struct apply_search {
+    const struct target_table *table; /* one of the request */
+    struct column_list fields;
+    const struct cell *values; /* `count` lists, a value a field each, none of them null */
+    uint32_t count;
+    struct column_list wanted; /* fields that are told of each record */
+    const bool *hex;           /* one a wanted field: it holds bytes, told in hexadecimal digits */
+    uint32_t most;             /* so many records are enough; 0: all */
+};
+/* One of them: a text a wanted field, as apply_found has it; NULL: null. */
+struct apply_text {
+    const char *text;
+    size_t length;
+};
+typedef enum status apply_record(void *context, const struct apply_text *texts,
+                                 struct error *error);
 
 /*
  * What may answer to an applied change: triggers, rules and actions of foreign keys of the target.
@@ -96,6 +131,9 @@ struct apply_silence {
  * whole record of `after` under its key, or, where a cell of a shape is MISSING, only the fields
  * that are there; where `key` is another one than that of `after`, the record under `key` goes. A
  * delete removes the record under `key`; absent is fine.
+ *
+ * A change ends in one of three ways: it is in the target, it is refused, or it is an update of a
+ * part of a record that is not there. Of the last kind nothing may be written by halves.
  */
 struct apply_functions {
     /* A record whose key changes stays the same record: what refers to it follows it, or does not
@@ -105,6 +143,10 @@ struct apply_functions {
     /* Changes are kept as a log beside the tables, which stay as they are: each whole, none of
      * `after` MISSING for not having changed, and the same ones applied again are there once. */
     bool keeps_log;
+    /* An update of a part of a record that finds none is told of (apply_request.absent), and what
+     * the source has instead is put in the same commit. False: the target writes blindly, so that
+     * the engine brings whole records alone, read again from the source where need be. */
+    bool tells_absent;
     /* Optional: can changes be put into this table, which need not be there yet? ERROR_FOLLOW: not,
      * and why. Changes nothing. Control thread. */
     enum status (*check)(struct database *self, const struct target_table *table,
@@ -161,6 +203,11 @@ struct apply_functions {
      */
     enum status (*list)(struct database *self, struct apply *apply,
                         const struct apply_listing *listing, apply_found *found, void *context,
+                        struct error *error);
+    /* Optional: tells each record of a search once, otherwise as `list`. `take` is called once all
+     * of them were read. NULL: records can't be found by fields beside their key. */
+    enum status (*find)(struct database *self, struct apply *apply,
+                        const struct apply_search *search, apply_record *take, void *context,
                         struct error *error);
 };
 

@@ -25,6 +25,9 @@ struct record_change {
      * and not sent. */
     const struct cell *before;
     const struct cell *after;
+    /* Foreign keys of the source may have changed other rows by it (ON DELETE CASCADE and the
+     * like), which the feed does not tell (schema.silent_actions). */
+    bool acts;
 };
 
 /*

@@ -289,6 +289,9 @@ struct schema {
     uint32_t unseen_count;
     const struct schema_inventory *inventory; /* by catalogue; none: not counted */
     uint32_t inventory_count;
+    /* What a foreign key's action does to other rows (ON DELETE CASCADE and the like) no feed of the
+     * database tells. */
+    bool silent_actions;
     const char *settings; /* the database's own (encoding, page size, name), in the words of its
                              connector, for same-engine copies; NULL: none */
 };

@@ -75,6 +75,24 @@ static void tell_text(const json_t *follow, const char *name, const char *label,
     }
 }
 
+/* The tables of the source that are not followed any more, with the reasons. */
+static void tell_left(const json_t *follow, follow_fact *take, void *context)
+{
+    const char *name;
+    json_t *reason;
+    json_object_foreach(json_object_get(follow, "left"), name, reason)
+    {
+        const char *why = json_is_string(reason) ? json_string_value(reason) : "";
+        struct buffer line = {0};
+        char printable[TEXT_BYTES];
+        buffer_format(&line, "%s is not followed any more: %s; `transhume follow --resync`", name,
+                      why);
+        text_printable(line.data, line.length, printable, sizeof printable);
+        take(context, "stopped", printable);
+        buffer_free(&line);
+    }
+}
+
 void follow_words_each(const json_t *follow, follow_fact *take, void *context)
 {
     struct buffer line = {0};
@@ -106,5 +124,6 @@ void follow_words_each(const json_t *follow, follow_fact *take, void *context)
         take(context, "kept", buffer_string(&line));
     }
     tell_text(follow, "cut_over", "cut-over", take, context);
+    tell_left(follow, take, context);
     buffer_free(&line);
 }

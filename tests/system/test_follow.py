@@ -68,6 +68,10 @@ class SqliteSide:
             return sorted([[None if v is None else str(v) for v in row] for row in connection.execute("SELECT * FROM %s" % table)],
                           key=repr)
 
+    def asked(self, sql):
+        with sqlite3.connect("file:%s?mode=ro" % self.path, uri=True, timeout=60) as connection:
+            return [[None if v is None else str(v) for v in row] for row in connection.execute(sql)]
+
     def contents(self):
         """{table: its rows} of all of its tables."""
         with sqlite3.connect("file:%s?mode=ro" % self.path, uri=True) as connection:
@@ -111,6 +115,9 @@ class PostgresSide:
 
     def forgotten(self):
         return int(self.server.psql(self.name, "SELECT pg_wal_lsn_diff(confirmed_flush_lsn, '0/0') FROM pg_replication_slots WHERE database = current_database()")[0][0])
+
+    def asked(self, sql):
+        return self.server.psql(self.name, sql)
 
     def rows(self, table):
         return sorted(self.server.psql(self.name, "SELECT * FROM %s" % table), key=repr)
@@ -720,8 +727,12 @@ class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
         self.arrives("account")
         process.send_signal(signal.SIGINT)
         self.assertIn("entry is not followed any more, the rest goes on: the column text of entry is gone", support.finish(process).err)
-        self.source.transaction(["ALTER TABLE churn RENAME COLUMN value TO worth", "UPDATE account SET balance = balance - 1 WHERE id = 1"], True)
+        self.assertIn("entry is not followed any more", self.run_program("status").out)
+        self.source.transaction(["ALTER TABLE churn RENAME COLUMN value TO worth", "UPDATE account SET balance = balance - 1 WHERE id = 1",
+                                 "INSERT INTO entry VALUES (5002, 'not applied')"], True)
         again = self.run_program("follow", "--catch-up", code=1).err
+        told = json.loads(self.run_program("status", "--json").out)["follow"]
+        self.assertEqual((told["changes"], told["operations"]["entry"]["inserts"], told["operations"]["account"]["updates"]), (1, 0, 1))
         self.assertIn("entry is not followed any more", again)
         self.assertIn("the column value text of churn is gone", again)
         self.assertEqual(self.target.rows("account"), self.source.rows("account"))

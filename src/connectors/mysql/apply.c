@@ -31,7 +31,8 @@ struct mysql_apply {
     MYSQL *connection;
     struct arena *scratch;
     struct buffer filled; /* one statement */
-    struct buffer sent;   /* those that go at once */
+    struct buffer sent;   /* those that go at once: */
+    const struct record_change *finding[SENT_COUNT_MAX]; /* NULL: it need not find a record */
     uint32_t count;
     bool failed; /* one of those that went: */
     enum error_code code;
@@ -64,22 +65,27 @@ static void note_failure(struct mysql_apply *apply, const struct error *problem)
     }
 }
 
-static void count_changed(struct mysql_apply *apply)
+/* The answer to a statement: the records that it found (CLIENT_FOUND_ROWS). */
+static void note_answer(struct mysql_apply *apply, uint32_t number)
 {
+    uint64_t rows = (uint64_t)mysql_affected_rows(apply->connection);
     if (apply->head.counts) {
-        apply->head.changed += (uint64_t)mysql_affected_rows(apply->connection);
+        apply->head.changed += rows;
+    }
+    if (number < apply->count && apply->finding[number] != NULL) {
+        sql_apply_changed(&apply->head, apply->finding[number], rows);
     }
 }
 
 /* Behind the first answer the others are waited for by the library, within its own timeout. */
 static enum status read_others(struct mysql_apply *apply, struct error *error)
 {
-    count_changed(apply);
-    while (mysql_more_results(apply->connection)) {
+    note_answer(apply, 0);
+    for (uint32_t number = 1; mysql_more_results(apply->connection); number++) {
         if (mysql_next_result(apply->connection) > 0) {
             return mysql_failure(apply->self, apply->connection, ERROR_TARGET_WRITE, error);
         }
-        count_changed(apply);
+        note_answer(apply, number);
         mysql_free_result(mysql_store_result(apply->connection));
     }
     return STATUS_OK;
@@ -246,7 +252,7 @@ static enum status run(struct apply *head, struct sql_apply_statement *statement
     if (status == STATUS_OK && !apply->failed) {
         buffer_append_string(&apply->sent, apply->count > 0 ? ";" : "");
         buffer_append_buffer(&apply->sent, &apply->filled);
-        apply->count++;
+        apply->finding[apply->count++] = statement->finds ? change : NULL;
     }
     if (apply->filled.capacity > 2 * SENT_BYTES_MAX) {
         buffer_free(&apply->filled);
@@ -332,6 +338,9 @@ static void forget(struct apply *apply, struct sql_apply_statement *statement)
 static const struct sql_apply_dialect dialect = {
     .insert = "INSERT INTO ",
     .between = " VALUES ",
+    .bytes_before = "x'",
+    .hex_before = "HEX(",
+    .hex_behind = ")",
     .update = "UPDATE ",
     .on_duplicate_key = true,
     .describe = describe,
@@ -409,6 +418,7 @@ static enum status apply_open(struct database *database, const struct apply_requ
 }
 
 const struct apply_functions mysql_apply_functions = {
+    .tells_absent = true,
     .moves_records = true,
     .foresee = mysql_quiet_foresee,
     .silence = mysql_quiet_silence,
@@ -419,4 +429,5 @@ const struct apply_functions mysql_apply_functions = {
     .position = sql_apply_position,
     .apply_sets = sql_apply_sets,
     .list = sql_apply_list,
+    .find = sql_apply_find,
 };

@@ -194,6 +194,7 @@ struct binlog_rows {
     uint64_t number; /* the table's */
     bool writes;
     bool updates;
+    bool unchecked; /* by a session with foreign_key_checks = 0: no foreign key acted */
     uint32_t column_count;
     const uint8_t *before; /* bitmaps: these columns are in the images */
     const uint8_t *after;

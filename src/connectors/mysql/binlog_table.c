@@ -320,13 +320,14 @@ static int kind_of(uint8_t type, bool *second, bool *compressed)
 bool binlog_read_rows(const struct binlog_event *event, struct arena *arena,
                       struct binlog_rows *rows)
 {
+    enum { NO_FOREIGN_KEY_CHECKS = 2 };
     struct binlog_bytes body = event->body;
     bool second = false;
     bool compressed = false;
     int kind = kind_of(event->type, &second, &compressed);
     *rows = (struct binlog_rows){.writes = kind == 0, .updates = kind == 1};
     rows->number = binlog_take_number(&body, 6);
-    (void)binlog_take(&body, 2);
+    rows->unchecked = (binlog_take_number(&body, 2) & NO_FOREIGN_KEY_CHECKS) != 0;
     if (second) {
         uint64_t extra = binlog_take_number(&body, 2);
         if (extra < 2 || binlog_take(&body, (size_t)extra - 2) == NULL) {

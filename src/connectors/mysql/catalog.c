@@ -734,16 +734,19 @@ static enum status catalog_describe(struct database *database, struct schema **s
     struct arena *arena = arena_create(0);
     struct mysql_catalog catalog = {0};
     MYSQL *connection = NULL;
+    bool logs_actions = false;
 
     *schema = NULL;
     if (mysql_control(self, &connection, error) != STATUS_OK ||
         mysql_catalog_read(self, connection, NULL, arena, &catalog, error) != STATUS_OK ||
         (self->mode == OPEN_SOURCE && !self->tables_only &&
          (mysql_statements_read(self, connection, &catalog, arena, error) != STATUS_OK ||
-          mysql_objects_read(self, connection, catalog.schema, error) != STATUS_OK))) {
+          mysql_objects_read(self, connection, catalog.schema, error) != STATUS_OK)) ||
+        mysql_logs_actions(self, connection, &logs_actions, error) != STATUS_OK) {
         arena_destroy(arena);
         return STATUS_FAILED;
     }
+    catalog.schema->silent_actions = !logs_actions;
     *schema = catalog.schema;
     return STATUS_OK;
 }

@@ -58,6 +58,9 @@ struct mysql_catalog {
 enum status mysql_catalog_read(struct mysql_database *self, MYSQL *connection, const char *table,
                                struct arena *arena, struct mysql_catalog *catalog,
                                struct error *error) MUST_USE;
+/* actions.c: does the binary log tell what foreign keys' actions do? */
+enum status mysql_logs_actions(struct mysql_database *self, MYSQL *connection, bool *logs,
+                               struct error *error) MUST_USE;
 /* unseen.c: the actions of foreign keys that the catalogue does not tell, from the table's
  * statement. */
 void mysql_take_actions(struct schema_table *table, struct arena *arena);

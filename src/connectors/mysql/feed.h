@@ -182,9 +182,12 @@ const char *mysql_feed_followed(const struct feed *feed, const char *table);
 enum status mysql_feed_take_ddl(struct feed *feed, const struct binlog_query *query,
                                 struct error *error) MUST_USE;
 
-/* feed_create.c */
-/* ERROR_SOURCE_CHANGED: a followed table has a foreign key whose action no log has. */
+/* actions.c */
+/* ERROR_SOURCE_CHANGED: a followed table has a foreign key with an action that no log tells, and
+ * that it had not when the catalogue was read. */
 enum status mysql_feed_check_actions(struct feed *feed, struct error *error) MUST_USE;
+
+/* feed_create.c */
 /* May it be made, and where does the log end? With `lacks` all that stands against it is noted,
  * else the first is the error. */
 enum status mysql_feed_check(struct mysql_database *self, const char *name,

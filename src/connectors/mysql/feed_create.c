@@ -68,25 +68,6 @@ static enum status check_settings(struct mysql_database *self, MYSQL *connection
     return status;
 }
 
-/* Before 9.6 InnoDB itself did what a foreign key's action does, and no log has it. */
-static enum status logs_actions(struct mysql_database *self, MYSQL *connection, bool *logs,
-                                struct error *error)
-{
-    enum { BY_SERVER = 90600 };
-    MYSQL_RES *result = NULL;
-    *logs = false;
-    if (self->mariadb || self->version < BY_SERVER) {
-        return STATUS_OK;
-    }
-    enum status status =
-        mysql_run(self, connection, "SHOW GLOBAL VARIABLES LIKE 'innodb_native_foreign_keys'",
-                  SQL_SHORT, ERROR_SOURCE_READ, &result, error);
-    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
-    *logs = row == NULL || row[1] == NULL || strcasecmp(row[1], "OFF") == 0;
-    mysql_free_result(result);
-    return status;
-}
-
 static bool holds_name(const char *list, const char *name)
 {
     size_t length = strlen(name);
@@ -147,32 +128,8 @@ static enum status try_reading(struct mysql_database *self, const char *name,
 
 /* ---------------------------------------------------------------- the tables */
 
-static bool acts(const char *action)
-{
-    return action != NULL &&
-           (strncasecmp(action, "CASCADE", 7) == 0 || strncasecmp(action, "SET", 3) == 0);
-}
-
-static enum status check_actions(const struct mysql_table *table, struct error *error)
-{
-    for (uint32_t i = 0; i < table->schema->foreign_key_count; i++) {
-        const struct schema_foreign_key *key = &table->schema->foreign_keys[i];
-        if (acts(key->on_delete) || acts(key->on_update)) {
-            error_set(error, ERROR_SOURCE_INVALID, table->schema->name,
-                      "its foreign key %s changes its rows by itself (%s %s), which this server's "
-                      "binary log does not tell",
-                      key->name != NULL ? key->name : "",
-                      acts(key->on_delete) ? "ON DELETE" : "ON UPDATE",
-                      acts(key->on_delete) ? key->on_delete : key->on_update);
-            return error_hint(error, "make the key anew without the action, and change the rows "
-                                     "in the application; MySQL 9.6 and later log them");
-        }
-    }
-    return STATUS_OK;
-}
-
 static enum status check_table(struct mysql_database *self, const struct mysql_catalog *catalog,
-                               const char *name, bool logs, struct error *error)
+                               const char *name, struct error *error)
 {
     const struct mysql_table *table = mysql_catalog_find(catalog, name);
     struct buffer quoted = {0};
@@ -201,44 +158,18 @@ static enum status check_table(struct mysql_database *self, const struct mysql_c
         status = error_hint(error, "ALTER TABLE %s ADD PRIMARY KEY (…)", buffer_string(&quoted));
     }
     buffer_free(&quoted);
-    return status == STATUS_OK && !logs ? check_actions(table, error) : status;
+    return status;
 }
 
-static enum status check_tables(struct mysql_database *self, MYSQL *connection,
+static enum status check_tables(struct mysql_database *self,
                                 const struct followed_table *tables, uint32_t table_count,
                                 struct lack_list *lacks, struct error *error)
 {
     const struct mysql_catalog *catalog = NULL;
-    bool logs = false;
     enum status status = mysql_catalog_get(self, &catalog, error);
-    status = status == STATUS_OK ? logs_actions(self, connection, &logs, error) : status;
     for (uint32_t i = 0; i < table_count && status == STATUS_OK; i++) {
-        status = lacks_take(lacks, check_table(self, catalog, tables[i].name, logs, error), error);
+        status = lacks_take(lacks, check_table(self, catalog, tables[i].name, error), error);
     }
-    return status;
-}
-
-enum status mysql_feed_check_actions(struct feed *feed, struct error *error)
-{
-    struct mysql_database *self = feed->self;
-    struct mysql_catalog catalog = {0};
-    struct arena *arena = arena_create(0);
-    enum status status = logs_actions(self, feed->asking, &feed->logs_actions, error);
-    if (status == STATUS_OK && !feed->logs_actions) {
-        status = mysql_catalog_read(self, feed->asking, NULL, arena, &catalog, error);
-    }
-    for (uint32_t i = 0; i < catalog.table_count && status == STATUS_OK; i++) {
-        const struct mysql_table *table = &catalog.tables[i];
-        status = mysql_feed_followed(feed, table->schema->name) != NULL
-                     ? check_actions(table, error)
-                     : STATUS_OK;
-        if (status != STATUS_OK) {
-            error_recode(error, ERROR_SOURCE_CHANGED);
-            error_hint(error, "make the key anew without the action, change the rows in the "
-                              "application, then `transhume follow --resync`");
-        }
-    }
-    arena_destroy(arena);
     return status;
 }
 
@@ -253,7 +184,7 @@ enum status mysql_feed_check(struct mysql_database *self, const char *name,
     uint32_t before = lacks != NULL ? lacks->count : 0;
     enum status status = mysql_connect(self, &asking, error);
     status = status == STATUS_OK ? check_settings(self, asking, lacks, error) : status;
-    status = status == STATUS_OK ? check_tables(self, asking, tables, table_count, lacks, error)
+    status = status == STATUS_OK ? check_tables(self, tables, table_count, lacks, error)
                                  : status;
     if (status == STATUS_OK && (lacks == NULL || lacks->count == before)) {
         status = lacks_take(lacks, mysql_feed_seen(self, asking, arena, place, error), error);

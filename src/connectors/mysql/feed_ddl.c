@@ -84,14 +84,6 @@ static enum status refuse(const struct feed *feed, const struct binlog_query *qu
         return error_hint(error, "`transhume follow --resync` begins the feed again behind it, "
                                  "compares both sides, repairs the target and goes on");
     }
-    if ((ddl->deeds & BINLOG_ACTS) != 0) {
-        error_set(error, ERROR_SOURCE_CHANGED, table,
-                  "its foreign key changes its rows by itself, which this server's binary log "
-                  "does not tell: %s",
-                  statement);
-        return error_hint(error, "make the key anew without the action, change the rows in the "
-                                 "application, then `transhume follow --resync`");
-    }
     error_set(error, ERROR_SOURCE_CHANGED, table,
               "a statement changed its columns, and rows from before it may have been read as if "
               "it had come first: %s",
@@ -110,9 +102,11 @@ enum status mysql_feed_take_ddl(struct feed *feed, const struct binlog_query *qu
         return STATUS_OK;
     }
     bool redefined = (ddl.deeds & BINLOG_REDEFINES) != 0 && is_read_by_catalog(feed, table);
-    bool acts = (ddl.deeds & BINLOG_ACTS) != 0 && !feed->logs_actions;
-    if ((ddl.deeds & BINLOG_REPLACES) != 0 || acts || redefined) {
+    if ((ddl.deeds & BINLOG_REPLACES) != 0 || redefined) {
         return refuse(feed, query, &ddl, table, error);
+    }
+    if ((ddl.deeds & BINLOG_ACTS) != 0 && mysql_feed_check_actions(feed, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     if ((ddl.deeds & BINLOG_EMPTIES) != 0) {
         mysql_feed_take_truncate(feed, (struct text){table, strlen(table)});

@@ -359,6 +359,7 @@ static enum status take_row(struct feed *feed, const struct feed_table *table,
     change->key_count = change->key != NULL ? table->shape->key_field_count : 0;
     change->before = rows->writes ? NULL : first;
     change->after = rows->writes ? first : second;
+    change->acts = !rows->writes && !rows->unchecked && !feed->logs_actions;
     return STATUS_OK;
 }
 

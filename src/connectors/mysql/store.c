@@ -132,7 +132,7 @@ static void fill(struct buffer *filled, const char *sql, const struct store_valu
 static enum status read_rows(MYSQL_RES *result, sql_store_row *row, void *context,
                              struct error *error)
 {
-    enum { FIELDS_MAX = 3 };
+    enum { FIELDS_MAX = SQL_STORE_FIELDS_MAX };
     enum status status = STATUS_OK;
     MYSQL_ROW fields = NULL;
     while (status == STATUS_OK && (fields = mysql_fetch_row(result)) != NULL) {

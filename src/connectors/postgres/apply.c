@@ -317,6 +317,9 @@ enum status postgres_apply_one(struct postgres_apply *apply, struct sql_apply_st
         arena_reset(apply->scratch);
         return STATUS_OK; /* settle tells */
     }
+    if (statement->finds) {
+        postgres_pipeline_expect(apply, 1, change);
+    }
     status =
         postgres_pipeline_sent(apply,
                                PQsendQueryPrepared(apply->connection, prepared->named.name,
@@ -453,6 +456,9 @@ static enum status ask(struct apply *head, const char *sql, const struct store_v
 static const struct sql_apply_dialect dialect = {
     .insert = "INSERT INTO ",
     .between = " OVERRIDING SYSTEM VALUE VALUES ",
+    .bytes_before = "'\\x",
+    .hex_before = "pg_catalog.encode(",
+    .hex_behind = ", 'hex')",
     .update = "UPDATE ",
     .quotes_numbers = true,
     .describe = describe,
@@ -564,6 +570,7 @@ static enum status apply_open(struct database *database, const struct apply_requ
 }
 
 const struct apply_functions postgres_apply_functions = {
+    .tells_absent = true,
     .moves_records = true,
     .check = check_table,
     .foresee = postgres_quiet_foresee,
@@ -575,4 +582,5 @@ const struct apply_functions postgres_apply_functions = {
     .position = sql_apply_position,
     .apply_sets = sql_apply_sets,
     .list = sql_apply_list,
+    .find = sql_apply_find,
 };

@@ -51,7 +51,8 @@ struct apply_prepared {
 /* How many rows a statement has to change. */
 struct apply_expected {
     uint32_t number;
-    uint32_t rows;
+    uint32_t rows;                      /* fewer are a failure, unless it is of one */
+    const struct record_change *change; /* whose record it seeks: sql_apply_changed is told */
 };
 
 struct postgres_apply {
@@ -99,8 +100,10 @@ enum status postgres_pipeline_sent(struct postgres_apply *apply, int sent,
 enum status postgres_pipeline_prepare(struct postgres_apply *apply, struct apply_named *named,
                                       const char *sql, int count, const Oid *types,
                                       struct error *error) MUST_USE;
-/* The next statement is to change so many rows: else the records go one by one. */
-void postgres_pipeline_expect(struct postgres_apply *apply, uint32_t rows);
+/* The next statement is to change so many rows: else the records go one by one. With a change it
+ * may change none, of which sql_apply_changed is told. */
+void postgres_pipeline_expect(struct postgres_apply *apply, uint32_t rows,
+                              const struct record_change *change);
 
 /* ---------------------------------------------------------------- apply.c */
 

@@ -221,7 +221,7 @@ static struct apply_batch *batch_of(struct postgres_apply *apply,
         return NULL;
     }
     if (prepared->batches[other] == NULL) {
-        prepared->batches[other] = make(apply, statement, form, other);
+        prepared->batches[other] = make(apply, statement, form, other || statement->finds);
     }
     return prepared->batches[other]->sql != NULL ? prepared->batches[other] : NULL;
 }
@@ -296,7 +296,7 @@ static enum status send_rows(struct postgres_apply *apply, struct apply_batch *b
         apply->formats[i] = 1;
     }
     if (batch->exact) {
-        postgres_pipeline_expect(apply, batch->rows - batch->dead_count);
+        postgres_pipeline_expect(apply, batch->rows - batch->dead_count, NULL);
     }
     return postgres_pipeline_sent(apply,
                                   PQsendQueryPrepared(apply->connection, batch->named.name,

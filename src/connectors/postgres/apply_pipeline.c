@@ -11,9 +11,10 @@ enum {
     OUTSTANDING_MAX = 4096, /* statements without an answer */
 };
 
-void postgres_pipeline_expect(struct postgres_apply *apply, uint32_t rows)
+void postgres_pipeline_expect(struct postgres_apply *apply, uint32_t rows,
+                              const struct record_change *change)
 {
-    const struct apply_expected expected = {apply->answered + apply->outstanding, rows};
+    const struct apply_expected expected = {apply->answered + apply->outstanding, rows, change};
     buffer_append(&apply->expected, &expected, sizeof expected);
 }
 
@@ -30,8 +31,12 @@ static void check_rows(struct postgres_apply *apply, PGresult *result)
         return;
     }
     apply->expected_used += sizeof expected;
-    if ((postgres_rows_changed(result, &rows) != STATUS_OK || rows != expected.rows) &&
-        !apply->failed) {
+    bool counted = postgres_rows_changed(result, &rows) == STATUS_OK;
+    if (counted && expected.change != NULL) {
+        sql_apply_changed(&apply->head, expected.change, rows);
+        return;
+    }
+    if ((!counted || rows != expected.rows) && !apply->failed) {
         apply->failed = true;
         apply->code = ERROR_REJECT_CONSTRAINT;
         apply->singly = true;

@@ -217,7 +217,7 @@ enum status postgres_store_run(struct postgres_database *self, PGconn *connectio
                                const struct store_value *parameter, sql_store_row *row,
                                void *context, uint64_t *changed, struct error *error)
 {
-    enum { FIELDS_MAX = 3 };
+    enum { FIELDS_MAX = SQL_STORE_FIELDS_MAX };
     struct postgres_parameter value = {0};
     PGresult *result = NULL;
     if (parameter != NULL) {
@@ -231,7 +231,8 @@ enum status postgres_store_run(struct postgres_database *self, PGconn *connectio
         const char *fields[FIELDS_MAX] = {0};
         size_t lengths[FIELDS_MAX] = {0};
         for (int field = 0; field < PQnfields(result) && field < FIELDS_MAX; field++) {
-            fields[field] = PQgetvalue(result, i, field);
+            bool null = PQgetisnull(result, i, field) != 0;
+            fields[field] = null ? NULL : PQgetvalue(result, i, field);
             lengths[field] = (size_t)PQgetlength(result, i, field);
         }
         status = row(context, fields, lengths, error);

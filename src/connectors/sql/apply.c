@@ -1,9 +1,11 @@
 /* Change sets in transactions of the target, each with the position that it brings. */
+#include "base/memory.h"
 #include "base/text.h"
 #include "connectors/sql/apply_internal.h"
 #include "connectors/store_notes.h"
 #include "connectors/store_position.h"
 #include <inttypes.h>
+#include <stdlib.h>
 
 /* ---------------------------------------------------------------- opening */
 
@@ -20,6 +22,7 @@ enum status sql_apply_open(struct apply *apply, struct database *database,
     apply->request = *request;
     apply->tables = request->tables;
     apply->table_count = request->table_count;
+    apply->absent = request->absent;
     store_position_key(apply->key, request->feed, request->lane);
     enum status status = functions->open(database, &apply->store, error);
     status = status == STATUS_OK ? functions->create(apply->store, error) : status;
@@ -34,6 +37,7 @@ void sql_apply_free(struct apply *apply)
         (void)!apply->dialect->end(apply, false, NULL);
     }
     sql_apply_free_shapes(apply);
+    free(apply->sought);
     if (apply->store != NULL) {
         apply->database->base.connector->store->close(apply->store);
     }
@@ -142,6 +146,36 @@ static uint32_t end_of_transaction(const struct applying *applying, uint32_t fir
     return first < applying->end ? first + 1 : first;
 }
 
+/* ---------------------------------------------------------------- records that are not there */
+
+void sql_apply_changed(struct apply *apply, const struct record_change *change, uint64_t rows)
+{
+    struct sql_apply_sought *last =
+        apply->sought_count > 0 ? &apply->sought[apply->sought_count - 1] : NULL;
+    if (last != NULL && last->change == change) {
+        last->found = last->found || rows > 0;
+        return;
+    }
+    if (apply->sought_count == apply->sought_capacity) {
+        apply->sought_capacity = apply->sought_capacity > 0 ? 2 * apply->sought_capacity : 16;
+        apply->sought =
+            memory_resize(apply->sought, apply->sought_capacity, sizeof *apply->sought);
+    }
+    apply->sought[apply->sought_count++] = (struct sql_apply_sought){change, rows > 0};
+}
+
+enum status sql_apply_savepoint(struct apply *apply, enum sql_apply_savepoint act,
+                                struct error *error)
+{
+    enum status status = apply->dialect->savepoint(apply, act, error);
+    if (act == SQL_APPLY_SET) {
+        apply->sought_before = apply->sought_count;
+    } else if (act == SQL_APPLY_BACK) {
+        apply->sought_count = apply->sought_before;
+    }
+    return status;
+}
+
 /* As they come. STATUS_AGAIN: one of them is refused, and the transaction is good for nothing. */
 static enum status apply_plainly(struct applying *applying, uint32_t first, uint32_t end)
 {
@@ -172,14 +206,14 @@ static enum status apply_carefully(struct applying *applying, uint32_t first, ui
 static enum status apply_apart(struct applying *applying, uint32_t first, uint32_t end)
 {
     struct apply *apply = applying->apply;
-    enum status status = apply->dialect->savepoint(apply, SQL_APPLY_SET, applying->error);
+    enum status status = sql_apply_savepoint(apply, SQL_APPLY_SET, applying->error);
     status = status == STATUS_OK ? apply_plainly(applying, first, end) : status;
     if (status != STATUS_AGAIN) {
         return status == STATUS_OK
-                   ? apply->dialect->savepoint(apply, SQL_APPLY_RELEASE, applying->error)
+                   ? sql_apply_savepoint(apply, SQL_APPLY_RELEASE, applying->error)
                    : status;
     }
-    status = apply->dialect->savepoint(apply, SQL_APPLY_BACK, applying->error);
+    status = sql_apply_savepoint(apply, SQL_APPLY_BACK, applying->error);
     return status == STATUS_OK ? apply_carefully(applying, first, end) : status;
 }
 
@@ -204,6 +238,7 @@ static enum status apply_changes(struct applying *applying)
     }
     enum status status = apply_plainly(applying, applying->first, applying->end);
     if (status == STATUS_AGAIN) {
+        apply->sought_count = 0;
         status = apply->dialect->end(apply, false, applying->error);
         status = status == STATUS_OK ? apply->dialect->begin(apply, applying->error) : status;
         status = status == STATUS_OK ? apply_each(applying) : status;
@@ -276,7 +311,12 @@ static enum status apply_part(struct applying *applying)
     enum status status = apply->open ? STATUS_OK : apply->dialect->begin(apply, applying->error);
     bool begun = status == STATUS_OK;
     uint32_t refusals = applying->result->refusal_count;
+    apply->sought_count = 0;
     status = begun ? apply_changes(applying) : status;
+    status = status == STATUS_OK ? sql_apply_absent(apply, applying->sets, applying->first,
+                                                    applying->end, applying->arena,
+                                                    applying->result, applying->error)
+                                 : status;
     status = status == STATUS_OK ? put_notes(applying, refusals) : status;
     if (status == STATUS_OK && !whole) {
         apply->open = true;

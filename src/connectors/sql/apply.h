@@ -18,6 +18,9 @@
  * stays as it is. Only where another record is under its new key at the end of its transaction does
  * it make way: a copy that was resumed read that record later.
  *
+ * An update of a part of a record that found none is noted. Before the commit, or the end of a piece,
+ * the engine reads these records again, and they are put whole (apply_absent.c).
+ *
  * The position is the store's key "position/NAME/LANE", with the text that the ledger gives it
  * (engine/ledger/ledger_positions.h); its version is the fence.
  */
@@ -76,6 +79,7 @@ struct sql_apply_statement {
     const struct sql_apply_parameter *parameters; /* the first has the number 0 */
     uint32_t parameter_count;
     const uint64_t *present; /* a bit a field of `after` that the statement writes */
+    bool finds; /* it changes a part of a record, which has to be there: sql_apply_changed is told */
     void *prepared;          /* the connector's own; NULL: it was never run */
 };
 
@@ -99,6 +103,9 @@ struct sql_apply_dialect {
      */
     bool on_duplicate_key;
     bool quotes_numbers; /* a literal of texts takes the type of what it is compared with */
+    const char *bytes_before; /* of a literal of bytes, before its hexadecimal digits and a quote */
+    const char *hex_before;   /* around a column of bytes: its hexadecimal digits */
+    const char *hex_behind;
     /* `run` tells at once that a statement is refused, and leaves the transaction as it was */
     bool refuses_alone;
 
@@ -130,6 +137,12 @@ struct sql_apply_dialect {
     void (*forget)(struct apply *apply, struct sql_apply_statement *statement);
 };
 
+/* A change of a part of a record, one of whose statements did not find it. */
+struct sql_apply_sought {
+    const struct record_change *change;
+    bool found; /* by another of its statements */
+};
+
 /* The head of a connector's own handle, its first member. */
 struct apply {
     const struct sql_apply_dialect *dialect;
@@ -146,6 +159,11 @@ struct apply {
     uint64_t changed; /* records that the statements since then have changed */
     bool cascades;    /* a record that is deleted may take others along: none makes way */
     struct sql_apply_shape *shapes;
+    struct apply_absent absent;
+    struct sql_apply_sought *sought; /* in the order of the changes */
+    uint32_t sought_count;
+    uint32_t sought_capacity;
+    uint32_t sought_before; /* the last savepoint */
 };
 
 /* Makes the head, and the store's place if there is none. The connector has filled `dialect` and
@@ -153,6 +171,9 @@ struct apply {
 enum status sql_apply_open(struct apply *apply, struct database *database,
                            const struct apply_request *request, struct error *error) MUST_USE;
 void sql_apply_free(struct apply *apply);
+/* A connector tells how many records a statement that `finds` has changed for this change, in the
+ * order of the statements, by the end of `settle`. */
+void sql_apply_changed(struct apply *apply, const struct record_change *change, uint64_t rows);
 
 /* For apply_functions. */
 enum status sql_apply_position(struct apply *apply, struct arena *arena, struct position *position,
@@ -163,6 +184,9 @@ enum status sql_apply_sets(struct apply *apply, const struct change_set *const *
 /* apply_list.c; of keys whose known fields are numbers, truths, texts and uuids */
 enum status sql_apply_list(struct database *database, struct apply *apply,
                            const struct apply_listing *listing, apply_found *found, void *context,
+                           struct error *error);
+enum status sql_apply_find(struct database *database, struct apply *apply,
+                           const struct apply_search *search, apply_record *take, void *context,
                            struct error *error);
 
 #endif

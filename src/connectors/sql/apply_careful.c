@@ -149,7 +149,7 @@ static enum status try_step(struct careful *careful, item_step *step,
     if (dialect->refuses_alone && !image->moves) {
         return run_and_settle(apply, step, item, image, refused, careful->error);
     }
-    enum status status = dialect->savepoint(apply, SQL_APPLY_SET, careful->error);
+    enum status status = sql_apply_savepoint(apply, SQL_APPLY_SET, careful->error);
     if (status != STATUS_OK) {
         return status;
     }
@@ -157,10 +157,26 @@ static enum status try_step(struct careful *careful, item_step *step,
     if (status == STATUS_FAILED) {
         return status;
     }
-    return dialect->savepoint(apply, status == STATUS_OK ? SQL_APPLY_RELEASE : SQL_APPLY_BACK,
+    return sql_apply_savepoint(apply, status == STATUS_OK ? SQL_APPLY_RELEASE : SQL_APPLY_BACK,
                               careful->error) == STATUS_OK
                ? status
                : STATUS_FAILED;
+}
+
+void sql_apply_add_refusal(struct apply_result *result, const struct apply_refusal *refusal,
+                           struct arena *arena)
+{
+    struct apply_refusal *grown = result->refusals;
+    if ((result->refusal_count & (result->refusal_count - 1)) == 0) { /* 0, 1, 2, 4, 8, … */
+        size_t room = result->refusal_count > 0 ? 2 * (size_t)result->refusal_count : 1;
+        grown = arena_allocate_zeroed(arena, room, sizeof *grown);
+        if (result->refusal_count > 0) {
+            memcpy(grown, result->refusals, result->refusal_count * sizeof *grown);
+        }
+        result->refusals = grown;
+    }
+    grown[result->refusal_count] = *refusal;
+    grown[result->refusal_count++].reason = arena_copy_string(arena, refusal->reason);
 }
 
 /* Tells it; what moved to another key is not under its old one any more, unless others would go
@@ -168,24 +184,15 @@ static enum status try_step(struct careful *careful, item_step *step,
 static enum status refuse(struct careful *careful, const struct sql_apply_item *item,
                           enum error_code code, const char *reason)
 {
-    struct apply_result *result = careful->result;
     struct sql_apply_refused refused = {.arena = careful->scratch};
     struct sql_apply_image image;
-    struct apply_refusal *grown = (struct apply_refusal *)result->refusals;
-    if ((result->refusal_count & (result->refusal_count - 1)) == 0) { /* 0, 1, 2, 4, 8, … */
-        size_t room = result->refusal_count > 0 ? 2 * (size_t)result->refusal_count : 1;
-        grown = arena_allocate_zeroed(careful->arena, room, sizeof *grown);
-        if (result->refusal_count > 0) {
-            memcpy(grown, result->refusals, result->refusal_count * sizeof *grown);
-        }
-    }
-    grown[result->refusal_count++] = (struct apply_refusal){
+    const struct apply_refusal refusal = {
         .set = item->set_number,
         .change = (uint32_t)(item->change - item->set->changes),
         .code = code,
-        .reason = arena_copy_string(careful->arena, reason),
+        .reason = reason,
     };
-    result->refusals = grown;
+    sql_apply_add_refusal(careful->result, &refusal, careful->arena);
     enum status status = sql_apply_look(careful->apply, item, &image, &refused, careful->error);
     if (status != STATUS_FAILED && image.moves && !careful->apply->cascades) {
         status = try_step(careful, sql_apply_remove_old, item, &image, &refused);
@@ -340,17 +347,16 @@ static enum status exchange(struct careful *careful, uint32_t *failed,
 /* As often as one of them is to blame alone. */
 static enum status exchange_all(struct careful *careful)
 {
-    const struct sql_apply_dialect *dialect = careful->apply->dialect;
     for (uint32_t left = careful->waiting_count, i = 0; i < EXCHANGES_MAX && left > 1; i++) {
         struct sql_apply_refused refused = {.arena = careful->scratch};
         uint32_t failed = 0;
-        enum status status = dialect->savepoint(careful->apply, SQL_APPLY_SET, careful->error);
+        enum status status = sql_apply_savepoint(careful->apply, SQL_APPLY_SET, careful->error);
         status = status == STATUS_OK ? exchange(careful, &failed, &refused) : status;
         if (status == STATUS_FAILED) {
             return status;
         }
         bool done = status == STATUS_OK;
-        status = dialect->savepoint(careful->apply, done ? SQL_APPLY_RELEASE : SQL_APPLY_BACK,
+        status = sql_apply_savepoint(careful->apply, done ? SQL_APPLY_RELEASE : SQL_APPLY_BACK,
                                     careful->error);
         if (status == STATUS_OK && done) {
             careful->waiting_count = 0;

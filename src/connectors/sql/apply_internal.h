@@ -41,6 +41,19 @@ uint32_t sql_apply_key_count(const struct sql_apply_image *image);
 void sql_apply_forget_sets(struct apply *apply);
 void sql_apply_free_shapes(struct apply *apply);
 
+/* ---------------------------------------------------------------- apply.c */
+
+/* dialect.savepoint, and what was noted of changes since goes back with it. */
+enum status sql_apply_savepoint(struct apply *apply, enum sql_apply_savepoint act,
+                                struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- apply_absent.c */
+
+/* Puts whole records in place of those that changes of the sets did not find. Refusals are added to
+ * `result`. */
+enum status sql_apply_absent(struct apply *apply, const struct change_set *const *sets,
+                             uint32_t first, uint32_t end, struct arena *arena,
+                             struct apply_result *result, struct error *error) MUST_USE;
 /* ---------------------------------------------------------------- apply_change.c */
 
 /* Runs or sends what the change takes. STATUS_AGAIN: it is refused. */
@@ -69,6 +82,9 @@ enum status sql_apply_remove_old(struct apply *apply, const struct sql_apply_ite
 
 /* ---------------------------------------------------------------- apply_careful.c */
 
+/* Adds one, of which all but the arena of its reason is copied. */
+void sql_apply_add_refusal(struct apply_result *result, const struct apply_refusal *refusal,
+                           struct arena *arena);
 /* The sets `first` to `end` are of one transaction of the source. Refusals are added to `result`.
  */
 enum status sql_apply_carefully(struct apply *apply, const struct change_set *const *sets,

@@ -1,4 +1,4 @@
-/* Which records a target has whose keys differ in one field. */
+/* Which records a target has: whose keys differ in one field, or that have given values. */
 #include "connectors/sql/apply_internal.h"
 #include "connectors/sql/by_key.h"
 #include <string.h>
@@ -27,12 +27,33 @@ static enum status append_column(void *context, const char *name)
     return STATUS_OK;
 }
 
+/* "(…)": one of the lists of values in these fields. */
+static enum status append_condition(const struct apply *apply, const struct target_table *table,
+                                    struct column_list fields, const struct cell *values,
+                                    uint32_t count, struct buffer *sql, struct error *error)
+{
+    static const struct sql_rules rules = {.truth_is_number = true};
+    const struct sql_dialect *dialect = apply->database->dialect;
+    const struct read_request request = {.name = table->name,
+                                         .table = table->name,
+                                         .root_key = fields,
+                                         .keys = values,
+                                         .key_count = count};
+    const struct sql_by_key_words words = {
+        .rules = &rules,
+        .append_text = dialect->append_text,
+        .is_null = " IS NULL",
+        .quotes_numbers = apply->dialect->quotes_numbers,
+        .bytes_before = apply->dialect->bytes_before,
+        .bytes_behind = "'"};
+    struct listing_column column = {dialect, sql};
+    return sql_append_by_key(&request, &words, append_column, &column, sql, error);
+}
+
 /* The condition on the fields that are known. */
 static enum status append_known(const struct apply *apply, const struct apply_listing *listing,
                                 struct arena *arena, struct buffer *sql, struct error *error)
 {
-    static const struct sql_rules rules = {.truth_is_number = true};
-    const struct sql_dialect *dialect = apply->database->dialect;
     const struct target_table *table = listing->table;
     const char **names = arena_allocate_zeroed(arena, table->key.count + (size_t)1, sizeof *names);
     struct cell *values =
@@ -44,19 +65,8 @@ static enum status append_known(const struct apply *apply, const struct apply_li
             values[count++] = listing->values[i];
         }
     }
-    const struct read_request request = {.name = table->name,
-                                         .table = table->name,
-                                         .root_key = {names, count},
-                                         .keys = values,
-                                         .key_count = 1};
-    const struct sql_by_key_words words = {.rules = &rules,
-                                           .append_text = dialect->append_text,
-                                           .is_null = " IS NULL",
-                                           .quotes_numbers = apply->dialect->quotes_numbers,
-                                           .bytes_before = "x'",
-                                           .bytes_behind = "'"};
-    struct listing_column column = {dialect, sql};
-    return sql_append_by_key(&request, &words, append_column, &column, sql, error);
+    return append_condition(apply, table, (struct column_list){names, count}, values, 1, sql,
+                            error);
 }
 
 enum status sql_apply_list(struct database *database, struct apply *apply,
@@ -81,5 +91,70 @@ enum status sql_apply_list(struct database *database, struct apply *apply,
     }
     buffer_free(&sql);
     arena_destroy(arena);
+    return status;
+}
+
+/* ---------------------------------------------------------------- finding */
+
+struct found_records {
+    uint32_t wanted;
+    struct arena *arena;
+    struct buffer texts; /* struct apply_text, `wanted` a record */
+    uint32_t count;
+};
+
+static enum status keep_record(void *context, const char *const *fields, const size_t *lengths,
+                               struct error *error)
+{
+    struct found_records *found = context;
+    (void)error;
+    for (uint32_t i = 0; i < found->wanted; i++) {
+        const struct apply_text text = {
+            fields[i] != NULL ? arena_copy(found->arena, fields[i], lengths[i]) : NULL, lengths[i]};
+        buffer_append(&found->texts, &text, sizeof text);
+    }
+    found->count++;
+    return STATUS_OK;
+}
+
+static void append_wanted(const struct apply *apply, const struct apply_search *search,
+                          struct buffer *sql)
+{
+    const struct sql_dialect *dialect = apply->database->dialect;
+    for (uint32_t i = 0; i < search->wanted.count; i++) {
+        buffer_append_string(sql, i > 0 ? ", " : "SELECT ");
+        buffer_append_string(sql, search->hex[i] ? apply->dialect->hex_before : "");
+        dialect->append_name(sql, search->wanted.names[i]);
+        buffer_append_string(sql, search->hex[i] ? apply->dialect->hex_behind : "");
+    }
+    buffer_append_string(sql, " FROM ");
+    dialect->append_table(sql, apply->database, search->table->name);
+    buffer_append_string(sql, " WHERE ");
+}
+
+enum status sql_apply_find(struct database *database, struct apply *apply,
+                           const struct apply_search *search, apply_record *take, void *context,
+                           struct error *error)
+{
+    struct found_records found = {.wanted = search->wanted.count, .arena = arena_create(0)};
+    struct buffer sql = {0};
+    (void)database;
+    append_wanted(apply, search, &sql);
+    enum status status = append_condition(apply, search->table, search->fields, search->values,
+                                          search->count, &sql, error);
+    if (search->most > 0) {
+        buffer_format(&sql, " LIMIT %u", search->most);
+    }
+    if (status == STATUS_OK) {
+        status = apply->dialect->ask(apply, buffer_string(&sql), NULL, keep_record, &found, NULL,
+                                     error);
+    }
+    for (uint32_t i = 0; i < found.count && status == STATUS_OK; i++) {
+        status = take(context, (const struct apply_text *)found.texts.data + (size_t)i * found.wanted,
+                      error);
+    }
+    buffer_free(&sql);
+    buffer_free(&found.texts);
+    arena_destroy(found.arena);
     return status;
 }

@@ -451,7 +451,25 @@ static void append_put(struct writing *writing, bool replaces)
     }
 }
 
-/* Leaves no text where there is nothing to set. */
+/* " SET c = c", which only tells whether the record is there. False: no column may be set. */
+static bool append_no_change(struct writing *writing)
+{
+    const struct sql_apply_table *table = &writing->shape->table;
+    uint32_t column = 0;
+    while (column < table->column_count &&
+           (table->columns[column].made || table->columns[column].fixed)) {
+        column++;
+    }
+    if (column < table->column_count) {
+        buffer_append_string(&writing->sql, " SET ");
+        append_name(writing, (int32_t)column);
+        buffer_append_string(&writing->sql, " = ");
+        append_name(writing, (int32_t)column);
+    }
+    return column < table->column_count;
+}
+
+/* Leaves no text where nothing may be set. */
 static void append_update(struct writing *writing, bool moves)
 {
     const struct sql_apply_shape *shape = writing->shape;
@@ -467,7 +485,7 @@ static void append_update(struct writing *writing, bool moves)
             separator = ", ";
         }
     }
-    if (separator[0] == ' ') {
+    if (separator[0] == ' ' && !append_no_change(writing)) {
         buffer_clear(&writing->sql);
         return;
     }
@@ -569,6 +587,15 @@ static void append_statement(struct writing *writing, enum sql_apply_kind kind)
 
 /* ---------------------------------------------------------------- statements */
 
+static bool has_all(const struct sql_apply_shape *shape, const uint64_t *present)
+{
+    bool all = true;
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        all = all && (present[i / 64] >> (i % 64) & 1) != 0;
+    }
+    return all;
+}
+
 static struct sql_apply_statement *make_statement(struct apply *apply,
                                                   struct sql_apply_shape *shape,
                                                   enum sql_apply_kind kind, const uint64_t *present)
@@ -586,6 +613,7 @@ static struct sql_apply_statement *make_statement(struct apply *apply,
         .parameters =
             (const void *)arena_copy(arena, writing.parameters.data, writing.parameters.length),
         .parameter_count = (uint32_t)(writing.parameters.length / sizeof *made->parameters),
+        .finds = kind == SQL_APPLY_PATCH || (kind == SQL_APPLY_MOVE && !has_all(shape, present)),
         .present = (const void *)arena_copy(arena, present, shape->words * sizeof *present),
     };
     buffer_free(&writing.sql);

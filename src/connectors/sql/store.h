@@ -14,7 +14,9 @@
 
 #define SQL_STORE_TABLE "_transhume_ledger"
 
-/* The fields of a result's row, in their order; `lengths` in bytes. Borrowed for the call. */
+enum { SQL_STORE_FIELDS_MAX = 64 };
+/* The fields of a result's row, in their order, NULL for null; `lengths` in bytes. Borrowed for the
+ * call. */
 typedef enum status sql_store_row(void *context, const char *const *fields, const size_t *lengths,
                                   struct error *error);
 

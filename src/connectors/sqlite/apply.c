@@ -193,8 +193,12 @@ static enum status run(struct apply *head, struct sql_apply_statement *statement
     int result = sqlite3_step(prepared->statement);
     enum status status =
         result == SQLITE_DONE ? STATUS_OK : run_failed(apply, statement, change, refused, error);
+    uint64_t rows = (uint64_t)sqlite3_changes64(apply->connection);
     if (status == STATUS_OK && head->counts) {
-        head->changed += (uint64_t)sqlite3_changes64(apply->connection);
+        head->changed += rows;
+    }
+    if (status == STATUS_OK && statement->finds) {
+        sql_apply_changed(head, change, rows);
     }
     sqlite3_reset(prepared->statement);
     apply->statement = NULL;
@@ -223,7 +227,7 @@ static enum status begin(struct apply *head, struct error *error)
 static enum status ask(struct apply *head, const char *sql, const struct store_value *parameter,
                        sql_store_row *row, void *context, uint64_t *changed, struct error *error)
 {
-    enum { FIELDS_MAX = 3 };
+    enum { FIELDS_MAX = SQL_STORE_FIELDS_MAX };
     struct sqlite_apply *apply = own(head);
     sqlite3_stmt *statement = NULL;
     enum status status =
@@ -309,6 +313,9 @@ static enum status savepoint(struct apply *head, enum sql_apply_savepoint act, s
 static const struct sql_apply_dialect dialect = {
     .insert = "INSERT OR ABORT INTO ",
     .between = " VALUES ",
+    .bytes_before = "x'",
+    .hex_before = "hex(",
+    .hex_behind = ")",
     .update = "UPDATE OR ABORT ",
     .refuses_alone = true,
     .describe = describe,
@@ -398,6 +405,7 @@ static enum status may_write(struct database *database, const struct target_tabl
 }
 
 const struct apply_functions sqlite_apply = {
+    .tells_absent = true,
     .moves_records = true,
     .may_write = may_write,
     .open = apply_open,
@@ -405,4 +413,5 @@ const struct apply_functions sqlite_apply = {
     .position = sql_apply_position,
     .apply_sets = sql_apply_sets,
     .list = sql_apply_list,
+    .find = sql_apply_find,
 };

@@ -6,7 +6,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/signals.h"
+#include "engine/follow/absent.h"
 #include "engine/follow/ahead.h"
+#include "engine/follow/cascade.h"
 #include "engine/follow/cutover.h"
 #include "engine/follow/feeder.h"
 #include "engine/follow/follow_figures.h"
@@ -47,6 +49,7 @@ struct follow {
     struct touched_roots *touched;
     struct rereading *rereading;
     struct refresh *refresh; /* NULL: nothing is read again */
+    struct absent_records *absent;
     struct lanes *lanes;
     struct feeder *feeder;
     struct arena *arena;     /* of the positions below */
@@ -87,7 +90,8 @@ static int compare(const struct follow *follow, struct position left, struct pos
 
 static bool is_caught_up(const struct follow *follow)
 {
-    return follow->refresh == NULL && !follow->ahead.is_so && follow->head.length > 0 &&
+    return follow->refresh == NULL && !follow->ahead.is_so &&
+           !absent_records_wait(follow->absent) && follow->head.length > 0 &&
            compare(follow, follow->applied, follow->head) >= 0;
 }
 
@@ -112,7 +116,8 @@ static enum status open_lanes(struct follow *follow, const struct position *from
                                           .count = follow->session->options.lanes,
                                           .from = from,
                                           .rejects = follow->rejects,
-                                          .caller = {follow, take_applied, take_refused}};
+                                          .caller = {follow, take_applied, take_refused},
+                                          .absent = absent_records_reader(follow->absent)};
     if (follow_rejects_begin(follow->rejects, follow_form(follow->translator), error) !=
             STATUS_OK ||
         lanes_open(&request, &follow->lanes, error) != STATUS_OK) {
@@ -182,6 +187,9 @@ static enum status take_applied(void *context, struct followed_set *const *sets,
     int64_t now_us = clock_utc_us();
     for (uint32_t i = 0; i < count; i++) { /* by the source's clock */
         count_set(follow, sets[i], now_us + atomic_load(&to->clock_us));
+    }
+    if (absent_records_applied(follow->absent, sets, count, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     follow_figures_applied(follow->counts);
     atomic_store(&to->applied_at_us, now_us);
@@ -295,20 +303,55 @@ static enum status reread(struct follow *follow, struct error *error)
     return status;
 }
 
+/* Translates it into the group. */
+static enum status translate_set(void *context, struct change_set *set, struct error *error)
+{
+    struct follow *follow = context;
+    enum status status = follow_translate(follow->translator, set, follow->touched,
+                                          &follow->group[follow->group_count], error);
+    follow->group_count += status == STATUS_OK;
+    return status;
+}
+
+static enum status settle_group(void *context, struct error *error)
+{
+    struct follow *follow = context;
+    enum status status = follow->group_count > 0 ? apply_group(follow, error) : STATUS_OK;
+    return status == STATUS_OK ? wait_for_lanes(follow, error) : status;
+}
+
+static enum status find_in_target(void *context, const struct apply_search *search,
+                                  apply_record *take, void *take_context, struct error *error)
+{
+    const struct follow *follow = context;
+    return lanes_find(follow->lanes, search, take, take_context, error);
+}
+
+/* A transaction that comes in pieces begins a group: what came before it is committed with the roots
+ * that it touched. */
 static enum status add_set(struct follow *follow, struct change_set *set, uint64_t *changes,
                            struct error *error)
 {
+    const struct cascade_caller caller = {follow, translate_set, settle_group, find_in_target};
+    bool acts = cascade_acts(follow->routes, set);
+    enum status status = STATUS_OK;
     /* of a piece that is not the last one the end need not be known */
     if (set->first_piece && set->last_piece && compare(follow, set->end, follow->applied) <= 0) {
         arena_destroy(set->arena); /* it is in the target */
         return STATUS_OK;
     }
+    if (set->first_piece && (acts || !set->last_piece) && follow->group_count > 0) {
+        status = reread(follow, error);
+        status = status == STATUS_OK ? apply_group(follow, error) : status;
+    }
+    if (status != STATUS_OK) {
+        arena_destroy(set->arena);
+        return status;
+    }
     follow->inside = !set->last_piece;
     *changes += set->change_count;
-    enum status status = follow_translate(follow->translator, set, follow->touched,
-                                          &follow->group[follow->group_count], error);
-    follow->group_count += status == STATUS_OK;
-    return status;
+    return acts ? cascade_take(follow->routes, follow_form(follow->translator), set, &caller, error)
+                : translate_set(follow, set, error);
 }
 
 /* One group at least, if any came; more of what waits already. */
@@ -495,7 +538,8 @@ static enum status apply_some(struct follow *follow, struct error *error)
     status = status == STATUS_OK ? lanes_tick(follow->lanes, idle, error) : status;
     if (status == STATUS_OK) {
         note_position(follow);
-        status = pass_copy(follow, error);
+        status = absent_records_pass(follow->absent, follow->applied, follow->rejects, error);
+        status = status == STATUS_OK ? pass_copy(follow, error) : status;
     }
     status = status == STATUS_OK ? refresh_some(follow, error) : status;
     return status == STATUS_OK ? note_health(follow, error) : status;
@@ -678,12 +722,13 @@ static enum follow_end follow_loudly(struct run *run, struct error *error)
     follow_routes_tell(follow.routes, session);
     progress_follow_begin(&session->progress.follow);
     retention_init(&follow.retention, run);
-    follow.counts = follow_figures_create(run);
     follow.rejects = follow_rejects_open(run);
     follow.arena = arena_create(0);
     follow.group = memory_allocate_zeroed(GROUP_SETS_MAX, sizeof(struct followed_set *));
     follow.translator = follow_translator_create(run, follow.routes);
+    follow.counts = follow_figures_create(run, follow.translator);
     follow.touched = touched_roots_create(follow.routes);
+    follow.absent = absent_records_create(session, follow.routes, follow.translator);
     follow.rereading =
         rereading_create(session, follow.routes, (struct follow_lister){list_in_target, &follow});
     retry_init(&follow.retry, follow_patience_ms(&session->options));
@@ -702,10 +747,11 @@ static enum follow_end follow_loudly(struct run *run, struct error *error)
     follow_rejects_close(follow.rejects);
     refresh_close(follow.refresh);
     rereading_destroy(follow.rereading);
+    absent_records_destroy(follow.absent);
     touched_roots_destroy(follow.touched);
+    follow_figures_destroy(follow.counts);
     follow_translator_destroy(follow.translator);
     follow_routes_free(follow.routes);
-    follow_figures_destroy(follow.counts);
     free(follow.group);
     arena_destroy(follow.arena);
     return end;

@@ -21,6 +21,7 @@ struct sample {
 
 struct follow_figures {
     struct run *run;
+    const struct follow_translator *translator;
     uint64_t (*pending)[PROGRESS_OPERATIONS]; /* an entity each */
     bool any;
     struct sample samples[SAMPLES]; /* a ring */
@@ -29,10 +30,12 @@ struct follow_figures {
     bool clock_told;
 };
 
-struct follow_figures *follow_figures_create(struct run *run)
+struct follow_figures *follow_figures_create(struct run *run,
+                                             const struct follow_translator *translator)
 {
     struct follow_figures *figures = memory_allocate_zeroed(1, sizeof *figures);
     figures->run = run;
+    figures->translator = translator;
     figures->pending = memory_allocate_zeroed(run->session->plan->entity_count + (size_t)1,
                                               sizeof *figures->pending);
     return figures;
@@ -54,7 +57,9 @@ static void count_table(struct follow_figures *figures, const char *table,
     const struct plan *plan = figures->run->session->plan;
     for (uint32_t i = 0; i < plan->entity_count; i++) {
         const char *from = plan->streams[plan->entities[i].stream].request.table;
-        for (int o = 0; from != NULL && strcmp(from, table) == 0 && o < PROGRESS_OPERATIONS; o++) {
+        bool is_left =
+            follow_translator_left(figures->translator, plan->entities[i].stream) != NULL;
+        for (int o = 0; !is_left && from != NULL && strcmp(from, table) == 0 && o < PROGRESS_OPERATIONS; o++) {
             figures->pending[i][o] += counts[o];
         }
     }

@@ -2,12 +2,16 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_FOLLOW_FIGURES_H
 #define TRANSHUME_ENGINE_FOLLOW_FOLLOW_FIGURES_H
 
+#include "engine/follow/translate.h"
 #include "engine/run/session.h"
 #include "model/change.h"
 #include <jansson.h>
 
 struct follow_figures; /* one thread's */
-struct follow_figures *follow_figures_create(struct run *run) __attribute__((returns_nonnull));
+/* What the translator has left is not counted. */
+struct follow_figures *follow_figures_create(struct run *run,
+                                             const struct follow_translator *translator)
+    __attribute__((returns_nonnull));
 void follow_figures_destroy(struct follow_figures *figures); /* takes NULL */
 
 /* A set of the source came; it counts once it is applied. */

@@ -34,7 +34,7 @@ struct followed_set {
     struct change_set set;
     struct follow_reject *rejects;
     uint32_t reject_count;
-    uint64_t source_changes;
+    uint64_t source_changes; /* that reach something which is still followed */
     const struct change_set *source; /* what it was made of; NULL: no set of the source's */
 };
 
@@ -46,6 +46,9 @@ struct followed_set *followed_set_create(const struct followed_form *form, struc
 enum status followed_set_put(const struct followed_form *form, struct followed_set *set,
                              uint32_t entity, const struct cell *record,
                              struct error *error) MUST_USE;
+/* The same of cells that live in the set's arena: they are not copied. */
+enum status followed_set_put_own(const struct followed_form *form, struct followed_set *set,
+                                 uint32_t entity, const struct cell *record) MUST_USE;
 /* The fields of a record that are there, as a MAP in the arena. Values are borrowed. */
 struct cell follow_document(struct arena *arena, const struct shape *shape,
                             const struct cell *cells);

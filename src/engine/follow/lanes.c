@@ -25,6 +25,7 @@ enum status lanes_open(const struct lanes_request *request, struct lanes **made,
     lanes->form = request->form;
     lanes->caller = request->caller;
     lanes->rejects = request->rejects;
+    lanes->absent = request->absent;
     lanes->wanted = request->count > 1 ? request->count : 1;
     lanes->groups_end = &lanes->groups;
     pthread_mutex_init(&lanes->mutex, NULL);
@@ -235,6 +236,16 @@ enum status lanes_list(struct lanes *lanes, const struct apply_listing *listing,
     return status == STATUS_OK
                ? lanes->functions->list(lanes->run->session->target, lanes->lanes[0].apply, listing,
                                         found, context, error)
+               : status;
+}
+
+enum status lanes_find(struct lanes *lanes, const struct apply_search *search, apply_record *take,
+                       void *context, struct error *error)
+{
+    enum status status = wait_for_all(lanes, error);
+    return status == STATUS_OK
+               ? lanes->functions->find(lanes->run->session->target, lanes->lanes[0].apply, search,
+                                        take, context, error)
                : status;
 }
 

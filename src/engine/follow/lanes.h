@@ -45,6 +45,7 @@ struct lanes_request {
     const struct position *from;    /* where all lanes are put; NULL: they are where they were */
     struct follow_rejects *rejects; /* that the lanes note; begun */
     struct lanes_caller caller;
+    struct apply_absent absent;
 };
 
 struct lanes; /* one thread's */
@@ -66,6 +67,9 @@ enum status lanes_apply(struct lanes *lanes, struct followed_set *const *sets, u
 enum status lanes_wait(struct lanes *lanes, struct error *error) MUST_USE;
 /* apply_functions.list, once everything that was handed over is in the target. */
 enum status lanes_list(struct lanes *lanes, const struct apply_listing *listing, apply_found *found,
+                       void *context, struct error *error) MUST_USE;
+/* Likewise apply_functions.find. */
+enum status lanes_find(struct lanes *lanes, const struct apply_search *search, apply_record *take,
                        void *context, struct error *error) MUST_USE;
 /* Called again and again; `idle`: nothing came. Positions of lanes that had nothing to do move. */
 enum status lanes_tick(struct lanes *lanes, bool idle, struct error *error) MUST_USE;

@@ -62,6 +62,7 @@ struct lanes {
     const struct followed_form *form;
     struct lanes_caller caller;
     struct follow_rejects *rejects;
+    struct apply_absent absent;
     uint32_t wanted;
     struct lane_plan *plan; /* NULL: one lane */
     struct lane *lanes;

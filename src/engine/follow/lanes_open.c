@@ -102,7 +102,8 @@ static enum status open_lane(struct lanes *lanes, uint32_t number, struct error 
                                           .take_notes = follow_rejects_take_notes,
                                           .notes_context = lane->noting,
                                           .tables = lanes->form->tables,
-                                          .table_count = lanes->form->plan->entity_count};
+                                          .table_count = lanes->form->plan->entity_count,
+                                          .absent = lanes->absent};
     struct position position = {0};
     struct arena *arena = arena_create(0);
     lane->lanes = lanes;

@@ -2,6 +2,7 @@
 #include "engine/follow/routes.h"
 
 #include "base/memory.h"
+#include "engine/follow/route_cascades.h"
 #include "engine/follow/route_keys.h"
 #include "plan/mapping.h"
 #include <stdlib.h>
@@ -259,7 +260,7 @@ static void make_paths(struct follow_routes *routes, uint32_t number)
 
 /* ---- the tables */
 
-static struct followed_table *add_table(struct follow_routes *routes, const char *name)
+struct followed_table *follow_routes_add_table(struct follow_routes *routes, const char *name)
 {
     uint32_t at = 0;
     while (at < routes->table_count && strcmp(routes->tables[at], name) != 0) {
@@ -272,8 +273,8 @@ static struct followed_table *add_table(struct follow_routes *routes, const char
     return &routes->followed[at];
 }
 
-static void add_before(struct follow_routes *routes, struct followed_table *table,
-                       const struct schema_table *described, const char *column)
+void follow_routes_add_before(struct follow_routes *routes, struct followed_table *table,
+                              const struct schema_table *described, const char *column)
 {
     if (column_list_holds(table->before, column) ||
         (described != NULL && column_list_holds(described->primary_key, column))) {
@@ -294,26 +295,27 @@ static void list_before(struct follow_routes *routes, const struct run_session *
     for (uint32_t i = 0; i < session->plan->stream_count; i++) {
         const struct follow_stream *stream = &routes->streams[i];
         const struct read_request *request = &stream->stream->request;
-        struct followed_table *table = add_table(routes, request->table);
+        struct followed_table *table = follow_routes_add_table(routes, request->table);
         for (uint32_t c = 0; c < request->column_count; c++) {
             if (stream->key_cells[c] && request->columns[c].join < 0) {
-                add_before(routes, table, table_of(session, request->table),
+                follow_routes_add_before(routes, table, table_of(session, request->table),
                            request->columns[c].name);
             }
         }
     }
     for (uint32_t i = 0; i < routes->path_count; i++) {
         const struct follow_path *path = &routes->paths[i];
-        struct followed_table *table = add_table(routes, path->table);
+        struct followed_table *table = follow_routes_add_table(routes, path->table);
         for (uint32_t c = 0; c < path->columns.count; c++) {
-            add_before(routes, table, table_of(session, path->table), path->columns.names[c]);
+            follow_routes_add_before(routes, table, table_of(session, path->table), path->columns.names[c]);
         }
     }
 }
 
 static void list_tables(struct follow_routes *routes, const struct run_session *session)
 {
-    uint32_t most = session->plan->stream_count + routes->path_count;
+    uint32_t most =
+        session->plan->stream_count + routes->path_count + session->schema->table_count;
     routes->tables = arena_allocate_zeroed(routes->arena, most + 1u, sizeof(char *));
     routes->followed = arena_allocate_zeroed(routes->arena, most + 1u, sizeof *routes->followed);
     list_before(routes, session);
@@ -350,6 +352,10 @@ enum status follow_routes_make(const struct run_session *session, struct follow_
         }
     }
     list_tables(routes, session);
+    if (route_cascades_make(routes, session, error) != STATUS_OK) {
+        arena_destroy(arena);
+        return STATUS_FAILED;
+    }
     *made = routes;
     return STATUS_OK;
 }

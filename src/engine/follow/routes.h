@@ -59,6 +59,35 @@ struct follow_stream {
     bool keys_of_key;
 };
 
+/* What a foreign key does to the rows that refer to a row which is deleted, or whose values that
+ * they refer to change. */
+enum follow_action { FOLLOW_ACTION_NONE, FOLLOW_ACTION_DELETE, FOLLOW_ACTION_NULL, FOLLOW_ACTION_PASS };
+
+enum { FOLLOW_NOWHERE = UINT32_MAX };
+
+/* A table whose rows foreign keys of the source change without a word of the feed. */
+struct follow_dependent {
+    const struct schema_table *table;
+    const struct shape *shape; /* its columns, keyed by its primary key */
+    /* Whose records are its rows, one each. FOLLOW_NOWHERE: no record is a row of it; rows of its
+     * parents lead to all records that its rows are part of. */
+    uint32_t entity;
+    struct column_list columns; /* that a change of it has to tell */
+    const uint32_t *at;         /* likewise: the field of the shape */
+    struct column_list fields;  /* likewise: of the target */
+    const struct value_type *types; /* likewise: of the target */
+    const bool *hex;                /* likewise: apply_search.hex */
+};
+
+struct follow_cascade {
+    const struct schema_table *parent;
+    struct column_list referenced; /* columns of the parent */
+    uint32_t dependent;
+    struct column_list columns; /* of the dependent, one each */
+    enum follow_action on_delete;
+    enum follow_action on_update; /* of the referenced columns */
+};
+
 struct follow_routes {
     struct arena *arena;
     struct follow_stream *streams; /* the plan's, in its order */
@@ -70,6 +99,10 @@ struct follow_routes {
     const char **tables;             /* of the source, that have to be followed */
     struct followed_table *followed; /* the same, with what they have to tell */
     uint32_t table_count;
+    struct follow_dependent *dependents; /* none where the feed tells, or the target does likewise */
+    uint32_t dependent_count;
+    struct follow_cascade *cascades;
+    uint32_t cascade_count;
 };
 
 /*

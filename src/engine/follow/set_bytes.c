@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum { HAS_FIRST = 1, HAS_LAST = 2 };
-enum { HAS_KEY = 1, HAS_BEFORE = 2, HAS_AFTER = 4 };
+enum { HAS_KEY = 1, HAS_BEFORE = 2, HAS_AFTER = 4, HAS_ACTIONS = 8 };
 enum { NO_TEXT = UINT32_MAX };
 
 /* ---- writing */
@@ -73,7 +73,7 @@ static enum status put_change(struct buffer *out, const struct record_change *ch
     const uint8_t operation = (uint8_t)change->operation;
     const uint8_t has =
         (uint8_t)((change->key != NULL ? HAS_KEY : 0) | (change->before != NULL ? HAS_BEFORE : 0) |
-                  (change->after != NULL ? HAS_AFTER : 0));
+                  (change->after != NULL ? HAS_AFTER : 0) | (change->acts ? HAS_ACTIONS : 0));
     put_number(out, change->table);
     put(out, &operation, 1);
     put(out, &has, 1);
@@ -254,6 +254,7 @@ static enum status take_change(struct reading *in, const struct change_set *set,
     change->table = take_number(in);
     change->operation = (enum record_operation)take_byte(in);
     uint8_t has = take_byte(in);
+    change->acts = (has & HAS_ACTIONS) != 0;
     change->key_count = take_number(in);
     if (in->bad || change->table >= set->table_count || change->operation > RECORD_TRUNCATE ||
         change->key_count > (size_t)(in->end - in->at)) {

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where the columns of a stream's request are in the rows that the feed brings. */
+/* Where the columns of a stream's request are in the rows that the feed brings, and in those that
+ * foreign keys change (cascade.h), by turns. */
+enum { PLACEMENTS = 2 };
 struct placement {
     const struct shape *shape; /* lives as long as the feed; NULL: none yet */
     int32_t *at;               /* by column of the request; -1: the row has none of that name */
@@ -20,10 +22,10 @@ struct follow_translator {
     const struct follow_routes *routes;
     struct arena *arena;
     struct followed_form form;
-    bool whole;              /* the target wants records whole */
+    bool parts;              /* the target takes a part of a record */
     struct mapper **mappers; /* by stream; NULL: its rows pass as they are */
     struct mapper **key_mappers;
-    struct placement *placements;
+    struct placement *placements; /* PLACEMENTS a stream, the one that was used last first */
     struct follow_difference *differences; /* by stream; the table is NULL: none */
     const char **left;                     /* likewise: why it is not followed any more; or NULL */
 };
@@ -69,17 +71,19 @@ static void make_mappers(struct follow_translator *translator)
         arena_allocate_zeroed(translator->arena, plan->stream_count + 1u, sizeof(char *));
     translator->differences = arena_allocate_zeroed(translator->arena, plan->stream_count + 1u,
                                                     sizeof *translator->differences);
-    translator->placements = arena_allocate_zeroed(translator->arena, plan->stream_count + 1u,
-                                                   sizeof *translator->placements);
+    translator->placements =
+        arena_allocate_zeroed(translator->arena, (plan->stream_count + 1u) * (size_t)PLACEMENTS,
+                              sizeof *translator->placements);
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         const struct follow_stream *stream = &translator->routes->streams[i];
         if (!stream->stream->identity && stream->by_row) {
             translator->mappers[i] = mapper_create(plan, stream->stream, most);
         }
         translator->key_mappers[i] = mapper_create(stream->key_plan, stream->stream, most);
-        translator->placements[i].at =
-            arena_allocate_zeroed(translator->arena, stream->stream->request.column_count + 1u,
-                                  sizeof *translator->placements[i].at);
+        for (uint32_t p = 0; p < PLACEMENTS; p++) {
+            translator->placements[i * PLACEMENTS + p].at = arena_allocate_zeroed(
+                translator->arena, stream->stream->request.column_count + 1u, sizeof(int32_t));
+        }
     }
 }
 
@@ -94,9 +98,9 @@ struct follow_translator *follow_translator_create(struct run *run,
     made->session = session;
     made->routes = routes;
     made->form.plan = session->plan;
-    made->whole = session->target->connector->apply->keeps_log;
-    made->form.documents =
-        !made->whole && (session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
+    made->parts = session->target->connector->apply->tells_absent;
+    made->form.documents = !session->target->connector->apply->keeps_log &&
+                           (session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
     made->form.moves = session->target->connector->apply->moves_records;
     make_outputs(made);
     make_mappers(made);
@@ -105,7 +109,7 @@ struct follow_translator *follow_translator_create(struct run *run,
 
 void follow_translator_forget(struct follow_translator *translator)
 {
-    for (uint32_t i = 0; i < translator->session->plan->stream_count; i++) {
+    for (uint32_t i = 0; i < translator->session->plan->stream_count * PLACEMENTS; i++) {
         translator->placements[i].shape = NULL;
     }
 }
@@ -197,8 +201,13 @@ static void look_for_difference(struct follow_translator *translator, uint32_t n
 static const int32_t *place(struct follow_translator *translator, uint32_t number,
                             const struct shape *shape)
 {
-    struct placement *placement = &translator->placements[number];
+    struct placement *placement = &translator->placements[number * PLACEMENTS];
     const struct read_request *request = &translator->routes->streams[number].stream->request;
+    if (placement->shape != shape) {
+        const struct placement other = placement[1];
+        placement[1] = placement[0];
+        placement[0] = other;
+    }
     if (placement->shape != shape) {
         look_for_difference(translator, number, shape);
         for (uint32_t i = 0; i < request->column_count; i++) {
@@ -399,15 +408,15 @@ static enum status delete_key(void *context, uint32_t entity, const struct cell 
                : followed_set_delete(former->set, entity, key, key_count, error);
 }
 
-/* The row as it is: an identity stream has one entity. */
+/* The row as it is, whose values live in the set's arena: an identity stream has one entity. */
 static enum status put_identity(struct follow_translator *translator, struct followed_set *set,
-                                uint32_t entity, struct cell *row, struct error *error)
+                                uint32_t entity, struct cell *row)
 {
     const struct plan_entity *made = &translator->session->plan->entities[entity];
     for (uint32_t i = 0; made->mapping->identity_omits_nulls && i < made->shape->field_count; i++) {
         row[i] = row[i].kind == VALUE_NULL ? cell_missing() : row[i];
     }
-    return followed_set_put(&translator->form, set, entity, row, error);
+    return followed_set_put_own(&translator->form, set, entity, row);
 }
 
 static enum status put_mapped(struct follow_translator *translator, uint32_t stream,
@@ -439,13 +448,12 @@ static enum status put_mapped(struct follow_translator *translator, uint32_t str
 
 /* Values that were not sent stay as they are, under a key that may be another one. */
 static enum status put_part(struct follow_translator *translator, struct followed_set *set,
-                            uint32_t entity, uint32_t first, const struct cell *row,
-                            struct error *error)
+                            uint32_t entity, uint32_t first, const struct cell *row)
 {
     const struct record_change before =
         set->set.change_count > first ? set->set.changes[first] : (struct record_change){0};
     set->set.change_count = first;
-    enum status status = followed_set_put(&translator->form, set, entity, row, error);
+    enum status status = followed_set_put_own(&translator->form, set, entity, row);
     bool is_reject = set->set.change_count == first; /* its key was not sent, or is null */
     if (status == STATUS_OK && before.key != NULL && !is_reject) {
         struct record_change *change =
@@ -568,13 +576,13 @@ static enum status translate_row(struct follow_translator *translator, uint32_t 
     uint32_t entity = stream->stream->entities[0];
     was_rejected = settle_row(translator, number, row, set, REJECT_ARRIVED) || was_rejected;
     if (lacking.any && !lacking.to_come && stream->stream->identity && !was_rejected &&
-        !translator->form.documents && !translator->whole) {
-        return put_part(translator, set, entity, first, row, error);
+        translator->parts && !translator->form.documents) {
+        return put_part(translator, set, entity, first, row);
     }
     if (lacking.any || !stream->by_row) { /* what is in the source now says the rest */
         return touch_root(stream, table, change->after, touched, error);
     }
-    status = stream->stream->identity ? put_identity(translator, set, entity, row, error)
+    status = stream->stream->identity ? put_identity(translator, set, entity, row)
                                       : put_mapped(translator, number, set, row, error);
     followed_set_name_rejects(set, rejects, row, stream->stream->key_columns,
                               stream->stream->key_columns != NULL ? stream->stream->key_count : 0);
@@ -590,9 +598,11 @@ static enum status translate_row(struct follow_translator *translator, uint32_t 
 
 /* ---- by roots */
 
+/* `other`: has the cells that are MISSING in the image for not having changed; may be NULL. */
 static enum status touch_by_image(const struct follow_path *path, uint32_t number,
                                   const struct change_table *table, const struct cell *image,
-                                  struct touched_roots *touched, struct error *error)
+                                  const struct cell *other, struct touched_roots *touched,
+                                  struct error *error)
 {
     struct cell values[FOLLOW_VALUES_MAX];
     for (uint32_t i = 0; i < path->columns.count && i < FOLLOW_VALUES_MAX; i++) {
@@ -600,7 +610,9 @@ static enum status touch_by_image(const struct follow_path *path, uint32_t numbe
         if (at < 0) {
             return refuse_column(table, path->columns.names[i], error);
         }
-        if (image[at].kind == VALUE_MISSING) { /* which root had the row nobody could tell */
+        const struct cell *cell =
+            image[at].kind == VALUE_MISSING && other != NULL ? &other[at] : &image[at];
+        if (cell->kind == VALUE_MISSING) { /* which root had the row nobody could tell */
             error_set(error, ERROR_FOLLOW, table->name,
                       "a changed row came without the %s that it had, by which its lists and "
                       "look-ups are found",
@@ -610,10 +622,10 @@ static enum status touch_by_image(const struct follow_path *path, uint32_t numbe
                               "REPLICA IDENTITY FULL)",
                               table->name);
         }
-        if (image[at].kind == VALUE_NULL) {
+        if (cell->kind == VALUE_NULL) {
             return STATUS_OK; /* it leads nowhere */
         }
-        values[i] = image[at];
+        values[i] = *cell;
     }
     return touched_roots_add_path(touched, number, values, path->columns.count, error);
 }
@@ -644,10 +656,10 @@ static enum status translate_path(struct follow_translator *translator, uint32_t
     const struct cell *before = image_before(source, change, arena);
     enum status status = STATUS_OK;
     if (before != NULL) {
-        status = touch_by_image(path, number, table, before, touched, error);
+        status = touch_by_image(path, number, table, before, NULL, touched, error);
     }
     if (status == STATUS_OK && change->after != NULL) {
-        status = touch_by_image(path, number, table, change->after, touched, error);
+        status = touch_by_image(path, number, table, change->after, before, touched, error);
     }
     return status;
 }
@@ -695,6 +707,7 @@ static enum status translate_truncate(struct follow_translator *translator, cons
 {
     const struct plan *plan = translator->session->plan;
     enum status status = STATUS_OK;
+    uint32_t before = set->set.change_count;
     for (uint32_t i = 0; i < translator->routes->path_count && status == STATUS_OK; i++) {
         const struct follow_path *path = &translator->routes->paths[i];
         if (translator->left[path->stream] == NULL && strcmp(path->table, emptied) == 0) {
@@ -713,6 +726,7 @@ static enum status translate_truncate(struct follow_translator *translator, cons
         status = empty_entity(translator, i, emptied, set, error);
         status = status == STATUS_FAILED ? leave(translator, stream, set, first, error) : status;
     }
+    set->source_changes += set->set.change_count > before;
     return status;
 }
 
@@ -726,6 +740,7 @@ static enum status translate_change(struct follow_translator *translator,
     const struct follow_routes *routes = translator->routes;
     const char *name = source->tables[change->table].name;
     enum status status = STATUS_OK;
+    bool reaches = false; /* a stream that was not left */
     if (change->operation == RECORD_TRUNCATE) {
         return translate_truncate(translator, name, set, error);
     }
@@ -733,6 +748,7 @@ static enum status translate_change(struct follow_translator *translator,
         if (translator->left[i] == NULL &&
             strcmp(routes->streams[i].stream->request.table, name) == 0) {
             uint32_t first = set->set.change_count;
+            reaches = true;
             status = translate_row(translator, i, source, change, set, touched, error);
             status = status == STATUS_FAILED ? leave(translator, i, set, first, error) : status;
         }
@@ -740,12 +756,14 @@ static enum status translate_change(struct follow_translator *translator,
     for (uint32_t i = 0; i < routes->path_count && status == STATUS_OK; i++) {
         uint32_t stream = routes->paths[i].stream;
         if (translator->left[stream] == NULL && strcmp(routes->paths[i].table, name) == 0) {
+            reaches = true;
             status = translate_path(translator, i, source, change, touched, set->set.arena, error);
             status = status == STATUS_FAILED
                          ? leave(translator, stream, set, set->set.change_count, error)
                          : status;
         }
     }
+    set->source_changes += reaches;
     return status;
 }
 
@@ -759,7 +777,6 @@ enum status follow_translate(struct follow_translator *translator, struct change
     set->set.table_count = translator->session->plan->entity_count;
     set->set.changes = NULL;
     set->set.change_count = 0;
-    set->source_changes = source->change_count;
     set->source = source;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < source->change_count && status == STATUS_OK; i++) {

@@ -15,6 +15,12 @@ struct fence;
 
 /* Of tables that are in the target already. */
 enum indexes_choice { INDEXES_UNSET, INDEXES_KEEP, INDEXES_REBUILD };
+/* What foreign keys of the source changed without a word of the feed: */
+enum cascades_choice {
+    CASCADES_UNSET,
+    CASCADES_APPLY, /* is found in the target, and changed by us */
+    CASCADES_TARGET /* the target's foreign keys change likewise */
+};
 enum triggers_choice { TRIGGERS_UNSET, TRIGGERS_KEEP, TRIGGERS_DISABLE };
 /* What triggers of the target do on changes that following applies: as enum apply_answers, one up.
  */
@@ -134,6 +140,7 @@ struct run_options {
     bool spool;     /* while the copy is made, the source's log is kept here */
     bool catch_up;  /* only those that the source has by then */
     uint32_t lanes; /* that apply them at once; 0: one */
+    enum cascades_choice cascades;
     enum follow_triggers_choice follow_triggers;
     uint64_t retained_bytes_max; /* what the source may keep of its log for the feed; 0: any */
     bool drop_when_full;         /* … and beyond that the feed goes */
