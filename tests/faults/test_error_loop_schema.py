@@ -72,7 +72,8 @@ class OfRepair(OfSchema):
     }
 
     def __init__(self, test, what):
-        super().__init__(test, what, "kept" if what == "drop-before-images" else "broken" if what == "resume-from" else "plain")
+        super().__init__(test, what,
+            "kept" if what == "drop-before-images" else "broken" if what == "resume-from" else "plain")
 
     def words(self, place):
         return ("schema", *self.WORDS[self.act][:2], place[1], *self.WORDS[self.act][2:])
@@ -112,10 +113,12 @@ class SchemaLoop(error_loop.ErrorLoop):
             return False
 
     def test_up(self):
-        self.fail_each(*(OfSchema(self, "up", kind) for kind in self.some(kind for kind in self.KINDS if kind not in ("slow", "broken"))), share=self.SHARE)
+        kinds = self.some(kind for kind in self.KINDS if kind not in ("slow", "broken"))
+        self.fail_each(*(OfSchema(self, "up", kind) for kind in kinds), share=self.SHARE)
 
     def test_down(self):
-        self.fail_each(*(OfSchema(self, "down", kind) for kind in self.some(("plain", "kept", "kept apart"))), share=self.SHARE)
+        self.fail_each(*(OfSchema(self, "down", kind) for kind in self.some(("plain", "kept", "kept apart"))),
+            share=self.SHARE)
 
     def test_repair(self):
         self.fail_each(*(OfRepair(self, what) for what in self.some(OfRepair.WORDS)), share=self.SHARE)
@@ -125,7 +128,8 @@ class SchemaLoop(error_loop.ErrorLoop):
 
 
 def kinds_of(killed):
-    return {**killed.KINDS, "kept": {"003_kept.sql": KEPT}, "kept apart": {"003_kept.sql": KEPT_APART}, "broken": {"003_broken.sql": BROKEN}}
+    return {**killed.KINDS, "kept": {"003_kept.sql": KEPT}, "kept apart": {"003_kept.sql": KEPT_APART},
+        "broken": {"003_broken.sql": BROKEN}}
 
 
 class LoopOnSqlite(SchemaLoop, test_kill_schema.KillOnSqlite):
@@ -184,10 +188,12 @@ class LoopOnCassandra(error_loop.ErrorLoop, support.TestCase):
         self.keyspace = name
 
     def marks(self):
-        return [tuple(row) for row in self.server.ask(self.keyspace, "SELECT id, v FROM t")] if "t" in self.dump() else None
+        return [tuple(row) for row in self.server.ask(self.keyspace,
+            "SELECT id, v FROM t")] if "t" in self.dump() else None
 
     def dump(self):
-        names = self.server.ask("system_schema", "SELECT table_name FROM tables WHERE keyspace_name = '%s'" % self.keyspace)
+        names = self.server.ask("system_schema",
+            "SELECT table_name FROM tables WHERE keyspace_name = '%s'" % self.keyspace)
         return sorted(row[0] for row in names if not row[0].startswith("_transhume"))
 
     def test_up_and_down(self):
