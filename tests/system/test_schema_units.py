@@ -67,6 +67,20 @@ class UnitCase:
             self.fail_at("%s.before_alter:error" % self.NAME, "down", "--confirm", code=3)
             self.assertEqual(self.number(), 1)
 
+    def test_one_version_is_one_version(self):
+        """`down` and `up N` do not go on with the next one where the commit of the last one was looked up."""
+        self.ask("CREATE TABLE counter (n INT)")
+        self.ask("INSERT INTO counter VALUES (0)")
+        for name in ("001_a", "002_b", "003_c"):
+            self.migration(name + ".sql", "-- migrate:up\nUPDATE counter SET n = n + 1;\n"
+                                          "-- migrate:down\nUPDATE counter SET n = n - 1;\n")
+        for command, words, left in (("up", ("2",), 2), ("down", ("--confirm",), 1), ("up", ("1",), 2)):
+            rule = "%s.after_alter:error:%d" % (self.NAME, 2 if words == ("2",) else 1)
+            told = self.fail_at(rule, command, *words, code=0)
+            self.assertIn("the session was lost", told.err)
+            self.assertEqual(self.number(), left)
+            self.assertEqual(told.out.count("applied:") + told.out.count("taken back:"), 2 if words == ("2",) else 1)
+
     def test_a_transaction_of_several_is_not_repeated_behind_its_commit(self):
         self.ask("CREATE TABLE counter (n INT)")
         self.ask("INSERT INTO counter VALUES (0)")
