@@ -10,12 +10,14 @@ import error_loop
 import support
 import test_kill_schema
 
-KEPT = ("-- transhume:before-image users\n-- migrate:up\nUPDATE users SET name = 'u';\nDELETE FROM users WHERE id = 2;\n"
+KEPT = ("-- transhume:before-image users\n-- migrate:up\nUPDATE users SET name = 'u';\n"
+    "DELETE FROM users WHERE id = 2;\n"
         "INSERT INTO marker VALUES ('kept');\n-- migrate:down\nINSERT INTO marker VALUES ('kept back');\n")
 KEPT_APART = KEPT.replace("-- migrate:up", "-- transhume:transaction none\n-- migrate:up").replace(
     "INSERT INTO marker VALUES ('kept');", "CREATE TABLE apart (a INTEGER);").replace(
     "INSERT INTO marker VALUES ('kept back');", "DROP TABLE apart;\nINSERT INTO marker VALUES ('kept back');")
-BROKEN = "-- transhume:transaction none\nCREATE TABLE late (a INTEGER);\nINSERT INTO nowhere VALUES (1);\nINSERT INTO late VALUES (7);\n"
+BROKEN = ("-- transhume:transaction none\nCREATE TABLE late (a INTEGER);\nINSERT INTO nowhere VALUES (1);\n"
+    "INSERT INTO late VALUES (7);\n")
 MENDED = BROKEN.replace("nowhere", "marker (step)").replace("VALUES (1)", "VALUES ('mended')")
 
 
@@ -104,7 +106,9 @@ class SchemaLoop(error_loop.ErrorLoop):
     SHARE = 3   # of the cases, and of the kinds of migrations; None: all
 
     def marks(self):
-        return self.ask("SELECT step, count(*) FROM marker GROUP BY step ORDER BY step") if self.is_there("marker") else None
+        if not self.is_there("marker"):
+            return None
+        return self.ask("SELECT step, count(*) FROM marker GROUP BY step ORDER BY step")
 
     def is_there(self, table):
         try:
@@ -163,7 +167,8 @@ class LoopOnMariadb(OnServer, SchemaLoop, test_kill_schema.KillOnMariadb):
 
 
 class LoopOnCassandra(error_loop.ErrorLoop, support.TestCase):
-    UP = "CREATE TABLE t (id int PRIMARY KEY);\nALTER TABLE t ADD v text;\nINSERT INTO t (id, v) VALUES (1, 'x');\nCREATE TABLE u (id int PRIMARY KEY);\n"
+    UP = ("CREATE TABLE t (id int PRIMARY KEY);\nALTER TABLE t ADD v text;\n"
+        "INSERT INTO t (id, v) VALUES (1, 'x');\nCREATE TABLE u (id int PRIMARY KEY);\n")
 
     @classmethod
     def setUpClass(cls):

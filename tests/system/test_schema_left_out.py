@@ -82,14 +82,15 @@ class LeftOut(support.TestCase):
     def test_django(self):
         """The apps in the order of what they require: their tables, or the Python beside it; not by their names."""
         head = "--\n-- Create model\n--\n"
-        users = 'CREATE TABLE "auth_user" ("id" integer PRIMARY KEY, "t" integer REFERENCES "django_content_type" ("id"));\n'
+        made = 'CREATE TABLE "%s" ("id" integer PRIMARY KEY, "t" integer REFERENCES "%s" ("id"));\n'
         self.put({
-            "admin/0001_initial.sql": head + 'CREATE TABLE "django_admin_log" ("id" integer PRIMARY KEY, "user_id" integer REFERENCES "auth_user" ("id"));\n',
+            "admin/0001_initial.sql": head + made % ("django_admin_log", "auth_user"),
             "admin/0002_more.sql": head + "SELECT 1;\n",
-            "auth/0001_initial.sql": head + users,
+            "auth/0001_initial.sql": head + made % ("auth_user", "django_content_type"),
             "contenttypes/0001_initial.sql": head + 'CREATE TABLE "django_content_type" ("id" integer PRIMARY KEY);\n',
             "blog/0001_initial.sql": head + 'CREATE TABLE "blog_post" ("id" integer PRIMARY KEY);\n',
-            "blog/migrations/0001_initial.py": 'class M:\n    dependencies = [\n        # first\n        ("shop", "0002_last"),\n        (\'auth\', \'__first__\'),\n    ]\n',
+            "blog/migrations/0001_initial.py": 'class M:\n    dependencies = [\n        # first\n'
+                '        ("shop", "0002_last"),\n        (\'auth\', \'__first__\'),\n    ]\n',
             "shop/0001_initial.sql": head + "CREATE TABLE `shop_item` (`id` integer PRIMARY KEY);\n",
             "shop/0002_last.sql": head + "SELECT 1;\n",
         })

@@ -10,7 +10,8 @@ import postgres
 import sql_case
 import support
 
-KEPT = ("-- transhume:before-image acc\n-- migrate:up\nUPDATE acc SET balance = balance + 10;\nUPDATE counter SET n = n + 1;\n"
+KEPT = ("-- transhume:before-image acc\n-- migrate:up\nUPDATE acc SET balance = balance + 10;\n"
+    "UPDATE counter SET n = n + 1;\n"
         "-- migrate:down\nUPDATE counter SET n = n - 1;\n")
 LEFT = "_transhume_schema_before_1_1"
 
@@ -200,7 +201,8 @@ class OnMariadb(sql_case.ServerTarget, UnitCase, support.TestCase):
         self.ask("CREATE TABLE acc (id INT PRIMARY KEY, balance INT)")
         self.ask("INSERT INTO acc VALUES (1, 100)")
         self.migration("001_a.sql",
-            "-- transhume:before-image acc\n-- migrate:up\nUPDATE acc SET balance = 0;\nCREATE TABLE b (x INT);\n-- migrate:down\nDROP TABLE b;\n")
+            "-- transhume:before-image acc\n-- migrate:up\nUPDATE acc SET balance = 0;\n"
+                "CREATE TABLE b (x INT);\n-- migrate:down\nDROP TABLE b;\n")
         self.schema("up")
         support.transhume("schema", "down", self.uri, "--confirm", cwd=self.folder,
             env={"TRANSHUME_FAILPOINT": "evolve.before_end_row:kill"})
