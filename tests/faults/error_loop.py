@@ -1,19 +1,19 @@
 """
-The error loop: every failpoint that a command passes fails once, the command is given again, and the end is compared with that of an
-undisturbed run.
+The error loop: every failpoint that a command passes fails once, the command is given again, and the end is compared
+with that of an undisturbed run.
 
     class Loop(error_loop.ErrorLoop, support.TestCase):
         def test_up(self):
             self.fail_each(Up(self))
 
-where `Up` is an error_loop.Command. A failure once is `error` (a fault that nobody foresaw: a connection that broke, a server that said
-no) or `retry` (one that the server says passes). What is asserted of each case:
+where `Up` is an error_loop.Command. A failure once is `error` (a fault that nobody foresaw: a connection that broke, a
+server that said no) or `retry` (one that the server says passes). What is asserted of each case:
 
 1. The first run ends with a documented exit status and, unless with 0, with one line `error: … [code]`.
-2. It tells no lie: after 0 the end is there; after 2, or after "nothing … was touched/begun/stands", what it speaks of is as it was
-   (`Command.is_untouched`).
-3. The command given again (`Command.again`) ends with 0 and the end is that of the undisturbed run; or it is refused, and
-   `Command.is_true` says that the reason given is true.
+2. It tells no lie: after 0 the end is there; after 2, or after "nothing … was touched/begun/stands", what it speaks of is
+   as it was (`Command.is_untouched`).
+3. The command given again (`Command.again`) ends with 0 and the end is that of the undisturbed run; or it is refused,
+   and `Command.is_true` says that the reason given is true.
 """
 import collections
 import re
@@ -22,7 +22,8 @@ import support
 from taking_back import occurrences
 
 ACTIONS = ("error", "retry")
-NOTHING = re.compile(r"\b[Nn]othing (of (it|this file|the file|the migration) (stands|was begun)|was (touched|begun|changed))")
+NOTHING = re.compile(r"\b[Nn]othing (of (it|this file|the file|the migration) (stands|was begun)|"
+                     r"was (touched|begun|changed))")
 
 Case = collections.namedtuple("Case", "point action occurrence")
 
@@ -63,11 +64,11 @@ class Command:
         return self.look(place) == before
 
     def is_true(self, _place, _refused, _expected):
-        """May the command given again end with this result, which is not 0? Only for a reason that is true of the place."""
+        """May the command given again end with this result, which is not 0? Only for a reason that is true."""
         return False
 
     def is_over(self, _place, _failed, _expected):
-        """True where the command must not be given again, since its end is there although it failed (one that takes back the next one)."""
+        """Is its end there although it failed, so that it must not be given again (it would take back the next one)?"""
         return False
 
 
@@ -76,8 +77,9 @@ class ErrorLoop:
 
     def fail_each(self, *commands, share=None, actions=ACTIONS):
         """
-        Each failpoint that one of the commands passes fails once with each action, in one of the commands that pass it and at its first,
-        middle or last occurrence, as the seed draws it; a soak takes all. `share`: so many of these. Gives back how many struck.
+        Each failpoint that one of the commands passes fails once with each action, in one of the commands that pass it
+        and at its first, middle or last occurrence, as the seed draws it; a soak takes all. `share`: so many of these.
+        Gives back how many struck.
         """
         known = {command: self.undisturbed_end(command) for command in commands}
         cases = collections.defaultdict(list)
@@ -86,7 +88,8 @@ class ErrorLoop:
                 for action in actions:
                     cases[point, action].append((command, Case(point, action, occurrence)))
         self.assertTrue(cases, "no failpoint is passed")
-        drawn = [case for place in sorted(cases) for case in support.drawn(cases[place], 1, "%s %s" % (self.id(), place))]
+        drawn = [case for place in sorted(cases) for case in support.drawn(cases[place], 1, "%s %s" % (self.id(),
+            place))]
         struck = 0
         for command, case in drawn if share is None else support.drawn(drawn, share, self.id()):
             with self.subTest(command=command.name, **case._asdict()):

@@ -1,4 +1,4 @@
-"""The error loop (error_loop.py) of `transhume change`: start, switch, complete and abort, over every kind of operation."""
+"""The error loop (error_loop.py) of `transhume change`: start, switch, complete, abort, of every kind of operation."""
 import json
 import os
 import sys
@@ -58,7 +58,8 @@ class ChangeLoop(error_loop.ErrorLoop):
         self.database = name
 
     def loop(self, act):
-        kinds = list(self.KINDS) if self.SHARE is None else support.drawn(self.KINDS, self.SHARE, "%s %s" % (self.id(), act))
+        kinds = list(self.KINDS) if self.SHARE is None else support.drawn(self.KINDS, self.SHARE,
+            "%s %s" % (self.id(), act))
         self.fail_each(*(OfChange(self, act, kind) for kind in kinds), share=self.SHARE)
 
     def test_start(self):

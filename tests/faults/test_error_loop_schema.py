@@ -10,12 +10,14 @@ import error_loop
 import support
 import test_kill_schema
 
-KEPT = ("-- transhume:before-image users\n-- migrate:up\nUPDATE users SET name = 'u';\nDELETE FROM users WHERE id = 2;\n"
+KEPT = ("-- transhume:before-image users\n-- migrate:up\nUPDATE users SET name = 'u';\n"
+    "DELETE FROM users WHERE id = 2;\n"
         "INSERT INTO marker VALUES ('kept');\n-- migrate:down\nINSERT INTO marker VALUES ('kept back');\n")
 KEPT_APART = KEPT.replace("-- migrate:up", "-- transhume:transaction none\n-- migrate:up").replace(
     "INSERT INTO marker VALUES ('kept');", "CREATE TABLE apart (a INTEGER);").replace(
     "INSERT INTO marker VALUES ('kept back');", "DROP TABLE apart;\nINSERT INTO marker VALUES ('kept back');")
-BROKEN = "-- transhume:transaction none\nCREATE TABLE late (a INTEGER);\nINSERT INTO nowhere VALUES (1);\nINSERT INTO late VALUES (7);\n"
+BROKEN = ("-- transhume:transaction none\nCREATE TABLE late (a INTEGER);\nINSERT INTO nowhere VALUES (1);\n"
+    "INSERT INTO late VALUES (7);\n")
 MENDED = BROKEN.replace("nowhere", "marker (step)").replace("VALUES (1)", "VALUES ('mended')")
 
 
@@ -72,7 +74,8 @@ class OfRepair(OfSchema):
     }
 
     def __init__(self, test, what):
-        super().__init__(test, what, "kept" if what == "drop-before-images" else "broken" if what == "resume-from" else "plain")
+        super().__init__(test, what,
+            "kept" if what == "drop-before-images" else "broken" if what == "resume-from" else "plain")
 
     def words(self, place):
         return ("schema", *self.WORDS[self.act][:2], place[1], *self.WORDS[self.act][2:])
@@ -103,7 +106,9 @@ class SchemaLoop(error_loop.ErrorLoop):
     SHARE = 3   # of the cases, and of the kinds of migrations; None: all
 
     def marks(self):
-        return self.ask("SELECT step, count(*) FROM marker GROUP BY step ORDER BY step") if self.is_there("marker") else None
+        if not self.is_there("marker"):
+            return None
+        return self.ask("SELECT step, count(*) FROM marker GROUP BY step ORDER BY step")
 
     def is_there(self, table):
         try:
@@ -112,10 +117,12 @@ class SchemaLoop(error_loop.ErrorLoop):
             return False
 
     def test_up(self):
-        self.fail_each(*(OfSchema(self, "up", kind) for kind in self.some(kind for kind in self.KINDS if kind not in ("slow", "broken"))), share=self.SHARE)
+        kinds = self.some(kind for kind in self.KINDS if kind not in ("slow", "broken"))
+        self.fail_each(*(OfSchema(self, "up", kind) for kind in kinds), share=self.SHARE)
 
     def test_down(self):
-        self.fail_each(*(OfSchema(self, "down", kind) for kind in self.some(("plain", "kept", "kept apart"))), share=self.SHARE)
+        self.fail_each(*(OfSchema(self, "down", kind) for kind in self.some(("plain", "kept", "kept apart"))),
+            share=self.SHARE)
 
     def test_repair(self):
         self.fail_each(*(OfRepair(self, what) for what in self.some(OfRepair.WORDS)), share=self.SHARE)
@@ -125,7 +132,8 @@ class SchemaLoop(error_loop.ErrorLoop):
 
 
 def kinds_of(killed):
-    return {**killed.KINDS, "kept": {"003_kept.sql": KEPT}, "kept apart": {"003_kept.sql": KEPT_APART}, "broken": {"003_broken.sql": BROKEN}}
+    return {**killed.KINDS, "kept": {"003_kept.sql": KEPT}, "kept apart": {"003_kept.sql": KEPT_APART},
+        "broken": {"003_broken.sql": BROKEN}}
 
 
 class LoopOnSqlite(SchemaLoop, test_kill_schema.KillOnSqlite):
@@ -159,7 +167,8 @@ class LoopOnMariadb(OnServer, SchemaLoop, test_kill_schema.KillOnMariadb):
 
 
 class LoopOnCassandra(error_loop.ErrorLoop, support.TestCase):
-    UP = "CREATE TABLE t (id int PRIMARY KEY);\nALTER TABLE t ADD v text;\nINSERT INTO t (id, v) VALUES (1, 'x');\nCREATE TABLE u (id int PRIMARY KEY);\n"
+    UP = ("CREATE TABLE t (id int PRIMARY KEY);\nALTER TABLE t ADD v text;\n"
+        "INSERT INTO t (id, v) VALUES (1, 'x');\nCREATE TABLE u (id int PRIMARY KEY);\n")
 
     @classmethod
     def setUpClass(cls):
@@ -184,10 +193,12 @@ class LoopOnCassandra(error_loop.ErrorLoop, support.TestCase):
         self.keyspace = name
 
     def marks(self):
-        return [tuple(row) for row in self.server.ask(self.keyspace, "SELECT id, v FROM t")] if "t" in self.dump() else None
+        return [tuple(row) for row in self.server.ask(self.keyspace,
+            "SELECT id, v FROM t")] if "t" in self.dump() else None
 
     def dump(self):
-        names = self.server.ask("system_schema", "SELECT table_name FROM tables WHERE keyspace_name = '%s'" % self.keyspace)
+        names = self.server.ask("system_schema",
+            "SELECT table_name FROM tables WHERE keyspace_name = '%s'" % self.keyspace)
         return sorted(row[0] for row in names if not row[0].startswith("_transhume"))
 
     def test_up_and_down(self):

@@ -778,7 +778,7 @@ class OnPostgres(sql_case.ServerTarget, change_case.ChangeCase, support.TestCase
         reference = "alter_column: {table: notes, column: u, type: bigint, up: u, down: 'u::integer'}"
         create = "create_constraint: {table: notes, name: again, type: foreign_key, columns: [u], references: {table: people%s, on_delete: cascade}}"
         for operations in ([drop, key, reference, create % ", columns: [id]"], [drop, key, reference, create % ""], [drop, create % ", column: id", key],
-                           [drop, key, "add_column: {table: notes, column: {name: w, type: bigint, references: {table: people, column: id}}}"],
+                           [drop, key, "add_column: {table: notes, column: {name: w, type: bigint, nullable: true, references: {table: people, column: id}}}"],
                            [drop, key, "create_constraint: {table: people, name: own, type: foreign_key, columns: [id], references: {table: people, columns: [id]}}"]):
             with self.subTest(operations[-1]):
                 told = self.run_program("change", "check", self.change_file(operations), self.uri, code=5).err
@@ -788,7 +788,8 @@ class OnPostgres(sql_case.ServerTarget, change_case.ChangeCase, support.TestCase
         for operations in ([key, drop], [reference], [create % ", columns: [id]"]):   # a key may also change in the file that drops what refers to it
             self.change("run", self.change_file(operations))
         self.assertEqual(self.made, before + 3)
-        self.assertEqual(self.ask("SELECT string_agg(data_type, ' ') FROM information_schema.columns WHERE (table_name, column_name) IN (('people', 'id'), ('notes', 'u'))"),
+        self.assertEqual(self.ask("SELECT string_agg(data_type, ' ') FROM information_schema.columns WHERE table_schema = 'public' AND "
+                                  "(table_name, column_name) IN (('people', 'id'), ('notes', 'u'))"),
                          [["bigint bigint"]])
         self.assertEqual(self.ask("SELECT conname, convalidated FROM pg_constraint WHERE contype = 'f' AND conrelid = 'notes'::regclass"), [["again", "t"]])
 

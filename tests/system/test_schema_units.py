@@ -1,4 +1,4 @@
-"""Where a migration ends (its COMMIT), what is told before anything begins, and what a history may not make the program do."""
+"""Where a migration ends (its COMMIT), what is told before anything begins, and what a forged history may not do."""
 import os
 import signal
 import sys
@@ -10,7 +10,8 @@ import postgres
 import sql_case
 import support
 
-KEPT = ("-- transhume:before-image acc\n-- migrate:up\nUPDATE acc SET balance = balance + 10;\nUPDATE counter SET n = n + 1;\n"
+KEPT = ("-- transhume:before-image acc\n-- migrate:up\nUPDATE acc SET balance = balance + 10;\n"
+    "UPDATE counter SET n = n + 1;\n"
         "-- migrate:down\nUPDATE counter SET n = n - 1;\n")
 LEFT = "_transhume_schema_before_1_1"
 
@@ -37,7 +38,8 @@ class UnitCase:
         """A table whose number says how often a file ran."""
         self.ask("CREATE TABLE counter (n INT)")
         self.ask("INSERT INTO counter VALUES (0)")
-        self.migration("001_a.sql", "-- migrate:up\nUPDATE counter SET n = n + 1;\n-- migrate:down\nUPDATE counter SET n = n - 1;\n")
+        self.migration("001_a.sql",
+            "-- migrate:up\nUPDATE counter SET n = n + 1;\n-- migrate:down\nUPDATE counter SET n = n - 1;\n")
 
     def number(self):
         return int(self.ask("SELECT n FROM counter")[0][0])
@@ -60,10 +62,25 @@ class UnitCase:
         for action in ("error", "retry"):
             self.uri = self.new_target()
             self.counted()
-            self.assertIn("the session was lost", self.fail_at("%s.after_alter:%s" % (self.NAME, action), "up", code=0).err)
+            self.assertIn("the session was lost", self.fail_at("%s.after_alter:%s" % (self.NAME, action), "up",
+                code=0).err)
             self.assertEqual((self.number(), self.acts()), (1, [("up", "done", "001")]))
             self.fail_at("%s.before_alter:error" % self.NAME, "down", "--confirm", code=3)
             self.assertEqual(self.number(), 1)
+
+    def test_one_version_is_one_version(self):
+        """`down` and `up N` do not go on with the next one where the commit of the last one was looked up."""
+        self.ask("CREATE TABLE counter (n INT)")
+        self.ask("INSERT INTO counter VALUES (0)")
+        for name in ("001_a", "002_b", "003_c"):
+            self.migration(name + ".sql", "-- migrate:up\nUPDATE counter SET n = n + 1;\n"
+                                          "-- migrate:down\nUPDATE counter SET n = n - 1;\n")
+        for command, words, left in (("up", ("2",), 2), ("down", ("--confirm",), 1), ("up", ("1",), 2)):
+            rule = "%s.after_alter:error:%d" % (self.NAME, 2 if words == ("2",) else 1)
+            told = self.fail_at(rule, command, *words, code=0)
+            self.assertIn("the session was lost", told.err)
+            self.assertEqual(self.number(), left)
+            self.assertEqual(told.out.count("applied:") + told.out.count("taken back:"), 2 if words == ("2",) else 1)
 
     def test_a_transaction_of_several_is_not_repeated_behind_its_commit(self):
         self.ask("CREATE TABLE counter (n INT)")
@@ -103,7 +120,9 @@ class UnitCase:
         """A history that somebody forged: neither memory by its numbers, nor a write beyond it."""
         self.migration("001_a.sql", "-- transhume:transaction none\nCREATE TABLE a (x INT);\nCREATE TABLE a (x INT);\n")
         self.schema("up", code=3)
-        for step, code, words in ((self.LARGEST, 5, "statement %d was carried out already, and is not there any more" % self.LARGEST), (0, None, "of number 0")):
+        for step, code, words in ((self.LARGEST, 5,
+            "statement %d was carried out already, and is not there any more" % self.LARGEST), (0, None,
+                "of number 0")):
             self.ask("UPDATE _transhume_schema_step SET step = %d, state = 'done' WHERE step <> 1" % step)
             result = support.transhume("schema", "up", self.uri, cwd=self.folder)
             self.assertIn(words, result.err)
@@ -170,7 +189,8 @@ class OnMariadb(sql_case.ServerTarget, UnitCase, support.TestCase):
 
     def test_a_kill_in_front_of_the_drop(self):
         self.held().close()
-        killed = support.transhume("schema", "down", self.uri, "--confirm", cwd=self.folder, env={"TRANSHUME_FAILPOINT": "evolve.before_clear:kill"})
+        killed = support.transhume("schema", "down", self.uri, "--confirm", cwd=self.folder,
+            env={"TRANSHUME_FAILPOINT": "evolve.before_clear:kill"})
         self.assertEqual(killed.code, -signal.SIGKILL)
         self.assertIn([LEFT], self.all_tables())
         self.schema("up")
@@ -180,9 +200,12 @@ class OnMariadb(sql_case.ServerTarget, UnitCase, support.TestCase):
         """Killed behind them, the command that goes on leaves what was written since."""
         self.ask("CREATE TABLE acc (id INT PRIMARY KEY, balance INT)")
         self.ask("INSERT INTO acc VALUES (1, 100)")
-        self.migration("001_a.sql", "-- transhume:before-image acc\n-- migrate:up\nUPDATE acc SET balance = 0;\nCREATE TABLE b (x INT);\n-- migrate:down\nDROP TABLE b;\n")
+        self.migration("001_a.sql",
+            "-- transhume:before-image acc\n-- migrate:up\nUPDATE acc SET balance = 0;\n"
+                "CREATE TABLE b (x INT);\n-- migrate:down\nDROP TABLE b;\n")
         self.schema("up")
-        support.transhume("schema", "down", self.uri, "--confirm", cwd=self.folder, env={"TRANSHUME_FAILPOINT": "evolve.before_end_row:kill"})
+        support.transhume("schema", "down", self.uri, "--confirm", cwd=self.folder,
+            env={"TRANSHUME_FAILPOINT": "evolve.before_end_row:kill"})
         self.ask("UPDATE acc SET balance = 7")
         self.schema("down", "--confirm")
         self.assertEqual(self.ask("SELECT balance FROM acc"), [["7"]])
