@@ -204,7 +204,8 @@ class SqliteToPostgres(ToPostgres, OfSqlite, support.TestCase):
         arguments = ("--chunk-rows", "10", "--jobs", "1", self.source.uri, self.target())
         self.stopped_at("engine.after_commit:stop:1", "migrate", *arguments).kill()
         self.source.transaction(["CREATE TABLE n(id INTEGER PRIMARY KEY, b DECIMAL(9,1), a TEXT)",
-                                 "INSERT INTO n SELECT id, b, a FROM t", "DROP TABLE t", "ALTER TABLE n RENAME TO t", "UPDATE t SET b = 0.25 WHERE id = 40"], True)
+                                 "INSERT INTO n SELECT id, b, a FROM t", "DROP TABLE t",
+                                 "ALTER TABLE n RENAME TO t", "UPDATE t SET b = 0.25 WHERE id = 40"], True)
         self.run_program("resume", *arguments, code=1)
         self.assertEqual(self.ids(), list(range(1, 40)))
         self.assertEqual(set(self.postgres.psql(self.name, "SELECT a FROM t")), {("a",)})
@@ -341,15 +342,10 @@ class Opensearch(Interrupted, support.TestCase):
     def setUp(self):
         super().setUp()
         self.prefix = self.server.database()
-        support.make_sqlite(self.path("first.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, n INTEGER);"
-                            + "".join("INSERT INTO t VALUES (%d, 1);" % id for id in range(1, 41)))
-        self.run_program("migrate", "--state", "first", "first.db", self.server.uri(self.prefix))
+        self.server.bulk(self.prefix + "t", {str(id): {"id": id, "n": 1} for id in range(1, 41)})
 
     def write_odd_records(self):
-        support.make_sqlite(self.path("second.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, n INTEGER, more INTEGER);"
-                                                    "INSERT INTO t VALUES (44, 1, 2);")
-        self.run_program("migrate", "--state", "second", "--existing", "append", "second.db",
-                         self.server.uri(self.prefix))
+        self.server.bulk(self.prefix + "t", {"44": {"id": 44, "n": 1, "more": 2}})
 
     def test_fields_that_came_are_no_part_of_the_run(self):
         result = self.kill_and_resume(self.server.uri(self.prefix))
