@@ -12,6 +12,7 @@ from test_follow_mysql import MysqlSide, OnMariadb
 
 sys.path.insert(0, os.path.join(support.ROOT, "tests", "servers"))
 import ferretdb  # noqa: E402
+import opensearch_server  # noqa: E402
 import postgres  # noqa: E402
 import redis_server  # noqa: E402
 
@@ -61,11 +62,18 @@ class ToPostgres:
 # --- values that say something else than those before
 
 # What a column is declared as, the values that it begins with, and one that these did not foretell.
-MYSQL = (("truth", "tinyint(1)", "1", "2"), ("span", "time", "'10:00:00'", "'100:00:00'"), ("moment", "datetime", "'2024-01-01'", "'0000-00-00'"),
-         ("moment_set", "datetime NOT NULL", "'2024-01-01'", "'0000-00-00'"), ("day", "date", "'2024-01-01'", "'2024-00-00'"),
-         ("counted", "bigint unsigned", "1", "18446744073709551615"), ("amount", "decimal(30,2)", "1.25", "12345678901234567890123456.78"))
-SQLITE = (("amount", "DECIMAL(14,2)", "1.25", "0.333"), ("large", "DECIMAL(14,2)", "1", "1e20"), ("day", "DATE", "'2024-01-01'", "'soon'"),
-          ("moment", "DATETIME", "'2024-01-01 10:00:00'", "'noon'"), ("number", "INTEGER", "1", "'one'"))
+MYSQL = (("truth", "tinyint(1)", "1", "2"),
+         ("span", "time", "'10:00:00'", "'100:00:00'"),
+         ("moment", "datetime", "'2024-01-01'", "'0000-00-00'"),
+         ("moment_set", "datetime NOT NULL", "'2024-01-01'", "'0000-00-00'"),
+         ("day", "date", "'2024-01-01'", "'2024-00-00'"),
+         ("counted", "bigint unsigned", "1", "18446744073709551615"),
+         ("amount", "decimal(30,2)", "1.25", "12345678901234567890123456.78"))
+SQLITE = (("amount", "DECIMAL(14,2)", "1.25", "0.333"),
+          ("large", "DECIMAL(14,2)", "1", "1e20"),
+          ("day", "DATE", "'2024-01-01'", "'soon'"),
+          ("moment", "DATETIME", "'2024-01-01 10:00:00'", "'noon'"),
+          ("number", "INTEGER", "1", "'one'"))
 
 
 class Follow(Learnt):
@@ -76,11 +84,13 @@ class Follow(Learnt):
 
     def table(self):
         return "CREATE TABLE t(id %s PRIMARY KEY, %s);" % (
-            "bigint unsigned AUTO_INCREMENT" if self.columns is MYSQL else "INTEGER", ", ".join("%s %s" % column[:2] for column in self.columns))
+            "bigint unsigned AUTO_INCREMENT" if self.columns is MYSQL else "INTEGER",
+            ", ".join("%s %s" % column[:2] for column in self.columns))
 
     def insert(self, id, odd=None):
         values = [column[3] if column[0] == odd else column[2] for column in self.columns]
-        return "%sINSERT INTO t VALUES (%d, %s);" % ("SET sql_mode = '';" if self.columns is MYSQL else "", id, ", ".join(values))
+        before = "SET sql_mode = '';" if self.columns is MYSQL else ""
+        return "%sINSERT INTO t VALUES (%d, %s);" % (before, id, ", ".join(values))
 
     def begin(self):
         self.source.make(self.table() + self.insert(1))
@@ -106,12 +116,14 @@ class Follow(Learnt):
         self.run_program("follow", "--catch-up", code=self.code_with_rejects)
         self.assert_arrived()
         self.assertEqual(self.rejected_keys(), self.odd())
-        for command in (("follow", "--resync", "--catch-up"), ("follow", "--catch-up", "--refresh", "t"), ("follow", "--catch-up")):
+        for command in (("follow", "--resync", "--catch-up"), ("follow", "--catch-up", "--refresh", "t"),
+                        ("follow", "--catch-up")):
             with self.subTest(command=command):
                 result = support.transhume(*command, cwd=self.folder)
                 self.assertIn(result.code, (0, 1), result.err)
                 self.assert_arrived()
-        for command in (("validate",), ("validate", "--repair", "--confirm"), ("cutover", "--dry-run"), ("cutover", "--confirm")):
+        for command in (("validate",), ("validate", "--repair", "--confirm"), ("cutover", "--dry-run"),
+                        ("cutover", "--confirm")):
             with self.subTest(command=command):
                 self.assertNotIn("plan-changed", support.transhume(*command, cwd=self.folder).err)
         self.assertEqual((self.types(), self.mapping()["hash"]), before)
@@ -173,10 +185,12 @@ class SqliteToPostgres(ToPostgres, OfSqlite, support.TestCase):
             result = support.kill_at(failpoint, 1, "follow", "--catch-up", cwd=self.folder)
             self.assertEqual(result.code, -9, failpoint + result.err)
             self.run_program("follow", "--catch-up", env={"TRANSHUME_FAILPOINT": "ledger.after_learnt:kill:2"})
-            self.source.transaction(["ALTER TABLE t ADD COLUMN more_%s DECIMAL(10,2)" % failpoint[7:8], "UPDATE t SET id = id"], True)
+            self.source.transaction(["ALTER TABLE t ADD COLUMN more_%s DECIMAL(10,2)" % failpoint[7:8],
+                                     "UPDATE t SET id = id"], True)
         self.run_program("follow", "--catch-up")
         version = self.mapping()["version"]
-        self.source.transaction(["INSERT INTO t(id, amount, large, extra) VALUES (20, 1, 1, 0.333), (21, 1, 1, 2)"], True)
+        self.source.transaction(["INSERT INTO t(id, amount, large, extra) VALUES (20, 1, 1, 0.333), (21, 1, 1, 2)"],
+                                True)
         self.run_program("follow", "--catch-up", code=1)
         self.run_program("follow", "--catch-up", code=0)
         self.assertEqual((self.ids(), self.rejected_keys()), ([1, 21], [20]))
@@ -185,10 +199,12 @@ class SqliteToPostgres(ToPostgres, OfSqlite, support.TestCase):
 
     def test_columns_in_another_order_are_no_change(self):
         """A table that is made again, as migrations of SQLite do it."""
-        self.source.make("CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b DECIMAL(9,1));" + "".join("INSERT INTO t VALUES (%d, 'a', 1);" % id for id in range(1, 41)))
+        self.source.make("CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b DECIMAL(9,1));"
+                         + "".join("INSERT INTO t VALUES (%d, 'a', 1);" % id for id in range(1, 41)))
         arguments = ("--chunk-rows", "10", "--jobs", "1", self.source.uri, self.target())
         self.stopped_at("engine.after_commit:stop:1", "migrate", *arguments).kill()
-        self.source.transaction(["CREATE TABLE n(id INTEGER PRIMARY KEY, b DECIMAL(9,1), a TEXT)", "INSERT INTO n SELECT id, b, a FROM t", "DROP TABLE t",
+        self.source.transaction(["CREATE TABLE n(id INTEGER PRIMARY KEY, b DECIMAL(9,1), a TEXT)",
+                                 "INSERT INTO n SELECT id, b, a FROM t", "DROP TABLE t",
                                  "ALTER TABLE n RENAME TO t", "UPDATE t SET b = 0.25 WHERE id = 40"], True)
         self.run_program("resume", *arguments, code=1)
         self.assertEqual(self.ids(), list(range(1, 40)))
@@ -196,7 +212,8 @@ class SqliteToPostgres(ToPostgres, OfSqlite, support.TestCase):
 
     def test_an_earlier_format_is_refused(self):
         self.begin()
-        self.postgres.psql(self.name, "UPDATE _transhume_ledger SET value = replace(value, '\"format\":3', '\"format\":2')")
+        self.postgres.psql(self.name, "UPDATE _transhume_ledger SET value = "
+                                      "replace(value, '\"format\":3', '\"format\":2')")
         result = self.run_program("follow", "--catch-up", code=5)
         self.assertIn("format-older", result.err)
         self.assertIn("an earlier version of transhume made it", result.err)
@@ -279,7 +296,8 @@ class Mongodb(Interrupted, support.TestCase):
         self.there.t.insert_many([{"_id": id, "n": id} for id in range(1, 41)])
 
     def write_odd_records(self):
-        self.there.t.insert_many([{"_id": 41, "n": "many"}, {"_id": 42, "more": 1}, {"_id": "text", "n": 1}, {"_id": 44, "n": 44}])
+        self.there.t.insert_many([{"_id": 41, "n": "many"}, {"_id": 42, "more": 1}, {"_id": "text", "n": 1},
+                                  {"_id": 44, "n": 44}])
         self.there.other.insert_one({"_id": 1})
 
     def test_types_that_were_learnt_stand(self):
@@ -311,3 +329,25 @@ class Redis(Interrupted, support.TestCase):
     def test_tables_that_were_learnt_stand(self):
         self.kill_and_resume(self.server.uri(self.number))
         self.assertEqual(len(self.rows("*")), 41)
+
+
+class Opensearch(Interrupted, support.TestCase):
+    killed_at = "engine.after_ledger_create"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = opensearch_server.shared_for_class(cls)
+
+    def setUp(self):
+        super().setUp()
+        self.prefix = self.server.database()
+        self.server.bulk(self.prefix + "t", {str(id): {"id": id, "n": 1} for id in range(1, 41)})
+
+    def write_odd_records(self):
+        self.server.bulk(self.prefix + "t", {"44": {"id": 44, "n": 1, "more": 2}})
+
+    def test_fields_that_came_are_no_part_of_the_run(self):
+        result = self.kill_and_resume(self.server.uri(self.prefix))
+        self.assertIn("column t.more is in the source only since the run began", result.err)
+        self.assertEqual(self.rows("id, n"), [(id, 1) for id in [*range(1, 41), 44]])
