@@ -322,9 +322,8 @@ static void append_validation(const struct report *report, struct buffer *out)
     }
     const char *level = report_text(report->validation, "level");
     buffer_append_string(out, "## Validation\n\n");
-    buffer_append_string(out, json_is_true(json_object_get(report->validation, "ok"))
-                                  ? "No difference was found, at level "
-                                  : "Differences were found, at level ");
+    buffer_append_string(out, report_validation_words(report->validation));
+    buffer_append_string(out, ", at level ");
     report_markdown(out, level == NULL ? "?" : level);
     buffer_append_string(out, ".\n\n| entity | source | target | missing | different | extra |\n"
                               "|---|--:|--:|--:|--:|--:|\n");

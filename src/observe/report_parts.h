@@ -60,6 +60,8 @@ bool report_is_run_id(const char *text);
 /* A text member of an object; NULL: it is not there or no text. */
 const char *report_text(const json_t *object, const char *name);
 uint64_t report_count(const json_t *object, const char *name);
+/* What the validation found, in a few words. */
+const char *report_validation_words(const json_t *validation);
 /* A text as it is, unless there is a NUL in it; that and all else as JSON. NULL: nothing is there;
  * the caller frees it. */
 char *report_shown(const json_t *value);

@@ -464,7 +464,7 @@ void report_append_validation(const struct report *report, struct buffer *out)
     }
     bool ok = json_is_true(json_object_get(report->validation, "ok"));
     buffer_format(out, "<p class=\"%s\">%s", ok ? "good" : "bad",
-                  ok ? "No difference was found" : "Differences were found");
+                  report_validation_words(report->validation));
     const char *level = report_text(report->validation, "level");
     if (level != NULL) {
         buffer_append_string(out, ", at level <b>");

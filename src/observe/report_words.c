@@ -107,11 +107,37 @@ static bool is_validated(const struct report *report)
     return json_is_true(json_object_get(report->validation, "ok"));
 }
 
+/* Has a comparison found nothing else than rejects that are missing, or was there none? */
+static bool lacks_rejects_alone(const struct report *report)
+{
+    return report->validation == NULL ||
+           strncmp(report_validation_words(report->validation), "No ", 3) == 0;
+}
+
 /* Was each record compared? */
 static bool is_proven(const struct report *report)
 {
     const char *level = json_string_value(json_object_get(report->validation, "level"));
     return is(level, "hash") || is(level, "full");
+}
+
+const char *report_validation_words(const json_t *validation)
+{
+    static const char *const others[] = {"missing", "different", "extra", "unreadable"};
+    uint64_t differing = 0;
+    size_t index;
+    const json_t *entity;
+    json_array_foreach(json_object_get(validation, "entities"), index, entity)
+    {
+        for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+            differing += report_count(entity, others[i]);
+        }
+    }
+    return json_is_true(json_object_get(validation, "ok")) ? "No difference was found"
+           : differing == 0
+               ? "No other difference was found than records that were rejected and are "
+                 "missing"
+               : "Differences were found";
 }
 
 const char *report_verdict(const struct report *report)
@@ -123,11 +149,12 @@ const char *report_verdict(const struct report *report)
         return report->at_work ? "being rolled back" : "rollback interrupted";
     }
     if (is(report->status, "completed")) {
-        return report->validation != NULL && !is_validated(report) ? "done, but differs"
-               : report->sum.rejected > 0                          ? "done, with rejects"
-               : report->broken_references > 0                     ? "done, foreign keys broken"
-               : is(report->snapshot, "mixed")                     ? "done, snapshot mixed"
-                                                                   : "done";
+        return report->sum.rejected > 0 && lacks_rejects_alone(report) ? "done, with rejects"
+               : report->validation != NULL && !is_validated(report)   ? "done, but differs"
+               : report->sum.rejected > 0                              ? "done, with rejects"
+               : report->broken_references > 0                         ? "done, foreign keys broken"
+               : is(report->snapshot, "mixed")                         ? "done, snapshot mixed"
+                                                                       : "done";
     }
     if (is(report->status, "failed")) {
         return "failed";

@@ -43,8 +43,8 @@ static enum status feed_line(struct feeding *feeding, const char *line, size_t l
     if (mended_line_append_known(line, length, batch, &complete, &why) != STATUS_OK) {
         status = leave_line(&why, error);
     } else if (complete) {
-        status = pass_take_reject(feeding->pass, &feeding->former, mended.entity, &entity->form,
-                                  batch_row(batch, 0), error);
+        status = pass_take_reject(feeding->pass, &feeding->former, mended.entity, mended.code,
+                                  &entity->form, batch_row(batch, 0), error);
     } else {
         status = pass_take_refused(feeding->pass, &feeding->former, mended.entity, &entity->form,
                                    batch_row(batch, 0), error);

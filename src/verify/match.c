@@ -458,19 +458,55 @@ static enum status settle(struct walk *walk, const struct spill_head *source, st
     return settle_pair(walk->match, source, other, error);
 }
 
+/* A known reject of whose key the target may have another spelling: then another record of the
+ * source has it, and the reject stays. */
+static enum status settle_spelled_reject(void *context, const struct spill_head *source,
+                                         const struct spill_head *target, struct error *error)
+{
+    struct match *match = context;
+    match->crowded = false;
+    if (target == NULL) {
+        return add_missing(match, source, error);
+    }
+    match->entities[source->entity].rejected++;
+    return repair_leave(match->repair, source, ERROR_REJECT_KEY_DUPLICATE, error);
+}
+
+static enum status retry_one(struct walk *walk, const struct spill_head *source,
+                             struct error *error)
+{
+    return spill_is_keyed(source) && walk->asks
+               ? spelling_note(&walk->match->rejects_spelling, source, error)
+               : settle(walk, source, error);
+}
+
+/* A constraint refused it, which may be a foreign key. A repair would write it without what it
+ * refers to, which is no record of the source: it stays a reject. Changes that are applied are
+ * refused as they were. */
+static bool lacks_partner(const struct walk *walk)
+{
+    const struct verify *verify = walk->match->verify;
+    return walk->reject != NULL && walk->reject->attempt == ERROR_REJECT_CONSTRAINT &&
+           !verify->options.lists && walk->table->actual != NULL &&
+           walk->table->actual->foreign_key_count > 0;
+}
+
 /* A repair tries a known reject again where the target has nothing under its key, or a record that
  * an update did not reach. Else another record of the source has the key, and the reject stays. */
 static enum status retry_rejected(struct walk *walk, const struct kind *kind, uint64_t loaded,
                                   struct error *error)
 {
     struct match *match = walk->match;
-    bool tries = walk->is_free || (walk->is_lone && loaded == 0);
+    bool tries = (walk->is_free || (walk->is_lone && loaded == 0)) && !lacks_partner(walk);
     uint64_t stays = tries ? loaded : kind->rejected;
     enum status status = STATUS_OK;
     match->entities[kind->entry->entity].rejected += stays;
     for (uint64_t i = loaded; i < kind->rejected && status == STATUS_OK; i++) {
-        status = tries ? settle(walk, kind->entry, error)
-                       : repair_leave(match->repair, kind->entry, error);
+        status = tries ? retry_one(walk, kind->entry, error)
+                       : repair_leave(match->repair, kind->entry,
+                                      lacks_partner(walk) ? ERROR_REJECT_CONSTRAINT
+                                                          : ERROR_REJECT_KEY_DUPLICATE,
+                                      error);
     }
     return status;
 }
@@ -603,9 +639,13 @@ enum status match_all(struct match *match, struct error *error)
 {
     match->spelling =
         (struct spelling){.verify = match->verify, .settle = settle_spelled, .context = match};
+    match->rejects_spelling = (struct spelling){
+        .verify = match->verify, .settle = settle_spelled_reject, .context = match};
     enum status status = spill_walk(match->verify->spill, match_group, match, error);
     status = status == STATUS_OK ? spelling_flush(&match->spelling, error) : status;
+    status = status == STATUS_OK ? spelling_flush(&match->rejects_spelling, error) : status;
     spelling_tell(&match->spelling);
     spelling_free(&match->spelling);
+    spelling_free(&match->rejects_spelling);
     return status;
 }

@@ -232,21 +232,23 @@ static enum status take_off_columns(struct verify *verify, const struct verify_t
     return status;
 }
 
+/* The head of a reject says why it is one where others say their attempt. */
 static enum status spill_reject(struct verify *verify, const struct verify_table *table,
-                                struct former *former, uint32_t entity,
+                                struct former *former, uint32_t entity, enum error_code code,
                                 const struct record_form *form, struct error *error)
 {
     struct spiller spiller = {.spill = verify->spill};
     struct spill_head head = {
         .side = SIDE_REJECT, .table = table->number, .entity = entity, .task = SPILL_NO_TASK};
+    head.attempt = (uint32_t)code;
     enum status status = spiller_add(&spiller, head, former, form, error);
     spiller_free(&spiller);
     return status;
 }
 
 enum status pass_take_reject(struct pass *pass, struct former *former, uint32_t entity,
-                             const struct record_form *form, const struct cell *cells,
-                             struct error *error)
+                             enum error_code code, const struct record_form *form,
+                             const struct cell *cells, struct error *error)
 {
     struct verify *verify = pass->verify;
     struct verify_table *table = &verify->tables[verify->entities[entity].plan->table];
@@ -274,7 +276,7 @@ enum status pass_take_reject(struct pass *pass, struct former *former, uint32_t 
         verify->entities[entity].rejected_clean += table->bad;
         return take_off_columns(verify, table, former, error);
     }
-    return spill_reject(verify, table, former, entity, form, error);
+    return spill_reject(verify, table, former, entity, code, form, error);
 }
 
 static bool has_key(const struct shape *shape, const struct cell *cells)
@@ -300,7 +302,7 @@ enum status pass_take_refused(struct pass *pass, struct former *former, uint32_t
         return STATUS_FAILED;
     }
     return is_wanted(pass, table, NULL, SIDE_REJECT, entity, former)
-               ? spill_reject(verify, table, former, entity, form, error)
+               ? spill_reject(verify, table, former, entity, ERROR_NONE, form, error)
                : STATUS_OK;
 }
 

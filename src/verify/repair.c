@@ -140,19 +140,21 @@ enum status repair_unmade(struct repair_files *files, const struct plan_stream *
 }
 
 enum status repair_leave(struct repair_files *files, const struct spill_head *source,
-                         struct error *error)
+                         enum error_code code, struct error *error)
 {
     const struct verify *verify = files->verify;
     const struct plan_entity *entity = verify->entities[source->entity].plan;
     const struct cell nothing = cell_items(VALUE_MAP, NULL, 0);
     char reason[96]; /* with a number, since nothing else tells these lines apart */
-    snprintf(reason, sizeof reason, "another record of the source has the same key (%" PRIu64 ")",
+    snprintf(reason, sizeof reason, "%s (%" PRIu64 ")",
+             code == ERROR_REJECT_CONSTRAINT ? "a constraint of the target refused it"
+                                             : "another record of the source has the same key",
              files->unmade.count + 1);
     const struct reject reject = {.run_id = "",
                                   .entity = entity->name,
                                   .table = verify->tables[entity->table].plan->target.name,
                                   .source = "repair",
-                                  .code = ERROR_REJECT_KEY_DUPLICATE,
+                                  .code = code,
                                   .reason = reason,
                                   .record = &nothing};
     return reject_file_add(&files->unmade, &reject, error);

@@ -72,9 +72,9 @@ enum status repair_cant_write(const char *path, struct error *error);
 enum status repair_unmade(struct repair_files *files, const struct plan_stream *stream,
                           const struct mapper_reject *from, struct error *error) MUST_USE;
 
-/* A known reject that is not tried again: it stays one. */
+/* A known reject that is not tried again: it stays one, for this reason. */
 enum status repair_leave(struct repair_files *files, const struct spill_head *source,
-                         struct error *error) MUST_USE;
+                         enum error_code code, struct error *error) MUST_USE;
 
 /* All records under the key of `head` go, whatever they are. */
 enum status repair_clear_key(struct repair_files *files, const struct spill_head *head,

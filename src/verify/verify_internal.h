@@ -257,8 +257,8 @@ bool pass_must_stop(const _Atomic bool *stopping);
 void pass_close_readers(struct verify *verify);
 /* Adds a record that the run rejected. Control thread. */
 enum status pass_take_reject(struct pass *pass, struct former *former, uint32_t entity,
-                             const struct record_form *form, const struct cell *cells,
-                             struct error *error) MUST_USE;
+                             enum error_code code, const struct record_form *form,
+                             const struct cell *cells, struct error *error) MUST_USE;
 
 /* Takes a number off a column's sum, as it is printed. */
 enum status verify_take_number_off(struct verify_column_sum *sum, const char *digits, size_t length,

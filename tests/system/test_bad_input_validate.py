@@ -234,14 +234,14 @@ class BadInput(refusals.TestCase):
         make(self.path("shop.db"), 5)
         support.make_sqlite(self.path("copy.db"), "CREATE TABLE k(c TEXT COLLATE NOCASE PRIMARY KEY, n INTEGER) WITHOUT ROWID")
         self.run_program("migrate", "-q", "--include", "k", "shop.db", "copy.db", code=1)
-        report = json.loads(self.run_program("validate", "--json").out)
-        self.assertEqual((report["entities"][0]["rejected"], report["records"]), (1, []))
+        report = json.loads(self.run_program("validate", "--json", code=1).out)
+        self.assertEqual((report["entities"][0]["rejected"], report["rejects_missing"], report["records"]), (1, 1, []))
         db = sqlite3.connect(self.path("copy.db"), isolation_level=None)
         db.execute("UPDATE k SET c = 'A' WHERE c = 'a'")
         report = json.loads(self.run_program("validate", "--json", code=1).out)
         self.assertEqual(sorted((record["kind"], record["key"]["c"]) for record in report["records"]), [("extra", "A"), ("missing", "a")])
-        self.run_program("validate", "--repair", "--delete-extra", "--confirm")
-        self.run_program("validate")
+        self.run_program("validate", "--repair", "--delete-extra", "--confirm", code=1)  # 'b' stays a reject
+        self.assertEqual(json.loads(self.run_program("validate", "--json", code=1).out)["rejects_missing"], 1)
         self.assertEqual(db.execute("SELECT c, n FROM k ORDER BY n").fetchall(), [("a", 1), ("B", 2)])
         db.close()
         for form in ("csv", "jsonl"):

@@ -170,7 +170,7 @@ tables:
                                "table_name = 'person'", self.keyspace)[0]
         self.assertEqual((kept[0]["class"].split(".")[-1], kept[0]["sstable_size_in_mb"], kept[1:]), ("LeveledCompactionStrategy", "90", (86400, "it's", 0.2)))
         self.assertIn("person", result.out)
-        self.run_program("validate", "--plan", "plan.yaml")
+        self.run_program("validate", "--plan", "plan.yaml", code=1)  # the reject is missing
         self.run_program("rollback", "--plan", "plan.yaml", "--confirm", "--run", self.run_id())
         self.assertEqual(self.types(), [])
 

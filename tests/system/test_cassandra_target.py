@@ -201,7 +201,7 @@ tables:
         self.migrate("source.db", self.uri("?counters=absent"), "--existing", "upsert", "--max-rejects", "1", code=1)
         self.assertEqual(self.ask("SELECT id, v, w FROM t"), [(1, 2, None)])
         self.assertEqual([(reject["code"], reject["record"]["id"]) for reject in self.rejects()], [("type", 2)])
-        self.run_program("validate", code=0)
+        self.run_program("validate", code=1)
         self.run_program("rollback", "--confirm", "--run", self.run_id())
         self.assertEqual(self.ask("SELECT id FROM t"), [])
 

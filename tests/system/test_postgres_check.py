@@ -76,7 +76,7 @@ class Heirs(CheckCase):
             self.run_program("migrate", "--plan", plan, *state, code=1)
             told = [(reject["table"], reject["key"]["id"], reject["code"]) for reject in self.rejects(state[1])]
             self.assertEqual(sorted(told), [("first", 7, "key-duplicate"), ("noted", 7, "key-duplicate")])
-            self.run_program("validate", "--plan", plan, "--level", "full", *state)
+            self.run_program("validate", "--plan", plan, "--level", "full", *state, code=1)
         self.each_target(test)
 
     def test_a_plain_copy(self):

@@ -156,7 +156,7 @@ class Load(PostgresCase):
                 self.assertIn("share unique values", result.err)
                 self.assert_settled(target)
                 self.assert_rejects()
-                self.run_program("validate", self.server.uri(source), self.server.uri(target), "--level", "count")
+                self.run_program("validate", self.server.uri(source), self.server.uri(target), "--level", "count", code=1)
 
     def test_killed_at_every_step_of_it(self):
         source = self.liar()

@@ -249,7 +249,7 @@ class TimeZones(support.TestCase):
                 change = "UPDATE t SET at = '2001-02-03 04:05:06%s' WHERE id = 2; DELETE FROM t WHERE id = 1"
                 self.servers[target].ask(name, change % ("+00" if target == "postgres" else ""))
                 self.clean(*state, "--level", "hash", code=1)
-                self.run_program("validate", *state, "--repair", "--confirm", "--progress", "none")
+                self.run_program("validate", *state, "--repair", "--confirm", "--progress", "none", code=1)  # what was rejected is again
                 self.assertEqual(self.arrived(target, name), before)
 
     def test_a_zone_that_was_edited_in_the_plan(self):

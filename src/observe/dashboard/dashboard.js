@@ -552,7 +552,9 @@ function showValidation() {
   paint("validation", found, () => {
     if (found === null) return make("p", {class: "quiet"}, "Source and target were not compared yet: ", make("code", null, "transhume validate"), " does.");
     const members = ["source", "target", "missing", "different", "extra"];
-    return [make("p", {class: found.ok ? "good" : "bad"}, (found.ok ? "No difference was found" : "Differences were found") + ", at level " + found.level + "."),
+    const others = (found.entities || []).some(e => ["missing", "different", "extra", "unreadable"].some(member => e[member] > 0));
+    const words = found.ok ? "No difference was found" : others ? "Differences were found" : "No other difference was found than records that were rejected and are missing";
+    return [make("p", {class: found.ok ? "good" : "bad"}, words + ", at level " + found.level + "."),
             table("Validation", [["Table"], ["Source"], ["Target"], ["Missing"], ["Different"], ["Extra"]], (found.entities || []).slice(0, ROWS_SHOWN).map(e =>
               [e.name].concat(members.map((member, place) => [typeof e[member] === "number" ? count(e[member]) : "–", place > 1 && e[member] > 0 ? "bad" : null]))))];
   });
