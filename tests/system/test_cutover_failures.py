@@ -441,6 +441,18 @@ class PostgresToPostgres(CutOver, support.TestCase):
         self.assertEqual(self.writer.times, 0)
         self.assertIn("has no DELETE on public.t", result.err)
 
+    def test_a_follower_waits_for_a_server_that_is_away(self):
+        """Also when it begins."""
+        away = "postgres://postgres@127.0.0.1:1/none"
+        process = support.start("follow", self.source.uri, away, cwd=self.folder)
+        self.addCleanup(self.end, process)
+        time.sleep(1.5)
+        self.assertIsNone(process.poll())
+        process.send_signal(signal.SIGINT)
+        result = support.finish(process)
+        self.assertEqual(result.code, 4, result.err)
+        self.assertIn("try 2 in", result.err)
+
     def test_rejects_are_told_before(self):
         self.target.run("ALTER TABLE t ADD CHECK (id < 1000)")
         self.source.run("INSERT INTO t VALUES (2000, 'refused')")
