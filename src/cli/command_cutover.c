@@ -55,8 +55,7 @@ static uint64_t count_rejects(const struct verify_result *result)
 {
     uint64_t count = 0;
     for (uint32_t i = 0; i < result->entity_count; i++) {
-        const struct verify_entity_result *entity = &result->entities[i];
-        count += entity->absent > entity->rejected ? entity->absent : entity->rejected;
+        count += result->entities[i].absent;
     }
     return count;
 }
