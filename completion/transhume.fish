@@ -134,6 +134,7 @@ complete -c transhume -n '__fish_seen_subcommand_from check migrate' -l follow -
 complete -c transhume -n '__fish_seen_subcommand_from migrate resume follow' -l spool -d 'When following: keep what changes during the copy in the state folder, so that the source need not'
 complete -c transhume -n '__fish_seen_subcommand_from migrate resume follow' -l catch-up -d 'When following: stop once the changes are applied that the source had at the beginning'
 complete -c transhume -n '__fish_seen_subcommand_from migrate resume follow cutover' -l lanes -x -d 'When following: apply changes in so many lanes at once'
+complete -c transhume -n '__fish_seen_subcommand_from check migrate resume follow cutover' -l cascades -x -a 'apply target' -d 'When following MySQL or MariaDB: who changes the rows that ON DELETE and ON UPDATE actions changed'
 complete -c transhume -n '__fish_seen_subcommand_from check migrate resume follow cutover' -l follow-triggers -x -a 'off refuse fire' -d 'When following: whether triggers and cascades of the target fire on applied changes'
 complete -c transhume -n '__fish_seen_subcommand_from resume follow' -l resync -d 'After the source lost the feed: make it again, compare both sides, repair the target, then follow'
 complete -c transhume -n '__fish_seen_subcommand_from migrate resume follow' -l max-retained -x -d 'When following: end if the source has to keep more of its log'

@@ -252,8 +252,11 @@ class CascadesIntoMariadb(Cascades, support.TestCase):
 
 
 class CascadesIntoSqlite(Cascades, support.TestCase):
+    files = 0
+
     def target_side(self):
-        return SqliteSide(self, "copy.db")
+        self.files += 1
+        return SqliteSide(self, "copy-%d.db" % self.files)
 
 
 class CascadesIntoPostgres(test_follow.OfPostgres, Cascades, support.TestCase):

@@ -135,16 +135,10 @@ enum status postgres_spool_add(struct feed *feed, const struct pgoutput_message 
     struct feed_spool *spool = find_or_add(feed, feed->stream_xid);
     struct record_head head = {.length = (uint32_t)length,
                                .xid = message->xid != 0 ? message->xid : feed->stream_xid};
-    if (length > MESSAGE_BYTES_MAX) {
+    if (length > MESSAGE_BYTES_MAX || !buffer_try_reserve(&spool->buffer, sizeof head + length)) {
         return error_set(error, ERROR_MEMORY, feed->name, "no memory for a row");
     }
     buffer_append(&spool->buffer, &head, sizeof head);
-    if (length > BUFFER_BYTES) { /* past the buffer, which would hold it twice */
-        return write_out(feed, spool, error) == STATUS_OK
-                   ? file_write_all(spool->descriptor, bytes, length, feed->self->spill_folder,
-                                    error)
-                   : STATUS_FAILED;
-    }
     buffer_append(&spool->buffer, bytes, length);
     return spool->buffer.length < BUFFER_BYTES ? STATUS_OK : write_out(feed, spool, error);
 }
@@ -225,17 +219,6 @@ static bool was_aborted(const struct feed_spool *spool, uint32_t xid)
     return one != NULL;
 }
 
-/* What a large record has taken is given back. */
-static void shrink(struct feed_spool *spool)
-{
-    struct buffer *buffer = &spool->buffer;
-    struct buffer kept = {0};
-    buffer_append(&kept, buffer->data + spool->used, buffer->length - spool->used);
-    buffer_free(buffer);
-    *buffer = kept;
-    spool->used = 0;
-}
-
 /* Tables that a subtransaction told of are told for all, even if it was rolled back. */
 static enum status replay_one(struct feed *feed, struct change_set **set, struct error *error)
 {
@@ -255,11 +238,7 @@ static enum status replay_one(struct feed *feed, struct change_set **set, struct
     if (was_aborted(spool, head.xid) && (head.length == 0 || bytes[0] != PGOUTPUT_RELATION)) {
         return STATUS_OK;
     }
-    status = postgres_feed_take(feed, bytes, head.length, true, set, error);
-    if (head.length > BUFFER_BYTES) {
-        shrink(spool);
-    }
-    return status;
+    return postgres_feed_take(feed, bytes, head.length, true, set, error);
 }
 
 enum status postgres_spool_replay(struct feed *feed, struct change_set **set, struct error *error)

@@ -231,34 +231,6 @@ static const struct change_table *tables_of(const struct walk *walk, struct aren
     return tables;
 }
 
-static enum status copy_cells(struct walk *walk, const struct cell *from, uint32_t count,
-                              const struct cell **to)
-{
-    struct cell *copy = arena_allocate(walk->arena, (count + (size_t)1) * sizeof *copy);
-    for (uint32_t i = 0; from != NULL && i < count; i++) {
-        if (value_copy(&from[i], walk->arena, &copy[i]) != STATUS_OK) {
-            return error_set(walk->error, ERROR_MEMORY, NULL, "no memory for a changed row");
-        }
-    }
-    *to = from != NULL ? copy : NULL;
-    return STATUS_OK;
-}
-
-/* A piece outlives the set. */
-static enum status add_copy(struct walk *walk, struct changes_list *to,
-                            const struct record_change *change)
-{
-    uint32_t width = batch_shape_width(walk->set->tables[change->table].shape);
-    struct record_change copy = *change;
-    if (copy_cells(walk, change->key, change->key_count, &copy.key) != STATUS_OK ||
-        copy_cells(walk, change->before, width, &copy.before) != STATUS_OK ||
-        copy_cells(walk, change->after, width, &copy.after) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    add_item(walk->arena, to, &copy);
-    return STATUS_OK;
-}
-
 /* What was made by now and the set's changes up to `end`, handed out. */
 static enum status hand_out(struct walk *walk, uint32_t end, bool last)
 {
@@ -269,9 +241,7 @@ static enum status hand_out(struct walk *walk, uint32_t end, bool last)
         add_item(arena, &all, &walk->first.items[i]);
     }
     for (uint32_t i = walk->done; i < end; i++) {
-        if (add_copy(walk, &all, &walk->set->changes[i]) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+        add_item(arena, &all, &walk->set->changes[i]);
     }
     for (uint32_t i = 0; i < walk->then.count; i++) {
         add_item(arena, &all, &walk->then.items[i]);
@@ -464,6 +434,19 @@ static const struct cell *row_after(const struct walk *walk, const struct follow
         after[at] = now != NULL ? *now : action == FOLLOW_ACTION_NULL ? cell_null() : after[at];
     }
     return after;
+}
+
+static enum status copy_cells(struct walk *walk, const struct cell *from, uint32_t count,
+                              const struct cell **to)
+{
+    struct cell *copy = arena_allocate(walk->arena, (count + (size_t)1) * sizeof *copy);
+    for (uint32_t i = 0; from != NULL && i < count; i++) {
+        if (value_copy(&from[i], walk->arena, &copy[i]) != STATUS_OK) {
+            return error_set(walk->error, ERROR_MEMORY, NULL, "no memory for a changed row");
+        }
+    }
+    *to = from != NULL ? copy : NULL;
+    return STATUS_OK;
 }
 
 /* Rows that were found live shorter than the piece. */

@@ -170,20 +170,14 @@ enum status followed_set_put(const struct followed_form *form, struct followed_s
                              uint32_t entity, const struct cell *record, struct error *error)
 {
     const struct shape *shape = plan_entity_batch_shape(&form->plan->entities[entity]);
-    const struct cell *copy;
-    return copy_cells(set->set.arena, record, batch_shape_width(shape), &copy, error) == STATUS_OK
-               ? followed_set_put_own(form, set, entity, copy)
-               : STATUS_FAILED;
-}
-
-enum status followed_set_put_own(const struct followed_form *form, struct followed_set *set,
-                                 uint32_t entity, const struct cell *copy)
-{
-    const struct shape *shape = plan_entity_batch_shape(&form->plan->entities[entity]);
     struct arena *arena = set->set.arena;
     struct record_change *change = add_change(set);
     *change = (struct record_change){
         .table = entity, .operation = RECORD_UPDATE, .key_count = form->tables[entity].key.count};
+    const struct cell *copy;
+    if (copy_cells(arena, record, batch_shape_width(shape), &copy, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (key_of_record(form, entity, copy, arena, &change->key) != STATUS_OK) {
         change->key = NULL;
         change->key_count = 0;

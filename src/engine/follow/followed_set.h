@@ -46,9 +46,6 @@ struct followed_set *followed_set_create(const struct followed_form *form, struc
 enum status followed_set_put(const struct followed_form *form, struct followed_set *set,
                              uint32_t entity, const struct cell *record,
                              struct error *error) MUST_USE;
-/* The same of cells that live in the set's arena: they are not copied. */
-enum status followed_set_put_own(const struct followed_form *form, struct followed_set *set,
-                                 uint32_t entity, const struct cell *record) MUST_USE;
 /* The fields of a record that are there, as a MAP in the arena. Values are borrowed. */
 struct cell follow_document(struct arena *arena, const struct shape *shape,
                             const struct cell *cells);

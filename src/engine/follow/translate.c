@@ -408,15 +408,15 @@ static enum status delete_key(void *context, uint32_t entity, const struct cell 
                : followed_set_delete(former->set, entity, key, key_count, error);
 }
 
-/* The row as it is, whose values live in the set's arena: an identity stream has one entity. */
+/* The row as it is: an identity stream has one entity. */
 static enum status put_identity(struct follow_translator *translator, struct followed_set *set,
-                                uint32_t entity, struct cell *row)
+                                uint32_t entity, struct cell *row, struct error *error)
 {
     const struct plan_entity *made = &translator->session->plan->entities[entity];
     for (uint32_t i = 0; made->mapping->identity_omits_nulls && i < made->shape->field_count; i++) {
         row[i] = row[i].kind == VALUE_NULL ? cell_missing() : row[i];
     }
-    return followed_set_put_own(&translator->form, set, entity, row);
+    return followed_set_put(&translator->form, set, entity, row, error);
 }
 
 static enum status put_mapped(struct follow_translator *translator, uint32_t stream,
@@ -448,12 +448,13 @@ static enum status put_mapped(struct follow_translator *translator, uint32_t str
 
 /* Values that were not sent stay as they are, under a key that may be another one. */
 static enum status put_part(struct follow_translator *translator, struct followed_set *set,
-                            uint32_t entity, uint32_t first, const struct cell *row)
+                            uint32_t entity, uint32_t first, const struct cell *row,
+                            struct error *error)
 {
     const struct record_change before =
         set->set.change_count > first ? set->set.changes[first] : (struct record_change){0};
     set->set.change_count = first;
-    enum status status = followed_set_put_own(&translator->form, set, entity, row);
+    enum status status = followed_set_put(&translator->form, set, entity, row, error);
     bool is_reject = set->set.change_count == first; /* its key was not sent, or is null */
     if (status == STATUS_OK && before.key != NULL && !is_reject) {
         struct record_change *change =
@@ -577,12 +578,12 @@ static enum status translate_row(struct follow_translator *translator, uint32_t 
     was_rejected = settle_row(translator, number, row, set, REJECT_ARRIVED) || was_rejected;
     if (lacking.any && !lacking.to_come && stream->stream->identity && !was_rejected &&
         translator->parts && !translator->form.documents) {
-        return put_part(translator, set, entity, first, row);
+        return put_part(translator, set, entity, first, row, error);
     }
     if (lacking.any || !stream->by_row) { /* what is in the source now says the rest */
         return touch_root(stream, table, change->after, touched, error);
     }
-    status = stream->stream->identity ? put_identity(translator, set, entity, row)
+    status = stream->stream->identity ? put_identity(translator, set, entity, row, error)
                                       : put_mapped(translator, number, set, row, error);
     followed_set_name_rejects(set, rejects, row, stream->stream->key_columns,
                               stream->stream->key_columns != NULL ? stream->stream->key_count : 0);
