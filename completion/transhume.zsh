@@ -411,9 +411,11 @@ _transhume() {
                 '--fail-fast[Fail at the first rejected record]' \
                 '--lanes=[When following\: apply changes in so many lanes at once]:N:' \
                 '--max-lag=[Stop writers only once what is left is applied in so much time]:TIME:' \
-                '--max-pause=[Let writers write again if applying the rest takes longer]:TIME:' \
+                '--max-pause=[Let writers write again if they have been stopped for so long and the target is not ready]:TIME:' \
                 '--before=[Run this before writers are stopped; if it fails, nothing is done]:COMMAND:' \
                 '--fence=[Stop the source'\''s writers by this command instead of by triggers on its tables]:COMMAND:' \
+                '--unfence=[Let them write again by this command, where --fence has stopped them]:COMMAND:' \
+                '--keep-fence[Leave the source'\''s writers stopped if the cut-over fails; the same command continues it]' \
                 '--after=[Run this once the target is the database; if it fails, the cut-over is not ended]:COMMAND:' \
                 '--reverse[Keep the way back open\: what is written to the target from then on can be fed to the former source]' \
                 '--no-validate[Do not compare both sides while writers are stopped]' \
