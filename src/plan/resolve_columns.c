@@ -95,8 +95,10 @@ static void settle_type(struct resolver *resolver, const struct table_builder *t
 static void read_moments(const struct resolver *resolver, struct mapping_field *field)
 {
     const struct value_type *from = field->origin != NULL ? &field->origin->type : NULL;
-    if (from != NULL && !field->cast && resolver->target_sql && !resolver->same_engine &&
-        from->kind == VALUE_TIMESTAMP && from->zoned && from->zone != NULL && from->dynamic) {
+    bool documents = (resolver->target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
+    if (from != NULL && !field->cast && resolver->target_sql && !documents &&
+        !resolver->same_engine && from->kind == VALUE_TIMESTAMP && from->zoned &&
+        from->zone != NULL && from->dynamic) {
         field->type = *from;
         field->type.native = NULL;
         field->type.dynamic = false;
