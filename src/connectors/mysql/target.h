@@ -141,7 +141,7 @@ enum status mysql_encode(const struct mysql_column *column, const struct cell *c
 enum status mysql_check_large(const struct mysql_column *column, const struct large_value *large,
                               struct error *error) MUST_USE;
 /* writer_error_value.c: which of the columns take the error value of an ENUM: those of a table
- * that is the source's own. */
+ * that the run makes as the source has it. */
 void mysql_note_error_values(const struct target_table *table, struct mysql_table *facts);
 
 /* trial.c: struct sql_dialect */

@@ -18,7 +18,7 @@ void mysql_note_error_values(const struct target_table *table, struct mysql_tabl
     struct mysql_column *columns = (struct mysql_column *)(uintptr_t)facts->columns;
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
         const char *native = columns[i].type.type.native;
-        columns[i].error_value = table->same_engine != NULL && native != NULL &&
+        columns[i].error_value = table->same_engine != NULL && table->created && native != NULL &&
                                  strncmp(native, "enum(", 5) == 0 &&
                                  !mysql_holds_label(native, "", 0);
     }
