@@ -32,8 +32,11 @@ struct feed_health {
     int64_t lag_bytes;  /* of the source's log, likewise */
     int64_t keeps_us;   /* for so long the source keeps its log, whoever reads it */
     int64_t clock_us;   /* the source's clock is ahead of this machine's; 0: not known, too */
+    /* Another number once a followed table may be defined in another way, or tables came or went: a
+     * reason to ask the catalogue. 0: not known; what the feed sees it tells by RECORD_REDEFINED */
+    uint64_t definitions;
 };
-#define FEED_HEALTH_UNKNOWN ((struct feed_health){-1, -1, -1, -1, -1, 0})
+#define FEED_HEALTH_UNKNOWN ((struct feed_health){-1, -1, -1, -1, -1, 0, 0})
 
 /* What following would mean for the source. Texts in the caller's arena. */
 struct feed_forecast {
@@ -66,7 +69,11 @@ struct feed_functions {
     enum status (*open)(struct database *self, const char *name, struct position position,
                         struct feed **feed, struct error *error);
     void (*close)(struct feed *feed); /* takes NULL */
-    /* The next change set, handed over. STATUS_AGAIN: none came within timeout_ms. */
+    /*
+     * The next change set, handed over. STATUS_AGAIN: none came within timeout_ms. A followed table
+     * that was dropped, renamed or defined anew ends nothing: of what it can't read any more it
+     * tells by RECORD_REPLACED, and the others are told of.
+     */
     enum status (*next)(struct feed *feed, int64_t timeout_ms, struct change_set **set,
                         struct error *error);
     /* Everything up to the position is durable elsewhere: the source may forget it. Positions only

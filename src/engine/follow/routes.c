@@ -367,10 +367,15 @@ void follow_routes_tell(const struct follow_routes *routes, struct run_session *
 {
     const char **names =
         arena_allocate_zeroed(session->arena, routes->table_count + 1u, sizeof *names);
+    const char **marks =
+        arena_allocate_zeroed(session->arena, routes->table_count + 1u, sizeof *marks);
     for (uint32_t i = 0; i < routes->table_count; i++) {
+        const struct schema_table *table = table_of(session, routes->tables[i]);
         names[i] = arena_copy_string(session->arena, routes->tables[i]);
+        marks[i] = table != NULL ? table->mark : NULL;
     }
     session->source->followed = (struct column_list){names, routes->table_count};
+    session->source->followed_marks = marks;
 }
 
 void follow_routes_free(struct follow_routes *routes)

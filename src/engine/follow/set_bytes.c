@@ -255,7 +255,7 @@ static enum status take_change(struct reading *in, const struct change_set *set,
     change->operation = (enum record_operation)take_byte(in);
     uint8_t has = take_byte(in);
     change->key_count = take_number(in);
-    if (in->bad || change->table >= set->table_count || change->operation > RECORD_TRUNCATE ||
+    if (in->bad || change->table >= set->table_count || change->operation > RECORD_REPLACED ||
         change->key_count > (size_t)(in->end - in->at)) {
         in->bad = true;
         return end_reading(in, error);
