@@ -258,6 +258,11 @@ struct database {
     /* Source: set by the engine before the snapshot, how many cursors a reader has open at most at
      * once: a table's and one for each that is embedded or aggregated; 0 is as good as 1. */
     uint32_t cursors_each;
+    /* Source: set by the engine before it describes: what was described of it when the run began
+     * that is gone on with. What a connector finds out from records (the types of columns in files
+     * of text, of a collection's key) it takes from here where the table or column is here, and
+     * looks through no records for it. It outlives the database. NULL: nothing is known. */
+    const struct schema *known;
     /* Target, and where one is read: set by the engine after the opening. Times that name no zone
      * are of this one where they go into a column with zones; NULL: such a record is rejected. */
     const struct time_zone *time_zone;

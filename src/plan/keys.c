@@ -2,11 +2,12 @@
  * The proof that no two records of a table can share a key.
  *
  * Of one entity: the values that can be read back from its key fields contain a unique key of its
- * root. A field that takes a column as it is gives that column back. From a template values are
- * read from the left as long as each is of a kind with a known alphabet (whole numbers, dates,
- * uuids) that does not hold the first character of the literal after it; from the right likewise;
- * one text may be left over in the middle. With them the number of a page, or of an unnested
- * element, has to come back: without the latter only records of different rows are known to differ.
+ * root. A field that takes a column as it is, or casts it to what keeps each of its values apart,
+ * gives that column back. From a template values are read from the left as long as each is of a
+ * kind with a known alphabet (whole numbers, dates, uuids) that does not hold the first character
+ * of the literal after it; from the right likewise; one text may be left over in the middle. With
+ * them the number of a page, or of an unnested element, has to come back: without the latter only
+ * records of different rows are known to differ.
  * Of two entities: some key field begins differently in both. Where the target may make one key of
  * several (two spellings of an address), a field gives nothing back.
  */
@@ -254,6 +255,19 @@ static void recover_template(struct recovered *recovered, const struct entity_bu
     }
 }
 
+/* A whole number that is cast to another kind of number is that number, or its record a reject. */
+static bool cast_keeps_apart(const struct schema_column *column, const struct mapping_field *field)
+{
+    const struct value_type *from = &column->type;
+    const struct value_type *to = &field->type;
+    bool whole = from->kind == VALUE_INT64 || from->kind == VALUE_UINT64;
+    bool exact = to->kind == VALUE_INT64 || to->kind == VALUE_UINT64 ||
+                 (to->kind == VALUE_DECIMAL && to->scale >= 0) || to->kind == VALUE_TEXT;
+    return whole && exact && !from->dynamic && to->epoch == EPOCH_NONE &&
+           from->epoch == EPOCH_NONE && !field->allow_loss && !field->merges &&
+           !field->zero_is_null;
+}
+
 static void recover_field(struct recovered *recovered, const struct merging *merging,
                           const struct entity_builder *entity, const struct mapping_field *field)
 {
@@ -262,8 +276,11 @@ static void recover_field(struct recovered *recovered, const struct merging *mer
     }
     if (field->kind == FIELD_TEMPLATE && !texts_merge(merging, field->name)) {
         recover_template(recovered, entity, &field->template);
-    } else if (field->kind == FIELD_VALUE && !field->cast && !field->has_default) {
+    } else if (field->kind == FIELD_VALUE && !field->has_default) {
         const struct schema_column *column = root_column(entity, field->value);
+        if (field->cast && (column == NULL || !cast_keeps_apart(column, field))) {
+            return;
+        }
         if (column != NULL && merges(merging, entity, column, field->name)) {
             recovered->merged = field->name;
         } else {

@@ -11,8 +11,9 @@
 #include "model/mask.h"
 #include "plan/document.h"
 
-struct plan_hook; /* plan/hooks.h */
-struct mapping;   /* one entity's program: plan/mapper.c runs it */
+struct plan_answers; /* plan/answers.h */
+struct plan_hook;    /* plan/hooks.h */
+struct mapping;      /* one entity's program: plan/mapper.c runs it */
 
 /*
  * Child rows of a stream's roots. Where the source joins they come ordered with the roots, and the
@@ -197,6 +198,9 @@ struct plan_settings {
     const char *since;             /* the column of the plan's `since`, in its place, or NULL */
     const struct plan_note *notes; /* come first among the plan's */
     uint32_t note_count;
+    /* What the databases answered before, and gets what they are asked besides; NULL: nothing is
+     * kept. Its arena outlives the plan. */
+    struct plan_answers *answers;
 };
 
 /*

@@ -8,6 +8,7 @@
 #include "model/convert.h"
 #include "model/decimal.h"
 #include "model/time_text.h"
+#include "plan/answers.h"
 #include "plan/resolve.h"
 #include <math.h>
 #include <string.h>
@@ -231,12 +232,21 @@ struct column_words carry_understood(struct resolver *resolver, const struct sch
     const struct catalog_functions *catalog = resolver->target->connector->catalog;
     struct column_words understood = {true, true, true};
     struct error error = {0};
+    struct plan_answers *answers = resolver->settings != NULL ? resolver->settings->answers : NULL;
+    const struct plan_words_answer *known =
+        answers != NULL ? plan_answers_find_words(answers, column) : NULL;
     if (!resolver->same_words || catalog == NULL || catalog->understands == NULL ||
         resolver->plan->same_engine_objects != NULL || resolve_stopped(resolver)) {
         return understood;
     }
+    if (known != NULL) {
+        return known->understood;
+    }
     if (catalog->understands(resolver->target, column, &understood, &error) != STATUS_OK) {
         resolve_fatal(resolver, &error);
+    } else if (answers != NULL) {
+        plan_answers_add_words(answers, column->type.native, column->default_text,
+                               column->collation, understood);
     }
     return understood;
 }

@@ -3,14 +3,13 @@
  * array a list, tinyint(1) a truth value, a length of time an interval. Each is chosen so that all
  * values of the column are held; `types: keep` in the plan chooses none.
  */
+#include "plan/answers.h"
 #include "plan/resolve.h"
 #include <string.h>
 
 /* Larger tables are not read through to choose a type: custom decides, and what it does not fit is
  * rejected one by one. */
 #define ASKED_BYTES_MAX (INT64_C(1) << 30)
-
-enum own_answer { OWN_NO, OWN_YES, OWN_UNASKED };
 
 static bool keeps_types(const struct resolver *resolver)
 {
@@ -30,25 +29,43 @@ struct own_field {
     struct mapping_field *field;
 };
 
-/* Do all values of the column pass the test? */
-static enum own_answer ask(const struct own_field *own, enum value_test test)
+/* Do all values of the column pass the test, as they are now? */
+static enum plan_answer ask_source(const struct own_field *own, enum value_test test)
 {
     struct resolver *resolver = own->resolver;
     const struct schema_table *table = own->table;
-    const struct schema_column *column = own->column;
     const struct source_functions *source = resolver->source->connector->source;
     struct error error;
     bool holds = false;
     if (source->holds == NULL || table->kind != SCHEMA_TABLE ||
-        table->size_bytes > ASKED_BYTES_MAX || resolve_stopped(resolver)) {
-        return OWN_UNASKED;
+        table->size_bytes > ASKED_BYTES_MAX) {
+        return PLAN_ANSWER_UNASKED;
     }
-    if (source->holds(resolver->source, table->name, column->name, test, &holds, &error) !=
+    if (source->holds(resolver->source, table->name, own->column->name, test, &holds, &error) !=
         STATUS_OK) {
         resolve_fatal(resolver, &error);
-        return OWN_UNASKED;
+        return PLAN_ANSWER_UNASKED;
     }
-    return holds ? OWN_YES : OWN_NO;
+    return holds ? PLAN_ANSWER_YES : PLAN_ANSWER_NO;
+}
+
+/* The same as they were when this was first asked: later values change no type. */
+static enum plan_answer ask(const struct own_field *own, enum value_test test)
+{
+    struct resolver *resolver = own->resolver;
+    struct plan_answers *answers = resolver->settings != NULL ? resolver->settings->answers : NULL;
+    const char *table = own->table->name;
+    const char *column = own->column->name;
+    const struct plan_values_answer *known =
+        answers != NULL ? plan_answers_find_values(answers, table, column, test) : NULL;
+    if (known != NULL || resolve_stopped(resolver)) {
+        return known != NULL ? known->answer : PLAN_ANSWER_UNASKED;
+    }
+    enum plan_answer answer = ask_source(own, test);
+    if (answers != NULL && !resolve_stopped(resolver)) {
+        plan_answers_add_values(answers, table, column, test, answer);
+    }
+    return answer;
 }
 
 static bool is_in_key(const struct own_field *own)
@@ -126,9 +143,9 @@ static bool become_truth(const struct own_field *own)
         (own->there == NULL && has_other_default(own->column))) {
         return false;
     }
-    enum own_answer answer = OWN_YES;
+    enum plan_answer answer = PLAN_ANSWER_YES;
     if (own->there != NULL ? own->there->type.kind != VALUE_BOOL
-                           : (answer = ask(own, VALUES_TRUTH)) == OWN_NO) {
+                           : (answer = ask(own, VALUES_TRUTH)) == PLAN_ANSWER_NO) {
         return false;
     }
     become(own, (struct value_type){.kind = VALUE_BOOL});
@@ -136,8 +153,8 @@ static bool become_truth(const struct own_field *own)
         return true;
     }
     tell(own, "a truth value",
-         answer == OWN_YES ? "since all of its values are 0 or 1"
-                           : "as is the custom; other values than 0 and 1 are rejected");
+         answer == PLAN_ANSWER_YES ? "since all of its values are 0 or 1"
+                                   : "as is the custom; other values than 0 and 1 are rejected");
     return true;
 }
 
@@ -168,7 +185,7 @@ static bool become_counter(const struct own_field *own)
 {
     if (own->field->type.kind != VALUE_UINT64 || !is_counted(own) ||
         (own->there != NULL ? own->there->type.kind != VALUE_INT64
-                            : ask(own, VALUES_INT64) == OWN_NO)) {
+                            : ask(own, VALUES_INT64) == PLAN_ANSWER_NO)) {
         return false;
     }
     become(own, (struct value_type){.kind = VALUE_INT64});
@@ -197,7 +214,7 @@ static bool become_length(const struct own_field *own)
     if (own->field->type.kind != VALUE_TIME || !own->field->type.length) {
         return false;
     }
-    if (own->there == NULL && ask(own, VALUES_WITHIN_DAY) == OWN_YES) {
+    if (own->there == NULL && ask(own, VALUES_WITHIN_DAY) == PLAN_ANSWER_YES) {
         return false;
     }
     bool interval =
@@ -223,7 +240,7 @@ static bool leave_zero_days(const struct own_field *own)
     bool texts = (own->resolver->target->capabilities & CAPABILITY_TEXT_TIMES) != 0;
     bool needed = own->there != NULL && own->there->not_null && !field->has_default;
     if (!day || !field->type.zero_days || texts || needed || is_in_key(own) ||
-        ask(own, VALUES_DAYS) != OWN_NO) {
+        ask(own, VALUES_DAYS) != PLAN_ANSWER_NO) {
         return false;
     }
     field->zero_is_null = true;
@@ -239,7 +256,7 @@ static bool leave_zero_days(const struct own_field *own)
 /* Do all values pass, or is the column there of the kind that such values become? */
 static bool are(const struct own_field *own, enum value_test test, enum value_kind kind)
 {
-    return own->there != NULL ? own->there->type.kind == kind : ask(own, test) == OWN_YES;
+    return own->there != NULL ? own->there->type.kind == kind : ask(own, test) == PLAN_ANSWER_YES;
 }
 
 /* A text where numbers are floats, which do not keep all of its digits. */
@@ -260,9 +277,9 @@ static bool become_digits(const struct own_field *own)
             return false;
         }
     } else {
-        enum own_answer answer = ask(own, type.kind == VALUE_UINT64 ? VALUES_INT64 : VALUES_FLOAT);
+        enum plan_answer answer = ask(own, type.kind == VALUE_UINT64 ? VALUES_INT64 : VALUES_FLOAT);
         bool declared = type.kind == VALUE_DECIMAL && type.precision > 0;
-        if (answer == OWN_YES || (answer == OWN_UNASKED && !declared)) {
+        if (answer == PLAN_ANSWER_YES || (answer == PLAN_ANSWER_UNASKED && !declared)) {
             return false;
         }
         tell(own, "a text", "which keeps all of its digits, as a number there would not");
@@ -314,7 +331,7 @@ static bool become_moment(const struct own_field *own)
     bool zoned = own->there != NULL && own->there->type.zoned;
     bool utc = !zoned && !makes_zoned(own);
     bool fits = own->there == NULL || (utc && own->there->type.kind == VALUE_TIMESTAMP);
-    bool instants = fits && ask(own, VALUES_INSTANTS) == OWN_YES;
+    bool instants = fits && ask(own, VALUES_INSTANTS) == PLAN_ANSWER_YES;
     if (!instants && !are(own, VALUES_MOMENTS, VALUE_TIMESTAMP)) {
         return false;
     }

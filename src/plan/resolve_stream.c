@@ -1,4 +1,5 @@
 /* Streams and what is read for them: requests with joins, columns and children. */
+#include "plan/answers.h"
 #include "plan/resolve.h"
 #include <string.h>
 
@@ -136,31 +137,53 @@ struct stream_builder *stream_find_table(struct resolver *resolver,
     return stream;
 }
 
-struct stream_builder *stream_add_query(struct resolver *resolver, const struct plan_node *query,
-                                        const char *name, struct column_list key,
-                                        struct schema_table **table)
+/* The columns of its result, as they were when this was first asked; NULL: a fault was noted. */
+static struct schema_table *describe_query(struct resolver *resolver, const struct plan_node *query)
 {
     const struct catalog_functions *catalog = resolver->source->connector->catalog;
+    struct plan_answers *answers = resolver->settings != NULL ? resolver->settings->answers : NULL;
+    const struct plan_query_answer *known =
+        answers != NULL ? plan_answers_find_query(answers, query->text) : NULL;
+    struct schema_table *made = resolve_allocate(resolver, 1, sizeof *made);
     struct error error;
     error_clear(&error);
-    *table = NULL;
+    if (known != NULL) {
+        *made = *known->table;
+        return made;
+    }
     if (catalog == NULL || catalog->describe_query == NULL) {
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, query, "use from: and a table's name",
                    "this source takes no queries");
         return NULL;
     }
-    struct schema_table *made = resolve_allocate(resolver, 1, sizeof *made);
-    if (catalog->describe_query(resolver->source, query->text, resolver->arena, made, &error) !=
-        STATUS_OK) {
-        if (error.class == ERROR_CLASS_RETRY) {
-            resolve_fatal(resolver, &error);
-        } else {
-            plan_fault(&resolver->faults, ERROR_PLAN_INVALID, query, NULL,
-                       "the query is refused: %s", error.message);
+    struct arena *arena = answers != NULL ? answers->arena : resolver->arena;
+    if (catalog->describe_query(resolver->source, query->text, arena, made, &error) == STATUS_OK) {
+        made->kind = SCHEMA_QUERY;
+        if (answers != NULL) {
+            struct schema_table *kept = arena_allocate(arena, sizeof *kept);
+            *kept = *made;
+            plan_answers_add_query(answers, query->text, kept);
         }
+        return made;
+    }
+    if (error.class == ERROR_CLASS_RETRY) {
+        resolve_fatal(resolver, &error);
+    } else {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, query, NULL, "the query is refused: %s",
+                   error.message);
+    }
+    return NULL;
+}
+
+struct stream_builder *stream_add_query(struct resolver *resolver, const struct plan_node *query,
+                                        const char *name, struct column_list key,
+                                        struct schema_table **table)
+{
+    struct schema_table *made = describe_query(resolver, query);
+    *table = NULL;
+    if (made == NULL) {
         return NULL;
     }
-    made->kind = SCHEMA_QUERY;
     struct stream_builder *stream = stream_add(resolver, name);
     stream->request.query = query->text;
     stream->request.root = made;

@@ -2,12 +2,15 @@
  * The ledger: which runs there are, who works on them, which chunks are done. One state machine for
  * all databases, over the small store that each brings (connectors/store.h).
  *
- *   key                    value (JSON, "format":2)
+ *   key                    value (JSON, "format":3)
  *   runs/NUMBER            {"run":ID}; a run exists while this does. Numbers tell their order.
  *                          "target":HASH besides, where the ledger is not in the target
  *   run/ID/head            {"pieces","pages","chunks","tables":[NAME…],"xxh3"}; never changes
  *   run/ID/header/NNNN     the engine's header text (ledger_texts.h), in pieces
  *   run/ID/chunks/NNNNNNNN a page of the chunk list, complete before the run exists
+ *   run/ID/mapping         {"version","pieces","xxh3"}: which version of what it learnt stands
+ *   learnt/ID/VERSION/NNNN what the run learnt (learnt.h), in pieces: the source's schema, the
+ *                          target's, and what resolving its plan asked of both
  *   run/ID/status          the engine's status text, replaced as a whole
  *   run/ID/leader          {"epoch","holder"}: who prepares, watches, completes the run
  *   run/ID/worker/NNNN     {"epoch","holder"}: a process that copies chunks beside the leader
@@ -39,7 +42,10 @@
 
 #include "connectors/connector.h"
 
-enum { LEDGER_FORMAT = 2 };
+enum { LEDGER_FORMAT = 3 };
+
+/* A format that is not this one: ERROR_FORMAT_NEWER or ERROR_FORMAT_OLDER on `key`. */
+enum status ledger_refuse_format(const char *key, int64_t format, struct error *error);
 
 /* A session's connection to a ledger. Control thread, except where said. */
 struct ledger;
@@ -60,6 +66,8 @@ struct ledger_new_run {
     const char *id;
     const char *header;
     const char *status;
+    const char *learnt; /* learnt.h; NULL: nothing */
+    size_t learnt_length;
     const struct ledger_chunk *chunks;
     uint64_t chunk_count;
     const char *const *tables; /* of the target, that it will write */

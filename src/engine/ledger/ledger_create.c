@@ -13,7 +13,6 @@
 #include <string.h>
 
 enum {
-    PIECE_BYTES = 48 * 1024,
     PAGE_BYTES = 32 * 1024,
     PAIRS_MAX = 64,
     CLOSING_LOOK_MS = 200,
@@ -81,7 +80,7 @@ static enum status add_header(struct parts *parts, const char *header, struct er
     enum status status = STATUS_OK;
     while ((left > 0 || parts->piece_count == 0) && status == STATUS_OK) {
         char key[STORE_KEY_BYTES];
-        size_t piece = text_clip(header, left, PIECE_BYTES);
+        size_t piece = text_clip(header, left, LEDGER_PIECE_BYTES);
         ledger_key(key, parts->run_id, "/header/%06" PRIu32, parts->piece_count++);
         ledger_sum_add(parts->sum, header, piece);
         status = add_part(parts, key, header, piece, error);
@@ -142,6 +141,40 @@ static enum status add_chunks(struct parts *parts, const struct ledger_chunk *ch
     return status;
 }
 
+/* The pieces, and the key by which they stand; loading a run does not read them. */
+static enum status add_learnt(struct parts *parts, const struct ledger_new_run *run,
+                              struct error *error)
+{
+    char key[STORE_KEY_BYTES];
+    char hex[33];
+    const char *text = run->learnt;
+    size_t left = run->learnt_length;
+    uint32_t count = 0;
+    enum status status = STATUS_OK;
+    if (text == NULL) {
+        return STATUS_OK;
+    }
+    struct ledger_sum *sum = ledger_sum_begin();
+    while (left > 0 && status == STATUS_OK) {
+        size_t piece = text_clip(text, left, LEDGER_PIECE_BYTES);
+        ledger_learnt_key(key, run->id, 1, count++);
+        ledger_sum_add(sum, text, piece);
+        status = add_part(parts, key, text, piece, error);
+        text += piece;
+        left -= piece;
+    }
+    ledger_sum_end(sum, hex);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct arena *arena = arena_create(1024);
+    ledger_key(key, run->id, "/mapping");
+    const char *head = ledger_text(ledger_learnt_head(1, count, hex), arena);
+    status = add_part(parts, key, head, strlen(head), error);
+    arena_destroy(arena);
+    return status;
+}
+
 static enum status add_ends(struct parts *parts, const struct ledger_new_run *run,
                             struct error *error)
 {
@@ -186,12 +219,16 @@ static enum status put_parts(struct ledger *ledger, const struct ledger_new_run 
     char prefix[STORE_KEY_BYTES];
     ledger_key(prefix, run->id, "/");
     enum status status = ledger_delete_prefix(ledger, prefix, error); /* of a killed creation */
+    status = status == STATUS_OK ? ledger_learnt_forget(ledger, run->id, error) : status;
     if (status == STATUS_OK) {
         /* in the order of their keys, in which ledger_load sums them */
         status = add_chunks(&parts, run->chunks, run->chunk_count, error);
     }
     if (status == STATUS_OK) {
         status = add_header(&parts, run->header, error);
+    }
+    if (status == STATUS_OK) {
+        status = add_learnt(&parts, run, error);
     }
     if (status == STATUS_OK) {
         status = add_ends(&parts, run, error);

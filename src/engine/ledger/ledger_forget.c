@@ -41,6 +41,9 @@ enum status ledger_remove_parts(struct ledger *ledger, const char *run_id, struc
     if (status == STATUS_OK) {
         status = ledger_forget_keys(ledger, run_id, error);
     }
+    if (status == STATUS_OK) {
+        status = ledger_learnt_forget(ledger, run_id, error);
+    }
     ledger_key(prefix, run_id, "/");
     return status == STATUS_OK ? ledger_delete_prefix(ledger, prefix, error) : status;
 }

@@ -30,12 +30,12 @@ struct ledger {
  * store_name_key before. */
 void ledger_key(char key[STORE_KEY_BYTES], const char *run_id, const char *format, ...)
     PRINTF_LIKE(3, 4);
-/* {"format":2} to add to; json_decref when done. */
+/* {"format":3} to add to; json_decref when done. */
 json_t *ledger_object(void);
 /* The text of an object in the arena; takes the reference. */
 const char *ledger_text(json_t *object, struct arena *arena);
-/* Parses a value that ledger_object began; a newer format is ERROR_FORMAT_NEWER, damage
- * ERROR_LEDGER_INVALID. */
+/* Parses a value that ledger_object began; another format is ERROR_FORMAT_NEWER or
+ * ERROR_FORMAT_OLDER, damage ERROR_LEDGER_INVALID. */
 enum status ledger_parse(const struct ledger *ledger, const char *key, const char *text,
                          size_t length, json_t **object, struct error *error) MUST_USE;
 enum status ledger_damaged(const struct ledger *ledger, const char *what, struct error *error);
@@ -97,6 +97,18 @@ enum status ledger_leave_scopes(struct ledger *ledger, const char *run_id,
 /* The tables that the run's head names. STATUS_END: there is no such run. */
 enum status ledger_read_tables(struct ledger *ledger, const char *run_id, struct arena *arena,
                                const char ***tables, uint32_t *count, struct error *error) MUST_USE;
+
+/* ---- ledger_learnt.c */
+
+enum { LEDGER_PIECE_BYTES = 48 * 1024 };
+/* The key of a piece of that version of what the run learnt. */
+void ledger_learnt_key(char key[STORE_KEY_BYTES], const char *run_id, uint32_t version,
+                       uint32_t piece);
+/* The value of run/ID/mapping. */
+json_t *ledger_learnt_head(uint32_t version, uint32_t pieces, const char *hash);
+/* Removes all versions. Repeatable. */
+enum status ledger_learnt_forget(struct ledger *ledger, const char *run_id,
+                                 struct error *error) MUST_USE;
 
 /* ---- ledger_forget.c */
 

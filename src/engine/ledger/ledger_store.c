@@ -6,6 +6,7 @@
 #include "connectors/store_key.h"
 #include "engine/ledger/ledger_memory.h"
 #include "model/json_tree.h"
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,6 +142,26 @@ enum status ledger_fenced(const char *run_id, struct error *error)
     return STATUS_FAILED;
 }
 
+enum status ledger_refuse_format(const char *key, int64_t format, struct error *error)
+{
+    if (format > LEDGER_FORMAT) {
+        error_set(error, ERROR_FORMAT_NEWER, key,
+                  "the ledger has format %" PRId64 ", this version knows %d", format,
+                  LEDGER_FORMAT);
+        return error_hint(error, "continue with the version of transhume that began the run, or a "
+                                 "later one");
+    }
+    error_set(error, ERROR_FORMAT_OLDER, key,
+              "the ledger has format %" PRId64
+              ": an earlier version of transhume made it, and this "
+              "one reads format %d alone",
+              format, LEDGER_FORMAT);
+    return error_hint(error,
+                      "end its runs with that version (`transhume resume` or `rollback`, then "
+                      "`transhume finish`), or remove _transhume_ledger and migrate again "
+                      "into an empty target");
+}
+
 enum status ledger_parse(const struct ledger *ledger, const char *key, const char *text,
                          size_t length, json_t **object, struct error *error)
 {
@@ -153,16 +174,10 @@ enum status ledger_parse(const struct ledger *ledger, const char *key, const cha
     if (json_is_integer(format) && number == LEDGER_FORMAT) {
         return STATUS_OK;
     }
+    bool known = json_is_integer(format) && number > 0;
     json_decref(*object);
     *object = NULL;
-    if (number <= LEDGER_FORMAT) {
-        return ledger_damaged(ledger, key, error);
-    }
-    error_set(error, ERROR_FORMAT_NEWER, key,
-              "the ledger has format %" JSON_INTEGER_FORMAT ", this version knows %d", number,
-              LEDGER_FORMAT);
-    error_hint(error, "continue with the version of transhume that began the run, or a later one");
-    return STATUS_FAILED;
+    return known ? ledger_refuse_format(key, number, error) : ledger_damaged(ledger, key, error);
 }
 
 /* ---- reads and writes */

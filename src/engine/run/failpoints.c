@@ -36,6 +36,8 @@ static const char *const names[] = {
     "ledger.after_publish",
     "ledger.after_scope",
     "ledger.after_create",
+    "ledger.before_learnt",
+    "ledger.after_learnt",
     "ledger.before_claim",
     "ledger.after_claim",
     "ledger.before_renew",

@@ -13,6 +13,7 @@
 #include "engine/run/emptying.h"
 #include "engine/run/home.h"
 #include "engine/run/hooks.h"
+#include "engine/run/recall.h"
 #include "engine/run/renumber.h"
 #include "engine/run/run_parts.h"
 #include "engine/run/since.h"
@@ -305,7 +306,11 @@ enum status run_create_ledger(struct run *run, struct error *error)
         failpoint_hit("engine.before_ledger_create", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    struct buffer learnt = {0};
+    recall_append(run->session, 1, &learnt);
     const struct ledger_new_run new_run = {.id = run->id,
+                                           .learnt = learnt.data,
+                                           .learnt_length = learnt.length,
                                            .header = header,
                                            .status = status_text,
                                            .chunks = run->chunks,
@@ -314,6 +319,7 @@ enum status run_create_ledger(struct run *run, struct error *error)
                                            .table_count = run->session->plan->table_count};
     enum status status =
         ledger_create(run->session->ledger, &new_run, run->arena, &other, &table, error);
+    buffer_free(&learnt);
     if (status == STATUS_AGAIN) {
         return refuse_quicker(run, other, error);
     }

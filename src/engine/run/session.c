@@ -17,6 +17,7 @@
 #include "engine/run/options.h"
 #include "engine/run/parameters.h"
 #include "engine/run/past_runs.h"
+#include "engine/run/recall.h"
 #include "engine/run/schema_lines.h"
 #include "engine/run/there.h"
 #include "engine/shuffle/shuffle.h"
@@ -599,10 +600,14 @@ static enum status describe_both(struct run_session *session, const struct past_
                                  struct learnt_plan *learnt, struct buffer *faults,
                                  struct error *error)
 {
-    if (session->source->connector->catalog->describe(session->source, &session->schema, error) !=
-            STATUS_OK ||
-        there_leave_new_out(session, error) != STATUS_OK ||
-        there_describe(session, &session->there, error) != STATUS_OK ||
+    if (recall_find(session, past, error) != STATUS_OK ||
+        session->source->connector->catalog->describe(session->source, &session->schema, error) !=
+            STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    there_leave_new_out(session);
+    recall_overlay(session);
+    if (there_describe(session, &session->there, error) != STATUS_OK ||
         learning_make_plan(session, past, learnt, faults, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -628,7 +633,8 @@ static enum status resolve_described(struct run_session *session, const struct l
                                            .existing = options->existing,
                                            .notes = learnt->notes,
                                            .note_count = learnt->note_count,
-                                           .time_zone = session->time_zone};
+                                           .time_zone = session->time_zone,
+                                           .answers = session->answers};
     if (plan_resolve(session->document, session->source, session->schema, session->target,
                      &settings, &session->plan, faults, error) != STATUS_OK ||
         find_settings(session, error) != STATUS_OK ||
@@ -687,6 +693,8 @@ enum status run_open(const struct run_options *options, struct run_session **mad
                               ? options->state_folder
                               : default_state_path(session->arena, options->plan_path);
     session->made_state_folder = !file_exists(session->state_path);
+    session->names_run =
+        options->plan_path == NULL && options->source_uri == NULL && options->target_uri == NULL;
     enum status status = take_from_local_run(session, &past, error);
     if (status == STATUS_OK && session->options.plan_path != NULL) {
         form = plan_document_read(session->options.plan_path, &session->document, faults, error);
@@ -793,7 +801,7 @@ void run_close(struct run_session *session)
     if (session->schema != NULL) {
         arena_destroy(session->schema->arena);
     }
-    if (session->there != NULL) {
+    if (session->there != NULL && session->there->arena != session->arena) {
         arena_destroy(session->there->arena);
     }
     if (session->mirror != NULL) {

@@ -19,6 +19,8 @@
 struct chunk_log;
 struct claim_keeper;
 struct joining;
+struct learnt;
+struct plan_answers;
 struct copy;
 struct metrics;
 struct run;
@@ -48,8 +50,11 @@ struct run_session {
     struct database *mirror; /* validating: the target once more, opened as a source; else NULL */
     const struct time_zone *time_zone; /* of times that name none; NULL: they have none */
     struct schema *schema;
-    struct ledger_header *continued; /* of the run that is gone on with; NULL: not asked, or none */
-    struct schema *there; /* tables that are in the target; NULL: none that the plan means */
+    struct ledger_header *continued; /* of the run that is gone on with; NULL: none is */
+    struct learnt *learnt;           /* by it, recall.h; NULL: nothing is kept of this source */
+    struct plan_answers *answers;    /* that its plan was, and this one is, resolved with */
+    bool names_run; /* neither endpoints nor a plan were given: what is meant is the folder's run */
+    const struct schema *there; /* tables that are in the target; NULL: none that the plan means */
     struct plan *plan;
     const char *source_identity;
     const char *target_identity;

@@ -4,14 +4,15 @@
 
 #include "engine/run/session.h"
 
-/* Of a followed run that is gone on with or compared: takes the tables out of session->schema that
- * the source has only since it began, of which its plan is not. */
-enum status there_leave_new_out(struct run_session *session, struct error *error) MUST_USE;
+/* Of a run that is gone on with or compared: takes the tables out of session->schema that the
+ * source has only since it began, of which its plan is not. */
+void there_leave_new_out(struct run_session *session);
 
-/* What the target's catalogue tells, without the tables that the run itself made, if a table that
- * the run may write to is in it; NULL: none is, or the target's tables have no columns. The
- * caller's to destroy with its arena. */
-enum status there_describe(struct run_session *session, struct schema **there,
+/* What was there before the run: as the run keeps it, else what the target's catalogue tells now,
+ * without the tables that the run itself made, if a table that the run may write to is in it; NULL:
+ * none is, or the target's tables have no columns. The caller's to destroy with its arena, unless
+ * that is the session's. */
+enum status there_describe(struct run_session *session, const struct schema **there,
                            struct error *error) MUST_USE;
 
 #endif

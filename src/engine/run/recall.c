@@ -1,0 +1,274 @@
+/* Finding what a run learnt, laying it over what its source says now, and writing it. */
+#include "engine/run/recall.h"
+
+#include "base/log.h"
+#include "base/name_index.h"
+#include "engine/ledger/ledger_texts.h"
+#include <string.h>
+
+/* ---------------------------------------------------------------- which run */
+
+static enum status read_header(const struct run_session *session, const char *run_id,
+                               struct ledger_header *header, struct error *error)
+{
+    struct ledger_run *ledger = NULL;
+    enum status status = ledger_load(session->ledger, run_id, session->arena, &ledger, error);
+    return status == STATUS_OK ? ledger_header_read(ledger->header, session->arena, header, error)
+                               : status;
+}
+
+/* The run of that id (NULL: the newest unfinished one, else the newest) or, where that one mends or
+ * repairs, the newest copy. STATUS_END: there is none. */
+static enum status find_copy(const struct run_session *session, const char *run_id,
+                             struct ledger_header *header, struct error *error)
+{
+    const char **ids = NULL;
+    uint32_t count = 0;
+    enum status status = read_header(session, run_id, header, error);
+    if (status != STATUS_OK || strcmp(header->kind, "copy") == 0) {
+        return status;
+    }
+    const char *first = header->run_id;
+    status = ledger_list(session->ledger, session->arena, &ids, &count, error);
+    for (uint32_t i = count; status != STATUS_FAILED && i > 0; i--) { /* END: it is gone since */
+        status = read_header(session, ids[i - 1], header, error);
+        if (status == STATUS_OK && strcmp(header->kind, "copy") == 0) {
+            return STATUS_OK;
+        }
+    }
+    /* the copy was forgotten: of its tables nothing is known, but what the run learnt stands */
+    header->run_id = first;
+    header->tables = NULL;
+    header->table_count = 0;
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+/* NULL: the one that the ledger says. Chosen as run_resume chooses it. */
+static enum status find_id(const struct run_session *session, const struct past_run *past,
+                           const char **id, struct error *error)
+{
+    struct state_folder folder;
+    struct local_run local;
+    *id = session->options.repairs_run != NULL ? session->options.repairs_run : past->local.id;
+    if (!session->options.resuming) {
+        return STATUS_OK;
+    }
+    *id = NULL;
+    enum status status = state_folder_name(&folder, session->state_path, session->arena, error);
+    status = status == STATUS_OK ? local_run_read(&folder, session->arena, &local, error) : status;
+    if (status == STATUS_OK && !local.finished) {
+        *id = local.id;
+    }
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- what it learnt */
+
+/* What a run learnt of another source is of no use for this one, unless it may have moved. */
+static bool is_of_source(const struct run_session *session, const struct learnt *learnt)
+{
+    const struct feed_functions *feed = session->source->connector->feed;
+    return session->options.resuming || (feed != NULL && feed->elsewhere) ||
+           strcmp(learnt->source_identity, session->source_identity) == 0;
+}
+
+static enum status read_learnt(struct run_session *session, const char *run_id, struct error *error)
+{
+    const char *text;
+    size_t length;
+    enum status status =
+        ledger_learnt_get(session->ledger, run_id, session->arena, &text, &length, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct learnt *learnt = arena_allocate_zeroed(session->arena, 1, sizeof *learnt);
+    if (learnt_read(text, length, session->arena, learnt, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (is_of_source(session, learnt)) {
+        session->learnt = learnt;
+        session->answers = learnt->answers;
+        session->source->known = learnt->source;
+    }
+    return STATUS_OK;
+}
+
+enum status recall_find(struct run_session *session, const struct past_run *past,
+                        struct error *error)
+{
+    const struct run_options *options = &session->options;
+    struct ledger_header header = {0};
+    const char *id = NULL;
+    session->answers = plan_answers_create(session->arena);
+    if (!options->resuming && !options->validating && options->rejects_file == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = find_id(session, past, &id, error);
+    status = status == STATUS_OK ? find_copy(session, id, &header, error) : status;
+    if (status == STATUS_END) {
+        return STATUS_OK; /* it had not begun, or was forgotten */
+    }
+    if (status == STATUS_OK) {
+        session->continued = arena_allocate(session->arena, sizeof header);
+        *session->continued = header;
+        status = read_learnt(session, header.run_id, error);
+    }
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- the source as it is now */
+
+static const struct schema_column *find_column(const struct schema_table *table, const char *name)
+{
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (strcmp(table->columns[i].name, name) == 0) {
+            return &table->columns[i];
+        }
+    }
+    return NULL;
+}
+
+/* Of a type in the database's own words it says all. Where it has none, values say it. */
+static bool is_declared_alike(const struct value_type *known, const struct value_type *now)
+{
+    if (known->native == NULL || now->native == NULL) {
+        return known->native == now->native;
+    }
+    return known->kind == now->kind && strcmp(known->native, now->native) == 0;
+}
+
+static void overlay_table(const struct schema_table *known, struct schema_table *table,
+                          struct arena *arena)
+{
+    struct name_index names = {.arena = arena};
+    struct schema_column *columns =
+        arena_allocate_zeroed(arena, table->column_count + 1u, sizeof *columns);
+    bool *taken = arena_allocate_zeroed(arena, table->column_count + 1u, sizeof *taken);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        const char *name = table->columns[i].name;
+        (void)name_index_add(&names, name, strlen(name), i);
+    }
+    for (uint32_t i = 0; i < known->column_count; i++) {
+        const struct schema_column *column = &known->columns[i];
+        uint32_t at = name_index_find(&names, column->name, strlen(column->name));
+        if (at == NAME_INDEX_NONE || taken[at]) {
+            continue;
+        }
+        columns[count] = table->columns[at];
+        if (is_declared_alike(&column->type, &columns[count].type)) {
+            columns[count].type = column->type;
+        }
+        taken[at] = true;
+        count++;
+    }
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (!taken[i]) {
+            columns[count++] = table->columns[i];
+        }
+    }
+    table->columns = columns;
+}
+
+void recall_overlay(struct run_session *session)
+{
+    struct schema *schema = session->schema;
+    if (session->learnt == NULL || schema->table_count == 0) {
+        return;
+    }
+    struct schema_table *tables =
+        arena_allocate_zeroed(schema->arena, schema->table_count, sizeof *tables);
+    for (uint32_t i = 0; i < schema->table_count; i++) {
+        const struct schema_table *known =
+            schema_find_table(session->learnt->source, schema->tables[i].name);
+        tables[i] = schema->tables[i];
+        if (known != NULL) {
+            overlay_table(known, &tables[i], schema->arena);
+        }
+    }
+    schema->tables = tables;
+}
+
+/* ---------------------------------------------------------------- writing it */
+
+/* Tables of the target that the plan means, or could mean once the source has more columns. */
+static struct schema *keep_meant(const struct run_session *session, struct arena *arena)
+{
+    const struct schema *there = session->there;
+    struct name_index names = {.arena = arena, .folded = true};
+    for (uint32_t i = 0; i < session->plan->table_count; i++) {
+        const char *name = session->plan->tables[i].target.name;
+        (void)name_index_add(&names, name, strlen(name), i);
+    }
+    for (uint32_t i = 0; i < session->schema->table_count; i++) {
+        const char *name = session->schema->tables[i].name;
+        (void)name_index_add(&names, name, strlen(name), i);
+    }
+    struct schema *kept = arena_allocate_zeroed(arena, 1, sizeof *kept);
+    struct schema_table *tables =
+        arena_allocate_zeroed(arena, there->table_count + 1u, sizeof *tables);
+    for (uint32_t i = 0; i < there->table_count; i++) {
+        const char *name = there->tables[i].name;
+        if (name_index_find(&names, name, strlen(name)) != NAME_INDEX_NONE) {
+            tables[kept->table_count++] = there->tables[i];
+        }
+    }
+    kept->tables = tables;
+    return kept;
+}
+
+void recall_append(const struct run_session *session, uint32_t version, struct buffer *out)
+{
+    struct arena *arena = arena_create(0);
+    const struct learnt learnt = {.version = version,
+                                  .mapping_hash = session->plan->mapping_hash,
+                                  .source_identity = session->source_identity,
+                                  .source = session->schema,
+                                  .there =
+                                      session->there != NULL ? keep_meant(session, arena) : NULL,
+                                  .answers = session->answers};
+    learnt_append(&learnt, out);
+    arena_destroy(arena);
+}
+
+static bool knows_columns(const struct schema_table *known, const struct schema_table *table)
+{
+    bool all = known != NULL;
+    for (uint32_t i = 0; all && i < table->column_count; i++) {
+        all = find_column(known, table->columns[i].name) != NULL;
+    }
+    return all;
+}
+
+/* Is all that this session resolved by in what the run keeps? */
+static bool is_kept(const struct run_session *session)
+{
+    const struct schema *schema = session->schema;
+    bool kept = session->learnt != NULL && !session->answers->has_grown;
+    for (uint32_t i = 0; kept && i < schema->table_count; i++) {
+        kept = knows_columns(schema_find_table(session->learnt->source, schema->tables[i].name),
+                             &schema->tables[i]);
+    }
+    return kept;
+}
+
+enum status recall_raise(struct run *run, struct error *error)
+{
+    struct run_session *session = run->session;
+    struct buffer text = {0};
+    if (is_kept(session)) {
+        return STATUS_OK;
+    }
+    uint32_t version = session->learnt != NULL ? session->learnt->version + 1 : 1;
+    recall_append(session, version, &text);
+    enum status status = ledger_learnt_put(session->ledger, run->id, text.data, text.length, error);
+    if (status == STATUS_OK) {
+        session->answers->has_grown = false;
+        log_write(LOG_INFO,
+                  "the run's mapping has version %u: what its source has more is kept "
+                  "from now on",
+                  version);
+    }
+    buffer_free(&text);
+    return status;
+}

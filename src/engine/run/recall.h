@@ -1,0 +1,36 @@
+/* What a run learnt when it began (engine/ledger/learnt.h), for whoever goes on with it. */
+#ifndef TRANSHUME_ENGINE_RUN_RECALL_H
+#define TRANSHUME_ENGINE_RUN_RECALL_H
+
+#include "engine/ledger/learnt.h"
+#include "engine/run/past_runs.h"
+#include "engine/run/session.h"
+
+/*
+ * Before anything is described: finds the run that is continued, compared, repaired, or whose
+ * rejects are loaded. Then session->continued is its header and session->learnt what it learnt;
+ * NULL: there is none, or it copied another source. The source is told of it (database.known).
+ * session->answers is set in any case.
+ */
+enum status recall_find(struct run_session *session, const struct past_run *past,
+                        struct error *error) MUST_USE;
+
+/*
+ * Once the source is described: its tables have their columns in the order that the run knows, and
+ * where they are declared as they were, with the types that the run knows, whatever their values
+ * say now. What came since stands behind. A column that is declared otherwise, or is gone, is as
+ * the source says it: comparing the two schemas is for whoever goes on.
+ */
+void recall_overlay(struct run_session *session);
+
+/* The run's knowledge as text, of the session's resolved plan, for the ledger of a new run. */
+void recall_append(const struct run_session *session, uint32_t version, struct buffer *out);
+
+/*
+ * Of a claimed run whose session knows of columns, tables or answers that the ledger does not keep:
+ * writes all of it again with the next version, which stands from then on. Before anything is made
+ * of it in the target, so that a later session takes it for the same. Control thread.
+ */
+enum status recall_raise(struct run *run, struct error *error) MUST_USE;
+
+#endif
