@@ -87,8 +87,9 @@ static enum status refuse_name(const struct learnt_table *learnt, const char *wh
                                struct error *error)
 {
     error_set(error, ERROR_SOURCE_INVALID, learnt->table->name, "its records have %s", what);
-    error_hint(error,
-               "write a plan that names each field to copy (`transhume init SRC DST` begins one)");
+    error_hint(
+        error,
+        "leave it out with --exclude, or write a plan that names each field to copy (`transhume init SRC DST` begins one)");
     return STATUS_FAILED;
 }
 

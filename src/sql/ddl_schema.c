@@ -301,6 +301,10 @@ static void settle_columns(const struct ddl *ddl, const struct ddl_table *table)
         bool any = native != NULL && strcasecmp(native, "ANY") == 0;
         /* STRICT stands behind the columns; what is computed may be of any type all the same */
         columns[i].type.dynamic &= !table->strict || any || columns[i].generated != GENERATED_NO;
+        if (table->strict && any) { /* elsewhere the word is one of the numeric types */
+            columns[i].type.native = "";
+            columns[i].type.kind = VALUE_TEXT;
+        }
         ddl_settle_default(ddl, &columns[i]);
     }
 }

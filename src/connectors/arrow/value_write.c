@@ -156,8 +156,8 @@ static enum status refuse_kind(const struct arrow_node *node, const struct cell 
                      value_kind_name(node->type.kind));
 }
 
-/* A number of another kind is one all the same, and a large value is read; anything else would come
- * back as what it was not. */
+/* A number of another kind is one all the same; anything else would come back as what it was not.
+ */
 static enum status convert(const struct arrow_node *node, struct cell *cell, struct arena *arena,
                            struct error *error)
 {
@@ -167,7 +167,7 @@ static enum status convert(const struct arrow_node *node, struct cell *cell, str
     bool zone = cell->kind == VALUE_TIMESTAMP && node->type.kind == VALUE_TIMESTAMP;
     struct value_type type = node->type;
     type.dynamic = type.dynamic || type.kind == VALUE_DECIMAL; /* its limits are told later */
-    if (cell->kind != VALUE_LARGE && !both && !zone) {
+    if (!both && !zone) {
         return refuse_kind(node, cell, error);
     }
     if (convert_value(cell, &type, false, arena, &converted, error) != STATUS_OK) {
@@ -180,6 +180,12 @@ static enum status convert(const struct arrow_node *node, struct cell *cell, str
 static enum status fit_value(const struct arrow_node *node, struct cell *cell, struct arena *arena,
                              struct error *error)
 {
+    if (cell->kind == VALUE_LARGE) {
+        const struct cell large = *cell;
+        if (convert_read_large(&large, CONVERT_LARGE_BYTES_MAX, arena, cell, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
     if (!is_same(node, cell) && convert(node, cell, arena, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

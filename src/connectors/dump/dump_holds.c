@@ -4,6 +4,7 @@
 #include "model/batch.h"
 #include "model/decimal.h"
 #include "model/time_text.h"
+#include <float.h>
 #include <string.h>
 
 /* Tables beyond are not gone through to choose a type. */
@@ -65,12 +66,14 @@ static bool is_declared(const struct cell *decimal, const struct value_type *typ
            exact;
 }
 
-/* What a float's shortest digits say. */
-static bool is_float(const struct cell *decimal, struct arena *arena)
+/* The same answer as the database's own: of so many digits each float is told by them, and NaN is
+ * no number that a column of floats keeps. */
+static bool is_float(const struct cell *decimal)
 {
-    struct cell back;
-    return decimal_from_double(decimal_to_double(decimal), arena, &back) == STATUS_OK &&
-           decimal_compare(decimal, &back) == 0;
+    int64_t digits = 0;
+    int64_t exponent = 0;
+    return decimal_measure(decimal, &digits, &exponent) ? digits <= DBL_DIG
+                                                        : decimal_special(decimal) != 'N';
 }
 
 static uint32_t passed_by_decimal(const struct cell *cell, const struct value_type *type,
@@ -80,7 +83,7 @@ static uint32_t passed_by_decimal(const struct cell *cell, const struct value_ty
     uint32_t passed = is_declared(cell, type, arena) ? bit_of(VALUES_DECLARED) : 0;
     if (decimal_to_int64(cell, &whole) == STATUS_OK) {
         passed |= bit_of(VALUES_INT64) | bit_of(VALUES_FLOAT);
-    } else if (is_float(cell, arena)) {
+    } else if (is_float(cell)) {
         passed |= bit_of(VALUES_FLOAT);
     }
     return passed;

@@ -401,6 +401,9 @@ enum status folder_find_table(struct folder *folder, const char *name, struct fo
 enum status folder_add_table(struct folder_finding *finding, const char *name, const char *path,
                              bool always, struct error *error) MUST_USE;
 struct arena *folder_finding_arena(struct folder_finding *finding);
+/* Where tables are folders alone: refuses a source with data beside these, which nobody would
+ * read. */
+enum status folder_refuse_loose(const struct folder_finding *finding, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- folder_place.c */
 

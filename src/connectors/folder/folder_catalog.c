@@ -209,6 +209,25 @@ static enum status add_single(struct folder_finding *finding, struct error *erro
     return STATUS_OK;
 }
 
+enum status folder_refuse_loose(const struct folder_finding *finding, struct error *error)
+{
+    const struct folder *folder = finding->folder;
+    const struct folder_format *format = folder->format;
+    struct folder_file *files;
+    uint32_t count = 0;
+    if (folder->mode != OPEN_SOURCE) {
+        return STATUS_OK;
+    }
+    enum status status = folder_list(format, folder->path, finding->arena, &files, &count, error);
+    if (status == STATUS_FAILED || count == 0) {
+        return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+    }
+    error_set(error, ERROR_SOURCE_INVALID, file_join(finding->arena, folder->path, files[0].name),
+              "it lies beside the tables, of which each is a folder with such files");
+    return error_hint(error, "put it into a folder that is called like its table; %s",
+                      format->records_help);
+}
+
 static enum status find_tables(struct folder_finding *finding, struct error *error)
 {
     const struct folder_format *format = finding->folder->format;

@@ -95,8 +95,9 @@ static bool append_exception(struct buffer *sql, const char *column, enum value_
         [VALUES_INT64] = "%n > 9223372036854775807",
         [VALUES_WITHIN_DAY] = "%n < '00:00:00' OR %n > '24:00:00'",
         [VALUES_DAYS] = "MONTH(%n) = 0 OR DAYOFMONTH(%n) = 0",
-        [VALUES_FLOAT] = "LENGTH(TRIM(BOTH '0' FROM REPLACE(ABS(%n), '.', ''))) > 15 AND NOT "
-                         "(%n = TRUNCATE(%n, 0) AND ABS(%n) < 9223372036854775807)"};
+        [VALUES_FLOAT] =
+            "LENGTH(TRIM(BOTH '0' FROM REPLACE(ABS(%n), '.', ''))) > 15 AND NOT "
+            "(%n = TRUNCATE(%n, 0) AND %n BETWEEN -9223372036854775808 AND 9223372036854775807)"};
     if (test > VALUES_FLOAT || conditions[test] == NULL) {
         return false;
     }

@@ -79,7 +79,11 @@ enum status mysql_normal_form_in_column(struct database *database, uint32_t clas
     case VALUE_NULL:
     case VALUE_MISSING:
     case VALUE_ESCAPE:
+        return sql_normal_form(&mysql_rules, cell, arena, normal, error);
     case VALUE_LARGE:
+        if (column.type.format == MYSQL_AS_JSON) {
+            break;
+        }
         return sql_normal_form(&mysql_rules, cell, arena, normal, error);
     default:
         break;

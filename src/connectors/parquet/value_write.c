@@ -230,8 +230,8 @@ static bool is_same(const struct parquet_node *node, const struct cell *cell)
                     (is_nested(cell) || cell->kind == VALUE_JSON));
 }
 
-/* A number of another kind is one all the same, and a large value is read; anything else would come
- * back as what it was not. */
+/* A number of another kind is one all the same; anything else would come back as what it was not.
+ */
 static enum status convert(const struct parquet_node *node, const struct cell *cell,
                            struct arena *scratch, struct cell *converted, struct error *error)
 {
@@ -240,7 +240,7 @@ static enum status convert(const struct parquet_node *node, const struct cell *c
     bool zone = cell->kind == VALUE_TIMESTAMP && node->type.kind == VALUE_TIMESTAMP;
     struct value_type type = node->type;
     type.dynamic = type.dynamic || type.kind == VALUE_DECIMAL; /* its limits are told later */
-    if (cell->kind != VALUE_LARGE && !both && !zone) {
+    if (!both && !zone) {
         return error_set(error, ERROR_REJECT_TYPE, NULL, "it is %s, and the column holds %s",
                          value_kind_name((enum value_kind)cell->kind),
                          value_kind_name(node->type.kind));
@@ -290,8 +290,13 @@ static enum status append_converted(const struct parquet_node *node, const struc
 enum status parquet_value_append(const struct parquet_node *node, const struct cell *cell,
                                  struct arena *scratch, struct buffer *out, struct error *error)
 {
-    struct cell converted = *cell;
-    if (!is_same(node, cell) && convert(node, cell, scratch, &converted, error) != STATUS_OK) {
+    struct cell whole = *cell;
+    if (cell->kind == VALUE_LARGE &&
+        convert_read_large(cell, CONVERT_LARGE_BYTES_MAX, scratch, &whole, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    struct cell converted = whole;
+    if (!is_same(node, &whole) && convert(node, &whole, scratch, &converted, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return append_converted(node, &converted, scratch, out, error);

@@ -114,10 +114,11 @@ static bool append_exception(struct buffer *sql, const char *column, enum value_
     if (test != VALUES_FLOAT) {
         return false;
     }
-    postgres_append(sql,
-                    "%n = 'NaN' OR (length(trim(both '0' from replace(abs(%n)::text, '.', ''))) > "
-                    "15 AND NOT (%n = trunc(%n) AND abs(%n) < 9223372036854775807))",
-                    column, column, column, column, column);
+    postgres_append(
+        sql,
+        "%n = 'NaN' OR (length(trim(both '0' from replace(abs(%n)::text, '.', ''))) > "
+        "15 AND NOT (%n = trunc(%n) AND %n BETWEEN -9223372036854775808 AND 9223372036854775807))",
+        column, column, column, column, column);
     return true;
 }
 

@@ -104,9 +104,13 @@ enum status postgres_normal_form_in_column(struct database *self, uint32_t class
         *normal = cell_null();
         return STATUS_OK;
     case VALUE_ESCAPE:
-    case VALUE_LARGE:
         *normal = *cell;
         return STATUS_OK;
+    case VALUE_LARGE:
+        if (kind == VALUE_JSON) {
+            break;
+        }
+        return postgres_normal_form(self, cell, arena, normal, error);
     default:
         break;
     }

@@ -77,10 +77,21 @@ static bool is_noted(const struct grouping *grouping, struct text prefix)
     return found;
 }
 
+size_t redis_name_length(const struct redis_database *self, const char *key, size_t length)
+{
+    const char *end = memchr(key, self->separator, length);
+    size_t name = end != NULL ? (size_t)(end - key) : 0;
+    for (size_t at = 0; at < name; at++) {
+        if ((unsigned char)key[at] < ' ' || key[at] == 0x7f) {
+            return 0;
+        }
+    }
+    return text_is_utf8(key, name) ? name : 0;
+}
+
 static struct text prefix_of(const struct grouping *grouping, struct text key)
 {
-    const char *end = memchr(key.data, grouping->database->separator, key.length);
-    return (struct text){key.data, end != NULL ? (size_t)(end - key.data) : 0};
+    return (struct text){key.data, redis_name_length(grouping->database, key.data, key.length)};
 }
 
 /* NULL: there are too many. */

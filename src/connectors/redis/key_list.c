@@ -43,7 +43,8 @@ static enum status flush(struct redis_key_list *list, struct error *error)
     return status;
 }
 
-/* Of keys without a separator those with one are left out; the program's own are, and indexes. */
+/* The table of keys that name none has no others; the program's own keys are left out, and indexes.
+ */
 static bool is_of_table(const struct redis_key_list *list, const char *key, size_t length)
 {
     static const char own[] = "{" REDIS_OWN_PREFIX;
@@ -53,7 +54,7 @@ static bool is_of_table(const struct redis_key_list *list, const char *key, size
     if (list->table->prefix[0] != '\0') {
         return true;
     }
-    return memchr(key, list->database->separator, length) == NULL &&
+    return redis_name_length(list->database, key, length) == 0 &&
            !(length >= sizeof(own) - 1 && memcmp(key, own, sizeof(own) - 1) == 0);
 }
 

@@ -22,7 +22,7 @@ enum redis_type {
 
 struct redis_table {
     const char *name;
-    const char *prefix; /* of its keys; "": those without a separator */
+    const char *prefix; /* of its keys; "": those that name no table */
     enum redis_type type;
     bool noted;  /* by REDIS_NOTES: its records have their keys in them */
     bool shared; /* keys of other types have the same prefix */
@@ -47,6 +47,9 @@ enum status redis_source_find(struct redis_database *self, const char *name,
 /* "hash", as TYPE and SCAN say it. */
 const char *redis_type_name(enum redis_type type);
 
+/* How many bytes before the separator name a key's table. 0: there is no separator, nothing is
+ * before it, or these bytes are no text that a name could be (serialized objects). */
+size_t redis_name_length(const struct redis_database *self, const char *key, size_t length);
 /* Does the key begin with one of them? */
 bool redis_is_index(const char *const *indexes, const char *key, size_t length);
 

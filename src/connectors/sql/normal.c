@@ -298,6 +298,40 @@ static bool is_plain_number(const struct cell *cell)
     return first < end;
 }
 
+struct renamed_large {
+    struct large_value base;
+    struct large_value *from;
+};
+
+static enum status renamed_read(struct large_value *self, uint64_t offset, void *bytes, size_t size,
+                                struct error *error)
+{
+    struct large_value *from = ((struct renamed_large *)self)->from;
+    return from->read(from, offset, bytes, size, error);
+}
+
+/* The handle of a text as one of bytes; the batch of the original still owns that. */
+static struct cell large_as_bytes(const struct cell *cell, struct arena *arena)
+{
+    if (cell->large->kind == VALUE_BYTES) {
+        return *cell;
+    }
+    struct renamed_large *renamed = arena_allocate_zeroed(arena, 1, sizeof *renamed);
+    renamed->base = (struct large_value){
+        .kind = VALUE_BYTES, .length = cell->large->length, .read = renamed_read};
+    renamed->from = cell->large;
+    return (struct cell){.kind = VALUE_LARGE, .large = &renamed->base};
+}
+
+/* One side may hand a long value over in slices and the other whole, and only the whole tells
+ * whether bytes are a text: so a long text counts as its bytes. */
+static void long_text_as_bytes(struct cell *normal)
+{
+    if (normal->kind == VALUE_TEXT && normal->length > SQL_LONG_BYTES) {
+        *normal = cell_bytes(normal->bytes, normal->length);
+    }
+}
+
 /* A text that is exactly what a number or a truth value would be written as is that. */
 static enum status normal_text(const struct sql_rules *rules, const struct cell *cell,
                                struct arena *arena, struct cell *normal, struct error *error)
@@ -309,6 +343,10 @@ static enum status normal_text(const struct sql_rules *rules, const struct cell 
     char first = cell->length > 0 ? cell->text[0] : 0;
 
     *normal = cell_text(cell->text, cell->length);
+    if (cell->length > SQL_LONG_BYTES) {
+        long_text_as_bytes(normal);
+        return STATUS_OK;
+    }
     if ((first < '0' || first > '9') && strchr("-NItf", first) == NULL) {
         return STATUS_OK;
     }
@@ -348,7 +386,7 @@ static enum status normal_form(const struct sql_rules *rules, const struct cell 
         *normal = rules->truth_is_number ? cell_int64(cell->i64) : *cell;
         return STATUS_OK;
     case VALUE_BYTES:
-        if (text_is_utf8(cell->bytes, cell->length)) {
+        if (cell->length <= SQL_LONG_BYTES && text_is_utf8(cell->bytes, cell->length)) {
             return normal_text(
                 rules,
                 &(struct cell){.kind = VALUE_TEXT, .length = cell->length, .text = cell->text},
@@ -356,8 +394,10 @@ static enum status normal_form(const struct sql_rules *rules, const struct cell 
         }
         *normal = *cell;
         return STATUS_OK;
-    case VALUE_INT64:
     case VALUE_LARGE:
+        *normal = large_as_bytes(cell, arena);
+        return STATUS_OK;
+    case VALUE_INT64:
         *normal = *cell;
         return STATUS_OK;
     case VALUE_UINT64:
@@ -413,13 +453,19 @@ enum status sql_text_in_column(const struct sql_rules *rules, const struct cell 
                                struct arena *arena, struct cell *normal, struct error *error)
 {
     struct buffer text = {0};
+    if (cell->kind == VALUE_LARGE) {
+        *normal = large_as_bytes(cell, arena);
+        return STATUS_OK;
+    }
     if (cell->kind == VALUE_TEXT && !padded) {
         *normal = cell_text(cell->text, cell->length);
+        long_text_as_bytes(normal);
         return STATUS_OK;
     }
     enum status status = sql_append_column_text(rules, cell, &text, error);
     if (status == STATUS_OK) {
         keep_text(&text, padded, arena, normal);
+        long_text_as_bytes(normal);
     }
     buffer_free(&text);
     return status;
@@ -468,6 +514,7 @@ enum status sql_json_in_column(const struct cell *cell, enum sql_json_told told,
     }
     if (status == STATUS_OK) {
         keep_text(told == SQL_JSON_BYTES ? &text : &canonical, false, arena, normal);
+        long_text_as_bytes(normal);
     }
     buffer_free(&text);
     buffer_free(&canonical);
@@ -480,7 +527,8 @@ enum status sql_json_of_normal(const struct cell *normal, struct arena *scratch,
     struct cell read;
     struct error why = {0};
     *value = *normal;
-    if (normal->kind != VALUE_TEXT) {
+    bool is_long = normal->kind == VALUE_BYTES && normal->length > SQL_LONG_BYTES;
+    if (normal->kind != VALUE_TEXT && !is_long) {
         return STATUS_OK;
     }
     if (convert_read_json(normal->text, normal->length, scratch, &read, &why) == STATUS_OK) {

@@ -18,6 +18,10 @@ struct sql_rules {
     bool zero_unsigned;   /* its floats have no -0.0 */
 };
 
+/* A text or JSON with more bytes has the normal form of these bytes, whole or as a handle: the
+ * least that `?slice=` of SQLite may be. */
+enum { SQL_LONG_BYTES = 64 << 10 };
+
 /* Idempotent; texts live in `arena`. Any thread. */
 enum status sql_normal_form(const struct sql_rules *rules, const struct cell *cell,
                             struct arena *arena, struct cell *normal, struct error *error) MUST_USE;

@@ -113,13 +113,13 @@ static bool add_common(struct field_hasher *hasher, uint64_t seed, const struct 
         field_hash_add_u64(hasher, seed, VALUE_INT64, 0, cell->u64);
         return true;
     case VALUE_BYTES:
-        if (text_is_utf8(cell->bytes, cell->length)) {
+        if (cell->length <= SQL_LONG_BYTES && text_is_utf8(cell->bytes, cell->length)) {
             return add_text(hasher, seed, cell);
         }
         field_hash_add(hasher, seed, VALUE_BYTES, 0, cell->bytes, cell->length);
         return true;
     case VALUE_TEXT:
-        return add_text(hasher, seed, cell);
+        return cell->length <= SQL_LONG_BYTES && add_text(hasher, seed, cell);
     case VALUE_DECIMAL:
         if ((cell->flags & CELL_SMALL) == 0) {
             return false;

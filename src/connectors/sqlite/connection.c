@@ -207,6 +207,26 @@ static void add_hint(int result, enum open_mode mode, struct error *error)
     }
 }
 
+/* The file that a failure is about, where `object` is only a part of it: several files may have a
+ * table of that name. "": none is to be named. */
+static const char *file_of(sqlite3 *connection, int result, const char *object)
+{
+    const char *file = connection != NULL ? sqlite3_db_filename(connection, "main") : NULL;
+    const char *name = file != NULL ? strrchr(file, '/') : NULL;
+    name = name != NULL ? name + 1 : file;
+    switch (result & 0xff) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+    case SQLITE_FULL:
+    case SQLITE_READONLY:
+        return name == NULL || (object != NULL && strstr(object, name) != NULL) ? "" : file;
+    default:
+        return "";
+    }
+}
+
 enum status sqlite_error(sqlite3 *connection, int result, enum open_mode mode,
                          enum error_code otherwise, const char *object, const char *doing,
                          struct error *error)
@@ -221,10 +241,12 @@ enum status sqlite_error(sqlite3 *connection, int result, enum open_mode mode,
     int system =
         connection != NULL && (result & 0xff) != SQLITE_BUSY ? sqlite3_system_errno(connection) : 0;
     enum error_code code = code_of(extended, mode, otherwise);
+    const char *file = file_of(connection, extended, object);
+    const char *in = file[0] != '\0' ? " in " : "";
     if (system != 0 && ((result & 0xff) == SQLITE_IOERR || (result & 0xff) == SQLITE_CANTOPEN)) {
-        error_set_errno(error, code, system, object, "%s (%s)", doing, message);
+        error_set_errno(error, code, system, object, "%s%s%s (%s)", doing, in, file, message);
     } else {
-        error_set(error, code, object, "%s: %s", doing, message);
+        error_set(error, code, object, "%s%s%s: %s", doing, in, file, message);
     }
     if (error != NULL) {
         error->native_code = extended;

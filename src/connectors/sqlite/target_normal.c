@@ -1,6 +1,7 @@
 /* What a column of SQLite gives back of a value: its affinity decides. writer_value.c refuses what
  * would be lost by it. */
 #include "base/text.h"
+#include "connectors/sql/normal.h"
 #include "connectors/sqlite/target_internal.h"
 #include "model/convert.h"
 #include "model/decimal.h"
@@ -169,6 +170,9 @@ enum status sqlite_target_normal_form_in_column(struct database *self, uint32_t 
         return decimal_in(affinity, cell, arena, normal, error);
     case VALUE_TEXT:
     case VALUE_JSON:
+        if (cell->length > SQL_LONG_BYTES) {
+            break;
+        }
         return text_in(affinity, cell, arena, normal, error);
     default:
         break;

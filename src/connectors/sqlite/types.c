@@ -135,12 +135,14 @@ struct column_type sqlite_column_type_of(const char *declared, bool strict)
     const char *text = declared != NULL ? declared : "";
     size_t word = strspn(text, word_bytes);
     bool any = strict && strcasecmp(text, "ANY") == 0;
+    /* Outside a STRICT table the word ANY is one of the numeric types, and no word is what keeps.
+     */
     struct column_type read = {
-        .type = {.native = text, .dynamic = !strict || any},
+        .type = {.native = any ? "" : text, .dynamic = !strict || any},
         .affinity = any ? 'B' : sqlite_affinity_letter(sqlite_affinity_of(text)),
     };
 
-    read.type.kind = kind_of(read.affinity, any ? "" : text);
+    read.type.kind = kind_of(read.affinity, read.type.native);
     if (is_decimal_word(text, word) && read.affinity == 'N') {
         read.rule = READ_DECIMAL;
         read.type.kind = VALUE_DECIMAL;

@@ -41,7 +41,7 @@ enum status stored_form_normal(const struct stored_form *form, struct database *
                                struct cell *normal, struct error *error)
 {
     const struct target_functions *functions = target->connector->target;
-    return stored_form_converts(form, field) && cell->kind != VALUE_LARGE
+    return stored_form_converts(form, field)
                ? functions->normal_form_in_column(target, form->classes[field], cell, arena, normal,
                                                   error)
                : functions->normal_form(target, cell, arena, normal, error);

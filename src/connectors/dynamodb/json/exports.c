@@ -92,5 +92,5 @@ enum status dynamodb_exports_find(struct folder *folder, struct folder_finding *
         status = folder_add_table(finding, names[at], path, file_exists(definition), error);
         status = status == STATUS_OK ? add_exports(finding, path, names[at], error) : status;
     }
-    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+    return status == STATUS_FAILED ? STATUS_FAILED : folder_refuse_loose(finding, error);
 }

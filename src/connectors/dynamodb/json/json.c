@@ -156,6 +156,8 @@ const struct folder_format dynamodb_folder_format = {
     .database_bytes = sizeof(struct dynamodb_database),
     .segment_prefix = "data",
     .suffix = ".json",
+    .records_help = "each line is to be one {\"Item\":{...}}, which `jq -c '.Items[] | {Item: .}'` "
+                    "makes of what `aws dynamodb scan` prints",
     .ignored_prefix = "manifest-",
     .json_records = true,
     .position_column = "$byte",
