@@ -1,6 +1,8 @@
 /* The stop flag and the handlers that raise it. */
 #include "base/signals.h"
 
+#include "base/clock.h"
+
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -11,6 +13,8 @@ enum { EXIT_INTERRUPTED = 4 };
 
 static atomic_int stop_level;
 static _Atomic(const char *) last_words;
+static _Atomic int64_t stop_at_ms; /* monotonic; 0: none */
+static _Thread_local bool shielded;
 
 static void on_signal(int number)
 {
@@ -50,7 +54,25 @@ const char *signals_end_with(const char *words)
 
 int signals_stop_level(void)
 {
-    return atomic_load_explicit(&stop_level, memory_order_relaxed);
+    int64_t at_ms = atomic_load_explicit(&stop_at_ms, memory_order_relaxed);
+    if (shielded) {
+        return 0;
+    }
+    return at_ms != 0 && clock_monotonic_ms() >= at_ms
+               ? 2
+               : atomic_load_explicit(&stop_level, memory_order_relaxed);
+}
+
+void signals_stop_at(int64_t at_ms)
+{
+    atomic_store(&stop_at_ms, at_ms);
+}
+
+bool signals_shield(bool on)
+{
+    bool before = shielded;
+    shielded = on;
+    return before;
 }
 
 void signals_request_stop(int level)

@@ -22,15 +22,16 @@ struct cli_call {
     struct run_parameter *parameters; /* of a settings file */
     uint32_t parameter_count;
     struct arena *arena;
-    const char *command_line;          /* for the log, without secrets */
-    struct observer *observer;         /* NULL: the command is none that is watched */
-    enum cut_over_choice cut_over;     /* what cutover is about to do */
-    bool compares;                     /* it compares both sides */
-    const char *state_folder;          /* in place of the one that was said; NULL: that one */
-    bool goes_on;                      /* with the run that this process was at work on */
-    bool deletes;                      /* it looks for what the source has no more */
-    bool mirrors;                      /* resume: it is a part of migrate --mirror */
-    enum resync_choice resync;         /* what follow --resync is about to do */
+    const char *command_line;      /* for the log, without secrets */
+    struct observer *observer;     /* NULL: the command is none that is watched */
+    enum cut_over_choice cut_over; /* what cutover is about to do */
+    struct fence *fence;           /* … and what keeps the source's writers out; NULL: nothing */
+    bool compares;                 /* it compares both sides */
+    const char *state_folder;      /* in place of the one that was said; NULL: that one */
+    bool goes_on;                  /* with the run that this process was at work on */
+    bool deletes;                  /* it looks for what the source has no more */
+    bool mirrors;                  /* resume: it is a part of migrate --mirror */
+    enum resync_choice resync;     /* what follow --resync is about to do */
     const struct verify_result *found; /* what it compared; NULL: nothing */
 };
 
@@ -167,6 +168,8 @@ enum status cli_find_plan_of_run(struct cli_call *call, const char **path,
                                  struct error *error) MUST_USE;
 /* From the call's values to the engine's options; what is not given stays unset. */
 void cli_run_options(struct cli_call *call, const char *plan_path, struct run_options *options);
+/* --max-pause, or its default. */
+int64_t cli_max_pause_ms(const struct cli_call *call);
 /* What --schema lists. */
 struct column_list cli_schemas(const struct cli_call *call);
 /* Opens plan and databases. A failure has been printed, and is in `*exit_status`. */

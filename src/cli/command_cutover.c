@@ -1,10 +1,12 @@
 /* transhume cutover: ends following, step by step. */
 #include "cli/cli.h"
 
+#include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/signals.h"
 #include "cli/run_end.h"
+#include "engine/follow/fence.h"
 #include "verify/verify.h"
 #include <inttypes.h>
 
@@ -59,11 +61,21 @@ static uint64_t count_rejects(const struct verify_result *result)
 static void refuse_rejects(uint64_t count, struct error *error)
 {
     error_set(error, ERROR_CUT_OVER, "validate",
-              "%" PRIu64 " record%s rejected and not in the target; writers are still stopped",
-              count, count == 1 ? " was" : "s were");
+              "%" PRIu64 " record%s rejected and not in the target", count,
+              count == 1 ? " was" : "s were");
     error_hint(error, "`transhume validate` lists them, rejects/ in the state folder has the "
-                      "reasons. `transhume cutover --back --confirm` lets writers write again; "
-                      "--no-validate does without them");
+                      "reasons; `transhume follow --resync` tries them again");
+}
+
+/* What the comparison found, as a failure of the cut-over. */
+static int refuse_differences(const struct cli_call *call, uint64_t count, struct error *error)
+{
+    error_set(error, ERROR_CUT_OVER, "validate", "the sides differ in %" PRIu64 " record%s", count,
+              count == 1 ? "" : "s");
+    error_hint(error,
+               "`transhume validate` lists them; `transhume follow --resync` puts the target "
+               "right");
+    return cli_fail(call, error);
 }
 
 /* Both sides stand still. */
@@ -77,6 +89,9 @@ static int compare(struct cli_call *call, const char *plan_path)
                                                          call->argument_count == 2,
                                            .limit = 100};
     int exit_status;
+    if (failpoint_hit("cutover.before_validate", &error) != STATUS_OK) {
+        return cli_fail(call, &error);
+    }
     call->cut_over = CUT_OVER_NOT;
     call->compares = true;
     enum status status = cli_open_session(call, plan_path, &session, &exit_status);
@@ -90,44 +105,82 @@ static int compare(struct cli_call *call, const char *plan_path)
     exit_status = result.exit_status;
     verify_result_free(&result);
     run_close(session);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK || fence_check(call->fence, &error) != STATUS_OK) {
         return cli_fail(call, &error);
     }
     if (rejected > 0) {
         refuse_rejects(rejected, &error);
         return cli_fail(call, &error);
     }
-    if (exit_status == 1) {
-        error_set(&error, ERROR_CUT_OVER, "validate",
-                  "the sides differ in %" PRIu64 " record%s; writers are still stopped", count,
-                  count == 1 ? "" : "s");
-        error_hint(&error,
-                   "`transhume validate` lists them. `transhume cutover --back --confirm` lets "
-                   "writers write again; or, once it is settled, this command again");
-        return cli_fail(call, &error);
+    return exit_status == 1 ? refuse_differences(call, count, &error) : exit_status;
+}
+
+/* The writers are let in already; the ledger and the state folder learn of it. Where they can't,
+ * the next command finds the note. */
+static void forget_steps(struct cli_call *call, const char *plan_path)
+{
+    struct error error = {0};
+    struct buffer faults = {0};
+    struct run_options options;
+    struct run_session *session = NULL;
+    struct run_result result = {0};
+    bool before = signals_shield(true);
+    call->cut_over = CUT_OVER_BACK;
+    cli_run_options(call, plan_path, &options);
+    options.progress = PROGRESS_NONE;
+    if (run_open(&options, &session, &faults, &error) != STATUS_OK ||
+        run_resume(session, &result, &error) != STATUS_OK) {
+        log_write(LOG_WARNING, "the cut-over's steps stay in the ledger until the next command: %s",
+                  error.message);
     }
+    if (session != NULL) {
+        run_close(session);
+    }
+    buffer_free(&faults);
+    (void)signals_shield(before);
+}
+
+/* One exit: whatever was held is given back, and the last line says what still is. */
+static int end_cut_over(struct cli_call *call, const char *plan_path, int exit_status)
+{
+    struct buffer last = {0};
+    if (exit_status != 0) {
+        (void)fence_release(call->fence, NULL);
+        if (fence_is_noted(call->fence) && fence_state(call->fence) == FENCE_OPEN) {
+            forget_steps(call, plan_path);
+        }
+        fence_append_end(call->fence, &last);
+    }
+    if (last.length > 0) {
+        struct buffer placed = {0};
+        cli_append_placed(call, buffer_string(&last), &placed);
+        log_write(LOG_WARNING, "%s", buffer_string(&placed));
+        buffer_free(&placed);
+    }
+    buffer_free(&last);
+    fence_destroy(call->fence);
+    call->fence = NULL;
     return exit_status;
 }
 
 /* Gate to end, in one go. */
 static int cut_over(struct cli_call *call, const char *plan_path)
 {
+    const struct fence_settings settings = {.max_pause_ms = cli_max_pause_ms(call),
+                                            .keeps = cli_switch(call, CLI_KEEP_FENCE),
+                                            .close_command = cli_text(call, CLI_FENCE),
+                                            .open_command = cli_text(call, CLI_UNFENCE)};
+    call->fence = fence_create(&settings);
     int exit_status = take(call, plan_path, CUT_OVER_READY);
-    if (exit_status != 0) {
-        return exit_status;
-    }
-    if (!cli_switch(call, CLI_NO_VALIDATE)) {
+    bool goes_on = fence_state(call->fence) == FENCE_SEALED; /* it was compared before */
+    if (exit_status == 0 && !goes_on && !cli_switch(call, CLI_NO_VALIDATE)) {
         exit_status = compare(call, plan_path);
     }
     if (exit_status == 0 && cli_switch(call, CLI_REVERSE)) {
         exit_status = take(call, plan_path, CUT_OVER_REVERSE);
     }
     exit_status = exit_status == 0 ? take(call, plan_path, CUT_OVER_END) : exit_status;
-    if (exit_status != 0) {
-        log_write(LOG_WARNING, "the source's writers are still stopped; `transhume cutover --back "
-                               "--confirm` lets them write again");
-    }
-    return exit_status;
+    return end_cut_over(call, plan_path, exit_status);
 }
 
 /* Of a cut-over that is done: the run that is its way back is cut over. */

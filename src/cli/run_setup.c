@@ -86,6 +86,8 @@ enum status cli_find_plan_of_run(struct cli_call *call, const char **path, struc
                       "`transhume migrate` starts a run.");
 }
 
+enum { MAX_PAUSE_MS = 30 * 1000 };
+
 static uint64_t number_or(const struct cli_call *call, enum cli_option_id id, uint64_t otherwise)
 {
     return call->values[id].is_set ? (uint64_t)call->values[id].number : otherwise;
@@ -127,6 +129,11 @@ static enum progress_mode progress_mode(const struct cli_call *call)
         return (enum progress_mode)value->number; /* the same order */
     }
     return cli_switch(call, CLI_QUIET) ? PROGRESS_NONE : PROGRESS_AUTO;
+}
+
+int64_t cli_max_pause_ms(const struct cli_call *call)
+{
+    return (int64_t)number_or(call, CLI_MAX_PAUSE, MAX_PAUSE_MS);
 }
 
 void cli_run_options(struct cli_call *call, const char *plan_path, struct run_options *options)
@@ -208,10 +215,11 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->resuming = (call->command->place == IN_RESUME && !call->compares) || call->goes_on ||
                         (call->command->place == IN_CUTOVER && !call->compares);
     options->max_lag_ms = (int64_t)number_or(call, CLI_MAX_LAG, 1000);
-    options->max_pause_ms = (int64_t)number_or(call, CLI_MAX_PAUSE, 30000);
     options->before_command = cli_text(call, CLI_BEFORE);
     options->fence_command = cli_text(call, CLI_FENCE);
+    options->unfence_command = cli_text(call, CLI_UNFENCE);
     options->after_command = cli_text(call, CLI_AFTER);
+    options->fence = call->fence;
     options->sample_rows = number_or(call, CLI_SAMPLE_ROWS, 0);
     options->sample_seed = number_or(call, CLI_SAMPLE_SEED, 0);
     options->no_hooks = cli_switch(call, CLI_NO_HOOKS);
@@ -240,7 +248,7 @@ enum status cli_go_on(struct cli_call *call, const char *plan_path, enum status 
                       int *exit_status)
 {
     *exit_status = 0;
-    while (status == STATUS_OK && result->is_overtaken) {
+    while (status == STATUS_OK && result->follow_end == FOLLOW_OVERTAKEN) {
         run_close(*session);
         *session = NULL;
         call->goes_on = true;

@@ -32,8 +32,8 @@ enum {
     WAIT_MS = 50,
     GROUP_SETS_MAX = 4096,
     GROUP_CHANGES_MAX = 20000,
-    QUEUE_SHARE = 8,             /* of the memory that a run may use */
-    PATIENCE_MS = 15 * 60 * 1000 /* a server may be down for a while */
+    QUEUE_SHARE = 8,          /* of the memory that a run may use */
+    FENCED_PATIENCE_MS = 1000 /* while nobody may write the source */
 };
 
 /* ---- following */
@@ -391,9 +391,10 @@ static enum status leave_lost(struct follow *follow, const char *table, struct c
 
 /* Before what came is applied. Columns of which the plan knows nothing: a session that is opened
  * anew does. Columns that changes do not have: they were added behind these, or are gone. */
-static enum status look_at_differences(struct follow *follow, struct error *error)
+static enum status look_at_differences(struct follow *follow, bool *overtaken, struct error *error)
 {
     struct follow_difference difference;
+    *overtaken = false;
     while (follow_translator_differs(follow->translator, &difference)) {
         bool is_there = false;
         if (leave_lost(follow, difference.table, difference.absent, error) != STATUS_OK ||
@@ -405,10 +406,9 @@ static enum status look_at_differences(struct follow *follow, struct error *erro
         if (is_there) {
             log_write(LOG_INFO, "%s has the new column %s", difference.table, difference.added);
         }
-        follow->run->is_overtaken |= is_there;
+        *overtaken |= is_there;
     }
-    return follow->run->is_overtaken ? STATUS_OK
-                                     : left_note(follow->run, follow->translator, error);
+    return *overtaken ? STATUS_OK : left_note(follow->run, follow->translator, error);
 }
 
 static enum status note_health(struct follow *follow, struct error *error)
@@ -452,7 +452,7 @@ static enum status put_position(struct follow *follow, struct position position,
     return status;
 }
 
-static enum status begin_resync(struct follow *follow, struct error *error)
+static enum follow_end begin_resync(struct follow *follow, struct error *error)
 {
     struct run *run = follow->run;
     struct database *source = follow->session->source;
@@ -467,96 +467,112 @@ static enum status begin_resync(struct follow *follow, struct error *error)
     status = status == STATUS_OK ? failpoint_hit("follow.after_feed", error) : status;
     status = status == STATUS_OK ? put_position(follow, start.position, error) : status;
     if (status != STATUS_OK || resync_note(run, true, error) != STATUS_OK) {
-        return STATUS_FAILED;
+        return FOLLOW_FAILED;
     }
     log_write(LOG_INFO, "resync: the feed %s is made again; both sides are compared",
               run->header.feed);
-    run->caught_up = true;
-    return STATUS_END;
+    return FOLLOW_STEPPED;
 }
 
-/* Until a stop, the head, or a failure. */
-static enum status apply_all(struct follow *follow, struct error *error)
+/* Applies what came, and does what is due besides. */
+static enum status apply_some(struct follow *follow, struct error *error)
+{
+    bool idle = follow->group_count == 0;
+    enum status status = STATUS_OK;
+    if (!idle) {
+        status = reread(follow, error);
+        status = status == STATUS_OK ? apply_group(follow, error) : status;
+    }
+    status = status == STATUS_OK ? lanes_tick(follow->lanes, idle, error) : status;
+    if (status == STATUS_OK) {
+        note_position(follow);
+        status = pass_copy(follow, error);
+    }
+    status = status == STATUS_OK ? refresh_some(follow, error) : status;
+    return status == STATUS_OK ? note_health(follow, error) : status;
+}
+
+static enum follow_end apply_all(struct follow *follow, struct error *error)
 {
     for (;;) {
+        bool overtaken = false;
         if (is_caught_up(follow)) {
-            follow->run->caught_up = true;
-            return STATUS_END;
+            return FOLLOW_HEAD;
         }
         if (signals_stop_level() > (follow->inside ? 1 : 0)) {
-            return STATUS_END;
+            return FOLLOW_STOPPED;
         }
-        enum status status = gather(follow, error);
-        status = status == STATUS_OK ? look_at_differences(follow, error) : status;
-        if (status == STATUS_OK && follow->run->is_overtaken) {
-            return STATUS_END;
+        if (gather(follow, error) != STATUS_OK ||
+            look_at_differences(follow, &overtaken, error) != STATUS_OK) {
+            return FOLLOW_FAILED;
         }
-        bool idle = follow->group_count == 0;
-        if (status == STATUS_OK && !idle) {
-            status = reread(follow, error);
-            status = status == STATUS_OK ? apply_group(follow, error) : status;
+        if (overtaken) {
+            return FOLLOW_OVERTAKEN;
         }
-        if (status == STATUS_OK) {
-            status = lanes_tick(follow->lanes, idle, error);
-        }
-        if (status == STATUS_OK) {
-            note_position(follow);
-            status = pass_copy(follow, error);
-        }
-        status = status == STATUS_OK ? refresh_some(follow, error) : status;
-        status = status == STATUS_OK ? note_health(follow, error) : status;
-        if (status != STATUS_OK) {
-            return status;
+        if (apply_some(follow, error) != STATUS_OK) {
+            return FOLLOW_FAILED;
         }
         state_tick(follow->run);
     }
 }
 
-static enum status go_on(struct follow *follow, struct error *error)
+static enum follow_end go_on(struct follow *follow, struct error *error)
 {
-    enum status status = apply_all(follow, error);
-    if (status == STATUS_END && signals_stop_level() < 2 &&
+    enum follow_end end = apply_all(follow, error);
+    if (end != FOLLOW_FAILED && signals_stop_level() < 2 &&
         wait_for_lanes(follow, error) != STATUS_OK) {
-        return STATUS_FAILED;
+        return FOLLOW_FAILED;
     }
-    return status;
+    return end;
+}
+
+/* Opens both sides, and does what is done once before changes are applied. */
+static enum status begin(struct follow *follow, struct error *error)
+{
+    struct database *source = follow->session->source;
+    enum status status = open_both(follow, error);
+    if (status == STATUS_OK && follow->to_head && follow->head.length == 0) {
+        status = source->connector->feed->head(source, follow->arena, &follow->head, error);
+    }
+    status = status == STATUS_OK ? ahead_look(&follow->ahead, follow->arena, error) : status;
+    return status == STATUS_OK ? end_resync(follow, error) : status;
 }
 
 /* A server that is away comes back: both sides are opened again, at what is in the target. */
-static enum status follow_with_retries(struct follow *follow, struct error *error)
+static enum follow_end follow_with_retries(struct follow *follow, struct error *error)
 {
-    enum status status;
+    enum follow_end end;
     for (;;) {
-        status = open_both(follow, error);
-        if (status == STATUS_OK && follow->to_head && follow->head.length == 0) {
-            status = follow->session->source->connector->feed->head(
-                follow->session->source, follow->arena, &follow->head, error);
-        }
-        status = status == STATUS_OK ? ahead_look(&follow->ahead, follow->arena, error) : status;
-        status = status == STATUS_OK ? end_resync(follow, error) : status;
-        status = status == STATUS_OK ? go_on(follow, error) : status;
+        end = begin(follow, error) == STATUS_OK ? go_on(follow, error) : FOLLOW_FAILED;
         close_both(follow);
-        if (status != STATUS_FAILED || !retry_wait(&follow->retry, error)) {
+        if (end != FOLLOW_FAILED || !retry_wait(&follow->retry, error)) {
             break;
         }
         log_event(LOG_WARNING, EVENT_OF(EVENT_RETRY, .code = error_describe(error->code)->name),
                   "following is tried again: %s: %s", error->object, error->message);
     }
-    if (status == STATUS_FAILED && error->code == ERROR_FEED_FULL) {
+    if (end == FOLLOW_FAILED && error->code == ERROR_FEED_FULL) {
         retention_end(follow->run, error);
     }
-    return status;
+    return end == FOLLOW_FAILED && signals_stop_level() > 0 && error->class == ERROR_CLASS_RETRY
+               ? FOLLOW_STOPPED
+               : end;
 }
 
 /* For a cut-over: up to what the source has now. */
-static enum status drain(void *context, struct error *error)
+static enum follow_end drain(void *context, bool fenced, struct error *error)
 {
     struct follow *follow = context;
+    struct retry patience = follow->retry;
     follow->head.length = 0;
     follow->to_head = true;
-    enum status status = follow_with_retries(follow, error);
-    return status == STATUS_END && follow->run->caught_up && signals_stop_level() == 0 ? STATUS_OK
-                                                                                       : status;
+    if (fenced) {
+        retry_init(&follow->retry, FENCED_PATIENCE_MS);
+        follow->retry.stop_level = 1;
+    }
+    enum follow_end end = follow_with_retries(follow, error);
+    follow->retry = patience;
+    return end;
 }
 
 static bool is_way_back(const struct run_session *session)
@@ -566,13 +582,11 @@ static bool is_way_back(const struct run_session *session)
 }
 
 /* The way back is open whatever has become of the source's tables. */
-static enum status take_back(struct run *run, struct error *error)
+static enum follow_end take_back(struct run *run, struct error *error)
 {
-    if (run->session->options.cut_over == CUT_OVER_ABANDON) {
-        return cutover_abandon(run, error);
-    }
-    run->caught_up = true;
-    return cutover_back(run, error) == STATUS_OK ? STATUS_END : STATUS_FAILED;
+    bool abandons = run->session->options.cut_over == CUT_OVER_ABANDON;
+    enum status status = abandons ? cutover_abandon(run, error) : cutover_back(run, error);
+    return status != STATUS_OK ? FOLLOW_FAILED : abandons ? FOLLOW_OVER : FOLLOW_STEPPED;
 }
 
 /* There is nothing to go over to, and nothing to compare with. */
@@ -587,56 +601,76 @@ static enum status refuse_log(const struct run *run, enum error_code code, struc
                                    "begin a new run in another folder");
 }
 
-static enum status take_steps(struct follow *follow, struct error *error)
+/* May the run be followed as it stands, cut over or compared, as the options ask? */
+static enum status check_steps(const struct follow *follow, struct error *error)
 {
     struct run *run = follow->run;
-    const struct cutover_drain steps = {drain, follow, follow->routes->tables,
-                                        follow->routes->table_count};
-    bool cuts_over = follow->session->options.cut_over != CUT_OVER_NOT;
-    if (follow->functions->keeps_log &&
-        (cuts_over || follow->session->options.resync != RESYNC_NOT)) {
+    const struct run_options *options = &follow->session->options;
+    bool cuts_over = options->cut_over != CUT_OVER_NOT;
+    if (follow->functions->keeps_log && (cuts_over || options->resync != RESYNC_NOT)) {
         return refuse_log(run, cuts_over ? ERROR_CUT_OVER : ERROR_FOLLOW, error);
     }
-    if (resync_check(run, follow->session->options.resync, error) != STATUS_OK) {
+    if (resync_check(run, options->resync, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (follow->session->options.resync == RESYNC_BEGIN) {
-        return begin_resync(follow, error);
+    return options->reverse && options->cut_over != CUT_OVER_END &&
+                   options->cut_over != CUT_OVER_REVERSE
+               ? reverse_check(follow->session, error)
+               : STATUS_OK;
+}
+
+static enum follow_end make_ready(struct follow *follow, struct error *error)
+{
+    const struct cutover_drain steps = {drain, follow, follow->routes->tables,
+                                        follow->routes->table_count};
+    return left_refuse_cut_over(follow->run, error) == STATUS_OK
+               ? cutover_make_ready(follow->run, &steps, error)
+               : FOLLOW_FAILED;
+}
+
+static enum follow_end take_steps(struct follow *follow, struct error *error)
+{
+    struct run *run = follow->run;
+    const struct run_options *options = &follow->session->options;
+    if (check_steps(follow, error) != STATUS_OK) {
+        return FOLLOW_FAILED;
     }
-    if (follow->session->options.cut_over == CUT_OVER_END) {
-        return cutover_end(run, error);
+    if (options->resync == RESYNC_BEGIN) {
+        return cutover_settle(run, error) == STATUS_OK ? begin_resync(follow, error)
+                                                       : FOLLOW_FAILED;
     }
-    if (follow->session->options.cut_over == CUT_OVER_REVERSE) {
-        run->caught_up = true;
-        return cutover_reverse(run, error) == STATUS_OK ? STATUS_END : STATUS_FAILED;
+    switch (options->cut_over) {
+    case CUT_OVER_READY:
+        return make_ready(follow, error);
+    case CUT_OVER_REVERSE:
+        return cutover_reverse(run, error) == STATUS_OK ? FOLLOW_STEPPED : FOLLOW_FAILED;
+    case CUT_OVER_END:
+        return cutover_end(run, error) == STATUS_OK ? FOLLOW_OVER : FOLLOW_FAILED;
+    case CUT_OVER_NOT:
+    case CUT_OVER_BACK: /* these two come by take_back */
+    case CUT_OVER_ABANDON:
+        break;
     }
-    if (follow->session->options.reverse && reverse_check(follow->session, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    if (cutover_settle(run, error) != STATUS_OK) {
+        return FOLLOW_FAILED;
     }
-    if (follow->session->options.cut_over == CUT_OVER_READY) {
-        if (left_refuse_cut_over(run, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        run->caught_up = true;
-        return cutover_make_ready(run, &steps, error) == STATUS_FAILED ? STATUS_FAILED : STATUS_END;
-    }
-    follow->to_head = follow->session->options.catch_up;
+    follow->to_head = options->catch_up;
     return follow_with_retries(follow, error);
 }
 
-enum status follow_run(struct run *run, struct error *error)
+enum follow_end follow_run(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
     struct follow follow = {
         .run = run, .session = session, .functions = session->target->connector->apply};
-    enum status status = STATUS_OK;
+    enum follow_end end = FOLLOW_FAILED;
     progress_enter(&session->progress, PROGRESS_FOLLOW);
     if (is_way_back(session)) {
         return take_back(run, error);
     }
     if (follow_check(session, error) != STATUS_OK ||
         follow_routes_make(session, &follow.routes, error) != STATUS_OK) {
-        return STATUS_FAILED;
+        return FOLLOW_FAILED;
     }
     follow_routes_tell(follow.routes, session);
     progress_follow_begin(&session->progress.follow);
@@ -649,20 +683,18 @@ enum status follow_run(struct run *run, struct error *error)
     follow.touched = touched_roots_create(follow.routes);
     follow.rereading =
         rereading_create(session, follow.routes, (struct follow_lister){list_in_target, &follow});
-    if (left_take(run, follow.routes, follow.translator, error) != STATUS_OK ||
-        ahead_open(run, follow.arena, &follow.ahead, error) != STATUS_OK ||
-        grow_target(run, follow.routes, follow.translator, error) != STATUS_OK ||
-        refresh_note(run, session->options.refresh, session->options.refresh_count, error) !=
-            STATUS_OK ||
-        refresh_open(run, follow.routes, follow.rereading, &follow.refresh, error) != STATUS_OK) {
-        status = STATUS_FAILED;
-    }
-    int64_t patience_ms = session_patience_ms(session);
-    retry_init(&follow.retry, patience_ms > PATIENCE_MS ? patience_ms : PATIENCE_MS);
+    retry_init(&follow.retry, follow_patience_ms(&session->options));
     follow.retry.stop_level = 1;
-    status = status == STATUS_OK ? take_steps(&follow, error) : status;
-    if (status == STATUS_FAILED && signals_stop_level() > 0 && error->class == ERROR_CLASS_RETRY) {
-        status = STATUS_END;
+    if (left_take(run, follow.routes, follow.translator, error) == STATUS_OK &&
+        ahead_open(run, follow.arena, &follow.ahead, error) == STATUS_OK &&
+        grow_target(run, follow.routes, follow.translator, error) == STATUS_OK &&
+        refresh_note(run, session->options.refresh, session->options.refresh_count, error) ==
+            STATUS_OK &&
+        refresh_open(run, follow.routes, follow.rereading, &follow.refresh, error) == STATUS_OK) {
+        end = take_steps(&follow, error);
+    }
+    if (end == FOLLOW_FAILED && signals_stop_level() > 0 && error->class == ERROR_CLASS_RETRY) {
+        end = FOLLOW_STOPPED;
     }
     follow_rejects_close(follow.rejects);
     refresh_close(follow.refresh);
@@ -673,5 +705,5 @@ enum status follow_run(struct run *run, struct error *error)
     follow_figures_destroy(follow.counts);
     free(follow.group);
     arena_destroy(follow.arena);
-    return status;
+    return end;
 }

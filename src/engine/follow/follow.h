@@ -17,11 +17,15 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_FOLLOW_H
 #define TRANSHUME_ENGINE_FOLLOW_FOLLOW_H
 
+#include "engine/follow/follow_end.h"
 #include "engine/follow/routes.h"
 
 /* The same for each attempt at one migration, so that a killed one leaves nothing behind that the
  * next does not find. */
 const char *follow_feed_name(const struct run_session *session, struct arena *arena);
+
+/* How long a server may be away while its changes are followed. */
+int64_t follow_patience_ms(const struct run_options *options);
 
 /* Can this plan be followed from this source into this target? Says why not (ERROR_FOLLOW). Changes
  * nothing. */
@@ -41,12 +45,10 @@ enum status follow_make_feed(const struct run_session *session, const struct fol
 void follow_abandon(struct run *run);
 
 /*
- * Applies changes, or takes the steps of run_options.cut_over: then STATUS_OK after the last one,
- * and STATUS_END with run->caught_up after the others. STATUS_END: a stop was asked for, or
- * run_options.catch_up and all changes are applied that the source had when it began
- * (run->caught_up); or the source has columns that the session does not know (run->is_overtaken). A
- * feed or target that fails for a while is tried again; ERROR_FEED_LOST and the like end it.
+ * Applies changes, or takes the steps of run_options.cut_over or .resync instead. FOLLOW_HEAD only
+ * with run_options.catch_up. A feed or target that fails for a while is tried again;
+ * ERROR_FEED_LOST and the like end it (FOLLOW_FAILED).
  */
-enum status follow_run(struct run *run, struct error *error) MUST_USE;
+enum follow_end follow_run(struct run *run, struct error *error) MUST_USE;
 
 #endif

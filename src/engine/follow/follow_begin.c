@@ -1,12 +1,21 @@
 /* Following, before there is a ledger: can it be done, and the feed's beginning. */
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "base/retry.h"
 #include "engine/follow/follow.h"
 #include "engine/follow/routes.h"
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 #include <xxhash.h>
+
+enum { PATIENCE_MS = 15 * 60 * 1000 };
+
+int64_t follow_patience_ms(const struct run_options *options)
+{
+    int64_t patience_ms = RETRY_PATIENCE_TIMEOUTS * options->timeout_ms;
+    return patience_ms > PATIENCE_MS ? patience_ms : PATIENCE_MS;
+}
 
 static enum status check_tables(const struct run_session *session, struct error *error)
 {

@@ -4,10 +4,9 @@
 #include "base/log.h"
 #include "engine/follow/left.h"
 #include "engine/follow/refresh.h"
+#include "engine/follow/source_now.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_positions.h"
-#include "engine/run/opening.h"
-#include "engine/run/options.h"
 #include "engine/run/schema_lines.h"
 #include "plan/canonical_text.h"
 #include <string.h>
@@ -360,28 +359,12 @@ enum status grow_target(struct run *run, const struct follow_routes *routes,
 enum status grow_is_there(const struct run_session *session, const char *table, const char *column,
                           bool *is_there, struct error *error)
 {
-    const struct connector *connector = session->source->connector;
-    struct arena *arena = arena_create(0);
-    struct database *source = NULL;
     struct schema *schema = NULL;
-    const struct open_options open = {.mode = OPEN_SOURCE,
-                                      .uri = session->source_uri,
-                                      .memory_bytes = options_cache_bytes(&session->options),
-                                      .timeout_ms = session->options.timeout_ms,
-                                      .schemas = session->options.schemas,
-                                      .recovers = session->options.recovers};
-    enum status status = opening_open(connector, session->source_uri, &open, arena, &source, error);
-    status = status == STATUS_OK ? connector->catalog->describe(source, &schema, error) : status;
-    if (status == STATUS_OK) {
-        const struct schema_table *found = schema_find_table(schema, table);
-        *is_there = found != NULL && find_column(found, column) != NULL;
+    if (source_now_describe(session, &schema, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
-    if (source != NULL) {
-        connector->close(source);
-    }
-    if (schema != NULL) {
-        arena_destroy(schema->arena);
-    }
-    arena_destroy(arena);
-    return status;
+    const struct schema_table *found = schema_find_table(schema, table);
+    *is_there = found != NULL && find_column(found, column) != NULL;
+    arena_destroy(schema->arena);
+    return STATUS_OK;
 }

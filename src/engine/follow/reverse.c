@@ -201,6 +201,8 @@ static enum status fill_options(struct run *run, struct run_options *options, st
     options->reverse = false;
     options->refresh_count = 0;
     options->before_command = options->fence_command = options->after_command = NULL;
+    options->unfence_command = NULL;
+    options->fence = NULL;
     options->observer = NULL;
     options->progress = PROGRESS_NONE;
     if (look_for_open(run, folder, &options->resuming, error) != STATUS_OK) {

@@ -545,10 +545,12 @@ static enum status follow_on(struct run *run, struct error *error)
         status = run_put_phase(run, LEDGER_FOLLOWING, error);
     }
     spool_end(run);
-    status = status == STATUS_OK ? follow_run(run, error) : status;
-    if (status != STATUS_OK || (run->session->options.cut_over != CUT_OVER_END &&
-                                run->session->options.cut_over != CUT_OVER_ABANDON)) {
+    if (status != STATUS_OK) {
         return status;
+    }
+    run->follow_end = follow_run(run, error);
+    if (run->follow_end != FOLLOW_OVER) {
+        return run->follow_end == FOLLOW_FAILED ? STATUS_FAILED : STATUS_END;
     }
     pthread_mutex_lock(&run->state_mutex);
     run->status.ended_us = clock_utc_us();
@@ -716,7 +718,7 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     result->mixed_snapshot = run->status.mixed_snapshot && run->header.feed == NULL;
     result->no_snapshot = run->status.no_snapshot;
     result->schema_only = run_moves(run, PARTS_SCHEMA);
-    result->is_overtaken = run->is_overtaken;
+    result->follow_end = run->follow_end;
     result->has_ledger = run->claimed;
     result->broken_references = run->status.broken_references;
     result->warning_count = run->warning_count;
@@ -726,7 +728,9 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     left_behind_sum(run, result);
     bool less = result->rejected > 0 || result->broken_references > 0 || result->mixed_snapshot ||
                 run->left_extra || run->left_count > 0;
-    result->exit_status = status == STATUS_END && !run->caught_up ? 4 : less ? 1 : 0;
+    bool stopped = status == STATUS_END &&
+                   (run->follow_end == FOLLOW_NONE || run->follow_end == FOLLOW_STOPPED);
+    result->exit_status = stopped ? 4 : less ? 1 : 0;
 }
 
 /* What can still be told to the ledger, if it is still ours. A failure of a run that another

@@ -4,12 +4,14 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "engine/follow/follow_end.h"
 #include "observe/progress.h"
 #include "plan/plan.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 struct observer;
+struct fence;
 
 /* Of tables that are in the target already. */
 enum indexes_choice { INDEXES_UNSET, INDEXES_KEEP, INDEXES_REBUILD };
@@ -133,9 +135,10 @@ struct run_options {
     bool reverse;           /* a cut-over keeps the way back open */
     const char *reverse_of; /* a run that begins is such a way back: of the run with this feed */
     int64_t max_lag_ms;     /* before a cut-over's fence */
-    int64_t max_pause_ms;   /* of writers, until all is applied */
-    const char *before_command; /* for /bin/sh; NULL: none */
-    const char *fence_command;  /* in place of the connector's own fence */
+    const char *before_command;  /* for /bin/sh; NULL: none */
+    const char *fence_command;   /* in place of the connector's own fence */
+    const char *unfence_command; /* undoes it */
+    struct fence *fence;         /* of a cut-over, engine/follow/fence.h; NULL: of other commands */
     const char *after_command;
     bool full;            /* what has `since` is read whole, whatever earlier runs read */
     bool mirrors;         /* migrate --mirror: tables that hold records are left alone, since
@@ -267,7 +270,7 @@ struct run_result {
     uint64_t unmatched; /* records of the source that fitted no entity and were left out */
     uint64_t differences;
     uint32_t broken_references; /* foreign keys that are missing, or not obeyed by all records */
-    bool is_overtaken; /* a session that is opened anew goes on, with the source's new columns */
+    enum follow_end follow_end; /* FOLLOW_NONE: it did not come to following */
     bool mixed_snapshot;
     bool no_snapshot; /* the source knows none */
     bool schema_only; /* it made tables and moved no records */

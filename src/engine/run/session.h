@@ -121,15 +121,14 @@ struct run {
     bool state_ready;            /* the three above hold something */
     struct chunk_log *chunk_log; /* for the report, as the next; both under the mutex */
     struct metrics *metrics;     /* NULL: not claimed yet */
-    bool caught_up;              /* following ended, since there was no more to apply */
+    enum follow_end follow_end;  /* of this attempt */
     struct spool *spool;         /* NULL: none is written */
     char feed_position[160];     /* for people; under the mutex; "": not known */
     const struct run_left *left; /* under the mutex, as the next */
     uint32_t left_count;
     const struct run_lost *lost; /* since the run began, and while it follows */
     uint32_t lost_count;
-    bool has_grown;    /* the source's tables have more columns than when it began */
-    bool is_overtaken; /* following ended, since the source has columns that the plan has not */
+    bool has_grown; /* the source's tables have more columns than when it began */
     int64_t state_written_ms;
     int64_t attempt_us;           /* UTC, when this attempt began */
     uint64_t *written_before;     /* an entity each: records that earlier attempts wrote */

@@ -1,0 +1,14 @@
+/* What the source's tables are at this moment, beside what the session read of them. */
+#ifndef TRANSHUME_ENGINE_FOLLOW_SOURCE_NOW_H
+#define TRANSHUME_ENGINE_FOLLOW_SOURCE_NOW_H
+
+#include "engine/run/session.h"
+
+/* Asked on a connection of its own. The caller destroys the schema's arena. */
+enum status source_now_describe(const struct run_session *session, struct schema **schema,
+                                struct error *error) MUST_USE;
+/* Have these tables the columns with which the session has read them, neither more nor others? */
+enum status source_now_is_same(const struct run_session *session, const char *const *tables,
+                               uint32_t table_count, bool *same, struct error *error) MUST_USE;
+
+#endif
