@@ -63,6 +63,15 @@ struct feed_functions {
     enum status (*create)(struct database *self, const char *name,
                           const struct followed_table *tables, uint32_t table_count,
                           struct arena *arena, struct feed_start *start, struct error *error);
+    /*
+     * Optional: has the feed, which nobody has open, tell of these tables from now on: of those
+     * that it does not tell of yet, as tables that are new, and of those that were made again. The
+     * others stay as they are. Repeatable. Control thread. NULL: it tells of any table that
+     * database.followed names.
+     */
+    enum status (*extend)(struct database *self, const char *name,
+                          const struct followed_table *tables, uint32_t table_count,
+                          struct error *error);
     /* Removes it, with what the source keeps for it; absent: STATUS_OK. Control thread. */
     enum status (*drop)(struct database *self, const char *name, struct error *error);
     /* ERROR_FEED_LOST: the source has dropped what followed the position. */

@@ -147,6 +147,10 @@ enum status postgres_feed_publication(struct postgres_database *self, PGconn *co
 enum status postgres_feed_publish(struct postgres_database *self, PGconn *connection,
                                   const char *name, const struct followed_table *tables,
                                   uint32_t table_count, struct error *error) MUST_USE;
+/* Adds those of the tables that it does not have, in one transaction. */
+enum status postgres_feed_publish_more(struct postgres_database *self, PGconn *connection,
+                                       const char *name, const struct followed_table *tables,
+                                       uint32_t table_count, struct error *error) MUST_USE;
 /* A followed table that is there and that the publication does not have; NULL: there is none. */
 enum status postgres_feed_left_out(struct postgres_database *self, PGconn *connection,
                                    const char *name, struct arena *arena, const char **table,
@@ -170,6 +174,9 @@ enum status postgres_feed_check_tables(struct postgres_database *self, PGconn *c
 enum status postgres_feed_create(struct database *self, const char *name,
                                  const struct followed_table *tables, uint32_t table_count,
                                  struct arena *arena, struct feed_start *start,
+                                 struct error *error);
+enum status postgres_feed_extend(struct database *self, const char *name,
+                                 const struct followed_table *tables, uint32_t table_count,
                                  struct error *error);
 enum status postgres_feed_drop(struct database *self, const char *name, struct error *error);
 

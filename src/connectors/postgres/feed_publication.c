@@ -293,6 +293,68 @@ static enum status make(struct postgres_database *self, PGconn *connection, cons
     return status;
 }
 
+/* "ALTER PUBLICATION … ADD TABLE …" of those that it lacks; empty: it has all. */
+static enum status append_more(struct buffer *sql, struct postgres_database *self,
+                               PGconn *connection, const char *name,
+                               const struct followed_table *tables, uint32_t table_count,
+                               struct error *error)
+{
+    const struct postgres_parameter parameters[] = {{.text = name}};
+    struct buffer question = {0};
+    PGresult *result = NULL;
+    append_asked(&question, self, tables, table_count);
+    buffer_append_string(&question, sql_feed_followed);
+    enum status status = postgres_query_buffer(self, connection, &question, parameters, 1,
+                                               SQL_SHORT, ERROR_SOURCE_READ, &result, error);
+    for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
+        if (PQgetvalue(result, row, 2)[0] != 't') {
+            postgres_append(sql, sql->length == 0 ? "ALTER PUBLICATION %n ADD TABLE " : ", ", name);
+            postgres_append_table(sql, self, tables[row].name);
+        }
+    }
+    PQclear(result);
+    return status;
+}
+
+enum status postgres_feed_publish_more(struct postgres_database *self, PGconn *connection,
+                                       const char *name, const struct followed_table *tables,
+                                       uint32_t table_count, struct error *error)
+{
+    struct feed_publication found;
+    struct buffer sql = {0};
+    struct error ignored;
+    enum status status = postgres_feed_publication(self, connection, name, &found, error);
+    status = status == STATUS_OK
+                 ? append_more(&sql, self, connection, name, tables, table_count, error)
+                 : status;
+    if (status != STATUS_OK || sql.length == 0) {
+        buffer_free(&sql);
+        return status;
+    }
+    if (!found.own) {
+        error_set(error, ERROR_SOURCE_INVALID, name,
+                  "it is somebody else's publication, and does not tell of all tables");
+        error_hint(error, "%s", buffer_string(&sql));
+        buffer_free(&sql);
+        return STATUS_FAILED;
+    }
+    status = postgres_execute(self, connection, "BEGIN", SQL_SHORT, ERROR_SOURCE_READ, error);
+    status = status == STATUS_OK ? postgres_execute_buffer(self, connection, &sql, SQL_SHORT,
+                                                           ERROR_SOURCE_READ, error)
+                                 : status;
+    status = status == STATUS_OK
+                 ? comment(self, connection, name, found.opened ? OPENED : MADE, error)
+                 : status;
+    if (status == STATUS_OK) {
+        status = postgres_execute(self, connection, "COMMIT", SQL_SHORT, ERROR_SOURCE_READ, error);
+    } else {
+        (void)!postgres_execute(self, connection, "ROLLBACK", SQL_SHORT, ERROR_SOURCE_READ,
+                                &ignored);
+    }
+    buffer_free(&sql);
+    return status;
+}
+
 /* Somebody else's has to have all of them. */
 static enum status check(struct postgres_database *self, PGconn *connection, const char *name,
                          const struct followed_table *tables, uint32_t table_count,

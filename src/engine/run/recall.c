@@ -170,10 +170,52 @@ static void overlay_table(const struct schema_table *known, struct schema_table 
     table->columns = columns;
 }
 
+/* Their places among the others are by name. */
+static void put_back_gone(struct run_session *session)
+{
+    struct schema *schema = session->schema;
+    const struct schema *known = session->learnt->source;
+    uint32_t most = schema->table_count + known->table_count;
+    struct schema_table *tables = arena_allocate_zeroed(schema->arena, most + 1u, sizeof *tables);
+    const char **gone = arena_allocate_zeroed(session->arena, known->table_count + 1u, sizeof *gone);
+    uint32_t count = 0;
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < known->table_count; i++) {
+        const char *name = known->tables[i].name;
+        while (at < schema->table_count && strcmp(schema->tables[at].name, name) < 0) {
+            tables[count++] = schema->tables[at++];
+        }
+        bool there = at < schema->table_count && strcmp(schema->tables[at].name, name) == 0;
+        if (!there && known->tables[i].kind == SCHEMA_TABLE) {
+            tables[count++] = known->tables[i];
+            gone[session->gone.count++] = name;
+        }
+    }
+    while (at < schema->table_count) {
+        tables[count++] = schema->tables[at++];
+    }
+    session->gone.names = gone;
+    schema->tables = tables;
+    schema->table_count = count;
+}
+
+/* It goes on with what it follows, and does not only compare. */
+static bool follows_on(const struct run_session *session)
+{
+    return session->options.resuming && !session->options.validating &&
+           session->continued != NULL && session->continued->feed != NULL;
+}
+
 void recall_overlay(struct run_session *session)
 {
     struct schema *schema = session->schema;
-    if (session->learnt == NULL || schema->table_count == 0) {
+    if (session->learnt == NULL) {
+        return;
+    }
+    if (follows_on(session)) {
+        put_back_gone(session);
+    }
+    if (schema->table_count == 0) {
         return;
     }
     struct schema_table *tables =
@@ -241,10 +283,12 @@ static bool knows_columns(const struct schema_table *known, const struct schema_
 }
 
 /* Is all that this session resolved by in what the run keeps? */
-static bool is_kept(const struct run_session *session)
+static bool is_kept(const struct run *run)
 {
+    const struct run_session *session = run->session;
     const struct schema *schema = session->schema;
-    bool kept = session->learnt != NULL && !session->answers->has_grown;
+    bool kept =
+        session->learnt != NULL && !session->answers->has_grown && run->changes == NULL;
     for (uint32_t i = 0; kept && i < schema->table_count; i++) {
         kept = knows_columns(schema_find_table(session->learnt->source, schema->tables[i].name),
                              &schema->tables[i]);
@@ -256,7 +300,7 @@ enum status recall_raise(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
     struct buffer text = {0};
-    if (is_kept(session)) {
+    if (is_kept(run)) {
         return STATUS_OK;
     }
     uint32_t version = session->learnt != NULL ? session->learnt->version + 1 : 1;

@@ -19,7 +19,8 @@ enum status recall_find(struct run_session *session, const struct past_run *past
  * Once the source is described: its tables have their columns in the order that the run knows, and
  * where they are declared as they were, with the types that the run knows, whatever their values
  * say now. What came since stands behind. A column that is declared otherwise, or is gone, is as
- * the source says it: comparing the two schemas is for whoever goes on.
+ * the source says it: comparing the two schemas is for whoever goes on. A table that is gone is,
+ * where the run is followed on, as it was (session->gone).
  */
 void recall_overlay(struct run_session *session);
 

@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "engine/follow/grow.h"
+#include "engine/follow/adopt.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_tables.h"
 #include "engine/rejects/rejects.h"
@@ -34,7 +34,7 @@ struct resume {
     /* It has copied, and its feed says whether the source, which may be another server, has what
      * comes next. */
     bool follows_elsewhere;
-    bool follows_on; /* the source's schema has changed while its changes are followed */
+    bool follows; /* it applies the source's changes, whose schema may be another one by now */
 };
 
 /* ---- which run */
@@ -150,11 +150,8 @@ static enum status schema_differs(const struct resume *resume, struct error *err
               "its schema is not the one that the run began with: %s",
               what.length > 0 ? buffer_string(&what)
                               : "an index, a constraint or a default differs");
-    error_hint(error, resume->follows_on
-                          ? "put it back as it was: only added columns are followed; or end "
-                            "following (`transhume cutover --abandon --confirm`), and begin anew"
-                          : "resume with the schema as it was; or empty the target, `transhume "
-                            "reset --confirm`, and migrate again");
+    error_hint(error, "resume with the schema as it was; or empty the target, `transhume reset "
+                      "--confirm`, and migrate again");
     buffer_free(&what);
     return STATUS_FAILED;
 }
@@ -208,12 +205,13 @@ static enum status check_match(struct resume *resume, struct error *error)
                           "--confirm`, and migrate again");
         return STATUS_FAILED;
     }
-    enum status grows = resume->follows_on ? grow_check(resume->run, header, error) : STATUS_END;
-    bool grown = grows == STATUS_OK;
-    if (grows == STATUS_FAILED) {
+    enum status adopts =
+        resume->follows ? adopt_check(resume->run, header, error) : STATUS_END;
+    if (adopts == STATUS_FAILED) {
         return STATUS_FAILED;
     }
-    if (strcmp(header->fingerprint, session->fingerprint) != 0 && !resume->leaves && !grown) {
+    if (strcmp(header->fingerprint, session->fingerprint) != 0 && !resume->leaves &&
+        !resume->follows) {
         return schema_differs(resume, error);
     }
     if (strcmp(header->target_identity, session->target_identity) != 0) {
@@ -227,8 +225,8 @@ static enum status check_match(struct resume *resume, struct error *error)
     if (resume->leaves) {
         return STATUS_OK;
     }
-    resume->run->has_grown = grown;
-    if (strcmp(header->mapping_hash, session->plan->mapping_hash) != 0 && !grown) {
+    if (resume->follows ? adopts == STATUS_END
+                        : strcmp(header->mapping_hash, session->plan->mapping_hash) != 0) {
         return mapping_differs(header->mapping_text, session->plan->mapping_text, error);
     }
     tell_changed_objects(resume);
@@ -521,16 +519,14 @@ static enum status look_whether_it_follows(struct resume *resume, struct error *
         session->source != NULL ? session->source->connector->feed : NULL;
     bool way_back =
         session->options.cut_over == CUT_OVER_BACK || session->options.cut_over == CUT_OVER_ABANDON;
-    bool same = strcmp(resume->header.fingerprint, session->fingerprint) == 0 &&
-                strcmp(resume->header.mapping_hash, session->plan->mapping_hash) == 0;
     if (resume->header.feed == NULL) {
         return STATUS_OK;
     }
     ledger_status_free(&run->status);
     enum status status = ledger_status_read(resume->ledger->status, &run->status, error);
     bool follows = status == STATUS_OK && run->status.phase == LEDGER_FOLLOWING;
-    resume->leaves = follows && way_back && !same;
-    resume->follows_on = follows && !way_back && !same;
+    resume->leaves = follows && way_back;
+    resume->follows = follows && !way_back;
     resume->follows_elsewhere = follows && feed != NULL && feed->elsewhere;
     return status;
 }

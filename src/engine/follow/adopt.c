@@ -1,0 +1,308 @@
+/* Adopting what has become of a followed source's schema. */
+#include "engine/follow/adopt.h"
+
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "engine/follow/grow.h"
+#include "engine/follow/left.h"
+#include "engine/follow/name_list.h"
+#include "engine/follow/refresh.h"
+#include "engine/ledger/learnt.h"
+#include "engine/run/opening.h"
+#include "engine/run/options.h"
+#include "engine/run/recall.h"
+#include <string.h>
+
+static const char gone_intent[] = "gone"; /* tables whose loss was accepted */
+
+static bool is_followed(const struct follow_routes *routes, const char *table)
+{
+    bool followed = false;
+    for (uint32_t i = 0; i < routes->table_count && !followed; i++) {
+        followed = strcmp(routes->tables[i], table) == 0;
+    }
+    return followed;
+}
+
+/* ---------------------------------------------------------------- looking */
+
+/* A connection of its own, whose catalogue is of now. */
+static enum status describe_now(const struct run_session *session, struct arena *arena,
+                                struct schema **schema, struct error *error)
+{
+    const struct connector *connector = session->source->connector;
+    struct database *source = NULL;
+    const struct open_options open = {.mode = OPEN_SOURCE,
+                                      .uri = session->source_uri,
+                                      .memory_bytes = options_cache_bytes(&session->options),
+                                      .timeout_ms = session->options.timeout_ms,
+                                      .schemas = session->options.schemas,
+                                      .recovers = session->options.recovers};
+    enum status status = opening_open(connector, session->source_uri, &open, arena, &source, error);
+    if (status == STATUS_OK) {
+        source->known = session->schema;
+        status = connector->catalog->describe(source, schema, error);
+    }
+    if (source != NULL) {
+        connector->close(source);
+    }
+    return status;
+}
+
+enum status adopt_look(const struct run_session *session, const struct follow_routes *routes,
+                       bool *changed, struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    struct schema *now = NULL;
+    struct schema_changes changes;
+    *changed = false;
+    enum status status = describe_now(session, arena, &now, error);
+    if (status == STATUS_OK) {
+        schema_compare(session->schema, now, true, arena, &changes);
+        for (uint32_t i = 0; i < changes.table_count && !*changed; i++) {
+            const struct table_change *table = &changes.tables[i];
+            *changed = is_followed(routes, table->name) &&
+                       !(table->difference == TABLE_GONE &&
+                         column_list_holds(session->gone, table->name));
+        }
+    }
+    if (now != NULL) {
+        arena_destroy(now->arena);
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+/* ---------------------------------------------------------------- may the run go on? */
+
+static bool has_plan_text(const struct ledger_header *header, const struct run_session *session)
+{
+    size_t length = 0;
+    const char *text =
+        session->document != NULL ? plan_document_text(session->document, &length) : NULL;
+    return header->plan_text == NULL || text == NULL
+               ? header->plan_text == text
+               : strlen(header->plan_text) == length && memcmp(header->plan_text, text, length) == 0;
+}
+
+static void append_table(const struct table_change *table, struct buffer *out)
+{
+    static const char *const words[] = {
+        [TABLE_REKEYED] = "has another primary key",
+        [TABLE_REPLACED] = "is another table of the name, since the former one was dropped",
+        [TABLE_GONE] = "was dropped or renamed",
+        [TABLE_NEW] = "is new",
+        [TABLE_SAME] = NULL};
+    buffer_append_string(out, table->name);
+    buffer_append_byte(out, ' ');
+    if (words[table->difference] != NULL) {
+        buffer_append_string(out, words[table->difference]);
+        return;
+    }
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        buffer_append_string(out, i > 0 ? ", " : "");
+        column_change_append(&table->columns[i], out);
+    }
+}
+
+static enum status refuse_change(const struct run *run, struct error *error)
+{
+    struct buffer what = {0};
+    append_table(&run->changes->tables[0], &what);
+    error_set(error, ERROR_SOURCE_CHANGED, run->session->source_uri->shown,
+              "its schema has changed, and --on-schema-change stop was given: %s",
+              buffer_string(&what));
+    buffer_free(&what);
+    return error_hint(error, "nothing was adopted; put it back, or `transhume follow "
+                             "--on-schema-change reread`");
+}
+
+enum status adopt_check(struct run *run, const struct ledger_header *header, struct error *error)
+{
+    const struct run_session *session = run->session;
+    const struct learnt *learnt = session->learnt;
+    struct schema_changes *changes = arena_allocate_zeroed(run->arena, 1, sizeof *changes);
+    run->changes = NULL;
+    if (learnt == NULL) {
+        return STATUS_END;
+    }
+    schema_compare(learnt->source, session->schema,
+                   strcmp(learnt->source_identity, session->source_identity) == 0, run->arena,
+                   changes);
+    run->changes = changes->table_count > 0 ? changes : NULL;
+    bool same = strcmp(learnt->mapping_hash, session->plan->mapping_hash) == 0;
+    run->mapping_changed = !same;
+    if (!same && (run->changes == NULL || !has_plan_text(header, session))) {
+        return STATUS_END;
+    }
+    return run->changes != NULL && session->options.on_schema_change == SCHEMA_CHANGE_STOP
+               ? refuse_change(run, error)
+               : STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- noting */
+
+struct adopting {
+    struct run *run;
+    const struct follow_routes *routes;
+    struct follow_translator *translator;
+};
+
+enum status adopt_read_again(struct run *run, const struct follow_routes *routes,
+                             const struct follow_translator *translator, const char *table,
+                             struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < routes->stream_count && status == STATUS_OK; i++) {
+        const char *root = routes->streams[i].stream->request.table;
+        if (follow_routes_read(routes, i, table) &&
+            follow_translator_left(translator, i) == NULL &&
+            !column_list_holds(run->session->gone, root)) {
+            status = refresh_note(run, &root, 1, error);
+        }
+    }
+    return status;
+}
+
+static enum status read_again(const struct adopting *adopting, const char *table,
+                              struct error *error)
+{
+    return adopt_read_again(adopting->run, adopting->routes, adopting->translator, table, error);
+}
+
+static enum status leave(const struct adopting *adopting, const char *table, const char *reason,
+                         struct error *error)
+{
+    return left_for(adopting->run, adopting->routes, adopting->translator, NULL, table, reason,
+                    error);
+}
+
+/* Are keys of the target's records made of it? Also those of records that join the table. */
+static bool makes_keys(const struct adopting *adopting, const struct table_change *table,
+                       const char *column)
+{
+    const struct follow_routes *routes = adopting->routes;
+    bool makes = column_list_holds(table->kept->primary_key, column);
+    for (uint32_t s = 0; s < routes->stream_count && !makes; s++) {
+        const struct read_request *request = &routes->streams[s].stream->request;
+        for (uint32_t c = 0; c < request->column_count && !makes; c++) {
+            makes = strcmp(request->table, table->name) == 0 && request->columns[c].join < 0 &&
+                    routes->streams[s].key_cells[c] && strcmp(request->columns[c].name, column) == 0;
+        }
+    }
+    return makes;
+}
+
+/* Rows that nobody changed since hold it, too. */
+static bool comes_with_values(const struct schema_column *column)
+{
+    return column->default_text != NULL || column->default_kind != SCHEMA_DEFAULT_NONE ||
+           column->generated != GENERATED_NO || column->identity || column->not_null;
+}
+
+static enum status note_column(const struct adopting *adopting, const struct table_change *table,
+                               const struct column_change *column, struct error *error)
+{
+    switch (column->difference) {
+    case COLUMN_SAME:
+        return STATUS_OK;
+    case COLUMN_WIDER:
+        return read_again(adopting, table->name, error);
+    case COLUMN_REWRITTEN:
+    case COLUMN_RETYPED:
+    case COLUMN_REPLACED:
+        return makes_keys(adopting, table, column->name)
+                   ? leave(adopting, table->name,
+                           arena_format(adopting->run->arena,
+                                        "the column %s, of which keys are made, was rewritten",
+                                        column->name),
+                           error)
+                   : read_again(adopting, table->name, error);
+    case COLUMN_GONE:
+        return adopting->run->mapping_changed
+                   ? left_by_table(adopting->run, adopting->routes, adopting->translator, NULL,
+                                   table->name, column->name, error)
+                   : STATUS_OK;
+    case COLUMN_NEW:
+        return comes_with_values(column->now) ? read_again(adopting, table->name, error)
+                                              : STATUS_OK;
+    }
+    return STATUS_OK;
+}
+
+static enum status note_columns(const struct adopting *adopting, const struct table_change *table,
+                                struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < table->column_count && status == STATUS_OK; i++) {
+        status = note_column(adopting, table, &table->columns[i], error);
+    }
+    return status == STATUS_OK ? align_note(adopting->run, table->name, error) : status;
+}
+
+static enum status note_table(const struct adopting *adopting, const struct table_change *table,
+                              struct error *error)
+{
+    struct buffer what = {0};
+    append_table(table, &what);
+    log_event(LOG_INFO, EVENT_OF(EVENT_MESSAGE, .table = table->name), "the source's schema: %s",
+              buffer_string(&what));
+    buffer_free(&what);
+    switch (table->difference) {
+    case TABLE_SAME:
+        return note_columns(adopting, table, error);
+    case TABLE_REKEYED:
+        return leave(adopting, table->name, "its primary key has other columns", error);
+    case TABLE_REPLACED:
+        return leave(adopting, table->name, "it was dropped and made again", error);
+    case TABLE_GONE:
+    case TABLE_NEW:
+        break; /* tables that are gone stand in session->gone */
+    }
+    return STATUS_OK;
+}
+
+/* Unless their loss was accepted. One that is back is another table. */
+static enum status note_gone(const struct adopting *adopting, struct error *error)
+{
+    struct run *run = adopting->run;
+    struct column_list accepted;
+    enum status status = name_list_get(run, gone_intent, &accepted, error);
+    for (uint32_t i = 0; i < run->session->gone.count && status == STATUS_OK; i++) {
+        const char *table = run->session->gone.names[i];
+        if (!column_list_holds(accepted, table)) {
+            status = leave(adopting, table, "it was dropped or renamed in the source", error);
+        }
+    }
+    for (uint32_t i = 0; i < accepted.count && status == STATUS_OK; i++) {
+        if (!column_list_holds(run->session->gone, accepted.names[i])) {
+            status = leave(adopting, accepted.names[i], "it was made again after it was dropped",
+                           error);
+        }
+    }
+    return status;
+}
+
+enum status adopt_accept_gone(struct run *run, struct error *error)
+{
+    return name_list_put(run, gone_intent, run->session->gone, error);
+}
+
+enum status adopt_changes(struct run *run, const struct follow_routes *routes,
+                          struct follow_translator *translator, struct error *error)
+{
+    const struct adopting adopting = {run, routes, translator};
+    enum status status = note_gone(&adopting, error);
+    for (uint32_t i = 0; run->changes != NULL && i < run->changes->table_count; i++) {
+        const struct table_change *table = &run->changes->tables[i];
+        if (status == STATUS_OK && is_followed(routes, table->name)) {
+            status = note_table(&adopting, table, error);
+        }
+    }
+    if (run->changes != NULL) {
+        status = status == STATUS_OK ? failpoint_hit("follow.before_adopt", error) : status;
+        status = status == STATUS_OK ? recall_raise(run, error) : status;
+        status = status == STATUS_OK ? failpoint_hit("follow.after_adopt", error) : status;
+    }
+    return status == STATUS_OK ? grow_target(run, routes, translator, error) : status;
+}
