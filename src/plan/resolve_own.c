@@ -37,7 +37,7 @@ static enum plan_answer ask_source(const struct own_field *own, enum value_test 
     const struct source_functions *source = resolver->source->connector->source;
     struct error error;
     bool holds = false;
-    if (source->holds == NULL || table->kind != SCHEMA_TABLE ||
+    if (source->holds == NULL || resolve_is_gone(resolver, table->name) || table->kind != SCHEMA_TABLE ||
         table->size_bytes > ASKED_BYTES_MAX) {
         return PLAN_ANSWER_UNASKED;
     }

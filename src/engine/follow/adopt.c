@@ -11,6 +11,7 @@
 #include "engine/run/opening.h"
 #include "engine/run/options.h"
 #include "engine/run/recall.h"
+#include "plan/learn.h"
 #include <string.h>
 
 static const char gone_intent[] = "gone"; /* tables whose loss was accepted */
@@ -49,6 +50,18 @@ static enum status describe_now(const struct run_session *session, struct arena 
     return status;
 }
 
+/* Would a session that is opened anew follow the new table? */
+static bool may_be_followed(const struct run_session *session, const struct schema_table *table)
+{
+    const struct plan_settings settings = {.include = session->options.include,
+                                           .include_count = session->options.include_count,
+                                           .exclude = session->options.exclude,
+                                           .exclude_count = session->options.exclude_count};
+    bool plain = session->document == NULL || !plan_document_has_tables(session->document);
+    return plain && !session->refuses_new && table->primary_key.count > 0 &&
+           plan_copies_table(session->document, &settings, table);
+}
+
 enum status adopt_look(const struct run_session *session, const struct follow_routes *routes,
                        bool *changed, struct error *error)
 {
@@ -61,9 +74,11 @@ enum status adopt_look(const struct run_session *session, const struct follow_ro
         schema_compare(session->schema, now, true, arena, &changes);
         for (uint32_t i = 0; i < changes.table_count && !*changed; i++) {
             const struct table_change *table = &changes.tables[i];
-            *changed = is_followed(routes, table->name) &&
-                       !(table->difference == TABLE_GONE &&
-                         column_list_holds(session->gone, table->name));
+            *changed = table->difference == TABLE_NEW ? may_be_followed(session, table->now)
+                       : table->difference == TABLE_GONE
+                           ? is_followed(routes, table->name) &&
+                                 !column_list_holds(session->gone, table->name)
+                           : is_followed(routes, table->name);
         }
     }
     if (now != NULL) {
@@ -255,11 +270,55 @@ static enum status note_table(const struct adopting *adopting, const struct tabl
         return leave(adopting, table->name, "its primary key has other columns", error);
     case TABLE_REPLACED:
         return leave(adopting, table->name, "it was dropped and made again", error);
-    case TABLE_GONE:
     case TABLE_NEW:
+        return read_again(adopting, table->name, error) == STATUS_OK
+                   ? align_note(adopting->run, table->name, error)
+                   : STATUS_FAILED;
+    case TABLE_GONE:
         break; /* tables that are gone stand in session->gone */
     }
     return STATUS_OK;
+}
+
+/* Does a table that is new, too, and was not noted yet, hold rows that this one refers to? */
+static bool waits(const struct schema_changes *changes, const bool *noted, uint32_t number)
+{
+    const struct schema_table *table = changes->tables[number].now;
+    bool waits = false;
+    for (uint32_t i = 0; i < changes->table_count && !waits; i++) {
+        for (uint32_t k = 0; k < table->foreign_key_count && !waits; k++) {
+            waits = !noted[i] && i != number && changes->tables[i].difference == TABLE_NEW &&
+                    strcmp(table->foreign_keys[k].references, changes->tables[i].name) == 0;
+        }
+    }
+    return waits;
+}
+
+/* Tables are read again in the order in which they are noted: what refers to others comes behind
+ * them, unless they refer to each other in a circle. */
+static enum status note_tables(const struct adopting *adopting, struct error *error)
+{
+    const struct schema_changes *changes = adopting->run->changes;
+    bool *noted = arena_allocate_zeroed(adopting->run->arena, changes->table_count + (size_t)1,
+                                        sizeof *noted);
+    enum status status = STATUS_OK;
+    for (uint32_t round = 0, left = 1; left > 0 && status == STATUS_OK; round++) {
+        left = 0;
+        for (uint32_t i = 0; i < changes->table_count && status == STATUS_OK; i++) {
+            const struct table_change *table = &changes->tables[i];
+            bool is_new = table->difference == TABLE_NEW;
+            if (noted[i] || !is_followed(adopting->routes, table->name)) {
+                continue;
+            }
+            if (is_new && round <= changes->table_count && waits(changes, noted, i)) {
+                left++;
+                continue;
+            }
+            noted[i] = true;
+            status = note_table(adopting, table, error);
+        }
+    }
+    return status;
 }
 
 /* Unless their loss was accepted. One that is back is another table. */
@@ -293,13 +352,8 @@ enum status adopt_changes(struct run *run, const struct follow_routes *routes,
 {
     const struct adopting adopting = {run, routes, translator};
     enum status status = note_gone(&adopting, error);
-    for (uint32_t i = 0; run->changes != NULL && i < run->changes->table_count; i++) {
-        const struct table_change *table = &run->changes->tables[i];
-        if (status == STATUS_OK && is_followed(routes, table->name)) {
-            status = note_table(&adopting, table, error);
-        }
-    }
     if (run->changes != NULL) {
+        status = status == STATUS_OK ? note_tables(&adopting, error) : status;
         status = status == STATUS_OK ? failpoint_hit("follow.before_adopt", error) : status;
         status = status == STATUS_OK ? recall_raise(run, error) : status;
         status = status == STATUS_OK ? failpoint_hit("follow.after_adopt", error) : status;

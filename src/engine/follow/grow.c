@@ -1,9 +1,11 @@
 /* Columns of the target's tables that came, or hold more, since the run began. */
 #include "engine/follow/grow.h"
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "engine/follow/left.h"
 #include "engine/follow/name_list.h"
+#include "engine/follow/new_tables.h"
 #include "model/schema_compare.h"
 #include <string.h>
 
@@ -275,7 +277,9 @@ enum status grow_target(struct run *run, const struct follow_routes *routes,
     if (status != STATUS_OK || growing.tables.count == 0) {
         return status;
     }
-    status = free_fields ? STATUS_OK : align_tables(&growing, error);
+    status = new_tables_make(run, routes, translator, growing.tables, error);
+    status = status == STATUS_OK && !free_fields ? align_tables(&growing, error) : status;
+    status = status == STATUS_OK ? failpoint_hit("follow.after_align", error) : status;
     return status == STATUS_OK
                ? name_list_put(run, align_intent, (struct column_list){0}, error)
                : status;

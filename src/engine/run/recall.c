@@ -8,30 +8,44 @@
 
 /* ---------------------------------------------------------------- which run */
 
+static enum status read_phase(const struct ledger_run *ledger, bool *follows, struct error *error)
+{
+    struct ledger_status known = {0};
+    enum status status = ledger_status_read(ledger->status, &known, error);
+    *follows = status == STATUS_OK && known.phase == LEDGER_FOLLOWING;
+    ledger_status_free(&known);
+    return status;
+}
+
 static enum status read_header(const struct run_session *session, const char *run_id,
-                               struct ledger_header *header, struct error *error)
+                               struct ledger_header *header, bool *follows, struct error *error)
 {
     struct ledger_run *ledger = NULL;
+    *follows = false;
     enum status status = ledger_load(session->ledger, run_id, session->arena, &ledger, error);
-    return status == STATUS_OK ? ledger_header_read(ledger->header, session->arena, header, error)
-                               : status;
+    status = status == STATUS_OK
+                 ? ledger_header_read(ledger->header, session->arena, header, error)
+                 : status;
+    return status == STATUS_OK && header->feed != NULL
+               ? read_phase(ledger, follows, error)
+               : status;
 }
 
 /* The run of that id (NULL: the newest unfinished one, else the newest) or, where that one mends or
  * repairs, the newest copy. STATUS_END: there is none. */
 static enum status find_copy(const struct run_session *session, const char *run_id,
-                             struct ledger_header *header, struct error *error)
+                             struct ledger_header *header, bool *follows, struct error *error)
 {
     const char **ids = NULL;
     uint32_t count = 0;
-    enum status status = read_header(session, run_id, header, error);
+    enum status status = read_header(session, run_id, header, follows, error);
     if (status != STATUS_OK || strcmp(header->kind, "copy") == 0) {
         return status;
     }
     const char *first = header->run_id;
     status = ledger_list(session->ledger, session->arena, &ids, &count, error);
     for (uint32_t i = count; status != STATUS_FAILED && i > 0; i--) { /* END: it is gone since */
-        status = read_header(session, ids[i - 1], header, error);
+        status = read_header(session, ids[i - 1], header, follows, error);
         if (status == STATUS_OK && strcmp(header->kind, "copy") == 0) {
             return STATUS_OK;
         }
@@ -99,18 +113,20 @@ enum status recall_find(struct run_session *session, const struct past_run *past
     const struct run_options *options = &session->options;
     struct ledger_header header = {0};
     const char *id = NULL;
+    bool follows = false;
     session->answers = plan_answers_create(session->arena);
     if (!options->resuming && !options->validating && options->rejects_file == NULL) {
         return STATUS_OK;
     }
     enum status status = find_id(session, past, &id, error);
-    status = status == STATUS_OK ? find_copy(session, id, &header, error) : status;
+    status = status == STATUS_OK ? find_copy(session, id, &header, &follows, error) : status;
     if (status == STATUS_END) {
         return STATUS_OK; /* it had not begun, or was forgotten */
     }
     if (status == STATUS_OK) {
         session->continued = arena_allocate(session->arena, sizeof header);
         *session->continued = header;
+        session->follows = follows && options->resuming && !options->validating;
         status = read_learnt(session, header.run_id, error);
     }
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
@@ -199,20 +215,13 @@ static void put_back_gone(struct run_session *session)
     schema->table_count = count;
 }
 
-/* It goes on with what it follows, and does not only compare. */
-static bool follows_on(const struct run_session *session)
-{
-    return session->options.resuming && !session->options.validating &&
-           session->continued != NULL && session->continued->feed != NULL;
-}
-
 void recall_overlay(struct run_session *session)
 {
     struct schema *schema = session->schema;
     if (session->learnt == NULL) {
         return;
     }
-    if (follows_on(session)) {
+    if (session->follows) {
         put_back_gone(session);
     }
     if (schema->table_count == 0) {

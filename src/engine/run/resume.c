@@ -12,6 +12,7 @@
 #include "engine/rollback/undo.h"
 #include "engine/run/claim.h"
 #include "engine/run/home.h"
+#include "engine/run/numbering.h"
 #include "engine/run/policies.h"
 #include "engine/run/renumber.h"
 #include "engine/run/run_parts.h"
@@ -249,25 +250,53 @@ static enum status take_chunks(struct resume *resume, struct error *error)
     struct run *run = resume->run;
     run->chunks = resume->ledger->chunks;
     run->chunk_count = resume->ledger->chunk_count;
+    const struct run_numbering *numbering = run->numbering;
     for (uint64_t i = 0; i < run->chunk_count; i++) {
-        if (run->chunks[i].number != i + 1 ||
-            run->chunks[i].stream >= run->session->plan->stream_count) {
+        uint32_t stream = run->chunks[i].stream;
+        if (numbering != NULL) {
+            stream = stream < numbering->stream_count ? numbering->streams[stream] : NUMBERING_NONE;
+            run->chunks[i].stream = stream;
+        }
+        if (run->chunks[i].number != i + 1 || stream >= run->session->plan->stream_count) {
             return damaged(resume, "no place for chunk", run->chunks[i].number, error);
         }
     }
     return run_index_chunks(run, error);
 }
 
+/* What a table wrote that the plan has no more is nobody's. */
+static void renumber_mark(const struct run_numbering *numbering, struct arena *arena,
+                          struct ledger_mark *mark)
+{
+    uint32_t *numbers =
+        arena_allocate_zeroed(arena, mark->entity_count + (size_t)1, sizeof *numbers);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < mark->entity_count; i++) {
+        uint32_t number = numbering->entities[mark->entities[i]];
+        if (number != NUMBERING_NONE) {
+            mark->tallies[kept] = mark->tallies[i];
+            numbers[kept++] = number;
+        }
+    }
+    mark->entities = numbers;
+    mark->entity_count = kept;
+}
+
 static enum status take_marks(struct resume *resume, struct error *error)
 {
     struct run *run = resume->run;
     const struct ledger_run *ledger = resume->ledger;
+    const struct run_numbering *numbering = run->numbering;
+    uint32_t limit =
+        numbering != NULL ? numbering->entity_count : run->session->plan->entity_count;
     resume->marks = arena_allocate_zeroed(run->arena, ledger->done_count, sizeof(*resume->marks));
     for (uint64_t i = 0; i < ledger->done_count; i++) {
         struct ledger_mark *mark = &resume->marks[i];
-        if (ledger_mark_read(&ledger->done[i], run->session->plan->entity_count, run->arena, mark,
-                             error) != STATUS_OK) {
+        if (ledger_mark_read(&ledger->done[i], limit, run->arena, mark, error) != STATUS_OK) {
             return STATUS_FAILED;
+        }
+        if (numbering != NULL) {
+            renumber_mark(numbering, run->arena, mark);
         }
         if (mark->chunk == 0 || mark->chunk > run->chunk_count || run->done[mark->chunk - 1]) {
             return damaged(resume, "a done mark for chunk", mark->chunk, error);
@@ -506,6 +535,7 @@ static enum status read_done(struct resume *resume, struct error *error)
     if (resume->leaves) {
         return run_index_chunks(run, error); /* there are none */
     }
+    run->numbering = resume->follows ? numbering_make(run, &resume->header) : NULL;
     return take_chunks(resume, error) == STATUS_OK && take_marks(resume, error) == STATUS_OK
                ? ledger_check_marks(resume->ledger, &run->status, error)
                : STATUS_FAILED;

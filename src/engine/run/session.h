@@ -20,6 +20,7 @@ struct chunk_log;
 struct claim_keeper;
 struct joining;
 struct learnt;
+struct run_numbering;
 struct schema_changes;
 struct plan_answers;
 struct copy;
@@ -53,6 +54,9 @@ struct run_session {
     struct schema *schema;
     struct ledger_header *continued; /* of the run that is gone on with; NULL: none is */
     struct learnt *learnt;           /* by it, recall.h; NULL: nothing is kept of this source */
+    bool follows;     /* it goes on with a run that follows its source by now */
+    bool has_new;     /* and the source has tables that came since */
+    bool refuses_new; /* tables that came since are no part of it: the plan can't be resolved */
     struct column_list gone; /* tables of a followed run that the source has no more: in the schema
                                 as they were */
     struct plan_answers *answers;    /* that its plan was, and this one is, resolved with */
@@ -128,6 +132,7 @@ struct run {
     const struct schema_changes *changes; /* of a source that is followed, since what is kept of
                                              it; NULL: none */
     bool mapping_changed; /* by them */
+    const struct run_numbering *numbering; /* numbering.h; NULL: the plan's numbers are the ledger's */
     int64_t state_written_ms;
     int64_t attempt_us;           /* UTC, when this attempt began */
     uint64_t *written_before;     /* an entity each: records that earlier attempts wrote */

@@ -9,6 +9,7 @@
 #include "engine/rejects/reject_name.h"
 #include "engine/run/options.h"
 #include "engine/run/run_chunks.h"
+#include "engine/run/numbering.h"
 #include "engine/run/run_parts.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -479,7 +480,8 @@ enum status settle_apply(struct run *run, struct error *error)
     struct progress *progress = &run->session->progress;
     for (uint32_t i = 0; i < progress->entity_count; i++) {
         char number[16];
-        snprintf(number, sizeof(number), "%" PRIu32, i);
+        snprintf(number, sizeof(number), "%" PRIu32,
+                 run->numbering != NULL ? run->numbering->former[i] : i);
         const json_t *entity = json_object_get(entities, number);
         int64_t rejected = json_member_integer(entity, "rejected", 0);
         int64_t skipped = json_member_integer(entity, "skipped", 0);
