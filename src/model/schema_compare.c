@@ -253,3 +253,23 @@ void column_change_append(const struct column_change *change, struct buffer *out
         break;
     }
 }
+
+void table_change_append(const struct table_change *change, struct buffer *out)
+{
+    static const char *const words[] = {
+        [TABLE_SAME] = NULL,
+        [TABLE_REKEYED] = "has another primary key",
+        [TABLE_REPLACED] = "is another table of the name, since the former one was dropped",
+        [TABLE_GONE] = "was dropped or renamed",
+        [TABLE_NEW] = "is new"};
+    buffer_append_string(out, change->name);
+    buffer_append_byte(out, ' ');
+    if (words[change->difference] != NULL) {
+        buffer_append_string(out, words[change->difference]);
+        return;
+    }
+    for (uint32_t i = 0; i < change->column_count; i++) {
+        buffer_append_string(out, i > 0 ? ", " : "");
+        column_change_append(&change->columns[i], out);
+    }
+}

@@ -75,4 +75,7 @@ bool value_type_holds(const struct value_type *wide, const struct value_type *na
  * the table's name. */
 void column_change_append(const struct column_change *change, struct buffer *out);
 
+/* The same of a table, with its name before it, and of all of its columns. */
+void table_change_append(const struct table_change *change, struct buffer *out);
+
 #endif

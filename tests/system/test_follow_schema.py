@@ -5,13 +5,13 @@ rows that nobody changed since; or the table is left with a line that names it, 
 """
 import json
 import os
+import shutil
 import signal
-import sqlite3
 import sys
 import unittest
 
 import support
-from test_follow import DynamodbSide, PostgresSide, SqliteSide
+from test_follow import PostgresSide, SqliteSide
 from test_follow_mysql import MysqlSide, followed
 
 sys.path.insert(0, os.path.join(support.ROOT, "tests", "servers"))
@@ -30,24 +30,27 @@ class Changes:
     reread = ()     # (what, statements) behind which the target is what the source is
     left = ()       # (what, statements, table) behind which the table is left, and the others go on
 
-    def setUp(self):
-        super().setUp()
+    made = 0
+
+    def fresh(self):
+        """Two databases of which nobody knows yet."""
+        self.abandon()
+        shutil.rmtree(self.path(".transhume"), ignore_errors=True)
+        self.made += 1
         self.source, self.target = self.sides()
+        self.source.make(SCHEMA)
 
     def begin(self):
-        self.source.make(SCHEMA)
+        self.fresh()
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
 
-    def again(self):
-        """The next change begins anew."""
-        self.run_program("cutover", "--abandon", "--confirm")
-        for side in (self.source, self.target):
-            self.empty(side)
+    def abandon(self):
+        if os.path.exists(self.path(".transhume", "run.json")):
+            support.transhume("cutover", "--abandon", "--confirm", cwd=self.folder)
 
-    def empty(self, side):
-        for table in ("t", "t2", "old", "other", "later"):
-            side.make("DROP TABLE IF EXISTS %s;" % table)
-        side.make("DROP TABLE IF EXISTS _transhume_ledger;")
+    def tearDown(self):
+        self.abandon()
+        super().tearDown()
 
     def change(self, statements):
         for statement in statements:
@@ -93,11 +96,6 @@ class Changes:
                 self.follow()
                 self.assert_same("t", *(columns or [self.columns]))
                 self.run_program("cutover", "--confirm")
-                self.finish_cut_over()
-
-    def finish_cut_over(self):
-        for side in (self.source, self.target):
-            self.empty(side)
 
     def test_while_it_runs(self):
         for what, statements, *columns in self.reread:
@@ -107,15 +105,18 @@ class Changes:
                 self.change(statements)
                 self.wait_until("it arrives", lambda: self.same("t", *(columns or [self.columns])))
                 self.stop(process, (1, 4))
-                self.again()
 
     def test_while_it_is_copied(self):
         """The change comes behind the run's first look at the schema, and the copy reads it or not."""
         what, statements, *columns = self.reread[0]
-        self.source.make(SCHEMA)
-        with support.held_at("engine.after_prepare", "migrate", "--follow", "--catch-up", self.source.uri, self.target.uri, cwd=self.folder) as held:
-            self.change(statements)
-        self.assertEqual(held.result.code, 0, held.result.err)
+        self.fresh()
+        process = support.start("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri, cwd=self.folder,
+                                env={"TRANSHUME_FAILPOINT": "engine.before_prepare:sleep:1"})
+        self.addCleanup(support.TestCase.end, process)
+        self.wait_until("the feed is made", lambda: self.has_begun())
+        self.change(statements)
+        result = support.finish(process)
+        self.assertEqual(result.code, 0, result.err)
         self.assert_same("t", *(columns or [self.columns]))
 
     def test_killed_while_it_is_adopted(self):
@@ -127,7 +128,6 @@ class Changes:
                 support.kill_at(failpoint, 1, "follow", "--catch-up", cwd=self.folder)
                 self.follow("--take-over")
                 self.assert_same("t", *(columns or [self.columns]))
-                self.again()
 
     def test_it_may_be_told_to_stop(self):
         self.begin()
@@ -136,6 +136,13 @@ class Changes:
         self.assertIn("--on-schema-change stop was given: t has", said)
         self.follow()
         self.assert_same("t", self.columns)
+
+    def has_begun(self):
+        try:
+            with open(self.path(".transhume", "transhume.log"), encoding="utf-8") as file:
+                return "the feed" in file.read()
+        except OSError:
+            return False
 
     # --- left
 
@@ -161,11 +168,10 @@ class Changes:
                     self.source.make("INSERT INTO other VALUES (3, 3);")
                     self.follow()
                     self.assert_same("other", "id, v")
-                    self.again()
 
     def left_tables(self):
         said = json.loads(self.run_program("status", "--json").out).get("follow") or {}
-        return [one["name"] for one in said.get("left") or []]
+        return sorted(said.get("left") or {})
 
 
 GONE = [("a table is dropped", ["DROP TABLE old"], "old"), ("a table is renamed", ["ALTER TABLE old RENAME TO t2"], "old")]
@@ -190,10 +196,6 @@ class OfMariadb(Changes):
         ("texts are longer", ["ALTER TABLE t MODIFY c VARCHAR(50) NOT NULL", "UPDATE t SET c = 'a longer text' WHERE id = 1"]),
         ("a table is made again", ["CREATE TABLE t2 LIKE t", "INSERT INTO t2 SELECT id, a, b + 1, c FROM t WHERE id < 3", "RENAME TABLE t TO old2, t2 TO t"])]
     left = GONE + [("a column is gone", ["ALTER TABLE old DROP COLUMN v"], "old")]
-
-    def empty(self, side):
-        super().empty(side)
-        side.make("DROP TABLE IF EXISTS old2;")
 
 
 class OfSqlite(Changes):
@@ -227,7 +229,7 @@ class PostgresToPostgres(PostgresServer, OfPostgres, support.TestCase):
 
 class PostgresToSqlite(PostgresServer, OfPostgres, support.TestCase):
     def sides(self):
-        return PostgresSide(self, self.server, "source"), SqliteSide(self, "copy.db")
+        return PostgresSide(self, self.server, "source"), SqliteSide(self, "copy%d.db" % self.made)
 
 
 class MariadbToMariadb(MariadbServer, OfMariadb, support.TestCase):
@@ -242,7 +244,7 @@ class MariadbToPostgres(MariadbServer, PostgresServer, OfMariadb, support.TestCa
 
 class SqliteToSqlite(OfSqlite, support.TestCase):
     def sides(self):
-        return SqliteSide(self, "bank.db"), SqliteSide(self, "copy.db")
+        return SqliteSide(self, "bank%d.db" % self.made), SqliteSide(self, "copy%d.db" % self.made)
 
 
 if __name__ == "__main__":

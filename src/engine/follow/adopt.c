@@ -8,10 +8,7 @@
 #include "engine/follow/name_list.h"
 #include "engine/follow/refresh.h"
 #include "engine/ledger/learnt.h"
-#include "engine/run/opening.h"
-#include "engine/run/options.h"
 #include "engine/run/recall.h"
-#include "plan/learn.h"
 #include <string.h>
 
 static const char gone_intent[] = "gone"; /* tables whose loss was accepted */
@@ -23,69 +20,6 @@ static bool is_followed(const struct follow_routes *routes, const char *table)
         followed = strcmp(routes->tables[i], table) == 0;
     }
     return followed;
-}
-
-/* ---------------------------------------------------------------- looking */
-
-/* A connection of its own, whose catalogue is of now. */
-static enum status describe_now(const struct run_session *session, struct arena *arena,
-                                struct schema **schema, struct error *error)
-{
-    const struct connector *connector = session->source->connector;
-    struct database *source = NULL;
-    const struct open_options open = {.mode = OPEN_SOURCE,
-                                      .uri = session->source_uri,
-                                      .memory_bytes = options_cache_bytes(&session->options),
-                                      .timeout_ms = session->options.timeout_ms,
-                                      .schemas = session->options.schemas,
-                                      .recovers = session->options.recovers};
-    enum status status = opening_open(connector, session->source_uri, &open, arena, &source, error);
-    if (status == STATUS_OK) {
-        source->known = session->schema;
-        status = connector->catalog->describe(source, schema, error);
-    }
-    if (source != NULL) {
-        connector->close(source);
-    }
-    return status;
-}
-
-/* Would a session that is opened anew follow the new table? */
-static bool may_be_followed(const struct run_session *session, const struct schema_table *table)
-{
-    const struct plan_settings settings = {.include = session->options.include,
-                                           .include_count = session->options.include_count,
-                                           .exclude = session->options.exclude,
-                                           .exclude_count = session->options.exclude_count};
-    bool plain = session->document == NULL || !plan_document_has_tables(session->document);
-    return plain && !session->refuses_new && table->primary_key.count > 0 &&
-           plan_copies_table(session->document, &settings, table);
-}
-
-enum status adopt_look(const struct run_session *session, const struct follow_routes *routes,
-                       bool *changed, struct error *error)
-{
-    struct arena *arena = arena_create(0);
-    struct schema *now = NULL;
-    struct schema_changes changes;
-    *changed = false;
-    enum status status = describe_now(session, arena, &now, error);
-    if (status == STATUS_OK) {
-        schema_compare(session->schema, now, true, arena, &changes);
-        for (uint32_t i = 0; i < changes.table_count && !*changed; i++) {
-            const struct table_change *table = &changes.tables[i];
-            *changed = table->difference == TABLE_NEW ? may_be_followed(session, table->now)
-                       : table->difference == TABLE_GONE
-                           ? is_followed(routes, table->name) &&
-                                 !column_list_holds(session->gone, table->name)
-                           : is_followed(routes, table->name);
-        }
-    }
-    if (now != NULL) {
-        arena_destroy(now->arena);
-    }
-    arena_destroy(arena);
-    return status;
 }
 
 /* ---------------------------------------------------------------- may the run go on? */
@@ -100,30 +34,26 @@ static bool has_plan_text(const struct ledger_header *header, const struct run_s
                : strlen(header->plan_text) == length && memcmp(header->plan_text, text, length) == 0;
 }
 
-static void append_table(const struct table_change *table, struct buffer *out)
+bool adopt_is_of_run(const struct run_session *session, const struct ledger_header *header)
 {
-    static const char *const words[] = {
-        [TABLE_REKEYED] = "has another primary key",
-        [TABLE_REPLACED] = "is another table of the name, since the former one was dropped",
-        [TABLE_GONE] = "was dropped or renamed",
-        [TABLE_NEW] = "is new",
-        [TABLE_SAME] = NULL};
-    buffer_append_string(out, table->name);
-    buffer_append_byte(out, ' ');
-    if (words[table->difference] != NULL) {
-        buffer_append_string(out, words[table->difference]);
-        return;
+    const struct learnt *learnt = session->learnt;
+    struct schema_changes changes = {0};
+    if (header->feed == NULL || learnt == NULL) {
+        return false;
     }
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        buffer_append_string(out, i > 0 ? ", " : "");
-        column_change_append(&table->columns[i], out);
+    if (strcmp(learnt->mapping_hash, session->plan->mapping_hash) == 0) {
+        return true;
     }
+    struct arena *arena = arena_create(0);
+    schema_compare(learnt->source, session->schema, false, arena, &changes);
+    arena_destroy(arena);
+    return changes.table_count > 0 && has_plan_text(header, session);
 }
 
 static enum status refuse_change(const struct run *run, struct error *error)
 {
     struct buffer what = {0};
-    append_table(&run->changes->tables[0], &what);
+    table_change_append(&run->changes->tables[0], &what);
     error_set(error, ERROR_SOURCE_CHANGED, run->session->source_uri->shown,
               "its schema has changed, and --on-schema-change stop was given: %s",
               buffer_string(&what));
@@ -259,7 +189,7 @@ static enum status note_table(const struct adopting *adopting, const struct tabl
                               struct error *error)
 {
     struct buffer what = {0};
-    append_table(table, &what);
+    table_change_append(table, &what);
     log_event(LOG_INFO, EVENT_OF(EVENT_MESSAGE, .table = table->name), "the source's schema: %s",
               buffer_string(&what));
     buffer_free(&what);

@@ -2,7 +2,8 @@
  * A followed source whose schema is not what the run keeps of it (engine/ledger/learnt.h): seen
  * while its changes are applied, and adopted by the session that is opened next.
  *
- *   look     the source is described again; a difference ends following (FOLLOW_OVERTAKEN)
+ *   look     the source is described again (source_now.h); a difference ends following
+ *            (FOLLOW_OVERTAKEN)
  *   check    the new session's schema against the kept one: may the run go on with it?
  *   note     what can't be followed any more is left (left.h), what has to be read again is noted
  *            (refresh.h), and which tables of the target are to be aligned (intent "align")
@@ -29,17 +30,16 @@
 #include "engine/follow/translate.h"
 #include "model/schema_compare.h"
 
-/* Is the schema of a followed table another one than the session's? Asked on a connection of its
- * own. */
-enum status adopt_look(const struct run_session *session, const struct follow_routes *routes,
-                       bool *changed, struct error *error) MUST_USE;
-
 /*
  * Of a run that follows: sets run->changes, NULL if the session's schema is the kept one. STATUS_END:
  * the plan is another one. ERROR_SOURCE_CHANGED: --on-schema-change stop.
  */
 enum status adopt_check(struct run *run, const struct ledger_header *header,
                         struct error *error) MUST_USE;
+
+/* Is the session's plan another one than the run began with for nothing but what has become of the
+ * source's tables since? */
+bool adopt_is_of_run(const struct run_session *session, const struct ledger_header *header);
 
 /* Notes, raises and aligns, before anything is followed. */
 enum status adopt_changes(struct run *run, const struct follow_routes *routes,

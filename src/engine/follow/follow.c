@@ -19,6 +19,7 @@
 #include "engine/follow/resync.h"
 #include "engine/follow/retention.h"
 #include "engine/follow/reverse.h"
+#include "engine/follow/source_now.h"
 #include "engine/follow/spool.h"
 #include "engine/run/claim.h"
 #include "engine/run/options.h"
@@ -399,11 +400,15 @@ static enum status look_at_differences(struct follow *follow, bool *overtaken, s
         follow->looks = true;
     }
     follow->looks |= follow_translator_has_events(follow->translator);
-    if (follow->looks &&
-        adopt_look(follow->session, follow->routes, overtaken, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    if (follow->looks) {
+        bool same;
+        if (source_now_is_same(follow->session, follow->routes->tables,
+                               follow->routes->table_count, &same, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        *overtaken = !same;
+        follow->looks = false;
     }
-    follow->looks = false;
     enum status status = STATUS_OK;
     while (!*overtaken && status == STATUS_OK &&
            follow_translator_event(follow->translator, &event)) {
@@ -557,12 +562,13 @@ static enum status begin(struct follow *follow, struct error *error)
 static enum follow_end fail_or_overtaken(struct follow *follow, struct error *error)
 {
     struct error ignored = {0};
-    bool overtaken = false;
+    bool same = true;
     bool of_source = error->code == ERROR_SOURCE_READ || error->code == ERROR_SOURCE_CHANGED ||
                      error->code == ERROR_SOURCE_INVALID;
     if (!of_source ||
-        adopt_look(follow->session, follow->routes, &overtaken, &ignored) != STATUS_OK ||
-        !overtaken) {
+        source_now_is_same(follow->session, follow->routes->tables, follow->routes->table_count,
+                           &same, &ignored) != STATUS_OK ||
+        same) {
         return FOLLOW_FAILED;
     }
     error_clear(error);

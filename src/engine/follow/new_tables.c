@@ -60,14 +60,13 @@ static enum status refuse_there(const struct target_table *table, struct error *
     return error_hint(error, "rename or drop it");
 }
 
-/* As a copy makes it; its indexes and references are made while it is empty. */
+/* As a copy makes it. */
 static enum status make_table(struct run *run, uint32_t number, struct error *error)
 {
     struct database *target = run->session->target;
     const struct target_functions *functions = target->connector->target;
     struct target_table *table = &run->tables[number];
     const struct prepare_request preparing = {.tables = table, .table_count = 1};
-    struct after_load_request finishing = {.tables = table, .table_count = 1};
     bool made = ledger_status_is_created(&run->status, table->name);
     bool exists = false;
     bool filled = false;
@@ -82,8 +81,16 @@ static enum status make_table(struct run *run, uint32_t number, struct error *er
     }
     table->created = true;
     status = status == STATUS_OK ? note_created(run, table, error) : status;
-    status = status == STATUS_OK ? failpoint_hit("follow.after_make", error) : status;
-    return status == STATUS_OK ? functions->after_load(target, &finishing, error) : status;
+    return status == STATUS_OK ? failpoint_hit("follow.after_make", error) : status;
+}
+
+/* They may refer to each other. */
+static enum status finish_tables(struct making *making, const struct target_table *made,
+                                 uint32_t count, struct error *error)
+{
+    struct database *target = making->run->session->target;
+    struct after_load_request request = {.tables = made, .table_count = count};
+    return count > 0 ? target->connector->target->after_load(target, &request, error) : STATUS_OK;
 }
 
 static enum status extend_feed(struct making *making, struct error *error)
@@ -110,20 +117,23 @@ enum status new_tables_make(struct run *run, const struct follow_routes *routes,
 {
     struct making making = {run, routes, translator, tables};
     enum status status = STATUS_OK;
-    bool any = false;
+    struct target_table *made =
+        arena_allocate_zeroed(run->arena, run->table_count + 1u, sizeof *made);
+    uint32_t count = 0;
     for (uint32_t i = 0; i < run->table_count && status == STATUS_OK; i++) {
         const char *from = filled_by(&making, i);
         if (from == NULL || !numbering_is_new(run, i)) {
             continue;
         }
-        any = true;
         status = make_table(run, i, error);
         if (status == STATUS_OK) {
+            made[count++] = run->tables[i];
             log_write(LOG_INFO, "%s is new in the source: it is made in the target, read and followed",
                       from);
         } else {
             status = leave(&making, from, error);
         }
     }
-    return status == STATUS_OK && any ? extend_feed(&making, error) : status;
+    status = status == STATUS_OK ? finish_tables(&making, made, count, error) : status;
+    return status == STATUS_OK && count > 0 ? extend_feed(&making, error) : status;
 }
