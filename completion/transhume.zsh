@@ -220,6 +220,7 @@ _transhume() {
                 '--lanes=[When following\: apply changes in so many lanes at once]:N:' \
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
                 '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
+                '--on-schema-change=[When following\: what to do once tables of the source are altered]:WHAT:(reread stop)' \
                 '--restart[Roll an unfinished run back, then start again]' \
                 '--confirm[Do what deletes or cannot be undone without asking]' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
@@ -287,6 +288,7 @@ _transhume() {
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
                 '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
                 '*--refresh=[When following\: read this table of the source again, beside the changes]:TABLE:' \
+                '--on-schema-change=[When following\: what to do once tables of the source are altered]:WHAT:(reread stop)' \
                 '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
                 '--memory=[Bound on batches, queues and caches together]:BYTES:' \
@@ -351,6 +353,7 @@ _transhume() {
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
                 '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
                 '*--refresh=[When following\: read this table of the source again, beside the changes]:TABLE:' \
+                '--on-schema-change=[When following\: what to do once tables of the source are altered]:WHAT:(reread stop)' \
                 '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
                 '--memory=[Bound on batches, queues and caches together]:BYTES:' \
@@ -410,10 +413,13 @@ _transhume() {
                 '--max-rejects=[Fail once more than N records are rejected]:N:' \
                 '--fail-fast[Fail at the first rejected record]' \
                 '--lanes=[When following\: apply changes in so many lanes at once]:N:' \
+                '--on-schema-change=[When following\: what to do once tables of the source are altered]:WHAT:(reread stop)' \
                 '--max-lag=[Stop writers only once what is left is applied in so much time]:TIME:' \
-                '--max-pause=[Let writers write again if applying the rest takes longer]:TIME:' \
+                '--max-pause=[Let writers write again if they have been stopped for so long and the target is not ready]:TIME:' \
                 '--before=[Run this before writers are stopped; if it fails, nothing is done]:COMMAND:' \
                 '--fence=[Stop the source'\''s writers by this command instead of by triggers on its tables]:COMMAND:' \
+                '--unfence=[Let them write again by this command, where --fence has stopped them]:COMMAND:' \
+                '--keep-fence[Leave the source'\''s writers stopped if the cut-over fails; the same command continues it]' \
                 '--after=[Run this once the target is the database; if it fails, the cut-over is not ended]:COMMAND:' \
                 '--reverse[Keep the way back open\: what is written to the target from then on can be fed to the former source]' \
                 '--no-validate[Do not compare both sides while writers are stopped]' \

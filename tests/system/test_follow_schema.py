@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import sys
 import unittest
 
@@ -107,16 +108,17 @@ class Changes:
                 self.stop(process, (1, 4))
 
     def test_while_it_is_copied(self):
-        """The change comes behind the run's first look at the schema, and the copy reads it or not."""
+        """The change comes behind what the copy has read of the schema, and waits, where a server lets it, until that is done."""
         what, statements, *columns = self.reread[0]
         self.fresh()
         process = support.start("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri, cwd=self.folder,
-                                env={"TRANSHUME_FAILPOINT": "engine.before_prepare:sleep:1"})
+                                env={"TRANSHUME_FAILPOINT": "engine.before_after_load:sleep:1"})
         self.addCleanup(support.TestCase.end, process)
-        self.wait_until("the feed is made", lambda: self.has_begun())
+        self.wait_until("it is copied", self.is_copied)
         self.change(statements)
         result = support.finish(process)
         self.assertEqual(result.code, 0, result.err)
+        self.follow()
         self.assert_same("t", *(columns or [self.columns]))
 
     def test_killed_while_it_is_adopted(self):
@@ -131,18 +133,47 @@ class Changes:
 
     def test_it_may_be_told_to_stop(self):
         self.begin()
-        self.change(self.reread[0][1])
-        said = self.follow("--on-schema-change", "stop", code=5).err
-        self.assertIn("--on-schema-change stop was given: t has", said)
+        self.change(["ALTER TABLE t ADD COLUMN d INTEGER", "UPDATE t SET d = 4 WHERE id = 2"])
+        self.assertIn("--on-schema-change stop was given: t has the new column d", self.follow("--on-schema-change", "stop", code=5).err)
+        self.assertRaises((AssertionError, sqlite3.Error), self.of, self.target, "t", "d")
         self.follow()
-        self.assert_same("t", self.columns)
+        self.assert_same("t", "id, a, b, c, d")
 
-    def has_begun(self):
+    def is_copied(self):
         try:
             with open(self.path(".transhume", "transhume.log"), encoding="utf-8") as file:
-                return "the feed" in file.read()
+                return ": loaded" in file.read()
         except OSError:
             return False
+
+    # --- new tables
+
+    def test_tables_that_are_new(self):
+        """Also such as refer to each other; while it is stopped, killed while they are made, and while it runs."""
+        self.begin()
+        self.change(["CREATE TABLE later (id INTEGER PRIMARY KEY, v VARCHAR(20) UNIQUE)", "INSERT INTO later VALUES (1, 'x'), (2, 'y')",
+                     "CREATE TABLE a_new (id INTEGER PRIMARY KEY, later INTEGER REFERENCES later (id))", "INSERT INTO a_new VALUES (1, 2)"])
+        for failpoint in ("follow.before_make", "follow.after_make", "follow.after_align"):
+            support.kill_at(failpoint, 1, "follow", "--catch-up", "--take-over", cwd=self.folder)
+        self.follow("--take-over")
+        self.assert_same("later", "id, v")
+        self.assert_same("a_new", "id, later")
+        process = self.running()
+        self.change(["UPDATE later SET v = 'z' WHERE id = 2", "CREATE TABLE live (id INTEGER PRIMARY KEY)", "INSERT INTO live VALUES (7)"])
+        self.wait_until("it is followed", lambda: self.is_there("live") and self.same("live", "id") and self.same("later", "id, v"))
+        self.change(["INSERT INTO live VALUES (8)", "DELETE FROM live WHERE id = 7"])
+        self.wait_until("it is followed on", lambda: self.same("live", "id"))
+        self.stop(process)
+        self.run_program("status")
+        self.run_program("cutover", "--confirm")
+        self.assert_same("live", "id")
+
+    def is_there(self, table):
+        try:
+            self.of(self.target, table, "id")
+        except (AssertionError, sqlite3.Error):
+            return False
+        return True
 
     # --- left
 
