@@ -11,6 +11,7 @@
 #include "engine/run/recall.h"
 #include <string.h>
 
+const char adopt_empty_intent[] = "empty"; /* tables that were made again */
 static const char gone_intent[] = "gone"; /* tables whose loss was accepted */
 
 static bool is_followed(const struct follow_routes *routes, const char *table)
@@ -185,6 +186,19 @@ static enum status note_columns(const struct adopting *adopting, const struct ta
     return status == STATUS_OK ? align_note(adopting->run, table->name, error) : status;
 }
 
+/* Of its rows nothing is known: the target's table is emptied, and read again. */
+static enum status note_replaced(const struct adopting *adopting, const struct table_change *table,
+                                 struct error *error)
+{
+    if (!column_list_is_equal(table->kept->primary_key, table->now->primary_key)) {
+        return leave(adopting, table->name, "it was made again, with another primary key", error);
+    }
+    return name_list_add(adopting->run, adopt_empty_intent, table->name, error) == STATUS_OK &&
+                   read_again(adopting, table->name, error) == STATUS_OK
+               ? note_columns(adopting, table, error)
+               : STATUS_FAILED;
+}
+
 static enum status note_table(const struct adopting *adopting, const struct table_change *table,
                               struct error *error)
 {
@@ -199,7 +213,7 @@ static enum status note_table(const struct adopting *adopting, const struct tabl
     case TABLE_REKEYED:
         return leave(adopting, table->name, "its primary key has other columns", error);
     case TABLE_REPLACED:
-        return leave(adopting, table->name, "it was dropped and made again", error);
+        return note_replaced(adopting, table, error);
     case TABLE_NEW:
         return read_again(adopting, table->name, error) == STATUS_OK
                    ? align_note(adopting->run, table->name, error)

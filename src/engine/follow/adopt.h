@@ -50,6 +50,9 @@ enum status adopt_read_again(struct run *run, const struct follow_routes *routes
                              const struct follow_translator *translator, const char *table,
                              struct error *error) MUST_USE;
 
+/* The list of tables of the source (name_list.h) of which what is made is emptied before anything is
+ * followed. */
+extern const char adopt_empty_intent[];
 /* After a resync: the tables that are gone by now are not missed any more. */
 enum status adopt_accept_gone(struct run *run, struct error *error) MUST_USE;
 

@@ -14,6 +14,7 @@
 #include "engine/follow/adopt.h"
 #include "engine/follow/lanes.h"
 #include "engine/follow/left.h"
+#include "engine/follow/name_list.h"
 #include "engine/follow/refresh.h"
 #include "engine/follow/reread.h"
 #include "engine/follow/resync.h"
@@ -447,6 +448,33 @@ static enum status take_mended(void *context, struct followed_set *set, struct e
     return status == STATUS_OK ? wait_for_lanes(follow, error) : status;
 }
 
+/* Before anything is followed: of tables that were made again no row is known any more. */
+static enum status empty_replaced(struct follow *follow, struct error *error)
+{
+    struct column_list tables;
+    enum status status = name_list_get(follow->run, adopt_empty_intent, &tables, error);
+    if (status != STATUS_OK || tables.count == 0) {
+        return status;
+    }
+    struct arena *arena = arena_create(0);
+    struct followed_set *set = followed_set_create(follow_form(follow->translator), arena);
+    const char *bytes = arena_copy(arena, follow->applied.bytes, follow->applied.length);
+    set->set.begin = set->set.end =
+        (struct position){(const uint8_t *)bytes, follow->applied.length};
+    for (uint32_t i = 0; i < tables.count && status == STATUS_OK; i++) {
+        status = follow_translator_empty(follow->translator, tables.names[i], set, error);
+    }
+    if (status != STATUS_OK) {
+        arena_destroy(arena);
+        return status;
+    }
+    status = take_mended(follow, set, error);
+    status = status == STATUS_OK ? left_note(follow->run, follow->translator, error) : status;
+    return status == STATUS_OK ? name_list_put(follow->run, adopt_empty_intent,
+                                               (struct column_list){0}, error)
+                               : status;
+}
+
 /* Before anything is followed: what the comparison found. */
 static enum status end_resync(struct follow *follow, struct error *error)
 {
@@ -555,6 +583,7 @@ static enum status begin(struct follow *follow, struct error *error)
         status = source->connector->feed->head(source, follow->arena, &follow->head, error);
     }
     status = status == STATUS_OK ? ahead_look(&follow->ahead, follow->arena, error) : status;
+    status = status == STATUS_OK ? empty_replaced(follow, error) : status;
     return status == STATUS_OK ? end_resync(follow, error) : status;
 }
 

@@ -13,19 +13,7 @@ static const char align_intent[] = "align";
 
 enum status align_note(struct run *run, const char *table, struct error *error)
 {
-    struct column_list noted;
-    if (name_list_get(run, align_intent, &noted, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (column_list_holds(noted, table)) {
-        return STATUS_OK;
-    }
-    const char **names = arena_allocate_zeroed(run->arena, noted.count + 1u, sizeof *names);
-    for (uint32_t i = 0; i < noted.count; i++) {
-        names[i] = noted.names[i];
-    }
-    names[noted.count] = table;
-    return name_list_put(run, align_intent, (struct column_list){names, noted.count + 1}, error);
+    return name_list_add(run, align_intent, table, error);
 }
 
 static const struct schema_column *find_column(const struct schema_table *table, const char *name)

@@ -48,3 +48,21 @@ enum status name_list_put(const struct run *run, const char *intent, struct colu
                ? ledger_put_intent(run->session->ledger, run->id, intent, text, error)
                : STATUS_FAILED;
 }
+
+enum status name_list_add(const struct run *run, const char *intent, const char *name,
+                          struct error *error)
+{
+    struct column_list kept;
+    if (name_list_get(run, intent, &kept, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (column_list_holds(kept, name)) {
+        return STATUS_OK;
+    }
+    const char **names = arena_allocate_zeroed(run->arena, kept.count + 1u, sizeof *names);
+    for (uint32_t i = 0; i < kept.count; i++) {
+        names[i] = kept.names[i];
+    }
+    names[kept.count] = name;
+    return name_list_put(run, intent, (struct column_list){names, kept.count + 1}, error);
+}

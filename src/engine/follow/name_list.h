@@ -11,4 +11,8 @@ enum status name_list_get(const struct run *run, const char *intent, struct colu
 enum status name_list_put(const struct run *run, const char *intent, struct column_list names,
                           struct error *error) MUST_USE;
 
+/* Adds one, unless it is kept already. */
+enum status name_list_add(const struct run *run, const char *intent, const char *name,
+                          struct error *error) MUST_USE;
+
 #endif

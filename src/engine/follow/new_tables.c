@@ -135,5 +135,5 @@ enum status new_tables_make(struct run *run, const struct follow_routes *routes,
         }
     }
     status = status == STATUS_OK ? finish_tables(&making, made, count, error) : status;
-    return status == STATUS_OK && count > 0 ? extend_feed(&making, error) : status;
+    return status == STATUS_OK ? extend_feed(&making, error) : status;
 }

@@ -701,8 +701,8 @@ static enum status translate_truncate(struct follow_translator *translator, cons
 
 /* The table was dropped and made again, or changed in a way that nothing tells: none of its rows is
  * known, and it is read again (follow_translator_event). */
-static enum status translate_replaced(struct follow_translator *translator, const char *table,
-                                      struct followed_set *set, struct error *error)
+enum status follow_translator_empty(struct follow_translator *translator, const char *table,
+                                    struct followed_set *set, struct error *error)
 {
     const struct plan *plan = translator->session->plan;
     enum status status = STATUS_OK;
@@ -738,7 +738,7 @@ static enum status translate_change(struct follow_translator *translator,
     if (change->operation >= RECORD_REDEFINED) {
         note_event(translator, name, change->operation);
         return change->operation == RECORD_REPLACED
-                   ? translate_replaced(translator, name, set, error)
+                   ? follow_translator_empty(translator, name, set, error)
                    : STATUS_OK;
     }
     if (change->operation == RECORD_TRUNCATE) {

@@ -67,6 +67,11 @@ enum status follow_translate(struct follow_translator *translator, struct change
                              struct touched_roots *touched, struct followed_set **made,
                              struct error *error) MUST_USE;
 
+/* Adds to the set that what is made of the source's table is emptied, or leaves it where its records
+ * share a table with others. */
+enum status follow_translator_empty(struct follow_translator *translator, const char *table,
+                                    struct followed_set *set, struct error *error) MUST_USE;
+
 /* The keys of the records that a root's row made, whatever they are now: `row` has a cell a column
  * of the stream's request. Calls `take` for each, of pages once for all (struct follow_key). */
 typedef enum status followed_key(void *context, uint32_t entity, const struct cell *key,
