@@ -185,6 +185,20 @@ enum status error_context(struct error *error, const char *format, ...)
     return STATUS_FAILED;
 }
 
+enum status error_name_object(struct error *error, const char *object)
+{
+    if (error != NULL) {
+        copy_clipped(error->object, sizeof(error->object), object);
+    }
+    return STATUS_FAILED;
+}
+
+const char *error_reason(const struct error *error, char reason[ERROR_REASON_BYTES])
+{
+    (void)snprintf(reason, ERROR_REASON_BYTES, "%s%s", error->context, error->message);
+    return reason;
+}
+
 enum status error_recode(struct error *error, enum error_code code)
 {
     bool kept = error == NULL || error->code == ERROR_DISK_FULL ||

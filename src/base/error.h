@@ -73,12 +73,19 @@ enum status error_hint(struct error *error, const char *format, ...) PRINTF_LIKE
 /* Adds context before what is there ("chunk 12 of Track: "). */
 enum status error_context(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* Says what it happened to: the field whose value is refused. What upper layers add stays. */
+enum status error_name_object(struct error *error, const char *object);
+
 /* Changes code and class, unless the code is already as exact as disk full, permission or memory;
  * a file that could not be read stays a failure, whatever it was to be. */
 enum status error_recode(struct error *error, enum error_code code);
 
 /* Copies `from` into `to` if `to` is not NULL. */
 enum status error_copy(struct error *to, const struct error *from);
+
+/* A record's reason to be rejected, as outcomes, rejects and check give it: context and message. */
+enum { ERROR_REASON_BYTES = 1200 };
+const char *error_reason(const struct error *error, char reason[ERROR_REASON_BYTES]);
 
 /* The exit status that the code stands for. */
 int error_exit_status(const struct error *error);

@@ -147,7 +147,11 @@ static void append_statements(const char *title, const struct check_list *list, 
 
 static void append_follow(const struct check_follow *follow, struct buffer *out)
 {
-    if (!follow->asked || follow->refusal != NULL) {
+    if (!follow->asked) {
+        return;
+    }
+    append_list("a cut-over would be refused", follow->cut_over.lines, follow->cut_over.count, out);
+    if (follow->refusals.count > 0) {
         return;
     }
     buffer_append_string(out, "\nfollowing: it can be done\n");
@@ -216,15 +220,39 @@ static void append_json_entities(const struct check_report *report, struct buffe
     buffer_append_byte(out, ']');
 }
 
+static void append_json_rejects(const struct check_report *report, struct buffer *out)
+{
+    buffer_append_string(out, ",\"rejects\":[");
+    for (uint32_t i = 0; i < report->reject_count; i++) {
+        const struct check_reject *reject = &report->rejects[i];
+        buffer_append_string(out, i == 0 ? "{\"entity\":" : ",{\"entity\":");
+        cli_append_json_text(out, reject->entity);
+        buffer_append_string(out, ",\"field\":");
+        cli_append_json_text(out, reject->field);
+        buffer_append_string(out, ",\"code\":");
+        cli_append_json_text(out, reject->code);
+        append_json_number("count", (int64_t)reject->count, out);
+        append_json_number("of", (int64_t)reject->seen, out);
+        buffer_append_string(out, ",\"reason\":");
+        cli_append_json_text(out, reject->reason);
+        buffer_format(out, ",\"various\":%s,\"key\":", reject->various ? "true" : "false");
+        cli_append_json_text(out, reject->key);
+        buffer_append_string(out, ",\"remedy\":");
+        cli_append_json_text(out, reject->remedy);
+        buffer_append_byte(out, '}');
+    }
+    buffer_append_byte(out, ']');
+}
+
 static void append_json_follow(const struct check_follow *follow, struct buffer *out)
 {
     if (!follow->asked) {
         return;
     }
     buffer_append_string(out, ",\"follow\":{\"refusal\":");
-    cli_append_json_text(out, follow->refusal);
-    buffer_append_string(out, ",\"hint\":");
-    cli_append_json_text(out, follow->refusal_hint);
+    cli_append_json_text(out, follow->refusals.count > 0 ? follow->refusals.lines[0] : NULL);
+    append_json_lines("refusals", follow->refusals.lines, follow->refusals.count, out);
+    append_json_lines("cut_over", follow->cut_over.lines, follow->cut_over.count, out);
     append_json_lines("costs", follow->costs.lines, follow->costs.count, out);
     append_json_lines("statements", follow->statements.lines, follow->statements.count, out);
     append_json_lines("native", follow->native.lines, follow->native.count, out);
@@ -244,6 +272,7 @@ static void append_json(const struct check_report *report, struct buffer *sample
     append_json_number("bytes_estimate", report->bytes_estimate, out);
     append_json_number("rejects_foreseen", (int64_t)report->foreseen_rejects, out);
     append_json_entities(report, out);
+    append_json_rejects(report, out);
     append_json_lines("notes", report->notes, report->note_count, out);
     append_json_lines("problems", report->problems, report->problem_count, out);
     append_json_lines("hooks", report->hooks.lines, report->hooks.count, out);

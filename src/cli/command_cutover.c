@@ -6,7 +6,9 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "cli/run_end.h"
+#include "engine/follow/cutover_ask.h"
 #include "engine/follow/fence.h"
+#include "engine/follow/follow_rejects.h"
 #include "verify/verify.h"
 #include <inttypes.h>
 
@@ -53,7 +55,8 @@ static uint64_t count_rejects(const struct verify_result *result)
 {
     uint64_t count = 0;
     for (uint32_t i = 0; i < result->entity_count; i++) {
-        count += result->entities[i].absent;
+        const struct verify_entity_result *entity = &result->entities[i];
+        count += entity->absent > entity->rejected ? entity->absent : entity->rejected;
     }
     return count;
 }
@@ -78,8 +81,9 @@ static int refuse_differences(const struct cli_call *call, uint64_t count, struc
     return cli_fail(call, error);
 }
 
-/* Both sides stand still. */
-static int compare(struct cli_call *call, const char *plan_path)
+/* Both sides stand still; or, before that, only rejects that are known are looked for, of which the
+ * sides need not stand still. */
+static int compare(struct cli_call *call, const char *plan_path, bool before)
 {
     struct error error = {0};
     struct run_session *session = NULL;
@@ -89,7 +93,7 @@ static int compare(struct cli_call *call, const char *plan_path)
                                                          call->argument_count == 2,
                                            .limit = 100};
     int exit_status;
-    if (failpoint_hit("cutover.before_validate", &error) != STATUS_OK) {
+    if (!before && failpoint_hit("cutover.before_validate", &error) != STATUS_OK) {
         return cli_fail(call, &error);
     }
     call->cut_over = CUT_OVER_NOT;
@@ -101,16 +105,20 @@ static int compare(struct cli_call *call, const char *plan_path)
     }
     status = verify_run(session, &options, &result, &error);
     uint64_t count = result.record_count;
-    uint64_t rejected = status == STATUS_OK && count == 0 ? count_rejects(&result) : 0;
+    uint64_t rejected = status == STATUS_OK ? count_rejects(&result) : 0;
     exit_status = result.exit_status;
     verify_result_free(&result);
     run_close(session);
-    if (status != STATUS_OK || fence_check(call->fence, &error) != STATUS_OK) {
+    if (status != STATUS_OK ||
+        (call->fence != NULL && fence_check(call->fence, &error) != STATUS_OK)) {
         return cli_fail(call, &error);
     }
     if (rejected > 0) {
         refuse_rejects(rejected, &error);
         return cli_fail(call, &error);
+    }
+    if (before) { /* what else differs may be a change that is under way */
+        return exit_status == 1 ? 0 : exit_status;
     }
     return exit_status == 1 ? refuse_differences(call, count, &error) : exit_status;
 }
@@ -163,6 +171,39 @@ static int end_cut_over(struct cli_call *call, const char *plan_path, int exit_s
     return exit_status;
 }
 
+/* Records that following could not make, or that the target refused, and that are still missing:
+ * writers need not be stopped to find that out. */
+static int refuse_known_rejects(struct cli_call *call, const char *plan_path)
+{
+    struct error error = {0};
+    bool any = false;
+    const char *folder = cli_state_folder(call, plan_path);
+    if (cli_switch(call, CLI_NO_VALIDATE)) {
+        return 0;
+    }
+    if (follow_rejects_are_known(folder, &any, &error) != STATUS_OK) {
+        return cli_fail(call, &error);
+    }
+    return any ? compare(call, plan_path, true) : 0;
+}
+
+/* The questions of the cut-over, and nothing else. */
+static int ask_only(struct cli_call *call, const char *plan_path)
+{
+    struct error error = {0};
+    struct run_session *session = NULL;
+    struct lack_list lacks = {.arena = call->arena};
+    int exit_status;
+    call->cut_over = CUT_OVER_READY;
+    if (cli_open_session(call, plan_path, &session, &exit_status) != STATUS_OK) {
+        return exit_status;
+    }
+    enum status status = run_ask_cut_over(session, &lacks, &error);
+    status = status == STATUS_OK ? cutover_refuse(&lacks, "cutover", &error) : status;
+    run_close(session);
+    return status == STATUS_OK ? refuse_known_rejects(call, plan_path) : cli_fail(call, &error);
+}
+
 /* Gate to end, in one go. */
 static int cut_over(struct cli_call *call, const char *plan_path)
 {
@@ -171,10 +212,11 @@ static int cut_over(struct cli_call *call, const char *plan_path)
                                             .close_command = cli_text(call, CLI_FENCE),
                                             .open_command = cli_text(call, CLI_UNFENCE)};
     call->fence = fence_create(&settings);
-    int exit_status = take(call, plan_path, CUT_OVER_READY);
+    int exit_status = refuse_known_rejects(call, plan_path);
+    exit_status = exit_status == 0 ? take(call, plan_path, CUT_OVER_READY) : exit_status;
     bool goes_on = fence_state(call->fence) == FENCE_SEALED; /* it was compared before */
     if (exit_status == 0 && !goes_on && !cli_switch(call, CLI_NO_VALIDATE)) {
-        exit_status = compare(call, plan_path);
+        exit_status = compare(call, plan_path, false);
     }
     if (exit_status == 0 && cli_switch(call, CLI_REVERSE)) {
         exit_status = take(call, plan_path, CUT_OVER_REVERSE);
@@ -209,7 +251,9 @@ int command_cutover(struct cli_call *call)
         return cli_fail(call, &error);
     }
     if (cli_switch(call, CLI_DRY_RUN)) {
-        return print_steps(call);
+        signals_setup();
+        int exit_status = ask_only(call, plan_path);
+        return exit_status == 0 ? print_steps(call) : exit_status;
     }
     if (!cli_switch(call, CLI_CONFIRM)) {
         error_set(&error, ERROR_USAGE, "cutover", "stops the source's writers and needs --confirm");

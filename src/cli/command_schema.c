@@ -246,14 +246,38 @@ static enum status need_database(const struct schema_call *schema, const char *u
                       schema->call->command->name, schema->call->command->arguments);
 }
 
-enum status schema_read_folder(struct schema_call *schema, struct error *error)
+/* Of a folder with a fault the statements are looked at, too, so that all faults are told at once.
+ * Those of a folder without one are looked at when it is known which of its files are to be run. */
+static void check_statements(struct schema_call *schema, const char *uri,
+                             struct plan_faults *faults)
+{
+    const struct connector *connector;
+    struct uri *parsed;
+    struct error ignored = {0};
+    if (uri == NULL ||
+        registry_resolve(uri, schema->call->arena, &parsed, &connector, &ignored) != STATUS_OK ||
+        connector->alter == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < schema->set.count; i++) {
+        migration_check_steps(&schema->set.items[i], connector->alter, faults);
+    }
+}
+
+enum status schema_read_folder(struct schema_call *schema, const char *uri, struct error *error)
 {
     struct plan_faults faults;
     const char *folder = cli_text(schema->call, CLI_DIR);
     folder = folder != NULL ? folder : cli_option_at(CLI_DIR)->default_text;
     plan_faults_init(&faults, folder, &schema->faults);
-    return migration_folder_read(folder, cli_text(schema->call, CLI_FROM), schema->call->arena,
-                                 &schema->set, &faults, error);
+    faults.what = "migrations";
+    enum status status = migration_folder_read(folder, cli_text(schema->call, CLI_FROM),
+                                               schema->call->arena, &schema->set, &faults, error);
+    if (status == STATUS_OK || faults.count == 0) {
+        return status;
+    }
+    check_statements(schema, uri, &faults);
+    return plan_faults_result(&faults, error);
 }
 
 /* "transhume schema up shop.db --dir db", for people to give it again. */
@@ -327,6 +351,7 @@ void schema_fill_options(struct schema_call *schema, struct schema_options *opti
         .session = arena_format(call->arena, "transhume %s", call->command->name),
         .program = schema->program,
         .history_schema = cli_text(call, CLI_HISTORY_SCHEMA),
+        .faults = &schema->faults,
         .lock_wait_ms = time_of(call, CLI_LOCK_WAIT, LOCK_WAIT_MS),
         .lock_ms = time_of(call, CLI_LOCK_TIMEOUT, LOCK_MS),
         .statement_ms = time_of(call, CLI_STATEMENT_TIMEOUT, 0),

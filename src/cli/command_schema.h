@@ -22,8 +22,10 @@ struct schema_call {
 /* [N] DB, or --database. `*uri` NULL: none was named. */
 enum status schema_take_words(struct schema_call *schema, bool counts, const char **uri,
                               struct error *error) MUST_USE;
-/* The folder that --dir names. */
-enum status schema_read_folder(struct schema_call *schema, struct error *error) MUST_USE;
+/* Reads the folder that --dir names. `uri` (may be NULL): where it has faults, those of its
+ * statements are told as well, in the words of that database. */
+enum status schema_read_folder(struct schema_call *schema, const char *uri,
+                               struct error *error) MUST_USE;
 /* Opens the database; `looks`: nothing is made or written. */
 enum status schema_open(struct schema_call *schema, const char *uri, bool looks,
                         struct error *error) MUST_USE;

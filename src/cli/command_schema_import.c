@@ -79,7 +79,7 @@ int command_schema_import(struct cli_call *call)
     bool dry_run = cli_switch(call, CLI_DRY_RUN);
     enum status status = schema_take_words(&schema, false, &uri, &error);
     if (status == STATUS_OK) {
-        status = schema_read_folder(&schema, &error);
+        status = schema_read_folder(&schema, NULL, &error);
     }
     if (status == STATUS_OK) {
         status = schema_open(&schema, uri, dry_run, &error);

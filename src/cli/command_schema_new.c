@@ -103,7 +103,7 @@ int command_schema_new(struct cli_call *call)
     const char *paths[2];
     int exit_status;
     if (make_folder(&schema, &error) != STATUS_OK ||
-        schema_read_folder(&schema, &error) != STATUS_OK ||
+        schema_read_folder(&schema, NULL, &error) != STATUS_OK ||
         make_files(&schema, paths, &error) != STATUS_OK) {
         exit_status = schema_fail(&schema, &error);
     } else if (cli_switch(call, CLI_JSON)) {

@@ -62,7 +62,7 @@ static int say(struct schema_call *schema, struct schema_repair *repair, const c
     struct schema_options options;
     const char *uri = NULL;
     int exit_status;
-    if (schema_read_folder(schema, &error) != STATUS_OK ||
+    if (schema_read_folder(schema, NULL, &error) != STATUS_OK ||
         take_words(schema, repair, &uri, &error) != STATUS_OK ||
         schema_open(schema, uri, false, &error) != STATUS_OK) {
         exit_status = schema_fail(schema, &error);

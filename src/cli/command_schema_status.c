@@ -290,7 +290,7 @@ int command_schema_status(struct cli_call *call)
     const char *uri;
     int exit_status;
     if (schema_take_words(&schema, false, &uri, &error) != STATUS_OK ||
-        schema_read_folder(&schema, &error) != STATUS_OK ||
+        schema_read_folder(&schema, uri, &error) != STATUS_OK ||
         read_history(&schema, uri, &history, &since, &error) != STATUS_OK) {
         exit_status = schema_fail(&schema, &error);
     } else {

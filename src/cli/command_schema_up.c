@@ -215,7 +215,7 @@ static int run(struct cli_call *call, bool down)
     const char *uri;
     int exit_status;
     if (schema_take_words(&schema, true, &uri, &error) != STATUS_OK ||
-        schema_read_folder(&schema, &error) != STATUS_OK ||
+        schema_read_folder(&schema, uri, &error) != STATUS_OK ||
         confirm(&schema, down, &error) != STATUS_OK ||
         schema_open(&schema, uri, looks, &error) != STATUS_OK) {
         exit_status = fail(&schema, &result, &error);

@@ -5,7 +5,9 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/state_view.h"
+#include "engine/follow/fence.h"
 #include "engine/rollback/rollback.h"
+#include "engine/run/types_file.h"
 #include <string.h>
 #include <unistd.h>
 
@@ -71,6 +73,24 @@ static enum status append_begun(struct cli_call *call, const char *folder, struc
     return STATUS_OK;
 }
 
+/* Of a cut-over that is at work, or did not end. */
+static void append_fence(const struct cli_call *call, const char *folder, struct buffer *out)
+{
+    bool sealed;
+    int64_t since_us = fence_look(folder, &sealed);
+    if (since_us == 0) {
+        return;
+    }
+    if (cli_switch(call, CLI_JSON)) {
+        state_view_add_fence(since_us, sealed, out);
+        return;
+    }
+    struct buffer line = {0};
+    state_view_append_fence(since_us, sealed, is_running(call, folder), &line);
+    cli_append_placed(call, buffer_string(&line), out);
+    buffer_free(&line);
+}
+
 /* One look. `*open`: the run may still go on. */
 static enum status look(struct cli_call *call, const char *folder, struct state_watch *watch,
                         struct buffer *out, bool *open, struct error *error)
@@ -87,9 +107,14 @@ static enum status look(struct cli_call *call, const char *folder, struct state_
         bool under_way = running && state_view_is_open(text);
         watch->seen = watch->seen || under_way;
         *open = running && (under_way || !watch->seen); /* else one is about to begin */
+        if (cli_switch(call, CLI_JSON)) {
+            types_file_add(folder, &json);
+            text = buffer_string(&json);
+        }
         status = append_state(call, text, running, watch, out, error);
     }
     buffer_free(&json);
+    append_fence(call, folder, out);
     return status == STATUS_OK ? append_begun(call, folder, out, error) : status;
 }
 

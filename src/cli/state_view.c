@@ -298,6 +298,37 @@ void state_view_add_rollback(const char *run_id, struct buffer *json)
     buffer_append_byte(json, '\n');
 }
 
+void state_view_append_fence(int64_t since_us, bool sealed, bool running, struct buffer *out)
+{
+    char since[32];
+    clock_format_utc(since_us, since, sizeof since);
+    buffer_format(out, "the source's writers have been stopped since %s by a cut-over%s", since,
+                  running  ? " that is at work"
+                  : sealed ? " after which the application may be at the target: `transhume cutover "
+                             "--confirm` continues it, `transhume cutover --back --confirm` lets "
+                             "them write again"
+                           : " that did not end: the next `transhume follow` or `transhume cutover "
+                             "--back --confirm` lets them write again");
+    buffer_append_byte(out, '\n');
+}
+
+void state_view_add_fence(int64_t since_us, bool sealed, struct buffer *json)
+{
+    char since[32];
+    json_t *object = json_tree_load(json->data, json->length, 0, NULL);
+    if (!json_is_object(object)) {
+        json_decref(object);
+        return;
+    }
+    clock_format_utc(since_us, since, sizeof since);
+    json_object_set_new(object, "fence",
+                        json_pack("{s:s,s:b}", "since", since, "sealed", sealed ? 1 : 0));
+    buffer_clear(json);
+    json_tree_append(object, JSON_INDENT(2), json);
+    json_decref(object);
+    buffer_append_byte(json, '\n');
+}
+
 static void append_status(const json_t *state, bool running, struct buffer *out)
 {
     const char *status = text_of(state, "status");

@@ -25,6 +25,10 @@ enum status state_view_append(const char *json, bool running, bool color, struct
 /* What a run that follows has done; nothing of others. */
 void state_view_append_follow(const json_t *state, bool color, struct buffer *out);
 /* The line about another run, whose rollback has not come to its end. */
+/* A fence that stands: the source's writers are stopped since then (UTC); `running`: by a process
+ * that is at work. As a line, and as "fence" in the JSON object. */
+void state_view_append_fence(int64_t since_us, bool sealed, bool running, struct buffer *out);
+void state_view_add_fence(int64_t since_us, bool sealed, struct buffer *json);
 void state_view_append_rollback(const char *run_id, struct buffer *out);
 /* The same into an object of JSON, as "rollback"; what it says of a rollback itself stays. */
 void state_view_add_rollback(const char *run_id, struct buffer *json);

@@ -2,6 +2,7 @@
 #ifndef TRANSHUME_CONNECTORS_APPLY_H
 #define TRANSHUME_CONNECTORS_APPLY_H
 
+#include "connectors/lacks.h"
 #include "connectors/target.h"
 #include "model/change.h"
 
@@ -53,6 +54,11 @@ struct apply_functions {
      * and why. Changes nothing. Control thread. */
     enum status (*check)(struct database *self, const struct target_table *table,
                          struct error *error);
+    /* Optional: may this account write these tables, and set what counts their keys up at the end
+     * of a cut-over? Notes all that is missing; changes nothing. STATUS_FAILED: the server did not
+     * answer. Control thread. NULL: it may. */
+    enum status (*may_write)(struct database *self, const struct target_table *tables,
+                             uint32_t table_count, struct lack_list *lacks, struct error *error);
     enum status (*open)(struct database *self, const struct apply_request *request,
                         struct apply **apply, struct error *error);
     void (*close)(struct apply *apply); /* takes NULL */

@@ -72,6 +72,11 @@ struct connector_limits {
     uint32_t comment_bytes_max; /* of a table's or column's comment; 0: it keeps none */
     uint32_t nesting_max;
     uint32_t number_digits_max;
+    /* target: digits of a second, to which a plan's `lossy: allow` rounds; 0: it keeps them all */
+    struct second_digits {
+        uint8_t usual; /* of values whose type does not say how many they have */
+        uint8_t most;
+    } timestamp_digits, time_digits;
     uint64_t slice_bytes;         /* source: values above this come as LARGE handles; 0: never */
     uint32_t request_columns_max; /* source: columns of one read_request */
     uint32_t delete_keys_max;     /* target: of one delete_records; 0: some hundreds */

@@ -4,6 +4,7 @@
 
 #include "base/buffer.h"
 #include "connectors/database.h"
+#include "connectors/lacks.h"
 #include "model/change.h"
 
 struct feed; /* a change stream being read; a connection of its own, one thread */
@@ -50,6 +51,7 @@ struct feed_forecast {
     uint32_t native_count;
     const char *const *native_lacks;
     uint32_t native_lack_count;
+    struct lack_list lacks; /* all for which `create` would refuse; `arena` is the caller's */
 };
 
 struct feed_functions {
@@ -95,8 +97,10 @@ struct feed_functions {
     enum status (*look)(struct database *self, const char *name, struct feed_health *health,
                         struct error *error);
     /*
-     * Optional: what `create` would do, changing nothing, or why it would refuse. `target`: what is
-     * opened there, to say whether the server's own replication would do as well. Control thread.
+     * Optional: what `create` would do, changing nothing, and all for which it would refuse
+     * (forecast->lacks). `target`: what is opened there, to say whether the server's own
+     * replication would do as well; NULL: nobody wants to know. STATUS_FAILED: the server did not
+     * answer. Control thread.
      */
     enum status (*foresee)(struct database *self, const char *name,
                            const struct followed_table *tables, uint32_t table_count,
@@ -105,11 +109,16 @@ struct feed_functions {
     /*
      * Optional: keeps everybody from writing the tables, or lets them again. Once it returns with
      * `on`, nothing of them is written any more, and whatever was comes at or before `head`.
-     * Writers get an error that says so. It outlasts this process and the feed; repeatable. Control
-     * thread. NULL: a command of the user's has to do it.
+     * Writers get an error that says so. It outlasts this process and the feed; repeatable. With
+     * `on` it heeds signals_stop_level while it waits for others. One thread at a time, which may
+     * be any where `self` was opened for this alone. NULL: a command of the user's has to do it.
      */
     enum status (*fence)(struct database *self, const char *name, const char *const *tables,
                          uint32_t table_count, bool on, struct error *error);
+    /* Optional: may this account set the fence and open it again? Notes all that is missing;
+     * changes nothing. STATUS_FAILED: the server did not answer. Control thread. NULL: it may. */
+    enum status (*may_fence)(struct database *self, const char *name, const char *const *tables,
+                             uint32_t table_count, struct lack_list *lacks, struct error *error);
     /* Where the source is now: whatever was committed before the call comes at or before this
      * position, and a feed that is opened before it gets there, also where nothing of its tables
      * changes any more. Control thread. */

@@ -425,10 +425,11 @@ static bool take_act(const json_t *object, struct history_row *row)
            history_action_parse(action, &row->action) && history_state_parse(state, &row->state);
 }
 
-static void take_step(const json_t *object, struct history_step *step)
+static bool take_step(const json_t *object, struct history_step *step)
 {
+    int64_t number = number_of(object, "step");
     step->number = (uint64_t)number_of(object, "number");
-    step->step = (uint32_t)number_of(object, "step");
+    step->step = (uint32_t)number;
     step->state =
         json_is_true(json_object_get(object, "done")) ? HISTORY_STEP_DONE : HISTORY_STEP_INTENT;
     step->line = (uint32_t)number_of(object, "line");
@@ -436,6 +437,7 @@ static void take_step(const json_t *object, struct history_step *step)
     step->begun_us = number_of(object, "begun_us");
     step->ended_us = number_of(object, "ended_us");
     take_texts(object, step_texts, step);
+    return number > 0 && number <= UINT32_MAX;
 }
 
 static enum status visit_value(void *context, const char *key, const struct store_value *value,
@@ -451,9 +453,8 @@ static enum status visit_value(void *context, const char *key, const struct stor
         row.down_text = NULL;
         status = whole ? reading->visit_act(reading->context, &row, error) : damaged(key, error);
     } else if (status == STATUS_OK) {
-        take_step(object, &step);
-        status = step.step > 0 ? reading->visit_step(reading->context, &step, error)
-                               : damaged(key, error);
+        bool whole = take_step(object, &step);
+        status = whole ? reading->visit_step(reading->context, &step, error) : damaged(key, error);
     }
     json_decref(object);
     return status;

@@ -167,7 +167,12 @@ enum value_test {
     VALUES_MOMENTS,    /* texts that are a day and a time, and name no zone */
     VALUES_INSTANTS,   /* texts that are a day and a time, and name one */
     VALUES_FLOAT,      /* numbers that a float of 64 bits, or a whole number of 64 bits, keeps */
-    VALUES_DECLARED    /* numbers that fit the declared precision and scale */
+    VALUES_DECLARED,   /* numbers that fit the declared precision and scale */
+    /* Of a column that is `untyped`: */
+    VALUES_TEXTS,  /* texts */
+    VALUES_WHOLE,  /* whole numbers of 64 bits with a sign */
+    VALUES_NUMBER, /* these, and floats of 64 bits, which hold each of them exactly */
+    VALUES_BYTES   /* bytes */
 };
 
 struct source_functions {

@@ -19,6 +19,9 @@ enum { STORE_KEY_BYTES = 256 /* with the NUL */ };
 /* A key's version is 1 when it is put where it was absent, and one more with each further put. Of a
  * key that was deleted and put again it begins anew. */
 enum { STORE_ABSENT = 0 };
+
+/* "format" in the ledger's texts (engine/ledger/ledger.h), of which connectors write a few. */
+enum { STORE_TEXT_FORMAT = 3 };
 #define STORE_ANY_VERSION UINT64_MAX /* for delete_if alone */
 
 /* "guest/ID": the target keeps something of a run beside its store, and the run's ledger is

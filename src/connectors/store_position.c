@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { STORE_FORMAT = 2 }; /* of the ledger's texts */
-
 void store_position_key(char key[STORE_KEY_BYTES], const char *feed, uint32_t lane)
 {
     store_name_key(key, "position/", feed);
@@ -19,7 +17,7 @@ void store_position_key(char key[STORE_KEY_BYTES], const char *feed, uint32_t la
 
 void store_position_append(const struct position *position, struct buffer *text)
 {
-    buffer_format(text, "{\"format\":%d,\"epoch\":0,\"position\":", STORE_FORMAT);
+    buffer_format(text, "{\"format\":%d,\"epoch\":0,\"position\":", STORE_TEXT_FORMAT);
     json_append_base64(text, position->bytes, position->length);
     buffer_append_byte(text, '}');
 }

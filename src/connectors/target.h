@@ -333,15 +333,21 @@ struct target_functions {
     enum status (*tell_unfit_objects)(struct database *self, const struct schema *objects,
                                       bool *unfit, struct buffer *out, struct error *error);
     /*
-     * Optional, both or none, for check: would a table that is there take these values? try_open
-     * looks at it (STATUS_END: there is none); try_value then fails of class REJECT as a writer
-     * would, by what is known of the column alone. The trial lives in `arena`. Control thread;
-     * nothing is changed.
+     * Optional, all or none, for check: would a run write these records? try_open looks at the
+     * table as it is there, or, where `created` is set, as prepare would make it; what it borrows
+     * of `table` stays until try_close. STATUS_END: nothing is known of it before the run.
+     * try_record calls the function by which the writer encodes records, then looks at, or asks the
+     * server for, what the writer leaves to the server. It fails of class REJECT: error_reason is
+     * then the reason that the writer's outcome would have, and `object` the name of the field
+     * whose value it is about (another text, or none: it is about the whole record). Fields with a
+     * flag in `passed` (NULL: none) are taken for good. STATUS_END: the writer would skip the
+     * record. `shape` NULL: `cells` is one MAP. Control thread; nothing is changed.
      */
-    enum status (*try_open)(struct database *self, const char *table, struct arena *arena,
+    enum status (*try_open)(struct database *self, const struct target_table *table,
                             struct target_trial **trial, struct error *error);
-    enum status (*try_value)(struct target_trial *trial, const char *column,
-                             const struct cell *cell, struct arena *scratch, struct error *error);
+    enum status (*try_record)(struct target_trial *trial, const struct shape *shape,
+                              const struct cell *cells, const bool *passed, struct error *error);
+    void (*try_close)(struct target_trial *trial);
     /* Optional: what is worth saying before a run ("written more slowly, since …"), one line each
      * in `out`. */
     enum status (*caveats)(struct database *self, struct buffer *out, struct error *error);

@@ -39,6 +39,7 @@ struct value_type {
                           what names no zone is refused */
     uint8_t fraction;  /* TIME, TIMESTAMP: 1 + the digits of a second that it holds; 0: all */
     bool dynamic;      /* values of other kinds than `kind` may occur */
+    bool untyped;      /* TEXT and `dynamic`: no type is declared, values are of any kind */
     bool truth;        /* INT64, UINT64: by custom 0 and 1 alone */
     bool length;       /* TIME: lengths of time, which may be below 0 and above 24 h: INTERVAL */
     bool dates;        /* TEXT: by declaration days */
@@ -192,6 +193,8 @@ struct schema_table {
     const char *comment;
     const char *details;    /* what else is to it: "PARTITION BY RANGE (id)"; NULL: nothing */
     const char *native_sql; /* same-engine copies use it whole; NULL where there is none */
+    const char *form;       /* by what its database finds its records, in the connector's words, for
+                               who describes it again (database.known); NULL: its name says it */
     const struct schema_property *properties; /* same-engine copies of the whole table keep them */
     uint32_t property_count;
     const char *belongs_to; /* the object whose store it is (SQLite: a virtual table): only a plain

@@ -90,6 +90,24 @@ static void settle_type(struct resolver *resolver, const struct table_builder *t
     field->type.dynamic = true;
 }
 
+/* Digits of a second that the target does not keep are rounded off where the plan allows it. */
+static void round_seconds(const struct resolver *resolver, struct mapping_field *field)
+{
+    const struct connector_limits *limits = &resolver->target->limits;
+    struct value_type *type = &field->type;
+    const struct second_digits none = {0};
+    const struct second_digits digits = type->kind == VALUE_TIMESTAMP ? limits->timestamp_digits
+                                        : type->kind == VALUE_TIME    ? limits->time_digits
+                                                                      : none;
+    if (!field->allow_loss || digits.most == 0 || type->epoch != EPOCH_NONE) {
+        return;
+    }
+    uint8_t fraction = (uint8_t)(type->fraction == 0 ? digits.usual + 1 : type->fraction);
+    type->fraction = fraction > digits.most + 1 ? (uint8_t)(digits.most + 1) : fraction;
+    field->cast = true;
+    field->direct = false;
+}
+
 /* True for columns of key or indexes: all that key-value stores declare. */
 static bool is_indexed(const struct table_builder *table, const char *name)
 {
@@ -288,6 +306,7 @@ static void collect_fields(struct resolver *resolver, struct table_builder *tabl
     for (uint32_t j = 0; j < entity->fields.count && !resolve_stopped(resolver); j++) {
         struct mapping_field *field = entity->fields.items[j];
         settle_type(resolver, table, entity, field);
+        round_seconds(resolver, field);
         if (!resolver->target_sql && !is_indexed(table, field->name)) {
             continue;
         }

@@ -37,7 +37,9 @@ static enum plan_answer ask_source(const struct own_field *own, enum value_test 
     const struct source_functions *source = resolver->source->connector->source;
     struct error error;
     bool holds = false;
-    if (source->holds == NULL || resolve_is_gone(resolver, table->name) || table->kind != SCHEMA_TABLE ||
+    bool is_view = table->kind == SCHEMA_VIEW && own->column->type.untyped;
+    if (source->holds == NULL || resolve_is_gone(resolver, table->name) ||
+        (table->kind != SCHEMA_TABLE && !is_view) ||
         table->size_bytes > ASKED_BYTES_MAX) {
         return PLAN_ANSWER_UNASKED;
     }
@@ -118,9 +120,10 @@ static void become(const struct own_field *own, struct value_type type)
 static void tell(const struct own_field *own, const char *what, const char *why)
 {
     own->field->reason = why;
+    const char *native = own->column->type.native;
     resolve_note(own->resolver, false, own->table->name,
                  "%s (%s) becomes %s, %s; `types: keep` keeps it", own->column->name,
-                 own->column->type.native, what, why);
+                 native[0] != '\0' ? native : "no type", what, why);
 }
 
 /* ---------------------------------------------------------------- each kind */
@@ -390,6 +393,42 @@ static bool become_decimal(const struct own_field *own)
     return true;
 }
 
+/* Of a column without a type what all of its values are; if they are of several kinds, it stays one
+ * of texts, which such targets make of each. */
+static bool become_stored(const struct own_field *own)
+{
+    static const struct {
+        enum value_test test;
+        enum value_kind kind;
+        const char *what;
+    } kinds[] = {{VALUES_TEXTS, VALUE_TEXT, NULL}, /* or nothing but NULL */
+                 {VALUES_WHOLE, VALUE_INT64, "a whole number"},
+                 {VALUES_NUMBER, VALUE_FLOAT64, "a float"},
+                 {VALUES_BYTES, VALUE_BYTES, "bytes"}};
+    const struct database *target = own->resolver->target;
+    bool columns = (target->capabilities & (CAPABILITY_SQL_SCHEMA | CAPABILITY_FREE_FIELDS)) ==
+                   CAPABILITY_SQL_SCHEMA;
+    if (!own->field->type.untyped || !columns || own->there != NULL || has_to_stay(own) ||
+        own->column->generated != GENERATED_NO) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (ask(own, kinds[i].test) == PLAN_ANSWER_YES) {
+            if (kinds[i].what != NULL) {
+                become(own, (struct value_type){.kind = kinds[i].kind});
+                tell(own, kinds[i].what, "since all of its values are such");
+            }
+            return true;
+        }
+    }
+    resolve_note(
+        own->resolver, false, own->table->name,
+        "%s has no type, and holds values of several kinds: each becomes a text, so that 1 and "
+        "'1' are the same",
+        own->column->name);
+    return true;
+}
+
 void own_apply(struct resolver *resolver, const struct schema_table *table,
                const struct schema_column *column, const struct table_builder *target,
                struct mapping_field *field)
@@ -404,7 +443,7 @@ void own_apply(struct resolver *resolver, const struct schema_table *table,
         .there = target != NULL ? there_column(resolver, target->name, field->name) : NULL,
         .field = field};
     bool engine = resolver->target->connector->target->names != NULL; /* no files */
-    if (!become_list(&own) && engine) {
+    if (!become_list(&own) && !become_stored(&own) && engine) {
         (void)(become_truth(&own) || become_counter(&own) || become_length(&own) ||
                leave_zero_days(&own) || become_time(&own) || become_decimal(&own) ||
                become_digits(&own));

@@ -304,6 +304,7 @@ static void settle_columns(const struct ddl *ddl, const struct ddl_table *table)
         if (table->strict && any) { /* elsewhere the word is one of the numeric types */
             columns[i].type.native = "";
             columns[i].type.kind = VALUE_TEXT;
+            columns[i].type.untyped = true;
         }
         ddl_settle_default(ddl, &columns[i]);
     }

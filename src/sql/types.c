@@ -305,6 +305,7 @@ static void read_sqlite(const struct sql_type_words *words, struct value_type *t
     bool any = words->strict && strcmp(words->name, "any") == 0;
     type->kind = any ? VALUE_TEXT : kind_by_affinity(words->name);
     type->dynamic = !words->strict || any;
+    type->untyped = any || words->name[0] == '\0';
     if (is_any(words->name, decimals)) {
         type->kind = VALUE_DECIMAL;
         type->precision = (int32_t)words->numbers[0];

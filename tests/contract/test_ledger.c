@@ -194,7 +194,7 @@ static void replace_claim(struct fixture *fixture)
     const struct store_functions *functions = fixture->target->connector->store;
     check_ok(functions->open(fixture->target, &store, &error), &error, "open store");
     check_ok(functions->get(store, key, fixture->arena, &value, &error), &error, "get");
-    check_ok(functions->put_if(store, key, "{\"format\":2,\"epoch\":7}", 22, value.version,
+    check_ok(functions->put_if(store, key, "{\"format\":3,\"epoch\":7}", 22, value.version,
                                &version, &error),
              &error, "put");
     functions->close(store);

@@ -61,6 +61,72 @@ class Files(Rows):
             self.run_program("validate", "-q", "--level", "full", "--state", state)
 
 
+class WithoutTypes(Rows):
+    """Columns of SQLite that declare no type become what all of their values are, and mixtures are told."""
+    SCRIPT = """
+        CREATE TABLE base(k INTEGER, v REAL); INSERT INTO base VALUES(1, 1.5), (1, 2), (2, 3);
+        CREATE TABLE agg AS SELECT k, count(*) n, sum(v) s, max(hex(v)) t, zeroblob(3) b, NULL e FROM base GROUP BY k;
+        CREATE TABLE st(id INTEGER PRIMARY KEY, a ANY) STRICT; INSERT INTO st VALUES(1, 5), (2, 6);
+        CREATE VIEW seen AS SELECT k, count(*) n, avg(v) s FROM base GROUP BY k;
+        CREATE TABLE mixed(id INTEGER PRIMARY KEY, m, big); INSERT INTO mixed VALUES(1, 1, 1.5), (2, '1', 9007199254740993), (3, 1.0, 2)"""
+    PLAN = """transhume: 1
+source: s.db
+target: %s
+tables:
+  agg: { key: [k], from: agg, fields: { "*": copy } }
+  st: { key: [id], from: st, fields: { "*": copy } }
+  seen: { key: [k], from: seen, fields: { "*": copy } }
+  asked: { key: [k], query: "SELECT k, count(*) AS n, sum(v) AS s FROM base GROUP BY k", fields: { "*": copy } }
+  mixed: { key: [id], from: mixed, fields: { "*": copy } }
+"""
+    TYPES = [("agg", ["integer", "real", "text", "blob"]), ("st", ["integer"]), ("seen", ["integer", "real"]), ("asked", ["integer", "real"]),
+             ("mixed", ["text", "text"])]
+    FIELDS = {"agg": "n s t b", "st": "a", "seen": "n s", "asked": "n s", "mixed": "m big"}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = postgres.shared_for_class(cls)
+
+    def there_and_back(self, target):
+        support.make_sqlite(self.path("s.db"), self.SCRIPT)
+        self.write("plan.yaml", self.PLAN % target)
+        checked = self.run_program("check", "--plan", "plan.yaml")
+        for column in ("m", "big"):
+            self.assertIn("mixed: %s has no type, and holds values of several kinds" % column, checked.out)
+        self.assertNotIn("agg: t", checked.out)
+        self.run_program("migrate", "-q", "--plan", "plan.yaml")
+        self.run_program("migrate", "-q", "--state", "back", target, "back.db")
+        found = [(table, list(self.rows("back.db", "SELECT DISTINCT %s FROM %s" % (", ".join("typeof(%s)" % field for field in self.FIELDS[table].split()), table))[0]))
+                 for table, _ in self.TYPES]
+        self.assertEqual(found, self.TYPES)
+        self.assertEqual(self.rows("back.db", "SELECT k, n, s, t, b, e FROM agg ORDER BY k"), self.rows("s.db", "SELECT k, n, s, t, b, e FROM agg ORDER BY k"))
+        self.assertEqual([row[1] for row in self.rows("back.db", "SELECT id, big FROM mixed ORDER BY id")], ["1.5", "9007199254740993", "2"])
+
+    def test_files_of_columns(self):
+        built = self.run_program("connectors").out
+        for name in ("parquet", "arrow"):
+            if name in built:
+                with self.subTest(name):
+                    self.setUp()
+                    self.there_and_back("%s:out" % name)
+
+    def test_servers(self):
+        self.there_and_back(self.server.uri(self.server.database()))
+        self.run_program("validate", "-q", "--level", "full")
+
+    def test_a_value_of_another_kind_later(self):
+        """What was learnt stands: the row is a reject, and the others arrive."""
+        support.make_sqlite(self.path("s.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, n);"
+                            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) INSERT INTO t SELECT i, i FROM n")
+        uri = self.server.uri(self.server.database())
+        support.kill_at("postgres.after_commit", 2, "migrate", "--chunk-rows", "500", "s.db", uri, cwd=self.folder)
+        with contextlib.closing(sqlite3.connect(self.path("s.db"))) as db:
+            db.execute("INSERT INTO t VALUES(3001, 'x')")
+            db.commit()
+        self.run_program("resume", "-q", code=1)
+        self.assertEqual([reject["key"] for reject in self.rejects()], [{"id": 3001}])
+
+
 class Dumps(Rows):
     def test_numbers_that_no_float_keeps(self):
         """A dump of PostgreSQL gives SQLite the column that the live database does."""

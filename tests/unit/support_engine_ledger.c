@@ -103,7 +103,7 @@ enum status fake_claimed(struct database *self, const struct run_claim *claim, s
 
 void fake_fence(struct fake_store *store)
 {
-    put(store, store->guard_key, "{\"format\":2,\"epoch\":1000000}");
+    put(store, store->guard_key, "{\"format\":3,\"epoch\":1000000}");
 }
 
 bool fake_is_fenced(struct fake_store *store)

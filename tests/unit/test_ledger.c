@@ -420,20 +420,20 @@ static void damage_is_refused(void **state)
         enum error_code code;
     } cases[] = {
         {"run/run/head", NULL, ERROR_LEDGER_INVALID},
-        {"run/run/head", "{\"format\":3}", ERROR_FORMAT_NEWER},
-        {"run/run/head", "{\"format\":1}", ERROR_LEDGER_INVALID},
+        {"run/run/head", "{\"format\":4}", ERROR_FORMAT_NEWER},
+        {"run/run/head", "{\"format\":2}", ERROR_FORMAT_OLDER},
         {"run/run/head", "{", ERROR_LEDGER_INVALID},
         {"run/run/status", NULL, ERROR_LEDGER_INVALID},
         {"run/run/leader", NULL, ERROR_LEDGER_INVALID},
-        {"run/run/leader", "{\"format\":2}", ERROR_LEDGER_INVALID},
+        {"run/run/leader", "{\"format\":3}", ERROR_LEDGER_INVALID},
         {"run/run/header/000000", NULL, ERROR_LEDGER_INVALID},
-        {"run/run/header/000000", "{\"format\":2}", ERROR_LEDGER_INVALID},
+        {"run/run/header/000000", "{\"format\":3}", ERROR_LEDGER_INVALID},
         {"run/run/chunks/00000001", NULL, ERROR_LEDGER_INVALID},
-        {"run/run/chunks/00000001", "{\"format\":2,\"chunks\":[]}", ERROR_LEDGER_INVALID},
+        {"run/run/chunks/00000001", "{\"format\":3,\"chunks\":[]}", ERROR_LEDGER_INVALID},
         {"run/run/done/0000009999", "{}", ERROR_LEDGER_INVALID},
         {"run/run/done/x", "{}", ERROR_LEDGER_INVALID},
-        {"runs/0000000000000001", "{\"format\":3,\"run\":\"run\"}", ERROR_FORMAT_NEWER},
-        {"runs/x", "{\"format\":2,\"run\":\"x\"}", ERROR_LEDGER_INVALID},
+        {"runs/0000000000000001", "{\"format\":4,\"run\":\"run\"}", ERROR_FORMAT_NEWER},
+        {"runs/x", "{\"format\":3,\"run\":\"x\"}", ERROR_LEDGER_INVALID},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -687,10 +687,10 @@ static void workers_share_a_run_and_outlive_each_other(void **state)
 static void numbers_of_claims_are_bounded(void **state)
 {
     static const char *const claims[] = {
-        "{\"format\":2,\"worker\":4294967295,\"epoch\":1,\"count\":8}",
-        "{\"format\":2,\"worker\":0,\"epoch\":1,\"count\":8}",
-        "{\"format\":2,\"worker\":1,\"epoch\":1,\"count\":4294967295}",
-        "{\"format\":2,\"worker\":1,\"epoch\":1,\"count\":11}",
+        "{\"format\":3,\"worker\":4294967295,\"epoch\":1,\"count\":8}",
+        "{\"format\":3,\"worker\":0,\"epoch\":1,\"count\":8}",
+        "{\"format\":3,\"worker\":1,\"epoch\":1,\"count\":4294967295}",
+        "{\"format\":3,\"worker\":1,\"epoch\":1,\"count\":11}",
     };
     (void)state;
     for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {

@@ -49,12 +49,14 @@ static void test_text(void **state)
                 "# HELP x_rows_total Rows, a \\\\ and\\na line.\n# TYPE x_rows_total counter\n"
                 "x_rows_total{table=\"a\\\"b\\\\c\\nd\",stage=\"read\"} 9.00719925474099e+15\n"
                 "# HELP x_done_ratio Done.\n# TYPE x_done_ratio gauge\nx_done_ratio 0.5\n"
-                "x_done_ratio{stage=\"read\"} +Inf\n");
+                "x_done_ratio{stage=\"read\"} +Inf\n"
+                "# HELP x_none Without a series.\n# TYPE x_none gauge\n");
     assert_text(registry, METRIC_FORMAT_OPENMETRICS,
                 "# HELP x_rows Rows, a \\\\ and\\na line.\n# TYPE x_rows counter\n"
                 "x_rows_total{table=\"a\\\"b\\\\c\\nd\",stage=\"read\"} 9.00719925474099e+15\n"
                 "# HELP x_done_ratio Done.\n# TYPE x_done_ratio gauge\n# UNIT x_done_ratio ratio\n"
-                "x_done_ratio 0.5\nx_done_ratio{stage=\"read\"} +Inf\n# EOF\n");
+                "x_done_ratio 0.5\nx_done_ratio{stage=\"read\"} +Inf\n"
+                "# HELP x_none Without a series.\n# TYPE x_none gauge\n# EOF\n");
     metric_registry_destroy(registry);
 }
 
@@ -80,6 +82,10 @@ static void test_histogram(void **state)
 static void count_series(void *context, const struct metric_sample *sample)
 {
     double *sums = context;
+    if (sample->none) {
+        assert_string_equal(sample->name, "y_total");
+        return;
+    }
     sums[0] += 1;
     sums[1] += sample->value;
     sums[2] += sample->first;
@@ -99,6 +105,7 @@ static void test_series_are_bounded(void **state)
         atomic_fetch_add(metric_cell(family, &label, 1), 1);
     }
     double sums[4] = {0};
+    (void)metric_family_add(registry, METRIC_COUNTER, "y_total", NULL, "Without a series yet.");
     metric_registry_visit(registry, count_series, sums);
     assert_true(sums[0] == METRIC_SERIES_MAX + 1);
     assert_true(sums[1] == 1000);

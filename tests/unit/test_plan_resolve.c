@@ -50,7 +50,9 @@ static void keys_are_proven_by_what_can_be_read_back(void **state)
     assert_proven("Artist", "PK: META, SK: \"{ArtistId}{Name}\"", false);
     assert_proven("Artist", "PK: META, SK: \"{ArtistId}-{Name}\"", false);
     assert_proven("Artist", "PK: META, SK: \"{ArtistId}#{Name}\"", true);
-    assert_proven("Artist", "PK: META, SK: { column: ArtistId, cast: text }", false);
+    assert_proven("Artist", "PK: META, SK: { column: ArtistId, cast: text }", true);
+    assert_proven("Artist", "PK: META, SK: { column: ArtistId, cast: decimal }", true);
+    assert_proven("Artist", "PK: META, SK: { column: Name, cast: int64 }", false);
     assert_proven("Artist", "PK: META, SK: { sql: \"ArtistId || ''\" }", false);
     assert_proven("Artist", "PK: META, SK: { column: ArtistId, default: 1 }", false);
     assert_proven("Invoice", "PK: \"C#{CustomerId}\", SK: \"O#{InvoiceDate}#{InvoiceId}\"", true);

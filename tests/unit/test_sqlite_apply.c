@@ -311,7 +311,7 @@ static void one_applies_at_a_time(void **state)
     tear_down();
     assert_string_equal(
         file_ask(bench.path, "SELECT name, version, substr(value, 1, 34) FROM _transhume_ledger"),
-        "position/f/000002|2|{\"format\":2,\"epoch\":0,\"position\":\"");
+        "position/f/000002|2|{\"format\":3,\"epoch\":0,\"position\":\"");
 }
 
 static void a_run_that_was_taken_over_applies_nothing(void **state)

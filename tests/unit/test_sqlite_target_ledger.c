@@ -186,7 +186,7 @@ static void edits_are_found(void **state)
         const char *sql;
         enum error_code code;
     } cases[] = {
-        {"UPDATE _transhume_ledger SET value = replace(value, '\"format\":2', '\"format\":3') "
+        {"UPDATE _transhume_ledger SET value = replace(value, '\"format\":3', '\"format\":4') "
          "WHERE name = 'run/run-1/head'",
          ERROR_FORMAT_NEWER},
         {"UPDATE _transhume_ledger SET value = '{}' WHERE name = 'run/run-1/head'",

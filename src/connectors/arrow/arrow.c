@@ -107,7 +107,7 @@ static const struct folder_format format = {
     .position_column = "$row",
     .source_capabilities = SHARED_CAPABILITIES | SOURCE_ONLY,
     .target_capabilities = SHARED_CAPABILITIES | TARGET_ONLY,
-    .limits = {.readers_max = READERS_MAX,
+    .limits = {.timestamp_digits = {6, 9}, .time_digits = {6, 9}, .readers_max = READERS_MAX,
                .delete_keys_max = FOLDER_DELETE_KEYS_MAX,
                .writers_max = WRITERS_MAX,
                .chunks_open_max = CHUNKS_OPEN_MAX,

@@ -73,7 +73,7 @@ enum status arrow_encoder_append(struct folder_encoder *encoder, const struct ce
             out->length = start;
             text_printable(node->name, strlen(node->name), name, sizeof(name));
             return why.class == ERROR_CLASS_REJECT
-                       ? error_set(error, why.code, NULL, "column %s: %s", name, why.message)
+                       ? error_set(error, why.code, name, "column %s: %s", name, why.message)
                        : error_copy(error, &why);
         }
     }

@@ -165,9 +165,10 @@ static enum status convert(const struct arrow_node *node, struct cell *cell, str
     bool both =
         value_kind_is_number((enum value_kind)cell->kind) && value_kind_is_number(node->type.kind);
     bool zone = cell->kind == VALUE_TIMESTAMP && node->type.kind == VALUE_TIMESTAMP;
+    bool text = node->type.kind == VALUE_TEXT && node->type.untyped && cell->kind != VALUE_BYTES;
     struct value_type type = node->type;
     type.dynamic = type.dynamic || type.kind == VALUE_DECIMAL; /* its limits are told later */
-    if (!both && !zone) {
+    if (!both && !zone && !text) {
         return refuse_kind(node, cell, error);
     }
     if (convert_value(cell, &type, false, arena, &converted, error) != STATUS_OK) {

@@ -308,7 +308,7 @@ static enum status cassandra_open(const struct open_options *open, struct databa
     pthread_mutex_init(&self->mutex, NULL);
     self->keyed.base.connector = &connector_cassandra;
     self->keyed.base.capabilities = connector_cassandra.capabilities;
-    self->keyed.base.limits = (struct connector_limits){.readers_max = READERS_MAX,
+    self->keyed.base.limits = (struct connector_limits){.timestamp_digits = {3, 3}, .readers_max = READERS_MAX,
                                                         .writers_max = WRITERS_MAX,
                                                         .chunks_open_max = CHUNKS_OPEN_MAX,
                                                         .record_bytes_max = RECORD_BYTES_MAX,
@@ -386,8 +386,9 @@ static const struct target_functions target = {
     .names = cassandra_names,
     .inspect = cassandra_inspect,
     .check_table = cassandra_check_table,
-    .try_open = cassandra_try_open,
-    .try_value = cassandra_try_value,
+    .try_open = keyed_try_open,
+    .try_record = keyed_try_record,
+    .try_close = keyed_try_close,
     .script = cassandra_script,
     .column_type = cassandra_column_type,
     .prepare = cassandra_prepare,

@@ -72,6 +72,7 @@ static enum status check_fields(const struct cassandra_statement *statement,
 
 static enum status refuse_value(const struct cassandra_column *column, struct error *error)
 {
+    error_name_object(error, column->name);
     return error_context(error, "column %s: ", column->name);
 }
 

@@ -50,8 +50,8 @@ int64_t cassandra_key_token(const struct cql_value *parts, uint32_t part_count)
 static enum status refuse(const struct cassandra_table *table, uint32_t column,
                           enum error_code code, const char *why, struct error *error)
 {
-    return error_set(error, code, table->name, "%s, a column of the key, %s",
-                     table->columns[column].name, why);
+    const char *name = table->columns[column].name;
+    return error_set(error, code, name, "%s, a column of the key, %s", name, why);
 }
 
 enum status cassandra_key_encode_part(const struct cassandra_table *table, uint32_t column,
@@ -63,6 +63,7 @@ enum status cassandra_key_encode_part(const struct cassandra_table *table, uint3
         return refuse(table, column, ERROR_REJECT_KEY_NULL, "is null", error);
     }
     if (cassandra_value_encode(table->columns[column].type, cell, values, error) != STATUS_OK) {
+        error_name_object(error, table->columns[column].name);
         return error_context(error, "column %s: ", table->columns[column].name);
     }
     size_t length = values->length - begin - 4;

@@ -270,37 +270,3 @@ enum status cassandra_normal_form_in_column(struct database *database, uint32_t 
     }
     return cassandra_normal_in(type, cell, arena, normal, error);
 }
-
-/* ---------------------------------------------------------------- trials */
-
-struct target_trial {
-    const struct cassandra_table *table;
-};
-
-enum status cassandra_try_open(struct database *database, const char *table, struct arena *arena,
-                               struct target_trial **trial, struct error *error)
-{
-    struct cassandra *self = cassandra_of(database);
-    *trial = arena_allocate_zeroed(arena, 1, sizeof(**trial));
-    return self->keyspace_there ? cassandra_table_read(self, table, arena, &(*trial)->table, error)
-                                : STATUS_END;
-}
-
-enum status cassandra_try_value(struct target_trial *trial, const char *column,
-                                const struct cell *cell, struct arena *scratch, struct error *error)
-{
-    int32_t at = cassandra_column_find(trial->table, column, strlen(column));
-    struct buffer out = {0};
-    (void)scratch;
-    if (at < 0) {
-        return STATUS_OK; /* check_table says so */
-    }
-    const struct cassandra_column *there = &trial->table->columns[at];
-    if ((uint32_t)at < trial->table->key.count &&
-        (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING)) {
-        return error_set(error, ERROR_REJECT_KEY_NULL, NULL, "key column %s is null", column);
-    }
-    enum status status = cassandra_value_encode(there->type, cell, &out, error);
-    buffer_free(&out);
-    return status;
-}

@@ -679,6 +679,7 @@ const struct keyed_service cassandra_keyed_service = {
     .repeats_add_up = true,
     .failpoints = failpoints,
     .connect = connect,
+    .try_connect = cassandra_try_connect,
     .disconnect = cassandra_connection_free,
     .begin = frame_nothing,
     .end = frame_nothing,

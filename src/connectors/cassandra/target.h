@@ -123,11 +123,6 @@ uint32_t cassandra_column_class(struct database *self, const struct schema_table
 enum status cassandra_normal_form_in_column(struct database *self, uint32_t column_class,
                                             const struct cell *cell, struct arena *arena,
                                             struct cell *normal, struct error *error);
-enum status cassandra_try_open(struct database *self, const char *table, struct arena *arena,
-                               struct target_trial **trial, struct error *error);
-enum status cassandra_try_value(struct target_trial *trial, const char *column,
-                                const struct cell *cell, struct arena *scratch,
-                                struct error *error);
 
 /* ---------------------------------------------------------------- statement.c, encode.c, send.c */
 
@@ -205,6 +200,10 @@ enum status cassandra_connection_make(struct cassandra *self, const struct targe
                                       uint32_t table_count, struct keyed_connection **connection,
                                       struct error *error) MUST_USE;
 void cassandra_connection_free(struct keyed_connection *connection); /* NULL is fine */
+
+/* trial.c: struct keyed_service */
+enum status cassandra_try_connect(struct database *self, const struct target_table *table,
+                                  struct keyed_connection **connection, struct error *error);
 
 /* Of control work: above what any attempt of the run wrote, and above what was written before. */
 int64_t cassandra_now_us(struct cassandra *self);

@@ -252,7 +252,17 @@ static enum status read_heads(struct describing *describing)
 
 /* ---------------------------------------------------------------- types */
 
-/* Declared types; `wanted` tells which columns have none. */
+/* As the run that is gone on with knows it; NULL: it does not. */
+static const struct schema_column *find_known(const struct describing *describing, const char *name)
+{
+    const struct schema *known = describing->database->folder.base.known;
+    const struct schema_table *table =
+        known != NULL ? schema_find_table(known, describing->table->name) : NULL;
+    int at = table != NULL ? schema_find_column(table, name) : -1;
+    return at >= 0 ? &table->columns[at] : NULL;
+}
+
+/* Declared types, and known ones; `wanted` tells which columns have none. */
 static bool declare_types(struct describing *describing, bool *wanted)
 {
     const struct csv_database *database = describing->database;
@@ -265,7 +275,12 @@ static bool declare_types(struct describing *describing, bool *wanted)
         if (declared != NULL) {
             column->type = declared->type;
         }
-        wanted[at] = declared == NULL && !defined && database->infer;
+        bool inferred = declared == NULL && !defined && database->infer;
+        const struct schema_column *known = inferred ? find_known(describing, column->name) : NULL;
+        if (known != NULL) {
+            column->type = known->type;
+        }
+        wanted[at] = inferred && known == NULL;
         any_wanted = any_wanted || wanted[at];
     }
     return any_wanted;

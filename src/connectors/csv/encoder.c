@@ -187,7 +187,8 @@ static bool is_of_type(const struct value_type *type, const struct cell *cell)
 static enum status watch(struct folder_encoder *encoder, struct encoded_column *column,
                          const struct cell *cell, struct error *error)
 {
-    if (is_of_type(&column->type, cell)) {
+    bool tries = encoder->database->folder.run.id == NULL; /* nothing is written then */
+    if (tries || is_of_type(&column->type, cell)) {
         return STATUS_OK;
     }
     column->watched = false;
@@ -201,7 +202,7 @@ static enum status append_field(struct folder_encoder *encoder, uint32_t at,
     struct encoded_column *column = &encoder->columns[at];
     struct error reason;
     if (column->is_key && (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING)) {
-        return error_set(error, ERROR_REJECT_KEY_NULL, NULL, "column %s: a part of the key is null",
+        return error_set(error, ERROR_REJECT_KEY_NULL, column->name, "column %s: a part of the key is null",
                          column->name);
     }
     if (column->watched && watch(encoder, column, cell, error) != STATUS_OK) {
@@ -218,7 +219,7 @@ static enum status append_field(struct folder_encoder *encoder, uint32_t at,
     text_printable(column->name, strlen(column->name), name, sizeof name);
     error_copy(error, &reason);
     return reason.class == ERROR_CLASS_REJECT
-               ? error_set(error, reason.code, NULL, "column %s: %s", name, reason.message)
+               ? error_set(error, reason.code, name, "column %s: %s", name, reason.message)
                : STATUS_FAILED;
 }
 

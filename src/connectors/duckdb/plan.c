@@ -246,28 +246,17 @@ void duckdb_plans_free(struct writer *writer)
 
 /* ---------------------------------------------------------------- records */
 
-static bool is_null(const struct cell *cell)
-{
-    return cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING;
-}
-
 /* Fails of class REJECT, with the column's name. */
 static enum status put_record(struct writer *writer, struct duckdb_plan *plan,
                               const struct cell *cells, struct error *error)
 {
-    const struct duckdb_library *library = writer->database->library;
     uint32_t first = plan->staged ? 1 : 0;
     for (uint32_t i = 0; i < plan->count; i++) {
-        const struct schema_column *column = &plan->facts.schema->columns[plan->columns[i]];
-        const struct cell *cell = &cells[plan->fields[i]];
-        if (column->not_null && is_null(cell)) {
-            error_set(error, ERROR_REJECT_CONSTRAINT, column->name,
-                      "the value is null, the column is NOT NULL");
+        if (duckdb_put_value(writer->database->library,
+                             &plan->facts.schema->columns[plan->columns[i]],
+                             &plan->vectors[first + i], plan->chunk_rows, &cells[plan->fields[i]],
+                             writer->base.scratch, error) != STATUS_OK) {
             return STATUS_FAILED;
-        }
-        if (duckdb_write(library, &plan->vectors[first + i], plan->chunk_rows, cell,
-                         writer->base.scratch, error) != STATUS_OK) {
-            return error_context(error, "%s: ", column->name);
         }
     }
     return STATUS_OK;
@@ -276,9 +265,9 @@ static enum status put_record(struct writer *writer, struct duckdb_plan *plan,
 static enum status refuse(struct sql_held *held, uint32_t row, const struct error *why,
                           struct error *error)
 {
-    char reason[sizeof why->context + sizeof why->message];
-    snprintf(reason, sizeof reason, "%s%s", why->context, why->message);
-    return sql_held_refuse(held, row, OUTCOME_REJECTED, why->code, reason, error);
+    char reason[ERROR_REASON_BYTES];
+    return sql_held_refuse(held, row, OUTCOME_REJECTED, why->code, error_reason(why, reason),
+                           error);
 }
 
 enum status duckdb_plan_append(struct writer *writer, struct duckdb_plan *plan,

@@ -59,6 +59,11 @@ static bool is_among(struct column_list columns, const char *name)
     return found;
 }
 
+bool duckdb_is_in_key(const struct target_table *table, const char *name)
+{
+    return is_among(table->key, name);
+}
+
 /* In a key or an index, which takes no intervals, lists or structs? */
 static bool is_indexed(const struct target_table *table, const char *name)
 {
@@ -74,8 +79,8 @@ static bool is_nested(const struct value_type *type)
     return type->kind == VALUE_LIST || type->kind == VALUE_SET || type->kind == VALUE_MAP;
 }
 
-static void append_type(struct buffer *sql, const struct target_table *table,
-                        const struct schema_column *column)
+void duckdb_append_column_type(struct buffer *sql, const struct target_table *table,
+                               const struct schema_column *column)
 {
     if (table->same_engine != NULL && column->type.native != NULL &&
         (column->generated != GENERATED_NO || is_written(column->type.native))) {
@@ -95,7 +100,7 @@ static void append_column(struct buffer *sql, const struct target_table *table,
     bool same = table->same_engine != NULL;
     duckdb_append_name(sql, column->name);
     buffer_append_byte(sql, ' ');
-    append_type(sql, table, column);
+    duckdb_append_column_type(sql, table, column);
     if (same && column->generated != GENERATED_NO) {
         buffer_format(sql, " GENERATED ALWAYS AS (%s)",
                       column->default_text != NULL ? column->default_text : "NULL");
@@ -421,7 +426,7 @@ enum status duckdb_column_type(struct database *database, const struct target_ta
 {
     (void)database;
     (void)error;
-    append_type(out, table, column);
+    duckdb_append_column_type(out, table, column);
     return STATUS_OK;
 }
 

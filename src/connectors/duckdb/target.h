@@ -42,6 +42,10 @@ enum status duckdb_target_describe(struct duckdb_database *self, struct duckdb_h
                                    struct duckdb_table *table, struct error *error) MUST_USE;
 /* Can values be put into a column of this form? */
 bool duckdb_takes_values(const struct duckdb_form *form);
+/* "DECIMAL(10,2)": what a column of the table is declared as. */
+void duckdb_append_column_type(struct buffer *sql, const struct target_table *table,
+                               const struct schema_column *column);
+bool duckdb_is_in_key(const struct target_table *table, const char *name);
 /* "CREATE TABLE …"; `more` stands behind the columns and keys. */
 void duckdb_append_create(struct buffer *sql, const struct sql_database *self,
                           const struct target_table *table, const struct buffer *more);
@@ -86,6 +90,20 @@ struct duckdb_column duckdb_column_of(const struct duckdb_library *library,
 enum status duckdb_write(const struct duckdb_library *library, struct duckdb_column *column,
                          uint64_t at, const struct cell *cell, struct arena *scratch,
                          struct error *error) MUST_USE;
+
+/* The same of a column of a table, which may be NOT NULL; the reject's context names the column. */
+enum status duckdb_put_value(const struct duckdb_library *library,
+                             const struct schema_column *schema, struct duckdb_column *column,
+                             uint64_t at, const struct cell *cell, struct arena *scratch,
+                             struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- trial.c */
+
+enum status duckdb_try_open(struct database *self, const struct target_table *table,
+                            struct target_trial **trial, struct error *error);
+enum status duckdb_try_record(struct target_trial *trial, const struct shape *shape,
+                              const struct cell *cells, const bool *passed, struct error *error);
+void duckdb_try_close(struct target_trial *trial);
 
 /* ---------------------------------------------------------------- writer.c */
 

@@ -482,6 +482,12 @@ static enum status put(const struct putting *putting, struct duckdb_column *colu
     }
     if (wanted.kind == VALUE_TEXT && whole.kind != VALUE_TEXT &&
         column->form->id == DUCKDB_VARCHAR) {
+        bool composed = whole.kind == VALUE_LIST || whole.kind == VALUE_SET ||
+                        whole.kind == VALUE_MAP;
+        if (depth > 0 && composed) { /* as a text it would read as another value */
+            return error_set(putting->error, ERROR_REJECT_TYPE, NULL,
+                             "a list or map within it, where the column has texts");
+        }
         return put_as_text(putting, column, at, &whole);
     }
     wanted.dynamic = false;
@@ -499,4 +505,17 @@ enum status duckdb_write(const struct duckdb_library *library, struct duckdb_col
 {
     const struct putting putting = {library, scratch, error};
     return put(&putting, column, at, cell, 0);
+}
+
+enum status duckdb_put_value(const struct duckdb_library *library,
+                             const struct schema_column *schema, struct duckdb_column *column,
+                             uint64_t at, const struct cell *cell, struct arena *scratch,
+                             struct error *error)
+{
+    bool null = cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING;
+    enum status status = schema->not_null && null
+                             ? error_set(error, ERROR_REJECT_CONSTRAINT, schema->name,
+                                         "the value is null, the column is NOT NULL")
+                             : duckdb_write(library, column, at, cell, scratch, error);
+    return status == STATUS_OK ? STATUS_OK : error_context(error, "%s: ", schema->name);
 }

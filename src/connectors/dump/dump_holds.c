@@ -95,9 +95,34 @@ static uint32_t passed_by_whole(uint64_t magnitude, bool fits)
            (fits ? bit_of(VALUES_INT64) | bit_of(VALUES_FLOAT) : 0);
 }
 
+/* Of a column without a type: the kind of what is there. */
+static uint32_t passed_by_kind(const struct cell *cell)
+{
+    int64_t most = INT64_C(1) << DBL_MANT_DIG;
+    switch ((enum value_kind)cell->kind) {
+    case VALUE_INT64:
+        return bit_of(VALUES_WHOLE) |
+               (cell->i64 >= -most && cell->i64 <= most ? bit_of(VALUES_NUMBER) : 0);
+    case VALUE_FLOAT32:
+    case VALUE_FLOAT64:
+        return bit_of(VALUES_NUMBER);
+    case VALUE_DECIMAL:
+        return is_float(cell) ? bit_of(VALUES_NUMBER) : 0;
+    case VALUE_TEXT:
+        return bit_of(VALUES_TEXTS);
+    case VALUE_BYTES:
+        return bit_of(VALUES_BYTES);
+    default:
+        return 0;
+    }
+}
+
 static uint32_t passed_by(const struct cell *cell, const struct value_type *type,
                           struct arena *arena)
 {
+    if (type->untyped && cell->kind > VALUE_NULL) {
+        return passed_by_kind(cell);
+    }
     switch ((enum value_kind)cell->kind) {
     case VALUE_MISSING:
     case VALUE_NULL:

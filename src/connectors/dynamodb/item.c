@@ -45,7 +45,7 @@ static enum status reject(struct error *error, enum error_code code, const char 
 {
     char shown[128];
     text_printable(attribute, strlen(attribute), shown, sizeof(shown));
-    return error_set(error, code, NULL, "attribute %s: %s", shown, reason);
+    return error_set(error, code, shown, "attribute %s: %s", shown, reason);
 }
 
 /* ---------------------------------------------------------------- texts */

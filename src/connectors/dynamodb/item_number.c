@@ -24,7 +24,7 @@ static enum status reject(struct error *error, const char *attribute, const char
 {
     char shown[128];
     text_printable(attribute, strlen(attribute), shown, sizeof(shown));
-    return error_set(error, ERROR_REJECT_NUMBER, NULL, "attribute %s: %s", shown, reason);
+    return error_set(error, ERROR_REJECT_NUMBER, shown, "attribute %s: %s", shown, reason);
 }
 
 static void trim_zeros(struct number_parts *parts)

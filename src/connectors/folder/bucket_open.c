@@ -1,5 +1,6 @@
 /* Opening a bucket as a target: its connections, its local folder, its keys. */
 #include "connectors/folder/bucket.h"
+#include "connectors/folder/folder_record.h"
 
 #include "base/file.h"
 #include "base/log.h"
@@ -23,6 +24,9 @@ const struct target_functions bucket_target = {
     .empty = bucket_empty,
     .inspect = bucket_inspect,
     .check_table = folder_check_table,
+    .try_open = folder_try_open,
+    .try_record = folder_try_record,
+    .try_close = folder_try_close,
     .prepare = bucket_prepare,
     .writer_open = folder_writer_open,
     .writer_close = folder_writer_close,

@@ -1,5 +1,6 @@
 /* Opening a folder: its options, its place, its identity. */
 #include "connectors/folder/bucket.h"
+#include "connectors/folder/folder_record.h"
 #include "connectors/folder/folder_claim.h"
 
 #include "base/memory.h"
@@ -305,6 +306,9 @@ const struct target_functions folder_target = {
     .empty = folder_empty,
     .inspect = folder_inspect,
     .check_table = folder_check_table,
+    .try_open = folder_try_open,
+    .try_record = folder_try_record,
+    .try_close = folder_try_close,
     .prepare = folder_prepare,
     .writer_open = folder_writer_open,
     .writer_close = folder_writer_close,
@@ -325,6 +329,9 @@ const struct target_functions folder_pipe_target = {
     .released = folder_released,
     .inspect = folder_inspect,
     .check_table = folder_check_table,
+    .try_open = folder_try_open,
+    .try_record = folder_try_record,
+    .try_close = folder_try_close,
     .prepare = folder_prepare,
     .writer_open = folder_writer_open,
     .writer_close = folder_writer_close,

@@ -7,6 +7,7 @@
 
 #include "base/failpoint.h"
 #include "base/memory.h"
+#include "connectors/folder/folder_record.h"
 #include "connectors/folder/folder_segment.h"
 #include "connectors/lease.h"
 #include <stdlib.h>
@@ -179,9 +180,10 @@ static struct folder_stream *find_stream(struct writer *writer, struct open_chun
     return made;
 }
 
-/* A record that was not written; its reason is the error's message. */
+/* A record that was not written. */
 static void add_outcome(struct batch_result *result, uint32_t row, const struct error *reason)
 {
+    char text[ERROR_REASON_BYTES];
     if (result->arena == NULL) {
         result->arena = arena_create(0);
         result->outcomes = arena_allocate_zeroed(result->arena, result->batch->row_count,
@@ -192,32 +194,8 @@ static void add_outcome(struct batch_result *result, uint32_t row, const struct 
         (struct record_outcome){.row = row,
                                 .kind = OUTCOME_REJECTED,
                                 .code = reason->code,
-                                .reason = arena_copy_string(result->arena, reason->message)};
-}
-
-static bool lacks_field(const struct cell *map, const char *name)
-{
-    const struct cell *field = value_field(map, name);
-    return field == NULL || field->kind <= VALUE_NULL;
-}
-
-/* Records of a table with a key have it, else equal ones could not be told later. Formats that want
- * a key of every table say what is wrong with it themselves. */
-static enum status check_key(const struct target_table *table, const struct shape *shape,
-                             const struct cell *cells, struct error *error)
-{
-    bool documents = shape == NULL || shape->field_count == 0;
-    uint32_t parts = documents ? table->key.count : shape->key_field_count;
-    for (uint32_t at = 0; at < parts; at++) {
-        bool lacks = documents ? lacks_field(cells, table->key.names[at])
-                               : cells[shape->key_fields[at]].kind <= VALUE_NULL;
-        if (lacks) {
-            return error_set(error, ERROR_REJECT_KEY_NULL, NULL, "the key field \"%s\" is null",
-                             documents ? table->key.names[at]
-                                       : shape->fields[shape->key_fields[at]].name);
-        }
-    }
-    return STATUS_OK;
+                                .reason =
+                                    arena_copy_string(result->arena, error_reason(reason, text))};
 }
 
 static enum status write_rows(const struct target_table *table, struct folder_stream *stream,
@@ -225,20 +203,16 @@ static enum status write_rows(const struct target_table *table, struct folder_st
                               struct error *error)
 {
     const struct batch *batch = result->batch;
-    const struct folder_format *format = stream->folder->format;
     struct error reason;
-    bool key_required = (format->target_capabilities & CAPABILITY_KEY_REQUIRED) != 0;
+    bool documents = batch->shape == NULL || batch->shape->field_count == 0;
+    const struct shape *shape = documents ? NULL : batch->shape;
     stream->encoder = encoder;
     for (uint32_t row = 0; row < batch->row_count; row++) {
         uint64_t ordinal = stream->submitted++;
         size_t start = stream->buffer.length;
-        const struct cell *cells = batch_row(batch, row);
-        enum status status = key_required || table->key.count == 0
-                                 ? STATUS_OK
-                                 : check_key(table, batch->shape, cells, &reason);
-        if (status == STATUS_OK) {
-            status = format->encoder_append(encoder, cells, &stream->buffer, &reason);
-        }
+        enum status status =
+            folder_encode_record(stream->folder, table, shape, encoder, batch_row(batch, row),
+                                 &stream->buffer, &reason);
         if (status != STATUS_OK) {
             if (reason.class != ERROR_CLASS_REJECT) {
                 return error_copy(error, &reason);

@@ -111,7 +111,7 @@ void jsonl_encoder_destroy(struct folder_encoder *encoder)
 
 static enum status refuse(const struct writing *writing, enum error_code code, const char *why)
 {
-    return error_set(writing->error, code, NULL, "field \"%s\": %s", writing->field, why);
+    return error_set(writing->error, code, writing->field, "field \"%s\": %s", writing->field, why);
 }
 
 static bool is_float(const struct value_type *type)

@@ -273,7 +273,14 @@ static enum status describe_table(struct folder *folder, struct folder_table *ta
     data->columns = sidecar.columns;
     data->column_count = sidecar.column_count;
     table->format_data = data;
-    if (!database->documents && (sidecar.documents || sidecar.column_count == 0)) {
+    const struct schema *schema_known = folder->base.known;
+    const struct schema_table *known =
+        schema_known != NULL ? schema_find_table(schema_known, table->name) : NULL;
+    bool learns = !database->documents && (sidecar.documents || sidecar.column_count == 0);
+    if (learns && known != NULL) {
+        data->columns = known->columns;
+        data->column_count = known->column_count;
+    } else if (learns) {
         status = jsonl_infer(database, table, arena, data, error);
     }
     say_of_nothing(table);

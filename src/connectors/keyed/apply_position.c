@@ -2,7 +2,7 @@
  * The position of an apply, as the store keeps it. Where records are guarded by the time of their
  * writes, that time stands beside it before the first one is sent:
  *
- *   {"format":2,"epoch":0,"position":"BASE64","time":1790000000000000}
+ *   {"format":3,"epoch":0,"position":"BASE64","time":1790000000000000}
  *
  * so that what follows a crash is newer than what the crash left on its way, whatever the clocks
  * say. Every put has the version of the one before as its condition, by which of two processes all

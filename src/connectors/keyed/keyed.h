@@ -158,6 +158,14 @@ struct keyed_service {
                            struct keyed_connection **connection, struct error *error);
     void (*disconnect)(
         struct keyed_connection *connection); /* takes NULL; drops what is under way */
+    /* Optional, for check, in place of `connect`: a connection that only encodes records of a table
+     * that may not be there yet. STATUS_END: nothing is known of it. */
+    enum status (*try_connect)(struct database *self, const struct target_table *table,
+                               struct keyed_connection **connection, struct error *error);
+    /* Optional, for check: the record was encoded in so many bytes. Fails of class REJECT, and
+     * names the field, where the server itself is known to refuse it. */
+    enum status (*foresee)(struct keyed_connection *connection, const struct keyed_record *record,
+                           size_t length, struct error *error);
 
     void (*begin)(struct keyed_connection *connection, enum keyed_kind kind, uint32_t table,
                   struct buffer *body);
@@ -297,6 +305,11 @@ enum status keyed_poll(struct writer *writer, int64_t timeout_ms, struct batch_r
 enum status keyed_commit(struct writer *writer, uint64_t chunk, const struct done_mark *mark,
                          struct error *error);
 void keyed_chunk_abandon(struct writer *writer, uint64_t chunk);
+enum status keyed_try_open(struct database *self, const struct target_table *table,
+                           struct target_trial **trial, struct error *error);
+enum status keyed_try_record(struct target_trial *trial, const struct shape *shape,
+                             const struct cell *cells, const bool *passed, struct error *error);
+void keyed_try_close(struct target_trial *trial);
 enum status keyed_settle(struct database *self, const struct target_table *table,
                          enum status (*found)(void *context, uint64_t chunk, uint32_t entity,
                                               uint64_t ordinal, const struct cell *key,

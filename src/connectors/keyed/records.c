@@ -282,10 +282,11 @@ static enum status skip_row(struct writer *writer, struct keyed_waiting *waiting
 static enum status reject_row(struct writer *writer, struct keyed_waiting *waiting, uint32_t row,
                               const struct error *reason, struct error *error)
 {
+    char text[ERROR_REASON_BYTES];
     if (reason->class != ERROR_CLASS_REJECT) {
         return error_copy(error, reason);
     }
-    keyed_note_refused(waiting, row, OUTCOME_REJECTED, reason->code, reason->message);
+    keyed_note_refused(waiting, row, OUTCOME_REJECTED, reason->code, error_reason(reason, text));
     keyed_record_ended(writer, waiting);
     return STATUS_OK;
 }

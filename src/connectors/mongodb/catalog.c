@@ -174,13 +174,19 @@ static enum status describe_collection(struct mongodb_database *self,
     uint32_t count = from->facts.view ? 0 : from->key.count;
     struct schema_column *columns =
         arena_allocate_zeroed(arena, (size_t)count + 1, sizeof(*columns));
-    enum status status =
-        count == 0 ? STATUS_END : read_end(self, from->name, 1, scratch, &first, error);
+    const struct schema *schema_known = self->keyed.base.known;
+    const struct schema_table *known =
+        schema_known != NULL ? schema_find_table(schema_known, from->name) : NULL;
+    enum status status = count == 0 || known != NULL
+                             ? STATUS_END
+                             : read_end(self, from->name, 1, scratch, &first, error);
     status = status == STATUS_OK ? read_end(self, from->name, -1, scratch, &last, error) : status;
     for (uint32_t at = 0; at < count; at++) {
         columns[at] = (struct schema_column){.name = arena_copy_string(arena, from->key.names[at]),
                                              .type = key_type(&first, &last, from->key.names[at]),
                                              .not_null = true};
+        int place = known != NULL ? schema_find_column(known, columns[at].name) : -1;
+        columns[at].type = place >= 0 ? known->columns[place].type : columns[at].type;
     }
     const char **names = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof(*names));
     for (uint32_t at = 0; at < count; at++) {

@@ -108,6 +108,7 @@ static enum status explain(const struct encoding *encoding, uint32_t at, struct 
     char shown[80];
     struct text name = name_at(encoding, at);
     text_printable(name.data, name.length, shown, sizeof(shown));
+    error_name_object(error, shown);
     return error_context(error, "%s: ", shown);
 }
 

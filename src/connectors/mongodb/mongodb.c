@@ -247,7 +247,7 @@ static enum status database_open(const struct open_options *open, struct databas
     self->keyed.base.connector = &transhume_connector;
     self->keyed.base.capabilities = transhume_connector.capabilities;
     self->keyed.base.limits =
-        (struct connector_limits){.readers_max = READERS_MAX,
+        (struct connector_limits){.timestamp_digits = {3, 3}, .readers_max = READERS_MAX,
                                   .writers_max = WRITERS_MAX,
                                   .chunks_open_max = CHUNKS_OPEN_MAX,
                                   .record_bytes_max = MONGODB_DOCUMENT_BYTES_MAX,
@@ -328,6 +328,9 @@ static const struct target_functions target = {
     .empty = mongodb_empty,
     .inspect = mongodb_inspect,
     .check_table = mongodb_check_table,
+    .try_open = keyed_try_open,
+    .try_record = keyed_try_record,
+    .try_close = keyed_try_close,
     .tell_changed = mongodb_tell_changed,
     .prepare = mongodb_prepare,
     .writer_open = keyed_writer_open,

@@ -42,7 +42,11 @@ enum status mysql_alter_end(struct alter_session *base, enum status status, stru
                          ERROR_TARGET_WRITE, NULL, &ignored);
     }
     session->within = false;
-    return status == STATUS_OK ? failpoint_hit("mysql.after_alter", error) : status;
+    /* A failure behind the COMMIT is one of which the history says what it committed. */
+    if (status == STATUS_OK && failpoint_hit("mysql.after_alter", error) != STATUS_OK) {
+        return error_recode(error, ERROR_TARGET_UNKNOWN_OUTCOME);
+    }
+    return status;
 }
 
 /* ---------------------------------------------------------------- waiting */

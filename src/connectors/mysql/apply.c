@@ -7,6 +7,7 @@
  * A parameter in a statement's text is \001, its number, \002: a name could hold these only between
  * its quotes.
  */
+#include "connectors/mysql/feed.h"
 #include "connectors/sql/apply.h"
 #include "base/memory.h"
 #include "connectors/mysql/store.h"
@@ -383,6 +384,7 @@ static enum status apply_open(struct database *database, const struct apply_requ
 }
 
 const struct apply_functions mysql_apply_functions = {
+    .may_write = mysql_may_write,
     .open = apply_open,
     .close = apply_close,
     .position = sql_apply_position,

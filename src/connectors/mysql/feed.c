@@ -445,6 +445,7 @@ const struct feed_functions mysql_feed_functions = {
     .health = feed_health,
     .foresee = mysql_feed_foresee,
     .fence = mysql_feed_fence,
+    .may_fence = mysql_may_fence,
     .head = feed_head,
     .print = mysql_feed_print,
     .compare = mysql_feed_compare,

@@ -192,6 +192,12 @@ enum status mysql_feed_take_ddl(struct feed *feed, const struct binlog_query *qu
 /* feed_create.c */
 /* ERROR_SOURCE_CHANGED: a followed table has a foreign key whose action no log has. */
 enum status mysql_feed_check_actions(struct feed *feed, struct error *error) MUST_USE;
+/* May it be made, and where does the log end? With `lacks` all that stands against it is noted,
+ * else the first is the error. */
+enum status mysql_feed_check(struct mysql_database *self, const char *name,
+                             const struct followed_table *tables, uint32_t table_count,
+                             struct arena *arena, struct feed_place *place, struct lack_list *lacks,
+                             struct error *error) MUST_USE;
 enum status mysql_feed_create(struct database *database, const char *name,
                               const struct followed_table *tables, uint32_t table_count,
                               struct arena *arena, struct feed_start *start, struct error *error);
@@ -213,5 +219,12 @@ enum status mysql_feed_foresee(struct database *database, const char *name,
 /* feed_fence.c */
 enum status mysql_feed_fence(struct database *database, const char *name, const char *const *tables,
                              uint32_t table_count, bool on, struct error *error);
+/* feed_rights.c: what is missing for a cut-over: connectors/feed.h, connectors/apply.h. */
+enum status mysql_may_fence(struct database *database, const char *name, const char *const *tables,
+                            uint32_t table_count, struct lack_list *lacks,
+                            struct error *error) MUST_USE;
+enum status mysql_may_write(struct database *database, const struct target_table *tables,
+                            uint32_t table_count, struct lack_list *lacks,
+                            struct error *error) MUST_USE;
 
 #endif

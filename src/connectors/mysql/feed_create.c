@@ -29,13 +29,12 @@ static enum status refuse_setting(struct mysql_database *self, size_t number, co
 }
 
 static enum status check_settings(struct mysql_database *self, MYSQL *connection,
-                                  struct error *error)
+                                  struct lack_list *lacks, struct error *error)
 {
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     bool names = false;
-    size_t wrong = sizeof settings / sizeof settings[0]; /* the first of the list that is */
-    char value[32] = "";
+    char wrong[sizeof settings / sizeof settings[0]][32] = {{0}}; /* values, a setting each */
     buffer_append_string(&sql,
                          "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('binlog_row_metadata'");
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
@@ -48,16 +47,17 @@ static enum status check_settings(struct mysql_database *self, MYSQL *connection
         names = names || (strcmp(row[0], "binlog_row_metadata") == 0 && row[1] != NULL &&
                           strcasecmp(row[1], "FULL") == 0);
         for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
-            if (i < wrong && strcmp(row[0], settings[i].variable) == 0 && row[1] != NULL &&
+            if (strcmp(row[0], settings[i].variable) == 0 && row[1] != NULL &&
                 strcasecmp(row[1], settings[i].wanted) != 0) {
-                wrong = i;
-                snprintf(value, sizeof value, "%s", row[1]);
+                snprintf(wrong[i], sizeof wrong[i], "%s", row[1]);
             }
         }
     }
     mysql_free_result(result);
-    if (status == STATUS_OK && wrong < sizeof settings / sizeof settings[0]) {
-        return refuse_setting(self, wrong, value, error);
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0] && status == STATUS_OK; i++) {
+        if (wrong[i][0] != '\0') {
+            status = lacks_take(lacks, refuse_setting(self, i, wrong[i], error), error);
+        }
     }
     if (status == STATUS_OK && !names) {
         log_write(LOG_WARNING,
@@ -191,8 +191,9 @@ static enum status check_table(struct mysql_database *self, const struct mysql_c
                strstr(table->schema->details, "WITH SYSTEM VERSIONING") != NULL) {
         error_set(error, ERROR_SOURCE_INVALID, name,
                   "it has system versioning, of which the binary log tells former rows, too");
-        status = error_hint(error, "leave it out (--exclude), or ALTER TABLE %s DROP SYSTEM "
-                                   "VERSIONING",
+        status = error_hint(error,
+                            "leave it out (--exclude), or ALTER TABLE %s DROP SYSTEM "
+                            "VERSIONING",
                             buffer_string(&quoted));
     } else if (table->key.count == 0) {
         error_set(error, ERROR_SOURCE_INVALID, name,
@@ -205,14 +206,14 @@ static enum status check_table(struct mysql_database *self, const struct mysql_c
 
 static enum status check_tables(struct mysql_database *self, MYSQL *connection,
                                 const struct followed_table *tables, uint32_t table_count,
-                                struct error *error)
+                                struct lack_list *lacks, struct error *error)
 {
     const struct mysql_catalog *catalog = NULL;
     bool logs = false;
     enum status status = mysql_catalog_get(self, &catalog, error);
     status = status == STATUS_OK ? logs_actions(self, connection, &logs, error) : status;
     for (uint32_t i = 0; i < table_count && status == STATUS_OK; i++) {
-        status = check_table(self, catalog, tables[i].name, logs, error);
+        status = lacks_take(lacks, check_table(self, catalog, tables[i].name, logs, error), error);
     }
     return status;
 }
@@ -243,22 +244,38 @@ enum status mysql_feed_check_actions(struct feed *feed, struct error *error)
 
 /* ---------------------------------------------------------------- making and dropping */
 
+enum status mysql_feed_check(struct mysql_database *self, const char *name,
+                             const struct followed_table *tables, uint32_t table_count,
+                             struct arena *arena, struct feed_place *place, struct lack_list *lacks,
+                             struct error *error)
+{
+    MYSQL *asking = NULL;
+    uint32_t before = lacks != NULL ? lacks->count : 0;
+    enum status status = mysql_connect(self, &asking, error);
+    status = status == STATUS_OK ? check_settings(self, asking, lacks, error) : status;
+    status = status == STATUS_OK ? check_tables(self, asking, tables, table_count, lacks, error)
+                                 : status;
+    if (status == STATUS_OK && (lacks == NULL || lacks->count == before)) {
+        status = lacks_take(lacks, mysql_feed_seen(self, asking, arena, place, error), error);
+    }
+    status =
+        status == STATUS_OK ? lacks_take(lacks, check_logged(self, asking, error), error) : status;
+    if (status == STATUS_OK && (lacks == NULL || lacks->count == before)) {
+        status = lacks_take(lacks, try_reading(self, name, place, error), error);
+    }
+    mysql_disconnect(asking);
+    return status;
+}
+
 enum status mysql_feed_create(struct database *database, const char *name,
                               const struct followed_table *tables, uint32_t table_count,
                               struct arena *arena, struct feed_start *start, struct error *error)
 {
     struct mysql_database *self = mysql_database_of(database);
     struct feed_place place = {0};
-    MYSQL *asking = NULL;
     *start = (struct feed_start){0};
-    enum status status = mysql_connect(self, &asking, error);
-    status = status == STATUS_OK ? check_settings(self, asking, error) : status;
-    status = status == STATUS_OK ? check_tables(self, asking, tables, table_count, error) : status;
-    status = status == STATUS_OK ? mysql_feed_seen(self, asking, arena, &place, error) : status;
-    status = status == STATUS_OK ? check_logged(self, asking, error) : status;
-    status = status == STATUS_OK ? try_reading(self, name, &place, error) : status;
-    mysql_disconnect(asking);
-    if (status != STATUS_OK) {
+    if (mysql_feed_check(self, name, tables, table_count, arena, &place, NULL, error) !=
+        STATUS_OK) {
         return STATUS_FAILED;
     }
     mysql_feed_put_place(&place, arena, &start->position);

@@ -158,7 +158,6 @@ static enum status tell_native(struct mysql_database *self, MYSQL *connection,
     return STATUS_OK;
 }
 
-/* Making a feed makes nothing in the server: what would be refused is what `create` refuses. */
 enum status mysql_feed_foresee(struct database *database, const char *name,
                                const struct followed_table *tables, uint32_t table_count,
                                const struct database *target, struct arena *arena,
@@ -168,10 +167,11 @@ enum status mysql_feed_foresee(struct database *database, const char *name,
     struct lines costs = lines_of(arena);
     struct lines native = lines_of(arena);
     struct lines lacks = lines_of(arena);
-    struct feed_start start;
+    struct feed_place place = {0};
     MYSQL *connection = NULL;
+    *forecast = (struct feed_forecast){.lacks = {.arena = arena}};
     enum status status =
-        mysql_feed_create(database, name, tables, table_count, arena, &start, error);
+        mysql_feed_check(self, name, tables, table_count, arena, &place, &forecast->lacks, error);
     status = status == STATUS_OK ? mysql_connect(self, &connection, error) : status;
     status = status == STATUS_OK ? tell_costs(self, connection, &costs, error) : status;
     status = status == STATUS_OK ? tell_native(self, connection, target, &native, &lacks, error)
@@ -182,6 +182,7 @@ enum status mysql_feed_foresee(struct database *database, const char *name,
                                        .native = native.texts,
                                        .native_count = native.count,
                                        .native_lacks = lacks.texts,
-                                       .native_lack_count = lacks.count};
+                                       .native_lack_count = lacks.count,
+                                       .lacks = forecast->lacks};
     return status;
 }

@@ -140,6 +140,8 @@ enum status mysql_encode(const struct mysql_column *column, const struct cell *c
                          struct error *error) MUST_USE;
 
 /* trial.c: struct sql_dialect */
+enum status mysql_imagine(struct sql_database *database, const struct target_table *table,
+                          struct arena *arena, struct sql_table *made, struct error *error);
 enum status mysql_try_value(struct sql_database *database, const struct sql_table *table,
                             uint32_t column, const struct cell *cell, struct arena *scratch,
                             struct error *error);

@@ -160,3 +160,56 @@ enum status mysql_try_value(struct sql_database *database, const struct sql_tabl
                ? check_number(facts, &made, scratch, error)
                : STATUS_OK;
 }
+
+/* ---------------------------------------------------------------- tables that are to be made */
+
+/* The column as CREATE TABLE declares it: information_schema would tell its type in these words. */
+static struct mysql_column imagine_column(const struct mysql_database *self,
+                                          const struct schema_column *column, const char *declared,
+                                          struct arena *arena)
+{
+    const char *charset = strstr(declared, " CHARACTER SET ");
+    size_t whole = charset != NULL ? (size_t)(charset - declared) : strlen(declared);
+    const char *words = arena_copy(arena, declared, whole);
+    size_t length = strcspn(words, "( ");
+    char *data_type = arena_copy(arena, words, length);
+    struct mysql_column made = {.name = column->name,
+                                .type = mysql_type_of(data_type, words),
+                                .not_null = column->not_null,
+                                .generated = column->generated != GENERATED_NO,
+                                .counted = column->identity,
+                                .has_default = column->identity || column->default_text != NULL};
+    made.type.type.zone =
+        made.type.format == MYSQL_AS_TIMESTAMP ? self->sql.base.time_zone : NULL;
+    if (made.type.format == MYSQL_AS_TEXT || made.type.format == MYSQL_AS_LABEL) {
+        made.charset = strncmp(words, "inet", 4) == 0 ? NULL : "utf8mb4";
+    }
+    return made;
+}
+
+enum status mysql_imagine(struct sql_database *database, const struct target_table *table,
+                          struct arena *arena, struct sql_table *made, struct error *error)
+{
+    const struct mysql_database *self = (const struct mysql_database *)database;
+    const struct mysql_layout layout = mysql_layout_make(self, table, arena);
+    struct mysql_table *facts = arena_allocate_zeroed(arena, 1, sizeof *facts);
+    struct schema_table *schema = arena_allocate_zeroed(arena, 1, sizeof *schema);
+    struct mysql_column *columns =
+        arena_allocate_zeroed(arena, (size_t)table->column_count + 1, sizeof *columns);
+    struct schema_column *described =
+        arena_allocate_zeroed(arena, (size_t)table->column_count + 1, sizeof *described);
+    (void)error;
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        const struct schema_column *column = &table->columns[i];
+        bool own = table->same_engine != NULL && column->type.native != NULL;
+        columns[i] =
+            imagine_column(self, column, own ? column->type.native : layout.types[i], arena);
+        described[i] = *column;
+        described[i].type = columns[i].type.type;
+    }
+    *schema = (struct schema_table){
+        .name = table->name, .columns = described, .column_count = table->column_count};
+    *facts = (struct mysql_table){.schema = schema, .columns = columns, .row_estimate = -1};
+    *made = mysql_table_of(facts);
+    return STATUS_OK;
+}

@@ -131,7 +131,7 @@ static enum status refuse_part(const struct target_table *table, uint32_t at, st
 {
     char shown[80];
     text_printable(table->key.names[at], strlen(table->key.names[at]), shown, sizeof(shown));
-    return error_set(error, ERROR_REJECT_KEY_NULL, NULL, "%s is null, and a part of the key",
+    return error_set(error, ERROR_REJECT_KEY_NULL, shown, "%s is null, and a part of the key",
                      shown);
 }
 

@@ -10,7 +10,7 @@
  * loses against what was written since.
  * (OpenSearch: "Bulk", "Index document": version_type.)
  */
-#include "connectors/opensearch/opensearch.h"
+#include "connectors/opensearch/foresee.h"
 
 #include "base/failpoint.h"
 #include "base/memory.h"
@@ -32,6 +32,7 @@ struct keyed_connection {
     const struct target_table *tables;
     const char **paths; /* of _bulk, one a table */
     int64_t version;    /* of what it writes into indexes that the run made */
+    json_t *mapping;    /* of a connection that only tries records; else NULL */
     bool applies;       /* changes, whose versions are above all others of the run */
     struct arena *arena;
     struct service_reply *reply; /* the last one */
@@ -47,6 +48,7 @@ static void disconnect(struct keyed_connection *connection)
     if (connection != NULL) {
         service_reply_destroy(connection->reply);
         opensearch_client_destroy(connection->client);
+        json_decref(connection->mapping);
         arena_destroy(connection->reasons_arena);
         arena_destroy(connection->arena);
         free(connection);
@@ -76,6 +78,34 @@ static enum status connect(struct database *database, const struct target_table 
     return STATUS_OK;
 }
 
+/* Without a client: nothing is sent. */
+static enum status try_connect(struct database *database, const struct target_table *table,
+                               struct keyed_connection **connection, struct error *error)
+{
+    struct keyed_connection *made = memory_allocate_zeroed(1, sizeof(*made));
+    made->database = opensearch_of(database);
+    made->tables = table;
+    made->version = 1;
+    made->arena = arena_create(0);
+    made->reasons_arena = arena_create(0);
+    enum status status =
+        opensearch_foresee_mapping(made->database, table, &made->mapping, error);
+    if (status != STATUS_OK) {
+        disconnect(made);
+        return status;
+    }
+    *connection = made;
+    return STATUS_OK;
+}
+
+static enum status foresee(struct keyed_connection *connection, const struct keyed_record *record,
+                           size_t length, struct error *error)
+{
+    (void)length;
+    return connection->mapping != NULL ? opensearch_foresee(connection->mapping, record, error)
+                                       : STATUS_OK;
+}
+
 /* ---------------------------------------------------------------- records */
 
 /* Every record is whole in itself. */
@@ -96,13 +126,20 @@ static const char *action_of(enum keyed_kind kind)
                                   : "index";
 }
 
+static enum status refuse_no_key(const struct target_table *table, struct error *error)
+{
+    return error_set(error, ERROR_REJECT_KEY_NULL, NULL, "%s is missing, and a part of the key",
+                     table->key.count > 0 ? table->key.names[0] : "the key");
+}
+
 /* `version` 0: none. */
 static enum status append_action(enum keyed_kind kind, const struct target_table *table,
                                  const struct cell *key, int64_t version, struct buffer *out,
                                  struct error *error)
 {
     struct buffer id = {0};
-    enum status status = opensearch_id_append(table, key, &id, error);
+    enum status status = key != NULL ? opensearch_id_append(table, key, &id, error)
+                                     : refuse_no_key(table, error);
     buffer_format(out, "{\"%s\":{\"_id\":", action_of(kind));
     json_append_string(out, id.data, id.length);
     if (version > 0) {
@@ -550,6 +587,8 @@ const struct keyed_service opensearch_keyed_service = {
     .applies_whole = true,
     .failpoints = failpoints,
     .connect = connect,
+    .try_connect = try_connect,
+    .foresee = foresee,
     .disconnect = disconnect,
     .begin = add_nothing,
     .end = add_nothing,

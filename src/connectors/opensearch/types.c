@@ -260,6 +260,7 @@ static const char *word_of_kind(const struct opensearch_dialect *dialect,
     case VALUE_MAP:
         return "object";
     case VALUE_LIST:
+    case VALUE_SET:
         return type->element == NULL ? "object"
                : type->element->kind == VALUE_MAP
                    ? (type->element->fields != NULL ? "nested" : "object")

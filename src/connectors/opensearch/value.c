@@ -2,6 +2,7 @@
  * column's type tells from others. */
 #include "connectors/opensearch/opensearch.h"
 
+#include "base/text.h"
 #include "model/convert.h"
 #include "model/decimal.h"
 #include "model/json_reader.h"
@@ -9,6 +10,8 @@
 #include "model/number_text.h"
 #include "model/time_text.h"
 #include <math.h>
+
+enum { SHOWN_BYTES = 80 };
 
 /* ---------------------------------------------------------------- to JSON */
 
@@ -138,6 +141,14 @@ enum status opensearch_value_append(const struct cell *cell, struct buffer *out,
     }
 }
 
+static enum status explain(const char *name, size_t length, struct error *error)
+{
+    char shown[SHOWN_BYTES];
+    text_printable(name, length, shown, sizeof(shown));
+    error_name_object(error, shown);
+    return error_context(error, "%s: ", shown);
+}
+
 enum status opensearch_document_append(const struct shape *shape, const struct cell *cells,
                                        struct buffer *out, struct error *error)
 {
@@ -160,6 +171,7 @@ enum status opensearch_document_append(const struct shape *shape, const struct c
         json_append_string(out, name, length);
         buffer_append_byte(out, ':');
         status = opensearch_value_append(value, out, error);
+        status = status == STATUS_OK ? STATUS_OK : explain(name, length, error);
     }
     buffer_append_byte(out, '}');
     if (status == STATUS_OK && out->length > OPENSEARCH_DOCUMENT_BYTES_MAX) {

@@ -238,9 +238,10 @@ static enum status convert(const struct parquet_node *node, const struct cell *c
     bool both =
         value_kind_is_number((enum value_kind)cell->kind) && value_kind_is_number(node->type.kind);
     bool zone = cell->kind == VALUE_TIMESTAMP && node->type.kind == VALUE_TIMESTAMP;
+    bool text = node->type.kind == VALUE_TEXT && node->type.untyped && cell->kind != VALUE_BYTES;
     struct value_type type = node->type;
     type.dynamic = type.dynamic || type.kind == VALUE_DECIMAL; /* its limits are told later */
-    if (!both && !zone) {
+    if (!both && !zone && !text) {
         return error_set(error, ERROR_REJECT_TYPE, NULL, "it is %s, and the column holds %s",
                          value_kind_name((enum value_kind)cell->kind),
                          value_kind_name(node->type.kind));

@@ -103,8 +103,13 @@ static enum status commit(struct postgres_alter *session, struct error *error)
         strstr(inner.message, "\"epoch\"") != NULL) {
         return sql_history_fenced(&session->base, error);
     }
-    return status == STATUS_OK ? failpoint_hit("postgres.after_alter", error)
-                               : error_copy(error, &inner);
+    if (status != STATUS_OK) {
+        return error_copy(error, &inner);
+    }
+    /* A failure behind the COMMIT is one of which the history says what it committed. */
+    return failpoint_hit("postgres.after_alter", error) == STATUS_OK
+               ? STATUS_OK
+               : error_recode(error, ERROR_TARGET_UNKNOWN_OUTCOME);
 }
 
 enum status postgres_alter_end(struct alter_session *base, enum status status, struct error *error)

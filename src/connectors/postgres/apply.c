@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "connectors/postgres/feed.h"
 #include "connectors/postgres/store.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -461,6 +462,7 @@ static enum status apply_open(struct database *database, const struct apply_requ
 }
 
 const struct apply_functions postgres_apply_functions = {
+    .may_write = postgres_may_write,
     .open = apply_open,
     .close = apply_close,
     .position = sql_apply_position,

@@ -540,6 +540,7 @@ const struct feed_functions postgres_feed_functions = {
     .foresee = postgres_feed_foresee,
     .head = feed_head,
     .fence = postgres_feed_fence,
+    .may_fence = postgres_may_fence,
     .compare = feed_compare,
     .print = feed_print,
 };

@@ -165,10 +165,23 @@ enum status postgres_feed_ask_tables(struct postgres_database *self, PGconn *con
                                      const struct followed_table *tables, uint32_t table_count,
                                      const char *sql, PGresult **result,
                                      struct error *error) MUST_USE;
-/* Can these tables be followed? */
+/* The same of names alone, with parameters. */
+enum status postgres_feed_ask_names(struct postgres_database *self, PGconn *connection,
+                                    const char *const *names, uint32_t count, const char *sql,
+                                    const struct postgres_parameter *parameters,
+                                    int parameter_count, PGresult **result,
+                                    struct error *error) MUST_USE;
+/* feed_rights.c: what is missing for a cut-over: connectors/feed.h, connectors/apply.h. */
+enum status postgres_may_fence(struct database *database, const char *name,
+                               const char *const *tables, uint32_t table_count,
+                               struct lack_list *lacks, struct error *error) MUST_USE;
+enum status postgres_may_write(struct database *database, const struct target_table *tables,
+                               uint32_t table_count, struct lack_list *lacks,
+                               struct error *error) MUST_USE;
+/* Can these tables be followed? With `lacks` all that stands against it, else the first. */
 enum status postgres_feed_check_tables(struct postgres_database *self, PGconn *connection,
                                        const struct followed_table *tables, uint32_t table_count,
-                                       struct error *error) MUST_USE;
+                                       struct lack_list *lacks, struct error *error) MUST_USE;
 
 /* feed_create.c */
 enum status postgres_feed_create(struct database *self, const char *name,

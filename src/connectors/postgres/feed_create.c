@@ -64,7 +64,8 @@ static enum status create_on(struct postgres_database *self, PGconn *connection,
 {
     struct feed_slot slot;
     struct feed_publication publication;
-    if (postgres_feed_check_tables(self, connection, tables, table_count, error) != STATUS_OK ||
+    if (postgres_feed_check_tables(self, connection, tables, table_count, NULL, error) !=
+            STATUS_OK ||
         postgres_feed_slot(self, connection, name, &slot, error) != STATUS_OK ||
         (slot.there && check_slot(name, &slot, error) != STATUS_OK) ||
         postgres_feed_publication(self, connection, name, &publication, error) != STATUS_OK) {

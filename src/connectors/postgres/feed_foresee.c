@@ -33,30 +33,35 @@ struct foreseeing {
     struct lines statements;
     struct lines costs;
     struct lines native;
-    struct lines lacks;
+    struct lines native_lacks;
+    struct lack_list *lacks;
     struct error *error;
 };
 
 /* ---------------------------------------------------------------- may it be made? */
 
-static enum status check_rights(const struct foreseeing *foreseeing, const PGresult *found)
+static enum status check_owner(const struct foreseeing *foreseeing, const PGresult *found)
+{
+    if (PQgetisnull(found, 0, 0) != 0) {
+        return STATUS_OK;
+    }
+    error_set(foreseeing->error, ERROR_PERMISSION, foreseeing->name,
+              "the role %s may not make the publication: it does not own %s",
+              PQuser(foreseeing->connection), PQgetvalue(found, 0, 0));
+    return error_hint(foreseeing->error, "let the owner make it: %s",
+                      foreseeing->statements.texts[0]);
+}
+
+static enum status check_create(const struct foreseeing *foreseeing, const PGresult *found)
 {
     const char *role = PQuser(foreseeing->connection);
-    if (PQgetisnull(found, 0, 0) == 0) {
-        error_set(foreseeing->error, ERROR_PERMISSION, foreseeing->name,
-                  "the role %s may not make the publication: it does not own %s", role,
-                  PQgetvalue(found, 0, 0));
-        return error_hint(foreseeing->error, "let the owner make it: %s",
-                          foreseeing->statements.texts[0]);
+    if (PQgetvalue(found, 0, 1)[0] == 't') {
+        return STATUS_OK;
     }
-    if (PQgetvalue(found, 0, 1)[0] != 't') {
-        error_set(foreseeing->error, ERROR_PERMISSION, foreseeing->name,
-                  "the role %s may not make the publication: it has no CREATE on the database",
-                  role);
-        return error_hint(foreseeing->error, "GRANT CREATE ON DATABASE \"%s\" TO \"%s\"",
-                          PQdb(foreseeing->connection), role);
-    }
-    return STATUS_OK;
+    error_set(foreseeing->error, ERROR_PERMISSION, foreseeing->name,
+              "the role %s may not make the publication: it has no CREATE on the database", role);
+    return error_hint(foreseeing->error, "GRANT CREATE ON DATABASE \"%s\" TO \"%s\"",
+                      PQdb(foreseeing->connection), role);
 }
 
 static enum status check_room(const struct foreseeing *foreseeing, const PGresult *found)
@@ -215,7 +220,7 @@ static void tell_native(struct foreseeing *foreseeing, const struct database *ta
     add(&foreseeing->native, arena, &sql);
     for (size_t i = 0; i < sizeof lacks / sizeof lacks[0]; i++) {
         buffer_append_string(&sql, lacks[i]);
-        add(&foreseeing->lacks, arena, &sql);
+        add(&foreseeing->native_lacks, arena, &sql);
     }
     buffer_free(&sql);
 }
@@ -251,10 +256,20 @@ static enum status foresee_on(struct foreseeing *foreseeing, const struct databa
     if (status == STATUS_OK) {
         status = postgres_feed_slot(self, foreseeing->connection, foreseeing->name, &slot, error);
     }
-    status = status == STATUS_OK && !publication.there ? check_rights(foreseeing, found) : status;
-    status = status == STATUS_OK ? check_publication(foreseeing, &publication) : status;
-    status = status == STATUS_OK && !slot.there ? check_room(foreseeing, found) : status;
-    status = status == STATUS_OK ? check_walsender(foreseeing) : status;
+    struct lack_list *lacks = foreseeing->lacks;
+    if (status == STATUS_OK && !publication.there) {
+        status = lacks_take(lacks, check_owner(foreseeing, found), error);
+    }
+    if (status == STATUS_OK && !publication.there) {
+        status = lacks_take(lacks, check_create(foreseeing, found), error);
+    }
+    if (status == STATUS_OK) {
+        status = lacks_take(lacks, check_publication(foreseeing, &publication), error);
+    }
+    if (status == STATUS_OK && !slot.there) {
+        status = lacks_take(lacks, check_room(foreseeing, found), error);
+    }
+    status = status == STATUS_OK ? lacks_take(lacks, check_walsender(foreseeing), error) : status;
     status = status == STATUS_OK ? tell_costs(foreseeing, found) : status;
     if (status == STATUS_OK) {
         tell_native(foreseeing, target);
@@ -273,14 +288,19 @@ enum status postgres_feed_foresee(struct database *database, const char *name,
                                     .tables = tables,
                                     .table_count = table_count,
                                     .arena = arena,
+                                    .lacks = &forecast->lacks,
                                     .error = error};
-    *forecast = (struct feed_forecast){0};
-    enum status status = postgres_feed_refuse_server(foreseeing.self, error);
+    *forecast = (struct feed_forecast){.lacks = {.arena = arena}};
+    enum status status =
+        lacks_take(foreseeing.lacks, postgres_feed_refuse_server(foreseeing.self, error), error);
     status = status == STATUS_OK ? postgres_connect(foreseeing.self, &foreseeing.connection, error)
                                  : status;
     if (status == STATUS_OK) {
-        status = postgres_feed_check_tables(foreseeing.self, foreseeing.connection, tables,
-                                            table_count, error);
+        status =
+            lacks_take(foreseeing.lacks,
+                       postgres_feed_check_tables(foreseeing.self, foreseeing.connection, tables,
+                                                  table_count, foreseeing.lacks, error),
+                       error);
     }
     status = status == STATUS_OK ? foresee_on(&foreseeing, target) : status;
     postgres_disconnect(foreseeing.connection);
@@ -290,7 +310,8 @@ enum status postgres_feed_foresee(struct database *database, const char *name,
                                        .cost_count = foreseeing.costs.count,
                                        .native = foreseeing.native.texts,
                                        .native_count = foreseeing.native.count,
-                                       .native_lacks = foreseeing.lacks.texts,
-                                       .native_lack_count = foreseeing.lacks.count};
+                                       .native_lacks = foreseeing.native_lacks.texts,
+                                       .native_lack_count = foreseeing.native_lacks.count,
+                                       .lacks = forecast->lacks};
     return status;
 }

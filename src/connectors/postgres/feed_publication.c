@@ -90,9 +90,27 @@ enum status postgres_feed_ask_tables(struct postgres_database *self, PGconn *con
                                  ERROR_SOURCE_READ, result, error);
 }
 
+enum status postgres_feed_ask_names(struct postgres_database *self, PGconn *connection,
+                                    const char *const *names, uint32_t count, const char *sql,
+                                    const struct postgres_parameter *parameters,
+                                    int parameter_count, PGresult **result, struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    struct buffer statement = {0};
+    struct followed_table *tables = arena_allocate_zeroed(arena, count + (size_t)1, sizeof *tables);
+    for (uint32_t i = 0; i < count; i++) {
+        tables[i].name = names[i];
+    }
+    append_asked(&statement, self, tables, count);
+    buffer_append_string(&statement, sql);
+    arena_destroy(arena);
+    return postgres_query_buffer(self, connection, &statement, parameters, parameter_count,
+                                 SQL_SHORT, ERROR_SOURCE_READ, result, error);
+}
+
 enum status postgres_feed_check_tables(struct postgres_database *self, PGconn *connection,
                                        const struct followed_table *tables, uint32_t table_count,
-                                       struct error *error)
+                                       struct lack_list *lacks, struct error *error)
 {
     PGresult *result = NULL;
     if (table_count == 0) {
@@ -102,7 +120,7 @@ enum status postgres_feed_check_tables(struct postgres_database *self, PGconn *c
     enum status status = postgres_feed_ask_tables(self, connection, tables, table_count,
                                                   sql_feed_tables, &result, error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
-        status = check_table(self, result, row, tables[row].name, error);
+        status = lacks_take(lacks, check_table(self, result, row, tables[row].name, error), error);
     }
     PQclear(result);
     return status;

@@ -106,6 +106,9 @@ enum status postgres_try_value(struct sql_database *database, const struct sql_t
                                uint32_t column, const struct cell *cell, struct arena *scratch,
                                struct error *error);
 
+enum status postgres_imagine(struct sql_database *database, const struct target_table *table,
+                             struct arena *arena, struct sql_table *made, struct error *error);
+
 /* ---------------------------------------------------------------- claim.c, store.c */
 
 /* Does the guard of the claim stand? If not, ERROR_RUN_FENCED; its row is locked until the

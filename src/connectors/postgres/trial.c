@@ -1,6 +1,7 @@
 /* Would a column take a value? The server is asked what it alone knows; nothing is written. */
-#include "connectors/postgres/target.h"
+#include "connectors/postgres/create.h"
 #include "connectors/sql/database.h"
+#include <string.h>
 
 enum {
     OID_CHAR = 18,
@@ -85,8 +86,11 @@ static enum status ask(struct postgres_database *self, const struct postgres_col
                (postgres_is_state_of_record(error->native_state, &code) ||
                 (error->native_state[0] == '4' &&
                  strcmp(error->native_state, "42501") != 0))) { /* a privilege that is missing */
+        static const char says[] = "PostgreSQL says: "; /* as the reject of a COPY leaves out */
         struct error said = *error;
-        status = error_set(error, code, column->name, "%s", said.message);
+        bool named = strncmp(said.message, says, sizeof says - 1) == 0;
+        status =
+            error_set(error, code, NULL, "%s", said.message + (named ? sizeof says - 1 : 0));
     }
     PQclear(result);
     return status;
@@ -105,4 +109,81 @@ enum status postgres_try_value(struct sql_database *database, const struct sql_t
     }
     buffer_free(&value);
     return status;
+}
+
+/* ---------------------------------------------------------------- tables that are to be made */
+
+/* Is the type there already? Those of a same-engine copy may be made by the run. */
+static enum status find_type(struct postgres_database *self, struct buffer *words,
+                             bool *found, struct error *error)
+{
+    PGresult *result = NULL;
+    const struct postgres_parameter parameter = {.text = buffer_string(words)};
+    enum status status =
+        postgres_query(self, self->control, "SELECT pg_catalog.to_regtype($1) IS NOT NULL",
+                       &parameter, 1, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
+    *found = status == STATUS_OK && PQgetvalue(result, 0, 0)[0] == 't';
+    PQclear(result);
+    return status;
+}
+
+static enum status append_null_column(struct postgres_database *self,
+                                      const struct target_table *table,
+                                      const struct schema_column *column, struct buffer *sql,
+                                      struct error *error)
+{
+    struct buffer words = {0};
+    bool found = true;
+    postgres_append_type(&words, &column->type);
+    enum status status = table->same_engine != NULL || column->type.native != NULL
+                             ? find_type(self, &words, &found, error)
+                             : STATUS_OK;
+    if (status == STATUS_OK && found) {
+        postgres_append(sql, "%s NULL::%b AS %n", sql->length > 0 ? "," : "SELECT", &words,
+                        column->name);
+    }
+    buffer_free(&words);
+    return status;
+}
+
+enum status postgres_imagine(struct sql_database *database, const struct target_table *table,
+                             struct arena *arena, struct sql_table *made, struct error *error)
+{
+    struct postgres_database *self = (struct postgres_database *)database;
+    struct schema_table *schema = arena_allocate_zeroed(arena, 1, sizeof *schema);
+    struct postgres_table *facts = arena_allocate_zeroed(arena, 1, sizeof *facts);
+    struct postgres_column *columns = NULL;
+    struct buffer sql = {0};
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < table->column_count && status == STATUS_OK; i++) {
+        if (table->columns[i].generated == GENERATED_NO) {
+            status = append_null_column(self, table, &table->columns[i], &sql, error);
+        }
+    }
+    if (status == STATUS_OK && sql.length == 0) {
+        status = STATUS_END;
+    }
+    if (status == STATUS_OK) {
+        status = postgres_describe_query(self, self->control, buffer_string(&sql), arena, schema,
+                                         &columns, error);
+    }
+    buffer_free(&sql);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct schema_column *described = (struct schema_column *)(uintptr_t)schema->columns;
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        for (uint32_t k = 0; k < table->column_count; k++) {
+            const struct schema_column *column = &table->columns[k];
+            if (strcmp(column->name, described[i].name) == 0) {
+                described[i].not_null = column->not_null;
+                described[i].default_text = column->default_text;
+                described[i].identity = column->identity;
+            }
+        }
+    }
+    *facts = (struct postgres_table){
+        .schema = schema, .columns = columns, .kind = 'r', .row_estimate = -1};
+    *made = postgres_table_of(facts);
+    return STATUS_OK;
 }

@@ -242,6 +242,36 @@ static void list_indexes(struct redis_source *source, const struct redis_note *n
     }
 }
 
+/* "hash users:" */
+static const char *form_of(const struct redis_table *table, struct arena *arena)
+{
+    return table->noted ? NULL
+                        : arena_format(arena, "%s %s", type_names[table->type], table->prefix);
+}
+
+/* Of a run that is gone on with: as it found them, whatever keys there are by now. */
+static void add_known(struct redis_database *self, struct redis_source *source, uint32_t *capacity)
+{
+    static const char *const key_names[] = {REDIS_KEY_COLUMN};
+    const struct schema *known = self->keyed.base.known;
+    for (uint32_t at = 0; at < known->table_count; at++) {
+        const char *form = known->tables[at].form;
+        for (int type = 0; form != NULL && type < TYPES; type++) {
+            size_t length = strlen(type_names[type]);
+            if (strncmp(form, type_names[type], length) == 0 && form[length] == ' ' &&
+                is_wanted(self, known->tables[at].name)) {
+                const struct redis_table table = {.name = known->tables[at].name,
+                                                  .prefix = form + length + 1,
+                                                  .type = (enum redis_type)type,
+                                                  .shared = true,
+                                                  .indexes = source->indexes,
+                                                  .key = {key_names, 1}};
+                add_table(source, capacity, &table);
+            }
+        }
+    }
+}
+
 /* All that is asked for is noted: no key need be looked at. */
 static bool are_noted(const struct redis_database *self, const struct redis_source *source)
 {
@@ -266,7 +296,9 @@ static enum status find_tables(struct redis_database *self, struct redis_source 
     for (uint32_t at = 0; at < grouping.note_count && status == STATUS_OK; at++) {
         add_noted(self, source, &capacity, &notes[at]);
     }
-    if (status == STATUS_OK && !are_noted(self, source)) {
+    if (status == STATUS_OK && self->keyed.base.known != NULL) {
+        add_known(self, source, &capacity);
+    } else if (status == STATUS_OK && !are_noted(self, source)) {
         grouping.lookup = redis_lookup_create(self);
         status = redis_scan_pages(self, "", NULL, group_page, &grouping, error);
         redis_lookup_destroy(grouping.lookup);
@@ -366,6 +398,7 @@ static void describe_table(const struct redis_table *from, struct arena *arena,
                                 .column_count = from->key.count,
                                 .primary_key = from->key,
                                 .primary_key_not_null = true,
+                                .form = form_of(from, arena),
                                 .row_count = -1,
                                 .size_bytes = -1};
 }

@@ -171,6 +171,7 @@ static enum status append_fields(const struct encoding *encoding, struct error *
         if (append_word(encoding->out, value, error) != STATUS_OK) {
             struct text name = name_at(encoding, at);
             text_printable(name.data, name.length, shown, sizeof(shown));
+            error_name_object(error, shown);
             return error_context(error, "%s: ", shown);
         }
     }

@@ -88,9 +88,22 @@ static enum status connect(struct database *database, const struct target_table 
     return STATUS_OK;
 }
 
+static enum status try_connect(struct database *database, const struct target_table *table,
+                               struct keyed_connection **connection, struct error *error)
+{
+    enum status status = connect(database, table, 1, 1, connection, error);
+    if (status == STATUS_OK) {
+        (*connection)->tries = true;
+    }
+    return status;
+}
+
 static void *encoder_of(struct keyed_connection *connection, uint32_t table,
                         const struct shape *shape)
 {
+    if (connection->tries) {
+        return NULL;
+    }
     struct redis_encoder *made =
         redis_encoder_create(connection->database, connection->tables[table].name, shape);
     made->next = connection->encoders;
@@ -514,6 +527,7 @@ const struct keyed_service redis_keyed_service = {
     .guard = KEYED_GUARD_NONE,
     .failpoints = failpoints,
     .connect = connect,
+    .try_connect = try_connect,
     .disconnect = disconnect,
     .begin = begin,
     .end = begin,

@@ -96,6 +96,7 @@ struct redis_channel {
 struct keyed_connection {
     struct redis_database *database;
     const struct target_table *tables;
+    bool tries; /* only encodes: the notes of tables stay as they are */
     const struct redis_indexes **indexes;            /* of each table; owned */
     struct redis_channel *channels[REDIS_NODES_MAX]; /* by node; NULL: never used */
     uint32_t channel_count;                          /* above the last one used */

@@ -45,8 +45,8 @@ bool sql_shape_has(const struct shape *shape, const char *name,
     return false;
 }
 
-static const struct schema_column *find_column(const struct schema_table *present, const char *name,
-                                               int (*compare_names)(const char *, const char *))
+const struct schema_column *sql_find_column(const struct schema_table *present, const char *name,
+                                            int (*compare_names)(const char *, const char *))
 {
     for (uint32_t i = 0; i < present->column_count; i++) {
         if (compare_names(present->columns[i].name, name) == 0) {
@@ -102,7 +102,7 @@ void sql_check_shape(const struct check_request *request, uint32_t number,
     const struct shape *shape = request->shapes[number];
     for (uint32_t i = 0; i < shape->field_count; i++) {
         const char *field = shape->fields[i].name;
-        const struct schema_column *column = find_column(present, field, compare_names);
+        const struct schema_column *column = sql_find_column(present, field, compare_names);
         if (column == NULL) {
             sql_tell_no_column(request, number, i, out);
         } else if (column->generated != GENERATED_NO) {
@@ -166,55 +166,4 @@ void sql_check_key(const struct target_table *table, const struct schema_table *
                       "replace and skip need\n",
                       kinds);
     }
-}
-
-/* ---------------------------------------------------------------- values */
-
-struct target_trial {
-    struct sql_database *self;
-    struct sql_table table;
-};
-
-enum status sql_try_open(struct database *database, const char *table, struct arena *arena,
-                         struct target_trial **trial, struct error *error)
-{
-    struct sql_database *self = sql_database_of(database);
-    struct target_trial *made = arena_allocate_zeroed(arena, 1, sizeof *made);
-    made->self = self;
-    *trial = made;
-    if (self->dialect->begin(self, SQL_LOOKS, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    enum status status = self->dialect->describe(self, table, arena, &made->table, error);
-    if (status == STATUS_END) {
-        return self->dialect->end(self, STATUS_OK, error) == STATUS_OK ? STATUS_END : STATUS_FAILED;
-    }
-    return self->dialect->end(self, status, error);
-}
-
-static bool fills_itself(const struct schema_column *column)
-{
-    return column->default_text != NULL || column->identity || column->generated != GENERATED_NO;
-}
-
-enum status sql_try_value(struct target_trial *trial, const char *column, const struct cell *cell,
-                          struct arena *scratch, struct error *error)
-{
-    const struct sql_dialect *dialect = trial->self->dialect;
-    const struct schema_table *schema = trial->table.schema;
-    const struct schema_column *found = find_column(schema, column, dialect->compare_names);
-    bool missing = cell->kind == VALUE_MISSING;
-    if (found == NULL || found->generated != GENERATED_NO || cell->kind == VALUE_LARGE) {
-        return STATUS_OK;
-    }
-    if (missing || cell->kind == VALUE_NULL) {
-        return !found->not_null || (missing && fills_itself(found))
-                   ? STATUS_OK
-                   : error_set(error, ERROR_REJECT_CONSTRAINT, column,
-                               "the value is null, the column is NOT NULL");
-    }
-    uint32_t index = (uint32_t)(found - schema->columns);
-    return dialect->try_value == NULL
-               ? STATUS_OK
-               : dialect->try_value(trial->self, &trial->table, index, cell, scratch, error);
 }

@@ -44,10 +44,15 @@ void sql_check_key(const struct target_table *table, const struct schema_table *
                    int (*compare_names)(const char *, const char *), const char *kinds,
                    struct buffer *out);
 
-/* target_functions. */
-enum status sql_try_open(struct database *self, const char *table, struct arena *arena,
+/* The column of that name; NULL: there is none. */
+const struct schema_column *sql_find_column(const struct schema_table *present, const char *name,
+                                            int (*compare_names)(const char *, const char *));
+
+/* trial.c: target_functions. */
+enum status sql_try_open(struct database *self, const struct target_table *table,
                          struct target_trial **trial, struct error *error);
-enum status sql_try_value(struct target_trial *trial, const char *column, const struct cell *cell,
-                          struct arena *scratch, struct error *error);
+enum status sql_try_record(struct target_trial *trial, const struct shape *shape,
+                           const struct cell *cells, const bool *passed, struct error *error);
+void sql_try_close(struct target_trial *trial);
 
 #endif

@@ -136,9 +136,9 @@ static enum status note_guest(struct sql_database *self, struct error *error)
     if (status == STATUS_OK) {
         append(
             self, &sql,
-            "INSERT INTO %t (name, version, value) SELECT '%s', 1, '{\"format\":2}' FROM (SELECT 1 "
+            "INSERT INTO %t (name, version, value) SELECT '%s', 1, '{\"format\":%d}' FROM (SELECT 1 "
             "AS one) AS o WHERE NOT EXISTS (SELECT 1 FROM %t AS s WHERE s.name = '%s')",
-            self, SQL_STORE_TABLE, key, self, SQL_STORE_TABLE, key);
+            self, SQL_STORE_TABLE, key, STORE_TEXT_FORMAT, self, SQL_STORE_TABLE, key);
         status = self->dialect->run(self, &sql, NULL, error);
     }
     return self->dialect->end(self, status, error);

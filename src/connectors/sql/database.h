@@ -41,6 +41,13 @@ struct sql_table {
  * locks that shut others out. */
 enum sql_access { SQL_LOOKS, SQL_WRITES, SQL_ALTERS };
 
+/* Who refuses a NULL in a NOT NULL column, and how its reject reads. */
+enum sql_null_words {
+    SQL_NULL_TOLD,     /* the encoder: "v: the value is null, the column is NOT NULL" */
+    SQL_NULL_VIOLATES, /* the server: null value in column "v" of relation "t" violates … */
+    SQL_NULL_FAILED    /* the library: NOT NULL constraint failed: t.v */
+};
+
 /*
  * What a database has in its own way, for the control thread; the source's catalogue any thread may
  * ask once it is read. Statements go over the control connection; from `begin` to `end` they are
@@ -100,6 +107,12 @@ struct sql_dialect {
     enum status (*describe)(struct sql_database *self, const char *name, struct arena *arena,
                             struct sql_table *table, struct error *error);
 
+    /* The table as prepare would make it, in the arena; nothing is made. STATUS_END: it can't be
+     * known before. NULL: likewise, of any table. */
+    enum status (*imagine)(struct sql_database *self, const struct target_table *table,
+                           struct arena *arena, struct sql_table *made, struct error *error);
+    enum sql_null_words null_words;
+    bool names_null_keys; /* a NULL in the key is ERROR_REJECT_KEY_NULL */
     /* Would the column take the value, which is not NULL? Fails of class REJECT. NULL: it takes any
      * that it can be given. */
     enum status (*try_value)(struct sql_database *self, const struct sql_table *table,

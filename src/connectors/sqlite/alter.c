@@ -184,8 +184,19 @@ static enum status commit(struct sqlite_alter *session, struct error *error)
     }
     enum status status = sqlite_alter_check_references(session, error);
     status = status == STATUS_OK ? failpoint_hit("sqlite.before_alter", error) : status;
-    status = status == STATUS_OK ? execute(session, "COMMIT", error) : status;
-    return status == STATUS_OK ? failpoint_hit("sqlite.after_alter", error) : status;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = execute(session, "COMMIT", error);
+    bool is_open = sqlite3_get_autocommit(session->connection) == 0;
+    if (status != STATUS_OK && !is_open && error->code != ERROR_DISK_FULL) {
+        return error_recode(error, ERROR_TARGET_UNKNOWN_OUTCOME);
+    }
+    /* A failure behind the COMMIT is one of which the history says what it committed. */
+    if (status == STATUS_OK && failpoint_hit("sqlite.after_alter", error) != STATUS_OK) {
+        return error_recode(error, ERROR_TARGET_UNKNOWN_OUTCOME);
+    }
+    return status;
 }
 
 static enum status alter_end(struct alter_session *base, enum status status, struct error *error)

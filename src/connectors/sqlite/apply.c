@@ -7,9 +7,11 @@
  */
 #include "connectors/sql/apply.h"
 #include "connectors/sqlite/writer_internal.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CELL_FUNCTION "transhume_cell"
 
@@ -378,7 +380,22 @@ static enum status apply_open(struct database *database, const struct apply_requ
     return status;
 }
 
+static enum status may_write(struct database *database, const struct target_table *tables,
+                             uint32_t table_count, struct lack_list *lacks, struct error *error)
+{
+    const struct sqlite_database *self = sqlite_database_of(database);
+    (void)tables;
+    (void)table_count;
+    if (euidaccess(self->path, W_OK) == 0) {
+        return STATUS_OK;
+    }
+    error_set_errno(error, ERROR_PERMISSION, errno, self->sql.shown, "the file can't be written");
+    error_hint(error, "give write permission on it");
+    return lacks_take(lacks, STATUS_FAILED, error);
+}
+
 const struct apply_functions sqlite_apply = {
+    .may_write = may_write,
     .open = apply_open,
     .close = apply_close,
     .position = sql_apply_position,

@@ -484,6 +484,7 @@ const struct feed_functions sqlite_feed = {
     .foresee = sqlite_feed_foresee,
     .head = feed_head,
     .fence = sqlite_feed_fence,
+    .may_fence = sqlite_may_fence,
     .compare = sqlite_feed_compare,
     .print = sqlite_feed_print,
 };

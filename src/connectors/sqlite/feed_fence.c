@@ -46,6 +46,15 @@ static void append_fence(const char *name, const char *const *tables, uint32_t t
     }
 }
 
+enum status sqlite_may_fence(struct database *database, const char *name, const char *const *tables,
+                             uint32_t table_count, struct lack_list *lacks, struct error *error)
+{
+    (void)name;
+    (void)tables;
+    (void)table_count;
+    return lacks_take(lacks, feed_can_be_followed(sqlite_database_of(database), error), error);
+}
+
 enum status sqlite_feed_fence(struct database *database, const char *name,
                               const char *const *tables, uint32_t table_count, bool on,
                               struct error *error)

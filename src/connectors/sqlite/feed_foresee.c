@@ -109,6 +109,7 @@ struct foreseeing {
     uint32_t statement_count;
     const char **costs;
     uint32_t cost_count;
+    struct lack_list *lacks;
     double slower; /* the most of all tables that could be measured */
     const char *slowest;
 };
@@ -194,7 +195,9 @@ static enum status foresee(struct foreseeing *foreseeing, struct sqlite_database
     foreseeing->costs = arena_allocate_zeroed(foreseeing->arena, COSTS, sizeof *foreseeing->costs);
     foreseeing->statement_count = 2; /* what all share stands first, when its width is known */
     for (uint32_t i = 0; i < table_count && status == STATUS_OK; i++) {
-        status = add_table(foreseeing, &catalog, tables[i].name, i + 1, &columns, error);
+        status = lacks_take(foreseeing->lacks,
+                            add_table(foreseeing, &catalog, tables[i].name, i + 1, &columns, error),
+                            error);
     }
     arena_destroy(catalog.schema->arena);
     feed_append_list(&sql);
@@ -213,8 +216,9 @@ enum status sqlite_feed_foresee(struct database *database, const char *name,
     struct sqlite_database *self = sqlite_database_of(database);
     struct foreseeing foreseeing = {.name = name, .arena = arena};
     (void)target; /* the server's own replication: there is no server */
-    *forecast = (struct feed_forecast){0};
-    enum status status = feed_can_be_followed(self, error);
+    *forecast = (struct feed_forecast){.lacks = {.arena = arena}};
+    foreseeing.lacks = &forecast->lacks;
+    enum status status = lacks_take(&forecast->lacks, feed_can_be_followed(self, error), error);
     status =
         status == STATUS_OK ? feed_connect(self, false, &foreseeing.connection, error) : status;
     status = status == STATUS_OK ? foresee(&foreseeing, self, tables, table_count, error) : status;

@@ -234,5 +234,9 @@ enum status sqlite_feed_foresee(struct database *database, const char *name,
 enum status sqlite_feed_fence(struct database *database, const char *name,
                               const char *const *tables, uint32_t table_count, bool on,
                               struct error *error);
+/* May the file be written, and so be closed? */
+enum status sqlite_may_fence(struct database *database, const char *name, const char *const *tables,
+                             uint32_t table_count, struct lack_list *lacks,
+                             struct error *error) MUST_USE;
 
 #endif

@@ -1,9 +1,12 @@
 /* Whether all values of a column are what its declared type says, which SQLite itself does not see
  * to. */
+#include "base/text.h"
 #include "connectors/sqlite/source.h"
 #include "model/decimal.h"
 #include "model/time_text.h"
+#include <float.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Files beyond are not gone through to choose a type. */
@@ -124,9 +127,16 @@ static uint32_t bit_of(enum value_test test)
     return UINT32_C(1) << test;
 }
 
+enum {
+    UNTYPED_TESTS = 1 << VALUES_TEXTS | 1 << VALUES_WHOLE | 1 << VALUES_NUMBER | 1 << VALUES_BYTES
+};
+
 /* The tests that a plan may ask of a column of that type. */
 static uint32_t tests_of(const struct value_type *type)
 {
+    if (type->untyped) {
+        return UNTYPED_TESTS;
+    }
     if (type->dates) {
         return bit_of(VALUES_DATES);
     }
@@ -152,6 +162,30 @@ static uint32_t passed_by_text(const char *text, size_t length, uint32_t tests)
     return passed;
 }
 
+/* Whole numbers beyond are not each a float of their own. */
+static bool is_float(int64_t whole)
+{
+    return whole >= -(INT64_C(1) << DBL_MANT_DIG) && whole <= INT64_C(1) << DBL_MANT_DIG;
+}
+
+/* Of a column without a type: the class of what is stored, which is no NULL. */
+static uint32_t passed_by_class(sqlite3_value *value)
+{
+    switch (sqlite3_value_type(value)) {
+    case SQLITE_INTEGER:
+        return bit_of(VALUES_WHOLE) |
+               (is_float(sqlite3_value_int64(value)) ? bit_of(VALUES_NUMBER) : 0);
+    case SQLITE_FLOAT:
+        return bit_of(VALUES_NUMBER);
+    case SQLITE_BLOB:
+        return bit_of(VALUES_BYTES);
+    default:
+        return text_is_utf8(sqlite3_value_text(value), (size_t)sqlite3_value_bytes(value))
+                   ? bit_of(VALUES_TEXTS)
+                   : 0;
+    }
+}
+
 /* Those of the tests that the value passes. */
 static uint32_t passed_by(sqlite3_value *value, uint32_t tests, const struct value_type *type,
                           struct arena *arena)
@@ -159,6 +193,9 @@ static uint32_t passed_by(sqlite3_value *value, uint32_t tests, const struct val
     int stored = sqlite3_value_type(value);
     if (stored == SQLITE_NULL) {
         return tests;
+    }
+    if ((tests & UNTYPED_TESTS) != 0) {
+        return tests & passed_by_class(value);
     }
     if (stored == SQLITE_TEXT) {
         const char *text = (const char *)sqlite3_value_text(value);
@@ -308,4 +345,81 @@ enum status source_holds(struct database *database, const char *table_name, cons
                             (tested->columns[i].tests & bit_of(test)) != 0);
     }
     return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- queries */
+
+static enum value_kind kind_of_tests(uint32_t tests)
+{
+    return (tests & bit_of(VALUES_TEXTS)) != 0    ? VALUE_TEXT
+           : (tests & bit_of(VALUES_WHOLE)) != 0  ? VALUE_INT64
+           : (tests & bit_of(VALUES_NUMBER)) != 0 ? VALUE_FLOAT64
+           : (tests & bit_of(VALUES_BYTES)) != 0  ? VALUE_BYTES
+                                                  : VALUE_MISSING;
+}
+
+static int read_classes(sqlite3_stmt *statement, const struct schema_table *table, uint32_t *tests)
+{
+    int result = sqlite3_step(statement);
+    while (result == SQLITE_ROW) {
+        uint32_t left = 0;
+        for (uint32_t i = 0; i < table->column_count; i++) {
+            sqlite3_value *value = sqlite3_column_value(statement, (int)i);
+            if (tests[i] != 0 && sqlite3_value_type(value) != SQLITE_NULL) {
+                tests[i] &= passed_by_class(value);
+            }
+            left |= tests[i];
+        }
+        result = left != 0 ? sqlite3_step(statement) : SQLITE_DONE;
+    }
+    return result;
+}
+
+static enum status learn_columns(struct sqlite_database *self, const char *query,
+                                 struct schema_table *table, uint32_t *tests, struct error *error)
+{
+    struct buffer sql = {0};
+    sqlite3_stmt *statement = NULL;
+    buffer_append_string(&sql, "SELECT * FROM ");
+    query_append(&sql, query, strlen(query));
+    enum status status =
+        sqlite_prepare(self, self->control, buffer_string(&sql), &statement, error);
+    if (status == STATUS_OK) {
+        int result = read_classes(statement, table, tests);
+        status = result == SQLITE_DONE
+                     ? STATUS_OK
+                     : sqlite_error(self->control, result, OPEN_SOURCE, ERROR_SOURCE_READ,
+                                    self->sql.shown, "the query can't be read", error);
+    }
+    sqlite3_finalize(statement);
+    buffer_free(&sql);
+    return status;
+}
+
+enum status source_learn_query(struct sqlite_database *self, const char *query,
+                               struct schema_table *table, struct error *error)
+{
+    struct schema_column *columns = (struct schema_column *)table->columns;
+    int64_t bytes = 0;
+    uint32_t untyped = 0;
+    if (source_file_bytes(self, &bytes, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    uint32_t *tests = memory_allocate_zeroed(table->column_count + (size_t)1, sizeof *tests);
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        tests[i] = columns[i].type.untyped ? (uint32_t)UNTYPED_TESTS : 0;
+        untyped += columns[i].type.untyped;
+    }
+    enum status status = untyped > 0 && bytes <= FILE_BYTES_MAX
+                             ? learn_columns(self, query, table, tests, error)
+                             : STATUS_OK;
+    for (uint32_t i = 0; i < table->column_count && status == STATUS_OK; i++) {
+        enum value_kind kind = bytes <= FILE_BYTES_MAX ? kind_of_tests(tests[i]) : VALUE_MISSING;
+        if (columns[i].type.untyped && kind != VALUE_MISSING) {
+            columns[i].type.kind = kind;
+            columns[i].type.untyped = false;
+        }
+    }
+    free(tests);
+    return status;
 }

@@ -221,6 +221,10 @@ enum status source_count(struct database *database, const struct read_request *r
 /* source_functions.holds, of the tests of texts that are times, and of decimals */
 enum status source_holds(struct database *database, const char *table_name, const char *column_name,
                          enum value_test test, bool *holds, struct error *error);
+/* Gives columns of a query's result that have no type, as count(*), the kind of all their values,
+ * which the query is read through for; those with values of several kinds stay as they are. */
+enum status source_learn_query(struct sqlite_database *self, const char *query,
+                               struct schema_table *table, struct error *error);
 
 /* ---------------------------------------------------------------- split.c */
 

@@ -217,6 +217,8 @@ static inline const struct sqlite_target_table *sqlite_facts_of(const struct sql
 struct sql_table sqlite_table_of(const struct sqlite_target_table *facts, struct arena *arena);
 
 /* trial.c: struct sql_dialect */
+enum status sqlite_imagine(struct sql_database *self, const struct target_table *table,
+                           struct arena *arena, struct sql_table *made, struct error *error);
 enum status sqlite_try_value(struct sql_database *self, const struct sql_table *table,
                              uint32_t column, const struct cell *cell, struct arena *scratch,
                              struct error *error);

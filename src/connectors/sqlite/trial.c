@@ -39,7 +39,7 @@ static enum status look_at(const struct trial *trial, const struct sqlite_target
     const struct sqlite_target_column *column = trial->column.column;
     int result = sqlite3_step(statement);
     if (trial->view.refusal.set) {
-        return error_set(error, trial->view.refusal.code, column->name, "%s",
+        return error_set(error, trial->view.refusal.code, NULL, "%s",
                          trial->view.refusal.reason);
     }
     if (trial->view.large_error.code != ERROR_NONE) {
@@ -80,5 +80,34 @@ enum status sqlite_try_value(struct sql_database *self, const struct sql_table *
     sqlite3_finalize(statement);
     (void)sqlite3_create_function_v2(file->control, name, 0, SQLITE_UTF8, NULL, NULL, NULL, NULL,
                                      NULL);
+    return status;
+}
+
+/* ---------------------------------------------------------------- tables that are to be made */
+
+/* As prepare's own statement makes it, in a database of its own that is nowhere but in memory. */
+enum status sqlite_imagine(struct sql_database *database, const struct target_table *table,
+                           struct arena *arena, struct sql_table *made, struct error *error)
+{
+    struct sqlite_database *file = (struct sqlite_database *)database;
+    struct sqlite_target_table *facts = arena_allocate_zeroed(arena, 1, sizeof *facts);
+    struct buffer sql = {0};
+    sqlite3 *memory = NULL;
+    enum status status = STATUS_END;
+    const char *same = table->same_engine != NULL ? table->same_engine->native_sql : NULL;
+    sqlite_schema_append_table(table, false, &sql);
+    if (sqlite3_open_v2(":memory:", &memory, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) ==
+            SQLITE_OK &&
+        (sqlite3_exec(memory, same != NULL ? same : buffer_string(&sql), NULL, NULL, NULL) ==
+             SQLITE_OK ||
+         sqlite3_exec(memory, buffer_string(&sql), NULL, NULL, NULL) == SQLITE_OK)) {
+        status = sqlite_target_describe(file, memory, table->name, arena, facts, error);
+    }
+    sqlite_check_memory(sqlite3_errcode(memory));
+    sqlite3_close(memory);
+    buffer_free(&sql);
+    if (status == STATUS_OK) {
+        *made = sqlite_table_of(facts, arena);
+    }
     return status;
 }

@@ -138,7 +138,9 @@ struct column_type sqlite_column_type_of(const char *declared, bool strict)
     /* Outside a STRICT table the word ANY is one of the numeric types, and no word is what keeps.
      */
     struct column_type read = {
-        .type = {.native = any ? "" : text, .dynamic = !strict || any},
+        .type = {.native = any ? "" : text,
+                 .dynamic = !strict || any,
+                 .untyped = any || text[0] == '\0'},
         .affinity = any ? 'B' : sqlite_affinity_letter(sqlite_affinity_of(text)),
     };
 

@@ -8,6 +8,7 @@
 #include "engine/check/orphans.h"
 #include "engine/check/partitions.h"
 #include "engine/check/sampling.h"
+#include "engine/follow/cutover_ask.h"
 #include "engine/follow/follow_foresee.h"
 #include "engine/join/joining.h"
 #include "engine/rollback/undo.h"
@@ -609,6 +610,7 @@ static enum status tell_foreseen(struct report *report, struct error *error)
         orphans.rejected[i] = foresee_rejected(report->foresight, i);
     }
     foresee_tell(report->foresight, &lines);
+    foresee_list(report->foresight, &report->out->rejects, &report->out->reject_count);
     enum status status = orphans_foresee(report->session, &lines, &orphans, error);
     for (uint32_t i = 0; i < count; i++) {
         report->out->foreseen_rejects += orphans.rejected[i];
@@ -636,30 +638,51 @@ static enum status tell_partitions(struct report *report, struct error *error)
 /* Records that are read, where they may be. */
 static enum status read_some(struct report *report, struct error *error)
 {
-    report->foresight = foresee_create(report->session, report->out->arena);
-    if (sample_streams(report, error) != STATUS_OK || tell_foreseen(report, error) != STATUS_OK ||
+    report->foresight =
+        foresee_create(report->session, report->tables, &report->preflight, report->absent,
+                       report->absent_count, report->out->arena);
+    enum status status = sample_streams(report, error);
+    foresee_end(report->foresight);
+    if (status != STATUS_OK || tell_foreseen(report, error) != STATUS_OK ||
         tell_partitions(report, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return tell_loads(report, error);
 }
 
+/* "what is missing; the statement that helps", each in the report's arena. */
+static struct check_list lack_lines(const struct report *report, const struct lack_list *lacks)
+{
+    struct arena *arena = report->out->arena;
+    const char **lines = arena_allocate_zeroed(arena, lacks->count + (size_t)1, sizeof *lines);
+    for (uint32_t i = 0; i < lacks->count; i++) {
+        const struct lack *lack = &lacks->items[i];
+        lines[i] = arena_format(arena, "%s%s%s", lack->text, lack->remedy != NULL ? "; " : "",
+                                lack->remedy != NULL ? lack->remedy : "");
+    }
+    return (struct check_list){lines, lacks->count};
+}
+
 static enum status foresee_following(struct report *report, struct error *error)
 {
+    struct run_session *session = report->session;
     struct check_follow *follow = &report->out->follow;
-    struct buffer line = {0};
-    if (!report->session->options.follow) {
+    struct lack_list lacks = {.arena = report->out->arena};
+    struct lack_list cut_over = {.arena = report->out->arena};
+    if (!session->options.follow) {
         return STATUS_OK;
     }
-    if (follow_foresee(report->session, report->out->arena, follow, error) != STATUS_OK) {
+    if (follow_foresee(session, &lacks, follow, error) != STATUS_OK ||
+        (session->source->connector->feed != NULL && session->target->connector->apply != NULL &&
+         !session->target->connector->apply->keeps_log &&
+         cutover_ask(session, NULL, &cut_over, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
-    if (follow->refusal != NULL) {
-        buffer_format(&line, "%s%s%s", follow->refusal, follow->refusal_hint != NULL ? "; " : "",
-                      follow->refusal_hint != NULL ? follow->refusal_hint : "");
-        add_problem(report, buffer_string(&line));
-        buffer_free(&line);
-        worsen(report, follow->refused);
+    follow->refusals = lack_lines(report, &lacks);
+    follow->cut_over = lack_lines(report, &cut_over);
+    for (uint32_t i = 0; i < lacks.count; i++) {
+        add_problem(report, follow->refusals.lines[i]);
+        worsen(report, lacks.items[i].exit_status);
     }
     return STATUS_OK;
 }

@@ -3,10 +3,12 @@
 
 #include "base/text.h"
 #include "engine/check/remedy.h"
+#include "engine/run/run_parts.h"
+#include "model/convert.h"
 #include <inttypes.h>
 #include <string.h>
 
-enum { REASONS_MAX = 100, REASON_BYTES = 400 };
+enum { REASONS_MAX = 100, REASON_BYTES = 400, KEY_BYTES = 100, KEY_FIELDS_MAX = 16 };
 
 /* Rejects of one entity for one field and of one kind. */
 struct foreseen_reason {
@@ -14,6 +16,7 @@ struct foreseen_reason {
     const char *field; /* NULL: of the whole record */
     uint64_t count;
     const char *first;  /* the first of them */
+    const char *key;    /* of the record that it is about; NULL: it has none */
     bool various;       /* others say something else */
     const char *remedy; /* what a plan can say about the first of those where it can say anything;
                            NULL: nothing that is known */
@@ -26,25 +29,50 @@ struct foreseen_entity {
     uint64_t rejected;
     struct foreseen_reason reasons[REASONS_MAX];
     uint32_t reason_count;
-    struct target_trial *trial; /* NULL: its table is not there, or the target does not tell */
+    struct target_trial *trial; /* NULL: the target does not tell */
     bool looked;
 };
 
 struct foresight {
     struct run_session *session;
+    struct target_table *tables; /* as the run writes them; `created`: it makes them */
+    bool lenient;                /* tables that can't be tried are passed over */
     struct arena *arena;
     struct arena *scratch;
     struct foreseen_entity *entities;
 };
 
-struct foresight *foresee_create(struct run_session *session, struct arena *arena)
+struct foresight *foresee_create(struct run_session *session, const struct target_table *tables,
+                                 const struct preflight *preflight, const char *const *absent,
+                                 uint32_t absent_count, struct arena *arena)
 {
+    const struct plan *plan = session->plan;
     struct foresight *foresight = arena_allocate_zeroed(arena, 1, sizeof(*foresight));
     foresight->session = session;
     foresight->arena = arena;
-    foresight->entities = arena_allocate_zeroed(arena, session->plan->entity_count + 1u,
-                                                sizeof(*foresight->entities));
+    foresight->lenient = preflight->count > 0;
+    foresight->tables =
+        arena_allocate_zeroed(arena, plan->table_count + 1u, sizeof(*foresight->tables));
+    foresight->entities =
+        arena_allocate_zeroed(arena, plan->entity_count + 1u, sizeof(*foresight->entities));
+    for (uint32_t i = 0; i < plan->table_count; i++) {
+        foresight->tables[i] = tables[i];
+        for (uint32_t k = 0; k < absent_count; k++) {
+            foresight->tables[i].created |= strcmp(absent[k], tables[i].name) == 0;
+        }
+    }
     return foresight;
+}
+
+void foresee_end(struct foresight *foresight)
+{
+    const struct run_session *session = foresight->session;
+    for (uint32_t i = 0; i < session->plan->entity_count; i++) {
+        if (foresight->entities[i].trial != NULL) {
+            session->target->connector->target->try_close(foresight->entities[i].trial);
+            foresight->entities[i].trial = NULL;
+        }
+    }
 }
 
 uint64_t foresee_seen(const struct foresight *foresight, uint32_t entity)
@@ -91,7 +119,7 @@ static void take_remedy(struct foresight *foresight, struct foreseen_reason *rea
 }
 
 static void note(struct foresight *foresight, uint32_t entity, enum error_code code,
-                 const char *field, const char *reason, const char *remedy)
+                 const char *field, const char *reason, const char *key, const char *remedy)
 {
     struct foreseen_entity *seen = &foresight->entities[entity];
     char printable[REASON_BYTES];
@@ -112,9 +140,42 @@ static void note(struct foresight *foresight, uint32_t entity, enum error_code c
             .code = code,
             .field = field != NULL ? arena_copy_string(foresight->arena, field) : NULL,
             .count = 1,
-            .first = arena_copy_string(foresight->arena, printable)};
+            .first = arena_copy_string(foresight->arena, printable),
+            .key = key != NULL ? arena_copy_string(foresight->arena, key) : NULL};
         take_remedy(foresight, made, remedy);
     }
+}
+
+/* The key of a record as the source has it, or as it is made: "7", "7, de". NULL: it has none. */
+static const char *key_text(struct arena *scratch, const struct cell *cells, uint32_t count)
+{
+    struct buffer text = {0};
+    struct error ignored;
+    char printable[KEY_BYTES];
+    for (uint32_t i = 0; i < count; i++) {
+        size_t before = text.length;
+        buffer_append_string(&text, i > 0 ? ", " : "");
+        if (cells[i].kind <= VALUE_NULL ||
+            convert_append_text(&cells[i], true, &text, &ignored) != STATUS_OK) {
+            text.length = before;
+            buffer_append_string(&text, i > 0 ? ", ?" : "?");
+        }
+    }
+    text_printable(buffer_string(&text), text.length, printable, sizeof(printable));
+    buffer_free(&text);
+    return count > 0 ? arena_copy_string(scratch, printable) : NULL;
+}
+
+static const char *made_key(struct arena *scratch, const struct shape *shape,
+                            const struct cell *cells)
+{
+    struct cell key[KEY_FIELDS_MAX];
+    uint32_t count = shape->key_field_count < KEY_FIELDS_MAX ? shape->key_field_count
+                                                              : KEY_FIELDS_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        key[i] = cells[shape->key_fields[i]];
+    }
+    return key_text(scratch, key, count);
 }
 
 static void take_reject(struct foresight *foresight, const struct mapper_reject *reject)
@@ -127,34 +188,93 @@ static void take_reject(struct foresight *foresight, const struct mapper_reject 
                                         .scratch = foresight->scratch};
     arena_reset(foresight->scratch);
     const char *field = reject->field != NULL ? reject->field->name : NULL;
-    static const char prefix[] = "field "; /* as in "field at: …" */
-    bool named = strncmp(reject->reason, prefix, strlen(prefix)) == 0;
-    const char *reason = reject->reason + (named ? strlen(prefix) : 0);
     entity->seen++;
     entity->rejected++;
-    note(foresight, reject->entity, reject->code, field, reason,
+    const char *key =
+        key_text(foresight->scratch, reject->source_key, reject->source_key_count);
+    note(foresight, reject->entity, reject->code, field, reject->reason, key,
          reject->value.kind != VALUE_MISSING ? remedy_find(&refused) : NULL);
 }
 
-/* ---- values in tables that are there */
+/* ---- records in the target's tables */
 
 static enum status find_trial(struct foresight *foresight, uint32_t number, struct error *error)
 {
     const struct run_session *session = foresight->session;
     const struct plan_entity *entity = &session->plan->entities[number];
     const struct target_functions *target = session->target->connector->target;
+    const struct target_table *table = &foresight->tables[entity->table];
     struct foreseen_entity *seen = &foresight->entities[number];
-    if (seen->looked || target->try_open == NULL || session->there == NULL) {
+    /* what the express lane brings into a table that it makes is of the same types */
+    bool same = table->created && session_is_express(session, &session->plan->streams[entity->stream]);
+    if (seen->looked || target->try_open == NULL || same) {
         return STATUS_OK;
     }
     seen->looked = true;
-    enum status status =
-        target->try_open(session->target, session->plan->tables[entity->table].target.name,
-                         foresight->arena, &seen->trial, error);
-    if (status != STATUS_OK) {
-        seen->trial = NULL;
+    enum status status = target->try_open(session->target, table, &seen->trial, error);
+    if (status == STATUS_OK) {
+        return STATUS_OK;
+    }
+    seen->trial = NULL;
+    if (status == STATUS_FAILED && foresight->lenient) {
+        error_clear(error); /* of a table that the run is refused for anyway */
+        status = STATUS_END;
     }
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+static int32_t find_field(const struct shape *shape, const char *name)
+{
+    char shown[sizeof(((struct error *)NULL)->object)];
+    for (uint32_t i = 0; shape != NULL && i < shape->field_count; i++) {
+        const struct shape_field *field = &shape->fields[i];
+        text_printable(field->name, field->name_length, shown, sizeof(shown));
+        if (strcmp(field->name, name) == 0 || strcmp(shown, name) == 0) {
+            return (int32_t)i;
+        }
+    }
+    return -1;
+}
+
+/* A record that is tried. */
+struct trying {
+    struct foresight *foresight;
+    struct target_trial *trial;
+    uint32_t entity;
+    const struct shape *shape; /* NULL: a document */
+    const struct cell *cells;
+    bool *passed; /* fields that were refused already */
+    const char *key;
+};
+
+/* False: it is about the whole record, or about a field that was passed over: nothing follows. */
+static bool note_refusal(const struct trying *trying, const struct error *why)
+{
+    struct foresight *foresight = trying->foresight;
+    int32_t at = find_field(trying->shape, why->object);
+    char reason[ERROR_REASON_BYTES];
+    if (at >= 0 && trying->passed[at]) {
+        return false;
+    }
+    const char *name = at >= 0 ? trying->shape->fields[at].name
+                       : why->object[0] != '\0' && trying->shape == NULL ? why->object
+                                                                         : NULL;
+    const struct mapping *mapping = foresight->session->plan->entities[trying->entity].mapping;
+    const struct remedy_case refused = {
+        .session = foresight->session,
+        .entity = trying->entity,
+        .field = at >= 0 ? mapping_find_field(mapping, name) : NULL,
+        .value = at >= 0 ? &trying->cells[at] : NULL,
+        .trial = trying->trial,
+        .shape = trying->shape,
+        .cells = trying->cells,
+        .scratch = foresight->scratch};
+    note(foresight, trying->entity, why->code, name, error_reason(why, reason), trying->key,
+         at >= 0 ? remedy_find(&refused) : NULL);
+    if (at >= 0) {
+        trying->passed[at] = true;
+    }
+    return at >= 0;
 }
 
 /* A run's reject says the first value that the table does not take; who prepares one wants to know
@@ -165,29 +285,32 @@ static enum status try_row(struct foresight *foresight, const struct batch *batc
     const struct target_functions *target = foresight->session->target->connector->target;
     struct foreseen_entity *seen = &foresight->entities[batch->entity];
     const struct cell *cells = batch_row(batch, row);
+    bool document = batch->shape == NULL || batch->shape->field_count == 0;
+    arena_reset(foresight->scratch);
+    struct trying trying = {.foresight = foresight,
+                            .trial = seen->trial,
+                            .entity = batch->entity,
+                            .shape = document ? NULL : batch->shape,
+                            .cells = cells};
+    trying.passed = arena_allocate_zeroed(foresight->scratch,
+                                          (document ? 0 : batch->shape->field_count) + 1u, 1);
     bool taken = true;
+    bool goes_on = seen->trial != NULL;
     seen->seen++;
-    for (uint32_t i = 0; seen->trial != NULL && i < batch->shape->field_count; i++) {
-        const char *name = batch->shape->fields[i].name;
-        struct error why;
-        arena_reset(foresight->scratch);
-        if (target->try_value(seen->trial, name, &cells[i], foresight->scratch, &why) ==
-            STATUS_OK) {
-            continue;
+    while (goes_on) {
+        struct error why = {0};
+        enum status status =
+            target->try_record(seen->trial, trying.shape, cells, trying.passed, &why);
+        if (status != STATUS_FAILED) {
+            break;
         }
         if (why.class != ERROR_CLASS_REJECT) {
             return error_copy(error, &why);
         }
-        const char *reason = arena_format(foresight->scratch, "%s: %s", name, why.message);
-        const struct remedy_case refused = {
-            .session = foresight->session,
-            .entity = batch->entity,
-            .field =
-                mapping_find_field(foresight->session->plan->entities[batch->entity].mapping, name),
-            .value = &cells[i],
-            .trial = seen->trial,
-            .scratch = foresight->scratch};
-        note(foresight, batch->entity, why.code, name, reason, remedy_find(&refused));
+        if (trying.key == NULL && !document) {
+            trying.key = made_key(foresight->scratch, batch->shape, cells);
+        }
+        goes_on = note_refusal(&trying, &why);
         taken = false;
     }
     seen->rejected += !taken;
@@ -204,12 +327,9 @@ enum status foresee_take(struct foresight *foresight, const struct parcel *parce
     }
     for (uint32_t i = 0; status == STATUS_OK && i < parcel->batch_count; i++) {
         const struct batch *batch = parcel->batches[i];
-        if (batch->shape != NULL) {
-            status = find_trial(foresight, batch->entity, error);
-        }
-        for (uint32_t row = 0;
-             status == STATUS_OK && batch->shape != NULL && row < batch->row_count &&
-             foresight->entities[batch->entity].seen < FORESEE_RECORDS;
+        status = find_trial(foresight, batch->entity, error);
+        for (uint32_t row = 0; status == STATUS_OK && row < batch->row_count &&
+                               foresight->entities[batch->entity].seen < FORESEE_RECORDS;
              row++) {
             status = try_row(foresight, batch, row, error);
         }
@@ -240,6 +360,47 @@ static void tell_remedy(const struct foreseen_reason *reason, struct buffer *out
     }
 }
 
+void foresee_list(const struct foresight *foresight, const struct check_reject **list,
+                  uint32_t *count)
+{
+    const struct plan *plan = foresight->session->plan;
+    struct check_reject *made = NULL;
+    uint32_t capacity = 0;
+    *count = 0;
+    for (uint32_t i = 0; i < plan->entity_count; i++) {
+        const struct foreseen_entity *entity = &foresight->entities[i];
+        for (uint32_t k = 0; k < entity->reason_count; k++) {
+            const struct foreseen_reason *reason = &entity->reasons[k];
+            made = arena_make_room(foresight->arena, made, *count, &capacity, sizeof(*made));
+            made[(*count)++] =
+                (struct check_reject){.entity = plan->entities[i].name,
+                                      .field = reason->field,
+                                      .code = error_describe(reason->code)->name,
+                                      .reason = reason->first,
+                                      .key = reason->key,
+                                      .remedy = reason->units_differ ? NULL : reason->remedy,
+                                      .count = reason->count,
+                                      .seen = entity->seen,
+                                      .various = reason->various};
+        }
+    }
+    *list = made;
+}
+
+static const char named_field[] = "field "; /* as in "field at: …" */
+
+/* " (key 7; the first of several reasons)" */
+static void tell_first(const struct foreseen_entity *entity, const struct foreseen_reason *reason,
+                       struct buffer *out)
+{
+    bool keyed = reason->key != NULL && entity->seen > 1;
+    buffer_append_string(out, keyed || reason->various ? " (" : "");
+    buffer_format(out, "%s%s", keyed ? "key " : "", keyed ? reason->key : "");
+    buffer_append_string(out, keyed && reason->various ? "; " : "");
+    buffer_append_string(out, reason->various ? "the first of several reasons" : "");
+    buffer_append_string(out, keyed || reason->various ? ")" : "");
+}
+
 void foresee_tell(const struct foresight *foresight, struct buffer *out)
 {
     const struct plan *plan = foresight->session->plan;
@@ -256,8 +417,10 @@ void foresee_tell(const struct foresight *foresight, struct buffer *out)
                 buffer_format(out, "%s: %" PRIu64 " of the first %" PRIu64 " records",
                               plan->entities[i].name, reason->count, entity->seen);
             }
-            buffer_format(out, " would be rejected: %s%s", reason->first,
-                          reason->various ? " (the first of several reasons)" : "");
+            bool named = strncmp(reason->first, named_field, strlen(named_field)) == 0;
+            buffer_format(out, " would be rejected: %s",
+                          reason->first + (named ? strlen(named_field) : 0));
+            tell_first(entity, reason, out);
             tell_remedy(reason, out);
         }
     }

@@ -184,17 +184,38 @@ static const char *cast_name(const struct remedy_case *of, const struct value_ty
                : value_kind_name(type->kind);
 }
 
-static const char *find_cut(const struct remedy_case *of, const struct value_type *type)
+/* Does the table take the record with that value in the field? What it says of others does not
+ * matter. */
+static bool is_taken(const struct remedy_case *of, const struct cell *value)
 {
     const struct target_functions *target = of->session->target->connector->target;
-    struct error ignored;
+    struct error error = {0};
+    if (of->trial == NULL || of->shape == NULL) {
+        return true;
+    }
+    uint32_t count = of->shape->field_count;
+    struct cell *cells = arena_allocate_zeroed(of->scratch, count + 1u, sizeof(*cells));
+    bool *passed = arena_allocate_zeroed(of->scratch, count + 1u, sizeof(*passed));
+    for (uint32_t i = 0; i < count; i++) {
+        bool changed = strcmp(of->shape->fields[i].name, of->field->name) == 0;
+        cells[i] = changed ? *value : of->cells[i];
+        passed[i] = !changed;
+    }
+    for (uint32_t i = 0; i < of->shape->key_field_count; i++) {
+        passed[of->shape->key_fields[i]] = false; /* a record without its key is refused */
+    }
+    enum status status = target->try_record(of->trial, of->shape, cells, passed, &error);
+    return status != STATUS_FAILED || strcmp(error.object, of->field->name) != 0;
+}
+
+static const char *find_cut(const struct remedy_case *of, const struct value_type *type)
+{
     struct cell made;
     if (of->field == NULL || of->field->allow_loss || lacks_zone(of, type) ||
         !takes(of, type, true, &made)) {
         return NULL;
     }
-    if (of->trial != NULL &&
-        target->try_value(of->trial, of->field->name, &made, of->scratch, &ignored) != STATUS_OK) {
+    if (!is_taken(of, &made)) {
         return NULL;
     }
     return say(of, arena_format(of->scratch, "cast: %s, lossy: allow", cast_name(of, type)));

@@ -11,7 +11,9 @@ struct remedy_case {
     uint32_t entity;
     const struct mapping_field *field; /* that makes it; NULL: none of the entity's */
     const struct cell *value;
-    struct target_trial *trial; /* of the table; NULL: it is not there, or the target has none */
+    struct target_trial *trial; /* of the table; NULL: the target has none */
+    const struct shape *shape;  /* with it: the record that the value is in */
+    const struct cell *cells;
     struct arena *scratch;
 };
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "base/signals.h"
+#include "engine/follow/cutover_ask.h"
 #include "engine/follow/fence.h"
 #include "engine/follow/reverse.h"
 #include "engine/follow/source_now.h"
@@ -380,6 +381,15 @@ static enum follow_end make_ready_end(const struct cutting *cutting, enum cutove
     return end == CUTOVER_STOPPED ? FOLLOW_STOPPED : FOLLOW_FAILED;
 }
 
+/* Before anybody is kept out, or anything of the user's is run. */
+static enum status ask_first(struct run *run, struct error *error)
+{
+    struct lack_list lacks = {.arena = run->arena};
+    return cutover_ask(run->session, run, &lacks, error) == STATUS_OK
+               ? cutover_refuse(&lacks, run->header.feed, error)
+               : STATUS_FAILED;
+}
+
 enum follow_end cutover_make_ready(struct run *run, const struct cutover_drain *drain,
                                    struct error *error)
 {
@@ -391,6 +401,9 @@ enum follow_end cutover_make_ready(struct run *run, const struct cutover_drain *
     }
     if (fence_state(cutting.fence) == FENCE_SEALED) {
         return FOLLOW_STEPPED;
+    }
+    if (fence_state(cutting.fence) == FENCE_OPEN && ask_first(run, error) != STATUS_OK) {
+        return FOLLOW_FAILED;
     }
     return make_ready_end(&cutting, take_steps(&cutting, error), error);
 }

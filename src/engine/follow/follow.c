@@ -19,7 +19,6 @@
 #include "engine/follow/reread.h"
 #include "engine/follow/resync.h"
 #include "engine/follow/retention.h"
-#include "engine/follow/reverse.h"
 #include "engine/follow/source_now.h"
 #include "engine/follow/spool.h"
 #include "engine/run/claim.h"
@@ -684,13 +683,7 @@ static enum status check_steps(const struct follow *follow, struct error *error)
     if (follow->functions->keeps_log && (cuts_over || options->resync != RESYNC_NOT)) {
         return refuse_log(run, cuts_over ? ERROR_CUT_OVER : ERROR_FOLLOW, error);
     }
-    if (resync_check(run, options->resync, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return options->reverse && options->cut_over != CUT_OVER_END &&
-                   options->cut_over != CUT_OVER_REVERSE
-               ? reverse_check(follow->session, error)
-               : STATUS_OK;
+    return resync_check(run, options->resync, error);
 }
 
 static enum follow_end make_ready(struct follow *follow, struct error *error)
@@ -703,9 +696,7 @@ static enum follow_end make_ready(struct follow *follow, struct error *error)
         tables[i] = there[i].name;
     }
     const struct cutover_drain steps = {drain, follow, tables, count};
-    return left_refuse_cut_over(follow->run, error) == STATUS_OK
-               ? cutover_make_ready(follow->run, &steps, error)
-               : FOLLOW_FAILED;
+    return cutover_make_ready(follow->run, &steps, error);
 }
 
 static enum follow_end take_steps(struct follow *follow, struct error *error)
@@ -748,7 +739,7 @@ enum follow_end follow_run(struct run *run, struct error *error)
     if (is_way_back(session)) {
         return take_back(run, error);
     }
-    if (follow_check(session, error) != STATUS_OK ||
+    if (follow_check(session, NULL, error) != STATUS_OK ||
         follow_routes_make(session, &follow.routes, error) != STATUS_OK) {
         return FOLLOW_FAILED;
     }

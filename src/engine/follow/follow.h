@@ -27,9 +27,11 @@ const char *follow_feed_name(const struct run_session *session, struct arena *ar
 /* How long a server may be away while its changes are followed. */
 int64_t follow_patience_ms(const struct run_options *options);
 
-/* Can this plan be followed from this source into this target? Says why not (ERROR_FOLLOW). Changes
- * nothing. */
-enum status follow_check(const struct run_session *session, struct error *error) MUST_USE;
+/* Can this plan be followed from this source into this target? Says why not (ERROR_FOLLOW), or
+ * notes all of it in `lacks`, which may be NULL. Changes nothing. */
+struct lack_list;
+enum status follow_check(const struct run_session *session, struct lack_list *lacks,
+                         struct error *error) MUST_USE;
 
 /*
  * Before the run's snapshot: makes the feed, notes it in run->header, and has the source read at

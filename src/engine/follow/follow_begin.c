@@ -17,19 +17,22 @@ int64_t follow_patience_ms(const struct run_options *options)
     return patience_ms > PATIENCE_MS ? patience_ms : PATIENCE_MS;
 }
 
-static enum status check_tables(const struct run_session *session, struct error *error)
+static enum status check_tables(const struct run_session *session, struct lack_list *lacks,
+                                struct error *error)
 {
     const struct apply_functions *apply = session->target->connector->apply;
     const struct plan *plan = session->plan;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < plan->table_count && apply->check != NULL && status == STATUS_OK;
          i++) {
-        status = apply->check(session->target, &plan->tables[i].target, error);
+        status =
+            lacks_take(lacks, apply->check(session->target, &plan->tables[i].target, error), error);
     }
     return status;
 }
 
-enum status follow_check(const struct run_session *session, struct error *error)
+enum status follow_check(const struct run_session *session, struct lack_list *lacks,
+                         struct error *error)
 {
     const struct database *source = session->source;
     const struct database *target = session->target;
@@ -53,7 +56,7 @@ enum status follow_check(const struct run_session *session, struct error *error)
         return STATUS_FAILED;
     }
     follow_routes_free(routes);
-    return check_tables(session, error);
+    return check_tables(session, lacks, error);
 }
 
 const char *follow_feed_name(const struct run_session *session, struct arena *arena)
@@ -90,7 +93,7 @@ enum status follow_begin(struct run *run, struct error *error)
     struct run_session *session = run->session;
     struct follow_routes *routes;
     struct feed_start start = {0};
-    if (follow_check(session, error) != STATUS_OK ||
+    if (follow_check(session, NULL, error) != STATUS_OK ||
         follow_routes_make(session, &routes, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

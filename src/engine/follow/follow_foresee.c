@@ -5,20 +5,6 @@
 #include "engine/follow/routes.h"
 #include <string.h>
 
-static void refuse(struct check_follow *found, struct arena *arena, const struct error *error)
-{
-    found->refusal = arena_format(arena, "%s: %s", error->object, error->message);
-    found->refusal_hint = error->hint[0] != '\0' ? arena_copy_string(arena, error->hint) : NULL;
-    found->refused = error_exit_status(error);
-}
-
-/* A server that is away is no answer. */
-static bool is_answer(const struct error *error)
-{
-    return error->class != ERROR_CLASS_RETRY && error->code != ERROR_MEMORY &&
-           error->code != ERROR_INTERNAL;
-}
-
 /* Every table goes over as it is, under its own name. */
 static bool is_plain(const struct plan *plan)
 {
@@ -33,10 +19,12 @@ static bool is_plain(const struct plan *plan)
 }
 
 static enum status ask_feed(const struct run_session *session, const struct follow_routes *routes,
-                            struct arena *arena, struct check_follow *found, struct error *error)
+                            struct lack_list *lacks, struct check_follow *found,
+                            struct error *error)
 {
     struct database *source = session->source;
     struct feed_forecast forecast = {0};
+    struct arena *arena = lacks->arena;
     const struct feed_functions *feed = source->connector->feed;
     if (feed->foresee == NULL) {
         return STATUS_OK;
@@ -44,6 +32,9 @@ static enum status ask_feed(const struct run_session *session, const struct foll
     enum status status =
         feed->foresee(source, follow_feed_name(session, arena), routes->followed,
                       routes->table_count, session->target, arena, &forecast, error);
+    for (uint32_t i = 0; i < forecast.lacks.count; i++) {
+        lacks_add_lack(lacks, &forecast.lacks.items[i]);
+    }
     found->statements = (struct check_list){forecast.statements, forecast.statement_count};
     found->costs = (struct check_list){forecast.costs, forecast.cost_count};
     if (is_plain(session->plan)) {
@@ -54,22 +45,22 @@ static enum status ask_feed(const struct run_session *session, const struct foll
     return status;
 }
 
-enum status follow_foresee(const struct run_session *session, struct arena *arena,
+enum status follow_foresee(const struct run_session *session, struct lack_list *lacks,
                            struct check_follow *found, struct error *error)
 {
     struct follow_routes *routes = NULL;
-    struct error problem = {0};
+    uint32_t before = lacks->count;
     *found = (struct check_follow){.asked = true};
-    enum status status = follow_check(session, &problem);
-    status = status == STATUS_OK ? follow_routes_make(session, &routes, &problem) : status;
-    status = status == STATUS_OK ? ask_feed(session, routes, arena, found, &problem) : status;
+    enum status status = lacks_take(lacks, follow_check(session, lacks, error), error);
+    if (status != STATUS_OK || session->source->connector->feed == NULL ||
+        session->target->connector->apply == NULL) {
+        return status;
+    }
+    status = follow_routes_make(session, &routes, error);
+    if (status != STATUS_OK) { /* follow_check has said so */
+        return lacks->count > before ? STATUS_OK : lacks_take(lacks, status, error);
+    }
+    status = ask_feed(session, routes, lacks, found, error);
     follow_routes_free(routes);
-    if (status == STATUS_OK) {
-        return STATUS_OK;
-    }
-    if (!is_answer(&problem)) {
-        return error_copy(error, &problem);
-    }
-    refuse(found, arena, &problem);
-    return STATUS_OK;
+    return status;
 }

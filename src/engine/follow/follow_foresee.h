@@ -2,10 +2,12 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_FOLLOW_FORESEE_H
 #define TRANSHUME_ENGINE_FOLLOW_FOLLOW_FORESEE_H
 
+#include "connectors/lacks.h"
 #include "engine/run/session.h"
 
-/* Changes nothing. `found->refusal`: why not; that is no failure. Texts in the arena. */
-enum status follow_foresee(const struct run_session *session, struct arena *arena,
+/* Changes nothing. Notes all that stands against it in `lacks`, which is no failure. Texts live in
+ * the arena of `lacks`. */
+enum status follow_foresee(const struct run_session *session, struct lack_list *lacks,
                            struct check_follow *found, struct error *error) MUST_USE;
 
 #endif

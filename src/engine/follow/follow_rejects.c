@@ -1,12 +1,16 @@
 /* The file of rejects of following. */
 #include "engine/follow/follow_rejects.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "engine/rejects/rejects.h"
 #include "engine/run/run_parts.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define FILE_PREFIX "follow-"
 
 struct follow_rejects {
     struct run *run;
@@ -29,6 +33,24 @@ void follow_rejects_close(struct follow_rejects *rejects)
     free(rejects);
 }
 
+enum status follow_rejects_are_known(const char *state_folder, bool *any, struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    struct entries entries;
+    const char *name;
+    *any = false;
+    enum status status = entries_open(&entries, file_join(arena, state_folder, "rejects"),
+                                      ERROR_STATE_INVALID, error);
+    if (status == STATUS_OK) {
+        while ((status = entries_next(&entries, &name, error)) == STATUS_OK) {
+            *any = *any || strncmp(name, FILE_PREFIX, strlen(FILE_PREFIX)) == 0;
+        }
+        entries_close(&entries);
+    }
+    arena_destroy(arena);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
 static enum status add(struct follow_rejects *rejects, const struct follow_reject *from,
                        struct error *error)
 {
@@ -49,7 +71,7 @@ static enum status add(struct follow_rejects *rejects, const struct follow_rejec
         .record = from->record.kind == VALUE_MAP ? &from->record : NULL};
     if (!rejects->is_open) {
         reject_file_init(&rejects->file, run->folder.rejects, 0, 0);
-        snprintf(rejects->file.name, sizeof rejects->file.name, "follow-%" PRIu64 ".jsonl",
+        snprintf(rejects->file.name, sizeof rejects->file.name, FILE_PREFIX "%" PRIu64 ".jsonl",
                  run->epoch);
         rejects->is_open = true;
     }

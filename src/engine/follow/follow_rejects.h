@@ -12,6 +12,11 @@ struct follow_rejects; /* one thread's */
 struct follow_rejects *follow_rejects_open(struct run *run) __attribute__((returns_nonnull));
 void follow_rejects_close(struct follow_rejects *rejects); /* takes NULL */
 
+/* Does the state folder know of any that this run of following or an earlier one has rejected? They
+ * may have arrived since. */
+enum status follow_rejects_are_known(const char *state_folder, bool *any,
+                                     struct error *error) MUST_USE;
+
 /* Those of the plan; on disk when it returns, as of the next one. */
 enum status follow_rejects_keep(struct follow_rejects *rejects, const struct followed_set *set,
                                 struct error *error) MUST_USE;

@@ -34,18 +34,24 @@ static enum status put_list(struct run *run, const struct follow_translator *tra
                : STATUS_FAILED;
 }
 
-static enum status take_list(struct run *run, struct follow_translator *translator,
-                             struct error *error)
+/* The list as it stands; NULL: there is none. */
+static enum status read_list(struct run *run, json_t **object, struct error *error)
 {
     const char *text;
-    json_t *object;
+    *object = NULL;
     enum status status =
         ledger_get_intent(run->session->ledger, run->id, intent_name, run->arena, &text, error);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : status;
     }
-    if (json_from_text(text, "what is not followed", ERROR_LEDGER_INVALID, &object, error) !=
-        STATUS_OK) {
+    return json_from_text(text, "what is not followed", ERROR_LEDGER_INVALID, object, error);
+}
+
+static enum status take_list(struct run *run, struct follow_translator *translator,
+                             struct error *error)
+{
+    json_t *object;
+    if (read_list(run, &object, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < run->session->plan->stream_count; i++) {
@@ -56,6 +62,30 @@ static enum status take_list(struct run *run, struct follow_translator *translat
         }
     }
     json_decref(object);
+    return STATUS_OK;
+}
+
+enum status left_look(struct run *run, struct error *error)
+{
+    json_t *object;
+    const struct plan *plan = run->session->plan;
+    struct run_left *list =
+        arena_allocate_zeroed(run->arena, plan->stream_count + 1u, sizeof *list);
+    uint32_t count = 0;
+    if (read_list(run, &object, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < plan->stream_count; i++) {
+        const char *reason =
+            json_member_text(json_object_get(object, "streams"), stream_name(run, i), NULL);
+        if (reason != NULL) {
+            list[count++] =
+                (struct run_left){stream_name(run, i), arena_copy_string(run->arena, reason)};
+        }
+    }
+    json_decref(object);
+    run->left = list;
+    run->left_count = count;
     return STATUS_OK;
 }
 
@@ -147,14 +177,4 @@ enum status left_forget(struct run *run, struct follow_translator *translator, s
     }
     show(run, translator);
     return STATUS_OK;
-}
-
-enum status left_refuse_cut_over(const struct run *run, struct error *error)
-{
-    if (run->left_count == 0) {
-        return STATUS_OK;
-    }
-    error_set(error, ERROR_CUT_OVER, run->left[0].name, "is not followed any more: %s",
-              run->left[0].reason);
-    return error_hint(error, "`transhume follow --resync` puts the target right");
 }

@@ -11,6 +11,8 @@
 /* Those of earlier attempts. */
 enum status left_take(struct run *run, struct follow_translator *translator,
                       struct error *error) MUST_USE;
+/* The ledger's list into run->left, for who only asks. */
+enum status left_look(struct run *run, struct error *error) MUST_USE;
 /* Of what is made of the table, one of whose columns is gone. `touched` (may be NULL) has nothing
  * of it any more. */
 enum status left_by_table(struct run *run, const struct follow_routes *routes,
@@ -26,7 +28,5 @@ enum status left_note(struct run *run, struct follow_translator *translator,
 /* Both sides are the same again. */
 enum status left_forget(struct run *run, struct follow_translator *translator,
                         struct error *error) MUST_USE;
-/* ERROR_CUT_OVER: there are some. */
-enum status left_refuse_cut_over(const struct run *run, struct error *error) MUST_USE;
 
 #endif

@@ -3,7 +3,11 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "connectors/lacks.h"
+#include "engine/follow/follow.h"
+#include "engine/follow/follow_foresee.h"
 #include "engine/run/options.h"
+#include "engine/run/run_parts.h"
 #include "engine/run/state_folder.h"
 #include "plan/mapping.h"
 #include <string.h>
@@ -162,25 +166,27 @@ static enum status write_plan(const struct run_session *session, const char *pat
 /* ---- beginning */
 
 /* Is there a run in the folder that has not ended? */
-static enum status look_for_open(struct run *run, const char *path, bool *is_open,
+static enum status look_for_open(struct arena *arena, const char *path, bool *is_open,
                                  struct error *error)
 {
     struct state_folder folder;
     struct local_run local;
-    if (state_folder_name(&folder, path, run->arena, error) != STATUS_OK) {
+    if (state_folder_name(&folder, path, arena, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = local_run_read(&folder, run->arena, &local, error);
+    enum status status = local_run_read(&folder, arena, &local, error);
     *is_open = status == STATUS_OK && !local.finished;
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-static enum status fill_options(struct run *run, struct run_options *options, struct error *error)
+/* `feed`: whose way back it is. */
+static enum status fill_options(const struct run_session *session, const char *feed,
+                                struct run_options *options, struct error *error)
 {
-    const struct run_session *session = run->session;
     const struct plan *plan = session->plan;
-    const char *folder = arena_format(run->arena, "%s/back", session->state_path);
-    const char **names = arena_allocate_zeroed(run->arena, plan->table_count + 1u, sizeof *names);
+    struct arena *arena = session->arena;
+    const char *folder = arena_format(arena, "%s/back", session->state_path);
+    const char **names = arena_allocate_zeroed(arena, plan->table_count + 1u, sizeof *names);
     *options = session->options;
     options->source_uri = session->target_uri->text;
     options->target_uri = session->source_uri->text;
@@ -197,7 +203,7 @@ static enum status fill_options(struct run *run, struct run_options *options, st
     options->rollback_keys = false;
     options->follow = options->catch_up = true;
     options->cut_over = CUT_OVER_NOT;
-    options->reverse_of = run->header.feed;
+    options->reverse_of = feed;
     options->reverse = false;
     options->refresh_count = 0;
     options->before_command = options->fence_command = options->after_command = NULL;
@@ -205,7 +211,7 @@ static enum status fill_options(struct run *run, struct run_options *options, st
     options->fence = NULL;
     options->observer = NULL;
     options->progress = PROGRESS_NONE;
-    if (look_for_open(run, folder, &options->resuming, error) != STATUS_OK) {
+    if (look_for_open(arena, folder, &options->resuming, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     options->names = options->since = NULL;
@@ -217,7 +223,7 @@ static enum status fill_options(struct run *run, struct run_options *options, st
         options->include_count = plan->table_count;
         return STATUS_OK;
     }
-    options->plan_path = arena_format(run->arena, "%s/back.yaml", session->state_path);
+    options->plan_path = arena_format(arena, "%s/back.yaml", session->state_path);
     return write_plan(session, options->plan_path, error);
 }
 
@@ -244,11 +250,53 @@ static enum status take(const struct run_options *options, struct error *error)
     return status;
 }
 
+/* Of the run turned round, which is open. */
+static enum status ask_back(struct run_session *back, struct lack_list *lacks, struct error *error)
+{
+    struct check_follow found;
+    enum status status = follow_foresee(back, lacks, &found, error);
+    if (status == STATUS_OK && back->target->connector->apply->may_write != NULL) {
+        struct target_table *tables;
+        preflight_tables(back, back->arena, &tables);
+        status = back->target->connector->apply->may_write(back->target, tables,
+                                                           back->plan->table_count, lacks, error);
+    }
+    return status;
+}
+
+enum status reverse_ask(struct run_session *session, const struct run *run, struct lack_list *lacks,
+                        struct error *error)
+{
+    struct run_options options;
+    struct run_session *back = NULL;
+    struct buffer faults = {0};
+    uint32_t before = lacks->count;
+    const char *feed = run != NULL ? run->header.feed : follow_feed_name(session, session->arena);
+    if (reverse_check(session, error) != STATUS_OK ||
+        fill_options(session, feed, &options, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = run_open(&options, &back, &faults, error);
+    status = status == STATUS_OK ? ask_back(back, lacks, error) : status;
+    if (status != STATUS_OK) {
+        error_context(error, "the way back: ");
+    }
+    for (uint32_t i = before; i < lacks->count; i++) {
+        lacks->items[i].text = arena_format(lacks->arena, "the way back: %s", lacks->items[i].text);
+    }
+    if (back != NULL) {
+        run_close(back);
+    }
+    buffer_free(&faults);
+    return status;
+}
+
 enum status reverse_begin(struct run *run, struct error *error)
 {
     struct run_options options;
     if (reverse_check(run->session, error) != STATUS_OK ||
-        fill_options(run, &options, error) != STATUS_OK || take(&options, error) != STATUS_OK) {
+        fill_options(run->session, run->header.feed, &options, error) != STATUS_OK ||
+        take(&options, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     log_write(LOG_INFO,
@@ -263,11 +311,11 @@ enum status reverse_give_up(struct run *run, struct error *error)
     struct run_options options;
     bool is_open = false;
     const char *folder = arena_format(run->arena, "%s/back", run->session->state_path);
-    enum status status = look_for_open(run, folder, &is_open, error);
+    enum status status = look_for_open(run->arena, folder, &is_open, error);
     if (status != STATUS_OK || !is_open) {
         return status;
     }
-    if (fill_options(run, &options, error) != STATUS_OK) {
+    if (fill_options(run->session, run->header.feed, &options, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     options.cut_over = CUT_OVER_ABANDON;

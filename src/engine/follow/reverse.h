@@ -15,6 +15,16 @@
  */
 enum status reverse_check(const struct run_session *session, struct error *error) MUST_USE;
 
+/*
+ * The same, and all that beginning it would be refused for: opens the run turned round, which says
+ * what the target lacks to be followed (settings, rights, tables without a key) and the former
+ * source to be written. Notes it in `lacks`, as far as it is no failure of this plan (the error).
+ * `run` may be NULL. Changes nothing.
+ */
+struct lack_list;
+enum status reverse_ask(struct run_session *session, const struct run *run, struct lack_list *lacks,
+                        struct error *error) MUST_USE;
+
 /* With both sides the same, and neither written: begins the run, up to following. Repeatable. */
 enum status reverse_begin(struct run *run, struct error *error) MUST_USE;
 

@@ -44,6 +44,7 @@ static const struct json_member type_members[] = {
     FLAG(value_type, zoned),
     FLAG(value_type, utc),
     FLAG(value_type, dynamic),
+    FLAG(value_type, untyped),
     FLAG(value_type, truth),
     FLAG(value_type, length),
     FLAG(value_type, dates),
@@ -106,6 +107,7 @@ static const struct json_member table_members[] = {
     TEXT(schema_table, belongs_to),
     TEXT(schema_table, mark),
     TEXT(schema_table, stamp),
+    TEXT(schema_table, form),
 };
 
 /* ---------------------------------------------------------------- writing */

@@ -9,7 +9,9 @@
 static const char *const test_names[] = {
     [VALUES_TRUTH] = "truth",       [VALUES_INT64] = "int64", [VALUES_WITHIN_DAY] = "within_day",
     [VALUES_DAYS] = "days",         [VALUES_DATES] = "dates", [VALUES_MOMENTS] = "moments",
-    [VALUES_INSTANTS] = "instants", [VALUES_FLOAT] = "float", [VALUES_DECLARED] = "declared"};
+    [VALUES_INSTANTS] = "instants", [VALUES_FLOAT] = "float", [VALUES_DECLARED] = "declared",
+    [VALUES_TEXTS] = "texts",       [VALUES_WHOLE] = "whole", [VALUES_NUMBER] = "number",
+    [VALUES_BYTES] = "bytes"};
 enum { TEST_COUNT = sizeof test_names / sizeof test_names[0] };
 
 static const char *const answer_names[PLAN_ANSWER_COUNT] = {"no", "yes", "unasked"};
@@ -68,7 +70,9 @@ void learnt_append(const struct learnt *learnt, struct buffer *out)
     if (learnt->there != NULL) {
         append_schema("target", learnt->there, out);
     }
-    append_answers(learnt->answers, out);
+    if (learnt->answers != NULL) {
+        append_answers(learnt->answers, out);
+    }
 }
 
 /* ---------------------------------------------------------------- reading */

@@ -30,8 +30,8 @@ struct learnt {
     const char *mapping_hash;
     const char *source_identity;
     const struct schema *source;
-    const struct schema *there; /* of the target; NULL: nothing that the plan means was there */
-    struct plan_answers *answers;
+    const struct schema *there;   /* of the target; NULL: nothing that the plan means was there */
+    struct plan_answers *answers; /* NULL, to be written: none were given */
 };
 
 void learnt_append(const struct learnt *learnt, struct buffer *out);

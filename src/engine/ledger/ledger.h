@@ -42,7 +42,7 @@
 
 #include "connectors/connector.h"
 
-enum { LEDGER_FORMAT = 3 };
+enum { LEDGER_FORMAT = STORE_TEXT_FORMAT };
 
 /* A format that is not this one: ERROR_FORMAT_NEWER or ERROR_FORMAT_OLDER on `key`. */
 enum status ledger_refuse_format(const char *key, int64_t format, struct error *error);

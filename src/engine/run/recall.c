@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/name_index.h"
 #include "engine/ledger/ledger_texts.h"
+#include "engine/run/types_file.h"
 #include <string.h>
 
 /* ---------------------------------------------------------------- which run */
@@ -102,6 +103,7 @@ static enum status read_learnt(struct run_session *session, const char *run_id, 
     if (is_of_source(session, learnt)) {
         session->learnt = learnt;
         session->answers = learnt->answers;
+        session->mapping_version = learnt->version;
         session->source->known = learnt->source;
     }
     return STATUS_OK;
@@ -115,6 +117,7 @@ enum status recall_find(struct run_session *session, const struct past_run *past
     const char *id = NULL;
     bool follows = false;
     session->answers = plan_answers_create(session->arena);
+    session->mapping_version = 1;
     if (!options->resuming && !options->validating && options->rejects_file == NULL) {
         return STATUS_OK;
     }
@@ -312,11 +315,13 @@ enum status recall_raise(struct run *run, struct error *error)
     if (is_kept(run)) {
         return STATUS_OK;
     }
-    uint32_t version = session->learnt != NULL ? session->learnt->version + 1 : 1;
+    uint32_t version = session->learnt != NULL ? session->mapping_version + 1 : 1;
     recall_append(session, version, &text);
     enum status status = ledger_learnt_put(session->ledger, run->id, text.data, text.length, error);
     if (status == STATUS_OK) {
         session->answers->has_grown = false;
+        session->mapping_version = version;
+        types_file_write(run);
         log_write(LOG_INFO,
                   "the run's mapping has version %u: what its source has more is kept "
                   "from now on",

@@ -3,7 +3,10 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "connectors/lacks.h"
 #include "engine/follow/adopt.h"
+#include "engine/follow/cutover_ask.h"
+#include "engine/follow/left.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_tables.h"
 #include "engine/rejects/rejects.h"
@@ -719,4 +722,48 @@ enum status run_resume(struct run_session *session, struct run_result *result, s
         status = run_with_display(run, go_on, error);
     }
     return run_conclude(run, status, result, error);
+}
+
+/* Of a run that follows: what is noted of it in the ledger. */
+static enum status ask_cut_over(struct resume *resume, struct lack_list *lacks, struct error *error)
+{
+    struct run *run = resume->run;
+    if (read_ledger(resume, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (run->header.feed == NULL || run->status.phase != LEDGER_FOLLOWING) {
+        bool done = run->status.phase == LEDGER_COMPLETED;
+        error_set(error, ERROR_CUT_OVER, run->id,
+                  run->header.feed == NULL ? "the run does not follow its source"
+                  : done                   ? "it is over: the cut-over is done"
+                                           : "its copy is not done");
+        return error_hint(error, run->header.feed == NULL
+                                     ? "`transhume migrate --follow` begins one that does"
+                                 : done ? "`transhume cutover --back --confirm` returns, where "
+                                          "--reverse has kept the way back"
+                                        : "`transhume follow` continues it");
+    }
+    return left_look(run, error) == STATUS_OK ? cutover_ask(run->session, run, lacks, error)
+                                              : STATUS_FAILED;
+}
+
+enum status run_ask_cut_over(struct run_session *session, struct lack_list *lacks,
+                             struct error *error)
+{
+    struct run *run;
+    struct local_run local;
+    if (run_create(session, &run, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    struct resume resume = {.run = run};
+    enum status status = local_run_read(&run->folder, run->arena, &local, error);
+    if (status != STATUS_FAILED) {
+        const char *id = status == STATUS_OK ? local.id : NULL;
+        status = ledger_load(session->ledger, id, run->arena, &resume.ledger, error);
+    }
+    status = status == STATUS_END  ? nothing_to_resume(run, error)
+             : status == STATUS_OK ? lacks_take(lacks, ask_cut_over(&resume, lacks, error), error)
+                                   : status;
+    run_destroy(run);
+    return status;
 }

@@ -189,9 +189,8 @@ struct check_list {
 /* check --follow */
 struct check_follow {
     bool asked;
-    const char *refusal;          /* why it can't be followed; NULL: it can */
-    const char *refusal_hint;     /* NULL: none */
-    int refused;                  /* the exit status that it would have */
+    struct check_list refusals;   /* why it can't be followed, with what helps; none: it can */
+    struct check_list cut_over;   /* for what a cut-over would be refused, likewise */
     struct check_list statements; /* that are run in the source */
     struct check_list costs;
     struct check_list native;       /* the server's own replication, where it would do as well */
@@ -215,6 +214,18 @@ struct check_ddl {
     const struct script_statement *statements; /* in the order in which they run */
     uint32_t statement_count;
 };
+/* Of the sample: rejects of one entity, for one field and of one kind. */
+struct check_reject {
+    const char *entity;
+    const char *field; /* NULL: of the whole record */
+    const char *code;  /* as rejects have it */
+    const char *reason;
+    const char *key;    /* of the first such record; NULL: it is not known */
+    const char *remedy; /* what a plan can say about it; NULL: nothing that is known */
+    uint64_t count;
+    uint64_t seen; /* records of the entity that were looked at */
+    bool various;  /* others say something else than `reason` */
+};
 struct check_report {
     struct check_follow follow;
     struct check_list hooks; /* what the plan runs besides, a line each */
@@ -231,6 +242,8 @@ struct check_report {
     uint32_t problem_count;
     int refused;               /* exit status migrate would have, 0 if none */
     uint64_t foreseen_rejects; /* at least, of the records that were looked at */
+    const struct check_reject *rejects;
+    uint32_t reject_count;
     bool foreseen_emptied;     /* references that stay NULL */
     struct arena *arena;       /* frees it all */
 };
@@ -296,6 +309,12 @@ enum status run_migrate(struct run_session *session, struct run_result *result,
  * tell does so now. */
 enum status run_resume(struct run_session *session, struct run_result *result,
                        struct error *error) MUST_USE;
+
+struct lack_list; /* connectors/lacks.h */
+/* What stands in the way of a cut-over of the unfinished run, which another process may be at work
+ * on. Changes nothing, and claims nothing. */
+enum status run_ask_cut_over(struct run_session *session, struct lack_list *lacks,
+                             struct error *error) MUST_USE;
 
 /* ---- report */
 /*

@@ -54,6 +54,7 @@ struct run_session {
     struct schema *schema;
     struct ledger_header *continued; /* of the run that is gone on with; NULL: none is */
     struct learnt *learnt;           /* by it, recall.h; NULL: nothing is kept of this source */
+    uint32_t mapping_version;        /* of what the run keeps: learnt.h */
     bool follows;     /* it goes on with a run that follows its source by now */
     bool has_new;     /* and the source has tables that came since */
     bool refuses_new; /* tables that came since are no part of it: the plan can't be resolved */

@@ -10,6 +10,7 @@
 #include "engine/run/options.h"
 #include "engine/run/past_runs.h"
 #include "engine/run/run_chunks.h"
+#include "engine/run/types_file.h"
 #include "model/json_tree.h"
 #include "observe/metrics.h"
 #include <inttypes.h>
@@ -257,6 +258,7 @@ static void add_conditions(const struct run *run, json_t *state)
                         json_string(run->status.no_snapshot      ? "none"
                                     : run->status.mixed_snapshot ? "mixed"
                                                                  : "one"));
+    json_object_set_new(state, "mapping_version", json_integer(session->mapping_version));
     json_object_set_new(state, "broken_references", json_integer(run->status.broken_references));
     if (run->status.repairs != NULL) {
         json_object_set(state, "repairs", run->status.repairs);
@@ -317,6 +319,7 @@ void state_begin(struct run *run, const struct ledger_mark *marks, uint64_t mark
         unlink(run->folder.metrics_file); /* of a run that never began */
     }
     pthread_mutex_unlock(&run->state_mutex);
+    types_file_write(run);
 }
 
 void state_note_chunk(struct run *run, const struct ledger_mark *mark)

@@ -15,7 +15,7 @@
  *  "attempt":{"number":n,"started_at":…,"migrated_before":n},
  *  "started_at":…,"updated_at":…,"ended_at":…|null,"errors":[{"at","code","message"}],
  *  "validation":[],"resumable":…,"source_use":{…},"target_use":{…},"version":…,"guarantee":…,
- *  "snapshot":"one"|"mixed"|"none","broken_references":N,
+ *  "snapshot":"one"|"mixed"|"none","mapping_version":n,"broken_references":N,
  *  "differing_there":{TABLE:n},                            (skipped, and there with other values)
  *  "repairs":ID,"deleted":{TABLE:n},                       (a repair: of which run, and what)
  *  "workers":[{"side":"source"|"target","number":n,"doing":TEXT,"since":…,

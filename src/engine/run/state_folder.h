@@ -22,6 +22,7 @@
  *   metrics.jsonl   throughput over time: observe/metrics.h
  *   hooks.json      which hooks ran before the ledger was made: hooks.h
  *   chunks.jsonl    the chunks that are done: chunk_log.h
+ *   types.json      what the mapping makes of each column: engine/run/types_file.h
  *   validation.json what `validate` found last of this run; validation-other.json of another plan
  *                   or database
  *   validate.checkpoint, validate-full.checkpoint
@@ -30,6 +31,7 @@
  *   report.html, report.json, report.md, transhume.log
  *   runs/ID/        a finished run's files, until what came after it is rolled back
  */
+#define STATE_TYPES "types.json"
 #define STATE_VALIDATION "validation.json"
 #define STATE_OTHER_VALIDATION "validation-other.json"
 #define STATE_CHECKPOINT "validate.checkpoint"

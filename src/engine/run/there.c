@@ -87,8 +87,8 @@ void there_leave_new_out(struct run_session *session)
             session->has_new |= !had_table(session, &schema->tables[i]);
             tables[kept++] = schema->tables[i];
         } else if (schema->tables[i].kind == SCHEMA_TABLE) {
-            log_write(header->feed != NULL ? LOG_DEBUG : LOG_INFO,
-                      "%s is in the source only since the run began, and is no part of it",
+            log_write(header->feed != NULL ? LOG_DEBUG : LOG_WARNING,
+                      "table %s is in the source only since the run began, and is no part of it",
                       schema->tables[i].name);
         }
     }

@@ -72,7 +72,11 @@ static enum status undo(struct change_work *work, uint32_t number, struct error 
     enum status status = change_set_session(work, number, error);
     while (status == STATUS_OK && (status = undo_once(work, number, error)) != STATUS_OK &&
            change_try_again(&patience, error)) {
-        status = STATUS_OK;
+        /* Without a transaction it may have been carried out although what followed it failed. */
+        status = stands(work, number, &is_there, error);
+        if (status == STATUS_OK && !is_there) {
+            break;
+        }
     }
     if (change_settle_session(work, number, status, error) != STATUS_OK) {
         return STATUS_FAILED;

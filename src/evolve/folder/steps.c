@@ -1,6 +1,5 @@
 #include "evolve/folder/steps.h"
 
-#include "base/log.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -17,7 +16,6 @@ struct reading {
     uint32_t blocks; /* BEGIN so far */
     bool in_block;
     struct sql_place block_place;
-    bool leaves_out_locks;
 };
 
 static void fault(struct reading *reading, const struct sql_place *place, const char *hint,
@@ -211,7 +209,7 @@ static void take_statement(struct reading *reading, const struct sql_piece *piec
 {
     enum sql_statement_class class = sql_classify(reading->sql, piece, 0);
     if (is_table_lock(reading, piece)) {
-        reading->leaves_out_locks = true;
+        reading->steps->leaves_out_locks = true;
         return;
     }
     if (class == SQL_CLASS_TRANSACTION && take_transaction(reading, piece)) {
@@ -267,11 +265,6 @@ static void read_sql(struct reading *reading)
     if (reading->in_block) {
         fault(reading, &reading->block_place, "write COMMIT behind its last statement",
               "BEGIN without COMMIT");
-    }
-    if (reading->leaves_out_locks) {
-        log_write(LOG_WARNING,
-                  "%s: LOCK TABLES and UNLOCK TABLES are left out: they would shut the history out",
-                  reading->text->path);
     }
 }
 
@@ -345,16 +338,42 @@ enum status migration_read_steps(const struct migration_text *text, enum alter_l
                               .steps = steps};
     *steps = (struct migration_steps){0};
     if ((alter->languages & (1u << language)) == 0) {
-        error_set(error, ERROR_MIGRATION_INVALID, text->path,
-                  "this database does not understand files of that kind (%s)",
-                  migration_ending(language));
-        return STATUS_FAILED;
-    }
-    if (language == ALTER_SQL) {
+        faults->file = text->path;
+        plan_fault_at(faults, ERROR_MIGRATION_INVALID, 1, 1, NULL,
+                      "this database does not understand files of that kind (%s)",
+                      migration_ending(language));
+    } else if (language == ALTER_SQL) {
         read_sql(&reading);
     } else {
         read_other(&reading);
     }
     migration_cut_segments(&text->options, alter, arena, steps);
     return plan_faults_result(faults, error);
+}
+
+static void check_text(const struct migration_text *text, const struct migration *file,
+                       const struct alter_functions *alter, struct plan_faults *faults)
+{
+    struct migration_steps steps;
+    const struct migration_options *options = &text->options;
+    bool keeps = alter->begin != NULL && (alter->languages & (1u << ALTER_SQL)) != 0;
+    if (text->text == NULL) {
+        return;
+    }
+    if (options->image_count > 0 && !keeps) {
+        faults->file = options->images[0].file;
+        plan_fault_at(faults, ERROR_MIGRATION_INVALID, options->images[0].line, 1, NULL,
+                      "before-images are of SQL databases");
+    }
+    struct arena *arena = arena_create(0);
+    (void)!migration_read_steps(text, file->language, alter, arena, &steps, faults, NULL);
+    arena_destroy(arena);
+}
+
+void migration_check_steps(const struct migration *file, const struct alter_functions *alter,
+                           struct plan_faults *faults)
+{
+    check_text(&file->up, file, alter, faults);
+    check_text(&file->down, file, alter, faults);
+    check_text(&file->verify, file, alter, faults);
 }

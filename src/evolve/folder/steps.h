@@ -44,17 +44,24 @@ struct migration_steps {
     uint32_t segment_count;
     /* All of it is one transaction, but for what is free: nothing of it stands before all does. */
     bool is_whole;
-    bool changes_session; /* the session is to be settled behind it */
+    bool changes_session;  /* the session is to be settled behind it */
+    bool leaves_out_locks; /* LOCK TABLES and UNLOCK TABLES are no steps */
 };
 
 /*
  * Takes a text apart, for a database that `alter` is of. What can't be run as it stands (a command
- * of a client, a BEGIN without COMMIT, a string that does not end) goes to `faults`.
+ * of a client, a BEGIN without COMMIT, a string that does not end, a language that the database
+ * does not understand) goes to `faults`.
  */
 enum status migration_read_steps(const struct migration_text *text, enum alter_language language,
                                  const struct alter_functions *alter, struct arena *arena,
                                  struct migration_steps *steps, struct plan_faults *faults,
                                  struct error *error) MUST_USE;
+
+/* The same of all texts of a migration (the way there, the way back, what verifies it), for its
+ * faults alone. */
+void migration_check_steps(const struct migration *file, const struct alter_functions *alter,
+                           struct plan_faults *faults);
 
 /* other_steps.c: one statement or document of a text that is not SQL. */
 struct migration_part {

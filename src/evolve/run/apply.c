@@ -108,34 +108,47 @@ static enum status run_free_part(struct schema_work *work, const struct act_work
     return status;
 }
 
-static enum status work_whole(struct schema_work *work, struct act_work *at, struct error *error)
+/* The segment that is the transaction; the number of segments: there is none. */
+static uint32_t find_transaction(const struct migration_steps *steps)
 {
-    const struct migration_steps *steps = &at->steps;
     uint32_t bound = 0;
     while (bound < steps->segment_count && steps->segments[bound].kind == SEGMENT_FREE) {
         bound++;
     }
-    const struct migration_segment *segment =
-        bound < steps->segment_count ? &steps->segments[bound] : NULL;
-    /* A table of kept rows is made and dropped outside a transaction that it would commit. */
+    return bound;
+}
+
+/* What is tried again as one: it ends with its COMMIT. */
+static enum status work_whole(struct schema_work *work, struct act_work *at, struct error *error)
+{
+    const struct migration_steps *steps = &at->steps;
+    uint32_t bound = find_transaction(steps);
+    /* A table of kept rows is made outside a transaction that it would commit. */
     bool apart = !work->alter->takes_back_ddl;
     if (work_check_before(work, at, error) != STATUS_OK ||
         work_find_images(work, at, error) != STATUS_OK ||
         (apart && work_keep_images(work, at, error) != STATUS_OK) ||
-        run_free_part(work, at, 0, bound, error) != STATUS_OK ||
-        commit_segment(work, at, segment, error) != STATUS_OK ||
-        (apart && work_drop_images(work, at, error) != STATUS_OK) ||
-        failpoint_hit("evolve.after_commit", error) != STATUS_OK) {
+        run_free_part(work, at, 0, bound, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    /* It stands: what fails now leaves a setting as it was. */
-    struct error ignored = {0};
-    if (segment != NULL &&
-        run_free_part(work, at, bound + 1, steps->segment_count, &ignored) != STATUS_OK) {
-        log_write(LOG_WARNING, "behind the migration, which stands: %s: %s", ignored.object,
-                  ignored.message);
+    return commit_segment(work, at, bound < steps->segment_count ? &steps->segments[bound] : NULL,
+                          error);
+}
+
+/* What comes after the COMMIT: it stands whatever fails here, and is not tried again. */
+static enum status work_behind(struct schema_work *work, struct act_work *at, struct error *error)
+{
+    const struct migration_steps *steps = &at->steps;
+    uint32_t bound = find_transaction(steps);
+    struct error failure = {0};
+    at->stands = true;
+    work_clear_images(work, at);
+    if (bound < steps->segment_count &&
+        run_free_part(work, at, bound + 1, steps->segment_count, &failure) != STATUS_OK) {
+        log_write(LOG_WARNING, "behind the migration, which stands: %s: %s", failure.object,
+                  failure.message);
     }
-    return STATUS_OK;
+    return failpoint_hit("evolve.after_commit", error);
 }
 
 /* ---------------------------------------------------------------- one act */
@@ -174,7 +187,10 @@ static enum status try_whole(struct schema_work *work, struct act_work *at, stru
     retry.stop_level = 1;
     for (;;) {
         enum status status = work_whole(work, at, error);
-        if (status == STATUS_OK || is_lost(error) || !retry_wait(&retry, error)) {
+        if (status == STATUS_OK) {
+            return work_behind(work, at, error);
+        }
+        if (is_lost(error) || !retry_wait(&retry, error)) {
             return status;
         }
         work->dirty = true;
@@ -194,6 +210,11 @@ static enum status read_steps(struct schema_work *work, struct act_work *at, str
         migration_read_steps(act->text, schema_act_language(act, work->alter), work->alter,
                              work->act_arena, &at->steps, &faults, error);
     buffer_free(&lines);
+    if (status == STATUS_OK && at->steps.leaves_out_locks) {
+        log_write(LOG_WARNING,
+                  "%s: LOCK TABLES and UNLOCK TABLES are left out: they would shut the history out",
+                  act->text->path);
+    }
     return status;
 }
 
@@ -242,7 +263,15 @@ static void hint_next(const struct schema_work *work, const struct act_work *at,
                       struct error *error)
 {
     bool whole = at->steps.is_whole && !at->act->resumes;
-    if (error->hint[0] != '\0' || is_lost(error) || !whole) {
+    if (error->hint[0] != '\0' || is_lost(error) || (!whole && !at->stands)) {
+        return;
+    }
+    if (at->stands) {
+        const char *what = at->act->version != NULL ? at->act->version : at->act->name;
+        bool down = at->act->action == HISTORY_DOWN;
+        error_hint(error, "%s is %s: this failed after its commit, and undid nothing. `%s` %s.",
+                   what, down ? "taken back" : "applied", work->options->program,
+                   down ? "takes the next one back" : "goes on behind it");
         return;
     }
     error_hint(error, "Nothing of this file stands. Once it is fixed: `%s`",
@@ -279,7 +308,7 @@ enum status work_act_within(struct schema_work *work, const struct schema_act *a
             error_context(error, "%s: ", act->text->path);
         }
         hint_next(work, &at, error);
-        if (whole) {
+        if (whole && !at.stands) {
             note_failure(work, &at, error);
         }
         return status;

@@ -9,11 +9,13 @@
  *   _transhume_schema_before_ACT_N    the rows as they were
  *
  * Rows are put back by the table's primary key, in the columns that both tables have: what was
- * changed gets its values, what was deleted is inserted. What is put back stays so if it is done
- * twice, so that a kill in the middle needs no more than the same command again.
+ * changed gets its values, what was deleted is inserted. In the same transaction the image's number
+ * in the registry is negated: its rows are back, and the table is only to be dropped, which a
+ * command does once its act stands. So rows are put back once, whatever breaks off.
  */
 #include "base/buffer.h"
 #include "base/failpoint.h"
+#include "base/log.h"
 #include "evolve/run/run_internal.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -182,6 +184,67 @@ static enum status list(struct schema_work *work, const char *table, const char 
     return status;
 }
 
+/* ---------------------------------------------------------------- images that are there */
+
+/* One image that was found. */
+struct kept_image {
+    const char *name;
+    const char *table;
+    const char *act;
+    const char *number; /* as the registry has it: below 0 once its rows were put back */
+};
+
+/* The first image, from `index` on, for which `condition` holds; `image->act` NULL: there is none.
+ */
+static enum status read_image(struct schema_work *work, const char *condition, uint32_t index,
+                              struct kept_image *image, struct error *error)
+{
+    struct arena *arena = work->act_arena;
+    const struct {
+        const char *column;
+        const char **value;
+    } columns[] = {{"act", &image->act}, {"image", &image->number}, {"of_table", &image->table}};
+    for (size_t i = 0; i < 3; i++) {
+        if (ask(work,
+                arena_format(arena,
+                             "SELECT %s FROM " REGISTRY " WHERE %s ORDER BY act, image LIMIT 1 "
+                             "OFFSET %u",
+                             columns[i].column, condition, index),
+                columns[i].value, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    if (image->act != NULL) {
+        const char *number = image->number + (image->number[0] == '-');
+        image->name = arena_format(arena, REGISTRY "_%s_%s", image->act, number);
+    }
+    return STATUS_OK;
+}
+
+/* Drops the images for which `condition` holds. */
+static enum status drop_images(struct schema_work *work, const char *condition, uint32_t *count,
+                               struct kept_image *image, struct error *error)
+{
+    struct arena *arena = work->act_arena;
+    for (*count = 0;; (*count)++) {
+        *image = (struct kept_image){0};
+        if (read_image(work, condition, 0, image, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (image->act == NULL) {
+            return STATUS_OK;
+        }
+        if (run(work, arena_format(arena, "DROP TABLE IF EXISTS %s", image->name), NULL, error) !=
+                STATUS_OK ||
+            run(work,
+                arena_format(arena, "DELETE FROM " REGISTRY " WHERE act = %s AND image = %s",
+                             image->act, image->number),
+                NULL, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+}
+
 /* ---------------------------------------------------------------- keeping */
 
 static const char *image_name(struct arena *arena, uint64_t number, uint32_t index)
@@ -259,6 +322,24 @@ static enum status keep(struct schema_work *work, const struct act_work *at,
     return failpoint_hit("evolve.after_image", error);
 }
 
+void work_clear_left_over(struct schema_work *work)
+{
+    struct kept_image image;
+    struct error error = {0};
+    const char *there = NULL;
+    uint32_t count;
+    bool keeps = work->alter->begin != NULL && (work->alter->languages & (1u << ALTER_SQL)) != 0;
+    if (!keeps || work->alter->takes_back_ddl ||
+        ask(work, "SELECT count(*) FROM " REGISTRY " WHERE image < 0", &there, &error) !=
+            STATUS_OK) {
+        return; /* there are no images */
+    }
+    if (drop_images(work, "image < 0", &count, &image, &error) != STATUS_OK) {
+        log_write(LOG_WARNING, "%s, whose rows were put back, is still there: %s",
+                  image.name != NULL ? image.name : "a table of images", error.message);
+    }
+}
+
 enum status work_keep_images(struct schema_work *work, const struct act_work *at,
                              struct error *error)
 {
@@ -297,52 +378,18 @@ enum status work_find_images(struct schema_work *work, struct act_work *at, stru
     if (at->act->action != HISTORY_DOWN || entry == NULL || work->alter->begin == NULL) {
         return STATUS_OK;
     }
-    /* Without its table there are none. */
-    uint64_t number = at->act->resumes ? 0 : entry->act.number;
-    const char *which =
-        number > 0 ? arena_format(arena, "act = %" PRIu64, number)
-                   : arena_format(arena, "version = %s",
-                                  quote_text(arena, at->act->version != NULL ? at->act->version
-                                                                             : at->act->name));
-    if (ask(work, arena_format(arena, "SELECT count(*) FROM " REGISTRY " WHERE %s", which), &count,
-            &none) != STATUS_OK ||
+    at->images_of = arena_format(arena, "act = %" PRIu64, entry->applied);
+    /* Without the table of images there are none. */
+    if (ask(work,
+            arena_format(arena, "SELECT count(*) FROM " REGISTRY " WHERE %s AND image > 0",
+                         at->images_of),
+            &count, &none) != STATUS_OK ||
         count == NULL) {
         return none.code == ERROR_NETWORK
                    ? error_set(error, none.code, none.object, "%s", none.message)
                    : STATUS_OK;
     }
     at->image_count = (uint32_t)strtoul(count, NULL, 10);
-    at->images_of = which;
-    return STATUS_OK;
-}
-
-/* One image that was found. */
-struct kept_image {
-    const char *name;
-    const char *table;
-    const char *act;
-    const char *number;
-};
-
-static enum status read_image(struct schema_work *work, const struct act_work *at, uint32_t index,
-                              struct kept_image *image, struct error *error)
-{
-    struct arena *arena = work->act_arena;
-    const struct {
-        const char *column;
-        const char **value;
-    } columns[] = {{"act", &image->act}, {"image", &image->number}, {"of_table", &image->table}};
-    for (size_t i = 0; i < 3; i++) {
-        if (ask(work,
-                arena_format(arena,
-                             "SELECT %s FROM " REGISTRY " WHERE %s ORDER BY act, image LIMIT 1 "
-                             "OFFSET %u",
-                             columns[i].column, at->images_of, index),
-                columns[i].value, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-    }
-    image->name = arena_format(arena, REGISTRY "_%s_%s", image->act, image->number);
     return STATUS_OK;
 }
 
@@ -394,42 +441,70 @@ static enum status put_back(struct schema_work *work, const struct act_work *at,
 static enum status put_all_back(struct schema_work *work, const struct act_work *at,
                                 struct error *error)
 {
+    struct arena *arena = work->act_arena;
+    const char *kept = arena_format(arena, "%s AND image > 0", at->images_of);
     if (work->alter->sql == SQL_MYSQL &&
         run(work, "SET SESSION group_concat_max_len = 1000000", NULL, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < at->image_count; i++) {
-        struct kept_image image;
-        if (read_image(work, at, i, &image, error) != STATUS_OK ||
-            put_back(work, at, &image, error) != STATUS_OK) {
+        struct kept_image image = {0};
+        if (read_image(work, kept, i, &image, error) != STATUS_OK ||
+            (image.act != NULL && put_back(work, at, &image, error) != STATUS_OK)) {
             return STATUS_FAILED;
         }
     }
-    return STATUS_OK;
+    return run(work, arena_format(arena, "UPDATE " REGISTRY " SET image = -image WHERE %s", kept),
+               NULL, error);
 }
 
-enum status work_drop_images(struct schema_work *work, const struct act_work *at,
+void work_clear_images(struct schema_work *work, const struct act_work *at)
+{
+    struct kept_image image;
+    struct error error = {0};
+    uint32_t count;
+    if (at->image_count == 0 || work->alter->takes_back_ddl) {
+        return;
+    }
+    const char *back = arena_format(work->act_arena, "%s AND image < 0", at->images_of);
+    if (failpoint_hit("evolve.before_clear", &error) == STATUS_OK &&
+        drop_images(work, back, &count, &image, &error) == STATUS_OK) {
+        return;
+    }
+    const char *version = at->act->version != NULL ? at->act->version : at->act->name;
+    log_write(LOG_WARNING,
+              "%s is taken back, and a table with the rows that it had kept is left over%s%s: %s; "
+              "`transhume schema repair %s DB --drop-before-images` drops it",
+              version, image.name != NULL ? ": " : "", image.name != NULL ? image.name : "",
+              error.message, version);
+}
+
+enum status work_drop_images(struct schema_work *work, const char *version, uint32_t *count,
                              struct error *error)
 {
-    for (uint32_t left = at->image_count; left > 0; left--) {
-        struct kept_image image;
-        if (read_image(work, at, 0, &image, error) != STATUS_OK ||
-            run(work, arena_format(work->act_arena, "DROP TABLE IF EXISTS %s", image.name), NULL,
-                error) != STATUS_OK ||
-            run(work,
-                arena_format(work->act_arena,
-                             "DELETE FROM " REGISTRY " WHERE act = %s AND image = %s", image.act,
-                             image.number),
-                NULL, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+    struct kept_image image;
+    const char *there = NULL;
+    struct error none = {0};
+    struct arena *arena = work->act_arena;
+    const char *of = arena_format(arena, "version = %s", quote_text(arena, version));
+    *count = 0;
+    if (work->alter->begin == NULL || (work->alter->languages & (1u << ALTER_SQL)) == 0) {
+        return STATUS_OK;
     }
-    return STATUS_OK;
+    /* Without the table of images there are none. */
+    if (ask(work, "SELECT count(*) FROM " REGISTRY, &there, &none) != STATUS_OK) {
+        return none.code == ERROR_NETWORK
+                   ? error_set(error, none.code, none.object, "%s", none.message)
+                   : STATUS_OK;
+    }
+    return drop_images(work, of, count, &image, error);
 }
 
 enum status work_put_images_back(struct schema_work *work, const struct act_work *at,
                                  struct error *error)
 {
+    struct kept_image image;
+    uint32_t count;
     if (at->image_count == 0) {
         return STATUS_OK;
     }
@@ -437,9 +512,8 @@ enum status work_put_images_back(struct schema_work *work, const struct act_work
         return STATUS_FAILED;
     }
     enum status status = put_all_back(work, at, error);
-    if (!at->in_transaction) {
-        status = work->alter->end(work->session, status, error);
+    if (status == STATUS_OK && work->alter->takes_back_ddl) {
+        status = drop_images(work, at->images_of, &count, &image, error);
     }
-    bool drops = work->alter->takes_back_ddl || !at->in_transaction;
-    return status == STATUS_OK && drops ? work_drop_images(work, at, error) : status;
+    return at->in_transaction ? status : work->alter->end(work->session, status, error);
 }

@@ -81,6 +81,9 @@ enum status schema_history_add(void *context, const struct history_row *row, str
         entry->stands = applies(row->action);
     }
     keep_act(entry, row, history->arena);
+    if (row->action == HISTORY_UP || row->action == HISTORY_REPEAT) {
+        entry->applied = row->number;
+    }
     if (row->action == HISTORY_BASELINE && !entry->unfinished) {
         keep_baseline(history, entry);
     }

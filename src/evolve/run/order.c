@@ -1,6 +1,7 @@
 #include "evolve/run/order.h"
 
 #include "base/buffer.h"
+#include "evolve/folder/steps.h"
 #include "evolve/folder/version.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -498,6 +499,25 @@ enum status schema_plan_fill(struct schema_plan *plan, struct arena *arena,
         act->text = text;
     }
     return STATUS_OK;
+}
+
+enum status schema_plan_check(const struct schema_plan *plan, const struct alter_functions *alter,
+                              struct buffer *lines, struct error *error)
+{
+    struct plan_faults faults;
+    plan_faults_init(&faults, "", lines);
+    faults.what = "migrations";
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct schema_act *act = &plan->acts[i];
+        if (act->action != HISTORY_DOWN) {
+            migration_check_steps(act->file, alter, &faults);
+            continue;
+        }
+        const struct migration back = {.language = schema_act_language(act, alter),
+                                       .up = *act->text};
+        migration_check_steps(&back, alter, &faults);
+    }
+    return plan_faults_result(&faults, error);
 }
 
 /* Is the entry the one that is to stay, or below it? Of versions that are no numbers those are

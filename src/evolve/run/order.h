@@ -13,6 +13,7 @@ struct schema_entry {
     const char *name;
     bool stands;                  /* it is applied */
     struct history_row act;       /* the last one that did not fail: its texts are the history's */
+    uint64_t applied;             /* the number of the last act that ran its file; 0: none did */
     bool unfinished;              /* that one is still running, or rather was broken off */
     const char *error;            /* of the last one, where it failed */
     uint64_t failed;              /* its number then */
@@ -101,6 +102,14 @@ typedef enum status schema_way_back(void *context, uint64_t number, const char *
 enum status schema_plan_fill(struct schema_plan *plan, struct arena *arena,
                              schema_way_back *way_back, void *context,
                              struct error *error) MUST_USE;
+
+/*
+ * Reads the statements of all that is to be run, and of the ways back and the checks that belong to
+ * it, before the first one runs. What can't be run goes to `lines` (may be NULL), all of it; the
+ * error is the first fault, ERROR_MIGRATION_INVALID.
+ */
+enum status schema_plan_check(const struct schema_plan *plan, const struct alter_functions *alter,
+                              struct buffer *lines, struct error *error) MUST_USE;
 
 /* What there is to be told of the folder and the history, SCHEMA_PENDING included. */
 void schema_find(const struct schema_history *history, const struct migration_set *set,

@@ -170,18 +170,13 @@ static enum status drop_images(struct schema_work *work, const struct schema_rep
     if (entry == NULL) {
         return unknown_version(repair, error);
     }
-    const struct schema_act act = {.action = HISTORY_DOWN,
-                                   .entry = entry,
-                                   .version = entry->version,
-                                   .name = entry->name,
-                                   .resumes = true};
-    struct act_work at = {.act = &act};
-    if (work_find_images(work, &at, error) != STATUS_OK) {
+    uint32_t count;
+    if (work_drop_images(work, entry->version != NULL ? entry->version : entry->name, &count,
+                         error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return at.image_count > 0
-               ? work_drop_images(work, &at, error)
-               : error_set(error, ERROR_USAGE, repair->version, "no rows are kept of it");
+    return count > 0 ? STATUS_OK
+                     : error_set(error, ERROR_USAGE, repair->version, "no rows are kept of it");
 }
 
 enum status schema_repair(const struct schema_options *options, const struct schema_repair *repair,

@@ -56,6 +56,9 @@ enum status schema_look_ahead(const struct schema_options *options, struct arena
     if (status == STATUS_OK) {
         status = schema_plan_fill(plan, arena, read_way_back, &asking, error);
     }
+    if (status == STATUS_OK) {
+        status = schema_plan_check(plan, work.alter, options->faults, error);
+    }
     work_end(&work);
     return status;
 }
@@ -123,10 +126,20 @@ static void warn_of_findings(const struct schema_work *work)
     }
 }
 
+/* All files are looked at before the first one runs; once, since they are in memory. */
+static enum status check_files(struct schema_work *work, struct error *error)
+{
+    if (work->checked) {
+        return STATUS_OK;
+    }
+    work->checked = true;
+    return schema_plan_check(&work->plan, work->alter, work->options->faults, error);
+}
+
 static enum status attempt(struct schema_work *work, struct error *error)
 {
     if (work_open(work, false, error) != STATUS_OK || work_read(work, error) != STATUS_OK ||
-        plan(work, error) != STATUS_OK) {
+        plan(work, error) != STATUS_OK || check_files(work, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     warn_of_findings(work);
@@ -140,6 +153,7 @@ static enum status attempt(struct schema_work *work, struct error *error)
     if (work->plan.count == 0) {
         return STATUS_OK;
     }
+    work_clear_left_over(work);
     enum status status = run_acts(work, error);
     if (status != STATUS_OK) {
         return status;

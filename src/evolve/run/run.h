@@ -35,10 +35,11 @@ struct schema_options {
     const char *session; /* "transhume schema up", for the server's list of sessions */
     const char *program; /* the command again, for hints */
     const char *history_schema;
-    int64_t lock_wait_ms; /* how long to wait for another runner */
-    int64_t lock_ms;      /* how long a statement waits for a lock of the server; 0: as it does */
-    int64_t statement_ms; /* how long one may take; 0: no limit */
-    bool steals_lock;     /* ends the session that has the lock */
+    struct buffer *faults; /* a line for each fault of the files; may be NULL */
+    int64_t lock_wait_ms;  /* how long to wait for another runner */
+    int64_t lock_ms;       /* how long a statement waits for a lock of the server; 0: as it does */
+    int64_t statement_ms;  /* how long one may take; 0: no limit */
+    bool steals_lock;      /* ends the session that has the lock */
     void (*observe)(void *context, const struct schema_event *event); /* may be NULL */
     void *context;
 };

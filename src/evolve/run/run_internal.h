@@ -14,11 +14,12 @@ struct act_work {
     uint32_t image_count;  /* of a way back: before-images that are put back */
     const char *images_of; /* which ones, for a WHERE */
     bool in_transaction;   /* checks behind it are asked in the transaction of its statements */
+    bool stands;           /* its row DONE is committed: nothing of it is tried again or noted as
+                              failed, whatever comes after */
     int64_t began_ms;
 };
 
 /* ---------------------------------------------------------------- before_image.c */
-
 
 /* Keeps the rows that the file names; in the open transaction if there is one. */
 enum status work_keep_images(struct schema_work *work, const struct act_work *at,
@@ -26,10 +27,17 @@ enum status work_keep_images(struct schema_work *work, const struct act_work *at
 /* Looks whether there are images that a way back puts back. Not in a transaction. */
 enum status work_find_images(struct schema_work *work, struct act_work *at,
                              struct error *error) MUST_USE;
-/* Puts back the rows of those that were found, and drops them. */
+/* Puts back the rows of those that were found, once: the mark that says so commits with them. Drops
+ * the images where schema changes are part of the same transaction. */
 enum status work_put_images_back(struct schema_work *work, const struct act_work *at,
                                  struct error *error) MUST_USE;
-enum status work_drop_images(struct schema_work *work, const struct act_work *at,
+/* Drops the images whose rows were put back, once the act stands. A failure is a warning that names
+ * what is left. */
+void work_clear_images(struct schema_work *work, const struct act_work *at);
+/* The same of what earlier commands left, as far as it can be dropped now. */
+void work_clear_left_over(struct schema_work *work);
+/* Drops all images of a version; `*count`: how many there were. */
+enum status work_drop_images(struct schema_work *work, const char *version, uint32_t *count,
                              struct error *error) MUST_USE;
 
 /* schema_hash.c: notes in the last act how the schema looks now. */

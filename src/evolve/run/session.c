@@ -1,11 +1,11 @@
 /* The session: its opening, the lock, the claim, the history. */
+#include "evolve/run/session.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/random.h"
 #include "base/signals.h"
 #include "base/text.h"
 #include "connectors/lease.h"
-#include "evolve/run/session.h"
 #include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>

@@ -19,7 +19,8 @@ struct schema_work {
     char run[33];
     char who[160];
     bool relaxed;
-    bool dirty; /* the session's settings are not those of its opening */
+    bool checked; /* the files that are to be run can be */
+    bool dirty;   /* the session's settings are not those of its opening */
 };
 
 void work_init(struct schema_work *work, const struct schema_options *options);

@@ -26,11 +26,13 @@ struct noted {
 struct stages {
     struct schema_work *work;
     struct act_work *at;
-    struct noted *noted; /* by number - 1 */
+    struct noted *noted; /* by number - 1; as many as the file has statements, once read */
     uint32_t noted_count;
+    uint32_t beyond; /* the highest statement that is done and that the file does not have; 0 */
     bool resumed;    /* settings in front of what is to be run have to be made again */
     bool replayed;   /* they were */
     bool taken_back; /* after a check had failed */
+    bool stands;     /* the statement that failed was carried out all the same */
 };
 
 /* ---------------------------------------------------------------- what was done */
@@ -39,23 +41,27 @@ static enum status visit_step(void *context, const struct history_step *step, st
 {
     struct stages *stages = context;
     struct arena *arena = stages->work->act_arena;
-    (void)error;
-    if (step->step == 0 || step->step > stages->noted_count) {
-        uint32_t count = step->step + 16;
-        struct noted *grown = arena_allocate_zeroed(arena, count, sizeof(*grown));
-        if (stages->noted_count > 0) {
-            memcpy(grown, stages->noted, stages->noted_count * sizeof(*grown));
-        }
-        stages->noted = grown;
+    uint32_t count = stages->at->steps.count;
+    bool done = step->state == HISTORY_STEP_DONE;
+    if (step->step == 0) {
+        error_set(error, ERROR_LEDGER_INVALID, stages->at->act->text->path,
+                  "the history has a statement of number 0");
+        return error_hint(error, "Statements are numbered from 1: another program or a person "
+                                 "wrote there. Delete that row of the steps by hand.");
+    }
+    if (stages->noted == NULL) {
+        stages->noted = arena_allocate_zeroed(arena, count + 1u, sizeof(*stages->noted));
         stages->noted_count = count;
     }
-    if (step->step > 0) {
-        struct noted *noted = &stages->noted[step->step - 1];
-        noted->there = true;
-        noted->done = step->state == HISTORY_STEP_DONE;
-        noted->checksum = step->checksum == NULL ? "" : arena_copy_string(arena, step->checksum);
-        noted->witness = step->witness == NULL ? NULL : arena_copy_string(arena, step->witness);
+    if (step->step > count) {
+        stages->beyond = done && step->step > stages->beyond ? step->step : stages->beyond;
+        return STATUS_OK;
     }
+    struct noted *noted = &stages->noted[step->step - 1];
+    noted->there = true;
+    noted->done = done;
+    noted->checksum = step->checksum == NULL ? "" : arena_copy_string(arena, step->checksum);
+    noted->witness = step->witness == NULL ? NULL : arena_copy_string(arena, step->witness);
     return STATUS_OK;
 }
 
@@ -68,23 +74,26 @@ static bool is_done(const struct stages *stages, const struct migration_step *st
 static enum status verify_done(const struct stages *stages, struct error *error)
 {
     const struct migration_steps *steps = &stages->at->steps;
-    for (uint32_t i = 0; i < stages->noted_count; i++) {
-        const struct noted *noted = &stages->noted[i];
-        if (!noted->done) {
-            continue;
+    uint32_t other = stages->beyond;
+    for (uint32_t i = stages->noted_count; i > 0; i--) {
+        const struct noted *noted = &stages->noted[i - 1];
+        if (noted->done && strcmp(noted->checksum, steps->items[i - 1].checksum) != 0) {
+            other = i;
         }
-        if (i < steps->count && strcmp(noted->checksum, steps->items[i].checksum) == 0) {
-            continue;
-        }
-        error_set(error, ERROR_MIGRATION_REFUSED, stages->at->act->text->path,
-                  "statement %" PRIu32 " was carried out already, and is another one now", i + 1);
-        return error_hint(error,
-                          "Put it back as it was: only statements behind those that stand may be "
-                          "changed. Or `transhume schema repair %s DB --resume-from N`.",
-                          stages->at->act->version != NULL ? stages->at->act->version
-                                                           : stages->at->act->name);
     }
-    return STATUS_OK;
+    if (other == 0) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_MIGRATION_REFUSED, stages->at->act->text->path,
+              other > steps->count
+                  ? "statement %" PRIu32 " was carried out already, and is not there any more"
+                  : "statement %" PRIu32 " was carried out already, and is another one now",
+              other);
+    return error_hint(error,
+                      "Put it back as it was: only statements behind those that stand may be "
+                      "changed. Or `transhume schema repair %s DB --resume-from N`.",
+                      stages->at->act->version != NULL ? stages->at->act->version
+                                                       : stages->at->act->name);
 }
 
 /* ---------------------------------------------------------------- notes */
@@ -220,7 +229,7 @@ static enum status settle_intent(struct stages *stages, const struct migration_s
 /* ---------------------------------------------------------------- one statement alone */
 
 /* A failure that was seen: what it left half done goes, and the statement may be changed freely. */
-static void note_failed_step(const struct stages *stages, const struct migration_step *step,
+static void note_failed_step(struct stages *stages, const struct migration_step *step,
                              const char *witness)
 {
     const struct schema_work *work = stages->work;
@@ -230,6 +239,7 @@ static void note_failed_step(const struct stages *stages, const struct migration
     if (asks && settle(stages, step, witness, &settled, &ignored) != STATUS_OK) {
         return;
     }
+    stages->stands = settled == ALTER_APPLIED;
     if (settled == ALTER_ABSENT || (settled == ALTER_UNKNOWN && step->class != SQL_CLASS_CALL)) {
         struct history_step note = note_of(stages, step, HISTORY_STEP_INTENT);
         note.checksum = "";
@@ -316,11 +326,10 @@ static enum status commit_together(struct stages *stages, const struct migration
                                    struct error *error)
 {
     struct schema_work *work = stages->work;
-    if (work->alter->begin(work->session, error) != STATUS_OK ||
-        work->alter->end(work->session, run_together(stages, segment, error), error) != STATUS_OK) {
+    if (work->alter->begin(work->session, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return failpoint_hit("evolve.after_commit", error);
+    return work->alter->end(work->session, run_together(stages, segment, error), error);
 }
 
 static enum status run_transaction(struct stages *stages, const struct migration_segment *segment,
@@ -337,8 +346,10 @@ static enum status run_transaction(struct stages *stages, const struct migration
     retry.stop_level = 1;
     for (;;) {
         enum status status = commit_together(stages, segment, error);
-        if (status == STATUS_OK || !is_seen(error) || segment->doubtful ||
-            !retry_wait(&retry, error)) {
+        if (status == STATUS_OK) {
+            return failpoint_hit("evolve.after_commit", error);
+        }
+        if (!is_seen(error) || segment->doubtful || !retry_wait(&retry, error)) {
             return status;
         }
     }
@@ -420,7 +431,7 @@ static enum status begin(struct stages *stages, struct error *error)
                                         error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    stages->resumed = stages->noted_count > 0;
+    stages->resumed = stages->noted != NULL;
     if (work_find_images(work, stages->at, error) != STATUS_OK ||
         verify_done(stages, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -438,6 +449,7 @@ static void take_rows_back(struct stages *stages, const struct schema_entry *ent
     struct act_work at = {.act = &back};
     if (work_find_images(stages->work, &at, &failure) == STATUS_OK &&
         work_put_images_back(stages->work, &at, &failure) == STATUS_OK) {
+        work_clear_images(stages->work, &at);
         error_hint(error,
                    "The rows that it kept are put back; what it did to the schema stands, and it "
                    "is not finished.");
@@ -455,6 +467,7 @@ static void take_back(struct stages *stages, struct error *error)
                                        .key = act->file != NULL ? act->file->key : NULL,
                                        .name = act->name,
                                        .act = stages->at->row,
+                                       .applied = stages->at->row.number,
                                        .file = act->file};
     struct error failure = {0};
     bool has_images = act->text->options.image_count > 0;
@@ -498,10 +511,13 @@ static enum status run_all(struct stages *stages, struct error *error)
         take_back(stages, error);
         return STATUS_FAILED;
     }
-    if (status != STATUS_OK || failpoint_hit("evolve.before_end_row", error) != STATUS_OK) {
+    if (status != STATUS_OK || failpoint_hit("evolve.before_end_row", error) != STATUS_OK ||
+        put_row(stages, HISTORY_DONE, NULL, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return put_row(stages, HISTORY_DONE, NULL, error);
+    stages->at->stands = true;
+    work_clear_images(stages->work, stages->at);
+    return STATUS_OK;
 }
 
 /* What stands, for the hint: those that were noted as done, in this command or before. */
@@ -509,6 +525,13 @@ static void hint_next(const struct stages *stages, const struct migration_step *
                       struct error *error)
 {
     if (error->hint[0] != '\0' || !is_seen(error) || failed == NULL) {
+        return;
+    }
+    if (stages->stands) {
+        error_hint(error,
+                   "Statement %" PRIu32 " of %" PRIu32
+                   " was carried out all the same: `%s` goes on behind it.",
+                   failed->number, stages->at->steps.count, stages->work->options->program);
         return;
     }
     error_hint(error,

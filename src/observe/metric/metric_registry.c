@@ -276,6 +276,10 @@ static void visit_family(const struct metric_family *family,
             sample.first = false;
         }
     }
+    if (sample.first) {
+        sample.none = true;
+        visit(context, &sample);
+    }
 }
 
 void metric_registry_visit(struct metric_registry *registry,

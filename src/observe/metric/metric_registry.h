@@ -95,14 +95,15 @@ struct metric_sample {
     const char *unit; /* NULL: it has none */
     const char *help;
     bool first; /* of its family */
+    bool none;  /* the family has no series yet: what follows here is not set */
     const struct metric_label *labels;
     uint32_t label_count;
     double value;                         /* not of a histogram */
     const struct metric_distribution *of; /* of a histogram; else NULL */
 };
 
-/* Calls `visit` for every series, family by family. The registry is locked meanwhile: `visit` adds
- * nothing and is quick. */
+/* Calls `visit` for every series, family by family, and once for a family without any. The registry
+ * is locked meanwhile: `visit` adds nothing and is quick. */
 void metric_registry_visit(struct metric_registry *registry,
                            void (*visit)(void *context, const struct metric_sample *sample),
                            void *context);

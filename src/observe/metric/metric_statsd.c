@@ -130,6 +130,9 @@ static void add_count(struct metric_statsd *statsd, const char *name, const char
 static void add(void *context, const struct metric_sample *sample)
 {
     struct metric_statsd *statsd = context;
+    if (sample->none) {
+        return;
+    }
     buffer_clear(&statsd->tags);
     for (uint32_t i = 0; i < sample->label_count; i++) {
         append_tag(&statsd->tags, &sample->labels[i]);

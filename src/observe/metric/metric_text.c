@@ -134,6 +134,9 @@ static void append(void *context, const struct metric_sample *sample)
     if (sample->first) {
         append_head(writing, sample);
     }
+    if (sample->none) {
+        return;
+    }
     if (sample->of != NULL) {
         append_distribution(writing->out, sample);
     } else {

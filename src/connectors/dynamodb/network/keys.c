@@ -110,7 +110,7 @@ static enum status append_part(const char *name, const struct cell *cell, struct
             arena_destroy(arena);
             return status != STATUS_OK && error->code == ERROR_MEMORY
                        ? STATUS_FAILED
-                       : error_set(error, ERROR_REJECT_TYPE, NULL, "attribute %s can't be in a key",
+                       : error_set(error, ERROR_REJECT_TYPE, name, "attribute %s can't be in a key",
                                    name);
         }
         buffer_append(out, normal.bytes, normal.length);

@@ -1,7 +1,7 @@
 -- What a feed would meet: the role's rights to make the publication (of each table its owner's, of the database CREATE), slots and senders
 -- that are left, what a slot may keep, the oldest transaction that a slot would wait for. Behind
 -- "WITH asked(place, schema, name) AS (VALUES …) ".
-SELECT (SELECT pg_catalog.min(pg_catalog.format('%I.%I', a.schema, a.name)) FROM asked a
+SELECT (SELECT pg_catalog.string_agg(pg_catalog.format('%I.%I', a.schema, a.name), ', ' ORDER BY a.place) FROM asked a
           JOIN pg_catalog.pg_namespace n ON n.nspname = a.schema JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = a.name
          WHERE NOT pg_catalog.pg_has_role(c.relowner, 'USAGE')),
        pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'),

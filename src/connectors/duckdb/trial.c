@@ -1,0 +1,155 @@
+/* Would a record be written? Its values are put into vectors as the writer does, and left there. */
+#include "base/memory.h"
+#include "connectors/duckdb/target.h"
+#include <stdlib.h>
+
+struct target_trial {
+    struct duckdb_database *self;
+    struct arena *arena;
+    struct arena *scratch;
+    struct schema_table schema;
+    struct duckdb_form *forms;
+    struct duckdb_column *vectors;
+    struct duckdb_handle *chunk; /* one row, written over by each record */
+};
+
+/* "SELECT NULL::INTEGER AS id, …": columns of the types that the table would have. */
+static void append_imagined(struct buffer *sql, const struct target_table *table)
+{
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        buffer_append_string(sql, i > 0 ? ", NULL::" : "SELECT NULL::");
+        duckdb_append_column_type(sql, table, &table->columns[i]);
+        duckdb_append(sql, " AS %n", table->columns[i].name);
+    }
+    buffer_append_string(sql, " LIMIT 0");
+}
+
+static void note_columns(struct target_trial *trial, const struct target_table *table,
+                         const struct duckdb_table *there, struct duckdb_rows *rows)
+{
+    uint32_t count = 0;
+    trial->forms = duckdb_forms_of(rows, trial->arena, &count);
+    struct schema_column *columns =
+        arena_allocate_zeroed(trial->arena, (size_t)count + 1, sizeof *columns);
+    for (uint32_t i = 0; i < count; i++) {
+        columns[i] = there != NULL ? there->schema->columns[i] : table->columns[i];
+        columns[i].not_null =
+            columns[i].not_null || (there == NULL && duckdb_is_in_key(table, columns[i].name));
+    }
+    trial->schema = (struct schema_table){
+        .name = table->name, .columns = columns, .column_count = count};
+}
+
+static enum status make_vectors(struct target_trial *trial, struct duckdb_rows *rows,
+                                struct error *error)
+{
+    const struct duckdb_library *library = trial->self->library;
+    uint32_t count = trial->schema.column_count;
+    struct duckdb_handle **types = memory_allocate_zeroed((size_t)count + 1, sizeof(void *));
+    for (uint32_t i = 0; i < count; i++) {
+        types[i] = library->column_logical_type(&rows->result, i);
+    }
+    trial->chunk = library->create_data_chunk(types, count);
+    for (uint32_t i = 0; i < count; i++) {
+        library->destroy_logical_type(&types[i]);
+    }
+    free(types);
+    if (trial->chunk == NULL) {
+        return error_set(error, ERROR_TARGET_INVALID, trial->schema.name,
+                         "DuckDB makes no chunk of its columns");
+    }
+    trial->vectors =
+        arena_allocate_zeroed(trial->arena, (size_t)count + 1, sizeof *trial->vectors);
+    return STATUS_OK;
+}
+
+static enum status open_trial(struct target_trial *trial, const struct target_table *table,
+                              const struct duckdb_table *there, struct error *error)
+{
+    struct duckdb_rows rows = {0};
+    struct buffer sql = {0};
+    if (there != NULL) {
+        duckdb_append(&sql, "SELECT * FROM %t LIMIT 0", &trial->self->sql, table->name);
+    } else {
+        append_imagined(&sql, table);
+    }
+    enum status status = duckdb_rows_open(&rows, trial->self, trial->self->control,
+                                          buffer_string(&sql), NULL, ERROR_TARGET_INVALID, error);
+    if (status == STATUS_OK) {
+        note_columns(trial, table, there, &rows);
+        status = make_vectors(trial, &rows, error);
+    } else if (there == NULL) { /* it names a type that is to be made yet */
+        error_clear(error);
+        status = STATUS_END;
+    }
+    duckdb_rows_close(&rows);
+    buffer_free(&sql);
+    return status;
+}
+
+enum status duckdb_try_open(struct database *database, const struct target_table *table,
+                            struct target_trial **trial, struct error *error)
+{
+    struct duckdb_database *self = duckdb_database_of(database);
+    struct duckdb_table there;
+    struct target_trial *made = memory_allocate_zeroed(1, sizeof *made);
+    made->self = self;
+    made->arena = arena_create(0);
+    made->scratch = arena_create(0);
+    enum status status = STATUS_OK;
+    if (!table->created) {
+        status = duckdb_target_describe(self, self->control, table->name, made->arena, &there,
+                                        error);
+    } else if (table->column_count == 0) {
+        status = STATUS_END;
+    }
+    status = status == STATUS_OK ? open_trial(made, table, table->created ? NULL : &there, error)
+                                 : status;
+    if (status != STATUS_OK) {
+        duckdb_try_close(made);
+        return status;
+    }
+    *trial = made;
+    return STATUS_OK;
+}
+
+void duckdb_try_close(struct target_trial *trial)
+{
+    if (trial->chunk != NULL) {
+        trial->self->library->destroy_data_chunk(&trial->chunk);
+    }
+    arena_destroy(trial->arena);
+    arena_destroy(trial->scratch);
+    free(trial);
+}
+
+/* Vectors are other ones after a reset. */
+static void begin_row(struct target_trial *trial)
+{
+    const struct duckdb_library *library = trial->self->library;
+    library->data_chunk_reset(trial->chunk);
+    for (uint32_t i = 0; i < trial->schema.column_count; i++) {
+        trial->vectors[i] = duckdb_column_of(library, &trial->forms[i],
+                                             library->data_chunk_get_vector(trial->chunk, i));
+    }
+    arena_reset(trial->scratch);
+}
+
+enum status duckdb_try_record(struct target_trial *trial, const struct shape *shape,
+                              const struct cell *cells, const bool *passed, struct error *error)
+{
+    const struct duckdb_table table = {.schema = &trial->schema};
+    begin_row(trial);
+    for (uint32_t i = 0; shape != NULL && i < shape->field_count; i++) {
+        int32_t at = duckdb_find_column(&table, shape->fields[i].name);
+        if (at < 0 || (passed != NULL && passed[i]) ||
+            trial->schema.columns[at].generated != GENERATED_NO) {
+            continue;
+        }
+        if (duckdb_put_value(trial->self->library, &trial->schema.columns[at], &trial->vectors[at],
+                             0, &cells[i], trial->scratch, error) != STATUS_OK) {
+            return error_name_object(error, shape->fields[i].name);
+        }
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,45 @@
+/* What is missing before something can be done. */
+#include "connectors/lacks.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+void lacks_add_lack(struct lack_list *lacks, const struct lack *lack)
+{
+    struct arena *arena = lacks->arena;
+    if (lacks->count == lacks->capacity) {
+        uint32_t capacity = lacks->capacity > 0 ? lacks->capacity * 2 : 8;
+        struct lack *items = arena_allocate_zeroed(arena, capacity, sizeof *items);
+        if (lacks->count > 0) {
+            memcpy(items, lacks->items, lacks->count * sizeof *items);
+        }
+        lacks->items = items;
+        lacks->capacity = capacity;
+    }
+    lacks->items[lacks->count++] = *lack;
+}
+
+void lacks_add(struct lack_list *lacks, const struct error *error)
+{
+    struct arena *arena = lacks->arena;
+    bool has_object = error->object[0] != '\0';
+    const struct lack lack = {
+        .code = error->code,
+        .exit_status = error_exit_status(error),
+        .text = arena_format(arena, "%s%s%s%s", has_object ? error->object : "",
+                             has_object ? ": " : "", error->context, error->message),
+        .remedy = error->hint[0] != '\0' ? arena_copy_string(arena, error->hint) : NULL};
+    lacks_add_lack(lacks, &lack);
+}
+
+enum status lacks_take(struct lack_list *lacks, enum status status, struct error *error)
+{
+    bool answered = error->class != ERROR_CLASS_RETRY && error->code != ERROR_MEMORY &&
+                    error->code != ERROR_INTERNAL && error->code != ERROR_INTERRUPTED;
+    if (status != STATUS_FAILED || lacks == NULL || !answered) {
+        return status;
+    }
+    lacks_add(lacks, error);
+    error_clear(error);
+    return STATUS_OK;
+}

@@ -1,0 +1,123 @@
+/* What the account may do at a cut-over: stop the source's writers, write the target. */
+#include "connectors/mysql/feed.h"
+#include "connectors/mysql/source.h"
+#include "connectors/mysql/target.h"
+
+/* Which of the wanted rights on a table the account has not, for the server, the database or the
+ * table. Nothing is told of an account that has rights by a role. */
+static enum status find_missing(struct mysql_database *self, MYSQL *connection, const char *table,
+                                const char *const *rights, struct buffer *missing,
+                                struct error *error)
+{
+    static const char mine[] = "g.grantee = concat('\'', substring_index(current_user(), '@', 1), "
+                               "'\'@\'', substring_index(current_user(), '@', -1), '\'')";
+    MYSQL_RES *result = NULL;
+    struct buffer sql = {0};
+    if (mysql_has_other_rights(self, connection)) {
+        return STATUS_OK;
+    }
+    buffer_append_string(&sql, "SELECT w.p FROM (");
+    for (int i = 0; rights[i] != NULL; i++) {
+        buffer_format(&sql, "%sSELECT '%s' AS p", i > 0 ? " UNION ALL " : "", rights[i]);
+    }
+    buffer_format(&sql,
+                  ") w WHERE NOT EXISTS (SELECT 1 FROM information_schema.user_privileges g WHERE "
+                  "g.privilege_type = w.p AND %s) AND NOT EXISTS (SELECT 1 FROM "
+                  "information_schema.schema_privileges g WHERE g.privilege_type = w.p AND ",
+                  mine);
+    mysql_append_string(&sql, self->sql.schema);
+    buffer_format(&sql,
+                  " LIKE g.table_schema AND %s) AND NOT EXISTS (SELECT 1 FROM "
+                  "information_schema.table_privileges g WHERE g.privilege_type = w.p AND "
+                  "g.table_schema = ",
+                  mine);
+    mysql_append_string(&sql, self->sql.schema);
+    buffer_append_string(&sql, " AND g.table_name = ");
+    mysql_append_string(&sql, table);
+    buffer_format(&sql, " AND %s)", mine);
+    enum status status =
+        mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_SOURCE_READ, &result, error);
+    for (MYSQL_ROW row; status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL;) {
+        buffer_format(missing, "%s%s", missing->length > 0 ? ", " : "", row[0]);
+    }
+    mysql_free_result(result);
+    return status;
+}
+
+static enum status ask_rights(struct mysql_database *self, MYSQL *connection, const char *table,
+                              const char *const *rights, struct lack_list *lacks,
+                              struct error *error)
+{
+    struct buffer missing = {0};
+    struct buffer grant = {0};
+    enum status status = find_missing(self, connection, table, rights, &missing, error);
+    if (status == STATUS_OK && missing.length > 0) {
+        error_set(error, ERROR_PERMISSION, table, "the account has no %s on it",
+                  buffer_string(&missing));
+        buffer_format(&grant, "GRANT %s ON ", buffer_string(&missing));
+        mysql_append(&grant, table[0] == '*' ? "%n.*" : "%n.%n", self->sql.schema, table);
+        error_hint(error, "%s TO that account", buffer_string(&grant));
+        status = lacks_take(lacks, STATUS_FAILED, error);
+    }
+    buffer_free(&missing);
+    buffer_free(&grant);
+    return status;
+}
+
+/* Triggers of an account without SUPER are refused while there is a binary log. */
+static enum status ask_trust(struct mysql_database *self, MYSQL *connection,
+                             struct lack_list *lacks, struct error *error)
+{
+    static const char sql[] =
+        "SELECT @@global.log_bin = 1 AND @@global.log_bin_trust_function_creators = 0 AND NOT "
+        "EXISTS (SELECT 1 FROM information_schema.user_privileges g WHERE g.privilege_type = "
+        "'SUPER' AND g.grantee = concat('''', substring_index(current_user(), '@', 1), '''@''', "
+        "substring_index(current_user(), '@', -1), ''''))";
+    MYSQL_RES *result = NULL;
+    enum status status =
+        mysql_run(self, connection, sql, SQL_SHORT, ERROR_SOURCE_READ, &result, error);
+    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
+    if (row != NULL && row[0] != NULL && row[0][0] == '1') {
+        error_set(error, ERROR_PERMISSION, self->sql.shown,
+                  "the account has no SUPER, without which nobody makes triggers while there is a "
+                  "binary log");
+        error_hint(error, "SET GLOBAL log_bin_trust_function_creators = ON");
+        status = lacks_take(lacks, STATUS_FAILED, error);
+    }
+    mysql_free_result(result);
+    return status;
+}
+
+enum status mysql_may_fence(struct database *database, const char *name, const char *const *tables,
+                            uint32_t table_count, struct lack_list *lacks, struct error *error)
+{
+    static const char *const rights[] = {"TRIGGER", "REFERENCES", NULL};
+    static const char *const own[] = {"CREATE", "ALTER", "DROP", NULL};
+    struct mysql_database *self = mysql_database_of(database);
+    MYSQL *connection = NULL;
+    (void)name;
+    enum status status = mysql_connect(self, &connection, error);
+    for (uint32_t i = 0; i < table_count && status == STATUS_OK; i++) {
+        status = ask_rights(self, connection, tables[i], rights, lacks, error);
+    }
+    if (status == STATUS_OK) { /* of the empty tables that refuse TRUNCATE, under any name */
+        status = ask_rights(self, connection, "*", own, lacks, error);
+    }
+    status = status == STATUS_OK ? ask_trust(self, connection, lacks, error) : status;
+    mysql_disconnect(connection);
+    return status;
+}
+
+enum status mysql_may_write(struct database *database, const struct target_table *tables,
+                            uint32_t table_count, struct lack_list *lacks, struct error *error)
+{
+    static const char *const rights[] = {"SELECT", "INSERT", "UPDATE", "DELETE", "ALTER", NULL};
+    struct mysql_database *self = mysql_database_of(database);
+    MYSQL *connection = NULL;
+    enum status status = mysql_connect(self, &connection, error);
+    for (uint32_t i = 0; i < table_count && status == STATUS_OK; i++) {
+        status = ask_rights(self, connection, tables[i].name, rights, lacks, error);
+    }
+    mysql_disconnect(connection);
+    return status;
+}

@@ -1,0 +1,127 @@
+/* Would a record be written? Each value is asked of its column, as it is or as it would be made. */
+#include "connectors/sql/check.h"
+
+#include "base/memory.h"
+#include <stdlib.h>
+
+struct target_trial {
+    struct sql_database *self;
+    const struct target_table *wanted;
+    struct sql_table table;
+    struct arena *arena;   /* of the table */
+    struct arena *scratch; /* of one value */
+};
+
+enum status sql_try_open(struct database *database, const struct target_table *table,
+                         struct target_trial **trial, struct error *error)
+{
+    struct sql_database *self = sql_database_of(database);
+    const struct sql_dialect *dialect = self->dialect;
+    if (table->created && dialect->imagine == NULL) {
+        return STATUS_END;
+    }
+    if (dialect->begin(self, SQL_LOOKS, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    struct target_trial *made = memory_allocate_zeroed(1, sizeof *made);
+    made->self = self;
+    made->wanted = table;
+    made->arena = arena_create(0);
+    made->scratch = arena_create(0);
+    enum status status =
+        table->created ? dialect->imagine(self, table, made->arena, &made->table, error)
+                       : dialect->describe(self, table->name, made->arena, &made->table, error);
+    bool unknown = status == STATUS_END;
+    status = dialect->end(self, unknown ? STATUS_OK : status, error);
+    if (status != STATUS_OK || unknown) {
+        sql_try_close(made);
+        return status != STATUS_OK ? STATUS_FAILED : STATUS_END;
+    }
+    *trial = made;
+    return STATUS_OK;
+}
+
+void sql_try_close(struct target_trial *trial)
+{
+    arena_destroy(trial->arena);
+    arena_destroy(trial->scratch);
+    free(trial);
+}
+
+static bool fills_itself(const struct schema_column *column)
+{
+    return column->default_text != NULL || column->identity || column->generated != GENERATED_NO;
+}
+
+/* Is it a part of the key of a table that the run makes? */
+static bool is_key(const struct target_trial *trial, const char *name)
+{
+    const struct column_list key = trial->wanted->key;
+    bool found = false;
+    for (uint32_t i = 0; trial->wanted->created && i < key.count; i++) {
+        found = found || trial->self->dialect->compare_names(key.names[i], name) == 0;
+    }
+    return found;
+}
+
+/* In the words that the run's reject would have. */
+static enum status refuse_null(const struct target_trial *trial, const struct schema_column *column,
+                               struct error *error)
+{
+    const struct sql_dialect *dialect = trial->self->dialect;
+    enum error_code code = is_key(trial, column->name) && dialect->names_null_keys
+                               ? ERROR_REJECT_KEY_NULL
+                               : ERROR_REJECT_CONSTRAINT;
+    switch (dialect->null_words) {
+    case SQL_NULL_VIOLATES:
+        return error_set(error, code, NULL,
+                         "null value in column \"%s\" of relation \"%s\" violates not-null "
+                         "constraint",
+                         column->name, trial->wanted->name);
+    case SQL_NULL_FAILED:
+        return error_set(error, code, NULL, "NOT NULL constraint failed: %s.%s",
+                         trial->wanted->name, column->name);
+    default:
+        return error_set(error, code, column->name, "the value is null, the column is NOT NULL");
+    }
+}
+
+static enum status try_value(struct target_trial *trial, const char *name, const struct cell *cell,
+                             struct error *error)
+{
+    const struct sql_dialect *dialect = trial->self->dialect;
+    const struct schema_table *schema = trial->table.schema;
+    const struct schema_column *column = sql_find_column(schema, name, dialect->compare_names);
+    bool missing = cell->kind == VALUE_MISSING;
+    if (column == NULL || column->generated != GENERATED_NO || cell->kind == VALUE_LARGE) {
+        return STATUS_OK;
+    }
+    if (missing || cell->kind == VALUE_NULL) {
+        bool refused = (column->not_null || is_key(trial, name)) &&
+                       !(missing && fills_itself(column));
+        return !refused ? STATUS_OK : refuse_null(trial, column, error);
+    }
+    arena_reset(trial->scratch);
+    return dialect->try_value == NULL
+               ? STATUS_OK
+               : dialect->try_value(trial->self, &trial->table, (uint32_t)(column - schema->columns),
+                                    cell, trial->scratch, error);
+}
+
+enum status sql_try_record(struct target_trial *trial, const struct shape *shape,
+                           const struct cell *cells, const bool *passed, struct error *error)
+{
+    for (uint32_t i = 0; shape != NULL && i < shape->field_count; i++) {
+        const char *name = shape->fields[i].name;
+        if (passed != NULL && passed[i]) {
+            continue;
+        }
+        if (try_value(trial, name, &cells[i], error) != STATUS_OK) {
+            if (error->object[0] != '\0') {
+                error_context(error, "%s: ", error->object);
+            }
+            return error_name_object(error, name);
+        }
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,424 @@
+"""A cut-over that is made to fail at each of its steps: the source's writers are never left outside.
+
+A writer in the background measures for how long it could not write. Whatever ends the command before the
+application may have been sent to the target lets it in again within two seconds, and the last line says so;
+after `kill -9`, or where the source could not be reached, the next command does it.
+"""
+import os
+import signal
+import sqlite3
+import sys
+import threading
+import time
+import unittest
+
+import support
+
+sys.path.insert(0, os.path.join(support.ROOT, "tests", "servers"))
+import mariadb  # noqa: E402
+import postgres  # noqa: E402
+
+LET_IN_S = 2.0 * support.PATIENCE
+AGAIN, STOPPED = "the source's writers write again", "the source's writers are still stopped"
+SCHEMA = "CREATE TABLE t (id INTEGER PRIMARY KEY, v VARCHAR(100))"
+
+
+class Writer(threading.Thread):
+    """Writes again and again, and knows for how long at most it could not."""
+
+    def __init__(self, write, refused):
+        super().__init__(daemon=True)
+        self.write, self.refused, self.ending = write, refused, threading.Event()
+        self.since, self.longest, self.times = None, 0.0, 0
+
+    def run(self):
+        while not self.ending.is_set():
+            begun = time.monotonic()
+            try:
+                self.write()
+                if self.since is not None:
+                    self.longest = max(self.longest, time.monotonic() - self.since)
+                    self.times += 1
+                self.since = None
+            except self.refused:
+                self.since = self.since if self.since is not None else begun
+            time.sleep(0.01)
+
+    def stop(self):
+        self.ending.set()
+        self.join()
+
+
+class SqliteFile:
+    refused = sqlite3.Error
+
+    def __init__(self, path):
+        self.path, self.uri = path, "sqlite:" + path
+
+    def run(self, *statements, timeout=30):
+        connection = sqlite3.connect(self.path, timeout=timeout)
+        try:
+            with connection:
+                for statement in statements:
+                    connection.execute(statement)
+        finally:
+            connection.close()
+
+    def rows(self):
+        connection = sqlite3.connect(self.path, timeout=30)
+        try:
+            return sorted(connection.execute("SELECT id, v FROM t").fetchall())
+        finally:
+            connection.close()
+
+
+class Database:
+    """Of a server, through its own client."""
+
+    refused = AssertionError
+
+    def __init__(self, server):
+        self.server, self.name = server, server.database()
+        self.uri = server.uri(self.name)
+
+    def run(self, *statements):
+        self.server.query(self.name, ";".join(statements))
+
+    def rows(self):
+        return sorted((int(row[0]), row[1]) for row in self.server.query(self.name, "SELECT id, v FROM t"))
+
+
+class CutOver:
+    """What holds for each pair."""
+
+    def setUp(self):
+        super().setUp()
+        self.source, self.target = self.sides()
+        self.source.run(SCHEMA, *("INSERT INTO t VALUES (%d, 'v')" % i for i in range(1, 6)))
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.source.run("INSERT INTO t VALUES (6, 'followed')")
+        self.addCleanup(self.abandon)
+        self.writer = Writer(lambda: self.source.run("UPDATE t SET v = 'written' WHERE id = 1"), self.source.refused)
+
+    def abandon(self):
+        support.transhume("cutover", "--abandon", "--confirm", "--take-over", cwd=self.folder)
+
+    def cut(self, *arguments, failpoint=None, **options):
+        """Cuts over with the writer at work; what the command said."""
+        env = {"TRANSHUME_FAILPOINT": failpoint} if failpoint else {}
+        self.writer.start()
+        result = support.transhume("cutover", "--confirm", *arguments, cwd=self.folder, env=env, **options)
+        time.sleep(0.1)
+        self.writer.stop()
+        return result
+
+    def assert_let_in(self, result, taken=True):
+        """Nobody waits any more, nobody waited for long, and the last line says so."""
+        self.assertNotIn(result.code, (0, 1), result.err)
+        self.assertIsNone(self.writer.since, result.err)
+        self.assertLess(self.writer.longest, LET_IN_S, result.err)
+        if taken:
+            self.assertIn(AGAIN, result.err.strip().splitlines()[-1])
+        self.assertFalse(os.path.exists(self.path(".transhume", "fence.json")))
+
+    def assert_shut_out(self, result):
+        self.assertIsNotNone(self.writer.since, result.err)
+        self.assertRaises(self.source.refused, self.source.run, "UPDATE t SET v = 'late' WHERE id = 2")
+
+    def assert_goes_on(self):
+        """As if nothing had been tried: following, then a cut-over."""
+        self.source.run("INSERT INTO t VALUES (7, 'afterwards')")
+        self.run_program("follow", "--catch-up")
+        self.run_program("cutover", "--confirm")
+        self.assertEqual(self.source.rows(), self.target.rows())
+        self.assertRaises(self.source.refused, self.source.run, "UPDATE t SET v = 'late' WHERE id = 2")
+
+    def script(self, name, text):
+        self.write(name, "#!/bin/sh\n%s\n" % text)
+        os.chmod(self.path(name), 0o755)
+        return "./" + name
+
+
+def failing_at(name, action):
+    """A test: the cut-over fails there."""
+    def test(self):
+        taken = name not in ("cutover.before_ask", "cutover.before_gate", "cutover.before_fence", "cutover.noted_fence")
+        self.assert_let_in(self.cut(failpoint="%s:%s" % (name, action)), taken)
+        self.assert_goes_on()
+    return test
+
+
+def killed_at(name, occurrence=1):
+    """A test: it is killed there; the next command opens the fence, and says so."""
+    def test(self):
+        self.writer.start()
+        result = support.kill_at(name, occurrence, "cutover", "--confirm", cwd=self.folder)
+        time.sleep(0.2)
+        self.writer.stop()
+        self.assertEqual(result.code, -signal.SIGKILL, result.err)
+        self.assert_shut_out(result)
+        self.assertIn("writers", self.run_program("status").out)
+        self.assertIn("have been stopped since", self.run_program("follow", "--catch-up", "--take-over").err)
+        self.assertNotIn("writers", self.run_program("status").out)
+        self.assert_goes_on()
+    return test
+
+
+STEPS = ("cutover.before_ask", "cutover.before_gate", "cutover.before_fence", "cutover.noted_fence", "cutover.after_fence",
+         "cutover.before_drain", "cutover.before_prime", "cutover.before_validate", "cutover.before_sent", "cutover.before_end")
+
+
+class SqliteToSqlite(CutOver, support.TestCase):
+    def sides(self):
+        return SqliteFile(self.path("source.db")), SqliteFile(self.path("target.db"))
+
+    # --- the target
+
+    def hold_target(self, seconds):
+        """Somebody else writes it from the fence on."""
+        def hold():
+            while not os.path.exists(self.path(".transhume", "fence.json")):
+                time.sleep(0.002)
+            connection = sqlite3.connect(self.target.path, timeout=60, isolation_level=None)
+            connection.execute("BEGIN IMMEDIATE")
+            time.sleep(seconds)
+            connection.execute("ROLLBACK")
+            connection.close()
+        thread = threading.Thread(target=hold, daemon=True)
+        thread.start()
+        return thread
+
+    def test_a_locked_target(self):
+        thread = self.hold_target(6)
+        result = self.cut("--max-pause", "1s", "--before", self.script("b.sh", 'sqlite3 source.db "INSERT INTO t VALUES (9, 1)"'))
+        self.assert_let_in(result)
+        self.assertEqual(result.code, 5)
+        self.assertIn("longer than --max-pause allows", result.err)
+        thread.join()
+        self.assert_goes_on()
+
+    def test_a_target_that_goes_away(self):
+        def leave():
+            while not os.path.exists(self.path(".transhume", "fence.json")):
+                time.sleep(0.002)
+            os.rename(self.target.path, self.path("gone.db"))
+        thread = threading.Thread(target=leave, daemon=True)
+        thread.start()
+        result = self.cut("--before", self.script("b.sh", 'sqlite3 source.db "INSERT INTO t VALUES (9, 1)"'),
+                           failpoint="cutover.before_drain:sleep")
+        thread.join()
+        self.assert_let_in(result)
+        if os.path.exists(self.target.path):
+            os.remove(self.target.path)
+        os.rename(self.path("gone.db"), self.target.path)
+        self.assert_goes_on()
+
+    def test_a_target_that_can_not_be_written(self):
+        self.target.run("CREATE TRIGGER full BEFORE INSERT ON _transhume_ledger WHEN EXISTS (SELECT 1 FROM _transhume_ledger "
+                        "WHERE value LIKE '%\"fenced\"%') BEGIN SELECT RAISE(ABORT, 'no'); END",
+                        "CREATE TRIGGER full2 BEFORE UPDATE ON _transhume_ledger WHEN new.value LIKE '%\"drained\"%' "
+                        "BEGIN SELECT RAISE(ABORT, 'no'); END")
+        self.assert_let_in(self.cut())
+
+    def test_a_full_disk(self):
+        self.assert_let_in(self.cut(failpoint="cutover.before_prime:enospc"))
+        self.assert_goes_on()
+
+    # --- the deadline
+
+    def test_the_deadline_in_each_step(self):
+        for step in ("cutover.before_drain", "cutover.before_prime", "cutover.before_validate"):
+            with self.subTest(step=step):
+                self.writer = Writer(self.writer.write, self.writer.refused)
+                result = self.cut("--max-pause", "300ms", failpoint=step + ":sleep")
+                self.assert_let_in(result)
+                self.assertEqual(result.code, 5, result.err)
+                self.assertIn("longer than --max-pause allows", result.err)
+                self.assertLess(self.writer.longest, 0.9 * support.PATIENCE)
+        self.assert_goes_on()
+
+    # --- signals
+
+    def interrupted(self, times, *arguments):
+        self.writer.start()
+        process = support.start("cutover", "--confirm", *arguments, cwd=self.folder,
+                                env={"TRANSHUME_FAILPOINT": "cutover.before_drain:sleep"})
+        self.wait_until("the fence stands", lambda: os.path.exists(self.path(".transhume", "fence.json")), 20)
+        for _ in range(times):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.1)
+        result = support.finish(process)
+        time.sleep(0.1)
+        self.writer.stop()
+        return result
+
+    def test_a_signal(self):
+        result = self.interrupted(1)
+        self.assert_let_in(result)
+        self.assertEqual(result.code, 4, result.err)
+        self.assert_goes_on()
+
+    def test_two_signals(self):
+        self.assert_let_in(self.interrupted(2))
+        self.assert_goes_on()
+
+    # --- the user's commands
+
+    def test_before_fails(self):
+        result = self.cut("--before", "exit 3")
+        self.assert_let_in(result, taken=False)
+        self.assertEqual(self.writer.times, 0)
+        self.assert_goes_on()
+
+    def test_after_fails(self):
+        """The application may be at the target: only --back lets anybody in."""
+        result = self.cut("--after", "exit 3")
+        self.assertEqual(result.code, 5, result.err)
+        self.assert_shut_out(result)
+        self.assertIn(STOPPED, result.err.strip().splitlines()[-1])
+        self.assertIn("the application may be at the target", self.run_program("follow", "--catch-up").err)
+        self.assert_shut_out(result)
+        self.run_program("cutover", "--back", "--confirm")
+        self.assert_goes_on()
+
+    def test_after_fails_and_the_same_command_continues(self):
+        self.assertEqual(self.cut("--after", "exit 3").code, 5)
+        self.run_program("cutover", "--confirm", "--after", "touch sent")
+        self.assertTrue(os.path.exists(self.path("sent")))
+        self.assertEqual(self.source.rows(), self.target.rows())
+
+    def test_a_command_as_fence(self):
+        closed = self.script("close.sh", "touch closed")
+        opened = self.script("open.sh", "rm closed")
+        result = self.cut("--fence", closed, "--unfence", opened, failpoint="cutover.before_prime:error")
+        self.assert_let_in(result)
+        self.assertFalse(os.path.exists(self.path("closed")))
+        support.kill_at("cutover.before_drain", 1, "cutover", "--confirm", "--fence", closed, cwd=self.folder)
+        self.assertIn("undo what it did", self.run_program("follow", "--catch-up", "--take-over").err)
+        self.assertTrue(os.path.exists(self.path("closed")))
+        self.run_program("cutover", "--back", "--confirm", "--unfence", opened)
+        self.assertFalse(os.path.exists(self.path("closed")))
+        result = support.transhume("cutover", "--confirm", "--fence", closed, cwd=self.folder,
+                                   env={"TRANSHUME_FAILPOINT": "cutover.before_prime:error"})
+        self.assertIn("STILL STOPPED", result.err.strip().splitlines()[-1])
+
+    def test_a_fence_that_fails(self):
+        self.assert_let_in(self.cut("--fence", "exit 3", "--unfence", "true"))
+        self.assert_goes_on()
+
+    # --- the source
+
+    def test_a_schema_change_on_the_way(self):
+        """What is written behind the new column arrives, or the command says that it does not."""
+        before = self.script("b.sh", "sqlite3 source.db \"ALTER TABLE t ADD COLUMN w; INSERT INTO t VALUES (9, 'late', 'w'); "
+                                     "UPDATE t SET v = 'changed' WHERE id = 3\"")
+        self.run_program("cutover", "--confirm", "--no-validate", "--before", before)
+        self.assertIn((9, "late"), self.target.rows())
+        self.assertIn((3, "changed"), self.target.rows())
+
+    def test_a_column_that_nobody_wrote_yet(self):
+        before = self.script("b.sh", "sqlite3 source.db \"ALTER TABLE t ADD COLUMN w DEFAULT 5\"")
+        self.run_program("cutover", "--confirm", "--no-validate", "--before", before)
+        connection = sqlite3.connect(self.target.path)
+        self.addCleanup(connection.close)
+        self.assertEqual(connection.execute("SELECT DISTINCT w FROM t").fetchall(), [(5,)])
+
+    def test_a_source_that_can_not_be_opened_again(self):
+        """The next command does it."""
+        result = self.cut(failpoint="cutover.before_prime:error,fence.before_release:error:0")
+        self.assertIn("STILL STOPPED", result.err.strip().splitlines()[-1])
+        self.assert_shut_out(result)
+        self.assertIn("writers", self.run_program("status").out)
+        self.assertIn("have been stopped since", self.run_program("follow", "--catch-up").err)
+        self.assert_goes_on()
+
+    # --- what the comparison finds
+
+    def test_a_difference(self):
+        self.target.run("UPDATE t SET v = 'broken' WHERE id = 2")
+        result = self.cut()
+        self.assert_let_in(result)
+        self.assertEqual(result.code, 5, result.err)
+        self.assertIn("differ in 1 record", result.err)
+        self.run_program("follow", "--resync", "--catch-up")
+        self.assert_goes_on()
+
+    # --- the way back
+
+    def test_a_way_back_that_fails(self):
+        result = self.cut("--reverse", failpoint="cutover.before_reverse:error")
+        self.assert_let_in(result)
+        self.assert_goes_on()
+
+    def test_a_way_back_that_fails_in_the_middle(self):
+        result = self.cut("--reverse", failpoint="follow.after_feed:error")
+        self.assert_let_in(result)
+        self.assert_goes_on()
+
+    # --- staying closed
+
+    def test_the_fence_is_kept(self):
+        result = self.cut("--keep-fence", failpoint="cutover.before_prime:error")
+        self.assertEqual(result.code, 3, result.err)
+        self.assert_shut_out(result)
+        self.assertIn(STOPPED, result.err.strip().splitlines()[-1])
+        self.assertIn("as --keep-fence says", self.run_program("follow", "--catch-up").err)
+        self.assert_shut_out(result)
+        self.run_program("cutover", "--confirm")
+        self.assertEqual(self.source.rows(), self.target.rows())
+
+    def test_killed_before_its_end(self):
+        """Beyond the comparison the same command completes it."""
+        support.kill_at("cutover.before_end", 1, "cutover", "--confirm", cwd=self.folder)
+        self.run_program("cutover", "--confirm", "--take-over")
+        self.assertEqual(self.source.rows(), self.target.rows())
+        self.assertRaises(self.source.refused, self.source.run, "UPDATE t SET v = 'late' WHERE id = 2")
+
+    def test_killed_and_cut_over_again(self):
+        support.kill_at("cutover.before_drain", 1, "cutover", "--confirm", cwd=self.folder)
+        self.assertIn("have been stopped since", self.run_program("cutover", "--confirm", "--take-over").err)
+        self.assertEqual(self.source.rows(), self.target.rows())
+
+
+for step in STEPS:
+    setattr(SqliteToSqlite, "test_error_at_" + step.replace(".", "_"), failing_at(step, "error"))
+    setattr(SqliteToSqlite, "test_retry_at_" + step.replace(".", "_"), failing_at(step, "retry"))
+for step in ("cutover.after_fence", "cutover.before_drain", "cutover.before_prime", "cutover.before_validate"):
+    setattr(SqliteToSqlite, "test_killed_at_" + step.replace(".", "_"), killed_at(step))
+
+
+class PostgresToPostgres(CutOver, support.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = postgres.Server(settings=postgres.FOLLOWED)
+        cls.addClassCleanup(cls.server.stop)
+
+    def sides(self):
+        return PostgresDatabase(self.server), PostgresDatabase(self.server)
+
+    def test_a_locked_target(self):
+        locker = self.server.session(self.target.name)
+        self.addCleanup(locker.close)
+        locker.run("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+        result = self.cut("--max-pause", "1s", "--max-lag", "1h")
+        self.assert_let_in(result, taken=False)
+        locker.run("ROLLBACK")
+        self.assert_goes_on()
+
+
+class PostgresDatabase(Database):
+    def run(self, *statements):
+        self.server.psql(self.name, ";".join(statements))
+
+    def rows(self):
+        return sorted((int(row[0]), row[1]) for row in self.server.psql(self.name, "SELECT id, v FROM t"))
+
+
+for step in ("cutover.before_drain", "cutover.before_prime", "cutover.before_validate"):
+    setattr(PostgresToPostgres, "test_error_at_" + step.replace(".", "_"), failing_at(step, "error"))
+setattr(PostgresToPostgres, "test_killed_at_cutover_before_drain", killed_at("cutover.before_drain"))
+
+
+if __name__ == "__main__":
+    unittest.main()
