@@ -98,8 +98,8 @@ struct schema_column {
     const char *comment;
     bool type_made;   /* its type is not built in: another database of the engine may not have it */
     const char *base; /* what a type with a name of its own stands for (a domain); NULL: nothing */
-    uint32_t number;  /* which column of its table it is: it stays when the column is renamed, and no
-                         later column of the table gets it; 0: not known */
+    uint32_t number; /* which column of its table it is: it stays when the column is renamed, and no
+                        later column of the table gets it; 0: not known */
     const char *stamp; /* another one once the column was defined anew; NULL: not known */
 };
 

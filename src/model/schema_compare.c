@@ -36,7 +36,7 @@ static bool whole_holds(const struct value_type *wide, const struct value_type *
     if (wide->truth && !narrow->truth) {
         return false;
     }
-    return wide->kind == narrow->kind ? room >= needed
+    return wide->kind == narrow->kind  ? room >= needed
            : wide->kind == VALUE_INT64 ? room > needed
                                        : false;
 }
@@ -52,7 +52,8 @@ static bool times_hold(const struct value_type *wide, const struct value_type *n
 static bool is_padded(const struct value_type *type)
 {
     return type->native != NULL &&
-           (strncmp(type->native, "char(", 5) == 0 || strncmp(type->native, "character(", 10) == 0 ||
+           (strncmp(type->native, "char(", 5) == 0 ||
+            strncmp(type->native, "character(", 10) == 0 ||
             strncmp(type->native, "bpchar", 6) == 0 || strncmp(type->native, "binary(", 7) == 0);
 }
 
@@ -72,8 +73,8 @@ bool value_type_holds(const struct value_type *wide, const struct value_type *na
     case VALUE_TEXT:
     case VALUE_BYTES:
         return narrow->kind == wide->kind && narrow->layout == wide->layout &&
-               is_padded(narrow) == is_padded(wide) &&
-               narrow->element == NULL && wide->element == NULL &&
+               is_padded(narrow) == is_padded(wide) && narrow->element == NULL &&
+               wide->element == NULL &&
                (wide->precision == 0 ||
                 (narrow->precision > 0 && wide->precision >= narrow->precision));
     case VALUE_TIME:
@@ -183,8 +184,8 @@ void schema_compare(const struct schema *kept, const struct schema *now, bool sa
 {
     uint32_t left = 0;
     uint32_t right = 0;
-    changes->tables = arena_allocate_zeroed(
-        arena, (size_t)kept->table_count + now->table_count + 1, sizeof *changes->tables);
+    changes->tables = arena_allocate_zeroed(arena, (size_t)kept->table_count + now->table_count + 1,
+                                            sizeof *changes->tables);
     changes->table_count = 0;
     for (;;) {
         struct table_change table = {.kept = next_table(kept, &left),

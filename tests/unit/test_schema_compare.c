@@ -88,7 +88,8 @@ static void test_a_column_is_dropped_and_added(void **state)
     struct schema_table before = table("t", kept, 2);
     struct schema_table after = table("t", now, 2);
     assert_int_equal(difference(&before, &after, true), COLUMN_REPLACED);
-    assert_int_equal(difference(&before, &after, false), COLUMN_SAME); /* another server's numbers */
+    assert_int_equal(difference(&before, &after, false),
+                     COLUMN_SAME); /* another server's numbers */
     now[1].number = 0;
     assert_int_equal(difference(&before, &after, true), COLUMN_SAME); /* not known */
 }
@@ -221,14 +222,20 @@ static void test_what_holds_what(void **state)
     const struct value_type microseconds = {.kind = VALUE_TIMESTAMP, .fraction = 7};
     const struct value_type zoned = {.kind = VALUE_TIMESTAMP, .fraction = 7, .zoned = true};
     const struct value_type *const holding[][2] = {
-        {&text, &text20},           {&text40, &text20},         {&int64, &int16},
-        {&decimal, &decimal_10_2},  {&decimal, &uint64},        {&decimal_20, &uint64},
-        {&decimal_12_4, &decimal_10_2}, {&decimal_12_2, &decimal_10_2}, {&microseconds, &seconds},
+        {&text, &text20},
+        {&text40, &text20},
+        {&int64, &int16},
+        {&decimal, &decimal_10_2},
+        {&decimal, &uint64},
+        {&decimal_20, &uint64},
+        {&decimal_12_4, &decimal_10_2},
+        {&decimal_12_2, &decimal_10_2},
+        {&microseconds, &seconds},
     };
     const struct value_type *const not_holding[][2] = {
-        {&text20, &text},         {&text20, &text40},        {&int16, &int64},
-        {&decimal_10_2, &decimal}, {&decimal_10_2, &int64},   {&decimal_12_2, &decimal_12_4},
-        {&seconds, &microseconds}, {&zoned, &microseconds},   {&int64, &uint64},
+        {&text20, &text},          {&text20, &text40},      {&int16, &int64},
+        {&decimal_10_2, &decimal}, {&decimal_10_2, &int64}, {&decimal_12_2, &decimal_12_4},
+        {&seconds, &microseconds}, {&zoned, &microseconds}, {&int64, &uint64},
         {&text, &int64},
     };
     for (size_t i = 0; i < sizeof holding / sizeof holding[0]; i++) {

@@ -219,9 +219,9 @@ static void read_renaming(struct reading *reading)
 /* DROP was read: is it a column? */
 static bool drops_column(const struct reading *reading)
 {
-    static const char *const others[] = {"INDEX",      "KEY",     "PRIMARY", "FOREIGN", "CONSTRAINT",
-                                         "CHECK",      "PARTITION", "TABLESPACE", "SYSTEM",
-                                         "PERIOD"};
+    static const char *const others[] = {"INDEX",      "KEY",   "PRIMARY",   "FOREIGN",
+                                         "CONSTRAINT", "CHECK", "PARTITION", "TABLESPACE",
+                                         "SYSTEM",     "PERIOD"};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         if (is(reading, others[i])) {
             return false;

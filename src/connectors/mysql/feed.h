@@ -184,8 +184,8 @@ enum status mysql_feed_ask_charsets(struct feed *feed, const struct feed_table *
 /* feed_ddl.c */
 /* The name under which the table is followed; NULL: it is not. */
 const char *mysql_feed_followed(const struct feed *feed, const char *table);
-/* Adds what it does to tables to the set. ERROR_SOURCE_CHANGED: from now on rows of a followed table
- * change that the log does not tell. */
+/* Adds what it does to tables to the set. ERROR_SOURCE_CHANGED: from now on rows of a followed
+ * table change that the log does not tell. */
 enum status mysql_feed_take_ddl(struct feed *feed, const struct binlog_query *query,
                                 struct error *error) MUST_USE;
 

@@ -416,10 +416,10 @@ enum status mysql_feed_take_more(struct feed *feed, struct change_set **set, str
 static void take_lost(struct feed *feed, const struct feed_table *table)
 {
     const struct change_set *set = feed->set;
-    bool told = set != NULL && set->change_count > 0 &&
-                feed->changes[set->change_count - 1].operation == RECORD_REPLACED &&
-                strcmp(set->tables[feed->changes[set->change_count - 1].table].name,
-                       table->name) == 0;
+    bool told =
+        set != NULL && set->change_count > 0 &&
+        feed->changes[set->change_count - 1].operation == RECORD_REPLACED &&
+        strcmp(set->tables[feed->changes[set->change_count - 1].table].name, table->name) == 0;
     if (set == NULL) {
         begin_set(feed);
     }

@@ -134,8 +134,8 @@ static void place_among_followed(const struct feed *feed, struct feed_relation *
     snprintf(oid, sizeof oid, "%u", relation->oid);
     int32_t by_name = find_followed(feed, NULL, relation->name);
     int32_t by_mark = find_followed(feed, oid, NULL);
-    bool known = by_name >= 0 && base->followed_marks != NULL &&
-                 base->followed_marks[by_name] != NULL;
+    bool known =
+        by_name >= 0 && base->followed_marks != NULL && base->followed_marks[by_name] != NULL;
     relation->ours = strncmp(relation->name, "_transhume_", 11) == 0;
     relation->lost = by_mark >= 0 ? by_mark != by_name : known;
     relation->ignored = base->followed.count > 0 && by_mark < 0 && by_name < 0;

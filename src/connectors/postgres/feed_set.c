@@ -200,7 +200,8 @@ static enum status take_truncate(struct feed *feed, const struct pgoutput_messag
         if (relation->lost && take_lost(feed, relation) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        if (!relation->lost && !relation->ours && !relation->ignored && table_number(feed, relation, &table) == STATUS_OK) {
+        if (!relation->lost && !relation->ours && !relation->ignored &&
+            table_number(feed, relation, &table) == STATUS_OK) {
             struct record_change *change = add_change(feed);
             change->table = table;
             change->operation = RECORD_TRUNCATE;
@@ -222,7 +223,8 @@ static enum status take_change(struct feed *feed, const struct pgoutput_message 
     if (relation->lost) {
         return take_lost(feed, relation);
     }
-    return relation->ours || relation->ignored ? STATUS_OK : take_record(feed, relation, message, error);
+    return relation->ours || relation->ignored ? STATUS_OK
+                                               : take_record(feed, relation, message, error);
 }
 
 /* ---------------------------------------------------------------- transactions */

@@ -397,7 +397,8 @@ static enum status postgres_open(const struct open_options *open, struct databas
     self->sql.base.connector = &transhume_connector;
     self->sql.base.capabilities = transhume_connector.capabilities;
     self->sql.base.limits = (struct connector_limits){
-        .timestamp_digits = {6, 6}, .time_digits = {6, 6},
+        .timestamp_digits = {6, 6},
+        .time_digits = {6, 6},
         .readers_max = READERS_MAX,
         .writers_max = WRITERS_MAX,
         .chunks_open_max = 1,

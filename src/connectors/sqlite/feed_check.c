@@ -137,8 +137,7 @@ static bool can_be_followed(const struct catalog_table *table, struct arena *are
 {
     uint32_t *key;
     return table != NULL && table->schema->kind == SCHEMA_TABLE &&
-           table->schema->belongs_to == NULL &&
-           table->schema->column_count <= FEED_COLUMNS_MAX &&
+           table->schema->belongs_to == NULL && table->schema->column_count <= FEED_COLUMNS_MAX &&
            feed_find_key(table, arena, &key) > 0;
 }
 
@@ -152,8 +151,8 @@ static enum status examine_table(struct feed *feed, const struct catalog *catalo
     const char *hash = NULL;
     uint32_t count = 0;
     *state = TABLE_AS_MADE;
-    enum status status = feed_hash_triggers(feed->self, feed->connection, feed->name,
-                                            known->number, arena, &hash, &count, error);
+    enum status status = feed_hash_triggers(feed->self, feed->connection, feed->name, known->number,
+                                            arena, &hash, &count, error);
     if (status != STATUS_OK || !can_be_followed(table, arena)) {
         *state = TABLE_DROPPED;
     } else if (count == 0) {
@@ -161,8 +160,8 @@ static enum status examine_table(struct feed *feed, const struct catalog *catalo
     } else if (!has_all_columns(known, table)) {
         *state = TABLE_ALTERED;
     } else if (strcmp(hash, known->triggers) != 0) {
-        status = lost(known->name, "the triggers of the feed were dropped in part, or altered",
-                      error);
+        status =
+            lost(known->name, "the triggers of the feed were dropped in part, or altered", error);
     } else {
         status = examine_unique(feed, known, table, state, error);
     }
@@ -284,9 +283,8 @@ static enum status retire_table(struct feed *feed, struct feed_table *old, struc
     snprintf(pattern, sizeof pattern, "%u.*", old->number);
     enum status status =
         feed_drop_triggers(feed->self, feed->connection, feed->name, pattern, error);
-    return status == STATUS_OK
-               ? feed_list_put(feed->self, feed->connection, feed->name, old, error)
-               : status;
+    return status == STATUS_OK ? feed_list_put(feed->self, feed->connection, feed->name, old, error)
+                               : status;
 }
 
 static bool has_key(const struct feed_table *old, const struct catalog_table *table)

@@ -493,9 +493,10 @@ static enum status refuse_altering(const struct target_table *table, const char 
                                    const char *declared, const char *wanted, struct error *error)
 {
     error_set(error, ERROR_TARGET_SCHEMA, table->name,
-              wanted != NULL ? "its column %s is declared %s, which keeps other values than %s, and "
-                               "SQLite alters no column"
-                             : "its column %s is declared %s NOT NULL, and SQLite alters no column",
+              wanted != NULL
+                  ? "its column %s is declared %s, which keeps other values than %s, and "
+                    "SQLite alters no column"
+                  : "its column %s is declared %s NOT NULL, and SQLite alters no column",
               column, declared[0] != '\0' ? declared : "without a type", wanted);
     return error_hint(error, "make the table again with that column, and copy its rows over");
 }

@@ -12,7 +12,7 @@
 #include <string.h>
 
 const char adopt_empty_intent[] = "empty"; /* tables that were made again */
-static const char gone_intent[] = "gone"; /* tables whose loss was accepted */
+static const char gone_intent[] = "gone";  /* tables whose loss was accepted */
 
 static bool is_followed(const struct follow_routes *routes, const char *table)
 {
@@ -32,7 +32,8 @@ static bool has_plan_text(const struct ledger_header *header, const struct run_s
         session->document != NULL ? plan_document_text(session->document, &length) : NULL;
     return header->plan_text == NULL || text == NULL
                ? header->plan_text == text
-               : strlen(header->plan_text) == length && memcmp(header->plan_text, text, length) == 0;
+               : strlen(header->plan_text) == length &&
+                     memcmp(header->plan_text, text, length) == 0;
 }
 
 bool adopt_is_of_run(const struct run_session *session, const struct ledger_header *header)
@@ -101,8 +102,7 @@ enum status adopt_read_again(struct run *run, const struct follow_routes *routes
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < routes->stream_count && status == STATUS_OK; i++) {
         const char *root = routes->streams[i].stream->request.table;
-        if (follow_routes_read(routes, i, table) &&
-            follow_translator_left(translator, i) == NULL &&
+        if (follow_routes_read(routes, i, table) && follow_translator_left(translator, i) == NULL &&
             !column_list_holds(run->session->gone, root)) {
             status = refresh_note(run, &root, 1, error);
         }
@@ -133,7 +133,8 @@ static bool makes_keys(const struct adopting *adopting, const struct table_chang
         const struct read_request *request = &routes->streams[s].stream->request;
         for (uint32_t c = 0; c < request->column_count && !makes; c++) {
             makes = strcmp(request->table, table->name) == 0 && request->columns[c].join < 0 &&
-                    routes->streams[s].key_cells[c] && strcmp(request->columns[c].name, column) == 0;
+                    routes->streams[s].key_cells[c] &&
+                    strcmp(request->columns[c].name, column) == 0;
         }
     }
     return makes;
@@ -279,8 +280,8 @@ static enum status note_gone(const struct adopting *adopting, struct error *erro
     }
     for (uint32_t i = 0; i < accepted.count && status == STATUS_OK; i++) {
         if (!column_list_holds(run->session->gone, accepted.names[i])) {
-            status = leave(adopting, accepted.names[i], "it was made again after it was dropped",
-                           error);
+            status =
+                leave(adopting, accepted.names[i], "it was made again after it was dropped", error);
         }
     }
     return status;

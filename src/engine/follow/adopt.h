@@ -31,8 +31,8 @@
 #include "model/schema_compare.h"
 
 /*
- * Of a run that follows: sets run->changes, NULL if the session's schema is the kept one. STATUS_END:
- * the plan is another one. ERROR_SOURCE_CHANGED: --on-schema-change stop.
+ * Of a run that follows: sets run->changes, NULL if the session's schema is the kept one.
+ * STATUS_END: the plan is another one. ERROR_SOURCE_CHANGED: --on-schema-change stop.
  */
 enum status adopt_check(struct run *run, const struct ledger_header *header,
                         struct error *error) MUST_USE;
@@ -50,8 +50,8 @@ enum status adopt_read_again(struct run *run, const struct follow_routes *routes
                              const struct follow_translator *translator, const char *table,
                              struct error *error) MUST_USE;
 
-/* The list of tables of the source (name_list.h) of which what is made is emptied before anything is
- * followed. */
+/* The list of tables of the source (name_list.h) of which what is made is emptied before anything
+ * is followed. */
 extern const char adopt_empty_intent[];
 /* After a resync: the tables that are gone by now are not missed any more. */
 enum status adopt_accept_gone(struct run *run, struct error *error) MUST_USE;

@@ -6,12 +6,12 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/signals.h"
+#include "engine/follow/adopt.h"
 #include "engine/follow/ahead.h"
 #include "engine/follow/cutover.h"
 #include "engine/follow/feeder.h"
 #include "engine/follow/follow_figures.h"
 #include "engine/follow/follow_rejects.h"
-#include "engine/follow/adopt.h"
 #include "engine/follow/lanes.h"
 #include "engine/follow/left.h"
 #include "engine/follow/name_list.h"
@@ -402,8 +402,8 @@ static enum status look_at_differences(struct follow *follow, bool *overtaken, s
     follow->looks |= follow_translator_has_events(follow->translator);
     if (follow->looks) {
         bool same;
-        if (source_now_is_same(follow->session, follow->routes->tables,
-                               follow->routes->table_count, &same, error) != STATUS_OK) {
+        if (source_now_is_same(follow->session, follow->routes->tables, follow->routes->table_count,
+                               &same, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         *overtaken = !same;
@@ -415,9 +415,8 @@ static enum status look_at_differences(struct follow *follow, bool *overtaken, s
         status = event.operation != RECORD_REDEFINED ? read_again(follow, event.table, error)
                                                      : STATUS_OK;
     }
-    return *overtaken || status != STATUS_OK
-               ? status
-               : left_note(follow->run, follow->translator, error);
+    return *overtaken || status != STATUS_OK ? status
+                                             : left_note(follow->run, follow->translator, error);
 }
 
 /* A feed that does not tell in its order that tables were defined anew says so beside it. */
@@ -469,9 +468,9 @@ static enum status empty_replaced(struct follow *follow, struct error *error)
     }
     status = take_mended(follow, set, error);
     status = status == STATUS_OK ? left_note(follow->run, follow->translator, error) : status;
-    return status == STATUS_OK ? name_list_put(follow->run, adopt_empty_intent,
-                                               (struct column_list){0}, error)
-                               : status;
+    return status == STATUS_OK
+               ? name_list_put(follow->run, adopt_empty_intent, (struct column_list){0}, error)
+               : status;
 }
 
 /* Before anything is followed: what the comparison found. */

@@ -126,9 +126,8 @@ static const char *declaration(const struct growing *growing, const struct targe
     enum status status = functions->column_type != NULL
                              ? functions->column_type(target, table, column, &text, error)
                              : STATUS_END;
-    const char *made = status == STATUS_OK
-                           ? arena_copy_string(growing->run->arena, buffer_string(&text))
-                           : NULL;
+    const char *made =
+        status == STATUS_OK ? arena_copy_string(growing->run->arena, buffer_string(&text)) : NULL;
     buffer_free(&text);
     return made;
 }
@@ -174,8 +173,8 @@ static struct column_list narrow_columns(const struct growing *growing,
     return narrow;
 }
 
-static enum status widen(struct growing *growing, uint32_t number,
-                         const struct schema_table *there, struct error *error)
+static enum status widen(struct growing *growing, uint32_t number, const struct schema_table *there,
+                         struct error *error)
 {
     struct run *run = growing->run;
     struct database *target = run->session->target;
@@ -192,8 +191,7 @@ static enum status widen(struct growing *growing, uint32_t number,
                                   narrow.names[0], target->connector->title),
                      error);
     }
-    enum status status =
-        target->connector->target->alter_columns(target, table, narrow, error);
+    enum status status = target->connector->target->alter_columns(target, table, narrow, error);
     if (status != STATUS_OK && error->class != ERROR_CLASS_RETRY &&
         error->code == ERROR_TARGET_SCHEMA) {
         const char *reason = arena_format(
@@ -259,8 +257,8 @@ enum status grow_target(struct run *run, const struct follow_routes *routes,
 {
     struct growing growing = {run, routes, translator, {0}};
     const struct database *target = run->session->target;
-    bool free_fields = (target->capabilities & CAPABILITY_FREE_FIELDS) != 0 ||
-                       target->connector->apply->keeps_log;
+    bool free_fields =
+        (target->capabilities & CAPABILITY_FREE_FIELDS) != 0 || target->connector->apply->keeps_log;
     enum status status = name_list_get(run, align_intent, &growing.tables, error);
     if (status != STATUS_OK || growing.tables.count == 0) {
         return status;
@@ -268,7 +266,6 @@ enum status grow_target(struct run *run, const struct follow_routes *routes,
     status = new_tables_make(run, routes, translator, growing.tables, error);
     status = status == STATUS_OK && !free_fields ? align_tables(&growing, error) : status;
     status = status == STATUS_OK ? failpoint_hit("follow.after_align", error) : status;
-    return status == STATUS_OK
-               ? name_list_put(run, align_intent, (struct column_list){0}, error)
-               : status;
+    return status == STATUS_OK ? name_list_put(run, align_intent, (struct column_list){0}, error)
+                               : status;
 }

@@ -36,8 +36,9 @@ static enum status leave(struct making *making, const char *from, struct error *
         error->code == ERROR_INTERRUPTED) {
         return STATUS_FAILED;
     }
-    const char *reason = arena_format(making->run->arena, "it is new, and can't be followed: %s: %s",
-                                      error->object, error->message);
+    const char *reason =
+        arena_format(making->run->arena, "it is new, and can't be followed: %s: %s", error->object,
+                     error->message);
     error_clear(error);
     return left_for(making->run, making->routes, making->translator, NULL, from, reason, error);
 }
@@ -128,8 +129,8 @@ enum status new_tables_make(struct run *run, const struct follow_routes *routes,
         status = make_table(run, i, error);
         if (status == STATUS_OK) {
             made[count++] = run->tables[i];
-            log_write(LOG_INFO, "%s is new in the source: it is made in the target, read and followed",
-                      from);
+            log_write(LOG_INFO,
+                      "%s is new in the source: it is made in the target, read and followed", from);
         } else {
             status = leave(&making, from, error);
         }

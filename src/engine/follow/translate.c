@@ -175,8 +175,8 @@ static void note_event(struct follow_translator *translator, const char *table,
             arena_grow_list(translator->arena, translator->events, translator->event_count,
                             &translator->event_capacity, sizeof *translator->events);
     }
-    translator->events[translator->event_count++] = (struct follow_table_event){
-        arena_copy_string(translator->arena, table), operation};
+    translator->events[translator->event_count++] =
+        (struct follow_table_event){arena_copy_string(translator->arena, table), operation};
 }
 
 void follow_translator_destroy(struct follow_translator *translator)
@@ -713,9 +713,10 @@ enum status follow_translator_empty(struct follow_translator *translator, const 
             continue;
         }
         if (plan->tables[plan->entities[i].table].entity_count > 1) {
-            error_set(error, ERROR_FOLLOW, table,
-                      "it was made again, or changed in a way that no change tells, and its records "
-                      "share a table with others");
+            error_set(
+                error, ERROR_FOLLOW, table,
+                "it was made again, or changed in a way that no change tells, and its records "
+                "share a table with others");
             (void)!error_hint(error, "look at it");
             status = leave(translator, stream, set, set->set.change_count, error);
         } else {

@@ -67,8 +67,8 @@ enum status follow_translate(struct follow_translator *translator, struct change
                              struct touched_roots *touched, struct followed_set **made,
                              struct error *error) MUST_USE;
 
-/* Adds to the set that what is made of the source's table is emptied, or leaves it where its records
- * share a table with others. */
+/* Adds to the set that what is made of the source's table is emptied, or leaves it where its
+ * records share a table with others. */
 enum status follow_translator_empty(struct follow_translator *translator, const char *table,
                                     struct followed_set *set, struct error *error) MUST_USE;
 

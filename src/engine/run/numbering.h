@@ -7,8 +7,8 @@
 
 enum { NUMBERING_NONE = UINT32_MAX };
 
-/* In run->arena: the number in the plan of each stream and entity that the header names, and of each
- * of the plan's entities its number there. NUMBERING_NONE: there is none. */
+/* In run->arena: the number in the plan of each stream and entity that the header names, and of
+ * each of the plan's entities its number there. NUMBERING_NONE: there is none. */
 struct run_numbering {
     uint32_t *streams;
     uint32_t stream_count;

@@ -24,12 +24,10 @@ static enum status read_header(const struct run_session *session, const char *ru
     struct ledger_run *ledger = NULL;
     *follows = false;
     enum status status = ledger_load(session->ledger, run_id, session->arena, &ledger, error);
-    status = status == STATUS_OK
-                 ? ledger_header_read(ledger->header, session->arena, header, error)
-                 : status;
-    return status == STATUS_OK && header->feed != NULL
-               ? read_phase(ledger, follows, error)
-               : status;
+    status = status == STATUS_OK ? ledger_header_read(ledger->header, session->arena, header, error)
+                                 : status;
+    return status == STATUS_OK && header->feed != NULL ? read_phase(ledger, follows, error)
+                                                       : status;
 }
 
 /* The run of that id (NULL: the newest unfinished one, else the newest) or, where that one mends or
@@ -196,7 +194,8 @@ static void put_back_gone(struct run_session *session)
     const struct schema *known = session->learnt->source;
     uint32_t most = schema->table_count + known->table_count;
     struct schema_table *tables = arena_allocate_zeroed(schema->arena, most + 1u, sizeof *tables);
-    const char **gone = arena_allocate_zeroed(session->arena, known->table_count + 1u, sizeof *gone);
+    const char **gone =
+        arena_allocate_zeroed(session->arena, known->table_count + 1u, sizeof *gone);
     uint32_t count = 0;
     uint32_t at = 0;
     for (uint32_t i = 0; i < known->table_count; i++) {
@@ -299,8 +298,7 @@ static bool is_kept(const struct run *run)
 {
     const struct run_session *session = run->session;
     const struct schema *schema = session->schema;
-    bool kept =
-        session->learnt != NULL && !session->answers->has_grown && run->changes == NULL;
+    bool kept = session->learnt != NULL && !session->answers->has_grown && run->changes == NULL;
     for (uint32_t i = 0; kept && i < schema->table_count; i++) {
         kept = knows_columns(schema_find_table(session->learnt->source, schema->tables[i].name),
                              &schema->tables[i]);

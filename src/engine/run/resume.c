@@ -209,8 +209,7 @@ static enum status check_match(struct resume *resume, struct error *error)
                           "--confirm`, and migrate again");
         return STATUS_FAILED;
     }
-    enum status adopts =
-        resume->follows ? adopt_check(resume->run, header, error) : STATUS_END;
+    enum status adopts = resume->follows ? adopt_check(resume->run, header, error) : STATUS_END;
     if (adopts == STATUS_FAILED) {
         return STATUS_FAILED;
     }
@@ -290,8 +289,7 @@ static enum status take_marks(struct resume *resume, struct error *error)
     struct run *run = resume->run;
     const struct ledger_run *ledger = resume->ledger;
     const struct run_numbering *numbering = run->numbering;
-    uint32_t limit =
-        numbering != NULL ? numbering->entity_count : run->session->plan->entity_count;
+    uint32_t limit = numbering != NULL ? numbering->entity_count : run->session->plan->entity_count;
     resume->marks = arena_allocate_zeroed(run->arena, ledger->done_count, sizeof(*resume->marks));
     for (uint64_t i = 0; i < ledger->done_count; i++) {
         struct ledger_mark *mark = &resume->marks[i];

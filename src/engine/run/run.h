@@ -244,8 +244,8 @@ struct check_report {
     uint64_t foreseen_rejects; /* at least, of the records that were looked at */
     const struct check_reject *rejects;
     uint32_t reject_count;
-    bool foreseen_emptied;     /* references that stay NULL */
-    struct arena *arena;       /* frees it all */
+    bool foreseen_emptied; /* references that stay NULL */
+    struct arena *arena;   /* frees it all */
 };
 /* What a run of the session is about to do: three lines at most. */
 void run_decided(const struct run_session *session, struct buffer *out);

@@ -551,7 +551,8 @@ static enum status prepare_joining(struct run_session *session, struct error *er
 
 static bool has_settings(const struct run_session *session, const struct target_table *table)
 {
-    return table->same_engine != NULL && !column_list_holds(session->gone, table->same_engine->name);
+    return table->same_engine != NULL &&
+           !column_list_holds(session->gone, table->same_engine->name);
 }
 
 /* What tables that are copied whole bring along beside their schema. */

@@ -55,12 +55,12 @@ struct run_session {
     struct ledger_header *continued; /* of the run that is gone on with; NULL: none is */
     struct learnt *learnt;           /* by it, recall.h; NULL: nothing is kept of this source */
     uint32_t mapping_version;        /* of what the run keeps: learnt.h */
-    bool follows;     /* it goes on with a run that follows its source by now */
-    bool has_new;     /* and the source has tables that came since */
+    bool follows;                    /* it goes on with a run that follows its source by now */
+    bool has_new;                    /* and the source has tables that came since */
     bool refuses_new; /* tables that came since are no part of it: the plan can't be resolved */
     struct column_list gone; /* tables of a followed run that the source has no more: in the schema
                                 as they were */
-    struct plan_answers *answers;    /* that its plan was, and this one is, resolved with */
+    struct plan_answers *answers; /* that its plan was, and this one is, resolved with */
     bool names_run; /* neither endpoints nor a plan were given: what is meant is the folder's run */
     const struct schema *there; /* tables that are in the target; NULL: none that the plan means */
     struct plan *plan;
@@ -132,8 +132,9 @@ struct run {
     uint32_t left_count;
     const struct schema_changes *changes; /* of a source that is followed, since what is kept of
                                              it; NULL: none */
-    bool mapping_changed; /* by them */
-    const struct run_numbering *numbering; /* numbering.h; NULL: the plan's numbers are the ledger's */
+    bool mapping_changed;                 /* by them */
+    const struct run_numbering
+        *numbering; /* numbering.h; NULL: the plan's numbers are the ledger's */
     int64_t state_written_ms;
     int64_t attempt_us;           /* UTC, when this attempt began */
     uint64_t *written_before;     /* an entity each: records that earlier attempts wrote */

@@ -7,9 +7,9 @@
 #include "engine/copy/record_hash.h"
 #include "engine/ledger/json_text.h"
 #include "engine/rejects/reject_name.h"
+#include "engine/run/numbering.h"
 #include "engine/run/options.h"
 #include "engine/run/run_chunks.h"
-#include "engine/run/numbering.h"
 #include "engine/run/run_parts.h"
 #include <inttypes.h>
 #include <stdio.h>

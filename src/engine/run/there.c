@@ -63,7 +63,8 @@ static bool had_table(const struct run_session *session, const struct schema_tab
                           : schema_lines_have_table(session->continued->schema_text, table);
 }
 
-/* A table that came while a plain copy is followed is followed, too, if changes can name its rows. */
+/* A table that came while a plain copy is followed is followed, too, if changes can name its rows.
+ */
 static bool joins_run(const struct run_session *session, const struct schema_table *table)
 {
     return session->follows && !session->refuses_new && table->kind == SCHEMA_TABLE &&
