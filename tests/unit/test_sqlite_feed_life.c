@@ -345,8 +345,9 @@ static void count_told(uint32_t *replaced, uint32_t *rows)
 {
     struct error error = {0};
     struct change_set *set;
+    enum status status;
     *replaced = *rows = 0;
-    while (sqlite_feed.next(feed_bench.feed, 0, &set, &error) == STATUS_OK) {
+    while ((status = sqlite_feed.next(feed_bench.feed, 0, &set, &error)) == STATUS_OK) {
         for (uint32_t i = 0; i < set->change_count; i++) {
             const struct record_change *change = &set->changes[i];
             bool of_u = strcmp(set->tables[change->table].name, "u") == 0;
@@ -355,7 +356,7 @@ static void count_told(uint32_t *replaced, uint32_t *rows)
         }
         arena_destroy(set->arena);
     }
-    assert_int_equal(error.code, ERROR_NONE);
+    assert_int_equal(status, STATUS_AGAIN);
 }
 
 static void a_table_that_is_replaced_is_told_once_and_the_others_go_on(void **state)

@@ -8,6 +8,7 @@
 #include "engine/follow/cutover_ask.h"
 #include "engine/follow/left.h"
 #include "engine/ledger/json_text.h"
+#include "engine/ledger/learnt.h"
 #include "engine/ledger/ledger_tables.h"
 #include "engine/rejects/rejects.h"
 #include "engine/rejects/rejects_load.h"
@@ -38,7 +39,9 @@ struct resume {
     /* It has copied, and its feed says whether the source, which may be another server, has what
      * comes next. */
     bool follows_elsewhere;
-    bool follows; /* it applies the source's changes, whose schema may be another one by now */
+    bool follows; /* it has copied, and applies or applied the source's changes, whose schema may be
+                     another one by now */
+    bool adopts;  /* and goes on with them */
 };
 
 /* ---- which run */
@@ -209,7 +212,7 @@ static enum status check_match(struct resume *resume, struct error *error)
                           "--confirm`, and migrate again");
         return STATUS_FAILED;
     }
-    enum status adopts = resume->follows ? adopt_check(resume->run, header, error) : STATUS_END;
+    enum status adopts = resume->adopts ? adopt_check(resume->run, header, error) : STATUS_OK;
     if (adopts == STATUS_FAILED) {
         return STATUS_FAILED;
     }
@@ -228,8 +231,8 @@ static enum status check_match(struct resume *resume, struct error *error)
     if (resume->leaves) {
         return STATUS_OK;
     }
-    if (resume->follows ? adopts == STATUS_END
-                        : strcmp(header->mapping_hash, session->plan->mapping_hash) != 0) {
+    if (adopts == STATUS_END ||
+        (!resume->follows && strcmp(header->mapping_hash, session->plan->mapping_hash) != 0)) {
         return mapping_differs(header->mapping_text, session->plan->mapping_text, error);
     }
     tell_changed_objects(resume);
@@ -556,8 +559,12 @@ static enum status look_whether_it_follows(struct resume *resume, struct error *
     ledger_status_free(&run->status);
     enum status status = ledger_status_read(resume->ledger->status, &run->status, error);
     bool follows = status == STATUS_OK && run->status.phase == LEDGER_FOLLOWING;
-    resume->leaves = follows && way_back;
-    resume->follows = follows && !way_back;
+    bool over = status == STATUS_OK && run->status.phase == LEDGER_COMPLETED;
+    bool same = session->learnt != NULL &&
+                strcmp(session->learnt->mapping_hash, session->plan->mapping_hash) == 0;
+    resume->leaves = ((follows && way_back) || over) && !same;
+    resume->follows = follows || over;
+    resume->adopts = follows && !way_back;
     resume->follows_elsewhere = follows && feed != NULL && feed->elsewhere;
     return status;
 }
