@@ -52,16 +52,64 @@ bool adopt_is_of_run(const struct run_session *session, const struct ledger_head
     return changes.table_count > 0 && has_plan_text(header, session);
 }
 
-static enum status refuse_change(const struct run *run, struct error *error)
+static bool request_reads(const struct read_request *request, const char *table)
+{
+    bool reads = request->table != NULL && strcmp(request->table, table) == 0;
+    for (uint32_t i = 0; i < request->join_count && !reads; i++) {
+        reads = strcmp(request->joins[i].table, table) == 0;
+    }
+    return reads;
+}
+
+static bool plan_reads(const struct plan *plan, const char *table)
+{
+    bool reads = false;
+    for (uint32_t i = 0; i < plan->stream_count && !reads; i++) {
+        const struct plan_stream *stream = &plan->streams[i];
+        reads = request_reads(&stream->request, table);
+        for (uint32_t c = 0; c < stream->child_count && !reads; c++) {
+            reads = request_reads(&stream->children[c].request, table);
+        }
+    }
+    return reads;
+}
+
+/* What would have to be adopted, in words; empty: nothing of it is read by the plan. */
+static enum status list_changes(const struct run *run, struct buffer *what, struct error *error)
+{
+    const struct run_session *session = run->session;
+    struct column_list accepted;
+    if (name_list_get(run, gone_intent, &accepted, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < session->gone.count; i++) {
+        const char *table = session->gone.names[i];
+        if (!column_list_holds(accepted, table) && plan_reads(session->plan, table)) {
+            buffer_format(what, "%s%s was dropped or renamed", what->length > 0 ? "; " : "", table);
+        }
+    }
+    for (uint32_t i = 0; run->changes != NULL && i < run->changes->table_count; i++) {
+        if (plan_reads(session->plan, run->changes->tables[i].name)) {
+            buffer_append_string(what, what->length > 0 ? "; " : "");
+            table_change_append(&run->changes->tables[i], what);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status refuse_changes(const struct run *run, struct error *error)
 {
     struct buffer what = {0};
-    table_change_append(&run->changes->tables[0], &what);
-    error_set(error, ERROR_SOURCE_CHANGED, run->session->source_uri->shown,
-              "its schema has changed, and --on-schema-change stop was given: %s",
-              buffer_string(&what));
+    enum status status = list_changes(run, &what, error);
+    if (status == STATUS_OK && what.length > 0) {
+        error_set(error, ERROR_SOURCE_CHANGED, run->session->source_uri->shown,
+                  "its schema has changed, and --on-schema-change stop was given: %s",
+                  buffer_string(&what));
+        status = error_hint(error, "nothing was adopted; put it back, or `transhume follow "
+                                   "--on-schema-change reread`");
+    }
     buffer_free(&what);
-    return error_hint(error, "nothing was adopted; put it back, or `transhume follow "
-                             "--on-schema-change reread`");
+    return status;
 }
 
 enum status adopt_check(struct run *run, const struct ledger_header *header, struct error *error)
@@ -82,9 +130,8 @@ enum status adopt_check(struct run *run, const struct ledger_header *header, str
     if (!same && (run->changes == NULL || !has_plan_text(header, session))) {
         return STATUS_END;
     }
-    return run->changes != NULL && session->options.on_schema_change == SCHEMA_CHANGE_STOP
-               ? refuse_change(run, error)
-               : STATUS_OK;
+    return session->options.on_schema_change == SCHEMA_CHANGE_STOP ? refuse_changes(run, error)
+                                                                   : STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- noting */
