@@ -140,6 +140,7 @@ complete -c transhume -n '__fish_seen_subcommand_from resume follow' -l resync -
 complete -c transhume -n '__fish_seen_subcommand_from migrate resume follow' -l max-retained -x -d 'When following: end if the source has to keep more of its log'
 complete -c transhume -n '__fish_seen_subcommand_from migrate resume follow' -l drop-when-full -d 'At --max-retained, drop the feed and so free the source; transhume follow --resync begins again'
 complete -c transhume -n '__fish_seen_subcommand_from resume follow' -l refresh -x -d 'When following: read this table of the source again, beside the changes'
+complete -c transhume -n '__fish_seen_subcommand_from migrate resume follow cutover' -l on-schema-change -x -a 'reread stop' -d 'When following: what to do once tables of the source are altered'
 complete -c transhume -n '__fish_seen_subcommand_from cutover' -l max-lag -x -d 'Stop writers only once what is left is applied in so much time'
 complete -c transhume -n '__fish_seen_subcommand_from cutover' -l max-pause -x -d 'Let writers write again if they have been stopped for so long and the target is not ready'
 complete -c transhume -n '__fish_seen_subcommand_from cutover' -l before -x -d 'Run this before writers are stopped; if it fails, nothing is done'

@@ -224,6 +224,7 @@ _transhume() {
                 '--follow-triggers=[When following\: whether triggers and cascades of the target fire on applied changes]:WHAT:(off refuse fire)' \
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
                 '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
+                '--on-schema-change=[When following\: what to do once tables of the source are altered]:WHAT:(reread stop)' \
                 '--restart[Roll an unfinished run back, then start again]' \
                 '--confirm[Do what deletes or cannot be undone without asking]' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
@@ -293,6 +294,7 @@ _transhume() {
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
                 '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
                 '*--refresh=[When following\: read this table of the source again, beside the changes]:TABLE:' \
+                '--on-schema-change=[When following\: what to do once tables of the source are altered]:WHAT:(reread stop)' \
                 '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
                 '--memory=[Bound on batches, queues and caches together]:BYTES:' \
@@ -359,6 +361,7 @@ _transhume() {
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
                 '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
                 '*--refresh=[When following\: read this table of the source again, beside the changes]:TABLE:' \
+                '--on-schema-change=[When following\: what to do once tables of the source are altered]:WHAT:(reread stop)' \
                 '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
                 '--memory=[Bound on batches, queues and caches together]:BYTES:' \
@@ -420,6 +423,7 @@ _transhume() {
                 '--lanes=[When following\: apply changes in so many lanes at once]:N:' \
                 '--cascades=[When following MySQL or MariaDB\: who changes the rows that ON DELETE and ON UPDATE actions changed]:WHO:(apply target)' \
                 '--follow-triggers=[When following\: whether triggers and cascades of the target fire on applied changes]:WHAT:(off refuse fire)' \
+                '--on-schema-change=[When following\: what to do once tables of the source are altered]:WHAT:(reread stop)' \
                 '--max-lag=[Stop writers only once what is left is applied in so much time]:TIME:' \
                 '--max-pause=[Let writers write again if they have been stopped for so long and the target is not ready]:TIME:' \
                 '--before=[Run this before writers are stopped; if it fails, nothing is done]:COMMAND:' \

@@ -234,6 +234,8 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->begun_hooks = (enum begun_hooks_choice)choice_or_unset(call, CLI_BEGUN_HOOKS);
     options->cut_over = call->cut_over;
     options->resync = call->resync;
+    options->on_schema_change =
+        (enum schema_change_choice)choice_or_unset(call, CLI_ON_SCHEMA_CHANGE);
     if (call->found != NULL) {
         options->write_hash = call->found->write_hash;
         options->delete_hash = call->found->delete_hash;

@@ -259,8 +259,9 @@ struct database {
      * feed.create told it. */
     const struct position *moment_position;
     /* Source: set by the engine before feed.open: the tables whose changes are followed. count 0:
-     * any may be. */
+     * any may be. And which ones they are (schema_table.mark), where that is known. */
     struct column_list followed;
+    const char *const *followed_marks; /* may be NULL, as each of them */
     /* Source: set by the engine before the snapshot, how many cursors a reader has open at most at
      * once: a table's and one for each that is embedded or aggregated; 0 is as good as 1. */
     uint32_t cursors_each;

@@ -33,8 +33,11 @@ struct feed_health {
     int64_t lag_bytes;  /* of the source's log, likewise */
     int64_t keeps_us;   /* for so long the source keeps its log, whoever reads it */
     int64_t clock_us;   /* the source's clock is ahead of this machine's; 0: not known, too */
+    /* Another number once a followed table may be defined in another way, or tables came or went: a
+     * reason to ask the catalogue. 0: not known; what the feed sees it tells by RECORD_REDEFINED */
+    uint64_t definitions;
 };
-#define FEED_HEALTH_UNKNOWN ((struct feed_health){-1, -1, -1, -1, -1, 0})
+#define FEED_HEALTH_UNKNOWN ((struct feed_health){-1, -1, -1, -1, -1, 0, 0})
 
 /* What following would mean for the source. Texts in the caller's arena. */
 struct feed_forecast {
@@ -62,13 +65,26 @@ struct feed_functions {
     enum status (*create)(struct database *self, const char *name,
                           const struct followed_table *tables, uint32_t table_count,
                           struct arena *arena, struct feed_start *start, struct error *error);
+    /*
+     * Optional: has the feed, which nobody has open, tell of these tables from now on: of those
+     * that it does not tell of yet, as tables that are new, and of those that were made again. The
+     * others stay as they are. Repeatable. Control thread. NULL: it tells of any table that
+     * database.followed names.
+     */
+    enum status (*extend)(struct database *self, const char *name,
+                          const struct followed_table *tables, uint32_t table_count,
+                          struct error *error);
     /* Removes it, with what the source keeps for it; absent: STATUS_OK. Control thread. */
     enum status (*drop)(struct database *self, const char *name, struct error *error);
     /* ERROR_FEED_LOST: the source has dropped what followed the position. */
     enum status (*open)(struct database *self, const char *name, struct position position,
                         struct feed **feed, struct error *error);
     void (*close)(struct feed *feed); /* takes NULL */
-    /* The next change set, handed over. STATUS_AGAIN: none came within timeout_ms. */
+    /*
+     * The next change set, handed over. STATUS_AGAIN: none came within timeout_ms. A followed table
+     * that was dropped, renamed or defined anew ends nothing: of what it can't read any more it
+     * tells by RECORD_REPLACED, and the others are told of.
+     */
     enum status (*next)(struct feed *feed, int64_t timeout_ms, struct change_set **set,
                         struct error *error);
     /* Everything up to the position is durable elsewhere: the source may forget it. Positions only

@@ -27,7 +27,7 @@ bool target_table_clears(const struct target_table *table, const char *column,
     return found;
 }
 
-struct schema_column target_table_added_column(const struct target_table *table, const char *name)
+struct schema_column target_table_column(const struct target_table *table, const char *name)
 {
     const struct schema_table *same = table->same_engine;
     const struct schema_column *columns = same != NULL ? same->columns : table->columns;
@@ -36,6 +36,12 @@ struct schema_column target_table_added_column(const struct target_table *table,
     for (uint32_t i = 0; i < count; i++) {
         found = strcmp(columns[i].name, name) == 0 ? columns[i] : found;
     }
+    return found;
+}
+
+struct schema_column target_table_added_column(const struct target_table *table, const char *name)
+{
+    struct schema_column found = target_table_column(table, name);
     bool has_default =
         found.default_text != NULL || found.default_kind != SCHEMA_DEFAULT_NONE || found.identity;
     found.not_null = found.not_null && has_default;

@@ -127,7 +127,9 @@ bool target_table_tracks(const struct target_table *table);
 bool target_table_clears(const struct target_table *table, const char *column,
                          int (*compare)(const char *, const char *));
 
-/* The column of that name as add_columns makes it. */
+/* The column of that name as the table is to have it; without a type: it has none of that name. */
+struct schema_column target_table_column(const struct target_table *table, const char *name);
+/* The same as add_columns makes it. */
 struct schema_column target_table_added_column(const struct target_table *table, const char *name);
 
 /* What check_table looks at. */
@@ -383,6 +385,15 @@ struct target_functions {
      */
     enum status (*add_columns)(struct database *self, const struct target_table *table,
                                struct column_list columns, struct error *error);
+    /*
+     * Optional: gives these of the table's columns, in one that is there, the types that the table
+     * says, and lets them be NULL where it says so. The values that are there are kept, as far as
+     * the new types hold them. ERROR_TARGET_SCHEMA: that can't be done where they are, or is
+     * refused for values that do not fit; nothing was changed. Repeatable. Control thread. NULL: it
+     * alters no column, ever.
+     */
+    enum status (*alter_columns)(struct database *self, const struct target_table *table,
+                                 struct column_list columns, struct error *error);
     enum status (*writer_open)(struct database *self, const struct target_table *tables,
                                uint32_t table_count, uint64_t epoch, struct writer **writer,
                                struct error *error);

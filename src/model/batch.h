@@ -25,8 +25,17 @@ struct shape {
 /* The field of that name; -1: there is none. */
 int32_t shape_field_find(const struct shape *shape, const char *name);
 
-/* RECORD_TRUNCATE: all records of a table go; of changes alone. */
-enum record_operation { RECORD_INSERT = 0, RECORD_UPDATE, RECORD_DELETE, RECORD_TRUNCATE };
+/* What is done to a record, or, of changes alone, to all of a table. */
+enum record_operation {
+    RECORD_INSERT = 0,
+    RECORD_UPDATE,
+    RECORD_DELETE,
+    RECORD_TRUNCATE, /* all records go */
+    /* Of a source's tables alone, and never of a target's: */
+    RECORD_REDEFINED, /* the table was made, dropped, renamed or altered */
+    RECORD_REWRITTEN, /* likewise, and rows that no change tells of may have other values */
+    RECORD_REPLACED   /* likewise, and which rows there are may have changed, too */
+};
 
 /* A place in a feed: opaque bytes, which only the feed orders. `length` 0: none. */
 struct position {

@@ -14,7 +14,7 @@ struct change_table {
 
 struct record_change {
     uint32_t table; /* in the set's tables */
-    /* RECORD_TRUNCATE: the table has no records any more; key, before and after are NULL */
+    /* From RECORD_TRUNCATE on, which are of the whole table: key, before and after are NULL */
     enum record_operation operation;
     /* The key under which the record was: of an insert that of `after`. NULL: the table has none.
      */

@@ -98,6 +98,9 @@ struct schema_column {
     const char *comment;
     bool type_made;   /* its type is not built in: another database of the engine may not have it */
     const char *base; /* what a type with a name of its own stands for (a domain); NULL: nothing */
+    uint32_t number; /* which column of its table it is: it stays when the column is renamed, and no
+                        later column of the table gets it; 0: not known */
+    const char *stamp; /* another one once the column was defined anew; NULL: not known */
 };
 
 /* A list of column names. */
@@ -200,6 +203,9 @@ struct schema_table {
     int64_t size_bytes;     /* -1: not known */
     int64_t long_bytes;     /* kept beside the rows, not in size_bytes; -1: not known */
     int64_t next_number;    /* that the database gives a new row; <= 0: none, or not known */
+    const char *mark;       /* which table of this name it is: one that was dropped and made again
+                               has another; NULL: not known */
+    const char *stamp;      /* another one once all rows were written anew; NULL: not known */
 };
 
 enum schema_object_kind {

@@ -544,58 +544,6 @@ static bool is_same_section(const char *whole, const char *part)
     return begins_section(whole);
 }
 
-/* Is the section that begins here one of these tables, or of an entity of them? */
-static bool is_of_table(const char *line, struct column_list tables)
-{
-    static const char table[] = "table ";
-    static const char entity[] = "entity ";
-    const char *at = line;
-    bool found = false;
-    if (strncmp(line, entity, strlen(entity)) == 0) {
-        at = strstr(line, " table ");
-        at = at != NULL ? at + 1 : line;
-    }
-    for (uint32_t i = 0; i < tables.count && strncmp(at, table, strlen(table)) == 0; i++) {
-        struct buffer name = {0};
-        put_name(&name, tables.names[i]);
-        found = found || strncmp(at + strlen(table), buffer_string(&name), name.length) == 0;
-        buffer_free(&name);
-    }
-    return found;
-}
-
-/* The lines of a section beside its first. */
-static bool lines_are_grown(const char **before, const char **now)
-{
-    while (!begins_section(*now)) {
-        size_t length = line_length(*now);
-        bool same = line_length(*before) == length && memcmp(*before, *now, length) == 0;
-        *before += same ? length : 0;
-        *now += length;
-    }
-    return begins_section(*before);
-}
-
-bool canonical_text_is_grown(const char *before, const char *now, struct column_list shrunk)
-{
-    while (*now != '\0') {
-        size_t length = line_length(now);
-        if (line_length(before) != length || memcmp(before, now, length) != 0) {
-            return false;
-        }
-        bool may_lose = is_of_table(now, shrunk);
-        before += length;
-        now += length;
-        if (!lines_are_grown(&before, &now) && !may_lose) {
-            return false;
-        }
-        while (!begins_section(before)) {
-            before += line_length(before);
-        }
-    }
-    return *before == '\0';
-}
-
 static const char *next_section(const char *text)
 {
     do {

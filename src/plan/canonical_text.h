@@ -10,10 +10,6 @@ void canonical_text_make(struct plan *plan, struct arena *arena);
 /* Is the one a text of some of the other's tables, in the same order? */
 bool canonical_text_is_part(const char *whole, const char *part);
 
-/* Is `now` the mapping `before`, with nothing but columns of tables and fields of entities added?
- * Of these tables of the target some may be gone, too. */
-bool canonical_text_is_grown(const char *before, const char *now, struct column_list shrunk);
-
 /* The time zone that the text was made with; "": none. */
 enum { CANONICAL_ZONE_BYTES = 80 };
 void canonical_text_time_zone(const char *text, char zone[CANONICAL_ZONE_BYTES]);

@@ -198,6 +198,7 @@ struct plan_settings {
     const char *since;             /* the column of the plan's `since`, in its place, or NULL */
     const struct plan_note *notes; /* come first among the plan's */
     uint32_t note_count;
+    struct column_list gone; /* tables of the schema that the source has no more: it is not asked */
     /* What the databases answered before, and gets what they are asked besides; NULL: nothing is
      * kept. Its arena outlives the plan. */
     struct plan_answers *answers;

@@ -349,6 +349,8 @@ struct child_builder *stream_child(struct resolver *resolver, struct stream_buil
                                    const struct path *path, const struct plan_list *orders,
                                    bool aggregate_only, const struct child_builder *after);
 /* The columns that tell the table's rows apart, as the source says; all of them if it has none. */
+/* A table that the source has no more: it can't be asked about it (plan_settings.gone). */
+bool resolve_is_gone(const struct resolver *resolver, const char *table);
 struct column_list stream_table_key(struct resolver *resolver, const struct schema_table *table);
 /* Assigns aggregates to children and makes the plan's streams with their mappings. */
 void streams_finish(struct resolver *resolver);

@@ -38,8 +38,8 @@ static enum plan_answer ask_source(const struct own_field *own, enum value_test 
     struct error error;
     bool holds = false;
     bool is_view = table->kind == SCHEMA_VIEW && own->column->type.untyped;
-    if (source->holds == NULL || (table->kind != SCHEMA_TABLE && !is_view) ||
-        table->size_bytes > ASKED_BYTES_MAX) {
+    if (source->holds == NULL || resolve_is_gone(resolver, table->name) ||
+        (table->kind != SCHEMA_TABLE && !is_view) || table->size_bytes > ASKED_BYTES_MAX) {
         return PLAN_ANSWER_UNASKED;
     }
     if (source->holds(resolver->source, table->name, own->column->name, test, &holds, &error) !=

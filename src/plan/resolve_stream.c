@@ -54,6 +54,12 @@ int32_t request_path(struct resolver *resolver, struct request_builder *request,
     return from;
 }
 
+bool resolve_is_gone(const struct resolver *resolver, const char *table)
+{
+    return table != NULL && resolver->settings != NULL &&
+           column_list_holds(resolver->settings->gone, table);
+}
+
 /* Asks the source how a record of the request's root is named. */
 static void describe(struct resolver *resolver, const struct read_request *request,
                      struct stream_facts *facts)
@@ -62,6 +68,11 @@ static void describe(struct resolver *resolver, const struct read_request *reque
     struct error error;
     error_clear(&error);
     facts->row_count = -1;
+    if (resolve_is_gone(resolver, request->table)) {
+        facts->key = schema_find_table(resolver->schema, request->table)->primary_key;
+        facts->keyed = facts->key_unique = facts->key.count > 0;
+        return;
+    }
     if (source == NULL || source->describe_stream == NULL) {
         return;
     }

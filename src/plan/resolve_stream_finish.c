@@ -126,8 +126,12 @@ static void check_accepted(struct resolver *resolver, const struct entity_builde
 {
     const struct source_functions *source = resolver->source->connector->source;
     struct error reason;
+    bool gone = resolve_is_gone(resolver, request->table);
+    for (uint32_t i = 0; i < request->join_count; i++) {
+        gone = gone || resolve_is_gone(resolver, request->joins[i].table);
+    }
     error_clear(&reason);
-    if (resolver->source_joins && source->accepts != NULL && request->join_count > 0 &&
+    if (!gone && resolver->source_joins && source->accepts != NULL && request->join_count > 0 &&
         source->accepts(resolver->source, request, &reason) != STATUS_OK &&
         reason.code == ERROR_PLAN_INVALID) {
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, entity->name_node,

@@ -1,6 +1,7 @@
 /* The run that made the target: was it finished, by this plan, from a source as it is now? */
 #include "base/file.h"
 #include "base/secret.h"
+#include "engine/follow/adopt.h"
 #include "engine/run/past_runs.h"
 #include "engine/run/policies.h"
 #include "engine/run/renumber.h"
@@ -131,19 +132,6 @@ static enum status take_policies(struct verify *verify, const struct ledger_head
     return STATUS_OK;
 }
 
-/* Is the difference nothing but columns of its tables, which came or went while it followed? */
-static bool has_followed(const struct plan *plan, const struct ledger_header *header,
-                         struct arena *arena)
-{
-    const char **names = arena_allocate_zeroed(arena, plan->table_count + 1u, sizeof *names);
-    for (uint32_t i = 0; i < plan->table_count; i++) {
-        names[i] = plan->tables[i].target.name;
-    }
-    return header->feed != NULL && header->mapping_text != NULL &&
-           canonical_text_is_grown(header->mapping_text, plan->mapping_text,
-                                   (struct column_list){names, plan->table_count});
-}
-
 static enum status check_plan(struct verify *verify, const struct ledger_header *header,
                               struct error *error)
 {
@@ -152,7 +140,7 @@ static enum status check_plan(struct verify *verify, const struct ledger_header 
         verify_note(verify, "run %s made tables and no records (--schema-only)", header->run_id);
     }
     if (strcmp(header->mapping_hash, session->plan->mapping_hash) == 0 ||
-        has_followed(session->plan, header, verify->arena)) {
+        adopt_is_of_run(session, header)) {
         if (is_copy(header) && renumber_take(session->plan, header, error) != STATUS_OK) {
             return STATUS_FAILED;
         }

@@ -362,7 +362,6 @@ class WholePair(Pair):
     """What is the same for all pairs, once a database."""
 
     computed = None  # what makes a column that both sides can have
-    code_of_a_lost_column = 5  # SQLite's triggers no longer say what it was
 
     # --- care for the source
 
@@ -465,7 +464,7 @@ class WholePair(Pair):
         self.follow()
         self.assert_same()
         self.assertEqual({len(row) for row in self.target.rows("entry")}, {3})
-        self.assertRaises((sqlite3.Error, AssertionError), self.target.rows, "later")
+        self.assertEqual(self.target.rows("later"), [])
         process = self.running()
         self.source.transaction(["INSERT INTO entry VALUES (9901, 'again', 'noted')"], True)
         self.wait_for_the_same()
@@ -561,12 +560,12 @@ class WholePair(Pair):
     def test_given_up_though_the_schema_changed(self):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
         self.source.transaction(["CREATE TABLE later (id INTEGER PRIMARY KEY, value TEXT)", "ALTER TABLE entry RENAME COLUMN text TO words"], True)
-        self.run_program("follow", "--catch-up", code=self.code_of_a_lost_column)
+        self.run_program("follow", "--catch-up", code=1)
         self.run_program("cutover", "--back", "--confirm")
         self.run_program("cutover", "--abandon", "--confirm")
         self.assertEqual(self.phase(), "completed")
         self.assertEqual(self.feeds_left(), [])
-        self.assertRaises((sqlite3.Error, AssertionError), self.target.rows, "later")
+        self.assertEqual(self.target.rows("later"), [])
 
     def test_cut_over_killed_between_steps(self):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
@@ -642,7 +641,7 @@ class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
         self.assertEqual(self.source.feeds(), [])
         self.steps(5)
 
-    computed, code_of_a_lost_column = "GENERATED ALWAYS AS (balance * 2) STORED", 1
+    computed = "GENERATED ALWAYS AS (balance * 2) STORED"
 
     def sides(self):
         return PostgresSide(self, self.server, "bank"), PostgresSide(self, self.server, "copy")
@@ -734,7 +733,7 @@ class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
         told = json.loads(self.run_program("status", "--json").out)["follow"]
         self.assertEqual((told["changes"], told["operations"]["entry"]["inserts"], told["operations"]["account"]["updates"]), (1, 0, 1))
         self.assertIn("entry is not followed any more", again)
-        self.assertIn("the column value text of churn is gone", again)
+        self.assertIn("the column value of churn is gone", again)
         self.assertEqual(self.target.rows("account"), self.source.rows("account"))
         self.assertIn("is not followed any more", self.run_program("cutover", "--confirm", code=5).err)
         self.run_program("follow", "--resync", "--catch-up")
@@ -757,7 +756,10 @@ class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
         """What was written then is not passed over."""
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
         self.source.transaction(["ALTER TABLE entry RENAME TO other", "INSERT INTO other VALUES (77, 'x')", "ALTER TABLE other RENAME TO entry"], True)
-        self.assertIn("renamed", self.run_program("follow", "--catch-up", code=5).err)
+        self.steps(3)
+        self.follow()
+        self.assert_same()
+        self.assertIn(["77", "x"], self.target.rows("entry"))
 
     def test_a_closed_table_is_not_written_by_its_partitions(self):
         self.source.make("CREATE TABLE part (id INTEGER, kind INTEGER, PRIMARY KEY (id, kind)) PARTITION BY LIST (kind);"

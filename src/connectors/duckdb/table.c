@@ -311,6 +311,35 @@ enum status duckdb_add_columns(struct database *database, const struct target_ta
     return duckdb_dialect.end(&self->sql, status, error);
 }
 
+/* DuckDB refuses it where an index depends on the table. */
+enum status duckdb_alter_columns(struct database *database, const struct target_table *table,
+                                 struct column_list columns, struct error *error)
+{
+    struct duckdb_database *self = duckdb_database_of(database);
+    enum status status = duckdb_dialect.begin(&self->sql, SQL_ALTERS, error);
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; status == STATUS_OK && i < columns.count; i++) {
+        const struct schema_column column = target_table_column(table, columns.names[i]);
+        struct buffer sql = {0};
+        duckdb_append(&sql, "ALTER TABLE %t ALTER COLUMN ", &self->sql, table->name);
+        duckdb_append_name(&sql, column.name);
+        buffer_append_string(&sql, " SET DATA TYPE ");
+        append_type(&sql, table, &column);
+        status = run_schema(self, &sql, table->name, error);
+        if (status == STATUS_OK && !column.not_null &&
+            !column_list_holds(table->key, column.name)) {
+            struct buffer null = {0};
+            duckdb_append(&null, "ALTER TABLE %t ALTER COLUMN ", &self->sql, table->name);
+            duckdb_append_name(&null, column.name);
+            buffer_append_string(&null, " DROP NOT NULL");
+            status = run_schema(self, &null, table->name, error);
+        }
+    }
+    return duckdb_dialect.end(&self->sql, status, error);
+}
+
 /* ---------------------------------------------------------------- after the load */
 
 static enum status make_indexes(struct duckdb_database *self, const struct target_table *table,

@@ -193,6 +193,7 @@ const struct target_functions duckdb_target_functions = {
     .column_type = duckdb_column_type,
     .prepare = duckdb_prepare,
     .add_columns = duckdb_add_columns,
+    .alter_columns = duckdb_alter_columns,
     .writer_open = duckdb_writer_open,
     .writer_close = duckdb_writer_close,
     .chunk_begin = duckdb_writer_chunk_begin,

@@ -53,6 +53,8 @@ enum status duckdb_prepare(struct database *self, const struct prepare_request *
                            struct error *error);
 enum status duckdb_after_load(struct database *self, struct after_load_request *request,
                               struct error *error);
+enum status duckdb_alter_columns(struct database *self, const struct target_table *table,
+                                 struct column_list columns, struct error *error);
 enum status duckdb_add_columns(struct database *self, const struct target_table *table,
                                struct column_list columns, struct error *error);
 enum status duckdb_script(struct database *self, const struct script_request *request,

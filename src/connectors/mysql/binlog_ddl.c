@@ -178,7 +178,7 @@ static void read_create(struct reading *reading)
     }
     skip_if_exists(reading);
     if (take_table(reading)) {
-        reading->ddl->deeds |= again ? BINLOG_REPLACES : 0;
+        reading->ddl->deeds |= BINLOG_DEFINES | (again ? BINLOG_REPLACES : 0);
         read_to_end(reading);
     }
 }
@@ -216,6 +216,20 @@ static void read_renaming(struct reading *reading)
     }
 }
 
+/* DROP was read: is it a column? */
+static bool drops_column(const struct reading *reading)
+{
+    static const char *const others[] = {"INDEX",      "KEY",   "PRIMARY",   "FOREIGN",
+                                         "CONSTRAINT", "CHECK", "PARTITION", "TABLESPACE",
+                                         "SYSTEM",     "PERIOD"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (is(reading, others[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* What begins one of the changes. */
 static void read_clause(struct reading *reading)
 {
@@ -225,18 +239,21 @@ static void read_clause(struct reading *reading)
         if (!take(reading, moving[i])) {
             continue;
         }
+        if (i == 1 && drops_column(reading)) {
+            reading->ddl->deeds |= BINLOG_REWRITES;
+        }
         if (is(reading, "PARTITION") || is(reading, "TABLESPACE") ||
             (i == sizeof moving / sizeof moving[0] - 1 && is(reading, "TABLE"))) {
             read_partition(reading);
         } else if (is(reading, "TO")) { /* CONVERT TO CHARACTER SET */
-            reading->ddl->deeds |= BINLOG_REDEFINES;
+            reading->ddl->deeds |= BINLOG_REDEFINES | BINLOG_REWRITES;
         }
         return;
     }
     if (take(reading, "RENAME")) {
         read_renaming(reading);
     } else if (take(reading, "MODIFY") || take(reading, "CHANGE")) {
-        reading->ddl->deeds |= BINLOG_REDEFINES;
+        reading->ddl->deeds |= BINLOG_REDEFINES | BINLOG_REWRITES;
     }
 }
 
@@ -251,6 +268,7 @@ static void read_alter(struct reading *reading)
     if (!take_table(reading)) {
         return;
     }
+    reading->ddl->deeds |= BINLOG_DEFINES;
     skip_wait(reading);
     int depth = 0;
     read_clause(reading);

@@ -11,6 +11,8 @@ enum binlog_deed {
     BINLOG_REPLACES = 2,  /* dropped, made again, renamed; a partition's rows come or go */
     BINLOG_ACTS = 4,      /* a foreign key changes rows by itself from now on */
     BINLOG_REDEFINES = 8, /* columns have other types, names or character sets from now on */
+    BINLOG_REWRITES = 16, /* rows may have other values: such a column, or one was dropped */
+    BINLOG_DEFINES = 32,  /* a table was made or altered, in any way */
 };
 struct binlog_table_name {
     const char *database; /* NULL: the session's */

@@ -48,7 +48,11 @@ struct feed_table {
     const uint8_t *told; /* the event's body */
     size_t told_length;
     bool stale;   /* something was altered since */
-    bool ignored; /* another database's, one of ours, or one that is no more */
+    bool ignored; /* another database's, or one of ours */
+    bool lost;    /* it is no more, or its rows can't be read: whoever follows is told so */
+    /* The log's end, once the catalogue had said what the table is: what altered it behind that
+     * came later. */
+    struct feed_place described;
     struct binlog_table log;
     struct mysql_table *facts;
     const struct mysql_column **columns; /* one a column of the log; NULL: not of the table */
@@ -163,7 +167,9 @@ static inline bool mysql_feed_has_more(const struct feed *feed)
 }
 enum status mysql_feed_take_more(struct feed *feed, struct change_set **set,
                                  struct error *error) MUST_USE;
-void mysql_feed_take_truncate(struct feed *feed, struct text table);
+/* What was done to all of a table: RECORD_TRUNCATE, or from RECORD_REDEFINED on. */
+void mysql_feed_take_table_change(struct feed *feed, const char *table,
+                                  enum record_operation operation);
 /* The transaction ends where the log is read; NULL: nothing that has to be handed out. */
 struct change_set *mysql_feed_finish(struct feed *feed);
 void mysql_feed_discard(struct feed *feed);
@@ -178,7 +184,8 @@ enum status mysql_feed_ask_charsets(struct feed *feed, const struct feed_table *
 /* feed_ddl.c */
 /* The name under which the table is followed; NULL: it is not. */
 const char *mysql_feed_followed(const struct feed *feed, const char *table);
-/* ERROR_SOURCE_CHANGED: what it does to a followed table is not told row by row. */
+/* Adds what it does to tables to the set. ERROR_SOURCE_CHANGED: from now on rows of a followed
+ * table change that the log does not tell. */
 enum status mysql_feed_take_ddl(struct feed *feed, const struct binlog_query *query,
                                 struct error *error) MUST_USE;
 

@@ -413,6 +413,22 @@ enum status mysql_feed_take_more(struct feed *feed, struct change_set **set, str
     return status;
 }
 
+/* Once for rows behind one another. */
+static void take_lost(struct feed *feed, const struct feed_table *table)
+{
+    const struct change_set *set = feed->set;
+    bool told =
+        set != NULL && set->change_count > 0 &&
+        feed->changes[set->change_count - 1].operation == RECORD_REPLACED &&
+        strcmp(set->tables[feed->changes[set->change_count - 1].table].name, table->name) == 0;
+    if (set == NULL) {
+        begin_set(feed);
+    }
+    if (!told) {
+        add_change(feed, table)->operation = RECORD_REPLACED;
+    }
+}
+
 enum status mysql_feed_take_rows(struct feed *feed, const struct binlog_event *event,
                                  struct change_set **set, struct error *error)
 {
@@ -425,6 +441,10 @@ enum status mysql_feed_take_rows(struct feed *feed, const struct binlog_event *e
         return rows.rest.left == 0 ? STATUS_OK : mysql_feed_malformed(feed, error);
     }
     if (table->ignored) {
+        return STATUS_OK;
+    }
+    if (table->lost) {
+        take_lost(feed, table);
         return STATUS_OK;
     }
     if (rows.column_count != table->log.column_count) {
@@ -440,11 +460,11 @@ enum status mysql_feed_take_rows(struct feed *feed, const struct binlog_event *e
 }
 
 /* Nothing is told of its records: a table that was not seen before has no columns. */
-void mysql_feed_take_truncate(struct feed *feed, struct text name)
+void mysql_feed_take_table_change(struct feed *feed, const char *name,
+                                  enum record_operation operation)
 {
     struct feed_table *table = feed->tables;
-    while (table != NULL && (table->ignored || strlen(table->name) != name.length ||
-                             memcmp(table->name, name.data, name.length) != 0)) {
+    while (table != NULL && (table->ignored || strcmp(table->name, name) != 0)) {
         table = table->hh.next;
     }
     if (feed->set == NULL) {
@@ -453,11 +473,11 @@ void mysql_feed_take_truncate(struct feed *feed, struct text name)
     if (table == NULL) {
         struct shape *shape = arena_allocate_zeroed(feed->arena, 1, sizeof *shape);
         table = arena_allocate_zeroed(feed->arena, 1, sizeof *table);
-        shape->name = arena_format(feed->arena, "%.*s", (int)name.length, name.data);
+        shape->name = arena_copy_string(feed->arena, name);
         table->name = shape->name;
         table->shape = shape;
     }
-    add_change(feed, table)->operation = RECORD_TRUNCATE;
+    add_change(feed, table)->operation = operation;
 }
 
 static bool is_due(const struct feed *feed)

@@ -52,26 +52,22 @@ static int32_t find_column(const struct mysql_table *facts, struct text name)
     return -1;
 }
 
-static enum status map_columns(struct feed_table *table, struct error *error)
+/* Without names in the log, columns that came or went since leave nobody knows which. */
+static void map_columns(struct feed_table *table)
 {
     const struct mysql_table *facts = table->facts;
     uint32_t count = table->log.column_count;
     table->columns = arena_allocate_zeroed(table->arena, count + 1u, sizeof(const void *));
     table->fields = arena_allocate_zeroed(table->arena, count + 1u, sizeof *table->fields);
     if (!table->log.named && count != facts->schema->column_count) {
-        error_set(error, ERROR_SOURCE_CHANGED, table->name,
-                  "the table had %u columns when it was written, and has %u now", count,
-                  facts->schema->column_count);
-        error_hint(error, "SET GLOBAL binlog_row_metadata = FULL tells their names in the log; "
-                          "what was written before can't be read: `transhume follow --resync`");
-        return STATUS_FAILED;
+        table->lost = true;
+        return;
     }
     for (uint32_t i = 0; i < count; i++) {
         int32_t found =
             table->log.named ? find_column(facts, table->log.columns[i].name) : (int32_t)i;
         table->columns[i] = found >= 0 ? &facts->columns[found] : NULL;
     }
-    return STATUS_OK;
 }
 
 /* Of the columns that are in the log, in its order. */
@@ -113,19 +109,23 @@ static bool is_followed(const struct feed *feed, const struct binlog_table *log)
            mysql_feed_followed(feed, log->name) != NULL;
 }
 
-static enum status pass_over(const struct feed *feed, struct feed_table *table, struct error *error)
+/* It was dropped or renamed since it was written. */
+static void pass_over(const struct feed *feed, struct feed_table *table)
 {
-    if (feed->self->sql.base.followed.count > 0) {
-        error_set(error, ERROR_SOURCE_CHANGED, table->name,
-                  "the table was dropped or renamed since it was written, and its changes can't "
-                  "be read");
-        return error_hint(error, "once it is there again, `transhume follow --resync` begins the "
-                                 "feed again, compares both sides and repairs the target");
+    table->lost = feed->self->sql.base.followed.count > 0;
+    table->ignored = !table->lost;
+    if (table->ignored) {
+        log_write(LOG_WARNING, "%s: table %s is not there any more; its changes are passed over",
+                  feed->self->sql.shown, table->name);
     }
-    log_write(LOG_WARNING, "%s: table %s is not there any more; its changes are passed over",
-              feed->self->sql.shown, table->name);
-    table->ignored = true;
-    return STATUS_OK;
+}
+
+/* Its rows are told by one word that they can't be read. */
+static void make_empty_shape(struct feed_table *table)
+{
+    struct shape *shape = arena_allocate_zeroed(table->arena, 1, sizeof *shape);
+    shape->name = table->name;
+    table->shape = shape;
 }
 
 static enum status describe(struct feed *feed, struct feed_table *table, struct error *error)
@@ -147,9 +147,15 @@ static enum status describe(struct feed *feed, struct feed_table *table, struct 
         }
     }
     if (table->facts == NULL || table->facts->schema->kind != SCHEMA_TABLE) {
-        return pass_over(feed, table, error);
+        pass_over(feed, table);
+    } else {
+        map_columns(table);
     }
-    status = map_columns(table, error);
+    if (table->lost || table->ignored) {
+        make_empty_shape(table);
+        return STATUS_OK;
+    }
+    status = mysql_feed_now(feed->self, feed->asking, table->arena, &table->described, error);
     status = status == STATUS_OK ? mysql_feed_ask_charsets(feed, table, error) : status;
     if (status == STATUS_OK) {
         make_shape(table);

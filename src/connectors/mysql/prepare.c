@@ -599,6 +599,17 @@ enum status mysql_prepare(struct database *database, const struct prepare_reques
     return status == STATUS_OK ? failpoint_hit("mysql.after_schema", error) : status;
 }
 
+static const char *type_of_column(const struct target_table *table,
+                                  const struct mysql_layout *layout,
+                                  const struct schema_column *column)
+{
+    const char *type = column->type.native;
+    for (uint32_t i = 0; table->same_engine == NULL && i < table->column_count; i++) {
+        type = strcmp(table->columns[i].name, column->name) == 0 ? layout->types[i] : type;
+    }
+    return type;
+}
+
 /* In one statement, so that all of them are there or none. */
 enum status mysql_add_columns(struct database *database, const struct target_table *table,
                               struct column_list columns, struct error *error)
@@ -611,10 +622,7 @@ enum status mysql_add_columns(struct database *database, const struct target_tab
     mysql_append(&sql, "ALTER TABLE %t", &self->sql, table->name);
     for (uint32_t i = 0; i < columns.count; i++) {
         struct schema_column column = target_table_added_column(table, columns.names[i]);
-        const char *type = column.type.native;
-        for (uint32_t c = 0; table->same_engine == NULL && c < table->column_count; c++) {
-            type = strcmp(table->columns[c].name, column.name) == 0 ? layout.types[c] : type;
-        }
+        const char *type = type_of_column(table, &layout, &column);
         buffer_append_string(&sql, i > 0 ? ", ADD COLUMN " : " ADD COLUMN ");
         if (column.generated != GENERATED_NO && column.default_text != NULL) {
             mysql_append(&sql, "%n %s GENERATED ALWAYS AS (%s) %s", column.name, type,
@@ -623,6 +631,31 @@ enum status mysql_add_columns(struct database *database, const struct target_tab
         } else {
             append_column(&sql, self, table, &column, type);
         }
+    }
+    mysql_forget_seen(self);
+    enum status status = mysql_control(self, &connection, error);
+    status = status == STATUS_OK ? mysql_run_buffer(self, connection, &sql, SQL_LONG,
+                                                    ERROR_TARGET_SCHEMA, NULL, error)
+                                 : status;
+    buffer_free(&sql);
+    arena_destroy(arena);
+    return status;
+}
+
+/* With strict SQL mode a value that does not fit fails the statement. */
+enum status mysql_alter_columns(struct database *database, const struct target_table *table,
+                                struct column_list columns, struct error *error)
+{
+    struct mysql_database *self = mysql_database_of(database);
+    struct arena *arena = arena_create(0);
+    struct mysql_layout layout = mysql_layout_make(self, table, arena);
+    MYSQL *connection;
+    struct buffer sql = {0};
+    mysql_append(&sql, "ALTER TABLE %t", &self->sql, table->name);
+    for (uint32_t i = 0; i < columns.count; i++) {
+        struct schema_column column = target_table_column(table, columns.names[i]);
+        buffer_append_string(&sql, i > 0 ? ", MODIFY COLUMN " : " MODIFY COLUMN ");
+        append_column(&sql, self, table, &column, type_of_column(table, &layout, &column));
     }
     mysql_forget_seen(self);
     enum status status = mysql_control(self, &connection, error);

@@ -220,6 +220,7 @@ const struct target_functions mysql_target_functions = {
     .column_type = mysql_column_type,
     .prepare = mysql_prepare,
     .add_columns = mysql_add_columns,
+    .alter_columns = mysql_alter_columns,
     .writer_open = mysql_writer_open,
     .writer_close = mysql_writer_close,
     .chunk_begin = mysql_writer_chunk_begin,

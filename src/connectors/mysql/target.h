@@ -47,6 +47,8 @@ enum status mysql_check_rights(struct mysql_database *self, MYSQL *connection,
                                struct buffer *out, struct error *error) MUST_USE;
 void mysql_rights_free(struct mysql_rights *rights); /* what is not in an arena; NULL is fine */
 /* prepare.c */
+enum status mysql_alter_columns(struct database *self, const struct target_table *table,
+                                struct column_list columns, struct error *error);
 enum status mysql_add_columns(struct database *self, const struct target_table *table,
                               struct column_list columns, struct error *error);
 /* CREATE TABLE as it is tried first: in the source's own words where there are any. `from`: the

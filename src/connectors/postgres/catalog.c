@@ -131,6 +131,8 @@ static void read_column(struct builder *builder, int row, struct schema_column *
         .comment = text(builder, rows, row, 14),
         .type_made = is_true(rows, row, 15),
         .base = text(builder, rows, row, 17),
+        .number = (uint32_t)facts->number,
+        .stamp = text(builder, rows, row, 21),
     };
     sql_default_read(column, SQL_CASTS, builder->arena);
     if (column->default_kind == SCHEMA_DEFAULT_OWN &&
@@ -331,6 +333,8 @@ static void read_table(struct builder *builder, int row, struct schema_table *ta
         .row_count = -1,
         .size_bytes = number(rows, row, 4, -1),
         .long_bytes = facts->kind == 'p' || facts->inherited ? -1 : number(rows, row, 5, 0),
+        .mark = text(builder, rows, row, 0),
+        .stamp = text(builder, rows, row, 11),
         .comment = text(builder, rows, row, 6),
         .details = text(builder, rows, row, 7),
     };

@@ -200,6 +200,23 @@ static enum status await_slot(struct feed *feed, struct error *error)
     }
 }
 
+/* Of a table that somebody took out of the publication changes are missing; a table that was
+ * dropped went out of it by itself, and whoever compares the schemas sees it. */
+static enum status check_followed(struct feed *feed, struct error *error)
+{
+    struct arena *arena = arena_create(1024);
+    const char *table = NULL;
+    enum status status =
+        postgres_feed_left_out(feed->self, feed->asking, feed->name, arena, &table, error);
+    if (status == STATUS_OK && table != NULL) {
+        char reason[280];
+        snprintf(reason, sizeof reason, "its publication was altered and leaves %s out", table);
+        status = postgres_feed_lost(feed->name, reason, error);
+    }
+    arena_destroy(arena);
+    return status;
+}
+
 static enum status check_publication(struct feed *feed, struct error *error)
 {
     struct feed_publication publication;
@@ -229,10 +246,7 @@ static enum status check_publication(struct feed *feed, struct error *error)
                   feed->name, problem.message);
     }
     feed->checked_ms = clock_monotonic_ms();
-    return publication.own && feed->published == NULL
-               ? postgres_feed_published(feed->self, feed->asking, feed->name, feed->arena,
-                                         &feed->published, error)
-               : STATUS_OK;
+    return publication.own ? check_followed(feed, error) : STATUS_OK;
 }
 
 static enum status open_all(struct feed *feed, struct error *error)
@@ -495,7 +509,11 @@ static enum status feed_health(struct feed *feed, struct feed_health *health, st
     if (!slot.there || slot.lost[0] != '\0') {
         return check_slot(feed, &slot, error);
     }
-    /* of a table that was dropped and made again nothing comes, and nobody says so */
+    if (postgres_feed_definitions(feed->self, feed->asking, &health->definitions, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    /* of a table that was taken out of the publication nothing comes, and nobody says so */
     if (clock_monotonic_ms() - feed->checked_ms >= CHECK_MS &&
         check_publication(feed, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -511,6 +529,7 @@ static enum status feed_health(struct feed *feed, struct feed_health *health, st
 
 const struct feed_functions postgres_feed_functions = {
     .create = postgres_feed_create,
+    .extend = postgres_feed_extend,
     .drop = postgres_feed_drop,
     .open = feed_open,
     .close = feed_close,

@@ -33,7 +33,9 @@ struct feed_relation {
     UT_hash_handle hh;
     uint32_t oid;
     bool ours;           /* one of transhume's own: its changes are nobody's */
-    bool stranger;       /* of a name that the publication does not have: it was renamed */
+    bool ignored;        /* of a table that is not followed */
+    bool lost;           /* a followed table was renamed, or another one got its name: `name` is the
+                            followed one, whose rows it no longer tells */
     const uint8_t *told; /* the message */
     size_t told_length;
     const char *name; /* by which its tables go in the scope */
@@ -69,8 +71,6 @@ struct feed {
     PGconn *asking;          /* for the catalogue and the slot's health */
     struct feed_place place; /* of the last set that was handed out, or where it was opened */
     struct feed_relation *relations;
-    const char *
-        *published;     /* tables of our own publication, ends with NULL; NULL: somebody else's */
     int64_t checked_ms; /* when the publication was looked at last */
     struct feed_making making;
     bool streaming; /* between a stream's start and its stop */
@@ -136,7 +136,7 @@ struct feed_publication {
     bool there;
     bool own;           /* transhume made it */
     bool opened;        /* and its feed was read */
-    bool altered;       /* it has other tables than when it was made */
+    bool altered;       /* it has entries that it did not have when it was made */
     bool partial;       /* it leaves operations out, or tells partitions' changes as their own */
     char filtered[200]; /* a table of which it leaves rows or columns out; empty: none */
 };
@@ -147,10 +147,17 @@ enum status postgres_feed_publication(struct postgres_database *self, PGconn *co
 enum status postgres_feed_publish(struct postgres_database *self, PGconn *connection,
                                   const char *name, const struct followed_table *tables,
                                   uint32_t table_count, struct error *error) MUST_USE;
-/* Its tables, as the feed names them; the last one NULL. */
-enum status postgres_feed_published(struct postgres_database *self, PGconn *connection,
-                                    const char *name, struct arena *arena, const char ***tables,
-                                    struct error *error) MUST_USE;
+/* Adds those of the tables that it does not have, in one transaction. */
+enum status postgres_feed_publish_more(struct postgres_database *self, PGconn *connection,
+                                       const char *name, const struct followed_table *tables,
+                                       uint32_t table_count, struct error *error) MUST_USE;
+/* A followed table that is there and that the publication does not have; NULL: there is none. */
+enum status postgres_feed_left_out(struct postgres_database *self, PGconn *connection,
+                                   const char *name, struct arena *arena, const char **table,
+                                   struct error *error) MUST_USE;
+/* feed_health.definitions. */
+enum status postgres_feed_definitions(struct postgres_database *self, PGconn *connection,
+                                      uint64_t *number, struct error *error) MUST_USE;
 enum status postgres_feed_mark_opened(struct postgres_database *self, PGconn *connection,
                                       const char *name, struct error *error) MUST_USE;
 /* Asks `sql` about them, which stands behind "WITH asked(place, schema, name) AS (VALUES …) ". */
@@ -180,6 +187,9 @@ enum status postgres_feed_check_tables(struct postgres_database *self, PGconn *c
 enum status postgres_feed_create(struct database *self, const char *name,
                                  const struct followed_table *tables, uint32_t table_count,
                                  struct arena *arena, struct feed_start *start,
+                                 struct error *error);
+enum status postgres_feed_extend(struct database *self, const char *name,
+                                 const struct followed_table *tables, uint32_t table_count,
                                  struct error *error);
 enum status postgres_feed_drop(struct database *self, const char *name, struct error *error);
 

@@ -103,6 +103,25 @@ enum status postgres_feed_create(struct database *database, const char *name,
     return status;
 }
 
+enum status postgres_feed_extend(struct database *database, const char *name,
+                                 const struct followed_table *tables, uint32_t table_count,
+                                 struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    PGconn *connection = NULL;
+    enum status status = postgres_connect(self, &connection, error);
+    status = status == STATUS_OK
+                 ? postgres_feed_check_tables(self, connection, tables, table_count, NULL, error)
+                 : status;
+    status = status == STATUS_OK ? failpoint_hit("postgres.before_publish", error) : status;
+    status = status == STATUS_OK
+                 ? postgres_feed_publish_more(self, connection, name, tables, table_count, error)
+                 : status;
+    status = status == STATUS_OK ? failpoint_hit("postgres.after_publish", error) : status;
+    postgres_disconnect(connection);
+    return status;
+}
+
 enum status postgres_feed_drop(struct database *database, const char *name, struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);

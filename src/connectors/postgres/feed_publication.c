@@ -1,13 +1,14 @@
 /*
  * The publication: which tables the stream tells of. One that transhume made has a comment
- *   transhume feed, made, HASH     or     transhume feed, opened, HASH
- * with a hash of its tables, by which a feed that nobody has read yet is known, and one whose
- * tables somebody changed.
+ *   transhume feed, made, NUMBERS     or     transhume feed, opened, NUMBERS
+ * by which a feed that nobody has read yet is known. The numbers are those of its entries: a table
+ * that somebody took out and put in again has another one. Entries go with their tables.
  */
 #include "connectors/postgres/feed.h"
 #include "postgres_sql.h"
 #include <stdio.h>
 #include <string.h>
+#include <xxhash.h>
 
 #define MADE "transhume feed, made, "
 #define OPENED "transhume feed, opened, "
@@ -127,6 +128,24 @@ enum status postgres_feed_check_tables(struct postgres_database *self, PGconn *c
 
 /* ---------------------------------------------------------------- the publication */
 
+/* Is each of the words, which blanks part, among the others? */
+static bool are_among(const char *words, const char *others)
+{
+    bool all = true;
+    while (all && *words != '\0') {
+        size_t length = strcspn(words, " ");
+        bool found = length == 0;
+        for (const char *at = others; !found && *at != '\0'; at += strspn(at, " ")) {
+            size_t there = strcspn(at, " ");
+            found = there == length && memcmp(at, words, length) == 0;
+            at += there;
+        }
+        all = found;
+        words += length + (words[length] == ' ');
+    }
+    return all;
+}
+
 enum status postgres_feed_publication(struct postgres_database *self, PGconn *connection,
                                       const char *name, struct feed_publication *publication,
                                       struct error *error)
@@ -144,8 +163,9 @@ enum status postgres_feed_publication(struct postgres_database *self, PGconn *co
         bool made = strncmp(comment, MADE, strlen(MADE)) == 0;
         publication->opened = strncmp(comment, OPENED, strlen(OPENED)) == 0;
         publication->own = made || publication->opened;
-        const char *hash = comment + strlen(made ? MADE : OPENED);
-        publication->altered = publication->own && strcmp(hash, PQgetvalue(result, 0, 2)) != 0;
+        publication->altered =
+            publication->own &&
+            !are_among(PQgetvalue(result, 0, 2), comment + strlen(made ? MADE : OPENED));
         publication->partial = PQgetvalue(result, 0, 1)[0] != 't' ||
                                (publication->own && PQgetvalue(result, 0, 4)[0] != 't');
         snprintf(publication->filtered, sizeof publication->filtered, "%s",
@@ -155,27 +175,68 @@ enum status postgres_feed_publication(struct postgres_database *self, PGconn *co
     return STATUS_OK;
 }
 
-enum status postgres_feed_published(struct postgres_database *self, PGconn *connection,
-                                    const char *name, struct arena *arena, const char ***tables,
-                                    struct error *error)
+/* The tables that the engine follows, as a list for a query. */
+static struct followed_table *list_followed(const struct postgres_database *self,
+                                            struct arena *arena)
 {
-    static const char sql[] = "SELECT schemaname, tablename FROM pg_catalog.pg_publication_tables "
-                              "WHERE pubname = $1::pg_catalog.name";
-    const struct postgres_parameter parameters[] = {{.text = name}};
-    PGresult *result = NULL;
-    if (postgres_query(self, connection, sql, parameters, 1, SQL_SHORT, ERROR_SOURCE_READ, &result,
-                       error) != STATUS_OK) {
-        return STATUS_FAILED;
+    const struct column_list names = self->sql.base.followed;
+    struct followed_table *list = arena_allocate_zeroed(arena, names.count + 1u, sizeof *list);
+    for (uint32_t i = 0; i < names.count; i++) {
+        list[i].name = names.names[i];
     }
-    int count = PQntuples(result);
-    *tables = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof **tables);
-    for (int row = 0; row < count; row++) {
-        (*tables)[row] =
-            sql_name_in(&self->sql, arena_copy_string(arena, PQgetvalue(result, row, 0)),
-                        arena_copy_string(arena, PQgetvalue(result, row, 1)), arena);
+    return list;
+}
+
+enum status postgres_feed_left_out(struct postgres_database *self, PGconn *connection,
+                                   const char *name, struct arena *arena, const char **table,
+                                   struct error *error)
+{
+    const struct database *base = &self->sql.base;
+    const struct postgres_parameter parameters[] = {{.text = name}};
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    *table = NULL;
+    if (base->followed.count == 0) {
+        return STATUS_OK;
+    }
+    append_asked(&sql, self, list_followed(self, arena), base->followed.count);
+    buffer_append_string(&sql, sql_feed_followed);
+    enum status status = postgres_query_buffer(self, connection, &sql, parameters, 1, SQL_SHORT,
+                                               ERROR_SOURCE_READ, &result, error);
+    for (int row = 0; status == STATUS_OK && *table == NULL && row < PQntuples(result); row++) {
+        const char *mark = base->followed_marks != NULL ? base->followed_marks[row] : NULL;
+        bool is_there = PQgetisnull(result, row, 1) == 0;
+        bool told = PQgetvalue(result, row, 2)[0] == 't';
+        /* of one that was dropped and made again nobody expects anything */
+        bool same = mark == NULL || strcmp(mark, PQgetvalue(result, row, 1)) == 0;
+        *table = is_there && !told && same ? base->followed.names[row] : NULL;
     }
     PQclear(result);
-    return STATUS_OK;
+    return status;
+}
+
+enum status postgres_feed_definitions(struct postgres_database *self, PGconn *connection,
+                                      uint64_t *number, struct error *error)
+{
+    struct arena *arena = arena_create(1024);
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    enum status status = STATUS_OK;
+    *number = 0;
+    if (self->sql.base.followed.count > 0) {
+        append_asked(&sql, self, list_followed(self, arena), self->sql.base.followed.count);
+        buffer_append_string(&sql, sql_feed_definitions);
+        status = postgres_query_buffer(self, connection, &sql, NULL, 0, SQL_SHORT,
+                                       ERROR_SOURCE_READ, &result, error);
+        if (status == STATUS_OK && PQntuples(result) == 1) {
+            buffer_format(&sql, "%s %s", PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1));
+            *number = XXH3_64bits(sql.data, sql.length) | 1;
+        }
+    }
+    buffer_free(&sql);
+    PQclear(result);
+    arena_destroy(arena);
+    return status;
 }
 
 static void append_tables(struct buffer *sql, struct postgres_database *self,
@@ -247,6 +308,68 @@ static enum status make(struct postgres_database *self, PGconn *connection, cons
                    buffer_string(&statement));
     }
     buffer_free(&statement);
+    return status;
+}
+
+/* "ALTER PUBLICATION … ADD TABLE …" of those that it lacks; empty: it has all. */
+static enum status append_more(struct buffer *sql, struct postgres_database *self,
+                               PGconn *connection, const char *name,
+                               const struct followed_table *tables, uint32_t table_count,
+                               struct error *error)
+{
+    const struct postgres_parameter parameters[] = {{.text = name}};
+    struct buffer question = {0};
+    PGresult *result = NULL;
+    append_asked(&question, self, tables, table_count);
+    buffer_append_string(&question, sql_feed_followed);
+    enum status status = postgres_query_buffer(self, connection, &question, parameters, 1,
+                                               SQL_SHORT, ERROR_SOURCE_READ, &result, error);
+    for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
+        if (PQgetvalue(result, row, 2)[0] != 't') {
+            postgres_append(sql, sql->length == 0 ? "ALTER PUBLICATION %n ADD TABLE " : ", ", name);
+            postgres_append_table(sql, self, tables[row].name);
+        }
+    }
+    PQclear(result);
+    return status;
+}
+
+enum status postgres_feed_publish_more(struct postgres_database *self, PGconn *connection,
+                                       const char *name, const struct followed_table *tables,
+                                       uint32_t table_count, struct error *error)
+{
+    struct feed_publication found;
+    struct buffer sql = {0};
+    struct error ignored;
+    enum status status = postgres_feed_publication(self, connection, name, &found, error);
+    status = status == STATUS_OK
+                 ? append_more(&sql, self, connection, name, tables, table_count, error)
+                 : status;
+    if (status != STATUS_OK || sql.length == 0) {
+        buffer_free(&sql);
+        return status;
+    }
+    if (!found.own) {
+        error_set(error, ERROR_SOURCE_INVALID, name,
+                  "it is somebody else's publication, and does not tell of all tables");
+        error_hint(error, "%s", buffer_string(&sql));
+        buffer_free(&sql);
+        return STATUS_FAILED;
+    }
+    status = postgres_execute(self, connection, "BEGIN", SQL_SHORT, ERROR_SOURCE_READ, error);
+    status = status == STATUS_OK ? postgres_execute_buffer(self, connection, &sql, SQL_SHORT,
+                                                           ERROR_SOURCE_READ, error)
+                                 : status;
+    status = status == STATUS_OK
+                 ? comment(self, connection, name, found.opened ? OPENED : MADE, error)
+                 : status;
+    if (status == STATUS_OK) {
+        status = postgres_execute(self, connection, "COMMIT", SQL_SHORT, ERROR_SOURCE_READ, error);
+    } else {
+        (void)!postgres_execute(self, connection, "ROLLBACK", SQL_SHORT, ERROR_SOURCE_READ,
+                                &ignored);
+    }
+    buffer_free(&sql);
     return status;
 }
 

@@ -111,13 +111,37 @@ static enum status find_key(struct feed *feed, const struct pgoutput_message *me
 
 /* ---------------------------------------------------------------- relations */
 
-static bool is_published(const struct feed *feed, const char *name)
+/* Which of the followed tables has this number, or this name; -1: none. */
+static int32_t find_followed(const struct feed *feed, const char *mark, const char *name)
 {
-    bool known = feed->published == NULL;
-    for (const char **at = feed->published; !known && *at != NULL; at++) {
-        known = strcmp(*at, name) == 0;
+    const struct database *base = &feed->self->sql.base;
+    for (uint32_t i = 0; i < base->followed.count; i++) {
+        const char *known = base->followed_marks != NULL ? base->followed_marks[i] : NULL;
+        if (mark != NULL ? known != NULL && strcmp(known, mark) == 0
+                         : strcmp(base->followed.names[i], name) == 0) {
+            return (int32_t)i;
+        }
     }
-    return known;
+    return -1;
+}
+
+/* Is it the table that is followed under its name? One that was renamed tells of a table that is
+ * gone; one that got the name of another is not the one that is followed. */
+static void place_among_followed(const struct feed *feed, struct feed_relation *relation)
+{
+    const struct database *base = &feed->self->sql.base;
+    char oid[16];
+    snprintf(oid, sizeof oid, "%u", relation->oid);
+    int32_t by_name = find_followed(feed, NULL, relation->name);
+    int32_t by_mark = find_followed(feed, oid, NULL);
+    bool known =
+        by_name >= 0 && base->followed_marks != NULL && base->followed_marks[by_name] != NULL;
+    relation->ours = strncmp(relation->name, "_transhume_", 11) == 0;
+    relation->lost = by_mark >= 0 ? by_mark != by_name : known;
+    relation->ignored = base->followed.count > 0 && by_mark < 0 && by_name < 0;
+    if (by_mark >= 0) {
+        relation->name = base->followed.names[by_mark];
+    }
 }
 
 static enum status fill(struct feed *feed, const struct pgoutput_message *message,
@@ -143,8 +167,8 @@ static enum status fill(struct feed *feed, const struct pgoutput_message *messag
     }
     relation->name = sql_name_in(&feed->self->sql, message->schema,
                                  arena_copy_string(arena, message->name), arena);
-    relation->ours = strncmp(message->name, "_transhume_", 11) == 0;
-    relation->stranger = !relation->ours && !is_published(feed, relation->name);
+    place_among_followed(feed, relation);
+    relation->ours = relation->ours || strncmp(message->name, "_transhume_", 11) == 0;
     *shape = (struct shape){
         .name = relation->name, .fields = fields, .field_count = message->column_count};
     relation->types = types;

@@ -169,13 +169,22 @@ static enum status take_record(struct feed *feed, const struct feed_relation *re
     return STATUS_OK;
 }
 
-/* The log has the name that the table had when it was written. */
-static enum status refuse_stranger(const struct feed_relation *relation, struct error *error)
+/* Once for rows behind one another. */
+static enum status take_lost(struct feed *feed, const struct feed_relation *relation)
 {
-    error_set(error, ERROR_SOURCE_CHANGED, relation->name,
-              "a followed table was renamed to this, and then written");
-    return error_hint(error, "end following (`transhume cutover --abandon --confirm`), and copy "
-                             "again with --follow");
+    const struct feed_making *making = &feed->making;
+    uint32_t table = 0;
+    if (table_number(feed, relation, &table) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    uint32_t count = making->set->change_count;
+    const struct record_change *last = count > 0 ? &making->changes[count - 1] : NULL;
+    if (last == NULL || last->table != table || last->operation != RECORD_REPLACED) {
+        struct record_change *change = add_change(feed);
+        change->table = table;
+        change->operation = RECORD_REPLACED;
+    }
+    return STATUS_OK;
 }
 
 static enum status take_truncate(struct feed *feed, const struct pgoutput_message *message,
@@ -188,10 +197,11 @@ static enum status take_truncate(struct feed *feed, const struct pgoutput_messag
         if (relation == NULL) {
             return postgres_feed_malformed(feed, error);
         }
-        if (relation->stranger) {
-            return refuse_stranger(relation, error);
+        if (relation->lost && take_lost(feed, relation) != STATUS_OK) {
+            return STATUS_FAILED;
         }
-        if (!relation->ours && table_number(feed, relation, &table) == STATUS_OK) {
+        if (!relation->lost && !relation->ours && !relation->ignored &&
+            table_number(feed, relation, &table) == STATUS_OK) {
             struct record_change *change = add_change(feed);
             change->table = table;
             change->operation = RECORD_TRUNCATE;
@@ -210,10 +220,11 @@ static enum status take_change(struct feed *feed, const struct pgoutput_message 
     if (relation == NULL) {
         return postgres_feed_malformed(feed, error);
     }
-    if (relation->stranger) {
-        return refuse_stranger(relation, error);
+    if (relation->lost) {
+        return take_lost(feed, relation);
     }
-    return relation->ours ? STATUS_OK : take_record(feed, relation, message, error);
+    return relation->ours || relation->ignored ? STATUS_OK
+                                               : take_record(feed, relation, message, error);
 }
 
 /* ---------------------------------------------------------------- transactions */

@@ -121,6 +121,8 @@ static const char *const failpoints[] = {
     "postgres.after_apply",
     "postgres.before_slot",
     "postgres.after_slot",
+    "postgres.before_publish",
+    "postgres.after_publish",
     "postgres.before_history",
     "postgres.after_scratch",
     "postgres.after_history",

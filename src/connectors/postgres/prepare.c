@@ -245,3 +245,30 @@ enum status postgres_add_columns(struct database *database, const struct target_
     status = postgres_end(self, connection, status, error);
     return status == STATUS_OK ? postgres_target_read(self, connection, error) : status;
 }
+
+/* The server converts what is there, where it has a cast for it that loses nothing by custom. */
+enum status postgres_alter_columns(struct database *database, const struct target_table *table,
+                                   struct column_list columns, struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    PGconn *connection;
+    struct buffer sql = {0};
+    if (postgres_begin(self, &connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    postgres_append(&sql, "ALTER TABLE %t", &self->sql, table->name);
+    for (uint32_t i = 0; i < columns.count; i++) {
+        struct schema_column column = target_table_column(table, columns.names[i]);
+        postgres_append(&sql, i > 0 ? ", ALTER COLUMN %n TYPE " : " ALTER COLUMN %n TYPE ",
+                        column.name);
+        postgres_append_type(&sql, &column.type);
+        if (!column.not_null && !column_list_holds(table->key, column.name)) {
+            postgres_append(&sql, ", ALTER COLUMN %n DROP NOT NULL", column.name);
+        }
+    }
+    enum status status = postgres_check_claim(self, connection, error);
+    status = status == STATUS_OK ? make(self, connection, &sql, table->name, error) : status;
+    buffer_free(&sql);
+    status = postgres_end(self, connection, status, error);
+    return status == STATUS_OK ? postgres_target_read(self, connection, error) : status;
+}

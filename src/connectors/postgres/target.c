@@ -250,6 +250,7 @@ const struct target_functions postgres_target_functions = {
     .column_type = postgres_column_type,
     .prepare = postgres_prepare,
     .add_columns = postgres_add_columns,
+    .alter_columns = postgres_alter_columns,
     .writer_open = postgres_writer_open,
     .writer_close = postgres_writer_close,
     .chunk_begin = postgres_writer_chunk_begin,

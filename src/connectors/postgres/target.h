@@ -66,6 +66,8 @@ enum status postgres_look_elsewhere(struct postgres_database *self, PGconn *conn
 enum status postgres_may_temp(struct postgres_database *self, PGconn *connection, bool *granted,
                               struct error *error) MUST_USE;
 /* prepare.c */
+enum status postgres_alter_columns(struct database *self, const struct target_table *table,
+                                   struct column_list columns, struct error *error);
 enum status postgres_add_columns(struct database *self, const struct target_table *table,
                                  struct column_list columns, struct error *error);
 enum status postgres_prepare(struct database *self, const struct prepare_request *request,

@@ -466,12 +466,14 @@ static enum status feed_health(struct feed *feed, struct feed_health *health, st
                             "ORDER BY sequence DESC LIMIT 1", &moment, error);
     }
     bool behind = last > feed->position;
+    health->definitions = (uint64_t)feed->schema_version + 1;
     health->lag_us = !behind ? 0 : feed->moment_us == 0 ? -1 : moment - feed->moment_us;
     return status;
 }
 
 const struct feed_functions sqlite_feed = {
     .create = sqlite_feed_create,
+    .extend = sqlite_feed_extend,
     .drop = sqlite_feed_drop,
     .open = feed_open,
     .close = feed_close,

@@ -58,28 +58,21 @@ static enum status lost(const char *table, const char *why, struct error *error)
     return error_hint(error, FEED_RESYNC);
 }
 
-static enum status changed(const char *table, struct error *error, const char *what,
-                           const char *column)
-{
-    error_set(error, ERROR_SOURCE_CHANGED, table,
-              "%s%s%s was dropped or renamed while it is followed", what,
-              column[0] != '\0' ? " " : "", column);
-    error_hint(
-        error,
-        "put it back; or end following (`transhume cutover --abandon --confirm`), and begin anew "
-        "with it out of the plan");
-    return STATUS_FAILED;
-}
+/* What has become of a followed table. */
+enum table_state {
+    TABLE_AS_MADE,
+    TABLE_ALTERED,    /* its columns or unique keys are others: its triggers are made again */
+    TABLE_MADE_AGAIN, /* its triggers went with it, and there is another one of its name */
+    TABLE_DROPPED     /* or one of its name that can't be followed */
+};
 
-static enum status check_columns(const struct feed_table *known, const struct catalog_table *table,
-                                 struct error *error)
+static bool has_all_columns(const struct feed_table *known, const struct catalog_table *table)
 {
-    for (uint32_t i = 0; i < known->column_count; i++) {
-        if (catalog_find_column(table, known->columns[i]) < 0) {
-            return changed(known->name, error, "its column", known->columns[i]);
-        }
+    bool all = known->column_count == table->schema->column_count;
+    for (uint32_t i = 0; i < known->column_count && all; i++) {
+        all = catalog_find_column(table, known->columns[i]) >= 0;
     }
-    return STATUS_OK;
+    return all;
 }
 
 /* Has the table a unique key that its triggers know nothing of? */
@@ -118,55 +111,60 @@ static enum status has_entries(struct feed *feed, const struct feed_table *table
 }
 
 static enum status examine_unique(struct feed *feed, const struct feed_table *known,
-                                  const char *uniques, struct error *error)
+                                  const struct catalog_table *table, enum table_state *state,
+                                  struct error *error)
 {
+    struct buffer uniques = {0};
     bool has = false;
-    if (strcmp(uniques, known->uniques != NULL ? known->uniques : "") == 0) {
-        return STATUS_OK;
+    enum status status = STATUS_OK;
+    feed_append_uniques(table, &uniques);
+    if (strcmp(buffer_string(&uniques), known->uniques != NULL ? known->uniques : "") != 0) {
+        *state = TABLE_ALTERED;
+        status = has_new_unique(known, buffer_string(&uniques))
+                     ? has_entries(feed, known, &has, error)
+                     : STATUS_OK;
     }
-    if (!has_new_unique(known, uniques)) {
-        return STATUS_AGAIN;
-    }
-    enum status status = has_entries(feed, known, &has, error);
-    if (status == STATUS_OK && has) {
-        return lost(known->name,
-                    "a unique index was added to the table, and rows may have been replaced by it",
-                    error);
-    }
-    return status == STATUS_OK ? STATUS_AGAIN : status;
+    buffer_free(&uniques);
+    return status == STATUS_OK && has
+               ? lost(known->name,
+                      "a unique index was added to the table, and rows may have been replaced by "
+                      "it",
+                      error)
+               : status;
 }
 
+static bool can_be_followed(const struct catalog_table *table, struct arena *arena)
+{
+    uint32_t *key;
+    return table != NULL && table->schema->kind == SCHEMA_TABLE &&
+           table->schema->belongs_to == NULL && table->schema->column_count <= FEED_COLUMNS_MAX &&
+           feed_find_key(table, arena, &key) > 0;
+}
+
+/* A column that was renamed is so in the triggers, too, since SQLite writes it there. */
 static enum status examine_table(struct feed *feed, const struct catalog *catalog,
-                                 const struct feed_table *known, struct error *error)
+                                 const struct feed_table *known, enum table_state *state,
+                                 struct error *error)
 {
     const struct catalog_table *table = catalog_find(catalog, known->name);
     struct arena *arena = arena_create(1024);
-    struct buffer uniques = {0};
     const char *hash = NULL;
     uint32_t count = 0;
-    enum status status = STATUS_OK;
-    if (table == NULL || table->schema->kind != SCHEMA_TABLE) {
-        status = changed(known->name, error, "the table", "");
+    *state = TABLE_AS_MADE;
+    enum status status = feed_hash_triggers(feed->self, feed->connection, feed->name, known->number,
+                                            arena, &hash, &count, error);
+    if (status != STATUS_OK || !can_be_followed(table, arena)) {
+        *state = TABLE_DROPPED;
+    } else if (count == 0) {
+        *state = TABLE_MADE_AGAIN;
+    } else if (!has_all_columns(known, table)) {
+        *state = TABLE_ALTERED;
+    } else if (strcmp(hash, known->triggers) != 0) {
+        status =
+            lost(known->name, "the triggers of the feed were dropped in part, or altered", error);
+    } else {
+        status = examine_unique(feed, known, table, state, error);
     }
-    status = status == STATUS_OK ? check_columns(known, table, error) : status;
-    if (status == STATUS_OK) {
-        status = feed_hash_triggers(feed->self, feed->connection, feed->name, known->number, arena,
-                                    &hash, &count, error);
-    }
-    if (status == STATUS_OK && (count == 0 || strcmp(hash, known->triggers) != 0)) {
-        status = lost(known->name,
-                      count == 0 ? "the triggers of the feed were dropped"
-                                 : "the triggers of the feed were dropped in part, or altered",
-                      error);
-    }
-    if (status == STATUS_OK) {
-        feed_append_uniques(table, &uniques);
-        status = examine_unique(feed, known, buffer_string(&uniques), error);
-    }
-    if (status == STATUS_OK && table->schema->column_count != known->column_count) {
-        status = STATUS_AGAIN;
-    }
-    buffer_free(&uniques);
     arena_destroy(arena);
     return status;
 }
@@ -177,9 +175,9 @@ static enum status examine(struct feed *feed, const struct catalog *catalog, str
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < feed->list.table_count && status == STATUS_OK; i++) {
         if (feed->list.tables[i].current) {
-            status = examine_table(feed, catalog, &feed->list.tables[i], error);
-            again = again || status == STATUS_AGAIN;
-            status = status == STATUS_AGAIN ? STATUS_OK : status;
+            enum table_state state;
+            status = examine_table(feed, catalog, &feed->list.tables[i], &state, error);
+            again = again || state != TABLE_AS_MADE;
         }
     }
     return status == STATUS_OK && again ? STATUS_AGAIN : status;
@@ -204,9 +202,8 @@ static enum status read_list(struct feed *feed, struct error *error)
 }
 
 /*
- * Looks whether tables and triggers are as they were made. STATUS_AGAIN: the triggers have to be
- * made again, since columns or unique keys were added or dropped. ERROR_FEED_LOST: changes may be
- * missing. ERROR_SOURCE_CHANGED: a table or column is gone.
+ * Looks whether tables and triggers are as they were made. STATUS_AGAIN: they are not, and the
+ * triggers of what is there have to be made again. ERROR_FEED_LOST: changes may be missing.
  */
 static enum status examine_all(struct feed *feed, struct error *error)
 {
@@ -268,25 +265,53 @@ static enum status log_anew(struct feed *feed, const struct feed_table *old,
     return feed_run(feed->self, feed->connection, &sql, error);
 }
 
-static enum status remake_table(struct feed *feed, const struct catalog *catalog,
-                                struct feed_table *old, uint32_t number, struct error *error)
+/* What was done to the table nobody logged. */
+static enum status log_replaced(struct feed *feed, uint32_t number, struct error *error)
 {
-    const struct catalog_table *table = catalog_find(catalog, old->name);
-    bool widens = table->schema->column_count != old->column_count;
-    struct feed_table made = {.number = number};
+    struct buffer sql = {0};
+    sqlite_append(&sql, "INSERT INTO main.%s%s (moment, table_number, operation)", FEED_LOG,
+                  feed->name);
+    buffer_format(&sql, " VALUES (julianday('now'), %u, %d)", number, FEED_REPLACED);
+    return feed_run(feed->self, feed->connection, &sql, error);
+}
+
+/* The triggers of a table that was renamed are still there. */
+static enum status retire_table(struct feed *feed, struct feed_table *old, struct error *error)
+{
     char pattern[32];
     old->current = false;
     snprintf(pattern, sizeof pattern, "%u.*", old->number);
     enum status status =
         feed_drop_triggers(feed->self, feed->connection, feed->name, pattern, error);
-    if (status == STATUS_OK) {
-        status = feed_list_put(feed->self, feed->connection, feed->name, old, error);
+    return status == STATUS_OK ? feed_list_put(feed->self, feed->connection, feed->name, old, error)
+                               : status;
+}
+
+static bool has_key(const struct feed_table *old, const struct catalog_table *table)
+{
+    bool has = true;
+    for (uint32_t part = 0; part < old->key_count && has; part++) {
+        has = catalog_find_column(table, old->columns[old->key[part]]) >= 0;
     }
-    if (status == STATUS_OK && table->schema->column_count > FEED_COLUMNS_MAX) {
-        status = error_set(error, ERROR_SOURCE_INVALID, old->name,
-                           "it has more than 990 columns now: the log has no room for two rows");
+    return has;
+}
+
+static enum status remake_table(struct feed *feed, const struct catalog *catalog,
+                                struct feed_table *old, uint32_t number, enum table_state state,
+                                struct error *error)
+{
+    const struct catalog_table *table = catalog_find(catalog, old->name);
+    struct feed_table made = {.number = number};
+    enum status status = retire_table(feed, old, error);
+    if (status == STATUS_OK && state != TABLE_ALTERED) {
+        status = log_replaced(feed, old->number, error);
     }
-    status = status == STATUS_OK ? widen(feed, table->schema->column_count, error) : status;
+    if (status != STATUS_OK || state == TABLE_DROPPED) {
+        return status;
+    }
+    bool widens = state == TABLE_ALTERED && table->schema->column_count > old->column_count &&
+                  has_key(old, table);
+    status = widen(feed, table->schema->column_count, error);
     if (status == STATUS_OK) {
         status = feed_make_table(feed->self, feed->connection, feed->name, table, feed->arena,
                                  &made, error);
@@ -305,12 +330,11 @@ static enum status remake(struct feed *feed, struct error *error)
     uint32_t next = count > 0 ? feed->list.tables[count - 1].number + 1 : 1;
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         struct feed_table *table = &feed->list.tables[i];
-        enum status state =
-            table->current ? examine_table(feed, &catalog, table, error) : STATUS_OK;
-        if (state == STATUS_AGAIN) {
-            state = remake_table(feed, &catalog, table, next++, error);
+        enum table_state state = TABLE_AS_MADE;
+        status = table->current ? examine_table(feed, &catalog, table, &state, error) : STATUS_OK;
+        if (status == STATUS_OK && state != TABLE_AS_MADE) {
+            status = remake_table(feed, &catalog, table, next++, state, error);
         }
-        status = state;
     }
     arena_destroy(catalog.schema->arena);
     return status;

@@ -51,7 +51,8 @@ enum feed_operation {
     FEED_DELETE,        /* old values */
     FEED_BEFORE_INSERT, /* values of a row in the way, and the new ones */
     FEED_BEFORE_UPDATE, /* the same */
-    FEED_ANEW           /* the row as it is, once columns were added to its table */
+    FEED_ANEW,          /* the row as it is, once columns were added to its table */
+    FEED_REPLACED       /* the table was dropped, and perhaps made again: no values */
 };
 
 /* ---------------------------------------------------------------- feed_position.c */
@@ -174,6 +175,9 @@ enum status feed_make_table(struct sqlite_database *self, sqlite3 *connection, c
 enum status sqlite_feed_create(struct database *database, const char *name,
                                const struct followed_table *tables, uint32_t table_count,
                                struct arena *arena, struct feed_start *start, struct error *error);
+enum status sqlite_feed_extend(struct database *database, const char *name,
+                               const struct followed_table *tables, uint32_t table_count,
+                               struct error *error);
 enum status sqlite_feed_drop(struct database *database, const char *name, struct error *error);
 
 /* ---------------------------------------------------------------- feed_check.c */
@@ -204,8 +208,9 @@ struct feed {
 };
 
 /* Outside transactions: reads the list, and looks whether tables and triggers are as they were
- * made; makes the triggers again if columns or unique keys came in since. ERROR_FEED_LOST: changes
- * may be missing. ERROR_SOURCE_CHANGED: a table or column is gone. */
+ * made; makes the triggers again if columns or unique keys came or went since. Of a table that was
+ * dropped, and perhaps made again, the log gets an entry that says so. ERROR_FEED_LOST: changes may
+ * be missing. */
 enum status feed_settle(struct feed *feed, struct error *error) MUST_USE;
 /* The list may be read anew then. */
 void feed_forget_statements(struct feed *feed);

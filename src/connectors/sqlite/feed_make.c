@@ -324,6 +324,99 @@ enum status sqlite_feed_create(struct database *database, const char *name,
     return status;
 }
 
+/* ---------------------------------------------------------------- adding tables */
+
+static bool is_in_list(const struct feed_list *list, const char *name)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < list->table_count && !found; i++) {
+        found = list->tables[i].current && sqlite3_stricmp(list->tables[i].name, name) == 0;
+    }
+    return found;
+}
+
+/* The log has room for rows of so many columns. */
+static enum status widen_log(struct making *making, uint32_t from, uint32_t to)
+{
+    struct buffer sql = {0};
+    for (uint32_t i = 2 * from; i < 2 * to; i++) {
+        sqlite_append(&sql, "ALTER TABLE main.%s%s ADD COLUMN v%u;", FEED_LOG, making->name, i);
+    }
+    return feed_run(making->self, making->connection, &sql, making->error);
+}
+
+static enum status extend(struct making *making, const struct catalog *catalog)
+{
+    const struct feed_list *list = &making->list;
+    uint32_t columns = 0;
+    uint32_t number = 0;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < list->table_count; i++) {
+        columns = list->tables[i].column_count > columns ? list->tables[i].column_count : columns;
+        number = list->tables[i].number > number ? list->tables[i].number : number;
+    }
+    for (uint32_t i = 0; i < making->table_count && status == STATUS_OK; i++) {
+        const struct catalog_table *table = NULL;
+        struct feed_table made = {.number = number + 1};
+        if (is_in_list(list, making->tables[i].name)) {
+            continue;
+        }
+        status = feed_find_table(catalog, making->tables[i].name, &table, making->error);
+        if (status == STATUS_OK && table->schema->column_count > columns) {
+            status = widen_log(making, columns, table->schema->column_count);
+            columns = table->schema->column_count;
+        }
+        status = status == STATUS_OK
+                     ? feed_make_table(making->self, making->connection, making->name, table,
+                                       making->arena, &made, making->error)
+                     : status;
+        number++;
+    }
+    return status == STATUS_OK ? failpoint_hit("sqlite.before_feed", making->error) : status;
+}
+
+static enum status extend_within(struct making *making)
+{
+    struct catalog catalog;
+    enum status status = feed_list_read(making->self, making->connection, making->name,
+                                        making->arena, &making->list, making->error);
+    if (status == STATUS_END) {
+        error_set(making->error, ERROR_FEED_LOST, making->name,
+                  "there is no feed of this name any more");
+        return error_hint(making->error, FEED_RESYNC);
+    }
+    status = status == STATUS_OK
+                 ? catalog_read(making->self, making->connection, &catalog, making->error)
+                 : status;
+    if (status == STATUS_OK) {
+        status = extend(making, &catalog);
+        arena_destroy(catalog.schema->arena);
+    }
+    return status;
+}
+
+enum status sqlite_feed_extend(struct database *database, const char *name,
+                               const struct followed_table *tables, uint32_t table_count,
+                               struct error *error)
+{
+    struct making making = {.self = sqlite_database_of(database),
+                            .name = name,
+                            .tables = tables,
+                            .table_count = table_count,
+                            .arena = arena_create(0),
+                            .error = error};
+    enum status status = feed_can_be_followed(making.self, error);
+    status =
+        status == STATUS_OK ? feed_connect(making.self, true, &making.connection, error) : status;
+    status = status == STATUS_OK ? begin(making.self, making.connection, error) : status;
+    if (status == STATUS_OK) {
+        status = end(making.self, making.connection, extend_within(&making), error);
+    }
+    sqlite_connection_close(making.connection);
+    arena_destroy(making.arena);
+    return status == STATUS_OK ? failpoint_hit("sqlite.after_feed", error) : status;
+}
+
 /* ---------------------------------------------------------------- removing */
 
 static enum status remove_feed(struct sqlite_database *self, sqlite3 *connection, const char *name,

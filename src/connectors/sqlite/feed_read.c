@@ -119,6 +119,11 @@ static enum status look(struct feed *feed, struct feed_table *table, sqlite3_stm
     enum status status = prepare_look(feed, table, error);
     int result = SQLITE_DONE;
     *gone = true;
+    if (status != STATUS_OK && !table->current && table->look == NULL) {
+        *gone = false; /* the table is no more, or its key is called otherwise: it is told so */
+        error_clear(error);
+        return STATUS_OK;
+    }
     for (uint32_t i = 0; i < table->key_count && status == STATUS_OK; i++) {
         sqlite3_bind_value(table->look, (int)i + 1,
                            sqlite3_column_value(entry, FEED_FIRST_VALUE + (int)table->key[i]));
@@ -346,6 +351,11 @@ static enum status take_change(struct reading *reading, struct feed_table *table
                                    .key_count = table->key_count};
     bool has_old = operation != FEED_INSERT && operation != FEED_ANEW;
     enum status status = STATUS_OK;
+    if (operation == FEED_REPLACED) {
+        change = (struct record_change){.table = change.table, .operation = RECORD_REPLACED};
+        add_change(reading, &change);
+        return STATUS_OK;
+    }
     if (operation < FEED_INSERT || operation > FEED_ANEW) {
         return error_set(reading->error, ERROR_FEED_LOST, table->name,
                          "an entry of feed %s is of a kind that is not known", reading->feed->name);

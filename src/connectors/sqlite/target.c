@@ -436,6 +436,7 @@ const struct target_functions sqlite_target = {
     .column_type = sqlite_column_type,
     .prepare = sqlite_target_prepare_tables,
     .add_columns = sqlite_target_add_columns,
+    .alter_columns = sqlite_target_alter_columns,
     .writer_open = sqlite_writer_open,
     .writer_close = sqlite_writer_close,
     .chunk_begin = sqlite_writer_chunk_begin,

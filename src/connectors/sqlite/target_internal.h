@@ -180,6 +180,8 @@ enum status sqlite_tell_partnerless(struct database *self, const struct target_t
                                     struct error *error);
 
 /* target_prepare.c */
+enum status sqlite_target_alter_columns(struct database *self, const struct target_table *table,
+                                        struct column_list columns, struct error *error);
 enum status sqlite_target_add_columns(struct database *self, const struct target_table *table,
                                       struct column_list columns, struct error *error) MUST_USE;
 enum status sqlite_target_prepare_tables(struct database *self,

@@ -486,3 +486,60 @@ enum status sqlite_target_add_columns(struct database *database, const struct ta
     }
     return sqlite_control_end(self, add_columns(self, table, columns, error), error);
 }
+
+/* ---------------------------------------------------------------- columns that are to hold more */
+
+static enum status refuse_altering(const struct target_table *table, const char *column,
+                                   const char *declared, const char *wanted, struct error *error)
+{
+    error_set(error, ERROR_TARGET_SCHEMA, table->name,
+              wanted != NULL
+                  ? "its column %s is declared %s, which keeps other values than %s, and "
+                    "SQLite alters no column"
+                  : "its column %s is declared %s NOT NULL, and SQLite alters no column",
+              column, declared[0] != '\0' ? declared : "without a type", wanted);
+    return error_hint(error, "make the table again with that column, and copy its rows over");
+}
+
+/* Of one affinity all declarations keep the same values: nothing need be done. */
+static enum status check_column(struct sqlite_database *self, const struct target_table *table,
+                                const char *name, struct error *error)
+{
+    struct schema_column column = target_table_column(table, name);
+    struct buffer wanted = {0};
+    sqlite3_stmt *statement = NULL;
+    enum status status = sqlite_column_type(&self->sql.base, table, &column, &wanted, error);
+    status = status == STATUS_END ? STATUS_OK : status;
+    int result = sqlite3_prepare_v2(
+        self->control, "SELECT type, \"notnull\" FROM pragma_table_info(?1) WHERE name = ?2", -1,
+        &statement, NULL);
+    if (status == STATUS_OK && result == SQLITE_OK) {
+        sqlite3_bind_text(statement, 1, table->name, -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 2, name, -1, SQLITE_STATIC);
+        result = sqlite3_step(statement);
+    }
+    if (status == STATUS_OK && result == SQLITE_ROW) {
+        const char *type = sqlite_text_of(statement, 0);
+        const char *declared = type != NULL ? type : "";
+        bool fixed = sqlite3_column_int(statement, 1) != 0 && !column.not_null &&
+                     !column_list_holds(table->key, name);
+        bool same = sqlite_affinity_of(declared) == sqlite_affinity_of(buffer_string(&wanted));
+        status = !same   ? refuse_altering(table, name, declared, buffer_string(&wanted), error)
+                 : fixed ? refuse_altering(table, name, declared, NULL, error)
+                         : STATUS_OK;
+    }
+    sqlite3_finalize(statement);
+    buffer_free(&wanted);
+    return status;
+}
+
+enum status sqlite_target_alter_columns(struct database *database, const struct target_table *table,
+                                        struct column_list columns, struct error *error)
+{
+    struct sqlite_database *self = sqlite_database_of(database);
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < columns.count && status == STATUS_OK; i++) {
+        status = check_column(self, table, columns.names[i], error);
+    }
+    return status;
+}

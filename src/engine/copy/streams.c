@@ -115,6 +115,11 @@ enum status session_describe_streams(struct run_session *session, struct error *
         arena_allocate_zeroed(session->arena, plan->stream_count, sizeof(*facts));
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         const struct plan_stream *stream = &plan->streams[i];
+        if (stream->request.table != NULL &&
+            column_list_holds(session->gone, stream->request.table)) {
+            facts[i].row_count = -1;
+            continue;
+        }
         if (session->source->connector->source->describe_stream(
                 session->source, &stream->request, session->arena, &facts[i], error) != STATUS_OK) {
             return STATUS_FAILED;

@@ -7,20 +7,22 @@
 #include "base/memory.h"
 #include "base/signals.h"
 #include "engine/follow/absent.h"
+#include "engine/follow/adopt.h"
 #include "engine/follow/ahead.h"
 #include "engine/follow/cascade.h"
 #include "engine/follow/cutover.h"
 #include "engine/follow/feeder.h"
 #include "engine/follow/follow_figures.h"
 #include "engine/follow/follow_rejects.h"
-#include "engine/follow/grow.h"
 #include "engine/follow/lanes.h"
 #include "engine/follow/left.h"
 #include "engine/follow/quiet.h"
+#include "engine/follow/name_list.h"
 #include "engine/follow/refresh.h"
 #include "engine/follow/reread.h"
 #include "engine/follow/resync.h"
 #include "engine/follow/retention.h"
+#include "engine/follow/source_now.h"
 #include "engine/follow/spool.h"
 #include "engine/run/claim.h"
 #include "engine/run/options.h"
@@ -66,6 +68,8 @@ struct follow {
     struct follow_figures *counts;
     bool resynced;
     bool is_quiet; /* quiet_begin is done */
+    uint64_t definitions; /* feed_health.definitions, as it was last; 0: not known */
+    bool looks;           /* the source's schema is looked at before more is applied */
 };
 
 static struct progress_follow *figures(const struct follow *follow)
@@ -420,42 +424,54 @@ static enum status pass_copy(struct follow *follow, struct error *error)
                : status;
 }
 
-static enum status leave_lost(struct follow *follow, const char *table, struct column_list columns,
-                              struct error *error)
+/* Reads again what is made of the table, from its first chunk on. */
+static enum status read_again(struct follow *follow, const char *table, struct error *error)
 {
-    for (uint32_t i = 0; i < columns.count; i++) {
-        bool is_there;
-        if (grow_is_there(follow->session, table, columns.names[i], &is_there, error) !=
-                STATUS_OK ||
-            (!is_there &&
-             left_by_table(follow->run, follow->routes, follow->translator, follow->touched, table,
-                           columns.names[i], error) != STATUS_OK)) {
-            return STATUS_FAILED;
-        }
+    if (adopt_read_again(follow->run, follow->routes, follow->translator, table, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
     }
-    return STATUS_OK;
+    refresh_close(follow->refresh);
+    follow->refresh = NULL;
+    return refresh_open(follow->run, follow->routes, follow->rereading, &follow->refresh, error);
 }
 
-/* Before what came is applied. Columns of which the plan knows nothing: a session that is opened
- * anew does. Columns that changes do not have: they were added behind these, or are gone. */
+/* Before what came is applied. Where changes have other columns than the plan knows, or the feed
+ * tells that tables were defined anew, the source is asked: a session that is opened anew takes
+ * what it says. If it says nothing new, the changes are of before. */
 static enum status look_at_differences(struct follow *follow, bool *overtaken, struct error *error)
 {
     struct follow_difference difference;
+    struct follow_table_event event;
     *overtaken = false;
     while (follow_translator_differs(follow->translator, &difference)) {
-        bool is_there = false;
-        if (leave_lost(follow, difference.table, difference.absent, error) != STATUS_OK ||
-            (difference.added != NULL &&
-             grow_is_there(follow->session, difference.table, difference.added, &is_there, error) !=
-                 STATUS_OK)) {
+        follow->looks = true;
+    }
+    follow->looks |= follow_translator_has_events(follow->translator);
+    if (follow->looks) {
+        bool same;
+        if (source_now_is_same(follow->session, follow->routes->tables, follow->routes->table_count,
+                               &same, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        if (is_there) {
-            log_write(LOG_INFO, "%s has the new column %s", difference.table, difference.added);
-        }
-        *overtaken |= is_there;
+        *overtaken = !same;
+        follow->looks = false;
     }
-    return *overtaken ? STATUS_OK : left_note(follow->run, follow->translator, error);
+    enum status status = STATUS_OK;
+    while (!*overtaken && status == STATUS_OK &&
+           follow_translator_event(follow->translator, &event)) {
+        status = event.operation != RECORD_REDEFINED ? read_again(follow, event.table, error)
+                                                     : STATUS_OK;
+    }
+    return *overtaken || status != STATUS_OK ? status
+                                             : left_note(follow->run, follow->translator, error);
+}
+
+/* A feed that does not tell in its order that tables were defined anew says so beside it. */
+static void note_definitions(struct follow *follow, uint64_t definitions)
+{
+    follow->looks |= definitions != 0 && definitions != follow->definitions;
+    follow->definitions = definitions != 0 ? definitions : follow->definitions;
 }
 
 static enum status note_health(struct follow *follow, struct error *error)
@@ -464,6 +480,7 @@ static enum status note_health(struct follow *follow, struct error *error)
     feeder_health(follow->feeder, &health);
     follow_figures_tick(follow->counts, follow->applied);
     follow_figures_clock(follow->counts, health.clock_us);
+    note_definitions(follow, health.definitions);
     return retention_note(&follow->retention, &health, error);
 }
 
@@ -480,6 +497,34 @@ static enum status take_mended(void *context, struct followed_set *set, uint64_t
     status = status == STATUS_OK ? wait_for_lanes(follow, error) : status;
     *refused += follow_rejects_count(follow->rejects) - before - unmade;
     return status;
+}
+
+/* Before anything is followed: of tables that were made again no row is known any more. */
+static enum status empty_replaced(struct follow *follow, struct error *error)
+{
+    struct column_list tables;
+    enum status status = name_list_get(follow->run, adopt_empty_intent, &tables, error);
+    if (status != STATUS_OK || tables.count == 0) {
+        return status;
+    }
+    struct arena *arena = arena_create(0);
+    struct followed_set *set = followed_set_create(follow_form(follow->translator), arena);
+    const char *bytes = arena_copy(arena, follow->applied.bytes, follow->applied.length);
+    set->set.begin = set->set.end =
+        (struct position){(const uint8_t *)bytes, follow->applied.length};
+    for (uint32_t i = 0; i < tables.count && status == STATUS_OK; i++) {
+        status = follow_translator_empty(follow->translator, tables.names[i], set, error);
+    }
+    if (status != STATUS_OK) {
+        arena_destroy(arena);
+        return status;
+    }
+    uint64_t refused = 0; /* they are kept as rejects */
+    status = take_mended(follow, set, &refused, error);
+    status = status == STATUS_OK ? left_note(follow->run, follow->translator, error) : status;
+    return status == STATUS_OK
+               ? name_list_put(follow->run, adopt_empty_intent, (struct column_list){0}, error)
+               : status;
 }
 
 /* Before anything is followed: what the comparison found. */
@@ -547,11 +592,14 @@ static enum status apply_some(struct follow *follow, struct error *error)
 
 static enum follow_end apply_all(struct follow *follow, struct error *error)
 {
+    bool last_look = false; /* what was altered before the head need not be in any change */
     for (;;) {
         bool overtaken = false;
-        if (is_caught_up(follow)) {
+        if (is_caught_up(follow) && last_look) {
             return FOLLOW_HEAD;
         }
+        last_look = is_caught_up(follow);
+        follow->looks |= last_look;
         if (signals_stop_level() > (follow->inside ? 1 : 0)) {
             return FOLLOW_STOPPED;
         }
@@ -590,7 +638,25 @@ static enum status begin(struct follow *follow, struct error *error)
         status = source->connector->feed->head(source, follow->arena, &follow->head, error);
     }
     status = status == STATUS_OK ? ahead_look(&follow->ahead, follow->arena, error) : status;
+    status = status == STATUS_OK ? empty_replaced(follow, error) : status;
     return status == STATUS_OK ? end_resync(follow, error) : status;
+}
+
+/* What was read failed, perhaps, since it was dropped or altered. */
+static enum follow_end fail_or_overtaken(struct follow *follow, struct error *error)
+{
+    struct error ignored = {0};
+    bool same = true;
+    bool of_source = error->code == ERROR_SOURCE_READ || error->code == ERROR_SOURCE_CHANGED ||
+                     error->code == ERROR_SOURCE_INVALID;
+    if (!of_source ||
+        source_now_is_same(follow->session, follow->routes->tables, follow->routes->table_count,
+                           &same, &ignored) != STATUS_OK ||
+        same) {
+        return FOLLOW_FAILED;
+    }
+    error_clear(error);
+    return FOLLOW_OVERTAKEN;
 }
 
 /* A server that is away comes back: both sides are opened again, at what is in the target. */
@@ -600,6 +666,7 @@ static enum follow_end follow_with_retries(struct follow *follow, struct error *
     for (;;) {
         end = begin(follow, error) == STATUS_OK ? go_on(follow, error) : FOLLOW_FAILED;
         close_both(follow);
+        end = end == FOLLOW_FAILED ? fail_or_overtaken(follow, error) : end;
         if (end != FOLLOW_FAILED || !retry_wait(&follow->retry, error)) {
             break;
         }
@@ -636,6 +703,13 @@ static bool is_way_back(const struct run_session *session)
            session->options.cut_over == CUT_OVER_ABANDON;
 }
 
+/* Behind a cut-over nothing is applied any more, whatever becomes of the source. */
+static bool may_follow(const struct run_session *session)
+{
+    return session->options.cut_over != CUT_OVER_END &&
+           session->options.cut_over != CUT_OVER_REVERSE;
+}
+
 /* The way back is open whatever has become of the source's tables. */
 static enum follow_end take_back(struct run *run, struct error *error)
 {
@@ -670,8 +744,14 @@ static enum status check_steps(const struct follow *follow, struct error *error)
 
 static enum follow_end make_ready(struct follow *follow, struct error *error)
 {
-    const struct cutover_drain steps = {drain, follow, follow->routes->tables,
-                                        follow->routes->table_count};
+    uint32_t count;
+    const struct followed_table *there =
+        follow_routes_there(follow->routes, follow->session, follow->arena, &count);
+    const char **tables = arena_allocate_zeroed(follow->arena, count + 1u, sizeof *tables);
+    for (uint32_t i = 0; i < count; i++) {
+        tables[i] = there[i].name;
+    }
+    const struct cutover_drain steps = {drain, follow, tables, count};
     return cutover_make_ready(follow->run, &steps, error);
 }
 
@@ -733,9 +813,10 @@ static enum follow_end follow_loudly(struct run *run, struct error *error)
         rereading_create(session, follow.routes, (struct follow_lister){list_in_target, &follow});
     retry_init(&follow.retry, follow_patience_ms(&session->options));
     follow.retry.stop_level = 1;
-    if (left_take(run, follow.routes, follow.translator, error) == STATUS_OK &&
+    if (left_take(run, follow.translator, error) == STATUS_OK &&
         ahead_open(run, follow.arena, &follow.ahead, error) == STATUS_OK &&
-        grow_target(run, follow.routes, follow.translator, error) == STATUS_OK &&
+        (!may_follow(session) ||
+         adopt_changes(run, follow.routes, follow.translator, error) == STATUS_OK) &&
         refresh_note(run, session->options.refresh, session->options.refresh_count, error) ==
             STATUS_OK &&
         refresh_open(run, follow.routes, follow.rereading, &follow.refresh, error) == STATUS_OK) {

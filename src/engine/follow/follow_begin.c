@@ -83,8 +83,10 @@ enum status follow_make_feed(const struct run_session *session, const struct fol
                              const char *name, struct arena *arena, struct feed_start *start,
                              struct error *error)
 {
-    return session->source->connector->feed->create(session->source, name, routes->followed,
-                                                    routes->table_count, arena, start, error);
+    uint32_t count;
+    const struct followed_table *tables = follow_routes_there(routes, session, arena, &count);
+    return session->source->connector->feed->create(session->source, name, tables, count, arena,
+                                                    start, error);
 }
 
 enum status follow_begin(struct run *run, struct error *error)

@@ -71,7 +71,9 @@ void follow_figures_take(struct follow_figures *figures, const struct change_set
         uint32_t table = set->changes[at].table;
         uint64_t counts[PROGRESS_OPERATIONS] = {0};
         for (; at < set->change_count && set->changes[at].table == table; at++) {
-            counts[set->changes[at].operation]++;
+            if ((int)set->changes[at].operation < PROGRESS_OPERATIONS) {
+                counts[set->changes[at].operation]++;
+            }
         }
         count_table(figures, set->tables[table].name, counts);
         figures->any = true;

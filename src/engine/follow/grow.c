@@ -1,173 +1,19 @@
-/* Columns that the source got while its changes were followed. */
+/* Columns of the target's tables that came, or hold more, since the run began. */
 #include "engine/follow/grow.h"
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "engine/follow/left.h"
-#include "engine/follow/refresh.h"
-#include "engine/follow/source_now.h"
-#include "engine/ledger/json_text.h"
-#include "engine/ledger/ledger_positions.h"
-#include "engine/run/recall.h"
-#include "engine/run/schema_lines.h"
-#include "plan/canonical_text.h"
+#include "engine/follow/name_list.h"
+#include "engine/follow/new_tables.h"
+#include "model/schema_compare.h"
 #include <string.h>
 
-static const char intent_name[] = "grown";
+static const char align_intent[] = "align";
 
-/* Lines of columns: that earlier attempts found, and whose loss was taken for right. */
-struct grown {
-    const char *columns;
-    const char *lost;
-};
-
-static enum status read_grown(const struct run *run, struct grown *grown, struct error *error)
+enum status align_note(struct run *run, const char *table, struct error *error)
 {
-    const char *text;
-    json_t *object;
-    *grown = (struct grown){"", ""};
-    enum status status =
-        ledger_get_intent(run->session->ledger, run->id, intent_name, run->arena, &text, error);
-    if (status != STATUS_OK) {
-        return status == STATUS_END ? STATUS_OK : status;
-    }
-    if (json_from_text(text, "columns that were added", ERROR_LEDGER_INVALID, &object, error) !=
-        STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    grown->columns = arena_copy_string(run->arena, json_member_text(object, "columns", ""));
-    grown->lost = arena_copy_string(run->arena, json_member_text(object, "lost", ""));
-    json_decref(object);
-    return STATUS_OK;
-}
-
-static enum status put_grown(const struct run *run, const struct grown *grown, struct error *error)
-{
-    const char *text;
-    json_t *object = json_pack("{s:i,s:o,s:o}", "format", CONTROL_FORMAT, "columns",
-                               json_text(grown->columns), "lost", json_text(grown->lost));
-    return json_to_arena(object, run->arena, &text, error) == STATUS_OK
-               ? ledger_put_intent(run->session->ledger, run->id, intent_name, text, error)
-               : STATUS_FAILED;
-}
-
-/* Of all followed tables: columns of `text` that `other` has not. */
-static enum status list_columns(const struct run_session *session, const char *text,
-                                const char *other, struct buffer *lines, struct error *error)
-{
-    struct follow_routes *routes;
-    if (follow_routes_make(session, &routes, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    for (uint32_t i = 0; i < routes->table_count; i++) {
-        schema_lines_append_columns(text, other, routes->tables[i], lines);
-    }
-    follow_routes_free(routes);
-    return STATUS_OK;
-}
-
-/* What the followed tables had once and have not now. */
-static enum status list_lost(const struct run *run, const char *schema_text,
-                             const struct grown *grown, struct buffer *lost, struct error *error)
-{
-    const struct run_session *session = run->session;
-    struct buffer known = {0}; /* there, or not missed */
-    buffer_append_string(&known, session->schema_text);
-    buffer_append_string(&known, grown->lost);
-    enum status status = list_columns(session, schema_text, buffer_string(&known), lost, error);
-    status = status == STATUS_OK
-                 ? list_columns(session, grown->columns, buffer_string(&known), lost, error)
-                 : status;
-    buffer_free(&known);
-    return status;
-}
-
-/* "column TABLE.COLUMN TYPE" lines; names have no line breaks here. */
-static void take_lost(struct run *run, struct buffer *lines)
-{
-    static const char word[] = "column ";
-    struct run_lost *lost = arena_allocate_zeroed(run->arena, lines->length + 1, sizeof *lost);
-    uint32_t count = 0;
-    char *next = arena_copy_string(run->arena, buffer_string(lines));
-    for (char *line; (line = strsep(&next, "\n")) != NULL;) {
-        const struct schema *schema = run->session->schema;
-        const char *name = *line != '\0' ? line + strlen(word) : line;
-        for (uint32_t i = 0; i < schema->table_count; i++) {
-            size_t length = strlen(schema->tables[i].name);
-            if (strncmp(name, schema->tables[i].name, length) == 0 && name[length] == '.') {
-                lost[count++] = (struct run_lost){schema->tables[i].name, name + length + 1};
-                break;
-            }
-        }
-    }
-    run->lost = lost;
-    run->lost_count = count;
-}
-
-/* Tables of the target that are made of rows of tables that lost columns. */
-static enum status list_shrunk(const struct run *run, struct column_list *shrunk,
-                               struct error *error)
-{
-    const struct plan *plan = run->session->plan;
-    struct follow_routes *routes;
-    const char **names = arena_allocate_zeroed(run->arena, plan->entity_count + 1u, sizeof *names);
-    *shrunk = (struct column_list){names, 0};
-    if (follow_routes_make(run->session, &routes, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    for (uint32_t e = 0; e < plan->entity_count; e++) {
-        bool any = false;
-        for (uint32_t i = 0; i < run->lost_count && !any; i++) {
-            any = follow_routes_read(routes, plan->entities[e].stream, run->lost[i].table);
-        }
-        if (any) {
-            names[shrunk->count++] = plan->tables[plan->entities[e].table].target.name;
-        }
-    }
-    follow_routes_free(routes);
-    return STATUS_OK;
-}
-
-enum status grow_check(struct run *run, const struct ledger_header *header, struct error *error)
-{
-    struct grown grown;
-    struct buffer lost = {0};
-    struct column_list shrunk = {0};
-    if (header->schema_text == NULL) {
-        return STATUS_END;
-    }
-    enum status status = read_grown(run, &grown, error);
-    status =
-        status == STATUS_OK ? list_lost(run, header->schema_text, &grown, &lost, error) : status;
-    if (status == STATUS_OK) { /* what was accepted is not there either */
-        struct buffer all = {0};
-        buffer_append_buffer(&all, &lost);
-        buffer_append_string(&all, grown.lost);
-        take_lost(run, &all);
-        buffer_free(&all);
-        status = list_shrunk(run, &shrunk, error);
-        take_lost(run, &lost);
-    }
-    buffer_free(&lost);
-    return status != STATUS_OK ? status
-           : canonical_text_is_grown(header->mapping_text, run->session->plan->mapping_text, shrunk)
-               ? STATUS_OK
-               : STATUS_END;
-}
-
-enum status grow_accept(const struct run *run, struct error *error)
-{
-    struct grown grown;
-    struct buffer lost = {0};
-    enum status status = read_grown(run, &grown, error);
-    buffer_append_string(&lost, status == STATUS_OK ? grown.lost : "");
-    status = status == STATUS_OK ? list_lost(run, run->header.schema_text, &grown, &lost, error)
-                                 : status;
-    if (status == STATUS_OK && strcmp(grown.lost, buffer_string(&lost)) != 0) {
-        grown.lost = buffer_string(&lost);
-        status = put_grown(run, &grown, error);
-    }
-    buffer_free(&lost);
-    return status;
+    return name_list_add(run, align_intent, table, error);
 }
 
 static const struct schema_column *find_column(const struct schema_table *table, const char *name)
@@ -196,39 +42,29 @@ static struct column_list missing_columns(const struct target_table *target,
     return missing;
 }
 
-/* Rows that nobody changed since hold it, too. */
-static bool comes_with_values(const struct schema_column *column)
-{
-    return column != NULL &&
-           (column->default_text != NULL || column->default_kind != SCHEMA_DEFAULT_NONE ||
-            column->generated != GENERATED_NO || column->identity || column->not_null);
-}
+struct growing {
+    struct run *run;
+    const struct follow_routes *routes;
+    struct follow_translator *translator;
+    struct column_list tables; /* of the source, that are to be aligned */
+};
 
-static enum status note_refresh(struct run *run, uint32_t table, struct column_list missing,
-                                struct error *error)
+/* What is made of the source's tables that fill this one is left. */
+static enum status leave(struct growing *growing, uint32_t number, const char *reason,
+                         struct error *error)
 {
-    const struct run_session *session = run->session;
-    const struct plan *plan = session->plan;
+    const struct plan *plan = growing->run->session->plan;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < plan->entity_count && status == STATUS_OK; i++) {
-        const char *from = plan->streams[plan->entities[i].stream].request.table;
-        const struct schema_table *source = schema_find_table(session->schema, from);
-        bool has_values = false;
-        for (uint32_t c = 0; source != NULL && c < missing.count; c++) {
-            has_values = has_values || comes_with_values(find_column(source, missing.names[c]));
-        }
-        if (plan->entities[i].table == table && has_values) {
-            status = refresh_note(run, &from, 1, error);
+        if (plan->entities[i].table == number) {
+            status = left_for(growing->run, growing->routes, growing->translator, NULL,
+                              plan->streams[plan->entities[i].stream].request.table, reason, error);
         }
     }
     return status;
 }
 
-struct growing {
-    struct run *run;
-    const struct follow_routes *routes;
-    struct follow_translator *translator;
-};
+/* ---------------------------------------------------------------- columns that are missing */
 
 /* What computes a column, SQLite does not tell. NULL: all can be made. */
 static const char *find_unknown(const struct target_table *table, struct column_list missing)
@@ -243,8 +79,8 @@ static const char *find_unknown(const struct target_table *table, struct column_
     return NULL;
 }
 
-static enum status grow_table(struct growing *growing, uint32_t number,
-                              const struct schema_table *there, struct error *error)
+static enum status add_missing(struct growing *growing, uint32_t number,
+                               const struct schema_table *there, struct error *error)
 {
     struct run *run = growing->run;
     struct database *target = run->session->target;
@@ -255,12 +91,12 @@ static enum status grow_table(struct growing *growing, uint32_t number,
     }
     const char *unknown = find_unknown(table, missing);
     if (unknown != NULL) {
-        return left_for(run, growing->routes, growing->translator, NULL, table->same_engine->name,
-                        arena_format(run->arena,
-                                     "its new column %s is computed, in a way that SQLite does "
-                                     "not tell; give the target's table one, too",
-                                     unknown),
-                        error);
+        return leave(growing, number,
+                     arena_format(run->arena,
+                                  "its new column %s is computed, in a way that SQLite does not "
+                                  "tell; give the target's table one, too",
+                                  unknown),
+                     error);
     }
     if (target->connector->target->add_columns == NULL) {
         error_set(error, ERROR_FOLLOW, table->name,
@@ -268,8 +104,7 @@ static enum status grow_table(struct growing *growing, uint32_t number,
                   target->connector->title);
         return error_hint(error, "add it to the target's table, and follow on");
     }
-    if (note_refresh(run, number, missing, error) != STATUS_OK ||
-        target->connector->target->add_columns(target, table, missing, error) != STATUS_OK) {
+    if (target->connector->target->add_columns(target, table, missing, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < missing.count; i++) {
@@ -279,77 +114,134 @@ static enum status grow_table(struct growing *growing, uint32_t number,
     return STATUS_OK;
 }
 
-/* Of a target without columns: tables that got some since which hold values already. */
-static enum status refresh_free(struct run *run, const struct follow_routes *routes,
-                                struct error *error)
+/* ---------------------------------------------------------------- columns that hold too little */
+
+/* The declaration that the target would give it now; NULL: it gives none. */
+static const char *declaration(const struct growing *growing, const struct target_table *table,
+                               const struct schema_column *column, struct error *error)
 {
-    const struct schema *schema = run->session->schema;
-    struct grown noted;
-    struct buffer known = {0};
-    enum status status = read_grown(run, &noted, error);
-    buffer_append_string(&known, run->header.schema_text);
-    buffer_append_string(&known, status == STATUS_OK ? noted.columns : "");
-    for (uint32_t t = 0; t < routes->table_count && status == STATUS_OK; t++) {
-        const struct schema_table *table = schema_find_table(schema, routes->tables[t]);
-        struct buffer lines = {0};
-        bool has_values = false;
-        schema_lines_append_columns(run->session->schema_text, buffer_string(&known),
-                                    routes->tables[t], &lines);
-        for (uint32_t i = 0; lines.length > 0 && table != NULL && i < table->column_count; i++) {
-            char *begin = arena_format(run->arena, "%s.%s ", table->name, table->columns[i].name);
-            has_values = has_values || (comes_with_values(&table->columns[i]) &&
-                                        strstr(buffer_string(&lines), begin) != NULL);
+    struct database *target = growing->run->session->target;
+    const struct target_functions *functions = target->connector->target;
+    struct buffer text = {0};
+    enum status status = functions->column_type != NULL
+                             ? functions->column_type(target, table, column, &text, error)
+                             : STATUS_END;
+    const char *made =
+        status == STATUS_OK ? arena_copy_string(growing->run->arena, buffer_string(&text)) : NULL;
+    buffer_free(&text);
+    return made;
+}
+
+/* In other words of the database, perhaps. */
+static bool is_alike(const struct value_type *there, const struct value_type *wanted)
+{
+    return there->kind == wanted->kind && there->precision == wanted->precision &&
+           there->scale == wanted->scale && there->bits == wanted->bits &&
+           there->fraction == wanted->fraction && there->zoned == wanted->zoned;
+}
+
+/* Does the column there take what the table's column is to hold? */
+static bool holds(const struct growing *growing, const struct target_table *table,
+                  const struct schema_column *there, const struct schema_column *wanted)
+{
+    struct error ignored = {0};
+    const char *native = there->type.native;
+    const char *declared = declaration(growing, table, wanted, &ignored);
+    bool same = native != NULL && declared != NULL && strcmp(native, declared) == 0;
+    bool null = !there->not_null || wanted->not_null || column_list_holds(table->key, there->name);
+    return null && (same || is_alike(&there->type, &wanted->type) ||
+                    value_type_holds(&there->type, &wanted->type));
+}
+
+static struct column_list narrow_columns(const struct growing *growing,
+                                         const struct target_table *table,
+                                         const struct schema_table *there)
+{
+    const struct schema_table *same = table->same_engine;
+    const struct schema_column *columns = same != NULL ? same->columns : table->columns;
+    uint32_t count = same != NULL ? same->column_count : table->column_count;
+    const char **names =
+        arena_allocate_zeroed(growing->run->arena, count + (size_t)1, sizeof *names);
+    struct column_list narrow = {names, 0};
+    for (uint32_t i = 0; i < count; i++) {
+        const struct schema_column *found = find_column(there, columns[i].name);
+        if (found != NULL && columns[i].generated == GENERATED_NO &&
+            !holds(growing, table, found, &columns[i])) {
+            names[narrow.count++] = columns[i].name;
         }
-        buffer_free(&lines);
-        status = has_values ? refresh_note(run, &routes->tables[t], 1, error) : status;
     }
-    buffer_free(&known);
-    return status;
+    return narrow;
 }
 
-static enum status note_grown(const struct run *run, struct error *error)
+static enum status widen(struct growing *growing, uint32_t number, const struct schema_table *there,
+                         struct error *error)
 {
-    struct buffer lines = {0};
-    struct grown noted;
-    enum status status = read_grown(run, &noted, error);
-    status = status == STATUS_OK ? list_columns(run->session, run->session->schema_text,
-                                                run->header.schema_text, &lines, error)
-                                 : status;
-    if (status == STATUS_OK && strcmp(noted.columns, buffer_string(&lines)) != 0) {
-        noted.columns = buffer_string(&lines);
-        status = put_grown(run, &noted, error);
-    }
-    buffer_free(&lines);
-    return status;
-}
-
-enum status grow_target(struct run *run, const struct follow_routes *routes,
-                        struct follow_translator *translator, struct error *error)
-{
-    struct growing growing = {run, routes, translator};
-    const struct run_session *session = run->session;
-    const struct plan *plan = session->plan;
-    const char **names = arena_allocate_zeroed(run->arena, plan->table_count + 1u, sizeof *names);
-    struct database *reading = NULL;
-    struct schema *schema = NULL;
-    if (!run->has_grown) {
+    struct run *run = growing->run;
+    struct database *target = run->session->target;
+    const struct target_table *table = &run->session->plan->tables[number].target;
+    struct column_list narrow = narrow_columns(growing, table, there);
+    if (narrow.count == 0) {
         return STATUS_OK;
     }
-    if (recall_raise(run, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    if (target->connector->target->alter_columns == NULL) {
+        return leave(growing, number,
+                     arena_format(run->arena,
+                                  "its column %s holds other values now than in the target, and %s "
+                                  "alters no column: make the table again with it",
+                                  narrow.names[0], target->connector->title),
+                     error);
     }
-    if ((session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0 ||
-        session->target->connector->apply->keeps_log) {
-        return refresh_free(run, routes, error) == STATUS_OK ? note_grown(run, error)
-                                                             : STATUS_FAILED;
+    enum status status = target->connector->target->alter_columns(target, table, narrow, error);
+    if (status != STATUS_OK && error->class != ERROR_CLASS_RETRY &&
+        error->code == ERROR_TARGET_SCHEMA) {
+        const char *reason = arena_format(
+            run->arena, "its column %s can't be altered in the target: %s; alter it there",
+            narrow.names[0], error->message);
+        error_clear(error);
+        return leave(growing, number, reason, error);
     }
+    for (uint32_t i = 0; i < narrow.count && status == STATUS_OK; i++) {
+        log_write(LOG_INFO, "%s: the column %s is declared in the target as its source has it now",
+                  table->name, narrow.names[i]);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- all tables */
+
+/* Is it filled by a table that is to be aligned? */
+static bool is_due(const struct growing *growing, uint32_t number)
+{
+    const struct plan *plan = growing->run->session->plan;
+    bool due = false;
+    for (uint32_t i = 0; i < plan->entity_count && !due; i++) {
+        uint32_t stream = plan->entities[i].stream;
+        for (uint32_t t = 0; t < growing->tables.count && !due; t++) {
+            due = plan->entities[i].table == number &&
+                  follow_routes_read(growing->routes, stream, growing->tables.names[t]);
+        }
+    }
+    return due;
+}
+
+static enum status align_tables(struct growing *growing, struct error *error)
+{
+    const struct run_session *session = growing->run->session;
+    const struct plan *plan = session->plan;
+    const char **names =
+        arena_allocate_zeroed(growing->run->arena, plan->table_count + 1u, sizeof *names);
+    struct database *reading = NULL;
+    struct schema *schema = NULL;
     for (uint32_t i = 0; i < plan->table_count; i++) {
         names[i] = plan->tables[i].target.name;
     }
     enum status status = session_describe_target(session, names, &reading, &schema, error);
     for (uint32_t i = 0; i < plan->table_count && status == STATUS_OK; i++) {
         const struct schema_table *there = session_target_table(session, schema, names[i]);
-        status = there != NULL ? grow_table(&growing, i, there, error) : STATUS_OK;
+        if (there != NULL && is_due(growing, i)) {
+            status = add_missing(growing, i, there, error);
+            status = status == STATUS_OK ? widen(growing, i, there, error) : status;
+        }
     }
     if (reading != NULL) {
         reading->connector->close(reading);
@@ -357,18 +249,23 @@ enum status grow_target(struct run *run, const struct follow_routes *routes,
     if (schema != NULL) {
         arena_destroy(schema->arena);
     }
-    return status == STATUS_OK ? note_grown(run, error) : status;
+    return status;
 }
 
-enum status grow_is_there(const struct run_session *session, const char *table, const char *column,
-                          bool *is_there, struct error *error)
+enum status grow_target(struct run *run, const struct follow_routes *routes,
+                        struct follow_translator *translator, struct error *error)
 {
-    struct schema *schema = NULL;
-    if (source_now_describe(session, &schema, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    struct growing growing = {run, routes, translator, {0}};
+    const struct database *target = run->session->target;
+    bool free_fields =
+        (target->capabilities & CAPABILITY_FREE_FIELDS) != 0 || target->connector->apply->keeps_log;
+    enum status status = name_list_get(run, align_intent, &growing.tables, error);
+    if (status != STATUS_OK || growing.tables.count == 0) {
+        return status;
     }
-    const struct schema_table *found = schema_find_table(schema, table);
-    *is_there = found != NULL && find_column(found, column) != NULL;
-    arena_destroy(schema->arena);
-    return STATUS_OK;
+    status = new_tables_make(run, routes, translator, growing.tables, error);
+    status = status == STATUS_OK && !free_fields ? align_tables(&growing, error) : status;
+    status = status == STATUS_OK ? failpoint_hit("follow.after_align", error) : status;
+    return status == STATUS_OK ? name_list_put(run, align_intent, (struct column_list){0}, error)
+                               : status;
 }

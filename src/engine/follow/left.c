@@ -2,7 +2,7 @@
 #include "engine/follow/left.h"
 
 #include "base/log.h"
-#include "engine/follow/grow.h"
+#include "engine/follow/adopt.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_positions.h"
 #include <jansson.h>
@@ -160,20 +160,15 @@ enum status left_for(struct run *run, const struct follow_routes *routes,
     return left_note(run, translator, error);
 }
 
-enum status left_take(struct run *run, const struct follow_routes *routes,
-                      struct follow_translator *translator, struct error *error)
+enum status left_take(struct run *run, struct follow_translator *translator, struct error *error)
 {
     enum status status = take_list(run, translator, error);
-    for (uint32_t i = 0; i < run->lost_count && status == STATUS_OK; i++) {
-        status = left_by_table(run, routes, translator, NULL, run->lost[i].table,
-                               run->lost[i].column, error);
-    }
     return status == STATUS_OK ? left_note(run, translator, error) : status;
 }
 
 enum status left_forget(struct run *run, struct follow_translator *translator, struct error *error)
 {
-    if (grow_accept(run, error) != STATUS_OK ||
+    if (adopt_accept_gone(run, error) != STATUS_OK ||
         ledger_delete_intent(run->session->ledger, run->id, intent_name, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

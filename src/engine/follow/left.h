@@ -8,9 +8,9 @@
 
 #include "engine/follow/reread.h"
 
-/* Those of earlier attempts, and those whose tables have lost columns since (run->lost_columns). */
-enum status left_take(struct run *run, const struct follow_routes *routes,
-                      struct follow_translator *translator, struct error *error) MUST_USE;
+/* Those of earlier attempts. */
+enum status left_take(struct run *run, struct follow_translator *translator,
+                      struct error *error) MUST_USE;
 /* The ledger's list into run->left, for who only asks. */
 enum status left_look(struct run *run, struct error *error) MUST_USE;
 /* Of what is made of the table, one of whose columns is gone. `touched` (may be NULL) has nothing

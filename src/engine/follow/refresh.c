@@ -327,8 +327,10 @@ enum status refresh_open(struct run *run, const struct follow_routes *routes,
         arena_allocate_zeroed(refresh->arena, json_array_size(list), sizeof *refresh->tables);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *name = json_string_value(json_array_get(list, i));
-        refresh->tables[refresh->table_count++] =
-            arena_copy_string(refresh->arena, name != NULL ? name : "");
+        if (name == NULL || !column_list_holds(run->session->gone, name)) {
+            refresh->tables[refresh->table_count++] =
+                arena_copy_string(refresh->arena, name != NULL ? name : "");
+        }
     }
     json_decref(list);
     status = check_tables(refresh, error);

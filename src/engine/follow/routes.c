@@ -369,14 +369,34 @@ bool follow_routes_read(const struct follow_routes *routes, uint32_t stream, con
     return reads;
 }
 
+struct followed_table *follow_routes_there(const struct follow_routes *routes,
+                                           const struct run_session *session, struct arena *arena,
+                                           uint32_t *count)
+{
+    struct followed_table *there =
+        arena_allocate_zeroed(arena, routes->table_count + 1u, sizeof *there);
+    *count = 0;
+    for (uint32_t i = 0; i < routes->table_count; i++) {
+        if (!column_list_holds(session->gone, routes->tables[i])) {
+            there[(*count)++] = routes->followed[i];
+        }
+    }
+    return there;
+}
+
 void follow_routes_tell(const struct follow_routes *routes, struct run_session *session)
 {
     const char **names =
         arena_allocate_zeroed(session->arena, routes->table_count + 1u, sizeof *names);
+    const char **marks =
+        arena_allocate_zeroed(session->arena, routes->table_count + 1u, sizeof *marks);
     for (uint32_t i = 0; i < routes->table_count; i++) {
+        const struct schema_table *table = table_of(session, routes->tables[i]);
         names[i] = arena_copy_string(session->arena, routes->tables[i]);
+        marks[i] = table != NULL ? table->mark : NULL;
     }
     session->source->followed = (struct column_list){names, routes->table_count};
+    session->source->followed_marks = marks;
 }
 
 void follow_routes_free(struct follow_routes *routes)

@@ -113,6 +113,10 @@ enum status follow_routes_make(const struct run_session *session, struct follow_
                                struct error *error) MUST_USE;
 /* Does the stream read the table, as its root or by a join? */
 bool follow_routes_read(const struct follow_routes *routes, uint32_t stream, const char *table);
+/* The tables that a feed is to tell of: those that the source has, in the arena. */
+struct followed_table *follow_routes_there(const struct follow_routes *routes,
+                                           const struct run_session *session, struct arena *arena,
+                                           uint32_t *count) __attribute__((returns_nonnull));
 /* The source is told which tables are followed (database.followed). */
 void follow_routes_tell(const struct follow_routes *routes, struct run_session *session);
 void follow_routes_free(struct follow_routes *routes); /* takes NULL */

@@ -256,7 +256,7 @@ static enum status take_change(struct reading *in, const struct change_set *set,
     uint8_t has = take_byte(in);
     change->acts = (has & HAS_ACTIONS) != 0;
     change->key_count = take_number(in);
-    if (in->bad || change->table >= set->table_count || change->operation > RECORD_TRUNCATE ||
+    if (in->bad || change->table >= set->table_count || change->operation > RECORD_REPLACED ||
         change->key_count > (size_t)(in->end - in->at)) {
         in->bad = true;
         return end_reading(in, error);

@@ -4,7 +4,8 @@
 #include "base/log.h"
 #include "engine/run/opening.h"
 #include "engine/run/options.h"
-#include "engine/run/schema_lines.h"
+#include "model/schema_compare.h"
+#include "plan/learn.h"
 
 enum status source_now_describe(const struct run_session *session, struct schema **schema,
                                 struct error *error)
@@ -20,7 +21,10 @@ enum status source_now_describe(const struct run_session *session, struct schema
                                       .recovers = session->options.recovers};
     *schema = NULL;
     enum status status = opening_open(connector, session->source_uri, &open, arena, &source, error);
-    status = status == STATUS_OK ? connector->catalog->describe(source, schema, error) : status;
+    if (status == STATUS_OK) {
+        source->known = session->schema; /* no values are looked through for it */
+        status = connector->catalog->describe(source, schema, error);
+    }
     if (source != NULL) {
         connector->close(source);
     }
@@ -28,29 +32,59 @@ enum status source_now_describe(const struct run_session *session, struct schema
     return status;
 }
 
+/* Would a session that is opened anew follow the new table? */
+static bool may_be_followed(const struct run_session *session, const struct schema_table *table)
+{
+    const struct plan_settings settings = {.include = session->options.include,
+                                           .include_count = session->options.include_count,
+                                           .exclude = session->options.exclude,
+                                           .exclude_count = session->options.exclude_count};
+    bool plain = session->document == NULL || !plan_document_has_tables(session->document);
+    return plain && !session->refuses_new && table->primary_key.count > 0 &&
+           plan_copies_table(session->document, &settings, table);
+}
+
+static bool matters(const struct run_session *session, const struct table_change *change,
+                    struct column_list tables)
+{
+    switch (change->difference) {
+    case TABLE_NEW:
+        return may_be_followed(session, change->now);
+    case TABLE_GONE:
+        return column_list_holds(tables, change->name) &&
+               !column_list_holds(session->gone, change->name);
+    case TABLE_SAME:
+    case TABLE_REKEYED:
+    case TABLE_REPLACED:
+        break;
+    }
+    return column_list_holds(tables, change->name);
+}
+
 enum status source_now_is_same(const struct run_session *session, const char *const *tables,
                                uint32_t table_count, bool *same, struct error *error)
 {
+    struct arena *arena = arena_create(0);
     struct schema *schema = NULL;
-    struct buffer now = {0};
-    struct buffer differing = {0};
+    struct schema_changes changes = {0};
+    enum status status = source_now_describe(session, &schema, error);
     *same = false;
-    if (source_now_describe(session, &schema, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    if (status == STATUS_OK) {
+        *same = true;
+        schema_compare(session->schema, schema, true, arena, &changes);
     }
-    schema_lines_append(schema, !session->plan->plain, &now);
-    for (uint32_t i = 0; i < table_count; i++) {
-        schema_lines_append_columns(buffer_string(&now), session->schema_text, tables[i],
-                                    &differing);
-        schema_lines_append_columns(session->schema_text, buffer_string(&now), tables[i],
-                                    &differing);
+    for (uint32_t i = 0; i < changes.table_count; i++) {
+        struct buffer what = {0};
+        if (matters(session, &changes.tables[i], (struct column_list){tables, table_count})) {
+            *same = false;
+            table_change_append(&changes.tables[i], &what);
+            log_write(LOG_INFO, "the source's schema has changed: %s", buffer_string(&what));
+        }
+        buffer_free(&what);
     }
-    *same = differing.length == 0;
-    if (!*same) {
-        log_write(LOG_INFO, "the source's tables have changed: %s", buffer_string(&differing));
+    if (schema != NULL) {
+        arena_destroy(schema->arena);
     }
-    buffer_free(&now);
-    buffer_free(&differing);
-    arena_destroy(schema->arena);
-    return STATUS_OK;
+    arena_destroy(arena);
+    return status;
 }

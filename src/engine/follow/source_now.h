@@ -7,7 +7,8 @@
 /* Asked on a connection of its own. The caller destroys the schema's arena. */
 enum status source_now_describe(const struct run_session *session, struct schema **schema,
                                 struct error *error) MUST_USE;
-/* Have these tables the columns with which the session has read them, neither more nor others? */
+/* Are these tables, and their columns, those that the session knows, and is there no new one that a
+ * session which is opened anew would follow? The log tells what differs. */
 enum status source_now_is_same(const struct run_session *session, const char *const *tables,
                                uint32_t table_count, bool *same, struct error *error) MUST_USE;
 

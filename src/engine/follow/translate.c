@@ -28,6 +28,9 @@ struct follow_translator {
     struct placement *placements; /* PLACEMENTS a stream, the one that was used last first */
     struct follow_difference *differences; /* by stream; the table is NULL: none */
     const char **left;                     /* likewise: why it is not followed any more; or NULL */
+    struct follow_table_event *events;     /* that were not told yet */
+    uint32_t event_count;
+    uint32_t event_capacity;
 };
 
 /* ---- making and freeing */
@@ -112,6 +115,7 @@ void follow_translator_forget(struct follow_translator *translator)
     for (uint32_t i = 0; i < translator->session->plan->stream_count * PLACEMENTS; i++) {
         translator->placements[i].shape = NULL;
     }
+    translator->event_count = 0;
 }
 
 void follow_translator_leave(struct follow_translator *translator, uint32_t stream,
@@ -147,6 +151,40 @@ bool follow_translator_differs(struct follow_translator *translator,
         translator->differences[i] = (struct follow_difference){0};
     }
     return i < count;
+}
+
+bool follow_translator_event(struct follow_translator *translator, struct follow_table_event *event)
+{
+    if (translator->event_count == 0) {
+        return false;
+    }
+    *event = translator->events[--translator->event_count];
+    return true;
+}
+
+bool follow_translator_has_events(const struct follow_translator *translator)
+{
+    return translator->event_count > 0;
+}
+
+/* The gravest of each table is enough. */
+static void note_event(struct follow_translator *translator, const char *table,
+                       enum record_operation operation)
+{
+    for (uint32_t i = 0; i < translator->event_count; i++) {
+        struct follow_table_event *event = &translator->events[i];
+        if (strcmp(event->table, table) == 0) {
+            event->operation = operation > event->operation ? operation : event->operation;
+            return;
+        }
+    }
+    if (translator->event_count == translator->event_capacity) {
+        translator->events =
+            arena_grow_list(translator->arena, translator->events, translator->event_count,
+                            &translator->event_capacity, sizeof *translator->events);
+    }
+    translator->events[translator->event_count++] =
+        (struct follow_table_event){arena_copy_string(translator->arena, table), operation};
 }
 
 void follow_translator_destroy(struct follow_translator *translator)
@@ -731,6 +769,33 @@ static enum status translate_truncate(struct follow_translator *translator, cons
     return status;
 }
 
+/* The table was dropped and made again, or changed in a way that nothing tells: none of its rows is
+ * known, and it is read again (follow_translator_event). */
+enum status follow_translator_empty(struct follow_translator *translator, const char *table,
+                                    struct followed_set *set, struct error *error)
+{
+    const struct plan *plan = translator->session->plan;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < plan->entity_count && status == STATUS_OK; i++) {
+        uint32_t stream = plan->entities[i].stream;
+        if (translator->left[stream] != NULL ||
+            strcmp(plan->streams[stream].request.table, table) != 0) {
+            continue;
+        }
+        if (plan->tables[plan->entities[i].table].entity_count > 1) {
+            error_set(
+                error, ERROR_FOLLOW, table,
+                "it was made again, or changed in a way that no change tells, and its records "
+                "share a table with others");
+            (void)!error_hint(error, "look at it");
+            status = leave(translator, stream, set, set->set.change_count, error);
+        } else {
+            followed_set_empty(set, i);
+        }
+    }
+    return status;
+}
+
 /* ---- a set */
 
 static enum status translate_change(struct follow_translator *translator,
@@ -742,6 +807,12 @@ static enum status translate_change(struct follow_translator *translator,
     const char *name = source->tables[change->table].name;
     enum status status = STATUS_OK;
     bool reaches = false; /* a stream that was not left */
+    if (change->operation >= RECORD_REDEFINED) {
+        note_event(translator, name, change->operation);
+        return change->operation == RECORD_REPLACED
+                   ? follow_translator_empty(translator, name, set, error)
+                   : STATUS_OK;
+    }
     if (change->operation == RECORD_TRUNCATE) {
         return translate_truncate(translator, name, set, error);
     }

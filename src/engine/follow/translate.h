@@ -20,6 +20,12 @@ struct follow_difference {
     struct column_list absent; /* that the plan reads: the other way about */
 };
 
+/* What the feed told of all of a table. */
+struct follow_table_event {
+    const char *table;
+    enum record_operation operation; /* from RECORD_REDEFINED on */
+};
+
 struct follow_translator; /* one thread's */
 struct touched_roots;     /* touched.h */
 
@@ -45,6 +51,11 @@ void follow_translator_forget(struct follow_translator *translator);
  * the session was opened. False: there is none that was not told. */
 bool follow_translator_differs(struct follow_translator *translator,
                                struct follow_difference *difference);
+/* The next thing that sets told of whole tables, beside TRUNCATE. False: there is none that was not
+ * told. Where a table was replaced, its set empties what is made of it. */
+bool follow_translator_event(struct follow_translator *translator,
+                             struct follow_table_event *event);
+bool follow_translator_has_events(const struct follow_translator *translator);
 void follow_translator_destroy(struct follow_translator *translator); /* takes NULL */
 
 /*
@@ -60,6 +71,11 @@ enum status follow_translate(struct follow_translator *translator, struct change
  * `key` has a cell a column of the stream's root key. */
 void follow_settle_root(struct follow_translator *translator, uint32_t stream,
                         const struct cell *key, struct followed_set *set);
+
+/* Adds to the set that what is made of the source's table is emptied, or leaves it where its
+ * records share a table with others. */
+enum status follow_translator_empty(struct follow_translator *translator, const char *table,
+                                    struct followed_set *set, struct error *error) MUST_USE;
 
 /* The keys of the records that a root's row made, whatever they are now: `row` has a cell a column
  * of the stream's request. Calls `take` for each, of pages once for all (struct follow_key). */

@@ -73,6 +73,8 @@ static const struct json_member column_members[] = {
     TEXT(schema_column, loose),
     TEXT(schema_column, extra),
     TEXT(schema_column, base),
+    {"number", JSON_FORM_COUNT, offsetof(struct schema_column, number), UINT32_MAX},
+    TEXT(schema_column, stamp),
 };
 
 /* Besides: name. */
@@ -103,6 +105,8 @@ static const struct json_member table_members[] = {
     FLAG(schema_table, row_key_stable),
     TEXT(schema_table, details),
     TEXT(schema_table, belongs_to),
+    TEXT(schema_table, mark),
+    TEXT(schema_table, stamp),
     TEXT(schema_table, form),
 };
 

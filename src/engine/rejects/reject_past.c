@@ -27,7 +27,7 @@ static enum status add_marks(struct run *run, const struct ledger_run *ledger, s
         }
         arena_destroy(scratch);
     }
-    return status == STATUS_OK ? settle_totals(&run->status, run->totals, count, error) : status;
+    return status == STATUS_OK ? settle_totals(run, run->totals, count, error) : status;
 }
 
 enum status reject_past_open(struct run_session *session, const struct ledger_run *ledger,

@@ -9,30 +9,42 @@
 
 /* ---------------------------------------------------------------- which run */
 
+static enum status read_phase(const struct ledger_run *ledger, bool *follows, struct error *error)
+{
+    struct ledger_status known = {0};
+    enum status status = ledger_status_read(ledger->status, &known, error);
+    *follows = status == STATUS_OK && known.phase == LEDGER_FOLLOWING;
+    ledger_status_free(&known);
+    return status;
+}
+
 static enum status read_header(const struct run_session *session, const char *run_id,
-                               struct ledger_header *header, struct error *error)
+                               struct ledger_header *header, bool *follows, struct error *error)
 {
     struct ledger_run *ledger = NULL;
+    *follows = false;
     enum status status = ledger_load(session->ledger, run_id, session->arena, &ledger, error);
-    return status == STATUS_OK ? ledger_header_read(ledger->header, session->arena, header, error)
-                               : status;
+    status = status == STATUS_OK ? ledger_header_read(ledger->header, session->arena, header, error)
+                                 : status;
+    return status == STATUS_OK && header->feed != NULL ? read_phase(ledger, follows, error)
+                                                       : status;
 }
 
 /* The run of that id (NULL: the newest unfinished one, else the newest) or, where that one mends or
  * repairs, the newest copy. STATUS_END: there is none. */
 static enum status find_copy(const struct run_session *session, const char *run_id,
-                             struct ledger_header *header, struct error *error)
+                             struct ledger_header *header, bool *follows, struct error *error)
 {
     const char **ids = NULL;
     uint32_t count = 0;
-    enum status status = read_header(session, run_id, header, error);
+    enum status status = read_header(session, run_id, header, follows, error);
     if (status != STATUS_OK || strcmp(header->kind, "copy") == 0) {
         return status;
     }
     const char *first = header->run_id;
     status = ledger_list(session->ledger, session->arena, &ids, &count, error);
     for (uint32_t i = count; status != STATUS_FAILED && i > 0; i--) { /* END: it is gone since */
-        status = read_header(session, ids[i - 1], header, error);
+        status = read_header(session, ids[i - 1], header, follows, error);
         if (status == STATUS_OK && strcmp(header->kind, "copy") == 0) {
             return STATUS_OK;
         }
@@ -101,19 +113,21 @@ enum status recall_find(struct run_session *session, const struct past_run *past
     const struct run_options *options = &session->options;
     struct ledger_header header = {0};
     const char *id = NULL;
+    bool follows = false;
     session->answers = plan_answers_create(session->arena);
     session->mapping_version = 1;
     if (!options->resuming && !options->validating && options->rejects_file == NULL) {
         return STATUS_OK;
     }
     enum status status = find_id(session, past, &id, error);
-    status = status == STATUS_OK ? find_copy(session, id, &header, error) : status;
+    status = status == STATUS_OK ? find_copy(session, id, &header, &follows, error) : status;
     if (status == STATUS_END) {
         return STATUS_OK; /* it had not begun, or was forgotten */
     }
     if (status == STATUS_OK) {
         session->continued = arena_allocate(session->arena, sizeof header);
         *session->continued = header;
+        session->follows = follows && options->resuming && !options->validating;
         status = read_learnt(session, header.run_id, error);
     }
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
@@ -191,10 +205,46 @@ static void overlay_table(const struct schema_table *known, struct schema_table 
     table->column_count = count;
 }
 
+/* Their places among the others are by name. */
+static void put_back_gone(struct run_session *session)
+{
+    struct schema *schema = session->schema;
+    const struct schema *known = session->learnt->source;
+    uint32_t most = schema->table_count + known->table_count;
+    struct schema_table *tables = arena_allocate_zeroed(schema->arena, most + 1u, sizeof *tables);
+    const char **gone =
+        arena_allocate_zeroed(session->arena, known->table_count + 1u, sizeof *gone);
+    uint32_t count = 0;
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < known->table_count; i++) {
+        const char *name = known->tables[i].name;
+        while (at < schema->table_count && strcmp(schema->tables[at].name, name) < 0) {
+            tables[count++] = schema->tables[at++];
+        }
+        bool there = at < schema->table_count && strcmp(schema->tables[at].name, name) == 0;
+        if (!there && known->tables[i].kind == SCHEMA_TABLE) {
+            tables[count++] = known->tables[i];
+            gone[session->gone.count++] = name;
+        }
+    }
+    while (at < schema->table_count) {
+        tables[count++] = schema->tables[at++];
+    }
+    session->gone.names = gone;
+    schema->tables = tables;
+    schema->table_count = count;
+}
+
 void recall_overlay(struct run_session *session)
 {
     struct schema *schema = session->schema;
-    if (session->learnt == NULL || schema->table_count == 0) {
+    if (session->learnt == NULL) {
+        return;
+    }
+    if (session->follows) {
+        put_back_gone(session);
+    }
+    if (schema->table_count == 0) {
         return;
     }
     bool leaves_new =
@@ -264,10 +314,11 @@ static bool knows_columns(const struct schema_table *known, const struct schema_
 }
 
 /* Is all that this session resolved by in what the run keeps? */
-static bool is_kept(const struct run_session *session)
+static bool is_kept(const struct run *run)
 {
+    const struct run_session *session = run->session;
     const struct schema *schema = session->schema;
-    bool kept = session->learnt != NULL && !session->answers->has_grown;
+    bool kept = session->learnt != NULL && !session->answers->has_grown && run->changes == NULL;
     for (uint32_t i = 0; kept && i < schema->table_count; i++) {
         kept = knows_columns(schema_find_table(session->learnt->source, schema->tables[i].name),
                              &schema->tables[i]);
@@ -279,7 +330,7 @@ enum status recall_raise(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
     struct buffer text = {0};
-    if (is_kept(session)) {
+    if (is_kept(run)) {
         return STATUS_OK;
     }
     uint32_t version = session->learnt != NULL ? session->mapping_version + 1 : 1;

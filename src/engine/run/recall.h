@@ -23,7 +23,8 @@ bool recall_is_of_run(const struct run_session *session);
  * where they are declared as they were, with the types that the run knows, whatever their values
  * say now. What came since stands behind. A column that is declared otherwise, or is gone, is as
  * the source says it: comparing the two schemas is for whoever goes on. Columns that came by
- * themselves (catalog_functions.columns_come) are no part of the run, and told of.
+ * themselves (catalog_functions.columns_come) are no part of the run, and told of. A table that is
+ * gone is, where the run is followed on, as it was (session->gone).
  */
 void recall_overlay(struct run_session *session);
 

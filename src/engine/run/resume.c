@@ -4,10 +4,11 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "connectors/lacks.h"
+#include "engine/follow/adopt.h"
 #include "engine/follow/cutover_ask.h"
-#include "engine/follow/grow.h"
 #include "engine/follow/left.h"
 #include "engine/ledger/json_text.h"
+#include "engine/ledger/learnt.h"
 #include "engine/ledger/ledger_tables.h"
 #include "engine/rejects/rejects.h"
 #include "engine/rejects/rejects_load.h"
@@ -15,6 +16,7 @@
 #include "engine/rollback/undo.h"
 #include "engine/run/claim.h"
 #include "engine/run/home.h"
+#include "engine/run/numbering.h"
 #include "engine/run/policies.h"
 #include "engine/run/renumber.h"
 #include "engine/run/run_parts.h"
@@ -37,7 +39,9 @@ struct resume {
     /* It has copied, and its feed says whether the source, which may be another server, has what
      * comes next. */
     bool follows_elsewhere;
-    bool follows_on; /* the source's schema has changed while its changes are followed */
+    bool follows; /* it has copied, and applies or applied the source's changes, whose schema may be
+                     another one by now */
+    bool adopts;  /* and goes on with them */
 };
 
 /* ---- which run */
@@ -153,11 +157,8 @@ static enum status schema_differs(const struct resume *resume, struct error *err
               "its schema is not the one that the run began with: %s",
               what.length > 0 ? buffer_string(&what)
                               : "an index, a constraint or a default differs");
-    error_hint(error, resume->follows_on
-                          ? "put it back as it was: only added columns are followed; or end "
-                            "following (`transhume cutover --abandon --confirm`), and begin anew"
-                          : "resume with the schema as it was; or empty the target, `transhume "
-                            "reset --confirm`, and migrate again");
+    error_hint(error, "resume with the schema as it was; or empty the target, `transhume reset "
+                      "--confirm`, and migrate again");
     buffer_free(&what);
     return STATUS_FAILED;
 }
@@ -211,12 +212,12 @@ static enum status check_match(struct resume *resume, struct error *error)
                           "--confirm`, and migrate again");
         return STATUS_FAILED;
     }
-    enum status grows = resume->follows_on ? grow_check(resume->run, header, error) : STATUS_END;
-    bool grown = grows == STATUS_OK;
-    if (grows == STATUS_FAILED) {
+    enum status adopts = resume->adopts ? adopt_check(resume->run, header, error) : STATUS_OK;
+    if (adopts == STATUS_FAILED) {
         return STATUS_FAILED;
     }
-    if (strcmp(header->fingerprint, session->fingerprint) != 0 && !resume->leaves && !grown) {
+    if (strcmp(header->fingerprint, session->fingerprint) != 0 && !resume->leaves &&
+        !resume->follows) {
         return schema_differs(resume, error);
     }
     if (strcmp(header->target_identity, session->target_identity) != 0) {
@@ -230,8 +231,8 @@ static enum status check_match(struct resume *resume, struct error *error)
     if (resume->leaves) {
         return STATUS_OK;
     }
-    resume->run->has_grown = grown;
-    if (strcmp(header->mapping_hash, session->plan->mapping_hash) != 0 && !grown) {
+    if (adopts == STATUS_END ||
+        (!resume->follows && strcmp(header->mapping_hash, session->plan->mapping_hash) != 0)) {
         return mapping_differs(header->mapping_text, session->plan->mapping_text, error);
     }
     tell_changed_objects(resume);
@@ -254,25 +255,52 @@ static enum status take_chunks(struct resume *resume, struct error *error)
     struct run *run = resume->run;
     run->chunks = resume->ledger->chunks;
     run->chunk_count = resume->ledger->chunk_count;
+    const struct run_numbering *numbering = run->numbering;
     for (uint64_t i = 0; i < run->chunk_count; i++) {
-        if (run->chunks[i].number != i + 1 ||
-            run->chunks[i].stream >= run->session->plan->stream_count) {
+        uint32_t stream = run->chunks[i].stream;
+        if (numbering != NULL) {
+            stream = stream < numbering->stream_count ? numbering->streams[stream] : NUMBERING_NONE;
+            run->chunks[i].stream = stream;
+        }
+        if (run->chunks[i].number != i + 1 || stream >= run->session->plan->stream_count) {
             return damaged(resume, "no place for chunk", run->chunks[i].number, error);
         }
     }
     return run_index_chunks(run, error);
 }
 
+/* What a table wrote that the plan has no more is nobody's. */
+static void renumber_mark(const struct run_numbering *numbering, struct arena *arena,
+                          struct ledger_mark *mark)
+{
+    uint32_t *numbers =
+        arena_allocate_zeroed(arena, mark->entity_count + (size_t)1, sizeof *numbers);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < mark->entity_count; i++) {
+        uint32_t number = numbering->entities[mark->entities[i]];
+        if (number != NUMBERING_NONE) {
+            mark->tallies[kept] = mark->tallies[i];
+            numbers[kept++] = number;
+        }
+    }
+    mark->entities = numbers;
+    mark->entity_count = kept;
+}
+
 static enum status take_marks(struct resume *resume, struct error *error)
 {
     struct run *run = resume->run;
     const struct ledger_run *ledger = resume->ledger;
+    const struct run_numbering *numbering = run->numbering;
+    uint32_t limit = numbering != NULL ? numbering->entity_count : run->session->plan->entity_count;
     resume->marks = arena_allocate_zeroed(run->arena, ledger->done_count, sizeof(*resume->marks));
     for (uint64_t i = 0; i < ledger->done_count; i++) {
         struct ledger_mark *mark = &resume->marks[i];
-        if (ledger_mark_read(&ledger->done[i], run->session->plan->entity_count, run->arena, mark,
-                             error) != STATUS_OK) {
+        if (ledger_mark_read(&ledger->done[i], limit, run->arena, mark, error) != STATUS_OK) {
             return STATUS_FAILED;
+        }
+        if (numbering != NULL) {
+            renumber_mark(numbering, run->arena, mark);
         }
         if (mark->chunk == 0 || mark->chunk > run->chunk_count || run->done[mark->chunk - 1]) {
             return damaged(resume, "a done mark for chunk", mark->chunk, error);
@@ -511,6 +539,7 @@ static enum status read_done(struct resume *resume, struct error *error)
     if (resume->leaves) {
         return run_index_chunks(run, error); /* there are none */
     }
+    run->numbering = resume->follows ? numbering_make(run, &resume->header) : NULL;
     return take_chunks(resume, error) == STATUS_OK && take_marks(resume, error) == STATUS_OK
                ? ledger_check_marks(resume->ledger, &run->status, error)
                : STATUS_FAILED;
@@ -524,16 +553,18 @@ static enum status look_whether_it_follows(struct resume *resume, struct error *
         session->source != NULL ? session->source->connector->feed : NULL;
     bool way_back =
         session->options.cut_over == CUT_OVER_BACK || session->options.cut_over == CUT_OVER_ABANDON;
-    bool same = strcmp(resume->header.fingerprint, session->fingerprint) == 0 &&
-                strcmp(resume->header.mapping_hash, session->plan->mapping_hash) == 0;
     if (resume->header.feed == NULL) {
         return STATUS_OK;
     }
     ledger_status_free(&run->status);
     enum status status = ledger_status_read(resume->ledger->status, &run->status, error);
     bool follows = status == STATUS_OK && run->status.phase == LEDGER_FOLLOWING;
-    resume->leaves = follows && way_back && !same;
-    resume->follows_on = follows && !way_back && !same;
+    bool over = status == STATUS_OK && run->status.phase == LEDGER_COMPLETED;
+    bool same = session->learnt != NULL &&
+                strcmp(session->learnt->mapping_hash, session->plan->mapping_hash) == 0;
+    resume->leaves = ((follows && way_back) || over) && !same;
+    resume->follows = follows || over;
+    resume->adopts = follows && !way_back;
     resume->follows_elsewhere = follows && feed != NULL && feed->elsewhere;
     return status;
 }

@@ -21,6 +21,7 @@
 #include "engine/run/home.h"
 #include "engine/run/hooks.h"
 #include "engine/run/losses.h"
+#include "engine/run/numbering.h"
 #include "engine/run/options.h"
 #include "engine/run/past_runs.h"
 #include "engine/run/repair_delete.h"
@@ -240,13 +241,39 @@ static enum status persist(struct run *run, enum status (*step)(struct run *run,
     return status;
 }
 
+/* Tables that came while the source is followed are made where it is followed (new_tables.h). */
+static struct target_table *list_known(const struct run *run, uint32_t *count)
+{
+    struct target_table *known =
+        arena_allocate_zeroed(run->arena, run->table_count + 1u, sizeof *known);
+    *count = 0;
+    for (uint32_t i = 0; i < run->table_count; i++) {
+        if (!numbering_is_new(run, i) ||
+            ledger_status_is_created(&run->status, run->tables[i].name)) {
+            known[(*count)++] = run->tables[i];
+        }
+    }
+    return known;
+}
+
+static void take_created(struct run *run, const struct target_table *known, uint32_t count)
+{
+    for (uint32_t i = 0, at = 0; i < run->table_count && at < count; i++) {
+        if (strcmp(run->tables[i].name, known[at].name) == 0) {
+            run->tables[i] = known[at++];
+        }
+    }
+}
+
 static enum status prepare_target(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
     bool untouched = run->status.phase < LEDGER_COPYING;
+    uint32_t known;
+    struct target_table *tables = list_known(run, &known);
     const struct prepare_request request = {
-        .tables = run->tables,
-        .table_count = run->table_count,
+        .tables = tables,
+        .table_count = known,
         .objects = run_objects(run),
         .rebuilds_indexes = untouched && run->header.rebuilds_indexes,
         .disables_triggers = untouched && run->header.disables_triggers};
@@ -255,10 +282,10 @@ static enum status prepare_target(struct run *run, struct error *error)
         run_require_tables(run, error) != STATUS_OK ||
         target->prepare(session->target, &request, error) != STATUS_OK ||
         (target->later_prepare != NULL &&
-         target->later_prepare(session->target, run->tables, run->table_count, error) !=
-             STATUS_OK)) {
+         target->later_prepare(session->target, tables, known, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
+    take_created(run, tables, known);
     pthread_mutex_lock(&run->state_mutex);
     for (uint32_t i = 0; i < run->table_count; i++) {
         if (run->tables[i].created) {

@@ -46,6 +46,8 @@ enum parts_choice {
 enum begun_hooks_choice { BEGUN_HOOKS_UNSET, BEGUN_HOOKS_SKIP, BEGUN_HOOKS_REPEAT };
 
 /* A resync's steps (engine/follow/resync.h); a comparison comes in between. */
+/* What becomes of a followed run whose source has another schema than the run keeps of it. */
+enum schema_change_choice { SCHEMA_CHANGE_UNSET, SCHEMA_CHANGE_REREAD, SCHEMA_CHANGE_STOP };
 enum resync_choice { RESYNC_NOT, RESYNC_BEGIN, RESYNC_END };
 /* What a resume of a run that follows is for. */
 enum cut_over_choice {
@@ -147,6 +149,7 @@ struct run_options {
     const char *const *refresh;  /* tables of the source that are read again */
     uint32_t refresh_count;
     enum resync_choice resync;
+    enum schema_change_choice on_schema_change;
     enum cut_over_choice cut_over;
     bool leaves_rejects;    /* a cut-over does without the records that were rejected */
     bool reverse;           /* a cut-over keeps the way back open */

@@ -154,7 +154,7 @@ enum status settle_run(struct run *run, struct error *error) MUST_USE;
 /* Applies what an earlier settling found to the totals. */
 enum status settle_apply(struct run *run, struct error *error) MUST_USE;
 /* The same to totals of another run, an entity each. */
-enum status settle_totals(const struct ledger_status *status, struct tally *totals, uint32_t count,
+enum status settle_totals(const struct run *run, struct tally *totals, uint32_t count,
                           struct error *error) MUST_USE;
 /* Takes what became of an entity there (NULL: nothing) out of the sum of what was written; where
  * its hashes are not known, `*hashed` becomes false. */

@@ -99,37 +99,6 @@ bool schema_lines_have_table(const char *text, const struct schema_table *table)
     return found;
 }
 
-static bool has_line(const char *text, const char *line, size_t length)
-{
-    while (*text != '\0') {
-        size_t here = strcspn(text, "\n");
-        if (here == length && memcmp(text, line, length) == 0) {
-            return true;
-        }
-        text += here + (text[here] == '\n');
-    }
-    return false;
-}
-
-void schema_lines_append_columns(const char *text, const char *other, const char *table,
-                                 struct buffer *out)
-{
-    struct buffer begin = {0};
-    buffer_append_string(&begin, "column ");
-    append_name(&begin, table);
-    buffer_append_byte(&begin, '.');
-    while (*text != '\0') {
-        size_t length = strcspn(text, "\n");
-        if (length > begin.length && memcmp(text, begin.data, begin.length) == 0 &&
-            !has_line(other, text, length)) {
-            buffer_append(out, text, length);
-            buffer_append_byte(out, '\n');
-        }
-        text += length + (text[length] == '\n');
-    }
-    buffer_free(&begin);
-}
-
 /* ---- comparing */
 
 /* Of objects: the hash, too. */

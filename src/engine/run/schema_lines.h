@@ -14,10 +14,6 @@ void schema_lines_append(const struct schema *schema, bool views, struct buffer 
 void schema_lines_append_objects(const struct schema *schema, bool all, struct buffer *out);
 /* Is the table (or view) in it? Views that were left out of it are. */
 bool schema_lines_have_table(const char *text, const struct schema_table *table);
-/* Appends the lines of the table's columns, with their types, that `text` has and `other` has not.
- */
-void schema_lines_append_columns(const char *text, const char *other, const char *table,
-                                 struct buffer *out);
 /* What the second text has more and what it lacks, the first few: "customer.note is new; …". ""
  * if they have the same lines, but for objects. */
 void schema_lines_compare(const char *before, const char *now, struct buffer *out);

@@ -549,6 +549,12 @@ static enum status prepare_joining(struct run_session *session, struct error *er
     return STATUS_OK;
 }
 
+static bool has_settings(const struct run_session *session, const struct target_table *table)
+{
+    return table->same_engine != NULL &&
+           !column_list_holds(session->gone, table->same_engine->name);
+}
+
 /* What tables that are copied whole bring along beside their schema. */
 static enum status find_settings(struct run_session *session, struct error *error)
 {
@@ -562,7 +568,7 @@ static enum status find_settings(struct run_session *session, struct error *erro
         return STATUS_OK;
     }
     for (uint32_t i = 0; i < plan->table_count; i++) {
-        if (plan->tables[i].target.same_engine != NULL) {
+        if (has_settings(session, &plan->tables[i].target)) {
             names[count++] = plan->tables[i].target.same_engine->name;
         }
     }
@@ -572,7 +578,7 @@ static enum status find_settings(struct run_session *session, struct error *erro
     }
     count = 0;
     for (uint32_t i = 0; i < plan->table_count; i++) {
-        if (plan->tables[i].target.same_engine != NULL) {
+        if (has_settings(session, &plan->tables[i].target)) {
             plan->tables[i].target.settings = settings[count++];
         }
     }
@@ -634,6 +640,7 @@ static enum status resolve_described(struct run_session *session, const struct l
                                            .notes = learnt->notes,
                                            .note_count = learnt->note_count,
                                            .time_zone = session->time_zone,
+                                           .gone = session->gone,
                                            .answers = session->answers};
     if (plan_resolve(session->document, session->source, session->schema, session->target,
                      &settings, &session->plan, faults, error) != STATUS_OK ||
@@ -648,8 +655,8 @@ static enum status resolve_described(struct run_session *session, const struct l
     return STATUS_OK;
 }
 
-static enum status resolve(struct run_session *session, const struct past_run *past,
-                           struct buffer *faults, struct error *error)
+static enum status resolve_once(struct run_session *session, const struct past_run *past,
+                                struct buffer *faults, struct error *error)
 {
     struct learnt_plan learnt = {0};
     progress_enter(&session->progress, PROGRESS_SCHEMA);
@@ -657,6 +664,29 @@ static enum status resolve(struct run_session *session, const struct past_run *p
     status = status == STATUS_OK ? resolve_described(session, &learnt, faults, error) : status;
     learnt_plan_free(&learnt);
     return status;
+}
+
+/* What is new in a source that is followed must not end that: a table of which the plan can make
+ * nothing is left out. */
+static enum status resolve(struct run_session *session, const struct past_run *past,
+                           struct buffer *faults, struct error *error)
+{
+    enum status status = resolve_once(session, past, faults, error);
+    if (status == STATUS_OK || !session->follows || !session->has_new ||
+        error->class == ERROR_CLASS_RETRY) {
+        return status;
+    }
+    log_write(LOG_WARNING, "tables that are new in the source are not followed: %s: %s",
+              error->object, error->message);
+    error_clear(error);
+    buffer_clear(faults);
+    plan_destroy(session->plan);
+    arena_destroy(session->schema->arena);
+    session->plan = NULL;
+    session->schema = NULL;
+    session->gone = (struct column_list){0};
+    session->refuses_new = true;
+    return resolve_once(session, past, faults, error);
 }
 
 /* With whatever the plan's text is about. */

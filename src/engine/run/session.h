@@ -20,6 +20,8 @@ struct chunk_log;
 struct claim_keeper;
 struct joining;
 struct learnt;
+struct run_numbering;
+struct schema_changes;
 struct plan_answers;
 struct copy;
 struct metrics;
@@ -55,7 +57,12 @@ struct run_session {
     struct ledger_header *continued; /* of the run that is gone on with; NULL: none is */
     struct learnt *learnt;           /* by it, recall.h; NULL: nothing is kept of this source */
     uint32_t mapping_version;        /* of what the run keeps: learnt.h */
-    struct plan_answers *answers;    /* that its plan was, and this one is, resolved with */
+    bool follows;                    /* it goes on with a run that follows its source by now */
+    bool has_new;                    /* and the source has tables that came since */
+    bool refuses_new; /* tables that came since are no part of it: the plan can't be resolved */
+    struct column_list gone; /* tables of a followed run that the source has no more: in the schema
+                                as they were */
+    struct plan_answers *answers; /* that its plan was, and this one is, resolved with */
     bool names_run; /* neither endpoints nor a plan were given: what is meant is the folder's run */
     const struct schema *there; /* tables that are in the target; NULL: none that the plan means */
     struct plan *plan;
@@ -82,14 +89,10 @@ struct run_session {
     bool stuck;                              /* a worker never came back: nothing may be freed */
 };
 
-/* What is not followed any more, and a column that the source lost. */
+/* What is not followed any more. */
 struct run_left {
     const char *name;
     const char *reason;
-};
-struct run_lost {
-    const char *table;
-    const char *column;
 };
 
 /* One run under way. */
@@ -129,9 +132,11 @@ struct run {
     char feed_position[160];     /* for people; under the mutex; "": not known */
     const struct run_left *left; /* under the mutex, as the next */
     uint32_t left_count;
-    const struct run_lost *lost; /* since the run began, and while it follows */
-    uint32_t lost_count;
-    bool has_grown; /* the source's tables have more columns than when it began */
+    const struct schema_changes *changes; /* of a source that is followed, since what is kept of
+                                             it; NULL: none */
+    bool mapping_changed;                 /* by them */
+    const struct run_numbering
+        *numbering; /* numbering.h; NULL: the plan's numbers are the ledger's */
     int64_t state_written_ms;
     int64_t attempt_us;       /* UTC, when this attempt began */
     struct reject_book *book; /* reject_book.h; NULL: not read */

@@ -7,6 +7,7 @@
 #include "engine/copy/record_hash.h"
 #include "engine/ledger/json_text.h"
 #include "engine/rejects/reject_name.h"
+#include "engine/run/numbering.h"
 #include "engine/run/options.h"
 #include "engine/run/run_chunks.h"
 #include "engine/run/run_parts.h"
@@ -489,13 +490,14 @@ static void add_reasons(const json_t *entity, struct tally *total, uint64_t reje
     }
 }
 
-enum status settle_totals(const struct ledger_status *status, struct tally *totals, uint32_t count,
+enum status settle_totals(const struct run *run, struct tally *totals, uint32_t count,
                           struct error *error)
 {
-    const json_t *entities = json_object_get(status->settled, "entities");
+    const json_t *entities = json_object_get(run->status.settled, "entities");
     for (uint32_t i = 0; i < count; i++) {
         char number[16];
-        snprintf(number, sizeof(number), "%" PRIu32, i);
+        snprintf(number, sizeof(number), "%" PRIu32,
+                 run->numbering != NULL ? run->numbering->former[i] : i);
         const json_t *entity = json_object_get(entities, number);
         int64_t rejected = json_member_integer(entity, "rejected", 0);
         int64_t skipped = json_member_integer(entity, "skipped", 0);
@@ -519,7 +521,7 @@ enum status settle_totals(const struct ledger_status *status, struct tally *tota
 enum status settle_apply(struct run *run, struct error *error)
 {
     struct progress *progress = &run->session->progress;
-    if (settle_totals(&run->status, run->totals, progress->entity_count, error) != STATUS_OK) {
+    if (settle_totals(run, run->totals, progress->entity_count, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < progress->entity_count; i++) {

@@ -72,6 +72,15 @@ static void leave_their_objects_out(struct schema *schema, struct column_list le
     schema->object_count = kept;
 }
 
+/* A table that came while a plain copy is followed is followed, too, if changes can name its rows.
+ */
+static bool joins_run(const struct run_session *session, const struct schema_table *table)
+{
+    return session->follows && !session->refuses_new && table->kind == SCHEMA_TABLE &&
+           table->primary_key.count > 0 &&
+           (session->document == NULL || !plan_document_has_tables(session->document));
+}
+
 void there_leave_new_out(struct run_session *session)
 {
     struct schema *schema = session->schema;
@@ -87,7 +96,8 @@ void there_leave_new_out(struct run_session *session)
     uint32_t left_count = 0;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < schema->table_count; i++) {
-        if (had_table(session, &schema->tables[i])) {
+        if (had_table(session, &schema->tables[i]) || joins_run(session, &schema->tables[i])) {
+            session->has_new |= !had_table(session, &schema->tables[i]);
             tables[kept++] = schema->tables[i];
         } else if (schema->tables[i].kind == SCHEMA_TABLE) {
             log_write(header->feed != NULL ? LOG_DEBUG : LOG_WARNING,

@@ -41,7 +41,8 @@ SELECT a.attrelid, a.attname,
           JOIN pg_catalog.pg_amop p ON p.amopfamily = f.opcfamily AND p.amoplefttype = f.opcintype AND p.amoprighttype = f.opcintype
           JOIN pg_catalog.pg_operator o ON o.oid = p.amopopr JOIN pg_catalog.pg_namespace w ON w.oid = o.oprnamespace
          WHERE f.opcmethod = 403 AND f.opcdefault AND f.opcintype = s.oid AND p.amoppurpose = 's' AND p.amopstrategy = 5
-           AND NOT pg_catalog.pg_operator_is_visible(o.oid)) END
+           AND NOT pg_catalog.pg_operator_is_visible(o.oid)) END,
+       a.xmin -- another one once the column was altered
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
   JOIN space n ON n.oid = c.relnamespace

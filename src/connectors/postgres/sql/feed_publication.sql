@@ -1,10 +1,8 @@
--- A publication: its comment, does it tell all operations, the hash of the tables that it has (with what tells one that was left out for a
--- while), the first of them of which it tells some rows or columns only, does it tell partitions' changes as the root's. $1: its name.
+-- A publication: its comment, does it tell all operations, the numbers of its entries (a table that was left out for a while has another
+-- one), the first table of which it tells some rows or columns only, does it tell partitions' changes as the root's. $1: its name.
 -- Columns that only newer servers have are read through JSON.
 SELECT pg_catalog.obj_description(p.oid, 'pg_publication'), p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate,
-       (SELECT pg_catalog.md5(COALESCE(pg_catalog.string_agg(pg_catalog.format('%I.%I', t.schemaname, t.tablename), ',' ORDER BY t.schemaname COLLATE "C", t.tablename COLLATE "C"), '')
-            || COALESCE((SELECT pg_catalog.string_agg(r.oid::pg_catalog.text, ',' ORDER BY r.oid) FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid), ''))
-          FROM pg_catalog.pg_publication_tables t WHERE t.pubname = p.pubname),
+       COALESCE((SELECT pg_catalog.string_agg(r.oid::pg_catalog.text, ' ' ORDER BY r.oid) FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid), ''),
        (SELECT pg_catalog.min(r.prrelid::pg_catalog.regclass::pg_catalog.text)
           FROM pg_catalog.pg_publication_rel r CROSS JOIN LATERAL (SELECT pg_catalog.to_jsonb(r) AS row) j
          WHERE r.prpubid = p.oid AND COALESCE(j.row ->> 'prqual', j.row ->> 'prattrs') IS NOT NULL),

@@ -17,7 +17,10 @@ SELECT c.oid, n.lead || c.relname, c.relkind, c.reltuples::bigint,
          CASE WHEN c.relrowsecurity THEN 'ROW LEVEL SECURITY' END), ''),
        c.relhassubclass,
        c.relkind = 'r' AND EXISTS (SELECT 1 FROM pg_catalog.pg_inherits h WHERE h.inhparent = c.oid),
-       n.lead
+       n.lead,
+       -- another file once all rows were written anew
+       CASE WHEN c.relkind = 'p' THEN (SELECT pg_catalog.max(f.relfilenode)::pg_catalog.text FROM pg_catalog.pg_partition_tree(c.oid) t JOIN pg_catalog.pg_class f ON f.oid = t.relid)
+            WHEN c.relkind IN ('r', 'm') THEN c.relfilenode::pg_catalog.text END
   FROM pg_catalog.pg_class c
   JOIN space n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
