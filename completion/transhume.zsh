@@ -133,8 +133,8 @@ _transhume() {
                 '--rollback-keys[Store the key of each record written, so that rollback can leave other records alone]' \
                 '--no-before-images[Store no old versions of records in existing tables; rollback then refuses these tables]' \
                 '--follow[After the copy, apply what changes in the source, until stopped; transhume follow continues]' \
-                '--cascades=[When following MySQL or MariaDB\: who changes the rows that ON DELETE and ON UPDATE actions changed]:WHO:(apply target)' \
-                '--follow-triggers=[When following\: whether triggers and cascades of the target fire on applied changes]:WHAT:(off refuse fire)' \
+                '--cascades=[Who changes what foreign keys of MySQL or MariaDB change]:WHO:(apply target)' \
+                '--follow-triggers=[When following\: whether the target'\''s triggers fire]:WHAT:(off refuse fire)' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
                 '--profile=[Jobs, batch and page sizes as migration scripts name them]:NAME:(small medium large unstable)' \
                 '--memory=[Bound on batches, queues and caches together]:BYTES:' \
@@ -220,8 +220,8 @@ _transhume() {
                 '--spool[When following\: keep what changes during the copy in the state folder, so that the source need not]' \
                 '--catch-up[When following\: stop once the changes are applied that the source had at the beginning]' \
                 '--lanes=[When following\: apply changes in so many lanes at once]:N:' \
-                '--cascades=[When following MySQL or MariaDB\: who changes the rows that ON DELETE and ON UPDATE actions changed]:WHO:(apply target)' \
-                '--follow-triggers=[When following\: whether triggers and cascades of the target fire on applied changes]:WHAT:(off refuse fire)' \
+                '--cascades=[Who changes what foreign keys of MySQL or MariaDB change]:WHO:(apply target)' \
+                '--follow-triggers=[When following\: whether the target'\''s triggers fire]:WHAT:(off refuse fire)' \
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
                 '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
                 '--on-schema-change=[When following\: what to do once tables of the source are altered]:WHAT:(reread stop)' \
@@ -288,8 +288,8 @@ _transhume() {
                 '--spool[When following\: keep what changes during the copy in the state folder, so that the source need not]' \
                 '--catch-up[When following\: stop once the changes are applied that the source had at the beginning]' \
                 '--lanes=[When following\: apply changes in so many lanes at once]:N:' \
-                '--cascades=[When following MySQL or MariaDB\: who changes the rows that ON DELETE and ON UPDATE actions changed]:WHO:(apply target)' \
-                '--follow-triggers=[When following\: whether triggers and cascades of the target fire on applied changes]:WHAT:(off refuse fire)' \
+                '--cascades=[Who changes what foreign keys of MySQL or MariaDB change]:WHO:(apply target)' \
+                '--follow-triggers=[When following\: whether the target'\''s triggers fire]:WHAT:(off refuse fire)' \
                 '--resync[After the source lost the feed\: make it again, compare both sides, repair the target, then follow]' \
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
                 '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
@@ -355,8 +355,8 @@ _transhume() {
                 '--spool[When following\: keep what changes during the copy in the state folder, so that the source need not]' \
                 '--catch-up[When following\: stop once the changes are applied that the source had at the beginning]' \
                 '--lanes=[When following\: apply changes in so many lanes at once]:N:' \
-                '--cascades=[When following MySQL or MariaDB\: who changes the rows that ON DELETE and ON UPDATE actions changed]:WHO:(apply target)' \
-                '--follow-triggers=[When following\: whether triggers and cascades of the target fire on applied changes]:WHAT:(off refuse fire)' \
+                '--cascades=[Who changes what foreign keys of MySQL or MariaDB change]:WHO:(apply target)' \
+                '--follow-triggers=[When following\: whether the target'\''s triggers fire]:WHAT:(off refuse fire)' \
                 '--resync[After the source lost the feed\: make it again, compare both sides, repair the target, then follow]' \
                 '--max-retained=[When following\: end if the source has to keep more of its log]:BYTES:' \
                 '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
@@ -421,8 +421,8 @@ _transhume() {
                 '--max-rejects=[Fail once more than N records are rejected]:N:' \
                 '--fail-fast[Fail at the first rejected record]' \
                 '--lanes=[When following\: apply changes in so many lanes at once]:N:' \
-                '--cascades=[When following MySQL or MariaDB\: who changes the rows that ON DELETE and ON UPDATE actions changed]:WHO:(apply target)' \
-                '--follow-triggers=[When following\: whether triggers and cascades of the target fire on applied changes]:WHAT:(off refuse fire)' \
+                '--cascades=[Who changes what foreign keys of MySQL or MariaDB change]:WHO:(apply target)' \
+                '--follow-triggers=[When following\: whether the target'\''s triggers fire]:WHAT:(off refuse fire)' \
                 '--on-schema-change=[When following\: what to do once tables of the source are altered]:WHAT:(reread stop)' \
                 '--max-lag=[Stop writers only once what is left is applied in so much time]:TIME:' \
                 '--max-pause=[Let writers write again if they have been stopped for so long and the target is not ready]:TIME:' \

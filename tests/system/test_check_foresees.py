@@ -125,6 +125,7 @@ MAPPINGS = ({"type": "long"}, {"type": "integer"}, {"type": "byte"}, {"type": "d
             {"type": "float"}, {"type": "half_float"}, {"type": "scaled_float", "scaling_factor": 100}, {"type": "short"})
 # What MariaDB and OpenSearch say themselves of a value, in more words than are known before.
 BY_SERVER = r"^(Incorrect|Out of range value|Data too long)|immense term|failed to parse: "
+os.environ["TRANSHUME_MODULES"] = os.path.join(support.BUILD, "toy.so")
 MODULES = {"postgres": postgres, "mysql": mariadb, "cassandra": cassandra_server, "mongodb": ferretdb, "opensearch": opensearch_server, "redis": redis_server}
 ROUNDS = 1 if not support.SOAK else 3
 DRAWN = 6

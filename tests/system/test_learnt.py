@@ -191,8 +191,8 @@ class SqliteToPostgres(ToPostgres, OfSqlite, support.TestCase):
         version = self.mapping()["version"]
         self.source.transaction(["INSERT INTO t(id, amount, large, extra) VALUES (20, 1, 1, 0.333), (21, 1, 1, 2)"],
                                 True)
-        self.run_program("follow", "--catch-up", code=1)
-        self.run_program("follow", "--catch-up", code=0)
+        for _ in range(2):  # it is missing still
+            self.run_program("follow", "--catch-up", code=1)
         self.assertEqual((self.ids(), self.rejected_keys()), ([1, 21], [20]))
         self.assertEqual((self.types()["extra"], self.mapping()["version"]), ("decimal(10,2)", version))
         self.assertEqual(version, 4)
@@ -208,7 +208,7 @@ class SqliteToPostgres(ToPostgres, OfSqlite, support.TestCase):
                                  "ALTER TABLE n RENAME TO t", "UPDATE t SET b = 0.25 WHERE id = 40"], True)
         self.run_program("resume", *arguments, code=1)
         self.assertEqual(self.ids(), list(range(1, 40)))
-        self.assertEqual(set(self.postgres.psql(self.name, "SELECT a FROM t")), {("a",)})
+        self.assertEqual(self.postgres.psql(self.name, "SELECT DISTINCT a FROM t"), [["a"]])
 
     def test_an_earlier_format_is_refused(self):
         self.begin()

@@ -326,7 +326,7 @@ enum status duckdb_alter_columns(struct database *database, const struct target_
         duckdb_append(&sql, "ALTER TABLE %t ALTER COLUMN ", &self->sql, table->name);
         duckdb_append_name(&sql, column.name);
         buffer_append_string(&sql, " SET DATA TYPE ");
-        append_type(&sql, table, &column);
+        duckdb_append_column_type(&sql, table, &column);
         status = run_schema(self, &sql, table->name, error);
         if (status == STATUS_OK && !column.not_null &&
             !column_list_holds(table->key, column.name)) {

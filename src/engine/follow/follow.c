@@ -16,8 +16,8 @@
 #include "engine/follow/follow_rejects.h"
 #include "engine/follow/lanes.h"
 #include "engine/follow/left.h"
-#include "engine/follow/quiet.h"
 #include "engine/follow/name_list.h"
+#include "engine/follow/quiet.h"
 #include "engine/follow/refresh.h"
 #include "engine/follow/reread.h"
 #include "engine/follow/resync.h"
@@ -67,7 +67,7 @@ struct follow {
     struct retention retention;
     struct follow_figures *counts;
     bool resynced;
-    bool is_quiet; /* quiet_begin is done */
+    bool is_quiet;        /* quiet_begin is done */
     uint64_t definitions; /* feed_health.definitions, as it was last; 0: not known */
     bool looks;           /* the source's schema is looked at before more is applied */
 };
@@ -331,8 +331,8 @@ static enum status find_in_target(void *context, const struct apply_search *sear
     return lanes_find(follow->lanes, search, take, take_context, error);
 }
 
-/* A transaction that comes in pieces begins a group: what came before it is committed with the roots
- * that it touched. */
+/* A transaction that comes in pieces begins a group: what came before it is committed with the
+ * roots that it touched. */
 static enum status add_set(struct follow *follow, struct change_set *set, uint64_t *changes,
                            struct error *error)
 {
@@ -572,6 +572,22 @@ static enum follow_end begin_resync(struct follow *follow, struct error *error)
 }
 
 /* Applies what came, and does what is due besides. */
+/* Records that nobody has any more become rejects. Their entries of the book go with a commit,
+ * which need not come by itself. */
+static enum status pass_absent(struct follow *follow, struct error *error)
+{
+    uint64_t before = follow_rejects_count(follow->rejects);
+    enum status status =
+        absent_records_pass(follow->absent, follow->applied, follow->rejects, error);
+    if (status != STATUS_OK || follow->inside || follow_rejects_count(follow->rejects) == before) {
+        return status;
+    }
+    struct followed_set *set =
+        followed_set_create(follow_form(follow->translator), arena_create(0));
+    place_set(follow, set);
+    return lanes_commit_notes(follow->lanes, set, error);
+}
+
 static enum status apply_some(struct follow *follow, struct error *error)
 {
     bool idle = follow->group_count == 0;
@@ -583,7 +599,7 @@ static enum status apply_some(struct follow *follow, struct error *error)
     status = status == STATUS_OK ? lanes_tick(follow->lanes, idle, error) : status;
     if (status == STATUS_OK) {
         note_position(follow);
-        status = absent_records_pass(follow->absent, follow->applied, follow->rejects, error);
+        status = pass_absent(follow, error);
         status = status == STATUS_OK ? pass_copy(follow, error) : status;
     }
     status = status == STATUS_OK ? refresh_some(follow, error) : status;

@@ -511,3 +511,17 @@ enum status lanes_apply(struct lanes *lanes, struct followed_set *const *sets, u
     }
     return status == STATUS_OK ? note_even(lanes, error) : status;
 }
+
+enum status lanes_commit_notes(struct lanes *lanes, struct followed_set *empty, struct error *error)
+{
+    if (lanes->count == 1) {
+        return lanes_apply(lanes, &empty, 1, error);
+    }
+    arena_destroy(empty->set.arena);
+    enum status status = lanes_wait(lanes, error);
+    if (status == STATUS_OK) {
+        send_position(lanes, 0, position_kept(&lanes->end));
+        status = wait_for_all(lanes, error);
+    }
+    return status;
+}

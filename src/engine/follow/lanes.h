@@ -74,4 +74,9 @@ enum status lanes_find(struct lanes *lanes, const struct apply_search *search, a
 /* Called again and again; `idle`: nothing came. Positions of lanes that had nothing to do move. */
 enum status lanes_tick(struct lanes *lanes, bool idle, struct error *error) MUST_USE;
 
+/* Commits what waits to be noted (follow_rejects.h) with the position where the target is. `empty`:
+ * a set without changes at that position, which is taken over. Between transactions. */
+enum status lanes_commit_notes(struct lanes *lanes, struct followed_set *empty,
+                               struct error *error) MUST_USE;
+
 #endif
