@@ -261,7 +261,7 @@ class FailingCommands(failing.FailingTestCase):
         """A report lacks nothing without saying so."""
         support.make_sqlite(self.path("copy.db"), OLD)
         self.run_program("migrate", "--existing", "append", "--chunk-rows", "50", *PAIR, code=1)
-        self.run_program("validate")
+        self.run_program("validate", code=1)
         self.run_program("report")
         whole = self.told()
 
