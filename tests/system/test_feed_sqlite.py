@@ -195,13 +195,12 @@ class Feed(support.TestCase):
         self.run_program("migrate", "--quiet", "--follow", "--catch-up", "source.db", "copy.db")
 
     def test_killed_while_it_writes_the_source(self):
-        """So much is logged again for an added column that a part of it is in the file before the commit."""
+        """Triggers are made again for an added column; what was not committed is undone by whoever comes next."""
         self.follow_anew("DELETE")
         self.source.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) "
                             "INSERT INTO seen SELECT i, hex(randomblob(1000)) FROM n")
         self.source.execute("ALTER TABLE seen ADD COLUMN more DEFAULT 1")
         self.assertEqual(support.kill_at("sqlite.before_feed", 1, "follow", "--catch-up", cwd=self.folder).code, -signal.SIGKILL)
-        self.assertTrue(self.is_half_written("source.db"))
         self.run_program("follow", "--quiet", "--catch-up", "--take-over")
         self.assert_followed()
 
