@@ -229,7 +229,7 @@ enum status opensearch_foresee(const json_t *mapping, const struct keyed_record 
             record->shape != NULL ? NULL : &record->cells->items[2 * (size_t)at];
         const struct shape_field *field = record->shape != NULL ? &record->shape->fields[at] : NULL;
         const struct text name = field != NULL ? (struct text){field->name, field->name_length}
-                                               : (struct text){pair->text, pair->length};
+                                               : (struct text){pair != NULL ? pair->text : "", pair != NULL ? pair->length : 0};
         struct cell items[2] = {cell_text(name.data, name.length),
                                 field != NULL ? record->cells[at] : pair[1]};
         const struct cell one = {.kind = VALUE_MAP, .length = 1, .items = items};
