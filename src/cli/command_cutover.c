@@ -68,7 +68,7 @@ static void refuse_rejects(uint64_t count, struct error *error)
                       "reasons; `transhume follow --resync` tries them again");
 }
 
-/* What the comparison found, as a failure of the cut-over. */
+/* Turns the findings of the comparison into a failure of the cut-over. */
 static int refuse_differences(const struct cli_call *call, uint64_t count, struct error *error)
 {
     error_set(error, ERROR_CUT_OVER, "validate", "the sides differ in %" PRIu64 " record%s", count,

@@ -15,7 +15,7 @@ struct apply_note {
     size_t length;
 };
 struct apply_refusal;
-/* What was tried and is about to be committed, with the position or as a piece. */
+/* The sets that were tried and are about to be committed, with the position or as a piece. */
 struct apply_call {
     const struct change_set *const *sets; /* of apply_sets; the call is of [first, end) */
     uint32_t first;
@@ -23,22 +23,23 @@ struct apply_call {
     const struct apply_refusal *refusals; /* of these sets alone */
     uint32_t refusal_count;
 };
-/* What is to be kept of that: in the arena. Changes nothing, since the call may be made again. */
+/* Gives the notes to be kept of that, in the arena. It changes nothing, since the call may be made
+ * again. */
 typedef enum status apply_take_notes(void *context, const struct apply_call *call,
                                      struct arena *arena, const struct apply_note **notes,
                                      uint32_t *note_count, struct error *error);
 
 /*
- * Who is asked about updates of a part of a record (`after` has MISSING cells of a shape) that found
- * no record under their key: the engine, which reads it again from the source.
+ * Who is asked about updates of a part of a record (`after` has MISSING cells of a shape) that
+ * found no record under their key: the engine, which reads it again from the source.
  */
 struct apply_absent {
     void *context;
     /*
-     * `records`: one a change, in the arena: all cells of the record as the source has it now, which
-     * may be newer than the change. NULL: the source has none either; the engine remembers that, and
-     * it is a reject unless the feed deletes the record soon. Called by the thread that is in
-     * apply_sets, before the commit that the changes are of; once for each change.
+     * `records`: one a change, in the arena: all cells of the record as the source has it now,
+     * which may be newer than the change. NULL: the source has none either; the engine remembers
+     * that, and it is a reject unless the feed deletes the record soon. Called by the thread that
+     * is in apply_sets, before the commit that the changes are of; once for each change.
      */
     enum status (*read)(void *context, const struct record_change *const *changes, uint32_t count,
                         struct arena *arena, const struct cell **records, struct error *error);

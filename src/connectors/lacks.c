@@ -1,4 +1,4 @@
-/* What is missing before something can be done. */
+/* The list of all that is missing before something can be done. */
 #include "connectors/lacks.h"
 
 #include <stdbool.h>

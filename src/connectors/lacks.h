@@ -1,4 +1,4 @@
-/* What is missing before something can be done: all of it, and not only the first. */
+/* A list of all that is missing before something can be done, not only the first. */
 #ifndef TRANSHUME_CONNECTORS_LACKS_H
 #define TRANSHUME_CONNECTORS_LACKS_H
 

@@ -1,4 +1,4 @@
-/* What connectors share that try records for check. */
+/* Helpers of connectors that try records for check. */
 #include "connectors/trial.h"
 
 #include "base/memory.h"

@@ -1,4 +1,4 @@
-/* What connectors share that try records for check (target_functions.try_record). */
+/* Helpers of connectors that try records for check (target_functions.try_record). */
 #ifndef TRANSHUME_CONNECTORS_TRIAL_H
 #define TRANSHUME_CONNECTORS_TRIAL_H
 

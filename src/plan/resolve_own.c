@@ -51,7 +51,7 @@ static enum plan_answer ask_source(const struct own_field *own, enum value_test 
 }
 
 /* The same as they were when this was first asked: later values change no type. */
-static enum plan_answer ask(const struct own_field *own, enum value_test test)
+static enum plan_answer values_answer(const struct own_field *own, enum value_test test)
 {
     struct resolver *resolver = own->resolver;
     struct plan_answers *answers = resolver->settings != NULL ? resolver->settings->answers : NULL;
@@ -147,7 +147,7 @@ static bool become_truth(const struct own_field *own)
     }
     enum plan_answer answer = PLAN_ANSWER_YES;
     if (own->there != NULL ? own->there->type.kind != VALUE_BOOL
-                           : (answer = ask(own, VALUES_TRUTH)) == PLAN_ANSWER_NO) {
+                           : (answer = values_answer(own, VALUES_TRUTH)) == PLAN_ANSWER_NO) {
         return false;
     }
     become(own, (struct value_type){.kind = VALUE_BOOL});
@@ -187,7 +187,7 @@ static bool become_counter(const struct own_field *own)
 {
     if (own->field->type.kind != VALUE_UINT64 || !is_counted(own) ||
         (own->there != NULL ? own->there->type.kind != VALUE_INT64
-                            : ask(own, VALUES_INT64) == PLAN_ANSWER_NO)) {
+                            : values_answer(own, VALUES_INT64) == PLAN_ANSWER_NO)) {
         return false;
     }
     become(own, (struct value_type){.kind = VALUE_INT64});
@@ -216,7 +216,7 @@ static bool become_length(const struct own_field *own)
     if (own->field->type.kind != VALUE_TIME || !own->field->type.length) {
         return false;
     }
-    if (own->there == NULL && ask(own, VALUES_WITHIN_DAY) == PLAN_ANSWER_YES) {
+    if (own->there == NULL && values_answer(own, VALUES_WITHIN_DAY) == PLAN_ANSWER_YES) {
         return false;
     }
     bool interval =
@@ -242,7 +242,7 @@ static bool leave_zero_days(const struct own_field *own)
     bool texts = (own->resolver->target->capabilities & CAPABILITY_TEXT_TIMES) != 0;
     bool needed = own->there != NULL && own->there->not_null && !field->has_default;
     if (!day || !field->type.zero_days || texts || needed || is_in_key(own) ||
-        ask(own, VALUES_DAYS) != PLAN_ANSWER_NO) {
+        values_answer(own, VALUES_DAYS) != PLAN_ANSWER_NO) {
         return false;
     }
     field->zero_is_null = true;
@@ -258,7 +258,8 @@ static bool leave_zero_days(const struct own_field *own)
 /* Do all values pass, or is the column there of the kind that such values become? */
 static bool are(const struct own_field *own, enum value_test test, enum value_kind kind)
 {
-    return own->there != NULL ? own->there->type.kind == kind : ask(own, test) == PLAN_ANSWER_YES;
+    return own->there != NULL ? own->there->type.kind == kind
+                              : values_answer(own, test) == PLAN_ANSWER_YES;
 }
 
 /* A text where numbers are floats, which do not keep all of its digits. */
@@ -279,7 +280,8 @@ static bool become_digits(const struct own_field *own)
             return false;
         }
     } else {
-        enum plan_answer answer = ask(own, type.kind == VALUE_UINT64 ? VALUES_INT64 : VALUES_FLOAT);
+        enum plan_answer answer =
+            values_answer(own, type.kind == VALUE_UINT64 ? VALUES_INT64 : VALUES_FLOAT);
         bool declared = type.kind == VALUE_DECIMAL && type.precision > 0;
         if (answer == PLAN_ANSWER_YES || (answer == PLAN_ANSWER_UNASKED && !declared)) {
             return false;
@@ -333,7 +335,7 @@ static bool become_moment(const struct own_field *own)
     bool zoned = own->there != NULL && own->there->type.zoned;
     bool utc = !zoned && !makes_zoned(own);
     bool fits = own->there == NULL || (utc && own->there->type.kind == VALUE_TIMESTAMP);
-    bool instants = fits && ask(own, VALUES_INSTANTS) == PLAN_ANSWER_YES;
+    bool instants = fits && values_answer(own, VALUES_INSTANTS) == PLAN_ANSWER_YES;
     if (!instants && !are(own, VALUES_MOMENTS, VALUE_TIMESTAMP)) {
         return false;
     }
@@ -392,8 +394,8 @@ static bool become_decimal(const struct own_field *own)
     return true;
 }
 
-/* Of a column without a type what all of its values are; if they are of several kinds, it stays one
- * of texts, which such targets make of each. */
+/* A column without a type becomes what all of its values are. If they are of several kinds, it
+ * stays one of texts, which such targets make of each. */
 static bool become_stored(const struct own_field *own)
 {
     static const struct {
@@ -412,7 +414,7 @@ static bool become_stored(const struct own_field *own)
         return false;
     }
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        if (ask(own, kinds[i].test) == PLAN_ANSWER_YES) {
+        if (values_answer(own, kinds[i].test) == PLAN_ANSWER_YES) {
             if (kinds[i].what != NULL) {
                 become(own, (struct value_type){.kind = kinds[i].kind});
                 tell(own, kinds[i].what, "since all of its values are such");

@@ -55,7 +55,7 @@ static void note_difference(struct verify *verify, uint64_t unsettled)
     }
 }
 
-static void tell(struct verify *verify, const struct reject_book_sum *sum)
+static void sum_tell(struct verify *verify, const struct reject_book_sum *sum)
 {
     struct verify_result *result = verify->result;
     struct buffer text = {0};
@@ -92,7 +92,7 @@ void steps_tell_rejects(struct verify *verify)
         }
         reject_past_close(past);
     }
-    tell(verify, &sum);
+    sum_tell(verify, &sum);
     result->ok = result->ok && result->rejects_missing == 0;
     result->exit_status = result->ok ? 0 : 1;
     result->notes =

@@ -95,7 +95,7 @@ static uint32_t passed_by_whole(uint64_t magnitude, bool fits)
            (fits ? bit_of(VALUES_INT64) | bit_of(VALUES_FLOAT) : 0);
 }
 
-/* Of a column without a type: the kind of what is there. */
+/* The tests that a value of a column without a type passes: its kind decides. */
 static uint32_t passed_by_kind(const struct cell *cell)
 {
     int64_t most = INT64_C(1) << DBL_MANT_DIG;

@@ -39,7 +39,8 @@ struct quieting {
     struct error *error;
 };
 
-static enum status ask(const struct quieting *quieting, struct buffer *sql, MYSQL_RES **result)
+static enum status triggers_query(const struct quieting *quieting, struct buffer *sql,
+                                  MYSQL_RES **result)
 {
     return mysql_run_buffer(quieting->self, quieting->connection, sql, SQL_SHORT,
                             ERROR_TARGET_SCHEMA, result, quieting->error);
@@ -47,8 +48,8 @@ static enum status ask(const struct quieting *quieting, struct buffer *sql, MYSQ
 
 /* ---------------------------------------------------------------- what is refused */
 
-static enum status refuse(const struct quieting *quieting, const char *table, const char *what,
-                          const char *helps)
+static enum status trigger_refuse(const struct quieting *quieting, const char *table,
+                                  const char *what, const char *helps)
 {
     error_set(quieting->error, ERROR_FOLLOW, table, "%s", what);
     return error_hint(quieting->error, "%s, or let triggers fire: --follow-triggers fire", helps);
@@ -69,26 +70,28 @@ static enum status check_row(const struct quieting *quieting, const char *table,
     char shown[SQL_SHOWN_BYTES];
     sql_show_name(row[ROW_NAME], shown);
     if (quieting->silence->answers == APPLY_ANSWERS_REFUSED) {
-        return refuse(
+        return trigger_refuse(
             quieting, table,
             arena_format(quieting->arena, "the trigger %s fires on applied changes", shown),
             "drop it until the cut-over, or leave out --follow-triggers refuse");
     }
     if (row[ROW_OWN][0] != '1' && !quieting->may_define) {
-        return refuse(quieting, table,
-                      arena_format(quieting->arena,
-                                   "the trigger %s would fire on applied changes, and the account "
-                                   "could not make it again: it belongs to %s",
-                                   shown, row[ROW_DEFINER]),
-                      right_to_define(quieting->self));
+        return trigger_refuse(
+            quieting, table,
+            arena_format(quieting->arena,
+                         "the trigger %s would fire on applied changes, and the account "
+                         "could not make it again: it belongs to %s",
+                         shown, row[ROW_DEFINER]),
+            right_to_define(quieting->self));
     }
     if (!quieting->may_make) {
-        return refuse(quieting, table,
-                      arena_format(quieting->arena,
-                                   "the trigger %s would fire on applied changes, and the account "
-                                   "could not make it again: the server writes a binary log",
-                                   shown),
-                      trust);
+        return trigger_refuse(
+            quieting, table,
+            arena_format(quieting->arena,
+                         "the trigger %s would fire on applied changes, and the account "
+                         "could not make it again: the server writes a binary log",
+                         shown),
+            trust);
     }
     return STATUS_OK;
 }
@@ -134,7 +137,7 @@ static enum status may_see_triggers(const struct quieting *quieting, struct sql_
         return STATUS_OK;
     }
     mysql_append_filled(&sql, sql_triggers, place.schema, place.name);
-    enum status status = ask(quieting, &sql, &result);
+    enum status status = triggers_query(quieting, &sql, &result);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     *may = row != NULL && row[0] != NULL && strcmp(row[0], "0") != 0;
     mysql_free_result(result);
@@ -152,7 +155,7 @@ static enum status list_triggers(const struct quieting *quieting, struct sql_tab
                         "event_object_table = $2 AND trigger_name NOT LIKE '\\_transhume%' ORDER "
                         "BY action_timing, event_manipulation, action_order",
                         place.schema, place.name);
-    return ask(quieting, &sql, rows);
+    return triggers_query(quieting, &sql, rows);
 }
 
 static enum status foresee_table(const struct quieting *quieting, const char *table,
@@ -174,7 +177,7 @@ static enum status foresee_table(const struct quieting *quieting, const char *ta
     }
     status = may_see_triggers(quieting, place, &may);
     if (status == STATUS_OK && !may) {
-        return refuse(
+        return trigger_refuse(
             quieting, table,
             "the account may not see whether it has triggers, which would fire on applied "
             "changes",
@@ -205,7 +208,7 @@ static enum status check_objects(const struct quieting *quieting, struct buffer 
         }
         sql_show_name(object->name, name);
         if (quieting->silence->answers == APPLY_ANSWERS_REFUSED) {
-            return refuse(
+            return trigger_refuse(
                 quieting, quieting->self->sql.shown,
                 arena_format(quieting->arena, "the trigger %s would fire on applied changes", name),
                 "leave out --follow-triggers refuse");
@@ -248,7 +251,7 @@ static enum status make_notes_table(const struct quieting *quieting)
                  "name)) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin "
                  "ROW_FORMAT=DYNAMIC",
                  &quieting->self->sql, notes_table);
-    return ask(quieting, &sql, NULL);
+    return triggers_query(quieting, &sql, NULL);
 }
 
 /* "sales.trg": a trigger is in the schema of its table. */
@@ -273,11 +276,11 @@ static enum status note_one(struct quieting *quieting, const char *table,
         return status;
     }
     if (text == NULL) {
-        return refuse(quieting, table,
-                      arena_format(quieting->arena,
-                                   "the trigger %s would fire on applied changes: %s", name,
-                                   why != NULL ? why : "its text can't be read"),
-                      "drop it until the cut-over");
+        return trigger_refuse(quieting, table,
+                              arena_format(quieting->arena,
+                                           "the trigger %s would fire on applied changes: %s", name,
+                                           why != NULL ? why : "its text can't be read"),
+                              "drop it until the cut-over");
     }
     const char *statement = strchr(text, '\n') + 1;
     mysql_append(&sql, "INSERT IGNORE INTO %t (run, owner, name, settings, statement) VALUES (",
@@ -292,7 +295,7 @@ static enum status note_one(struct quieting *quieting, const char *table,
     buffer_append_string(&sql, ", ");
     mysql_append_string(&sql, statement);
     buffer_append_byte(&sql, ')');
-    return ask(quieting, &sql, NULL);
+    return triggers_query(quieting, &sql, NULL);
 }
 
 static enum status each_trigger(struct quieting *quieting,
@@ -338,7 +341,7 @@ static enum status drop_trial(const struct quieting *quieting)
     struct buffer sql = {0};
     mysql_append(&sql, "DROP TRIGGER IF EXISTS %n.", quieting->self->sql.schema);
     mysql_append(&sql, "%n", trial);
-    return ask(quieting, &sql, NULL);
+    return triggers_query(quieting, &sql, NULL);
 }
 
 /* A trigger of that definer on the table of notes. */
@@ -359,12 +362,13 @@ static enum status try_definer(const struct quieting *quieting, const char *tabl
                          NULL, &problem) != STATUS_OK) {
         return problem.class == ERROR_CLASS_RETRY
                    ? error_copy(quieting->error, &problem)
-                   : refuse(quieting, table,
-                            arena_format(quieting->arena,
-                                         "its triggers would fire on applied changes, and the "
-                                         "account could not make them again: %s",
-                                         problem.message),
-                            what_helps(quieting, &problem));
+                   : trigger_refuse(
+                         quieting, table,
+                         arena_format(quieting->arena,
+                                      "its triggers would fire on applied changes, and the "
+                                      "account could not make them again: %s",
+                                      problem.message),
+                         what_helps(quieting, &problem));
     }
     buffer_free(&sql);
     return status == STATUS_OK ? drop_trial(quieting) : status;
@@ -380,7 +384,7 @@ static enum status list_notes(const struct quieting *quieting, const char *run_i
                  &quieting->self->sql, notes_table);
     mysql_append_string(&sql, run_id);
     buffer_append_string(&sql, last_first ? " ORDER BY number DESC" : " ORDER BY number");
-    return ask(quieting, &sql, notes);
+    return triggers_query(quieting, &sql, notes);
 }
 
 static enum status try_all(const struct quieting *quieting, MYSQL_RES *notes)
@@ -459,9 +463,10 @@ enum status mysql_quiet_silence(struct database *database, const struct apply_si
     enum status status = mysql_control(quieting.self, &quieting.connection, error);
     status = status == STATUS_OK ? each_trigger(&quieting, count_one) : status;
     if (status == STATUS_OK && quieting.dropped > 0 && silence->answers == APPLY_ANSWERS_REFUSED) {
-        status = refuse(&quieting, quieting.self->sql.shown,
-                        "tables have triggers, which fire on applied changes",
-                        "drop them until the cut-over, or leave out --follow-triggers refuse");
+        status =
+            trigger_refuse(&quieting, quieting.self->sql.shown,
+                           "tables have triggers, which fire on applied changes",
+                           "drop them until the cut-over, or leave out --follow-triggers refuse");
     } else if (status == STATUS_OK && quieting.dropped > 0) {
         status = drop_all(&quieting);
     }
@@ -502,7 +507,7 @@ static enum status forget_note(const struct quieting *quieting, const char *run_
     mysql_append_string(&sql, note[0]);
     buffer_append_string(&sql, " AND name = ");
     mysql_append_string(&sql, note[1]);
-    return ask(quieting, &sql, NULL);
+    return triggers_query(quieting, &sql, NULL);
 }
 
 static enum status restore_one(const struct quieting *quieting, MYSQL *maker, const char *run_id,

@@ -202,8 +202,8 @@ static bool has_repeated(struct judging *judging, const struct cell *cell, uint3
 
 /* ---------------------------------------------------------------- documents */
 
-static enum status refuse(const struct judging *judging, const struct keyed_record *record,
-                          struct text name, struct error *error)
+static enum status field_refuse(const struct judging *judging, const struct keyed_record *record,
+                                struct text name, struct error *error)
 {
     struct buffer id = {0};
     struct error ignored;
@@ -229,7 +229,8 @@ enum status opensearch_foresee(const json_t *mapping, const struct keyed_record 
             record->shape != NULL ? NULL : &record->cells->items[2 * (size_t)at];
         const struct shape_field *field = record->shape != NULL ? &record->shape->fields[at] : NULL;
         const struct text name = field != NULL ? (struct text){field->name, field->name_length}
-                                               : (struct text){pair != NULL ? pair->text : "", pair != NULL ? pair->length : 0};
+                                               : (struct text){pair != NULL ? pair->text : "",
+                                                               pair != NULL ? pair->length : 0};
         struct cell items[2] = {cell_text(name.data, name.length),
                                 field != NULL ? record->cells[at] : pair[1]};
         const struct cell one = {.kind = VALUE_MAP, .length = 1, .items = items};
@@ -239,7 +240,7 @@ enum status opensearch_foresee(const json_t *mapping, const struct keyed_record 
                      memcmp(name.data, OPENSEARCH_ID, name.length) == 0;
         if (items[1].kind > VALUE_NULL && !is_id &&
             (has_repeated(&judging, &items[1], 0) || !judge_fields(&judging, mapping, &one, 0))) {
-            status = refuse(&judging, record, name, error);
+            status = field_refuse(&judging, record, name, error);
         }
     }
     buffer_free(&judging.path);

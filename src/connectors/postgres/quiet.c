@@ -61,8 +61,8 @@ static void append_ways_out(const struct quieting *quieting, struct buffer *hint
     buffer_append_string(hint, ", or let it act: --follow-triggers fire");
 }
 
-static enum status refuse(const struct quieting *quieting, const char *table, const char *what,
-                          const char *name, const char *why)
+static enum status table_refuse(const struct quieting *quieting, const char *table,
+                                const char *what, const char *name, const char *why)
 {
     struct buffer hint = {0};
     char shown[SQL_SHOWN_BYTES];
@@ -105,9 +105,9 @@ static enum status check_new_key(const struct quieting *quieting, const char *ta
     return (action_of(on_delete) == NULL && action_of(on_update) == NULL) ||
                    is_by_row(quieting, references)
                ? STATUS_OK
-               : refuse(quieting, table, "foreign key to", references,
-                        "acts on changes of the records that it refers to, which are made of "
-                        "several rows, and the role may not switch that off");
+               : table_refuse(quieting, table, "foreign key to", references,
+                              "acts on changes of the records that it refers to, which are made of "
+                              "several rows, and the role may not switch that off");
 }
 
 static enum status check_new_table(const struct quieting *quieting,
@@ -190,7 +190,7 @@ static enum status check_key_row(const struct quieting *quieting, const char *ta
         "role may not switch that off",
         PQgetvalue(rows, row, ROW_TABLE), deletes ? "DELETE" : "UPDATE",
         PQgetvalue(rows, row, deletes ? ROW_ON_DELETE : ROW_ON_UPDATE));
-    return refuse(quieting, table, "foreign key", PQgetvalue(rows, row, ROW_NAME), why);
+    return table_refuse(quieting, table, "foreign key", PQgetvalue(rows, row, ROW_NAME), why);
 }
 
 /* Triggers that the run is about to make will be its own to disable. */
@@ -205,8 +205,8 @@ static enum status check_objects(const struct quieting *quieting, struct buffer 
             continue;
         }
         if (quieting->silence->answers == APPLY_ANSWERS_REFUSED) {
-            return refuse(quieting, quieting->self->sql.shown, "trigger", object->name,
-                          "would fire on applied changes");
+            return table_refuse(quieting, quieting->self->sql.shown, "trigger", object->name,
+                                "would fire on applied changes");
         }
         buffer_format(out, "%s%sthe trigger %s is disabled, for all sessions\n",
                       object->table != NULL ? sql_show_name(object->table, owner) : "",
@@ -229,14 +229,14 @@ static enum status check_row(const struct quieting *quieting, const char *table,
         return check_key_row(quieting, table, rows, row);
     }
     if (quieting->silence->answers == APPLY_ANSWERS_REFUSED) {
-        return refuse(quieting, table, what, name, "fires on applied changes");
+        return table_refuse(quieting, table, what, name, "fires on applied changes");
     }
     if (PQgetvalue(rows, row, ROW_MAY)[0] != 't') {
         const char *why = arena_format(
             quieting->arena,
             "fires on applied changes, and only %s, who owns the table, may disable it",
             PQgetvalue(rows, row, ROW_OWNER));
-        return refuse(quieting, table, what, name, why);
+        return table_refuse(quieting, table, what, name, why);
     }
     return STATUS_OK;
 }

@@ -158,7 +158,7 @@ static enum status try_step(struct careful *careful, item_step *step,
         return status;
     }
     return sql_apply_savepoint(apply, status == STATUS_OK ? SQL_APPLY_RELEASE : SQL_APPLY_BACK,
-                              careful->error) == STATUS_OK
+                               careful->error) == STATUS_OK
                ? status
                : STATUS_FAILED;
 }
@@ -181,8 +181,8 @@ void sql_apply_add_refusal(struct apply_result *result, const struct apply_refus
 
 /* Tells it; what moved to another key is not under its old one any more, unless others would go
  * with it. */
-static enum status refuse(struct careful *careful, const struct sql_apply_item *item,
-                          enum error_code code, const char *reason)
+static enum status item_refuse(struct careful *careful, const struct sql_apply_item *item,
+                               enum error_code code, const char *reason)
 {
     struct sql_apply_refused refused = {.arena = careful->scratch};
     struct sql_apply_image image;
@@ -262,7 +262,7 @@ static enum status try_waiting(struct careful *careful)
         struct sql_apply_refused refused;
         status = try_item(careful, sql_apply_change, &waiting->item, &refused);
         if (status == STATUS_END) {
-            status = refuse(careful, &waiting->item, refused.code, refused.reason);
+            status = item_refuse(careful, &waiting->item, refused.code, refused.reason);
         }
         waiting->settled = status == STATUS_OK;
     }
@@ -357,7 +357,7 @@ static enum status exchange_all(struct careful *careful)
         }
         bool done = status == STATUS_OK;
         status = sql_apply_savepoint(careful->apply, done ? SQL_APPLY_RELEASE : SQL_APPLY_BACK,
-                                    careful->error);
+                                     careful->error);
         if (status == STATUS_OK && done) {
             careful->waiting_count = 0;
             return STATUS_OK;
@@ -365,8 +365,9 @@ static enum status exchange_all(struct careful *careful)
         struct waiting *waiting = &careful->waiting[failed];
         waiting->settled = true;
         left--;
-        status = status == STATUS_OK ? refuse(careful, &waiting->item, refused.code, refused.reason)
-                                     : status;
+        status = status == STATUS_OK
+                     ? item_refuse(careful, &waiting->item, refused.code, refused.reason)
+                     : status;
         if (status != STATUS_OK) {
             return status;
         }
@@ -385,7 +386,7 @@ static enum status settle_waiting(struct careful *careful)
         unblock_all(careful);
         status = try_item(careful, sql_apply_change_at_last, &waiting->item, &refused);
         if (status == STATUS_AGAIN || status == STATUS_END) {
-            status = refuse(careful, &waiting->item, refused.code, refused.reason);
+            status = item_refuse(careful, &waiting->item, refused.code, refused.reason);
         }
     }
     return status;
@@ -439,7 +440,7 @@ enum status sql_apply_carefully(struct apply *apply, const struct change_set *co
                 add_waiting(&careful, &item);
                 status = STATUS_OK;
             } else if (status == STATUS_END) {
-                status = refuse(&careful, &item, refused.code, refused.reason);
+                status = item_refuse(&careful, &item, refused.code, refused.reason);
             }
         }
     }

@@ -2,9 +2,9 @@
 #include "connectors/sql/apply_internal.h"
 
 /* Nothing, where there is nothing to set. */
-static enum status run(struct apply *apply, const struct sql_apply_item *item,
-                       const struct sql_apply_image *image, enum sql_apply_kind kind,
-                       struct sql_apply_refused *refused, struct error *error)
+static enum status item_run(struct apply *apply, const struct sql_apply_item *item,
+                            const struct sql_apply_image *image, enum sql_apply_kind kind,
+                            struct sql_apply_refused *refused, struct error *error)
 {
     enum status status = sql_apply_run(apply, item, image, kind, refused, error);
     return status == STATUS_END ? STATUS_OK : status;
@@ -14,7 +14,7 @@ enum status sql_apply_remove_old(struct apply *apply, const struct sql_apply_ite
                                  const struct sql_apply_image *image,
                                  struct sql_apply_refused *refused, struct error *error)
 {
-    return image->old ? run(apply, item, image, SQL_APPLY_REMOVE, refused, error) : STATUS_OK;
+    return image->old ? item_run(apply, item, image, SQL_APPLY_REMOVE, refused, error) : STATUS_OK;
 }
 
 static enum status move_fixed(struct apply *apply, const struct sql_apply_item *item,
@@ -29,7 +29,8 @@ static enum status move_fixed(struct apply *apply, const struct sql_apply_item *
         return STATUS_AGAIN;
     }
     enum status status = sql_apply_remove_old(apply, item, image, refused, error);
-    return status == STATUS_OK ? run(apply, item, image, SQL_APPLY_PUT, refused, error) : status;
+    return status == STATUS_OK ? item_run(apply, item, image, SQL_APPLY_PUT, refused, error)
+                               : status;
 }
 
 /* The record gets its new key with its other values. Where it is not there, it may be under the new
@@ -38,10 +39,11 @@ static enum status move(struct apply *apply, const struct sql_apply_item *item,
                         const struct sql_apply_image *image, struct sql_apply_refused *refused,
                         struct error *error)
 {
-    enum status status = run(apply, item, image, SQL_APPLY_MOVE, refused, error);
-    return status == STATUS_OK ? run(apply, item, image,
-                                     image->whole ? SQL_APPLY_ADD : SQL_APPLY_PATCH, refused, error)
-                               : status;
+    enum status status = item_run(apply, item, image, SQL_APPLY_MOVE, refused, error);
+    return status == STATUS_OK
+               ? item_run(apply, item, image, image->whole ? SQL_APPLY_ADD : SQL_APPLY_PATCH,
+                          refused, error)
+               : status;
 }
 
 /*
@@ -55,16 +57,16 @@ static enum status make_way(struct apply *apply, const struct sql_apply_item *it
 {
     enum status status = STATUS_OK;
     if (!image->whole) {
-        status = run(apply, item, image, SQL_APPLY_PATCH, refused, error);
+        status = item_run(apply, item, image, SQL_APPLY_PATCH, refused, error);
     }
     if (status == STATUS_OK) {
-        status = run(apply, item, image, SQL_APPLY_MAKE_WAY, refused, error);
+        status = item_run(apply, item, image, SQL_APPLY_MAKE_WAY, refused, error);
     }
     if (status == STATUS_OK) {
-        status = run(apply, item, image, SQL_APPLY_MOVE, refused, error);
+        status = item_run(apply, item, image, SQL_APPLY_MOVE, refused, error);
     }
     return status == STATUS_OK && image->whole
-               ? run(apply, item, image, SQL_APPLY_PUT, refused, error)
+               ? item_run(apply, item, image, SQL_APPLY_PUT, refused, error)
                : status;
 }
 
@@ -79,7 +81,7 @@ enum status sql_apply_put_new(struct apply *apply, const struct sql_apply_item *
                               const struct sql_apply_image *image,
                               struct sql_apply_refused *refused, struct error *error)
 {
-    return run(apply, item, image, SQL_APPLY_PUT, refused, error);
+    return item_run(apply, item, image, SQL_APPLY_PUT, refused, error);
 }
 
 enum status sql_apply_change_at_last(struct apply *apply, const struct sql_apply_item *item,
@@ -97,7 +99,7 @@ enum status sql_apply_change(struct apply *apply, const struct sql_apply_item *i
                              struct error *error)
 {
     if (item->change->operation == RECORD_TRUNCATE) {
-        return run(apply, item, image, SQL_APPLY_EMPTY, refused, error);
+        return item_run(apply, item, image, SQL_APPLY_EMPTY, refused, error);
     }
     if (item->change->after == NULL) {
         return sql_apply_remove_old(apply, item, image, refused, error);
@@ -108,5 +110,6 @@ enum status sql_apply_change(struct apply *apply, const struct sql_apply_item *i
     if (image->moves) {
         return move(apply, item, image, refused, error);
     }
-    return run(apply, item, image, image->whole ? SQL_APPLY_PUT : SQL_APPLY_PATCH, refused, error);
+    return item_run(apply, item, image, image->whole ? SQL_APPLY_PUT : SQL_APPLY_PATCH, refused,
+                    error);
 }

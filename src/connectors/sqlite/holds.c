@@ -168,7 +168,8 @@ static bool is_float(int64_t whole)
     return whole >= -(INT64_C(1) << DBL_MANT_DIG) && whole <= INT64_C(1) << DBL_MANT_DIG;
 }
 
-/* Of a column without a type: the class of what is stored, which is no NULL. */
+/* The tests that a value of a column without a type passes: its storage class decides. It is no
+ * NULL. */
 static uint32_t passed_by_class(sqlite3_value *value)
 {
     switch (sqlite3_value_type(value)) {

@@ -163,8 +163,8 @@ static enum status read_again(const struct adopting *adopting, const char *table
     return adopt_read_again(adopting->run, adopting->routes, adopting->translator, table, error);
 }
 
-static enum status leave(const struct adopting *adopting, const char *table, const char *reason,
-                         struct error *error)
+static enum status table_leave(const struct adopting *adopting, const char *table,
+                               const char *reason, struct error *error)
 {
     return left_for(adopting->run, adopting->routes, adopting->translator, NULL, table, reason,
                     error);
@@ -206,11 +206,12 @@ static enum status note_column(const struct adopting *adopting, const struct tab
     case COLUMN_RETYPED:
     case COLUMN_REPLACED:
         return makes_keys(adopting, table, column->name)
-                   ? leave(adopting, table->name,
-                           arena_format(adopting->run->arena,
-                                        "the column %s, of which keys are made, was rewritten",
-                                        column->name),
-                           error)
+                   ? table_leave(
+                         adopting, table->name,
+                         arena_format(adopting->run->arena,
+                                      "the column %s, of which keys are made, was rewritten",
+                                      column->name),
+                         error)
                    : read_again(adopting, table->name, error);
     case COLUMN_GONE:
         return adopting->run->mapping_changed
@@ -239,7 +240,8 @@ static enum status note_replaced(const struct adopting *adopting, const struct t
                                  struct error *error)
 {
     if (!column_list_is_equal(table->kept->primary_key, table->now->primary_key)) {
-        return leave(adopting, table->name, "it was made again, with another primary key", error);
+        return table_leave(adopting, table->name, "it was made again, with another primary key",
+                           error);
     }
     return name_list_add(adopting->run, adopt_empty_intent, table->name, error) == STATUS_OK &&
                    read_again(adopting, table->name, error) == STATUS_OK
@@ -259,7 +261,7 @@ static enum status note_table(const struct adopting *adopting, const struct tabl
     case TABLE_SAME:
         return note_columns(adopting, table, error);
     case TABLE_REKEYED:
-        return leave(adopting, table->name, "its primary key has other columns", error);
+        return table_leave(adopting, table->name, "its primary key has other columns", error);
     case TABLE_REPLACED:
         return note_replaced(adopting, table, error);
     case TABLE_NEW:
@@ -322,13 +324,13 @@ static enum status note_gone(const struct adopting *adopting, struct error *erro
     for (uint32_t i = 0; i < run->session->gone.count && status == STATUS_OK; i++) {
         const char *table = run->session->gone.names[i];
         if (!column_list_holds(accepted, table)) {
-            status = leave(adopting, table, "it was dropped or renamed in the source", error);
+            status = table_leave(adopting, table, "it was dropped or renamed in the source", error);
         }
     }
     for (uint32_t i = 0; i < accepted.count && status == STATUS_OK; i++) {
         if (!column_list_holds(run->session->gone, accepted.names[i])) {
-            status =
-                leave(adopting, accepted.names[i], "it was made again after it was dropped", error);
+            status = table_leave(adopting, accepted.names[i],
+                                 "it was made again after it was dropped", error);
         }
     }
     return status;

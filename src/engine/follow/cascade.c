@@ -1,4 +1,4 @@
-/* What foreign keys of the source did to other rows. */
+/* Changes that foreign keys of the source made to other rows. */
 #include "engine/follow/cascade.h"
 
 #include "base/memory.h"
@@ -9,10 +9,10 @@
 #include <xxhash.h>
 
 enum {
-    ROWS_EACH = 128,        /* deleted rows that are looked for at once */
-    FOUND_MAX = 5000,       /* rows that refer to them, found at once */
-    RUN_MAX = 4096,         /* acting changes that are handled together */
-    PIECE_BYTES = 4 << 20,  /* of a piece */
+    ROWS_EACH = 128,       /* deleted rows that are looked for at once */
+    FOUND_MAX = 5000,      /* rows that refer to them, found at once */
+    RUN_MAX = 4096,        /* acting changes that are handled together */
+    PIECE_BYTES = 4 << 20, /* of a piece */
     FIRST_SLOTS = 256
 };
 
@@ -21,7 +21,7 @@ struct seen_rows {
     struct seen_slot {
         XXH128_hash_t hash; /* both halves 0: free */
         uint32_t index;     /* DEED_UPDATE: of its change in `then` */
-    } *slots;
+    } * slots;
     size_t count;
     size_t capacity; /* a power of two, or 0 */
 };
@@ -46,10 +46,10 @@ struct walk {
     const struct follow_routes *routes;
     const struct followed_form *form;
     const struct cascade_caller *caller;
-    struct change_set *set; /* of the source */
-    uint32_t done;          /* of its changes: handed out */
-    bool any;               /* a piece was handed out */
-    struct arena *arena;    /* of what is made now; the next piece's */
+    struct change_set *set;    /* of the source */
+    uint32_t done;             /* of its changes: handed out */
+    bool any;                  /* a piece was handed out */
+    struct arena *arena;       /* of what is made now; the next piece's */
     struct changes_list first; /* before the acting changes */
     struct changes_list then;  /* behind them */
     struct seen_rows seen;
@@ -102,8 +102,8 @@ static bool row_of_change(const struct follow_routes *routes, const struct chang
                           const struct record_change *change, struct changed_row *row)
 {
     const struct change_table *table = &set->tables[change->table];
-    *row = (struct changed_row){.shape = table->shape, .before = change->before,
-                                .after = change->after};
+    *row = (struct changed_row){
+        .shape = table->shape, .before = change->before, .after = change->after};
     for (uint32_t i = 0; change->acts && i < routes->cascade_count && row->table == NULL; i++) {
         bool same = strcmp(routes->cascades[i].parent->name, table->name) == 0;
         row->table = same ? routes->cascades[i].parent : NULL;
@@ -200,8 +200,7 @@ static void add_item(struct arena *arena, struct changes_list *list,
 {
     if (list->count == list->capacity) {
         list->capacity = list->capacity > 0 ? 2 * list->capacity : 16;
-        struct record_change *grown =
-            arena_allocate_zeroed(arena, list->capacity, sizeof *grown);
+        struct record_change *grown = arena_allocate_zeroed(arena, list->capacity, sizeof *grown);
         if (list->count > 0) {
             memcpy(grown, list->items, list->count * sizeof *grown);
         }
@@ -212,8 +211,8 @@ static void add_item(struct arena *arena, struct changes_list *list,
 
 static struct position copy_position(struct arena *arena, struct position from)
 {
-    return (struct position){(const uint8_t *)arena_copy(arena, (const char *)from.bytes, from.length),
-                             from.length};
+    return (struct position){
+        (const uint8_t *)arena_copy(arena, (const char *)from.bytes, from.length), from.length};
 }
 
 /* The set's tables, then the dependents. */
@@ -250,9 +249,8 @@ static enum status hand_out(struct walk *walk, uint32_t end, bool last)
     piece->arena = arena;
     piece->begin = copy_position(arena, walk->set->begin);
     piece->end = copy_position(arena, walk->set->end);
-    piece->transaction = walk->set->transaction != NULL
-                             ? arena_copy_string(arena, walk->set->transaction)
-                             : NULL;
+    piece->transaction =
+        walk->set->transaction != NULL ? arena_copy_string(arena, walk->set->transaction) : NULL;
     piece->first_piece = walk->set->first_piece && !walk->any;
     piece->last_piece = walk->set->last_piece && last;
     piece->tables = tables_of(walk, arena, &piece->table_count);
@@ -291,8 +289,8 @@ static bool read_hex(const struct apply_text *text, struct arena *arena, struct 
         }
         bytes[i / 2] = (uint8_t)((high - digits) << 4 | (low - digits));
     }
-    *cell = (struct cell){
-        .kind = VALUE_BYTES, .length = (uint32_t)(text->length / 2), .bytes = bytes};
+    *cell =
+        (struct cell){.kind = VALUE_BYTES, .length = (uint32_t)(text->length / 2), .bytes = bytes};
     return true;
 }
 
@@ -315,8 +313,8 @@ static enum status read_value(const struct found_rows *found, uint32_t column,
                          dependent->columns.names[column]);
     }
     struct cell converted;
-    enum status status = convert_value(&told, &dependent->types[column], true, found->arena, &typed,
-                                       error);
+    enum status status =
+        convert_value(&told, &dependent->types[column], true, found->arena, &typed, error);
     status = status == STATUS_OK
                  ? convert_value(&typed, &dependent->shape->fields[dependent->at[column]].type,
                                  true, found->arena, &converted, error)
@@ -361,8 +359,7 @@ static enum status keep_row(void *context, const struct apply_text *texts, struc
 static uint32_t place_of(const struct follow_dependent *dependent, const char *column)
 {
     uint32_t at = 0;
-    while (at + 1 < dependent->columns.count &&
-           strcmp(dependent->columns.names[at], column) != 0) {
+    while (at + 1 < dependent->columns.count && strcmp(dependent->columns.names[at], column) != 0) {
         at++;
     }
     return at;
@@ -427,10 +424,10 @@ static const struct cell *row_after(const struct walk *walk, const struct follow
     }
     for (uint32_t i = 0; i < cascade->columns.count; i++) {
         uint32_t at = dependent->at[place_of(dependent, cascade->columns.names[i])];
-        const struct cell *now = action == FOLLOW_ACTION_NULL
-                                     ? NULL
-                                     : value_of(parent->shape, NULL, parent->after,
-                                                cascade->referenced.names[i]);
+        const struct cell *now =
+            action == FOLLOW_ACTION_NULL
+                ? NULL
+                : value_of(parent->shape, NULL, parent->after, cascade->referenced.names[i]);
         after[at] = now != NULL ? *now : action == FOLLOW_ACTION_NULL ? cell_null() : after[at];
     }
     return after;
@@ -486,7 +483,8 @@ static enum status add_update(struct walk *walk, uint32_t number, const struct c
     }
     struct cell *after = (struct cell *)walk->then.items[slot->index].after;
     for (uint32_t i = 0; i < shape->field_count; i++) {
-        bool same = row->after[i].kind == VALUE_MISSING || value_equal(&row->after[i], &row->before[i]);
+        bool same =
+            row->after[i].kind == VALUE_MISSING || value_equal(&row->after[i], &row->before[i]);
         if (!same && value_copy(&row->after[i], walk->arena, &after[i]) != STATUS_OK) {
             return error_set(walk->error, ERROR_MEMORY, NULL, "no memory for a changed row");
         }
@@ -514,8 +512,7 @@ static enum status change_rows(struct walk *walk, const struct follow_cascade *c
                                const struct found_rows *found)
 {
     const struct follow_dependent *dependent = found->dependent;
-    struct changed_row *changed =
-        memory_allocate_zeroed(found->count + (size_t)1, sizeof *changed);
+    struct changed_row *changed = memory_allocate_zeroed(found->count + (size_t)1, sizeof *changed);
     bool deletes = parent->after == NULL;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < found->count && status == STATUS_OK; i++) {
@@ -546,7 +543,8 @@ static enum status act_on(struct walk *walk, const struct follow_cascade *cascad
     for (bool more = true; more && status == STATUS_OK;) {
         struct found_rows found = {.arena = arena_create(0)};
         status = find_rows(walk, cascade, rows, count, most, &found);
-        status = status == STATUS_OK ? change_rows(walk, cascade, &rows[0], action, &found) : status;
+        status =
+            status == STATUS_OK ? change_rows(walk, cascade, &rows[0], action, &found) : status;
         more = most > 0 && found.told == most;
         bool full = more || walk->arena->bytes > PIECE_BYTES;
         most = found.count > 0 ? most : 0; /* all of them are under way: look past them */
@@ -633,8 +631,8 @@ static enum status walk_set(struct walk *walk)
         if (at > walk->done) {
             status = hand_out(walk, at, false);
         }
-        status = status == STATUS_OK ? walk->caller->settle(walk->caller->context, walk->error)
-                                     : status;
+        status =
+            status == STATUS_OK ? walk->caller->settle(walk->caller->context, walk->error) : status;
         status = status == STATUS_OK ? act_run(walk, at, end) : status;
         if (status == STATUS_OK && end < set->change_count) {
             status = hand_out(walk, end, false);

@@ -644,7 +644,7 @@ static enum follow_end go_on(struct follow *follow, struct error *error)
 }
 
 /* Opens both sides, and does what is done once before changes are applied. */
-static enum status begin(struct follow *follow, struct error *error)
+static enum status following_begin(struct follow *follow, struct error *error)
 {
     struct database *source = follow->session->source;
     enum status status = follow->is_quiet ? STATUS_OK : quiet_begin(follow->run, error);
@@ -680,7 +680,7 @@ static enum follow_end follow_with_retries(struct follow *follow, struct error *
 {
     enum follow_end end;
     for (;;) {
-        end = begin(follow, error) == STATUS_OK ? go_on(follow, error) : FOLLOW_FAILED;
+        end = following_begin(follow, error) == STATUS_OK ? go_on(follow, error) : FOLLOW_FAILED;
         close_both(follow);
         end = end == FOLLOW_FAILED ? fail_or_overtaken(follow, error) : end;
         if (end != FOLLOW_FAILED || !retry_wait(&follow->retry, error)) {

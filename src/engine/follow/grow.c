@@ -50,8 +50,8 @@ struct growing {
 };
 
 /* What is made of the source's tables that fill this one is left. */
-static enum status leave(struct growing *growing, uint32_t number, const char *reason,
-                         struct error *error)
+static enum status table_leave(struct growing *growing, uint32_t number, const char *reason,
+                               struct error *error)
 {
     const struct plan *plan = growing->run->session->plan;
     enum status status = STATUS_OK;
@@ -91,12 +91,13 @@ static enum status add_missing(struct growing *growing, uint32_t number,
     }
     const char *unknown = find_unknown(table, missing);
     if (unknown != NULL) {
-        return leave(growing, number,
-                     arena_format(run->arena,
-                                  "its new column %s is computed, in a way that SQLite does not "
-                                  "tell; give the target's table one, too",
-                                  unknown),
-                     error);
+        return table_leave(
+            growing, number,
+            arena_format(run->arena,
+                         "its new column %s is computed, in a way that SQLite does not "
+                         "tell; give the target's table one, too",
+                         unknown),
+            error);
     }
     if (target->connector->target->add_columns == NULL) {
         error_set(error, ERROR_FOLLOW, table->name,
@@ -184,12 +185,13 @@ static enum status widen(struct growing *growing, uint32_t number, const struct 
         return STATUS_OK;
     }
     if (target->connector->target->alter_columns == NULL) {
-        return leave(growing, number,
-                     arena_format(run->arena,
-                                  "its column %s holds other values now than in the target, and %s "
-                                  "alters no column: make the table again with it",
-                                  narrow.names[0], target->connector->title),
-                     error);
+        return table_leave(
+            growing, number,
+            arena_format(run->arena,
+                         "its column %s holds other values now than in the target, and %s "
+                         "alters no column: make the table again with it",
+                         narrow.names[0], target->connector->title),
+            error);
     }
     enum status status = target->connector->target->alter_columns(target, table, narrow, error);
     if (status != STATUS_OK && error->class != ERROR_CLASS_RETRY &&
@@ -198,7 +200,7 @@ static enum status widen(struct growing *growing, uint32_t number, const struct 
             run->arena, "its column %s can't be altered in the target: %s; alter it there",
             narrow.names[0], error->message);
         error_clear(error);
-        return leave(growing, number, reason, error);
+        return table_leave(growing, number, reason, error);
     }
     for (uint32_t i = 0; i < narrow.count && status == STATUS_OK; i++) {
         log_write(LOG_INFO, "%s: the column %s is declared in the target as its source has it now",

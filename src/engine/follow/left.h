@@ -8,7 +8,7 @@
 
 #include "engine/follow/reread.h"
 
-/* Those of earlier attempts. */
+/* Reads which tables earlier attempts left. */
 enum status left_take(struct run *run, struct follow_translator *translator,
                       struct error *error) MUST_USE;
 /* The ledger's list into run->left, for who only asks. */

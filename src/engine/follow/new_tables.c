@@ -30,7 +30,7 @@ static const char *filled_by(const struct making *making, uint32_t table)
 }
 
 /* Another failure than one that passes is a matter of this table alone. */
-static enum status leave(struct making *making, const char *from, struct error *error)
+static enum status table_leave(struct making *making, const char *from, struct error *error)
 {
     if (error->class == ERROR_CLASS_RETRY || error->code == ERROR_RUN_FENCED ||
         error->code == ERROR_INTERRUPTED) {
@@ -106,7 +106,7 @@ static enum status extend_feed(struct making *making, struct error *error)
     for (uint32_t i = 0; feed->extend != NULL && i < count && status == STATUS_OK; i++) {
         if (column_list_holds(making->tables, tables[i].name)) {
             status = feed->extend(source, run->header.feed, &tables[i], 1, error);
-            status = status == STATUS_OK ? STATUS_OK : leave(making, tables[i].name, error);
+            status = status == STATUS_OK ? STATUS_OK : table_leave(making, tables[i].name, error);
         }
     }
     return status;
@@ -132,7 +132,7 @@ enum status new_tables_make(struct run *run, const struct follow_routes *routes,
             log_write(LOG_INFO,
                       "%s is new in the source: it is made in the target, read and followed", from);
         } else {
-            status = leave(&making, from, error);
+            status = table_leave(&making, from, error);
         }
     }
     status = status == STATUS_OK ? finish_tables(&making, made, count, error) : status;

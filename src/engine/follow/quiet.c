@@ -81,7 +81,7 @@ enum status quiet_foresee(const struct run_session *session, struct buffer *out,
     return status;
 }
 
-/* Of nobody's wish to give it back nothing is said. */
+/* Nothing is said where nobody asked to give it back. */
 static enum status restore(struct run *run, struct error *error)
 {
     struct database *target = run->session->target;

@@ -16,7 +16,8 @@
 
 /* As the ledger's header has the choice. NULL: off. */
 const char *quiet_name(enum follow_triggers_choice choice);
-/* What is to fire: as the command says, else as the run of that header (may be NULL) began. */
+/* Tells what is to fire: as the command says, else as the run of that header (may be NULL) began.
+ */
 enum apply_answers quiet_answers(const struct run_session *session,
                                  const struct ledger_header *header);
 /* Before a run: ERROR_FOLLOW, if the target can't be kept quiet. A line each into `out` (may be

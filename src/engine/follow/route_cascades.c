@@ -201,8 +201,7 @@ static void make_shape(struct arena *arena, struct follow_dependent *dependent)
         arena_allocate_zeroed(arena, table->column_count + (size_t)1, sizeof *fields);
     uint32_t *keys =
         arena_allocate_zeroed(arena, table->primary_key.count + (size_t)1, sizeof *keys);
-    uint32_t *at =
-        arena_allocate_zeroed(arena, dependent->columns.count + (size_t)1, sizeof *at);
+    uint32_t *at = arena_allocate_zeroed(arena, dependent->columns.count + (size_t)1, sizeof *at);
     for (uint32_t i = 0; i < table->column_count; i++) {
         fields[i] = (struct shape_field){.name = table->columns[i].name,
                                          .name_length = (uint32_t)strlen(table->columns[i].name),
@@ -249,8 +248,9 @@ static uint32_t find_dependent(const struct follow_routes *routes, const struct 
     return at;
 }
 
-static enum status refuse(const struct schema_table *table, const struct schema_foreign_key *key,
-                          const char *why, struct error *error)
+static enum status foreign_key_refuse(const struct schema_table *table,
+                                      const struct schema_foreign_key *key, const char *why,
+                                      struct error *error)
 {
     error_set(error, ERROR_FOLLOW, table->name,
               "can't be followed: its foreign key %s changes its rows by itself, which the "
@@ -268,7 +268,8 @@ static enum status add_cascade(struct follow_routes *routes, const struct run_se
 {
     const struct schema_table *parent = parent_of(session, key);
     if (parent == NULL) {
-        return refuse(table, key, "the table that it refers to is of another database", error);
+        return foreign_key_refuse(table, key, "the table that it refers to is of another database",
+                                  error);
     }
     uint32_t dependent = find_dependent(routes, table);
     if (dependent == routes->dependent_count) {
@@ -297,9 +298,9 @@ static enum status check_parent(const struct follow_routes *routes,
     const struct schema_table *parent = cascade->parent;
     for (uint32_t i = 0; i < parent->foreign_key_count; i++) {
         if (acts(&parent->foreign_keys[i]) && !is_read(routes, parent->name)) {
-            return refuse(parent, &parent->foreign_keys[i],
-                          "the run leaves it out though others refer to it: take it into the run",
-                          error);
+            return foreign_key_refuse(
+                parent, &parent->foreign_keys[i],
+                "the run leaves it out though others refer to it: take it into the run", error);
         }
     }
     return STATUS_OK;
@@ -356,11 +357,12 @@ static enum status place_dependent(struct follow_routes *routes, const struct ru
         covered = covered && (cascade->dependent != number || is_covered(routes, cascade));
     }
     return covered ? STATUS_OK
-                   : refuse(dependent->table, first_acting(dependent->table),
-                            session->target->connector->apply->find == NULL
-                                ? "the target can't be asked for the records of these rows"
-                                : "the target has no records in which its keys stand as they are",
-                            error);
+                   : foreign_key_refuse(
+                         dependent->table, first_acting(dependent->table),
+                         session->target->connector->apply->find == NULL
+                             ? "the target can't be asked for the records of these rows"
+                             : "the target has no records in which its keys stand as they are",
+                         error);
 }
 
 /* The keys of the target act on applied changes only where triggers fire on them, too. */
@@ -371,8 +373,9 @@ static enum status check_target_acts(const struct run_session *session, struct e
     }
     error_set(error, ERROR_FOLLOW, session->target_uri->shown,
               "--cascades target: its foreign keys do not act on applied changes");
-    return error_hint(error, "give --follow-triggers fire with it, to each command, or let transhume "
-                             "apply what the source's foreign keys change (--cascades apply)");
+    return error_hint(error,
+                      "give --follow-triggers fire with it, to each command, or let transhume "
+                      "apply what the source's foreign keys change (--cascades apply)");
 }
 
 enum status route_cascades_make(struct follow_routes *routes, const struct run_session *session,

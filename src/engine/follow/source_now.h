@@ -1,4 +1,4 @@
-/* What the source's tables are at this moment, beside what the session read of them. */
+/* The source's tables as they are at this moment, beside those that the session read. */
 #ifndef TRANSHUME_ENGINE_FOLLOW_SOURCE_NOW_H
 #define TRANSHUME_ENGINE_FOLLOW_SOURCE_NOW_H
 

@@ -1,4 +1,4 @@
-/* What a run learnt, as JSON lines, and back. */
+/* Writes what a run learnt as JSON lines, and reads it back. */
 #include "engine/ledger/learnt.h"
 
 #include "engine/ledger/json_text.h"

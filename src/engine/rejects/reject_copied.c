@@ -1,4 +1,4 @@
-/* What the copy rejected, record by record, out of the reject files in the state folder. */
+/* Reads what the copy rejected, record by record, from the reject files in the state folder. */
 #include "base/file.h"
 #include "engine/rejects/mended_line.h"
 #include "engine/rejects/reject_book_internal.h"

@@ -130,7 +130,7 @@ const char *book_entry_text(const struct book_entry *entry, struct arena *arena)
     return status == STATUS_OK ? text : "{}"; /* jansson refuses none of these texts */
 }
 
-static const char *keep(const json_t *object, const char *name, struct arena *arena)
+static const char *member_keep(const json_t *object, const char *name, struct arena *arena)
 {
     const char *text = json_member_text(object, name, NULL);
     return text != NULL ? arena_copy_string(arena, text) : NULL;
@@ -151,9 +151,9 @@ enum status book_entry_read(const char *key, const char *text, struct arena *are
                                               ? REJECT_GONE
                                               : REJECT_ARRIVED,
                                  .code = error_code_find(json_member_text(object, "code", "")),
-                                 .reason = keep(object, "reason", arena),
-                                 .key = keep(object, "key", arena),
-                                 .at = keep(object, "at", arena),
+                                 .reason = member_keep(object, "reason", arena),
+                                 .key = member_keep(object, "key", arena),
+                                 .at = member_keep(object, "at", arena),
                                  .round = (uint64_t)json_member_integer(object, "round", 0),
                                  .again = json_member_true(object, "again")};
     json_decref(object);

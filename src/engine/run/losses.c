@@ -1,4 +1,4 @@
-/* What of the source's records a copy leaves out. */
+/* Parts of the source's records that a copy leaves out. */
 #include "engine/run/losses.h"
 
 #include "base/log.h"

@@ -1,4 +1,4 @@
-/* What of the source's records a copy leaves out: for check, and warned of by the run. */
+/* Parts of the source's records that a copy leaves out: check lists them, the run warns of them. */
 #ifndef TRANSHUME_ENGINE_RUN_LOSSES_H
 #define TRANSHUME_ENGINE_RUN_LOSSES_H
 

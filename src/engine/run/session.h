@@ -89,7 +89,7 @@ struct run_session {
     bool stuck;                              /* a worker never came back: nothing may be freed */
 };
 
-/* What is not followed any more. */
+/* A table that is not followed any more, and why. */
 struct run_left {
     const char *name;
     const char *reason;
@@ -183,9 +183,9 @@ enum status session_sample(struct run_session *session, uint64_t rows, uint64_t 
 /* Within the snapshot: chooses the rows, and shuffles, unless that was done. Control thread. */
 enum status session_choose_rows(struct run_session *session, void (*progress)(const char *what),
                                 struct error *error) MUST_USE;
-/* Validating: closes the mirror, all readers, the target and the ledger, so that another session can
- * write the target: some databases let a process that reads a file open it no second time to write
- * it. The session is of no use then but to be told of and closed. */
+/* Validating: closes the mirror, all readers, the target and the ledger, so that another session
+ * can write the target: some databases let a process that reads a file open it no second time to
+ * write it. The session is of no use then but to be told of and closed. */
 void session_leave_target(struct run_session *session);
 /* A reader within the snapshot: a spare one if there is any. */
 enum status session_reader_open(struct run_session *session, struct reader **reader,

@@ -1,4 +1,4 @@
-/* What the mapping makes of each column, as a file of the state folder. */
+/* The file of the state folder that says what the mapping makes of each column. */
 #include "engine/run/types_file.h"
 
 #include "base/file.h"
@@ -25,10 +25,9 @@ static json_t *type_make(const struct value_type *type)
 
 static json_t *column_make(const struct plan_entity *entity, const struct shape_field *field)
 {
-    const struct mapping_field *made =
-        entity->mapping == NULL || entity->mapping->identity
-            ? NULL
-            : mapping_find_field(entity->mapping, field->name);
+    const struct mapping_field *made = entity->mapping == NULL || entity->mapping->identity
+                                           ? NULL
+                                           : mapping_find_field(entity->mapping, field->name);
     const struct schema_column *origin = made != NULL ? made->origin : NULL;
     const char *native = origin != NULL ? origin->type.native : field->type.native;
     json_t *column = json_pack("{s:o,s:o,s:o}", "name", json_text(field->name), "from",
@@ -59,10 +58,9 @@ void types_file_write(const struct run *run)
     for (uint32_t i = 0; i < session->plan->entity_count; i++) {
         json_array_append_new(entities, entity_make(session->plan, &session->plan->entities[i]));
     }
-    json_t *object =
-        json_pack("{s:i,s:I,s:s,s:o}", "format", CONTROL_FORMAT, "version",
-                  (json_int_t)session->mapping_version, "hash", session->plan->mapping_hash,
-                  "entities", entities);
+    json_t *object = json_pack("{s:i,s:I,s:s,s:o}", "format", CONTROL_FORMAT, "version",
+                               (json_int_t)session->mapping_version, "hash",
+                               session->plan->mapping_hash, "entities", entities);
     if (json_tree_append(object, JSON_COMPACT, &text) &&
         file_write_atomic(file_join(arena, run->folder.path, STATE_TYPES), text.data, text.length,
                           NULL, &error) != STATUS_OK) {
@@ -76,8 +74,7 @@ void types_file_write(const struct run *run)
 void types_file_add(const char *state_folder, struct buffer *state)
 {
     json_t *types = json_from_file(state_folder, STATE_TYPES, TYPES_BYTES_MAX);
-    json_t *object =
-        types != NULL ? json_tree_load(state->data, state->length, 0, NULL) : NULL;
+    json_t *object = types != NULL ? json_tree_load(state->data, state->length, 0, NULL) : NULL;
     if (json_is_object(object)) {
         json_object_del(types, "format");
         json_object_set(object, "mapping", types);

@@ -2,7 +2,7 @@
 #include "evolve/folder/liquibase.h"
 #include <string.h>
 
-static void add(struct migration_reader *reader, struct foreign_files *files, const char *name)
+static void file_add(struct migration_reader *reader, struct foreign_files *files, const char *name)
 {
     files->names = arena_make_room(reader->arena, files->names, files->count, &files->capacity,
                                    sizeof *files->names);
@@ -42,7 +42,7 @@ static void include(struct including *including, const char *included)
     for (uint32_t i = 0; i < including->files->count; i++) {
         if (!including->taken[i] && is_same_path(including->files->names[i], included)) {
             including->taken[i] = true;
-            add(including->reader, &including->ordered, including->files->names[i]);
+            file_add(including->reader, &including->ordered, including->files->names[i]);
             return;
         }
     }
@@ -113,7 +113,7 @@ enum status liquibase_order(struct migration_reader *reader, struct foreign_file
             continue;
         }
         if (including.all) {
-            add(reader, &including.ordered, files->names[i]);
+            file_add(reader, &including.ordered, files->names[i]);
         } else {
             foreign_fault(reader, file_join(reader->arena, reader->folder, files->names[i]), 1,
                           NULL, "no changelog in the folder includes it");

@@ -118,7 +118,7 @@ static uint32_t find_transaction(const struct migration_steps *steps)
     return bound;
 }
 
-/* What is tried again as one: it ends with its COMMIT. */
+/* The unit that is tried again as one. It ends with its COMMIT. */
 static enum status work_whole(struct schema_work *work, struct act_work *at, struct error *error)
 {
     const struct migration_steps *steps = &at->steps;
@@ -135,7 +135,7 @@ static enum status work_whole(struct schema_work *work, struct act_work *at, str
                           error);
 }
 
-/* What comes after the COMMIT: it stands whatever fails here, and is not tried again. */
+/* Clears up after the COMMIT. The act stands whatever fails here, and is not tried again. */
 static enum status work_behind(struct schema_work *work, struct act_work *at, struct error *error)
 {
     const struct migration_steps *steps = &at->steps;
