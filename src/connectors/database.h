@@ -44,9 +44,8 @@ enum connector_capability {
     CAPABILITY_REFERENCES_ALIKE = 1 << 24,   /* target: their columns are of one kind, or refused */
     CAPABILITY_REFERENCES_INDEXED = 1 << 25, /* target: they refer to what any index begins with */
     CAPABILITY_READS_BY_KEY = 1 << 26,       /* source: read_request.keys works */
-    /* target: a log that is only appended to: `count` tells how many records were ever written, and
-     * nothing is read before it is written, replaced or taken back */
-    CAPABILITY_APPEND_LOG = 1 << 27,
+    /* target: a column keeps values of several kinds apart, as they come: 1, 1.0 and the text 1 */
+    CAPABILITY_MIXED_KINDS = 1 << 27,
     /* target: keys have clustering columns with an order of their own, and static columns */
     CAPABILITY_CLUSTERS = 1 << 28,
     /* target: numbers that are no whole ones of 64 bits are floats, and beyond their digits texts

@@ -407,8 +407,8 @@ static bool become_stored(const struct own_field *own)
                  {VALUES_NUMBER, VALUE_FLOAT64, "a float"},
                  {VALUES_BYTES, VALUE_BYTES, "bytes"}};
     const struct database *target = own->resolver->target;
-    bool columns = (target->capabilities & (CAPABILITY_SQL_SCHEMA | CAPABILITY_FREE_FIELDS)) ==
-                   CAPABILITY_SQL_SCHEMA;
+    const uint32_t asked = CAPABILITY_SQL_SCHEMA | CAPABILITY_FREE_FIELDS | CAPABILITY_MIXED_KINDS;
+    bool columns = (target->capabilities & asked) == CAPABILITY_SQL_SCHEMA;
     if (!own->field->type.untyped || !columns || own->there != NULL || has_to_stay(own) ||
         own->column->generated != GENERATED_NO) {
         return false;

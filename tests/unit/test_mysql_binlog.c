@@ -361,34 +361,43 @@ static void test_ddl(void **state)
     check_ddl("RENAME TABLE b TO b_old, d.b2 TO `b`", BINLOG_REPLACES, "b,b_old,d.b2,b");
     check_ddl("RENAME TABLE IF EXISTS a WAIT 3 TO b", BINLOG_REPLACES, "a,b");
     check_ddl("RENAME USER a TO b", 0, "");
-    check_ddl("CREATE OR REPLACE TABLE t (id int)", BINLOG_REPLACES, "t");
+    check_ddl("CREATE OR REPLACE TABLE t (id int)", BINLOG_DEFINES | BINLOG_REPLACES, "t");
     check_ddl("CREATE OR REPLACE TEMPORARY TABLE t (id int)", 0, "");
     check_ddl("CREATE OR REPLACE VIEW t AS SELECT 1", 0, "");
-    check_ddl("CREATE TABLE IF NOT EXISTS t (id int)", 0, "");
-    check_ddl("CREATE TABLE t (p int REFERENCES q (id) ON UPDATE SET NULL)", BINLOG_ACTS, "t");
-    check_ddl("ALTER TABLE t ADD COLUMN c int", 0, "");
-    check_ddl("ALTER TABLE t DROP COLUMN c, DROP d", 0, "");
-    check_ddl("ALTER TABLE t TRUNCATE PARTITION p0", BINLOG_REPLACES, "t");
-    check_ddl("ALTER TABLE t DROP PARTITION IF EXISTS p0, p1", BINLOG_REPLACES, "t");
-    check_ddl("ALTER TABLE t EXCHANGE PARTITION p WITH TABLE d.`x`", BINLOG_REPLACES, "t,d.x");
-    check_ddl("ALTER TABLE t CONVERT TABLE x TO PARTITION p", BINLOG_REPLACES, "t,x");
-    check_ddl("ALTER TABLE t CONVERT PARTITION p TO TABLE x", BINLOG_REPLACES, "t,x");
-    check_ddl("ALTER TABLE t DISCARD TABLESPACE", BINLOG_REPLACES, "t");
-    check_ddl("ALTER TABLE t ADD PARTITION (PARTITION p9 VALUES LESS THAN (9))", 0, "");
-    check_ddl("ALTER TABLE t REORGANIZE PARTITION p INTO (PARTITION q VALUES IN (1))", 0, "");
-    check_ddl("ALTER TABLE d.t RENAME u", BINLOG_REPLACES, "d.t,u");
-    check_ddl("ALTER TABLE t ADD c int, RENAME TO d.u", BINLOG_REPLACES, "t,d.u");
-    check_ddl("ALTER TABLE t RENAME INDEX a TO b", 0, "");
-    check_ddl("ALTER TABLE t RENAME COLUMN a TO b", BINLOG_REDEFINES, "t");
-    check_ddl("ALTER TABLE t CONVERT TO CHARACTER SET latin1", BINLOG_REDEFINES, "t");
-    check_ddl("ALTER ONLINE TABLE IF EXISTS t NOWAIT ADD x int, MODIFY v text", BINLOG_REDEFINES,
+    check_ddl("CREATE TABLE IF NOT EXISTS t (id int)", BINLOG_DEFINES, "t");
+    check_ddl("CREATE TABLE t (p int REFERENCES q (id) ON UPDATE SET NULL)",
+              BINLOG_DEFINES | BINLOG_ACTS, "t");
+    check_ddl("ALTER TABLE t ADD COLUMN c int", BINLOG_DEFINES, "t");
+    check_ddl("ALTER TABLE t DROP COLUMN c, DROP d", BINLOG_DEFINES | BINLOG_REWRITES, "t");
+    check_ddl("ALTER TABLE t TRUNCATE PARTITION p0", BINLOG_DEFINES | BINLOG_REPLACES, "t");
+    check_ddl("ALTER TABLE t DROP PARTITION IF EXISTS p0, p1", BINLOG_DEFINES | BINLOG_REPLACES,
               "t");
+    check_ddl("ALTER TABLE t EXCHANGE PARTITION p WITH TABLE d.`x`",
+              BINLOG_DEFINES | BINLOG_REPLACES, "t,d.x");
+    check_ddl("ALTER TABLE t CONVERT TABLE x TO PARTITION p", BINLOG_DEFINES | BINLOG_REPLACES,
+              "t,x");
+    check_ddl("ALTER TABLE t CONVERT PARTITION p TO TABLE x", BINLOG_DEFINES | BINLOG_REPLACES,
+              "t,x");
+    check_ddl("ALTER TABLE t DISCARD TABLESPACE", BINLOG_DEFINES | BINLOG_REPLACES, "t");
+    check_ddl("ALTER TABLE t ADD PARTITION (PARTITION p9 VALUES LESS THAN (9))", BINLOG_DEFINES,
+              "t");
+    check_ddl("ALTER TABLE t REORGANIZE PARTITION p INTO (PARTITION q VALUES IN (1))",
+              BINLOG_DEFINES, "t");
+    check_ddl("ALTER TABLE d.t RENAME u", BINLOG_DEFINES | BINLOG_REPLACES, "d.t,u");
+    check_ddl("ALTER TABLE t ADD c int, RENAME TO d.u", BINLOG_DEFINES | BINLOG_REPLACES, "t,d.u");
+    check_ddl("ALTER TABLE t RENAME INDEX a TO b", BINLOG_DEFINES, "t");
+    check_ddl("ALTER TABLE t RENAME COLUMN a TO b", BINLOG_DEFINES | BINLOG_REDEFINES, "t");
+    check_ddl("ALTER TABLE t CONVERT TO CHARACTER SET latin1",
+              BINLOG_DEFINES | BINLOG_REDEFINES | BINLOG_REWRITES, "t");
+    check_ddl("ALTER ONLINE TABLE IF EXISTS t NOWAIT ADD x int, MODIFY v text",
+              BINLOG_DEFINES | BINLOG_REDEFINES | BINLOG_REWRITES, "t");
     check_ddl("ALTER TABLE t ADD FOREIGN KEY (a, b) REFERENCES q (a, b) ON DELETE CASCADE",
-              BINLOG_ACTS, "t");
-    check_ddl("ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES q (a) ON DELETE RESTRICT", 0, "");
+              BINLOG_DEFINES | BINLOG_ACTS, "t");
+    check_ddl("ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES q (a) ON DELETE RESTRICT",
+              BINLOG_DEFINES, "t");
     check_ddl("ALTER TABLE t ADD c timestamp ON UPDATE current_timestamp() COMMENT "
               "'ON DELETE CASCADE, RENAME x'",
-              0, "");
+              BINLOG_DEFINES, "t");
     check_ddl("ALTER DATABASE d CHARACTER SET utf8mb4", 0, "");
     check_ddl("ALTER TABLE", 0, "");
 }

@@ -172,7 +172,8 @@ static enum status write_definition(struct folder *folder, const struct target_t
 /* ---------------------------------------------------------------- the descriptor */
 
 #define SOURCE_ONLY (CAPABILITY_SNAPSHOT | CAPABILITY_PROVES_UNCHANGED)
-#define TARGET_CAPABILITIES (CAPABILITY_SQL_SCHEMA | CAPABILITY_COUNTS_EXACT | CAPABILITY_STREAMS)
+#define TARGET_CAPABILITIES \
+    (CAPABILITY_SQL_SCHEMA | CAPABILITY_COUNTS_EXACT | CAPABILITY_STREAMS | CAPABILITY_MIXED_KINDS)
 
 static const struct folder_format csv_format = {
     .connector = &connector_csv,

@@ -406,7 +406,7 @@ const struct connector connector_sqlite = {
                     CAPABILITY_SNAPSHOT | CAPABILITY_PROVES_UNCHANGED | CAPABILITY_KEY_ENFORCED |
                     CAPABILITY_SQL_SCHEMA | CAPABILITY_COUNTS_EXACT | CAPABILITY_ORDERED_WRITE |
                     CAPABILITY_FOLDED_NAMES | CAPABILITY_SHARED_NAMES | CAPABILITY_DEFAULTS |
-                    CAPABILITY_TEXT_TIMES | CAPABILITY_FLOAT_DECIMALS,
+                    CAPABILITY_TEXT_TIMES | CAPABILITY_FLOAT_DECIMALS | CAPABILITY_MIXED_KINDS,
     .guarantee = GUARANTEE_EXACTLY_ONCE,
     .options = options,
     .option_count = sizeof options / sizeof options[0],
