@@ -7,7 +7,8 @@
 
 enum { BATCH_ROWS = 1000, BATCH_BYTES = 1 << 20 };
 
-/* Is it a whole number of 64 bits, or what a float's shortest digits say? */
+/* Is it a whole number of 64 bits, or what a float's shortest digits say? Floats have infinities, and
+ * NaN is no number that a column of floats keeps. */
 static bool is_kept(const struct cell *decimal, struct arena *arena)
 {
     struct cell back;
@@ -15,7 +16,7 @@ static bool is_kept(const struct cell *decimal, struct arena *arena)
     int64_t digits = 0;
     int64_t exponent = 0;
     if (!decimal_measure(decimal, &digits, &exponent)) {
-        return false;
+        return decimal_special(decimal) != 'N';
     }
     return (digits <= DBL_DIG && exponent < DBL_MAX_10_EXP && exponent > DBL_MIN_10_EXP) ||
            decimal_to_int64(decimal, &whole) == STATUS_OK ||
