@@ -122,7 +122,10 @@ static void tell(const struct own_field *own, const char *what, const char *why)
     const char *native = own->column->type.native;
     resolve_note(own->resolver, false, own->table->name,
                  "%s (%s) becomes %s, %s; `types: keep` keeps it", own->column->name,
-                 native[0] != '\0' ? native : "no type", what, why);
+                 native == NULL      ? value_kind_name(own->column->type.kind)
+                 : native[0] != '\0' ? native
+                                     : "no type",
+                 what, why);
 }
 
 /* ---------------------------------------------------------------- each kind */
