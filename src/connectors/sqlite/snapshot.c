@@ -228,6 +228,16 @@ static void close_readers(struct sqlite_database *self)
     source->wal_index = NULL;
 }
 
+/* The snapshot ends: was it of the file that has the name now? */
+static void warn_if_replaced(struct sqlite_database *self)
+{
+    if (self->source->snapshot_taken && !is_in_place(self)) {
+        log_write(LOG_WARNING,
+                  "%s was replaced or removed meanwhile: what was read is the file that was opened",
+                  self->sql.shown);
+    }
+}
+
 void sqlite_source_closing(struct sqlite_database *self)
 {
     struct sqlite_source *source = self->source;
@@ -235,11 +245,7 @@ void sqlite_source_closing(struct sqlite_database *self)
         return;
     }
     report_excess(source);
-    if (source->snapshot_taken && !is_in_place(self)) {
-        log_write(LOG_WARNING,
-                  "%s was replaced or removed meanwhile: what was read is the file that was opened",
-                  self->sql.shown);
-    }
+    warn_if_replaced(self);
     close_readers(self);
     if (source->catalog_read) {
         arena_destroy(source->catalog.schema->arena);
@@ -591,6 +597,7 @@ static enum status source_leave(struct database *database, struct error *error)
 {
     struct sqlite_database *self = sqlite_database_of(database);
     (void)error;
+    warn_if_replaced(self);
     close_readers(self);
     sqlite_end_looks(self->control, true);
     self->source->snapshot_taken = false;
