@@ -559,7 +559,8 @@ class EdgeValues(support.TestCase):
         self.assertEqual(wrong, {})
         self.assert_code(result, 1 if rejected else 0)
         if support.SOAK or random.Random("%d %s %s" % (support.SEED, source, target)).randrange(3) == 0:
-            self.run_program("validate", "--level", "full", "--progress", "none", env=environment)
+            report = json.loads(self.run_program("validate", "--level", "full", "--json", "--progress", "none", env=environment, code=1 if rejected else 0).out)
+            self.assertEqual((report["records"], sum(entity["rejected"] for entity in report["entities"])), ([], len(rejected)))
 
 
 def pairs_tried():

@@ -365,6 +365,21 @@ class Contents(FilesTestCase):
             self.assertIn("it ends too early", result.err)
             os.unlink(self.path("in", "t.csv" + suffix))
 
+    def test_check_writes_nothing_into_a_folder(self):
+        """Though it tries the sample with the encoder of the format."""
+        self.put("in/things.jsonl", '{"id":"a","v":null}\n{"id":"b","v":1}\n')
+        for target in ("jsonl", "csv", "dynamodb-json", "parquet", "arrow"):
+            for options in ("", "?records=documents"):
+                with self.subTest(target=target, options=options):
+                    os.mkdir(self.path("out"))
+                    self.write("plan.json", json.dumps({"transhume": 1, "source": "jsonl:in" + options, "target": target + ":out", "tables": {
+                        "things": {"key": {"partition": "id"} if target == "dynamodb-json" else ["id"],
+                                   "entities": {"t": {"from": "things", "fields": {"id": "copy", "v": "copy"}}}}}}))
+                    result = support.transhume("check", "--plan", "plan.json", cwd=self.folder)
+                    self.assertIn(result.code, (0, 2), result.err)
+                    self.assertEqual(os.listdir(self.path("out")), [])
+                    os.rmdir(self.path("out"))
+
     def test_check_says_that_nulls_go(self):
         self.put("in/things.jsonl", '{"id":"a","v":null}\n')
         plan = {"transhume": 1, "source": "jsonl:in", "target": "dynamodb-json:out",

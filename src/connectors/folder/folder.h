@@ -93,6 +93,7 @@ struct folder {
     struct arena *arena;
     struct folder_log log; /* of the ledger; locks itself */
     int lock_descriptor;   /* -1: not held */
+    bool is_trial; /* records are only tried: nothing is written (target_functions.try_open) */
     pthread_mutex_t mutex; /* guards all below between threads, and what the formats learn */
     struct folder_run run;
     struct folder_snapshot *snapshot;

@@ -28,6 +28,7 @@ enum status folder_try_open(struct database *self, const struct target_table *ta
     (void)error;
     made->folder = (struct folder *)self;
     made->table = table;
+    made->folder->is_trial = true;
     *trial = made;
     return STATUS_OK;
 }
