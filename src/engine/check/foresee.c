@@ -388,6 +388,17 @@ void foresee_list(const struct foresight *foresight, const struct check_reject *
 
 static const char named_field[] = "field "; /* as in "field at: …" */
 
+/* The mapper's reasons name their field, those of a target's encoder need not. */
+static void tell_why(const struct foreseen_reason *reason, struct buffer *out)
+{
+    bool mapped = strncmp(reason->first, named_field, strlen(named_field)) == 0;
+    const char *why = reason->first + (mapped ? strlen(named_field) : 0);
+    size_t length = reason->field != NULL ? strlen(reason->field) : 0;
+    bool named = length == 0 || (strncmp(why, reason->field, length) == 0 && why[length] == ':');
+    buffer_format(out, " would be rejected: %s%s%s", named ? "" : reason->field, named ? "" : ": ",
+                  why);
+}
+
 /* " (key 7; the first of several reasons)" */
 static void tell_first(const struct foreseen_entity *entity, const struct foreseen_reason *reason,
                        struct buffer *out)
@@ -416,9 +427,7 @@ void foresee_tell(const struct foresight *foresight, struct buffer *out)
                 buffer_format(out, "%s: %" PRIu64 " of the first %" PRIu64 " records",
                               plan->entities[i].name, reason->count, entity->seen);
             }
-            bool named = strncmp(reason->first, named_field, strlen(named_field)) == 0;
-            buffer_format(out, " would be rejected: %s",
-                          reason->first + (named ? strlen(named_field) : 0));
+            tell_why(reason, out);
             tell_first(entity, reason, out);
             tell_remedy(reason, out);
         }
