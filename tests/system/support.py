@@ -158,6 +158,19 @@ class TestCase(unittest.TestCase):
         self.assert_code(result, code)
         return result
 
+    def validate_copy(self, *arguments, folder=None, state=".transhume", env=None):
+        """Validates a copy that is right: what was rejected is all that is missing, and the exit status says so. The report."""
+        place = os.path.join(folder or self.folder, state, "rejects")
+        missing = any(os.path.getsize(os.path.join(place, name)) for name in (os.listdir(place) if os.path.isdir(place) else []))
+        result = transhume("validate", "--json", "--progress", "none", "--state", state, *arguments, cwd=folder or self.folder, env=env)
+        self.assert_code(result, 1 if missing else 0)
+        report = json.loads(result.out)
+        self.assertEqual((report["ok"], report["records"]), (not missing, []))
+        for entity in report["entities"]:
+            self.assertEqual(entity["source"], entity["target"], entity)
+        self.assertEqual(any(entity["rejected"] for entity in report["entities"]), missing)
+        return report
+
     def stopped_at(self, rule, *arguments, may_end=False, cwd=None, env=None, **options):
         """The program once it has stopped itself (SIGSTOP) by a failpoint's rule "NAME:stop:OCCURRENCE": a Popen, ended with the test."""
         process = start(*arguments, cwd=cwd or self.folder, env=dict(env or {}, TRANSHUME_FAILPOINT=rule), **options)

@@ -117,7 +117,7 @@ class Kinds(support.TestCase):
                     silent.append("%s %s into %s: %s" % (kind, self.shown(value), declared, outcome))
         self.assertEqual(silent, [])
         self.compare(name, outcomes)
-        self.run_program("validate", "--level", "full")
+        self.validate_copy("--level", "full")
 
     def assert_foreseen(self, checked, reasons, content, columns):
         """`check` tells of as many rejects as there were, of each column."""

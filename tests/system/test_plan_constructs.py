@@ -507,7 +507,7 @@ class Constructs(support.TestCase):
 
     def assert_valid(self, folder):
         for level in ("count", "hash", "full"):
-            self.assert_code(support.transhume("validate", "--level", level, "--progress", "none", cwd=folder), 0)
+            self.validate_copy("--level", level, folder=folder)
 
     def assert_rejects(self, folder, count):
         rejects = os.path.join(folder, ".transhume", "rejects")
