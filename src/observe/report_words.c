@@ -124,7 +124,8 @@ static bool is_proven(const struct report *report)
 const char *report_validation_words(const json_t *validation)
 {
     static const char *const others[] = {"missing", "different", "extra", "unreadable"};
-    uint64_t differing = 0;
+    uint64_t differing = json_array_size(json_object_get(validation, "records"));
+    uint64_t rejected = 0;
     size_t index;
     const json_t *entity;
     json_array_foreach(json_object_get(validation, "entities"), index, entity)
@@ -132,9 +133,10 @@ const char *report_validation_words(const json_t *validation)
         for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
             differing += report_count(entity, others[i]);
         }
+        rejected += report_count(entity, "rejected");
     }
     return json_is_true(json_object_get(validation, "ok")) ? "No difference was found"
-           : differing == 0
+           : differing == 0 && rejected > 0
                ? "No other difference was found than records that were rejected and are "
                  "missing"
                : "Differences were found";

@@ -1,6 +1,7 @@
 /* Files of rejects: their lines, who vouches for them, and lines that come back mended. */
 #include "base/file.h"
 #include "engine/rejects/mended_line.h"
+#include "engine/rejects/reject_heads.h"
 #include "engine/rejects/rejects.h"
 #include "support.h"
 #include <fcntl.h>
@@ -202,6 +203,44 @@ static void wrong_lines_are_refused(void **state)
     }
 }
 
+/* Their records are left out, whatever is in them or looks like one. */
+static void heads_are_lines_without_records(void **state)
+{
+    static const char path[] = "heads.jsonl";
+    static const struct {
+        const char *line;
+        const char *head;
+    } cases[] = {
+        {"{\"a\":1,\"record\":{\"x\":\"}\\\"\",\"y\":[{}]},\"b\":2}\n",
+         "{\"a\":1,\"record\":{},\"b\":2}\n"},
+        {"{\"record\":\"text, } \\\\\"}\n", "{\"record\":{}}\n"},
+        {"{\"key\":{\"id\":1,\"record\":7},\"record\":{\"v\":1}}\n",
+         "{\"key\":{\"id\":1,\"record\":7},\"record\":{}}\n"},
+        {"{\"reason\":\"\\\"record\\\":{1\",\"record\":null}\n",
+         "{\"reason\":\"\\\"record\\\":{1\",\"record\":{}}\n"},
+        {"no JSON, [ at all\n", "no JSON, [ at all\n"},
+        {"\n", "\n"},
+        {"{\"a\":1,\"record\":{\"torn", "{\"a\":1,\"record\":{}"},
+    };
+    struct error error;
+    struct file_lines lines;
+    FILE *file = fopen(path, "we");
+    (void)state;
+    assert_non_null(file);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_true(fputs(cases[i].line, file) >= 0);
+    }
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(file_lines_open(&lines, path, ERROR_STATE_INVALID, &error), STATUS_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(reject_heads_next(&lines, &error), STATUS_OK);
+        assert_string_equal(lines.line, cases[i].head);
+    }
+    assert_int_equal(reject_heads_next(&lines, &error), STATUS_END);
+    file_lines_close(&lines);
+    assert_int_equal(unlink(path), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +249,7 @@ int main(void)
         cmocka_unit_test(mended_lines_are_read),
         cmocka_unit_test(names_may_be_of_any_length),
         cmocka_unit_test(the_run_of_a_line),
+        cmocka_unit_test(heads_are_lines_without_records),
         cmocka_unit_test(wrong_lines_are_refused),
     };
     return cmocka_run_group_tests_name("reject_files", tests, NULL, NULL);

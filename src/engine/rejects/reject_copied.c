@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "engine/rejects/mended_line.h"
 #include "engine/rejects/reject_book_internal.h"
+#include "engine/rejects/reject_heads.h"
 #include "engine/run/run_parts.h"
 #include <errno.h>
 #include <stdio.h>
@@ -83,7 +84,7 @@ static enum status take_file(struct reject_book *book, const char *path, bool se
         return status == STATUS_END ? STATUS_OK : status;
     }
     while (status == STATUS_OK && book->item_count < BOOK_ITEMS_MAX &&
-           (status = file_lines_next(&lines, error)) == STATUS_OK) {
+           (status = reject_heads_next(&lines, error)) == STATUS_OK) {
         status = take_line(book, lines.line, lines.length, settled, error);
     }
     file_lines_close(&lines);

@@ -6,6 +6,7 @@
 #include "engine/ledger/json_text.h"
 #include "engine/rejects/mended_line.h"
 #include "engine/rejects/reject_book_internal.h"
+#include "engine/rejects/reject_heads.h"
 #include "engine/run/past_runs.h"
 #include "engine/run/run_parts.h"
 #include <inttypes.h>
@@ -97,7 +98,7 @@ static enum status run_of_file(const char *path, char id[MENDED_RUN_BYTES], stru
         return status == STATUS_END ? STATUS_OK : status;
     }
     while (status == STATUS_OK && id[0] == '\0' &&
-           (status = file_lines_next(&lines, error)) == STATUS_OK) {
+           (status = reject_heads_next(&lines, error)) == STATUS_OK) {
         status = mended_line_run(lines.line, lines.length, id, error);
     }
     file_lines_close(&lines);
@@ -217,7 +218,7 @@ static enum status read_file(const struct run *run, const char *path, take_line 
     if (status != STATUS_OK) {
         return status;
     }
-    while (status == STATUS_OK && (status = file_lines_next(&lines, error)) == STATUS_OK) {
+    while (status == STATUS_OK && (status = reject_heads_next(&lines, error)) == STATUS_OK) {
         status = read_line(&reading, lines.line, lines.length, error);
     }
     file_lines_close(&lines);
@@ -502,7 +503,7 @@ static enum status reopen_loaded(struct run *run, struct error *error)
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : status;
     }
-    while (status == STATUS_OK && (status = file_lines_next(&lines, error)) == STATUS_OK) {
+    while (status == STATUS_OK && (status = reject_heads_next(&lines, error)) == STATUS_OK) {
         char id[MENDED_RUN_BYTES];
         status = mended_line_run(lines.line, lines.length, id, error);
         if (status == STATUS_OK && id[0] != '\0' && strcmp(id, last) != 0) {
