@@ -157,7 +157,7 @@ class TimeZones(support.TestCase):
         self.run_program("migrate", *plan, source, uri, "--existing", "append", "--time-zone", zone, "--state", state, "--progress", "none",
                          code=1 if twice_or_never else 0)
         self.assert_arrived(zone, rows, self.arrived(target, name), self.rejects(state))
-        self.clean("--state", state, "--level", random.Random("%d %s" % (support.SEED, zone)).choice(("hash", "full")))
+        self.validate_copy("--level", random.Random("%d %s" % (support.SEED, zone)).choice(("hash", "full")), state=state)
         self.run_program("rollback", "--state", state, "--run", self.run_id(state), "--confirm")
         self.assertEqual(self.arrived(target, name), {})
 
@@ -190,7 +190,7 @@ class TimeZones(support.TestCase):
                 self.run_program("migrate", self.source(kind, rows), uri, "--existing", "append", "--state", state, "--progress", "none", code=1)
                 self.assertEqual(self.arrived(target, name), {})
                 self.assertIn("it names no time zone: say with --time-zone", self.rejects(state)[1]["reason"])
-                self.clean("--state", state, "--level", "full")
+                self.validate_copy("--level", "full", state=state)
 
     def test_what_has_a_zone_keeps_it(self):
         source = support.make_sqlite(self.path("s.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, at TEXT);"
@@ -223,7 +223,7 @@ class TimeZones(support.TestCase):
         self.write("plan.yaml", head + "options: { time_zone: Europe/Paris }\n")
         self.run_program("migrate", "--plan", "plan.yaml", "--state", state, "--progress", "none", code=1)
         self.assert_arrived("Europe/Paris", rows, self.arrived(target, name), self.rejects(state))
-        self.clean("--plan", "plan.yaml", "--state", state, "--level", "hash")
+        self.validate_copy("--plan", "plan.yaml", "--level", "hash", state=state)
         self.run_program("rollback", "--state", state, "--run", self.run_id(state), "--confirm")
         self.assertEqual(self.servers[target].rows(name), {})
 
