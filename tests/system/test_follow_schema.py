@@ -33,6 +33,10 @@ class Changes:
 
     made = 0
 
+    def some(self, cases, salt=""):
+        """All in a soak; else one that is drawn."""
+        return support.drawn(cases, 1, "%s %s" % (self.id(), salt))
+
     def fresh(self):
         """Two databases of which nobody knows yet."""
         self.abandon()
@@ -85,7 +89,7 @@ class Changes:
     # --- read again
 
     def test_while_it_is_stopped(self):
-        for what, statements, *columns in self.reread:
+        for what, statements, *columns in self.some(self.reread):
             with self.subTest(what):
                 self.begin()
                 self.change(statements)
@@ -99,7 +103,7 @@ class Changes:
                 self.run_program("cutover", "--confirm")
 
     def test_while_it_runs(self):
-        for what, statements, *columns in self.reread:
+        for what, statements, *columns in self.some(self.reread):
             with self.subTest(what):
                 self.begin()
                 process = self.running()
@@ -123,7 +127,7 @@ class Changes:
 
     def test_killed_while_it_is_adopted(self):
         what, statements, *columns = self.reread[0]
-        for failpoint in ("follow.before_adopt", "follow.after_adopt", "follow.before_apply", "follow.after_align"):
+        for failpoint in self.some(("follow.before_adopt", "follow.after_adopt", "follow.before_apply", "follow.after_align")):
             with self.subTest(failpoint):
                 self.begin()
                 self.change(statements)
@@ -179,7 +183,7 @@ class Changes:
 
     def test_a_table_that_is_left(self):
         for live in (False, True):
-            for what, statements, table in self.left:
+            for what, statements, table in self.some(self.left, live):
                 with self.subTest(what, live=live):
                     self.begin()
                     process = self.running() if live else None
