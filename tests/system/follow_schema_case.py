@@ -1,0 +1,256 @@
+"""What becomes of a followed run when tables of its source are altered, dropped, made again or made.
+
+Each change is made while `follow` is stopped, and while it runs. Then the target has to hold what the source holds, also in
+rows that nobody changed since; or the table is left with a line that names it, and the others go on.
+"""
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import sys
+
+import support
+from test_follow import PostgresSide, SqliteSide
+from test_follow_mysql import MysqlSide, followed
+
+sys.path.insert(0, os.path.join(support.ROOT, "tests", "servers"))
+import mariadb  # noqa: E402
+import postgres  # noqa: E402
+
+SCHEMA = ("CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER, c VARCHAR(5) NOT NULL);"
+          "CREATE TABLE old (id INTEGER PRIMARY KEY, v INTEGER); CREATE TABLE other (id INTEGER PRIMARY KEY, v INTEGER);"
+          "INSERT INTO t VALUES (1, 1, 10, 'x'), (2, 300, 20, 'y'), (3, 3, 30, 'z'); INSERT INTO old VALUES (1, 1), (2, 2); INSERT INTO other VALUES (1, 1);")
+
+
+class Changes:
+    """What holds for each source and target: subclasses say which, and how a change is written."""
+
+    columns = "id, a, b, c"
+    reread = ()     # (what, statements) behind which the target is what the source is
+    left = ()       # (what, statements, table) behind which the table is left, and the others go on
+
+    made = 0
+
+    def some(self, cases, salt=""):
+        """All in a soak; else one that is drawn."""
+        return support.drawn(cases, 1, "%s %s" % (self.id(), salt))
+
+    def fresh(self):
+        """Two databases of which nobody knows yet."""
+        self.abandon()
+        shutil.rmtree(self.path(".transhume"), ignore_errors=True)
+        self.made += 1
+        self.source, self.target = self.sides()
+        self.source.make(SCHEMA)
+
+    def begin(self):
+        self.fresh()
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+
+    def abandon(self):
+        if os.path.exists(self.path(".transhume", "run.json")):
+            support.transhume("cutover", "--abandon", "--confirm", cwd=self.folder)
+
+    def tearDown(self):
+        self.abandon()
+        super().tearDown()
+
+    def change(self, statements):
+        for statement in statements:
+            self.source.make(statement + ";")
+
+    def of(self, side, table, columns):
+        return side.rows("(SELECT %s FROM %s) AS q" % (columns, table))
+
+    def same(self, table, columns):
+        return self.of(self.target, table, columns) == self.of(self.source, table, columns)
+
+    def assert_same(self, table, columns):
+        self.assertEqual(self.of(self.target, table, columns), self.of(self.source, table, columns), table)
+
+    def follow(self, *more, code=0):
+        return self.run_program("follow", "--catch-up", *more, code=code, time_limit=60)
+
+    def running(self):
+        process = support.start("follow", cwd=self.folder)
+        self.addCleanup(support.TestCase.end, process)
+        self.source.make("INSERT INTO other VALUES (77, 77);")
+        self.wait_until("it follows", lambda: self.same("other", "id, v"))
+        return process
+
+    def stop(self, process, codes=(4,)):
+        process.send_signal(signal.SIGINT)
+        result = support.finish(process)
+        self.assertIn(result.code, codes, result.err)
+        return result
+
+    # --- read again
+
+    def test_while_it_is_stopped(self):
+        for what, statements, *columns in self.some(self.reread):
+            with self.subTest(what):
+                self.begin()
+                self.change(statements)
+                self.source.make("INSERT INTO other VALUES (2, 2);")
+                self.follow()
+                self.assert_same("t", *(columns or [self.columns]))
+                self.assert_same("other", "id, v")
+                self.source.make("UPDATE t SET b = 77 WHERE id = 1;")
+                self.follow()
+                self.assert_same("t", *(columns or [self.columns]))
+                self.run_program("cutover", "--confirm")
+
+    def test_while_it_runs(self):
+        for what, statements, *columns in self.some(self.reread):
+            with self.subTest(what):
+                self.begin()
+                process = self.running()
+                self.change(statements)
+                self.wait_until("it arrives", lambda: self.same("t", *(columns or [self.columns])))
+                self.stop(process, (1, 4))
+
+    def test_while_it_is_copied(self):
+        """The change comes behind what the copy has read of the schema, and waits, where a server lets it, until that is done."""
+        what, statements, *columns = self.reread[0]
+        self.fresh()
+        process = support.start("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri, cwd=self.folder,
+                                env={"TRANSHUME_FAILPOINT": "engine.before_after_load:sleep:1"})
+        self.addCleanup(support.TestCase.end, process)
+        self.wait_until("it is copied", self.is_copied)
+        self.change(statements)
+        result = support.finish(process)
+        self.assertEqual(result.code, 0, result.err)
+        self.follow()
+        self.assert_same("t", *(columns or [self.columns]))
+
+    def test_killed_while_it_is_adopted(self):
+        what, statements, *columns = self.reread[0]
+        for failpoint in self.some(("follow.before_adopt", "follow.after_adopt", "follow.before_apply", "follow.after_align")):
+            with self.subTest(failpoint):
+                self.begin()
+                self.change(statements)
+                support.kill_at(failpoint, 1, "follow", "--catch-up", cwd=self.folder)
+                self.follow("--take-over")
+                self.assert_same("t", *(columns or [self.columns]))
+
+    def test_it_may_be_told_to_stop(self):
+        self.begin()
+        self.change(["ALTER TABLE t ADD COLUMN d INTEGER", "UPDATE t SET d = 4 WHERE id = 2"])
+        self.assertIn("--on-schema-change stop was given: t has the new column d", self.follow("--on-schema-change", "stop", code=5).err)
+        self.assertRaises((AssertionError, sqlite3.Error), self.of, self.target, "t", "d")
+        self.follow()
+        self.assert_same("t", "id, a, b, c, d")
+
+    def is_copied(self):
+        try:
+            with open(self.path(".transhume", "transhume.log"), encoding="utf-8") as file:
+                return ": loaded" in file.read()
+        except OSError:
+            return False
+
+    # --- new tables
+
+    def test_tables_that_are_new(self):
+        """Also such as refer to each other; while it is stopped, killed while they are made, and while it runs."""
+        self.begin()
+        self.change(["CREATE TABLE later (id INTEGER PRIMARY KEY, v VARCHAR(20) UNIQUE)", "INSERT INTO later VALUES (1, 'x'), (2, 'y')",
+                     "CREATE TABLE a_new (id INTEGER PRIMARY KEY, later INTEGER REFERENCES later (id))", "INSERT INTO a_new VALUES (1, 2)"])
+        for failpoint in ("follow.before_make", "follow.after_make", "follow.after_align"):
+            support.kill_at(failpoint, 1, "follow", "--catch-up", "--take-over", cwd=self.folder)
+        self.follow("--take-over")
+        self.assert_same("later", "id, v")
+        self.assert_same("a_new", "id, later")
+        process = self.running()
+        self.change(["UPDATE later SET v = 'z' WHERE id = 2", "CREATE TABLE live (id INTEGER PRIMARY KEY)", "INSERT INTO live VALUES (7)"])
+        self.wait_until("it is followed", lambda: self.is_there("live") and self.same("live", "id") and self.same("later", "id, v"))
+        self.change(["INSERT INTO live VALUES (8)", "DELETE FROM live WHERE id = 7"])
+        self.wait_until("it is followed on", lambda: self.same("live", "id"))
+        self.stop(process)
+        self.run_program("status")
+        self.run_program("cutover", "--confirm")
+        self.assert_same("live", "id")
+
+    def is_there(self, table):
+        try:
+            self.of(self.target, table, "id")
+        except (AssertionError, sqlite3.Error):
+            return False
+        return True
+
+    # --- left
+
+    def test_a_table_that_is_left(self):
+        for live in (False, True):
+            for what, statements, table in self.some(self.left, live):
+                with self.subTest(what, live=live):
+                    self.begin()
+                    process = self.running() if live else None
+                    self.change(statements)
+                    self.source.make("INSERT INTO other VALUES (2, 2);")
+                    if live:
+                        self.wait_until("the others go on", lambda: self.same("other", "id, v"))
+                        self.wait_until("it is left", lambda: table in self.left_tables())
+                        self.stop(process, (1, 4))
+                    else:
+                        self.assertIn("%s is not followed any more" % table, self.follow(code=1).err)
+                    self.assert_same("other", "id, v")
+                    self.assertEqual(self.left_tables(), [table])
+                    self.assertIn(table, self.run_program("cutover", "--confirm", code=5).err)
+                    self.follow("--resync")
+                    self.assertEqual(self.left_tables(), [])
+                    self.source.make("INSERT INTO other VALUES (3, 3);")
+                    self.follow()
+                    self.assert_same("other", "id, v")
+
+    def left_tables(self):
+        said = json.loads(self.run_program("status", "--json").out).get("follow") or {}
+        return sorted(said.get("left") or {})
+
+
+GONE = [("a table is dropped", ["DROP TABLE old"], "old"), ("a table is renamed", ["ALTER TABLE old RENAME TO t2"], "old")]
+
+
+class OfPostgres(Changes):
+    reread = [
+        ("a column is dropped and added", ["ALTER TABLE t DROP b", "ALTER TABLE t ADD b INTEGER", "UPDATE t SET b = 5 WHERE id = 2"]),
+        ("a column is rewritten", ["ALTER TABLE t ALTER a TYPE INTEGER USING a + 100"]),
+        ("a column holds more", ["ALTER TABLE t ALTER a TYPE BIGINT", "INSERT INTO t VALUES (4, 5000000000, 1, 'w')"]),
+        ("texts are longer", ["ALTER TABLE t ALTER c TYPE VARCHAR(50)", "UPDATE t SET c = 'a longer text' WHERE id = 1"]),
+        ("a table is made again", ["BEGIN; CREATE TABLE t2 (LIKE t INCLUDING ALL); INSERT INTO t2 SELECT id, a, b + 1, c FROM t WHERE id < 3; INSERT INTO t VALUES (9, 9, 9, 'old');"
+                                   "DROP TABLE t; ALTER TABLE t2 RENAME TO t; COMMIT", "INSERT INTO t VALUES (4, 4, 4, 'w')"]),
+        ("a column is dropped, and all are written anew", ["VACUUM FULL t", "ALTER TABLE t ALTER b SET DEFAULT 3", "INSERT INTO t (id, c) VALUES (5, 'n')"])]
+    left = GONE + [("a column is gone", ["ALTER TABLE old DROP v"], "old")]
+
+
+class OfMariadb(Changes):
+    reread = [
+        ("a column is dropped and added", ["ALTER TABLE t DROP COLUMN b", "ALTER TABLE t ADD COLUMN b INTEGER", "UPDATE t SET b = 5 WHERE id = 2"]),
+        ("values are cut", ["SET sql_mode = ''; ALTER TABLE t MODIFY a TINYINT", "ALTER TABLE t MODIFY a INTEGER"]),
+        ("a column holds more", ["ALTER TABLE t MODIFY a BIGINT", "INSERT INTO t (id, a, b, c) VALUES (4, 5000000000, 1, 'w')"]),
+        ("columns have another order", ["ALTER TABLE t MODIFY b INTEGER FIRST", "INSERT INTO t (id, a, b, c) VALUES (4, 4, 4, 'w')"]),
+        ("texts are longer", ["ALTER TABLE t MODIFY c VARCHAR(50) NOT NULL", "UPDATE t SET c = 'a longer text' WHERE id = 1"]),
+        ("a table is made again", ["CREATE TABLE t2 LIKE t", "INSERT INTO t2 SELECT id, a, b + 1, c FROM t WHERE id < 3", "RENAME TABLE t TO old2, t2 TO t"])]
+    left = GONE + [("a column is gone", ["ALTER TABLE old DROP COLUMN v"], "old")]
+
+
+class OfSqlite(Changes):
+    reread = [
+        ("a table is made again with another type", [
+            "BEGIN; CREATE TABLE t2 (id INTEGER PRIMARY KEY, a BIGINT, b INTEGER, c VARCHAR(5) NOT NULL); INSERT INTO t2 SELECT id, a + 1, b, c FROM t WHERE id < 3;"
+            "DROP TABLE t; ALTER TABLE t2 RENAME TO t; COMMIT", "INSERT INTO t VALUES (4, 5000000000, 1, 'w')"])]
+    left = GONE + [("a column is renamed", ["ALTER TABLE old RENAME COLUMN v TO w"], "old")]
+
+
+class PostgresServer:
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = followed(postgres, postgres.FOLLOWED)
+
+
+class MariadbServer:
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.maria = followed(mariadb, mariadb.FOLLOWED)
