@@ -205,7 +205,8 @@ static enum status note_column(const struct adopting *adopting, const struct tab
     case COLUMN_REWRITTEN:
     case COLUMN_RETYPED:
     case COLUMN_REPLACED:
-        return makes_keys(adopting, table, column->name)
+        /* a table that was made again is emptied before, so that no former key stays */
+        return table->difference != TABLE_REPLACED && makes_keys(adopting, table, column->name)
                    ? table_leave(
                          adopting, table->name,
                          arena_format(adopting->run->arena,
