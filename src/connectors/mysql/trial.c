@@ -168,6 +168,9 @@ enum status mysql_try_value(struct sql_database *database, const struct sql_tabl
     if (mysql_of_column(facts, cell, scratch, &made, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    if (made.kind == VALUE_NULL) { /* JSON's null; the encoder has looked whether it may be one */
+        return STATUS_OK;
+    }
     if (facts->type.format == MYSQL_AS_TIMESTAMP) {
         return is_within_timestamp((const struct mysql_database *)database, &made)
                    ? STATUS_OK

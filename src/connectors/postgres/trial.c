@@ -135,6 +135,13 @@ static enum status reject_as_writer(enum error_code code, const struct error *sa
                                       (int)(words + length - 1 - (detail + 2)), detail + 2);
 }
 
+/* Of an encoded value: JSON's null in a column of another type. */
+static bool is_null(const struct buffer *value)
+{
+    static const char null[] = {'\xff', '\xff', '\xff', '\xff'};
+    return value->length == sizeof null && memcmp(value->data, null, sizeof null) == 0;
+}
+
 /* The encoded value, behind its length, as the one parameter of a question. */
 static enum status ask(struct postgres_database *self, const struct postgres_column *column,
                        const struct buffer *value, struct error *error)
@@ -190,8 +197,10 @@ enum status postgres_try_value(struct sql_database *database, const struct sql_t
     }
     enum status status = postgres_encode(facts, cell, scratch, &value, error);
     const struct schema_column *schema = &table->schema->columns[column];
-    if (status == STATUS_OK && is_the_servers(facts, schema) &&
-        !is_taken_for_sure(facts, schema, cell, scratch)) {
+    if (status == STATUS_OK && is_null(&value)) {
+        status = STATUS_END;
+    } else if (status == STATUS_OK && is_the_servers(facts, schema) &&
+               !is_taken_for_sure(facts, schema, cell, scratch)) {
         status = ask(self, facts, &value, error);
     }
     buffer_free(&value);

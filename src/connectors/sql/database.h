@@ -113,8 +113,9 @@ struct sql_dialect {
                            struct arena *arena, struct sql_table *made, struct error *error);
     enum sql_null_words null_words;
     bool names_null_keys; /* a NULL in the key is ERROR_REJECT_KEY_NULL */
-    /* Would the column take the value, which is not NULL? Fails of class REJECT. NULL: it takes any
-     * that it can be given. */
+    /* Would the column take the value, which is not NULL? STATUS_END: as NULL, which JSON's null
+     * is to a column of another type. Fails of class REJECT. NULL: it takes any that it can be
+     * given. */
     enum status (*try_value)(struct sql_database *self, const struct sql_table *table,
                              uint32_t column, const struct cell *cell, struct arena *scratch,
                              struct error *error);

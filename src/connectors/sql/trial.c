@@ -93,19 +93,23 @@ static enum status try_value(struct target_trial *trial, const char *name, const
     const struct schema_table *schema = trial->table.schema;
     const struct schema_column *column = sql_find_column(schema, name, dialect->compare_names);
     bool missing = cell->kind == VALUE_MISSING;
+    bool null = missing || cell->kind == VALUE_NULL;
     if (column == NULL || column->generated != GENERATED_NO) {
         return STATUS_OK;
     }
-    if (missing || cell->kind == VALUE_NULL) {
-        bool refused =
-            (column->not_null || is_key(trial, name)) && !(missing && fills_itself(column));
-        return !refused ? STATUS_OK : refuse_null(trial, column, error);
+    if (!null && dialect->try_value != NULL) {
+        arena_reset(trial->scratch);
+        enum status status =
+            dialect->try_value(trial->self, &trial->table, (uint32_t)(column - schema->columns),
+                               cell, trial->scratch, error);
+        if (status == STATUS_FAILED) {
+            return STATUS_FAILED;
+        }
+        null = status == STATUS_END;
     }
-    arena_reset(trial->scratch);
-    return dialect->try_value == NULL ? STATUS_OK
-                                      : dialect->try_value(trial->self, &trial->table,
-                                                           (uint32_t)(column - schema->columns),
-                                                           cell, trial->scratch, error);
+    bool refused =
+        null && (column->not_null || is_key(trial, name)) && !(missing && fills_itself(column));
+    return refused ? refuse_null(trial, column, error) : STATUS_OK;
 }
 
 enum status sql_try_record(struct target_trial *trial, const struct shape *shape,
