@@ -93,6 +93,8 @@ class AgainstRun(foresees.Places):
             return "null", None
         if isinstance(value, bool):
             return "bool", value
+        if isinstance(value, collections.abc.Set):
+            return "json", list(value)
         if isinstance(value, (bytes, bytearray, memoryview)):
             return "bytes", bytes(value).hex()
         if isinstance(value, (dict, list)):
@@ -121,7 +123,7 @@ class AgainstRun(foresees.Places):
     def read_mysql(self, _place, name, table):
         (kind,), = self.server("mysql").ask(name, "SELECT data_type FROM information_schema.columns WHERE table_schema = database() AND table_name = '%s' AND column_name = 'v'" % table)
         raw = "blob" in kind or "binary" in kind or kind in ("point", "geometry")
-        shown = "HEX(v)" if raw else "HEX(CONVERT(v + 0 USING utf8mb4))" if kind == "bit" else "HEX(CONVERT(%s USING utf8mb4))" % ("CAST(v AS DOUBLE)" if kind == "float" else "v")
+        shown = "HEX(v)" if raw else "HEX(CONVERT(v + 0 USING utf8mb4))" if kind == "bit" else "HEX(CONVERT(v USING utf8mb4))"
         rows = self.server("mysql").ask(name, "SELECT id, %s FROM `%s`" % (shown, table))
         return {int(number): ("null", None) if data is None else ("bytes", data.lower()) if raw else
                 self.of_text("decimal" if kind == "bit" else kind, bytes.fromhex(data).decode("utf-8", "surrogateescape")) for number, data in rows}
@@ -187,7 +189,7 @@ class AgainstRun(foresees.Places):
 
     def columnar(self, place, table):
         folder = os.path.join(place.partition(":")[2], table)
-        rows = self.oracle(columnar_case.ORACLE, "arrow", *(os.path.join(folder, name) for name in sorted(os.listdir(folder)))) if os.path.isdir(folder) else []
+        rows = self.oracle(columnar_case.ORACLE, "texts", *(os.path.join(folder, name) for name in sorted(os.listdir(folder)))) if os.path.isdir(folder) else []
         return {int(row["id"][1]): self.of_told(row["v"]) for row in rows}
 
     def of_told(self, value):
@@ -269,7 +271,7 @@ class AgainstRun(foresees.Places):
         cassandra = engines.of("cassandra")
         found = {}
         for number, value in self.server("cassandra").ask(name, 'SELECT id, v FROM "%s"' % table):
-            plain = self.of_python(value) if value is None or isinstance(value, (bool, bytes, str, int, float)) else ("json", [self.nested(one) for one in value]) if isinstance(value, (list, tuple)) \
+            plain = self.of_python(value) if value is None or isinstance(value, (bool, bytes, str, int, float)) else ("json", [self.nested(one) for one in value]) if isinstance(value, (list, tuple, collections.abc.Set)) \
                 else ("text", cassandra.text_of(value)) if not hasattr(value, "keys") else ("json", {str(name): self.nested(one) for name, one in value.items()})
             found[int(number)] = ("number", str(value)) if isinstance(value, hard_values.decimal.Decimal) else plain
         return found
