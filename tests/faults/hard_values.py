@@ -342,7 +342,7 @@ def meanings(of, tag, value):
     if of == "other" and tag == "text":   # an address without its mask, which its own client does not show
         return found | forms(tag, re.sub("/(32|128)$", "", value))
     if tag == "text" and re.match("0000-00-00|\\d{4}-\\d\\d-00", value):   # MySQL's zero dates
-        return found | {("text", value[:10])}
+        return found | {("text", value[:10]), ("null",)}   # NULL, where the target has none such
     if tag == "bytes" or of in ("bytes", "bytes64"):
         return found
     if of == "single":

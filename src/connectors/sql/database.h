@@ -37,6 +37,8 @@ struct sql_table {
     const struct sql_facts *facts; /* what else the connector knows: a struct of its own */
 };
 
+struct sql_checks; /* the connector's own: find_checks */
+
 /* What a transaction is for: to look only, to write records, or to alter tables, which waits for
  * locks that shut others out. */
 enum sql_access { SQL_LOOKS, SQL_WRITES, SQL_ALTERS };
@@ -119,6 +121,15 @@ struct sql_dialect {
     enum status (*try_value)(struct sql_database *self, const struct sql_table *table,
                              uint32_t column, const struct cell *cell, struct arena *scratch,
                              struct error *error);
+    /* Optional, both or none. The CHECKs of a table that try_value's columns are of, in the arena;
+     * STATUS_END: it has none, or they can't be tried. */
+    enum status (*find_checks)(struct sql_database *self, const struct sql_table *table,
+                               struct arena *arena, struct sql_checks **checks,
+                               struct error *error);
+    /* Would they take the record, each value of which its column takes? Fails of class REJECT. */
+    enum status (*try_checks)(struct sql_database *self, const struct sql_table *table,
+                              const struct sql_checks *checks, const struct shape *shape,
+                              const struct cell *cells, struct arena *scratch, struct error *error);
 
     /* ---- the claim */
 
