@@ -5,6 +5,7 @@ A kind is (its column's declaration, its values as the source's own language wri
 """
 import base64
 import decimal
+import hashlib
 import json
 import os
 import re
@@ -79,7 +80,7 @@ POSTGRES = {
     "length": ("interval", ["'1 year 2 mons 3 days 04:05:06.000007'", "'-1 mons +2 days -00:00:00.5'", "'0'", "'178000000 years'", "'26 hours'", "'-1 day'"], "length"),
     "identity": ("uuid", UUIDS, "uuid"),
     "document": ("json", ["'{\"a\": [1, 2.50, null]}'", "'[]'", "'\"text\"'", "'1e400'", "'{\"a\": 1, \"a\": 2}'", "'\"a\\u0000b\"'", "'{\"\": {\"$x.y\": 1}}'", "'null'", "'true'",
-                          "'12345678901234567890123.5'", "'{\"$numberLong\":\"1\"}'", "repeat('[', 90)::text || repeat(']', 90)"], "json"),
+                          "'12345678901234567890123.5'", "'{\"$numberLong\":\"1\"}'", "(repeat('[', 90) || repeat(']', 90))::json"], "json"),
     "binary": ("jsonb", ["'{\"a\": [1, 2.50, null]}'", "'null'", "'1e400'", "'[[1,[2]],{}]'", "'\"2024-02-29\"'"], "json"),
     "texts": ("text[]", ["'{a,b}'", "'{{a,b},{c,d}}'", "'{a,NULL}'", "'{}'", "NULL", "'{\"\",\"a\\\"b\"}'", "'[0:1]={a,b}'"], "array"),
     "numbers": ("int[]", ["'{1,2}'", "'{{1,2},{3,4}}'", "'{1,NULL,3}'", "'[2:3]={1,2}'", "'{}'"], "array"),
@@ -308,10 +309,17 @@ def without_tags(value):
     return [without_tags(one) for one in value[1:]] if isinstance(value, list) else value
 
 
+LONG = 1_000_000   # bytes; longer texts are compared by their hash sum and nothing else
+
+
 def forms(tag, value):
     """Of what a client read: (tag, value) with the tags number, bool, text, bytes (hexadecimal), json (Python's own), NULL is (null, None)."""
     if tag == "null":
         return {("null",), *json_forms(None)}
+    if tag in ("text", "bytes") and len(value) > LONG:
+        return {("md5", hashlib.md5(bytes.fromhex(value) if tag == "bytes" else value.encode("utf-8", "surrogateescape")).hexdigest())}
+    if tag == "md5":
+        return {(tag, value)}
     if tag == "bool":
         return {("truth", value), ("number", decimal.Decimal(int(value))), ("text", str(value).lower()), *json_forms(value)}
     if tag == "number":
@@ -347,7 +355,12 @@ def meanings(of, tag, value):
         return found
     if of == "single":
         near = narrow(value)
-        return found | number_forms(repr(near)) | {("double", near)}
+        shortest = next(text for text in ("%.*g" % (digits, near) for digits in range(1, 10)) if narrow(text) == near or near != near)
+        return found | number_forms(repr(near)) | number_forms(shortest) | {("double", near), ("text", shortest)}
+    if of == "length":   # microseconds, in a column of numbers
+        return found | {("number", number(decimal.Decimal(one[2] * 86400 * 10 ** 9 + one[3]) / 1000)) for one in found if one[0] == "length" and one[1] == 0}
+    if of == "bytesarray" and tag == "text":
+        return found | {("loose", loose_form([base64.b64encode(bytes.fromhex(one[2:])).decode() for one in without_tags(lengths.array(value))]))}
     if of == "bits":
         return found | ({("number", decimal.Decimal(int(value, 2)))} if value else {("number", decimal.Decimal(0))}) | {("bits", value)}
     if of in ("text", "csvtext") or of in ("any", "other", "csv") and tag == "text":

@@ -123,9 +123,9 @@ class AgainstRun(foresees.Places):
     def read_mysql(self, _place, name, table):
         (kind,), = self.server("mysql").ask(name, "SELECT data_type FROM information_schema.columns WHERE table_schema = database() AND table_name = '%s' AND column_name = 'v'" % table)
         raw = "blob" in kind or "binary" in kind or kind in ("point", "geometry")
-        shown = "HEX(v)" if raw else "HEX(CONVERT(v + 0 USING utf8mb4))" if kind == "bit" else "HEX(CONVERT(v USING utf8mb4))"
-        rows = self.server("mysql").ask(name, "SELECT id, %s FROM `%s`" % (shown, table))
-        return {int(number): ("null", None) if data is None else ("bytes", data.lower()) if raw else
+        shown = "HEX(v)" if raw else "HEX(CONVERT(v + 0 USING utf8mb4))" if kind == "bit" else "HEX(CONVERT(%s USING utf8mb4))" % ("CAST(v AS DOUBLE)" if kind == "float" else "v")
+        rows = self.server("mysql").ask(name, "SELECT id, IF(LENGTH(v) > %d, CONCAT('md5:', MD5(v)), %s) FROM `%s`" % (hard_values.LONG, shown, table))
+        return {int(number): ("null", None) if data is None else ("md5", data[4:]) if data.startswith("md5:") else ("bytes", data.lower()) if raw else
                 self.of_text("decimal" if kind == "bit" else kind, bytes.fromhex(data).decode("utf-8", "surrogateescape")) for number, data in rows}
 
     def oracle(self, script, *arguments):
@@ -270,7 +270,11 @@ class AgainstRun(foresees.Places):
     def read_cassandra(self, _place, name, table):
         cassandra = engines.of("cassandra")
         found = {}
-        for number, value in self.server("cassandra").ask(name, 'SELECT id, v FROM "%s"' % table):
+        timed = dict(self.server("cassandra").ask("system_schema", "SELECT column_name, type FROM columns WHERE keyspace_name = %s AND table_name = %s", name, table))["v"] == "timestamp"
+        for number, value in self.server("cassandra").ask(name, 'SELECT id, %s FROM "%s"' % ("toUnixTimestamp(v)" if timed else "v", table)):
+            if timed and value is not None:   # Python has no years beyond 9999
+                found[int(number)] = "text", cassandra.moment_text(value)
+                continue
             plain = self.of_python(value) if value is None or isinstance(value, (bool, bytes, str, int, float)) else ("json", [self.nested(one) for one in value]) if isinstance(value, (list, tuple, collections.abc.Set)) \
                 else ("text", cassandra.text_of(value)) if not hasattr(value, "keys") else ("json", {str(name): self.nested(one) for name, one in value.items()})
             found[int(number)] = ("number", str(value)) if isinstance(value, hard_values.decimal.Decimal) else plain
@@ -442,7 +446,7 @@ class AgainstRun(foresees.Places):
 
     @staticmethod
     def is_same(table, value, found, target):
-        if table.column is None and value[0] == "text" and table.of in ("text", "any", "csvtext") and found[0] not in ("text", "bytes"):
+        if table.column is None and value[0] == "text" and table.of in ("text", "csvtext") and found[0] not in ("text", "bytes"):
             return False
         return hard_values.same(table.of, value, found)
 

@@ -191,12 +191,26 @@ enum status postgres_try_value(struct sql_database *database, const struct sql_t
 {
     struct postgres_database *self = (struct postgres_database *)database;
     const struct postgres_column *facts = &postgres_facts_of(table)->columns[column];
+    const struct schema_column *schema = &table->schema->columns[column];
     struct buffer value = {0};
+    struct cell whole;
     if (cell->kind == VALUE_LARGE) {
-        return try_large(facts, cell->large, error);
+        bool looked = !is_the_servers(facts, schema) && facts->type.type.precision <= 0;
+        enum status large = try_large(facts, cell->large, error);
+        if (large != STATUS_OK || looked) {
+            return large;
+        }
+        if (convert_read_large(cell, CONVERT_LARGE_BYTES_MAX, scratch, &whole, error) !=
+            STATUS_OK) {
+            bool known = error->class != ERROR_CLASS_REJECT;
+            if (!known) { /* too large to be asked about */
+                error_clear(error);
+            }
+            return known ? STATUS_FAILED : STATUS_OK;
+        }
+        cell = &whole;
     }
     enum status status = postgres_encode(facts, cell, scratch, &value, error);
-    const struct schema_column *schema = &table->schema->columns[column];
     if (status == STATUS_OK && is_null(&value)) {
         status = STATUS_END;
     } else if (status == STATUS_OK && is_the_servers(facts, schema) &&
@@ -274,6 +288,7 @@ static enum status append_column(struct trial_row *row, const struct postgres_co
         buffer_format(&row->sql, "$%d%s::%s", row->count, cast ? "::pg_catalog.text" : "",
                       column->type.type.native);
     } else {
+        buffer_clear(value);
         buffer_format(&row->sql, "NULL::%s", column->type.type.native);
     }
     postgres_append(&row->sql, " AS %n", column->name);
