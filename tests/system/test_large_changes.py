@@ -1,6 +1,6 @@
 """One large value among the changes of a large transaction: following holds it as few times as it can, and applies all of it.
 
-docs/guarantees.md says how much memory that takes: 64 MiB and twice the value; libpq holds a message once more on either side.
+docs/guarantees.md says how much memory that takes: 64 MiB and twice the value; libpq keeps a buffer as large on either side.
 """
 import contextlib
 import os
@@ -58,7 +58,7 @@ class LargeChanges(large_values.Measured):
         source, target = server.database(), server.database()
         server.psql(source, self.DEFINITION)
         write = lambda: self.write_postgres(server, source)
-        self.follow(server.uri(source), server.uri(target), write, BASE_MIB + 2 * VALUE_MIB + 2 * LIBPQ_MIB)
+        self.follow(server.uri(source), server.uri(target), write, BASE_MIB + VALUE_MIB + 2 * LIBPQ_MIB)
         self.assert_arrived(server, target)
 
     def test_postgres_to_sqlite(self):
