@@ -2,7 +2,9 @@
 #include "base/arena.h"
 
 #include "base/memory.h"
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,24 @@ struct arena_block {
     size_t size; /* with this header */
 };
 _Static_assert(sizeof(struct arena_block) % 8 == 0, "what follows a header is aligned");
+
+/* A large allocation. */
+struct shared {
+    struct shared *next; /* in the list of all */
+    char *bytes;
+    size_t size;
+    void (*release)(void *);
+    uint32_t holders;
+};
+
+struct arena_hold {
+    struct arena_hold *next;
+    struct shared *shared;
+};
+
+/* There are never many. */
+static pthread_mutex_t shared_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct shared *all_shared;
 
 static size_t round_up(size_t size)
 {
@@ -50,9 +70,81 @@ static void free_blocks(struct arena_block *block)
     }
 }
 
+/* ---- large allocations */
+
+static void hold(struct arena *arena, struct shared *shared)
+{
+    struct arena_hold *made = memory_allocate_zeroed(1, sizeof(*made));
+    made->shared = shared;
+    made->next = arena->holds;
+    arena->holds = made;
+    arena->bytes += shared->size;
+}
+
+void arena_take_over(struct arena *arena, void *memory, size_t bytes, void (*release)(void *))
+{
+    struct shared *made = memory_allocate_zeroed(1, sizeof(*made));
+    *made = (struct shared){.bytes = memory, .size = bytes, .release = release, .holders = 1};
+    pthread_mutex_lock(&shared_mutex);
+    made->next = all_shared;
+    all_shared = made;
+    pthread_mutex_unlock(&shared_mutex);
+    hold(arena, made);
+}
+
+int arena_try_share(struct arena *arena, const void *bytes, size_t length)
+{
+    const char *at = bytes;
+    if (length < ARENA_SHARED_BYTES) {
+        return 0;
+    }
+    pthread_mutex_lock(&shared_mutex);
+    struct shared *found = all_shared;
+    while (found != NULL && (at < found->bytes || at + length > found->bytes + found->size)) {
+        found = found->next;
+    }
+    if (found != NULL) {
+        found->holders++;
+    }
+    pthread_mutex_unlock(&shared_mutex);
+    if (found != NULL) {
+        hold(arena, found);
+    }
+    return found != NULL;
+}
+
+static void let_go(struct shared *shared)
+{
+    pthread_mutex_lock(&shared_mutex);
+    bool last = --shared->holders == 0;
+    struct shared **at = &all_shared;
+    while (last && *at != shared) {
+        at = &(*at)->next;
+    }
+    if (last) {
+        *at = shared->next;
+    }
+    pthread_mutex_unlock(&shared_mutex);
+    if (last) {
+        shared->release(shared->bytes);
+        free(shared);
+    }
+}
+
+static void let_all_go(struct arena *arena)
+{
+    while (arena->holds != NULL) {
+        struct arena_hold *next = arena->holds->next;
+        let_go(arena->holds->shared);
+        free(arena->holds);
+        arena->holds = next;
+    }
+}
+
 void arena_destroy(struct arena *arena)
 {
     if (arena != NULL) {
+        let_all_go(arena);
         free_blocks(arena->blocks);
         free(arena);
     }
@@ -62,6 +154,7 @@ void arena_reset(struct arena *arena)
 {
     struct arena_block *kept = NULL;
     struct arena_block *block = arena->blocks;
+    let_all_go(arena);
     while (block != NULL) {
         struct arena_block *next = block->next;
         if (block->size <= arena->block_bytes && (kept == NULL || block->size > kept->size)) {
@@ -184,7 +277,13 @@ char *arena_copy(struct arena *arena, const void *bytes, size_t length)
 
 char *arena_try_copy(struct arena *arena, const void *bytes, size_t length)
 {
-    char *copy = length == SIZE_MAX ? NULL : arena_try_allocate(arena, length + 1);
+    bool large = length >= ARENA_SHARED_BYTES && length != SIZE_MAX;
+    char *copy = length == SIZE_MAX ? NULL
+                 : large            ? malloc(length + 1)
+                                    : arena_try_allocate(arena, length + 1);
+    if (large && copy != NULL) {
+        arena_take_over(arena, copy, length + 1, free);
+    }
     return copy == NULL ? NULL : copy_to(copy, bytes, length);
 }
 

@@ -10,10 +10,12 @@
  * up to `block_bytes`; a larger request gets a block of its own.
  */
 struct arena_block;
+struct arena_hold;
 struct arena {
     char *position; /* the first two are for arena_allocate's fast path only */
     char *limit;
     struct arena_block *blocks; /* the one in use first */
+    struct arena_hold *holds;   /* of large allocations, which other arenas may share */
     size_t block_bytes;
     size_t next_block_bytes;
     size_t bytes;
@@ -53,6 +55,18 @@ char *arena_copy(struct arena *arena, const void *bytes, size_t length)
     __attribute__((returns_nonnull));
 /* The same of data, which may be large; NULL: no memory. */
 char *arena_try_copy(struct arena *arena, const void *bytes, size_t length);
+
+/*
+ * Large values are handed on, not copied. An allocation of ARENA_SHARED_BYTES or more is freed when
+ * the last arena lets go of it, and arenas of several threads may hold it; whoever may have shared
+ * it leaves it as it is. arena_try_share: lets `arena` hold what the bytes lie in; 0: they are in
+ * no such allocation, and `arena` has to copy them.
+ */
+enum { ARENA_SHARED_BYTES = 1 << 20 };
+int arena_try_share(struct arena *arena, const void *bytes, size_t length);
+/* Takes over memory that `release` frees, and lets `arena` hold it. */
+void arena_take_over(struct arena *arena, void *memory, size_t bytes, void (*release)(void *));
+
 char *arena_copy_string(struct arena *arena, const char *string) __attribute__((returns_nonnull));
 char *arena_format(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3), returns_nonnull));

@@ -234,6 +234,9 @@ static size_t item_count(const struct cell *cell)
 
 static enum status copy_bytes(size_t length, struct arena *arena, struct cell *to)
 {
+    if (arena_try_share(arena, to->text, length)) {
+        return STATUS_OK;
+    }
     to->text = arena_try_copy(arena, to->text, length);
     return to->text == NULL ? STATUS_FAILED : STATUS_OK;
 }

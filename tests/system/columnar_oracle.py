@@ -1,6 +1,7 @@
 """Reads and writes Parquet and Arrow by other hands (pyarrow, DuckDB), in the Python that has them, for columnar_case.py.
 
     columnar_oracle.py arrow FILE...       the rows of the files as JSON: one list of objects
+    columnar_oracle.py texts FILE...       the same, with days and times as Arrow's own texts: Python has no years beyond 9999
     columnar_oracle.py duckdb FILE...      the same by DuckDB, of Parquet
     columnar_oracle.py schema FILE         {column: its Arrow type}, and how the file was written
     columnar_oracle.py odd FOLDER          a file whose texts are not all UTF-8
@@ -55,10 +56,25 @@ def table_of_arrow(path):
     return pa.ipc.open_stream(path).read_all()
 
 
-def rows_by_arrow(paths):
+def tables_of(paths):
     import pyarrow.parquet
-    return [row for path in paths for row in
-            (pyarrow.parquet.ParquetFile(path).read() if path.endswith(".parquet") else table_of_arrow(path)).to_pylist()]
+    return [pyarrow.parquet.ParquetFile(path).read() if path.endswith(".parquet") else table_of_arrow(path) for path in paths]
+
+
+def rows_by_arrow(paths):
+    return [row for table in tables_of(paths) for row in table.to_pylist()]
+
+
+def rows_of_texts(paths):
+    import pyarrow as pa
+    found = []
+    for table in tables_of(paths):
+        for at, field in enumerate(table.schema):
+            if pa.types.is_temporal(field.type) and not pa.types.is_duration(field.type):
+                bare = table.column(at).cast(pa.timestamp(field.type.unit)) if pa.types.is_timestamp(field.type) else table.column(at)
+                table = table.set_column(at, field.name, bare.cast(pa.string()))
+        found += table.to_pylist()
+    return found
 
 
 def rows_by_duckdb(paths):
@@ -287,5 +303,5 @@ if __name__ == "__main__":
     elif command == "schema":
         json.dump(schema(*rest), sys.stdout)
     else:
-        rows = rows_by_arrow(rest) if command == "arrow" else rows_by_duckdb(rest)
+        rows = {"arrow": rows_by_arrow, "texts": rows_of_texts, "duckdb": rows_by_duckdb}[command](rest)
         json.dump([told(row) for row in rows], sys.stdout)

@@ -131,7 +131,8 @@ ROUNDS = 1 if not support.SOAK else 3
 DRAWN = 6
 
 
-class Foresees(support.TestCase):
+class Places(support.TestCase):
+    """Targets of every kind, and tables in them; test_check_against_run uses them too."""
     maxDiff = None
     running = {}
 
@@ -144,50 +145,6 @@ class Foresees(support.TestCase):
             cls.running[name] = servers.for_class(cls, "dynalite") if module is None else module.for_class(cls) if own else module.shared_for_class(cls)
             cls.addClassCleanup(cls.running.pop, name)
         return cls.running[name]
-
-    # --- sources
-
-    def source(self, source):
-        """Its URI, and {kind: how many records}."""
-        kinds = KINDS[source]
-        if source == "sqlite":
-            path = self.path("source.db")
-            with contextlib.closing(sqlite3.connect(path)) as db, db:
-                for statement in self.statements(source, '"%s"'):
-                    db.execute(statement)
-            uri = "sqlite:" + path
-        elif source == "jsonl":
-            uri = self.write_lines()
-        elif source == "cassandra":
-            name = self.server(source).database()
-            self.server(source).run_script(name, ";\n".join(["CREATE TYPE person (street text, tags frozen<set<text>>)", *self.statements(source, '"%s"')]))
-            uri = self.server(source).uri(name)
-        else:
-            name = self.server(source).database()
-            first = "CREATE TYPE mood AS ENUM ('sad', 'so ''so'''); SET timezone = 'UTC'" if source == "postgres" else "SET sql_mode = 'ALLOW_INVALID_DATES', time_zone = '+00:00'"
-            self.server(source).ask(name, ";\n".join([first, *self.statements(source, '"%s"' if source == "postgres" else "`%s`")]))
-            uri = self.server(source).uri(name)
-        return uri, {kind: len(values) for kind, (_, values) in kinds.items()}
-
-    @staticmethod
-    def statements(source, quote):
-        for kind, (declared, values) in KINDS[source].items():
-            if kind == "key":
-                yield "CREATE TABLE %s (v %s NOT NULL PRIMARY KEY, id int)" % (quote % kind, declared)
-            else:
-                yield "CREATE TABLE %s (id int PRIMARY KEY, v %s)" % (quote % kind, declared)
-            for number, value in enumerate(values, 1):
-                yield "INSERT INTO %s (id, v) VALUES (%d, %s)" % (quote % kind, number, value)
-
-    def write_lines(self):
-        folder = self.path("source")
-        os.makedirs(os.path.join(folder, "_transhume", "tables"))
-        for kind, (declared, values) in KINDS["jsonl"].items():
-            os.makedirs(os.path.join(folder, kind))
-            definition = {"format": 1, "key": ["id"], "columns": [{"name": "id", "type": "int64", "null": False}, {"name": "v", **declared}]}
-            self.write(os.path.join("source", "_transhume", "tables", kind + ".json"), json.dumps(definition))
-            self.write(os.path.join("source", kind, "part-1.jsonl"), "".join('{"id":%d,"v":%s}\n' % (number, value) for number, value in enumerate(values, 1)))
-        return "jsonl:" + folder
 
     # --- targets
 
@@ -234,6 +191,52 @@ class Foresees(support.TestCase):
                 db.execute('CREATE TABLE "%s" (id INTEGER PRIMARY KEY, v %s)' % (kind, declared))
         self.run_program("migrate", "--quiet", "--state", self.path(".seed"), "sqlite:" + path, place, env=servers.aws_environment(self.folder))
         return chosen
+
+
+class Foresees(Places):
+    # --- sources
+
+    def source(self, source):
+        """Its URI, and {kind: how many records}."""
+        kinds = KINDS[source]
+        if source == "sqlite":
+            path = self.path("source.db")
+            with contextlib.closing(sqlite3.connect(path)) as db, db:
+                for statement in self.statements(source, '"%s"'):
+                    db.execute(statement)
+            uri = "sqlite:" + path
+        elif source == "jsonl":
+            uri = self.write_lines()
+        elif source == "cassandra":
+            name = self.server(source).database()
+            self.server(source).run_script(name, ";\n".join(["CREATE TYPE person (street text, tags frozen<set<text>>)", *self.statements(source, '"%s"')]))
+            uri = self.server(source).uri(name)
+        else:
+            name = self.server(source).database()
+            first = "CREATE TYPE mood AS ENUM ('sad', 'so ''so'''); SET timezone = 'UTC'" if source == "postgres" else "SET sql_mode = 'ALLOW_INVALID_DATES', time_zone = '+00:00'"
+            self.server(source).ask(name, ";\n".join([first, *self.statements(source, '"%s"' if source == "postgres" else "`%s`")]))
+            uri = self.server(source).uri(name)
+        return uri, {kind: len(values) for kind, (_, values) in kinds.items()}
+
+    @staticmethod
+    def statements(source, quote):
+        for kind, (declared, values) in KINDS[source].items():
+            if kind == "key":
+                yield "CREATE TABLE %s (v %s NOT NULL PRIMARY KEY, id int)" % (quote % kind, declared)
+            else:
+                yield "CREATE TABLE %s (id int PRIMARY KEY, v %s)" % (quote % kind, declared)
+            for number, value in enumerate(values, 1):
+                yield "INSERT INTO %s (id, v) VALUES (%d, %s)" % (quote % kind, number, value)
+
+    def write_lines(self):
+        folder = self.path("source")
+        os.makedirs(os.path.join(folder, "_transhume", "tables"))
+        for kind, (declared, values) in KINDS["jsonl"].items():
+            os.makedirs(os.path.join(folder, kind))
+            definition = {"format": 1, "key": ["id"], "columns": [{"name": "id", "type": "int64", "null": False}, {"name": "v", **declared}]}
+            self.write(os.path.join("source", "_transhume", "tables", kind + ".json"), json.dumps(definition))
+            self.write(os.path.join("source", kind, "part-1.jsonl"), "".join('{"id":%d,"v":%s}\n' % (number, value) for number, value in enumerate(values, 1)))
+        return "jsonl:" + folder
 
     # --- the two, side by side
 

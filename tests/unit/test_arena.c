@@ -197,6 +197,46 @@ static void running_out_ends_the_program(void **state)
     }
 }
 
+static int releases;
+
+static void count_release(void *memory)
+{
+    releases++;
+    free(memory);
+}
+
+static void large_bytes_are_shared(void **state)
+{
+    enum { SIZE = 2 * ARENA_SHARED_BYTES };
+    struct arena *one = arena_create(0);
+    struct arena *other = arena_create(0);
+    char *memory = calloc(1, SIZE);
+    char elsewhere[1] = {0};
+    (void)state;
+    arena_take_over(one, memory, SIZE, count_release);
+    assert_false(arena_try_share(other, memory, 1)); /* small values are copied */
+    assert_false(arena_try_share(other, elsewhere, ARENA_SHARED_BYTES));
+    assert_false(arena_try_share(other, memory + 1, SIZE));
+    assert_true(arena_try_share(other, memory + 5, ARENA_SHARED_BYTES));
+    assert_true(arena_bytes(other) >= SIZE);
+    arena_reset(one);
+    assert_int_equal(releases, 0);
+    memory[5] = 'x';
+    arena_destroy(other);
+    assert_int_equal(releases, 1);
+    assert_false(arena_try_share(one, memory + 5, ARENA_SHARED_BYTES));
+
+    char *source = calloc(1, SIZE);
+    char *copy = arena_try_copy(one, source, SIZE);
+    struct arena *third = arena_create(0);
+    assert_ptr_not_equal(copy, source);
+    assert_true(arena_try_share(third, copy, SIZE));
+    arena_destroy(one);
+    assert_int_equal(copy[SIZE], '\0');
+    arena_destroy(third);
+    free(source);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +247,7 @@ int main(void)
         cmocka_unit_test(the_last_allocation_can_grow),
         cmocka_unit_test(texts_are_copied_and_formatted),
         cmocka_unit_test(buffers_grow),
+        cmocka_unit_test(large_bytes_are_shared),
         cmocka_unit_test(running_out_ends_the_program),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,10 @@ struct target_trial {
     struct duckdb_form *forms;
     struct duckdb_column *vectors;
     struct duckdb_handle *chunk; /* one row, written over by each record */
+    bool has_checks;             /* a temporary table takes each record that is tried by them */
 };
+
+#define TRIAL_TABLE "_transhume_trial"
 
 /* "SELECT NULL::INTEGER AS id, …": columns of the types that the table would have. */
 static void append_imagined(struct buffer *sql, const struct target_table *table)
@@ -86,6 +89,63 @@ static enum status open_trial(struct target_trial *trial, const struct target_ta
     return status;
 }
 
+/* ---------------------------------------------------------------- CHECKs */
+
+static enum status run(struct target_trial *trial, struct buffer *sql, struct error *error)
+{
+    struct duckdb_rows rows = {0};
+    enum status status = duckdb_rows_open(&rows, trial->self, trial->self->control,
+                                          buffer_string(sql), NULL, ERROR_TARGET_INVALID, error);
+    duckdb_rows_close(&rows);
+    buffer_free(sql);
+    return status;
+}
+
+/* A table of the same columns that takes any record. */
+static enum status empty_trial_table(struct target_trial *trial, struct error *error)
+{
+    struct buffer sql = {0};
+    duckdb_append(&sql, "CREATE OR REPLACE TEMP TABLE " TRIAL_TABLE " AS SELECT * FROM %t LIMIT 0",
+                  &trial->self->sql, trial->schema.name);
+    return run(trial, &sql, error);
+}
+
+static enum status find_broken(struct target_trial *trial, int64_t *broken, struct error *error)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "SELECT CASE");
+    for (uint32_t i = 0; i < trial->schema.check_count; i++) {
+        buffer_format(&sql, " WHEN (%s) IS NOT DISTINCT FROM false THEN %u",
+                      trial->schema.checks[i], i + 1);
+    }
+    buffer_append_string(&sql, " ELSE 0 END FROM temp." TRIAL_TABLE);
+    return duckdb_ask_number(trial->self, trial->self->control, &sql, ERROR_TARGET_INVALID, broken,
+                             error);
+}
+
+static enum status try_checks(struct target_trial *trial, struct error *error)
+{
+    const struct duckdb_library *library = trial->self->library;
+    struct duckdb_handle *appender = NULL;
+    struct error unknown = {0};
+    int64_t broken = 0;
+    if (empty_trial_table(trial, &unknown) != STATUS_OK) {
+        return STATUS_OK;
+    }
+    library->data_chunk_set_size(trial->chunk, 1);
+    bool put = library->appender_create(trial->self->control, NULL, TRIAL_TABLE, &appender) ==
+                   DUCKDB_SUCCESS &&
+               library->append_data_chunk(appender, trial->chunk) == DUCKDB_SUCCESS &&
+               library->appender_flush(appender) == DUCKDB_SUCCESS;
+    (void)library->appender_destroy(&appender);
+    if (!put || find_broken(trial, &broken, &unknown) != STATUS_OK) {
+        return STATUS_OK; /* what the copy does not take is not known before */
+    }
+    return broken == 0
+               ? STATUS_OK
+               : error_set(error, ERROR_REJECT_CONSTRAINT, NULL, "a CHECK of the table refuses it");
+}
+
 enum status duckdb_try_open(struct database *database, const struct target_table *table,
                             struct target_trial **trial, struct error *error)
 {
@@ -104,6 +164,11 @@ enum status duckdb_try_open(struct database *database, const struct target_table
     }
     status = status == STATUS_OK ? open_trial(made, table, table->created ? NULL : &there, error)
                                  : status;
+    if (status == STATUS_OK && !table->created) {
+        made->schema.checks = there.schema->checks;
+        made->schema.check_count = there.schema->check_count;
+        made->has_checks = there.schema->check_count > 0;
+    }
     if (status != STATUS_OK) {
         duckdb_try_close(made);
         return status;
@@ -125,11 +190,16 @@ void duckdb_try_close(struct target_trial *trial)
 /* Vectors are other ones after a reset. */
 static void begin_row(struct target_trial *trial)
 {
+    static const struct cell nothing = {.kind = VALUE_NULL};
     const struct duckdb_library *library = trial->self->library;
+    struct error ignored;
     library->data_chunk_reset(trial->chunk);
     for (uint32_t i = 0; i < trial->schema.column_count; i++) {
         trial->vectors[i] = duckdb_column_of(library, &trial->forms[i],
                                              library->data_chunk_get_vector(trial->chunk, i));
+        if (trial->has_checks) { /* what no field fills */
+            (void)!duckdb_write(library, &trial->vectors[i], 0, &nothing, trial->scratch, &ignored);
+        }
     }
     arena_reset(trial->scratch);
 }
@@ -138,9 +208,11 @@ enum status duckdb_try_record(struct target_trial *trial, const struct shape *sh
                               const struct cell *cells, const bool *passed, struct error *error)
 {
     const struct duckdb_table table = {.schema = &trial->schema};
+    bool whole = true;
     begin_row(trial);
     for (uint32_t i = 0; shape != NULL && i < shape->field_count; i++) {
         int32_t at = duckdb_find_column(&table, shape->fields[i].name);
+        whole = whole && (passed == NULL || !passed[i]);
         if (at < 0 || (passed != NULL && passed[i]) ||
             trial->schema.columns[at].generated != GENERATED_NO) {
             continue;
@@ -150,5 +222,5 @@ enum status duckdb_try_record(struct target_trial *trial, const struct shape *sh
             return error_name_object(error, shape->fields[i].name);
         }
     }
-    return STATUS_OK;
+    return trial->has_checks && whole && shape != NULL ? try_checks(trial, error) : STATUS_OK;
 }

@@ -28,6 +28,11 @@ static void set_valid(struct duckdb_column *column, uint64_t at)
     }
 }
 
+static bool is_null(const struct duckdb_column *column, uint64_t at)
+{
+    return column->validity != NULL && (column->validity[at / 64] >> at % 64 & 1) == 0;
+}
+
 static uint64_t child_count_of(const struct duckdb_form *form)
 {
     return form->id == DUCKDB_STRUCT ? form->child_count : 0;
@@ -496,6 +501,10 @@ static enum status put(const struct putting *putting, struct duckdb_column *colu
                                                    putting->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    if (made.kind == VALUE_NULL) { /* JSON's null is the column's */
+        put_null(putting, column, at);
+        return STATUS_OK;
+    }
     return put_same(putting, column, at, &made, depth);
 }
 
@@ -512,10 +521,10 @@ enum status duckdb_put_value(const struct duckdb_library *library,
                              uint64_t at, const struct cell *cell, struct arena *scratch,
                              struct error *error)
 {
-    bool null = cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING;
-    enum status status = schema->not_null && null
-                             ? error_set(error, ERROR_REJECT_CONSTRAINT, schema->name,
-                                         "the value is null, the column is NOT NULL")
-                             : duckdb_write(library, column, at, cell, scratch, error);
+    enum status status = duckdb_write(library, column, at, cell, scratch, error);
+    if (status == STATUS_OK && schema->not_null && is_null(column, at)) {
+        status = error_set(error, ERROR_REJECT_CONSTRAINT, schema->name,
+                           "the value is null, the column is NOT NULL");
+    }
     return status == STATUS_OK ? STATUS_OK : error_context(error, "%s: ", schema->name);
 }

@@ -634,19 +634,26 @@ uint16_t mysql_bulk_type(const struct mysql_column *column)
     }
 }
 
+static enum status encode_null(const struct mysql_column *column, enum mysql_form form,
+                               struct buffer *out, struct error *error)
+{
+    /* of a NULL the server would make a number or a time of its own */
+    if (column->not_null) {
+        return error_set(error, ERROR_REJECT_CONSTRAINT, column->name,
+                         "the value is null, the column is NOT NULL");
+    }
+    put_null(out, form);
+    return STATUS_OK;
+}
+
 enum status mysql_encode(const struct mysql_column *column, const struct cell *cell,
                          enum mysql_form form, struct arena *scratch, struct buffer *out,
                          struct error *error)
 {
     if (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
-        /* of a NULL the server would make a number or a time of its own */
-        if (column->not_null) {
-            return error_set(error, ERROR_REJECT_CONSTRAINT, column->name,
-                             "the value is null, the column is NOT NULL");
-        }
-        put_null(out, form);
-        return STATUS_OK;
+        return encode_null(column, form, out, error);
     }
+    size_t begin = out->length;
     if (form == MYSQL_IN_BULK) {
         buffer_append_byte(out, STMT_INDICATOR_NONE);
     }
@@ -677,9 +684,14 @@ enum status mysql_encode(const struct mysql_column *column, const struct cell *c
         break;
     }
     struct cell made;
-    return mysql_of_column(column, cell, scratch, &made, error) == STATUS_OK
-               ? put_same(column, &made, form, scratch, out, error)
-               : STATUS_FAILED;
+    if (mysql_of_column(column, cell, scratch, &made, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (made.kind == VALUE_NULL) { /* JSON's null is the column's */
+        out->length = begin;
+        return encode_null(column, form, out, error);
+    }
+    return put_same(column, &made, form, scratch, out, error);
 }
 
 bool mysql_needs_variable(const struct mysql_database *self, const struct mysql_column *column,

@@ -152,6 +152,11 @@ enum status mysql_imagine(struct sql_database *database, const struct target_tab
 enum status mysql_try_value(struct sql_database *database, const struct sql_table *table,
                             uint32_t column, const struct cell *cell, struct arena *scratch,
                             struct error *error);
+enum status mysql_find_checks(struct sql_database *database, const struct sql_table *table,
+                              struct arena *arena, struct sql_checks **checks, struct error *error);
+enum status mysql_try_checks(struct sql_database *database, const struct sql_table *table,
+                             const struct sql_checks *checks, const struct shape *shape,
+                             const struct cell *cells, struct arena *scratch, struct error *error);
 /* A value of the column's kind of one that is neither text nor JSON: itself, or converted. Fails as
  * convert_value does. */
 enum status mysql_of_column(const struct mysql_column *column, const struct cell *cell,

@@ -168,6 +168,9 @@ enum status mysql_try_value(struct sql_database *database, const struct sql_tabl
     if (mysql_of_column(facts, cell, scratch, &made, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    if (made.kind == VALUE_NULL) { /* JSON's null; the encoder has looked whether it may be one */
+        return STATUS_OK;
+    }
     if (facts->type.format == MYSQL_AS_TIMESTAMP) {
         return is_within_timestamp((const struct mysql_database *)database, &made)
                    ? STATUS_OK
@@ -177,6 +180,81 @@ enum status mysql_try_value(struct sql_database *database, const struct sql_tabl
     return value_kind_is_number((enum value_kind)made.kind)
                ? check_number(facts, &made, scratch, error)
                : STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- CHECKs */
+
+struct sql_checks {
+    const char *const *texts;
+    uint32_t count;
+};
+
+enum status mysql_find_checks(struct sql_database *database, const struct sql_table *table,
+                              struct arena *arena, struct sql_checks **checks, struct error *error)
+{
+    (void)database;
+    (void)error;
+    if (table->schema->check_count == 0) {
+        return STATUS_END;
+    }
+    *checks = arena_allocate_zeroed(arena, 1, sizeof **checks);
+    **checks = (struct sql_checks){table->schema->checks, table->schema->check_count};
+    return STATUS_OK;
+}
+
+/* "(SELECT 7 AS `at`, NULL AS `size`) AS `things`": the record as a row. */
+static enum status append_row(const struct sql_table *table, const struct shape *shape,
+                              const struct cell *cells, struct arena *scratch, struct buffer *sql,
+                              struct error *error)
+{
+    const struct schema_table *schema = table->schema;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < schema->column_count && status == STATUS_OK; i++) {
+        const struct mysql_column *column = &mysql_facts_of(table)->columns[i];
+        int32_t at = -1;
+        for (uint32_t k = 0; k < shape->field_count; k++) {
+            bool same = mysql_dialect.compare_names(shape->fields[k].name, column->name) == 0;
+            at = same ? (int32_t)k : at;
+        }
+        bool given = at >= 0 && cells[at].kind > VALUE_NULL && cells[at].kind != VALUE_LARGE;
+        buffer_append_string(sql, i == 0 ? "(SELECT " : ", ");
+        if (given) {
+            status = mysql_encode(column, &cells[at], MYSQL_IN_STATEMENT, scratch, sql, error);
+        } else {
+            buffer_append_string(sql, "NULL");
+        }
+        mysql_append(sql, " AS %n", column->name);
+    }
+    mysql_append(sql, ") AS %n", schema->name);
+    return status;
+}
+
+enum status mysql_try_checks(struct sql_database *database, const struct sql_table *table,
+                             const struct sql_checks *checks, const struct shape *shape,
+                             const struct cell *cells, struct arena *scratch, struct error *error)
+{
+    struct mysql_database *self = (struct mysql_database *)database;
+    struct buffer sql = {0};
+    struct error unknown = {0};
+    int64_t broken = 0;
+    buffer_append_string(&sql, "SELECT CASE");
+    for (uint32_t i = 0; i < checks->count; i++) {
+        buffer_format(&sql, " WHEN NOT (%s) THEN %u", checks->texts[i], i + 1);
+    }
+    buffer_append_string(&sql, " ELSE 0 END FROM ");
+    if (append_row(table, shape, cells, scratch, &sql, error) != STATUS_OK) {
+        buffer_free(&sql);
+        return STATUS_FAILED;
+    }
+    /* what can't be asked without the table is not known before */
+    if (mysql_ask_number(self, self->control, &sql, SQL_SHORT, ERROR_TARGET_INVALID, 0, &broken,
+                         &unknown) != STATUS_OK) {
+        return unknown.native_code != 0 ? STATUS_OK : error_copy(error, &unknown);
+    }
+    return broken == 0
+               ? STATUS_OK
+               : error_set(error, ERROR_REJECT_CONSTRAINT, NULL,
+                           "a CHECK of the table refuses it: %s", checks->texts[broken - 1]);
 }
 
 /* ---------------------------------------------------------------- tables that are to be made */

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 enum { ROWS_GATHERED_MAX = 8192, BYTES_GATHERED_MAX = 1 << 20 };
-enum { PAGE_BYTES = 256 << 10, DICTIONARY_BYTES = 256 << 10 };
+enum { PAGE_BYTES = 256 << 10, DICTIONARY_BYTES = 256 << 10, HEADER_VALUE_BYTES = 64 << 10 };
 
 /* What was gathered of one leaf. */
 struct gathered {
@@ -26,7 +26,8 @@ struct gathered {
 struct folder_pack {
     char *path;
     FILE *stream;
-    carquet_writer_t *writer;
+    carquet_writer_t *writer; /* NULL until the first rows are handed over */
+    carquet_compression_t codec;
     const struct parquet_layout *layout; /* of the encoder or the decoder, which outlives this */
     struct gathered *leaves;
     struct buffer texts; /* carquet_byte_array_t, of one leaf */
@@ -50,7 +51,9 @@ void parquet_pack_abandon(struct folder_pack *pack)
     if (pack == NULL) {
         return;
     }
-    carquet_writer_abort(pack->writer);
+    if (pack->writer != NULL) {
+        carquet_writer_abort(pack->writer);
+    }
     if (pack->stream != NULL) {
         (void)fclose(pack->stream);
     }
@@ -81,8 +84,31 @@ static carquet_status_t choose_encodings(struct folder_pack *pack)
     return status;
 }
 
-static enum status open_writer(struct folder_pack *pack, const struct parquet_database *database,
-                               struct error *error)
+static bool is_long(const struct gathered *gathered)
+{
+    const char *lengths = gathered->lengths.data;
+    bool found = false;
+    for (uint32_t value = 0; value < gathered->values_count && !found; value++) {
+        uint32_t length;
+        memcpy(&length, lengths + value * sizeof(length), sizeof(length));
+        found = length > HEADER_VALUE_BYTES;
+    }
+    return found;
+}
+
+/* The header of each page has its least and its greatest value, whole. pyarrow reads no header of
+ * 16 MiB: a file that begins with long values goes without them. */
+static bool has_statistics(const struct folder_pack *pack)
+{
+    bool found = true;
+    for (uint32_t at = 0; at < pack->layout->leaf_count && found; at++) {
+        bool variable = pack->layout->leaves[at].node->physical == CARQUET_PHYSICAL_BYTE_ARRAY;
+        found = !variable || !is_long(&pack->leaves[at]);
+    }
+    return found;
+}
+
+static enum status open_writer(struct folder_pack *pack, struct error *error)
 {
     carquet_writer_options_t options;
     carquet_error_t why = CARQUET_ERROR_INIT;
@@ -92,7 +118,8 @@ static enum status open_writer(struct folder_pack *pack, const struct parquet_da
                          "the columns can't be those of a Parquet file");
     }
     carquet_writer_options_init(&options);
-    options.compression = database->codec;
+    options.compression = pack->codec;
+    options.write_statistics = has_statistics(pack);
     options.row_group_size = INT64_MAX / 4; /* they are ended here */
     options.page_size = PAGE_BYTES;
     options.dictionary_page_size = DICTIONARY_BYTES;
@@ -122,6 +149,7 @@ enum status parquet_pack_open(struct folder *folder, const char *path,
         encoder != NULL ? parquet_encoder_layout(encoder) : parquet_decoder_layout(decoder);
     made->leaves = memory_allocate_zeroed(made->layout->leaf_count, sizeof(*made->leaves));
     made->row_group_bytes = database->row_group_bytes;
+    made->codec = database->codec;
     int descriptor =
         file_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
     made->stream = descriptor >= 0 ? fdopen(descriptor, "w+b") : NULL;
@@ -132,7 +160,6 @@ enum status parquet_pack_open(struct folder *folder, const char *path,
             close(descriptor);
         }
     }
-    status = status == STATUS_OK ? open_writer(made, database, error) : status;
     if (status != STATUS_OK) {
         parquet_pack_abandon(made);
         return STATUS_FAILED;
@@ -264,6 +291,9 @@ static enum status hand_over_leaf(struct folder_pack *pack, uint32_t number, str
 
 static enum status hand_over(struct folder_pack *pack, struct error *error)
 {
+    if (pack->writer == NULL && open_writer(pack, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     for (uint32_t at = 0; pack->rows > 0 && at < pack->layout->leaf_count; at++) {
         if (hand_over_leaf(pack, at, error) != STATUS_OK) {
             return STATUS_FAILED;

@@ -251,6 +251,18 @@ static void forget(struct apply *head, struct sql_apply_statement *statement)
     }
 }
 
+/* A large value that the server takes as it is: it is not copied first. */
+static bool is_sent_as_is(const struct postgres_column *column, const struct cell *cell)
+{
+    enum { FIELD_BYTES_MAX = 1 << 30 };
+    bool text = cell->kind == VALUE_TEXT && column->type.format == POSTGRES_AS_TEXT &&
+                column->type.type.precision <= 0;
+    bool bytes = cell->kind == VALUE_BYTES && column->type.format == POSTGRES_AS_BYTEA;
+    return (text || bytes) && cell->length >= ARENA_SHARED_BYTES &&
+           cell->length < FIELD_BYTES_MAX &&
+           (bytes || memchr(cell->text, '\0', cell->length) == NULL);
+}
+
 /* The parameters' offsets in `encoded` become pointers once it has stopped growing. */
 static enum status encode(struct postgres_apply *apply, const struct sql_apply_statement *statement,
                           const struct record_change *change, struct error *error)
@@ -263,6 +275,13 @@ static enum status encode(struct postgres_apply *apply, const struct sql_apply_s
         const struct cell *cell =
             parameter->of_key ? &change->key[parameter->at] : &change->after[parameter->at];
         size_t begin = apply->encoded.length;
+        apply->values[i] = NULL;
+        if (is_sent_as_is(column, cell)) {
+            apply->values[i] = cell->text;
+            apply->lengths[i] = (int)cell->length;
+            apply->formats[i] = 1;
+            continue;
+        }
         if (postgres_encode(column, cell, apply->scratch, &apply->encoded, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
@@ -277,6 +296,9 @@ static enum status encode(struct postgres_apply *apply, const struct sql_apply_s
     }
     const char *at = apply->encoded.data;
     for (uint32_t i = 0; i < statement->parameter_count; i++) {
+        if (apply->values[i] != NULL) {
+            continue;
+        }
         at += 4;
         apply->values[i] = apply->lengths[i] < 0 ? NULL : at;
         apply->lengths[i] = apply->lengths[i] < 0 ? 0 : apply->lengths[i];

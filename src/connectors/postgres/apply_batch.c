@@ -201,6 +201,25 @@ static struct apply_batch *make(struct postgres_apply *apply, struct sql_apply_s
     return batch;
 }
 
+static const struct cell *cell_of(const struct sql_apply_parameter *parameter,
+                                  const struct record_change *change)
+{
+    return parameter->of_key ? &change->key[parameter->at] : &change->after[parameter->at];
+}
+
+/* A value that a batch would hold once more. */
+static bool has_large(const struct sql_apply_statement *statement,
+                      const struct record_change *change)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < statement->parameter_count && !found; i++) {
+        const struct cell *cell = cell_of(&statement->parameters[i], change);
+        found = (cell->kind == VALUE_TEXT || cell->kind == VALUE_BYTES) &&
+                cell->length >= ARENA_SHARED_BYTES;
+    }
+    return found;
+}
+
 /* What is of another form than its statement goes by the form's own. NULL: the change goes alone.
  */
 static struct apply_batch *batch_of(struct postgres_apply *apply,
@@ -217,7 +236,8 @@ static struct apply_batch *batch_of(struct postgres_apply *apply,
                                                                : FORM_UPDATE;
     if (apply->singly || (facts->triggers && !apply->silent) ||
         statement->parameter_count > BATCH_COLUMNS_MAX || statement->parameter_count == 0 ||
-        (!put && statement->kind != SQL_APPLY_PATCH && statement->kind != SQL_APPLY_REMOVE)) {
+        (!put && statement->kind != SQL_APPLY_PATCH && statement->kind != SQL_APPLY_REMOVE) ||
+        has_large(statement, change)) {
         return NULL;
     }
     if (prepared->batches[other] == NULL) {
@@ -402,12 +422,6 @@ static void keep_key(struct apply_batch *batch, const struct record_change *chan
     batch->row[batch->rows] =
         (struct batch_row){.change = change, .key_end = batch->key_bytes.length, .slot = slot};
     batch->rows++;
-}
-
-static const struct cell *cell_of(const struct sql_apply_parameter *parameter,
-                                  const struct record_change *change)
-{
-    return parameter->of_key ? &change->key[parameter->at] : &change->after[parameter->at];
 }
 
 /* Of the key's values in the order of the table's key, as the server gets them. */

@@ -584,9 +584,14 @@ static enum status put_converted(const struct postgres_column *column, const str
     struct value_type wanted = column->type.type;
     struct cell made;
     wanted.dynamic = false;
-    return convert_value(cell, &wanted, false, scratch, &made, error) == STATUS_OK
-               ? put_same(column, &made, scratch, out, error)
-               : STATUS_FAILED;
+    if (convert_value(cell, &wanted, false, scratch, &made, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (made.kind == VALUE_NULL) { /* JSON's null is the column's */
+        put32(out, UINT32_MAX);
+        return STATUS_OK;
+    }
+    return put_same(column, &made, scratch, out, error);
 }
 
 static enum status put_escape(const struct postgres_column *column, const struct cell *cell,

@@ -386,6 +386,22 @@ static enum status tell_when_due(struct feed *feed, struct error *error)
                : STATUS_OK;
 }
 
+/* Frees the message, unless it is large: the values that the set has of it stay where they are. */
+static enum status take_received(struct feed *feed, char *data, size_t length,
+                                 struct change_set **set, struct error *error)
+{
+    struct arena *message = length >= ARENA_SHARED_BYTES ? arena_create(64) : NULL;
+    if (message != NULL) {
+        arena_take_over(message, data, length, PQfreemem);
+    }
+    enum status status = take_frame(feed, data, length, set, error);
+    if (message == NULL) {
+        PQfreemem(data);
+    }
+    arena_destroy(message);
+    return status;
+}
+
 static enum status feed_next(struct feed *feed, int64_t timeout_ms, struct change_set **set,
                              struct error *error)
 {
@@ -409,8 +425,7 @@ static enum status feed_next(struct feed *feed, int64_t timeout_ms, struct chang
             }
             continue;
         }
-        status = status == STATUS_OK ? take_frame(feed, data, length, set, error) : status;
-        PQfreemem(data);
+        status = status == STATUS_OK ? take_received(feed, data, length, set, error) : status;
     }
     return status;
 }

@@ -115,14 +115,21 @@ static enum status open_file(const struct feed *feed, struct feed_spool *spool, 
     return STATUS_OK;
 }
 
-static enum status write_out(const struct feed *feed, struct feed_spool *spool, struct error *error)
+static enum status write_bytes(const struct feed *feed, const struct feed_spool *spool,
+                               const void *bytes, size_t length, struct error *error)
 {
-    if (spool->descriptor < 0 && open_file(feed, spool, error) != STATUS_OK) {
+    if (file_write_all(spool->descriptor, bytes, length, feed->self->spill_folder, error) !=
+        STATUS_OK) {
+        error_hint(error, "make room there, or follow with ?streaming=off");
         return STATUS_FAILED;
     }
-    if (file_write_all(spool->descriptor, spool->buffer.data, spool->buffer.length,
-                       feed->self->spill_folder, error) != STATUS_OK) {
-        error_hint(error, "make room there, or follow with ?streaming=off");
+    return STATUS_OK;
+}
+
+static enum status write_out(const struct feed *feed, struct feed_spool *spool, struct error *error)
+{
+    if ((spool->descriptor < 0 && open_file(feed, spool, error) != STATUS_OK) ||
+        write_bytes(feed, spool, spool->buffer.data, spool->buffer.length, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     buffer_clear(&spool->buffer);
@@ -135,10 +142,15 @@ enum status postgres_spool_add(struct feed *feed, const struct pgoutput_message 
     struct feed_spool *spool = find_or_add(feed, feed->stream_xid);
     struct record_head head = {.length = (uint32_t)length,
                                .xid = message->xid != 0 ? message->xid : feed->stream_xid};
-    if (length > MESSAGE_BYTES_MAX || !buffer_try_reserve(&spool->buffer, sizeof head + length)) {
+    if (length > MESSAGE_BYTES_MAX) {
         return error_set(error, ERROR_MEMORY, feed->name, "no memory for a row");
     }
     buffer_append(&spool->buffer, &head, sizeof head);
+    if (length >= ARENA_SHARED_BYTES) { /* not copied once more */
+        return write_out(feed, spool, error) == STATUS_OK
+                   ? write_bytes(feed, spool, bytes, length, error)
+                   : STATUS_FAILED;
+    }
     buffer_append(&spool->buffer, bytes, length);
     return spool->buffer.length < BUFFER_BYTES ? STATUS_OK : write_out(feed, spool, error);
 }
@@ -219,6 +231,16 @@ static bool was_aborted(const struct feed_spool *spool, uint32_t xid)
     return one != NULL;
 }
 
+/* The buffer, which holds one large record and nothing behind it: values stay where they are. */
+static struct arena *take_buffer(struct feed_spool *spool)
+{
+    struct arena *message = arena_create(64);
+    arena_take_over(message, spool->buffer.data, spool->buffer.length, free);
+    buffer_init(&spool->buffer);
+    spool->used = 0;
+    return message;
+}
+
 /* Tables that a subtransaction told of are told for all, even if it was rolled back. */
 static enum status replay_one(struct feed *feed, struct change_set **set, struct error *error)
 {
@@ -234,11 +256,13 @@ static enum status replay_one(struct feed *feed, struct change_set **set, struct
         return status == STATUS_END ? postgres_feed_malformed(feed, error) : status;
     }
     const uint8_t *bytes = (const uint8_t *)spool->buffer.data + spool->used + sizeof head;
-    spool->used += sizeof head + head.length;
-    if (was_aborted(spool, head.xid) && (head.length == 0 || bytes[0] != PGOUTPUT_RELATION)) {
-        return STATUS_OK;
+    struct arena *message = head.length >= ARENA_SHARED_BYTES ? take_buffer(spool) : NULL;
+    spool->used += message != NULL ? 0 : sizeof head + head.length;
+    if (!was_aborted(spool, head.xid) || (head.length > 0 && bytes[0] == PGOUTPUT_RELATION)) {
+        status = postgres_feed_take(feed, bytes, head.length, true, set, error);
     }
-    return postgres_feed_take(feed, bytes, head.length, true, set, error);
+    arena_destroy(message);
+    return status;
 }
 
 enum status postgres_spool_replay(struct feed *feed, struct change_set **set, struct error *error)

@@ -318,7 +318,8 @@ static enum status copy_text(enum postgres_format format, bool utf8, const char 
                              uint32_t length, struct arena *arena, struct cell *cell)
 {
     const struct postgres_type type = {.format = format};
-    const char *copy = arena_try_copy(arena, text, length);
+    const char *copy =
+        arena_try_share(arena, text, length) ? text : arena_try_copy(arena, text, length);
     return copy != NULL ? postgres_decode(&type, utf8, (const uint8_t *)copy, length, arena, cell)
                         : STATUS_FAILED;
 }

@@ -109,6 +109,13 @@ void postgres_append_unfit(struct buffer *sql, const struct postgres_column *col
 enum status postgres_try_value(struct sql_database *database, const struct sql_table *table,
                                uint32_t column, const struct cell *cell, struct arena *scratch,
                                struct error *error);
+enum status postgres_find_checks(struct sql_database *self, const struct sql_table *table,
+                                 struct arena *arena, struct sql_checks **checks,
+                                 struct error *error);
+enum status postgres_try_checks(struct sql_database *self, const struct sql_table *table,
+                                const struct sql_checks *checks, const struct shape *shape,
+                                const struct cell *cells, struct arena *scratch,
+                                struct error *error);
 
 enum status postgres_imagine(struct sql_database *database, const struct target_table *table,
                              struct arena *arena, struct sql_table *made, struct error *error);

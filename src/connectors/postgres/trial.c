@@ -135,6 +135,13 @@ static enum status reject_as_writer(enum error_code code, const struct error *sa
                                       (int)(words + length - 1 - (detail + 2)), detail + 2);
 }
 
+/* Of an encoded value: JSON's null in a column of another type. */
+static bool is_null(const struct buffer *value)
+{
+    static const char null[] = {'\xff', '\xff', '\xff', '\xff'};
+    return value->length == sizeof null && memcmp(value->data, null, sizeof null) == 0;
+}
+
 /* The encoded value, behind its length, as the one parameter of a question. */
 static enum status ask(struct postgres_database *self, const struct postgres_column *column,
                        const struct buffer *value, struct error *error)
@@ -173,7 +180,7 @@ static enum status try_large(const struct postgres_column *column, const struct 
         return STATUS_FAILED;
     }
     return text && limit > 0 && large->length > (uint64_t)limit * CHARACTER_BYTES_MAX
-               ? error_set(error, ERROR_REJECT_TOO_LARGE, NULL, "value too long for type %s",
+               ? error_set(error, ERROR_REJECT_TYPE, NULL, "value too long for type %s",
                            column->type.type.native)
                : STATUS_OK;
 }
@@ -184,17 +191,162 @@ enum status postgres_try_value(struct sql_database *database, const struct sql_t
 {
     struct postgres_database *self = (struct postgres_database *)database;
     const struct postgres_column *facts = &postgres_facts_of(table)->columns[column];
+    const struct schema_column *schema = &table->schema->columns[column];
     struct buffer value = {0};
+    struct cell whole;
     if (cell->kind == VALUE_LARGE) {
-        return try_large(facts, cell->large, error);
+        bool looked = !is_the_servers(facts, schema) && facts->type.type.precision <= 0;
+        enum status large = try_large(facts, cell->large, error);
+        if (large != STATUS_OK || looked) {
+            return large;
+        }
+        if (convert_read_large(cell, CONVERT_LARGE_BYTES_MAX, scratch, &whole, error) !=
+            STATUS_OK) {
+            bool known = error->class != ERROR_CLASS_REJECT;
+            if (!known) { /* too large to be asked about */
+                error_clear(error);
+            }
+            return known ? STATUS_FAILED : STATUS_OK;
+        }
+        cell = &whole;
     }
     enum status status = postgres_encode(facts, cell, scratch, &value, error);
-    const struct schema_column *schema = &table->schema->columns[column];
-    if (status == STATUS_OK && is_the_servers(facts, schema) &&
-        !is_taken_for_sure(facts, schema, cell, scratch)) {
+    if (status == STATUS_OK && is_null(&value)) {
+        status = STATUS_END;
+    } else if (status == STATUS_OK && is_the_servers(facts, schema) &&
+               !is_taken_for_sure(facts, schema, cell, scratch)) {
         status = ask(self, facts, &value, error);
     }
     buffer_free(&value);
+    return status;
+}
+
+/* ---------------------------------------------------------------- CHECKs */
+
+/* "('things_size_check', (size > 0)), …": the CHECKs that hold, by their names as the server asks
+ * them. */
+struct sql_checks {
+    const char *values;
+};
+
+enum status postgres_find_checks(struct sql_database *database, const struct sql_table *table,
+                                 struct arena *arena, struct sql_checks **checks,
+                                 struct error *error)
+{
+    static const char sql[] =
+        "SELECT pg_catalog.string_agg(pg_catalog.format('(%L, (%s))', conname, "
+        "pg_catalog.pg_get_expr(conbin, conrelid)), ', ' ORDER BY conname) "
+        "FROM pg_catalog.pg_constraint WHERE conrelid = $1::pg_catalog.oid AND contype = 'c'";
+    struct postgres_database *self = (struct postgres_database *)database;
+    const struct postgres_table *facts = postgres_facts_of(table);
+    char oid[16];
+    const struct postgres_parameter parameter = {.text = oid};
+    PGresult *result = NULL;
+    if (facts->oid == 0) { /* it is to be made */
+        return STATUS_END;
+    }
+    snprintf(oid, sizeof oid, "%u", facts->oid);
+    if (postgres_query(self, self->control, sql, &parameter, 1, SQL_SHORT, ERROR_TARGET_INVALID,
+                       &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool none = PQgetisnull(result, 0, 0) != 0;
+    if (!none) {
+        *checks = arena_allocate_zeroed(arena, 1, sizeof **checks);
+        (*checks)->values = arena_copy_string(arena, PQgetvalue(result, 0, 0));
+    }
+    PQclear(result);
+    return none ? STATUS_END : STATUS_OK;
+}
+
+/* A record as a row of the table's types, and its values as the question's parameters. */
+struct trial_row {
+    struct buffer sql;
+    struct buffer *values;
+    struct postgres_parameter *parameters;
+    int count;
+};
+
+static enum status append_column(struct trial_row *row, const struct postgres_column *column,
+                                 const struct cell *cell, struct arena *scratch,
+                                 struct error *error)
+{
+    enum { LENGTH_BYTES = 4 };
+    struct buffer *value = &row->values[row->count];
+    bool cast = column->type.format == POSTGRES_AS_CAST;
+    bool given = cell != NULL && cell->kind > VALUE_NULL && cell->kind != VALUE_LARGE;
+    if (given && postgres_encode(column, cell, scratch, value, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&row->sql, row->sql.length > 0 ? ", " : "SELECT ");
+    if (given && !is_null(value)) {
+        buffer_append_byte(value, '\0');
+        row->parameters[row->count++] =
+            (struct postgres_parameter){.text = value->data + LENGTH_BYTES,
+                                        .length = value->length - LENGTH_BYTES - 1,
+                                        .binary = true};
+        buffer_format(&row->sql, "$%d%s::%s", row->count, cast ? "::pg_catalog.text" : "",
+                      column->type.type.native);
+    } else {
+        buffer_clear(value);
+        buffer_format(&row->sql, "NULL::%s", column->type.type.native);
+    }
+    postgres_append(&row->sql, " AS %n", column->name);
+    return STATUS_OK;
+}
+
+static enum status ask_checks(struct postgres_database *self, const char *table, const char *values,
+                              struct trial_row *row, struct error *error)
+{
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    postgres_append(&sql, "SELECT _transhume_check FROM (%b) AS %n, LATERAL (VALUES ", &row->sql,
+                    table);
+    buffer_append_string(&sql, values);
+    buffer_append_string(&sql, ") AS _transhume(_transhume_check, _transhume_holds) "
+                               "WHERE NOT _transhume_holds LIMIT 1");
+    enum status status =
+        postgres_query_buffer(self, self->control, &sql, row->parameters, row->count, SQL_SHORT,
+                              ERROR_TARGET_INVALID, &result, error);
+    if (status != STATUS_OK && error->native_state[0] != '\0') {
+        error_clear(error); /* what a CHECK calls may need the table itself */
+        status = STATUS_OK;
+    } else if (status == STATUS_OK && PQntuples(result) > 0) {
+        status = error_set(error, ERROR_REJECT_CONSTRAINT, NULL,
+                           "new row for relation \"%s\" violates check constraint \"%s\"", table,
+                           PQgetvalue(result, 0, 0));
+    }
+    PQclear(result);
+    return status;
+}
+
+enum status postgres_try_checks(struct sql_database *database, const struct sql_table *table,
+                                const struct sql_checks *checks, const struct shape *shape,
+                                const struct cell *cells, struct arena *scratch,
+                                struct error *error)
+{
+    struct postgres_database *self = (struct postgres_database *)database;
+    const struct schema_table *schema = table->schema;
+    const struct postgres_table *facts = postgres_facts_of(table);
+    struct trial_row row = {0};
+    enum status status = STATUS_OK;
+    row.values = arena_allocate_zeroed(scratch, schema->column_count + 1u, sizeof *row.values);
+    row.parameters =
+        arena_allocate_zeroed(scratch, schema->column_count + 1u, sizeof *row.parameters);
+    for (uint32_t i = 0; i < schema->column_count && status == STATUS_OK; i++) {
+        int32_t at = -1;
+        for (uint32_t k = 0; k < shape->field_count; k++) {
+            at = strcmp(shape->fields[k].name, schema->columns[i].name) == 0 ? (int32_t)k : at;
+        }
+        status =
+            append_column(&row, &facts->columns[i], at >= 0 ? &cells[at] : NULL, scratch, error);
+    }
+    status =
+        status == STATUS_OK ? ask_checks(self, schema->name, checks->values, &row, error) : status;
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        buffer_free(&row.values[i]);
+    }
+    buffer_free(&row.sql);
     return status;
 }
 

@@ -37,6 +37,8 @@ struct sql_table {
     const struct sql_facts *facts; /* what else the connector knows: a struct of its own */
 };
 
+struct sql_checks; /* the connector's own: find_checks */
+
 /* What a transaction is for: to look only, to write records, or to alter tables, which waits for
  * locks that shut others out. */
 enum sql_access { SQL_LOOKS, SQL_WRITES, SQL_ALTERS };
@@ -113,11 +115,21 @@ struct sql_dialect {
                            struct arena *arena, struct sql_table *made, struct error *error);
     enum sql_null_words null_words;
     bool names_null_keys; /* a NULL in the key is ERROR_REJECT_KEY_NULL */
-    /* Would the column take the value, which is not NULL? Fails of class REJECT. NULL: it takes any
-     * that it can be given. */
+    /* Would the column take the value, which is not NULL? STATUS_END: as NULL, which JSON's null
+     * is to a column of another type. Fails of class REJECT. NULL: it takes any that it can be
+     * given. */
     enum status (*try_value)(struct sql_database *self, const struct sql_table *table,
                              uint32_t column, const struct cell *cell, struct arena *scratch,
                              struct error *error);
+    /* Optional, both or none. The CHECKs of a table that try_value's columns are of, in the arena;
+     * STATUS_END: it has none, or they can't be tried. */
+    enum status (*find_checks)(struct sql_database *self, const struct sql_table *table,
+                               struct arena *arena, struct sql_checks **checks,
+                               struct error *error);
+    /* Would they take the record, each value of which its column takes? Fails of class REJECT. */
+    enum status (*try_checks)(struct sql_database *self, const struct sql_table *table,
+                              const struct sql_checks *checks, const struct shape *shape,
+                              const struct cell *cells, struct arena *scratch, struct error *error);
 
     /* ---- the claim */
 

@@ -8,8 +8,9 @@ struct target_trial {
     struct sql_database *self;
     const struct target_table *wanted;
     struct sql_table table;
-    struct arena *arena;   /* of the table */
-    struct arena *scratch; /* of one value */
+    struct sql_checks *checks; /* NULL: there are none */
+    struct arena *arena;       /* of the table */
+    struct arena *scratch;     /* of one value, or one record */
 };
 
 enum status sql_try_open(struct database *database, const struct target_table *table,
@@ -32,6 +33,11 @@ enum status sql_try_open(struct database *database, const struct target_table *t
         table->created ? dialect->imagine(self, table, made->arena, &made->table, error)
                        : dialect->describe(self, table->name, made->arena, &made->table, error);
     bool unknown = status == STATUS_END;
+    if (status == STATUS_OK && dialect->find_checks != NULL &&
+        dialect->find_checks(self, &made->table, made->arena, &made->checks, error) ==
+            STATUS_FAILED) {
+        status = STATUS_FAILED;
+    }
     status = dialect->end(self, unknown ? STATUS_OK : status, error);
     if (status != STATUS_OK || unknown) {
         sql_try_close(made);
@@ -93,27 +99,33 @@ static enum status try_value(struct target_trial *trial, const char *name, const
     const struct schema_table *schema = trial->table.schema;
     const struct schema_column *column = sql_find_column(schema, name, dialect->compare_names);
     bool missing = cell->kind == VALUE_MISSING;
+    bool null = missing || cell->kind == VALUE_NULL;
     if (column == NULL || column->generated != GENERATED_NO) {
         return STATUS_OK;
     }
-    if (missing || cell->kind == VALUE_NULL) {
-        bool refused =
-            (column->not_null || is_key(trial, name)) && !(missing && fills_itself(column));
-        return !refused ? STATUS_OK : refuse_null(trial, column, error);
+    if (!null && dialect->try_value != NULL) {
+        arena_reset(trial->scratch);
+        enum status status =
+            dialect->try_value(trial->self, &trial->table, (uint32_t)(column - schema->columns),
+                               cell, trial->scratch, error);
+        if (status == STATUS_FAILED) {
+            return STATUS_FAILED;
+        }
+        null = status == STATUS_END;
     }
-    arena_reset(trial->scratch);
-    return dialect->try_value == NULL ? STATUS_OK
-                                      : dialect->try_value(trial->self, &trial->table,
-                                                           (uint32_t)(column - schema->columns),
-                                                           cell, trial->scratch, error);
+    bool refused =
+        null && (column->not_null || is_key(trial, name)) && !(missing && fills_itself(column));
+    return refused ? refuse_null(trial, column, error) : STATUS_OK;
 }
 
 enum status sql_try_record(struct target_trial *trial, const struct shape *shape,
                            const struct cell *cells, const bool *passed, struct error *error)
 {
+    bool whole = true;
     for (uint32_t i = 0; shape != NULL && i < shape->field_count; i++) {
         const char *name = shape->fields[i].name;
         if (passed != NULL && passed[i]) {
+            whole = false;
             continue;
         }
         if (try_value(trial, name, &cells[i], error) != STATUS_OK) {
@@ -123,5 +135,10 @@ enum status sql_try_record(struct target_trial *trial, const struct shape *shape
             return error_name_object(error, name);
         }
     }
-    return STATUS_OK;
+    if (!whole || shape == NULL || trial->checks == NULL) {
+        return STATUS_OK;
+    }
+    arena_reset(trial->scratch);
+    return trial->self->dialect->try_checks(trial->self, &trial->table, trial->checks, shape, cells,
+                                            trial->scratch, error);
 }

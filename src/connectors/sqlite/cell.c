@@ -4,6 +4,7 @@
 #include "connectors/sqlite/source.h"
 #include "model/decimal.h"
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Sixteen bytes looked at together. A comparison gives 0 or -1 for each. */
@@ -70,8 +71,15 @@ static inline uint64_t any(piece bytes)
 /* Only what is large is tried: the other way is the faster one. */
 static inline void *allocate_value(struct arena *arena, size_t length)
 {
-    return length > MEMORY_DATA_BYTES ? arena_try_allocate(arena, length)
-                                      : arena_allocate(arena, length);
+    if (length < ARENA_SHARED_BYTES) {
+        return length > MEMORY_DATA_BYTES ? arena_try_allocate(arena, length)
+                                          : arena_allocate(arena, length);
+    }
+    void *memory = malloc(length);
+    if (memory != NULL) {
+        arena_take_over(arena, memory, length, free);
+    }
+    return memory;
 }
 
 enum status cell_text_copy(const char *from, size_t length, struct arena *arena, struct cell *cell)

@@ -222,6 +222,12 @@ enum status sqlite_imagine(struct sql_database *self, const struct target_table 
 enum status sqlite_try_value(struct sql_database *self, const struct sql_table *table,
                              uint32_t column, const struct cell *cell, struct arena *scratch,
                              struct error *error);
+enum status sqlite_find_checks(struct sql_database *self, const struct sql_table *table,
+                               struct arena *arena, struct sql_checks **checks,
+                               struct error *error);
+enum status sqlite_try_checks(struct sql_database *self, const struct sql_table *table,
+                              const struct sql_checks *checks, const struct shape *shape,
+                              const struct cell *cells, struct arena *scratch, struct error *error);
 
 /* ---------------------------------------------------------------- target.c, target_normal.c */
 
