@@ -59,6 +59,9 @@ class Command:
         """All that the command brings about, in a form that is equal for equal ends. No times, ids or paths."""
         raise NotImplementedError
 
+    def look_between(self, place, failed):
+        """Asserts what has to hold behind the run that failed, before the next one."""
+
     def is_untouched(self, place, _failed, before):
         """Of a command that said so: is what it speaks of as it was? All of it, unless the command speaks of a part."""
         return self.look(place) == before
@@ -120,6 +123,7 @@ class ErrorLoop:
         self.assert_one_error(failed)
         if failed.code == 2 or NOTHING.search(failed.err):
             self.assertTrue(command.is_untouched(place, failed, before), "it says that nothing was touched:\n%s" % told)
+        command.look_between(place, failed)
         if command.is_over(place, failed, expected):
             self.assertEqual(command.look(place), expected, told)
             return True
