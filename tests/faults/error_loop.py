@@ -59,6 +59,10 @@ class Command:
         """All that the command brings about, in a form that is equal for equal ends. No times, ids or paths."""
         raise NotImplementedError
 
+    def assert_told(self, failed):
+        """What the run that failed says: one error."""
+        self.test.assert_one_error(failed)
+
     def look_between(self, place, failed):
         """Asserts what has to hold behind the run that failed, before the next one."""
 
@@ -120,7 +124,7 @@ class ErrorLoop:
             self.assertEqual(command.look(place), expected, "it ended with %d:\n%s" % (failed.code, told))
             return False
         self.assertIn(failed.code, (2, *command.codes), told)
-        self.assert_one_error(failed)
+        command.assert_told(failed)
         if failed.code == 2 or NOTHING.search(failed.err):
             self.assertTrue(command.is_untouched(place, failed, before), "it says that nothing was touched:\n%s" % told)
         command.look_between(place, failed)

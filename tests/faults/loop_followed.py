@@ -20,6 +20,7 @@ BACK = test_follow.BACK
 PROBE = "UPDATE account SET balance = balance WHERE id = 1"
 STOPPED = ("the source's writers are still stopped", "STILL STOPPED")
 AGAIN = "the source's writers write again"
+LEFT = "is not followed any more, the rest goes on"
 SEED = 1   # of what is written: the same whatever cases are drawn
 
 
@@ -108,6 +109,14 @@ class OfFollowed(error_loop.Command):
         return {"rows": place.rows(), "source is open": place.can_write(place.source),
             "target is open": place.can_write(place.target), "feeds": [place.feeds(place.source),
                 place.feeds(place.target)], "state": place.state()}
+
+    def assert_told(self, failed):
+        """A table that is left is told in a line of its own."""
+        if failed.code != 1 or LEFT not in failed.err:
+            super().assert_told(failed)
+
+    def again(self, place, failed):
+        return ["follow", "--resync", "--catch-up"] if LEFT in failed.err else self.words(place)
 
     def is_untouched(self, place, failed, before):
         """Of what stands in the databases; the run's own folder may tell of the failure."""
