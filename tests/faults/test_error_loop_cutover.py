@@ -48,6 +48,7 @@ class Returning(OfFollowed):
 
 
 class FollowBack(Returning):
+    goes_on_by_following = True
     WORDS = ("follow", "--catch-up", "--state", BACK)
 
 

@@ -9,6 +9,7 @@ from loop_followed import OfFollowed
 
 class Begin(OfFollowed):
     """From the copy on."""
+    goes_on_by_following = True
 
     def begin(self, place):
         """Nothing is there."""
@@ -23,10 +24,12 @@ class Begin(OfFollowed):
 
 class Follow(OfFollowed):
     WORDS = ("follow", "--catch-up")
+    goes_on_by_following = True
 
 
 class FollowAfterColumn(OfFollowed):
     """Columns came, and a table is read again by itself."""
+    goes_on_by_following = True
     WORDS = ("follow", "--catch-up")
 
     def begin(self, place):
