@@ -155,7 +155,8 @@ static void tell_rejects(const struct cli_call *call, const struct run_result *r
     buffer_free(&next);
 }
 
-/* The command that goes on with this run. Where options decide what it does, only the same will do. */
+/* The command that goes on with this run. Where options decide what it does, only the same will do.
+ */
 static void append_what_continues(const struct cli_call *call, const struct run_result *result,
                                   struct buffer *out)
 {

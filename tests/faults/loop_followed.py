@@ -19,8 +19,7 @@ import test_follow_mysql
 
 BACK = test_follow.BACK
 PROBE = "UPDATE account SET balance = balance WHERE id = 1"
-STOPPED = ("the source's writers are still stopped", "STILL STOPPED")
-AGAIN = "the source's writers write again"
+STOPPED, AGAIN = ("writers are still stopped", "writers are STILL STOPPED"), "writers write again"
 LEFT = "is not followed any more, the rest goes on"
 SEED = 1   # of what is written: the same whatever cases are drawn
 
@@ -129,7 +128,9 @@ class OfFollowed(error_loop.Command):
     def look_between(self, place, failed):
         """A fence that stands is told in the last line, and none that does not."""
         last = failed.err.strip().splitlines()[-1]
-        is_open = place.can_write(place.source)
+        is_open = place.can_write(getattr(place, self.fenced))
+        if any(words in last for words in (*STOPPED, AGAIN)):
+            self.test.assertIn("the %s's writers" % self.fenced, last)
         if any(words in last for words in STOPPED):
             self.test.assertFalse(is_open, failed.err)
         elif AGAIN in last:
@@ -137,7 +138,8 @@ class OfFollowed(error_loop.Command):
         else:   # it is as it was, or open
             self.test.assertTrue(is_open or not self.is_open_before, failed.err)
 
-    is_open_before = True          # the source, before the command
+    fenced = "source"              # the side whose writers the command stops or lets in
+    is_open_before = True          # that side, before the command
     goes_on_by_following = False   # whatever it was that failed
 
 

@@ -53,7 +53,10 @@ class FollowBack(Returning):
 
 
 class Back(Returning):
+    """Returns by the way back: the target's writers are stopped, and the source's let in at the end."""
     WORDS = ("cutover", "--back", "--confirm")
+    fenced = "target"
+    is_open_before = True
 
 
 class Abandon(OfFollowed):
