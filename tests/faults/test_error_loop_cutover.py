@@ -12,12 +12,15 @@ import support
 from loop_followed import BACK, OfFollowed
 
 
+CUT_OVER = ("cutover", "--confirm", "--max-lag", "1m", "--max-pause", "2m")   # however busy the machine is
+
+
 class Cutover(OfFollowed):
-    WORDS = ("cutover", "--confirm")
+    WORDS = CUT_OVER
 
 
 class CutoverReverse(OfFollowed):
-    WORDS = ("cutover", "--confirm", "--reverse")
+    WORDS = (*CUT_OVER, "--reverse")
 
     def look(self, place):
         return {**super().look(place), "back": place.state(BACK)}
@@ -30,7 +33,7 @@ class BackBeforeTheEnd(OfFollowed):
 
     def begin(self, place):
         super().begin(place)
-        place.run("cutover", "--confirm", "--after", "exit 3", code=5)
+        place.run(*CUT_OVER, "--after", "exit 3", code=5)
 
 
 class Returning(OfFollowed):
@@ -39,7 +42,7 @@ class Returning(OfFollowed):
 
     def begin(self, place):
         super().begin(place)
-        place.run("cutover", "--confirm", "--reverse")
+        place.run(*CUT_OVER, "--reverse")
         place.bank.side = place.target
         place.steps(8)
 
@@ -54,7 +57,7 @@ class FollowBack(Returning):
 
 class Back(Returning):
     """Returns by the way back: the target's writers are stopped, and the source's let in at the end."""
-    WORDS = ("cutover", "--back", "--confirm")
+    WORDS = (*CUT_OVER, "--back")
     fenced = "target"
     is_open_before = True
 
@@ -70,7 +73,7 @@ class AbandonBehindTheFence(OfFollowed):
 
     def begin(self, place):
         super().begin(place)
-        killed = support.kill_at("cutover.before_drain", 1, "cutover", "--confirm", cwd=place.folder)
+        killed = support.kill_at("cutover.before_drain", 1, *CUT_OVER, cwd=place.folder)
         self.test.assertEqual(killed.code, -9, killed.err)
 
 
@@ -80,7 +83,7 @@ class FinishFollowed(OfFollowed):
 
     def begin(self, place):
         super().begin(place)
-        place.run("cutover", "--confirm")
+        place.run(*CUT_OVER)
 
 
 class CutOvers:
