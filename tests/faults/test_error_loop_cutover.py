@@ -118,15 +118,15 @@ class OnSqlite(CutOvers, loop_followed.SqliteToSqlite, support.TestCase):
 # --- elsewhere: an ordinary run draws some of the tests
 
 class OnPostgres(CutOvers, loop_followed.PostgresToPostgres, support.TestCase):
-    share = 4
+    share, most = 4, 60
 
 
 class PostgresToMariadb(CutOvers, loop_followed.PostgresToMariadb, support.TestCase):
-    share = 4
+    share, most = 4, 60
 
 
 class SqliteToDynamodb(CutOvers, loop_followed.SqliteToDynamodb, support.TestCase):
-    share = 4
+    share, most = 4, 60
     test_reverse = test_follow_back = test_back = None   # nothing can be fed back
 
 

@@ -90,20 +90,20 @@ class OnSqlite(Follows, loop_followed.SqliteToSqlite, support.TestCase):
 # --- elsewhere: an ordinary run draws some of the tests
 
 class OnPostgres(Follows, loop_followed.PostgresToPostgres, support.TestCase):
-    share = 4
+    share, most = 4, 60
 
 
 class PostgresToMariadb(Follows, loop_followed.PostgresToMariadb, support.TestCase):
-    share = 4
+    share, most = 4, 60
 
 
 class SqliteToDynamodb(Follows, loop_followed.SqliteToDynamodb, support.TestCase):
-    share = 4
+    share, most = 4, 60
     test_refresh = test_columns = None   # its side reads and breaks no other columns
 
 
 class SqliteToJsonl(Follows, loop_followed.SqliteToJsonl, support.TestCase):
-    share = 4
+    share, most = 4, 60
     test_resync = test_refresh = test_columns = None   # a log of changes is not read again
 
 

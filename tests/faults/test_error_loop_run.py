@@ -5,6 +5,7 @@ migrate --rejects. The pairs are those of the kill matrix (kill_matrix.py), whic
 import contextlib
 import json
 import os
+import random
 import sqlite3
 import sys
 import unittest
@@ -27,6 +28,7 @@ from strikes import state_folder
 
 SHARE = 4        # of the cases of a command
 SHARE_HERE = 12  # of those over SQLite alone
+MOST = 100       # of those of other pairs, in a soak
 DRAWN = 2        # of the commands of pairs that are not SQLite alone
 WHOLE = "whole"
 
@@ -191,11 +193,13 @@ class RepairLoop(taking_back.Repairs, RunLoop):
 
 class RollbackLoop(taking_back.Rollbacks, RunLoop):
     matrix = RunLoop.matrix
+    kinds = None   # of runs; None: the seed draws one
 
     def commands(self, arguments, check, env):
         holding = self.holding(arguments)
         self.keyed = self.with_keys(holding, arguments, env)
-        return [Rollback(self, arguments, check, env, kind) for kind in support.drawn(holding.kinds, 2, self.id())]
+        kinds = self.kinds or random.Random("%d %s" % (support.SEED, self.id())).sample(holding.kinds, 1)
+        return [Rollback(self, arguments, check, env, kind) for kind in kinds]
 
 
 # --- SQLite alone, whole
@@ -218,7 +222,16 @@ class RepairOnSqlite(Here, RepairLoop, test_kill_to_sqlite.KillToSqlite):
 
 
 class RollbackOnSqlite(Here, RollbackLoop, test_kill_to_sqlite.KillToSqlite):
+    share, kinds = SHARE, ("created", "keys")
     test_sqlite_to_sqlite_general_path = None
+
+
+class RollbackOfMoreOnSqlite(RollbackOnSqlite):
+    kinds = ("filled", "earlier")
+
+
+class RollbackOfRepairsOnSqlite(RollbackOnSqlite):
+    kinds = ("broken off", "repair")
 
 
 class Load(error_loop.Command):
@@ -290,7 +303,7 @@ def elsewhere():
             inherited = {name: None for name in dir(base) if name.startswith("test_")}
             wanted = {name: getattr(base, name) for name in tests if name not in WITHOUT.get((loop, pair), ())}
             if wanted:
-                yield type("%sIn%s" % (loop, pair), (mixin, base), {**inherited, **wanted, "__module__": __name__})
+                yield type("%sIn%s" % (loop, pair), (mixin, base), {**inherited, **wanted, "__module__": __name__, "most": MOST})
 
 
 ELSEWHERE = {kind.__name__: kind for kind in elsewhere()}
