@@ -24,4 +24,14 @@ static inline enum status failpoint_hit(const char *name, struct error *error)
     return failpoint_active ? failpoint_hit_slow(name, error) : STATUS_OK;
 }
 
+/* The same right behind a commit: as where its answer was lost, whether it happened is not known.
+ */
+static inline enum status failpoint_hit_committed(const char *name, struct error *error)
+{
+    if (failpoint_hit(name, error) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    return error_recode(error, ERROR_TARGET_UNKNOWN_OUTCOME);
+}
+
 #endif

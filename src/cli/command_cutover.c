@@ -188,7 +188,8 @@ static int cut_over(struct cli_call *call, const char *plan_path)
     const struct fence_settings settings = {.max_pause_ms = cli_max_pause_ms(call),
                                             .keeps = cli_switch(call, CLI_KEEP_FENCE),
                                             .close_command = cli_text(call, CLI_FENCE),
-                                            .open_command = cli_text(call, CLI_UNFENCE)};
+                                            .open_command = cli_text(call, CLI_UNFENCE),
+                                            .returns = cli_switch(call, CLI_BACK)};
     call->fence = fence_create(&settings);
     int exit_status = take(call, plan_path, CUT_OVER_READY);
     bool goes_on = fence_state(call->fence) == FENCE_SEALED; /* it was compared before */
@@ -208,6 +209,8 @@ static int go_back(struct cli_call *call, const char *state_folder)
     struct error error = {0};
     const char *plan_path;
     call->state_folder = arena_format(call->arena, "%s/back", state_folder);
+    /* what is said of commands to come names it, too */
+    call->values[CLI_STATE] = (struct cli_value){.is_set = true, .text = call->state_folder};
     call->values[CLI_PLAN] = (struct cli_value){0}; /* it has a plan of its own */
     call->argument_count = 0;
     if (!file_exists(arena_format(call->arena, "%s/run.json", call->state_folder))) {

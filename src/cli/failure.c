@@ -74,6 +74,9 @@ static void append_again(const struct cli_call *call, struct buffer *out)
     append_switch(call, CLI_RESTART, out);
     append_switch(call, CLI_REPAIR, out);
     append_switch(call, CLI_DELETE_EXTRA, out);
+    append_switch(call, CLI_BACK, out);
+    append_switch(call, CLI_ABANDON, out);
+    append_switch(call, CLI_REVERSE, out);
     append_switch(call, CLI_CONFIRM, out);
     const char *words = call->command->arguments;
     size_t length = strlen(words);

@@ -155,13 +155,19 @@ static void tell_rejects(const struct cli_call *call, const struct run_result *r
     buffer_free(&next);
 }
 
-/* The command that goes on with this run. */
+/* The command that goes on with this run. Where options decide what it does, only the same will do.
+ */
 static void append_what_continues(const struct cli_call *call, const struct run_result *result,
                                   struct buffer *out)
 {
-    bool cuts_over = call->command->place == IN_CUTOVER;
-    cli_append_command(call, cuts_over ? "cutover" : follows(result) ? "follow" : "resume", out);
-    buffer_append_string(out, cuts_over ? " --confirm" : "");
+    if (call->command->place == IN_CUTOVER || cli_switch(call, CLI_RESYNC) ||
+        call->values[CLI_REFRESH].list_count > 0) {
+        buffer_append_string(out, "the same command");
+        return;
+    }
+    buffer_append_byte(out, '`');
+    cli_append_command(call, follows(result) ? "follow" : "resume", out);
+    buffer_append_byte(out, '`');
 }
 
 static void tell_next_step(const struct cli_call *call, const struct run_session *session,
@@ -198,7 +204,7 @@ static void tell_next_step(const struct cli_call *call, const struct run_session
         append_what_continues(call, result, &resume);
         error_set(&error, ERROR_INTERRUPTED, NULL, "stopped on request; what is done is kept");
         if (run_can_resume(session)) {
-            error_hint(&error, "`%s` continues.", buffer_string(&resume));
+            error_hint(&error, "%s continues.", buffer_string(&resume));
         } else {
             error_hint(&error, CANNOT_RESUME);
         }
@@ -225,7 +231,7 @@ static int tell_failure(const struct cli_call *call, const struct run_session *s
         size_t length = strlen(error->hint);
         const char *joint = length == 0 ? "" : error->hint[length - 1] == '.' ? " " : ". ";
         if (run_can_resume(session)) {
-            error_hint(told, "%s%sWhat is done is kept: `%s` continues once that is fixed.",
+            error_hint(told, "%s%sWhat is done is kept: %s continues once that is fixed.",
                        error->hint, joint, buffer_string(&resume));
         } else {
             error_hint(told, "%s%s%s", error->hint, joint, CANNOT_RESUME);

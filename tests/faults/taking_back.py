@@ -90,10 +90,7 @@ class Rollbacks(Killing):
 
     def matrix(self, arguments, check, env=None):
         holding = self.holding(arguments)
-        # Tables without a key that hold records before can't be taken back, and virtual ones not be written to again.
-        tables = self.tables_made(holding, arguments, env)
-        left_out = [name for name in ("keyless", "found*") if any(table.startswith(name.rstrip("*")) for table in tables)]
-        self.keyed = [*(word for name in left_out for word in ("--exclude", name)), *arguments]
+        self.keyed = self.with_keys(holding, arguments, env)
         self.random.seed("%d %s" % (support.SEED, self.id()))
         kinds = {}
         for kind in holding.kinds if support.SOAK else self.random.sample(holding.kinds, 1):
@@ -102,6 +99,12 @@ class Rollbacks(Killing):
             kinds[kind] = self.counted(self.command(folder, arguments, self.run), folder, env)
             self.assertIn("rollback.before_forget", kinds[kind][0])
         self.each("kill-rollback", self.cases_of(kinds), lambda folder, *case: self.kill(folder, holding, case, arguments, env))
+
+    def with_keys(self, holding, arguments, env):
+        """Tables without a key that hold records before can't be taken back, and virtual ones not be written to again."""
+        tables = self.tables_made(holding, arguments, env)
+        left_out = [name for name in ("keyless", "found*") if any(table.startswith(name.rstrip("*")) for table in tables)]
+        return [*(word for name in left_out for word in ("--exclude", name)), *arguments]
 
     def tables_made(self, holding, arguments, env):
         folder = self.fresh("case")

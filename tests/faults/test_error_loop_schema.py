@@ -163,7 +163,32 @@ class LoopOnPostgres(OnServer, SchemaLoop, test_kill_schema.KillOnPostgres):
 
 
 class LoopOnMariadb(OnServer, SchemaLoop, test_kill_schema.KillOnMariadb):
+    """A test for each kind of migration and for each repair: one for all of them is a soak of too long."""
     KINDS = kinds_of(test_kill_schema.KillOnMariadb)
+    SHARE = 1   # of the cases of each of those that are drawn
+    test_up = test_down = test_repair = None
+
+
+def a_test(kind, *arguments):
+    def test(self):
+        self.fail_each(kind(self, *arguments), share=self.SHARE)
+    return test
+
+
+def tests_of_each():
+    """{name: test} of those of LoopOnMariadb, of which an ordinary run has as many of an act as the others have kinds."""
+    found = {}
+    for act, kinds in (("up", [kind for kind in LoopOnMariadb.KINDS if kind not in ("slow", "broken")]),
+            ("down", ("plain", "kept", "kept apart"))):
+        for kind in support.drawn(kinds, SchemaLoop.SHARE, act):
+            found["test_%s_%s" % (act, kind.replace(" ", "_"))] = a_test(OfSchema, act, kind)
+    for what in support.drawn(OfRepair.WORDS, SchemaLoop.SHARE, "repair"):
+        found["test_repair_" + what.replace("-", "_")] = a_test(OfRepair, what)
+    return found
+
+
+for name, test in tests_of_each().items():
+    setattr(LoopOnMariadb, name, test)
 
 
 class LoopOnCassandra(error_loop.ErrorLoop, support.TestCase):

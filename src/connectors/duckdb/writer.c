@@ -198,5 +198,5 @@ enum status duckdb_writer_commit(struct writer *writer, uint64_t chunk,
     writer->base.begun = false;
     writer->base.chunk = 0;
     writer->base.committed = chunk;
-    return failpoint_hit("duckdb.after_commit", error);
+    return failpoint_hit_committed("duckdb.after_commit", error);
 }

@@ -332,5 +332,5 @@ enum status mysql_writer_commit(struct writer *writer, uint64_t chunk, const str
     writer->sql.begun = false;
     writer->sql.chunk = 0;
     writer->sql.committed = chunk;
-    return failpoint_hit("mysql.after_commit", error);
+    return failpoint_hit_committed("mysql.after_commit", error);
 }

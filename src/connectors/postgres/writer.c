@@ -264,5 +264,5 @@ enum status postgres_writer_commit(struct writer *writer, uint64_t chunk,
     writer->unchecked = false;
     writer->sql.chunk = 0;
     writer->sql.committed = chunk;
-    return failpoint_hit("postgres.after_commit", error);
+    return failpoint_hit_committed("postgres.after_commit", error);
 }

@@ -357,7 +357,7 @@ enum status sqlite_writer_commit(struct writer *writer, uint64_t chunk,
     writer->chunk = 0;
     writer->committed = chunk;
     sqlite_turn_give(writer->database);
-    return failpoint_hit("sqlite.after_commit", error);
+    return failpoint_hit_committed("sqlite.after_commit", error);
 }
 
 /* Statements that stand on a table made in the transaction go with it. */

@@ -446,32 +446,33 @@ void fence_append_end(struct fence *fence, struct buffer *out)
 {
     static const char back[] = "`transhume cutover --back --confirm` lets them write again";
     int64_t paused_ms = fence_paused_ms(fence);
+    const char *closed = fence->settings.returns ? "target" : "source";
     switch (fence_state(fence)) {
     case FENCE_OPEN:
         if (fence->taken_ms != 0) {
             buffer_format(out,
-                          "the source's writers write again, after %" PRId64
+                          "the %s's writers write again, after %" PRId64
                           " ms; `transhume follow` continues",
-                          paused_ms);
+                          closed, paused_ms);
         }
         break;
     case FENCE_HELD:
         buffer_format(out,
-                      "the source's writers are still stopped, as --keep-fence says; this command "
+                      "the %s's writers are still stopped, as --keep-fence says; this command "
                       "again continues, %s",
-                      back);
+                      closed, back);
         break;
     case FENCE_SEALED:
         buffer_format(out,
-                      "the source's writers are still stopped, since the application may be at the "
-                      "target already; this command again continues, %s",
-                      back);
+                      "the %s's writers are still stopped, since the application may be at the "
+                      "%s already; this command again continues, %s",
+                      closed, fence->settings.returns ? "source" : "target", back);
         break;
     case FENCE_STUCK:
         buffer_format(out,
-                      "the source's writers are STILL STOPPED, since they could not be let in: %s: "
+                      "the %s's writers are STILL STOPPED, since they could not be let in: %s: "
                       "%s; %s, as the next `transhume follow` does",
-                      fence->failure.object, fence->failure.message,
+                      closed, fence->failure.object, fence->failure.message,
                       fence->settings.close_command != NULL
                           ? "undo what the command of --fence did, or give --unfence COMMAND: "
                             "`transhume cutover --back --confirm` runs it"

@@ -44,6 +44,7 @@ struct fence_settings {
     bool keeps;                /* --keep-fence: a failure does not release it */
     const char *close_command; /* --fence, in place of the feed's own; NULL: none */
     const char *open_command;  /* --unfence, its way back; NULL: none */
+    bool returns; /* by the way back: whose writers are stopped was the target before */
 };
 struct fence *fence_create(const struct fence_settings *settings) __attribute__((returns_nonnull));
 /* Takes NULL. What is held stays so. */

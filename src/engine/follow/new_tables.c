@@ -29,6 +29,19 @@ static const char *filled_by(const struct making *making, uint32_t table)
     return found;
 }
 
+/* Else it was followed already, and its columns are other ones now. */
+static bool is_new(const struct making *making, const char *from)
+{
+    const struct plan *plan = making->run->session->plan;
+    for (uint32_t i = 0; i < plan->entity_count; i++) {
+        if (numbering_is_new(making->run, plan->entities[i].table) &&
+            strcmp(plan->streams[plan->entities[i].stream].request.table, from) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Another failure than one that passes is a matter of this table alone. */
 static enum status table_leave(struct making *making, const char *from, struct error *error)
 {
@@ -37,7 +50,8 @@ static enum status table_leave(struct making *making, const char *from, struct e
         return STATUS_FAILED;
     }
     const char *reason =
-        arena_format(making->run->arena, "it is new, and can't be followed: %s: %s", error->object,
+        arena_format(making->run->arena, "%s, and can't be followed: %s: %s",
+                     is_new(making, from) ? "it is new" : "its columns have changed", error->object,
                      error->message);
     error_clear(error);
     return left_for(making->run, making->routes, making->translator, NULL, from, reason, error);

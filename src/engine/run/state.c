@@ -396,6 +396,31 @@ static enum status write_text(const char *path, const struct buffer *text, enum 
                : file_write_atomic(path, text->data, text->length, failpoint, error);
 }
 
+/* What following came to stays told by an attempt that finds nothing left to follow. */
+static void keep_follow(const struct run *run, json_t *object)
+{
+    char *text;
+    size_t length;
+    json_t *before = NULL;
+    struct error error;
+    if (run->header.feed == NULL || json_object_get(object, "follow") != NULL) {
+        return;
+    }
+    struct arena *arena = arena_create(0);
+    if (file_read_all(run->folder.state_file, STATE_BYTES_MAX, arena, &text, &length, &error) ==
+            STATUS_OK &&
+        json_from_text(text, run->folder.state_file, ERROR_STATE_INVALID, &before, &error) ==
+            STATUS_OK) {
+        const char *of = json_string_value(json_object_get(before, "run"));
+        json_t *follow = json_object_get(before, "follow");
+        if (of != NULL && strcmp(of, run->id) == 0 && follow != NULL) {
+            json_object_set(object, "follow", follow);
+        }
+        json_decref(before);
+    }
+    arena_destroy(arena);
+}
+
 void state_write(struct run *run, enum state_status status)
 {
     struct error error;
@@ -404,6 +429,7 @@ void state_write(struct run *run, enum state_status status)
         write_lines(run, status);
         json_t *object = state_make(run, status);
         struct buffer text = {0};
+        keep_follow(run, object);
         enum status written = json_tree_append(object, JSON_INDENT(2), &text)
                                   ? write_text(run->folder.state_file, &text, status, &error)
                                   : error_set(&error, ERROR_INTERNAL, run->folder.state_file,
