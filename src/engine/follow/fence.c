@@ -166,6 +166,7 @@ enum status fence_open(const struct run_session *session, const char *feed, bool
                        const char *open_command, struct error *error)
 {
     struct database *source = session->source;
+    struct retry retry;
     bool before = signals_shield(true);
     enum status status = STATUS_OK;
     if (by_command && open_command == NULL) {
@@ -173,7 +174,10 @@ enum status fence_open(const struct run_session *session, const char *feed, bool
     } else if (by_command) {
         status = run_command("--unfence", open_command, error);
     } else if (source->connector->feed->fence != NULL) {
-        status = source->connector->feed->fence(source, feed, NULL, 0, false, error);
+        retry_init(&retry, session->options.timeout_ms);
+        do { /* whoever holds a lock of the source lets go of it */
+            status = source->connector->feed->fence(source, feed, NULL, 0, false, error);
+        } while (status == STATUS_FAILED && retry_wait(&retry, error));
     }
     if (status == STATUS_OK) {
         (void)remove(arena_format(session->arena, "%s/%s", session->state_path, file_name));
