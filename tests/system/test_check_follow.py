@@ -13,7 +13,7 @@ import mariadb  # noqa: E402
 import mysql  # noqa: E402
 import postgres  # noqa: E402
 
-STATEMENT = re.compile(r"GRANT [^;]*? TO (?:'[^']*'@'[^']*'|"(?:[^"]|"")*"|[^\s,;]+)|ALTER (?:ROLE|SYSTEM) [^;]+|SET GLOBAL \w+ = \w+"
+STATEMENT = re.compile(r"""GRANT [^;]*? TO (?:'[^']*'@'[^']*'|"(?:[^"]|"")*"|[^\s,;]+)|ALTER (?:ROLE|SYSTEM) [^;]+|SET GLOBAL \w+ = \w+"""
                        r"|ALTER TABLE \S+ (?:SET LOGGED|ENGINE = InnoDB|ADD PRIMARY KEY \([^)]*\)|REPLICA IDENTITY (?:USING INDEX )?\S+)")
 
 

@@ -344,6 +344,34 @@ class OnMariadb(Applied):
         self.assertEqual(self.triggers(self.target), usual)
         self.follow()
 
+    ACTS = ("CREATE TABLE par (id int PRIMARY KEY, u int); CREATE TABLE chi (id int PRIMARY KEY, pid int, CONSTRAINT chi_par FOREIGN KEY (pid) REFERENCES par (id)%s);"
+            "CREATE TABLE toy (id int PRIMARY KEY, cid int, CONSTRAINT toy_chi FOREIGN KEY (cid) REFERENCES chi (id)%s);")
+    IN_TARGET = ("--cascades", "target", "--follow-triggers", "fire")
+
+    def test_the_target_cascades(self):
+        """What --cascades says is part of the run: later commands need not say it."""
+        self.ask(self.source, self.ACTS % (" ON DELETE CASCADE", " ON DELETE SET NULL") + "INSERT INTO par VALUES (1, 1), (2, 2); INSERT INTO chi VALUES (1, 1), (2, 2); INSERT INTO toy VALUES (1, 1), (2, 2)")
+        self.migrate(*self.IN_TARGET)
+        self.ask(self.source, "DELETE FROM par WHERE id = 1")
+        self.follow()
+        self.assert_same("SELECT * FROM par", "SELECT * FROM chi", "SELECT * FROM toy ORDER BY 1")
+        self.run_program("cutover", "--confirm")
+
+    def test_the_target_does_not_cascade_alike(self):
+        """Each key is named that the target has not, or has with other actions; before anything is made, and of a run that follows."""
+        self.ask(self.source, self.ACTS % (" ON DELETE CASCADE", " ON DELETE SET NULL ON UPDATE CASCADE"))
+        self.ask(self.target, self.ACTS % ("", " ON DELETE SET NULL"))
+        for command in ("check", "--follow"), ("migrate", "--follow", "--catch-up", "--existing", "upsert"):
+            result = self.run_program(*command, *self.IN_TARGET, *self.uris, code=2)
+            said = " ".join((result.out + result.err).split())
+            self.assertIn("chi: --cascades target: its foreign key chi_par to par has ON DELETE CASCADE, and the target has none alike", said)
+            if command[0] == "check":
+                self.assertIn("toy: --cascades target: its foreign key toy_chi to chi has ON DELETE SET NULL ON UPDATE CASCADE, and the target has none alike", said)
+        self.ask(self.target, "DROP TABLE toy, chi, par")
+        self.migrate(*self.IN_TARGET)
+        self.ask(self.target, "ALTER TABLE chi DROP FOREIGN KEY chi_par")
+        self.assertIn("chi_par to par has ON DELETE CASCADE", self.follow(code=2).err)
+
     def test_unique_values_and_keys_change_places(self):
         """Past foreign keys of the target that act as none of the source does."""
         self.ask(self.source, self.FAMILY)
@@ -367,6 +395,7 @@ class OnMariadb(Applied):
 class OnMysql(OnMariadb):
     KIND = mysql
     test_they_fire_if_asked = test_unique_values_and_keys_change_places = None
+    test_the_target_cascades = test_the_target_does_not_cascade_alike = None   # its binary log tells what keys did
 
 
 # --- SQLite

@@ -228,13 +228,17 @@ enum status fence_release(struct fence *fence, struct error *error)
     return status;
 }
 
+static bool is_overdue(const struct fence *fence)
+{
+    return clock_monotonic_ms() >= fence->taken_ms + fence->settings.max_pause_ms;
+}
+
 static void *watch(void *context)
 {
     struct fence *fence = context;
-    int64_t until_ms = fence->taken_ms + fence->settings.max_pause_ms;
     pthread_mutex_lock(&fence->mutex);
     while (fence->watched && fence->state == FENCE_HELD) {
-        bool overdue = clock_monotonic_ms() >= until_ms;
+        bool overdue = is_overdue(fence);
         if (fence->releasing || (!overdue && signals_stop_level() == 0)) {
             (void)condition_wait(&fence->changed, &fence->mutex, WATCH_MS);
             continue;
@@ -319,9 +323,10 @@ enum status fence_take(struct fence *fence, const struct run_session *session, c
     enum status status = close_source(fence, tables, table_count, error);
     hold(fence, FENCE_HELD);
     if (status != STATUS_OK) { /* perhaps closed in part, which nobody wants to keep */
+        bool overdue = is_overdue(fence);
         signals_stop_at(0);
         pthread_mutex_lock(&fence->mutex);
-        release_locked(fence, FENCE_RELEASED);
+        release_locked(fence, overdue ? FENCE_OVERDUE : FENCE_RELEASED);
         pthread_mutex_unlock(&fence->mutex);
         return STATUS_FAILED;
     }
@@ -365,7 +370,10 @@ static enum status refuse_ended(const struct fence *fence, struct error *error)
 enum status fence_check(struct fence *fence, struct error *error)
 {
     pthread_mutex_lock(&fence->mutex);
-    bool stands = fence->end == FENCE_NEVER_TAKEN || fence->end == FENCE_RELEASED;
+    /* who heeds the deadline may notice it before the watcher does */
+    bool late = fence->state == FENCE_HELD && is_overdue(fence);
+    bool stands =
+        !late && (fence->end == FENCE_NEVER_TAKEN || fence->end == FENCE_RELEASED);
     enum status status = stands ? STATUS_OK : refuse_ended(fence, error);
     pthread_mutex_unlock(&fence->mutex);
     return status;
