@@ -304,10 +304,11 @@ void state_view_append_quiet(uint32_t count, int64_t since_us, bool running, str
     clock_format_utc(since_us, since, sizeof since);
     buffer_format(out, "%u trigger%s of the target %s off since %s, while changes are applied%s\n",
                   count, count == 1 ? "" : "s", count == 1 ? "has been" : "have been", since,
-                  running ? ""
-                          : ", which nobody does any more: the next `transhume follow` or `transhume "
-                            "cutover` gives them back, as do `transhume cutover --abandon --confirm` "
-                            "and `transhume finish`");
+                  running
+                      ? ""
+                      : ", which nobody does any more: the next `transhume follow` or `transhume "
+                        "cutover` gives them back, as do `transhume cutover --abandon --confirm` "
+                        "and `transhume finish`");
 }
 
 void state_view_add_quiet(uint32_t count, int64_t since_us, struct buffer *json)

@@ -256,9 +256,14 @@ class SqliteToSqlite(CutOver, support.TestCase):
 
     def test_a_dry_run_asks_who_follows(self):
         """How far behind it says it is."""
-        process = support.start("follow", cwd=self.folder, env={"TRANSHUME_FAILPOINT": "follow.before_apply:sleep:0"})
+        process = support.start("follow", cwd=self.folder)
         self.addCleanup(self.end, process)
         state = self.path(".transhume", "state.json")
+
+        def follows():
+            with open(self.path(".transhume", "lock"), encoding="utf-8") as lock, open(state, encoding="utf-8") as file:
+                made = json.load(file)
+                return str(process.pid) in lock.read() and made["status"] == "in_progress" and made.get("follow") is not None
 
         def told(**members):
             with open(state, encoding="utf-8") as file:
@@ -267,7 +272,7 @@ class SqliteToSqlite(CutOver, support.TestCase):
             with open(state + ".new", "w", encoding="utf-8") as file:
                 json.dump(made, file)
             os.rename(state + ".new", state)
-        self.wait_until("it follows", lambda: '"follow"' in open(state, encoding="utf-8").read())
+        self.wait_until("it follows", follows)
         process.send_signal(signal.SIGSTOP)
         told(idle=False, lag_seconds=7.5)
         self.assertIn("ms behind", self.run_program("cutover", "--dry-run", code=5).err)

@@ -60,8 +60,8 @@ class Applied(support.TestCase):
         """A killed process leaves triggers off: whoever looks is told, and each command that may be next gives them back."""
         usual = state()
         words = lambda result: " ".join((result.out + result.err).split())  # noqa: E731
-        for command in (("follow", "--catch-up", "--take-over"), ("cutover", "--abandon", "--confirm", "--take-over"), ("cutover", "--confirm", "--take-over"),
-                        ("finish", "--confirm", "--take-over")):
+        for command in (("finish", "--confirm", "--take-over"), ("follow", "--catch-up", "--take-over"), ("cutover", "--abandon", "--confirm", "--take-over"),
+                        ("cutover", "--confirm", "--take-over")):
             with self.subTest(command=command):
                 folder = "state-" + "-".join(command[:2]).replace("--", "")
                 self.run_program("migrate", "--follow", "--catch-up", "--existing", "upsert", "--state", folder, *self.uris)
@@ -71,14 +71,12 @@ class Applied(support.TestCase):
                 self.assertRegex(words(self.run_program("status", "--state", folder)), "triggers? of the target ha(s|ve) been off since .*which nobody does any more")
                 self.assertIn("triggers_off", self.run_program("status", "--json", "--state", folder).out)
                 self.assertRegex(words(self.run_program("validate", "--state", folder)), "triggers? of the target (is|are) off while changes are applied")
-                self.assertIn("--abandon", self.run_program("rollback", "--confirm", "--take-over", "--state", folder, code=5).err)
+                self.assertIn("--abandon", self.run_program("rollback", "--run", self.run_id(folder), "--confirm", "--take-over", "--state", folder, code=5).err)
                 self.run_program(*command, "--state", folder)
                 self.assertEqual(state(), usual)
                 self.assertNotIn("of the target ha", words(self.run_program("status", "--state", folder)))
                 if command[0] == "follow":
                     self.run_program("cutover", "--abandon", "--confirm", "--state", folder)
-                if command[:2] == ("cutover", "--confirm"):
-                    return
 
 
 # --- PostgreSQL

@@ -221,8 +221,8 @@ static enum status check_table(struct mysql_database *self, const struct mysql_c
     status = status == STATUS_OK
                  ? lacks_take(lacks, check_versioning(table, name, shown, error), error)
                  : status;
-    status =
-        status == STATUS_OK ? lacks_take(lacks, check_key(table, name, shown, error), error) : status;
+    status = status == STATUS_OK ? lacks_take(lacks, check_key(table, name, shown, error), error)
+                                 : status;
     buffer_free(&quoted);
     return status;
 }
@@ -256,7 +256,8 @@ enum status mysql_feed_check(struct mysql_database *self, const char *name,
         status = lacks_take(lacks, check_rights(self, asking, &lacks_rights, error), error);
     }
     status = status == STATUS_OK ? check_tables(self, tables, table_count, lacks, error) : status;
-    bool readable = is_set && !lacks_rights; /* else the trial would fail for what is told already */
+    bool readable =
+        is_set && !lacks_rights; /* else the trial would fail for what is told already */
     if (status == STATUS_OK && readable) {
         status = lacks_take(lacks, mysql_feed_seen(self, asking, arena, place, error), error);
     }

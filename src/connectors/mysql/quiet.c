@@ -231,8 +231,7 @@ static enum status check_objects(const struct quieting *quieting, struct buffer 
 {
     const struct schema *objects = quieting->silence->objects;
     enum status status = STATUS_OK;
-    for (uint32_t i = 0; objects != NULL && status == STATUS_OK && i < objects->object_count;
-         i++) {
+    for (uint32_t i = 0; objects != NULL && status == STATUS_OK && i < objects->object_count; i++) {
         const struct schema_object *object = &objects->objects[i];
         char owner[SQL_SHOWN_BYTES];
         char name[SQL_SHOWN_BYTES];
@@ -242,11 +241,11 @@ static enum status check_objects(const struct quieting *quieting, struct buffer 
         sql_show_name(object->name, name);
         if (quieting->silence->answers == APPLY_ANSWERS_REFUSED) {
             status = take_refusal(
-                quieting, trigger_refuse(quieting, quieting->self->sql.shown,
-                                         arena_format(quieting->arena,
-                                                      "the trigger %s would fire on applied changes",
-                                                      name),
-                                         "leave out --follow-triggers refuse"));
+                quieting,
+                trigger_refuse(quieting, quieting->self->sql.shown,
+                               arena_format(quieting->arena,
+                                            "the trigger %s would fire on applied changes", name),
+                               "leave out --follow-triggers refuse"));
             continue;
         }
         buffer_format(out, "%s%sthe trigger %s is dropped, and created again afterwards\n",
@@ -270,8 +269,7 @@ enum status mysql_quiet_foresee(struct database *database, const struct apply_si
     status = status == STATUS_OK && !fires ? read_rights(&quieting) : status;
     status = status == STATUS_OK && !fires ? check_objects(&quieting, out) : status;
     for (uint32_t i = 0; status == STATUS_OK && !fires && i < silence->table_count; i++) {
-        status =
-            take_refusal(&quieting, foresee_table(&quieting, silence->tables[i].name, out));
+        status = take_refusal(&quieting, foresee_table(&quieting, silence->tables[i].name, out));
     }
     arena_destroy(quieting.arena);
     return status;
@@ -636,9 +634,9 @@ enum status mysql_quiet_taken_out(struct database *database, const char *run_id,
     MYSQL_RES *rows = NULL;
     *count = 0;
     enum status status = mysql_control(quieting.self, &quieting.connection, error);
-    status = status == STATUS_OK ? mysql_list_own(quieting.self, quieting.connection, notes_table,
-                                                  &rows, error)
-                                 : status;
+    status = status == STATUS_OK
+                 ? mysql_list_own(quieting.self, quieting.connection, notes_table, &rows, error)
+                 : status;
     bool noted = status == STATUS_OK && mysql_num_rows(rows) > 0;
     mysql_free_result(rows);
     rows = NULL;

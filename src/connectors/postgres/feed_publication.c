@@ -125,7 +125,8 @@ enum status postgres_feed_check_tables(struct postgres_database *self, PGconn *c
     enum status status = postgres_feed_ask_tables(self, connection, tables, table_count,
                                                   sql_feed_tables, &result, error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
-        status = lacks_take(lacks, check_table(self, result, row, tables[row].name, lacks, error), error);
+        status = lacks_take(lacks, check_table(self, result, row, tables[row].name, lacks, error),
+                            error);
     }
     PQclear(result);
     return status;

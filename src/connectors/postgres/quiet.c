@@ -204,8 +204,8 @@ static enum status check_objects(const struct quieting *quieting, struct buffer 
 {
     const struct schema *objects = quieting->silence->objects;
     enum status status = STATUS_OK;
-    for (uint32_t i = 0; objects != NULL && !quieting->silent && status == STATUS_OK &&
-                         i < objects->object_count;
+    for (uint32_t i = 0;
+         objects != NULL && !quieting->silent && status == STATUS_OK && i < objects->object_count;
          i++) {
         const struct schema_object *object = &objects->objects[i];
         char owner[SQL_SHOWN_BYTES];
@@ -214,9 +214,9 @@ static enum status check_objects(const struct quieting *quieting, struct buffer 
             continue;
         }
         if (quieting->silence->answers == APPLY_ANSWERS_REFUSED) {
-            status = take_refusal(quieting, table_refuse(quieting, quieting->self->sql.shown,
-                                                         "trigger", object->name,
-                                                         "would fire on applied changes"));
+            status =
+                take_refusal(quieting, table_refuse(quieting, quieting->self->sql.shown, "trigger",
+                                                    object->name, "would fire on applied changes"));
             continue;
         }
         buffer_format(out, "%s%sthe trigger %s is disabled, for all sessions\n",
@@ -292,8 +292,7 @@ static enum status look_at_table(const struct quieting *quieting, const struct t
 }
 
 enum status postgres_quiet_foresee(struct database *database, const struct apply_silence *silence,
-                                   struct buffer *out, struct lack_list *lacks,
-                                   struct error *error)
+                                   struct buffer *out, struct lack_list *lacks, struct error *error)
 {
     struct quieting quieting = {.self = postgres_database_of(database),
                                 .silence = silence,
@@ -409,8 +408,8 @@ enum status postgres_quiet_silence(struct database *database, const struct apply
     return status;
 }
 
-enum status postgres_quiet_taken_out(struct database *database, const char *run_id,
-                                     uint32_t *count, struct error *error)
+enum status postgres_quiet_taken_out(struct database *database, const char *run_id, uint32_t *count,
+                                     struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
     PGconn *connection = NULL;

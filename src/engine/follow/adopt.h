@@ -57,7 +57,8 @@ extern const char adopt_empty_intent[];
 bool adopt_stream_reads(const struct plan_stream *stream, const char *table);
 
 /* Tables that the source has no more and whose loss was not accepted. */
-enum status adopt_list_gone(struct run *run, struct column_list *gone, struct error *error) MUST_USE;
+enum status adopt_list_gone(struct run *run, struct column_list *gone,
+                            struct error *error) MUST_USE;
 /* After a resync: the tables that are gone by now are not missed any more. */
 enum status adopt_accept_gone(struct run *run, struct error *error) MUST_USE;
 

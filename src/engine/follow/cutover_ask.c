@@ -83,12 +83,12 @@ static enum status ask_way_back(struct run_session *session, struct run *run,
 /* Is what is made of the table left, because of this? A change of another kind is taken over. */
 static const char *why_left(const struct run *run, const struct table_change *table)
 {
-    const char *why = table->difference == TABLE_REKEYED ? "its primary key has other columns"
-                      : table->difference == TABLE_REPLACED &&
-                              !column_list_is_equal(table->kept->primary_key,
-                                                    table->now->primary_key)
-                          ? "it was made again, with another primary key"
-                          : NULL;
+    const char *why =
+        table->difference == TABLE_REKEYED ? "its primary key has other columns"
+        : table->difference == TABLE_REPLACED &&
+                !column_list_is_equal(table->kept->primary_key, table->now->primary_key)
+            ? "it was made again, with another primary key"
+            : NULL;
     for (uint32_t i = 0; i < table->column_count && why == NULL && table->kept != NULL; i++) {
         const struct column_change *column = &table->columns[i];
         bool of_key = column_list_holds(table->kept->primary_key, column->name);
@@ -234,9 +234,9 @@ static const struct {
     enum status (*ask)(struct run_session *session, struct run *run, struct lack_list *lacks,
                        struct error *error);
 } questions[] = {
-    {CUTOVER_ASKED_FIRST, false, ask_fence},     {CUTOVER_ASKED_FIRST, false, ask_target},
-    {CUTOVER_ASKED_FIRST, false, ask_way_back},  {CUTOVER_ASKED_FIRST, true, ask_schema},
-    {CUTOVER_ASKED_CAUGHT_UP, true, ask_lag},    {CUTOVER_ASKED_CAUGHT_UP, true, ask_rejects},
+    {CUTOVER_ASKED_FIRST, false, ask_fence},    {CUTOVER_ASKED_FIRST, false, ask_target},
+    {CUTOVER_ASKED_FIRST, false, ask_way_back}, {CUTOVER_ASKED_FIRST, true, ask_schema},
+    {CUTOVER_ASKED_CAUGHT_UP, true, ask_lag},   {CUTOVER_ASKED_CAUGHT_UP, true, ask_rejects},
     {CUTOVER_ASKED_CAUGHT_UP, true, ask_left},
 };
 

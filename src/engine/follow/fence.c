@@ -372,8 +372,7 @@ enum status fence_check(struct fence *fence, struct error *error)
     pthread_mutex_lock(&fence->mutex);
     /* who heeds the deadline may notice it before the watcher does */
     bool late = fence->state == FENCE_HELD && is_overdue(fence);
-    bool stands =
-        !late && (fence->end == FENCE_NEVER_TAKEN || fence->end == FENCE_RELEASED);
+    bool stands = !late && (fence->end == FENCE_NEVER_TAKEN || fence->end == FENCE_RELEASED);
     enum status status = stands ? STATUS_OK : refuse_ended(fence, error);
     pthread_mutex_unlock(&fence->mutex);
     return status;

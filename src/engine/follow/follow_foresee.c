@@ -52,8 +52,7 @@ static enum status ask_target(const struct run_session *session, struct lack_lis
 {
     struct arena *arena = lacks->arena;
     struct buffer lines = {0};
-    enum status status =
-        lacks_take(lacks, quiet_foresee(session, lacks, &lines, error), error);
+    enum status status = lacks_take(lacks, quiet_foresee(session, lacks, &lines, error), error);
     uint32_t count = 0;
     for (size_t i = 0; i < lines.length; i++) {
         count += lines.data[i] == '\n';

@@ -78,10 +78,9 @@ enum status quiet_foresee(const struct run_session *session, struct lack_list *l
         .table_count = plan->table_count,
         .objects = session->options.resuming ? NULL : preflight_objects(session)};
     enum status status = find_by_row(session, arena, &silence.by_row, error);
-    status = status == STATUS_OK
-                 ? apply->foresee(session->target, &silence, out != NULL ? out : &ignored, lacks,
-                                  error)
-                 : status;
+    status = status == STATUS_OK ? apply->foresee(session->target, &silence,
+                                                  out != NULL ? out : &ignored, lacks, error)
+                                 : status;
     buffer_free(&ignored);
     arena_destroy(arena);
     return status;

@@ -49,9 +49,8 @@ static uint32_t count_roots(const struct follow_routes *routes, const char *tabl
 
 /* ---- where its rows are in the target */
 
-const char *route_cascades_field(const struct plan_stream *stream,
-                                 const struct plan_entity *entity, const char *column,
-                                 struct value_type *type)
+const char *route_cascades_field(const struct plan_stream *stream, const struct plan_entity *entity,
+                                 const char *column, struct value_type *type)
 {
     const struct mapping *mapping = entity->mapping;
     int32_t at = mapping->identity ? shape_field_find(entity->shape, column) : -1;
@@ -123,8 +122,7 @@ static enum status take_fields(struct follow_routes *routes, const struct plan_s
     bool *hex = arena_allocate_zeroed(routes->arena, count + (size_t)1, sizeof *hex);
     for (uint32_t i = 0; i < count; i++) {
         int at = schema_find_column(dependent->table, dependent->columns.names[i]);
-        fields[i] = route_cascades_field(stream, entity, dependent->columns.names[i],
-                                         &types[i]);
+        fields[i] = route_cascades_field(stream, entity, dependent->columns.names[i], &types[i]);
         if (at < 0 || fields[i] == NULL ||
             !is_plain(dependent->table->columns[at].type.kind, types[i].kind)) {
             return STATUS_END;
@@ -372,10 +370,9 @@ static enum status place_dependent(struct follow_routes *routes, const struct ru
 bool route_cascades_in_target(const struct run_session *session)
 {
     const struct ledger_header *began = session->continued;
-    return session->schema->silent_actions &&
-           (session->options.cascades == CASCADES_TARGET ||
-            (session->options.cascades == CASCADES_UNSET && began != NULL &&
-             began->cascades_in_target));
+    return session->schema->silent_actions && (session->options.cascades == CASCADES_TARGET ||
+                                               (session->options.cascades == CASCADES_UNSET &&
+                                                began != NULL && began->cascades_in_target));
 }
 
 /* The keys of the target act on applied changes only where triggers fire on them, too. */

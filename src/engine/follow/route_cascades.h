@@ -19,9 +19,8 @@ bool route_cascades_in_target(const struct run_session *session);
 /* Does the key change rows when the one that they refer to is deleted or gets other values? */
 bool route_cascades_acts(const struct schema_foreign_key *key);
 /* The field of the target that has the column as it is, but perhaps of another type; NULL: none. */
-const char *route_cascades_field(const struct plan_stream *stream,
-                                 const struct plan_entity *entity, const char *column,
-                                 struct value_type *type);
+const char *route_cascades_field(const struct plan_stream *stream, const struct plan_entity *entity,
+                                 const char *column, struct value_type *type);
 
 /* routes.c: the table, added if it is not followed yet; and a column that its changes have to tell
  * of the row before them. */

@@ -144,8 +144,8 @@ static const char *why_not(const struct run_session *session, const struct plan_
                : NULL;
 }
 
-static enum status check_entity(const struct run_session *session,
-                                const struct plan_entity *entity, struct error *error)
+static enum status check_entity(const struct run_session *session, const struct plan_entity *entity,
+                                struct error *error)
 {
     const struct plan *plan = session->plan;
     const struct plan_stream *stream = &plan->streams[entity->stream];

@@ -146,8 +146,7 @@ static enum status check_all(const struct run_session *session, const struct sch
             struct wanted_key wanted = {.child = table, .key = &table->foreign_keys[i]};
             if (route_cascades_acts(wanted.key)) {
                 name_key(session, arena, &wanted);
-                status =
-                    lacks_take(lacks, check_key(session, target, &wanted, error), error);
+                status = lacks_take(lacks, check_key(session, target, &wanted, error), error);
             }
         }
     }
@@ -169,8 +168,7 @@ enum status target_cascades_check(const struct run_session *session, struct lack
         names[i] = plan->tables[i].target.name;
     }
     enum status status = session_describe_target(session, names, &target, &schema, error);
-    status =
-        status == STATUS_OK ? check_all(session, schema, arena, lacks, error) : status;
+    status = status == STATUS_OK ? check_all(session, schema, arena, lacks, error) : status;
     if (schema != NULL) {
         arena_destroy(schema->arena);
     }
