@@ -226,6 +226,26 @@ class SqliteToSqlite(CutOver, support.TestCase):
         self.source.run("UPDATE t SET v = 'free' WHERE id = 2")
         self.assert_goes_on()
 
+    def test_a_fenced_source_that_somebody_locks(self):
+        """Nobody can be let in meanwhile: the command says so in time, and the next one does it."""
+        def hold():
+            while not os.path.exists(self.path(".transhume", "fence.json")):
+                time.sleep(0.002)
+            time.sleep(0.3 * support.PATIENCE)
+            holders.append(self.held(self.source.path, 8 * support.PATIENCE))
+        holders, thread = [], threading.Thread(target=hold, daemon=True)
+        thread.start()
+        result = support.transhume("cutover", "--confirm", "--max-pause", "%dms" % (1000 * support.PATIENCE), cwd=self.folder,
+                                   env={"TRANSHUME_FAILPOINT": "cutover.before_prime:sleep"})
+        self.assertEqual(result.code, 5, result.err)
+        self.assertLess(result.seconds, 5 * support.PATIENCE)
+        self.assertIn("STILL STOPPED", result.err.strip().splitlines()[-1])
+        thread.join()
+        holders[0].join()
+        self.assertIn("writers", self.run_program("status").out)
+        self.assertIn("have been stopped since", self.run_program("follow", "--catch-up").err)
+        self.assert_goes_on()
+
     def test_a_reset_keeps_the_fence_in_mind(self):
         """Nothing else says that writers are stopped."""
         support.kill_at("cutover.before_drain", 1, "cutover", "--confirm", cwd=self.folder)

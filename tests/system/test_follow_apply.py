@@ -424,6 +424,17 @@ class OnSqlite(Applied):
         self.follow("--follow-triggers", "refuse")
         self.assert_same("SELECT * FROM par ORDER BY 1", "SELECT * FROM chi ORDER BY 1", "SELECT * FROM audit ORDER BY 1")
 
+    def test_nothing_is_off_after_a_kill(self):
+        """Triggers are switched off in the connection alone."""
+        self.migrate()
+        self.ask(self.source, "UPDATE par SET u = u + 10")
+        support.kill_at("follow.before_apply", 1, "follow", "--catch-up", cwd=self.folder)
+        self.assertNotIn("of the target ha", self.run_program("status").out)
+        self.assertNotIn("while changes are applied", self.run_program("validate", code=1).out)
+        self.ask(self.target, "UPDATE par SET u = 1 WHERE id = 1")
+        self.assertEqual(self.ask(self.target, "SELECT what FROM audit"), [("u",)])
+        self.assertEqual(self.ask(self.target, "SELECT name FROM sqlite_schema WHERE type = 'trigger'"), [("noted",)])
+
     def test_the_log_of_the_source_does_not_grow(self):
         process = self.live()
         with sqlite3.connect(self.source, timeout=60) as connection:

@@ -42,6 +42,7 @@ struct fence {
     pthread_cond_t changed; /* the state, or `releasing` */
     enum fence_state state;
     enum fence_end end;
+    bool tried;     /* to release it, with all patience */
     bool releasing; /* by one of the threads, which lets go of the mutex meanwhile */
     bool watched;   /* the thread is to be joined */
     pthread_t watcher;
@@ -158,7 +159,8 @@ static enum status open_source(struct fence *fence, struct error *error)
                          ? run_command("--unfence", fence->settings.open_command, error)
                          : refuse_own_command(error);
         }
-    } while (status == STATUS_FAILED && retry_wait(&retry, error));
+    } while (status == STATUS_FAILED && !fence->tried && retry_wait(&retry, error));
+    fence->tried = true;
     return status;
 }
 
