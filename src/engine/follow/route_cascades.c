@@ -369,10 +369,7 @@ static enum status place_dependent(struct follow_routes *routes, const struct ru
 
 bool route_cascades_in_target(const struct run_session *session)
 {
-    const struct ledger_header *began = session->continued;
-    return session->schema->silent_actions && (session->options.cascades == CASCADES_TARGET ||
-                                               (session->options.cascades == CASCADES_UNSET &&
-                                                began != NULL && began->cascades_in_target));
+    return session->schema->silent_actions && session->options.cascades == CASCADES_TARGET;
 }
 
 /* The keys of the target act on applied changes only where triggers fire on them, too. */

@@ -13,8 +13,8 @@
 enum status route_cascades_make(struct follow_routes *routes, const struct run_session *session,
                                 struct lack_list *lacks, struct error *error) MUST_USE;
 
-/* Does the target's own foreign keys' doing stand for all of it (--cascades target)? As the command
- * says, else as the run began. */
+/* Do the target's own foreign keys do what those of the source did (--cascades target)? As the
+ * command says, else as the run began. */
 bool route_cascades_in_target(const struct run_session *session);
 /* Does the key change rows when the one that they refer to is deleted or gets other values? */
 bool route_cascades_acts(const struct schema_foreign_key *key);
