@@ -78,7 +78,7 @@ class Postgres(Checked, support.TestCase):
         self.perform(self.source, lines + cut_over)
         self.assertEqual(self.said(0), ([], []))
         self.run_program("migrate", "--follow", "--catch-up", *self.uris)
-        self.run_program("cutover", "--confirm")
+        self.run_program("cutover", "--confirm", "--max-lag", "1m")
 
     def test_check_lists_all_that_is_missing_in_the_target(self):
         self.server.psql("postgres", "ALTER SYSTEM SET wal_level = logical")
@@ -143,7 +143,7 @@ class Mariadb(Checked, support.TestCase):
         self.perform(lines + cut_over)
         self.assertEqual(self.said(0), ([], []))
         self.run_program("migrate", "--follow", "--catch-up", *self.uris)
-        self.run_program("cutover", "--confirm")
+        self.run_program("cutover", "--confirm", "--max-lag", "1m")
 
     def test_check_lists_all_that_is_missing_in_the_target(self):
         self.ask("SET GLOBAL binlog_format = ROW; SET GLOBAL binlog_row_image = FULL")
