@@ -75,6 +75,11 @@ bool signals_shield(bool on)
     return before;
 }
 
+bool signals_is_shielded(void)
+{
+    return shielded;
+}
+
 void signals_request_stop(int level)
 {
     int now = atomic_load(&stop_level);

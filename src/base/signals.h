@@ -18,6 +18,7 @@ void signals_stop_at(int64_t at_ms);
 /* The calling thread finishes what it does: the level is 0 for it, whatever comes, until it is set
  * back. Returns what was set before. For steps that let others go on. */
 bool signals_shield(bool on);
+bool signals_is_shielded(void);
 /* As if a signal had come (tests, fail-fast). */
 void signals_request_stop(int level);
 

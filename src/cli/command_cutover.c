@@ -83,6 +83,7 @@ static int refuse_differences(const struct cli_call *call, uint64_t count, struc
 static int compare(struct cli_call *call, const char *plan_path)
 {
     struct error error = {0};
+    struct error why = {0};
     struct run_session *session = NULL;
     struct verify_result result = {0};
     const struct verify_options options = {.level = VERIFY_HASH,
@@ -106,8 +107,11 @@ static int compare(struct cli_call *call, const char *plan_path)
     exit_status = result.exit_status;
     verify_result_free(&result);
     run_close(session);
-    if (status != STATUS_OK ||
-        (call->fence != NULL && fence_check(call->fence, &error) != STATUS_OK)) {
+    /* what failed was perhaps only the deadline's or the signal's doing */
+    if (call->fence != NULL && fence_check(call->fence, &why) != STATUS_OK) {
+        return cli_fail(call, &why);
+    }
+    if (status != STATUS_OK) {
         return cli_fail(call, &error);
     }
     if (rejected > 0) {

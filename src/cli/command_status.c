@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cli/state_view.h"
 #include "engine/follow/fence.h"
+#include "engine/follow/quiet.h"
 #include "engine/rollback/rollback.h"
 #include "engine/run/types_file.h"
 #include <string.h>
@@ -91,6 +92,25 @@ static void append_fence(const struct cli_call *call, const char *folder, struct
     buffer_free(&line);
 }
 
+/* Triggers of the target that are off while changes are applied, or that a killed process left so.
+ */
+static void append_quiet(const struct cli_call *call, const char *folder, struct buffer *out)
+{
+    int64_t since_us;
+    uint32_t count = quiet_look(folder, &since_us);
+    if (count == 0) {
+        return;
+    }
+    if (cli_switch(call, CLI_JSON)) {
+        state_view_add_quiet(count, since_us, out);
+        return;
+    }
+    struct buffer line = {0};
+    state_view_append_quiet(count, since_us, is_running(call, folder), &line);
+    cli_append_placed(call, buffer_string(&line), out);
+    buffer_free(&line);
+}
+
 /* One look. `*open`: the run may still go on. */
 static enum status look(struct cli_call *call, const char *folder, struct state_watch *watch,
                         struct buffer *out, bool *open, struct error *error)
@@ -115,6 +135,7 @@ static enum status look(struct cli_call *call, const char *folder, struct state_
     }
     buffer_free(&json);
     append_fence(call, folder, out);
+    append_quiet(call, folder, out);
     return status == STATUS_OK ? append_begun(call, folder, out, error) : status;
 }
 

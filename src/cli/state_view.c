@@ -298,6 +298,36 @@ void state_view_add_rollback(const char *run_id, struct buffer *json)
     buffer_append_byte(json, '\n');
 }
 
+void state_view_append_quiet(uint32_t count, int64_t since_us, bool running, struct buffer *out)
+{
+    char since[32];
+    clock_format_utc(since_us, since, sizeof since);
+    buffer_format(out, "%u trigger%s of the target %s off since %s, while changes are applied%s\n",
+                  count, count == 1 ? "" : "s", count == 1 ? "has been" : "have been", since,
+                  running
+                      ? ""
+                      : ", which nobody does any more: the next `transhume follow` or `transhume "
+                        "cutover` gives them back, as do `transhume cutover --abandon --confirm` "
+                        "and `transhume finish`");
+}
+
+void state_view_add_quiet(uint32_t count, int64_t since_us, struct buffer *json)
+{
+    char since[32];
+    json_t *object = json_tree_load(json->data, json->length, 0, NULL);
+    if (!json_is_object(object)) {
+        json_decref(object);
+        return;
+    }
+    clock_format_utc(since_us, since, sizeof since);
+    json_object_set_new(object, "triggers_off",
+                        json_pack("{s:I,s:s}", "count", (json_int_t)count, "since", since));
+    buffer_clear(json);
+    json_tree_append(object, JSON_INDENT(2), json);
+    json_decref(object);
+    buffer_append_byte(json, '\n');
+}
+
 void state_view_append_fence(int64_t since_us, bool sealed, bool running, struct buffer *out)
 {
     char since[32];

@@ -27,6 +27,8 @@ void state_view_append_follow(const json_t *state, bool color, struct buffer *ou
 /* The line about another run, whose rollback has not come to its end. */
 /* A fence that stands: the source's writers are stopped since then (UTC); `running`: by a process
  * that is at work. As a line, and as "fence" in the JSON object. */
+void state_view_append_quiet(uint32_t count, int64_t since_us, bool running, struct buffer *out);
+void state_view_add_quiet(uint32_t count, int64_t since_us, struct buffer *json);
 void state_view_append_fence(int64_t since_us, bool sealed, bool running, struct buffer *out);
 void state_view_add_fence(int64_t since_us, bool sealed, struct buffer *json);
 void state_view_append_rollback(const char *run_id, struct buffer *out);

@@ -153,13 +153,14 @@ struct apply_functions {
     enum status (*check)(struct database *self, const struct target_table *table,
                          struct error *error);
     /*
-     * Optional, as the next two; NULL: the sessions that apply can switch everything off, or
+     * Optional, as the next three; NULL: the sessions that apply can switch everything off, or
      * nothing ever answers. Before a run, of tables which need not be there yet: ERROR_FOLLOW with
-     * the statement that helps, if `answers` can't be had. A line each into `out` for what
-     * `silence` will take out. Changes nothing. Control thread.
+     * the statement that helps, if `answers` can't be had; with `lacks` each reason is noted there
+     * instead. A line each into `out` for what `silence` will take out. Changes nothing. Control
+     * thread.
      */
     enum status (*foresee)(struct database *self, const struct apply_silence *silence,
-                           struct buffer *out, struct error *error);
+                           struct buffer *out, struct lack_list *lacks, struct error *error);
     /* Takes out of the target what the sessions can't switch off: triggers are disabled, or dropped
      * where they can't be. Each is noted in the ledger of the claimed run before that. Repeatable;
      * ERROR_FOLLOW as above, and then nothing was taken out. Control thread, no handle is open. */
@@ -168,6 +169,10 @@ struct apply_functions {
     /* Gives back what any process took out for the claimed run; `*count`: how much of it. What was
      * given back stays so after a failure. Repeatable. Control thread, no handle is open. */
     enum status (*restore)(struct database *self, uint32_t *count, struct error *error);
+    /* What is out for that run, taken by any process, and was not given back yet. With `silence`.
+     * Changes nothing. Control thread. */
+    enum status (*taken_out)(struct database *self, const char *run_id, uint32_t *count,
+                             struct error *error);
     /* Optional: may this account write these tables, and set what counts their keys up at the end
      * of a cut-over? Notes all that is missing; changes nothing. STATUS_FAILED: the server did not
      * answer. Control thread. NULL: it may. */

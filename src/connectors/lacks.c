@@ -26,6 +26,7 @@ void lacks_add(struct lack_list *lacks, const struct error *error)
     const struct lack lack = {
         .code = error->code,
         .exit_status = error_exit_status(error),
+        .object = arena_copy_string(arena, error->object),
         .text = arena_format(arena, "%s%s%s%s", has_object ? error->object : "",
                              has_object ? ": " : "", error->context, error->message),
         .remedy = error->hint[0] != '\0' ? arena_copy_string(arena, error->hint) : NULL};

@@ -9,6 +9,7 @@
 struct lack {
     enum error_code code;
     int exit_status;
+    const char *object; /* empty: none */
     const char *text;   /* "object: what is wrong" */
     const char *remedy; /* a statement, or what else helps; NULL: nothing is known to */
 };

@@ -1,6 +1,7 @@
 /* The run that made the target: was it finished, by this plan, from a source as it is now? */
 #include "base/file.h"
 #include "base/secret.h"
+#include "connectors/apply.h"
 #include "engine/follow/adopt.h"
 #include "engine/run/past_runs.h"
 #include "engine/run/policies.h"
@@ -211,6 +212,26 @@ static bool is_folders_run(const struct verify *verify, const struct ledger_run 
            strcmp(header->target_identity, verify->session->target_identity) == 0;
 }
 
+/* A trigger that is off says nothing of the records, but of what the application will find. */
+static enum status note_triggers(struct verify *verify, const char *run_id, struct error *error)
+{
+    struct database *target = verify->session->target;
+    const struct apply_functions *apply = target->connector->apply;
+    uint32_t count = 0;
+    if (apply == NULL || apply->taken_out == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = apply->taken_out(target, run_id, &count, error);
+    if (status == STATUS_OK && count > 0) {
+        verify_note(verify,
+                    "%u trigger%s of the target %s off while changes are applied; if nobody "
+                    "follows any more, the next `transhume follow` or `transhume cutover` gives "
+                    "them back",
+                    count, count == 1 ? "" : "s", count == 1 ? "is" : "are");
+    }
+    return status;
+}
+
 static enum status take_ledger(struct verify *verify, const struct ledger_run *ledger,
                                bool is_local, struct error *error)
 {
@@ -227,6 +248,9 @@ static enum status take_ledger(struct verify *verify, const struct ledger_run *l
     if (run->status.phase == LEDGER_FOLLOWING) {
         verify_note(verify, "run %s follows its source: what is written meanwhile may differ",
                     ledger->id);
+        if (note_triggers(verify, ledger->id, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
     } else if (run->status.phase != LEDGER_COMPLETED) {
         return refuse_unfinished(verify, ledger->id, error);
     }

@@ -4,6 +4,7 @@ A writer in the background measures for how long it could not write. Whatever en
 application may have been sent to the target lets it in again within two seconds, and the last line says so;
 after `kill -9`, or where the source could not be reached, the next command does it.
 """
+import json
 import os
 import signal
 import sqlite3
@@ -181,6 +182,124 @@ class SqliteToSqlite(CutOver, support.TestCase):
         self.assertIn("longer than --max-pause allows", result.err)
         thread.join()
         self.assert_goes_on()
+
+    def held(self, path, seconds):
+        """Somebody writes the file meanwhile, and does not come to an end."""
+        connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+        connection.execute("BEGIN IMMEDIATE")
+
+        def let_go():
+            time.sleep(seconds)
+            connection.execute("ROLLBACK")
+            connection.close()
+        thread = threading.Thread(target=let_go, daemon=True)
+        thread.start()
+        return thread
+
+    def test_the_deadline_while_a_target_is_locked(self):
+        """The command itself ends in time, too, whatever it waits for."""
+        thread = self.hold_target(9 * support.PATIENCE)
+        result = self.cut("--max-pause", "1s", "--before", self.script("b.sh", 'sqlite3 source.db "INSERT INTO t VALUES (9, 1)"'))
+        self.assert_let_in(result)
+        self.assertEqual(result.code, 5, result.err)
+        self.assertLess(result.seconds, 3 * support.PATIENCE + 1)
+        thread.join()
+        self.assert_goes_on()
+
+    def test_the_deadline_while_the_source_is_locked(self):
+        """Before the fence could be set: nobody was kept out by it, but by whoever holds the lock."""
+        before = self.script("b.sh", "touch now; while [ ! -e held ]; do sleep 0.02; done")
+
+        def hold():
+            while not os.path.exists(self.path("now")):
+                time.sleep(0.002)
+            self.held(self.source.path, 6 * support.PATIENCE)
+            open(self.path("held"), "w", encoding="utf-8").close()
+        thread = threading.Thread(target=hold, daemon=True)
+        thread.start()
+        result = support.transhume("cutover", "--confirm", "--max-pause", "1s", "--before", before, cwd=self.folder)
+        thread.join()
+        self.assertEqual(result.code, 5, result.err)
+        self.assertLess(result.seconds, 4 * support.PATIENCE)
+        self.assertIn(AGAIN, result.err.strip().splitlines()[-1])
+        self.assertFalse(os.path.exists(self.path(".transhume", "fence.json")))
+        self.source.run("UPDATE t SET v = 'free' WHERE id = 2")
+        self.assert_goes_on()
+
+    def test_a_fenced_source_that_somebody_locks(self):
+        """Nobody can be let in meanwhile: the command says so in time, and the next one does it."""
+        def hold():
+            while not os.path.exists(self.path(".transhume", "fence.json")):
+                time.sleep(0.002)
+            time.sleep(0.3 * support.PATIENCE)
+            holders.append(self.held(self.source.path, 8 * support.PATIENCE))
+        holders, thread = [], threading.Thread(target=hold, daemon=True)
+        thread.start()
+        result = support.transhume("cutover", "--confirm", "--max-pause", "%dms" % (1000 * support.PATIENCE), cwd=self.folder,
+                                   env={"TRANSHUME_FAILPOINT": "cutover.before_prime:sleep"})
+        self.assertEqual(result.code, 5, result.err)
+        self.assertLess(result.seconds, 5 * support.PATIENCE)
+        self.assertIn("STILL STOPPED", result.err.strip().splitlines()[-1])
+        thread.join()
+        holders[0].join()
+        self.assertIn("writers", self.run_program("status").out)
+        self.assertIn("have been stopped since", self.run_program("follow", "--catch-up").err)
+        self.assert_goes_on()
+
+    def test_a_reset_keeps_the_fence_in_mind(self):
+        """Nothing else says that writers are stopped."""
+        support.kill_at("cutover.before_drain", 1, "cutover", "--confirm", cwd=self.folder)
+        refused = self.run_program("reset", "--confirm", code=5).err
+        self.assertIn("writers have been stopped since", refused)
+        self.assertIn("cutover --back --confirm", refused)
+        self.assertTrue(os.path.exists(self.path(".transhume", "fence.json")))
+        self.run_program("cutover", "--back", "--confirm", "--take-over")
+        self.source.run("UPDATE t SET v = 'free' WHERE id = 2")
+        self.run_program("cutover", "--abandon", "--confirm")
+        self.run_program("reset", "--confirm")
+
+    def test_a_dry_run_foresees_what_would_be_left(self):
+        """What `follow` has not seen yet; a change of another kind the cut-over takes over itself."""
+        self.source.run("CREATE TABLE u (id INTEGER PRIMARY KEY)")
+        self.run_program("follow", "--catch-up")
+        self.run_program("cutover", "--dry-run")
+        self.source.run("ALTER TABLE t ADD COLUMN w")
+        self.run_program("cutover", "--dry-run")
+        self.source.run("DROP TABLE u")
+        said = self.run_program("cutover", "--dry-run", code=5).err
+        self.assertIn("u: ", said)
+        self.assertIn("it was dropped or renamed", said)
+        result = self.cut()
+        self.assertEqual((result.code, self.writer.times), (5, 0), result.err)
+        self.run_program("follow", "--resync", "--catch-up")
+        self.run_program("cutover", "--dry-run")
+
+    def test_a_dry_run_asks_who_follows(self):
+        """How far behind it says it is."""
+        process = support.start("follow", cwd=self.folder)
+        self.addCleanup(self.end, process)
+        state = self.path(".transhume", "state.json")
+
+        def follows():
+            with open(self.path(".transhume", "lock"), encoding="utf-8") as lock, open(state, encoding="utf-8") as file:
+                made = json.load(file)
+                return str(process.pid) in lock.read() and made["status"] == "in_progress" and made.get("follow") is not None
+
+        def told(**members):
+            with open(state, encoding="utf-8") as file:
+                made = json.load(file)
+            made["follow"].update(members)
+            with open(state + ".new", "w", encoding="utf-8") as file:
+                json.dump(made, file)
+            os.rename(state + ".new", state)
+        self.wait_until("it follows", follows)
+        process.send_signal(signal.SIGSTOP)
+        told(idle=False, lag_seconds=7.5)
+        self.assertIn("ms behind", self.run_program("cutover", "--dry-run", code=5).err)
+        self.run_program("cutover", "--dry-run", "--max-lag", "8s")
+        told(idle=True)
+        self.run_program("cutover", "--dry-run")
+        process.send_signal(signal.SIGCONT)
 
     def test_a_target_that_goes_away(self):
         def leave():

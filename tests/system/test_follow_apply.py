@@ -56,6 +56,28 @@ class Applied(support.TestCase):
         process.send_signal(signal.SIGINT)
         self.assertEqual(support.finish(process).code, 4)
 
+    def assert_given_back_by_each(self, state):
+        """A killed process leaves triggers off: whoever looks is told, and each command that may be next gives them back."""
+        usual = state()
+        words = lambda result: " ".join((result.out + result.err).split())  # noqa: E731
+        for command in (("finish", "--confirm", "--take-over"), ("follow", "--catch-up", "--take-over"), ("cutover", "--abandon", "--confirm", "--take-over"),
+                        ("cutover", "--confirm", "--take-over")):
+            with self.subTest(command=command):
+                folder = "state-" + "-".join(command[:2]).replace("--", "")
+                self.run_program("migrate", "--follow", "--catch-up", "--existing", "upsert", "--state", folder, *self.uris)
+                self.assertEqual(state(), usual)
+                support.kill_at("follow.after_silence", 1, "follow", "--catch-up", "--state", folder, cwd=self.folder)
+                self.assertNotEqual(state(), usual)
+                self.assertRegex(words(self.run_program("status", "--state", folder)), "triggers? of the target ha(s|ve) been off since .*which nobody does any more")
+                self.assertIn("triggers_off", self.run_program("status", "--json", "--state", folder).out)
+                self.assertRegex(words(self.run_program("validate", "--state", folder)), "triggers? of the target (is|are) off while changes are applied")
+                self.assertIn("--abandon", self.run_program("rollback", "--run", self.run_id(folder), "--confirm", "--take-over", "--state", folder, code=5).err)
+                self.run_program(*command, "--state", folder)
+                self.assertEqual(state(), usual)
+                self.assertNotIn("of the target ha", words(self.run_program("status", "--state", folder)))
+                if command[0] == "follow":
+                    self.run_program("cutover", "--abandon", "--confirm", "--state", folder)
+
 
 # --- PostgreSQL
 
@@ -143,6 +165,20 @@ class OnPostgres(Applied):
             if command[0] == "follow":
                 self.assert_same(*self.BOTH, "SELECT what, count(*) FROM audit GROUP BY 1 ORDER BY 1")
 
+    def test_who_gives_them_back(self):
+        self.ask(self.source, self.FAMILY + ";" + self.TRIGGERS)
+        self.ask(self.target, self.FAMILY.split("INSERT")[0] + self.TRIGGERS)
+        self.assert_given_back_by_each(self.enabled)
+
+    def test_refused_when_it_goes_on(self):
+        """Of a run that began otherwise: nothing was touched."""
+        self.ask(self.source, self.FAMILY + ";" + self.TRIGGERS)
+        self.migrate()
+        usual = self.enabled()
+        self.assertIn("fires on applied changes", self.follow("--follow-triggers", "refuse", code=2).err)
+        self.assertEqual(self.enabled(), usual)
+        self.follow()
+
     def test_a_failure_gives_them_back_as_well(self):
         self.ask(self.source, self.FAMILY + ";" + self.TRIGGERS)
         self.migrate()
@@ -222,7 +258,7 @@ class OnPostgresAsSuperuser(OnPostgres):
     ROLE = "postgres"
     test_it_is_said_before = test_what_can_not_be_had_is_refused_before = test_keys_move_in_lanes = None
     test_a_failure_gives_them_back_as_well = test_a_key_that_is_looked_at_later_is_refused_before = test_no_old_row_is_kept_in_the_source = None
-    test_rules_are_off_as_well = test_they_fire_if_asked = None
+    test_rules_are_off_as_well = test_they_fire_if_asked = test_refused_when_it_goes_on = None
 
 
 # --- MySQL and MariaDB
@@ -291,7 +327,48 @@ class OnMariadb(Applied):
         plain = self.uris[1].replace("root@", "plain@")
         said = " ".join(self.run_program("check", "--follow", self.uris[0], plain, code=2).out.split())
         self.assertIn("the trigger stamp would fire on applied changes, and the account could not make it again: it belongs to root@", said)
-        self.assertRegex(said, "GRANT SET[ _A-Z]+ ON \\*\\.\\* TO the account")
+        self.assertRegex(said, "GRANT SET[ _A-Z]+ ON \\*\\.\\* TO 'plain'@'127.0.0.1'")
+
+    def test_who_gives_them_back(self):
+        self.ask(self.source, self.FAMILY)
+        self.ask(self.target, self.FAMILY.split("INSERT INTO par VALUES")[0])
+        self.assert_given_back_by_each(lambda: self.triggers(self.target))
+
+    def test_refused_when_it_goes_on(self):
+        self.ask(self.source, self.FAMILY)
+        self.migrate()
+        usual = self.triggers(self.target)
+        self.assertIn("fires on applied changes", self.follow("--follow-triggers", "refuse", code=2).err)
+        self.assertEqual(self.triggers(self.target), usual)
+        self.follow()
+
+    ACTS = ("CREATE TABLE par (id int PRIMARY KEY, u int); CREATE TABLE chi (id int PRIMARY KEY, pid int, CONSTRAINT chi_par FOREIGN KEY (pid) REFERENCES par (id)%s);"
+            "CREATE TABLE toy (id int PRIMARY KEY, cid int, CONSTRAINT toy_chi FOREIGN KEY (cid) REFERENCES chi (id)%s);")
+    IN_TARGET = ("--cascades", "target", "--follow-triggers", "fire")
+
+    def test_the_target_cascades(self):
+        """What --cascades says is part of the run: later commands need not say it."""
+        self.ask(self.source, self.ACTS % (" ON DELETE CASCADE", " ON DELETE SET NULL") + "INSERT INTO par VALUES (1, 1), (2, 2); INSERT INTO chi VALUES (1, 1), (2, 2); INSERT INTO toy VALUES (1, 1), (2, 2)")
+        self.migrate(*self.IN_TARGET)
+        self.ask(self.source, "DELETE FROM par WHERE id = 1")
+        self.follow()
+        self.assert_same("SELECT * FROM par", "SELECT * FROM chi", "SELECT * FROM toy ORDER BY 1")
+        self.run_program("cutover", "--confirm")
+
+    def test_the_target_does_not_cascade_alike(self):
+        """Each key is named that the target has not, or has with other actions; before anything is made, and of a run that follows."""
+        self.ask(self.source, self.ACTS % (" ON DELETE CASCADE", " ON DELETE SET NULL ON UPDATE CASCADE"))
+        self.ask(self.target, self.ACTS % ("", " ON DELETE SET NULL"))
+        for command in ("check", "--follow"), ("migrate", "--follow", "--catch-up", "--existing", "upsert"):
+            result = self.run_program(*command, *self.IN_TARGET, *self.uris, code=2)
+            said = " ".join((result.out + result.err).split())
+            self.assertIn("chi: --cascades target: its foreign key chi_par to par has ON DELETE CASCADE, and the target has none alike", said)
+            if command[0] == "check":
+                self.assertIn("toy: --cascades target: its foreign key toy_chi to chi has ON DELETE SET NULL ON UPDATE CASCADE, and the target has none alike", said)
+        self.ask(self.target, "DROP TABLE toy, chi, par")
+        self.migrate(*self.IN_TARGET)
+        self.ask(self.target, "ALTER TABLE chi DROP FOREIGN KEY chi_par")
+        self.assertIn("chi_par to par has ON DELETE CASCADE", self.follow(code=2).err)
 
     def test_unique_values_and_keys_change_places(self):
         """Past foreign keys of the target that act as none of the source does."""
@@ -316,6 +393,7 @@ class OnMariadb(Applied):
 class OnMysql(OnMariadb):
     KIND = mysql
     test_they_fire_if_asked = test_unique_values_and_keys_change_places = None
+    test_the_target_cascades = test_the_target_does_not_cascade_alike = None   # its binary log tells what keys did
 
 
 # --- SQLite
@@ -345,6 +423,17 @@ class OnSqlite(Applied):
                               "UPDATE par SET id = 11 WHERE id = 1; DELETE FROM par WHERE id = 3")
         self.follow("--follow-triggers", "refuse")
         self.assert_same("SELECT * FROM par ORDER BY 1", "SELECT * FROM chi ORDER BY 1", "SELECT * FROM audit ORDER BY 1")
+
+    def test_nothing_is_off_after_a_kill(self):
+        """Triggers are switched off in the connection alone."""
+        self.migrate()
+        self.ask(self.source, "UPDATE par SET u = u + 10")
+        support.kill_at("follow.before_apply", 1, "follow", "--catch-up", cwd=self.folder)
+        self.assertNotIn("of the target ha", self.run_program("status").out)
+        self.assertNotIn("while changes are applied", self.run_program("validate", code=1).out)
+        self.ask(self.target, "UPDATE par SET u = 1 WHERE id = 1")
+        self.assertEqual(self.ask(self.target, "SELECT what FROM audit"), [("u",)])
+        self.assertEqual(self.ask(self.target, "SELECT name FROM sqlite_schema WHERE type = 'trigger'"), [("noted",)])
 
     def test_the_log_of_the_source_does_not_grow(self):
         process = self.live()

@@ -423,6 +423,7 @@ const struct apply_functions mysql_apply_functions = {
     .foresee = mysql_quiet_foresee,
     .silence = mysql_quiet_silence,
     .restore = mysql_quiet_restore,
+    .taken_out = mysql_quiet_taken_out,
     .may_write = mysql_may_write,
     .open = apply_open,
     .close = apply_close,

@@ -114,10 +114,22 @@ enum status mysql_is_denied(struct mysql_database *self, MYSQL *connection,
 enum status mysql_is_denied_select(struct mysql_database *self, MYSQL *connection,
                                    const char *table, enum error_code code, bool *denied,
                                    struct error *error) MUST_USE;
+/* The session's account as information_schema writes it, in quotes that no sql_mode takes for
+ * others. */
+#define MYSQL_GRANTEE                                                                     \
+    "concat(char(39), substring_index(current_user(), '@', 1), char(39), '@', char(39), " \
+    "substring_index(current_user(), '@', -1), char(39))"
+
 /* lacking.c: the session's account as GRANT has it, into the arena. */
 enum status mysql_name_account(struct mysql_database *self, MYSQL *connection, enum error_code code,
                                struct arena *arena, const char **account,
                                struct error *error) MUST_USE;
+/* The same, or "the account" where the server does not say. */
+const char *mysql_account(struct mysql_database *self, MYSQL *connection, struct arena *arena)
+    __attribute__((returns_nonnull));
+/* A hint: "RIGHTS TO 'user'@'host'", as the connection's account is called. */
+void mysql_hint_grant(struct mysql_database *self, MYSQL *connection, const char *rights,
+                      struct error *error);
 /* The statement that would let the account read the table, as a warning. */
 enum status mysql_warn_lacking(struct mysql_database *self, MYSQL *connection, const char *table,
                                struct error *error) MUST_USE;

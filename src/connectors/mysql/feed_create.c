@@ -105,6 +105,46 @@ static enum status check_logged(struct mysql_database *self, MYSQL *connection, 
     return status;
 }
 
+/* By what the account was granted itself; of one that has rights by a role the trial says more. */
+static enum status check_rights(struct mysql_database *self, MYSQL *connection, bool *missing,
+                                struct error *error)
+{
+    static const struct {
+        const char *right;
+        const char *names; /* under any of them a server lists it */
+    } wanted[] = {{"REPLICATION SLAVE", "'REPLICATION SLAVE', 'SUPER'"},
+                  {"REPLICATION CLIENT", "'REPLICATION CLIENT', 'BINLOG MONITOR', 'SUPER'"}};
+    struct buffer grant = {0};
+    enum status status = STATUS_OK;
+    *missing = false;
+    if (mysql_has_other_rights(self, connection)) {
+        return STATUS_OK;
+    }
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0] && status == STATUS_OK; i++) {
+        struct buffer sql = {0};
+        int64_t count = 1;
+        buffer_format(&sql,
+                      "SELECT COUNT(*) FROM information_schema.user_privileges g WHERE "
+                      "g.privilege_type IN (%s) AND g.grantee = " MYSQL_GRANTEE,
+                      wanted[i].names);
+        status = mysql_ask_number(self, connection, &sql, SQL_SHORT, ERROR_SOURCE_READ, 0, &count,
+                                  error);
+        if (status == STATUS_OK && count == 0) {
+            buffer_format(&grant, "%s%s", grant.length > 0 ? ", " : "GRANT ", wanted[i].right);
+        }
+    }
+    if (status == STATUS_OK && grant.length > 0) {
+        *missing = true;
+        error_set(error, ERROR_PERMISSION, self->sql.shown,
+                  "the account may not read the binary log");
+        buffer_append_string(&grant, " ON *.*");
+        mysql_hint_grant(self, connection, buffer_string(&grant), error);
+        status = STATUS_FAILED;
+    }
+    buffer_free(&grant);
+    return status;
+}
+
 /* What the account may not do it is told here, rather than when the copy is done. */
 static enum status try_reading(struct mysql_database *self, const char *name,
                                const struct feed_place *place, struct error *error)
@@ -128,8 +168,45 @@ static enum status try_reading(struct mysql_database *self, const char *name,
 
 /* ---------------------------------------------------------------- the tables */
 
+static enum status check_engine(const struct mysql_table *table, const char *name,
+                                const char *quoted, struct error *error)
+{
+    if (table->engine == NULL || strcasecmp(table->engine, "InnoDB") == 0) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_SOURCE_INVALID, name,
+              "its engine is %s, whose changes are in no transaction", table->engine);
+    return error_hint(error, "ALTER TABLE %s ENGINE = InnoDB", quoted);
+}
+
+static enum status check_versioning(const struct mysql_table *table, const char *name,
+                                    const char *quoted, struct error *error)
+{
+    if (table->schema->details == NULL ||
+        strstr(table->schema->details, "WITH SYSTEM VERSIONING") == NULL) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_SOURCE_INVALID, name,
+              "it has system versioning, of which the binary log tells former rows, too");
+    return error_hint(error,
+                      "leave it out (--exclude), or ALTER TABLE %s DROP SYSTEM "
+                      "VERSIONING",
+                      quoted);
+}
+
+static enum status check_key(const struct mysql_table *table, const char *name, const char *quoted,
+                             struct error *error)
+{
+    if (table->key.count > 0) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_SOURCE_INVALID, name,
+              "it has no primary key, by which its changes could find their records");
+    return error_hint(error, "ALTER TABLE %s ADD PRIMARY KEY (…)", quoted);
+}
+
 static enum status check_table(struct mysql_database *self, const struct mysql_catalog *catalog,
-                               const char *name, struct error *error)
+                               const char *name, struct lack_list *lacks, struct error *error)
 {
     const struct mysql_table *table = mysql_catalog_find(catalog, name);
     struct buffer quoted = {0};
@@ -139,24 +216,13 @@ static enum status check_table(struct mysql_database *self, const struct mysql_c
                          "it is no table of database %s, and can't be followed", self->sql.schema);
     }
     mysql_append_name(&quoted, name);
-    enum status status = STATUS_OK;
-    if (table->engine != NULL && strcasecmp(table->engine, "InnoDB") != 0) {
-        error_set(error, ERROR_SOURCE_INVALID, name,
-                  "its engine is %s, whose changes are in no transaction", table->engine);
-        status = error_hint(error, "ALTER TABLE %s ENGINE = InnoDB", buffer_string(&quoted));
-    } else if (table->schema->details != NULL &&
-               strstr(table->schema->details, "WITH SYSTEM VERSIONING") != NULL) {
-        error_set(error, ERROR_SOURCE_INVALID, name,
-                  "it has system versioning, of which the binary log tells former rows, too");
-        status = error_hint(error,
-                            "leave it out (--exclude), or ALTER TABLE %s DROP SYSTEM "
-                            "VERSIONING",
-                            buffer_string(&quoted));
-    } else if (table->key.count == 0) {
-        error_set(error, ERROR_SOURCE_INVALID, name,
-                  "it has no primary key, by which its changes could find their records");
-        status = error_hint(error, "ALTER TABLE %s ADD PRIMARY KEY (…)", buffer_string(&quoted));
-    }
+    const char *shown = buffer_string(&quoted);
+    enum status status = lacks_take(lacks, check_engine(table, name, shown, error), error);
+    status = status == STATUS_OK
+                 ? lacks_take(lacks, check_versioning(table, name, shown, error), error)
+                 : status;
+    status = status == STATUS_OK ? lacks_take(lacks, check_key(table, name, shown, error), error)
+                                 : status;
     buffer_free(&quoted);
     return status;
 }
@@ -168,7 +234,7 @@ static enum status check_tables(struct mysql_database *self,
     const struct mysql_catalog *catalog = NULL;
     enum status status = mysql_catalog_get(self, &catalog, error);
     for (uint32_t i = 0; i < table_count && status == STATUS_OK; i++) {
-        status = lacks_take(lacks, check_table(self, catalog, tables[i].name, error), error);
+        status = lacks_take(lacks, check_table(self, catalog, tables[i].name, lacks, error), error);
     }
     return status;
 }
@@ -181,17 +247,25 @@ enum status mysql_feed_check(struct mysql_database *self, const char *name,
                              struct error *error)
 {
     MYSQL *asking = NULL;
-    uint32_t before = lacks != NULL ? lacks->count : 0;
+    bool lacks_rights = false;
     enum status status = mysql_connect(self, &asking, error);
+    uint32_t before = lacks != NULL ? lacks->count : 0;
     status = status == STATUS_OK ? check_settings(self, asking, lacks, error) : status;
-    status = status == STATUS_OK ? check_tables(self, tables, table_count, lacks, error)
-                                 : status;
-    if (status == STATUS_OK && (lacks == NULL || lacks->count == before)) {
+    bool is_set = lacks == NULL || lacks->count == before;
+    if (status == STATUS_OK && lacks != NULL) {
+        status = lacks_take(lacks, check_rights(self, asking, &lacks_rights, error), error);
+    }
+    status = status == STATUS_OK ? check_tables(self, tables, table_count, lacks, error) : status;
+    bool readable =
+        is_set && !lacks_rights; /* else the trial would fail for what is told already */
+    if (status == STATUS_OK && readable) {
         status = lacks_take(lacks, mysql_feed_seen(self, asking, arena, place, error), error);
     }
-    status =
-        status == STATUS_OK ? lacks_take(lacks, check_logged(self, asking, error), error) : status;
-    if (status == STATUS_OK && (lacks == NULL || lacks->count == before)) {
+    if (status == STATUS_OK && !lacks_rights) {
+        status = lacks_take(lacks, check_logged(self, asking, error), error);
+    }
+    readable = readable && (lacks == NULL || place->number > 0 || place->has_gtids);
+    if (status == STATUS_OK && readable) {
         status = lacks_take(lacks, try_reading(self, name, place, error), error);
     }
     mysql_disconnect(asking);

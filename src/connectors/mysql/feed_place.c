@@ -189,7 +189,8 @@ enum status mysql_feed_now(struct mysql_database *self, MYSQL *connection, struc
                   SQL_SHORT, ERROR_SOURCE_READ, &result, error);
     if (status != STATUS_OK) {
         if (mysql_errno(connection) == NO_SUCH_RIGHT) {
-            error_hint(error, "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO the account");
+            mysql_hint_grant(self, connection, "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.*",
+                             error);
         }
         return STATUS_FAILED;
     }

@@ -3,18 +3,13 @@
 #include "connectors/mysql/source.h"
 #include "connectors/mysql/target.h"
 
-/* The account as information_schema writes it, in quotes that no sql_mode takes for others. */
-#define ACCOUNT                                                                           \
-    "concat(char(39), substring_index(current_user(), '@', 1), char(39), '@', char(39), " \
-    "substring_index(current_user(), '@', -1), char(39))"
-
 /* Which of the wanted rights on a table the account has not, for the server, the database or the
  * table. Nothing is told of an account that has rights by a role. */
 static enum status find_missing(struct mysql_database *self, MYSQL *connection, const char *table,
                                 const char *const *rights, struct buffer *missing,
                                 struct error *error)
 {
-    static const char mine[] = "g.grantee = " ACCOUNT;
+    static const char mine[] = "g.grantee = " MYSQL_GRANTEE;
     MYSQL_RES *result = NULL;
     struct buffer sql = {0};
     if (mysql_has_other_rights(self, connection)) {
@@ -60,7 +55,7 @@ static enum status ask_rights(struct mysql_database *self, MYSQL *connection, co
                   buffer_string(&missing));
         buffer_format(&grant, "GRANT %s ON ", buffer_string(&missing));
         mysql_append(&grant, table[0] == '*' ? "%n.*" : "%n.%n", self->sql.schema, table);
-        error_hint(error, "%s TO that account", buffer_string(&grant));
+        mysql_hint_grant(self, connection, buffer_string(&grant), error);
         status = lacks_take(lacks, STATUS_FAILED, error);
     }
     buffer_free(&missing);
@@ -75,7 +70,7 @@ static enum status ask_trust(struct mysql_database *self, MYSQL *connection,
     static const char sql[] =
         "SELECT @@global.log_bin = 1 AND @@global.log_bin_trust_function_creators = 0 AND NOT "
         "EXISTS (SELECT 1 FROM information_schema.user_privileges g WHERE g.privilege_type = "
-        "'SUPER' AND g.grantee = " ACCOUNT ")";
+        "'SUPER' AND g.grantee = " MYSQL_GRANTEE ")";
     MYSQL_RES *result = NULL;
     enum status status =
         mysql_run(self, connection, sql, SQL_SHORT, ERROR_SOURCE_READ, &result, error);

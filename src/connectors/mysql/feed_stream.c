@@ -145,6 +145,18 @@ enum status mysql_feed_lost(const char *name, const char *why, struct error *err
                              "GLOBAL binlog_expire_logs_seconds = …");
 }
 
+/* On a connection of its own: the stream can't be asked any more. */
+static void hint_rights(struct mysql_database *self, struct error *error)
+{
+    struct error ignored = {0};
+    MYSQL *asking = NULL;
+    if (mysql_connect(self, &asking, &ignored) != STATUS_OK) {
+        asking = NULL;
+    }
+    mysql_hint_grant(self, asking, "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.*", error);
+    mysql_disconnect(asking);
+}
+
 static enum status stream_failure(struct mysql_database *self, MYSQL *stream, const char *name,
                                   struct error *error)
 {
@@ -159,7 +171,7 @@ static enum status stream_failure(struct mysql_database *self, MYSQL *stream, co
         error_hint(error, "another process reads this feed: let it go on, or end it");
     } else if (number == NO_SUCH_RIGHT || number == ACCESS_DENIED) {
         error_recode(error, ERROR_PERMISSION);
-        error_hint(error, "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO the account");
+        hint_rights(self, error);
     }
     return STATUS_FAILED;
 }

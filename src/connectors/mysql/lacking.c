@@ -30,6 +30,24 @@ enum status mysql_name_account(struct mysql_database *self, MYSQL *connection, e
     return status;
 }
 
+const char *mysql_account(struct mysql_database *self, MYSQL *connection, struct arena *arena)
+{
+    struct error ignored = {0};
+    const char *account = "";
+    enum status status = connection != NULL ? mysql_name_account(self, connection, ERROR_PERMISSION,
+                                                                 arena, &account, &ignored)
+                                            : STATUS_FAILED;
+    return status == STATUS_OK && account[0] != '\0' ? account : "the account";
+}
+
+void mysql_hint_grant(struct mysql_database *self, MYSQL *connection, const char *rights,
+                      struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    error_hint(error, "%s TO %s", rights, mysql_account(self, connection, arena));
+    arena_destroy(arena);
+}
+
 static enum status name_account(struct looking *looking, struct arena *arena)
 {
     return mysql_name_account(looking->self, looking->connection, ERROR_SOURCE_READ, arena,

@@ -31,6 +31,7 @@ struct quieting {
     struct mysql_database *self;
     MYSQL *connection;
     const struct apply_silence *silence;
+    struct lack_list *lacks; /* NULL: the first refusal ends it */
     struct arena *arena;
     bool may_define; /* triggers of other accounts */
     bool may_make;   /* triggers, beside the binary log */
@@ -55,14 +56,47 @@ static enum status trigger_refuse(const struct quieting *quieting, const char *t
     return error_hint(quieting->error, "%s, or let triggers fire: --follow-triggers fire", helps);
 }
 
-static const char *right_to_define(const struct mysql_database *self)
+static enum status take_refusal(const struct quieting *quieting, enum status status)
 {
-    return self->mariadb             ? "GRANT SET USER ON *.* TO the account"
-           : self->version >= 80200u ? "GRANT SET_ANY_DEFINER ON *.* TO the account"
-                                     : "GRANT SET_USER_ID ON *.* TO the account";
+    return lacks_take(quieting->lacks, status, quieting->error);
+}
+
+static const char *account_of(const struct quieting *quieting)
+{
+    return mysql_account(quieting->self, quieting->connection, quieting->arena);
+}
+
+static const char *right_to_define(const struct quieting *quieting)
+{
+    const struct mysql_database *self = quieting->self;
+    return arena_format(quieting->arena, "GRANT %s ON *.* TO %s",
+                        self->mariadb             ? "SET USER"
+                        : self->version >= 80200u ? "SET_ANY_DEFINER"
+                                                  : "SET_USER_ID",
+                        account_of(quieting));
+}
+
+static const char *right_to_make(const struct quieting *quieting, const char *schema)
+{
+    return arena_format(quieting->arena, "GRANT TRIGGER ON `%s`.* TO %s", schema,
+                        account_of(quieting));
 }
 
 static const char trust[] = "SET GLOBAL log_bin_trust_function_creators = 1";
+
+static enum status check_definer(const struct quieting *quieting, const char *table,
+                                 const char *shown, MYSQL_ROW row)
+{
+    return row[ROW_OWN][0] == '1' || quieting->may_define
+               ? STATUS_OK
+               : trigger_refuse(
+                     quieting, table,
+                     arena_format(quieting->arena,
+                                  "the trigger %s would fire on applied changes, and the account "
+                                  "could not make it again: it belongs to %s",
+                                  shown, row[ROW_DEFINER]),
+                     right_to_define(quieting));
+}
 
 /* By what the server says of the account's rights; the last word has the trial. */
 static enum status check_row(const struct quieting *quieting, const char *table, MYSQL_ROW row)
@@ -75,14 +109,8 @@ static enum status check_row(const struct quieting *quieting, const char *table,
             arena_format(quieting->arena, "the trigger %s fires on applied changes", shown),
             "drop it until the cut-over, or leave out --follow-triggers refuse");
     }
-    if (row[ROW_OWN][0] != '1' && !quieting->may_define) {
-        return trigger_refuse(
-            quieting, table,
-            arena_format(quieting->arena,
-                         "the trigger %s would fire on applied changes, and the account "
-                         "could not make it again: it belongs to %s",
-                         shown, row[ROW_DEFINER]),
-            right_to_define(quieting->self));
+    if (take_refusal(quieting, check_definer(quieting, table, shown, row)) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     if (!quieting->may_make) {
         return trigger_refuse(
@@ -181,15 +209,18 @@ static enum status foresee_table(const struct quieting *quieting, const char *ta
             quieting, table,
             "the account may not see whether it has triggers, which would fire on applied "
             "changes",
-            arena_format(quieting->arena, "GRANT TRIGGER ON `%s`.* TO the account", place.schema));
+            right_to_make(quieting, place.schema));
     }
     status = status == STATUS_OK ? list_triggers(quieting, place, &rows) : status;
     for (MYSQL_ROW row; status == STATUS_OK && (row = mysql_fetch_row(rows)) != NULL;) {
         char owner[SQL_SHOWN_BYTES];
         char name[SQL_SHOWN_BYTES];
-        status = check_row(quieting, table, row);
-        buffer_format(out, "%s: the trigger %s is dropped, and created again afterwards\n",
-                      sql_show_name(table, owner), sql_show_name(row[ROW_NAME], name));
+        uint32_t before = quieting->lacks != NULL ? quieting->lacks->count : 0;
+        status = take_refusal(quieting, check_row(quieting, table, row));
+        if (quieting->lacks == NULL || quieting->lacks->count == before) {
+            buffer_format(out, "%s: the trigger %s is dropped, and created again afterwards\n",
+                          sql_show_name(table, owner), sql_show_name(row[ROW_NAME], name));
+        }
     }
     mysql_free_result(rows);
     return status;
@@ -199,7 +230,8 @@ static enum status foresee_table(const struct quieting *quieting, const char *ta
 static enum status check_objects(const struct quieting *quieting, struct buffer *out)
 {
     const struct schema *objects = quieting->silence->objects;
-    for (uint32_t i = 0; objects != NULL && i < objects->object_count; i++) {
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; objects != NULL && status == STATUS_OK && i < objects->object_count; i++) {
         const struct schema_object *object = &objects->objects[i];
         char owner[SQL_SHOWN_BYTES];
         char name[SQL_SHOWN_BYTES];
@@ -208,23 +240,27 @@ static enum status check_objects(const struct quieting *quieting, struct buffer 
         }
         sql_show_name(object->name, name);
         if (quieting->silence->answers == APPLY_ANSWERS_REFUSED) {
-            return trigger_refuse(
-                quieting, quieting->self->sql.shown,
-                arena_format(quieting->arena, "the trigger %s would fire on applied changes", name),
-                "leave out --follow-triggers refuse");
+            status = take_refusal(
+                quieting,
+                trigger_refuse(quieting, quieting->self->sql.shown,
+                               arena_format(quieting->arena,
+                                            "the trigger %s would fire on applied changes", name),
+                               "leave out --follow-triggers refuse"));
+            continue;
         }
         buffer_format(out, "%s%sthe trigger %s is dropped, and created again afterwards\n",
                       object->table != NULL ? sql_show_name(object->table, owner) : "",
                       object->table != NULL ? ": " : "", name);
     }
-    return STATUS_OK;
+    return status;
 }
 
 enum status mysql_quiet_foresee(struct database *database, const struct apply_silence *silence,
-                                struct buffer *out, struct error *error)
+                                struct buffer *out, struct lack_list *lacks, struct error *error)
 {
     struct quieting quieting = {.self = mysql_database_of(database),
                                 .silence = silence,
+                                .lacks = lacks,
                                 .arena = arena_create(0),
                                 .error = error};
     bool fires = silence->answers == APPLY_ANSWERS_FIRE;
@@ -233,7 +269,7 @@ enum status mysql_quiet_foresee(struct database *database, const struct apply_si
     status = status == STATUS_OK && !fires ? read_rights(&quieting) : status;
     status = status == STATUS_OK && !fires ? check_objects(&quieting, out) : status;
     for (uint32_t i = 0; status == STATUS_OK && !fires && i < silence->table_count; i++) {
-        status = foresee_table(&quieting, silence->tables[i].name, out);
+        status = take_refusal(&quieting, foresee_table(&quieting, silence->tables[i].name, out));
     }
     arena_destroy(quieting.arena);
     return status;
@@ -331,9 +367,8 @@ static const char *what_helps(const struct quieting *quieting, const struct erro
 {
     return problem->native_code == BINARY_LOG_IN_THE_WAY ? trust
            : problem->native_code == RIGHT_MISSING
-               ? right_to_define(quieting->self)
-               : arena_format(quieting->arena, "GRANT TRIGGER ON `%s`.* TO the account",
-                              quieting->self->sql.schema);
+               ? right_to_define(quieting)
+               : right_to_make(quieting, quieting->self->sql.schema);
 }
 
 static enum status drop_trial(const struct quieting *quieting)
@@ -589,6 +624,25 @@ enum status mysql_quiet_put_back(struct mysql_database *self, const char *run_id
     quieting.arena = arena_create(0);
     status = restore(&quieting, run_id, count);
     arena_destroy(quieting.arena);
+    return status;
+}
+
+enum status mysql_quiet_taken_out(struct database *database, const char *run_id, uint32_t *count,
+                                  struct error *error)
+{
+    struct quieting quieting = {.self = mysql_database_of(database), .error = error};
+    MYSQL_RES *rows = NULL;
+    *count = 0;
+    enum status status = mysql_control(quieting.self, &quieting.connection, error);
+    status = status == STATUS_OK
+                 ? mysql_list_own(quieting.self, quieting.connection, notes_table, &rows, error)
+                 : status;
+    bool noted = status == STATUS_OK && mysql_num_rows(rows) > 0;
+    mysql_free_result(rows);
+    rows = NULL;
+    status = noted ? list_notes(&quieting, run_id, false, &rows) : status;
+    *count = noted && status == STATUS_OK ? (uint32_t)mysql_num_rows(rows) : 0;
+    mysql_free_result(rows);
     return status;
 }
 

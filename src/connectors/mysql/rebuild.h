@@ -30,9 +30,11 @@ enum status mysql_check_triggers(struct mysql_database *self, MYSQL *connection,
 /* apply_functions.foresee, silence and restore */
 struct apply_silence;
 enum status mysql_quiet_foresee(struct database *self, const struct apply_silence *silence,
-                                struct buffer *out, struct error *error);
+                                struct buffer *out, struct lack_list *lacks, struct error *error);
 enum status mysql_quiet_silence(struct database *self, const struct apply_silence *silence,
                                 struct error *error);
+enum status mysql_quiet_taken_out(struct database *self, const char *run_id, uint32_t *count,
+                                  struct error *error);
 enum status mysql_quiet_restore(struct database *self, uint32_t *count, struct error *error);
 /* The same for any run. */
 enum status mysql_quiet_put_back(struct mysql_database *self, const char *run_id, uint32_t *count,

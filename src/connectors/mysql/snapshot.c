@@ -219,18 +219,20 @@ static enum status fill_pool(struct mysql_database *self, const struct demand *d
 }
 
 /* One table's rows fill a connection until the last one was read. */
-static enum status refuse_one(const struct mysql_database *self, const struct demand *demand,
+static enum status refuse_one(struct mysql_database *self, const struct demand *demand,
                               struct error *error)
 {
     struct buffer schema = {0};
+    struct arena *arena = arena_create(0);
     mysql_append_name(&schema, self->sql.schema);
     error_set(error, ERROR_PERMISSION, self->sql.shown,
               "%u tables are read side by side (one, and those that are embedded or aggregated), "
               "for which connections have to share a snapshot, and the account may lock neither "
               "the server (RELOAD) nor its tables (LOCK TABLES)",
               demand->each);
-    error_hint(error, "GRANT LOCK TABLES ON %s.* TO the account, or say ?lock=none",
-               buffer_string(&schema));
+    error_hint(error, "GRANT LOCK TABLES ON %s.* TO %s, or say ?lock=none", buffer_string(&schema),
+               mysql_account(self, self->control, arena));
+    arena_destroy(arena);
     buffer_free(&schema);
     return STATUS_FAILED;
 }

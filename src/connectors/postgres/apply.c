@@ -598,6 +598,7 @@ const struct apply_functions postgres_apply_functions = {
     .foresee = postgres_quiet_foresee,
     .silence = postgres_quiet_silence,
     .restore = postgres_quiet_restore,
+    .taken_out = postgres_quiet_taken_out,
     .may_write = postgres_may_write,
     .open = apply_open,
     .close = apply_close,

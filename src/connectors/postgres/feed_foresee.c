@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum { LINES_MAX = 12 };
+enum { ROLE = 7, DATABASE, GRANTS }; /* of feed_foresee.sql; names are quoted */
 
 struct lines {
     const char **texts;
@@ -47,21 +48,21 @@ static enum status check_owner(const struct foreseeing *foreseeing, const PGresu
     }
     error_set(foreseeing->error, ERROR_PERMISSION, foreseeing->name,
               "the role %s may not make the publication: it does not own %s",
-              PQuser(foreseeing->connection), PQgetvalue(found, 0, 0));
-    return error_hint(foreseeing->error, "let the owner make it: %s",
-                      foreseeing->statements.texts[0]);
+              PQgetvalue(found, 0, ROLE), PQgetvalue(found, 0, 0));
+    return error_hint(foreseeing->error, "%s; or let the owner make it: %s",
+                      PQgetvalue(found, 0, GRANTS), foreseeing->statements.texts[0]);
 }
 
 static enum status check_create(const struct foreseeing *foreseeing, const PGresult *found)
 {
-    const char *role = PQuser(foreseeing->connection);
+    const char *role = PQgetvalue(found, 0, ROLE);
     if (PQgetvalue(found, 0, 1)[0] == 't') {
         return STATUS_OK;
     }
     error_set(foreseeing->error, ERROR_PERMISSION, foreseeing->name,
               "the role %s may not make the publication: it has no CREATE on the database", role);
-    return error_hint(foreseeing->error, "GRANT CREATE ON DATABASE \"%s\" TO \"%s\"",
-                      PQdb(foreseeing->connection), role);
+    return error_hint(foreseeing->error, "GRANT CREATE ON DATABASE %s TO %s",
+                      PQgetvalue(found, 0, DATABASE), role);
 }
 
 static enum status check_room(const struct foreseeing *foreseeing, const PGresult *found)

@@ -34,7 +34,8 @@ static void append_asked(struct buffer *sql, struct postgres_database *self,
 
 /* A row of feed_tables.sql. */
 static enum status check_table(const struct postgres_database *self, const PGresult *result,
-                               int row, const char *table, struct error *error)
+                               int row, const char *table, struct lack_list *lacks,
+                               struct error *error)
 {
     const char *kind = PQgetvalue(result, row, 1);
     const char *blind = PQgetvalue(result, row, 4);
@@ -54,7 +55,10 @@ static enum status check_table(const struct postgres_database *self, const PGres
     if (PQgetvalue(result, row, 2)[0] != 'p') {
         error_set(error, ERROR_SOURCE_INVALID, table,
                   "the server keeps no log of an unlogged or temporary table");
-        return error_hint(error, "ALTER TABLE %s SET LOGGED", table);
+        error_hint(error, "ALTER TABLE %s SET LOGGED", table);
+        if (lacks_take(lacks, STATUS_FAILED, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
     }
     if (PQgetvalue(result, row, 3)[0] == 't') {
         error_set(error, ERROR_SOURCE_INVALID, table,
@@ -65,8 +69,9 @@ static enum status check_table(const struct postgres_database *self, const PGres
         error_set(error, ERROR_SOURCE_INVALID, table,
                   "its changes would not say which row they are of: it has no usable replica "
                   "identity");
-        return error_hint(error, "ALTER TABLE %s REPLICA IDENTITY %s", blind,
-                          identity[0] != '\0' ? identity : "FULL");
+        return strcmp(identity, "DEFAULT") == 0
+                   ? error_hint(error, "ALTER TABLE %s REPLICA IDENTITY DEFAULT", blind)
+                   : error_hint(error, "ALTER TABLE %s ADD PRIMARY KEY (…)", blind);
     }
     if (PQgetisnull(result, row, 6) == 0) {
         error_set(error, ERROR_SOURCE_INVALID, table,
@@ -120,7 +125,8 @@ enum status postgres_feed_check_tables(struct postgres_database *self, PGconn *c
     enum status status = postgres_feed_ask_tables(self, connection, tables, table_count,
                                                   sql_feed_tables, &result, error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
-        status = lacks_take(lacks, check_table(self, result, row, tables[row].name, error), error);
+        status = lacks_take(lacks, check_table(self, result, row, tables[row].name, lacks, error),
+                            error);
     }
     PQclear(result);
     return status;

@@ -26,7 +26,11 @@ static enum status no_walsender(struct postgres_database *self, struct error *er
         error_set(error, ERROR_PERMISSION, self->sql.shown,
                   "the role %s may not replicate, which a feed of changes needs",
                   PQuser(self->control));
-        return error_hint(error, "ALTER ROLE \"%s\" REPLICATION", PQuser(self->control));
+        struct buffer hint = {0};
+        postgres_append(&hint, "ALTER ROLE %n REPLICATION", PQuser(self->control));
+        error_hint(error, "%s", buffer_string(&hint));
+        buffer_free(&hint);
+        return STATUS_FAILED;
     }
     return STATUS_FAILED;
 }

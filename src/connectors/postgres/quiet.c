@@ -31,6 +31,7 @@ struct quieting {
     PGconn *connection;
     const struct apply_silence *silence;
     bool silent; /* the sessions are `replica` */
+    struct lack_list *lacks; /* NULL: the first refusal ends it */
     struct arena *arena;
     struct error *error;
 };
@@ -72,6 +73,11 @@ static enum status table_refuse(const struct quieting *quieting, const char *tab
     error_hint(quieting->error, "%s", buffer_string(&hint));
     buffer_free(&hint);
     return STATUS_FAILED;
+}
+
+static enum status take_refusal(const struct quieting *quieting, enum status status)
+{
+    return lacks_take(quieting->lacks, status, quieting->error);
 }
 
 /* NULL: it does nothing but refuse. */
@@ -118,15 +124,15 @@ static enum status check_new_table(const struct quieting *quieting,
     for (uint32_t i = 0; !quieting->silent && status == STATUS_OK && i < table->reference_count;
          i++) {
         const struct target_reference *reference = &table->references[i];
-        status = check_new_key(quieting, table->name, reference->table, reference->on_delete,
-                               reference->on_update);
+        status = take_refusal(quieting, check_new_key(quieting, table->name, reference->table,
+                                                      reference->on_delete, reference->on_update));
     }
     for (uint32_t i = 0;
          !quieting->silent && status == STATUS_OK && same != NULL && i < same->foreign_key_count;
          i++) {
         const struct schema_foreign_key *key = &same->foreign_keys[i];
-        status =
-            check_new_key(quieting, table->name, key->references, key->on_delete, key->on_update);
+        status = take_refusal(quieting, check_new_key(quieting, table->name, key->references,
+                                                      key->on_delete, key->on_update));
     }
     return status;
 }
@@ -197,7 +203,10 @@ static enum status check_key_row(const struct quieting *quieting, const char *ta
 static enum status check_objects(const struct quieting *quieting, struct buffer *out)
 {
     const struct schema *objects = quieting->silence->objects;
-    for (uint32_t i = 0; objects != NULL && !quieting->silent && i < objects->object_count; i++) {
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0;
+         objects != NULL && !quieting->silent && status == STATUS_OK && i < objects->object_count;
+         i++) {
         const struct schema_object *object = &objects->objects[i];
         char owner[SQL_SHOWN_BYTES];
         char name[SQL_SHOWN_BYTES];
@@ -205,14 +214,16 @@ static enum status check_objects(const struct quieting *quieting, struct buffer 
             continue;
         }
         if (quieting->silence->answers == APPLY_ANSWERS_REFUSED) {
-            return table_refuse(quieting, quieting->self->sql.shown, "trigger", object->name,
-                                "would fire on applied changes");
+            status =
+                take_refusal(quieting, table_refuse(quieting, quieting->self->sql.shown, "trigger",
+                                                    object->name, "would fire on applied changes"));
+            continue;
         }
         buffer_format(out, "%s%sthe trigger %s is disabled, for all sessions\n",
                       object->table != NULL ? sql_show_name(object->table, owner) : "",
                       object->table != NULL ? ": " : "", sql_show_name(object->name, name));
     }
-    return STATUS_OK;
+    return status;
 }
 
 static bool is_key(const PGresult *rows, int row)
@@ -243,9 +254,19 @@ static enum status check_row(const struct quieting *quieting, const char *table,
 
 /* ---------------------------------------------------------------- what is there */
 
-/* `*rows` NULL: the table is not there. Refuses what can't be put out of action. */
+static void tell_row(const char *table, const PGresult *rows, int row, struct buffer *out)
+{
+    char owner[SQL_SHOWN_BYTES];
+    char name[SQL_SHOWN_BYTES];
+    buffer_format(out, "%s: the %s %s is disabled, for all sessions\n", sql_show_name(table, owner),
+                  PQgetvalue(rows, row, ROW_WHAT),
+                  sql_show_name(PQgetvalue(rows, row, ROW_NAME), name));
+}
+
+/* `*rows` NULL: the table is not there. Refuses what can't be put out of action, and tells the rest
+ * in `out`, which may be NULL. */
 static enum status look_at_table(const struct quieting *quieting, const struct target_table *table,
-                                 PGresult **rows)
+                                 PGresult **rows, struct buffer *out)
 {
     struct postgres_table facts;
     char oid[24] = {0};
@@ -261,34 +282,29 @@ static enum status look_at_table(const struct quieting *quieting, const struct t
     status = postgres_query(quieting->self, quieting->connection, sql_quiet, parameters, 2,
                             SQL_SHORT, ERROR_TARGET_INVALID, rows, quieting->error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(*rows); row++) {
-        status = check_row(quieting, table->name, *rows, row);
+        enum status refused = check_row(quieting, table->name, *rows, row);
+        if (refused == STATUS_OK && out != NULL && !is_key(*rows, row)) {
+            tell_row(table->name, *rows, row, out);
+        }
+        status = take_refusal(quieting, refused);
     }
     return status;
 }
 
 enum status postgres_quiet_foresee(struct database *database, const struct apply_silence *silence,
-                                   struct buffer *out, struct error *error)
+                                   struct buffer *out, struct lack_list *lacks, struct error *error)
 {
     struct quieting quieting = {.self = postgres_database_of(database),
                                 .silence = silence,
+                                .lacks = lacks,
                                 .arena = arena_create(0),
                                 .error = error};
     bool fires = silence->answers == APPLY_ANSWERS_FIRE;
     enum status status = fires ? STATUS_OK : quieting_begin(&quieting);
     status = status == STATUS_OK && !fires ? check_objects(&quieting, out) : status;
     for (uint32_t i = 0; status == STATUS_OK && !fires && i < silence->table_count; i++) {
-        const struct target_table *table = &silence->tables[i];
         PGresult *rows = NULL;
-        status = look_at_table(&quieting, table, &rows);
-        for (int row = 0; status == STATUS_OK && row < PQntuples(rows); row++) {
-            char owner[SQL_SHOWN_BYTES];
-            char name[SQL_SHOWN_BYTES];
-            if (!is_key(rows, row)) {
-                buffer_format(out, "%s: the %s %s is disabled, for all sessions\n",
-                              sql_show_name(table->name, owner), PQgetvalue(rows, row, ROW_WHAT),
-                              sql_show_name(PQgetvalue(rows, row, ROW_NAME), name));
-            }
-        }
+        status = look_at_table(&quieting, &silence->tables[i], &rows, out);
         PQclear(rows);
     }
     arena_destroy(quieting.arena);
@@ -300,7 +316,7 @@ enum status postgres_quiet_foresee(struct database *database, const struct apply
 static enum status note_table(const struct quieting *quieting, const struct target_table *table)
 {
     PGresult *rows = NULL;
-    enum status status = look_at_table(quieting, table, &rows);
+    enum status status = look_at_table(quieting, table, &rows, NULL);
     for (int row = 0; status == STATUS_OK && row < PQntuples(rows); row++) {
         const struct postgres_rebuild_note note = {.owner = table->name,
                                                    .what = PQgetvalue(rows, row, ROW_WHAT),
@@ -359,7 +375,7 @@ static enum status finds_some(const struct quieting *quieting, bool *found)
     *found = false;
     for (uint32_t i = 0; status == STATUS_OK && i < quieting->silence->table_count; i++) {
         PGresult *rows = NULL;
-        status = look_at_table(quieting, &quieting->silence->tables[i], &rows);
+        status = look_at_table(quieting, &quieting->silence->tables[i], &rows, NULL);
         for (int row = 0; status == STATUS_OK && row < PQntuples(rows); row++) {
             *found = *found || !is_key(rows, row);
         }
@@ -389,6 +405,27 @@ enum status postgres_quiet_silence(struct database *database, const struct apply
         status = status == STATUS_OK ? disable_all(&quieting) : status;
     }
     arena_destroy(quieting.arena);
+    return status;
+}
+
+enum status postgres_quiet_taken_out(struct database *database, const char *run_id, uint32_t *count,
+                                     struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    PGconn *connection = NULL;
+    PGresult *list = NULL;
+    bool noted = false;
+    *count = 0;
+    enum status status = postgres_control(self, &connection, error);
+    status = status == STATUS_OK ? postgres_rebuild_noted(self, connection, &noted, error) : status;
+    if (status != STATUS_OK || !noted) {
+        return status;
+    }
+    status = postgres_rebuild_list(self, connection, run_id, &list, error);
+    for (int row = 0; status == STATUS_OK && row < PQntuples(list); row++) {
+        *count += postgres_rebuild_is_switch(list, row);
+    }
+    PQclear(list);
     return status;
 }
 

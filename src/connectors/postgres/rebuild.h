@@ -85,9 +85,12 @@ enum status postgres_put_back(struct postgres_database *self, const char *run_id
 /* apply_functions.foresee, silence and restore */
 struct apply_silence;
 enum status postgres_quiet_foresee(struct database *self, const struct apply_silence *silence,
-                                   struct buffer *out, struct error *error);
+                                   struct buffer *out, struct lack_list *lacks,
+                                   struct error *error);
 enum status postgres_quiet_silence(struct database *self, const struct apply_silence *silence,
                                    struct error *error);
 enum status postgres_quiet_restore(struct database *self, uint32_t *count, struct error *error);
+enum status postgres_quiet_taken_out(struct database *self, const char *run_id, uint32_t *count,
+                                     struct error *error);
 
 #endif

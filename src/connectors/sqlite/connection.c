@@ -1,5 +1,6 @@
 /* Connections to SQLite files that are not trusted, SQLite's results as errors, names and texts in
  * SQL. */
+#include "base/clock.h"
 #include "base/signals.h"
 #include "base/text.h"
 #include "connectors/sqlite/sqlite_internal.h"
@@ -55,6 +56,32 @@ void sqlite_connection_heed_stop(sqlite3 *connection, bool first)
     sqlite3_progress_handler(connection, OPERATIONS_BETWEEN_CHECKS, stop_now, &levels[first]);
 }
 
+/* As SQLite's own busy handler sleeps: short at first. What was slept is known by the count. */
+static int wait_for_lock(void *context, int count)
+{
+    static const int naps_ms[] = {1, 2, 5, 10, 15, 20, 25, 25, 25};
+    enum { NAPS = sizeof naps_ms / sizeof naps_ms[0], LAST_NAP_MS = 50, MOMENT_MS = 250 };
+    bool hurries = signals_stop_level() >= 2 || signals_is_shielded();
+    int64_t limit_ms = (int64_t)(intptr_t)context;
+    int64_t slept_ms = count > NAPS ? (int64_t)(count - NAPS) * LAST_NAP_MS : 0;
+    for (int i = 0; i < NAPS && i < count; i++) {
+        slept_ms += naps_ms[i];
+    }
+    limit_ms = hurries && limit_ms > MOMENT_MS ? MOMENT_MS : limit_ms;
+    int64_t nap_ms = count < NAPS ? naps_ms[count] : LAST_NAP_MS;
+    if (slept_ms >= limit_ms) {
+        return 0;
+    }
+    clock_sleep_ms(nap_ms < limit_ms - slept_ms ? nap_ms : limit_ms - slept_ms);
+    return 1;
+}
+
+void sqlite_connection_wait(sqlite3 *connection, int64_t timeout_ms)
+{
+    int64_t most_ms = timeout_ms < INT32_MAX ? timeout_ms : INT32_MAX;
+    sqlite3_busy_handler(connection, wait_for_lock, (void *)(intptr_t)most_ms);
+}
+
 /* SQLite opens a file that it can't write to for reading, whatever the reason was. */
 static enum status check_access(sqlite3 *connection, const char *path,
                                 enum connection_access access, struct error *error)
@@ -104,7 +131,7 @@ enum status sqlite_connection_open(const char *path, enum connection_access acce
         goto out;
     }
     sqlite3_extended_result_codes(opened, 1);
-    sqlite3_busy_timeout(opened, timeout_ms > INT32_MAX ? INT32_MAX : (int)timeout_ms);
+    sqlite_connection_wait(opened, timeout_ms);
     sqlite3_limit(opened, SQLITE_LIMIT_ATTACHED, 2);
     if (mode == OPEN_SOURCE) {
         sqlite_connection_heed_stop(opened, false);

@@ -457,9 +457,7 @@ static enum status feed_health(struct feed *feed, struct feed_health *health, st
 {
     int64_t last = 0;
     int64_t moment = 0;
-    sqlite3_busy_timeout(feed->connection, feed->self->timeout_ms < INT32_MAX
-                                               ? (int)feed->self->timeout_ms
-                                               : INT32_MAX);
+    sqlite_connection_wait(feed->connection, feed->self->timeout_ms);
     enum status status = look(feed, &last, health, error);
     if (status == STATUS_OK) {
         status = ask_of_log(feed, "CAST((moment - 2440587.5) * 86400e6 AS INTEGER)",

@@ -64,8 +64,17 @@ enum status sqlite_feed_fence(struct database *database, const char *name,
     struct buffer sql = {0};
     struct buffer begin = {0};
     struct buffer end = {0};
-    buffer_append_string(&begin, "BEGIN IMMEDIATE");
     enum status status = feed_connect(self, true, &connection, error);
+    if (status == STATUS_OK && !on) {
+        status = list_fence(self, connection, name, &sql, error);
+        if (status != STATUS_OK || sql.length == 0) { /* nobody is kept out: no lock is needed */
+            sqlite_connection_close(connection);
+            buffer_free(&sql);
+            return status;
+        }
+        buffer_clear(&sql);
+    }
+    buffer_append_string(&begin, "BEGIN IMMEDIATE");
     status = status == STATUS_OK ? feed_run(self, connection, &begin, error) : status;
     status = status == STATUS_OK ? list_fence(self, connection, name, &sql, error) : status;
     if (on) {

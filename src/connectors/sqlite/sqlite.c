@@ -252,7 +252,6 @@ static bool is_half_done(sqlite3 *connection)
  * file through a connection that may write. What stays in the way is told by the next read. */
 static void recover(struct sqlite_database *self)
 {
-    int timeout_ms = self->timeout_ms < INT32_MAX ? (int)self->timeout_ms : INT32_MAX;
     sqlite3 *writing = NULL;
     sqlite3_busy_timeout(self->control, 0);
     if (is_half_done(self->control) &&
@@ -263,7 +262,7 @@ static void recover(struct sqlite_database *self)
                   self->sql.shown);
     }
     sqlite_connection_close(writing);
-    sqlite3_busy_timeout(self->control, timeout_ms);
+    sqlite_connection_wait(self->control, self->timeout_ms);
 }
 
 static enum status set_limits(struct sqlite_database *self, const struct uri *uri,

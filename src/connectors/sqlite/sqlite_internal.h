@@ -109,6 +109,9 @@ enum status sqlite_connection_open(const char *path, enum connection_access acce
                                    int64_t timeout_ms, sqlite3 **connection,
                                    struct error *error) MUST_USE;
 void sqlite_connection_close(sqlite3 *connection); /* NULL is fine */
+/* Waits so long for a lock of others; no longer than a moment from a deadline or a second request
+ * to stop on (signals_stop_level), and in steps that let others go on (signals_shield). */
+void sqlite_connection_wait(sqlite3 *connection, int64_t timeout_ms);
 /* Statements of a source's connection end at the second request to stop, or at the first one. */
 void sqlite_connection_heed_stop(sqlite3 *connection, bool first);
 

@@ -669,6 +669,22 @@ static struct check_list lack_lines(const struct report *report, const struct la
     return (struct check_list){lines, lacks->count};
 }
 
+/* What following itself is refused for is said once. */
+static void drop_told(struct lack_list *lacks, const struct lack_list *told)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < lacks->count; i++) {
+        bool is_told = false;
+        for (uint32_t t = 0; t < told->count && !is_told; t++) {
+            is_told = strcmp(lacks->items[i].text, told->items[t].text) == 0;
+        }
+        if (!is_told) {
+            lacks->items[kept++] = lacks->items[i];
+        }
+    }
+    lacks->count = kept;
+}
+
 static enum status foresee_following(struct report *report, struct error *error)
 {
     struct run_session *session = report->session;
@@ -681,9 +697,10 @@ static enum status foresee_following(struct report *report, struct error *error)
     if (follow_foresee(session, &lacks, follow, error) != STATUS_OK ||
         (session->source->connector->feed != NULL && session->target->connector->apply != NULL &&
          !session->target->connector->apply->keeps_log &&
-         cutover_ask(session, NULL, &cut_over, error) != STATUS_OK)) {
+         cutover_ask(session, NULL, CUTOVER_ASKED_FIRST, &cut_over, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
+    drop_told(&cut_over, &lacks);
     follow->refusals = lack_lines(report, &lacks);
     follow->cut_over = lack_lines(report, &cut_over);
     for (uint32_t i = 0; i < lacks.count; i++) {

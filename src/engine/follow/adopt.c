@@ -61,15 +61,20 @@ static bool request_reads(const struct read_request *request, const char *table)
     return reads;
 }
 
+bool adopt_stream_reads(const struct plan_stream *stream, const char *table)
+{
+    bool reads = request_reads(&stream->request, table);
+    for (uint32_t c = 0; c < stream->child_count && !reads; c++) {
+        reads = request_reads(&stream->children[c].request, table);
+    }
+    return reads;
+}
+
 static bool plan_reads(const struct plan *plan, const char *table)
 {
     bool reads = false;
     for (uint32_t i = 0; i < plan->stream_count && !reads; i++) {
-        const struct plan_stream *stream = &plan->streams[i];
-        reads = request_reads(&stream->request, table);
-        for (uint32_t c = 0; c < stream->child_count && !reads; c++) {
-            reads = request_reads(&stream->children[c].request, table);
-        }
+        reads = adopt_stream_reads(&plan->streams[i], table);
     }
     return reads;
 }
@@ -332,6 +337,21 @@ static enum status note_gone(const struct adopting *adopting, struct error *erro
         if (!column_list_holds(run->session->gone, accepted.names[i])) {
             status = table_leave(adopting, accepted.names[i],
                                  "it was made again after it was dropped", error);
+        }
+    }
+    return status;
+}
+
+enum status adopt_list_gone(struct run *run, struct column_list *gone, struct error *error)
+{
+    struct column_list accepted;
+    const struct column_list all = run->session->gone;
+    const char **names = arena_allocate_zeroed(run->arena, all.count + (size_t)1, sizeof *names);
+    *gone = (struct column_list){names, 0};
+    enum status status = name_list_get(run, gone_intent, &accepted, error);
+    for (uint32_t i = 0; i < all.count && status == STATUS_OK; i++) {
+        if (!column_list_holds(accepted, all.names[i])) {
+            names[gone->count++] = all.names[i];
         }
     }
     return status;

@@ -53,6 +53,12 @@ enum status adopt_read_again(struct run *run, const struct follow_routes *routes
 /* The list of tables of the source (name_list.h) of which what is made is emptied before anything
  * is followed. */
 extern const char adopt_empty_intent[];
+/* Does the stream read the table, as its root or by a join? */
+bool adopt_stream_reads(const struct plan_stream *stream, const char *table);
+
+/* Tables that the source has no more and whose loss was not accepted. */
+enum status adopt_list_gone(struct run *run, struct column_list *gone,
+                            struct error *error) MUST_USE;
 /* After a resync: the tables that are gone by now are not missed any more. */
 enum status adopt_accept_gone(struct run *run, struct error *error) MUST_USE;
 

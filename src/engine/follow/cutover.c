@@ -231,18 +231,14 @@ static enum cutover_end pass_gate(struct cutting *cutting, struct error *error)
             return end_of(end);
         }
     }
-    error_set(error, ERROR_CUT_OVER, cutting->run->header.feed,
-              "the target is still more than %" PRId64 " ms behind after %d attempts", most_ms,
-              GATE_TRIES_MAX);
-    error_hint(error, "wait for a quieter time, or allow more with --max-lag");
+    (void)!cutover_refuse_lag(cutting->run, GATE_TRIES_MAX, error);
     return CUTOVER_FAILED;
 }
 
-/* With all applied that came. */
-static enum status ask_book(struct run *run, struct error *error)
+static enum status questions_ask(struct run *run, enum cutover_moment moment, struct error *error)
 {
     struct lack_list lacks = {.arena = run->arena};
-    return cutover_ask_book(run, &lacks, error) == STATUS_OK
+    return cutover_ask(run->session, run, moment, &lacks, error) == STATUS_OK
                ? cutover_refuse(&lacks, run->header.feed, error)
                : STATUS_FAILED;
 }
@@ -254,7 +250,7 @@ static enum cutover_end run_before(struct cutting *cutting, struct error *error)
         return CUTOVER_FAILED;
     }
     enum cutover_end end = pass_gate(cutting, error);
-    if (end == CUTOVER_REACHED && ask_book(run, error) != STATUS_OK) {
+    if (end == CUTOVER_REACHED && questions_ask(run, CUTOVER_ASKED_CAUGHT_UP, error) != STATUS_OK) {
         end = CUTOVER_FAILED;
     }
     if (end != CUTOVER_REACHED || cutting->note.step >= CUTOVER_BEFORE) {
@@ -394,15 +390,6 @@ static enum follow_end make_ready_end(const struct cutting *cutting, enum cutove
     return end == CUTOVER_STOPPED ? FOLLOW_STOPPED : FOLLOW_FAILED;
 }
 
-/* Before anybody is kept out, or anything of the user's is run. */
-static enum status ask_first(struct run *run, struct error *error)
-{
-    struct lack_list lacks = {.arena = run->arena};
-    return cutover_ask(run->session, run, &lacks, error) == STATUS_OK
-               ? cutover_refuse(&lacks, run->header.feed, error)
-               : STATUS_FAILED;
-}
-
 enum follow_end cutover_make_ready(struct run *run, const struct cutover_drain *drain,
                                    struct error *error)
 {
@@ -415,7 +402,9 @@ enum follow_end cutover_make_ready(struct run *run, const struct cutover_drain *
     if (fence_state(cutting.fence) == FENCE_SEALED) {
         return FOLLOW_STEPPED;
     }
-    if (fence_state(cutting.fence) == FENCE_OPEN && ask_first(run, error) != STATUS_OK) {
+    /* before anybody is kept out, or anything of the user's is run */
+    if (fence_state(cutting.fence) == FENCE_OPEN &&
+        questions_ask(run, CUTOVER_ASKED_FIRST, error) != STATUS_OK) {
         return FOLLOW_FAILED;
     }
     return make_ready_end(&cutting, take_steps(&cutting, error), error);

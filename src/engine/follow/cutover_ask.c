@@ -1,13 +1,25 @@
 /* All that can be known of a cut-over before anybody is kept out. */
 #include "engine/follow/cutover_ask.h"
 
+#include "base/clock.h"
 #include "base/failpoint.h"
+#include "base/file.h"
 #include "base/log.h"
+#include "engine/follow/adopt.h"
 #include "engine/follow/follow.h"
 #include "engine/follow/left.h"
 #include "engine/follow/quiet.h"
 #include "engine/follow/reverse.h"
+#include "engine/ledger/json_text.h"
 #include "engine/rejects/reject_book.h"
+#include <inttypes.h>
+#include <string.h>
+
+enum {
+    LAG_LOOKS = 20, /* at what a follower tells of itself, which it does every second */
+    LAG_LOOK_MS = 250,
+    STATE_BYTES_MAX = 64 << 20
+};
 
 static enum status refuse_fence(const struct run_session *session, struct error *error)
 {
@@ -17,7 +29,7 @@ static enum status refuse_fence(const struct run_session *session, struct error 
     return error_hint(error, "name commands that do it: --fence COMMAND --unfence COMMAND");
 }
 
-static enum status ask_fence(const struct run_session *session, struct lack_list *lacks,
+static enum status ask_fence(struct run_session *session, struct run *run, struct lack_list *lacks,
                              struct error *error)
 {
     const struct feed_functions *feed = session->source->connector->feed;
@@ -28,8 +40,12 @@ static enum status ask_fence(const struct run_session *session, struct lack_list
     if (feed->fence == NULL) {
         return lacks_take(lacks, refuse_fence(session, error), error);
     }
-    if (feed->may_fence == NULL || follow_routes_make(session, &routes, error) != STATUS_OK) {
-        return feed->may_fence == NULL ? STATUS_OK : lacks_take(lacks, STATUS_FAILED, error);
+    if (feed->may_fence == NULL) {
+        return STATUS_OK;
+    }
+    /* before a run what can't be followed is said by who asks that */
+    if (follow_routes_foresee(session, run != NULL ? lacks : NULL, &routes, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     enum status status =
         feed->may_fence(session->source, "", routes->tables, routes->table_count, lacks, error);
@@ -37,17 +53,18 @@ static enum status ask_fence(const struct run_session *session, struct lack_list
     return status;
 }
 
-static enum status ask_target(const struct run_session *session, struct lack_list *lacks,
+static enum status ask_target(struct run_session *session, struct run *run, struct lack_list *lacks,
                               struct error *error)
 {
     const struct plan *plan = session->plan;
     const struct apply_functions *apply = session->target->connector->apply;
+    (void)run;
     struct target_table *tables =
         arena_allocate_zeroed(session->arena, plan->table_count + (size_t)1, sizeof *tables);
     for (uint32_t i = 0; i < plan->table_count; i++) {
         tables[i] = plan->tables[i].target;
     }
-    if (lacks_take(lacks, quiet_foresee(session, NULL, error), error) != STATUS_OK) {
+    if (lacks_take(lacks, quiet_foresee(session, lacks, NULL, error), error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return apply->may_write != NULL
@@ -55,26 +72,135 @@ static enum status ask_target(const struct run_session *session, struct lack_lis
                : STATUS_OK;
 }
 
-enum status cutover_ask(struct run_session *session, struct run *run, struct lack_list *lacks,
-                        struct error *error)
+static enum status ask_way_back(struct run_session *session, struct run *run,
+                                struct lack_list *lacks, struct error *error)
 {
-    enum status status = failpoint_hit("cutover.before_ask", error);
-    status = status == STATUS_OK ? ask_fence(session, lacks, error) : status;
-    status = status == STATUS_OK ? ask_target(session, lacks, error) : status;
-    if (status == STATUS_OK && session->options.reverse) {
-        status = lacks_take(lacks, reverse_ask(session, run, lacks, error), error);
+    return session->options.reverse ? reverse_ask(session, run, lacks, error) : STATUS_OK;
+}
+
+/* ---- is the source what it was */
+
+/* Is what is made of the table left, because of this? A change of another kind is taken over. */
+static const char *why_left(const struct run *run, const struct table_change *table)
+{
+    const char *why =
+        table->difference == TABLE_REKEYED ? "its primary key has other columns"
+        : table->difference == TABLE_REPLACED &&
+                !column_list_is_equal(table->kept->primary_key, table->now->primary_key)
+            ? "it was made again, with another primary key"
+            : NULL;
+    for (uint32_t i = 0; i < table->column_count && why == NULL && table->kept != NULL; i++) {
+        const struct column_change *column = &table->columns[i];
+        bool of_key = column_list_holds(table->kept->primary_key, column->name);
+        bool rewritten = column->difference == COLUMN_REWRITTEN ||
+                         column->difference == COLUMN_RETYPED ||
+                         column->difference == COLUMN_REPLACED;
+        why = column->difference == COLUMN_GONE && run->mapping_changed
+                  ? arena_format(run->arena, "its column %s is gone", column->name)
+              : rewritten && of_key
+                  ? arena_format(run->arena, "the column %s of its key was rewritten", column->name)
+                  : NULL;
+    }
+    return why;
+}
+
+/* Does a stream read it that is not left yet? */
+static bool is_followed(const struct run *run, const char *table)
+{
+    const struct plan *plan = run->session->plan;
+    bool followed = false;
+    for (uint32_t i = 0; i < plan->stream_count && !followed; i++) {
+        bool left = false;
+        for (uint32_t l = 0; l < run->left_count; l++) {
+            left = left || strcmp(run->left[l].name, plan->streams[i].name) == 0;
+        }
+        followed = !left && adopt_stream_reads(&plan->streams[i], table);
+    }
+    return followed;
+}
+
+static void add_left(const char *table, const char *why, struct lack_list *lacks,
+                     struct error *error)
+{
+    error_set(error, ERROR_CUT_OVER, table,
+              "the source's schema has changed, and what is made of it would not be followed: %s",
+              why);
+    error_hint(error, "`transhume follow --resync` takes it as it is now");
+    lacks_add(lacks, error);
+    error_clear(error);
+}
+
+/* What `follow` has not taken over yet. A column that is new or holds more the cut-over takes over
+ * itself, before anybody is stopped. */
+static enum status ask_schema(struct run_session *session, struct run *run, struct lack_list *lacks,
+                              struct error *error)
+{
+    struct column_list gone;
+    const struct schema_changes *changes = run->changes;
+    for (uint32_t i = 0; changes != NULL && i < changes->table_count; i++) {
+        const char *why = why_left(run, &changes->tables[i]);
+        if (why != NULL && is_followed(run, changes->tables[i].name)) {
+            add_left(changes->tables[i].name, why, lacks, error);
+        }
+    }
+    enum status status = adopt_list_gone(run, &gone, error);
+    (void)session;
+    for (uint32_t i = 0; status == STATUS_OK && i < gone.count; i++) {
+        if (is_followed(run, gone.names[i])) {
+            add_left(gone.names[i], "it was dropped or renamed", lacks, error);
+        }
     }
     return status;
 }
 
-enum status cutover_ask_book(struct run *run, struct lack_list *lacks, struct error *error)
+/* ---- what may change until the target has caught up */
+
+enum status cutover_refuse_lag(const struct run *run, int tries, struct error *error)
+{
+    error_set(error, ERROR_CUT_OVER, run->header.feed,
+              "the target is still more than %" PRId64 " ms behind after %d attempts",
+              run->session->options.max_lag_ms, tries);
+    return error_hint(error, "wait for a quieter time, or allow more with --max-lag");
+}
+
+/* What the process that follows says of itself; nothing, if it says nothing. */
+static bool is_behind(const struct run_session *session)
+{
+    json_t *state = json_from_file(session->state_path, "state.json", STATE_BYTES_MAX);
+    const json_t *follow = json_object_get(state, "follow");
+    const json_t *lag = json_object_get(follow, "lag_seconds");
+    bool behind = json_is_false(json_object_get(follow, "idle")) && json_is_number(lag) &&
+                  json_number_value(lag) * 1e3 > (double)session->options.max_lag_ms;
+    json_decref(state);
+    return behind;
+}
+
+/* The cut-over itself answers it by its gate. Where nobody follows it applies what there is before
+ * anybody is stopped, however long that takes. */
+static enum status ask_lag(struct run_session *session, struct run *run, struct lack_list *lacks,
+                           struct error *error)
+{
+    if (run->claimed || !file_is_locked(file_join(run->arena, session->state_path, "lock"))) {
+        return STATUS_OK;
+    }
+    for (int i = 0; i < LAG_LOOKS; i++) {
+        if (!is_behind(session)) {
+            return STATUS_OK;
+        }
+        clock_sleep_ms(LAG_LOOK_MS);
+    }
+    return lacks_take(lacks, cutover_refuse_lag(run, LAG_LOOKS, error), error);
+}
+
+static enum status ask_rejects(struct run_session *session, struct run *run,
+                               struct lack_list *lacks, struct error *error)
 {
     struct reject_book_sum sum;
     struct buffer text = {0};
     if (reject_book_ask(run, run->arena, &sum, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (sum.unsettled > 0 && !run->session->options.leaves_rejects) {
+    if (sum.unsettled > 0 && !session->options.leaves_rejects) {
         reject_book_describe(&sum, &text);
         error_set(error, ERROR_CUT_OVER, run->header.feed, "%s", buffer_string(&text));
         error_hint(error, "rejects/ in the state folder has them with the reasons; `transhume "
@@ -83,6 +209,13 @@ enum status cutover_ask_book(struct run *run, struct lack_list *lacks, struct er
         error_clear(error);
         buffer_free(&text);
     }
+    return STATUS_OK;
+}
+
+static enum status ask_left(struct run_session *session, struct run *run, struct lack_list *lacks,
+                            struct error *error)
+{
+    (void)session;
     for (uint32_t i = 0; i < run->left_count; i++) {
         error_set(error, ERROR_CUT_OVER, run->left[i].name, "is not followed any more: %s",
                   run->left[i].reason);
@@ -91,6 +224,32 @@ enum status cutover_ask_book(struct run *run, struct lack_list *lacks, struct er
         error_clear(error);
     }
     return STATUS_OK;
+}
+
+/* ---- all of them */
+
+static const struct {
+    enum cutover_moment moment;
+    bool of_run; /* there has to be one */
+    enum status (*ask)(struct run_session *session, struct run *run, struct lack_list *lacks,
+                       struct error *error);
+} questions[] = {
+    {CUTOVER_ASKED_FIRST, false, ask_fence},    {CUTOVER_ASKED_FIRST, false, ask_target},
+    {CUTOVER_ASKED_FIRST, false, ask_way_back}, {CUTOVER_ASKED_FIRST, true, ask_schema},
+    {CUTOVER_ASKED_CAUGHT_UP, true, ask_lag},   {CUTOVER_ASKED_CAUGHT_UP, true, ask_rejects},
+    {CUTOVER_ASKED_CAUGHT_UP, true, ask_left},
+};
+
+enum status cutover_ask(struct run_session *session, struct run *run, unsigned moments,
+                        struct lack_list *lacks, struct error *error)
+{
+    enum status status = failpoint_hit("cutover.before_ask", error);
+    for (size_t i = 0; i < sizeof questions / sizeof questions[0] && status == STATUS_OK; i++) {
+        if ((questions[i].moment & moments) != 0 && (run != NULL || !questions[i].of_run)) {
+            status = lacks_take(lacks, questions[i].ask(session, run, lacks, error), error);
+        }
+    }
+    return status;
 }
 
 enum status cutover_refuse(const struct lack_list *lacks, const char *object, struct error *error)

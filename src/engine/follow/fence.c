@@ -42,6 +42,7 @@ struct fence {
     pthread_cond_t changed; /* the state, or `releasing` */
     enum fence_state state;
     enum fence_end end;
+    bool tried;     /* to release it, with all patience */
     bool releasing; /* by one of the threads, which lets go of the mutex meanwhile */
     bool watched;   /* the thread is to be joined */
     pthread_t watcher;
@@ -158,7 +159,8 @@ static enum status open_source(struct fence *fence, struct error *error)
                          ? run_command("--unfence", fence->settings.open_command, error)
                          : refuse_own_command(error);
         }
-    } while (status == STATUS_FAILED && retry_wait(&retry, error));
+    } while (status == STATUS_FAILED && !fence->tried && retry_wait(&retry, error));
+    fence->tried = true;
     return status;
 }
 
@@ -166,6 +168,7 @@ enum status fence_open(const struct run_session *session, const char *feed, bool
                        const char *open_command, struct error *error)
 {
     struct database *source = session->source;
+    struct retry retry;
     bool before = signals_shield(true);
     enum status status = STATUS_OK;
     if (by_command && open_command == NULL) {
@@ -173,7 +176,10 @@ enum status fence_open(const struct run_session *session, const char *feed, bool
     } else if (by_command) {
         status = run_command("--unfence", open_command, error);
     } else if (source->connector->feed->fence != NULL) {
-        status = source->connector->feed->fence(source, feed, NULL, 0, false, error);
+        retry_init(&retry, session->options.timeout_ms);
+        do { /* whoever holds a lock of the source lets go of it */
+            status = source->connector->feed->fence(source, feed, NULL, 0, false, error);
+        } while (status == STATUS_FAILED && retry_wait(&retry, error));
     }
     if (status == STATUS_OK) {
         (void)remove(arena_format(session->arena, "%s/%s", session->state_path, file_name));
@@ -224,13 +230,17 @@ enum status fence_release(struct fence *fence, struct error *error)
     return status;
 }
 
+static bool is_overdue(const struct fence *fence)
+{
+    return clock_monotonic_ms() >= fence->taken_ms + fence->settings.max_pause_ms;
+}
+
 static void *watch(void *context)
 {
     struct fence *fence = context;
-    int64_t until_ms = fence->taken_ms + fence->settings.max_pause_ms;
     pthread_mutex_lock(&fence->mutex);
     while (fence->watched && fence->state == FENCE_HELD) {
-        bool overdue = clock_monotonic_ms() >= until_ms;
+        bool overdue = is_overdue(fence);
         if (fence->releasing || (!overdue && signals_stop_level() == 0)) {
             (void)condition_wait(&fence->changed, &fence->mutex, WATCH_MS);
             continue;
@@ -315,9 +325,10 @@ enum status fence_take(struct fence *fence, const struct run_session *session, c
     enum status status = close_source(fence, tables, table_count, error);
     hold(fence, FENCE_HELD);
     if (status != STATUS_OK) { /* perhaps closed in part, which nobody wants to keep */
+        bool overdue = is_overdue(fence);
         signals_stop_at(0);
         pthread_mutex_lock(&fence->mutex);
-        release_locked(fence, FENCE_RELEASED);
+        release_locked(fence, overdue ? FENCE_OVERDUE : FENCE_RELEASED);
         pthread_mutex_unlock(&fence->mutex);
         return STATUS_FAILED;
     }
@@ -361,7 +372,9 @@ static enum status refuse_ended(const struct fence *fence, struct error *error)
 enum status fence_check(struct fence *fence, struct error *error)
 {
     pthread_mutex_lock(&fence->mutex);
-    bool stands = fence->end == FENCE_NEVER_TAKEN || fence->end == FENCE_RELEASED;
+    /* who heeds the deadline may notice it before the watcher does */
+    bool late = fence->state == FENCE_HELD && is_overdue(fence);
+    bool stands = !late && (fence->end == FENCE_NEVER_TAKEN || fence->end == FENCE_RELEASED);
     enum status status = stands ? STATUS_OK : refuse_ended(fence, error);
     pthread_mutex_unlock(&fence->mutex);
     return status;

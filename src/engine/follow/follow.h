@@ -28,10 +28,15 @@ const char *follow_feed_name(const struct run_session *session, struct arena *ar
 int64_t follow_patience_ms(const struct run_options *options);
 
 /* Can this plan be followed from this source into this target? Says why not (ERROR_FOLLOW), or
- * notes all of it in `lacks`, which may be NULL. Changes nothing. */
+ * notes all of it in `lacks`, which may be NULL; then what follow_routes_foresee notes is left to
+ * that. Changes nothing. */
 struct lack_list;
 enum status follow_check(const struct run_session *session, struct lack_list *lacks,
                          struct error *error) MUST_USE;
+
+/* The same of the target's triggers, too (quiet.h): the first thing for which following is refused.
+ * Changes nothing. */
+enum status follow_allowed(const struct run_session *session, struct error *error) MUST_USE;
 
 /*
  * Before the run's snapshot: makes the feed, notes it in run->header, and has the source read at

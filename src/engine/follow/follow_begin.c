@@ -5,6 +5,7 @@
 #include "engine/follow/follow.h"
 #include "engine/follow/quiet.h"
 #include "engine/follow/routes.h"
+#include "engine/follow/target_cascades.h"
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
@@ -53,11 +54,15 @@ enum status follow_check(const struct run_session *session, struct lack_list *la
                   "it keeps one log of changes, in their order");
         return error_hint(error, "leave out --lanes");
     }
-    if (follow_routes_make(session, &routes, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    if (lacks == NULL) {
+        if (follow_routes_make(session, &routes, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        follow_routes_free(routes);
     }
-    follow_routes_free(routes);
-    return check_tables(session, lacks, error);
+    return check_tables(session, lacks, error) == STATUS_OK
+               ? lacks_take(lacks, target_cascades_check(session, lacks, error), error)
+               : STATUS_FAILED;
 }
 
 const char *follow_feed_name(const struct run_session *session, struct arena *arena)
@@ -89,13 +94,19 @@ enum status follow_make_feed(const struct run_session *session, const struct fol
                                                     start, error);
 }
 
+enum status follow_allowed(const struct run_session *session, struct error *error)
+{
+    return follow_check(session, NULL, error) == STATUS_OK
+               ? quiet_foresee(session, NULL, NULL, error)
+               : STATUS_FAILED;
+}
+
 enum status follow_begin(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
     struct follow_routes *routes;
     struct feed_start start = {0};
-    if (follow_check(session, NULL, error) != STATUS_OK ||
-        quiet_foresee(session, NULL, error) != STATUS_OK ||
+    if (follow_allowed(session, error) != STATUS_OK ||
         follow_routes_make(session, &routes, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

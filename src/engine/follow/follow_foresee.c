@@ -52,7 +52,7 @@ static enum status ask_target(const struct run_session *session, struct lack_lis
 {
     struct arena *arena = lacks->arena;
     struct buffer lines = {0};
-    enum status status = lacks_take(lacks, quiet_foresee(session, &lines, error), error);
+    enum status status = lacks_take(lacks, quiet_foresee(session, lacks, &lines, error), error);
     uint32_t count = 0;
     for (size_t i = 0; i < lines.length; i++) {
         count += lines.data[i] == '\n';
@@ -69,22 +69,46 @@ static enum status ask_target(const struct run_session *session, struct lack_lis
     return status;
 }
 
+/* Of a table without a key the source's server says it with the statement that helps. */
+static bool is_told(const struct run_session *session, const struct lack *lack,
+                    const struct lack_list *lacks, uint32_t from)
+{
+    const struct schema_table *table = schema_find_table(session->schema, lack->object);
+    bool told = false;
+    for (uint32_t i = from; i < lacks->count && table != NULL && !told; i++) {
+        told = table->primary_key.count == 0 && strcmp(lacks->items[i].object, table->name) == 0;
+    }
+    return told;
+}
+
+/* What the plan is refused for, behind what the feed is, from `from` on. */
+static void add_untold(const struct run_session *session, const struct lack_list *of_plan,
+                       struct lack_list *lacks, uint32_t from)
+{
+    for (uint32_t i = 0; i < of_plan->count; i++) {
+        if (!is_told(session, &of_plan->items[i], lacks, from)) {
+            lacks_add_lack(lacks, &of_plan->items[i]);
+        }
+    }
+}
+
 enum status follow_foresee(const struct run_session *session, struct lack_list *lacks,
                            struct check_follow *found, struct error *error)
 {
     struct follow_routes *routes = NULL;
-    uint32_t before = lacks->count;
+    struct lack_list of_plan = {.arena = lacks->arena};
     *found = (struct check_follow){.asked = true};
     enum status status = lacks_take(lacks, follow_check(session, lacks, error), error);
+    uint32_t before = lacks->count;
     if (status != STATUS_OK || session->source->connector->feed == NULL ||
         session->target->connector->apply == NULL) {
         return status;
     }
-    status = follow_routes_make(session, &routes, error);
-    if (status != STATUS_OK) { /* follow_check has said so */
-        return lacks->count > before ? STATUS_OK : lacks_take(lacks, status, error);
+    if (follow_routes_foresee(session, &of_plan, &routes, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     status = ask_feed(session, routes, lacks, found, error);
+    add_untold(session, &of_plan, lacks, before);
     follow_routes_free(routes);
     return status == STATUS_OK ? ask_target(session, lacks, found, error) : status;
 }

@@ -1,10 +1,15 @@
 /* What of the target must not answer to applied changes. */
 #include "engine/follow/quiet.h"
 
+#include "base/clock.h"
 #include "base/failpoint.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "engine/follow/routes.h"
+#include "engine/ledger/json_text.h"
 #include "engine/run/run_parts.h"
+#include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const names[] = {
@@ -30,7 +35,7 @@ enum apply_answers quiet_answers(const struct run_session *session,
                                               : APPLY_ANSWERS_OFF;
 }
 
-/* apply_silence.by_row, in the arena. */
+/* apply_silence.by_row, in the arena. What can't be followed is no matter here. */
 static enum status find_by_row(const struct run_session *session, struct arena *arena,
                                const bool **found, struct error *error)
 {
@@ -38,7 +43,7 @@ static enum status find_by_row(const struct run_session *session, struct arena *
     struct follow_routes *routes;
     bool *by_row = arena_allocate_zeroed(arena, plan->table_count + (size_t)1, sizeof *by_row);
     *found = by_row;
-    if (follow_routes_make(session, &routes, error) != STATUS_OK) {
+    if (follow_routes_foresee(session, NULL, &routes, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < plan->table_count; i++) {
@@ -52,8 +57,8 @@ static enum status find_by_row(const struct run_session *session, struct arena *
     return STATUS_OK;
 }
 
-enum status quiet_foresee(const struct run_session *session, struct buffer *out,
-                          struct error *error)
+enum status quiet_foresee(const struct run_session *session, struct lack_list *lacks,
+                          struct buffer *out, struct error *error)
 {
     const struct apply_functions *apply = session->target->connector->apply;
     const struct plan *plan = session->plan;
@@ -73,13 +78,61 @@ enum status quiet_foresee(const struct run_session *session, struct buffer *out,
         .table_count = plan->table_count,
         .objects = session->options.resuming ? NULL : preflight_objects(session)};
     enum status status = find_by_row(session, arena, &silence.by_row, error);
-    status = status == STATUS_OK
-                 ? apply->foresee(session->target, &silence, out != NULL ? out : &ignored, error)
-                 : status;
+    status = status == STATUS_OK ? apply->foresee(session->target, &silence,
+                                                  out != NULL ? out : &ignored, lacks, error)
+                                 : status;
     buffer_free(&ignored);
     arena_destroy(arena);
     return status;
 }
+
+/* ---- quiet.json */
+
+static const char file_name[] = "quiet.json";
+enum { FILE_BYTES_MAX = 4096 };
+
+static uint32_t count_lines(const struct buffer *lines)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < lines->length; i++) {
+        count += lines->data[i] == '\n';
+    }
+    return count;
+}
+
+/* Before anything is taken out. `lines` say what will be; none: nothing. */
+static enum status note_file(const struct run *run, const struct buffer *lines, struct error *error)
+{
+    const char *text;
+    uint32_t count = count_lines(lines);
+    if (count == 0) {
+        return STATUS_OK;
+    }
+    json_t *object = json_pack("{s:i,s:I,s:I}", "format", CONTROL_FORMAT, "since_us",
+                               (json_int_t)clock_utc_us(), "count", (json_int_t)count);
+    return json_to_arena(object, run->arena, &text, error) == STATUS_OK
+               ? file_write_atomic(arena_format(run->arena, "%s/%s", run->folder.path, file_name),
+                                   text, strlen(text), NULL, error)
+               : STATUS_FAILED;
+}
+
+uint32_t quiet_look(const char *state_folder, int64_t *since_us)
+{
+    json_t *object = json_from_file(state_folder, file_name, FILE_BYTES_MAX);
+    uint32_t count = (uint32_t)json_member_integer(object, "count", 0);
+    *since_us = json_member_integer(object, "since_us", 0);
+    json_decref(object);
+    return count;
+}
+
+void quiet_forget(const char *state_folder)
+{
+    struct arena *arena = arena_create(0);
+    (void)remove(arena_format(arena, "%s/%s", state_folder, file_name));
+    arena_destroy(arena);
+}
+
+/* ---- taking out and giving back */
 
 /* Nothing is said where nobody asked to give it back. */
 static enum status restore(struct run *run, struct error *error)
@@ -94,6 +147,9 @@ static enum status restore(struct run *run, struct error *error)
     status = status == STATUS_OK ? apply->restore(target, &count, error) : status;
     if (status == STATUS_OK && count > 0) {
         log_write(LOG_INFO, "%u triggers of the target fire again", count);
+    }
+    if (status == STATUS_OK) {
+        quiet_forget(run->folder.path);
     }
     return status == STATUS_OK ? failpoint_hit("follow.after_restore", error) : status;
 }
@@ -117,10 +173,16 @@ enum status quiet_begin(struct run *run, struct error *error)
         return STATUS_OK;
     }
     struct arena *arena = arena_create(0);
+    struct buffer lines = {0};
     enum status status = failpoint_hit("follow.before_silence", error);
     status =
         status == STATUS_OK ? find_by_row(run->session, arena, &silence.by_row, error) : status;
+    status = status == STATUS_OK && apply->foresee != NULL
+                 ? apply->foresee(target, &silence, &lines, NULL, error)
+                 : status;
+    status = status == STATUS_OK ? note_file(run, &lines, error) : status;
     status = status == STATUS_OK ? apply->silence(target, &silence, error) : status;
+    buffer_free(&lines);
     arena_destroy(arena);
     return status == STATUS_OK ? failpoint_hit("follow.after_silence", error) : status;
 }

@@ -1,6 +1,7 @@
 /* Foreign keys of the source whose actions no feed tells. */
 #include "engine/follow/route_cascades.h"
 
+#include "engine/follow/quiet.h"
 #include "model/convert.h"
 #include "plan/mapping.h"
 #include <string.h>
@@ -20,7 +21,7 @@ static enum follow_action update_action_of(const char *words)
     return action == FOLLOW_ACTION_DELETE ? FOLLOW_ACTION_PASS : action;
 }
 
-static bool acts(const struct schema_foreign_key *key)
+bool route_cascades_acts(const struct schema_foreign_key *key)
 {
     return action_of(key->on_delete) != FOLLOW_ACTION_NONE ||
            action_of(key->on_update) != FOLLOW_ACTION_NONE;
@@ -40,16 +41,16 @@ static uint32_t count_roots(const struct follow_routes *routes, const char *tabl
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < routes->stream_count; i++) {
-        count += strcmp(routes->streams[i].stream->request.table, table) == 0;
+        const char *root = routes->streams[i].stream->request.table;
+        count += root != NULL && strcmp(root, table) == 0;
     }
     return count;
 }
 
 /* ---- where its rows are in the target */
 
-/* The field of the target that has the column as it is, but perhaps of another type; NULL: none. */
-static const char *field_of(const struct plan_stream *stream, const struct plan_entity *entity,
-                            const char *column, struct value_type *type)
+const char *route_cascades_field(const struct plan_stream *stream, const struct plan_entity *entity,
+                                 const char *column, struct value_type *type)
 {
     const struct mapping *mapping = entity->mapping;
     int32_t at = mapping->identity ? shape_field_find(entity->shape, column) : -1;
@@ -121,7 +122,7 @@ static enum status take_fields(struct follow_routes *routes, const struct plan_s
     bool *hex = arena_allocate_zeroed(routes->arena, count + (size_t)1, sizeof *hex);
     for (uint32_t i = 0; i < count; i++) {
         int at = schema_find_column(dependent->table, dependent->columns.names[i]);
-        fields[i] = field_of(stream, entity, dependent->columns.names[i], &types[i]);
+        fields[i] = route_cascades_field(stream, entity, dependent->columns.names[i], &types[i]);
         if (at < 0 || fields[i] == NULL ||
             !is_plain(dependent->table->columns[at].type.kind, types[i].kind)) {
             return STATUS_END;
@@ -144,7 +145,8 @@ static bool find_entity(struct follow_routes *routes, const struct run_session *
     for (uint32_t i = 0; i < plan->entity_count && !found && apply->find != NULL; i++) {
         const struct plan_entity *entity = &plan->entities[i];
         const struct plan_stream *stream = &plan->streams[entity->stream];
-        found = strcmp(stream->request.table, dependent->table->name) == 0 &&
+        found = stream->request.table != NULL &&
+                strcmp(stream->request.table, dependent->table->name) == 0 &&
                 holds_rows(session, routes, stream, entity) &&
                 take_fields(routes, stream, entity, dependent) == STATUS_OK;
     }
@@ -297,7 +299,7 @@ static enum status check_parent(const struct follow_routes *routes,
 {
     const struct schema_table *parent = cascade->parent;
     for (uint32_t i = 0; i < parent->foreign_key_count; i++) {
-        if (acts(&parent->foreign_keys[i]) && !is_read(routes, parent->name)) {
+        if (route_cascades_acts(&parent->foreign_keys[i]) && !is_read(routes, parent->name)) {
             return foreign_key_refuse(
                 parent, &parent->foreign_keys[i],
                 "the run leaves it out though others refer to it: take it into the run", error);
@@ -336,7 +338,7 @@ static bool is_covered(const struct follow_routes *routes, const struct follow_c
 static const struct schema_foreign_key *first_acting(const struct schema_table *table)
 {
     uint32_t at = 0;
-    while (!acts(&table->foreign_keys[at])) {
+    while (!route_cascades_acts(&table->foreign_keys[at])) {
         at++;
     }
     return &table->foreign_keys[at];
@@ -365,27 +367,32 @@ static enum status place_dependent(struct follow_routes *routes, const struct ru
                          error);
 }
 
+bool route_cascades_in_target(const struct run_session *session)
+{
+    return session->schema->silent_actions && session->options.cascades == CASCADES_TARGET;
+}
+
 /* The keys of the target act on applied changes only where triggers fire on them, too. */
 static enum status check_target_acts(const struct run_session *session, struct error *error)
 {
-    if (session->options.follow_triggers == FOLLOW_TRIGGERS_FIRE) {
+    if (quiet_answers(session, session->continued) == APPLY_ANSWERS_FIRE) {
         return STATUS_OK;
     }
     error_set(error, ERROR_FOLLOW, session->target_uri->shown,
               "--cascades target: its foreign keys do not act on applied changes");
-    return error_hint(error,
-                      "give --follow-triggers fire with it, to each command, or let transhume "
-                      "apply what the source's foreign keys change (--cascades apply)");
+    return error_hint(error, "give --follow-triggers fire with it, or let transhume apply what the "
+                             "source's foreign keys change (--cascades apply)");
 }
 
 enum status route_cascades_make(struct follow_routes *routes, const struct run_session *session,
-                                struct error *error)
+                                struct lack_list *lacks, struct error *error)
 {
     const struct schema *schema = session->schema;
     uint32_t most = 0;
     enum status status = STATUS_OK;
-    if (!schema->silent_actions || session->options.cascades == CASCADES_TARGET) {
-        return schema->silent_actions ? check_target_acts(session, error) : STATUS_OK;
+    if (!schema->silent_actions || route_cascades_in_target(session)) {
+        return schema->silent_actions ? lacks_take(lacks, check_target_acts(session, error), error)
+                                      : STATUS_OK;
     }
     for (uint32_t t = 0; t < schema->table_count; t++) {
         most += schema->tables[t].foreign_key_count;
@@ -397,16 +404,18 @@ enum status route_cascades_make(struct follow_routes *routes, const struct run_s
     for (uint32_t t = 0; t < schema->table_count; t++) {
         const struct schema_table *table = &schema->tables[t];
         for (uint32_t i = 0; i < table->foreign_key_count && status == STATUS_OK; i++) {
-            if (acts(&table->foreign_keys[i]) && is_read(routes, table->name)) {
-                status = add_cascade(routes, session, table, &table->foreign_keys[i], error);
+            if (route_cascades_acts(&table->foreign_keys[i]) && is_read(routes, table->name)) {
+                status = lacks_take(
+                    lacks, add_cascade(routes, session, table, &table->foreign_keys[i], error),
+                    error);
             }
         }
     }
     for (uint32_t i = 0; i < routes->cascade_count && status == STATUS_OK; i++) {
-        status = check_parent(routes, &routes->cascades[i], error);
+        status = lacks_take(lacks, check_parent(routes, &routes->cascades[i], error), error);
     }
     for (uint32_t i = 0; i < routes->dependent_count && status == STATUS_OK; i++) {
-        status = place_dependent(routes, session, i, error);
+        status = lacks_take(lacks, place_dependent(routes, session, i, error), error);
     }
     return status;
 }

@@ -144,22 +144,31 @@ static const char *why_not(const struct run_session *session, const struct plan_
                : NULL;
 }
 
-static enum status check_entities(const struct run_session *session, struct error *error)
+static enum status check_entity(const struct run_session *session, const struct plan_entity *entity,
+                                struct error *error)
 {
     const struct plan *plan = session->plan;
-    for (uint32_t i = 0; i < plan->entity_count; i++) {
-        const struct plan_entity *entity = &plan->entities[i];
-        const struct plan_table *table = &plan->tables[entity->table];
-        const char *reason = why_not(session, &plan->streams[entity->stream], entity, table);
-        if (reason == NULL) {
-            continue;
-        }
-        error_set(error, ERROR_FOLLOW, entity->name, "can't be followed: %s%s%s", reason,
-                  table->keys_proven ? "" : ": ", table->keys_proven ? "" : table->keys_reason);
-        return error_hint(error, "leave it out (--exclude, or of the plan), and copy it on its own "
-                                 "without --follow");
+    const struct plan_stream *stream = &plan->streams[entity->stream];
+    const struct plan_table *table = &plan->tables[entity->table];
+    const char *reason = why_not(session, stream, entity, table);
+    if (reason == NULL) {
+        return STATUS_OK;
     }
-    return STATUS_OK;
+    error_set(error, ERROR_FOLLOW, entity->name, "can't be followed: %s%s%s", reason,
+              table->keys_proven ? "" : ": ", table->keys_proven ? "" : table->keys_reason);
+    return error_hint(error, "leave it out (--exclude, or of the plan), and copy it on its own "
+                             "without --follow");
+}
+
+static enum status check_entities(const struct run_session *session, struct lack_list *lacks,
+                                  struct error *error)
+{
+    const struct plan *plan = session->plan;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < plan->entity_count && status == STATUS_OK; i++) {
+        status = lacks_take(lacks, check_entity(session, &plan->entities[i], error), error);
+    }
+    return status;
 }
 
 /* ---- streams */
@@ -295,6 +304,9 @@ static void list_before(struct follow_routes *routes, const struct run_session *
     for (uint32_t i = 0; i < session->plan->stream_count; i++) {
         const struct follow_stream *stream = &routes->streams[i];
         const struct read_request *request = &stream->stream->request;
+        if (request->table == NULL) { /* a query, which check_entities has told of */
+            continue;
+        }
         struct followed_table *table = follow_routes_add_table(routes, request->table);
         for (uint32_t c = 0; c < request->column_count; c++) {
             if (stream->key_cells[c] && request->columns[c].join < 0) {
@@ -321,48 +333,82 @@ static void list_tables(struct follow_routes *routes, const struct run_session *
     list_before(routes, session);
 }
 
-enum status follow_routes_make(const struct run_session *session, struct follow_routes **made,
-                               struct error *error)
+static struct follow_routes *routes_create(const struct plan *plan)
 {
-    *made = NULL;
-    if (check_entities(session, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    const struct plan *plan = session->plan;
     struct arena *arena = arena_create(0);
     struct follow_routes *routes = arena_allocate_zeroed(arena, 1, sizeof *routes);
-    struct plan *key_plan = arena_allocate_zeroed(arena, 1, sizeof *key_plan);
-    struct plan_entity *entities =
-        arena_allocate_zeroed(arena, plan->entity_count + 1u, sizeof *entities);
     routes->arena = arena;
     routes->stream_count = plan->stream_count;
     routes->streams =
         arena_allocate_zeroed(arena, plan->stream_count + 1u, sizeof *routes->streams);
+    routes->entity_count = plan->entity_count;
+    routes->keys = arena_allocate_zeroed(arena, plan->entity_count + 1u, sizeof *routes->keys);
+    return routes;
+}
+
+/* `lacks` NULL: the first refusal ends it. */
+static enum status make_streams(struct follow_routes *routes, const struct run_session *session,
+                                struct lack_list *lacks, struct error *error)
+{
+    const struct plan *plan = session->plan;
+    struct arena *arena = routes->arena;
+    struct plan *key_plan = arena_allocate_zeroed(arena, 1, sizeof *key_plan);
+    struct plan_entity *entities =
+        arena_allocate_zeroed(arena, plan->entity_count + 1u, sizeof *entities);
+    enum status status = STATUS_OK;
     memcpy(entities, plan->entities, plan->entity_count * sizeof *entities);
     *key_plan = *plan;
     key_plan->entities = entities;
-    routes->entity_count = plan->entity_count;
-    routes->keys = arena_allocate_zeroed(arena, plan->entity_count + 1u, sizeof *routes->keys);
-    for (uint32_t i = 0; i < plan->stream_count; i++) {
+    for (uint32_t i = 0; i < plan->stream_count && status == STATUS_OK; i++) {
+        routes->streams[i].stream = &plan->streams[i];
+        if (plan->streams[i].request.table == NULL) {
+            continue; /* a query, which check_entities has told of */
+        }
         make_stream(routes, session, key_plan, entities, i);
         make_paths(routes, i);
-        if (check_keys(&routes->streams[i], error) != STATUS_OK) {
-            arena_destroy(arena);
-            return STATUS_FAILED;
-        }
+        status = lacks_take(lacks, check_keys(&routes->streams[i], error), error);
     }
-    list_tables(routes, session);
-    if (route_cascades_make(routes, session, error) != STATUS_OK) {
-        arena_destroy(arena);
+    return status;
+}
+
+static enum status make(const struct run_session *session, struct lack_list *lacks,
+                        struct follow_routes **made, struct error *error)
+{
+    *made = NULL;
+    if (check_entities(session, lacks, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    struct follow_routes *routes = routes_create(session->plan);
+    enum status status = make_streams(routes, session, lacks, error);
+    if (status == STATUS_OK) {
+        list_tables(routes, session);
+        status = route_cascades_make(routes, session, lacks, error);
+    }
+    if (status != STATUS_OK) {
+        arena_destroy(routes->arena);
         return STATUS_FAILED;
     }
     *made = routes;
     return STATUS_OK;
 }
 
+enum status follow_routes_make(const struct run_session *session, struct follow_routes **made,
+                               struct error *error)
+{
+    return make(session, NULL, made, error);
+}
+
+enum status follow_routes_foresee(const struct run_session *session, struct lack_list *lacks,
+                                  struct follow_routes **made, struct error *error)
+{
+    struct lack_list ignored = {.arena = session->arena};
+    return make(session, lacks != NULL ? lacks : &ignored, made, error);
+}
+
 bool follow_routes_read(const struct follow_routes *routes, uint32_t stream, const char *table)
 {
-    bool reads = strcmp(routes->streams[stream].stream->request.table, table) == 0;
+    const char *root = routes->streams[stream].stream->request.table;
+    bool reads = root != NULL && strcmp(root, table) == 0;
     for (uint32_t i = 0; i < routes->path_count && !reads; i++) {
         reads = routes->paths[i].stream == stream && strcmp(routes->paths[i].table, table) == 0;
     }

@@ -9,6 +9,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_ROUTES_H
 #define TRANSHUME_ENGINE_FOLLOW_ROUTES_H
 
+#include "connectors/lacks.h"
 #include "engine/run/session.h"
 
 /* Parts of a key, or of what a join compares: a plan with more is refused. */
@@ -111,6 +112,10 @@ struct follow_routes {
  */
 enum status follow_routes_make(const struct run_session *session, struct follow_routes **routes,
                                struct error *error) MUST_USE;
+/* For questions before a run: notes all that stands against it in `lacks` (NULL: nobody wants to
+ * know), and makes the routes nonetheless, of the tables that would be followed. */
+enum status follow_routes_foresee(const struct run_session *session, struct lack_list *lacks,
+                                  struct follow_routes **routes, struct error *error) MUST_USE;
 /* Does the stream read the table, as its root or by a join? */
 bool follow_routes_read(const struct follow_routes *routes, uint32_t stream, const char *table);
 /* The tables that a feed is to tell of: those that the source has, in the arena. */

@@ -132,6 +132,9 @@ enum status ledger_header_make(const struct ledger_header *header, struct arena 
     if (object != NULL && header->disables_triggers) {
         failed |= json_object_set_new(object, "triggers", json_string("disable")) != 0;
     }
+    if (object != NULL && header->cascades_in_target) {
+        failed |= json_object_set_new(object, "cascades", json_string("target")) != 0;
+    }
     if (object != NULL && header->follow_triggers != NULL) {
         failed |= json_object_set_new(object, "follow_triggers",
                                       json_string(header->follow_triggers)) != 0;
@@ -259,6 +262,7 @@ enum status ledger_header_read(const char *text, struct arena *arena, struct led
         .delete_hash = keep_text(object, "delete", arena),
         .rebuilds_indexes = strcmp(json_member_text(object, "indexes", ""), "rebuild") == 0,
         .disables_triggers = strcmp(json_member_text(object, "triggers", ""), "disable") == 0,
+        .cascades_in_target = strcmp(json_member_text(object, "cascades", ""), "target") == 0,
         .follow_triggers = keep_text(object, "follow_triggers", arena),
         .rejects_orphans = strcmp(json_member_text(object, "broken_references", ""), "reject") == 0,
         .sample_rows = (uint64_t)json_member_integer(object, "sample_rows", 0),

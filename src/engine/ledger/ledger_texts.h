@@ -123,6 +123,7 @@ struct ledger_header {
     const char *before_id;       /* NULL: no before-images are in the state folder */
     bool rebuilds_indexes;       /* of tables that are there, for the load */
     bool disables_triggers;      /* likewise */
+    bool cascades_in_target;     /* --cascades target */
     const char *follow_triggers; /* --follow-triggers "refuse", "fire"; NULL: off */
     struct column_list schemas;  /* of the target besides its own, of which tables are */
     bool rejects_orphans;        /* --broken-references reject */

@@ -56,7 +56,7 @@ static const struct option_row rows[] = {
     {"rollback_keys", KIND_FLAG, FIELD(rollback_keys), 0, 1, 0},
     {"indexes", KIND_CHOICE, FIELD(indexes), 1, 2, 1},
     {"triggers", KIND_CHOICE, FIELD(triggers), 1, 2, 1},
-    {"cascades", KIND_CHOICE, FIELD(cascades), 1, 2, 1},
+    {"cascades", KIND_CHOICE, FIELD(cascades), 1, 2, 0}, /* as the run began; apply */
     {"broken_references", KIND_CHOICE, FIELD(broken_references), 1, 2, 1},
     {"nested", KIND_CHOICE, FIELD(nested), 1, 2, 1},
     {"before_images", KIND_NEGATED, FIELD(no_before_images), 0, 1, 0},
@@ -67,7 +67,7 @@ static const char *word_of(const struct option_row *row, uint64_t number)
 {
     bool nested = strcmp(row->name, "nested") == 0;
     bool cascades = strcmp(row->name, "cascades") == 0;
-    return cascades                             ? (number == 1 ? "apply" : "target")
+    return cascades                             ? (number == CASCADES_TARGET ? "target" : "apply")
            : number == 1                        ? (nested ? "json" : "keep")
            : nested                             ? "tables"
            : strcmp(row->name, "indexes") == 0  ? "rebuild"

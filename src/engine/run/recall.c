@@ -110,7 +110,7 @@ static enum status read_learnt(struct run_session *session, const char *run_id, 
 enum status recall_find(struct run_session *session, const struct past_run *past,
                         struct error *error)
 {
-    const struct run_options *options = &session->options;
+    struct run_options *options = &session->options;
     struct ledger_header header = {0};
     const char *id = NULL;
     bool follows = false;
@@ -127,6 +127,9 @@ enum status recall_find(struct run_session *session, const struct past_run *past
     if (status == STATUS_OK) {
         session->continued = arena_allocate(session->arena, sizeof header);
         *session->continued = header;
+        if (options->cascades == CASCADES_UNSET && header.cascades_in_target) {
+            options->cascades = CASCADES_TARGET;
+        }
         session->follows = follows && options->resuming && !options->validating;
         status = read_learnt(session, header.run_id, error);
     }

@@ -6,6 +6,7 @@
 #include "connectors/lacks.h"
 #include "engine/follow/adopt.h"
 #include "engine/follow/cutover_ask.h"
+#include "engine/follow/follow.h"
 #include "engine/follow/left.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/learnt.h"
@@ -644,6 +645,22 @@ static enum status reopen_if_changed(struct resume *resume, bool changed, struct
     return failpoint_hit("resume.after_reopen", error);
 }
 
+/* What following is refused for is asked before the run is claimed: then nothing was touched. A
+ * server that is away for a moment following waits for. */
+static enum status check_allowed(const struct resume *resume, struct error *error)
+{
+    const struct run_session *session = resume->run->session;
+    if (resume->header.feed == NULL || session->options.cut_over != CUT_OVER_NOT) {
+        return STATUS_OK;
+    }
+    enum status status = follow_allowed(session, error);
+    if (status == STATUS_OK || error->class != ERROR_CLASS_RETRY) {
+        return status;
+    }
+    error_clear(error);
+    return STATUS_OK;
+}
+
 static enum status go_on(struct run *run, struct error *error)
 {
     struct resume resume = {.run = run};
@@ -679,6 +696,9 @@ static enum status go_on(struct run *run, struct error *error)
     }
     if (state_folder_make_rooms(&run->folder, error) != STATUS_OK ||
         (!run->loads_rejects && session_describe_streams(run->session, error) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
+    if (check_allowed(&resume, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     status = claim_and_read_again(&resume, error);
@@ -749,9 +769,9 @@ static enum status ask_cut_over(struct resume *resume, struct lack_list *lacks, 
                                         : "`transhume follow` continues it");
     }
     sum_marks(resume);
-    return settle_apply(run, error) == STATUS_OK && left_look(run, error) == STATUS_OK &&
-                   cutover_ask(run->session, run, lacks, error) == STATUS_OK
-               ? cutover_ask_book(run, lacks, error)
+    return settle_apply(run, error) == STATUS_OK && left_look(run, error) == STATUS_OK
+               ? cutover_ask(run->session, run, CUTOVER_ASKED_FIRST | CUTOVER_ASKED_CAUGHT_UP,
+                             lacks, error)
                : STATUS_FAILED;
 }
 

@@ -783,8 +783,13 @@ static void tell_ledger(struct run *run, enum status status, struct error *failu
         run->keeper = NULL;
         return; /* a lost worker may still be inside the target's code */
     }
+    bool before = signals_shield(false);
     if (status == STATUS_FAILED) {
         atomic_store(&target->hurried, true);
+        /* a cut-over has a time by which it ends, whoever holds a lock of the target */
+        (void)signals_shield(before || run->session->options.fence != NULL);
+    } else {
+        (void)signals_shield(before);
     }
     if (status != STATUS_OK) {
         pthread_mutex_lock(&run->state_mutex);
@@ -803,6 +808,7 @@ static void tell_ledger(struct run *run, enum status status, struct error *failu
     if (ledger_release(run->session->ledger, run->id, run->epoch, &error) != STATUS_OK) {
         log_write(LOG_WARNING, "the claim on the run was not given back: %s", error.message);
     }
+    (void)signals_shield(before);
 }
 
 static enum status end_local(struct run *run, enum status status, struct error *error)

@@ -17,7 +17,7 @@ struct fence;
 enum indexes_choice { INDEXES_UNSET, INDEXES_KEEP, INDEXES_REBUILD };
 /* What foreign keys of the source changed without a word of the feed: */
 enum cascades_choice {
-    CASCADES_UNSET,
+    CASCADES_UNSET, /* as the run began; apply */
     CASCADES_APPLY, /* is found in the target, and changed by us */
     CASCADES_TARGET /* the target's foreign keys change likewise */
 };

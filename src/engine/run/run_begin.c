@@ -189,6 +189,7 @@ void run_fill_header(struct run *run)
     run->header.mapping_hash = session->plan->mapping_hash;
     run->header.rebuilds_indexes = preflight_rebuilds_indexes(session);
     run->header.disables_triggers = preflight_disables_triggers(session);
+    run->header.cascades_in_target = session->options.cascades == CASCADES_TARGET;
     run->header.follow_triggers = quiet_name(session->options.follow_triggers);
     run->header.rejects_orphans = preflight_rejects_orphans(session);
     run->header.sample_rows = session->options.sample_rows;

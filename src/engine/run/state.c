@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "engine/copy/chunk_log.h"
+#include "engine/follow/fence.h"
 #include "engine/follow/follow_figures.h"
 #include "engine/ledger/json_text.h"
 #include "engine/rejects/reject_book.h"
@@ -582,6 +583,25 @@ static void say_kept(const struct local_run *local, struct buffer *kept)
                                                  "endpoints still continues from that ledger.\n");
 }
 
+/* Nobody but this folder and the ledger knows that writers are kept out. */
+static enum status refuse_fenced(const struct state_folder *folder, struct error *error)
+{
+    bool sealed;
+    char since[32];
+    int64_t since_us = fence_look(folder->path, &sealed);
+    if (since_us == 0) {
+        return STATUS_OK;
+    }
+    clock_format_utc(since_us, since, sizeof since);
+    error_set(error, ERROR_CUT_OVER, folder->path,
+              "the source's writers have been stopped since %s by a cut-over%s, and only this "
+              "state says so",
+              since, sealed ? " after which the application may be at the target" : "");
+    return error_hint(error,
+                      "`transhume cutover --back --confirm` lets them write again, then reset; if "
+                      "the source is gone for good, remove fence.json there");
+}
+
 enum status run_state_reset(const char *state_folder, struct buffer *kept, struct error *error)
 {
     struct state_folder folder;
@@ -594,6 +614,10 @@ enum status run_state_reset(const char *state_folder, struct buffer *kept, struc
     }
     if (status == STATUS_OK) {
         status = state_folder_lock(&folder, error);
+    }
+    if (status == STATUS_OK && refuse_fenced(&folder, error) != STATUS_OK) {
+        state_folder_unlock(&folder);
+        status = STATUS_FAILED;
     }
     if (status == STATUS_OK) {
         struct error damaged;

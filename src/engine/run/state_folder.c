@@ -18,10 +18,10 @@ enum { RUN_FILE_BYTES_MAX = 4 << 20 };
 /* Of one run, in the order in which they are moved away with it. run.json goes last: until then a
  * crash leaves a run that is known as finished. */
 static const char *const file_names[] = {
-    "input.jsonl",  "plan.yaml",       "transhume.log",  "metrics.jsonl",
-    "events.jsonl", "chunks.jsonl",    "fence.json",     "hooks.json",
-    "types.json",   "validation.json", "validate.jsonl", "report.html",
-    "report.json",  "report.md",       "state.json",     "run.json"};
+    "input.jsonl",     "plan.yaml",      "transhume.log", "metrics.jsonl", "events.jsonl",
+    "chunks.jsonl",    "fence.json",     "quiet.json",    "hooks.json",    "types.json",
+    "validation.json", "validate.jsonl", "report.html",   "report.json",   "report.md",
+    "state.json",      "run.json"};
 enum { FILE_COUNT = sizeof(file_names) / sizeof(file_names[0]) };
 
 static const char *const room_names[] = {"rejects", "before"};

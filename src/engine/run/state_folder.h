@@ -23,6 +23,7 @@
  *   events.jsonl    what happened: observe/event/event_stream.h
  *   metrics.jsonl   throughput over time: observe/metrics.h
  *   hooks.json      which hooks ran before the ledger was made: hooks.h
+ *   quiet.json      since when triggers of the target are off: engine/follow/quiet.h
  *   fence.json      since when a cut-over keeps writers out: engine/follow/fence.h
  *   chunks.jsonl    the chunks that are done: chunk_log.h
  *   types.json      what the mapping makes of each column: engine/run/types_file.h
