@@ -296,6 +296,18 @@ static void explain_all(struct absent_records *absent, uint32_t entity)
     }
 }
 
+/* It is under another key from then on. */
+static bool moves(const struct absent_records *absent, const struct record_change *change)
+{
+    const struct column_list key = follow_form(absent->translator)->tables[change->table].key;
+    bool moved = false;
+    for (uint32_t i = 0; change->after != NULL && i < key.count && i < change->key_count; i++) {
+        const struct cell *after = field_after(absent, change, key.names[i]);
+        moved = moved || (after != NULL && !value_equal(after, &change->key[i]));
+    }
+    return moved;
+}
+
 static bool is_partial(const struct change_set *set, const struct record_change *change)
 {
     const struct shape *shape = set->tables[change->table].shape;
@@ -317,7 +329,7 @@ enum status absent_records_applied(struct absent_records *absent, struct followe
             const struct record_change *change = &set->changes[i];
             if (change->operation == RECORD_TRUNCATE) {
                 explain_all(absent, change->table);
-            } else if (!is_partial(set, change)) {
+            } else if (!is_partial(set, change) || moves(absent, change)) {
                 status = explain(absent, change, error);
             }
         }

@@ -224,6 +224,7 @@ static enum status apply_group(struct follow *follow, struct error *error)
     }
     status = status == STATUS_OK ? failpoint_hit("follow.before_apply", error) : status;
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        follow->group[i]->set.ahead = follow->ahead.is_so;
         status = refresh_touch(follow->refresh, &follow->group[i]->set, error);
     }
     if (status != STATUS_OK) {
@@ -533,8 +534,12 @@ static enum status end_resync(struct follow *follow, struct error *error)
     if (follow->session->options.resync != RESYNC_END || follow->resynced) {
         return STATUS_OK;
     }
+    /* What the comparison found is of now: what is refused of that is missing. */
+    bool ahead = follow->ahead.is_so;
+    follow->ahead.is_so = false;
     enum status status = resync_finish(follow->run, follow_form(follow->translator),
                                        follow->applied, take_mended, follow, error);
+    follow->ahead.is_so = ahead;
     status = status == STATUS_OK ? left_forget(follow->run, follow->translator, error) : status;
     follow->resynced = status == STATUS_OK;
     return status;
@@ -563,6 +568,7 @@ static enum follow_end begin_resync(struct follow *follow, struct error *error)
                                  : status;
     status = status == STATUS_OK ? failpoint_hit("follow.after_feed", error) : status;
     status = status == STATUS_OK ? put_position(follow, start.position, error) : status;
+    status = status == STATUS_OK ? ahead_begin(run, error) : status;
     if (status != STATUS_OK || resync_note(run, true, error) != STATUS_OK) {
         return FOLLOW_FAILED;
     }
