@@ -403,9 +403,9 @@ static enum status cure(struct careful *careful)
         before = careful->waiting_count;
         status = try_waiting(careful);
     }
-    /* An exchange takes what is under an old key for the record as it was before all of the changes.
-     * In a target that is ahead it may be one that comes later, and what the changes themselves put
-     * there would stay. */
+    /* An exchange takes what is under an old key for the record as it was before all of the
+     * changes. In a target that is ahead it may be one that comes later, and what the changes
+     * themselves put there would stay. */
     if (status == STATUS_OK && careful->waiting_count > 1 && !careful->ahead) {
         status = exchange_all(careful);
     }
