@@ -494,6 +494,16 @@ class Storm:
             if number < len(ddl) and self.pick.random() < 0.8:
                 self.writer.wanted.append(ddl[number])
             self.round(self.pick.choice(faults), FAILPOINTS)
+        if self.target.kind != "jsonl" and self.pick.random() < 0.4:   # docs/following.md: a log can't be compared
+            self.resync()
+
+    def resync(self):
+        """While all go on, and perhaps killed and begun again. Until its end the target is not what the source was at one moment."""
+        if self.auditor is not None:
+            self.auditor.stop()
+        if self.pick.random() < 0.5:
+            self.tell("resync, killed", support.kill_after(self.pick.uniform(0.2, 1.5) * support.PATIENCE, *self.words("--resync", "--catch-up"), cwd=self.folder))
+        self.must("--resync", "--catch-up", codes=(0, 1) if "dropped column" in self.writer.defined else (0,))
 
     def must(self, *more, codes=(0,)):
         """Nothing strikes it: it has to come to its end."""
@@ -508,7 +518,8 @@ class Storm:
             self.must("--resync", "--catch-up")
         self.must("--catch-up")
         if self.auditor is not None:
-            self.auditor.stop()
+            if self.auditor.is_alive():
+                self.auditor.stop()
             if self.auditor.sums - {str(ACCOUNTS * MONEY)}:
                 self.fail("the money was not all there: %s" % sorted(self.auditor.sums))
 
