@@ -200,6 +200,19 @@ class Changes:
                     self.follow()
                     self.assert_same("other", "id, v")
 
+    def test_a_column_that_goes_before_its_table_is_read_again(self):
+        """What fails to be read then is of before."""
+        self.begin()
+        _, statements, table = self.left[-1]
+        self.source.make("INSERT INTO other VALUES (5, 5);")
+        process = self.stopped_at("follow.before_apply:stop:1", "follow", "--catch-up", "--refresh", table)
+        self.change(statements)
+        process.send_signal(signal.SIGCONT)
+        result = support.finish(process)
+        self.assert_code(result, 1)
+        self.assertIn("%s is not followed any more" % table, result.err)
+        self.assert_same("other", "id, v")
+
     def left_tables(self):
         said = json.loads(self.run_program("status", "--json").out).get("follow") or {}
         return sorted(said.get("left") or {})

@@ -670,7 +670,8 @@ static enum follow_end fail_or_overtaken(struct follow *follow, struct error *er
     struct error ignored = {0};
     bool same = true;
     bool of_source = error->code == ERROR_SOURCE_READ || error->code == ERROR_SOURCE_CHANGED ||
-                     error->code == ERROR_SOURCE_INVALID;
+                     error->code == ERROR_SOURCE_INVALID ||
+                     error->code == ERROR_PLAN_INVALID; /* it names a column that was there */
     if (!of_source ||
         source_now_is_same(follow->session, follow->routes->tables, follow->routes->table_count,
                            &same, &ignored) != STATUS_OK ||
