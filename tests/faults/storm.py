@@ -419,30 +419,12 @@ class Storm:
         try:
             process.wait(self.pick.uniform(0.2, 1.2) * support.PATIENCE)
         except subprocess.TimeoutExpired:
-            if fault == "take-over" and self.begun():
-                process = self.take_over(process)
             self.strike(fault, process)
         result = support.finish(process)
         self.tell("%s %s" % (fault, env.get("TRANSHUME_FAILPOINT", "")), result)
-        allowed = ENDED + ((3,) if fault.endswith(("crash", "cut", "take-over")) else ())
+        allowed = ENDED + ((3,) if fault.endswith(("crash", "cut")) else ())
         if result.code not in allowed:
             self.fail("it ended with %d" % result.code)
-
-    def take_over(self, first):
-        """The first stands still, a second one takes its run; awake, the first finds that out, and writes nothing more. It may hold locks that the second waits for in vain."""
-        first.send_signal(signal.SIGSTOP)
-        second = support.start(*self.words(), cwd=self.folder)
-        time.sleep(self.pick.uniform(0.5, 1.5) * support.PATIENCE)
-        first.send_signal(signal.SIGCONT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            first.wait(3 * support.PATIENCE)
-        if first.poll() is None:   # it did not come to where it would have noticed
-            first.send_signal(signal.SIGKILL)
-        result = support.finish(first)
-        self.tell("stopped, taken over", result)
-        if result.code not in (*ENDED, 3, 5):
-            self.fail("the first ended with %d" % result.code)
-        return second
 
     def strike(self, fault, process):
         side = self.source if fault.startswith("source") else self.target
@@ -463,7 +445,7 @@ class Storm:
         process.send_signal(ends)
 
     def faults(self):
-        names = ["kill", "failpoint", "failpoint", "term", "pause", "take-over"]
+        names = ["kill", "failpoint", "failpoint", "term", "pause"]
         for name, side in (("source", self.source), ("target", self.target)):
             names += ["%s crash" % name] * side.crashes + ["%s cut" % name] * side.network
         return names
