@@ -172,8 +172,8 @@ class FileSide(Side):
 class Workload:
     """Transactions of the source, and the statements that make its tables. `without`: what the pair does not do, as its documentation says."""
 
-    ACTIONS = {"transfer": 6, "churn": 4, "swap": 2, "exchange": 2, "family": 3, "document": 3, "bulk": 1, "wide": 2, "long": 1}
-    DDL = ("new column", "new table", "dropped column", "wider type")
+    ACTIONS = {"transfer": 6, "churn": 4, "swap": 2, "exchange": 2, "family": 3, "document": 3, "bulk": 1, "wide": 2, "long": 1, "again": 2}
+    DDL = ("new column", "new table", "dropped column", "wider type", "made again")
 
     def __init__(self, kind, seed, without=()):
         self.kind, self.pick, self.without = kind, random.Random("%s storm" % seed), set(without)
@@ -189,6 +189,7 @@ class Workload:
                 "CREATE TABLE parent (id %s, name %s)" % (key, text),
                 "CREATE TABLE child (id %s, pid INTEGER, note %s, FOREIGN KEY (pid) REFERENCES parent (id)%s)" % (key, text, acts),
                 "CREATE TABLE doc (id %s, n INTEGER, body TEXT)" % key,
+                self.again(),
                 "CREATE TABLE wide (id %s, n %s, gone %s)" % (key, "INTEGER" if self.kind == "sqlite" else "SMALLINT", text)]
         made += ["INSERT INTO account VALUES (%d, %d)" % (i, MONEY) for i in range(ACCOUNTS)]
         made += ["INSERT INTO swap VALUES (%d, %d)" % (i, i) for i in range(1, 9)]
@@ -197,6 +198,9 @@ class Workload:
         made += ["INSERT INTO doc VALUES (%d, 0, '%s')" % (i, self.body()) for i in range(1, 7)]
         made += ["INSERT INTO wide VALUES (%d, %d, 'g%d')" % (i, i, i) for i in range(1, 21)]
         return made + ([] if "triggers" in self.without else self.triggers())
+
+    def again(self):
+        return "CREATE TABLE again (id INTEGER PRIMARY KEY, v %s)" % ("TEXT" if self.kind == "sqlite" else "VARCHAR(40)")
 
     def triggers(self):
         """What the source's trigger writes comes as a change of its own; the target gets the trigger as well, and it has to be silent there."""
@@ -280,6 +284,11 @@ class Workload:
         new = [self.insert(table, self.number, "n%d" % self.number) for table in self.new_tables]
         return [*new, self.pick.choice(["DELETE FROM wide WHERE id = %d" % key, "UPDATE wide SET %s = NULL WHERE id = %d" % (self.wide[-1], key), self.insert("wide", *values)])]
 
+    def do_again(self):
+        """A table that is emptied; MariaDB's TRUNCATE would commit what was before it."""
+        empty = "TRUNCATE TABLE again" if self.kind == "postgres" else "DELETE FROM again"
+        return [empty] if self.pick.random() < 0.2 else [self.insert("again", self.number, "a%d" % self.number)]
+
     def do_long(self):
         """A transaction that stays open, while nobody else writes."""
         sleep = {"postgres": ["SELECT pg_sleep(0.3)"], "mariadb": ["SELECT SLEEP(0.3)"], "sqlite": []}[self.kind]
@@ -297,6 +306,8 @@ class Workload:
             name = "made%d" % self.number
             self.new_tables.append(name)
             return ["CREATE TABLE %s (id INTEGER PRIMARY KEY, v %s)" % (name, text), "INSERT INTO %s VALUES (0, 'first')" % name]
+        if what == "made again":
+            return ["DROP TABLE again", self.again(), "INSERT INTO again VALUES (-1, 'anew')"]
         if what == "dropped column":
             return ["ALTER TABLE wide DROP COLUMN gone"]
         return {"postgres": ["ALTER TABLE wide ALTER COLUMN n TYPE bigint"], "mariadb": ["ALTER TABLE wide MODIFY n BIGINT"], "sqlite": []}[self.kind] + [

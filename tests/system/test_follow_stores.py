@@ -120,9 +120,11 @@ class SqliteToOpensearch(ToStore, support.TestCase):
 
     def test_columns_that_are_added(self):
         """As fields of the index, whose note says what they hold; a comparison reads them."""
+        self.source.transaction(["INSERT INTO churn VALUES ('z', 1, 'nobody changes it')"], True)
         self.steps(2)
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
         self.source.transaction(["ALTER TABLE entry ADD COLUMN note TEXT", "UPDATE entry SET note = 'n' WHERE id = 1",
+                                 "ALTER TABLE churn ADD COLUMN more TEXT", "INSERT INTO churn (a, b) VALUES ('z', 2)",
                                  "ALTER TABLE account ADD COLUMN score INTEGER NOT NULL DEFAULT 7", "INSERT INTO entry VALUES (9900, 'new', 'noted')"], True)
         self.follow()
         for table, columns in (("entry", ("id", "text", "note")), ("account", ("id", "balance", "score"))):
