@@ -167,7 +167,7 @@ static void compare_table(struct table_change *table, bool same_server, struct a
                         : column_list_is_equal(table->kept->primary_key, table->now->primary_key)
                             ? TABLE_SAME
                             : TABLE_REKEYED;
-    compare_columns(table, same_server, arena);
+    compare_columns(table, same_server && same, arena); /* of another table no column is the same */
 }
 
 static const struct schema_table *next_table(const struct schema *schema, uint32_t *at)

@@ -17,6 +17,7 @@ from test_follow_mysql import MysqlSide, followed
 sys.path.insert(0, os.path.join(support.ROOT, "tests", "servers"))
 import mariadb  # noqa: E402
 import postgres  # noqa: E402
+from tcp_proxy import TcpProxy  # noqa: E402
 
 SCHEMA = ("CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER, c VARCHAR(5) NOT NULL);"
           "CREATE TABLE old (id INTEGER PRIMARY KEY, v INTEGER); CREATE TABLE other (id INTEGER PRIMARY KEY, v INTEGER);"
@@ -203,6 +204,37 @@ class Changes:
                     self.follow()
                     self.assert_same("other", "id, v")
 
+    def test_the_target_goes_away_while_a_table_is_made(self):
+        """It waits, as it does while it applies changes."""
+        self.fresh()
+        if not isinstance(self.target, (PostgresSide, MysqlSide)):
+            return   # a file does not go away
+        with TcpProxy(self.target.server.port) as proxy:
+            self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.server.uri(self.target.name, via=proxy))
+            self.change(["CREATE TABLE later (id INTEGER PRIMARY KEY)", "INSERT INTO later VALUES (1)", "ALTER TABLE t ADD COLUMN d INTEGER"])
+            for failpoint in ("follow.before_adopt", "follow.before_make", "follow.after_align"):
+                process = self.stopped_at(failpoint + ":stop:1", "follow", "--catch-up", may_end=True)
+                proxy.cut_all()
+                process.send_signal(signal.SIGCONT)
+                result = support.finish(process)
+                self.assert_code(result, 0)
+                self.assert_same("later", "id")
+                self.change(["ALTER TABLE t ADD COLUMN %s INTEGER" % failpoint[-5:], "DROP TABLE IF EXISTS more", "CREATE TABLE more (id INTEGER PRIMARY KEY)"])
+            self.run_program("cutover", "--abandon", "--confirm")
+
+    def test_a_column_that_goes_before_its_table_is_read_again(self):
+        """What fails to be read then is of before."""
+        self.begin()
+        _, statements, table = self.left[-1]
+        self.source.make("INSERT INTO other VALUES (5, 5);")
+        process = self.stopped_at("follow.before_apply:stop:1", "follow", "--catch-up", "--refresh", table)
+        self.change(statements)
+        process.send_signal(signal.SIGCONT)
+        result = support.finish(process)
+        self.assert_code(result, 1)
+        self.assertIn("%s is not followed any more" % table, result.err)
+        self.assert_same("other", "id, v")
+
     def left_tables(self):
         said = json.loads(self.run_program("status", "--json").out).get("follow") or {}
         return sorted(said.get("left") or {})
@@ -219,6 +251,7 @@ class OfPostgres(Changes):
         ("texts are longer", ["ALTER TABLE t ALTER c TYPE VARCHAR(50)", "UPDATE t SET c = 'a longer text' WHERE id = 1"]),
         ("a table is made again", ["BEGIN; CREATE TABLE t2 (LIKE t INCLUDING ALL); INSERT INTO t2 SELECT id, a, b + 1, c FROM t WHERE id < 3; INSERT INTO t VALUES (9, 9, 9, 'old');"
                                    "DROP TABLE t; ALTER TABLE t2 RENAME TO t; COMMIT", "INSERT INTO t VALUES (4, 4, 4, 'w')"]),
+        ("a table is dropped and made", ["DROP TABLE t", "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER, c VARCHAR(5) NOT NULL)", "INSERT INTO t VALUES (2, 2, 2, 'n')"]),
         ("a column is dropped, and all are written anew", ["VACUUM FULL t", "ALTER TABLE t ALTER b SET DEFAULT 3", "INSERT INTO t (id, c) VALUES (5, 'n')"])]
     left = GONE + [("a column is gone", ["ALTER TABLE old DROP v"], "old")]
 

@@ -427,6 +427,19 @@ class WholePair(Pair):
         self.follow()
         self.assert_same()
 
+    def test_a_resync_beside_keys_that_change(self):
+        """What the comparison saw has the new keys already, when the changes that made them come by; later ones, of the same piece of the log, delete them."""
+        self.lose_the_feed()
+        process = self.stopped_at("follow.after_feed:stop:1,resume.before_claim:stop:2", "follow", "--resync", "--catch-up")
+        self.source.transaction(["INSERT INTO churn VALUES ('k9', %d, 'n')" % b for b in (3, 4)] + ["UPDATE churn SET b = b + 100 WHERE a = 'k9'"], True)
+        process.send_signal(signal.SIGCONT)
+        self.wait_until_stopped(process)
+        self.source.transaction(["DELETE FROM churn WHERE a = 'k9'"], True)
+        process.send_signal(signal.SIGCONT)
+        self.assert_code(support.finish(process), 0)
+        self.follow()
+        self.assert_same()
+
     def test_it_follows_until_it_is_stopped(self):
         self.steps(5)
         process = support.start("migrate", "--follow", self.source.uri, self.target.uri, cwd=self.folder)

@@ -131,6 +131,15 @@ class SqliteToCsv(ToFiles, support.TestCase):
         self.target.COLUMNS = {**self.target.COLUMNS, "entry": ("id", "text", "note")}
         self.assert_same()
 
+    def test_a_new_table_beside_files_that_are_open(self):
+        """They are known by their names: a table that comes in between changes their numbers."""
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.steps(2)
+        self.assertEqual(support.kill_at("files.before_complete", 1, "follow", "--catch-up", cwd=self.folder).code, -signal.SIGKILL)
+        self.source.transaction(["CREATE TABLE aaa (id INTEGER PRIMARY KEY)", "INSERT INTO aaa VALUES (1)"], True)
+        self.follow("--take-over")
+        self.assert_same()
+
     def test_killed_behind_what_was_committed(self):
         """Of a file that is still written, only what stands behind the position is cut off."""
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)

@@ -56,9 +56,9 @@ class MissingRows(test_follow.OfPostgres):
 
     def test_what_the_source_deleted_later_is_no_reject(self):
         self.begin()
-        self.lose("id < 3")
-        self.source.transaction(["UPDATE part SET number = 100 WHERE id < 3"], True)
-        self.source.transaction(["DELETE FROM part WHERE id = 1", "UPDATE part SET id = 200 WHERE id = 2"], True)
+        self.lose("id < 5")
+        self.source.transaction(["UPDATE part SET number = 100 WHERE id < 5"], True)
+        self.source.transaction(["DELETE FROM part WHERE id = 1", "UPDATE part SET id = id + 200 WHERE id IN (2, 3, 4)"], True)
         self.follow()
         self.assertEqual(self.target.rows("part"), self.source.rows("part"))
 

@@ -118,6 +118,22 @@ class SqliteToOpensearch(ToStore, support.TestCase):
         self.assertIn("a document bears a version above that of the change", self.run_program("follow", "--catch-up", code=3).err)
         self.server.ask("DELETE", "/%saccount/_doc/3" % self.target.prefix)
 
+    def test_columns_that_are_added(self):
+        """As fields of the index, whose note says what they hold; a comparison reads them."""
+        self.source.transaction(["INSERT INTO churn VALUES ('z', 1, 'nobody changes it')"], True)
+        self.steps(2)
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.source.transaction(["ALTER TABLE entry ADD COLUMN note TEXT", "UPDATE entry SET note = 'n' WHERE id = 1",
+                                 "ALTER TABLE churn ADD COLUMN more TEXT", "INSERT INTO churn (a, b) VALUES ('z', 2)",
+                                 "ALTER TABLE account ADD COLUMN score INTEGER NOT NULL DEFAULT 7", "INSERT INTO entry VALUES (9900, 'new', 'noted')"], True)
+        self.follow()
+        for table, columns in (("entry", ("id", "text", "note")), ("account", ("id", "balance", "score"))):
+            found = [[None if document.get(name) is None else str(document[name]) for name in columns] for document in self.target.documents(table).values()]
+            self.assertEqual(sorted(found), sorted(self.source.rows(table)), table)
+        mapping = self.server.ask("GET", "/%saccount/_mapping" % self.target.prefix)[self.target.prefix + "account"]["mappings"]
+        self.assertEqual((mapping["properties"]["score"], mapping["_meta"]["transhume"]["run"]), ({"type": "long"}, self.run_id()))
+        self.assertIn("equal", self.run_program("validate", "--level", "full").out)
+
     def test_fields_of_others_stay(self):
         """Where the plan says upsert, in an index that was there: documents are put as a whole, with what others have in them."""
         index = self.target.prefix + "account"

@@ -37,6 +37,7 @@ static const enum value_kind own_kinds[OWN_COLUMNS] = {VALUE_TEXT, VALUE_INT64, 
 /* The changes of one entity. */
 struct changes_log {
     struct folder_changes files;
+    const char *label; /* in the position: its number among others changes with a new table */
     struct target_table table;
     struct target_table line_table; /* with a head: what says nothing of columns or of a key */
     const struct shape *shape;      /* of the records, as the encoders below know it */
@@ -86,8 +87,9 @@ static void append_position(const struct apply *apply, const struct position *po
     for (uint32_t at = 0; at < apply->log_count; at++) {
         const struct folder_changes *files = &apply->logs[at].files;
         if (files->written > 0) {
-            buffer_format(text, "%s[%" PRIu32 ",%" PRIu64 ",%" PRIu64 "]", any ? "," : "", at,
-                          files->first, files->written);
+            buffer_append_string(text, any ? ",[" : "[");
+            json_append_string(text, apply->logs[at].label, strlen(apply->logs[at].label));
+            buffer_format(text, ",%" PRIu64 ",%" PRIu64 "]", files->first, files->written);
             any = true;
         }
     }
@@ -103,21 +105,38 @@ static bool take_number(struct json_reader *json, uint64_t *number)
            text_to_uint64(json->text, json->length, number) == STATUS_OK;
 }
 
+/* NULL: what comes is the label of none. */
+static struct changes_log *take_log(const struct apply *apply, struct json_reader *json)
+{
+    enum json_token token;
+    struct error ignored;
+    struct changes_log *found = NULL;
+    if (json_reader_next(json, &token, &ignored) != STATUS_OK || token != JSON_TOKEN_STRING) {
+        return NULL;
+    }
+    for (uint32_t at = 0; at < apply->log_count && found == NULL; at++) {
+        const char *label = apply->logs[at].label;
+        bool same = strlen(label) == json->length && memcmp(label, json->text, json->length) == 0;
+        found = same ? &apply->logs[at] : NULL;
+    }
+    return found;
+}
+
 static enum status restore_open(struct apply *apply, struct json_reader *json, struct error *error)
 {
     enum json_token token;
-    uint64_t log = 0;
     uint64_t first = 0;
     uint64_t bytes = 0;
     if (json_reader_next(json, &token, error) != STATUS_OK || token != JSON_TOKEN_ARRAY_BEGIN) {
         return damaged(apply, error);
     }
     while (json_reader_next(json, &token, error) == STATUS_OK && token == JSON_TOKEN_ARRAY_BEGIN) {
-        if (!take_number(json, &log) || !take_number(json, &first) || !take_number(json, &bytes) ||
-            log >= apply->log_count || json_reader_next(json, &token, error) != STATUS_OK) {
+        struct changes_log *log = take_log(apply, json);
+        if (log == NULL || !take_number(json, &first) || !take_number(json, &bytes) ||
+            json_reader_next(json, &token, error) != STATUS_OK) {
             return damaged(apply, error);
         }
-        if (folder_changes_restore(&apply->logs[log].files, first, bytes, error) != STATUS_OK) {
+        if (folder_changes_restore(&log->files, first, bytes, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -271,6 +290,9 @@ static void make_logs(struct apply *apply, const struct apply_request *request)
             .path = folder_changes_path(apply->arena, apply->folder, log->table.name),
             .name = log_name(request, at, apply->arena),
             .descriptor = -1};
+        log->label =
+            arena_format(apply->arena, "%s/%s", folder_entry_name(apply->arena, log->table.name),
+                         log->files.name);
     }
 }
 

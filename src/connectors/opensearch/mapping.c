@@ -502,6 +502,21 @@ static void append_settings(const struct opensearch_database *self,
     buffer_append_string(out, "}}");
 }
 
+void opensearch_fields_append(const struct opensearch_database *self,
+                              const struct target_table *table, const char *run_id,
+                              struct buffer *out)
+{
+    buffer_append_byte(out, '{');
+    if (run_id != NULL) {
+        buffer_append_string(out, "\"_meta\":{\"" NOTE "\":");
+        append_note(table, run_id, out);
+        buffer_append_string(out, "},");
+    }
+    buffer_append_string(out, "\"properties\":{");
+    append_properties(self, table, out);
+    buffer_append_string(out, "}}");
+}
+
 void opensearch_create_append(const struct opensearch_database *self,
                               const struct target_table *table, const char *run_id,
                               struct buffer *out)

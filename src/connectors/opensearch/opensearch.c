@@ -282,6 +282,7 @@ static const struct target_functions target = {
     .tell_changed = opensearch_tell_changed,
     .script = opensearch_script,
     .prepare = opensearch_prepare,
+    .add_columns = opensearch_add_columns,
     .writer_open = keyed_writer_open,
     .writer_close = keyed_writer_close,
     .chunk_begin = keyed_chunk_begin,

@@ -208,6 +208,11 @@ const char *opensearch_find_lacking(const json_t *mapping, const json_t *setting
 void opensearch_create_append(const struct opensearch_database *self,
                               const struct target_table *table, const char *run_id,
                               struct buffer *out);
+/* What adds the table's fields to an index that is there, with the note of the run that made it;
+ * NULL: none made it. */
+void opensearch_fields_append(const struct opensearch_database *self,
+                              const struct target_table *table, const char *run_id,
+                              struct buffer *out);
 
 /* ---------------------------------------------------------------- settings.c */
 
@@ -290,6 +295,8 @@ enum status opensearch_script(struct database *self, const struct script_request
                               struct script *script, struct error *error);
 enum status opensearch_prepare(struct database *database, const struct prepare_request *request,
                                struct error *error);
+enum status opensearch_add_columns(struct database *database, const struct target_table *table,
+                                   struct column_list columns, struct error *error);
 enum status opensearch_after_load(struct database *database, struct after_load_request *request,
                                   struct error *error);
 enum status opensearch_empty(struct database *database, const struct target_table *const *tables,

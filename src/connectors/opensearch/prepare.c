@@ -128,6 +128,54 @@ enum status opensearch_prepare(struct database *database, const struct prepare_r
     return status;
 }
 
+/* ---------------------------------------------------------------- fields that come later */
+
+/* The table with these of its columns alone. */
+static struct target_table of_columns(const struct target_table *table, struct column_list columns,
+                                      struct arena *arena)
+{
+    struct target_table made = *table;
+    struct schema_column *kept =
+        arena_allocate_zeroed(arena, table->column_count + (size_t)1, sizeof(*kept));
+    made.columns = kept;
+    made.column_count = 0;
+    for (uint32_t at = 0; at < table->column_count; at++) {
+        if (column_list_holds(columns, table->columns[at].name)) {
+            kept[made.column_count++] = table->columns[at];
+        }
+    }
+    return made;
+}
+
+/* In an index of a run's own the note says of all fields what their values are. */
+enum status opensearch_add_columns(struct database *database, const struct target_table *table,
+                                   struct column_list columns, struct error *error)
+{
+    struct opensearch_database *self = opensearch_of(database);
+    struct arena *arena = arena_create(0);
+    struct opensearch_index *index = NULL;
+    struct buffer body = {0};
+    enum status status = opensearch_find_one(self, table->name, arena, &index, error);
+    if (status == STATUS_OK) {
+        const struct target_table added = of_columns(table, columns, arena);
+        const struct opensearch_request request = {
+            .operation = "PUT MAPPING",
+            .object = table->name,
+            .method = "PUT",
+            .path = opensearch_path(self, arena, table->name, "/_mapping")};
+        opensearch_fields_append(self, index->run != NULL ? table : &added, index->run, &body);
+        status =
+            opensearch_control_write(self, &request, &body, OPENSEARCH_FAULT_NONE, NULL, error);
+    } else if (status == STATUS_END) {
+        status = refuse_lost(table->name, error);
+    }
+    arena_destroy(arena);
+    return status == STATUS_FAILED && error->class == ERROR_CLASS_STOP &&
+                   error->code == ERROR_TARGET_WRITE
+               ? error_recode(error, ERROR_TARGET_SCHEMA)
+               : status;
+}
+
 /* "PUT /index {…}" for each; the run, which is not known before it begins, stands as RUN. */
 enum status opensearch_script(struct database *database, const struct script_request *request,
                               struct script *script, struct error *error)

@@ -26,6 +26,7 @@ struct careful {
     uint32_t waiting_count;
     uint32_t waiting_capacity;
     uint64_t *keys; /* of those that wait, a bit a hash; NULL: none does */
+    bool ahead;     /* change_set.ahead, of one of the sets */
     struct error *error;
 };
 
@@ -402,7 +403,10 @@ static enum status cure(struct careful *careful)
         before = careful->waiting_count;
         status = try_waiting(careful);
     }
-    if (status == STATUS_OK && careful->waiting_count > 1) {
+    /* An exchange takes what is under an old key for the record as it was before all of the
+     * changes. In a target that is ahead it may be one that comes later, and what the changes
+     * themselves put there would stay. */
+    if (status == STATUS_OK && careful->waiting_count > 1 && !careful->ahead) {
         status = exchange_all(careful);
     }
     return status == STATUS_OK ? settle_waiting(careful) : status;
@@ -429,6 +433,7 @@ enum status sql_apply_carefully(struct apply *apply, const struct change_set *co
     enum status status = STATUS_OK;
     for (uint32_t i = first; i < end && status == STATUS_OK; i++) {
         struct sql_apply_item item = {.set = sets[i], .set_number = i};
+        careful.ahead = careful.ahead || item.set->ahead;
         for (uint32_t c = 0; c < item.set->change_count && status == STATUS_OK; c++) {
             struct sql_apply_refused refused;
             item.change = &item.set->changes[c];

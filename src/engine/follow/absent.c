@@ -29,7 +29,7 @@ struct absent_records {
     struct rereading *rereading;
     pthread_mutex_t mutex; /* the following, and reading */
     struct waiting_record *waiting;
-    uint64_t put;                 /* records that were put again, not told yet */
+    uint64_t put; /* records that were put again, not told yet */
 };
 
 static enum status list_nothing(void *context, const struct apply_listing *listing,
@@ -51,8 +51,7 @@ struct absent_records *absent_records_create(struct run_session *session,
     made->session = session;
     made->routes = routes;
     made->translator = translator;
-    made->rereading =
-        rereading_create(session, routes, (struct follow_lister){list_nothing, NULL});
+    made->rereading = rereading_create(session, routes, (struct follow_lister){list_nothing, NULL});
     pthread_mutex_init(&made->mutex, NULL);
     return made;
 }
@@ -72,8 +71,7 @@ void absent_records_destroy(struct absent_records *absent)
     }
     struct waiting_record *record;
     struct waiting_record *next;
-    HASH_ITER(hh, absent->waiting, record, next)
-    {
+    HASH_ITER (hh, absent->waiting, record, next) {
         forget_waiting(absent, record);
     }
     rereading_destroy(absent->rereading);
@@ -288,12 +286,23 @@ static void explain_all(struct absent_records *absent, uint32_t entity)
 {
     struct waiting_record *record;
     struct waiting_record *next;
-    HASH_ITER(hh, absent->waiting, record, next)
-    {
+    HASH_ITER (hh, absent->waiting, record, next) {
         if (record->reject.entity == entity) {
             forget_waiting(absent, record);
         }
     }
+}
+
+/* It is under another key from then on. */
+static bool moves(const struct absent_records *absent, const struct record_change *change)
+{
+    const struct column_list key = follow_form(absent->translator)->tables[change->table].key;
+    bool moved = false;
+    for (uint32_t i = 0; change->after != NULL && i < key.count && i < change->key_count; i++) {
+        const struct cell *after = field_after(absent, change, key.names[i]);
+        moved = moved || (after != NULL && !value_equal(after, &change->key[i]));
+    }
+    return moved;
 }
 
 static bool is_partial(const struct change_set *set, const struct record_change *change)
@@ -317,7 +326,7 @@ enum status absent_records_applied(struct absent_records *absent, struct followe
             const struct record_change *change = &set->changes[i];
             if (change->operation == RECORD_TRUNCATE) {
                 explain_all(absent, change->table);
-            } else if (!is_partial(set, change)) {
+            } else if (!is_partial(set, change) || moves(absent, change)) {
                 status = explain(absent, change, error);
             }
         }
@@ -332,8 +341,7 @@ static enum status take_head(struct absent_records *absent, struct arena *arena,
                              struct position *head, struct error *error)
 {
     struct database *source = absent->session->source;
-    return head->length > 0 ? STATUS_OK
-                            : source->connector->feed->head(source, arena, head, error);
+    return head->length > 0 ? STATUS_OK : source->connector->feed->head(source, arena, head, error);
 }
 
 static enum status reject_one(struct absent_records *absent, struct waiting_record *record,
@@ -364,8 +372,7 @@ enum status absent_records_pass(struct absent_records *absent, struct position a
                   (unsigned long long)absent->put);
         absent->put = 0;
     }
-    HASH_ITER(hh, absent->waiting, record, next)
-    {
+    HASH_ITER (hh, absent->waiting, record, next) {
         if (status == STATUS_OK && record->head.length == 0) {
             status = take_head(absent, arena, &head, error);
             if (status == STATUS_OK) {

@@ -9,6 +9,7 @@
 #include "engine/follow/refresh.h"
 #include "engine/ledger/learnt.h"
 #include "engine/run/recall.h"
+#include "plan/mapping.h"
 #include <string.h>
 
 const char adopt_empty_intent[] = "empty"; /* tables that were made again */
@@ -199,6 +200,28 @@ static bool comes_with_values(const struct schema_column *column)
            column->generated != GENERATED_NO || column->identity || column->not_null;
 }
 
+/* Where a missing field is none that is null, the records that are there lack it. */
+static bool lacks_nulls(const struct adopting *adopting, const char *table, const char *column)
+{
+    const struct run_session *session = adopting->run->session;
+    const struct plan *plan = session->plan;
+    bool lacks = false;
+    if ((session->target->capabilities & CAPABILITY_MISSING) == 0 ||
+        session->target->connector->apply->keeps_log) {
+        return false;
+    }
+    for (uint32_t i = 0; i < plan->entity_count; i++) {
+        const struct mapping *mapping = plan->entities[i].mapping;
+        bool reads = strcmp(plan->streams[plan->entities[i].stream].request.table, table) == 0;
+        for (uint32_t f = 0; reads && f < mapping->field_count && !lacks; f++) {
+            const struct mapping_field *field = &mapping->fields[f];
+            lacks = field->nulls != NULLS_OMIT && field->origin != NULL &&
+                    strcmp(field->origin->name, column) == 0;
+        }
+    }
+    return lacks;
+}
+
 static enum status note_column(const struct adopting *adopting, const struct table_change *table,
                                const struct column_change *column, struct error *error)
 {
@@ -225,8 +248,9 @@ static enum status note_column(const struct adopting *adopting, const struct tab
                                    table->name, column->name, error)
                    : STATUS_OK;
     case COLUMN_NEW:
-        return comes_with_values(column->now) ? read_again(adopting, table->name, error)
-                                              : STATUS_OK;
+        return comes_with_values(column->now) || lacks_nulls(adopting, table->name, column->name)
+                   ? read_again(adopting, table->name, error)
+                   : STATUS_OK;
     }
     return STATUS_OK;
 }

@@ -21,10 +21,12 @@ static bool is_of_one_moment(const struct run *run)
 
 enum status ahead_note(struct run *run, struct error *error)
 {
+    return is_of_one_moment(run) ? STATUS_OK : ahead_begin(run, error);
+}
+
+enum status ahead_begin(struct run *run, struct error *error)
+{
     char text[32];
-    if (is_of_one_moment(run)) {
-        return STATUS_OK;
-    }
     snprintf(text, sizeof text, "{\"format\":%d}", CONTROL_FORMAT);
     return ledger_put_intent(run->session->ledger, run->id, intent_name, text, error);
 }

@@ -1,9 +1,10 @@
 /*
  * A target that is ahead of the feed: a copy that was resumed has read some rows later than the
- * feed's beginning. Until the feed has come to where the source was when the copy was done, a
- * record of earlier may be refused, since one of later has its unique value already, or the record
- * that it refers to is gone by then. That says nothing about the source: such a record is no
- * reject. Its table is read again behind it (refresh.h), which tells what is refused still.
+ * feed's beginning, and so has a resync whose comparison came behind its new feed. Until the feed
+ * has come to where the source was when that was done, a record of earlier may be refused, since
+ * one of later has its unique value already, or the record that it refers to is gone by then. That
+ * says nothing about the source: such a record is no reject. Its table is read again behind it
+ * (refresh.h), which tells what is refused still.
  *
  * That it is so stands in the ledger (intent "ahead") until then.
  */
@@ -24,6 +25,8 @@ struct ahead {
  * beginning.
  */
 enum status ahead_note(struct run *run, struct error *error) MUST_USE;
+/* Whatever the copy read: before a resync compares. */
+enum status ahead_begin(struct run *run, struct error *error) MUST_USE;
 /* Is it so? */
 enum status ahead_open(struct run *run, struct arena *arena, struct ahead *ahead,
                        struct error *error) MUST_USE;

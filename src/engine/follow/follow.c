@@ -224,6 +224,7 @@ static enum status apply_group(struct follow *follow, struct error *error)
     }
     status = status == STATUS_OK ? failpoint_hit("follow.before_apply", error) : status;
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        follow->group[i]->set.ahead = follow->ahead.is_so;
         status = refresh_touch(follow->refresh, &follow->group[i]->set, error);
     }
     if (status != STATUS_OK) {
@@ -533,8 +534,12 @@ static enum status end_resync(struct follow *follow, struct error *error)
     if (follow->session->options.resync != RESYNC_END || follow->resynced) {
         return STATUS_OK;
     }
+    /* What the comparison found is of now: what is refused of that is missing. */
+    bool ahead = follow->ahead.is_so;
+    follow->ahead.is_so = false;
     enum status status = resync_finish(follow->run, follow_form(follow->translator),
                                        follow->applied, take_mended, follow, error);
+    follow->ahead.is_so = ahead;
     status = status == STATUS_OK ? left_forget(follow->run, follow->translator, error) : status;
     follow->resynced = status == STATUS_OK;
     return status;
@@ -563,6 +568,7 @@ static enum follow_end begin_resync(struct follow *follow, struct error *error)
                                  : status;
     status = status == STATUS_OK ? failpoint_hit("follow.after_feed", error) : status;
     status = status == STATUS_OK ? put_position(follow, start.position, error) : status;
+    status = status == STATUS_OK ? ahead_begin(run, error) : status;
     if (status != STATUS_OK || resync_note(run, true, error) != STATUS_OK) {
         return FOLLOW_FAILED;
     }
@@ -664,7 +670,8 @@ static enum follow_end fail_or_overtaken(struct follow *follow, struct error *er
     struct error ignored = {0};
     bool same = true;
     bool of_source = error->code == ERROR_SOURCE_READ || error->code == ERROR_SOURCE_CHANGED ||
-                     error->code == ERROR_SOURCE_INVALID;
+                     error->code == ERROR_SOURCE_INVALID ||
+                     error->code == ERROR_PLAN_INVALID; /* it names a column that was there */
     if (!of_source ||
         source_now_is_same(follow->session, follow->routes->tables, follow->routes->table_count,
                            &same, &ignored) != STATUS_OK ||
@@ -801,6 +808,36 @@ static enum follow_end take_steps(struct follow *follow, struct error *error)
     return follow_with_retries(follow, error);
 }
 
+/* What was noted before, and what the source's schema has more by now, which is made in the target.
+ */
+static enum status take_up(struct follow *follow, struct error *error)
+{
+    struct run *run = follow->run;
+    const struct run_options *options = &follow->session->options;
+    enum status status = left_take(run, follow->translator, error);
+    status = status == STATUS_OK ? ahead_open(run, follow->arena, &follow->ahead, error) : status;
+    if (status == STATUS_OK && may_follow(follow->session)) {
+        status = adopt_changes(run, follow->routes, follow->translator, error);
+    }
+    status = status == STATUS_OK
+                 ? refresh_note(run, options->refresh, options->refresh_count, error)
+                 : status;
+    return status == STATUS_OK
+               ? refresh_open(run, follow->routes, follow->rereading, &follow->refresh, error)
+               : status;
+}
+
+/* Each of its parts is found done where it was. */
+static enum status take_up_with_retries(struct follow *follow, struct error *error)
+{
+    enum status status;
+    while ((status = take_up(follow, error)) != STATUS_OK && retry_wait(&follow->retry, error)) {
+        log_event(LOG_WARNING, EVENT_OF(EVENT_RETRY, .code = error_describe(error->code)->name),
+                  "following is tried again: %s: %s", error->object, error->message);
+    }
+    return status;
+}
+
 static enum follow_end follow_loudly(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
@@ -829,13 +866,7 @@ static enum follow_end follow_loudly(struct run *run, struct error *error)
         rereading_create(session, follow.routes, (struct follow_lister){list_in_target, &follow});
     retry_init(&follow.retry, follow_patience_ms(&session->options));
     follow.retry.stop_level = 1;
-    if (left_take(run, follow.translator, error) == STATUS_OK &&
-        ahead_open(run, follow.arena, &follow.ahead, error) == STATUS_OK &&
-        (!may_follow(session) ||
-         adopt_changes(run, follow.routes, follow.translator, error) == STATUS_OK) &&
-        refresh_note(run, session->options.refresh, session->options.refresh_count, error) ==
-            STATUS_OK &&
-        refresh_open(run, follow.routes, follow.rereading, &follow.refresh, error) == STATUS_OK) {
+    if (take_up_with_retries(&follow, error) == STATUS_OK) {
         end = take_steps(&follow, error);
     }
     if (end == FOLLOW_FAILED && signals_stop_level() > 0 && error->class == ERROR_CLASS_RETRY) {

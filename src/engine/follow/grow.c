@@ -100,10 +100,12 @@ static enum status add_missing(struct growing *growing, uint32_t number,
             error);
     }
     if (target->connector->target->add_columns == NULL) {
-        error_set(error, ERROR_FOLLOW, table->name,
-                  "the source has the new column %s, which %s can't add", missing.names[0],
-                  target->connector->title);
-        return error_hint(error, "add it to the target's table, and follow on");
+        return table_leave(growing, number,
+                           arena_format(run->arena,
+                                        "the source has the new column %s, and %s adds none: give "
+                                        "the target's table one, too",
+                                        missing.names[0], target->connector->title),
+                           error);
     }
     if (target->connector->target->add_columns(target, table, missing, error) != STATUS_OK) {
         return STATUS_FAILED;
