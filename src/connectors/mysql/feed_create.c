@@ -152,10 +152,6 @@ static enum status check_table(struct mysql_database *self, const struct mysql_c
                             "leave it out (--exclude), or ALTER TABLE %s DROP SYSTEM "
                             "VERSIONING",
                             buffer_string(&quoted));
-    } else if (table->key.count == 0) {
-        error_set(error, ERROR_SOURCE_INVALID, name,
-                  "it has no primary key, by which its changes could find their records");
-        status = error_hint(error, "ALTER TABLE %s ADD PRIMARY KEY (…)", buffer_string(&quoted));
     }
     buffer_free(&quoted);
     return status;

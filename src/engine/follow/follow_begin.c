@@ -32,6 +32,21 @@ static enum status check_tables(const struct run_session *session, struct lack_l
     return status;
 }
 
+/* Lanes may be put back to where the last of them is, and do again what they have done. */
+static enum status check_lanes(const struct run_session *session,
+                               const struct follow_routes *routes, struct error *error)
+{
+    for (uint32_t i = 0; i < routes->stream_count && session->options.lanes > 1; i++) {
+        if (routes->streams[i].whole) {
+            error_set(error, ERROR_FOLLOW, routes->streams[i].stream->name,
+                      "its table has no key, so that changes of it may not be applied twice, as "
+                      "several lanes would after a stop");
+            return error_hint(error, "leave out --lanes, or leave the table out (--exclude)");
+        }
+    }
+    return STATUS_OK;
+}
+
 enum status follow_check(const struct run_session *session, struct lack_list *lacks,
                          struct error *error)
 {
@@ -56,8 +71,9 @@ enum status follow_check(const struct run_session *session, struct lack_list *la
     if (follow_routes_make(session, &routes, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    enum status status = check_lanes(session, routes, error);
     follow_routes_free(routes);
-    return check_tables(session, lacks, error);
+    return status == STATUS_OK ? check_tables(session, lacks, error) : status;
 }
 
 const char *follow_feed_name(const struct run_session *session, struct arena *arena)
