@@ -211,9 +211,8 @@ class PostgresToPostgres(OnPostgres, Pair, support.TestCase):
         self.assertIn("--lanes", result.err)
 
     def test_a_plan(self):
-        with open(self.path("transhume.yaml"), "w", encoding="utf-8") as file:
-            file.write("version: 1\ntables:\n  tight:\n    from: loose\n    where: a < 3\n    fields:\n      b: a\n      u: =upper(t)\n")
-        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        plan = self.write("tight.yaml", "version: 1\ntables:\n  tight:\n    from: loose\n    where: a < 3\n    fields:\n      b: a\n      u: =upper(t)\n")
+        self.run_program("migrate", "--follow", "--catch-up", "--plan", plan, self.source.uri, self.target.uri)
         self.steps(20)
         self.follow()
         self.assertEqual(self.target.rows("tight"), sorted(self.source.asked("SELECT a, upper(t) FROM loose WHERE a < 3"), key=repr))
@@ -287,7 +286,7 @@ class AnotherKey(support.TestCase):
             self.make(more)
             self.begin()
             self.change()
-            support.remove_state(self) if hasattr(support, "remove_state") else self.forget_state()
+            self.forget_state()
 
     def forget_state(self):
         os.rename(self.path(".transhume"), self.path("state-%d" % len(os.listdir(self.folder))))
