@@ -2,6 +2,7 @@
 #include "engine/follow/ahead.h"
 
 #include "base/log.h"
+#include "engine/follow/reverse.h"
 #include "engine/follow/whole.h"
 #include "engine/ledger/format.h"
 #include "engine/ledger/ledger_positions.h"
@@ -26,7 +27,8 @@ enum status ahead_note(struct run *run, struct error *error)
         return STATUS_OK;
     }
     snprintf(text, sizeof text, "{\"format\":%d}", CONTROL_FORMAT);
-    return whole_note_all(run, error) != STATUS_OK
+    /* nobody writes while a way back begins */
+    return !reverse_is(run) && whole_note_all(run, error) != STATUS_OK
                ? STATUS_FAILED
                : ledger_put_intent(run->session->ledger, run->id, intent_name, text, error);
 }

@@ -420,6 +420,7 @@ static enum status pass_copy(struct follow *follow, struct error *error)
 {
     bool ended;
     enum status status = ahead_pass(&follow->ahead, follow->applied, &ended, error);
+    follow->reads_whole |= status == STATUS_OK && ended;
     return status == STATUS_OK && ended && follow->refresh == NULL
                ? refresh_open(follow->run, follow->routes, follow->rereading, &follow->refresh,
                               error)
@@ -623,11 +624,11 @@ static enum status apply_some(struct follow *follow, struct error *error)
         status = pass_absent(follow, error);
         status = status == STATUS_OK ? pass_copy(follow, error) : status;
     }
-    status = status == STATUS_OK ? refresh_some(follow, error) : status;
     if (status == STATUS_OK && follow->reads_whole && !follow->inside) {
         status = wait_for_lanes(follow, error);
         status = status == STATUS_OK ? read_whole(follow, error) : status;
     }
+    status = status == STATUS_OK ? refresh_some(follow, error) : status;
     return status == STATUS_OK ? note_health(follow, error) : status;
 }
 

@@ -8,6 +8,7 @@
 #include "engine/follow/routes.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_positions.h"
+#include "engine/rejects/reject_notes.h"
 #include "engine/run/opening.h"
 #include "engine/run/options.h"
 #include <inttypes.h>
@@ -277,26 +278,32 @@ static enum status note_read(struct whole_reading *reading, struct error *error)
     return status;
 }
 
-/* What else was in the target's table would go with it. */
-static bool is_made_by_run(const struct whole_reading *reading)
+/* What else was in the target's table would go with it. One that the run did not make was empty
+ * where the plan refuses others. */
+static bool may_be_emptied(const struct whole_reading *reading)
 {
     const struct plan *plan = reading->run->session->plan;
     uint32_t entity = plan->streams[reading->stream].entities[0];
-    return ledger_status_is_created(&reading->run->status,
-                                    plan->tables[plan->entities[entity].table].target.name);
+    const struct target_table *target = &plan->tables[plan->entities[entity].table].target;
+    return target->existing == EXISTING_REFUSE ||
+           ledger_status_is_created(&reading->run->status, target->name);
 }
 
 static enum status read_one(struct whole_reading *reading, struct error *error)
 {
+    uint32_t entity = reading->run->session->plan->streams[reading->stream].entities[0];
     reading->arena = arena_create(0);
     reading->feed = arena_format(reading->arena, "%.32s_again", reading->run->header.feed);
     log_write(LOG_INFO, "%s is read again, since it has no key", request_of(reading)->table);
+    reject_book_begin_round(reading->run->book);
     enum status status = open_source(reading, error);
     status = status == STATUS_OK ? begin_moment(reading, error) : status;
     status = status == STATUS_OK ? empty_target(reading, error) : status;
     status = status == STATUS_OK ? failpoint_hit("follow.within_whole", error) : status;
     status = status == STATUS_OK ? put_rows(reading, error) : status;
     status = status == STATUS_OK ? failpoint_hit("follow.after_whole", error) : status;
+    status =
+        status == STATUS_OK ? reject_book_end_round(reading->run->book, entity, error) : status;
     status = status == STATUS_OK ? note_read(reading, error) : status;
     close_source(reading);
     if (status == STATUS_OK) {
@@ -342,10 +349,11 @@ enum status whole_read(struct run *run, struct follow_translator *translator, st
         }
         if (text[0] != '\0') {
             status = pass_over(&reading, text, error);
-        } else if (!is_made_by_run(&reading)) {
-            follow_translator_leave(translator, i,
-                                    "it has no key and would be read again, and its table was in "
-                                    "the target before the run; copy it on its own");
+        } else if (!may_be_emptied(&reading)) {
+            follow_translator_leave(
+                translator, i,
+                "it has no key and would be read again, and records of others may "
+                "be in its table; copy it on its own");
         } else {
             status = read_one(&reading, error);
         }
