@@ -93,7 +93,7 @@ class Pair:
         self.begin()
         for failpoint in self.FAILPOINTS + ("follow.before_apply", "follow.after_apply"):
             self.steps(4)
-            support.kill_at(failpoint, 1, "follow", "--catch-up", cwd=self.folder)
+            self.assertEqual(support.kill_at(failpoint, 1, "follow", "--catch-up", cwd=self.folder).code, -9, failpoint)
             self.steps(1)
             self.follow("--take-over")
             self.assert_same()
@@ -115,7 +115,7 @@ class Pair:
         self.assert_same()
 
     def test_a_resumed_copy_is_read_again(self):
-        support.kill_at("engine.before_commit", 1, "migrate", "--follow", self.source.uri, self.target.uri, cwd=self.folder)
+        self.assertEqual(support.kill_at("engine.before_commit", 1, "migrate", "--follow", self.source.uri, self.target.uri, cwd=self.folder).code, -9)
         self.steps(10)
         self.assertIn("loose is read again", self.follow().err)
         self.assert_same()
@@ -135,7 +135,7 @@ class Pair:
         self.follow("--refresh", "loose")
         for failpoint in ("follow.before_whole", "follow.within_whole", "follow.after_whole"):
             self.steps(2)
-            support.kill_at(failpoint, 1, "follow", "--catch-up", "--refresh", "loose", cwd=self.folder)
+            self.assertEqual(support.kill_at(failpoint, 1, "follow", "--catch-up", "--refresh", "loose", cwd=self.folder).code, -9, failpoint)
             self.steps(2)
             self.follow("--take-over")
             self.assert_same()
