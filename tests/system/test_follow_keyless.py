@@ -11,6 +11,7 @@ from test_follow_mysql import MysqlSide
 
 sys.path.insert(0, os.path.join(support.ROOT, "tests", "servers"))
 import mariadb  # noqa: E402
+import mysql  # noqa: E402
 import postgres  # noqa: E402
 
 SERVERS = {}
@@ -19,7 +20,7 @@ KILLS = 30 if support.SOAK else 5
 
 def followed(kind):
     if kind not in SERVERS:
-        SERVERS[kind] = kind.Server(settings={**kind.FOLLOWED})
+        SERVERS[kind] = kind.Server(settings={**(postgres if kind is postgres else mariadb).FOLLOWED})
         unittest.addModuleCleanup(SERVERS[kind].stop)
     return SERVERS[kind]
 
@@ -333,6 +334,15 @@ class MariadbToPostgres(OnMariadb, Pair, support.TestCase):
 
     def sides(self):
         return self.source_side(), PostgresSide(self, followed(postgres), "target")
+
+
+@support.inheriting(3)
+class MysqlToMysql(Pair, support.TestCase):
+    FAILPOINTS = ("mysql.before_apply", "mysql.after_apply")
+    test_each_type_is_found_again = Pair.test_each_type_is_found_again
+
+    def sides(self):
+        return MysqlSide(followed(mysql)), MysqlSide(followed(mysql))
 
 
 class AnotherKey(support.TestCase):
