@@ -183,6 +183,16 @@ class Pair:
         self.assertNotIn("reject", self.follow().err)
         self.assertEqual(self.target.asked("SELECT i, count(*) FROM wild GROUP BY i"), [["13", "4"]])
 
+    def test_columns_come(self):
+        """Changes of before have them not yet; one with a default has the table read again."""
+        self.begin()
+        for column in ("x INTEGER", "y INTEGER DEFAULT 7"):
+            self.source.transaction(["UPDATE loose SET t = 'before' " + self.loose.one_of("a = 1"), "DELETE FROM loose " + self.loose.one_of("a = 2")], True)
+            self.source.make("ALTER TABLE loose ADD " + column)
+            self.source.transaction(["UPDATE loose SET t = 'behind', %s = 5 " % column[0] + self.loose.one_of("t = 'before'"), "DELETE FROM loose " + self.loose.one_of("a = 0")], True)
+            self.follow()
+            self.assert_same()
+
     def test_the_way_back(self):
         if isinstance(self.target, SqliteSide):
             self.begin()

@@ -722,7 +722,16 @@ static enum status record_of_image(struct follow_translator *translator, uint32_
         arena_allocate(set->set.arena, (request->column_count + (size_t)1) * sizeof *row);
     struct lacking lacking;
     enum status status = row_of_image(translator, number, table, image, row, &lacking, error);
-    if (status != STATUS_OK || lacking.any) {
+    bool whole = true;
+    for (uint32_t i = 0; status == STATUS_OK && i < request->column_count; i++) {
+        /* of a column that came later rows of before have NULL, or the table is read again */
+        if (row[i].kind == VALUE_MISSING &&
+            shape_field_find(table->shape, request->columns[i].name) < 0) {
+            row[i] = cell_null();
+        }
+        whole = whole && row[i].kind != VALUE_MISSING;
+    }
+    if (status != STATUS_OK || !whole) {
         return status == STATUS_OK ? STATUS_AGAIN : status;
     }
     return record_of_row(translator, number, row, set, rejects, record, error);
