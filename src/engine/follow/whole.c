@@ -124,6 +124,11 @@ struct whole_reading {
     uint64_t rows;
 };
 
+static const char *feed_name(const struct run *run, struct arena *arena)
+{
+    return arena_format(arena, "%.32s_again", run->header.feed);
+}
+
 static const struct read_request *request_of(const struct whole_reading *reading)
 {
     return &reading->run->session->plan->streams[reading->stream].request;
@@ -293,7 +298,7 @@ static enum status read_one(struct whole_reading *reading, struct error *error)
 {
     uint32_t entity = reading->run->session->plan->streams[reading->stream].entities[0];
     reading->arena = arena_create(0);
-    reading->feed = arena_format(reading->arena, "%.32s_again", reading->run->header.feed);
+    reading->feed = feed_name(reading->run, reading->arena);
     log_write(LOG_INFO, "%s is read again, since it has no key", request_of(reading)->table);
     reject_book_begin_round(reading->run->book);
     enum status status = open_source(reading, error);
@@ -360,4 +365,15 @@ enum status whole_read(struct run *run, struct follow_translator *translator, st
     }
     json_decref(tables);
     return status;
+}
+
+enum status whole_forget(struct run *run, struct error *error)
+{
+    struct database *source = run->session->source;
+    bool any = false;
+    for (uint32_t i = 0; i < run->session->plan->stream_count; i++) {
+        any = any || is_whole_root(run->session, i);
+    }
+    return any ? source->connector->feed->drop(source, feed_name(run, run->arena), error)
+               : STATUS_OK;
 }

@@ -30,4 +30,7 @@ enum status whole_or_refresh_note(struct run *run, const char *const *tables, ui
 enum status whole_read(struct run *run, struct follow_translator *translator, struct position at,
                        resync_take *take, void *context, struct error *error) MUST_USE;
 
+/* Before the feed goes for good: a kill may have left the one that was made for a moment. */
+enum status whole_forget(struct run *run, struct error *error) MUST_USE;
+
 #endif
