@@ -155,6 +155,7 @@ static void append_follow(const struct check_follow *follow, struct buffer *out)
         return;
     }
     buffer_append_string(out, "\nfollowing: it can be done\n");
+    append_list("tables without a primary key", follow->keyless.lines, follow->keyless.count, out);
     append_list("what it costs the source", follow->costs.lines, follow->costs.count, out);
     append_statements("statements that it runs there", &follow->statements, out);
     append_list("in the target, while changes are applied", follow->silenced.lines,
@@ -257,6 +258,7 @@ static void append_json_follow(const struct check_follow *follow, struct buffer 
     append_json_lines("cut_over", follow->cut_over.lines, follow->cut_over.count, out);
     append_json_lines("costs", follow->costs.lines, follow->costs.count, out);
     append_json_lines("statements", follow->statements.lines, follow->statements.count, out);
+    append_json_lines("keyless", follow->keyless.lines, follow->keyless.count, out);
     append_json_lines("silenced", follow->silenced.lines, follow->silenced.count, out);
     append_json_lines("native", follow->native.lines, follow->native.count, out);
     append_json_lines("native_lacks", follow->native_lacks.lines, follow->native_lacks.count, out);

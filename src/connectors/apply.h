@@ -148,6 +148,14 @@ struct apply_functions {
      * the source has instead is put in the same commit. False: the target writes blindly, so that
      * the engine brings whole records alone, read again from the source where need be. */
     bool tells_absent;
+    /*
+     * Changes of tables without a key are taken: each tells whole records. The former one is `key`,
+     * of as many cells as the shape has fields; one of the records that equal it in all of them, as
+     * the target holds them, is updated or goes, and an insert is one more. An update that finds
+     * none puts its record all the same; a delete that finds none is refused (ERROR_REJECT_ABSENT).
+     * Such changes are not the same applied again: only with CAPABILITY_TRANSACTIONS.
+     */
+    bool takes_whole_records;
     /* Optional: can changes be put into this table, which need not be there yet? ERROR_FOLLOW: not,
      * and why. Changes nothing. Control thread. */
     enum status (*check)(struct database *self, const struct target_table *table,

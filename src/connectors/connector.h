@@ -33,7 +33,7 @@
 #include "connectors/store.h"
 #include "connectors/target.h"
 
-enum { CONNECTOR_CONTRACT_VERSION = 23 };
+enum { CONNECTOR_CONTRACT_VERSION = 24 };
 
 struct connector {
     uint32_t contract_version;

@@ -284,6 +284,27 @@ bool schema_is_unique(const struct schema_table *table, struct column_list colum
     return unique;
 }
 
+static bool tells_rows_apart(const struct schema_table *table, const struct schema_index *index)
+{
+    return index->unique && !index->partial && !index->deferrable && index->method == NULL &&
+           index->columns.count > 0 && are_not_null(table, index->columns);
+}
+
+struct column_list schema_row_key(const struct schema_table *table)
+{
+    struct column_list found = table->primary_key;
+    bool identity = false;
+    for (uint32_t i = 0; table->primary_key.count == 0 && i < table->index_count; i++) {
+        const struct schema_index *index = &table->indexes[i];
+        if (tells_rows_apart(table, index) &&
+            (found.count == 0 || (index->identity && !identity))) {
+            found = index->columns;
+            identity = index->identity;
+        }
+    }
+    return table->has_heirs ? table->primary_key : found;
+}
+
 bool schema_is_unique_key(const struct schema_table *table, struct column_list columns)
 {
     return schema_is_unique(table, columns) &&

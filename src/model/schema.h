@@ -145,6 +145,7 @@ struct schema_index {
     struct column_list beginnings; /* of a partial one: its columns, if it is so only because it
                                       holds the beginnings of their values; else empty */
     bool deferrable;               /* what is unique may be so at the end of a transaction only */
+    bool identity;                 /* a change tells its columns of the row that was */
     bool implied;                  /* made by the engine for a constraint */
     bool local;                    /* key-value stores: kept with the records of a partition */
     const char *method;     /* how it finds what no other engine finds so: "gin", "FULLTEXT"; NULL:
@@ -332,5 +333,9 @@ bool schema_is_primary_index(const struct schema_table *table, const struct sche
 bool schema_is_unique(const struct schema_table *table, struct column_list columns);
 /* And if none of them is ever NULL. */
 bool schema_is_unique_key(const struct schema_table *table, struct column_list columns);
+/* By which one row is told from others for good: its primary key; else a unique index over columns
+ * that are never NULL, first one whose columns changes tell (schema_index.identity). Empty: there
+ * is none. */
+struct column_list schema_row_key(const struct schema_table *table);
 
 #endif

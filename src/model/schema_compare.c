@@ -163,10 +163,11 @@ static void compare_columns(struct table_change *table, bool same_server, struct
 static void compare_table(struct table_change *table, bool same_server, struct arena *arena)
 {
     bool same = same_server && differ(table->kept->mark, table->now->mark) ? false : true;
-    table->difference = !same ? TABLE_REPLACED
-                        : column_list_is_equal(table->kept->primary_key, table->now->primary_key)
-                            ? TABLE_SAME
-                            : TABLE_REKEYED;
+    table->difference =
+        !same ? TABLE_REPLACED
+        : column_list_is_equal(schema_row_key(table->kept), schema_row_key(table->now))
+            ? TABLE_SAME
+            : TABLE_REKEYED;
     compare_columns(table, same_server && same, arena); /* of another table no column is the same */
 }
 
@@ -259,7 +260,7 @@ void table_change_append(const struct table_change *change, struct buffer *out)
 {
     static const char *const words[] = {
         [TABLE_SAME] = NULL,
-        [TABLE_REKEYED] = "has another primary key",
+        [TABLE_REKEYED] = "has another key",
         [TABLE_REPLACED] = "is another table of the name, since the former one was dropped",
         [TABLE_GONE] = "was dropped or renamed",
         [TABLE_NEW] = "is new"};

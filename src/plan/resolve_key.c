@@ -82,12 +82,14 @@ static struct column_list default_key(struct resolver *resolver, const struct ta
     if (entity == NULL || entity->from == NULL || entity->is_pages) {
         return (struct column_list){0};
     }
-    if (table_fields_merge(table, entity->from->primary_key)) {
+    bool follows = resolver->settings != NULL && resolver->settings->follows;
+    struct column_list key = follows ? schema_row_key(entity->from) : entity->from->primary_key;
+    if (table_fields_merge(table, key)) {
         resolve_note_left(resolver, "key", 1, table->name, "the key of %s is not carried: %s",
                           entity->from->name, table_values_merge);
         return (struct column_list){0};
     }
-    return table_fields_of(resolver, table, entity->from->primary_key);
+    return table_fields_of(resolver, table, key);
 }
 
 static void check_key_field(struct resolver *resolver, const struct table_builder *table,

@@ -286,7 +286,9 @@ static void default_indexes(struct resolver *resolver, struct table_builder *tab
                        schema_is_unique_key(entity->from, known->columns) &&
                        strcmp(known->columns.names[0], entity->from->primary_key.names[0]) == 0;
         struct column_list columns = table_fields_of(resolver, table, known->columns);
-        primary = primary || (known->implied && columns.count > 0 &&
+        bool stands_for_key = known->implied || (known->unique && !known->partial &&
+                                                 entity->from->primary_key.count == 0);
+        primary = primary || (stands_for_key && columns.count > 0 &&
                               column_list_is_equal(columns, table->target.key));
         if (primary) {
             note_details(resolver, table, "key", known);

@@ -372,7 +372,7 @@ class WholePair(Pair):
         self.assertEqual(any("CREATE" in statement for statement in said["statements"]), self.makes_objects, said)
         self.assertEqual(bool(said["native"]), isinstance(self.source, PostgresSide))
         self.assertIn("following: it can be done", self.run_program("check", "--follow", self.source.uri, self.target.uri).out)
-        self.source.make("CREATE TABLE keyless (id INTEGER)")
+        self.source.make("CREATE TABLE keyless (id INTEGER, twice INTEGER GENERATED ALWAYS AS (id * 2) STORED)")
         said = json.loads(self.run_program("check", "--follow", "--json", self.source.uri, self.target.uri, code=2).out)["follow"]
         self.assertIn("keyless", said["refusal"])
         self.assertEqual(self.feeds_left(), [])

@@ -372,6 +372,57 @@ static void tables_that_do_not_fit_are_refused(void **state)
     }
 }
 
+/* Of a table without a key each change is of one of the records that equal the former one. */
+static struct record_change whole(const struct cell *before, const struct cell *after)
+{
+    struct record_change change = change_of(before == NULL  ? RECORD_INSERT
+                                            : after == NULL ? RECORD_DELETE
+                                                            : RECORD_UPDATE,
+                                            NULL, after);
+    if (before != NULL) {
+        change.key = memcpy(arena_allocate(bench.arena, FIELDS * sizeof *before), before,
+                            FIELDS * sizeof *before);
+        change.key_count = FIELDS;
+    }
+    return change;
+}
+
+#define ROW(a, b, c) ((const struct cell[FIELDS]){a, b, c})
+
+static void records_without_a_key_are_found_whole(void **state)
+{
+    (void)state;
+    set_up("CREATE TABLE t(a INTEGER, b TEXT COLLATE NOCASE, c CHECK (c < 100),"
+           " d GENERATED ALWAYS AS (c + 1)); CREATE UNIQUE INDEX u ON t(a) WHERE a > 50");
+    sqlite_apply.close(bench.apply);
+    bench.table.key = (struct column_list){0};
+    open_apply();
+    const struct cell x = CELL_TEXT("x");
+    const struct cell big = CELL_TEXT("X");
+    APPLY(whole(NULL, ROW(I(1), x, N)), whole(NULL, ROW(I(1), x, N)), whole(NULL, ROW(I(1), x, N)),
+          whole(NULL, ROW(I(1), big, N)), whole(NULL, ROW(N, N, N)), whole(NULL, ROW(N, N, N)));
+    APPLY(whole(ROW(I(1), x, N), NULL), whole(ROW(I(1), x, N), ROW(I(2), x, I(5))),
+          whole(ROW(N, N, N), NULL), whole(ROW(I(1), big, N), ROW(I(1), big, N)));
+    assert_int_equal(bench.result.refusal_count, 0);
+    assert_string_equal(file_ask(bench.path, "SELECT a, b, c FROM t ORDER BY a, b COLLATE BINARY"),
+                        "NULL|NULL|NULL\n1|X|NULL\n1|x|NULL\n2|x|5");
+    /* what is not there is told of a delete, and put of an update */
+    APPLY(whole(ROW(I(9), x, N), NULL), whole(ROW(I(9), x, N), ROW(I(3), x, N)),
+          whole(ROW(I(1), x, N), ROW(I(1), x, I(200))));
+    assert_int_equal(bench.result.refusal_count, 2);
+    assert_refused(0, 2, ERROR_REJECT_CONSTRAINT, "CHECK");
+    assert_refused(1, 0, ERROR_REJECT_ABSENT, "equals it in all fields");
+    assert_string_equal(file_ask(bench.path, "SELECT a, b, c FROM t ORDER BY a, b"),
+                        "NULL|NULL|NULL\n1|X|NULL\n2|x|5\n3|x|NULL");
+    /* unique values are exchanged, too */
+    APPLY(whole(NULL, ROW(I(60), x, N)), whole(NULL, ROW(I(61), big, N)));
+    APPLY(whole(ROW(I(60), x, N), ROW(I(61), x, N)), whole(ROW(I(61), big, N), ROW(I(60), big, N)));
+    assert_int_equal(bench.result.refusal_count, 0);
+    assert_string_equal(file_ask(bench.path, "SELECT a, b FROM t WHERE a > 50 ORDER BY a"),
+                        "60|X\n61|x");
+    tear_down();
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -381,6 +432,7 @@ int main(void)
         cmocka_unit_test(a_long_chain_of_unique_values_moves),
         cmocka_unit_test(what_is_refused_stays_alone),
         cmocka_unit_test(pieces_are_one_transaction),
+        cmocka_unit_test(records_without_a_key_are_found_whole),
         cmocka_unit_test(one_applies_at_a_time),
         cmocka_unit_test(a_run_that_was_taken_over_applies_nothing),
         cmocka_unit_test(triggers_fire_unless_told),

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum {
     SENT_BYTES_MAX = 128 << 10, /* of statements that go at once */
@@ -156,6 +157,36 @@ static void append_parameter(const struct sql_apply_table *table, uint32_t colum
     buffer_format(sql, "%c%u%c", PARAMETER_BEGIN, number, PARAMETER_END);
 }
 
+/* Texts by their bytes, whatever the column's collation takes for equal. Blanks at the end of a
+ * char are not kept, and count for nothing. */
+static void append_is(const struct sql_apply_table *table, uint32_t column, const char *name,
+                      uint32_t number, struct buffer *sql)
+{
+    const struct mysql_table *facts = table->facts;
+    const struct mysql_column *of = &facts->columns[column];
+    const char *words = of->type.type.native;
+    bool padded = words != NULL && strncasecmp(words, "char", 4) == 0;
+    struct buffer parameter = {0};
+    append_parameter(table, column, number, &parameter);
+    const char *value = buffer_string(&parameter);
+    if (of->charset != NULL && padded) {
+        buffer_format(sql,
+                      "CONVERT(%s USING utf8mb4) COLLATE utf8mb4_bin <=> CONVERT(%s USING utf8mb4) "
+                      "COLLATE utf8mb4_bin",
+                      name, value);
+    } else if (of->charset != NULL || of->type.format == MYSQL_AS_LABEL) {
+        buffer_format(sql,
+                      "CAST(CONVERT(%s USING utf8mb4) AS BINARY) <=> CAST(CONVERT(%s USING "
+                      "utf8mb4) AS BINARY)",
+                      name, value);
+    } else if (of->type.format == MYSQL_AS_JSON) {
+        buffer_format(sql, "%s <=> CAST(%s AS JSON)", name, value);
+    } else {
+        buffer_format(sql, "%s <=> %s", name, value);
+    }
+    buffer_free(&parameter);
+}
+
 static enum status whole_value(const struct large_value *large, struct arena *scratch,
                                struct cell *cell, struct error *error)
 {
@@ -186,6 +217,12 @@ static enum status fill_one(struct mysql_apply *apply, const struct sql_apply_st
     if (cell.kind == VALUE_LARGE &&
         whole_value(cell.large, apply->scratch, &cell, error) != STATUS_OK) {
         return STATUS_FAILED;
+    }
+    if (parameter->of_key && column->type.format == MYSQL_AS_FLOAT &&
+        (cell.kind == VALUE_FLOAT32 || cell.kind == VALUE_FLOAT64)) {
+        /* all digits of what the column holds, with which it is compared as a double */
+        buffer_format(&apply->filled, "%.17e", (double)(float)cell.f64);
+        return STATUS_OK;
     }
     return mysql_encode(column, &cell, MYSQL_IN_STATEMENT, apply->scratch, &apply->filled, error);
 }
@@ -345,6 +382,7 @@ static const struct sql_apply_dialect dialect = {
     .on_duplicate_key = true,
     .describe = describe,
     .append_parameter = append_parameter,
+    .append_is = append_is,
     .begin = begin,
     .end = end,
     .savepoint = savepoint,
@@ -418,6 +456,7 @@ static enum status apply_open(struct database *database, const struct apply_requ
 }
 
 const struct apply_functions mysql_apply_functions = {
+    .takes_whole_records = true,
     .tells_absent = true,
     .moves_records = true,
     .foresee = mysql_quiet_foresee,

@@ -194,17 +194,6 @@ static enum status check_versioning(const struct mysql_table *table, const char 
                       quoted);
 }
 
-static enum status check_key(const struct mysql_table *table, const char *name, const char *quoted,
-                             struct error *error)
-{
-    if (table->key.count > 0) {
-        return STATUS_OK;
-    }
-    error_set(error, ERROR_SOURCE_INVALID, name,
-              "it has no primary key, by which its changes could find their records");
-    return error_hint(error, "ALTER TABLE %s ADD PRIMARY KEY (…)", quoted);
-}
-
 static enum status check_table(struct mysql_database *self, const struct mysql_catalog *catalog,
                                const char *name, struct lack_list *lacks, struct error *error)
 {
@@ -221,15 +210,12 @@ static enum status check_table(struct mysql_database *self, const struct mysql_c
     status = status == STATUS_OK
                  ? lacks_take(lacks, check_versioning(table, name, shown, error), error)
                  : status;
-    status = status == STATUS_OK ? lacks_take(lacks, check_key(table, name, shown, error), error)
-                                 : status;
     buffer_free(&quoted);
     return status;
 }
 
-static enum status check_tables(struct mysql_database *self,
-                                const struct followed_table *tables, uint32_t table_count,
-                                struct lack_list *lacks, struct error *error)
+static enum status check_tables(struct mysql_database *self, const struct followed_table *tables,
+                                uint32_t table_count, struct lack_list *lacks, struct error *error)
 {
     const struct mysql_catalog *catalog = NULL;
     enum status status = mysql_catalog_get(self, &catalog, error);

@@ -350,6 +350,9 @@ static enum status begin_together(struct mysql_database *self, const struct dema
 {
     MYSQL *locker = NULL;
     enum status status = STATUS_OK;
+    if (self->lockless) { /* nobody can say where in the log the rows are read */
+        self->sql.base.moment = NULL;
+    }
     if (!self->lockless) {
         status = mysql_connect(self, &locker, error);
         status = status == STATUS_OK ? lock(self, locker, error) : status;

@@ -36,14 +36,14 @@ static enum status describe_arrays(struct postgres_apply *apply, PGconn *connect
         arena_allocate_zeroed(apply->head.arena, (size_t)count + 1, sizeof *arrays);
     facts->arrays = arrays;
     buffer_format(&sql,
-                  "SELECT -1, 0, '' FROM pg_catalog.pg_trigger WHERE tgrelid = %u AND NOT "
+                  "SELECT -1, 0, '', '' FROM pg_catalog.pg_trigger WHERE tgrelid = %u AND NOT "
                   "tgisinternal",
                   facts->table.oid);
     for (uint32_t i = 0; i < count; i++) {
         buffer_format(&sql,
-                      " UNION ALL SELECT %u, typarray, pg_catalog.format_type(oid, -1) FROM "
-                      "pg_catalog.pg_type WHERE oid = %u",
-                      i, facts->table.columns[i].type_oid);
+                      " UNION ALL SELECT %u, typarray, pg_catalog.format_type(oid, -1), "
+                      "pg_catalog.format_type(oid, %d) FROM pg_catalog.pg_type WHERE oid = %u",
+                      i, facts->table.columns[i].modifier, facts->table.columns[i].type_oid);
     }
     enum status status = postgres_query_buffer(apply->self, connection, &sql, NULL, 0, SQL_SHORT,
                                                ERROR_TARGET_INVALID, &result, error);
@@ -56,7 +56,8 @@ static enum status describe_arrays(struct postgres_apply *apply, PGconn *connect
                                   &oid) == STATUS_OK;
         if (read && column >= 0 && column < count) {
             arrays[column] = (struct apply_array){
-                (uint32_t)oid, arena_copy_string(apply->head.arena, PQgetvalue(result, row, 2))};
+                (uint32_t)oid, arena_copy_string(apply->head.arena, PQgetvalue(result, row, 2)),
+                arena_copy_string(apply->head.arena, PQgetvalue(result, row, 3))};
         }
         facts->triggers = facts->triggers || column < 0;
     }
@@ -204,6 +205,7 @@ static enum status describe(struct apply *head, struct sql_apply_table *table, s
     table->name = table->plan->name;
     table->columns = columns;
     table->column_count = count;
+    table->row_name = facts->kind == 'p' || facts->has_children ? "tableoid, ctid" : "ctid";
     table->facts = found;
     return STATUS_OK;
 }
@@ -214,6 +216,33 @@ static void append_parameter(const struct sql_apply_table *table, uint32_t colum
     (void)table;
     (void)column;
     buffer_format(sql, "$%u", number + 1);
+}
+
+/* Texts are compared, since types without an equality have them, too, and since 1.0 and 1.00 are
+ * not the same. Where a value has one text only, an index may find it. */
+static void append_is(const struct sql_apply_table *table, uint32_t column, const char *name,
+                      uint32_t number, struct buffer *sql)
+{
+    const struct apply_facts *facts = table->facts;
+    const char *type = facts->arrays[column].exact;
+    switch (facts->table.columns[column].type.format) {
+    case POSTGRES_AS_BOOL:
+    case POSTGRES_AS_INT2:
+    case POSTGRES_AS_INT4:
+    case POSTGRES_AS_INT8:
+    case POSTGRES_AS_UUID:
+    case POSTGRES_AS_DATE:
+        buffer_format(sql, "%s %s $%u", name,
+                      facts->table.columns[column].not_null ? "=" : "IS NOT DISTINCT FROM",
+                      number + 1);
+        return;
+    default:
+        buffer_format(sql,
+                      "%s::pg_catalog.text COLLATE pg_catalog.\"C\" IS NOT DISTINCT FROM "
+                      "($%u::%s)::pg_catalog.text COLLATE pg_catalog.\"C\"",
+                      name, number + 1, type != NULL ? type : "pg_catalog.text");
+        return;
+    }
 }
 
 static enum status make_prepared(struct sql_apply_statement *statement, struct error *error)
@@ -485,6 +514,7 @@ static const struct sql_apply_dialect dialect = {
     .quotes_numbers = true,
     .describe = describe,
     .append_parameter = append_parameter,
+    .append_is = append_is,
     .begin = begin,
     .end = end,
     .savepoint = savepoint,
@@ -592,6 +622,7 @@ static enum status apply_open(struct database *database, const struct apply_requ
 }
 
 const struct apply_functions postgres_apply_functions = {
+    .takes_whole_records = true,
     .tells_absent = true,
     .moves_records = true,
     .check = check_table,

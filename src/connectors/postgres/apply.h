@@ -33,6 +33,7 @@ struct apply_named {
 struct apply_array {
     uint32_t oid;
     const char *type;
+    const char *exact; /* with its limits */
 };
 
 struct apply_facts {

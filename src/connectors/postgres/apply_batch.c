@@ -234,8 +234,9 @@ static struct apply_batch *batch_of(struct postgres_apply *apply,
     enum batch_form form = statement->kind == SQL_APPLY_REMOVE ? FORM_REMOVE
                            : put && !other                     ? FORM_INSERT
                                                                : FORM_UPDATE;
-    if (apply->singly || (facts->triggers && !apply->silent) ||
-        statement->parameter_count > BATCH_COLUMNS_MAX || statement->parameter_count == 0 ||
+    if (statement->table->plan->key.count == 0 || apply->singly ||
+        (facts->triggers && !apply->silent) || statement->parameter_count > BATCH_COLUMNS_MAX ||
+        statement->parameter_count == 0 ||
         (!put && statement->kind != SQL_APPLY_PATCH && statement->kind != SQL_APPLY_REMOVE) ||
         has_large(statement, change)) {
         return NULL;

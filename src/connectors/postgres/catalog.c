@@ -272,6 +272,7 @@ static void read_indexes(struct builder *builder, struct schema_table *table,
             .unique = is_true(rows, row, 2),
             .partial = is_true(rows, row, 3),
             .deferrable = is_true(rows, row, 10),
+            .identity = is_true(rows, row, 11),
             .implied = is_true(rows, row, 4),
             .method = method_of(builder, row),
             .details = text(builder, rows, row, 9),
@@ -299,7 +300,7 @@ static bool is_not_null(const struct postgres_table *facts, struct column_list c
 static void settle_key(struct postgres_table *facts)
 {
     const struct schema_table *table = facts->schema;
-    facts->key = table->primary_key;
+    facts->key = schema_row_key(table);
     for (uint32_t i = 0; facts->key.count == 0 && i < table->index_count; i++) {
         const struct schema_index *index = &table->indexes[i];
         if (index->unique && !index->partial && is_not_null(facts, index->columns)) {

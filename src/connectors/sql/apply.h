@@ -18,8 +18,12 @@
  * stays as it is. Only where another record is under its new key at the end of its transaction does
  * it make way: a copy that was resumed read that record later.
  *
- * An update of a part of a record that found none is noted. Before the commit, or the end of a piece,
- * the engine reads these records again, and they are put whole (apply_absent.c).
+ * A table without a key is changed by whole records, one of those that equal the former one.
+ * Nothing is sent ahead behind an update of such a record before it is known whether there was one,
+ * since the record is added where there was none.
+ *
+ * An update of a part of a record that found none is noted. Before the commit, or the end of a
+ * piece, the engine reads these records again, and they are put whole (apply_absent.c).
  *
  * The position is the store's key "position/NAME/LANE", with the text that the ledger gives it
  * (engine/ledger/ledger_positions.h); its version is the fence.
@@ -47,6 +51,9 @@ struct sql_apply_table {
     const char *name; /* as the catalogue spells it */
     const struct sql_apply_column *columns;
     uint32_t column_count;
+    /* Of a table without a key: what tells one of its rows from all others, as the list of a SELECT
+     * ("ctid"). NULL: a statement may be bounded to one row by LIMIT 1. */
+    const char *row_name;
     const void *facts; /* the connector's own */
 };
 
@@ -115,6 +122,10 @@ struct sql_apply_dialect {
     /* Parameter `number` (from 0) of a statement, for a column of the table. */
     void (*append_parameter)(const struct sql_apply_table *table, uint32_t column, uint32_t number,
                              struct buffer *sql);
+    /* Of a table without a key: a condition that the column is what the parameter makes of it, with
+     * the same bytes where it is a text, or both are NULL. `name` is the column, quoted. */
+    void (*append_is)(const struct sql_apply_table *table, uint32_t column, const char *name,
+                      uint32_t number, struct buffer *sql);
     enum status (*begin)(struct apply *apply, struct error *error);
     /* Also after a failure, whatever is under way. */
     enum status (*end)(struct apply *apply, bool commit, struct error *error);

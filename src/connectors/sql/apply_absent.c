@@ -94,6 +94,19 @@ static enum status put_round(struct apply *apply, const struct round *round,
     return status;
 }
 
+/* No record was the one that a delete of a table without a key means. */
+static void refuse_delete(const struct change_set *const *sets, uint32_t set,
+                          const struct record_change *change, struct arena *arena,
+                          struct apply_result *result)
+{
+    const struct apply_refusal refusal = {
+        .set = set,
+        .change = (uint32_t)(change - sets[set]->changes),
+        .code = ERROR_REJECT_ABSENT,
+        .reason = "a row was deleted, and no record of the target equals it in all fields"};
+    sql_apply_add_refusal(result, &refusal, arena);
+}
+
 enum status sql_apply_absent(struct apply *apply, const struct change_set *const *sets,
                              uint32_t first, uint32_t end, struct arena *arena,
                              struct apply_result *result, struct error *error)
@@ -102,12 +115,13 @@ enum status sql_apply_absent(struct apply *apply, const struct change_set *const
     uint32_t count = apply->sought_count;
     enum status status = STATUS_OK;
     apply->sought_count = 0;
-    if (apply->absent.read == NULL) {
-        return STATUS_OK;
-    }
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
-        if (!apply->sought[i].found) {
-            const struct record_change *change = apply->sought[i].change;
+        const struct record_change *change = apply->sought[i].change;
+        if (apply->tables[change->table].key.count == 0) {
+            if (!apply->sought[i].found && change->after == NULL) {
+                refuse_delete(sets, find_set(sets, first, end, change), change, arena, result);
+            }
+        } else if (!apply->sought[i].found && apply->absent.read != NULL) {
             add_to_round(&round, change, find_set(sets, first, end, change));
         }
         if (round.count == ROUND_MAX || (i + 1 == count && round.count > 0)) {

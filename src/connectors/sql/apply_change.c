@@ -70,11 +70,31 @@ static enum status make_way(struct apply *apply, const struct sql_apply_item *it
                : status;
 }
 
+/* A record of a table without a key. What an earlier one of it left out, as a refused one did, or
+ * somebody has deleted, is put: the record that was is not there under another form. */
+static enum status update_whole(struct apply *apply, const struct sql_apply_item *item,
+                                const struct sql_apply_image *image,
+                                struct sql_apply_refused *refused, struct error *error)
+{
+    apply->counts = true;
+    apply->changed = 0;
+    enum status status = item_run(apply, item, image, SQL_APPLY_MOVE, refused, error);
+    status = status == STATUS_OK && apply->dialect->settle != NULL
+                 ? apply->dialect->settle(apply, refused, error)
+                 : status;
+    apply->counts = false;
+    return status == STATUS_OK && apply->changed == 0
+               ? item_run(apply, item, image, SQL_APPLY_PUT, refused, error)
+               : status;
+}
+
 enum status sql_apply_set_aside(struct apply *apply, const struct sql_apply_item *item,
                                 const struct sql_apply_image *image,
                                 struct sql_apply_refused *refused, struct error *error)
 {
-    return sql_apply_run(apply, item, image, SQL_APPLY_ASIDE, refused, error);
+    return sql_apply_is_whole(image)
+               ? STATUS_END
+               : sql_apply_run(apply, item, image, SQL_APPLY_ASIDE, refused, error);
 }
 
 enum status sql_apply_put_new(struct apply *apply, const struct sql_apply_item *item,
@@ -88,7 +108,7 @@ enum status sql_apply_change_at_last(struct apply *apply, const struct sql_apply
                                      const struct sql_apply_image *image,
                                      struct sql_apply_refused *refused, struct error *error)
 {
-    bool makes_way = item->change->after != NULL && image->moves &&
+    bool makes_way = item->change->after != NULL && image->moves && !sql_apply_is_whole(image) &&
                      !sql_apply_has_fixed_key(image) && !apply->cascades;
     return makes_way ? make_way(apply, item, image, refused, error)
                      : sql_apply_change(apply, item, image, refused, error);
@@ -103,6 +123,9 @@ enum status sql_apply_change(struct apply *apply, const struct sql_apply_item *i
     }
     if (item->change->after == NULL) {
         return sql_apply_remove_old(apply, item, image, refused, error);
+    }
+    if (image->moves && sql_apply_is_whole(image)) {
+        return update_whole(apply, item, image, refused, error);
     }
     if (image->moves && sql_apply_has_fixed_key(image)) {
         return move_fixed(apply, item, image, refused, error);

@@ -37,6 +37,11 @@ bool sql_apply_has_fixed_key(const struct sql_apply_image *image);
 const struct cell *sql_apply_new_key(const struct sql_apply_image *image,
                                      const struct record_change *change, uint32_t part);
 uint32_t sql_apply_key_count(const struct sql_apply_image *image);
+/* Its table has no key: `key` is the whole record that was. */
+static inline bool sql_apply_is_whole(const struct sql_apply_image *image)
+{
+    return sql_apply_key_count(image) == 0;
+}
 /* No set of the former call is there any more. */
 void sql_apply_forget_sets(struct apply *apply);
 void sql_apply_free_shapes(struct apply *apply);

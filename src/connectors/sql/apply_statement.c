@@ -86,12 +86,6 @@ static enum status describe(struct apply *apply, struct sql_apply_table *table, 
         error_hint(error, "it was dropped since the run began; start a new run");
         status = STATUS_FAILED;
     }
-    if (status == STATUS_OK && table->plan->key.count == 0) {
-        error_set(error, ERROR_TARGET_SCHEMA, table->plan->name,
-                  "it has no key, by which changes could find their records");
-        error_hint(error, "give the table a key in the plan");
-        status = STATUS_FAILED;
-    }
     return status;
 }
 
@@ -224,10 +218,20 @@ enum status sql_apply_look(struct apply *apply, const struct sql_apply_item *ite
         return status;
     }
     uint32_t count = sql_apply_key_count(image);
+    if (sql_apply_is_whole(image)) {
+        image->whole = true;
+        image->old = change->key != NULL && change->operation != RECORD_TRUNCATE;
+        image->moves = image->old && change->after != NULL;
+        memset(image->shape->present, 0xff, image->shape->words * sizeof *image->shape->present);
+        count = image->old ? image->shape->field_count : change->key_count;
+    }
     if (change->key != NULL && change->key_count != count) {
         return error_set(error, ERROR_INTERNAL, apply->database->shown,
                          "a change has a key of %u parts, and the table one of %u",
                          change->key_count, count);
+    }
+    if (sql_apply_is_whole(image)) {
+        return STATUS_OK;
     }
     image->old = change->key != NULL;
     for (uint32_t part = 0; part < count && image->old; part++) {
@@ -324,6 +328,52 @@ static void append_match(struct writing *writing, const char *alias, bool old)
         buffer_append_string(&writing->sql, " = ");
         append_parameter(writing, shape->columns[field], of_key, of_key ? part : field);
     }
+}
+
+static bool is_of_whole(const struct writing *writing)
+{
+    return writing->shape->table.plan->key.count == 0;
+}
+
+/* "c1 IS … AND c2 IS …" of all fields of the record that was. */
+static void append_equal(struct writing *writing)
+{
+    const struct sql_apply_shape *shape = writing->shape;
+    struct buffer name = {0};
+    const char *separator = "";
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        if (shape->columns[i] < 0) {
+            continue;
+        }
+        const struct sql_apply_parameter added = {(uint32_t)shape->columns[i], true, i};
+        uint32_t number = (uint32_t)(writing->parameters.length / sizeof added);
+        buffer_append(&writing->parameters, &added, sizeof added);
+        buffer_clear(&name);
+        writing->apply->database->dialect->append_name(
+            &name, shape->table.columns[shape->columns[i]].name);
+        buffer_append_string(&writing->sql, separator);
+        writing->apply->dialect->append_is(&shape->table, added.column, buffer_string(&name),
+                                           number, &writing->sql);
+        separator = " AND ";
+    }
+    buffer_free(&name);
+}
+
+/* " WHERE …": one of the rows that are the record that was. */
+static void append_one(struct writing *writing)
+{
+    const char *row = writing->shape->table.row_name;
+    buffer_append_string(&writing->sql, " WHERE ");
+    if (row == NULL) {
+        append_equal(writing);
+        buffer_append_string(&writing->sql, " LIMIT 1");
+        return;
+    }
+    buffer_format(&writing->sql, "(%s) = (SELECT %s FROM ", row, row);
+    append_table(writing);
+    buffer_append_string(&writing->sql, " WHERE ");
+    append_equal(writing);
+    buffer_append_string(&writing->sql, " LIMIT 1)");
 }
 
 /* The value that an INSERT could not put. */
@@ -444,7 +494,9 @@ static void append_put(struct writing *writing, bool replaces)
         }
     }
     writing->conflict_at = writing->sql.length;
-    if (replaces) {
+    if (is_of_whole(writing)) {
+        buffer_append_byte(&writing->sql, ')');
+    } else if (replaces) {
         append_conflict(writing);
     } else {
         append_no_conflict(writing);
@@ -487,6 +539,10 @@ static void append_update(struct writing *writing, bool moves)
     }
     if (separator[0] == ' ' && !append_no_change(writing)) {
         buffer_clear(&writing->sql);
+        return;
+    }
+    if (is_of_whole(writing)) {
+        append_one(writing);
         return;
     }
     buffer_append_string(&writing->sql, " WHERE ");
@@ -539,6 +595,12 @@ static void append_joined_remove(struct writing *writing, bool makes_way)
 
 static void append_remove(struct writing *writing, bool makes_way)
 {
+    if (is_of_whole(writing)) {
+        buffer_append_string(&writing->sql, "DELETE FROM ");
+        append_table(writing);
+        append_one(writing);
+        return;
+    }
     if (writing->apply->dialect->on_duplicate_key) {
         append_joined_remove(writing, makes_way);
         return;
@@ -613,7 +675,9 @@ static struct sql_apply_statement *make_statement(struct apply *apply,
         .parameters =
             (const void *)arena_copy(arena, writing.parameters.data, writing.parameters.length),
         .parameter_count = (uint32_t)(writing.parameters.length / sizeof *made->parameters),
-        .finds = kind == SQL_APPLY_PATCH || (kind == SQL_APPLY_MOVE && !has_all(shape, present)),
+        .finds = kind == SQL_APPLY_PATCH ||
+                 (kind == SQL_APPLY_REMOVE && shape->table.plan->key.count == 0) ||
+                 (kind == SQL_APPLY_MOVE && !has_all(shape, present)),
         .present = (const void *)arena_copy(arena, present, shape->words * sizeof *present),
     };
     buffer_free(&writing.sql);

@@ -65,6 +65,15 @@ static void append_parameter(const struct sql_apply_table *table, uint32_t colum
     buffer_format(sql, CELL_FUNCTION "(%u)", number);
 }
 
+/* By bytes; numbers by what they are, whatever they are kept as. */
+static void append_is(const struct sql_apply_table *table, uint32_t column, const char *name,
+                      uint32_t number, struct buffer *sql)
+{
+    (void)table;
+    (void)column;
+    buffer_format(sql, "%s COLLATE BINARY IS " CELL_FUNCTION "(%u)", name, number);
+}
+
 /* ---------------------------------------------------------------- statements */
 
 static enum status describe(struct apply *apply, struct sql_apply_table *table, struct error *error)
@@ -85,6 +94,13 @@ static enum status describe(struct apply *apply, struct sql_apply_table *table, 
     for (uint32_t i = 0; i < facts->column_count; i++) {
         columns[i] = (struct sql_apply_column){.name = facts->columns[i].name,
                                                .made = facts->columns[i].generated};
+    }
+    table->row_name = sqlite_target_rowid_name(facts);
+    if (table->plan->key.count == 0 && table->row_name == NULL) {
+        error_set(error, ERROR_TARGET_SCHEMA, facts->name,
+                  "it has no key by which changes could find their records, and its columns take "
+                  "all names of SQLite's row number (rowid, _rowid_, oid)");
+        return error_hint(error, "rename one of these columns, or leave the table out");
     }
     table->name = facts->name;
     table->columns = columns;
@@ -320,6 +336,7 @@ static const struct sql_apply_dialect dialect = {
     .refuses_alone = true,
     .describe = describe,
     .append_parameter = append_parameter,
+    .append_is = append_is,
     .begin = begin,
     .end = end,
     .savepoint = savepoint,
@@ -405,6 +422,7 @@ static enum status may_write(struct database *database, const struct target_tabl
 }
 
 const struct apply_functions sqlite_apply = {
+    .takes_whole_records = true,
     .tells_absent = true,
     .moves_records = true,
     .may_write = may_write,

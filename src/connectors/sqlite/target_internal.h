@@ -44,6 +44,8 @@ enum status sqlite_target_describe(struct sqlite_database *database, sqlite3 *co
 /* By name, exactly or but for ASCII case; NULL: none. */
 const struct sqlite_target_column *
 sqlite_target_find_column(const struct sqlite_target_table *table, const char *name);
+/* The first name of the rowid that no column hides; NULL: there is none. */
+const char *sqlite_target_rowid_name(const struct sqlite_target_table *facts);
 
 /* What the control thread and the writer share. */
 struct sqlite_target_state {

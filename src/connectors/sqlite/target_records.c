@@ -165,11 +165,10 @@ static enum status prepare_keeping(struct finding *finding, struct arena *arena,
     return status;
 }
 
-/* The first name of the rowid that no column hides; NULL: there is none. */
-static const char *rowid_name(const struct sqlite_target_table *facts)
+const char *sqlite_target_rowid_name(const struct sqlite_target_table *facts)
 {
     static const char *const names[] = {"rowid", "_rowid_", "oid"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; !facts->without_rowid && i < sizeof names / sizeof names[0]; i++) {
         const struct sqlite_target_column *column = sqlite_target_find_column(facts, names[i]);
         if (column == NULL || column->row_key) {
             return names[i];
@@ -182,7 +181,7 @@ static const char *rowid_name(const struct sqlite_target_table *facts)
 static enum status append_row_name(const struct sqlite_target_table *facts, struct buffer *sql,
                                    struct error *error)
 {
-    const char *name = facts->without_rowid ? NULL : rowid_name(facts);
+    const char *name = sqlite_target_rowid_name(facts);
     if (name != NULL) {
         buffer_append_string(sql, name);
         return STATUS_OK;

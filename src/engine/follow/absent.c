@@ -315,6 +315,11 @@ static bool is_partial(const struct change_set *set, const struct record_change 
     return partial && change->operation == RECORD_UPDATE;
 }
 
+static bool has_key(const struct absent_records *absent, const struct record_change *change)
+{
+    return follow_tables(absent->translator)[change->table].key.count > 0;
+}
+
 enum status absent_records_applied(struct absent_records *absent, struct followed_set *const *sets,
                                    uint32_t count, struct error *error)
 {
@@ -326,7 +331,8 @@ enum status absent_records_applied(struct absent_records *absent, struct followe
             const struct record_change *change = &set->changes[i];
             if (change->operation == RECORD_TRUNCATE) {
                 explain_all(absent, change->table);
-            } else if (!is_partial(set, change) || moves(absent, change)) {
+            } else if ((!is_partial(set, change) || moves(absent, change)) &&
+                       has_key(absent, change)) {
                 status = explain(absent, change, error);
             }
         }

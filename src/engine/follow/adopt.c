@@ -6,7 +6,7 @@
 #include "engine/follow/grow.h"
 #include "engine/follow/left.h"
 #include "engine/follow/name_list.h"
-#include "engine/follow/refresh.h"
+#include "engine/follow/whole.h"
 #include "engine/ledger/learnt.h"
 #include "engine/run/recall.h"
 #include "plan/mapping.h"
@@ -157,7 +157,7 @@ enum status adopt_read_again(struct run *run, const struct follow_routes *routes
         const char *root = routes->streams[i].stream->request.table;
         if (follow_routes_read(routes, i, table) && follow_translator_left(translator, i) == NULL &&
             !column_list_holds(run->session->gone, root)) {
-            status = refresh_note(run, &root, 1, error);
+            status = whole_or_refresh_note(run, &root, 1, error);
         }
     }
     return status;
@@ -181,7 +181,7 @@ static bool makes_keys(const struct adopting *adopting, const struct table_chang
                        const char *column)
 {
     const struct follow_routes *routes = adopting->routes;
-    bool makes = column_list_holds(table->kept->primary_key, column);
+    bool makes = column_list_holds(schema_row_key(table->kept), column);
     for (uint32_t s = 0; s < routes->stream_count && !makes; s++) {
         const struct read_request *request = &routes->streams[s].stream->request;
         for (uint32_t c = 0; c < request->column_count && !makes; c++) {
@@ -269,9 +269,8 @@ static enum status note_columns(const struct adopting *adopting, const struct ta
 static enum status note_replaced(const struct adopting *adopting, const struct table_change *table,
                                  struct error *error)
 {
-    if (!column_list_is_equal(table->kept->primary_key, table->now->primary_key)) {
-        return table_leave(adopting, table->name, "it was made again, with another primary key",
-                           error);
+    if (!column_list_is_equal(schema_row_key(table->kept), schema_row_key(table->now))) {
+        return table_leave(adopting, table->name, "it was made again, with another key", error);
     }
     return name_list_add(adopting->run, adopt_empty_intent, table->name, error) == STATUS_OK &&
                    read_again(adopting, table->name, error) == STATUS_OK
@@ -291,7 +290,7 @@ static enum status note_table(const struct adopting *adopting, const struct tabl
     case TABLE_SAME:
         return note_columns(adopting, table, error);
     case TABLE_REKEYED:
-        return table_leave(adopting, table->name, "its primary key has other columns", error);
+        return table_leave(adopting, table->name, "its key has other columns", error);
     case TABLE_REPLACED:
         return note_replaced(adopting, table, error);
     case TABLE_NEW:

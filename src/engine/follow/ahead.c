@@ -2,7 +2,8 @@
 #include "engine/follow/ahead.h"
 
 #include "base/log.h"
-#include "engine/follow/refresh.h"
+#include "engine/follow/reverse.h"
+#include "engine/follow/whole.h"
 #include "engine/ledger/format.h"
 #include "engine/ledger/ledger_positions.h"
 #include "engine/run/run_parts.h"
@@ -28,7 +29,10 @@ enum status ahead_begin(struct run *run, struct error *error)
 {
     char text[32];
     snprintf(text, sizeof text, "{\"format\":%d}", CONTROL_FORMAT);
-    return ledger_put_intent(run->session->ledger, run->id, intent_name, text, error);
+    /* nobody writes while a way back begins */
+    return !reverse_is(run) && whole_note_all(run, error) != STATUS_OK
+               ? STATUS_FAILED
+               : ledger_put_intent(run->session->ledger, run->id, intent_name, text, error);
 }
 
 enum status ahead_open(struct run *run, struct arena *arena, struct ahead *ahead,
@@ -72,7 +76,7 @@ enum status ahead_take(struct ahead *ahead, const struct change_set *set,
     log_write(LOG_INFO, "%s is read again once the copy is behind, since a record was refused: %s",
               table, refusal->reason);
     ahead->entities[entity] = true;
-    return refresh_note(ahead->run, &table, 1, error);
+    return whole_or_refresh_note(ahead->run, &table, 1, error);
 }
 
 enum status ahead_pass(struct ahead *ahead, struct position applied, bool *ended,

@@ -10,6 +10,7 @@
 #include "engine/follow/fence.h"
 #include "engine/follow/reverse.h"
 #include "engine/follow/source_now.h"
+#include "engine/follow/whole.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_positions.h"
 #include "engine/rejects/reject_book.h"
@@ -498,7 +499,9 @@ static enum status send_application(struct run *run, struct cutover_note *note, 
         failpoint_hit("cutover.before_end", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return source->connector->feed->drop(source, run->header.feed, error);
+    return whole_forget(run, error) == STATUS_OK
+               ? source->connector->feed->drop(source, run->header.feed, error)
+               : STATUS_FAILED;
 }
 
 enum status cutover_end(struct run *run, struct error *error)
@@ -560,7 +563,7 @@ enum status cutover_back(struct run *run, struct error *error)
 enum status cutover_abandon(struct run *run, struct error *error)
 {
     struct database *source = run->session->source;
-    if (open_back(run, error) != STATUS_OK ||
+    if (open_back(run, error) != STATUS_OK || whole_forget(run, error) != STATUS_OK ||
         source->connector->feed->drop(source, run->header.feed, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -24,6 +24,7 @@
 #include "engine/follow/retention.h"
 #include "engine/follow/source_now.h"
 #include "engine/follow/spool.h"
+#include "engine/follow/whole.h"
 #include "engine/run/claim.h"
 #include "engine/run/options.h"
 #include "engine/run/run_parts.h"
@@ -67,6 +68,7 @@ struct follow {
     struct retention retention;
     struct follow_figures *counts;
     bool resynced;
+    bool reads_whole;     /* tables without a key are to be read again (whole.h) */
     bool is_quiet;        /* quiet_begin is done */
     uint64_t definitions; /* feed_health.definitions, as it was last; 0: not known */
     bool looks;           /* the source's schema is looked at before more is applied */
@@ -419,6 +421,7 @@ static enum status pass_copy(struct follow *follow, struct error *error)
 {
     bool ended;
     enum status status = ahead_pass(&follow->ahead, follow->applied, &ended, error);
+    follow->reads_whole |= status == STATUS_OK && ended;
     return status == STATUS_OK && ended && follow->refresh == NULL
                ? refresh_open(follow->run, follow->routes, follow->rereading, &follow->refresh,
                               error)
@@ -432,6 +435,7 @@ static enum status read_again(struct follow *follow, const char *table, struct e
         STATUS_OK) {
         return STATUS_FAILED;
     }
+    follow->reads_whole = true;
     refresh_close(follow->refresh);
     follow->refresh = NULL;
     return refresh_open(follow->run, follow->routes, follow->rereading, &follow->refresh, error);
@@ -534,14 +538,32 @@ static enum status end_resync(struct follow *follow, struct error *error)
     if (follow->session->options.resync != RESYNC_END || follow->resynced) {
         return STATUS_OK;
     }
+    enum status status = whole_note_all(follow->run, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
     /* What the comparison found is of now: what is refused of that is missing. */
     bool ahead = follow->ahead.is_so;
     follow->ahead.is_so = false;
-    enum status status = resync_finish(follow->run, follow_form(follow->translator),
-                                       follow->applied, take_mended, follow, error);
+    status = resync_finish(follow->run, follow_form(follow->translator), follow->applied,
+                           take_mended, follow, error);
     follow->ahead.is_so = ahead;
     status = status == STATUS_OK ? left_forget(follow->run, follow->translator, error) : status;
     follow->resynced = status == STATUS_OK;
+    return status;
+}
+
+/* Between transactions: what is noted of tables without a key. */
+static enum status read_whole(struct follow *follow, struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    const char *bytes = arena_copy(arena, follow->applied.bytes, follow->applied.length);
+    const struct position at = {(const uint8_t *)bytes, follow->applied.length};
+    enum status status =
+        whole_read(follow->run, follow->translator, at, take_mended, follow, error);
+    status = status == STATUS_OK ? left_note(follow->run, follow->translator, error) : status;
+    follow->reads_whole = follow->reads_whole && status != STATUS_OK;
+    arena_destroy(arena);
     return status;
 }
 
@@ -608,6 +630,10 @@ static enum status apply_some(struct follow *follow, struct error *error)
         status = pass_absent(follow, error);
         status = status == STATUS_OK ? pass_copy(follow, error) : status;
     }
+    if (status == STATUS_OK && follow->reads_whole && !follow->inside) {
+        status = wait_for_lanes(follow, error);
+        status = status == STATUS_OK ? read_whole(follow, error) : status;
+    }
     status = status == STATUS_OK ? refresh_some(follow, error) : status;
     return status == STATUS_OK ? note_health(follow, error) : status;
 }
@@ -661,7 +687,8 @@ static enum status following_begin(struct follow *follow, struct error *error)
     }
     status = status == STATUS_OK ? ahead_look(&follow->ahead, follow->arena, error) : status;
     status = status == STATUS_OK ? empty_replaced(follow, error) : status;
-    return status == STATUS_OK ? end_resync(follow, error) : status;
+    status = status == STATUS_OK ? end_resync(follow, error) : status;
+    return status == STATUS_OK ? read_whole(follow, error) : status;
 }
 
 /* What was read failed, perhaps, since it was dropped or altered. */
@@ -820,7 +847,7 @@ static enum status take_up(struct follow *follow, struct error *error)
         status = adopt_changes(run, follow->routes, follow->translator, error);
     }
     status = status == STATUS_OK
-                 ? refresh_note(run, options->refresh, options->refresh_count, error)
+                 ? whole_or_refresh_note(run, options->refresh, options->refresh_count, error)
                  : status;
     return status == STATUS_OK
                ? refresh_open(run, follow->routes, follow->rereading, &follow->refresh, error)

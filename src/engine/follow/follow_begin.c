@@ -33,6 +33,21 @@ static enum status check_tables(const struct run_session *session, struct lack_l
     return status;
 }
 
+/* Lanes may be put back to where the last of them is, and do again what they have done. */
+static enum status check_lanes(const struct run_session *session,
+                               const struct follow_routes *routes, struct error *error)
+{
+    for (uint32_t i = 0; i < routes->stream_count && session->options.lanes > 1; i++) {
+        if (routes->streams[i].whole) {
+            error_set(error, ERROR_FOLLOW, routes->streams[i].stream->name,
+                      "its table has no key, so that changes of it may not be applied twice, as "
+                      "several lanes would after a stop");
+            return error_hint(error, "leave out --lanes, or leave the table out (--exclude)");
+        }
+    }
+    return STATUS_OK;
+}
+
 enum status follow_check(const struct run_session *session, struct lack_list *lacks,
                          struct error *error)
 {
@@ -54,11 +69,15 @@ enum status follow_check(const struct run_session *session, struct lack_list *la
                   "it keeps one log of changes, in their order");
         return error_hint(error, "leave out --lanes");
     }
-    if (lacks == NULL) {
-        if (follow_routes_make(session, &routes, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        follow_routes_free(routes);
+    enum status status = lacks == NULL ? follow_routes_make(session, &routes, error)
+                                       : follow_routes_foresee(session, NULL, &routes, error);
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    status = lacks_take(lacks, check_lanes(session, routes, error), error);
+    follow_routes_free(routes);
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
     }
     return check_tables(session, lacks, error) == STATUS_OK
                ? lacks_take(lacks, target_cascades_check(session, lacks, error), error)

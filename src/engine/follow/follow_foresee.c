@@ -46,6 +46,44 @@ static enum status ask_feed(const struct run_session *session, const struct foll
     return status;
 }
 
+static const char *words_of(const struct follow_stream *stream, struct arena *arena)
+{
+    struct buffer text = {0};
+    buffer_format(&text, "%s: ", stream->stream->name);
+    if (stream->whole) {
+        buffer_append_string(&text,
+                             "by whole rows: of the target's records that equal the row as it "
+                             "was one is updated or deleted, each time all of the table is "
+                             "searched");
+    } else {
+        buffer_append_string(&text, "by its unique key (");
+        for (uint32_t i = 0; i < stream->root_key.count; i++) {
+            buffer_format(&text, "%s%s", i > 0 ? ", " : "", stream->root_key.names[i]);
+        }
+        buffer_append_byte(&text, ')');
+    }
+    const char *words = arena_copy_string(arena, buffer_string(&text));
+    buffer_free(&text);
+    return words;
+}
+
+static void tell_keyless(const struct run_session *session, const struct follow_routes *routes,
+                         struct arena *arena, struct check_follow *found)
+{
+    const char **lines =
+        arena_allocate_zeroed(arena, routes->stream_count + (size_t)1, sizeof *lines);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < routes->stream_count; i++) {
+        const struct follow_stream *stream = &routes->streams[i];
+        const struct schema_table *table =
+            schema_find_table(session->schema, stream->stream->request.table);
+        if (table != NULL && table->primary_key.count == 0) {
+            lines[count++] = words_of(stream, arena);
+        }
+    }
+    found->keyless = (struct check_list){lines, count};
+}
+
 /* What will be taken out of the target's tables while changes are applied. */
 static enum status ask_target(const struct run_session *session, struct lack_list *lacks,
                               struct check_follow *found, struct error *error)
@@ -107,6 +145,7 @@ enum status follow_foresee(const struct run_session *session, struct lack_list *
     if (follow_routes_foresee(session, &of_plan, &routes, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    tell_keyless(session, routes, lacks->arena, found);
     status = ask_feed(session, routes, lacks, found, error);
     add_untold(session, &of_plan, lacks, before);
     follow_routes_free(routes);

@@ -111,6 +111,25 @@ static enum status key_of_record(const struct followed_form *form, uint32_t enti
     return STATUS_OK;
 }
 
+enum status followed_set_whole(const struct followed_form *form, struct followed_set *set,
+                               uint32_t entity, const struct cell *before, const struct cell *after,
+                               struct error *error)
+{
+    uint32_t width = batch_shape_width(plan_entity_batch_shape(&form->plan->entities[entity]));
+    struct record_change *change = add_change(set);
+    *change = (struct record_change){.table = entity,
+                                     .operation = before == NULL  ? RECORD_INSERT
+                                                  : after == NULL ? RECORD_DELETE
+                                                                  : RECORD_UPDATE,
+                                     .key_count = before != NULL ? width : 0};
+    if (before != NULL &&
+        copy_cells(set->set.arena, before, width, &change->key, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return after != NULL ? copy_cells(set->set.arena, after, width, &change->after, error)
+                         : STATUS_OK;
+}
+
 static struct follow_reject *add_reject(struct followed_set *set)
 {
     uint32_t count = set->reject_count;

@@ -52,6 +52,11 @@ struct cell follow_document(struct arena *arena, const struct shape *shape,
 /* Adds that the record under this key goes. Copied. */
 enum status followed_set_delete(struct followed_set *set, uint32_t entity, const struct cell *key,
                                 uint32_t key_count, struct error *error) MUST_USE;
+/* Adds a change of a record of a table without a key, which has one cell a field of its shape: as
+ * it was, and as it is. NULL: it was not, or is no more. Copied. */
+enum status followed_set_whole(const struct followed_form *form, struct followed_set *set,
+                               uint32_t entity, const struct cell *before, const struct cell *after,
+                               struct error *error) MUST_USE;
 /* Adds that the entity has no records any more. */
 void followed_set_empty(struct followed_set *set, uint32_t entity);
 /* Of the changes from `first` on, the first `deletes` of which are deletes: those under keys that

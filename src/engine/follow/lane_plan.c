@@ -342,11 +342,14 @@ uint32_t lane_plan_lane(struct lane_plan *plan, const struct record_change *chan
 {
     const struct lane_entity *entity = &plan->entities[change->table];
     struct cell key[FOLLOW_VALUES_MAX];
-    if (change->operation == RECORD_TRUNCATE || change->key == NULL) {
+    if (change->operation == RECORD_TRUNCATE || (change->key == NULL && entity->key_count > 0)) {
         return LANE_ALONE;
     }
     if (entity->home != BY_KEY) {
         return (uint32_t)entity->home;
+    }
+    if (entity->key_count == 0) { /* its changes keep their order */
+        return draw(plan, entity, NULL, 0);
     }
     uint32_t lane = draw(plan, entity, change->key, change->key_count);
     if (moves(entity, change, key) && draw(plan, entity, key, entity->key_count) != lane) {

@@ -158,6 +158,12 @@ static enum status delete_record(struct mending *mending, uint32_t entity,
     return followed_set_delete(mending->set, entity, key, names.count, error);
 }
 
+/* Tables without a key are read again whole (whole.h). */
+static bool is_whole(const struct mending *mending, uint32_t entity)
+{
+    return mending->form->tables[entity].key.count == 0;
+}
+
 /* Where records have columns, one that the record lacks is NULL; the lists leave both out. */
 static enum status put(struct mending *mending, uint32_t entity, struct cell *cells,
                        struct error *error)
@@ -177,6 +183,9 @@ static enum status write_line(struct mending *mending, const char *line, size_t 
     struct mended_line mended;
     if (mended_line_scan(plan, line, length, &mended, error) != STATUS_OK) {
         return STATUS_FAILED;
+    }
+    if (is_whole(mending, mended.entity)) {
+        return STATUS_OK;
     }
     const struct shape *shape = plan_entity_batch_shape(&plan->entities[mended.entity]);
     struct batch *batch = batch_create(shape, batch_shape_width(shape) + MENDED_EXTRA_CELLS, 1);
@@ -223,6 +232,10 @@ static enum status delete_line(struct mending *mending, const char *line, size_t
     if (status == STATUS_OK && entity == UINT32_MAX) {
         status = error_set(error, ERROR_STATE_INVALID, mending->run->folder.path,
                            "the list of records to delete is of another plan");
+    }
+    if (status == STATUS_OK && is_whole(mending, entity)) {
+        arena_destroy(arena);
+        return STATUS_OK;
     }
     if (status == STATUS_OK && !is_made_by_run(mending, entity)) {
         mending->left++;

@@ -6,6 +6,7 @@
 #include "connectors/lacks.h"
 #include "engine/follow/follow.h"
 #include "engine/follow/follow_foresee.h"
+#include "engine/follow/routes.h"
 #include "engine/run/options.h"
 #include "engine/run/run_parts.h"
 #include "engine/run/state_folder.h"
@@ -180,6 +181,15 @@ static enum status look_for_open(struct arena *arena, const char *path, bool *is
 }
 
 /* `feed`: whose way back it is. */
+static bool has_whole(const struct run_session *session)
+{
+    bool has = false;
+    for (uint32_t i = 0; i < session->plan->stream_count; i++) {
+        has = has || follow_is_whole(session, &session->plan->streams[i]);
+    }
+    return has;
+}
+
 static enum status fill_options(const struct run_session *session, const char *feed,
                                 struct run_options *options, struct error *error)
 {
@@ -196,7 +206,8 @@ static enum status fill_options(const struct run_session *session, const char *f
     options->ledger_uri = NULL;
     options->schemas = (struct column_list){0};
     options->state_folder = folder;
-    options->existing = EXISTING_UPSERT;
+    /* nothing is copied; what has no key takes no other word */
+    options->existing = has_whole(session) ? EXISTING_APPEND : EXISTING_UPSERT;
     options->include = options->exclude = options->renumber = NULL;
     options->include_count = options->exclude_count = options->renumber_count = 0;
     options->no_before_images = true;

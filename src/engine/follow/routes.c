@@ -20,10 +20,10 @@ static const struct schema_table *table_of(const struct run_session *session, co
     return NULL;
 }
 
-static bool has_primary_key(const struct run_session *session, const struct plan_stream *stream)
+static bool has_row_key(const struct run_session *session, const struct plan_stream *stream)
 {
     const struct schema_table *table = table_of(session, stream->request.table);
-    return table != NULL && table->primary_key.count > 0;
+    return table != NULL && schema_row_key(table).count > 0;
 }
 
 static bool joins_too_much(const struct plan_stream *stream)
@@ -56,15 +56,16 @@ static bool holds_column(const struct plan_stream *stream, const struct plan_ent
 
 /* A primary key that may hold NULL, as SQLite's may, proves nothing; a record with NULL in its key
  * is a reject here. */
-static bool keeps_primary_key(const struct run_session *session, const struct plan_stream *stream,
-                              const struct plan_entity *entity, const struct plan_table *table)
+static bool keeps_row_key(const struct run_session *session, const struct plan_stream *stream,
+                          const struct plan_entity *entity, const struct plan_table *table)
 {
     const struct schema_table *from = table_of(session, stream->request.table);
     bool keeps = table->entity_count == 1 && from != NULL;
-    for (uint32_t i = 0; keeps && i < from->primary_key.count; i++) {
-        keeps = holds_column(stream, entity, table->target.key, from->primary_key.names[i]);
+    struct column_list key = keeps ? schema_row_key(from) : (struct column_list){0};
+    for (uint32_t i = 0; keeps && i < key.count; i++) {
+        keeps = holds_column(stream, entity, table->target.key, key.names[i]);
     }
-    return keeps;
+    return keeps && key.count > 0;
 }
 
 /* ---- pages */
@@ -121,12 +122,57 @@ static bool shuffles(const struct plan_stream *stream)
     return shuffles;
 }
 
+/* ---- rows without a key */
+
+static bool has_generated(const struct run_session *session, const struct plan_stream *stream)
+{
+    const struct schema_table *table = table_of(session, stream->request.table);
+    bool has = false;
+    for (uint32_t i = 0; table != NULL && i < table->column_count; i++) {
+        has = has || table->columns[i].generated != GENERATED_NO;
+    }
+    return has;
+}
+
+static const char *why_not_whole(const struct run_session *session,
+                                 const struct plan_stream *stream, const struct plan_entity *entity,
+                                 const struct plan_table *table)
+{
+    const struct mapping *mapping = entity->mapping;
+    const struct apply_functions *apply = session->target->connector->apply;
+    return table->target.key.count > 0
+               ? "its table has no key, neither primary nor unique over columns that are NOT NULL, "
+                 "by which a change could name its row, and the target's table has one"
+           : apply == NULL || !apply->takes_whole_records
+               ? "its table has no key, neither primary nor unique over columns that are NOT NULL, "
+                 "and the target finds records by keys alone"
+           : stream->request.join_count > 0 || stream->child_count > 0 || stream->joined != NULL
+               ? "its table has no key, and it looks up or embeds rows of others"
+           : stream->entity_count > 1 || table->entity_count > 1 || mapping->unnest != NULL ||
+                   entity->is_pages
+               ? "its table has no key, and one of its rows is not one record of a table of its own"
+           : mapping->distinct ? "of equal records it keeps one, so that none has an owner"
+           : shuffles(stream)  ? "its values are shuffled, and those of a new row would have "
+                                 "no place"
+           : has_generated(session, stream)
+               ? "its table has no key, and generated columns, which not every change tells"
+               : NULL;
+}
+
+bool follow_is_whole(const struct run_session *session, const struct plan_stream *stream)
+{
+    const struct schema_table *table = table_of(session, stream->request.table);
+    return stream->request.query == NULL && table != NULL && table->kind == SCHEMA_TABLE &&
+           !has_row_key(session, stream);
+}
+
 static const char *why_not(const struct run_session *session, const struct plan_stream *stream,
                            const struct plan_entity *entity, const struct plan_table *table)
 {
     const struct mapping *mapping = entity->mapping;
-    return stream->request.query != NULL ? "it reads a query, whose rows no change names"
-           : stream->key_count == 0 || !has_primary_key(session, stream)
+    return stream->request.query != NULL      ? "it reads a query, whose rows no change names"
+           : follow_is_whole(session, stream) ? why_not_whole(session, stream, entity, table)
+           : stream->key_count == 0 || !has_row_key(session, stream)
                ? "its table has no primary key, by which a change could name its row"
            : joins_too_much(stream)     ? "it joins by more than 32 columns"
            : stream->joined != NULL     ? "the source can't join, and it looks something up"
@@ -139,7 +185,7 @@ static const char *why_not(const struct run_session *session, const struct plan_
            : mapping->unnest != NULL && !table->rows_apart
                ? "records of two rows might share a key, which does not hold that of their row"
            : !table->keys_proven && mapping->unnest == NULL &&
-                   !keeps_primary_key(session, stream, entity, table)
+                   !keeps_row_key(session, stream, entity, table)
                ? "two of its records might share a key"
                : NULL;
 }
@@ -154,10 +200,17 @@ static enum status check_entity(const struct run_session *session, const struct 
     if (reason == NULL) {
         return STATUS_OK;
     }
+    bool whole = follow_is_whole(session, stream);
+    bool told = table->keys_proven || whole;
     error_set(error, ERROR_FOLLOW, entity->name, "can't be followed: %s%s%s", reason,
-              table->keys_proven ? "" : ": ", table->keys_proven ? "" : table->keys_reason);
-    return error_hint(error, "leave it out (--exclude, or of the plan), and copy it on its own "
-                             "without --follow");
+              told ? "" : ": ", told ? "" : table->keys_reason);
+    return error_hint(error,
+                      "%sleave it out (--exclude, or of the plan), and copy it on its own without "
+                      "--follow",
+                      whole
+                          ? "ALTER TABLE it to have a PRIMARY KEY or a UNIQUE key of columns that "
+                            "are NOT NULL; or "
+                          : "");
 }
 
 static enum status check_entities(const struct run_session *session, struct lack_list *lacks,
@@ -183,8 +236,9 @@ static void make_stream(struct follow_routes *routes, const struct run_session *
     stream->key_plan = key_plan;
     const struct schema_table *table = table_of(session, stream->stream->request.table);
     if (table != NULL) { /* check_entities has seen it */
-        stream->root_key = table->primary_key;
+        stream->root_key = schema_row_key(table);
         stream->row_key = table->row_key;
+        stream->whole = follow_is_whole(session, stream->stream);
     }
     stream->by_row = stream->stream->request.join_count == 0 && stream->stream->child_count == 0;
     stream->key_cells = arena_allocate_zeroed(
@@ -308,10 +362,14 @@ static void list_before(struct follow_routes *routes, const struct run_session *
             continue;
         }
         struct followed_table *table = follow_routes_add_table(routes, request->table);
+        for (uint32_t k = 0; k < stream->root_key.count; k++) {
+            follow_routes_add_before(routes, table, table_of(session, request->table),
+                                     stream->root_key.names[k]);
+        }
         for (uint32_t c = 0; c < request->column_count; c++) {
-            if (stream->key_cells[c] && request->columns[c].join < 0) {
+            if ((stream->key_cells[c] || stream->whole) && request->columns[c].join < 0) {
                 follow_routes_add_before(routes, table, table_of(session, request->table),
-                           request->columns[c].name);
+                                         request->columns[c].name);
             }
         }
     }
@@ -319,15 +377,15 @@ static void list_before(struct follow_routes *routes, const struct run_session *
         const struct follow_path *path = &routes->paths[i];
         struct followed_table *table = follow_routes_add_table(routes, path->table);
         for (uint32_t c = 0; c < path->columns.count; c++) {
-            follow_routes_add_before(routes, table, table_of(session, path->table), path->columns.names[c]);
+            follow_routes_add_before(routes, table, table_of(session, path->table),
+                                     path->columns.names[c]);
         }
     }
 }
 
 static void list_tables(struct follow_routes *routes, const struct run_session *session)
 {
-    uint32_t most =
-        session->plan->stream_count + routes->path_count + session->schema->table_count;
+    uint32_t most = session->plan->stream_count + routes->path_count + session->schema->table_count;
     routes->tables = arena_allocate_zeroed(routes->arena, most + 1u, sizeof(char *));
     routes->followed = arena_allocate_zeroed(routes->arena, most + 1u, sizeof *routes->followed);
     list_before(routes, session);

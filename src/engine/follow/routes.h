@@ -48,7 +48,10 @@ struct follow_key {
 struct follow_stream {
     const struct plan_stream *stream;
     bool by_row;
-    struct column_list root_key; /* the table's primary key */
+    struct column_list root_key; /* schema_row_key of its table */
+    /* Its rows have no key, and its one entity's records neither: a change is of one record that
+     * equals the row before it in all fields. `root_key` is empty. */
+    bool whole;
     const char *row_key; /* what is read as a column and is none, as "rowid"; NULL: nothing */
     /* Makes of a root's row the key of each of its records and nothing else, whatever `where` says
      * (struct follow_key). */
@@ -116,6 +119,8 @@ enum status follow_routes_make(const struct run_session *session, struct follow_
  * know), and makes the routes nonetheless, of the tables that would be followed. */
 enum status follow_routes_foresee(const struct run_session *session, struct lack_list *lacks,
                                   struct follow_routes **routes, struct error *error) MUST_USE;
+/* Has the stream's table no key (follow_stream.whole)? */
+bool follow_is_whole(const struct run_session *session, const struct plan_stream *stream);
 /* Does the stream read the table, as its root or by a join? */
 bool follow_routes_read(const struct follow_routes *routes, uint32_t stream, const char *table);
 /* The tables that a feed is to tell of: those that the source has, in the arena. */

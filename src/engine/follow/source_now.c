@@ -40,7 +40,7 @@ static bool may_be_followed(const struct run_session *session, const struct sche
                                            .exclude = session->options.exclude,
                                            .exclude_count = session->options.exclude_count};
     bool plain = session->document == NULL || !plan_document_has_tables(session->document);
-    return plain && !session->refuses_new && table->primary_key.count > 0 &&
+    return plain && !session->refuses_new && schema_row_key(table).count > 0 &&
            plan_copies_table(session->document, &settings, table);
 }
 

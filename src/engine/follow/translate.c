@@ -28,6 +28,8 @@ struct follow_translator {
     struct placement *placements; /* PLACEMENTS a stream, the one that was used last first */
     struct follow_difference *differences; /* by stream; the table is NULL: none */
     const char **left;                     /* likewise: why it is not followed any more; or NULL */
+    struct position
+        *passed; /* likewise: up to here its changes are in the target; length 0: none */
     struct follow_table_event *events;     /* that were not told yet */
     uint32_t event_count;
     uint32_t event_capacity;
@@ -72,6 +74,8 @@ static void make_mappers(struct follow_translator *translator)
         arena_allocate_zeroed(translator->arena, plan->stream_count + 1u, sizeof(struct mapper *));
     translator->left =
         arena_allocate_zeroed(translator->arena, plan->stream_count + 1u, sizeof(char *));
+    translator->passed = arena_allocate_zeroed(translator->arena, plan->stream_count + 1u,
+                                               sizeof *translator->passed);
     translator->differences = arena_allocate_zeroed(translator->arena, plan->stream_count + 1u,
                                                     sizeof *translator->differences);
     translator->placements =
@@ -635,6 +639,144 @@ static enum status translate_row(struct follow_translator *translator, uint32_t 
     return status;
 }
 
+/* ---- rows without a key */
+
+void follow_translator_pass(struct follow_translator *translator, uint32_t stream,
+                            struct position position)
+{
+    const char *bytes = arena_copy(translator->arena, position.bytes, position.length);
+    translator->passed[stream] = (struct position){(const uint8_t *)bytes, position.length};
+}
+
+/* The table was read when the transaction was over. Of a piece that is not the last one the end may
+ * be where its transaction begins, or ends. */
+static bool is_passed(const struct follow_translator *translator, uint32_t stream,
+                      const struct change_set *source)
+{
+    const struct position *passed = &translator->passed[stream];
+    if (passed->length == 0) {
+        return false;
+    }
+    int order = translator->session->source->connector->feed->compare(source->end, *passed);
+    return source->last_piece ? order <= 0 : order < 0;
+}
+
+/* The record of a row, in the arena. NULL: the plan makes none; where it can't, `rejects` says so.
+ */
+static enum status record_of_row(struct follow_translator *translator, uint32_t number,
+                                 const struct cell *row, struct followed_set *set, bool rejects,
+                                 const struct cell **record, struct error *error)
+{
+    const struct plan_stream *stream = translator->routes->streams[number].stream;
+    struct arena *arena = set->set.arena;
+    struct mapper_output output;
+    enum status status = STATUS_OK;
+    *record = NULL;
+    if (stream->identity) {
+        *record = row;
+        return STATUS_OK;
+    }
+    struct mapper *mapper = translator->mappers[number];
+    mapper_begin_chunk(mapper);
+    if (mapper_map_batch(mapper, batch_of_row(stream, row), error) != STATUS_OK ||
+        take_output(mapper, &output, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t b = 0; b < output.batch_count && status == STATUS_OK; b++) {
+        const struct batch *batch = output.batches[b];
+        uint32_t width = batch_shape_width(batch->shape);
+        struct cell *copy = arena_allocate(arena, (width + (size_t)1) * sizeof *copy);
+        for (uint32_t i = 0; batch->row_count > 0 && i < width && status == STATUS_OK; i++) {
+            status = value_copy(&batch_row(batch, 0)[i], arena, &copy[i]);
+            *record = copy;
+        }
+    }
+    for (uint32_t i = 0; rejects && i < output.reject_count && status == STATUS_OK; i++) {
+        status = followed_set_reject(set, &output.rejects[i], error);
+    }
+    drop_output(&output);
+    return status == STATUS_OK
+               ? status
+               : error_set(error, ERROR_MEMORY, stream->name, "no memory for a changed record");
+}
+
+enum status follow_add_row(struct follow_translator *translator, uint32_t stream,
+                           const struct cell *row, struct followed_set *set, struct error *error)
+{
+    uint32_t entity = translator->routes->streams[stream].stream->entities[0];
+    const struct cell *record = NULL;
+    enum status status = record_of_row(translator, stream, row, set, true, &record, error);
+    return status == STATUS_OK && record != NULL
+               ? followed_set_whole(&translator->form, set, entity, NULL, record, error)
+               : status;
+}
+
+/* STATUS_AGAIN: not all of the row came. */
+static enum status record_of_image(struct follow_translator *translator, uint32_t number,
+                                   const struct change_table *table, const struct cell *image,
+                                   struct followed_set *set, bool rejects,
+                                   const struct cell **record, struct error *error)
+{
+    const struct read_request *request = &translator->routes->streams[number].stream->request;
+    struct cell *row =
+        arena_allocate(set->set.arena, (request->column_count + (size_t)1) * sizeof *row);
+    struct lacking lacking;
+    enum status status = row_of_image(translator, number, table, image, row, &lacking, error);
+    bool whole = true;
+    for (uint32_t i = 0; status == STATUS_OK && i < request->column_count; i++) {
+        /* of a column that came later rows of before have NULL, or the table is read again */
+        if (row[i].kind == VALUE_MISSING &&
+            shape_field_find(table->shape, request->columns[i].name) < 0) {
+            row[i] = cell_null();
+        }
+        whole = whole && row[i].kind != VALUE_MISSING;
+    }
+    if (status != STATUS_OK || !whole) {
+        return status == STATUS_OK ? STATUS_AGAIN : status;
+    }
+    return record_of_row(translator, number, row, set, rejects, record, error);
+}
+
+static enum status refuse_part(const struct change_table *table, const char *which,
+                               struct error *error)
+{
+    error_set(error, ERROR_FOLLOW, table->name,
+              "a changed row came without all that it %s, and its table has no key", which);
+    return error_hint(error,
+                      "have the source send whole rows (PostgreSQL: ALTER TABLE %s REPLICA "
+                      "IDENTITY FULL)",
+                      table->name);
+}
+
+static enum status translate_whole(struct follow_translator *translator, uint32_t number,
+                                   const struct change_set *source,
+                                   const struct record_change *change, struct followed_set *set,
+                                   struct error *error)
+{
+    const struct change_table *table = &source->tables[change->table];
+    const struct cell *images[] = {change->operation == RECORD_INSERT ? NULL : change->before,
+                                   change->after};
+    const struct cell *records[] = {NULL, NULL};
+    if (change->operation != RECORD_INSERT && change->before == NULL) {
+        return refuse_part(table, "was", error);
+    }
+    for (int i = 0; i < 2; i++) {
+        enum status status = images[i] == NULL
+                                 ? STATUS_OK
+                                 : record_of_image(translator, number, table, images[i], set,
+                                                   i == 1, &records[i], error);
+        if (status != STATUS_OK) {
+            return status == STATUS_AGAIN ? refuse_part(table, i == 0 ? "was" : "is", error)
+                                          : status;
+        }
+    }
+    return records[0] == NULL && records[1] == NULL
+               ? STATUS_OK
+               : followed_set_whole(&translator->form, set,
+                                    translator->routes->streams[number].stream->entities[0],
+                                    records[0], records[1], error);
+}
+
 /* ---- by roots */
 
 /* `other`: has the cells that are MISSING in the image for not having changed; may be NULL. */
@@ -741,7 +883,8 @@ static enum status empty_entity(const struct follow_translator *translator, uint
     return STATUS_OK;
 }
 
-static enum status translate_truncate(struct follow_translator *translator, const char *emptied,
+static enum status translate_truncate(struct follow_translator *translator,
+                                      const struct change_set *source, const char *emptied,
                                       struct followed_set *set, struct error *error)
 {
     const struct plan *plan = translator->session->plan;
@@ -757,7 +900,7 @@ static enum status translate_truncate(struct follow_translator *translator, cons
     }
     for (uint32_t i = 0; i < plan->entity_count && status == STATUS_OK; i++) {
         uint32_t stream = plan->entities[i].stream;
-        if (translator->left[stream] != NULL ||
+        if (translator->left[stream] != NULL || is_passed(translator, stream, source) ||
             strcmp(plan->streams[stream].request.table, emptied) != 0) {
             continue;
         }
@@ -814,14 +957,16 @@ static enum status translate_change(struct follow_translator *translator,
                    : STATUS_OK;
     }
     if (change->operation == RECORD_TRUNCATE) {
-        return translate_truncate(translator, name, set, error);
+        return translate_truncate(translator, source, name, set, error);
     }
     for (uint32_t i = 0; i < translator->session->plan->stream_count && status == STATUS_OK; i++) {
-        if (translator->left[i] == NULL &&
+        if (translator->left[i] == NULL && !is_passed(translator, i, source) &&
             strcmp(routes->streams[i].stream->request.table, name) == 0) {
             uint32_t first = set->set.change_count;
             reaches = true;
-            status = translate_row(translator, i, source, change, set, touched, error);
+            status = routes->streams[i].whole
+                         ? translate_whole(translator, i, source, change, set, error)
+                         : translate_row(translator, i, source, change, set, touched, error);
             status = status == STATUS_FAILED ? leave(translator, i, set, first, error) : status;
         }
     }

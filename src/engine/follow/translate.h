@@ -67,6 +67,16 @@ enum status follow_translate(struct follow_translator *translator, struct change
                              struct touched_roots *touched, struct followed_set **made,
                              struct error *error) MUST_USE;
 
+/* Of a stream without a key: changes of transactions up to this position, which is copied, are
+ * passed over, since what they did is in the target. */
+void follow_translator_pass(struct follow_translator *translator, uint32_t stream,
+                            struct position position);
+/* Likewise: adds the record that the plan makes of a row that is read, a cell a column of the
+ * request; or its reject. The row lives as long as the set. */
+enum status follow_add_row(struct follow_translator *translator, uint32_t stream,
+                           const struct cell *row, struct followed_set *set,
+                           struct error *error) MUST_USE;
+
 /* A root is read again: of its records those that were rejected are settled, until they are made.
  * `key` has a cell a column of the stream's root key. */
 void follow_settle_root(struct follow_translator *translator, uint32_t stream,

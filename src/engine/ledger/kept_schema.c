@@ -82,6 +82,7 @@ static const struct json_member index_members[] = {
     NAMES(schema_index, columns),    FLAG(schema_index, unique),  FLAG(schema_index, partial),
     NAMES(schema_index, beginnings), FLAG(schema_index, implied), FLAG(schema_index, local),
     FLAG(schema_index, deferrable),  TEXT(schema_index, method),  TEXT(schema_index, details),
+    FLAG(schema_index, identity),
 };
 
 /* Besides: name. */

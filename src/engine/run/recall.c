@@ -72,6 +72,9 @@ static enum status find_id(const struct run_session *session, const struct past_
     if (status == STATUS_OK && !local.finished) {
         *id = local.id;
     }
+    if (status == STATUS_OK) { /* the ledger may not say so yet */
+        ((struct run_session *)session)->options.follow |= local.follows && !local.finished;
+    }
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 

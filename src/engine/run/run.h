@@ -210,6 +210,7 @@ struct check_follow {
     struct check_list cut_over;   /* for what a cut-over would be refused, likewise */
     struct check_list statements; /* that are run in the source */
     struct check_list costs;
+    struct check_list keyless;      /* how tables without a primary key are followed */
     struct check_list silenced;     /* what is taken out of the target while changes are applied */
     struct check_list native;       /* the server's own replication, where it would do as well */
     struct check_list native_lacks; /* and what it would not do */

@@ -641,6 +641,9 @@ static enum status resolve_described(struct run_session *session, const struct l
                                            .note_count = learnt->note_count,
                                            .time_zone = session->time_zone,
                                            .gone = session->gone,
+                                           .follows = options->follow ||
+                                                      (session->continued != NULL &&
+                                                       session->continued->feed != NULL),
                                            .answers = session->answers};
     if (plan_resolve(session->document, session->source, session->schema, session->target,
                      &settings, &session->plan, faults, error) != STATUS_OK ||

@@ -15,7 +15,7 @@ SELECT i.indrelid, x.relname, i.indisunique, i.indpred IS NOT NULL,
             WHEN k.contype IS NOT NULL THEN pg_catalog.format('ALTER TABLE %s%I ADD CONSTRAINT %I %s', n.place, c.relname, k.conname, pg_catalog.pg_get_constraintdef(k.oid, true))
             WHEN x.relkind = 'I' THEN o.words || ' ON ' || pg_catalog.substr(pg_catalog.pg_get_indexdef(i.indexrelid, 0, true), pg_catalog.length(o.words || ' ON ONLY ') + 1)
             ELSE pg_catalog.pg_get_indexdef(i.indexrelid, 0, true) END, coalesce(a.attname, ''), m.amname, i.indexrelid, d.words,
-       coalesce(k.condeferrable, false)
+       coalesce(k.condeferrable, false), i.indisreplident
   FROM pg_catalog.pg_index i
   JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
   JOIN pg_catalog.pg_am m ON m.oid = x.relam
