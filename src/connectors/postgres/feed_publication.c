@@ -69,9 +69,8 @@ static enum status check_table(const struct postgres_database *self, const PGres
         error_set(error, ERROR_SOURCE_INVALID, table,
                   "its changes would not say which row they are of: it has no usable replica "
                   "identity");
-        return strcmp(identity, "DEFAULT") == 0
-                   ? error_hint(error, "ALTER TABLE %s REPLICA IDENTITY DEFAULT", blind)
-                   : error_hint(error, "ALTER TABLE %s ADD PRIMARY KEY (…)", blind);
+        return error_hint(error, "ALTER TABLE %s REPLICA IDENTITY %s", blind,
+                          identity[0] != '\0' ? identity : "FULL");
     }
     if (PQgetisnull(result, row, 6) == 0) {
         error_set(error, ERROR_SOURCE_INVALID, table,
