@@ -200,7 +200,7 @@ def nanoseconds(fraction):
 
 
 def moment(text):
-    found = MOMENT.fullmatch(text)
+    found = MOMENT.fullmatch(text.replace(" (BC)", "") + " BC" if " (BC)" in text else text)   # as DuckDB writes it
     if not found:
         return None
     year, month, day, hours, minutes, seconds, fraction, zone, before = found.groups()
