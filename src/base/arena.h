@@ -57,10 +57,10 @@ char *arena_copy(struct arena *arena, const void *bytes, size_t length)
 char *arena_try_copy(struct arena *arena, const void *bytes, size_t length);
 
 /*
- * Large values are handed on, not copied. An allocation of ARENA_SHARED_BYTES or more is freed when
- * the last arena lets go of it, and arenas of several threads may hold it; whoever may have shared
- * it leaves it as it is. arena_try_share: lets `arena` hold what the bytes lie in; 0: they are in
- * no such allocation, and `arena` has to copy them.
+ * Large values are handed on, not copied. What arena_try_copy makes of ARENA_SHARED_BYTES or more,
+ * and what arena_take_over takes, is freed when the last arena lets go of it, and arenas of several
+ * threads may hold it; nobody changes it any more. arena_try_share: lets `arena` hold what the
+ * bytes lie in; 0: they are in no such memory, and have to be copied.
  */
 enum { ARENA_SHARED_BYTES = 1 << 20 };
 int arena_try_share(struct arena *arena, const void *bytes, size_t length);

@@ -17,7 +17,7 @@ sys.path[:0] = [os.path.join(TESTS, "system"), TESTS]
 import kinds as lengths
 from engines.cassandra import day_number
 
-HUGE = 20_000_000   # bytes of the largest values
+HUGE = 20_000_000 if os.environ.get("TRANSHUME_SOAK") == "1" else 2_000_000   # bytes of the largest values
 
 SHEEP = "'\U0001F411\u200d\U0001F467'"
 MOMENTS = ["'2024-02-29 13:14:15'", "'2024-02-29 13:14:15.123'", "'2024-02-29 13:14:15.123456'", "'0001-01-01 00:00:00'", "'9999-12-31 23:59:59.999999'", "'1969-12-31 23:59:59.999999'"]
@@ -200,7 +200,7 @@ def nanoseconds(fraction):
 
 
 def moment(text):
-    found = MOMENT.fullmatch(text)
+    found = MOMENT.fullmatch(text.replace(" (BC)", "") + " BC" if " (BC)" in text else text)   # as DuckDB writes it
     if not found:
         return None
     year, month, day, hours, minutes, seconds, fraction, zone, before = found.groups()

@@ -216,10 +216,15 @@ static enum status append_row(const struct sql_table *table, const struct shape 
             bool same = mysql_dialect.compare_names(shape->fields[k].name, column->name) == 0;
             at = same ? (int32_t)k : at;
         }
-        bool given = at >= 0 && cells[at].kind > VALUE_NULL && cells[at].kind != VALUE_LARGE;
+        bool given = at >= 0 && cells[at].kind > VALUE_NULL;
+        struct cell whole = given ? cells[at] : cell_null();
+        struct error ignored; /* one that can't be read whole is as good as NULL */
+        given = given && (whole.kind != VALUE_LARGE ||
+                          convert_read_large(&cells[at], CONVERT_LARGE_BYTES_MAX, scratch, &whole,
+                                             &ignored) == STATUS_OK);
         buffer_append_string(sql, i == 0 ? "(SELECT " : ", ");
         if (given) {
-            status = mysql_encode(column, &cells[at], MYSQL_IN_STATEMENT, scratch, sql, error);
+            status = mysql_encode(column, &whole, MYSQL_IN_STATEMENT, scratch, sql, error);
         } else {
             buffer_append_string(sql, "NULL");
         }

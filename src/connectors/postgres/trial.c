@@ -274,7 +274,14 @@ static enum status append_column(struct trial_row *row, const struct postgres_co
     enum { LENGTH_BYTES = 4 };
     struct buffer *value = &row->values[row->count];
     bool cast = column->type.format == POSTGRES_AS_CAST;
-    bool given = cell != NULL && cell->kind > VALUE_NULL && cell->kind != VALUE_LARGE;
+    struct cell whole;
+    bool given = cell != NULL && cell->kind > VALUE_NULL;
+    if (given && cell->kind == VALUE_LARGE) { /* one that can't be read whole is as good as NULL */
+        struct error ignored;
+        given = convert_read_large(cell, CONVERT_LARGE_BYTES_MAX, scratch, &whole, &ignored) ==
+                STATUS_OK;
+        cell = &whole;
+    }
     if (given && postgres_encode(column, cell, scratch, value, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
