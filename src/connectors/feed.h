@@ -58,6 +58,7 @@ struct feed_functions {
     /* A position holds on other servers, too, that have got the same changes, as after a failover;
      * `open` tells where one has not (ERROR_FEED_LOST). */
     bool elsewhere;
+    bool whole_rows; /* it tells of tables without a key, by whole rows */
     /*
      * Makes the named feed of these tables, or finds it with its first position. `start` lives in
      * the arena. Control thread. The name is of [a-z0-9_], at most 40 characters.

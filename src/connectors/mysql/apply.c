@@ -12,6 +12,7 @@
 #include "connectors/mysql/feed.h"
 #include "connectors/mysql/rebuild.h"
 #include "connectors/mysql/store.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,8 +32,8 @@ struct mysql_apply {
     struct mysql_database *self;
     MYSQL *connection;
     struct arena *scratch;
-    struct buffer filled; /* one statement */
-    struct buffer sent;   /* those that go at once: */
+    struct buffer filled;                                /* one statement */
+    struct buffer sent;                                  /* those that go at once: */
     const struct record_change *finding[SENT_COUNT_MAX]; /* NULL: it need not find a record */
     uint32_t count;
     bool failed; /* one of those that went: */
@@ -219,7 +220,8 @@ static enum status fill_one(struct mysql_apply *apply, const struct sql_apply_st
         return STATUS_FAILED;
     }
     if (parameter->of_key && column->type.format == MYSQL_AS_FLOAT &&
-        (cell.kind == VALUE_FLOAT32 || cell.kind == VALUE_FLOAT64)) {
+        (cell.kind == VALUE_FLOAT32 || cell.kind == VALUE_FLOAT64) &&
+        isfinite((double)(float)cell.f64)) {
         /* all digits of what the column holds, with which it is compared as a double */
         buffer_format(&apply->filled, "%.17e", (double)(float)cell.f64);
         return STATUS_OK;

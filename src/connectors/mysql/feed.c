@@ -438,6 +438,7 @@ static enum status feed_health(struct feed *feed, struct feed_health *health, st
 
 const struct feed_functions mysql_feed_functions = {
     .elsewhere = true,
+    .whole_rows = true,
     .create = mysql_feed_create,
     .drop = mysql_feed_drop,
     .open = mysql_feed_open,

@@ -350,17 +350,16 @@ static enum status begin_together(struct mysql_database *self, const struct dema
 {
     MYSQL *locker = NULL;
     enum status status = STATUS_OK;
-    if (self->lockless) { /* nobody can say where in the log the rows are read */
-        self->sql.base.moment = NULL;
-    }
     if (!self->lockless) {
         status = mysql_connect(self, &locker, error);
         status = status == STATUS_OK ? lock(self, locker, error) : status;
         status = status == STATUS_OK ? mysql_feed_note_moment(self, arena, error) : status;
-        if (status == STATUS_END) {
+        if (status == STATUS_END) { /* nobody can say where in the log the rows are read */
+            self->sql.base.moment = NULL;
             status = keep_one(self, demand, error);
         }
     } else {
+        self->sql.base.moment = NULL;
         log_write(LOG_WARNING,
                   "%s: ?lock=none: its %u connections see moments that differ by milliseconds",
                   self->sql.shown, self->pool_count);

@@ -575,21 +575,19 @@ static enum status collect(struct postgres_database *self, PGconn *connection,
     return status;
 }
 
-enum { PARAMETERS_MAX = 16 };
-
 enum status postgres_query(struct postgres_database *self, PGconn *connection, const char *sql,
                            const struct postgres_parameter *parameters, int parameter_count,
                            enum sql_patience patience, enum error_code otherwise, PGresult **result,
                            struct error *error)
 {
-    const char *values[PARAMETERS_MAX] = {0};
-    int lengths[PARAMETERS_MAX] = {0};
-    int formats[PARAMETERS_MAX] = {0};
+    const char *values[POSTGRES_COLUMNS_MAX]; /* a row may be given by its columns */
+    int lengths[POSTGRES_COLUMNS_MAX];
+    int formats[POSTGRES_COLUMNS_MAX];
 
     if (result != NULL) {
         *result = NULL;
     }
-    if (parameter_count > PARAMETERS_MAX) {
+    if (parameter_count > POSTGRES_COLUMNS_MAX) {
         return error_set(error, ERROR_INTERNAL, self->sql.shown, "too many parameters");
     }
     for (int i = 0; i < parameter_count; i++) {

@@ -543,6 +543,7 @@ static enum status feed_health(struct feed *feed, struct feed_health *health, st
 }
 
 const struct feed_functions postgres_feed_functions = {
+    .whole_rows = true,
     .create = postgres_feed_create,
     .extend = postgres_feed_extend,
     .drop = postgres_feed_drop,

@@ -76,9 +76,15 @@ static enum status update_whole(struct apply *apply, const struct sql_apply_item
                                 const struct sql_apply_image *image,
                                 struct sql_apply_refused *refused, struct error *error)
 {
+    /* what was sent before is not to be counted */
+    enum status status =
+        apply->dialect->settle != NULL ? apply->dialect->settle(apply, refused, error) : STATUS_OK;
+    if (status != STATUS_OK) {
+        return status;
+    }
     apply->counts = true;
     apply->changed = 0;
-    enum status status = item_run(apply, item, image, SQL_APPLY_MOVE, refused, error);
+    status = item_run(apply, item, image, SQL_APPLY_MOVE, refused, error);
     status = status == STATUS_OK && apply->dialect->settle != NULL
                  ? apply->dialect->settle(apply, refused, error)
                  : status;

@@ -406,6 +406,9 @@ enum follow_end cutover_make_ready(struct run *run, const struct cutover_drain *
     /* before anybody is kept out, or anything of the user's is run */
     if (fence_state(cutting.fence) == FENCE_OPEN &&
         questions_ask(run, CUTOVER_ASKED_FIRST, error) != STATUS_OK) {
+        struct error ignored = {0}; /* what one before left is told, or opened */
+        enum status settled = cutover_settle(run, &ignored);
+        (void)settled;
         return FOLLOW_FAILED;
     }
     return make_ready_end(&cutting, take_steps(&cutting, error), error);

@@ -75,8 +75,9 @@ static void tell_keyless(const struct run_session *session, const struct follow_
     uint32_t count = 0;
     for (uint32_t i = 0; i < routes->stream_count; i++) {
         const struct follow_stream *stream = &routes->streams[i];
+        const char *name = stream->stream->request.table; /* NULL: a query */
         const struct schema_table *table =
-            schema_find_table(session->schema, stream->stream->request.table);
+            name != NULL ? schema_find_table(session->schema, name) : NULL;
         if (table != NULL && table->primary_key.count == 0) {
             lines[count++] = words_of(stream, arena);
         }

@@ -335,7 +335,13 @@ static enum status note_refused(struct follow_noting *noting, const struct chang
                                    .reason = from.reason,
                                    .key = buffer_string(&key)};
     if (status == STATUS_OK && id->kind == 0) {
-        change.id = reject_id_of_text(from.entity, change.key, key.length);
+        /* of a table without a key all of the record says which it is */
+        struct buffer text = {0};
+        bool keyed = reject.key_count > 0;
+        status = keyed ? STATUS_OK : reject_append(&reject, NULL, &text, error);
+        change.id = keyed ? reject_id_of_text(from.entity, change.key, key.length)
+                          : reject_id_of_text(from.entity, text.data, text.length);
+        buffer_free(&text);
     }
     if (status == STATUS_OK) {
         reject_changes_add(&noting->noted, &change);

@@ -178,7 +178,7 @@ static void add_columns(struct arena *arena, struct column_list *list, struct co
 static void list_columns(struct follow_routes *routes, struct follow_dependent *dependent,
                          uint32_t number)
 {
-    add_columns(routes->arena, &dependent->columns, dependent->table->primary_key);
+    add_columns(routes->arena, &dependent->columns, schema_row_key(dependent->table));
     for (uint32_t i = 0; i < routes->cascade_count; i++) {
         const struct follow_cascade *cascade = &routes->cascades[i];
         if (cascade->dependent == number) {
@@ -198,11 +198,11 @@ static void list_columns(struct follow_routes *routes, struct follow_dependent *
 static void make_shape(struct arena *arena, struct follow_dependent *dependent)
 {
     const struct schema_table *table = dependent->table;
+    const struct column_list key = schema_row_key(table);
     struct shape *shape = arena_allocate_zeroed(arena, 1, sizeof *shape);
     struct shape_field *fields =
         arena_allocate_zeroed(arena, table->column_count + (size_t)1, sizeof *fields);
-    uint32_t *keys =
-        arena_allocate_zeroed(arena, table->primary_key.count + (size_t)1, sizeof *keys);
+    uint32_t *keys = arena_allocate_zeroed(arena, key.count + (size_t)1, sizeof *keys);
     uint32_t *at = arena_allocate_zeroed(arena, dependent->columns.count + (size_t)1, sizeof *at);
     for (uint32_t i = 0; i < table->column_count; i++) {
         fields[i] = (struct shape_field){.name = table->columns[i].name,
@@ -213,9 +213,9 @@ static void make_shape(struct arena *arena, struct follow_dependent *dependent)
                             .fields = fields,
                             .field_count = table->column_count,
                             .key_fields = keys,
-                            .key_field_count = table->primary_key.count};
-    for (uint32_t i = 0; i < table->primary_key.count; i++) {
-        int column = schema_find_column(table, table->primary_key.names[i]);
+                            .key_field_count = key.count};
+    for (uint32_t i = 0; i < key.count; i++) {
+        int column = schema_find_column(table, key.names[i]);
         keys[i] = column < 0 ? 0 : (uint32_t)column;
     }
     for (uint32_t i = 0; i < dependent->columns.count; i++) {
@@ -351,7 +351,8 @@ static enum status place_dependent(struct follow_routes *routes, const struct ru
     bool covered = true;
     list_columns(routes, dependent, number);
     make_shape(routes->arena, dependent);
-    if (find_entity(routes, session, dependent)) {
+    bool keyed = dependent->shape->key_field_count > 0;
+    if (keyed && find_entity(routes, session, dependent)) {
         return STATUS_OK;
     }
     for (uint32_t i = 0; i < routes->cascade_count; i++) {
@@ -361,7 +362,9 @@ static enum status place_dependent(struct follow_routes *routes, const struct ru
     return covered ? STATUS_OK
                    : foreign_key_refuse(
                          dependent->table, first_acting(dependent->table),
-                         session->target->connector->apply->find == NULL
+                         !keyed ? "its table has no key, by which the rows could be told apart "
+                                  "that the log does not tell of"
+                         : session->target->connector->apply->find == NULL
                              ? "the target can't be asked for the records of these rows"
                              : "the target has no records in which its keys stand as they are",
                          error);
