@@ -170,6 +170,14 @@ class Sqlite(Checked, support.TestCase):
         self.uris = ["sqlite:" + self.path("source.db"), "sqlite:" + self.path("target.db")]
         self.assert_named(self.said(2)[0], "a: ", "b: ")
 
+    def test_a_query(self):
+        support.make_sqlite(self.path("source.db"), "CREATE TABLE c (id INTEGER PRIMARY KEY)")
+        self.write("transhume.yaml", "transhume: 1\nsource: sqlite:source.db\ntarget: sqlite:target.db\ntables:\n"
+                   "  q: { key: [id], entities: { q: { query: \"SELECT id FROM c\", fields: { id: copy } } } }\n")
+        result = support.transhume("check", "--follow", cwd=self.folder)
+        self.assertIn(result.code, (2, 5), result.err)
+        self.assertIn("a query", result.out + result.err)
+
 
 if __name__ == "__main__":
     unittest.main()

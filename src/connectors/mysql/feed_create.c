@@ -225,6 +225,66 @@ static enum status check_tables(struct mysql_database *self, const struct follow
     return status;
 }
 
+static bool has_whole(const struct mysql_catalog *catalog, const struct followed_table *tables,
+                      uint32_t table_count)
+{
+    bool has = false;
+    for (uint32_t i = 0; i < table_count && !has; i++) {
+        const struct mysql_table *table = mysql_catalog_find(catalog, tables[i].name);
+        has = table != NULL && schema_row_key(table->schema).count == 0;
+    }
+    return has;
+}
+
+/* A table without a key has to be read at a known place of the log, for which its writers are
+ * locked out for a moment (snapshot.c). By what the account was granted itself. */
+static enum status check_lock(struct mysql_database *self, MYSQL *connection,
+                              const struct followed_table *tables, uint32_t table_count,
+                              struct error *error)
+{
+    const struct mysql_catalog *catalog = NULL;
+    struct buffer sql = {0};
+    struct buffer grant = {0};
+    int64_t count = 1;
+    if (mysql_catalog_get(self, &catalog, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!has_whole(catalog, tables, table_count)) {
+        return STATUS_OK;
+    }
+    if (self->lockless) {
+        error_set(
+            error, ERROR_SOURCE_INVALID, self->sql.shown,
+            "tables without a key are read at a known place of the log, which ?lock=none does "
+            "not allow");
+        return error_hint(error, "leave out ?lock=none");
+    }
+    if (mysql_has_other_rights(self, connection)) {
+        return STATUS_OK;
+    }
+    buffer_append_string(&sql, "SELECT (SELECT COUNT(*) FROM information_schema.user_privileges g "
+                               "WHERE g.privilege_type IN ('RELOAD', 'LOCK TABLES') AND g.grantee "
+                               "= " MYSQL_GRANTEE ") + (SELECT COUNT(*) FROM "
+                               "information_schema.schema_privileges g WHERE g.privilege_type = "
+                               "'LOCK TABLES' AND g.grantee = " MYSQL_GRANTEE " AND ");
+    mysql_append_string(&sql, self->sql.schema);
+    buffer_append_string(&sql, " LIKE g.table_schema)");
+    if (mysql_ask_number(self, connection, &sql, SQL_SHORT, ERROR_SOURCE_READ, 0, &count, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (count > 0) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_PERMISSION, self->sql.shown,
+              "tables without a key are read at a known place of the log, and the account may lock "
+              "neither the server (RELOAD) nor its tables");
+    mysql_append(&grant, "GRANT LOCK TABLES ON %n.*", self->sql.schema);
+    mysql_hint_grant(self, connection, buffer_string(&grant), error);
+    buffer_free(&grant);
+    return STATUS_FAILED;
+}
+
 /* ---------------------------------------------------------------- making and dropping */
 
 enum status mysql_feed_check(struct mysql_database *self, const char *name,
@@ -242,6 +302,9 @@ enum status mysql_feed_check(struct mysql_database *self, const char *name,
         status = lacks_take(lacks, check_rights(self, asking, &lacks_rights, error), error);
     }
     status = status == STATUS_OK ? check_tables(self, tables, table_count, lacks, error) : status;
+    status = status == STATUS_OK
+                 ? lacks_take(lacks, check_lock(self, asking, tables, table_count, error), error)
+                 : status;
     bool readable =
         is_set && !lacks_rights; /* else the trial would fail for what is told already */
     if (status == STATUS_OK && readable) {
