@@ -175,7 +175,7 @@ class SqliteToSqlite(CutOver, support.TestCase):
 
     def test_a_locked_target(self):
         thread = self.hold_target(6)
-        before = self.script("b.sh", 'sqlite3 source.db "INSERT INTO t VALUES (9, 1)"')
+        before = self.script("b.sh", 'sqlite3 -cmd ".timeout 10000" source.db "INSERT INTO t VALUES (9, 1)"')
         result = self.cut("--max-pause", "1s", "--before", before)
         self.assert_let_in(result)
         self.assertEqual(result.code, 5)
@@ -199,7 +199,7 @@ class SqliteToSqlite(CutOver, support.TestCase):
     def test_the_deadline_while_a_target_is_locked(self):
         """The command itself ends in time, too, whatever it waits for."""
         thread = self.hold_target(9 * support.PATIENCE)
-        result = self.cut("--max-pause", "1s", "--before", self.script("b.sh", 'sqlite3 source.db "INSERT INTO t VALUES (9, 1)"'))
+        result = self.cut("--max-pause", "1s", "--before", self.script("b.sh", 'sqlite3 -cmd ".timeout 10000" source.db "INSERT INTO t VALUES (9, 1)"'))
         self.assert_let_in(result)
         self.assertEqual(result.code, 5, result.err)
         self.assertLess(result.seconds, 3 * support.PATIENCE + 1)
@@ -308,7 +308,7 @@ class SqliteToSqlite(CutOver, support.TestCase):
             os.rename(self.target.path, self.path("gone.db"))
         thread = threading.Thread(target=leave, daemon=True)
         thread.start()
-        result = self.cut("--before", self.script("b.sh", 'sqlite3 source.db "INSERT INTO t VALUES (9, 1)"'),
+        result = self.cut("--before", self.script("b.sh", 'sqlite3 -cmd ".timeout 10000" source.db "INSERT INTO t VALUES (9, 1)"'),
                            failpoint="cutover.before_drain:sleep")
         thread.join()
         self.assert_let_in(result)
