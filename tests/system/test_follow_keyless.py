@@ -411,6 +411,21 @@ class AnotherKey(support.TestCase):
         self.begin()
         self.change()
 
+    def test_a_key_that_goes_in_sqlite(self):
+        """The table is left; a resync that could not make the feed again leaves it as it is."""
+        self.source, self.target = SqliteSide(self, "source.db"), SqliteSide(self, "copy.db")
+        self.source.make("CREATE TABLE t (u INTEGER NOT NULL, v TEXT); CREATE UNIQUE INDEX t_u ON t (u); CREATE TABLE other (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1, 'a')")
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.source.make("DROP INDEX t_u; INSERT INTO t VALUES (1, 'b'); INSERT INTO other VALUES (1)")
+        self.assertIn("t is not followed any more", self.run_program("follow", "--catch-up", code=1).err)
+        self.assertIn("t: it has no key any more", " ".join(self.run_program("follow", "--resync", "--catch-up", code=3).err.split()))
+        self.source.make("INSERT INTO other VALUES (2)")
+        self.run_program("follow", "--catch-up", code=1)
+        self.assertEqual(self.target.rows("other"), self.source.rows("other"))
+        self.source.make("DELETE FROM t WHERE v = 'b'; CREATE UNIQUE INDEX t_u ON t (u)")
+        self.run_program("follow", "--resync", "--catch-up")
+        self.assertEqual(self.target.rows("t"), self.source.rows("t"))
+
     def test_another_index_is_named_while_it_is_followed(self):
         """What a change tells is by the columns of the index that is named; with FULL any of them are told."""
         self.source, self.target = PostgresSide(self, followed(postgres), "source"), PostgresSide(self, followed(postgres), "target")
