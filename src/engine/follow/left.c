@@ -100,7 +100,9 @@ static void show(struct run *run, const struct follow_translator *translator)
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         const char *reason = follow_translator_left(translator, i);
         if (reason != NULL) {
-            list[count++] = (struct run_left){stream_name(run, i), reason};
+            /* status tells it once the translator is gone, too */
+            list[count++] =
+                (struct run_left){stream_name(run, i), arena_copy_string(run->arena, reason)};
         }
     }
     pthread_mutex_lock(&run->state_mutex);
