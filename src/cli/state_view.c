@@ -281,21 +281,28 @@ void state_view_append_rollback(const char *run_id, struct buffer *out)
     buffer_append_byte(out, '\n');
 }
 
-void state_view_add_rollback(const char *run_id, struct buffer *json)
+/* The object in `json` gets the member, which this takes over, unless it has one of the name. */
+static void member_add(struct buffer *json, const char *name, json_t *value)
 {
-    char next[160];
     json_t *object = json_tree_load(json->data, json->length, 0, NULL);
-    if (!json_is_object(object) || json_object_get(object, "rollback") != NULL) {
+    if (!json_is_object(object) || json_object_get(object, name) != NULL) {
+        json_decref(value);
         json_decref(object);
         return;
     }
-    snprintf(next, sizeof(next), "transhume rollback --run %s --confirm", run_id);
-    json_t *about = json_pack("{s:o,s:o}", "run", json_text(run_id), "next", json_text(next));
-    json_object_set_new(object, "rollback", about);
+    json_object_set_new(object, name, value);
     buffer_clear(json);
     json_tree_append(object, JSON_INDENT(2), json);
     json_decref(object);
     buffer_append_byte(json, '\n');
+}
+
+void state_view_add_rollback(const char *run_id, struct buffer *json)
+{
+    char next[160];
+    snprintf(next, sizeof(next), "transhume rollback --run %s --confirm", run_id);
+    member_add(json, "rollback",
+               json_pack("{s:o,s:o}", "run", json_text(run_id), "next", json_text(next)));
 }
 
 void state_view_append_quiet(uint32_t count, int64_t since_us, bool running, struct buffer *out)
@@ -314,18 +321,9 @@ void state_view_append_quiet(uint32_t count, int64_t since_us, bool running, str
 void state_view_add_quiet(uint32_t count, int64_t since_us, struct buffer *json)
 {
     char since[32];
-    json_t *object = json_tree_load(json->data, json->length, 0, NULL);
-    if (!json_is_object(object)) {
-        json_decref(object);
-        return;
-    }
     clock_format_utc(since_us, since, sizeof since);
-    json_object_set_new(object, "triggers_off",
-                        json_pack("{s:I,s:s}", "count", (json_int_t)count, "since", since));
-    buffer_clear(json);
-    json_tree_append(object, JSON_INDENT(2), json);
-    json_decref(object);
-    buffer_append_byte(json, '\n');
+    member_add(json, "triggers_off",
+               json_pack("{s:I,s:s}", "count", (json_int_t)count, "since", since));
 }
 
 void state_view_append_fence(int64_t since_us, bool sealed, bool running, struct buffer *out)
@@ -333,30 +331,21 @@ void state_view_append_fence(int64_t since_us, bool sealed, bool running, struct
     char since[32];
     clock_format_utc(since_us, since, sizeof since);
     buffer_format(out, "the source's writers have been stopped since %s by a cut-over%s", since,
-                  running  ? " that is at work"
-                  : sealed ? " after which the application may be at the target: `transhume cutover "
-                             "--confirm` continues it, `transhume cutover --back --confirm` lets "
-                             "them write again"
-                           : " that did not end: the next `transhume follow` or `transhume cutover "
-                             "--back --confirm` lets them write again");
+                  running ? " that is at work"
+                  : sealed
+                      ? " after which the application may be at the target: `transhume cutover "
+                        "--confirm` continues it, `transhume cutover --back --confirm` lets "
+                        "them write again"
+                      : " that did not end: the next `transhume follow` or `transhume cutover "
+                        "--back --confirm` lets them write again");
     buffer_append_byte(out, '\n');
 }
 
 void state_view_add_fence(int64_t since_us, bool sealed, struct buffer *json)
 {
     char since[32];
-    json_t *object = json_tree_load(json->data, json->length, 0, NULL);
-    if (!json_is_object(object)) {
-        json_decref(object);
-        return;
-    }
     clock_format_utc(since_us, since, sizeof since);
-    json_object_set_new(object, "fence",
-                        json_pack("{s:s,s:b}", "since", since, "sealed", sealed ? 1 : 0));
-    buffer_clear(json);
-    json_tree_append(object, JSON_INDENT(2), json);
-    json_decref(object);
-    buffer_append_byte(json, '\n');
+    member_add(json, "fence", json_pack("{s:s,s:b}", "since", since, "sealed", sealed ? 1 : 0));
 }
 
 static void append_status(const json_t *state, bool running, struct buffer *out)

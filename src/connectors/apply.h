@@ -177,7 +177,7 @@ struct apply_functions {
     /* Gives back what any process took out for the claimed run; `*count`: how much of it. What was
      * given back stays so after a failure. Repeatable. Control thread, no handle is open. */
     enum status (*restore)(struct database *self, uint32_t *count, struct error *error);
-    /* What is out for that run, taken by any process, and was not given back yet. With `silence`.
+    /* Counts the triggers that are out for that run, whichever process took them. With `silence`.
      * Changes nothing. Control thread. */
     enum status (*taken_out)(struct database *self, const char *run_id, uint32_t *count,
                              struct error *error);

@@ -91,7 +91,7 @@ static enum status open_trial(struct target_trial *trial, const struct target_ta
 
 /* ---------------------------------------------------------------- CHECKs */
 
-static enum status run(struct target_trial *trial, struct buffer *sql, struct error *error)
+static enum status query_run(struct target_trial *trial, struct buffer *sql, struct error *error)
 {
     struct duckdb_rows rows = {0};
     enum status status = duckdb_rows_open(&rows, trial->self, trial->self->control,
@@ -107,7 +107,7 @@ static enum status empty_trial_table(struct target_trial *trial, struct error *e
     struct buffer sql = {0};
     duckdb_append(&sql, "CREATE OR REPLACE TEMP TABLE " TRIAL_TABLE " AS SELECT * FROM %t LIMIT 0",
                   &trial->self->sql, trial->schema.name);
-    return run(trial, &sql, error);
+    return query_run(trial, &sql, error);
 }
 
 static enum status find_broken(struct target_trial *trial, int64_t *broken, struct error *error)

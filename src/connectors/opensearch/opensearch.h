@@ -208,8 +208,8 @@ const char *opensearch_find_lacking(const json_t *mapping, const json_t *setting
 void opensearch_create_append(const struct opensearch_database *self,
                               const struct target_table *table, const char *run_id,
                               struct buffer *out);
-/* What adds the table's fields to an index that is there, with the note of the run that made it;
- * NULL: none made it. */
+/* Appends the request that adds the table's fields to an index that is there, with the note of the
+ * run that made it; NULL: none made it. */
 void opensearch_fields_append(const struct opensearch_database *self,
                               const struct target_table *table, const char *run_id,
                               struct buffer *out);

@@ -135,7 +135,7 @@ static enum status reject_as_writer(enum error_code code, const struct error *sa
                                       (int)(words + length - 1 - (detail + 2)), detail + 2);
 }
 
-/* Of an encoded value: JSON's null in a column of another type. */
+/* An encoded value is NULL where JSON's null came into a column of another type. */
 static bool is_null(const struct buffer *value)
 {
     static const char null[] = {'\xff', '\xff', '\xff', '\xff'};

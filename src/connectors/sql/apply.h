@@ -51,7 +51,7 @@ struct sql_apply_table {
     const char *name; /* as the catalogue spells it */
     const struct sql_apply_column *columns;
     uint32_t column_count;
-    /* Of a table without a key: what tells one of its rows from all others, as the list of a SELECT
+    /* A table without a key: this tells one of its rows from all others, as the list of a SELECT
      * ("ctid"). NULL: a statement may be bounded to one row by LIMIT 1. */
     const char *row_name;
     const void *facts; /* the connector's own */
@@ -86,8 +86,9 @@ struct sql_apply_statement {
     const struct sql_apply_parameter *parameters; /* the first has the number 0 */
     uint32_t parameter_count;
     const uint64_t *present; /* a bit a field of `after` that the statement writes */
-    bool finds; /* it changes a part of a record, which has to be there: sql_apply_changed is told */
-    void *prepared;          /* the connector's own; NULL: it was never run */
+    bool
+        finds; /* it changes a part of a record, which has to be there: sql_apply_changed is told */
+    void *prepared; /* the connector's own; NULL: it was never run */
 };
 
 /* Why a change is refused: a code of class REJECT, and a text in `arena`. */
@@ -109,7 +110,7 @@ struct sql_apply_dialect {
      * record that a DELETE takes is named before its FROM, and may be joined to itself.
      */
     bool on_duplicate_key;
-    bool quotes_numbers; /* a literal of texts takes the type of what it is compared with */
+    bool quotes_numbers;      /* a literal of texts takes the type of what it is compared with */
     const char *bytes_before; /* of a literal of bytes, before its hexadecimal digits and a quote */
     const char *hex_before;   /* around a column of bytes: its hexadecimal digits */
     const char *hex_behind;
@@ -122,7 +123,7 @@ struct sql_apply_dialect {
     /* Parameter `number` (from 0) of a statement, for a column of the table. */
     void (*append_parameter)(const struct sql_apply_table *table, uint32_t column, uint32_t number,
                              struct buffer *sql);
-    /* Of a table without a key: a condition that the column is what the parameter makes of it, with
+    /* Appends, for a table without a key, that the column is what the parameter makes of it, with
      * the same bytes where it is a text, or both are NULL. `name` is the column, quoted. */
     void (*append_is)(const struct sql_apply_table *table, uint32_t column, const char *name,
                       uint32_t number, struct buffer *sql);

@@ -145,7 +145,8 @@ static void append_trial_insert(struct buffer *sql, const struct sqlite_target_t
     buffer_free(&values);
 }
 
-/* What else the copy refuses is no matter of CHECKs: it lacks the file's functions, say. */
+/* A refusal of the copy in memory that no CHECK made is passed over: it lacks the functions of the
+ * application, say. */
 enum status sqlite_try_checks(struct sql_database *self, const struct sql_table *table,
                               const struct sql_checks *checks, const struct shape *shape,
                               const struct cell *cells, struct arena *scratch, struct error *error)

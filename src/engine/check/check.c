@@ -669,7 +669,8 @@ static struct check_list lack_lines(const struct report *report, const struct la
     return (struct check_list){lines, lacks->count};
 }
 
-/* What following itself is refused for is said once. */
+/* A lack that stands in the way of following stands in that of a cut-over, too, and is said once.
+ */
 static void drop_told(struct lack_list *lacks, const struct lack_list *told)
 {
     uint32_t kept = 0;

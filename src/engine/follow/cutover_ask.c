@@ -130,8 +130,8 @@ static void add_left(const char *table, const char *why, struct lack_list *lacks
     error_clear(error);
 }
 
-/* What `follow` has not taken over yet. A column that is new or holds more the cut-over takes over
- * itself, before anybody is stopped. */
+/* Asks for changes of the source's schema that `follow` has not taken over yet. A column that is
+ * new or holds more the cut-over takes over itself, before anybody is stopped. */
 static enum status ask_schema(struct run_session *session, struct run *run, struct lack_list *lacks,
                               struct error *error)
 {
@@ -163,7 +163,7 @@ enum status cutover_refuse_lag(const struct run *run, int tries, struct error *e
     return error_hint(error, "wait for a quieter time, or allow more with --max-lag");
 }
 
-/* What the process that follows says of itself; nothing, if it says nothing. */
+/* The process that follows says in state.json how far it is behind; where none does, nobody is. */
 static bool is_behind(const struct run_session *session)
 {
     json_t *state = json_from_file(session->state_path, "state.json", STATE_BYTES_MAX);

@@ -542,7 +542,8 @@ static enum status end_resync(struct follow *follow, struct error *error)
     if (status != STATUS_OK) {
         return status;
     }
-    /* What the comparison found is of now: what is refused of that is missing. */
+    /* The comparison looked at both sides as they are now: a record of it that is refused is
+     * missing, not ahead. */
     bool ahead = follow->ahead.is_so;
     follow->ahead.is_so = false;
     status = resync_finish(follow->run, follow_form(follow->translator), follow->applied,

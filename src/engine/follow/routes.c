@@ -429,8 +429,8 @@ static enum status make_streams(struct follow_routes *routes, const struct run_s
     return status;
 }
 
-static enum status make(const struct run_session *session, struct lack_list *lacks,
-                        struct follow_routes **made, struct error *error)
+static enum status routes_make(const struct run_session *session, struct lack_list *lacks,
+                               struct follow_routes **made, struct error *error)
 {
     *made = NULL;
     if (check_entities(session, lacks, error) != STATUS_OK) {
@@ -453,14 +453,14 @@ static enum status make(const struct run_session *session, struct lack_list *lac
 enum status follow_routes_make(const struct run_session *session, struct follow_routes **made,
                                struct error *error)
 {
-    return make(session, NULL, made, error);
+    return routes_make(session, NULL, made, error);
 }
 
 enum status follow_routes_foresee(const struct run_session *session, struct lack_list *lacks,
                                   struct follow_routes **made, struct error *error)
 {
     struct lack_list ignored = {.arena = session->arena};
-    return make(session, lacks != NULL ? lacks : &ignored, made, error);
+    return routes_make(session, lacks != NULL ? lacks : &ignored, made, error);
 }
 
 bool follow_routes_read(const struct follow_routes *routes, uint32_t stream, const char *table)

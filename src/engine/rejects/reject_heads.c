@@ -15,7 +15,7 @@ struct heading {
     bool skips; /* within the record's value */
 };
 
-static void put(struct file_lines *lines, char byte)
+static void line_append(struct file_lines *lines, char byte)
 {
     if (lines->length + 2 > lines->capacity) {
         lines->capacity = lines->capacity < 512 ? 1024 : 2 * lines->capacity;
@@ -35,7 +35,7 @@ static bool is_record(const struct heading *heading)
            memcmp(lines->line + lines->length - length, record_key, length) == 0;
 }
 
-static void step(struct heading *heading, char byte)
+static void heading_step(struct heading *heading, char byte)
 {
     if (heading->in_text) {
         heading->in_text = heading->escaped || byte != '"';
@@ -49,21 +49,21 @@ static void step(struct heading *heading, char byte)
     }
 }
 
-static void add(struct heading *heading, char byte)
+static void heading_append(struct heading *heading, char byte)
 {
     bool was_text = heading->in_text;
     bool ends = heading->skips && !was_text && heading->depth == 1 &&
                 (byte == ',' || byte == '}' || byte == '\n');
     heading->skips = heading->skips && !ends;
-    step(heading, byte);
+    heading_step(heading, byte);
     if (heading->skips) {
         return;
     }
-    put(heading->lines, byte);
+    line_append(heading->lines, byte);
     if (byte == ':' && !was_text && is_record(heading)) {
         heading->skips = true;
         for (const char *at = no_record; *at != '\0'; at++) {
-            put(heading->lines, *at);
+            line_append(heading->lines, *at);
         }
     }
 }
@@ -76,7 +76,7 @@ enum status reject_heads_next(struct file_lines *lines, struct error *error)
     lines->length = 0;
     while ((byte = getc_unlocked(lines->stream)) != EOF) {
         any = true;
-        add(&heading, (char)byte);
+        heading_append(&heading, (char)byte);
         if (byte == '\n') {
             break;
         }
