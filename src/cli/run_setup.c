@@ -7,6 +7,7 @@
 #include "base/signals.h"
 #include "connectors/scope.h"
 #include "engine/follow/follow.h"
+#include "engine/follow/source_now.h"
 #include "verify/verify.h"
 #include <string.h>
 #include <unistd.h>
@@ -288,17 +289,28 @@ static enum status check_parts(const struct cli_call *call, struct error *error)
     return STATUS_OK;
 }
 
+enum { SOURCE_FAILURES_MAX = 3 };
+
 /* A follower waits for a server that is away when it begins as it does later. */
 static enum status open_patiently(const struct cli_call *call, const struct run_options *options,
                                   struct run_session **session, struct buffer *faults,
                                   struct error *error)
 {
     struct retry retry;
-    bool follows = strcmp(call->command->name, "follow") == 0 && !call->compares;
+    uint32_t failures = 0;
+    bool follows =
+        (strcmp(call->command->name, "follow") == 0 || (call->goes_on && options->follow)) &&
+        !call->compares;
     retry_init(&retry, follow_patience_ms(options));
     retry.stop_level = 1;
     enum status status = run_open(options, session, faults, error);
-    while (status == STATUS_FAILED && follows && retry_wait(&retry, error)) {
+    while (status == STATUS_FAILED && follows) {
+        if (source_now_may_cause(error) && failures++ < SOURCE_FAILURES_MAX) {
+            error->class = ERROR_CLASS_RETRY; /* of a table that was gone for a moment */
+        }
+        if (!retry_wait(&retry, error)) {
+            break;
+        }
         buffer_clear(faults);
         error_clear(error);
         status = run_open(options, session, faults, error);
