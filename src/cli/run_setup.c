@@ -1,6 +1,7 @@
 /* From a call to its plan and state folder, and to an open session of the engine. */
 #include "cli/cli.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/retry.h"
 #include "base/secret.h"
@@ -203,6 +204,7 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->follow = cli_switch(call, CLI_FOLLOW) ||
                       (strcmp(call->command->name, "follow") == 0 && !call->compares) ||
                       (call->command->place == IN_CUTOVER && !call->compares);
+    options->source_failures = call->source_failures;
     options->recovers = options->follow && call->command->place != IN_CHECK;
     options->spool = cli_switch(call, CLI_SPOOL);
     options->catch_up = cli_switch(call, CLI_CATCH_UP);
@@ -253,6 +255,8 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->command_line = call->command_line;
 }
 
+enum { SOURCE_PAUSE_MS = 200 };
+
 enum status cli_go_on(struct cli_call *call, const char *plan_path, enum status status,
                       struct run_session **session, struct run_result *result, struct error *error,
                       int *exit_status)
@@ -262,6 +266,10 @@ enum status cli_go_on(struct cli_call *call, const char *plan_path, enum status 
         run_close(*session);
         *session = NULL;
         call->goes_on = true;
+        call->source_failures = result->source_failed ? call->source_failures + 1 : 0;
+        if (call->source_failures > 1) {
+            clock_sleep_ms(SOURCE_PAUSE_MS * call->source_failures);
+        }
         call->resync = RESYNC_NOT; /* that was done before it followed */
         if (cli_open_session(call, plan_path, session, exit_status) != STATUS_OK) {
             return STATUS_END;
@@ -288,8 +296,6 @@ static enum status check_parts(const struct cli_call *call, struct error *error)
     }
     return STATUS_OK;
 }
-
-enum { SOURCE_FAILURES_MAX = 3 };
 
 /* A follower waits for a server that is away when it begins as it does later. */
 static enum status open_patiently(const struct cli_call *call, const struct run_options *options,

@@ -37,9 +37,8 @@ enum {
     WAIT_MS = 50,
     GROUP_SETS_MAX = 4096,
     GROUP_CHANGES_MAX = 20000,
-    QUEUE_SHARE = 8,           /* of the memory that a run may use */
-    FENCED_PATIENCE_MS = 1000, /* while nobody may write the source */
-    SOURCE_FAILURES_MAX = 3    /* that may be of a moment, until something is applied again */
+    QUEUE_SHARE = 8,          /* of the memory that a run may use */
+    FENCED_PATIENCE_MS = 1000 /* while nobody may write the source */
 };
 
 /* ---- following */
@@ -73,7 +72,6 @@ struct follow {
     bool is_quiet;        /* quiet_begin is done */
     uint64_t definitions; /* feed_health.definitions, as it was last; 0: not known */
     bool looks;           /* the source's schema is looked at before more is applied */
-    uint32_t source_failures;
 };
 
 static struct progress_follow *figures(const struct follow *follow)
@@ -204,7 +202,6 @@ static enum status take_applied(void *context, struct followed_set *const *sets,
     atomic_fetch_add(&to->commits, 1);
     progress_moved(&follow->session->progress, clock_monotonic_ms());
     retry_reset(&follow->retry);
-    follow->source_failures = 0;
     return sets[count - 1]->set.last_piece ? failpoint_hit("follow.after_apply", error) : STATUS_OK;
 }
 
@@ -712,18 +709,13 @@ static enum status following_begin(struct follow *follow, struct error *error)
     return status == STATUS_OK ? read_whole(follow, error) : status;
 }
 
-/* What was read failed, perhaps, since it was dropped or altered. A table that was gone for a
- * moment need not differ from the one that was read: it is tried again some times. */
+/* What was read failed, perhaps, since it was dropped or altered. */
 static enum follow_end fail_or_overtaken(struct follow *follow, struct error *error)
 {
     if (source_now_causes(follow->session, follow->routes->tables, follow->routes->table_count,
                           error)) {
         error_clear(error);
         return FOLLOW_OVERTAKEN;
-    }
-    if (source_now_may_cause(error) && follow->source_failures < SOURCE_FAILURES_MAX) {
-        follow->source_failures++;
-        error->class = ERROR_CLASS_RETRY;
     }
     return FOLLOW_FAILED;
 }

@@ -8,7 +8,6 @@
 #include "engine/follow/cutover_ask.h"
 #include "engine/follow/follow.h"
 #include "engine/follow/left.h"
-#include "engine/follow/source_now.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/learnt.h"
 #include "engine/ledger/ledger_tables.h"
@@ -736,14 +735,6 @@ static enum status go_on(struct run *run, struct error *error)
     return status;
 }
 
-/* Did it fail since the source's tables are other ones than those that the session has read? */
-static bool is_overtaken(const struct run *run, const struct error *error)
-{
-    const struct run_session *session = run->session;
-    return session->options.follow && session->options.cut_over == CUT_OVER_NOT &&
-           run->status.phase == LEDGER_FOLLOWING && source_now_causes(session, NULL, 0, error);
-}
-
 enum status run_resume(struct run_session *session, struct run_result *result, struct error *error)
 {
     struct run *run;
@@ -754,11 +745,6 @@ enum status run_resume(struct run_session *session, struct run_result *result, s
     enum status status = run_enter_folder(run, error);
     if (status == STATUS_OK) {
         status = run_with_display(run, go_on, error);
-    }
-    if (status == STATUS_FAILED && is_overtaken(run, error)) {
-        error_clear(error);
-        run->follow_end = FOLLOW_OVERTAKEN;
-        status = STATUS_END;
     }
     return run_conclude(run, status, result, error);
 }

@@ -9,6 +9,7 @@
 #include "engine/follow/follow.h"
 #include "engine/follow/retention.h"
 #include "engine/follow/reverse.h"
+#include "engine/follow/source_now.h"
 #include "engine/follow/spool.h"
 #include "engine/join/joining.h"
 #include "engine/ledger/json_text.h"
@@ -851,10 +852,28 @@ static void read_book(struct run *run, enum status status)
     }
 }
 
+/* Did a follower fail since the source's tables are other ones than those that the session has
+ * read? A table that was gone for a moment need not differ from the one that was read. */
+static bool is_overtaken(const struct run *run, const struct error *error)
+{
+    const struct run_session *session = run->session;
+    return session->options.follow && session->options.cut_over == CUT_OVER_NOT &&
+           run->status.phase == LEDGER_FOLLOWING && source_now_may_cause(error) &&
+           (source_now_causes(session, NULL, 0, error) ||
+            session->options.source_failures < SOURCE_FAILURES_MAX);
+}
+
 enum status run_conclude(struct run *run, enum status status, struct run_result *result,
                          struct error *error)
 {
     spool_end(run);
+    result->source_failed = status == STATUS_FAILED && is_overtaken(run, error);
+    if (result->source_failed) {
+        log_write(LOG_WARNING, "%s%s: %s: the source's tables are read again", error->context,
+                  error->object, error->message);
+        run->follow_end = FOLLOW_OVERTAKEN;
+        status = STATUS_END;
+    }
     if (status != STATUS_FAILED) {
         error_clear(error);
         if (run->was_finished) {
