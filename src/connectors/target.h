@@ -188,6 +188,9 @@ struct after_load_request {
      * be counted while other things are done; else the engine asks for it later. NULL: it is not
      * wanted */
     struct target_count *counted;
+    /* Nothing else is done than foreign keys made, where some are missing, and looked at again:
+     * while changes are applied, between two of them. No connector has to know it */
+    bool references_only;
     /* Set, from 0: how many foreign keys of tables that the run made could not be made, for reasons
      * that `check` does not tell, or are not obeyed by every record; the log names them */
     uint32_t broken;

@@ -71,7 +71,8 @@ struct follow {
     bool reads_whole;     /* tables without a key are to be read again (whole.h) */
     bool is_quiet;        /* quiet_begin is done */
     uint64_t definitions; /* feed_health.definitions, as it was last; 0: not known */
-    bool looks;           /* the source's schema is looked at before more is applied */
+    bool looked_at_references;
+    bool looks; /* the source's schema is looked at before more is applied */
 };
 
 static struct progress_follow *figures(const struct follow *follow)
@@ -656,12 +657,36 @@ static enum status apply_some(struct follow *follow, struct error *error)
     return status == STATUS_OK ? note_health(follow, error) : status;
 }
 
+/* A copy that was resumed is of several moments: what its foreign keys lack may have come since. */
+static enum status look_at_references(struct follow *follow, struct error *error)
+{
+    struct run *run = follow->run;
+    if (follow->looked_at_references || run->status.broken_references == 0 || follow->inside ||
+        follow->ahead.is_so || follow->refresh != NULL || follow->reads_whole ||
+        follow->session->options.cut_over != CUT_OVER_NOT) {
+        return STATUS_OK;
+    }
+    enum status status = wait_for_lanes(follow, error);
+    status = status == STATUS_OK ? run_look_at_references(run, error) : status;
+    if (status == STATUS_FAILED && error->code == ERROR_INTERRUPTED) {
+        error_clear(error);
+        return STATUS_OK;
+    }
+    follow->looked_at_references = status == STATUS_OK;
+    return status;
+}
+
 static enum follow_end apply_all(struct follow *follow, struct error *error)
 {
     bool last_look = false; /* what was altered before the head need not be in any change */
     for (;;) {
         bool overtaken = false;
-        if (is_caught_up(follow) && last_look) {
+        bool head = is_caught_up(follow) && last_look;
+        bool idle = follow->group_count == 0 && atomic_load(&figures(follow)->idle);
+        if ((head || idle) && look_at_references(follow, error) != STATUS_OK) {
+            return FOLLOW_FAILED;
+        }
+        if (head) {
             return FOLLOW_HEAD;
         }
         last_look = is_caught_up(follow);

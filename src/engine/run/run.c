@@ -465,9 +465,31 @@ static enum status build(struct run *run, struct error *error)
         session->target->connector->target->after_load(session->target, &request, error);
     free(written);
     pthread_mutex_lock(&run->state_mutex);
-    run->status.broken_references = request.broken + run->left_references;
+    run->status.broken_references = request.broken + run->status.left_references;
     pthread_mutex_unlock(&run->state_mutex);
+    if (status == STATUS_OK && request.broken > 0 && run->header.feed != NULL) {
+        log_write(LOG_INFO, "foreign keys that are broken are looked at again, once what has "
+                            "changed since the copy began is applied");
+    }
     return status == STATUS_FAILED ? stopped_or_failed(error) : status;
+}
+
+enum status run_look_at_references(struct run *run, struct error *error)
+{
+    struct database *target = run->session->target;
+    struct after_load_request request = {
+        .tables = run->tables, .table_count = run->table_count, .references_only = true};
+    enum status status = target->connector->target->after_load(target, &request, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    pthread_mutex_lock(&run->state_mutex);
+    run->status.broken_references = request.broken + run->status.left_references;
+    bool broken = run->status.broken_references > 0;
+    pthread_mutex_unlock(&run->state_mutex);
+    log_write(LOG_INFO, broken ? "foreign keys were looked at again, and some are broken still"
+                               : "foreign keys that were broken behind the copy are obeyed now");
+    return run_put_status(run, error);
 }
 
 enum status run_prime_target(struct run *run, struct error *error)
