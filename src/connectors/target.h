@@ -397,6 +397,13 @@ struct target_functions {
      */
     enum status (*alter_columns)(struct database *self, const struct target_table *table,
                                  struct column_list columns, struct error *error);
+    /*
+     * Optional, where columns are not altered: drops a table that the run made, and makes it again,
+     * empty, as the table says by now. Repeatable, also by another process after a crash. Control
+     * thread, while nothing is written. ERROR_TARGET_SCHEMA: the run did not make it.
+     */
+    enum status (*make_again)(struct database *self, const struct target_table *table,
+                              struct error *error);
     enum status (*writer_open)(struct database *self, const struct target_table *tables,
                                uint32_t table_count, uint64_t epoch, struct writer **writer,
                                struct error *error);

@@ -14,6 +14,7 @@
 #include "engine/follow/feeder.h"
 #include "engine/follow/follow_figures.h"
 #include "engine/follow/follow_rejects.h"
+#include "engine/follow/grow.h"
 #include "engine/follow/lanes.h"
 #include "engine/follow/left.h"
 #include "engine/follow/name_list.h"
@@ -601,6 +602,8 @@ static enum follow_end begin_resync(struct follow *follow, struct error *error)
     struct feed_start start = {0};
     enum status status = check_whole_rows(follow, error);
     status = status == STATUS_OK ? resync_note(run, false, error) : status;
+    status =
+        status == STATUS_OK ? grow_left(run, follow->routes, follow->translator, error) : status;
     status = status == STATUS_OK ? source->connector->feed->drop(source, run->header.feed, error)
                                  : status;
     status = status == STATUS_OK ? failpoint_hit("follow.before_feed", error) : status;
