@@ -1,12 +1,14 @@
 /* From a call to its plan and state folder, and to an open session of the engine. */
 #include "cli/cli.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/retry.h"
 #include "base/secret.h"
 #include "base/signals.h"
 #include "connectors/scope.h"
 #include "engine/follow/follow.h"
+#include "engine/follow/source_now.h"
 #include "verify/verify.h"
 #include <string.h>
 #include <unistd.h>
@@ -202,6 +204,7 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->follow = cli_switch(call, CLI_FOLLOW) ||
                       (strcmp(call->command->name, "follow") == 0 && !call->compares) ||
                       (call->command->place == IN_CUTOVER && !call->compares);
+    options->source_failures = call->source_failures;
     options->recovers = options->follow && call->command->place != IN_CHECK;
     options->spool = cli_switch(call, CLI_SPOOL);
     options->catch_up = cli_switch(call, CLI_CATCH_UP);
@@ -252,6 +255,8 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->command_line = call->command_line;
 }
 
+enum { SOURCE_PAUSE_MS = 200 };
+
 enum status cli_go_on(struct cli_call *call, const char *plan_path, enum status status,
                       struct run_session **session, struct run_result *result, struct error *error,
                       int *exit_status)
@@ -261,6 +266,10 @@ enum status cli_go_on(struct cli_call *call, const char *plan_path, enum status 
         run_close(*session);
         *session = NULL;
         call->goes_on = true;
+        call->source_failures = result->source_failed ? call->source_failures + 1 : 0;
+        if (call->source_failures > 1) {
+            clock_sleep_ms(SOURCE_PAUSE_MS * call->source_failures);
+        }
         call->resync = RESYNC_NOT; /* that was done before it followed */
         if (cli_open_session(call, plan_path, session, exit_status) != STATUS_OK) {
             return STATUS_END;
@@ -294,11 +303,20 @@ static enum status open_patiently(const struct cli_call *call, const struct run_
                                   struct error *error)
 {
     struct retry retry;
-    bool follows = strcmp(call->command->name, "follow") == 0 && !call->compares;
+    uint32_t failures = 0;
+    bool follows =
+        (strcmp(call->command->name, "follow") == 0 || (call->goes_on && options->follow)) &&
+        !call->compares;
     retry_init(&retry, follow_patience_ms(options));
     retry.stop_level = 1;
     enum status status = run_open(options, session, faults, error);
-    while (status == STATUS_FAILED && follows && retry_wait(&retry, error)) {
+    while (status == STATUS_FAILED && follows) {
+        if (source_now_may_cause(error) && failures++ < SOURCE_FAILURES_MAX) {
+            error->class = ERROR_CLASS_RETRY; /* of a table that was gone for a moment */
+        }
+        if (!retry_wait(&retry, error)) {
+            break;
+        }
         buffer_clear(faults);
         error_clear(error);
         status = run_open(options, session, faults, error);

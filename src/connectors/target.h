@@ -188,6 +188,9 @@ struct after_load_request {
      * be counted while other things are done; else the engine asks for it later. NULL: it is not
      * wanted */
     struct target_count *counted;
+    /* Nothing else is done than foreign keys made, where some are missing, and looked at again:
+     * while changes are applied, between two of them. No connector has to know it */
+    bool references_only;
     /* Set, from 0: how many foreign keys of tables that the run made could not be made, for reasons
      * that `check` does not tell, or are not obeyed by every record; the log names them */
     uint32_t broken;
@@ -394,6 +397,13 @@ struct target_functions {
      */
     enum status (*alter_columns)(struct database *self, const struct target_table *table,
                                  struct column_list columns, struct error *error);
+    /*
+     * Optional, where columns are not altered: drops a table that the run made, and makes it again,
+     * empty, as the table says by now. Repeatable, also by another process after a crash. Control
+     * thread, while nothing is written. ERROR_TARGET_SCHEMA: the run did not make it.
+     */
+    enum status (*make_again)(struct database *self, const struct target_table *table,
+                              struct error *error);
     enum status (*writer_open)(struct database *self, const struct target_table *tables,
                                uint32_t table_count, uint64_t epoch, struct writer **writer,
                                struct error *error);

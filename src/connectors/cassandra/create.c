@@ -393,6 +393,46 @@ enum status cassandra_prepare(struct database *database, const struct prepare_re
     return status;
 }
 
+/* ---------------------------------------------------------------- made again */
+
+/* Emptied before it is said to be about to be made: what a crash leaves then is the run's own. */
+static enum status drop_emptied(struct cassandra *self, const struct target_table *table,
+                                struct error *error)
+{
+    struct buffer text = {0};
+    enum status status = cassandra_truncate(self, table->name, error);
+    status =
+        status == STATUS_OK ? keyed_made_intend(&self->keyed.room, table->name, error) : status;
+    status = status == STATUS_OK ? failpoint_hit("cassandra.before_drop", error) : status;
+    buffer_append_string(&text, "DROP TABLE IF EXISTS ");
+    cassandra_append_table(self, table->name, &text);
+    status = status == STATUS_OK ? cassandra_define(self, buffer_string(&text), error) : status;
+    buffer_free(&text);
+    return status == STATUS_OK ? failpoint_hit("cassandra.after_drop", error) : status;
+}
+
+enum status cassandra_make_again(struct database *database, const struct target_table *table,
+                                 struct error *error)
+{
+    struct cassandra *self = cassandra_of(database);
+    struct arena *arena = arena_create(0);
+    struct target_table made = *table;
+    struct after_load_request finished = {.tables = &made, .table_count = 1};
+    enum status status = prepare_table(self, &made, arena, error);
+    if (status == STATUS_OK && !made.created) {
+        status = error_set(error, ERROR_TARGET_SCHEMA, table->name, "the run did not make it");
+    }
+    status = status == STATUS_OK ? drop_emptied(self, table, error) : status;
+    cassandra_layouts_forget(self);
+    arena_reset(arena);
+    status = status == STATUS_OK ? make_table(self, &made, arena, error) : status;
+    made.created = true;
+    status = status == STATUS_OK ? cassandra_after_load(database, &finished, error) : status;
+    cassandra_layouts_forget(self);
+    arena_destroy(arena);
+    return status;
+}
+
 /* ---------------------------------------------------------------- showing it */
 
 static enum status show_table(struct cassandra *self, const struct target_table *table,

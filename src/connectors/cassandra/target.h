@@ -38,6 +38,8 @@ enum status cassandra_column_type(struct database *self, const struct target_tab
                                   struct error *error);
 enum status cassandra_prepare(struct database *self, const struct prepare_request *request,
                               struct error *error);
+enum status cassandra_make_again(struct database *self, const struct target_table *table,
+                                 struct error *error);
 enum status cassandra_add_columns(struct database *self, const struct target_table *table,
                                   struct column_list columns, struct error *error);
 enum status cassandra_after_load(struct database *self, struct after_load_request *request,

@@ -608,9 +608,9 @@ static enum status check_names(const struct builder *builder, const struct mysql
     return STATUS_OK;
 }
 
-enum status mysql_catalog_read(struct mysql_database *self, MYSQL *connection, const char *table,
-                               struct arena *arena, struct mysql_catalog *catalog,
-                               struct error *error)
+enum status mysql_catalog_read_once(struct mysql_database *self, MYSQL *connection,
+                                    const char *table, struct arena *arena,
+                                    struct mysql_catalog *catalog, struct error *error)
 {
     struct builder builder = {
         .self = self, .connection = connection, .table = table, .arena = arena, .error = error};
@@ -737,12 +737,12 @@ static enum status catalog_describe(struct database *database, struct schema **s
     bool logs_actions = false;
 
     *schema = NULL;
-    if (mysql_control(self, &connection, error) != STATUS_OK ||
-        mysql_catalog_read(self, connection, NULL, arena, &catalog, error) != STATUS_OK ||
-        (self->mode == OPEN_SOURCE && !self->tables_only &&
-         (mysql_statements_read(self, connection, &catalog, arena, error) != STATUS_OK ||
-          mysql_objects_read(self, connection, catalog.schema, error) != STATUS_OK)) ||
-        mysql_logs_actions(self, connection, &logs_actions, error) != STATUS_OK) {
+    enum status status = mysql_control(self, &connection, error);
+    status =
+        status == STATUS_OK ? mysql_describe_all(self, connection, arena, &catalog, error) : status;
+    status =
+        status == STATUS_OK ? mysql_logs_actions(self, connection, &logs_actions, error) : status;
+    if (status != STATUS_OK) {
         arena_destroy(arena);
         return STATUS_FAILED;
     }

@@ -54,10 +54,18 @@ struct mysql_catalog {
     bool folds_names;
 };
 
-/* Reads the tables of the instance's database, or the one named, into `arena`. */
+/* Reads the tables of the instance's database, or the one named, into `arena`, by several queries:
+ * a table that is made again between two of them seems to be half there. */
+enum status mysql_catalog_read_once(struct mysql_database *self, MYSQL *connection,
+                                    const char *table, struct arena *arena,
+                                    struct mysql_catalog *catalog, struct error *error) MUST_USE;
+/* catalog_settled.c: the same, until nothing was made or altered meanwhile. */
 enum status mysql_catalog_read(struct mysql_database *self, MYSQL *connection, const char *table,
                                struct arena *arena, struct mysql_catalog *catalog,
                                struct error *error) MUST_USE;
+/* catalog_settled.c: tables and objects, and of a source the kept ones, which are the same. */
+enum status mysql_describe_all(struct mysql_database *self, MYSQL *connection, struct arena *arena,
+                               struct mysql_catalog *catalog, struct error *error) MUST_USE;
 /* actions.c: does the binary log tell what foreign keys' actions do? */
 enum status mysql_logs_actions(struct mysql_database *self, MYSQL *connection, bool *logs,
                                struct error *error) MUST_USE;

@@ -287,6 +287,17 @@ static enum status finish(struct finishing *finishing, struct error *error)
                                : status;
 }
 
+static enum status look_at_references(struct finishing *finishing, struct error *error)
+{
+    struct mysql_database *self = finishing->self;
+    enum status status = mysql_control(self, &finishing->connection, error);
+    status =
+        status == STATUS_OK ? mysql_silence_keys(self, finishing->connection, true, error) : status;
+    status = status == STATUS_OK ? finish_step(finishing, STEP_REFERENCES, error) : status;
+    return status == STATUS_OK ? mysql_silence_keys(self, finishing->connection, false, error)
+                               : status;
+}
+
 static int compare_records(const void *left, const void *right, void *context)
 {
     const uint32_t *one = left;
@@ -325,12 +336,14 @@ enum status mysql_after_load(struct database *database, struct after_load_reques
     put_largest_first(&finishing);
     struct arena *arena = arena_create(0);
     want_references(&finishing, arena);
-    enum status status = finish(&finishing, error);
+    enum status status = request->references_only ? look_at_references(&finishing, error)
+                                                  : finish(&finishing, error);
     arena_destroy(arena);
     mysql_crew_close(&finishing.crew);
     arena_destroy(finishing.arena);
     free(made);
-    return status == STATUS_OK ? mysql_objects_make(self, request->tables, request->table_count,
-                                                    request->objects, MYSQL_AFTER_LOAD, error)
-                               : status;
+    return status == STATUS_OK && !request->references_only
+               ? mysql_objects_make(self, request->tables, request->table_count, request->objects,
+                                    MYSQL_AFTER_LOAD, error)
+               : status;
 }

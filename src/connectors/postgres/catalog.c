@@ -1,5 +1,7 @@
 /* The catalogue: four queries (sql/), made into tables, keys, indexes and references. */
 #include "connectors/postgres/catalog.h"
+#include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/text.h"
 #include "connectors/scope.h"
 #include "connectors/sql/check.h"
@@ -425,40 +427,129 @@ static enum status ask(struct builder *builder, enum catalog_query query, const 
     return status;
 }
 
-enum status postgres_catalog_read(struct postgres_database *self, PGconn *connection,
-                                  const char *table, struct arena *arena,
-                                  struct postgres_catalog *catalog, struct error *error)
-{
-    struct builder builder = {.self = self, .connection = connection, .arena = arena};
-    enum status status = ask(&builder, QUERY_TABLES, table, &builder.tables, error);
+/* ---------------------------------------------------------------- one moment */
 
-    if (status != STATUS_OK || ask(&builder, QUERY_COLUMNS, table, &builder.columns, error) ||
-        ask(&builder, QUERY_CONSTRAINTS, table, &builder.constraints, error) ||
-        ask(&builder, QUERY_INDEXES, table, &builder.indexes, error)) {
-        status = STATUS_FAILED;
-        goto out;
+/*
+ * The queries are of one moment: else a table that is made again between two of them seems to have
+ * no key. In a transaction that is open already they are of its moments. What the server's
+ * functions tell is of now all the same: where something is gone by then they fail, and all is read
+ * again.
+ */
+enum { MOMENTS_MAX = 20, MOMENT_PAUSE_MS = 25 };
+
+struct moment {
+    uint32_t count; /* of those begun */
+    bool is_ours;
+};
+
+static enum status moment_begin(struct postgres_database *self, PGconn *connection,
+                                struct moment *moment, struct error *error)
+{
+    moment->is_ours = PQtransactionStatus(connection) == PQTRANS_IDLE;
+    moment->count++;
+    return moment->is_ours ? postgres_execute(self, connection,
+                                              "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+                                              SQL_SHORT, ERROR_SOURCE_READ, error)
+                           : STATUS_OK;
+}
+
+/* "cache lookup failed for …", "could not open relation with OID …", and an object by its name. */
+static bool is_of_something_gone(const struct error *error)
+{
+    return strcmp(error->native_state, "XX000") == 0 || strcmp(error->native_state, "42P01") == 0 ||
+           strcmp(error->native_state, "42704") == 0;
+}
+
+static bool moment_again(const struct moment *moment, enum status status, struct error *error)
+{
+    bool again = status != STATUS_OK && is_of_something_gone(error) && moment->count < MOMENTS_MAX;
+    if (again) {
+        error_clear(error);
+        clock_sleep_ms(MOMENT_PAUSE_MS);
     }
+    return again;
+}
+
+static bool moment_end(struct postgres_database *self, PGconn *connection,
+                       const struct moment *moment, enum status *status, struct error *error)
+{
+    struct error ignored = {0};
+    if (!moment->is_ours) {
+        return false;
+    }
+    if (PQtransactionStatus(connection) != PQTRANS_IDLE &&
+        postgres_execute(self, connection, "ROLLBACK", SQL_SHORT, ERROR_SOURCE_READ,
+                         *status == STATUS_OK ? error : &ignored) != STATUS_OK) {
+        *status = STATUS_FAILED;
+        return false;
+    }
+    return moment_again(moment, *status, error);
+}
+
+/* ---------------------------------------------------------------- reading */
+
+/* The tables come last: their partitions are locked from then on, until the transaction ends. */
+static enum status ask_each(struct builder *builder, const char *table, struct error *error)
+{
+    enum status status = ask(builder, QUERY_COLUMNS, table, &builder->columns, error);
+    status = status == STATUS_OK ? failpoint_hit("postgres.within_catalog", error) : status;
+    if (status == STATUS_OK) {
+        status = ask(builder, QUERY_CONSTRAINTS, table, &builder->constraints, error);
+    }
+    if (status == STATUS_OK) {
+        status = ask(builder, QUERY_INDEXES, table, &builder->indexes, error);
+    }
+    return status == STATUS_OK ? ask(builder, QUERY_TABLES, table, &builder->tables, error)
+                               : status;
+}
+
+static enum status build(struct builder *builder, struct postgres_catalog *catalog,
+                         struct error *error)
+{
     int *order = NULL;
     size_t count = 0;
-    status = order_tables(&builder, &order, &count, error);
-    if (status != STATUS_OK) {
-        goto out;
+    if (order_tables(builder, &order, &count, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
-    struct schema *schema = zeroed(&builder, 1, sizeof *schema);
-    struct schema_table *tables = zeroed(&builder, count, sizeof *tables);
-    struct postgres_table *facts = zeroed(&builder, count, sizeof *facts);
+    struct schema *schema = zeroed(builder, 1, sizeof *schema);
+    struct schema_table *tables = zeroed(builder, count, sizeof *tables);
+    struct postgres_table *facts = zeroed(builder, count, sizeof *facts);
     for (size_t i = 0; i < count; i++) {
-        read_table(&builder, order[i], &tables[i], &facts[i]);
+        read_table(builder, order[i], &tables[i], &facts[i]);
     }
-    schema->arena = arena;
+    schema->arena = builder->arena;
     schema->tables = tables;
     schema->table_count = (uint32_t)count;
     *catalog = (struct postgres_catalog){schema, facts, (uint32_t)count};
-out:
+    return STATUS_OK;
+}
+
+static enum status read_once(struct postgres_database *self, PGconn *connection, const char *table,
+                             struct arena *arena, struct postgres_catalog *catalog,
+                             struct error *error)
+{
+    struct builder builder = {.self = self, .connection = connection, .arena = arena};
+    enum status status = ask_each(&builder, table, error);
+    status = status == STATUS_OK ? build(&builder, catalog, error) : status;
     PQclear(builder.tables.result);
     PQclear(builder.columns.result);
     PQclear(builder.constraints.result);
     PQclear(builder.indexes.result);
+    return status;
+}
+
+enum status postgres_catalog_read(struct postgres_database *self, PGconn *connection,
+                                  const char *table, struct arena *arena,
+                                  struct postgres_catalog *catalog, struct error *error)
+{
+    struct moment moment = {0};
+    enum status status;
+    do {
+        status = moment_begin(self, connection, &moment, error);
+        if (status == STATUS_OK) {
+            status = read_once(self, connection, table, arena, catalog, error);
+        }
+    } while (moment_end(self, connection, &moment, &status, error));
     return status;
 }
 
@@ -556,23 +647,56 @@ int32_t postgres_find_column(const struct postgres_table *table, const char *nam
 
 /* ---------------------------------------------------------------- the connector's group */
 
+/* What is held is compared with what is kept: both are of one moment. */
+static enum status describe_tables(struct postgres_database *self, PGconn *connection,
+                                   struct arena *arena, struct postgres_catalog *catalog,
+                                   struct error *error)
+{
+    const struct postgres_catalog *kept = NULL;
+    enum status status = postgres_catalog_read(self, connection, NULL, arena, catalog, error);
+    return status == STATUS_OK && self->mode == OPEN_SOURCE
+               ? postgres_catalog_get(self, &kept, error)
+               : status;
+}
+
+/* The objects' queries lock what views read until their transaction ends: they have one each. */
+static enum status describe_all(struct postgres_database *self, PGconn *connection,
+                                struct arena *arena, struct postgres_catalog *catalog,
+                                struct error *error)
+{
+    struct postgres_catalog *kept = self->catalog;
+    struct moment moment = {0};
+    enum status status;
+    bool again;
+    do {
+        self->catalog = kept;
+        status = moment_begin(self, connection, &moment, error);
+        if (status == STATUS_OK) {
+            status = describe_tables(self, connection, arena, catalog, error);
+        }
+        again = moment_end(self, connection, &moment, &status, error);
+        if (status == STATUS_OK && self->mode == OPEN_SOURCE && !self->tables_only) {
+            status = postgres_objects_read(self, connection, catalog->schema, error);
+            again = moment_again(&moment, status, error);
+        }
+    } while (again);
+    return status;
+}
+
 static enum status catalog_describe(struct database *database, struct schema **schema,
                                     struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
     struct arena *arena = arena_create(0);
     struct postgres_catalog catalog = {0};
-    const struct postgres_catalog *kept = NULL;
     PGconn *connection = NULL;
 
     *schema = NULL;
-    if (postgres_control(self, &connection, error) != STATUS_OK ||
-        postgres_catalog_read(self, connection, NULL, arena, &catalog, error) != STATUS_OK ||
-        (self->mode == OPEN_SOURCE &&
-         ((!self->tables_only &&
-           postgres_objects_read(self, connection, catalog.schema, error) != STATUS_OK) ||
-          /* what is held is compared with it */
-          postgres_catalog_get(self, &kept, error) != STATUS_OK))) {
+    enum status status = postgres_control(self, &connection, error);
+    if (status == STATUS_OK) {
+        status = describe_all(self, connection, arena, &catalog, error);
+    }
+    if (status != STATUS_OK) {
         arena_destroy(arena);
         return STATUS_FAILED;
     }

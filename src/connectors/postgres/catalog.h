@@ -58,7 +58,8 @@ struct postgres_catalog {
 
 /* Is it unique in the columns of the key, in any order? */
 bool postgres_is_key_index(const struct schema_index *index, struct column_list key);
-/* Reads the tables of the instance's schema, or the one named, into `arena`. */
+/* Reads the tables of the instance's schema, or the one named, into `arena`: as they are at one
+ * moment, unless in a transaction that is open already and has no snapshot. */
 enum status postgres_catalog_read(struct postgres_database *self, PGconn *connection,
                                   const char *table, struct arena *arena,
                                   struct postgres_catalog *catalog, struct error *error) MUST_USE;

@@ -110,12 +110,33 @@ static enum status drop_key_tables(const struct postgres_finisher *finisher)
                                               POSTGRES_OWN_KEYS, run_id, finisher->error);
 }
 
+/* Those that are there and were not obeyed are validated; they say so again if they still are not.
+ */
+static enum status look_at_references(struct postgres_finisher *finisher, struct arena *arena)
+{
+    struct postgres_catalog catalog;
+    enum status status = postgres_control(finisher->self, &finisher->connection, finisher->error);
+    status = status == STATUS_OK ? postgres_catalog_read(finisher->self, finisher->connection, NULL,
+                                                         arena, &catalog, finisher->error)
+                                 : status;
+    finisher->arena = arena;
+    finisher->catalog = &catalog;
+    status = status == STATUS_OK ? postgres_make_references(finisher) : status;
+    finisher->catalog = NULL;
+    return status;
+}
+
 enum status postgres_after_load(struct database *database, struct after_load_request *request,
                                 struct error *error)
 {
     struct postgres_finisher finisher = {
         .self = postgres_database_of(database), .request = request, .error = error};
     struct arena *arena = arena_create(0);
+    if (request->references_only) {
+        enum status looked = look_at_references(&finisher, arena);
+        arena_destroy(arena);
+        return looked;
+    }
     postgres_builders_keep(finisher.self);
     enum status status = postgres_control(finisher.self, &finisher.connection, error);
 

@@ -113,6 +113,7 @@ static const char *const failpoints[] = {
     "postgres.after_forget",
     "postgres.before_delete",
     "postgres.after_delete",
+    "postgres.within_catalog",
     "postgres.before_hold",
     "postgres.before_slice",
     "postgres.before_fill",

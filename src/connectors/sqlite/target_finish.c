@@ -345,6 +345,12 @@ enum status sqlite_target_after_load(struct database *database, struct after_loa
     enum status status = STATUS_OK;
 
     sqlite3_progress_handler(self->control, OPERATIONS_BETWEEN_LOOKS, is_stopped, NULL);
+    if (request->references_only) {
+        status = check_all_foreign_keys(self, request, error);
+        sqlite3_progress_handler(self->control, 0, NULL, NULL);
+        arena_destroy(arena);
+        return status;
+    }
     for (uint32_t i = 0; status == STATUS_OK && i < request->table_count; i++) {
         const struct target_table *table = &request->tables[i];
         status =

@@ -352,7 +352,10 @@ enum status circles_fill(struct run *run, struct error *error)
         memory_allocate_zeroed((size_t)run->table_count + 1, sizeof *filled);
     enum status status =
         target->connector->target->later_fill(target, run->tables, run->table_count, filled, error);
-    run->left_references = status == STATUS_OK ? tell_filled(run, filled) : 0;
+    uint32_t left = status == STATUS_OK ? tell_filled(run, filled) : 0;
+    pthread_mutex_lock(&run->state_mutex);
+    run->status.left_references = left;
+    pthread_mutex_unlock(&run->state_mutex);
     free(filled);
     return status;
 }

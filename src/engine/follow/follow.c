@@ -14,6 +14,7 @@
 #include "engine/follow/feeder.h"
 #include "engine/follow/follow_figures.h"
 #include "engine/follow/follow_rejects.h"
+#include "engine/follow/grow.h"
 #include "engine/follow/lanes.h"
 #include "engine/follow/left.h"
 #include "engine/follow/name_list.h"
@@ -71,7 +72,8 @@ struct follow {
     bool reads_whole;     /* tables without a key are to be read again (whole.h) */
     bool is_quiet;        /* quiet_begin is done */
     uint64_t definitions; /* feed_health.definitions, as it was last; 0: not known */
-    bool looks;           /* the source's schema is looked at before more is applied */
+    bool looked_at_references;
+    bool looks; /* the source's schema is looked at before more is applied */
 };
 
 static struct progress_follow *figures(const struct follow *follow)
@@ -600,6 +602,8 @@ static enum follow_end begin_resync(struct follow *follow, struct error *error)
     struct feed_start start = {0};
     enum status status = check_whole_rows(follow, error);
     status = status == STATUS_OK ? resync_note(run, false, error) : status;
+    status =
+        status == STATUS_OK ? grow_left(run, follow->routes, follow->translator, error) : status;
     status = status == STATUS_OK ? source->connector->feed->drop(source, run->header.feed, error)
                                  : status;
     status = status == STATUS_OK ? failpoint_hit("follow.before_feed", error) : status;
@@ -656,12 +660,36 @@ static enum status apply_some(struct follow *follow, struct error *error)
     return status == STATUS_OK ? note_health(follow, error) : status;
 }
 
+/* A copy that was resumed is of several moments: what its foreign keys lack may have come since. */
+static enum status look_at_references(struct follow *follow, struct error *error)
+{
+    struct run *run = follow->run;
+    if (follow->looked_at_references || run->status.broken_references == 0 || follow->inside ||
+        follow->ahead.is_so || follow->refresh != NULL || follow->reads_whole ||
+        follow->session->options.cut_over != CUT_OVER_NOT) {
+        return STATUS_OK;
+    }
+    enum status status = wait_for_lanes(follow, error);
+    status = status == STATUS_OK ? run_look_at_references(run, error) : status;
+    if (status == STATUS_FAILED && error->code == ERROR_INTERRUPTED) {
+        error_clear(error);
+        return STATUS_OK;
+    }
+    follow->looked_at_references = status == STATUS_OK;
+    return status;
+}
+
 static enum follow_end apply_all(struct follow *follow, struct error *error)
 {
     bool last_look = false; /* what was altered before the head need not be in any change */
     for (;;) {
         bool overtaken = false;
-        if (is_caught_up(follow) && last_look) {
+        bool head = is_caught_up(follow) && last_look;
+        bool idle = follow->group_count == 0 && atomic_load(&figures(follow)->idle);
+        if ((head || idle) && look_at_references(follow, error) != STATUS_OK) {
+            return FOLLOW_FAILED;
+        }
+        if (head) {
             return FOLLOW_HEAD;
         }
         last_look = is_caught_up(follow);
@@ -712,19 +740,12 @@ static enum status following_begin(struct follow *follow, struct error *error)
 /* What was read failed, perhaps, since it was dropped or altered. */
 static enum follow_end fail_or_overtaken(struct follow *follow, struct error *error)
 {
-    struct error ignored = {0};
-    bool same = true;
-    bool of_source = error->code == ERROR_SOURCE_READ || error->code == ERROR_SOURCE_CHANGED ||
-                     error->code == ERROR_SOURCE_INVALID ||
-                     error->code == ERROR_PLAN_INVALID; /* it names a column that was there */
-    if (!of_source ||
-        source_now_is_same(follow->session, follow->routes->tables, follow->routes->table_count,
-                           &same, &ignored) != STATUS_OK ||
-        same) {
-        return FOLLOW_FAILED;
+    if (source_now_causes(follow->session, follow->routes->tables, follow->routes->table_count,
+                          error)) {
+        error_clear(error);
+        return FOLLOW_OVERTAKEN;
     }
-    error_clear(error);
-    return FOLLOW_OVERTAKEN;
+    return FOLLOW_FAILED;
 }
 
 /* A server that is away comes back: both sides are opened again, at what is in the target. */

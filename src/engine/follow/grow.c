@@ -47,6 +47,7 @@ struct growing {
     const struct follow_routes *routes;
     struct follow_translator *translator;
     struct column_list tables; /* of the source, that are to be aligned */
+    bool makes_again;          /* what can't be altered: with a resync, which fills it */
 };
 
 /* What is made of the source's tables that fill this one is left. */
@@ -176,6 +177,35 @@ static struct column_list narrow_columns(const struct growing *growing,
     return narrow;
 }
 
+/* Nobody else's records are in it, and what it holds comes of one table. */
+static bool may_make_again(const struct growing *growing, uint32_t number)
+{
+    const struct run *run = growing->run;
+    return run->session->target->connector->target->make_again != NULL &&
+           ledger_status_is_created(&run->status, run->tables[number].name) &&
+           run->session->plan->tables[number].entity_count == 1;
+}
+
+static const char *reason_of(const struct growing *growing, uint32_t number, const char *column)
+{
+    return arena_format(growing->run->arena,
+                        "its column %s holds other values now than in the target, and %s alters no "
+                        "column%s",
+                        column, growing->run->session->target->connector->title,
+                        may_make_again(growing, number)
+                            ? ": a resync drops its table, makes it again and fills it"
+                            : "; nobody but a new run (`transhume reset --confirm`) makes its "
+                              "table again");
+}
+
+static enum status make_again(const struct growing *growing, const struct target_table *table,
+                              struct error *error)
+{
+    struct database *target = growing->run->session->target;
+    log_write(LOG_INFO, "%s is made again in the target, with its columns of now", table->name);
+    return target->connector->target->make_again(target, table, error);
+}
+
 static enum status widen(struct growing *growing, uint32_t number, const struct schema_table *there,
                          struct error *error)
 {
@@ -187,13 +217,10 @@ static enum status widen(struct growing *growing, uint32_t number, const struct 
         return STATUS_OK;
     }
     if (target->connector->target->alter_columns == NULL) {
-        return table_leave(
-            growing, number,
-            arena_format(run->arena,
-                         "its column %s holds other values now than in the target, and %s "
-                         "alters no column: make the table again with it",
-                         narrow.names[0], target->connector->title),
-            error);
+        return may_make_again(growing, number) && growing->makes_again
+                   ? make_again(growing, table, error)
+                   : table_leave(growing, number, reason_of(growing, number, narrow.names[0]),
+                                 error);
     }
     enum status status = target->connector->target->alter_columns(target, table, narrow, error);
     if (status != STATUS_OK && error->class != ERROR_CLASS_RETRY &&
@@ -259,7 +286,7 @@ static enum status align_tables(struct growing *growing, struct error *error)
 enum status grow_target(struct run *run, const struct follow_routes *routes,
                         struct follow_translator *translator, struct error *error)
 {
-    struct growing growing = {run, routes, translator, {0}};
+    struct growing growing = {run, routes, translator, {0}, false};
     const struct database *target = run->session->target;
     bool free_fields =
         (target->capabilities & CAPABILITY_FREE_FIELDS) != 0 || target->connector->apply->keeps_log;
@@ -272,4 +299,22 @@ enum status grow_target(struct run *run, const struct follow_routes *routes,
     status = status == STATUS_OK ? failpoint_hit("follow.after_align", error) : status;
     return status == STATUS_OK ? name_list_put(run, align_intent, (struct column_list){0}, error)
                                : status;
+}
+
+enum status grow_left(struct run *run, const struct follow_routes *routes,
+                      struct follow_translator *translator, struct error *error)
+{
+    struct growing growing = {run, routes, translator, {0}, true};
+    const struct database *target = run->session->target;
+    const char **names =
+        arena_allocate_zeroed(run->arena, routes->stream_count + (size_t)1, sizeof *names);
+    growing.tables.names = names;
+    for (uint32_t i = 0; i < routes->stream_count; i++) {
+        if (follow_translator_left(translator, i) != NULL) {
+            names[growing.tables.count++] = routes->streams[i].stream->request.table;
+        }
+    }
+    return growing.tables.count > 0 && target->connector->target->make_again != NULL
+               ? align_tables(&growing, error)
+               : STATUS_OK;
 }

@@ -14,5 +14,9 @@ enum status align_note(struct run *run, const char *table, struct error *error) 
  */
 enum status grow_target(struct run *run, const struct follow_routes *routes,
                         struct follow_translator *translator, struct error *error) MUST_USE;
+/* Once a resync is noted, which fills them: of the tables that are left, those are made again of
+ * which the target alters no column. */
+enum status grow_left(struct run *run, const struct follow_routes *routes,
+                      struct follow_translator *translator, struct error *error) MUST_USE;
 
 #endif

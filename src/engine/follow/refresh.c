@@ -29,7 +29,8 @@ struct refresh {
     struct run *run;
     const struct follow_routes *routes;
     struct rereading *rereading;
-    struct arena *arena; /* of the list */
+    const struct follow_translator *translator; /* of the last step; NULL: there was none */
+    struct arena *arena;                        /* of the list */
     const char **tables;
     uint32_t table_count;
     uint32_t table;  /* that is being read again */
@@ -115,6 +116,23 @@ static bool reads_table(const struct follow_routes *routes, uint32_t stream, con
     return strcmp(routes->streams[stream].stream->request.table, table) == 0;
 }
 
+/* A table that is left stays in the target as it was. */
+static bool is_read(const struct refresh *refresh, uint32_t stream, const char *table)
+{
+    return reads_table(refresh->routes, stream, table) &&
+           (refresh->translator == NULL ||
+            follow_translator_left(refresh->translator, stream) == NULL);
+}
+
+static bool is_any_read(const struct refresh *refresh, const char *table)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < refresh->routes->stream_count && !any; i++) {
+        any = is_read(refresh, i, table);
+    }
+    return any;
+}
+
 /* All records of a table were tried again: what was rejected before and not now is settled.
  * `*missing`: what still is. */
 static enum status settle_table(struct refresh *refresh, const char *table, uint64_t *missing,
@@ -125,7 +143,7 @@ static enum status settle_table(struct refresh *refresh, const char *table, uint
     *missing = 0;
     for (uint32_t i = 0; i < refresh->routes->stream_count; i++) {
         const struct plan_stream *stream = refresh->routes->streams[i].stream;
-        bool read = reads_table(refresh->routes, i, table);
+        bool read = is_read(refresh, i, table);
         for (uint32_t e = 0; read && e < stream->entity_count && status == STATUS_OK; e++) {
             status = reject_book_end_round(run->book, stream->entities[e], error);
             *missing += reject_book_counts_of(run, stream->entities[e]).unsettled;
@@ -167,8 +185,10 @@ static enum status is_done(struct refresh *refresh, const char *table, struct er
     if (status != STATUS_OK) {
         return status;
     }
-    log_write(LOG_INFO, "%s was read again: %" PRIu64 " %s", table, refresh->records,
-              refresh->routes->streams[refresh->stream].has_pages ? "rows" : "records");
+    if (is_any_read(refresh, table)) {
+        log_write(LOG_INFO, "%s was read again: %" PRIu64 " %s", table, refresh->records,
+                  refresh->routes->streams[refresh->stream].has_pages ? "rows" : "records");
+    }
     tell_missing(refresh->run, table, missing);
     refresh->records = 0;
     return status;
@@ -414,7 +434,7 @@ static enum status begin_stream(struct refresh *refresh, uint32_t from, struct e
     refresh->spans = NULL;
     arena_reset(refresh->span_arena);
     while (stream < routes->stream_count &&
-           !reads_table(routes, stream, refresh->tables[refresh->table])) {
+           !is_read(refresh, stream, refresh->tables[refresh->table])) {
         stream++;
     }
     if (stream == routes->stream_count) {
@@ -431,7 +451,8 @@ static enum status find_chunk(struct refresh *refresh, struct error *error)
 {
     enum status status = STATUS_OK;
     while (status == STATUS_OK && refresh->table < refresh->table_count &&
-           (refresh->spans == NULL || refresh->span == refresh->span_count)) {
+           (refresh->spans == NULL || refresh->span == refresh->span_count ||
+            !is_read(refresh, refresh->stream, refresh->tables[refresh->table]))) {
         status = begin_stream(refresh, refresh->spans == NULL ? 0 : refresh->stream + 1, error);
         if (status == STATUS_END) {
             status = is_done(refresh, refresh->tables[refresh->table++], error);
@@ -486,6 +507,11 @@ enum status refresh_step(struct refresh *refresh, struct follow_translator *tran
     const struct feed_functions *feed = refresh->run->session->source->connector->feed;
     *ready = NULL;
     refresh->handed = false;
+    refresh->translator = translator;
+    if (refresh->waiting != NULL && follow_translator_left(translator, refresh->stream) != NULL) {
+        arena_destroy(refresh->waiting->set.arena);
+        refresh->waiting = NULL;
+    }
     if (refresh->begins_round) {
         reject_book_begin_round(refresh->run->book);
         refresh->begins_round = false;

@@ -88,3 +88,36 @@ enum status source_now_is_same(const struct run_session *session, const char *co
     arena_destroy(arena);
     return status;
 }
+
+static struct column_list list_all(const struct schema *schema, struct arena *arena)
+{
+    const char **names =
+        arena_allocate_zeroed(arena, schema->table_count + (size_t)1, sizeof *names);
+    for (uint32_t i = 0; i < schema->table_count; i++) {
+        names[i] = schema->tables[i].name;
+    }
+    return (struct column_list){names, schema->table_count};
+}
+
+bool source_now_may_cause(const struct error *error)
+{
+    return error->code == ERROR_SOURCE_READ || error->code == ERROR_SOURCE_CHANGED ||
+           error->code == ERROR_SOURCE_INVALID ||
+           error->code == ERROR_PLAN_INVALID; /* it names a column that was there */
+}
+
+bool source_now_causes(const struct run_session *session, const char *const *tables,
+                       uint32_t table_count, const struct error *error)
+{
+    struct error ignored = {0};
+    bool same = true;
+    struct arena *arena = arena_create(0);
+    const struct column_list all = list_all(session->schema, arena);
+    enum status status =
+        source_now_may_cause(error)
+            ? source_now_is_same(session, tables != NULL ? tables : all.names,
+                                 tables != NULL ? table_count : all.count, &same, &ignored)
+            : STATUS_END;
+    arena_destroy(arena);
+    return status == STATUS_OK && !same;
+}

@@ -4,6 +4,9 @@
 
 #include "engine/run/session.h"
 
+/* Failures of a source's table that are tried again in a row, whatever the tables look like. */
+enum { SOURCE_FAILURES_MAX = 3 };
+
 /* Asked on a connection of its own. The caller destroys the schema's arena. */
 enum status source_now_describe(const struct run_session *session, struct schema **schema,
                                 struct error *error) MUST_USE;
@@ -11,5 +14,11 @@ enum status source_now_describe(const struct run_session *session, struct schema
  * session which is opened anew would follow? The log tells what differs. */
 enum status source_now_is_same(const struct run_session *session, const char *const *tables,
                                uint32_t table_count, bool *same, struct error *error) MUST_USE;
+/* Is it an error that tables cause which were dropped or altered since they were read? */
+bool source_now_may_cause(const struct error *error);
+/* And are these tables other ones by now than the session knows? NULL: all that it knows. False
+ * also where nobody can be asked. */
+bool source_now_causes(const struct run_session *session, const char *const *tables,
+                       uint32_t table_count, const struct error *error) MUST_USE;
 
 #endif

@@ -373,6 +373,7 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
         .deleted = json_member_true(object, "deleted"),
         .before_lost = json_member_true(object, "before_lost"),
         .broken_references = (uint32_t)json_member_integer(object, "broken_references", 0),
+        .left_references = (uint32_t)json_member_integer(object, "left_references", 0),
     };
     json_decref(object);
     if (status->created == NULL || status->attempts == NULL || status->errors == NULL ||
@@ -430,6 +431,10 @@ enum status ledger_status_make(const struct ledger_status *status, struct arena 
     if (object != NULL && status->broken_references > 0) {
         failed |= json_object_set_new(object, "broken_references",
                                       json_integer(status->broken_references)) != 0;
+    }
+    if (object != NULL && status->left_references > 0) {
+        failed |= json_object_set_new(object, "left_references",
+                                      json_integer(status->left_references)) != 0;
     }
     return json_to_arena(unless(object, failed), arena, text, error);
 }

@@ -27,6 +27,7 @@
  *          "input":{"xxh3":HEX,"bytes":N}}                          (input: kind rejects only)
  * status  {"format":1,"phase":…,"created":[TABLE…],"mixed_snapshot":…,"no_snapshot":…,
  *          "broken_references":N,                          (where it is known)
+ *          "left_references":N,                            (likewise; of those)
  *          "started_at":…,"ended_at":…,
  *          "attempts":[{"epoch","at","snapshot","hands","end","source_connection":
  *                       {"server","security","protocol","cipher"},"target_connection"}],
@@ -185,6 +186,7 @@ struct ledger_status {
     bool deleted;               /* a repair: what it takes out before it writes is out */
     bool before_lost; /* before-images of an earlier attempt are not in the state folder */
     uint32_t broken_references; /* missing, or not obeyed by every record, once INDEXED */
+    uint32_t left_references;   /* of these, tables in a circle of which some were left NULL */
 };
 enum { LEDGER_ERRORS_MAX = 20 };
 enum status ledger_status_init(struct ledger_status *status, struct error *error) MUST_USE;

@@ -9,6 +9,7 @@
 #include "engine/follow/follow.h"
 #include "engine/follow/retention.h"
 #include "engine/follow/reverse.h"
+#include "engine/follow/source_now.h"
 #include "engine/follow/spool.h"
 #include "engine/join/joining.h"
 #include "engine/ledger/json_text.h"
@@ -464,9 +465,31 @@ static enum status build(struct run *run, struct error *error)
         session->target->connector->target->after_load(session->target, &request, error);
     free(written);
     pthread_mutex_lock(&run->state_mutex);
-    run->status.broken_references = request.broken + run->left_references;
+    run->status.broken_references = request.broken + run->status.left_references;
     pthread_mutex_unlock(&run->state_mutex);
+    if (status == STATUS_OK && request.broken > 0 && run->header.feed != NULL) {
+        log_write(LOG_INFO, "foreign keys that are broken are looked at again, once what has "
+                            "changed since the copy began is applied");
+    }
     return status == STATUS_FAILED ? stopped_or_failed(error) : status;
+}
+
+enum status run_look_at_references(struct run *run, struct error *error)
+{
+    struct database *target = run->session->target;
+    struct after_load_request request = {
+        .tables = run->tables, .table_count = run->table_count, .references_only = true};
+    enum status status = target->connector->target->after_load(target, &request, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    pthread_mutex_lock(&run->state_mutex);
+    run->status.broken_references = request.broken + run->status.left_references;
+    bool broken = run->status.broken_references > 0;
+    pthread_mutex_unlock(&run->state_mutex);
+    log_write(LOG_INFO, broken ? "foreign keys were looked at again, and some are broken still"
+                               : "foreign keys that were broken behind the copy are obeyed now");
+    return run_put_status(run, error);
 }
 
 enum status run_prime_target(struct run *run, struct error *error)
@@ -851,10 +874,28 @@ static void read_book(struct run *run, enum status status)
     }
 }
 
+/* Did a follower fail since the source's tables are other ones than those that the session has
+ * read? A table that was gone for a moment need not differ from the one that was read. */
+static bool is_overtaken(const struct run *run, const struct error *error)
+{
+    const struct run_session *session = run->session;
+    return session->options.follow && session->options.cut_over == CUT_OVER_NOT &&
+           run->status.phase == LEDGER_FOLLOWING && source_now_may_cause(error) &&
+           (source_now_causes(session, NULL, 0, error) ||
+            session->options.source_failures < SOURCE_FAILURES_MAX);
+}
+
 enum status run_conclude(struct run *run, enum status status, struct run_result *result,
                          struct error *error)
 {
     spool_end(run);
+    result->source_failed = status == STATUS_FAILED && is_overtaken(run, error);
+    if (result->source_failed) {
+        log_write(LOG_WARNING, "%s%s: %s: the source's tables are read again", error->context,
+                  error->object, error->message);
+        run->follow_end = FOLLOW_OVERTAKEN;
+        status = STATUS_END;
+    }
     if (status != STATUS_FAILED) {
         error_clear(error);
         if (run->was_finished) {

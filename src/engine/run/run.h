@@ -137,11 +137,12 @@ struct run_options {
     /* reject: records without a partner become rejects */
     enum broken_references_choice broken_references;
     enum nested_choice nested;
-    bool follow;    /* after the copy, the source's changes are applied */
-    bool recovers;  /* open_options.recovers for the source */
-    bool spool;     /* while the copy is made, the source's log is kept here */
-    bool catch_up;  /* only those that the source has by then */
-    uint32_t lanes; /* that apply them at once; 0: one */
+    bool follow;              /* after the copy, the source's changes are applied */
+    uint32_t source_failures; /* of this process, in a row (source_now.h) */
+    bool recovers;            /* open_options.recovers for the source */
+    bool spool;               /* while the copy is made, the source's log is kept here */
+    bool catch_up;            /* only those that the source has by then */
+    uint32_t lanes;           /* that apply them at once; 0: one */
     enum cascades_choice cascades;
     enum follow_triggers_choice follow_triggers;
     uint64_t retained_bytes_max; /* what the source may keep of its log for the feed; 0: any */
@@ -306,6 +307,7 @@ struct run_result {
     uint64_t differences;
     uint32_t broken_references; /* foreign keys that are missing, or not obeyed by all records */
     enum follow_end follow_end; /* FOLLOW_NONE: it did not come to following */
+    bool source_failed;         /* FOLLOW_OVERTAKEN, of a table that was not there as it was read */
     bool mixed_snapshot;
     bool no_snapshot; /* the source knows none */
     bool schema_only; /* it made tables and moved no records */

@@ -27,6 +27,9 @@ void run_note(struct run *run, bool *condition);
 enum status run_prepare_source(struct run *run, struct error *error) MUST_USE;
 /* At a cut-over: what the target counts up stands behind what was applied. */
 enum status run_prime_target(struct run *run, struct error *error) MUST_USE;
+/* While changes are applied, at one moment of the source: are foreign keys obeyed by now that the
+ * copy left broken? Into the status. */
+enum status run_look_at_references(struct run *run, struct error *error) MUST_USE;
 /* From the claimed ledger to the end, by phases. STATUS_END: interrupted. */
 enum status run_execute(struct run *run, struct error *error) MUST_USE;
 /* What happened, into ledger, state and result; gives claim and lock back. */

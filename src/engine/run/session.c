@@ -9,6 +9,7 @@
 #include "connectors/uri.h"
 #include "engine/copy/circles.h"
 #include "engine/copy/copy.h"
+#include "engine/follow/source_now.h"
 #include "engine/join/joining.h"
 #include "engine/rejects/mended_line.h"
 #include "engine/run/home.h"
@@ -627,24 +628,24 @@ static enum status resolve_described(struct run_session *session, const struct l
                                      struct buffer *faults, struct error *error)
 {
     const struct run_options *options = &session->options;
-    const struct plan_settings settings = {.include = options->include,
-                                           .include_count = options->include_count,
-                                           .exclude = options->exclude,
-                                           .exclude_count = options->exclude_count,
-                                           .renumber = options->renumber,
-                                           .renumber_count = options->renumber_count,
-                                           .names = options->names,
-                                           .since = options->since,
-                                           .there = session->there,
-                                           .existing = options->existing,
-                                           .notes = learnt->notes,
-                                           .note_count = learnt->note_count,
-                                           .time_zone = session->time_zone,
-                                           .gone = session->gone,
-                                           .follows = options->follow ||
-                                                      (session->continued != NULL &&
-                                                       session->continued->feed != NULL),
-                                           .answers = session->answers};
+    const struct plan_settings settings = {
+        .include = options->include,
+        .include_count = options->include_count,
+        .exclude = options->exclude,
+        .exclude_count = options->exclude_count,
+        .renumber = options->renumber,
+        .renumber_count = options->renumber_count,
+        .names = options->names,
+        .since = options->since,
+        .there = session->there,
+        .existing = options->existing,
+        .notes = learnt->notes,
+        .note_count = learnt->note_count,
+        .time_zone = session->time_zone,
+        .gone = session->gone,
+        .follows =
+            options->follow || (session->continued != NULL && session->continued->feed != NULL),
+        .answers = session->answers};
     if (plan_resolve(session->document, session->source, session->schema, session->target,
                      &settings, &session->plan, faults, error) != STATUS_OK ||
         find_settings(session, error) != STATUS_OK ||
@@ -675,6 +676,10 @@ static enum status resolve(struct run_session *session, const struct past_run *p
                            struct buffer *faults, struct error *error)
 {
     enum status status = resolve_once(session, past, faults, error);
+    if (status == STATUS_FAILED && session->follows && session->schema != NULL &&
+        source_now_causes(session, NULL, 0, error)) {
+        error->class = ERROR_CLASS_RETRY; /* a follower opens the session again */
+    }
     if (status == STATUS_OK || !session->follows || !session->has_new ||
         error->class == ERROR_CLASS_RETRY) {
         return status;

@@ -161,7 +161,6 @@ struct run {
     const struct stream_turn *turns; /* parents.h; NULL: no stream waits for another */
     struct stored_form *forms;       /* an entity each; NULL: no table was there */
     struct strangers *strangers;     /* strangers.h; NULL: nobody looks out for them */
-    uint32_t left_references;        /* tables of which circles_fill left some NULL */
 };
 
 /* Nothing is read of the source any more: its snapshot goes, where the target needs no second look
