@@ -340,6 +340,7 @@ static void share_set(struct lanes *lanes, struct lane_group *group, const struc
         if (counts[i] > 0 && !is_there) {
             jobs[i] = jobs[i] != NULL ? jobs[i] : make_job(group, i, group->count);
             shares[i] = make_share(group->arena, set, counts[i]);
+            shares[i]->ahead = shares[i]->ahead || !lanes->even; /* as in apply_alone */
             jobs[i]->sets[jobs[i]->count++] = shares[i];
         }
     }
@@ -427,6 +428,9 @@ static enum status apply_alone(struct lanes *lanes, struct followed_set *set, st
     bool is_there = !lanes->even &&
                     lanes_compare(lanes, set->set.end, position_kept(&lanes->lanes[0].sent)) <= 0;
     bool ends = set->set.last_piece;
+    /* a source that tells no transactions may have cut what a lane has done elsewhere: the lane is
+     * ahead of some of the set then */
+    set->set.ahead = set->set.ahead || !lanes->even;
     lanes->alone = !ends;
     if (ends) {
         position_keep(&lanes->end, set->set.end);
