@@ -556,6 +556,9 @@ static enum status end_resync(struct follow *follow, struct error *error)
                            take_mended, follow, error);
     follow->ahead.is_so = ahead;
     status = status == STATUS_OK ? left_forget(follow->run, follow->translator, error) : status;
+    status = status == STATUS_OK
+                 ? left_refused(follow->run, follow->routes, follow->translator, error)
+                 : status;
     follow->resynced = status == STATUS_OK;
     return status;
 }
@@ -583,29 +586,12 @@ static enum status put_position(struct follow *follow, struct position position,
     return status;
 }
 
-/* Before the feed goes: would it be refused once it is made again? */
-static enum status check_whole_rows(const struct follow *follow, struct error *error)
-{
-    const struct follow_routes *routes = follow->routes;
-    for (uint32_t i = 0; i < routes->stream_count; i++) {
-        if (routes->streams[i].whole && !follow->session->source->connector->feed->whole_rows) {
-            error_set(error, ERROR_FOLLOW, routes->streams[i].stream->name,
-                      "it has no key any more, and the source's changes name rows by keys alone");
-            return error_hint(error, "Give it a UNIQUE key of columns that are NOT NULL; then the "
-                                     "same command. The others are followed as before: "
-                                     "`transhume follow`.");
-        }
-    }
-    return STATUS_OK;
-}
-
 static enum follow_end begin_resync(struct follow *follow, struct error *error)
 {
     struct run *run = follow->run;
     struct database *source = follow->session->source;
     struct feed_start start = {0};
-    enum status status = check_whole_rows(follow, error);
-    status = status == STATUS_OK ? resync_note(run, false, error) : status;
+    enum status status = resync_note(run, false, error);
     status = status == STATUS_OK ? source->connector->feed->drop(source, run->header.feed, error)
                                  : status;
     status = status == STATUS_OK ? failpoint_hit("follow.before_feed", error) : status;
@@ -894,6 +880,8 @@ static enum status take_up(struct follow *follow, struct error *error)
     struct run *run = follow->run;
     const struct run_options *options = &follow->session->options;
     enum status status = left_take(run, follow->translator, error);
+    status = status == STATUS_OK ? left_refused(run, follow->routes, follow->translator, error)
+                                 : status;
     status = status == STATUS_OK ? ahead_open(run, follow->arena, &follow->ahead, error) : status;
     if (status == STATUS_OK && may_follow(follow->session)) {
         status = adopt_changes(run, follow->routes, follow->translator, error);
