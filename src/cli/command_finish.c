@@ -1,7 +1,6 @@
 /* transhume finish: drops the ledger. */
 #include "cli/cli.h"
 
-#include "engine/follow/quiet.h"
 #include "engine/rollback/rollback.h"
 
 static void append_report(struct cli_call *call, const struct finish_report *report, bool dry_run,
@@ -78,9 +77,6 @@ int command_finish(struct cli_call *call)
                : report.begun
                    ? cli_fail_begun(call, &error, untold ? "the same command continues" : NULL)
                    : cli_fail(call, &error);
-    }
-    if (!dry_run) {
-        quiet_forget(cli_state_folder(call, cli_text(call, CLI_PLAN)));
     }
     append_report(call, &report, dry_run, &out);
     return cli_finish(&out, 0);

@@ -54,6 +54,16 @@ struct feed_forecast {
     struct lack_list lacks; /* all for which `create` would refuse; `arena` is the caller's */
 };
 
+/* Of the left one of two positions. */
+enum position_order {
+    POSITION_BEFORE = -1,
+    POSITION_SAME = 0,
+    POSITION_BEHIND = 1,
+    /* Each has what the other lacks, as sets of transactions of two servers may: neither is
+     * reached at the other one, and none of what lies before one is known to be at the other. */
+    POSITION_APART = 2
+};
+
 struct feed_functions {
     /* A position holds on other servers, too, that have got the same changes, as after a failover;
      * `open` tells where one has not (ERROR_FEED_LOST). */
@@ -127,8 +137,16 @@ struct feed_functions {
                         struct error *error);
     /* Optional: a position for people. Any thread. */
     void (*print)(struct position position, struct buffer *out);
-    /* Below 0, 0, above 0: the order of two positions of feeds of this connector. Any thread. */
-    int (*compare)(struct position left, struct position right);
+    /* The order of two positions of feeds of this connector. Any thread. */
+    enum position_order (*compare)(struct position left, struct position right);
 };
+
+/* Does all that lies before `goal` lie before `at`, too? */
+static inline bool feed_holds(const struct feed_functions *feed, struct position at,
+                              struct position goal)
+{
+    enum position_order order = feed->compare(at, goal);
+    return order == POSITION_SAME || order == POSITION_BEHIND;
+}
 
 #endif

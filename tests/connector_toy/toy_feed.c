@@ -257,11 +257,11 @@ static enum status toy_feed_head(struct database *database, struct arena *arena,
     return status;
 }
 
-static int toy_feed_compare(struct position left, struct position right)
+static enum position_order toy_feed_compare(struct position left, struct position right)
 {
     uint64_t a = offset_of(left);
     uint64_t b = offset_of(right);
-    return (a > b) - (a < b);
+    return (enum position_order)((a > b) - (a < b));
 }
 
 const struct feed_functions toy_feed = {

@@ -311,6 +311,23 @@ class OnMariadb(Applied):
         self.run_program("cutover", "--abandon", "--confirm", "--take-over")
         self.assertEqual(self.triggers(self.target), usual)
 
+    def test_another_target_that_is_finished_does_not_hide_them(self):
+        """finish of a database that the state folder's run does not go to knows nothing of the triggers that are off in the run's own."""
+        words = lambda: " ".join(self.run_program("status").out.split())  # noqa: E731
+        self.ask(self.source, self.FAMILY)
+        self.migrate()
+        support.kill_at("follow.after_silence", 1, "follow", "--catch-up", cwd=self.folder)
+        other = self.server.database()
+        self.assertIn("nothing to drop", self.run_program("finish", self.server.uri(other)).out)
+        self.assertIn("of the target have been off since", words())
+        self.ask(other, "CREATE TABLE par (id int PRIMARY KEY, u int)")
+        self.run_program("migrate", self.uris[1], self.server.uri(other), "--include", "par", "--existing", "upsert", "--state", "aside")
+        self.assertIn("dropped the ledger", self.run_program("finish", "--confirm", self.server.uri(other)).out)
+        self.assertIn("of the target have been off since", words())
+        self.run_program("finish", "--confirm", "--take-over")
+        self.assertNotIn("have been off since", words())
+        self.assertEqual(len(self.triggers(self.target)), 4)
+
     def test_they_fire_if_asked(self):
         self.ask(self.source, self.FAMILY)
         self.migrate("--follow-triggers", "fire")

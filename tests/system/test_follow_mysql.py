@@ -1,6 +1,8 @@
 """Following MySQL 9 and MariaDB by their binary logs, and applying changes to them."""
 import json
 import os
+import signal
+import sqlite3
 import sys
 import time
 import unittest
@@ -12,6 +14,7 @@ sys.path.insert(0, os.path.join(support.ROOT, "tests", "servers"))
 import mariadb  # noqa: E402
 import mysql  # noqa: E402
 import postgres  # noqa: E402
+import tcp_proxy  # noqa: E402
 
 # Those of test_follow.Bank and Shop.
 WORDS = (("a TEXT", "a VARCHAR(20)"), ("live TEXT", "live VARCHAR(20)"), (" ON CONFLICT (a, b) DO UPDATE SET value = excluded.value", " ON DUPLICATE KEY UPDATE value = VALUES(value)"),
@@ -402,6 +405,37 @@ class Failover:
         self.run_program("follow", "--catch-up")
         self.replica.ask(self.source.name, "INSERT INTO k VALUES (7, 0), (8, 0)")
         self.assertIn("feed-lost", self.run_program("follow", "--catch-up", self.elsewhere(), self.target.uri, code=5).err)
+
+
+    def another_server(self, *command):
+        """Behind one address: what was to be waited for never comes, and nothing says that all has arrived."""
+        self.wait_for_replica(2)
+        self.replica.ask("mysql", self.STOP)
+        with tcp_proxy.TcpProxy(self.server.port) as proxy:
+            source = self.source.uri.replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+            self.run_program("migrate", "--follow", "--catch-up", source, "sqlite:other.db", "--state", "other")
+            for server, key in (self.server, 3), (self.replica, 4):
+                server.ask(self.source.name, "INSERT INTO k VALUES (%d, 0)" % key)
+            process = support.start(*command, "--state", "other", cwd=self.folder,
+                                    env={"TRANSHUME_FAILPOINT": "follow.before_apply:stop:1,follow.before_apply:retry:1"})
+            self.addCleanup(process.kill)
+            self.wait_until("it is stopped", lambda: os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT))
+            proxy.upstream = self.replica.port
+            proxy.cut_all()
+            process.send_signal(signal.SIGCONT)
+            result = support.finish(process)
+            self.assert_code(result, 5)
+            self.assertIn("the source lacks transactions that it had when this began", " ".join(result.err.split()))
+            self.assertNotIn("done", result.out)
+            self.run_program("follow", "--catch-up", "--state", "other")
+            with sqlite3.connect(self.path("other.db")) as file:
+                self.assertEqual(file.execute("SELECT v FROM k ORDER BY v").fetchall(), [(1,), (2,), (4,)])
+
+    def test_it_is_another_server_meanwhile(self):
+        self.another_server("follow", "--catch-up")
+
+    def test_it_is_another_server_during_a_cut_over(self):
+        self.another_server("cutover", "--confirm")
 
 
 class FailoverMariadb(OnMariadb, Failover, support.TestCase):

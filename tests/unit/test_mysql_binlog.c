@@ -278,7 +278,9 @@ static void test_sets_in_sets(void **state)
     assert_false(holds(ONE ":1-9:20-30", ONE ":9-20", false));
     assert_false(holds(ONE ":1-9", ONE ":1-10", false));
     assert_false(holds(ONE ":1-9", TWO ":1", false));
-    assert_true(holds("0-1-9,1-1-3", "0-2-9", true));
+    assert_true(holds("0-1-9,1-1-3", "0-2-8", true));
+    assert_true(holds("0-1-9,1-1-3", "0-1-9", true));
+    assert_false(holds("0-1-9,1-1-3", "0-2-9", true)); /* one number of two servers */
     assert_false(holds("0-1-9", "0-1-10", true));
     assert_false(holds("0-1-9", "2-1-1", true));
 
@@ -509,6 +511,24 @@ static void test_positions(void **state)
     assert_int_equal(mysql_feed_functions.compare(elsewhere[1],
                                                   position_of(arena, "x.000009", 4, 1, ONE ":1-7")),
                      0);
+    /* each has a transaction that the other lacks: neither is reached at the other */
+    const struct position apart[] = {
+        position_of(arena, "x.000009", 100, 1, ONE ":1-7:9"),
+        position_of(arena, "y.000001", 4, 2, ONE ":1-8"),
+        position_of(arena, "z.000001", 4, 3, ONE ":1-8," TWO ":1"),
+        position_of(arena, "x.000009", 100, 1, "0-1-9"),
+        position_of(arena, "y.000009", 100, 2, "0-1-8,1-2-1"),
+        position_of(arena, "y.000009", 100, 3, "0-2-9"),
+    };
+    assert_int_equal(mysql_feed_functions.compare(apart[3], apart[5]), POSITION_APART);
+    assert_int_equal(mysql_feed_functions.compare(apart[0], apart[1]), POSITION_APART);
+    assert_int_equal(mysql_feed_functions.compare(apart[1], apart[0]), POSITION_APART);
+    assert_int_equal(mysql_feed_functions.compare(apart[2], apart[0]), POSITION_APART);
+    assert_int_equal(mysql_feed_functions.compare(apart[3], apart[4]), POSITION_APART);
+    for (int i = 0; i < 2; i++) {
+        assert_false(feed_holds(&mysql_feed_functions, apart[i], apart[1 - i]));
+    }
+    assert_true(feed_holds(&mysql_feed_functions, apart[2], apart[1]));
     struct feed_place read;
     assert_true(mysql_feed_get_place(ordered[0], &read));
     assert_string_equal(read.base, "a.b");

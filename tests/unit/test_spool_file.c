@@ -30,9 +30,10 @@ static int make_folder(void **state)
     return 0;
 }
 
-static int compare(struct position left, struct position right)
+static enum position_order compare(struct position left, struct position right)
 {
-    return memcmp(left.bytes, right.bytes, 4);
+    int order = memcmp(left.bytes, right.bytes, 4);
+    return (enum position_order)((order > 0) - (order < 0));
 }
 
 static struct position at(char bytes[8], unsigned number)

@@ -96,12 +96,21 @@ void binlog_gtids_add(struct binlog_gtids *gtids, const struct binlog_gtid *gtid
     add_span(origin, (struct gtid_span){gtids->mariadb ? 1 : gtid->number, gtid->number + 1});
 }
 
+/* In MariaDB two servers that both wrote after they parted have given one number twice. */
+static bool have_parted(const struct gtid_origin *left, const struct gtid_origin *right)
+{
+    return left->server != right->server && left->spans[0].behind == right->spans[0].behind;
+}
+
 bool binlog_gtids_hold(const struct binlog_gtids *outer, const struct binlog_gtids *inner)
 {
     for (uint32_t i = 0; i < inner->count; i++) {
         const struct gtid_origin *wanted = &inner->origins[i];
         const struct gtid_origin *found = find(outer, wanted->name);
         uint32_t at = 0;
+        if (inner->mariadb && found != NULL && have_parted(found, wanted)) {
+            return false;
+        }
         for (uint32_t j = 0; j < wanted->count; j++) {
             const struct gtid_span *span = &wanted->spans[j];
             while (found != NULL && at < found->count && found->spans[at].behind < span->behind) {

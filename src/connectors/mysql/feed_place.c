@@ -101,31 +101,32 @@ static bool read_set(struct text text, struct binlog_gtids *gtids)
     return binlog_gtids_read(text, false, gtids) || binlog_gtids_read(text, true, gtids);
 }
 
-/* Where neither holds the other, the left one lacks something. */
-static int compare_sets(struct text left, struct text right)
+static enum position_order compare_sets(struct text left, struct text right)
 {
     struct binlog_gtids first = {0};
     struct binlog_gtids second = {0};
-    int order = 0;
+    enum position_order order = POSITION_APART;
     if (read_set(left, &first) && read_set(right, &second)) {
         bool holds = binlog_gtids_hold(&first, &second);
-        order = binlog_gtids_hold(&second, &first) ? -!holds : holds ? 1 : -1;
+        bool is_held = binlog_gtids_hold(&second, &first);
+        order = holds ? (is_held ? POSITION_SAME : POSITION_BEHIND)
+                      : (is_held ? POSITION_BEFORE : POSITION_APART);
     }
     binlog_gtids_free(&first);
     binlog_gtids_free(&second);
     return order;
 }
 
-int mysql_feed_compare(struct position left, struct position right)
+enum position_order mysql_feed_compare(struct position left, struct position right)
 {
     struct feed_place first;
     struct feed_place second;
     if (!mysql_feed_get_place(left, &first) || !mysql_feed_get_place(right, &second)) {
-        return 0;
+        return POSITION_APART;
     }
     bool of_one_log = first.server == second.server && first.number > 0 && second.number > 0;
     return of_one_log || !first.has_gtids || !second.has_gtids
-               ? mysql_feed_compare_places(&first, &second)
+               ? (enum position_order)mysql_feed_compare_places(&first, &second)
                : compare_sets(first.gtids, second.gtids);
 }
 

@@ -73,13 +73,13 @@ static void feed_print(struct position position, struct buffer *out)
     }
 }
 
-static int feed_compare(struct position left, struct position right)
+static enum position_order feed_compare(struct position left, struct position right)
 {
     struct feed_place a;
     struct feed_place b;
     (void)postgres_feed_get_place(left, &a);
     (void)postgres_feed_get_place(right, &b);
-    return (a.lsn > b.lsn) - (a.lsn < b.lsn);
+    return (enum position_order)((a.lsn > b.lsn) - (a.lsn < b.lsn));
 }
 
 /* ---------------------------------------------------------------- opening */

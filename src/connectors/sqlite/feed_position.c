@@ -45,11 +45,11 @@ void sqlite_feed_print(struct position position, struct buffer *out)
     buffer_format(out, "%" PRId64, feed_place_of(position).sequence);
 }
 
-int sqlite_feed_compare(struct position left, struct position right)
+enum position_order sqlite_feed_compare(struct position left, struct position right)
 {
     int64_t a = feed_place_of(left).sequence;
     int64_t b = feed_place_of(right).sequence;
-    return (a > b) - (a < b);
+    return (enum position_order)((a > b) - (a < b));
 }
 
 /* ---------------------------------------------------------------- the log */

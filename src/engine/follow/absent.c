@@ -350,6 +350,17 @@ static enum status take_head(struct absent_records *absent, struct arena *arena,
     return head->length > 0 ? STATUS_OK : source->connector->feed->head(source, arena, head, error);
 }
 
+void absent_records_reopen(struct absent_records *absent)
+{
+    struct waiting_record *record;
+    struct waiting_record *next;
+    pthread_mutex_lock(&absent->mutex);
+    HASH_ITER (hh, absent->waiting, record, next) {
+        record->head.length = 0;
+    }
+    pthread_mutex_unlock(&absent->mutex);
+}
+
 static enum status reject_one(struct absent_records *absent, struct waiting_record *record,
                               struct follow_rejects *rejects, struct error *error)
 {
@@ -385,7 +396,7 @@ enum status absent_records_pass(struct absent_records *absent, struct position a
                 position_keep(&record->head, head);
             }
         } else if (status == STATUS_OK &&
-                   (feed->compare(applied, position_kept(&record->head)) >= 0 ||
+                   (feed_holds(feed, applied, position_kept(&record->head)) ||
                     HASH_COUNT(absent->waiting) > WAITING_MAX)) {
             status = reject_one(absent, record, rejects, error);
         }

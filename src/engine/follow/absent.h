@@ -25,6 +25,8 @@ struct apply_absent absent_records_reader(struct absent_records *absent);
 enum status absent_records_applied(struct absent_records *absent, struct followed_set *const *sets,
                                    uint32_t count, struct error *error) MUST_USE;
 bool absent_records_wait(struct absent_records *absent);
+/* The feed was opened again, perhaps at another server: where the source is will be asked anew. */
+void absent_records_reopen(struct absent_records *absent);
 /* The target is at `applied`: what has waited long enough is rejected. */
 enum status absent_records_pass(struct absent_records *absent, struct position applied,
                                 struct follow_rejects *rejects, struct error *error) MUST_USE;

@@ -91,16 +91,22 @@ static void keep_applied(struct follow *follow, struct position position)
     follow->applied = (struct position){(const uint8_t *)bytes, position.length};
 }
 
-static int compare(const struct follow *follow, struct position left, struct position right)
+static enum position_order compare(const struct follow *follow, struct position left,
+                                   struct position right)
 {
     return follow->session->source->connector->feed->compare(left, right);
+}
+
+static bool holds(const struct follow *follow, struct position at, struct position goal)
+{
+    return feed_holds(follow->session->source->connector->feed, at, goal);
 }
 
 static bool is_caught_up(const struct follow *follow)
 {
     return follow->refresh == NULL && !follow->ahead.is_so &&
            !absent_records_wait(follow->absent) && follow->head.length > 0 &&
-           compare(follow, follow->applied, follow->head) >= 0;
+           holds(follow, follow->applied, follow->head);
 }
 
 /* ---- opening and closing, also after a failure that may pass */
@@ -345,7 +351,7 @@ static enum status add_set(struct follow *follow, struct change_set *set, uint64
     bool acts = cascade_acts(follow->routes, set);
     enum status status = STATUS_OK;
     /* of a piece that is not the last one the end need not be known */
-    if (set->first_piece && set->last_piece && compare(follow, set->end, follow->applied) <= 0) {
+    if (set->first_piece && set->last_piece && holds(follow, follow->applied, set->end)) {
         arena_destroy(set->arena); /* it is in the target */
         return STATUS_OK;
     }
@@ -552,6 +558,9 @@ static enum status end_resync(struct follow *follow, struct error *error)
                            take_mended, follow, error);
     follow->ahead.is_so = ahead;
     status = status == STATUS_OK ? left_forget(follow->run, follow->translator, error) : status;
+    status = status == STATUS_OK
+                 ? left_refused(follow->run, follow->routes, follow->translator, error)
+                 : status;
     follow->resynced = status == STATUS_OK;
     return status;
 }
@@ -579,29 +588,12 @@ static enum status put_position(struct follow *follow, struct position position,
     return status;
 }
 
-/* Before the feed goes: would it be refused once it is made again? */
-static enum status check_whole_rows(const struct follow *follow, struct error *error)
-{
-    const struct follow_routes *routes = follow->routes;
-    for (uint32_t i = 0; i < routes->stream_count; i++) {
-        if (routes->streams[i].whole && !follow->session->source->connector->feed->whole_rows) {
-            error_set(error, ERROR_FOLLOW, routes->streams[i].stream->name,
-                      "it has no key any more, and the source's changes name rows by keys alone");
-            return error_hint(error, "Give it a UNIQUE key of columns that are NOT NULL; then the "
-                                     "same command. The others are followed as before: "
-                                     "`transhume follow`.");
-        }
-    }
-    return STATUS_OK;
-}
-
 static enum follow_end begin_resync(struct follow *follow, struct error *error)
 {
     struct run *run = follow->run;
     struct database *source = follow->session->source;
     struct feed_start start = {0};
-    enum status status = check_whole_rows(follow, error);
-    status = status == STATUS_OK ? resync_note(run, false, error) : status;
+    enum status status = resync_note(run, false, error);
     status =
         status == STATUS_OK ? grow_left(run, follow->routes, follow->translator, error) : status;
     status = status == STATUS_OK ? source->connector->feed->drop(source, run->header.feed, error)
@@ -721,17 +713,45 @@ static enum follow_end go_on(struct follow *follow, struct error *error)
     return end;
 }
 
+/* Where the source is. A feed that was opened again may be another server's, behind the same name,
+ * which need not have all that the former one had: what was waited for might never come then. */
+static enum status find_heads(struct follow *follow, struct error *error)
+{
+    struct database *source = follow->session->source;
+    struct ahead *ahead = &follow->ahead;
+    struct position now = {0};
+    bool waits = follow->head.length > 0 || ahead->until.length > 0;
+    absent_records_reopen(follow->absent);
+    if (waits && source->connector->feed->head(source, follow->arena, &now, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool lacks_head = follow->head.length > 0 && !holds(follow, now, follow->head);
+    bool lacks_copied = ahead->until.length > 0 && !holds(follow, now, ahead->until);
+    if (lacks_head || lacks_copied) {
+        error_set(error, ERROR_FEED_LOST, follow->run->header.feed,
+                  "the source lacks transactions that it had %s, as another server does, or one "
+                  "that was restored: nothing says that all of them are in the target",
+                  lacks_copied ? "when the copy was made" : "when this began");
+        return error_hint(error, "%s",
+                          lacks_copied
+                              ? "`transhume follow --resync` makes both sides the same again"
+                              : "is it the right server? The same command takes it as it is now; "
+                                "`transhume validate` compares");
+    }
+    if (follow->to_head && follow->head.length == 0 &&
+        source->connector->feed->head(source, follow->arena, &follow->head, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return ahead_look(ahead, follow->arena, error);
+}
+
 /* Opens both sides, and does what is done once before changes are applied. */
 static enum status following_begin(struct follow *follow, struct error *error)
 {
-    struct database *source = follow->session->source;
     enum status status = follow->is_quiet ? STATUS_OK : quiet_begin(follow->run, error);
     follow->is_quiet = status == STATUS_OK;
     status = status == STATUS_OK ? open_both(follow, error) : status;
-    if (status == STATUS_OK && follow->to_head && follow->head.length == 0) {
-        status = source->connector->feed->head(source, follow->arena, &follow->head, error);
-    }
-    status = status == STATUS_OK ? ahead_look(&follow->ahead, follow->arena, error) : status;
+    status = status == STATUS_OK ? find_heads(follow, error) : status;
     status = status == STATUS_OK ? empty_replaced(follow, error) : status;
     status = status == STATUS_OK ? end_resync(follow, error) : status;
     return status == STATUS_OK ? read_whole(follow, error) : status;
@@ -881,6 +901,8 @@ static enum status take_up(struct follow *follow, struct error *error)
     struct run *run = follow->run;
     const struct run_options *options = &follow->session->options;
     enum status status = left_take(run, follow->translator, error);
+    status = status == STATUS_OK ? left_refused(run, follow->routes, follow->translator, error)
+                                 : status;
     status = status == STATUS_OK ? ahead_open(run, follow->arena, &follow->ahead, error) : status;
     if (status == STATUS_OK && may_follow(follow->session)) {
         status = adopt_changes(run, follow->routes, follow->translator, error);

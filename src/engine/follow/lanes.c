@@ -340,6 +340,7 @@ static void share_set(struct lanes *lanes, struct lane_group *group, const struc
         if (counts[i] > 0 && !is_there) {
             jobs[i] = jobs[i] != NULL ? jobs[i] : make_job(group, i, group->count);
             shares[i] = make_share(group->arena, set, counts[i]);
+            shares[i]->ahead = shares[i]->ahead || !lanes->even; /* as in apply_alone */
             jobs[i]->sets[jobs[i]->count++] = shares[i];
         }
     }
@@ -351,10 +352,45 @@ static void share_set(struct lanes *lanes, struct lane_group *group, const struc
     }
 }
 
+/* Lanes that are ahead go back to where the others are: what they have done is done again. */
+static enum status go_back(struct lanes *lanes, const char *reason, struct error *error)
+{
+    const struct position end = position_kept(&lanes->end);
+    for (uint32_t i = 0; i < lanes->count; i++) {
+        if (lanes_compare(lanes, position_kept(&lanes->lanes[i].sent), end) > POSITION_SAME) {
+            send_position(lanes, i, end);
+        }
+    }
+    lanes->even = true;
+    log_write(LOG_DEBUG, "%s: all lanes apply it, and what is behind it", reason);
+    return wait_for_all(lanes, error);
+}
+
+/* Lanes that an earlier process left ahead, along the log of another server: in this one's the
+ * transactions have another order, in which nothing says how far such a lane is. */
+static enum status align_apart(struct lanes *lanes, struct followed_set *const *sets,
+                               uint32_t count, struct error *error)
+{
+    bool apart = false;
+    for (uint32_t s = 0; s < count && !lanes->even; s++) {
+        for (uint32_t i = 0; i < lanes->count; i++) {
+            apart = apart || lanes_compare(lanes, sets[s]->set.end,
+                                           position_kept(&lanes->lanes[i].sent)) == POSITION_APART;
+        }
+    }
+    return apart ? go_back(lanes, "a transaction comes in another order", error) : STATUS_OK;
+}
+
 /* Whole transactions, none of which wants to be alone. */
 static enum status deal_out(struct lanes *lanes, struct followed_set *const *sets, uint32_t count,
                             uint32_t *const *lanes_of, struct error *error)
 {
+    if (align_apart(lanes, sets, count, error) != STATUS_OK) {
+        for (uint32_t i = 0; i < count; i++) {
+            arena_destroy(sets[i]->set.arena);
+        }
+        return STATUS_FAILED;
+    }
     struct lane_group *group = make_group(lanes, sets, count);
     struct lane_job *jobs[LANES_MAX] = {NULL};
     const struct position end = sets[count - 1]->set.end;
@@ -375,29 +411,15 @@ static enum status deal_out(struct lanes *lanes, struct followed_set *const *set
 
 /* ---- what is alone */
 
-/* Lanes that are ahead go back to where the others are: what they have done is done again. */
-static enum status go_back(struct lanes *lanes, struct error *error)
-{
-    const struct position end = position_kept(&lanes->end);
-    for (uint32_t i = 0; i < lanes->count; i++) {
-        if (lanes_compare(lanes, position_kept(&lanes->lanes[i].sent), end) > 0) {
-            send_position(lanes, i, end);
-        }
-    }
-    lanes->even = true;
-    log_write(LOG_DEBUG,
-              "a transaction comes in pieces: all lanes apply it, and what is behind it");
-    return wait_for_all(lanes, error);
-}
-
 static enum status apply_alone(struct lanes *lanes, struct followed_set *set, struct error *error)
 {
     bool begins = !lanes->alone;
     bool whole = set->set.first_piece && set->set.last_piece;
     enum status status = begins ? lanes_wait(lanes, error) : STATUS_OK;
     if (status == STATUS_OK && !lanes->even && !whole) {
-        status = go_back(lanes, error);
+        status = go_back(lanes, "a transaction comes in pieces", error);
     }
+    status = status == STATUS_OK ? align_apart(lanes, &set, 1, error) : status;
     if (status != STATUS_OK) {
         arena_destroy(set->set.arena);
         return status;
@@ -406,6 +428,9 @@ static enum status apply_alone(struct lanes *lanes, struct followed_set *set, st
     bool is_there = !lanes->even &&
                     lanes_compare(lanes, set->set.end, position_kept(&lanes->lanes[0].sent)) <= 0;
     bool ends = set->set.last_piece;
+    /* a source that tells no transactions may have cut what a lane has done elsewhere: the lane is
+     * ahead of some of the set then */
+    set->set.ahead = set->set.ahead || !lanes->even;
     lanes->alone = !ends;
     if (ends) {
         position_keep(&lanes->end, set->set.end);

@@ -87,8 +87,8 @@ struct lanes {
     int64_t pushed_ms; /* when lanes were last sent a position alone */
 };
 
-static inline int lanes_compare(const struct lanes *lanes, struct position left,
-                                struct position right)
+static inline enum position_order lanes_compare(const struct lanes *lanes, struct position left,
+                                                struct position right)
 {
     return lanes->run->session->source->connector->feed->compare(left, right);
 }

@@ -162,6 +162,17 @@ enum status left_for(struct run *run, const struct follow_routes *routes,
     return left_note(run, translator, error);
 }
 
+enum status left_refused(struct run *run, const struct follow_routes *routes,
+                         struct follow_translator *translator, struct error *error)
+{
+    for (uint32_t i = 0; i < routes->stream_count; i++) {
+        if (routes->refused[i] != NULL && follow_translator_left(translator, i) == NULL) {
+            follow_translator_leave(translator, i, routes->refused[i]);
+        }
+    }
+    return left_note(run, translator, error);
+}
+
 enum status left_take(struct run *run, struct follow_translator *translator, struct error *error)
 {
     enum status status = take_list(run, translator, error);

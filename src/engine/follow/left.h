@@ -25,6 +25,9 @@ enum status left_for(struct run *run, const struct follow_routes *routes,
 /* Before what was translated is applied: notes and tells those that are new. */
 enum status left_note(struct run *run, struct follow_translator *translator,
                       struct error *error) MUST_USE;
+/* What the routes refuse. */
+enum status left_refused(struct run *run, const struct follow_routes *routes,
+                         struct follow_translator *translator, struct error *error) MUST_USE;
 /* Both sides are the same again. */
 enum status left_forget(struct run *run, struct follow_translator *translator,
                         struct error *error) MUST_USE;

@@ -108,8 +108,10 @@ static enum status note_file(const struct run *run, const struct buffer *lines, 
     if (count == 0) {
         return STATUS_OK;
     }
-    json_t *object = json_pack("{s:i,s:I,s:I}", "format", CONTROL_FORMAT, "since_us",
-                               (json_int_t)clock_utc_us(), "count", (json_int_t)count);
+    json_t *object =
+        json_pack("{s:i,s:o,s:I,s:I}", "format", CONTROL_FORMAT, "target",
+                  json_text(run->session->target_identity), "since_us", (json_int_t)clock_utc_us(),
+                  "count", (json_int_t)count);
     return json_to_arena(object, run->arena, &text, error) == STATUS_OK
                ? file_write_atomic(arena_format(run->arena, "%s/%s", run->folder.path, file_name),
                                    text, strlen(text), NULL, error)
@@ -125,10 +127,15 @@ uint32_t quiet_look(const char *state_folder, int64_t *since_us)
     return count;
 }
 
-void quiet_forget(const char *state_folder)
+void quiet_forget(const char *state_folder, const char *target_identity)
 {
     struct arena *arena = arena_create(0);
-    (void)remove(arena_format(arena, "%s/%s", state_folder, file_name));
+    json_t *object = json_from_file(state_folder, file_name, FILE_BYTES_MAX);
+    if (target_identity != NULL &&
+        strcmp(json_member_text(object, "target", target_identity), target_identity) == 0) {
+        (void)remove(arena_format(arena, "%s/%s", state_folder, file_name));
+    }
+    json_decref(object);
     arena_destroy(arena);
 }
 
@@ -149,7 +156,7 @@ static enum status restore(struct run *run, struct error *error)
         log_write(LOG_INFO, "%u triggers of the target fire again", count);
     }
     if (status == STATUS_OK) {
-        quiet_forget(run->folder.path);
+        quiet_forget(run->folder.path, run->session->target_identity);
     }
     return status == STATUS_OK ? failpoint_hit("follow.after_restore", error) : status;
 }

@@ -11,7 +11,7 @@
  *
  * quiet.json in the state folder says so to who asks no database, from before anything is taken out
  * until it is given back:
- *   {"format":1,"since_us":TIME,"count":TRIGGERS}
+ *   {"format":1,"target":IDENTITY,"since_us":TIME,"count":TRIGGERS}
  */
 #ifndef TRANSHUME_ENGINE_FOLLOW_QUIET_H
 #define TRANSHUME_ENGINE_FOLLOW_QUIET_H
@@ -38,7 +38,8 @@ enum status quiet_end(struct run *run, enum status status, struct error *error) 
 /* quiet.json of a state folder: how many triggers of the target are off, and since when
  * (microseconds, UTC); 0: none are. Changes nothing. */
 uint32_t quiet_look(const char *state_folder, int64_t *since_us);
-/* Everything was given back. Not there is fine. */
-void quiet_forget(const char *state_folder);
+/* Everything was given back in the target of that identity. What is off in another one stays noted.
+ * Not there is fine. */
+void quiet_forget(const char *state_folder, const char *target_identity);
 
 #endif

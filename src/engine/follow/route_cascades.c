@@ -370,6 +370,21 @@ static enum status place_dependent(struct follow_routes *routes, const struct ru
                          error);
 }
 
+/* Of a run that was followed already: what is made of the table is left (follow_routes.refused). */
+static enum status leave_readers(struct follow_routes *routes, const struct run_session *session,
+                                 const char *table, enum status status, struct error *error)
+{
+    const struct error found = *error;
+    bool fails = status == STATUS_FAILED;
+    for (uint32_t i = 0; i < routes->stream_count && fails; i++) {
+        if (follow_routes_read(routes, i, table)) {
+            *error = found;
+            status = follow_routes_refuse(routes, session, i, STATUS_FAILED, error);
+        }
+    }
+    return status;
+}
+
 bool route_cascades_in_target(const struct run_session *session)
 {
     return session->schema->silent_actions && session->options.cascades == CASCADES_TARGET;
@@ -419,6 +434,7 @@ enum status route_cascades_make(struct follow_routes *routes, const struct run_s
     }
     for (uint32_t i = 0; i < routes->dependent_count && status == STATUS_OK; i++) {
         status = lacks_take(lacks, place_dependent(routes, session, i, error), error);
+        status = leave_readers(routes, session, routes->dependents[i].table->name, status, error);
     }
     return status;
 }

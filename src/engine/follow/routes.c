@@ -134,13 +134,24 @@ static bool has_generated(const struct run_session *session, const struct plan_s
     return has;
 }
 
+/* No key of the source's, and none of the run's. */
+static bool is_keyless(const struct run_session *session, const struct plan_stream *stream)
+{
+    const struct schema_table *table = table_of(session, stream->request.table);
+    return stream->request.query == NULL && table != NULL && table->kind == SCHEMA_TABLE &&
+           !has_row_key(session, stream);
+}
+
 static const char *why_not_whole(const struct run_session *session,
                                  const struct plan_stream *stream, const struct plan_entity *entity,
                                  const struct plan_table *table)
 {
     const struct mapping *mapping = entity->mapping;
     const struct apply_functions *apply = session->target->connector->apply;
-    return table->target.key.count > 0
+    /* before a run the feed says so itself */
+    bool by_key = session->follows && !session->source->connector->feed->whole_rows;
+    return by_key ? "its table has no key any more, and the source's changes name rows by keys alone"
+           : table->target.key.count > 0
                ? "its table has no key, neither primary nor unique over columns that are NOT NULL, "
                  "by which a change could name its row, and the target's table has one"
            : apply == NULL || !apply->takes_whole_records
@@ -161,9 +172,12 @@ static const char *why_not_whole(const struct run_session *session,
 
 bool follow_is_whole(const struct run_session *session, const struct plan_stream *stream)
 {
-    const struct schema_table *table = table_of(session, stream->request.table);
-    return stream->request.query == NULL && table != NULL && table->kind == SCHEMA_TABLE &&
-           !has_row_key(session, stream);
+    const struct plan *plan = session->plan;
+    const struct plan_entity *entity =
+        stream->entity_count > 0 ? &plan->entities[stream->entities[0]] : NULL;
+    bool refused = session->follows && entity != NULL && is_keyless(session, stream) &&
+                   why_not_whole(session, stream, entity, &plan->tables[entity->table]) != NULL;
+    return !refused && is_keyless(session, stream);
 }
 
 static const char *why_not(const struct run_session *session, const struct plan_stream *stream,
@@ -171,7 +185,7 @@ static const char *why_not(const struct run_session *session, const struct plan_
 {
     const struct mapping *mapping = entity->mapping;
     return stream->request.query != NULL      ? "it reads a query, whose rows no change names"
-           : follow_is_whole(session, stream) ? why_not_whole(session, stream, entity, table)
+           : is_keyless(session, stream) ? why_not_whole(session, stream, entity, table)
            : stream->key_count == 0 || !has_row_key(session, stream)
                ? "its table has no primary key, by which a change could name its row"
            : joins_too_much(stream)     ? "it joins by more than 32 columns"
@@ -200,7 +214,7 @@ static enum status check_entity(const struct run_session *session, const struct 
     if (reason == NULL) {
         return STATUS_OK;
     }
-    bool whole = follow_is_whole(session, stream);
+    bool whole = is_keyless(session, stream);
     bool told = table->keys_proven || whole;
     error_set(error, ERROR_FOLLOW, entity->name, "can't be followed: %s%s%s", reason,
               told ? "" : ": ", told ? "" : table->keys_reason);
@@ -213,13 +227,29 @@ static enum status check_entity(const struct run_session *session, const struct 
                           : "");
 }
 
-static enum status check_entities(const struct run_session *session, struct lack_list *lacks,
-                                  struct error *error)
+enum status follow_routes_refuse(struct follow_routes *routes, const struct run_session *session,
+                                 uint32_t stream, enum status status, struct error *error)
+{
+    if (status == STATUS_OK || !session->follows || error->code != ERROR_FOLLOW) {
+        return status;
+    }
+    if (routes->refused[stream] == NULL) {
+        routes->refused[stream] = arena_format(routes->arena, "%s: %s", error->object,
+                                               error->message);
+    }
+    error_clear(error);
+    return STATUS_OK;
+}
+
+static enum status check_entities(struct follow_routes *routes, const struct run_session *session,
+                                  struct lack_list *lacks, struct error *error)
 {
     const struct plan *plan = session->plan;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < plan->entity_count && status == STATUS_OK; i++) {
-        status = lacks_take(lacks, check_entity(session, &plan->entities[i], error), error);
+        const struct plan_entity *entity = &plan->entities[i];
+        status = lacks_take(lacks, check_entity(session, entity, error), error);
+        status = follow_routes_refuse(routes, session, entity->stream, status, error);
     }
     return status;
 }
@@ -399,6 +429,8 @@ static struct follow_routes *routes_create(const struct plan *plan)
     routes->stream_count = plan->stream_count;
     routes->streams =
         arena_allocate_zeroed(arena, plan->stream_count + 1u, sizeof *routes->streams);
+    routes->refused =
+        arena_allocate_zeroed(arena, plan->stream_count + 1u, sizeof *routes->refused);
     routes->entity_count = plan->entity_count;
     routes->keys = arena_allocate_zeroed(arena, plan->entity_count + 1u, sizeof *routes->keys);
     return routes;
@@ -425,6 +457,7 @@ static enum status make_streams(struct follow_routes *routes, const struct run_s
         make_stream(routes, session, key_plan, entities, i);
         make_paths(routes, i);
         status = lacks_take(lacks, check_keys(&routes->streams[i], error), error);
+        status = follow_routes_refuse(routes, session, i, status, error);
     }
     return status;
 }
@@ -433,11 +466,9 @@ static enum status routes_make(const struct run_session *session, struct lack_li
                                struct follow_routes **made, struct error *error)
 {
     *made = NULL;
-    if (check_entities(session, lacks, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
     struct follow_routes *routes = routes_create(session->plan);
-    enum status status = make_streams(routes, session, lacks, error);
+    enum status status = check_entities(routes, session, lacks, error);
+    status = status == STATUS_OK ? make_streams(routes, session, lacks, error) : status;
     if (status == STATUS_OK) {
         list_tables(routes, session);
         status = route_cascades_make(routes, session, lacks, error);
@@ -473,6 +504,19 @@ bool follow_routes_read(const struct follow_routes *routes, uint32_t stream, con
     return reads;
 }
 
+/* A table that nothing is made of any more. */
+static bool is_refused(const struct follow_routes *routes, const char *table)
+{
+    bool refused = false;
+    bool read = false;
+    for (uint32_t i = 0; i < routes->stream_count; i++) {
+        bool reads = follow_routes_read(routes, i, table);
+        refused = refused || (reads && routes->refused[i] != NULL);
+        read = read || (reads && routes->refused[i] == NULL);
+    }
+    return refused && !read;
+}
+
 struct followed_table *follow_routes_there(const struct follow_routes *routes,
                                            const struct run_session *session, struct arena *arena,
                                            uint32_t *count)
@@ -481,7 +525,8 @@ struct followed_table *follow_routes_there(const struct follow_routes *routes,
         arena_allocate_zeroed(arena, routes->table_count + 1u, sizeof *there);
     *count = 0;
     for (uint32_t i = 0; i < routes->table_count; i++) {
-        if (!column_list_holds(session->gone, routes->tables[i])) {
+        if (!column_list_holds(session->gone, routes->tables[i]) &&
+            !is_refused(routes, routes->tables[i])) {
             there[(*count)++] = routes->followed[i];
         }
     }
@@ -494,12 +539,15 @@ void follow_routes_tell(const struct follow_routes *routes, struct run_session *
         arena_allocate_zeroed(session->arena, routes->table_count + 1u, sizeof *names);
     const char **marks =
         arena_allocate_zeroed(session->arena, routes->table_count + 1u, sizeof *marks);
+    uint32_t count = 0;
     for (uint32_t i = 0; i < routes->table_count; i++) {
         const struct schema_table *table = table_of(session, routes->tables[i]);
-        names[i] = arena_copy_string(session->arena, routes->tables[i]);
-        marks[i] = table != NULL ? table->mark : NULL;
+        if (!is_refused(routes, routes->tables[i])) {
+            names[count] = arena_copy_string(session->arena, routes->tables[i]);
+            marks[count++] = table != NULL ? table->mark : NULL;
+        }
     }
-    session->source->followed = (struct column_list){names, routes->table_count};
+    session->source->followed = (struct column_list){names, count};
     session->source->followed_marks = marks;
 }
 

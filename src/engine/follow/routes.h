@@ -107,10 +107,14 @@ struct follow_routes {
     uint32_t dependent_count;
     struct follow_cascade *cascades;
     uint32_t cascade_count;
+    /* A stream each: why it can't be followed any more, since its table has changed since the run
+     * began (it is left, see left.h); NULL: it can. */
+    const char **refused;
 };
 
 /*
  * ERROR_FOLLOW: an entity can't be followed; the message says which and why, the hint what helps.
+ * Of a run that was followed already it is no failure: `refused` says it, and the others go on.
  * Changes nothing, and asks neither database.
  */
 enum status follow_routes_make(const struct run_session *session, struct follow_routes **routes,
@@ -119,16 +123,21 @@ enum status follow_routes_make(const struct run_session *session, struct follow_
  * know), and makes the routes nonetheless, of the tables that would be followed. */
 enum status follow_routes_foresee(const struct run_session *session, struct lack_list *lacks,
                                   struct follow_routes **routes, struct error *error) MUST_USE;
-/* Has the stream's table no key (follow_stream.whole)? */
+/* Has the stream's table no key (follow_stream.whole)? Not where it is refused for that. */
 bool follow_is_whole(const struct run_session *session, const struct plan_stream *stream);
 /* Does the stream read the table, as its root or by a join? */
 bool follow_routes_read(const struct follow_routes *routes, uint32_t stream, const char *table);
-/* The tables that a feed is to tell of: those that the source has, in the arena. */
+/* The tables that a feed is to tell of: those that the source has, but for those of refused streams,
+ * in the arena. */
 struct followed_table *follow_routes_there(const struct follow_routes *routes,
                                            const struct run_session *session, struct arena *arena,
                                            uint32_t *count) __attribute__((returns_nonnull));
 /* The source is told which tables are followed (database.followed). */
 void follow_routes_tell(const struct follow_routes *routes, struct run_session *session);
+/* What making the routes found of a stream: of a run that was followed already a refusal
+ * (ERROR_FOLLOW) goes to `refused`, and is none. For those who make them. */
+enum status follow_routes_refuse(struct follow_routes *routes, const struct run_session *session,
+                                 uint32_t stream, enum status status, struct error *error) MUST_USE;
 void follow_routes_free(struct follow_routes *routes); /* takes NULL */
 
 #endif

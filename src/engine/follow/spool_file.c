@@ -520,7 +520,8 @@ static enum status begin_transaction(struct spool_reader *reader, const struct s
         return STATUS_END;
     }
     const struct position end = position_kept(&reader->found);
-    reader->skips = reader->compare(end, position_kept(&reader->from)) <= 0;
+    enum position_order order = reader->compare(end, position_kept(&reader->from));
+    reader->skips = order == POSITION_BEFORE || order == POSITION_SAME;
     position_keep(&reader->segments[reader->at].end, end);
     if (!reader->skips) {
         position_keep(&reader->end, end);
@@ -595,7 +596,7 @@ enum status spool_reader_confirm(struct spool_reader *reader, struct position po
     while (reader->first < reader->at) {
         const struct read_segment *segment = &reader->segments[reader->first];
         if (segment->end.length > 0 &&
-            reader->compare(position_kept(&segment->end), position) > 0) {
+            reader->compare(position_kept(&segment->end), position) > POSITION_SAME) {
             return STATUS_OK;
         }
         char *path = segment_path(reader->folder, segment->number);

@@ -12,7 +12,8 @@
 
 #include "connectors/feed.h"
 
-typedef int spool_compare(struct position left, struct position right); /* feed.compare */
+/* feed.compare */
+typedef enum position_order spool_compare(struct position left, struct position right);
 
 /* A position in a buffer, and the buffer's. */
 static inline void position_keep(struct buffer *to, struct position position)

@@ -657,8 +657,9 @@ static bool is_passed(const struct follow_translator *translator, uint32_t strea
     if (passed->length == 0) {
         return false;
     }
-    int order = translator->session->source->connector->feed->compare(source->end, *passed);
-    return source->last_piece ? order <= 0 : order < 0;
+    enum position_order order =
+        translator->session->source->connector->feed->compare(source->end, *passed);
+    return order == POSITION_BEFORE || (order == POSITION_SAME && source->last_piece);
 }
 
 /* The record of a row, in the arena. NULL: the plan makes none; where it can't, `rejects` says so.

@@ -2,6 +2,7 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "engine/follow/quiet.h"
 #include "engine/ledger/json_text.h"
 #include "engine/rollback/rollback_parts.h"
 #include "engine/run/claim.h"
@@ -290,6 +291,9 @@ enum status finish_run(const struct rollback_options *options, bool dry_run, boo
     enum status status = rollback_open_target(rollback, options, error);
     if (status == STATUS_OK) {
         status = finish(rollback, options, dry_run, confirm, arena, report, error);
+    }
+    if (!dry_run && (status == STATUS_OK || status == STATUS_END)) { /* triggers fire again */
+        quiet_forget(rollback->run.folder.path, rollback->session.target_identity);
     }
     rollback_free(rollback);
     return status;
