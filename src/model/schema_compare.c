@@ -160,6 +160,60 @@ static void compare_columns(struct table_change *table, bool same_server, struct
 
 /* ---------------------------------------------------------------- tables */
 
+/* ---------------------------------------------------------------- constraints */
+
+static bool has_index(const struct schema_table *table, const struct schema_index *index)
+{
+    bool has = false;
+    for (uint32_t i = 0; i < table->index_count && !has; i++) {
+        has = table->indexes[i].unique == index->unique &&
+              table->indexes[i].partial == index->partial &&
+              column_list_is_equal(table->indexes[i].columns, index->columns);
+    }
+    return has;
+}
+
+static bool has_foreign_key(const struct schema_table *table, const struct schema_foreign_key *key)
+{
+    bool has = false;
+    for (uint32_t i = 0; i < table->foreign_key_count && !has; i++) {
+        const struct schema_foreign_key *other = &table->foreign_keys[i];
+        has = strcmp(other->references, key->references) == 0 &&
+              column_list_is_equal(other->columns, key->columns) &&
+              column_list_is_equal(other->referenced_columns, key->referenced_columns);
+    }
+    return has;
+}
+
+static bool has_all(const struct schema_table *table, const struct schema_table *of)
+{
+    bool all = true;
+    for (uint32_t i = 0; i < of->index_count && all; i++) {
+        all = has_index(table, &of->indexes[i]);
+    }
+    for (uint32_t i = 0; i < of->foreign_key_count && all; i++) {
+        all = has_foreign_key(table, &of->foreign_keys[i]);
+    }
+    return all;
+}
+
+static bool takes_null_no_more(const struct schema_table *kept, const struct schema_table *now)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < kept->column_count && !found; i++) {
+        const struct schema_column *column = find_column(now, kept->columns[i].name);
+        found = column != NULL && column->not_null && !kept->columns[i].not_null;
+    }
+    return found;
+}
+
+static bool is_constrained(const struct schema_table *kept, const struct schema_table *now)
+{
+    return kept->index_count != now->index_count ||
+           kept->foreign_key_count != now->foreign_key_count || !has_all(now, kept) ||
+           !has_all(kept, now) || takes_null_no_more(kept, now);
+}
+
 static void compare_table(struct table_change *table, bool same_server, struct arena *arena)
 {
     bool same = same_server && differ(table->kept->mark, table->now->mark) ? false : true;
@@ -169,6 +223,7 @@ static void compare_table(struct table_change *table, bool same_server, struct a
             ? TABLE_SAME
             : TABLE_REKEYED;
     compare_columns(table, same_server && same, arena); /* of another table no column is the same */
+    table->constrained = is_constrained(table->kept, table->now);
 }
 
 static const struct schema_table *next_table(const struct schema *schema, uint32_t *at)
@@ -207,7 +262,7 @@ void schema_compare(const struct schema *kept, const struct schema *now, bool sa
             table.kept = order < 0 ? table.kept : NULL;
             table.now = order > 0 ? table.now : NULL;
         }
-        if (table.difference != TABLE_SAME || table.column_count > 0) {
+        if (table.difference != TABLE_SAME || table.column_count > 0 || table.constrained) {
             changes->tables[changes->table_count++] = table;
         }
     }
@@ -273,5 +328,8 @@ void table_change_append(const struct table_change *change, struct buffer *out)
     for (uint32_t i = 0; i < change->column_count; i++) {
         buffer_append_string(out, i > 0 ? ", " : "");
         column_change_append(&change->columns[i], out);
+    }
+    if (change->constrained && change->column_count == 0) {
+        buffer_append_string(out, "has other constraints or indexes");
     }
 }

@@ -31,7 +31,7 @@ enum column_difference {
 };
 
 enum table_difference {
-    TABLE_SAME,     /* as a whole; its columns may differ */
+    TABLE_SAME,     /* as a whole; its columns and constraints may differ */
     TABLE_REKEYED,  /* its primary key has other columns */
     TABLE_REPLACED, /* dropped, and another one of the name was made */
     TABLE_GONE,
@@ -52,6 +52,7 @@ struct table_change {
     const struct schema_table *now;  /* NULL: gone */
     struct column_change *columns;   /* that are not the same; none of one that is gone or new */
     uint32_t column_count;
+    bool constrained; /* NOT NULL, an index or a foreign key came or went; no value did */
 };
 
 struct schema_changes {

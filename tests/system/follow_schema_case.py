@@ -29,6 +29,7 @@ class Changes:
 
     columns = "id, a, b, c"
     reread = ()     # (what, statements) behind which the target is what the source is
+    constraints = ()  # statements that change no value
     left = ()       # (what, statements, table) behind which the table is left, and the others go on
 
     made = 0
@@ -150,6 +151,26 @@ class Changes:
         except OSError:
             return False
 
+    # --- constraints, of which no value changes
+
+    def test_constraints_come_and_go(self):
+        """They are adopted once; nothing is read again."""
+        for statements in self.constraints:
+            with self.subTest(statements[0]):
+                self.begin()
+                self.change(statements)
+                self.source.make("INSERT INTO t (id, a, b, c) VALUES (44, 44, 44, 'v');")
+                for told in (True, False):
+                    before = len(self.log())
+                    self.follow()
+                    self.assertEqual("has other constraints or indexes" in self.log()[before:], told)
+                self.assert_same("t", self.columns)
+                self.run_program("cutover", "--confirm")
+
+    def log(self):
+        with open(self.path(".transhume", "transhume.log"), encoding="utf-8") as file:
+            return file.read()
+
     # --- new tables
 
     def test_tables_that_are_new(self):
@@ -253,6 +274,8 @@ class OfPostgres(Changes):
                                    "DROP TABLE t; ALTER TABLE t2 RENAME TO t; COMMIT", "INSERT INTO t VALUES (4, 4, 4, 'w')"]),
         ("a table is dropped and made", ["DROP TABLE t", "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER, c VARCHAR(5) NOT NULL)", "INSERT INTO t VALUES (2, 2, 2, 'n')"]),
         ("a column is dropped, and all are written anew", ["VACUUM FULL t", "ALTER TABLE t ALTER b SET DEFAULT 3", "INSERT INTO t (id, c) VALUES (5, 'n')"])]
+    constraints = [["CREATE UNIQUE INDEX u ON t (b)", "ALTER TABLE t ALTER a SET NOT NULL"], ["CREATE INDEX i ON t (b)"],
+                   ["ALTER TABLE t ADD FOREIGN KEY (id) REFERENCES t (id)"]]
     left = GONE + [("a column is gone", ["ALTER TABLE old DROP v"], "old")]
 
 
@@ -264,6 +287,8 @@ class OfMariadb(Changes):
         ("columns have another order", ["ALTER TABLE t MODIFY b INTEGER FIRST", "INSERT INTO t (id, a, b, c) VALUES (4, 4, 4, 'w')"]),
         ("texts are longer", ["ALTER TABLE t MODIFY c VARCHAR(50) NOT NULL", "UPDATE t SET c = 'a longer text' WHERE id = 1"]),
         ("a table is made again", ["CREATE TABLE t2 LIKE t", "INSERT INTO t2 SELECT id, a, b + 1, c FROM t WHERE id < 3", "RENAME TABLE t TO old2, t2 TO t"])]
+    constraints = [["ALTER TABLE t MODIFY a INTEGER NOT NULL"], ["ALTER TABLE t ADD UNIQUE (b)", "ALTER TABLE t ADD INDEX (a)"],
+                   ["ALTER TABLE other ADD FOREIGN KEY (id) REFERENCES old (id)"]]
     left = GONE + [("a column is gone", ["ALTER TABLE old DROP COLUMN v"], "old")]
 
 
@@ -272,6 +297,7 @@ class OfSqlite(Changes):
         ("a table is made again with another type", [
             "BEGIN; CREATE TABLE t2 (id INTEGER PRIMARY KEY, a BIGINT, b INTEGER, c VARCHAR(5) NOT NULL); INSERT INTO t2 SELECT id, a + 1, b, c FROM t WHERE id < 3;"
             "DROP TABLE t; ALTER TABLE t2 RENAME TO t; COMMIT", "INSERT INTO t VALUES (4, 5000000000, 1, 'w')"])]
+    constraints = [["CREATE INDEX i ON t (b)"], ["CREATE UNIQUE INDEX u ON t (b) WHERE b IS NULL"]]
     left = GONE + [("a column is renamed", ["ALTER TABLE old RENAME COLUMN v TO w"], "old")]
 
 

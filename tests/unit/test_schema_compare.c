@@ -59,7 +59,7 @@ static enum column_difference difference(const struct schema_table *kept,
     struct both both;
     compare(&both, kept, 1, now, 1, same_server);
     enum column_difference found = COLUMN_SAME;
-    if (both.changes.table_count > 0) {
+    if (both.changes.table_count > 0 && !both.changes.tables[0].constrained) {
         assert_int_equal(both.changes.table_count, 1);
         assert_int_equal(both.changes.tables[0].column_count, 1);
         found = both.changes.tables[0].columns[0].difference;
@@ -246,6 +246,54 @@ static void test_what_holds_what(void **state)
     }
 }
 
+/* Neither an index nor a foreign key nor NOT NULL changes a value. */
+static void test_constraints_come_and_go(void **state)
+{
+    (void)state;
+    const char *names[] = {"a"};
+    struct schema_column kept[] = {column("a", "int", 1)};
+    struct schema_column now[] = {kept[0]};
+    struct schema_index index = {.name = "i", .columns = {names, 1}, .unique = true};
+    struct schema_index plain = {.name = "i", .columns = {names, 1}};
+    struct schema_foreign_key key = {.columns = {names, 1}, .references = "u"};
+    const struct {
+        const struct schema_index *kept, *now;
+        const struct schema_foreign_key *kept_key, *now_key;
+        bool not_null, constrained;
+    } cases[] = {
+        {NULL, NULL, NULL, NULL, false, false},    {&index, &index, NULL, NULL, false, false},
+        {NULL, &index, NULL, NULL, false, true},   {&index, NULL, NULL, NULL, false, true},
+        {&index, &plain, NULL, NULL, false, true}, {NULL, NULL, &key, &key, false, false},
+        {NULL, NULL, &key, NULL, false, true},     {NULL, NULL, NULL, &key, false, true},
+        {NULL, NULL, NULL, NULL, true, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct both both;
+        struct schema_table before = table("t", kept, 1);
+        struct schema_table after = table("t", now, 1);
+        now[0].not_null = cases[i].not_null;
+        before.indexes = cases[i].kept;
+        before.index_count = cases[i].kept != NULL;
+        after.indexes = cases[i].now;
+        after.index_count = cases[i].now != NULL;
+        before.foreign_keys = cases[i].kept_key;
+        before.foreign_key_count = cases[i].kept_key != NULL;
+        after.foreign_keys = cases[i].now_key;
+        after.foreign_key_count = cases[i].now_key != NULL;
+        compare(&both, &before, 1, &after, 1, true);
+        assert_int_equal(both.changes.table_count, cases[i].constrained);
+        if (cases[i].constrained) {
+            struct buffer out = {0};
+            assert_true(both.changes.tables[0].constrained);
+            assert_int_equal(both.changes.tables[0].column_count, 0);
+            table_change_append(&both.changes.tables[0], &out);
+            assert_string_equal(buffer_string(&out), "t has other constraints or indexes");
+            buffer_free(&out);
+        }
+        arena_destroy(both.arena);
+    }
+}
+
 static void test_in_words(void **state)
 {
     (void)state;
@@ -270,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_a_renamed_column_is_gone_and_new),
         cmocka_unit_test(test_tables_come_go_and_are_replaced),
         cmocka_unit_test(test_what_holds_what),
+        cmocka_unit_test(test_constraints_come_and_go),
         cmocka_unit_test(test_in_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,9 +95,11 @@ static enum status list_changes(const struct run *run, struct buffer *what, stru
         }
     }
     for (uint32_t i = 0; run->changes != NULL && i < run->changes->table_count; i++) {
-        if (plan_reads(session->plan, run->changes->tables[i].name)) {
+        const struct table_change *table = &run->changes->tables[i];
+        bool only_constrained = table->difference == TABLE_SAME && table->column_count == 0;
+        if (!only_constrained && plan_reads(session->plan, table->name)) {
             buffer_append_string(what, what->length > 0 ? "; " : "");
-            table_change_append(&run->changes->tables[i], what);
+            table_change_append(table, what);
         }
     }
     return STATUS_OK;
@@ -287,8 +289,8 @@ static enum status note_table(const struct adopting *adopting, const struct tabl
               buffer_string(&what));
     buffer_free(&what);
     switch (table->difference) {
-    case TABLE_SAME:
-        return note_columns(adopting, table, error);
+    case TABLE_SAME: /* nothing is to be done for constraints */
+        return table->column_count > 0 ? note_columns(adopting, table, error) : STATUS_OK;
     case TABLE_REKEYED:
         return table_leave(adopting, table->name, "its key has other columns", error);
     case TABLE_REPLACED:

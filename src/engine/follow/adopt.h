@@ -21,6 +21,8 @@
  *   COLUMN_REWRITTEN, _RETYPED,        likewise; of what keys are made of, the table is left, since
  *   _REPLACED                          records under former keys would stay
  *   COLUMN_GONE                        what is made of it is left, if the plan read it
+ *   constraints, indexes               nothing: no value changes, and what is made of them in the
+ *                                      target stays as it is
  *   COLUMN_NEW                         the target's table gets it; read again, if rows that nobody
  *                                      changes have a value of it
  */

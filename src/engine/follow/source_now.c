@@ -54,6 +54,7 @@ static bool matters(const struct run_session *session, const struct table_change
         return column_list_holds(tables, change->name) &&
                !column_list_holds(session->gone, change->name);
     case TABLE_SAME:
+        return change->column_count > 0 && column_list_holds(tables, change->name);
     case TABLE_REKEYED:
     case TABLE_REPLACED:
         break;
