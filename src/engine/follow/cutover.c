@@ -574,3 +574,19 @@ enum status cutover_abandon(struct run *run, struct error *error)
               run->header.feed);
     return STATUS_OK;
 }
+
+enum follow_end cutover_abandon_copy(struct run *run, struct error *error)
+{
+    if (cutover_abandon(run, error) != STATUS_OK) {
+        return FOLLOW_FAILED;
+    }
+    run->session->options.follow = false; /* nothing of it stays in the source */
+    if (run_write_local(run, true, false, error) != STATUS_OK) {
+        return FOLLOW_FAILED;
+    }
+    log_write(LOG_WARNING,
+              "the copy had not ended: what it wrote stays in the target, of different moments; "
+              "empty it and `transhume reset --confirm`, or copy the rest and put it right with "
+              "`transhume resume` and `transhume follow --resync`");
+    return FOLLOW_STEPPED;
+}

@@ -158,8 +158,12 @@ static enum status schema_differs(const struct resume *resume, struct error *err
               "its schema is not the one that the run began with: %s",
               what.length > 0 ? buffer_string(&what)
                               : "an index, a constraint or a default differs");
-    error_hint(error, "resume with the schema as it was; or empty the target, `transhume reset "
-                      "--confirm`, and migrate again");
+    error_hint(error, resume->header.feed == NULL
+                          ? "resume with the schema as it was; or empty the target, `transhume "
+                            "reset --confirm`, and migrate again"
+                          : "resume with the schema as it was; or give the run up, `transhume "
+                            "cutover --abandon --confirm`, empty the target, `transhume reset "
+                            "--confirm`, and migrate again");
     buffer_free(&what);
     return STATUS_FAILED;
 }
@@ -494,7 +498,8 @@ static enum status take_snapshot(struct resume *resume, bool *changed, struct er
     run->snapshot = last_snapshot(run);
     /* a recheck may copy chunks again; else who reads all the same finds it out */
     run->snapshot_unjudged = run->done_count == run->chunk_count && !recheck_is_due(run);
-    if (run->snapshot_unjudged) {
+    /* who gives the run up reads nothing of the source, and holds nothing there */
+    if (run->snapshot_unjudged || session->options.cut_over == CUT_OVER_ABANDON) {
         return STATUS_OK;
     }
     if (session_snapshot(session, session_reader_count(session), error) != STATUS_OK) {
@@ -529,6 +534,15 @@ static enum status finish_completed(struct resume *resume, struct error *error)
     return STATUS_OK;
 }
 
+static bool lacks_streams(const struct run_numbering *numbering)
+{
+    bool lacks = false;
+    for (uint32_t i = 0; numbering != NULL && i < numbering->stream_count && !lacks; i++) {
+        lacks = numbering->streams[i] == NUMBERING_NONE;
+    }
+    return lacks;
+}
+
 static enum status read_done(struct resume *resume, struct error *error)
 {
     struct run *run = resume->run;
@@ -537,10 +551,14 @@ static enum status read_done(struct resume *resume, struct error *error)
     if (ledger_status_read(resume->ledger->status, &run->status, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    run->numbering = resume->follows ? numbering_make(run, &resume->header) : NULL;
+    /* tables that the source has no more have no chunks that could be told */
+    resume->leaves |=
+        run->session->options.cut_over == CUT_OVER_ABANDON && lacks_streams(run->numbering);
     if (resume->leaves) {
+        run->numbering = NULL;
         return run_index_chunks(run, error); /* there are none */
     }
-    run->numbering = resume->follows ? numbering_make(run, &resume->header) : NULL;
     return take_chunks(resume, error) == STATUS_OK && take_marks(resume, error) == STATUS_OK
                ? ledger_check_marks(resume->ledger, &run->status, error)
                : STATUS_FAILED;
@@ -563,8 +581,9 @@ static enum status look_whether_it_follows(struct resume *resume, struct error *
     bool over = status == STATUS_OK && run->status.phase == LEDGER_COMPLETED;
     bool same = session->learnt != NULL &&
                 strcmp(session->learnt->mapping_hash, session->plan->mapping_hash) == 0;
+    bool gives_up = session->options.cut_over == CUT_OVER_ABANDON; /* also before it has copied */
     resume->leaves = ((follows && way_back) || over) && !same;
-    resume->follows = follows || over;
+    resume->follows = follows || over || gives_up;
     resume->adopts = follows && !way_back;
     resume->follows_elsewhere = follows && feed != NULL && feed->elsewhere;
     return status;

@@ -6,6 +6,7 @@
 #include "engine/copy/copy.h"
 #include "engine/copy/strangers.h"
 #include "engine/follow/ahead.h"
+#include "engine/follow/cutover.h"
 #include "engine/follow/follow.h"
 #include "engine/follow/retention.h"
 #include "engine/follow/reverse.h"
@@ -674,6 +675,11 @@ enum status run_execute(struct run *run, struct error *error)
         (run->session->options.cut_over == CUT_OVER_BACK ||
          run->session->options.cut_over == CUT_OVER_ABANDON)) {
         return follow_on(run, error);
+    }
+    if (run->header.feed != NULL && run->status.phase < LEDGER_FOLLOWING &&
+        run->session->options.cut_over == CUT_OVER_ABANDON) {
+        run->follow_end = cutover_abandon_copy(run, error);
+        return run->follow_end == FOLLOW_FAILED ? STATUS_FAILED : STATUS_END;
     }
     progress_enter(progress, PROGRESS_PREPARE);
     enum status status = persist(run, prepare_target, error);
