@@ -12,12 +12,14 @@
 #include <poll.h>
 #include <string.h>
 
-enum { LOCKS_AT_ONCE = 500, STATEMENTS_EACH = 3 };
+/* Of more tables the locks of all readers would be too many for the server's table of locks. */
+enum { LOCKS_AT_ONCE = 500, STATEMENTS_EACH = 3, LOCKED_BY_READERS_MAX = 200 };
 
 struct postgres_held {
     struct postgres_held *next;
     const char *name;                   /* as SQL has it */
     const struct postgres_table *table; /* the catalogue's; NULL: only a query names it */
+    bool refused;                       /* the role may not lock it */
 };
 
 /* ---------------------------------------------------------------- what to hold */
@@ -98,10 +100,11 @@ enum status postgres_hold_query(struct sql_database *database, const struct read
 /* ---------------------------------------------------------------- locking */
 
 /* STATUS_OK: the run can do without this one. */
-static enum status not_locked(struct postgres_database *self, const struct postgres_held *held,
+static enum status not_locked(struct postgres_database *self, struct postgres_held *held,
                               struct error *error)
 {
     if (strcmp(error->native_state, "42501") == 0) {
+        held->refused = true;
         log_write(LOG_WARNING,
                   "%s: the role may not lock %s, which takes SELECT on all of it (GRANT SELECT): "
                   "nobody may TRUNCATE it, or ALTER its columns, before it is read",
@@ -152,7 +155,7 @@ static enum status run_all(struct postgres_database *self, struct buffer *sql, u
 }
 
 /* A round trip's worth of locks; `*next` is then the first that is not settled. */
-static enum status lock_some(struct postgres_database *self, const struct postgres_held **next,
+static enum status lock_some(struct postgres_database *self, struct postgres_held **next,
                              struct error *error)
 {
     struct buffer sql = {0};
@@ -178,12 +181,31 @@ static enum status lock_some(struct postgres_database *self, const struct postgr
 
 enum status postgres_hold_lock(struct postgres_database *self, struct error *error)
 {
-    const struct postgres_held *next = self->held;
+    struct postgres_held *next = self->held;
     enum status status = STATUS_OK;
     while (status == STATUS_OK && next != NULL) {
         status = lock_some(self, &next, error);
     }
     return status;
+}
+
+bool postgres_hold_append(const struct postgres_database *self, struct buffer *sql)
+{
+    uint32_t count = 0;
+    uint32_t locked = 0;
+    for (const struct postgres_held *held = self->held; held != NULL; held = held->next) {
+        count++;
+    }
+    if (count == 0 || count > LOCKED_BY_READERS_MAX) {
+        return false;
+    }
+    for (const struct postgres_held *held = self->held; held != NULL; held = held->next) {
+        if (!held->refused) {
+            buffer_format(sql, "%s%s", locked++ == 0 ? "LOCK TABLE " : ", ", held->name);
+        }
+    }
+    buffer_append_string(sql, locked > 0 ? " IN ACCESS SHARE MODE" : "");
+    return locked > 0;
 }
 
 /* ---------------------------------------------------------------- is it still the same? */

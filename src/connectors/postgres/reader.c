@@ -141,6 +141,31 @@ static enum status snapshot_is_gone(const struct postgres_database *self, struct
     return STATUS_FAILED;
 }
 
+/* Where somebody waits for a table already, nothing is locked yet. */
+static enum status lock_early(struct postgres_database *self, PGconn *connection,
+                              struct error *error)
+{
+    struct buffer sql = {0};
+    struct error problem = {0};
+    buffer_append_string(&sql, "SAVEPOINT early; ");
+    if (self->snapshot == NULL || !postgres_hold_append(self, &sql)) {
+        buffer_free(&sql);
+        return STATUS_OK;
+    }
+    buffer_append_string(&sql, " NOWAIT; RELEASE SAVEPOINT early");
+    if (postgres_execute_buffer(self, connection, &sql, SQL_SHORT, ERROR_SOURCE_READ, &problem) ==
+        STATUS_OK) {
+        return STATUS_OK;
+    }
+    if (PQtransactionStatus(connection) != PQTRANS_INERROR) {
+        error_copy(error, &problem);
+        return STATUS_FAILED;
+    }
+    return postgres_execute(self, connection,
+                            "ROLLBACK TO SAVEPOINT early; RELEASE SAVEPOINT early", SQL_SHORT,
+                            ERROR_SOURCE_READ, error);
+}
+
 enum status postgres_reader_connect(struct postgres_database *self, PGconn **connection,
                                     struct error *error)
 {
@@ -159,6 +184,11 @@ enum status postgres_reader_connect(struct postgres_database *self, PGconn **con
         *connection = NULL;
         return alive && self->snapshot != NULL ? snapshot_is_gone(self, error)
                                                : postgres_reading_failed(self, error);
+    }
+    if (lock_early(self, *connection, error) != STATUS_OK) {
+        postgres_disconnect(*connection);
+        *connection = NULL;
+        return postgres_reading_failed(self, error);
     }
     return STATUS_OK;
 }

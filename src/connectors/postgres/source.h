@@ -43,6 +43,10 @@ enum status postgres_hold_query(struct sql_database *self, const struct read_req
                                 struct error *error);
 /* Within the transaction that will export the snapshot, and before it has one. */
 enum status postgres_hold_lock(struct postgres_database *self, struct error *error) MUST_USE;
+/* The statement by which a reader locks them as well, from its beginning on: a session that has a
+ * lock on a table does not queue behind who waits for ours, as TRUNCATE does. False: it is not to.
+ */
+bool postgres_hold_append(const struct postgres_database *self, struct buffer *sql);
 /* Afterwards: is all that is held what the catalogue said? */
 enum status postgres_hold_check(struct postgres_database *self, struct error *error) MUST_USE;
 /* Fails if the session is gone that holds tables and snapshot; asked once a reader has a lock of

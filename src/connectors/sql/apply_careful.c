@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "connectors/sql/apply_internal.h"
 #include "model/decimal.h"
+#include "model/value.h"
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -189,7 +190,7 @@ static enum status item_refuse(struct careful *careful, const struct sql_apply_i
     struct sql_apply_image image;
     const struct apply_refusal refusal = {
         .set = item->set_number,
-        .change = (uint32_t)(item->change - item->set->changes),
+        .change = item->number,
         .code = code,
         .reason = reason,
     };
@@ -393,9 +394,163 @@ static enum status settle_waiting(struct careful *careful)
     return status;
 }
 
-static enum status cure(struct careful *careful)
+/* What waits by the record that it makes: of those with one hash the last, and the one before each.
+ * Numbers of the waiting ones, plus 1. */
+struct made_records {
+    uint32_t *last;
+    uint32_t *before;
+    bool keys_move; /* of tables that have keys */
+};
+
+static uint32_t hash_record(const struct record_change *change, const struct cell *record,
+                            uint32_t count)
+{
+    struct buffer bytes = {0};
+    buffer_append(&bytes, &change->table, sizeof change->table);
+    for (uint32_t i = 0; i < count; i++) {
+        append_loosely(&record[i], &bytes);
+    }
+    uint64_t hash = XXH3_64bits(bytes.data, bytes.length);
+    buffer_free(&bytes);
+    return (uint32_t)(hash % KEY_BITS);
+}
+
+/* A MISSING cell equals none. */
+static bool are_equal(const struct cell *left, const struct cell *right, uint32_t count)
+{
+    bool equal = true;
+    for (uint32_t i = 0; equal && i < count; i++) {
+        equal = value_equal(&left[i], &right[i]);
+    }
+    return equal;
+}
+
+/* The last one before it that made the record which `later` takes up; NULL: none. */
+static struct waiting *find_made(const struct careful *careful, const struct made_records *made,
+                                 const struct record_change *later, bool whole)
+{
+    uint32_t at = made->last[hash_record(later, later->key, later->key_count)];
+    while (at > 0) {
+        struct waiting *earlier = &careful->waiting[at - 1];
+        const struct record_change *from = earlier->item.change;
+        const struct cell *made_as = whole ? from->after : from->key;
+        if (!earlier->settled && from->table == later->table &&
+            are_equal(made_as, later->key, later->key_count)) {
+            return earlier;
+        }
+        at = made->before[at - 1];
+    }
+    return NULL;
+}
+
+static uint32_t field_count_of(const struct waiting *waiting)
+{
+    const struct change_set *set = waiting->item.set;
+    return set->tables[waiting->item.change->table].shape->field_count;
+}
+
+/* What the later one does not tell is as the earlier one made it. */
+static const struct cell *merge_cells(struct careful *careful, const struct waiting *earlier,
+                                      const struct waiting *later)
+{
+    uint32_t count = field_count_of(later);
+    struct cell *cells = arena_allocate_zeroed(careful->scratch, count + (size_t)1, sizeof *cells);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct cell *cell = &later->item.change->after[i];
+        cells[i] = cell->kind != VALUE_MISSING ? *cell : earlier->item.change->after[i];
+    }
+    return cells;
+}
+
+/* A record without a key that came and went, or is as it was, is settled. */
+static void merge(struct careful *careful, struct waiting *earlier, struct waiting *later,
+                  bool whole)
+{
+    const struct record_change *from = earlier->item.change;
+    uint32_t count = later->item.change->key_count;
+    struct record_change *merged = arena_allocate(careful->scratch, sizeof *merged);
+    *merged = *later->item.change;
+    if (merged->after != NULL) {
+        merged->operation = from->operation;
+        merged->after = merge_cells(careful, earlier, later);
+    }
+    merged->key = from->key;
+    merged->key_count = from->key_count;
+    merged->before = from->before;
+    later->item.change = merged;
+    earlier->settled = true;
+    later->settled =
+        whole && (merged->key == NULL
+                      ? merged->after == NULL
+                      : merged->after != NULL && are_equal(merged->key, merged->after, count));
+}
+
+static enum status merge_one(struct careful *careful, struct made_records *made, uint32_t number)
+{
+    struct waiting *later = &careful->waiting[number];
+    struct sql_apply_refused refused = {.arena = careful->scratch};
+    struct sql_apply_image image;
+    enum status status =
+        sql_apply_look(careful->apply, &later->item, &image, &refused, careful->error);
+    bool whole = status == STATUS_OK && sql_apply_is_whole(&image);
+    if (status != STATUS_OK || (!whole && made->keys_move)) {
+        return status == STATUS_FAILED ? status : STATUS_OK;
+    }
+    const struct record_change *change = later->item.change;
+    struct waiting *earlier = image.old && change->operation != RECORD_INSERT
+                                  ? find_made(careful, made, change, whole)
+                                  : NULL;
+    if (earlier != NULL) {
+        merge(careful, earlier, later, whole);
+    }
+    change = later->item.change;
+    if (!later->settled && change->after != NULL && (whole || change->key != NULL)) {
+        uint32_t hash = whole ? hash_record(change, change->after, field_count_of(later))
+                              : hash_record(change, change->key, change->key_count);
+        made->before[number] = made->last[hash];
+        made->last[hash] = number + 1;
+    }
+    return STATUS_OK;
+}
+
+/* Does any of them give a record another key? */
+static enum status find_moves(struct careful *careful, bool *moves)
 {
     enum status status = STATUS_OK;
+    *moves = false;
+    for (uint32_t i = 0; i < careful->waiting_count && status != STATUS_FAILED; i++) {
+        struct sql_apply_refused refused = {.arena = careful->scratch};
+        struct sql_apply_image image;
+        status = sql_apply_look(careful->apply, &careful->waiting[i].item, &image, &refused,
+                                careful->error);
+        *moves |= status != STATUS_OK || (image.moves && !sql_apply_is_whole(&image));
+    }
+    return status == STATUS_FAILED ? status : STATUS_OK;
+}
+
+/*
+ * Changes of one record become one. Under a unique key that the source looks at in the end alone
+ * (DEFERRABLE) a record may pass through values that another one has, so that only what became of
+ * each of them in all can be put. Where keys change, too, it is only done for tables without a key.
+ */
+static enum status merge_waiting(struct careful *careful)
+{
+    struct made_records made = {
+        .last = memory_allocate_zeroed(KEY_BITS, sizeof(uint32_t)),
+        .before = memory_allocate_zeroed(careful->waiting_count, sizeof(uint32_t))};
+    enum status status = find_moves(careful, &made.keys_move);
+    for (uint32_t i = 0; i < careful->waiting_count && status == STATUS_OK; i++) {
+        status = merge_one(careful, &made, i);
+    }
+    free(made.last);
+    free(made.before);
+    compact(careful);
+    return status;
+}
+
+static enum status cure(struct careful *careful)
+{
+    enum status status = careful->waiting_count > 1 ? merge_waiting(careful) : STATUS_OK;
     for (uint32_t i = 0, before = UINT32_MAX;
          i < ROUNDS_MAX && status == STATUS_OK && careful->waiting_count > 0 &&
          careful->waiting_count < before;
@@ -437,6 +592,7 @@ enum status sql_apply_carefully(struct apply *apply, const struct change_set *co
         for (uint32_t c = 0; c < item.set->change_count && status == STATUS_OK; c++) {
             struct sql_apply_refused refused;
             item.change = &item.set->changes[c];
+            item.number = c;
             if (item.change->operation == RECORD_TRUNCATE) {
                 drop_waiting(&careful, item.change->table);
             }

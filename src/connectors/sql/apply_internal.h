@@ -11,6 +11,7 @@ struct sql_apply_item {
     const struct change_set *set;
     const struct record_change *change;
     uint32_t set_number;
+    uint32_t number; /* of the change in its set, as refusals name it */
 };
 
 /* What a change does to a record. */

@@ -1,0 +1,30 @@
+"""Somebody who waits for a table while it is copied, as TRUNCATE does: what reads it does not queue behind, and the copy comes to its end."""
+import signal
+import subprocess
+import unittest
+
+import support
+from follow_schema_case import PostgresServer
+
+TABLES = "abcdefgh"
+
+
+class Waiting(PostgresServer, support.TestCase):
+    def test_a_truncate_waits_until_it_is_copied(self):
+        name = self.server.database()
+        self.server.psql(name, "; ".join("CREATE TABLE %s (id int primary key); INSERT INTO %s SELECT generate_series(1, 3000)" % (table, table) for table in TABLES))
+        process = self.stopped_at("engine.batch_submitted:stop:1", "migrate", "--chunk-rows", "100", "--jobs", "2", "--timeout", "2s", self.server.uri(name), "sqlite:copy.db")
+        waiting = subprocess.Popen(self.server.session_command(name) + ["-c", "TRUNCATE h"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(waiting.kill)
+        self.wait_until("it waits", lambda: self.server.psql(name, "SELECT count(*) FROM pg_locks WHERE NOT granted") == [["1"]])
+        process.send_signal(signal.SIGCONT)
+        result = support.finish(process)
+        self.assert_code(result, 0)
+        self.assertNotIn("lock timeout", result.err)
+        self.assertEqual(support.sqlite_counts(self.path("copy.db")), dict.fromkeys(TABLES, 3000))
+        self.assertEqual(waiting.wait(20), 0)
+        self.assertEqual(self.server.psql(name, "SELECT count(*) FROM h"), [["0"]])
+
+
+if __name__ == "__main__":
+    unittest.main()
