@@ -851,6 +851,16 @@ static void read_book(struct run *run, enum status status)
     }
 }
 
+/* Does the ledger have it? What nobody can say now a resume finds out. */
+static bool may_be_made(struct run *run)
+{
+    struct error ignored = {0};
+    struct ledger_run *made;
+    return run->claimed ||
+           (run->makes_ledger && ledger_load(run->session->ledger, run->id, run->arena, &made,
+                                             &ignored) != STATUS_END);
+}
+
 enum status run_conclude(struct run *run, enum status status, struct run_result *result,
                          struct error *error)
 {
@@ -878,7 +888,7 @@ enum status run_conclude(struct run *run, enum status status, struct run_result 
         run_report_end(run, result);
     }
     fill_result(run, status, result);
-    bool loaded_nothing = status == STATUS_FAILED && run->loads_rejects && !run->claimed;
+    bool loaded_nothing = status == STATUS_FAILED && run->loads_rejects && !may_be_made(run);
     if (!run->state_ready || loaded_nothing) {
         result->run_id[0] = '\0'; /* nothing began that a resume could go on with */
     }
