@@ -206,10 +206,10 @@ static enum status put_alone(struct careful *careful, const struct sql_apply_ite
 }
 
 /*
- * A record that leaves its key, or goes, is not under that key any more, unless others would go with
- * it. Where the target can't even hold what it was, as a text with a NUL or a zero date, it never
- * had it: then a delete is done, and an update is a record that is new. STATUS_AGAIN: it is to be
- * told, `refused` says why if that is another reason.
+ * A record that leaves its key, or goes, is not under that key any more, unless others would go
+ * with it. Where the target can't even hold what it was, as a text with a NUL or a zero date, it
+ * never had it: then a delete is done, and an update is a record that is new. STATUS_AGAIN: it is
+ * to be told, `refused` says why if that is another reason.
  */
 static enum status leave_former(struct careful *careful, const struct sql_apply_item *item,
                                 enum error_code code, struct sql_apply_refused *refused)
@@ -222,8 +222,8 @@ static enum status leave_former(struct careful *careful, const struct sql_apply_
         return status == STATUS_FAILED ? STATUS_FAILED : STATUS_AGAIN;
     }
     status = try_step(careful, sql_apply_remove_old, item, &image, refused);
-    bool never_had = status == STATUS_AGAIN && !may_be_cured(code) &&
-                     refused->code != ERROR_NONE && !may_be_cured(refused->code);
+    bool never_had = status == STATUS_AGAIN && !may_be_cured(code) && refused->code != ERROR_NONE &&
+                     !may_be_cured(refused->code);
     refused->code = ERROR_NONE;
     if (status == STATUS_FAILED || !never_had) {
         return status == STATUS_FAILED ? STATUS_FAILED : STATUS_AGAIN;

@@ -64,8 +64,7 @@ enum status other_tables_keep(struct run *run, struct error *error)
     }
     for (uint32_t i = 0; i < run->changes->table_count; i++) {
         table_change_append(&run->changes->tables[i], &what);
-        log_event(LOG_WARNING,
-                  EVENT_OF(EVENT_MESSAGE, .table = run->changes->tables[i].name),
+        log_event(LOG_WARNING, EVENT_OF(EVENT_MESSAGE, .table = run->changes->tables[i].name),
                   "the source's schema: %s", buffer_string(&what));
         buffer_clear(&what);
     }

@@ -857,8 +857,8 @@ static bool may_be_made(struct run *run)
     struct error ignored = {0};
     struct ledger_run *made;
     return run->claimed ||
-           (run->makes_ledger && ledger_load(run->session->ledger, run->id, run->arena, &made,
-                                             &ignored) != STATUS_END);
+           (run->makes_ledger &&
+            ledger_load(run->session->ledger, run->id, run->arena, &made, &ignored) != STATUS_END);
 }
 
 enum status run_conclude(struct run *run, enum status status, struct run_result *result,
