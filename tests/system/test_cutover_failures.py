@@ -203,7 +203,10 @@ class SqliteToSqlite(CutOver, support.TestCase):
         self.assert_let_in(result)
         self.assertEqual(result.code, 5, result.err)
         self.assertLess(result.seconds, 3 * support.PATIENCE + 1)
+        self.assertNotIn("stopped since", self.run_program("status").out)
         thread.join()
+        # the ledger could not be told that they write again, and its note says nothing else than that it stays
+        self.assertNotIn("have been stopped since", self.run_program("follow", "--catch-up").err)
         self.assert_goes_on()
 
     def test_the_deadline_while_the_source_is_locked(self):

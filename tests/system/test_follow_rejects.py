@@ -62,6 +62,46 @@ class Books(support.TestCase):
         return found
 
 
+class FormerRow(Books):
+    """What a row was, which the target can't hold: it never had it, so the row as it is now is a new record."""
+
+    def sides(self):
+        return SqliteSide(self, "source.db"), PostgresSide(self, followed(postgres, postgres.FOLLOWED), "target")
+
+    def setUp(self):
+        support.TestCase.setUp(self)
+        self.source, self.target = self.sides()
+        self.places = (self.source.uri, self.target.uri)
+
+    def unsettled(self, count):
+        self.run_program("follow", "--catch-up", code=1 if count else 0)
+        self.assertEqual(self.state()["rejects"]["unsettled"], count)
+
+    def test_a_key_with_a_nul(self):
+        self.source.make("CREATE TABLE e (k TEXT PRIMARY KEY, v INTEGER); INSERT INTO e VALUES ('x', 0)")
+        self.run_program("migrate", "-q", "--follow", "--catch-up", *self.places)
+        for change, count in (("INSERT INTO e VALUES ('a' || char(0), 1)", 1), ("UPDATE e SET v = 2 WHERE v = 1", 1), ("UPDATE e SET k = 'b' WHERE v = 2", 0),
+                              ("INSERT INTO e VALUES ('c' || char(0), 3)", 1), ("UPDATE e SET k = 'd' || char(0) WHERE v = 3", 1), ("DELETE FROM e WHERE v = 3", 0),
+                              ("UPDATE e SET k = 'y' || char(0) WHERE k = 'x'", 1), ("UPDATE e SET k = 'z' WHERE v = 0", 0)):
+            self.source.make(change)
+            self.unsettled(count)
+        self.assertEqual(self.target.rows("e"), self.source.rows("e"))
+
+    def test_a_zero_date_without_a_key(self):
+        self.source = MysqlSide(followed(mariadb, mariadb.FOLLOWED))
+        self.places = (self.source.uri, self.target.uri)
+        self.source.make("CREATE TABLE e (d DATE, v INTEGER); INSERT INTO e VALUES ('2020-01-01', 1)")
+        self.run_program("migrate", "-q", "--follow", "--catch-up", *self.places)
+        zero = "SET sql_mode = ''; INSERT INTO e VALUES ('0000-00-00', %d)"
+        for change, count in ((zero % 2, 1), ("UPDATE e SET d = '2021-02-02' WHERE v = 2", 1), (zero % 3, 2), ("DELETE FROM e WHERE v = 3", 2), (zero % 4, 3)):
+            self.source.make(change)
+            self.unsettled(count)
+        self.assertEqual(sorted(row[1] for row in self.target.rows("e")), ["1", "2"])
+        self.assertIn("--refresh TABLE", self.run_program("follow", "--catch-up", code=1).err)
+        self.run_program("follow", "--catch-up", "--resync", code=1)   # one is missing still
+        self.assertEqual(self.state()["rejects"]["unsettled"], 1)
+
+
 class Refused(Books):
     """The target's CHECK refuses them."""
 

@@ -181,30 +181,76 @@ void sql_apply_add_refusal(struct apply_result *result, const struct apply_refus
     grown[result->refusal_count++].reason = arena_copy_string(arena, refusal->reason);
 }
 
-/* Tells it; what moved to another key is not under its old one any more, unless others would go
- * with it. */
+static bool may_be_cured(enum error_code code)
+{
+    return code == ERROR_REJECT_CONSTRAINT || code == ERROR_REJECT_KEY_DUPLICATE;
+}
+
+/* The record as it is now, of whose former one the target has nothing. STATUS_AGAIN: it is refused,
+ * or not all of it is known. */
+static enum status put_alone(struct careful *careful, const struct sql_apply_item *item,
+                             struct sql_apply_refused *refused)
+{
+    struct sql_apply_image image;
+    struct record_change change = *item->change;
+    struct sql_apply_item alone = *item;
+    change.key = NULL;
+    change.key_count = 0;
+    alone.change = &change;
+    enum status status = sql_apply_look(careful->apply, &alone, &image, refused, careful->error);
+    if (status == STATUS_OK && !image.whole) {
+        refused->code = ERROR_NONE;
+        return STATUS_AGAIN;
+    }
+    return status == STATUS_OK ? try_step(careful, sql_apply_put_new, &alone, &image, refused)
+                               : status;
+}
+
+/*
+ * A record that leaves its key, or goes, is not under that key any more, unless others would go
+ * with it. Where the target can't even hold what it was, as a text with a NUL or a zero date, it
+ * never had it: then a delete is done, and an update is a record that is new. STATUS_AGAIN: it is
+ * to be told, `refused` says why if that is another reason.
+ */
+static enum status leave_former(struct careful *careful, const struct sql_apply_item *item,
+                                enum error_code code, struct sql_apply_refused *refused)
+{
+    struct sql_apply_image image;
+    enum status status = sql_apply_look(careful->apply, item, &image, refused, careful->error);
+    bool goes = item->change->after == NULL && item->change->operation != RECORD_TRUNCATE;
+    if (status == STATUS_FAILED || !image.old || !(image.moves || goes) ||
+        careful->apply->cascades) {
+        return status == STATUS_FAILED ? STATUS_FAILED : STATUS_AGAIN;
+    }
+    status = try_step(careful, sql_apply_remove_old, item, &image, refused);
+    bool never_had = status == STATUS_AGAIN && !may_be_cured(code) && refused->code != ERROR_NONE &&
+                     !may_be_cured(refused->code);
+    refused->code = ERROR_NONE;
+    if (status == STATUS_FAILED || !never_had) {
+        return status == STATUS_FAILED ? STATUS_FAILED : STATUS_AGAIN;
+    }
+    return goes ? STATUS_OK : put_alone(careful, item, refused);
+}
+
+/* Tells it, unless the former record alone was what the target can't hold. */
 static enum status item_refuse(struct careful *careful, const struct sql_apply_item *item,
                                enum error_code code, const char *reason)
 {
     struct sql_apply_refused refused = {.arena = careful->scratch};
-    struct sql_apply_image image;
+    const char *kept = arena_copy_string(careful->arena, reason);
+    enum status status = leave_former(careful, item, code, &refused);
+    if (status != STATUS_AGAIN) {
+        return status;
+    }
+    bool another = refused.code != ERROR_NONE;
     const struct apply_refusal refusal = {
         .set = item->set_number,
         .change = item->number,
-        .code = code,
-        .reason = reason,
+        .code = another ? refused.code : code,
+        .reason = another ? refused.reason : kept,
     };
     sql_apply_add_refusal(careful->result, &refusal, careful->arena);
-    enum status status = sql_apply_look(careful->apply, item, &image, &refused, careful->error);
-    if (status != STATUS_FAILED && image.moves && !careful->apply->cascades) {
-        status = try_step(careful, sql_apply_remove_old, item, &image, &refused);
-    }
-    return status == STATUS_FAILED ? status : STATUS_OK;
-}
-
-static bool may_be_cured(enum error_code code)
-{
-    return code == ERROR_REJECT_CONSTRAINT || code == ERROR_REJECT_KEY_DUPLICATE;
+    return STATUS_OK;
 }
 
 /* STATUS_AGAIN: it waits, `refused` says why (code ERROR_NONE: for one before it). STATUS_END: it

@@ -137,22 +137,31 @@ static enum status open_left(struct run *run, const struct cutover_note *note, s
 {
     char since[32];
     const struct run_session *session = run->session;
-    log_write(LOG_WARNING,
-              "the source's writers have been stopped since %s by a cut-over that did not end",
+    bool sealed;
+    /* Whoever let them in removed fence.json, and may have been kept from the ledger. What is open
+     * is opened all the same: a state folder that was lost has no fence.json either. */
+    bool stands = fence_look(session->state_path, &sealed) != 0;
+    log_write(stands ? LOG_WARNING : LOG_INFO,
+              stands ? "the source's writers have been stopped since %s by a cut-over that did not "
+                       "end"
+                     : "the cut-over of %s did not end, and nothing here says that it still stops "
+                       "the source's writers: they are let in if it does",
               stamp_of(note, since, sizeof since));
     enum status status = fence_open(session, run->header.feed, note->by_command,
                                     session->options.unfence_command, error);
     if (status == STATUS_END) {
-        log_write(LOG_WARNING, "the command of --fence has stopped them: undo what it did, or name "
-                               "the command that does: `transhume cutover --back --confirm "
-                               "--unfence COMMAND`");
+        log_write(LOG_WARNING,
+                  "the command of --fence %s stopped them: undo what it did, or name the command "
+                  "that does: `transhume cutover --back --confirm --unfence COMMAND`",
+                  stands ? "has" : "may have");
         return STATUS_OK;
     }
     if (status != STATUS_OK) {
         error_context(error, "letting the source's writers write again: ");
         return STATUS_FAILED;
     }
-    log_event(LOG_WARNING, EVENT_OF(EVENT_CUT_OVER, .code = "back", .state = "done"),
+    log_event(stands ? LOG_WARNING : LOG_INFO,
+              EVENT_OF(EVENT_CUT_OVER, .code = "back", .state = "done"),
               "cut-over: taken back, the source's writers write again");
     return forget_note(run, error);
 }

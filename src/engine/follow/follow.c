@@ -901,8 +901,8 @@ static enum status take_up(struct follow *follow, struct error *error)
     struct run *run = follow->run;
     const struct run_options *options = &follow->session->options;
     enum status status = left_take(run, follow->translator, error);
-    status = status == STATUS_OK ? left_refused(run, follow->routes, follow->translator, error)
-                                 : status;
+    status =
+        status == STATUS_OK ? left_refused(run, follow->routes, follow->translator, error) : status;
     status = status == STATUS_OK ? ahead_open(run, follow->arena, &follow->ahead, error) : status;
     if (status == STATUS_OK && may_follow(follow->session)) {
         status = adopt_changes(run, follow->routes, follow->translator, error);

@@ -108,10 +108,9 @@ static enum status note_file(const struct run *run, const struct buffer *lines, 
     if (count == 0) {
         return STATUS_OK;
     }
-    json_t *object =
-        json_pack("{s:i,s:o,s:I,s:I}", "format", CONTROL_FORMAT, "target",
-                  json_text(run->session->target_identity), "since_us", (json_int_t)clock_utc_us(),
-                  "count", (json_int_t)count);
+    json_t *object = json_pack("{s:i,s:o,s:I,s:I}", "format", CONTROL_FORMAT, "target",
+                               json_text(run->session->target_identity), "since_us",
+                               (json_int_t)clock_utc_us(), "count", (json_int_t)count);
     return json_to_arena(object, run->arena, &text, error) == STATUS_OK
                ? file_write_atomic(arena_format(run->arena, "%s/%s", run->folder.path, file_name),
                                    text, strlen(text), NULL, error)

@@ -150,7 +150,8 @@ static const char *why_not_whole(const struct run_session *session,
     const struct apply_functions *apply = session->target->connector->apply;
     /* before a run the feed says so itself */
     bool by_key = session->follows && !session->source->connector->feed->whole_rows;
-    return by_key ? "its table has no key any more, and the source's changes name rows by keys alone"
+    return by_key
+               ? "its table has no key any more, and the source's changes name rows by keys alone"
            : table->target.key.count > 0
                ? "its table has no key, neither primary nor unique over columns that are NOT NULL, "
                  "by which a change could name its row, and the target's table has one"
@@ -184,7 +185,7 @@ static const char *why_not(const struct run_session *session, const struct plan_
                            const struct plan_entity *entity, const struct plan_table *table)
 {
     const struct mapping *mapping = entity->mapping;
-    return stream->request.query != NULL      ? "it reads a query, whose rows no change names"
+    return stream->request.query != NULL ? "it reads a query, whose rows no change names"
            : is_keyless(session, stream) ? why_not_whole(session, stream, entity, table)
            : stream->key_count == 0 || !has_row_key(session, stream)
                ? "its table has no primary key, by which a change could name its row"
@@ -234,8 +235,8 @@ enum status follow_routes_refuse(struct follow_routes *routes, const struct run_
         return status;
     }
     if (routes->refused[stream] == NULL) {
-        routes->refused[stream] = arena_format(routes->arena, "%s: %s", error->object,
-                                               error->message);
+        routes->refused[stream] =
+            arena_format(routes->arena, "%s: %s", error->object, error->message);
     }
     error_clear(error);
     return STATUS_OK;

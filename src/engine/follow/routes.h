@@ -65,7 +65,12 @@ struct follow_stream {
 
 /* What a foreign key does to the rows that refer to a row which is deleted, or whose values that
  * they refer to change. */
-enum follow_action { FOLLOW_ACTION_NONE, FOLLOW_ACTION_DELETE, FOLLOW_ACTION_NULL, FOLLOW_ACTION_PASS };
+enum follow_action {
+    FOLLOW_ACTION_NONE,
+    FOLLOW_ACTION_DELETE,
+    FOLLOW_ACTION_NULL,
+    FOLLOW_ACTION_PASS
+};
 
 enum { FOLLOW_NOWHERE = UINT32_MAX };
 
@@ -76,9 +81,9 @@ struct follow_dependent {
     /* Whose records are its rows, one each. FOLLOW_NOWHERE: no record is a row of it; rows of its
      * parents lead to all records that its rows are part of. */
     uint32_t entity;
-    struct column_list columns; /* that a change of it has to tell */
-    const uint32_t *at;         /* likewise: the field of the shape */
-    struct column_list fields;  /* likewise: of the target */
+    struct column_list columns;     /* that a change of it has to tell */
+    const uint32_t *at;             /* likewise: the field of the shape */
+    struct column_list fields;      /* likewise: of the target */
     const struct value_type *types; /* likewise: of the target */
     const bool *hex;                /* likewise: apply_search.hex */
 };
@@ -103,7 +108,8 @@ struct follow_routes {
     const char **tables;             /* of the source, that have to be followed */
     struct followed_table *followed; /* the same, with what they have to tell */
     uint32_t table_count;
-    struct follow_dependent *dependents; /* none where the feed tells, or the target does likewise */
+    struct follow_dependent
+        *dependents; /* none where the feed tells, or the target does likewise */
     uint32_t dependent_count;
     struct follow_cascade *cascades;
     uint32_t cascade_count;
@@ -127,8 +133,8 @@ enum status follow_routes_foresee(const struct run_session *session, struct lack
 bool follow_is_whole(const struct run_session *session, const struct plan_stream *stream);
 /* Does the stream read the table, as its root or by a join? */
 bool follow_routes_read(const struct follow_routes *routes, uint32_t stream, const char *table);
-/* The tables that a feed is to tell of: those that the source has, but for those of refused streams,
- * in the arena. */
+/* The tables that a feed is to tell of: those that the source has, but for those of refused
+ * streams, in the arena. */
 struct followed_table *follow_routes_there(const struct follow_routes *routes,
                                            const struct run_session *session, struct arena *arena,
                                            uint32_t *count) __attribute__((returns_nonnull));

@@ -236,6 +236,23 @@ static enum status claim_from_others(struct rollback *rollback, const char *newe
     return ledger_release(rollback->session.ledger, run->id, run->epoch, error);
 }
 
+/* One that is not finished keeps its tables from others that wrote them, so it goes first. Then the
+ * newest last: until then a crash leaves what can be finished again. */
+static enum status forget_all(struct rollback *rollback, const char *const *ids, uint32_t count,
+                              bool take_over, struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < 2 * count && status != STATUS_FAILED; i++) {
+        const char *id = ids[i % count];
+        status = load(rollback, id, error);
+        bool first = status == STATUS_OK && rollback->run.status.phase != LEDGER_COMPLETED;
+        if (status == STATUS_OK && first == (i < count)) {
+            status = forget_one(rollback, id, take_over, error);
+        }
+    }
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
 /* No run is known, but one that was killed while it dropped them may have left something. */
 static enum status tidy(struct rollback *rollback, struct error *error)
 {
@@ -268,18 +285,12 @@ static enum status finish(struct rollback *rollback, const struct rollback_optio
     if (dry_run) {
         return STATUS_OK;
     }
-    /* the newest last: until then a crash leaves what can be finished again */
     status = claim_from_others(rollback, ids[report->run_count - 1], options->take_over, error);
     if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
     report->begun = true;
-    for (uint32_t i = 0; i < report->run_count; i++) {
-        if (forget_one(rollback, ids[i], options->take_over, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-    }
-    return STATUS_OK;
+    return forget_all(rollback, ids, report->run_count, options->take_over, error);
 }
 
 enum status finish_run(const struct rollback_options *options, bool dry_run, bool confirm,

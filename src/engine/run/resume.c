@@ -18,6 +18,7 @@
 #include "engine/run/claim.h"
 #include "engine/run/home.h"
 #include "engine/run/numbering.h"
+#include "engine/run/other_tables.h"
 #include "engine/run/policies.h"
 #include "engine/run/renumber.h"
 #include "engine/run/run_parts.h"
@@ -428,15 +429,17 @@ static enum status find_restarts(struct resume *resume, struct restart *restart,
                          "is damaged: it lists other streams than the plan has");
     }
     for (uint32_t i = 0; i < plan->stream_count; i++) {
-        restart->streams[i] = !resume->header.streams[i].keyed && stream_is_partial(run, i);
+        restart->streams[i] = other_tables_were_read(run, i) ||
+                              (!resume->header.streams[i].keyed && stream_is_partial(run, i));
         restart->stream_count += restart->streams[i];
     }
     spread(plan, restart);
     for (uint32_t i = 0; i < plan->table_count; i++) {
         if (restart->tables[i] && !ledger_status_is_created(&run->status, run->tables[i].name)) {
             error_set(error, ERROR_SOURCE_CHANGED, run->tables[i].name,
-                      "the source changed since the run began, and what has no stable key must "
-                      "start over, but this run did not make the table");
+                      "the source changed since the run began, and what has no stable key, or is "
+                      "made of another table by now, must start over, but this run did not make "
+                      "the table");
             error_hint(error, "take the run's records out of it, `transhume reset --confirm`, and "
                               "migrate again");
             return STATUS_FAILED;
@@ -464,8 +467,8 @@ static enum status reopen_chunks(struct resume *resume, const struct restart *re
         if (restart->tables[i]) {
             tables[table_count++] = &run->tables[i];
             log_write(LOG_WARNING,
-                      "table %s starts over: the source changed and a stream of it "
-                      "has no stable key",
+                      "table %s starts over: the source changed, and a stream of it has no "
+                      "stable key or is made of another table by now",
                       run->tables[i].name);
         }
     }
@@ -656,8 +659,10 @@ static enum status reopen_if_changed(struct resume *resume, bool changed, struct
     }
     if (changed && !run_moves(run, PARTS_SCHEMA)) {
         run_note(run, &run->status.mixed_snapshot);
+        other_tables_find(run);
         if (find_restarts(resume, &restart, error) != STATUS_OK ||
-            (restart.stream_count > 0 && reopen_chunks(resume, &restart, error) != STATUS_OK)) {
+            (restart.stream_count > 0 && reopen_chunks(resume, &restart, error) != STATUS_OK) ||
+            other_tables_keep(run, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -762,9 +767,7 @@ enum status run_resume(struct run_session *session, struct run_result *result, s
         return STATUS_FAILED;
     }
     enum status status = run_enter_folder(run, error);
-    if (status == STATUS_OK) {
-        status = run_with_display(run, go_on, error);
-    }
+    status = status == STATUS_OK ? run_with_display(run, go_on, error) : status;
     return run_conclude(run, status, result, error);
 }
 

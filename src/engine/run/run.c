@@ -891,6 +891,16 @@ static bool is_overtaken(const struct run *run, const struct error *error)
             session->options.source_failures < SOURCE_FAILURES_MAX);
 }
 
+/* Does the ledger have it? What nobody can say now a resume finds out. */
+static bool may_be_made(struct run *run)
+{
+    struct error ignored = {0};
+    struct ledger_run *made;
+    return run->claimed ||
+           (run->makes_ledger &&
+            ledger_load(run->session->ledger, run->id, run->arena, &made, &ignored) != STATUS_END);
+}
+
 enum status run_conclude(struct run *run, enum status status, struct run_result *result,
                          struct error *error)
 {
@@ -925,7 +935,7 @@ enum status run_conclude(struct run *run, enum status status, struct run_result 
         run_report_end(run, result);
     }
     fill_result(run, status, result);
-    bool loaded_nothing = status == STATUS_FAILED && run->loads_rejects && !run->claimed;
+    bool loaded_nothing = status == STATUS_FAILED && run->loads_rejects && !may_be_made(run);
     if (!run->state_ready || loaded_nothing) {
         result->run_id[0] = '\0'; /* nothing began that a resume could go on with */
     }

@@ -320,6 +320,7 @@ enum status run_create_ledger(struct run *run, struct error *error)
                                            .chunk_count = run->chunk_count,
                                            .tables = table_names(run),
                                            .table_count = run->session->plan->table_count};
+    run->makes_ledger = true;
     enum status status =
         ledger_create(run->session->ledger, &new_run, run->arena, &other, &table, error);
     buffer_free(&learnt);

@@ -105,6 +105,7 @@ struct run {
     const char *finished_id; /* of the run in the state folder that makes way for this one */
     uint64_t epoch;
     bool claimed;
+    bool makes_ledger; /* the ledger may have this run */
     bool begins_again; /* a resume of one that had not come to its ledger */
     bool took_over;    /* from a holder with a lease: what it had in hand is compared */
     struct claim_keeper *keeper;
