@@ -134,6 +134,34 @@ static const struct schema_column *find_column(const struct schema_table *table,
     return NULL;
 }
 
+static uint32_t column_at(const struct schema_table *table, const char *name)
+{
+    uint32_t at = 0;
+    while (at < table->column_count && strcmp(table->columns[at].name, name) != 0) {
+        at++;
+    }
+    return at;
+}
+
+/* Where columns have no numbers, such that changed places may have changed names instead. Those of
+ * the key can't have without making it another key. */
+static bool may_be_renamed(const struct table_change *table, uint32_t number)
+{
+    const struct schema_column *kept = &table->kept->columns[number];
+    uint32_t at = column_at(table->now, kept->name);
+    struct column_list key = schema_row_key(table->kept);
+    bool may = false;
+    if (at == table->now->column_count || kept->number != 0 || column_list_holds(key, kept->name)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < number && !may; i++) {
+        const char *before = table->kept->columns[i].name;
+        uint32_t there = column_at(table->now, before);
+        may = there != table->now->column_count && there > at && !column_list_holds(key, before);
+    }
+    return may;
+}
+
 static void compare_columns(struct table_change *table, bool same_server, struct arena *arena)
 {
     table->columns = arena_allocate_zeroed(
@@ -144,6 +172,9 @@ static void compare_columns(struct table_change *table, bool same_server, struct
         const struct schema_column *now = find_column(table->now, kept->name);
         enum column_difference difference =
             now == NULL ? COLUMN_GONE : compare_column(table, kept, now, same_server);
+        if (difference == COLUMN_SAME && same_server && may_be_renamed(table, i)) {
+            difference = COLUMN_REPLACED;
+        }
         if (difference != COLUMN_SAME) {
             table->columns[table->column_count++] =
                 (struct column_change){difference, kept->name, kept, now};

@@ -12,7 +12,8 @@
  *   GONE         n int     -          a column that was renamed is gone and new
  *   NEW          -         n int
  *
- * The order of columns is no difference.
+ * The order of columns is no difference, unless they have no numbers: then two that changed places
+ * may have changed names, and the latter is REPLACED.
  */
 #ifndef TRANSHUME_MODEL_SCHEMA_COMPARE_H
 #define TRANSHUME_MODEL_SCHEMA_COMPARE_H
@@ -25,7 +26,7 @@ enum column_difference {
     COLUMN_WIDER,     /* NULL may be among its values by now, too */
     COLUMN_REWRITTEN, /* of the same type, with other values in rows that nobody changed */
     COLUMN_RETYPED,
-    COLUMN_REPLACED,
+    COLUMN_REPLACED, /* or may be another one */
     COLUMN_GONE,
     COLUMN_NEW
 };

@@ -226,6 +226,21 @@ static enum status ask_left(struct run_session *session, struct run *run, struct
     return STATUS_OK;
 }
 
+/* Tables that the source has only since the run began, and of which its plan can make nothing. */
+static enum status ask_new(struct run_session *session, struct run *run, struct lack_list *lacks,
+                           struct error *error)
+{
+    (void)run;
+    for (uint32_t i = 0; i < session->unfollowed.count && !session->options.leaves_rejects; i++) {
+        error_set(error, ERROR_CUT_OVER, session->unfollowed.names[i],
+                  "is new in the source, and not followed: %s", session->unfollowed_because);
+        error_hint(error, "mend that, and `transhume follow`; --no-validate does without it");
+        lacks_add(lacks, error);
+        error_clear(error);
+    }
+    return STATUS_OK;
+}
+
 /* ---- all of them */
 
 static const struct {
@@ -234,10 +249,10 @@ static const struct {
     enum status (*ask)(struct run_session *session, struct run *run, struct lack_list *lacks,
                        struct error *error);
 } questions[] = {
-    {CUTOVER_ASKED_FIRST, false, ask_fence},    {CUTOVER_ASKED_FIRST, false, ask_target},
-    {CUTOVER_ASKED_FIRST, false, ask_way_back}, {CUTOVER_ASKED_FIRST, true, ask_schema},
-    {CUTOVER_ASKED_CAUGHT_UP, true, ask_lag},   {CUTOVER_ASKED_CAUGHT_UP, true, ask_rejects},
-    {CUTOVER_ASKED_CAUGHT_UP, true, ask_left},
+    {CUTOVER_ASKED_FIRST, false, ask_fence},      {CUTOVER_ASKED_FIRST, false, ask_target},
+    {CUTOVER_ASKED_FIRST, false, ask_way_back},   {CUTOVER_ASKED_FIRST, true, ask_schema},
+    {CUTOVER_ASKED_FIRST, false, ask_new},        {CUTOVER_ASKED_CAUGHT_UP, true, ask_lag},
+    {CUTOVER_ASKED_CAUGHT_UP, true, ask_rejects}, {CUTOVER_ASKED_CAUGHT_UP, true, ask_left},
 };
 
 enum status cutover_ask(struct run_session *session, struct run *run, unsigned moments,

@@ -4,8 +4,8 @@
 #include "base/log.h"
 #include "engine/run/opening.h"
 #include "engine/run/options.h"
+#include "engine/run/there.h"
 #include "model/schema_compare.h"
-#include "plan/learn.h"
 
 enum status source_now_describe(const struct run_session *session, struct schema **schema,
                                 struct error *error)
@@ -32,24 +32,12 @@ enum status source_now_describe(const struct run_session *session, struct schema
     return status;
 }
 
-/* Would a session that is opened anew follow the new table? */
-static bool may_be_followed(const struct run_session *session, const struct schema_table *table)
-{
-    const struct plan_settings settings = {.include = session->options.include,
-                                           .include_count = session->options.include_count,
-                                           .exclude = session->options.exclude,
-                                           .exclude_count = session->options.exclude_count};
-    bool plain = session->document == NULL || !plan_document_has_tables(session->document);
-    return plain && !session->refuses_new && schema_row_key(table).count > 0 &&
-           plan_copies_table(session->document, &settings, table);
-}
-
 static bool matters(const struct run_session *session, const struct table_change *change,
                     struct column_list tables)
 {
     switch (change->difference) {
     case TABLE_NEW:
-        return may_be_followed(session, change->now);
+        return !session->refuses_new && there_joins(session, change->now);
     case TABLE_GONE:
         return column_list_holds(tables, change->name) &&
                !column_list_holds(session->gone, change->name);

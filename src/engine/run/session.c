@@ -686,6 +686,8 @@ static enum status resolve(struct run_session *session, const struct past_run *p
     }
     log_write(LOG_WARNING, "tables that are new in the source are not followed: %s: %s",
               error->object, error->message);
+    session->unfollowed_because =
+        arena_format(session->arena, "%s: %s", error->object, error->message);
     error_clear(error);
     buffer_clear(faults);
     plan_destroy(session->plan);

@@ -60,6 +60,8 @@ struct run_session {
     bool follows;                    /* it goes on with a run that follows its source by now */
     bool has_new;                    /* and the source has tables that came since */
     bool refuses_new; /* tables that came since are no part of it: the plan can't be resolved */
+    struct column_list unfollowed;  /* those tables */
+    const char *unfollowed_because; /* what can't be resolved; NULL: all of them are followed */
     struct column_list gone; /* tables of a followed run that the source has no more: in the schema
                                 as they were */
     struct plan_answers *answers; /* that its plan was, and this one is, resolved with */

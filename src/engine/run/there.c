@@ -6,6 +6,7 @@
 #include "engine/ledger/ledger_texts.h"
 #include "engine/run/recall.h"
 #include "engine/run/schema_lines.h"
+#include "plan/learn.h"
 #include <string.h>
 #include <strings.h>
 
@@ -72,13 +73,15 @@ static void leave_their_objects_out(struct schema *schema, struct column_list le
     schema->object_count = kept;
 }
 
-/* A table that came while a plain copy is followed is followed, too, if changes can name its rows.
- */
-static bool joins_run(const struct run_session *session, const struct schema_table *table)
+bool there_joins(const struct run_session *session, const struct schema_table *table)
 {
-    return session->follows && !session->refuses_new && table->kind == SCHEMA_TABLE &&
-           table->primary_key.count > 0 &&
-           (session->document == NULL || !plan_document_has_tables(session->document));
+    const struct plan_settings settings = {.include = session->options.include,
+                                           .include_count = session->options.include_count,
+                                           .exclude = session->options.exclude,
+                                           .exclude_count = session->options.exclude_count};
+    return session->follows && table->kind == SCHEMA_TABLE &&
+           (session->document == NULL || !plan_document_has_tables(session->document)) &&
+           plan_copies_table(session->document, &settings, table);
 }
 
 void there_leave_new_out(struct run_session *session)
@@ -93,13 +96,22 @@ void there_leave_new_out(struct run_session *session)
         arena_allocate_zeroed(schema->arena, schema->table_count + 1u, sizeof *tables);
     const char **left =
         arena_allocate_zeroed(schema->arena, schema->table_count + 1u, sizeof *left);
+    const char **unfollowed =
+        arena_allocate_zeroed(session->arena, schema->table_count + 1u, sizeof *unfollowed);
     uint32_t left_count = 0;
     uint32_t kept = 0;
+    session->unfollowed = (struct column_list){unfollowed, 0};
     for (uint32_t i = 0; i < schema->table_count; i++) {
-        if (had_table(session, &schema->tables[i]) || joins_run(session, &schema->tables[i])) {
-            session->has_new |= !had_table(session, &schema->tables[i]);
+        bool is_new = !had_table(session, &schema->tables[i]);
+        bool joins = is_new && there_joins(session, &schema->tables[i]);
+        if (!is_new || (joins && !session->refuses_new)) {
+            session->has_new |= is_new;
             tables[kept++] = schema->tables[i];
         } else if (schema->tables[i].kind == SCHEMA_TABLE) {
+            if (joins) {
+                unfollowed[session->unfollowed.count++] =
+                    arena_copy_string(session->arena, schema->tables[i].name);
+            }
             log_write(header->feed != NULL ? LOG_DEBUG : LOG_WARNING,
                       "table %s is in the source only since the run began, and is no part of it",
                       schema->tables[i].name);
