@@ -33,6 +33,7 @@ class Changes:
     left = ()       # (what, statements, table) behind which the table is left, and the others go on
 
     made = 0
+    keyless_is_followed = False  # of new tables that do nothing for it
 
     def some(self, cases, salt=""):
         """All in a soak; else one that is drawn."""
@@ -216,6 +217,23 @@ class Changes:
 
     # --- left
 
+    def test_a_new_table_without_a_key(self):
+        """It is followed by whole rows, or left with a line, and a cut-over says so; nothing of it is silent."""
+        self.begin()
+        self.change(["CREATE TABLE journal (nr INTEGER, what VARCHAR(9))", "INSERT INTO journal VALUES (1, 'paid'), (1, 'paid')"])
+        for number in (2, 3):
+            self.source.make("INSERT INTO other VALUES (%d, 5);" % number)
+            result = support.transhume("follow", "--catch-up", cwd=self.folder)
+            self.assert_same("other", "id, v")
+            if self.keyless_is_followed:
+                self.assert_code(result, 0)
+                self.assert_same("journal", "nr, what")
+            else:
+                self.assert_code(result, 1)
+                self.assertRegex(self.run_program("status").out, r"journal is not followed any more: .*key|journal is not followed any more: .*identity")
+        if not self.keyless_is_followed:
+            self.assertIn("journal", self.run_program("cutover", "--dry-run", code=5).err)
+
     def test_a_table_that_is_left(self):
         for live in (False, True):
             for what, statements, table in self.some(self.left, live):
@@ -294,11 +312,13 @@ class OfPostgres(Changes):
 
 
 class OfMariadb(Changes):
+    keyless_is_followed = True
     reread = [
         ("a column is dropped and added", ["ALTER TABLE t DROP COLUMN b", "ALTER TABLE t ADD COLUMN b INTEGER", "UPDATE t SET b = 5 WHERE id = 2"]),
         ("values are cut", ["SET sql_mode = ''; ALTER TABLE t MODIFY a TINYINT", "ALTER TABLE t MODIFY a INTEGER"]),
         ("a column holds more", ["ALTER TABLE t MODIFY a BIGINT", "INSERT INTO t (id, a, b, c) VALUES (4, 5000000000, 1, 'w')"]),
         ("columns have another order", ["ALTER TABLE t MODIFY b INTEGER FIRST", "INSERT INTO t (id, a, b, c) VALUES (4, 4, 4, 'w')"]),
+        ("columns change names", ["ALTER TABLE t RENAME COLUMN a TO q", "ALTER TABLE t RENAME COLUMN b TO a", "ALTER TABLE t RENAME COLUMN q TO b", "INSERT INTO t (id, a, b, c) VALUES (4, 4, 5, 'w')"]),
         ("texts are longer", ["ALTER TABLE t MODIFY c VARCHAR(50) NOT NULL", "UPDATE t SET c = 'a longer text' WHERE id = 1"]),
         ("a table is made again", ["CREATE TABLE t2 LIKE t", "INSERT INTO t2 SELECT id, a, b + 1, c FROM t WHERE id < 3", "RENAME TABLE t TO old2, t2 TO t"])]
     constraints = [["ALTER TABLE t MODIFY a INTEGER NOT NULL"], ["ALTER TABLE t ADD UNIQUE (b)", "ALTER TABLE t ADD INDEX (a)"],

@@ -894,6 +894,17 @@ static enum follow_end take_steps(struct follow *follow, struct error *error)
     return follow_with_retries(follow, error);
 }
 
+/* Tells the feed what is followed: what is left may never have come to be told by it. */
+static void tell_followed(const struct follow *follow)
+{
+    uint32_t count = follow->routes->stream_count;
+    bool *left = arena_allocate_zeroed(follow->arena, count + 1u, sizeof *left);
+    for (uint32_t i = 0; i < count; i++) {
+        left[i] = follow_translator_left(follow->translator, i) != NULL;
+    }
+    follow_routes_tell(follow->routes, left, follow->session);
+}
+
 /* What was noted before, and what the source's schema has more by now, which is made in the target.
  */
 static enum status take_up(struct follow *follow, struct error *error)
@@ -907,6 +918,7 @@ static enum status take_up(struct follow *follow, struct error *error)
     if (status == STATUS_OK && may_follow(follow->session)) {
         status = adopt_changes(run, follow->routes, follow->translator, error);
     }
+    tell_followed(follow);
     status = status == STATUS_OK
                  ? whole_or_refresh_note(run, options->refresh, options->refresh_count, error)
                  : status;
@@ -940,7 +952,7 @@ static enum follow_end follow_loudly(struct run *run, struct error *error)
         follow_routes_make(session, &follow.routes, error) != STATUS_OK) {
         return FOLLOW_FAILED;
     }
-    follow_routes_tell(follow.routes, session);
+    follow_routes_tell(follow.routes, NULL, session);
     progress_follow_begin(&session->progress.follow);
     retention_init(&follow.retention, run);
     follow.rejects = follow_rejects_open(run);

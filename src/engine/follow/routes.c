@@ -151,7 +151,7 @@ static const char *why_not_whole(const struct run_session *session,
     /* before a run the feed says so itself */
     bool by_key = session->follows && !session->source->connector->feed->whole_rows;
     return by_key
-               ? "its table has no key any more, and the source's changes name rows by keys alone"
+               ? "its table has no key, and the source's changes name rows by keys alone"
            : table->target.key.count > 0
                ? "its table has no key, neither primary nor unique over columns that are NOT NULL, "
                  "by which a change could name its row, and the target's table has one"
@@ -505,15 +505,16 @@ bool follow_routes_read(const struct follow_routes *routes, uint32_t stream, con
     return reads;
 }
 
-/* A table that nothing is made of any more. */
-static bool is_refused(const struct follow_routes *routes, const char *table)
+/* A table that nothing is made of any more. `left` (may be NULL): streams that are left. */
+static bool is_refused(const struct follow_routes *routes, const bool *left, const char *table)
 {
     bool refused = false;
     bool read = false;
     for (uint32_t i = 0; i < routes->stream_count; i++) {
         bool reads = follow_routes_read(routes, i, table);
-        refused = refused || (reads && routes->refused[i] != NULL);
-        read = read || (reads && routes->refused[i] == NULL);
+        bool none = routes->refused[i] != NULL || (left != NULL && left[i]);
+        refused = refused || (reads && none);
+        read = read || (reads && !none);
     }
     return refused && !read;
 }
@@ -527,14 +528,15 @@ struct followed_table *follow_routes_there(const struct follow_routes *routes,
     *count = 0;
     for (uint32_t i = 0; i < routes->table_count; i++) {
         if (!column_list_holds(session->gone, routes->tables[i]) &&
-            !is_refused(routes, routes->tables[i])) {
+            !is_refused(routes, NULL, routes->tables[i])) {
             there[(*count)++] = routes->followed[i];
         }
     }
     return there;
 }
 
-void follow_routes_tell(const struct follow_routes *routes, struct run_session *session)
+void follow_routes_tell(const struct follow_routes *routes, const bool *left,
+                        struct run_session *session)
 {
     const char **names =
         arena_allocate_zeroed(session->arena, routes->table_count + 1u, sizeof *names);
@@ -543,7 +545,7 @@ void follow_routes_tell(const struct follow_routes *routes, struct run_session *
     uint32_t count = 0;
     for (uint32_t i = 0; i < routes->table_count; i++) {
         const struct schema_table *table = table_of(session, routes->tables[i]);
-        if (!is_refused(routes, routes->tables[i])) {
+        if (!is_refused(routes, left, routes->tables[i])) {
             names[count] = arena_copy_string(session->arena, routes->tables[i]);
             marks[count++] = table != NULL ? table->mark : NULL;
         }

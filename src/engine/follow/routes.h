@@ -138,8 +138,10 @@ bool follow_routes_read(const struct follow_routes *routes, uint32_t stream, con
 struct followed_table *follow_routes_there(const struct follow_routes *routes,
                                            const struct run_session *session, struct arena *arena,
                                            uint32_t *count) __attribute__((returns_nonnull));
-/* The source is told which tables are followed (database.followed). */
-void follow_routes_tell(const struct follow_routes *routes, struct run_session *session);
+/* The source is told which tables are followed (database.followed). `left`: of each stream, is it
+ * left? NULL: none is. */
+void follow_routes_tell(const struct follow_routes *routes, const bool *left,
+                        struct run_session *session);
 /* What making the routes found of a stream: of a run that was followed already a refusal
  * (ERROR_FOLLOW) goes to `refused`, and is none. For those who make them. */
 enum status follow_routes_refuse(struct follow_routes *routes, const struct run_session *session,

@@ -158,7 +158,7 @@ enum status spool_begin(struct run *run, struct error *error)
     if (follow_routes_make(session, &routes, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    follow_routes_tell(routes, session);
+    follow_routes_tell(routes, NULL, session);
     follow_routes_free(routes);
     struct spool *spool = memory_allocate_zeroed(1, sizeof *spool);
     spool->run = run;
