@@ -100,6 +100,8 @@ struct schema_column {
     const char *base; /* what a type with a name of its own stands for (a domain); NULL: nothing */
     uint32_t number; /* which column of its table it is: it stays when the column is renamed, and no
                         later column of the table gets it; 0: not known */
+    uint32_t place;    /* from 1, in its database's order, where a run keeps another one; 0: that
+                          of the list */
     const char *stamp; /* another one once the column was defined anew; NULL: not known */
 };
 

@@ -134,30 +134,27 @@ static const struct schema_column *find_column(const struct schema_table *table,
     return NULL;
 }
 
-static uint32_t column_at(const struct schema_table *table, const char *name)
+static uint32_t place_of(const struct schema_table *table, const struct schema_column *column)
 {
-    uint32_t at = 0;
-    while (at < table->column_count && strcmp(table->columns[at].name, name) != 0) {
-        at++;
-    }
-    return at;
+    return column->place != 0 ? column->place : (uint32_t)(column - table->columns) + 1;
 }
 
 /* Where columns have no numbers, such that changed places may have changed names instead. Those of
  * the key can't have without making it another key. */
-static bool may_be_renamed(const struct table_change *table, uint32_t number)
+static bool may_be_renamed(const struct table_change *table, const struct schema_column *kept,
+                           const struct schema_column *now)
 {
-    const struct schema_column *kept = &table->kept->columns[number];
-    uint32_t at = column_at(table->now, kept->name);
     struct column_list key = schema_row_key(table->kept);
     bool may = false;
-    if (at == table->now->column_count || kept->number != 0 || column_list_holds(key, kept->name)) {
+    if (kept->number != 0 || column_list_holds(key, kept->name)) {
         return false;
     }
-    for (uint32_t i = 0; i < number && !may; i++) {
-        const char *before = table->kept->columns[i].name;
-        uint32_t there = column_at(table->now, before);
-        may = there != table->now->column_count && there > at && !column_list_holds(key, before);
+    for (uint32_t i = 0; i < table->kept->column_count && !may; i++) {
+        const struct schema_column *other = &table->kept->columns[i];
+        const struct schema_column *there = find_column(table->now, other->name);
+        may = there != NULL && !column_list_holds(key, other->name) &&
+              place_of(table->kept, other) < place_of(table->kept, kept) &&
+              place_of(table->now, there) > place_of(table->now, now);
     }
     return may;
 }
@@ -172,7 +169,7 @@ static void compare_columns(struct table_change *table, bool same_server, struct
         const struct schema_column *now = find_column(table->now, kept->name);
         enum column_difference difference =
             now == NULL ? COLUMN_GONE : compare_column(table, kept, now, same_server);
-        if (difference == COLUMN_SAME && same_server && may_be_renamed(table, i)) {
+        if (difference == COLUMN_SAME && same_server && may_be_renamed(table, kept, now)) {
             difference = COLUMN_REPLACED;
         }
         if (difference != COLUMN_SAME) {

@@ -177,8 +177,9 @@ class Changes:
                 self.source.make("INSERT INTO t (id, a, b, c) VALUES (44, 44, 44, 'v');")
                 for told in (True, False):
                     before = len(self.log())
-                    self.follow()
+                    err = self.follow().err
                     self.assertEqual("has other constraints or indexes" in self.log()[before:], told)
+                    self.assertRegex(err, "is not what it was when the run began: .*(index|foreign key) .* is new")
                 self.assert_same("t", self.columns)
                 self.run_program("cutover", "--confirm")
 

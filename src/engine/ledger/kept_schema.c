@@ -74,6 +74,7 @@ static const struct json_member column_members[] = {
     TEXT(schema_column, extra),
     TEXT(schema_column, base),
     {"number", JSON_FORM_COUNT, offsetof(struct schema_column, number), UINT32_MAX},
+    {"place", JSON_FORM_COUNT, offsetof(struct schema_column, place), UINT32_MAX},
     TEXT(schema_column, stamp),
 };
 

@@ -194,6 +194,7 @@ static void overlay_table(const struct schema_table *known, struct schema_table 
             continue;
         }
         columns[count] = table->columns[at];
+        columns[count].place = at + 1;
         if (is_declared_alike(&column->type, &columns[count].type)) {
             columns[count].type = column->type;
         }
@@ -204,7 +205,8 @@ static void overlay_table(const struct schema_table *known, struct schema_table 
         if (!taken[i] && leaves_new) {
             tell_left_column(table, table->columns[i].name);
         } else if (!taken[i]) {
-            columns[count++] = table->columns[i];
+            columns[count] = table->columns[i];
+            columns[count++].place = i + 1;
         }
     }
     table->columns = columns;

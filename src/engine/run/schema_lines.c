@@ -76,6 +76,58 @@ static void append_object(struct buffer *out, const struct schema_object *object
     buffer_format(out, " %s\n", hex);
 }
 
+static void append_hash(struct buffer *out, const char *text)
+{
+    char hex[33];
+    XXH128_hash_t hash = XXH3_128bits(text, strlen(text));
+    text_from_hash(hash.high64, hash.low64, hex);
+    buffer_format(out, " %s\n", hex);
+}
+
+/* What of a table is neither a column nor a key, as objects are told. */
+static void append_constraints(struct buffer *out, const struct schema_table *table)
+{
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        const struct schema_index *index = &table->indexes[i];
+        buffer_format(out, "%s%s ", object_prefix, index->unique ? "unique index" : "index");
+        append_name(out, index->name != NULL ? index->name : "");
+        append_columns(out, &index->columns);
+        buffer_append_string(out, " of ");
+        append_name(out, table->name);
+        buffer_append_string(out, " -\n");
+    }
+    for (uint32_t i = 0; i < table->foreign_key_count; i++) {
+        buffer_format(out, "%sforeign key ", object_prefix);
+        append_columns(out, &table->foreign_keys[i].columns);
+        buffer_append_string(out, " of ");
+        append_name(out, table->name);
+        append_hash(out, table->foreign_keys[i].references);
+    }
+    for (uint32_t i = 0; i < table->check_count; i++) {
+        buffer_format(out, "%scheck of ", object_prefix);
+        append_name(out, table->name);
+        append_hash(out, table->checks[i]);
+    }
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (table->columns[i].default_text != NULL) {
+            buffer_format(out, "%sdefault ", object_prefix);
+            append_name(out, table->name);
+            buffer_append_byte(out, '.');
+            append_name(out, table->columns[i].name);
+            append_hash(out, table->columns[i].default_text);
+        }
+    }
+}
+
+void schema_lines_append_constraints(const struct schema *schema, struct buffer *out)
+{
+    for (uint32_t i = 0; i < schema->table_count; i++) {
+        if (schema->tables[i].kind == SCHEMA_TABLE) {
+            append_constraints(out, &schema->tables[i]);
+        }
+    }
+}
+
 void schema_lines_append_objects(const struct schema *schema, bool all, struct buffer *out)
 {
     for (uint32_t i = 0; i < schema->object_count; i++) {
@@ -154,10 +206,27 @@ static void append_difference(const char *line, const char *what, int *shown, st
     (*shown)++;
 }
 
-static void append_missing(const struct lines *from, const struct lines *in, const char *what,
-                           int *shown, struct buffer *out)
+/* The default of a column that is new or gone itself. */
+static bool is_of_no_column(const char *line, const char *text)
+{
+    static const char word[] = "default ";
+    struct buffer wanted = {0};
+    if (strncmp(line, word, sizeof word - 1) != 0) {
+        return false;
+    }
+    buffer_format(&wanted, "\ncolumn %s ", line + sizeof word - 1);
+    bool of_none = strstr(text, buffer_string(&wanted)) == NULL;
+    buffer_free(&wanted);
+    return of_none;
+}
+
+static void append_missing(const struct lines *from, const struct lines *in, const char *text,
+                           const char *what, int *shown, struct buffer *out)
 {
     for (size_t i = 0; i < from->count && *shown < DIFFERENCES_SHOWN_MAX; i++) {
+        if (is_of_no_column(from->lines[i], text)) {
+            continue;
+        }
         if (bsearch(&from->lines[i], in->lines, in->count, sizeof(char *), text_compare_strings) ==
             NULL) {
             append_difference(from->lines[i], what, shown, out);
@@ -190,8 +259,8 @@ static void compare(const char *before, const char *now, bool objects, struct bu
     if (objects) {
         append_changed(&current, &old, &shown, out);
     }
-    append_missing(&current, &old, "is new", &shown, out);
-    append_missing(&old, &current, "is gone", &shown, out);
+    append_missing(&current, &old, before, "is new", &shown, out);
+    append_missing(&old, &current, now, "is gone", &shown, out);
     lines_free(&old);
     lines_free(&current);
 }

@@ -12,6 +12,9 @@
 void schema_lines_append(const struct schema *schema, bool views, struct buffer *out);
 /* Lines "object function f HASH"; `all`: those that make no records, too. */
 void schema_lines_append_objects(const struct schema *schema, bool all, struct buffer *out);
+/* The same of what tables have beside columns and keys: "object unique index i(a) of t -", and of
+ * foreign keys, checks and defaults. */
+void schema_lines_append_constraints(const struct schema *schema, struct buffer *out);
 /* Is the table (or view) in it? Views that were left out of it are. */
 bool schema_lines_have_table(const char *text, const struct schema_table *table);
 /* What the second text has more and what it lacks, the first few: "customer.note is new; …". ""

@@ -594,6 +594,9 @@ static void describe_source(struct run_session *session)
     struct buffer lines = {0};
     schema_fingerprint(session->schema, !plan->plain, session->fingerprint);
     schema_lines_append(session->schema, !plan->plain, &lines);
+    if (plan->plain) {
+        schema_lines_append_constraints(session->schema, &lines);
+    }
     if (carried != NULL || !plan->plain) {
         schema_lines_append_objects(carried != NULL ? carried : session->schema, carried != NULL,
                                     &lines);
