@@ -245,6 +245,17 @@ static void append_is(const struct sql_apply_table *table, uint32_t column, cons
     }
 }
 
+static void append_same(const struct sql_apply_table *table, uint32_t column, const char *left,
+                        const char *right, struct buffer *sql)
+{
+    (void)table;
+    (void)column;
+    buffer_format(sql,
+                  "%s::pg_catalog.text COLLATE pg_catalog.\"C\" IS NOT DISTINCT FROM "
+                  "%s::pg_catalog.text COLLATE pg_catalog.\"C\"",
+                  left, right);
+}
+
 static enum status make_prepared(struct sql_apply_statement *statement, struct error *error)
 {
     const struct apply_facts *facts = statement->table->facts;
@@ -515,6 +526,8 @@ static const struct sql_apply_dialect dialect = {
     .describe = describe,
     .append_parameter = append_parameter,
     .append_is = append_is,
+    .append_same = append_same,
+    .no_key = "(SELECT NULL UNION ALL SELECT NULL)",
     .begin = begin,
     .end = end,
     .savepoint = savepoint,

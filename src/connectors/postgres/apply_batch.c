@@ -96,6 +96,13 @@ static void append_match(struct buffer *sql, const struct apply_batch *batch)
             append_value(sql, batch, i);
             separator = " AND ";
         }
+        if (batch->key[i] && column_list_holds(batch->statement->table->plan->apart,
+                                               prepared_of(batch)->columns[i]->name)) {
+            postgres_append(sql, " AND t.%n::pg_catalog.text COLLATE pg_catalog.\"C\" = ",
+                            prepared_of(batch)->columns[i]->name);
+            append_value(sql, batch, i);
+            buffer_append_string(sql, "::pg_catalog.text COLLATE pg_catalog.\"C\"");
+        }
     }
 }
 
