@@ -112,10 +112,10 @@ class OnPostgres(Applied):
                 "CREATE TRIGGER always AFTER INSERT ON par FOR EACH ROW EXECUTE FUNCTION note(); ALTER TABLE par ENABLE ALWAYS TRIGGER always;")
 
     def test_a_statement_first_used_behind_a_refused_row(self):
-        self.ask(self.source, "CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE m (id int PRIMARY KEY, m mood);"
+        self.ask(self.source, "CREATE TABLE m (id int PRIMARY KEY, m text);"
                               "CREATE TABLE n (id int PRIMARY KEY, v text); CREATE TABLE o (id int PRIMARY KEY, v text)")
         self.migrate()
-        self.ask(self.source, "ALTER TYPE mood ADD VALUE 'happy'")
+        self.ask(self.target, "ALTER TABLE m ADD CHECK (m <> 'happy')")
         for table in "no":  # of each this is the first change
             self.ask(self.source, "BEGIN; INSERT INTO m VALUES (%d, 'happy'); INSERT INTO %s VALUES (1, 'b'); COMMIT" % (ord(table), table))
             self.follow(code=1)
