@@ -121,6 +121,16 @@ class OnPostgres(Applied):
             self.follow(code=1)
             self.assert_same("SELECT * FROM %s" % table)
 
+    def test_types_that_cut_a_text(self):
+        """As a copy, a change rejects what they would not hold."""
+        self.ask(self.source, "CREATE TABLE c (id int PRIMARY KEY, c text, n text); INSERT INTO c VALUES (1, 'a', 'b')")
+        self.ask(self.target, 'CREATE TABLE c (id int PRIMARY KEY, c "char", n name)')
+        self.migrate()
+        self.ask(self.source, "INSERT INTO c VALUES (2, '\u00e9', 'x'), (3, 'b', repeat('x', 63)), (4, 'c', repeat('y', 64)), (5, '', '')")
+        self.ask(self.source, "UPDATE c SET c = '\u00f6' WHERE id = 1")
+        self.assertIn("3 records were rejected", self.follow(code=1).err)
+        self.assertEqual(self.ask(self.target, "SELECT id FROM c ORDER BY 1"), self.ask(self.source, "SELECT id FROM c WHERE id IN (1, 3, 5) ORDER BY 1"))
+
     def test_unique_values_change_places(self):
         """In the source they are looked at when its transaction ends; in the target at once. Long values are not sent."""
         self.ask(self.source, "CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL, v varchar(9) NOT NULL, o int, u uuid NOT NULL, big text);"

@@ -311,6 +311,24 @@ enum status postgres_apply_name_column(const struct postgres_column *column, str
     return STATUS_FAILED;
 }
 
+enum status postgres_apply_check(const struct postgres_column *column, const struct cell *cell,
+                                 struct error *error)
+{
+    enum { OID_CHAR = 18, OID_NAME = 19, NAME_BYTES = 63 };
+    bool is_char = column->type_oid == OID_CHAR;
+    uint32_t most = is_char ? 1 : NAME_BYTES;
+    /* a byte beyond ASCII is written as a backslash and three digits */
+    bool escaped =
+        is_char && cell->kind == VALUE_TEXT && cell->length == 4 && cell->text[0] == '\\';
+    if ((!is_char && column->type_oid != OID_NAME) || cell->kind != VALUE_TEXT ||
+        cell->length <= most || escaped) {
+        return STATUS_OK;
+    }
+    return error_set(error, ERROR_REJECT_TYPE, column->name,
+                     "the value has %u bytes, which do not fit %s", cell->length,
+                     is_char ? "\"char\"" : "name");
+}
+
 /* The parameters' offsets in `encoded` become pointers once it has stopped growing. */
 static enum status encode(struct postgres_apply *apply, const struct sql_apply_statement *statement,
                           const struct record_change *change, struct error *error)
@@ -330,7 +348,8 @@ static enum status encode(struct postgres_apply *apply, const struct sql_apply_s
             apply->formats[i] = 1;
             continue;
         }
-        if (postgres_encode(column, cell, apply->scratch, &apply->encoded, error) != STATUS_OK) {
+        if (postgres_apply_check(column, cell, error) != STATUS_OK ||
+            postgres_encode(column, cell, apply->scratch, &apply->encoded, error) != STATUS_OK) {
             return postgres_apply_name_column(column, error);
         }
         uint32_t size = 0;

@@ -494,9 +494,11 @@ static enum status append_row(struct postgres_apply *apply, struct apply_batch *
             buffer_append(column, header, sizeof header);
         }
         lengths[done] = column->length;
-        status = postgres_encode(prepared_of(batch)->columns[done],
-                                 cell_of(&statement->parameters[done], change), apply->scratch,
-                                 column, error);
+        const struct cell *cell = cell_of(&statement->parameters[done], change);
+        status = postgres_apply_check(prepared_of(batch)->columns[done], cell, error);
+        status = status == STATUS_OK ? postgres_encode(prepared_of(batch)->columns[done], cell,
+                                                       apply->scratch, column, error)
+                                     : status;
         batch->bytes += column->length - lengths[done];
     }
     if (status != STATUS_OK) {
