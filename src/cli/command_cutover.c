@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "cli/run_end.h"
+#include "cli/way_back.h"
 #include "engine/follow/cutover_ask.h"
 #include "engine/follow/fence.h"
 #include "verify/verify.h"
@@ -232,6 +233,10 @@ int command_cutover(struct cli_call *call)
     struct error error = {0};
     const char *plan_path;
     if (cli_find_plan_of_run(call, &plan_path, &error) != STATUS_OK) {
+        return cli_fail(call, &error);
+    }
+    if (!cli_switch(call, CLI_BACK) &&
+        way_back_refuse(cli_state_folder(call, plan_path), &error) != STATUS_OK) {
         return cli_fail(call, &error);
     }
     if (cli_switch(call, CLI_DRY_RUN)) {

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "cli/run_end.h"
+#include "cli/way_back.h"
 #include "verify/verify.h"
 #include <inttypes.h>
 
@@ -70,6 +71,9 @@ int command_follow(struct cli_call *call)
         return command_resume(call);
     }
     if (cli_find_plan_of_run(call, &plan_path, &error) != STATUS_OK) {
+        return cli_fail(call, &error);
+    }
+    if (way_back_refuse(cli_state_folder(call, plan_path), &error) != STATUS_OK) {
         return cli_fail(call, &error);
     }
     signals_setup();

@@ -3,6 +3,7 @@
 
 #include "base/signals.h"
 #include "cli/run_end.h"
+#include "cli/way_back.h"
 
 int command_resume(struct cli_call *call)
 {
@@ -14,6 +15,9 @@ int command_resume(struct cli_call *call)
         return command_follow(call);
     }
     if (cli_find_plan_of_run(call, &plan_path, &error) != STATUS_OK) {
+        return cli_fail(call, &error);
+    }
+    if (way_back_refuse(cli_state_folder(call, plan_path), &error) != STATUS_OK) {
         return cli_fail(call, &error);
     }
     if (run_is_unfinished_mirror(cli_state_folder(call, plan_path))) {

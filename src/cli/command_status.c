@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/state_view.h"
+#include "cli/way_back.h"
 #include "engine/follow/fence.h"
 #include "engine/follow/quiet.h"
 #include "engine/rollback/rollback.h"
@@ -111,6 +112,24 @@ static void append_quiet(const struct cli_call *call, const char *folder, struct
     buffer_free(&line);
 }
 
+/* Of a cut-over that is done. */
+static void append_way_back(const struct cli_call *call, const char *folder, struct buffer *out)
+{
+    enum way_back found = way_back_look(folder);
+    struct buffer line = {0};
+    if (way_back_name(found) == NULL) {
+        return;
+    }
+    if (cli_switch(call, CLI_JSON)) {
+        state_view_add_text("way_back", way_back_name(found), out);
+        return;
+    }
+    way_back_describe(folder, found, &line);
+    buffer_append_byte(&line, '\n');
+    cli_append_placed(call, buffer_string(&line), out);
+    buffer_free(&line);
+}
+
 /* One look. `*open`: the run may still go on. */
 static enum status look(struct cli_call *call, const char *folder, struct state_watch *watch,
                         struct buffer *out, bool *open, struct error *error)
@@ -136,6 +155,7 @@ static enum status look(struct cli_call *call, const char *folder, struct state_
     buffer_free(&json);
     append_fence(call, folder, out);
     append_quiet(call, folder, out);
+    append_way_back(call, folder, out);
     return status == STATUS_OK ? append_begun(call, folder, out, error) : status;
 }
 

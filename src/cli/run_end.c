@@ -1,5 +1,6 @@
 /* The end of migrate and resume: the table, the snapshot, and the next step. */
 #include "cli/run_end.h"
+#include "cli/way_back.h"
 
 #include "base/file.h"
 #include "base/log.h"
@@ -302,9 +303,18 @@ static void log_summary(const struct run_result *result, enum status status)
                    seconds);
 }
 
+/* `words` holds them. */
+static const char *why_finished(struct cli_call *call, struct buffer *words)
+{
+    const char *folder = cli_state_folder(call, cli_text(call, CLI_PLAN));
+    way_back_describe(folder, way_back_look(folder), words);
+    return words->length > 0 ? buffer_string(words) : "the run is complete already";
+}
+
 int run_end(struct cli_call *call, const struct run_session *session, enum status status,
             const struct run_result *result, const struct error *error)
 {
+    struct buffer finished = {0};
     struct buffer out = {0};
     bool json = cli_switch(call, CLI_JSON);
     if (error->code != ERROR_RUN_FINISHED) {
@@ -320,7 +330,8 @@ int run_end(struct cli_call *call, const struct run_session *session, enum statu
         return exit_status;
     }
     if (error->code == ERROR_RUN_FINISHED) {
-        log_write(LOG_WARNING, "nothing to do: the run is complete already");
+        log_write(LOG_WARNING, "nothing to do: %s", why_finished(call, &finished));
+        buffer_free(&finished);
     }
     if (json) {
         append_json(result, NULL, result->exit_status, &out);

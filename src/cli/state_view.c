@@ -341,6 +341,11 @@ void state_view_append_fence(int64_t since_us, bool sealed, bool running, struct
     buffer_append_byte(out, '\n');
 }
 
+void state_view_add_text(const char *name, const char *text, struct buffer *json)
+{
+    member_add(json, name, json_text(text));
+}
+
 void state_view_add_fence(int64_t since_us, bool sealed, struct buffer *json)
 {
     char since[32];

@@ -31,6 +31,8 @@ void state_view_append_quiet(uint32_t count, int64_t since_us, bool running, str
 void state_view_add_quiet(uint32_t count, int64_t since_us, struct buffer *json);
 void state_view_append_fence(int64_t since_us, bool sealed, bool running, struct buffer *out);
 void state_view_add_fence(int64_t since_us, bool sealed, struct buffer *json);
+/* A member of its own. */
+void state_view_add_text(const char *name, const char *text, struct buffer *json);
 void state_view_append_rollback(const char *run_id, struct buffer *out);
 /* The same into an object of JSON, as "rollback"; what it says of a rollback itself stays. */
 void state_view_add_rollback(const char *run_id, struct buffer *json);

@@ -101,6 +101,13 @@ static void append_rejects(const struct verify_result *result, struct buffer *ou
     buffer_append_byte(out, '\n');
 }
 
+static const char *incomplete(const struct verify_result *result)
+{
+    return result->rejects_outdated > 0
+               ? "INCOMPLETE, what is there is equal but for older states of rejected records,"
+               : "INCOMPLETE, what is there is equal,";
+}
+
 static void append_last_line(const struct verify_result *result, struct buffer *out)
 {
     static const char *const states[] = {
@@ -112,7 +119,7 @@ static void append_last_line(const struct verify_result *result, struct buffer *
     buffer_format(&line, "%s at level %s after %s%s",
                   result->ok            ? "equal"
                   : is_mended(result)   ? "repaired; it was DIFFERENT"
-                  : lacks_alone(result) ? "INCOMPLETE, what is there is equal,"
+                  : lacks_alone(result) ? incomplete(result)
                                         : "DIFFERENT",
                   verify_level_name(result->level), seconds,
                   result->ok && result->source_state == VERIFY_SOURCE_UNCHANGED

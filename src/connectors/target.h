@@ -50,6 +50,10 @@ struct target_table {
     const struct schema_column *columns;
     uint32_t column_count;
     struct column_list key; /* primary key; key-value stores: partition, then sort or clustering */
+    /* Of `key`: those whose column in the target takes texts for equal that the source's key keeps
+     * apart, as by a collation. A change finds its record by their bytes as well, and is refused
+     * where another record is under its key. */
+    struct column_list apart;
     struct key_shape key_shape;
     /* The source itself keeps the key unique, in columns that are carried one to one, and of kinds
      * whose equality is the same everywhere. So it may be made after the load; records that break

@@ -1,5 +1,6 @@
 /* Two schemas of one source, table by table and column by column. */
 #include "model/schema_compare.h"
+#include "model/labels.h"
 
 #include <string.h>
 
@@ -102,6 +103,17 @@ static bool differ(const char *kept, const char *now)
     return kept != NULL && now != NULL && strcmp(kept, now) != 0;
 }
 
+/* A label of its type that has another name now is another value in all rows that hold it. */
+static enum column_difference compare_labels(const struct schema_column *kept,
+                                             const struct schema_column *now)
+{
+    const char *before = labels_of_stamp(kept->stamp);
+    const char *labels = labels_of_stamp(now->stamp);
+    return before == NULL || labels == NULL || strcmp(before, labels) == 0 ? COLUMN_SAME
+           : labels_hold(labels, before, true)                             ? COLUMN_WIDER
+                                                                           : COLUMN_REWRITTEN;
+}
+
 static enum column_difference compare_column(const struct table_change *table,
                                              const struct schema_column *kept,
                                              const struct schema_column *now, bool same_server)
@@ -120,6 +132,9 @@ static enum column_difference compare_column(const struct table_change *table,
     if (same_server && differ(kept->stamp, now->stamp) &&
         differ(table->kept->stamp, table->now->stamp)) {
         return COLUMN_REWRITTEN;
+    }
+    if (same_server && compare_labels(kept, now) != COLUMN_SAME) {
+        return compare_labels(kept, now);
     }
     return kept->not_null && !now->not_null ? COLUMN_WIDER : COLUMN_SAME;
 }
@@ -315,7 +330,9 @@ void column_change_append(const struct column_change *change, struct buffer *out
     case COLUMN_RETYPED:
         if (is_same_type(&change->kept->type, &change->now->type)) {
             buffer_format(out,
-                          change->difference == COLUMN_WIDER
+                          compare_labels(change->kept, change->now) != COLUMN_SAME
+                              ? "has the column %s, whose type has more labels by now"
+                          : change->difference == COLUMN_WIDER
                               ? "has the column %s, which may be NULL by now"
                               : "has the column %s, which is computed in another way",
                           change->name);

@@ -520,9 +520,68 @@ static const char *prove_table(struct resolver *resolver, const struct table_bui
     return NULL;
 }
 
+/* ---------------------------------------------------------------- texts that the target takes for
+ * equal */
+
+/* Only such values have more than one spelling that a collation takes for equal. */
+static bool is_of_letters(const struct schema_column *column)
+{
+    return column->type.dynamic || column->type.kind == VALUE_TEXT;
+}
+
+/* The source compares the column likewise. */
+static bool is_loose_alike(const struct resolver *resolver, const struct schema_column *from,
+                           const struct schema_column *to)
+{
+    return resolver->same_engine && from->loose != NULL &&
+           is_same_word(from->collation, to->collation);
+}
+
+static bool may_spell(const struct resolver *resolver, const struct entity_builder *entity,
+                      const struct mapping_field *field, const struct schema_column *to)
+{
+    bool may = field == NULL || field->kind > FIELD_TEMPLATE;
+    if (field != NULL && field->kind == FIELD_TEMPLATE) {
+        for (uint32_t i = 0; i < field->template.count && !may; i++) {
+            const struct template_part *part = &field->template.parts[i];
+            may = part->has_value && !alphabet_of(entity, part->value).known;
+        }
+    } else if (field != NULL && field->kind == FIELD_VALUE) {
+        const struct schema_column *from = root_column(entity, field->value);
+        bool number = field->value.origin == ORIGIN_PAGE || field->value.origin == ORIGIN_ORDINAL;
+        may = from != NULL ? is_of_letters(from) && !is_loose_alike(resolver, from, to) : !number;
+    }
+    return may;
+}
+
+/* Sets target.apart; what the first of these columns takes for equal, or NULL. */
+static const char *find_apart(struct resolver *resolver, const struct table_builder *table,
+                              struct target_table *target)
+{
+    const struct column_list *key = &table->target.key;
+    const char **names = resolve_allocate(resolver, key->count + (size_t)1, sizeof *names);
+    const char *loose = NULL;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < key->count; i++) {
+        const struct schema_column *to = there_column(resolver, table->name, key->names[i]);
+        bool may = false;
+        for (uint32_t j = 0; to != NULL && to->loose != NULL && j < table->entities.count; j++) {
+            const struct entity_builder *entity = table->entities.items[j];
+            may = may || may_spell(resolver, entity, entity_field(entity, key->names[i]), to);
+        }
+        if (may) {
+            loose = loose != NULL ? loose : to->loose;
+            names[count++] = key->names[i];
+        }
+    }
+    target->apart = (struct column_list){names, count};
+    return loose;
+}
+
 void keys_prove(struct resolver *resolver, const struct table_builder *table,
                 struct plan_table *result)
 {
+    const char *loose = find_apart(resolver, table, &result->target);
     if (table->target.key.count == 0) {
         result->keys_proven = result->rows_apart = true;
         result->keys_reason = "the table has no key";
@@ -533,6 +592,13 @@ void keys_prove(struct resolver *resolver, const struct table_builder *table,
     result->rows_apart = reason == NULL || prove_table(resolver, table, true) == NULL;
     result->keys_reason =
         reason != NULL ? reason : "each key holds a unique key of the row that it is made of";
+    if (reason == NULL && loose != NULL) {
+        result->keys_proven = false;
+        result->keys_spelled = true;
+        result->keys_reason = resolve_format(
+            resolver, "the target's column %s takes for equal %s, which the source keeps apart",
+            result->target.apart.names[0], loose);
+    }
 }
 
 /* ---------------------------------------------------------------- what the source promises */

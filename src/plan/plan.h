@@ -127,8 +127,9 @@ struct plan_table {
     bool incremental;        /* fed by streams with `since`, and upserted for that reason */
     bool keys_proven;        /* no two records made can share a key */
     const char *keys_reason; /* how it was proved, or why not */
-    bool rows_apart;         /* no two that are made of different rows can */
-    bool statics_proven;     /* no two records made can contradict each other in a static column */
+    bool keys_spelled;   /* none can but for texts that the target takes for equal: target.apart */
+    bool rows_apart;     /* no two that are made of different rows can */
+    bool statics_proven; /* no two records made can contradict each other in a static column */
     const char *statics_reason;   /* why not; NULL: it is proven */
     struct column_list partition; /* the key's columns that tell its partition */
     struct column_list statics;   /* its static columns */

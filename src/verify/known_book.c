@@ -35,6 +35,14 @@ static void settle(struct verify *verify, struct run *past)
     }
 }
 
+/* A repair is refused while the run follows. */
+static const char *how_again(const struct verify *verify)
+{
+    bool follows = verify->run != NULL && verify->run->status.phase == LEDGER_FOLLOWING;
+    return follows ? "`transhume follow --resync` tries again what is missing, and counts it anew"
+                   : "`transhume validate --repair` tries again what is missing";
+}
+
 static void note_difference(struct verify *verify, uint64_t unsettled)
 {
     uint64_t missing = verify->result->rejects_missing;
@@ -49,9 +57,10 @@ static void note_difference(struct verify *verify, uint64_t unsettled)
                     unsettled - missing < others ? unsettled - missing : others);
     } else if (unsettled != missing) {
         verify_note(verify,
-                    "the run's ledger counts %" PRIu64 " rejected records: either side was changed "
-                    "by others since; `transhume validate --repair` tries again what is missing",
-                    unsettled);
+                    "the run's ledger counts %" PRIu64
+                    " rejected records: either side was changed by others since, or rows of a "
+                    "table without a key were; %s",
+                    unsettled, how_again(verify));
     }
 }
 
@@ -63,8 +72,15 @@ static void sum_tell(struct verify *verify, const struct reject_book_sum *sum)
     if (sum->unsettled != result->rejects_missing) { /* the reasons are of others, too */
         all = (struct reject_book_sum){.unsettled = result->rejects_missing};
     }
+    for (uint32_t i = 0; i < verify->entity_count; i++) {
+        result->rejects_outdated += result->entities[i].outdated;
+    }
     if (all.unsettled > 0) {
         reject_book_describe(&all, &text);
+        if (result->rejects_outdated > 0) {
+            buffer_format(&text, "; of %" PRIu64 " of them the target holds an older state",
+                          result->rejects_outdated);
+        }
         result->rejects_text = arena_copy_string(verify->arena, buffer_string(&text));
     }
     buffer_free(&text);

@@ -526,6 +526,7 @@ static enum status settle_rejected(struct walk *walk, const struct kind *kind, s
     }
     row->kept += mended ? kept : 0;
     row->loaded += mended ? kept : 0;
+    row->outdated += mended ? 0 : kept;
     if (repairs) {
         return retry_rejected(walk, kind, kept, error);
     }

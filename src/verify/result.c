@@ -217,6 +217,7 @@ static void append_entities(const struct verify_result *result, struct buffer *o
         append_count(out, "source", row->source);
         append_count(out, "target", row->target);
         append_count(out, "rejected", row->rejected);
+        append_count(out, "outdated", row->outdated);
         append_count(out, "missing", row->missing);
         append_count(out, "different", row->different);
         append_count(out, "extra", row->extra);

@@ -37,6 +37,7 @@ struct verify_entity_result {
     uint64_t rejected; /* known as rejects of the run, or the plan can't make them */
     uint64_t loaded;   /* of these, those that were corrected and loaded since */
     uint64_t absent;   /* of the rejected ones those that are missing, as far as the level tells */
+    uint64_t outdated; /* of the absent ones those of which the target holds an older state */
     uint64_t missing;
     uint64_t different;
     uint64_t extra;
@@ -77,6 +78,7 @@ struct verify_result {
     uint64_t record_count;    /* all of them */
     const char *record_file;  /* where all are; NULL: there is none */
     uint64_t rejects_missing; /* records that are missing since they were rejected */
+    uint64_t rejects_outdated; /* of these, those that the target holds in an older state */
     const char *rejects_text; /* how many, of which tables, and why; NULL: none is */
     const char *const *notes;
     uint32_t note_count;

@@ -345,6 +345,8 @@ class Pair:
         self.steps(3)
         self.run_program("cutover", "--confirm", "--reverse")
         self.assertFalse(self.can_write())
+        self.assertIn("feeds the former source", " ".join(self.run_program("status").out.split()))
+        self.assertIn("the target is the database", self.run_program("follow", "--catch-up").err)
         self.bank.side = self.target
         self.steps(10)
         support.kill_at("follow.before_apply", 1, "follow", "--catch-up", "--state", BACK, cwd=self.folder)
@@ -356,6 +358,12 @@ class Pair:
         self.assert_same()
         self.assertRaises((sqlite3.Error, AssertionError), self.bank.step)
         self.assertEqual(self.source.feeds() + self.target.feeds(), [])
+        # the run itself is over, and says so
+        words = "the cut-over was taken back: the source is the database again"
+        self.assertIn(words, " ".join(self.run_program("status").out.split()))
+        self.assertIn('"way_back": "taken"', self.run_program("status", "--json").out)
+        for command in (("follow", "--catch-up"), ("follow", "--resync"), ("cutover", "--confirm"), ("cutover", "--dry-run")):
+            self.assertIn(words, self.run_program(*command, code=5).err)
 
 
 class WholePair(Pair):

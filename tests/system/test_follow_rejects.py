@@ -138,6 +138,21 @@ class Refused(Books):
         self.run_program("validate")
         self.run_program("cutover", "--confirm")
 
+    def test_an_older_state_is_told(self):
+        """The record that a refused change was to alter stays as it was: it is neither missing nor equal."""
+        self.begin()
+        self.change("UPDATE e SET n = 300 WHERE id = 3")
+        self.follow(2)
+        report = json.loads(self.run_program("validate", "--json", code=1).out)
+        self.assertEqual((report["rejects_missing"], report["entities"][0]["rejected"], report["entities"][0]["outdated"]), (2, 2, 1))
+        said = " ".join(self.run_program("validate", code=1).out.split())
+        self.assertIn("of 1 of them the target holds an older state", said)
+        self.assertIn("INCOMPLETE, what is there is equal but for older states of rejected records", said)
+        self.assertNotIn("--repair", said)
+        self.change("UPDATE e SET n = 30 WHERE id = 3")
+        self.follow(1)
+        self.assertNotIn("older state", self.run_program("validate", code=1).out)
+
     def test_within_one_group(self):
         """Refused and put right, or put right and refused, before anything is told."""
         self.begin()

@@ -11,6 +11,21 @@ class MariadbToMariadb(MariadbServer, OfMariadb, support.TestCase):
     def sides(self):
         return MysqlSide(self.maria), MysqlSide(self.maria)
 
+    def test_lists_of_values_grow(self):
+        """So do those of the target, unless they have values of their own."""
+        self.fresh()
+        self.source.make("CREATE TABLE m (id INTEGER PRIMARY KEY, e ENUM('x','y'), s SET('p','q')); INSERT INTO m VALUES (1, 'x', 'p');")
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.change(["ALTER TABLE m MODIFY e ENUM('x','y','it''s')", "INSERT INTO m VALUES (2, 'it''s', 'q')", "ALTER TABLE m MODIFY s SET('p','q','r')", "INSERT INTO m VALUES (3, 'y', 'p,r')"])
+        self.follow()
+        self.assert_same("m", "id, e, s")
+        self.target.make("ALTER TABLE m MODIFY e ENUM('x','y','it''s','own');")
+        self.change(["ALTER TABLE m MODIFY e ENUM('x','y','it''s','z')", "INSERT INTO m VALUES (4, 'z', 'q')"])
+        self.assertIn("1 record", self.follow(code=1).err)
+        self.target.make("ALTER TABLE m MODIFY e ENUM('x','y','it''s','z','own');")
+        self.follow("--refresh", "m")
+        self.assert_same("m", "id, e, s")
+
 
 class MariadbToPostgres(MariadbServer, PostgresServer, OfMariadb, support.TestCase):
     def sides(self):

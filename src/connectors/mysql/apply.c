@@ -160,31 +160,36 @@ static void append_parameter(const struct sql_apply_table *table, uint32_t colum
 
 /* Texts by their bytes, whatever the column's collation takes for equal. Blanks at the end of a
  * char are not kept, and count for nothing. */
-static void append_is(const struct sql_apply_table *table, uint32_t column, const char *name,
-                      uint32_t number, struct buffer *sql)
+static void append_same(const struct sql_apply_table *table, uint32_t column, const char *left,
+                        const char *right, struct buffer *sql)
 {
     const struct mysql_table *facts = table->facts;
     const struct mysql_column *of = &facts->columns[column];
     const char *words = of->type.type.native;
     bool padded = words != NULL && strncasecmp(words, "char", 4) == 0;
-    struct buffer parameter = {0};
-    append_parameter(table, column, number, &parameter);
-    const char *value = buffer_string(&parameter);
     if (of->charset != NULL && padded) {
         buffer_format(sql,
                       "CONVERT(%s USING utf8mb4) COLLATE utf8mb4_bin <=> CONVERT(%s USING utf8mb4) "
                       "COLLATE utf8mb4_bin",
-                      name, value);
+                      left, right);
     } else if (of->charset != NULL || of->type.format == MYSQL_AS_LABEL) {
         buffer_format(sql,
                       "CAST(CONVERT(%s USING utf8mb4) AS BINARY) <=> CAST(CONVERT(%s USING "
                       "utf8mb4) AS BINARY)",
-                      name, value);
+                      left, right);
     } else if (of->type.format == MYSQL_AS_JSON) {
-        buffer_format(sql, "%s <=> CAST(%s AS JSON)", name, value);
+        buffer_format(sql, "%s <=> CAST(%s AS JSON)", left, right);
     } else {
-        buffer_format(sql, "%s <=> %s", name, value);
+        buffer_format(sql, "%s <=> %s", left, right);
     }
+}
+
+static void append_is(const struct sql_apply_table *table, uint32_t column, const char *name,
+                      uint32_t number, struct buffer *sql)
+{
+    struct buffer parameter = {0};
+    append_parameter(table, column, number, &parameter);
+    append_same(table, column, name, buffer_string(&parameter), sql);
     buffer_free(&parameter);
 }
 
@@ -226,7 +231,12 @@ static enum status fill_one(struct mysql_apply *apply, const struct sql_apply_st
         buffer_format(&apply->filled, "%.17e", (double)(float)cell.f64);
         return STATUS_OK;
     }
-    return mysql_encode(column, &cell, MYSQL_IN_STATEMENT, apply->scratch, &apply->filled, error);
+    enum status status =
+        mysql_encode(column, &cell, MYSQL_IN_STATEMENT, apply->scratch, &apply->filled, error);
+    if (status != STATUS_OK && error->object[0] == '\0') {
+        snprintf(error->object, sizeof error->object, "%s", column->name);
+    }
+    return status;
 }
 
 static enum status fill(struct mysql_apply *apply, const struct sql_apply_statement *statement,
@@ -385,6 +395,8 @@ static const struct sql_apply_dialect dialect = {
     .describe = describe,
     .append_parameter = append_parameter,
     .append_is = append_is,
+    .append_same = append_same,
+    .no_key = "(SELECT 1 UNION ALL SELECT 2)",
     .begin = begin,
     .end = end,
     .savepoint = savepoint,

@@ -245,6 +245,17 @@ static void append_is(const struct sql_apply_table *table, uint32_t column, cons
     }
 }
 
+static void append_same(const struct sql_apply_table *table, uint32_t column, const char *left,
+                        const char *right, struct buffer *sql)
+{
+    (void)table;
+    (void)column;
+    buffer_format(sql,
+                  "%s::pg_catalog.text COLLATE pg_catalog.\"C\" IS NOT DISTINCT FROM "
+                  "%s::pg_catalog.text COLLATE pg_catalog.\"C\"",
+                  left, right);
+}
+
 static enum status make_prepared(struct sql_apply_statement *statement, struct error *error)
 {
     const struct apply_facts *facts = statement->table->facts;
@@ -292,6 +303,32 @@ static bool is_sent_as_is(const struct postgres_column *column, const struct cel
            (bytes || memchr(cell->text, '\0', cell->length) == NULL);
 }
 
+enum status postgres_apply_name_column(const struct postgres_column *column, struct error *error)
+{
+    if (error->object[0] == '\0') {
+        snprintf(error->object, sizeof error->object, "%s", column->name);
+    }
+    return STATUS_FAILED;
+}
+
+enum status postgres_apply_check(const struct postgres_column *column, const struct cell *cell,
+                                 struct error *error)
+{
+    enum { OID_CHAR = 18, OID_NAME = 19, NAME_BYTES = 63 };
+    bool is_char = column->type_oid == OID_CHAR;
+    uint32_t most = is_char ? 1 : NAME_BYTES;
+    /* a byte beyond ASCII is written as a backslash and three digits */
+    bool escaped =
+        is_char && cell->kind == VALUE_TEXT && cell->length == 4 && cell->text[0] == '\\';
+    if ((!is_char && column->type_oid != OID_NAME) || cell->kind != VALUE_TEXT ||
+        cell->length <= most || escaped) {
+        return STATUS_OK;
+    }
+    return error_set(error, ERROR_REJECT_TYPE, column->name,
+                     "the value has %u bytes, which do not fit %s", cell->length,
+                     is_char ? "\"char\"" : "name");
+}
+
 /* The parameters' offsets in `encoded` become pointers once it has stopped growing. */
 static enum status encode(struct postgres_apply *apply, const struct sql_apply_statement *statement,
                           const struct record_change *change, struct error *error)
@@ -311,8 +348,9 @@ static enum status encode(struct postgres_apply *apply, const struct sql_apply_s
             apply->formats[i] = 1;
             continue;
         }
-        if (postgres_encode(column, cell, apply->scratch, &apply->encoded, error) != STATUS_OK) {
-            return STATUS_FAILED;
+        if (postgres_apply_check(column, cell, error) != STATUS_OK ||
+            postgres_encode(column, cell, apply->scratch, &apply->encoded, error) != STATUS_OK) {
+            return postgres_apply_name_column(column, error);
         }
         uint32_t size = 0;
         memcpy(&size, apply->encoded.data + begin, sizeof size);
@@ -515,6 +553,8 @@ static const struct sql_apply_dialect dialect = {
     .describe = describe,
     .append_parameter = append_parameter,
     .append_is = append_is,
+    .append_same = append_same,
+    .no_key = "(SELECT NULL UNION ALL SELECT NULL)",
     .begin = begin,
     .end = end,
     .savepoint = savepoint,

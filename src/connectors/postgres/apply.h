@@ -112,6 +112,11 @@ void postgres_pipeline_expect(struct postgres_apply *apply, uint32_t rows,
 enum status postgres_apply_one(struct postgres_apply *apply, struct sql_apply_statement *statement,
                                const struct record_change *change,
                                struct sql_apply_refused *refused, struct error *error) MUST_USE;
+/* Types that cut a text where others refuse it. */
+enum status postgres_apply_check(const struct postgres_column *column, const struct cell *cell,
+                                 struct error *error) MUST_USE;
+/* Of a value that the column does not take: the error names it. STATUS_FAILED. */
+enum status postgres_apply_name_column(const struct postgres_column *column, struct error *error);
 /* The reject that an encoder's error is. */
 enum status postgres_apply_refuse(const struct error *problem, struct sql_apply_refused *refused,
                                   struct error *error) MUST_USE;

@@ -96,6 +96,13 @@ static void append_match(struct buffer *sql, const struct apply_batch *batch)
             append_value(sql, batch, i);
             separator = " AND ";
         }
+        if (batch->key[i] && column_list_holds(batch->statement->table->plan->apart,
+                                               prepared_of(batch)->columns[i]->name)) {
+            postgres_append(sql, " AND t.%n::pg_catalog.text COLLATE pg_catalog.\"C\" = ",
+                            prepared_of(batch)->columns[i]->name);
+            append_value(sql, batch, i);
+            buffer_append_string(sql, "::pg_catalog.text COLLATE pg_catalog.\"C\"");
+        }
     }
 }
 
@@ -437,6 +444,9 @@ static enum status hash_key(struct postgres_apply *apply, const struct apply_bat
         status = postgres_encode(prepared_of(batch)->columns[i],
                                  cell_of(&batch->statement->parameters[i], change), apply->scratch,
                                  encoded, error);
+        if (status != STATUS_OK) {
+            status = postgres_apply_name_column(prepared_of(batch)->columns[i], error);
+        }
     }
     *hash = XXH3_64bits(encoded->data, encoded->length) | 1;
     return status;
@@ -484,10 +494,15 @@ static enum status append_row(struct postgres_apply *apply, struct apply_batch *
             buffer_append(column, header, sizeof header);
         }
         lengths[done] = column->length;
-        status = postgres_encode(prepared_of(batch)->columns[done],
-                                 cell_of(&statement->parameters[done], change), apply->scratch,
-                                 column, error);
+        const struct cell *cell = cell_of(&statement->parameters[done], change);
+        status = postgres_apply_check(prepared_of(batch)->columns[done], cell, error);
+        status = status == STATUS_OK ? postgres_encode(prepared_of(batch)->columns[done], cell,
+                                                       apply->scratch, column, error)
+                                     : status;
         batch->bytes += column->length - lengths[done];
+    }
+    if (status != STATUS_OK) {
+        status = postgres_apply_name_column(prepared_of(batch)->columns[done - 1], error);
     }
     while (status != STATUS_OK && done > 0) {
         done--;

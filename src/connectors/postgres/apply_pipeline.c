@@ -81,6 +81,8 @@ static void take_answer(struct postgres_apply *apply, PGresult *result)
     if (sqlstate != NULL && strcmp(sqlstate, TWICE) == 0) {
         apply->code = ERROR_REJECT_KEY_DUPLICATE;
         apply->singly = true;
+        error_set(&apply->failure, ERROR_REJECT_KEY_DUPLICATE, NULL,
+                  "another record has its key, as the table compares it");
     }
     (void)postgres_is_of_record(result, &apply->code);
 }

@@ -92,6 +92,13 @@ static void find_rows(const struct rows *rows, int64_t oid, int *first, int *end
 
 /* ---------------------------------------------------------------- columns */
 
+/* The type of the extension of that name, wherever it is. */
+static bool is_citext(const char *type)
+{
+    const char *point = type != NULL ? strrchr(type, '.') : NULL;
+    return type != NULL && strcmp(point != NULL ? point + 1 : type, "citext") == 0;
+}
+
 static void read_column(struct builder *builder, int row, struct schema_column *column,
                         struct postgres_column *facts)
 {
@@ -129,7 +136,10 @@ static void read_column(struct builder *builder, int row, struct schema_column *
         .identity = identity != '\0',
         .default_text = text(builder, rows, row, 9),
         .collation = text(builder, rows, row, 10),
-        .loose = facts->loose ? "what differs in case, accents or the like alone" : NULL,
+        .loose = facts->loose ? "what differs in case, accents or the like alone"
+                 : is_citext(facts->type.type.native) || is_citext(cell(rows, row, 17))
+                     ? "what differs in case alone"
+                     : NULL,
         .comment = text(builder, rows, row, 14),
         .type_made = is_true(rows, row, 15),
         .base = text(builder, rows, row, 17),

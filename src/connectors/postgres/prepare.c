@@ -7,6 +7,7 @@
 #include "connectors/postgres/statement.h"
 #include "connectors/postgres/store.h"
 #include "connectors/sql/finding.h"
+#include "model/labels.h"
 #include <string.h>
 
 /* One statement: what stands in a default or a check can't end it and begin another one. */
@@ -246,6 +247,38 @@ enum status postgres_add_columns(struct database *database, const struct target_
     return status == STATUS_OK ? postgres_target_read(self, connection, error) : status;
 }
 
+/* Gives the column's type the labels that the source's has, at their places. */
+static enum status add_labels(struct postgres_database *self, PGconn *connection,
+                              const struct target_table *table, const struct schema_column *column,
+                              struct error *error)
+{
+    const char *at = labels_of_stamp(column->stamp);
+    struct label label;
+    struct label before = {0};
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && labels_next(&at, &label)) {
+        struct buffer sql = {0};
+        /* the number and '=' stand before it, and an E where a backslash is in it */
+        const char *text = label.text + strcspn(label.text, "=") + 1;
+        size_t length = label.length - (size_t)(text - label.text);
+        buffer_format(&sql, "ALTER TYPE %s ADD VALUE IF NOT EXISTS ", column->type.native);
+        buffer_append(&sql, text, length);
+        if (before.length > 0) {
+            buffer_append_string(&sql, " AFTER ");
+            buffer_append(&sql, before.text, before.length);
+        }
+        status = make(self, connection, &sql, table->name, error);
+        buffer_free(&sql);
+        before = (struct label){.text = text, .length = length};
+    }
+    return status;
+}
+
+static bool is_enum(const struct schema_column *column)
+{
+    return labels_of_stamp(column->stamp) != NULL && column->type.native != NULL;
+}
+
 /* The server converts what is there, where it has a cast for it that loses nothing by custom. */
 enum status postgres_alter_columns(struct database *database, const struct target_table *table,
                                    struct column_list columns, struct error *error)
@@ -256,18 +289,34 @@ enum status postgres_alter_columns(struct database *database, const struct targe
     if (postgres_begin(self, &connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    postgres_append(&sql, "ALTER TABLE %t", &self->sql, table->name);
-    for (uint32_t i = 0; i < columns.count; i++) {
+    uint32_t altered = 0;
+    enum status status = postgres_check_claim(self, connection, error);
+    for (uint32_t i = 0; i < columns.count && status == STATUS_OK; i++) {
         struct schema_column column = target_table_column(table, columns.names[i]);
-        postgres_append(&sql, i > 0 ? ", ALTER COLUMN %n TYPE " : " ALTER COLUMN %n TYPE ",
-                        column.name);
-        postgres_append_type(&sql, &column.type);
-        if (!column.not_null && !column_list_holds(table->key, column.name)) {
-            postgres_append(&sql, ", ALTER COLUMN %n DROP NOT NULL", column.name);
+        bool is_listed = is_enum(&column);
+        bool drops = !column.not_null && !column_list_holds(table->key, column.name);
+        if (is_listed) {
+            status = add_labels(self, connection, table, &column, error);
+        }
+        if (is_listed && !drops) {
+            continue;
+        }
+        if (altered++ == 0) {
+            postgres_append(&sql, "ALTER TABLE %t", &self->sql, table->name);
+        } else {
+            buffer_append_byte(&sql, ',');
+        }
+        if (!is_listed) {
+            postgres_append(&sql, " ALTER COLUMN %n TYPE ", column.name);
+            postgres_append_type(&sql, &column.type);
+        }
+        if (drops) {
+            postgres_append(&sql, "%s ALTER COLUMN %n DROP NOT NULL", is_listed ? "" : ",",
+                            column.name);
         }
     }
-    enum status status = postgres_check_claim(self, connection, error);
-    status = status == STATUS_OK ? make(self, connection, &sql, table->name, error) : status;
+    status = status == STATUS_OK && altered > 0 ? make(self, connection, &sql, table->name, error)
+                                                : status;
     buffer_free(&sql);
     status = postgres_end(self, connection, status, error);
     return status == STATUS_OK ? postgres_target_read(self, connection, error) : status;

@@ -18,6 +18,10 @@
  * stays as it is. Only where another record is under its new key at the end of its transaction does
  * it make way: a copy that was resumed read that record later.
  *
+ * Where the target's key takes for equal what the source's keeps apart (target_table.apart), a
+ * record is found by the bytes of its key as well, and no other one is written over: a change that
+ * comes to one is refused.
+ *
  * A table without a key is changed by whole records, one of those that equal the former one.
  * Nothing is sent ahead behind an update of such a record before it is known whether there was one,
  * since the record is added where there was none.
@@ -114,6 +118,8 @@ struct sql_apply_dialect {
     const char *bytes_before; /* of a literal of bytes, before its hexadecimal digits and a quote */
     const char *hex_before;   /* around a column of bytes: its hexadecimal digits */
     const char *hex_behind;
+    /* An expression that fails when it is evaluated: another record is under the key. */
+    const char *no_key;
     /* `run` tells at once that a statement is refused, and leaves the transaction as it was */
     bool refuses_alone;
 
@@ -127,6 +133,9 @@ struct sql_apply_dialect {
      * the same bytes where it is a text, or both are NULL. `name` is the column, quoted. */
     void (*append_is)(const struct sql_apply_table *table, uint32_t column, const char *name,
                       uint32_t number, struct buffer *sql);
+    /* Appends that two values of the column, which holds texts, have the same bytes. */
+    void (*append_same)(const struct sql_apply_table *table, uint32_t column, const char *left,
+                        const char *right, struct buffer *sql);
     enum status (*begin)(struct apply *apply, struct error *error);
     /* Also after a failure, whatever is under way. */
     enum status (*end)(struct apply *apply, bool commit, struct error *error);

@@ -14,8 +14,9 @@ enum { ROUNDS_MAX = 4, EXCHANGES_MAX = 8, KEY_BITS = 1 << 16 };
 /* A change that waits for others. */
 struct waiting {
     struct sql_apply_item item;
-    bool settled; /* it went in, or was told */
-    bool is_out;  /* its record was taken out, to be put back where it belongs */
+    bool settled;    /* it went in, or was told */
+    bool is_out;     /* its record was taken out, to be put back where it belongs */
+    bool is_put_off; /* no exchange with it: it is tried alone, at last */
 };
 
 struct careful {
@@ -380,7 +381,7 @@ static enum status exchange(struct careful *careful, uint32_t *failed,
         struct sql_apply_image image;
         *failed = i % careful->waiting_count;
         struct waiting *waiting = &careful->waiting[*failed];
-        if (waiting->settled) {
+        if (waiting->settled || waiting->is_put_off) {
             continue;
         }
         status = sql_apply_look(careful->apply, &waiting->item, &image, refused, careful->error);
@@ -392,7 +393,8 @@ static enum status exchange(struct careful *careful, uint32_t *failed,
     return status;
 }
 
-/* As often as one of them is to blame alone. */
+/* As often as one of them is to blame alone. That one is tried once more when the others are where
+ * they belong: of two that can't both be there it may be the one that is. */
 static enum status exchange_all(struct careful *careful)
 {
     for (uint32_t left = careful->waiting_count, i = 0; i < EXCHANGES_MAX && left > 1; i++) {
@@ -406,19 +408,17 @@ static enum status exchange_all(struct careful *careful)
         bool done = status == STATUS_OK;
         status = sql_apply_savepoint(careful->apply, done ? SQL_APPLY_RELEASE : SQL_APPLY_BACK,
                                      careful->error);
-        if (status == STATUS_OK && done) {
-            careful->waiting_count = 0;
-            return STATUS_OK;
-        }
-        struct waiting *waiting = &careful->waiting[failed];
-        waiting->settled = true;
-        left--;
-        status = status == STATUS_OK
-                     ? item_refuse(careful, &waiting->item, refused.code, refused.reason)
-                     : status;
         if (status != STATUS_OK) {
             return status;
         }
+        for (uint32_t k = 0; k < careful->waiting_count && done; k++) {
+            careful->waiting[k].settled = !careful->waiting[k].is_put_off;
+        }
+        if (done) {
+            break;
+        }
+        careful->waiting[failed].is_put_off = true;
+        left--;
     }
     compact(careful);
     return STATUS_OK;

@@ -300,7 +300,7 @@ static void append_table(struct writing *writing)
 }
 
 /* The number that it has already, if the statement names it twice. */
-static void append_parameter(struct writing *writing, int32_t column, bool of_key, uint32_t at)
+static uint32_t add_parameter(struct writing *writing, int32_t column, bool of_key, uint32_t at)
 {
     const struct sql_apply_parameter added = {(uint32_t)column, of_key, at};
     const struct sql_apply_parameter *known = (const void *)writing->parameters.data;
@@ -312,8 +312,41 @@ static void append_parameter(struct writing *writing, int32_t column, bool of_ke
     if (number == count) {
         buffer_append(&writing->parameters, &added, sizeof added);
     }
+    return number;
+}
+
+static void append_parameter(struct writing *writing, int32_t column, bool of_key, uint32_t at)
+{
+    uint32_t number = add_parameter(writing, column, of_key, at);
     writing->apply->dialect->append_parameter(&writing->shape->table, (uint32_t)column, number,
                                               &writing->sql);
+}
+
+/* Does the target take values of this column for equal that the source keeps apart? */
+static bool is_apart(const struct writing *writing, int32_t column)
+{
+    const struct sql_apply_table *table = &writing->shape->table;
+    bool apart = false;
+    for (uint32_t i = 0; i < table->plan->apart.count && !apart; i++) {
+        apart = writing->apply->database->dialect->compare_names(table->columns[column].name,
+                                                                 table->plan->apart.names[i]) == 0;
+    }
+    return apart;
+}
+
+/* " AND ALIAS.k has the bytes of the parameter" */
+static void append_bytes(struct writing *writing, const char *alias, int32_t column, bool of_key,
+                         uint32_t at)
+{
+    struct buffer name = {0};
+    buffer_append_string(&name, alias);
+    writing->apply->database->dialect->append_name(&name,
+                                                   writing->shape->table.columns[column].name);
+    buffer_append_string(&writing->sql, " AND ");
+    writing->apply->dialect->append_is(&writing->shape->table, (uint32_t)column,
+                                       buffer_string(&name),
+                                       add_parameter(writing, column, of_key, at), &writing->sql);
+    buffer_free(&name);
 }
 
 /* "ALIAS.k = PARAMETER AND …": the parts of `key`, or of the key of `after`. */
@@ -327,6 +360,9 @@ static void append_match(struct writing *writing, const char *alias, bool old)
         append_name(writing, shape->columns[field]);
         buffer_append_string(&writing->sql, " = ");
         append_parameter(writing, shape->columns[field], of_key, of_key ? part : field);
+        if (is_apart(writing, shape->columns[field])) {
+            append_bytes(writing, alias, shape->columns[field], of_key, of_key ? part : field);
+        }
     }
 }
 
@@ -385,6 +421,59 @@ static void append_offered(struct writing *writing, int32_t column)
     buffer_append_string(&writing->sql, duplicate ? ")" : "");
 }
 
+/* The value of the record that is there. */
+static void append_present(struct writing *writing, int32_t column)
+{
+    if (!writing->apply->dialect->on_duplicate_key) {
+        append_table(writing);
+        buffer_append_byte(&writing->sql, '.');
+    }
+    append_name(writing, column);
+}
+
+/* … = that which was offered, byte by byte where their column is apart. */
+static void append_same(struct writing *writing, int32_t column)
+{
+    struct buffer sql = writing->sql;
+    struct buffer left = {0};
+    writing->sql = (struct buffer){0};
+    append_present(writing, column);
+    left = writing->sql;
+    writing->sql = (struct buffer){0};
+    append_offered(writing, column);
+    struct buffer right = writing->sql;
+    writing->sql = sql;
+    writing->apply->dialect->append_same(&writing->shape->table, (uint32_t)column,
+                                         buffer_string(&left), buffer_string(&right),
+                                         &writing->sql);
+    buffer_free(&left);
+    buffer_free(&right);
+}
+
+/* "k = CASE WHEN it is the record's own key THEN k ELSE an error END" */
+static void append_checked_key(struct writing *writing)
+{
+    const struct sql_apply_shape *shape = writing->shape;
+    const char *separator = " = CASE WHEN ";
+    int32_t first = -1;
+    for (uint32_t part = 0; part < shape->table.plan->key.count; part++) {
+        int32_t column = shape->columns[shape->key_fields[part]];
+        if (!is_apart(writing, column)) {
+            continue;
+        }
+        if (first < 0) {
+            first = column;
+            append_name(writing, column);
+        }
+        buffer_append_string(&writing->sql, separator);
+        append_same(writing, column);
+        separator = " AND ";
+    }
+    buffer_append_string(&writing->sql, " THEN ");
+    append_present(writing, first);
+    buffer_format(&writing->sql, " ELSE %s END", writing->apply->dialect->no_key);
+}
+
 static void append_excluded(struct writing *writing, const char *separator, int32_t column)
 {
     buffer_append_string(&writing->sql, separator);
@@ -406,10 +495,14 @@ static void append_own_key(struct writing *writing)
         append_name(writing, column);
         buffer_append_string(&writing->sql, " = ");
         append_offered(writing, column);
+        if (is_apart(writing, column)) {
+            buffer_append_string(&writing->sql, " AND ");
+            append_same(writing, column);
+        }
     }
     buffer_append_string(&writing->sql, ", ");
     append_name(writing, first);
-    buffer_append_string(&writing->sql, ", (SELECT 1 UNION ALL SELECT 2))");
+    buffer_format(&writing->sql, ", %s)", writing->apply->dialect->no_key);
 }
 
 /* Columns of other entities of the table: a record is of one. */
@@ -441,7 +534,12 @@ static void append_no_conflict(struct writing *writing)
     buffer_append_string(&writing->sql, ") ON CONFLICT (");
     sql_append_names(&writing->sql, writing->apply->database->dialect, NULL,
                      writing->shape->table.plan->key);
-    buffer_append_string(&writing->sql, ") DO NOTHING");
+    if (writing->shape->table.plan->apart.count == 0) {
+        buffer_append_string(&writing->sql, ") DO NOTHING");
+        return;
+    }
+    buffer_append_string(&writing->sql, ") DO UPDATE SET ");
+    append_checked_key(writing);
 }
 
 static void append_conflict(struct writing *writing)
@@ -455,6 +553,11 @@ static void append_conflict(struct writing *writing)
         buffer_append_string(&writing->sql, ") ON CONFLICT (");
         sql_append_names(&writing->sql, writing->apply->database->dialect, NULL,
                          shape->table.plan->key);
+    }
+    if (!duplicate && shape->table.plan->apart.count > 0) {
+        buffer_append_string(&writing->sql, separator);
+        append_checked_key(writing);
+        separator = ", ";
     }
     for (uint32_t i = 0; i < shape->field_count; i++) {
         if (is_set(writing, i) && !is_key(writing, (uint32_t)shape->columns[i])) {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define CELL_FUNCTION "transhume_cell"
+#define REFUSE_FUNCTION "transhume_refuse_key"
 
 struct sqlite_apply {
     struct apply head;
@@ -72,6 +73,29 @@ static void append_is(const struct sql_apply_table *table, uint32_t column, cons
     (void)table;
     (void)column;
     buffer_format(sql, "%s COLLATE BINARY IS " CELL_FUNCTION "(%u)", name, number);
+}
+
+static void append_same(const struct sql_apply_table *table, uint32_t column, const char *left,
+                        const char *right, struct buffer *sql)
+{
+    (void)table;
+    (void)column;
+    buffer_format(sql, "%s COLLATE BINARY IS %s", left, right);
+}
+
+/* Where another record is under a key. */
+static void refuse_key(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    struct sqlite_apply *apply = sqlite3_user_data(context);
+    (void)count;
+    (void)values;
+    if (!apply->view.refusal.set) {
+        apply->view.refusal = (struct writer_refusal){
+            .set = true,
+            .code = ERROR_REJECT_KEY_DUPLICATE,
+            .reason = "another record has its key, as the table compares it"};
+    }
+    sqlite3_result_error_code(context, SQLITE_CONSTRAINT_VTAB);
 }
 
 /* ---------------------------------------------------------------- statements */
@@ -337,6 +361,8 @@ static const struct sql_apply_dialect dialect = {
     .describe = describe,
     .append_parameter = append_parameter,
     .append_is = append_is,
+    .append_same = append_same,
+    .no_key = REFUSE_FUNCTION "()",
     .begin = begin,
     .end = end,
     .savepoint = savepoint,
@@ -374,6 +400,10 @@ static enum status set_up(struct sqlite_apply *apply, struct error *error)
     int result = sqlite3_create_function_v2(apply->connection, CELL_FUNCTION, 1,
                                             SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
                                             apply, give_cell, NULL, NULL, NULL);
+    result = result == SQLITE_OK ? sqlite3_create_function_v2(apply->connection, REFUSE_FUNCTION, 0,
+                                                              SQLITE_UTF8 | SQLITE_DIRECTONLY,
+                                                              apply, refuse_key, NULL, NULL, NULL)
+                                 : result;
     if (result != SQLITE_OK) {
         return sqlite_target_error(self, apply->connection, result, ERROR_INTERNAL,
                                    "a function can't be given to it", error);

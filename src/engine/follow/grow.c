@@ -6,6 +6,7 @@
 #include "engine/follow/left.h"
 #include "engine/follow/name_list.h"
 #include "engine/follow/new_tables.h"
+#include "model/labels.h"
 #include "model/schema_compare.h"
 #include <string.h>
 
@@ -144,15 +145,27 @@ static bool is_alike(const struct value_type *there, const struct value_type *wa
            there->fraction == wanted->fraction && there->zoned == wanted->zoned;
 }
 
+static const char *labels_of(const struct schema_column *column)
+{
+    const char *of_type = labels_of_type(column->type.native);
+    return of_type != NULL ? of_type : labels_of_stamp(column->stamp);
+}
+
 /* Does the column there take what the table's column is to hold? */
 static bool holds(const struct growing *growing, const struct target_table *table,
                   const struct schema_column *there, const struct schema_column *wanted)
 {
     struct error ignored = {0};
+    const char *labels = labels_of(there);
+    bool null = !there->not_null || wanted->not_null || column_list_holds(table->key, there->name);
+    if (labels != NULL && labels_of(wanted) != NULL) {
+        /* a list that has others, too, is somebody else's */
+        return null && (labels_hold(labels, labels_of(wanted), false) ||
+                        !labels_hold(labels_of(wanted), labels, false));
+    }
     const char *native = there->type.native;
     const char *declared = declaration(growing, table, wanted, &ignored);
     bool same = native != NULL && declared != NULL && strcmp(native, declared) == 0;
-    bool null = !there->not_null || wanted->not_null || column_list_holds(table->key, there->name);
     return null && (same || is_alike(&there->type, &wanted->type) ||
                     value_type_holds(&there->type, &wanted->type));
 }

@@ -199,7 +199,7 @@ static const char *why_not(const struct run_session *session, const struct plan_
                ? why_no_pages(session, mapping, &table->target)
            : mapping->unnest != NULL && !table->rows_apart
                ? "records of two rows might share a key, which does not hold that of their row"
-           : !table->keys_proven && mapping->unnest == NULL &&
+           : !table->keys_proven && !table->keys_spelled && mapping->unnest == NULL &&
                    !keeps_row_key(session, stream, entity, table)
                ? "two of its records might share a key"
                : NULL;

@@ -42,7 +42,10 @@ SELECT a.attrelid, a.attname,
           JOIN pg_catalog.pg_operator o ON o.oid = p.amopopr JOIN pg_catalog.pg_namespace w ON w.oid = o.oprnamespace
          WHERE f.opcmethod = 403 AND f.opcdefault AND f.opcintype = s.oid AND p.amoppurpose = 's' AND p.amopstrategy = 5
            AND NOT pg_catalog.pg_operator_is_visible(o.oid)) END,
-       a.xmin -- another one once the column was altered
+       -- another one once the column was altered; of an enum behind it the labels with their numbers
+       pg_catalog.concat(a.xmin, ' ' || (
+        SELECT pg_catalog.string_agg(pg_catalog.concat(b.oid, '=', pg_catalog.quote_literal(b.enumlabel)), ',' ORDER BY b.enumsortorder)
+          FROM pg_catalog.pg_enum b WHERE b.enumtypid = s.oid))
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
   JOIN space n ON n.oid = c.relnamespace

@@ -7,5 +7,8 @@
      AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname NOT LIKE '\_transhume\_%'
 )
 SELECT (SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat(t.oid, ':', t.relname))::pg_catalog.int8) FROM told t),
-       (SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat(a.attrelid, ':', a.attnum, ':', a.attname, ':', a.xmin))::pg_catalog.int8)
+       (SELECT coalesce((
+                SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat(b.oid, '=', b.enumlabel))::pg_catalog.int8) FROM pg_catalog.pg_enum b
+                 WHERE b.enumtypid IN (SELECT a.atttypid FROM pg_catalog.pg_attribute a JOIN told t ON t.oid = a.attrelid WHERE a.attnum > 0)), 0) +
+               pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat(a.attrelid, ':', a.attnum, ':', a.attname, ':', a.xmin))::pg_catalog.int8)
           FROM pg_catalog.pg_attribute a JOIN told t ON t.oid = a.attrelid WHERE a.attnum > 0)
