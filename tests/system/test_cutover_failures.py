@@ -277,6 +277,14 @@ class SqliteToSqlite(CutOver, support.TestCase):
         self.run_program("follow", "--resync", "--catch-up")
         self.run_program("cutover", "--dry-run")
 
+    def test_triggers_of_the_feed_that_were_altered(self):
+        names = [name for name, in sqlite3.connect(self.source.path).execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'")]
+        self.source.run("DROP TRIGGER \"%s\"" % names[0])
+        said = self.run_program("cutover", "--dry-run", code=5).err
+        self.assertIn("the triggers of the feed were dropped in part, or altered", said)
+        result = self.cut()
+        self.assertEqual((result.code, self.writer.times), (5, 0), result.err)
+
     def test_a_dry_run_asks_who_follows(self):
         """How far behind it says it is."""
         process = support.start("follow", cwd=self.folder)
@@ -574,6 +582,48 @@ class PostgresToPostgres(CutOver, support.TestCase):
         result = support.finish(process)
         self.assertEqual(result.code, 4, result.err)
         self.assertIn("try 2 in", result.err)
+
+    def refuse_both(self, words):
+        """A dry run and the command itself say the same, and nobody is stopped."""
+        said = self.run_program("cutover", "--dry-run", code=5).err
+        self.assertIn(words, said)
+        result = self.cut()
+        self.assertEqual((result.code, self.writer.times), (5, 0), result.err)
+        self.assertIn(words, result.err)
+        self.assertNotIn("STILL STOPPED", result.err)
+
+    def feed(self):
+        return self.server.psql(self.source.name, "SELECT slot_name FROM pg_replication_slots WHERE database = current_database()")[0][0]
+
+    def test_a_feed_without_its_slot(self):
+        self.server.psql(self.source.name, "SELECT pg_drop_replication_slot('%s')" % self.feed())
+        self.refuse_both("the slot was dropped")
+
+    def test_a_feed_without_its_publication(self):
+        self.server.psql(self.source.name, "DROP PUBLICATION " + self.feed())
+        self.refuse_both("its publication was dropped")
+
+    def test_a_publication_that_leaves_deletes_out(self):
+        self.server.psql(self.source.name, "ALTER PUBLICATION %s SET (publish = 'insert')" % self.feed())
+        self.refuse_both("leaves operations out")
+
+    def test_a_source_that_is_read_only(self):
+        self.server.psql("postgres", "ALTER DATABASE %s SET default_transaction_read_only = on" % self.source.name)
+        self.refuse_both("are read-only there")
+        self.server.psql("postgres", "ALTER DATABASE %s RESET default_transaction_read_only" % self.source.name)
+        self.run_program("cutover", "--confirm")
+
+    def test_a_fence_of_a_source_that_became_read_only(self):
+        support.kill_at("cutover.after_fence", 1, "cutover", "--confirm", cwd=self.folder)
+        self.server.psql("postgres", "ALTER DATABASE %s SET default_transaction_read_only = on" % self.source.name)
+        self.run_program("cutover", "--back", "--confirm", "--take-over")
+        self.server.psql(self.source.name, "BEGIN READ WRITE; UPDATE t SET v = 'open' WHERE id = 5; COMMIT")
+
+    def test_a_column_that_the_target_has_no_more(self):
+        self.target.run("ALTER TABLE t RENAME v TO w")
+        self.refuse_both("the target's table has no column v any more")
+        self.target.run("ALTER TABLE t RENAME w TO v")
+        self.run_program("cutover", "--confirm")
 
     def test_rejects_are_told_before(self):
         self.target.run("ALTER TABLE t ADD CHECK (id < 1000)")
