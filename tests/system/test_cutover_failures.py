@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
@@ -625,6 +626,21 @@ class PostgresToPostgres(CutOver, support.TestCase):
         self.target.run("ALTER TABLE t RENAME w TO v")
         self.run_program("cutover", "--confirm")
 
+    def test_an_alter_that_waits_for_the_comparison(self):
+        """Whose readers come later than it: they do not wait for each other, and the writers are let in."""
+        process = self.stopped_at("postgres.snapshot_taken:stop:1", "cutover", "--confirm", "--max-lag", "1h")
+        waiting = subprocess.Popen(self.server.session_command(self.source.name) + ["-c", "ALTER TABLE t ADD n int"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(waiting.kill)
+        self.wait_until("it waits", lambda: self.server.waiting(self.source.name) > 0)
+        begun = time.monotonic()
+        process.send_signal(signal.SIGCONT)
+        result = support.finish(process)
+        self.assertLess(time.monotonic() - begun, 8 * support.PATIENCE)
+        self.assertEqual(result.code, 3, result.err)
+        self.assertIn("somebody waits to alter or lock a table until this run has read it", result.err)
+        self.assertIn(AGAIN, result.err.strip().splitlines()[-1])
+        self.assertEqual(waiting.wait(20), 0)
+
     def test_rejects_are_told_before(self):
         self.target.run("ALTER TABLE t ADD CHECK (id < 1000)")
         self.source.run("INSERT INTO t VALUES (2000, 'refused')")
@@ -661,6 +677,18 @@ class MariadbToSqlite(CutOver, support.TestCase):
 
     def sides(self):
         return MariadbDatabase(self.server), SqliteFile(self.path("target.db"))
+
+    def test_a_source_that_is_read_only(self):
+        name = self.source.name
+        self.server.ask(name, "CREATE USER reader@'127.0.0.1'; GRANT SELECT, CREATE, ALTER, DROP, TRIGGER, REFERENCES, RELOAD, PROCESS, REPLICATION SLAVE, "
+                              "BINLOG MONITOR ON *.* TO reader@'127.0.0.1'; SET GLOBAL log_bin_trust_function_creators = 1, read_only = 1")
+        self.addCleanup(self.server.ask, name, "SET GLOBAL read_only = 0; DROP USER reader@'127.0.0.1'")
+        source = self.source.uri.replace("root@", "reader@")
+        said = self.run_program("cutover", "--dry-run", source, self.target.uri, code=5).err
+        self.assertIn("the account may write nothing there: read_only is ON", said)
+        result = self.cut(source, self.target.uri)
+        self.assertEqual((result.code, self.writer.times), (5, 0), result.err)
+        self.assertNotIn("STILL STOPPED", result.err)
 
 
 for pair in (PostgresToPostgres, MariadbToSqlite):
