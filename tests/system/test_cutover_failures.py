@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
@@ -276,6 +277,14 @@ class SqliteToSqlite(CutOver, support.TestCase):
         self.assertEqual((result.code, self.writer.times), (5, 0), result.err)
         self.run_program("follow", "--resync", "--catch-up")
         self.run_program("cutover", "--dry-run")
+
+    def test_triggers_of_the_feed_that_were_altered(self):
+        names = [name for name, in sqlite3.connect(self.source.path).execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'")]
+        self.source.run("DROP TRIGGER \"%s\"" % names[0])
+        said = self.run_program("cutover", "--dry-run", code=5).err
+        self.assertIn("the triggers of the feed were dropped in part, or altered", said)
+        result = self.cut()
+        self.assertEqual((result.code, self.writer.times), (5, 0), result.err)
 
     def test_a_dry_run_asks_who_follows(self):
         """How far behind it says it is."""
@@ -575,6 +584,63 @@ class PostgresToPostgres(CutOver, support.TestCase):
         self.assertEqual(result.code, 4, result.err)
         self.assertIn("try 2 in", result.err)
 
+    def refuse_both(self, words):
+        """A dry run and the command itself say the same, and nobody is stopped."""
+        said = self.run_program("cutover", "--dry-run", code=5).err
+        self.assertIn(words, said)
+        result = self.cut()
+        self.assertEqual((result.code, self.writer.times), (5, 0), result.err)
+        self.assertIn(words, result.err)
+        self.assertNotIn("STILL STOPPED", result.err)
+
+    def feed(self):
+        return self.server.psql(self.source.name, "SELECT slot_name FROM pg_replication_slots WHERE database = current_database()")[0][0]
+
+    def test_a_feed_without_its_slot(self):
+        self.server.psql(self.source.name, "SELECT pg_drop_replication_slot('%s')" % self.feed())
+        self.refuse_both("the slot was dropped")
+
+    def test_a_feed_without_its_publication(self):
+        self.server.psql(self.source.name, "DROP PUBLICATION " + self.feed())
+        self.refuse_both("its publication was dropped")
+
+    def test_a_publication_that_leaves_deletes_out(self):
+        self.server.psql(self.source.name, "ALTER PUBLICATION %s SET (publish = 'insert')" % self.feed())
+        self.refuse_both("leaves operations out")
+
+    def test_a_source_that_is_read_only(self):
+        self.server.psql("postgres", "ALTER DATABASE %s SET default_transaction_read_only = on" % self.source.name)
+        self.refuse_both("are read-only there")
+        self.server.psql("postgres", "ALTER DATABASE %s RESET default_transaction_read_only" % self.source.name)
+        self.run_program("cutover", "--confirm")
+
+    def test_a_fence_of_a_source_that_became_read_only(self):
+        support.kill_at("cutover.after_fence", 1, "cutover", "--confirm", cwd=self.folder)
+        self.server.psql("postgres", "ALTER DATABASE %s SET default_transaction_read_only = on" % self.source.name)
+        self.run_program("cutover", "--back", "--confirm", "--take-over")
+        self.server.psql(self.source.name, "BEGIN READ WRITE; UPDATE t SET v = 'open' WHERE id = 5; COMMIT")
+
+    def test_a_column_that_the_target_has_no_more(self):
+        self.target.run("ALTER TABLE t RENAME v TO w")
+        self.refuse_both("the target's table has no column v any more")
+        self.target.run("ALTER TABLE t RENAME w TO v")
+        self.run_program("cutover", "--confirm")
+
+    def test_an_alter_that_waits_for_the_comparison(self):
+        """Whose readers come later than it: they do not wait for each other, and the writers are let in."""
+        process = self.stopped_at("postgres.snapshot_taken:stop:1", "cutover", "--confirm", "--max-lag", "1h")
+        waiting = subprocess.Popen(self.server.session_command(self.source.name) + ["-c", "ALTER TABLE t ADD n int"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(waiting.kill)
+        self.wait_until("it waits", lambda: self.server.waiting(self.source.name) > 0)
+        begun = time.monotonic()
+        process.send_signal(signal.SIGCONT)
+        result = support.finish(process)
+        self.assertLess(time.monotonic() - begun, 8 * support.PATIENCE)
+        self.assertEqual(result.code, 3, result.err)
+        self.assertIn("somebody waits to alter or lock a table until this run has read it", result.err)
+        self.assertIn(AGAIN, result.err.strip().splitlines()[-1])
+        self.assertEqual(waiting.wait(20), 0)
+
     def test_rejects_are_told_before(self):
         self.target.run("ALTER TABLE t ADD CHECK (id < 1000)")
         self.source.run("INSERT INTO t VALUES (2000, 'refused')")
@@ -611,6 +677,18 @@ class MariadbToSqlite(CutOver, support.TestCase):
 
     def sides(self):
         return MariadbDatabase(self.server), SqliteFile(self.path("target.db"))
+
+    def test_a_source_that_is_read_only(self):
+        name = self.source.name
+        self.server.ask(name, "CREATE USER reader@'127.0.0.1'; GRANT SELECT, CREATE, ALTER, DROP, TRIGGER, REFERENCES, RELOAD, PROCESS, REPLICATION SLAVE, "
+                              "BINLOG MONITOR ON *.* TO reader@'127.0.0.1'; SET GLOBAL log_bin_trust_function_creators = 1, read_only = 1")
+        self.addCleanup(self.server.ask, name, "SET GLOBAL read_only = 0; DROP USER reader@'127.0.0.1'")
+        source = self.source.uri.replace("root@", "reader@")
+        said = self.run_program("cutover", "--dry-run", source, self.target.uri, code=5).err
+        self.assertIn("the account may write nothing there: read_only is ON", said)
+        result = self.cut(source, self.target.uri)
+        self.assertEqual((result.code, self.writer.times), (5, 0), result.err)
+        self.assertNotIn("STILL STOPPED", result.err)
 
 
 for pair in (PostgresToPostgres, MariadbToSqlite):

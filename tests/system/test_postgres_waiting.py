@@ -1,6 +1,7 @@
 """Somebody who waits for a table while it is copied, as TRUNCATE does: what reads it does not queue behind, and the copy comes to its end."""
 import signal
 import subprocess
+import time
 import unittest
 
 import support
@@ -24,6 +25,24 @@ class Waiting(PostgresServer, support.TestCase):
         self.assertEqual(support.sqlite_counts(self.path("copy.db")), dict.fromkeys(TABLES, 3000))
         self.assertEqual(waiting.wait(20), 0)
         self.assertEqual(self.server.psql(name, "SELECT count(*) FROM h"), [["0"]])
+
+    def test_one_that_comes_before_the_readers_gets_through(self):
+        """They wait briefly; then the run ends, and lets go."""
+        name = self.server.database()
+        self.server.psql(name, "; ".join("CREATE TABLE %s (id int primary key); INSERT INTO %s SELECT generate_series(1, 3000)" % (table, table) for table in TABLES))
+        process = self.stopped_at("postgres.snapshot_taken:stop:1", "migrate", "--jobs", "2", self.server.uri(name), "sqlite:copy.db")
+        waiting = subprocess.Popen(self.server.session_command(name) + ["-c", "ALTER TABLE c ADD n int"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(waiting.kill)
+        self.wait_until("it waits", lambda: self.server.psql(name, "SELECT count(*) FROM pg_locks WHERE NOT granted") == [["1"]])
+        begun = time.monotonic()
+        process.send_signal(signal.SIGCONT)
+        result = support.finish(process)
+        self.assertLess(time.monotonic() - begun, 8 * support.PATIENCE)
+        self.assert_code(result, 3)
+        self.assertIn("[source-locked]", result.err)
+        self.assertIn("somebody waits to alter or lock a table until this run has read it", result.err)
+        self.assertEqual(waiting.wait(20), 0)
+        self.run_program("migrate", "--state", "again", self.server.uri(name), "sqlite:again.db")
 
 
 if __name__ == "__main__":

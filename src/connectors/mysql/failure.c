@@ -9,6 +9,8 @@
 
 enum {
     LOGIN_REFUSED = 1045,
+    LOCK_TIMEOUT = 1205,
+    LOCK_DEADLOCK = 1213,
     STATEMENT_KILLED = 1317,
     VALUE_REFUSED = 1366,
     TLS_FAILED = 2026,
@@ -27,9 +29,9 @@ struct meaning {
 
 /* mysqld_error.h and errmsg.h; those below 3000 and above 1000 are both servers' alike. */
 static const struct meaning meanings[] = {
-    {1205, ERROR_SOURCE_LOCKED, ERROR_TARGET_LOCKED,
+    {LOCK_TIMEOUT, ERROR_SOURCE_LOCKED, ERROR_TARGET_LOCKED,
      "another session holds a lock: SHOW ENGINE INNODB STATUS shows it"},
-    {1213, ERROR_SOURCE_LOCKED, ERROR_TARGET_LOCKED, NULL},
+    {LOCK_DEADLOCK, ERROR_SOURCE_LOCKED, ERROR_TARGET_LOCKED, NULL},
     {1206, ERROR_SOURCE_LOCKED, ERROR_TARGET_LOCKED, NULL},
     {1020, ERROR_SOURCE_LOCKED, ERROR_TARGET_LOCKED, NULL}, /* innodb_snapshot_isolation */
     {1099, ERROR_SOURCE_LOCKED, ERROR_TARGET_LOCKED, NULL},
@@ -176,6 +178,26 @@ static unsigned number_of(MYSQL *connection)
     return found != NULL ? (unsigned)strtoul(found + sizeof before - 1, NULL, 10) : number;
 }
 
+/* Nobody can have a table that the snapshot's own session holds: whoever is in the way waits for
+ * that one, and so does this, for as long as nobody lets go. So nothing is tried again: the run
+ * ends, and with it its sessions. */
+static void tell_queue(const struct mysql_database *self, MYSQL *connection, struct error *error)
+{
+    unsigned status = 0;
+    bool waited = error != NULL &&
+                  (error->native_code == LOCK_TIMEOUT || error->native_code == LOCK_DEADLOCK);
+    if (!waited || self->mode != OPEN_SOURCE || !self->sql.snapshot_taken || self->held == NULL ||
+        connection == self->control ||
+        mariadb_get_infov(connection, MARIADB_CONNECTION_SERVER_STATUS, &status) != 0 ||
+        (status & SERVER_STATUS_IN_TRANS) == 0) {
+        return;
+    }
+    error->class = ERROR_CLASS_STOP;
+    error_context(error, "somebody waits to alter or lock a table until this run has read it, and "
+                         "a session of the run that had not touched it yet would wait behind: ");
+    error_hint(error, "the run has let go of its tables: wait until the other one is through");
+}
+
 enum status mysql_failure(const struct mysql_database *self, MYSQL *connection,
                           enum error_code otherwise, struct error *error)
 {
@@ -210,5 +232,6 @@ enum status mysql_failure(const struct mysql_database *self, MYSQL *connection,
     if (meaning != NULL && meaning->hint != NULL) {
         error_hint(error, "%s", meaning->hint);
     }
+    tell_queue(self, connection, error);
     return STATUS_FAILED;
 }

@@ -86,6 +86,34 @@ static enum status ask_trust(struct mysql_database *self, MYSQL *connection,
     return status;
 }
 
+/* Some rights pass over the server's setting; of an account that has rights by a role nothing is
+ * told. */
+static enum status ask_writable(struct mysql_database *self, MYSQL *connection,
+                                struct lack_list *lacks, struct error *error)
+{
+    static const char sql[] =
+        "SHOW SESSION VARIABLES WHERE value IN ('ON', '1') AND (variable_name IN "
+        "('transaction_read_only', 'tx_read_only', 'super_read_only') OR (variable_name = "
+        "'read_only' AND NOT EXISTS (SELECT 1 FROM information_schema.user_privileges g WHERE "
+        "g.privilege_type IN ('SUPER', 'READ ONLY ADMIN', 'READ_ONLY ADMIN', 'CONNECTION_ADMIN') "
+        "AND g.grantee = " MYSQL_GRANTEE ")))";
+    MYSQL_RES *result = NULL;
+    if (mysql_has_other_rights(self, connection)) {
+        return STATUS_OK;
+    }
+    enum status status =
+        mysql_run(self, connection, sql, SQL_SHORT, ERROR_SOURCE_READ, &result, error);
+    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
+    if (row != NULL) {
+        error_set(error, ERROR_PERMISSION, self->sql.shown,
+                  "the account may write nothing there: %s is ON", row[0]);
+        error_hint(error, "set it back, or give the primary's address");
+        status = lacks_take(lacks, STATUS_FAILED, error);
+    }
+    mysql_free_result(result);
+    return status;
+}
+
 enum status mysql_may_fence(struct database *database, const char *name, const char *const *tables,
                             uint32_t table_count, struct lack_list *lacks, struct error *error)
 {
@@ -102,6 +130,7 @@ enum status mysql_may_fence(struct database *database, const char *name, const c
         status = ask_rights(self, connection, "*", own, lacks, error);
     }
     status = status == STATUS_OK ? ask_trust(self, connection, lacks, error) : status;
+    status = status == STATUS_OK ? ask_writable(self, connection, lacks, error) : status;
     mysql_disconnect(connection);
     return status;
 }

@@ -11,6 +11,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "connectors/mysql/feed.h"
+#include "connectors/mysql/locks.h"
 #include "connectors/mysql/source.h"
 #include "connectors/registry.h"
 #include <stdlib.h>
@@ -105,9 +106,13 @@ static bool is_denied(MYSQL *connection)
  * for some seconds only. */
 static enum status lock_all(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
+    enum { LOCK_MS = 5000 };
+    struct buffer sql = {0};
+    int64_t wait_ms = sql_long_lock_ms(self->timeout_ms);
+    buffer_format(&sql, "SET SESSION lock_wait_timeout = %lld, wait_timeout = 10",
+                  mysql_lock_seconds(wait_ms < LOCK_MS ? wait_ms : LOCK_MS));
     enum status status =
-        mysql_run(self, connection, "SET SESSION lock_wait_timeout = 5, wait_timeout = 10",
-                  SQL_SHORT, ERROR_SOURCE_READ, NULL, error);
+        mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_SOURCE_READ, NULL, error);
     status = status == STATUS_OK ? mysql_run(self, connection, "FLUSH TABLES WITH READ LOCK",
                                              SQL_SHORT, ERROR_SOURCE_LOCKED, NULL, error)
                                  : status;
@@ -407,7 +412,9 @@ enum status mysql_snapshot(struct database *database, uint32_t reader_count, str
     self->sql.snapshot_taken = true;
     log_write(LOG_INFO, "%s", MYSQL_STAYS_OPEN);
     if (failpoint_hit("mysql.snapshot_begun", error) != STATUS_OK ||
-        mysql_hold_touch(self, error) != STATUS_OK) {
+        mysql_hold_touch(self, error) != STATUS_OK ||
+        failpoint_hit("mysql.snapshot_held", error) != STATUS_OK ||
+        mysql_hold_join(self, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (make_token(self, transactions, arena, token, error) != STATUS_OK) {

@@ -57,6 +57,9 @@ enum status mysql_hold_query(struct sql_database *self, const struct read_reques
 /* The control connection, within the snapshot, touches all of it, which keeps everybody from
  * altering it. SOURCE_CHANGED: somebody did since the catalogue was read. */
 enum status mysql_hold_touch(struct mysql_database *self, struct error *error) MUST_USE;
+/* Afterwards: the readers' connections touch it likewise, so that none of them queues behind who
+ * waits for the control connection. From then on they wait for a table but briefly. */
+enum status mysql_hold_join(struct mysql_database *self, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- lacking.c */
 

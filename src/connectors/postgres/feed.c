@@ -217,27 +217,35 @@ static enum status check_followed(struct feed *feed, struct error *error)
     return status;
 }
 
-static enum status check_publication(struct feed *feed, struct error *error)
+/* Does it still tell of all that it was made for? */
+static enum status check_told(const char *name, const struct feed_publication *publication,
+                              struct error *error)
 {
-    struct feed_publication publication;
-    if (postgres_feed_publication(feed->self, feed->asking, feed->name, &publication, error) !=
-        STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (!publication.there || publication.altered || publication.partial) {
-        return postgres_feed_lost(feed->name,
-                                  !publication.there ? "its publication was dropped"
-                                  : publication.altered
+    if (!publication->there || publication->altered || publication->partial) {
+        return postgres_feed_lost(name,
+                                  !publication->there ? "its publication was dropped"
+                                  : publication->altered
                                       ? "the tables of its publication were changed since"
                                       : "its publication was altered and leaves operations out",
                                   error);
     }
-    if (publication.filtered[0] != '\0') {
+    if (publication->filtered[0] != '\0') {
         char reason[280];
         snprintf(reason, sizeof reason,
                  "its publication was altered and leaves rows or columns of %s out",
-                 publication.filtered);
-        return postgres_feed_lost(feed->name, reason, error);
+                 publication->filtered);
+        return postgres_feed_lost(name, reason, error);
+    }
+    return STATUS_OK;
+}
+
+static enum status check_publication(struct feed *feed, struct error *error)
+{
+    struct feed_publication publication;
+    if (postgres_feed_publication(feed->self, feed->asking, feed->name, &publication, error) !=
+            STATUS_OK ||
+        check_told(feed->name, &publication, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     struct error problem = {0};
     if (publication.own && !publication.opened &&
@@ -496,17 +504,22 @@ static enum status feed_look(struct database *database, const char *name,
 {
     struct postgres_database *self = postgres_database_of(database);
     struct feed_slot slot = {0};
+    struct feed_publication publication = {0};
     PGconn *connection = NULL;
     *health = FEED_HEALTH_UNKNOWN;
     enum status status = postgres_connect(self, &connection, error);
     status =
         status == STATUS_OK ? postgres_feed_slot(self, connection, name, &slot, error) : status;
+    status = status == STATUS_OK
+                 ? postgres_feed_publication(self, connection, name, &publication, error)
+                 : status;
     postgres_disconnect(connection);
     if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
     *health = health_of(&slot);
-    return check_use(name, &slot, error);
+    status = check_use(name, &slot, error);
+    return status == STATUS_OK ? check_told(name, &publication, error) : status;
 }
 
 static enum status feed_health(struct feed *feed, struct feed_health *health, struct error *error)

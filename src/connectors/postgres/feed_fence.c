@@ -25,6 +25,21 @@ static void append_function(struct buffer *sql, const char *schema, const char *
         schema, fence);
 }
 
+/* Where there is none, nothing is written: so a source that is read-only is known to be open. */
+static void append_drop(struct buffer *sql, const char *schema, const char *fence)
+{
+    struct buffer function = {0};
+    struct buffer body = {0};
+    postgres_append(&function, "%n.%n()", schema, fence);
+    postgres_append(&body,
+                    "BEGIN IF pg_catalog.to_regprocedure(%q) IS NOT NULL THEN DROP FUNCTION ",
+                    buffer_string(&function));
+    buffer_format(&body, "%s CASCADE; END IF; END", buffer_string(&function));
+    postgres_append(sql, "DO %q;", buffer_string(&body));
+    buffer_free(&function);
+    buffer_free(&body);
+}
+
 static void append_table(struct postgres_database *self, struct buffer *sql, const char *fence,
                          const char *table)
 {
@@ -56,7 +71,9 @@ enum status postgres_feed_fence(struct database *database, const char *name,
     PGconn *connection = NULL;
     snprintf(fence, sizeof fence, "_%s_fence", name);
     enum status status = postgres_connect(self, &connection, error);
-    postgres_append(&sql, "BEGIN; DROP FUNCTION IF EXISTS %n.%n() CASCADE;", schema, fence);
+    /* a default of the database or the role keeps nobody from letting the writers in again */
+    buffer_append_string(&sql, on || self->standby ? "BEGIN;" : "BEGIN READ WRITE;");
+    append_drop(&sql, schema, fence);
     if (on) {
         append_function(&sql, schema, fence);
     }

@@ -189,6 +189,15 @@ enum status postgres_hold_lock(struct postgres_database *self, struct error *err
     return status;
 }
 
+bool postgres_hold_has_all(const struct postgres_database *self)
+{
+    const struct postgres_held *held = self->held;
+    while (held != NULL && !held->refused) {
+        held = held->next;
+    }
+    return self->held != NULL && held == NULL;
+}
+
 bool postgres_hold_append(const struct postgres_database *self, struct buffer *sql)
 {
     uint32_t count = 0;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "connectors/defaults.h"
+#include "connectors/postgres/locks.h"
 #include "connectors/postgres/source.h"
 #include "connectors/sql/database.h"
 #include <stdio.h>
@@ -119,6 +120,21 @@ static enum status leave_snapshot(struct database *database, struct error *error
 
 /* ---------------------------------------------------------------- readers */
 
+/* Whoever is in the way waits for the session that holds the snapshot, and so does this, for as
+ * long as nobody lets go. So nothing is tried again: the run ends, and with it its sessions. */
+static void tell_queue(const struct postgres_database *self, struct error *error)
+{
+    bool waited = strcmp(error->native_state, "55P03") == 0 || /* lock_timeout */
+                  strcmp(error->native_state, "40P01") == 0;   /* a deadlock */
+    if (!waited || self->snapshot == NULL || !postgres_hold_has_all(self)) {
+        return;
+    }
+    error->class = ERROR_CLASS_STOP;
+    error_context(error, "somebody waits to alter or lock a table until this run has read it, and "
+                         "a session of the run that had not locked it yet would wait behind: ");
+    error_hint(error, "the run has let go of its tables: wait until the other one is through");
+}
+
 /* A snapshot is gone with the connection that holds it. */
 enum status postgres_reading_failed(struct postgres_database *self, struct error *error)
 {
@@ -126,6 +142,8 @@ enum status postgres_reading_failed(struct postgres_database *self, struct error
         PQstatus(self->control) != CONNECTION_OK) {
         error_recode(error, ERROR_SOURCE_READ);
         error_hint(error, "the snapshot is lost; `transhume resume` continues at a new one");
+    } else if (error != NULL && error->class == ERROR_CLASS_RETRY) {
+        tell_queue(self, error);
     }
     return STATUS_FAILED;
 }
@@ -176,6 +194,10 @@ enum status postgres_reader_connect(struct postgres_database *self, PGconn **con
     buffer_append_string(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY");
     if (self->snapshot != NULL) {
         postgres_append(&sql, "; SET TRANSACTION SNAPSHOT %q", self->snapshot);
+    }
+    if (self->snapshot != NULL && postgres_hold_has_all(self)) {
+        buffer_format(&sql, "; SET LOCAL lock_timeout = %lld",
+                      (long long)postgres_brief_lock_ms(self));
     }
     if (postgres_execute_buffer(self, *connection, &sql, SQL_SHORT, ERROR_SOURCE_READ, error) !=
         STATUS_OK) {

@@ -47,6 +47,8 @@ enum status postgres_hold_lock(struct postgres_database *self, struct error *err
  * lock on a table does not queue behind who waits for ours, as TRUNCATE does. False: it is not to.
  */
 bool postgres_hold_append(const struct postgres_database *self, struct buffer *sql);
+/* Is all of it locked, so that who is in the way of a reader can only be waiting for us? */
+bool postgres_hold_has_all(const struct postgres_database *self);
 /* Afterwards: is all that is held what the catalogue said? */
 enum status postgres_hold_check(struct postgres_database *self, struct error *error) MUST_USE;
 /* Fails if the session is gone that holds tables and snapshot; asked once a reader has a lock of

@@ -447,6 +447,8 @@ static enum status feed_look(struct database *database, const char *name,
         feed.width = width > feed.width ? width : feed.width;
     }
     status = status == STATUS_OK ? look(&feed, &last, health, error) : status;
+    feed.position = INT64_MAX; /* nobody asks what was logged when */
+    status = status == STATUS_OK ? feed_check(&feed, error) : status;
     health->lag_bytes = -1;
     sqlite_connection_close(feed.connection);
     arena_destroy(feed.arena);

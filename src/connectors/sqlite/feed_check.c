@@ -222,6 +222,13 @@ static enum status examine_all(struct feed *feed, struct error *error)
     return status;
 }
 
+enum status feed_check(struct feed *feed, struct error *error)
+{
+    enum status status = examine_all(feed, error);
+    feed_forget_statements(feed);
+    return status == STATUS_AGAIN ? STATUS_OK : status;
+}
+
 /* ---------------------------------------------------------------- making triggers again */
 
 static enum status widen(struct feed *feed, uint32_t columns, struct error *error)

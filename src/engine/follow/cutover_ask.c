@@ -14,6 +14,7 @@
 #include "engine/rejects/reject_book.h"
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 
 enum {
     LAG_LOOKS = 20, /* at what a follower tells of itself, which it does every second */
@@ -51,6 +52,17 @@ static enum status ask_fence(struct run_session *session, struct run *run, struc
         feed->may_fence(session->source, "", routes->tables, routes->table_count, lacks, error);
     follow_routes_free(routes);
     return status;
+}
+
+/* Does the source still keep the feed, as it was made? Who follows it may have it open. */
+static enum status ask_feed(struct run_session *session, struct run *run, struct lack_list *lacks,
+                            struct error *error)
+{
+    const struct feed_functions *feed = session->source->connector->feed;
+    struct feed_health health;
+    (void)lacks;
+    return feed->look != NULL ? feed->look(session->source, run->header.feed, &health, error)
+                              : STATUS_OK;
 }
 
 static enum status ask_target(struct run_session *session, struct run *run, struct lack_list *lacks,
@@ -104,17 +116,22 @@ static const char *why_left(const struct run *run, const struct table_change *ta
     return why;
 }
 
+static bool is_left(const struct run *run, const struct plan_stream *stream)
+{
+    bool left = false;
+    for (uint32_t i = 0; i < run->left_count && !left; i++) {
+        left = strcmp(run->left[i].name, stream->name) == 0;
+    }
+    return left;
+}
+
 /* Does a stream read it that is not left yet? */
 static bool is_followed(const struct run *run, const char *table)
 {
     const struct plan *plan = run->session->plan;
     bool followed = false;
     for (uint32_t i = 0; i < plan->stream_count && !followed; i++) {
-        bool left = false;
-        for (uint32_t l = 0; l < run->left_count; l++) {
-            left = left || strcmp(run->left[l].name, plan->streams[i].name) == 0;
-        }
-        followed = !left && adopt_stream_reads(&plan->streams[i], table);
+        followed = !is_left(run, &plan->streams[i]) && adopt_stream_reads(&plan->streams[i], table);
     }
     return followed;
 }
@@ -149,6 +166,83 @@ static enum status ask_schema(struct run_session *session, struct run *run, stru
         if (is_followed(run, gone.names[i])) {
             add_left(gone.names[i], "it was dropped or renamed", lacks, error);
         }
+    }
+    return status;
+}
+
+/* ---- is the target what it was */
+
+/* Do changes still come for it, of a table that the source has? */
+static bool is_written(const struct run *run, const struct plan_table *table)
+{
+    const struct run_session *session = run->session;
+    const struct plan *plan = session->plan;
+    bool written = false;
+    for (uint32_t i = 0; i < table->entity_count && !written; i++) {
+        const struct plan_stream *stream =
+            &plan->streams[plan->entities[table->entities[i]].stream];
+        const char *read = stream->request.table;
+        written =
+            !is_left(run, stream) && (read == NULL || !column_list_holds(session->gone, read));
+    }
+    return written;
+}
+
+static bool has_column(const struct schema_table *table, const char *name)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < table->column_count && !found; i++) {
+        found = strcasecmp(table->columns[i].name, name) == 0;
+    }
+    return found;
+}
+
+static void compare_columns(const struct target_table *table, const struct schema_table *there,
+                            struct lack_list *lacks, struct error *error)
+{
+    for (uint32_t i = 0; there != NULL && i < table->column_count; i++) {
+        const char *name = table->columns[i].name;
+        if (!has_column(there, name)) {
+            error_set(error, ERROR_CUT_OVER, table->name,
+                      "the target's table has no column %s any more", name);
+            error_hint(error, "give it back to the table, then `transhume follow`");
+            lacks_add(lacks, error);
+            error_clear(error);
+        }
+    }
+}
+
+/* What `follow` has yet to bring into the target is no matter: while tables of the source are
+ * defined in another way, the target's columns are not compared. */
+static enum status ask_columns(struct run_session *session, struct run *run,
+                               struct lack_list *lacks, struct error *error)
+{
+    const struct plan *plan = session->plan;
+    const struct database *target = session->target;
+    struct database *reading = NULL;
+    struct schema *schema = NULL;
+    bool changed = run->changes != NULL && run->changes->table_count > 0;
+    if (changed || (target->capabilities & CAPABILITY_SQL_SCHEMA) == 0 ||
+        (target->capabilities & CAPABILITY_FREE_FIELDS) != 0 ||
+        target->connector->apply->keeps_log) {
+        return STATUS_OK;
+    }
+    const char **names = arena_allocate_zeroed(run->arena, plan->table_count + 1u, sizeof *names);
+    for (uint32_t i = 0; i < plan->table_count; i++) {
+        names[i] = plan->tables[i].target.name;
+    }
+    enum status status = session_describe_target(session, names, &reading, &schema, error);
+    for (uint32_t i = 0; i < plan->table_count && status == STATUS_OK; i++) {
+        if (is_written(run, &plan->tables[i])) {
+            compare_columns(&plan->tables[i].target,
+                            session_target_table(session, schema, names[i]), lacks, error);
+        }
+    }
+    if (reading != NULL) {
+        reading->connector->close(reading);
+    }
+    if (schema != NULL) {
+        arena_destroy(schema->arena);
     }
     return status;
 }
@@ -249,7 +343,8 @@ static const struct {
     enum status (*ask)(struct run_session *session, struct run *run, struct lack_list *lacks,
                        struct error *error);
 } questions[] = {
-    {CUTOVER_ASKED_FIRST, false, ask_fence},      {CUTOVER_ASKED_FIRST, false, ask_target},
+    {CUTOVER_ASKED_FIRST, false, ask_fence},      {CUTOVER_ASKED_FIRST, true, ask_feed},
+    {CUTOVER_ASKED_FIRST, false, ask_target},     {CUTOVER_ASKED_FIRST, true, ask_columns},
     {CUTOVER_ASKED_FIRST, false, ask_way_back},   {CUTOVER_ASKED_FIRST, true, ask_schema},
     {CUTOVER_ASKED_FIRST, false, ask_new},        {CUTOVER_ASKED_CAUGHT_UP, true, ask_lag},
     {CUTOVER_ASKED_CAUGHT_UP, true, ask_rejects}, {CUTOVER_ASKED_CAUGHT_UP, true, ask_left},

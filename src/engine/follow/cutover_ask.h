@@ -9,11 +9,15 @@
  * The questions of `cutover`, of `cutover --dry-run` and of `check --follow`, none of which changes
  * anything. Each is there once, in one list; what differs is when it is asked.
  *
- *   first      may the fence be set and opened again       feed.may_fence, unless --fence has its
- * own may the target be written and primed        quiet_foresee, apply.may_write with --reverse:
- * can it be followed back     reverse_ask is the source's schema what is followed     adopt.h
- *   caught up  how far is the target behind                what `follow` says; a cut-over's own
- * gate are records missing that were rejected      the book of rejects are tables left left.h
+ *   first      may the fence be set and opened again: feed.may_fence, unless --fence has its own
+ *              does the feed still stand: feed.look
+ *              may the target be written and primed: quiet_foresee, apply.may_write
+ *              has it the columns that are written
+ *              with --reverse, can it be followed back: reverse_ask
+ *              is the source's schema what is followed: adopt.h
+ *   caught up  how far is the target behind: what `follow` says; a cut-over's own gate
+ *              are records missing that were rejected: the book of rejects
+ *              are tables left: left.h
  *
  * A cut-over asks the first before it runs anything, and the others once it has caught up, since
  * what comes may settle them; --dry-run asks all; `check --follow` those that take no run.

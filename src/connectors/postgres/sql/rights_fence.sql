@@ -17,3 +17,8 @@ SELECT pg_catalog.format('the role %s may not make the function of the triggers:
 SELECT pg_catalog.format('the role %s may not use the language plpgsql', current_user),
        pg_catalog.format('GRANT USAGE ON LANGUAGE plpgsql TO %I', current_user)
   FROM pg_catalog.pg_language l WHERE l.lanname = 'plpgsql' AND NOT pg_catalog.has_language_privilege(l.oid, 'USAGE')
+ UNION ALL
+SELECT pg_catalog.format('sessions of %s are read-only there, so that nothing can be made that stops the writers', current_user),
+       CASE WHEN pg_catalog.pg_is_in_recovery() THEN 'it is a standby: name commands that do it, --fence COMMAND --unfence COMMAND'
+            ELSE 'set default_transaction_read_only back, or name commands that do it, --fence COMMAND --unfence COMMAND' END
+ WHERE pg_catalog.current_setting('transaction_read_only') = 'on'
