@@ -216,7 +216,7 @@ class TestCase(support.TestCase):
             raise unittest.SkipTest("valgrind's logs are closed to another user")
         folder = tempfile.mkdtemp(prefix="test-", dir="/tmp")
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
-        os.chmod(folder, 0o777)
+        os.chmod(folder, 0o1777)  # as /tmp: what is in it is its owners' alone to replace
         shutil.copy(support.PROGRAM, os.path.join(folder, "program"))
         return folder
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/secret.h"
+#include "base/trust.h"
 #include "connectors/scope.h"
 #include "connectors/uri.h"
 #include "engine/copy/circles.h"
@@ -84,6 +85,7 @@ static enum status find_local_run(struct run_session *session, struct past_run *
     struct state_folder folder;
     char run[MENDED_RUN_BYTES] = "";
     if (state_folder_name(&folder, session->state_path, session->arena, error) != STATUS_OK ||
+        trust_check_folder(session->state_path, error) != STATUS_OK ||
         (options->rejects_file != NULL &&
          find_rejecting_run(options->rejects_file, run, error) != STATUS_OK)) {
         return STATUS_FAILED;
@@ -627,24 +629,24 @@ static enum status resolve_described(struct run_session *session, const struct l
                                      struct buffer *faults, struct error *error)
 {
     const struct run_options *options = &session->options;
-    const struct plan_settings settings = {.include = options->include,
-                                           .include_count = options->include_count,
-                                           .exclude = options->exclude,
-                                           .exclude_count = options->exclude_count,
-                                           .renumber = options->renumber,
-                                           .renumber_count = options->renumber_count,
-                                           .names = options->names,
-                                           .since = options->since,
-                                           .there = session->there,
-                                           .existing = options->existing,
-                                           .notes = learnt->notes,
-                                           .note_count = learnt->note_count,
-                                           .time_zone = session->time_zone,
-                                           .gone = session->gone,
-                                           .follows = options->follow ||
-                                                      (session->continued != NULL &&
-                                                       session->continued->feed != NULL),
-                                           .answers = session->answers};
+    const struct plan_settings settings = {
+        .include = options->include,
+        .include_count = options->include_count,
+        .exclude = options->exclude,
+        .exclude_count = options->exclude_count,
+        .renumber = options->renumber,
+        .renumber_count = options->renumber_count,
+        .names = options->names,
+        .since = options->since,
+        .there = session->there,
+        .existing = options->existing,
+        .notes = learnt->notes,
+        .note_count = learnt->note_count,
+        .time_zone = session->time_zone,
+        .gone = session->gone,
+        .follows =
+            options->follow || (session->continued != NULL && session->continued->feed != NULL),
+        .answers = session->answers};
     if (plan_resolve(session->document, session->source, session->schema, session->target,
                      &settings, &session->plan, faults, error) != STATUS_OK ||
         find_settings(session, error) != STATUS_OK ||

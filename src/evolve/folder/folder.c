@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "base/trust.h"
 #include "evolve/folder/foreign.h"
 #include "evolve/folder/version.h"
 #include <stdlib.h>
@@ -79,12 +80,12 @@ enum status migration_load(struct migration_reader *reader, const char *name,
     text->line = 1;
     migration_note_told(reader, text->path);
     enum status status =
-        file_read_all(text->path, TEXT_BYTES_MAX, reader->arena, &bytes, &text->length, error);
+        trust_read_file(text->path, TEXT_BYTES_MAX, reader->arena, &bytes, &text->length, error);
     if (status == STATUS_END) {
         return error_set(error, ERROR_FILE_READ, text->path, "the file is gone");
     }
     if (status != STATUS_OK) {
-        return error_recode(error, ERROR_FILE_READ);
+        return trust_recode(error, ERROR_FILE_READ);
     }
     uint32_t line = bad_line(bytes, text->length);
     bool wide = text->length >= 2 &&
