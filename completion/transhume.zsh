@@ -595,6 +595,7 @@ _transhume() {
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '*:argument:_transhume_database' ;;

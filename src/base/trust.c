@@ -22,6 +22,11 @@ void trust_set(const struct trust *said)
     trusted = *said;
 }
 
+bool trust_takes_files(void)
+{
+    return trusted.files;
+}
+
 bool trust_allows_commands(void)
 {
     return trusted.commands;

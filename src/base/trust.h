@@ -15,6 +15,7 @@ struct trust {
     bool plaintext; /* --allow-plaintext */
 };
 void trust_set(const struct trust *said);
+bool trust_takes_files(void);
 /* May a file that says what a run does name commands, and have other files' contents sent? */
 bool trust_allows_commands(void);
 /* May alerts go to other machines unencrypted? */

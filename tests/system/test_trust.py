@@ -182,6 +182,13 @@ class Owners(Trust):
                 self.refused(*command, why="everybody may write it")
                 os.chmod(self.path(name), 0o600)
 
+    def test_lint_runs_nothing_of_it(self):
+        name = self.path([name for name in self.files() if name.startswith("migrations")][0])
+        os.chmod(name, 0o666)
+        self.assertNotIn("file-untrusted", self.try_program("schema", "lint", "--dialect", "sqlite").err)
+        self.assertNotIn("file-untrusted", self.try_program("schema", "lint", "--dialect", "sqlite", name).err)
+        self.refused("schema", "up", "copy.db", why="everybody may write it")
+
     def test_everybody_may_replace_it(self):
         files = self.files()
         os.mkdir(self.path("open"))

@@ -57,7 +57,7 @@ enum status migration_read_checks(struct migration_reader *reader, const char *n
     char *text;
     size_t length;
     enum status status =
-        trust_read_file(path, PLAN_TEXT_BYTES_MAX, reader->arena, &text, &length, error);
+        migration_read_bytes(reader, path, PLAN_TEXT_BYTES_MAX, &text, &length, error);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : trust_recode(error, ERROR_FILE_READ);
     }

@@ -178,8 +178,9 @@ enum status foreign_read(struct migration_reader *reader, const char *name, char
 {
     *text = NULL;
     *length = 0;
-    enum status status = trust_read_file(file_join(reader->arena, reader->folder, name),
-                                         SMALL_BYTES_MAX, reader->arena, text, length, error);
+    enum status status =
+        migration_read_bytes(reader, file_join(reader->arena, reader->folder, name),
+                             SMALL_BYTES_MAX, text, length, error);
     return status == STATUS_END  ? STATUS_OK
            : status == STATUS_OK ? STATUS_OK
                                  : trust_recode(error, ERROR_FILE_READ);
