@@ -63,6 +63,7 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
@@ -98,6 +99,7 @@ _transhume() {
                 '--advisor-key-file=[A file that holds the model'\''s key]:FILE:_files' \
                 '--advisor-ca-file=[PEM certificates to trust for --advisor-url]:FILE:_files' \
                 '--advisor-pause=[How long to wait between the two prompts]:TIME:' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_transhume_database' ;;
@@ -124,6 +126,7 @@ _transhume() {
                 '--log-file=[Append what happens to this file, besides the console]:FILE:_files' \
                 '--log-level=[The least important lines of --log-file]:LEVEL:(debug info warn error)' \
                 '--log-format=[How lines of stderr and of --log-file look]:HOW:(text json)' \
+                '--alerts=[Tell those whom the file names of anomalies, stalls, errors and failed runs]:FILE:_files' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
@@ -148,7 +151,9 @@ _transhume() {
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
-                '--allow-commands[Let the plan'\''s hooks run commands]' \
+                '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
+                '--allow-plaintext[Send alerts to other machines by http\://, too]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
@@ -169,6 +174,8 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
+                '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_transhume_database' ;;
@@ -242,7 +249,9 @@ _transhume() {
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
-                '--allow-commands[Let the plan'\''s hooks run commands]' \
+                '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
+                '--allow-plaintext[Send alerts to other machines by http\://, too]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
@@ -308,7 +317,9 @@ _transhume() {
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
-                '--allow-commands[Let the plan'\''s hooks run commands]' \
+                '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
+                '--allow-plaintext[Send alerts to other machines by http\://, too]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--begun-hooks=[What to do with hooks that had begun and are not known to be done]:WHAT:(skip repeat)' \
                 '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
@@ -375,7 +386,9 @@ _transhume() {
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
-                '--allow-commands[Let the plan'\''s hooks run commands]' \
+                '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
+                '--allow-plaintext[Send alerts to other machines by http\://, too]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--begun-hooks=[What to do with hooks that had begun and are not known to be done]:WHAT:(skip repeat)' \
                 '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
@@ -449,7 +462,9 @@ _transhume() {
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
-                '--allow-commands[Let the plan'\''s hooks run commands]' \
+                '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
+                '--allow-plaintext[Send alerts to other machines by http\://, too]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
@@ -518,6 +533,9 @@ _transhume() {
                 '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
                 '--push-down[At level hash\: let SQL servers hash their own rows]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
+                '--allow-plaintext[Send alerts to other machines by http\://, too]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
@@ -550,6 +568,9 @@ _transhume() {
                 '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
                 '--confirm[Do what deletes or cannot be undone without asking]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
+                '--allow-plaintext[Send alerts to other machines by http\://, too]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
@@ -574,6 +595,8 @@ _transhume() {
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '*:argument:_transhume_database' ;;
         finish)
@@ -591,6 +614,8 @@ _transhume() {
                 '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
                 '--confirm[Do what deletes or cannot be undone without asking]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
@@ -603,6 +628,7 @@ _transhume() {
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--confirm[Do what deletes or cannot be undone without asking]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '*:argument:_transhume_database' ;;
         grafana)
             _arguments -s \
@@ -624,6 +650,9 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
+                '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
+                '--allow-plaintext[Send alerts to other machines by http\://, too]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '*:argument:_transhume_database' ;;
         schema)
             local -a subcommands
@@ -664,6 +693,7 @@ _transhume() {
                 '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
                 '--lock-timeout=[How long a statement waits for a lock on a table, each try]:TIME:' \
                 '--statement-timeout=[How long one statement may take]:TIME:' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_transhume_database' ;;
@@ -683,6 +713,7 @@ _transhume() {
                 '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
                 '--lock-timeout=[How long a statement waits for a lock on a table, each try]:TIME:' \
                 '--statement-timeout=[How long one statement may take]:TIME:' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_transhume_database' ;;
@@ -696,6 +727,7 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
@@ -719,6 +751,7 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_transhume_database' ;;
@@ -734,6 +767,7 @@ _transhume() {
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--allow-drop[Also write what drops tables, columns and the like]' \
                 '--blocking[The plain forms of statements, also where a slower one shuts nobody out]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_transhume_database' ;;
             drift)
@@ -745,6 +779,7 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_transhume_database' ;;
             dump)
@@ -755,6 +790,7 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_transhume_database' ;;
             import)
@@ -769,6 +805,7 @@ _transhume() {
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--lock-wait=[How long to wait for another process at work on the schema]:TIME:' \
                 '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_transhume_database' ;;
@@ -783,6 +820,7 @@ _transhume() {
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--lock-wait=[How long to wait for another process at work on the schema]:TIME:' \
                 '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_transhume_database' ;;
@@ -802,6 +840,7 @@ _transhume() {
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--lock-wait=[How long to wait for another process at work on the schema]:TIME:' \
                 '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_transhume_database' ;;
@@ -843,6 +882,7 @@ _transhume() {
                 '--pause-file=[Pause while FILE is there]:FILE:_files' \
                 '--batch-time=[How long a batch of rows should take]:TIME:' \
                 '--nice=[Sleep N times as long as a batch took behind each]:N:' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_transhume_database' ;;
@@ -853,6 +893,7 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_transhume_database' ;;
@@ -867,6 +908,7 @@ _transhume() {
                 '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
                 '--lock-timeout=[How long a statement waits for a lock on a table, each try]:TIME:' \
                 '--statement-timeout=[How long one statement may take]:TIME:' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_transhume_database' ;;
@@ -887,6 +929,7 @@ _transhume() {
                 '--pause-file=[Pause while FILE is there]:FILE:_files' \
                 '--batch-time=[How long a batch of rows should take]:TIME:' \
                 '--nice=[Sleep N times as long as a batch took behind each]:N:' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_transhume_database' ;;
@@ -901,6 +944,7 @@ _transhume() {
                 '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
                 '--lock-timeout=[How long a statement waits for a lock on a table, each try]:TIME:' \
                 '--statement-timeout=[How long one statement may take]:TIME:' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_transhume_database' ;;
@@ -914,6 +958,7 @@ _transhume() {
                 '--confirm[Do what deletes or cannot be undone without asking]' \
                 '--lock-wait=[How long to wait for another process at work on the schema]:TIME:' \
                 '--steal-lock[End the session of the process that holds the schema'\''s lock]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_transhume_database' ;;
@@ -935,6 +980,7 @@ _transhume() {
                 '--pause-file=[Pause while FILE is there]:FILE:_files' \
                 '--batch-time=[How long a batch of rows should take]:TIME:' \
                 '--nice=[Sleep N times as long as a batch took behind each]:N:' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_transhume_database' ;;
@@ -945,6 +991,7 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--history-schema=[Keep the history in this schema of the database]:NAME:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_transhume_database' ;;
@@ -955,6 +1002,7 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
@@ -988,6 +1036,7 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
+                '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
                 '*:argument:_transhume_database' ;;
         failpoints)

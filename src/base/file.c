@@ -248,6 +248,25 @@ static enum status read_descriptor(int descriptor, size_t expected, size_t limit
     return error_set(error, ERROR_MEMORY, path, "no memory to read the file");
 }
 
+enum status file_read_open(int descriptor, const char *path, size_t limit_bytes,
+                           struct arena *arena, char **bytes, size_t *length, struct error *error)
+{
+    struct stat facts;
+    if (fstat(descriptor, &facts) != 0) {
+        return error_set_errno(error, ERROR_STATE_INVALID, errno, path, "can't read the file");
+    }
+    if (S_ISDIR(facts.st_mode)) {
+        return error_set(error, ERROR_STATE_INVALID, path, "this is a folder, not a file");
+    }
+    if (facts.st_size > 0 && (uint64_t)facts.st_size > limit_bytes) {
+        return error_set(error, ERROR_STATE_INVALID, path, "the file is larger than %zu bytes",
+                         limit_bytes);
+    }
+    /* one byte more than it has, to see its end without growing */
+    size_t expected = facts.st_size > 0 ? (size_t)facts.st_size + 1 : 0;
+    return read_descriptor(descriptor, expected, limit_bytes, arena, bytes, length, path, error);
+}
+
 enum status file_read_all(const char *path, size_t limit_bytes, struct arena *arena, char **bytes,
                           size_t *length, struct error *error)
 {
@@ -258,21 +277,7 @@ enum status file_read_all(const char *path, size_t limit_bytes, struct arena *ar
         }
         return error_set_errno(error, ERROR_STATE_INVALID, errno, path, "can't open the file");
     }
-    struct stat facts;
-    enum status status;
-    if (fstat(descriptor, &facts) != 0) {
-        status = error_set_errno(error, ERROR_STATE_INVALID, errno, path, "can't read the file");
-    } else if (S_ISDIR(facts.st_mode)) {
-        status = error_set(error, ERROR_STATE_INVALID, path, "this is a folder, not a file");
-    } else if (facts.st_size > 0 && (uint64_t)facts.st_size > limit_bytes) {
-        status = error_set(error, ERROR_STATE_INVALID, path, "the file is larger than %zu bytes",
-                           limit_bytes);
-    } else {
-        /* one byte more than it has, to see its end without growing */
-        size_t expected = facts.st_size > 0 ? (size_t)facts.st_size + 1 : 0;
-        status =
-            read_descriptor(descriptor, expected, limit_bytes, arena, bytes, length, path, error);
-    }
+    enum status status = file_read_open(descriptor, path, limit_bytes, arena, bytes, length, error);
     close(descriptor);
     return status;
 }

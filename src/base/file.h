@@ -43,6 +43,10 @@ enum status file_replace(const char *path, const void *bytes, size_t length, con
  * A missing file: STATUS_END. */
 enum status file_read_all(const char *path, size_t limit_bytes, struct arena *arena, char **bytes,
                           size_t *length, struct error *error) MUST_USE;
+/* The same of a file that is open, from where its descriptor stands; `path` is for messages. */
+enum status file_read_open(int descriptor, const char *path, size_t limit_bytes,
+                           struct arena *arena, char **bytes, size_t *length,
+                           struct error *error) MUST_USE;
 /* Makes the folder and its parents (0700); fine if it is there; refuses a symlink as last part. */
 enum status file_make_folder(const char *path, struct error *error) MUST_USE;
 enum status file_sync_folder(const char *path, struct error *error) MUST_USE;

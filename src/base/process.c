@@ -26,9 +26,41 @@ static bool is_of_name(const char *variable, const char *other)
     return strncmp(variable, other, length) == 0 && other[length] == '=';
 }
 
-/* This process's variables, but for those that `more` has, and these; to be freed. */
-static const char **make_environment(const char *const *more)
+static bool is_named(const char *variable, const char *name)
 {
+    size_t length = strlen(name);
+    return strncmp(variable, name, length) == 0 && variable[length] == '=';
+}
+
+const char process_guarded_names[] =
+    "PATH, HOME, USER, LOGNAME, SHELL, LANG, LANGUAGE, LC_*, TZ, TMPDIR and TERM";
+
+/* None of these holds a secret. */
+static bool is_harmless(const char *variable)
+{
+    static const char *const names[] = {"PATH", "HOME",     "USER", "LOGNAME", "SHELL",
+                                        "LANG", "LANGUAGE", "TZ",   "TMPDIR",  "TERM"};
+    bool found = strncmp(variable, "LC_", 3) == 0;
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && !found; i++) {
+        found = is_named(variable, names[i]);
+    }
+    return found;
+}
+
+static bool is_given(const struct process_request *request, const char *variable)
+{
+    bool given = !request->guarded || is_harmless(variable);
+    for (size_t i = 0; !given && request->passed != NULL && request->passed[i] != NULL; i++) {
+        given = is_named(variable, request->passed[i]);
+    }
+    return given;
+}
+
+/* What of this process's variables the program is given, but for those that the request has itself,
+ * and these; to be freed. */
+static const char **make_environment(const struct process_request *request)
+{
+    const char *const *more = request->environment;
     size_t count = 0;
     size_t more_count = 0;
     while (environ[count] != NULL) {
@@ -40,7 +72,7 @@ static const char **make_environment(const char *const *more)
     const char **made = memory_allocate_zeroed(count + more_count + 1, sizeof *made);
     size_t at = 0;
     for (size_t i = 0; i < count; i++) {
-        bool replaced = false;
+        bool replaced = !is_given(request, environ[i]);
         for (size_t j = 0; j < more_count; j++) {
             replaced = replaced || is_of_name(more[j], environ[i]);
         }
@@ -85,7 +117,7 @@ static int start(const struct process_request *request, int input, int output, p
     }
     fault = posix_spawnattr_init(&attributes);
     if (fault == 0) {
-        const char **environment = make_environment(request->environment);
+        const char **environment = make_environment(request);
         direct_streams(&actions, input, output);
         posix_spawnattr_setsigdefault(&attributes, &defaults);
         posix_spawnattr_setsigmask(&attributes, &none);

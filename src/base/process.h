@@ -3,6 +3,7 @@
 #define TRANSHUME_BASE_PROCESS_H
 
 #include "base/error.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,6 +13,11 @@ struct process_request {
     size_t input_length;
     const char *const *environment; /* "NAME=value", NULL-terminated, besides that of this process
                                        and in place of it; NULL: no more */
+    /* Of this process's own variables it gets only what every program may want (PATH, HOME, LANG,
+     * TZ …), and those of the names in `passed` (NULL-terminated; NULL: none); false: all. For
+     * programs that a file names, and not the user. */
+    bool guarded;
+    const char *const *passed;
     int64_t timeout_ms;
     /* Gets each line that it prints on stdout or stderr, without its end, clipped at 1,000 bytes;
      * NULL: what it prints goes nowhere. On the calling thread. */
@@ -27,7 +33,9 @@ struct process_request {
  */
 enum status process_run_request(const struct process_request *request,
                                 struct error *error) MUST_USE;
-/* The same without more than these, whose output goes nowhere. */
+/* The variables that a guarded program gets, as "PATH, HOME, …", for docs and messages. */
+extern const char process_guarded_names[];
+/* The same without more than these, whose output goes nowhere, with all variables. */
 enum status process_run(const char *const *arguments, const void *input, size_t input_length,
                         int64_t timeout_ms, struct error *error) MUST_USE;
 

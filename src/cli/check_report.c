@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include "base/text.h"
+#include "observe/alert/alert_config.h"
 #include "observe/table.h"
 #include <string.h>
 #include <unistd.h>
@@ -293,17 +294,56 @@ static void append_json(const struct check_report *report, struct buffer *sample
     buffer_append_string(out, "]}\n");
 }
 
+static void add_line(struct arena *arena, const char *const **lines, uint32_t *count,
+                     const char *line)
+{
+    const char **more = arena_allocate(arena, (*count + 1u) * sizeof *more);
+    for (uint32_t i = 0; i < *count; i++) {
+        more[i] = (*lines)[i];
+    }
+    more[(*count)++] = arena_copy_string(arena, line);
+    *lines = more;
+}
+
+/* Whom a run tells of trouble runs programs, too. */
+static enum status add_alerts(struct cli_call *call, struct check_report *report,
+                              struct buffer *faults, struct error *error)
+{
+    const struct alert_config *config;
+    struct error refusal = {0};
+    struct buffer lines = {0};
+    if (cli_read_alerts(call, &config, faults, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    alert_config_describe(config, &lines);
+    char *next = (char *)(uintptr_t)buffer_string(&lines);
+    for (char *line; (line = strsep(&next, "\n")) != NULL && *line != '\0';) {
+        add_line(report->arena, &report->hooks.lines, &report->hooks.count, line);
+    }
+    buffer_clear(&lines);
+    if (alert_config_check(config, &refusal) != STATUS_OK) {
+        buffer_format(&lines, "%s: %s; %s", refusal.object, refusal.message, refusal.hint);
+        add_line(report->arena, &report->problems, &report->problem_count, buffer_string(&lines));
+        report->refused = report->refused == 0 ? error_exit_status(&refusal) : report->refused;
+    }
+    buffer_free(&lines);
+    return STATUS_OK;
+}
+
 int cli_check(struct cli_call *call, struct run_session *session, uint32_t sample, bool dry_run)
 {
     struct error error = {0};
     struct check_report report = {0};
     struct buffer samples = {0};
+    struct buffer faults = {0};
     struct buffer out = {0};
     bool json = cli_switch(call, CLI_JSON);
     int exit_status;
     if (run_check(session, &report, &error) != STATUS_OK ||
         (sample > 0 && run_sample(session, sample, json, &samples, &error) != STATUS_OK)) {
         exit_status = cli_fail(call, &error);
+    } else if (add_alerts(call, &report, &faults, &error) != STATUS_OK) {
+        exit_status = cli_fail_with_faults(call, &faults, &error);
     } else {
         if (json) {
             append_json(&report, &samples, &out);
@@ -316,6 +356,7 @@ int cli_check(struct cli_call *call, struct run_session *session, uint32_t sampl
         exit_status = cli_finish(&out, exit_status_of(&report));
     }
     buffer_free(&samples);
+    buffer_free(&faults);
     arena_destroy(report.arena);
     return exit_status;
 }

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "base/trust.h"
 #include "cli/help.h"
 #include "cli/settings.h"
 #include "connectors/registry.h"
@@ -153,6 +154,10 @@ static enum status take_settings(struct cli_call *call, int *exit_status)
 {
     struct error error = {0};
     struct buffer faults = {0};
+    const struct trust trust = {.files = cli_switch(call, CLI_TRUST_FILES),
+                                .commands = cli_switch(call, CLI_ALLOW_COMMANDS),
+                                .plaintext = cli_switch(call, CLI_ALLOW_PLAINTEXT)};
+    trust_set(&trust);
     enum status status = settings_apply(call, &faults, &error);
     if (status == STATUS_OK) {
         status = cli_expand_connections(call, &error);
@@ -184,8 +189,17 @@ static enum status start_observer(struct cli_call *call, struct buffer *faults, 
                       .folder_count = 1,
                       .token = cli_text(call, CLI_TOKEN),
                       .allow_control = cli_switch(call, CLI_ALLOW_CONTROL)}};
-    if (cli_read_alerts(call, &options.alerts, faults, error) != STATUS_OK ||
-        observer_start(&options, &call->observer, error) != STATUS_OK) {
+    if (cli_read_alerts(call, &options.alerts, faults, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (alert_config_check(options.alerts, error) != STATUS_OK) {
+        if (call->command->place != IN_MIGRATE || !cli_switch(call, CLI_DRY_RUN)) {
+            return STATUS_FAILED;
+        }
+        options.alerts = NULL; /* what would be refused is said with all else */
+        error_clear(error);
+    }
+    if (observer_start(&options, &call->observer, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     const char *url = observer_dashboard_url(call->observer);

@@ -51,6 +51,9 @@ int command_alerts(struct cli_call *call)
         buffer_free(&out);
         return exit_status;
     }
+    if (alert_config_check(config, &error) != STATUS_OK) {
+        return cli_fail(call, &error);
+    }
     if (config->count == 0) {
         error_set(&error, ERROR_USAGE, "alerts", "nobody is told of anything");
         error_hint(&error, "--alerts FILE, `alerts:` in the plan or --notify WHERE say who is");

@@ -42,11 +42,10 @@ static const char *directions(const struct connector *connector)
 
 static const char *option_type_name(enum option_type type)
 {
-    static const char *const names[] = {[OPTION_TEXT] = "text",
-                                        [OPTION_INTEGER] = "number",
-                                        [OPTION_BYTES] = "bytes",
-                                        [OPTION_BOOLEAN] = "true|false",
-                                        [OPTION_CHOICE] = "choice"};
+    static const char *const names[] = {[OPTION_TEXT] = "text",     [OPTION_INTEGER] = "number",
+                                        [OPTION_BYTES] = "bytes",   [OPTION_BOOLEAN] = "true|false",
+                                        [OPTION_CHOICE] = "choice", [OPTION_CODE] = "text",
+                                        [OPTION_KEY] = "text"};
     return names[type];
 }
 

@@ -9,7 +9,7 @@
 #include "engine/run/run.h"
 #include <string.h>
 
-#define AT_DATABASE CLI_DATABASE, CLI_HISTORY_SCHEMA, CLI_TIMEOUT
+#define AT_DATABASE CLI_DATABASE, CLI_HISTORY_SCHEMA, CLI_TIMEOUT, CLI_TRUST_FILES
 #define AT_FOLDER CLI_DIR, CLI_FROM
 #define UNDER_LOCK CLI_LOCK_WAIT, CLI_STEAL_LOCK
 
@@ -30,16 +30,16 @@ static const enum cli_option_id down_options[] = {
 static const enum cli_option_id status_options[] = {AT_DATABASE,   AT_FOLDER, CLI_JSON,
                                                     CLI_EXIT_CODE, CLI_COLOR, CLI_OPTION_COUNT};
 static const enum cli_option_id new_options[] = {CLI_DIR, CLI_JSON, CLI_OPTION_COUNT};
-static const enum cli_option_id diff_options[] = {CLI_RENAMED, CLI_ALLOW_DROP, CLI_BLOCKING,
-                                                  CLI_SERVER,  CLI_EXIT_CODE,  CLI_OUTPUT,
-                                                  CLI_TIMEOUT, CLI_JSON,       CLI_OPTION_COUNT};
-static const enum cli_option_id drift_options[] = {CLI_DATABASE, CLI_TIMEOUT, CLI_DIR,
-                                                   CLI_SERVER,   CLI_JSON,    CLI_OPTION_COUNT};
-static const enum cli_option_id dump_options[] = {CLI_DATABASE, CLI_TIMEOUT, CLI_OUTPUT, CLI_JSON,
-                                                  CLI_OPTION_COUNT};
-static const enum cli_option_id lint_options[] = {CLI_DATABASE, CLI_HISTORY_SCHEMA, CLI_TIMEOUT,
-                                                  AT_FOLDER,    CLI_DIALECT,        CLI_FORMAT,
-                                                  CLI_JSON,     CLI_OPTION_COUNT};
+static const enum cli_option_id diff_options[] = {
+    CLI_RENAMED, CLI_ALLOW_DROP,  CLI_BLOCKING, CLI_SERVER, CLI_EXIT_CODE,
+    CLI_OUTPUT,  CLI_TRUST_FILES, CLI_TIMEOUT,  CLI_JSON,   CLI_OPTION_COUNT};
+static const enum cli_option_id drift_options[] = {
+    CLI_TRUST_FILES, CLI_DATABASE, CLI_TIMEOUT, CLI_DIR, CLI_SERVER, CLI_JSON, CLI_OPTION_COUNT};
+static const enum cli_option_id dump_options[] = {CLI_TRUST_FILES, CLI_DATABASE, CLI_TIMEOUT,
+                                                  CLI_OUTPUT,      CLI_JSON,     CLI_OPTION_COUNT};
+static const enum cli_option_id lint_options[] = {CLI_TRUST_FILES, CLI_DATABASE, CLI_HISTORY_SCHEMA,
+                                                  CLI_TIMEOUT,     AT_FOLDER,    CLI_DIALECT,
+                                                  CLI_FORMAT,      CLI_JSON,     CLI_OPTION_COUNT};
 static const enum cli_option_id repair_options[] = {
     AT_DATABASE,       AT_FOLDER,       UNDER_LOCK,          CLI_MARK_APPLIED,
     CLI_MARK_REVERTED, CLI_RESUME_FROM, CLI_ACCEPT_CHECKSUM, CLI_DROP_BEFORE_IMAGES,

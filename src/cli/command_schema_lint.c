@@ -70,7 +70,7 @@ static enum status lint_folder(struct linting *linting, const char *folder, stru
     struct plan_faults faults;
     struct migration_set set;
     plan_faults_init(&faults, folder, &schema->faults);
-    if (migration_folder_read(folder, cli_text(schema->call, CLI_FROM), schema->call->arena, &set,
+    if (migration_folder_look(folder, cli_text(schema->call, CLI_FROM), schema->call->arena, &set,
                               &faults, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -95,7 +95,7 @@ static enum status lint_path(struct linting *linting, const char *path, struct e
     if (!file_exists(path)) {
         return error_set(error, ERROR_USAGE, path, "there is no such file or folder");
     }
-    if (migration_read_file(path, schema->call->arena, &item, &faults, error) != STATUS_OK) {
+    if (migration_read_file(path, true, schema->call->arena, &item, &faults, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     lint_item(linting, &item);

@@ -1,10 +1,10 @@
 /* Reading a settings file by the table of its keys. */
 #include "cli/settings.h"
 
-#include "base/file.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "base/trust.h"
 #include "plan/tree.h"
 #include <ctype.h>
 #include <inttypes.h>
@@ -359,14 +359,14 @@ static enum status read_text(struct settings *settings, const char *path, const 
 {
     char *read;
     enum status status =
-        file_read_all(path, PLAN_TEXT_BYTES_MAX, settings->call->arena, &read, length, error);
+        trust_read_file(path, PLAN_TEXT_BYTES_MAX, settings->call->arena, &read, length, error);
     if (status == STATUS_END) {
         error_set(error, ERROR_USAGE, path, "there is no such settings file");
         return error_hint(error, "--settings FILE names a YAML file; docs/migrator-settings.md "
                                  "lists its keys");
     }
     *text = read;
-    return status == STATUS_OK ? STATUS_OK : error_recode(error, ERROR_SETTINGS_INVALID);
+    return status == STATUS_OK ? STATUS_OK : trust_recode(error, ERROR_SETTINGS_INVALID);
 }
 
 /* Blank lines and comments alone: no map, but no fault either. */

@@ -104,7 +104,15 @@ enum existing_policy {
 
 /* One URI or plan option of a connector ("?endpoint=…"): parsed, listed by `transhume
  * connectors`. */
-enum option_type { OPTION_TEXT, OPTION_INTEGER, OPTION_BYTES, OPTION_BOOLEAN, OPTION_CHOICE };
+enum option_type {
+    OPTION_TEXT,
+    OPTION_INTEGER,
+    OPTION_BYTES,
+    OPTION_BOOLEAN,
+    OPTION_CHOICE,
+    OPTION_CODE, /* a library or a program: refused in a URI that a file says */
+    OPTION_KEY   /* a file, or ENGINE:NAME, which loads a library: that is refused likewise */
+};
 struct connector_option {
     const char *name;
     enum option_type type;

@@ -2,6 +2,7 @@
 #include "connectors/uri.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "base/trust.h"
 #include "connectors/registry.h"
 #include <ctype.h>
 #include <stdio.h>
@@ -219,6 +220,12 @@ static enum status unknown_option(struct uri_reader *reader, const char *name)
     return STATUS_FAILED;
 }
 
+static bool runs_code(const struct connector_option *option, const char *value)
+{
+    return option->type == OPTION_CODE ||
+           (option->type == OPTION_KEY && strchr(value, ':') != NULL);
+}
+
 static enum status add_parameter(struct uri_reader *reader, const char *name, const char *value)
 {
     struct uri *uri = reader->uri;
@@ -232,8 +239,9 @@ static enum status add_parameter(struct uri_reader *reader, const char *name, co
     }
     const char *normal = normal_value(option, value);
     if (normal == NULL) {
-        static const char *const kinds[] = {"a text", "a whole number", "a size in bytes",
-                                            "true or false", "one of its choices"};
+        static const char *const kinds[] = {
+            "a text", "a whole number", "a size in bytes", "true or false", "one of its choices",
+            "a path", "a path"};
         error_set(reader->error, ERROR_BAD_VALUE, uri->shown, "option %s is %s, which is not %s",
                   name, option->secret ? "***" : value, kinds[option->type]);
         if (option->range != NULL) {
@@ -243,6 +251,13 @@ static enum status add_parameter(struct uri_reader *reader, const char *name, co
                        reader->connector->name);
         }
         return STATUS_FAILED;
+    }
+    if (runs_code(option, value) && trust_is_noted_uri(uri->text)) {
+        error_set(reader->error, ERROR_COMMANDS_REFUSED, uri->shown,
+                  "a plan or a file of connections may come from others, and option %s runs code",
+                  name);
+        return error_hint(reader->error, "give the URI with it on the command line%s",
+                          strcmp(name, "library") == 0 ? ", or the path in TRANSHUME_DUCKDB" : "");
     }
     for (uint32_t i = 0; i < uri->parameter_count; i++) {
         if (strcmp(reader->parameters[i].name, name) == 0) {

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "base/trust.h"
 #include "plan/substitute.h"
 #include "plan/tree.h"
 #include <ctype.h>
@@ -65,20 +66,6 @@ static const char *folder_of(const char *path, struct arena *arena)
     return slash == NULL ? "." : arena_copy(arena, path, (size_t)(slash - path) + 1);
 }
 
-/* Who may change the file says where data go, and whose passwords are sent there. */
-static enum status check_owner(const struct connections *file, struct error *error)
-{
-    if (file->facts.st_uid != geteuid() && file->facts.st_uid != 0) {
-        error_set(error, ERROR_CONNECTIONS_INVALID, file->path, "belongs to another user");
-        return error_hint(error, "use a file of your own: --connections FILE");
-    }
-    if ((file->facts.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        error_set(error, ERROR_CONNECTIONS_INVALID, file->path, "other users may write it");
-        return error_hint(error, "chmod 600 %s", file->path);
-    }
-    return STATUS_OK;
-}
-
 static void check_names(const struct connections *file, struct plan_faults *faults)
 {
     for (uint32_t i = 0; i < file->root->count; i++) {
@@ -110,12 +97,9 @@ static enum status read_file(struct connections *file, struct arena *arena, stru
         return STATUS_END;
     }
     enum status status =
-        file_read_all(file->path, CONNECTIONS_BYTES_MAX, arena, &text, &length, error);
+        trust_read_file(file->path, CONNECTIONS_BYTES_MAX, arena, &text, &length, error);
     if (status != STATUS_OK) {
-        return status == STATUS_END ? STATUS_END : error_recode(error, ERROR_CONNECTIONS_INVALID);
-    }
-    if (check_owner(file, error) != STATUS_OK) {
-        return STATUS_FAILED;
+        return status == STATUS_END ? STATUS_END : trust_recode(error, ERROR_CONNECTIONS_INVALID);
     }
     file->folder = folder_of(file->path, arena);
     secret_register_uris(text); /* faults tell what they found */
@@ -167,6 +151,7 @@ static enum status make_uri(const struct connections *file, const struct plan_no
         return error_recode(error, ERROR_CONNECTIONS_INVALID);
     }
     secret_register_uri(*uri);
+    plan_substitute_note(value, *uri);
     if ((*uri)[0] == '@' || (*uri)[0] == '\0') {
         plan_fault(&faults, ERROR_CONNECTIONS_INVALID, value, NULL,
                    (*uri)[0] == '@' ? "a connection names another one" : "its URI is empty");

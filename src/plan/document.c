@@ -1,8 +1,8 @@
 /* The plan file: read, parsed, checked for form. */
 #include "plan/document.h"
 
-#include "base/file.h"
 #include "base/secret.h"
+#include "base/trust.h"
 #include "plan/connections.h"
 #include "plan/document_parts.h"
 #include "plan/faults.h"
@@ -11,6 +11,15 @@
 #include "plan/tree.h"
 #include <stdio.h>
 #include <string.h>
+
+/* Before names of connections become theirs, which are another file's. */
+static void note_uri(const struct plan_node *map, const char *key)
+{
+    const struct plan_node *node = plan_node_get(map, key);
+    if (plan_node_text(node) != NULL) {
+        plan_substitute_note(node, node->text);
+    }
+}
 
 /* A connection's name becomes its URI, in a tree that nobody else has seen. */
 static void expand_name(const struct plan_node *map, const char *key, struct arena *arena,
@@ -46,6 +55,9 @@ static enum status parse(struct plan_document *document, struct buffer *lines, s
         plan_tree_read(document->text, document->length, document->arena, &faults);
     if (root != NULL) {
         plan_substitute(root, document->arena, &faults);
+        note_uri(root, "source");
+        note_uri(root, "target");
+        note_uri(plan_node_get(root, "options"), "ledger");
         expand_name(root, "source", document->arena, &faults);
         expand_name(root, "target", document->arena, &faults);
         expand_name(plan_node_get(root, "options"), "ledger", document->arena, &faults);
@@ -90,12 +102,12 @@ enum status plan_document_read(const char *path, struct plan_document **document
     struct plan_document *made = create(path);
     char *text = NULL;
     enum status status =
-        file_read_all(path, PLAN_TEXT_BYTES_MAX, made->arena, &text, &made->length, error);
+        trust_read_file(path, PLAN_TEXT_BYTES_MAX, made->arena, &text, &made->length, error);
     if (status == STATUS_END) {
         status = error_set(error, ERROR_USAGE, path, "there is no plan");
         error_hint(error, "`transhume init SRC DST` writes one; --plan FILE names another");
     } else if (status == STATUS_FAILED) {
-        error_recode(error, ERROR_PLAN_INVALID);
+        trust_recode(error, ERROR_PLAN_INVALID);
     } else {
         made->text = text;
         made->path = made->name;

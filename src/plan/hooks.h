@@ -5,7 +5,7 @@
  *   tables: NAME: before: / after:            of a table
  *   tables: NAME: before_chunk: / after_chunk:   SQL in the transaction of each of its chunks
  *
- * Each is a text (SQL for the target), a map { sql, in, command, timeout, once }, or a list of
+ * Each is a text (SQL for the target), a map { sql, in, command, env, timeout, once }, or a list of
  * these.
  */
 #ifndef TRANSHUME_PLAN_HOOKS_H
@@ -31,6 +31,7 @@ struct plan_hook {
     const char *const *statements; /* of SQL, each as the server gets it; NULL: it is a command */
     uint32_t statement_count;
     const char *const *arguments; /* of a command, NULL-terminated */
+    const char *const *passed;    /* … the variables that it gets besides; NULL: none */
     bool in_source;               /* SQL */
     bool once;                    /* never begun a second time unless somebody says so */
     int64_t timeout_ms;

@@ -123,6 +123,23 @@ static bool take_sql(const struct hook_list *list, const struct plan_node *node,
 
 /* ---------------------------------------------------------------- commands */
 
+/* Names of variables, not their values. */
+static void take_passed(const struct hook_list *list, const struct plan_node *node,
+                        struct plan_hook *hook)
+{
+    uint32_t count = node->kind == PLAN_NODE_LIST ? node->count : 1;
+    const char **names = arena_allocate_zeroed(list->resolver->arena, count + 1u, sizeof *names);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct plan_node *item = node->kind == PLAN_NODE_LIST ? node->items[i] : node;
+        names[i] = item->text;
+        if (names[i][0] == '\0' || strchr(names[i], '=') != NULL) {
+            FAULT(list, item, "write names alone: env: [PGPASSWORD]", "'%s' is no variable's name",
+                  names[i]);
+        }
+    }
+    hook->passed = names;
+}
+
 /* A text is for /bin/sh, a list is a program and its arguments. */
 static void take_command(const struct hook_list *list, const struct plan_node *node,
                          struct plan_hook *hook)
@@ -197,6 +214,7 @@ static bool take_map(const struct hook_list *list, const struct plan_node *node,
     const struct plan_node *command = plan_node_get(node, "command");
     const struct plan_node *in = plan_node_get(node, "in");
     const struct plan_node *once = plan_node_get(node, "once");
+    const struct plan_node *env = plan_node_get(node, "env");
     if ((sql == NULL) == (command == NULL)) {
         FAULT(list, node, "a hook is { sql: … } or { command: … }",
               sql == NULL ? "the hook says nothing to do" : "the hook is both SQL and a command");
@@ -216,7 +234,14 @@ static bool take_map(const struct hook_list *list, const struct plan_node *node,
         FAULT(list, in, NULL, "'in' is for SQL; a command runs on this machine");
         return false;
     }
+    if (env != NULL && command == NULL) {
+        FAULT(list, env, NULL, "'env' is for commands; SQL has no variables of this machine");
+        return false;
+    }
     if (command != NULL) {
+        if (env != NULL) {
+            take_passed(list, env, hook);
+        }
         take_command(list, command, hook);
         return true;
     }

@@ -105,12 +105,32 @@ bool resolve_scalar(struct resolver *resolver, const struct plan_node *node, str
     return status == STATUS_OK;
 }
 
+/* Why the source can't read its own view of that name; NULL: there is none that it can't. */
+static const char *why_unreadable(const struct schema *schema, const char *name)
+{
+    for (uint32_t i = 0; i < schema->object_count; i++) {
+        const struct schema_object *object = &schema->objects[i];
+        if (object->kind == SCHEMA_OBJECT_OTHER && object->native_sql == NULL &&
+            object->not_carried != NULL && strcasecmp(object->name, name) == 0 &&
+            strncmp(object->not_carried, "a view that can't be read", 25) == 0) {
+            return object->not_carried;
+        }
+    }
+    return NULL;
+}
+
 void resolve_fault_no_table(struct resolver *resolver, const struct plan_node *node,
                             const char *before, const char *name)
 {
     uint32_t count = resolver->schema->table_count;
     const char **names = resolve_allocate(resolver, count + (size_t)1, sizeof *names);
     char hint[320];
+    const char *why = why_unreadable(resolver->schema, name);
+    if (why != NULL) {
+        plan_fault(&resolver->faults, ERROR_SOURCE_READ, node, NULL, "%sthe source's '%s' is %s",
+                   before, name, why);
+        return;
+    }
     for (uint32_t i = 0; i < count; i++) {
         names[i] = resolver->schema->tables[i].name;
     }

@@ -2,6 +2,8 @@
 
 #include "base/file.h"
 #include "base/secret.h"
+#include "base/trust.h"
+#include "plan/hooks.h"
 #include "plan/tree.h"
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@ struct substitution {
     const char *folder;           /* that files are relative to; NULL: the current one */
     bool in_uri;
     bool secret;
+    bool sends_files; /* what a file holds may go to a server */
 };
 
 #define FAULT(substitution, hint, ...) \
@@ -27,6 +30,14 @@ static const char *read_file(const struct substitution *substitution, const char
     struct error error = {0};
     size_t length = 0;
     char *text = NULL;
+    if (!substitution->sends_files) {
+        plan_fault(substitution->faults, ERROR_COMMANDS_REFUSED, substitution->node,
+                   "write ${NAME} and set the variable, name a connection, or read what the plan "
+                   "sends where, then give --allow-commands",
+                   "a plan may come from others, and this one would send what the file %s holds",
+                   path);
+        return NULL;
+    }
     if (substitution->folder != NULL && path[0] != '/') {
         path = file_join(substitution->arena, substitution->folder, path);
     }
@@ -112,7 +123,7 @@ static void append_encoded(const char *value, bool slashes, struct buffer *out)
 /* Is it all of the text? Then it is a URI, not a part of one. */
 static bool is_all(const char *text, const char *begin, const char *end)
 {
-    return begin == text && end[1] == '\0';
+    return begin == text && end[0] != '\0' && end[1] == '\0';
 }
 
 /* False: a fault was said. */
@@ -191,11 +202,36 @@ const char *plan_substitute_uri(const struct plan_node *node, const char *folder
                                 struct arena *arena, struct plan_faults *faults)
 {
     struct substitution substitution = {
-        .arena = arena, .faults = faults, .folder = folder, .in_uri = true};
+        .arena = arena, .faults = faults, .folder = folder, .in_uri = true, .sends_files = true};
     struct plan_node *copy = arena_allocate_zeroed(arena, 1, sizeof *copy);
     *copy = *node;
     substitute(&substitution, copy);
     return copy->text;
+}
+
+void plan_substitute_note(const struct plan_node *node, const char *uri)
+{
+    const char *written = node->written != NULL ? node->written : node->text;
+    bool is_variable = strncmp(written, "${", 2) == 0 && strncmp(written, "${file:", 7) != 0 &&
+                       strstr(written, ":-") == NULL &&
+                       is_all(written, written, written + strcspn(written, "}"));
+    if (!is_variable) {
+        trust_note_uri(uri);
+    }
+}
+
+/* Of the tables only what runs besides: their templates have braces of their own. */
+static void substitute_hooks(struct substitution *substitution, const struct plan_node *tables)
+{
+    for (uint32_t i = 0; tables->kind == PLAN_NODE_MAP && i < tables->count; i++) {
+        for (int moment = 0; moment < HOOK_MOMENT_COUNT; moment++) {
+            const struct plan_node *hooks =
+                plan_node_get(tables->items[i], hook_moment_name((enum hook_moment)moment));
+            if (hooks != NULL) {
+                substitute(substitution, hooks);
+            }
+        }
+    }
 }
 
 void plan_substitute(const struct plan_node *root, struct arena *arena, struct plan_faults *faults)
@@ -205,10 +241,13 @@ void plan_substitute(const struct plan_node *root, struct arena *arena, struct p
         const char *key = root->keys[i]->text;
         substitution.in_uri = strcmp(key, "source") == 0 || strcmp(key, "target") == 0;
         substitution.secret = strcmp(key, "alerts") == 0 || strcmp(key, "mask") == 0;
+        substitution.sends_files = strcmp(key, "mask") == 0 || trust_allows_commands();
         if (strcmp(key, "mask") == 0) {
             check_mask_key(&substitution, root->items[i]);
         }
-        if (strcmp(key, "tables") != 0) {
+        if (strcmp(key, "tables") == 0) {
+            substitute_hooks(&substitution, root->items[i]);
+        } else {
             substitute(&substitution, root->items[i]);
         }
     }

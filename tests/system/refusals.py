@@ -216,7 +216,7 @@ class TestCase(support.TestCase):
             raise unittest.SkipTest("valgrind's logs are closed to another user")
         folder = tempfile.mkdtemp(prefix="test-", dir="/tmp")
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
-        os.chmod(folder, 0o777)
+        os.chmod(folder, 0o1777)  # as /tmp: what is in it is its owners' alone to replace
         shutil.copy(support.PROGRAM, os.path.join(folder, "program"))
         return folder
 
@@ -244,7 +244,7 @@ class TestCase(support.TestCase):
         """
         mount = self.path("disk")
         os.makedirs(mount, exist_ok=True)
-        head = ("set -u\nDISK=%s\nT=%s\nmount -t tmpfs -o size=%dk,mode=0777 none $DISK || exit 77\n"
+        head = ("set -u\nDISK=%s\nT=%s\nmount -t tmpfs -o size=%dk,mode=01777 none $DISK || exit 77\n"
                 "grow() { mount -o remount,size=$1 $DISK; }\n" % (mount, support.PROGRAM, kibibytes))
         if os.geteuid() != 0 or not shutil.which("unshare"):
             raise unittest.SkipTest("only root can mount a small disk for the test")

@@ -101,7 +101,7 @@ class Alerts(support.TestCase):
             "script": {"command": [command, "told.json"]},
             "slow": {"command": slow, "timeout": "1s"},
             "mail": {"email": "dba@example.com", "sendmail": [sendmail]}}}))
-        result = self.run_program("alerts", "test", "--alerts", "alerts.yaml", code=3, env={"CHAT_URL": hook.url + "/services/T1SECRET/B1"})
+        result = self.run_program("alerts", "test", "--alerts", "alerts.yaml", "--allow-commands", code=3, env={"CHAT_URL": hook.url + "/services/T1SECRET/B1"})
         lines = dict(line.split(": ", 1) for line in result.out.splitlines())
         self.assertEqual(sorted(lines), ["chat", "gone", "mail", "manager", "script", "slow"])
         for name in ("manager", "chat", "script", "mail"):

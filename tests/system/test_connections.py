@@ -128,8 +128,10 @@ class Connections(support.TestCase):
         self.assertIn("connections.yaml:1:6: a password in a file that other users may read: chmod 600", told.err)
         self.assertNotIn("open-sesame", told.err)
         self.write_file(FILE, 0o662)
-        told = self.run_named("check", "@shop", "new.db", code=2)
-        self.assertIn("other users may write it", told.err)
+        told = self.run_named("check", "@shop", "new.db", code=5)
+        self.assertIn("everybody may write it", told.err)
+        self.assertIn("[file-untrusted]", told.err)
+        self.run_named("check", "@shop", "new.db", "--trust-files")
 
     def test_a_file_of_such_a_name(self):
         os.rename(self.path("shop.db"), self.path("@shop.db"))

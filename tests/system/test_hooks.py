@@ -93,12 +93,12 @@ class Hooks(support.TestCase):
         self.write("password", "canaryFile7")
         self.write("p.yaml", PLAN.replace("after: \"INSERT INTO trace VALUES('after')\"",
             "after: [\"INSERT INTO trace VALUES('${file:password}')\", \"INSERT INTO trace VALUES('${TOKEN}')\"]\n"
-            "on_failure: { command: [echo, \"${TOKEN}\"] }\n").replace("'from the hook'", "'${TOKEN}'"))
+            "on_failure: { command: [echo, \"${TOKEN}\"] }\n").replace("'from the hook'", "'${TOKEN}'").replace("VALUES('after t')", "VALUES('${TOKEN} of t')"))
         environment = {"TOKEN": "canaryToken7"}
-        told = [self.run_program("check", "--plan", "p.yaml", *more, env=environment, code=5) for more in ([], ["--json"])]
+        told = [self.run_program("check", "--plan", "p.yaml", "--allow-commands", *more, env=environment) for more in ([], ["--json"])]
         self.assertIn("VALUES('${file:password}')", told[0].out)
         told.append(self.migrate("--allow-commands", "--log-file", "log", "--log-level", "debug", env=environment))
-        self.assertEqual(self.ask("SELECT what FROM trace WHERE what LIKE 'canary%' ORDER BY what"), ["canaryFile7", "canaryToken7"])
+        self.assertEqual(self.ask("SELECT what FROM trace WHERE what LIKE 'canary%' ORDER BY what"), ["canaryFile7", "canaryToken7", "canaryToken7 of t"])
         self.write("p.yaml", PLAN.replace("INSERT INTO trace VALUES('after')", "INSERT INTO trace VALUES('${TOKEN}', 2)"))
         told.append(self.migrate("--state", "second", "--existing", "upsert", code=3, env=environment))
         self.assertNotIn("canary", "".join(each.out + each.err for each in told))
@@ -190,7 +190,7 @@ target: sqlite:out.db
 before: { command: "env | grep ^HOOK_ | sort >before.txt; echo to the log" }
 tables:
   t: { from: t, fields: { "*": copy }, after: { command: [sh, "-c", "env >table.txt"] } }
-after: { command: "env >after.txt; exit $CODE" }
+after: { command: "env >after.txt; exit $CODE", env: CODE }
 on_failure: { command: "echo $HOOK_ERROR >>failed.txt" }
 """
 

@@ -17,7 +17,7 @@ static const char *const suffixes[] = {".duckdb", ".ddb", NULL};
 
 static const struct connector_option options[] = {
     {.name = "library",
-     .type = OPTION_TEXT,
+     .type = OPTION_CODE,
      .help = "DuckDB's library, libduckdb.so; default: what TRANSHUME_DUCKDB names, else where the "
              "system finds it"},
     {.name = "schema", .type = OPTION_TEXT, .default_text = "main", .help = "the tables' schema"},

@@ -76,7 +76,8 @@ static void read_token(const char *path, char *token, size_t capacity)
 /*
  * One thread: each connection then works on the thread that calls it, so that readers run beside
  * each other and each of them brings rows in the same order every time. What could reach out of the
- * file (extensions, other files) is off.
+ * file is off, and no statement can turn it on: extensions, other files (a view may read any), the
+ * network. The library still reaches the file itself, its log and `spill`.
  */
 static enum status configure(struct duckdb_database *self, struct duckdb_handle *config,
                              const char *memory, const char *spill, struct error *error)
@@ -90,8 +91,11 @@ static enum status configure(struct duckdb_database *self, struct duckdb_handle 
         {"autoinstall_known_extensions", "false"},
         {"autoload_known_extensions", "false"},
         {"allow_community_extensions", "false"},
+        {"allow_unsigned_extensions", "false"},
         {"memory_limit", memory},
         {"temp_directory", spill},
+        {"enable_external_access", "false"},
+        {"lock_configuration", "true"},
     };
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
         if (settings[i].value != NULL &&

@@ -17,7 +17,7 @@ static const struct connector_option options[] = {
      "Whose SQL it is, where the dump's beginning does not show it."},
     {"time_zone", OPTION_TEXT, "", NULL, false,
      "Zone of MySQL's timestamps in a dump made with --skip-tz-utc."},
-    {"pg_restore", OPTION_TEXT, "pg_restore", NULL, false,
+    {"pg_restore", OPTION_CODE, "pg_restore", NULL, false,
      "The program that reads archives of pg_dump."},
     FOLDER_STAGE_OPTIONS,
     {"record_bytes", OPTION_BYTES, "64MiB", "1KiB..1GiB", false,

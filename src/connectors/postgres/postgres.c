@@ -7,6 +7,7 @@
 #include "connectors/postgres/target.h"
 #include "connectors/registry.h"
 #include "connectors/sql/link.h"
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,7 @@ static const struct connector_option options[] = {
      .help = "certificates of trusted authorities; default: "
              "~/.postgresql/root.crt, else the system's"},
     {.name = "sslcert", .type = OPTION_TEXT, .help = "the client's certificate"},
-    {.name = "sslkey", .type = OPTION_TEXT, .help = "the client's private key"},
+    {.name = "sslkey", .type = OPTION_KEY, .help = "the client's private key"},
     {.name = "sslpassword", .type = OPTION_TEXT, .secret = true, .help = "of the private key"},
     {.name = "channel_binding",
      .type = OPTION_CHOICE,
@@ -142,6 +143,27 @@ static void set(struct postgres_database *self, const char *keyword, const char 
     }
 }
 
+/* What a variable of the environment takes away that a URI would have: it may be set for another
+ * server, or by a script that nobody remembers. Said once. */
+static void warn_of_variable(const struct uri *uri, const char *host)
+{
+    static atomic_flag said = ATOMIC_FLAG_INIT;
+    const char *mode = getenv("PGSSLMODE");
+    bool weak = mode != NULL && (strcmp(mode, "disable") == 0 || strcmp(mode, "allow") == 0 ||
+                                 strcmp(mode, "prefer") == 0);
+    if (weak && host != NULL && host[0] != '/' && !sql_is_local(host) &&
+        !atomic_flag_test_and_set(&said)) {
+        log_write(LOG_WARNING,
+                  "%s: PGSSLMODE=%s of the environment lets %s; unset it (verify-full is the "
+                  "default), or say ?sslmode=%s in the URI if it is meant",
+                  uri->shown, mode,
+                  strcmp(mode, "disable") == 0
+                      ? "password and records go over the network unencrypted"
+                      : "whoever is between switch off encryption",
+                  mode);
+    }
+}
+
 /* A peer is verified unless it is said otherwise; libpq's own default would take any. */
 static void choose_tls(struct postgres_database *self, const struct uri *uri, const char *host)
 {
@@ -155,6 +177,9 @@ static void choose_tls(struct postgres_database *self, const struct uri *uri, co
     if (mode == NULL && getenv("PGSSLMODE") == NULL && service == NULL &&
         getenv("PGSERVICE") == NULL && !is_socket && !sql_is_local(host)) {
         mode = "verify-full";
+    }
+    if (mode == NULL && service == NULL) {
+        warn_of_variable(uri, host);
     }
     snprintf(own_roots, sizeof own_roots, "%s/.postgresql/root.crt", home != NULL ? home : "");
     if (roots == NULL && getenv("PGSSLROOTCERT") == NULL && mode != NULL &&

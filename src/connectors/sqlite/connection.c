@@ -27,6 +27,14 @@ static enum status set_safe(sqlite3 *connection, enum open_mode mode, const char
                              settings[i][0], sqlite3_errstr(result));
         }
     }
+    /* A page that was made to mislead is found before its cells are read. */
+    int result = mode == OPEN_SOURCE
+                     ? sqlite3_exec(connection, "PRAGMA cell_size_check=ON", NULL, NULL, NULL)
+                     : SQLITE_OK;
+    if (result != SQLITE_OK) {
+        return error_set(error, ERROR_INTERNAL, path, "SQLite refuses cell_size_check (%s)",
+                         sqlite3_errstr(result));
+    }
     return STATUS_OK;
 }
 

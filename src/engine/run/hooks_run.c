@@ -121,6 +121,8 @@ static enum status run_command(struct hook_session *open, const struct plan_hook
     const struct process_request request = {.arguments = hook->arguments,
                                             .input = "",
                                             .environment = variables,
+                                            .guarded = true,
+                                            .passed = hook->passed,
                                             .timeout_ms = hook->timeout_ms,
                                             .line = log_line,
                                             .context = (void *)(uintptr_t)hook};

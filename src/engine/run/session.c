@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/secret.h"
+#include "base/trust.h"
 #include "connectors/scope.h"
 #include "connectors/uri.h"
 #include "engine/copy/circles.h"
@@ -85,6 +86,7 @@ static enum status find_local_run(struct run_session *session, struct past_run *
     struct state_folder folder;
     char run[MENDED_RUN_BYTES] = "";
     if (state_folder_name(&folder, session->state_path, session->arena, error) != STATUS_OK ||
+        trust_check_folder(session->state_path, error) != STATUS_OK ||
         (options->rejects_file != NULL &&
          find_rejecting_run(options->rejects_file, run, error) != STATUS_OK)) {
         return STATUS_FAILED;

@@ -2,6 +2,7 @@
 #include "engine/run/state_folder.h"
 
 #include "base/file.h"
+#include "base/trust.h"
 #include "engine/ledger/json_text.h"
 #include "model/json_tree.h"
 #include <dirent.h>
@@ -81,6 +82,9 @@ enum status state_folder_lock(struct state_folder *folder, struct error *error)
     if (lstat(folder->path, &facts) == 0 && S_ISLNK(facts.st_mode)) {
         error_set(error, ERROR_STATE_INVALID, folder->path, "the state folder is a symbolic link");
         error_hint(error, "name the folder itself with --state");
+        return STATUS_FAILED;
+    }
+    if (trust_check_folder(folder->path, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (file_make_folder(folder->path, error) != STATUS_OK) {

@@ -7,7 +7,7 @@
  */
 #include "evolve/change/file.h"
 
-#include "base/file.h"
+#include "base/trust.h"
 #include "evolve/change/grammar.h"
 #include "evolve/folder/version.h"
 #include <string.h>
@@ -93,12 +93,12 @@ enum status change_file_read(const char *path, struct arena *arena, struct chang
 {
     char *text;
     size_t length;
-    enum status status = file_read_all(path, CHANGE_FILE_BYTES_MAX, arena, &text, &length, error);
+    enum status status = trust_read_file(path, CHANGE_FILE_BYTES_MAX, arena, &text, &length, error);
     if (status == STATUS_END) {
         return error_set(error, ERROR_USAGE, path, "there is no such file");
     }
     if (status != STATUS_OK) {
-        return error_recode(error, ERROR_FILE_READ);
+        return trust_recode(error, ERROR_FILE_READ);
     }
     return change_file_parse(text, length, path, arena, file, faults, error);
 }

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/trust.h"
 #include "connectors/registry.h"
 #include "evolve/folder/folder.h"
 #include "sql/split.h"
@@ -110,12 +111,12 @@ static enum status load_file(struct diff_side *side, const char *path, struct ar
 {
     char *text = NULL;
     size_t length = 0;
-    enum status status = file_read_all(path, FILE_BYTES_MAX, arena, &text, &length, error);
+    enum status status = trust_read_file(path, FILE_BYTES_MAX, arena, &text, &length, error);
     if (status == STATUS_END) {
         return error_set(error, ERROR_USAGE, path, "there is no such file");
     }
     if (status != STATUS_OK) {
-        return error_recode(error, ERROR_FILE_READ);
+        return trust_recode(error, ERROR_FILE_READ);
     }
     length = length_of_up(text, length);
     diff_renames_read(side->functions->language, text, length, arena, &side->renames);

@@ -7,6 +7,7 @@
  *     - rows users unchanged
  */
 #include "base/file.h"
+#include "base/trust.h"
 #include "evolve/folder/folder.h"
 #include "plan/tree.h"
 #include <string.h>
@@ -56,9 +57,9 @@ enum status migration_read_checks(struct migration_reader *reader, const char *n
     char *text;
     size_t length;
     enum status status =
-        file_read_all(path, PLAN_TEXT_BYTES_MAX, reader->arena, &text, &length, error);
+        migration_read_bytes(reader, path, PLAN_TEXT_BYTES_MAX, &text, &length, error);
     if (status != STATUS_OK) {
-        return status == STATUS_END ? STATUS_OK : error_recode(error, ERROR_FILE_READ);
+        return status == STATUS_END ? STATUS_OK : trust_recode(error, ERROR_FILE_READ);
     }
     reader->faults->file = path;
     const struct plan_node *root = plan_tree_read(text, length, reader->arena, reader->faults);

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "base/trust.h"
 #include "evolve/folder/foreign.h"
 #include "evolve/folder/version.h"
 #include <stdlib.h>
@@ -71,6 +72,14 @@ static uint32_t bad_line(const char *text, size_t length)
     return line;
 }
 
+enum status migration_read_bytes(const struct migration_reader *reader, const char *path,
+                                 size_t limit_bytes, char **bytes, size_t *length,
+                                 struct error *error)
+{
+    return (reader->only_looks ? file_read_all : trust_read_file)(path, limit_bytes, reader->arena,
+                                                                  bytes, length, error);
+}
+
 enum status migration_load(struct migration_reader *reader, const char *name,
                            struct migration_text *text, struct error *error)
 {
@@ -79,12 +88,12 @@ enum status migration_load(struct migration_reader *reader, const char *name,
     text->line = 1;
     migration_note_told(reader, text->path);
     enum status status =
-        file_read_all(text->path, TEXT_BYTES_MAX, reader->arena, &bytes, &text->length, error);
+        migration_read_bytes(reader, text->path, TEXT_BYTES_MAX, &bytes, &text->length, error);
     if (status == STATUS_END) {
         return error_set(error, ERROR_FILE_READ, text->path, "the file is gone");
     }
     if (status != STATUS_OK) {
-        return error_recode(error, ERROR_FILE_READ);
+        return trust_recode(error, ERROR_FILE_READ);
     }
     uint32_t line = bad_line(bytes, text->length);
     bool wide = text->length >= 2 &&
@@ -253,14 +262,15 @@ static void find_changes(struct migration_reader *reader, struct migration_set *
     set->change_count = count;
 }
 
-enum status migration_folder_read(const char *folder, const char *format, struct arena *arena,
-                                  struct migration_set *set, struct plan_faults *faults,
-                                  struct error *error)
+static enum status read_folder(const char *folder, const char *format, bool only_looks,
+                               struct arena *arena, struct migration_set *set,
+                               struct plan_faults *faults, struct error *error)
 {
     const struct migration_format *found = NULL;
     struct name_index told = {.arena = arena};
     struct migration_reader reader = {
         .folder = folder,
+        .only_looks = only_looks,
         .arena = arena,
         .faults = faults,
         .seen = {{.arena = arena}, {.arena = arena}, {.arena = arena}},
@@ -280,6 +290,20 @@ enum status migration_folder_read(const char *folder, const char *format, struct
                                   .is_graph = found->is_graph};
     find_changes(&reader, set);
     return plan_faults_result(faults, error);
+}
+
+enum status migration_folder_read(const char *folder, const char *format, struct arena *arena,
+                                  struct migration_set *set, struct plan_faults *faults,
+                                  struct error *error)
+{
+    return read_folder(folder, format, false, arena, set, faults, error);
+}
+
+enum status migration_folder_look(const char *folder, const char *format, struct arena *arena,
+                                  struct migration_set *set, struct plan_faults *faults,
+                                  struct error *error)
+{
+    return read_folder(folder, format, true, arena, set, faults, error);
 }
 
 const struct migration *migration_by_key(const struct migration_set *set, const char *key)

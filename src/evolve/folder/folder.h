@@ -94,6 +94,10 @@ bool migration_is_up_to(const struct migration_set *set, const char *key, const 
 enum status migration_folder_read(const char *folder, const char *format, struct arena *arena,
                                   struct migration_set *set, struct plan_faults *faults,
                                   struct error *error) MUST_USE;
+/* The same of files of which nothing will be run, whoever may write them. */
+enum status migration_folder_look(const char *folder, const char *format, struct arena *arena,
+                                  struct migration_set *set, struct plan_faults *faults,
+                                  struct error *error) MUST_USE;
 
 /* NULL: the set has none of that key. */
 const struct migration *migration_by_key(const struct migration_set *set, const char *key);
@@ -104,8 +108,15 @@ const char *migration_ending(enum alter_language language);
 
 /* ---------------------------------------------------------------- for readers of formats */
 
+struct migration_reader;
+/* A file of the folder, as trust_read_file has it unless the reader only looks. */
+enum status migration_read_bytes(const struct migration_reader *reader, const char *path,
+                                 size_t limit_bytes, char **bytes, size_t *length,
+                                 struct error *error) MUST_USE;
+
 struct migration_reader {
     const char *folder;
+    bool only_looks;    /* nothing of the files will be run */
     char *const *names; /* of its entries, sorted by bytes; hidden ones are not among them */
     uint32_t name_count;
     struct arena *arena;
@@ -163,8 +174,9 @@ void migration_note_told(struct migration_reader *reader, const char *path);
 enum status migration_name_left_out(struct migration_reader *reader, const char *title,
                                     struct error *error) MUST_USE;
 /* Reads one file as the project's own layout has it, both ways where it holds both. */
-enum status migration_read_file(const char *path, struct arena *arena, struct migration *item,
-                                struct plan_faults *faults, struct error *error) MUST_USE;
+enum status migration_read_file(const char *path, bool only_looks, struct arena *arena,
+                                struct migration *item, struct plan_faults *faults,
+                                struct error *error) MUST_USE;
 /* Makes of `whole` the part of it from `offset` on. */
 void migration_cut(const struct migration_text *whole, size_t offset, size_t length,
                    struct migration_text *part);

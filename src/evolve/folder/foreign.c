@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/trust.h"
 #include "evolve/folder/version.h"
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -177,11 +178,12 @@ enum status foreign_read(struct migration_reader *reader, const char *name, char
 {
     *text = NULL;
     *length = 0;
-    enum status status = file_read_all(file_join(reader->arena, reader->folder, name),
-                                       SMALL_BYTES_MAX, reader->arena, text, length, error);
+    enum status status =
+        migration_read_bytes(reader, file_join(reader->arena, reader->folder, name),
+                             SMALL_BYTES_MAX, text, length, error);
     return status == STATUS_END  ? STATUS_OK
            : status == STATUS_OK ? STATUS_OK
-                                 : error_recode(error, ERROR_FILE_READ);
+                                 : trust_recode(error, ERROR_FILE_READ);
 }
 
 char *foreign_own(struct migration_text *text, struct arena *arena)

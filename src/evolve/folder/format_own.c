@@ -314,8 +314,9 @@ static enum status read_own(struct migration_reader *reader, struct error *error
     return STATUS_OK;
 }
 
-enum status migration_read_file(const char *path, struct arena *arena, struct migration *item,
-                                struct plan_faults *faults, struct error *error)
+enum status migration_read_file(const char *path, bool only_looks, struct arena *arena,
+                                struct migration *item, struct plan_faults *faults,
+                                struct error *error)
 {
     const char *slash = strrchr(path, '/');
     const char *name = slash == NULL ? path : slash + 1;
@@ -323,6 +324,7 @@ enum status migration_read_file(const char *path, struct arena *arena, struct mi
         .folder = slash == NULL   ? "."
                   : slash == path ? "/"
                                   : arena_copy(arena, path, (size_t)(slash - path)),
+        .only_looks = only_looks,
         .arena = arena,
         .faults = faults};
     struct file_name file = {.name = name};

@@ -92,7 +92,8 @@ static enum status take_file(struct migration_reader *reader, const char *name, 
     const char *path = file_join(reader->arena, reader->folder, name);
     uint32_t faults = reader->faults->count;
     migration_note_told(reader, path);
-    enum status status = migration_read_file(path, reader->arena, &made, reader->faults, error);
+    enum status status =
+        migration_read_file(path, reader->only_looks, reader->arena, &made, reader->faults, error);
     if (status != STATUS_OK && reader->faults->count == faults) {
         return faults > 0 ? STATUS_OK : STATUS_FAILED; /* of an earlier file */
     }

@@ -1,6 +1,7 @@
 /* The database that a tool's table is in, and which tool's it is. */
 #include "base/file.h"
 #include "base/text.h"
+#include "base/trust.h"
 #include "connectors/registry.h"
 #include "evolve/import/import_internal.h"
 #include <string.h>
@@ -26,7 +27,11 @@ static const char *path_beside(struct import_reader *reader, const char *name)
     }
     const char *path =
         arena_format(arena, "%.*s%s", (int)(strrchr(file, '/') + 1 - file), file, name);
-    return file_exists(path) ? path : NULL;
+    if (!file_exists(path)) {
+        return NULL;
+    }
+    trust_note_uri(path); /* the database says it */
+    return path;
 }
 
 static void open_beside(struct import_reader *reader, const char *name, struct beside *beside)

@@ -45,6 +45,8 @@ struct alert_receiver {
     enum alert_way way;
     const char *address;          /* a URL, or of e-mail */
     const char *const *arguments; /* of a command; of e-mail: of sendmail */
+    const char *place;            /* "transhume.yaml:12:5"; NULL: the command line says it */
+    const char *const *passed;    /* variables that the program of a file gets besides */
     uint32_t kinds;               /* a bit for each enum event_kind */
     const char *const *codes;     /* patterns; none: all */
     uint32_t code_count;

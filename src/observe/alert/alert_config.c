@@ -1,8 +1,8 @@
 #include "observe/alert/alert_config.h"
 
-#include "base/file.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "base/trust.h"
 #include "net/http.h"
 #include "plan/faults.h"
 #include "plan/grammar.h"
@@ -132,6 +132,17 @@ static bool is_mail_address(const char *text)
     return clean;
 }
 
+static enum status check_plaintext(const struct http_url *url, const char *object,
+                                   struct error *error)
+{
+    if (url->tls || http_host_is_loopback(url->host) || trust_allows_plaintext()) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_BAD_VALUE, object,
+              "http:// would send alerts unencrypted, and the address is another machine's");
+    return error_hint(error, "use https://, or --allow-plaintext where the network is trusted");
+}
+
 static void check_url(const struct reading *reading, const struct plan_node *node, const char *url)
 {
     struct http_url parts;
@@ -140,6 +151,8 @@ static void check_url(const struct reading *reading, const struct plan_node *nod
     if (http_url_parse(url, "alerts", reading->arena, &parts, &error) != STATUS_OK) {
         plan_fault(reading->faults, ERROR_PLAN_INVALID, node, "https://host/path would be one",
                    "it is no URL: %s", error.message);
+    } else if (check_plaintext(&parts, "alerts", &error) != STATUS_OK) {
+        plan_fault(reading->faults, ERROR_PLAN_INVALID, node, error.hint, "%s", error.message);
     }
 }
 
@@ -188,7 +201,12 @@ static void take_receiver(const struct reading *reading, const char *name,
     struct alert_receiver *receiver = &config->receivers[config->count];
     const char *severity = plan_node_text(plan_node_get(map, "severity"));
     const struct plan_node *resolved = plan_node_get(map, "resolved");
-    *receiver = (struct alert_receiver){.name = arena_copy_string(reading->arena, name)};
+    uint32_t passed_count = 0;
+    *receiver = (struct alert_receiver){
+        .name = arena_copy_string(reading->arena, name),
+        .place = arena_format(reading->arena, "%s:%u:%u", reading->faults->file,
+                              (unsigned)map->line, (unsigned)map->column),
+        .passed = list_of(reading, map, "env", &passed_count)};
     if (!take_way(reading, map, receiver)) {
         return;
     }
@@ -232,13 +250,13 @@ enum status alert_config_read(struct alert_config *config, const char *path, boo
     char *text;
     size_t length;
     struct plan_faults found;
-    enum status status = file_read_all(path, PLAN_TEXT_BYTES_MAX, arena, &text, &length, error);
+    enum status status = trust_read_file(path, PLAN_TEXT_BYTES_MAX, arena, &text, &length, error);
     if (status != STATUS_OK) {
-        if (is_plan) {
+        if (is_plan && (status == STATUS_END || error->code != ERROR_FILE_UNTRUSTED)) {
             return STATUS_OK;
         }
         return status == STATUS_END ? error_set(error, ERROR_USAGE, path, "there is no such file")
-                                    : error_recode(error, ERROR_USAGE);
+                                    : trust_recode(error, ERROR_USAGE);
     }
     plan_faults_init(&found, path, is_plan ? NULL : faults);
     const struct plan_node *root = plan_tree_read(text, length, arena, &found);
@@ -258,6 +276,56 @@ enum status alert_config_read(struct alert_config *config, const char *path, boo
         take_alerts(&reading, root);
     }
     return plan_faults_result(&found, error);
+}
+
+/* ---- programs */
+
+static bool is_program_of_file(const struct alert_receiver *receiver)
+{
+    return receiver->place != NULL &&
+           (receiver->way == ALERT_COMMAND || receiver->way == ALERT_EMAIL);
+}
+
+static void append_words(const struct alert_receiver *receiver, struct buffer *out)
+{
+    for (uint32_t i = 0; receiver->arguments[i] != NULL; i++) {
+        char shown[1024];
+        const char *word = receiver->arguments[i];
+        text_printable(word, strlen(word), shown, sizeof shown);
+        buffer_format(out, "%s%s", i == 0 ? "" : " ", shown);
+    }
+}
+
+enum status alert_config_check(const struct alert_config *config, struct error *error)
+{
+    for (uint32_t i = 0; i < config->count; i++) {
+        const struct alert_receiver *receiver = &config->receivers[i];
+        if (!is_program_of_file(receiver) || trust_allows_commands()) {
+            continue;
+        }
+        struct buffer words = {0};
+        append_words(receiver, &words);
+        error_set(error, ERROR_COMMANDS_REFUSED, receiver->place,
+                  "the alerts of `%s` run a program, and a file may come from others: %.160s",
+                  receiver->name, buffer_string(&words));
+        buffer_free(&words);
+        return error_hint(error, "read it, then give --allow-commands; or other receivers with "
+                                 "--alerts FILE");
+    }
+    return STATUS_OK;
+}
+
+void alert_config_describe(const struct alert_config *config, struct buffer *out)
+{
+    for (uint32_t i = 0; i < config->count; i++) {
+        const struct alert_receiver *receiver = &config->receivers[i];
+        if (is_program_of_file(receiver)) {
+            buffer_format(out, "alerts of %s: %s: ", receiver->name,
+                          receiver->way == ALERT_COMMAND ? "command" : "e-mail by the command");
+            append_words(receiver, out);
+            buffer_append_byte(out, '\n');
+        }
+    }
 }
 
 /* ---- --notify */
@@ -305,6 +373,9 @@ enum status alert_config_add_notify(struct alert_config *config, const char *whe
         register_url(address);
         if (http_url_parse(address, "--notify", arena, &parts, error) != STATUS_OK) {
             return error_recode(error, ERROR_USAGE);
+        }
+        if (check_plaintext(&parts, "--notify", error) != STATUS_OK) {
+            return STATUS_FAILED;
         }
     } else {
         receiver.arguments = words_of(address, arena);

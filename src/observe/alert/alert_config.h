@@ -21,6 +21,10 @@ struct alert_config {
 enum status alert_config_read(struct alert_config *config, const char *path, bool is_plan,
                               struct arena *arena, struct buffer *faults,
                               struct error *error) MUST_USE;
+/* Is everything that a file says of programs allowed? ERROR_COMMANDS_REFUSED names the first. */
+enum status alert_config_check(const struct alert_config *config, struct error *error) MUST_USE;
+/* The programs that a file names, a line each: "alerts, oncall: command: /usr/bin/page -". */
+void alert_config_describe(const struct alert_config *config, struct buffer *out);
 /* Adds a receiver for people: of the run's end and of trouble. `where`: a URL, mailto:ADDRESS, or a
  * command with its arguments between blanks. */
 enum status alert_config_add_notify(struct alert_config *config, const char *where,

@@ -2,6 +2,7 @@
 
 #include "base/process.h"
 #include "base/secret.h"
+#include "base/trust.h"
 #include "net/http.h"
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,7 @@ static enum status post(const struct alert_receiver *receiver, const char *url,
     struct http_response *response = NULL;
     const struct http_client_options options = {.connections_max = 1,
                                                 .connect_timeout_ms = receiver->timeout_ms,
-                                                .plaintext_allowed = true};
+                                                .plaintext_allowed = trust_allows_plaintext()};
     const struct http_header headers[] = {{"Content-Type", "application/json"}};
     const struct http_request request = {.method = "POST",
                                          .url = url,
@@ -72,8 +73,13 @@ enum status alert_send(const struct alert_receiver *receiver, const struct alert
         } else {
             alert_message_json(batch, origin, &body);
         }
-        status =
-            process_run(receiver->arguments, body.data, body.length, receiver->timeout_ms, error);
+        const struct process_request request = {.arguments = receiver->arguments,
+                                                .input = body.data,
+                                                .input_length = body.length,
+                                                .guarded = receiver->place != NULL,
+                                                .passed = receiver->passed,
+                                                .timeout_ms = receiver->timeout_ms};
+        status = process_run_request(&request, error);
     }
     buffer_free(&body);
     return status;

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/trust.h"
 #include "observe/report_parts.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -132,13 +133,16 @@ static int spawn_resume(const char *folder, int output, pid_t *pid)
         return ENOENT;
     }
     program[length] = '\0';
-    char *const arguments[] = {program,
-                               (char *)"resume",
-                               (char *)"--progress",
-                               (char *)"none",
-                               (char *)"--state",
-                               absolute,
-                               NULL};
+    char *arguments[9] = {program,        (char *)"resume",  (char *)"--progress",
+                          (char *)"none", (char *)"--state", absolute};
+    size_t count = 6;
+    /* What this process may, the run that it starts may, too. */
+    if (trust_allows_commands()) {
+        arguments[count++] = (char *)"--allow-commands";
+    }
+    if (trust_takes_files()) {
+        arguments[count++] = (char *)"--trust-files";
+    }
     sigemptyset(&none);
     sigfillset(&defaults);
     posix_spawn_file_actions_init(&actions);
