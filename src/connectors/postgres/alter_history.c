@@ -17,12 +17,17 @@ static void append_begun(const struct alter_session *session, struct buffer *sql
 
 static void append_time(struct buffer *sql, int64_t us)
 {
-    buffer_format(sql, "(pg_catalog.to_timestamp(0) + %" PRId64 " * interval '1 microsecond')", us);
+    buffer_format(sql,
+                  "(pg_catalog.to_timestamp(0) + %" PRId64
+                  " OPERATOR(pg_catalog.*) interval '1 microsecond')",
+                  us);
 }
 
 static void append_microseconds(struct buffer *sql, const char *column)
 {
-    buffer_format(sql, "pg_catalog.round(extract(epoch FROM %s)::numeric * 1000000)::bigint",
+    buffer_format(sql,
+                  "pg_catalog.round(extract(epoch FROM %s)::numeric "
+                  "OPERATOR(pg_catalog.*) 1000000)::bigint",
                   column);
 }
 

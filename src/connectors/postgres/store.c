@@ -111,7 +111,7 @@ static enum status handle_exists(struct store *store, struct error *error)
     bool old = false;
     enum status status = find_connection(handle, &connection, error);
     if (status == STATUS_OK) {
-        status = postgres_query(
+        status = postgres_catalog_query(
             handle->self, connection,
             "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
             "c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r' AND c.relname IN "

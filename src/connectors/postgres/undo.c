@@ -50,7 +50,7 @@ static enum status exists(struct postgres_database *self, PGconn *connection, co
 {
     const struct postgres_parameter parameters[] = {{.text = self->sql.schema}, {.text = name}};
     PGresult *result = NULL;
-    enum status status = postgres_query(
+    enum status status = postgres_catalog_query(
         self, connection,
         "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
         "c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
