@@ -655,16 +655,3 @@ enum status postgres_execute_buffer(struct postgres_database *self, PGconn *conn
     buffer_free(sql);
     return status;
 }
-
-enum status postgres_is_there(struct postgres_database *self, PGconn *connection,
-                              const char *relation, enum error_code otherwise, bool *there,
-                              struct error *error)
-{
-    const struct postgres_parameter parameter = {.text = relation};
-    PGresult *result = NULL;
-    enum status status = postgres_query(self, connection, "SELECT pg_catalog.to_regclass($1)",
-                                        &parameter, 1, SQL_SHORT, otherwise, &result, error);
-    *there = status == STATUS_OK && PQgetisnull(result, 0, 0) == 0;
-    PQclear(result);
-    return status;
-}

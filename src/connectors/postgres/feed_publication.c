@@ -176,8 +176,15 @@ enum status postgres_feed_publication(struct postgres_database *self, PGconn *co
         snprintf(publication->filtered, sizeof publication->filtered, "%s",
                  PQgetvalue(result, 0, 3));
     }
+    enum status status = STATUS_OK;
+    if (publication->own && PQgetvalue(result, 0, 6)[0] != 't') {
+        error_set(error, ERROR_NOT_OURS, name,
+                  "the publication has the comment of ours, but the role %s owns it",
+                  PQgetvalue(result, 0, 5));
+        status = error_hint(error, "look at it, and drop it, or ALTER PUBLICATION … OWNER TO …");
+    }
     PQclear(result);
-    return STATUS_OK;
+    return status;
 }
 
 /* The tables that the engine follows, as a list for a query. */

@@ -370,15 +370,11 @@ enum status postgres_objects_remember(struct postgres_database *self, PGconn *co
 enum status postgres_objects_listed(struct postgres_database *self, PGconn *connection, bool *found,
                                     struct error *error)
 {
-    const struct postgres_parameter parameter = {.text = self->sql.schema};
-    PGresult *result = NULL;
-    enum status status = postgres_catalog_query(
-        self, connection,
-        "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
-        "c.relnamespace WHERE n.nspname = $1 AND c.relname = '_transhume_object'",
-        &parameter, 1, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
-    *found = status == STATUS_OK && PQntuples(result) > 0;
-    PQclear(result);
+    struct buffer name = {0};
+    postgres_append_table(&name, self, "_transhume_object");
+    enum status status = postgres_is_there(self, connection, buffer_string(&name),
+                                           ERROR_TARGET_INVALID, found, error);
+    buffer_free(&name);
     return status;
 }
 

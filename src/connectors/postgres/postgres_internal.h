@@ -176,10 +176,6 @@ enum status postgres_execute(struct postgres_database *self, PGconn *connection,
 enum status postgres_execute_buffer(struct postgres_database *self, PGconn *connection,
                                     struct buffer *sql, enum sql_patience patience,
                                     enum error_code otherwise, struct error *error) MUST_USE;
-/* Is there a table or index of that name, which is as SQL has it? */
-enum status postgres_is_there(struct postgres_database *self, PGconn *connection,
-                              const char *relation, enum error_code otherwise, bool *there,
-                              struct error *error) MUST_USE;
 /* Waits a while for more of a COPY, and takes it in; the caller asks libpq whether it is whole. A
  * zeroed vigil begins at the first wait. */
 enum status postgres_await_data(struct postgres_database *self, PGconn *connection,
@@ -244,6 +240,14 @@ enum status postgres_catalog_change(struct postgres_database *self, PGconn *conn
 /* Around statements that are sent together as one text, within one transaction. */
 void postgres_append_path_closed(struct buffer *sql);
 void postgres_append_path_opened(struct buffer *sql);
+
+/* ---------------------------------------------------------------- ours.c */
+
+/* Is there a table of that name of ours, which is as SQL has it? Fails if it is not ours, or
+ * carries a trigger, a rule or the like. */
+enum status postgres_is_there(struct postgres_database *self, PGconn *connection,
+                              const char *relation, enum error_code otherwise, bool *there,
+                              struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- own.c */
 
