@@ -103,7 +103,7 @@ static void add_other_views(struct compiler *compiler)
         "DO $transhume$ DECLARE t record; g record; BEGIN FOR t IN SELECT c.relname, c.relacl, "
         "c.relowner, c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
         "c.relnamespace WHERE n.nspname = %q AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT "
-        "c.relispartition AND c.relname NOT LIKE '\\_transhume\\_%%' AND NOT c.relname = ANY (%s) "
+        "c.relispartition AND c.relname::pg_catalog.text NOT LIKE '\\_transhume\\_%%' AND NOT c.relname = ANY (%s) "
         "LOOP EXECUTE pg_catalog.format('CREATE VIEW %%I.%%I%s AS SELECT * FROM %%I.%%I', %q, "
         "t.relname, %q, t.relname); FOR g IN SELECT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE "
         "pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS who, "
