@@ -105,7 +105,7 @@ static void add_other_views(struct compiler *compiler)
         "c.relnamespace WHERE n.nspname = %q AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT "
         "c.relispartition AND c.relname::pg_catalog.text NOT LIKE '\\_transhume\\_%%' AND NOT c.relname = ANY (%s) "
         "LOOP EXECUTE pg_catalog.format('CREATE VIEW %%I.%%I%s AS SELECT * FROM %%I.%%I', %q, "
-        "t.relname, %q, t.relname); FOR g IN SELECT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE "
+        "t.relname, %q, t.relname); FOR g IN SELECT CASE WHEN a.grantee OPERATOR(pg_catalog.=) 0 THEN 'PUBLIC' ELSE "
         "pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS who, "
         "a.privilege_type || coalesce(a.columns, '') AS what, CASE WHEN a.is_grantable THEN "
         "' WITH GRANT OPTION' ELSE '' END AS further FROM (SELECT x.*, NULL::text AS columns FROM "
