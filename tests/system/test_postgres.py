@@ -168,7 +168,7 @@ class BetweenServers(PostgresCase):
                                 env={"TRANSHUME_FAILPOINT": "postgres.snapshot_taken:sleep:1"})
         deadline = 200
         while deadline and not self.server.psql(source, "SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction' "
-                                                        "AND datname = current_database()"):
+                                                        "AND datname = current_database() AND state_change < clock_timestamp() - interval '0.3 s'"):
             deadline -= 1
         self.server.psql(source, "DELETE FROM a WHERE id > 10; INSERT INTO b VALUES (1000)")
         self.assert_code(support.finish(process), 0)

@@ -36,7 +36,7 @@ static enum sql_life life_of_session(struct postgres_database *self, PGconn *oth
     const struct postgres_parameter parameters[] = {
         {.text = pid}, {.text = postgres_own_name(connection, name) ? name : NULL}};
     snprintf(pid, sizeof pid, "%d", PQbackendPID(connection));
-    if (postgres_query(
+    if (postgres_catalog_query(
             self, other,
             "SELECT CASE WHEN state IS NULL OR state = 'disabled' THEN 'w' WHEN state <> "
             "'active' THEN 'i' WHEN wait_event_type IS DISTINCT FROM 'Client' THEN 'w' "
@@ -78,8 +78,8 @@ static void signal_by_number(struct postgres_database *self, PGconn *other, PGco
                   "SELECT pg_catalog.%s(a.pid) FROM pg_catalog.pg_stat_activity AS a WHERE a.pid = "
                   "$1::int AND $2::text = " POSTGRES_SESSION_NAME,
                   signal == POSTGRES_END_SESSION ? "pg_terminate_backend" : "pg_cancel_backend");
-    (void)!postgres_query_buffer(self, other, &sql, parameters, 2, SQL_PROBE, ERROR_NETWORK, NULL,
-                                 &ignored);
+    (void)!postgres_catalog_query_buffer(self, other, &sql, parameters, 2, SQL_PROBE, ERROR_NETWORK,
+                                         NULL, &ignored);
 }
 
 bool postgres_signal_session(struct postgres_database *self, PGconn *connection,

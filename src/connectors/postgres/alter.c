@@ -169,9 +169,9 @@ static enum status make_schema(struct postgres_alter *session, struct error *err
     struct buffer sql = {0};
     PGresult *found = NULL;
     enum status status =
-        postgres_query(session->database, session->connection,
-                       "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", &parameter, 1,
-                       SQL_SHORT, ERROR_TARGET_WRITE, &found, error);
+        postgres_catalog_query(session->database, session->connection,
+                               "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1",
+                               &parameter, 1, SQL_SHORT, ERROR_TARGET_WRITE, &found, error);
     bool there = status == STATUS_OK && PQntuples(found) > 0;
     PQclear(found);
     if (status != STATUS_OK || there) {

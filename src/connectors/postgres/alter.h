@@ -19,6 +19,7 @@ struct postgres_alter {
     bool makes_schema;    /* and it may have to be made */
     int64_t lock_key;
     bool locked;
+    bool history_seen;   /* its tables are ours, or were not there */
     bool within;         /* between begin and end */
     bool begun;          /* and the server knows of it */
     bool lazy;           /* commits need not be durable at once */

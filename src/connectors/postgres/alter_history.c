@@ -17,12 +17,17 @@ static void append_begun(const struct alter_session *session, struct buffer *sql
 
 static void append_time(struct buffer *sql, int64_t us)
 {
-    buffer_format(sql, "(pg_catalog.to_timestamp(0) + %" PRId64 " * interval '1 microsecond')", us);
+    buffer_format(sql,
+                  "(pg_catalog.to_timestamp(0) + %" PRId64
+                  " OPERATOR(pg_catalog.*) interval '1 microsecond')",
+                  us);
 }
 
 static void append_microseconds(struct buffer *sql, const char *column)
 {
-    buffer_format(sql, "pg_catalog.round(extract(epoch FROM %s)::numeric * 1000000)::bigint",
+    buffer_format(sql,
+                  "pg_catalog.round(extract(epoch FROM %s)::numeric "
+                  "OPERATOR(pg_catalog.*) 1000000)::bigint",
                   column);
 }
 
@@ -50,6 +55,25 @@ static enum status defer(struct postgres_alter *session, struct buffer *sql)
     return STATUS_OK;
 }
 
+/* Once a session; those that are made from then on are. */
+static enum status see_history(struct postgres_alter *session, struct error *error)
+{
+    static const char *const tables[] = {HISTORY_TABLE, SQL_HISTORY_LOCK};
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0] && !session->history_seen; i++) {
+        struct buffer name = {0};
+        bool there = false;
+        append_table(&session->base, &name, tables[i]);
+        status = status == STATUS_OK
+                     ? postgres_is_there(session->database, session->connection,
+                                         buffer_string(&name), ERROR_TARGET_WRITE, &there, error)
+                     : status;
+        buffer_free(&name);
+    }
+    session->history_seen = status == STATUS_OK;
+    return status;
+}
+
 static enum status run(struct alter_session *base, struct buffer *sql,
                        sql_history_field_visit *visit, void *context, uint64_t *changed,
                        struct error *error)
@@ -61,6 +85,7 @@ static enum status run(struct alter_session *base, struct buffer *sql,
         return defer(session, sql);
     }
     enum status status = postgres_alter_catch_up(session, &inner);
+    status = status == STATUS_OK ? see_history(session, &inner) : status;
     if (status != STATUS_OK) {
         buffer_free(sql);
     } else {

@@ -97,8 +97,8 @@ static enum status find_holder(struct postgres_alter *session, struct ledger_hol
     PGresult *rows = NULL;
     split_key(session, &halves);
     enum status status =
-        postgres_query(session->database, session->connection, holder_sql, halves.parameters, 2,
-                       SQL_SHORT, ERROR_TARGET_LOCKED, &rows, error);
+        postgres_catalog_query(session->database, session->connection, holder_sql,
+                               halves.parameters, 2, SQL_SHORT, ERROR_TARGET_LOCKED, &rows, error);
     if (status == STATUS_OK && PQntuples(rows) > 0) {
         tell(session, rows, found);
     } else if (status == STATUS_OK) {
@@ -116,7 +116,7 @@ static enum status still_ours(struct postgres_alter *session, struct error *erro
     struct halves halves;
     PGresult *rows = NULL;
     split_key(session, &halves);
-    enum status status = postgres_query(
+    enum status status = postgres_catalog_query(
         session->database, session->connection,
         "SELECT 1 FROM pg_catalog.pg_locks AS l WHERE l.pid = pg_catalog.pg_backend_pid() AND " OF_LOCK,
         halves.parameters, 2, SQL_SHORT, ERROR_NETWORK, &rows, error);
@@ -166,8 +166,9 @@ enum status postgres_alter_lock(struct alter_session *base, const struct ledger_
                   "SELECT pg_catalog.pg_try_advisory_lock(%" PRId64 "), " SESSION
                   " FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) AS a",
                   session->lock_key);
-    enum status status = postgres_query_buffer(session->database, session->connection, &sql, NULL,
-                                               0, SQL_SHORT, ERROR_TARGET_LOCKED, &result, error);
+    enum status status =
+        postgres_catalog_query_buffer(session->database, session->connection, &sql, NULL, 0,
+                                      SQL_SHORT, ERROR_TARGET_LOCKED, &result, error);
     session->locked =
         status == STATUS_OK && PQntuples(result) > 0 && PQgetvalue(result, 0, 0)[0] == 't';
     if (session->locked) {

@@ -31,8 +31,8 @@ static void ask(struct postgres_alter *session, struct postgres_alter_progress *
     PGresult *row = NULL;
     struct error ignored;
     snprintf(pid, sizeof pid, "%d", PQbackendPID(session->connection));
-    if (postgres_query(session->database, progress->beside, progress_sql, &parameter, 1, SQL_PROBE,
-                       ERROR_NETWORK, &row, &ignored) != STATUS_OK) {
+    if (postgres_catalog_query(session->database, progress->beside, progress_sql, &parameter, 1,
+                               SQL_PROBE, ERROR_NETWORK, &row, &ignored) != STATUS_OK) {
         request->progress(request->context, -1, NULL);
         return;
     }

@@ -67,8 +67,9 @@ static enum status ask(struct postgres_alter *session, const char *sql,
 {
     const struct postgres_parameter parameters[] = {
         {.text = object->schema}, {.text = object->name}, {.text = object->kind}};
-    enum status status = postgres_query(session->database, session->connection, sql, parameters, 3,
-                                        SQL_LONG, ERROR_TARGET_WRITE, result, error);
+    enum status status =
+        postgres_catalog_query(session->database, session->connection, sql, parameters, 3, SQL_LONG,
+                               ERROR_TARGET_WRITE, result, error);
     return postgres_alter_lost(session, status, error);
 }
 

@@ -45,8 +45,8 @@ static enum status describe_arrays(struct postgres_apply *apply, PGconn *connect
                       "pg_catalog.format_type(oid, %d) FROM pg_catalog.pg_type WHERE oid = %u",
                       i, facts->table.columns[i].modifier, facts->table.columns[i].type_oid);
     }
-    enum status status = postgres_query_buffer(apply->self, connection, &sql, NULL, 0, SQL_SHORT,
-                                               ERROR_TARGET_INVALID, &result, error);
+    enum status status = postgres_catalog_query_buffer(
+        apply->self, connection, &sql, NULL, 0, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
         int64_t column = -1;
         int64_t oid = 0;
@@ -574,6 +574,7 @@ static void mark_origin(struct postgres_apply *apply, const struct apply_request
     struct error problem = {0};
     char name[96];
     snprintf(name, sizeof name, "transhume_%.64s_%u", request->feed, request->lane);
+    postgres_append_path_closed(&sql);
     postgres_append(&sql,
                     "DO 'BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_replication_origin WHERE "
                     "roname = ''%s'') THEN PERFORM pg_catalog.pg_replication_origin_create("
@@ -581,6 +582,7 @@ static void mark_origin(struct postgres_apply *apply, const struct apply_request
                     "''%s''); PERFORM pg_catalog.pg_replication_origin_xact_setup(''0/0'', "
                     "pg_catalog.now()); END'",
                     name, name, name);
+    postgres_append_path_opened(&sql);
     apply->marked = postgres_execute_buffer(apply->self, apply->connection, &sql, SQL_SHORT,
                                             ERROR_TARGET_WRITE, &problem) == STATUS_OK;
     if (!apply->marked) {
@@ -611,13 +613,14 @@ static enum status set_up(struct postgres_apply *apply, const struct apply_reque
                 "SET plan_cache_mode = force_generic_plan; SET transhume.applies = 'on'",
                 error) != STATUS_OK ||
         (self->sql.base.triggers_off && silence(apply, error) != STATUS_OK) ||
-        postgres_query(self, apply->connection,
-                       "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE condeferrable)"
-                       " AND s.role <> 'replica', s.role = 'replica', s.role <> 'replica' AND "
-                       "EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE contype = 'f' AND "
-                       "(confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd'))) FROM "
-                       "(SELECT pg_catalog.current_setting('session_replication_role') AS role) s",
-                       NULL, 0, SQL_SHORT, ERROR_TARGET_INVALID, &result, error) != STATUS_OK) {
+        postgres_catalog_query(
+            self, apply->connection,
+            "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE condeferrable)"
+            " AND s.role <> 'replica', s.role = 'replica', s.role <> 'replica' AND "
+            "EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE contype = 'f' AND "
+            "(confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd'))) FROM "
+            "(SELECT pg_catalog.current_setting('session_replication_role') AS role) s",
+            NULL, 0, SQL_SHORT, ERROR_TARGET_INVALID, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     apply->defers = PQgetvalue(result, 0, 0)[0] == 't';

@@ -92,7 +92,8 @@ static void append_match(struct buffer *sql, const struct apply_batch *batch)
     const char *separator = " WHERE ";
     for (uint32_t i = 0; i < batch->statement->parameter_count; i++) {
         if (batch->key[i]) {
-            postgres_append(sql, "%st.%n = ", separator, prepared_of(batch)->columns[i]->name);
+            postgres_append(sql, "%st.%n", separator, prepared_of(batch)->columns[i]->name);
+            postgres_append_operator(sql, prepared_of(batch)->columns[i], "=");
             append_value(sql, batch, i);
             separator = " AND ";
         }

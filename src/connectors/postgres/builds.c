@@ -532,8 +532,9 @@ static enum status find(void *context, struct sql_built *built, struct error *er
     const struct looking *looking = context;
     const struct postgres_parameter spaces = {.text = looking->self->spaces};
     PGresult *rows = NULL;
-    enum status status = postgres_query(looking->self, looking->connection, sql_builders, &spaces,
-                                        1, SQL_SHORT, ERROR_TARGET_INVALID, &rows, error);
+    enum status status =
+        postgres_catalog_query(looking->self, looking->connection, sql_builders, &spaces, 1,
+                               SQL_SHORT, ERROR_TARGET_INVALID, &rows, error);
     *built = (struct sql_built){0};
     for (int row = 0; status == STATUS_OK && built->table == NULL && row < PQntuples(rows); row++) {
         const char *name = PQgetvalue(rows, row, 0);

@@ -416,8 +416,8 @@ static enum status ask_for_all(struct builder *builder, enum catalog_query query
 {
     struct buffer sql = {0};
     postgres_fill_spaces(&sql, builder->self, queries[query]);
-    return postgres_query_kept(builder->self, builder->connection, query, &sql, SQL_LONG, otherwise,
-                               &rows->result, error);
+    return postgres_catalog_query_kept(builder->self, builder->connection, query, &sql, SQL_LONG,
+                                       otherwise, &rows->result, error);
 }
 
 static enum status ask(struct builder *builder, enum catalog_query query, const char *table,
@@ -430,9 +430,10 @@ static enum status ask(struct builder *builder, enum catalog_query query, const 
     enum error_code otherwise =
         builder->self->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_INVALID;
     enum status status =
-        table == NULL ? ask_for_all(builder, query, otherwise, rows, error)
-                      : postgres_query(builder->self, builder->connection, queries[query],
-                                       parameters, 2, SQL_LONG, otherwise, &rows->result, error);
+        table == NULL
+            ? ask_for_all(builder, query, otherwise, rows, error)
+            : postgres_catalog_query(builder->self, builder->connection, queries[query], parameters,
+                                     2, SQL_LONG, otherwise, &rows->result, error);
     rows->count = status == STATUS_OK ? PQntuples(rows->result) : 0;
     return status;
 }

@@ -10,12 +10,12 @@ struct postgres_column {
     struct postgres_type type;
     uint32_t type_oid; /* of a domain: its innermost base */
     int32_t modifier;
-    const char *collation; /* as SQL; NULL: the type has none, or it is not known (a query's) */
-    bool loose;            /* by its collation texts of other bytes may be equal */
-    const char
-        *order_schema;  /* as SQL: where the operators of its order are; NULL: found unnamed */
-    const char *labels; /* "::mood", of a domain over that enum, and of a query's enums, which
-                           may be such a domain; else NULL */
+    const char *collation;    /* as SQL; NULL: the type has none, or it is not known (a query's) */
+    bool loose;               /* by its collation texts of other bytes may be equal */
+    const char *order_schema; /* as SQL: where the operators of its order are, if the type is not
+                                 built in; NULL: in pg_catalog */
+    const char *labels;       /* "::mood", of a domain over that enum, and of a query's enums, which
+                                 may be such a domain; else NULL */
     const char
         *unlimited; /* a built-in type without the limits that this one has; NULL: it has none */
     bool not_null;
@@ -89,6 +89,15 @@ struct postgres_words postgres_as_text(const struct postgres_column *column);
 /* What stands behind a value so that it can be compared with another one of its type: a domain over
  * an enum has no = of its own. */
 const char *postgres_labels(const struct postgres_column *column);
+/* " OPERATOR(schema.=) ": the type's own, whatever others made of the same name. It binds like any
+ * other operator: more than NOT, AND and OR, and no more than its neighbours. */
+static inline void postgres_append_operator(struct buffer *sql,
+                                            const struct postgres_column *column,
+                                            const char *operation)
+{
+    bool own = column != NULL && column->order_schema != NULL;
+    buffer_format(sql, " OPERATOR(%s.%s) ", own ? column->order_schema : "pg_catalog", operation);
+}
 /* Is it compared by that text? json has no equality, and what has no encoder none that we could
  * send a value for. */
 bool postgres_is_by_text(const struct postgres_column *column);

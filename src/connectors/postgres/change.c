@@ -56,8 +56,9 @@ static enum status read_places(struct compiler *compiler, struct error *error)
                      "SELECT pg_catalog.array_agg(n.nspname ORDER BY n.oid)::text, "
                      "(pg_catalog.array_agg(n.nspname ORDER BY n.oid DESC))[1], "
                      "pg_catalog.current_setting('search_path') FROM pg_catalog.pg_namespace n "
-                     "WHERE pg_catalog.starts_with(pg_catalog.obj_description(n.oid, "
-                     "'pg_namespace'), $1)",
+                     "WHERE pg_catalog.starts_with((SELECT w.description FROM "
+                     "pg_catalog.pg_description w WHERE w.objoid = n.oid AND w.classoid = "
+                     "'pg_catalog.pg_namespace'::pg_catalog.regclass AND w.objsubid = 0), $1)",
                      values, 1, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -189,6 +189,17 @@ static enum status range_by_key(struct work *work, struct buffer *where, struct 
     return STATUS_OK;
 }
 
+/* The same of the catalogue. */
+static enum status catalog_query(struct work *work, struct buffer *sql, PGresult **result,
+                                 struct error *error)
+{
+    struct postgres_alter *session = work->session;
+    enum status status =
+        postgres_catalog_query_buffer(session->database, session->connection, sql, NULL, 0,
+                                      SQL_LONG, ERROR_TARGET_WRITE, result, error);
+    return postgres_alter_lost(session, status, error);
+}
+
 static enum status count_pages(struct work *work, uint64_t *pages, double *rows_per_page,
                                struct error *error)
 {
@@ -201,7 +212,7 @@ static enum status count_pages(struct work *work, uint64_t *pages, double *rows_
                                "c.relpages > 0 AND c.reltuples > 0 THEN c.reltuples / c.relpages "
                                "ELSE 50 END FROM pg_catalog.pg_class c WHERE c.oid = ");
     postgres_append(&sql, place, work->schema, work->table);
-    if (query(work, &sql, &result, error) != STATUS_OK) {
+    if (catalog_query(work, &sql, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     *pages = PQntuples(result) > 0 ? strtoull(PQgetvalue(result, 0, 0), NULL, 10) : 0;
@@ -440,7 +451,7 @@ enum status postgres_change_estimate(struct alter_session *base, const struct ch
                     "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
                     "c.relnamespace WHERE n.nspname = %q AND c.relname = %q",
                     work.schema, work.table);
-    enum status status = query(&work, &sql, &result, error);
+    enum status status = catalog_query(&work, &sql, &result, error);
     if (status == STATUS_OK && PQntuples(result) > 0) {
         *rows = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
     }

@@ -10,7 +10,7 @@ static void append_rights(const char *list, const char *from, const char *where,
 {
     buffer_format(
         sql,
-        "SELECT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE "
+        "SELECT CASE WHEN a.grantee OPERATOR(pg_catalog.=) 0 THEN 'PUBLIC' ELSE "
         "pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS who, "
         "a.privilege_type AS what, CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' "
         "ELSE '' END AS further%s CROSS JOIN LATERAL pg_catalog.aclexplode(%s) a WHERE %s",
@@ -21,11 +21,12 @@ void change_append_grants(const char *from, const char *to, const char *columns,
 {
     struct buffer where = {0};
     buffer_append_string(sql, "DO $transhume$ DECLARE g record; BEGIN FOR g IN ");
-    postgres_append(&where,
-                    "c.oid = pg_catalog.to_regclass(%q) AND pg_catalog.pg_get_userbyid(a.grantee) "
-                    "<> current_user AND a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', "
-                    "'DELETE')",
-                    from);
+    postgres_append(
+        &where,
+        "c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(%q) AND pg_catalog.pg_get_userbyid(a.grantee) "
+        "<> current_user AND a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', "
+        "'DELETE')",
+        from);
     append_rights("coalesce(c.relacl, pg_catalog.acldefault('r', c.relowner))",
                   " FROM pg_catalog.pg_class c", buffer_string(&where), sql);
     postgres_append(sql,
@@ -33,8 +34,10 @@ void change_append_grants(const char *from, const char *to, const char *columns,
                     "g.who, g.further); END LOOP; FOR g IN ",
                     to);
     buffer_clear(&where);
-    postgres_append(&where, "t.attrelid = pg_catalog.to_regclass(%q) AND t.attacl IS NOT NULL",
-                    from);
+    postgres_append(
+        &where,
+        "t.attrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(%q) AND t.attacl IS NOT NULL",
+        from);
     if (columns != NULL) {
         buffer_append_string(&where, " AND n.here IS NOT NULL");
     }
@@ -60,8 +63,9 @@ void change_append_column_grants(const char *place, const char *from, const char
                                  struct buffer *sql)
 {
     struct buffer where = {0};
-    postgres_append(&where, "t.attrelid = pg_catalog.to_regclass(%q) AND t.attname = %q", place,
-                    from);
+    postgres_append(
+        &where, "t.attrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(%q) AND t.attname = %q",
+        place, from);
     buffer_append_string(sql, "DO $transhume$ DECLARE g record; BEGIN FOR g IN ");
     append_rights("t.attacl", " FROM pg_catalog.pg_attribute t", buffer_string(&where), sql);
     postgres_append(sql,

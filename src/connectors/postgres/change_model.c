@@ -75,8 +75,8 @@ enum status change_query(struct compiler *compiler, const char *sql, const char 
     for (int i = 0; i < count; i++) {
         parameters[i] = (struct postgres_parameter){.text = values[i]};
     }
-    return postgres_query(compiler->session->database, compiler->session->connection, sql,
-                          parameters, count, SQL_LONG, ERROR_TARGET_SCHEMA, result, error);
+    return postgres_catalog_query(compiler->session->database, compiler->session->connection, sql,
+                                  parameters, count, SQL_LONG, ERROR_TARGET_SCHEMA, result, error);
 }
 
 enum status change_execute(struct compiler *compiler, const char *sql, struct error *error)

@@ -120,17 +120,19 @@ static void detach_beside(struct compiler *compiler, const char *place, const ch
         arena_format(compiler->arena, "detach partition %s", name),
         change_sql(compiler, "ALTER TABLE %s DETACH PARTITION %s CONCURRENTLY", place, part), NULL);
     step->alone = true;
-    step->stands = change_sql(compiler,
-                              "SELECT NOT EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i WHERE "
-                              "i.inhrelid = pg_catalog.to_regclass(%q) AND NOT i.inhdetachpending)",
-                              part);
+    step->stands =
+        change_sql(compiler,
+                   "SELECT NOT EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i WHERE "
+                   "i.inhrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(%q) AND NOT "
+                   "i.inhdetachpending)",
+                   part);
     const char *finalize =
         change_sql(compiler, "ALTER TABLE %s DETACH PARTITION %s FINALIZE", place, part);
     change_statement(compiler, CHANGE_CONTRACT, ALTER_LOCK_NONE,
                      arena_format(compiler->arena, "partition %s is detached", name),
                      change_sql(compiler,
                                 "DO $transhume$ BEGIN IF EXISTS (SELECT 1 FROM "
-                                "pg_catalog.pg_inherits i WHERE i.inhrelid = "
+                                "pg_catalog.pg_inherits i WHERE i.inhrelid OPERATOR(pg_catalog.=) "
                                 "pg_catalog.to_regclass(%q)) THEN EXECUTE %q; END IF; END "
                                 "$transhume$",
                                 part, finalize),

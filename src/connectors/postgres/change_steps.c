@@ -74,7 +74,7 @@ void change_index_step(struct compiler *compiler, const char *title, const char 
     step->rewrites = true;
     step->stands = change_sql(compiler,
                               "SELECT CASE WHEN i.indisvalid THEN 't' ELSE 'half' END FROM "
-                              "pg_catalog.pg_index i WHERE i.indexrelid = "
+                              "pg_catalog.pg_index i WHERE i.indexrelid OPERATOR(pg_catalog.=) "
                               "pg_catalog.to_regclass(pg_catalog.quote_ident(%q) || '.' || "
                               "pg_catalog.quote_ident(%q))",
                               compiler->schema, name);

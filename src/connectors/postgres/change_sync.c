@@ -79,8 +79,9 @@ void change_sync(struct compiler *compiler, struct altered_table *table,
         arena_format(compiler->arena, "function by which %s follows %s", to, table->name),
         change_sql(compiler,
                    "CREATE OR REPLACE FUNCTION %n.%n() RETURNS trigger LANGUAGE "
-                   "plpgsql SECURITY DEFINER SET search_path = %s, pg_temp AS %q",
-                   compiler->schema, name, path, text),
+                   "plpgsql SECURITY DEFINER SET search_path = %s, pg_temp AS %q; ALTER FUNCTION "
+                   "%n.%n() OWNER TO CURRENT_USER",
+                   compiler->schema, name, path, text, compiler->schema, name),
         change_sql(compiler, "DROP FUNCTION IF EXISTS %n.%n()", compiler->schema, name));
     struct change_step *step = change_statement(
         compiler, CHANGE_EXPAND, ALTER_LOCK_WRITES,
@@ -342,13 +343,14 @@ static void fence(const struct copy *copy)
     change_statement(
         compiler, CHANGE_SWITCH_WRITES, ALTER_LOCK_WRITES,
         arena_format(compiler->arena, "writes go to %s", copy->second->name),
-        change_sql(compiler,
-                   "CREATE OR REPLACE FUNCTION %n.%n() RETURNS trigger LANGUAGE plpgsql AS %q; "
-                   "CREATE TRIGGER %n BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW WHEN "
-                   "(pg_catalog.current_setting('transhume.sync', true) IS DISTINCT FROM %q) "
-                   "EXECUTE FUNCTION %n.%n()",
-                   compiler->schema, name, body, name, place, compiler->change->version,
-                   compiler->schema, name),
+        change_sql(
+            compiler,
+            "CREATE OR REPLACE FUNCTION %n.%n() RETURNS trigger LANGUAGE plpgsql AS %q; "
+            "ALTER FUNCTION %n.%n() OWNER TO CURRENT_USER; CREATE TRIGGER %n BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW WHEN "
+            "(pg_catalog.current_setting('transhume.sync', true) IS DISTINCT FROM %q) "
+            "EXECUTE FUNCTION %n.%n()",
+            compiler->schema, name, body, compiler->schema, name, name, place,
+            compiler->change->version, compiler->schema, name),
         change_sql(compiler, "DROP TRIGGER IF EXISTS %n ON %s; DROP FUNCTION IF EXISTS %n.%n()",
                    name, place, compiler->schema, name));
     postgres_append(&copy->first->contract, "DROP TRIGGER %n ON %s;\nDROP FUNCTION %n.%n();\n",

@@ -285,8 +285,9 @@ static void emit(struct compiler *compiler, struct altered_table *table)
                      arena_format(compiler->arena, "function that keeps %s equal", table->name),
                      change_sql(compiler,
                                 "CREATE OR REPLACE FUNCTION %n.%n() RETURNS trigger LANGUAGE "
-                                "plpgsql%s AS %q",
-                                compiler->schema, function, session_settings(table), text),
+                                "plpgsql%s AS %q; ALTER FUNCTION %n.%n() OWNER TO CURRENT_USER",
+                                compiler->schema, function, session_settings(table), text,
+                                compiler->schema, function),
                      undo_function);
     struct change_step *step = change_statement(
         compiler, CHANGE_EXPAND, ALTER_LOCK_WRITES,

@@ -77,7 +77,7 @@ static enum status read_rights(struct postgres_database *self, PGconn *connectio
     char oid[16] = {0};
     text_from_uint64(table, oid);
     const struct postgres_parameter parameters[] = {{.text = schema}, {.text = oid}};
-    return postgres_query(
+    return postgres_catalog_query(
         self, connection,
         "SELECT coalesce(has_schema_privilege(n.oid, 'CREATE'), "
         "has_database_privilege(current_database(), 'CREATE')), "
@@ -270,8 +270,8 @@ static enum status check_rules(struct postgres_database *self, PGconn *connectio
                                                     {.text = overwriting ? "t" : "f"},
                                                     {.text = request->loses_records ? "t" : "f"},
                                                     {.text = silent ? "AR" : "AO"}};
-    enum status status = postgres_query(self, connection, sql_rules, parameters, 4, SQL_SHORT,
-                                        ERROR_TARGET_INVALID, &result, error);
+    enum status status = postgres_catalog_query(self, connection, sql_rules, parameters, 4,
+                                                SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     if (status == STATUS_OK && PQntuples(result) > 0) {
         tell_of_rule(PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1)[0], out);
     }
@@ -293,10 +293,10 @@ static enum status check_reference(struct postgres_database *self, PGconn *conne
     text_from_uint64(facts->oid, oid);
     const struct postgres_parameter parameter = {.text = oid};
     enum status status =
-        postgres_query(self, connection,
-                       "SELECT has_any_column_privilege($1::pg_catalog.oid, 'REFERENCES'), "
-                       "quote_ident(current_user)",
-                       &parameter, 1, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
+        postgres_catalog_query(self, connection,
+                               "SELECT has_any_column_privilege($1::pg_catalog.oid, 'REFERENCES'), "
+                               "quote_ident(current_user)",
+                               &parameter, 1, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     if (status == STATUS_OK && !may(result, 0)) {
         postgres_append(out, "the role may not refer to %s: GRANT REFERENCES ON %t TO %s\n",
                         sql_show_name(name, printable), &self->sql, name, PQgetvalue(result, 0, 1));

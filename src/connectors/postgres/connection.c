@@ -244,10 +244,11 @@ enum status postgres_prefer_schema(struct postgres_database *self, PGconn *conne
     return postgres_query(
         self, connection,
         "SELECT pg_catalog.set_config('search_path', (SELECT pg_catalog.string_agg("
-        "pg_catalog.quote_ident(p.name), ', ' ORDER BY p.place) FROM pg_catalog.unnest($1::text || "
-        "pg_catalog.current_schemas(false)::text[]) WITH ORDINALITY p(name, place) WHERE p.place = "
-        "1 OR NOT EXISTS (SELECT 1 FROM pg_catalog.generate_subscripts($2::text[], 1) i WHERE "
-        "($2::text[])[i][1] = p.name)), false)",
+        "pg_catalog.quote_ident(p.name), ', ' ORDER BY p.place) FROM pg_catalog.unnest($1::text "
+        "OPERATOR(pg_catalog.||) pg_catalog.current_schemas(false)::text[]) WITH ORDINALITY "
+        "p(name, place) WHERE p.place OPERATOR(pg_catalog.=) 1 OR NOT EXISTS (SELECT 1 FROM "
+        "pg_catalog.generate_subscripts($2::text[], 1) i WHERE ($2::text[])[i][1] "
+        "OPERATOR(pg_catalog.=) p.name)), false)",
         parameters, 2, SQL_SHORT, ERROR_NETWORK, NULL, error);
 }
 
@@ -487,9 +488,9 @@ enum status postgres_await_data(struct postgres_database *self, PGconn *connecti
                : postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
 }
 
-static enum status next_result(struct postgres_database *self, PGconn *connection,
-                               enum sql_patience patience, struct postgres_lock_watch *watch,
-                               PGresult **result, struct error *error)
+enum status postgres_next_watched(struct postgres_database *self, PGconn *connection,
+                                  enum sql_patience patience, struct postgres_lock_watch *watch,
+                                  PGresult **result, struct error *error)
 {
     int64_t end = clock_monotonic_ms() + self->timeout_ms;
     struct sql_vigil vigil;
@@ -522,7 +523,7 @@ static enum status next_result(struct postgres_database *self, PGconn *connectio
 enum status postgres_next_result(struct postgres_database *self, PGconn *connection,
                                  enum sql_patience patience, PGresult **result, struct error *error)
 {
-    return next_result(self, connection, patience, NULL, result, error);
+    return postgres_next_watched(self, connection, patience, NULL, result, error);
 }
 
 static bool is_fine(const PGresult *result)
@@ -544,8 +545,9 @@ static enum status collect(struct postgres_database *self, PGconn *connection,
     postgres_lock_watch_begin(self, &watch);
     for (;;) {
         struct error later = {0};
-        enum status next = next_result(self, connection, patience, watches ? &watch : NULL, &result,
-                                       status == STATUS_OK ? error : &later);
+        enum status next =
+            postgres_next_watched(self, connection, patience, watches ? &watch : NULL, &result,
+                                  status == STATUS_OK ? error : &later);
         if (next != STATUS_OK || result == NULL) {
             status = next == STATUS_OK ? status : STATUS_FAILED;
             break;
@@ -613,47 +615,6 @@ enum status postgres_query_buffer(struct postgres_database *self, PGconn *connec
     return status;
 }
 
-static enum status prepare_kept(struct postgres_database *self, PGconn *connection, const char *sql,
-                                const char *name, enum sql_patience patience,
-                                enum error_code otherwise, struct error *error)
-{
-    return PQsendPrepare(connection, name, sql, 0, NULL) == 0
-               ? postgres_failure(self, connection, NULL, ERROR_NETWORK, error)
-               : collect(self, connection, patience, otherwise, NULL, error);
-}
-
-enum status postgres_query_kept(struct postgres_database *self, PGconn *connection, uint32_t number,
-                                struct buffer *sql, enum sql_patience patience,
-                                enum error_code otherwise, PGresult **result, struct error *error)
-{
-    /* a pooler's sessions are others' as well */
-    enum postgres_kept kept =
-        self->pooled ? POSTGRES_KEPT_NEVER : postgres_own_kept(connection, number);
-    enum status status = STATUS_OK;
-    char name[32];
-
-    if (kept == POSTGRES_KEPT_NEVER) {
-        return postgres_query_buffer(self, connection, sql, NULL, 0, patience, otherwise, result,
-                                     error);
-    }
-    *result = NULL;
-    snprintf(name, sizeof name, "transhume_%u", number);
-    if (kept == POSTGRES_KEPT_NOT_YET) {
-        status =
-            prepare_kept(self, connection, buffer_string(sql), name, patience, otherwise, error);
-        if (status == STATUS_OK) {
-            postgres_own_keep(connection, number);
-        }
-    }
-    buffer_free(sql);
-    if (status != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return PQsendQueryPrepared(connection, name, 0, NULL, NULL, NULL, 0) == 0
-               ? postgres_failure(self, connection, NULL, ERROR_NETWORK, error)
-               : collect(self, connection, patience, otherwise, result, error);
-}
-
 enum status postgres_rows_changed(PGresult *result, uint64_t *count)
 {
     const char *digits = PQcmdTuples(result);
@@ -692,18 +653,5 @@ enum status postgres_execute_buffer(struct postgres_database *self, PGconn *conn
     enum status status =
         postgres_execute(self, connection, buffer_string(sql), patience, otherwise, error);
     buffer_free(sql);
-    return status;
-}
-
-enum status postgres_is_there(struct postgres_database *self, PGconn *connection,
-                              const char *relation, enum error_code otherwise, bool *there,
-                              struct error *error)
-{
-    const struct postgres_parameter parameter = {.text = relation};
-    PGresult *result = NULL;
-    enum status status = postgres_query(self, connection, "SELECT pg_catalog.to_regclass($1)",
-                                        &parameter, 1, SQL_SHORT, otherwise, &result, error);
-    *there = status == STATUS_OK && PQgetisnull(result, 0, 0) == 0;
-    PQclear(result);
     return status;
 }

@@ -59,10 +59,11 @@ static enum status name_scratch(struct postgres_database *self, char name[NAME_B
                                 struct error *error)
 {
     PGresult *result = NULL;
-    if (postgres_query(self, self->control,
-                       "SELECT pid, extract(epoch FROM backend_start)::bigint FROM "
-                       "pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid()",
-                       NULL, 0, SQL_SHORT, ERROR_TARGET_SCHEMA, &result, error) != STATUS_OK) {
+    if (postgres_catalog_query(
+            self, self->control,
+            "SELECT pid, extract(epoch FROM backend_start)::bigint FROM "
+            "pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid()",
+            NULL, 0, SQL_SHORT, ERROR_TARGET_SCHEMA, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     bool told = PQntuples(result) == 1;
@@ -78,8 +79,8 @@ static void drop_abandoned(struct postgres_database *self)
 {
     PGresult *result = NULL;
     struct error ignored;
-    if (postgres_query(self, self->control, sql_abandoned_scratch, NULL, 0, SQL_SHORT,
-                       ERROR_TARGET_SCHEMA, &result, &ignored) != STATUS_OK) {
+    if (postgres_catalog_query(self, self->control, sql_abandoned_scratch, NULL, 0, SQL_SHORT,
+                               ERROR_TARGET_SCHEMA, &result, &ignored) != STATUS_OK) {
         return;
     }
     for (int i = 0; i < PQntuples(result); i++) {
@@ -177,8 +178,8 @@ static enum status ask(struct definition_session *session, const char *query, PG
     struct buffer sql = {0};
     buffer_append_string(&sql, sql_define_head);
     buffer_append_string(&sql, query);
-    return postgres_query_buffer(session->self, session->connection, &sql, &parameter, 1, SQL_LONG,
-                                 ERROR_SOURCE_READ, result, error);
+    return postgres_catalog_query_buffer(session->self, session->connection, &sql, &parameter, 1,
+                                         SQL_LONG, ERROR_SOURCE_READ, result, error);
 }
 
 static const char *value_at(PGresult *result, int row, int column)

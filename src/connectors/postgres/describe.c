@@ -60,8 +60,8 @@ static enum status ask(const struct reading *reading, const char *sql, PGresult 
                        struct error *error)
 {
     const struct postgres_parameter parameter = {.text = reading->self->spaces};
-    return postgres_query(reading->self, reading->connection, sql, &parameter, 1, SQL_LONG,
-                          ERROR_SOURCE_READ, result, error);
+    return postgres_catalog_query(reading->self, reading->connection, sql, &parameter, 1, SQL_LONG,
+                                  ERROR_SOURCE_READ, result, error);
 }
 
 static void add_objects(struct reading *reading, const PGresult *found)
@@ -122,8 +122,8 @@ static enum status ask_values(struct reading *reading, uint32_t first, uint32_t 
     enum status status =
         buffer_is_empty(&sql)
             ? STATUS_OK
-            : postgres_query_buffer(reading->self, reading->connection, &sql, NULL, 0, SQL_LONG,
-                                    ERROR_SOURCE_READ, &result, error);
+            : postgres_catalog_query_buffer(reading->self, reading->connection, &sql, NULL, 0,
+                                            SQL_LONG, ERROR_SOURCE_READ, &result, error);
     for (int row = 0; status == STATUS_OK && result != NULL && row < PQntuples(result); row++) {
         const char *digits = PQgetvalue(result, row, 0);
         uint64_t at = 0;
@@ -356,8 +356,8 @@ static enum status type_facts(struct postgres_database *self, PGconn *connection
     PGresult *result = NULL;
     int64_t base = 0;
     int64_t base_modifier = -1;
-    enum status status = postgres_query(self, connection, sql, parameters, 2, SQL_SHORT,
-                                        ERROR_SOURCE_READ, &result, error);
+    enum status status = postgres_catalog_query(self, connection, sql, parameters, 2, SQL_SHORT,
+                                                ERROR_SOURCE_READ, &result, error);
 
     if (status == STATUS_OK && PQntuples(result) == 1) {
         const char *words = arena_copy_string(arena, PQgetvalue(result, 0, 3));

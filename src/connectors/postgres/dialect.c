@@ -78,8 +78,9 @@ static enum status list(struct sql_database *self, struct buffer *sql, struct ar
                         struct column_list *texts, struct error *error)
 {
     PGresult *result = NULL;
-    enum status status = postgres_query_buffer(server_of(self), server_of(self)->control, sql, NULL,
-                                               0, SQL_LONG, ERROR_TARGET_INVALID, &result, error);
+    enum status status =
+        postgres_catalog_query_buffer(server_of(self), server_of(self)->control, sql, NULL, 0,
+                                      SQL_LONG, ERROR_TARGET_INVALID, &result, error);
     int count = status == STATUS_OK ? PQntuples(result) : 0;
     const char **copies = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *copies);
     for (int i = 0; i < count; i++) {

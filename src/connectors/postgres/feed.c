@@ -455,9 +455,10 @@ static enum status feed_head(struct database *database, struct arena *arena,
     PGconn *connection = NULL;
     PGresult *result = NULL;
     enum status status = postgres_connect(self, &connection, error);
-    status = status == STATUS_OK ? postgres_query(self, connection, sql[self->standby], NULL, 0,
-                                                  SQL_SHORT, ERROR_SOURCE_READ, &result, error)
-                                 : status;
+    status = status == STATUS_OK
+                 ? postgres_catalog_query(self, connection, sql[self->standby], NULL, 0, SQL_SHORT,
+                                          ERROR_SOURCE_READ, &result, error)
+                 : status;
     if (status == STATUS_OK && !postgres_feed_read_lsn(PQgetvalue(result, 0, 0), &place.lsn)) {
         status = error_set(error, ERROR_SOURCE_READ, self->sql.shown,
                            "the server does not say where its log ends");

@@ -18,7 +18,8 @@ static void append_function(struct buffer *sql, const char *schema, const char *
 {
     postgres_append(
         sql,
-        "CREATE FUNCTION %n.%n() RETURNS trigger LANGUAGE plpgsql AS $transhume$BEGIN IF "
+        "CREATE FUNCTION %n.%n() RETURNS trigger LANGUAGE plpgsql SET search_path = "
+        "pg_catalog, pg_temp AS $transhume$BEGIN IF "
         "pg_catalog.current_setting('transhume.applies', true) = 'on' THEN RETURN NULL; END IF; "
         "RAISE EXCEPTION 'transhume: this table has moved to another database' USING ERRCODE = "
         "'read_only_sql_transaction'; END$transhume$;",
@@ -77,6 +78,7 @@ enum status postgres_feed_fence(struct database *database, const char *name,
     if (on) {
         append_function(&sql, schema, fence);
     }
+    postgres_append_path_closed(&sql);
     for (uint32_t i = 0; on && i < table_count; i++) {
         append_table(self, &sql, fence, tables[i]);
     }

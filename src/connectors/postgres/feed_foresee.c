@@ -140,8 +140,9 @@ static enum status tell_rate(struct foreseeing *foreseeing, struct buffer *line)
     if (foreseeing->self->server_version < 140000) {
         return STATUS_OK;
     }
-    enum status status = postgres_query(foreseeing->self, foreseeing->connection, sql, NULL, 0,
-                                        SQL_SHORT, ERROR_SOURCE_READ, &result, foreseeing->error);
+    enum status status =
+        postgres_catalog_query(foreseeing->self, foreseeing->connection, sql, NULL, 0, SQL_SHORT,
+                               ERROR_SOURCE_READ, &result, foreseeing->error);
     if (status == STATUS_OK && PQntuples(result) == 1 &&
         text_to_uint64(PQgetvalue(result, 0, 0), (size_t)PQgetlength(result, 0, 0), &bytes) ==
             STATUS_OK) {

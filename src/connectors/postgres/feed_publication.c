@@ -90,8 +90,8 @@ enum status postgres_feed_ask_tables(struct postgres_database *self, PGconn *con
     struct buffer statement = {0};
     append_asked(&statement, self, tables, table_count);
     buffer_append_string(&statement, sql);
-    return postgres_query_buffer(self, connection, &statement, NULL, 0, SQL_SHORT,
-                                 ERROR_SOURCE_READ, result, error);
+    return postgres_catalog_query_buffer(self, connection, &statement, NULL, 0, SQL_SHORT,
+                                         ERROR_SOURCE_READ, result, error);
 }
 
 enum status postgres_feed_ask_names(struct postgres_database *self, PGconn *connection,
@@ -108,8 +108,8 @@ enum status postgres_feed_ask_names(struct postgres_database *self, PGconn *conn
     append_asked(&statement, self, tables, count);
     buffer_append_string(&statement, sql);
     arena_destroy(arena);
-    return postgres_query_buffer(self, connection, &statement, parameters, parameter_count,
-                                 SQL_SHORT, ERROR_SOURCE_READ, result, error);
+    return postgres_catalog_query_buffer(self, connection, &statement, parameters, parameter_count,
+                                         SQL_SHORT, ERROR_SOURCE_READ, result, error);
 }
 
 enum status postgres_feed_check_tables(struct postgres_database *self, PGconn *connection,
@@ -158,8 +158,8 @@ enum status postgres_feed_publication(struct postgres_database *self, PGconn *co
     const struct postgres_parameter parameters[] = {{.text = name}};
     PGresult *result = NULL;
     *publication = (struct feed_publication){0};
-    if (postgres_query(self, connection, sql_feed_publication, parameters, 1, SQL_SHORT,
-                       ERROR_SOURCE_READ, &result, error) != STATUS_OK) {
+    if (postgres_catalog_query(self, connection, sql_feed_publication, parameters, 1, SQL_SHORT,
+                               ERROR_SOURCE_READ, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     publication->there = PQntuples(result) == 1;
@@ -176,8 +176,15 @@ enum status postgres_feed_publication(struct postgres_database *self, PGconn *co
         snprintf(publication->filtered, sizeof publication->filtered, "%s",
                  PQgetvalue(result, 0, 3));
     }
+    enum status status = STATUS_OK;
+    if (publication->own && PQgetvalue(result, 0, 6)[0] != 't') {
+        error_set(error, ERROR_NOT_OURS, name,
+                  "the publication has the comment of ours, but the role %s owns it",
+                  PQgetvalue(result, 0, 5));
+        status = error_hint(error, "look at it, and drop it, or ALTER PUBLICATION … OWNER TO …");
+    }
     PQclear(result);
-    return STATUS_OK;
+    return status;
 }
 
 /* The tables that the engine follows, as a list for a query. */
@@ -206,8 +213,8 @@ enum status postgres_feed_left_out(struct postgres_database *self, PGconn *conne
     }
     append_asked(&sql, self, list_followed(self, arena), base->followed.count);
     buffer_append_string(&sql, sql_feed_followed);
-    enum status status = postgres_query_buffer(self, connection, &sql, parameters, 1, SQL_SHORT,
-                                               ERROR_SOURCE_READ, &result, error);
+    enum status status = postgres_catalog_query_buffer(
+        self, connection, &sql, parameters, 1, SQL_SHORT, ERROR_SOURCE_READ, &result, error);
     for (int row = 0; status == STATUS_OK && *table == NULL && row < PQntuples(result); row++) {
         const char *mark = base->followed_marks != NULL ? base->followed_marks[row] : NULL;
         bool is_there = PQgetisnull(result, row, 1) == 0;
@@ -231,8 +238,8 @@ enum status postgres_feed_definitions(struct postgres_database *self, PGconn *co
     if (self->sql.base.followed.count > 0) {
         append_asked(&sql, self, list_followed(self, arena), self->sql.base.followed.count);
         buffer_append_string(&sql, sql_feed_definitions);
-        status = postgres_query_buffer(self, connection, &sql, NULL, 0, SQL_SHORT,
-                                       ERROR_SOURCE_READ, &result, error);
+        status = postgres_catalog_query_buffer(self, connection, &sql, NULL, 0, SQL_SHORT,
+                                               ERROR_SOURCE_READ, &result, error);
         if (status == STATUS_OK && PQntuples(result) == 1) {
             buffer_format(&sql, "%s %s", PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1));
             *number = XXH3_64bits(sql.data, sql.length) | 1;
@@ -259,8 +266,8 @@ static enum status comment(struct postgres_database *self, PGconn *connection, c
     const struct postgres_parameter parameters[] = {{.text = name}};
     PGresult *result = NULL;
     struct buffer sql = {0};
-    if (postgres_query(self, connection, sql_feed_publication, parameters, 1, SQL_SHORT,
-                       ERROR_SOURCE_READ, &result, error) != STATUS_OK) {
+    if (postgres_catalog_query(self, connection, sql_feed_publication, parameters, 1, SQL_SHORT,
+                               ERROR_SOURCE_READ, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     postgres_append(&sql, "COMMENT ON PUBLICATION %n IS '%s%s'", name, state,
@@ -327,8 +334,8 @@ static enum status append_more(struct buffer *sql, struct postgres_database *sel
     PGresult *result = NULL;
     append_asked(&question, self, tables, table_count);
     buffer_append_string(&question, sql_feed_followed);
-    enum status status = postgres_query_buffer(self, connection, &question, parameters, 1,
-                                               SQL_SHORT, ERROR_SOURCE_READ, &result, error);
+    enum status status = postgres_catalog_query_buffer(
+        self, connection, &question, parameters, 1, SQL_SHORT, ERROR_SOURCE_READ, &result, error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
         if (PQgetvalue(result, row, 2)[0] != 't') {
             postgres_append(sql, sql->length == 0 ? "ALTER PUBLICATION %n ADD TABLE " : ", ", name);
@@ -388,8 +395,8 @@ static enum status check(struct postgres_database *self, PGconn *connection, con
     PGresult *result = NULL;
     append_asked(&sql, self, tables, table_count);
     buffer_append_string(&sql, sql_feed_unpublished);
-    enum status status = postgres_query_buffer(self, connection, &sql, parameters, 1, SQL_SHORT,
-                                               ERROR_SOURCE_READ, &result, error);
+    enum status status = postgres_catalog_query_buffer(
+        self, connection, &sql, parameters, 1, SQL_SHORT, ERROR_SOURCE_READ, &result, error);
     if (status == STATUS_OK && PQntuples(result) > 0) {
         const char *table = PQgetvalue(result, 0, 0);
         bool partly = PQgetvalue(result, 0, 1)[0] == 't';

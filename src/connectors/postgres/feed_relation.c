@@ -56,8 +56,8 @@ static enum status find_types(struct feed *feed, const struct pgoutput_message *
     append_columns(&sql, message);
     buffer_append_string(&sql, ") ");
     buffer_append_string(&sql, sql_feed_types);
-    enum status status = postgres_query_buffer(feed->self, feed->asking, &sql, NULL, 0, SQL_SHORT,
-                                               ERROR_SOURCE_READ, &result, error);
+    enum status status = postgres_catalog_query_buffer(
+        feed->self, feed->asking, &sql, NULL, 0, SQL_SHORT, ERROR_SOURCE_READ, &result, error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
         uint32_t place = unsigned_at(result, row, 0);
         const char *words = arena_copy_string(feed->arena, PQgetvalue(result, row, 4));
@@ -85,8 +85,8 @@ static enum status find_key(struct feed *feed, const struct pgoutput_message *me
     uint32_t *fields =
         arena_allocate_zeroed(feed->arena, (size_t)shape->field_count + 1, sizeof *fields);
     snprintf(oid, sizeof oid, "%u", relation->oid);
-    enum status status = postgres_query(feed->self, feed->asking, sql_feed_key, parameters, 1,
-                                        SQL_SHORT, ERROR_SOURCE_READ, &result, error);
+    enum status status = postgres_catalog_query(feed->self, feed->asking, sql_feed_key, parameters,
+                                                1, SQL_SHORT, ERROR_SOURCE_READ, &result, error);
     int rows = status == STATUS_OK ? PQntuples(result) : 0;
     uint32_t count = 0;
     for (int row = 0; row < rows && count < shape->field_count; row++) {

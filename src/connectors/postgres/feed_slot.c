@@ -42,8 +42,8 @@ enum status postgres_feed_slot(struct postgres_database *self, PGconn *connectio
     const struct postgres_parameter parameters[] = {{.text = name}};
     PGresult *result = NULL;
     *slot = (struct feed_slot){.bytes_kept = -1, .bytes_left = -1};
-    if (postgres_query(self, connection, sql_feed_slot, parameters, 1, SQL_SHORT, ERROR_SOURCE_READ,
-                       &result, error) != STATUS_OK) {
+    if (postgres_catalog_query(self, connection, sql_feed_slot, parameters, 1, SQL_SHORT,
+                               ERROR_SOURCE_READ, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     slot->there = PQntuples(result) == 1;

@@ -60,7 +60,7 @@ enum status postgres_hold_table(struct sql_database *database, const char *name,
 static enum status add_locked(struct postgres_database *self, struct error *error)
 {
     PGresult *result = NULL;
-    enum status status = postgres_query(
+    enum status status = postgres_catalog_query(
         self, self->control,
         "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_locks l JOIN "
         "pg_catalog.pg_class c ON c.oid = l.relation JOIN pg_catalog.pg_namespace n ON n.oid = "

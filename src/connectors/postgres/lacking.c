@@ -20,7 +20,7 @@ struct looking {
 static enum status list_closed(struct looking *looking)
 {
     const struct postgres_parameter spaces = {.text = looking->self->spaces};
-    return postgres_query(
+    return postgres_catalog_query(
         looking->self, looking->connection,
         POSTGRES_WITH_SPACE
         "SELECT n.lead || c.relname, pg_catalog.format('GRANT SELECT ON %I.%I TO %I', n.nspname, "

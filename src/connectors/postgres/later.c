@@ -143,8 +143,9 @@ static void append_match(struct buffer *sql, const struct filling *filling)
     for (uint32_t i = 0; i < key.count; i++) {
         int32_t at = postgres_find_column(filling->facts, key.names[i]);
         const char *labels = at >= 0 ? postgres_labels(&filling->facts->columns[at]) : "";
-        postgres_append(sql, "%sl.%n%s = t.%n%s", i > 0 ? " AND " : "", key.names[i], labels,
-                        key.names[i], labels);
+        postgres_append(sql, "%sl.%n%s", i > 0 ? " AND " : "", key.names[i], labels);
+        postgres_append_operator(sql, at >= 0 ? &filling->facts->columns[at] : NULL, "=");
+        postgres_append(sql, "t.%n%s", key.names[i], labels);
     }
 }
 

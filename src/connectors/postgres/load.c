@@ -68,8 +68,8 @@ static enum status load_ask(struct load_watch *watch, struct database_load *load
     enum status status =
         watch->connection != NULL ? STATUS_OK : postgres_connect(self, &watch->connection, error);
     if (status == STATUS_OK) {
-        status = postgres_query(self, watch->connection, sql, NULL, 0, SQL_SHORT, ERROR_NETWORK,
-                                &result, error);
+        status = postgres_catalog_query(self, watch->connection, sql, NULL, 0, SQL_SHORT,
+                                        ERROR_NETWORK, &result, error);
     }
     if (status != STATUS_OK) {
         postgres_disconnect(watch->connection);

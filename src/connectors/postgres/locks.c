@@ -59,8 +59,8 @@ static void ask_holder(struct postgres_database *self, PGconn *connection,
     holder[0] = '\0';
     snprintf(pid, sizeof pid, "%d", PQbackendPID(connection));
     if (postgres_reach(self, &other, &ignored) == STATUS_OK &&
-        postgres_query(self, other, holders, &parameter, 1, SQL_PROBE, ERROR_NETWORK, &rows,
-                       &ignored) == STATUS_OK &&
+        postgres_catalog_query(self, other, holders, &parameter, 1, SQL_PROBE, ERROR_NETWORK, &rows,
+                               &ignored) == STATUS_OK &&
         PQntuples(rows) > 0) {
         describe(rows, holder);
     }

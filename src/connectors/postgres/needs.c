@@ -20,7 +20,7 @@ static enum status find_thing(struct postgres_database *self, PGconn *connection
     const struct postgres_parameter parameters[] = {
         {.text = need->what}, {.text = need->schema}, {.text = need->name}};
     PGresult *result = NULL;
-    enum status status = postgres_query(
+    enum status status = postgres_catalog_query(
         self, connection,
         "SELECT 1 FROM (SELECT 'type' AS what, typnamespace AS space, typname AS name, "
         "pg_catalog.pg_type_is_visible(oid) AS visible FROM pg_catalog.pg_type WHERE typname = $3 "
@@ -53,11 +53,11 @@ static enum status is_to_be_made(struct postgres_database *self, PGconn *connect
                   postgres_catalog_find(self->tables, need->user) == NULL;
         return STATUS_OK;
     }
-    enum status status =
-        postgres_query(self, connection,
-                       "SELECT 1 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid "
-                       "= t.typnamespace WHERE n.nspname = $1 AND t.typname = $2",
-                       parameters, 2, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
+    enum status status = postgres_catalog_query(
+        self, connection,
+        "SELECT 1 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid "
+        "= t.typnamespace WHERE n.nspname = $1 AND t.typname = $2",
+        parameters, 2, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     *wanted = status == STATUS_OK && PQntuples(result) == 0;
     PQclear(result);
     return status;
@@ -118,9 +118,9 @@ static enum status find_role(struct postgres_database *self, PGconn *connection,
 {
     const struct postgres_parameter parameters[] = {{.text = name}};
     PGresult *result = NULL;
-    enum status status =
-        postgres_query(self, connection, "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = $1",
-                       parameters, 1, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
+    enum status status = postgres_catalog_query(
+        self, connection, "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = $1", parameters, 1,
+        SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     *found = status == STATUS_OK && PQntuples(result) > 0;
     PQclear(result);
     return status;
@@ -179,7 +179,7 @@ enum status postgres_look_elsewhere(struct postgres_database *self, PGconn *conn
         {.text = key->references_schema},
         {.text = key->references + strlen(key->references_schema) + 1}};
     PGresult *result = NULL;
-    enum status status = postgres_query(
+    enum status status = postgres_catalog_query(
         self, connection,
         "SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND "
         "pg_catalog.has_any_column_privilege(c.oid, 'REFERENCES') FROM pg_catalog.pg_class c JOIN "

@@ -117,7 +117,7 @@ enum status postgres_list_own(struct postgres_database *self, PGconn *connection
                               const char *prefix, PGresult **names, struct error *error)
 {
     const struct postgres_parameter parameters[] = {{.text = self->sql.schema}, {.text = prefix}};
-    return postgres_query(
+    return postgres_catalog_query(
         self, connection,
         "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
         "c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r' AND "

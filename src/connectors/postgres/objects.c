@@ -193,14 +193,15 @@ static enum status load_made(struct maker *maker)
     }
     postgres_append(&sql, "SELECT make FROM %t WHERE run = $1", &maker->self->sql,
                     "_transhume_object");
-    return postgres_query_buffer(maker->self, maker->connection, &sql, &parameter, 1, SQL_SHORT,
-                                 ERROR_LEDGER_INVALID, &maker->made, maker->error);
+    return postgres_catalog_query_buffer(maker->self, maker->connection, &sql, &parameter, 1,
+                                         SQL_SHORT, ERROR_LEDGER_INVALID, &maker->made,
+                                         maker->error);
 }
 
 static enum status load_present(struct maker *maker)
 {
     const struct postgres_parameter spaces = {.text = maker->self->spaces};
-    return postgres_query(
+    return postgres_catalog_query(
         maker->self, maker->connection,
         POSTGRES_WITH_SPACE
         "SELECT n.lead || c.relname FROM pg_catalog.pg_class c JOIN space n ON "
@@ -247,7 +248,7 @@ static enum status is_schema_there(struct maker *maker, const char *schema, bool
 {
     const struct postgres_parameter parameter = {.text = schema};
     PGresult *result = NULL;
-    enum status status = postgres_query(
+    enum status status = postgres_catalog_query(
         maker->self, maker->connection, "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1",
         &parameter, 1, SQL_SHORT, ERROR_TARGET_INVALID, &result, maker->error);
     *there = status == STATUS_OK && PQntuples(result) > 0;
@@ -358,10 +359,10 @@ enum status postgres_objects_remember(struct postgres_database *self, PGconn *co
     postgres_append(&sql,
                     "UPDATE %t AS o SET definition = pg_catalog.md5(q.make) FROM (%s) AS q "
                     "WHERE o.run = $2 AND q.what = o.what AND q.name = o.name AND q.of IS "
-                    "NOT DISTINCT FROM o.owner AND q.undo IS NOT NULL",
+                    "NOT DISTINCT FROM o.owner AND q.undo IS NOT NULL AND " POSTGRES_PATH_OPENS,
                     &self->sql, "_transhume_object", sql_objects);
-    return postgres_query_buffer(self, connection, &sql, parameters, 2, SQL_LONG,
-                                 ERROR_TARGET_WRITE, NULL, error);
+    return postgres_catalog_change(self, connection, &sql, parameters, 2, SQL_LONG,
+                                   ERROR_TARGET_WRITE, NULL, error);
 }
 
 /* ---------------------------------------------------------------- dropping */
@@ -369,15 +370,11 @@ enum status postgres_objects_remember(struct postgres_database *self, PGconn *co
 enum status postgres_objects_listed(struct postgres_database *self, PGconn *connection, bool *found,
                                     struct error *error)
 {
-    const struct postgres_parameter parameter = {.text = self->sql.schema};
-    PGresult *result = NULL;
-    enum status status = postgres_query(
-        self, connection,
-        "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
-        "c.relnamespace WHERE n.nspname = $1 AND c.relname = '_transhume_object'",
-        &parameter, 1, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
-    *found = status == STATUS_OK && PQntuples(result) > 0;
-    PQclear(result);
+    struct buffer name = {0};
+    postgres_append_table(&name, self, "_transhume_object");
+    enum status status = postgres_is_there(self, connection, buffer_string(&name),
+                                           ERROR_TARGET_INVALID, found, error);
+    buffer_free(&name);
     return status;
 }
 
@@ -402,8 +399,8 @@ static enum status list_made(struct postgres_database *self, PGconn *connection,
                     "o.owner AND q.undo IS NOT NULL WHERE o.run = $2 AND %so.late ORDER BY "
                     "o.number DESC",
                     &self->sql, "_transhume_object", sql_objects, late ? "" : "NOT ");
-    return postgres_query_buffer(self, connection, &sql, parameters, 2, SQL_LONG,
-                                 ERROR_TARGET_INVALID, list, error);
+    return postgres_catalog_query_buffer(self, connection, &sql, parameters, 2, SQL_LONG,
+                                         ERROR_TARGET_INVALID, list, error);
 }
 
 /* A type or function that somebody has begun to use stays; what was made late is in the way of the

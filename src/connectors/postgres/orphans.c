@@ -68,7 +68,7 @@ static enum status refuse_others(const struct taking *taking, const char *table,
     const struct sql_table_place place = sql_place_of(&taking->self->sql, table);
     const struct postgres_parameter parameters[] = {{.text = place.schema}, {.text = place.name}};
     PGresult *result = NULL;
-    enum status status = postgres_query(
+    enum status status = postgres_catalog_query(
         taking->self, taking->connection,
         "SELECT k.conname, k.conrelid::pg_catalog.regclass FROM pg_catalog.pg_constraint k JOIN "
         "pg_catalog.pg_class c ON c.oid = k.confrelid JOIN pg_catalog.pg_namespace n ON n.oid = "

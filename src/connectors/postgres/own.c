@@ -36,8 +36,8 @@ enum status postgres_own_add(struct postgres_database *self, PGconn *connection,
     static const char sql[] = "SELECT " POSTGRES_SESSION_NAME " FROM "
                               "pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) AS a";
     PGresult *result = NULL;
-    enum status status =
-        postgres_query(self, connection, sql, NULL, 0, SQL_SHORT, ERROR_NETWORK, &result, error);
+    enum status status = postgres_catalog_query(self, connection, sql, NULL, 0, SQL_SHORT,
+                                                ERROR_NETWORK, &result, error);
     if (status != STATUS_OK) {
         return PQstatus(connection) == CONNECTION_OK ? STATUS_OK : STATUS_FAILED;
     }

@@ -123,8 +123,8 @@ enum status postgres_tell_partnerless(struct database *database, const struct ta
     PGresult *keys = NULL;
     enum status status = postgres_control(self, &connection, error);
     if (status == STATUS_OK) {
-        status = postgres_query(self, connection, sql_partnerless, parameters, 3, SQL_SHORT,
-                                ERROR_TARGET_INVALID, &keys, error);
+        status = postgres_catalog_query(self, connection, sql_partnerless, parameters, 3, SQL_SHORT,
+                                        ERROR_TARGET_INVALID, &keys, error);
     }
     asking.keys = keys;
     for (int row = 0; status == STATUS_OK && row < PQntuples(keys);

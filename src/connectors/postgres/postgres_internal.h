@@ -163,15 +163,6 @@ enum status postgres_query_buffer(struct postgres_database *self, PGconn *connec
                                   int parameter_count, enum sql_patience patience,
                                   enum error_code otherwise, PGresult **result,
                                   struct error *error) MUST_USE;
-/*
- * The same of one without parameters that is asked again and again: the server parses and plans it
- * but once in a session. `number` (below 32) is the statement's, whose text stays the same. Frees
- * the buffer.
- */
-enum status postgres_query_kept(struct postgres_database *self, PGconn *connection, uint32_t number,
-                                struct buffer *sql, enum sql_patience patience,
-                                enum error_code otherwise, PGresult **result,
-                                struct error *error) MUST_USE;
 /* How many rows the statement says it wrote or took out; FAILED: it is none that says so. */
 enum status postgres_rows_changed(PGresult *result, uint64_t *count) MUST_USE;
 /* Sends such a buffer, whose results the caller waits for; frees it. */
@@ -185,10 +176,6 @@ enum status postgres_execute(struct postgres_database *self, PGconn *connection,
 enum status postgres_execute_buffer(struct postgres_database *self, PGconn *connection,
                                     struct buffer *sql, enum sql_patience patience,
                                     enum error_code otherwise, struct error *error) MUST_USE;
-/* Is there a table or index of that name, which is as SQL has it? */
-enum status postgres_is_there(struct postgres_database *self, PGconn *connection,
-                              const char *relation, enum error_code otherwise, bool *there,
-                              struct error *error) MUST_USE;
 /* Waits a while for more of a COPY, and takes it in; the caller asks libpq whether it is whole. A
  * zeroed vigil begins at the first wait. */
 enum status postgres_await_data(struct postgres_database *self, PGconn *connection,
@@ -203,6 +190,64 @@ enum status postgres_flush(struct postgres_database *self, PGconn *connection,
 /* Waits until the socket can be read (or written, if `writing`); false: the time is over. */
 bool postgres_wait(const struct postgres_database *self, PGconn *connection, bool writing,
                    int64_t timeout_ms);
+
+/* The same, and looks after what others hold meanwhile; `watch` may be NULL. */
+struct postgres_lock_watch;
+enum status postgres_next_watched(struct postgres_database *self, PGconn *connection,
+                                  enum sql_patience patience, struct postgres_lock_watch *watch,
+                                  PGresult **result, struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- catalog_query.c */
+
+enum { POSTGRES_CATALOG_PARAMETERS_MAX = 16 };
+/* A condition that puts the search_path back before anything else of the statement happens. */
+#define POSTGRES_PATH_OPENS                                                    \
+    "(SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting(" \
+    "'transhume.path'), true)) IS NOT NULL"
+/*
+ * postgres_query of what no name of another role's may change: every query of the catalogue. A
+ * SELECT, with or without WITH, that changes nothing; parameters are texts. What it tells is as the
+ * session's search_path lets it be.
+ */
+enum status postgres_catalog_query(struct postgres_database *self, PGconn *connection,
+                                   const char *sql, const struct postgres_parameter *parameters,
+                                   int parameter_count, enum sql_patience patience,
+                                   enum error_code otherwise, PGresult **result,
+                                   struct error *error) MUST_USE;
+/* The same of a buffer; frees it. */
+enum status postgres_catalog_query_buffer(struct postgres_database *self, PGconn *connection,
+                                          struct buffer *sql,
+                                          const struct postgres_parameter *parameters,
+                                          int parameter_count, enum sql_patience patience,
+                                          enum error_code otherwise, PGresult **result,
+                                          struct error *error) MUST_USE;
+/*
+ * The same of one without parameters that is asked again and again: the server parses and plans it
+ * but once in a session. `number` (below 32) is the statement's, whose text stays the same. Frees
+ * the buffer.
+ */
+enum status postgres_catalog_query_kept(struct postgres_database *self, PGconn *connection,
+                                        uint32_t number, struct buffer *sql,
+                                        enum sql_patience patience, enum error_code otherwise,
+                                        PGresult **result, struct error *error) MUST_USE;
+/* The same of any other statement, of one that changes our own tables: the search_path is empty
+ * while it runs, but for where it says POSTGRES_PATH_OPENS. Frees the buffer. */
+enum status postgres_catalog_change(struct postgres_database *self, PGconn *connection,
+                                    struct buffer *sql, const struct postgres_parameter *parameters,
+                                    int parameter_count, enum sql_patience patience,
+                                    enum error_code otherwise, PGresult **result,
+                                    struct error *error) MUST_USE;
+/* Around statements that are sent together as one text, within one transaction. */
+void postgres_append_path_closed(struct buffer *sql);
+void postgres_append_path_opened(struct buffer *sql);
+
+/* ---------------------------------------------------------------- ours.c */
+
+/* Is there a table of that name of ours, which is as SQL has it? Fails if it is not ours, or
+ * carries a trigger, a rule or the like. */
+enum status postgres_is_there(struct postgres_database *self, PGconn *connection,
+                              const char *relation, enum error_code otherwise, bool *there,
+                              struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- own.c */
 

@@ -48,8 +48,8 @@ static enum status add_columns(struct putting *putting, int row, struct postgres
     postgres_append(&sql, "SELECT pg_catalog.unnest(columns) FROM %t WHERE run = $1 AND undo = $2",
                     &putting->self->sql, "_transhume_rebuild");
     enum status status =
-        postgres_query_buffer(putting->self, putting->connection, &sql, parameters, 2, SQL_SHORT,
-                              ERROR_LEDGER_INVALID, &result, putting->error);
+        postgres_catalog_query_buffer(putting->self, putting->connection, &sql, parameters, 2,
+                                      SQL_SHORT, ERROR_LEDGER_INVALID, &result, putting->error);
     int count = status == STATUS_OK ? PQntuples(result) : 0;
     const char **names = arena_allocate_zeroed(putting->arena, (size_t)count + 1, sizeof *names);
     for (int i = 0; i < count; i++) {

@@ -30,7 +30,7 @@ struct quieting {
     struct postgres_database *self;
     PGconn *connection;
     const struct apply_silence *silence;
-    bool silent; /* the sessions are `replica` */
+    bool silent;             /* the sessions are `replica` */
     struct lack_list *lacks; /* NULL: the first refusal ends it */
     struct arena *arena;
     struct error *error;
@@ -279,8 +279,8 @@ static enum status look_at_table(const struct quieting *quieting, const struct t
     text_from_uint64(facts.oid, oid);
     const struct postgres_parameter parameters[] = {{.text = oid},
                                                     {.text = quieting->silent ? "{A,R}" : "{O,A}"}};
-    status = postgres_query(quieting->self, quieting->connection, sql_quiet, parameters, 2,
-                            SQL_SHORT, ERROR_TARGET_INVALID, rows, quieting->error);
+    status = postgres_catalog_query(quieting->self, quieting->connection, sql_quiet, parameters, 2,
+                                    SQL_SHORT, ERROR_TARGET_INVALID, rows, quieting->error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(*rows); row++) {
         enum status refused = check_row(quieting, table->name, *rows, row);
         if (refused == STATUS_OK && out != NULL && !is_key(*rows, row)) {

@@ -41,7 +41,7 @@ static enum status make_token(struct postgres_database *self, struct arena *aren
                               const char **token, struct error *error)
 {
     PGresult *result = NULL;
-    enum status status = postgres_query(
+    enum status status = postgres_catalog_query(
         self, self->control,
         "SELECT s.system_identifier, d.oid, c.timeline_id, pg_catalog.txid_current_snapshot() "
         "FROM pg_catalog.pg_control_system() s, pg_catalog.pg_control_checkpoint() c, "

@@ -39,7 +39,7 @@ enum status postgres_in_use(struct postgres_database *self, PGconn *connection, 
                             struct error *error)
 {
     PGresult *result = NULL;
-    enum status status = postgres_query(
+    enum status status = postgres_catalog_query(
         self, connection,
         "SELECT 1 FROM pg_catalog.pg_stat_activity WHERE datname = current_database() AND "
         "backend_type = 'client backend' AND application_name <> "
@@ -67,8 +67,8 @@ static enum status read_table(const struct rebuilding *rebuilding,
     char oid[24] = {0};
     text_from_uint64(facts->oid, oid);
     const struct postgres_parameter parameter = {.text = oid};
-    return postgres_query(rebuilding->self, rebuilding->connection, sql_rebuild, &parameter, 1,
-                          SQL_SHORT, ERROR_TARGET_INVALID, rows, rebuilding->error);
+    return postgres_catalog_query(rebuilding->self, rebuilding->connection, sql_rebuild, &parameter,
+                                  1, SQL_SHORT, ERROR_TARGET_INVALID, rows, rebuilding->error);
 }
 
 static bool is_of_key(const struct target_table *table, const struct postgres_table *facts,

@@ -47,7 +47,8 @@ static void append_equal(const struct sql_finding *finding, const struct postgre
     append_name(sql, column, text && !own);
     buffer_append_string(sql, postgres_labels(column));
     buffer_append_string(sql, column->loose && !own ? " COLLATE pg_catalog.\"C\"" : "");
-    buffer_format(sql, " = $%d", parameter);
+    postgres_append_operator(sql, text && !own ? NULL : column, "=");
+    buffer_format(sql, "$%d", parameter);
     buffer_append_string(sql, text ? "::pg_catalog.text" : "");
     if (own && cast) {
         buffer_format(sql, "::%s", column->type.type.native);

@@ -56,15 +56,15 @@ static enum status find_collations(const struct postgres_finisher *finisher,
     const char **names = arena_allocate_zeroed(
         finisher->arena, (size_t)orphans->referenced.count + 1, sizeof *names);
     PGresult *rows = NULL;
-    enum status status =
-        postgres_query(finisher->self, finisher->connection,
-                       "SELECT a.attname, pg_catalog.format('%I.%I', m.nspname, l.collname) "
-                       "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = "
-                       "a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-                       "JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation JOIN "
-                       "pg_catalog.pg_namespace m ON m.oid = l.collnamespace WHERE n.nspname "
-                       "= $1 AND c.relname = $2 AND a.attnum > 0",
-                       parameters, 2, SQL_SHORT, ERROR_TARGET_SCHEMA, &rows, error);
+    enum status status = postgres_catalog_query(
+        finisher->self, finisher->connection,
+        "SELECT a.attname, pg_catalog.format('%I.%I', m.nspname, l.collname) "
+        "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = "
+        "a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+        "JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation JOIN "
+        "pg_catalog.pg_namespace m ON m.oid = l.collnamespace WHERE n.nspname "
+        "= $1 AND c.relname = $2 AND a.attnum > 0",
+        parameters, 2, SQL_SHORT, ERROR_TARGET_SCHEMA, &rows, error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(rows); row++) {
         for (uint32_t i = 0; i < orphans->referenced.count; i++) {
             if (strcmp(orphans->referenced.names[i], PQgetvalue(rows, row, 0)) == 0) {
@@ -237,7 +237,7 @@ static enum status find_reference(struct postgres_finisher *finisher, const char
     const struct postgres_parameter parameters[] = {
         {.text = place.schema}, {.text = place.name}, {.text = name}};
     PGresult *result = NULL;
-    enum status status = postgres_query(
+    enum status status = postgres_catalog_query(
         finisher->self, finisher->connection,
         "SELECT k.convalidated FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid "
         "= k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = "

@@ -557,8 +557,8 @@ enum status postgres_equality_find(struct postgres_database *self, PGconn *conne
     const struct postgres_parameter parameters[] = {{.text = numbers[0]}, {.text = numbers[1]},
                                                     {.text = numbers[2]}, {.text = numbers[3]},
                                                     {.text = numbers[4]}, {.text = numbers[5]}};
-    enum status status = postgres_query(self, connection, sql_equality, parameters, 6, SQL_SHORT,
-                                        ERROR_SOURCE_READ, &result, error);
+    enum status status = postgres_catalog_query(self, connection, sql_equality, parameters, 6,
+                                                SQL_SHORT, ERROR_SOURCE_READ, &result, error);
     if (status == STATUS_OK && PQntuples(result) == 1) {
         *equality = (struct postgres_equality){
             .operation = arena_copy_string(arena, PQgetvalue(result, 0, 0)),

@@ -20,8 +20,8 @@ static enum status find_left(const struct postgres_finisher *finisher, PGresult 
         "AND EXISTS (SELECT 1 FROM ");
     postgres_append_made_by_any(&sql, finisher->self);
     buffer_append_string(&sql, " t WHERE t.name = n.lead || r.relname) ORDER BY 1, 3");
-    return postgres_query_buffer(finisher->self, finisher->connection, &sql, &spaces, 1, SQL_SHORT,
-                                 ERROR_TARGET_INVALID, keys, finisher->error);
+    return postgres_catalog_query_buffer(finisher->self, finisher->connection, &sql, &spaces, 1,
+                                         SQL_SHORT, ERROR_TARGET_INVALID, keys, finisher->error);
 }
 
 static bool was_filled(const struct after_load_request *request, const char *name)

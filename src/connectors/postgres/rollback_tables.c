@@ -108,8 +108,8 @@ enum status postgres_rollback_append_unreferenced(struct postgres_database *self
     text_from_uint64(table->oid, oid);
     const struct postgres_parameter parameter = {.text = oid};
     PGresult *keys = NULL;
-    enum status status = postgres_query(self, connection, sql_referrers, &parameter, 1, SQL_SHORT,
-                                        ERROR_TARGET_INVALID, &keys, error);
+    enum status status = postgres_catalog_query(self, connection, sql_referrers, &parameter, 1,
+                                                SQL_SHORT, ERROR_TARGET_INVALID, &keys, error);
     int count = status == STATUS_OK ? PQntuples(keys) : 0;
     for (int row = 0; row < count; row = postgres_referrer_end(keys, row)) {
         own |= is_own(keys, row);
@@ -148,8 +148,8 @@ static enum status drop_references(struct postgres_database *self, PGconn *conne
         "AND k.confrelid = $2::pg_catalog.oid AND k.conrelid <> k.confrelid AND "
         "k.conparentid = 0 AND " POSTGRES_IS_CALLED " AND n.lead || c.relname IN ");
     postgres_append_made(&sql, self);
-    enum status status = postgres_query_buffer(self, connection, &sql, parameters, 2, SQL_LONG,
-                                               ERROR_TARGET_WRITE, &keys, error);
+    enum status status = postgres_catalog_query_buffer(self, connection, &sql, parameters, 2,
+                                                       SQL_LONG, ERROR_TARGET_WRITE, &keys, error);
     for (int i = 0; status == STATUS_OK && i < PQntuples(keys); i++) {
         buffer_append_string(&drops, PQgetvalue(keys, i, 0));
     }
@@ -247,8 +247,8 @@ static enum status drop_made(struct postgres_database *self, PGconn *connection,
     buffer_append_string(&sql, " AS m WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_class c JOIN space "
                                "n ON n.oid = c.relnamespace WHERE n.lead || c.relname = m.name AND "
                                "c.relkind IN ('r', 'p'))");
-    enum status status = postgres_query_buffer(self, connection, &sql, &spaces, 1, SQL_LONG,
-                                               ERROR_TARGET_WRITE, &names, error);
+    enum status status = postgres_catalog_query_buffer(self, connection, &sql, &spaces, 1, SQL_LONG,
+                                                       ERROR_TARGET_WRITE, &names, error);
     return postgres_drop_listed(self, connection, names, status, error);
 }
 

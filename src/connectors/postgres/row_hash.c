@@ -119,8 +119,8 @@ static enum status probe(struct postgres_database *self, struct buffer *out, str
         "5), pg_catalog.timestamp_hash_extended('2024-02-29 12:34:56.5', 6), "
         "pg_catalog.uuid_hash_extended('123e4567-e89b-12d3-a456-426614174000', 7))";
     PGresult *result = NULL;
-    enum status status = postgres_query(self, self->control, ask, NULL, 0, SQL_SHORT,
-                                        ERROR_SOURCE_READ, &result, error);
+    enum status status = postgres_catalog_query(self, self->control, ask, NULL, 0, SQL_SHORT,
+                                                ERROR_SOURCE_READ, &result, error);
     if (status == STATUS_OK) {
         buffer_append_string(out, PQgetvalue(result, 0, 0));
     }

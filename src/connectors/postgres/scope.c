@@ -129,7 +129,7 @@ static enum status list_schemas(struct postgres_database *self, bool looks, PGre
                                 struct error *error)
 {
     const struct postgres_parameter parameter = {.text = looks ? "t" : "f"};
-    return postgres_query(
+    return postgres_catalog_query(
         self, self->control,
         "WITH own AS (SELECT coalesce(pg_catalog.current_schema(), (SELECT e.nspname FROM "
         "pg_catalog.pg_namespace e, pg_catalog.strpos(',' || pg_catalog.regexp_replace("
@@ -345,7 +345,7 @@ enum status postgres_tell_scope(struct database *database, struct buffer *out, s
     }
     enum status status = postgres_control(self, &connection, error);
     if (status == STATUS_OK) {
-        status = postgres_query(
+        status = postgres_catalog_query(
             self, connection,
             "SELECT s.list[i][1] FROM (SELECT $1::text[] AS list) s CROSS JOIN LATERAL "
             "pg_catalog.generate_subscripts(s.list, 1) i WHERE s.list[i][2] <> '' AND s.list[i][1] "
@@ -378,10 +378,11 @@ enum status postgres_identity_in(struct database *database, const char *schema, 
     PGresult *result = NULL;
 
     if (postgres_control(self, &connection, error) != STATUS_OK ||
-        postgres_query(self, connection,
-                       "SELECT s.system_identifier, d.oid FROM pg_catalog.pg_control_system() s, "
-                       "pg_catalog.pg_database d WHERE d.datname = current_database()",
-                       NULL, 0, SQL_SHORT, ERROR_NETWORK, &result, error) != STATUS_OK) {
+        postgres_catalog_query(
+            self, connection,
+            "SELECT s.system_identifier, d.oid FROM pg_catalog.pg_control_system() s, "
+            "pg_catalog.pg_database d WHERE d.datname = current_database()",
+            NULL, 0, SQL_SHORT, ERROR_NETWORK, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     *identity = arena_format(arena, "postgres cluster %s database %s schema %s",

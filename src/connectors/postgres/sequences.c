@@ -152,8 +152,9 @@ enum status postgres_set_sequences(struct postgres_database *self, PGconn *conne
 {
     struct sequences sequences = {.self = self, .connection = connection, .error = error};
     const struct postgres_parameter spaces = {.text = self->spaces};
-    enum status status = postgres_query(self, connection, sql_sequences, &spaces, 1, SQL_SHORT,
-                                        ERROR_TARGET_INVALID, &sequences.list, error);
+    enum status status =
+        postgres_catalog_query(self, connection, sql_sequences, &spaces, 1, SQL_SHORT,
+                               ERROR_TARGET_INVALID, &sequences.list, error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(sequences.list); row++) {
         bool found = false;
         for (uint32_t i = 0; !found && i < table_count; i++) {

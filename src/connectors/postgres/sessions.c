@@ -44,8 +44,9 @@ static enum status find(void *context, uint64_t *numbers, uint32_t *count, struc
     const struct postgres_parameter halves[] = {{.text = looking->halves[0]},
                                                 {.text = looking->halves[1]}};
     PGresult *rows = NULL;
-    enum status status = postgres_query(looking->self, looking->connection, sql_sessions, halves, 2,
-                                        SQL_SHORT, ERROR_TARGET_LOCKED, &rows, error);
+    enum status status =
+        postgres_catalog_query(looking->self, looking->connection, sql_sessions, halves, 2,
+                               SQL_SHORT, ERROR_TARGET_LOCKED, &rows, error);
     *count = 0;
     for (int row = 0; status == STATUS_OK && row < PQntuples(rows) && row < SQL_SESSIONS_MAX;
          row++) {
@@ -68,8 +69,8 @@ static enum status end(void *context, uint64_t number, struct error *error)
     buffer_format(&sql,
                   "SELECT pg_catalog.pg_terminate_backend(s.pid) FROM (%s) s WHERE s.pid = $3::int",
                   sql_sessions);
-    return postgres_query_buffer(looking->self, looking->connection, &sql, parameters, 3, SQL_SHORT,
-                                 ERROR_TARGET_LOCKED, NULL, error);
+    return postgres_catalog_query_buffer(looking->self, looking->connection, &sql, parameters, 3,
+                                         SQL_SHORT, ERROR_TARGET_LOCKED, NULL, error);
 }
 
 static struct looking look_for(struct postgres_database *self, PGconn *connection, uint64_t key)

@@ -32,7 +32,7 @@ static void append_tuple(struct buffer *sql, const struct postgres_table *table,
         buffer_append_string(sql, i > 0 ? ", " : "");
         append_column(sql, &table->columns[columns[i]]);
     }
-    buffer_format(sql, ") %s (", operation);
+    buffer_format(sql, ") OPERATOR(pg_catalog.%s) (", operation);
     for (uint32_t i = 0; i < table->key.count; i++) {
         buffer_append_string(sql, i > 0 ? ", " : "");
         append_value(sql, table, columns[i], &values[i]);
@@ -43,10 +43,8 @@ static void append_tuple(struct buffer *sql, const struct postgres_table *table,
 static void append_part(struct buffer *sql, const struct postgres_table *table, int32_t column,
                         const char *operation, const struct text *value)
 {
-    const char *schema = table->columns[column].order_schema;
     append_column(sql, &table->columns[column]);
-    buffer_format(sql, schema != NULL ? " OPERATOR(%s.%s) " : " %s%s ",
-                  schema != NULL ? schema : "", operation);
+    postgres_append_operator(sql, &table->columns[column], operation);
     append_value(sql, table, column, value);
 }
 

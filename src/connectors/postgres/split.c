@@ -28,7 +28,7 @@ static enum status key_correlation(struct postgres_database *self,
     const struct postgres_parameter parameters[] = {
         {.text = place.schema}, {.text = place.name}, {.text = table->key.names[0]}};
     PGresult *result = NULL;
-    enum status status = postgres_query(
+    enum status status = postgres_catalog_query(
         self, self->control,
         "SELECT pg_catalog.abs(correlation) >= 0.9 FROM pg_catalog.pg_stats WHERE schemaname = $1 "
         "AND tablename = $2 AND attname = $3",
@@ -155,7 +155,8 @@ static enum status ask_bounds(struct splitter *splitter, double percent, int64_t
             return STATUS_FAILED;
         }
     }
-    buffer_format(&sql, ") AS _keys WHERE _place %% %lld = 0 ORDER BY _place", (long long)step);
+    buffer_format(&sql, ") AS _keys WHERE _place OPERATOR(pg_catalog.%%) %lld = 0 ORDER BY _place",
+                  (long long)step);
     return postgres_query_buffer(self, self->control, &sql, NULL, 0, SQL_LONG, ERROR_SOURCE_READ,
                                  result, splitter->spans.error);
 }
@@ -195,8 +196,8 @@ static enum status ask_histogram(struct splitter *splitter, int64_t spans, PGres
         "$3 AND NOT s.inherited AND s.most_common_vals IS NULL) h WHERE place BETWEEN 2 AND ranges "
         "AND (place - 1) * $4::bigint / ranges > (place - 2) * $4::bigint / ranges ORDER BY ");
     append_bound_order(splitter, &sql);
-    return postgres_query_buffer(self, self->control, &sql, parameters, 4, SQL_SHORT,
-                                 ERROR_SOURCE_READ, result, splitter->spans.error);
+    return postgres_catalog_query_buffer(self, self->control, &sql, parameters, 4, SQL_SHORT,
+                                         ERROR_SOURCE_READ, result, splitter->spans.error);
 }
 
 static enum status ask_some_bounds(struct splitter *splitter, int64_t rows, int64_t rows_wanted,

@@ -143,8 +143,9 @@ enum status postgres_analyze_tables(struct postgres_finisher *finisher,
         others = others || !finisher->request->tables[i].created;
     }
     if (others) {
-        status = postgres_query(finisher->self, finisher->connection, sql_statistics, &spaces, 1,
-                                SQL_SHORT, ERROR_TARGET_INVALID, &statistics, finisher->error);
+        status =
+            postgres_catalog_query(finisher->self, finisher->connection, sql_statistics, &spaces, 1,
+                                   SQL_SHORT, ERROR_TARGET_INVALID, &statistics, finisher->error);
     }
     status = status == STATUS_OK ? analyze(finisher, catalog, statistics, arena) : status;
     PQclear(statistics);

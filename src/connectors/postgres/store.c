@@ -111,7 +111,7 @@ static enum status handle_exists(struct store *store, struct error *error)
     bool old = false;
     enum status status = find_connection(handle, &connection, error);
     if (status == STATUS_OK) {
-        status = postgres_query(
+        status = postgres_catalog_query(
             handle->self, connection,
             "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
             "c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r' AND c.relname IN "
@@ -129,6 +129,15 @@ static enum status handle_exists(struct store *store, struct error *error)
         error_hint(error, "finish its runs with the version of transhume that made them, or drop "
                           "the tables _transhume_* by hand");
         return STATUS_FAILED;
+    }
+    if (status == STATUS_OK && rows > 0) {
+        struct buffer name = {0};
+        bool there = false;
+        append_table(store, &name);
+        status = postgres_is_there(handle->self, connection, buffer_string(&name),
+                                   ERROR_TARGET_INVALID, &there, error);
+        rows = there ? 1 : 0;
+        buffer_free(&name);
     }
     return status == STATUS_OK && rows == 0 ? STATUS_END : status;
 }
@@ -155,6 +164,10 @@ enum status postgres_make_shared(struct postgres_database *self, PGconn *connect
         buffer_format(&sql, "CREATE TABLE IF NOT EXISTS %s %s", buffer_string(&name), columns);
         status =
             postgres_execute_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_SCHEMA, error);
+        /* somebody else may have been first */
+        status = status == STATUS_OK ? postgres_is_there(self, connection, buffer_string(&name),
+                                                         ERROR_TARGET_INVALID, &there, error)
+                                     : status;
     }
     buffer_free(&name);
     return status;

@@ -64,7 +64,7 @@ enum status postgres_may_silence(struct postgres_database *self, PGconn *connect
                                  struct error *error)
 {
     PGresult *result = NULL;
-    enum status status = postgres_query(
+    enum status status = postgres_catalog_query(
         self, connection,
         self->server_version >= 150000
             ? "SELECT pg_catalog.has_parameter_privilege('session_replication_role', 'SET')"
@@ -170,14 +170,15 @@ static enum status target_inspect(struct database *database, const struct target
     PGconn *connection = NULL;
     PGresult *listed = NULL;
     enum status status = postgres_control(self, &connection, error);
-    status = status == STATUS_OK
-                 ? postgres_query(self, connection,
-                                  POSTGRES_WITH_SPACE
-                                  "SELECT n.lead || c.relname FROM pg_catalog.pg_class c JOIN "
-                                  "space n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', "
-                                  "'p', 'v', 'm', 'f') AND " POSTGRES_IS_CALLED,
-                                  &spaces, 1, SQL_SHORT, ERROR_TARGET_INVALID, &listed, error)
-                 : status;
+    status =
+        status == STATUS_OK
+            ? postgres_catalog_query(self, connection,
+                                     POSTGRES_WITH_SPACE
+                                     "SELECT n.lead || c.relname FROM pg_catalog.pg_class c JOIN "
+                                     "space n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', "
+                                     "'p', 'v', 'm', 'f') AND " POSTGRES_IS_CALLED,
+                                     &spaces, 1, SQL_SHORT, ERROR_TARGET_INVALID, &listed, error)
+            : status;
     const char **names = status == STATUS_OK ? sorted_names(listed) : NULL;
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
         PGresult *result = NULL;

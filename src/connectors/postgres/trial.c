@@ -246,8 +246,8 @@ enum status postgres_find_checks(struct sql_database *database, const struct sql
         return STATUS_END;
     }
     snprintf(oid, sizeof oid, "%u", facts->oid);
-    if (postgres_query(self, self->control, sql, &parameter, 1, SQL_SHORT, ERROR_TARGET_INVALID,
-                       &result, error) != STATUS_OK) {
+    if (postgres_catalog_query(self, self->control, sql, &parameter, 1, SQL_SHORT,
+                               ERROR_TARGET_INVALID, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     bool none = PQgetisnull(result, 0, 0) != 0;
@@ -366,8 +366,8 @@ static enum status find_type(struct postgres_database *self, struct buffer *word
     PGresult *result = NULL;
     const struct postgres_parameter parameter = {.text = buffer_string(words)};
     enum status status =
-        postgres_query(self, self->control, "SELECT pg_catalog.to_regtype($1) IS NOT NULL",
-                       &parameter, 1, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
+        postgres_catalog_query(self, self->control, "SELECT pg_catalog.to_regtype($1) IS NOT NULL",
+                               &parameter, 1, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     *found = status == STATUS_OK && PQgetvalue(result, 0, 0)[0] == 't';
     PQclear(result);
     return status;

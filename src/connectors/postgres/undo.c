@@ -48,15 +48,11 @@ static void append_key_numbers(struct buffer *sql, const struct target_table *ta
 static enum status exists(struct postgres_database *self, PGconn *connection, const char *name,
                           bool *found, struct error *error)
 {
-    const struct postgres_parameter parameters[] = {{.text = self->sql.schema}, {.text = name}};
-    PGresult *result = NULL;
-    enum status status = postgres_query(
-        self, connection,
-        "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
-        "c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
-        parameters, 2, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
-    *found = status == STATUS_OK && PQntuples(result) > 0;
-    PQclear(result);
+    struct buffer relation = {0};
+    postgres_append_table(&relation, self, name);
+    enum status status = postgres_is_there(self, connection, buffer_string(&relation),
+                                           ERROR_TARGET_INVALID, found, error);
+    buffer_free(&relation);
     return status;
 }
 

@@ -38,10 +38,10 @@ void postgres_writer_close(struct writer *writer)
 static enum status ask_defers(struct writer *writer, struct error *error)
 {
     PGresult *result = NULL;
-    enum status status =
-        postgres_query(writer->database, writer->connection,
-                       "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE condeferred)",
-                       NULL, 0, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
+    enum status status = postgres_catalog_query(
+        writer->database, writer->connection,
+        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE condeferred)", NULL, 0,
+        SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     writer->defers = status == STATUS_OK && PQgetvalue(result, 0, 0)[0] == 't';
     PQclear(result);
     return status;

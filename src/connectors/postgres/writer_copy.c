@@ -250,7 +250,7 @@ enum status writer_look_for_left_out(struct writer *writer, const struct postgre
     }
     snprintf(oid, sizeof oid, "%u", table->oid);
     const struct postgres_parameter parameters[] = {{.text = oid}};
-    enum status status = postgres_query(
+    enum status status = postgres_catalog_query(
         writer->database, writer->connection,
         "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_inherits i ON i.inhparent = c.oid "
         "WHERE c.oid = $1::pg_catalog.oid AND c.relkind = 'r' LIMIT 1",

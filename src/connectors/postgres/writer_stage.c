@@ -69,7 +69,8 @@ void writer_stage_append_match(struct buffer *sql, const struct writer_plan *pla
     for (uint32_t i = 0; i < key.count; i++) {
         int32_t at = postgres_find_column(plan->facts, key.names[i]);
         const char *labels = at >= 0 ? postgres_labels(&plan->facts->columns[at]) : "";
-        postgres_append(sql, "%s%s.%n%s = ", i > 0 ? " AND " : "", alias, key.names[i], labels);
+        postgres_append(sql, "%s%s.%n%s", i > 0 ? " AND " : "", alias, key.names[i], labels);
+        postgres_append_operator(sql, at >= 0 ? &plan->facts->columns[at] : NULL, "=");
         writer_stage_append_value(sql, plan, key.names[i], "s.");
         buffer_append_string(sql, labels);
     }

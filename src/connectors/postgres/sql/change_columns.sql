@@ -4,7 +4,7 @@
 -- $1: the table's oid.
 SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
        CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END, a.attgenerated <> '', a.attidentity,
-       pg_catalog.col_description(a.attrelid, a.attnum), a.attnum,
+       (SELECT w.description FROM pg_catalog.pg_description w WHERE w.objoid = a.attrelid AND w.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND w.objsubid = a.attnum), a.attnum,
        coalesce(nullif(t.typbasetype, 0), t.oid) IN (SELECT b.oid FROM pg_catalog.pg_type b
          WHERE b.typtype = 'e' OR (b.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AND b.typname IN ('bool', 'int2', 'int4', 'int8', 'text',
                'varchar', 'name', 'uuid', 'date', 'time', 'timestamp', 'timestamptz', 'bytea', 'oid', 'char')))

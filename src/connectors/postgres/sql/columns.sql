@@ -26,7 +26,7 @@ SELECT a.attrelid, a.attname,
        -- do its bytes mean the same in every server? Not where they hold the numbers of objects or types, or nobody can send them;
        -- and xml is sent and received without a declaration that says just version 1.0; an empty tsquery is sent, but not received
        s.oid <> 142 AND e.oid <> 3615 AND e.oid < 16384 AND e.typtype IN ('b', 'r', 'm') AND e.typname NOT LIKE 'reg%' AND e.typsend <> 0 AND e.typreceive <> 0,
-       pg_catalog.col_description(a.attrelid, a.attnum),
+       (SELECT w.description FROM pg_catalog.pg_description w WHERE w.objoid = a.attrelid AND w.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND w.objsubid = a.attnum),
        t.oid >= 16384, -- the first number of what is not built in
        CASE WHEN s.oid < 16384 AND CASE WHEN t.typtype = 'd' THEN o.modifier ELSE a.atttypmod END >= 0 THEN pg_catalog.format_type(s.oid, -1) END,
        CASE WHEN t.typtype = 'd' THEN pg_catalog.format_type(s.oid, o.modifier) END,
@@ -35,13 +35,12 @@ SELECT a.attrelid, a.attname,
             WHEN pg_catalog.has_schema_privilege(m.oid, 'USAGE') THEN pg_catalog.format('%I.%I', m.nspname, l.collname)
             ELSE 'pg_catalog."C"' END,
        NOT l.collisdeterministic,
-       -- where the operators of its order are, if not on the search_path: others may be taken for them (of citext those of text)
+       -- where the operators of its order are, of a type that is not built in: others may be taken for them (of citext those of text)
        CASE WHEN s.oid >= 16384 THEN (
         SELECT pg_catalog.quote_ident(w.nspname) FROM pg_catalog.pg_opclass f
           JOIN pg_catalog.pg_amop p ON p.amopfamily = f.opcfamily AND p.amoplefttype = f.opcintype AND p.amoprighttype = f.opcintype
           JOIN pg_catalog.pg_operator o ON o.oid = p.amopopr JOIN pg_catalog.pg_namespace w ON w.oid = o.oprnamespace
-         WHERE f.opcmethod = 403 AND f.opcdefault AND f.opcintype = s.oid AND p.amoppurpose = 's' AND p.amopstrategy = 5
-           AND NOT pg_catalog.pg_operator_is_visible(o.oid)) END,
+         WHERE f.opcmethod = 403 AND f.opcdefault AND f.opcintype = s.oid AND p.amoppurpose = 's' AND p.amopstrategy = 5) END,
        -- another one once the column was altered; of an enum behind it the labels with their numbers
        pg_catalog.concat(a.xmin, ' ' || (
         SELECT pg_catalog.string_agg(pg_catalog.concat(b.oid, '=', pg_catalog.quote_literal(b.enumlabel)), ',' ORDER BY b.enumsortorder)

@@ -11,7 +11,7 @@ SELECT c.oid, n.lead || c.relname, c.relkind, c.reltuples::bigint,
             THEN (SELECT sum(pg_catalog.pg_relation_size(t.relid)) FROM pg_catalog.pg_partition_tree(c.oid) t WHERE t.isleaf)
             WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) END,
        CASE WHEN c.relkind = 'r' AND c.reltoastrelid <> 0 THEN pg_catalog.pg_relation_size(c.reltoastrelid) END,
-       pg_catalog.obj_description(c.oid, 'pg_class'),
+       (SELECT w.description FROM pg_catalog.pg_description w WHERE w.objoid = c.oid AND w.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND w.objsubid = 0),
        NULLIF(pg_catalog.concat_ws(', ', CASE WHEN c.relkind = 'p' THEN 'PARTITION BY ' || pg_catalog.pg_get_partkeydef(c.oid) END,
          CASE WHEN c.relpersistence = 'u' THEN 'UNLOGGED' END, 'WITH (' || pg_catalog.array_to_string(c.reloptions, ', ') || ')',
          CASE WHEN c.relrowsecurity THEN 'ROW LEVEL SECURITY' END), ''),

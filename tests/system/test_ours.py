@@ -1,0 +1,77 @@
+"""What has the name of a table of the program's own in PostgreSQL is used only if it is its own."""
+import unittest
+
+import postgres
+import support
+
+LEDGER = "CREATE TABLE _transhume_ledger (name text COLLATE \"C\" PRIMARY KEY, version bigint NOT NULL, value text NOT NULL)"
+TRIGGER = ("CREATE FUNCTION evil() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE LOG ''TRAP''; RETURN NEW; END'; "
+           "CREATE TRIGGER x BEFORE INSERT ON _transhume_ledger FOR EACH ROW EXECUTE FUNCTION evil()")
+
+
+class Ours(support.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = postgres.for_class(cls)
+        cls.server.psql("postgres", "DROP ROLE IF EXISTS ours_lowly; CREATE ROLE ours_lowly; DROP ROLE IF EXISTS ours_app; CREATE ROLE ours_app LOGIN")
+
+    def setUp(self):
+        super().setUp()
+        support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
+        self.target = self.server.database()
+        self.server.psql(self.target, "GRANT CREATE ON SCHEMA public TO ours_lowly, ours_app")
+
+    def migrate(self, code, uri=None):
+        result = support.transhume("migrate", "s.db", uri or self.server.uri(self.target), cwd=self.folder)
+        if code is not None:
+            self.assert_code(result, code)
+        return result
+
+    def test_another_roles_are_refused(self):
+        for table in (LEDGER, LEDGER + "; " + TRIGGER, "CREATE VIEW _transhume_ledger AS SELECT ''::text AS name, 1::bigint AS version, ''::text AS value"):
+            with self.subTest(table):
+                self.server.psql(self.target, "DROP TABLE IF EXISTS _transhume_ledger; DROP FUNCTION IF EXISTS evil; SET ROLE ours_lowly; " + table)
+                result = self.migrate(5 if "VIEW" not in table else None)
+                self.assertNotEqual(result.code, 0)
+                if "VIEW" not in table:
+                    self.assertIn("the role ours_lowly made it", result.err)
+                    self.assertIn("[not-ours]", result.err)
+                    self.assertEqual(self.server.psql(self.target, "SELECT count(*) FROM _transhume_ledger"), [["0"]])
+
+    def test_an_own_one_with_something_on_it_is_refused(self):
+        for more, said in ((TRIGGER, "the trigger x"), ("CREATE RULE r AS ON INSERT TO _transhume_ledger DO ALSO NOTHING", "the rule r"),
+                           ("ALTER TABLE _transhume_ledger ENABLE ROW LEVEL SECURITY", "row level security"),
+                           ("ALTER TABLE _transhume_ledger ADD more int GENERATED ALWAYS AS (1) STORED", "a generated column"),
+                           ("CREATE TABLE child () INHERITS (_transhume_ledger)", "inherit")):
+            with self.subTest(more):
+                self.server.psql(self.target, "DROP TABLE IF EXISTS _transhume_ledger CASCADE; DROP FUNCTION IF EXISTS evil; " + LEDGER + "; " + more)
+                self.assertIn(said, self.migrate(5).err)
+
+    def test_a_superusers_and_a_role_of_ones_own_may_be_used(self):
+        self.server.psql("postgres", "GRANT ours_lowly TO ours_app")
+        app = self.server.uri(self.target).replace("postgres@", "ours_app@")
+        self.server.psql(self.target, "SET ROLE ours_lowly; " + LEDGER)
+        self.migrate(0, app)
+
+    def test_lists_of_a_schema_copy(self):
+        source = self.server.database()
+        self.server.psql(source, "CREATE TABLE t (id int PRIMARY KEY); CREATE VIEW v AS SELECT id FROM t")
+        for name in ("_transhume_object", "_transhume_rebuild"):
+            with self.subTest(name):
+                target = self.server.database()
+                self.server.psql(target, "GRANT CREATE ON SCHEMA public TO ours_lowly; CREATE TABLE t (id int PRIMARY KEY, v int); CREATE INDEX i ON t (v); " if "rebuild" in name else
+                                 "GRANT CREATE ON SCHEMA public TO ours_lowly")
+                self.server.psql(target, "SET ROLE ours_lowly; CREATE TABLE %s (run text)" % name)
+                result = support.transhume("migrate", "--state", name, *(("--existing", "append", "--indexes", "rebuild") if "rebuild" in name else ()), self.server.uri(source), self.server.uri(target), cwd=self.folder)
+                self.assertEqual(result.code, 5, result.err)
+                self.assertIn("ours_lowly", result.err)
+
+    def test_a_schemas_history(self):
+        self.server.psql(self.target, "SET ROLE ours_lowly; CREATE TABLE _transhume_schema (number bigint)")
+        result = support.transhume("schema", "up", "--dir", self.folder, self.server.uri(self.target), cwd=self.folder)
+        self.assertEqual(result.code, 5, result.err)
+
+
+if __name__ == "__main__":
+    unittest.main()
