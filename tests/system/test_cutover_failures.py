@@ -624,6 +624,12 @@ class PostgresToPostgres(CutOver, support.TestCase):
         self.target.run("ALTER TABLE t RENAME v TO w")
         self.refuse_both("the target's table has no column v any more")
         self.target.run("ALTER TABLE t RENAME w TO v")
+        self.source.run("CREATE TABLE beside (id int PRIMARY KEY)")
+        self.run_program("cutover", "--dry-run")
+        self.target.run("ALTER TABLE t RENAME TO w")
+        self.source.run("DROP TABLE beside")
+        self.assertIn("the target has no table of this name any more", self.run_program("cutover", "--dry-run", code=5).err)
+        self.target.run("ALTER TABLE w RENAME TO t")
         self.run_program("cutover", "--confirm")
 
     def test_an_alter_that_waits_for_the_comparison(self):

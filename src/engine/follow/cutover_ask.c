@@ -233,7 +233,16 @@ static enum status ask_columns(struct run_session *session, struct run *run,
     }
     enum status status = session_describe_target(session, names, &reading, &schema, error);
     for (uint32_t i = 0; i < plan->table_count && status == STATUS_OK; i++) {
-        if (is_written(run, &plan->tables[i])) {
+        bool written = is_written(run, &plan->tables[i]);
+        if (written && schema_find_table(schema, names[i]) == NULL &&
+            session_target_table(session, schema, names[i]) == NULL) {
+            error_set(error, ERROR_CUT_OVER, names[i],
+                      "the target has no table of this name any "
+                      "more");
+            error_hint(error, "a new run (`transhume reset --confirm`) makes it again");
+            lacks_add(lacks, error);
+            error_clear(error);
+        } else if (written) {
             compare_columns(&plan->tables[i].target,
                             session_target_table(session, schema, names[i]), lacks, error);
         }
