@@ -100,8 +100,8 @@ struct schema_column {
     const char *base; /* what a type with a name of its own stands for (a domain); NULL: nothing */
     uint32_t number; /* which column of its table it is: it stays when the column is renamed, and no
                         later column of the table gets it; 0: not known */
-    uint32_t place;    /* from 1, in its database's order, where a run keeps another one; 0: that
-                          of the list */
+    uint32_t place;  /* from 1, in its database's order, where a run keeps another one; 0: that
+                        of the list */
     const char *stamp; /* another one once the column was defined anew; NULL: not known */
 };
 
@@ -298,8 +298,8 @@ struct schema {
     uint32_t unseen_count;
     const struct schema_inventory *inventory; /* by catalogue; none: not counted */
     uint32_t inventory_count;
-    /* What a foreign key's action does to other rows (ON DELETE CASCADE and the like) no feed of the
-     * database tells. */
+    /* What a foreign key's action does to other rows (ON DELETE CASCADE and the like) no feed of
+     * the database tells. */
     bool silent_actions;
     const char *settings; /* the database's own (encoding, page size, name), in the words of its
                              connector, for same-engine copies; NULL: none */

@@ -74,12 +74,12 @@ struct verify_result {
     uint32_t entity_count;
     struct verify_column_result *columns;
     uint32_t column_count;
-    const char *records;      /* JSON objects, a line each: the first `limit` */
-    uint64_t record_count;    /* all of them */
-    const char *record_file;  /* where all are; NULL: there is none */
-    uint64_t rejects_missing; /* records that are missing since they were rejected */
+    const char *records;       /* JSON objects, a line each: the first `limit` */
+    uint64_t record_count;     /* all of them */
+    const char *record_file;   /* where all are; NULL: there is none */
+    uint64_t rejects_missing;  /* records that are missing since they were rejected */
     uint64_t rejects_outdated; /* of these, those that the target holds in an older state */
-    const char *rejects_text; /* how many, of which tables, and why; NULL: none is */
+    const char *rejects_text;  /* how many, of which tables, and why; NULL: none is */
     const char *const *notes;
     uint32_t note_count;
     double seconds;

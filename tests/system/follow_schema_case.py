@@ -179,7 +179,8 @@ class Changes:
                     before = len(self.log())
                     err = self.follow().err
                     self.assertEqual("has other constraints or indexes" in self.log()[before:], told)
-                    self.assertRegex(err, "is not what it was when the run began: .*(index|foreign key) .* is new")
+                    if "NOT NULL" not in statements[-1]:
+                        self.assertRegex(err, "is not what it was when the run began: .*(index|foreign key) .* is new")
                 self.assert_same("t", self.columns)
                 self.run_program("cutover", "--confirm")
 
@@ -307,7 +308,7 @@ class OfPostgres(Changes):
                                    "DROP TABLE t; ALTER TABLE t2 RENAME TO t; COMMIT", "INSERT INTO t VALUES (4, 4, 4, 'w')"]),
         ("a table is dropped and made", ["DROP TABLE t", "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER, c VARCHAR(5) NOT NULL)", "INSERT INTO t VALUES (2, 2, 2, 'n')"]),
         ("a column is dropped, and all are written anew", ["VACUUM FULL t", "ALTER TABLE t ALTER b SET DEFAULT 3", "INSERT INTO t (id, c) VALUES (5, 'n')"])]
-    constraints = [["CREATE UNIQUE INDEX u ON t (b)", "ALTER TABLE t ALTER a SET NOT NULL"], ["CREATE INDEX i ON t (b)"],
+    constraints = [["ALTER TABLE t ALTER a SET NOT NULL", "CREATE UNIQUE INDEX u ON t (b)"], ["CREATE INDEX i ON t (b)"],
                    ["ALTER TABLE t ADD FOREIGN KEY (id) REFERENCES t (id)"]]
     left = GONE + [("a column is gone", ["ALTER TABLE old DROP v"], "old")]
 

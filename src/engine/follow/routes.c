@@ -150,8 +150,7 @@ static const char *why_not_whole(const struct run_session *session,
     const struct apply_functions *apply = session->target->connector->apply;
     /* before a run the feed says so itself */
     bool by_key = session->follows && !session->source->connector->feed->whole_rows;
-    return by_key
-               ? "its table has no key, and the source's changes name rows by keys alone"
+    return by_key ? "its table has no key, and the source's changes name rows by keys alone"
            : table->target.key.count > 0
                ? "its table has no key, neither primary nor unique over columns that are NOT NULL, "
                  "by which a change could name its row, and the target's table has one"

@@ -30,7 +30,7 @@ struct follow_translator {
     const char **left;                     /* likewise: why it is not followed any more; or NULL */
     struct position
         *passed; /* likewise: up to here its changes are in the target; length 0: none */
-    struct follow_table_event *events;     /* that were not told yet */
+    struct follow_table_event *events; /* that were not told yet */
     uint32_t event_count;
     uint32_t event_capacity;
 };
