@@ -331,7 +331,7 @@ class Pair:
         self.assertFalse(self.can_write())
         self.assert_same()
         self.assertEqual(self.phase(), "completed")
-        self.assertIn("complete already", self.run_program("follow").err)
+        self.assertIn("the cut-over is done", self.run_program("follow").err)
 
 
     def test_a_way_back_is_kept(self):
