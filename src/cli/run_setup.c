@@ -255,7 +255,8 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->command_line = call->command_line;
 }
 
-enum { SOURCE_PAUSE_MS = 200 };
+/* A failure so long after the last one is another matter. */
+enum { SOURCE_PAUSE_MS = 200, SOURCE_QUIET_MS = 5 * 60 * 1000 };
 
 enum status cli_go_on(struct cli_call *call, const char *plan_path, enum status status,
                       struct run_session **session, struct run_result *result, struct error *error,
@@ -266,7 +267,11 @@ enum status cli_go_on(struct cli_call *call, const char *plan_path, enum status 
         run_close(*session);
         *session = NULL;
         call->goes_on = true;
-        call->source_failures = result->source_failed ? call->source_failures + 1 : 0;
+        bool in_a_row = clock_monotonic_ms() - call->source_failed_ms < SOURCE_QUIET_MS;
+        call->source_failures = !result->source_failed ? 0
+                                : in_a_row             ? call->source_failures + 1
+                                                       : 1;
+        call->source_failed_ms = clock_monotonic_ms();
         if (call->source_failures > 1) {
             clock_sleep_ms(SOURCE_PAUSE_MS * call->source_failures);
         }

@@ -419,6 +419,11 @@ static enum status take_endpoints(struct settings *settings, struct error *error
         return STATUS_OK;
     }
     const char *const *uris = settings->endpoints;
+    for (int i = 0; i < 2; i++) {
+        if (uris[i] != NULL) {
+            trust_note_uri(uris[i]);
+        }
+    }
     if ((uris[0] == NULL) != (uris[1] == NULL)) {
         return error_set(error, ERROR_SETTINGS_INVALID, cli_text(call, CLI_SETTINGS),
                          "it names a %s, but no %s", uris[0] != NULL ? "SOURCE" : "TARGET",

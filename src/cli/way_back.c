@@ -13,6 +13,7 @@ struct told {
     bool is_there;
     bool is_completed;
     bool is_cut_over;
+    const char *started; /* a stamp, by whose text times are ordered */
 };
 
 static const char *text_of(const json_t *object, const char *name)
@@ -24,7 +25,7 @@ static const char *text_of(const json_t *object, const char *name)
 static struct told read_state(struct arena *arena, const char *folder)
 {
     struct error ignored = {0};
-    struct told told = {0};
+    struct told told = {.started = ""};
     char *text;
     size_t length;
     if (file_read_all(file_join(arena, folder, "state.json"), STATE_BYTES_MAX, arena, &text,
@@ -34,6 +35,7 @@ static struct told read_state(struct arena *arena, const char *folder)
     json_t *state = json_tree_load(text, length, 0, NULL);
     const json_t *follow = json_object_get(state, "follow");
     told.is_there = state != NULL;
+    told.started = arena_copy_string(arena, text_of(state, "started_at"));
     told.is_completed = strcmp(text_of(state, "status"), "completed") == 0;
     told.is_cut_over = told.is_completed && strcmp(text_of(follow, "cut_over"), "done") == 0;
     json_decref(state);
@@ -45,6 +47,9 @@ enum way_back way_back_look(const char *state_folder)
     struct arena *arena = arena_create(0);
     struct told run = read_state(arena, state_folder);
     struct told back = read_state(arena, file_join(arena, state_folder, "back"));
+    if (strcmp(back.started, run.started) < 0) {
+        back = (struct told){.started = ""}; /* that of an earlier run of this folder */
+    }
     arena_destroy(arena);
     return !run.is_cut_over                      ? WAY_BACK_NOT_CUT_OVER
            : back.is_cut_over                    ? WAY_BACK_TAKEN

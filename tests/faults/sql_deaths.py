@@ -137,7 +137,7 @@ class SqlDeaths:
                 result, reached = support.count_failpoints("resume", "--state", state, self.source, uri, cwd=self.folder)
                 self.assert_code(result, 1)
                 self.assertEqual(reached[reopening], 1)
-                self.assertIn("table t starts over: the source changed and a stream of it has no stable key", result.err)
+                self.assertIn("table t starts over: the source changed, and a stream of it has no stable key", result.err)
                 self.assertIn("the snapshot is mixed", result.err)
                 with support.open_sqlite(self.source) as database:
                     held = [[str(number), text and text.decode()] for number, text in database.execute("SELECT id, v FROM t ORDER BY id")]

@@ -230,7 +230,7 @@ class ChangedSource(support.TestCase):
                 self.assertEqual(len(self.server.psql(target, "SELECT name FROM _transhume_ledger WHERE name LIKE 'run/%/done/%'")), 4)
                 self.server.psql(self.source, self.FIRST)
                 result = self.resume(1)
-                self.assertIn("table heap starts over: the source changed and a stream of it has no stable key", result.err)
+                self.assertIn("table heap starts over: the source changed, and a stream of it has no stable key", result.err)
                 digest = "SELECT count(*), count(DISTINCT id), sum(id), sum(length(v)), md5(string_agg(id || v, ',' ORDER BY id)) FROM heap"
                 self.assertEqual(self.server.psql(target, digest), self.server.psql(self.source, digest))
 

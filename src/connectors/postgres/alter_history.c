@@ -18,8 +18,8 @@ static void append_begun(const struct alter_session *session, struct buffer *sql
 static void append_time(struct buffer *sql, int64_t us)
 {
     buffer_format(sql,
-                  "(pg_catalog.to_timestamp(0) + %" PRId64
-                  " OPERATOR(pg_catalog.*) interval '1 microsecond')",
+                  "(pg_catalog.to_timestamp(0) OPERATOR(pg_catalog.+) (%" PRId64
+                  " OPERATOR(pg_catalog.*) interval '1 microsecond'))",
                   us);
 }
 

@@ -224,8 +224,10 @@ static enum status leave_former(struct careful *careful, const struct sql_apply_
         return status == STATUS_FAILED ? STATUS_FAILED : STATUS_AGAIN;
     }
     status = try_step(careful, sql_apply_remove_old, item, &image, refused);
-    bool never_had = status == STATUS_AGAIN && !may_be_cured(code) && refused->code != ERROR_NONE &&
-                     !may_be_cured(refused->code);
+    /* what a trigger says is no word of the record */
+    bool silent = careful->apply->database->base.triggers_off;
+    bool never_had = silent && status == STATUS_AGAIN && !may_be_cured(code) &&
+                     refused->code != ERROR_NONE && !may_be_cured(refused->code);
     refused->code = ERROR_NONE;
     if (status == STATUS_FAILED || !never_had) {
         return status == STATUS_FAILED ? STATUS_FAILED : STATUS_AGAIN;

@@ -589,6 +589,9 @@ enum follow_end cutover_abandon_copy(struct run *run, struct error *error)
     if (cutover_abandon(run, error) != STATUS_OK) {
         return FOLLOW_FAILED;
     }
+    if (reverse_is(run)) {
+        return FOLLOW_OVER; /* it copies nothing */
+    }
     run->session->options.follow = false; /* nothing of it stays in the source */
     if (run_write_local(run, true, false, error) != STATUS_OK) {
         return FOLLOW_FAILED;

@@ -76,7 +76,8 @@ enum status cutover_end(struct run *run, struct error *error) MUST_USE;
 enum status cutover_back(struct run *run, struct error *error) MUST_USE;
 /* Ends following without a cut-over: the fence is open, the feed gone. */
 enum status cutover_abandon(struct run *run, struct error *error) MUST_USE;
-/* The same of a run that has not copied all: FOLLOW_STEPPED, and the run stays unfinished. */
+/* The same of a run that has not copied all: FOLLOW_STEPPED, and the run stays unfinished; of a way
+ * back, which copies nothing, FOLLOW_OVER. */
 enum follow_end cutover_abandon_copy(struct run *run, struct error *error) MUST_USE;
 
 /* Before changes are followed: a cut-over that did not end, as after `kill -9`, is told, and its

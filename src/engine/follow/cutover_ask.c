@@ -221,7 +221,11 @@ static enum status ask_columns(struct run_session *session, struct run *run,
     const struct database *target = session->target;
     struct database *reading = NULL;
     struct schema *schema = NULL;
-    bool changed = run->changes != NULL && run->changes->table_count > 0;
+    bool changed = false;
+    for (uint32_t i = 0; run->changes != NULL && i < run->changes->table_count; i++) {
+        const struct table_change *change = &run->changes->tables[i];
+        changed = changed || change->difference != TABLE_SAME || change->column_count > 0;
+    }
     if (changed || (target->capabilities & CAPABILITY_SQL_SCHEMA) == 0 ||
         (target->capabilities & CAPABILITY_FREE_FIELDS) != 0 ||
         target->connector->apply->keeps_log) {
@@ -322,7 +326,8 @@ static enum status ask_left(struct run_session *session, struct run *run, struct
     for (uint32_t i = 0; i < run->left_count; i++) {
         error_set(error, ERROR_CUT_OVER, run->left[i].name, "is not followed any more: %s",
                   run->left[i].reason);
-        error_hint(error, "`transhume follow --resync` puts the target right");
+        error_hint(error, "once what the line says is mended, `transhume follow --resync` puts the "
+                          "target right");
         lacks_add(lacks, error);
         error_clear(error);
     }

@@ -588,12 +588,60 @@ static enum status put_position(struct follow *follow, struct position position,
     return status;
 }
 
+/* What a new feed could not tell of. */
+static enum status table_refuse(struct follow *follow, const struct lack *lack, struct error *error)
+{
+    const struct follow_routes *routes = follow->routes;
+    bool followed = false;
+    for (uint32_t i = 0; i < routes->stream_count; i++) {
+        if (!follow_routes_read(routes, i, lack->object) || routes->refused[i] != NULL) {
+            continue;
+        }
+        followed = followed || follow_translator_left(follow->translator, i) == NULL;
+        if (!followed) {
+            routes->refused[i] = arena_copy_string(routes->arena, lack->text);
+        }
+    }
+    if (!followed) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_FOLLOW, follow->run->header.feed, "%s", lack->text);
+    return lack->remedy != NULL ? error_hint(error, "%s", lack->remedy) : STATUS_FAILED;
+}
+
+/* Asked before the feed goes: what is left, and what a new feed could not tell of either, stays
+ * left; for any other table the resync is refused, and nothing was touched. */
+static enum status refuse_untold(struct follow *follow, struct error *error)
+{
+    struct database *source = follow->session->source;
+    const struct feed_functions *feed = source->connector->feed;
+    uint32_t count;
+    const struct followed_table *tables =
+        follow_routes_there(follow->routes, follow->session, follow->arena, &count);
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < count && feed->foresee != NULL && status == STATUS_OK; i++) {
+        struct feed_forecast forecast = {.lacks = {.arena = follow->arena}};
+        status = feed->foresee(source, follow->run->header.feed, &tables[i], 1, NULL, follow->arena,
+                               &forecast, error);
+        for (uint32_t k = 0; k < forecast.lacks.count && status == STATUS_OK; k++) {
+            const struct lack *lack = &forecast.lacks.items[k];
+            if (lack->object != NULL && strcmp(lack->object, tables[i].name) == 0) {
+                status = table_refuse(follow, lack, error);
+            }
+        }
+    }
+    return status == STATUS_OK
+               ? left_refused(follow->run, follow->routes, follow->translator, error)
+               : status;
+}
+
 static enum follow_end begin_resync(struct follow *follow, struct error *error)
 {
     struct run *run = follow->run;
     struct database *source = follow->session->source;
     struct feed_start start = {0};
-    enum status status = resync_note(run, false, error);
+    enum status status = refuse_untold(follow, error);
+    status = status == STATUS_OK ? resync_note(run, false, error) : status;
     status =
         status == STATUS_OK ? grow_left(run, follow->routes, follow->translator, error) : status;
     status = status == STATUS_OK ? source->connector->feed->drop(source, run->header.feed, error)
@@ -666,6 +714,13 @@ static enum status look_at_references(struct follow *follow, struct error *error
     if (status == STATUS_FAILED && error->code == ERROR_INTERRUPTED) {
         error_clear(error);
         return STATUS_OK;
+    }
+    if (status == STATUS_FAILED && error->class != ERROR_CLASS_RETRY &&
+        error->code != ERROR_RUN_FENCED) {
+        log_write(LOG_WARNING, "the target's foreign keys could not be looked at again: %s: %s",
+                  error->object, error->message);
+        error_clear(error);
+        status = STATUS_OK;
     }
     follow->looked_at_references = status == STATUS_OK;
     return status;
@@ -899,7 +954,9 @@ static void tell_followed(const struct follow *follow)
 {
     uint32_t count = follow->routes->stream_count;
     bool *left = arena_allocate_zeroed(follow->arena, count + 1u, sizeof *left);
-    for (uint32_t i = 0; i < count; i++) {
+    /* a resync takes up again what was left, and its feed was made of all of it */
+    bool takes_all = follow->session->options.resync != RESYNC_NOT;
+    for (uint32_t i = 0; i < count && !takes_all; i++) {
         left[i] = follow_translator_left(follow->translator, i) != NULL;
     }
     follow_routes_tell(follow->routes, left, follow->session);

@@ -34,22 +34,15 @@ static enum status check_tables(const struct run_session *session, struct lack_l
     return status;
 }
 
-/* A run that was followed leaves it (adopt.h). */
-static bool had_key(const struct run_session *session, const char *table)
-{
-    const struct schema_table *known = session->follows && session->learnt != NULL
-                                           ? schema_find_table(session->learnt->source, table)
-                                           : NULL;
-    return known != NULL && schema_row_key(known).count > 0;
-}
-
-/* Lanes may be put back to where the last of them is, and do again what they have done. */
+/* Lanes may be put back to where the last of them is, and do again what they have done. A run that
+ * was followed leaves such a table (routes.h). */
 static enum status check_lanes(const struct run_session *session,
                                const struct follow_routes *routes, struct error *error)
 {
-    for (uint32_t i = 0; i < routes->stream_count && session->options.lanes > 1; i++) {
+    bool asks = session->options.lanes > 1 && !session->follows;
+    for (uint32_t i = 0; i < routes->stream_count && asks; i++) {
         const struct plan_stream *stream = routes->streams[i].stream;
-        if (routes->streams[i].whole && !had_key(session, stream->request.table)) {
+        if (routes->streams[i].whole) {
             error_set(error, ERROR_FOLLOW, stream->name,
                       "its table has no key, so that changes of it may not be applied twice, as "
                       "several lanes would after a stop");

@@ -133,7 +133,9 @@ enum status recall_find(struct run_session *session, const struct past_run *past
         if (options->cascades == CASCADES_UNSET && header.cascades_in_target) {
             options->cascades = CASCADES_TARGET;
         }
-        session->follows = follows && options->resuming && !options->validating;
+        /* whoever gives it up need not have copied, and may have lost tables */
+        bool gives_up = header.feed != NULL && options->cut_over == CUT_OVER_ABANDON;
+        session->follows = (follows || gives_up) && options->resuming && !options->validating;
         status = read_learnt(session, header.run_id, error);
     }
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;

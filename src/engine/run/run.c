@@ -679,7 +679,9 @@ enum status run_execute(struct run *run, struct error *error)
     if (run->header.feed != NULL && run->status.phase < LEDGER_FOLLOWING &&
         run->session->options.cut_over == CUT_OVER_ABANDON) {
         run->follow_end = cutover_abandon_copy(run, error);
-        return run->follow_end == FOLLOW_FAILED ? STATUS_FAILED : STATUS_END;
+        return run->follow_end == FOLLOW_OVER     ? run_put_phase(run, LEDGER_COMPLETED, error)
+               : run->follow_end == FOLLOW_FAILED ? STATUS_FAILED
+                                                  : STATUS_END;
     }
     progress_enter(progress, PROGRESS_PREPARE);
     enum status status = persist(run, prepare_target, error);

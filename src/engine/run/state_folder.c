@@ -91,6 +91,10 @@ enum status state_folder_lock(struct state_folder *folder, struct error *error)
         error_hint(error, "--state DIR names a folder that may be written");
         return STATUS_FAILED;
     }
+    /* somebody else may have made it meanwhile */
+    if (trust_check_folder(folder->path, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     snprintf(lock_file, sizeof(lock_file), "%s/lock", folder->path);
     switch (file_lock(lock_file, &folder->lock, &holder, error)) {
     case STATUS_OK:
