@@ -219,6 +219,20 @@ class Changes:
 
     # --- left
 
+    def test_a_resync_takes_up_what_was_left(self):
+        """Also what is written to it from then on, by the same process."""
+        self.begin()
+        self.change(self.left[-1][1])
+        self.follow(code=1)
+        process = support.start("follow", "--resync", cwd=self.folder)
+        self.addCleanup(support.TestCase.end, process)
+        for number in (90, 91):  # the first may come by the comparison
+            for table in ("other", "old"):
+                self.source.make("INSERT INTO %s (id) VALUES (%d);" % (table, number))
+            self.wait_until("both arrive", lambda: self.same("other", "id") and self.same("old", "id"))
+        self.stop(process)
+        self.assertNotIn("not followed", self.run_program("status").out)
+
     def test_a_new_table_without_a_key(self):
         """It is followed by whole rows, or left with a line, and a cut-over says so; nothing of it is silent."""
         self.begin()

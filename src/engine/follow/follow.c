@@ -640,8 +640,7 @@ static enum follow_end begin_resync(struct follow *follow, struct error *error)
     struct run *run = follow->run;
     struct database *source = follow->session->source;
     struct feed_start start = {0};
-    enum status status = refuse_untold(follow, error);
-    status = status == STATUS_OK ? resync_note(run, false, error) : status;
+    enum status status = resync_note(run, false, error);
     status =
         status == STATUS_OK ? grow_left(run, follow->routes, follow->translator, error) : status;
     status = status == STATUS_OK ? source->connector->feed->drop(source, run->header.feed, error)
@@ -954,7 +953,7 @@ static void tell_followed(const struct follow *follow)
 {
     uint32_t count = follow->routes->stream_count;
     bool *left = arena_allocate_zeroed(follow->arena, count + 1u, sizeof *left);
-    /* a resync takes up again what was left, and its feed was made of all of it */
+    /* a resync takes up again what was left, and its feed is made of all of it */
     bool takes_all = follow->session->options.resync != RESYNC_NOT;
     for (uint32_t i = 0; i < count && !takes_all; i++) {
         left[i] = follow_translator_left(follow->translator, i) != NULL;
@@ -974,6 +973,9 @@ static enum status take_up(struct follow *follow, struct error *error)
     status = status == STATUS_OK ? ahead_open(run, follow->arena, &follow->ahead, error) : status;
     if (status == STATUS_OK && may_follow(follow->session)) {
         status = adopt_changes(run, follow->routes, follow->translator, error);
+    }
+    if (status == STATUS_OK && options->resync != RESYNC_NOT) {
+        status = refuse_untold(follow, error);
     }
     tell_followed(follow);
     status = status == STATUS_OK
