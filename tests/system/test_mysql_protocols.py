@@ -87,13 +87,16 @@ class Protocols(support.TestCase):
         self.assertEqual(len(lines) + len(rejects), len(ROWS))
 
     def test_a_deadlock_while_it_prepares(self):
-        """It has ended the transaction, and the snapshot with it: nothing is read beside that."""
+        """It has ended the transaction, and the snapshot with it: nothing is read beside that, and the run lets go; it can be resumed."""
         with tcp_proxy.RefusingProxy(self.server.port, "SELECT", 1213, "40001", "Deadlock found", tcp_proxy.RefusingProxy.PREPARE, 1) as proxy:
             uri = self.server.uri(self.name, "?sslmode=disable", via=proxy)
             result = support.transhume("migrate", "--jobs", "1", "--include", "same", uri, "jsonl:deadlock", cwd=self.folder)
             self.assertEqual(proxy.refused, 1)
-        self.assertIn(result.code, (0, 1), result.err)
-        self.assertIn("Deadlock found", "".join(support.read_lines(self.path(".transhume/transhume.log"))))
+        self.assert_code(result, 3)
+        self.assertIn("somebody waits to alter or lock a table", result.err)
+        self.assertIn("Deadlock found", result.err)
+        resumed = support.transhume("resume", self.server.uri(self.name), "jsonl:deadlock", cwd=self.folder)
+        self.assertIn(resumed.code, (0, 1), resumed.err)
 
 
 if __name__ == "__main__":

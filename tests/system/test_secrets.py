@@ -701,6 +701,7 @@ target: dynamodb-json:out
 tables:
   people: { key: { partition: Mail }, entities: { customer: { from: customer, fields: { Mail: "{mail}", "*": copy } } } }
 """)
+        os.chmod(self.path("plan.yaml"), 0o644)
         for _ in range(2):
             self.run_program("migrate", "--plan", "plan.yaml", code=1)
             os.rename(self.path("out"), self.path("out%d" % time.monotonic_ns()))
@@ -722,7 +723,8 @@ tables:
         self.assertEqual([found[0][what] for what in ("missing", "different", "extra")], [1, 1, 1], found)
         self.assert_there(self.seen_modes(".transhume", "out"), ".transhume/validation.json", ".transhume/validate.jsonl")
         self.run_program("validate", "--repair", "--delete-extra", "--confirm")
-        self.run_program("validate", "--state", "other", "--plan", self.write("p.yaml", "transhume: 1\n"), "shop.db", "jsonl:out")
+        os.chmod(self.write("p.yaml", "transhume: 1\n"), 0o644)
+        self.run_program("validate", "--state", "other", "--plan", self.path("p.yaml"), "shop.db", "jsonl:out")
         self.assert_there(self.seen_modes(".transhume", "out"), *[".transhume/" + name for name in (
             "repair.jsonl", "delete.jsonl", "input.jsonl", "runs/*/run.json", "runs/*/validation.json", "runs/*/validate.jsonl")],
             *["out/_transhume/" + name for name in ("lock", "ledger.log", "made", "tables/customer.json", "run-*/replaced/customer/*",
@@ -737,6 +739,7 @@ target: jsonl:out
 tables:
   people: { key: [Mail], entities: { customer: { from: customer, fields: { Mail: "{mail}", "*": copy } } } }
 """)
+        os.chmod(self.path("plan.yaml"), 0o644)
         self.run_program("migrate", "--plan", "plan.yaml", code=1)
         self.run_program("migrate", "--plan", "plan.yaml", "--rejects", ".transhume/rejects/1-1.jsonl", code=1)
         self.assert_there(self.seen_modes(".transhume", "out"), ".transhume/input.jsonl", "out/_transhume/ledger.log")

@@ -77,7 +77,9 @@ enum status mysql_statement_prepare(struct mysql_database *self, MYSQL *connecti
     struct error why = {0};
     mysql_statement_failure(self, connection, statement, ERROR_TARGET_INVALID, &why);
     /* a deadlock has ended the transaction, too */
-    *refused = why.class != ERROR_CLASS_RETRY && mysql_is_alive(connection);
+    /* a deadlock has ended the transaction: whoever reads on by text reads beside the snapshot */
+    bool locked = why.code == ERROR_SOURCE_LOCKED || why.code == ERROR_TARGET_LOCKED;
+    *refused = why.class != ERROR_CLASS_RETRY && !locked && mysql_is_alive(connection);
     if (*refused) {
         return STATUS_OK;
     }

@@ -57,9 +57,10 @@ static bool send_last(PGconn *connection, bool within)
     return (!within || send_query(connection, OPEN_PATH)) && PQpipelineSync(connection) != 0;
 }
 
+/* A statement before that was read row by row has libpq read the first of a pipeline so, too. */
 static bool is_fine(ExecStatusType state)
 {
-    return state == PGRES_COMMAND_OK || state == PGRES_TUPLES_OK;
+    return state == PGRES_COMMAND_OK || state == PGRES_TUPLES_OK || state == PGRES_SINGLE_TUPLE;
 }
 
 /* Takes all results up to the end of the pipeline: that of the query if it is wanted, and the first

@@ -12,11 +12,19 @@
 enum { ROUNDS_MAX = 4, EXCHANGES_MAX = 8, KEY_BITS = 1 << 16 };
 
 /* A change that waits for others. */
+/* One of the changes that were merged, and those before it. */
+struct part {
+    struct sql_apply_item item;
+    const struct part *before;
+    uint32_t count; /* with those */
+};
+
 struct waiting {
     struct sql_apply_item item;
-    bool settled;    /* it went in, or was told */
-    bool is_out;     /* its record was taken out, to be put back where it belongs */
-    bool is_put_off; /* no exchange with it: it is tried alone, at last */
+    const struct part *parts; /* of which it was merged, in `scratch`; NULL: it is one change */
+    bool settled;             /* it went in, or was told */
+    bool is_out;              /* its record was taken out, to be put back where it belongs */
+    bool is_put_off;          /* no exchange with it: it is tried alone, at last */
 };
 
 struct careful {
@@ -426,6 +434,33 @@ static enum status exchange_all(struct careful *careful)
     return STATUS_OK;
 }
 
+static enum status item_settle(struct careful *careful, const struct sql_apply_item *item,
+                               struct sql_apply_refused *refused)
+{
+    unblock_all(careful);
+    enum status status = try_item(careful, sql_apply_change_at_last, item, refused);
+    return status == STATUS_END ? STATUS_AGAIN : status;
+}
+
+/* What became of the record in all is refused: of what it passed through, what can be goes in. */
+static enum status settle_parts(struct careful *careful, const struct part *parts)
+{
+    enum status status = STATUS_OK;
+    uint32_t count = parts->count;
+    const struct part **all = arena_allocate_zeroed(careful->scratch, count, sizeof(struct part *));
+    for (uint32_t i = count; i > 0; i--, parts = parts->before) {
+        all[i - 1] = parts;
+    }
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        struct sql_apply_refused refused;
+        status = item_settle(careful, &all[i]->item, &refused);
+        if (status == STATUS_AGAIN) {
+            status = item_refuse(careful, &all[i]->item, refused.code, refused.reason);
+        }
+    }
+    return status;
+}
+
 /* The last time: what is refused now is told. */
 static enum status settle_waiting(struct careful *careful)
 {
@@ -433,10 +468,11 @@ static enum status settle_waiting(struct careful *careful)
     for (uint32_t i = 0; i < careful->waiting_count && status == STATUS_OK; i++) {
         struct waiting *waiting = &careful->waiting[i];
         struct sql_apply_refused refused;
-        unblock_all(careful);
-        status = try_item(careful, sql_apply_change_at_last, &waiting->item, &refused);
-        if (status == STATUS_AGAIN || status == STATUS_END) {
-            status = item_refuse(careful, &waiting->item, refused.code, refused.reason);
+        status = item_settle(careful, &waiting->item, &refused);
+        if (status == STATUS_AGAIN) {
+            status = waiting->parts != NULL
+                         ? settle_parts(careful, waiting->parts)
+                         : item_refuse(careful, &waiting->item, refused.code, refused.reason);
         }
     }
     return status;
@@ -510,6 +546,14 @@ static const struct cell *merge_cells(struct careful *careful, const struct wait
     return cells;
 }
 
+static const struct part *add_part(struct careful *careful, const struct sql_apply_item *item,
+                                   const struct part *before)
+{
+    struct part *part = arena_allocate_zeroed(careful->scratch, 1, sizeof *part);
+    *part = (struct part){*item, before, before != NULL ? before->count + 1 : 1};
+    return part;
+}
+
 /* A record without a key that came and went, or is as it was, is settled. */
 static void merge(struct careful *careful, struct waiting *earlier, struct waiting *later,
                   bool whole)
@@ -517,6 +561,9 @@ static void merge(struct careful *careful, struct waiting *earlier, struct waiti
     const struct record_change *from = earlier->item.change;
     uint32_t count = later->item.change->key_count;
     struct record_change *merged = arena_allocate(careful->scratch, sizeof *merged);
+    const struct part *before =
+        earlier->parts != NULL ? earlier->parts : add_part(careful, &earlier->item, NULL);
+    later->parts = add_part(careful, &later->item, before);
     *merged = *later->item.change;
     if (merged->after != NULL) {
         merged->operation = from->operation;
