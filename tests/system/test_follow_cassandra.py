@@ -63,6 +63,19 @@ class SqliteToCassandra(ToCassandra, support.TestCase):
         self.follow("--take-over")
         self.assert_same()
 
+    def test_a_table_of_another_type_is_made_again(self):
+        """The target alters no column: the table is left, and a resync drops it, makes it and fills it, also when that is cut off."""
+        self.source.make("CREATE TABLE thing (id INTEGER PRIMARY KEY, v INTEGER); INSERT INTO thing VALUES (1, 5), (2, 6);")
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.source.make("BEGIN; CREATE TABLE other (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO other SELECT id, v || ' apples' FROM thing; DROP TABLE thing;"
+                         "ALTER TABLE other RENAME TO thing; COMMIT; INSERT INTO thing VALUES (3, 'x');")
+        self.assertIn("thing is not followed any more", support.transhume("follow", "--catch-up", cwd=self.folder).err)
+        for failpoint in ("before_drop", "after_drop"):
+            result = support.kill_at("cassandra." + failpoint, 1, "follow", "--resync", "--catch-up", "--take-over", cwd=self.folder)
+            self.assertEqual(result.code, -signal.SIGKILL, failpoint + result.err)
+        self.run_program("follow", "--resync", "--catch-up", "--take-over")
+        self.assertEqual(sorted(tuple(row) for row in self.target.ask("SELECT id, v FROM thing")), [(1, "5 apples"), (2, "6 apples"), (3, "x")])
+
     def test_what_follows_is_newer(self):
         """What a killed process may have under way bears a time up to the noted one, by a clock that may be ahead of ours."""
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
