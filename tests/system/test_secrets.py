@@ -423,8 +423,8 @@ tables:
         item = items.scan(self.client, "people")[0]
         self.client.put_item(TableName="people", Item={"Mail": item["Mail"], "name": {"S": "altered"}})
         self.program("validate", code=1)
-        self.program("validate", "--repair")
-        self.program("validate", "--plan", "plan.yaml")
+        self.program("validate", "--repair", code=1)  # one is rejected still
+        self.program("validate", "--plan", "plan.yaml", code=1)
         repair = self.run_id()
         self.program("status")
         self.program("report")
