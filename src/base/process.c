@@ -56,8 +56,8 @@ static bool is_given(const struct process_request *request, const char *variable
     return given;
 }
 
-/* What of this process's variables the program is given, but for those that the request has itself,
- * and these; to be freed. */
+/* The program is given these of this process's variables, but for those that the request has
+ * itself, and these; to be freed. */
 static const char **make_environment(const struct process_request *request)
 {
     const char *const *more = request->environment;

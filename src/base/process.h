@@ -13,7 +13,7 @@ struct process_request {
     size_t input_length;
     const char *const *environment; /* "NAME=value", NULL-terminated, besides that of this process
                                        and in place of it; NULL: no more */
-    /* Of this process's own variables it gets only what every program may want (PATH, HOME, LANG,
+    /* The program gets only those of this process's variables that any may want (PATH, HOME, LANG,
      * TZ …), and those of the names in `passed` (NULL-terminated; NULL: none); false: all. For
      * programs that a file names, and not the user. */
     bool guarded;

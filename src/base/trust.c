@@ -70,7 +70,8 @@ static bool is_private_group(gid_t group, uid_t user)
     return alone && strcmp(found_group->gr_name, found_user->pw_name) == 0;
 }
 
-static enum status refuse(const char *path, const char *why, const char *how, struct error *error)
+static enum status file_refuse(const char *path, const char *why, const char *how,
+                               struct error *error)
 {
     error_set(error, ERROR_FILE_UNTRUSTED, path, "%s", why);
     return error_hint(error, "%s, or --trust-files if you know who may write it", how);
@@ -80,8 +81,8 @@ static enum status check_owner(const struct stat *facts, const char *path, struc
 {
     return is_own(facts->st_uid)
                ? STATUS_OK
-               : refuse(path, "it belongs to another user, who could say what this run does",
-                        "copy it to a file of your own", error);
+               : file_refuse(path, "it belongs to another user, who could say what this run does",
+                             "copy it to a file of your own", error);
 }
 
 /* A terminal and a pipe have modes that say nothing of who wrote what is in them. */
@@ -91,12 +92,13 @@ static enum status check_mode(const struct stat *facts, const char *path, struct
         return STATUS_OK;
     }
     if ((facts->st_mode & S_IWOTH) != 0) {
-        return refuse(path, "everybody may write it, and so say what this run does", "chmod o-w it",
-                      error);
+        return file_refuse(path, "everybody may write it, and so say what this run does",
+                           "chmod o-w it", error);
     }
     if ((facts->st_mode & S_IWGRP) != 0 && !is_private_group(facts->st_gid, facts->st_uid)) {
-        return refuse(path, "a group of several users may write it, and so say what this run does",
-                      "chmod g-w it", error);
+        return file_refuse(path,
+                           "a group of several users may write it, and so say what this run does",
+                           "chmod g-w it", error);
     }
     return STATUS_OK;
 }
@@ -112,8 +114,9 @@ static enum status check_parent(const char *path, struct error *error)
     bool open = stat(folder, &facts) == 0 && (facts.st_mode & S_IWOTH) != 0 &&
                 (facts.st_mode & S_ISVTX) == 0;
     free(folder);
-    return open ? refuse(path, "everybody may write the folder that it is in, and so replace it",
-                         "move it to a folder of your own", error)
+    return open ? file_refuse(path,
+                              "everybody may write the folder that it is in, and so replace it",
+                              "move it to a folder of your own", error)
                 : STATUS_OK;
 }
 

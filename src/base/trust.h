@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What the user said of it. Before there are other threads. */
+/* The user's word for each. It is set before there are other threads. */
 struct trust {
     bool files;     /* --trust-files */
     bool commands;  /* --allow-commands */

@@ -112,7 +112,7 @@ static void append_quiet(const struct cli_call *call, const char *folder, struct
     buffer_free(&line);
 }
 
-/* Of a cut-over that is done. */
+/* Adds the way back, once a cut-over is done. */
 static void append_way_back(const struct cli_call *call, const char *folder, struct buffer *out)
 {
     enum way_back found = way_back_look(folder);

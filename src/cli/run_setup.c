@@ -141,9 +141,8 @@ int64_t cli_max_pause_ms(const struct cli_call *call)
     return (int64_t)number_or(call, CLI_MAX_PAUSE, MAX_PAUSE_MS);
 }
 
-void cli_run_options(struct cli_call *call, const char *plan_path, struct run_options *options)
+static void endpoints_set(struct cli_call *call, const char *plan_path, struct run_options *options)
 {
-    run_options_default(options);
     options->plan_path = plan_path;
     if (call->argument_count == 2) {
         options->source_uri = call->arguments[0];
@@ -154,19 +153,15 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->parameters = call->parameters;
     options->parameter_count = call->parameter_count;
     options->state_folder = cli_state_folder(call, plan_path);
+}
+
+static void limits_set(const struct cli_call *call, struct run_options *options)
+{
     options->jobs = (uint32_t)number_or(call, CLI_JOBS, options->jobs);
     options->memory_bytes = number_or(call, CLI_MEMORY, options->memory_bytes);
     options->chunk_rows = number_or(call, CLI_CHUNK_ROWS, options->chunk_rows);
     options->batch_rows = number_or(call, CLI_BATCH_ROWS, options->batch_rows);
     options->batch_bytes = number_or(call, CLI_BATCH_BYTES, options->batch_bytes);
-    if (call->values[CLI_MAX_REJECTS].is_set) {
-        options->max_rejects = call->values[CLI_MAX_REJECTS].number;
-    }
-    options->fail_fast = cli_switch(call, CLI_FAIL_FAST);
-    if (call->values[CLI_EXISTING].is_set) {
-        options->existing = (int)call->values[CLI_EXISTING].number; /* the order of the enum */
-    }
-    take_lists(call, options);
     options->rows_per_second_max =
         number_or(call, CLI_ROWS_PER_SECOND, options->rows_per_second_max);
     options->bytes_per_second_max =
@@ -183,6 +178,53 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->timeout_ms = (int64_t)number_or(call, CLI_TIMEOUT, (uint64_t)options->timeout_ms);
     options->stall_ms = (int64_t)number_or(call, CLI_STALL, (uint64_t)options->stall_ms);
     options->estimate_ms = (int64_t)number_or(call, CLI_ESTIMATE_TIME, 0);
+    options->sample_rows = number_or(call, CLI_SAMPLE_ROWS, 0);
+    options->sample_seed = number_or(call, CLI_SAMPLE_SEED, 0);
+}
+
+static void following_set(const struct cli_call *call, struct run_options *options)
+{
+    options->follow = cli_switch(call, CLI_FOLLOW) ||
+                      (strcmp(call->command->name, "follow") == 0 && !call->compares) ||
+                      (call->command->place == IN_CUTOVER && !call->compares);
+    options->source_failures = call->source_failures;
+    options->recovers = options->follow && call->command->place != IN_CHECK;
+    options->spool = cli_switch(call, CLI_SPOOL);
+    options->catch_up = cli_switch(call, CLI_CATCH_UP);
+    options->lanes = (uint32_t)number_or(call, CLI_LANES, 0);
+    options->cascades = (enum cascades_choice)choice_or_unset(call, CLI_CASCADES);
+    options->follow_triggers =
+        (enum follow_triggers_choice)choice_or_unset(call, CLI_FOLLOW_TRIGGERS);
+    options->retained_bytes_max = number_or(call, CLI_MAX_RETAINED, 0);
+    options->drop_when_full = cli_switch(call, CLI_DROP_WHEN_FULL);
+    if (!call->goes_on) {
+        options->refresh = call->values[CLI_REFRESH].list;
+        options->refresh_count = call->values[CLI_REFRESH].list_count;
+    }
+    options->leaves_rejects = cli_switch(call, CLI_NO_VALIDATE);
+    options->max_lag_ms = (int64_t)number_or(call, CLI_MAX_LAG, 1000);
+    options->before_command = cli_text(call, CLI_BEFORE);
+    options->fence_command = cli_text(call, CLI_FENCE);
+    options->unfence_command = cli_text(call, CLI_UNFENCE);
+    options->after_command = cli_text(call, CLI_AFTER);
+    options->fence = call->fence;
+    options->cut_over = call->cut_over;
+    options->resync = call->resync;
+    options->on_schema_change =
+        (enum schema_change_choice)choice_or_unset(call, CLI_ON_SCHEMA_CHANGE);
+    options->reverse = cli_switch(call, CLI_REVERSE);
+}
+
+static void run_set(struct cli_call *call, struct run_options *options)
+{
+    if (call->values[CLI_MAX_REJECTS].is_set) {
+        options->max_rejects = call->values[CLI_MAX_REJECTS].number;
+    }
+    options->fail_fast = cli_switch(call, CLI_FAIL_FAST);
+    if (call->values[CLI_EXISTING].is_set) {
+        options->existing = (int)call->values[CLI_EXISTING].number; /* the order of the enum */
+    }
+    take_lists(call, options);
     options->time_zone = cli_text(call, CLI_TIME_ZONE);
     options->ledger_uri = cli_text(call, CLI_LEDGER);
     options->rejects_file = cli_text(call, CLI_REJECTS);
@@ -201,49 +243,18 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->broken_references =
         (enum broken_references_choice)choice_or_unset(call, CLI_BROKEN_REFERENCES);
     options->nested = (enum nested_choice)choice_or_unset(call, CLI_NESTED);
-    options->follow = cli_switch(call, CLI_FOLLOW) ||
-                      (strcmp(call->command->name, "follow") == 0 && !call->compares) ||
-                      (call->command->place == IN_CUTOVER && !call->compares);
-    options->source_failures = call->source_failures;
-    options->recovers = options->follow && call->command->place != IN_CHECK;
-    options->spool = cli_switch(call, CLI_SPOOL);
-    options->catch_up = cli_switch(call, CLI_CATCH_UP);
-    options->lanes = (uint32_t)number_or(call, CLI_LANES, 0);
-    options->cascades = (enum cascades_choice)choice_or_unset(call, CLI_CASCADES);
-    options->follow_triggers =
-        (enum follow_triggers_choice)choice_or_unset(call, CLI_FOLLOW_TRIGGERS);
-    options->retained_bytes_max = number_or(call, CLI_MAX_RETAINED, 0);
-    options->drop_when_full = cli_switch(call, CLI_DROP_WHEN_FULL);
     options->confirmed = cli_switch(call, CLI_CONFIRM) || cli_switch(call, CLI_DRY_RUN) ||
                          call->command->place == IN_CHECK;
     options->no_before_images = cli_switch(call, CLI_NO_BEFORE_IMAGES);
-    if (!call->goes_on) {
-        options->refresh = call->values[CLI_REFRESH].list;
-        options->refresh_count = call->values[CLI_REFRESH].list_count;
-    }
     options->resuming = (call->command->place == IN_RESUME && !call->compares) || call->goes_on ||
                         (call->command->place == IN_CUTOVER && !call->compares);
-    options->leaves_rejects = cli_switch(call, CLI_NO_VALIDATE);
-    options->max_lag_ms = (int64_t)number_or(call, CLI_MAX_LAG, 1000);
-    options->before_command = cli_text(call, CLI_BEFORE);
-    options->fence_command = cli_text(call, CLI_FENCE);
-    options->unfence_command = cli_text(call, CLI_UNFENCE);
-    options->after_command = cli_text(call, CLI_AFTER);
-    options->fence = call->fence;
-    options->sample_rows = number_or(call, CLI_SAMPLE_ROWS, 0);
-    options->sample_seed = number_or(call, CLI_SAMPLE_SEED, 0);
     options->no_hooks = cli_switch(call, CLI_NO_HOOKS);
     options->allow_commands = cli_switch(call, CLI_ALLOW_COMMANDS);
     options->begun_hooks = (enum begun_hooks_choice)choice_or_unset(call, CLI_BEGUN_HOOKS);
-    options->cut_over = call->cut_over;
-    options->resync = call->resync;
-    options->on_schema_change =
-        (enum schema_change_choice)choice_or_unset(call, CLI_ON_SCHEMA_CHANGE);
     if (call->found != NULL) {
         options->write_hash = call->found->write_hash;
         options->delete_hash = call->found->delete_hash;
     }
-    options->reverse = cli_switch(call, CLI_REVERSE);
     options->validating = call->command->place == IN_VALIDATE || call->compares;
     options->full = cli_switch(call, CLI_FULL);
     options->mirrors = cli_switch(call, CLI_MIRROR) || call->mirrors;
@@ -253,6 +264,15 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->progress = progress_mode(call);
     options->color = cli_color(call, STDERR_FILENO);
     options->command_line = call->command_line;
+}
+
+void cli_run_options(struct cli_call *call, const char *plan_path, struct run_options *options)
+{
+    run_options_default(options);
+    endpoints_set(call, plan_path, options);
+    limits_set(call, options);
+    following_set(call, options);
+    run_set(call, options);
 }
 
 /* A failure so long after the last one is another matter. */

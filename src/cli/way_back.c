@@ -1,4 +1,4 @@
-/* What a cut-over that is done has come to. */
+/* The way back of a run, read from the state folders of both. */
 #include "cli/way_back.h"
 
 #include "base/arena.h"

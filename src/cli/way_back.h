@@ -1,7 +1,6 @@
 /*
- * What became of a run whose cut-over is done, by the state folders: the way back (cutover
- * --reverse) is a run of its own in FOLDER/back, and once it was taken the source is the database
- * again.
+ * The way back of a run whose cut-over is done, by the state folders: it (cutover --reverse) is a
+ * run of its own in FOLDER/back, and once it was taken the source is the database again.
  */
 #ifndef TRANSHUME_CLI_WAY_BACK_H
 #define TRANSHUME_CLI_WAY_BACK_H

@@ -54,7 +54,7 @@ struct feed_forecast {
     struct lack_list lacks; /* all for which `create` would refuse; `arena` is the caller's */
 };
 
-/* Of the left one of two positions. */
+/* The left one of two positions lies so to the right one. */
 enum position_order {
     POSITION_BEFORE = -1,
     POSITION_SAME = 0,

@@ -69,6 +69,12 @@ struct schema_changes {
 void schema_compare(const struct schema *kept, const struct schema *now, bool same_server,
                     struct arena *arena, struct schema_changes *changes);
 
+/* May a record of the table be another one by now? Not where constraints alone came or went. */
+static inline bool table_change_is_of_records(const struct table_change *change)
+{
+    return change->difference != TABLE_SAME || change->column_count > 0;
+}
+
 /* Is each value of `narrow` a value of `wide`, too, and the same one? False where it is not known.
  */
 bool value_type_holds(const struct value_type *wide, const struct value_type *narrow);

@@ -178,9 +178,9 @@ static unsigned number_of(MYSQL *connection)
     return found != NULL ? (unsigned)strtoul(found + sizeof before - 1, NULL, 10) : number;
 }
 
-/* Nobody can have a table that the snapshot's own session holds: whoever is in the way waits for
- * that one, and so does this, for as long as nobody lets go. So nothing is tried again: the run
- * ends, and with it its sessions. */
+/* The snapshot's own session holds the table, so that nobody else has it: whoever is in the way
+ * waits for that session, and so does this, for as long as nobody lets go. So nothing is tried
+ * again: the run ends, and with it its sessions. */
 static void tell_queue(const struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     unsigned status = 0;

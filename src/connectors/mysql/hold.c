@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of more tables, to touch all by every reader would take longer than it may. */
+/* Readers touch so many tables at most: with more it would take longer than it may. */
 enum { TOUCHED_AT_ONCE = 50, TOUCHED_BY_READERS_MAX = 1000 };
 enum { NO_SUCH_TABLE = 1146, DEFINITION_CHANGED = 1412 };
 
@@ -89,8 +89,8 @@ enum status mysql_hold_query(struct sql_database *database, const struct read_re
 
 /* From `held` on, so many. A table that was emptied shows when a row is asked for, which of a view
  * or a query may be the work of hours. */
-static enum status touch(struct mysql_database *self, MYSQL *connection,
-                         const struct mysql_held *held, uint32_t count, struct error *error)
+static enum status tables_touch(struct mysql_database *self, MYSQL *connection,
+                                const struct mysql_held *held, uint32_t count, struct error *error)
 {
     struct buffer sql = {0};
     for (uint32_t i = 0; i < count && held != NULL; i++, held = held->next) {
@@ -104,7 +104,7 @@ static enum status touch(struct mysql_database *self, MYSQL *connection,
 static enum status touch_one(struct mysql_database *self, const struct mysql_held *held,
                              struct error *error)
 {
-    enum status status = touch(self, self->control, held, 1, error);
+    enum status status = tables_touch(self, self->control, held, 1, error);
     unsigned number = status == STATUS_OK ? 0 : mysql_errno(self->control);
     if (number == NO_SUCH_TABLE) {
         return sql_refuse_changed(&self->sql, held->name, "dropped or renamed", error);
@@ -125,7 +125,8 @@ static enum status touch_all(struct mysql_database *self, struct error *error)
     enum status status = STATUS_OK;
     while (held != NULL && status == STATUS_OK) {
         struct error untold;
-        bool together = touch(self, self->control, held, TOUCHED_AT_ONCE, &untold) == STATUS_OK;
+        bool together =
+            tables_touch(self, self->control, held, TOUCHED_AT_ONCE, &untold) == STATUS_OK;
         for (uint32_t i = 0; i < TOUCHED_AT_ONCE && held != NULL && status == STATUS_OK; i++) {
             status = together ? STATUS_OK : touch_one(self, held, error);
             held = held->next;
@@ -138,13 +139,13 @@ static enum status touch_all(struct mysql_database *self, struct error *error)
 
 /* A reader waits briefly: whoever has a table that the control connection holds is in a queue
  * behind it, so that waiting ends only when one of the two lets go. */
-static enum status join(struct mysql_database *self, MYSQL *connection, bool touches,
-                        struct error *error)
+static enum status reader_join(struct mysql_database *self, MYSQL *connection, bool touches,
+                               struct error *error)
 {
     enum status status = mysql_wait_briefly(self, connection, error);
     const struct mysql_held *held = self->held;
     while (status == STATUS_OK && touches && held != NULL) {
-        status = touch(self, connection, held, TOUCHED_AT_ONCE, error);
+        status = tables_touch(self, connection, held, TOUCHED_AT_ONCE, error);
         for (uint32_t i = 0; i < TOUCHED_AT_ONCE && held != NULL; i++) {
             held = held->next;
         }
@@ -161,10 +162,10 @@ enum status mysql_hold_join(struct mysql_database *self, struct error *error)
     bool touches = count <= TOUCHED_BY_READERS_MAX;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < self->pool_count && status == STATUS_OK && count > 0; i++) {
-        status = join(self, self->pool[i], touches, error);
+        status = reader_join(self, self->pool[i], touches, error);
     }
     if (status == STATUS_OK && count > 0 && self->slicer != NULL) {
-        status = join(self, self->slicer, touches, error);
+        status = reader_join(self, self->slicer, touches, error);
     }
     return status;
 }

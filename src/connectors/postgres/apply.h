@@ -115,7 +115,7 @@ enum status postgres_apply_one(struct postgres_apply *apply, struct sql_apply_st
 /* Types that cut a text where others refuse it. */
 enum status postgres_apply_check(const struct postgres_column *column, const struct cell *cell,
                                  struct error *error) MUST_USE;
-/* Of a value that the column does not take: the error names it. STATUS_FAILED. */
+/* Puts the column's name into the error about a value that it does not take. STATUS_FAILED. */
 enum status postgres_apply_name_column(const struct postgres_column *column, struct error *error);
 /* The reject that an encoder's error is. */
 enum status postgres_apply_refuse(const struct error *problem, struct sql_apply_refused *refused,

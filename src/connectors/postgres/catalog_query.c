@@ -65,9 +65,9 @@ static bool is_fine(ExecStatusType state)
 
 /* Takes all results up to the end of the pipeline: that of the query if it is wanted, and the first
  * bad one as the failure. */
-static enum status collect(struct postgres_database *self, PGconn *connection,
-                           enum sql_patience patience, enum error_code otherwise, PGresult **wanted,
-                           struct error *error)
+static enum status results_collect(struct postgres_database *self, PGconn *connection,
+                                   enum sql_patience patience, enum error_code otherwise,
+                                   PGresult **wanted, struct error *error)
 {
     enum status status = STATUS_OK;
     struct postgres_lock_watch watch;
@@ -103,14 +103,14 @@ static enum status collect(struct postgres_database *self, PGconn *connection,
                : postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
 }
 
-static enum status finish(struct postgres_database *self, PGconn *connection, bool sent,
-                          enum sql_patience patience, enum error_code otherwise, PGresult **result,
-                          struct error *error)
+static enum status pipeline_end(struct postgres_database *self, PGconn *connection, bool sent,
+                                enum sql_patience patience, enum error_code otherwise,
+                                PGresult **result, struct error *error)
 {
     PGresult *found = NULL;
-    enum status status =
-        sent ? collect(self, connection, patience, otherwise, result != NULL ? &found : NULL, error)
-             : postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
+    enum status status = sent ? results_collect(self, connection, patience, otherwise,
+                                                result != NULL ? &found : NULL, error)
+                              : postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
     if (status != STATUS_OK) {
         PQclear(found);
         found = NULL;
@@ -126,10 +126,10 @@ static void append_asked(struct buffer *out, const char *sql)
     buffer_format(out, "SELECT * FROM (%s\n) AS _asked WHERE " POSTGRES_PATH_OPENS, sql);
 }
 
-static enum status ask(struct postgres_database *self, PGconn *connection, const char *sql,
-                       const struct postgres_parameter *parameters, int count,
-                       enum sql_patience patience, enum error_code otherwise, PGresult **result,
-                       struct error *error)
+static enum status pipeline_run(struct postgres_database *self, PGconn *connection, const char *sql,
+                                const struct postgres_parameter *parameters, int count,
+                                enum sql_patience patience, enum error_code otherwise,
+                                PGresult **result, struct error *error)
 {
     const char *values[POSTGRES_CATALOG_PARAMETERS_MAX];
     bool within = false;
@@ -145,7 +145,7 @@ static enum status ask(struct postgres_database *self, PGconn *connection, const
     bool sent = send_first(connection, &within) &&
                 PQsendQueryParams(connection, sql, count, NULL, values, NULL, NULL, 0) != 0 &&
                 send_last(connection, within);
-    return finish(self, connection, sent, patience, otherwise, result, error);
+    return pipeline_end(self, connection, sent, patience, otherwise, result, error);
 }
 
 enum status postgres_catalog_query(struct postgres_database *self, PGconn *connection,
@@ -156,8 +156,8 @@ enum status postgres_catalog_query(struct postgres_database *self, PGconn *conne
 {
     struct buffer asked = {0};
     append_asked(&asked, sql);
-    enum status status = ask(self, connection, buffer_string(&asked), parameters, parameter_count,
-                             patience, otherwise, result, error);
+    enum status status = pipeline_run(self, connection, buffer_string(&asked), parameters,
+                                      parameter_count, patience, otherwise, result, error);
     buffer_free(&asked);
     return status;
 }
@@ -182,8 +182,8 @@ enum status postgres_catalog_change(struct postgres_database *self, PGconn *conn
                                     enum error_code otherwise, PGresult **result,
                                     struct error *error)
 {
-    enum status status = ask(self, connection, buffer_string(sql), parameters, parameter_count,
-                             patience, otherwise, result, error);
+    enum status status = pipeline_run(self, connection, buffer_string(sql), parameters,
+                                      parameter_count, patience, otherwise, result, error);
     buffer_free(sql);
     return status;
 }
@@ -195,7 +195,7 @@ static enum status prepare_kept(struct postgres_database *self, PGconn *connecti
     bool within = false;
     bool sent = send_first(connection, &within) &&
                 PQsendPrepare(connection, name, sql, 0, NULL) != 0 && send_last(connection, within);
-    enum status status = finish(self, connection, sent, patience, otherwise, NULL, error);
+    enum status status = pipeline_end(self, connection, sent, patience, otherwise, NULL, error);
     if (status == STATUS_OK) {
         postgres_own_keep(connection, number);
     }
@@ -233,5 +233,5 @@ enum status postgres_catalog_query_kept(struct postgres_database *self, PGconn *
     bool sent = send_first(connection, &within) &&
                 PQsendQueryPrepared(connection, name, 0, NULL, NULL, NULL, 0) != 0 &&
                 send_last(connection, within);
-    return finish(self, connection, sent, patience, otherwise, result, error);
+    return pipeline_end(self, connection, sent, patience, otherwise, result, error);
 }

@@ -555,8 +555,8 @@ static const struct part *add_part(struct careful *careful, const struct sql_app
 }
 
 /* A record without a key that came and went, or is as it was, is settled. */
-static void merge(struct careful *careful, struct waiting *earlier, struct waiting *later,
-                  bool whole)
+static void changes_merge(struct careful *careful, struct waiting *earlier, struct waiting *later,
+                          bool whole)
 {
     const struct record_change *from = earlier->item.change;
     uint32_t count = later->item.change->key_count;
@@ -596,7 +596,7 @@ static enum status merge_one(struct careful *careful, struct made_records *made,
                                   ? find_made(careful, made, change, whole)
                                   : NULL;
     if (earlier != NULL) {
-        merge(careful, earlier, later, whole);
+        changes_merge(careful, earlier, later, whole);
     }
     change = later->item.change;
     if (!later->settled && change->after != NULL && (whole || change->key != NULL)) {

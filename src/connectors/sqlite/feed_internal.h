@@ -212,9 +212,9 @@ struct feed {
  * dropped, and perhaps made again, the log gets an entry that says so. ERROR_FEED_LOST: changes may
  * be missing. */
 enum status feed_settle(struct feed *feed, struct error *error) MUST_USE;
-/* The list may be read anew then. */
 /* Only looks: ERROR_FEED_LOST where `feed_settle` would say so, whatever was logged. */
 enum status feed_check(struct feed *feed, struct error *error) MUST_USE;
+/* The list may be read anew then. */
 void feed_forget_statements(struct feed *feed);
 
 /* ---------------------------------------------------------------- feed_read.c */

@@ -96,8 +96,7 @@ static enum status list_changes(const struct run *run, struct buffer *what, stru
     }
     for (uint32_t i = 0; run->changes != NULL && i < run->changes->table_count; i++) {
         const struct table_change *table = &run->changes->tables[i];
-        bool only_constrained = table->difference == TABLE_SAME && table->column_count == 0;
-        if (!only_constrained && plan_reads(session->plan, table->name)) {
+        if (table_change_is_of_records(table) && plan_reads(session->plan, table->name)) {
             buffer_append_string(what, what->length > 0 ? "; " : "");
             table_change_append(table, what);
         }
@@ -290,7 +289,7 @@ static enum status note_table(const struct adopting *adopting, const struct tabl
     buffer_free(&what);
     switch (table->difference) {
     case TABLE_SAME: /* nothing is to be done for constraints */
-        return table->column_count > 0 ? note_columns(adopting, table, error) : STATUS_OK;
+        return table_change_is_of_records(table) ? note_columns(adopting, table, error) : STATUS_OK;
     case TABLE_REKEYED:
         return table_leave(adopting, table->name, "its key has other columns", error);
     case TABLE_REPLACED:

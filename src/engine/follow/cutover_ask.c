@@ -223,8 +223,7 @@ static enum status ask_columns(struct run_session *session, struct run *run,
     struct schema *schema = NULL;
     bool changed = false;
     for (uint32_t i = 0; run->changes != NULL && i < run->changes->table_count; i++) {
-        const struct table_change *change = &run->changes->tables[i];
-        changed = changed || change->difference != TABLE_SAME || change->column_count > 0;
+        changed = changed || table_change_is_of_records(&run->changes->tables[i]);
     }
     if (changed || (target->capabilities & CAPABILITY_SQL_SCHEMA) == 0 ||
         (target->capabilities & CAPABILITY_FREE_FIELDS) != 0 ||

@@ -660,7 +660,6 @@ static enum follow_end begin_resync(struct follow *follow, struct error *error)
     return FOLLOW_STEPPED;
 }
 
-/* Applies what came, and does what is due besides. */
 /* Records that nobody has any more become rejects. Their entries of the book go with a commit,
  * which need not come by itself. */
 static enum status pass_absent(struct follow *follow, struct error *error)
@@ -677,6 +676,7 @@ static enum status pass_absent(struct follow *follow, struct error *error)
     return lanes_commit_notes(follow->lanes, set, error);
 }
 
+/* Applies what came, and does what is due besides. */
 static enum status apply_some(struct follow *follow, struct error *error)
 {
     bool idle = follow->group_count == 0;

@@ -180,7 +180,6 @@ static enum status look_for_open(struct arena *arena, const char *path, bool *is
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-/* `feed`: whose way back it is. */
 static bool has_whole(const struct run_session *session)
 {
     bool has = false;
@@ -190,6 +189,7 @@ static bool has_whole(const struct run_session *session)
     return has;
 }
 
+/* The way back is that of the run with `feed`. */
 static enum status fill_options(const struct run_session *session, const char *feed,
                                 struct run_options *options, struct error *error)
 {

@@ -42,7 +42,7 @@ static bool matters(const struct run_session *session, const struct table_change
         return column_list_holds(tables, change->name) &&
                !column_list_holds(session->gone, change->name);
     case TABLE_SAME:
-        return change->column_count > 0 && column_list_holds(tables, change->name);
+        return table_change_is_of_records(change) && column_list_holds(tables, change->name);
     case TABLE_REKEYED:
     case TABLE_REPLACED:
         break;

@@ -138,7 +138,7 @@ struct run_options {
     enum broken_references_choice broken_references;
     enum nested_choice nested;
     bool follow;              /* after the copy, the source's changes are applied */
-    uint32_t source_failures; /* of this process, in a row (source_now.h) */
+    uint32_t source_failures; /* within some minutes of each other (source_now.h) */
     bool recovers;            /* open_options.recovers for the source */
     bool spool;               /* while the copy is made, the source's log is kept here */
     bool catch_up;            /* only those that the source has by then */
