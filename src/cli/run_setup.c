@@ -275,8 +275,7 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     run_set(call, options);
 }
 
-/* A failure so long after the last one is another matter. */
-enum { SOURCE_PAUSE_MS = 200, SOURCE_QUIET_MS = 5 * 60 * 1000 };
+enum { SOURCE_PAUSE_MS = 200 };
 
 enum status cli_go_on(struct cli_call *call, const char *plan_path, enum status status,
                       struct run_session **session, struct run_result *result, struct error *error,
@@ -287,11 +286,8 @@ enum status cli_go_on(struct cli_call *call, const char *plan_path, enum status 
         run_close(*session);
         *session = NULL;
         call->goes_on = true;
-        bool in_a_row = clock_monotonic_ms() - call->source_failed_ms < SOURCE_QUIET_MS;
-        call->source_failures = !result->source_failed ? 0
-                                : in_a_row             ? call->source_failures + 1
-                                                       : 1;
-        call->source_failed_ms = clock_monotonic_ms();
+        bool in_a_row = result->source_failed && result->changes == 0;
+        call->source_failures = in_a_row ? call->source_failures + 1 : result->source_failed;
         if (call->source_failures > 1) {
             clock_sleep_ms(SOURCE_PAUSE_MS * call->source_failures);
         }

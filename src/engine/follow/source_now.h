@@ -4,8 +4,10 @@
 
 #include "engine/run/session.h"
 
-/* Failures of a source's table that are tried again in a row, whatever the tables look like. */
-enum { SOURCE_FAILURES_MAX = 3 };
+/* Failures of a source's table that are tried again in a row, whatever the tables look like.
+ * Changes that were followed in between begin a new row: a table that is made again all the time
+ * stops nobody. */
+enum { SOURCE_FAILURES_MAX = 6 };
 
 /* Asked on a connection of its own. The caller destroys the schema's arena. */
 enum status source_now_describe(const struct run_session *session, struct schema **schema,

@@ -788,6 +788,7 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     result->no_snapshot = run->status.no_snapshot;
     result->schema_only = run_moves(run, PARTS_SCHEMA);
     result->follow_end = run->follow_end;
+    result->changes = atomic_load(&session->progress.follow.changes);
     result->has_ledger = run->claimed;
     result->broken_references = run->status.broken_references;
     result->warning_count = run->warning_count;

@@ -138,7 +138,7 @@ struct run_options {
     enum broken_references_choice broken_references;
     enum nested_choice nested;
     bool follow;              /* after the copy, the source's changes are applied */
-    uint32_t source_failures; /* within some minutes of each other (source_now.h) */
+    uint32_t source_failures; /* in a row, without a change in between (source_now.h) */
     bool recovers;            /* open_options.recovers for the source */
     bool spool;               /* while the copy is made, the source's log is kept here */
     bool catch_up;            /* only those that the source has by then */
@@ -308,6 +308,7 @@ struct run_result {
     uint32_t broken_references; /* foreign keys that are missing, or not obeyed by all records */
     enum follow_end follow_end; /* FOLLOW_NONE: it did not come to following */
     bool source_failed;         /* FOLLOW_OVERTAKEN, of a table that was not there as it was read */
+    uint64_t changes;           /* of the source's rows that were followed */
     bool mixed_snapshot;
     bool no_snapshot; /* the source knows none */
     bool schema_only; /* it made tables and moved no records */
