@@ -286,8 +286,9 @@ enum status cli_go_on(struct cli_call *call, const char *plan_path, enum status 
         run_close(*session);
         *session = NULL;
         call->goes_on = true;
-        bool in_a_row = result->source_failed && result->changes == 0;
-        call->source_failures = in_a_row ? call->source_failures + 1 : result->source_failed;
+        bool moved = result->changes > 0 || result->chunks_done > call->chunks_done;
+        call->source_failures = !result->source_failed ? 0 : moved ? 1 : call->source_failures + 1;
+        call->chunks_done = result->chunks_done;
         if (call->source_failures > 1) {
             clock_sleep_ms(SOURCE_PAUSE_MS * call->source_failures);
         }

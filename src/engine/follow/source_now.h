@@ -4,9 +4,9 @@
 
 #include "engine/run/session.h"
 
-/* Failures of a source's table that are tried again in a row, whatever the tables look like.
- * Changes that were followed in between begin a new row: a table that is made again all the time
- * stops nobody. */
+/* Failures of a source's table that are tried again in a row, whatever the tables look like. Changes
+ * that were followed and chunks that were copied in between begin a new row: a table that is made
+ * again all the time stops nobody. */
 enum { SOURCE_FAILURES_MAX = 6 };
 
 /* Asked on a connection of its own. The caller destroys the schema's arena. */

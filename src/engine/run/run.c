@@ -789,6 +789,7 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     result->schema_only = run_moves(run, PARTS_SCHEMA);
     result->follow_end = run->follow_end;
     result->changes = atomic_load(&session->progress.follow.changes);
+    result->chunks_done = atomic_load(&session->progress.chunks_done);
     result->has_ledger = run->claimed;
     result->broken_references = run->status.broken_references;
     result->warning_count = run->warning_count;
@@ -894,6 +895,23 @@ static bool is_overtaken(const struct run *run, const struct error *error)
             session->options.source_failures < SOURCE_FAILURES_MAX);
 }
 
+/* Did a copy let go of the source's tables, since somebody waited for them (ERROR_CLASS_STOP of a
+ * reader)? It goes on at a new moment of the source: the changes in between put that right. */
+static bool gives_way(const struct run *run, const struct error *error)
+{
+    const struct run_options *options = &run->session->options;
+    return options->follow && run->claimed && run->header.feed != NULL &&
+           run->status.phase == LEDGER_COPYING && error->code == ERROR_SOURCE_LOCKED &&
+           error->class == ERROR_CLASS_STOP && options->source_failures < SOURCE_FAILURES_MAX;
+}
+
+/* Ends an attempt that failed so that another one goes on at once. */
+static void end_overtaken(struct run *run, const char *next, const struct error *error)
+{
+    log_write(LOG_WARNING, "%s%s: %s: %s", error->context, error->object, error->message, next);
+    run->follow_end = FOLLOW_OVERTAKEN;
+}
+
 /* Does the ledger have it? What nobody can say now a resume finds out. */
 static bool may_be_made(struct run *run)
 {
@@ -908,13 +926,14 @@ enum status run_conclude(struct run *run, enum status status, struct run_result 
                          struct error *error)
 {
     spool_end(run);
-    result->source_failed = status == STATUS_FAILED && is_overtaken(run, error);
-    if (result->source_failed) {
-        log_write(LOG_WARNING, "%s%s: %s: the source's tables are read again", error->context,
-                  error->object, error->message);
-        run->follow_end = FOLLOW_OVERTAKEN;
-        status = STATUS_END;
+    if (status == STATUS_FAILED && is_overtaken(run, error)) {
+        end_overtaken(run, "the source's tables are read again", error);
+    } else if (status == STATUS_FAILED && gives_way(run, error)) {
+        end_overtaken(run, "the run lets go of its tables, and goes on behind the other one",
+                      error);
     }
+    result->source_failed = status == STATUS_FAILED && run->follow_end == FOLLOW_OVERTAKEN;
+    status = result->source_failed ? STATUS_END : status;
     if (status != STATUS_FAILED) {
         error_clear(error);
         if (run->was_finished) {

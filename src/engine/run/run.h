@@ -307,8 +307,10 @@ struct run_result {
     uint64_t differences;
     uint32_t broken_references; /* foreign keys that are missing, or not obeyed by all records */
     enum follow_end follow_end; /* FOLLOW_NONE: it did not come to following */
-    bool source_failed;         /* FOLLOW_OVERTAKEN, of a table that was not there as it was read */
-    uint64_t changes;           /* of the source's rows that were followed */
+    bool source_failed; /* FOLLOW_OVERTAKEN, of a table that was not there as it was read, or that
+                           somebody waited for */
+    uint64_t changes;     /* of the source's rows that this attempt followed */
+    uint64_t chunks_done; /* in all attempts */
     bool mixed_snapshot;
     bool no_snapshot; /* the source knows none */
     bool schema_only; /* it made tables and moved no records */
