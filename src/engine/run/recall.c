@@ -136,6 +136,8 @@ enum status recall_find(struct run_session *session, const struct past_run *past
         /* whoever gives it up need not have copied, and may have lost tables */
         bool gives_up = header.feed != NULL && options->cut_over == CUT_OVER_ABANDON;
         session->follows = (follows || gives_up) && options->resuming && !options->validating;
+        session->copies_on =
+            header.feed != NULL && !session->follows && options->resuming && !options->validating;
         status = read_learnt(session, header.run_id, error);
     }
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
@@ -151,11 +153,12 @@ bool recall_is_of_run(const struct run_session *session)
 }
 
 /* In place of a column that the run has not. */
-static void tell_left_column(const struct schema_table *table, const char *column)
+static void tell_left_column(const struct run_session *session, const struct schema_table *table,
+                             const char *column)
 {
-    log_write(LOG_WARNING,
-              "column %s.%s is in the source only since the run began, and is no part of it",
-              table->name, column);
+    log_write(session->copies_on ? LOG_INFO : LOG_WARNING,
+              "column %s.%s is in the source only since the run began, and %s", table->name, column,
+              session->copies_on ? "comes when the copy is done" : "is no part of it");
 }
 
 static const struct schema_column *find_column(const struct schema_table *table, const char *name)
@@ -177,8 +180,8 @@ static bool is_declared_alike(const struct value_type *known, const struct value
     return known->kind == now->kind && strcmp(known->native, now->native) == 0;
 }
 
-static void overlay_table(const struct schema_table *known, struct schema_table *table,
-                          bool leaves_new, struct arena *arena)
+static void overlay_table(const struct run_session *session, const struct schema_table *known,
+                          struct schema_table *table, bool leaves_new, struct arena *arena)
 {
     struct name_index names = {.arena = arena};
     struct schema_column *columns =
@@ -205,7 +208,7 @@ static void overlay_table(const struct schema_table *known, struct schema_table 
     }
     for (uint32_t i = 0; i < table->column_count; i++) {
         if (!taken[i] && leaves_new) {
-            tell_left_column(table, table->columns[i].name);
+            tell_left_column(session, table, table->columns[i].name);
         } else if (!taken[i]) {
             columns[count] = table->columns[i];
             columns[count++].place = i + 1;
@@ -257,19 +260,29 @@ void recall_overlay(struct run_session *session)
     if (schema->table_count == 0) {
         return;
     }
-    bool leaves_new =
-        session->source->connector->catalog->columns_come && recall_is_of_run(session);
+    bool leaves_new = session->copies_on || (session->source->connector->catalog->columns_come &&
+                                             recall_is_of_run(session));
+    uint32_t count = 0;
     struct schema_table *tables =
         arena_allocate_zeroed(schema->arena, schema->table_count, sizeof *tables);
     for (uint32_t i = 0; i < schema->table_count; i++) {
         const struct schema_table *known =
             schema_find_table(session->learnt->source, schema->tables[i].name);
-        tables[i] = schema->tables[i];
-        if (known != NULL) {
-            overlay_table(known, &tables[i], leaves_new, schema->arena);
+        if (known == NULL && session->copies_on) {
+            log_write(LOG_INFO,
+                      "%s is in the source only since the run began, and is looked at "
+                      "when the copy is done",
+                      schema->tables[i].name);
+            continue;
         }
+        tables[count] = schema->tables[i];
+        if (known != NULL) {
+            overlay_table(session, known, &tables[count], leaves_new, schema->arena);
+        }
+        count++;
     }
     schema->tables = tables;
+    schema->table_count = count;
 }
 
 /* ---------------------------------------------------------------- writing it */

@@ -15,7 +15,8 @@
 enum status recall_find(struct run_session *session, const struct past_run *past,
                         struct error *error) MUST_USE;
 
-/* Does the session go on with what the run had, so that its plan says nothing of what came since? */
+/* Does the session go on with what the run had, so that its plan says nothing of what came since?
+ */
 bool recall_is_of_run(const struct run_session *session);
 
 /*
@@ -23,8 +24,9 @@ bool recall_is_of_run(const struct run_session *session);
  * where they are declared as they were, with the types that the run knows, whatever their values
  * say now. What came since stands behind. A column that is declared otherwise, or is gone, is as
  * the source says it: comparing the two schemas is for whoever goes on. Columns that came by
- * themselves (catalog_functions.columns_come) are no part of the run, and told of. A table that is
- * gone is, where the run is followed on, as it was (session->gone).
+ * themselves (catalog_functions.columns_come) are no part of the run, and told of, and what came
+ * while a copy was made that will be followed is left to following (session->copies_on). A table
+ * that is gone is, where the run is followed on, as it was (session->gone).
  */
 void recall_overlay(struct run_session *session);
 

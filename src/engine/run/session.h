@@ -58,7 +58,9 @@ struct run_session {
     struct learnt *learnt;           /* by it, recall.h; NULL: nothing is kept of this source */
     uint32_t mapping_version;        /* of what the run keeps: learnt.h */
     bool follows;                    /* it goes on with a run that follows its source by now */
-    bool has_new;                    /* and the source has tables that came since */
+    bool copies_on;   /* with one that will, when its copy is done: what came in the source since is
+                         left to following */
+    bool has_new;     /* it follows, and the source has tables that came since */
     bool refuses_new; /* tables that came since are no part of it: the plan can't be resolved */
     struct column_list unfollowed;  /* those tables */
     const char *unfollowed_because; /* what can't be resolved; NULL: all of them are followed */
