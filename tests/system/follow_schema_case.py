@@ -127,9 +127,21 @@ class Changes:
         self.follow()
         self.assert_same("t", *(columns or [self.columns]))
 
+    def test_what_came_before_it_is_copied(self):
+        """It is left to following: the copy goes on with what there was."""
+        self.fresh()
+        support.kill_at("engine.before_commit", 2, "migrate", "--follow", "--chunk-rows", "1", self.source.uri, self.target.uri, cwd=self.folder)
+        self.change(["ALTER TABLE t ADD COLUMN d INTEGER", "UPDATE t SET d = 4 WHERE id = 2", "CREATE TABLE late (id INTEGER PRIMARY KEY, v INTEGER)",
+                     "INSERT INTO late VALUES (1, 7)", "CREATE INDEX of_a ON t (a)"])
+        self.follow()
+        self.change(["UPDATE t SET b = 77, d = 5 WHERE id = 1", "INSERT INTO late VALUES (2, 8)"])
+        self.follow()
+        self.assert_same("t", "id, a, b, c, d")
+        self.assert_same("late", "id, v")
+
     def test_given_up_before_it_is_copied(self):
-        """The copy is not gone on with behind another schema; but the run can be given up, and nothing of it stays in the source."""
-        other = [["ALTER TABLE t ADD COLUMN d INTEGER"], ["DROP TABLE other"], ["DROP TABLE t", "CREATE TABLE t (id INTEGER PRIMARY KEY, z INTEGER)"]]
+        """The copy is not gone on with where columns or tables that it reads are others; but the run can be given up, and nothing of it stays in the source."""
+        other = [["ALTER TABLE t DROP COLUMN b"], ["DROP TABLE other"], ["DROP TABLE t", "CREATE TABLE t (id INTEGER PRIMARY KEY, z INTEGER)"]]
         for statements in [*self.some(other), []]:
             with self.subTest(statements):
                 self.fresh()

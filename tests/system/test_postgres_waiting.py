@@ -1,5 +1,7 @@
 """Somebody who waits for a table while it is copied, as TRUNCATE does: what reads it does not queue behind, and the copy comes to its end."""
+import contextlib
 import signal
+import sqlite3
 import subprocess
 import time
 import unittest
@@ -55,13 +57,18 @@ class Waiting(PostgresServer, support.TestCase):
         self.assert_code(result, 0)
         self.assertIn("goes on behind the other one", result.err)
         self.assertEqual(support.sqlite_counts(self.path("copy.db")), {**dict.fromkeys(TABLES, 3000), "c": left})
-        self.run_program("cutover", "--abandon", "--confirm")
+        self.addCleanup(self.run_program, "cutover", "--abandon", "--confirm")
+        return name
 
     def test_a_run_that_follows_goes_on_behind_a_truncate(self):
         self.goes_on_behind("TRUNCATE c", 0)
 
     def test_a_run_that_follows_goes_on_behind_an_alter(self):
-        self.goes_on_behind("ALTER TABLE c ADD n int", 3000)
+        name = self.goes_on_behind("ALTER TABLE c ADD n int", 3000)
+        self.server.psql(name, "UPDATE c SET n = 7 WHERE id = 1")
+        self.run_program("follow", "--catch-up")
+        with contextlib.closing(sqlite3.connect(self.path("copy.db"))) as db:
+            self.assertEqual(db.execute("SELECT n FROM c WHERE id = 1").fetchall(), [(7,)])
 
 
 if __name__ == "__main__":

@@ -218,6 +218,52 @@ static void overlay_table(const struct run_session *session, const struct schema
     table->column_count = count;
 }
 
+static bool has_index(const struct schema_table *table, const char *name)
+{
+    bool found = false;
+    for (uint32_t i = 0; !found && i < table->index_count; i++) {
+        found = strcmp(table->indexes[i].name, name) == 0;
+    }
+    return found;
+}
+
+static bool has_foreign_key(const struct schema_table *table, const char *name)
+{
+    bool found = name == NULL; /* it can't be told from the others */
+    for (uint32_t i = 0; !found && i < table->foreign_key_count; i++) {
+        const char *other = table->foreign_keys[i].name;
+        found = other != NULL && strcmp(other, name) == 0;
+    }
+    return found;
+}
+
+/* The mapping of a run that is copied on has none that came since. A target of the same kind makes
+ * what it is given of the source's own words. */
+static void leave_constraints_out(const struct schema_table *known, struct schema_table *table,
+                                  struct arena *arena)
+{
+    struct schema_index *indexes =
+        arena_allocate_zeroed(arena, table->index_count + 1u, sizeof *indexes);
+    struct schema_foreign_key *keys =
+        arena_allocate_zeroed(arena, table->foreign_key_count + 1u, sizeof *keys);
+    uint32_t index_count = 0;
+    uint32_t key_count = 0;
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        if (has_index(known, table->indexes[i].name)) {
+            indexes[index_count++] = table->indexes[i];
+        }
+    }
+    for (uint32_t i = 0; i < table->foreign_key_count; i++) {
+        if (has_foreign_key(known, table->foreign_keys[i].name)) {
+            keys[key_count++] = table->foreign_keys[i];
+        }
+    }
+    table->indexes = indexes;
+    table->index_count = index_count;
+    table->foreign_keys = keys;
+    table->foreign_key_count = key_count;
+}
+
 /* Their places among the others are by name. */
 static void put_back_gone(struct run_session *session)
 {
@@ -278,6 +324,10 @@ void recall_overlay(struct run_session *session)
         tables[count] = schema->tables[i];
         if (known != NULL) {
             overlay_table(session, known, &tables[count], leaves_new, schema->arena);
+        }
+        if (known != NULL && session->copies_on &&
+            session->source->connector != session->target->connector) {
+            leave_constraints_out(known, &tables[count], schema->arena);
         }
         count++;
     }
