@@ -624,8 +624,12 @@ static enum status read_ledger(struct resume *resume, struct error *error)
     if (since_resume(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return look_whether_it_follows(resume, error) == STATUS_OK &&
-                   check_match(resume, error) == STATUS_OK &&
+    enum status status = look_whether_it_follows(resume, error);
+    if (status == STATUS_OK) {
+        status = check_match(resume, error);
+        run->refused = status != STATUS_OK;
+    }
+    return status == STATUS_OK &&
                    (run->loads_rejects || resume->leaves ||
                     renumber_take(run->session->plan, &run->header, error) == STATUS_OK)
                ? read_done(resume, error)

@@ -110,6 +110,7 @@ struct run {
     uint64_t epoch;
     bool claimed;
     bool makes_ledger; /* the ledger may have this run */
+    bool refused; /* source, target or plan are not what it began with, or may not have changed */
     bool begins_again; /* a resume of one that had not come to its ledger */
     bool took_over;    /* from a holder with a lease: what it had in hand is compared */
     struct claim_keeper *keeper;
