@@ -16,7 +16,7 @@ import storm
 import storm_stores
 import support
 
-ROUNDS = 12 if support.SOAK else 4
+ROUNDS = 12 if support.SOAK else 3
 MAKE = "CREATE TABLE again (id INTEGER PRIMARY KEY, v VARCHAR(40))"
 
 
