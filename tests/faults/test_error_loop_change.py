@@ -104,6 +104,14 @@ class LoopOnMariadb(ChangeLoop, test_kill_change_mysql.KillOnMariadb):
     def test_switch(self):
         self.fail_each(*(OfChange(self, "switch", kind) for kind in ("shadow", "copied")), share=self.SHARE)
 
+    def test_a_switch_that_can_not_be_noted(self):
+        """The tables have their new names by then: what held the writers for that is not looked at again."""
+        command = OfChange(self, "switch", "copied")
+        before, expected, counts = self.undisturbed_end(command)
+        for occurrence in range(counts["mysql.after_history"] - 2, counts["mysql.after_history"] + 1):
+            with self.subTest(occurrence):
+                self.fail_once(command, error_loop.Case("mysql.after_history", "error", occurrence), before, expected)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -489,11 +489,26 @@ static enum status let_go_of(struct change_work *work, uint32_t number, struct e
     return STATUS_OK;
 }
 
+/* Was a step that failed carried out all the same, as one whose note failed? What nobody can say is
+ * not taken for undone. */
+static bool may_stand(struct change_work *work, uint32_t number)
+{
+    const struct change_step *step = &work->view.plan.steps[number - 1];
+    enum change_stands stands;
+    struct error ignored = {0};
+    if (change_is_bound(work, step) || step->stands == NULL ||
+        !work->view.steps[number - 1].begun) {
+        return false;
+    }
+    return change_ask_stands(work, step, &stands, &ignored) != STATUS_OK || stands == CHANGE_STANDS;
+}
+
 /* A step failed: what may hold only for it, right ahead of it, is undone. */
 static void let_go(struct change_work *work, uint32_t failed, const struct error *failure)
 {
     const struct change_plan *plan = &work->view.plan;
-    for (uint32_t i = failed; i > 0 && !change_is_lost(failure); i--) {
+    bool kept = change_is_lost(failure) || may_stand(work, failed);
+    for (uint32_t i = failed; i > 0 && !kept; i--) {
         struct error error = {0};
         if (!plan->steps[i - 1].held) {
             if (i < failed) {
