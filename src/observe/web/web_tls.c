@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { FILE_BYTES_MAX = 1 << 20, LOOK_STEP_MS = 10000 };
+enum { FILE_BYTES_MAX = 1 << 20, LOOK_STEP_MS = 2000 };
 
 /* ---- what is in the files */
 

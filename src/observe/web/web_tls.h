@@ -39,7 +39,7 @@ void web_tls_free(struct web_tls_texts *texts);
 
 /* From now on web_tls_has_changed tells of changes. */
 void web_tls_watch(struct web_tls_watch *watch, const struct web_tls_files *files);
-/* Is one of the files another than when they were looked at last? Looks every ten seconds. */
+/* Is one of the files another than when they were looked at last? Looks every two seconds. */
 bool web_tls_has_changed(struct web_tls_watch *watch, const struct web_tls_files *files);
 
 #endif
