@@ -14,7 +14,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { WAIT_US = 30000, STEP = 64, ANSWER_BYTES_MAX = 1 << 20 };
+enum { FIRST_WAIT_US = 5000, WAIT_US = 1000, STEP = 64, ANSWER_BYTES_MAX = 1 << 20 };
 
 static const char token[] = "token-of-the-fuzzer";
 static const char metrics_token[] = "token-of-its-metrics";
@@ -62,14 +62,15 @@ static void fill_in(const uint8_t *data, size_t size, struct buffer *out)
     }
 }
 
-/* Until the server ends it, or is silent: it follows a stream then. */
+/* Until the server ends it, or is silent: it follows a stream then, or keeps the connection for a
+ * next request, since the end of what was sent came at once with it. */
 static void talk(const struct buffer *request, struct buffer *answer)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)port),
                                   .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
     const struct linger at_once = {.l_onoff = 1};
-    struct timeval wait = {.tv_usec = WAIT_US};
+    struct timeval wait = {.tv_usec = FIRST_WAIT_US};
     char bytes[16384];
     ssize_t got;
     int connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -85,6 +86,8 @@ static void talk(const struct buffer *request, struct buffer *answer)
     while (answer->length < ANSWER_BYTES_MAX &&
            (got = recv(connection, bytes, sizeof bytes, 0)) > 0) {
         buffer_append(answer, bytes, (size_t)got);
+        wait.tv_usec = WAIT_US;
+        setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
     }
     close(connection);
 }
