@@ -94,7 +94,7 @@ static void talk(const struct buffer *request, struct buffer *answer)
 
 static bool holds(const struct buffer *text, const char *word)
 {
-    return memmem(text->data, text->length, word, strlen(word)) != NULL;
+    return text->length > 0 && memmem(text->data, text->length, word, strlen(word)) != NULL;
 }
 
 /* What a client that knows the token is told: `word` must be in it. */

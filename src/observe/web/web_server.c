@@ -280,6 +280,7 @@ static void bound_streams(struct web_server *server, struct web_answer *answer)
         if (answer->release != NULL) {
             answer->release(answer->stream_context);
         }
+        buffer_free(&answer->body);
         *answer = (struct web_answer){0};
         refuse(answer, 503, "too many pages follow runs here\n");
     }
