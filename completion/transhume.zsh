@@ -210,6 +210,9 @@ _transhume() {
                 '--dashboard=[Show the run in a browser while it goes on]:[ADDR:]PORT:' \
                 '--token=[The dashboard'\''s token\: 16 to 128 letters, digits, - ]:TEXT:' \
                 '--allow-control[Let the dashboard stop and resume runs]' \
+                '--metrics-token=[Answer /metrics only with this token, of --metrics and of --dashboard]:TEXT:' \
+                '--tls-cert=[Serve --dashboard and --metrics by HTTPS, with this certificate]:FILE:_files' \
+                '--tls-key=[The key of --tls-cert\: PEM, without a password]:FILE:_files' \
                 '--alerts=[Tell those whom the file names of anomalies, stalls, errors and failed runs]:FILE:_files' \
                 '--notify=[Tell WHERE of the end and of trouble\: a URL, mailto\:ADDRESS, or a command]:WHERE:' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
@@ -285,6 +288,9 @@ _transhume() {
                 '--dashboard=[Show the run in a browser while it goes on]:[ADDR:]PORT:' \
                 '--token=[The dashboard'\''s token\: 16 to 128 letters, digits, - ]:TEXT:' \
                 '--allow-control[Let the dashboard stop and resume runs]' \
+                '--metrics-token=[Answer /metrics only with this token, of --metrics and of --dashboard]:TEXT:' \
+                '--tls-cert=[Serve --dashboard and --metrics by HTTPS, with this certificate]:FILE:_files' \
+                '--tls-key=[The key of --tls-cert\: PEM, without a password]:FILE:_files' \
                 '--alerts=[Tell those whom the file names of anomalies, stalls, errors and failed runs]:FILE:_files' \
                 '--notify=[Tell WHERE of the end and of trouble\: a URL, mailto\:ADDRESS, or a command]:WHERE:' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
@@ -354,6 +360,9 @@ _transhume() {
                 '--dashboard=[Show the run in a browser while it goes on]:[ADDR:]PORT:' \
                 '--token=[The dashboard'\''s token\: 16 to 128 letters, digits, - ]:TEXT:' \
                 '--allow-control[Let the dashboard stop and resume runs]' \
+                '--metrics-token=[Answer /metrics only with this token, of --metrics and of --dashboard]:TEXT:' \
+                '--tls-cert=[Serve --dashboard and --metrics by HTTPS, with this certificate]:FILE:_files' \
+                '--tls-key=[The key of --tls-cert\: PEM, without a password]:FILE:_files' \
                 '--alerts=[Tell those whom the file names of anomalies, stalls, errors and failed runs]:FILE:_files' \
                 '--notify=[Tell WHERE of the end and of trouble\: a URL, mailto\:ADDRESS, or a command]:WHERE:' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
@@ -424,6 +433,9 @@ _transhume() {
                 '--dashboard=[Show the run in a browser while it goes on]:[ADDR:]PORT:' \
                 '--token=[The dashboard'\''s token\: 16 to 128 letters, digits, - ]:TEXT:' \
                 '--allow-control[Let the dashboard stop and resume runs]' \
+                '--metrics-token=[Answer /metrics only with this token, of --metrics and of --dashboard]:TEXT:' \
+                '--tls-cert=[Serve --dashboard and --metrics by HTTPS, with this certificate]:FILE:_files' \
+                '--tls-key=[The key of --tls-cert\: PEM, without a password]:FILE:_files' \
                 '--alerts=[Tell those whom the file names of anomalies, stalls, errors and failed runs]:FILE:_files' \
                 '--notify=[Tell WHERE of the end and of trouble\: a URL, mailto\:ADDRESS, or a command]:WHERE:' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
@@ -513,6 +525,9 @@ _transhume() {
                 '--dashboard=[Show the run in a browser while it goes on]:[ADDR:]PORT:' \
                 '--token=[The dashboard'\''s token\: 16 to 128 letters, digits, - ]:TEXT:' \
                 '--allow-control[Let the dashboard stop and resume runs]' \
+                '--metrics-token=[Answer /metrics only with this token, of --metrics and of --dashboard]:TEXT:' \
+                '--tls-cert=[Serve --dashboard and --metrics by HTTPS, with this certificate]:FILE:_files' \
+                '--tls-key=[The key of --tls-cert\: PEM, without a password]:FILE:_files' \
                 '--alerts=[Tell those whom the file names of anomalies, stalls, errors and failed runs]:FILE:_files' \
                 '--notify=[Tell WHERE of the end and of trouble\: a URL, mailto\:ADDRESS, or a command]:WHERE:' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
@@ -559,6 +574,9 @@ _transhume() {
                 '--dashboard=[Show the run in a browser while it goes on]:[ADDR:]PORT:' \
                 '--token=[The dashboard'\''s token\: 16 to 128 letters, digits, - ]:TEXT:' \
                 '--allow-control[Let the dashboard stop and resume runs]' \
+                '--metrics-token=[Answer /metrics only with this token, of --metrics and of --dashboard]:TEXT:' \
+                '--tls-cert=[Serve --dashboard and --metrics by HTTPS, with this certificate]:FILE:_files' \
+                '--tls-key=[The key of --tls-cert\: PEM, without a password]:FILE:_files' \
                 '--alerts=[Tell those whom the file names of anomalies, stalls, errors and failed runs]:FILE:_files' \
                 '--notify=[Tell WHERE of the end and of trouble\: a URL, mailto\:ADDRESS, or a command]:WHERE:' \
                 '--json[Results on stdout as JSON]' \
@@ -591,6 +609,9 @@ _transhume() {
                 '--dashboard=[Show the run in a browser while it goes on]:[ADDR:]PORT:' \
                 '--token=[The dashboard'\''s token\: 16 to 128 letters, digits, - ]:TEXT:' \
                 '--allow-control[Let the dashboard stop and resume runs]' \
+                '--metrics-token=[Answer /metrics only with this token, of --metrics and of --dashboard]:TEXT:' \
+                '--tls-cert=[Serve --dashboard and --metrics by HTTPS, with this certificate]:FILE:_files' \
+                '--tls-key=[The key of --tls-cert\: PEM, without a password]:FILE:_files' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \

@@ -188,6 +188,8 @@ static enum status start_observer(struct cli_call *call, struct buffer *faults, 
                       .folders = folder,
                       .folder_count = 1,
                       .token = cli_text(call, CLI_TOKEN),
+                      .metrics_token = cli_text(call, CLI_METRICS_TOKEN),
+                      .tls = {cli_text(call, CLI_TLS_CERT), cli_text(call, CLI_TLS_KEY)},
                       .allow_control = cli_switch(call, CLI_ALLOW_CONTROL)}};
     if (cli_read_alerts(call, &options.alerts, faults, error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -97,13 +97,15 @@ int command_serve(struct cli_call *call)
         }
         folders[count++] = ledger.folder;
     }
-    const struct dashboard_options options = {.address =
-                                                  address != NULL ? address : address_default,
-                                              .folders = folders,
-                                              .folder_count = count,
-                                              .ledger = ledger.shown,
-                                              .token = cli_text(call, CLI_TOKEN),
-                                              .allow_control = cli_switch(call, CLI_ALLOW_CONTROL)};
+    const struct dashboard_options options = {
+        .address = address != NULL ? address : address_default,
+        .folders = folders,
+        .folder_count = count,
+        .ledger = ledger.shown,
+        .token = cli_text(call, CLI_TOKEN),
+        .metrics_token = cli_text(call, CLI_METRICS_TOKEN),
+        .tls = {cli_text(call, CLI_TLS_CERT), cli_text(call, CLI_TLS_KEY)},
+        .allow_control = cli_switch(call, CLI_ALLOW_CONTROL)};
     signals_setup();
     if (dashboard_start(&options, &dashboard, &error) != STATUS_OK) {
         remove_ledger_folder(&ledger);

@@ -9,7 +9,7 @@
 #include "observe/metric/metric_push.h"
 #include "observe/metric/metric_statsd.h"
 #include "observe/metric/metric_text.h"
-#include "observe/web/web_server.h"
+#include "observe/web/web_token.h"
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -109,7 +109,7 @@ static void tick(struct observer *observer)
     tell_metrics(observer, false);
     event_stream_flush(observer->events);
     if (observer->server != NULL) {
-        web_server_wake(observer->server);
+        web_server_tick(observer->server);
     }
     dashboard_tick(observer->dashboard);
 }
@@ -182,7 +182,9 @@ static void answer_request(void *context, const struct web_request *request,
     if (request->method == WEB_POST) {
         answer_text(answer, 405, "only GET and HEAD");
     } else if (strcmp(request->path, "/metrics") == 0) {
-        answer_metrics(observer, request, answer);
+        if (web_token_admit(observer->options.dashboard.metrics_token, request, answer)) {
+            answer_metrics(observer, request, answer);
+        }
     } else if (strcmp(request->path, "/healthz") == 0) {
         answer_text(answer, 200, "ok");
     } else if (strcmp(request->path, "/readyz") == 0) {
@@ -215,6 +217,26 @@ static void free_observer(struct observer *observer)
     free(observer);
 }
 
+static enum status serve_metrics(struct observer *observer, struct error *error)
+{
+    const char *token = observer->options.dashboard.metrics_token;
+    const struct web_options web = {.address = observer->options.metrics_address,
+                                    .tls = observer->options.dashboard.tls,
+                                    .answer = answer_request,
+                                    .context = observer};
+    if ((token != NULL && web_token_check("--metrics-token", token, error) != STATUS_OK) ||
+        web_server_start(&web, &observer->server, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (token != NULL && web_server_is_readable(observer->server)) {
+        log_write(LOG_WARNING, "metrics are served beyond this machine without TLS: whoever sees "
+                               "the traffic can read their token; --tls-cert and --tls-key "
+                               "encrypt it");
+    }
+    log_write(LOG_INFO, "metrics are at %s/metrics", web_server_url(observer->server));
+    return STATUS_OK;
+}
+
 static enum status open_readers(struct observer *observer, struct error *error)
 {
     const struct observer_options *options = &observer->options;
@@ -234,15 +256,7 @@ static enum status open_readers(struct observer *observer, struct error *error)
             return STATUS_FAILED;
         }
     }
-    if (options->metrics_address == NULL) {
-        return STATUS_OK;
-    }
-    enum status status = web_server_start(options->metrics_address, answer_request, observer,
-                                          &observer->server, error);
-    if (status == STATUS_OK) {
-        log_write(LOG_INFO, "metrics are at %s/metrics", web_server_url(observer->server));
-    }
-    return status;
+    return options->metrics_address != NULL ? serve_metrics(observer, error) : STATUS_OK;
 }
 
 enum status observer_start(const struct observer_options *options, struct observer **observer,

@@ -22,7 +22,7 @@ struct observer_options {
     const char *push_url;        /* of a Prometheus push gateway */
     const char *statsd_address;  /* net/address.h, UDP */
     /* dashboard/dashboard.h; its address NULL: none. What needs no token is answered by the
-     * observer. */
+     * observer. Its certificate and its token of metrics are those of metrics_address, too. */
     struct dashboard_options dashboard;
     const struct alert_config *alerts; /* without receivers: nobody */
 };

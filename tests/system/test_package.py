@@ -130,9 +130,15 @@ class Image(unittest.TestCase):
         container = output(*buildah, "from", "oci-archive:" + archive).split()[-1]
         run = (*buildah, "run", "--isolation", "chroot", "--volume", folder + "/data:/data", container, "--")
         os.makedirs(folder + "/data")
+        config = json.loads(output(*buildah, "inspect", container))["OCIv1"]["config"]
+        user, group = map(int, config["User"].split(":"))
+        self.assertGreater(min(user, group), 0, "it runs as root")
+        output(*run, "/usr/bin/transhume", "version")
+        os.chown(folder + "/data", user, group)
         output(*run, "/usr/bin/musicshop", "shop.db")
         output(*run, "/usr/bin/transhume", "migrate", "shop.db", "copy.db")
         self.assertEqual(rows(folder + "/data/copy.db"), rows(folder + "/data/shop.db"))
+        self.assertEqual({(os.stat(path).st_uid, os.stat(path).st_gid) for path in (folder + "/data/copy.db", folder + "/data/.transhume")}, {(user, group)})
         modules = json.loads(output(*run, "/usr/bin/transhume", "version", "--json"))["connectors"]
         self.assertIn({"name": "postgres", "module": True}, modules)
         output(*buildah, "rm", container)

@@ -1,6 +1,7 @@
 /* Begin and end of the dashboard, and which path means what. */
 #include "observe/dashboard/dashboard_parts.h"
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "model/json_tree.h"
 #include <stdarg.h>
@@ -100,7 +101,9 @@ static void answer_open(struct dashboard *dashboard, const struct web_request *r
     if (dashboard->options.answer_open != NULL) {
         dashboard->options.answer_open(dashboard->options.context, request, answer);
     } else if (strcmp(request->path, "/metrics") == 0) {
-        dashboard_answer_metrics(dashboard, request, answer);
+        if (web_token_admit(dashboard->options.metrics_token, request, answer)) {
+            dashboard_answer_metrics(dashboard, request, answer);
+        }
     } else {
         buffer_append_string(&answer->body, "ok\n");
     }
@@ -125,10 +128,8 @@ static void answer_request(void *context, const struct web_request *request,
         dashboard_refuse(answer, 503, "it begins");
     } else if (is_open(path) && request->method != WEB_POST) {
         answer_open(dashboard, request, answer);
-    } else if (!web_server_is_addressed(dashboard->server, request)) {
-        dashboard_refuse(answer, 403, "this server goes by another name");
     } else if (is_page && request->method != WEB_POST &&
-               dashboard_is_token(dashboard, web_parameter(request, "token"))) {
+               web_token_equals(dashboard->token, web_parameter(request, "token"))) {
         answer->status = 303; /* to a URL that may be shown and kept */
         answer->location = "/";
         answer->cookie = dashboard->cookie;
@@ -155,11 +156,19 @@ enum status dashboard_start(const struct dashboard_options *options, struct dash
     struct dashboard *made = memory_allocate_zeroed(1, sizeof(*made));
     made->options = *options;
     pthread_mutex_init(&made->mutex, NULL);
+    const struct web_options web = {.address = options->address,
+                                    .tls = options->tls,
+                                    .answer = answer_request,
+                                    .context = made};
     if (dashboard_take_token(made, error) != STATUS_OK ||
-        web_server_start(options->address, answer_request, made, &made->server, error) !=
-            STATUS_OK) {
+        web_server_start(&web, &made->server, error) != STATUS_OK) {
         dashboard_stop(made);
         return STATUS_FAILED;
+    }
+    if (web_server_is_readable(made->server)) {
+        log_write(LOG_WARNING,
+                  "the dashboard listens beyond this machine without TLS: whoever sees the traffic "
+                  "can read its token and pages; --tls-cert and --tls-key encrypt them");
     }
     dashboard_place_token(made);
     atomic_store(&made->ready, true);
@@ -171,7 +180,7 @@ void dashboard_tick(struct dashboard *dashboard)
 {
     if (dashboard != NULL) {
         dashboard_reap(dashboard);
-        web_server_wake(dashboard->server);
+        web_server_tick(dashboard->server);
     }
 }
 

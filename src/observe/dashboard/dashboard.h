@@ -20,7 +20,7 @@
 
 #include "observe/web/web_server.h"
 
-enum { DASHBOARD_FOLDERS_MAX = 64, DASHBOARD_TOKEN_MIN = 16, DASHBOARD_TOKEN_MAX = 128 };
+enum { DASHBOARD_FOLDERS_MAX = 64 };
 
 /* Texts are borrowed for as long as the dashboard lives. */
 struct dashboard_options {
@@ -30,6 +30,8 @@ struct dashboard_options {
     const char *ledger; /* whose runs the last folder holds (engine/run/ledger_history.h): it is
                            told instead, and runs that other folders have are theirs; NULL: none */
     const char *token;  /* NULL: one is made */
+    const char *metrics_token; /* that /metrics asks for; NULL: none */
+    struct web_tls_files tls;
     bool allow_control;
     /* Answers what needs no token (/metrics, /healthz, /readyz); NULL: how many runs there
      * are, and that it is there. */
@@ -40,7 +42,7 @@ struct dashboard_options {
 
 struct dashboard;
 
-/* USAGE: an address or a token that is none. */
+/* USAGE, FILE_UNTRUSTED: an address, a token or a certificate that is none. */
 enum status dashboard_start(const struct dashboard_options *options, struct dashboard **dashboard,
                             struct error *error) MUST_USE;
 /* To be called about once a second, by one thread: those who look on get what is new. Takes NULL.

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "observe/dashboard/dashboard.h"
+#include "observe/web/web_token.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/types.h>
@@ -32,9 +33,9 @@ struct dashboard {
     struct dashboard_options options;
     struct web_server *server;
     atomic_bool ready; /* what follows is made */
-    char token[DASHBOARD_TOKEN_MAX + 1];
+    char token[WEB_TOKEN_MAX + 1];
     char cookie_name[32];
-    char cookie[DASHBOARD_TOKEN_MAX + 128];
+    char cookie[WEB_TOKEN_MAX + 128];
     char url[512];
     struct dashboard_cached cached[DASHBOARD_CACHED_MAX];
     uint64_t looks;
@@ -46,12 +47,10 @@ struct dashboard {
 
 /* ---- dashboard_access.c: who may come in */
 
-/* The token given, or one that is made. USAGE: no token. */
+/* The token given, or one that is made; USAGE: it, or that of metrics, is none. */
 enum status dashboard_take_token(struct dashboard *dashboard, struct error *error) MUST_USE;
 /* Its cookie and its URL, once the server listens. */
 void dashboard_place_token(struct dashboard *dashboard);
-/* Compared in constant time. NULL is none. */
-bool dashboard_is_token(const struct dashboard *dashboard, const char *text);
 /* By its cookie or its Authorization. */
 bool dashboard_is_allowed(const struct dashboard *dashboard, const struct web_request *request);
 

@@ -1,12 +1,13 @@
 /*
  * libmicrohttpd with one epoll thread. Streams are suspended while there is nothing to send:
- * web_server_wake resumes them all, and their callback is asked again.
+ * web_server_tick resumes them all, and their callback is asked again.
  */
 #include "observe/web/web_server.h"
 
-#include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "net/address.h"
+#include "observe/web/web_clients.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
@@ -19,7 +20,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { STREAM_BYTES_MAX = 64 << 10, AUTHORITY_BYTES_MAX = 300 };
+enum {
+    STREAM_BYTES_MAX = 64 << 10,
+    AUTHORITY_BYTES_MAX = 300,
+    LEAVING_MAX = 32 /* connections that are shut, and still libmicrohttpd's for a moment */
+};
 
 struct stream {
     struct web_server *server;
@@ -34,14 +39,6 @@ struct stream {
     struct stream *next;
 };
 
-/* A connection, whose socket is open as long as it is in the list. */
-struct client {
-    int socket;
-    int64_t until_ms; /* monotonic: when its request or its answer takes too long; 0: a stream */
-    struct client *previous;
-    struct client *next;
-};
-
 /* One request while its body comes in. */
 struct call {
     struct buffer body;
@@ -49,16 +46,20 @@ struct call {
 };
 
 struct web_server {
-    struct MHD_Daemon *daemon;
-    void (*answer)(void *context, const struct web_request *request, struct web_answer *answer);
-    void *context;
-    pthread_mutex_t mutex; /* guards the lists and what is suspended */
-    struct client *clients;
+    struct web_options options;
+    int descriptor;            /* listens; -1 until it does */
+    struct MHD_Daemon *daemon; /* NULL: it could not be started again */
+    bool has_tls;
+    struct web_tls_texts tls;
+    struct web_tls_watch tls_watch;
+    struct web_clients *clients;
+    pthread_mutex_t mutex; /* guards the list of streams and what is suspended */
     struct stream *streams;
+    unsigned stream_count;
     bool stopping; /* no stream is suspended any more: libmicrohttpd could not stop then */
     bool is_loopback;
-    char authority[AUTHORITY_BYTES_MAX]; /* "127.0.0.1:9000" */
-    char url[AUTHORITY_BYTES_MAX + 8];
+    char host[ADDRESS_HOST_BYTES + 2]; /* "127.0.0.1", "[::1]" */
+    char url[AUTHORITY_BYTES_MAX + 16];
     uint16_t port;
 };
 
@@ -118,6 +119,7 @@ static void free_stream(void *context)
         place = &(*place)->next;
     }
     *place = stream->next;
+    stream->server->stream_count--;
     pthread_mutex_unlock(&stream->server->mutex);
     if (stream->release != NULL) {
         stream->release(stream->context);
@@ -139,6 +141,7 @@ static struct MHD_Response *respond_by_stream(struct web_server *server,
     pthread_mutex_lock(&server->mutex);
     stream->next = server->streams;
     server->streams = stream;
+    server->stream_count++;
     pthread_mutex_unlock(&server->mutex);
     struct MHD_Response *response = MHD_create_response_from_callback(
         MHD_SIZE_UNKNOWN, STREAM_BYTES_MAX, read_stream, stream, free_stream);
@@ -155,59 +158,28 @@ static void notice_client(void *context, struct MHD_Connection *connection, void
                           enum MHD_ConnectionNotificationCode what)
 {
     struct web_server *server = context;
-    struct client *client = *client_context;
-    pthread_mutex_lock(&server->mutex);
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        client = memory_allocate_zeroed(1, sizeof(*client));
-        client->socket =
+        int socket =
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-        client->until_ms = clock_monotonic_ms() + WEB_REQUEST_SECONDS * 1000;
-        client->next = server->clients;
-        if (client->next != NULL) {
-            client->next->previous = client;
-        }
-        server->clients = client;
-        *client_context = client;
-    } else if (client != NULL) {
-        *(client->previous != NULL ? &client->previous->next : &server->clients) = client->next;
-        if (client->next != NULL) {
-            client->next->previous = client->previous;
-        }
-        free(client);
+        const struct sockaddr *address =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+        *client_context = web_clients_add(server->clients, socket, address, WEB_REQUEST_SECONDS);
+    } else if (*client_context != NULL) {
+        web_clients_remove(server->clients, *client_context);
         *client_context = NULL;
     }
-    pthread_mutex_unlock(&server->mutex);
 }
 
-/* From now on; 0 seconds: as long as it likes. */
 static void give_time(struct web_server *server, struct MHD_Connection *connection, int seconds)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    struct client *client = info != NULL ? info->socket_context : NULL;
-    pthread_mutex_lock(&server->mutex);
-    if (client != NULL) {
-        client->until_ms = seconds > 0 ? clock_monotonic_ms() + seconds * INT64_C(1000) : 0;
-    }
-    pthread_mutex_unlock(&server->mutex);
+    web_clients_give_time(server->clients, info != NULL ? info->socket_context : NULL, seconds);
 }
 
-/* With the mutex held. The server's thread finds them closed. */
-static void drop_slow_clients(struct web_server *server)
-{
-    int64_t now_ms = clock_monotonic_ms();
-    for (struct client *client = server->clients; client != NULL; client = client->next) {
-        if (client->until_ms != 0 && client->until_ms < now_ms) {
-            shutdown(client->socket, SHUT_RDWR);
-            client->until_ms = 0;
-        }
-    }
-}
-
-void web_server_wake(struct web_server *server)
+static void resume_streams(struct web_server *server)
 {
     pthread_mutex_lock(&server->mutex);
-    drop_slow_clients(server);
     for (struct stream *stream = server->streams; stream != NULL; stream = stream->next) {
         if (stream->is_suspended) {
             stream->is_suspended = false;
@@ -215,6 +187,54 @@ void web_server_wake(struct web_server *server)
         }
     }
     pthread_mutex_unlock(&server->mutex);
+}
+
+/* ---- who asks */
+
+/* A browser leaves out the port of the scheme. */
+static bool is_authority(const struct web_server *server, const char *text, const char *host)
+{
+    char wanted[AUTHORITY_BYTES_MAX];
+    bool is_usual = server->port == (server->has_tls ? 443 : 80);
+    snprintf(wanted, sizeof(wanted), "%s:%u", host, server->port);
+    return strcasecmp(text, wanted) == 0 || (is_usual && strcasecmp(text, host) == 0);
+}
+
+static bool is_own_authority(const struct web_server *server, const char *authority)
+{
+    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
+    bool is_own = is_authority(server, authority, server->host);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && server->is_loopback; i++) {
+        is_own = is_own || is_authority(server, authority, names[i]);
+    }
+    return is_own;
+}
+
+/* Does the request call this server by a name that it goes by? Then it was not sent to a name of
+ * somebody else's page (DNS rebinding). Who listens at an address that others reach is known there
+ * by names that nobody has told. */
+static bool is_addressed(const struct web_server *server, const struct web_request *request)
+{
+    const char *host = web_header(request, "Host");
+    return host != NULL && (!server->is_loopback || is_own_authority(server, host));
+}
+
+bool web_server_is_own_page(const struct web_server *server, const struct web_request *request)
+{
+    const char *scheme = server->has_tls ? "https://" : "http://";
+    const char *origin = web_header(request, "Origin");
+    const char *site = web_header(request, "Sec-Fetch-Site");
+    const char *host = web_header(request, "Host");
+    if (site != NULL && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0) {
+        return false;
+    }
+    if (origin == NULL) {
+        return true;
+    }
+    bool same = strncmp(origin, scheme, strlen(scheme)) == 0;
+    const char *authority = origin + (same ? strlen(scheme) : 0);
+    return same && (is_own_authority(server, authority) ||
+                    (!server->is_loopback && host != NULL && strcasecmp(authority, host) == 0));
 }
 
 /* ---- answers */
@@ -244,9 +264,32 @@ static void add_headers(struct MHD_Response *response, const struct web_answer *
     }
 }
 
+static void refuse(struct web_answer *answer, unsigned status, const char *text)
+{
+    answer->status = status;
+    buffer_append_string(&answer->body, text);
+}
+
+/* Streams hold their places for as long as they like: there are fewer of them than places. */
+static void bound_streams(struct web_server *server, struct web_answer *answer)
+{
+    pthread_mutex_lock(&server->mutex);
+    bool too_many = server->stream_count >= WEB_STREAMS_MAX;
+    pthread_mutex_unlock(&server->mutex);
+    if (answer->stream != NULL && too_many) {
+        if (answer->release != NULL) {
+            answer->release(answer->stream_context);
+        }
+        buffer_free(&answer->body);
+        *answer = (struct web_answer){0};
+        refuse(answer, 503, "too many pages follow runs here\n");
+    }
+}
+
 static enum MHD_Result send_answer(struct web_server *server, struct MHD_Connection *connection,
                                    struct web_answer *answer)
 {
+    bound_streams(server, answer);
     struct MHD_Response *response =
         answer->stream != NULL ? respond_by_stream(server, connection, answer)
                                : MHD_create_response_from_buffer(
@@ -275,12 +318,6 @@ static bool method_of(const char *name, enum web_method *method)
     return known;
 }
 
-static void refuse(struct web_answer *answer, unsigned status, const char *text)
-{
-    answer->status = status;
-    buffer_append_string(&answer->body, text);
-}
-
 static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url,
                               const char *method, const char *version, const char *upload,
                               size_t *upload_length, void **call_context)
@@ -306,10 +343,12 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
         refuse(&answer, 405, "only GET, HEAD and POST\n");
     } else if (call->too_long) {
         refuse(&answer, 413, "the request is too long\n");
+    } else if (!is_addressed(server, &request)) {
+        refuse(&answer, 403, "this server goes by another name\n");
     } else {
         request.body = buffer_string(&call->body);
         request.body_length = call->body.length;
-        server->answer(server->context, &request, &answer);
+        server->options.answer(server->options.context, &request, &answer);
     }
     return send_answer(server, connection, &answer);
 }
@@ -363,9 +402,9 @@ static const char *hint_of(int code)
     }
 }
 
-static enum status listen_at(struct web_server *server, const char *text, int *descriptor,
-                             struct error *error)
+static enum status listen_at(struct web_server *server, struct error *error)
 {
+    const char *text = server->options.address;
     struct address address;
     struct addrinfo *found = NULL;
     const struct addrinfo hints = {
@@ -384,8 +423,7 @@ static enum status listen_at(struct web_server *server, const char *text, int *d
     struct sockaddr_storage bound = {0};
     socklen_t length = sizeof(bound);
     if (made < 0 || setsockopt(made, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) != 0 ||
-        bind(made, found->ai_addr, found->ai_addrlen) != 0 ||
-        listen(made, WEB_CONNECTIONS_MAX) != 0 ||
+        bind(made, found->ai_addr, found->ai_addrlen) != 0 || listen(made, SOMAXCONN) != 0 ||
         getsockname(made, (struct sockaddr *)&bound, &length) != 0) {
         int code = errno;
         freeaddrinfo(found);
@@ -399,41 +437,98 @@ static enum status listen_at(struct web_server *server, const char *text, int *d
     server->port = bound.ss_family == AF_INET
                        ? ntohs(((const struct sockaddr_in *)(const void *)&bound)->sin_port)
                        : ntohs(((const struct sockaddr_in6 *)(const void *)&bound)->sin6_port);
-    snprintf(server->authority, sizeof(server->authority),
-             strchr(address.host, ':') != NULL ? "[%s]:%u" : "%s:%u", address.host, server->port);
-    snprintf(server->url, sizeof(server->url), "http://%s", server->authority);
+    snprintf(server->host, sizeof(server->host), strchr(address.host, ':') != NULL ? "[%s]" : "%s",
+             address.host);
+    snprintf(server->url, sizeof(server->url), "%s://%s:%u", server->has_tls ? "https" : "http",
+             server->host, server->port);
     freeaddrinfo(found);
-    *descriptor = made;
+    server->descriptor = made;
     return STATUS_OK;
 }
 
-enum status web_server_start(const char *address,
-                             void (*answer)(void *context, const struct web_request *request,
-                                            struct web_answer *answer),
-                             void *context, struct web_server **server, struct error *error)
+/* ---- begin and end */
+
+/* TLS 1.2 and 1.3, each with keys that are made for the connection alone. */
+static const char tls_priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA";
+
+/* The socket that listens stays the server's. */
+static void start_daemon(struct web_server *server)
 {
-    int descriptor;
-    struct web_server *made = memory_allocate_zeroed(1, sizeof(*made));
-    made->answer = answer;
-    made->context = context;
-    if (listen_at(made, address, &descriptor, error) != STATUS_OK) {
-        free(made);
+    const struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, server->tls.certificate},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, server->tls.key},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)tls_priorities},
+        {MHD_OPTION_END, 0, NULL}};
+    const struct MHD_OptionItem *more = server->has_tls ? tls : &tls[3];
+    server->stopping = false;
+    server->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+            (server->has_tls ? MHD_USE_TLS : 0),
+        0, NULL, NULL, handle, server, MHD_OPTION_LISTEN_SOCKET, server->descriptor,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)(WEB_CONNECTIONS_MAX + LEAVING_MAX),
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)WEB_IDLE_SECONDS,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)WEB_CONNECTION_BYTES_MAX,
+        MHD_OPTION_NOTIFY_COMPLETED, end_call, server, MHD_OPTION_NOTIFY_CONNECTION, notice_client,
+        server, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+}
+
+/* Ends all connections. */
+static void stop_daemon(struct web_server *server)
+{
+    if (server->daemon != NULL) {
+        (void)MHD_quiesce_daemon(server->daemon); /* else it closes the socket that listens */
+        pthread_mutex_lock(&server->mutex);
+        server->stopping = true;
+        pthread_mutex_unlock(&server->mutex);
+        resume_streams(server);
+        MHD_stop_daemon(server->daemon);
+        server->daemon = NULL;
+    }
+}
+
+static enum status start_tls(struct web_server *server, struct error *error)
+{
+    const struct web_tls_files *files = &server->options.tls;
+    server->has_tls = files->certificate != NULL || files->key != NULL;
+    if (!server->has_tls) {
+        return STATUS_OK;
+    }
+    if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES) {
+        return error_set(error, ERROR_USAGE, "--tls-cert",
+                         "libmicrohttpd was built without TLS here");
+    }
+    if (web_tls_read(files, &server->tls, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    web_tls_watch(&server->tls_watch, files);
+    return STATUS_OK;
+}
+
+enum status web_server_start(const struct web_options *options, struct web_server **server,
+                             struct error *error)
+{
+    struct web_server *made = memory_allocate_zeroed(1, sizeof(*made));
+    made->options = *options;
+    made->descriptor = -1;
+    made->clients = web_clients_create(WEB_CONNECTIONS_MAX);
     pthread_mutex_init(&made->mutex, NULL);
-    made->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL,
-        handle, made, MHD_OPTION_LISTEN_SOCKET, descriptor, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)WEB_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)WEB_IDLE_SECONDS,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)WEB_CONNECTION_BYTES_MAX,
-        MHD_OPTION_NOTIFY_COMPLETED, end_call, made, MHD_OPTION_NOTIFY_CONNECTION, notice_client,
-        made, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_END);
-    if (made->daemon == NULL) {
-        close(descriptor);
-        pthread_mutex_destroy(&made->mutex);
-        free(made);
-        return error_set(error, ERROR_INTERNAL, address, "can't start the web server");
+    enum status status = start_tls(made, error);
+    if (status == STATUS_OK) {
+        status = listen_at(made, error);
+    }
+    if (status == STATUS_OK) {
+        start_daemon(made);
+        if (made->daemon == NULL) {
+            status = made->has_tls ? error_set(error, ERROR_USAGE, options->tls.certificate,
+                                               "GnuTLS can't serve this certificate with its key")
+                                   : error_set(error, ERROR_INTERNAL, options->address,
+                                               "can't start the web server");
+        }
+    }
+    if (status != STATUS_OK) {
+        web_server_stop(made);
+        return status;
     }
     *server = made;
     return STATUS_OK;
@@ -442,13 +537,52 @@ enum status web_server_start(const char *address,
 void web_server_stop(struct web_server *server)
 {
     if (server != NULL) {
-        pthread_mutex_lock(&server->mutex);
-        server->stopping = true;
-        pthread_mutex_unlock(&server->mutex);
-        web_server_wake(server);
-        MHD_stop_daemon(server->daemon);
+        stop_daemon(server);
+        if (server->descriptor >= 0) {
+            close(server->descriptor);
+        }
+        web_tls_free(&server->tls);
+        web_clients_destroy(server->clients);
         pthread_mutex_destroy(&server->mutex);
         free(server);
+    }
+}
+
+/* The new certificate, or the former one where that can't be served. */
+static void renew_certificate(struct web_server *server)
+{
+    struct error error = {0};
+    struct web_tls_texts former = server->tls;
+    struct web_tls_texts renewed;
+    if (web_tls_read(&server->options.tls, &renewed, &error) != STATUS_OK) {
+        log_write(LOG_WARNING, "the former certificate is served on: %s: %s", error.object,
+                  error.message);
+        return;
+    }
+    stop_daemon(server);
+    server->tls = renewed;
+    start_daemon(server);
+    if (server->daemon == NULL) {
+        log_write(LOG_WARNING, "the former certificate is served on: GnuTLS can't serve that of %s",
+                  server->options.tls.certificate);
+        server->tls = former;
+        former = renewed;
+        start_daemon(server);
+    } else {
+        log_write(LOG_INFO, "the certificate of %s is served from now on",
+                  server->options.tls.certificate);
+    }
+    web_tls_free(&former);
+}
+
+void web_server_tick(struct web_server *server)
+{
+    web_clients_drop_slow(server->clients);
+    resume_streams(server);
+    if (server->has_tls && web_tls_has_changed(&server->tls_watch, &server->options.tls)) {
+        renew_certificate(server);
+    } else if (server->daemon == NULL) {
+        start_daemon(server);
     }
 }
 
@@ -457,45 +591,7 @@ const char *web_server_url(const struct web_server *server)
     return server->url;
 }
 
-/* ---- who asks */
-
-static bool is_own_authority(const struct web_server *server, const char *authority)
+bool web_server_is_readable(const struct web_server *server)
 {
-    char local[32];
-    if (strcasecmp(authority, server->authority) == 0) {
-        return true;
-    }
-    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && server->is_loopback; i++) {
-        snprintf(local, sizeof(local), "%s:%u", names[i], server->port);
-        if (strcasecmp(authority, local) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Who listens at an address that others reach is known there by names that nobody has told. */
-bool web_server_is_addressed(const struct web_server *server, const struct web_request *request)
-{
-    const char *host = web_header(request, "Host");
-    return host != NULL && (!server->is_loopback || is_own_authority(server, host));
-}
-
-bool web_server_is_own_page(const struct web_server *server, const struct web_request *request)
-{
-    static const char scheme[] = "http://";
-    const char *origin = web_header(request, "Origin");
-    const char *site = web_header(request, "Sec-Fetch-Site");
-    const char *host = web_header(request, "Host");
-    if (site != NULL && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0) {
-        return false;
-    }
-    if (origin == NULL) {
-        return true;
-    }
-    bool plain = strncmp(origin, scheme, strlen(scheme)) == 0;
-    const char *authority = origin + (plain ? strlen(scheme) : 0);
-    return plain && (is_own_authority(server, authority) ||
-                     (!server->is_loopback && host != NULL && strcasecmp(authority, host) == 0));
+    return !server->is_loopback && !server->has_tls;
 }
