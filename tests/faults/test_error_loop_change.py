@@ -108,9 +108,11 @@ class LoopOnMariadb(ChangeLoop, test_kill_change_mysql.KillOnMariadb):
         """The tables have their new names by then: what held the writers for that is not looked at again."""
         command = OfChange(self, "switch", "copied")
         before, expected, counts = self.undisturbed_end(command)
-        for occurrence in range(counts["mysql.after_history"] - 2, counts["mysql.after_history"] + 1):
-            with self.subTest(occurrence):
-                self.fail_once(command, error_loop.Case("mysql.after_history", "error", occurrence), before, expected)
+        middle = counts["mysql.before_history"] // 2
+        for action in error_loop.ACTIONS:
+            for occurrence in range(middle - 1, middle + 3):
+                with self.subTest(action=action, occurrence=occurrence):
+                    self.fail_once(command, error_loop.Case("mysql.before_history", action, occurrence), before, expected)
 
 
 if __name__ == "__main__":
