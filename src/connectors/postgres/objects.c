@@ -231,7 +231,8 @@ static enum status try_object(void *context, uint32_t number, bool last)
     struct maker *maker = context;
     const struct schema_object *object = &maker->objects->objects[number];
     struct error problem;
-    if (!maker->stages[object->stage] || !is_wanted(maker, object) || is_made(maker, object)) {
+    if (!maker->stages[object->stage] || !is_wanted(maker, object) || is_made(maker, object) ||
+        postgres_is_held_back(&maker->making.roles, object)) {
         return STATUS_END;
     }
     enum status status = attempt(maker, object, &problem);

@@ -94,6 +94,17 @@ const struct schema_right *postgres_find_right(const struct schema *objects, con
 
 /* ---------------------------------------------------------------- what is made otherwise */
 
+bool postgres_is_held_back(const struct postgres_roles *roles, const struct schema_object *object)
+{
+    static const char force[] = " FORCE ROW LEVEL SECURITY";
+    size_t length = object->native_sql != NULL ? strlen(object->native_sql) : 0;
+    size_t end = sizeof force - 1;
+    return object->table != NULL && object->stage == SCHEMA_AFTER_LOAD && length > end &&
+           strcmp(schema_object_word(object), "property") == 0 &&
+           strcmp(object->native_sql + length - end, force) == 0 && !roles->is_superuser &&
+           !roles->bypasses;
+}
+
 /* The members, of the target's roles, of what the policy names: also of those roles that the target
  * has not. */
 static void add_held(const struct postgres_making *making, const struct schema_object *policy,
@@ -166,6 +177,9 @@ enum status postgres_object_words(const struct postgres_making *making,
     const char *statement = object->native_sql;
     const char *what = schema_object_word(object);
     struct text roles = {statement, 0};
+    if (postgres_is_held_back(&making->roles, object)) {
+        return STATUS_END;
+    }
     if (strcmp(what, "policy") == 0) {
         roles = postgres_policy_roles(scope, statement, true);
     }

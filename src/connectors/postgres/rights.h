@@ -49,8 +49,11 @@ struct postgres_making {
     struct postgres_roles roles;
 };
 
-/* The statement by which the object is made here, in the target's words. STATUS_END: it can't be,
- * since a policy's roles are not there. */
+/* Is the object what holds back a table's owner, too, where that would hold back the account, which
+ * has yet to count and to follow? It is left to do. */
+bool postgres_is_held_back(const struct postgres_roles *roles, const struct schema_object *object);
+/* The statement by which the object is made here, in the target's words. STATUS_END: it is
+ * left, since a policy's roles are not there, or it would hold the account back. */
 enum status postgres_object_words(const struct postgres_making *making,
                                   const struct schema_object *object, struct buffer *sql) MUST_USE;
 /* The statement that takes it from everybody, to be run along with that one; empty: it needs none.

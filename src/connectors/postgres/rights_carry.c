@@ -1,5 +1,6 @@
 /* After all objects are made: their owners and grants, if they are carried. */
 #include "base/log.h"
+#include "connectors/postgres/objects.h"
 #include "connectors/postgres/rights.h"
 #include "connectors/postgres/statement.h"
 #include "connectors/sql/place.h"
@@ -37,14 +38,19 @@ static enum status list_made(struct postgres_carried *carried, const struct targ
             add_made(carried, "table", tables[i].name);
         }
     }
+    bool found = false;
     if (self->sql.run_id == NULL) {
         return STATUS_OK;
     }
+    enum status status = postgres_objects_listed(self, carried->connection, &found, carried->error);
+    if (status != STATUS_OK || !found) {
+        return status;
+    }
     postgres_append(&sql, "SELECT what, name FROM %t WHERE run = $1", &self->sql,
                     "_transhume_object");
-    enum status status = postgres_catalog_query_buffer(self, carried->connection, &sql, &parameter,
-                                                       1, SQL_SHORT, ERROR_LEDGER_INVALID,
-                                                       &carried->listed, carried->error);
+    status = postgres_catalog_query_buffer(self, carried->connection, &sql, &parameter, 1,
+                                           SQL_SHORT, ERROR_LEDGER_INVALID, &carried->listed,
+                                           carried->error);
     for (int i = 0; status == STATUS_OK && i < PQntuples(carried->listed); i++) {
         add_made(carried, PQgetvalue(carried->listed, i, 0), PQgetvalue(carried->listed, i, 1));
     }

@@ -125,10 +125,39 @@ static enum status ask_open(struct listing *listing, PGresult **open)
         &spaces, 1, SQL_SHORT, ERROR_TARGET_INVALID, open, carried->error);
 }
 
+static const struct schema_right *find(const struct listing *listing, const char *kind,
+                                       const struct schema_right *of)
+{
+    return postgres_find_right(listing->objects, kind, of->what, of->name);
+}
+
+/* What a schema keeps from those who may use what is in it: is anything granted, by what is
+ * carried (`now`) or will be by hand, or anything there that everybody may use by default? */
+static bool is_anything_usable(const struct listing *listing, bool now)
+{
+    const struct postgres_carried *carried = listing->carried;
+    for (uint32_t i = 0; i < listing->objects->right_count; i++) {
+        const struct schema_right *right = &listing->objects->rights[i];
+        bool grant = strcmp(right->kind, "grant") == 0 && (!now || carried->done[i]);
+        bool usual = strcmp(right->kind, "owner") == 0 &&
+                     (strncmp(right->called, "FUNCTION ", 9) == 0 ||
+                      strncmp(right->called, "PROCEDURE ", 10) == 0) &&
+                     find(listing, "closed", right) == NULL;
+        if ((grant || usual) && postgres_is_made(carried, right)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void list_shut(struct listing *listing, const struct schema_right *right,
                       const PGresult *open)
 {
     bool database = strcmp(right->what, "database") == 0;
+    bool schema = strcmp(right->what, "schema") == 0;
+    if (schema && !is_anything_usable(listing, false)) {
+        return;
+    }
     for (int row = 0; row < PQntuples(open); row++) {
         struct buffer sql = {0};
         if (strcmp(PQgetvalue(open, row, 0), right->what) != 0 ||
@@ -142,7 +171,7 @@ static void list_shut(struct listing *listing, const struct schema_right *right,
                                   "everybody has %s of the %s, which the source denies",
                                   right->words, right->what);
         buffer_format(&sql, "REVOKE %s ON %s FROM PUBLIC", right->words, called);
-        add(listing, true, right->what, name, text, &sql);
+        add(listing, !schema || is_anything_usable(listing, true), right->what, name, text, &sql);
     }
 }
 
@@ -161,12 +190,6 @@ static enum status list_everybody(struct listing *listing)
 }
 
 /* ---------------------------------------------------------------- owners */
-
-static const struct schema_right *find(const struct listing *listing, const char *kind,
-                                       const struct schema_right *of)
-{
-    return postgres_find_right(listing->objects, kind, of->what, of->name);
-}
 
 /* What is open as long as the object belongs to the account; NULL: nothing. */
 static const char *opened_by(const struct listing *listing, const struct schema_right *owner)
@@ -405,11 +428,27 @@ static void list_policy(struct listing *listing, const struct schema_object *obj
         &sql);
 }
 
+static void list_forced(struct listing *listing, const struct schema_object *object)
+{
+    const struct schema_right of = {.what = "table", .name = object->table};
+    struct buffer sql = {0};
+    if (postgres_is_made(listing->carried, &of)) {
+        buffer_append_string(&sql, object->native_sql);
+        add(listing, true, "row security", object->table,
+            "it would hold back the account, which has yet to count and to follow; so far it does "
+            "not hold back the table's owner",
+            &sql);
+    }
+}
+
 static void list_policies(struct listing *listing)
 {
     for (uint32_t i = 0; i < listing->objects->object_count; i++) {
-        if (is_policy(listing, &listing->objects->objects[i])) {
-            list_policy(listing, &listing->objects->objects[i]);
+        const struct schema_object *object = &listing->objects->objects[i];
+        if (is_policy(listing, object)) {
+            list_policy(listing, object);
+        } else if (postgres_is_held_back(&listing->carried->making.roles, object)) {
+            list_forced(listing, object);
         }
     }
 }
