@@ -399,17 +399,18 @@ static void list_policy(struct listing *listing, const struct schema_object *obj
     struct text all = postgres_policy_roles(scope, object->native_sql, false);
     struct text roles = all;
     const char *lacked = NULL;
-    bool any = false;
     for (const char *role; (role = postgres_next_role(&roles, arena)) != NULL;) {
         bool found = strcmp(role, "PUBLIC") == 0 ||
                      postgres_has_role(&listing->carried->making.roles, role);
-        any = any || found;
         lacked = lacked == NULL && !found ? role : lacked;
     }
     if (lacked == NULL) {
         return;
     }
     struct buffer sql = {0};
+    /* also for members of a role that is not there */
+    bool any = postgres_object_words(&listing->carried->making, object, &sql) == STATUS_OK;
+    buffer_clear(&sql);
     bool restrictive = postgres_policy_roles(scope, object->native_sql, true).length > 0;
     if (restrictive && any) {
         buffer_format(&sql, "ALTER POLICY ");
@@ -493,6 +494,29 @@ static bool is_usual(const struct listing *listing, const struct schema_right *r
     return usable && find(listing, "closed", right) == NULL && find(listing, "runs", right) == NULL;
 }
 
+/* A privilege that is taken of a table is taken of its columns, too: gives back those that are the
+ * source's. */
+static void append_columns(const struct listing *listing, const struct schema_right *right,
+                           const char *taken, struct buffer *sql)
+{
+    struct buffer words = {0};
+    for (const char *at = right->words; *at != '\0';) {
+        size_t end = strcspn(at, "\n");
+        size_t privilege = strcspn(at, "(\n*");
+        bool of_column = privilege < end && at[privilege] == '(';
+        if (of_column && has_word(taken, at, privilege - 1) &&
+            is_granted(listing->objects, right, at, end)) {
+            buffer_append_string(&words, words.length > 0 ? "\n" : "");
+            buffer_append(&words, at, end);
+        }
+        at += end + (at[end] == '\n');
+    }
+    if (words.length > 0) {
+        postgres_append_grant(sql, right, buffer_string(&words)); /* with a semicolon before it */
+    }
+    buffer_free(&words);
+}
+
 /* What the target's own default privileges give. */
 static void list_gained(struct listing *listing)
 {
@@ -506,6 +530,7 @@ static void list_gained(struct listing *listing)
         const char *words = words_missing(listing, listing->objects, right);
         if (words != NULL) {
             postgres_append_revoke(&sql, right, words);
+            append_columns(listing, right, words, &sql);
             add(listing, true, "grant", right->name,
                 "the target's default privileges give what the source does not", &sql);
         }
@@ -525,6 +550,9 @@ enum status postgres_rights_list(struct postgres_carried *carried, struct rights
     }
     list_roles(&listing);
     status = list_everybody(&listing);
+    if (status == STATUS_OK && !carried->foretells) {
+        list_gained(&listing); /* before what is granted by hand, of which it may take something */
+    }
     for (uint32_t i = 0; status == STATUS_OK && i < listing.objects->right_count; i++) {
         const struct schema_right *right = &listing.objects->rights[i];
         if (strcmp(right->kind, "owner") == 0 && postgres_is_made(carried, right)) {
@@ -533,12 +561,9 @@ enum status postgres_rights_list(struct postgres_carried *carried, struct rights
     }
     if (status == STATUS_OK) {
         list_grants(&listing);
-        list_records(&listing);
         list_policies(&listing);
+        list_records(&listing); /* as its owner may see them by then */
         list_defaults(&listing);
-        if (!carried->foretells) {
-            list_gained(&listing);
-        }
     }
     return status;
 }
