@@ -108,7 +108,18 @@ static void append_not_carried(const struct run_result *result, struct buffer *o
 static void append_rights(const struct run_result *result, struct buffer *out)
 {
     struct buffer line = {0};
+    if (result->kept_definers > 0) {
+        buffer_format(&line,
+                      "definers: %" PRIu32 " of views, triggers, routines and events run as their "
+                      "definer of the source, not as the account of this run (%s)",
+                      result->kept_definers,
+                      result->report_file != NULL ? "the report lists them"
+                                                  : "`transhume check` lists them");
+        cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
+        buffer_clear(&line);
+    }
     if (result->unopened == 0) {
+        buffer_free(&line);
         return;
     }
     buffer_format(&line, "rights: %" PRIu32 " %s left to do, as statements (%s)", result->unopened,

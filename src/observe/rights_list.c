@@ -1,5 +1,6 @@
 /* The list of what is left to do about rights. */
 #include "observe/rights_list.h"
+#include <string.h>
 
 static const char *text_of(const json_t *item, const char *name)
 {
@@ -14,7 +15,21 @@ uint32_t rights_list_count(const json_t *list, bool opens)
     const json_t *item;
     json_array_foreach(list, index, item)
     {
-        count += json_is_object(item) && json_is_true(json_object_get(item, "opens")) == opens;
+        count += json_is_object(item) && json_is_true(json_object_get(item, "opens")) == opens &&
+                 (opens || json_is_string(json_object_get(item, "statement")));
+    }
+    return count;
+}
+
+uint32_t rights_list_count_kept(const json_t *list)
+{
+    uint32_t count = 0;
+    size_t index;
+    const json_t *item;
+    json_array_foreach(list, index, item)
+    {
+        count += strcmp(text_of(item, "kind"), "definer") == 0 &&
+                 !json_is_true(json_object_get(item, "opens"));
     }
     return count;
 }

@@ -13,8 +13,10 @@
  * Read without trust: what is no such thing is passed over.
  */
 
-/* How many of them open something, or do not. */
+/* How many of them open something; or do not, and have a statement that is to be run. */
 uint32_t rights_list_count(const json_t *list, bool opens);
+/* How many objects run as a definer who is not the account that copied. */
+uint32_t rights_list_count_kept(const json_t *list);
 /* "orders: who may do what is not carried: GRANT …", for people; not escaped. */
 void rights_list_append_line(const json_t *item, struct buffer *out);
 #endif

@@ -3,6 +3,7 @@ import json
 import random
 import unittest
 
+import mariadb
 import postgres
 import support
 from support import SEED, SOAK
@@ -256,6 +257,141 @@ class Rights(support.TestCase):
     def test_drawn_databases(self):
         for seed in range(30) if SOAK else ["%s.%d" % (SEED, number) for number in range(4)]:
             self.one(seed)
+
+
+class Guards(support.TestCase):
+    """What the seeds draw, each by itself."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = postgres.for_class(cls)
+        cls.server.psql("postgres", "DROP ROLE IF EXISTS guard_owner; CREATE ROLE guard_owner; DROP ROLE IF EXISTS guard_reader; CREATE ROLE guard_reader")
+        cls.addClassCleanup(cls.server.psql, "postgres", "DROP ROLE guard_owner; DROP ROLE guard_reader")
+
+    def setUp(self):
+        super().setUp()
+        self.source, self.target = self.server.database(), self.server.database()
+        for name in (self.source, self.target):
+            self.server.psql(name, "GRANT CREATE ON SCHEMA public TO guard_owner")
+            self.addCleanup(self.server.psql, name, "REASSIGN OWNED BY guard_owner TO postgres; DROP OWNED BY guard_owner, guard_reader")
+
+    def migrate(self, *arguments, code=0):
+        result = support.transhume("migrate", "--json", *arguments, self.server.uri(self.source), self.server.uri(self.target), cwd=self.folder)
+        self.assert_code(result, code)
+        return {item["statement"]: item["opens"] for item in json.loads(result.out)["rights"]}
+
+    def test_functions_and_types(self):
+        self.server.psql(self.source, "CREATE TYPE mood AS ENUM ('a'); REVOKE USAGE ON TYPE mood FROM PUBLIC; CREATE FUNCTION open() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+                         "CREATE FUNCTION closed(mood) RETURNS int LANGUAGE sql AS 'SELECT 1'; REVOKE ALL ON FUNCTION closed FROM PUBLIC; GRANT EXECUTE ON FUNCTION closed TO guard_reader;"
+                         "CREATE PROCEDURE act() LANGUAGE sql AS ''; REVOKE ALL ON PROCEDURE act FROM PUBLIC;"
+                         "CREATE TABLE t (id int); CREATE FUNCTION later(t) RETURNS int LANGUAGE sql AS 'SELECT 1'; REVOKE ALL ON FUNCTION later FROM PUBLIC;"
+                         "SET ROLE guard_owner; CREATE FUNCTION definer() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT current_user::text'")
+        ddl = json.loads(support.transhume("check", "--json", "--ddl", self.server.uri(self.source), self.server.uri(self.target), cwd=self.folder).out)
+        self.assertEqual(sum("REVOKE ALL ON" in statement["text"] for statement in ddl["ddl"]["statements"]), 5, ddl["ddl"])
+        left = self.migrate()
+        asked = ("SELECT has_function_privilege('guard_reader', 'open()', 'EXECUTE'), has_function_privilege('guard_reader', 'closed(mood)', 'EXECUTE'), has_function_privilege('guard_reader', 'act()', 'EXECUTE'), "
+                 "has_function_privilege('guard_reader', 'later(t)', 'EXECUTE'), has_function_privilege('guard_reader', 'definer()', 'EXECUTE'), has_type_privilege('guard_reader', 'mood', 'USAGE')")
+        self.assertEqual(self.server.psql(self.target, asked), [["t", "f", "f", "f", "f", "f"]])
+        self.assertEqual(left, {'ALTER FUNCTION definer() OWNER TO "guard_owner"': False, "GRANT EXECUTE ON FUNCTION definer() TO PUBLIC": False,
+                                'GRANT EXECUTE ON FUNCTION closed(mood) TO "guard_reader"': False})
+        self.server.psql(self.target, ";".join(left))
+        self.assertEqual(self.server.psql(self.target, asked), self.server.psql(self.source, asked))
+
+    def test_a_view_of_one_who_is_held_back(self):
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (id = 1);"
+                         "GRANT SELECT ON t TO guard_owner; SET ROLE guard_owner; CREATE VIEW v AS SELECT id FROM t; CREATE MATERIALIZED VIEW m AS SELECT id FROM t; GRANT SELECT ON v, m TO guard_reader")
+        left = self.migrate()
+        self.server.psql(self.target, "GRANT SELECT ON v, m TO guard_reader")
+        self.assertEqual(self.server.psql(self.target, "SELECT has_table_privilege('guard_reader', 't', 'SELECT'), relispopulated FROM pg_class WHERE relname = 'm'"), [["f", "f"]])
+        with self.assertRaises(AssertionError):
+            self.server.psql(self.target, "SET ROLE guard_reader; SELECT id FROM v")
+        self.server.psql(self.target, ";".join(left))
+        self.assertEqual(self.server.psql(self.target, "SET ROLE guard_reader; SELECT id FROM v UNION ALL SELECT id FROM m"), [["1"], ["1"]])
+
+    def test_with_grants(self):
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY, note text); GRANT SELECT (id), UPDATE (note) ON t TO guard_reader WITH GRANT OPTION; GRANT INSERT ON t TO guard_reader; ALTER TABLE t OWNER TO guard_owner;"
+                         "CREATE VIEW v AS SELECT id FROM t; ALTER VIEW v OWNER TO guard_owner; CREATE SEQUENCE s; GRANT USAGE ON s TO guard_reader")
+        self.migrate("--grants")
+        asked = ("SELECT relname, pg_get_userbyid(relowner), relacl::text FROM pg_class WHERE relname IN ('t', 'v', 's') UNION ALL SELECT attname, '', attacl::text FROM pg_attribute WHERE attrelid = 't'::regclass AND attacl IS NOT NULL ORDER BY 1")
+        self.assertEqual(self.server.psql(self.target, asked), self.server.psql(self.source, asked))
+        with open(self.path("plan.yaml"), "w", encoding="utf-8") as file:
+            file.write("version: 1\nsource: %s\ntarget: %s\noptions: { grants: true }\n" % (self.server.uri(self.source), self.server.uri(self.server.database())))
+        for arguments in (["--plan", "plan.yaml"], ["--grants", self.server.uri(self.source), self.server.uri(self.server.database())]):
+            said = support.transhume("check", "--json", *arguments, cwd=self.folder)
+            self.assertEqual(json.loads(said.out)["rights"], [], said.out)
+
+    def test_what_the_target_gives_by_default(self):
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY); GRANT SELECT (id) ON t TO guard_reader")
+        self.server.psql(self.target, "ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON TABLES TO guard_reader")
+        left = self.migrate("--grants", code=1)
+        closing = [statement for statement, opens in left.items() if opens]
+        self.assertEqual(closing, ['REVOKE SELECT ON TABLE t FROM "guard_reader"; GRANT SELECT (id) ON TABLE t TO "guard_reader"'])
+        self.server.psql(self.target, closing[0])
+        self.assertEqual(self.server.psql(self.target, "SELECT has_table_privilege('guard_reader', 't', 'SELECT'), has_column_privilege('guard_reader', 't', 'id', 'SELECT')"), [["f", "t"]])
+
+    def test_the_report_says_what_is_left(self):
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY); GRANT SELECT ON t TO guard_reader; REVOKE CONNECT ON DATABASE %s FROM PUBLIC" % self.source)
+        left = self.migrate("--state", "s", code=1)
+        self.assertTrue(left["REVOKE CONNECT ON DATABASE %s FROM PUBLIC" % self.target])
+        for name in ("report.html", "report.md"):
+            with open(self.path("s", name), encoding="utf-8") as file:
+                said = file.read().replace("&quot;", '"')
+            self.assertIn("Rights: left to do", said)
+            self.assertIn("REVOKE CONNECT ON DATABASE %s FROM PUBLIC;" % self.target, said)
+            self.assertIn("GRANT SELECT ON TABLE t TO", said)
+
+
+class Definers(support.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = mariadb.for_class(cls)
+
+    def setUp(self):
+        super().setUp()
+        self.source, self.target = self.server.database(), self.server.database()
+        self.server.ask(self.source, "CREATE TABLE t (id int PRIMARY KEY); CREATE DEFINER=`app one`@`10.%` VIEW v AS SELECT id FROM t; CREATE DEFINER=`app one`@`10.%` SQL SECURITY INVOKER VIEW i AS SELECT id FROM t;"
+                        "CREATE DEFINER=`app one`@`10.%` TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET NEW.id = NEW.id + 1; CREATE VIEW mine AS SELECT id FROM t")
+
+    def definers(self):
+        return sorted(map(tuple, self.server.ask(self.target, "SELECT table_name, definer FROM information_schema.views WHERE table_schema = DATABASE() UNION ALL SELECT trigger_name, definer FROM information_schema.triggers WHERE trigger_schema = DATABASE()")))
+
+    def run_it(self, command, *arguments, code, uri=None):
+        result = support.transhume(command, *arguments, self.server.uri(self.source), uri or self.server.uri(self.target), cwd=self.folder)
+        self.assert_code(result, code)
+        return result
+
+    def test_keep_is_told(self):
+        said = self.run_it("check", code=0).out
+        self.assertIn("v: the view runs as app one@10.%, its definer in the source", said)
+        self.assertIn("tr: the trigger runs as app one@10.%", said)
+        self.assertNotIn("i: the view runs", said)
+        self.assertNotIn("mine: the view", said)
+        self.assertIn("definers: 2 of views", self.run_it("migrate", code=0).out)
+        self.assertEqual(dict(self.definers())["tr"], "app one@10.%")
+
+    def test_self(self):
+        self.run_it("migrate", "--definer", "self", code=0)
+        account = dict(self.definers())["mine"]
+        self.assertEqual({definer for _, definer in self.definers()}, {account})
+
+    def test_refuse(self):
+        result = self.run_it("migrate", "--definer", "refuse", code=5)
+        self.assertIn("[definer-refused]", result.err)
+        self.assertEqual(self.definers(), [])
+        self.run_it("check", "--definer", "refuse", code=5)
+
+    def test_one_that_the_server_did_not_take_is_open(self):
+        self.server.ask("", "CREATE OR REPLACE USER mover@'127.0.0.1'; GRANT ALL ON `%s`.* TO mover@'127.0.0.1'; GRANT SELECT, SHOW VIEW, TRIGGER ON `%s`.* TO mover@'127.0.0.1'" % (self.target, self.source))
+        self.addCleanup(self.server.ask, "", "DROP USER mover@'127.0.0.1'")
+        uri = "mysql://mover@" + self.server.uri(self.target).partition("@")[2]
+        result = self.run_it("migrate", "--json", code=1, uri=uri)
+        opened = [item for item in json.loads(result.out)["rights"] if item["opens"]]
+        self.assertEqual(sorted(item["object"] for item in opened if item["object"] != "mine" and item["object"] != "i"), ["tr", "v"])
+        for item in opened:
+            self.server.ask(self.target, item["statement"])
+        self.assertEqual(dict(self.definers())["v"], "app one@10.%")
 
 
 if __name__ == "__main__":

@@ -759,6 +759,10 @@ static enum status show_rights(struct report *report, struct error *error)
     out->rights.lines = lines + 3 * left.count;
     for (uint32_t i = 0; i < left.count; i++) {
         const struct right_left *item = &left.items[i];
+        if (item->statement == NULL && !item->opens) {
+            add_note(report, arena_format(arena, "%s: %s", item->object, item->text));
+            continue;
+        }
         struct check_list *why = item->opens ? &out->opened : &out->unopened;
         struct check_list *statements = item->opens ? &out->openings : &out->rights;
         lines[why->lines - lines + why->count++] =

@@ -147,6 +147,7 @@ void left_behind_sum(const struct run *run, struct run_result *result)
     buffer_clear(&text);
     result->opened = rights_list_count(run->status.rights, true);
     result->unopened = rights_list_count(run->status.rights, false);
+    result->kept_definers = rights_list_count_kept(run->status.rights);
     if (json_array_size(run->status.rights) > 0 &&
         json_tree_append(run->status.rights, JSON_COMPACT, &text)) {
         result->rights_list = arena_copy_string(arena, buffer_string(&text));

@@ -328,6 +328,7 @@ struct run_result {
                                 NULL: [] */
     uint32_t opened;         /* of these: where somebody may more than in the source */
     uint32_t unopened;       /* the others */
+    uint32_t kept_definers;  /* objects that run as another account than the one that copied */
     uint32_t warning_count;
     int exit_status; /* 0, 1 or 4 when status is OK */
 };
