@@ -108,7 +108,8 @@ static void append_estimate(const struct check_report *report, struct buffer *ou
 /* What `migrate` would end with. */
 static int exit_status_of(const struct check_report *report)
 {
-    bool attention = report->foreseen_rejects > 0 || report->foreseen_emptied;
+    bool attention =
+        report->foreseen_rejects > 0 || report->foreseen_emptied || report->opened.count > 0;
     return report->refused == 0 && attention ? 1 : report->refused;
 }
 
@@ -124,6 +125,9 @@ static void append_verdict(const struct check_report *report, bool dry_run, stru
     } else if (report->foreseen_emptied) {
         buffer_append_string(out, "\nmigrate would leave references NULL, and end with exit "
                                   "status 1; nothing was changed\n");
+    } else if (report->opened.count > 0) {
+        buffer_append_string(out, "\nmigrate would leave something more open than in the source, "
+                                  "and end with exit status 1; nothing was changed\n");
     } else {
         buffer_format(out, "\n%s; nothing was changed\n",
                       dry_run ? "dry run: migrate would do this" : "ready to migrate");
@@ -174,6 +178,9 @@ static void append_text(const struct check_report *report, struct buffer *sample
     append_list("notes", report->notes, report->note_count, out);
     append_list("hooks, which run besides", report->hooks.lines, report->hooks.count, out);
     append_follow(&report->follow, out);
+    append_list("more open than in the source", report->opened.lines, report->opened.count, out);
+    append_statements("statements that close it", &report->openings, out);
+    append_statements("rights: left to do after the copy", &report->rights, out);
     append_list("problems", report->problems, report->problem_count, out);
     cli_append_ddl(&report->ddl, color, out);
     if (sample->length > 0) {
@@ -282,6 +289,10 @@ static void append_json(const struct check_report *report, struct buffer *sample
     append_json_lines("notes", report->notes, report->note_count, out);
     append_json_lines("problems", report->problems, report->problem_count, out);
     append_json_lines("hooks", report->hooks.lines, report->hooks.count, out);
+    append_json_lines("opened", report->opened.lines, report->opened.count, out);
+    append_json_lines("openings", report->openings.lines, report->openings.count, out);
+    append_json_lines("unopened", report->unopened.lines, report->unopened.count, out);
+    append_json_lines("rights", report->rights.lines, report->rights.count, out);
     append_json_follow(&report->follow, out);
     cli_append_ddl_json(&report->ddl, out);
     buffer_append_string(out, ",\"samples\":[");

@@ -5,7 +5,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "observe/rights_list.h"
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -84,6 +86,7 @@ static void append_json(const struct run_result *result, const struct error *err
     buffer_append_string(out, result->schema_only ? ",\"schema_only\":true" : "");
     buffer_format(out, ",\"snapshot\":\"%s\",\"not_carried\":%s", snapshot_name(result),
                   result->not_carried_list == NULL ? "[]" : result->not_carried_list);
+    buffer_format(out, ",\"rights\":%s", result->rights_list == NULL ? "[]" : result->rights_list);
     append_json_entities(result->progress, out);
     buffer_append_string(out, "}\n");
 }
@@ -95,6 +98,32 @@ static void append_not_carried(const struct run_result *result, struct buffer *o
         return;
     }
     buffer_format(&line, "not carried: %s (%s)", result->not_carried,
+                  result->report_file != NULL ? "the report lists them"
+                                              : "`transhume check` lists them");
+    cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
+    buffer_free(&line);
+}
+
+/* What is as the source has it, but for somebody's right to it. */
+static void append_rights(const struct run_result *result, struct buffer *out)
+{
+    struct buffer line = {0};
+    if (result->kept_definers > 0) {
+        buffer_format(&line,
+                      "definers: %" PRIu32 " of views, triggers, routines and events run as their "
+                      "definer of the source, not as the account of this run (%s)",
+                      result->kept_definers,
+                      result->report_file != NULL ? "the report lists them"
+                                                  : "`transhume check` lists them");
+        cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
+        buffer_clear(&line);
+    }
+    if (result->unopened == 0) {
+        buffer_free(&line);
+        return;
+    }
+    buffer_format(&line, "rights: %" PRIu32 " %s left to do, as statements (%s)", result->unopened,
+                  result->unopened == 1 ? "is" : "are",
                   result->report_file != NULL ? "the report lists them"
                                               : "`transhume check` lists them");
     cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
@@ -125,6 +154,7 @@ static void append_text(const struct cli_call *call, const struct run_session *s
         buffer_append_string(out, "--schema-only: no records were moved\n");
     }
     append_not_carried(result, out);
+    append_rights(result, out);
     if (result->report_file != NULL) {
         buffer_format(out, "report: %s\n", result->report_file);
     }
@@ -171,6 +201,29 @@ static void append_what_continues(const struct cli_call *call, const struct run_
     buffer_append_byte(out, '`');
 }
 
+/* Where somebody may more than in the source, each with the statement that closes it. */
+static void tell_opened(const struct run_result *result)
+{
+    json_t *list = json_loads(result->rights_list, 0, NULL);
+    size_t index;
+    const json_t *item;
+    json_array_foreach(list, index, item)
+    {
+        struct buffer line = {0};
+        if (json_is_true(json_object_get(item, "opens"))) {
+            rights_list_append_line(item, &line);
+            log_write(LOG_WARNING, "open: %s", buffer_string(&line));
+        }
+        buffer_free(&line);
+    }
+    json_decref(list);
+    log_write(LOG_WARNING,
+              "%" PRIu32 " thing%s more open than in the source; run the statement%s, then see "
+              "the report for the others",
+              result->opened, result->opened == 1 ? " is" : "s are",
+              result->opened == 1 ? "" : "s");
+}
+
 static void tell_next_step(const struct cli_call *call, const struct run_session *session,
                            const struct run_result *result)
 {
@@ -189,6 +242,9 @@ static void tell_next_step(const struct cli_call *call, const struct run_session
                   " foreign key%s missing or broken (the run's log names them): fix the records "
                   "in the source and copy again, or in the target",
                   result->broken_references, result->broken_references == 1 ? " is" : "s are");
+    }
+    if (result->opened > 0) {
+        tell_opened(result);
     }
     if (result->mixed_snapshot) {
         log_write(LOG_WARNING,

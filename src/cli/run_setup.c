@@ -243,6 +243,8 @@ static void run_set(struct cli_call *call, struct run_options *options)
     options->broken_references =
         (enum broken_references_choice)choice_or_unset(call, CLI_BROKEN_REFERENCES);
     options->nested = (enum nested_choice)choice_or_unset(call, CLI_NESTED);
+    options->carries_rights = cli_switch(call, CLI_GRANTS);
+    options->definer = (enum definers_choice)choice_or_unset(call, CLI_DEFINER);
     options->confirmed = cli_switch(call, CLI_CONFIRM) || cli_switch(call, CLI_DRY_RUN) ||
                          call->command->place == IN_CHECK;
     options->no_before_images = cli_switch(call, CLI_NO_BEFORE_IMAGES);

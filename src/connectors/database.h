@@ -89,6 +89,9 @@ struct connector_limits {
     bool pulls_in_pieces;  /* target: several of its writers pull one table faster than one does */
 };
 
+/* As whom that runs which a MySQL or MariaDB server runs as its definer. */
+enum definer_choice { DEFINER_KEEP, DEFINER_SELF };
+
 enum guarantee { GUARANTEE_EXACTLY_ONCE, GUARANTEE_IDEMPOTENT, GUARANTEE_AT_LEAST_ONCE };
 
 /* What is done about records that are in a target table already (`existing:`). */
@@ -286,6 +289,10 @@ struct database {
     /* Target: set by the engine before anything is written: what the run writes and deletes stands
      * as it is, and no trigger of the database fires. */
     bool triggers_off;
+    /* Target: likewise: what a same-engine plain copy makes gets the owners and grants that it has in
+     * the source, for roles and accounts that are there. */
+    bool carries_rights;
+    enum definer_choice definer; /* Target: likewise: of what such a copy makes */
     /* Target: likewise: the run puts right what a comparison found, or empties tables, so that what
      * it writes has to be what is read afterwards, whatever newer thing stands in its way. */
     bool repairs;

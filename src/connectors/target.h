@@ -2,6 +2,7 @@
 #ifndef TRANSHUME_CONNECTORS_TARGET_H
 #define TRANSHUME_CONNECTORS_TARGET_H
 
+#include "connectors/rights.h"
 #include "connectors/script.h"
 #include "connectors/source.h"
 #include "connectors/store.h"
@@ -195,6 +196,8 @@ struct after_load_request {
     /* Nothing else is done than foreign keys made, where some are missing, and looked at again:
      * while changes are applied, between two of them. No connector has to know it */
     bool references_only;
+    /* What is left to do about the rights of a same-engine copy; NULL: nobody asks */
+    struct rights_left *left;
     /* Set, from 0: how many foreign keys of tables that the run made could not be made, for reasons
      * that `check` does not tell, or are not obeyed by every record; the log names them */
     uint32_t broken;
@@ -339,6 +342,10 @@ struct target_functions {
      * begins with its table's name and ": "; after_load leaves them out. Changes nothing. */
     enum status (*tell_unfit_objects)(struct database *self, const struct schema *objects,
                                       bool *unfit, struct buffer *out, struct error *error);
+    /* Optional: what will be left to do about the rights of a same-engine plain copy, as after_load
+     * will say it. Changes nothing. */
+    enum status (*tell_rights)(struct database *self, const struct schema *objects,
+                               struct rights_left *left, struct error *error);
     /*
      * Optional, all or none, for check: would a run write these records? try_open looks at the
      * table as it is there, or, where `created` is set, as prepare would make it; what it borrows

@@ -254,6 +254,21 @@ struct schema_need {
     bool user_is_type;
 };
 
+/*
+ * Who may do what with an object of a same-engine copy, and what of it does more than its readers
+ * and callers may; in its connector's words.
+ */
+struct schema_right {
+    const char *kind;       /* "owner", "grant" … */
+    const char *what;       /* of the object: "function" */
+    const char *name;       /* the object's, as schema_object has it */
+    const char *table;      /* that the object goes with; NULL: it stands alone */
+    const char *role;       /* whom it is about; NULL: everybody */
+    const char *words;      /* what its kind says besides; NULL: nothing */
+    const char *native_sql; /* the statement that makes it so; NULL: the target words it */
+    const char *called;     /* the object as such a statement names it: "TABLE t"; may be NULL */
+};
+
 /* Objects that a source does not let the account see: nobody knows how many there are. */
 struct schema_unseen {
     const char *what;  /* "trigger" */
@@ -294,6 +309,8 @@ struct schema {
     uint32_t object_count;
     const struct schema_need *needs; /* equal ones behind one another */
     uint32_t need_count;
+    const struct schema_right *rights;
+    uint32_t right_count;
     const struct schema_unseen *unseen;
     uint32_t unseen_count;
     const struct schema_inventory *inventory; /* by catalogue; none: not counted */

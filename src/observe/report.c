@@ -126,6 +126,8 @@ static void read_not_carried(struct report *report)
 {
     struct buffer sum = {0};
     report->not_carried = json_object_get(report->state, "not_carried");
+    report->rights = json_object_get(report->state, "rights");
+    report->rights = json_array_size(report->rights) > 0 ? report->rights : NULL;
     not_carried_append_sum(report->not_carried, &sum);
     if (sum.length > 0) {
         report->not_carried_sum = arena_copy_string(report->arena, buffer_string(&sum));

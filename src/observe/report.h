@@ -110,6 +110,7 @@ struct report {
     uint32_t mapping_version;    /* above 1: columns came or types were widened since it began */
     const json_t *not_carried;   /* not_carried.h; NULL: nothing is left behind */
     const char *not_carried_sum; /* "2 views, 1 trigger"; NULL likewise */
+    const json_t *rights;        /* rights_list.h; NULL: nothing is left to do about rights */
     uint32_t broken_references;  /* missing, or not obeyed by every record */
     const char *version;
     const char *started_at;
@@ -186,7 +187,7 @@ enum status report_write(const char *folder, bool at_work, struct error *error) 
 const char *report_verdict(const struct report *report);
 /* What to do next, a sentence each; the count comes back. Texts in `sentences` are the
  * report's. */
-enum { REPORT_STEPS_MAX = 7 };
+enum { REPORT_STEPS_MAX = 8 };
 uint32_t report_next_steps(const struct report *report, const char *sentences[REPORT_STEPS_MAX]);
 /* What the guarantee and the snapshot mean, as sentences. */
 const char *report_guarantee_text(const struct report *report);

@@ -193,6 +193,7 @@ void report_append_json(const struct report *report, struct buffer *out)
     report_append_tree_json(out, "deleted", report->deleted);
     append_text(out, "not_carried_sum", report->not_carried_sum);
     report_append_tree_json(out, "not_carried", report->not_carried);
+    report_append_tree_json(out, "rights", report->rights);
     report_append_tree_json(out, "validation", report->validation);
     report_append_tree_json(out, "attempts", json_object_get(report->state, "attempts"));
     report_append_tree_json(out, "errors", json_object_get(report->state, "errors"));

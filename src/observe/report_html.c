@@ -196,6 +196,7 @@ void report_append_html(const struct report *report, struct buffer *out)
     report_append_left_sum(report, out);
     append_steps(report, out);
     report_append_left(report, out);
+    report_append_rights(report, out);
     report_append_follow(report, out);
     for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
         buffer_format(out, "<section aria-labelledby=\"%s\">\n<h2 id=\"%s\">%s</h2>\n",

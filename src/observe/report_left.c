@@ -51,6 +51,97 @@ void report_append_left(const struct report *report, struct buffer *out)
     buffer_append_string(out, "</section>\n");
 }
 
+/* ---------------------------------------------------------------- rights */
+
+/* "statement;" of each, in their order: to be run as they stand. */
+static void append_statements(const json_t *list, struct buffer *out)
+{
+    size_t index;
+    const json_t *item;
+    json_array_foreach(list, index, item)
+    {
+        const char *statement = report_text(item, "statement");
+        if (statement != NULL) {
+            buffer_format(out, "%s;\n", statement);
+        }
+    }
+}
+
+/* Those that open something first. */
+static void append_reasons(const json_t *list, struct buffer *out)
+{
+    size_t index;
+    const json_t *item;
+    for (int opens = 1; opens >= 0; opens--) {
+        json_array_foreach(list, index, item)
+        {
+            if (json_is_true(json_object_get(item, "opens")) != (opens == 1)) {
+                continue;
+            }
+            buffer_append_string(out, opens == 1 ? "<li><strong>open:</strong> <code>"
+                                                 : "<li><code>");
+            report_html(out, text_of(item, "object"));
+            buffer_append_string(out, "</code> ");
+            report_html(out, text_of(item, "text"));
+            buffer_append_string(out, "</li>\n");
+        }
+    }
+}
+
+void report_append_rights(const struct report *report, struct buffer *out)
+{
+    struct buffer statements = {0};
+    if (report->rights == NULL) {
+        return;
+    }
+    buffer_append_string(out, "<section aria-labelledby=\"rights\">\n<h2 id=\"rights\">Rights: left "
+                              "to do</h2>\n<ul class=\"errors\">\n");
+    append_reasons(report->rights, out);
+    buffer_append_string(out, "</ul>\n");
+    append_statements(report->rights, &statements);
+    if (statements.length > 0) {
+        buffer_append_string(out, "<pre>");
+        report_html(out, buffer_string(&statements));
+        buffer_append_string(out, "</pre>\n");
+    }
+    buffer_append_string(out, "</section>\n");
+    buffer_free(&statements);
+}
+
+void report_append_rights_markdown(const struct report *report, struct buffer *out)
+{
+    struct buffer statements = {0};
+    size_t index;
+    const json_t *item;
+    if (report->rights == NULL) {
+        return;
+    }
+    buffer_append_string(out, "## Rights: left to do\n\n");
+    json_array_foreach(report->rights, index, item)
+    {
+        buffer_append_string(out, json_is_true(json_object_get(item, "opens")) ? "- open: " : "- ");
+        report_markdown(out, text_of(item, "object"));
+        buffer_append_string(out, ": ");
+        report_markdown(out, text_of(item, "text"));
+        buffer_append_byte(out, '\n');
+    }
+    append_statements(report->rights, &statements);
+    if (statements.length > 0) {
+        buffer_append_byte(out, '\n');
+        for (const char *at = buffer_string(&statements); *at != '\0';) {
+            size_t length = strcspn(at, "\n");
+            buffer_append_string(out, "    ");
+            buffer_append(out, at, length);
+            buffer_append_byte(out, '\n');
+            at += length + (at[length] == '\n');
+        }
+    }
+    buffer_append_byte(out, '\n');
+    buffer_free(&statements);
+}
+
+/* ---------------------------------------------------------------- as Markdown */
+
 void report_append_left_markdown(const struct report *report, struct buffer *out)
 {
     size_t index;

@@ -367,6 +367,7 @@ void report_append_markdown(const struct report *report, struct buffer *out)
     append_steps(report, out);
     report_append_repair_markdown(report, out);
     report_append_left_markdown(report, out);
+    report_append_rights_markdown(report, out);
     append_entities(report, out);
     report_append_follow_markdown(report, out);
     append_slowest(report, out);

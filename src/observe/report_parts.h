@@ -36,6 +36,9 @@ void report_append_follow_markdown(const struct report *report, struct buffer *o
 void report_append_left_sum(const struct report *report, struct buffer *out);
 void report_append_left(const struct report *report, struct buffer *out);
 void report_append_left_markdown(const struct report *report, struct buffer *out);
+/* What is left to do about rights, as statements; nothing where nothing is. */
+void report_append_rights(const struct report *report, struct buffer *out);
+void report_append_rights_markdown(const struct report *report, struct buffer *out);
 
 /* report_chart.c: throughput over time as SVG; nothing for fewer than two samples. */
 void report_append_chart(const struct report *report, struct buffer *out);

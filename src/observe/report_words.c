@@ -1,5 +1,6 @@
 /* What a report says in words, the same in all of its forms, and what it ranks. */
 #include "observe/report_parts.h"
+#include "observe/rights_list.h"
 
 #include "base/text.h"
 #include <string.h>
@@ -236,6 +237,11 @@ uint32_t report_next_steps(const struct report *report, const char *sentences[RE
         sentences[count++] =
             "Foreign keys are missing in the target, or records break them: the run's log names "
             "them. Fix them there, or in the source and copy again.";
+    }
+    if (rights_list_count(report->rights, true) > 0) {
+        sentences[count++] =
+            "Somebody may more in the target than in the source: run the statements that are "
+            "listed below before anybody works there.";
     }
     if (report->not_carried_sum != NULL) {
         sentences[count++] =

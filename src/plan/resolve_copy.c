@@ -36,6 +36,14 @@ static bool table_wanted(const struct resolver *resolver, const struct schema_ta
     return resolve_table_wanted(resolver, table->name);
 }
 
+/* What of it can't be carried the target tells. */
+static bool is_carried_right(const struct resolver *resolver, const struct schema_object *object)
+{
+    const char *what = schema_object_word(object);
+    return resolver->settings != NULL && resolver->settings->carries_rights &&
+           (strcmp(what, "grant") == 0 || strcmp(what, "owner") == 0);
+}
+
 /* The part of the source's schema that a filtered copy carries. */
 static void keep_objects(struct resolver *resolver)
 {
@@ -51,6 +59,9 @@ static void keep_objects(struct resolver *resolver)
     }
     for (uint32_t i = 0; i < schema->object_count; i++) {
         const struct schema_object *object = &schema->objects[i];
+        if (is_carried_right(resolver, object)) {
+            continue;
+        }
         if (object_wanted(resolver, object) && object->native_sql == NULL &&
             object->not_carried != NULL) {
             resolve_note_left(resolver, schema_object_word(object), 1, object->name,
@@ -75,6 +86,8 @@ static void keep_objects(struct resolver *resolver)
         resolve_array(resolver, &objects, sizeof(struct schema_object), &kept->object_count);
     kept->needs = schema->needs;
     kept->need_count = schema->need_count;
+    kept->rights = schema->rights;
+    kept->right_count = schema->right_count;
     kept->settings = schema->settings;
     resolver->plan->same_engine_objects = kept;
 }

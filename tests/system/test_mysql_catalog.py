@@ -237,7 +237,8 @@ class Catalogue(sql_case.SqlCase):
         source, target = self.rich(), self.made()
         uris = self.account("clerk", source, target, "SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES", RIGHTS)
         self.server.ask("", "GRANT SELECT ON mysql.proc TO clerk@127.0.0.1")
-        said = self.told(*uris, "--strict")
+        said = self.run_program("migrate", *uris, "--strict", code=1).err
+        self.assertRegex(said, "open: a_doubled: the view runs as clerk@127.0.0.1 who copies, in the source as root@")
         self.assertIn("the view a_doubled belongs to the account of this run: it may not make one with DEFINER=`root`@", said)
         left, right = (self.dump(name).replace('"', "`").replace("`root`@", "`clerk`@") for name in (source, target))
         self.assertEqual(left, right)

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "connectors/mysql/crew.h"
 #include "connectors/mysql/locks.h"
+#include "connectors/mysql/definers.h"
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/orphans.h"
 #include "connectors/mysql/rebuild.h"
@@ -342,8 +343,12 @@ enum status mysql_after_load(struct database *database, struct after_load_reques
     mysql_crew_close(&finishing.crew);
     arena_destroy(finishing.arena);
     free(made);
-    return status == STATUS_OK && !request->references_only
-               ? mysql_objects_make(self, request->tables, request->table_count, request->objects,
-                                    MYSQL_AFTER_LOAD, error)
+    if (status != STATUS_OK || request->references_only) {
+        return status;
+    }
+    status = mysql_objects_make(self, request->tables, request->table_count, request->objects,
+                                MYSQL_AFTER_LOAD, error);
+    return status == STATUS_OK && request->objects != NULL && request->left != NULL
+               ? mysql_definers_list(self, request->objects, false, request->left, error)
                : status;
 }

@@ -58,10 +58,8 @@ static bool is_detail(const struct schema_object *object)
 
 /* ---------------------------------------------------------------- the statement */
 
-/* In the words of this database, of whose name the source's knows nothing. `from`: that one's. */
-static void append_statement(struct buffer *sql, const struct mysql_database *self,
-                             const char *from, const struct schema_object *object,
-                             const char *statement)
+void mysql_append_object(struct buffer *sql, const struct mysql_database *self, const char *from,
+                         const struct schema_object *object, const char *statement)
 {
     const char *to = self->sql.schema;
     if (object->kind == SCHEMA_OBJECT_TRIGGER) {
@@ -178,24 +176,28 @@ static void tell(const struct schema_object *object, const struct error *problem
 
 /* ---------------------------------------------------------------- making one */
 
-/* With the definer that it has, or, where the account may not, with its own. */
+/* With the definer that it has, or, where the account may not or is to be it, with its own. */
 static enum status create(struct maker *maker, const struct schema_object *object,
                           const char *statement, struct error *problem)
 {
     struct buffer sql = {0};
     const struct text definer = mysql_definer(statement);
-    append_statement(&sql, maker->self, maker->objects->settings, object, statement);
-    enum status status = send(maker, &sql, problem);
-    if (status == STATUS_OK || problem->native_code != RIGHT_MISSING || definer.length == 0) {
-        return status;
+    bool own = maker->self->sql.base.definer == DEFINER_SELF && definer.length > 0;
+    enum status status = STATUS_FAILED;
+    if (!own) {
+        mysql_append_object(&sql, maker->self, maker->objects->settings, object, statement);
+        status = send(maker, &sql, problem);
+        if (status == STATUS_OK || problem->native_code != RIGHT_MISSING || definer.length == 0) {
+            return status;
+        }
     }
     struct buffer bare = {0};
     append_without(&bare, statement, definer, "");
-    append_statement(&sql, maker->self, maker->objects->settings, object, buffer_string(&bare));
+    mysql_append_object(&sql, maker->self, maker->objects->settings, object, buffer_string(&bare));
     buffer_free(&bare);
     *problem = (struct error){0};
     status = send(maker, &sql, problem);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && !own) {
         tell_definer(object, definer);
     }
     return status;
@@ -541,7 +543,15 @@ static void show_object(const struct mysql_database *self, const struct script_r
         script_add(script, moment, "setting", object->name, &sql);
     }
     append_made(&translated, self, &words, &notes);
-    append_statement(&sql, self, request->objects->settings, object, buffer_string(&translated));
+    const char *statement = buffer_string(&translated);
+    const struct text definer = mysql_definer(statement);
+    struct buffer bare = {0};
+    if (self->sql.base.definer == DEFINER_SELF && definer.length > 0) {
+        append_without(&bare, statement, definer, "");
+        statement = buffer_string(&bare);
+    }
+    mysql_append_object(&sql, self, request->objects->settings, object, statement);
+    buffer_free(&bare);
     script_add(script, moment, schema_object_word(object), object->name, &sql);
     buffer_free(&translated);
     buffer_free(&notes);

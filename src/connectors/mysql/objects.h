@@ -27,6 +27,10 @@ const char *mysql_sequence_query(const struct mysql_database *self, const char *
 
 /* ---------------------------------------------------------------- objects.c */
 
+/* In the words of this database, of whose name the source's knows nothing. `from`: that one's. */
+void mysql_append_object(struct buffer *sql, const struct mysql_database *self, const char *from,
+                         const struct schema_object *object, const char *statement);
+
 enum mysql_moment {
     MYSQL_BEFORE_TABLES, /* what can't be made yet waits for MYSQL_AFTER_LOAD */
     MYSQL_AFTER_LOAD

@@ -1,5 +1,6 @@
 /* MySQL and MariaDB as a target: transactions of the control thread, looking at tables, counting.
  */
+#include "connectors/mysql/definers.h"
 #include "connectors/mysql/crew.h"
 #include "connectors/mysql/later.h"
 #include "connectors/mysql/locks.h"
@@ -231,6 +232,7 @@ const struct target_functions mysql_target_functions = {
     .chunk_abandon = mysql_writer_chunk_abandon,
     .later_prepare = mysql_later_prepare,
     .later_fill = mysql_later_fill,
+    .tell_rights = mysql_tell_rights,
     .after_load = mysql_after_load,
     .fetch = sql_fetch,
     .delete_records = sql_delete_records,

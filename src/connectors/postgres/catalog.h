@@ -109,6 +109,9 @@ enum status postgres_ask_values(struct database *self, struct schema_object *obj
                                 uint32_t count, struct arena *arena, struct error *error);
 enum status postgres_objects_read(struct postgres_database *self, PGconn *connection,
                                   struct schema *schema, struct error *error) MUST_USE;
+/* describe.c: schema->rights, in the schema's arena; also of a target. */
+enum status postgres_rights_read(struct postgres_database *self, PGconn *connection,
+                                 struct schema *schema, struct error *error) MUST_USE;
 /* describe.c: the columns of a query's result. */
 enum status postgres_describe_query(struct postgres_database *self, PGconn *connection,
                                     const char *query, struct arena *arena,

@@ -296,6 +296,33 @@ static void add_needs(struct reading *reading, const PGresult *found)
     reading->schema->need_count = (uint32_t)count;
 }
 
+/* ---------------------------------------------------------------- rights */
+
+enum status postgres_rights_read(struct postgres_database *self, PGconn *connection,
+                                 struct schema *schema, struct error *error)
+{
+    struct reading reading = {
+        .self = self, .connection = connection, .schema = schema, .arena = schema->arena};
+    PGresult *found = NULL;
+    enum status status = ask(&reading, sql_rights, &found, error);
+    int count = status == STATUS_OK ? PQntuples(found) : 0;
+    struct schema_right *rows = arena_allocate_zeroed(schema->arena, (size_t)count + 1, sizeof *rows);
+    for (int row = 0; row < count; row++) {
+        rows[row] = (struct schema_right){.kind = keep(&reading, found, row, 0),
+                                          .what = keep(&reading, found, row, 1),
+                                          .name = keep(&reading, found, row, 2),
+                                          .table = keep(&reading, found, row, 3),
+                                          .role = keep(&reading, found, row, 4),
+                                          .words = keep(&reading, found, row, 5),
+                                          .native_sql = keep(&reading, found, row, 6),
+                                          .called = keep(&reading, found, row, 7)};
+    }
+    PQclear(found);
+    schema->rights = rows;
+    schema->right_count = (uint32_t)count;
+    return status;
+}
+
 enum status postgres_objects_read(struct postgres_database *self, PGconn *connection,
                                   struct schema *schema, struct error *error)
 {
@@ -327,6 +354,9 @@ enum status postgres_objects_read(struct postgres_database *self, PGconn *connec
         schema->unseen = self->closed;
         schema->unseen_count = self->closed_count;
         status = add_inventory(&reading, found[INVENTORY], found[LEFT_OUT], error);
+    }
+    if (status == STATUS_OK) {
+        status = postgres_rights_read(self, connection, schema, error);
     }
     for (int i = 0; i < QUESTIONS; i++) {
         PQclear(found[i]);

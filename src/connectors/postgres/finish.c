@@ -7,6 +7,7 @@
 #include "connectors/postgres/locks.h"
 #include "connectors/postgres/objects.h"
 #include "connectors/postgres/rebuild.h"
+#include "connectors/postgres/rights.h"
 #include "connectors/sql/reference.h"
 #include <stdio.h>
 #include <string.h>
@@ -60,7 +61,10 @@ static enum status make_objects(struct postgres_finisher *finisher, enum postgre
     }
     enum status status =
         postgres_objects_make(finisher->self, connection, request->tables, request->table_count,
-                              request->objects, moment, finisher->error);
+                              request->objects, moment, request->left, finisher->error);
+    if (status == STATUS_OK && moment == POSTGRES_AFTER_LOAD) {
+        status = postgres_rights_finish(finisher->self, connection, request, finisher->error);
+    }
     if (status == STATUS_OK && moment == POSTGRES_AFTER_LOAD) {
         status = postgres_objects_remember(finisher->self, connection, finisher->error);
     }

@@ -1,5 +1,6 @@
 /* What a copy of a schema stands on that lies outside of it: other schemas and extensions. */
-#include "connectors/postgres/target.h"
+#include "connectors/postgres/rights.h"
+#include "connectors/postgres/statement.h"
 #include "connectors/sql/check.h"
 #include <string.h>
 
@@ -113,19 +114,6 @@ enum status postgres_check_objects(struct database *database, const struct schem
 
 /* ---------------------------------------------------------------- policies' roles */
 
-static enum status find_role(struct postgres_database *self, PGconn *connection, const char *name,
-                             bool *found, struct error *error)
-{
-    const struct postgres_parameter parameters[] = {{.text = name}};
-    PGresult *result = NULL;
-    enum status status = postgres_catalog_query(
-        self, connection, "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = $1", parameters, 1,
-        SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
-    *found = status == STATUS_OK && PQntuples(result) > 0;
-    PQclear(result);
-    return status;
-}
-
 /* The number of the policy among the objects, or that of all of them. */
 static uint32_t policy_of(const struct schema *objects, const struct schema_need *need)
 {
@@ -140,24 +128,40 @@ static uint32_t policy_of(const struct schema *objects, const struct schema_need
     return i;
 }
 
+/* A RESTRICTIVE policy holds back those of its roles that are there. */
+static bool is_made_for_others(const struct postgres_making *making,
+                               const struct schema_object *policy)
+{
+    struct buffer words = {0};
+    bool made = policy->native_sql != NULL &&
+                postgres_policy_roles(&making->self->sql.base.scope, policy->native_sql, true)
+                        .length > 0 &&
+                postgres_object_words(making, policy, &words) == STATUS_OK;
+    buffer_free(&words);
+    return made;
+}
+
 enum status postgres_tell_unfit_objects(struct database *database, const struct schema *objects,
                                         bool *unfit, struct buffer *out, struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
     PGconn *connection = NULL;
+    struct postgres_making making = {.self = self, .objects = objects};
     char table[SQL_SHOWN_BYTES];
     char policy[SQL_SHOWN_BYTES];
     char role[SQL_SHOWN_BYTES];
     enum status status = postgres_control(self, &connection, error);
+    status = status == STATUS_OK ? postgres_roles_read(self, connection, &making.roles, error)
+                                 : status;
     for (uint32_t i = 0; status == STATUS_OK && i < objects->need_count; i++) {
         const struct schema_need *need = &objects->needs[i];
         uint32_t number =
             strcmp(need->what, a_role) == 0 ? policy_of(objects, need) : objects->object_count;
         bool found = true;
         if (number < objects->object_count && !unfit[number]) {
-            status = find_role(self, connection, need->name, &found, error);
+            found = postgres_has_role(&making.roles, need->name);
         }
-        if (!found && status == STATUS_OK) {
+        if (!found && !is_made_for_others(&making, &objects->objects[number])) {
             unfit[number] = true;
             buffer_format(out,
                           "%s: the policy %s is not carried: the target has not the role %s, which "
@@ -166,6 +170,7 @@ enum status postgres_tell_unfit_objects(struct database *database, const struct 
                           sql_show_name(need->name, role));
         }
     }
+    postgres_roles_free(&making.roles);
     return status;
 }
 

@@ -7,6 +7,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "connectors/postgres/rights.h"
 #include "connectors/postgres/statement.h"
 #include "connectors/postgres/store.h"
 #include "connectors/sql/builders.h"
@@ -33,6 +34,8 @@ struct maker {
     bool stages[SCHEMA_STAGES];
     PGresult *made;    /* the statements that were run already */
     PGresult *present; /* before the tables are made: those that are there */
+    struct postgres_making making;
+    struct rights_left *left; /* gets what guards and is not made; may be NULL */
     struct error *error;
 };
 
@@ -98,6 +101,30 @@ static enum status note_made(struct maker *maker, const struct schema_object *ob
 
 /* ---------------------------------------------------------------- making */
 
+/* Makes it, and takes from everybody what the source denies them: both or none. */
+static enum status make_closed(struct maker *maker, const struct schema_object *object,
+                               struct error *problem)
+{
+    struct postgres_database *self = maker->self;
+    struct buffer sql = {0};
+    struct buffer closing = {0};
+    if (postgres_object_words(&maker->making, object, &sql) != STATUS_OK) {
+        buffer_free(&sql);
+        return error_set(problem, ERROR_TARGET_SCHEMA, object->name,
+                         "the target has none of the roles that it names");
+    }
+    enum status status = postgres_query_buffer(self, maker->connection, &sql, NULL, 0,
+                                               maker->late ? SQL_BUILD : SQL_LONG,
+                                               ERROR_TARGET_SCHEMA, NULL, problem);
+    postgres_closing_words(&maker->making, object, &closing);
+    if (status == STATUS_OK && closing.length > 0) {
+        status = postgres_query(self, maker->connection, buffer_string(&closing), NULL, 0,
+                                SQL_SHORT, ERROR_TARGET_SCHEMA, NULL, problem);
+    }
+    buffer_free(&closing);
+    return status;
+}
+
 /* Behind a savepoint; STATUS_AGAIN: the server refused it, and `problem` says why. */
 static enum status attempt(struct maker *maker, const struct schema_object *object,
                            struct error *problem)
@@ -113,9 +140,7 @@ static enum status attempt(struct maker *maker, const struct schema_object *obje
                          ERROR_TARGET_SCHEMA, maker->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status =
-        postgres_query(self, maker->connection, object->native_sql, NULL, 0,
-                       maker->late ? SQL_BUILD : SQL_LONG, ERROR_TARGET_SCHEMA, NULL, problem);
+    enum status status = make_closed(maker, object, problem);
     if (status == STATUS_OK) {
         status = note_made(maker, object);
         return status == STATUS_OK
@@ -144,10 +169,47 @@ static bool is_there(const struct error *problem)
            strcmp(problem->native_state, "42723") == 0;
 }
 
+/* Rows that it hides in the source are seen in the target without it. */
+static bool is_guard(const struct maker *maker, const struct schema_object *object)
+{
+    static const char enable[] = " ROW LEVEL SECURITY";
+    size_t length = strlen(object->native_sql);
+    size_t end = sizeof enable - 1;
+    return object->table != NULL &&
+           ((strcmp(schema_object_word(object), "property") == 0 && length > end &&
+             strcmp(object->native_sql + length - end, enable) == 0) ||
+            postgres_policy_roles(&maker->self->sql.base.scope, object->native_sql, true).length >
+                0);
+}
+
+static void tell_guard(const struct maker *maker, const struct schema_object *object,
+                       const struct error *problem)
+{
+    bool policy = strcmp(schema_object_word(object), "policy") == 0;
+    struct buffer words = {0};
+    /* one without a role is listed with the roles that are missing */
+    if (maker->left != NULL && is_guard(maker, object) &&
+        postgres_object_words(&maker->making, object, &words) == STATUS_OK) {
+        const struct right_left item = {
+            .opens = true,
+            .kind = policy ? "policy" : "row security",
+            .object = policy ? object->name : object->table,
+            .text = arena_format(maker->left->arena, "it is not made, and rows that it hides in "
+                                                     "the source may be seen: %s",
+                                 problem->message),
+            .statement = buffer_string(&words)};
+        rights_left_add(maker->left, &item);
+    }
+    buffer_free(&words);
+}
+
 static void tell(const struct maker *maker, const struct schema_object *object,
                  const struct error *problem)
 {
     char name[160];
+    if (!is_there(problem)) {
+        tell_guard(maker, object, problem);
+    }
     if (is_there(problem) && object->kind == SCHEMA_OBJECT_DETAIL) {
         return; /* made by an earlier attempt */
     }
@@ -169,7 +231,8 @@ static enum status try_object(void *context, uint32_t number, bool last)
     struct maker *maker = context;
     const struct schema_object *object = &maker->objects->objects[number];
     struct error problem;
-    if (!maker->stages[object->stage] || !is_wanted(maker, object) || is_made(maker, object)) {
+    if (!maker->stages[object->stage] || !is_wanted(maker, object) || is_made(maker, object) ||
+        postgres_is_held_back(&maker->making.roles, object)) {
         return STATUS_END;
     }
     enum status status = attempt(maker, object, &problem);
@@ -212,9 +275,11 @@ static enum status load_present(struct maker *maker)
 enum status postgres_objects_make(struct postgres_database *self, PGconn *connection,
                                   const struct target_table *tables, uint32_t table_count,
                                   const struct schema *objects, enum postgres_moment moment,
-                                  struct error *error)
+                                  struct rights_left *left, struct error *error)
 {
     struct maker maker = {.self = self,
+                          .making = {.self = self, .objects = objects},
+                          .left = left,
                           .connection = connection,
                           .tables = tables,
                           .table_count = table_count,
@@ -233,12 +298,16 @@ enum status postgres_objects_make(struct postgres_database *self, PGconn *connec
     /* the others go with a table, and are not listed */
     bool listed = moment == POSTGRES_BEFORE_TABLES || last;
     enum status status = listed ? load_made(&maker) : STATUS_OK;
+    status = status == STATUS_OK && listed
+                 ? postgres_roles_read(self, connection, &maker.making.roles, error)
+                 : status;
     status = status == STATUS_OK && !maker.late ? load_present(&maker) : status;
     status = status == STATUS_OK
                  ? sql_make_in_rounds(objects->object_count, maker.late, try_object, &maker, error)
                  : status;
     PQclear(maker.made);
     PQclear(maker.present);
+    postgres_roles_free(&maker.making.roles);
     return status;
 }
 

@@ -14,12 +14,13 @@ enum postgres_moment {
 /*
  * Makes the objects of that moment, within the caller's transaction, and notes in the ledger those
  * that do not go with a table. One that is there stays; one that the server refuses is left out;
- * the log says both. Repeatable. `objects` NULL: nothing.
+ * the log says both. Repeatable. `objects` NULL: nothing. `left` (may be NULL) gets what would hide
+ * rows and is not made.
  */
 enum status postgres_objects_make(struct postgres_database *self, PGconn *connection,
                                   const struct target_table *tables, uint32_t table_count,
                                   const struct schema *objects, enum postgres_moment moment,
-                                  struct error *error) MUST_USE;
+                                  struct rights_left *left, struct error *error) MUST_USE;
 /* Makes the schemas that the tables and objects are to be in, likewise, and notes those. */
 enum status postgres_schemas_make(struct postgres_database *self, PGconn *connection,
                                   const struct prepare_request *request,

@@ -111,7 +111,7 @@ static enum status make_table(struct preparing *preparing, struct target_table *
     }
     if (status == STATUS_OK) {
         status = postgres_objects_make(self, preparing->connection, table, 1, request->objects,
-                                       POSTGRES_WITH_TABLES, preparing->error);
+                                       POSTGRES_WITH_TABLES, NULL, preparing->error);
     }
     return status;
 }
@@ -183,7 +183,7 @@ static enum status prepare_objects(struct preparing *preparing)
     if (status == STATUS_OK) {
         status = postgres_objects_make(self, preparing->connection, request->tables,
                                        request->table_count, request->objects,
-                                       POSTGRES_BEFORE_TABLES, preparing->error);
+                                       POSTGRES_BEFORE_TABLES, NULL, preparing->error);
     }
     return postgres_end(self, preparing->connection, status, preparing->error);
 }

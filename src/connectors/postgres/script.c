@@ -3,6 +3,7 @@
 #include "connectors/postgres/finish.h"
 #include "connectors/postgres/keys.h"
 #include "connectors/postgres/objects.h"
+#include "connectors/postgres/rights.h"
 #include "postgres_sql.h"
 #include <string.h>
 
@@ -10,6 +11,7 @@ struct showing {
     struct script *script;
     enum script_moment moment;
     PGresult *present; /* objects of the target: what, name, owner */
+    struct postgres_making making;
 };
 
 static enum status load_present(struct postgres_database *self, PGconn *connection,
@@ -46,6 +48,20 @@ static enum status take(void *context, const char *what, const char *name, struc
     return STATUS_OK;
 }
 
+static void show_object(const struct showing *showing, const struct schema_object *object)
+{
+    struct buffer sql = {0};
+    if (postgres_object_words(&showing->making, object, &sql) != STATUS_OK) {
+        buffer_free(&sql);
+        return;
+    }
+    script_add(showing->script, showing->moment, schema_object_word(object), object->name, &sql);
+    postgres_closing_words(&showing->making, object, &sql);
+    if (sql.length > 0) {
+        script_add(showing->script, showing->moment, "grant", object->name, &sql);
+    }
+}
+
 /* Those of one stage; `table` NULL: of all tables and of none. */
 static void show_objects(const struct showing *showing, const struct script_request *request,
                          enum schema_object_stage stage, const char *table)
@@ -54,12 +70,9 @@ static void show_objects(const struct showing *showing, const struct script_requ
     for (uint32_t i = 0; i < count; i++) {
         const struct schema_object *object = &request->objects->objects[i];
         bool meant = table == NULL || (object->table != NULL && strcmp(object->table, table) == 0);
-        struct buffer sql = {0};
         if (object->stage == stage && meant && script_wants_object(request, i) &&
             !is_present(showing, object)) {
-            buffer_append_string(&sql, object->native_sql);
-            script_add(showing->script, showing->moment, schema_object_word(object), object->name,
-                       &sql);
+            show_object(showing, object);
         }
     }
 }
@@ -83,15 +96,19 @@ enum status postgres_script(struct database *database, const struct script_reque
 {
     static const struct postgres_catalog nothing = {0};
     struct postgres_database *self = postgres_database_of(database);
-    struct showing showing = {script, SCRIPT_BEFORE_LOAD, NULL};
+    struct showing showing = {.script = script,
+                              .moment = SCRIPT_BEFORE_LOAD,
+                              .making = {.self = self, .objects = request->objects}};
     PGconn *connection = NULL;
     if (postgres_control(self, &connection, error) != STATUS_OK ||
         postgres_target_read(self, connection, error) != STATUS_OK ||
-        postgres_schemas_show(self, connection, request, script, error) != STATUS_OK) {
+        postgres_schemas_show(self, connection, request, script, error) != STATUS_OK ||
+        postgres_roles_read(self, connection, &showing.making.roles, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (request->there != NULL && request->objects != NULL &&
         load_present(self, connection, &showing.present, error) != STATUS_OK) {
+        postgres_roles_free(&showing.making.roles);
         return STATUS_FAILED;
     }
     const struct postgres_creation creation = {.self = self,
@@ -110,6 +127,7 @@ enum status postgres_script(struct database *database, const struct script_reque
         show_objects(&showing, request, SCHEMA_AFTER_LOAD, NULL);
     }
     PQclear(showing.present);
+    postgres_roles_free(&showing.making.roles);
     return status;
 }
 

@@ -63,7 +63,6 @@ static const struct form forms[] = {
     {"property", "ALTER DOMAIN ? ADD CONSTRAINT ? CHECK *", NULL},
     {"property", "ALTER TABLE ? VALIDATE CONSTRAINT ?", NULL},
     {"property", "ALTER TABLE ? ENABLE ROW LEVEL SECURITY", NULL},
-    {"property", "ALTER TABLE ? ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY", NULL},
     {"property", "ALTER TABLE ? FORCE ROW LEVEL SECURITY", NULL},
     {"property", "ALTER TABLE ONLY ? DISABLE TRIGGER ?", NULL},
     {"property", "ALTER TABLE ONLY ? ENABLE REPLICA TRIGGER ?", NULL},
@@ -229,4 +228,109 @@ enum status postgres_check_told(const struct schema_scope *scope, const struct s
         }
     }
     return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- rights */
+
+static const struct {
+    const char *what;
+    const char *called;
+} named[] = {
+    {"table", "TABLE $"},
+    {"view", "TABLE $"},
+    {"view", "VIEW $"},
+    {"materialized view", "TABLE $"},
+    {"materialized view", "MATERIALIZED VIEW $"},
+    {"sequence", "SEQUENCE $"},
+    {"function", "FUNCTION $"},
+    {"window function", "FUNCTION $"},
+    {"procedure", "PROCEDURE $"},
+    {"type", "TYPE $"},
+    {"type", "DOMAIN $"},
+    {"collation", "COLLATION $"},
+    {"schema", "SCHEMA $"},
+};
+
+/* "SELECT", "UPDATE (note)*": words of privileges, perhaps of a column, a line each. */
+static bool are_privileges(const char *at)
+{
+    while (*at != '\0') {
+        size_t length = strspn(at, "ABCDEFGHIJKLMNOPQRSTUVWXYZ ");
+        const char *behind = at + length;
+        if (*behind == '(' && length > 1) {
+            behind = pass_name(behind + 1);
+            if (behind == NULL || *behind != ')') {
+                return false;
+            }
+            behind++;
+        }
+        behind += *behind == '*';
+        if (length == 0 || (*behind != '\n' && *behind != '\0')) {
+            return false;
+        }
+        at = *behind == '\n' ? behind + 1 : behind;
+    }
+    return true;
+}
+
+bool postgres_right_is_told(const struct schema_scope *scope, const struct schema_right *right)
+{
+    bool found = false;
+    for (size_t i = 0; !found && right->called != NULL && i < sizeof named / sizeof named[0]; i++) {
+        found = strcmp(named[i].what, right->what) == 0 &&
+                fits(named[i].called, right->called, right->name, false, scope);
+    }
+    return found && (strcmp(right->kind, "grant") != 0 || are_privileges(right->words));
+}
+
+/* Behind the words, if they stand there. */
+static const char *pass_words(const char *at, const char *words)
+{
+    size_t length = strlen(words);
+    return at != NULL && strncmp(at, words, length) == 0 ? at + length : NULL;
+}
+
+struct text postgres_policy_roles(const struct schema_scope *scope, const char *statement,
+                                  bool restrictive)
+{
+    const char *at = pass_words(statement, "CREATE POLICY ");
+    at = at != NULL ? pass_words(pass_name(at), " ON ") : NULL;
+    const char *kind = at != NULL ? pass_placed(at, scope) : NULL;
+    at = pass_words(kind, " AS RESTRICTIVE FOR ");
+    at = at == NULL && !restrictive ? pass_words(kind, " AS PERMISSIVE FOR ") : at;
+    at = at != NULL ? pass_words(at + strspn(at, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"), " TO ") : NULL;
+    const char *end = at;
+    for (const char *next = at; next != NULL;) {
+        end = pass_name(next);
+        next = end != NULL ? pass_words(end, ", ") : NULL;
+    }
+    return at != NULL && end != NULL ? (struct text){at, (size_t)(end - at)}
+                                     : (struct text){statement, 0};
+}
+
+const char *postgres_next_role(struct text *roles, struct arena *arena)
+{
+    const char *end = roles->length > 0 ? pass_name(roles->data) : NULL;
+    if (end == NULL) {
+        return NULL;
+    }
+    char *name = arena_copy(arena, roles->data, (size_t)(end - roles->data));
+    if (*name == '"') {
+        char *to = name;
+        for (const char *from = name + 1; from[0] != '\0' && from[1] != '\0'; from++) {
+            from += *from == '"';
+            *to++ = *from;
+        }
+        *to = '\0';
+    }
+    size_t passed = (size_t)(end - roles->data) + 2; /* ", " */
+    passed = passed < roles->length ? passed : roles->length;
+    *roles = (struct text){roles->data + passed, roles->length - passed};
+    return name;
+}
+
+const char *postgres_view_options(const struct schema_scope *scope, const char *statement)
+{
+    const char *at = pass_words(statement, "CREATE VIEW ");
+    return at != NULL ? pass_placed(at, scope) : NULL;
 }

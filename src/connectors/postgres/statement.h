@@ -2,11 +2,22 @@
 #ifndef TRANSHUME_CONNECTORS_POSTGRES_STATEMENT_H
 #define TRANSHUME_CONNECTORS_POSTGRES_STATEMENT_H
 
+#include "base/text.h"
 #include "connectors/database.h"
 
 /* Does the statement make something of this kind and name, and the other one drop it? What a source
  * tells may be anything. The schemas of the scope are those that it may name. */
 bool postgres_makes(const struct schema_scope *scope, const struct schema_object *object);
+/* Does `called` name the object that the right is about, and do its words say what may be granted? */
+bool postgres_right_is_told(const struct schema_scope *scope, const struct schema_right *right);
+/* Where the roles of a policy stand in the statement that makes it; empty: it is none, or none that
+ * is RESTRICTIVE. */
+struct text postgres_policy_roles(const struct schema_scope *scope, const char *statement,
+                                  bool restrictive);
+/* The next of these names, as it is, in the arena; NULL: there is no further one. */
+const char *postgres_next_role(struct text *roles, struct arena *arena);
+/* Behind the name of the view that the statement makes; NULL: it makes none. */
+const char *postgres_view_options(const struct schema_scope *scope, const char *statement);
 /* Do its statements make the table and its indexes? */
 enum status postgres_check_told(const struct schema_scope *scope, const struct schema_table *table,
                                 struct error *error) MUST_USE;

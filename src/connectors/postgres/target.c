@@ -6,6 +6,7 @@
 #include "connectors/postgres/later.h"
 #include "connectors/postgres/orphans.h"
 #include "connectors/postgres/rebuild.h"
+#include "connectors/postgres/rights.h"
 #include "connectors/sql/check.h"
 #include "connectors/sql/finding.h"
 #include "connectors/sql/normal.h"
@@ -244,6 +245,7 @@ const struct target_functions postgres_target_functions = {
     .check_table = postgres_check_table,
     .check_objects = postgres_check_objects,
     .tell_unfit_objects = postgres_tell_unfit_objects,
+    .tell_rights = postgres_tell_rights,
     .tell_unfit_references = postgres_tell_unfit_references,
     .caveats = postgres_tell_scope,
     .foretell = postgres_foretell,

@@ -737,6 +737,44 @@ static void show_hooks(struct report *report)
     buffer_free(&lines);
 }
 
+/* What will be left to do about the rights of a plain copy. */
+static enum status show_rights(struct report *report, struct error *error)
+{
+    struct run_session *session = report->session;
+    const struct target_functions *target = session->target->connector->target;
+    const struct schema *objects = preflight_objects(session);
+    struct arena *arena = report->out->arena;
+    struct rights_left left = {.arena = arena};
+    struct check_report *out = report->out;
+    if (objects == NULL || target->tell_rights == NULL) {
+        return STATUS_OK;
+    }
+    if (target->tell_rights(session->target, objects, &left, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const char **lines = arena_allocate_zeroed(arena, left.count * (size_t)4 + 1, sizeof *lines);
+    out->opened.lines = lines;
+    out->openings.lines = lines + left.count;
+    out->unopened.lines = lines + 2 * left.count;
+    out->rights.lines = lines + 3 * left.count;
+    for (uint32_t i = 0; i < left.count; i++) {
+        const struct right_left *item = &left.items[i];
+        if (item->statement == NULL && !item->opens) {
+            add_note(report, arena_format(arena, "%s: %s", item->object, item->text));
+            continue;
+        }
+        struct check_list *why = item->opens ? &out->opened : &out->unopened;
+        struct check_list *statements = item->opens ? &out->openings : &out->rights;
+        lines[why->lines - lines + why->count++] =
+            arena_format(arena, "%s: %s", item->object, item->text);
+        if (item->statement != NULL) {
+            lines[statements->lines - lines + statements->count++] =
+                arena_format(arena, "%s;", item->statement);
+        }
+    }
+    return STATUS_OK;
+}
+
 static enum status show_ddl(struct report *report, struct error *error)
 {
     struct run_session *session = report->session;
@@ -811,7 +849,7 @@ enum status run_check(struct run_session *session, struct check_report *out, str
                                      session_describe_streams(session, error) != STATUS_OK ||
                                      renumber_measure(session, error) != STATUS_OK));
     failed = failed || find_notes(&report, error) != STATUS_OK ||
-             show_ddl(&report, error) != STATUS_OK ||
+             show_ddl(&report, error) != STATUS_OK || show_rights(&report, error) != STATUS_OK ||
              foresee_following(&report, error) != STATUS_OK ||
              (readable &&
               (choose_rows(&report, error) != STATUS_OK || read_some(&report, error) != STATUS_OK));

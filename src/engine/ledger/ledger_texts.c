@@ -142,6 +142,12 @@ enum status ledger_header_make(const struct ledger_header *header, struct arena 
     if (object != NULL && header->rejects_orphans) {
         failed |= json_object_set_new(object, "broken_references", json_string("reject")) != 0;
     }
+    if (object != NULL && header->carries_rights) {
+        failed |= json_object_set_new(object, "grants", json_true()) != 0;
+    }
+    if (object != NULL && header->definer_self) {
+        failed |= json_object_set_new(object, "definer", json_string("self")) != 0;
+    }
     if (object != NULL && header->sample_rows > 0) {
         failed |= json_object_set_new(object, "sample_rows",
                                       json_integer((json_int_t)header->sample_rows)) != 0;
@@ -265,6 +271,8 @@ enum status ledger_header_read(const char *text, struct arena *arena, struct led
         .cascades_in_target = strcmp(json_member_text(object, "cascades", ""), "target") == 0,
         .follow_triggers = keep_text(object, "follow_triggers", arena),
         .rejects_orphans = strcmp(json_member_text(object, "broken_references", ""), "reject") == 0,
+        .carries_rights = json_member_true(object, "grants"),
+        .definer_self = strcmp(json_member_text(object, "definer", ""), "self") == 0,
         .sample_rows = (uint64_t)json_member_integer(object, "sample_rows", 0),
         .sample_seed = (uint64_t)json_member_integer(object, "sample_seed", 0),
         .parts = keep_text(object, "parts", arena),
@@ -316,6 +324,7 @@ void ledger_status_free(struct ledger_status *status)
     json_decref(status->taken);
     json_decref(status->unfilled);
     json_decref(status->not_carried);
+    json_decref(status->rights);
     json_decref(status->strangers);
     json_decref(status->repairs);
     *status = (struct ledger_status){0};
@@ -350,6 +359,7 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
     json_t *taken = json_object_get(object, "taken");
     json_t *unfilled = json_object_get(object, "unfilled");
     json_t *not_carried = json_object_get(object, "not_carried");
+    json_t *rights = json_object_get(object, "rights");
     json_t *strangers = json_object_get(object, "strangers");
     json_t *repairs = json_object_get(object, "repairs");
     *status = (struct ledger_status){
@@ -368,6 +378,7 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
         .taken = json_is_object(taken) ? json_incref(taken) : NULL,
         .repairs = json_is_string(repairs) ? json_incref(repairs) : NULL,
         .not_carried = json_is_array(not_carried) ? json_incref(not_carried) : NULL,
+        .rights = json_is_array(rights) ? json_incref(rights) : NULL,
         .strangers = json_is_object(strangers) ? json_incref(strangers) : NULL,
         .unfilled = json_is_array(unfilled) ? json_incref(unfilled) : NULL,
         .deleted = json_member_true(object, "deleted"),
@@ -421,6 +432,9 @@ enum status ledger_status_make(const struct ledger_status *status, struct arena 
     }
     if (object != NULL && json_array_size(status->not_carried) > 0) {
         failed |= json_object_set(object, "not_carried", status->not_carried) != 0;
+    }
+    if (object != NULL && json_array_size(status->rights) > 0) {
+        failed |= json_object_set(object, "rights", status->rights) != 0;
     }
     if (object != NULL && status->deleted) {
         failed |= json_object_set_new(object, "deleted", json_true()) != 0;

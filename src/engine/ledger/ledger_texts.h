@@ -16,6 +16,7 @@
  *          "renumbered":{TABLE:N…},                        (new keys are old ones + N)
  *          "indexes":"rebuild","triggers":"disable",       (only where they are)
  *          "broken_references":"reject",                   (likewise)
+ *          "grants":true,"definer":"self",                 (likewise)
  *          "sample_rows":N,"sample_seed":N,                (of a part of the source)
  *          "parts":"schema"|"data",                        (where it is not both)
  *          "schemas":[NAME…],                              (the target's, besides its own)
@@ -40,6 +41,8 @@
  *          "repairs":ID,                                   (a repair: the run that it repairs)
  *          "strangers":{TABLE:N…},                         (skipped, and there with other values)
  *          "not_carried":[{"kind","object","text","count"}],  (what a copy leaves behind)
+ *          "rights":[{"kind","object","text","statement","opens"}],  (what is left to do, or more
+ *                                                           than in the source)
  *          "settled":{"entities":{"3":{"rejected":N,"skipped":N,"orphans":N,"hash":HEX}},
  *                     "rejects":{"file","count","xxh3"}}}
  * mark    {"format":1,"chunk":n,"attempt":a,"epoch":e,
@@ -128,6 +131,8 @@ struct ledger_header {
     const char *follow_triggers; /* --follow-triggers "refuse", "fire"; NULL: off */
     struct column_list schemas;  /* of the target besides its own, of which tables are */
     bool rejects_orphans;        /* --broken-references reject */
+    bool carries_rights;         /* --grants */
+    bool definer_self;           /* --definer self */
     uint64_t sample_rows;        /* 0: all */
     uint64_t sample_seed;
     const char *parts;          /* "schema", "data"; NULL: both */
@@ -181,6 +186,7 @@ struct ledger_status {
     struct json_t *unfilled; /* array: columns that the run does not fill, and what they held at
                                 its end; NULL: none */
     struct json_t *not_carried; /* array, observe/not_carried.h; NULL: nothing */
+    struct json_t *rights;      /* array, observe/rights_list.h; NULL: nothing */
     struct json_t *strangers;   /* object: how many records of a table were skipped, and are there
                                    with other values; NULL: not known */
     bool deleted;               /* a repair: what it takes out before it writes is out */

@@ -108,6 +108,9 @@ static json_t *state_make(const struct ledger_run *run, const struct ledger_head
     if (status->not_carried != NULL) {
         json_object_set(state, "not_carried", status->not_carried);
     }
+    if (status->rights != NULL) {
+        json_object_set(state, "rights", status->rights);
+    }
     return state;
 }
 

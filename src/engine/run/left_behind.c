@@ -4,6 +4,7 @@
 #include "engine/run/run_parts.h"
 #include "model/json_tree.h"
 #include "observe/not_carried.h"
+#include "observe/rights_list.h"
 #include <string.h>
 
 enum { LISTED_MAX = 1000 }; /* of more, the rest is counted by kind */
@@ -106,6 +107,32 @@ json_t *left_behind_make(const struct run_session *session, const struct preflig
     return list;
 }
 
+/* What opens something is always listed. */
+json_t *left_behind_rights(const struct rights_left *left)
+{
+    json_t *list = json_array();
+    uint32_t more = 0;
+    for (uint32_t i = 0; i < left->count; i++) {
+        const struct right_left *item = &left->items[i];
+        if (!item->opens && json_array_size(list) >= LISTED_MAX) {
+            more++;
+            continue;
+        }
+        json_array_append_new(
+            list, json_pack("{s:o,s:o,s:o,s:o,s:b}", "kind", json_text(item->kind), "object",
+                            json_text(item->object), "text", json_text(item->text), "statement",
+                            json_text(item->statement), "opens", (int)item->opens));
+    }
+    if (more > 0) {
+        json_array_append_new(
+            list, json_pack("{s:s,s:s,s:o,s:n,s:b}", "kind", "more", "object", "more", "text",
+                            json_sprintf("%u more are not listed here; `transhume check` names all",
+                                         (unsigned)more),
+                            "statement", "opens", 0));
+    }
+    return list;
+}
+
 void left_behind_sum(const struct run *run, struct run_result *result)
 {
     struct buffer text = {0};
@@ -116,6 +143,14 @@ void left_behind_sum(const struct run *run, struct run_result *result)
     if (result->not_carried != NULL &&
         json_tree_append(run->status.not_carried, JSON_COMPACT, &text)) {
         result->not_carried_list = arena_copy_string(arena, buffer_string(&text));
+    }
+    buffer_clear(&text);
+    result->opened = rights_list_count(run->status.rights, true);
+    result->unopened = rights_list_count(run->status.rights, false);
+    result->kept_definers = rights_list_count_kept(run->status.rights);
+    if (json_array_size(run->status.rights) > 0 &&
+        json_tree_append(run->status.rights, JSON_COMPACT, &text)) {
+        result->rights_list = arena_copy_string(arena, buffer_string(&text));
     }
     buffer_free(&text);
 }

@@ -16,7 +16,7 @@ enum option_kind {
     KIND_FLAG,
     KIND_NEGATED, /* a flag that the plan turns off and the member turns on */
     KIND_TEXT,
-    KIND_CHOICE /* between two words; the member is 0 while unset, then the word's place from 1 */
+    KIND_CHOICE /* between words; the member is 0 while unset, then the word's place from 1 */
 };
 
 struct option_row {
@@ -59,6 +59,8 @@ static const struct option_row rows[] = {
     {"cascades", KIND_CHOICE, FIELD(cascades), 1, 2, 0}, /* as the run began; apply */
     {"broken_references", KIND_CHOICE, FIELD(broken_references), 1, 2, 1},
     {"nested", KIND_CHOICE, FIELD(nested), 1, 2, 1},
+    {"grants", KIND_FLAG, FIELD(carries_rights), 0, 1, 0},
+    {"definer", KIND_CHOICE, FIELD(definer), 1, 3, 1},
     {"before_images", KIND_NEGATED, FIELD(no_before_images), 0, 1, 0},
 };
 enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
@@ -67,6 +69,9 @@ static const char *word_of(const struct option_row *row, uint64_t number)
 {
     bool nested = strcmp(row->name, "nested") == 0;
     bool cascades = strcmp(row->name, "cascades") == 0;
+    if (strcmp(row->name, "definer") == 0) {
+        return number == DEFINERS_KEEP ? "keep" : number == DEFINERS_SELF ? "self" : "refuse";
+    }
     return cascades                             ? (number == CASCADES_TARGET ? "target" : "apply")
            : number == 1                        ? (nested ? "json" : "keep")
            : nested                             ? "tables"
@@ -156,7 +161,8 @@ static enum status bad_value(const struct option_row *row, const char *where, co
                    row->kind == KIND_MILLISECONDS ? " ms" : "");
     }
     if (row->kind == KIND_CHOICE) {
-        error_hint(error, "it may be %s or %s", word_of(row, 1), word_of(row, 2));
+        error_hint(error, "it may be %s%s%s or %s", word_of(row, 1), row->maximum > 2 ? ", " : "",
+                   row->maximum > 2 ? word_of(row, 2) : "", word_of(row, row->maximum));
     }
     return STATUS_FAILED;
 }

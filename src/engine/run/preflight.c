@@ -307,6 +307,31 @@ static enum status check_objects(struct run_session *session, struct preflight *
     return status;
 }
 
+/* --definer refuse: what would run as somebody else. */
+static enum status check_definers(struct run_session *session, struct preflight *preflight,
+                                  struct error *error)
+{
+    const struct target_functions *target = session->target->connector->target;
+    const struct schema *objects = preflight_objects(session);
+    struct rights_left left = {0};
+    if (session->options.definer != DEFINERS_REFUSE || objects == NULL ||
+        target->tell_rights == NULL) {
+        return STATUS_OK;
+    }
+    left.arena = arena_create(0);
+    enum status status = target->tell_rights(session->target, objects, &left, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < left.count; i++) {
+        struct error problem;
+        if (strcmp(left.items[i].kind, "definer") == 0) {
+            error_set(&problem, ERROR_DEFINER_REFUSED, left.items[i].object, "%s",
+                      left.items[i].text);
+            add_problem(preflight, &problem);
+        }
+    }
+    arena_destroy(left.arena);
+    return status;
+}
+
 /* The lines behind `begin`: with --strict each is a problem. Their number. */
 static uint64_t tell_unfit(const struct run_session *session, struct buffer *lines, size_t begin,
                            struct preflight *preflight)
@@ -638,7 +663,8 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
         }
     }
     if (check_changed(session, tables, preflight, error) != STATUS_OK ||
-        check_unfit_objects(session, preflight, error) != STATUS_OK) {
+        check_unfit_objects(session, preflight, error) != STATUS_OK ||
+        check_definers(session, preflight, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     check_parts(session, *absent, *absent_count, preflight);

@@ -454,8 +454,10 @@ static enum status build(struct run *run, struct error *error)
         run->counted[i].known = false;
         written[i] = written_to(run, i);
     }
+    struct rights_left left = {.arena = arena_create(0)};
     struct after_load_request request = {.tables = run->tables,
                                          .table_count = run->table_count,
+                                         .left = &left,
                                          .objects = run_objects(run),
                                          .progress = say,
                                          .rebuilds_indexes = run->header.rebuilds_indexes,
@@ -467,7 +469,12 @@ static enum status build(struct run *run, struct error *error)
     free(written);
     pthread_mutex_lock(&run->state_mutex);
     run->status.broken_references = request.broken + run->status.left_references;
+    if (status == STATUS_OK && request.objects != NULL) {
+        json_decref(run->status.rights);
+        run->status.rights = left_behind_rights(&left);
+    }
     pthread_mutex_unlock(&run->state_mutex);
+    arena_destroy(left.arena);
     if (status == STATUS_OK && request.broken > 0 && run->header.feed != NULL) {
         log_write(LOG_INFO, "foreign keys that are broken are looked at again, once what has "
                             "changed since the copy began is applied");
@@ -656,6 +663,8 @@ enum status run_execute(struct run *run, struct error *error)
 {
     struct progress *progress = &run->session->progress;
     run->session->target->triggers_off = run->repairs;
+    run->session->target->carries_rights = run->header.carries_rights;
+    run->session->target->definer = run->header.definer_self ? DEFINER_SELF : DEFINER_KEEP;
     /* what is deleted first must not outlive what is written after it */
     run->session->target->repairs = run->repairs || run->header.takes_out;
     if (run->loads_rejects) {
@@ -798,7 +807,7 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     result->rejects_folder = folder;
     left_behind_sum(run, result);
     bool less = result->rejected > 0 || result->broken_references > 0 || result->mixed_snapshot ||
-                run->left_extra || run->left_count > 0;
+                run->left_extra || run->left_count > 0 || result->opened > 0;
     bool stopped = status == STATUS_END &&
                    (run->follow_end == FOLLOW_NONE || run->follow_end == FOLLOW_STOPPED);
     result->exit_status = stopped ? 4 : less ? 1 : 0;

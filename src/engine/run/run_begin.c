@@ -192,6 +192,8 @@ void run_fill_header(struct run *run)
     run->header.cascades_in_target = session->options.cascades == CASCADES_TARGET;
     run->header.follow_triggers = quiet_name(session->options.follow_triggers);
     run->header.rejects_orphans = preflight_rejects_orphans(session);
+    run->header.carries_rights = session->options.carries_rights;
+    run->header.definer_self = session->options.definer == DEFINERS_SELF;
     run->header.sample_rows = session->options.sample_rows;
     run->header.sample_seed = session->options.sample_seed;
     run->header.parts = run_parts_name(session->options.parts);

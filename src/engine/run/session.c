@@ -347,6 +347,9 @@ static enum status open_database(struct run_session *session, const char *text, 
         return STATUS_FAILED;
     }
     (*database)->time_zone = database == &session->source ? NULL : session->time_zone;
+    (*database)->carries_rights = session->options.carries_rights;
+    (*database)->definer =
+        session->options.definer == DEFINERS_SELF ? DEFINER_SELF : DEFINER_KEEP;
     (*database)->jobs = session->options.jobs;
     if ((database == &session->source && take_schemas(session, error) != STATUS_OK) ||
         (database == &session->mirror && give_schemas(session, *database, error) != STATUS_OK)) {
@@ -648,6 +651,7 @@ static enum status resolve_described(struct run_session *session, const struct l
         .note_count = learnt->note_count,
         .time_zone = session->time_zone,
         .gone = session->gone,
+        .carries_rights = options->carries_rights,
         .follows =
             options->follow || (session->continued != NULL && session->continued->feed != NULL),
         .answers = session->answers};

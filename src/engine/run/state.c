@@ -299,6 +299,9 @@ static void add_conditions(const struct run *run, json_t *state)
     if (run->status.not_carried != NULL) {
         json_object_set(state, "not_carried", run->status.not_carried);
     }
+    if (run->status.rights != NULL) {
+        json_object_set(state, "rights", run->status.rights);
+    }
     json_object_set_new(state, "attempts", attempts_make(run));
     json_object_set_new(state, "settings", settings);
     json_object_set_new(state, "ended_at", json_stamp(run->status.ended_us));

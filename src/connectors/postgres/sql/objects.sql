@@ -184,9 +184,12 @@ SELECT 'property', t.relname || ' replica identity', t.top, NULL, 'a', t.oid,
        pg_catalog.format('ALTER TABLE ONLY %s%I REPLICA IDENTITY %s', t.place, t.relname, CASE t.relreplident WHEN 'f' THEN 'FULL' ELSE 'NOTHING' END), NULL
   FROM tables t WHERE t.relreplident IN ('f', 'n') AND t.relkind IN ('r', 'p')
 UNION ALL
-SELECT 'property', t.relname || ' row security', t.top, NULL, 'a', t.oid,
-       pg_catalog.format('ALTER TABLE %s%I %s', t.place, t.relname, pg_catalog.concat_ws(', ', CASE WHEN t.relrowsecurity THEN 'ENABLE ROW LEVEL SECURITY' END, CASE WHEN t.relforcerowsecurity THEN 'FORCE ROW LEVEL SECURITY' END)), NULL
-  FROM tables t WHERE t.relrowsecurity OR t.relforcerowsecurity
+-- with the table, so that whom the target gives it to sees no rows before its policies are there; what holds back the owner, too, comes after the load
+SELECT 'property', t.relname || ' row security', t.top, NULL, 'w', 2::pg_catalog.oid, pg_catalog.format('ALTER TABLE %s%I ENABLE ROW LEVEL SECURITY', t.place, t.relname), NULL
+  FROM tables t WHERE t.relrowsecurity
+UNION ALL
+SELECT 'property', t.relname || ' forced row security', t.top, NULL, 'a', t.oid, pg_catalog.format('ALTER TABLE %s%I FORCE ROW LEVEL SECURITY', t.place, t.relname), NULL
+  FROM tables t WHERE t.relforcerowsecurity
 UNION ALL
 -- indexes of partitions, before those of their parents, which then take them in
 SELECT 'index', x.relname, t.top, NULL, 'i', (1000000 - (SELECT count(*) FROM pg_catalog.pg_partition_ancestors(t.oid)))::pg_catalog.oid,

@@ -1,0 +1,22 @@
+/* As whom that runs which a copy makes: its definer, who need not be who copies. */
+#ifndef TRANSHUME_CONNECTORS_MYSQL_DEFINERS_H
+#define TRANSHUME_CONNECTORS_MYSQL_DEFINERS_H
+
+#include "connectors/mysql/target.h"
+#include "connectors/rights.h"
+
+/* "root@localhost" of a statement that says whose it is; NULL: it says none, or runs as who calls.
+ */
+const char *mysql_definer_name(const char *statement, struct arena *arena);
+/*
+ * What there is to tell of definers: those that are not the account, and those that the server gave
+ * to the account in place of the source's. `foretells`: nothing is made yet.
+ */
+enum status mysql_definers_list(struct mysql_database *self, const struct schema *objects,
+                                bool foretells, struct rights_left *left,
+                                struct error *error) MUST_USE;
+/* target_functions.tell_rights */
+enum status mysql_tell_rights(struct database *self, const struct schema *objects,
+                              struct rights_left *left, struct error *error);
+
+#endif

@@ -1,0 +1,42 @@
+/* The list of what is left to do about rights. */
+#include "observe/rights_list.h"
+#include <string.h>
+
+static const char *text_of(const json_t *item, const char *name)
+{
+    const char *text = json_string_value(json_object_get(item, name));
+    return text == NULL ? "" : text;
+}
+
+uint32_t rights_list_count(const json_t *list, bool opens)
+{
+    uint32_t count = 0;
+    size_t index;
+    const json_t *item;
+    json_array_foreach(list, index, item)
+    {
+        count += json_is_object(item) && json_is_true(json_object_get(item, "opens")) == opens &&
+                 (opens || json_is_string(json_object_get(item, "statement")));
+    }
+    return count;
+}
+
+uint32_t rights_list_count_kept(const json_t *list)
+{
+    uint32_t count = 0;
+    size_t index;
+    const json_t *item;
+    json_array_foreach(list, index, item)
+    {
+        count += strcmp(text_of(item, "kind"), "definer") == 0 &&
+                 !json_is_true(json_object_get(item, "opens"));
+    }
+    return count;
+}
+
+void rights_list_append_line(const json_t *item, struct buffer *out)
+{
+    const char *statement = text_of(item, "statement");
+    buffer_format(out, "%s: %s%s%s", text_of(item, "object"), text_of(item, "text"),
+                  statement[0] != '\0' ? ": " : "", statement);
+}

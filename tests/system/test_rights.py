@@ -1,0 +1,398 @@
+"""Who may read, write and call what after a plain copy: nobody more than in the source, or the run ends with 1 and says the statement that closes it."""
+import json
+import random
+import unittest
+
+import mariadb
+import postgres
+import support
+from support import SEED, SOAK
+
+ROLES = ["rights_%s" % name for name in ("app", "web", "audit", "clerk", "guest", "batch")]
+TABLES = ["orders", "notes", "log"]
+
+# Asks as a role, and takes back whatever that did: what it answers, or the state of the error.
+PROBE = r"""
+CREATE FUNCTION pg_temp.probe(who text, what text) RETURNS text LANGUAGE plpgsql AS $f$
+DECLARE answer text;
+BEGIN
+  BEGIN
+    EXECUTE format('SET LOCAL ROLE %I', who);
+    EXECUTE what INTO answer;
+    RAISE EXCEPTION 'done' USING errcode = 'P9999', detail = coalesce(answer, '');
+  EXCEPTION WHEN SQLSTATE 'P9999' THEN GET STACKED DIAGNOSTICS answer = PG_EXCEPTION_DETAIL; RETURN '=' || answer;
+            WHEN OTHERS THEN RETURN 'E' || SQLSTATE; END;
+END $f$;
+"""
+
+
+class Generator:
+    """A database with roles, owners, grants, policies and definers, by a seed."""
+
+    def __init__(self, seed):
+        self.seed = seed
+        self.draw = random.Random("rights %s" % seed)
+        self.lines = []
+        self.probes = []   # what is asked as each role
+        self.tables = {}   # the question about a view: that about its table, for the view alone
+        self.members = [(a, b) for a in ROLES for b in ROLES if a < b and self.draw.random() < 0.12]
+        self.missing = [role for role in ROLES if self.draw.random() < 0.2]
+        self.superuser = self.draw.random() < 0.7   # does a superuser copy?
+        self.grants = self.draw.random() < 0.5
+        self.make()
+
+    def some(self, list_of, most=3):
+        return self.draw.sample(list_of, self.draw.randint(1, min(most, len(list_of))))
+
+    def maybe(self, chance):
+        return self.draw.random() < chance
+
+    def owner(self):
+        return self.draw.choice(ROLES[:4] + ["postgres"])
+
+    def grantees(self):
+        return [name for name in self.some(ROLES) + (["PUBLIC"] if self.maybe(0.2) else [])]
+
+    def add(self, text, *values):
+        self.lines.append(text % values if values else text)
+
+    def as_owner(self, owner, text):
+        self.add("SET ROLE %s; %s; RESET ROLE", owner, text)
+
+    def make(self):
+        for role in ROLES:
+            self.add("GRANT CREATE, USAGE ON SCHEMA public TO %s", role)
+        for role in self.some(ROLES, 2):
+            if self.maybe(0.4):
+                self.add("ALTER DEFAULT PRIVILEGES FOR ROLE %s REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC", role)
+            if self.maybe(0.4):
+                self.add("ALTER DEFAULT PRIVILEGES FOR ROLE %s GRANT SELECT ON TABLES TO %s", role, self.draw.choice(ROLES))
+        if self.maybe(0.2):
+            self.add("REVOKE USAGE ON SCHEMA public FROM PUBLIC")
+        for name in TABLES:
+            self.table(name)
+        for number in range(self.draw.randint(1, 3)):
+            self.view("v%d" % number, "VIEW")
+        if self.maybe(0.6):
+            self.view("m0", "MATERIALIZED VIEW")
+        for number in range(self.draw.randint(2, 4)):
+            self.function("f%d" % number)
+        if self.maybe(0.6):
+            self.trigger()
+        if self.maybe(0.5):
+            self.add("CREATE TYPE mood AS ENUM ('a', 'b')")
+            if self.maybe(0.6):
+                self.add("REVOKE USAGE ON TYPE mood FROM PUBLIC")
+            self.grant("USAGE", "TYPE mood")
+            self.ask("SELECT has_type_privilege(current_user, 'mood', 'USAGE')")
+        if self.maybe(0.5):
+            self.add("CREATE SEQUENCE counter")
+            self.grant(self.draw.choice(["USAGE", "SELECT", "USAGE, SELECT"]), "SEQUENCE counter")
+            self.ask("SELECT 'used' FROM (SELECT nextval('counter')) n")
+
+    def ask(self, what):
+        self.probes.append(what)
+
+    def grant(self, what, place):
+        for role in self.grantees():
+            option = " WITH GRANT OPTION" if role != "PUBLIC" and self.maybe(0.2) else ""
+            self.add("GRANT %s ON %s TO %s%s", what, place, role, option)
+
+    def table(self, name):
+        owner = self.owner()
+        self.as_owner(owner, "CREATE TABLE %s (id int PRIMARY KEY, who text, note text)" % name)
+        self.add("INSERT INTO %s SELECT i, (ARRAY['%s'])[1 + i %% %d], 'note ' || i FROM generate_series(1, 12) i" % (name, "','".join(ROLES), len(ROLES)))
+        for privilege in self.some(["SELECT", "INSERT", "UPDATE", "DELETE", "SELECT, INSERT", "TRUNCATE", "REFERENCES", "SELECT (id)", "SELECT (id, who)", "UPDATE (note)"], 4):
+            self.grant(privilege, "TABLE " + name)
+        if self.maybe(0.7):
+            self.add("ALTER TABLE %s ENABLE ROW LEVEL SECURITY", name)
+            if self.maybe(0.3):
+                self.add("ALTER TABLE %s FORCE ROW LEVEL SECURITY", name)
+            for number in range(self.draw.randint(1, 4)):
+                condition = self.draw.choice(["id %% %d = 0" % self.draw.randint(2, 3), "who = current_user", "true", "id > %d" % self.draw.randint(2, 9)])
+                self.add("CREATE POLICY p%d ON %s AS %s TO %s USING (%s)", number, name, self.draw.choice(["PERMISSIVE", "RESTRICTIVE"]), ", ".join(self.grantees()), condition)
+        for what in ("SELECT string_agg(id::text, ',' ORDER BY id) FROM %s", "SELECT string_agg(note, ',') FROM %s", "WITH x AS (UPDATE %s SET note = 'x' RETURNING 1) SELECT 'updated'",
+                     "WITH x AS (INSERT INTO %s VALUES (100, 'x', 'x') RETURNING 1) SELECT 'inserted'", "WITH x AS (DELETE FROM %s) SELECT 'deleted'"):
+            self.ask(what % name)
+        for privilege in ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "SELECT WITH GRANT OPTION"):
+            self.ask("SELECT has_table_privilege(current_user, '%s', '%s')" % (name, privilege))
+        for column in ("id", "who", "note"):
+            for privilege in ("SELECT", "UPDATE"):
+                self.ask("SELECT has_column_privilege(current_user, '%s', '%s', '%s')" % (name, column, privilege))
+
+    def view(self, name, kind):
+        owner = self.owner()
+        invoker = " WITH (security_invoker=true)" if kind == "VIEW" and self.maybe(0.2) else ""
+        table = self.draw.choice(TABLES)
+        if kind != "VIEW":   # whoever makes it reads
+            self.add("GRANT SELECT ON %s TO %s", table, owner)
+        self.add("CREATE %s %s%s AS SELECT id, note FROM %s", kind, name, invoker, table)
+        self.add("ALTER %s %s OWNER TO %s", kind, name, owner)
+        if kind != "VIEW":
+            self.add("REFRESH MATERIALIZED VIEW %s", name)
+        self.grant(self.draw.choice(["SELECT", "SELECT", "SELECT, INSERT", "UPDATE"]), name)
+        self.ask("SELECT string_agg(id::text, ',' ORDER BY id) FROM %s" % name)
+        if kind == "VIEW":
+            self.tables[len(self.probes) - 1] = self.probes.index("SELECT string_agg(id::text, ',' ORDER BY id) FROM %s" % table)
+        self.ask("SELECT has_table_privilege(current_user, '%s', 'SELECT')" % name)
+
+    def function(self, name):
+        owner = self.owner()
+        definer = " SECURITY DEFINER" if self.maybe(0.6) else ""
+        body = self.draw.choice(["SELECT string_agg(id::text, '','' ORDER BY id) FROM %s" % self.draw.choice(TABLES), "SELECT CASE WHEN rolsuper THEN ''1'' END FROM pg_roles WHERE rolname = current_user"])
+        self.as_owner(owner, "CREATE FUNCTION %s(i int) RETURNS text LANGUAGE plpgsql%s AS 'BEGIN RETURN (%s); END'" % (name, definer, body))
+        if self.maybe(0.5):
+            self.add("REVOKE ALL ON FUNCTION %s FROM PUBLIC", name)
+        if self.maybe(0.6):
+            self.grant("EXECUTE", "FUNCTION %s" % name)
+        self.ask("SELECT %s(1)" % name)
+        self.ask("SELECT has_function_privilege(current_user, '%s(int)', 'EXECUTE')" % name)
+
+    def trigger(self):
+        owner, table = self.owner(), self.draw.choice(TABLES)
+        self.as_owner(owner, "CREATE FUNCTION fire() RETURNS trigger LANGUAGE plpgsql%s AS 'BEGIN INSERT INTO log VALUES (1000 + new.id, current_user, ''x''); RETURN new; END'"
+                      % (" SECURITY DEFINER" if self.maybe(0.7) else ""))
+        if table != "log":
+            self.add("CREATE TRIGGER fire AFTER INSERT ON %s FOR EACH ROW EXECUTE FUNCTION fire()", table)
+
+    def make_roles(self, present):
+        lines = ["DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '%s') THEN CREATE ROLE %s; END IF; END $$" % (role, role) for role in present]
+        lines += ["GRANT %s TO %s" % pair for pair in self.members if pair[0] in present and pair[1] in present]
+        return ";\n".join(lines)
+
+    def ask_sql(self, present):
+        asked = [(number, role) for number in range(len(self.probes)) for role in present]
+        return PROBE + "SELECT number, role, pg_temp.probe(role, what) FROM (VALUES %s) p(number, role, what) ORDER BY number, role" % ", ".join(
+            "(%d, '%s', $q$%s$q$)" % (number, role, self.probes[number]) for number, role in asked)
+
+
+def is_more(there, here):
+    """Does the answer in the target tell, or let, more than that of the source?"""
+    if there[0] == "E" or there == here:
+        return False
+    if here[0] == "E":
+        return there not in ("=", "=false")
+    if there in ("=true", "=false"):
+        return there == "=true" and here == "=false"
+    return not set(filter(None, there[1:].split(","))) <= set(filter(None, here[1:].split(",")))
+
+
+class Rights(support.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.source = postgres.for_class(cls)
+        cls.target = postgres.Server()
+        cls.addClassCleanup(cls.target.stop)
+
+    def drop_roles(self, server, name):
+        for role in ROLES + ["rights_mover"]:
+            found = server.psql("postgres", "SELECT 1 FROM pg_roles WHERE rolname = '%s'" % role)
+            if found:
+                server.psql(name, "REASSIGN OWNED BY %s TO postgres; DROP OWNED BY %s" % (role, role))
+                server.psql("postgres", "DROP ROLE %s" % role)
+
+    def answers(self, server, name, made, present):
+        return {(int(number), role): answer for number, role, answer in server.psql(name, made.ask_sql(present))}
+
+    def more(self, made, before, after):
+        """A view with security_invoker may show what its reader sees in the table itself."""
+        def known(number, role):
+            view, table = before[number, role], before.get((made.tables.get(number), role), "E")
+            return "=" + ",".join(answer[1:] for answer in (view, table) if answer[0] == "=") if table[0] == "=" else view
+        return ["%s: %s\n  source %s\n  target %s" % (role, made.probes[number], before[number, role], answer)
+                for (number, role), answer in sorted(after.items()) if is_more(answer, known(number, role))]
+
+    def less(self, made, before, after):
+        return ["%s: %s\n  source %s\n  target %s" % (role, made.probes[number], before[number, role], answer)
+                for (number, role), answer in sorted(after.items()) if is_more(before[number, role], answer)]
+
+    def one(self, seed):
+        made = Generator(seed)
+        source, target = self.source.database(), self.target.database()
+        try:
+            self.compare(seed, made, source, target)
+        finally:
+            self.drop_roles(self.source, source)
+            self.drop_roles(self.target, target)
+
+    def compare(self, seed, made, source, target):
+        present = [role for role in ROLES if role not in made.missing]
+        self.source.psql(source, made.make_roles(ROLES) + ";\n" + ";\n".join(made.lines))
+        self.target.psql(target, made.make_roles(present) or "SELECT 1")
+        uri = self.target.uri(target)
+        if not made.superuser:
+            self.target.psql(target, "CREATE ROLE rights_mover LOGIN; GRANT ALL ON DATABASE %s TO rights_mover; GRANT ALL ON SCHEMA public TO rights_mover" % target)
+            for role in present[:2]:
+                self.target.psql(target, "GRANT %s TO rights_mover; GRANT CREATE ON SCHEMA public TO %s" % (role, role))
+            uri = uri.replace("postgres@", "rights_mover@")
+        if made.maybe(0.3) and present:
+            self.target.psql(target, "ALTER DEFAULT PRIVILEGES FOR ROLE %s GRANT SELECT ON TABLES TO %s" % ("postgres" if made.superuser else "rights_mover", present[0]))
+        result = support.transhume("migrate", "--json", "--state", "state-%s" % seed, *(["--grants"] if made.grants else []), self.source.uri(source), uri, cwd=self.folder)
+        self.assertIn(result.code, (0, 1), result.err)
+        report = json.loads(result.out)
+        said = "seed %s, missing %s, %s, %s\n%s" % (seed, made.missing, "superuser" if made.superuser else "mover", "--grants" if made.grants else "", result.err)
+        with self.subTest("schema", seed=seed):
+            self.assertNotIn("is not made", "\n".join(line for line in result.err.splitlines() if "policy" not in line), said)
+
+        before = self.answers(self.source, source, made, ROLES)
+        opens = [item for item in report["rights"] if item["opens"]]
+        self.assertEqual(result.code, 1 if opens else 0, said)
+        more = self.more(made, before, self.answers(self.target, target, made, present))
+        with self.subTest("nobody may more, or it is said", seed=seed):
+            if more:
+                self.assertTrue(opens, "\n".join(more) + "\n" + said)
+                statements = [item["statement"] for item in report["rights"] if item["kind"] == "role" or item["opens"] and item["statement"]]
+                self.target.psql(target, ";\n".join(statements))
+                self.assertEqual(self.more(made, before, self.answers(self.target, target, made, present)), [], said + "\n".join(statements))
+        with self.subTest("what is less is listed", seed=seed):
+            left = [item["statement"] for item in report["rights"] if item["statement"] and not (more and (item["kind"] == "role" or item["opens"]))]
+            self.target.psql(target, ";\n".join(left) or "SELECT 1")
+            # roles belong to each other as an administrator of the server says
+            self.target.psql(target, made.make_roles(ROLES))
+            after = self.answers(self.target, target, made, ROLES)
+            self.assertEqual(self.more(made, before, after), [], said + "\n".join(left))
+            self.assertEqual(self.less(made, before, after), [], said + "\n".join(left))
+
+    def test_drawn_databases(self):
+        for seed in range(30) if SOAK else ["%s.%d" % (SEED, number) for number in range(4)]:
+            self.one(seed)
+
+
+class Guards(support.TestCase):
+    """What the seeds draw, each by itself."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = postgres.for_class(cls)
+        cls.server.psql("postgres", "DROP ROLE IF EXISTS guard_owner; CREATE ROLE guard_owner; DROP ROLE IF EXISTS guard_reader; CREATE ROLE guard_reader")
+        cls.addClassCleanup(cls.server.psql, "postgres", "DROP ROLE guard_owner; DROP ROLE guard_reader")
+
+    def setUp(self):
+        super().setUp()
+        self.source, self.target = self.server.database(), self.server.database()
+        for name in (self.source, self.target):
+            self.server.psql(name, "GRANT CREATE ON SCHEMA public TO guard_owner")
+            self.addCleanup(self.server.psql, name, "REASSIGN OWNED BY guard_owner TO postgres; DROP OWNED BY guard_owner, guard_reader")
+
+    def migrate(self, *arguments, code=0):
+        result = support.transhume("migrate", "--json", *arguments, self.server.uri(self.source), self.server.uri(self.target), cwd=self.folder)
+        self.assert_code(result, code)
+        return {item["statement"]: item["opens"] for item in json.loads(result.out)["rights"]}
+
+    def test_functions_and_types(self):
+        self.server.psql(self.source, "CREATE TYPE mood AS ENUM ('a'); REVOKE USAGE ON TYPE mood FROM PUBLIC; CREATE FUNCTION open() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+                         "CREATE FUNCTION closed(mood) RETURNS int LANGUAGE sql AS 'SELECT 1'; REVOKE ALL ON FUNCTION closed FROM PUBLIC; GRANT EXECUTE ON FUNCTION closed TO guard_reader;"
+                         "CREATE PROCEDURE act() LANGUAGE sql AS ''; REVOKE ALL ON PROCEDURE act FROM PUBLIC;"
+                         "CREATE TABLE t (id int); CREATE FUNCTION later(t) RETURNS int LANGUAGE sql AS 'SELECT 1'; REVOKE ALL ON FUNCTION later FROM PUBLIC;"
+                         "SET ROLE guard_owner; CREATE FUNCTION definer() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT current_user::text'")
+        ddl = json.loads(support.transhume("check", "--json", "--ddl", self.server.uri(self.source), self.server.uri(self.target), cwd=self.folder).out)
+        self.assertEqual(sum("REVOKE ALL ON" in statement["text"] for statement in ddl["statements"]), 5, ddl["statements"])
+        left = self.migrate()
+        asked = ("SELECT has_function_privilege('guard_reader', 'open()', 'EXECUTE'), has_function_privilege('guard_reader', 'closed(mood)', 'EXECUTE'), has_function_privilege('guard_reader', 'act()', 'EXECUTE'), "
+                 "has_function_privilege('guard_reader', 'later(t)', 'EXECUTE'), has_function_privilege('guard_reader', 'definer()', 'EXECUTE'), has_type_privilege('guard_reader', 'mood', 'USAGE')")
+        self.assertEqual(self.server.psql(self.target, asked), [["t", "f", "f", "f", "f", "f"]])
+        self.assertEqual(left, {'ALTER FUNCTION definer() OWNER TO "guard_owner"': False, "GRANT EXECUTE ON FUNCTION definer() TO PUBLIC": False,
+                                'GRANT EXECUTE ON FUNCTION closed(mood) TO "guard_reader"': False})
+        self.server.psql(self.target, ";".join(left))
+        self.assertEqual(self.server.psql(self.target, asked), self.server.psql(self.source, asked))
+
+    def test_a_view_of_one_who_is_held_back(self):
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (id = 1);"
+                         "GRANT SELECT ON t TO guard_owner; SET ROLE guard_owner; CREATE VIEW v AS SELECT id FROM t; CREATE MATERIALIZED VIEW m AS SELECT id FROM t; GRANT SELECT ON v, m TO guard_reader")
+        left = self.migrate()
+        self.server.psql(self.target, "GRANT SELECT ON v, m TO guard_reader")
+        self.assertEqual(self.server.psql(self.target, "SELECT has_table_privilege('guard_reader', 't', 'SELECT'), relispopulated FROM pg_class WHERE relname = 'm'"), [["f", "f"]])
+        with self.assertRaises(AssertionError):
+            self.server.psql(self.target, "SET ROLE guard_reader; SELECT id FROM v")
+        self.server.psql(self.target, ";".join(left))
+        self.assertEqual(self.server.psql(self.target, "SET ROLE guard_reader; SELECT id FROM v UNION ALL SELECT id FROM m"), [["1"], ["1"]])
+
+    def test_with_grants(self):
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY, note text); GRANT SELECT (id), UPDATE (note) ON t TO guard_reader WITH GRANT OPTION; GRANT INSERT ON t TO guard_reader; ALTER TABLE t OWNER TO guard_owner;"
+                         "CREATE VIEW v AS SELECT id FROM t; ALTER VIEW v OWNER TO guard_owner; CREATE SEQUENCE s; GRANT USAGE ON s TO guard_reader")
+        self.migrate("--grants")
+        asked = ("SELECT relname, pg_get_userbyid(relowner), relacl::text FROM pg_class WHERE relname IN ('t', 'v', 's') UNION ALL SELECT attname, '', attacl::text FROM pg_attribute WHERE attrelid = 't'::regclass AND attacl IS NOT NULL ORDER BY 1")
+        self.assertEqual(self.server.psql(self.target, asked), self.server.psql(self.source, asked))
+        with open(self.path("plan.yaml"), "w", encoding="utf-8") as file:
+            file.write("transhume: 1\nsource: %s\ntarget: %s\noptions: { grants: true }\n" % (self.server.uri(self.source), self.server.uri(self.server.database())))
+        for arguments in (["--plan", "plan.yaml"], ["--grants", self.server.uri(self.source), self.server.uri(self.server.database())]):
+            said = support.transhume("check", "--json", *arguments, cwd=self.folder)
+            self.assertEqual(json.loads(said.out)["rights"], ['GRANT CREATE ON SCHEMA "public" TO "guard_owner";'], said.out)   # it is the target's own
+
+    def test_what_the_target_gives_by_default(self):
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY); GRANT SELECT (id) ON t TO guard_reader")
+        self.server.psql(self.target, "ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON TABLES TO guard_reader")
+        left = self.migrate("--grants", code=1)
+        closing = [statement for statement, opens in left.items() if opens]
+        self.assertEqual(closing, ['REVOKE SELECT ON TABLE t FROM "guard_reader"; GRANT SELECT (id) ON TABLE t TO "guard_reader"'])
+        self.server.psql(self.target, closing[0])
+        self.assertEqual(self.server.psql(self.target, "SELECT has_table_privilege('guard_reader', 't', 'SELECT'), has_column_privilege('guard_reader', 't', 'id', 'SELECT')"), [["f", "t"]])
+
+    def test_the_report_says_what_is_left(self):
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY); GRANT SELECT ON t TO guard_reader; REVOKE CONNECT ON DATABASE %s FROM PUBLIC" % self.source)
+        left = self.migrate("--state", "s", code=1)
+        self.assertTrue(left["REVOKE CONNECT ON DATABASE %s FROM PUBLIC" % self.target])
+        for name in ("report.html", "report.md"):
+            with open(self.path("s", name), encoding="utf-8") as file:
+                said = file.read().replace("&quot;", '"')
+            self.assertIn("Rights: left to do", said)
+            self.assertIn("REVOKE CONNECT ON DATABASE %s FROM PUBLIC;" % self.target, said)
+            self.assertIn("GRANT SELECT ON TABLE t TO", said)
+
+
+class Definers(support.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = mariadb.for_class(cls)
+
+    def setUp(self):
+        super().setUp()
+        self.source, self.target = self.server.database(), self.server.database()
+        self.server.ask(self.source, "CREATE TABLE t (id int PRIMARY KEY); CREATE DEFINER=`app one`@`10.%` VIEW v AS SELECT id FROM t; CREATE DEFINER=`app one`@`10.%` SQL SECURITY INVOKER VIEW i AS SELECT id FROM t;"
+                        "CREATE DEFINER=`app one`@`10.%` TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET NEW.id = NEW.id + 1; CREATE VIEW mine AS SELECT id FROM t")
+
+    def definers(self):
+        return sorted(map(tuple, self.server.ask(self.target, "SELECT table_name, definer FROM information_schema.views WHERE table_schema = DATABASE() UNION ALL SELECT trigger_name, definer FROM information_schema.triggers WHERE trigger_schema = DATABASE()")))
+
+    def run_it(self, command, *arguments, code, uri=None):
+        result = support.transhume(command, *arguments, self.server.uri(self.source), uri or self.server.uri(self.target), cwd=self.folder)
+        self.assert_code(result, code)
+        return result
+
+    def test_keep_is_told(self):
+        said = self.run_it("check", code=0).out
+        self.assertIn("v: the view runs as app one@10.%, its definer in the source", said)
+        self.assertIn("tr: the trigger runs as app one@10.%", said)
+        self.assertNotIn("i: the view runs", said)
+        self.assertNotIn("mine: the view", said)
+        self.assertIn("definers: 2 of views", self.run_it("migrate", code=0).out)
+        self.assertEqual(dict(self.definers())["tr"], "app one@10.%")
+
+    def test_self(self):
+        self.run_it("migrate", "--definer", "self", code=0)
+        account = dict(self.definers())["mine"]
+        self.assertEqual({definer for _, definer in self.definers()}, {account})
+
+    def test_refuse(self):
+        result = self.run_it("migrate", "--definer", "refuse", code=5)
+        self.assertIn("[definer-refused]", result.err)
+        self.assertEqual(self.definers(), [])
+        self.run_it("check", "--definer", "refuse", code=5)
+
+    def test_one_that_the_server_did_not_take_is_open(self):
+        self.server.ask("", "CREATE OR REPLACE USER mover@'127.0.0.1'; GRANT ALL ON `%s`.* TO mover@'127.0.0.1'; GRANT SELECT, SHOW VIEW, TRIGGER ON `%s`.* TO mover@'127.0.0.1'" % (self.target, self.source))
+        self.addCleanup(self.server.ask, "", "DROP USER mover@'127.0.0.1'")
+        uri = "mysql://mover@" + self.server.uri(self.target).partition("@")[2]
+        result = self.run_it("migrate", "--json", code=1, uri=uri)
+        opened = [item for item in json.loads(result.out)["rights"] if item["opens"]]
+        self.assertEqual(sorted(item["object"] for item in opened if item["object"] != "mine" and item["object"] != "i"), ["tr", "v"])
+        for item in opened:
+            self.server.ask(self.target, item["statement"])
+        self.assertEqual(dict(self.definers())["v"], "app one@10.%")
+
+
+if __name__ == "__main__":
+    unittest.main()
