@@ -1,5 +1,6 @@
 /* What `check` and `migrate --dry-run` print. */
 #include "cli/check_ddl.h"
+#include "cli/check_rights.h"
 #include "cli/cli.h"
 
 #include "base/text.h"
@@ -176,6 +177,7 @@ static void append_text(const struct check_report *report, struct buffer *sample
     append_follow(&report->follow, out);
     append_list("problems", report->problems, report->problem_count, out);
     cli_append_ddl(&report->ddl, color, out);
+    cli_append_rights(&report->rights, out);
     if (sample->length > 0) {
         buffer_append_string(out, "\nsample: the first records as they will arrive\n\n");
         buffer_append(out, sample->data, sample->length);
@@ -284,6 +286,7 @@ static void append_json(const struct check_report *report, struct buffer *sample
     append_json_lines("hooks", report->hooks.lines, report->hooks.count, out);
     append_json_follow(&report->follow, out);
     cli_append_ddl_json(&report->ddl, out);
+    cli_append_rights_json(&report->rights, out);
     buffer_append_string(out, ",\"samples\":[");
     while (sample->length > 0 && sample->data[sample->length - 1] == '\n') {
         sample->length--;

@@ -237,6 +237,7 @@ static void run_set(struct cli_call *call, struct run_options *options)
                                                        : PARTS_ALL;
     options->ignores_there = call->command->place == IN_DIFF;
     options->shows_ddl = cli_switch(call, CLI_DDL) || cli_switch(call, CLI_DRY_RUN);
+    options->rights_for = cli_text(call, CLI_RIGHTS_FOR);
     options->rollback_keys = cli_switch(call, CLI_ROLLBACK_KEYS);
     options->indexes = (enum indexes_choice)choice_or_unset(call, CLI_INDEXES);
     options->triggers = (enum triggers_choice)choice_or_unset(call, CLI_TRIGGERS);

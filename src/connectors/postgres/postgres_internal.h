@@ -104,6 +104,7 @@ extern const struct sql_dialect postgres_dialect;
 extern const struct load_functions postgres_load_functions;
 extern const struct alter_functions postgres_alter_functions;
 extern const struct change_functions postgres_change_functions;
+extern const struct rights_functions postgres_rights_functions;
 #define POSTGRES_STAYS_OPEN \
     "a long read transaction is open; VACUUM cannot remove newer dead rows until it ends"
 

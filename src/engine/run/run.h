@@ -128,6 +128,7 @@ struct run_options {
     bool no_hashes;     /* no hash sums in the done marks */
     bool strict;        /* refuse if anything of the source is left out */
     bool shows_ddl;     /* check: fills check_report.ddl */
+    const char *rights_for; /* check: the account of check_report.rights; NULL: not wanted */
     bool ignores_there; /* diff: the plan is resolved as if the target held no tables */
     enum parts_choice parts; /* of a new run and its check; a resume asks the ledger */
     bool rollback_keys; /* keys of what is written are kept for every table, so that rollback can
@@ -246,7 +247,19 @@ struct check_reject {
     uint64_t seen; /* records of the entity that were looked at */
     bool various;  /* others say something else than `reason` */
 };
+/* check --rights-for ACCOUNT: what an account of least rights is given. */
+struct rights_statement; /* connectors/rights.h */
+struct check_rights {
+    bool asked;
+    bool source_told; /* its connector knows such statements */
+    bool target_told;
+    const struct rights_statement *source;
+    uint32_t source_count;
+    const struct rights_statement *target;
+    uint32_t target_count;
+};
 struct check_report {
+    struct check_rights rights;
     struct check_follow follow;
     struct check_list hooks; /* what the plan runs besides, a line each */
     struct check_ddl ddl;
