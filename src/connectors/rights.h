@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct database;
+struct schema;
 struct target_table; /* connectors/target.h */
 
 /* What rights are for. Each needs those before it, too. */
@@ -41,6 +42,7 @@ struct rights_request {
     const char *account; /* as the user writes it: of MySQL NAME or NAME@HOST */
     bool follows;        /* the source's changes; statements for RIGHTS_FOLLOW and behind, too */
     bool carries_objects; /* a plain copy within one kind of database: sequences, views, … */
+    const struct schema *objects; /* with it: views, triggers and so on; NULL: none */
     /* Source: tables and views that are read, in its names. */
     const char *const *read;
     uint32_t read_count;

@@ -64,6 +64,7 @@ enum status rights_foresee(struct run_session *session, const struct target_tabl
         .account = session->options.rights_for,
         .follows = session->options.follow,
         .carries_objects = carries_objects(session),
+        .objects = preflight_objects(session),
         .tables = tables,
         .table_count = count,
         .missing = list_missing(tables, count, absent, absent_count, arena),
