@@ -12,8 +12,6 @@ import mariadb  # noqa: E402
 import mysql  # noqa: E402
 import postgres  # noqa: E402
 
-WITHOUT_OURS = "_transhume"
-
 
 def documented(title, renamed):
     """The statements of a database's table in the docs: [(for, side, statement)], with the names there replaced."""
@@ -21,9 +19,9 @@ def documented(title, renamed):
         text = file.read()
     section = text.split("\n### %s\n" % title, 1)[1].split("\n### ", 1)[0].split("\n## ", 1)[0]
     found = []
-    for use, side, statement in re.findall(r"^\| ([^|]+) \| (source|target|database) \| `([^`|]+)` \|$", section.replace("``", "`"), re.M):
+    for use, side, _, statement in re.findall(r"^\| ([^|]+) \| (source|target|database) \| (`{1,2}) ?([^|]+?) ?\3 \|$", section, re.M):
         for old, new in renamed.items():
-            statement = re.sub(r"\b%s\b" % old, lambda _, new=new: new, statement)
+            statement = re.sub(r"(?<!\w)%s(?!\w)" % re.escape(old), lambda _, new=new: new, statement)
         found.append((use, side, statement))
     return found
 
@@ -31,7 +29,9 @@ def documented(title, renamed):
 class Migrated:
     """What holds for each database. `prepare` fills the source as its owner; `perform` runs a statement as the administrator."""
     COPY, ROLLBACK, FOLLOW, CUT_OVER = "copy", "rollback", "follow", "cut-over"
-    OBJECTS = 0
+    MIGRATION = "CREATE TABLE made (id int PRIMARY KEY); ALTER TABLE orders ADD COLUMN note varchar(9); CREATE INDEX noted ON orders (note);"
+    CHANGE = ("operations:\n  - add_column: { table: customers, column: { name: w, type: int }, up: u + 1 }\n"
+              "  - alter_column: { table: customers, column: u, type: bigint, up: u, down: u }\n")
 
     def asked(self, *options):
         """What an account needs, as check says it to the administrator."""
@@ -48,24 +48,25 @@ class Migrated:
         return [self.mover(self.source), self.mover(self.target)]
 
     def test_without_them_nothing_is_done(self):
-        self.assertIn(self.run_program("check", *self.plain(), code=None).code, (2, 3))
+        self.assertIn(support.transhume("check", *self.plain(), cwd=self.folder).code, (2, 3))
 
     def test_a_copy_is_made_and_taken_back(self):
         self.grant(self.asked(), self.COPY)
         self.run_program("check", *self.plain())
         self.run_program("migrate", *self.plain())
         self.run_program("validate", "--level", "hash")
-        self.assertEqual(self.count(self.target, "chi"), 50)
+        self.assertEqual(self.count(self.target, "orders"), 50)
         self.run_program("rollback", "--run", self.run_id(), "--confirm")
         self.assertEqual(self.tables(self.target), [])
 
     def test_a_copy_that_was_stopped_is_resumed_and_finished(self):
         self.grant(self.asked(), self.COPY)
-        self.stopped_at("copy.after_chunk:1", "migrate", *self.plain(), may_end=True)
+        process = self.stopped_at("engine.chunk_started:stop:2", "migrate", *self.plain(), may_end=True)
+        self.end(process)
         self.run_program("resume")
         self.run_program("validate", "--level", "hash")
         self.run_program("finish", "--confirm")
-        self.assertEqual(self.count(self.target, "par"), 50)
+        self.assertEqual(self.count(self.target, "customers"), 50)
 
     def test_records_of_tables_that_are_there_are_overwritten_and_put_back(self):
         self.make_tables(self.target)
@@ -73,18 +74,18 @@ class Migrated:
         self.grant(self.asked("--existing", "upsert"), self.COPY, self.ROLLBACK)
         self.run_program("check", "--existing", "upsert", *self.plain())
         self.run_program("migrate", "--existing", "upsert", *self.plain())
-        self.assertEqual(self.count(self.target, "par"), 50)
+        self.assertEqual(self.count(self.target, "customers"), 50)
         self.run_program("validate", "--level", "hash")
         self.run_program("rollback", "--run", self.run_id(), "--confirm")
-        self.assertEqual(self.count(self.target, "par"), 10)
+        self.assertEqual(self.count(self.target, "customers"), 10)
 
     def test_records_are_added_and_taken_out(self):
         self.make_tables(self.target)
         self.grant(self.asked("--existing", "append"), self.COPY, self.ROLLBACK)
         self.run_program("migrate", "--existing", "append", *self.plain())
-        self.assertEqual(self.count(self.target, "par"), 50)
+        self.assertEqual(self.count(self.target, "customers"), 50)
         self.run_program("rollback", "--run", self.run_id(), "--confirm")
-        self.assertEqual(self.count(self.target, "par"), 0)
+        self.assertEqual(self.count(self.target, "customers"), 0)
 
     def test_changes_are_followed_and_the_application_cut_over(self):
         self.grant(self.asked("--follow"), self.COPY, self.ROLLBACK, self.FOLLOW, self.CUT_OVER)
@@ -93,10 +94,36 @@ class Migrated:
         self.run_program("migrate", "--follow", "--catch-up", *self.plain())
         self.change(self.source)
         self.run_program("follow", "--catch-up")
-        self.assertEqual(self.count(self.target, "par"), 51)
+        self.assertEqual(self.count(self.target, "customers"), 51)
         self.run_program("cutover", "--confirm", "--max-lag", "1m")
         self.assertRaises(Exception, self.change, self.source)
         self.run_program("finish", "--confirm")
+
+    def grant_documented(self, use):
+        statements = [statement for what, side, statement in documented(self.TITLE, self.names()) if (what, side) == (use, "database")]
+        self.assertNotEqual(statements, [])
+        for statement in statements:
+            self.perform(self.source, statement)
+
+    def test_a_schema_is_migrated(self):
+        self.grant_documented("schema up")
+        os.makedirs(self.path("migrations"))
+        self.write("migrations/001_note.sql", self.MIGRATION)
+        self.run_program("schema", "up", self.mover(self.source))
+        self.run_program("schema", "status", self.mover(self.source))
+        self.assertEqual(self.count(self.source, "made"), 0)
+
+    def test_a_change_is_made_and_another_one_taken_back(self):
+        self.grant_documented("change")
+        os.makedirs(self.path("migrations"))
+        self.perform(self.source, self.ALONE)   # nothing else stands on the table
+        self.write("migrations/001_w.change.yaml", self.CHANGE)
+        file, database = self.path("migrations", "001_w.change.yaml"), self.mover(self.source)
+        self.run_program("change", "check", file, database)
+        self.run_program("change", "start", file, database)
+        self.run_program("change", "abort", database)
+        self.run_program("change", "run", file, database, "--confirm")
+        self.assertEqual(self.count(self.source, "customers WHERE w = u + 1"), 50)
 
     def test_the_docs_say_the_same(self):
         rights = self.asked("--follow")
@@ -107,6 +134,7 @@ class Migrated:
 
 class Postgres(Migrated, support.TestCase):
     TITLE = "PostgreSQL"
+    ALONE = "DROP VIEW v; DROP TRIGGER stamp ON customers"
 
     @classmethod
     def setUpClass(cls):
@@ -123,9 +151,9 @@ class Postgres(Migrated, support.TestCase):
             self.perform("postgres", "REVOKE ALL ON DATABASE %s FROM PUBLIC; GRANT CONNECT, CREATE ON DATABASE %s TO %s" % (name, name, self.owner))
             self.perform(name, "REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT ALL ON SCHEMA public TO %s" % self.owner)
         self.make_tables(self.source)
-        self.perform(self.source, "SET ROLE %s; CREATE VIEW v AS SELECT * FROM par;"
+        self.perform(self.source, "SET ROLE %s; CREATE VIEW v AS SELECT * FROM customers;"
                      "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
-                     "CREATE TRIGGER stamp BEFORE UPDATE ON par FOR EACH ROW EXECUTE FUNCTION f()" % self.owner)
+                     "CREATE TRIGGER stamp BEFORE UPDATE ON customers FOR EACH ROW EXECUTE FUNCTION f()" % self.owner)
         self.fill(self.source, 50, 0)
 
     def names(self):
@@ -141,15 +169,15 @@ class Postgres(Migrated, support.TestCase):
         return self.server.psql(name, statement)
 
     def make_tables(self, name):
-        self.perform(name, "SET ROLE %s; CREATE TABLE par (id serial PRIMARY KEY, u int);"
-                     "CREATE TABLE chi (id int PRIMARY KEY, pid int REFERENCES par)" % self.owner)
+        self.perform(name, "SET ROLE %s; CREATE TABLE customers (id serial PRIMARY KEY, u int);"
+                     "CREATE TABLE orders (id int PRIMARY KEY, pid int REFERENCES customers)" % self.owner)
 
     def fill(self, name, count, value):
-        self.perform(name, "INSERT INTO par SELECT i, %d FROM generate_series(1, %d) i; INSERT INTO chi SELECT id, id FROM par;"
-                     "SELECT setval('par_id_seq', %d)" % (value, count, count))
+        self.perform(name, "INSERT INTO customers SELECT i, %d FROM generate_series(1, %d) i; INSERT INTO orders SELECT id, id FROM customers;"
+                     "SELECT setval('customers_id_seq', %d)" % (value, count, count))
 
     def change(self, name):
-        self.perform(name, "SET ROLE %s; INSERT INTO par (u) VALUES (7); UPDATE par SET u = 9 WHERE id = 3; DELETE FROM chi WHERE id = 4" % self.owner)
+        self.perform(name, "SET ROLE %s; INSERT INTO customers (u) VALUES (7); UPDATE customers SET u = 9 WHERE id = 3; DELETE FROM orders WHERE id = 4" % self.owner)
 
     def count(self, name, table):
         return int(self.perform(name, "SELECT count(*) FROM %s" % table)[0][0])
@@ -160,6 +188,7 @@ class Postgres(Migrated, support.TestCase):
 
 class Mariadb(Migrated, support.TestCase):
     TITLE = "MariaDB"
+    ALONE = "DROP VIEW v; DROP TRIGGER stamp"
     KIND = mariadb
 
     @classmethod
@@ -176,9 +205,9 @@ class Mariadb(Migrated, support.TestCase):
         self.perform("mysql", "CREATE USER %s" % self.quoted)
         self.addCleanup(self.perform, "mysql", "DROP USER %s; SET GLOBAL log_bin_trust_function_creators = OFF" % self.quoted)
         self.make_tables(self.source)
-        self.perform(self.source, "CREATE VIEW v AS SELECT * FROM par; CREATE TRIGGER stamp BEFORE UPDATE ON par FOR EACH ROW SET NEW.u = NEW.u;"
+        self.perform(self.source, "CREATE VIEW v AS SELECT * FROM customers; CREATE TRIGGER stamp BEFORE UPDATE ON customers FOR EACH ROW SET NEW.u = NEW.u;"
                                   "CREATE FUNCTION f(a int) RETURNS int DETERMINISTIC RETURN a;"
-                                  "CREATE EVENT e ON SCHEDULE EVERY 1 YEAR DO DELETE FROM par WHERE id < 0")
+                                  "CREATE EVENT e ON SCHEDULE EVERY 1 YEAR DO DELETE FROM customers WHERE id < 0")
         self.fill(self.source, 50, 0)
 
     def names(self):
@@ -194,13 +223,13 @@ class Mariadb(Migrated, support.TestCase):
         return self.server.ask(name, statement)
 
     def make_tables(self, name):
-        self.perform(name, "CREATE TABLE par (id int PRIMARY KEY AUTO_INCREMENT, u int); CREATE TABLE chi (id int PRIMARY KEY, pid int, FOREIGN KEY (pid) REFERENCES par (id))")
+        self.perform(name, "CREATE TABLE customers (id int PRIMARY KEY AUTO_INCREMENT, u int); CREATE TABLE orders (id int PRIMARY KEY, pid int, FOREIGN KEY (pid) REFERENCES customers (id))")
 
     def fill(self, name, count, value):
-        self.perform(name, "INSERT INTO par VALUES %s; INSERT INTO chi SELECT id, id FROM par" % ", ".join("(%d, %d)" % (i, value) for i in range(1, count + 1)))
+        self.perform(name, "INSERT INTO customers VALUES %s; INSERT INTO orders SELECT id, id FROM customers" % ", ".join("(%d, %d)" % (i, value) for i in range(1, count + 1)))
 
     def change(self, name):
-        self.perform(name, "INSERT INTO par (u) VALUES (7); UPDATE par SET u = 9 WHERE id = 3; DELETE FROM chi WHERE id = 4")
+        self.perform(name, "INSERT INTO customers (u) VALUES (7); UPDATE customers SET u = 9 WHERE id = 3; DELETE FROM orders WHERE id = 4")
 
     def count(self, name, table):
         return int(self.perform(name, "SELECT count(*) FROM %s" % table)[0][0])

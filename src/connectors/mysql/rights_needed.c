@@ -10,6 +10,7 @@
 struct database_part {
     const char *name;
     uint32_t tables; /* of the request */
+    bool whole;      /* rights go for all that it holds */
 };
 
 struct needing {
@@ -128,7 +129,7 @@ static enum status finish(struct needing *needing, enum status status)
 /* ---------------------------------------------------------------- the source */
 
 /* Of all that the database holds in one statement, else table by table. */
-static enum status add_reading(struct needing *needing, const struct database_part *part)
+static enum status add_reading(struct needing *needing, struct database_part *part)
 {
     const struct rights_request *request = needing->request;
     struct buffer sql = {0};
@@ -138,12 +139,13 @@ static enum status add_reading(struct needing *needing, const struct database_pa
     mysql_append_string(&sql, part->name);
     enum status status = read_number(needing, &sql, ERROR_SOURCE_READ, &there);
     buffer_free(&sql);
+    part->whole = request->carries_objects || there <= part->tables;
     if (request->carries_objects) { /* which nobody sees without these, and without SELECT */
         grant_on_database(needing, RIGHTS_COPY, "SELECT, LOCK TABLES, SHOW VIEW, TRIGGER, EVENT",
                           part->name);
         return status;
     }
-    if (there <= part->tables) {
+    if (part->whole) {
         grant_on_database(needing, RIGHTS_COPY, "SELECT, LOCK TABLES", part->name);
         return status;
     }
@@ -167,12 +169,30 @@ static void add_routines(struct needing *needing)
     }
 }
 
+static bool is_of_whole(const struct needing *needing, const char *table)
+{
+    const char *schema = sql_place_of(&needing->self->sql, table).schema;
+    bool whole = false;
+    for (uint32_t i = 0; i < needing->part_count; i++) {
+        whole = whole || (needing->parts[i].whole && strcmp(needing->parts[i].name, schema) == 0);
+    }
+    return whole;
+}
+
 static enum status add_following(struct needing *needing)
 {
     const struct rights_request *request = needing->request;
     grant_on_server(needing, RIGHTS_FOLLOW, "REPLICATION SLAVE, REPLICATION CLIENT");
+    for (uint32_t i = 0; i < needing->part_count; i++) {
+        if (needing->parts[i].whole) {
+            grant_on_database(needing, RIGHTS_CUT_OVER, "TRIGGER, REFERENCES",
+                              needing->parts[i].name);
+        }
+    }
     for (uint32_t i = 0; i < request->read_count; i++) {
-        grant_on_table(needing, RIGHTS_CUT_OVER, "TRIGGER, REFERENCES", request->read[i]);
+        if (!is_of_whole(needing, request->read[i])) {
+            grant_on_table(needing, RIGHTS_CUT_OVER, "TRIGGER, REFERENCES", request->read[i]);
+        }
     }
     grant_on_database(needing, RIGHTS_CUT_OVER, "CREATE, ALTER, DROP", needing->self->sql.schema);
     return add_trust(needing, RIGHTS_CUT_OVER, ERROR_SOURCE_READ);
