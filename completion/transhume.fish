@@ -85,6 +85,7 @@ complete -c transhume -n '__fish_seen_subcommand_from check migrate resume follo
 complete -c transhume -n '__fish_seen_subcommand_from check migrate validate' -l nested -x -a 'json tables' -d 'What lists of maps become in a plain copy'
 complete -c transhume -n '__fish_seen_subcommand_from migrate cutover rollback finish; or __fish_seen_subcommand_from schema; and __fish_seen_subcommand_from up down import; or __fish_seen_subcommand_from schema; and __fish_seen_subcommand_from start run' -l dry-run -s n -d 'Change nothing; report what would be done'
 complete -c transhume -n '__fish_seen_subcommand_from check' -l ddl -d 'Print the columns and statements of the tables that migrate would make'
+complete -c transhume -n '__fish_seen_subcommand_from check' -l rights-for -x -d 'Print the statements that give this account just the rights that the run needs'
 complete -c transhume -n '__fish_seen_subcommand_from check migrate' -l schema-only -d 'Make the target\'s tables and what goes with them; move no records'
 complete -c transhume -n '__fish_seen_subcommand_from check migrate' -l data-only -d 'Move records into tables that are there; make nothing'
 complete -c transhume -n '__fish_seen_subcommand_from check validate' -l sample -s s -x -d 'check: print the first N records of each entity; validate: compare N random ones'

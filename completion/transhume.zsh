@@ -115,6 +115,7 @@ _transhume() {
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip truncate)' \
                 '--nested=[What lists of maps become in a plain copy]:AS:(json tables)' \
                 '--ddl[Print the columns and statements of the tables that migrate would make]' \
+                '--rights-for=[Print the statements that give this account just the rights that the run needs]:ACCOUNT:' \
                 '--schema-only[Make the target'\''s tables and what goes with them; move no records]' \
                 '--data-only[Move records into tables that are there; make nothing]' \
                 '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity; validate\: compare N random ones]:N:' \
