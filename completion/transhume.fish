@@ -194,6 +194,7 @@ complete -c transhume -n '__fish_seen_subcommand_from analyze' -l advisor-key-fi
 complete -c transhume -n '__fish_seen_subcommand_from analyze' -l advisor-ca-file -r -F -d 'PEM certificates to trust for --advisor-url'
 complete -c transhume -n '__fish_seen_subcommand_from analyze' -l advisor-pause -x -d 'How long to wait between the two prompts'
 complete -c transhume -n '__fish_seen_subcommand_from check migrate resume follow cutover validate rollback serve finish' -l ledger -x -d 'Keep the ledger in this database instead of the target'
+complete -c transhume -n '__fish_seen_subcommand_from check migrate resume follow cutover validate rollback finish' -l ledger-schema -x -d 'Keep the ledger, and all that is kept beside it, in this schema of the target'
 complete -c transhume -n '__fish_seen_subcommand_from check migrate resume follow cutover' -l no-hooks -d 'Run none of the plan\'s hooks (before, after, on_failure, of chunks)'
 complete -c transhume -n '__fish_seen_subcommand_from check diff migrate resume follow cutover validate rollback serve finish alerts' -l allow-commands -d 'Let the plan\'s hooks and alerts run commands, and its URIs hold ${file:PATH}'
 complete -c transhume -n '__fish_seen_subcommand_from check migrate resume follow cutover validate rollback alerts' -l allow-plaintext -d 'Send alerts to other machines by http://, too'

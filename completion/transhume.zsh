@@ -151,6 +151,7 @@ _transhume() {
                 '--triggers=[What to do with triggers of existing target tables]:WHAT:(keep disable)' \
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--ledger-schema=[Keep the ledger, and all that is kept beside it, in this schema of the target]:NAME:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
@@ -249,6 +250,7 @@ _transhume() {
                 '--triggers=[What to do with triggers of existing target tables]:WHAT:(keep disable)' \
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--ledger-schema=[Keep the ledger, and all that is kept beside it, in this schema of the target]:NAME:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
@@ -317,6 +319,7 @@ _transhume() {
                 '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--ledger-schema=[Keep the ledger, and all that is kept beside it, in this schema of the target]:NAME:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
@@ -386,6 +389,7 @@ _transhume() {
                 '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--ledger-schema=[Keep the ledger, and all that is kept beside it, in this schema of the target]:NAME:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
@@ -462,6 +466,7 @@ _transhume() {
                 '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--ledger-schema=[Keep the ledger, and all that is kept beside it, in this schema of the target]:NAME:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
@@ -534,6 +539,7 @@ _transhume() {
                 '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
                 '--push-down[At level hash\: let SQL servers hash their own rows]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--ledger-schema=[Keep the ledger, and all that is kept beside it, in this schema of the target]:NAME:' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
                 '--trust-files[Take plans, named connections and state folders that others may write]' \
@@ -569,6 +575,7 @@ _transhume() {
                 '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
                 '--confirm[Do what deletes or cannot be undone without asking]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--ledger-schema=[Keep the ledger, and all that is kept beside it, in this schema of the target]:NAME:' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
                 '--trust-files[Take plans, named connections and state folders that others may write]' \
@@ -615,6 +622,7 @@ _transhume() {
                 '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
                 '--confirm[Do what deletes or cannot be undone without asking]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--ledger-schema=[Keep the ledger, and all that is kept beside it, in this schema of the target]:NAME:' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PARAMETER_COUNT = 4 };
+enum { OF_SOURCE = 4, OF_TARGET };
 
 /* Does a table that is to be made refer to the one of that name? */
 static bool is_referred(const struct rights_request *request, const char *name)
@@ -68,7 +68,7 @@ static enum status list_rights(struct postgres_database *self, const struct righ
     enum status status = postgres_connect(self, &connection, error);
     status = status == STATUS_OK
                  ? postgres_catalog_query_buffer(self, connection, &sql, parameters,
-                                                 PARAMETER_COUNT, SQL_SHORT,
+                                                 writes ? OF_TARGET : OF_SOURCE, SQL_SHORT,
                                                  writes ? ERROR_TARGET_INVALID : ERROR_SOURCE_READ,
                                                  &result, error)
                  : status;
@@ -92,7 +92,7 @@ static enum status rights_of_source(struct database *database, const struct righ
                                     struct rights_list *list, struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
-    const struct postgres_parameter parameters[PARAMETER_COUNT] = {
+    const struct postgres_parameter parameters[OF_SOURCE] = {
         {.text = request->account},
         {.text = truth(request->carries_objects)},
         {.text = truth(request->follows)},
@@ -104,11 +104,12 @@ static enum status rights_of_target(struct database *database, const struct righ
                                     struct rights_list *list, struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
-    const struct postgres_parameter parameters[PARAMETER_COUNT] = {
+    const struct postgres_parameter parameters[OF_TARGET] = {
         {.text = request->account},
         {.text = self->sql.schema},
         {.text = truth(request->follows)},
-        {.text = truth(request->alters)}};
+        {.text = truth(request->alters)},
+        {.text = self->sql.ledger_schema}};
     return list_rights(self, request, true, parameters, list, error);
 }
 

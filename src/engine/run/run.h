@@ -84,6 +84,7 @@ struct run_options {
         *parameters; /* for source_uri and target_uri, as parameters.h says */
     uint32_t parameter_count;
     const char *ledger_uri;   /* the database that holds the ledger; NULL: the target */
+    const char *ledger_schema; /* of the target, for the ledger; NULL: that of the tables */
     const char *state_folder; /* ".transhume" beside the plan (or here) */
     uint32_t jobs;            /* 0: as many as pays, from cores and both sides' limits */
     uint64_t memory_bytes;    /* bound on batches, rings and caches together */

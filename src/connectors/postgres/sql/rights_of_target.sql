@@ -1,4 +1,4 @@
--- What an account ($1) needs to make and fill these tables, with the ledger beside them in the schema $2; with $3 to apply changes to
+-- What an account ($1) needs to make and fill these tables, in the schema $2, with the ledger there or in $5; with $3 to apply changes to
 -- them, with $4 to drop and make indexes and triggers of those that are there: the use, as enum rights_use, and the statement. Behind
 -- "WITH asked(place, schema, name, overwritten, referred) AS (VALUES …) ".
 , found AS (
@@ -8,16 +8,18 @@
     FROM asked a JOIN pg_catalog.pg_namespace n ON n.nspname = a.schema JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = a.name
    WHERE pg_catalog.pg_get_userbyid(c.relowner) <> $1::pg_catalog.name
 ), spaces AS (
-  SELECT a.schema AS name FROM asked a UNION SELECT $2::pg_catalog.name
+  SELECT a.schema AS name FROM asked a UNION SELECT $2::pg_catalog.name UNION SELECT $5::pg_catalog.name WHERE $5 IS NOT NULL
 ), places AS (
   SELECT s.name, n.oid IS NOT NULL AS there FROM spaces s LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = s.name
 )
 SELECT s.use, s.text FROM (
   SELECT 0 AS use, 0 AS place, pg_catalog.format('GRANT CONNECT, TEMPORARY%s ON DATABASE %I TO %I;',
-                                                 CASE WHEN EXISTS (SELECT 1 FROM places p WHERE NOT p.there) THEN ', CREATE' ELSE '' END,
+                                                 CASE WHEN EXISTS (SELECT 1 FROM places p WHERE NOT p.there AND p.name IS DISTINCT FROM $5::pg_catalog.name) THEN ', CREATE' ELSE '' END,
                                                  pg_catalog.current_database(), $1::pg_catalog.text) AS text
    UNION ALL
   SELECT 0, 1, pg_catalog.format('GRANT USAGE, CREATE ON SCHEMA %I TO %I;', p.name, $1) FROM places p WHERE p.there
+   UNION ALL
+  SELECT 0, 1, pg_catalog.format('CREATE SCHEMA %I AUTHORIZATION %I;', p.name, $1) FROM places p WHERE NOT p.there AND p.name = $5::pg_catalog.name
    UNION ALL
   SELECT 0, 2, pg_catalog.format('GRANT SELECT, INSERT%s%s ON %s TO %I;', CASE WHEN f.overwritten THEN ', UPDATE' ELSE '' END,
                                  CASE WHEN f.referred THEN ', REFERENCES' ELSE '' END, f.name, $1) FROM found f
