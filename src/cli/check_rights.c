@@ -7,12 +7,14 @@
 
 enum { LINE_BYTES = 4096 };
 
-static const char *const uses[RIGHTS_USE_COUNT] = {
-    [RIGHTS_COPY] = "copy", [RIGHTS_ROLLBACK] = "rollback", [RIGHTS_FOLLOW] = "follow",
-    [RIGHTS_CUT_OVER] = "cut-over"};
-static const char *const titles[RIGHTS_USE_COUNT] = {
-    [RIGHTS_COPY] = "to copy, resume and validate", [RIGHTS_ROLLBACK] = "to roll back",
-    [RIGHTS_FOLLOW] = "to follow", [RIGHTS_CUT_OVER] = "to cut over"};
+static const char *const uses[RIGHTS_USE_COUNT] = {[RIGHTS_COPY] = "copy",
+                                                   [RIGHTS_ROLLBACK] = "rollback",
+                                                   [RIGHTS_FOLLOW] = "follow",
+                                                   [RIGHTS_CUT_OVER] = "cut-over"};
+static const char *const titles[RIGHTS_USE_COUNT] = {[RIGHTS_COPY] = "to copy, resume and validate",
+                                                     [RIGHTS_ROLLBACK] = "to roll back",
+                                                     [RIGHTS_FOLLOW] = "to follow",
+                                                     [RIGHTS_CUT_OVER] = "to cut over"};
 
 /* Whole, since they are run by hand. */
 static void append_text(const char *text, struct buffer *out)

@@ -39,8 +39,8 @@ struct rights_list {
 void rights_add(struct rights_list *list, enum rights_use use, struct buffer *text);
 
 struct rights_request {
-    const char *account; /* as the user writes it: of MySQL NAME or NAME@HOST */
-    bool follows;        /* the source's changes; statements for RIGHTS_FOLLOW and behind, too */
+    const char *account;  /* as the user writes it: of MySQL NAME or NAME@HOST */
+    bool follows;         /* the source's changes; statements for RIGHTS_FOLLOW and behind, too */
     bool carries_objects; /* a plain copy within one kind of database: sequences, views, … */
     const struct schema *objects; /* with it: views, triggers and so on; NULL: none */
     /* Source: tables and views that are read, in its names. */

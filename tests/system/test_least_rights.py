@@ -4,13 +4,16 @@ import json
 import os
 import re
 import sys
+import time
 
 import support
 
 sys.path.insert(0, os.path.join(support.ROOT, "tests", "servers"))
+import cassandra_server  # noqa: E402
 import mariadb  # noqa: E402
 import mysql  # noqa: E402
 import postgres  # noqa: E402
+import redis_server  # noqa: E402
 
 
 def documented(title, renamed):
@@ -241,3 +244,156 @@ class Mariadb(Migrated, support.TestCase):
 class Mysql(Mariadb):
     TITLE = "MySQL"
     KIND = mysql
+
+
+class Crossed(support.TestCase):
+    """From PostgreSQL into MariaDB and back, and a plan that reads some of a database."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.postgres, cls.mariadb = postgres.for_class(cls), mariadb.for_class(cls)
+
+    def setUp(self):
+        super().setUp()
+        self.left, self.right = self.postgres.database(), self.mariadb.database()
+        self.postgres.psql("postgres", "CREATE ROLE m_%s LOGIN; REVOKE ALL ON DATABASE %s FROM PUBLIC" % (self.left, self.left))
+        self.postgres.psql(self.left, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
+        self.account = "m_%s@127.0.0.1" % self.left
+        self.mariadb.ask("mysql", "CREATE USER 'm_%s'@'127.0.0.1'" % self.left)
+        self.addCleanup(self.mariadb.ask, "mysql", "DROP USER 'm_%s'@'127.0.0.1'" % self.left)
+        self.uris = {"postgres": self.postgres.uri(self.left), "mariadb": self.mariadb.uri(self.right)}
+
+    def migrate(self, source, target, *options):
+        perform = {"postgres": lambda text: self.postgres.psql(self.left, text), "mariadb": lambda text: self.mariadb.ask("mysql", text)}
+        for side, name in (("source", source), ("target", target)):   # the accounts are not called alike
+            account = self.account if name == "mariadb" else self.account.split("@", maxsplit=1)[0]
+            out = json.loads(self.run_program("check", "--json", "--rights-for", account, *options, self.uris[source], self.uris[target]).out)
+            for statement in out["rights"][side]:
+                perform[name](statement["text"])
+        plain = {name: uri.replace("postgres@", "m_%s@" % self.left).replace("root@", "m_%s@" % self.left) for name, uri in self.uris.items()}
+        self.run_program("migrate", *options, plain[source], plain[target])
+        self.run_program("validate", "--level", "hash")
+        self.run_program("rollback", "--run", self.run_id(), "--confirm")
+
+    def test_into_mariadb(self):
+        self.postgres.psql(self.left, "CREATE TABLE a (id int PRIMARY KEY, v text); CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a); INSERT INTO a VALUES (1, 'x'); INSERT INTO b VALUES (1, 1)")
+        self.migrate("postgres", "mariadb")
+
+    def test_into_postgres_with_some_tables_left_out(self):
+        self.mariadb.ask(self.right, "CREATE TABLE a (id int PRIMARY KEY, v text); CREATE TABLE b (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY); INSERT INTO a VALUES (1, 'x')")
+        self.migrate("mariadb", "postgres", "--include", "a,b")   # what it may not read it does not see
+        out = json.loads(self.run_program("check", "--json", "--rights-for", self.account, "--include", "a,b", self.uris["mariadb"], self.uris["postgres"]).out)
+        self.assertFalse([line for line in out["rights"]["source"] if ".*" in line["text"] and "SELECT" in line["text"]], out["rights"])
+
+
+class Cassandra(support.TestCase):
+    """Roles that a server with an authorizer keeps apart."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = AuthorizingCassandra(settings={"authenticator": "PasswordAuthenticator", "authorizer": "CassandraAuthorizer", "role_manager": "CassandraRoleManager",
+                                                    "permissions_validity_in_ms": 0, "roles_validity_in_ms": 0, "credentials_validity_in_ms": 0})
+        cls.addClassCleanup(cls.server.stop)
+
+    def setUp(self):
+        super().setUp()
+        self.source, self.target = self.server.database(), self.server.database()
+        self.account = "mover_" + self.source
+        self.ask("CREATE ROLE %s WITH PASSWORD = 'secret' AND LOGIN = true" % self.account)
+        for name in ("customers", "orders"):
+            self.ask("CREATE TABLE %s (id int PRIMARY KEY, u int)" % name, self.source)
+            for i in range(50):
+                self.ask("INSERT INTO %s (id, u) VALUES (%d, 1)" % (name, i), self.source)
+
+    def ask(self, cql, keyspace="system"):
+        return self.server.ask(keyspace, cql)
+
+    def uri(self, name, account="cassandra:cassandra"):
+        return self.server.uri(name).replace("://", "://%s@" % account)
+
+    def plain(self):
+        return [self.uri(name, self.account + ":secret") for name in (self.source, self.target)]
+
+    def names(self):
+        return {"shop": self.source, "store": self.target, "mover": self.account}
+
+    def asked(self):
+        return json.loads(self.run_program("check", "--json", "--rights-for", self.account, self.uri(self.source), self.uri(self.target)).out)["rights"]
+
+    def test_a_copy_is_made_and_taken_back(self):
+        self.assertIn(support.transhume("check", *self.plain(), cwd=self.folder).code, (2, 3))
+        for side in self.asked().values():
+            for statement in side:
+                self.ask(statement["text"].rstrip(";"))
+        self.run_program("migrate", *self.plain())
+        self.run_program("validate", "--level", "hash", *self.plain())
+        self.assertEqual(self.ask("SELECT count(*) FROM orders", self.target), [(50,)])
+        self.run_program("rollback", "--run", self.run_id(), "--confirm", self.plain()[1])
+        self.assertEqual(self.ask("SELECT table_name FROM system_schema.tables WHERE keyspace_name = '%s'" % self.target), [])
+
+    def test_a_schema_is_migrated(self):
+        for what, _, statement in documented("Cassandra", self.names()):
+            if what == "schema up":
+                self.ask(statement)
+        os.makedirs(self.path("migrations"))
+        self.write("migrations/001_note.cql", "CREATE TABLE made (id int PRIMARY KEY);\nALTER TABLE orders ADD note text;\n")
+        self.run_program("schema", "up", self.plain()[0])
+        self.write("migrations/002_w.change.yaml", "operations:\n  - add_column: { table: customers, column: { name: w, type: int } }\n")
+        self.run_program("change", "run", self.path("migrations", "002_w.change.yaml"), self.plain()[0], "--confirm")
+
+    def test_the_docs_say_the_same(self):
+        rights = self.asked()
+        said = {(side, statement["text"].rstrip(";")) for side in rights for statement in rights[side]}
+        self.assertEqual(said, {(side, statement) for _, side, statement in documented("Cassandra", self.names()) if side != "database"})
+
+
+class AuthorizingCassandra(cassandra_server.Server):
+    """Whose role `cassandra` is made a moment after it answers."""
+
+    def connect(self):
+        if self.connection is None:
+            from cassandra.auth import PlainTextAuthProvider
+            from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
+            from cassandra.query import tuple_factory
+            deadline = time.monotonic() + self.READY_S
+            while self.connection is None:
+                profile = ExecutionProfile(request_timeout=60, row_factory=tuple_factory)
+                cluster = Cluster(["127.0.0.1"], port=self.port, protocol_version=4, execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+                                  auth_provider=PlainTextAuthProvider("cassandra", "cassandra"))
+                try:
+                    self.connection = cluster.connect()
+                except NoHostAvailable:
+                    cluster.shutdown()
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.2)
+        return self.connection
+
+
+class Redis(support.TestCase):
+    """Users of Redis 7 with just the commands that the docs list."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = redis_server.Server()
+        cls.addClassCleanup(cls.server.stop)
+
+    def user(self, side, number):
+        name = "mover_%s_%s" % (side, number)
+        for _, of, statement in documented("Redis", {"mover": name}):
+            if of == side:
+                self.server.ask(0, *statement.split())
+        return self.server.uri(number).replace("://", "://%s:secret@" % name)
+
+    def test_a_copy_is_made_and_taken_back(self):
+        first, second = self.server.database(), self.server.database()
+        support.make_sqlite(self.path("source.db"), "CREATE TABLE a (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO a VALUES (1, 'x'), (2, 'y')")
+        self.run_program("migrate", "sqlite:source.db", self.user("target", first))
+        self.run_program("validate", "--level", "hash", "sqlite:source.db", self.user("target", first))
+        self.run_program("migrate", "--state", "second", self.user("source", first), self.user("target", second))
+        self.assertEqual(self.server.ask(second, "HGET", "a:2", "v"), b"y")
+        self.run_program("rollback", "--run", self.run_id(), "--confirm", self.user("target", first))
+        self.assertEqual(self.server.ask(first, "EXISTS", "a:2"), 0)

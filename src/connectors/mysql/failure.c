@@ -18,8 +18,7 @@ enum {
     PLUGIN_NOT_ALLOWED = 5010
 };
 
-#define GRANTS                                                                                     \
-    "grant what docs/security.md lists; of a run `check --rights-for ACCOUNT` prints it"
+#define GRANTS "grant what docs/security.md lists; of a run `check --rights-for ACCOUNT` prints it"
 #define LOCAL_OFF "local_infile was turned off: SET GLOBAL local_infile = ON, or say ?load=insert"
 
 struct meaning {

@@ -236,7 +236,7 @@ static void append_object_rights(const struct schema *objects, struct buffer *ri
         bool found = false;
         for (uint32_t i = 0; objects != NULL && i < objects->object_count && !found; i++) {
             const struct schema_object *object = &objects->objects[i];
-            const char *what = object->what != NULL                          ? object->what
+            const char *what = object->what != NULL                    ? object->what
                                : object->kind == SCHEMA_OBJECT_VIEW    ? "view"
                                : object->kind == SCHEMA_OBJECT_TRIGGER ? "trigger"
                                                                        : "";
@@ -254,9 +254,8 @@ static bool is_staged(const struct rights_request *request)
     bool staged = false;
     for (uint32_t i = 0; i < request->table_count && !staged; i++) {
         const struct target_table *table = &request->tables[i];
-        staged = table->distinct ||
-                 (!request->missing[i] && table->existing != EXISTING_REFUSE &&
-                  (table->existing != EXISTING_APPEND || table->keeps_undo));
+        staged = table->distinct || (!request->missing[i] && table->existing != EXISTING_REFUSE &&
+                                     (table->existing != EXISTING_APPEND || table->keeps_undo));
     }
     return staged;
 }

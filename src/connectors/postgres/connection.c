@@ -17,7 +17,7 @@ enum { SLICE_MS = 250, DATA_SLICE_MS = 1000 };
 #define BUSY "wait, lower --jobs, or raise max_connections"
 #define CERTIFICATE \
     "name the client's certificate and its key: sslcert=FILE&sslkey=FILE; docs/postgres.md"
-#define CONNECT                                                                                    \
+#define CONNECT \
     "`check --rights-for ACCOUNT`, asked by an administrator, prints all that a run needs"
 #define LOGIN "set PGPASSWORD, ~/.pgpass or a client certificate; docs/postgres.md shows how"
 #define ON_THE_WAY                                                                                 \
@@ -85,8 +85,7 @@ static const struct refusal {
 } refusals[] = {
     {"3D000", "database \"", "does not exist", ERROR_SOURCE_MISSING, ERROR_TARGET_MISSING,
      "create the database first, or name another one"},
-    {"42501", "permission denied for database", NULL, ERROR_PERMISSION, ERROR_PERMISSION,
-     CONNECT},
+    {"42501", "permission denied for database", NULL, ERROR_PERMISSION, ERROR_PERMISSION, CONNECT},
     {"53", "too many", NULL, ERROR_NETWORK, ERROR_NETWORK, BUSY},
     {"57P03", "starting up", NULL, ERROR_NETWORK, ERROR_NETWORK, BUSY},
     {NULL, "remaining connection slots", NULL, ERROR_NETWORK, ERROR_NETWORK, BUSY},

@@ -47,7 +47,7 @@ struct postgres_database {
     bool pooled;   /* a pooler stands before the server */
     /* target: the schema of those asked about last in which the role may make tables; NULL: none */
     const char *may_create_in;
-    bool ledgers_told; /* of a target: that there are some in other schemas */
+    bool ledgers_told;          /* of a target: that there are some in other schemas */
     bool ledger_schema_checked; /* of a target: what the role lacks there is told */
     PGconn *control; /* the control thread's connection; source: within the snapshot once taken */
     const char *snapshot; /* exported: what readers import */

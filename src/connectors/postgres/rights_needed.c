@@ -43,10 +43,10 @@ static void append_list(struct buffer *sql, const struct postgres_database *self
     for (uint32_t i = 0; i < count; i++) {
         const struct target_table *table = writes ? &request->tables[i] : NULL;
         buffer_append_string(sql, i > 0 ? ", " : "");
-        append_asked(sql, self, writes ? table->name : request->read[i],
-                     writes && (table->existing == EXISTING_UPSERT ||
-                                table->existing == EXISTING_REPLACE),
-                     writes && is_referred(request, table->name));
+        append_asked(
+            sql, self, writes ? table->name : request->read[i],
+            writes && (table->existing == EXISTING_UPSERT || table->existing == EXISTING_REPLACE),
+            writes && is_referred(request, table->name));
     }
     if (count == 0) {
         buffer_append_string(sql, "(NULL::pg_catalog.name, NULL::pg_catalog.name, false, false)");
@@ -67,10 +67,9 @@ static enum status list_rights(struct postgres_database *self, const struct righ
     buffer_append_string(&sql, writes ? sql_rights_of_target : sql_rights_of_source);
     enum status status = postgres_connect(self, &connection, error);
     status = status == STATUS_OK
-                 ? postgres_catalog_query_buffer(self, connection, &sql, parameters,
-                                                 writes ? OF_TARGET : OF_SOURCE, SQL_SHORT,
-                                                 writes ? ERROR_TARGET_INVALID : ERROR_SOURCE_READ,
-                                                 &result, error)
+                 ? postgres_catalog_query_buffer(
+                       self, connection, &sql, parameters, writes ? OF_TARGET : OF_SOURCE,
+                       SQL_SHORT, writes ? ERROR_TARGET_INVALID : ERROR_SOURCE_READ, &result, error)
                  : status;
     buffer_free(&sql);
     for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
@@ -104,12 +103,11 @@ static enum status rights_of_target(struct database *database, const struct righ
                                     struct rights_list *list, struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
-    const struct postgres_parameter parameters[OF_TARGET] = {
-        {.text = request->account},
-        {.text = self->sql.schema},
-        {.text = truth(request->follows)},
-        {.text = truth(request->alters)},
-        {.text = self->sql.ledger_schema}};
+    const struct postgres_parameter parameters[OF_TARGET] = {{.text = request->account},
+                                                             {.text = self->sql.schema},
+                                                             {.text = truth(request->follows)},
+                                                             {.text = truth(request->alters)},
+                                                             {.text = self->sql.ledger_schema}};
     return list_rights(self, request, true, parameters, list, error);
 }
 

@@ -189,7 +189,8 @@ static enum status refuse_schema(const struct postgres_database *self, const PGr
     error_set(error, ERROR_NOT_OURS, self->sql.ledger_schema,
               "the schema of the ledger belongs to the role %s, who may drop what is in it",
               PQgetvalue(found, 0, SCHEMA_OWNER));
-    return error_hint(error, "name another one with --ledger-schema, or ALTER SCHEMA %s OWNER TO %s",
+    return error_hint(error,
+                      "name another one with --ledger-schema, or ALTER SCHEMA %s OWNER TO %s",
                       schema, PQgetvalue(found, 0, SCHEMA_ACCOUNT));
 }
 

@@ -18,11 +18,12 @@ struct sql_database {
     const char *shown;   /* for messages */
     bool snapshot_taken; /* of a source */
     const char *schema;  /* the server's: the name of what holds the tables that are meant */
-    const char *ledger_schema; /* of the tables _transhume_…, of a target; NULL: `schema` */
     char *run_id;        /* the claimed run; NULL: none */
     uint64_t epoch;
     char *guard_key; /* of the claim (struct run_claim); NULL: none, or the ledger is elsewhere */
     uint64_t guard_version;
+    /* of the tables _transhume_…, of a target; NULL: `schema` */
+    const char *ledger_schema;
 };
 
 static inline struct sql_database *sql_database_of(struct database *self)

@@ -49,8 +49,7 @@ static const bool *list_missing(const struct target_table *tables, uint32_t tabl
 static bool carries_objects(const struct run_session *session)
 {
     return session->plan->same_engine_objects != NULL ||
-           (session->plan->table_count > 0 &&
-            session->plan->tables[0].target.same_engine != NULL);
+           (session->plan->table_count > 0 && session->plan->tables[0].target.same_engine != NULL);
 }
 
 enum status rights_foresee(struct run_session *session, const struct target_table *tables,
@@ -68,8 +67,7 @@ enum status rights_foresee(struct run_session *session, const struct target_tabl
         .tables = tables,
         .table_count = count,
         .missing = list_missing(tables, count, absent, absent_count, arena),
-        .alters =
-            preflight_rebuilds_indexes(session) || preflight_disables_triggers(session)};
+        .alters = preflight_rebuilds_indexes(session) || preflight_disables_triggers(session)};
     struct rights_list of_source = {.arena = arena};
     struct rights_list of_target = {.arena = arena};
     *rights = (struct check_rights){.asked = session->options.rights_for != NULL};
@@ -79,9 +77,9 @@ enum status rights_foresee(struct run_session *session, const struct target_tabl
     list_read(session, arena, &request);
     rights->source_told = source != NULL && source->of_source != NULL;
     rights->target_told = target != NULL && target->of_target != NULL;
-    enum status status =
-        rights->source_told ? source->of_source(session->source, &request, &of_source, error)
-                            : STATUS_OK;
+    enum status status = rights->source_told
+                             ? source->of_source(session->source, &request, &of_source, error)
+                             : STATUS_OK;
     if (status == STATUS_OK && rights->target_told) {
         status = target->of_target(session->target, &request, &of_target, error);
     }

@@ -84,11 +84,12 @@ struct run_options {
         *parameters; /* for source_uri and target_uri, as parameters.h says */
     uint32_t parameter_count;
     const char *ledger_uri;   /* the database that holds the ledger; NULL: the target */
-    const char *ledger_schema; /* of the target, for the ledger; NULL: that of the tables */
     const char *state_folder; /* ".transhume" beside the plan (or here) */
     uint32_t jobs;            /* 0: as many as pays, from cores and both sides' limits */
     uint64_t memory_bytes;    /* bound on batches, rings and caches together */
     uint64_t chunk_rows;      /* 0: chosen */
+    /* of the target, for the ledger; NULL: that of the tables */
+    const char *ledger_schema;
     uint64_t batch_rows;
     uint64_t batch_bytes;
     int64_t max_rejects;        /* -1: no bound */
@@ -129,8 +130,9 @@ struct run_options {
     bool no_hashes;     /* no hash sums in the done marks */
     bool strict;        /* refuse if anything of the source is left out */
     bool shows_ddl;     /* check: fills check_report.ddl */
-    const char *rights_for; /* check: the account of check_report.rights; NULL: not wanted */
     bool ignores_there; /* diff: the plan is resolved as if the target held no tables */
+    /* check: the account of check_report.rights; NULL: not wanted */
+    const char *rights_for;
     enum parts_choice parts; /* of a new run and its check; a resume asks the ledger */
     bool rollback_keys; /* keys of what is written are kept for every table, so that rollback can
                            go by key; costs the express lane */
