@@ -1,15 +1,21 @@
 """Whole migrations by accounts that have just what `check --rights-for` prints, on both sides, and changes of schemas by accounts with
 just what docs/security.md says. What check prints for a plain copy is what stands there, too."""
+import http.server
 import json
 import os
 import re
 import sys
+import threading
 import time
+import urllib.error
+import urllib.request
 
 import support
 
 sys.path.insert(0, os.path.join(support.ROOT, "tests", "servers"))
 import cassandra_server  # noqa: E402
+import dynamodb_case  # noqa: E402
+import items  # noqa: E402
 import mariadb  # noqa: E402
 import mysql  # noqa: E402
 import postgres  # noqa: E402
@@ -282,8 +288,8 @@ class Crossed(support.TestCase):
 
     def test_into_postgres_with_some_tables_left_out(self):
         self.mariadb.ask(self.right, "CREATE TABLE a (id int PRIMARY KEY, v text); CREATE TABLE b (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY); INSERT INTO a VALUES (1, 'x')")
-        self.migrate("mariadb", "postgres", "--include", "a,b")   # what it may not read it does not see
-        out = json.loads(self.run_program("check", "--json", "--rights-for", self.account, "--include", "a,b", self.uris["mariadb"], self.uris["postgres"]).out)
+        self.migrate("mariadb", "postgres", "--include", "a", "--include", "b")   # what it may not read it does not see
+        out = json.loads(self.run_program("check", "--json", "--rights-for", self.account, "--include", "a", "--include", "b", self.uris["mariadb"], self.uris["postgres"]).out)
         self.assertFalse([line for line in out["rights"]["source"] if ".*" in line["text"] and "SELECT" in line["text"]], out["rights"])
 
 
@@ -397,3 +403,81 @@ class Redis(support.TestCase):
         self.assertEqual(self.server.ask(second, "HGET", "a:2", "v"), b"y")
         self.run_program("rollback", "--run", self.run_id(), "--confirm", self.user("target", first))
         self.assertEqual(self.server.ask(first, "EXISTS", "a:2"), 0)
+
+
+class Guard(http.server.ThreadingHTTPServer):
+    """Stands before an emulator of DynamoDB, which knows no policies, and refuses what a policy does not allow."""
+    daemon_threads = True
+
+    def __init__(self, behind):
+        super().__init__(("127.0.0.1", 0), GuardRequest)
+        self.behind, self.policies, self.refused = behind, [], []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def allows(self, action, tables):
+        statements = [statement for policy in self.policies for statement in policy["Statement"] if "dynamodb:" + action in statement["Action"]]
+        named = {arn.rsplit("table/", 1)[-1] for statement in statements for arn in statement["Resource"]}
+        return "*" in named or (bool(tables) and named.issuperset(tables))
+
+
+class GuardRequest(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        action, asked = self.headers["X-Amz-Target"].split(".")[1], json.loads(body)
+        tables = {name.rsplit("table/", 1)[-1] for name in (asked.get("TableName"), asked.get("ResourceArn")) if name} | set(asked.get("RequestItems", {}))
+        status, answer = 400, json.dumps({"__type": "com.amazon.coral.service#AccessDeniedException", "Message": "not authorized: %s on %s" % (action, sorted(tables))}).encode()
+        if self.server.allows(action, tables):
+            request = urllib.request.Request(self.server.behind, body, {name: value for name, value in self.headers.items() if name.lower() not in ("host", "content-length", "connection")})
+            try:
+                with urllib.request.urlopen(request, timeout=60) as found:
+                    status, answer = found.status, found.read()
+            except urllib.error.HTTPError as fault:
+                status, answer = fault.code, fault.read()
+        else:
+            self.server.refused.append((action, sorted(tables)))
+        self.send_response(status)
+        self.send_header("Content-Type", "application/x-amz-json-1.0")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_):
+        """Nobody reads it."""
+
+
+class Dynamodb(dynamodb_case.DynamodbCase):
+    """The policies that check prints, before a guard that obeys them."""
+
+    def guarded(self, *policies):
+        guard = Guard(self.server.endpoint)
+        self.addCleanup(guard.server_close)
+        self.addCleanup(guard.shutdown)
+        guard.policies = policies
+        return guard, self.uri("http://127.0.0.1:%d" % guard.server_port)
+
+    def policy(self, side, *uris):
+        rights = json.loads(self.run_aws("check", "--json", "--rights-for", "mover", *uris).out)["rights"]
+        return [json.loads(statement["text"]) for statement in rights[side]]
+
+    def test_what_a_policy_does_not_allow_is_refused(self):
+        guard, uri = self.guarded()
+        support.make_sqlite(self.path("source.db"), "CREATE TABLE things (id INTEGER PRIMARY KEY, v TEXT)")
+        self.run_aws("migrate", "sqlite:source.db", uri, code=2)
+        self.assertNotEqual(guard.refused, [])
+
+    def test_a_copy_is_made_and_taken_back(self):
+        support.make_sqlite(self.path("source.db"), "CREATE TABLE things (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO things VALUES (1, 'x'), (2, 'y')")
+        guard, uri = self.guarded(*self.policy("target", "sqlite:source.db", self.uri()))
+        self.run_aws("migrate", "sqlite:source.db", uri)
+        self.run_aws("validate", "--level", "hash", "sqlite:source.db", uri)
+        self.run_aws("rollback", "--run", self.run_id(), "--confirm", uri)
+        self.assertEqual((guard.refused, items.tables(self.client)), ([], []))
+
+    def test_a_whole_copy_is_read(self):
+        support.make_sqlite(self.path("source.db"), "CREATE TABLE things (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO things VALUES (1, 'x'), (2, 'y')")
+        self.run_aws("migrate", "--state", "first", "sqlite:source.db", self.uri())
+        guard, uri = self.guarded(*self.policy("source", self.uri(), "dynamodb-json:out"))
+        self.run_aws("migrate", uri, "dynamodb-json:out")
+        self.assertEqual(guard.refused, [])

@@ -45,6 +45,14 @@ static void end_statement(struct policy *policy)
     buffer_append_string(&policy->text, "]}");
 }
 
+static void append_listing(struct policy *policy)
+{
+    static const char *const listing[] = {"ListTables", NULL};
+    append_statement(policy, listing);
+    buffer_append_string(&policy->text, "\"*\"");
+    end_statement(policy);
+}
+
 static void finish(struct policy *policy, struct rights_list *list)
 {
     buffer_append_string(&policy->text, "\n  ]\n}");
@@ -55,15 +63,12 @@ static void finish(struct policy *policy, struct rights_list *list)
 static enum status rights_of_source(struct database *database, const struct rights_request *request,
                                     struct rights_list *list, struct error *error)
 {
-    static const char *const listing[] = {"ListTables", NULL};
     static const char *const reading[] = {"DescribeTable", "Scan", "Query", NULL};
     static const char *const whole[] = {"DescribeTimeToLive", "ListTagsOfResource", NULL};
     struct policy policy;
     (void)error;
     begin(&policy, dynamodb_network_of(database));
-    append_statement(&policy, listing);
-    buffer_append_string(&policy.text, "\"*\"");
-    end_statement(&policy);
+    append_listing(&policy);
     for (int turn = 0; turn < (request->carries_objects ? 2 : 1); turn++) {
         append_statement(&policy, turn == 0 ? reading : whole);
         if (request->queries) { /* of tables that nobody knows */
@@ -91,6 +96,7 @@ static enum status rights_of_target(struct database *database, const struct righ
     struct policy policy;
     (void)error;
     begin(&policy, dynamodb_network_of(database));
+    append_listing(&policy); /* a validation reads it as a source */
     append_statement(&policy, writing);
     for (uint32_t i = 0; i < request->table_count; i++) {
         append_table(&policy, request->tables[i].name, "");
