@@ -108,6 +108,19 @@ class Migrated:
         self.assertRaises(Exception, self.change, self.source)
         self.run_program("finish", "--confirm")
 
+    def test_changes_are_followed_into_tables_that_are_there(self):
+        self.make_tables(self.target)
+        self.make_trigger(self.target)
+        self.grant(self.asked("--follow", "--existing", "append"), self.COPY, self.ROLLBACK, self.FOLLOW, self.CUT_OVER)
+        out = json.loads(self.run_program("check", "--follow", "--json", "--existing", "append", *self.plain()).out)
+        self.assertEqual((out["problems"], out["follow"]["cut_over"]), ([], []))
+        self.run_program("migrate", "--follow", "--catch-up", "--existing", "append", *self.plain())
+        self.change(self.source)
+        self.run_program("follow", "--catch-up")
+        self.assertEqual(self.count(self.target, "customers"), 51)
+        self.run_program("cutover", "--confirm", "--max-lag", "1m")
+        self.run_program("finish", "--confirm")
+
     def grant_documented(self, use):
         statements = [statement for what, side, statement in documented(self.TITLE, self.names()) if (what, side) == (use, "database")]
         self.assertNotEqual(statements, [])
@@ -160,10 +173,29 @@ class Postgres(Migrated, support.TestCase):
             self.perform("postgres", "REVOKE ALL ON DATABASE %s FROM PUBLIC; GRANT CONNECT, CREATE ON DATABASE %s TO %s" % (name, name, self.owner))
             self.perform(name, "REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT ALL ON SCHEMA public TO %s" % self.owner)
         self.make_tables(self.source)
-        self.perform(self.source, "SET ROLE %s; CREATE VIEW v AS SELECT * FROM customers;"
-                     "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
-                     "CREATE TRIGGER stamp BEFORE UPDATE ON customers FOR EACH ROW EXECUTE FUNCTION f()" % self.owner)
+        self.perform(self.source, "SET ROLE %s; CREATE VIEW v AS SELECT * FROM customers" % self.owner)
+        self.make_trigger(self.source)
         self.fill(self.source, 50, 0)
+
+    def make_trigger(self, name):
+        self.perform(name, "SET ROLE %s; CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+                     "CREATE TRIGGER stamp BEFORE UPDATE ON customers FOR EACH ROW EXECUTE FUNCTION f()" % self.owner)
+
+    def test_check_names_each_that_is_lacking(self):
+        for left in range(7):
+            self.perform("postgres", "DROP OWNED BY %s; DROP ROLE %s; CREATE ROLE %s LOGIN" % (3 * (self.account,)) if left == 0 else "SELECT 1")
+            for name in (self.source, self.target):
+                self.perform(name, "DROP OWNED BY %s" % self.account)
+            rights = [(side, statement["text"]) for side, statements in self.asked().items() for statement in statements if statement["for"] == self.COPY]
+            if left >= len(rights):
+                break
+            for number, (side, text) in enumerate(rights):
+                if number != left:
+                    self.perform(self.source if side == "source" else self.target, text)
+            result = support.transhume("check", *self.plain(), cwd=self.folder)
+            what = re.match(r"GRANT (\w+)", rights[left][1]).group(1)
+            self.assertRegex(" ".join((result.out + result.err).split()), r"GRANT %s\b.* ON (\w+ )?\S+ TO [^ ]?%s|GRANT %s ON SEQUENCE" % (what, self.account, what), rights[left])
+        self.assertEqual(left, 6)
 
     def names(self):
         return {"shop": self.source, "store": self.target, "mover": self.account, "app": self.owner}
@@ -214,10 +246,14 @@ class Mariadb(Migrated, support.TestCase):
         self.perform("mysql", "CREATE USER %s" % self.quoted)
         self.addCleanup(self.perform, "mysql", "DROP USER %s; SET GLOBAL log_bin_trust_function_creators = OFF" % self.quoted)
         self.make_tables(self.source)
-        self.perform(self.source, "CREATE VIEW v AS SELECT * FROM customers; CREATE TRIGGER stamp BEFORE UPDATE ON customers FOR EACH ROW SET NEW.u = NEW.u;"
+        self.perform(self.source, "CREATE VIEW v AS SELECT * FROM customers; "
                                   "CREATE FUNCTION f(a int) RETURNS int DETERMINISTIC RETURN a;"
                                   "CREATE EVENT e ON SCHEDULE EVERY 1 YEAR DO DELETE FROM customers WHERE id < 0")
+        self.make_trigger(self.source)
         self.fill(self.source, 50, 0)
+
+    def make_trigger(self, name):
+        self.perform(name, "CREATE TRIGGER stamp BEFORE UPDATE ON customers FOR EACH ROW SET NEW.u = NEW.u")
 
     def names(self):
         return {"shop": self.source, "store": self.target, "'mover'@'%'": self.quoted}

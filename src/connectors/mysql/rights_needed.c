@@ -1,5 +1,6 @@
 /* The statements that give an account just the rights that a run needs. */
 #include "connectors/mysql/catalog.h"
+#include "connectors/mysql/rebuild.h"
 #include "connectors/mysql/target.h"
 #include "connectors/rights.h"
 #include "connectors/sql/place.h"
@@ -38,6 +39,12 @@ static const char *quote_account(const char *account, struct arena *arena)
     const char *quoted = arena_copy_string(arena, buffer_string(&text));
     buffer_free(&text);
     return quoted;
+}
+
+/* As definers are told: NAME@HOST. */
+static const char *whole_account(const char *account, struct arena *arena)
+{
+    return strchr(account, '@') != NULL ? account : arena_format(arena, "%s@%%", account);
 }
 
 static void add_part(struct needing *needing, const char *schema, uint32_t tables)
@@ -249,6 +256,52 @@ static void append_object_rights(const struct schema *objects, struct buffer *ri
     }
 }
 
+/* Of a table that is there: all of its triggers, or those that the account could not make again. */
+static enum status count_triggers(struct needing *needing, struct sql_table_place place,
+                                  bool of_others, uint32_t *count)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "SELECT COUNT(*) FROM information_schema.triggers WHERE "
+                               "event_object_schema = ");
+    mysql_append_string(&sql, place.schema);
+    buffer_append_string(&sql, " AND event_object_table = ");
+    mysql_append_string(&sql, place.name);
+    if (of_others) {
+        buffer_append_string(&sql, " AND definer <> ");
+        mysql_append_string(&sql, whole_account(needing->request->account, needing->arena));
+    }
+    enum status status = read_number(needing, &sql, ERROR_TARGET_INVALID, count);
+    buffer_free(&sql);
+    return status;
+}
+
+/* Triggers of tables that are there are dropped while changes are applied, and made again. */
+static enum status add_triggers(struct needing *needing)
+{
+    const struct rights_request *request = needing->request;
+    bool logged = false;
+    bool of_others = false;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < request->table_count && status == STATUS_OK; i++) {
+        struct sql_table_place place = sql_place_of(&needing->self->sql, request->tables[i].name);
+        uint32_t triggers = 0;
+        uint32_t foreign = 0;
+        if (request->missing[i]) {
+            continue;
+        }
+        status = count_triggers(needing, place, false, &triggers);
+        status = status == STATUS_OK ? count_triggers(needing, place, true, &foreign) : status;
+        logged = logged || triggers > 0;
+        of_others = of_others || foreign > 0;
+        grant_on_database(needing, RIGHTS_FOLLOW, "TRIGGER", place.schema);
+    }
+    if (status == STATUS_OK && of_others) {
+        grant_on_server(needing, RIGHTS_FOLLOW, mysql_right_to_define(needing->self));
+    }
+    return status == STATUS_OK && logged ? add_trust(needing, RIGHTS_FOLLOW, ERROR_TARGET_INVALID)
+                                         : status;
+}
+
 static bool is_staged(const struct rights_request *request)
 {
     bool staged = false;
@@ -266,12 +319,10 @@ static enum status rights_of_target(struct database *database, const struct righ
     struct needing needing = {.request = request, .list = list, .error = error};
     struct buffer rights = {0};
     bool logged = false;
-    bool existing = false;
     enum status status = begin(&needing, database, request->table_count);
     add_part(&needing, needing.self->sql.schema, 0); /* the ledger's */
     for (uint32_t i = 0; i < request->table_count; i++) {
         add_part(&needing, sql_place_of(&needing.self->sql, request->tables[i].name).schema, 1);
-        existing = existing || !request->missing[i];
     }
     buffer_append_string(&rights, "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER");
     buffer_append_string(&rights, needing.self->mariadb ? "" : ", REFERENCES");
@@ -283,8 +334,8 @@ static enum status rights_of_target(struct database *database, const struct righ
     if (status == STATUS_OK && logged) {
         status = add_trust(&needing, RIGHTS_COPY, ERROR_TARGET_INVALID);
     }
-    for (uint32_t i = 0; i < needing.part_count && request->follows && existing; i++) {
-        grant_on_database(&needing, RIGHTS_FOLLOW, "TRIGGER", needing.parts[i].name);
+    if (status == STATUS_OK && request->follows) {
+        status = add_triggers(&needing);
     }
     buffer_free(&rights);
     return finish(&needing, status);
