@@ -115,6 +115,7 @@ _transhume() {
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip truncate)' \
                 '--nested=[What lists of maps become in a plain copy]:AS:(json tables)' \
                 '--ddl[Print the columns and statements of the tables that migrate would make]' \
+                '--rights-for=[Print the statements that give this account just the rights that the run needs]:ACCOUNT:' \
                 '--schema-only[Make the target'\''s tables and what goes with them; move no records]' \
                 '--data-only[Move records into tables that are there; make nothing]' \
                 '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity; validate\: compare N random ones]:N:' \
@@ -152,6 +153,7 @@ _transhume() {
                 '--triggers=[What to do with triggers of existing target tables]:WHAT:(keep disable)' \
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--ledger-schema=[Keep the ledger, and all that is kept beside it, in this schema of the target]:NAME:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
@@ -255,6 +257,7 @@ _transhume() {
                 '--triggers=[What to do with triggers of existing target tables]:WHAT:(keep disable)' \
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--ledger-schema=[Keep the ledger, and all that is kept beside it, in this schema of the target]:NAME:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
@@ -326,6 +329,7 @@ _transhume() {
                 '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--ledger-schema=[Keep the ledger, and all that is kept beside it, in this schema of the target]:NAME:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
@@ -398,6 +402,7 @@ _transhume() {
                 '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--ledger-schema=[Keep the ledger, and all that is kept beside it, in this schema of the target]:NAME:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
@@ -477,6 +482,7 @@ _transhume() {
                 '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--ledger-schema=[Keep the ledger, and all that is kept beside it, in this schema of the target]:NAME:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
@@ -552,6 +558,7 @@ _transhume() {
                 '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
                 '--push-down[At level hash\: let SQL servers hash their own rows]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--ledger-schema=[Keep the ledger, and all that is kept beside it, in this schema of the target]:NAME:' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
                 '--trust-files[Take plans, named connections and state folders that others may write]' \
@@ -590,6 +597,7 @@ _transhume() {
                 '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
                 '--confirm[Do what deletes or cannot be undone without asking]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--ledger-schema=[Keep the ledger, and all that is kept beside it, in this schema of the target]:NAME:' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
                 '--trust-files[Take plans, named connections and state folders that others may write]' \
@@ -639,6 +647,7 @@ _transhume() {
                 '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
                 '--confirm[Do what deletes or cannot be undone without asking]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--ledger-schema=[Keep the ledger, and all that is kept beside it, in this schema of the target]:NAME:' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \

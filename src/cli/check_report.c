@@ -1,5 +1,6 @@
 /* What `check` and `migrate --dry-run` print. */
 #include "cli/check_ddl.h"
+#include "cli/check_rights.h"
 #include "cli/cli.h"
 
 #include "base/text.h"
@@ -183,6 +184,7 @@ static void append_text(const struct check_report *report, struct buffer *sample
     append_statements("rights: left to do after the copy", &report->rights, out);
     append_list("problems", report->problems, report->problem_count, out);
     cli_append_ddl(&report->ddl, color, out);
+    cli_append_rights(&report->rights, out);
     if (sample->length > 0) {
         buffer_append_string(out, "\nsample: the first records as they will arrive\n\n");
         buffer_append(out, sample->data, sample->length);
@@ -295,6 +297,7 @@ static void append_json(const struct check_report *report, struct buffer *sample
     append_json_lines("rights", report->rights.lines, report->rights.count, out);
     append_json_follow(&report->follow, out);
     cli_append_ddl_json(&report->ddl, out);
+    cli_append_rights_json(&report->rights, out);
     buffer_append_string(out, ",\"samples\":[");
     while (sample->length > 0 && sample->data[sample->length - 1] == '\n') {
         sample->length--;

@@ -313,6 +313,7 @@ void cli_rollback_options(struct cli_call *call, const char *plan_path, const ch
     *options = (struct rollback_options){.run_id = cli_text(call, CLI_RUN),
                                          .target_uri = target,
                                          .ledger_uri = cli_text(call, CLI_LEDGER),
+                                         .ledger_schema = cli_text(call, CLI_LEDGER_SCHEMA),
                                          .plan_path = plan_path,
                                          .state_folder = cli_state_folder(call, plan_path),
                                          .timeout_ms = timeout->is_set ? timeout->number : 0,

@@ -227,6 +227,7 @@ static void run_set(struct cli_call *call, struct run_options *options)
     take_lists(call, options);
     options->time_zone = cli_text(call, CLI_TIME_ZONE);
     options->ledger_uri = cli_text(call, CLI_LEDGER);
+    options->ledger_schema = cli_text(call, CLI_LEDGER_SCHEMA);
     options->rejects_file = cli_text(call, CLI_REJECTS);
     options->take_over = cli_switch(call, CLI_TAKE_OVER);
     options->no_express = cli_switch(call, CLI_NO_EXPRESS);
@@ -237,6 +238,7 @@ static void run_set(struct cli_call *call, struct run_options *options)
                                                        : PARTS_ALL;
     options->ignores_there = call->command->place == IN_DIFF;
     options->shows_ddl = cli_switch(call, CLI_DDL) || cli_switch(call, CLI_DRY_RUN);
+    options->rights_for = cli_text(call, CLI_RIGHTS_FOR);
     options->rollback_keys = cli_switch(call, CLI_ROLLBACK_KEYS);
     options->indexes = (enum indexes_choice)choice_or_unset(call, CLI_INDEXES);
     options->triggers = (enum triggers_choice)choice_or_unset(call, CLI_TRIGGERS);

@@ -28,12 +28,13 @@
 #include "connectors/feed.h"
 #include "connectors/ledger.h"
 #include "connectors/load.h"
+#include "connectors/rights.h"
 #include "connectors/rollback.h"
 #include "connectors/source.h"
 #include "connectors/store.h"
 #include "connectors/target.h"
 
-enum { CONNECTOR_CONTRACT_VERSION = 24 };
+enum { CONNECTOR_CONTRACT_VERSION = 25 };
 
 struct connector {
     uint32_t contract_version;
@@ -72,6 +73,7 @@ struct connector {
     const struct alter_functions *alter;
     const struct definition_functions *definitions;
     const struct change_functions *change; /* needs `alter` */
+    const struct rights_functions *rights;
 };
 
 /* A module exports one of these under this name. */

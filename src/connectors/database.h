@@ -170,6 +170,9 @@ struct open_options {
     uint64_t read_units_per_second_max;
     uint64_t write_units_per_second_max;
     const char *const *catalog_tables; /* NULL: the user's tables */
+    /* target with store_functions.in_schema: the schema of the ledger and of all that is kept
+     * beside it, made with it where it is not there; NULL: that of the tables */
+    const char *ledger_schema;
     /* source with CAPABILITY_SCHEMAS: the schemas to read; empty: those of the URI, or what its
      * connector takes by default. Borrowed until `open` returns */
     struct column_list schemas;

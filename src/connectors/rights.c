@@ -1,24 +1,19 @@
-/* The list of what is left to do about rights. */
+/* The statements for an account of least rights, gathered. */
 #include "connectors/rights.h"
 
-void rights_left_add(struct rights_left *left, const struct right_left *item)
-{
-    left->items = arena_make_room(left->arena, left->items, left->count, &left->capacity,
-                                  sizeof *left->items);
-    left->items[left->count++] = (struct right_left){
-        .opens = item->opens,
-        .kind = arena_copy_string(left->arena, item->kind),
-        .object = arena_copy_string(left->arena, item->object),
-        .text = arena_copy_string(left->arena, item->text),
-        .statement =
-            item->statement != NULL ? arena_copy_string(left->arena, item->statement) : NULL};
-}
+#include <string.h>
 
-bool rights_left_open(const struct rights_left *left)
+void rights_add(struct rights_list *list, enum rights_use use, struct buffer *text)
 {
-    bool opens = false;
-    for (uint32_t i = 0; !opens && i < left->count; i++) {
-        opens = left->items[i].opens;
+    bool said = text->length == 0;
+    for (uint32_t i = 0; i < list->count && !said; i++) {
+        said = strcmp(list->statements[i].text, buffer_string(text)) == 0;
     }
-    return opens;
+    if (!said) {
+        list->statements = arena_make_room(list->arena, list->statements, list->count,
+                                           &list->capacity, sizeof *list->statements);
+        list->statements[list->count++] = (struct rights_statement){
+            .use = use, .text = arena_copy_string(list->arena, buffer_string(text))};
+    }
+    buffer_clear(text);
 }

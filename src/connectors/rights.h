@@ -1,31 +1,67 @@
-/* What is left to do about rights, once a same-engine copy is made: who may less than in the source,
- * and who may more. */
+/* The contract: the statements that give an account just the rights that a run needs. */
 #ifndef TRANSHUME_CONNECTORS_RIGHTS_H
 #define TRANSHUME_CONNECTORS_RIGHTS_H
 
 #include "base/arena.h"
+#include "base/buffer.h"
+#include "base/error.h"
 #include <stdbool.h>
 #include <stdint.h>
 
-struct right_left {
-    bool opens;            /* somebody may more than in the source, until the statement is run */
-    const char *kind;      /* "grant", "owner", "policy" … */
-    const char *object;    /* "orders" */
-    const char *text;      /* what is otherwise than in the source, and why */
-    const char *statement; /* that puts it right, without a delimiter behind it; NULL: none does */
+struct database;
+struct schema;
+struct target_table; /* connectors/target.h */
+
+/* What rights are for. Each needs those before it, too. */
+enum rights_use {
+    RIGHTS_COPY,     /* also of resume, validate and finish; rollback of what the run made */
+    RIGHTS_ROLLBACK, /* taking records out of tables that were there */
+    RIGHTS_FOLLOW,
+    RIGHTS_CUT_OVER, /* with its own fence, and to open that again */
+    RIGHTS_USE_COUNT
 };
 
-/* In the order in which the statements are to be run. All of it lives in the arena. */
-struct rights_left {
+struct rights_statement {
+    enum rights_use use;
+    const char *text; /* as an administrator's client takes it, delimiter and all */
+};
+
+/* In the order in which they are to be run; texts in the arena. */
+struct rights_list {
     struct arena *arena;
-    struct right_left *items;
+    struct rights_statement *statements;
     uint32_t count;
     uint32_t capacity;
 };
 
-/* Copies the texts. */
-void rights_left_add(struct rights_left *left, const struct right_left *item);
-/* Does one of them open something? */
-bool rights_left_open(const struct rights_left *left);
+/* Copies the text and empties the buffer. What is in the list already, for whatever use, is not
+ * said again. */
+void rights_add(struct rights_list *list, enum rights_use use, struct buffer *text);
+
+struct rights_request {
+    const char *account;  /* as the user writes it: of MySQL NAME or NAME@HOST */
+    bool follows;         /* the source's changes; statements for RIGHTS_FOLLOW and behind, too */
+    bool carries_objects; /* a plain copy within one kind of database: sequences, views, … */
+    const struct schema *objects; /* with it: views, triggers and so on; NULL: none */
+    /* Source: tables and views that are read, in its names. */
+    const char *const *read;
+    uint32_t read_count;
+    bool queries; /* source: the plan has queries of its own, whose tables nobody knows */
+    bool locks;   /* source: several readers share one moment */
+    /* Target: the plan's tables, and for each whether it is to be made. */
+    const struct target_table *tables;
+    const bool *missing;
+    uint32_t table_count;
+    bool alters; /* target: indexes are rebuilt or triggers disabled of tables that are there */
+};
+
+/* Both ask the catalogue, as the account of the URI sees it, and change nothing. Control thread.
+ * Optional, each. */
+struct rights_functions {
+    enum status (*of_source)(struct database *self, const struct rights_request *request,
+                             struct rights_list *list, struct error *error);
+    enum status (*of_target)(struct database *self, const struct rights_request *request,
+                             struct rights_list *list, struct error *error);
+};
 
 #endif

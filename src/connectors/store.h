@@ -55,6 +55,7 @@ typedef enum status store_visit(void *context, const char *key, const struct sto
  */
 struct store_functions {
     uint32_t value_bytes_max;
+    bool in_schema; /* open_options.ledger_schema is obeyed; else it is never given */
 
     enum status (*open)(struct database *self, struct store **store, struct error *error);
     void (*close)(struct store *store); /* takes NULL */

@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_CONNECTORS_TARGET_H
 #define TRANSHUME_CONNECTORS_TARGET_H
 
-#include "connectors/rights.h"
+#include "connectors/rights_left.h"
 #include "connectors/script.h"
 #include "connectors/source.h"
 #include "connectors/store.h"

@@ -29,6 +29,8 @@ static const struct grammar_key option_keys[] = {
     {"time_zone", FORM_TEXT, NULL, NULL, false, false, "zone of timestamps that name none"},
     {"ledger", FORM_TEXT, NULL, NULL, false, false,
      "database that keeps the ledger; without: the target"},
+    {"ledger_schema", FORM_TEXT, NULL, NULL, false, false,
+     "schema of the target that keeps the ledger; without: that of the tables"},
     {"express", FORM_BOOLEAN, NULL, NULL, false, false, "may the target pull from the source"},
     {"hashes", FORM_BOOLEAN, NULL, NULL, false, false, "hash sums of what was written"},
     {"rollback_keys", FORM_BOOLEAN, NULL, NULL, false, false, "keep keys for rollback everywhere"},

@@ -443,4 +443,5 @@ const struct connector connector_cassandra = {
     .apply = &cassandra_apply,
     .alter = &cassandra_alter,
     .change = &cassandra_change,
+    .rights = &cassandra_rights,
 };

@@ -106,6 +106,7 @@ extern const struct rollback_functions cassandra_rollback;
 extern const struct apply_functions cassandra_apply;
 extern const struct alter_functions cassandra_alter;
 extern const struct change_functions cassandra_change;
+extern const struct rights_functions cassandra_rights;
 extern const struct keyed_service cassandra_keyed_service;
 
 /* ---------------------------------------------------------------- cassandra.c */

@@ -3,7 +3,7 @@
 #define TRANSHUME_CONNECTORS_MYSQL_DEFINERS_H
 
 #include "connectors/mysql/target.h"
-#include "connectors/rights.h"
+#include "connectors/rights_left.h"
 
 /* "root@localhost" of a statement that says whose it is; NULL: it says none, or runs as who calls.
  */

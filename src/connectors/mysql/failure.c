@@ -18,6 +18,7 @@ enum {
     PLUGIN_NOT_ALLOWED = 5010
 };
 
+#define GRANTS "grant what docs/security.md lists; of a run `check --rights-for ACCOUNT` prints it"
 #define LOCAL_OFF "local_infile was turned off: SET GLOBAL local_infile = ON, or say ?load=insert"
 
 struct meaning {
@@ -63,11 +64,11 @@ static const struct meaning meanings[] = {
      "primary's address"},
     {1836, ERROR_PERMISSION, ERROR_PERMISSION,
      "the server is read-only: give the primary's address"},
-    {1044, ERROR_PERMISSION, ERROR_PERMISSION, "grant what docs/mysql.md lists"},
-    {1142, ERROR_PERMISSION, ERROR_PERMISSION, "grant what docs/mysql.md lists"},
-    {1143, ERROR_PERMISSION, ERROR_PERMISSION, "grant what docs/mysql.md lists"},
-    {1227, ERROR_PERMISSION, ERROR_PERMISSION, "grant what docs/mysql.md lists"},
-    {1370, ERROR_PERMISSION, ERROR_PERMISSION, "grant what docs/mysql.md lists"},
+    {1044, ERROR_PERMISSION, ERROR_PERMISSION, GRANTS},
+    {1142, ERROR_PERMISSION, ERROR_PERMISSION, GRANTS},
+    {1143, ERROR_PERMISSION, ERROR_PERMISSION, GRANTS},
+    {1227, ERROR_PERMISSION, ERROR_PERMISSION, GRANTS},
+    {1370, ERROR_PERMISSION, ERROR_PERMISSION, GRANTS},
     {LOGIN_REFUSED, ERROR_CREDENTIALS, ERROR_CREDENTIALS,
      "set MYSQL_PWD, ~/.my.cnf or a client certificate; docs/mysql.md shows how"},
     {1698, ERROR_CREDENTIALS, ERROR_CREDENTIALS,

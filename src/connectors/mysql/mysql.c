@@ -420,4 +420,5 @@ const struct connector transhume_connector = {
     .apply = &mysql_apply_functions,
     .alter = &mysql_alter_functions,
     .change = &mysql_change_functions,
+    .rights = &mysql_rights_functions,
 };

@@ -119,6 +119,7 @@ extern const struct apply_functions mysql_apply_functions;
 extern const struct feed_functions mysql_feed_functions;
 extern const struct alter_functions mysql_alter_functions;
 extern const struct change_functions mysql_change_functions;
+extern const struct rights_functions mysql_rights_functions;
 /* What is said to a server that wants one, and the client library's number for it. */
 enum { MYSQL_FILE_REFUSED = 2068 };
 extern const char mysql_asks_for_a_file[];

@@ -66,14 +66,15 @@ static const char *account_of(const struct quieting *quieting)
     return mysql_account(quieting->self, quieting->connection, quieting->arena);
 }
 
+const char *mysql_right_to_define(const struct mysql_database *self)
+{
+    return self->mariadb ? "SET USER" : self->version >= 80200u ? "SET_ANY_DEFINER" : "SET_USER_ID";
+}
+
 static const char *right_to_define(const struct quieting *quieting)
 {
-    const struct mysql_database *self = quieting->self;
     return arena_format(quieting->arena, "GRANT %s ON *.* TO %s",
-                        self->mariadb             ? "SET USER"
-                        : self->version >= 80200u ? "SET_ANY_DEFINER"
-                                                  : "SET_USER_ID",
-                        account_of(quieting));
+                        mysql_right_to_define(quieting->self), account_of(quieting));
 }
 
 static const char *right_to_make(const struct quieting *quieting, const char *schema)

@@ -27,6 +27,8 @@ enum status mysql_check_triggers(struct mysql_database *self, MYSQL *connection,
 
 /* ---------------------------------------------------------------- quiet.c */
 
+/* By which an account makes triggers again that belong to others. */
+const char *mysql_right_to_define(const struct mysql_database *self);
 /* apply_functions.foresee, silence and restore */
 struct apply_silence;
 enum status mysql_quiet_foresee(struct database *self, const struct apply_silence *silence,

@@ -191,21 +191,37 @@ static enum status history_make(struct alter_session *base, struct error *error)
 
 /* ---------------------------------------------------------------- the server's log */
 
+/* A role that may not run a function may not even name it in a branch that is never taken. */
+static enum status may_name_points(struct postgres_alter *session, bool *may, struct error *error)
+{
+    PGresult *result = NULL;
+    enum status status =
+        postgres_query(session->database, session->connection,
+                       "SELECT pg_catalog.has_function_privilege("
+                       "'pg_catalog.pg_create_restore_point(text)', 'execute') AND "
+                       "pg_catalog.current_setting('wal_level') <> 'minimal'",
+                       NULL, 0, SQL_SHORT, ERROR_TARGET_WRITE, &result, error);
+    *may = status == STATUS_OK && PQntuples(result) > 0 && PQgetvalue(result, 0, 0)[0] == 't';
+    PQclear(result);
+    return status;
+}
+
 static enum status restore_point(struct alter_session *base, const char *name, struct arena *arena,
                                  const char **position, struct error *error)
 {
     struct postgres_alter *session = postgres_alter_of(base);
     const struct postgres_parameter parameter = {.text = name};
     PGresult *result = NULL;
+    bool may = false;
     *position = NULL;
-    enum status status =
-        postgres_query(session->database, session->connection,
-                       "SELECT CASE WHEN pg_catalog.has_function_privilege("
-                       "'pg_catalog.pg_create_restore_point(text)', 'execute') AND "
-                       "pg_catalog.current_setting('wal_level') <> 'minimal' THEN "
-                       "pg_catalog.pg_create_restore_point(pg_catalog.left($1, 60)) ELSE "
-                       "pg_catalog.pg_current_wal_lsn() END",
-                       &parameter, 1, SQL_SHORT, ERROR_TARGET_WRITE, &result, error);
+    enum status status = may_name_points(session, &may, error);
+    if (status == STATUS_OK) {
+        status = postgres_query(
+            session->database, session->connection,
+            may ? "SELECT pg_catalog.pg_create_restore_point(pg_catalog.left($1, 60))"
+                : "SELECT pg_catalog.pg_current_wal_lsn()",
+            &parameter, may ? 1 : 0, SQL_SHORT, ERROR_TARGET_WRITE, &result, error);
+    }
     if (status == STATUS_OK && PQntuples(result) > 0 && PQgetisnull(result, 0, 0) == 0) {
         *position = arena_copy_string(arena, PQgetvalue(result, 0, 0));
     }

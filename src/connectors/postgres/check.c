@@ -208,6 +208,24 @@ static void tell_of_schema(const struct postgres_database *self, const char *nam
     }
 }
 
+/* Once: of the schema that is the ledger's alone. */
+static enum status check_ledger_schema(struct postgres_database *self, PGconn *connection,
+                                       struct buffer *out, struct error *error)
+{
+    const char *schema = self->sql.ledger_schema;
+    PGresult *rights = NULL;
+    if (schema == NULL || self->ledger_schema_checked) {
+        return STATUS_OK;
+    }
+    enum status status = read_rights(self, connection, schema, 0, &rights, error);
+    if (status == STATUS_OK) {
+        self->ledger_schema_checked = true;
+        tell_of_schema(self, schema, rights, false, out);
+    }
+    PQclear(rights);
+    return status;
+}
+
 /* What the role lacks, before anything is written. */
 static enum status check_rights(struct postgres_database *self, PGconn *connection,
                                 const struct check_request *request,
@@ -216,6 +234,9 @@ static enum status check_rights(struct postgres_database *self, PGconn *connecti
 {
     const char *schema = sql_place_of(&self->sql, request->table->name).schema;
     PGresult *rights = NULL;
+    if (check_ledger_schema(self, connection, out, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (facts == NULL && self->may_create_in == schema && (self->may_temp || !staged)) {
         return STATUS_OK; /* asked already */
     }

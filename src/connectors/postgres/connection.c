@@ -17,6 +17,8 @@ enum { SLICE_MS = 250, DATA_SLICE_MS = 1000 };
 #define BUSY "wait, lower --jobs, or raise max_connections"
 #define CERTIFICATE \
     "name the client's certificate and its key: sslcert=FILE&sslkey=FILE; docs/postgres.md"
+#define CONNECT \
+    "`check --rights-for ACCOUNT`, asked by an administrator, prints all that a run needs"
 #define LOGIN "set PGPASSWORD, ~/.pgpass or a client certificate; docs/postgres.md shows how"
 #define ON_THE_WAY                                                                                 \
     "check host and port, that it is the server itself that answers there, and what lies between " \
@@ -83,8 +85,7 @@ static const struct refusal {
 } refusals[] = {
     {"3D000", "database \"", "does not exist", ERROR_SOURCE_MISSING, ERROR_TARGET_MISSING,
      "create the database first, or name another one"},
-    {"42501", "permission denied for database", NULL, ERROR_PERMISSION, ERROR_PERMISSION,
-     "GRANT CONNECT ON DATABASE … TO …; docs/postgres.md lists all that is needed"},
+    {"42501", "permission denied for database", NULL, ERROR_PERMISSION, ERROR_PERMISSION, CONNECT},
     {"53", "too many", NULL, ERROR_NETWORK, ERROR_NETWORK, BUSY},
     {"57P03", "starting up", NULL, ERROR_NETWORK, ERROR_NETWORK, BUSY},
     {NULL, "remaining connection slots", NULL, ERROR_NETWORK, ERROR_NETWORK, BUSY},
@@ -188,6 +189,12 @@ static enum status unreachable(const struct postgres_database *self, PGconn *con
               "%s%.*s", why, (int)length, said);
     if (strcmp(refusal->hint, LOGIN) == 0 && ignores_password_file(connection, path, sizeof path)) {
         error_hint(error, "%s is ignored, since others may read it: chmod 600", path);
+    } else if (strcmp(refusal->hint, CONNECT) == 0) {
+        struct buffer grant = {0};
+        postgres_append(&grant, "GRANT CONNECT ON DATABASE %n TO %n", PQdb(connection),
+                        PQuser(connection));
+        error_hint(error, "%s; " CONNECT, buffer_string(&grant));
+        buffer_free(&grant);
     } else {
         error_hint(error, "%s", refusal->hint);
     }

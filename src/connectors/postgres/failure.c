@@ -30,7 +30,7 @@ static const struct meaning meanings[] = {
     {"25006", ERROR_PERMISSION, ERROR_PERMISSION,
      "the server or the session is read-only: give the primary's address"},
     {"42501", ERROR_PERMISSION, ERROR_PERMISSION,
-     "grant what docs/postgres.md lists, or connect as another role"},
+     "grant what docs/security.md lists; of a run `check --rights-for ACCOUNT` prints it"},
     {"28", ERROR_CREDENTIALS, ERROR_CREDENTIALS,
      "set PGPASSWORD, ~/.pgpass or a client certificate; docs/postgres.md shows how"},
     {"3D000", ERROR_SOURCE_MISSING, ERROR_TARGET_MISSING,

@@ -116,7 +116,8 @@ void postgres_append_own_table(struct buffer *sql, const struct postgres_databas
 enum status postgres_list_own(struct postgres_database *self, PGconn *connection,
                               const char *prefix, PGresult **names, struct error *error)
 {
-    const struct postgres_parameter parameters[] = {{.text = self->sql.schema}, {.text = prefix}};
+    const struct postgres_parameter parameters[] = {{.text = sql_ledger_schema(&self->sql)},
+                                                    {.text = prefix}};
     return postgres_catalog_query(
         self, connection,
         "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "

@@ -457,4 +457,5 @@ const struct connector transhume_connector = {
     .alter = &postgres_alter_functions,
     .definitions = &postgres_definition_functions,
     .change = &postgres_change_functions,
+    .rights = &postgres_rights_functions,
 };

@@ -47,6 +47,8 @@ struct postgres_database {
     bool pooled;   /* a pooler stands before the server */
     /* target: the schema of those asked about last in which the role may make tables; NULL: none */
     const char *may_create_in;
+    bool ledgers_told;          /* of a target: that there are some in other schemas */
+    bool ledger_schema_checked; /* of a target: what the role lacks there is told */
     PGconn *control; /* the control thread's connection; source: within the snapshot once taken */
     const char *snapshot; /* exported: what readers import */
     /* source: made a feed's slot, and exports the moment of its position as long as it is idle;
@@ -104,6 +106,7 @@ extern const struct sql_dialect postgres_dialect;
 extern const struct load_functions postgres_load_functions;
 extern const struct alter_functions postgres_alter_functions;
 extern const struct change_functions postgres_change_functions;
+extern const struct rights_functions postgres_rights_functions;
 #define POSTGRES_STAYS_OPEN \
     "a long read transaction is open; VACUUM cannot remove newer dead rows until it ends"
 

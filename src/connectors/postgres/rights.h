@@ -17,7 +17,7 @@
 #define TRANSHUME_CONNECTORS_POSTGRES_RIGHTS_H
 
 #include "connectors/postgres/target.h"
-#include "connectors/rights.h"
+#include "connectors/rights_left.h"
 
 /* ---------------------------------------------------------------- rights.c */
 

@@ -43,7 +43,7 @@ const char *postgres_spaces_of(const struct postgres_database *self, const char 
     struct buffer out = {0};
     const char *other = scope_schema_of(&self->sql.base.scope, table, name);
     buffer_append_byte(&out, '{');
-    append_pair(&out, other != NULL ? other : self->sql.schema, other == NULL);
+    append_pair(&out, sql_place_of(&self->sql, table).schema, other == NULL);
     buffer_append_byte(&out, '}');
     const char *made = arena_copy_string(arena, buffer_string(&out));
     buffer_free(&out);
@@ -305,6 +305,21 @@ static enum status choose(struct postgres_database *self, const PGresult *listed
                           : refuse_closed(self, listed, own, error);
 }
 
+static enum status take_ledger_schema(struct postgres_database *self, const char *name,
+                                      struct error *error)
+{
+    bool fits = name[0] != '\0' && strlen(name) <= POSTGRES_NAME_BYTES_MAX &&
+                strncmp(name, "pg_", 3) != 0 && strcmp(name, "information_schema") != 0;
+    if (!fits) {
+        error_set(error, ERROR_USAGE, name, "no schema for a ledger can have that name");
+        return error_hint(error, "--ledger-schema takes up to %d bytes, not the server's own names",
+                          POSTGRES_NAME_BYTES_MAX);
+    }
+    self->sql.ledger_schema =
+        strcmp(name, self->sql.schema) != 0 ? arena_copy_string(self->arena, name) : NULL;
+    return STATUS_OK;
+}
+
 enum status postgres_choose_schemas(struct postgres_database *self, const struct open_options *open,
                                     struct error *error)
 {
@@ -325,6 +340,9 @@ enum status postgres_choose_schemas(struct postgres_database *self, const struct
         status = choose(self, listed, wanted, is_target, error);
     }
     PQclear(listed);
+    if (status == STATUS_OK && open->ledger_schema != NULL) {
+        status = take_ledger_schema(self, open->ledger_schema, error);
+    }
     if (status == STATUS_OK) {
         self->sql.base.scope.own = self->sql.schema;
         word_spaces(self);
@@ -333,9 +351,38 @@ enum status postgres_choose_schemas(struct postgres_database *self, const struct
     return status;
 }
 
-enum status postgres_tell_scope(struct database *database, struct buffer *out, struct error *error)
+/* Whoever may make tables where the ledger goes may make one of its name first, and then the run is
+ * refused (ours.c). */
+static enum status tell_open_schema(struct postgres_database *self, struct buffer *out,
+                                    struct error *error)
 {
-    struct postgres_database *self = postgres_database_of(database);
+    const struct postgres_parameter parameter = {.text = sql_ledger_schema(&self->sql)};
+    PGconn *connection = NULL;
+    PGresult *open = NULL;
+    enum status status = postgres_control(self, &connection, error);
+    if (status == STATUS_OK) {
+        status = postgres_catalog_query(
+            self, connection,
+            "SELECT quote_ident(n.nspname), quote_ident(current_user) FROM "
+            "pg_catalog.pg_namespace n WHERE n.nspname = $1 AND EXISTS (SELECT 1 FROM "
+            "pg_catalog.aclexplode(n.nspacl) a WHERE a.grantee = 0 AND a.privilege_type = "
+            "'CREATE')",
+            &parameter, 1, SQL_SHORT, ERROR_TARGET_INVALID, &open, error);
+    }
+    if (status == STATUS_OK && PQntuples(open) > 0) {
+        buffer_format(out,
+                      "everybody may make tables in the schema %s, where the ledger goes: CREATE "
+                      "SCHEMA transhume AUTHORIZATION %s, and --ledger-schema transhume; or REVOKE "
+                      "CREATE ON SCHEMA %s FROM PUBLIC\n",
+                      PQgetvalue(open, 0, 0), PQgetvalue(open, 0, 1), PQgetvalue(open, 0, 0));
+    }
+    PQclear(open);
+    return status;
+}
+
+static enum status tell_schemas(struct postgres_database *self, struct buffer *out,
+                                struct error *error)
+{
     const struct postgres_parameter parameter = {.text = self->spaces};
     char shown[SQL_SHOWN_BYTES];
     PGconn *connection = NULL;
@@ -365,6 +412,13 @@ enum status postgres_tell_scope(struct database *database, struct buffer *out, s
     }
     PQclear(missing);
     return status;
+}
+
+enum status postgres_tell_scope(struct database *database, struct buffer *out, struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    return tell_schemas(self, out, error) == STATUS_OK ? tell_open_schema(self, out, error)
+                                                       : STATUS_FAILED;
 }
 
 /* ---------------------------------------------------------------- which database it is */

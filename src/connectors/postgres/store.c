@@ -4,10 +4,12 @@
  * their own.
  */
 #include "connectors/postgres/store.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "connectors/postgres/locks.h"
 #include "connectors/sql/database.h"
 #include "connectors/sql/sessions.h"
+#include "postgres_sql.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,6 +97,10 @@ static enum status find_connection(struct handle *handle, PGconn **connection, s
     return connect_own(handle, connection, error);
 }
 
+/* The columns of ledger_schema_owner.sql. */
+enum { SCHEMA_OWNER, SCHEMA_IS_TRUSTED, SCHEMA_NAME, SCHEMA_ACCOUNT };
+#define SCHEMA_COMMENT "transhume ledger" /* of one that a run made */
+
 /* ---------------------------------------------------------------- the table */
 
 static void append_table(const struct store *store, struct buffer *sql)
@@ -102,10 +108,32 @@ static void append_table(const struct store *store, struct buffer *sql)
     postgres_append_table(sql, ((const struct handle *)store)->self, SQL_STORE_TABLE);
 }
 
+/* Who keeps a ledger in a schema of its own, and forgets to say so, would begin another one. Said
+ * once, of schemas that hold nothing else. */
+static enum status tell_elsewhere(struct postgres_database *self, PGconn *connection,
+                                  struct error *error)
+{
+    const struct postgres_parameter schema = {.text = sql_ledger_schema(&self->sql)};
+    PGresult *found = NULL;
+    if (self->ledgers_told) {
+        return STATUS_OK;
+    }
+    self->ledgers_told = true;
+    enum status status = postgres_catalog_query(self, connection, sql_ledgers_elsewhere, &schema, 1,
+                                                SQL_SHORT, ERROR_TARGET_INVALID, &found, error);
+    for (int row = 0; status == STATUS_OK && row < PQntuples(found); row++) {
+        log_write(LOG_WARNING,
+                  "the database has a ledger in the schema %s: --ledger-schema %s means that one",
+                  PQgetvalue(found, row, 0), PQgetvalue(found, row, 0));
+    }
+    PQclear(found);
+    return status;
+}
+
 static enum status handle_exists(struct store *store, struct error *error)
 {
     struct handle *handle = handle_of(store);
-    const struct postgres_parameter schema = {.text = handle->self->sql.schema};
+    const struct postgres_parameter schema = {.text = sql_ledger_schema(&handle->self->sql)};
     PGconn *connection = NULL;
     PGresult *result = NULL;
     bool old = false;
@@ -139,7 +167,11 @@ static enum status handle_exists(struct store *store, struct error *error)
         rows = there ? 1 : 0;
         buffer_free(&name);
     }
-    return status == STATUS_OK && rows == 0 ? STATUS_END : status;
+    if (status == STATUS_OK && rows == 0) {
+        status = tell_elsewhere(handle->self, connection, error);
+        return status == STATUS_OK ? STATUS_END : status;
+    }
+    return status;
 }
 
 /* One process at a time makes or drops what runs share. Several statements that are sent at once
@@ -147,7 +179,65 @@ static enum status handle_exists(struct store *store, struct error *error)
 static void append_lock(struct buffer *sql, const struct postgres_database *self)
 {
     buffer_format(sql, "SELECT pg_catalog.pg_advisory_xact_lock(%lld); ",
-                  (long long)sql_sessions_key(self->sql.schema, "", 0));
+                  (long long)sql_sessions_key(sql_ledger_schema(&self->sql), "", 0));
+}
+
+static enum status refuse_schema(const struct postgres_database *self, const PGresult *found,
+                                 struct error *error)
+{
+    const char *schema = PQgetvalue(found, 0, SCHEMA_NAME);
+    error_set(error, ERROR_NOT_OURS, self->sql.ledger_schema,
+              "the schema of the ledger belongs to the role %s, who may drop what is in it",
+              PQgetvalue(found, 0, SCHEMA_OWNER));
+    return error_hint(error,
+                      "name another one with --ledger-schema, or ALTER SCHEMA %s OWNER TO %s",
+                      schema, PQgetvalue(found, 0, SCHEMA_ACCOUNT));
+}
+
+/* The schema of the ledger: it is there, and its owner is the account, a role of it or a superuser;
+ * or it is made. CREATE SCHEMA IF NOT EXISTS would want the right to make one in any case. */
+static enum status make_schema(struct postgres_database *self, PGconn *connection,
+                               struct error *error)
+{
+    const struct postgres_parameter parameter = {.text = self->sql.ledger_schema};
+    PGresult *found = NULL;
+    struct buffer sql = {0};
+    if (self->sql.ledger_schema == NULL) {
+        return STATUS_OK;
+    }
+    enum status status =
+        postgres_catalog_query(self, connection, sql_ledger_schema_owner, &parameter, 1, SQL_SHORT,
+                               ERROR_TARGET_INVALID, &found, error);
+    bool there = status == STATUS_OK && PQntuples(found) > 0;
+    if (there && PQgetvalue(found, 0, SCHEMA_IS_TRUSTED)[0] != 't') {
+        status = refuse_schema(self, found, error);
+    } else if (status == STATUS_OK && !there) {
+        append_lock(&sql, self);
+        postgres_append(&sql, "CREATE SCHEMA IF NOT EXISTS %n; COMMENT ON SCHEMA %n IS %q",
+                        self->sql.ledger_schema, self->sql.ledger_schema, SCHEMA_COMMENT);
+        status =
+            postgres_execute_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_SCHEMA, error);
+    }
+    PQclear(found);
+    buffer_free(&sql);
+    return status;
+}
+
+/* Goes with the last table that was in it, if a run made it. */
+static void append_drop_schema(struct buffer *sql, const struct postgres_database *self)
+{
+    struct buffer body = {0};
+    if (self->sql.ledger_schema == NULL) {
+        return;
+    }
+    postgres_append(&body,
+                    "BEGIN IF pg_catalog.obj_description(pg_catalog.to_regnamespace("
+                    "pg_catalog.quote_ident(%q))::pg_catalog.oid, 'pg_namespace') = %q THEN DROP "
+                    "SCHEMA %n; END IF; EXCEPTION WHEN dependent_objects_still_exist THEN NULL; "
+                    "END",
+                    self->sql.ledger_schema, SCHEMA_COMMENT, self->sql.ledger_schema);
+    postgres_append(sql, "; DO %q", buffer_string(&body));
+    buffer_free(&body);
 }
 
 enum status postgres_make_shared(struct postgres_database *self, PGconn *connection,
@@ -157,8 +247,10 @@ enum status postgres_make_shared(struct postgres_database *self, PGconn *connect
     struct buffer sql = {0};
     bool there = false;
     postgres_append_table(&name, self, table);
-    enum status status = postgres_is_there(self, connection, buffer_string(&name),
-                                           ERROR_TARGET_INVALID, &there, error);
+    enum status status = make_schema(self, connection, error);
+    status = status == STATUS_OK ? postgres_is_there(self, connection, buffer_string(&name),
+                                                     ERROR_TARGET_INVALID, &there, error)
+                                 : status;
     if (status == STATUS_OK && !there) {
         append_lock(&sql, self);
         buffer_format(&sql, "CREATE TABLE IF NOT EXISTS %s %s", buffer_string(&name), columns);
@@ -204,6 +296,7 @@ enum status postgres_drop_shared(struct postgres_database *self, PGconn *connect
         buffer_free(&sql);
         return status;
     }
+    append_drop_schema(&sql, self);
     return postgres_execute_buffer(self, connection, &sql, SQL_LONG, ERROR_TARGET_WRITE, error);
 }
 
@@ -380,6 +473,7 @@ static enum status handle_get_settled(struct store *store, const char *key, stru
 
 const struct store_functions postgres_store_functions = {
     .value_bytes_max = VALUE_BYTES_MAX,
+    .in_schema = true,
     .open = handle_open,
     .close = handle_close,
     .create = sql_store_create,

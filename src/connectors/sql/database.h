@@ -22,6 +22,8 @@ struct sql_database {
     uint64_t epoch;
     char *guard_key; /* of the claim (struct run_claim); NULL: none, or the ledger is elsewhere */
     uint64_t guard_version;
+    /* of the tables _transhume_…, of a target; NULL: `schema` */
+    const char *ledger_schema;
 };
 
 static inline struct sql_database *sql_database_of(struct database *self)

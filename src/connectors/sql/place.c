@@ -7,8 +7,14 @@ struct sql_table_place sql_place_of(const struct sql_database *self, const char 
 {
     struct sql_table_place place = {.name = table};
     const char *other = scope_schema_of(&self->base.scope, table, &place.name);
-    place.schema = other != NULL ? other : self->schema;
+    bool ours = other == NULL && strncmp(table, "_transhume_", strlen("_transhume_")) == 0;
+    place.schema = other != NULL ? other : ours ? sql_ledger_schema(self) : self->schema;
     return place;
+}
+
+const char *sql_ledger_schema(const struct sql_database *self)
+{
+    return self->ledger_schema != NULL ? self->ledger_schema : self->schema;
 }
 
 bool sql_is_in_scope(const struct sql_database *self, const char *schema)

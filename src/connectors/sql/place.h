@@ -10,7 +10,10 @@ struct sql_table_place {
     const char *name;
 };
 
+/* Tables of the program's own (_transhume_…) are in the ledger's schema. */
 struct sql_table_place sql_place_of(const struct sql_database *self, const char *table);
+/* Where the ledger and what is kept beside it is. */
+const char *sql_ledger_schema(const struct sql_database *self);
 /* Does the scope tell the schema's tables? */
 bool sql_is_in_scope(const struct sql_database *self, const char *schema);
 /* By which name: "users", "sales.users". Of a schema that is not in the scope: SCHEMA.TABLE, for

@@ -7,6 +7,7 @@
 #include "engine/check/foresee.h"
 #include "engine/check/orphans.h"
 #include "engine/check/partitions.h"
+#include "engine/check/rights.h"
 #include "engine/check/sampling.h"
 #include "engine/follow/cutover_ask.h"
 #include "engine/follow/follow_foresee.h"
@@ -851,6 +852,8 @@ enum status run_check(struct run_session *session, struct check_report *out, str
     failed = failed || find_notes(&report, error) != STATUS_OK ||
              show_ddl(&report, error) != STATUS_OK || show_rights(&report, error) != STATUS_OK ||
              foresee_following(&report, error) != STATUS_OK ||
+             rights_foresee(session, report.tables, report.absent, report.absent_count, out->arena,
+                            &out->rights, error) != STATUS_OK ||
              (readable &&
               (choose_rows(&report, error) != STATUS_OK || read_some(&report, error) != STATUS_OK));
     count_chosen(&report);

@@ -204,6 +204,7 @@ static enum status fill_options(const struct run_session *session, const char *f
     options->parameters = NULL;
     options->parameter_count = 0;
     options->ledger_uri = NULL;
+    options->ledger_schema = NULL;
     options->schemas = (struct column_list){0};
     options->state_folder = folder;
     /* nothing is copied; what has no key takes no other word */

@@ -13,6 +13,8 @@ struct observer;
 
 /* Texts are borrowed. */
 struct rollback_options {
+    const char *ledger_schema; /* NULL: what the state folder knows of the run, or the plan's */
+
     const char *run_id;     /* NULL: the unfinished run of the state folder or the target */
     const char *target_uri; /* NULL: what the state folder knows of the run, or the plan's */
     const char *ledger_uri; /* NULL: likewise */

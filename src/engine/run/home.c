@@ -55,6 +55,26 @@ static enum status open_elsewhere(struct run_session *session, const char *uri, 
     return STATUS_OK;
 }
 
+enum status home_check_schema(const struct run_session *session, const struct connector *connector,
+                              const char *uri, struct error *error)
+{
+    const char *schema = session->options.ledger_schema;
+    if (schema == NULL) {
+        return STATUS_OK;
+    }
+    if (uri != NULL) {
+        error_set(error, ERROR_USAGE, schema, "--ledger names another database for the ledger");
+        return error_hint(error, "say its schema there, as in --ledger '…?schema=NAME'");
+    }
+    if (connector->store == NULL || !connector->store->in_schema) {
+        error_set(error, ERROR_USAGE, schema, "%s keeps no ledger in a schema of its own",
+                  connector->title);
+        return error_hint(error, "leave out --ledger-schema; --ledger URI keeps it in another "
+                                 "database");
+    }
+    return STATUS_OK;
+}
+
 enum status home_open(struct run_session *session, const char *uri, struct error *error)
 {
     struct database *target = session->target;
@@ -95,7 +115,10 @@ enum status home_refuse_missing(const struct run *run, const char *run_id, struc
               elsewhere ? "the ledger in " : "the target",
               elsewhere ? session->home_uri->shown : "", run_id);
     return error_hint(error, "%s",
-                      elsewhere
+                      session->options.ledger_schema != NULL
+                          ? "is --ledger-schema the one that the run began with? Without it the "
+                            "commands take that one"
+                      : elsewhere
                           ? "is --ledger the one that the run began with? Without it the "
                             "commands take that one"
                           : "was the target replaced, or its ledger dropped? `transhume reset "

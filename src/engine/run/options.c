@@ -51,6 +51,7 @@ static const struct option_row rows[] = {
     {"stall", KIND_MILLISECONDS, FIELD(stall_ms), 1, 86400000, 60000},
     {"time_zone", KIND_TEXT, FIELD(time_zone), 0, 0, 0},
     {"ledger", KIND_TEXT, FIELD(ledger_uri), 0, 0, 0},
+    {"ledger_schema", KIND_TEXT, FIELD(ledger_schema), 0, 0, 0},
     {"express", KIND_NEGATED, FIELD(no_express), 0, 1, 0},
     {"hashes", KIND_NEGATED, FIELD(no_hashes), 0, 1, 0},
     {"rollback_keys", KIND_FLAG, FIELD(rollback_keys), 0, 1, 0},

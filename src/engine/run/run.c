@@ -139,6 +139,7 @@ enum status run_write_local(const struct run *run, bool begun, bool finished, st
         .source_name = options->source_name,
         .target_name = options->target_name,
         .ledger = home_is_elsewhere(run->session) ? run->session->home_uri->shown : NULL,
+        .ledger_schema = options->ledger_schema,
         .plan_path = options->plan_path,
         .learned = run->session->learned,
         .schemas = options->schemas,

@@ -90,6 +90,8 @@ struct run_options {
     uint32_t jobs;            /* 0: as many as pays, from cores and both sides' limits */
     uint64_t memory_bytes;    /* bound on batches, rings and caches together */
     uint64_t chunk_rows;      /* 0: chosen */
+    /* of the target, for the ledger; NULL: that of the tables */
+    const char *ledger_schema;
     uint64_t batch_rows;
     uint64_t batch_bytes;
     int64_t max_rejects;        /* -1: no bound */
@@ -131,6 +133,8 @@ struct run_options {
     bool strict;        /* refuse if anything of the source is left out */
     bool shows_ddl;     /* check: fills check_report.ddl */
     bool ignores_there; /* diff: the plan is resolved as if the target held no tables */
+    /* check: the account of check_report.rights; NULL: not wanted */
+    const char *rights_for;
     enum parts_choice parts; /* of a new run and its check; a resume asks the ledger */
     bool rollback_keys; /* keys of what is written are kept for every table, so that rollback can
                            go by key; costs the express lane */
@@ -250,7 +254,19 @@ struct check_reject {
     uint64_t seen; /* records of the entity that were looked at */
     bool various;  /* others say something else than `reason` */
 };
+/* check --rights-for ACCOUNT: what an account of least rights is given. */
+struct rights_statement; /* connectors/rights.h */
+struct check_rights {
+    bool asked;
+    bool source_told; /* its connector knows such statements */
+    bool target_told;
+    const struct rights_statement *source;
+    uint32_t source_count;
+    const struct rights_statement *target;
+    uint32_t target_count;
+};
 struct check_report {
+    struct check_rights rights;
     struct check_follow follow;
     struct check_list hooks; /* what the plan runs besides, a line each */
     struct check_list opened;    /* where somebody may more than in the source: "object: why" */

@@ -187,6 +187,9 @@ static enum status take_from_local_run(struct run_session *session, struct past_
     if (options->ledger_uri == NULL) {
         options->ledger_uri = local.ledger;
     }
+    if (options->ledger_schema == NULL) {
+        options->ledger_schema = local.ledger_schema;
+    }
     options->recovers |= local.follows;
     *taken = current;
     return STATUS_OK;
@@ -335,6 +338,7 @@ static enum status open_database(struct run_session *session, const char *text, 
         .memory_bytes = options_cache_bytes(&session->options),
         .timeout_ms = session->options.timeout_ms,
         .read_only = session->options.validating,
+        .ledger_schema = database == &session->target ? session->options.ledger_schema : NULL,
         .read_units_per_second_max = session->options.read_units_per_second_max,
         .write_units_per_second_max = session->options.write_units_per_second_max,
         .schemas =
@@ -343,6 +347,8 @@ static enum status open_database(struct run_session *session, const char *text, 
         .recovers = session->options.recovers};
     if ((!session->options.validating &&
          check_caps(session, connector, mode, *uri, error) != STATUS_OK) ||
+        (database == &session->target &&
+         home_check_schema(session, connector, session->options.ledger_uri, error) != STATUS_OK) ||
         opening_open(connector, *uri, &open, session->arena, database, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

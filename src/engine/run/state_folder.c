@@ -333,6 +333,7 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
         .source_name = keep(object, "source_name", arena),
         .target_name = keep(object, "target_name", arena),
         .ledger = keep(object, "ledger", arena),
+        .ledger_schema = keep(object, "ledger_schema", arena),
         .plan_path = keep(object, "plan", arena),
         .follows = json_member_true(object, "follows"),
         .mirrors = json_member_true(object, "mirrors"),
@@ -412,6 +413,9 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
     }
     if (run->ledger != NULL) {
         json_object_set_new(object, "ledger", json_text(run->ledger));
+    }
+    if (run->ledger_schema != NULL) {
+        json_object_set_new(object, "ledger_schema", json_text(run->ledger_schema));
     }
     if (run->max_rejects >= 0) {
         json_object_set_new(object, "max_rejects", json_integer(run->max_rejects));

@@ -10,7 +10,7 @@
  *   lock            held by the process that works here; its pid as text
  *   run.json        {"format","run","kind","begun","finished","source","target","plan","include",
  *                    "exclude","schemas","existing","max_rejects",
- *                    "plan_rejects","follows","rolling_back","time_zone","plan_time_zone","ledger"}:
+ *                    "plan_rejects","follows","rolling_back","time_zone","plan_time_zone","ledger","ledger_schema"}:
  * what resume needs to know before it reaches the ledger plan.yaml       the plan as the run began
  * with it (none for a plain copy) state.json      for people and scripts, never the truth: see
  * state.h rejects/        CHUNK-ATTEMPT.jsonl, settled.jsonl before/         what was there before
@@ -99,6 +99,7 @@ struct local_run {
     const char *source_name; /* the connection that was named for it; NULL: none */
     const char *target_name;
     const char *ledger;         /* NULL: it is in the target */
+    const char *ledger_schema;  /* of the target; NULL: that of its tables */
     const char *plan_path;      /* NULL: a plain copy */
     bool follows;               /* migrate --follow */
     bool mirrors;               /* it is a part of migrate --mirror */

@@ -293,4 +293,5 @@ const struct connector connector_dynamodb = {
     .alter = &dynamodb_network_alter,
     .change = &dynamodb_network_change,
     .rollback = &dynamodb_network_rollback,
+    .rights = &dynamodb_network_rights,
 };

@@ -74,6 +74,7 @@ enum status dynamodb_network_empty(struct dynamodb_network *network,
 extern const struct store_functions dynamodb_network_store;
 extern const struct alter_functions dynamodb_network_alter;
 extern const struct change_functions dynamodb_network_change;
+extern const struct rights_functions dynamodb_network_rights;
 /* store.c: a store in a table of that name, which outlives it. */
 enum status dynamodb_store_open_in(struct database *self, const char *table, struct store **store,
                                    struct error *error) MUST_USE;
