@@ -5,6 +5,7 @@
  * starts the transaction over with savepoints.
  */
 #include "connectors/postgres/apply.h"
+#include "connectors/postgres/source.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -207,6 +208,9 @@ static enum status describe(struct apply *head, struct sql_apply_table *table, s
     table->column_count = count;
     table->row_name = facts->kind == 'p' || facts->has_children ? "tableoid, ctid" : "ctid";
     table->facts = found;
+    found->plan = table->plan;
+    found->next = apply->known;
+    apply->known = found;
     return STATUS_OK;
 }
 
@@ -243,6 +247,35 @@ static void append_is(const struct sql_apply_table *table, uint32_t column, cons
                       name, number + 1, type != NULL ? type : "pg_catalog.text");
         return;
     }
+}
+
+static void append_equal(const struct sql_apply_table *table, uint32_t column, const char *name,
+                         uint32_t number, struct buffer *sql)
+{
+    const struct apply_facts *facts = table->facts;
+    buffer_format(sql, "%s%s", name, postgres_labels(&facts->table.columns[column]));
+    postgres_append_operator(sql, &facts->table.columns[column], "=");
+    buffer_format(sql, "$%u", number + 1);
+}
+
+static enum status compared(struct apply *head, const struct target_table *table, const char *name,
+                            struct sql_compared *compared, struct error *error)
+{
+    struct postgres_apply *apply = own(head);
+    struct apply_facts *facts = apply->known;
+    while (facts != NULL && facts->plan != table) {
+        facts = facts->next;
+    }
+    struct sql_apply_table found = {.plan = table, .facts = facts};
+    enum status status = facts != NULL ? STATUS_OK : describe(head, &found, error);
+    if (status == STATUS_END) {
+        return error_set(error, ERROR_TARGET_SCHEMA, table->name, "the table is not in the target");
+    }
+    if (status == STATUS_OK) {
+        facts = (struct apply_facts *)(uintptr_t)found.facts;
+        postgres_compared(&facts->table, name, compared);
+    }
+    return status;
 }
 
 static void append_same(const struct sql_apply_table *table, uint32_t column, const char *left,
@@ -552,6 +585,8 @@ static const struct sql_apply_dialect dialect = {
     .quotes_numbers = true,
     .describe = describe,
     .append_parameter = append_parameter,
+    .append_equal = append_equal,
+    .compared = compared,
     .append_is = append_is,
     .append_same = append_same,
     .no_key = "(SELECT NULL UNION ALL SELECT NULL)",

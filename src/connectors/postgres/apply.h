@@ -37,6 +37,8 @@ struct apply_array {
 };
 
 struct apply_facts {
+    struct apply_facts *next;
+    const struct target_table *plan;
     struct postgres_table table;
     const struct apply_array *arrays;
     bool triggers; /* some of it would fire */
@@ -61,6 +63,7 @@ struct postgres_apply {
     struct postgres_database *self;
     PGconn *connection;
     struct arena *scratch;
+    struct apply_facts *known; /* the tables that were described, of head.arena */
     struct buffer encoded; /* the parameters of one statement */
     struct buffer key;     /* of the record that is added to a batch */
     uint32_t numbers;      /* of prepared statements, so far */
