@@ -236,9 +236,13 @@ static void append_is(const struct sql_apply_table *table, uint32_t column, cons
     case POSTGRES_AS_INT8:
     case POSTGRES_AS_UUID:
     case POSTGRES_AS_DATE:
-        buffer_format(sql, "%s %s $%u", name,
-                      facts->table.columns[column].not_null ? "=" : "IS NOT DISTINCT FROM",
-                      number + 1);
+        buffer_format(sql, "(%s", name);
+        postgres_append_operator(sql, &facts->table.columns[column], "=");
+        buffer_format(sql, "$%u", number + 1);
+        if (!facts->table.columns[column].not_null) {
+            buffer_format(sql, " OR %s IS NULL AND $%u IS NULL", name, number + 1);
+        }
+        buffer_append_byte(sql, ')');
         return;
     default:
         buffer_format(sql,
