@@ -92,14 +92,12 @@ class Traps(support.TestCase):
     @unittest.skipUnless(support.SOAK, "takes minutes: in a soak")
     def test_existing(self):
         self.run_it("migrate", "--exclude", "keyless", self.s, self.d)
-        for how in ("skip", "upsert", "replace", "truncate"):
-            for more in ("--rollback-keys", "--no-express"):
-                self.write(self.d, "SET session_replication_role = replica; UPDATE public.customer SET name = 'other' WHERE id OPERATOR(pg_catalog.~~) 'c7%'; "
-                                   "DELETE FROM public.item WHERE id OPERATOR(pg_catalog.<) 50; DELETE FROM public.customer WHERE id OPERATOR(pg_catalog.~~) 'c8%'")
-                state = how + more
-                self.run_it("migrate", "--existing", how, more, "--exclude", "keyless", "--state", state, "--confirm", self.s, self.d, codes=(0, 1))
-                self.run_it("validate", "--repair", "--delete-extra", "--confirm", "--state", state)
-                self.roll_back(state, codes=(0,))
+        for how, more in (("skip", "--no-express"), ("upsert", "--rollback-keys"), ("replace", "--no-express"), ("truncate", "--rollback-keys")):
+            self.write(self.d, "SET session_replication_role = replica; UPDATE public.customer SET name = 'other' WHERE id OPERATOR(pg_catalog.~~) 'c7%'; "
+                               "DELETE FROM public.item WHERE id OPERATOR(pg_catalog.<) 50; DELETE FROM public.customer WHERE id OPERATOR(pg_catalog.~~) 'c8%'")
+            self.run_it("migrate", "--existing", how, more, "--exclude", "keyless", "--state", how, "--confirm", self.s, self.d, codes=(0, 1))
+            self.run_it("validate", "--repair", "--delete-extra", "--confirm", "--state", how)
+            self.roll_back(how, codes=(0,))
         self.run_it("migrate", "--existing", "upsert", "--indexes", "rebuild", "--triggers", "disable", "--exclude", "keyless", "--state", "i", self.s, self.d)
         self.run_it("migrate", "--mirror", "--exclude", "keyless", "--confirm", "--state", "m", self.s, self.d)
         for _ in range(2):

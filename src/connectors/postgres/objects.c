@@ -144,12 +144,22 @@ static bool is_there(const struct error *problem)
            strcmp(problem->native_state, "42723") == 0;
 }
 
+/* undefined_object, _table, _function, _column */
+static bool is_of_nothing(const struct error *problem)
+{
+    return strcmp(problem->native_state, "42704") == 0 ||
+           strcmp(problem->native_state, "42P01") == 0 ||
+           strcmp(problem->native_state, "42883") == 0 ||
+           strcmp(problem->native_state, "42703") == 0;
+}
+
 static void tell(const struct maker *maker, const struct schema_object *object,
                  const struct error *problem)
 {
     char name[160];
-    if (is_there(problem) && object->kind == SCHEMA_OBJECT_DETAIL) {
-        return; /* made by an earlier attempt */
+    bool detail = object->kind == SCHEMA_OBJECT_DETAIL;
+    if (detail && (is_there(problem) || (maker->objects->no_code && is_of_nothing(problem)))) {
+        return; /* made by an earlier attempt, or of what is left out as code */
     }
     text_printable(object->name, strlen(object->name), name, sizeof name);
     bool there = is_there(problem);

@@ -30,6 +30,7 @@ struct postgres_database {
     struct arena *arena; /* lives as long as the instance; control thread only */
     enum open_mode mode;
     bool tables_only;   /* describe tells of nothing else */
+    bool no_code;       /* open_options.no_code */
     bool names_schemas; /* the URI or the caller does */
     const char *spaces; /* the scope as the queries take it: {{"public",""},{"sales","sales."}} */
     const struct schema_unseen *closed; /* source: schemas that the role may not use */

@@ -243,6 +243,7 @@ const struct target_functions postgres_target_functions = {
     .inspect = target_inspect,
     .check_table = postgres_check_table,
     .check_objects = postgres_check_objects,
+    .tell_account = postgres_tell_account,
     .tell_unfit_objects = postgres_tell_unfit_objects,
     .tell_unfit_references = postgres_tell_unfit_references,
     .caveats = postgres_tell_scope,
