@@ -151,6 +151,7 @@ _transhume() {
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
+                '--no-code[Make nothing in the target that runs code of the source'\''s users]' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
                 '--trust-files[Take plans, named connections and state folders that others may write]' \
@@ -174,6 +175,7 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
+                '--no-code[Make nothing in the target that runs code of the source'\''s users]' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
@@ -249,6 +251,7 @@ _transhume() {
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
+                '--no-code[Make nothing in the target that runs code of the source'\''s users]' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
                 '--trust-files[Take plans, named connections and state folders that others may write]' \
@@ -317,6 +320,7 @@ _transhume() {
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
+                '--no-code[Make nothing in the target that runs code of the source'\''s users]' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
                 '--trust-files[Take plans, named connections and state folders that others may write]' \
@@ -386,6 +390,7 @@ _transhume() {
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
+                '--no-code[Make nothing in the target that runs code of the source'\''s users]' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
                 '--trust-files[Take plans, named connections and state folders that others may write]' \
@@ -462,6 +467,7 @@ _transhume() {
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
+                '--no-code[Make nothing in the target that runs code of the source'\''s users]' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
                 '--trust-files[Take plans, named connections and state folders that others may write]' \

@@ -172,9 +172,10 @@ static void append_code(const struct check_code *code, struct buffer *out)
         buffer_format(&title, "%scode that runs during the copy as %s%s (%u)",
                       code->superuser ? "WARNING: " : "",
                       code->account != NULL ? code->account : "the target's account",
-                      code->superuser ? ", a superuser: whoever wrote it can do anything there; copy "
-                                        "as another role, or with --no-code"
-                                      : "; --no-code leaves it out",
+                      code->superuser
+                          ? ", a superuser: whoever wrote it can do anything there; copy "
+                            "as another role, or with --no-code"
+                          : "; --no-code leaves it out",
                       code->at_once.count);
         append_list(buffer_string(&title), code->at_once.lines, code->at_once.count, out);
     }

@@ -256,7 +256,7 @@ struct schema_need {
 
 /* What calls functions that its database's users made, or that do more than calculate. */
 struct schema_code {
-    const char *what;  /* "index", "check", "default", "generated column", "domain", "view" … */
+    const char *what; /* "index", "check", "default", "generated column", "domain", "view" … */
     const char *name;
     const char *table; /* that it goes with; NULL: none */
     const char *calls; /* the functions, for people */
@@ -329,7 +329,8 @@ const struct schema_table *schema_find_table(const struct schema *schema, const 
 int schema_find_column(const struct schema_table *table, const char *name);
 /* "view", "function" … */
 const char *schema_object_word(const struct schema_object *object);
-/* Is it what somebody wrote to be run: a view, a trigger, a function, a procedure, a rule, an event?
+/* Is it what somebody wrote to be run: a view, a trigger, a function, a procedure, a rule, an
+ * event?
  */
 bool schema_object_is_code(const struct schema_object *object);
 /* Whose change makes other records of views and queries: what these are made of. Triggers, events

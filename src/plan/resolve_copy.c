@@ -77,7 +77,8 @@ static void keep_objects(struct resolver *resolver)
     }
     for (uint32_t i = 0; i < schema->object_count; i++) {
         const struct schema_object *object = &schema->objects[i];
-        bool code = resolver->settings != NULL && resolver->settings->no_code && schema_object_is_code(object);
+        bool code = resolver->settings != NULL && resolver->settings->no_code &&
+                    schema_object_is_code(object);
         if (object_wanted(resolver, object) && object->native_sql == NULL && !code &&
             object->not_carried != NULL) {
             resolve_note_left(resolver, schema_object_word(object), 1, object->name,

@@ -5,13 +5,13 @@
  * starts the transaction over with savepoints.
  */
 #include "connectors/postgres/apply.h"
-#include "connectors/postgres/source.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "connectors/postgres/feed.h"
 #include "connectors/postgres/rebuild.h"
+#include "connectors/postgres/source.h"
 #include "connectors/postgres/store.h"
 #include <stdio.h>
 #include <stdlib.h>

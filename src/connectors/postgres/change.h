@@ -60,7 +60,7 @@ struct altered_column {
     bool view_default; /* the view has the default, the table not yet */
     bool new_comment;
     bool referred; /* a foreign key that the change makes refers to it */
-    bool checked; /* NOT NULL is proved by a check, which is there until the end */
+    bool checked;  /* NOT NULL is proved by a check, which is there until the end */
     uint32_t operation;
     struct altered_expression up;
     struct altered_expression down;
@@ -164,8 +164,8 @@ void change_index_step(struct compiler *compiler, const char *title, const char 
 const char *change_text_of(struct compiler *compiler, struct buffer *buffer);
 /* A condition: do two values of one type differ (`equal`: are they the same)? NULL is a value.
  * Their images are compared, since types call different values equal (citext, numeric, char), and
- * IS DISTINCT FROM looks for a = in the search_path; or by `operation` of their type (change_equals),
- * if that is not NULL. */
+ * IS DISTINCT FROM looks for a = in the search_path; or by `operation` of their type
+ * (change_equals), if that is not NULL. */
 const char *change_compare(struct compiler *compiler, const char *operation, bool equal,
                            const char *left, const char *right);
 

@@ -90,8 +90,8 @@ static void append_values(const struct work *work, const json_t *values, struct 
     buffer_append_byte(sql, ')');
 }
 
-/* The key's own, whatever the search_path has; where its parts' are in several schemas, and in steps
- * of earlier versions, it is left to that. */
+/* The key's own, whatever the search_path has; where its parts' are in several schemas, and in
+ * steps of earlier versions, it is left to that. */
 static void append_operator(const struct work *work, const char *operation, struct buffer *sql)
 {
     const char *space = NULL;

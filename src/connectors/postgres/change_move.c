@@ -104,8 +104,7 @@ static void follow_merge(struct compiler *compiler, struct altered_table *table,
                    "  IF TG_OP <> 'DELETE' THEN\n    UPDATE %s AS t SET %s WHERE t.%n %s NEW.%n;\n"
                    "  END IF;\n",
                    moves_by(compiler, on), place, change_chosen_set(compiler, chosen, NULL), key,
-                   same, on, place,
-                   change_chosen_set(compiler, chosen, "NEW"), key, same, on));
+                   same, on, place, change_chosen_set(compiler, chosen, "NEW"), key, same, on));
     change_sync(
         compiler, table, from,
         change_sql(compiler,
@@ -214,7 +213,8 @@ static void follow_move(struct compiler *compiler, struct altered_table *from,
                     "%s) THEN\n"
                     "    UPDATE %s AS f SET %n = t.%n FROM %s AS t WHERE t.%n %s NEW.%n AND %s;\n",
                     adopts(compiler, chosen->items[0], to, on, key), same, moves_by(compiler, on),
-                    from_place, name, name, to_place, key, by_key, on, change_match(compiler, from, "f", "NEW"));
+                    from_place, name, name, to_place, key, by_key, on,
+                    change_match(compiler, from, "f", "NEW"));
     postgres_append(&body,
                     "  ELSIF TG_OP = 'INSERT' OR NOT (%s) THEN\n"
                     "    UPDATE %s AS t SET %n = NEW.%n WHERE t.%n %s NEW.%n;\n"

@@ -74,14 +74,15 @@ static void follow_pairs(const struct pairs *pairs)
                    pair_place, pairs->left, pairs->right, key, column));
     change_sync(
         compiler, pairs->pairs, pairs->table,
-        change_sql(compiler,
-                   "  IF TG_OP <> 'INSERT' THEN\n    UPDATE %s AS t SET %n = (SELECT p.%n FROM %s "
-                   "AS p WHERE p.%n %s OLD.%n ORDER BY p.%n LIMIT 1) WHERE t.%n %s OLD.%n AND t.%n %s "
-                   "OLD.%n;\n  END IF;\n  IF TG_OP <> 'DELETE' THEN\n    UPDATE %s AS t SET %n = "
-                   "NEW.%n WHERE t.%n %s NEW.%n AND t.%n IS NULL;\n  END IF;\n",
-                   place, column, pairs->right, pair_place, pairs->left, same_key, pairs->left,
-                   pairs->right, key, same_key, pairs->left, column, same, pairs->right, place,
-                   column, pairs->right, key, same_key, pairs->left, column));
+        change_sql(
+            compiler,
+            "  IF TG_OP <> 'INSERT' THEN\n    UPDATE %s AS t SET %n = (SELECT p.%n FROM %s "
+            "AS p WHERE p.%n %s OLD.%n ORDER BY p.%n LIMIT 1) WHERE t.%n %s OLD.%n AND t.%n %s "
+            "OLD.%n;\n  END IF;\n  IF TG_OP <> 'DELETE' THEN\n    UPDATE %s AS t SET %n = "
+            "NEW.%n WHERE t.%n %s NEW.%n AND t.%n IS NULL;\n  END IF;\n",
+            place, column, pairs->right, pair_place, pairs->left, same_key, pairs->left,
+            pairs->right, key, same_key, pairs->left, column, same, pairs->right, place, column,
+            pairs->right, key, same_key, pairs->left, column));
 }
 
 enum status change_create_junction(struct compiler *compiler, const struct change_value *value,

@@ -38,9 +38,9 @@ static const char *function_name(struct compiler *compiler, const struct altered
 /* "NEW.a IS DISTINCT FROM OLD.a" */
 static void append_differs(struct compiler *compiler, struct buffer *sql, const char *name)
 {
-    buffer_append_string(sql, change_compare(compiler, NULL, false,
-                                             change_sql(compiler, "NEW.%n", name),
-                                             change_sql(compiler, "OLD.%n", name)));
+    buffer_append_string(sql,
+                         change_compare(compiler, NULL, false, change_sql(compiler, "NEW.%n", name),
+                                        change_sql(compiler, "OLD.%n", name)));
 }
 
 /* Is what the expression reads another value than before? */
@@ -83,10 +83,9 @@ static void append_inserted(struct compiler *compiler, const struct altered_colu
         postgres_append(sql, "NEW.%n IS NOT NULL", name);
     } else {
         buffer_append_string(
-            sql,
-            change_compare(compiler, NULL, false, change_sql(compiler, "NEW.%n", name),
-                           arena_format(compiler->arena, "CAST((%s) AS %s)", default_sql,
-                                        old ? column->old_type : column->type)));
+            sql, change_compare(compiler, NULL, false, change_sql(compiler, "NEW.%n", name),
+                                arena_format(compiler->arena, "CAST((%s) AS %s)", default_sql,
+                                             old ? column->old_type : column->type)));
     }
 }
 

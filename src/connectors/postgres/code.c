@@ -49,12 +49,17 @@ static void add(struct postgres_code *code, const PGresult *found, int row, stru
         }
         return;
     }
-    code->items[code->count++] =
-        (struct schema_code){.what = keep(arena, found, row, CODE_WHAT),
-                             .name = keep(arena, found, row, CODE_NAME),
-                             .table = keep(arena, found, row, CODE_TABLE),
-                             .calls = keep(arena, found, row, CODE_CALLS),
-                             .at_once = PQgetvalue(found, row, CODE_MOMENT)[0] == 'c'};
+    const struct schema_code item = {.what = keep(arena, found, row, CODE_WHAT),
+                                     .name = keep(arena, found, row, CODE_NAME),
+                                     .table = keep(arena, found, row, CODE_TABLE),
+                                     .calls = keep(arena, found, row, CODE_CALLS),
+                                     .at_once = PQgetvalue(found, row, CODE_MOMENT)[0] == 'c'};
+    const struct schema_code *last = code->count > 0 ? &code->items[code->count - 1] : NULL;
+    /* a partition has the check of its table once more */
+    if (last == NULL || strcmp(last->what, item.what) != 0 || strcmp(last->name, item.name) != 0 ||
+        !is_same(last->table, item.table) || last->at_once != item.at_once) {
+        code->items[code->count++] = item;
+    }
     if (PQgetisnull(found, row, CODE_NUMBER) == 0) {
         buffer_format(numbers, "%s%s", numbers->length > 1 ? "," : "",
                       PQgetvalue(found, row, CODE_NUMBER));

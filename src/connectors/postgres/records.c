@@ -161,8 +161,7 @@ static void append_unknown(struct sql_finding *finding, struct buffer *sql)
         const char *name = finding->columns.names[i];
         int32_t at = postgres_find_column(facts_of(finding), name);
         postgres_append(sql, "%s%n", i > 0 ? " AND t." : " WHERE t.", name);
-        const struct postgres_column *column =
-            at >= 0 ? &facts_of(finding)->columns[at] : NULL;
+        const struct postgres_column *column = at >= 0 ? &facts_of(finding)->columns[at] : NULL;
         const char *labels = column != NULL ? postgres_labels(column) : "";
         buffer_append_string(sql, labels);
         postgres_append_operator(sql, column, "=");

@@ -20,13 +20,12 @@ void postgres_compared(const struct postgres_table *table, const char *name,
     const struct postgres_column *column = position >= 0 ? &table->columns[position] : NULL;
     /* a place of rows has exact operators in pg_catalog; of a query's types it is not known where
      * an extension has theirs */
-    if (column == NULL ||
-        (table->schema->kind == SCHEMA_QUERY && column->type_oid >= OID_NOT_BUILT_IN &&
-         column->labels == NULL)) {
+    if (column == NULL || (table->schema->kind == SCHEMA_QUERY &&
+                           column->type_oid >= OID_NOT_BUILT_IN && column->labels == NULL)) {
         return;
     }
-    const char *type = column->unlimited != NULL ? column->unlimited
-                                                 : postgres_span_type(table, position);
+    const char *type =
+        column->unlimited != NULL ? column->unlimited : postgres_span_type(table, position);
     compared->space = column->order_schema != NULL ? column->order_schema : "pg_catalog";
     compared->behind = postgres_labels(column);
     /* no list of arrays is a list: it is an array of more dimensions */

@@ -38,8 +38,8 @@ static void compare(void *context, const char *name, struct sql_compared *compar
 {
     struct comparing *comparing = context;
     if (comparing->status == STATUS_OK) {
-        comparing->status = comparing->apply->dialect->compared(
-            comparing->apply, comparing->table, name, compared, comparing->error);
+        comparing->status = comparing->apply->dialect->compared(comparing->apply, comparing->table,
+                                                                name, compared, comparing->error);
     }
 }
 
@@ -56,15 +56,15 @@ static enum status append_condition(struct apply *apply, const struct target_tab
                                          .keys = values,
                                          .key_count = count};
     struct comparing comparing = {apply, table, STATUS_OK, error};
-    const struct sql_by_key_words words = {
-        .compared = apply->dialect->compared != NULL ? compare : NULL,
-        .comparing = &comparing,
-        .rules = &rules,
-        .append_text = dialect->append_text,
-        .is_null = " IS NULL",
-        .quotes_numbers = apply->dialect->quotes_numbers,
-        .bytes_before = apply->dialect->bytes_before,
-        .bytes_behind = "'"};
+    const struct sql_by_key_words words = {.compared =
+                                               apply->dialect->compared != NULL ? compare : NULL,
+                                           .comparing = &comparing,
+                                           .rules = &rules,
+                                           .append_text = dialect->append_text,
+                                           .is_null = " IS NULL",
+                                           .quotes_numbers = apply->dialect->quotes_numbers,
+                                           .bytes_before = apply->dialect->bytes_before,
+                                           .bytes_behind = "'"};
     struct listing_column column = {dialect, sql};
     enum status status = sql_append_by_key(&request, &words, append_column, &column, sql, error);
     return comparing.status == STATUS_OK ? status : STATUS_FAILED;
@@ -166,12 +166,12 @@ enum status sql_apply_find(struct database *database, struct apply *apply,
         buffer_format(&sql, " LIMIT %u", search->most);
     }
     if (status == STATUS_OK) {
-        status = apply->dialect->ask(apply, buffer_string(&sql), NULL, keep_record, &found, NULL,
-                                     error);
+        status =
+            apply->dialect->ask(apply, buffer_string(&sql), NULL, keep_record, &found, NULL, error);
     }
     for (uint32_t i = 0; i < found.count && status == STATUS_OK; i++) {
-        status = take(context, (const struct apply_text *)found.texts.data + (size_t)i * found.wanted,
-                      error);
+        status = take(
+            context, (const struct apply_text *)found.texts.data + (size_t)i * found.wanted, error);
     }
     buffer_free(&sql);
     buffer_free(&found.texts);

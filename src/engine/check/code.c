@@ -17,9 +17,8 @@ struct listing {
 static void add(struct listing *listing, bool at_once, const char *line)
 {
     if (at_once) {
-        listing->at_once =
-            arena_make_room(listing->arena, listing->at_once, listing->at_once_count,
-                            &listing->at_once_capacity, sizeof(*listing->at_once));
+        listing->at_once = arena_make_room(listing->arena, listing->at_once, listing->at_once_count,
+                                           &listing->at_once_capacity, sizeof(*listing->at_once));
         listing->at_once[listing->at_once_count++] = line;
     } else {
         listing->later = arena_make_room(listing->arena, listing->later, listing->later_count,
@@ -80,9 +79,7 @@ static enum status tell_account(struct run_session *session, struct listing *lis
     }
     enum status status = target->tell_account(session->target, listing->arena, &code->account,
                                               &code->superuser, &lines, error);
-    char *next = lines.length > 0
-                     ? arena_copy_string(listing->arena, buffer_string(&lines))
-                     : NULL;
+    char *next = lines.length > 0 ? arena_copy_string(listing->arena, buffer_string(&lines)) : NULL;
     for (char *line; (line = strsep(&next, "\n")) != NULL && *line != '\0';) {
         add(listing, true, line);
     }
