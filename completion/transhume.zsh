@@ -155,6 +155,7 @@ _transhume() {
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
                 '--ledger-schema=[Keep the ledger, and all that is kept beside it, in this schema of the target]:NAME:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
+                '--no-code[Make nothing in the target that runs code of the source'\''s users]' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
                 '--trust-files[Take plans, named connections and state folders that others may write]' \
@@ -178,6 +179,7 @@ _transhume() {
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
                 '(-h --help)'{-h,--help}'[Show this help]' \
+                '--no-code[Make nothing in the target that runs code of the source'\''s users]' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--trust-files[Take plans, named connections and state folders that others may write]' \
                 '--connections=[The file of named connections, for @NAME in place of a URI]:FILE:_files' \
@@ -259,6 +261,7 @@ _transhume() {
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
                 '--ledger-schema=[Keep the ledger, and all that is kept beside it, in this schema of the target]:NAME:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
+                '--no-code[Make nothing in the target that runs code of the source'\''s users]' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
                 '--trust-files[Take plans, named connections and state folders that others may write]' \
@@ -331,6 +334,7 @@ _transhume() {
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
                 '--ledger-schema=[Keep the ledger, and all that is kept beside it, in this schema of the target]:NAME:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
+                '--no-code[Make nothing in the target that runs code of the source'\''s users]' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
                 '--trust-files[Take plans, named connections and state folders that others may write]' \
@@ -404,6 +408,7 @@ _transhume() {
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
                 '--ledger-schema=[Keep the ledger, and all that is kept beside it, in this schema of the target]:NAME:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
+                '--no-code[Make nothing in the target that runs code of the source'\''s users]' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
                 '--trust-files[Take plans, named connections and state folders that others may write]' \
@@ -484,6 +489,7 @@ _transhume() {
                 '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
                 '--ledger-schema=[Keep the ledger, and all that is kept beside it, in this schema of the target]:NAME:' \
                 '--no-hooks[Run none of the plan'\''s hooks (before, after, on_failure, of chunks)]' \
+                '--no-code[Make nothing in the target that runs code of the source'\''s users]' \
                 '--allow-commands[Let the plan'\''s hooks and alerts run commands, and its URIs hold ${file\:PATH}]' \
                 '--allow-plaintext[Send alerts to other machines by http\://, too]' \
                 '--trust-files[Take plans, named connections and state folders that others may write]' \

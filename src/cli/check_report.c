@@ -170,6 +170,29 @@ static void append_follow(const struct check_follow *follow, struct buffer *out)
     append_list("but it does not", follow->native_lacks.lines, follow->native_lacks.count, out);
 }
 
+static void append_code(const struct check_code *code, struct buffer *out)
+{
+    struct buffer title = {0};
+    if (code->at_once.count > 0) {
+        buffer_format(&title, "%scode that runs during the copy as %s%s (%u)",
+                      code->superuser ? "WARNING: " : "",
+                      code->account != NULL ? code->account : "the target's account",
+                      code->superuser
+                          ? ", a superuser: whoever wrote it can do anything there; copy "
+                            "as another role, or with --no-code"
+                          : "; --no-code leaves it out",
+                      code->at_once.count);
+        append_list(buffer_string(&title), code->at_once.lines, code->at_once.count, out);
+    }
+    buffer_clear(&title);
+    if (code->later.count > 0) {
+        buffer_format(&title, "code that runs when it is used (%u); --no-code leaves it out",
+                      code->later.count);
+        append_list(buffer_string(&title), code->later.lines, code->later.count, out);
+    }
+    buffer_free(&title);
+}
+
 static void append_text(const struct check_report *report, struct buffer *sample, bool color,
                         bool dry_run, struct buffer *out)
 {
@@ -178,13 +201,14 @@ static void append_text(const struct check_report *report, struct buffer *sample
     append_estimate(report, out);
     append_list("notes", report->notes, report->note_count, out);
     append_list("hooks, which run besides", report->hooks.lines, report->hooks.count, out);
+    append_code(&report->code, out);
     append_follow(&report->follow, out);
     append_list("more open than in the source", report->opened.lines, report->opened.count, out);
     append_statements("statements that close it", &report->openings, out);
     append_statements("rights: left to do after the copy", &report->rights, out);
     append_list("problems", report->problems, report->problem_count, out);
     cli_append_ddl(&report->ddl, color, out);
-    cli_append_rights(&report->rights, out);
+    cli_append_rights(&report->account, out);
     if (sample->length > 0) {
         buffer_append_string(out, "\nsample: the first records as they will arrive\n\n");
         buffer_append(out, sample->data, sample->length);
@@ -257,6 +281,16 @@ static void append_json_rejects(const struct check_report *report, struct buffer
     buffer_append_byte(out, ']');
 }
 
+static void append_json_code(const struct check_code *code, struct buffer *out)
+{
+    buffer_append_string(out, ",\"code\":{\"account\":");
+    cli_append_json_text(out, code->account);
+    buffer_format(out, ",\"superuser\":%s", code->superuser ? "true" : "false");
+    append_json_lines("at_once", code->at_once.lines, code->at_once.count, out);
+    append_json_lines("later", code->later.lines, code->later.count, out);
+    buffer_append_byte(out, '}');
+}
+
 static void append_json_follow(const struct check_follow *follow, struct buffer *out)
 {
     if (!follow->asked) {
@@ -295,9 +329,10 @@ static void append_json(const struct check_report *report, struct buffer *sample
     append_json_lines("openings", report->openings.lines, report->openings.count, out);
     append_json_lines("unopened", report->unopened.lines, report->unopened.count, out);
     append_json_lines("rights", report->rights.lines, report->rights.count, out);
+    append_json_code(&report->code, out);
     append_json_follow(&report->follow, out);
     cli_append_ddl_json(&report->ddl, out);
-    cli_append_rights_json(&report->rights, out);
+    cli_append_rights_json(&report->account, out);
     buffer_append_string(out, ",\"samples\":[");
     while (sample->length > 0 && sample->data[sample->length - 1] == '\n') {
         sample->length--;

@@ -72,7 +72,7 @@ void cli_append_rights_json(const struct check_rights *rights, struct buffer *ou
     if (!rights->asked) {
         return;
     }
-    buffer_append_string(out, ",\"rights\":{");
+    buffer_append_string(out, ",\"rights_for\":{");
     append_json_side("source", rights->source_told, rights->source, rights->source_count, out);
     append_json_side("target", rights->target_told, rights->target, rights->target_count, out);
     buffer_append_byte(out, '}');

@@ -6,7 +6,7 @@
 
 /* Nothing where they were not asked for. */
 void cli_append_rights(const struct check_rights *rights, struct buffer *out);
-/* ,"rights":{"source":[…],"target":[…]} */
+/* ,"rights_for":{"source":[…],"target":[…]} */
 void cli_append_rights_json(const struct check_rights *rights, struct buffer *out);
 
 #endif

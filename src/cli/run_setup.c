@@ -252,6 +252,7 @@ static void run_set(struct cli_call *call, struct run_options *options)
     options->no_before_images = cli_switch(call, CLI_NO_BEFORE_IMAGES);
     options->resuming = (call->command->place == IN_RESUME && !call->compares) || call->goes_on ||
                         (call->command->place == IN_CUTOVER && !call->compares);
+    options->no_code = cli_switch(call, CLI_NO_CODE);
     options->no_hooks = cli_switch(call, CLI_NO_HOOKS);
     options->allow_commands = cli_switch(call, CLI_ALLOW_COMMANDS);
     options->begun_hooks = (enum begun_hooks_choice)choice_or_unset(call, CLI_BEGUN_HOOKS);

@@ -181,6 +181,9 @@ struct open_options {
     /* target: it is only looked at. It has to be there, nothing is made, and it may be one that
      * can't be written */
     bool read_only;
+    /* source: no function of its users is to run where its schema is copied: `describe` leaves out
+     * what calls one, and the functions, and tells it in schema.code */
+    bool no_code;
     /* source: the run writes to this database as well, where it is followed; so what a writer that
      * died left half done may be rolled back in order to read it. A target always may be */
     bool recovers;

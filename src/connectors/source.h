@@ -363,6 +363,12 @@ struct catalog_functions {
     enum status (*settings)(struct database *self, const char *const *tables, uint32_t count,
                             struct arena *arena, const char **settings, struct error *error);
     /*
+     * Optional: what of the source calls functions, and would be made by a same-engine copy.
+     * NULL: there is no such thing beside its objects.
+     */
+    enum status (*tell_code)(struct database *self, struct arena *arena, struct schema_code **code,
+                             uint32_t *count, struct error *error);
+    /*
      * Optional: asks the native_query of each object that `describe` told with one; native_sql
      * (arena) stays NULL where there is no answer. What a sequence gave is no part of a snapshot:
      * asked after that was taken, it is past all numbers that its records hold. NULL: no object

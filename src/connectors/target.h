@@ -337,6 +337,11 @@ struct target_functions {
     enum status (*tell_changed)(struct database *self, const struct target_table *tables,
                                 uint32_t table_count, const struct schema *objects,
                                 struct buffer *out, struct error *error);
+    /* Optional: as whom the target runs functions that a copy has called: the account's name
+     * (arena), and may it do everything? And what runs besides with each statement that makes
+     * something (event triggers), a line each in `out`. Changes nothing. */
+    enum status (*tell_account)(struct database *self, struct arena *arena, const char **name,
+                                bool *superuser, struct buffer *out, struct error *error);
     /* Optional: the objects of a same-engine plain copy that the target can't have, since who or
      * what they name is not there: `unfit[i]` of objects[i], and a line for each in `out` that
      * begins with its table's name and ": "; after_load leaves them out. Changes nothing. */

@@ -269,6 +269,15 @@ struct schema_right {
     const char *called;     /* the object as such a statement names it: "TABLE t"; may be NULL */
 };
 
+/* What calls functions that its database's users made, or that do more than calculate. */
+struct schema_code {
+    const char *what; /* "index", "check", "default", "generated column", "domain", "view" … */
+    const char *name;
+    const char *table; /* that it goes with; NULL: none */
+    const char *calls; /* the functions, for people */
+    bool at_once;      /* a copy of it has them called, else who uses it later */
+};
+
 /* Objects that a source does not let the account see: nobody knows how many there are. */
 struct schema_unseen {
     const char *what;  /* "trigger" */
@@ -313,6 +322,9 @@ struct schema {
     uint32_t right_count;
     const struct schema_unseen *unseen;
     uint32_t unseen_count;
+    bool no_code;                   /* of a part that is carried: without code */
+    const struct schema_code *code; /* that open_options.no_code left out */
+    uint32_t code_count;
     const struct schema_inventory *inventory; /* by catalogue; none: not counted */
     uint32_t inventory_count;
     /* What a foreign key's action does to other rows (ON DELETE CASCADE and the like) no feed of
@@ -334,6 +346,10 @@ const struct schema_table *schema_find_table(const struct schema *schema, const 
 int schema_find_column(const struct schema_table *table, const char *name);
 /* "view", "function" … */
 const char *schema_object_word(const struct schema_object *object);
+/* Is it what somebody wrote to be run: a view, a trigger, a function, a procedure, a rule, an
+ * event?
+ */
+bool schema_object_is_code(const struct schema_object *object);
 /* Whose change makes other records of views and queries: what these are made of. Triggers, events
  * and counters are no such thing. */
 bool schema_object_makes_records(const struct schema_object *object);

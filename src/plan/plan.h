@@ -196,6 +196,7 @@ struct plan_settings {
     int existing;                      /* enum existing_policy that overrides the plan, or -1 */
     const struct time_zone *time_zone; /* of times that name none, where one is needed, or NULL */
     const char *names;             /* "keep", "lower", "snake" in place of the plan's, or NULL */
+    bool no_code;                  /* no object that is code is carried */
     const char *since;             /* the column of the plan's `since`, in its place, or NULL */
     const struct plan_note *notes; /* come first among the plan's */
     uint32_t note_count;

@@ -44,6 +44,32 @@ static bool is_carried_right(const struct resolver *resolver, const struct schem
            (strcmp(what, "grant") == 0 || strcmp(what, "owner") == 0);
 }
 
+/* What the source left out already, since it calls functions. */
+static void note_code(struct resolver *resolver)
+{
+    for (uint32_t i = 0; i < resolver->schema->code_count; i++) {
+        const struct schema_code *code = &resolver->schema->code[i];
+        /* objects are told as such */
+        bool object = strcmp(code->what, "view") == 0 || strcmp(code->what, "trigger") == 0 ||
+                      strcmp(code->what, "materialized view") == 0 ||
+                      strcmp(code->what, "rule") == 0;
+        if (object || (code->table != NULL && !resolve_table_wanted(resolver, code->table))) {
+            continue;
+        }
+        if (strcmp(code->what, "partition key") == 0) {
+            plan_fault(&resolver->faults, ERROR_PLAN_INVALID, NULL,
+                       "leave the table out (--exclude), or copy it without --no-code",
+                       "with --no-code %s can't be made: its partition key calls %s", code->table,
+                       code->calls);
+            continue;
+        }
+        resolve_note_left(resolver, code->what, 1, code->name,
+                          "the %s %s%s%s is left out: --no-code, and it calls %s", code->what,
+                          code->name, code->table != NULL ? " of " : "",
+                          code->table != NULL ? code->table : "", code->calls);
+    }
+}
+
 /* The part of the source's schema that a filtered copy carries. */
 static void keep_objects(struct resolver *resolver)
 {
@@ -62,7 +88,9 @@ static void keep_objects(struct resolver *resolver)
         if (is_carried_right(resolver, object)) {
             continue;
         }
-        if (object_wanted(resolver, object) && object->native_sql == NULL &&
+        bool code = resolver->settings != NULL && resolver->settings->no_code &&
+                    schema_object_is_code(object);
+        if (object_wanted(resolver, object) && object->native_sql == NULL && !code &&
             object->not_carried != NULL) {
             resolve_note_left(resolver, schema_object_word(object), 1, object->name,
                               "the %s is left out: %s", schema_object_word(object),
@@ -77,6 +105,11 @@ static void keep_objects(struct resolver *resolver)
                               schema_object_word(object));
             continue;
         }
+        if (code) {
+            resolve_note_left(resolver, schema_object_word(object), 1, object->name,
+                              "the %s is left out: --no-code", schema_object_word(object));
+            continue;
+        }
         struct schema_object *copy = resolve_add(resolver, &objects, sizeof *copy);
         *copy = *object;
     }
@@ -88,6 +121,7 @@ static void keep_objects(struct resolver *resolver)
     kept->need_count = schema->need_count;
     kept->rights = schema->rights;
     kept->right_count = schema->right_count;
+    kept->no_code = resolver->settings != NULL && resolver->settings->no_code;
     kept->settings = schema->settings;
     resolver->plan->same_engine_objects = kept;
 }
@@ -205,5 +239,6 @@ void copy_resolve(struct resolver *resolver)
     } else {
         note_left_behind(resolver);
     }
+    note_code(resolver);
     note_unseen(resolver);
 }

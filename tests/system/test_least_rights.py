@@ -45,7 +45,7 @@ class Migrated:
     def asked(self, *options):
         """What an account needs, as check says it to the administrator."""
         out = json.loads(self.run_program("check", "--json", "--rights-for", self.account, *options, self.uri(self.source), self.uri(self.target)).out)
-        return out["rights"]
+        return out["rights_for"]
 
     def grant(self, rights, *uses):
         for side, name in (("source", self.source), ("target", self.target)):
@@ -311,7 +311,7 @@ class Crossed(support.TestCase):
         for side, name in (("source", source), ("target", target)):   # the accounts are not called alike
             account = self.account if name == "mariadb" else self.account.split("@", maxsplit=1)[0]
             out = json.loads(self.run_program("check", "--json", "--rights-for", account, *options, self.uris[source], self.uris[target]).out)
-            for statement in out["rights"][side]:
+            for statement in out["rights_for"][side]:
                 perform[name](statement["text"])
         plain = {name: uri.replace("postgres@", "m_%s@" % self.left).replace("root@", "m_%s@" % self.left) for name, uri in self.uris.items()}
         self.run_program("migrate", *options, plain[source], plain[target])
@@ -326,7 +326,7 @@ class Crossed(support.TestCase):
         self.mariadb.ask(self.right, "CREATE TABLE a (id int PRIMARY KEY, v text); CREATE TABLE b (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY); INSERT INTO a VALUES (1, 'x')")
         self.migrate("mariadb", "postgres", "--include", "a", "--include", "b")   # what it may not read it does not see
         out = json.loads(self.run_program("check", "--json", "--rights-for", self.account, "--include", "a", "--include", "b", self.uris["mariadb"], self.uris["postgres"]).out)
-        self.assertFalse([line for line in out["rights"]["source"] if ".*" in line["text"] and "SELECT" in line["text"]], out["rights"])
+        self.assertFalse([line for line in out["rights_for"]["source"] if ".*" in line["text"] and "SELECT" in line["text"]], out["rights_for"])
 
 
 class Cassandra(support.TestCase):
@@ -362,7 +362,7 @@ class Cassandra(support.TestCase):
         return {"shop": self.source, "store": self.target, "mover": self.account}
 
     def asked(self):
-        return json.loads(self.run_program("check", "--json", "--rights-for", self.account, self.uri(self.source), self.uri(self.target)).out)["rights"]
+        return json.loads(self.run_program("check", "--json", "--rights-for", self.account, self.uri(self.source), self.uri(self.target)).out)["rights_for"]
 
     def test_a_copy_is_made_and_taken_back(self):
         self.assertIn(support.transhume("check", *self.plain(), cwd=self.folder).code, (2, 3))
@@ -494,7 +494,7 @@ class Dynamodb(dynamodb_case.DynamodbCase):
         return guard, self.uri("http://127.0.0.1:%d" % guard.server_port)
 
     def policy(self, side, *uris):
-        rights = json.loads(self.run_aws("check", "--json", "--rights-for", "mover", *uris).out)["rights"]
+        rights = json.loads(self.run_aws("check", "--json", "--rights-for", "mover", *uris).out)["rights_for"]
         return [json.loads(statement["text"]) for statement in rights[side]]
 
     def test_what_a_policy_does_not_allow_is_refused(self):

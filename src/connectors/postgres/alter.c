@@ -36,14 +36,12 @@ static void append_settings(const struct postgres_alter *session, struct buffer 
         buffer_append_string(sql, "; SET application_name = ");
         postgres_append_text(sql, session->program, strlen(session->program));
     }
-    buffer_append_string(sql, "; SELECT pg_catalog.set_config('search_path', CASE WHEN "
-                              "pg_catalog.current_schema() = ");
-    postgres_append_text(sql, schema, strlen(schema));
-    buffer_append_string(sql, " THEN pg_catalog.current_setting('search_path') ELSE "
-                              "pg_catalog.concat_ws(', ', pg_catalog.quote_ident(");
-    postgres_append_text(sql, schema, strlen(schema));
-    buffer_append_string(sql, "), nullif(pg_catalog.current_setting('search_path'), '')) END, "
-                              "false)");
+    postgres_append(sql,
+                    "; SELECT pg_catalog.set_config('search_path', CASE WHEN "
+                    "pg_catalog.current_schema() OPERATOR(pg_catalog.=) %q AND NOT "
+                    "(" POSTGRES_PATH_HAS_CATALOG ") THEN pg_catalog.current_setting("
+                    "'search_path') ELSE " POSTGRES_PATH_LIST("%q") " END, false)",
+                    schema, schema);
 }
 
 static enum status set_up(struct postgres_alter *session, const char *before, struct error *error)

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "connectors/postgres/feed.h"
 #include "connectors/postgres/rebuild.h"
+#include "connectors/postgres/source.h"
 #include "connectors/postgres/store.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,6 +208,9 @@ static enum status describe(struct apply *head, struct sql_apply_table *table, s
     table->column_count = count;
     table->row_name = facts->kind == 'p' || facts->has_children ? "tableoid, ctid" : "ctid";
     table->facts = found;
+    found->plan = table->plan;
+    found->next = apply->known;
+    apply->known = found;
     return STATUS_OK;
 }
 
@@ -232,9 +236,13 @@ static void append_is(const struct sql_apply_table *table, uint32_t column, cons
     case POSTGRES_AS_INT8:
     case POSTGRES_AS_UUID:
     case POSTGRES_AS_DATE:
-        buffer_format(sql, "%s %s $%u", name,
-                      facts->table.columns[column].not_null ? "=" : "IS NOT DISTINCT FROM",
-                      number + 1);
+        buffer_format(sql, "(%s", name);
+        postgres_append_operator(sql, &facts->table.columns[column], "=");
+        buffer_format(sql, "$%u", number + 1);
+        if (!facts->table.columns[column].not_null) {
+            buffer_format(sql, " OR %s IS NULL AND $%u IS NULL", name, number + 1);
+        }
+        buffer_append_byte(sql, ')');
         return;
     default:
         buffer_format(sql,
@@ -243,6 +251,35 @@ static void append_is(const struct sql_apply_table *table, uint32_t column, cons
                       name, number + 1, type != NULL ? type : "pg_catalog.text");
         return;
     }
+}
+
+static void append_equal(const struct sql_apply_table *table, uint32_t column, const char *name,
+                         uint32_t number, struct buffer *sql)
+{
+    const struct apply_facts *facts = table->facts;
+    buffer_format(sql, "%s%s", name, postgres_labels(&facts->table.columns[column]));
+    postgres_append_operator(sql, &facts->table.columns[column], "=");
+    buffer_format(sql, "$%u", number + 1);
+}
+
+static enum status compared(struct apply *head, const struct target_table *table, const char *name,
+                            struct sql_compared *compared, struct error *error)
+{
+    struct postgres_apply *apply = own(head);
+    struct apply_facts *facts = apply->known;
+    while (facts != NULL && facts->plan != table) {
+        facts = facts->next;
+    }
+    struct sql_apply_table found = {.plan = table, .facts = facts};
+    enum status status = facts != NULL ? STATUS_OK : describe(head, &found, error);
+    if (status == STATUS_END) {
+        return error_set(error, ERROR_TARGET_SCHEMA, table->name, "the table is not in the target");
+    }
+    if (status == STATUS_OK) {
+        facts = (struct apply_facts *)(uintptr_t)found.facts;
+        postgres_compared(&facts->table, name, compared);
+    }
+    return status;
 }
 
 static void append_same(const struct sql_apply_table *table, uint32_t column, const char *left,
@@ -552,6 +589,8 @@ static const struct sql_apply_dialect dialect = {
     .quotes_numbers = true,
     .describe = describe,
     .append_parameter = append_parameter,
+    .append_equal = append_equal,
+    .compared = compared,
     .append_is = append_is,
     .append_same = append_same,
     .no_key = "(SELECT NULL UNION ALL SELECT NULL)",

@@ -37,6 +37,8 @@ struct apply_array {
 };
 
 struct apply_facts {
+    struct apply_facts *next;
+    const struct target_table *plan;
     struct postgres_table table;
     const struct apply_array *arrays;
     bool triggers; /* some of it would fire */
@@ -61,20 +63,21 @@ struct postgres_apply {
     struct postgres_database *self;
     PGconn *connection;
     struct arena *scratch;
-    struct buffer encoded; /* the parameters of one statement */
-    struct buffer key;     /* of the record that is added to a batch */
-    uint32_t numbers;      /* of prepared statements, so far */
-    struct buffer dropped; /* "DEALLOCATE …; " of those that are forgotten */
-    bool defers;           /* constraints may be checked at the end of a transaction */
-    bool marked;           /* with an origin */
-    bool silent;           /* no trigger fires */
-    int64_t planned_ms;    /* monotonic: since when the plans are kept */
-    uint32_t sent;         /* since the server was last asked to send what it has */
-    uint32_t outstanding;  /* answers that are to come */
-    uint32_t answered;     /* in this pipeline */
-    bool failed;           /* one of them was a failure, and nothing more is sent until the */
-                           /* transaction is rolled back: */
-    enum error_code code;  /* ERROR_NONE: it is no record's */
+    struct apply_facts *known; /* the tables that were described, of head.arena */
+    struct buffer encoded;     /* the parameters of one statement */
+    struct buffer key;         /* of the record that is added to a batch */
+    uint32_t numbers;          /* of prepared statements, so far */
+    struct buffer dropped;     /* "DEALLOCATE …; " of those that are forgotten */
+    bool defers;               /* constraints may be checked at the end of a transaction */
+    bool marked;               /* with an origin */
+    bool silent;               /* no trigger fires */
+    int64_t planned_ms;        /* monotonic: since when the plans are kept */
+    uint32_t sent;             /* since the server was last asked to send what it has */
+    uint32_t outstanding;      /* answers that are to come */
+    uint32_t answered;         /* in this pipeline */
+    bool failed;               /* one of them was a failure, and nothing more is sent until the */
+                               /* transaction is rolled back: */
+    enum error_code code;      /* ERROR_NONE: it is no record's */
     struct error failure;
     bool singly;            /* records go one by one until the next commit */
     struct buffer expected; /* struct apply_expected, in the order of the statements */

@@ -806,6 +806,7 @@ const struct catalog_functions postgres_catalog_functions = {
     .made_type = catalog_made_type,
     .native_names = postgres_native_names,
     .ask_values = postgres_ask_values,
+    .tell_code = postgres_tell_code,
     .understands = catalog_understands,
     .use_scope = postgres_use_scope,
     .identity_in = postgres_identity_in,

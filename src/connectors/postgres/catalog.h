@@ -112,6 +112,26 @@ enum status postgres_objects_read(struct postgres_database *self, PGconn *connec
 /* describe.c: schema->rights, in the schema's arena; also of a target. */
 enum status postgres_rights_read(struct postgres_database *self, PGconn *connection,
                                  struct schema *schema, struct error *error) MUST_USE;
+/* code.c: what of the source calls functions. */
+struct postgres_code {
+    struct schema_code *items;
+    const char **makes; /* of a domain and of a policy that only takes away: the statement that
+                           makes it without; else NULL */
+    uint32_t count;
+    const char *left_out; /* the numbers of defaults and checks, as an array */
+};
+enum status postgres_code_read(struct postgres_database *self, PGconn *connection,
+                               struct arena *arena, struct postgres_code *code,
+                               struct error *error) MUST_USE;
+/* From a schema that was just described, and its objects; from then on it tells what was left out.
+ */
+void postgres_code_leave_out(const struct postgres_code *code, struct schema *schema,
+                             struct schema_object *objects);
+/* catalog_functions.tell_code, target_functions.tell_account */
+enum status postgres_tell_code(struct database *self, struct arena *arena,
+                               struct schema_code **code, uint32_t *count, struct error *error);
+enum status postgres_tell_account(struct database *self, struct arena *arena, const char **name,
+                                  bool *superuser, struct buffer *out, struct error *error);
 /* describe.c: the columns of a query's result. */
 enum status postgres_describe_query(struct postgres_database *self, PGconn *connection,
                                     const char *query, struct arena *arena,

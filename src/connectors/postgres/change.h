@@ -42,10 +42,10 @@ struct altered_column {
     const char *comment;
     const char *sequences; /* that it owns, as SQL; NULL */
     const char *collation; /* as SQL; NULL: that of its type */
+    const char *space;     /* of the operators of its order, as SQL; NULL: pg_catalog */
     int number;            /* attnum; 0: it is added */
     bool old_not_null;
     bool not_null; /* in the new version */
-    bool compares; /* equal values are the same value: IS DISTINCT FROM sees each difference */
     bool equality; /* the carrier's type has an operator for it */
     bool constant; /* its default is one */
     bool generated;
@@ -60,7 +60,7 @@ struct altered_column {
     bool view_default; /* the view has the default, the table not yet */
     bool new_comment;
     bool referred; /* a foreign key that the change makes refers to it */
-    bool checked; /* NOT NULL is proved by a check, which is there until the end */
+    bool checked;  /* NOT NULL is proved by a check, which is there until the end */
     uint32_t operation;
     struct altered_expression up;
     struct altered_expression down;
@@ -163,9 +163,11 @@ void change_index_step(struct compiler *compiler, const char *title, const char 
                        const char *text, bool fresh);
 const char *change_text_of(struct compiler *compiler, struct buffer *buffer);
 /* A condition: do two values of one type differ (`equal`: are they the same)? NULL is a value.
- * Where a type calls different values equal (citext, numeric, char) their images are compared. */
-const char *change_compare(struct compiler *compiler, bool compares, bool equal, const char *left,
-                           const char *right);
+ * Their images are compared, since types call different values equal (citext, numeric, char), and
+ * IS DISTINCT FROM looks for a = in the search_path; or by `operation` of their type
+ * (change_equals), if that is not NULL. */
+const char *change_compare(struct compiler *compiler, const char *operation, bool equal,
+                           const char *left, const char *right);
 
 /* ---------------------------------------------------------------- change_expression.c */
 
@@ -319,6 +321,12 @@ enum status change_check_referrers(struct compiler *compiler, const struct alter
 
 /* change_sync.c */
 const char *change_place(struct compiler *compiler, const struct altered_table *table);
+/* Where the operators of a column's type are, as SQL; NULL: in pg_catalog, or there is no such
+ * column. And "OPERATOR(… .=)" of it: by a bare = whoever may make operators in the search_path
+ * would have functions run as whose trigger it is. */
+const char *change_space(const struct altered_table *table, const char *name);
+const char *change_equals(struct compiler *compiler, const struct altered_table *table,
+                          const char *name);
 const char *change_match(struct compiler *compiler, const struct altered_table *table,
                          const char *left, const char *right);
 enum status change_need_key(const struct compiler *compiler, const struct altered_table *table,

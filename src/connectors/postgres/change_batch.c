@@ -90,6 +90,24 @@ static void append_values(const struct work *work, const json_t *values, struct 
     buffer_append_byte(sql, ')');
 }
 
+/* The key's own, whatever the search_path has; where its parts' are in several schemas, and in
+ * steps of earlier versions, it is left to that. */
+static void append_operator(const struct work *work, const char *operation, struct buffer *sql)
+{
+    const char *space = NULL;
+    bool one = true;
+    for (size_t i = 0; i < json_array_size(work->keys); i++) {
+        const char *next = item(json_array_get(work->keys, i), 2);
+        one = one && next[0] != '\0' && (space == NULL || strcmp(space, next) == 0);
+        space = next;
+    }
+    if (one && space != NULL) {
+        buffer_format(sql, " OPERATOR(%s.%s) ", space, operation);
+    } else {
+        buffer_format(sql, " %s ", operation);
+    }
+}
+
 static void append_behind(const struct work *work, struct buffer *sql)
 {
     if (work->position == NULL) {
@@ -98,7 +116,8 @@ static void append_behind(const struct work *work, struct buffer *sql)
     }
     buffer_append_byte(sql, '(');
     append_keys(work, "", sql);
-    buffer_append_string(sql, ") > ");
+    buffer_append_byte(sql, ')');
+    append_operator(work, ">", sql);
     append_values(work, work->position, sql);
 }
 
@@ -181,7 +200,8 @@ static enum status range_by_key(struct work *work, struct buffer *where, struct 
     batch->rows = work->rows;
     buffer_append_string(where, " AND (");
     append_keys(work, "", where);
-    buffer_append_string(where, ") <= ");
+    buffer_append_byte(where, ')');
+    append_operator(work, "<=", where);
     append_values(work, end, where);
     batch->position = write_position(work, end);
     work->last = show_key(work, end);
@@ -309,6 +329,8 @@ static enum status join(struct work *work, const struct buffer *where, struct ch
                         struct error *error)
 {
     const json_t *from = json_object_get(work->tree, "from");
+    /* steps of earlier versions have none */
+    const char *by = json_object_get(work->tree, "by") != NULL ? text_of(work, "by") : "=";
     struct buffer range = {0};
     struct buffer sql = {0};
     uint64_t locked;
@@ -317,16 +339,18 @@ static enum status join(struct work *work, const struct buffer *where, struct ch
     buffer_append_buffer(&range, where);
     buffer_append_byte(&range, ')');
     postgres_append(&sql,
-                    "SELECT 1 FROM %n.%n AS f WHERE f.%n IN %b ORDER BY f.%n FOR NO KEY UPDATE",
-                    item(from, 0), item(from, 1), text_of(work, "on"), &range, text_of(work, "on"));
+                    "SELECT 1 FROM %n.%n AS f WHERE f.%n %s ANY %b ORDER BY f.%n FOR NO KEY "
+                    "UPDATE",
+                    item(from, 0), item(from, 1), text_of(work, "on"), by, &range,
+                    text_of(work, "on"));
     enum status status = run_counted(work, &sql, &locked, error);
     if (status == STATUS_OK) {
         postgres_append(&sql,
-                        "UPDATE %n.%n AS t SET %s FROM %n.%n AS f WHERE f.%n = t.%n AND t.%n IN %b "
-                        "AND NOT (%s)",
+                        "UPDATE %n.%n AS t SET %s FROM %n.%n AS f WHERE f.%n %s t.%n AND t.%n %s "
+                        "ANY %b AND NOT (%s)",
                         work->schema, work->table, text_of(work, "set"), item(from, 0),
-                        item(from, 1), text_of(work, "on"), text_of(work, "key"),
-                        text_of(work, "key"), &range, text_of(work, "equal"));
+                        item(from, 1), text_of(work, "on"), by, text_of(work, "key"),
+                        text_of(work, "key"), by, &range, text_of(work, "equal"));
         status = run_counted(work, &sql, &batch->changed, error);
     }
     buffer_free(&range);

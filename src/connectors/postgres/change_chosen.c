@@ -93,7 +93,7 @@ const char *change_chosen_equal(struct compiler *compiler, const struct change_c
     for (uint32_t i = 0; i < chosen->count; i++) {
         const char *name = chosen->items[i]->name;
         postgres_append(&sql, "%s%s", i > 0 ? " AND " : "",
-                        change_compare(compiler, chosen->items[i]->compares, true,
+                        change_compare(compiler, NULL, true,
                                        change_sql(compiler, "%s.%n", left, name),
                                        change_sql(compiler, "%s.%n", right, name)));
     }

@@ -41,7 +41,6 @@ enum status change_read_type(struct compiler *compiler, struct altered_column *c
     *collation = found && PQgetvalue(result, 0, 0)[0] == 't' ? *collation : NULL;
     column->equality = found && PQgetvalue(result, 0, 1)[0] == 't';
     column->assigned = found ? change_cell(compiler, result, 0, 2) : type;
-    column->compares = false;
     PQclear(result);
     return STATUS_OK;
 }

@@ -1,8 +1,8 @@
 /* The steps that fill rows, and those that prove them: how batches are told what to do.
  *
- * {"fill":"007","table":["public","users"],"keys":[["id","integer"]],"set":[["c","expr"]],"where":"…"}
+ * {"fill":"007","table":["public","users"],"keys":[["id","integer","pg_catalog"]],"set":[["c","expr"]],"where":"…"}
  * {"fill":…,"table":[…],"keys":[…],"into":["public","t"],"columns":"…","values":"…","if":"…","conflict":"…"}
- * {"fill":…,"table":[…],"keys":[…],"from":["public","t"],"on":"…","key":"…","set":"…","equal":"…"}
+ * {"fill":…,"table":[…],"keys":[…],"from":["public","t"],"on":"…","key":"…","by":"OPERATOR(…)","set":"…","equal":"…"}
  * {"table":[…],"keys":[…],"holds":"…"}
  */
 #include "connectors/postgres/change.h"
@@ -27,6 +27,9 @@ static void append_place(const struct compiler *compiler, const struct altered_t
         append_text(out, table->keys[i]);
         buffer_append_byte(out, ',');
         append_text(out, table->key_types[i]);
+        const char *space = change_space(table, table->keys[i]);
+        buffer_append_byte(out, ',');
+        append_text(out, space != NULL ? space : "pg_catalog");
         buffer_append_byte(out, ']');
     }
     buffer_append_byte(out, ']');
@@ -34,9 +37,9 @@ static void append_place(const struct compiler *compiler, const struct altered_t
 
 /* "c IS NOT DISTINCT FROM CAST((expr) AS type)" */
 static void append_equal(struct compiler *compiler, const struct altered_column *column,
-                         bool compares, bool equal, struct buffer *sql)
+                         const char *operation, bool equal, struct buffer *sql)
 {
-    buffer_append_string(sql, change_compare(compiler, compares, equal,
+    buffer_append_string(sql, change_compare(compiler, operation, equal,
                                              change_sql(compiler, "%n", column->carrier),
                                              arena_format(compiler->arena, "CAST((%s\n) AS %s)",
                                                           column->up.text, column->type)));
@@ -51,7 +54,7 @@ static void append_pending(struct compiler *compiler, const struct altered_colum
     if (column->default_sql == NULL) {
         postgres_append(sql, "%n IS NULL OR ", column->carrier);
     }
-    append_equal(compiler, column, column->compares, false, sql);
+    append_equal(compiler, column, NULL, false, sql);
 }
 
 static void add_fill(struct compiler *compiler, const struct altered_table *table)
@@ -175,6 +178,7 @@ void change_fill_join(struct compiler *compiler, const struct change_joining *jo
     append_other(compiler, "from", joining->from, &text);
     append_pair(&text, "on", joining->on);
     append_pair(&text, "key", joining->key);
+    append_pair(&text, "by", change_equals(compiler, joining->into, joining->key));
     append_pair(&text, "set", joining->set);
     append_pair(&text, "equal", joining->equal);
     end_fill(compiler, joining->into->name, &text);
@@ -193,10 +197,12 @@ static void add_proofs(struct compiler *compiler, struct altered_table *table)
             continue;
         }
         buffer_append_string(&holds, " AND ");
-        append_equal(compiler, column, column->compares, true, &holds);
+        append_equal(compiler, column, NULL, true, &holds);
         if (column->lossless) {
             buffer_append_string(&lossless, lossless.length > 0 ? " AND " : "");
-            append_equal(compiler, column, column->equality, true, &lossless);
+            append_equal(compiler, column,
+                         column->equality ? change_equals(compiler, table, column->carrier) : NULL,
+                         true, &lossless);
         }
     }
     buffer_append_buffer(&holds, &table->holds);

@@ -129,7 +129,7 @@ struct altered_column *change_add_column(struct compiler *compiler, struct alter
     table->columns = arena_make_room(compiler->arena, table->columns, table->count,
                                      &table->capacity, sizeof(*table->columns));
     struct altered_column *column = &table->columns[table->count++];
-    *column = (struct altered_column){.operation = compiler->number, .compares = true};
+    *column = (struct altered_column){.operation = compiler->number};
     return column;
 }
 
@@ -145,7 +145,7 @@ static void read_column(struct compiler *compiler, struct altered_table *table, 
     column->identity = PQgetvalue(result, row, 5)[0] != '\0';
     column->comment = change_cell(compiler, result, row, 6);
     column->number = (int)strtol(PQgetvalue(result, row, 7), NULL, 10);
-    column->compares = cell_is_true(result, row, 8);
+    column->space = change_cell(compiler, result, row, 8);
     column->constant = cell_is_true(result, row, 9);
     column->sequences = change_cell(compiler, result, row, 10);
     column->collation = change_cell(compiler, result, row, 11);

@@ -4,6 +4,13 @@
 
 /* ---------------------------------------------------------------- columns that come */
 
+/* "OLD.on and NEW.on differ" */
+static const char *moves_by(struct compiler *compiler, const char *on)
+{
+    return change_compare(compiler, NULL, false, change_sql(compiler, "OLD.%n", on),
+                          change_sql(compiler, "NEW.%n", on));
+}
+
 static void add_columns(struct compiler *compiler, struct altered_table *table,
                         const struct change_chosen *from)
 {
@@ -11,7 +18,7 @@ static void add_columns(struct compiler *compiler, struct altered_table *table,
         struct altered_column *column = change_add_column(compiler, table);
         column->name = column->carrier = from->items[i]->name;
         column->type = from->items[i]->type;
-        column->compares = from->items[i]->compares;
+        column->space = from->items[i]->space;
         column->made = true;
         const char *place = change_place(compiler, table);
         change_statement(
@@ -88,29 +95,30 @@ static void follow_merge(struct compiler *compiler, struct altered_table *table,
     const char *place = change_place(compiler, table);
     const char *from_place = change_place(compiler, from);
     const char *key = table->keys[0];
+    const char *same = change_equals(compiler, table, key);
     change_sync(
         compiler, from, table,
         change_sql(compiler,
-                   "  IF TG_OP = 'DELETE' OR (TG_OP = 'UPDATE' AND OLD.%n IS DISTINCT FROM NEW.%n) "
-                   "THEN\n    UPDATE %s AS t SET %s WHERE t.%n = OLD.%n;\n  END IF;\n"
-                   "  IF TG_OP <> 'DELETE' THEN\n    UPDATE %s AS t SET %s WHERE t.%n = NEW.%n;\n"
+                   "  IF TG_OP = 'DELETE' OR (TG_OP = 'UPDATE' AND %s) "
+                   "THEN\n    UPDATE %s AS t SET %s WHERE t.%n %s OLD.%n;\n  END IF;\n"
+                   "  IF TG_OP <> 'DELETE' THEN\n    UPDATE %s AS t SET %s WHERE t.%n %s NEW.%n;\n"
                    "  END IF;\n",
-                   on, on, place, change_chosen_set(compiler, chosen, NULL), key, on, place,
-                   change_chosen_set(compiler, chosen, "NEW"), key, on));
+                   moves_by(compiler, on), place, change_chosen_set(compiler, chosen, NULL), key,
+                   same, on, place, change_chosen_set(compiler, chosen, "NEW"), key, same, on));
     change_sync(
         compiler, table, from,
         change_sql(compiler,
                    "  IF TG_OP = 'DELETE' THEN\n    NULL;\n"
-                   "  ELSIF %s THEN\n    UPDATE %s AS t SET %s WHERE t.%n = NEW.%n;\n"
+                   "  ELSIF %s THEN\n    UPDATE %s AS t SET %s WHERE t.%n %s NEW.%n;\n"
                    "    IF NOT FOUND THEN\n      INSERT INTO %s (%n, %s) VALUES (NEW.%n, %s);\n"
                    "    END IF;\n  ELSIF TG_OP = 'UPDATE' AND NOT (%s) THEN\n"
-                   "    UPDATE %s AS t SET %s WHERE t.%n = NEW.%n;\n  END IF;\n",
+                   "    UPDATE %s AS t SET %s WHERE t.%n %s NEW.%n;\n  END IF;\n",
                    change_chosen_any(compiler, chosen, "NEW"), from_place,
-                   change_chosen_set(compiler, chosen, "NEW"), on, key, from_place, on,
+                   change_chosen_set(compiler, chosen, "NEW"), on, same, key, from_place, on,
                    change_chosen_list(compiler, chosen, ""), key,
                    change_chosen_list(compiler, chosen, "NEW"),
                    change_chosen_equal(compiler, chosen, "NEW", "OLD"), from_place,
-                   change_chosen_set(compiler, chosen, NULL), on, key));
+                   change_chosen_set(compiler, chosen, NULL), on, same, key));
 }
 
 enum status change_merge_table(struct compiler *compiler, const struct change_value *value,
@@ -152,8 +160,9 @@ enum status change_merge_table(struct compiler *compiler, const struct change_va
     change_prove(
         compiler, CHANGE_PROVE, from,
         arena_format(compiler->arena, "prove that %s has what %s had", table->name, from->name),
-        change_sql(compiler, "EXISTS (SELECT 1 FROM %s AS t WHERE t.%n = %s.%n AND %s)",
-                   change_place(compiler, table), table->keys[0], self, on->old,
+        change_sql(compiler, "EXISTS (SELECT 1 FROM %s AS t WHERE t.%n %s %s.%n AND %s)",
+                   change_place(compiler, table), table->keys[0],
+                   change_equals(compiler, table, table->keys[0]), self, on->old,
                    change_chosen_equal(compiler, &chosen, "t", self)),
         true);
     from->dropped = true;
@@ -178,13 +187,13 @@ static const char *adopts(struct compiler *compiler, const struct altered_column
     }
     return change_sql(
         compiler,
-        "NEW.%n IS NULL OR (%s AND EXISTS (SELECT 1 FROM %s AS t WHERE t.%n = NEW.%n AND "
+        "NEW.%n IS NULL OR (%s AND EXISTS (SELECT 1 FROM %s AS t WHERE t.%n %s NEW.%n AND "
         "t.%n IS NOT NULL))",
         name,
-        change_compare(compiler, column->compares, true, change_sql(compiler, "NEW.%n", name),
+        change_compare(compiler, NULL, true, change_sql(compiler, "NEW.%n", name),
                        arena_format(compiler->arena, "CAST((%s) AS %s)", column->old_default,
                                     column->old_type)),
-        change_place(compiler, to), key, on, name);
+        change_place(compiler, to), key, change_equals(compiler, to, key), on, name);
 }
 
 static void follow_move(struct compiler *compiler, struct altered_table *from,
@@ -196,27 +205,31 @@ static void follow_move(struct compiler *compiler, struct altered_table *from,
     const char *key = to->keys[0];
     const char *name = chosen->items[0]->name;
     const char *same = change_chosen_equal(compiler, chosen, "NEW", "OLD");
+    const char *by_key = change_equals(compiler, to, key);
     struct buffer body = {0};
     postgres_append(&body,
                     "  IF TG_OP = 'DELETE' THEN\n    NULL;\n"
                     "  ELSIF (TG_OP = 'INSERT' AND (%s)) OR\n    (TG_OP = 'UPDATE' AND %s AND "
-                    "OLD.%n IS DISTINCT FROM NEW.%n) THEN\n"
-                    "    UPDATE %s AS f SET %n = t.%n FROM %s AS t WHERE t.%n = NEW.%n AND %s;\n",
-                    adopts(compiler, chosen->items[0], to, on, key), same, on, on, from_place, name,
-                    name, to_place, key, on, change_match(compiler, from, "f", "NEW"));
+                    "%s) THEN\n"
+                    "    UPDATE %s AS f SET %n = t.%n FROM %s AS t WHERE t.%n %s NEW.%n AND %s;\n",
+                    adopts(compiler, chosen->items[0], to, on, key), same, moves_by(compiler, on),
+                    from_place, name, name, to_place, key, by_key, on,
+                    change_match(compiler, from, "f", "NEW"));
     postgres_append(&body,
                     "  ELSIF TG_OP = 'INSERT' OR NOT (%s) THEN\n"
-                    "    UPDATE %s AS t SET %n = NEW.%n WHERE t.%n = NEW.%n;\n"
-                    "    UPDATE %s AS f SET %n = NEW.%n WHERE f.%n = NEW.%n AND NOT (%s);\n"
+                    "    UPDATE %s AS t SET %n = NEW.%n WHERE t.%n %s NEW.%n;\n"
+                    "    UPDATE %s AS f SET %n = NEW.%n WHERE f.%n %s NEW.%n AND NOT (%s);\n"
                     "  END IF;\n",
-                    same, to_place, name, name, key, on, from_place, name, name, on, on,
+                    same, to_place, name, name, key, by_key, on, from_place, name, name, on,
+                    change_equals(compiler, from, on), on,
                     change_chosen_equal(compiler, chosen, "f", "NEW"));
     change_sync(compiler, from, to, change_text_of(compiler, &body));
     change_sync(compiler, to, from,
                 change_sql(compiler,
                            "  IF TG_OP = 'UPDATE' AND NOT (%s) THEN\n"
-                           "    UPDATE %s AS f SET %n = NEW.%n WHERE f.%n = NEW.%n;\n  END IF;\n",
-                           same, from_place, name, name, on, key));
+                           "    UPDATE %s AS f SET %n = NEW.%n WHERE f.%n %s NEW.%n;\n  END IF;\n",
+                           same, from_place, name, name, on, change_equals(compiler, from, on),
+                           key));
 }
 
 enum status change_move_column(struct compiler *compiler, const struct change_value *value,
@@ -256,9 +269,10 @@ enum status change_move_column(struct compiler *compiler, const struct change_va
         compiler, CHANGE_PROVE, from,
         arena_format(compiler->arena, "prove that %s has what %s had", to->name, from->name),
         change_sql(compiler,
-                   "%s.%n IS NULL OR EXISTS (SELECT 1 FROM %s AS t WHERE t.%n = %s.%n AND "
+                   "%s.%n IS NULL OR EXISTS (SELECT 1 FROM %s AS t WHERE t.%n %s %s.%n AND "
                    "%s)",
-                   self, on->old, change_place(compiler, to), to->keys[0], self, on->old,
+                   self, on->old, change_place(compiler, to), to->keys[0],
+                   change_equals(compiler, to, to->keys[0]), self, on->old,
                    change_chosen_equal(compiler, &chosen, "t", self)),
         true);
     change_chosen_hide(&chosen, compiler->number);

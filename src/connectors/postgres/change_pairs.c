@@ -37,10 +37,13 @@ static enum status make_pairs(struct pairs *pairs, const char *name, struct erro
     pairs->pairs->name = pairs->pairs->old = name;
     const char *const names[] = {pairs->left, pairs->right};
     const char *const types[] = {pairs->table->key_types[0], pairs->column->type};
+    const char *const spaces[] = {change_space(pairs->table, pairs->table->keys[0]),
+                                  pairs->column->space};
     for (int i = 0; i < 2; i++) {
         struct altered_column *column = change_add_column(compiler, pairs->pairs);
         column->name = column->old = column->carrier = names[i];
         column->type = column->old_type = types[i];
+        column->space = spaces[i];
     }
     change_statement(compiler, CHANGE_EXPAND, ALTER_LOCK_WRITES,
                      arena_format(compiler->arena, "create table %s", name), text,
@@ -55,26 +58,31 @@ static void follow_pairs(const struct pairs *pairs)
     const char *pair_place = change_place(compiler, pairs->pairs);
     const char *key = pairs->table->keys[0];
     const char *column = pairs->column->old;
+    const char *same_key = change_equals(compiler, pairs->table, key);
+    const char *same = change_equals(compiler, pairs->table, column);
     change_sync(
         compiler, pairs->table, pairs->pairs,
         change_sql(compiler,
-                   "  IF TG_OP = 'UPDATE' AND OLD.%n IS DISTINCT FROM NEW.%n THEN\n"
-                   "    DELETE FROM %s AS p WHERE p.%n = OLD.%n AND p.%n = OLD.%n;\n  END IF;\n"
+                   "  IF TG_OP = 'UPDATE' AND %s THEN\n"
+                   "    DELETE FROM %s AS p WHERE p.%n %s OLD.%n AND p.%n %s OLD.%n;\n  END IF;\n"
                    "  IF TG_OP <> 'DELETE' AND NEW.%n IS NOT NULL THEN\n"
                    "    INSERT INTO %s (%n, %n) VALUES (NEW.%n, NEW.%n) ON CONFLICT DO NOTHING;\n"
                    "  END IF;\n",
-                   column, column, pair_place, pairs->left, key, pairs->right, column, column,
+                   change_compare(compiler, NULL, false, change_sql(compiler, "OLD.%n", column),
+                                  change_sql(compiler, "NEW.%n", column)),
+                   pair_place, pairs->left, same_key, key, pairs->right, same, column, column,
                    pair_place, pairs->left, pairs->right, key, column));
     change_sync(
         compiler, pairs->pairs, pairs->table,
-        change_sql(compiler,
-                   "  IF TG_OP <> 'INSERT' THEN\n    UPDATE %s AS t SET %n = (SELECT p.%n FROM %s "
-                   "AS p WHERE p.%n = OLD.%n ORDER BY p.%n LIMIT 1) WHERE t.%n = OLD.%n AND t.%n = "
-                   "OLD.%n;\n  END IF;\n  IF TG_OP <> 'DELETE' THEN\n    UPDATE %s AS t SET %n = "
-                   "NEW.%n WHERE t.%n = NEW.%n AND t.%n IS NULL;\n  END IF;\n",
-                   place, column, pairs->right, pair_place, pairs->left, pairs->left, pairs->right,
-                   key, pairs->left, column, pairs->right, place, column, pairs->right, key,
-                   pairs->left, column));
+        change_sql(
+            compiler,
+            "  IF TG_OP <> 'INSERT' THEN\n    UPDATE %s AS t SET %n = (SELECT p.%n FROM %s "
+            "AS p WHERE p.%n %s OLD.%n ORDER BY p.%n LIMIT 1) WHERE t.%n %s OLD.%n AND t.%n %s "
+            "OLD.%n;\n  END IF;\n  IF TG_OP <> 'DELETE' THEN\n    UPDATE %s AS t SET %n = "
+            "NEW.%n WHERE t.%n %s NEW.%n AND t.%n IS NULL;\n  END IF;\n",
+            place, column, pairs->right, pair_place, pairs->left, same_key, pairs->left,
+            pairs->right, key, same_key, pairs->left, column, same, pairs->right, place, column,
+            pairs->right, key, same_key, pairs->left, column));
 }
 
 enum status change_create_junction(struct compiler *compiler, const struct change_value *value,
@@ -119,16 +127,18 @@ enum status change_create_junction(struct compiler *compiler, const struct chang
         .conflict = change_sql(compiler, "%n, %n", pairs.left, pairs.right)};
     change_fill_insert(compiler, &insertion);
     const char *self = change_sql(compiler, "%n", pairs.table->old);
+    const char *same_key = change_equals(compiler, pairs.table, pairs.table->keys[0]);
     change_prove(compiler, CHANGE_PROVE, pairs.table,
                  arena_format(compiler->arena, "prove that %s has what %s had", pairs.pairs->name,
                               pairs.table->name),
                  change_sql(compiler,
                             "CASE WHEN %s.%n IS NULL THEN NOT EXISTS (SELECT 1 FROM %s AS p WHERE "
-                            "p.%n = %s.%n) ELSE EXISTS (SELECT 1 FROM %s AS p WHERE p.%n = %s.%n "
-                            "AND p.%n = %s.%n) END",
-                            self, column, change_place(compiler, pairs.pairs), pairs.left, self,
-                            pairs.table->keys[0], change_place(compiler, pairs.pairs), pairs.left,
-                            self, pairs.table->keys[0], pairs.right, self, column),
+                            "p.%n %s %s.%n) ELSE EXISTS (SELECT 1 FROM %s AS p WHERE p.%n %s %s.%n "
+                            "AND p.%n %s %s.%n) END",
+                            self, column, change_place(compiler, pairs.pairs), pairs.left, same_key,
+                            self, pairs.table->keys[0], change_place(compiler, pairs.pairs),
+                            pairs.left, same_key, self, pairs.table->keys[0], pairs.right,
+                            change_equals(compiler, pairs.table, column), self, column),
                  true);
     change_chosen_hide(&chosen, compiler->number);
     pairs.table->touched = true;

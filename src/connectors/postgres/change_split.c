@@ -37,6 +37,7 @@ static enum status make_part(struct compiler *compiler, const struct altered_tab
         struct altered_column *column = change_add_column(compiler, *part);
         column->name = column->old = column->carrier = table->keys[i];
         column->type = column->old_type = table->key_types[i];
+        column->space = change_space(table, table->keys[i]);
         postgres_append(&sql, "%n %s, ", column->name, column->type);
     }
     for (uint32_t i = 0; i < chosen->count; i++) {
@@ -44,7 +45,7 @@ static enum status make_part(struct compiler *compiler, const struct altered_tab
         const struct altered_column *from = chosen->items[i];
         column->name = column->old = column->carrier = from->name;
         column->type = column->old_type = from->type;
-        column->compares = from->compares;
+        column->space = from->space;
         postgres_append(&sql, "%n %s%s%s%s", column->name, column->type,
                         from->collation != NULL ? " COLLATE " : "",
                         from->collation != NULL ? from->collation : "",

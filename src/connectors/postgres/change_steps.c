@@ -20,13 +20,14 @@ const char *change_sql(struct compiler *compiler, const char *format, ...)
     return change_text_of(compiler, &sql);
 }
 
-const char *change_compare(struct compiler *compiler, bool compares, bool equal, const char *left,
-                           const char *right)
+const char *change_compare(struct compiler *compiler, const char *operation, bool equal,
+                           const char *left, const char *right)
 {
-    return compares ? arena_format(compiler->arena, "%s IS %sDISTINCT FROM %s", left,
-                                   equal ? "NOT " : "", right)
-                    : arena_format(compiler->arena, "pg_catalog.record_image_%s(ROW(%s), ROW(%s))",
-                                   equal ? "eq" : "ne", left, right);
+    return operation != NULL
+               ? arena_format(compiler->arena, "%scoalesce(%s %s %s, %s IS NULL AND %s IS NULL)",
+                              equal ? "" : "NOT ", left, operation, right, left, right)
+               : arena_format(compiler->arena, "pg_catalog.record_image_%s(ROW(%s), ROW(%s))",
+                              equal ? "eq" : "ne", left, right);
 }
 
 struct change_step *change_step_add(struct compiler *compiler, enum change_phase phase,

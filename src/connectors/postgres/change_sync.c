@@ -11,14 +11,33 @@ const char *change_place(struct compiler *compiler, const struct altered_table *
     return change_sql(compiler, "%n.%n", compiler->schema, table->old);
 }
 
+const char *change_space(const struct altered_table *table, const char *name)
+{
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct altered_column *column = &table->columns[i];
+        if (strcmp(column->carrier, name) == 0 ||
+            (column->old != NULL && strcmp(column->old, name) == 0)) {
+            return column->space;
+        }
+    }
+    return NULL;
+}
+
+const char *change_equals(struct compiler *compiler, const struct altered_table *table,
+                          const char *name)
+{
+    const char *space = change_space(table, name);
+    return arena_format(compiler->arena, "OPERATOR(%s.=)", space != NULL ? space : "pg_catalog");
+}
+
 /* "a.k = b.k AND …" */
 const char *change_match(struct compiler *compiler, const struct altered_table *table,
                          const char *left, const char *right)
 {
     struct buffer sql = {0};
     for (uint32_t i = 0; i < table->key_count; i++) {
-        postgres_append(&sql, "%s%s.%n = %s.%n", i > 0 ? " AND " : "", left, table->keys[i], right,
-                        table->keys[i]);
+        postgres_append(&sql, "%s%s.%n %s %s.%n", i > 0 ? " AND " : "", left, table->keys[i],
+                        change_equals(compiler, table, table->keys[i]), right, table->keys[i]);
     }
     return change_text_of(compiler, &sql);
 }
@@ -312,7 +331,7 @@ static void prove_copy(const struct copy *copy, enum change_phase phase)
                                          : change_sql(compiler, "CAST((%n.%n) AS %s)", first,
                                                       column->name, column->type);
         postgres_append(&holds, " AND %s",
-                        change_compare(compiler, column->compares, true,
+                        change_compare(compiler, NULL, true,
                                        change_sql(compiler, "s.%n", column->name), value));
     }
     buffer_append_byte(&holds, ')');

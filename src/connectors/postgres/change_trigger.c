@@ -36,12 +36,11 @@ static const char *function_name(struct compiler *compiler, const struct altered
 /* ---------------------------------------------------------------- what was written */
 
 /* "NEW.a IS DISTINCT FROM OLD.a" */
-static void append_differs(struct compiler *compiler, struct buffer *sql,
-                           const struct altered_column *column, const char *name)
+static void append_differs(struct compiler *compiler, struct buffer *sql, const char *name)
 {
-    buffer_append_string(sql, change_compare(compiler, column->compares, false,
-                                             change_sql(compiler, "NEW.%n", name),
-                                             change_sql(compiler, "OLD.%n", name)));
+    buffer_append_string(sql,
+                         change_compare(compiler, NULL, false, change_sql(compiler, "NEW.%n", name),
+                                        change_sql(compiler, "OLD.%n", name)));
 }
 
 /* Is what the expression reads another value than before? */
@@ -55,7 +54,7 @@ static void append_inputs(struct compiler *compiler, const struct altered_table 
         const char *name = up && column->old != NULL ? column->old : column->carrier;
         if (expression->uses[i]) {
             buffer_append_string(sql, or);
-            append_differs(compiler, sql, column, name);
+            append_differs(compiler, sql, name);
             or = " OR ";
         }
     }
@@ -84,10 +83,9 @@ static void append_inserted(struct compiler *compiler, const struct altered_colu
         postgres_append(sql, "NEW.%n IS NOT NULL", name);
     } else {
         buffer_append_string(
-            sql,
-            change_compare(compiler, column->compares, false, change_sql(compiler, "NEW.%n", name),
-                           arena_format(compiler->arena, "CAST((%s) AS %s)", default_sql,
-                                        old ? column->old_type : column->type)));
+            sql, change_compare(compiler, NULL, false, change_sql(compiler, "NEW.%n", name),
+                                arena_format(compiler->arena, "CAST((%s) AS %s)", default_sql,
+                                             old ? column->old_type : column->type)));
     }
 }
 
@@ -107,13 +105,13 @@ static void append_direction(struct compiler *compiler, const struct altered_tab
     buffer_append_string(sql, ";\n    changes_up := true;\n    changes_down := true;\n  ELSE\n");
     buffer_append_string(sql, "    was_old := ");
     if (old != NULL) {
-        append_differs(compiler, sql, column, old);
+        append_differs(compiler, sql, old);
     } else {
         buffer_append_string(sql, "false");
     }
     buffer_append_string(sql, ";\n    was_new := ");
     if (new != NULL) {
-        append_differs(compiler, sql, column, new);
+        append_differs(compiler, sql, new);
     } else {
         buffer_append_string(sql, "false");
     }

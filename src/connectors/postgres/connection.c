@@ -241,21 +241,18 @@ enum status postgres_prefer_schema(struct postgres_database *self, PGconn *conne
     const struct postgres_parameter parameters[] = {{.text = self->sql.schema},
                                                     {.text = self->spaces}};
     if (self->sql.base.scope.others.count == 0) {
-        return postgres_query(
-            self, connection,
-            "SELECT pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', "
-            "pg_catalog.quote_ident($1), nullif(pg_catalog.current_setting('search_path'), '')), "
-            "false)",
-            parameters, 1, SQL_SHORT, ERROR_NETWORK, NULL, error);
+        return postgres_query(self, connection, POSTGRES_PATH_OF("$1"), parameters, 1, SQL_SHORT,
+                              ERROR_NETWORK, NULL, error);
     }
     return postgres_query(
         self, connection,
         "SELECT pg_catalog.set_config('search_path', (SELECT pg_catalog.string_agg("
         "pg_catalog.quote_ident(p.name), ', ' ORDER BY p.place) FROM pg_catalog.unnest($1::text "
         "OPERATOR(pg_catalog.||) pg_catalog.current_schemas(false)::text[]) WITH ORDINALITY "
-        "p(name, place) WHERE p.place OPERATOR(pg_catalog.=) 1 OR NOT EXISTS (SELECT 1 FROM "
+        "p(name, place) WHERE p.place OPERATOR(pg_catalog.=) 1 OR (p.name "
+        "OPERATOR(pg_catalog.<>) 'pg_catalog' AND NOT EXISTS (SELECT 1 FROM "
         "pg_catalog.generate_subscripts($2::text[], 1) i WHERE ($2::text[])[i][1] "
-        "OPERATOR(pg_catalog.=) p.name)), false)",
+        "OPERATOR(pg_catalog.=) p.name))), false)",
         parameters, 2, SQL_SHORT, ERROR_NETWORK, NULL, error);
 }
 

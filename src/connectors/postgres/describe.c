@@ -46,6 +46,7 @@ struct reading {
     struct arena *arena;
     struct schema_object *objects;
     uint32_t count;
+    const char *left_out; /* what of tables is left out as code, as an array */
 };
 
 static const char *keep(struct reading *reading, const PGresult *result, int row, int column)
@@ -59,9 +60,11 @@ static const char *keep(struct reading *reading, const PGresult *result, int row
 static enum status ask(const struct reading *reading, const char *sql, PGresult **result,
                        struct error *error)
 {
-    const struct postgres_parameter parameter = {.text = reading->self->spaces};
-    return postgres_catalog_query(reading->self, reading->connection, sql, &parameter, 1, SQL_LONG,
-                                  ERROR_SOURCE_READ, result, error);
+    const struct postgres_parameter parameters[] = {{.text = reading->self->spaces},
+                                                    {.text = reading->left_out}};
+    return postgres_catalog_query(reading->self, reading->connection, sql, parameters,
+                                  sql == sql_definitions ? 2 : 1, SQL_LONG, ERROR_SOURCE_READ,
+                                  result, error);
 }
 
 static void add_objects(struct reading *reading, const PGresult *found)
@@ -334,9 +337,13 @@ enum status postgres_objects_read(struct postgres_database *self, PGconn *connec
     };
     struct reading reading = {
         .self = self, .connection = connection, .schema = schema, .arena = schema->arena};
+    struct postgres_code code = {.left_out = "{}"};
     PGresult *found[QUESTIONS] = {NULL};
-    enum status status = STATUS_OK;
+    enum status status = self->no_code
+                             ? postgres_code_read(self, connection, schema->arena, &code, error)
+                             : STATUS_OK;
 
+    reading.left_out = code.left_out;
     for (int i = 0; status == STATUS_OK && i < QUESTIONS; i++) {
         status = ask(&reading, questions[i], &found[i], error);
     }
@@ -350,6 +357,7 @@ enum status postgres_objects_read(struct postgres_database *self, PGconn *connec
         add_left_out(&reading, found[LEFT_OUT]);
         schema->objects = reading.objects;
         schema->object_count = reading.count;
+        postgres_code_leave_out(&code, schema, reading.objects);
         add_needs(&reading, found[NEEDS]);
         schema->unseen = self->closed;
         schema->unseen_count = self->closed_count;

@@ -39,11 +39,7 @@ static enum status no_walsender(struct postgres_database *self, struct error *er
 static enum status set_path(struct postgres_database *self, PGconn *walsender, struct error *error)
 {
     struct buffer sql = {0};
-    postgres_append(&sql,
-                    "SELECT pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', "
-                    "pg_catalog.quote_ident(%q), nullif(pg_catalog.current_setting("
-                    "'search_path'), '')), false)",
-                    self->sql.schema);
+    postgres_append(&sql, POSTGRES_PATH_OF("%q"), self->sql.schema);
     return postgres_execute_buffer(self, walsender, &sql, SQL_SHORT, ERROR_SOURCE_READ, error);
 }
 

@@ -149,6 +149,21 @@ static void append_match(struct buffer *sql, const struct filling *filling)
     }
 }
 
+/* "u.c1 = ALIAS.key AND …" */
+static void append_undo_key(struct buffer *sql, const struct filling *filling, const char *alias)
+{
+    struct column_list key = filling->table->key;
+    for (uint32_t i = 0; i < key.count; i++) {
+        int32_t at = postgres_find_column(filling->facts, key.names[i]);
+        const struct postgres_column *column = at >= 0 ? &filling->facts->columns[at] : NULL;
+        const char *labels = column != NULL ? postgres_labels(column) : "";
+        buffer_format(sql, "%su.c%d%s", i > 0 ? " AND " : "", column != NULL ? column->number : 0,
+                      labels);
+        postgres_append_operator(sql, column, "=");
+        postgres_append(sql, "%s.%n%s", alias, key.names[i], labels);
+    }
+}
+
 /* Of a row l of the values and a record t: it is written, the partner is there, and nothing is
  * known to refuse it. */
 static void append_condition(struct buffer *sql, const struct filling *filling)
@@ -162,9 +177,13 @@ static void append_condition(struct buffer *sql, const struct filling *filling)
                     later->table);
     for (uint32_t i = 0; i < later->columns.count; i++) {
         const char *name = later->columns.names[i];
-        postgres_append(sql, "%sp.%n = %s.%n", i > 0 ? " AND " : "",
-                        later->referenced_columns.names[i],
-                        column_list_holds(later->emptied, name) ? "l" : "t", name);
+        int32_t at = postgres_find_column(filling->facts, name);
+        const char *labels = at >= 0 ? postgres_labels(&filling->facts->columns[at]) : "";
+        postgres_append(sql, "%sp.%n%s", i > 0 ? " AND " : "", later->referenced_columns.names[i],
+                        labels);
+        postgres_append_operator(sql, at >= 0 ? &filling->facts->columns[at] : NULL, "=");
+        postgres_append(sql, "%s.%n%s", column_list_holds(later->emptied, name) ? "l" : "t", name,
+                        labels);
     }
     buffer_append_byte(sql, ')');
 }
@@ -247,7 +266,6 @@ static enum status update(const struct filling *filling)
 static enum status note_undo(const struct filling *filling)
 {
     const struct postgres_table *facts = filling->facts;
-    struct column_list key = filling->table->key;
     struct buffer sql = {0};
     if (!filling->table->keeps_undo) {
         return STATUS_OK;
@@ -259,11 +277,8 @@ static enum status note_undo(const struct filling *filling)
     postgres_append_later_table(&sql, filling->self, filling->table->name);
     buffer_append_string(&sql, " AS l WHERE ");
     append_condition(&sql, filling);
-    for (uint32_t i = 0; i < key.count; i++) {
-        int32_t at = postgres_find_column(facts, key.names[i]);
-        postgres_append(&sql, " AND u.c%d = t.%n", at >= 0 ? facts->columns[at].number : 0,
-                        key.names[i]);
-    }
+    buffer_append_string(&sql, " AND ");
+    append_undo_key(&sql, filling, "t");
     return ask(filling, &sql, NULL);
 }
 
@@ -428,16 +443,6 @@ enum status postgres_later_fill(struct database *database, const struct target_t
 }
 
 /* ---------------------------------------------------------------- taking back */
-
-static void append_undo_key(struct buffer *sql, const struct filling *filling, const char *alias)
-{
-    struct column_list key = filling->table->key;
-    for (uint32_t i = 0; i < key.count; i++) {
-        int32_t at = postgres_find_column(filling->facts, key.names[i]);
-        postgres_append(sql, "%su.c%d = %s.%n", i > 0 ? " AND " : "",
-                        at >= 0 ? filling->facts->columns[at].number : 0, alias, key.names[i]);
-    }
-}
 
 static void append_hash(struct buffer *sql, const struct filling *filling)
 {

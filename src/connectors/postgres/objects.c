@@ -203,15 +203,26 @@ static void tell_guard(const struct maker *maker, const struct schema_object *ob
     buffer_free(&words);
 }
 
+/* undefined_object, _table, _function, _column */
+static bool is_of_nothing(const struct error *problem)
+{
+    return strcmp(problem->native_state, "42704") == 0 ||
+           strcmp(problem->native_state, "42P01") == 0 ||
+           strcmp(problem->native_state, "42883") == 0 ||
+           strcmp(problem->native_state, "42703") == 0;
+}
+
 static void tell(const struct maker *maker, const struct schema_object *object,
                  const struct error *problem)
 {
     char name[160];
-    if (!is_there(problem)) {
+    bool detail = object->kind == SCHEMA_OBJECT_DETAIL;
+    bool left_out = maker->objects->no_code && is_of_nothing(problem);
+    if (!is_there(problem) && !left_out) {
         tell_guard(maker, object, problem);
     }
-    if (is_there(problem) && object->kind == SCHEMA_OBJECT_DETAIL) {
-        return; /* made by an earlier attempt */
+    if (detail && (is_there(problem) || left_out)) {
+        return; /* made by an earlier attempt, or of what is left out as code */
     }
     text_printable(object->name, strlen(object->name), name, sizeof name);
     bool there = is_there(problem);

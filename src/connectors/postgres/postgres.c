@@ -409,6 +409,7 @@ static enum status postgres_open(const struct open_options *open, struct databas
     };
     self->mode = open->mode;
     self->tables_only = open->catalog_tables != NULL;
+    self->no_code = open->no_code;
     self->timeout_ms = open->timeout_ms > 0 ? open->timeout_ms : 30000;
     if (open_all(self, open, error) != STATUS_OK) {
         postgres_close(&self->sql.base);

@@ -30,6 +30,7 @@ struct postgres_database {
     struct arena *arena; /* lives as long as the instance; control thread only */
     enum open_mode mode;
     bool tables_only;   /* describe tells of nothing else */
+    bool no_code;       /* open_options.no_code */
     bool names_schemas; /* the URI or the caller does */
     const char *spaces; /* the scope as the queries take it: {{"public",""},{"sales","sales."}} */
     const struct schema_unseen *closed; /* source: schemas that the role may not use */
@@ -203,6 +204,23 @@ enum status postgres_next_watched(struct postgres_database *self, PGconn *connec
 /* ---------------------------------------------------------------- catalog_query.c */
 
 enum { POSTGRES_CATALOG_PARAMETERS_MAX = 16 };
+/*
+ * A schema before the session's search_path. Where somebody put pg_catalog behind others (ALTER
+ * DATABASE … SET search_path), any operator and function of theirs would be taken before the
+ * server's own: it is left out, by which it comes first.
+ */
+#define POSTGRES_PATH_HAS_CATALOG \
+    "'pg_catalog' OPERATOR(pg_catalog.=) ANY (pg_catalog.current_schemas(false))"
+#define POSTGRES_PATH_LIST(schema)                                                          \
+    "pg_catalog.concat_ws(', ', pg_catalog.quote_ident(" schema                             \
+    "), CASE WHEN " POSTGRES_PATH_HAS_CATALOG " THEN (SELECT pg_catalog.string_agg("        \
+    "pg_catalog.quote_ident(p.name), ', ' ORDER BY p.place) FROM pg_catalog.unnest("        \
+    "pg_catalog.current_schemas(false)) WITH ORDINALITY p(name, place) WHERE p.name "       \
+    "OPERATOR(pg_catalog.<>) 'pg_catalog') WHEN pg_catalog.current_setting('search_path') " \
+    "OPERATOR(pg_catalog.<>) '' THEN pg_catalog.current_setting('search_path') END)"
+#define POSTGRES_PATH_OF(schema) \
+    "SELECT pg_catalog.set_config('search_path', " POSTGRES_PATH_LIST(schema) ", false)"
+
 /* A condition that puts the search_path back before anything else of the statement happens. */
 #define POSTGRES_PATH_OPENS                                                    \
     "(SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting(" \

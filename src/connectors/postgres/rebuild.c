@@ -287,7 +287,6 @@ static enum status note_all(struct rebuilding *rebuilding)
 enum status postgres_rebuild_list(struct postgres_database *self, PGconn *connection,
                                   const char *run_id, PGresult **list, struct error *error)
 {
-    const struct rebuilding rebuilding = {.self = self, .connection = connection, .error = error};
     const struct postgres_parameter parameters[] = {{.text = self->spaces}, {.text = run_id}};
     struct buffer sql = {0};
     buffer_append_string(
@@ -303,7 +302,8 @@ enum status postgres_rebuild_list(struct postgres_database *self, PGconn *connec
         "pg_catalog.pg_class x ON x.relnamespace = n.oid AND x.relname = r.name AND r.what NOT "
         "IN ('trigger', 'rule') LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = x.oid AND i.indrelid "
         "= c.oid WHERE r.run = $2 ORDER BY r.number");
-    return ask(&rebuilding, &sql, parameters, 2, list);
+    return postgres_catalog_query_buffer(self, connection, &sql, parameters, 2, SQL_SHORT,
+                                         ERROR_TARGET_SCHEMA, list, error);
 }
 
 /* What is given up concurrently is left invalid: once begun it had better come to its end, which

@@ -161,9 +161,11 @@ static void append_unknown(struct sql_finding *finding, struct buffer *sql)
         const char *name = finding->columns.names[i];
         int32_t at = postgres_find_column(facts_of(finding), name);
         postgres_append(sql, "%s%n", i > 0 ? " AND t." : " WHERE t.", name);
-        const char *labels = at >= 0 ? postgres_labels(&facts_of(finding)->columns[at]) : "";
-        buffer_format(sql, "%s = u.c%d%s", labels,
-                      at >= 0 ? facts_of(finding)->columns[at].number : 0, labels);
+        const struct postgres_column *column = at >= 0 ? &facts_of(finding)->columns[at] : NULL;
+        const char *labels = column != NULL ? postgres_labels(column) : "";
+        buffer_append_string(sql, labels);
+        postgres_append_operator(sql, column, "=");
+        buffer_format(sql, "u.c%d%s", column != NULL ? column->number : 0, labels);
     }
     buffer_append_byte(sql, ')');
 }

@@ -381,6 +381,11 @@ static enum status append_order(struct sql_request *request, const struct read_o
     return STATUS_OK;
 }
 
+static void compared(void *comparing, const char *name, struct sql_compared *compared)
+{
+    postgres_compared(table_of(comparing, -1), name, compared);
+}
+
 static enum status append_span(struct sql_request *request, const struct span *span)
 {
     return postgres_span_append(&request->out->sql, span,
@@ -460,6 +465,7 @@ static const struct sql_request_dialect dialect = {
     .append_result = append_result,
     .append_extra = append_places,
     .append_equal = append_equal,
+    .compared = compared,
     .append_first_partner = append_first_partner,
     .append_row_key = append_row_key,
     .append_order = append_order,
@@ -494,20 +500,45 @@ enum status postgres_request_compile(struct postgres_database *self, PGconn *con
     return compile(self, connection, request, span, false, arena, compiled, error);
 }
 
+static void compared_in_table(void *comparing, const char *name, struct sql_compared *compared)
+{
+    postgres_compared(comparing, name, compared);
+}
+
+/* Of a table: only of such is asked what is new since. */
+static enum status since_words(struct postgres_database *self, const struct read_request *request,
+                               struct sql_by_key_words *words, struct error *error)
+{
+    const struct postgres_catalog *catalog = NULL;
+    *words = sql_request_words(&self->sql, &dialect);
+    if (postgres_catalog_get(self, &catalog, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const struct postgres_table *table =
+        request->table != NULL ? postgres_catalog_find(catalog, request->table) : NULL;
+    words->compared = table != NULL ? compared_in_table : NULL;
+    words->comparing = (void *)(uintptr_t)table;
+    return STATUS_OK;
+}
+
 enum status postgres_since_query(struct database *self, const struct read_request *request,
                                  struct buffer *query, struct error *error)
 {
     struct sql_database *database = sql_database_of(self);
-    const struct sql_by_key_words words = sql_request_words(database, &dialect);
-    return sql_since_query(database, request, &words, query, error);
+    struct sql_by_key_words words;
+    return since_words(postgres_database_of(self), request, &words, error) == STATUS_OK
+               ? sql_since_query(database, request, &words, query, error)
+               : STATUS_FAILED;
 }
 
 enum status postgres_append_since(struct postgres_database *self,
                                   const struct read_request *request, struct buffer *sql,
                                   struct error *error)
 {
-    const struct sql_by_key_words words = sql_request_words(&self->sql, &dialect);
-    return sql_append_own_since(&self->sql, &words, request, sql, error);
+    struct sql_by_key_words words;
+    return since_words(self, request, &words, error) == STATUS_OK
+               ? sql_append_own_since(&self->sql, &words, request, sql, error)
+               : STATUS_FAILED;
 }
 
 enum status postgres_digest_compile(struct postgres_database *self, PGconn *connection,

@@ -78,8 +78,10 @@ static enum status find_columns(struct postgres_undoing *undoing, const struct p
         if (!numbered || column == NULL) {
             return sql_refuse_altered(undoing->facts.schema->name, NULL, undoing->error);
         }
-        postgres_append(&undoing->match, "%s%n%s = u.%s%s", i > 0 ? " AND t." : "t.", column->name,
-                        postgres_labels(column), name, postgres_labels(column));
+        postgres_append(&undoing->match, "%s%n%s", i > 0 ? " AND t." : "t.", column->name,
+                        postgres_labels(column));
+        postgres_append_operator(&undoing->match, column, "=");
+        postgres_append(&undoing->match, "u.%s%s", name, postgres_labels(column));
         undoing->key = column->name;
     }
     return undoing->key != NULL

@@ -46,8 +46,9 @@ static void append_pairs(struct buffer *sql, const PGresult *keys, int first, co
 {
     int end = postgres_referrer_end(keys, first);
     for (int row = first; row < end; row++) {
-        postgres_append(sql, "%s%s.%n = %s.%n", row > first ? " AND " : "", referring,
-                        PQgetvalue(keys, row, 2), referred, PQgetvalue(keys, row, 3));
+        postgres_append(sql, "%s%s.%n %s %s.%n", row > first ? " AND " : "", referred,
+                        PQgetvalue(keys, row, 3), PQgetvalue(keys, row, 5), referring,
+                        PQgetvalue(keys, row, 2));
     }
 }
 

@@ -76,7 +76,9 @@ static void append_value(struct buffer *sql, const struct postgres_column *colum
     struct words words = words_of(column);
     buffer_append_string(sql, "COALESCE(");
     if (is_float(column)) {
-        postgres_append(sql, "CASE WHEN _t0.%n = 0 THEN pg_catalog.hashtextextended(_t0.%n",
+        postgres_append(sql,
+                        "CASE WHEN _t0.%n OPERATOR(pg_catalog.=) 0 THEN "
+                        "pg_catalog.hashtextextended(_t0.%n",
                         column->name, column->name);
         buffer_format(sql, "::pg_catalog.text COLLATE \"C\", %u) ELSE ", seed);
     }

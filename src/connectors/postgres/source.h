@@ -17,6 +17,9 @@ enum status postgres_span_append(struct buffer *sql, const struct span *span,
 /* As which type a bound is compared: its column's base, since a domain's own collation would
  * conflict with that of the column, as would the one that the type name has. */
 const char *postgres_span_type(const struct postgres_table *table, int32_t column);
+/* How a column is compared with values of its type; left as it is for what is no column. */
+void postgres_compared(const struct postgres_table *table, const char *name,
+                       struct sql_compared *compared);
 
 /* split.c: struct sql_dialect */
 enum status postgres_look_at_stream(struct sql_database *self, const struct read_request *request,

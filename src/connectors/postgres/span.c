@@ -1,5 +1,6 @@
 /* Spans as SQL: ranges of a key or of blocks. */
 #include "connectors/postgres/source.h"
+#include <string.h>
 
 enum { NAME_OID = 19 };
 
@@ -9,6 +10,26 @@ const char *postgres_span_type(const struct postgres_table *table, int32_t colum
     const char *base = table->schema->columns[column].base;
     bool name = facts->type_oid == NAME_OID && facts->collation != NULL;
     return name ? "pg_catalog.text" : base != NULL ? base : facts->type.type.native;
+}
+
+void postgres_compared(const struct postgres_table *table, const char *name,
+                       struct sql_compared *compared)
+{
+    enum { OID_NOT_BUILT_IN = 16384 };
+    int32_t position = postgres_find_column(table, name);
+    const struct postgres_column *column = position >= 0 ? &table->columns[position] : NULL;
+    /* a place of rows has exact operators in pg_catalog; of a query's types it is not known where
+     * an extension has theirs */
+    if (column == NULL || (table->schema->kind == SCHEMA_QUERY &&
+                           column->type_oid >= OID_NOT_BUILT_IN && column->labels == NULL)) {
+        return;
+    }
+    const char *type =
+        column->unlimited != NULL ? column->unlimited : postgres_span_type(table, position);
+    compared->space = column->order_schema != NULL ? column->order_schema : "pg_catalog";
+    compared->behind = postgres_labels(column);
+    /* no list of arrays is a list: it is an array of more dimensions */
+    compared->list = strchr(type, '[') == NULL ? type : NULL;
 }
 
 static void append_value(struct buffer *sql, const struct postgres_table *table, int32_t column,

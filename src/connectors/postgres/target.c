@@ -244,6 +244,7 @@ const struct target_functions postgres_target_functions = {
     .inspect = target_inspect,
     .check_table = postgres_check_table,
     .check_objects = postgres_check_objects,
+    .tell_account = postgres_tell_account,
     .tell_unfit_objects = postgres_tell_unfit_objects,
     .tell_rights = postgres_tell_rights,
     .tell_unfit_references = postgres_tell_unfit_references,

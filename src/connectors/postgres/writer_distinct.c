@@ -100,15 +100,30 @@ static bool is_plain(enum postgres_format format)
     return false;
 }
 
+/* IS NOT DISTINCT FROM would take whatever = is found for the type, as for a domain. */
+static void append_plain(struct buffer *sql, const struct writer_plan *plan,
+                         const struct postgres_column *column)
+{
+    postgres_append(sql, " AND (t.%n", column->name);
+    postgres_append_operator(sql, column, "=");
+    writer_stage_append_value(sql, plan, column->name, "s.");
+    postgres_append(sql, " OR t.%n IS NULL AND ", column->name);
+    writer_stage_append_value(sql, plan, column->name, "s.");
+    buffer_append_string(sql, " IS NULL)");
+}
+
 static void append_same(struct buffer *sql, const struct writer_plan *plan)
 {
-    static const char text[] = "::pg_catalog.text COLLATE \"C\"";
+    static const char text[] = "::pg_catalog.text COLLATE pg_catalog.\"C\"";
     for (uint32_t i = 0; i < plan->column_count; i++) {
         const struct postgres_column *column = plan->columns[i].column;
-        const char *as = is_plain(column->type.format) ? "" : text;
-        postgres_append(sql, " AND t.%n%s IS NOT DISTINCT FROM ", column->name, as);
+        if (is_plain(column->type.format)) {
+            append_plain(sql, plan, column);
+            continue;
+        }
+        postgres_append(sql, " AND t.%n%s IS NOT DISTINCT FROM ", column->name, text);
         writer_stage_append_value(sql, plan, column->name, "s.");
-        buffer_append_string(sql, as);
+        buffer_append_string(sql, text);
     }
 }
 

@@ -13,13 +13,25 @@ static bool fills(const struct writer_plan *plan, struct column_list columns)
     return found == columns.count;
 }
 
+/* NULL: the table has none of that name. */
+static const struct postgres_column *column_of(const struct writer_plan *plan, const char *name)
+{
+    int32_t at = postgres_find_column(plan->facts, name);
+    return at >= 0 ? &plan->facts->columns[at] : NULL;
+}
+
 /* "p.id = s.owner AND …" */
 static void append_partner(struct buffer *sql, const struct writer_plan *plan,
                            const struct target_later *later)
 {
     for (uint32_t i = 0; i < later->columns.count; i++) {
-        postgres_append(sql, "%sp.%n = ", i > 0 ? " AND " : "", later->referenced_columns.names[i]);
+        const struct postgres_column *column = column_of(plan, later->columns.names[i]);
+        const char *labels = column != NULL ? postgres_labels(column) : "";
+        postgres_append(sql, "%sp.%n%s", i > 0 ? " AND " : "", later->referenced_columns.names[i],
+                        labels);
+        postgres_append_operator(sql, column, "=");
         writer_stage_append_value(sql, plan, later->columns.names[i], "s.");
+        buffer_append_string(sql, labels);
     }
 }
 
@@ -40,10 +52,14 @@ static void append_missing(struct buffer *sql, const struct stage_pass *pass,
     }
     buffer_format(sql, " AND NOT EXISTS (SELECT 1 FROM %s AS q WHERE ", plan->stage_name);
     for (uint32_t i = 0; i < later->columns.count; i++) {
+        const struct postgres_column *column = column_of(plan, later->columns.names[i]);
+        const char *labels = column != NULL ? postgres_labels(column) : "";
         buffer_append_string(sql, i > 0 ? " AND " : "");
         writer_stage_append_value(sql, plan, later->referenced_columns.names[i], "q.");
-        buffer_append_string(sql, " = ");
+        buffer_append_string(sql, labels);
+        postgres_append_operator(sql, column, "=");
         writer_stage_append_value(sql, plan, later->columns.names[i], "s.");
+        buffer_append_string(sql, labels);
     }
     buffer_append_byte(sql, ')');
 }

@@ -35,6 +35,7 @@
 #ifndef TRANSHUME_CONNECTORS_SQL_APPLY_H
 #define TRANSHUME_CONNECTORS_SQL_APPLY_H
 
+#include "connectors/sql/by_key.h"
 #include "connectors/sql/database.h"
 #include "connectors/sql/store.h"
 
@@ -129,6 +130,13 @@ struct sql_apply_dialect {
     /* Parameter `number` (from 0) of a statement, for a column of the table. */
     void (*append_parameter)(const struct sql_apply_table *table, uint32_t column, uint32_t number,
                              struct buffer *sql);
+    /* Optional: appends that the column is what the parameter makes of it as the key's index has
+     * it. `name` is the column, quoted. NULL: "NAME = PARAMETER". */
+    void (*append_equal)(const struct sql_apply_table *table, uint32_t column, const char *name,
+                         uint32_t number, struct buffer *sql);
+    /* Optional: how a column of a table is compared (by_key.h). NULL: by bare names. */
+    enum status (*compared)(struct apply *apply, const struct target_table *table, const char *name,
+                            struct sql_compared *compared, struct error *error);
     /* Appends, for a table without a key, that the column is what the parameter makes of it, with
      * the same bytes where it is a text, or both are NULL. `name` is the column, quoted. */
     void (*append_is)(const struct sql_apply_table *table, uint32_t column, const char *name,

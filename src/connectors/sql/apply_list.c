@@ -27,8 +27,24 @@ static enum status append_column(void *context, const char *name)
     return STATUS_OK;
 }
 
+struct comparing {
+    struct apply *apply;
+    const struct target_table *table;
+    enum status status;
+    struct error *error;
+};
+
+static void compare(void *context, const char *name, struct sql_compared *compared)
+{
+    struct comparing *comparing = context;
+    if (comparing->status == STATUS_OK) {
+        comparing->status = comparing->apply->dialect->compared(comparing->apply, comparing->table,
+                                                                name, compared, comparing->error);
+    }
+}
+
 /* "(…)": one of the lists of values in these fields. */
-static enum status append_condition(const struct apply *apply, const struct target_table *table,
+static enum status append_condition(struct apply *apply, const struct target_table *table,
                                     struct column_list fields, const struct cell *values,
                                     uint32_t count, struct buffer *sql, struct error *error)
 {
@@ -39,19 +55,23 @@ static enum status append_condition(const struct apply *apply, const struct targ
                                          .root_key = fields,
                                          .keys = values,
                                          .key_count = count};
-    const struct sql_by_key_words words = {
-        .rules = &rules,
-        .append_text = dialect->append_text,
-        .is_null = " IS NULL",
-        .quotes_numbers = apply->dialect->quotes_numbers,
-        .bytes_before = apply->dialect->bytes_before,
-        .bytes_behind = "'"};
+    struct comparing comparing = {apply, table, STATUS_OK, error};
+    const struct sql_by_key_words words = {.compared =
+                                               apply->dialect->compared != NULL ? compare : NULL,
+                                           .comparing = &comparing,
+                                           .rules = &rules,
+                                           .append_text = dialect->append_text,
+                                           .is_null = " IS NULL",
+                                           .quotes_numbers = apply->dialect->quotes_numbers,
+                                           .bytes_before = apply->dialect->bytes_before,
+                                           .bytes_behind = "'"};
     struct listing_column column = {dialect, sql};
-    return sql_append_by_key(&request, &words, append_column, &column, sql, error);
+    enum status status = sql_append_by_key(&request, &words, append_column, &column, sql, error);
+    return comparing.status == STATUS_OK ? status : STATUS_FAILED;
 }
 
 /* The condition on the fields that are known. */
-static enum status append_known(const struct apply *apply, const struct apply_listing *listing,
+static enum status append_known(struct apply *apply, const struct apply_listing *listing,
                                 struct arena *arena, struct buffer *sql, struct error *error)
 {
     const struct target_table *table = listing->table;
@@ -146,12 +166,12 @@ enum status sql_apply_find(struct database *database, struct apply *apply,
         buffer_format(&sql, " LIMIT %u", search->most);
     }
     if (status == STATUS_OK) {
-        status = apply->dialect->ask(apply, buffer_string(&sql), NULL, keep_record, &found, NULL,
-                                     error);
+        status =
+            apply->dialect->ask(apply, buffer_string(&sql), NULL, keep_record, &found, NULL, error);
     }
     for (uint32_t i = 0; i < found.count && status == STATUS_OK; i++) {
-        status = take(context, (const struct apply_text *)found.texts.data + (size_t)i * found.wanted,
-                      error);
+        status = take(
+            context, (const struct apply_text *)found.texts.data + (size_t)i * found.wanted, error);
     }
     buffer_free(&sql);
     buffer_free(&found.texts);

@@ -349,6 +349,26 @@ static void append_bytes(struct writing *writing, const char *alias, int32_t col
     buffer_free(&name);
 }
 
+/* "ALIAS.k = PARAMETER" */
+static void append_found(struct writing *writing, const char *alias, int32_t column, bool of_key,
+                         uint32_t at)
+{
+    struct buffer name = {0};
+    buffer_append_string(&name, alias);
+    writing->apply->database->dialect->append_name(&name,
+                                                   writing->shape->table.columns[column].name);
+    if (writing->apply->dialect->append_equal != NULL) {
+        uint32_t number = add_parameter(writing, column, of_key, at);
+        writing->apply->dialect->append_equal(&writing->shape->table, (uint32_t)column,
+                                              buffer_string(&name), number, &writing->sql);
+    } else {
+        buffer_append_buffer(&writing->sql, &name);
+        buffer_append_string(&writing->sql, " = ");
+        append_parameter(writing, column, of_key, at);
+    }
+    buffer_free(&name);
+}
+
 /* "ALIAS.k = PARAMETER AND …": the parts of `key`, or of the key of `after`. */
 static void append_match(struct writing *writing, const char *alias, bool old)
 {
@@ -356,10 +376,8 @@ static void append_match(struct writing *writing, const char *alias, bool old)
     for (uint32_t part = 0; part < shape->table.plan->key.count; part++) {
         uint32_t field = (uint32_t)shape->key_fields[part];
         bool of_key = old || !is_written(writing, field);
-        buffer_format(&writing->sql, "%s%s", part == 0 ? "" : " AND ", alias);
-        append_name(writing, shape->columns[field]);
-        buffer_append_string(&writing->sql, " = ");
-        append_parameter(writing, shape->columns[field], of_key, of_key ? part : field);
+        buffer_append_string(&writing->sql, part == 0 ? "" : " AND ");
+        append_found(writing, alias, shape->columns[field], of_key, of_key ? part : field);
         if (is_apart(writing, shape->columns[field])) {
             append_bytes(writing, alias, shape->columns[field], of_key, of_key ? part : field);
         }

@@ -68,13 +68,61 @@ static enum status append_value(const struct by_key *self, const struct cell *ce
     return status;
 }
 
+static struct sql_compared compared_of(const struct by_key *self, const char *name)
+{
+    struct sql_compared compared = {.behind = ""};
+    if (self->words->compared != NULL) {
+        self->words->compared(self->words->comparing, name, &compared);
+    }
+    return compared;
+}
+
+/* "column = " */
+static enum status append_compared(const struct by_key *self, const char *name,
+                                   const char *operation)
+{
+    const struct sql_compared compared = compared_of(self, name);
+    if (self->append_column(self->context, name) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (compared.space == NULL) {
+        buffer_format(self->sql, " %s ", operation);
+    } else {
+        buffer_format(self->sql, "%s OPERATOR(%s.%s) ", compared.behind, compared.space, operation);
+    }
+    return STATUS_OK;
+}
+
 static bool is_null(const struct cell *cell)
 {
     return cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING;
 }
 
+/* "column IN (", and what ends the list. */
+static enum status append_list_head(const struct by_key *self, const struct sql_compared *compared)
+{
+    const char *name = self->request->root_key.names[0];
+    if (compared->space != NULL) {
+        enum status status = append_compared(self, name, "=");
+        buffer_append_string(self->sql, "ANY (ARRAY[");
+        return status;
+    }
+    enum status status = self->append_column(self->context, name);
+    buffer_append_string(self->sql, " IN (");
+    return status;
+}
+
+static void append_list_end(const struct by_key *self, const struct sql_compared *compared)
+{
+    if (compared->space != NULL) {
+        buffer_format(self->sql, "]::%s[])", compared->list);
+    } else {
+        buffer_append_byte(self->sql, ')');
+    }
+}
+
 /* "column IN (…)", which every planner answers by an index. */
-static enum status append_list(const struct by_key *self)
+static enum status append_list(const struct by_key *self, const struct sql_compared *compared)
 {
     const struct read_request *request = self->request;
     bool nulls = false;
@@ -84,16 +132,18 @@ static enum status append_list(const struct by_key *self)
         if (is_null(&request->keys[i])) {
             continue;
         }
-        if (!begun && self->append_column(self->context, request->root_key.names[0]) != STATUS_OK) {
+        if (!begun && append_list_head(self, compared) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        buffer_append_string(self->sql, begun ? ", " : " IN (");
+        buffer_append_string(self->sql, begun ? ", " : "");
         if (append_value(self, &request->keys[i]) != STATUS_OK) {
             return STATUS_FAILED;
         }
         begun = true;
     }
-    buffer_append_string(self->sql, begun ? ")" : "");
+    if (begun) {
+        append_list_end(self, compared);
+    }
     if (!nulls) {
         return STATUS_OK;
     }
@@ -111,12 +161,11 @@ static enum status append_key(const struct by_key *self, const struct cell *key)
     const struct column_list columns = self->request->root_key;
     for (uint32_t i = 0; i < columns.count; i++) {
         buffer_append_string(self->sql, i > 0 ? " AND " : "");
-        if (self->append_column(self->context, columns.names[i]) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
         bool null = is_null(&key[i]);
-        buffer_append_string(self->sql, null ? self->words->is_null : " = ");
-        if (!null && append_value(self, &key[i]) != STATUS_OK) {
+        enum status status = null ? self->append_column(self->context, columns.names[i])
+                                  : append_compared(self, columns.names[i], "=");
+        buffer_append_string(self->sql, null ? self->words->is_null : "");
+        if (status != STATUS_OK || (!null && append_value(self, &key[i]) != STATUS_OK)) {
             return STATUS_FAILED;
         }
     }
@@ -156,10 +205,12 @@ enum status sql_append_by_key(const struct read_request *request,
                          "rows without a key can't be read by it");
     }
     buffer_append_string(sql, request->key_count == 0 ? "(1 = 0" : "(");
-    if (request->root_key.count == 1 && append_list(&self) != STATUS_OK) {
+    const struct sql_compared first = compared_of(&self, request->root_key.names[0]);
+    bool listed = request->root_key.count == 1 && (first.space == NULL || first.list != NULL);
+    if (listed && append_list(&self, &first) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (request->root_key.count > 1 && request->key_count > 0 &&
+    if (!listed && request->key_count > 0 &&
         append_range(&self, 0, request->key_count) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -181,11 +232,8 @@ enum status sql_append_since(const struct read_request *request,
                                 .sql = sql,
                                 .error = error};
     buffer_append_byte(sql, '(');
-    if (append_column(context, request->since) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    buffer_append_string(sql, " >= ");
-    if (append_value(&self, request->since_bound) != STATUS_OK) {
+    if (append_compared(&self, request->since, ">=") != STATUS_OK ||
+        append_value(&self, request->since_bound) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (request->since_nulls) {
@@ -219,6 +267,21 @@ enum status sql_append_own_since(struct sql_database *self, const struct sql_by_
     return sql_append_since(request, words, append_own_column, &asking, sql, error);
 }
 
+/* An order has the type's own operators, whatever a function of the name max is. */
+static void append_highest(const struct asking *asking, const struct read_request *request,
+                           bool by_order)
+{
+    buffer_append_string(asking->query, by_order ? "SELECT " : "SELECT max(");
+    asking->self->dialect->append_name(asking->query, request->since);
+    buffer_append_string(asking->query, by_order ? " FROM " : ") FROM ");
+    asking->self->dialect->append_table(asking->query, asking->self, request->table);
+    if (by_order) {
+        buffer_append_string(asking->query, " WHERE ");
+        asking->self->dialect->append_name(asking->query, request->since);
+        buffer_append_string(asking->query, " IS NOT NULL ORDER BY 1 DESC LIMIT 1");
+    }
+}
+
 static void append_count(const struct asking *asking, const struct read_request *request)
 {
     buffer_append_string(asking->query, "(SELECT count(*) FROM ");
@@ -234,10 +297,8 @@ enum status sql_since_query(struct sql_database *self, const struct read_request
     struct read_request bounded = *request;
     enum status status = STATUS_OK;
     bounded.since_nulls = false;
-    buffer_append_string(query, "SELECT (SELECT max(");
-    self->dialect->append_name(query, request->since);
-    buffer_append_string(query, ") FROM ");
-    self->dialect->append_table(query, self, request->table);
+    buffer_append_string(query, "SELECT (");
+    append_highest(&asking, request, words->compared != NULL);
     buffer_append_string(query, ") AS highest, ");
     if (request->since_bound != NULL) {
         append_count(&asking, request);

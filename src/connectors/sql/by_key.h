@@ -7,6 +7,14 @@
 #include "connectors/sql/database.h"
 #include "connectors/sql/normal.h"
 
+/* How a column is compared where operators are looked up by their names, and who may make some
+ * decides what those of a bare name are. */
+struct sql_compared {
+    const char *space;  /* the operators' schema, as SQL; NULL: bare names do */
+    const char *behind; /* the column, that its values can be compared; never NULL */
+    const char *list;   /* the type of a list of values that it is among; NULL: of none */
+};
+
 /* How a database writes it. */
 struct sql_by_key_words {
     const struct sql_rules *rules;
@@ -17,6 +25,9 @@ struct sql_by_key_words {
     bool quotes_numbers;      /* a literal of texts takes the type of what it is compared with */
     const char *bytes_before; /* around hexadecimal digits */
     const char *bytes_behind;
+    /* How a column is compared; NULL: by bare names, all of them. */
+    void (*compared)(void *comparing, const char *name, struct sql_compared *compared);
+    void *comparing;
 };
 
 /* A column of the root, by its name, to the condition's buffer. */

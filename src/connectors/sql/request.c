@@ -349,7 +349,9 @@ static enum status append_where(struct sql_request *request, const struct span *
     if (!request->sums && request->asked->digest != NULL) {
         return sql_digest_append_wanted(request, sql->length > before ? " AND " : " WHERE ");
     }
-    const struct sql_by_key_words words = sql_request_words(request->database, request->dialect);
+    struct sql_by_key_words words = sql_request_words(request->database, request->dialect);
+    words.compared = request->dialect->compared;
+    words.comparing = request;
     if (request->asked->since_bound != NULL) {
         buffer_append_string(&request->out->sql, sql->length > before ? " AND " : " WHERE ");
         if (sql_append_since(request->asked, &words, append_root_column, request,

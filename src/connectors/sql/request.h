@@ -60,6 +60,8 @@ struct sql_request_dialect {
                                 const char *alias);
     /* A join with at most one partner, the first by its own key, where several may be equal. */
     enum status (*append_first_partner)(struct sql_request *request, uint32_t join);
+    /* Optional: how a column of the root is compared (by_key.h), the request being `comparing`. */
+    void (*compared)(void *comparing, const char *name, struct sql_compared *compared);
     /* What tells two rows of a table apart and repeats within the snapshot. */
     void (*append_row_key)(struct sql_request *request, int32_t join);
     /* NULLs first and texts by their bytes, as everywhere else. */

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "engine/check/code.h"
 #include "engine/check/ddl.h"
 #include "engine/check/foresee.h"
 #include "engine/check/orphans.h"
@@ -851,9 +852,10 @@ enum status run_check(struct run_session *session, struct check_report *out, str
                                      renumber_measure(session, error) != STATUS_OK));
     failed = failed || find_notes(&report, error) != STATUS_OK ||
              show_ddl(&report, error) != STATUS_OK || show_rights(&report, error) != STATUS_OK ||
+             check_code(session, out->arena, &out->code, error) != STATUS_OK ||
              foresee_following(&report, error) != STATUS_OK ||
              rights_foresee(session, report.tables, report.absent, report.absent_count, out->arena,
-                            &out->rights, error) != STATUS_OK ||
+                            &out->account, error) != STATUS_OK ||
              (readable &&
               (choose_rows(&report, error) != STATUS_OK || read_some(&report, error) != STATUS_OK));
     count_chosen(&report);

@@ -79,6 +79,7 @@ static enum status begin_reading(struct rereading *rereading, struct arena *aren
                                       .memory_bytes = options_cache_bytes(&session->options),
                                       .timeout_ms = session->options.timeout_ms,
                                       .schemas = session->options.schemas,
+                                      .no_code = session->options.no_code,
                                       .recovers = session->options.recovers};
     const char *token;
     if (opening_open(connector, session->source_uri, &open, arena, &rereading->source, error) !=

@@ -18,6 +18,7 @@ enum status source_now_describe(const struct run_session *session, struct schema
                                       .memory_bytes = options_cache_bytes(&session->options),
                                       .timeout_ms = session->options.timeout_ms,
                                       .schemas = session->options.schemas,
+                                      .no_code = session->options.no_code,
                                       .recovers = session->options.recovers};
     *schema = NULL;
     enum status status = opening_open(connector, session->source_uri, &open, arena, &source, error);

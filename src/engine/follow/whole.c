@@ -142,6 +142,7 @@ static enum status open_source(struct whole_reading *reading, struct error *erro
                                       .memory_bytes = options_cache_bytes(&session->options),
                                       .timeout_ms = session->options.timeout_ms,
                                       .schemas = session->options.schemas,
+                                      .no_code = session->options.no_code,
                                       .recovers = session->options.recovers};
     const struct connector *connector = session->source->connector;
     enum status status = opening_open(connector, session->source_uri, &open, reading->arena,

@@ -50,6 +50,7 @@ static enum status open_pass(struct pass *pass, struct error *error)
                                       .memory_bytes = options_cache_bytes(&session->options),
                                       .timeout_ms = session->options.timeout_ms,
                                       .read_only = session->options.validating,
+                                      .no_code = session->options.no_code,
                                       .recovers = session->options.recovers,
                                       .read_units_per_second_max =
                                           session->options.read_units_per_second_max};

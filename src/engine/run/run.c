@@ -159,6 +159,7 @@ enum status run_write_local(const struct run *run, bool begun, bool finished, st
         .plan_rejects = options->plan_rejects,
         .follows = options->follow,
         .mirrors = options->mirrors,
+        .no_code = options->no_code,
         .time_zone = options->time_zone,
         .plan_time_zone = plan_document_option(run->session->document, "time_zone")};
     return local_run_write(&run->folder, &local, error);

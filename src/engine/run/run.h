@@ -175,6 +175,7 @@ struct run_options {
     bool confirmed;       /* what deletes records may, or nothing is written: check */
     uint64_t sample_rows; /* a part of the source: engine/subset/subset.h; 0: all of it */
     uint64_t sample_seed;
+    bool no_code;        /* nothing of the source that calls functions is made in the target */
     bool no_hooks;       /* none of the plan's hooks runs */
     bool allow_commands; /* those that are commands may */
     enum begun_hooks_choice begun_hooks;
@@ -265,9 +266,19 @@ struct check_rights {
     const struct rights_statement *target;
     uint32_t target_count;
 };
+
+/* What of the source calls functions once a copy made it. */
+struct check_code {
+    const char *account;       /* of the target, which runs it; NULL: it is not known */
+    bool superuser;            /* who may do everything */
+    struct check_list at_once; /* while tables are made and filled */
+    struct check_list later;   /* when somebody uses them */
+};
+
 struct check_report {
-    struct check_rights rights;
+    struct check_rights account; /* what it is given */
     struct check_follow follow;
+    struct check_code code;
     struct check_list hooks; /* what the plan runs besides, a line each */
     struct check_list opened;    /* where somebody may more than in the source: "object: why" */
     struct check_list openings;  /* the statements that close these */

@@ -190,6 +190,7 @@ static enum status take_from_local_run(struct run_session *session, struct past_
     if (options->ledger_schema == NULL) {
         options->ledger_schema = local.ledger_schema;
     }
+    options->no_code |= local.no_code;
     options->recovers |= local.follows;
     *taken = current;
     return STATUS_OK;
@@ -344,6 +345,7 @@ static enum status open_database(struct run_session *session, const char *text, 
         .schemas =
             database == &session->source ? session->options.schemas : (struct column_list){0},
         .mirrors = database == &session->mirror,
+        .no_code = session->options.no_code,
         .recovers = session->options.recovers};
     if ((!session->options.validating &&
          check_caps(session, connector, mode, *uri, error) != STATUS_OK) ||
@@ -649,6 +651,7 @@ static enum status resolve_described(struct run_session *session, const struct l
         .exclude_count = options->exclude_count,
         .renumber = options->renumber,
         .renumber_count = options->renumber_count,
+        .no_code = options->no_code,
         .names = options->names,
         .since = options->since,
         .there = session->there,

@@ -337,6 +337,7 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
         .plan_path = keep(object, "plan", arena),
         .follows = json_member_true(object, "follows"),
         .mirrors = json_member_true(object, "mirrors"),
+        .no_code = json_member_true(object, "no_code"),
         .learned = json_member_true(object, "learned"),
         .existing = (int)json_member_integer(object, "existing", -1),
         .max_rejects = bound_member(object, "max_rejects"),
@@ -401,6 +402,9 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
     }
     if (run->follows) {
         json_object_set_new(object, "follows", json_true());
+    }
+    if (run->no_code) {
+        json_object_set_new(object, "no_code", json_true());
     }
     if (run->mirrors) {
         json_object_set_new(object, "mirrors", json_true());

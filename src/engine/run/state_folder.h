@@ -103,6 +103,7 @@ struct local_run {
     const char *plan_path;      /* NULL: a plain copy */
     bool follows;               /* migrate --follow */
     bool mirrors;               /* it is a part of migrate --mirror */
+    bool no_code;               /* migrate --no-code */
     bool learned;               /* the tables of its own copy of the plan were learned by it */
     struct column_list schemas; /* of the source; none: it has none */
     const char *const *include;

@@ -1,14 +1,11 @@
--- The columns of a table, for a declared change: name, type, NOT NULL, default, generated, identity, comment, number, are equal
--- values of it the same, its default is a constant, sequences that it owns, its collation where that is not that of its type, has
+-- The columns of a table, for a declared change: name, type, NOT NULL, default, generated, identity, comment, number, where the
+-- operators of its order are if not in pg_catalog, its default is a constant, sequences that it owns, its collation where that is not that of its type, has
 -- its type an operator for equality, its type without a length.
 -- $1: the table's oid.
 SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
        CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END, a.attgenerated <> '', a.attidentity,
        (SELECT w.description FROM pg_catalog.pg_description w WHERE w.objoid = a.attrelid AND w.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND w.objsubid = a.attnum), a.attnum,
-       coalesce(nullif(t.typbasetype, 0), t.oid) IN (SELECT b.oid FROM pg_catalog.pg_type b
-         WHERE b.typtype = 'e' OR (b.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AND b.typname IN ('bool', 'int2', 'int4', 'int8', 'text',
-               'varchar', 'name', 'uuid', 'date', 'time', 'timestamp', 'timestamptz', 'bytea', 'oid', 'char')))
-         AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation AND NOT l.collisdeterministic),
+       w.place,
        d.adbin IS NULL OR d.adbin::text ~ '^\{CONST ' OR d.adbin::text ~ '^\{FUNCEXPR [^{}]*:funcformat [12] [^{}]*:args \(\{CONST ',
        (SELECT pg_catalog.string_agg(q.objid::pg_catalog.regclass::text, ', ') FROM pg_catalog.pg_depend q
          WHERE q.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND q.refclassid = q.classid
@@ -26,5 +23,11 @@ SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
   LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+  LEFT JOIN LATERAL (
+    SELECT pg_catalog.quote_ident(w.nspname) AS place FROM pg_catalog.pg_opclass f
+      JOIN pg_catalog.pg_amop p ON p.amopfamily = f.opcfamily AND p.amoplefttype = f.opcintype AND p.amoprighttype = f.opcintype
+      JOIN pg_catalog.pg_operator o ON o.oid = p.amopopr JOIN pg_catalog.pg_namespace w ON w.oid = o.oprnamespace
+     WHERE f.opcmethod = 403 AND f.opcdefault AND f.opcintype = coalesce(nullif(t.typbasetype, 0), t.oid) AND p.amoppurpose = 's' AND p.amopstrategy = 3
+       AND f.opcintype >= 16384) w ON true
  WHERE a.attrelid = $1::pg_catalog.oid AND a.attnum > 0 AND NOT a.attisdropped
  ORDER BY a.attnum
