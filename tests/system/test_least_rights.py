@@ -28,7 +28,8 @@ def documented(title, renamed):
         text = file.read()
     section = text.split("\n### %s\n" % title, 1)[1].split("\n### ", 1)[0].split("\n## ", 1)[0]
     found = []
-    for use, side, _, statement in re.findall(r"^\| ([^|]+) \| (source|target|database) \| (`{1,2}) ?([^|]+?) ?\3 \|$", section, re.M):
+    for use, side, _, statement in re.findall(r"^\| ([^|]+) \| (source|target|database) \| (`{1,2}) ?((?:[^|\\]|\\.)+?) ?\3 \|$", section, re.M):
+        statement = statement.replace("\\|", "|")
         for old, new in renamed.items():
             statement = re.sub(r"(?<!\w)%s(?!\w)" % re.escape(old), lambda _, new=new: new, statement)
         found.append((use, side, statement))
@@ -36,7 +37,7 @@ def documented(title, renamed):
 
 
 class Migrated:
-    """What holds for each database. `prepare` fills the source as its owner; `perform` runs a statement as the administrator."""
+    """What holds for each database. `perform` runs a statement as the administrator, `plain` are the account's URIs."""
     COPY, ROLLBACK, FOLLOW, CUT_OVER = "copy", "rollback", "follow", "cut-over"
     MIGRATION = "CREATE TABLE made (id int PRIMARY KEY); ALTER TABLE orders ADD COLUMN note varchar(9); CREATE INDEX noted ON orders (note);"
     CHANGE = ("operations:\n  - add_column: { table: customers, column: { name: w, type: int }, up: u + 1 }\n"

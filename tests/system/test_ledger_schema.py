@@ -1,4 +1,5 @@
 """--ledger-schema: the ledger and all that is kept beside it in a schema of its own, which later commands on the run find."""
+import json
 import os
 import sys
 
@@ -120,6 +121,22 @@ class Postgres(support.TestCase):
         self.assertIn("CREATE SCHEMA new AUTHORIZATION %s;" % role, self.run_program("check", "--rights-for", role, "--ledger-schema", "new", *self.uris).out)
         self.psql(self.target, "CREATE SCHEMA new AUTHORIZATION %s" % role)
         self.run_program("migrate", "--ledger-schema", "new", *plain)
+
+    def test_beside_tables_that_are_there_nothing_is_made(self):
+        role = "e_" + self.source
+        self.psql(self.target, "CREATE ROLE %s LOGIN; CREATE TABLE a (id int PRIMARY KEY, v int); INSERT INTO a VALUES (1, 7)" % role)
+        self.write("transhume.yaml", "transhume: 1\nsource: %s\ntarget: %s\noptions: { ledger_schema: mine }\n"
+                   "tables:\n  a: { key: [id], existing: upsert, entities: { a: { from: a, fields: { id: copy, v: copy } } } }\n" % tuple(self.uris))
+        rights = json.loads(self.run_program("check", "--json", "--rights-for", role).out)["rights"]["target"]
+        self.assertIn("GRANT USAGE ON SCHEMA public TO %s;" % role, [statement["text"] for statement in rights])
+        for statement in rights:
+            self.psql(self.target, statement["text"])
+        self.write("transhume.yaml", open(self.path("transhume.yaml"), encoding="utf-8").read().replace(self.uris[1], self.uris[1].replace("postgres@", role + "@")))
+        self.run_program("check")
+        self.run_program("migrate")
+        self.assertEqual((self.count("a"), self.ours()), (500, ["mine"]))
+        self.run_program("rollback", "--run", self.run_id(), "--confirm")
+        self.assertEqual(self.psql(self.target, "SELECT id, v FROM a"), [["1", "7"]])
 
     def test_where_everybody_makes_tables_a_schema_is_proposed(self):
         self.assertNotIn("--ledger-schema", self.run_program("check", *self.uris).out)

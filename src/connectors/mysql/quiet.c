@@ -366,7 +366,11 @@ static const char trial[] = "_transhume_trial";
 
 static const char *what_helps(const struct quieting *quieting, const struct error *problem)
 {
+    bool of_system_user = strstr(problem->message, "SYSTEM_USER") != NULL; /* the definer is one */
     return problem->native_code == BINARY_LOG_IN_THE_WAY ? trust
+           : problem->native_code == RIGHT_MISSING && of_system_user
+               ? arena_format(quieting->arena, "GRANT SYSTEM_USER ON *.* TO %s",
+                              account_of(quieting))
            : problem->native_code == RIGHT_MISSING
                ? right_to_define(quieting)
                : right_to_make(quieting, quieting->self->sql.schema);

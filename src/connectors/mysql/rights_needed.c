@@ -256,9 +256,12 @@ static void append_object_rights(const struct schema *objects, struct buffer *ri
     }
 }
 
-/* Of a table that is there: all of its triggers, or those that the account could not make again. */
+/* Of a table that is there: all of its triggers, those of others, or those of system users, which
+ * MySQL lets nobody else make. */
+enum triggers_of { TRIGGERS_OF_ANYONE, TRIGGERS_OF_OTHERS, TRIGGERS_OF_SYSTEM };
+
 static enum status count_triggers(struct needing *needing, struct sql_table_place place,
-                                  bool of_others, uint32_t *count)
+                                  enum triggers_of whose, uint32_t *count)
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, "SELECT COUNT(*) FROM information_schema.triggers WHERE "
@@ -266,9 +269,16 @@ static enum status count_triggers(struct needing *needing, struct sql_table_plac
     mysql_append_string(&sql, place.schema);
     buffer_append_string(&sql, " AND event_object_table = ");
     mysql_append_string(&sql, place.name);
-    if (of_others) {
+    if (whose != TRIGGERS_OF_ANYONE) {
         buffer_append_string(&sql, " AND definer <> ");
         mysql_append_string(&sql, whole_account(needing->request->account, needing->arena));
+    }
+    if (whose == TRIGGERS_OF_SYSTEM) {
+        buffer_append_string(
+            &sql, " AND EXISTS (SELECT 1 FROM information_schema.user_privileges g WHERE "
+                  "g.privilege_type = 'SYSTEM_USER' AND g.grantee = CONCAT('''', LEFT(definer, "
+                  "CHAR_LENGTH(definer) - CHAR_LENGTH(SUBSTRING_INDEX(definer, '@', -1)) - 1), "
+                  "'''@''', SUBSTRING_INDEX(definer, '@', -1), ''''))");
     }
     enum status status = read_number(needing, &sql, ERROR_TARGET_INVALID, count);
     buffer_free(&sql);
@@ -281,22 +291,33 @@ static enum status add_triggers(struct needing *needing)
     const struct rights_request *request = needing->request;
     bool logged = false;
     bool of_others = false;
+    bool of_system = false;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < request->table_count && status == STATUS_OK; i++) {
         struct sql_table_place place = sql_place_of(&needing->self->sql, request->tables[i].name);
         uint32_t triggers = 0;
         uint32_t foreign = 0;
+        uint32_t system = 0;
         if (request->missing[i]) {
             continue;
         }
-        status = count_triggers(needing, place, false, &triggers);
-        status = status == STATUS_OK ? count_triggers(needing, place, true, &foreign) : status;
+        status = count_triggers(needing, place, TRIGGERS_OF_ANYONE, &triggers);
+        if (status == STATUS_OK) {
+            status = count_triggers(needing, place, TRIGGERS_OF_OTHERS, &foreign);
+        }
+        if (status == STATUS_OK) {
+            status = count_triggers(needing, place, TRIGGERS_OF_SYSTEM, &system);
+        }
         logged = logged || triggers > 0;
         of_others = of_others || foreign > 0;
+        of_system = of_system || system > 0;
         grant_on_database(needing, RIGHTS_FOLLOW, "TRIGGER", place.schema);
     }
     if (status == STATUS_OK && of_others) {
         grant_on_server(needing, RIGHTS_FOLLOW, mysql_right_to_define(needing->self));
+    }
+    if (status == STATUS_OK && of_system) {
+        grant_on_server(needing, RIGHTS_FOLLOW, "SYSTEM_USER");
     }
     return status == STATUS_OK && logged ? add_trust(needing, RIGHTS_FOLLOW, ERROR_TARGET_INVALID)
                                          : status;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OF_SOURCE = 4, OF_TARGET };
+enum { OF_SOURCE = 4, OF_TARGET = 6 };
 
 /* Does a table that is to be made refer to the one of that name? */
 static bool is_referred(const struct rights_request *request, const char *name)
@@ -103,11 +103,10 @@ static enum status rights_of_target(struct database *database, const struct righ
                                     struct rights_list *list, struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
-    const struct postgres_parameter parameters[OF_TARGET] = {{.text = request->account},
-                                                             {.text = self->sql.schema},
-                                                             {.text = truth(request->follows)},
-                                                             {.text = truth(request->alters)},
-                                                             {.text = self->sql.ledger_schema}};
+    const struct postgres_parameter parameters[OF_TARGET] = {
+        {.text = request->account},        {.text = self->sql.schema},
+        {.text = truth(request->follows)}, {.text = truth(request->alters)},
+        {.text = self->sql.ledger_schema}, {.text = truth(request->carries_objects)}};
     return list_rights(self, request, true, parameters, list, error);
 }
 

@@ -1,4 +1,4 @@
--- What an account ($1) needs to make and fill these tables, in the schema $2, with the ledger there or in $5; with $3 to apply changes to
+-- What an account ($1) needs to make and fill these tables, in the schema $2, with the ledger there or in $5, with $6 objects beside them; with $3 to apply changes to
 -- them, with $4 to drop and make indexes and triggers of those that are there: the use, as enum rights_use, and the statement. Behind
 -- "WITH asked(place, schema, name, overwritten, referred) AS (VALUES …) ".
 , found AS (
@@ -17,7 +17,11 @@ SELECT s.use, s.text FROM (
                                                  CASE WHEN EXISTS (SELECT 1 FROM places p WHERE NOT p.there AND p.name IS DISTINCT FROM $5::pg_catalog.name) THEN ', CREATE' ELSE '' END,
                                                  pg_catalog.current_database(), $1::pg_catalog.text) AS text
    UNION ALL
-  SELECT 0, 1, pg_catalog.format('GRANT USAGE, CREATE ON SCHEMA %I TO %I;', p.name, $1) FROM places p WHERE p.there
+  SELECT 0, 1, pg_catalog.format('GRANT USAGE%s ON SCHEMA %I TO %I;',
+                                 CASE WHEN $5 IS NULL OR p.name = $5 OR $6::pg_catalog.bool OR EXISTS (
+                                   SELECT 1 FROM asked a WHERE a.schema = p.name AND NOT EXISTS (
+                                     SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                                      WHERE n.nspname = a.schema AND c.relname = a.name)) THEN ', CREATE' ELSE '' END, p.name, $1) FROM places p WHERE p.there
    UNION ALL
   SELECT 0, 1, pg_catalog.format('CREATE SCHEMA %I AUTHORIZATION %I;', p.name, $1) FROM places p WHERE NOT p.there AND p.name = $5::pg_catalog.name
    UNION ALL
