@@ -1,6 +1,7 @@
 /* transhume follow: applies the source's changes, also after the source has lost the feed. */
 #include "cli/cli.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/signals.h"
 #include "cli/run_end.h"
@@ -28,10 +29,20 @@ static void tell(const struct verify_result *result)
     }
 }
 
-/* The lists of what differs are in the state folder then. */
-static int compare(struct cli_call *call, const char *plan_path, struct verify_result *result)
+/* How often it is begun again, since somebody waited for a table that it had to read. */
+enum { COMPARES_MAX = 6, COMPARE_PAUSE_MS = 500 };
+
+/* Did it let go of the source's tables, so that the other one gets through? */
+static bool gave_way(const struct error *error)
 {
-    struct error error = {0};
+    return error->code == ERROR_SOURCE_LOCKED && error->class == ERROR_CLASS_STOP &&
+           signals_stop_level() == 0;
+}
+
+/* 0 with STATUS_FAILED in `*status`: it failed as `error` says. */
+static int compare_once(struct cli_call *call, const char *plan_path, struct verify_result *result,
+                        enum status *status, struct error *error)
+{
     struct run_session *session = NULL;
     const struct verify_options options = {.level = VERIFY_HASH,
                                            .plan_given = cli_text(call, CLI_PLAN) != NULL ||
@@ -43,13 +54,34 @@ static int compare(struct cli_call *call, const char *plan_path, struct verify_r
     int exit_status;
     call->resync = RESYNC_NOT;
     call->compares = true;
-    enum status status = cli_open_session(call, plan_path, &session, &exit_status);
+    *status = cli_open_session(call, plan_path, &session, &exit_status);
     call->compares = false;
-    if (status != STATUS_OK) {
+    if (*status != STATUS_OK) {
         return exit_status;
     }
-    status = verify_run(session, &options, result, &error);
+    *status = verify_run(session, &options, result, error);
     run_close(session);
+    return 0;
+}
+
+/* The lists of what differs are in the state folder then. */
+static int compare(struct cli_call *call, const char *plan_path, struct verify_result *result)
+{
+    struct error error = {0};
+    enum status status = STATUS_OK;
+    int exit_status = compare_once(call, plan_path, result, &status, &error);
+    for (int i = 1;
+         exit_status == 0 && status == STATUS_FAILED && gave_way(&error) && i < COMPARES_MAX; i++) {
+        log_write(LOG_WARNING, "%s%s: %s: the comparison lets go of the tables, and begins again",
+                  error.context, error.object, error.message);
+        clock_sleep_ms(COMPARE_PAUSE_MS);
+        error_clear(&error);
+        verify_result_free(result);
+        exit_status = compare_once(call, plan_path, result, &status, &error);
+    }
+    if (exit_status != 0) {
+        return exit_status;
+    }
     if (status != STATUS_OK) {
         return cli_fail(call, &error);
     }
