@@ -1,12 +1,15 @@
-"""What has the name of a table of the program's own in PostgreSQL is used only if it is its own."""
+"""What has the name of a table of the program's own is used only if it is its own."""
 import unittest
 
+import mariadb
 import postgres
 import support
 
 LEDGER = "CREATE TABLE _transhume_ledger (name text COLLATE \"C\" PRIMARY KEY, version bigint NOT NULL, value text NOT NULL)"
 TRIGGER = ("CREATE FUNCTION evil() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE LOG ''TRAP''; RETURN NEW; END'; "
            "CREATE TRIGGER x BEFORE INSERT ON _transhume_ledger FOR EACH ROW EXECUTE FUNCTION evil()")
+
+EVIL = "CREATE FUNCTION says(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RAISE LOG ''TRAP''; RETURN $1; END'; "
 
 
 class Ours(support.TestCase):
@@ -43,9 +46,12 @@ class Ours(support.TestCase):
         for more, said in ((TRIGGER, "the trigger x"), ("CREATE RULE r AS ON INSERT TO _transhume_ledger DO ALSO NOTHING", "the rule r"),
                            ("ALTER TABLE _transhume_ledger ENABLE ROW LEVEL SECURITY", "row level security"),
                            ("ALTER TABLE _transhume_ledger ADD more int GENERATED ALWAYS AS (1) STORED", "a generated column"),
-                           ("CREATE TABLE child () INHERITS (_transhume_ledger)", "inherit")):
+                           ("CREATE TABLE child () INHERITS (_transhume_ledger)", "inherit"),
+                           (EVIL + "ALTER TABLE _transhume_ledger ADD CHECK (says(value) <> '')", "the check _transhume_ledger_value_check"),
+                           (EVIL + "ALTER TABLE _transhume_ledger ALTER version SET DEFAULT length(says('x'))", "a default of version"),
+                           (EVIL + "CREATE INDEX i ON _transhume_ledger (says(value))", "the index i")):
             with self.subTest(more):
-                self.server.psql(self.target, "DROP TABLE IF EXISTS _transhume_ledger CASCADE; DROP FUNCTION IF EXISTS evil; " + LEDGER + "; " + more)
+                self.server.psql(self.target, "DROP TABLE IF EXISTS _transhume_ledger CASCADE; DROP FUNCTION IF EXISTS evil; DROP FUNCTION IF EXISTS says; " + LEDGER + "; " + more)
                 self.assertIn(said, self.migrate(5).err)
 
     def test_a_superusers_and_a_role_of_ones_own_may_be_used(self):
@@ -71,6 +77,47 @@ class Ours(support.TestCase):
         self.server.psql(self.target, "SET ROLE ours_lowly; CREATE TABLE _transhume_schema (number bigint)")
         result = support.transhume("schema", "up", "--dir", self.folder, self.server.uri(self.target), cwd=self.folder)
         self.assertEqual(result.code, 5, result.err)
+
+
+class Sqlite(support.TestCase):
+    def test_with_something_on_it(self):
+        support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
+        ledger = "CREATE TABLE _transhume_ledger (name TEXT NOT NULL PRIMARY KEY, version INTEGER NOT NULL, value TEXT NOT NULL); "
+        for number, (made, said) in enumerate(((ledger + "CREATE TABLE seen (v); CREATE TRIGGER x AFTER INSERT ON _transhume_ledger BEGIN INSERT INTO seen VALUES (NEW.value); END", "the trigger x"),
+                                               ("CREATE VIEW _transhume_ledger AS SELECT '' AS name, 1 AS version, '' AS value; CREATE TRIGGER y INSTEAD OF INSERT ON _transhume_ledger BEGIN SELECT 1; END", "_transhume_ledger"))):
+            with self.subTest(said):
+                target = "d%d.db" % number
+                support.make_sqlite(self.path(target), made)
+                result = support.transhume("migrate", "--state", said[-1], "s.db", target, cwd=self.folder)
+                self.assert_code(result, 5)
+                self.assertIn(said, result.err)
+                self.assertIn("[not-ours]", result.err)
+
+    def test_a_schemas_history(self):
+        support.make_sqlite(self.path("d.db"), "CREATE TABLE _transhume_schema (number); CREATE TRIGGER x AFTER INSERT ON _transhume_schema BEGIN SELECT 1; END")
+        result = support.transhume("schema", "up", "--dir", self.folder, "d.db", cwd=self.folder)
+        self.assert_code(result, 5)
+        self.assertIn("the trigger x", result.err)
+
+
+class Mariadb(support.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = mariadb.for_class(cls)
+
+    def test_with_something_on_it(self):
+        support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
+        ledger = ("CREATE TABLE _transhume_ledger (name varbinary(255) NOT NULL PRIMARY KEY, version bigint unsigned NOT NULL, value longtext NOT NULL) ENGINE=InnoDB CHARACTER SET utf8mb4; "
+                  "CREATE TRIGGER x BEFORE INSERT ON _transhume_ledger FOR EACH ROW SET NEW.value = 'theirs'")
+        for made, said in ((ledger, "carries the trigger x"), ("CREATE VIEW _transhume_ledger AS SELECT '' AS name, 1 AS version, '' AS value", "is a view")):
+            with self.subTest(said):
+                target = self.server.database()
+                self.server.ask(target, made)
+                result = support.transhume("migrate", "--state", said[-1], "s.db", self.server.uri(target), cwd=self.folder)
+                self.assert_code(result, 5)
+                self.assertIn(said, result.err)
+                self.assertIn("[not-ours]", result.err)
 
 
 if __name__ == "__main__":

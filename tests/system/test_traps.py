@@ -5,6 +5,7 @@ import signal
 import time
 import unittest
 
+import mariadb
 import postgres
 import support
 import traps
@@ -251,6 +252,41 @@ class Traps(support.TestCase):
             if time.monotonic() > end or process.poll() is not None:
                 raise AssertionError("it does not follow: " + self.state()[-2000:])
             time.sleep(0.1)
+
+
+class Mariadb(support.TestCase):
+    """Stored functions that have the names of the server's own, on both sides, and a mode of the server in which names and texts are read otherwise."""
+    NAMES = ("concat concat_ws count max min sum md5 lower upper left right length char_length octet_length hex unhex ifnull nullif coalesce if substring locate instr replace trim crc32 now database user "
+             "version cast convert group_concat json_extract json_valid timestampdiff date_format floor round mod abs greatest least field quote bit_xor sleep get_lock release_lock connection_id values").split()
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = mariadb.Server({"log_bin_trust_function_creators": "1", "sql_mode": "ANSI_QUOTES,IGNORE_SPACE,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES"})
+        cls.addClassCleanup(cls.server.stop)
+
+    def test_functions(self):
+        source, target, seen = (self.server.database() for _ in range(3))
+        self.server.ask(seen, "CREATE TABLE fired (n varchar(99)) ENGINE=MyISAM")
+        plant = "DELIMITER //\n" + "\n".join("CREATE FUNCTION `%s`(a longtext) RETURNS longtext MODIFIES SQL DATA BEGIN INSERT INTO %s.fired VALUES ('%s'); RETURN a; END//" % (name, seen, name) for name in self.NAMES)
+        for database in (source, target):
+            self.server.ask(database, plant)
+        self.server.ask(source, "CREATE TABLE c (id varchar(20) PRIMARY KEY, n int, e enum('a', 'b'), g int AS (n + 1), t text, KEY (n)); INSERT INTO c (id, n, e, t) SELECT seq, seq, 'a', 'x' FROM seq_1_to_200")
+        uris = self.server.uri(source), self.server.uri(target)
+        for command in (("check",), ("diff",), ("migrate", "--no-code"), ("migrate", "--no-code", "--state", "u", "--existing", "upsert", "--rollback-keys")):
+            with self.subTest(command):
+                self.assertIn(support.transhume(*command, *uris, cwd=self.folder).code, (0, 1))
+                self.assertEqual(self.server.ask(seen, "SELECT DISTINCT n FROM fired"), [])
+        self.server.ask(target, "UPDATE c SET n = 5 WHERE id = 7; DELETE FROM c WHERE id = 9")
+        for command in (("rollback", "--state", "u", "--confirm", "--run", self.run_of("u")), ("validate", "--level", "hash"), ("validate", "--level", "full", "--repair", "--confirm")):
+            with self.subTest(command):
+                done = support.transhume(*command, cwd=self.folder)
+                self.assertIn(done.code, (0, 1), done.err)
+                self.assertEqual(self.server.ask(seen, "SELECT DISTINCT n FROM fired"), [])
+
+    def run_of(self, state):
+        with open(self.path(state + "/state.json"), encoding="utf-8") as file:
+            return json.load(file)["run"]
 
 
 if __name__ == "__main__":

@@ -70,13 +70,11 @@ def plant(server, database, spaces=("public",), types=()):
     """`types`: those of the database itself, by their schemas: the operators of any enum, array or record are trapped for them as well."""
     sql = ["SET client_min_messages = error; SET check_function_bodies = off; " + _ROLE, "GRANT TEMP ON DATABASE \"%s\" TO %s;" % (database, ROLE)]
     sql += ["GRANT USAGE, CREATE ON SCHEMA %s TO %s;" % (space, ROLE) for space in spaces]
-    sql += ["SET ROLE %s;" % ROLE, _PLANT]
-    all_types = "ARRAY[%s]" % ", ".join("'%s'" % name for name in TYPES + tuple(types))
-    lists = ["ARRAY[%s]::text[]" % ", ".join("'%s'" % name for name in names) for names in (TYPES + tuple(types), SECOND_TYPES, OPERATORS, FUNCTIONS)]
-    for space in spaces:
-        sql.append(_LOOP.format(space, *lists))
-        lists[2:] = ["ARRAY['=', '<>', '<', '||']", "ARRAY[]::text[]"]   # of further schemas
     server.psql(database, "\n".join(sql))
+    lists = ["ARRAY[%s]::text[]" % ", ".join("'%s'" % name for name in names) for names in (TYPES + tuple(types), SECOND_TYPES, OPERATORS, FUNCTIONS)]
+    for space in spaces:   # each in a session of its own, which has a time limit
+        server.psql(database, "SET client_min_messages = error; SET check_function_bodies = off; SET ROLE %s; %s %s" % (ROLE, _PLANT, _LOOP.format(space, *lists)))
+        lists[2:] = ["ARRAY['=', '<>', '<', '||']", "ARRAY[]::text[]"]   # of further schemas
 
 
 def count(server, database):

@@ -49,6 +49,43 @@ static void append_table(const struct store *store, struct buffer *sql)
     mysql_append_table(sql, ((const struct store_handle *)store)->self, SQL_STORE_TABLE);
 }
 
+/* What has the name of a table of ours is used only if it is a table without a trigger, which would
+ * run as its definer with all that is written. Who may not see triggers can't know. */
+static enum status mysql_check_ours(struct mysql_database *self, MYSQL *connection,
+                                    struct error *error)
+{
+    static const char tables[] = " IN ('" SQL_STORE_TABLE "', '_transhume_object', '" HISTORY_TABLE
+                                 "', '" HISTORY_TABLE "_step', '" HISTORY_TABLE
+                                 "_lock', '_transhume_rebuild', '_transhume_silenced')";
+    struct buffer sql = {0};
+    MYSQL_RES *result = NULL;
+    buffer_append_string(&sql, "SELECT table_name, NULL FROM information_schema.tables WHERE "
+                               "table_type <> 'BASE TABLE' AND table_schema = ");
+    mysql_append_string(&sql, self->sql.schema);
+    buffer_format(&sql,
+                  " AND LOWER(table_name)%s UNION ALL SELECT event_object_table, trigger_name FROM "
+                  "information_schema.triggers WHERE event_object_schema = ",
+                  tables);
+    mysql_append_string(&sql, self->sql.schema);
+    buffer_format(&sql, " AND LOWER(event_object_table)%s LIMIT 1", tables);
+    enum status status = mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_INVALID,
+                                          &result, error);
+    MYSQL_ROW row = status == STATUS_OK && result != NULL ? mysql_fetch_row(result) : NULL;
+    if (row != NULL && row[1] == NULL) {
+        error_set(error, ERROR_NOT_OURS, row[0],
+                  "it has the name of a table of ours, but is a view");
+    } else if (row != NULL) {
+        error_set(error, ERROR_NOT_OURS, row[0],
+                  "it is a table of ours, but carries the trigger %s", row[1]);
+    }
+    if (row != NULL) {
+        status =
+            error_hint(error, "drop that; nothing but transhume has anything to do there");
+    }
+    mysql_free_result(result);
+    return status;
+}
+
 enum status mysql_store_exists(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     enum { OLDER = 2 };
@@ -62,6 +99,9 @@ enum status mysql_store_exists(struct mysql_database *self, MYSQL *connection, s
     mysql_append_string(&sql, self->sql.schema);
     if (mysql_ask_number(self, connection, &sql, SQL_SHORT, ERROR_TARGET_INVALID, 0, &found,
                          error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (mysql_check_ours(self, connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (found >= OLDER) {

@@ -52,7 +52,11 @@ static enum status step_all(struct sqlite_alter *session, sqlite3_stmt *statemen
 static enum status look_for_table(struct sqlite_alter *session, bool *there, struct error *error)
 {
     sqlite3_stmt *statement = NULL;
-    enum status status = sqlite_target_prepare(
+    enum status status = sqlite_check_ours(session->database, session->connection, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = sqlite_target_prepare(
         session->database, session->connection,
         "SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = '" SQL_HISTORY_ACTS "'",
         &statement, error);

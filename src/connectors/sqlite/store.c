@@ -54,6 +54,9 @@ static enum status look(struct sqlite_database *self, struct error *error)
         status = refuse_first_format(self, error);
     }
     if (status == STATUS_OK) {
+        status = sqlite_check_ours(self, self->control, error);
+    }
+    if (status == STATUS_OK) {
         status = sqlite_ledger_has_table(self, SQL_STORE_TABLE, &there, error);
     }
     return status == STATUS_OK && !there ? STATUS_END : status;

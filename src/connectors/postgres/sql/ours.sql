@@ -14,8 +14,23 @@ SELECT pg_catalog.pg_get_userbyid(c.relowner),
                  THEN (SELECT pg_catalog.format('the rule %I', pg_catalog.min(w.rulename::text)) FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid)
             WHEN c.relrowsecurity OR EXISTS (SELECT 1 FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid) THEN 'row level security'
             WHEN EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attgenerated <> '') THEN 'a generated column'
-            WHEN EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid OR i.inhparent = c.oid) THEN 'tables that inherit from it, or that it inherits from' END,
+            WHEN EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid OR i.inhparent = c.oid) THEN 'tables that inherit from it, or that it inherits from'
+            WHEN code.what IS NOT NULL THEN code.what END,
        pg_catalog.format('%I.%I', n.nspname, c.relname), pg_catalog.quote_ident(current_user)
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  -- expressions that call what is not the server's own: a write evaluates them
+  LEFT JOIN LATERAL (
+    SELECT x.what FROM (
+      SELECT pg_catalog.format('the check %I', k.conname) AS what, k.conbin::text AS tree FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c'
+       UNION ALL
+      SELECT pg_catalog.format('a default of %I', a.attname), d.adbin::text FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.adrelid = c.oid
+       UNION ALL
+      SELECT pg_catalog.format('the index %I', i.indexrelid::pg_catalog.regclass), pg_catalog.concat(i.indexprs::text, i.indpred::text) FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid
+       UNION ALL
+      -- a column of another's type: a domain with a check, or whose operators are not the server's
+      SELECT pg_catalog.format('the type of %I', a.attname), ':funcid 16384'
+        FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid AND t.typtype = 'd' WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND c.relname IN ('_transhume_ledger', '_transhume_object', '_transhume_rebuild', '_transhume_schema', '_transhume_schema_lock')) x
+     WHERE EXISTS (SELECT 1 FROM pg_catalog.regexp_matches(x.tree, ':(?:funcid|opfuncid) ([1-9][0-9]*)', 'g') m WHERE m[1]::pg_catalog.int8 >= 16384)
+     LIMIT 1) code ON c.relpersistence <> 't' -- one that the session made
  WHERE c.oid = pg_catalog.to_regclass($1)::pg_catalog.oid
