@@ -1,4 +1,5 @@
-/* Definers of views, triggers, routines and events: told, since what they may the statements may. */
+/* Definers of views, triggers, routines and events: told, since what they may the statements may.
+ */
 #include "connectors/mysql/definers.h"
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/statement.h"
@@ -69,9 +70,8 @@ static const char *account_of(MYSQL_RES *there, struct arena *arena)
 {
     mysql_data_seek(there, mysql_num_rows(there) - 1);
     MYSQL_ROW row = mysql_fetch_row(there);
-    return arena_copy_string(arena, row != NULL && row[DEFINER_ACCOUNT] != NULL
-                                        ? row[DEFINER_ACCOUNT]
-                                        : "");
+    return arena_copy_string(
+        arena, row != NULL && row[DEFINER_ACCOUNT] != NULL ? row[DEFINER_ACCOUNT] : "");
 }
 
 /* ---------------------------------------------------------------- telling */

@@ -48,9 +48,9 @@ static enum status list_made(struct postgres_carried *carried, const struct targ
     }
     postgres_append(&sql, "SELECT what, name FROM %t WHERE run = $1", &self->sql,
                     "_transhume_object");
-    status = postgres_catalog_query_buffer(self, carried->connection, &sql, &parameter, 1,
-                                           SQL_SHORT, ERROR_LEDGER_INVALID, &carried->listed,
-                                           carried->error);
+    status =
+        postgres_catalog_query_buffer(self, carried->connection, &sql, &parameter, 1, SQL_SHORT,
+                                      ERROR_LEDGER_INVALID, &carried->listed, carried->error);
     for (int i = 0; status == STATUS_OK && i < PQntuples(carried->listed); i++) {
         add_made(carried, PQgetvalue(carried->listed, i, 0), PQgetvalue(carried->listed, i, 1));
     }
@@ -175,7 +175,8 @@ static enum status carry_owner(struct postgres_carried *carried, uint32_t number
         return STATUS_OK;
     }
     postgres_append_owner_change(&sql, right);
-    const struct schema_right *reads = postgres_find_right(objects, "reads", right->what, right->name);
+    const struct schema_right *reads =
+        postgres_find_right(objects, "reads", right->what, right->name);
     if (reads != NULL && strcmp(right->what, "view") == 0 &&
         carried->making.self->server_version >= VERSION_15) {
         buffer_format(&sql, "; ALTER %s RESET (security_invoker)", reads->called);
@@ -248,8 +249,8 @@ static enum status check_told(const struct postgres_carried *carried)
 
 /* ---------------------------------------------------------------- both */
 
-static enum status finish(struct postgres_carried *carried, const struct after_load_request *request,
-                          struct rights_left *left)
+static enum status finish(struct postgres_carried *carried,
+                          const struct after_load_request *request, struct rights_left *left)
 {
     const struct schema *objects = carried->making.objects;
     struct postgres_database *self = carried->making.self;
