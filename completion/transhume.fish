@@ -132,7 +132,7 @@ complete -c transhume -n '__fish_seen_subcommand_from migrate resume follow cuto
 complete -c transhume -n '__fish_seen_subcommand_from migrate resume follow cutover' -l fail-fast -d 'Fail at the first rejected record'
 complete -c transhume -n '__fish_seen_subcommand_from check migrate' -l strict -d 'Refuse if any object of the source would be left out'
 complete -c transhume -n '__fish_seen_subcommand_from check migrate' -l broken-references -x -a 'keep reject' -d 'What to do with orphaned rows (their foreign key points nowhere)'
-complete -c transhume -n '__fish_seen_subcommand_from check migrate' -l grants -d 'Carry owners and grants of a plain copy, for roles and accounts that the target has'
+complete -c transhume -n '__fish_seen_subcommand_from check migrate' -l grants -d 'Carry owners and grants between two PostgreSQL, for roles that are there'
 complete -c transhume -n '__fish_seen_subcommand_from check migrate' -l definer -x -a 'keep self refuse' -d 'As whom views, triggers … of MySQL run'
 complete -c transhume -n '__fish_seen_subcommand_from check migrate' -l rollback-keys -d 'Store the key of each record written, so that rollback can leave other records alone'
 complete -c transhume -n '__fish_seen_subcommand_from check migrate' -l no-before-images -d 'Store no old versions of records in existing tables; rollback then refuses these tables'

@@ -134,7 +134,7 @@ _transhume() {
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--strict[Refuse if any object of the source would be left out]' \
                 '--broken-references=[What to do with orphaned rows (their foreign key points nowhere)]:WHAT:(keep reject)' \
-                '--grants[Carry owners and grants of a plain copy, for roles and accounts that the target has]' \
+                '--grants[Carry owners and grants between two PostgreSQL, for roles that are there]' \
                 '--definer=[As whom views, triggers … of MySQL run]:WHO:(keep self refuse)' \
                 '--rollback-keys[Store the key of each record written, so that rollback can leave other records alone]' \
                 '--no-before-images[Store no old versions of records in existing tables; rollback then refuses these tables]' \
@@ -230,7 +230,7 @@ _transhume() {
                 '--fail-fast[Fail at the first rejected record]' \
                 '--strict[Refuse if any object of the source would be left out]' \
                 '--broken-references=[What to do with orphaned rows (their foreign key points nowhere)]:WHAT:(keep reject)' \
-                '--grants[Carry owners and grants of a plain copy, for roles and accounts that the target has]' \
+                '--grants[Carry owners and grants between two PostgreSQL, for roles that are there]' \
                 '--definer=[As whom views, triggers … of MySQL run]:WHO:(keep self refuse)' \
                 '--rollback-keys[Store the key of each record written, so that rollback can leave other records alone]' \
                 '--no-before-images[Store no old versions of records in existing tables; rollback then refuses these tables]' \

@@ -295,8 +295,8 @@ struct database {
     /* Target: set by the engine before anything is written: what the run writes and deletes stands
      * as it is, and no trigger of the database fires. */
     bool triggers_off;
-    /* Target: likewise: what a same-engine plain copy makes gets the owners and grants that it has in
-     * the source, for roles and accounts that are there. */
+    /* Target: likewise: what a same-engine plain copy makes gets the owners and grants that it has
+     * in the source, for roles and accounts that are there. */
     bool carries_rights;
     enum definer_choice definer; /* Target: likewise: of what such a copy makes */
     /* Target: likewise: the run puts right what a comparison found, or empties tables, so that what

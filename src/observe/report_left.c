@@ -78,8 +78,8 @@ static void append_reasons(const json_t *list, struct buffer *out)
             if (json_is_true(json_object_get(item, "opens")) != (opens == 1)) {
                 continue;
             }
-            buffer_append_string(out, opens == 1 ? "<li><strong>open:</strong> <code>"
-                                                 : "<li><code>");
+            buffer_append_string(out,
+                                 opens == 1 ? "<li><strong>open:</strong> <code>" : "<li><code>");
             report_html(out, text_of(item, "object"));
             buffer_append_string(out, "</code> ");
             report_html(out, text_of(item, "text"));
@@ -94,8 +94,9 @@ void report_append_rights(const struct report *report, struct buffer *out)
     if (report->rights == NULL) {
         return;
     }
-    buffer_append_string(out, "<section aria-labelledby=\"rights\">\n<h2 id=\"rights\">Rights: left "
-                              "to do</h2>\n<ul class=\"errors\">\n");
+    buffer_append_string(out,
+                         "<section aria-labelledby=\"rights\">\n<h2 id=\"rights\">Rights: left "
+                         "to do</h2>\n<ul class=\"errors\">\n");
     append_reasons(report->rights, out);
     buffer_append_string(out, "</ul>\n");
     append_statements(report->rights, &statements);

@@ -9,8 +9,8 @@
 
 /*
  * [{"kind":"grant","object":NAME,"text":WHY,"statement":SQL|null,"opens":BOOL}…], in the order in
- * which the statements are to be run; `opens`: somebody may more than in the source until it is run.
- * Read without trust: what is no such thing is passed over.
+ * which the statements are to be run; `opens`: somebody may more than in the source until it is
+ * run. Read without trust: what is no such thing is passed over.
  */
 
 /* How many of them open something; or do not, and have a statement that is to be run. */

@@ -39,7 +39,8 @@ static const struct grammar_key option_keys[] = {
     {"broken_references", FORM_CHOICE, NULL, "keep|reject", false, false, "orphaned rows"},
     {"nested", FORM_CHOICE, NULL, "json|tables", false, false, "lists of maps in documents"},
     {"grants", FORM_BOOLEAN, NULL, NULL, false, false, "carry owners and grants of a plain copy"},
-    {"definer", FORM_CHOICE, NULL, "keep|self|refuse", false, false, "as whom triggers, views … run"},
+    {"definer", FORM_CHOICE, NULL, "keep|self|refuse", false, false,
+     "as whom triggers, views … run"},
     {"before_images", FORM_BOOLEAN, NULL, NULL, false, false, "keep what is overwritten"},
 };
 static const struct grammar_map option_map = {"options", option_keys, COUNT(option_keys)};

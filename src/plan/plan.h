@@ -201,7 +201,8 @@ struct plan_settings {
     const struct plan_note *notes; /* come first among the plan's */
     uint32_t note_count;
     struct column_list gone; /* tables of the schema that the source has no more: it is not asked */
-    bool carries_rights; /* a plain copy between two databases of a kind carries owners and grants */
+    bool
+        carries_rights; /* a plain copy between two databases of a kind carries owners and grants */
     bool follows; /* changes will be applied: a table without a primary key takes another of its
                      keys */
     /* What the databases answered before, and gets what they are asked besides; NULL: nothing is

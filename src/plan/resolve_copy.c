@@ -41,6 +41,7 @@ static bool is_carried_right(const struct resolver *resolver, const struct schem
 {
     const char *what = schema_object_word(object);
     return resolver->settings != NULL && resolver->settings->carries_rights &&
+           resolver->schema->right_count > 0 && /* else its connector knows none */
            (strcmp(what, "grant") == 0 || strcmp(what, "owner") == 0);
 }
 

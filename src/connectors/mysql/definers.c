@@ -1,8 +1,10 @@
-/* Definers of views, triggers, routines and events: told, since what they may the statements may. */
+/* Definers of views, triggers, routines and events: told, since what they may the statements may.
+ */
 #include "connectors/mysql/definers.h"
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/statement.h"
 #include "connectors/sql/check.h"
+#include <ctype.h>
 #include <string.h>
 
 /* A name in whatever quotes, as it is. */
@@ -69,9 +71,8 @@ static const char *account_of(MYSQL_RES *there, struct arena *arena)
 {
     mysql_data_seek(there, mysql_num_rows(there) - 1);
     MYSQL_ROW row = mysql_fetch_row(there);
-    return arena_copy_string(arena, row != NULL && row[DEFINER_ACCOUNT] != NULL
-                                        ? row[DEFINER_ACCOUNT]
-                                        : "");
+    return arena_copy_string(
+        arena, row != NULL && row[DEFINER_ACCOUNT] != NULL ? row[DEFINER_ACCOUNT] : "");
 }
 
 /* ---------------------------------------------------------------- telling */
@@ -96,12 +97,14 @@ static void add_changed(const struct mysql_database *self, const struct schema *
 {
     char shown[SQL_SHOWN_BYTES];
     struct buffer sql = {0};
-    const char *line = strchr(object->native_sql, '\n');
-    buffer_format(&sql, "DROP %s ", schema_object_word(object));
+    buffer_append_string(&sql, "DROP ");
+    for (const char *word = schema_object_word(object); *word != '\0'; word++) {
+        buffer_append_byte(&sql, (char)toupper((unsigned char)*word));
+    }
+    buffer_append_byte(&sql, ' ');
     mysql_append_name(&sql, object->name);
     buffer_append_string(&sql, "; ");
-    mysql_append_object(&sql, self, objects->settings, object,
-                        line != NULL ? line + 1 : object->native_sql);
+    mysql_append_anew(&sql, self, objects->settings, object);
     const struct right_left item = {
         .opens = true,
         .kind = "definer",

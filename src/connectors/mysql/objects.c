@@ -530,6 +530,22 @@ enum status mysql_objects_make(struct mysql_database *self, const struct target_
 
 /* ---------------------------------------------------------------- showing it */
 
+void mysql_append_anew(struct buffer *sql, const struct mysql_database *self, const char *from,
+                       const struct schema_object *object)
+{
+    const struct words words = take_apart(object);
+    struct buffer translated = {0};
+    struct buffer notes = {0};
+    if (words.settings.length > 0) {
+        mysql_append_settings(sql, self, words.settings.data, words.settings.length);
+        buffer_append_string(sql, "; ");
+    }
+    append_made(&translated, self, &words, &notes);
+    mysql_append_object(sql, self, from, object, buffer_string(&translated));
+    buffer_free(&translated);
+    buffer_free(&notes);
+}
+
 static void show_object(const struct mysql_database *self, const struct script_request *request,
                         const struct schema_object *object, enum script_moment moment,
                         struct script *script)

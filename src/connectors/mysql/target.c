@@ -1,7 +1,7 @@
 /* MySQL and MariaDB as a target: transactions of the control thread, looking at tables, counting.
  */
-#include "connectors/mysql/definers.h"
 #include "connectors/mysql/crew.h"
+#include "connectors/mysql/definers.h"
 #include "connectors/mysql/later.h"
 #include "connectors/mysql/locks.h"
 #include "connectors/mysql/orphans.h"

@@ -309,7 +309,8 @@ enum status postgres_rights_read(struct postgres_database *self, PGconn *connect
     PGresult *found = NULL;
     enum status status = ask(&reading, sql_rights, &found, error);
     int count = status == STATUS_OK ? PQntuples(found) : 0;
-    struct schema_right *rows = arena_allocate_zeroed(schema->arena, (size_t)count + 1, sizeof *rows);
+    struct schema_right *rows =
+        arena_allocate_zeroed(schema->arena, (size_t)count + 1, sizeof *rows);
     for (int row = 0; row < count; row++) {
         rows[row] = (struct schema_right){.kind = keep(&reading, found, row, 0),
                                           .what = keep(&reading, found, row, 1),

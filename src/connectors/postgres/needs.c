@@ -133,10 +133,10 @@ static bool is_made_for_others(const struct postgres_making *making,
                                const struct schema_object *policy)
 {
     struct buffer words = {0};
-    bool made = policy->native_sql != NULL &&
-                postgres_policy_roles(&making->self->sql.base.scope, policy->native_sql, true)
-                        .length > 0 &&
-                postgres_object_words(making, policy, &words) == STATUS_OK;
+    bool made =
+        policy->native_sql != NULL &&
+        postgres_policy_roles(&making->self->sql.base.scope, policy->native_sql, true).length > 0 &&
+        postgres_object_words(making, policy, &words) == STATUS_OK;
     buffer_free(&words);
     return made;
 }
@@ -151,8 +151,8 @@ enum status postgres_tell_unfit_objects(struct database *database, const struct 
     char policy[SQL_SHOWN_BYTES];
     char role[SQL_SHOWN_BYTES];
     enum status status = postgres_control(self, &connection, error);
-    status = status == STATUS_OK ? postgres_roles_read(self, connection, &making.roles, error)
-                                 : status;
+    status =
+        status == STATUS_OK ? postgres_roles_read(self, connection, &making.roles, error) : status;
     for (uint32_t i = 0; status == STATUS_OK && i < objects->need_count; i++) {
         const struct schema_need *need = &objects->needs[i];
         uint32_t number =

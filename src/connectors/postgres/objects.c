@@ -194,8 +194,9 @@ static void tell_guard(const struct maker *maker, const struct schema_object *ob
             .opens = true,
             .kind = policy ? "policy" : "row security",
             .object = policy ? object->name : object->table,
-            .text = arena_format(maker->left->arena, "it is not made, and rows that it hides in "
-                                                     "the source may be seen: %s",
+            .text = arena_format(maker->left->arena,
+                                 "it is not made, and rows that it hides in "
+                                 "the source may be seen: %s",
                                  problem->message),
             .statement = buffer_string(&words)};
         rights_left_add(maker->left, &item);

@@ -83,7 +83,7 @@ struct postgres_carried {
     struct postgres_making making;
     PGconn *connection;
     struct arena *arena;
-    bool foretells; /* nothing is made yet: what will be */
+    bool foretells;             /* nothing is made yet: what will be */
     struct postgres_made *made; /* in their order */
     uint32_t made_count;
     uint32_t made_capacity;

@@ -48,9 +48,9 @@ static enum status list_made(struct postgres_carried *carried, const struct targ
     }
     postgres_append(&sql, "SELECT what, name FROM %t WHERE run = $1", &self->sql,
                     "_transhume_object");
-    status = postgres_catalog_query_buffer(self, carried->connection, &sql, &parameter, 1,
-                                           SQL_SHORT, ERROR_LEDGER_INVALID, &carried->listed,
-                                           carried->error);
+    status =
+        postgres_catalog_query_buffer(self, carried->connection, &sql, &parameter, 1, SQL_SHORT,
+                                      ERROR_LEDGER_INVALID, &carried->listed, carried->error);
     for (int i = 0; status == STATUS_OK && i < PQntuples(carried->listed); i++) {
         add_made(carried, PQgetvalue(carried->listed, i, 0), PQgetvalue(carried->listed, i, 1));
     }
@@ -175,7 +175,8 @@ static enum status carry_owner(struct postgres_carried *carried, uint32_t number
         return STATUS_OK;
     }
     postgres_append_owner_change(&sql, right);
-    const struct schema_right *reads = postgres_find_right(objects, "reads", right->what, right->name);
+    const struct schema_right *reads =
+        postgres_find_right(objects, "reads", right->what, right->name);
     if (reads != NULL && strcmp(right->what, "view") == 0 &&
         carried->making.self->server_version >= VERSION_15) {
         buffer_format(&sql, "; ALTER %s RESET (security_invoker)", reads->called);
@@ -248,9 +249,56 @@ static enum status check_told(const struct postgres_carried *carried)
 
 /* ---------------------------------------------------------------- both */
 
-static enum status finish(struct postgres_carried *carried, const struct after_load_request *request,
-                          struct rights_left *left)
+/* Without the line of the word that this server does not know. */
+static const char *without_maintain(const char *words, struct arena *arena)
 {
+    static const char maintain[] = "MAINTAIN";
+    struct buffer known = {0};
+    for (const char *at = words; *at != '\0';) {
+        size_t end = strcspn(at, "\n");
+        if (strncmp(at, maintain, sizeof maintain - 1) != 0) {
+            buffer_append_string(&known, known.length > 0 ? "\n" : "");
+            buffer_append(&known, at, end);
+        }
+        at += end + (at[end] == '\n');
+    }
+    const char *copy = arena_copy_string(arena, buffer_string(&known));
+    buffer_free(&known);
+    return copy;
+}
+
+/* The source's, as far as this server has the like: from PostgreSQL 17 on there is one more right
+ * to a table. */
+static void know_rights(struct postgres_carried *carried, struct schema *known)
+{
+    enum { VERSION_17 = 170000 };
+    const struct schema *objects = carried->making.objects;
+    if (carried->making.self->server_version >= VERSION_17) {
+        return;
+    }
+    struct schema_right *rights =
+        arena_allocate_zeroed(carried->arena, (size_t)objects->right_count + 1, sizeof *rights);
+    *known = *objects;
+    known->right_count = 0;
+    for (uint32_t i = 0; i < objects->right_count; i++) {
+        struct schema_right right = objects->rights[i];
+        bool grant = strcmp(right.kind, "grant") == 0 && right.words != NULL;
+        if (grant && strstr(right.words, "MAINTAIN") != NULL) {
+            right.words = without_maintain(right.words, carried->arena);
+        }
+        if (!grant || right.words[0] != '\0') {
+            rights[known->right_count++] = right;
+        }
+    }
+    known->rights = rights;
+    carried->making.objects = known;
+}
+
+static enum status finish(struct postgres_carried *carried,
+                          const struct after_load_request *request, struct rights_left *left)
+{
+    struct schema known = {0};
+    know_rights(carried, &known);
     const struct schema *objects = carried->making.objects;
     struct postgres_database *self = carried->making.self;
     carried->done =

@@ -26,8 +26,8 @@ static void add(struct listing *listing, bool opens, const char *kind, const cha
                                     .kind = kind,
                                     .object = sql_show_name(object, shown),
                                     .text = text,
-                                    .statement = statement != NULL ? buffer_string(statement)
-                                                                   : NULL};
+                                    .statement =
+                                        statement != NULL ? buffer_string(statement) : NULL};
     rights_left_add(listing->left, &item);
     if (statement != NULL) {
         buffer_free(statement);
@@ -64,8 +64,8 @@ static bool is_own_schema(const struct schema_right *right)
 static void need_roles_of_policy(struct listing *listing, const struct schema_object *object)
 {
     struct arena *arena = listing->carried->arena;
-    struct text roles = postgres_policy_roles(
-        &listing->carried->making.self->sql.base.scope, object->native_sql, false);
+    struct text roles = postgres_policy_roles(&listing->carried->making.self->sql.base.scope,
+                                              object->native_sql, false);
     for (const char *role; (role = postgres_next_role(&roles, arena)) != NULL;) {
         if (strcmp(role, "PUBLIC") != 0) {
             need_role(listing, role);
@@ -229,8 +229,9 @@ static void list_owner(struct listing *listing, uint32_t number)
         return;
     }
     if (same) { /* it may more here than there */
-        text = arena_format(carried->arena, "the %s belongs to %s, who may more than in the source%s",
-                            right->what, right->role, opened);
+        text =
+            arena_format(carried->arena, "the %s belongs to %s, who may more than in the source%s",
+                         right->what, right->role, opened);
         add(listing, true, "owner", right->name, text, NULL);
         return;
     }
@@ -241,9 +242,9 @@ static void list_owner(struct listing *listing, uint32_t number)
     postgres_append_owner_change(&sql, right);
     if (reads != NULL && strcmp(right->what, "view") == 0 && opened == NULL &&
         postgres_does_more(&carried->making.roles, reads)) {
-        text = arena_format(carried->arena,
-                            "%s; until then it reads with the rights of who asks (%s)", text,
-                            reads->words);
+        text =
+            arena_format(carried->arena, "%s; until then it reads with the rights of who asks (%s)",
+                         text, reads->words);
         buffer_format(&sql, "; ALTER %s RESET (security_invoker)", reads->called);
     }
     add(listing, opened != NULL, "owner", right->name, text, &sql);
@@ -274,8 +275,7 @@ static bool is_same_role(const char *left, const char *right)
 static bool is_granted(const struct schema *rights, const struct schema_right *right,
                        const char *word, size_t length)
 {
-    const struct schema_right *at =
-        postgres_find_right(rights, "grant", right->what, right->name);
+    const struct schema_right *at = postgres_find_right(rights, "grant", right->what, right->name);
     const struct schema_right *end = rights->rights + rights->right_count;
     for (; at != NULL && at < end && strcmp(at->kind, "grant") == 0 &&
            strcmp(at->what, right->what) == 0 && strcmp(at->name, right->name) == 0;
@@ -332,8 +332,7 @@ static void list_grant(struct listing *listing, uint32_t number)
     if (is_own_schema(&right)) {
         buffer_append_string(&called, "SCHEMA ");
         postgres_append_name(&called, carried->making.self->sql.schema);
-        right.called = right.name =
-            arena_copy_string(carried->arena, buffer_string(&called));
+        right.called = right.name = arena_copy_string(carried->arena, buffer_string(&called));
         buffer_free(&called);
     }
     postgres_append_grant(&sql, &right, missing);
@@ -400,8 +399,8 @@ static void list_policy(struct listing *listing, const struct schema_object *obj
     struct text roles = all;
     const char *lacked = NULL;
     for (const char *role; (role = postgres_next_role(&roles, arena)) != NULL;) {
-        bool found = strcmp(role, "PUBLIC") == 0 ||
-                     postgres_has_role(&listing->carried->making.roles, role);
+        bool found =
+            strcmp(role, "PUBLIC") == 0 || postgres_has_role(&listing->carried->making.roles, role);
         lacked = lacked == NULL && !found ? role : lacked;
     }
     if (lacked == NULL) {

@@ -8,7 +8,8 @@
 /* Does the statement make something of this kind and name, and the other one drop it? What a source
  * tells may be anything. The schemas of the scope are those that it may name. */
 bool postgres_makes(const struct schema_scope *scope, const struct schema_object *object);
-/* Does `called` name the object that the right is about, and do its words say what may be granted? */
+/* Does `called` name the object that the right is about, and do its words say what may be granted?
+ */
 bool postgres_right_is_told(const struct schema_scope *scope, const struct schema_right *right);
 /* Where the roles of a policy stand in the statement that makes it; empty: it is none, or none that
  * is RESTRICTIVE. */

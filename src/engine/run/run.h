@@ -32,7 +32,8 @@ enum follow_triggers_choice {
 };
 /* What becomes of lists of maps in a plain copy of documents. */
 enum nested_choice { NESTED_UNSET, NESTED_JSON, NESTED_TABLES };
-/* Of what runs as its definer: enum definer_choice of connectors/database.h, one up, and `refuse`. */
+/* Of what runs as its definer: enum definer_choice of connectors/database.h, one up, and `refuse`.
+ */
 enum definers_choice { DEFINERS_UNSET, DEFINERS_KEEP, DEFINERS_SELF, DEFINERS_REFUSE };
 /* Of tables that the run makes. */
 enum broken_references_choice { BROKEN_UNSET, BROKEN_KEEP, BROKEN_REJECT };
@@ -145,12 +146,12 @@ struct run_options {
     enum nested_choice nested;
     bool carries_rights;          /* owners and grants of a plain copy */
     enum definers_choice definer; /* of views, triggers, routines, events of a plain copy */
-    bool follow;              /* after the copy, the source's changes are applied */
-    uint32_t source_failures; /* in a row, without a change in between (source_now.h) */
-    bool recovers;            /* open_options.recovers for the source */
-    bool spool;               /* while the copy is made, the source's log is kept here */
-    bool catch_up;            /* only those that the source has by then */
-    uint32_t lanes;           /* that apply them at once; 0: one */
+    bool follow;                  /* after the copy, the source's changes are applied */
+    uint32_t source_failures;     /* in a row, without a change in between (source_now.h) */
+    bool recovers;                /* open_options.recovers for the source */
+    bool spool;                   /* while the copy is made, the source's log is kept here */
+    bool catch_up;                /* only those that the source has by then */
+    uint32_t lanes;               /* that apply them at once; 0: one */
     enum cascades_choice cascades;
     enum follow_triggers_choice follow_triggers;
     uint64_t retained_bytes_max; /* what the source may keep of its log for the feed; 0: any */
@@ -279,11 +280,11 @@ struct check_report {
     struct check_rights account; /* what it is given */
     struct check_follow follow;
     struct check_code code;
-    struct check_list hooks; /* what the plan runs besides, a line each */
-    struct check_list opened;    /* where somebody may more than in the source: "object: why" */
-    struct check_list openings;  /* the statements that close these */
-    struct check_list rights;    /* the other statements that are left to do about rights */
-    struct check_list unopened;  /* why, a line for each of these */
+    struct check_list hooks;    /* what the plan runs besides, a line each */
+    struct check_list opened;   /* where somebody may more than in the source: "object: why" */
+    struct check_list openings; /* the statements that close these */
+    struct check_list rights;   /* the other statements that are left to do about rights */
+    struct check_list unopened; /* why, a line for each of these */
     struct check_ddl ddl;
     struct check_entity *entities;
     uint32_t entity_count;
@@ -342,8 +343,8 @@ struct run_result {
     uint64_t differences;
     uint32_t broken_references; /* foreign keys that are missing, or not obeyed by all records */
     enum follow_end follow_end; /* FOLLOW_NONE: it did not come to following */
-    bool source_failed; /* FOLLOW_OVERTAKEN, of a table that was not there as it was read, or that
-                           somebody waited for */
+    bool source_failed;   /* FOLLOW_OVERTAKEN, of a table that was not there as it was read, or that
+                             somebody waited for */
     uint64_t changes;     /* of the source's rows that this attempt followed */
     uint64_t chunks_done; /* in all attempts */
     bool mixed_snapshot;
@@ -354,11 +355,11 @@ struct run_result {
     const char *report_file;      /* NULL: there is none */
     const char *not_carried;      /* "2 views, 1 trigger"; NULL: nothing is left behind */
     const char *not_carried_list; /* the same as JSON text, observe/not_carried.h; NULL: [] */
-    const char *rights_list; /* what is left to do about rights, as JSON text, observe/rights_list.h;
-                                NULL: [] */
-    uint32_t opened;         /* of these: where somebody may more than in the source */
-    uint32_t unopened;       /* the others */
-    uint32_t kept_definers;  /* objects that run as another account than the one that copied */
+    const char *rights_list;      /* what is left to do about rights, as JSON text,
+                                     observe/rights_list.h;      NULL: [] */
+    uint32_t opened;              /* of these: where somebody may more than in the source */
+    uint32_t unopened;            /* the others */
+    uint32_t kept_definers;       /* objects that run as another account than the one that copied */
     uint32_t warning_count;
     int exit_status; /* 0, 1 or 4 when status is OK */
 };

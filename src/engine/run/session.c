@@ -356,8 +356,7 @@ static enum status open_database(struct run_session *session, const char *text, 
     }
     (*database)->time_zone = database == &session->source ? NULL : session->time_zone;
     (*database)->carries_rights = session->options.carries_rights;
-    (*database)->definer =
-        session->options.definer == DEFINERS_SELF ? DEFINER_SELF : DEFINER_KEEP;
+    (*database)->definer = session->options.definer == DEFINERS_SELF ? DEFINER_SELF : DEFINER_KEEP;
     (*database)->jobs = session->options.jobs;
     if ((database == &session->source && take_schemas(session, error) != STATUS_OK) ||
         (database == &session->mirror && give_schemas(session, *database, error) != STATUS_OK)) {

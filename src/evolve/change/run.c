@@ -111,7 +111,11 @@ static enum status begin(struct change_work *work, struct error *error)
     change_plan_write(&work->view.plan, &plan);
     enum status status = change_put_act(work, HISTORY_RUNNING, buffer_string(&plan), NULL, error);
     buffer_free(&plan);
-    return status == STATUS_OK ? failpoint_hit("change.after_begin_row", error) : status;
+    if (status != STATUS_OK) {
+        work->view.number = 0; /* a failure that was noted of it would be a row without its plan */
+        return status;
+    }
+    return failpoint_hit("change.after_begin_row", error);
 }
 
 /* `*there`: it is under way already. */
