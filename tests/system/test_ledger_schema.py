@@ -127,7 +127,7 @@ class Postgres(support.TestCase):
         self.psql(self.target, "CREATE ROLE %s LOGIN; CREATE TABLE a (id int PRIMARY KEY, v int); INSERT INTO a VALUES (1, 7)" % role)
         self.write("transhume.yaml", "transhume: 1\nsource: %s\ntarget: %s\noptions: { ledger_schema: mine }\n"
                    "tables:\n  a: { key: [id], existing: upsert, entities: { a: { from: a, fields: { id: copy, v: copy } } } }\n" % tuple(self.uris))
-        rights = json.loads(self.run_program("check", "--json", "--rights-for", role).out)["rights"]["target"]
+        rights = json.loads(self.run_program("check", "--json", "--rights-for", role).out)["rights_for"]["target"]
         self.assertIn("GRANT USAGE ON SCHEMA public TO %s;" % role, [statement["text"] for statement in rights])
         for statement in rights:
             self.psql(self.target, statement["text"])
