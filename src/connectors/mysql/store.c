@@ -54,9 +54,9 @@ static void append_table(const struct store *store, struct buffer *sql)
 static enum status mysql_check_ours(struct mysql_database *self, MYSQL *connection,
                                     struct error *error)
 {
-    static const char tables[] = " IN ('" SQL_STORE_TABLE "', '_transhume_object', '" HISTORY_TABLE
-                                 "', '" HISTORY_TABLE "_step', '" HISTORY_TABLE
-                                 "_lock', '_transhume_rebuild', '_transhume_silenced')";
+    static const char tables[] =
+        " IN ('" SQL_STORE_TABLE "', '_transhume_object', '" HISTORY_TABLE "', '" HISTORY_TABLE
+        "_step', '" HISTORY_TABLE "_lock', '_transhume_rebuild', '_transhume_silenced')";
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     buffer_append_string(&sql, "SELECT table_name, NULL FROM information_schema.tables WHERE "
@@ -68,8 +68,8 @@ static enum status mysql_check_ours(struct mysql_database *self, MYSQL *connecti
                   tables);
     mysql_append_string(&sql, self->sql.schema);
     buffer_format(&sql, " AND LOWER(event_object_table)%s LIMIT 1", tables);
-    enum status status = mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_INVALID,
-                                          &result, error);
+    enum status status =
+        mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK && result != NULL ? mysql_fetch_row(result) : NULL;
     if (row != NULL && row[1] == NULL) {
         error_set(error, ERROR_NOT_OURS, row[0],
@@ -79,8 +79,7 @@ static enum status mysql_check_ours(struct mysql_database *self, MYSQL *connecti
                   "it is a table of ours, but carries the trigger %s", row[1]);
     }
     if (row != NULL) {
-        status =
-            error_hint(error, "drop that; nothing but transhume has anything to do there");
+        status = error_hint(error, "drop that; nothing but transhume has anything to do there");
     }
     mysql_free_result(result);
     return status;
