@@ -7,8 +7,8 @@ import re
 import sys
 import threading
 import time
-import urllib.error
 import unittest.mock
+import urllib.error
 import urllib.request
 
 import support
