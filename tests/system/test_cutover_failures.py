@@ -330,9 +330,10 @@ class SqliteToSqlite(CutOver, support.TestCase):
         self.assert_goes_on()
 
     def test_a_target_that_can_not_be_written(self):
-        self.target.run("CREATE TRIGGER no BEFORE UPDATE ON _transhume_ledger WHEN new.value LIKE '%\"drained\"%' "
-                        "BEGIN SELECT RAISE(ABORT, 'no'); END")
-        self.assert_let_in(self.cut())
+        """From then on: a ledger that has a trigger when a run begins is refused."""
+        self.write("no.sql", "CREATE TRIGGER no BEFORE UPDATE ON _transhume_ledger WHEN new.value LIKE '%\"drained\"%' "
+                             "BEGIN SELECT RAISE(ABORT, 'no'); END;")
+        self.assert_let_in(self.cut("--before", self.script("b.sh", "sqlite3 -cmd '.timeout 10000' %s <no.sql" % self.target.path)))
 
     def test_a_full_disk(self):
         self.assert_let_in(self.cut(failpoint="cutover.before_prime:enospc"))
