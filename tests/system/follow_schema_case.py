@@ -132,7 +132,8 @@ class Changes:
         self.fresh()
         support.kill_at("engine.before_commit", 2, "migrate", "--follow", "--chunk-rows", "1", self.source.uri, self.target.uri, cwd=self.folder)
         self.change(["ALTER TABLE t ADD COLUMN d INTEGER", "UPDATE t SET d = 4 WHERE id = 2", "CREATE TABLE late (id INTEGER PRIMARY KEY, v INTEGER)",
-                     "INSERT INTO late VALUES (1, 7)", "CREATE INDEX of_a ON t (a)"])
+                     "INSERT INTO late VALUES (1, 7)", "CREATE INDEX of_a ON t (a)", "CREATE UNIQUE INDEX of_d ON t (d)",
+                     "ALTER TABLE t ADD COLUMN e INTEGER CHECK (e > 0)", "ALTER TABLE t ADD COLUMN f INTEGER REFERENCES late (id)"])
         self.follow()
         self.change(["UPDATE t SET b = 77, d = 5 WHERE id = 1", "INSERT INTO late VALUES (2, 8)"])
         self.follow()

@@ -404,6 +404,33 @@ static bool is_unknown_index(struct translator *translator, struct text clause)
     return functional || vector || hashed;
 }
 
+/* Is a key of columns alone that the table is known to have? What came in the source since a run
+ * began is not in the target. */
+static bool is_of_known_columns(const struct translator *translator, struct text clause)
+{
+    const char *end = clause.data + clause.length;
+    const struct schema_table *same = translator->same;
+    bool known = true;
+    bool within = false;
+    int depth = 0;
+    for (const char *at = clause.data; known && at < end;) {
+        const struct text piece = mysql_piece_at(at, end);
+        depth += *piece.data == '(' ? 1 : *piece.data == ')' ? -1 : 0;
+        if (within && depth == 0) {
+            break; /* what is referred to stands behind */
+        }
+        within = within || depth > 0;
+        uint32_t i = 0;
+        while (*piece.data == '`' && depth == 1 && i < same->column_count &&
+               !mysql_definition_is_name(&piece, same->columns[i].name)) {
+            i++;
+        }
+        known = i < same->column_count;
+        at = piece.data + piece.length;
+    }
+    return known;
+}
+
 /* False: the clause is left out. */
 static bool translate_clause(struct translator *translator, struct text clause,
                              enum mysql_clause kind)
@@ -418,7 +445,8 @@ static bool translate_clause(struct translator *translator, struct text clause,
     translator->computed = translator->dropped = false;
     translator->depth = 0;
     buffer_clear(&translator->out);
-    if (kind == MYSQL_CLAUSE_KEY && is_unknown_index(translator, clause)) {
+    if ((kind == MYSQL_CLAUSE_KEY && is_unknown_index(translator, clause)) ||
+        (kind != MYSQL_CLAUSE_COLUMN && !is_of_known_columns(translator, clause))) {
         return false;
     }
     struct text piece = {clause.data, 0};

@@ -237,8 +237,8 @@ static bool has_foreign_key(const struct schema_table *table, const char *name)
     return found;
 }
 
-/* The mapping of a run that is copied on has none that came since. A target of the same kind makes
- * what it is given of the source's own words. */
+/* The mapping of a run that is copied on has none that came since: they may be of columns and
+ * tables that came with them. */
 static void leave_constraints_out(const struct schema_table *known, struct schema_table *table,
                                   struct arena *arena)
 {
@@ -325,8 +325,7 @@ void recall_overlay(struct run_session *session)
         if (known != NULL) {
             overlay_table(session, known, &tables[count], leaves_new, schema->arena);
         }
-        if (known != NULL && session->copies_on &&
-            session->source->connector != session->target->connector) {
+        if (known != NULL && session->copies_on) {
             leave_constraints_out(known, &tables[count], schema->arena);
         }
         count++;
