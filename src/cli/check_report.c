@@ -177,7 +177,11 @@ static void append_code(const struct check_code *code, struct buffer *out)
         buffer_format(&title, "%scode that runs during the copy as %s%s (%u)",
                       code->superuser ? "WARNING: " : "",
                       code->account != NULL ? code->account : "the target's account",
-                      code->superuser
+                      code->left_out && code->superuser
+                          ? ", a superuser: whoever wrote it can do anything there; copy as "
+                            "another role"
+                      : code->left_out ? ""
+                      : code->superuser
                           ? ", a superuser: whoever wrote it can do anything there; copy "
                             "as another role, or with --no-code"
                           : "; --no-code leaves it out",

@@ -138,6 +138,26 @@ class Https(WebCase):
                 return False
         self.wait_until("the new certificate is served", is_served, 40 * support.PATIENCE)
 
+    def test_a_renewed_certificate_that_can_not_be_served(self):
+        """GnuTLS looks at the whole chain: the former one is served on, and the socket that listens is still there."""
+        _, port = self.serve_tls()
+        kept = self.path("former.crt")
+        os.link(self.certificate, kept)
+        with open(kept, encoding="ascii") as file:
+            whole = file.read()
+        for number in range(2):
+            self.write("damaged.crt", whole + "-----BEGIN CERTIFICATE-----\nMIIB%s\n-----END CERTIFICATE-----\n" % ("A" * (40 + 4 * number)))
+            os.chmod(self.path("damaged.crt"), 0o600)
+            os.rename(self.path("damaged.crt"), self.certificate)
+            begun = time.monotonic()
+            while time.monotonic() - begun < 4:
+                time.sleep(0.5)
+                try:
+                    self.assertEqual(self.get_by(port, "/healthz", context=self.trusting(kept))[0], 200)
+                except ConnectionResetError:   # its connections end when the daemon is made again
+                    pass
+            self.assertEqual(self.get_by(port, "/healthz", context=self.trusting(kept))[0], 200)
+
     def test_files_that_are_none(self):
         files = certificate(self.folder)
         other = certificate(self.folder, "other")

@@ -99,10 +99,10 @@ enum status check_code(struct run_session *session, struct arena *arena, struct 
     if (!same || session->options.parts == PARTS_DATA) {
         return STATUS_OK;
     }
-    if (session->options.no_code) {
-        return tell_account(session, &listing, code, error);
-    }
-    if (catalog->tell_code != NULL) {
+    code->left_out = session->options.no_code;
+    if (code->left_out) {
+        /* what the target has of its own runs all the same */
+    } else if (catalog->tell_code != NULL) {
         status = catalog->tell_code(session->source, arena, &found, &count, error);
         list_code(&listing, session, found, status == STATUS_OK ? count : 0);
     } else {

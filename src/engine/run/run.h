@@ -272,6 +272,7 @@ struct check_rights {
 struct check_code {
     const char *account;       /* of the target, which runs it; NULL: it is not known */
     bool superuser;            /* who may do everything */
+    bool left_out;             /* --no-code: what is listed is the target's own */
     struct check_list at_once; /* while tables are made and filled */
     struct check_list later;   /* when somebody uses them */
 };

@@ -10,6 +10,7 @@
 #include "observe/web/web_clients.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <netdb.h>
 #include <pthread.h>
@@ -451,7 +452,8 @@ static enum status listen_at(struct web_server *server, struct error *error)
 /* TLS 1.2 and 1.3, each with keys that are made for the connection alone. */
 static const char tls_priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA";
 
-/* The socket that listens stays the server's. */
+/* The socket that listens stays the server's: the daemon has a copy, which it closes where it can't
+ * start. */
 static void start_daemon(struct web_server *server)
 {
     const struct MHD_OptionItem tls[] = {
@@ -460,30 +462,36 @@ static void start_daemon(struct web_server *server)
         {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)tls_priorities},
         {MHD_OPTION_END, 0, NULL}};
     const struct MHD_OptionItem *more = server->has_tls ? tls : &tls[3];
+    int copy = fcntl(server->descriptor, F_DUPFD_CLOEXEC, 0);
     server->stopping = false;
+    if (copy < 0) {
+        return; /* tried again with the next tick */
+    }
     server->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
             (server->has_tls ? MHD_USE_TLS : 0),
-        0, NULL, NULL, handle, server, MHD_OPTION_LISTEN_SOCKET, server->descriptor,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)(WEB_CONNECTIONS_MAX + LEAVING_MAX),
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)WEB_IDLE_SECONDS,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)WEB_CONNECTION_BYTES_MAX,
-        MHD_OPTION_NOTIFY_COMPLETED, end_call, server, MHD_OPTION_NOTIFY_CONNECTION, notice_client,
-        server, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+        0, NULL, NULL, handle, server, MHD_OPTION_LISTEN_SOCKET, copy, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)(WEB_CONNECTIONS_MAX + LEAVING_MAX), MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)WEB_IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)WEB_CONNECTION_BYTES_MAX, MHD_OPTION_NOTIFY_COMPLETED, end_call, server,
+        MHD_OPTION_NOTIFY_CONNECTION, notice_client, server, MHD_OPTION_UNESCAPE_CALLBACK, unescape,
+        NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
 }
 
 /* Ends all connections. */
 static void stop_daemon(struct web_server *server)
 {
     if (server->daemon != NULL) {
-        (void)MHD_quiesce_daemon(server->daemon); /* else it closes the socket that listens */
+        MHD_socket copy = MHD_quiesce_daemon(server->daemon);
         pthread_mutex_lock(&server->mutex);
         server->stopping = true;
         pthread_mutex_unlock(&server->mutex);
         resume_streams(server);
         MHD_stop_daemon(server->daemon);
         server->daemon = NULL;
+        if (copy != MHD_INVALID_SOCKET) {
+            close(copy);
+        }
     }
 }
 
@@ -498,11 +506,8 @@ static enum status start_tls(struct web_server *server, struct error *error)
         return error_set(error, ERROR_USAGE, "--tls-cert",
                          "libmicrohttpd was built without TLS here");
     }
-    if (web_tls_read(files, &server->tls, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    web_tls_watch(&server->tls_watch, files);
-    return STATUS_OK;
+    web_tls_watch(&server->tls_watch, files); /* first: what is renewed meanwhile is seen */
+    return web_tls_read(files, &server->tls, error);
 }
 
 enum status web_server_start(const struct web_options *options, struct web_server **server,
