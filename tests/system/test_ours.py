@@ -48,10 +48,13 @@ class Ours(support.TestCase):
                            ("ALTER TABLE _transhume_ledger ADD more int GENERATED ALWAYS AS (1) STORED", "a generated column"),
                            ("CREATE TABLE child () INHERITS (_transhume_ledger)", "inherit"),
                            (EVIL + "ALTER TABLE _transhume_ledger ADD CHECK (says(value) <> '')", "the check _transhume_ledger_value_check"),
+                           ("ALTER TABLE _transhume_ledger ADD CHECK (query_to_xml('SELECT 1', true, true, '') IS NOT NULL)", "the check _transhume_ledger_check"),
+                           (EVIL + "CREATE DOMAIN strict_text AS text CHECK (says(VALUE) <> ''); ALTER TABLE _transhume_ledger ADD CHECK (value::text::strict_text IS NOT NULL)",
+                            "the check _transhume_ledger_value_check"),
                            (EVIL + "ALTER TABLE _transhume_ledger ALTER version SET DEFAULT length(says('x'))", "a default of version"),
                            (EVIL + "CREATE INDEX i ON _transhume_ledger (says(value))", "the index i")):
             with self.subTest(more):
-                self.server.psql(self.target, "DROP TABLE IF EXISTS _transhume_ledger CASCADE; DROP FUNCTION IF EXISTS evil; DROP FUNCTION IF EXISTS says; " + LEDGER + "; " + more)
+                self.server.psql(self.target, "DROP TABLE IF EXISTS _transhume_ledger CASCADE; DROP DOMAIN IF EXISTS strict_text; DROP FUNCTION IF EXISTS evil; DROP FUNCTION IF EXISTS says; " + LEDGER + "; " + more)
                 self.assertIn(said, self.migrate(5).err)
 
     def test_a_superusers_and_a_role_of_ones_own_may_be_used(self):

@@ -19,7 +19,7 @@ SELECT pg_catalog.pg_get_userbyid(c.relowner),
        pg_catalog.format('%I.%I', n.nspname, c.relname), pg_catalog.quote_ident(current_user)
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-  -- expressions that call what is not the server's own: a write evaluates them
+  -- expressions that call what is not the server's own, which a write evaluates
   LEFT JOIN LATERAL (
     SELECT x.what FROM (
       SELECT pg_catalog.format('the check %I', k.conname) AS what, k.conbin::text AS tree FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c'
@@ -31,6 +31,10 @@ SELECT pg_catalog.pg_get_userbyid(c.relowner),
       -- a column of another's type: a domain with a check, or whose operators are not the server's
       SELECT pg_catalog.format('the type of %I', a.attname), ':funcid 16384'
         FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid AND t.typtype = 'd' WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND c.relname IN ('_transhume_ledger', '_transhume_object', '_transhume_rebuild', '_transhume_schema', '_transhume_schema_lock')) x
-     WHERE EXISTS (SELECT 1 FROM pg_catalog.regexp_matches(x.tree, ':(?:funcid|opfuncid) ([1-9][0-9]*)', 'g') m WHERE m[1]::pg_catalog.int8 >= 16384)
+     -- and of its own those that do more than calculate (code.sql), and casts to others' types: a domain has checks
+     WHERE EXISTS (SELECT 1 FROM pg_catalog.regexp_matches(x.tree, ':(funcid|opfuncid|resulttype) ([1-9][0-9]*)', 'g') m
+                     LEFT JOIN pg_catalog.pg_proc p ON m[1] <> 'resulttype' AND p.oid = m[2]::pg_catalog.oid
+                    WHERE m[2]::pg_catalog.int8 >= 16384 OR p.proname ~ '_to_xml'
+                       OR (p.provolatile = 'v' AND p.proname NOT IN ('clock_timestamp', 'currval', 'gen_random_uuid', 'lastval', 'nextval', 'random', 'random_normal', 'setseed', 'timeofday', 'uuidv4', 'uuidv7')))
      LIMIT 1) code ON c.relpersistence <> 't' -- one that the session made
  WHERE c.oid = pg_catalog.to_regclass($1)::pg_catalog.oid
