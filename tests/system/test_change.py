@@ -593,6 +593,14 @@ class OnPostgres(sql_case.ServerTarget, change_case.ChangeCase, support.TestCase
 
     # --- writers meanwhile
 
+    def test_a_type_whose_operators_are_of_another_schema(self):
+        """Each form is compared by the operators of its own type."""
+        self.ask("CREATE EXTENSION IF NOT EXISTS citext; CREATE TABLE loose (id int PRIMARY KEY, a citext, b text); INSERT INTO loose VALUES (1, 'A', 'x'), (2, 'b', NULL)")
+        self.change("start", self.change_file(["alter_column: {table: loose, column: a, type: text, up: a::text, down: a::citext, lossless: true}",
+                                               "alter_column: {table: loose, column: b, type: citext, up: b::citext, down: b::text, lossless: true}"]))
+        self.change("complete")
+        self.assertEqual(self.ask("SELECT pg_typeof(a)::text, pg_typeof(b)::text FROM loose LIMIT 1"), [["text", "citext"]])
+
     def test_writers_while_rows_are_filled(self):
         """Each row is at its end what its last writer made of it, in both versions."""
         self.ask("CREATE TABLE load (id int PRIMARY KEY, n text NOT NULL, other int DEFAULT 0); INSERT INTO load SELECT g, g::text FROM generate_series(1, 60000) g; ANALYZE load")

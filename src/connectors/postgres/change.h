@@ -43,6 +43,7 @@ struct altered_column {
     const char *sequences; /* that it owns, as SQL; NULL */
     const char *collation; /* as SQL; NULL: that of its type */
     const char *space;     /* of the operators of its order, as SQL; NULL: pg_catalog */
+    const char *new_space; /* the same of the type that an altered one gets */
     int number;            /* attnum; 0: it is added */
     bool old_not_null;
     bool not_null; /* in the new version */

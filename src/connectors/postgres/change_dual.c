@@ -32,7 +32,14 @@ enum status change_read_type(struct compiler *compiler, struct altered_column *c
                      "SELECT t.typcollation <> 0, t.typtype = 'e' OR EXISTS (SELECT 1 FROM "
                      "pg_catalog.pg_opclass o JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod WHERE "
                      "m.amname = 'btree' AND o.opcdefault AND o.opcintype = t.oid), "
-                     "pg_catalog.format_type(t.oid, -1) FROM "
+                     "pg_catalog.format_type(t.oid, -1), (SELECT "
+                     "pg_catalog.quote_ident(w.nspname) FROM pg_catalog.pg_opclass f JOIN "
+                     "pg_catalog.pg_amop p ON p.amopfamily = f.opcfamily AND p.amoplefttype = "
+                     "f.opcintype AND p.amoprighttype = f.opcintype JOIN pg_catalog.pg_operator o "
+                     "ON o.oid = p.amopopr JOIN pg_catalog.pg_namespace w ON w.oid = "
+                     "o.oprnamespace WHERE f.opcmethod = 403 AND f.opcdefault AND f.opcintype = "
+                     "coalesce(nullif(t.typbasetype, 0), t.oid) AND p.amoppurpose = 's' AND "
+                     "p.amopstrategy = 3 AND f.opcintype >= 16384) FROM "
                      "pg_catalog.pg_type t WHERE t.oid = pg_catalog.to_regtype($1)",
                      values, 1, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -41,6 +48,7 @@ enum status change_read_type(struct compiler *compiler, struct altered_column *c
     *collation = found && PQgetvalue(result, 0, 0)[0] == 't' ? *collation : NULL;
     column->equality = found && PQgetvalue(result, 0, 1)[0] == 't';
     column->assigned = found ? change_cell(compiler, result, 0, 2) : type;
+    column->new_space = found ? change_cell(compiler, result, 0, 3) : NULL;
     PQclear(result);
     return STATUS_OK;
 }
@@ -62,6 +70,7 @@ enum status change_make_dual(struct compiler *compiler, struct altered_table *ta
     }
     column->dual = true;
     column->made = true;
+    column->new_space = casts ? column->new_space : column->space;
     column->type = type;
     column->carrier = change_short_name(compiler, POSTGRES_CHANGE_PREFIX, column->old);
     struct buffer sql = {0};

@@ -15,6 +15,9 @@ const char *change_space(const struct altered_table *table, const char *name)
 {
     for (uint32_t i = 0; i < table->count; i++) {
         const struct altered_column *column = &table->columns[i];
+        if (column->dual && strcmp(column->carrier, name) == 0) {
+            return column->new_space;
+        }
         if (strcmp(column->carrier, name) == 0 ||
             (column->old != NULL && strcmp(column->old, name) == 0)) {
             return column->space;
