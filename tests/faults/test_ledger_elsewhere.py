@@ -101,7 +101,8 @@ class LedgerElsewhere:
         self.assert_whole()
 
     def test_two_runs_over_one_table(self):
-        self.stopped_at("engine.before_commit:stop:2", "migrate", *self.OPTIONS, "--ledger", self.home, "--state", "first",
+        # one job, as above
+        self.stopped_at("engine.before_commit:stop:2", "migrate", *self.OPTIONS, "--jobs", "1", "--ledger", self.home, "--state", "first",
                         self.source, self.target, cwd=self.folder, env=self.env)
         refused = self.begin("--state", "other", code=5)
         self.assertRegex(refused.err, r"\[(run-unfinished|run-held)\]")
