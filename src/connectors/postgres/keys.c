@@ -1,6 +1,8 @@
 /* Primary keys and indexes of the tables that a run made, after the load. */
 #include "connectors/postgres/keys.h"
+#include "base/log.h"
 #include "base/text.h"
+#include "connectors/scope.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -201,13 +203,74 @@ static void add_plain_index(struct keys *keys, const struct target_table *table,
     build->order = table->key;
 }
 
+/* Has a table of the same schema an index of this name, that is not this one? Names are of a
+ * schema: one that was renamed in the source since, and is followed no more, keeps them. */
+static bool is_anothers(const struct keys *keys, const char *table, const char *name)
+{
+    const struct schema_scope *scope = &keys->self->sql.base.scope;
+    const char *rest;
+    const char *own = scope_schema_of(scope, table, &rest);
+    bool found = false;
+    for (uint32_t i = 0; !found && i < keys->catalog->table_count; i++) {
+        const struct schema_table *other = keys->catalog->tables[i].schema;
+        const char *place = scope_schema_of(scope, other->name, &rest);
+        bool same = own == NULL || place == NULL ? own == place : strcmp(own, place) == 0;
+        found = same && strcmp(other->name, table) != 0 && find_index(other, name) != NULL;
+    }
+    return found;
+}
+
+/* What an index is called whose name is another's: always the same, so that it is found again. */
+static const char *make_other_name(const struct keys *keys, const char *table, const char *name)
+{
+    char made[POSTGRES_NAME_BYTES_MAX * 2 + 2];
+    const char *rest = table;
+    (void)scope_schema_of(&keys->self->sql.base.scope, table, &rest);
+    int length = snprintf(made, sizeof made, "%.*s_%.*s", POSTGRES_NAME_BYTES_MAX, rest,
+                          POSTGRES_NAME_BYTES_MAX, name);
+    made[text_clip(made, (size_t)length, POSTGRES_NAME_BYTES_MAX)] = '\0';
+    return arena_copy_string(keys->arena, made);
+}
+
+/* The statement that the source has, with another name. */
+static void append_renamed(struct buffer *sql, const char *statement, const char *name,
+                           const char *now)
+{
+    static const char *const before[] = {"INDEX ", "CONSTRAINT "};
+    const char *found = NULL;
+    size_t length = 0;
+    for (size_t i = 0; found == NULL && i < 4; i++) {
+        struct buffer words = {0};
+        const char *keyword = before[i / 2];
+        /* the server writes a name that needs no quotes without them */
+        postgres_append(&words, i % 2 == 0 ? "%s%n " : "%s%s ", keyword, name);
+        found = strstr(statement, buffer_string(&words));
+        length = words.length - strlen(keyword) - 1;
+        found = found != NULL ? found + strlen(keyword) : NULL;
+        buffer_free(&words);
+    }
+    if (found == NULL) {
+        buffer_append_string(sql, statement);
+        return;
+    }
+    buffer_append(sql, statement, (size_t)(found - statement));
+    postgres_append(sql, "%n", now);
+    buffer_append_string(sql, found + length);
+}
+
+/* `name`: what it is called here. */
 static void add_native_index(struct keys *keys, const struct target_table *table,
-                             const struct postgres_table *facts, const struct schema_index *index)
+                             const struct postgres_table *facts, const struct schema_index *index,
+                             const char *name)
 {
     bool plain = index->unique && !index->partial && strstr(index->native_sql, "NULLS NOT") == NULL;
     struct buffer sql = {0};
-    struct postgres_build *build = add_build(keys, table, facts, index->name);
-    buffer_append_string(&sql, index->native_sql);
+    struct postgres_build *build = add_build(keys, table, facts, name);
+    if (name == index->name) {
+        buffer_append_string(&sql, index->native_sql);
+    } else {
+        append_renamed(&sql, index->native_sql, index->name, name);
+    }
     build->sql = keep(keys, &sql);
     build->weight += index->unique;
     build->shuts_out = index->implied ? POSTGRES_SHUTS_ALL : POSTGRES_SHUTS_WRITERS;
@@ -254,11 +317,19 @@ static void find_builds(struct keys *keys, const struct target_table *table,
     }
     for (uint32_t i = 0; same != NULL && i < same->index_count; i++) {
         const struct schema_index *index = &same->indexes[i];
+        const char *name = is_anothers(keys, table->name, index->name)
+                               ? make_other_name(keys, table->name, index->name)
+                               : index->name;
         bool there = schema_is_primary_index(same, index)
                          ? keyed
-                         : find_index(facts->schema, index->name) != NULL;
+                         : find_index(facts->schema, index->name) != NULL ||
+                               find_index(facts->schema, name) != NULL;
         if (index->native_sql != NULL && !there) {
-            add_native_index(keys, table, facts, index);
+            if (name != index->name) {
+                log_write(LOG_INFO, "the index %s of %s is called %s: another table has its name",
+                          index->name, table->name, name);
+            }
+            add_native_index(keys, table, facts, index, name);
         }
     }
     for (uint32_t i = 0; same == NULL && i < table->index_count; i++) {
