@@ -140,6 +140,20 @@ class Changes:
         self.assert_same("t", "id, a, b, c, d")
         self.assert_same("late", "id, v")
 
+    def test_a_renamed_table_that_has_an_index(self):
+        """The target's former table has the index's name still; the rest goes on all the same."""
+        self.fresh()
+        self.source.make("CREATE INDEX of_v ON other (v);")
+        self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
+        self.change(["ALTER TABLE other RENAME TO another", "INSERT INTO another VALUES (2, 2)", "UPDATE t SET b = 78 WHERE id = 1"])
+        self.follow(code=1)
+        self.change(["INSERT INTO another VALUES (3, 3)"])
+        self.follow(code=1)
+        self.assert_same("another", "id, v")
+        self.assert_same("t", "id, b")
+        self.follow("--resync")
+        self.run_program("cutover", "--confirm")
+
     def test_given_up_before_it_is_copied(self):
         """The copy is not gone on with where columns or tables that it reads are others; but the run can be given up, and nothing of it stays in the source."""
         other = [["ALTER TABLE t DROP COLUMN b"], ["DROP TABLE other"], ["DROP TABLE t", "CREATE TABLE t (id INTEGER PRIMARY KEY, z INTEGER)"]]

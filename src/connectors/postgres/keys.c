@@ -220,15 +220,21 @@ static bool is_anothers(const struct keys *keys, const char *table, const char *
     return found;
 }
 
-/* What an index is called whose name is another's: always the same, so that it is found again. */
-static const char *make_other_name(const struct keys *keys, const char *table, const char *name)
+/* What an index is called: its own name, or where that is another's always the same one, so that it
+ * is found again. */
+static const char *free_name(const struct keys *keys, const char *table, const char *name)
 {
     char made[POSTGRES_NAME_BYTES_MAX * 2 + 2];
     const char *rest = table;
+    if (!is_anothers(keys, table, name)) {
+        return name;
+    }
     (void)scope_schema_of(&keys->self->sql.base.scope, table, &rest);
     int length = snprintf(made, sizeof made, "%.*s_%.*s", POSTGRES_NAME_BYTES_MAX, rest,
                           POSTGRES_NAME_BYTES_MAX, name);
     made[text_clip(made, (size_t)length, POSTGRES_NAME_BYTES_MAX)] = '\0';
+    log_write(LOG_INFO, "the index %s of %s is called %s: another table has its name", name, table,
+              made);
     return arena_copy_string(keys->arena, made);
 }
 
@@ -317,25 +323,21 @@ static void find_builds(struct keys *keys, const struct target_table *table,
     }
     for (uint32_t i = 0; same != NULL && i < same->index_count; i++) {
         const struct schema_index *index = &same->indexes[i];
-        const char *name = is_anothers(keys, table->name, index->name)
-                               ? make_other_name(keys, table->name, index->name)
-                               : index->name;
+        const char *name = free_name(keys, table->name, index->name);
         bool there = schema_is_primary_index(same, index)
                          ? keyed
                          : find_index(facts->schema, index->name) != NULL ||
                                find_index(facts->schema, name) != NULL;
         if (index->native_sql != NULL && !there) {
-            if (name != index->name) {
-                log_write(LOG_INFO, "the index %s of %s is called %s: another table has its name",
-                          index->name, table->name, name);
-            }
             add_native_index(keys, table, facts, index, name);
         }
     }
     for (uint32_t i = 0; same == NULL && i < table->index_count; i++) {
         const struct target_index *index = &table->indexes[i];
-        if (find_index(facts->schema, index->name) == NULL) {
-            add_plain_index(keys, table, facts, index->name, index->columns, index->unique);
+        const char *name = free_name(keys, table->name, index->name);
+        if (find_index(facts->schema, index->name) == NULL &&
+            find_index(facts->schema, name) == NULL) {
+            add_plain_index(keys, table, facts, name, index->columns, index->unique);
         }
     }
 }

@@ -58,6 +58,102 @@ static enum status make_index(struct sqlite_database *self, const char *name, co
     return status == STATUS_OK ? failpoint_hit("sqlite.after_index", error) : status;
 }
 
+/* Is there an index of this name on another table? One that was renamed in the source since, and is
+ * followed no more, keeps its indexes' names. */
+static enum status is_anothers(struct sqlite_database *self, const char *table, const char *name,
+                               bool *anothers, struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    enum status status = sqlite_target_prepare(
+        self, self->control,
+        "SELECT 1 FROM main.sqlite_schema WHERE type = 'index' AND name = ?1 COLLATE NOCASE AND "
+        "tbl_name <> ?2 COLLATE NOCASE",
+        &statement, error);
+    *anothers = false;
+    if (status == STATUS_OK) {
+        sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 2, table, -1, SQLITE_STATIC);
+        status = sqlite_step(self, statement, error);
+        *anothers = status == STATUS_OK;
+    }
+    sqlite3_finalize(statement);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+/* The statement as sqlite_schema keeps it, "CREATE UNIQUE INDEX name ON …", with another name. */
+static void append_renamed(const char *sql, const char *name, struct buffer *out)
+{
+    const char *at = sql;
+    for (int words = strncmp(sql, "CREATE UNIQUE ", 14) == 0 ? 3 : 2; words > 0; words--) {
+        at += strcspn(at, " ");
+        at += strspn(at, " ");
+    }
+    buffer_append(out, sql, (size_t)(at - sql));
+    sqlite_append_name(out, name);
+    const char *quotes = "\"`'[";
+    const char *quote = *at != '\0' ? strchr(quotes, *at) : NULL;
+    if (quote == NULL) {
+        at += strcspn(at, " \t\r\n");
+    } else {
+        char end = *quote == '[' ? ']' : *quote;
+        for (at++; *at != '\0' && (*at != end || (end != ']' && at[1] == end)); at++) {
+            at += *at == end; /* doubled within */
+        }
+        at += *at == end;
+    }
+    buffer_append_string(out, at);
+}
+
+/* What an index is called: where another table has its name, after its table, too. */
+static enum status choose_name(struct sqlite_database *self, const char *table, const char *name,
+                               struct arena *arena, const char **chosen, struct error *error)
+{
+    bool anothers = false;
+    enum status status = is_anothers(self, table, name, &anothers, error);
+    *chosen = name;
+    if (anothers) {
+        *chosen = arena_format(arena, "%s_%s", table, name);
+        log_write(LOG_INFO, "the index %s of %s is called %s: another table has its name", name,
+                  table, *chosen);
+    }
+    return status;
+}
+
+/* Of the source's own words. */
+static enum status make_own_index(struct sqlite_database *self, const struct target_table *table,
+                                  const struct schema_index *index, struct arena *arena,
+                                  void (*progress)(const char *what), struct error *error)
+{
+    const char *name = NULL;
+    struct buffer sql = {0};
+    if (choose_name(self, table->name, index->name, arena, &name, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (name == index->name) {
+        buffer_append_string(&sql, index->native_sql);
+    } else {
+        append_renamed(index->native_sql, name, &sql);
+    }
+    enum status status = make_index(self, name, buffer_string(&sql), arena, progress, error);
+    buffer_free(&sql);
+    return status;
+}
+
+static enum status make_plain_index(struct sqlite_database *self, const struct target_table *table,
+                                    const struct target_index *index, struct arena *arena,
+                                    void (*progress)(const char *what), struct error *error)
+{
+    struct target_index named = *index;
+    struct buffer sql = {0};
+    if (choose_name(self, table->name, index->name, arena, &named.name, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    sqlite_schema_append_index(table, &named, &sql);
+    enum status status = make_index(self, named.name, buffer_string(&sql), arena, progress, error);
+    buffer_free(&sql);
+    return status;
+}
+
 static enum status make_indexes(struct sqlite_database *self, const struct target_table *table,
                                 struct arena *arena, void (*progress)(const char *what),
                                 struct error *error)
@@ -67,16 +163,11 @@ static enum status make_indexes(struct sqlite_database *self, const struct targe
 
     for (uint32_t i = 0; same != NULL && status == STATUS_OK && i < same->index_count; i++) {
         if (!same->indexes[i].implied && same->indexes[i].native_sql != NULL) {
-            status = make_index(self, same->indexes[i].name, same->indexes[i].native_sql, arena,
-                                progress, error);
+            status = make_own_index(self, table, &same->indexes[i], arena, progress, error);
         }
     }
     for (uint32_t i = 0; same == NULL && status == STATUS_OK && i < table->index_count; i++) {
-        struct buffer sql = {0};
-        sqlite_schema_append_index(table, &table->indexes[i], &sql);
-        status =
-            make_index(self, table->indexes[i].name, buffer_string(&sql), arena, progress, error);
-        buffer_free(&sql);
+        status = make_plain_index(self, table, &table->indexes[i], arena, progress, error);
     }
     return status;
 }
