@@ -142,6 +142,8 @@ uint32_t cli_prose_columns(int descriptor);
 void cli_append_json_text(struct buffer *out, const char *text);
 /* Folds `text` at `columns`, each line after `indent` spaces; "\n" in it stays. */
 void cli_append_wrapped(struct buffer *out, const char *text, uint32_t indent, uint32_t columns);
+/* A statement that people run by hand: its lines, each after `indent` spaces, whole; printable. */
+void cli_append_whole(const char *text, uint32_t indent, struct buffer *out);
 
 struct alert_config;
 /* command_alerts.c */
