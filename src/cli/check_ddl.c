@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-
 /* ---------------------------------------------------------------- text */
 
 static void append_columns(const struct check_ddl *ddl, bool color, struct buffer *out)

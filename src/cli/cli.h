@@ -28,12 +28,12 @@ struct cli_call {
     struct fence *fence;           /* … and what keeps the source's writers out; NULL: nothing */
     bool compares;                 /* it compares both sides */
     const char *state_folder;      /* in place of the one that was said; NULL: that one */
-    uint32_t source_failures;  /* run_result.source_failed, so many without a step in between */
-    uint64_t chunks_done;      /* at the last of these */
-    bool goes_on;              /* with the run that this process was at work on */
-    bool deletes;              /* it looks for what the source has no more */
-    bool mirrors;              /* resume: it is a part of migrate --mirror */
-    enum resync_choice resync; /* what follow --resync is about to do */
+    uint32_t source_failures;      /* run_result.source_failed, so many without a step in between */
+    uint64_t chunks_done;          /* at the last of these */
+    bool goes_on;                  /* with the run that this process was at work on */
+    bool deletes;                  /* it looks for what the source has no more */
+    bool mirrors;                  /* resume: it is a part of migrate --mirror */
+    enum resync_choice resync;     /* what follow --resync is about to do */
     const struct verify_result *found; /* what it compared; NULL: nothing */
 };
 

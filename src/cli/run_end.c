@@ -201,8 +201,8 @@ static void append_what_continues(const struct cli_call *call, const struct run_
     buffer_append_byte(out, '`');
 }
 
-/* Where somebody may more than in the source, each with the statement that closes it. These may name
- * roles that are to be made before. */
+/* Where somebody may more than in the source, each with the statement that closes it. These may
+ * name roles that are to be made before. */
 static void tell_opened(const struct run_result *result)
 {
     json_t *list = json_loads(result->rights_list, 0, NULL);

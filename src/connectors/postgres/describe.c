@@ -331,10 +331,10 @@ static bool is_whole(const struct schema_right *right)
         bool native_sql;
         bool called;
     } kinds[] = {
-        {"owner", true, false, false, true},    {"grant", false, true, false, true},
-        {"closed", false, false, false, true},  {"runs", true, false, false, true},
-        {"reads", true, true, false, true},     {"rewrites", true, true, false, true},
-        {"shut", false, true, false, false},    {"default", true, false, true, false},
+        {"owner", true, false, false, true},   {"grant", false, true, false, true},
+        {"closed", false, false, false, true}, {"runs", true, false, false, true},
+        {"reads", true, true, false, true},    {"rewrites", true, true, false, true},
+        {"shut", false, true, false, false},   {"default", true, false, true, false},
         {"member", true, false, false, false},
     };
     for (size_t i = 0; right->kind != NULL && i < sizeof kinds / sizeof kinds[0]; i++) {

@@ -23,12 +23,10 @@ enum status postgres_roles_read(struct postgres_database *self, PGconn *connecti
                   "SELECT r.rolname, pg_catalog.pg_has_role(r.oid, 'USAGE')%s, r.rolname = "
                   "current_user, r.rolsuper, r.rolbypassrls FROM pg_catalog.pg_roles r ORDER BY "
                   "r.rolname COLLATE pg_catalog.\"C\"",
-                  self->server_version >= VERSION_16
-                      ? " AND pg_catalog.pg_has_role(r.oid, 'SET')"
-                      : "");
-    enum status status =
-        postgres_catalog_query_buffer(self, connection, &sql, NULL, 0, SQL_SHORT,
-                                      ERROR_TARGET_INVALID, &roles->list, error);
+                  self->server_version >= VERSION_16 ? " AND pg_catalog.pg_has_role(r.oid, 'SET')"
+                                                     : "");
+    enum status status = postgres_catalog_query_buffer(self, connection, &sql, NULL, 0, SQL_SHORT,
+                                                       ERROR_TARGET_INVALID, &roles->list, error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(roles->list); row++) {
         if (is_true(roles->list, row, ROLE_IS_ACCOUNT)) {
             roles->account = PQgetvalue(roles->list, row, ROLE_NAME);
@@ -232,7 +230,8 @@ enum status postgres_object_words(const struct postgres_making *making,
             ? postgres_find_right(making->objects, "reads", what, object->name)
             : NULL;
     bool held = reads != NULL && postgres_does_more(&making->roles, reads);
-    if (held && strcmp(what, "view") == 0 && making->self->server_version >= POSTGRES_INVOKER_VERSION) {
+    if (held && strcmp(what, "view") == 0 &&
+        making->self->server_version >= POSTGRES_INVOKER_VERSION) {
         view_words(scope, statement, sql);
         return STATUS_OK;
     }

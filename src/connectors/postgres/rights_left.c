@@ -431,12 +431,12 @@ static void list_policy(struct listing *listing, const struct schema_object *obj
         buffer_append_string(&sql, object->native_sql);
     }
     add_told(listing, object, restrictive, "policy",
-        arena_format(arena, "the target has not the role %s: the %s policy of %s %s", lacked,
-                     restrictive ? "RESTRICTIVE" : "permissive", object->table,
-                     restrictive && any ? "holds back those that are there"
-                     : restrictive      ? "is not made, and will not hold that role back"
-                                        : "is not made"),
-        &sql);
+             arena_format(arena, "the target has not the role %s: the %s policy of %s %s", lacked,
+                          restrictive ? "RESTRICTIVE" : "permissive", object->table,
+                          restrictive && any ? "holds back those that are there"
+                          : restrictive      ? "is not made, and will not hold that role back"
+                                             : "is not made"),
+             &sql);
 }
 
 static void list_forced(struct listing *listing, const struct schema_object *object)
@@ -445,7 +445,8 @@ static void list_forced(struct listing *listing, const struct schema_object *obj
     struct buffer sql = {0};
     if (postgres_is_made(listing->carried, &of)) {
         buffer_append_string(&sql, object->native_sql);
-        add_told(listing, object, true, "row security",
+        add_told(
+            listing, object, true, "row security",
             "it would hold back the account, which has yet to count and to follow; so far it does "
             "not hold back the table's owner",
             &sql);

@@ -763,8 +763,7 @@ static enum status show_rights(struct report *report, struct error *error)
     for (uint32_t i = 0; i < left.count; i++) {
         const struct right_left *item = &left.items[i];
         if (opens && strcmp(item->kind, "role") == 0) { /* what closes something may name it */
-            lines[left.count + out->openings.count++] =
-                arena_format(arena, "%s;", item->statement);
+            lines[left.count + out->openings.count++] = arena_format(arena, "%s;", item->statement);
             continue;
         }
         if (item->statement == NULL && !item->opens) {
