@@ -340,7 +340,7 @@ class Guards(support.TestCase):
             with self.subTest(arguments=arguments):
                 self.target = self.server.database()
                 self.server.psql(self.target, "ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON TABLES TO guard_reader WITH GRANT OPTION")
-                self.addCleanup(self.server.psql, self.target, "DROP OWNED BY guard_reader")
+                self.addCleanup(self.server.psql, self.target, "DROP OWNED BY guard_owner, guard_reader")
                 left = self.migrate("--state", "state" + "".join(arguments), *arguments, code=1)
                 self.server.psql(self.target, ";".join(left))
                 self.assertEqual(self.server.psql(self.target, asked), self.server.psql(self.source, asked), left)
@@ -409,6 +409,7 @@ class Guards(support.TestCase):
                                                 (b"\0\0\0\x18FUNCTION shut(a integer)", b"\0\0\0\x18FUNCTION a; DROP ROLE b;"), (b"\0\0\0\x06SELECT", b"\0\0\0\x06;DROP "), (b"\0\0\0\x06CREATE", b"\0\0\0\x06;DROP "))):
             for command in ("check", "migrate"):
                 with self.subTest(command, lie=false):
+                    self.target = self.server.database()
                     result = self.lied_to({true: false}, command, *([] if command == "check" else ["--state", "state-%d" % number]))
                     self.assertIn(result.code, (2, 3), result.out + result.err)
                     self.assertIn("what the source tells is no right of it", result.err)
