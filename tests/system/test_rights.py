@@ -501,6 +501,19 @@ class Missing(support.TestCase):
         asked = "SELECT polname, polroles::regrole[] FROM pg_policy ORDER BY 1"
         self.assertEqual(self.other.psql(self.target, asked), self.server.psql(self.source, asked))
 
+    def test_a_ledger_whose_texts_are_short(self):
+        """What has no room there is counted, and in the log."""
+        ledger = mariadb.for_class(type(self))
+        condition = " OR ".join("id = %d" % (i + 1000000) for i in range(1500))
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY); " + ";".join("CREATE POLICY p%d ON t AS RESTRICTIVE TO missing_audit USING (%s)" % (number, condition) for number in range(30)))
+        result = self.run_it("migrate", "--json", "--ledger", ledger.uri(ledger.database()), code=1)
+        rights = json.loads(result.out)["rights"]
+        self.assertEqual(rights[-1]["kind"], "more")
+        self.assertEqual(sum(item["opens"] for item in rights[:-1]) + rights[-1]["opening"], 30)
+        self.assertIn("30 things are more open than in the source", result.err)
+        for number in range(30):
+            self.assertIn(" open: p%d: " % number, result.err)
+
     def test_long_statements_are_whole(self):
         self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY); CREATE POLICY p ON t TO missing_audit USING (%s)" % " OR ".join("id = %d" % (i + 1000000) for i in range(1500)))
         out = self.run_it("check", code=0).out
