@@ -6,8 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LINE_BYTES = 4096 };
-
 /* ---------------------------------------------------------------- text */
 
 static void append_columns(const struct check_ddl *ddl, bool color, struct buffer *out)
@@ -68,15 +66,10 @@ static void append_reasons(const struct check_ddl *ddl, struct buffer *out)
 /* Whole, since they may be run by hand. */
 static void append_statement(const struct script_statement *statement, struct buffer *out)
 {
-    for (const char *at = statement->text; *at != '\0';) {
-        char line[LINE_BYTES];
-        size_t length = strcspn(at, "\n");
-        bool last = at[length] == '\0';
-        size_t taken = text_clip(at, length, sizeof line / 4 - 1);
-        text_printable(at, taken, line, sizeof line);
-        buffer_format(out, "%s%s", line, taken < length ? "" : last ? ";\n" : "\n");
-        at += taken < length ? taken : length + !last;
-    }
+    struct buffer text = {0};
+    buffer_format(&text, "%s;", statement->text);
+    cli_append_whole(buffer_string(&text), 0, out);
+    buffer_free(&text);
 }
 
 static void append_moment(const struct check_ddl *ddl, enum script_moment moment, const char *title,

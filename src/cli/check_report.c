@@ -141,13 +141,7 @@ static void append_statements(const char *title, const struct check_list *list, 
     buffer_format(out, "%s%s%s", list->count > 0 ? "\n" : "", list->count > 0 ? title : "",
                   list->count > 0 ? "\n" : "");
     for (uint32_t i = 0; i < list->count; i++) {
-        for (const char *at = list->lines[i]; *at != '\0';) {
-            char line[4096];
-            size_t length = strcspn(at, "\n");
-            text_printable(at, length, line, sizeof(line));
-            buffer_format(out, "    %s\n", line);
-            at += length + (at[length] == '\n');
-        }
+        cli_append_whole(list->lines[i], 4, out);
     }
 }
 

@@ -1,11 +1,7 @@
 /* What `check --rights-for` prints. */
 #include "cli/check_rights.h"
 
-#include "base/text.h"
 #include "connectors/rights.h"
-#include <string.h>
-
-enum { LINE_BYTES = 4096 };
 
 static const char *const uses[RIGHTS_USE_COUNT] = {[RIGHTS_COPY] = "copy",
                                                    [RIGHTS_ROLLBACK] = "rollback",
@@ -15,19 +11,6 @@ static const char *const titles[RIGHTS_USE_COUNT] = {[RIGHTS_COPY] = "to copy, r
                                                      [RIGHTS_ROLLBACK] = "to roll back",
                                                      [RIGHTS_FOLLOW] = "to follow",
                                                      [RIGHTS_CUT_OVER] = "to cut over"};
-
-/* Whole, since they are run by hand. */
-static void append_text(const char *text, struct buffer *out)
-{
-    for (const char *at = text; *at != '\0';) {
-        char line[LINE_BYTES];
-        size_t length = strcspn(at, "\n");
-        size_t taken = text_clip(at, length, sizeof line / 4 - 1);
-        text_printable(at, taken, line, sizeof line);
-        buffer_format(out, "%s%s", line, taken < length ? "" : "\n");
-        at += taken < length ? taken : length + (at[length] == '\n');
-    }
-}
 
 static void append_side(const char *side, bool told, const struct rights_statement *statements,
                         uint32_t count, struct buffer *out)
@@ -41,7 +24,7 @@ static void append_side(const char *side, bool told, const struct rights_stateme
         if (i == 0 || statements[i].use != statements[i - 1].use) {
             buffer_format(out, "\nrights in the %s %s\n", side, titles[statements[i].use]);
         }
-        append_text(statements[i].text, out);
+        cli_append_whole(statements[i].text, 0, out);
     }
 }
 

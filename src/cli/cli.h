@@ -28,12 +28,12 @@ struct cli_call {
     struct fence *fence;           /* … and what keeps the source's writers out; NULL: nothing */
     bool compares;                 /* it compares both sides */
     const char *state_folder;      /* in place of the one that was said; NULL: that one */
-    uint32_t source_failures;  /* run_result.source_failed, so many without a step in between */
-    uint64_t chunks_done;      /* at the last of these */
-    bool goes_on;              /* with the run that this process was at work on */
-    bool deletes;              /* it looks for what the source has no more */
-    bool mirrors;              /* resume: it is a part of migrate --mirror */
-    enum resync_choice resync; /* what follow --resync is about to do */
+    uint32_t source_failures;      /* run_result.source_failed, so many without a step in between */
+    uint64_t chunks_done;          /* at the last of these */
+    bool goes_on;                  /* with the run that this process was at work on */
+    bool deletes;                  /* it looks for what the source has no more */
+    bool mirrors;                  /* resume: it is a part of migrate --mirror */
+    enum resync_choice resync;     /* what follow --resync is about to do */
     const struct verify_result *found; /* what it compared; NULL: nothing */
 };
 
@@ -142,6 +142,8 @@ uint32_t cli_prose_columns(int descriptor);
 void cli_append_json_text(struct buffer *out, const char *text);
 /* Folds `text` at `columns`, each line after `indent` spaces; "\n" in it stays. */
 void cli_append_wrapped(struct buffer *out, const char *text, uint32_t indent, uint32_t columns);
+/* A statement that people run by hand: its lines, each after `indent` spaces, whole; printable. */
+void cli_append_whole(const char *text, uint32_t indent, struct buffer *out);
 
 struct alert_config;
 /* command_alerts.c */

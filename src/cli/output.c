@@ -1,6 +1,7 @@
 /* What commands share when they print. */
 #include "cli/cli.h"
 
+#include "base/text.h"
 #include "model/json_writer.h"
 #include "observe/table.h"
 #include <errno.h>
@@ -77,6 +78,22 @@ void cli_append_json_text(struct buffer *out, const char *text)
         return;
     }
     json_append_printable(out, text);
+}
+
+void cli_append_whole(const char *text, uint32_t indent, struct buffer *out)
+{
+    enum { PIECE_BYTES = 1024, ESCAPED_MAX = 4 };
+    bool begins = true;
+    for (const char *at = text; *at != '\0';) {
+        char piece[ESCAPED_MAX * PIECE_BYTES];
+        size_t length = strcspn(at, "\n");
+        size_t taken = text_clip(at, length, PIECE_BYTES - 1);
+        text_printable(at, taken, piece, sizeof piece);
+        buffer_format(out, "%*s%s%s", begins ? (int)indent : 0, "", piece,
+                      taken < length ? "" : "\n");
+        begins = taken == length;
+        at += taken < length ? taken : length + (at[length] == '\n');
+    }
 }
 
 static size_t word_length(const char *text)

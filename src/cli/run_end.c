@@ -201,7 +201,8 @@ static void append_what_continues(const struct cli_call *call, const struct run_
     buffer_append_byte(out, '`');
 }
 
-/* Where somebody may more than in the source, each with the statement that closes it. */
+/* Where somebody may more than in the source, each with the statement that closes it. These may
+ * name roles that are to be made before. */
 static void tell_opened(const struct run_result *result)
 {
     json_t *list = json_loads(result->rights_list, 0, NULL);
@@ -210,9 +211,10 @@ static void tell_opened(const struct run_result *result)
     json_array_foreach(list, index, item)
     {
         struct buffer line = {0};
-        if (json_is_true(json_object_get(item, "opens"))) {
+        bool opens = json_is_true(json_object_get(item, "opens"));
+        if (opens || rights_list_is_role(item)) {
             rights_list_append_line(item, &line);
-            log_write(LOG_WARNING, "open: %s", buffer_string(&line));
+            log_write(LOG_WARNING, "%s: %s", opens ? "open" : "role", buffer_string(&line));
         }
         buffer_free(&line);
     }

@@ -47,7 +47,6 @@ struct rights_request {
     const char *const *read;
     uint32_t read_count;
     bool queries; /* source: the plan has queries of its own, whose tables nobody knows */
-    bool locks;   /* source: several readers share one moment */
     /* Target: the plan's tables, and for each whether it is to be made. */
     const struct target_table *tables;
     const bool *missing;

@@ -8,6 +8,15 @@ static const char *text_of(const json_t *item, const char *name)
     return text == NULL ? "" : text;
 }
 
+/* Of what the item stands for without listing it. */
+static uint32_t count_more(const json_t *item, const char *name)
+{
+    json_int_t count = strcmp(text_of(item, "kind"), "more") == 0
+                           ? json_integer_value(json_object_get(item, name))
+                           : 0;
+    return count > 0 && count < INT32_MAX ? (uint32_t)count : 0;
+}
+
 uint32_t rights_list_count(const json_t *list, bool opens)
 {
     uint32_t count = 0;
@@ -15,7 +24,10 @@ uint32_t rights_list_count(const json_t *list, bool opens)
     const json_t *item;
     json_array_foreach(list, index, item)
     {
-        count += json_is_object(item) && json_is_true(json_object_get(item, "opens")) == opens &&
+        bool listed = strcmp(text_of(item, "kind"), "more") != 0;
+        count += count_more(item, opens ? "opening" : "statements");
+        count += json_is_object(item) && listed &&
+                 json_is_true(json_object_get(item, "opens")) == opens &&
                  (opens || json_is_string(json_object_get(item, "statement")));
     }
     return count;
@@ -28,10 +40,16 @@ uint32_t rights_list_count_kept(const json_t *list)
     const json_t *item;
     json_array_foreach(list, index, item)
     {
+        count += count_more(item, "definers");
         count += strcmp(text_of(item, "kind"), "definer") == 0 &&
                  !json_is_true(json_object_get(item, "opens"));
     }
     return count;
+}
+
+bool rights_list_is_role(const json_t *item)
+{
+    return strcmp(text_of(item, "kind"), "role") == 0;
 }
 
 void rights_list_append_line(const json_t *item, struct buffer *out)

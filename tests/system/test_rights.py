@@ -6,6 +6,7 @@ import unittest
 import mariadb
 import postgres
 import support
+import tcp_proxy
 from support import SEED, SOAK
 
 ROLES = ["rights_%s" % name for name in ("app", "web", "audit", "clerk", "guest", "batch")]
@@ -330,6 +331,120 @@ class Guards(support.TestCase):
         self.server.psql(self.target, closing[0])
         self.assertEqual(self.server.psql(self.target, "SELECT has_table_privilege('guard_reader', 't', 'SELECT'), has_column_privilege('guard_reader', 't', 'id', 'SELECT')"), [["f", "t"]])
 
+    def test_what_the_target_lets_grant_on(self):
+        """Only that is taken: not the right itself, nor one to a column."""
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY, note text); GRANT SELECT ON t TO guard_reader; CREATE TABLE u (id int PRIMARY KEY, note text); GRANT SELECT (id) ON u TO guard_reader")
+        asked = " UNION ALL ".join("SELECT '%s', has_table_privilege('guard_reader', '%s', 'SELECT'), has_table_privilege('guard_reader', '%s', 'SELECT WITH GRANT OPTION'), "
+                                   "has_column_privilege('guard_reader', '%s', 'id', 'SELECT'), has_column_privilege('guard_reader', '%s', 'id', 'SELECT WITH GRANT OPTION')" % ((name,) * 5) for name in "tu")
+        for arguments in ([], ["--grants"]):
+            with self.subTest(arguments=arguments):
+                self.target = self.server.database()
+                self.server.psql(self.target, "ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON TABLES TO guard_reader WITH GRANT OPTION")
+                self.addCleanup(self.server.psql, self.target, "DROP OWNED BY guard_owner, guard_reader")
+                left = self.migrate("--state", "state" + "".join(arguments), *arguments, code=1)
+                self.server.psql(self.target, ";".join(left))
+                self.assertEqual(self.server.psql(self.target, asked), self.server.psql(self.source, asked), left)
+
+    def mover(self, words):
+        self.server.psql(self.target, "CREATE ROLE guard_mover LOGIN %s; GRANT ALL ON DATABASE %s TO guard_mover; GRANT ALL ON SCHEMA public TO guard_mover" % (words, self.target))
+        self.addCleanup(self.server.psql, self.target, "REASSIGN OWNED BY guard_mover TO postgres; DROP OWNED BY guard_mover; DROP ROLE guard_mover")
+        return self.server.uri(self.target).replace("postgres@", "guard_mover@")
+
+    def test_one_who_may_give_but_not_use(self):
+        """A member that does not inherit could give a table away, and then do nothing with it."""
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1); ALTER TABLE t OWNER TO guard_owner")
+        uri = self.mover("NOINHERIT IN ROLE guard_owner")
+        said = json.loads(support.transhume("check", "--json", "--grants", self.server.uri(self.source), uri, cwd=self.folder).out)
+        self.assertIn('ALTER TABLE t OWNER TO "guard_owner";', said["rights"])
+        result = support.transhume("migrate", "--json", "--grants", self.server.uri(self.source), uri, cwd=self.folder)
+        self.assert_code(result, 0)
+        self.assertIn('ALTER TABLE t OWNER TO "guard_owner"', [item["statement"] for item in json.loads(result.out)["rights"]])
+        self.assert_code(support.transhume("validate", self.server.uri(self.source), uri, cwd=self.folder), 0)
+        self.assert_code(support.transhume("rollback", "--confirm", "--run", json.loads(result.out)["run"], cwd=self.folder), 0)
+        self.assertEqual(self.server.psql(self.target, "SELECT to_regclass('t')"), [[None]])
+
+    def test_views_that_say_who_reads(self):
+        """security_invoker, in whatever words."""
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (id = 1); GRANT SELECT ON t TO guard_owner;"
+                         "SET ROLE guard_owner; CREATE VIEW no WITH (security_barrier=true, security_invoker=false) AS SELECT id FROM t; CREATE VIEW off WITH (security_invoker=OFF) AS SELECT id FROM t;"
+                         "CREATE VIEW yes WITH (security_invoker=ON, security_barrier=true) AS SELECT id FROM t; GRANT SELECT ON no, off, yes TO guard_reader")
+        options = ("SELECT relname, coalesce('security_barrier=true' = ANY(reloptions), false), (SELECT bool_or(split_part(o, '=', 2)::bool) FROM unnest(reloptions) o WHERE o LIKE 'security_invoker=%') "
+                   "FROM pg_class WHERE relkind = 'v' AND relnamespace = 'public'::regnamespace ORDER BY 1")
+        self.migrate()
+        self.assertEqual(self.server.psql(self.target, options), [["no", "t", "t"], ["off", "f", "t"], ["yes", "t", "t"]])
+        self.target = self.server.database()
+        self.server.psql(self.target, "GRANT CREATE ON SCHEMA public TO guard_owner")
+        self.addCleanup(self.server.psql, self.target, "REASSIGN OWNED BY guard_owner TO postgres; DROP OWNED BY guard_owner, guard_reader")
+        self.migrate("--grants", "--state", "grants")
+        self.assertEqual(self.server.psql(self.target, options), [["no", "t", None], ["off", "f", None], ["yes", "t", "t"]])
+
+    def test_many_are_counted(self):
+        self.server.psql(self.source, "DO $$ BEGIN FOR i IN 1..1100 LOOP EXECUTE format('CREATE FUNCTION f%s() RETURNS int LANGUAGE sql AS $f$SELECT 1$f$; ALTER FUNCTION f%s OWNER TO guard_owner', i, i); END LOOP; END $$")
+        result = support.transhume("migrate", self.server.uri(self.source), self.server.uri(self.target), cwd=self.folder)
+        self.assert_code(result, 0)
+        self.assertIn("rights: 1100 are left to do", result.out)
+
+    def test_a_ledger_and_its_schema_are_made_at_once(self):
+        """Whoever drops the one sees the other."""
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY)")
+        self.migrate("--ledger-schema", "kept")
+        self.assertEqual(self.server.psql(self.target, "SELECT n.xmin = c.xmin FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid WHERE n.nspname = 'kept' AND c.relname = '_transhume_ledger'"), [["t"]])
+
+    def lied_to(self, lies, command, *arguments, uri=None):
+        for true, false in lies.items():
+            self.assertEqual(len(true), len(false), "the message's length is told, too")
+
+        def change(data, _):
+            for true, false in lies.items():
+                data = data.replace(true, false)
+            return data
+        with tcp_proxy.ChangingProxy(self.server.port, change) as proxy:
+            return support.transhume(command, "--json", *arguments, self.server.uri(self.source, via=proxy), uri or self.server.uri(self.target), cwd=self.folder)
+
+    def test_what_a_source_tells_of_rights_is_no_command(self):
+        """Nor what is printed for the hands of a superuser."""
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY); GRANT SELECT ON t TO guard_reader; CREATE FUNCTION shut(a integer) RETURNS int LANGUAGE sql AS 'SELECT 1'; REVOKE ALL ON FUNCTION shut FROM PUBLIC;"
+                         "GRANT EXECUTE ON FUNCTION shut TO guard_reader; GRANT CREATE ON SCHEMA public TO guard_reader; ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON SEQUENCES TO guard_reader")
+        for number, (true, false) in enumerate(((b" ON SEQUENCES TO guard_reader", b" ON SEQUENCES TO a; DROP x --"), (b" GRANT SELECT ON SEQUENCES", b" GRANT x; DROP SEQUENCE--S"),
+                                                (b"\0\0\0\x18FUNCTION shut(a integer)", b"\0\0\0\x18FUNCTION a; DROP ROLE b;"), (b"\0\0\0\x06SELECT", b"\0\0\0\x06;DROP "), (b"\0\0\0\x06CREATE", b"\0\0\0\x06;DROP "))):
+            for command in ("check", "migrate"):
+                with self.subTest(command, lie=false):
+                    self.target = self.server.database()
+                    result = self.lied_to({true: false}, command, *([] if command == "check" else ["--state", "state-%d" % number]))
+                    self.assertIn(result.code, (2, 3), result.out + result.err)
+                    self.assertIn("what the source tells is no right of it", result.err)
+                    self.assertEqual(self.server.psql(self.target, "SELECT to_regclass('t'), to_regproc('shut')"), [[None, None]])
+
+    def test_a_statement_of_the_source_is_printed_if_it_is_one(self):
+        self.server.psql(self.source, "CREATE TABLE quite_a_long_name (id int PRIMARY KEY); ALTER TABLE quite_a_long_name ENABLE ROW LEVEL SECURITY; ALTER TABLE quite_a_long_name FORCE ROW LEVEL SECURITY;"
+                         "CREATE POLICY p ON quite_a_long_name AS RESTRICTIVE TO guard_reader USING (id < 1234567890)")
+        uri = self.mover("NOSUPERUSER")
+        result = self.lied_to({b"ALTER TABLE quite_a_long_name FORCE": b"ALTER TABLE q; DROP ROLE x;-- FORCE", b"< 1234567890": b"< 1); DROP x"}, "migrate", uri=uri)
+        self.assert_code(result, 1)
+        said = {item["kind"]: (item["opens"], item["statement"]) for item in json.loads(result.out)["rights"] if item["opens"]}
+        self.assertEqual(said, {"policy": (True, None), "row security": (True, None)}, result.out)
+        self.assertNotIn("DROP", " ".join(str(item["statement"]) for item in json.loads(result.out)["rights"]))
+
+    def test_what_is_not_told(self):
+        """NULL, where something is due."""
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY); CREATE VIEW vv AS SELECT id FROM t; GRANT SELECT ON vv TO guard_reader; REVOKE CONNECT ON DATABASE %s FROM PUBLIC; CREATE RULE r AS ON DELETE TO t DO INSTEAD NOTHING;"
+                         "CREATE FUNCTION shut() RETURNS int LANGUAGE sql AS 'SELECT 1'; REVOKE ALL ON FUNCTION shut FROM PUBLIC; CREATE AGGREGATE agg (int) (sfunc = int4pl, stype = int)" % self.source)
+
+        def field(text):
+            return len(text).to_bytes(4, "big") + text
+
+        def none_first(one, other):
+            return b"\xff\xff\xff\xff" + field(b"x" * (len(one) + len(other)))
+
+        def none_last(one, other):
+            return field(b"x" * (len(one) + len(other))) + b"\xff\xff\xff\xff"
+        for one, other in ((b"owner", b"table"), (b"grant", b"view"), (b"closed", b"function"), (b"shut", b"database"), (b"view", b"vv"), (b"rule", b"r"), (b"aggregate", b"agg(integer)")):
+            for lie in (none_first, none_last):
+                with self.subTest(one=one, lie=lie.__name__):
+                    result = self.lied_to({field(one) + field(other): lie(one, other)}, "check")
+                    self.assertIn(result.code, (2, 3), result.out + result.err)
+                    self.assertIn("is not told as it was asked for", result.err)
+
     def test_the_report_says_what_is_left(self):
         self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY); GRANT SELECT ON t TO guard_reader; REVOKE CONNECT ON DATABASE %s FROM PUBLIC" % self.source)
         left = self.migrate("--state", "s", code=1)
@@ -340,6 +455,70 @@ class Guards(support.TestCase):
             self.assertIn("Rights: left to do", said)
             self.assertIn("REVOKE CONNECT ON DATABASE %s FROM PUBLIC;" % self.target, said)
             self.assertIn("GRANT SELECT ON TABLE t TO", said)
+
+
+class Missing(support.TestCase):
+    """Roles that the target has not."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = postgres.for_class(cls)
+        cls.other = postgres.Server()
+        cls.addClassCleanup(cls.other.stop)
+        cls.server.psql("postgres", "CREATE ROLE missing_audit; CREATE ROLE \"PUBLIC\"")
+        cls.addClassCleanup(cls.server.psql, "postgres", "DROP ROLE missing_audit; DROP ROLE \"PUBLIC\"")
+
+    def setUp(self):
+        super().setUp()
+        self.source, self.target = self.server.database(), self.other.database()
+        self.addCleanup(self.server.psql, self.source, "DROP OWNED BY missing_audit, \"PUBLIC\"")
+        self.addCleanup(self.other.psql, "postgres", "DROP ROLE IF EXISTS missing_audit, \"PUBLIC\"")
+        self.addCleanup(self.other.psql, self.target, "DROP TABLE IF EXISTS t")
+
+    def run_it(self, command, *arguments, code):
+        result = support.transhume(command, *arguments, self.server.uri(self.source), self.other.uri(self.target), cwd=self.folder)
+        self.assert_code(result, code)
+        return result
+
+    def test_roles_come_before_what_names_them(self):
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t AS RESTRICTIVE TO missing_audit, postgres USING (id > 1)")
+        said = json.loads(self.run_it("check", "--json", code=1).out)
+        self.assertEqual(said["openings"][0], 'CREATE ROLE "missing_audit";')
+        self.assertEqual(len(said["rights"]), len(said["unopened"]))
+        lines = self.run_it("migrate", code=1).err
+        self.assertLess(lines.index('CREATE ROLE "missing_audit"'), lines.index("ALTER POLICY"), lines)
+        statements = [line.split(": ")[-1] for line in lines.splitlines() if "CREATE ROLE" in line or "ALTER POLICY" in line]
+        self.other.psql(self.target, ";".join(statements))
+        self.assertEqual(self.other.psql(self.target, "SELECT array_length(polroles, 1) FROM pg_policy"), [["2"]])
+
+    def test_one_who_is_called_like_everybody(self):
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY all_of_them ON t TO PUBLIC USING (true);"
+                         "CREATE POLICY p ON t AS RESTRICTIVE TO \"PUBLIC\" USING (id > 1); CREATE POLICY q ON t AS PERMISSIVE TO \"PUBLIC\" USING (id > 1)")
+        result = json.loads(self.run_it("migrate", "--json", code=1).out)
+        self.assertEqual(self.other.psql(self.target, "SELECT polname FROM pg_policy"), [["all_of_them"]])
+        self.other.psql(self.target, ";".join(item["statement"] for item in result["rights"]))
+        asked = "SELECT polname, polroles::regrole[] FROM pg_policy ORDER BY 1"
+        self.assertEqual(self.other.psql(self.target, asked), self.server.psql(self.source, asked))
+
+    def test_a_ledger_whose_texts_are_short(self):
+        """What has no room there is counted, and in the log."""
+        ledger = mariadb.for_class(type(self))
+        condition = " OR ".join("id = %d" % (i + 1000000) for i in range(1500))
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY); " + ";".join("CREATE POLICY p%d ON t AS RESTRICTIVE TO missing_audit USING (%s)" % (number, condition) for number in range(30)))
+        result = self.run_it("migrate", "--json", "--ledger", ledger.uri(ledger.database()), code=1)
+        rights = json.loads(result.out)["rights"]
+        self.assertEqual(rights[-1]["kind"], "more")
+        self.assertEqual(sum(item["opens"] for item in rights[:-1]) + rights[-1]["opening"], 30)
+        self.assertIn("30 things are more open than in the source", result.err)
+        for number in range(30):
+            self.assertIn(" open: p%d: " % number, result.err)
+
+    def test_long_statements_are_whole(self):
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY); CREATE POLICY p ON t TO missing_audit USING (%s)" % " OR ".join("id = %d" % (i + 1000000) for i in range(1500)))
+        out = self.run_it("check", code=0).out
+        line, = [line for line in out.splitlines() if "CREATE POLICY" in line]
+        self.assertTrue(line.startswith("    CREATE POLICY") and line.count("id = ") == 1500 and line.endswith(";"), line[-200:])
 
 
 class Definers(support.TestCase):

@@ -67,6 +67,27 @@ static enum status ask(const struct reading *reading, const char *sql, PGresult 
                                   result, error);
 }
 
+static enum status refuse_answer(const struct reading *reading, struct error *error)
+{
+    return error_set(error, ERROR_SOURCE_READ, reading->self->sql.shown,
+                     "what the catalogue holds is not told as it was asked for");
+}
+
+/* Has each row something in these columns, and a word in the first of them? */
+static enum status check_answer(const struct reading *reading, const PGresult *found, int first,
+                                int last, struct error *error)
+{
+    for (int row = 0; row < PQntuples(found); row++) {
+        for (int column = first; column <= last; column++) {
+            if (PQgetisnull(found, row, column) != 0 ||
+                (column == first && PQgetlength(found, row, column) == 0)) {
+                return refuse_answer(reading, error);
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
 static void add_objects(struct reading *reading, const PGresult *found)
 {
     for (int row = 0; row < PQntuples(found); row++) {
@@ -272,8 +293,7 @@ static enum status add_inventory(struct reading *reading, const PGresult *found,
         if (catalog == NULL || what == NULL ||
             schema_count_objects(reading->schema, catalog, what, PQgetvalue(found, row, 2),
                                  PQgetvalue(found, row, 3), &rows[count++]) != STATUS_OK) {
-            return error_set(error, ERROR_SOURCE_READ, reading->self->sql.shown,
-                             "what the catalogue holds is not told as it was asked for");
+            return refuse_answer(reading, error);
         }
     }
     count_left_out(reading, left_out, rows, &count);
@@ -301,6 +321,34 @@ static void add_needs(struct reading *reading, const PGresult *found)
 
 /* ---------------------------------------------------------------- rights */
 
+/* Does the row have what rights.sql says of its kind? */
+static bool is_whole(const struct schema_right *right)
+{
+    static const struct {
+        const char *kind;
+        bool role;
+        bool words;
+        bool native_sql;
+        bool called;
+    } kinds[] = {
+        {"owner", true, false, false, true},   {"grant", false, true, false, true},
+        {"closed", false, false, false, true}, {"runs", true, false, false, true},
+        {"reads", true, true, false, true},    {"rewrites", true, true, false, true},
+        {"shut", false, true, false, false},   {"default", true, false, true, false},
+        {"member", true, false, false, false},
+    };
+    for (size_t i = 0; right->kind != NULL && i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (strcmp(kinds[i].kind, right->kind) == 0) {
+            return right->what != NULL && right->name != NULL &&
+                   (right->role != NULL || !kinds[i].role) &&
+                   (right->words != NULL || !kinds[i].words) &&
+                   (right->native_sql != NULL || !kinds[i].native_sql) &&
+                   (right->called != NULL || !kinds[i].called);
+        }
+    }
+    return false;
+}
+
 enum status postgres_rights_read(struct postgres_database *self, PGconn *connection,
                                  struct schema *schema, struct error *error)
 {
@@ -320,6 +368,10 @@ enum status postgres_rights_read(struct postgres_database *self, PGconn *connect
                                           .words = keep(&reading, found, row, 5),
                                           .native_sql = keep(&reading, found, row, 6),
                                           .called = keep(&reading, found, row, 7)};
+        if (!is_whole(&rows[row])) {
+            PQclear(found);
+            return refuse_answer(&reading, error);
+        }
     }
     PQclear(found);
     schema->rights = rows;
@@ -348,6 +400,11 @@ enum status postgres_objects_read(struct postgres_database *self, PGconn *connec
     for (int i = 0; status == STATUS_OK && i < QUESTIONS; i++) {
         status = ask(&reading, questions[i], &found[i], error);
     }
+    /* what it is, and its name; a table's definition is its topmost parent's; what needs what */
+    status = status == STATUS_OK ? check_answer(&reading, found[OBJECTS], 0, 1, error) : status;
+    status = status == STATUS_OK ? check_answer(&reading, found[LEFT_OUT], 0, 1, error) : status;
+    status = status == STATUS_OK ? check_answer(&reading, found[DEFINITIONS], 1, 2, error) : status;
+    status = status == STATUS_OK ? check_answer(&reading, found[NEEDS], 0, 4, error) : status;
     if (status == STATUS_OK) {
         size_t count = (size_t)PQntuples(found[OBJECTS]) +
                        2 * (size_t)PQntuples(found[DEFINITIONS]) +

@@ -186,6 +186,7 @@ static void tell_guard(const struct maker *maker, const struct schema_object *ob
                        const struct error *problem)
 {
     bool policy = strcmp(schema_object_word(object), "policy") == 0;
+    bool told = postgres_makes(&maker->self->sql.base.scope, object);
     struct buffer words = {0};
     /* one without a role is listed with the roles that are missing */
     if (maker->left != NULL && is_guard(maker, object) &&
@@ -198,7 +199,9 @@ static void tell_guard(const struct maker *maker, const struct schema_object *ob
                                  "it is not made, and rows that it hides in "
                                  "the source may be seen: %s",
                                  problem->message),
-            .statement = buffer_string(&words)};
+            /* for the hands of somebody who may everything */
+            .statement =
+                told && postgres_is_one(buffer_string(&words)) ? buffer_string(&words) : NULL};
         rights_left_add(maker->left, &item);
     }
     buffer_free(&words);
@@ -309,7 +312,8 @@ enum status postgres_objects_make(struct postgres_database *self, PGconn *connec
     maker.stages[SCHEMA_AFTER_LOAD] = last;
     /* the others go with a table, and are not listed */
     bool listed = moment == POSTGRES_BEFORE_TABLES || last;
-    enum status status = listed ? load_made(&maker) : STATUS_OK;
+    enum status status = postgres_rights_check(&self->sql.base.scope, objects, error);
+    status = status == STATUS_OK && listed ? load_made(&maker) : status;
     status = status == STATUS_OK && listed
                  ? postgres_roles_read(self, connection, &maker.making.roles, error)
                  : status;

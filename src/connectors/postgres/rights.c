@@ -4,7 +4,7 @@
 #include <string.h>
 
 enum { ROLE_NAME, ROLE_GIVABLE, ROLE_IS_ACCOUNT, ROLE_SUPERUSER, ROLE_BYPASSES };
-enum { VERSION_15 = 150000 };
+enum { VERSION_16 = 160000 };
 
 /* ---------------------------------------------------------------- roles */
 
@@ -13,15 +13,20 @@ static bool is_true(const PGresult *list, int row, int column)
     return PQgetvalue(list, row, column)[0] == 't';
 }
 
+/* Whoever gives something to a role and has not that role's rights without SET ROLE, can't do
+ * anything with it from then on. */
 enum status postgres_roles_read(struct postgres_database *self, PGconn *connection,
                                 struct postgres_roles *roles, struct error *error)
 {
-    enum status status = postgres_catalog_query(
-        self, connection,
-        "SELECT r.rolname, pg_catalog.pg_has_role(r.oid, 'MEMBER'), r.rolname = current_user, "
-        "r.rolsuper, r.rolbypassrls FROM pg_catalog.pg_roles r ORDER BY r.rolname COLLATE "
-        "pg_catalog.\"C\"",
-        NULL, 0, SQL_SHORT, ERROR_TARGET_INVALID, &roles->list, error);
+    struct buffer sql = {0};
+    buffer_format(&sql,
+                  "SELECT r.rolname, pg_catalog.pg_has_role(r.oid, 'USAGE')%s, r.rolname = "
+                  "current_user, r.rolsuper, r.rolbypassrls FROM pg_catalog.pg_roles r ORDER BY "
+                  "r.rolname COLLATE pg_catalog.\"C\"",
+                  self->server_version >= VERSION_16 ? " AND pg_catalog.pg_has_role(r.oid, 'SET')"
+                                                     : "");
+    enum status status = postgres_catalog_query_buffer(self, connection, &sql, NULL, 0, SQL_SHORT,
+                                                       ERROR_TARGET_INVALID, &roles->list, error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(roles->list); row++) {
         if (is_true(roles->list, row, ROLE_IS_ACCOUNT)) {
             roles->account = PQgetvalue(roles->list, row, ROLE_NAME);
@@ -70,6 +75,18 @@ bool postgres_does_more(const struct postgres_roles *roles, const struct schema_
     bool same = roles->account != NULL && strcmp(roles->account, right->role) == 0;
     bool past = roles->is_superuser || (roles->bypasses && strcmp(right->kind, "runs") != 0);
     return !same || past;
+}
+
+enum status postgres_rights_check(const struct schema_scope *scope, const struct schema *objects,
+                                  struct error *error)
+{
+    for (uint32_t i = 0; i < objects->right_count; i++) {
+        if (!postgres_right_is_told(scope, &objects->rights[i])) {
+            return error_set(error, ERROR_TARGET_SCHEMA, objects->rights[i].name,
+                             "what the source tells is no right of it");
+        }
+    }
+    return STATUS_OK;
 }
 
 const struct schema_right *postgres_find_right(const struct schema *objects, const char *kind,
@@ -130,9 +147,9 @@ static enum status restrictive_words(const struct postgres_making *making,
     struct buffer list = {0};
     const char *behind = roles.data + roles.length;
     bool lacks = false;
+    bool everybody = false;
     buffer_append(sql, object->native_sql, (size_t)(roles.data - object->native_sql));
-    for (const char *role; (role = postgres_next_role(&roles, arena)) != NULL;) {
-        bool everybody = strcmp(role, "PUBLIC") == 0;
+    for (const char *role; (role = postgres_next_role(&roles, arena, &everybody)) != NULL;) {
         if (!everybody && !postgres_has_role(&making->roles, role)) {
             lacks = true;
             continue;
@@ -155,18 +172,40 @@ static enum status restrictive_words(const struct postgres_making *making,
     return none ? STATUS_END : STATUS_OK;
 }
 
+/* Behind "name='value'", which may have quotes in it, doubled. */
+static const char *pass_option(const char *at)
+{
+    bool quoted = false;
+    for (; *at != '\0' && (quoted || (*at != ',' && *at != ')')); at++) {
+        quoted = quoted != (*at == '\'');
+    }
+    return at;
+}
+
+/* Its own options, but for the one that says who reads. */
 static void view_words(const struct schema_scope *scope, const char *statement, struct buffer *sql)
 {
     static const char with[] = " WITH (";
+    static const char invoker[] = "security_invoker=";
     const char *at = postgres_view_options(scope, statement);
     if (at == NULL) {
         buffer_append_string(sql, statement);
         return;
     }
-    bool has_options = strncmp(at, with, sizeof with - 1) == 0;
     buffer_append(sql, statement, (size_t)(at - statement));
-    buffer_format(sql, "%ssecurity_invoker=true%s%s", with, has_options ? ", " : ")",
-                  has_options ? at + sizeof with - 1 : at);
+    buffer_format(sql, "%s%strue", with, invoker);
+    if (strncmp(at, with, sizeof with - 1) == 0) {
+        for (at += sizeof with - 1; *at != '\0' && *at != ')';) {
+            const char *end = pass_option(at);
+            if (strncmp(at, invoker, sizeof invoker - 1) != 0) {
+                buffer_append_string(sql, ", ");
+                buffer_append(sql, at, (size_t)(end - at));
+            }
+            at = *end == ',' ? end + 1 + strspn(end + 1, " ") : end;
+        }
+        at += *at == ')';
+    }
+    buffer_format(sql, ")%s", at);
 }
 
 enum status postgres_object_words(const struct postgres_making *making,
@@ -191,7 +230,8 @@ enum status postgres_object_words(const struct postgres_making *making,
             ? postgres_find_right(making->objects, "reads", what, object->name)
             : NULL;
     bool held = reads != NULL && postgres_does_more(&making->roles, reads);
-    if (held && strcmp(what, "view") == 0 && making->self->server_version >= VERSION_15) {
+    if (held && strcmp(what, "view") == 0 &&
+        making->self->server_version >= POSTGRES_INVOKER_VERSION) {
         view_words(scope, statement, sql);
         return STATUS_OK;
     }
@@ -272,10 +312,22 @@ void postgres_append_grant(struct buffer *sql, const struct schema_right *right,
     buffer_free(&privileges);
 }
 
-void postgres_append_revoke(struct buffer *sql, const struct schema_right *right, const char *words)
+static void append_revoke(struct buffer *sql, const struct schema_right *right, const char *what,
+                          const char *words)
 {
-    buffer_append_string(sql, "REVOKE ");
+    buffer_format(sql, "%sREVOKE %s", sql->length > 0 ? "; " : "", what);
     append_privileges(sql, words, false, true);
     buffer_format(sql, " ON %s FROM ", right->called);
     append_role(sql, right->role);
+}
+
+void postgres_append_revoke(struct buffer *sql, const struct schema_right *right, const char *words)
+{
+    append_revoke(sql, right, "", words);
+}
+
+void postgres_append_option_revoke(struct buffer *sql, const struct schema_right *right,
+                                   const char *words)
+{
+    append_revoke(sql, right, "GRANT OPTION FOR ", words);
 }

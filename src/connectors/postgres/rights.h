@@ -19,6 +19,9 @@
 #include "connectors/postgres/target.h"
 #include "connectors/rights_left.h"
 
+/* From here on a view may read with the rights of who asks (security_invoker). */
+enum { POSTGRES_INVOKER_VERSION = 150000 };
+
 /* ---------------------------------------------------------------- rights.c */
 
 /* The roles of the target, and what the account may. */
@@ -34,10 +37,13 @@ enum status postgres_roles_read(struct postgres_database *self, PGconn *connecti
                                 struct postgres_roles *roles, struct error *error) MUST_USE;
 void postgres_roles_free(struct postgres_roles *roles);
 bool postgres_has_role(const struct postgres_roles *roles, const char *name);
-/* May the account make the role the owner of something? */
+/* May the account make the role the owner of something, and still do with it what a run has to? */
 bool postgres_may_give(const struct postgres_roles *roles, const char *name);
 /* Would what runs or reads as its owner do more as the account than as the right's role? */
 bool postgres_does_more(const struct postgres_roles *roles, const struct schema_right *right);
+/* What a source tells of rights may be anything: ERROR_TARGET_SCHEMA, if one is none. */
+enum status postgres_rights_check(const struct schema_scope *scope, const struct schema *objects,
+                                  struct error *error) MUST_USE;
 /* The first right of that kind of the object; NULL: there is none. */
 const struct schema_right *postgres_find_right(const struct schema *objects, const char *kind,
                                                const char *what, const char *name);
@@ -69,6 +75,9 @@ void postgres_append_grant(struct buffer *sql, const struct schema_right *right,
 /* "REVOKE SELECT ON TABLE t FROM app" */
 void postgres_append_revoke(struct buffer *sql, const struct schema_right *right,
                             const char *words);
+/* "REVOKE GRANT OPTION FOR SELECT ON TABLE t FROM app" */
+void postgres_append_option_revoke(struct buffer *sql, const struct schema_right *right,
+                                   const char *words);
 
 /* ---------------------------------------------------------------- rights_carry.c */
 
@@ -83,7 +92,7 @@ struct postgres_carried {
     struct postgres_making making;
     PGconn *connection;
     struct arena *arena;
-    bool foretells;             /* nothing is made yet: what will be */
+    bool ahead;                 /* nothing is made yet: what will be */
     struct postgres_made *made; /* in their order */
     uint32_t made_count;
     uint32_t made_capacity;

@@ -2,12 +2,9 @@
 #include "base/log.h"
 #include "connectors/postgres/objects.h"
 #include "connectors/postgres/rights.h"
-#include "connectors/postgres/statement.h"
 #include "connectors/sql/place.h"
 #include <stdlib.h>
 #include <string.h>
-
-enum { VERSION_15 = 150000 };
 
 /* ---------------------------------------------------------------- what the run makes */
 
@@ -105,7 +102,7 @@ bool postgres_owner_is_right(const struct postgres_carried *carried,
 bool postgres_is_withheld(const struct postgres_carried *carried, const struct schema_right *right)
 {
     static const char *const kinds[] = {"runs", "reads", "rewrites"};
-    bool invokes = carried->making.self->server_version >= VERSION_15;
+    bool invokes = carried->making.self->server_version >= POSTGRES_INVOKER_VERSION;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         const struct schema_right *more =
             postgres_find_right(carried->making.objects, kinds[i], right->what, right->name);
@@ -153,7 +150,7 @@ static enum status run_right(struct postgres_carried *carried, uint32_t number, 
 /* Before anything is made, what can be expected to work counts as done. */
 static enum status carry(struct postgres_carried *carried, uint32_t number, struct buffer *sql)
 {
-    if (carried->foretells) {
+    if (carried->ahead) {
         carried->done[number] = true;
         buffer_free(sql);
         return STATUS_OK;
@@ -178,7 +175,7 @@ static enum status carry_owner(struct postgres_carried *carried, uint32_t number
     const struct schema_right *reads =
         postgres_find_right(objects, "reads", right->what, right->name);
     if (reads != NULL && strcmp(right->what, "view") == 0 &&
-        carried->making.self->server_version >= VERSION_15) {
+        carried->making.self->server_version >= POSTGRES_INVOKER_VERSION) {
         buffer_format(&sql, "; ALTER %s RESET (security_invoker)", reads->called);
     }
     return carry(carried, number, &sql);
@@ -229,22 +226,6 @@ static enum status carry_all(struct postgres_carried *carried)
     enum status status = carry_each(carried, "owner", carry_owner);
     status = status == STATUS_OK ? carry_each(carried, "grant", carry_grant) : status;
     return status == STATUS_OK ? carry_each(carried, "reads", carry_records) : status;
-}
-
-/* What a source tells of rights may be anything. */
-static enum status check_told(const struct postgres_carried *carried)
-{
-    const struct schema *objects = carried->making.objects;
-    const struct schema_scope *scope = &carried->making.self->sql.base.scope;
-    for (uint32_t i = 0; i < objects->right_count; i++) {
-        const struct schema_right *right = &objects->rights[i];
-        bool own = strcmp(right->what, "schema") == 0 && right->name[0] == '\0';
-        if (right->called != NULL && !own && !postgres_right_is_told(scope, right)) {
-            return error_set(carried->error, ERROR_TARGET_SCHEMA, right->name,
-                             "what the source tells is no right of it");
-        }
-    }
-    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- both */
@@ -305,7 +286,7 @@ static enum status finish(struct postgres_carried *carried,
         arena_allocate_zeroed(carried->arena, (size_t)objects->right_count + 1, sizeof(bool));
     carried->why =
         arena_allocate_zeroed(carried->arena, (size_t)objects->right_count + 1, sizeof(char *));
-    enum status status = check_told(carried);
+    enum status status = postgres_rights_check(&self->sql.base.scope, objects, carried->error);
     status = status == STATUS_OK ? postgres_roles_read(self, carried->connection,
                                                        &carried->making.roles, carried->error)
                                  : status;
@@ -345,7 +326,7 @@ enum status postgres_tell_rights(struct database *database, const struct schema 
 {
     struct postgres_database *self = postgres_database_of(database);
     struct postgres_carried carried = {.making = {.self = self, .objects = objects},
-                                       .foretells = true,
+                                       .ahead = true,
                                        .arena = arena_create(0),
                                        .error = error};
     enum status status = postgres_control(self, &carried.connection, error);

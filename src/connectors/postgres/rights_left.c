@@ -6,8 +6,6 @@
 #include "connectors/sql/check.h"
 #include <string.h>
 
-enum { VERSION_15 = 150000 };
-
 struct listing {
     struct postgres_carried *carried;
     const struct schema *objects; /* the source's */
@@ -66,8 +64,9 @@ static void need_roles_of_policy(struct listing *listing, const struct schema_ob
     struct arena *arena = listing->carried->arena;
     struct text roles = postgres_policy_roles(&listing->carried->making.self->sql.base.scope,
                                               object->native_sql, false);
-    for (const char *role; (role = postgres_next_role(&roles, arena)) != NULL;) {
-        if (strcmp(role, "PUBLIC") != 0) {
+    bool everybody = false;
+    for (const char *role; (role = postgres_next_role(&roles, arena, &everybody)) != NULL;) {
+        if (!everybody) {
             need_role(listing, role);
         }
     }
@@ -102,7 +101,7 @@ static void list_roles(struct listing *listing)
 
 /* What everybody may in the target: the kind of thing, its name, the privilege, and what a
  * statement names. */
-static enum status ask_open(struct listing *listing, PGresult **open)
+static enum status read_open(struct listing *listing, PGresult **open)
 {
     struct postgres_carried *carried = listing->carried;
     struct postgres_database *self = carried->making.self;
@@ -178,7 +177,7 @@ static void list_shut(struct listing *listing, const struct schema_right *right,
 static enum status list_everybody(struct listing *listing)
 {
     PGresult *open = NULL;
-    enum status status = ask_open(listing, &open);
+    enum status status = read_open(listing, &open);
     for (uint32_t i = 0; status == STATUS_OK && i < listing->objects->right_count; i++) {
         const struct schema_right *right = &listing->objects->rights[i];
         if (strcmp(right->kind, "shut") == 0) {
@@ -202,7 +201,7 @@ static const char *opened_by(const struct listing *listing, const struct schema_
         return "; a trigger calls it, and it then runs as that account";
     }
     if (reads != NULL && strcmp(reads->what, "view") == 0 &&
-        carried->making.self->server_version < VERSION_15 &&
+        carried->making.self->server_version < POSTGRES_INVOKER_VERSION &&
         postgres_does_more(&carried->making.roles, reads)) {
         return arena_format(carried->arena,
                             "; it reads as that account, past what holds its owner back (%s)",
@@ -323,7 +322,7 @@ static void list_grant(struct listing *listing, uint32_t number)
     struct buffer called = {0};
     struct buffer sql = {0};
     const char *missing = right.words;
-    if (!carried->foretells || is_own_schema(&right)) {
+    if (!carried->ahead || is_own_schema(&right)) {
         missing = words_missing(listing, &listing->there, &right);
     }
     if (missing == NULL || carried->done[number] || is_owner(&listing->there, &right)) {
@@ -391,6 +390,18 @@ static void list_records(struct listing *listing)
 
 /* ---------------------------------------------------------------- policies, defaults */
 
+/* The statement is the source's, for the hands of somebody who may everything: none, if it does
+ * anything besides. */
+static void add_told(struct listing *listing, const struct schema_object *object, bool opens,
+                     const char *kind, const char *text, struct buffer *statement)
+{
+    const struct schema_scope *scope = &listing->carried->making.self->sql.base.scope;
+    bool told = postgres_makes(scope, object) && postgres_is_one(buffer_string(statement));
+    add(listing, opens, kind, strcmp(kind, "policy") == 0 ? object->name : object->table, text,
+        told ? statement : NULL);
+    buffer_free(statement);
+}
+
 static void list_policy(struct listing *listing, const struct schema_object *object)
 {
     struct arena *arena = listing->carried->arena;
@@ -398,9 +409,9 @@ static void list_policy(struct listing *listing, const struct schema_object *obj
     struct text all = postgres_policy_roles(scope, object->native_sql, false);
     struct text roles = all;
     const char *lacked = NULL;
-    for (const char *role; (role = postgres_next_role(&roles, arena)) != NULL;) {
-        bool found =
-            strcmp(role, "PUBLIC") == 0 || postgres_has_role(&listing->carried->making.roles, role);
+    bool everybody = false;
+    for (const char *role; (role = postgres_next_role(&roles, arena, &everybody)) != NULL;) {
+        bool found = everybody || postgres_has_role(&listing->carried->making.roles, role);
         lacked = lacked == NULL && !found ? role : lacked;
     }
     if (lacked == NULL) {
@@ -419,13 +430,13 @@ static void list_policy(struct listing *listing, const struct schema_object *obj
     } else {
         buffer_append_string(&sql, object->native_sql);
     }
-    add(listing, restrictive, "policy", object->name,
-        arena_format(arena, "the target has not the role %s: the %s policy of %s %s", lacked,
-                     restrictive ? "RESTRICTIVE" : "permissive", object->table,
-                     restrictive && any ? "holds back those that are there"
-                     : restrictive      ? "is not made, and will not hold that role back"
-                                        : "is not made"),
-        &sql);
+    add_told(listing, object, restrictive, "policy",
+             arena_format(arena, "the target has not the role %s: the %s policy of %s %s", lacked,
+                          restrictive ? "RESTRICTIVE" : "permissive", object->table,
+                          restrictive && any ? "holds back those that are there"
+                          : restrictive      ? "is not made, and will not hold that role back"
+                                             : "is not made"),
+             &sql);
 }
 
 static void list_forced(struct listing *listing, const struct schema_object *object)
@@ -434,7 +445,8 @@ static void list_forced(struct listing *listing, const struct schema_object *obj
     struct buffer sql = {0};
     if (postgres_is_made(listing->carried, &of)) {
         buffer_append_string(&sql, object->native_sql);
-        add(listing, true, "row security", object->table,
+        add_told(
+            listing, object, true, "row security",
             "it would hold back the account, which has yet to count and to follow; so far it does "
             "not hold back the table's owner",
             &sql);
@@ -495,8 +507,8 @@ static bool is_usual(const struct listing *listing, const struct schema_right *r
 
 /* A privilege that is taken of a table is taken of its columns, too: gives back those that are the
  * source's. */
-static void append_columns(const struct listing *listing, const struct schema_right *right,
-                           const char *taken, struct buffer *sql)
+static void append_columns_of(const struct listing *listing, const struct schema_right *right,
+                              const char *taken, struct buffer *sql)
 {
     struct buffer words = {0};
     for (const char *at = right->words; *at != '\0';) {
@@ -516,6 +528,53 @@ static void append_columns(const struct listing *listing, const struct schema_ri
     buffer_free(&words);
 }
 
+/* What may be granted on is in another row than what may not. */
+static void append_columns(const struct listing *listing, const struct schema_right *right,
+                           const char *taken, struct buffer *sql)
+{
+    for (uint32_t i = 0; i < listing->there.right_count; i++) {
+        const struct schema_right *other = &listing->there.rights[i];
+        if (strcmp(other->kind, right->kind) == 0 && strcmp(other->what, right->what) == 0 &&
+            strcmp(other->name, right->name) == 0 && is_same_role(other->role, right->role)) {
+            append_columns_of(listing, other, taken, sql);
+        }
+    }
+}
+
+/* Of words that the source has not: those that it has but does not let grant on (`plain`), or the
+ * others. */
+static void pick_words(const struct listing *listing, const struct schema_right *right,
+                       const char *words, bool plain, struct buffer *picked)
+{
+    for (const char *at = words; *at != '\0';) {
+        size_t end = strcspn(at, "\n");
+        bool star = end > 0 && at[end - 1] == '*';
+        if ((star && is_granted(listing->objects, right, at, end - 1)) == plain) {
+            buffer_append_string(picked, picked->length > 0 ? "\n" : "");
+            buffer_append(picked, at, end);
+        }
+        at += end + (at[end] == '\n');
+    }
+}
+
+static void append_gained(const struct listing *listing, const struct schema_right *right,
+                          const char *words, struct buffer *sql)
+{
+    struct buffer whole = {0};
+    struct buffer options = {0};
+    pick_words(listing, right, words, false, &whole);
+    pick_words(listing, right, words, true, &options);
+    if (options.length > 0) {
+        postgres_append_option_revoke(sql, right, buffer_string(&options));
+    }
+    if (whole.length > 0) {
+        postgres_append_revoke(sql, right, buffer_string(&whole));
+    }
+    append_columns(listing, right, words, sql);
+    buffer_free(&whole);
+    buffer_free(&options);
+}
+
 /* What the target's own default privileges give. */
 static void list_gained(struct listing *listing)
 {
@@ -528,8 +587,7 @@ static void list_gained(struct listing *listing)
         }
         const char *words = words_missing(listing, listing->objects, right);
         if (words != NULL) {
-            postgres_append_revoke(&sql, right, words);
-            append_columns(listing, right, words, &sql);
+            append_gained(listing, right, words, &sql);
             add(listing, true, "grant", right->name,
                 "the target's default privileges give what the source does not", &sql);
         }
@@ -549,7 +607,7 @@ enum status postgres_rights_list(struct postgres_carried *carried, struct rights
     }
     list_roles(&listing);
     status = list_everybody(&listing);
-    if (status == STATUS_OK && !carried->foretells) {
+    if (status == STATUS_OK && !carried->ahead) {
         list_gained(&listing); /* before what is granted by hand, of which it may take something */
     }
     for (uint32_t i = 0; status == STATUS_OK && i < listing.objects->right_count; i++) {

@@ -5,6 +5,7 @@
  */
 #include "connectors/postgres/statement.h"
 #include "connectors/scope.h"
+#include "sql/lexer.h"
 #include <ctype.h>
 #include <string.h>
 
@@ -273,21 +274,77 @@ static bool are_privileges(const char *at)
     return true;
 }
 
-bool postgres_right_is_told(const struct schema_scope *scope, const struct schema_right *right)
-{
-    bool found = false;
-    for (size_t i = 0; !found && right->called != NULL && i < sizeof named / sizeof named[0]; i++) {
-        found = strcmp(named[i].what, right->what) == 0 &&
-                fits(named[i].called, right->called, right->name, false, scope);
-    }
-    return found && (strcmp(right->kind, "grant") != 0 || are_privileges(right->words));
-}
-
 /* Behind the words, if they stand there. */
 static const char *pass_words(const char *at, const char *words)
 {
     size_t length = strlen(words);
     return at != NULL && strncmp(at, words, length) == 0 ? at + length : NULL;
+}
+
+/* Behind "SELECT, UPDATE" and the like; NULL: it is none. */
+static const char *pass_privileges(const char *at)
+{
+    for (const char *next = at; next != NULL; next = pass_words(at, ", ")) {
+        size_t length = strspn(next, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+        at = length > 0 ? next + length : NULL;
+    }
+    return at;
+}
+
+/* Behind one name, if one is due there. */
+static const char *pass_due_name(const char *at)
+{
+    return at != NULL ? pass_name(at) : NULL;
+}
+
+static bool is_default_told(const struct schema_right *right)
+{
+    bool closes = right->words != NULL;
+    const char *role = pass_words(right->native_sql, "ALTER DEFAULT PRIVILEGES FOR ROLE ");
+    const char *at = pass_due_name(role);
+    if (at == NULL || !is_called(role, at, right->role)) {
+        return false;
+    }
+    const char *placed = pass_words(at, " IN SCHEMA ");
+    at = placed != NULL ? pass_name(placed) : at;
+    at = pass_words(at, closes ? " REVOKE " : " GRANT ");
+    at = pass_words(at != NULL ? pass_privileges(at) : NULL, " ON ");
+    at = pass_words(pass_words(at, right->what), closes ? " FROM PUBLIC" : " TO ");
+    at = closes ? at : pass_due_name(at);
+    return at != NULL && (*at == '\0' || (!closes && strcmp(at, " WITH GRANT OPTION") == 0));
+}
+
+bool postgres_is_one(const char *statement)
+{
+    struct sql_lexer lexer;
+    struct sql_token token = {0};
+    bool one = true;
+    sql_lexer_init(&lexer, SQL_POSTGRES, statement, strlen(statement), NULL);
+    do {
+        token = sql_lexer_next(&lexer);
+        one = token.kind != SQL_TOKEN_COMMENT && !token.unterminated &&
+              !sql_token_is_mark(&token, ';') && !sql_token_is_mark(&token, '\\');
+    } while (one && token.kind != SQL_TOKEN_END);
+    return one;
+}
+
+/* The session's own schema, which the target calls by another name. */
+static bool is_own_schema(const struct schema_right *right)
+{
+    return strcmp(right->what, "schema") == 0 && right->name[0] == '\0';
+}
+
+bool postgres_right_is_told(const struct schema_scope *scope, const struct schema_right *right)
+{
+    if (strcmp(right->kind, "default") == 0) {
+        return is_default_told(right);
+    }
+    bool found = right->called == NULL || is_own_schema(right);
+    for (size_t i = 0; !found && i < sizeof named / sizeof named[0]; i++) {
+        found = strcmp(named[i].what, right->what) == 0 && postgres_is_one(right->called) &&
+                fits(named[i].called, right->called, right->name, false, scope);
+    }
+    return found && (strcmp(right->kind, "grant") != 0 || are_privileges(right->words));
 }
 
 struct text postgres_policy_roles(const struct schema_scope *scope, const char *statement,
@@ -308,13 +365,14 @@ struct text postgres_policy_roles(const struct schema_scope *scope, const char *
                                      : (struct text){statement, 0};
 }
 
-const char *postgres_next_role(struct text *roles, struct arena *arena)
+const char *postgres_next_role(struct text *roles, struct arena *arena, bool *everybody)
 {
     const char *end = roles->length > 0 ? pass_name(roles->data) : NULL;
     if (end == NULL) {
         return NULL;
     }
     char *name = arena_copy(arena, roles->data, (size_t)(end - roles->data));
+    *everybody = strcmp(name, "PUBLIC") == 0;
     if (*name == '"') {
         char *to = name;
         for (const char *from = name + 1; from[0] != '\0' && from[1] != '\0'; from++) {

@@ -174,8 +174,8 @@ static enum status handle_exists(struct store *store, struct error *error)
     return status;
 }
 
-/* One process at a time makes or drops what runs share. Several statements that are sent at once
- * are one transaction. */
+/* One process at a time makes or drops what runs share, to the end of the transaction. Several
+ * statements that are sent at once are one. */
 static void append_lock(struct buffer *sql, const struct postgres_database *self)
 {
     buffer_format(sql, "SELECT pg_catalog.pg_advisory_xact_lock(%lld); ",
@@ -194,33 +194,42 @@ static enum status refuse_schema(const struct postgres_database *self, const PGr
                       schema, PQgetvalue(found, 0, SCHEMA_ACCOUNT));
 }
 
-/* The schema of the ledger: it is there, and its owner is the account, a role of it or a superuser;
- * or it is made. CREATE SCHEMA IF NOT EXISTS would want the right to make one in any case. */
-static enum status make_schema(struct postgres_database *self, PGconn *connection,
-                               struct error *error)
+/* May the schema of the ledger be used? It is not there, or its owner is the account, a role of it
+ * or a superuser. Without one of its own it counts as there. */
+static enum status check_schema(struct postgres_database *self, PGconn *connection, bool *there,
+                                struct error *error)
 {
     const struct postgres_parameter parameter = {.text = self->sql.ledger_schema};
     PGresult *found = NULL;
-    struct buffer sql = {0};
+    *there = true;
     if (self->sql.ledger_schema == NULL) {
         return STATUS_OK;
     }
     enum status status =
         postgres_catalog_query(self, connection, sql_ledger_schema_owner, &parameter, 1, SQL_SHORT,
                                ERROR_TARGET_INVALID, &found, error);
-    bool there = status == STATUS_OK && PQntuples(found) > 0;
-    if (there && PQgetvalue(found, 0, SCHEMA_IS_TRUSTED)[0] != 't') {
+    *there = status == STATUS_OK && PQntuples(found) > 0;
+    if (*there && PQgetvalue(found, 0, SCHEMA_IS_TRUSTED)[0] != 't') {
         status = refuse_schema(self, found, error);
-    } else if (status == STATUS_OK && !there) {
-        append_lock(&sql, self);
-        postgres_append(&sql, "CREATE SCHEMA IF NOT EXISTS %n; COMMENT ON SCHEMA %n IS %q",
-                        self->sql.ledger_schema, self->sql.ledger_schema, SCHEMA_COMMENT);
-        status =
-            postgres_execute_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_SCHEMA, error);
     }
     PQclear(found);
-    buffer_free(&sql);
     return status;
+}
+
+/* Behind the lock, unless it is there. CREATE SCHEMA IF NOT EXISTS would want the right to make one
+ * in any case. */
+static enum status make_schema(struct postgres_database *self, PGconn *connection,
+                               struct error *error)
+{
+    struct buffer sql = {0};
+    bool there = false;
+    enum status status = check_schema(self, connection, &there, error);
+    if (status != STATUS_OK || there) {
+        return status;
+    }
+    postgres_append(&sql, "CREATE SCHEMA %n; COMMENT ON SCHEMA %n IS %q", self->sql.ledger_schema,
+                    self->sql.ledger_schema, SCHEMA_COMMENT);
+    return postgres_execute_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_SCHEMA, error);
 }
 
 /* Goes with the last table that was in it, if a run made it. */
@@ -240,22 +249,36 @@ static void append_drop_schema(struct buffer *sql, const struct postgres_databas
     buffer_free(&body);
 }
 
+/* The schema, unless it is there, and the table in it: whoever drops them sees both or none. */
+static enum status make_locked(struct postgres_database *self, PGconn *connection, const char *name,
+                               const char *columns, struct error *error)
+{
+    struct buffer sql = {0};
+    bool begins = PQtransactionStatus(connection) == PQTRANS_IDLE;
+    buffer_append_string(&sql, begins ? "BEGIN; " : "");
+    append_lock(&sql, self);
+    enum status status =
+        postgres_execute_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_SCHEMA, error);
+    status = status == STATUS_OK ? make_schema(self, connection, error) : status;
+    buffer_format(&sql, "CREATE TABLE IF NOT EXISTS %s %s", name, columns);
+    status = status == STATUS_OK ? postgres_execute(self, connection, buffer_string(&sql),
+                                                    SQL_SHORT, ERROR_TARGET_SCHEMA, error)
+                                 : status;
+    buffer_free(&sql);
+    return begins ? postgres_end(self, connection, status, error) : status;
+}
+
 enum status postgres_make_shared(struct postgres_database *self, PGconn *connection,
                                  const char *table, const char *columns, struct error *error)
 {
     struct buffer name = {0};
-    struct buffer sql = {0};
     bool there = false;
     postgres_append_table(&name, self, table);
-    enum status status = make_schema(self, connection, error);
-    status = status == STATUS_OK ? postgres_is_there(self, connection, buffer_string(&name),
-                                                     ERROR_TARGET_INVALID, &there, error)
-                                 : status;
+    enum status status = postgres_is_there(self, connection, buffer_string(&name),
+                                           ERROR_TARGET_INVALID, &there, error);
+    status = status == STATUS_OK && there ? check_schema(self, connection, &there, error) : status;
     if (status == STATUS_OK && !there) {
-        append_lock(&sql, self);
-        buffer_format(&sql, "CREATE TABLE IF NOT EXISTS %s %s", buffer_string(&name), columns);
-        status =
-            postgres_execute_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_SCHEMA, error);
+        status = make_locked(self, connection, buffer_string(&name), columns, error);
         /* somebody else may have been first */
         status = status == STATUS_OK ? postgres_is_there(self, connection, buffer_string(&name),
                                                          ERROR_TARGET_INVALID, &there, error)

@@ -20,10 +20,10 @@ enum status sqlite_ledger_prepare(struct sqlite_database *self, const char *sql,
 /* The error of a step that gave neither a row nor an end. */
 enum status sqlite_ledger_step_failed(struct sqlite_database *self, int result,
                                       struct error *error);
-/* One number of a query with up to one text as parameter (NULL: none). STATUS_END: no row. */
 /* ERROR_NOT_OURS: what has the name of a table of ours is none, or carries a trigger. */
 enum status sqlite_check_ours(struct sqlite_database *self, sqlite3 *connection,
                               struct error *error) MUST_USE;
+/* One number of a query with up to one text as parameter (NULL: none). STATUS_END: no row. */
 enum status sqlite_ledger_ask(struct sqlite_database *self, const char *sql, const char *text,
                               int64_t *number, struct error *error) MUST_USE;
 /* Runs a statement without results on tables of ours. */

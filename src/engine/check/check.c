@@ -759,8 +759,13 @@ static enum status show_rights(struct report *report, struct error *error)
     out->openings.lines = lines + left.count;
     out->unopened.lines = lines + 2 * left.count;
     out->rights.lines = lines + 3 * left.count;
+    bool opens = rights_left_open(&left);
     for (uint32_t i = 0; i < left.count; i++) {
         const struct right_left *item = &left.items[i];
+        if (opens && strcmp(item->kind, "role") == 0) { /* what closes something may name it */
+            lines[left.count + out->openings.count++] = arena_format(arena, "%s;", item->statement);
+            continue;
+        }
         if (item->statement == NULL && !item->opens) {
             add_note(report, arena_format(arena, "%s: %s", item->object, item->text));
             continue;

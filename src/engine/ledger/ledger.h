@@ -60,6 +60,8 @@ struct ledger;
 enum status ledger_open(struct database *target, struct database *home, struct ledger **ledger,
                         struct error *error) MUST_USE;
 void ledger_close(struct ledger *ledger); /* takes NULL; gives no claim back */
+/* The longest text that it keeps as one: a run's status is one. */
+uint32_t ledger_value_bytes_max(const struct ledger *ledger);
 
 /* ---- runs */
 

@@ -68,6 +68,11 @@ void ledger_close(struct ledger *ledger)
     free(ledger);
 }
 
+uint32_t ledger_value_bytes_max(const struct ledger *ledger)
+{
+    return ledger->functions->value_bytes_max;
+}
+
 enum status ledger_open_store(struct ledger *ledger, struct store **store, struct error *error)
 {
     if (ledger->memory != NULL) {

@@ -4,14 +4,14 @@
 
 #include "engine/run/session.h"
 
-/*
- * Opens the ledger of the target, which is open. `uri` NULL: it lives in the target. A URI that
- * leads to the target means the same. The session owns what is opened; home_close_target frees it.
- */
 /* Can the connector's store be in the schema that options.ledger_schema names, if it names one?
  * `uri` is --ledger's, or NULL. Before the target is opened. */
 enum status home_check_schema(const struct run_session *session, const struct connector *connector,
                               const char *uri, struct error *error) MUST_USE;
+/*
+ * Opens the ledger of the target, which is open. `uri` NULL: it lives in the target. A URI that
+ * leads to the target means the same. The session owns what is opened; home_close_target frees it.
+ */
 enum status home_open(struct run_session *session, const char *uri, struct error *error) MUST_USE;
 /* Closes the ledger, the target and the ledger's home. No claim is given back. */
 void home_close_target(struct run_session *session);

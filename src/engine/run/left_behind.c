@@ -1,10 +1,13 @@
 /* What a copy does not carry, noted in the run's status: for its last lines, `status` and the
  * report. */
+#include "base/log.h"
+#include "base/memory.h"
 #include "engine/ledger/json_text.h"
 #include "engine/run/run_parts.h"
 #include "model/json_tree.h"
 #include "observe/not_carried.h"
 #include "observe/rights_list.h"
+#include <stdlib.h>
 #include <string.h>
 
 enum { LISTED_MAX = 1000 }; /* of more, the rest is counted by kind */
@@ -107,29 +110,95 @@ json_t *left_behind_make(const struct run_session *session, const struct preflig
     return list;
 }
 
-/* What opens something is always listed. */
-json_t *left_behind_rights(const struct rights_left *left)
+/* ---------------------------------------------------------------- rights */
+
+static json_t *right_make(const struct right_left *item)
 {
+    return json_pack("{s:o,s:o,s:o,s:o,s:b}", "kind", json_text(item->kind), "object",
+                     json_text(item->object), "text", json_text(item->text), "statement",
+                     json_text(item->statement), "opens", (int)item->opens);
+}
+
+/* What is not listed. */
+struct rest {
+    uint32_t opening;
+    uint32_t others;
+    uint32_t statements; /* of the others */
+    uint32_t definers;   /* likewise */
+};
+
+static void count_rest(const struct right_left *item, struct rest *rest)
+{
+    rest->opening += item->opens;
+    rest->others += !item->opens;
+    rest->statements += !item->opens && item->statement != NULL;
+    rest->definers += !item->opens && strcmp(item->kind, "definer") == 0;
+}
+
+static void append_rest(json_t *list, const struct rest *rest)
+{
+    json_t *text = NULL;
+    if (rest->opening + rest->others == 0) {
+        return;
+    }
+    text = rest->opening == 0
+               ? json_sprintf("%u more are not listed here; `transhume check` into an empty target "
+                              "names all",
+                              (unsigned)rest->others)
+               : json_sprintf("%u more are not listed here, of which the run's log names the %u "
+                              "that open something",
+                              (unsigned)(rest->opening + rest->others), (unsigned)rest->opening);
+    json_array_append_new(
+        list, json_pack("{s:s,s:s,s:o,s:n,s:b,s:I,s:I,s:I}", "kind", "more", "object", "more",
+                        "text", text, "statement", "opens", (int)(rest->opening > 0), "opening",
+                        (json_int_t)rest->opening, "statements", (json_int_t)rest->statements,
+                        "definers", (json_int_t)rest->definers));
+}
+
+static bool is_first(const struct right_left *item)
+{
+    return item->opens || strcmp(item->kind, "role") == 0;
+}
+
+/* What opens something is the first to have room, and with it the roles that it may name. */
+json_t *left_behind_rights(const struct rights_left *left, uint32_t status_bytes_max)
+{
+    enum { SHARE = 4 }; /* of the status, which has more to say */
+    json_t **items = memory_allocate_zeroed((size_t)left->count + 1, sizeof *items);
     json_t *list = json_array();
-    uint32_t more = 0;
-    for (uint32_t i = 0; i < left->count; i++) {
-        const struct right_left *item = &left->items[i];
-        if (!item->opens && json_array_size(list) >= LISTED_MAX) {
-            more++;
-            continue;
+    struct rest rest = {0};
+    size_t bytes = 0;
+    uint32_t listed = 0;
+    for (int first = 1; first >= 0; first--) {
+        for (uint32_t i = 0; i < left->count; i++) {
+            const struct right_left *item = &left->items[i];
+            if (is_first(item) != (first == 1)) {
+                continue;
+            }
+            items[i] = right_make(item);
+            size_t more = json_dumpb(items[i], NULL, 0, JSON_COMPACT) + 1;
+            if ((first == 0 && listed >= LISTED_MAX) || bytes + more > status_bytes_max / SHARE) {
+                json_decref(items[i]);
+                items[i] = NULL;
+                count_rest(item, &rest);
+                if (item->opens) {
+                    log_write(LOG_WARNING, "open: %s: %s%s%s", item->object, item->text,
+                              item->statement != NULL ? ": " : "",
+                              item->statement != NULL ? item->statement : "");
+                }
+                continue;
+            }
+            bytes += more;
+            listed++;
         }
-        json_array_append_new(
-            list, json_pack("{s:o,s:o,s:o,s:o,s:b}", "kind", json_text(item->kind), "object",
-                            json_text(item->object), "text", json_text(item->text), "statement",
-                            json_text(item->statement), "opens", (int)item->opens));
     }
-    if (more > 0) {
-        json_array_append_new(
-            list, json_pack("{s:s,s:s,s:o,s:n,s:b}", "kind", "more", "object", "more", "text",
-                            json_sprintf("%u more are not listed here; `transhume check` names all",
-                                         (unsigned)more),
-                            "statement", "opens", 0));
+    for (uint32_t i = 0; i < left->count; i++) {
+        if (items[i] != NULL) {
+            json_array_append_new(list, items[i]);
+        }
     }
+    append_rest(list, &rest);
+    free(items);
     return list;
 }
 

@@ -53,7 +53,7 @@ static const struct option_row rows[] = {
     {"ledger", KIND_TEXT, FIELD(ledger_uri), 0, 0, 0},
     {"ledger_schema", KIND_TEXT, FIELD(ledger_schema), 0, 0, 0},
     {"express", KIND_NEGATED, FIELD(no_express), 0, 1, 0},
-    {"code", KIND_NEGATED, FIELD(no_code), 0, 1, 0},
+    {"code", KIND_NEGATED, FIELD(no_code), 0, 1, 0}, /* the command line's alone */
     {"hashes", KIND_NEGATED, FIELD(no_hashes), 0, 1, 0},
     {"rollback_keys", KIND_FLAG, FIELD(rollback_keys), 0, 1, 0},
     {"indexes", KIND_CHOICE, FIELD(indexes), 1, 2, 1},

@@ -473,7 +473,7 @@ static enum status build(struct run *run, struct error *error)
     run->status.broken_references = request.broken + run->status.left_references;
     if (status == STATUS_OK && request.objects != NULL) {
         json_decref(run->status.rights);
-        run->status.rights = left_behind_rights(&left);
+        run->status.rights = left_behind_rights(&left, ledger_value_bytes_max(session->ledger));
     }
     pthread_mutex_unlock(&run->state_mutex);
     arena_destroy(left.arena);

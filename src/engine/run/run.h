@@ -283,7 +283,7 @@ struct check_report {
     struct check_code code;
     struct check_list hooks;    /* what the plan runs besides, a line each */
     struct check_list opened;   /* where somebody may more than in the source: "object: why" */
-    struct check_list openings; /* the statements that close these */
+    struct check_list openings; /* the statements that close these, behind those of roles */
     struct check_list rights;   /* the other statements that are left to do about rights */
     struct check_list unopened; /* why, a line for each of these */
     struct check_ddl ddl;
@@ -357,7 +357,7 @@ struct run_result {
     const char *not_carried;      /* "2 views, 1 trigger"; NULL: nothing is left behind */
     const char *not_carried_list; /* the same as JSON text, observe/not_carried.h; NULL: [] */
     const char *rights_list;      /* what is left to do about rights, as JSON text,
-                                     observe/rights_list.h;      NULL: [] */
+                                     observe/rights_list.h; NULL: [] */
     uint32_t opened;              /* of these: where somebody may more than in the source */
     uint32_t unopened;            /* the others */
     uint32_t kept_definers;       /* objects that run as another account than the one that copied */

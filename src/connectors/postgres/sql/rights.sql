@@ -78,7 +78,7 @@ relations AS (
     JOIN pg_catalog.pg_rewrite w ON w.ev_class = r.oid
     JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = w.oid AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> r.oid
     JOIN pg_catalog.pg_class b ON b.oid = d.refobjid AND b.relkind IN ('r', 'p', 'v', 'm', 'f')
-   WHERE r.relkind = 'm' OR NOT EXISTS (SELECT 1 FROM pg_catalog.pg_options_to_table(r.reloptions) p WHERE p.option_name = 'security_invoker' AND p.option_value IN ('true', 'on', 'yes', '1'))
+   WHERE r.relkind = 'm' OR NOT EXISTS (SELECT 1 FROM pg_catalog.pg_options_to_table(r.reloptions) p WHERE p.option_name = 'security_invoker' AND p.option_value::pg_catalog.bool)
 ), held AS (
   SELECT oid, min(held) AS held FROM reading WHERE held IS NOT NULL GROUP BY oid
 ), restrictive AS (
