@@ -183,7 +183,7 @@ static void tell_missing(const struct mysql_database *self, unsigned missing, co
     append_rights(missing, out);
     buffer_append_string(out, " ON ");
     if (table == NULL) {
-        mysql_append(out, "%n.*", self->sql.schema);
+        mysql_append_all_of(out, self, self->sql.schema);
     } else {
         mysql_append_table(out, self, table);
     }

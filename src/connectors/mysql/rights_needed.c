@@ -75,7 +75,7 @@ static void grant_on_database(struct needing *needing, enum rights_use use, cons
                               const char *schema)
 {
     buffer_format(&needing->line, "GRANT %s ON ", rights);
-    mysql_append(&needing->line, "%n.*", schema);
+    mysql_append_all_of(&needing->line, needing->self, schema);
     add_line(needing, use);
 }
 
@@ -243,11 +243,8 @@ static void append_object_rights(const struct schema *objects, struct buffer *ri
         bool found = false;
         for (uint32_t i = 0; objects != NULL && i < objects->object_count && !found; i++) {
             const struct schema_object *object = &objects->objects[i];
-            const char *what = object->what != NULL                    ? object->what
-                               : object->kind == SCHEMA_OBJECT_VIEW    ? "view"
-                               : object->kind == SCHEMA_OBJECT_TRIGGER ? "trigger"
-                                                                       : "";
-            found = object->native_sql != NULL && strcmp(what, needed[n].what) == 0;
+            found = object->native_sql != NULL &&
+                    strcmp(schema_object_word(object), needed[n].what) == 0;
         }
         *logged = *logged || (found && needed[n].logged);
         if (found && strstr(buffer_string(rights), needed[n].rights) == NULL) {

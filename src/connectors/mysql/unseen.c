@@ -90,7 +90,7 @@ static void add(struct unseen *unseen, const char *what, const char *right, cons
     struct buffer why = {0};
     buffer_format(&why, "the account may not see %ss: GRANT %s ON ", what, right);
     if (where == NULL) {
-        mysql_append(&why, "%n.*", unseen->self->sql.schema);
+        mysql_append_all_of(&why, unseen->self, unseen->self->sql.schema);
     } else {
         buffer_append_string(&why, where);
     }
