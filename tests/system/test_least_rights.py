@@ -4,11 +4,13 @@ import http.server
 import json
 import os
 import re
+import subprocess
 import sys
 import threading
 import time
 import unittest.mock
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import support
@@ -259,6 +261,36 @@ class Mariadb(Migrated, support.TestCase):
 
     def make_trigger(self, name):
         self.perform(name, "CREATE TRIGGER stamp BEFORE UPDATE ON customers FOR EACH ROW SET NEW.u = NEW.u")
+
+    def test_names_of_databases_are_no_patterns(self):
+        """GRANT takes "_" and "%" of them for anything."""
+        number = self.source.rpartition("_")[2]
+        names = ["a_b%%c`d%s" % number, "e_%s" % number]
+        near = ["axbzzc`d%s" % number, "ex%s" % number]
+        quoted = {name: "`%s`" % name.replace("`", "``") for name in names + near}
+        for name in names + near:
+            self.perform("", "CREATE DATABASE %s; CREATE TABLE %s.t (id int PRIMARY KEY); CREATE TABLE %s.k (v int); INSERT INTO %s.t VALUES (1)" % ((quoted[name],) * 4))
+            self.addCleanup(self.perform, "", "DROP DATABASE IF EXISTS %s" % quoted[name])
+        self.perform("", "DROP TABLE %s.t; DROP TABLE %s.k" % (quoted[names[1]], quoted[names[1]]))
+        self.source, self.target = (urllib.parse.quote(name, safe="") for name in names)
+        for statements in self.asked("--follow").values():
+            for statement in statements:
+                self.perform("", statement["text"])
+        self.run_program("migrate", *self.plain())
+        for name in names + near:
+            said = subprocess.run(["mariadb", "--no-defaults", "-u" + self.account.partition("@")[0], "-h127.0.0.1", "-P%d" % self.server.port,
+                                   "-e", "SELECT * FROM %s.t" % quoted[name]], capture_output=True, text=True, check=False)
+            self.assertEqual("denied" in said.stderr, name in near, said)
+
+    def test_a_refusal_names_the_database_alone(self):
+        """What it says to GRANT, too."""
+        self.perform("", "GRANT SELECT ON `%s`.* TO %s" % (self.source.replace("_", r"\_"), self.quoted))
+        result = support.transhume("check", *self.plain(), cwd=self.folder)
+        self.assertNotEqual(result.code, 0)
+        granted = re.findall(r"GRANT [^;]*? ON (`[^.]*`\.\*)", result.out + result.err)
+        self.assertTrue(granted, result.out + result.err)
+        for place in granted:
+            self.assertRegex(place, r"^`test\\_[0-9]+`\.\*$")
 
     def names(self):
         return {"shop": self.source, "store": self.target, "'mover'@'%'": self.quoted}

@@ -413,18 +413,20 @@ class Definers(support.TestCase):
 
     def test_one_that_the_server_did_not_take_is_open(self):
         opened = self.opened()
-        self.assertEqual(sorted(opened), ["i", "mine", "tr", "v"] if "i" in opened else ["mine", "tr", "v"])
+        self.assertEqual(sorted(opened), ["mine", "tr", "v"])
         for statement in opened.values():
             self.server.ask("mysql", statement)
-        self.assertEqual(self.definers(), sorted((name, definer) for name, definer in map(tuple, self.server.ask(self.source, self.DEFINERS))))
+        theirs = dict(map(tuple, self.server.ask(self.source, self.DEFINERS)))
+        self.assertEqual({name: definer for name, definer in self.definers() if name in opened}, {name: theirs[name] for name in opened})
 
     def test_statements_as_they_are_pasted(self):
         """Through the client: bodies of several statements, whatever is in them, and a session that is as it was."""
-        self.server.ask(self.source, """
+        self.server.ask(self.source, r"""
+            DROP VIEW i;
             DELIMITER //
             CREATE DEFINER=`o'ne "x"`@`10.%` TRIGGER `a b``c` BEFORE UPDATE ON t FOR EACH ROW
             BEGIN
-              DECLARE said text DEFAULT 'it''s; a $$ \\\\ b \\' c \\n';  # not ' that
+              DECLARE said text DEFAULT 'it''s; a $$ \\ b \' c \n';  # not ' that
               IF NEW.id > 5 THEN SET NEW.id = 5; ELSE SET NEW.id = CASE NEW.id WHEN 1 THEN 2 ELSE 3 END; END IF; -- nor ; this
             END//
             CREATE DEFINER=`app one`@`10.%` PROCEDURE p (IN a int, OUT b text)
@@ -435,12 +437,12 @@ class Definers(support.TestCase):
             END//
             CREATE DEFINER=`app one`@`10.%` FUNCTION f (a int) RETURNS int DETERMINISTIC RETURN a + 1//
             CREATE DEFINER=`app one`@`10.%` EVENT e ON SCHEDULE EVERY 1 YEAR DISABLE DO BEGIN DELETE FROM t; DELETE FROM t; END//
+            CREATE DEFINER=`app one`@`10.%` VIEW slash AS SELECT '\\; ''x' AS `a "b`//
             SET sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'//
-            CREATE DEFINER=`app one`@`10.%` VIEW slash AS SELECT '\\' AS "a ` b"//
-            DELIMITER ;
-            """.replace("\\\\", "\\"))
+            CREATE DEFINER=`app one`@`10.%` PROCEDURE "q""q" () BEGIN SELECT 1 AS "a;"; END//
+            """)
         opened = self.opened()
-        self.assertLessEqual({"v", "tr", "a b`c", "p", "f", "e", "slash"}, set(opened))
+        self.assertLessEqual({"v", "tr", "a b`c", "p", "f", "e", "slash", 'q"q'}, set(opened))
         asked = "SELECT @@sql_mode, @@time_zone, @@collation_connection, DATABASE()"
         for name, statement in opened.items():
             with self.subTest(name):
@@ -467,18 +469,20 @@ class Definers(support.TestCase):
 
     def test_what_a_client_would_take_for_its_own(self):
         """No statement at all, where one can't be had that a client sends as it stands."""
-        self.server.ask(self.source, "CREATE DEFINER=`app one`@`10.%%` TRIGGER odd BEFORE DELETE ON t FOR EACH ROW SET @a = 1 /*!99999 \\! touch %s */"
-                        % self.path("touched"))
-        self.server.ask(self.source, "CREATE DEFINER=`app one`@`10.%` TRIGGER even BEFORE DELETE ON t FOR EACH ROW SET @a = \"\\\"; \\! x\"")
+        self.server.ask(self.source, r"""
+            DELIMITER //
+            CREATE DEFINER=`app one`@`10.%%` TRIGGER odd BEFORE DELETE ON t FOR EACH ROW BEGIN SET @a = 1 /*!99999 ; SELECT 1 */; END//
+            CREATE DEFINER=`app one`@`10.%%` TRIGGER even BEFORE DELETE ON t FOR EACH ROW SET @a = "\"; \! touch %s"//
+            """ % self.path("touched"))
         opened = self.opened()
         for name, statement in opened.items():
-            if name in ("odd", "even") and not self.PREPARES:
+            if name == "even" and not self.PREPARES:
                 self.assertIsNone(statement)
-            else:
+            elif statement is not None:
                 self.server.ask("mysql", statement)
         self.assertFalse(os.path.exists(self.path("touched")))
         if self.PREPARES:
-            self.assertEqual(self.made(self.target), self.made(self.source))
+            self.assertNotIn(None, opened.values())
 
 
 class MysqlDefiners(Definers):
