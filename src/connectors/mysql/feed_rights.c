@@ -55,7 +55,7 @@ static enum status ask_rights(struct mysql_database *self, MYSQL *connection, co
                   buffer_string(&missing));
         buffer_format(&grant, "GRANT %s ON ", buffer_string(&missing));
         if (table[0] == '*') {
-            mysql_append_all_of(&grant, self, self->sql.schema);
+            mysql_append_all_of(&grant, self, connection, NULL, self->sql.schema);
         } else {
             mysql_append(&grant, "%n.%n", self->sql.schema, table);
         }

@@ -297,8 +297,6 @@ const char *mysql_database_elsewhere(const struct mysql_database *self, const ch
 /* `name` and 'text' with what is special in them escaped: the only ways into SQL for names and
  * texts of a source. */
 void mysql_append_name(struct buffer *out, const char *name);
-/* "`shop\_1`.*" for GRANT, in which "_" and "%" of a database's name stand for others. */
-void mysql_append_all_of(struct buffer *out, const struct mysql_database *self, const char *schema);
 void mysql_append_text(struct buffer *out, const char *text, size_t length);
 void mysql_append_string(struct buffer *out, const char *text); /* NULL becomes NULL */
 void mysql_append_bytes(struct buffer *out, const void *bytes, size_t length); /* X'…' */

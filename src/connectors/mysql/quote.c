@@ -14,18 +14,6 @@ void mysql_append_name(struct buffer *out, const char *name)
     buffer_append_byte(out, '`');
 }
 
-void mysql_append_all_of(struct buffer *out, const struct mysql_database *self, const char *schema)
-{
-    struct buffer pattern = {0};
-    for (const char *at = schema; *at != '\0'; at++) {
-        bool escaped = !self->grants_literally && (*at == '_' || *at == '%' || *at == '\\');
-        buffer_append_string(&pattern, escaped ? "\\" : "");
-        buffer_append_byte(&pattern, *at);
-    }
-    mysql_append(out, "%n.*", buffer_string(&pattern));
-    buffer_free(&pattern);
-}
-
 /* For sessions with our sql_mode, in which backslashes escape (objects.c has others, for the words
  * of an object), and with utf8mb4, in which no byte of a longer character is a quote or a
  * backslash. */

@@ -229,7 +229,7 @@ static enum status refuse_one(struct mysql_database *self, const struct demand *
 {
     struct buffer schema = {0};
     struct arena *arena = arena_create(0);
-    mysql_append_all_of(&schema, self, self->sql.schema);
+    mysql_append_all_of(&schema, self, self->control, NULL, self->sql.schema);
     error_set(error, ERROR_PERMISSION, self->sql.shown,
               "%u tables are read side by side (one, and those that are embedded or aggregated), "
               "for which connections have to share a snapshot, and the account may lock neither "
