@@ -296,7 +296,7 @@ class Mariadb(Migrated, support.TestCase):
             said[place] = {name for statement in asked + hinted for name in re.findall(r"ON (`[^.]*`)\.\*", statement)}
             self.perform("", "; ".join(statement.rstrip(";") for statement in (hinted if place == "bare" else asked + hinted)))
             self.run_program("migrate", "--state", self.path(place), *self.plain(), code=0)
-            self.perform("", "REVOKE ALL, GRANT OPTION FROM %s" % self.quoted)
+            self.perform("", "REVOKE ALL, GRANT OPTION FROM %s; DROP DATABASE %s; CREATE DATABASE %s" % (self.quoted, self.target, self.target))
         self.assertEqual(said["bare"], {"`%s`" % name for name in (self.source, self.target)})
         self.assertEqual(said["escaped"], {name.replace("_", r"\_") for name in said["bare"]})
 
