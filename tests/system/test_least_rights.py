@@ -23,6 +23,7 @@ import mariadb  # noqa: E402
 import mysql  # noqa: E402
 import postgres  # noqa: E402
 import redis_server  # noqa: E402
+import servers  # noqa: E402
 
 
 def documented(title, renamed):
@@ -420,6 +421,19 @@ class Cassandra(support.TestCase):
         self.run_program("rollback", "--run", self.run_id(), "--confirm", self.plain()[1])
         self.assertEqual(self.ask("SELECT table_name FROM system_schema.tables WHERE keyspace_name = '%s'" % self.target), [])
 
+    def test_a_keyspace_that_is_made(self):
+        """Nothing can be granted on it before; who makes it may do all there."""
+        self.target = "new_" + self.source
+        self.addCleanup(self.ask, "DROP KEYSPACE IF EXISTS %s" % self.target)
+        made = self.uri(self.target) + "?create=true"
+        said = json.loads(self.run_program("check", "--json", "--rights-for", self.account, self.uri(self.source), made).out)["rights_for"]
+        for side in said.values():
+            for statement in side:
+                self.ask(statement["text"].rstrip(";"))
+        self.run_program("migrate", self.plain()[0], self.plain()[1] + "?create=true")
+        self.assertEqual(self.ask("SELECT count(*) FROM orders", self.target), [(50,)])
+        self.run_program("rollback", "--run", self.run_id(), "--confirm", self.plain()[1])
+
     def test_a_schema_is_migrated(self):
         for what, _, statement in documented("Cassandra", self.names()):
             if what == "schema up":
@@ -562,3 +576,11 @@ class Dynamodb(dynamodb_case.DynamodbCase):
         guard, uri = self.guarded(*self.policy("source", self.uri(), "dynamodb-json:out"))
         self.run_aws("migrate", uri, "dynamodb-json:out")
         self.assertEqual(guard.refused, [])
+
+    def test_a_database_without_tables(self):
+        """No statement of a policy is for nothing, which would be refused."""
+        for side, uris in (("source", (self.uri(), "dynamodb-json:out")), ("target", ("dynamodb-json:none", self.uri()))):
+            os.makedirs(self.path("none"), exist_ok=True)
+            result = support.transhume("check", "--json", "--rights-for", "mover", *uris, cwd=self.folder, env=servers.aws_environment(self.folder))
+            for statement in json.loads(result.out)["rights_for"][side]:
+                self.assertNotIn([], [part["Resource"] for part in json.loads(statement["text"])["Statement"]])
