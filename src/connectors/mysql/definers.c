@@ -135,9 +135,9 @@ static void append_line(struct buffer *sql, const char *text)
 }
 
 /*
- * Does the client read it as the server does? Behind a backslash it sees commands of its own
- * ("\!"), in names and comments too; of DELIMITER it thinks the same, and it knows no versions of
- * comments.
+ * Does the client read it as the server does? Outside texts it takes a backslash for the beginning
+ * of a command of its own ("\!" runs programs), in a name it may end it otherwise than the server
+ * does, DELIMITER is its own, too, and it looks into comments that are for some versions alone.
  */
 static bool is_plain(const char *statement, struct text settings)
 {
