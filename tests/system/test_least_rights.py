@@ -4,11 +4,13 @@ import http.server
 import json
 import os
 import re
+import subprocess
 import sys
 import threading
 import time
 import unittest.mock
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import support
@@ -21,6 +23,7 @@ import mariadb  # noqa: E402
 import mysql  # noqa: E402
 import postgres  # noqa: E402
 import redis_server  # noqa: E402
+import servers  # noqa: E402
 
 
 def documented(title, renamed):
@@ -151,7 +154,7 @@ class Migrated:
 
     def test_the_docs_say_the_same(self):
         rights = self.asked("--follow")
-        said = {(side, statement["text"].rstrip(";")) for side in rights for statement in rights[side]}
+        said = {(side, statement["text"].rstrip(";").replace("\\_", "_")) for side in rights for statement in rights[side]}
         written = {(side, statement) for use, side, statement in documented(self.TITLE, self.names()) if side != "database"}
         self.assertEqual(said, written)
 
@@ -259,6 +262,44 @@ class Mariadb(Migrated, support.TestCase):
 
     def make_trigger(self, name):
         self.perform(name, "CREATE TRIGGER stamp BEFORE UPDATE ON customers FOR EACH ROW SET NEW.u = NEW.u")
+
+    def test_names_of_databases_are_no_patterns(self):
+        """GRANT takes "_" and "%" of them for anything."""
+        number = self.source.rpartition("_")[2]
+        names = ["a_b%%c`d%s" % number, "e_%s" % number]
+        near = ["axbzzc`d%s" % number, "ex%s" % number]
+        quoted = {name: "`%s`" % name.replace("`", "``") for name in names + near}
+        for name in names + near:
+            self.perform("", "CREATE DATABASE %s; CREATE TABLE %s.t (id int PRIMARY KEY); CREATE TABLE %s.k (v int); INSERT INTO %s.t VALUES (1)" % ((quoted[name],) * 4))
+            self.addCleanup(self.perform, "", "DROP DATABASE IF EXISTS %s" % quoted[name])
+        self.perform("", "DROP TABLE %s.t; DROP TABLE %s.k" % (quoted[names[1]], quoted[names[1]]))
+        self.source, self.target = (urllib.parse.quote(name, safe="") for name in names)
+        for statements in self.asked("--follow").values():
+            for statement in statements:
+                self.perform("", statement["text"])
+        self.run_program("migrate", *(self.server.uri(name).replace("root@", self.account.partition("@")[0] + "@") for name in (self.source, self.target)))
+        for name in names + near:
+            said = subprocess.run(["mariadb", "--no-defaults", "-u" + self.account.partition("@")[0], "-h127.0.0.1", "-P%d" % self.server.port,
+                                   "-e", "SELECT * FROM %s.t" % quoted[name]], capture_output=True, text=True, check=False)
+            self.assertEqual("denied" in said.stderr, name in near, said)
+
+    def test_what_is_granted_more_hides_nothing(self):
+        """Of several names that fit, one alone counts: who has rights on the bare name gets more of them there."""
+        said = {}
+        for place, put in (("bare", str), ("escaped", lambda name: name.replace("_", r"\_"))):
+            for name in (self.source, self.target):
+                self.perform("", "GRANT SELECT, DELETE, LOCK TABLES, EVENT ON `%s`.* TO %s" % (put(name), self.quoted))
+            asked = [statement["text"] for side in self.asked("--follow").values() for statement in side]
+            result = support.transhume("check", *self.plain(), cwd=self.folder)
+            self.assert_code(result, 2)
+            hinted = re.findall(r"GRANT [^:]*? ON `test[^.]*`\.\* TO \S+", " ".join((result.out + result.err).split()))
+            self.assertTrue(hinted, result.out + result.err)
+            said[place] = {name for statement in asked + hinted for name in re.findall(r"ON (`[^.]*`)\.\*", statement)}
+            self.perform("", "; ".join(statement.rstrip(";") for statement in (hinted if place == "bare" else asked + hinted)))
+            self.run_program("migrate", "--state", self.path(place), *self.plain(), code=0)
+            self.perform("", "REVOKE ALL, GRANT OPTION FROM %s; DROP DATABASE %s; CREATE DATABASE %s" % (self.quoted, self.target, self.target))
+        self.assertEqual(said["bare"], {"`%s`" % name for name in (self.source, self.target)})
+        self.assertEqual(said["escaped"], {name.replace("_", r"\_") for name in said["bare"]})
 
     def names(self):
         return {"shop": self.source, "store": self.target, "'mover'@'%'": self.quoted}
@@ -379,6 +420,19 @@ class Cassandra(support.TestCase):
         self.assertEqual(self.ask("SELECT count(*) FROM orders", self.target), [(50,)])
         self.run_program("rollback", "--run", self.run_id(), "--confirm", self.plain()[1])
         self.assertEqual(self.ask("SELECT table_name FROM system_schema.tables WHERE keyspace_name = '%s'" % self.target), [])
+
+    def test_a_keyspace_that_is_made(self):
+        """Nothing can be granted on it before; who makes it may do all there."""
+        self.target = "new_" + self.source
+        self.addCleanup(self.ask, "DROP KEYSPACE IF EXISTS %s" % self.target)
+        made = self.uri(self.target) + "?create=true"
+        said = json.loads(self.run_program("check", "--json", "--rights-for", self.account, self.uri(self.source), made).out)["rights_for"]
+        for side in said.values():
+            for statement in side:
+                self.ask(statement["text"].rstrip(";"))
+        self.run_program("migrate", self.plain()[0], self.plain()[1] + "?create=true")
+        self.assertEqual(self.ask("SELECT count(*) FROM orders", self.target), [(50,)])
+        self.run_program("rollback", "--run", self.run_id(), "--confirm", self.plain()[1])
 
     def test_a_schema_is_migrated(self):
         for what, _, statement in documented("Cassandra", self.names()):
@@ -522,3 +576,11 @@ class Dynamodb(dynamodb_case.DynamodbCase):
         guard, uri = self.guarded(*self.policy("source", self.uri(), "dynamodb-json:out"))
         self.run_aws("migrate", uri, "dynamodb-json:out")
         self.assertEqual(guard.refused, [])
+
+    def test_a_database_without_tables(self):
+        """No statement of a policy is for nothing, which would be refused."""
+        for side, uris in (("source", (self.uri(), "dynamodb-json:out")), ("target", ("dynamodb-json:none", self.uri()))):
+            os.makedirs(self.path("none"), exist_ok=True)
+            result = support.transhume("check", "--json", "--rights-for", "mover", *uris, cwd=self.folder, env=servers.aws_environment(self.folder))
+            for statement in json.loads(result.out)["rights_for"][side]:
+                self.assertNotIn([], [part["Resource"] for part in json.loads(statement["text"])["Statement"]])

@@ -280,7 +280,12 @@ class Catalogue(sql_case.SqlCase):
             return data
 
         with tcp_proxy.ChangingProxy(self.server.port, change) as proxy:
-            said = self.told(self.server.uri(source).replace(str(self.server.port), str(proxy.port)), self.server.uri(target))
+            lied = self.server.uri(source).replace(str(self.server.port), str(proxy.port))
+            shown = self.run_program("check", "--ddl", lied, self.server.uri(target)).out
+            said = self.told(lied, self.server.uri(target))
+        self.assertIn("CREATE TABLE", shown)   # what is shown may be pasted
+        for word in ("DROP DATABASE", "PRESERVE         DO", "`soso`", "TRIGGER other", "/*!00000"):
+            self.assertNotIn(word, shown)
         for what in ("view v", "view w", "trigger first", "event e", "function pure"):
             self.assertIn("the %s is not made: what the source tells is no statement that makes it" % what, said)
         self.assertEqual(self.server.ask("", "SHOW DATABASES LIKE 'victim'"), [["victim"]])

@@ -113,11 +113,13 @@ class Mariadb(support.TestCase):
         support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
         ledger = ("CREATE TABLE _transhume_ledger (name varbinary(255) NOT NULL PRIMARY KEY, version bigint unsigned NOT NULL, value longtext NOT NULL) ENGINE=InnoDB CHARACTER SET utf8mb4; "
                   "CREATE TRIGGER x BEFORE INSERT ON _transhume_ledger FOR EACH ROW SET NEW.value = 'theirs'")
-        for made, said in ((ledger, "carries the trigger x"), ("CREATE VIEW _transhume_ledger AS SELECT '' AS name, 1 AS version, '' AS value", "is a view")):
+        plain = ledger.partition(";")[0]
+        for number, (made, said) in enumerate(((ledger, "carries the trigger x"), ("CREATE VIEW _transhume_ledger AS SELECT '' AS name, 1 AS version, '' AS value", "is a view"),
+                                               ("CREATE SEQUENCE _transhume_ledger", "is a sequence"), (plain + " WITH SYSTEM VERSIONING", "is a system versioned table"))):
             with self.subTest(said):
                 target = self.server.database()
                 self.server.ask(target, made)
-                result = support.transhume("migrate", "--state", said[-1], "s.db", self.server.uri(target), cwd=self.folder)
+                result = support.transhume("migrate", "--state", str(number), "s.db", self.server.uri(target), cwd=self.folder)
                 self.assert_code(result, 5)
                 self.assertIn(said, result.err)
                 self.assertIn("[not-ours]", result.err)

@@ -1,9 +1,11 @@
 """Who may read, write and call what after a plain copy: nobody more than in the source, or the run ends with 1 and says the statement that closes it."""
 import json
+import os
 import random
 import unittest
 
 import mariadb
+import mysql
 import postgres
 import support
 import tcp_proxy
@@ -522,10 +524,14 @@ class Missing(support.TestCase):
 
 
 class Definers(support.TestCase):
+    KIND, PREPARES, READS_ROUTINES = mariadb, True, "SELECT ON mysql.proc"
+    DEFINERS = ("SELECT table_name, definer FROM information_schema.views WHERE table_schema = DATABASE() UNION ALL "
+                "SELECT trigger_name, definer FROM information_schema.triggers WHERE trigger_schema = DATABASE()")
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server = mariadb.for_class(cls)
+        cls.server = cls.KIND.for_class(cls)
 
     def setUp(self):
         super().setUp()
@@ -534,7 +540,7 @@ class Definers(support.TestCase):
                         "CREATE DEFINER=`app one`@`10.%` TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET NEW.id = NEW.id + 1; CREATE VIEW mine AS SELECT id FROM t")
 
     def definers(self):
-        return sorted(map(tuple, self.server.ask(self.target, "SELECT table_name, definer FROM information_schema.views WHERE table_schema = DATABASE() UNION ALL SELECT trigger_name, definer FROM information_schema.triggers WHERE trigger_schema = DATABASE()")))
+        return sorted(map(tuple, self.server.ask(self.target, self.DEFINERS)))
 
     def run_it(self, command, *arguments, code, uri=None):
         result = support.transhume(command, *arguments, self.server.uri(self.source), uri or self.server.uri(self.target), cwd=self.folder)
@@ -561,16 +567,106 @@ class Definers(support.TestCase):
         self.assertEqual(self.definers(), [])
         self.run_it("check", "--definer", "refuse", code=5)
 
+    def mover(self):
+        """The URI of an account that may make objects, but none of another definer."""
+        made = self.server.database()   # a name of its own
+        self.account = "m_" + made
+        self.server.ask("", "CREATE USER %s@'127.0.0.1'; GRANT ALL ON `%s`.* TO %s@'127.0.0.1'; GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `%s`.* TO %s@'127.0.0.1'"
+                        % (self.account, self.target, self.account, self.source, self.account))
+        self.server.ask("", "GRANT %s TO %s@'127.0.0.1'" % (self.READS_ROUTINES, self.account))
+        self.addCleanup(self.server.ask, "", "DROP USER %s@'127.0.0.1'" % self.account)
+        return "mysql://%s@%s" % (self.account, self.server.uri(self.target).partition("@")[2])
+
+    def opened(self, code=1):
+        """{object: its statement}"""
+        out = json.loads(self.run_it("migrate", "--json", code=code, uri=self.mover()).out)
+        return {item["object"]: item["statement"] for item in out["rights"] if item["opens"]}
+
+    def made(self, name):
+        """What stands there, and as whose."""
+        return sorted(map(tuple, self.server.ask(name, """
+            SELECT 'trigger', trigger_name, definer, action_statement, sql_mode, collation_connection FROM information_schema.triggers WHERE trigger_schema = DATABASE()
+            UNION ALL SELECT 'view', table_name, definer, REPLACE(view_definition, CONCAT('`', DATABASE(), '`.'), ''), security_type, '' FROM information_schema.views WHERE table_schema = DATABASE()
+            UNION ALL SELECT routine_type, routine_name, definer, routine_definition, sql_mode, collation_connection FROM information_schema.routines WHERE routine_schema = DATABASE()
+            UNION ALL SELECT 'event', event_name, definer, event_definition, sql_mode, time_zone FROM information_schema.events WHERE event_schema = DATABASE()""")))
+
     def test_one_that_the_server_did_not_take_is_open(self):
-        self.server.ask("", "CREATE OR REPLACE USER mover@'127.0.0.1'; GRANT ALL ON `%s`.* TO mover@'127.0.0.1'; GRANT SELECT, SHOW VIEW, TRIGGER ON `%s`.* TO mover@'127.0.0.1'" % (self.target, self.source))
-        self.addCleanup(self.server.ask, "", "DROP USER mover@'127.0.0.1'")
-        uri = "mysql://mover@" + self.server.uri(self.target).partition("@")[2]
-        result = self.run_it("migrate", "--json", code=1, uri=uri)
-        opened = [item for item in json.loads(result.out)["rights"] if item["opens"]]
-        self.assertEqual(sorted(item["object"] for item in opened if item["object"] != "mine" and item["object"] != "i"), ["tr", "v"])
-        for item in opened:
-            self.server.ask(self.target, item["statement"])
-        self.assertEqual(dict(self.definers())["v"], "app one@10.%")
+        opened = self.opened()
+        self.assertEqual(sorted(opened), ["mine", "tr", "v"])
+        for statement in opened.values():
+            self.server.ask("mysql", statement)
+        theirs = dict(map(tuple, self.server.ask(self.source, self.DEFINERS)))
+        self.assertEqual({name: definer for name, definer in self.definers() if name in opened}, {name: theirs[name] for name in opened})
+
+    def test_statements_as_they_are_pasted(self):
+        """Through the client: bodies of several statements, whatever is in them, and a session that is as it was."""
+        self.server.ask(self.source, r"""
+            DROP VIEW i;
+            DELIMITER //
+            CREATE DEFINER=`o'ne "x"`@`10.%` TRIGGER `a b``c` BEFORE UPDATE ON t FOR EACH ROW
+            BEGIN
+              DECLARE said text DEFAULT 'it''s; a $$ \\ b \' c \n';  # not ' that
+              IF NEW.id > 5 THEN SET NEW.id = 5; ELSE SET NEW.id = CASE NEW.id WHEN 1 THEN 2 ELSE 3 END; END IF; -- nor ; this
+            END//
+            CREATE DEFINER=`app one`@`10.%` PROCEDURE p (IN a int, OUT b text)
+            BEGIN
+            	SET b = CONCAT('tab	', a, "é€");
+              SELECT '
+            ';
+            END//
+            CREATE DEFINER=`app one`@`10.%` FUNCTION f (a int) RETURNS int DETERMINISTIC RETURN a + 1//
+            CREATE DEFINER=`app one`@`10.%` EVENT e ON SCHEDULE EVERY 1 YEAR DISABLE DO BEGIN DELETE FROM t; DELETE FROM t; END//
+            CREATE DEFINER=`app one`@`10.%` VIEW slash AS SELECT '\\; ''x' AS `a "b`//
+            SET sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'//
+            CREATE DEFINER=`app one`@`10.%` PROCEDURE "q""q" () BEGIN SELECT 1 AS "a;"; END//
+            """)
+        opened = self.opened()
+        self.assertLessEqual({"v", "tr", "a b`c", "p", "f", "e", "slash", 'q"q'}, set(opened))
+        asked = "SELECT @@sql_mode, @@time_zone, @@collation_connection, DATABASE()"
+        for name, statement in opened.items():
+            with self.subTest(name):
+                before, = self.server.ask("mysql", asked, mode="ANSI_QUOTES")
+                after = self.server.ask("mysql", statement + ";\n" + asked, mode="ANSI_QUOTES")[-1]
+                self.assertEqual(after[:3], before[:3])
+        self.assertEqual(self.made(self.target), self.made(self.source))
+
+    def test_what_the_target_had_is_none_of_it(self):
+        """The run leaves it alone, and so do its lists."""
+        self.server.ask(self.source, "DROP TRIGGER tr")
+        uri = self.mover()
+        self.server.ask(self.target, "CREATE DEFINER=%s@'127.0.0.1' VIEW v AS SELECT 1 AS own; CREATE VIEW mine AS SELECT 2 AS own" % self.account)
+        said = self.run_it("migrate", "--json", code=0, uri=uri)
+        self.assertEqual([item for item in json.loads(said.out)["rights"] if item["object"] in ("v", "mine")], [])
+        self.assertEqual(self.server.ask(self.target, "SELECT * FROM v"), [["1"]])
+
+    def test_what_stays_is_not_refused(self):
+        self.server.ask(self.target, "CREATE DEFINER=gone@nowhere VIEW v AS SELECT 1 AS own; CREATE TABLE t (id int PRIMARY KEY)")
+        self.assertNotIn("its definer in the source", self.run_it("check", "--existing", "append", code=0).out)
+        self.run_it("migrate", "--existing", "append", "--definer", "refuse", code=0)
+        self.assertEqual(dict(self.definers())["v"], "gone@nowhere")
+        self.assertNotIn("tr", dict(self.definers()))   # of a table that was there
+
+    def test_what_a_client_would_take_for_its_own(self):
+        """No statement at all, where one can't be had that a client sends as it stands."""
+        self.server.ask(self.source, r"""
+            DELIMITER //
+            CREATE DEFINER=`app one`@`10.%%` TRIGGER odd BEFORE DELETE ON t FOR EACH ROW BEGIN SET @a = 1 /*!99999 ; SELECT 1 */; END//
+            CREATE DEFINER=`app one`@`10.%%` TRIGGER even BEFORE DELETE ON t FOR EACH ROW SET @a = "\"; \! touch %s"//
+            """ % self.path("touched"))
+        opened = self.opened()
+        for name, statement in opened.items():
+            if name == "even" and not self.PREPARES:
+                self.assertIsNone(statement)
+            elif statement is not None:
+                self.server.ask("mysql", statement)
+        self.assertFalse(os.path.exists(self.path("touched")))
+        if self.PREPARES:
+            self.assertNotIn(None, opened.values())
+
+
+class MysqlDefiners(Definers):
+    """Which prepares none of them but views."""
+    KIND, PREPARES, READS_ROUTINES = mysql, False, "SHOW_ROUTINE ON *.*"
 
 
 if __name__ == "__main__":

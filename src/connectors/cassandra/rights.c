@@ -48,13 +48,14 @@ static enum status rights_of_target(struct database *database, const struct righ
     static const char *const permissions[] = {"SELECT", "MODIFY", "CREATE", "DROP"};
     const struct cassandra *self = cassandra_of(database);
     (void)error;
-    if (self->settings.creates_keyspace && !self->keyspace_there) {
+    if (self->settings.creates_keyspace && !self->keyspace_there) { /* who makes it may do all */
         struct buffer line = {0};
         buffer_append_string(&line, "GRANT CREATE ON ALL KEYSPACES TO ");
         append_name(request->account, &line);
         buffer_append_byte(&line, ';');
         rights_add(list, RIGHTS_COPY, &line);
         buffer_free(&line);
+        return STATUS_OK;
     }
     for (size_t i = 0; i < sizeof permissions / sizeof permissions[0]; i++) {
         add(self, request, RIGHTS_COPY, permissions[i], NULL, list);

@@ -124,8 +124,9 @@ enum status mysql_is_denied_select(struct mysql_database *self, MYSQL *connectio
                                    struct error *error) MUST_USE;
 /* The session's account as information_schema writes it, in quotes that no sql_mode takes for
  * others. */
-#define MYSQL_GRANTEE                                                                     \
-    "concat(char(39), substring_index(current_user(), '@', 1), char(39), '@', char(39), " \
+#define MYSQL_GRANTEE                                                                       \
+    "concat(char(39), left(current_user(), char_length(current_user()) - "                  \
+    "char_length(substring_index(current_user(), '@', -1)) - 1), char(39), '@', char(39), " \
     "substring_index(current_user(), '@', -1), char(39))"
 
 /* lacking.c: the session's account as GRANT has it, into the arena. */
@@ -135,6 +136,13 @@ enum status mysql_name_account(struct mysql_database *self, MYSQL *connection, e
 /* The same, or "the account" where the server does not say. */
 const char *mysql_account(struct mysql_database *self, MYSQL *connection, struct arena *arena)
     __attribute__((returns_nonnull));
+/*
+ * "`shop\_1`.*" for GRANT, in which "_" and "%" of a database's name stand for others. What is
+ * granted on one such name hides what is on a wider one, so an account (as information_schema has
+ * it; NULL: the session's) that has rights on the bare name gets more of them there.
+ */
+void mysql_append_all_of(struct buffer *out, struct mysql_database *self, MYSQL *connection,
+                         const char *grantee, const char *schema);
 /* A hint: "RIGHTS TO 'user'@'host'", as the connection's account is called. */
 void mysql_hint_grant(struct mysql_database *self, MYSQL *connection, const char *rights,
                       struct error *error);

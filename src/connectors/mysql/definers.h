@@ -9,12 +9,12 @@
  */
 const char *mysql_definer_name(const char *statement, struct arena *arena);
 /*
- * What there is to tell of definers: those that are not the account, and those that the server gave
- * to the account in place of the source's. `foretells`: nothing is made yet.
+ * What there is to tell of definers of what the run made, or, if nothing is `made` yet, of what it
+ * will make: those that are not the account, and those that the server gave to the account in place
+ * of the source's.
  */
 enum status mysql_definers_list(struct mysql_database *self, const struct schema *objects,
-                                bool foretells, struct rights_left *left,
-                                struct error *error) MUST_USE;
+                                bool made, struct rights_left *left, struct error *error) MUST_USE;
 /* target_functions.tell_rights */
 enum status mysql_tell_rights(struct database *self, const struct schema *objects,
                               struct rights_left *left, struct error *error);

@@ -279,7 +279,8 @@ static enum status check_lock(struct mysql_database *self, MYSQL *connection,
     error_set(error, ERROR_PERMISSION, self->sql.shown,
               "tables without a key are read at a known place of the log, and the account may lock "
               "neither the server (RELOAD) nor its tables");
-    mysql_append(&grant, "GRANT LOCK TABLES ON %n.*", self->sql.schema);
+    buffer_append_string(&grant, "GRANT LOCK TABLES ON ");
+    mysql_append_all_of(&grant, self, connection, NULL, self->sql.schema);
     mysql_hint_grant(self, connection, buffer_string(&grant), error);
     buffer_free(&grant);
     return STATUS_FAILED;

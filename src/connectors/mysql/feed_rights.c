@@ -54,7 +54,11 @@ static enum status ask_rights(struct mysql_database *self, MYSQL *connection, co
         error_set(error, ERROR_PERMISSION, table, "the account has no %s on it",
                   buffer_string(&missing));
         buffer_format(&grant, "GRANT %s ON ", buffer_string(&missing));
-        mysql_append(&grant, table[0] == '*' ? "%n.*" : "%n.%n", self->sql.schema, table);
+        if (table[0] == '*') {
+            mysql_append_all_of(&grant, self, connection, NULL, self->sql.schema);
+        } else {
+            mysql_append(&grant, "%n.%n", self->sql.schema, table);
+        }
         mysql_hint_grant(self, connection, buffer_string(&grant), error);
         status = lacks_take(lacks, STATUS_FAILED, error);
     }

@@ -349,6 +349,6 @@ enum status mysql_after_load(struct database *database, struct after_load_reques
     status = mysql_objects_make(self, request->tables, request->table_count, request->objects,
                                 MYSQL_AFTER_LOAD, error);
     return status == STATUS_OK && request->objects != NULL && request->left != NULL
-               ? mysql_definers_list(self, request->objects, false, request->left, error)
+               ? mysql_definers_list(self, request->objects, true, request->left, error)
                : status;
 }

@@ -40,6 +40,51 @@ const char *mysql_account(struct mysql_database *self, MYSQL *connection, struct
     return status == STATUS_OK && account[0] != '\0' ? account : "the account";
 }
 
+static void append_escaped(struct buffer *out, const char *schema)
+{
+    for (; *schema != '\0'; schema++) {
+        bool special = *schema == '_' || *schema == '%' || *schema == '\\';
+        buffer_append_string(out, special ? "\\" : "");
+        buffer_append_byte(out, *schema);
+    }
+}
+
+/* Is something granted on the bare name, and nothing on the escaped one? */
+static bool is_granted_bare(struct mysql_database *self, MYSQL *connection, const char *grantee,
+                            const char *schema, const char *escaped)
+{
+    struct buffer sql = {0};
+    struct error ignored = {0};
+    int64_t bare = 0;
+    buffer_append_string(&sql, "SELECT COUNT(*) > 0 AND COALESCE(MIN(table_schema = ");
+    mysql_append_string(&sql, schema);
+    buffer_append_string(&sql, "), 0) FROM information_schema.schema_privileges WHERE table_schema "
+                               "IN (");
+    mysql_append_string(&sql, schema);
+    buffer_append_string(&sql, ", ");
+    mysql_append_string(&sql, escaped);
+    buffer_append_string(&sql, ") AND grantee = ");
+    if (grantee != NULL) {
+        mysql_append_string(&sql, grantee);
+    } else {
+        buffer_append_string(&sql, MYSQL_GRANTEE);
+    }
+    (void)!mysql_ask_number(self, connection, &sql, SQL_SHORT, ERROR_PERMISSION, 0, &bare,
+                            &ignored);
+    return bare == 1;
+}
+
+void mysql_append_all_of(struct buffer *out, struct mysql_database *self, MYSQL *connection,
+                         const char *grantee, const char *schema)
+{
+    struct buffer escaped = {0};
+    append_escaped(&escaped, schema);
+    bool bare = self->grants_literally || strcmp(buffer_string(&escaped), schema) == 0 ||
+                is_granted_bare(self, connection, grantee, schema, buffer_string(&escaped));
+    mysql_append(out, "%n.*", bare ? schema : buffer_string(&escaped));
+    buffer_free(&escaped);
+}
+
 void mysql_hint_grant(struct mysql_database *self, MYSQL *connection, const char *rights,
                       struct error *error)
 {

@@ -223,6 +223,21 @@ static enum status name_as_server(struct mysql_database *self, struct error *err
     return status;
 }
 
+/* Those that do not know it do not have it. */
+static enum status see_grants(struct mysql_database *self, struct error *error)
+{
+    MYSQL_RES *result = NULL;
+    if (self->mariadb) {
+        return STATUS_OK;
+    }
+    enum status status = mysql_run(self, self->control, "SHOW VARIABLES LIKE 'partial_revokes'",
+                                   SQL_SHORT, ERROR_NETWORK, &result, error);
+    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
+    self->grants_literally = row != NULL && row[1] != NULL && strcmp(row[1], "ON") == 0;
+    mysql_free_result(result);
+    return status;
+}
+
 static enum status look_at_server(struct mysql_database *self, const char *load,
                                   struct error *error)
 {
@@ -241,6 +256,7 @@ static enum status look_at_server(struct mysql_database *self, const char *load,
     enum status status =
         mysql_ask_number(self, self->control, &sql, SQL_SHORT, ERROR_NETWORK, 0, &folds, error);
     self->folds_names = folds != 0;
+    status = status == STATUS_OK ? see_grants(self, error) : status;
     if (self->folds_names) {
         self->sql.base.capabilities |= CAPABILITY_FOLDED_NAMES;
         status = status == STATUS_OK ? name_as_server(self, error) : status;

@@ -63,12 +63,13 @@ struct mysql_database {
     bool lacks_local;          /* target: it does not, though nobody said ?load=insert */
     bool statement_log;        /* its binary log holds statements: REPEATABLE READ is needed */
     bool folds_names;          /* of tables: lower_case_table_names is not 0 */
+    bool grants_literally;     /* partial_revokes: names of databases in GRANT are no patterns */
     bool tables_only;          /* describe tells of nothing else */
     uint64_t packet_bytes_max; /* max_allowed_packet, as the run began */
     MYSQL *control;            /* the control thread's; source: within the snapshot once taken */
     struct mysql_held *held;   /* source: what the run reads, touched within the snapshot */
     bool trusts_pooler; /* by option: a proxy before the server keeps a session's connection */
-    bool lockless; /* by option: connections begin one after the other, without a lock */
+    bool lockless;      /* by option: connections begin one after the other, without a lock */
     MYSQL *pool[MYSQL_POOL_MAX]; /* source: within the snapshot, in nobody's hand */
     uint32_t pool_count;
     uint32_t pool_spare;       /* so many of them no reader will ask for: the express lane's */
@@ -80,8 +81,8 @@ struct mysql_database {
     struct column_list collations; /* target: sorted; none: not read (mysql_read_collations) */
     struct mysql_rights *rights;   /* target: of the account, in seen_arena; NULL: not read */
     struct arena *seen_arena;
-    MYSQL *lock;         /* target: holds the lock of `locked_run` as long as it lives */
-    char *locked_run;    /* NULL: none */
+    MYSQL *lock;              /* target: holds the lock of `locked_run` as long as it lives */
+    char *locked_run;         /* NULL: none */
     const char *spill_folder; /* source: open_options.spill_folder */
     _Atomic uint64_t feed_head_file; /* what feed_functions.head told last */
     _Atomic uint64_t feed_head_offset;

@@ -242,6 +242,13 @@ static struct words take_apart(const struct schema_object *object)
     return words;
 }
 
+/* What a source tells may be anything. */
+static bool is_sound(const struct schema_object *object, const struct words *words)
+{
+    return is_detail(object) ? mysql_sets(words->statement, object->name)
+                             : mysql_makes(words->statement, object->what, object->name);
+}
+
 /* With collations that this server has, and an event disabled. */
 static void append_made(struct buffer *sql, const struct mysql_database *self,
                         const struct words *words, struct buffer *notes)
@@ -258,8 +265,7 @@ static enum status make(struct maker *maker, const struct schema_object *object,
     const struct words words = take_apart(object);
     struct buffer translated = {0};
     struct buffer notes = {0};
-    if (is_detail(object) ? !mysql_sets(words.statement, object->name)
-                          : !mysql_makes(words.statement, object->what, object->name)) {
+    if (!is_sound(object, &words)) {
         return error_set(problem, ERROR_TARGET_SCHEMA, object->name,
                          "what the source tells is no statement that makes it");
     }
@@ -530,22 +536,6 @@ enum status mysql_objects_make(struct mysql_database *self, const struct target_
 
 /* ---------------------------------------------------------------- showing it */
 
-void mysql_append_anew(struct buffer *sql, const struct mysql_database *self, const char *from,
-                       const struct schema_object *object)
-{
-    const struct words words = take_apart(object);
-    struct buffer translated = {0};
-    struct buffer notes = {0};
-    if (words.settings.length > 0) {
-        mysql_append_settings(sql, self, words.settings.data, words.settings.length);
-        buffer_append_string(sql, "; ");
-    }
-    append_made(&translated, self, &words, &notes);
-    mysql_append_object(sql, self, from, object, buffer_string(&translated));
-    buffer_free(&translated);
-    buffer_free(&notes);
-}
-
 static void show_object(const struct mysql_database *self, const struct script_request *request,
                         const struct schema_object *object, enum script_moment moment,
                         struct script *script)
@@ -554,6 +544,9 @@ static void show_object(const struct mysql_database *self, const struct script_r
     struct buffer translated = {0};
     struct buffer notes = {0};
     struct buffer sql = {0};
+    if (!is_sound(object, &words)) { /* nor would it be sent */
+        return;
+    }
     if (words.settings.length > 0) {
         mysql_append_settings(&sql, self, words.settings.data, words.settings.length);
         script_add(script, moment, "setting", object->name, &sql);

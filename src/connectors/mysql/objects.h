@@ -31,11 +31,6 @@ const char *mysql_sequence_query(const struct mysql_database *self, const char *
 void mysql_append_object(struct buffer *sql, const struct mysql_database *self, const char *from,
                          const struct schema_object *object, const char *statement);
 
-/* As a run makes it, with the settings that its words are understood by before it. After
- * mysql_read_collations. */
-void mysql_append_anew(struct buffer *sql, const struct mysql_database *self, const char *from,
-                       const struct schema_object *object);
-
 enum mysql_moment {
     MYSQL_BEFORE_TABLES, /* what can't be made yet waits for MYSQL_AFTER_LOAD */
     MYSQL_AFTER_LOAD

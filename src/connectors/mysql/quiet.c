@@ -12,6 +12,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "connectors/apply.h"
+#include "connectors/mysql/catalog.h"
 #include "connectors/mysql/locks.h"
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/rebuild.h"
@@ -79,8 +80,12 @@ static const char *right_to_define(const struct quieting *quieting)
 
 static const char *right_to_make(const struct quieting *quieting, const char *schema)
 {
-    return arena_format(quieting->arena, "GRANT TRIGGER ON `%s`.* TO %s", schema,
-                        account_of(quieting));
+    struct buffer place = {0};
+    mysql_append_all_of(&place, quieting->self, quieting->connection, NULL, schema);
+    const char *grant = arena_format(quieting->arena, "GRANT TRIGGER ON %s TO %s",
+                                     buffer_string(&place), account_of(quieting));
+    buffer_free(&place);
+    return grant;
 }
 
 static const char trust[] = "SET GLOBAL log_bin_trust_function_creators = 1";

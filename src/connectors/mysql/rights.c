@@ -172,8 +172,8 @@ static void append_rights(unsigned rights, struct buffer *out)
 }
 
 /* `table` NULL: on all of the database. */
-static void tell_missing(const struct mysql_database *self, unsigned missing, const char *table,
-                         struct buffer *out)
+static void tell_missing(struct mysql_database *self, MYSQL *connection, unsigned missing,
+                         const char *table, struct buffer *out)
 {
     char shown[SQL_SHOWN_BYTES];
     buffer_append_string(out, "the account lacks ");
@@ -183,7 +183,7 @@ static void tell_missing(const struct mysql_database *self, unsigned missing, co
     append_rights(missing, out);
     buffer_append_string(out, " ON ");
     if (table == NULL) {
-        mysql_append(out, "%n.*", self->sql.schema);
+        mysql_append_all_of(out, self, connection, NULL, self->sql.schema);
     } else {
         mysql_append_table(out, self, table);
     }
@@ -237,11 +237,11 @@ enum status mysql_check_rights(struct mysql_database *self, MYSQL *connection,
         own = 0;
     }
     if ((whole & ~self->rights->told) != 0) {
-        tell_missing(self, whole & ~self->rights->told, NULL, out);
+        tell_missing(self, connection, whole & ~self->rights->told, NULL, out);
         self->rights->told |= whole;
     }
     if ((own & ~whole) != 0) {
-        tell_missing(self, own & ~whole, table->name, out);
+        tell_missing(self, connection, own & ~whole, table->name, out);
     }
     return STATUS_OK;
 }

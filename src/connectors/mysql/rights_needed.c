@@ -21,6 +21,7 @@ struct needing {
     struct rights_list *list;
     struct arena *arena;
     const char *account; /* as GRANT has it */
+    const char *grantee; /* as information_schema has it */
     struct database_part *parts;
     uint32_t part_count;
     struct buffer line;
@@ -45,6 +46,14 @@ static const char *quote_account(const char *account, struct arena *arena)
 static const char *whole_account(const char *account, struct arena *arena)
 {
     return strchr(account, '@') != NULL ? account : arena_format(arena, "%s@%%", account);
+}
+
+/* 'NAME'@'HOST' with nothing escaped. */
+static const char *name_grantee(const char *account, struct arena *arena)
+{
+    const char *whole = whole_account(account, arena);
+    const char *at = strrchr(whole, '@');
+    return arena_format(arena, "'%.*s'@'%s'", (int)(at - whole), whole, at + 1);
 }
 
 static void add_part(struct needing *needing, const char *schema, uint32_t tables)
@@ -75,7 +84,8 @@ static void grant_on_database(struct needing *needing, enum rights_use use, cons
                               const char *schema)
 {
     buffer_format(&needing->line, "GRANT %s ON ", rights);
-    mysql_append(&needing->line, "%n.*", schema);
+    mysql_append_all_of(&needing->line, needing->self, needing->connection, needing->grantee,
+                        schema);
     add_line(needing, use);
 }
 
@@ -121,6 +131,7 @@ static enum status begin(struct needing *needing, struct database *database, uin
     needing->self = mysql_database_of(database);
     needing->arena = needing->list->arena;
     needing->account = quote_account(needing->request->account, needing->arena);
+    needing->grantee = name_grantee(needing->request->account, needing->arena);
     needing->parts =
         arena_allocate_zeroed(needing->arena, table_count + (size_t)1, sizeof *needing->parts);
     return mysql_connect(needing->self, &needing->connection, needing->error);
@@ -243,11 +254,8 @@ static void append_object_rights(const struct schema *objects, struct buffer *ri
         bool found = false;
         for (uint32_t i = 0; objects != NULL && i < objects->object_count && !found; i++) {
             const struct schema_object *object = &objects->objects[i];
-            const char *what = object->what != NULL                    ? object->what
-                               : object->kind == SCHEMA_OBJECT_VIEW    ? "view"
-                               : object->kind == SCHEMA_OBJECT_TRIGGER ? "trigger"
-                                                                       : "";
-            found = object->native_sql != NULL && strcmp(what, needed[n].what) == 0;
+            found = object->native_sql != NULL &&
+                    strcmp(schema_object_word(object), needed[n].what) == 0;
         }
         *logged = *logged || (found && needed[n].logged);
         if (found && strstr(buffer_string(rights), needed[n].rights) == NULL) {

@@ -229,13 +229,13 @@ static enum status refuse_one(struct mysql_database *self, const struct demand *
 {
     struct buffer schema = {0};
     struct arena *arena = arena_create(0);
-    mysql_append_name(&schema, self->sql.schema);
+    mysql_append_all_of(&schema, self, self->control, NULL, self->sql.schema);
     error_set(error, ERROR_PERMISSION, self->sql.shown,
               "%u tables are read side by side (one, and those that are embedded or aggregated), "
               "for which connections have to share a snapshot, and the account may lock neither "
               "the server (RELOAD) nor its tables (LOCK TABLES)",
               demand->each);
-    error_hint(error, "GRANT LOCK TABLES ON %s.* TO %s, or say ?lock=none", buffer_string(&schema),
+    error_hint(error, "GRANT LOCK TABLES ON %s TO %s, or say ?lock=none", buffer_string(&schema),
                mysql_account(self, self->control, arena));
     arena_destroy(arena);
     buffer_free(&schema);

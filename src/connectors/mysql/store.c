@@ -59,21 +59,25 @@ static enum status mysql_check_ours(struct mysql_database *self, MYSQL *connecti
         "_step', '" HISTORY_TABLE "_lock', '_transhume_rebuild', '_transhume_silenced')";
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
-    buffer_append_string(&sql, "SELECT table_name, NULL FROM information_schema.tables WHERE "
-                               "table_type <> 'BASE TABLE' AND table_schema = ");
+    buffer_append_string(&sql, "SELECT table_name, NULL, LOWER(table_type) FROM "
+                               "information_schema.tables WHERE table_type <> 'BASE TABLE' AND "
+                               "table_schema = ");
     mysql_append_string(&sql, self->sql.schema);
-    buffer_format(&sql,
-                  " AND LOWER(table_name)%s UNION ALL SELECT event_object_table, trigger_name FROM "
-                  "information_schema.triggers WHERE event_object_schema = ",
-                  tables);
+    buffer_format(
+        &sql,
+        " AND LOWER(table_name)%s UNION ALL SELECT event_object_table, trigger_name, NULL "
+        "FROM information_schema.triggers WHERE event_object_schema = ",
+        tables);
     mysql_append_string(&sql, self->sql.schema);
     buffer_format(&sql, " AND LOWER(event_object_table)%s LIMIT 1", tables);
     enum status status =
         mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK && result != NULL ? mysql_fetch_row(result) : NULL;
-    if (row != NULL && row[1] == NULL) {
+    if (row != NULL && row[1] == NULL) { /* "VIEW", "SEQUENCE", "SYSTEM VERSIONED" */
+        const char *type = row[2] != NULL ? row[2] : "view";
+        bool table = strcmp(type, "view") != 0 && strcmp(type, "sequence") != 0;
         error_set(error, ERROR_NOT_OURS, row[0],
-                  "it has the name of a table of ours, but is a view");
+                  "it has the name of a table of ours, but is a %s%s", type, table ? " table" : "");
     } else if (row != NULL) {
         error_set(error, ERROR_NOT_OURS, row[0],
                   "it is a table of ours, but carries the trigger %s", row[1]);

@@ -77,7 +77,8 @@ void mysql_take_actions(struct schema_table *table, struct arena *arena)
 enum { GRANTS, OF_TRIGGERS, TABLES_SEEN, TABLES, OF_EVENTS, OF_ROUTINES, COLUMNS };
 
 struct unseen {
-    const struct mysql_database *self;
+    struct mysql_database *self;
+    MYSQL *connection;
     const char *account;
     struct arena *arena;
     struct schema_unseen *items;
@@ -90,7 +91,7 @@ static void add(struct unseen *unseen, const char *what, const char *right, cons
     struct buffer why = {0};
     buffer_format(&why, "the account may not see %ss: GRANT %s ON ", what, right);
     if (where == NULL) {
-        mysql_append(&why, "%n.*", unseen->self->sql.schema);
+        mysql_append_all_of(&why, unseen->self, unseen->connection, NULL, unseen->self->sql.schema);
     } else {
         buffer_append_string(&why, where);
     }
@@ -123,7 +124,7 @@ enum status mysql_unseen_read(struct mysql_database *self, MYSQL *connection, st
     int64_t counts[COLUMNS] = {0};
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
-    struct unseen unseen = {.self = self, .arena = schema->arena};
+    struct unseen unseen = {.self = self, .connection = connection, .arena = schema->arena};
     mysql_append_filled(&sql, sql_unseen, self->sql.schema, NULL);
     if (mysql_run_buffer(self, connection, &sql, SQL_LONG, ERROR_SOURCE_READ, &result, error) !=
         STATUS_OK) {

@@ -69,7 +69,10 @@ static enum status rights_of_source(struct database *database, const struct righ
     (void)error;
     begin(&policy, dynamodb_network_of(database));
     append_listing(&policy);
-    for (int turn = 0; turn < (request->carries_objects ? 2 : 1); turn++) {
+    int turns = request->read_count == 0 && !request->queries ? 0
+                : request->carries_objects                    ? 2
+                                                              : 1;
+    for (int turn = 0; turn < turns; turn++) { /* a statement of nothing is refused */
         append_statement(&policy, turn == 0 ? reading : whole);
         if (request->queries) { /* of tables that nobody knows */
             append_table(&policy, "*", "");
@@ -97,11 +100,13 @@ static enum status rights_of_target(struct database *database, const struct righ
     (void)error;
     begin(&policy, dynamodb_network_of(database));
     append_listing(&policy); /* a validation reads it as a source */
-    append_statement(&policy, writing);
-    for (uint32_t i = 0; i < request->table_count; i++) {
-        append_table(&policy, request->tables[i].name, "");
+    if (request->table_count > 0) {
+        append_statement(&policy, writing);
+        for (uint32_t i = 0; i < request->table_count; i++) {
+            append_table(&policy, request->tables[i].name, "");
+        }
+        end_statement(&policy);
     }
-    end_statement(&policy);
     append_statement(&policy, ledger);
     append_table(&policy, "_transhume_ledger", "");
     end_statement(&policy);

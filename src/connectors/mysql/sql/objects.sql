@@ -19,7 +19,7 @@ SELECT 'history', table_name, table_name, 6, 0, 'its records of the past are not
   FROM information_schema.tables WHERE table_schema = $1 AND table_type = 'SYSTEM VERSIONED'
 UNION ALL
 SELECT DISTINCT 'grant', p.grantee, NULL, 7, 0, 'who may do what in the database is not carried'
-  FROM (SELECT grantee FROM information_schema.schema_privileges WHERE table_schema IN ($1, REPLACE($1, '_', '\\_'))
+  FROM (SELECT grantee FROM information_schema.schema_privileges WHERE table_schema IN ($1, REPLACE(REPLACE(REPLACE($1, '\\', '\\\\'), '_', '\\_'), '%', '\\%'))
          UNION ALL
         SELECT grantee FROM information_schema.table_privileges WHERE table_schema = $1
          UNION ALL
