@@ -115,7 +115,8 @@ class Mariadb(support.TestCase):
                   "CREATE TRIGGER x BEFORE INSERT ON _transhume_ledger FOR EACH ROW SET NEW.value = 'theirs'")
         plain = ledger.partition(";")[0]
         for number, (made, said) in enumerate(((ledger, "carries the trigger x"), ("CREATE VIEW _transhume_ledger AS SELECT '' AS name, 1 AS version, '' AS value", "is a view"),
-                                               ("CREATE SEQUENCE _transhume_ledger", "is a sequence"), (plain + " WITH SYSTEM VERSIONING", "is a system versioned table"))):
+                                               ("CREATE SEQUENCE _transhume_ledger", "is a sequence"), (plain + " WITH SYSTEM VERSIONING", "is a system versioned table"),
+                                               (plain + " ENGINE=MyISAM", "is a table of MyISAM, which keeps no transactions"))):
             with self.subTest(said):
                 target = self.server.database()
                 self.server.ask(target, made)

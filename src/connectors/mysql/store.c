@@ -59,9 +59,14 @@ static enum status mysql_check_ours(struct mysql_database *self, MYSQL *connecti
         "_step', '" HISTORY_TABLE "_lock', '_transhume_rebuild', '_transhume_silenced')";
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
-    buffer_append_string(&sql, "SELECT table_name, NULL, LOWER(table_type) FROM "
-                               "information_schema.tables WHERE table_type <> 'BASE TABLE' AND "
-                               "table_schema = ");
+    buffer_append_string(
+        &sql,
+        "SELECT table_name, NULL, CASE table_type WHEN 'VIEW' THEN 'a view' WHEN 'SEQUENCE' THEN "
+        "'a sequence' WHEN 'BASE TABLE' THEN CONCAT('a table of ', engine, ', which keeps no "
+        "transactions') ELSE CONCAT('a ', LOWER(table_type), ' table') END FROM "
+        "information_schema.tables WHERE (table_type <> 'BASE TABLE' OR engine NOT IN (SELECT "
+        "e.engine FROM information_schema.engines e WHERE e.transactions = 'YES')) AND "
+        "table_schema = ");
     mysql_append_string(&sql, self->sql.schema);
     buffer_format(
         &sql,
@@ -73,11 +78,9 @@ static enum status mysql_check_ours(struct mysql_database *self, MYSQL *connecti
     enum status status =
         mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK && result != NULL ? mysql_fetch_row(result) : NULL;
-    if (row != NULL && row[1] == NULL) { /* "VIEW", "SEQUENCE", "SYSTEM VERSIONED" */
-        const char *type = row[2] != NULL ? row[2] : "view";
-        bool table = strcmp(type, "view") != 0 && strcmp(type, "sequence") != 0;
-        error_set(error, ERROR_NOT_OURS, row[0],
-                  "it has the name of a table of ours, but is a %s%s", type, table ? " table" : "");
+    if (row != NULL && row[1] == NULL) {
+        error_set(error, ERROR_NOT_OURS, row[0], "it has the name of a table of ours, but is %s",
+                  row[2] != NULL ? row[2] : "another thing");
     } else if (row != NULL) {
         error_set(error, ERROR_NOT_OURS, row[0],
                   "it is a table of ours, but carries the trigger %s", row[1]);
