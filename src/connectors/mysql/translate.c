@@ -425,7 +425,8 @@ static bool is_of_known_columns(const struct translator *translator, struct text
                !mysql_definition_is_name(&piece, same->columns[i].name)) {
             i++;
         }
-        known = i < same->column_count;
+        /* a period is no column: "(`id`, `stay` WITHOUT OVERLAPS)" */
+        known = i < same->column_count || mysql_is_word(word_behind(piece, end), "WITHOUT");
         at = piece.data + piece.length;
     }
     return known;
