@@ -67,7 +67,7 @@ static bool take_clock(struct reading *in, int64_t *microseconds)
     bool fits = take_number(in, &hours) && take(in, ':') && take_number(in, &minutes) &&
                 take(in, ':') && take_number(in, &seconds) && take_fraction(in, &fraction) &&
                 hours < 100 && minutes < 60 && seconds <= 60;
-    *microseconds = ((hours * 60 + minutes) * 60 + seconds) * SECOND_US + fraction;
+    *microseconds = fits ? ((hours * 60 + minutes) * 60 + seconds) * SECOND_US + fraction : 0;
     return fits;
 }
 
@@ -176,6 +176,9 @@ static bool take_part(struct reading *in, bool timed, int64_t *months, int64_t *
         return false;
     }
     int64_t sign = negative ? -1 : 1;
+    if (!timed && number > INT32_MAX) {
+        return false;
+    }
     switch (*in->at++) {
     case 'Y':
         *months += sign * number * 12;
@@ -203,7 +206,8 @@ static bool take_part(struct reading *in, bool timed, int64_t *months, int64_t *
         return false;
     }
     return timed && !__builtin_mul_overflow(number, sign * scaled * SECOND_US, &number) &&
-           !__builtin_add_overflow(*time, number + sign * fraction, time);
+           !__builtin_add_overflow(*time, number, time) &&
+           !__builtin_add_overflow(*time, sign * fraction, time);
 }
 
 static bool read_interval(struct reading *in, uint8_t *bytes)
@@ -229,7 +233,8 @@ static bool read_interval(struct reading *in, uint8_t *bytes)
     bytes_put_be(bytes, (uint64_t)time, 8);
     bytes_put_be(bytes + 8, (uint32_t)days, 4);
     bytes_put_be(bytes + 12, (uint32_t)months, 4);
-    return fits;
+    return fits && days >= INT32_MIN && days <= INT32_MAX && months >= INT32_MIN &&
+           months <= INT32_MAX;
 }
 
 static bool read_float(struct reading *in, bool narrow, uint8_t *bytes)
