@@ -29,6 +29,7 @@ LARGER = {
     "contract/duckdb": (90, "each kill opens a file three times, by a library of 70 MB"),
     "system/test_follow": (110, "pairs of databases, random plans, kills while others write"),
     "system/test_follow_mysql": (105, "two servers, and each kind of target"),
+    "system/test_traps": (90, "each command, over databases full of traps on both sides"),
     "faults/test_remade_tables": (90, "follows tables that are made again all the time"),
     "faults/test_matrix_repairs": (70, MATRIX),
     "faults/test_matrix_rollbacks": (70, MATRIX),
