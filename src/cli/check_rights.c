@@ -1,4 +1,4 @@
-/* What `check --rights-for` prints. */
+/* `check --rights-for` prints the statements side by side and use by use. */
 #include "cli/check_rights.h"
 
 #include "connectors/rights.h"

@@ -104,7 +104,7 @@ static void append_not_carried(const struct run_result *result, struct buffer *o
     buffer_free(&line);
 }
 
-/* What is as the source has it, but for somebody's right to it. */
+/* The lines tell of objects that are as the source has them, but for somebody's right to them. */
 static void append_rights(const struct run_result *result, struct buffer *out)
 {
     struct buffer line = {0};

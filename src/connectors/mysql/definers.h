@@ -9,9 +9,9 @@
  */
 const char *mysql_definer_name(const char *statement, struct arena *arena);
 /*
- * What there is to tell of definers of what the run made, or, if nothing is `made` yet, of what it
- * will make: those that are not the account, and those that the server gave to the account in place
- * of the source's.
+ * Lists the definers of what the run made, or, if nothing is `made` yet, of what it will make:
+ * those that are not the account, and those that the server gave to the account in place of the
+ * source's.
  */
 enum status mysql_definers_list(struct mysql_database *self, const struct schema *objects,
                                 bool made, struct rights_left *left, struct error *error) MUST_USE;

@@ -223,7 +223,7 @@ static enum status name_as_server(struct mysql_database *self, struct error *err
     return status;
 }
 
-/* Those that do not know it do not have it. */
+/* MariaDB has no partial_revokes, nor has an older MySQL, which does not know the variable. */
 static enum status see_grants(struct mysql_database *self, struct error *error)
 {
     MYSQL_RES *result = NULL;

@@ -242,7 +242,7 @@ static struct words take_apart(const struct schema_object *object)
     return words;
 }
 
-/* What a source tells may be anything. */
+/* A source may say anything in the place of its objects' statements. */
 static bool is_sound(const struct schema_object *object, const struct words *words)
 {
     return is_detail(object) ? mysql_sets(words->statement, object->name)

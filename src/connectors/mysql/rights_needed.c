@@ -126,7 +126,8 @@ static enum status add_trust(struct needing *needing, enum rights_use use, enum 
     return status;
 }
 
-static enum status begin(struct needing *needing, struct database *database, uint32_t table_count)
+static enum status needing_begin(struct needing *needing, struct database *database,
+                                 uint32_t table_count)
 {
     needing->self = mysql_database_of(database);
     needing->arena = needing->list->arena;
@@ -137,7 +138,7 @@ static enum status begin(struct needing *needing, struct database *database, uin
     return mysql_connect(needing->self, &needing->connection, needing->error);
 }
 
-static enum status finish(struct needing *needing, enum status status)
+static enum status needing_end(struct needing *needing, enum status status)
 {
     mysql_disconnect(needing->connection);
     buffer_free(&needing->line);
@@ -146,7 +147,7 @@ static enum status finish(struct needing *needing, enum status status)
 
 /* ---------------------------------------------------------------- the source */
 
-/* Of all that the database holds in one statement, else table by table. */
+/* Grants reading: of all that the database holds by one statement, else table by table. */
 static enum status add_reading(struct needing *needing, struct database_part *part)
 {
     const struct rights_request *request = needing->request;
@@ -220,7 +221,7 @@ static enum status rights_of_source(struct database *database, const struct righ
                                     struct rights_list *list, struct error *error)
 {
     struct needing needing = {.request = request, .list = list, .error = error};
-    enum status status = begin(&needing, database, request->read_count);
+    enum status status = needing_begin(&needing, database, request->read_count);
     for (uint32_t i = 0; i < request->read_count; i++) {
         add_part(&needing, sql_place_of(&needing.self->sql, request->read[i]).schema, 1);
     }
@@ -233,12 +234,13 @@ static enum status rights_of_source(struct database *database, const struct righ
     if (status == STATUS_OK && request->follows) {
         status = add_following(&needing);
     }
-    return finish(&needing, status);
+    return needing_end(&needing, status);
 }
 
 /* ---------------------------------------------------------------- the target */
 
-/* What the objects of a plain copy are made with; `*logged`: the binary log stands in their way. */
+/* Appends the rights by which the objects of a plain copy are made. `*logged`: the binary log
+ * stands in their way. */
 static void append_object_rights(const struct schema *objects, struct buffer *rights, bool *logged)
 {
     static const struct {
@@ -264,8 +266,8 @@ static void append_object_rights(const struct schema *objects, struct buffer *ri
     }
 }
 
-/* Of a table that is there: all of its triggers, those of others, or those of system users, which
- * MySQL lets nobody else make. */
+/* Which triggers of a table count: all, those of others, or those of system users, which MySQL lets
+ * nobody else make. */
 enum triggers_of { TRIGGERS_OF_ANYONE, TRIGGERS_OF_OTHERS, TRIGGERS_OF_SYSTEM };
 
 static enum status count_triggers(struct needing *needing, struct sql_table_place place,
@@ -348,7 +350,7 @@ static enum status rights_of_target(struct database *database, const struct righ
     struct needing needing = {.request = request, .list = list, .error = error};
     struct buffer rights = {0};
     bool logged = false;
-    enum status status = begin(&needing, database, request->table_count);
+    enum status status = needing_begin(&needing, database, request->table_count);
     add_part(&needing, needing.self->sql.schema, 0); /* the ledger's */
     for (uint32_t i = 0; i < request->table_count; i++) {
         add_part(&needing, sql_place_of(&needing.self->sql, request->tables[i].name).schema, 1);
@@ -367,7 +369,7 @@ static enum status rights_of_target(struct database *database, const struct righ
         status = add_triggers(&needing);
     }
     buffer_free(&rights);
-    return finish(&needing, status);
+    return needing_end(&needing, status);
 }
 
 const struct rights_functions mysql_rights_functions = {.of_source = rights_of_source,

@@ -25,7 +25,7 @@ void mysql_append_trigger(struct buffer *out, const char *statement, const char 
 void mysql_append_moved(struct buffer *out, const char *statement, const char *from,
                         const char *to);
 /* Is that one statement that makes something of this kind and name, and can't be enabled by
- * keeping silent? What a source tells may be anything. */
+ * keeping silent? The statement is a source's, which may say anything. */
 bool mysql_makes(const char *statement, const char *what, const char *name);
 /* Is that DO SETVAL(`name`, number, 0, number)? */
 bool mysql_sets(const char *statement, const char *name);

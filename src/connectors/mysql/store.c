@@ -49,10 +49,9 @@ static void append_table(const struct store *store, struct buffer *sql)
     mysql_append_table(sql, ((const struct store_handle *)store)->self, SQL_STORE_TABLE);
 }
 
-/* What has the name of a table of ours is used only if it is a table without a trigger, which would
- * run as its definer with all that is written. Who may not see triggers can't know. */
-static enum status mysql_check_ours(struct mysql_database *self, MYSQL *connection,
-                                    struct error *error)
+/* A table of our name is used only if no trigger hangs on it, which would run as its definer with
+ * all that is written. An account that may not see triggers can't know. */
+static enum status ours_check(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     static const char tables[] =
         " IN ('" SQL_STORE_TABLE "', '_transhume_object', '" HISTORY_TABLE "', '" HISTORY_TABLE
@@ -86,7 +85,7 @@ static enum status mysql_check_ours(struct mysql_database *self, MYSQL *connecti
                   "it is a table of ours, but carries the trigger %s", row[1]);
     }
     if (row != NULL) {
-        status = error_hint(error, "drop that; nothing but transhume has anything to do there");
+        status = error_hint(error, SQL_STORE_NOT_OURS_HINT);
     }
     mysql_free_result(result);
     return status;
@@ -107,7 +106,7 @@ enum status mysql_store_exists(struct mysql_database *self, MYSQL *connection, s
                          error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (mysql_check_ours(self, connection, error) != STATUS_OK) {
+    if (ours_check(self, connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (found >= OLDER) {

@@ -5,6 +5,7 @@
  * who needs no trick; and if nothing hangs on it that would run or turn the statements around.
  */
 #include "connectors/postgres/postgres_internal.h"
+#include "connectors/sql/store.h"
 #include "postgres_sql.h"
 
 enum { OURS_OWNER, OURS_IS_TRUSTED, OURS_CARRIES, OURS_NAME, OURS_ACCOUNT };
@@ -26,7 +27,7 @@ static enum status refuse_carried(const PGresult *found, struct error *error)
 {
     error_set(error, ERROR_NOT_OURS, PQgetvalue(found, 0, OURS_NAME),
               "it is a table of ours, but carries %s", PQgetvalue(found, 0, OURS_CARRIES));
-    return error_hint(error, "drop that; nothing but transhume has anything to do there");
+    return error_hint(error, SQL_STORE_NOT_OURS_HINT);
 }
 
 enum status postgres_is_there(struct postgres_database *self, PGconn *connection,

@@ -334,14 +334,20 @@ static bool is_apart(const struct writing *writing, int32_t column)
     return apart;
 }
 
+/* "ALIAS.k" */
+static void append_column_of(const struct writing *writing, const char *alias, int32_t column,
+                             struct buffer *out)
+{
+    buffer_append_string(out, alias);
+    writing->apply->database->dialect->append_name(out, writing->shape->table.columns[column].name);
+}
+
 /* " AND ALIAS.k has the bytes of the parameter" */
 static void append_bytes(struct writing *writing, const char *alias, int32_t column, bool of_key,
                          uint32_t at)
 {
     struct buffer name = {0};
-    buffer_append_string(&name, alias);
-    writing->apply->database->dialect->append_name(&name,
-                                                   writing->shape->table.columns[column].name);
+    append_column_of(writing, alias, column, &name);
     buffer_append_string(&writing->sql, " AND ");
     writing->apply->dialect->append_is(&writing->shape->table, (uint32_t)column,
                                        buffer_string(&name),
@@ -354,9 +360,7 @@ static void append_found(struct writing *writing, const char *alias, int32_t col
                          uint32_t at)
 {
     struct buffer name = {0};
-    buffer_append_string(&name, alias);
-    writing->apply->database->dialect->append_name(&name,
-                                                   writing->shape->table.columns[column].name);
+    append_column_of(writing, alias, column, &name);
     if (writing->apply->dialect->append_equal != NULL) {
         uint32_t number = add_parameter(writing, column, of_key, at);
         writing->apply->dialect->append_equal(&writing->shape->table, (uint32_t)column,

@@ -13,6 +13,8 @@
 #include "connectors/store.h"
 
 #define SQL_STORE_TABLE "_transhume_ledger"
+/* What to do about a table of ours that is another's or carries what would run (ERROR_NOT_OURS). */
+#define SQL_STORE_NOT_OURS_HINT "drop that; nothing but transhume has anything to do there"
 
 enum { SQL_STORE_FIELDS_MAX = 64 };
 /* The fields of a result's row, in their order, NULL for null; `lengths` in bytes. Borrowed for the

@@ -1,4 +1,4 @@
-/* What has the name of a table of ours is used only if it is a table that nothing hangs on: who
+/* A table of our name is used only if nothing hangs on it: who
  * wrote the file may have put a trigger there, or a view whose triggers take what is written. */
 #include "connectors/history.h"
 #include "connectors/sqlite/ledger_internal.h"
@@ -26,7 +26,7 @@ enum status sqlite_check_ours(struct sqlite_database *self, sqlite3 *connection,
                       "it is a table of ours, but carries the trigger %s",
                       (const char *)sqlite3_column_text(statement, COLUMN_NAME));
         }
-        status = error_hint(error, "drop that; nothing but transhume has anything to do there");
+        status = error_hint(error, SQL_STORE_NOT_OURS_HINT);
     }
     sqlite3_finalize(statement);
     return status == STATUS_END ? STATUS_OK : status;

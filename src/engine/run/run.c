@@ -661,14 +661,20 @@ static void tell_begin(const struct run *run)
               "run %s: attempt %" PRIu64, run->id, run->epoch);
 }
 
+static void target_prepare(const struct run *run)
+{
+    struct database *target = run->session->target;
+    target->triggers_off = run->repairs;
+    target->carries_rights = run->header.carries_rights;
+    target->definer = run->header.definer_self ? DEFINER_SELF : DEFINER_KEEP;
+    /* what is deleted first must not outlive what is written after it */
+    target->repairs = run->repairs || run->header.takes_out;
+}
+
 enum status run_execute(struct run *run, struct error *error)
 {
     struct progress *progress = &run->session->progress;
-    run->session->target->triggers_off = run->repairs;
-    run->session->target->carries_rights = run->header.carries_rights;
-    run->session->target->definer = run->header.definer_self ? DEFINER_SELF : DEFINER_KEEP;
-    /* what is deleted first must not outlive what is written after it */
-    run->session->target->repairs = run->repairs || run->header.takes_out;
+    target_prepare(run);
     if (run->loads_rejects) {
         rejects_load_make_stream(run);
     }

@@ -265,7 +265,7 @@ static void add_headers(struct MHD_Response *response, const struct web_answer *
     }
 }
 
-static void refuse(struct web_answer *answer, unsigned status, const char *text)
+static void answer_refuse(struct web_answer *answer, unsigned status, const char *text)
 {
     answer->status = status;
     buffer_append_string(&answer->body, text);
@@ -283,7 +283,7 @@ static void bound_streams(struct web_server *server, struct web_answer *answer)
         }
         buffer_free(&answer->body);
         *answer = (struct web_answer){0};
-        refuse(answer, 503, "too many pages follow runs here\n");
+        answer_refuse(answer, 503, "too many pages follow runs here\n");
     }
 }
 
@@ -341,11 +341,11 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
         return MHD_YES;
     }
     if (!method_of(method, &request.method)) {
-        refuse(&answer, 405, "only GET, HEAD and POST\n");
+        answer_refuse(&answer, 405, "only GET, HEAD and POST\n");
     } else if (call->too_long) {
-        refuse(&answer, 413, "the request is too long\n");
+        answer_refuse(&answer, 413, "the request is too long\n");
     } else if (!is_addressed(server, &request)) {
-        refuse(&answer, 403, "this server goes by another name\n");
+        answer_refuse(&answer, 403, "this server goes by another name\n");
     } else {
         request.body = buffer_string(&call->body);
         request.body_length = call->body.length;

@@ -12,7 +12,7 @@ struct policy {
     uint32_t statements;
 };
 
-static void begin(struct policy *policy, const struct dynamodb_network *self)
+static void policy_begin(struct policy *policy, const struct dynamodb_network *self)
 {
     *policy = (struct policy){.self = self};
     buffer_append_string(&policy->text, "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [");
@@ -29,7 +29,7 @@ static void append_statement(struct policy *policy, const char *const *actions)
     buffer_append_string(&policy->text, "],\n     \"Resource\": [");
 }
 
-/* Of any account, for it is not known here which one it is. */
+/* The table's ARN names any account (*), for the program does not know which one it is. */
 static void append_table(struct policy *policy, const char *name, const char *behind)
 {
     struct buffer arn = {0};
@@ -53,7 +53,7 @@ static void append_listing(struct policy *policy)
     end_statement(policy);
 }
 
-static void finish(struct policy *policy, struct rights_list *list)
+static void policy_end(struct policy *policy, struct rights_list *list)
 {
     buffer_append_string(&policy->text, "\n  ]\n}");
     rights_add(list, RIGHTS_COPY, &policy->text);
@@ -67,7 +67,7 @@ static enum status rights_of_source(struct database *database, const struct righ
     static const char *const whole[] = {"DescribeTimeToLive", "ListTagsOfResource", NULL};
     struct policy policy;
     (void)error;
-    begin(&policy, dynamodb_network_of(database));
+    policy_begin(&policy, dynamodb_network_of(database));
     append_listing(&policy);
     int turns = request->read_count == 0 && !request->queries ? 0
                 : request->carries_objects                    ? 2
@@ -83,7 +83,7 @@ static enum status rights_of_source(struct database *database, const struct righ
         }
         end_statement(&policy);
     }
-    finish(&policy, list);
+    policy_end(&policy, list);
     return STATUS_OK;
 }
 
@@ -98,7 +98,7 @@ static enum status rights_of_target(struct database *database, const struct righ
                                          "GetItem",       "DeleteItem",  "Query",       NULL};
     struct policy policy;
     (void)error;
-    begin(&policy, dynamodb_network_of(database));
+    policy_begin(&policy, dynamodb_network_of(database));
     append_listing(&policy); /* a validation reads it as a source */
     if (request->table_count > 0) {
         append_statement(&policy, writing);
@@ -110,7 +110,7 @@ static enum status rights_of_target(struct database *database, const struct righ
     append_statement(&policy, ledger);
     append_table(&policy, "_transhume_ledger", "");
     end_statement(&policy);
-    finish(&policy, list);
+    policy_end(&policy, list);
     return STATUS_OK;
 }
 
