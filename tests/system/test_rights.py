@@ -322,6 +322,15 @@ class Guards(support.TestCase):
             said = support.transhume("check", "--json", *arguments, cwd=self.folder)
             self.assertEqual(json.loads(said.out)["rights"], ['GRANT CREATE ON SCHEMA "public" TO "guard_owner";'], said.out)   # it is the target's own
 
+    def test_a_definer_that_the_target_gives_by_default(self):
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY); SET ROLE guard_owner; CREATE FUNCTION definer() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT current_user::text'")
+        self.server.psql(self.target, "ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT EXECUTE ON FUNCTIONS TO guard_reader WITH GRANT OPTION; ALTER DEFAULT PRIVILEGES FOR ROLE postgres IN SCHEMA public GRANT EXECUTE ON FUNCTIONS TO guard_owner")
+        asked = "SELECT has_function_privilege('guard_reader', 'definer()', 'EXECUTE'), has_function_privilege('guard_owner', 'definer()', 'EXECUTE')"
+        left = self.migrate()
+        self.assertEqual(self.server.psql(self.target, asked), [["f", "f"]])
+        self.server.psql(self.target, ";".join(left))
+        self.assertEqual(self.server.psql(self.target, asked + ", definer()"), [["t", "t", "guard_owner"]])
+
     def test_what_the_target_gives_by_default(self):
         self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY); GRANT SELECT (id) ON t TO guard_reader")
         self.server.psql(self.target, "ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON TABLES TO guard_reader")
