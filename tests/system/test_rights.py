@@ -331,6 +331,38 @@ class Guards(support.TestCase):
         self.server.psql(self.target, ";".join(left))
         self.assertEqual(self.server.psql(self.target, asked + ", definer()"), [["t", "t", "guard_owner"]])
 
+    HELD = ("CREATE TABLE t (id int PRIMARY KEY, who text); INSERT INTO t VALUES (1, 'guard_owner'), (2, 'secret'); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (who = 'guard_owner'); GRANT SELECT ON t TO guard_owner;"
+            "SET ROLE guard_owner; CREATE VIEW v1 AS SELECT id FROM t; CREATE VIEW v2 AS SELECT id FROM v1; CREATE MATERIALIZED VIEW m0 AS SELECT id FROM t; CREATE MATERIALIZED VIEW m1 AS SELECT id FROM v2;"
+            "CREATE FUNCTION rows() RETURNS SETOF int LANGUAGE plpgsql AS 'BEGIN RETURN QUERY SELECT id FROM t; END'; CREATE VIEW vf AS SELECT rows FROM rows();"
+            "CREATE MATERIALIZED VIEW m2 AS SELECT * FROM rows(); CREATE MATERIALIZED VIEW m3 AS SELECT * FROM vf; CREATE MATERIALIZED VIEW m4 AS SELECT current_user::text AS u; CREATE MATERIALIZED VIEW m5 AS SELECT length('x') AS u;"
+            "GRANT SELECT ON v1, v2, m0, m1, m2, m3, m4 TO guard_reader; RESET ROLE; CREATE VIEW top AS SELECT id FROM v2; GRANT SELECT ON top TO guard_reader")
+    SEEN = "SET ROLE guard_reader; SELECT * FROM (SELECT 'v2', id::text FROM v2 UNION ALL SELECT 'top', id::text FROM top UNION ALL SELECT 'm0', id::text FROM m0 UNION ALL SELECT 'm1', id::text FROM m1 UNION ALL SELECT 'm2', rows::text FROM m2 UNION ALL SELECT 'm3', rows::text FROM m3 UNION ALL SELECT 'm4', u FROM m4) x ORDER BY 1, 2"
+
+    def test_what_reads_through_what_is_held_back(self):
+        self.server.psql(self.source, self.HELD)
+        left = self.migrate()
+        self.assertEqual(self.server.psql(self.target, "SELECT relname FROM pg_class WHERE relkind = 'm' AND relispopulated UNION ALL SELECT relname FROM pg_class WHERE relkind = 'v' AND relnamespace = 'public'::regnamespace AND reloptions IS NULL"), [["m5"], ["vf"]])
+        self.server.psql(self.target, ";".join(left))
+        self.assertEqual(self.server.psql(self.target, self.SEEN), self.server.psql(self.source, self.SEEN))
+
+    def test_what_reads_through_what_is_held_back_with_grants(self):
+        self.server.psql(self.source, self.HELD)
+        self.server.psql(self.target, "GRANT USAGE ON SCHEMA public TO guard_reader")
+        self.assertEqual(self.migrate("--grants"), {})
+        self.assertEqual(self.server.psql(self.target, self.SEEN), self.server.psql(self.source, self.SEEN))
+
+    def test_columns_of_a_view_that_may_be_written(self):
+        self.server.psql(self.source, "CREATE TABLE n (id int PRIMARY KEY, note text); CREATE TABLE log (id int); GRANT SELECT ON n, log TO guard_owner; SET ROLE guard_owner; CREATE VIEW v AS SELECT * FROM n; GRANT SELECT, UPDATE (note) ON v TO guard_reader;"
+                         "CREATE TABLE ruled (id int); CREATE RULE r AS ON INSERT TO ruled DO INSTEAD INSERT INTO log VALUES (new.id); GRANT INSERT (id) ON ruled TO guard_reader")
+        left = self.migrate(code=1)
+        self.assertIn('ALTER TABLE ruled OWNER TO "guard_owner"', [statement for statement, opens in left.items() if opens])
+        self.assertEqual(self.server.psql(self.target, "SELECT reloptions FROM pg_class WHERE relname = 'v'"), [["{security_invoker=true}"]])
+
+    def test_everybody_may_create(self):
+        self.server.psql(self.source, "CREATE TABLE t (id int)")
+        self.server.psql(self.target, "GRANT CREATE ON SCHEMA public TO PUBLIC")
+        self.assertEqual(self.migrate(code=1), {'REVOKE CREATE ON SCHEMA public FROM PUBLIC': True})
+
     def test_what_the_target_gives_by_default(self):
         self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY); GRANT SELECT (id) ON t TO guard_reader")
         self.server.psql(self.target, "ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON TABLES TO guard_reader")

@@ -153,8 +153,8 @@ static void list_shut(struct listing *listing, const struct schema_right *right,
                       const PGresult *open)
 {
     bool database = strcmp(right->what, "database") == 0;
-    bool schema = strcmp(right->what, "schema") == 0;
-    if (schema && !is_anything_usable(listing, false)) {
+    bool uses = strcmp(right->what, "schema") == 0 && strcmp(right->words, "USAGE") == 0;
+    if (uses && !is_anything_usable(listing, false)) {
         return;
     }
     for (int row = 0; row < PQntuples(open); row++) {
@@ -170,7 +170,7 @@ static void list_shut(struct listing *listing, const struct schema_right *right,
                                   "everybody has %s of the %s, which the source denies",
                                   right->words, right->what);
         buffer_format(&sql, "REVOKE %s ON %s FROM PUBLIC", right->words, called);
-        add(listing, !schema || is_anything_usable(listing, true), right->what, name, text, &sql);
+        add(listing, !uses || is_anything_usable(listing, true), right->what, name, text, &sql);
     }
 }
 
@@ -207,12 +207,35 @@ static const char *opened_by(const struct listing *listing, const struct schema_
                             "; it reads as that account, past what holds its owner back (%s)",
                             reads->words);
     }
-    if (rewrites != NULL && postgres_does_more(&carried->making.roles, rewrites)) {
+    if (rewrites != NULL && !postgres_owner_is_right(carried, rewrites)) {
         return arena_format(carried->arena,
                             "; its rules act as that account, past what holds its owner back (%s)",
                             rewrites->words);
     }
     return NULL;
+}
+
+/* Where the owner is the right one, and not that of what the view reads through. */
+static void list_reader(struct listing *listing, const struct schema_right *owner, bool given,
+                        bool opened)
+{
+    const struct postgres_carried *carried = listing->carried;
+    const struct schema_right *reads = find(listing, "reads", owner);
+    struct buffer sql = {0};
+    if (!given || opened || reads == NULL || strcmp(reads->what, "view") != 0 ||
+        carried->making.self->server_version < POSTGRES_INVOKER_VERSION ||
+        strcmp(reads->role, carried->making.roles.account) == 0 ||
+        !postgres_does_more(&carried->making.roles, reads) ||
+        carried->done[reads - listing->objects->rights]) {
+        return;
+    }
+    buffer_format(&sql, "ALTER %s RESET (security_invoker)", reads->called);
+    add(listing, false, "owner", owner->name,
+        arena_format(carried->arena,
+                     "the view reads with the rights of who asks, until what it reads through "
+                     "belongs to %s (%s)",
+                     reads->role, reads->words),
+        &sql);
 }
 
 static void list_owner(struct listing *listing, uint32_t number)
@@ -224,6 +247,7 @@ static void list_owner(struct listing *listing, uint32_t number)
     const char *text = NULL;
     struct buffer sql = {0};
     bool same = strcmp(right->role, carried->making.roles.account) == 0;
+    list_reader(listing, right, carried->done[number] || (same && opened == NULL), opened != NULL);
     if (carried->done[number] || (same && opened == NULL)) {
         return;
     }
