@@ -358,6 +358,18 @@ class Guards(support.TestCase):
         self.assertIn('ALTER TABLE ruled OWNER TO "guard_owner"', [statement for statement, opens in left.items() if opens])
         self.assertEqual(self.server.psql(self.target, "SELECT reloptions FROM pg_class WHERE relname = 'v'"), [["{security_invoker=true}"]])
 
+    def test_what_an_owner_may_not(self):
+        self.server.psql(self.source, "SET ROLE guard_owner; CREATE TABLE own (id int PRIMARY KEY); CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; REVOKE INSERT, UPDATE ON own FROM guard_owner; REVOKE EXECUTE ON FUNCTION f FROM PUBLIC, guard_owner")
+        asked = "SELECT relname, relacl::text FROM pg_class WHERE relname = 'own' UNION ALL SELECT proname, proacl::text FROM pg_proc WHERE proname = 'f'"
+        self.assertEqual(self.migrate("--grants"), {})
+        self.assertEqual(self.server.psql(self.target, asked), self.server.psql(self.source, asked))
+        self.target = self.server.database()
+        self.addCleanup(self.server.psql, self.target, "DROP OWNED BY guard_owner CASCADE")
+        left = self.migrate()
+        self.assertIn('REVOKE INSERT, UPDATE ON TABLE own FROM "guard_owner"', left)
+        self.server.psql(self.target, ";".join(left))
+        self.assertEqual(self.server.psql(self.target, asked), self.server.psql(self.source, asked))
+
     def test_everybody_may_create(self):
         self.server.psql(self.source, "CREATE TABLE t (id int)")
         self.server.psql(self.target, "GRANT CREATE ON SCHEMA public TO PUBLIC")

@@ -211,6 +211,21 @@ static enum status carry_grant(struct postgres_carried *carried, uint32_t number
     return carry(carried, number, &sql);
 }
 
+/* Where who copies is a superuser: another one may have it from its owner, and has yet to count and
+ * to follow. */
+static enum status carry_lack(struct postgres_carried *carried, uint32_t number)
+{
+    const struct schema_right *right = &carried->making.objects->rights[number];
+    const struct schema_right *owner = owner_of(carried, right);
+    struct buffer sql = {0};
+    if (!carried->making.roles.is_superuser || owner == NULL ||
+        !carried->done[number_of(carried, owner)]) {
+        return STATUS_OK;
+    }
+    postgres_append_revoke(&sql, right, right->words);
+    return carry(carried, number, &sql);
+}
+
 /* A view reads as its owner again, once that one and the owners of what it reads through are the
  * source's. */
 static enum status carry_view(struct postgres_carried *carried, uint32_t number)
@@ -265,7 +280,8 @@ static enum status carry_all(struct postgres_carried *carried)
     enum status status = carry_each(carried, "owner", carry_owner);
     status = status == STATUS_OK ? carry_each(carried, "reads", carry_view) : status;
     status = status == STATUS_OK ? carry_each(carried, "grant", carry_grant) : status;
-    return status == STATUS_OK ? carry_each(carried, "reads", carry_records) : status;
+    status = status == STATUS_OK ? carry_each(carried, "reads", carry_records) : status;
+    return status == STATUS_OK ? carry_each(carried, "lacks", carry_lack) : status;
 }
 
 /* ---------------------------------------------------------------- both */
@@ -303,7 +319,8 @@ static void know_rights(struct postgres_carried *carried, struct schema *known)
     known->right_count = 0;
     for (uint32_t i = 0; i < objects->right_count; i++) {
         struct schema_right right = objects->rights[i];
-        bool grant = strcmp(right.kind, "grant") == 0 && right.words != NULL;
+        bool grant = (strcmp(right.kind, "grant") == 0 || strcmp(right.kind, "lacks") == 0) &&
+                     right.words != NULL;
         if (grant && strstr(right.words, "MAINTAIN") != NULL) {
             right.words = without_maintain(right.words, carried->arena);
         }

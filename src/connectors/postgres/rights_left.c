@@ -389,6 +389,35 @@ static void list_grants(struct listing *listing)
     }
 }
 
+/* What an owner has of its own by default, and the source's has not any more. */
+static void list_lacks(struct listing *listing)
+{
+    const struct postgres_carried *carried = listing->carried;
+    for (uint32_t i = 0; i < listing->objects->right_count; i++) {
+        const struct schema_right *right = &listing->objects->rights[i];
+        struct buffer sql = {0};
+        if (strcmp(right->kind, "lacks") != 0 || carried->done[i] ||
+            !postgres_is_made(carried, right)) {
+            continue;
+        }
+        const struct schema_right *owner = find(listing, "owner", right);
+        const struct schema_right *there =
+            postgres_find_right(&listing->there, "lacks", right->what, right->name);
+        if (there != NULL && strcmp(there->role, right->role) == 0 &&
+            strcmp(there->words, right->words) == 0) {
+            continue;
+        }
+        bool given = owner != NULL && (carried->done[owner - listing->objects->rights] ||
+                                       strcmp(right->role, carried->making.roles.account) == 0);
+        postgres_append_revoke(&sql, right, right->words);
+        add(listing, given && !carried->making.roles.is_superuser, "grant", right->name,
+            given ? "its owner may do what the source denies it, and whoever is to count and to "
+                    "follow as its owner has yet to"
+                  : "the source denies its owner what an owner may by default",
+            &sql);
+    }
+}
+
 static void list_records(struct listing *listing)
 {
     const struct postgres_carried *carried = listing->carried;
@@ -642,6 +671,7 @@ enum status postgres_rights_list(struct postgres_carried *carried, struct rights
     }
     if (status == STATUS_OK) {
         list_grants(&listing);
+        list_lacks(&listing);
         list_policies(&listing);
         list_records(&listing); /* as its owner may see them by then */
         list_defaults(&listing);

@@ -3,6 +3,7 @@
 -- it belongs to, a role (NULL: everybody), words of the kind, a statement (of default alone), and the object as a statement about its rights names it.
 --   owner    role owns it
 --   grant    role may do what words say, a line each, with a * behind it where it may be granted on
+--   lacks    its owner, role, who is no superuser, may not do what words say, as the owner of such a thing may by default
 --   closed   everybody may not do what everybody may by default
 --   runs     a function runs as its owner, role, who is no superuser; words: trigger, if one fires it
 --   reads    a view's owner, or that of what it reads through, role, is held back by words, where who copies may not be
@@ -142,6 +143,13 @@ SELECT 'grant', g.what, g.name, g.top, CASE WHEN g.grantee <> 0::pg_catalog.oid 
        pg_catalog.string_agg(g.privilege || CASE WHEN g.is_grantable THEN '*' ELSE '' END, E'\n' ORDER BY g.privilege),
        NULL, g.grants || ' ' || g.called
   FROM given g GROUP BY g.what, g.name, g.top, g.grants, g.called, g.grantee, g.is_grantable
+UNION ALL
+SELECT 'lacks', t.what, t.name, t.top, o.rolname::text, pg_catalog.string_agg(u.privilege_type, E'\n' ORDER BY u.privilege_type), NULL, t.grants || ' ' || t.called
+  FROM things t JOIN pg_catalog.pg_roles o ON o.oid = t.owner AND NOT o.rolsuper
+ CROSS JOIN LATERAL pg_catalog.aclexplode(pg_catalog.acldefault(CASE t.grants WHEN 'TABLE' THEN 'r' WHEN 'SEQUENCE' THEN 's' WHEN 'TYPE' THEN 'T' WHEN 'SCHEMA' THEN 'n' ELSE 'f' END::"char", t.owner)) u
+ WHERE t.acl IS NOT NULL AND t.alters IS NOT NULL AND t.grants IS NOT NULL AND u.grantee = t.owner
+   AND NOT EXISTS (SELECT 1 FROM pg_catalog.aclexplode(t.acl) g WHERE g.grantee = t.owner AND g.privilege_type = u.privilege_type)
+ GROUP BY t.what, t.name, t.top, o.rolname, t.grants, t.called
 UNION ALL
 SELECT 'closed', t.what, t.name, t.top, NULL, NULL, NULL, t.grants || ' ' || t.called
   FROM things t WHERE t.usual IS NOT NULL AND t.acl IS NOT NULL AND NOT EXISTS (SELECT 1 FROM pg_catalog.aclexplode(t.acl) g WHERE g.grantee = 0::pg_catalog.oid)
