@@ -370,6 +370,24 @@ class Guards(support.TestCase):
         self.server.psql(self.target, ";".join(left))
         self.assertEqual(self.server.psql(self.target, asked), self.server.psql(self.source, asked))
 
+    def check(self, *arguments, code=0):
+        result = support.transhume("check", *arguments, self.server.uri(self.source), self.server.uri(self.target), cwd=self.folder)
+        self.assert_code(result, code)
+        return result
+
+    def test_rights_for_whom_nobody_knows(self):
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY)")
+        for account in ("public", "none"):
+            self.assertIn("no role is called like this", self.check("--rights-for", account, code=2).err)
+        self.assertIn('CREATE ROLE "guard nobody" LOGIN;', self.check("--rights-for", "guard nobody").out)
+        self.assertNotIn("CREATE ROLE", self.check("--rights-for", "guard_reader").out)
+
+    def test_what_is_left_without_code(self):
+        self.server.psql(self.source, "CREATE FUNCTION f(int) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN true; END'; CREATE TABLE t (id int PRIMARY KEY, x int CHECK (f(x)), y int CHECK (y > 0)); CREATE INDEX i ON t (f(x)); CREATE VIEW v AS SELECT 1 AS one")
+        said = self.check("--no-code").out
+        for line in ("pg_proc: 1 objects, 0 copied, 1 left out", "view 1 (1 left out)", "index 2 (1 left out)", "check 2 (1 left out)"):
+            self.assertIn(line, " ".join(said.split()))
+
     def test_everybody_may_create(self):
         self.server.psql(self.source, "CREATE TABLE t (id int)")
         self.server.psql(self.target, "GRANT CREATE ON SCHEMA public TO PUBLIC")
