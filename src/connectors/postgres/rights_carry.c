@@ -255,8 +255,7 @@ static enum status carry_records(struct postgres_carried *carried, uint32_t numb
         !postgres_owner_is_right(carried, right)) {
         return STATUS_OK;
     }
-    buffer_format(&sql,
-                  "SET LOCAL row_security = on; REFRESH %s; SET LOCAL row_security = off",
+    buffer_format(&sql, "SET LOCAL row_security = on; REFRESH %s; SET LOCAL row_security = off",
                   right->called);
     return carry(carried, number, &sql);
 }

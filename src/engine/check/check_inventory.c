@@ -99,7 +99,8 @@ static uint64_t left_code(const struct schema_inventory *row, const struct schem
                 strcmp(schema_object_word(object), row->what) == 0;
     }
     for (uint32_t i = 0; i < schema->code_count; i++) {
-        left += strcmp(schema->code[i].what, row->what) == 0 && !is_object(schema, &schema->code[i]);
+        left +=
+            strcmp(schema->code[i].what, row->what) == 0 && !is_object(schema, &schema->code[i]);
     }
     return left;
 }
@@ -151,8 +152,7 @@ void check_append_inventory(const struct run_session *session, const struct pref
              i++) {
             const struct schema_inventory *row = &schema->inventory[i];
             add_row(&sums, row,
-                    whole ? left_whole(row, plan, preflight)
-                          : left_by_tables(row, &taken));
+                    whole ? left_whole(row, plan, preflight) : left_by_tables(row, &taken));
         }
         buffer_format(out, "%s: %" PRIu64 " objects, %" PRIu64 " %s, %" PRIu64 " left out: %s\n",
                       catalog, sums.total, sums.total - sums.left_out,
