@@ -9,9 +9,9 @@ static void append_name(const char *name, struct buffer *out)
     cql_name_append((struct text){name, strlen(name)}, out);
 }
 
-static void add(const struct cassandra *self, const struct rights_request *request,
-                enum rights_use use, const char *permission, const char *table,
-                struct rights_list *list)
+static void grant_add(const struct cassandra *self, const struct rights_request *request,
+                      enum rights_use use, const char *permission, const char *table,
+                      struct rights_list *list)
 {
     struct buffer line = {0};
     buffer_format(&line, "GRANT %s ON ", permission);
@@ -34,10 +34,10 @@ static enum status rights_of_source(struct database *database, const struct righ
     const struct cassandra *self = cassandra_of(database);
     (void)error;
     for (uint32_t i = 0; i < request->read_count && !request->queries; i++) {
-        add(self, request, RIGHTS_COPY, "SELECT", request->read[i], list);
+        grant_add(self, request, RIGHTS_COPY, "SELECT", request->read[i], list);
     }
     if (request->queries) { /* of tables that nobody knows */
-        add(self, request, RIGHTS_COPY, "SELECT", NULL, list);
+        grant_add(self, request, RIGHTS_COPY, "SELECT", NULL, list);
     }
     return STATUS_OK;
 }
@@ -57,7 +57,7 @@ static enum status rights_of_target(struct database *database, const struct righ
         buffer_free(&line);
     }
     for (size_t i = 0; i < sizeof permissions / sizeof permissions[0]; i++) {
-        add(self, request, RIGHTS_COPY, permissions[i], NULL, list);
+        grant_add(self, request, RIGHTS_COPY, permissions[i], NULL, list);
     }
     return STATUS_OK;
 }

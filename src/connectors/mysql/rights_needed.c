@@ -116,7 +116,8 @@ static enum status add_trust(struct needing *needing, enum rights_use use, enum 
     return status;
 }
 
-static enum status begin(struct needing *needing, struct database *database, uint32_t table_count)
+static enum status needing_begin(struct needing *needing, struct database *database,
+                                 uint32_t table_count)
 {
     needing->self = mysql_database_of(database);
     needing->arena = needing->list->arena;
@@ -126,7 +127,7 @@ static enum status begin(struct needing *needing, struct database *database, uin
     return mysql_connect(needing->self, &needing->connection, needing->error);
 }
 
-static enum status finish(struct needing *needing, enum status status)
+static enum status needing_end(struct needing *needing, enum status status)
 {
     mysql_disconnect(needing->connection);
     buffer_free(&needing->line);
@@ -209,7 +210,7 @@ static enum status rights_of_source(struct database *database, const struct righ
                                     struct rights_list *list, struct error *error)
 {
     struct needing needing = {.request = request, .list = list, .error = error};
-    enum status status = begin(&needing, database, request->read_count);
+    enum status status = needing_begin(&needing, database, request->read_count);
     for (uint32_t i = 0; i < request->read_count; i++) {
         add_part(&needing, sql_place_of(&needing.self->sql, request->read[i]).schema, 1);
     }
@@ -222,7 +223,7 @@ static enum status rights_of_source(struct database *database, const struct righ
     if (status == STATUS_OK && request->follows) {
         status = add_following(&needing);
     }
-    return finish(&needing, status);
+    return needing_end(&needing, status);
 }
 
 /* ---------------------------------------------------------------- the target */
@@ -340,7 +341,7 @@ static enum status rights_of_target(struct database *database, const struct righ
     struct needing needing = {.request = request, .list = list, .error = error};
     struct buffer rights = {0};
     bool logged = false;
-    enum status status = begin(&needing, database, request->table_count);
+    enum status status = needing_begin(&needing, database, request->table_count);
     add_part(&needing, needing.self->sql.schema, 0); /* the ledger's */
     for (uint32_t i = 0; i < request->table_count; i++) {
         add_part(&needing, sql_place_of(&needing.self->sql, request->tables[i].name).schema, 1);
@@ -359,7 +360,7 @@ static enum status rights_of_target(struct database *database, const struct righ
         status = add_triggers(&needing);
     }
     buffer_free(&rights);
-    return finish(&needing, status);
+    return needing_end(&needing, status);
 }
 
 const struct rights_functions mysql_rights_functions = {.of_source = rights_of_source,

@@ -11,7 +11,7 @@
 
 enum { CODE_WHAT, CODE_NAME, CODE_TABLE, CODE_COLUMN, CODE_CALLS, CODE_MOMENT, CODE_NUMBER };
 
-static const char *keep(struct arena *arena, const PGresult *result, int row, int column)
+static const char *cell_copy(struct arena *arena, const PGresult *result, int row, int column)
 {
     return PQgetisnull(result, row, column) != 0
                ? NULL
@@ -24,8 +24,8 @@ static bool is_same(const char *left, const char *right)
 }
 
 /* A domain, or a policy of a table: the first one, should a domain have several. */
-static struct schema_code *find(const struct postgres_code *code, const char *name,
-                                const char *table)
+static struct schema_code *item_find(const struct postgres_code *code, const char *name,
+                                     const char *table)
 {
     const char *what = table != NULL ? "policy" : "domain";
     for (uint32_t i = 0; i < code->count; i++) {
@@ -37,22 +37,22 @@ static struct schema_code *find(const struct postgres_code *code, const char *na
     return NULL;
 }
 
-static void add(struct postgres_code *code, const PGresult *found, int row, struct arena *arena,
-                struct buffer *numbers)
+static void row_add(struct postgres_code *code, const PGresult *found, int row, struct arena *arena,
+                    struct buffer *numbers)
 {
     if (strcmp(PQgetvalue(found, row, CODE_WHAT), "make") == 0) {
         /* behind all others: the moment is NULL */
-        struct schema_code *made =
-            find(code, PQgetvalue(found, row, CODE_NAME), keep(arena, found, row, CODE_TABLE));
+        struct schema_code *made = item_find(code, PQgetvalue(found, row, CODE_NAME),
+                                             cell_copy(arena, found, row, CODE_TABLE));
         if (made != NULL) {
-            code->makes[made - code->items] = keep(arena, found, row, CODE_CALLS);
+            code->makes[made - code->items] = cell_copy(arena, found, row, CODE_CALLS);
         }
         return;
     }
-    const struct schema_code item = {.what = keep(arena, found, row, CODE_WHAT),
-                                     .name = keep(arena, found, row, CODE_NAME),
-                                     .table = keep(arena, found, row, CODE_TABLE),
-                                     .calls = keep(arena, found, row, CODE_CALLS),
+    const struct schema_code item = {.what = cell_copy(arena, found, row, CODE_WHAT),
+                                     .name = cell_copy(arena, found, row, CODE_NAME),
+                                     .table = cell_copy(arena, found, row, CODE_TABLE),
+                                     .calls = cell_copy(arena, found, row, CODE_CALLS),
                                      .at_once = PQgetvalue(found, row, CODE_MOMENT)[0] == 'c'};
     const struct schema_code *last = code->count > 0 ? &code->items[code->count - 1] : NULL;
     /* a partition has the check of its table once more */
@@ -80,7 +80,7 @@ enum status postgres_code_read(struct postgres_database *self, PGconn *connectio
     code->count = 0;
     buffer_append_byte(&numbers, '{');
     for (int row = 0; status == STATUS_OK && row < PQntuples(found); row++) {
-        add(code, found, row, arena, &numbers);
+        row_add(code, found, row, arena, &numbers);
     }
     buffer_append_byte(&numbers, '}');
     code->left_out = arena_copy_string(arena, buffer_string(&numbers));
@@ -209,7 +209,7 @@ enum status postgres_tell_account(struct database *database, struct arena *arena
                                                           ERROR_TARGET_INVALID, &found, error)
                                  : STATUS_FAILED;
     if (status == STATUS_OK && PQntuples(found) > 0) {
-        *name = keep(arena, found, 0, 0);
+        *name = cell_copy(arena, found, 0, 0);
         *superuser = PQgetvalue(found, 0, 1)[0] == 't';
     }
     for (int row = 0; status == STATUS_OK && row < PQntuples(found); row++) {

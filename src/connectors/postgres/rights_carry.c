@@ -331,8 +331,9 @@ static void know_rights(struct postgres_carried *carried, struct schema *known)
     carried->making.objects = known;
 }
 
-static enum status finish(struct postgres_carried *carried,
-                          const struct after_load_request *request, struct rights_left *left)
+static enum status carried_finish(struct postgres_carried *carried,
+                                  const struct after_load_request *request,
+                                  struct rights_left *left)
 {
     struct schema known = {0};
     know_rights(carried, &known);
@@ -372,7 +373,7 @@ enum status postgres_rights_finish(struct postgres_database *self, PGconn *conne
                                        .connection = connection,
                                        .arena = arena_create(0),
                                        .error = error};
-    enum status status = finish(&carried, request, request->left);
+    enum status status = carried_finish(&carried, request, request->left);
     arena_destroy(carried.arena);
     return status;
 }
@@ -389,7 +390,7 @@ enum status postgres_tell_rights(struct database *database, const struct schema 
     if (status == STATUS_OK && self->tables == NULL) {
         status = postgres_target_read(self, carried.connection, error);
     }
-    status = status == STATUS_OK ? finish(&carried, NULL, left) : status;
+    status = status == STATUS_OK ? carried_finish(&carried, NULL, left) : status;
     arena_destroy(carried.arena);
     return status;
 }

@@ -16,8 +16,8 @@ struct listing {
     uint32_t lacked_capacity;
 };
 
-static void add(struct listing *listing, bool opens, const char *kind, const char *object,
-                const char *text, struct buffer *statement)
+static void item_add(struct listing *listing, bool opens, const char *kind, const char *object,
+                     const char *text, struct buffer *statement)
 {
     char shown[SQL_SHOWN_BYTES];
     const struct right_left item = {.opens = opens,
@@ -50,7 +50,7 @@ static void need_role(struct listing *listing, const char *role)
                                       &listing->lacked_capacity, sizeof *listing->lacked);
     listing->lacked[listing->lacked_count++] = role;
     postgres_append(&sql, "CREATE ROLE %n", role);
-    add(listing, false, "role", role, "the target has no role of this name", &sql);
+    item_add(listing, false, "role", role, "the target has no role of this name", &sql);
 }
 
 static bool is_own_schema(const struct schema_right *right)
@@ -124,8 +124,8 @@ static enum status read_open(struct listing *listing, PGresult **open)
         &spaces, 1, SQL_SHORT, ERROR_TARGET_INVALID, open, carried->error);
 }
 
-static const struct schema_right *find(const struct listing *listing, const char *kind,
-                                       const struct schema_right *of)
+static const struct schema_right *right_find(const struct listing *listing, const char *kind,
+                                             const struct schema_right *of)
 {
     return postgres_find_right(listing->objects, kind, of->what, of->name);
 }
@@ -141,7 +141,7 @@ static bool is_anything_usable(const struct listing *listing, bool now)
         bool usual = strcmp(right->kind, "owner") == 0 &&
                      (strncmp(right->called, "FUNCTION ", 9) == 0 ||
                       strncmp(right->called, "PROCEDURE ", 10) == 0) &&
-                     find(listing, "closed", right) == NULL;
+                     right_find(listing, "closed", right) == NULL;
         if ((grant || usual) && postgres_is_made(carried, right)) {
             return true;
         }
@@ -170,7 +170,8 @@ static void list_shut(struct listing *listing, const struct schema_right *right,
                                   "everybody has %s of the %s, which the source denies",
                                   right->words, right->what);
         buffer_format(&sql, "REVOKE %s ON %s FROM PUBLIC", right->words, called);
-        add(listing, !uses || is_anything_usable(listing, true), right->what, name, text, &sql);
+        item_add(listing, !uses || is_anything_usable(listing, true), right->what, name, text,
+                 &sql);
     }
 }
 
@@ -194,9 +195,9 @@ static enum status list_everybody(struct listing *listing)
 static const char *opened_by(const struct listing *listing, const struct schema_right *owner)
 {
     const struct postgres_carried *carried = listing->carried;
-    const struct schema_right *runs = find(listing, "runs", owner);
-    const struct schema_right *reads = find(listing, "reads", owner);
-    const struct schema_right *rewrites = find(listing, "rewrites", owner);
+    const struct schema_right *runs = right_find(listing, "runs", owner);
+    const struct schema_right *reads = right_find(listing, "reads", owner);
+    const struct schema_right *rewrites = right_find(listing, "rewrites", owner);
     if (runs != NULL && runs->words != NULL && postgres_does_more(&carried->making.roles, runs)) {
         return "; a trigger calls it, and it then runs as that account";
     }
@@ -220,7 +221,7 @@ static void list_reader(struct listing *listing, const struct schema_right *owne
                         bool opened)
 {
     const struct postgres_carried *carried = listing->carried;
-    const struct schema_right *reads = find(listing, "reads", owner);
+    const struct schema_right *reads = right_find(listing, "reads", owner);
     struct buffer sql = {0};
     if (!given || opened || reads == NULL || strcmp(reads->what, "view") != 0 ||
         carried->making.self->server_version < POSTGRES_INVOKER_VERSION ||
@@ -230,19 +231,19 @@ static void list_reader(struct listing *listing, const struct schema_right *owne
         return;
     }
     buffer_format(&sql, "ALTER %s RESET (security_invoker)", reads->called);
-    add(listing, false, "owner", owner->name,
-        arena_format(carried->arena,
-                     "the view reads with the rights of who asks, until what it reads through "
-                     "belongs to %s (%s)",
-                     reads->role, reads->words),
-        &sql);
+    item_add(listing, false, "owner", owner->name,
+             arena_format(carried->arena,
+                          "the view reads with the rights of who asks, until what it reads through "
+                          "belongs to %s (%s)",
+                          reads->role, reads->words),
+             &sql);
 }
 
 static void list_owner(struct listing *listing, uint32_t number)
 {
     const struct postgres_carried *carried = listing->carried;
     const struct schema_right *right = &listing->objects->rights[number];
-    const struct schema_right *reads = find(listing, "reads", right);
+    const struct schema_right *reads = right_find(listing, "reads", right);
     const char *opened = opened_by(listing, right);
     const char *text = NULL;
     struct buffer sql = {0};
@@ -255,7 +256,7 @@ static void list_owner(struct listing *listing, uint32_t number)
         text =
             arena_format(carried->arena, "the %s belongs to %s, who may more than in the source%s",
                          right->what, right->role, opened);
-        add(listing, true, "owner", right->name, text, NULL);
+        item_add(listing, true, "owner", right->name, text, NULL);
         return;
     }
     text = arena_format(
@@ -270,7 +271,7 @@ static void list_owner(struct listing *listing, uint32_t number)
                          text, reads->words);
         buffer_format(&sql, "; ALTER %s RESET (security_invoker)", reads->called);
     }
-    add(listing, opened != NULL, "owner", right->name, text, &sql);
+    item_add(listing, opened != NULL, "owner", right->name, text, &sql);
 }
 
 /* ---------------------------------------------------------------- grants */
@@ -366,13 +367,13 @@ static void list_grant(struct listing *listing, uint32_t number)
             ? "who may do what is not carried, since it would do more than in the source as long "
               "as it has another owner"
             : "who may do what is not carried";
-    add(listing, false, "grant", right.name, text, &sql);
+    item_add(listing, false, "grant", right.name, text, &sql);
 }
 
 /* Was the function taken from everybody, who may call it in the source? */
 static bool is_taken(const struct listing *listing, const struct schema_right *right)
 {
-    const struct schema_right *runs = find(listing, "runs", right);
+    const struct schema_right *runs = right_find(listing, "runs", right);
     return runs != NULL && postgres_does_more(&listing->carried->making.roles, runs);
 }
 
@@ -400,7 +401,7 @@ static void list_lacks(struct listing *listing)
             !postgres_is_made(carried, right)) {
             continue;
         }
-        const struct schema_right *owner = find(listing, "owner", right);
+        const struct schema_right *owner = right_find(listing, "owner", right);
         const struct schema_right *there =
             postgres_find_right(&listing->there, "lacks", right->what, right->name);
         if (there != NULL && strcmp(there->role, right->role) == 0 &&
@@ -410,11 +411,12 @@ static void list_lacks(struct listing *listing)
         bool given = owner != NULL && (carried->done[owner - listing->objects->rights] ||
                                        strcmp(right->role, carried->making.roles.account) == 0);
         postgres_append_revoke(&sql, right, right->words);
-        add(listing, given && !carried->making.roles.is_superuser, "grant", right->name,
-            given ? "its owner may do what the source denies it, and whoever is to count and to "
-                    "follow as its owner has yet to"
-                  : "the source denies its owner what an owner may by default",
-            &sql);
+        item_add(listing, given && !carried->making.roles.is_superuser, "grant", right->name,
+                 given
+                     ? "its owner may do what the source denies it, and whoever is to count and to "
+                       "follow as its owner has yet to"
+                     : "the source denies its owner what an owner may by default",
+                 &sql);
     }
 }
 
@@ -430,14 +432,14 @@ static void list_records(struct listing *listing)
             continue;
         }
         buffer_format(&sql, "REFRESH %s", right->called);
-        add(listing, false, "materialized view", right->name,
-            arena_format(carried->arena,
-                         "it is made without records, since %s would read past what holds its "
-                         "owner back (%s)%s%s",
-                         carried->making.roles.account, right->words,
-                         carried->why[i] != NULL ? ": " : "",
-                         carried->why[i] != NULL ? carried->why[i] : ""),
-            &sql);
+        item_add(listing, false, "materialized view", right->name,
+                 arena_format(carried->arena,
+                              "it is made without records, since %s would read past what holds its "
+                              "owner back (%s)%s%s",
+                              carried->making.roles.account, right->words,
+                              carried->why[i] != NULL ? ": " : "",
+                              carried->why[i] != NULL ? carried->why[i] : ""),
+                 &sql);
     }
 }
 
@@ -450,8 +452,8 @@ static void add_told(struct listing *listing, const struct schema_object *object
 {
     const struct schema_scope *scope = &listing->carried->making.self->sql.base.scope;
     bool told = postgres_makes(scope, object) && postgres_is_one(buffer_string(statement));
-    add(listing, opens, kind, strcmp(kind, "policy") == 0 ? object->name : object->table, text,
-        told ? statement : NULL);
+    item_add(listing, opens, kind, strcmp(kind, "policy") == 0 ? object->name : object->table, text,
+             told ? statement : NULL);
     buffer_free(statement);
 }
 
@@ -540,7 +542,8 @@ static void list_defaults(struct listing *listing)
         }
         bool closed = right->words != NULL;
         buffer_append_string(&sql, right->native_sql);
-        add(listing, closed && postgres_has_role(roles, right->role), "default grant", right->role,
+        item_add(
+            listing, closed && postgres_has_role(roles, right->role), "default grant", right->role,
             closed ? "everybody may use what the role makes from now on, which the source denies"
                    : "who may do what with new objects is not carried",
             &sql);
@@ -555,7 +558,8 @@ static bool is_usual(const struct listing *listing, const struct schema_right *r
     bool usable = strncmp(right->called, "TABLE ", 6) != 0 &&
                   strncmp(right->called, "SEQUENCE ", 9) != 0 &&
                   strncmp(right->called, "SCHEMA ", 7) != 0;
-    return usable && find(listing, "closed", right) == NULL && find(listing, "runs", right) == NULL;
+    return usable && right_find(listing, "closed", right) == NULL &&
+           right_find(listing, "runs", right) == NULL;
 }
 
 /* A privilege that is taken of a table is taken of its columns, too: gives back those that are the
@@ -641,8 +645,8 @@ static void list_gained(struct listing *listing)
         const char *words = words_missing(listing, listing->objects, right);
         if (words != NULL) {
             append_gained(listing, right, words, &sql);
-            add(listing, true, "grant", right->name,
-                "the target's default privileges give what the source does not", &sql);
+            item_add(listing, true, "grant", right->name,
+                     "the target's default privileges give what the source does not", &sql);
         }
     }
 }

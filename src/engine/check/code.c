@@ -14,7 +14,7 @@ struct listing {
     uint32_t later_capacity;
 };
 
-static void add(struct listing *listing, bool at_once, const char *line)
+static void line_add(struct listing *listing, bool at_once, const char *line)
 {
     if (at_once) {
         listing->at_once = arena_make_room(listing->arena, listing->at_once, listing->at_once_count,
@@ -47,10 +47,10 @@ static void list_code(struct listing *listing, const struct run_session *session
     bool objects = session->plan->same_engine_objects != NULL;
     for (uint32_t i = 0; i < count; i++) {
         if (code[i].table != NULL ? is_made(session, code[i].table) : objects) {
-            add(listing, code[i].at_once,
-                arena_format(listing->arena, "%s %s%s%s: %s", code[i].what, code[i].name,
-                             code[i].table != NULL ? " of " : "",
-                             code[i].table != NULL ? code[i].table : "", code[i].calls));
+            line_add(listing, code[i].at_once,
+                     arena_format(listing->arena, "%s %s%s%s: %s", code[i].what, code[i].name,
+                                  code[i].table != NULL ? " of " : "",
+                                  code[i].table != NULL ? code[i].table : "", code[i].calls));
         }
     }
 }
@@ -61,10 +61,10 @@ static void list_objects(struct listing *listing, const struct schema *objects)
     for (uint32_t i = 0; objects != NULL && i < objects->object_count; i++) {
         const struct schema_object *object = &objects->objects[i];
         if (object->native_sql != NULL && schema_object_is_code(object)) {
-            add(listing, false,
-                arena_format(listing->arena, "%s %s%s%s", schema_object_word(object), object->name,
-                             object->table != NULL ? " of " : "",
-                             object->table != NULL ? object->table : ""));
+            line_add(listing, false,
+                     arena_format(listing->arena, "%s %s%s%s", schema_object_word(object),
+                                  object->name, object->table != NULL ? " of " : "",
+                                  object->table != NULL ? object->table : ""));
         }
     }
 }
@@ -81,7 +81,7 @@ static enum status tell_account(struct run_session *session, struct listing *lis
                                               &code->superuser, &lines, error);
     char *next = lines.length > 0 ? arena_copy_string(listing->arena, buffer_string(&lines)) : NULL;
     for (char *line; (line = strsep(&next, "\n")) != NULL && *line != '\0';) {
-        add(listing, true, line);
+        line_add(listing, true, line);
     }
     buffer_free(&lines);
     return status;

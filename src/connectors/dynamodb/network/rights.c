@@ -12,7 +12,7 @@ struct policy {
     uint32_t statements;
 };
 
-static void begin(struct policy *policy, const struct dynamodb_network *self)
+static void policy_begin(struct policy *policy, const struct dynamodb_network *self)
 {
     *policy = (struct policy){.self = self};
     buffer_append_string(&policy->text, "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [");
@@ -53,7 +53,7 @@ static void append_listing(struct policy *policy)
     end_statement(policy);
 }
 
-static void finish(struct policy *policy, struct rights_list *list)
+static void policy_end(struct policy *policy, struct rights_list *list)
 {
     buffer_append_string(&policy->text, "\n  ]\n}");
     rights_add(list, RIGHTS_COPY, &policy->text);
@@ -67,7 +67,7 @@ static enum status rights_of_source(struct database *database, const struct righ
     static const char *const whole[] = {"DescribeTimeToLive", "ListTagsOfResource", NULL};
     struct policy policy;
     (void)error;
-    begin(&policy, dynamodb_network_of(database));
+    policy_begin(&policy, dynamodb_network_of(database));
     append_listing(&policy);
     for (int turn = 0; turn < (request->carries_objects ? 2 : 1); turn++) {
         append_statement(&policy, turn == 0 ? reading : whole);
@@ -80,7 +80,7 @@ static enum status rights_of_source(struct database *database, const struct righ
         }
         end_statement(&policy);
     }
-    finish(&policy, list);
+    policy_end(&policy, list);
     return STATUS_OK;
 }
 
@@ -95,7 +95,7 @@ static enum status rights_of_target(struct database *database, const struct righ
                                          "GetItem",       "DeleteItem",  "Query",       NULL};
     struct policy policy;
     (void)error;
-    begin(&policy, dynamodb_network_of(database));
+    policy_begin(&policy, dynamodb_network_of(database));
     append_listing(&policy); /* a validation reads it as a source */
     append_statement(&policy, writing);
     for (uint32_t i = 0; i < request->table_count; i++) {
@@ -105,7 +105,7 @@ static enum status rights_of_target(struct database *database, const struct righ
     append_statement(&policy, ledger);
     append_table(&policy, "_transhume_ledger", "");
     end_statement(&policy);
-    finish(&policy, list);
+    policy_end(&policy, list);
     return STATUS_OK;
 }
 
