@@ -140,7 +140,8 @@ class Postgres(support.TestCase):
 
     def test_where_everybody_makes_tables_a_schema_is_proposed(self):
         self.assertNotIn("--ledger-schema", self.run_program("check", *self.uris).out)
-        self.psql(self.target, "GRANT CREATE ON SCHEMA public TO PUBLIC")
+        for name in (self.source, self.target):   # as before version 15; where the target alone has it, something is more open
+            self.psql(name, "GRANT CREATE ON SCHEMA public TO PUBLIC")
         self.assertIn("--ledger-schema transhume", self.run_program("check", *self.uris).out)
         self.assertIn("CREATE SCHEMA transhume", " ".join(self.run_program("check", *self.uris).out.split()))
         self.assertNotIn("--ledger-schema", self.run_program("check", "--ledger-schema", "transhume", *self.uris).out)

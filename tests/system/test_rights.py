@@ -324,6 +324,77 @@ class Guards(support.TestCase):
             said = support.transhume("check", "--json", *arguments, cwd=self.folder)
             self.assertEqual(json.loads(said.out)["rights"], ['GRANT CREATE ON SCHEMA "public" TO "guard_owner";'], said.out)   # it is the target's own
 
+    def test_a_definer_that_the_target_gives_by_default(self):
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY); SET ROLE guard_owner; CREATE FUNCTION definer() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT current_user::text'")
+        self.server.psql(self.target, "ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT EXECUTE ON FUNCTIONS TO guard_reader WITH GRANT OPTION; ALTER DEFAULT PRIVILEGES FOR ROLE postgres IN SCHEMA public GRANT EXECUTE ON FUNCTIONS TO guard_owner")
+        asked = "SELECT has_function_privilege('guard_reader', 'definer()', 'EXECUTE'), has_function_privilege('guard_owner', 'definer()', 'EXECUTE')"
+        left = self.migrate()
+        self.assertEqual(self.server.psql(self.target, asked), [["f", "f"]])
+        self.server.psql(self.target, ";".join(left))
+        self.assertEqual(self.server.psql(self.target, asked + ", definer()"), [["t", "t", "guard_owner"]])
+
+    HELD = ("CREATE TABLE t (id int PRIMARY KEY, who text); INSERT INTO t VALUES (1, 'guard_owner'), (2, 'secret'); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (who = 'guard_owner'); GRANT SELECT ON t TO guard_owner;"
+            "SET ROLE guard_owner; CREATE VIEW v1 AS SELECT id FROM t; CREATE VIEW v2 AS SELECT id FROM v1; CREATE MATERIALIZED VIEW m0 AS SELECT id FROM t; CREATE MATERIALIZED VIEW m1 AS SELECT id FROM v2;"
+            "CREATE FUNCTION rows() RETURNS SETOF int LANGUAGE plpgsql AS 'BEGIN RETURN QUERY SELECT id FROM t; END'; CREATE VIEW vf AS SELECT rows FROM rows();"
+            "CREATE MATERIALIZED VIEW m2 AS SELECT * FROM rows(); CREATE MATERIALIZED VIEW m3 AS SELECT * FROM vf; CREATE MATERIALIZED VIEW m4 AS SELECT current_user::text AS u; CREATE MATERIALIZED VIEW m5 AS SELECT length('x') AS u;"
+            "GRANT SELECT ON v1, v2, m0, m1, m2, m3, m4 TO guard_reader; RESET ROLE; CREATE VIEW top AS SELECT id FROM v2; GRANT SELECT ON top TO guard_reader")
+    SEEN = "SET ROLE guard_reader; SELECT * FROM (SELECT 'v2', id::text FROM v2 UNION ALL SELECT 'top', id::text FROM top UNION ALL SELECT 'm0', id::text FROM m0 UNION ALL SELECT 'm1', id::text FROM m1 UNION ALL SELECT 'm2', rows::text FROM m2 UNION ALL SELECT 'm3', rows::text FROM m3 UNION ALL SELECT 'm4', u FROM m4) x ORDER BY 1, 2"
+
+    def test_what_reads_through_what_is_held_back(self):
+        self.server.psql(self.source, self.HELD)
+        left = self.migrate()
+        self.assertEqual(self.server.psql(self.target, "SELECT relname FROM pg_class WHERE relkind = 'm' AND relispopulated UNION ALL SELECT relname FROM pg_class WHERE relkind = 'v' AND relnamespace = 'public'::regnamespace AND reloptions IS NULL"), [["m5"], ["vf"]])
+        self.server.psql(self.target, ";".join(left))
+        self.assertEqual(self.server.psql(self.target, self.SEEN), self.server.psql(self.source, self.SEEN))
+
+    def test_what_reads_through_what_is_held_back_with_grants(self):
+        self.server.psql(self.source, self.HELD)
+        self.server.psql(self.target, "GRANT USAGE ON SCHEMA public TO guard_reader")
+        self.assertEqual(self.migrate("--grants"), {})
+        self.assertEqual(self.server.psql(self.target, self.SEEN), self.server.psql(self.source, self.SEEN))
+
+    def test_columns_of_a_view_that_may_be_written(self):
+        self.server.psql(self.source, "CREATE TABLE n (id int PRIMARY KEY, note text); CREATE TABLE log (id int); GRANT SELECT ON n, log TO guard_owner; SET ROLE guard_owner; CREATE VIEW v AS SELECT * FROM n; GRANT SELECT, UPDATE (note) ON v TO guard_reader;"
+                         "CREATE TABLE ruled (id int); CREATE RULE r AS ON INSERT TO ruled DO INSTEAD INSERT INTO log VALUES (new.id); GRANT INSERT (id) ON ruled TO guard_reader")
+        left = self.migrate(code=1)
+        self.assertIn('ALTER TABLE ruled OWNER TO "guard_owner"', [statement for statement, opens in left.items() if opens])
+        self.assertEqual(self.server.psql(self.target, "SELECT reloptions FROM pg_class WHERE relname = 'v'"), [["{security_invoker=true}"]])
+
+    def test_what_an_owner_may_not(self):
+        self.server.psql(self.source, "SET ROLE guard_owner; CREATE TABLE own (id int PRIMARY KEY); CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; REVOKE INSERT, UPDATE ON own FROM guard_owner; REVOKE EXECUTE ON FUNCTION f FROM PUBLIC, guard_owner")
+        asked = "SELECT relname, relacl::text FROM pg_class WHERE relname = 'own' UNION ALL SELECT proname, proacl::text FROM pg_proc WHERE proname = 'f'"
+        self.assertEqual(self.migrate("--grants"), {})
+        self.assertEqual(self.server.psql(self.target, asked), self.server.psql(self.source, asked))
+        self.target = self.server.database()
+        self.addCleanup(self.server.psql, self.target, "DROP OWNED BY guard_owner CASCADE")
+        left = self.migrate()
+        self.assertIn('REVOKE INSERT, UPDATE ON TABLE own FROM "guard_owner"', left)
+        self.server.psql(self.target, ";".join(left))
+        self.assertEqual(self.server.psql(self.target, asked), self.server.psql(self.source, asked))
+
+    def check(self, *arguments, code=0):
+        result = support.transhume("check", *arguments, self.server.uri(self.source), self.server.uri(self.target), cwd=self.folder)
+        self.assert_code(result, code)
+        return result
+
+    def test_rights_for_whom_nobody_knows(self):
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY)")
+        for account in ("public", "none"):
+            self.assertIn("no role is called like this", self.check("--rights-for", account, code=2).err)
+        self.assertIn('CREATE ROLE "guard nobody" LOGIN;', self.check("--rights-for", "guard nobody").out)
+        self.assertNotIn("CREATE ROLE", self.check("--rights-for", "guard_reader").out)
+
+    def test_what_is_left_without_code(self):
+        self.server.psql(self.source, "CREATE FUNCTION f(int) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN true; END'; CREATE TABLE t (id int PRIMARY KEY, x int CHECK (f(x)), y int CHECK (y > 0)); CREATE INDEX i ON t (f(x)); CREATE VIEW v AS SELECT 1 AS one")
+        said = self.check("--no-code").out
+        for line in ("pg_proc: 1 objects, 0 copied, 1 left out", "view 1 (1 left out)", "index 2 (1 left out)", "check 2 (1 left out)"):
+            self.assertIn(line, " ".join(said.split()))
+
+    def test_everybody_may_create(self):
+        self.server.psql(self.source, "CREATE TABLE t (id int)")
+        self.server.psql(self.target, "GRANT CREATE ON SCHEMA public TO PUBLIC")
+        self.assertEqual(self.migrate(code=1), {'REVOKE CREATE ON SCHEMA public FROM PUBLIC': True})
+
     def test_what_the_target_gives_by_default(self):
         self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY); GRANT SELECT (id) ON t TO guard_reader")
         self.server.psql(self.target, "ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON TABLES TO guard_reader")

@@ -335,7 +335,7 @@ static bool is_whole(const struct schema_right *right)
         {"closed", false, false, false, true}, {"runs", true, false, false, true},
         {"reads", true, true, false, true},    {"rewrites", true, true, false, true},
         {"shut", false, true, false, false},   {"default", true, false, true, false},
-        {"member", true, false, false, false},
+        {"member", true, false, false, false}, {"lacks", true, true, false, true},
     };
     for (size_t i = 0; right->kind != NULL && i < sizeof kinds / sizeof kinds[0]; i++) {
         if (strcmp(kinds[i].kind, right->kind) == 0) {

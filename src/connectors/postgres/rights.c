@@ -3,7 +3,14 @@
 #include "connectors/postgres/statement.h"
 #include <string.h>
 
-enum { ROLE_NAME, ROLE_GIVABLE, ROLE_IS_ACCOUNT, ROLE_SUPERUSER, ROLE_BYPASSES };
+enum {
+    ROLE_NAME,
+    ROLE_GIVABLE,
+    ROLE_IS_ACCOUNT,
+    ROLE_SUPERUSER,
+    ROLE_BYPASSES,
+    ROLE_IS_GIVEN /* by default, what the account makes */
+};
 enum { VERSION_16 = 160000 };
 
 /* ---------------------------------------------------------------- roles */
@@ -21,8 +28,12 @@ enum status postgres_roles_read(struct postgres_database *self, PGconn *connecti
     struct buffer sql = {0};
     buffer_format(&sql,
                   "SELECT r.rolname, pg_catalog.pg_has_role(r.oid, 'USAGE')%s, r.rolname = "
-                  "current_user, r.rolsuper, r.rolbypassrls FROM pg_catalog.pg_roles r ORDER BY "
-                  "r.rolname COLLATE pg_catalog.\"C\"",
+                  "current_user, r.rolsuper, r.rolbypassrls, EXISTS (SELECT 1 FROM "
+                  "pg_catalog.pg_default_acl d CROSS JOIN LATERAL "
+                  "pg_catalog.aclexplode(d.defaclacl) g WHERE d.defaclobjtype IN ('f', 'T') AND "
+                  "pg_catalog.pg_get_userbyid(d.defaclrole) = current_user AND g.grantee = r.oid "
+                  "AND g.grantee <> d.defaclrole) FROM pg_catalog.pg_roles r ORDER BY r.rolname "
+                  "COLLATE pg_catalog.\"C\"",
                   self->server_version >= VERSION_16 ? " AND pg_catalog.pg_has_role(r.oid, 'SET')"
                                                      : "");
     enum status status = postgres_catalog_query_buffer(self, connection, &sql, NULL, 0, SQL_SHORT,
@@ -245,6 +256,17 @@ enum status postgres_object_words(const struct postgres_making *making,
     return STATUS_OK;
 }
 
+/* Those roles to whom the target's default privileges give what the account makes. */
+static void append_given(const struct postgres_roles *roles, struct buffer *sql)
+{
+    for (int row = 0; row < PQntuples(roles->list); row++) {
+        if (is_true(roles->list, row, ROLE_IS_GIVEN)) {
+            buffer_append_string(sql, ", ");
+            postgres_append_name(sql, PQgetvalue(roles->list, row, ROLE_NAME));
+        }
+    }
+}
+
 void postgres_closing_words(const struct postgres_making *making,
                             const struct schema_object *object, struct buffer *sql)
 {
@@ -260,6 +282,7 @@ void postgres_closing_words(const struct postgres_making *making,
     }
     if (right != NULL) {
         buffer_format(sql, "REVOKE ALL ON %s FROM PUBLIC", right->called);
+        append_given(&making->roles, sql);
     }
 }
 

@@ -4,7 +4,8 @@
  * What a copy makes belongs to the account that makes it. So what reads or runs with its owner's
  * rights would do more than in the source wherever that account may more than the source's owner:
  *
- *   a SECURITY DEFINER function   is taken from everybody, in the transaction that makes it
+ *   a SECURITY DEFINER function   is taken from everybody, and from those to whom the target's
+ *                                 default privileges give it, in the transaction that makes it
  *   a view                        is made with security_invoker, where the server knows that
  *   a materialized view           is made without records
  *   a RESTRICTIVE policy          holds the roles that are there, and those that are members of one

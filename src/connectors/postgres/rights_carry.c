@@ -90,13 +90,38 @@ static uint32_t number_of(const struct postgres_carried *carried, const struct s
     return (uint32_t)(right - carried->making.objects->rights);
 }
 
+static const struct schema_right *owner_of(const struct postgres_carried *carried,
+                                           const struct schema_right *right)
+{
+    return postgres_find_right(carried->making.objects, "owner", right->what, right->name);
+}
+
+/* Have the views that hold back that role, each by itself, got it as their owner? */
+static bool has_role_its_views(const struct postgres_carried *carried, const char *role)
+{
+    const struct schema *objects = carried->making.objects;
+    bool has = true;
+    for (uint32_t i = 0; has && i < objects->right_count; i++) {
+        const struct schema_right *right = &objects->rights[i];
+        const struct schema_right *owner =
+            strcmp(right->kind, "reads") == 0 && strcmp(right->role, role) == 0
+                ? owner_of(carried, right)
+                : NULL;
+        has = owner == NULL || strcmp(owner->role, role) != 0 ||
+              carried->done[number_of(carried, owner)];
+    }
+    return has;
+}
+
 bool postgres_owner_is_right(const struct postgres_carried *carried,
                              const struct schema_right *right)
 {
-    const struct schema_right *owner =
-        postgres_find_right(carried->making.objects, "owner", right->what, right->name);
-    return !postgres_does_more(&carried->making.roles, right) ||
-           (owner != NULL && carried->done[number_of(carried, owner)]);
+    const struct schema_right *owner = owner_of(carried, right);
+    if (!postgres_does_more(&carried->making.roles, right)) {
+        return true;
+    }
+    return owner != NULL && carried->done[number_of(carried, owner)] &&
+           (strcmp(owner->role, right->role) == 0 || has_role_its_views(carried, right->role));
 }
 
 bool postgres_is_withheld(const struct postgres_carried *carried, const struct schema_right *right)
@@ -160,8 +185,7 @@ static enum status carry(struct postgres_carried *carried, uint32_t number, stru
 
 static enum status carry_owner(struct postgres_carried *carried, uint32_t number)
 {
-    const struct schema *objects = carried->making.objects;
-    const struct schema_right *right = &objects->rights[number];
+    const struct schema_right *right = &carried->making.objects->rights[number];
     const struct postgres_roles *roles = &carried->making.roles;
     struct buffer sql = {0};
     if (strcmp(right->role, roles->account) == 0) {
@@ -172,12 +196,6 @@ static enum status carry_owner(struct postgres_carried *carried, uint32_t number
         return STATUS_OK;
     }
     postgres_append_owner_change(&sql, right);
-    const struct schema_right *reads =
-        postgres_find_right(objects, "reads", right->what, right->name);
-    if (reads != NULL && strcmp(right->what, "view") == 0 &&
-        carried->making.self->server_version >= POSTGRES_INVOKER_VERSION) {
-        buffer_format(&sql, "; ALTER %s RESET (security_invoker)", reads->called);
-    }
     return carry(carried, number, &sql);
 }
 
@@ -193,7 +211,41 @@ static enum status carry_grant(struct postgres_carried *carried, uint32_t number
     return carry(carried, number, &sql);
 }
 
-/* A materialized view that was made empty gets what its owner may read. */
+/* Where who copies is a superuser: another one may have it from its owner, and has yet to count and
+ * to follow. */
+static enum status carry_lack(struct postgres_carried *carried, uint32_t number)
+{
+    const struct schema_right *right = &carried->making.objects->rights[number];
+    const struct schema_right *owner = owner_of(carried, right);
+    struct buffer sql = {0};
+    if (!carried->making.roles.is_superuser || owner == NULL ||
+        !carried->done[number_of(carried, owner)]) {
+        return STATUS_OK;
+    }
+    postgres_append_revoke(&sql, right, right->words);
+    return carry(carried, number, &sql);
+}
+
+/* A view reads as its owner again, once that one and the owners of what it reads through are the
+ * source's. */
+static enum status carry_view(struct postgres_carried *carried, uint32_t number)
+{
+    const struct schema_right *right = &carried->making.objects->rights[number];
+    struct buffer sql = {0};
+    const struct schema_right *owner = owner_of(carried, right);
+    if (strcmp(right->what, "view") != 0 ||
+        carried->making.self->server_version < POSTGRES_INVOKER_VERSION ||
+        !postgres_does_more(&carried->making.roles, right) ||
+        !postgres_owner_is_right(carried, right) ||
+        strcmp(right->role, carried->making.roles.account) == 0 || owner == NULL) {
+        return STATUS_OK;
+    }
+    buffer_format(&sql, "ALTER %s RESET (security_invoker)", right->called);
+    return carry(carried, number, &sql);
+}
+
+/* A materialized view that was made empty gets what its owner may read. A session's row_security is
+ * off, which would refuse what row security holds back. */
 static enum status carry_records(struct postgres_carried *carried, uint32_t number)
 {
     const struct schema_right *right = &carried->making.objects->rights[number];
@@ -203,7 +255,8 @@ static enum status carry_records(struct postgres_carried *carried, uint32_t numb
         !postgres_owner_is_right(carried, right)) {
         return STATUS_OK;
     }
-    buffer_format(&sql, "REFRESH %s", right->called);
+    buffer_format(&sql, "SET LOCAL row_security = on; REFRESH %s; SET LOCAL row_security = off",
+                  right->called);
     return carry(carried, number, &sql);
 }
 
@@ -224,8 +277,10 @@ static enum status carry_each(struct postgres_carried *carried, const char *kind
 static enum status carry_all(struct postgres_carried *carried)
 {
     enum status status = carry_each(carried, "owner", carry_owner);
+    status = status == STATUS_OK ? carry_each(carried, "reads", carry_view) : status;
     status = status == STATUS_OK ? carry_each(carried, "grant", carry_grant) : status;
-    return status == STATUS_OK ? carry_each(carried, "reads", carry_records) : status;
+    status = status == STATUS_OK ? carry_each(carried, "reads", carry_records) : status;
+    return status == STATUS_OK ? carry_each(carried, "lacks", carry_lack) : status;
 }
 
 /* ---------------------------------------------------------------- both */
@@ -263,7 +318,8 @@ static void know_rights(struct postgres_carried *carried, struct schema *known)
     known->right_count = 0;
     for (uint32_t i = 0; i < objects->right_count; i++) {
         struct schema_right right = objects->rights[i];
-        bool grant = strcmp(right.kind, "grant") == 0 && right.words != NULL;
+        bool grant = (strcmp(right.kind, "grant") == 0 || strcmp(right.kind, "lacks") == 0) &&
+                     right.words != NULL;
         if (grant && strstr(right.words, "MAINTAIN") != NULL) {
             right.words = without_maintain(right.words, carried->arena);
         }

@@ -153,8 +153,8 @@ static void list_shut(struct listing *listing, const struct schema_right *right,
                       const PGresult *open)
 {
     bool database = strcmp(right->what, "database") == 0;
-    bool schema = strcmp(right->what, "schema") == 0;
-    if (schema && !is_anything_usable(listing, false)) {
+    bool uses = strcmp(right->what, "schema") == 0 && strcmp(right->words, "USAGE") == 0;
+    if (uses && !is_anything_usable(listing, false)) {
         return;
     }
     for (int row = 0; row < PQntuples(open); row++) {
@@ -170,7 +170,7 @@ static void list_shut(struct listing *listing, const struct schema_right *right,
                                   "everybody has %s of the %s, which the source denies",
                                   right->words, right->what);
         buffer_format(&sql, "REVOKE %s ON %s FROM PUBLIC", right->words, called);
-        item_add(listing, !schema || is_anything_usable(listing, true), right->what, name, text,
+        item_add(listing, !uses || is_anything_usable(listing, true), right->what, name, text,
                  &sql);
     }
 }
@@ -208,12 +208,35 @@ static const char *opened_by(const struct listing *listing, const struct schema_
                             "; it reads as that account, past what holds its owner back (%s)",
                             reads->words);
     }
-    if (rewrites != NULL && postgres_does_more(&carried->making.roles, rewrites)) {
+    if (rewrites != NULL && !postgres_owner_is_right(carried, rewrites)) {
         return arena_format(carried->arena,
                             "; its rules act as that account, past what holds its owner back (%s)",
                             rewrites->words);
     }
     return NULL;
+}
+
+/* Where the owner is the right one, and not that of what the view reads through. */
+static void list_reader(struct listing *listing, const struct schema_right *owner, bool given,
+                        bool opened)
+{
+    const struct postgres_carried *carried = listing->carried;
+    const struct schema_right *reads = right_find(listing, "reads", owner);
+    struct buffer sql = {0};
+    if (!given || opened || reads == NULL || strcmp(reads->what, "view") != 0 ||
+        carried->making.self->server_version < POSTGRES_INVOKER_VERSION ||
+        strcmp(reads->role, carried->making.roles.account) == 0 ||
+        !postgres_does_more(&carried->making.roles, reads) ||
+        carried->done[reads - listing->objects->rights]) {
+        return;
+    }
+    buffer_format(&sql, "ALTER %s RESET (security_invoker)", reads->called);
+    item_add(listing, false, "owner", owner->name,
+             arena_format(carried->arena,
+                          "the view reads with the rights of who asks, until what it reads through "
+                          "belongs to %s (%s)",
+                          reads->role, reads->words),
+             &sql);
 }
 
 static void list_owner(struct listing *listing, uint32_t number)
@@ -225,6 +248,7 @@ static void list_owner(struct listing *listing, uint32_t number)
     const char *text = NULL;
     struct buffer sql = {0};
     bool same = strcmp(right->role, carried->making.roles.account) == 0;
+    list_reader(listing, right, carried->done[number] || (same && opened == NULL), opened != NULL);
     if (carried->done[number] || (same && opened == NULL)) {
         return;
     }
@@ -363,6 +387,36 @@ static void list_grants(struct listing *listing)
              is_taken(listing, right))) {
             list_grant(listing, i);
         }
+    }
+}
+
+/* What an owner has of its own by default, and the source's has not any more. */
+static void list_lacks(struct listing *listing)
+{
+    const struct postgres_carried *carried = listing->carried;
+    for (uint32_t i = 0; i < listing->objects->right_count; i++) {
+        const struct schema_right *right = &listing->objects->rights[i];
+        struct buffer sql = {0};
+        if (strcmp(right->kind, "lacks") != 0 || carried->done[i] ||
+            !postgres_is_made(carried, right)) {
+            continue;
+        }
+        const struct schema_right *owner = right_find(listing, "owner", right);
+        const struct schema_right *there =
+            postgres_find_right(&listing->there, "lacks", right->what, right->name);
+        if (there != NULL && strcmp(there->role, right->role) == 0 &&
+            strcmp(there->words, right->words) == 0) {
+            continue;
+        }
+        bool given = owner != NULL && (carried->done[owner - listing->objects->rights] ||
+                                       strcmp(right->role, carried->making.roles.account) == 0);
+        postgres_append_revoke(&sql, right, right->words);
+        item_add(listing, given && !carried->making.roles.is_superuser, "grant", right->name,
+                 given
+                     ? "its owner may do what the source denies it, and whoever is to count and to "
+                       "follow as its owner has yet to"
+                     : "the source denies its owner what an owner may by default",
+                 &sql);
     }
 }
 
@@ -621,6 +675,7 @@ enum status postgres_rights_list(struct postgres_carried *carried, struct rights
     }
     if (status == STATUS_OK) {
         list_grants(&listing);
+        list_lacks(&listing);
         list_policies(&listing);
         list_records(&listing); /* as its owner may see them by then */
         list_defaults(&listing);

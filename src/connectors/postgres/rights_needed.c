@@ -63,6 +63,10 @@ static enum status list_rights(struct postgres_database *self, const struct righ
     PGconn *connection = NULL;
     PGresult *result = NULL;
     struct buffer sql = {0};
+    if (strcmp(request->account, "public") == 0 || strcmp(request->account, "none") == 0) {
+        return error_set(error, ERROR_USAGE, request->account,
+                         "no role is called like this: it would be a right of everybody");
+    }
     append_list(&sql, self, request, writes);
     buffer_append_string(&sql, writes ? sql_rights_of_target : sql_rights_of_source);
     enum status status = postgres_connect(self, &connection, error);

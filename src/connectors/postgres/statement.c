@@ -344,7 +344,8 @@ bool postgres_right_is_told(const struct schema_scope *scope, const struct schem
         found = strcmp(named[i].what, right->what) == 0 && postgres_is_one(right->called) &&
                 fits(named[i].called, right->called, right->name, false, scope);
     }
-    return found && (strcmp(right->kind, "grant") != 0 || are_privileges(right->words));
+    bool of_words = strcmp(right->kind, "grant") == 0 || strcmp(right->kind, "lacks") == 0;
+    return found && (!of_words || are_privileges(right->words));
 }
 
 struct text postgres_policy_roles(const struct schema_scope *scope, const char *statement,

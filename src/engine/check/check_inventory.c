@@ -78,17 +78,46 @@ static uint64_t left_by_tables(const struct schema_inventory *row, const struct 
     return along < row->total ? row->total - along : 0;
 }
 
+static bool is_object(const struct schema *schema, const struct schema_code *code)
+{
+    bool found = false;
+    for (uint32_t i = 0; !found && i < schema->object_count; i++) {
+        const struct schema_object *object = &schema->objects[i];
+        found = strcmp(schema_object_word(object), code->what) == 0 &&
+                strcmp(object->name, code->name) == 0;
+    }
+    return found;
+}
+
+/* What --no-code leaves out besides: the code that could be made, and what calls code. */
+static uint64_t left_code(const struct schema_inventory *row, const struct schema *schema)
+{
+    uint64_t left = 0;
+    for (uint32_t i = 0; i < schema->object_count; i++) {
+        const struct schema_object *object = &schema->objects[i];
+        left += object->native_sql != NULL && schema_object_is_code(object) &&
+                strcmp(schema_object_word(object), row->what) == 0;
+    }
+    for (uint32_t i = 0; i < schema->code_count; i++) {
+        left +=
+            strcmp(schema->code[i].what, row->what) == 0 && !is_object(schema, &schema->code[i]);
+    }
+    return left;
+}
+
 /* With what the target can't have: foreign keys to what is not there, and such objects. */
-static uint64_t left_whole(const struct schema_inventory *row, const struct schema *objects,
+static uint64_t left_whole(const struct schema_inventory *row, const struct plan *plan,
                            const struct preflight *preflight)
 {
+    const struct schema *objects = plan->same_engine_objects;
     uint64_t left = row->left_out;
     left += row->role == INVENTORY_FOREIGN_KEY ? preflight->unfit_count : 0;
     for (uint32_t i = 0; preflight->unfit_objects != NULL && i < objects->object_count; i++) {
         left += preflight->unfit_objects[i] &&
                 strcmp(schema_object_word(&objects->objects[i]), row->what) == 0;
     }
-    return left;
+    left += objects->no_code ? left_code(row, plan->source_schema) : 0;
+    return left < row->total ? left : row->total;
 }
 
 /* ---------------------------------------------------------------- in words */
@@ -123,8 +152,7 @@ void check_append_inventory(const struct run_session *session, const struct pref
              i++) {
             const struct schema_inventory *row = &schema->inventory[i];
             add_row(&sums, row,
-                    whole ? left_whole(row, plan->same_engine_objects, preflight)
-                          : left_by_tables(row, &taken));
+                    whole ? left_whole(row, plan, preflight) : left_by_tables(row, &taken));
         }
         buffer_format(out, "%s: %" PRIu64 " objects, %" PRIu64 " %s, %" PRIu64 " left out: %s\n",
                       catalog, sums.total, sums.total - sums.left_out,

@@ -3,9 +3,10 @@
 -- it belongs to, a role (NULL: everybody), words of the kind, a statement (of default alone), and the object as a statement about its rights names it.
 --   owner    role owns it
 --   grant    role may do what words say, a line each, with a * behind it where it may be granted on
+--   lacks    its owner, role, who is no superuser, may not do what words say, as the owner of such a thing may by default
 --   closed   everybody may not do what everybody may by default
 --   runs     a function runs as its owner, role, who is no superuser; words: trigger, if one fires it
---   reads    a view's owner, role, is held back by words, where who copies may not be
+--   reads    a view's owner, or that of what it reads through, role, is held back by words, where who copies may not be
 --   rewrites a table's rules do what its owner may, likewise
 --   shut     everybody lacks, in a schema or language or the database itself, words, which everybody has by default
 --   default  what is granted of new objects of role; words: closed, where it is taken from everybody
@@ -67,20 +68,59 @@ relations AS (
    WHERE g.grantee <> t.owner
      -- what everybody has by default comes by itself, but for functions that run as their owner
      AND NOT (g.grantee = 0 AND (t.what = 'schema' OR t.usual IS NOT NULL AND NOT (t.grants <> 'TYPE' AND t.name IN (SELECT f.name FROM functions f WHERE f.prosecdef))))
+), named AS (
+  -- what the rules of views and tables name
+  SELECT DISTINCT w.ev_class AS oid, d.refobjid AS base
+    FROM pg_catalog.pg_rewrite w JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = w.oid AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> w.ev_class
+   WHERE w.ev_class >= 16384::pg_catalog.oid
+), invoking AS (
+  SELECT c.oid FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.pg_options_to_table(c.reloptions) p WHERE c.relkind = 'v' AND p.option_name = 'security_invoker' AND p.option_value::pg_catalog.bool
+), reach AS (
+  -- a view that reads as who asks: its reader reads what it names
+  SELECT n.oid, n.base FROM named n
+   UNION
+  SELECT r.oid, n.base FROM reach r JOIN invoking i ON i.oid = r.base JOIN named n ON n.oid = i.oid
+), below AS (
+  -- a materialized view, and the views that it reads through
+  SELECT c.oid, c.relowner, c.oid AS base FROM pg_catalog.pg_class c WHERE c.relkind = 'm' AND c.oid >= 16384::pg_catalog.oid
+   UNION
+  SELECT b.oid, b.relowner, n.base FROM below b JOIN named n ON n.oid = b.base JOIN pg_catalog.pg_class c ON c.oid = n.base AND c.relkind = 'v' AND c.oid >= 16384::pg_catalog.oid
 ), reading AS (
-  -- what the rules of views and tables name, and whether their owner is held back there
-  SELECT r.oid, o.rolname,
+  -- whether the owner is held back there, directly
+  SELECT r.oid, o.rolname, 0 AS depth,
          CASE WHEN b.relrowsecurity AND NOT o.rolbypassrls AND (b.relforcerowsecurity OR NOT pg_catalog.pg_has_role(o.oid, b.relowner, 'USAGE')) THEN 'row security of ' || b.relname
               WHEN NOT pg_catalog.has_table_privilege(o.oid, b.oid, 'SELECT') THEN 'no right to read ' || b.relname
-              WHEN EXISTS (SELECT 1 FROM pg_catalog.aclexplode(r.relacl) g WHERE g.grantee <> r.relowner AND g.privilege_type IN ('INSERT', 'UPDATE', 'DELETE') AND NOT pg_catalog.has_table_privilege(o.oid, b.oid, g.privilege_type))
+              WHEN EXISTS (SELECT 1 FROM (SELECT r.relacl AS acl UNION ALL SELECT a.attacl FROM pg_catalog.pg_attribute a WHERE a.attrelid = r.oid AND a.attacl IS NOT NULL) l CROSS JOIN LATERAL pg_catalog.aclexplode(l.acl) g
+                            WHERE g.grantee <> r.relowner AND g.privilege_type IN ('INSERT', 'UPDATE', 'DELETE') AND NOT pg_catalog.has_table_privilege(o.oid, b.oid, g.privilege_type))
               THEN 'no right to write ' || b.relname END AS held
-    FROM relations r JOIN pg_catalog.pg_roles o ON o.oid = r.relowner AND NOT o.rolsuper
-    JOIN pg_catalog.pg_rewrite w ON w.ev_class = r.oid
-    JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = w.oid AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> r.oid
-    JOIN pg_catalog.pg_class b ON b.oid = d.refobjid AND b.relkind IN ('r', 'p', 'v', 'm', 'f')
-   WHERE r.relkind = 'm' OR NOT EXISTS (SELECT 1 FROM pg_catalog.pg_options_to_table(r.reloptions) p WHERE p.option_name = 'security_invoker' AND p.option_value::pg_catalog.bool)
+    FROM pg_catalog.pg_class r JOIN pg_catalog.pg_roles o ON o.oid = r.relowner AND NOT o.rolsuper
+    JOIN reach d ON d.oid = r.oid
+    JOIN pg_catalog.pg_class b ON b.oid = d.base AND b.relkind IN ('r', 'p', 'v', 'm', 'f')
+   WHERE r.oid NOT IN (SELECT oid FROM invoking)
+   UNION ALL
+  -- what a materialized view's records may tell of who reads: functions that are not the server's own, and who that is
+  SELECT r.oid, o.rolname, 0, 'what ' || c.calls || ' does'
+    FROM below r JOIN pg_catalog.pg_roles o ON o.oid = r.relowner JOIN pg_catalog.pg_rewrite w ON w.ev_class = r.base
+   CROSS JOIN LATERAL (
+     SELECT p.proname::text AS calls FROM pg_catalog.pg_depend d LEFT JOIN pg_catalog.pg_operator x ON d.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass AND x.oid = d.refobjid
+       JOIN pg_catalog.pg_proc p ON p.oid = CASE WHEN d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass THEN d.refobjid ELSE x.oprcode::pg_catalog.oid END JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+      WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = w.oid AND p.oid >= 16384::pg_catalog.oid AND NOT (l.lanname IN ('c', 'internal') AND p.provolatile = 'i' AND p.prokind <> 'a')
+      UNION ALL
+     SELECT 'the domain ' || t.typname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_type t ON d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND t.oid = d.refobjid AND t.typtype = 'd' AND t.oid >= 16384::pg_catalog.oid
+      WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = w.oid
+      UNION ALL
+     SELECT p.proname::text FROM (SELECT DISTINCT m.part[1]::pg_catalog.oid AS oid FROM pg_catalog.regexp_matches(w.ev_action::pg_catalog.text, ':funcid (\d+)', 'g') m(part)) f JOIN pg_catalog.pg_proc p ON p.oid = f.oid
+      WHERE p.oid < 16384::pg_catalog.oid AND (p.provolatile = 'v' AND p.proname NOT IN ('random', 'clock_timestamp', 'timeofday', 'gen_random_uuid', 'setseed')
+            OR p.proname ~ '^(has_.*_privilege|pg_has_role|row_security_active|current_user|getpgusername|session_user|current_setting|current_schemas?|.*_to_xml.*)$')
+      UNION ALL
+     SELECT 'current_user' WHERE w.ev_action::pg_catalog.text ~ '\{SQLVALUEFUNCTION :op (9|1[0-4]) ') c
+), through AS (
+  -- and whatever reads through what is held back
+  SELECT oid, rolname, held, depth FROM reading WHERE held IS NOT NULL
+   UNION
+  SELECT n.oid, t.rolname, t.held, 1 FROM through t JOIN named n ON n.base = t.oid JOIN pg_catalog.pg_class c ON c.oid = t.oid AND c.relkind IN ('v', 'm')
 ), held AS (
-  SELECT oid, min(held) AS held FROM reading WHERE held IS NOT NULL GROUP BY oid
+  SELECT DISTINCT ON (t.oid) t.oid, t.rolname, t.held FROM through t WHERE t.oid NOT IN (SELECT oid FROM invoking) ORDER BY t.oid, t.depth, t.held COLLATE pg_catalog."C", t.rolname
 ), restrictive AS (
   SELECT p.polname, r.top, role FROM relations r JOIN pg_catalog.pg_policy p ON p.polrelid = r.oid AND NOT p.polpermissive CROSS JOIN LATERAL pg_catalog.unnest(p.polroles) role WHERE role <> 0
 ), belonging AS (
@@ -104,6 +144,13 @@ SELECT 'grant', g.what, g.name, g.top, CASE WHEN g.grantee <> 0::pg_catalog.oid 
        NULL, g.grants || ' ' || g.called
   FROM given g GROUP BY g.what, g.name, g.top, g.grants, g.called, g.grantee, g.is_grantable
 UNION ALL
+SELECT 'lacks', t.what, t.name, t.top, o.rolname::text, pg_catalog.string_agg(u.privilege_type, E'\n' ORDER BY u.privilege_type), NULL, t.grants || ' ' || t.called
+  FROM things t JOIN pg_catalog.pg_roles o ON o.oid = t.owner AND NOT o.rolsuper
+ CROSS JOIN LATERAL pg_catalog.aclexplode(pg_catalog.acldefault(CASE t.grants WHEN 'TABLE' THEN 'r' WHEN 'SEQUENCE' THEN 's' WHEN 'TYPE' THEN 'T' WHEN 'SCHEMA' THEN 'n' ELSE 'f' END::"char", t.owner)) u
+ WHERE t.acl IS NOT NULL AND t.alters IS NOT NULL AND t.grants IS NOT NULL AND u.grantee = t.owner
+   AND NOT EXISTS (SELECT 1 FROM pg_catalog.aclexplode(t.acl) g WHERE g.grantee = t.owner AND g.privilege_type = u.privilege_type)
+ GROUP BY t.what, t.name, t.top, o.rolname, t.grants, t.called
+UNION ALL
 SELECT 'closed', t.what, t.name, t.top, NULL, NULL, NULL, t.grants || ' ' || t.called
   FROM things t WHERE t.usual IS NOT NULL AND t.acl IS NOT NULL AND NOT EXISTS (SELECT 1 FROM pg_catalog.aclexplode(t.acl) g WHERE g.grantee = 0::pg_catalog.oid)
 UNION ALL
@@ -111,11 +158,12 @@ SELECT 'runs', f.what, f.name, NULL, o.rolname::text, CASE WHEN EXISTS (SELECT 1
        NULL, CASE f.prokind WHEN 'p' THEN 'PROCEDURE ' ELSE 'FUNCTION ' END || f.called
   FROM functions f JOIN pg_catalog.pg_roles o ON o.oid = f.proowner WHERE f.prosecdef AND NOT o.rolsuper
 UNION ALL
-SELECT CASE WHEN r.relkind IN ('v', 'm') THEN 'reads' ELSE 'rewrites' END, t.what, t.name, t.top, pg_catalog.pg_get_userbyid(r.relowner)::text, h.held, NULL, t.alters || ' ' || t.called
+SELECT CASE WHEN r.relkind IN ('v', 'm') THEN 'reads' ELSE 'rewrites' END, t.what, t.name, t.top, h.rolname::text, h.held, NULL, t.alters || ' ' || t.called
   FROM held h JOIN relations r ON r.oid = h.oid JOIN things t ON t.relation = r.oid WHERE r.relkind IN ('r', 'p', 'v', 'm')
 UNION ALL
-SELECT 'shut', 'schema', CASE WHEN space.lead = '' THEN '' ELSE space.nspname::text END, NULL, NULL, 'USAGE', NULL, NULL
-  FROM space WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.aclexplode(space.nspacl) g WHERE g.grantee = 0::pg_catalog.oid AND g.privilege_type = 'USAGE')
+SELECT 'shut', 'schema', CASE WHEN space.lead = '' THEN '' ELSE space.nspname::text END, NULL, NULL, v.privilege, NULL, NULL
+  FROM space CROSS JOIN (VALUES ('CREATE'), ('USAGE')) v(privilege)
+ WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.aclexplode(space.nspacl) g WHERE g.grantee = 0::pg_catalog.oid AND g.privilege_type = v.privilege)
 UNION ALL
 SELECT 'shut', 'language', l.lanname::text, NULL, NULL, 'USAGE', NULL, NULL
   FROM pg_catalog.pg_language l WHERE l.lanpltrusted AND l.lanacl IS NOT NULL AND NOT EXISTS (SELECT 1 FROM pg_catalog.aclexplode(l.lanacl) g WHERE g.grantee = 0::pg_catalog.oid)

@@ -14,6 +14,9 @@
   SELECT DISTINCT f.owner, r.rolsuper FROM found f JOIN pg_catalog.pg_roles r ON r.rolname = f.owner WHERE f.owner <> $1::pg_catalog.name
 )
 SELECT s.use, s.text FROM (
+  SELECT 0 AS use, -1 AS place, pg_catalog.format('CREATE ROLE %I LOGIN; -- it is not there', $1::pg_catalog.text) AS text
+   WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_roles r WHERE r.rolname = $1::pg_catalog.name)
+   UNION ALL
   SELECT 0 AS use, 0 AS place, pg_catalog.format('GRANT CONNECT ON DATABASE %I TO %I;', pg_catalog.current_database(), $1::pg_catalog.text) AS text
    UNION ALL
   SELECT 0, 1, pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I;', s.nspname, $1) FROM spaces s

@@ -13,6 +13,9 @@
   SELECT s.name, n.oid IS NOT NULL AS there FROM spaces s LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = s.name
 )
 SELECT s.use, s.text FROM (
+  SELECT 0 AS use, -1 AS place, pg_catalog.format('CREATE ROLE %I LOGIN; -- it is not there', $1::pg_catalog.text) AS text
+   WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_roles r WHERE r.rolname = $1::pg_catalog.name)
+   UNION ALL
   SELECT 0 AS use, 0 AS place, pg_catalog.format('GRANT CONNECT, TEMPORARY%s ON DATABASE %I TO %I;',
                                                  CASE WHEN EXISTS (SELECT 1 FROM places p WHERE NOT p.there AND p.name IS DISTINCT FROM $5::pg_catalog.name) THEN ', CREATE' ELSE '' END,
                                                  pg_catalog.current_database(), $1::pg_catalog.text) AS text
