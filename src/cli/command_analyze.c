@@ -9,7 +9,7 @@
 #include "design/generate/generate.h"
 #include "design/input/source.h"
 #include "design/prove/prove.h"
-#include "engine/run/opening.h"
+#include "engine/session/opening.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/state_view.h"
-#include "engine/follow/fence.h"
+#include "engine/follow/cutover/fence.h"
 
 /* On standard error: what a cut-over left is no matter of the plan. */
 static void warn_of_fence(struct cli_call *call, const char *plan_path)

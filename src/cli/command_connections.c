@@ -3,7 +3,7 @@
 
 #include "base/secret.h"
 #include "connectors/registry.h"
-#include "engine/run/opening.h"
+#include "engine/session/opening.h"
 #include "observe/table.h"
 #include "plan/connections.h"
 #include <stdlib.h>

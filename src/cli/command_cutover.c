@@ -7,8 +7,8 @@
 #include "base/signals.h"
 #include "cli/run_end.h"
 #include "cli/way_back.h"
-#include "engine/follow/cutover_ask.h"
-#include "engine/follow/fence.h"
+#include "engine/follow/cutover/cutover_ask.h"
+#include "engine/follow/cutover/fence.h"
 #include "verify/verify.h"
 #include <inttypes.h>
 

@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "connectors/registry.h"
 #include "connectors/scope.h"
-#include "engine/run/opening.h"
+#include "engine/session/opening.h"
 #include "model/time_zone.h"
 #include <string.h>
 

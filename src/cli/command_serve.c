@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/signals.h"
-#include "engine/run/ledger_history.h"
+#include "engine/state/ledger_history.h"
 #include "observe/dashboard/dashboard.h"
 #include <errno.h>
 #include <stdlib.h>

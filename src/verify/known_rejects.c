@@ -4,8 +4,8 @@
 #include "verify/verify_internal.h"
 
 #include "base/file.h"
+#include "engine/formats/mended_line.h"
 #include "engine/ledger/json_text.h"
-#include "engine/rejects/mended_line.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -3,9 +3,9 @@
 #include "base/secret.h"
 #include "connectors/apply.h"
 #include "engine/follow/adopt.h"
-#include "engine/run/past_runs.h"
-#include "engine/run/policies.h"
-#include "engine/run/renumber.h"
+#include "engine/session/policies.h"
+#include "engine/session/renumber.h"
+#include "engine/state/past_runs.h"
 #include "plan/canonical_text.h"
 #include "verify/steps.h"
 #include <string.h>

@@ -3,7 +3,7 @@
 #include "base/file.h"
 
 #include "engine/rejects/rejects.h"
-#include "engine/run/repair_delete.h"
+#include "engine/settle/repair_delete.h"
 #include "model/json_writer.h"
 #include <errno.h>
 #include <fcntl.h>

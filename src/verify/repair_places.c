@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "connectors/spill_sort.h"
-#include "engine/rejects/typed_json.h"
+#include "engine/formats/typed_json.h"
 #include "model/canonical.h"
 #include "model/json_reader.h"
 #include <inttypes.h>

@@ -2,7 +2,7 @@
 #include "verify/show.h"
 
 #include "base/text.h"
-#include "engine/rejects/typed_json.h"
+#include "engine/formats/typed_json.h"
 #include "model/json_writer.h"
 #include "model/value.h"
 #include <inttypes.h>

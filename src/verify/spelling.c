@@ -1,7 +1,7 @@
 /* Asking the target for the records that it keeps under other spellings of their keys. */
 #include "verify/spelling.h"
 
-#include "engine/rejects/typed_json.h"
+#include "engine/formats/typed_json.h"
 #include "verify/look_up.h"
 #include <inttypes.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "engine/rejects/typed_json.h"
+#include "engine/formats/typed_json.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -5,7 +5,7 @@
 #include "verify/unreadable.h"
 
 #include "base/text.h"
-#include "engine/rejects/typed_json.h"
+#include "engine/formats/typed_json.h"
 #include "model/json_writer.h"
 #include <string.h>
 

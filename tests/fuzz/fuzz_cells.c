@@ -2,7 +2,7 @@
  * bytes sort as they do; 'B' and any bytes are read as if they had been written aside. */
 #include "support.h"
 
-#include "engine/rejects/typed_json.h"
+#include "engine/formats/typed_json.h"
 #include "model/cell_bytes.h"
 #include "model/decimal.h"
 #include "model/order_bytes.h"

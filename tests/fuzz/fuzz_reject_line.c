@@ -1,7 +1,7 @@
 /* Lines of a reject file that somebody mended. */
 #include "support.h"
 
-#include "engine/rejects/mended_line.h"
+#include "engine/formats/mended_line.h"
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>

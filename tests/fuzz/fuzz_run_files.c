@@ -4,9 +4,9 @@
 
 #include "base/log.h"
 #include "engine/ledger/json_text.h"
-#include "engine/run/past_runs.h"
-#include "engine/run/state.h"
-#include "engine/run/state_folder.h"
+#include "engine/state/past_runs.h"
+#include "engine/state/state.h"
+#include "engine/state/state_folder.h"
 #include "observe/report.h"
 #include <jansson.h>
 #include <string.h>

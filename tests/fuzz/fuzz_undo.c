@@ -15,11 +15,11 @@
 
 #include "base/file.h"
 #include "engine/copy/record_image.h"
+#include "engine/formats/typed_json.h"
 #include "engine/rejects/rejects.h"
-#include "engine/rejects/typed_json.h"
 #include "engine/rollback/before.h"
-#include "engine/run/repair_delete.h"
-#include "engine/run/session.h"
+#include "engine/session/session.h"
+#include "engine/settle/repair_delete.h"
 #include "model/json_reader.h"
 #include <inttypes.h>
 #include <stdio.h>

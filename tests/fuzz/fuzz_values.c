@@ -2,7 +2,7 @@
  * it reads as the same. */
 #include "support.h"
 
-#include "engine/rejects/typed_json.h"
+#include "engine/formats/typed_json.h"
 #include "model/convert.h"
 #include "model/decimal.h"
 #include "model/number_text.h"

@@ -2,7 +2,7 @@
 #include "support_engine_internal.h"
 
 #include "engine/ledger/ledger_memory.h"
-#include "engine/run/options.h"
+#include "engine/session/options.h"
 #include <dirent.h>
 #include <inttypes.h>
 #include <signal.h>

@@ -5,7 +5,7 @@
 
 #include "connectors/connector.h"
 #include "engine/run/run.h"
-#include "engine/run/session.h"
+#include "engine/session/session.h"
 #include "support.h"
 #include <pthread.h>
 #include <stdatomic.h>

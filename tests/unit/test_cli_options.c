@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "cli/options.h"
-#include "engine/run/options.h"
+#include "engine/session/options.h"
 
 static enum status set(enum cli_option_id id, const char *text, struct cli_value *value,
                        struct error *error)

@@ -1,5 +1,5 @@
 /* Options of a run: what the command says, then the plan, then the defaults. */
-#include "engine/run/options.h"
+#include "engine/session/options.h"
 #include "support.h"
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* What the engine lets a ledger keep: the header with its lines of schemas, the status, marks. */
 #include "engine/ledger/ledger_texts.h"
-#include "engine/run/schema_lines.h"
+#include "engine/session/schema_lines.h"
 #include "support.h"
 #include <jansson.h>
 #include <string.h>

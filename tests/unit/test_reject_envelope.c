@@ -1,5 +1,5 @@
 /* Envelopes in reject lines: written only where they say something, and read back the same. */
-#include "engine/rejects/mended_line.h"
+#include "engine/formats/mended_line.h"
 #include "engine/rejects/rejects.h"
 #include "support.h"
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Files of rejects: their lines, who vouches for them, and lines that come back mended. */
 #include "base/file.h"
-#include "engine/rejects/mended_line.h"
+#include "engine/formats/mended_line.h"
 #include "engine/rejects/reject_heads.h"
 #include "engine/rejects/rejects.h"
 #include "support.h"

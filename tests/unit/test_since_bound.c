@@ -1,5 +1,5 @@
 /* A value of `since` moved back by its overlap. */
-#include "engine/run/since_bound.h"
+#include "engine/session/since_bound.h"
 #include "model/time_text.h"
 #include "support.h"
 #include <string.h>

@@ -2,7 +2,7 @@
  */
 #include "base/file.h"
 #include "base/memory.h"
-#include "engine/follow/spool_file.h"
+#include "engine/follow/feed/spool_file.h"
 #include "support.h"
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* Typed JSON: any value as text, and back. */
-#include "engine/rejects/typed_json.h"
+#include "engine/formats/typed_json.h"
 #include "model/canonical.h"
 #include "support.h"
 #include <stdlib.h>

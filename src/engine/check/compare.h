@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_ENGINE_COMPARE_H
 #define TRANSHUME_ENGINE_COMPARE_H
 
-#include "engine/run/session.h"
+#include "engine/session/session.h"
 
 enum { COMPARE_KEYS_MAX = 256, COMPARE_BYTES_MAX = 4 << 20 };
 

@@ -3,7 +3,7 @@
 #define TRANSHUME_ENGINE_CHECK_DDL_H
 
 #include "connectors/script.h"
-#include "engine/run/session.h"
+#include "engine/session/session.h"
 
 struct target_table;
 

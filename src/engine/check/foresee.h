@@ -3,7 +3,7 @@
 #define TRANSHUME_ENGINE_CHECK_FORESEE_H
 
 #include "engine/copy/parcel.h"
-#include "engine/run/session.h"
+#include "engine/session/session.h"
 
 enum { FORESEE_RECORDS = 1000 }; /* are looked at of each entity, if there are so many */
 

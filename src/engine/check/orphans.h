@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_ENGINE_CHECK_ORPHANS_H
 #define TRANSHUME_ENGINE_CHECK_ORPHANS_H
 
-#include "engine/run/session.h"
+#include "engine/session/session.h"
 
 struct orphans {
     uint64_t *rejected;  /* an entity each: at least so many, what is there before included */

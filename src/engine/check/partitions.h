@@ -3,7 +3,7 @@
 #ifndef TRANSHUME_ENGINE_CHECK_PARTITIONS_H
 #define TRANSHUME_ENGINE_CHECK_PARTITIONS_H
 
-#include "engine/run/session.h"
+#include "engine/session/session.h"
 
 /*
  * A line for each such partition (the largest ones; see connector_limits.partition_bytes) into

@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_ENGINE_CHECK_REMEDY_H
 #define TRANSHUME_ENGINE_CHECK_REMEDY_H
 
-#include "engine/run/session.h"
+#include "engine/session/session.h"
 #include "plan/mapping.h"
 
 /* A value that is not taken, and whose. */

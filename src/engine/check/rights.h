@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_ENGINE_CHECK_RIGHTS_H
 #define TRANSHUME_ENGINE_CHECK_RIGHTS_H
 
-#include "engine/run/session.h"
+#include "engine/session/session.h"
 
 struct target_table;
 

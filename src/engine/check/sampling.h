@@ -3,7 +3,7 @@
 #define TRANSHUME_ENGINE_SAMPLING_H
 
 #include "engine/copy/parcel.h"
-#include "engine/run/session.h"
+#include "engine/session/session.h"
 
 /*
  * Reads a stream from its beginning, mapped, into `sink`, which takes each parcel over and returns

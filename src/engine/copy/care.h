@@ -4,7 +4,7 @@
 #define TRANSHUME_ENGINE_CARE_H
 
 #include "engine/copy/throttle.h"
-#include "engine/run/session.h"
+#include "engine/session/session.h"
 
 struct care;
 

@@ -3,7 +3,7 @@
 #ifndef TRANSHUME_ENGINE_CIRCLES_H
 #define TRANSHUME_ENGINE_CIRCLES_H
 
-#include "engine/run/session.h"
+#include "engine/session/session.h"
 
 /* Sets target_table.later of tables, by what the target has of them, in the arena. */
 void circles_search(const struct run_session *session, const struct schema *schema,

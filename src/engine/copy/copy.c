@@ -9,9 +9,9 @@
 #include "engine/copy/stall.h"
 #include "engine/copy/strangers.h"
 #include "engine/rejects/rejects_load.h"
-#include "engine/run/claim.h"
-#include "engine/run/options.h"
 #include "engine/run/run_parts.h"
+#include "engine/session/options.h"
+#include "engine/state/claim.h"
 #include <assert.h>
 #include <stdlib.h>
 

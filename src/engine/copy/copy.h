@@ -7,7 +7,7 @@
 #include "connectors/connector.h"
 #include "engine/copy/care.h"
 #include "engine/copy/throttle.h"
-#include "engine/run/session.h"
+#include "engine/session/session.h"
 #include <pthread.h>
 #include <stdatomic.h>
 

@@ -3,7 +3,7 @@
 #ifndef TRANSHUME_ENGINE_PARENTS_H
 #define TRANSHUME_ENGINE_PARENTS_H
 
-#include "engine/run/session.h"
+#include "engine/session/session.h"
 
 /* When chunks of a stream may be begun. */
 struct stream_turn {

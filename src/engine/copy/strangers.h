@@ -10,7 +10,7 @@
 #ifndef TRANSHUME_ENGINE_STRANGERS_H
 #define TRANSHUME_ENGINE_STRANGERS_H
 
-#include "engine/run/session.h"
+#include "engine/session/session.h"
 
 struct strangers;
 struct stranger_search; /* a connection to the file; one thread */

@@ -2,7 +2,7 @@
 #include "engine/copy/strangers_parts.h"
 
 #include "base/file.h"
-#include "engine/rejects/mended_line.h"
+#include "engine/formats/mended_line.h"
 #include "model/json_tree.h"
 #include <string.h>
 

@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "base/signals.h"
 #include "engine/rejects/rejects_load.h"
-#include "engine/run/options.h"
+#include "engine/session/options.h"
 #include "engine/subset/subset.h"
 #include <inttypes.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "engine/rejects/reject_name.h"
-#include "engine/run/options.h"
+#include "engine/session/options.h"
 #include "plan/hooks.h"
 #include <inttypes.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "connectors/lease.h"
 #include "engine/run/run_chunks.h"
-#include "engine/run/state.h"
+#include "engine/state/state.h"
 #include "plan/hooks.h"
 #include <inttypes.h>
 #include <stdlib.h>

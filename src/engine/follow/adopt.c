@@ -6,9 +6,9 @@
 #include "engine/follow/grow.h"
 #include "engine/follow/left.h"
 #include "engine/follow/name_list.h"
-#include "engine/follow/whole.h"
+#include "engine/follow/translate/whole.h"
 #include "engine/ledger/learnt.h"
-#include "engine/run/recall.h"
+#include "engine/session/recall.h"
 #include "plan/mapping.h"
 #include <string.h>
 

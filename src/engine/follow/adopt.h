@@ -29,7 +29,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_ADOPT_H
 #define TRANSHUME_ENGINE_FOLLOW_ADOPT_H
 
-#include "engine/follow/translate.h"
+#include "engine/follow/translate/translate.h"
 #include "model/schema_compare.h"
 
 /*

@@ -18,7 +18,7 @@
 #define TRANSHUME_ENGINE_FOLLOW_FOLLOW_H
 
 #include "engine/follow/follow_end.h"
-#include "engine/follow/routes.h"
+#include "engine/follow/translate/routes.h"
 
 /* The same for each attempt at one migration, so that a killed one leaves nothing behind that the
  * next does not find. */

@@ -2,10 +2,10 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/retry.h"
+#include "engine/follow/apply/quiet.h"
 #include "engine/follow/follow.h"
-#include "engine/follow/quiet.h"
-#include "engine/follow/routes.h"
-#include "engine/follow/target_cascades.h"
+#include "engine/follow/translate/routes.h"
+#include "engine/follow/translate/target_cascades.h"
 #include "engine/ledger/learnt.h"
 #include <inttypes.h>
 #include <string.h>

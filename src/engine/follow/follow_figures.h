@@ -2,8 +2,8 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_FOLLOW_FIGURES_H
 #define TRANSHUME_ENGINE_FOLLOW_FOLLOW_FIGURES_H
 
-#include "engine/follow/translate.h"
-#include "engine/run/session.h"
+#include "engine/follow/translate/translate.h"
+#include "engine/session/session.h"
 #include "model/change.h"
 #include <jansson.h>
 
@@ -26,7 +26,7 @@ void follow_figures_tick(struct follow_figures *figures, struct position positio
 /* How far the source's clock is ahead: lags are corrected by it. */
 void follow_figures_clock(struct follow_figures *figures, int64_t ahead_us);
 
-/* "follow" of state.json (engine/run/state.h); NULL: the run follows nothing. Under the state's
+/* "follow" of state.json (engine/state/state.h); NULL: the run follows nothing. Under the state's
  * mutex. */
 json_t *follow_figures_state(const struct run *run);
 

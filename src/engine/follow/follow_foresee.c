@@ -1,9 +1,9 @@
 /* Asks the plan, both sides and the feed, before anything is made. */
 #include "engine/follow/follow_foresee.h"
 
+#include "engine/follow/apply/quiet.h"
 #include "engine/follow/follow.h"
-#include "engine/follow/quiet.h"
-#include "engine/follow/routes.h"
+#include "engine/follow/translate/routes.h"
 #include <string.h>
 
 /* Every table goes over as it is, under its own name. */

@@ -3,7 +3,7 @@
 #define TRANSHUME_ENGINE_FOLLOW_FOLLOW_FORESEE_H
 
 #include "connectors/lacks.h"
-#include "engine/run/session.h"
+#include "engine/session/session.h"
 
 /* Changes nothing. Notes all that stands against it in `lacks`, which is no failure. Texts live in
  * the arena of `lacks`. */

@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_GROW_H
 #define TRANSHUME_ENGINE_FOLLOW_GROW_H
 
-#include "engine/follow/translate.h"
+#include "engine/follow/translate/translate.h"
 
 /* Notes that what is made of the source's table is to be aligned in the target. */
 enum status align_note(struct run *run, const char *table, struct error *error) MUST_USE;

@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_NAME_LIST_H
 #define TRANSHUME_ENGINE_FOLLOW_NAME_LIST_H
 
-#include "engine/run/session.h"
+#include "engine/session/session.h"
 
 /* In run->arena; none is kept: empty. */
 enum status name_list_get(const struct run *run, const char *intent, struct column_list *names,

@@ -4,8 +4,8 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "engine/follow/left.h"
-#include "engine/run/numbering.h"
 #include "engine/run/run_parts.h"
+#include "engine/session/numbering.h"
 #include <string.h>
 
 struct making {

@@ -3,7 +3,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_NEW_TABLES_H
 #define TRANSHUME_ENGINE_FOLLOW_NEW_TABLES_H
 
-#include "engine/follow/translate.h"
+#include "engine/follow/translate/translate.h"
 
 /*
  * Makes those tables of the target, with keys, indexes and references, that the plan fills from

@@ -3,8 +3,8 @@
 
 #include "base/memory.h"
 #include "engine/check/sampling.h"
-#include "engine/run/opening.h"
-#include "engine/run/options.h"
+#include "engine/session/opening.h"
+#include "engine/session/options.h"
 #include <stdlib.h>
 #include <string.h>
 

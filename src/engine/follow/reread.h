@@ -7,9 +7,9 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_REREAD_H
 #define TRANSHUME_ENGINE_FOLLOW_REREAD_H
 
-#include "engine/follow/pages.h"
-#include "engine/follow/touched.h"
-#include "engine/follow/translate.h"
+#include "engine/follow/feed/pages.h"
+#include "engine/follow/translate/touched.h"
+#include "engine/follow/translate/translate.h"
 
 /* Finds and reads the roots through a connection of its own, and adds to the set what they are now.
  */

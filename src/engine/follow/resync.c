@@ -3,13 +3,13 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "engine/formats/mended_line.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_positions.h"
-#include "engine/rejects/mended_line.h"
 #include "engine/rejects/reject_notes.h"
 #include "engine/rejects/rejects.h"
-#include "engine/run/repair_delete.h"
 #include "engine/run/run_parts.h"
+#include "engine/settle/repair_delete.h"
 #include <inttypes.h>
 #include <jansson.h>
 #include <string.h>

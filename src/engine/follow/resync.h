@@ -16,7 +16,7 @@
 #define TRANSHUME_ENGINE_FOLLOW_RESYNC_H
 
 #include "engine/follow/followed_set.h"
-#include "engine/run/session.h"
+#include "engine/session/session.h"
 
 /* Before anything is followed. ERROR_FEED_LOST: a resync was begun and is not done. */
 enum status resync_check(struct run *run, enum resync_choice choice, struct error *error) MUST_USE;

@@ -15,7 +15,7 @@
  *
  * The version counts mappings: 1 is the one in the ledger's header. Who changes what later sessions
  * resolve (a column that came, a type that was widened) writes all of it again with the next
- * version (run_learnt_raise in engine/run/recall.h).
+ * version (run_learnt_raise in engine/session/recall.h).
  */
 #ifndef TRANSHUME_ENGINE_LEDGER_LEARNT_H
 #define TRANSHUME_ENGINE_LEDGER_LEARNT_H

@@ -39,8 +39,8 @@ enum status ledger_delete_intent(struct ledger *ledger, const char *run_id, cons
 
 /*
  * A watermark says up to where an entity with `since` was read: a JSON object of the engine's
- * (engine/run/since.h). It is of a table and entity of the target, outlives its runs, and keeps the
- * ledger's place when the last run is gone.
+ * (engine/session/since.h). It is of a table and entity of the target, outlives its runs, and keeps
+ * the ledger's place when the last run is gone.
  */
 /* STATUS_END: there is none; `*text` is then NULL. */
 enum status ledger_get_watermark(struct ledger *ledger, const char *table, const char *entity,

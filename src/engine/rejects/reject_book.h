@@ -25,7 +25,7 @@
 #ifndef TRANSHUME_ENGINE_REJECT_BOOK_H
 #define TRANSHUME_ENGINE_REJECT_BOOK_H
 
-#include "engine/run/session.h"
+#include "engine/session/session.h"
 
 /* Records of one entity that are missing for one reason. */
 struct reject_book_line {

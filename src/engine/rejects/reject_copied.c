@@ -1,6 +1,6 @@
 /* Reads what the copy rejected, record by record, from the reject files in the state folder. */
 #include "base/file.h"
-#include "engine/rejects/mended_line.h"
+#include "engine/formats/mended_line.h"
 #include "engine/rejects/reject_book_internal.h"
 #include "engine/rejects/reject_heads.h"
 #include "engine/run/run_parts.h"

@@ -3,7 +3,7 @@
 #define TRANSHUME_ENGINE_REJECT_NAME_H
 
 #include "engine/rejects/rejects.h"
-#include "engine/run/session.h"
+#include "engine/session/session.h"
 
 /* The envelope of a record that the stream made, and its source key: from the envelope, its own
  * cells, or those behind. */

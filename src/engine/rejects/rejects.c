@@ -5,9 +5,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "engine/formats/envelope_json.h"
+#include "engine/formats/typed_json.h"
 #include "engine/ledger/format.h"
-#include "engine/rejects/envelope_json.h"
-#include "engine/rejects/typed_json.h"
 #include "model/json_writer.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -2,12 +2,12 @@
 #include "engine/rejects/rejects_load.h"
 
 #include "base/file.h"
-#include "engine/rejects/mended_line.h"
+#include "engine/formats/mended_line.h"
 #include "engine/rejects/rejects.h"
 #include "engine/rollback/undo.h"
-#include "engine/run/home.h"
-#include "engine/run/repair_delete.h"
 #include "engine/run/run_parts.h"
+#include "engine/session/home.h"
+#include "engine/settle/repair_delete.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

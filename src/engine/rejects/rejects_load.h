@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_ENGINE_REJECTS_LOAD_H
 #define TRANSHUME_ENGINE_REJECTS_LOAD_H
 
-#include "engine/run/session.h"
+#include "engine/session/session.h"
 
 /*
  * The file is checked whole and copied into the state folder (input.jsonl) before anything begins;

@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "engine/copy/reading.h"
 
-#include "engine/rejects/mended_line.h"
+#include "engine/formats/mended_line.h"
 #include "engine/rejects/rejects_load.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -7,8 +7,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "engine/copy/record_image.h"
+#include "engine/formats/typed_json.h"
 #include "engine/ledger/json_text.h"
-#include "engine/rejects/typed_json.h"
 #include "engine/rollback/before_parts.h"
 #include "model/json_writer.h"
 #include <errno.h>

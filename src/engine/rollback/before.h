@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_ENGINE_BEFORE_H
 #define TRANSHUME_ENGINE_BEFORE_H
 
-#include "engine/run/session.h"
+#include "engine/session/session.h"
 
 /*
  * before/run                the run's id: without it the images are lost

@@ -2,7 +2,7 @@
 #include "engine/rollback/before_parts.h"
 
 #include "base/clock.h"
-#include "engine/rejects/typed_json.h"
+#include "engine/formats/typed_json.h"
 #include <inttypes.h>
 #include <string.h>
 

@@ -5,8 +5,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "engine/copy/record_image.h"
+#include "engine/formats/typed_json.h"
 #include "engine/ledger/json_text.h"
-#include "engine/rejects/typed_json.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,11 +2,11 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "engine/follow/quiet.h"
+#include "engine/follow/apply/quiet.h"
 #include "engine/ledger/json_text.h"
 #include "engine/rollback/rollback_parts.h"
-#include "engine/run/claim.h"
-#include "engine/run/opening.h"
+#include "engine/session/opening.h"
+#include "engine/state/claim.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

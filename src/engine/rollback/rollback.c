@@ -7,8 +7,8 @@
 #include "engine/rejects/reject_past.h"
 #include "engine/rollback/before.h"
 #include "engine/rollback/rollback_parts.h"
-#include "engine/run/claim.h"
-#include "engine/run/since.h"
+#include "engine/session/since.h"
+#include "engine/state/claim.h"
 #include "observe/observer.h"
 #include <inttypes.h>
 #include <string.h>

@@ -5,8 +5,8 @@
 #include "base/secret.h"
 #include "engine/ledger/json_text.h"
 #include "engine/rollback/rollback_parts.h"
-#include "engine/run/home.h"
-#include "engine/run/past_runs.h"
+#include "engine/session/home.h"
+#include "engine/state/past_runs.h"
 #include "model/json_tree.h"
 #include <stdio.h>
 #include <stdlib.h>

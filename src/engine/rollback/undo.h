@@ -3,7 +3,7 @@
 #ifndef TRANSHUME_ENGINE_UNDO_H
 #define TRANSHUME_ENGINE_UNDO_H
 
-#include "engine/run/session.h"
+#include "engine/session/session.h"
 
 /*
  * A table that the run makes, or finds empty, can be removed or emptied whole, and keeps nothing;

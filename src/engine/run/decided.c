@@ -1,7 +1,7 @@
 /* What a run is about to do, for people: three lines at most. */
 #include "engine/ledger/ledger_tables.h"
-#include "engine/run/options.h"
-#include "engine/run/session.h"
+#include "engine/session/options.h"
+#include "engine/session/session.h"
 #include <inttypes.h>
 
 static uint32_t express_count(const struct run_session *session)

@@ -2,10 +2,10 @@
 #include "base/memory.h"
 #include "engine/copy/care.h"
 #include "engine/copy/circles.h"
-#include "engine/run/emptying.h"
-#include "engine/run/home.h"
-#include "engine/run/renumber.h"
 #include "engine/run/run_parts.h"
+#include "engine/session/home.h"
+#include "engine/session/renumber.h"
+#include "engine/settle/emptying.h"
 #include "plan/rule_text.h"
 
 #include <stdio.h>

@@ -168,7 +168,7 @@ struct run_options {
     const char *before_command;  /* for /bin/sh; NULL: none */
     const char *fence_command;   /* in place of the connector's own fence */
     const char *unfence_command; /* undoes it */
-    struct fence *fence;         /* of a cut-over, engine/follow/fence.h; NULL: of other commands */
+    struct fence *fence; /* of a cut-over, engine/follow/cutover/fence.h; NULL: of other commands */
     const char *after_command;
     bool full;            /* what has `since` is read whole, whatever earlier runs read */
     bool mirrors;         /* migrate --mirror: tables that hold records are left alone, since

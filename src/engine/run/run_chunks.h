@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_ENGINE_RUN_CHUNKS_H
 #define TRANSHUME_ENGINE_RUN_CHUNKS_H
 
-#include "engine/run/session.h"
+#include "engine/session/session.h"
 
 /* The stream of the chunk with that index, from 0. */
 const struct plan_stream *run_chunk_stream(const struct run *run, uint64_t index);

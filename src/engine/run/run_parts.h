@@ -2,8 +2,8 @@
 #ifndef TRANSHUME_ENGINE_RUN_PARTS_H
 #define TRANSHUME_ENGINE_RUN_PARTS_H
 
-#include "engine/run/session.h"
-#include "engine/run/state.h"
+#include "engine/session/session.h"
+#include "engine/state/state.h"
 
 /* ---- run.c */
 enum status run_create(struct run_session *session, struct run **run, struct error *error) MUST_USE;

@@ -27,7 +27,7 @@ struct dashboard_options {
     const char *address; /* web_server.h */
     const char *const *folders;
     uint32_t folder_count;
-    const char *ledger; /* whose runs the last folder holds (engine/run/ledger_history.h): it is
+    const char *ledger; /* whose runs the last folder holds (engine/state/ledger_history.h): it is
                            told instead, and runs that other folders have are theirs; NULL: none */
     const char *token;  /* NULL: one is made */
     const char *metrics_token; /* that /metrics asks for; NULL: none */
