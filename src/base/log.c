@@ -331,6 +331,11 @@ void log_write(enum log_level level, const char *format, ...)
     va_end(arguments);
 }
 
+void log_progress(const char *what)
+{
+    log_write(LOG_INFO, "%s", what);
+}
+
 void log_event(enum log_level level, const struct event *event, const char *format, ...)
 {
     va_list arguments;

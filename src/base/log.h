@@ -32,6 +32,8 @@ void log_close_user_file(void);
 void log_set_terminal_hooks(void (*before)(void), void (*after)(void));
 
 void log_write(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Logs a line (LOG_INFO): the callback of connectors that tell what they are at. */
+void log_progress(const char *what);
 
 /* The same, and what a program would want to know of it (EVENT_OF); the message is for people. */
 void log_event(enum log_level level, const struct event *event, const char *format, ...)

@@ -3,6 +3,7 @@
 #include "base/secret.h"
 #include "connectors/apply.h"
 #include "engine/follow/adopt.h"
+#include "engine/run/run_begin.h"
 #include "engine/session/policies.h"
 #include "engine/session/renumber.h"
 #include "engine/state/past_runs.h"

@@ -1,5 +1,8 @@
 /* A validation from beginning to end: what the run was, the readings, the matching, the result. */
 #include "verify/verify.h"
+#include "engine/run/run_begin.h"
+#include "engine/session/run_source.h"
+#include "engine/state/run_state.h"
 
 #include "base/clock.h"
 #include "base/failpoint.h"

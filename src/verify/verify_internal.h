@@ -4,7 +4,7 @@
 
 #include "engine/copy/care.h"
 #include "engine/copy/throttle.h"
-#include "engine/run/run_parts.h"
+#include "engine/session/session.h"
 #include "verify/form.h"
 #include "verify/verify.h"
 #include <pthread.h>

@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "engine/check/check_inventory.h"
+#include "engine/check/check_keys.h"
 #include "engine/check/code.h"
 #include "engine/check/ddl.h"
 #include "engine/check/foresee.h"
@@ -15,10 +17,12 @@
 #include "engine/hooks/hooks.h"
 #include "engine/join/joining.h"
 #include "engine/rollback/undo.h"
-#include "engine/run/run_parts.h"
+#include "engine/run/preflight.h"
+#include "engine/run/run_phases.h"
 #include "engine/session/home.h"
 #include "engine/session/losses.h"
 #include "engine/session/renumber.h"
+#include "engine/session/session_tables.h"
 #include "engine/session/since.h"
 #include "engine/settle/emptying.h"
 #include "engine/subset/subset.h"
@@ -171,7 +175,7 @@ static enum status check_ledger(struct report *report, struct error *error)
 static enum status find_problems(struct report *report, struct error *error)
 {
     struct preflight *preflight = &report->preflight;
-    preflight_tables(report->session, report->out->arena, &report->tables);
+    session_list_tables(report->session, report->out->arena, &report->tables);
     enum status status = preflight_check(report->session, report->tables, &report->absent,
                                          &report->absent_count, preflight, error);
     if (status == STATUS_OK && preflight->count > 0) {
@@ -534,7 +538,7 @@ static const char *keys_text(const struct report *report, const struct plan_tabl
 {
     const char *how = table->target.key.count == 0                ? "no key"
                       : table->keys_proven                        ? "proven"
-                      : preflight_settles(report->session, table) ? "looked for after the load"
+                      : session_settles(report->session, table) ? "looked for after the load"
                                                                   : "enforced by the target";
     const char *keys = table->keys_reason == NULL
                            ? how
@@ -744,7 +748,7 @@ static enum status show_rights(struct report *report, struct error *error)
 {
     struct run_session *session = report->session;
     const struct target_functions *target = session->target->connector->target;
-    const struct schema *objects = preflight_objects(session);
+    const struct schema *objects = session_objects(session);
     struct arena *arena = report->out->arena;
     struct rights_left left = {.arena = arena};
     struct check_report *out = report->out;

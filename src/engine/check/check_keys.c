@@ -1,8 +1,9 @@
 /* Whether the key that a plan declares for a query tells its rows apart. */
+#include "engine/check/check_keys.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "engine/check/sampling.h"
-#include "engine/run/run_parts.h"
+#include "engine/run/run_phases.h"
 #include <stdlib.h>
 #include <string.h>
 

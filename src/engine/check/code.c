@@ -1,7 +1,6 @@
 #include "engine/check/code.h"
 
-#include "base/text.h"
-#include "engine/run/run_parts.h"
+#include "engine/run/run_phases.h"
 #include <string.h>
 
 struct listing {

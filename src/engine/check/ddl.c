@@ -1,6 +1,7 @@
 /* Columns and statements of the tables that a run makes. */
 #include "engine/check/ddl.h"
-#include "engine/run/run_parts.h"
+#include "engine/run/run_phases.h"
+#include "engine/session/session_tables.h"
 #include "plan/mapping.h"
 #include <string.h>
 #include <strings.h>
@@ -33,7 +34,7 @@ enum status ddl_script(struct run_session *session, const struct ddl_request *re
     const struct script_request wanted = {.tables = request->tables,
                                           .table_count = count,
                                           .missing = missing,
-                                          .objects = preflight_objects(session),
+                                          .objects = session_objects(session),
                                           .there = request->fresh ? NULL : there,
                                           .unfit = request->fresh ? NULL : request->unfit,
                                           .place = request->place};
@@ -50,7 +51,7 @@ enum status run_script(struct run_session *session, const char *place, struct sc
                   "tables of several databases can't be compared at once");
         return error_hint(error, "name one of them with --schema");
     }
-    preflight_tables(session, session->arena, &tables);
+    session_list_tables(session, session->arena, &tables);
     const struct ddl_request request = {.tables = tables, .fresh = true, .place = place};
     return ddl_script(session, &request, script, error);
 }

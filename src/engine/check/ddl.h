@@ -8,7 +8,7 @@
 struct target_table;
 
 struct ddl_request {
-    const struct target_table *tables; /* the plan's, as preflight_tables makes them */
+    const struct target_table *tables; /* the plan's, as session_list_tables makes them */
     const char *const *absent;         /* names of those that the target does not have yet */
     uint32_t absent_count;
     const bool *unfit; /* preflight.unfit_objects */

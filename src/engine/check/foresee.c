@@ -3,7 +3,8 @@
 
 #include "base/text.h"
 #include "engine/check/remedy.h"
-#include "engine/run/run_parts.h"
+#include "engine/run/preflight.h"
+#include "engine/run/run_phases.h"
 #include "model/convert.h"
 #include <inttypes.h>
 #include <string.h>

@@ -1,13 +1,17 @@
 /* After a take-over: what the other process may have had in hand, compared once it is written. */
+#include "engine/check/recheck.h"
+#include "engine/ledger/json_text.h"
+#include "engine/ledger/ledger_texts.h"
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/signals.h"
 #include "engine/check/compare.h"
 #include "engine/check/sampling.h"
-#include "engine/ledger/json_text.h"
 #include "engine/run/run_chunks.h"
-#include "engine/run/run_parts.h"
+#include "engine/run/run_phases.h"
+#include "engine/session/run_source.h"
+#include "engine/state/run_state.h"
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>

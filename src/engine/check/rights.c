@@ -2,7 +2,8 @@
 #include "engine/check/rights.h"
 
 #include "connectors/rights.h"
-#include "engine/run/run_parts.h"
+#include "engine/run/run_phases.h"
+#include "engine/session/session_tables.h"
 #include <string.h>
 
 /* All tables that a stream reads, as its root or by a join, each once. */
@@ -63,11 +64,11 @@ enum status rights_foresee(struct run_session *session, const struct target_tabl
         .account = session->options.rights_for,
         .follows = session->options.follow,
         .carries_objects = carries_objects(session),
-        .objects = preflight_objects(session),
+        .objects = session_objects(session),
         .tables = tables,
         .table_count = count,
         .missing = list_missing(tables, count, absent, absent_count, arena),
-        .alters = preflight_rebuilds_indexes(session) || preflight_disables_triggers(session)};
+        .alters = session_rebuilds_indexes(session) || session_disables_triggers(session)};
     struct rights_list of_source = {.arena = arena};
     struct rights_list of_target = {.arena = arena};
     *rights = (struct check_rights){.asked = session->options.rights_for != NULL};

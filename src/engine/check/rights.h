@@ -6,7 +6,7 @@
 
 struct target_table;
 
-/* `tables` are the plan's, as preflight_tables makes them, and `absent` those that the target does
+/* `tables` are the plan's, as session_list_tables makes them, and `absent` those that the target does
  * not have. The report's lists live in `arena`. */
 enum status rights_foresee(struct run_session *session, const struct target_table *tables,
                            const char *const *absent, uint32_t absent_count, struct arena *arena,

@@ -1,5 +1,6 @@
 /* Following: the loop that applies what the feed brings. */
 #include "engine/follow/follow.h"
+#include "engine/state/state.h"
 
 #include "base/clock.h"
 #include "base/failpoint.h"
@@ -26,11 +27,9 @@
 #include "engine/follow/translate/absent.h"
 #include "engine/follow/translate/cascade.h"
 #include "engine/follow/translate/whole.h"
-#include "engine/run/run_parts.h"
-#include "engine/session/options.h"
+#include "engine/run/run_phases.h"
+#include "engine/settle/references.h"
 #include "engine/state/claim.h"
-#include "model/canonical.h"
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -7,7 +7,6 @@
 #include "base/text.h"
 #include "engine/ledger/json_text.h"
 #include "engine/rejects/reject_book.h"
-#include "engine/run/run_parts.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,7 +58,8 @@ static void count_table(struct follow_figures *figures, const char *table,
         const char *from = plan->streams[plan->entities[i].stream].request.table;
         bool is_left =
             follow_translator_left(figures->translator, plan->entities[i].stream) != NULL;
-        for (int o = 0; !is_left && from != NULL && strcmp(from, table) == 0 && o < PROGRESS_OPERATIONS; o++) {
+        for (int o = 0;
+             !is_left && from != NULL && strcmp(from, table) == 0 && o < PROGRESS_OPERATIONS; o++) {
             figures->pending[i][o] += counts[o];
         }
     }

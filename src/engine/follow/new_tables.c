@@ -4,8 +4,9 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "engine/follow/left.h"
-#include "engine/run/run_parts.h"
+#include "engine/run/run_phases.h"
 #include "engine/session/numbering.h"
+#include "engine/state/run_state.h"
 #include <string.h>
 
 struct making {

@@ -1,13 +1,16 @@
 /* Preparing a run that loads mended records: the file checked, copied, cut into chunks. */
 #include "engine/rejects/rejects_load.h"
+#include "engine/state/state.h"
 
 #include "base/file.h"
 #include "engine/formats/mended_line.h"
 #include "engine/rejects/rejects.h"
 #include "engine/rollback/undo.h"
-#include "engine/run/run_parts.h"
+#include "engine/run/run_begin.h"
+#include "engine/run/run_phases.h"
 #include "engine/session/home.h"
 #include "engine/settle/repair_delete.h"
+#include "engine/state/run_state.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

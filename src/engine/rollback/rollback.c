@@ -9,6 +9,7 @@
 #include "engine/rollback/rollback_parts.h"
 #include "engine/session/since.h"
 #include "engine/state/claim.h"
+#include "engine/state/run_state.h"
 #include "observe/observer.h"
 #include <inttypes.h>
 #include <string.h>

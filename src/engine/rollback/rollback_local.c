@@ -7,6 +7,8 @@
 #include "engine/rollback/rollback_parts.h"
 #include "engine/session/home.h"
 #include "engine/state/past_runs.h"
+#include "engine/state/run_report.h"
+#include "engine/state/run_state.h"
 #include "model/json_tree.h"
 #include <stdio.h>
 #include <stdlib.h>

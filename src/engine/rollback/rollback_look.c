@@ -3,6 +3,7 @@
 #include "engine/ledger/json_text.h"
 #include "engine/rollback/before.h"
 #include "engine/rollback/rollback_parts.h"
+#include "engine/settle/settle.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

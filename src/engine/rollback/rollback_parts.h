@@ -3,7 +3,7 @@
 #define TRANSHUME_ENGINE_ROLLBACK_PARTS_H
 
 #include "engine/rollback/rollback.h"
-#include "engine/run/run_parts.h"
+#include "engine/session/session.h"
 
 /* What a table must hold if nobody but the run wrote to it. */
 struct rollback_expected {

@@ -6,7 +6,7 @@
 #ifndef TRANSHUME_ENGINE_UNFILLED_H
 #define TRANSHUME_ENGINE_UNFILLED_H
 
-#include "engine/run/run_parts.h"
+#include "engine/session/session.h"
 
 /* Those of a table as the target describes it, but for generated ones. Names are the schema's. */
 void unfilled_list(const struct ledger_table *table, const struct schema_table *there,

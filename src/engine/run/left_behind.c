@@ -1,9 +1,11 @@
 /* What a copy does not carry, noted in the run's status: for its last lines, `status` and the
  * report. */
+#include "engine/run/left_behind.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "engine/ledger/json_text.h"
-#include "engine/run/run_parts.h"
+#include "engine/run/preflight.h"
+#include "engine/run/run_phases.h"
 #include "model/json_tree.h"
 #include "observe/not_carried.h"
 #include "observe/rights_list.h"

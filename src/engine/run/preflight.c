@@ -1,10 +1,12 @@
 /* What can be known to go wrong before anything is changed. */
+#include "engine/run/preflight.h"
 #include "base/memory.h"
 #include "engine/copy/care.h"
 #include "engine/copy/circles.h"
-#include "engine/run/run_parts.h"
+#include "engine/run/run_phases.h"
 #include "engine/session/home.h"
 #include "engine/session/renumber.h"
+#include "engine/session/session_tables.h"
 #include "engine/settle/emptying.h"
 #include "plan/rule_text.h"
 
@@ -17,108 +19,16 @@ enum { OBJECT_BYTES = 256 };
 
 static const char strict_hint[] = "--strict wants the source whole";
 
-bool preflight_rebuilds_indexes(const struct run_session *session)
-{
-    return session->options.indexes == INDEXES_REBUILD && session->options.rejects_file == NULL &&
-           session->options.parts != PARTS_SCHEMA;
-}
-
-bool preflight_disables_triggers(const struct run_session *session)
-{
-    return session->options.triggers == TRIGGERS_DISABLE && !session->options.repairing &&
-           session->options.parts != PARTS_SCHEMA;
-}
-
-bool preflight_rejects_orphans(const struct run_session *session)
-{
-    return session->options.broken_references == BROKEN_REJECT &&
-           session->options.rejects_file == NULL;
-}
-
-/* A file of rejects has records of a partition in any order, and somebody may have changed them. A
- * repair reads back what it wrote. */
-static bool statics_are_proven(const struct run_session *session, const struct plan_table *table)
-{
-    bool loads = session->options.rejects_file != NULL && !session->options.repairing;
-    return table->statics_proven && (table->statics.count == 0 || !loads);
-}
-
-/* A record that comes again replaces itself, by a key that is there before the first one. */
-static void repeat_chunks(struct target_table *table)
-{
-    table->may_repeat = true;
-    table->key_promised = false;
-    if (table->existing == EXISTING_REFUSE) {
-        table->existing = EXISTING_REPLACE;
-    }
-}
-
-/* Is the column of a kind of which no database takes two values for one, in the plan and in the
- * table that is there? */
-static bool is_exact(const struct target_table *table, const struct schema_table *there,
-                     const char *name)
-{
-    const struct schema_column *planned = NULL;
-    int at = schema_find_column(there, name);
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        planned = strcmp(table->columns[i].name, name) == 0 ? &table->columns[i] : planned;
-    }
-    if (planned == NULL || at < 0 || planned->type.dynamic ||
-        planned->type.kind != there->columns[at].type.kind) {
-        return false;
-    }
-    return planned->type.kind == VALUE_INT64 || planned->type.kind == VALUE_UUID ||
-           planned->type.kind == VALUE_DATE;
-}
-
-/* The source keeps the key unique, and the target takes no two of its keys for one: a second record
- * of the run under a key can't come. */
-static bool keys_differ(const struct run_session *session, const struct plan_table *planned)
-{
-    const struct target_table *table = &planned->target;
-    const struct schema_table *there =
-        session->there == NULL ? NULL : session_target_table(session, session->there, table->name);
-    bool differ = there != NULL && table->key_promised && planned->incremental &&
-                  !table->distinct && session->options.rejects_file == NULL &&
-                  (session->target->capabilities & CAPABILITY_KEY_ENFORCED) != 0;
-    for (uint32_t i = 0; i < table->key.count && differ; i++) {
-        differ = is_exact(table, there, table->key.names[i]);
-    }
-    return differ && table->key.count > 0;
-}
-
-const struct schema *preflight_objects(const struct run_session *session)
-{
-    return session->options.parts == PARTS_DATA ? NULL : session->plan->same_engine_objects;
-}
-
-void preflight_tables(struct run_session *session, struct arena *arena,
-                      struct target_table **tables)
-{
-    const struct plan *plan = session->plan;
-    *tables = arena_allocate_zeroed(arena, plan->table_count, sizeof(**tables));
-    for (uint32_t i = 0; i < plan->table_count; i++) {
-        (*tables)[i] = plan->tables[i].target;
-        (*tables)[i].settles = preflight_settles(session, &plan->tables[i]);
-        (*tables)[i].settles_claims =
-            (*tables)[i].settles && !statics_are_proven(session, &plan->tables[i]);
-        (*tables)[i].keys_differ = keys_differ(session, &plan->tables[i]);
-        if (home_repeats_chunks(session)) {
-            repeat_chunks(&(*tables)[i]);
-        }
-    }
-}
-
 enum status preflight_foretell(struct run_session *session, struct target_table *tables,
                                struct buffer *out, struct error *error)
 {
     const struct target_functions *target = session->target->connector->target;
     const struct prepare_request request = {.tables = tables,
                                             .table_count = session->plan->table_count,
-                                            .objects = preflight_objects(session),
-                                            .rebuilds_indexes = preflight_rebuilds_indexes(session),
+                                            .objects = session_objects(session),
+                                            .rebuilds_indexes = session_rebuilds_indexes(session),
                                             .disables_triggers =
-                                                preflight_disables_triggers(session)};
+                                                session_disables_triggers(session)};
     enum status status = STATUS_OK;
     bool wanted = request.rebuilds_indexes || request.disables_triggers;
     if (wanted && target->foretell == NULL) {
@@ -133,13 +43,6 @@ enum status preflight_foretell(struct run_session *session, struct target_table 
     return status == STATUS_OK && wanted && target->foretell != NULL
                ? target->foretell(session->target, &request, out, error)
                : status;
-}
-
-bool preflight_settles(const struct run_session *session, const struct plan_table *table)
-{
-    return table->target.key.count > 0 &&
-           !(table->keys_proven && statics_are_proven(session, table)) &&
-           (session->target->capabilities & CAPABILITY_KEY_ENFORCED) == 0;
 }
 
 void preflight_free(struct preflight *preflight)
@@ -226,8 +129,8 @@ static enum status check_table(struct run_session *session, uint32_t number,
                                           .shapes = shapes,
                                           .shape_count = planned->entity_count,
                                           .leaving_out = find_leaving_out(session, planned),
-                                          .rebuilds_indexes = preflight_rebuilds_indexes(session),
-                                          .disables_triggers = preflight_disables_triggers(session),
+                                          .rebuilds_indexes = session_rebuilds_indexes(session),
+                                          .disables_triggers = session_disables_triggers(session),
                                           .triggers_off = empties,
                                           .loses_records = empties};
     enum status status =
@@ -241,7 +144,7 @@ static enum status check_table(struct run_session *session, uint32_t number,
         }
     }
     buffer_free(&lines);
-    if (status == STATUS_OK && preflight_settles(session, planned) &&
+    if (status == STATUS_OK && session_settles(session, planned) &&
         session->target->connector->target->settle_duplicates == NULL) {
         error_set(&problem, ERROR_PLAN_INVALID, table->name,
                   "two records could share a key (%s) and this target would not show it",
@@ -287,7 +190,7 @@ static enum status check_objects(struct run_session *session, struct preflight *
                                  struct error *error)
 {
     const struct target_functions *target = session->target->connector->target;
-    const struct schema *objects = preflight_objects(session);
+    const struct schema *objects = session_objects(session);
     struct buffer lines = {0};
     struct error problem;
     if (objects == NULL || target->check_objects == NULL) {
@@ -312,7 +215,7 @@ static enum status check_definers(struct run_session *session, struct preflight 
                                   struct error *error)
 {
     const struct target_functions *target = session->target->connector->target;
-    const struct schema *objects = preflight_objects(session);
+    const struct schema *objects = session_objects(session);
     struct rights_left left = {0};
     if (session->options.definer != DEFINERS_REFUSE || objects == NULL ||
         target->tell_rights == NULL) {
@@ -381,7 +284,7 @@ static enum status check_changed(const struct run_session *session,
         return STATUS_OK;
     }
     enum status status = target->tell_changed(session->target, tables, session->plan->table_count,
-                                              preflight_objects(session), &lines, error);
+                                              session_objects(session), &lines, error);
     char *next = take_lines(&lines);
     for (char *line; status == STATUS_OK && (line = strsep(&next, "\n")) != NULL;) {
         const char *tab = strchr(line, '\t');
@@ -401,7 +304,7 @@ static enum status check_unfit_objects(const struct run_session *session,
                                        struct preflight *preflight, struct error *error)
 {
     const struct target_functions *target = session->target->connector->target;
-    const struct schema *objects = preflight_objects(session);
+    const struct schema *objects = session_objects(session);
     size_t begin = preflight->unfit.length;
     if (objects == NULL || objects->object_count == 0 || target->tell_unfit_objects == NULL) {
         return STATUS_OK;
@@ -606,7 +509,7 @@ static void check_orphans(const struct run_session *session, struct preflight *p
 {
     const struct plan *plan = session->plan;
     struct error problem;
-    if (!preflight_rejects_orphans(session)) {
+    if (!session_rejects_orphans(session)) {
         return;
     }
     if (session->target->connector->target->tell_orphans == NULL) {

@@ -1,9 +1,10 @@
 /* Going on with a run: the ledger says what is done; everything else has to match it. */
 #include "base/failpoint.h"
-#include "base/file.h"
+#include "engine/state/state.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "connectors/lacks.h"
+#include "engine/check/recheck.h"
 #include "engine/follow/adopt.h"
 #include "engine/follow/cutover/cutover_ask.h"
 #include "engine/follow/follow.h"
@@ -15,15 +16,20 @@
 #include "engine/rejects/rejects_load.h"
 #include "engine/rollback/before.h"
 #include "engine/rollback/undo.h"
-#include "engine/run/run_parts.h"
+#include "engine/run/run_begin.h"
+#include "engine/run/run_end.h"
+#include "engine/run/run_phases.h"
 #include "engine/session/home.h"
 #include "engine/session/numbering.h"
 #include "engine/session/other_tables.h"
+#include "engine/session/parts.h"
 #include "engine/session/policies.h"
 #include "engine/session/renumber.h"
 #include "engine/session/schema_lines.h"
 #include "engine/session/since.h"
+#include "engine/settle/settle.h"
 #include "engine/state/claim.h"
+#include "engine/state/run_state.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

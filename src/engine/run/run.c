@@ -1,7 +1,9 @@
 /* A run's frame: lock, claim, phases, and the end, whatever it is. */
 #include "engine/run/run.h"
+#include "engine/state/state.h"
 #include "base/memory.h"
 #include "connectors/lease.h"
+#include "engine/check/recheck.h"
 #include "engine/copy/circles.h"
 #include "engine/copy/copy.h"
 #include "engine/copy/strangers.h"
@@ -9,7 +11,6 @@
 #include "engine/follow/cutover/cutover.h"
 #include "engine/follow/cutover/reverse.h"
 #include "engine/follow/feed/retention.h"
-#include "engine/follow/feed/source_now.h"
 #include "engine/follow/feed/spool.h"
 #include "engine/follow/follow.h"
 #include "engine/hooks/hooks.h"
@@ -19,217 +20,31 @@
 #include "engine/rejects/reject_past.h"
 #include "engine/rejects/rejects_load.h"
 #include "engine/rollback/unfilled.h"
-#include "engine/run/run_parts.h"
-#include "engine/session/home.h"
-#include "engine/session/losses.h"
+#include "engine/run/left_behind.h"
+#include "engine/run/run_begin.h"
+#include "engine/run/run_end.h"
+#include "engine/run/run_look.h"
+#include "engine/run/run_phases.h"
 #include "engine/session/numbering.h"
-#include "engine/session/options.h"
+#include "engine/session/parts.h"
+#include "engine/session/run_source.h"
 #include "engine/session/since.h"
 #include "engine/settle/emptying.h"
+#include "engine/settle/reconcile.h"
 #include "engine/settle/repair_delete.h"
-#include "engine/state/claim.h"
-#include "engine/state/past_runs.h"
+#include "engine/settle/settle.h"
+#include "engine/state/run_state.h"
 
 #include "base/clock.h"
 #include "base/failpoint.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/signals.h"
-#include "base/text.h"
 #include "observe/observer.h"
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-enum status run_create(struct run_session *session, struct run **made, struct error *error)
-{
-    struct run *run = memory_allocate_zeroed(1, sizeof(*run));
-    run->session = session;
-    run->folder.lock = -1;
-    run->input = -1;
-    run->arena = arena_create(0);
-    run->attempt_us = clock_utc_us();
-    pthread_mutex_init(&run->state_mutex, NULL);
-    session->progress.started_ms = clock_monotonic_ms();
-    uint32_t entities = session->plan->entity_count;
-    run->table_count = session->plan->table_count;
-    run->totals = arena_allocate_zeroed(run->arena, entities, sizeof(*run->totals));
-    run->written_before = arena_allocate_zeroed(run->arena, entities, sizeof(uint64_t));
-    run->counted = arena_allocate_zeroed(run->arena, run->table_count + 1u, sizeof(*run->counted));
-    for (uint32_t i = 0; i < entities; i++) {
-        run->totals[i].hashed = true;
-    }
-    preflight_tables(session, run->arena, &run->tables);
-    if (ledger_status_init(&run->status, error) != STATUS_OK ||
-        state_folder_name(&run->folder, session->state_path, run->arena, error) != STATUS_OK) {
-        run_destroy(run);
-        return STATUS_FAILED;
-    }
-    *made = run;
-    return STATUS_OK;
-}
-
-const char *run_kind(const struct run *run)
-{
-    return run->repairs ? "repair" : run->loads_rejects ? "rejects" : "copy";
-}
-
-void run_set_kind(struct run *run, const char *kind)
-{
-    run->repairs = strcmp(kind, "repair") == 0;
-    run->loads_rejects = run->repairs || strcmp(kind, "rejects") == 0;
-}
-
-void run_destroy(struct run *run)
-{
-    if (run == NULL || run->session->stuck) {
-        return;
-    }
-    state_end(run);
-    state_folder_unlock(&run->folder);
-    if (run->input >= 0) {
-        close(run->input);
-    }
-    ledger_status_free(&run->status);
-    reject_book_free(run->book);
-    pthread_mutex_destroy(&run->state_mutex);
-    arena_destroy(run->arena);
-    free(run);
-}
-
-enum status run_open_files(struct run *run, struct error *error)
-{
-    return observer_open_files(run->session->options.observer, run->folder.log_file,
-                               run->folder.event_file, error);
-}
-
-void run_close_files(struct run *run)
-{
-    observer_close_files(run->session->options.observer);
-}
-
-enum status run_enter_folder(struct run *run, struct error *error)
-{
-    if (state_folder_lock(&run->folder, error) != STATUS_OK ||
-        past_runs_recall(&run->folder, run->arena, error) != STATUS_OK ||
-        run_open_files(run, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    const char *command = run->session->options.command_line;
-    log_write(LOG_DEBUG, "transhume %s: %s", TRANSHUME_VERSION, command == NULL ? "" : command);
-    log_write_user(LOG_INFO, EVENT_OF(EVENT_MESSAGE),
-                   "from %s to %s, tables: %" PRIu32 ", jobs: %" PRIu32,
-                   run->session->source_uri->shown, run->session->target_uri->shown,
-                   run->table_count, run->session->options.jobs);
-    return STATUS_OK;
-}
-
-enum status run_write_local(const struct run *run, bool begun, bool finished, struct error *error)
-{
-    const struct run_options *options = &run->session->options;
-    const struct local_run local = {
-        .id = run->id,
-        .kind = run_kind(run),
-        .begun = begun && run_can_resume(run->session),
-        .finished = finished,
-        .source = run->session->source_uri->shown,
-        .target = run->session->target_uri->shown,
-        .source_name = options->source_name,
-        .target_name = options->target_name,
-        .ledger = home_is_elsewhere(run->session) ? run->session->home_uri->shown : NULL,
-        .ledger_schema = options->ledger_schema,
-        .plan_path = options->plan_path,
-        .learned = run->session->learned,
-        .schemas = options->schemas,
-        .include = options->include,
-        .include_count = options->include_count,
-        .exclude = options->exclude,
-        .exclude_count = options->exclude_count,
-        .renumber = options->renumber,
-        .renumber_count = options->renumber_count,
-        .sample_rows = options->sample_rows,
-        .sample_seed = options->sample_seed,
-        .names = options->names,
-        .since = options->since,
-        .parts = run_parts_name(options->parts),
-        .existing = options->existing,
-        .max_rejects = options_reject_bound(options),
-        .plan_rejects = options->plan_rejects,
-        .follows = options->follow,
-        .mirrors = options->mirrors,
-        .no_code = options->no_code,
-        .time_zone = options->time_zone,
-        .plan_time_zone = plan_document_option(run->session->document, "time_zone")};
-    return local_run_write(&run->folder, &local, error);
-}
-
-enum status run_index_chunks(struct run *run, struct error *error)
-{
-    uint32_t streams = run->session->plan->stream_count;
-    run->done = arena_allocate_zeroed(run->arena, run->chunk_count + 1, 1);
-    run->stream_first_chunk =
-        arena_allocate_zeroed(run->arena, (size_t)streams + 1, sizeof(uint64_t));
-    uint64_t chunk = 0;
-    for (uint32_t stream = 0; stream < streams; stream++) {
-        run->stream_first_chunk[stream] = chunk;
-        while (chunk < run->chunk_count && run->chunks[chunk].stream == stream) {
-            if (run->chunks[chunk].number != chunk + 1) {
-                break;
-            }
-            chunk++;
-        }
-    }
-    run->stream_first_chunk[streams] = chunk;
-    if (chunk != run->chunk_count) {
-        return error_set(error, ERROR_LEDGER_INVALID, run->session->target_uri->shown,
-                         "the ledger's chunk %" PRIu64 " is out of place", chunk + 1);
-    }
-    return STATUS_OK;
-}
-
-/* ---- the ledger's status */
-
-enum status run_put_status(struct run *run, struct error *error)
-{
-    struct database *target = run->session->target;
-    struct arena *arena = arena_create(0);
-    struct retry retry;
-    const char *text;
-    session_retry_begin(run->session, &retry);
-    retry.cancelled = &target->hurried;
-    pthread_mutex_lock(&run->state_mutex);
-    enum status status = ledger_status_make(&run->status, arena, &text, error);
-    pthread_mutex_unlock(&run->state_mutex);
-    if (status == STATUS_OK) {
-        do {
-            status = ledger_set_status(run->session->ledger, run->id, run->epoch, text, error);
-        } while (status == STATUS_FAILED && retry_wait(&retry, error));
-    }
-    arena_destroy(arena);
-    return status;
-}
-
-enum status run_put_phase(struct run *run, enum ledger_phase phase, struct error *error)
-{
-    pthread_mutex_lock(&run->state_mutex);
-    run->status.phase = phase;
-    pthread_mutex_unlock(&run->state_mutex);
-    if (run_put_status(run, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    state_write(run, STATE_IN_PROGRESS);
-    log_write(LOG_DEBUG, "run %s: %s", run->id, ledger_phase_name(phase));
-    return STATUS_OK;
-}
 
 /* ---- phases */
-
-static void say(const char *what)
-{
-    log_write(LOG_INFO, "%s", what);
-}
 
 /* All of it can be repeated. */
 static enum status persist(struct run *run, enum status (*step)(struct run *run, struct error *),
@@ -299,71 +114,6 @@ static enum status prepare_target(struct run *run, struct error *error)
     }
     pthread_mutex_unlock(&run->state_mutex);
     return failpoint_hit("engine.after_prepare", error);
-}
-
-/* The display's thread writes the state meanwhile. */
-void run_note(struct run *run, bool *condition)
-{
-    pthread_mutex_lock(&run->state_mutex);
-    *condition = true;
-    pthread_mutex_unlock(&run->state_mutex);
-}
-
-/* All chunks were copied by earlier attempts; what is read now may be of another moment. */
-static void judge_snapshot(struct run *run)
-{
-    run->source_moved = run->snapshot_unjudged && !run->status.no_snapshot &&
-                        !session_is_at(run->session, run->snapshot);
-    run->snapshot_unjudged = false;
-}
-
-enum status run_prepare_source(struct run *run, struct error *error)
-{
-    struct run_session *session = run->session;
-    if (run->source_prepared || run->loads_rejects) {
-        return STATUS_OK;
-    }
-    const struct source_functions *source = session->source->connector->source;
-    uint32_t count = session_request_count(session);
-    const struct read_request **requests =
-        arena_allocate_zeroed(run->arena, count, sizeof(struct read_request *));
-    session_list_requests(session, requests);
-    int phase = atomic_load(&session->progress.phase);
-    progress_enter(&session->progress, PROGRESS_PREPARE);
-    if (losses_warn(session, error) != STATUS_OK ||
-        session_snapshot(session, session_reader_count(session), error) != STATUS_OK ||
-        source->prepare(session->source, requests, count, say, error) != STATUS_OK ||
-        session_choose_rows(session, say, error) != STATUS_OK ||
-        (session->joining != NULL && joining_prepare(session->joining, say, error) != STATUS_OK)) {
-        return STATUS_FAILED;
-    }
-    progress_enter(&session->progress, phase);
-    judge_snapshot(run);
-    run->source_prepared = true;
-    return STATUS_OK;
-}
-
-void run_show_totals(struct run *run)
-{
-    struct progress *progress = &run->session->progress;
-    uint64_t written_before = 0;
-    atomic_store(&progress->chunks_total, run->chunk_count);
-    atomic_store(&progress->chunks_done, run->done_count);
-    pthread_mutex_lock(&run->state_mutex);
-    for (uint32_t i = 0; i < progress->entity_count; i++) {
-        const struct tally *tally = &run->totals[i];
-        run->written_before[i] = tally->written;
-        written_before += tally->written;
-        atomic_store(&progress->entities[i].read, tally->read);
-        atomic_store(&progress->entities[i].written, tally->written);
-        atomic_store(&progress->entities[i].rejected, tally->rejected);
-        atomic_store(&progress->entities[i].skipped, tally->skipped);
-        atomic_store(&progress->entities[i].bytes, tally->bytes);
-        atomic_store(&progress->entities[i].retries, tally->retries);
-        atomic_store(&progress->entities[i].fallbacks, tally->fallbacks);
-    }
-    atomic_store(&progress->written_before, written_before);
-    pthread_mutex_unlock(&run->state_mutex);
 }
 
 static enum status stopped_or_failed(const struct error *error)
@@ -461,7 +211,7 @@ static enum status build(struct run *run, struct error *error)
                                          .table_count = run->table_count,
                                          .left = &left,
                                          .objects = run_objects(run),
-                                         .progress = say,
+                                         .progress = log_progress,
                                          .rebuilds_indexes = run->header.rebuilds_indexes,
                                          .rejects_orphans = run->header.rejects_orphans,
                                          .records_written = run->loads_rejects ? NULL : written,
@@ -482,43 +232,6 @@ static enum status build(struct run *run, struct error *error)
                             "changed since the copy began is applied");
     }
     return status == STATUS_FAILED ? stopped_or_failed(error) : status;
-}
-
-enum status run_look_at_references(struct run *run, struct error *error)
-{
-    struct database *target = run->session->target;
-    struct after_load_request request = {
-        .tables = run->tables, .table_count = run->table_count, .references_only = true};
-    enum status status = target->connector->target->after_load(target, &request, error);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    pthread_mutex_lock(&run->state_mutex);
-    run->status.broken_references = request.broken + run->status.left_references;
-    bool broken = run->status.broken_references > 0;
-    pthread_mutex_unlock(&run->state_mutex);
-    log_write(LOG_INFO, broken ? "foreign keys were looked at again, and some are broken still"
-                               : "foreign keys that were broken behind the copy are obeyed now");
-    return run_put_status(run, error);
-}
-
-enum status run_prime_target(struct run *run, struct error *error)
-{
-    struct database *target = run->session->target;
-    run->session->values_asked = false;
-    if (session_ask_values(run->session, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    for (uint32_t i = 0; i < run->table_count; i++) {
-        run->counted[i].known = false;
-    }
-    /* the way back makes nothing of what is there */
-    const struct schema *objects = reverse_is(run) ? NULL : run_objects(run);
-    struct after_load_request request = {.tables = run->tables,
-                                         .table_count = run->table_count,
-                                         .objects = objects,
-                                         .progress = say};
-    return target->connector->target->after_load(target, &request, error);
 }
 
 static enum status after_load(struct run *run, struct error *error)
@@ -751,238 +464,6 @@ enum status run_execute(struct run *run, struct error *error)
 }
 
 /* ---- the end */
-
-/* "run ID: completed in 12s: 20,000 records, 3 rejected" */
-static void tell_end(const struct run *run, enum status status)
-{
-    const struct progress *progress = &run->session->progress;
-    struct observer *observer = run->session->options.observer;
-    const char *state = status == STATUS_OK    ? "completed"
-                        : status == STATUS_END ? "interrupted"
-                                               : "failed";
-    int64_t took_ms = clock_monotonic_ms() - progress->started_ms;
-    uint64_t written = 0;
-    uint64_t rejected = 0;
-    char counts[2][32];
-    char took[32];
-    if (!run->claimed) {
-        return;
-    }
-    for (uint32_t i = 0; i < progress->entity_count; i++) {
-        written += atomic_load(&progress->entities[i].written);
-        rejected += atomic_load(&progress->entities[i].rejected);
-    }
-    text_human_count(written, counts[0], sizeof(counts[0]));
-    text_human_count(rejected, counts[1], sizeof(counts[1]));
-    text_human_seconds((double)took_ms / 1000, took, sizeof(took));
-    log_event(
-        LOG_DEBUG,
-        EVENT_OF(EVENT_RUN, .state = state, .count = (int64_t)written, .milliseconds = took_ms),
-        "run %s: %s after %s: %s records written, %s rejected", run->id, state, took, counts[0],
-        counts[1]);
-    observer_end(observer, (double)took_ms / 1000);
-}
-
-static void fill_result(struct run *run, enum status status, struct run_result *result)
-{
-    struct run_session *session = run->session;
-    snprintf(result->run_id, sizeof(result->run_id), "%s", run->id);
-    result->progress = &session->progress;
-    result->seconds = (double)(clock_monotonic_ms() - session->progress.started_ms) / 1000;
-    result->rejected = reject_book_unsettled(run);
-    if (run->loads_rejects && !run->repairs) { /* of what it was given; status tells the rest */
-        result->rejected = 0;
-        for (uint32_t i = 0; i < session->plan->entity_count; i++) {
-            result->rejected += run->totals[i].rejected;
-        }
-    }
-    result->unmatched = 0;
-    for (uint32_t i = 0; i < session->plan->entity_count; i++) {
-        result->unmatched += run->totals[i].unmatched;
-    }
-    /* the changes in between put it right */
-    result->mixed_snapshot = run->status.mixed_snapshot && run->header.feed == NULL;
-    result->no_snapshot = run->status.no_snapshot;
-    result->schema_only = run_moves(run, PARTS_SCHEMA);
-    result->follow_end = run->follow_end;
-    result->changes = atomic_load(&session->progress.follow.changes);
-    result->chunks_done = atomic_load(&session->progress.chunks_done);
-    result->has_ledger = run->claimed;
-    result->broken_references = run->status.broken_references;
-    result->warning_count = run->warning_count;
-    char *folder =
-        result->rejected == 0 ? NULL : arena_copy_string(session->arena, run->folder.rejects);
-    result->rejects_folder = folder;
-    left_behind_sum(run, result);
-    bool less = result->rejected > 0 || result->broken_references > 0 || result->mixed_snapshot ||
-                run->left_extra || run->left_count > 0 || result->opened > 0;
-    bool stopped = status == STATUS_END &&
-                   (run->follow_end == FOLLOW_NONE || run->follow_end == FOLLOW_STOPPED);
-    result->exit_status = stopped ? 4 : less ? 1 : 0;
-}
-
-/* What can still be told to the ledger, if it is still ours. A failure of a run that another
- * attempt has taken over is that: what to do next is another thing than after the failure itself.
- */
-static void tell_ledger(struct run *run, enum status status, struct error *failure)
-{
-    struct database *target = run->session->target;
-    struct error error;
-    if (!run->claimed || failure->code == ERROR_RUN_FENCED || run->session->stuck) {
-        claim_keeper_stop(run->keeper);
-        run->keeper = NULL;
-        return; /* a lost worker may still be inside the target's code */
-    }
-    bool before = signals_shield(false);
-    if (status == STATUS_FAILED) {
-        atomic_store(&target->hurried, true);
-        /* a cut-over has a time by which it ends, whoever holds a lock of the target */
-        (void)signals_shield(before || run->session->options.fence != NULL);
-    } else {
-        (void)signals_shield(before);
-    }
-    if (status != STATUS_OK) {
-        pthread_mutex_lock(&run->state_mutex);
-        run_note_connections(run);
-        ledger_status_end_attempt(&run->status, status == STATUS_END ? "interrupted" : "failed");
-        pthread_mutex_unlock(&run->state_mutex);
-        if (run_put_status(run, &error) != STATUS_OK) {
-            log_write(LOG_WARNING, "the ledger's status stays behind: %s", error.message);
-            if (status == STATUS_FAILED && error.code == ERROR_RUN_FENCED) {
-                error_copy(failure, &error);
-            }
-        }
-    }
-    claim_keeper_stop(run->keeper);
-    run->keeper = NULL;
-    if (ledger_release(run->session->ledger, run->id, run->epoch, &error) != STATUS_OK) {
-        log_write(LOG_WARNING, "the claim on the run was not given back: %s", error.message);
-    }
-    (void)signals_shield(before);
-}
-
-static enum status end_local(struct run *run, enum status status, struct error *error)
-{
-    if (status != STATUS_OK) {
-        state_write(run, status == STATUS_END ? STATE_INTERRUPTED : STATE_FAILED);
-        return status;
-    }
-    if (run_write_local(run, true, true, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    progress_enter(&run->session->progress, PROGRESS_DONE);
-    state_write(run, STATE_COMPLETED);
-    state_folder_clean(&run->folder);
-    return STATUS_OK;
-}
-
-/* What was rejected and is settled by now is counted no more, wherever this run is told of. */
-static void read_book(struct run *run, enum status status)
-{
-    struct error error = {0};
-    if (!run->claimed || run->session->stuck || status == STATUS_FAILED) {
-        return;
-    }
-    if (run->loads_rejects) {
-        struct reject_book_sum *sum = arena_allocate_zeroed(run->arena, 1, sizeof *sum);
-        if (reject_past_sum(run, run->arena, sum, &error) == STATUS_OK) {
-            run->copy_rejects = sum;
-        }
-        return;
-    }
-    if (reject_book_load(run, &error) != STATUS_OK ||
-        reject_book_read_copied(run->book, &error) != STATUS_OK) {
-        log_write(LOG_WARNING, "what became of rejected records since could not be read: %s",
-                  error.message);
-    }
-    for (uint32_t i = 0; i < run->session->progress.entity_count; i++) {
-        atomic_store(&run->session->progress.entities[i].rejected,
-                     reject_book_counts_of(run, i).unsettled);
-    }
-}
-
-/* Did a follower fail since the source's tables are other ones than those that the session has
- * read? A table that was gone for a moment need not differ from the one that was read. */
-static bool is_overtaken(const struct run *run, const struct error *error)
-{
-    const struct run_session *session = run->session;
-    return session->options.follow && session->options.cut_over == CUT_OVER_NOT && !run->refused &&
-           run->status.phase == LEDGER_FOLLOWING && source_now_may_cause(error) &&
-           (source_now_causes(session, NULL, 0, error) ||
-            session->options.source_failures < SOURCE_FAILURES_MAX);
-}
-
-/* Did a copy let go of the source's tables, since somebody waited for them (ERROR_CLASS_STOP of a
- * reader)? It goes on at a new moment of the source: the changes in between put that right. */
-static bool gives_way(const struct run *run, const struct error *error)
-{
-    const struct run_options *options = &run->session->options;
-    return options->follow && run->claimed && run->header.feed != NULL &&
-           run->status.phase == LEDGER_COPYING && error->code == ERROR_SOURCE_LOCKED &&
-           error->class == ERROR_CLASS_STOP && options->source_failures < SOURCE_FAILURES_MAX;
-}
-
-/* Ends an attempt that failed so that another one goes on at once. */
-static void end_overtaken(struct run *run, const char *next, const struct error *error)
-{
-    log_write(LOG_WARNING, "%s%s: %s: %s", error->context, error->object, error->message, next);
-    run->follow_end = FOLLOW_OVERTAKEN;
-}
-
-/* Does the ledger have it? What nobody can say now a resume finds out. */
-static bool may_be_made(struct run *run)
-{
-    struct error ignored = {0};
-    struct ledger_run *made;
-    return run->claimed ||
-           (run->makes_ledger &&
-            ledger_load(run->session->ledger, run->id, run->arena, &made, &ignored) != STATUS_END);
-}
-
-enum status run_conclude(struct run *run, enum status status, struct run_result *result,
-                         struct error *error)
-{
-    spool_end(run);
-    if (status == STATUS_FAILED && is_overtaken(run, error)) {
-        end_overtaken(run, "the source's tables are read again", error);
-    } else if (status == STATUS_FAILED && gives_way(run, error)) {
-        end_overtaken(run, "the run lets go of its tables, and goes on behind the other one",
-                      error);
-    }
-    result->source_failed = status == STATUS_FAILED && run->follow_end == FOLLOW_OVERTAKEN;
-    status = result->source_failed ? STATUS_END : status;
-    if (status != STATUS_FAILED) {
-        error_clear(error);
-        if (run->was_finished) {
-            error_set(error, ERROR_RUN_FINISHED, run->id, "the run is complete already");
-        }
-    } else {
-        pthread_mutex_lock(&run->state_mutex);
-        ledger_status_add_error(&run->status, error);
-        pthread_mutex_unlock(&run->state_mutex);
-        if (run->folder.lock >= 0) {
-            log_write(LOG_DEBUG, "failed: %s%s: %s", error->context, error->object, error->message);
-        }
-    }
-    if (status == STATUS_FAILED && run->claimed && !run->session->stuck) {
-        hooks_on_failure(run, error);
-    }
-    tell_ledger(run, status, error);
-    read_book(run, status);
-    if (run->state_ready) {
-        status = end_local(run, status, error);
-        run_report_end(run, result);
-    }
-    fill_result(run, status, result);
-    bool loaded_nothing = status == STATUS_FAILED && run->loads_rejects && !may_be_made(run);
-    if (!run->state_ready || loaded_nothing) {
-        result->run_id[0] = '\0'; /* nothing began that a resume could go on with */
-    }
-    tell_end(run, status);
-    run_close_files(run);
-    run_destroy(run);
-    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
-}
 
 static void every_second(void *context)
 {

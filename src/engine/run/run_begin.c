@@ -1,6 +1,7 @@
 /* The beginning of a new run, up to the complete ledger: nothing of the target's data is
  * touched. */
-#include "base/clock.h"
+#include "engine/run/run_begin.h"
+#include "engine/state/state.h"
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -11,13 +12,18 @@
 #include "engine/hooks/hooks.h"
 #include "engine/rollback/before.h"
 #include "engine/rollback/undo.h"
-#include "engine/run/run_parts.h"
+#include "engine/run/left_behind.h"
+#include "engine/run/preflight.h"
+#include "engine/run/run_phases.h"
 #include "engine/session/home.h"
+#include "engine/session/parts.h"
 #include "engine/session/recall.h"
 #include "engine/session/renumber.h"
+#include "engine/session/session_tables.h"
 #include "engine/session/since.h"
 #include "engine/settle/emptying.h"
 #include "engine/state/claim.h"
+#include "engine/state/run_state.h"
 #include "plan/hooks.h"
 #include <inttypes.h>
 #include <jansson.h>
@@ -187,11 +193,11 @@ void run_fill_header(struct run *run)
         session->document == NULL ? NULL : plan_document_text(session->document, &length);
     run->header.mapping_text = session->plan->mapping_text;
     run->header.mapping_hash = session->plan->mapping_hash;
-    run->header.rebuilds_indexes = preflight_rebuilds_indexes(session);
-    run->header.disables_triggers = preflight_disables_triggers(session);
+    run->header.rebuilds_indexes = session_rebuilds_indexes(session);
+    run->header.disables_triggers = session_disables_triggers(session);
     run->header.cascades_in_target = session->options.cascades == CASCADES_TARGET;
     run->header.follow_triggers = quiet_name(session->options.follow_triggers);
-    run->header.rejects_orphans = preflight_rejects_orphans(session);
+    run->header.rejects_orphans = session_rejects_orphans(session);
     run->header.carries_rights = session->options.carries_rights;
     run->header.definer_self = session->options.definer == DEFINERS_SELF;
     run->header.sample_rows = session->options.sample_rows;
@@ -537,7 +543,7 @@ enum status run_count_filled(struct run_session *session, uint32_t *filled, uint
     bool *exists = arena_allocate_zeroed(arena, count + 1u, sizeof(bool));
     bool *holds = arena_allocate_zeroed(arena, count + 1u, sizeof(bool));
     *filled = 0;
-    preflight_tables(session, arena, &tables);
+    session_list_tables(session, arena, &tables);
     enum status status = session->target->connector->target->inspect(session->target, tables, count,
                                                                      exists, holds, error);
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {

@@ -1,7 +1,8 @@
 /* What the target's tables that were there before the run say to a copy: how their columns keep
  * values, and which records have to come first. */
+#include "engine/run/run_look.h"
 #include "engine/copy/parents.h"
-#include "engine/run/run_parts.h"
+#include "engine/run/run_phases.h"
 #include <string.h>
 
 /* Of tables that were there, as the ledger says, so that a resume and a rollback find the same; or

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "engine/follow/adopt.h"
 #include "engine/ledger/learnt.h"
-#include "engine/run/run_parts.h"
+#include "engine/run/run_phases.h"
 #include "engine/session/recall.h"
 #include "model/schema_compare.h"
 #include <string.h>

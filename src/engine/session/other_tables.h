@@ -7,7 +7,7 @@
 #ifndef TRANSHUME_ENGINE_SESSION_OTHER_TABLES_H
 #define TRANSHUME_ENGINE_SESSION_OTHER_TABLES_H
 
-#include "engine/run/run_parts.h"
+#include "engine/session/session.h"
 
 /* Sets run->changes to what differs; NULL: nothing. A run that is followed compares later
  * (follow/adopt.h). */

@@ -3,8 +3,7 @@
 #ifndef TRANSHUME_ENGINE_SESSION_POLICIES_H
 #define TRANSHUME_ENGINE_SESSION_POLICIES_H
 
-#include "engine/ledger/ledger_texts.h"
-#include "engine/run/run_parts.h"
+#include "engine/session/session.h"
 
 /* Takes the policy of each table of `header` into the run's tables and the plan, where neither a
  * flag nor the plan says one. `other`, if not NULL: the first table for which they say another one;

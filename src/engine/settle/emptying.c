@@ -3,12 +3,11 @@
 
 #include "base/failpoint.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "base/signals.h"
 #include "engine/formats/typed_json.h"
 #include "engine/rejects/rejects.h"
 #include "engine/rollback/undo.h"
-#include "engine/run/run_parts.h"
+#include "engine/run/run_phases.h"
 #include "engine/settle/repair_delete.h"
 #include "engine/state/claim.h"
 #include "model/json_writer.h"

@@ -1,7 +1,8 @@
 /* Before success is said: what was made must have been written, rejected or skipped, and be
  * there. */
+#include "engine/settle/reconcile.h"
 #include "base/log.h"
-#include "engine/run/run_parts.h"
+#include "engine/run/run_phases.h"
 #include "engine/session/home.h"
 
 #include <inttypes.h>

@@ -10,8 +10,9 @@
 #include "engine/rejects/rejects.h"
 #include "engine/rollback/before.h"
 #include "engine/rollback/undo.h"
-#include "engine/run/run_parts.h"
+#include "engine/run/run_phases.h"
 #include "engine/state/claim.h"
+#include "engine/state/run_state.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

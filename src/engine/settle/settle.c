@@ -1,5 +1,6 @@
 /* After the load: the losers of equal target keys, and the records that a foreign key found no
  * partner for, become rejects, and the counts follow. */
+#include "engine/settle/settle.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/signals.h"
@@ -8,9 +9,13 @@
 #include "engine/ledger/json_text.h"
 #include "engine/rejects/reject_name.h"
 #include "engine/run/run_chunks.h"
-#include "engine/run/run_parts.h"
+#include "engine/run/run_look.h"
+#include "engine/run/run_phases.h"
 #include "engine/session/numbering.h"
 #include "engine/session/options.h"
+#include "engine/session/run_source.h"
+#include "engine/session/session_tables.h"
+#include "engine/state/run_state.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -559,7 +564,7 @@ static enum status find_duplicates(struct settling *settling, const struct targe
     bool late = (table->created || settling->run->header.rebuilds_indexes) &&
                 (session->target->capabilities & CAPABILITY_KEY_ENFORCED) != 0;
     return target->settle_duplicates == NULL ||
-                   (!late && !preflight_settles(session, settling->table))
+                   (!late && !session_settles(session, settling->table))
                ? STATUS_OK
                : target->settle_duplicates(session->target, table, on_found, settling, error);
 }

@@ -1,7 +1,8 @@
 /* Reports of runs: where the files of one lie, and making it when a run ends. */
+#include "engine/state/run_report.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "engine/run/run_parts.h"
+#include "engine/run/run_phases.h"
 #include "engine/state/past_runs.h"
 #include "observe/report.h"
 #include <dirent.h>

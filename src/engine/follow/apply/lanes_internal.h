@@ -10,7 +10,7 @@
 
 #include "engine/follow/apply/lanes.h"
 #include "engine/follow/feed/spool_file.h"
-#include "engine/run/run_parts.h"
+#include "engine/session/session.h"
 #include <pthread.h>
 
 struct lanes;

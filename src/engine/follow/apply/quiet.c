@@ -7,7 +7,8 @@
 #include "base/log.h"
 #include "engine/follow/translate/routes.h"
 #include "engine/ledger/json_text.h"
-#include "engine/run/run_parts.h"
+#include "engine/run/run_phases.h"
+#include "engine/session/session_tables.h"
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,7 +77,7 @@ enum status quiet_foresee(const struct run_session *session, struct lack_list *l
         .answers = quiet_answers(session, session->continued),
         .tables = tables,
         .table_count = plan->table_count,
-        .objects = session->options.resuming ? NULL : preflight_objects(session)};
+        .objects = session->options.resuming ? NULL : session_objects(session)};
     enum status status = find_by_row(session, arena, &silence.by_row, error);
     status = status == STATUS_OK ? apply->foresee(session->target, &silence,
                                                   out != NULL ? out : &ignored, lacks, error)

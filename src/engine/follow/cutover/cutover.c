@@ -13,8 +13,9 @@
 #include "engine/follow/translate/whole.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_positions.h"
-#include "engine/rejects/reject_book.h"
-#include "engine/run/run_parts.h"
+#include "engine/run/run_phases.h"
+#include "engine/settle/references.h"
+#include "engine/state/run_state.h"
 #include <inttypes.h>
 #include <jansson.h>
 #include <string.h>

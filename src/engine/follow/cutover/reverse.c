@@ -7,8 +7,8 @@
 #include "engine/follow/follow.h"
 #include "engine/follow/follow_foresee.h"
 #include "engine/follow/translate/routes.h"
-#include "engine/run/run_parts.h"
-#include "engine/session/options.h"
+#include "engine/run/run_phases.h"
+#include "engine/session/session_tables.h"
 #include "engine/state/state_folder.h"
 #include "plan/mapping.h"
 #include <string.h>
@@ -269,7 +269,7 @@ static enum status ask_back(struct run_session *back, struct lack_list *lacks, s
     enum status status = follow_foresee(back, lacks, &found, error);
     if (status == STATUS_OK && back->target->connector->apply->may_write != NULL) {
         struct target_table *tables;
-        preflight_tables(back, back->arena, &tables);
+        session_list_tables(back, back->arena, &tables);
         status = back->target->connector->apply->may_write(back->target, tables,
                                                            back->plan->table_count, lacks, error);
     }
