@@ -6,10 +6,10 @@
 #include "base/text.h"
 #include "cli/state_view.h"
 #include "cli/way_back.h"
+#include "engine/folder/types_file.h"
 #include "engine/follow/apply/quiet.h"
 #include "engine/follow/cutover/fence.h"
 #include "engine/rollback/rollback.h"
-#include "engine/state/types_file.h"
 #include <string.h>
 #include <unistd.h>
 

@@ -7,8 +7,8 @@
 #include "base/secret.h"
 #include "base/signals.h"
 #include "connectors/scope.h"
-#include "engine/follow/feed/source_now.h"
 #include "engine/follow/follow.h"
+#include "engine/session/source_now.h"
 #include "verify/verify.h"
 #include <string.h>
 #include <unistd.h>

@@ -492,7 +492,7 @@ struct target_functions {
      * envelopes: how long the records and their fields live. Targets with
      * a lease have it, for chunks that a process lost while it wrote them; optional for others.
      * Control thread; of targets without transactions writers' threads at the same time, too, for
-     * what they are about to overwrite (engine/rollback/before.h).
+     * what they are about to overwrite (engine/before/before.h).
      */
     enum status (*fetch)(struct database *self, const struct target_table *table,
                          const struct cell *keys, uint32_t key_count, struct batch **batch,

@@ -5,7 +5,7 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "engine/state/state_folder.h"
+#include "engine/folder/state_folder.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

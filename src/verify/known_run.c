@@ -2,11 +2,12 @@
 #include "base/file.h"
 #include "base/secret.h"
 #include "connectors/apply.h"
+#include "engine/folder/past_runs.h"
 #include "engine/follow/adopt.h"
+#include "engine/rollback/rollback.h"
 #include "engine/run/run_begin.h"
 #include "engine/session/policies.h"
 #include "engine/session/renumber.h"
-#include "engine/state/past_runs.h"
 #include "plan/canonical_text.h"
 #include "verify/steps.h"
 #include <string.h>
@@ -244,7 +245,7 @@ static enum status take_ledger(struct verify *verify, const struct ledger_run *l
         return STATUS_FAILED;
     }
     if (run->status.phase == LEDGER_ROLLING_BACK) {
-        return run_refuse_rolling_back(verify->session->target_uri->shown, ledger->id, error);
+        return rollback_refuse_begun(verify->session->target_uri->shown, ledger->id, error);
     }
     if (run->status.phase == LEDGER_FOLLOWING) {
         verify_note(verify, "run %s follows its source: what is written meanwhile may differ",
@@ -326,7 +327,7 @@ static enum status find_local(struct verify *verify, struct local_run *local, st
         verify->folder_run_id = local->id;
         verify->is_other = !is_of_this(verify, local);
         if (local->rolling_back && !verify->is_other) {
-            return run_refuse_rolling_back(run->folder.path, local->id, error);
+            return rollback_refuse_begun(run->folder.path, local->id, error);
         }
     }
     if (status == STATUS_END || !is_of_this(verify, local)) {

@@ -3,7 +3,7 @@
 #include "base/failpoint.h"
 #include "base/memory.h"
 #include "base/signals.h"
-#include "engine/check/sampling.h"
+#include "engine/copy/sampling.h"
 #include "verify/checkpoint.h"
 #include "verify/repair.h"
 #include "verify/rows.h"

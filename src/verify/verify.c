@@ -8,7 +8,7 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "engine/check/sampling.h"
+#include "engine/copy/sampling.h"
 #include "observe/observer.h"
 #include "verify/checkpoint.h"
 #include "verify/match.h"

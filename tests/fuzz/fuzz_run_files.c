@@ -3,10 +3,10 @@
 #include "support.h"
 
 #include "base/log.h"
+#include "engine/folder/past_runs.h"
+#include "engine/folder/state_folder.h"
 #include "engine/ledger/json_text.h"
-#include "engine/state/past_runs.h"
 #include "engine/state/state.h"
-#include "engine/state/state_folder.h"
 #include "observe/report.h"
 #include <jansson.h>
 #include <string.h>

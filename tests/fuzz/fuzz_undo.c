@@ -14,10 +14,10 @@
 #include "support.h"
 
 #include "base/file.h"
-#include "engine/copy/record_image.h"
+#include "engine/before/before.h"
+#include "engine/formats/record_image.h"
 #include "engine/formats/typed_json.h"
 #include "engine/rejects/rejects.h"
-#include "engine/rollback/before.h"
 #include "engine/session/session.h"
 #include "engine/settle/repair_delete.h"
 #include "model/json_reader.h"

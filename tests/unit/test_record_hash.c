@@ -1,5 +1,5 @@
 /* Hash sums of records, with and without a target's own way to hash its normal forms. */
-#include "engine/copy/record_hash.h"
+#include "engine/formats/record_hash.h"
 #include "support_arena.h"
 #include <string.h>
 

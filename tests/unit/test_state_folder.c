@@ -1,6 +1,6 @@
 /* The state folder: its one holder, the run that it knows of, and a reset. */
 #include "base/file.h"
-#include "engine/state/state_folder.h"
+#include "engine/folder/state_folder.h"
 #include "support.h"
 #include <string.h>
 #include <sys/wait.h>

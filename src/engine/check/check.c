@@ -10,14 +10,14 @@
 #include "engine/check/foresee.h"
 #include "engine/check/orphans.h"
 #include "engine/check/partitions.h"
+#include "engine/check/preflight.h"
 #include "engine/check/rights.h"
-#include "engine/check/sampling.h"
+#include "engine/copy/sampling.h"
 #include "engine/follow/cutover/cutover_ask.h"
 #include "engine/follow/follow_foresee.h"
 #include "engine/hooks/hooks.h"
 #include "engine/join/joining.h"
 #include "engine/rollback/undo.h"
-#include "engine/run/preflight.h"
 #include "engine/run/run_phases.h"
 #include "engine/session/home.h"
 #include "engine/session/losses.h"
@@ -536,10 +536,10 @@ static enum status tell_loads(struct report *report, struct error *error)
 
 static const char *keys_text(const struct report *report, const struct plan_table *table)
 {
-    const char *how = table->target.key.count == 0                ? "no key"
-                      : table->keys_proven                        ? "proven"
+    const char *how = table->target.key.count == 0              ? "no key"
+                      : table->keys_proven                      ? "proven"
                       : session_settles(report->session, table) ? "looked for after the load"
-                                                                  : "enforced by the target";
+                                                                : "enforced by the target";
     const char *keys = table->keys_reason == NULL
                            ? how
                            : arena_format(report->out->arena, "%s: %s", how, table->keys_reason);

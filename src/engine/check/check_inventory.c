@@ -1,7 +1,7 @@
 /* What becomes of each object of the source's catalogue in a copy without a plan: a line for each
  * catalogue. */
 #include "engine/check/check_inventory.h"
-#include "engine/run/preflight.h"
+#include "engine/check/preflight.h"
 #include <inttypes.h>
 #include <string.h>
 

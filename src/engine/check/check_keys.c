@@ -2,7 +2,7 @@
 #include "engine/check/check_keys.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "engine/check/sampling.h"
+#include "engine/copy/sampling.h"
 #include "engine/run/run_phases.h"
 #include <stdlib.h>
 #include <string.h>
@@ -169,7 +169,7 @@ static enum status read_keys(struct run_session *session, struct key_reader *rea
     const struct source_functions *source = session->source->connector->source;
     struct reader *connection = NULL;
     struct cursor *cursor = NULL;
-    enum status status = sampling_reader(session, &connection, error);
+    enum status status = session_sample_reader(session, &connection, error);
     if (status == STATUS_OK) {
         status = source->cursor_open(connection, request, NULL, &cursor, error);
     }

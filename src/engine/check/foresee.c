@@ -2,8 +2,8 @@
 #include "engine/check/foresee.h"
 
 #include "base/text.h"
+#include "engine/check/preflight.h"
 #include "engine/check/remedy.h"
-#include "engine/run/preflight.h"
 #include "engine/run/run_phases.h"
 #include "model/convert.h"
 #include <inttypes.h>

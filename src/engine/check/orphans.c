@@ -1,8 +1,8 @@
 #include "engine/check/orphans.h"
 
 #include "engine/check/foresee.h"
-#include "engine/check/sampling.h"
-#include "engine/copy/circles.h"
+#include "engine/copy/sampling.h"
+#include "engine/session/circles.h"
 #include "plan/mapping.h"
 #include <inttypes.h>
 #include <string.h>
@@ -118,7 +118,7 @@ static enum status read_rows(const struct looking *looking, const struct read_re
     struct reader *reader = NULL;
     struct cursor *cursor = NULL;
     struct batch *batch = NULL;
-    enum status status = sampling_reader(looking->session, &reader, error);
+    enum status status = session_sample_reader(looking->session, &reader, error);
     if (status == STATUS_OK) {
         status = source->cursor_open(reader, request, NULL, &cursor, error);
     }

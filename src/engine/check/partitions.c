@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "engine/check/sampling.h"
+#include "engine/copy/sampling.h"
 #include "plan/mapping.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* The first records of each entity as they will arrive: in the target's normal form. */
 #include "base/memory.h"
 #include "base/text.h"
-#include "engine/check/sampling.h"
+#include "engine/copy/sampling.h"
 #include "model/convert.h"
 #include "model/json_writer.h"
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* Asking servers for their load, and holding the run while it is too high. */
 #include "engine/copy/care.h"
+#include "engine/session/options.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -37,12 +38,6 @@ struct care {
     int64_t held_since_ms; /* monotonic; 0: not held */
     int64_t said_ms;
 };
-
-bool care_is_wanted(const struct run_options *options)
-{
-    return options->pause_lag_ms > 0 || options->pause_running > 0 ||
-           options->pause_statement_ms > 0;
-}
 
 static const struct load_functions *functions_of(const struct side *side)
 {
@@ -113,7 +108,7 @@ enum status care_check(struct run_session *session, struct error *problem, struc
     const struct run_options *options = &session->options;
     struct side sides[SIDES];
     struct database_load known;
-    if (!care_is_wanted(options)) {
+    if (!options_give_way(options)) {
         return STATUS_OK;
     }
     if (open_sides(session, sides, error) != STATUS_OK) {
@@ -261,7 +256,7 @@ enum status care_start(struct run_session *session, struct throttle *throttle, s
                        struct error *error)
 {
     *care = NULL;
-    if (!care_is_wanted(&session->options)) {
+    if (!options_give_way(&session->options)) {
         return STATUS_OK;
     }
     struct care *made = memory_allocate_zeroed(1, sizeof(*made));

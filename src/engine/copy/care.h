@@ -23,7 +23,5 @@ enum status care_check(struct run_session *session, struct error *problem,
 enum status care_start(struct run_session *session, struct throttle *throttle, struct care **care,
                        struct error *error) MUST_USE;
 void care_stop(struct care *care); /* takes NULL */
-/* Is there any mark to keep to? */
-bool care_is_wanted(const struct run_options *options);
 
 #endif

@@ -1,16 +1,15 @@
 /* Starting and ending the workers, and watching over them. */
 #include "engine/copy/copy.h"
 #include "engine/copy/parents.h"
+#include "engine/copy/rejects_read.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "engine/check/recheck.h"
 #include "engine/copy/stall.h"
 #include "engine/copy/strangers.h"
-#include "engine/rejects/rejects_load.h"
-#include "engine/run/run_phases.h"
 #include "engine/session/options.h"
+#include "engine/settle/recheck.h"
 #include "engine/state/claim.h"
 #include <assert.h>
 #include <stdlib.h>

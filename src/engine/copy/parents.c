@@ -1,7 +1,7 @@
 /* The order of streams, from the foreign keys that the target's tables have. */
 #include "engine/copy/parents.h"
 #include "base/log.h"
-#include "engine/copy/circles.h"
+#include "engine/session/circles.h"
 #include <stdlib.h>
 #include <string.h>
 

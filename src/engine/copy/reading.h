@@ -4,7 +4,7 @@
 
 #include "engine/copy/copy.h"
 #include "engine/copy/parcel.h"
-#include "engine/copy/record_hash.h"
+#include "engine/formats/record_hash.h"
 #include "engine/join/joining.h"
 #include "plan/mapper.h"
 

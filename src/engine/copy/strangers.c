@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/signals.h"
-#include "engine/check/sampling.h"
+#include "engine/copy/sampling.h"
 #include "engine/ledger/json_text.h"
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,11 +1,10 @@
 /* The reader's thread: chunk after chunk, from the source through the mapping into the ring. */
 #include "engine/copy/reading.h"
+#include "engine/copy/rejects_read.h"
 
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/signals.h"
-#include "engine/rejects/rejects_load.h"
-#include "engine/session/options.h"
 #include "engine/subset/subset.h"
 #include <inttypes.h>
 #include <stdlib.h>

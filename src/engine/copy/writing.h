@@ -3,12 +3,12 @@
 #ifndef TRANSHUME_ENGINE_WRITING_H
 #define TRANSHUME_ENGINE_WRITING_H
 
+#include "engine/before/before.h"
 #include "engine/copy/copy.h"
 #include "engine/copy/parcel.h"
-#include "engine/copy/record_hash.h"
 #include "engine/copy/strangers.h"
+#include "engine/formats/record_hash.h"
 #include "engine/rejects/rejects.h"
-#include "engine/rollback/before.h"
 
 /* A record that the target rejected, and that may get in once others are written. */
 struct held_record {

@@ -1,5 +1,6 @@
 /* Adopting what has become of a followed source's schema. */
 #include "engine/follow/adopt.h"
+#include "engine/session/other_tables.h"
 
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -53,29 +54,11 @@ bool adopt_is_of_run(const struct run_session *session, const struct ledger_head
     return changes.table_count > 0 && has_plan_text(header, session);
 }
 
-static bool request_reads(const struct read_request *request, const char *table)
-{
-    bool reads = request->table != NULL && strcmp(request->table, table) == 0;
-    for (uint32_t i = 0; i < request->join_count && !reads; i++) {
-        reads = strcmp(request->joins[i].table, table) == 0;
-    }
-    return reads;
-}
-
-bool adopt_stream_reads(const struct plan_stream *stream, const char *table)
-{
-    bool reads = request_reads(&stream->request, table);
-    for (uint32_t c = 0; c < stream->child_count && !reads; c++) {
-        reads = request_reads(&stream->children[c].request, table);
-    }
-    return reads;
-}
-
 static bool plan_reads(const struct plan *plan, const char *table)
 {
     bool reads = false;
     for (uint32_t i = 0; i < plan->stream_count && !reads; i++) {
-        reads = adopt_stream_reads(&plan->streams[i], table);
+        reads = other_tables_stream_reads(&plan->streams[i], table);
     }
     return reads;
 }

@@ -55,8 +55,6 @@ enum status adopt_read_again(struct run *run, const struct follow_routes *routes
 /* The list of tables of the source (name_list.h) of which what is made is emptied before anything
  * is followed. */
 extern const char adopt_empty_intent[];
-/* Does the stream read the table, as its root or by a join? */
-bool adopt_stream_reads(const struct plan_stream *stream, const char *table);
 
 /* Tables that the source has no more and whose loss was not accepted. */
 enum status adopt_list_gone(struct run *run, struct column_list *gone,

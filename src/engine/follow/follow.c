@@ -15,7 +15,6 @@
 #include "engine/follow/cutover/cutover.h"
 #include "engine/follow/feed/feeder.h"
 #include "engine/follow/feed/retention.h"
-#include "engine/follow/feed/source_now.h"
 #include "engine/follow/feed/spool.h"
 #include "engine/follow/follow_figures.h"
 #include "engine/follow/grow.h"
@@ -28,6 +27,7 @@
 #include "engine/follow/translate/cascade.h"
 #include "engine/follow/translate/whole.h"
 #include "engine/run/run_phases.h"
+#include "engine/session/source_now.h"
 #include "engine/settle/references.h"
 #include "engine/state/claim.h"
 #include <stdlib.h>

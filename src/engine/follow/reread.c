@@ -2,7 +2,7 @@
 #include "engine/follow/reread.h"
 
 #include "base/memory.h"
-#include "engine/check/sampling.h"
+#include "engine/copy/sampling.h"
 #include "engine/session/opening.h"
 #include "engine/session/options.h"
 #include <stdlib.h>

@@ -3,12 +3,12 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "engine/folder/past_runs.h"
 #include "engine/formats/mended_line.h"
 #include "engine/rejects/reject_book_internal.h"
 #include "engine/rejects/reject_heads.h"
 #include "engine/run/run_phases.h"
 #include "engine/settle/settle.h"
-#include "engine/state/past_runs.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

@@ -99,5 +99,7 @@ struct finish_report {
 enum status finish_run(const struct rollback_options *options, bool dry_run, bool confirm,
                        struct arena *arena, struct finish_report *report,
                        struct error *error) MUST_USE;
+/* Says by what a rollback that has begun is gone on with. */
+enum status rollback_refuse_begun(const char *where, const char *id, struct error *error);
 
 #endif

@@ -3,38 +3,23 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "engine/folder/past_runs.h"
 #include "engine/ledger/json_text.h"
 #include "engine/rollback/rollback_parts.h"
 #include "engine/session/home.h"
-#include "engine/state/past_runs.h"
 #include "engine/state/run_report.h"
 #include "engine/state/run_state.h"
 #include "model/json_tree.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { STATE_BYTES_MAX = 256 << 20 };
 /* As state.json's status says it. */
 static const char ROLLING_BACK[] = "rolling_back";
 static const char ROLLED_BACK[] = "rolled_back";
 
-/* Names that people give may lead out of runs/. */
-static bool can_be_named(const char *run_id)
-{
-    return run_id != NULL && run_id[0] != '\0' && run_id[0] != '.' && strchr(run_id, '/') == NULL;
-}
-
 static enum status no_such_name(const char *run_id, struct error *error)
 {
     return error_set(error, ERROR_RUN_NOTHING, run_id, "no run has such a name");
-}
-
-/* NULL: no run can have such a name. */
-static const char *runs_path(const struct state_folder *folder, const char *run_id,
-                             struct arena *arena)
-{
-    return can_be_named(run_id) ? file_join(arena, folder->runs, run_id) : NULL;
 }
 
 /* runs/ID, with the names of a state folder. */
@@ -42,7 +27,7 @@ static enum status retired_folder(const struct state_folder *folder, const char 
                                   struct arena *arena, struct state_folder *of_run,
                                   struct error *error)
 {
-    const char *path = runs_path(folder, run_id, arena);
+    const char *path = past_runs_path(folder, run_id, arena);
     return path == NULL ? no_such_name(run_id, error)
                         : state_folder_name(of_run, path, arena, error);
 }
@@ -102,35 +87,6 @@ bool rollback_find_place(struct rollback *rollback, const char *run_id, struct l
     return true;
 }
 
-/* NULL: there is none, or it can't be read. */
-static json_t *read_state(const char *path)
-{
-    struct error ignored;
-    char *text;
-    size_t length;
-    json_t *object = NULL;
-    struct arena *arena = arena_create(0);
-    if (file_read_all(path, STATE_BYTES_MAX, arena, &text, &length, &ignored) != STATUS_OK ||
-        json_from_text(text, path, ERROR_STATE_INVALID, &object, &ignored) != STATUS_OK) {
-        object = NULL;
-    }
-    arena_destroy(arena);
-    return object;
-}
-
-bool rollback_is_noted(const struct state_folder *folder, const char *run_id, const char *target)
-{
-    struct arena *arena = arena_create(0);
-    const char *path = runs_path(folder, run_id, arena);
-    json_t *object = path == NULL ? NULL : read_state(file_join(arena, path, "state.json"));
-    bool noted =
-        strcmp(json_member_text(object, "status", ""), ROLLED_BACK) == 0 &&
-        (target == NULL || secret_is_same_uri(json_member_text(object, "target", ""), target));
-    json_decref(object);
-    arena_destroy(arena);
-    return noted;
-}
-
 static json_t *rollback_member(const char *run_id)
 {
     char next[160];
@@ -145,7 +101,7 @@ static enum status write_state(struct rollback *rollback, const char *path, cons
     const char *id = rollback->run.id;
     const char *kind = rollback->run.header.kind == NULL ? "copy" : rollback->run.header.kind;
     bool begun = strcmp(word, ROLLING_BACK) == 0;
-    json_t *object = read_state(path);
+    json_t *object = past_runs_read_state(path);
     if (object == NULL) {
         object =
             json_pack("{s:i,s:o,s:o,s:o}", "format", CONTROL_FORMAT, "run", json_text(id), "kind",
@@ -241,7 +197,7 @@ enum status rollback_find_begun(const char *state_folder, struct arena *arena, c
     }
     while (*run_id == NULL && (status = entries_next(&runs, &name, error)) == STATUS_OK) {
         if (name[0] != '.' && rollback_has_begun(&folder, name) &&
-            !rollback_is_noted(&folder, name, NULL)) {
+            !past_runs_is_rolled_back(&folder, name, NULL)) {
             *run_id = arena_copy_string(arena, name);
         }
     }
@@ -261,7 +217,7 @@ enum status rollback_remove_images(struct rollback *rollback, struct error *erro
     struct run *run = &rollback->run;
     const char *path = rollback->place == ROLLBACK_OWN
                            ? run->folder.path
-                           : runs_path(&run->folder, run->id, run->arena);
+                           : past_runs_path(&run->folder, run->id, run->arena);
     return path == NULL ? no_such_name(run->id, error) : remove_images(path, run->arena, error);
 }
 
@@ -270,7 +226,7 @@ static enum status end_own(struct rollback *rollback, struct error *error)
     struct run *run = &rollback->run;
     log_write(LOG_DEBUG, "run %s is rolled back", run->id);
     run_close_files(run);
-    if ((!rollback_is_noted(&run->folder, run->id, NULL) &&
+    if ((!past_runs_is_rolled_back(&run->folder, run->id, NULL) &&
          write_state(rollback, run->folder.state_file, ROLLED_BACK, error) != STATUS_OK) ||
         rollback_remove_images(rollback, error) != STATUS_OK ||
         failpoint_hit("rollback.before_retire", error) != STATUS_OK) {
@@ -302,7 +258,7 @@ static enum status recall(struct rollback *rollback, struct error *error)
 enum status rollback_end_local(struct rollback *rollback, struct error *error)
 {
     struct run *run = &rollback->run;
-    const char *path = runs_path(&run->folder, run->id, run->arena);
+    const char *path = past_runs_path(&run->folder, run->id, run->arena);
     if (path == NULL) {
         return no_such_name(run->id, error);
     }

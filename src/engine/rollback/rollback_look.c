@@ -1,7 +1,7 @@
 /* Before anything is taken back: does every table still hold what it should? */
 #include "base/log.h"
+#include "engine/before/before.h"
 #include "engine/ledger/json_text.h"
-#include "engine/rollback/before.h"
 #include "engine/rollback/rollback_parts.h"
 #include "engine/settle/settle.h"
 #include <inttypes.h>

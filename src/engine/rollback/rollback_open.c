@@ -4,16 +4,14 @@
 #include "engine/state/run_state.h"
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "connectors/uri.h"
-#include "engine/ledger/json_text.h"
+#include "engine/folder/past_runs.h"
 #include "engine/session/home.h"
 #include "engine/session/opening.h"
 #include "engine/session/options.h"
 #include "engine/state/claim.h"
-#include "engine/state/past_runs.h"
 #include "observe/observer.h"
 #include "plan/connections.h"
 #include "plan/document.h"
@@ -259,7 +257,8 @@ static enum status unknown_run(struct rollback *rollback, const struct rollback_
         snprintf(run->id, sizeof(run->id), "%s", local.id);
         return rollback_end_local(rollback, error) == STATUS_OK ? STATUS_END : STATUS_FAILED;
     }
-    if (id == NULL || rollback_is_noted(&run->folder, id, rollback->session.target_uri->shown)) {
+    if (id == NULL ||
+        past_runs_is_rolled_back(&run->folder, id, rollback->session.target_uri->shown)) {
         return STATUS_END;
     }
     bool elsewhere = known && rollback->place == ROLLBACK_NOWHERE;
@@ -389,7 +388,7 @@ static enum status refuse_other_run(struct rollback *rollback, struct error *err
         return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
     }
     if (local.rolling_back) {
-        return run_refuse_rolling_back(run->folder.path, local.id, error);
+        return rollback_refuse_begun(run->folder.path, local.id, error);
     }
     error_set(error, ERROR_RUN_UNFINISHED, run->folder.path, "run %s is not finished", local.id);
     error_hint(
@@ -480,10 +479,10 @@ static bool is_over(const struct rollback_options *options, struct arena *arena)
     }
     bool still_here = local_run_read(&folder, arena, &local, &ignored) == STATUS_OK &&
                       strcmp(local.id, options->run_id) == 0;
-    return !still_here && rollback_is_noted(&folder, options->run_id,
-                                            options->target_uri != NULL
-                                                ? uri_begin(options->target_uri, arena)->shown
-                                                : NULL);
+    return !still_here &&
+           past_runs_is_rolled_back(
+               &folder, options->run_id,
+               options->target_uri != NULL ? uri_begin(options->target_uri, arena)->shown : NULL);
 }
 
 /* STATUS_END: it is rolled back already, and no target needs to be asked. */
@@ -520,4 +519,11 @@ enum status rollback_open(const struct rollback_options *options, struct rollbac
 void rollback_close(struct rollback *rollback)
 {
     rollback_free(rollback);
+}
+
+enum status rollback_refuse_begun(const char *where, const char *id, struct error *error)
+{
+    error_set(error, ERROR_RUN_UNFINISHED, where, "run %s is being rolled back", id);
+    error_hint(error, "`transhume rollback --run %s --confirm` continues it", id);
+    return STATUS_FAILED;
 }

@@ -1,7 +1,7 @@
 /* In which order tables are taken back. The plan's says nothing of it: a source may list what
  * refers to others first. */
-#include "engine/copy/circles.h"
 #include "engine/rollback/rollback_parts.h"
+#include "engine/session/circles.h"
 #include <string.h>
 
 /* Table `from` of the run refers to table `to`. */

@@ -138,9 +138,6 @@ enum status rollback_order(struct rollback *rollback, uint32_t **order,
 /* The state folder's part at the end: what is left of the run moves to runs/ID, its state says
  * "rolled_back". Repeatable. */
 enum status rollback_end_local(struct rollback *rollback, struct error *error) MUST_USE;
-/* Does runs/ID say that it was rolled back, in the target of this URI as it is shown (NULL: in
- * whichever)? */
-bool rollback_is_noted(const struct state_folder *folder, const char *run_id, const char *target);
 /* The run.json of a run that is known here; false: not known, and perhaps why. `run_id` NULL: the
  * folder's own. */
 bool rollback_find_local(const struct state_folder *folder, const char *run_id, struct arena *arena,

@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_ENGINE_RUN_LEFT_BEHIND_H
 #define TRANSHUME_ENGINE_RUN_LEFT_BEHIND_H
 
-#include "engine/run/preflight.h"
+#include "engine/check/preflight.h"
 
 /* left_behind.c: what the run does not carry, as observe/not_carried.h has it; the caller owns it.
  */

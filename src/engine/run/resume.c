@@ -1,10 +1,9 @@
 /* Going on with a run: the ledger says what is done; everything else has to match it. */
 #include "base/failpoint.h"
-#include "engine/state/state.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "connectors/lacks.h"
-#include "engine/check/recheck.h"
+#include "engine/before/before.h"
 #include "engine/follow/adopt.h"
 #include "engine/follow/cutover/cutover_ask.h"
 #include "engine/follow/follow.h"
@@ -13,9 +12,9 @@
 #include "engine/ledger/learnt.h"
 #include "engine/ledger/ledger_tables.h"
 #include "engine/rejects/rejects.h"
-#include "engine/rejects/rejects_load.h"
-#include "engine/rollback/before.h"
+#include "engine/rollback/rollback.h"
 #include "engine/rollback/undo.h"
+#include "engine/run/rejects_load.h"
 #include "engine/run/run_begin.h"
 #include "engine/run/run_end.h"
 #include "engine/run/run_phases.h"
@@ -27,9 +26,11 @@
 #include "engine/session/renumber.h"
 #include "engine/session/schema_lines.h"
 #include "engine/session/since.h"
+#include "engine/settle/recheck.h"
 #include "engine/settle/settle.h"
 #include "engine/state/claim.h"
 #include "engine/state/run_state.h"
+#include "engine/state/state.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,7 +76,7 @@ static enum status find_run(struct resume *resume, struct error *error)
         return STATUS_FAILED;
     }
     if (status == STATUS_OK && local.rolling_back) {
-        run_refuse_rolling_back(run->folder.path, local.id, error);
+        rollback_refuse_begun(run->folder.path, local.id, error);
         return STATUS_FAILED;
     }
     bool is_open = status == STATUS_OK && !local.finished;
@@ -739,7 +740,7 @@ static enum status go_on(struct run *run, struct error *error)
         return finish_completed(&resume, error);
     }
     if (run->status.phase == LEDGER_ROLLING_BACK) {
-        return run_refuse_rolling_back(run->session->target_uri->shown, run->id, error);
+        return rollback_refuse_begun(run->session->target_uri->shown, run->id, error);
     }
     if (state_folder_make_rooms(&run->folder, error) != STATUS_OK ||
         (!run->loads_rejects && session_describe_streams(run->session, error) != STATUS_OK)) {

@@ -1,20 +1,19 @@
 /* The beginning of a new run, up to the complete ledger: nothing of the target's data is
  * touched. */
 #include "engine/run/run_begin.h"
-#include "engine/state/state.h"
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "engine/before/before.h"
 #include "engine/check/partitions.h"
+#include "engine/check/preflight.h"
 #include "engine/follow/apply/quiet.h"
 #include "engine/follow/follow.h"
 #include "engine/hooks/hooks.h"
-#include "engine/rollback/before.h"
+#include "engine/rollback/rollback.h"
 #include "engine/rollback/undo.h"
 #include "engine/run/left_behind.h"
-#include "engine/run/preflight.h"
-#include "engine/run/run_phases.h"
 #include "engine/session/home.h"
 #include "engine/session/parts.h"
 #include "engine/session/recall.h"
@@ -24,6 +23,7 @@
 #include "engine/settle/emptying.h"
 #include "engine/state/claim.h"
 #include "engine/state/run_state.h"
+#include "engine/state/state.h"
 #include "plan/hooks.h"
 #include <inttypes.h>
 #include <jansson.h>
@@ -31,13 +31,6 @@
 #include <string.h>
 
 /* ---- what is there already */
-
-enum status run_refuse_rolling_back(const char *where, const char *id, struct error *error)
-{
-    error_set(error, ERROR_RUN_UNFINISHED, where, "run %s is being rolled back", id);
-    error_hint(error, "`transhume rollback --run %s --confirm` continues it", id);
-    return STATUS_FAILED;
-}
 
 static enum status refuse_unfinished(struct run *run, const char *where, const char *id,
                                      struct error *error)
@@ -87,7 +80,7 @@ static enum status check_local(struct run *run, const struct local_run *local, s
             return STATUS_OK;
         }
         if (local->rolling_back) {
-            return run_refuse_rolling_back(run->folder.path, local->id, error);
+            return rollback_refuse_begun(run->folder.path, local->id, error);
         }
         refuse_unfinished(run, run->folder.path, local->id, error);
         error_hint(error,
@@ -101,7 +94,7 @@ static enum status check_local(struct run *run, const struct local_run *local, s
         return STATUS_FAILED;
     }
     if (status == STATUS_OK && phase == LEDGER_ROLLING_BACK) {
-        return run_refuse_rolling_back(run->folder.path, local->id, error);
+        return rollback_refuse_begun(run->folder.path, local->id, error);
     }
     if (status == STATUS_OK) {
         return phase == LEDGER_COMPLETED
@@ -138,7 +131,7 @@ static enum status find_other(struct run *run, struct error *error)
     if (status != STATUS_OK) {
         return status;
     }
-    return phase == LEDGER_ROLLING_BACK ? run_refuse_rolling_back(where, id, error)
+    return phase == LEDGER_ROLLING_BACK ? rollback_refuse_begun(where, id, error)
            : phase != LEDGER_COMPLETED  ? refuse_unfinished(run, where, id, error)
                                         : STATUS_END;
 }

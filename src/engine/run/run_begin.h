@@ -8,8 +8,6 @@
 enum status run_keep_plan(const struct run *run, struct error *error) MUST_USE;
 /* Goes on with a run whose ledger does not exist yet, or begins one: run_begin.c */
 enum status run_begin(struct run *run, struct error *error) MUST_USE;
-/* Says by what a rollback that has begun is gone on with. */
-enum status run_refuse_rolling_back(const char *where, const char *id, struct error *error);
 /* Refuses what is left unfinished here or in the target; notes a finished run. */
 enum status run_clear_way(struct run *run, struct error *error) MUST_USE;
 /* Moves the finished run away, once nothing stands in the way of the one that begins: a migrate

@@ -1,7 +1,6 @@
 /* The end of an attempt, whatever it is: told to the ledger, the folder, the observer and the
  * caller. */
 #include "engine/run/run_end.h"
-#include "engine/state/state.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -9,7 +8,6 @@
 #include "base/text.h"
 #include "engine/copy/copy.h"
 #include "engine/follow/cutover/cutover.h"
-#include "engine/follow/feed/source_now.h"
 #include "engine/follow/feed/spool.h"
 #include "engine/hooks/hooks.h"
 #include "engine/join/joining.h"
@@ -18,9 +16,11 @@
 #include "engine/run/run.h"
 #include "engine/run/run_phases.h"
 #include "engine/session/parts.h"
+#include "engine/session/source_now.h"
 #include "engine/state/claim.h"
 #include "engine/state/run_report.h"
 #include "engine/state/run_state.h"
+#include "engine/state/state.h"
 #include "observe/observer.h"
 #include <stdio.h>
 #include <unistd.h>

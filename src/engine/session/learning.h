@@ -2,8 +2,8 @@
 #ifndef TRANSHUME_ENGINE_SESSION_LEARNING_H
 #define TRANSHUME_ENGINE_SESSION_LEARNING_H
 
+#include "engine/folder/past_runs.h"
 #include "engine/session/session.h"
-#include "engine/state/past_runs.h"
 #include "plan/learn.h"
 
 /*

@@ -323,3 +323,9 @@ uint64_t options_cache_bytes(const struct run_options *options)
 {
     return options->memory_bytes / 4;
 }
+
+bool options_give_way(const struct run_options *options)
+{
+    return options->pause_lag_ms > 0 || options->pause_running > 0 ||
+           options->pause_statement_ms > 0;
+}

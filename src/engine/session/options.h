@@ -24,5 +24,7 @@ json_t *options_describe(const struct run_options *options);
 /* Bytes that the rings may hold together, and that each side's caches may. */
 uint64_t options_ring_bytes(const struct run_options *options);
 uint64_t options_cache_bytes(const struct run_options *options);
+/* Is there any mark to keep to? */
+bool options_give_way(const struct run_options *options);
 
 #endif

@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "engine/follow/adopt.h"
 #include "engine/ledger/learnt.h"
-#include "engine/run/run_phases.h"
 #include "engine/session/recall.h"
 #include "model/schema_compare.h"
 #include <string.h>
@@ -50,8 +49,8 @@ bool other_tables_were_read(const struct run *run, uint32_t stream)
         begun = begun || run->done[i];
     }
     for (uint32_t i = 0; run->changes != NULL && i < run->changes->table_count; i++) {
-        reads = reads || adopt_stream_reads(&run->session->plan->streams[stream],
-                                            run->changes->tables[i].name);
+        reads = reads || other_tables_stream_reads(&run->session->plan->streams[stream],
+                                                   run->changes->tables[i].name);
     }
     return begun && reads;
 }
@@ -72,4 +71,22 @@ enum status other_tables_keep(struct run *run, struct error *error)
     enum status status = recall_raise(run, error);
     run->changes = NULL;
     return status;
+}
+
+static bool request_reads(const struct read_request *request, const char *table)
+{
+    bool reads = request->table != NULL && strcmp(request->table, table) == 0;
+    for (uint32_t i = 0; i < request->join_count && !reads; i++) {
+        reads = strcmp(request->joins[i].table, table) == 0;
+    }
+    return reads;
+}
+
+bool other_tables_stream_reads(const struct plan_stream *stream, const char *table)
+{
+    bool reads = request_reads(&stream->request, table);
+    for (uint32_t c = 0; c < stream->child_count && !reads; c++) {
+        reads = request_reads(&stream->children[c].request, table);
+    }
+    return reads;
 }

@@ -16,5 +16,7 @@ void other_tables_find(struct run *run);
 bool other_tables_were_read(const struct run *run, uint32_t stream);
 /* The streams have started over: what the source has now is what the run keeps. */
 enum status other_tables_keep(struct run *run, struct error *error) MUST_USE;
+/* Does the stream read the table, as its root or by a join? */
+bool other_tables_stream_reads(const struct plan_stream *stream, const char *table);
 
 #endif

@@ -3,8 +3,8 @@
 
 #include "base/log.h"
 #include "base/name_index.h"
+#include "engine/folder/types_file.h"
 #include "engine/ledger/ledger_texts.h"
-#include "engine/state/types_file.h"
 #include <string.h>
 
 /* ---------------------------------------------------------------- which run */

@@ -2,9 +2,9 @@
 #ifndef TRANSHUME_ENGINE_SESSION_RECALL_H
 #define TRANSHUME_ENGINE_SESSION_RECALL_H
 
+#include "engine/folder/past_runs.h"
 #include "engine/ledger/learnt.h"
 #include "engine/session/session.h"
-#include "engine/state/past_runs.h"
 
 /*
  * Before anything is described: finds the run that is continued, compared, repaired, or whose

@@ -2,7 +2,7 @@
 #include "engine/session/renumber.h"
 
 #include "base/log.h"
-#include "engine/check/sampling.h"
+#include "engine/copy/sampling.h"
 #include "engine/ledger/json_text.h"
 #include <inttypes.h>
 #include <string.h>
@@ -38,7 +38,7 @@ static enum status read_keys(struct run_session *session, const struct read_requ
     struct reader *reader = NULL;
     struct cursor *cursor = NULL;
     struct batch *batch = NULL;
-    if (sampling_reader(session, &reader, error) != STATUS_OK ||
+    if (session_sample_reader(session, &reader, error) != STATUS_OK ||
         source->cursor_open(reader, request, NULL, &cursor, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

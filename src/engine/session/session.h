@@ -6,13 +6,13 @@
 #include "base/retry.h"
 #include "connectors/connector.h"
 #include "connectors/registry.h"
-#include "engine/copy/stored_form.h"
 #include "engine/copy/tally.h"
+#include "engine/folder/run_id.h"
+#include "engine/folder/state_folder.h"
+#include "engine/formats/stored_form.h"
 #include "engine/ledger/ledger.h"
 #include "engine/ledger/ledger_texts.h"
 #include "engine/run/run.h"
-#include "engine/state/run_id.h"
-#include "engine/state/state_folder.h"
 #include "plan/plan.h"
 #include <pthread.h>
 
@@ -244,5 +244,8 @@ void session_retry_begin(struct run_session *session, struct retry *retry);
 /* After a step of such a retry: true: do it again. Else `*status` is what became of it: STATUS_END,
  * if it would have been tried again had nobody asked to stop. */
 bool session_tries_again(struct retry *retry, enum status *status, struct error *error);
+/* The session's reader for such reading, within the snapshot: opened once, closed by run_close. */
+enum status session_sample_reader(struct run_session *session, struct reader **reader,
+                                  struct error *error) MUST_USE;
 
 #endif

@@ -4,6 +4,7 @@
 #include "engine/copy/copy.h"
 #include "engine/session/home.h"
 #include "engine/session/opening.h"
+#include "engine/session/options.h"
 #include "engine/session/session.h"
 #include "plan/mapping.h"
 
@@ -88,7 +89,7 @@ bool session_is_express(const struct run_session *session, const struct plan_str
     const struct target_functions *target = session->target->connector->target;
     const struct run_options *options = &session->options;
     bool capped = options->rows_per_second_max > 0 || options->bytes_per_second_max > 0 ||
-                  care_is_wanted(options);
+                  options_give_way(options);
     return stream->express && !options->no_express && options->sample_rows == 0 && !capped &&
            !home_repeats_chunks(session) && !looks_at_records(session, stream) &&
            target->express_accepts != NULL && target->express_chunk != NULL &&
@@ -322,4 +323,17 @@ uint64_t session_chunk_rows(const struct run_session *session, const struct plan
     }
     rows = rows < CHUNK_ROWS_MIN ? CHUNK_ROWS_MIN : rows > CHUNK_ROWS_MAX ? CHUNK_ROWS_MAX : rows;
     return within_limits(session, table, row_count, rows);
+}
+
+enum status session_sample_reader(struct run_session *session, struct reader **reader,
+                                  struct error *error)
+{
+    *reader = NULL;
+    if (session_snapshot(session, 1, error) != STATUS_OK ||
+        (session->sample_reader == NULL &&
+         session_reader_open(session, &session->sample_reader, error) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
+    *reader = session->sample_reader;
+    return STATUS_OK;
 }

@@ -2,8 +2,8 @@
 #include "engine/state/run_report.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "engine/folder/past_runs.h"
 #include "engine/run/run_phases.h"
-#include "engine/state/past_runs.h"
 #include "observe/report.h"
 #include <dirent.h>
 #include <string.h>

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "engine/copy/copy.h"
+#include "engine/folder/past_runs.h"
 #include "engine/join/joining.h"
 #include "engine/rejects/reject_book.h"
 #include "engine/run/run.h"
@@ -15,7 +16,6 @@
 #include "engine/session/options.h"
 #include "engine/session/parts.h"
 #include "engine/session/session_tables.h"
-#include "engine/state/past_runs.h"
 #include "engine/state/state.h"
 #include "observe/observer.h"
 #include <inttypes.h>

@@ -9,11 +9,11 @@
 #include "engine/follow/cutover/cutover_ask.h"
 #include "engine/follow/cutover/fence.h"
 #include "engine/follow/cutover/reverse.h"
-#include "engine/follow/feed/source_now.h"
 #include "engine/follow/translate/whole.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_positions.h"
 #include "engine/run/run_phases.h"
+#include "engine/session/source_now.h"
 #include "engine/settle/references.h"
 #include "engine/state/run_state.h"
 #include <inttypes.h>

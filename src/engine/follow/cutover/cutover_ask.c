@@ -1,5 +1,6 @@
 /* All that can be known of a cut-over before anybody is kept out. */
 #include "engine/follow/cutover/cutover_ask.h"
+#include "engine/session/other_tables.h"
 
 #include "base/clock.h"
 #include "base/failpoint.h"
@@ -131,7 +132,8 @@ static bool is_followed(const struct run *run, const char *table)
     const struct plan *plan = run->session->plan;
     bool followed = false;
     for (uint32_t i = 0; i < plan->stream_count && !followed; i++) {
-        followed = !is_left(run, &plan->streams[i]) && adopt_stream_reads(&plan->streams[i], table);
+        followed =
+            !is_left(run, &plan->streams[i]) && other_tables_stream_reads(&plan->streams[i], table);
     }
     return followed;
 }

@@ -4,12 +4,12 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "connectors/lacks.h"
+#include "engine/folder/state_folder.h"
 #include "engine/follow/follow.h"
 #include "engine/follow/follow_foresee.h"
 #include "engine/follow/translate/routes.h"
 #include "engine/run/run_phases.h"
 #include "engine/session/session_tables.h"
-#include "engine/state/state_folder.h"
 #include "plan/mapping.h"
 #include <string.h>
 

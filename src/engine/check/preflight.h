@@ -1,0 +1,27 @@
+/* What would make a run refuse, one line each, and the worst exit status. */
+#ifndef TRANSHUME_ENGINE_CHECK_PREFLIGHT_H
+#define TRANSHUME_ENGINE_CHECK_PREFLIGHT_H
+
+#include "engine/session/session.h"
+
+struct preflight {
+    struct buffer problems;
+    struct error first;
+    uint32_t count;
+    uint32_t lacking_count; /* the first of them: what may not be read */
+    struct buffer unfit;    /* foreign keys and objects that the target can't have, a line each */
+    struct buffer changed;  /* the same of what it has in another way */
+    struct buffer lost;     /* of these what is left out, as "KIND\tTABLES: text" */
+    uint64_t unfit_count;   /* of the foreign keys */
+    bool *unfit_objects;    /* of the plan's same_engine_objects; NULL: none of them */
+};
+enum status preflight_check(struct run_session *session, struct target_table *tables,
+                            const char ***absent, uint32_t *absent_count,
+                            struct preflight *preflight, struct error *error) MUST_USE;
+void preflight_free(struct preflight *preflight);
+/* What the target has to say, and what becomes of indexes and triggers of tables that are there,
+ * if anything is to; a line each. */
+enum status preflight_foretell(struct run_session *session, struct target_table *tables,
+                               struct buffer *out, struct error *error) MUST_USE;
+
+#endif

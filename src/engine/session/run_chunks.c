@@ -1,0 +1,24 @@
+#include "engine/session/run_chunks.h"
+
+const struct plan_stream *run_chunk_stream(const struct run *run, uint64_t index)
+{
+    return run->loads_rejects ? &run->rejects_stream
+                              : &run->session->plan->streams[run->chunks[index].stream];
+}
+
+const char *run_stream_table(const struct run *run, const struct plan_stream *stream)
+{
+    const struct plan *plan = run->session->plan;
+    uint32_t table = plan->entities[stream->entities[0]].table;
+    bool same = true;
+    for (uint32_t i = 1; i < stream->entity_count && same; i++) {
+        same = plan->entities[stream->entities[i]].table == table;
+    }
+    return same ? plan->tables[table].target.name : NULL;
+}
+
+const char *run_stream_entity(const struct run *run, const struct plan_stream *stream)
+{
+    return stream->entity_count == 1 ? run->session->plan->entities[stream->entities[0]].name
+                                     : NULL;
+}

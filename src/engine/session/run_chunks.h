@@ -1,0 +1,14 @@
+/* What a chunk of a run is of. */
+#ifndef TRANSHUME_ENGINE_SESSION_RUN_CHUNKS_H
+#define TRANSHUME_ENGINE_SESSION_RUN_CHUNKS_H
+
+#include "engine/session/session.h"
+
+/* The stream of the chunk with that index, from 0. */
+const struct plan_stream *run_chunk_stream(const struct run *run, uint64_t index);
+/* The table of the target and the entity that all records of the stream are of; NULL: they are of
+ * several. */
+const char *run_stream_table(const struct run *run, const struct plan_stream *stream);
+const char *run_stream_entity(const struct run *run, const struct plan_stream *stream);
+
+#endif
