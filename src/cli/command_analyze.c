@@ -310,11 +310,12 @@ static int migrate(struct analyzing *analyzing)
     struct run_options options;
     run_options_default(&options);
     bool is_dynamodb = analyzing->options.target_kind == ANALYSIS_DYNAMODB;
-    options.plan_path = arena_format(call->arena, "%s/%s", analyzing->folder,
-                                     is_dynamodb ? "transhume.dynamodb.yaml" : "transhume.yaml");
-    options.source_uri = analyzing->asked;
-    options.target_uri = call->arguments[1];
-    options.state_folder = arena_format(call->arena, "%s/.transhume", analyzing->folder);
+    options.sides.plan_path =
+        arena_format(call->arena, "%s/%s", analyzing->folder,
+                     is_dynamodb ? "transhume.dynamodb.yaml" : "transhume.yaml");
+    options.sides.source_uri = analyzing->asked;
+    options.sides.target_uri = call->arguments[1];
+    options.sides.state_folder = arena_format(call->arena, "%s/.transhume", analyzing->folder);
     options.command_line = call->command_line;
     if (run_open(&options, &session, &faults, &error) != STATUS_OK) {
         return cli_fail_with_faults(call, &faults, &error);

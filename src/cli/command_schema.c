@@ -309,7 +309,7 @@ enum status schema_open(struct schema_call *schema, const char *text, bool looks
     const struct cli_value *timeout = &call->values[CLI_TIMEOUT];
     const struct open_options options = {.mode = OPEN_TARGET,
                                          .uri = uri,
-                                         .memory_bytes = defaults.memory_bytes,
+                                         .memory_bytes = defaults.limits.memory_bytes,
                                          .timeout_ms = timeout->is_set ? timeout->number : 30000,
                                          .read_only = looks};
     schema->named = text;

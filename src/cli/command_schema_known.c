@@ -96,7 +96,7 @@ enum status schema_know(struct cli_call *call, const char *text, struct schema_k
     const struct cli_value *timeout = &call->values[CLI_TIMEOUT];
     const struct open_options options = {.mode = OPEN_SOURCE,
                                          .uri = uri,
-                                         .memory_bytes = defaults.memory_bytes,
+                                         .memory_bytes = defaults.limits.memory_bytes,
                                          .timeout_ms = timeout->is_set ? timeout->number : 30000};
     if (connector->open(&options, &known->database, error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -116,15 +116,15 @@ struct column_list cli_schemas(const struct cli_call *call)
 
 static void take_lists(const struct cli_call *call, struct run_options *options)
 {
-    options->schemas = cli_schemas(call);
-    options->include = call->values[CLI_INCLUDE].list;
-    options->include_count = call->values[CLI_INCLUDE].list_count;
-    options->exclude = call->values[CLI_EXCLUDE].list;
-    options->exclude_count = call->values[CLI_EXCLUDE].list_count;
-    options->renumber = call->values[CLI_RENUMBER].list;
-    options->renumber_count = call->values[CLI_RENUMBER].list_count;
-    options->names = cli_text(call, CLI_NAMES);
-    options->since = cli_text(call, CLI_SINCE);
+    options->selection.schemas = cli_schemas(call);
+    options->selection.include = call->values[CLI_INCLUDE].list;
+    options->selection.include_count = call->values[CLI_INCLUDE].list_count;
+    options->selection.exclude = call->values[CLI_EXCLUDE].list;
+    options->selection.exclude_count = call->values[CLI_EXCLUDE].list_count;
+    options->selection.renumber = call->values[CLI_RENUMBER].list;
+    options->selection.renumber_count = call->values[CLI_RENUMBER].list_count;
+    options->selection.names = cli_text(call, CLI_NAMES);
+    options->selection.since = cli_text(call, CLI_SINCE);
 }
 
 static enum progress_mode progress_mode(const struct cli_call *call)
@@ -143,127 +143,131 @@ int64_t cli_max_pause_ms(const struct cli_call *call)
 
 static void endpoints_set(struct cli_call *call, const char *plan_path, struct run_options *options)
 {
-    options->plan_path = plan_path;
+    options->sides.plan_path = plan_path;
     if (call->argument_count == 2) {
-        options->source_uri = call->arguments[0];
-        options->target_uri = call->arguments[1];
-        options->source_name = call->named[0];
-        options->target_name = call->named[1];
+        options->sides.source_uri = call->arguments[0];
+        options->sides.target_uri = call->arguments[1];
+        options->sides.source_name = call->named[0];
+        options->sides.target_name = call->named[1];
     }
-    options->parameters = call->parameters;
-    options->parameter_count = call->parameter_count;
-    options->state_folder = cli_state_folder(call, plan_path);
+    options->sides.parameters = call->parameters;
+    options->sides.parameter_count = call->parameter_count;
+    options->sides.state_folder = cli_state_folder(call, plan_path);
 }
 
 static void limits_set(const struct cli_call *call, struct run_options *options)
 {
-    options->jobs = (uint32_t)number_or(call, CLI_JOBS, options->jobs);
-    options->memory_bytes = number_or(call, CLI_MEMORY, options->memory_bytes);
-    options->chunk_rows = number_or(call, CLI_CHUNK_ROWS, options->chunk_rows);
-    options->batch_rows = number_or(call, CLI_BATCH_ROWS, options->batch_rows);
-    options->batch_bytes = number_or(call, CLI_BATCH_BYTES, options->batch_bytes);
-    options->rows_per_second_max =
-        number_or(call, CLI_ROWS_PER_SECOND, options->rows_per_second_max);
-    options->bytes_per_second_max =
-        number_or(call, CLI_BYTES_PER_SECOND, options->bytes_per_second_max);
-    options->read_units_per_second_max =
-        number_or(call, CLI_READ_UNITS, options->read_units_per_second_max);
-    options->write_units_per_second_max =
-        number_or(call, CLI_WRITE_UNITS, options->write_units_per_second_max);
-    options->pause_running = number_or(call, CLI_PAUSE_RUNNING, options->pause_running);
-    options->pause_statement_ms =
-        (int64_t)number_or(call, CLI_PAUSE_STATEMENT, (uint64_t)options->pause_statement_ms);
-    options->pause_lag_ms =
-        (int64_t)number_or(call, CLI_PAUSE_LAG, (uint64_t)options->pause_lag_ms);
-    options->timeout_ms = (int64_t)number_or(call, CLI_TIMEOUT, (uint64_t)options->timeout_ms);
-    options->stall_ms = (int64_t)number_or(call, CLI_STALL, (uint64_t)options->stall_ms);
-    options->estimate_ms = (int64_t)number_or(call, CLI_ESTIMATE_TIME, 0);
-    options->sample_rows = number_or(call, CLI_SAMPLE_ROWS, 0);
-    options->sample_seed = number_or(call, CLI_SAMPLE_SEED, 0);
+    options->limits.jobs = (uint32_t)number_or(call, CLI_JOBS, options->limits.jobs);
+    options->limits.memory_bytes = number_or(call, CLI_MEMORY, options->limits.memory_bytes);
+    options->limits.chunk_rows = number_or(call, CLI_CHUNK_ROWS, options->limits.chunk_rows);
+    options->limits.batch_rows = number_or(call, CLI_BATCH_ROWS, options->limits.batch_rows);
+    options->limits.batch_bytes = number_or(call, CLI_BATCH_BYTES, options->limits.batch_bytes);
+    options->limits.rows_per_second_max =
+        number_or(call, CLI_ROWS_PER_SECOND, options->limits.rows_per_second_max);
+    options->limits.bytes_per_second_max =
+        number_or(call, CLI_BYTES_PER_SECOND, options->limits.bytes_per_second_max);
+    options->limits.read_units_per_second_max =
+        number_or(call, CLI_READ_UNITS, options->limits.read_units_per_second_max);
+    options->limits.write_units_per_second_max =
+        number_or(call, CLI_WRITE_UNITS, options->limits.write_units_per_second_max);
+    options->limits.pause_running =
+        number_or(call, CLI_PAUSE_RUNNING, options->limits.pause_running);
+    options->limits.pause_statement_ms =
+        (int64_t)number_or(call, CLI_PAUSE_STATEMENT, (uint64_t)options->limits.pause_statement_ms);
+    options->limits.pause_lag_ms =
+        (int64_t)number_or(call, CLI_PAUSE_LAG, (uint64_t)options->limits.pause_lag_ms);
+    options->limits.timeout_ms =
+        (int64_t)number_or(call, CLI_TIMEOUT, (uint64_t)options->limits.timeout_ms);
+    options->limits.stall_ms =
+        (int64_t)number_or(call, CLI_STALL, (uint64_t)options->limits.stall_ms);
+    options->check.estimate_ms = (int64_t)number_or(call, CLI_ESTIMATE_TIME, 0);
+    options->selection.sample_rows = number_or(call, CLI_SAMPLE_ROWS, 0);
+    options->selection.sample_seed = number_or(call, CLI_SAMPLE_SEED, 0);
 }
 
 static void following_set(const struct cli_call *call, struct run_options *options)
 {
-    options->follow = cli_switch(call, CLI_FOLLOW) ||
-                      (strcmp(call->command->name, "follow") == 0 && !call->compares) ||
-                      (call->command->place == IN_CUTOVER && !call->compares);
-    options->source_failures = call->source_failures;
-    options->recovers = options->follow && call->command->place != IN_CHECK;
-    options->spool = cli_switch(call, CLI_SPOOL);
-    options->catch_up = cli_switch(call, CLI_CATCH_UP);
-    options->lanes = (uint32_t)number_or(call, CLI_LANES, 0);
-    options->cascades = (enum cascades_choice)choice_or_unset(call, CLI_CASCADES);
-    options->follow_triggers =
+    options->follow.wanted = cli_switch(call, CLI_FOLLOW) ||
+                             (strcmp(call->command->name, "follow") == 0 && !call->compares) ||
+                             (call->command->place == IN_CUTOVER && !call->compares);
+    options->follow.source_failures = call->source_failures;
+    options->follow.recovers = options->follow.wanted && call->command->place != IN_CHECK;
+    options->follow.spool = cli_switch(call, CLI_SPOOL);
+    options->follow.catch_up = cli_switch(call, CLI_CATCH_UP);
+    options->follow.lanes = (uint32_t)number_or(call, CLI_LANES, 0);
+    options->follow.cascades = (enum cascades_choice)choice_or_unset(call, CLI_CASCADES);
+    options->follow.triggers =
         (enum follow_triggers_choice)choice_or_unset(call, CLI_FOLLOW_TRIGGERS);
-    options->retained_bytes_max = number_or(call, CLI_MAX_RETAINED, 0);
-    options->drop_when_full = cli_switch(call, CLI_DROP_WHEN_FULL);
+    options->follow.retained_bytes_max = number_or(call, CLI_MAX_RETAINED, 0);
+    options->follow.drop_when_full = cli_switch(call, CLI_DROP_WHEN_FULL);
     if (!call->goes_on) {
-        options->refresh = call->values[CLI_REFRESH].list;
-        options->refresh_count = call->values[CLI_REFRESH].list_count;
+        options->follow.refresh = call->values[CLI_REFRESH].list;
+        options->follow.refresh_count = call->values[CLI_REFRESH].list_count;
     }
-    options->leaves_rejects = cli_switch(call, CLI_NO_VALIDATE);
-    options->max_lag_ms = (int64_t)number_or(call, CLI_MAX_LAG, 1000);
-    options->before_command = cli_text(call, CLI_BEFORE);
-    options->fence_command = cli_text(call, CLI_FENCE);
-    options->unfence_command = cli_text(call, CLI_UNFENCE);
-    options->after_command = cli_text(call, CLI_AFTER);
-    options->fence = call->fence;
-    options->cut_over = call->cut_over;
-    options->resync = call->resync;
-    options->on_schema_change =
+    options->cut_over.leaves_rejects = cli_switch(call, CLI_NO_VALIDATE);
+    options->cut_over.max_lag_ms = (int64_t)number_or(call, CLI_MAX_LAG, 1000);
+    options->cut_over.before_command = cli_text(call, CLI_BEFORE);
+    options->cut_over.fence_command = cli_text(call, CLI_FENCE);
+    options->cut_over.unfence_command = cli_text(call, CLI_UNFENCE);
+    options->cut_over.after_command = cli_text(call, CLI_AFTER);
+    options->cut_over.fence = call->fence;
+    options->cut_over.step = call->cut_over;
+    options->follow.resync = call->resync;
+    options->follow.on_schema_change =
         (enum schema_change_choice)choice_or_unset(call, CLI_ON_SCHEMA_CHANGE);
-    options->reverse = cli_switch(call, CLI_REVERSE);
+    options->cut_over.reverse = cli_switch(call, CLI_REVERSE);
 }
 
 static void run_set(struct cli_call *call, struct run_options *options)
 {
     if (call->values[CLI_MAX_REJECTS].is_set) {
-        options->max_rejects = call->values[CLI_MAX_REJECTS].number;
+        options->rejects.max = call->values[CLI_MAX_REJECTS].number;
     }
-    options->fail_fast = cli_switch(call, CLI_FAIL_FAST);
+    options->rejects.fail_fast = cli_switch(call, CLI_FAIL_FAST);
     if (call->values[CLI_EXISTING].is_set) {
-        options->existing = (int)call->values[CLI_EXISTING].number; /* the order of the enum */
+        options->making.existing =
+            (int)call->values[CLI_EXISTING].number; /* the order of the enum */
     }
     take_lists(call, options);
-    options->time_zone = cli_text(call, CLI_TIME_ZONE);
-    options->ledger_uri = cli_text(call, CLI_LEDGER);
-    options->ledger_schema = cli_text(call, CLI_LEDGER_SCHEMA);
-    options->rejects_file = cli_text(call, CLI_REJECTS);
+    options->sides.time_zone = cli_text(call, CLI_TIME_ZONE);
+    options->sides.ledger_uri = cli_text(call, CLI_LEDGER);
+    options->sides.ledger_schema = cli_text(call, CLI_LEDGER_SCHEMA);
+    options->repair.file = cli_text(call, CLI_REJECTS);
     options->take_over = cli_switch(call, CLI_TAKE_OVER);
-    options->no_express = cli_switch(call, CLI_NO_EXPRESS);
-    options->no_hashes = cli_switch(call, CLI_NO_HASHES);
-    options->strict = cli_switch(call, CLI_STRICT);
-    options->parts = cli_switch(call, CLI_SCHEMA_ONLY) ? PARTS_SCHEMA
-                     : cli_switch(call, CLI_DATA_ONLY) ? PARTS_DATA
-                                                       : PARTS_ALL;
-    options->ignores_there = call->command->place == IN_DIFF;
-    options->shows_ddl = cli_switch(call, CLI_DDL) || cli_switch(call, CLI_DRY_RUN);
-    options->rights_for = cli_text(call, CLI_RIGHTS_FOR);
-    options->rollback_keys = cli_switch(call, CLI_ROLLBACK_KEYS);
-    options->indexes = (enum indexes_choice)choice_or_unset(call, CLI_INDEXES);
-    options->triggers = (enum triggers_choice)choice_or_unset(call, CLI_TRIGGERS);
-    options->broken_references =
+    options->making.no_express = cli_switch(call, CLI_NO_EXPRESS);
+    options->making.no_hashes = cli_switch(call, CLI_NO_HASHES);
+    options->making.strict = cli_switch(call, CLI_STRICT);
+    options->selection.parts = cli_switch(call, CLI_SCHEMA_ONLY) ? PARTS_SCHEMA
+                               : cli_switch(call, CLI_DATA_ONLY) ? PARTS_DATA
+                                                                 : PARTS_ALL;
+    options->check.ignores_there = call->command->place == IN_DIFF;
+    options->check.shows_ddl = cli_switch(call, CLI_DDL) || cli_switch(call, CLI_DRY_RUN);
+    options->check.rights_for = cli_text(call, CLI_RIGHTS_FOR);
+    options->making.rollback_keys = cli_switch(call, CLI_ROLLBACK_KEYS);
+    options->making.indexes = (enum indexes_choice)choice_or_unset(call, CLI_INDEXES);
+    options->making.triggers = (enum triggers_choice)choice_or_unset(call, CLI_TRIGGERS);
+    options->making.broken_references =
         (enum broken_references_choice)choice_or_unset(call, CLI_BROKEN_REFERENCES);
-    options->nested = (enum nested_choice)choice_or_unset(call, CLI_NESTED);
-    options->carries_rights = cli_switch(call, CLI_GRANTS);
-    options->definer = (enum definers_choice)choice_or_unset(call, CLI_DEFINER);
+    options->making.nested = (enum nested_choice)choice_or_unset(call, CLI_NESTED);
+    options->making.carries_rights = cli_switch(call, CLI_GRANTS);
+    options->making.definer = (enum definers_choice)choice_or_unset(call, CLI_DEFINER);
     options->confirmed = cli_switch(call, CLI_CONFIRM) || cli_switch(call, CLI_DRY_RUN) ||
                          call->command->place == IN_CHECK;
-    options->no_before_images = cli_switch(call, CLI_NO_BEFORE_IMAGES);
+    options->making.no_before_images = cli_switch(call, CLI_NO_BEFORE_IMAGES);
     options->resuming = (call->command->place == IN_RESUME && !call->compares) || call->goes_on ||
                         (call->command->place == IN_CUTOVER && !call->compares);
-    options->no_code = cli_switch(call, CLI_NO_CODE);
-    options->no_hooks = cli_switch(call, CLI_NO_HOOKS);
-    options->allow_commands = cli_switch(call, CLI_ALLOW_COMMANDS);
-    options->begun_hooks = (enum begun_hooks_choice)choice_or_unset(call, CLI_BEGUN_HOOKS);
+    options->making.no_code = cli_switch(call, CLI_NO_CODE);
+    options->hooks.none = cli_switch(call, CLI_NO_HOOKS);
+    options->hooks.allow_commands = cli_switch(call, CLI_ALLOW_COMMANDS);
+    options->hooks.begun = (enum begun_hooks_choice)choice_or_unset(call, CLI_BEGUN_HOOKS);
     if (call->found != NULL) {
-        options->write_hash = call->found->write_hash;
-        options->delete_hash = call->found->delete_hash;
+        options->repair.write_hash = call->found->write_hash;
+        options->repair.delete_hash = call->found->delete_hash;
     }
     options->validating = call->command->place == IN_VALIDATE || call->compares;
-    options->full = cli_switch(call, CLI_FULL);
-    options->mirrors = cli_switch(call, CLI_MIRROR) || call->mirrors;
-    options->may_repair =
+    options->selection.full = cli_switch(call, CLI_FULL);
+    options->follow.mirrors = cli_switch(call, CLI_MIRROR) || call->mirrors;
+    options->repair.may_repair =
         options->validating && (cli_switch(call, CLI_REPAIR) || cli_is_mirroring(call));
     options->observer = call->observer;
     options->progress = progress_mode(call);
@@ -332,7 +336,7 @@ static enum status open_patiently(const struct cli_call *call, const struct run_
     struct retry retry;
     uint32_t failures = 0;
     bool follows =
-        (strcmp(call->command->name, "follow") == 0 || (call->goes_on && options->follow)) &&
+        (strcmp(call->command->name, "follow") == 0 || (call->goes_on && options->follow.wanted)) &&
         !call->compares;
     retry_init(&retry, follow_patience_ms(options));
     retry.stop_level = 1;
@@ -370,7 +374,7 @@ enum status cli_open_session(struct cli_call *call, const char *plan_path,
         *exit_status = cli_fail_with_faults(call, &faults, &error);
     } else if (run_plan(*session)->entity_count == 0) {
         log_write(LOG_WARNING, "the source has no tables%s: there is nothing to copy",
-                  options.include_count + options.exclude_count > 0
+                  options.selection.include_count + options.selection.exclude_count > 0
                       ? " that --include and --exclude leave"
                       : "");
     }

@@ -77,7 +77,7 @@ static void find_compared(struct checkpoint *checkpoint)
     append_text(&text, session->target_identity);
     append_text(&text, session->fingerprint);
     append_text(&text, session->plan->mapping_hash);
-    append_text(&text, session->options.time_zone);
+    append_text(&text, session->options.sides.time_zone);
     for (uint32_t i = 0; i < verify->table_count; i++) {
         append_table(&text, &verify->tables[i]);
     }

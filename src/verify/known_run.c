@@ -36,9 +36,10 @@ static enum status refuse_plan(const struct verify *verify, const struct ledger_
     if (strcmp(zones[0], zones[1]) != 0) {
         return refuse_zone(zones[0], header, error);
     }
-    if (options->include_count + options->exclude_count > 0 &&
+    if (options->selection.include_count + options->selection.exclude_count > 0 &&
         canonical_text_is_part(header->mapping_text, verify->session->plan->mapping_text)) {
-        error_set(error, ERROR_PLAN_CHANGED, options->include_count > 0 ? "--include" : "--exclude",
+        error_set(error, ERROR_PLAN_CHANGED,
+                  options->selection.include_count > 0 ? "--include" : "--exclude",
                   "it leaves tables out that run %s copied", header->run_id);
         return error_hint(error,
                           "leave it out; to compare these tables alone, which proves nothing of "

@@ -726,7 +726,7 @@ void pass_close_readers(struct verify *verify)
 static uint32_t readers_of(const struct run_session *session, const struct database *database)
 {
     uint32_t limit = database->limits.readers_max;
-    uint32_t jobs = session->options.jobs;
+    uint32_t jobs = session->options.limits.jobs;
     return limit != 0 && limit < jobs ? limit : jobs;
 }
 
@@ -742,7 +742,7 @@ enum status pass_run(struct pass *pass, struct error *error)
                     ? pool.readers_max[SIDE_SOURCE]
                     : pool.readers_max[SIDE_TARGET];
     }
-    count = count > session->options.jobs ? session->options.jobs : count;
+    count = count > session->options.limits.jobs ? session->options.limits.jobs : count;
     count = count > VERIFY_THREADS_MAX ? VERIFY_THREADS_MAX : count < 1 ? 1 : count;
     struct worker_thread *workers = memory_allocate_zeroed(count, sizeof(*workers));
     uint32_t running = 0;

@@ -361,7 +361,7 @@ static uint32_t tables_at_once(const struct verify *verify)
 
 void verify_make_buckets(struct verify *verify)
 {
-    uint64_t own = (uint64_t)tables_at_once(verify) * verify->session->options.jobs;
+    uint64_t own = (uint64_t)tables_at_once(verify) * verify->session->options.limits.jobs;
     uint32_t each = BUCKETS_MAX;
     while (each > BUCKETS_MIN && ((uint64_t)each * verify->table_count > BUCKETS_TOTAL ||
                                   (uint64_t)each * own > BUCKETS_OWN_TOTAL)) {

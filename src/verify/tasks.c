@@ -27,7 +27,7 @@ void steps_add_task(struct task_list *list, struct verify_task task)
 static uint64_t rows_a_span(const struct verify *verify, int64_t row_count, bool ranged)
 {
     uint64_t rows = ranged ? RANGE_ROWS : SPAN_ROWS;
-    uint32_t jobs = verify->session->options.jobs;
+    uint32_t jobs = verify->session->options.limits.jobs;
     if (row_count > 0 && (uint64_t)row_count / (SPANS_A_READER * jobs) < rows) {
         rows = (uint64_t)row_count / (SPANS_A_READER * jobs);
     }

@@ -85,11 +85,11 @@ static enum status take_snapshots(struct verify *verify, struct error *error)
     struct run_session *session = verify->session;
     verify->documents = (session->mirror->capabilities & CAPABILITY_FREE_FIELDS) != 0 &&
                         (session->mirror->capabilities & CAPABILITY_SQL_SCHEMA) == 0;
-    if (session_snapshot(session, session->options.jobs, error) != STATUS_OK) {
+    if (session_snapshot(session, session->options.limits.jobs, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (hold_mirror(verify, error) != STATUS_OK ||
-        session->mirror->connector->source->snapshot(session->mirror, session->options.jobs,
+        session->mirror->connector->source->snapshot(session->mirror, session->options.limits.jobs,
                                                      session->arena, &verify->mirror_snapshot,
                                                      error) != STATUS_OK ||
         session->mirror->connector->catalog->describe(session->mirror, &verify->mirror_schema,
@@ -373,7 +373,8 @@ static void tell_begin(const struct verify *verify)
                                           .kind = "validation",
                                           .source = session->source->connector->name,
                                           .target = session->target->connector->name,
-                                          .memory_limit_bytes = session->options.memory_bytes};
+                                          .memory_limit_bytes =
+                                              session->options.limits.memory_bytes};
     observer_identify(session->options.observer, &identity);
     log_event(LOG_DEBUG, EVENT_OF(EVENT_RUN, .code = identity.kind, .state = "began"),
               "validation of run %s", identity.run);
@@ -460,7 +461,8 @@ static enum status begin(struct verify *verify, struct error *error)
         run_clear_way(verify->run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    throttle_init(&verify->throttle, options->rows_per_second_max, options->bytes_per_second_max);
+    throttle_init(&verify->throttle, options->limits.rows_per_second_max,
+                  options->limits.bytes_per_second_max);
     struct error untold;
     enum status status = care_check(verify->session, &untold, error);
     if (status == STATUS_END) {

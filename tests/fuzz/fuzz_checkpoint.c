@@ -35,7 +35,7 @@ static void begin(struct scene *scene)
     scene->arena = arena_create(0);
     scene->plan = (struct plan){.streams = scene->streams, .stream_count = STREAMS};
     scene->session.plan = &scene->plan;
-    scene->session.options.jobs = 1;
+    scene->session.options.limits.jobs = 1;
     *verify = (struct verify){.session = &scene->session,
                               .arena = scene->arena,
                               .tables = scene->tables,

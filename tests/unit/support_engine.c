@@ -195,10 +195,10 @@ struct run_options fake_options(void)
 {
     struct run_options options;
     run_options_default(&options);
-    options.jobs = 4;
-    options.chunk_rows = 50;
-    options.batch_rows = 9;
-    options.timeout_ms = 2000;
+    options.limits.jobs = 4;
+    options.limits.chunk_rows = 50;
+    options.limits.batch_rows = 9;
+    options.limits.timeout_ms = 2000;
     options.progress = PROGRESS_NONE;
     return options;
 }

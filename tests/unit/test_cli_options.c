@@ -98,17 +98,18 @@ static void test_engine_agrees(void **state)
     run_options_default(&defaults);
     assert_int_equal(options_resolve(&defaults, NULL, &error), STATUS_OK);
     assert_number(CLI_MEMORY, cli_option_at(CLI_MEMORY)->default_text,
-                  (int64_t)defaults.memory_bytes);
+                  (int64_t)defaults.limits.memory_bytes);
     assert_number(CLI_BATCH_ROWS, cli_option_at(CLI_BATCH_ROWS)->default_text,
-                  (int64_t)defaults.batch_rows);
+                  (int64_t)defaults.limits.batch_rows);
     assert_number(CLI_BATCH_BYTES, cli_option_at(CLI_BATCH_BYTES)->default_text,
-                  (int64_t)defaults.batch_bytes);
-    assert_number(CLI_TIMEOUT, cli_option_at(CLI_TIMEOUT)->default_text, defaults.timeout_ms);
-    assert_number(CLI_STALL, cli_option_at(CLI_STALL)->default_text, defaults.stall_ms);
-    assert_int_equal(defaults.max_rejects, -1);
-    assert_int_equal(defaults.chunk_rows, 0);
-    assert_int_equal(defaults.rows_per_second_max, 0);
-    assert_int_equal(defaults.bytes_per_second_max, 0);
+                  (int64_t)defaults.limits.batch_bytes);
+    assert_number(CLI_TIMEOUT, cli_option_at(CLI_TIMEOUT)->default_text,
+                  defaults.limits.timeout_ms);
+    assert_number(CLI_STALL, cli_option_at(CLI_STALL)->default_text, defaults.limits.stall_ms);
+    assert_int_equal(defaults.rejects.max, -1);
+    assert_int_equal(defaults.limits.chunk_rows, 0);
+    assert_int_equal(defaults.limits.rows_per_second_max, 0);
+    assert_int_equal(defaults.limits.bytes_per_second_max, 0);
 }
 
 static void test_choices_follow_the_enums(void **state)

@@ -198,33 +198,33 @@ static void test_options_reach_the_engine(void **state)
           "migrate a b --jobs 2 --memory 2MiB --chunk-rows 3 --batch-rows 4 --batch-bytes 2k"
           " --max-rejects 0 --existing skip --timeout 7s");
     cli_run_options(&parsed.call, NULL, &options);
-    assert_string_equal(options.source_uri, "a");
-    assert_string_equal(options.target_uri, "b");
-    assert_string_equal(options.state_folder, ".transhume");
-    assert_int_equal(options.jobs, 2);
-    assert_int_equal(options.memory_bytes, 2 << 20);
-    assert_int_equal(options.chunk_rows, 3);
-    assert_int_equal(options.batch_rows, 4);
-    assert_int_equal(options.batch_bytes, 2048);
-    assert_int_equal(options.max_rejects, 0);
-    assert_int_equal(options.existing, EXISTING_SKIP);
-    assert_int_equal(options.timeout_ms, 7000);
+    assert_string_equal(options.sides.source_uri, "a");
+    assert_string_equal(options.sides.target_uri, "b");
+    assert_string_equal(options.sides.state_folder, ".transhume");
+    assert_int_equal(options.limits.jobs, 2);
+    assert_int_equal(options.limits.memory_bytes, 2 << 20);
+    assert_int_equal(options.limits.chunk_rows, 3);
+    assert_int_equal(options.limits.batch_rows, 4);
+    assert_int_equal(options.limits.batch_bytes, 2048);
+    assert_int_equal(options.rejects.max, 0);
+    assert_int_equal(options.making.existing, EXISTING_SKIP);
+    assert_int_equal(options.limits.timeout_ms, 7000);
     assert_false(options.resuming);
     forget(&parsed);
     parse(&parsed, "resume --take-over --no-express --no-hashes --stall 3 --rows-per-second 5"
                    " --bytes-per-second 6k --time-zone UTC --fail-fast");
     cli_run_options(&parsed.call, "plans/x.yaml", &options);
-    assert_string_equal(options.plan_path, "plans/x.yaml");
-    assert_string_equal(options.state_folder, "plans/.transhume");
-    assert_true(options.take_over && options.no_express && options.no_hashes && options.resuming &&
-                options.fail_fast);
-    assert_int_equal(options.stall_ms, 3000);
-    assert_int_equal(options.rows_per_second_max, 5);
-    assert_int_equal(options.bytes_per_second_max, 6144);
-    assert_string_equal(options.time_zone, "UTC");
-    assert_int_equal(options.max_rejects, -1);
-    assert_int_equal(options.existing, -1);
-    assert_int_equal(options.jobs, 0);
+    assert_string_equal(options.sides.plan_path, "plans/x.yaml");
+    assert_string_equal(options.sides.state_folder, "plans/.transhume");
+    assert_true(options.take_over && options.making.no_express && options.making.no_hashes &&
+                options.resuming && options.rejects.fail_fast);
+    assert_int_equal(options.limits.stall_ms, 3000);
+    assert_int_equal(options.limits.rows_per_second_max, 5);
+    assert_int_equal(options.limits.bytes_per_second_max, 6144);
+    assert_string_equal(options.sides.time_zone, "UTC");
+    assert_int_equal(options.rejects.max, -1);
+    assert_int_equal(options.making.existing, -1);
+    assert_int_equal(options.limits.jobs, 0);
     forget(&parsed);
 }
 

@@ -17,7 +17,7 @@ static enum status resolve(const char *plan, struct run_options *options, struct
         plan_document_parse(text, strlen(text), "plan.yaml", &document, &faults, error);
     if (status == STATUS_OK) {
         status = options_resolve(options, document, error);
-        options->time_zone = NULL; /* lived in the document */
+        options->sides.time_zone = NULL; /* lived in the document */
     }
     plan_document_destroy(document);
     buffer_free(&faults);
@@ -31,17 +31,17 @@ static void defaults_stand_when_nobody_speaks(void **state)
     struct error error;
     run_options_default(&options);
     assert_int_equal(options_resolve(&options, NULL, &error), STATUS_OK);
-    assert_int_equal(options.memory_bytes, 32 << 20);
-    assert_int_equal(options.batch_rows, 4096);
-    assert_int_equal(options.batch_bytes, 256 << 10);
-    assert_int_equal(options.max_rejects, -1);
-    assert_int_equal(options.indexes, INDEXES_KEEP);
-    assert_int_equal(options.triggers, TRIGGERS_KEEP);
-    assert_int_equal(options.timeout_ms, 30000);
-    assert_int_equal(options.stall_ms, 60000);
-    assert_true(options.jobs >= 2 && options.jobs <= 8);
+    assert_int_equal(options.limits.memory_bytes, 32 << 20);
+    assert_int_equal(options.limits.batch_rows, 4096);
+    assert_int_equal(options.limits.batch_bytes, 256 << 10);
+    assert_int_equal(options.rejects.max, -1);
+    assert_int_equal(options.making.indexes, INDEXES_KEEP);
+    assert_int_equal(options.making.triggers, TRIGGERS_KEEP);
+    assert_int_equal(options.limits.timeout_ms, 30000);
+    assert_int_equal(options.limits.stall_ms, 60000);
+    assert_true(options.limits.jobs >= 2 && options.limits.jobs <= 8);
     assert_true(options_ring_bytes(&options) + 2 * options_cache_bytes(&options) <=
-                options.memory_bytes);
+                options.limits.memory_bytes);
 }
 
 static void the_command_stands_above_the_plan(void **state)
@@ -50,28 +50,28 @@ static void the_command_stands_above_the_plan(void **state)
     struct run_options options;
     struct error error;
     run_options_default(&options);
-    options.jobs = 3;
-    options.max_rejects = 0;
-    options.indexes = INDEXES_KEEP;
+    options.limits.jobs = 3;
+    options.rejects.max = 0;
+    options.making.indexes = INDEXES_KEEP;
     assert_int_equal(resolve("  indexes: rebuild\n  triggers: disable\n"
                              "  jobs: 5\n  memory: 64MiB\n  max_rejects: 9\n  timeout: 500ms\n"
                              "  stall: 2m\n  express: false\n  hashes: true\n  fail_fast: true\n",
                              &options, &error),
                      STATUS_OK);
-    assert_int_equal(options.jobs, 3);
-    assert_int_equal(options.indexes, INDEXES_KEEP);
-    assert_int_equal(options.triggers, TRIGGERS_DISABLE);
-    assert_int_equal(options.memory_bytes, 64 << 20);
-    assert_int_equal(options.max_rejects, 0);
-    assert_int_equal(options.timeout_ms, 500);
-    assert_int_equal(options.stall_ms, 120000);
-    assert_true(options.no_express);
-    assert_false(options.no_hashes);
-    assert_false(options.fail_fast); /* the plan's other word for max_rejects */
+    assert_int_equal(options.limits.jobs, 3);
+    assert_int_equal(options.making.indexes, INDEXES_KEEP);
+    assert_int_equal(options.making.triggers, TRIGGERS_DISABLE);
+    assert_int_equal(options.limits.memory_bytes, 64 << 20);
+    assert_int_equal(options.rejects.max, 0);
+    assert_int_equal(options.limits.timeout_ms, 500);
+    assert_int_equal(options.limits.stall_ms, 120000);
+    assert_true(options.making.no_express);
+    assert_false(options.making.no_hashes);
+    assert_false(options.rejects.fail_fast); /* the plan's other word for max_rejects */
     run_options_default(&options);
     assert_int_equal(resolve("  max_rejects: 9\n  fail_fast: true\n", &options, &error), STATUS_OK);
-    assert_int_equal(options.max_rejects, 9);
-    assert_true(options.fail_fast);
+    assert_int_equal(options.rejects.max, 9);
+    assert_true(options.rejects.fail_fast);
 }
 
 static void wrong_options_are_named(void **state)
@@ -90,7 +90,7 @@ static void wrong_options_are_named(void **state)
     struct run_options options;
     struct error error;
     run_options_default(&options);
-    options.jobs = 1000;
+    options.limits.jobs = 1000;
     assert_int_equal(options_resolve(&options, NULL, &error), STATUS_FAILED);
     assert_int_equal(error.code, ERROR_BAD_VALUE);
     assert_non_null(strstr(error.message, "jobs"));

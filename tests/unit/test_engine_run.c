@@ -152,7 +152,7 @@ static void the_express_lane_and_its_refusal(void **state)
     store = fake_store_create(500, 60);
     store->moods.express = true;
     struct run_options options = fake_options();
-    options.no_express = true;
+    options.making.no_express = true;
     expect(store, test_folder(), &options, false, STATUS_OK, 0);
     assert_complete(store);
     assert_int_equal(store->pulled, 0);
@@ -166,7 +166,7 @@ static void rate_caps_hold(void **state)
     store->moods.express = true; /* which could not keep to the cap */
     struct run_options options = fake_options();
     struct run_result result = {0};
-    options.rows_per_second_max = 500;
+    options.limits.rows_per_second_max = 500;
     assert_int_equal(run_once(store, test_folder(), &options, false, &result), STATUS_OK);
     assert_complete(store);
     assert_true(result.seconds > 0.4);
@@ -243,20 +243,20 @@ static void too_many_rejects(void **state)
     struct run_options options = fake_options();
     const char *folder = test_folder();
     store->moods.reject_every = 10;
-    options.max_rejects = 12;
+    options.rejects.max = 12;
     expect(store, folder, &options, false, STATUS_FAILED, 0);
     assert_int_equal(failure.code, ERROR_TOO_MANY_REJECTS);
     assert_state(folder, "failed", false);
     expect(store, folder, &options, true, STATUS_FAILED, 0);
     assert_int_equal(failure.code, ERROR_TOO_MANY_REJECTS);
-    options.max_rejects = 43;
+    options.rejects.max = 43;
     expect(store, folder, &options, true, STATUS_OK, 1);
     assert_complete(store);
     assert_int_equal(count_rejects(folder), 43);
 
     struct fake_store *fast = fake_store_create(400, 30);
-    options.max_rejects = -1;
-    options.fail_fast = true;
+    options.rejects.max = -1;
+    options.rejects.fail_fast = true;
     fast->moods.reject_every = 10;
     expect(fast, test_folder(), &options, false, STATUS_FAILED, 0);
     assert_int_equal(failure.code, ERROR_TOO_MANY_REJECTS);
@@ -276,7 +276,7 @@ static void mended_records_are_loaded(void **state)
     store->moods.reject_every = 2;
     expect(store, folder, &options, false, STATUS_OK, 1);
     snprintf(path, sizeof(path), "%s/rejects/1-1.jsonl", folder);
-    options.rejects_file = path;
+    options.repair.file = path;
     store->moods.reject_every = 6;
     store->moods.batch_rows_max = 3;
     expect(store, folder, &options, false, STATUS_OK, 1);
@@ -601,7 +601,7 @@ static void a_hanging_target_is_a_stall(void **state)
     (void)state;
     struct fake_store *store = fake_store_create(100, 0);
     struct run_options options = fake_options();
-    options.stall_ms = 40;
+    options.limits.stall_ms = 40;
     store->moods.hang = true;
     expect(store, test_folder(), &options, false, STATUS_FAILED, 0);
     assert_int_equal(failure.code, ERROR_STALLED);

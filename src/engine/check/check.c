@@ -18,8 +18,6 @@
 #include "engine/hooks/hooks.h"
 #include "engine/join/joining.h"
 #include "engine/rollback/undo.h"
-#include "engine/run/run_phases.h"
-#include "engine/session/home.h"
 #include "engine/session/losses.h"
 #include "engine/session/renumber.h"
 #include "engine/session/session_tables.h"
@@ -305,7 +303,7 @@ static enum status find_notes(struct report *report, struct error *error)
     struct buffer inventory = {0};
     enum status status = STATUS_OK;
     add_plan_notes(report);
-    if (!report->session->options.strict) { /* a problem there */
+    if (!report->session->options.making.strict) { /* a problem there */
         add_each_line(report, &report->preflight.unfit, add_note);
         add_each_line(report, &report->preflight.changed, add_note);
     }
@@ -483,7 +481,7 @@ static enum status sample_streams(struct report *report, struct error *error)
         return STATUS_FAILED;
     }
     session->unreadable = repeating;
-    int64_t for_ms = session->options.estimate_ms;
+    int64_t for_ms = session->options.check.estimate_ms;
     int64_t until_ms = clock_monotonic_ms() + (for_ms > 0 ? for_ms : ESTIMATE_MS);
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         if (repeating[i]) {
@@ -547,33 +545,6 @@ static const char *keys_text(const struct report *report, const struct plan_tabl
                ? keys
                : arena_format(report->out->arena, "%s; %s: looked for after the load", keys,
                               table->statics_reason);
-}
-
-bool run_writes_to_stdout(const struct run_session *session)
-{
-    return session != NULL && session->target_uri != NULL && session->target != NULL &&
-           uri_is_stream(session->target_uri, session->target->connector);
-}
-
-bool run_can_resume(const struct run_session *session)
-{
-    return session->target == NULL || /* left after a comparison: what can be read can be resumed */
-           (session->target->capabilities & CAPABILITY_NO_RESUME) == 0;
-}
-
-const char *run_guarantee_name(enum guarantee guarantee)
-{
-    static const char *const names[] = {[GUARANTEE_EXACTLY_ONCE] = "exactly once",
-                                        [GUARANTEE_IDEMPOTENT] = "idempotent",
-                                        [GUARANTEE_AT_LEAST_ONCE] = "at least once"};
-    return names[guarantee];
-}
-
-enum guarantee run_guarantee(const struct run_session *session)
-{
-    return !run_can_resume(session)       ? GUARANTEE_AT_LEAST_ONCE
-           : home_repeats_chunks(session) ? GUARANTEE_IDEMPOTENT
-                                          : session->target->connector->guarantee;
 }
 
 static const char *guarantee_text(const struct run_session *session)
@@ -698,7 +669,7 @@ static enum status foresee_following(struct report *report, struct error *error)
     struct check_follow *follow = &report->out->follow;
     struct lack_list lacks = {.arena = report->out->arena};
     struct lack_list cut_over = {.arena = report->out->arena};
-    if (!session->options.follow) {
+    if (!session->options.follow.wanted) {
         return STATUS_OK;
     }
     if (follow_foresee(session, &lacks, follow, error) != STATUS_OK ||
@@ -795,7 +766,7 @@ static enum status show_ddl(struct report *report, struct error *error)
                                         .absent = report->absent,
                                         .absent_count = report->absent_count,
                                         .unfit = report->preflight.unfit_objects};
-    ddl->asked = session->options.shows_ddl;
+    ddl->asked = session->options.check.shows_ddl;
     ddl->scripted = session->target->connector->target->script != NULL;
     if (!ddl->asked) {
         return STATUS_OK;

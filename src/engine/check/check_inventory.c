@@ -140,7 +140,8 @@ void check_append_inventory(const struct run_session *session, const struct pref
     const struct plan *plan = session->plan;
     const struct schema *schema = plan->source_schema;
     bool whole = plan->same_engine_objects != NULL;
-    bool filtered = session->options.include_count > 0 || session->options.exclude_count > 0;
+    bool filtered = session->options.selection.include_count > 0 ||
+                    session->options.selection.exclude_count > 0;
 
     if (plan->document != NULL || filtered || schema == NULL) {
         return; /* what a plan does not name is not forgotten */

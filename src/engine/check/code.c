@@ -95,10 +95,10 @@ enum status check_code(struct run_session *session, struct arena *arena, struct 
     uint32_t count = 0;
     enum status status = STATUS_OK;
     bool same = session->source->connector == session->target->connector;
-    if (!same || session->options.parts == PARTS_DATA) {
+    if (!same || session->options.selection.parts == PARTS_DATA) {
         return STATUS_OK;
     }
-    code->left_out = session->options.no_code;
+    code->left_out = session->options.making.no_code;
     if (code->left_out) {
         /* what the target has of its own runs all the same */
     } else if (catalog->tell_code != NULL) {

@@ -24,7 +24,7 @@ enum status ddl_script(struct run_session *session, const struct ddl_request *re
     const struct target_functions *target = session->target->connector->target;
     uint32_t count = session->plan->table_count;
     const struct schema *there = session->there != NULL ? session->there : &nothing_told;
-    if (target->script == NULL || session->options.parts == PARTS_DATA) {
+    if (target->script == NULL || session->options.selection.parts == PARTS_DATA) {
         return STATUS_OK;
     }
     bool *missing = arena_allocate_zeroed(script->arena, (size_t)count + 1, sizeof *missing);

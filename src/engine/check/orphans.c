@@ -230,7 +230,7 @@ enum status orphans_foresee(struct run_session *session, struct buffer *out, str
     const struct plan *plan = session->plan;
     enum status status = STATUS_OK;
     if (session->there == NULL || (session->source->capabilities & CAPABILITY_JOINS) == 0 ||
-        session->options.triggers == TRIGGERS_DISABLE) {
+        session->options.making.triggers == TRIGGERS_DISABLE) {
         return STATUS_OK;
     }
     struct arena *arena = arena_create(0);

@@ -115,8 +115,8 @@ static enum status check_table(struct run_session *session, uint32_t number,
                                struct preflight *preflight, struct error *error)
 {
     const struct plan *plan = session->plan;
-    bool empties = table->empties && record_exists && session->options.rejects_file == NULL &&
-                   session->options.parts != PARTS_SCHEMA;
+    bool empties = table->empties && record_exists && session->options.repair.file == NULL &&
+                   session->options.selection.parts != PARTS_SCHEMA;
     const struct plan_table *planned = &plan->tables[number];
     struct buffer lines = {0};
     struct error problem;
@@ -217,7 +217,7 @@ static enum status check_definers(struct run_session *session, struct preflight 
     const struct target_functions *target = session->target->connector->target;
     const struct schema *objects = session_objects(session);
     struct rights_left left = {0};
-    if (session->options.definer != DEFINERS_REFUSE || objects == NULL ||
+    if (session->options.making.definer != DEFINERS_REFUSE || objects == NULL ||
         target->tell_rights == NULL) {
         return STATUS_OK;
     }
@@ -244,7 +244,7 @@ static uint64_t tell_unfit(const struct run_session *session, struct buffer *lin
     for (const char *line = buffer_string(lines) + begin, *end; (end = strchr(line, '\n')) != NULL;
          line = end + 1) {
         count++;
-        if (session->options.strict) {
+        if (session->options.making.strict) {
             char object[OBJECT_BYTES];
             const char *words = strstr(line, ": ");
             snprintf(object, sizeof object, "%.*s", (int)(words - line), line);
@@ -401,7 +401,7 @@ static enum status check_source(struct run_session *session, struct preflight *p
     uint32_t count = session_request_count(session);
     struct buffer lines = {0};
     struct error problem;
-    if (source->tell_lacking == NULL || session->options.rejects_file != NULL) {
+    if (source->tell_lacking == NULL || session->options.repair.file != NULL) {
         return STATUS_OK;
     }
     const struct read_request **requests =
@@ -427,11 +427,11 @@ static void check_emptiness(const struct run_session *session, uint32_t number, 
 {
     const struct target_table *table = &session->plan->tables[number].target;
     struct error problem = {0};
-    if (table->existing != EXISTING_REFUSE || !record_exists || session->options.mirrors) {
+    if (table->existing != EXISTING_REFUSE || !record_exists || session->options.follow.mirrors) {
         return;
     }
     if (table->empties) {
-        if (session->options.rejects_file == NULL && emptying_refuse(session, number, &problem)) {
+        if (session->options.repair.file == NULL && emptying_refuse(session, number, &problem)) {
             add_problem(preflight, &problem);
         }
         return;
@@ -449,15 +449,15 @@ static void check_parts(const struct run_session *session, const char *const *ab
 {
     bool declares = session->target->connector->target->script != NULL;
     struct error problem;
-    if (session->options.parts == PARTS_SCHEMA && !declares) {
+    if (session->options.selection.parts == PARTS_SCHEMA && !declares) {
         error_set(&problem, ERROR_BAD_VALUE, session->target_uri->shown,
                   "--schema-only: %s has no tables that are made before their records",
                   session->target->connector->title);
         error_hint(&problem, "leave it out");
         add_problem(preflight, &problem);
     }
-    for (uint32_t i = 0; session->options.parts == PARTS_DATA && declares && i < absent_count;
-         i++) {
+    for (uint32_t i = 0;
+         session->options.selection.parts == PARTS_DATA && declares && i < absent_count; i++) {
         error_set(&problem, ERROR_PLAN_INVALID, absent[i],
                   "the target has no such table, and --data-only makes none");
         error_hint(&problem, "`transhume migrate --schema-only` makes it");
@@ -470,7 +470,7 @@ static void check_strict(const struct run_session *session, struct preflight *pr
 {
     const struct plan *plan = session->plan;
     struct error problem;
-    for (uint32_t i = 0; session->options.strict && i < plan->note_count; i++) {
+    for (uint32_t i = 0; session->options.making.strict && i < plan->note_count; i++) {
         if (plan->notes[i].level == PLAN_NOTE_WARNING) {
             error_set(&problem, ERROR_STRICT_REFUSED, plan->notes[i].object, "%s",
                       plan->notes[i].text);
@@ -495,7 +495,7 @@ static void check_deletes(const struct run_session *session, struct preflight *p
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         const struct plan_since *since = plan->streams[i].since;
         if (since != NULL && since->deletes && !options->confirmed && !options->resuming &&
-            options->rejects_file == NULL) {
+            options->repair.file == NULL) {
             error_set(&problem, ERROR_TARGET_NOT_EMPTY, since->table,
                       "`deletes: compare` deletes what the source has no more");
             error_hint(&problem, "say --confirm if that is wanted");
@@ -558,7 +558,7 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
         }
         check_names(session, tables, i, preflight);
         check_index_names(session, tables, i, preflight);
-        if (session->options.parts != PARTS_SCHEMA) {
+        if (session->options.selection.parts != PARTS_SCHEMA) {
             check_emptiness(session, i, record_exists[i], preflight);
         }
         if (!table_exists[i]) {

@@ -61,8 +61,8 @@ enum status rights_foresee(struct run_session *session, const struct target_tabl
     const struct rights_functions *target = session->target->connector->rights;
     uint32_t count = session->plan->table_count;
     struct rights_request request = {
-        .account = session->options.rights_for,
-        .follows = session->options.follow,
+        .account = session->options.check.rights_for,
+        .follows = session->options.follow.wanted,
         .carries_objects = carries_objects(session),
         .objects = session_objects(session),
         .tables = tables,
@@ -71,7 +71,7 @@ enum status rights_foresee(struct run_session *session, const struct target_tabl
         .alters = session_rebuilds_indexes(session) || session_disables_triggers(session)};
     struct rights_list of_source = {.arena = arena};
     struct rights_list of_target = {.arena = arena};
-    *rights = (struct check_rights){.asked = session->options.rights_for != NULL};
+    *rights = (struct check_rights){.asked = session->options.check.rights_for != NULL};
     if (!rights->asked) {
         return STATUS_OK;
     }

@@ -119,14 +119,14 @@ enum status care_check(struct run_session *session, struct error *problem, struc
     if (status != STATUS_OK) {
         return status;
     }
-    if (options->pause_running > 0 && known.running < 0) {
+    if (options->limits.pause_running > 0 && known.running < 0) {
         return untold("--pause-running", "how many statements others run", known.grant, problem);
     }
-    if (options->pause_statement_ms > 0 && known.statement_s < 0) {
+    if (options->limits.pause_statement_ms > 0 && known.statement_s < 0) {
         return untold("--pause-statement", "how long statements of others take", known.grant,
                       problem);
     }
-    if (options->pause_lag_ms > 0 && known.lag_s < 0) {
+    if (options->limits.pause_lag_ms > 0 && known.lag_s < 0) {
         return untold("--pause-lag", "how far a replica is behind", known.grant, problem);
     }
     return STATUS_OK;
@@ -140,21 +140,23 @@ static bool is_too_much(const struct run_options *options, const struct database
 {
     char text[32];
     char mark[32];
-    if (options->pause_running > 0 && load->running > (int64_t)options->pause_running) {
+    if (options->limits.pause_running > 0 &&
+        load->running > (int64_t)options->limits.pause_running) {
         snprintf(cause, CAUSE_BYTES, "others run %" PRId64 " statements, more than %" PRIu64,
-                 load->running, options->pause_running);
+                 load->running, options->limits.pause_running);
         return true;
     }
-    text_human_seconds((double)options->pause_statement_ms / 1000, mark, sizeof(mark));
-    if (options->pause_statement_ms > 0 &&
-        load->statement_s * 1000 > (double)options->pause_statement_ms) {
+    text_human_seconds((double)options->limits.pause_statement_ms / 1000, mark, sizeof(mark));
+    if (options->limits.pause_statement_ms > 0 &&
+        load->statement_s * 1000 > (double)options->limits.pause_statement_ms) {
         text_human_seconds(load->statement_s, text, sizeof(text));
         snprintf(cause, CAUSE_BYTES, "a statement has been running for %s, longer than %s", text,
                  mark);
         return true;
     }
-    text_human_seconds((double)options->pause_lag_ms / 1000, mark, sizeof(mark));
-    if (options->pause_lag_ms > 0 && load->lag_s * 1000 > (double)options->pause_lag_ms) {
+    text_human_seconds((double)options->limits.pause_lag_ms / 1000, mark, sizeof(mark));
+    if (options->limits.pause_lag_ms > 0 &&
+        load->lag_s * 1000 > (double)options->limits.pause_lag_ms) {
         if (isinf(load->lag_s)) {
             snprintf(cause, CAUSE_BYTES, "replication stands still");
         } else {

@@ -140,8 +140,8 @@ enum status copy_create(struct run *run, struct copy **made, struct error *error
     atomic_store(&session->progress.queue_limit_bytes,
                  copy->work_bytes * copy->reader_count * WORKS_A_READER);
     init_locks(copy);
-    throttle_init(&copy->throttle, session->options.rows_per_second_max,
-                  session->options.bytes_per_second_max);
+    throttle_init(&copy->throttle, session->options.limits.rows_per_second_max,
+                  session->options.limits.bytes_per_second_max);
     make_insert_tables(copy);
     mark_chunks(copy);
     if (open_workers(copy, error) != STATUS_OK ||
@@ -251,7 +251,8 @@ static void watch(struct copy *copy, struct stall *stall, void (*tick)(struct ru
         if (copy_must_stop(copy)) {
             int64_t now = clock_monotonic_ms();
             if (give_up_ms == 0) {
-                give_up_ms = now + THREADS_LEAVE_MS_MIN + 2 * copy->session->options.timeout_ms;
+                give_up_ms =
+                    now + THREADS_LEAVE_MS_MIN + 2 * copy->session->options.limits.timeout_ms;
             } else if (now > give_up_ms) {
                 log_write(LOG_ERROR, "a worker did not come back from the database; leaving it");
                 copy->session->stuck = true;

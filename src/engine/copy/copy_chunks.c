@@ -8,7 +8,7 @@
 #include "base/signals.h"
 #include "engine/copy/parcel.h"
 #include "engine/copy/parents.h"
-#include "engine/session/run_chunks.h"
+#include "engine/session/run_facts.h"
 #include <stdlib.h>
 
 const struct ledger_chunk *copy_chunk(const struct copy *copy, uint64_t index)

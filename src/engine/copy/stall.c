@@ -57,7 +57,7 @@ enum status stall_check(struct stall *stall, struct copy *copy, struct error *er
 {
     const struct progress *progress = &copy->session->progress;
     int64_t now = clock_monotonic_ms();
-    int64_t limit = copy->session->options.stall_ms;
+    int64_t limit = copy->session->options.limits.stall_ms;
     int64_t idle = stall_idle_ms(stall, atomic_load(&progress->last_movement_ms), now);
     if (idle < limit || progress_waiting_until_ms(progress) > now) {
         stall->reported_ms = 0;

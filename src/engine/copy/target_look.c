@@ -23,7 +23,7 @@ static bool forms_matter(const struct run *run)
     for (uint32_t i = 0; i < run->table_count; i++) {
         any = any || columns_say(run, i);
     }
-    bool hashed = !run->session->options.no_hashes || run->header.before_id != NULL;
+    bool hashed = !run->session->options.making.no_hashes || run->header.before_id != NULL;
     return any && hashed && run->session->target->connector->target->column_class != NULL;
 }
 

@@ -327,7 +327,7 @@ static void prepare_tallies(struct reading *reading)
         memory_allocate_zeroed(reading->stream->entity_count, sizeof(*reading->tallies));
     for (uint32_t i = 0; i < reading->stream->entity_count; i++) {
         reading->tallies[i].hashed =
-            reading->sink == NULL && !reading->worker->copy->session->options.no_hashes;
+            reading->sink == NULL && !reading->worker->copy->session->options.making.no_hashes;
     }
     reading->root_rows = 0;
 }
@@ -403,12 +403,12 @@ static uint64_t smaller_limit(uint64_t wanted, uint64_t limit)
 void reading_init(struct reading *reading, struct worker *worker)
 {
     const struct run_session *session = worker->copy->session;
-    *reading =
-        (struct reading){.worker = worker,
-                         .rows_max = (uint32_t)smaller_limit(
-                             session->options.batch_rows, session->target->limits.batch_rows_max),
-                         .bytes_max = smaller_limit(session->options.batch_bytes,
-                                                    session->target->limits.batch_bytes_max)};
+    *reading = (struct reading){
+        .worker = worker,
+        .rows_max = (uint32_t)smaller_limit(session->options.limits.batch_rows,
+                                            session->target->limits.batch_rows_max),
+        .bytes_max = smaller_limit(session->options.limits.batch_bytes,
+                                   session->target->limits.batch_bytes_max)};
     record_hasher_init(&reading->hasher, session->target, worker->copy->run->forms);
 }
 

@@ -269,7 +269,7 @@ static enum status count_outcome(struct writing *writing, struct open_chunk *chu
 {
     uint32_t position = copy_position_of(chunk->stream, batch->entity);
     struct tally *tally = &chunk->tallies[position];
-    if (!writing->copy->session->options.no_hashes) {
+    if (!writing->copy->session->options.making.no_hashes) {
         struct canonical_hash hash; /* the reader's sum comes with the chunk's end, this in it */
         if (record_hash(&writing->hasher, batch, outcome->row, &hash, error) != STATUS_OK) {
             return STATUS_FAILED;

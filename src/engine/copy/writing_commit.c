@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "connectors/lease.h"
-#include "engine/session/run_chunks.h"
+#include "engine/session/run_facts.h"
 #include "engine/state/state.h"
 #include "plan/hooks.h"
 #include <inttypes.h>

@@ -36,7 +36,7 @@ enum status writing_run_hooks(struct writing *writing, const struct open_chunk *
 {
     const struct run_session *session = writing->copy->session;
     const struct plan *plan = session->plan;
-    bool none = session->options.no_hooks || writing->copy->run->loads_rejects;
+    bool none = session->options.hooks.none || writing->copy->run->loads_rejects;
     for (uint32_t i = 0; !none && i < plan->hook_count; i++) {
         const struct plan_hook *hook = &plan->hooks[i];
         if (hook->moment != (enum hook_moment)moment || !feeds(plan, chunk->stream, hook->table)) {

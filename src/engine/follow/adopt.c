@@ -120,8 +120,9 @@ enum status adopt_check(struct run *run, const struct ledger_header *header, str
     if (!same && (run->changes == NULL || !has_plan_text(header, session))) {
         return STATUS_END;
     }
-    return session->options.on_schema_change == SCHEMA_CHANGE_STOP ? refuse_changes(run, error)
-                                                                   : STATUS_OK;
+    return session->options.follow.on_schema_change == SCHEMA_CHANGE_STOP
+               ? refuse_changes(run, error)
+               : STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- noting */

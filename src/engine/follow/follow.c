@@ -126,7 +126,7 @@ static enum status open_lanes(struct follow *follow, const struct position *from
 {
     const struct lanes_request request = {.run = follow->run,
                                           .form = follow_form(follow->translator),
-                                          .count = follow->session->options.lanes,
+                                          .count = follow->session->options.follow.lanes,
                                           .from = from,
                                           .rejects = follow->rejects,
                                           .caller = {follow, take_applied, take_refused},
@@ -147,7 +147,7 @@ static enum status open_both(struct follow *follow, struct error *error)
         return STATUS_FAILED;
     }
     return feeder_open(session->source, follow->run->header.feed, spool_folder(follow->run),
-                       follow->applied, session->options.memory_bytes / QUEUE_SHARE,
+                       follow->applied, session->options.limits.memory_bytes / QUEUE_SHARE,
                        &follow->feeder, error);
 }
 
@@ -542,7 +542,7 @@ static enum status empty_replaced(struct follow *follow, struct error *error)
 /* Before anything is followed: what the comparison found. */
 static enum status end_resync(struct follow *follow, struct error *error)
 {
-    if (follow->session->options.resync != RESYNC_END || follow->resynced) {
+    if (follow->session->options.follow.resync != RESYNC_END || follow->resynced) {
         return STATUS_OK;
     }
     enum status status = whole_note_all(follow->run, error);
@@ -704,7 +704,7 @@ static enum status look_at_references(struct follow *follow, struct error *error
     struct run *run = follow->run;
     if (follow->looked_at_references || run->status.broken_references == 0 || follow->inside ||
         follow->ahead.is_so || follow->refresh != NULL || follow->reads_whole ||
-        follow->session->options.cut_over != CUT_OVER_NOT) {
+        follow->session->options.cut_over.step != CUT_OVER_NOT) {
         return STATUS_OK;
     }
     enum status status = wait_for_lanes(follow, error);
@@ -861,21 +861,21 @@ static enum follow_end drain(void *context, bool fenced, struct error *error)
 
 static bool is_way_back(const struct run_session *session)
 {
-    return session->options.cut_over == CUT_OVER_BACK ||
-           session->options.cut_over == CUT_OVER_ABANDON;
+    return session->options.cut_over.step == CUT_OVER_BACK ||
+           session->options.cut_over.step == CUT_OVER_ABANDON;
 }
 
 /* Behind a cut-over nothing is applied any more, whatever becomes of the source. */
 static bool may_follow(const struct run_session *session)
 {
-    return session->options.cut_over != CUT_OVER_END &&
-           session->options.cut_over != CUT_OVER_REVERSE;
+    return session->options.cut_over.step != CUT_OVER_END &&
+           session->options.cut_over.step != CUT_OVER_REVERSE;
 }
 
 /* The way back is open whatever has become of the source's tables. */
 static enum follow_end take_back(struct run *run, struct error *error)
 {
-    bool abandons = run->session->options.cut_over == CUT_OVER_ABANDON;
+    bool abandons = run->session->options.cut_over.step == CUT_OVER_ABANDON;
     enum status status = abandons ? cutover_abandon(run, error) : cutover_back(run, error);
     return status != STATUS_OK ? FOLLOW_FAILED : abandons ? FOLLOW_OVER : FOLLOW_STEPPED;
 }
@@ -897,11 +897,11 @@ static enum status check_steps(const struct follow *follow, struct error *error)
 {
     struct run *run = follow->run;
     const struct run_options *options = &follow->session->options;
-    bool cuts_over = options->cut_over != CUT_OVER_NOT;
-    if (follow->functions->keeps_log && (cuts_over || options->resync != RESYNC_NOT)) {
+    bool cuts_over = options->cut_over.step != CUT_OVER_NOT;
+    if (follow->functions->keeps_log && (cuts_over || options->follow.resync != RESYNC_NOT)) {
         return refuse_log(run, cuts_over ? ERROR_CUT_OVER : ERROR_FOLLOW, error);
     }
-    return resync_check(run, options->resync, error);
+    return resync_check(run, options->follow.resync, error);
 }
 
 static enum follow_end make_ready(struct follow *follow, struct error *error)
@@ -924,11 +924,11 @@ static enum follow_end take_steps(struct follow *follow, struct error *error)
     if (check_steps(follow, error) != STATUS_OK) {
         return FOLLOW_FAILED;
     }
-    if (options->resync == RESYNC_BEGIN) {
+    if (options->follow.resync == RESYNC_BEGIN) {
         return cutover_settle(run, error) == STATUS_OK ? begin_resync(follow, error)
                                                        : FOLLOW_FAILED;
     }
-    switch (options->cut_over) {
+    switch (options->cut_over.step) {
     case CUT_OVER_READY:
         return make_ready(follow, error);
     case CUT_OVER_REVERSE:
@@ -943,7 +943,7 @@ static enum follow_end take_steps(struct follow *follow, struct error *error)
     if (cutover_settle(run, error) != STATUS_OK) {
         return FOLLOW_FAILED;
     }
-    follow->to_head = options->catch_up;
+    follow->to_head = options->follow.catch_up;
     return follow_with_retries(follow, error);
 }
 
@@ -953,7 +953,7 @@ static void tell_followed(const struct follow *follow)
     uint32_t count = follow->routes->stream_count;
     bool *left = arena_allocate_zeroed(follow->arena, count + 1u, sizeof *left);
     /* a resync takes up again what was left, and its feed is made of all of it */
-    bool takes_all = follow->session->options.resync != RESYNC_NOT;
+    bool takes_all = follow->session->options.follow.resync != RESYNC_NOT;
     for (uint32_t i = 0; i < count && !takes_all; i++) {
         left[i] = follow_translator_left(follow->translator, i) != NULL;
     }
@@ -973,13 +973,13 @@ static enum status take_up(struct follow *follow, struct error *error)
     if (status == STATUS_OK && may_follow(follow->session)) {
         status = adopt_changes(run, follow->routes, follow->translator, error);
     }
-    if (status == STATUS_OK && options->resync != RESYNC_NOT) {
+    if (status == STATUS_OK && options->follow.resync != RESYNC_NOT) {
         status = refuse_untold(follow, error);
     }
     tell_followed(follow);
-    status = status == STATUS_OK
-                 ? whole_or_refresh_note(run, options->refresh, options->refresh_count, error)
-                 : status;
+    status = status == STATUS_OK ? whole_or_refresh_note(run, options->follow.refresh,
+                                                         options->follow.refresh_count, error)
+                                 : status;
     return status == STATUS_OK
                ? refresh_open(run, follow->routes, follow->rereading, &follow->refresh, error)
                : status;

@@ -16,7 +16,7 @@ enum { PATIENCE_MS = 15 * 60 * 1000 };
 
 int64_t follow_patience_ms(const struct run_options *options)
 {
-    int64_t patience_ms = RETRY_PATIENCE_TIMEOUTS * options->timeout_ms;
+    int64_t patience_ms = RETRY_PATIENCE_TIMEOUTS * options->limits.timeout_ms;
     return patience_ms > PATIENCE_MS ? patience_ms : PATIENCE_MS;
 }
 
@@ -39,7 +39,7 @@ static enum status check_tables(const struct run_session *session, struct lack_l
 static enum status check_lanes(const struct run_session *session,
                                const struct follow_routes *routes, struct error *error)
 {
-    bool asks = session->options.lanes > 1 && !session->follows;
+    bool asks = session->options.follow.lanes > 1 && !session->follows;
     for (uint32_t i = 0; i < routes->stream_count && asks; i++) {
         const struct plan_stream *stream = routes->streams[i].stream;
         if (routes->streams[i].whole) {
@@ -68,7 +68,7 @@ enum status follow_check(const struct run_session *session, struct lack_list *la
                   target->connector->title);
         return error_hint(error, "migrate without --follow copies what is there now");
     }
-    if (target->connector->apply->keeps_log && session->options.lanes > 1) {
+    if (target->connector->apply->keeps_log && session->options.follow.lanes > 1) {
         error_set(error, ERROR_FOLLOW, session->target_uri->shown,
                   "it keeps one log of changes, in their order");
         return error_hint(error, "leave out --lanes");

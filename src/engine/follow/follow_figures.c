@@ -242,7 +242,7 @@ json_t *follow_figures_state(const struct run *run)
                                                       : json_null());
     add_counts(figures, object);
     json_object_set_new(object, "rejected", json_integer((json_int_t)reject_book_unsettled(run)));
-    uint32_t lanes = run->session->options.lanes;
+    uint32_t lanes = run->session->options.follow.lanes;
     json_object_set_new(object, "lanes", json_integer(lanes > 1 ? lanes : 1));
     json_object_set_new(object, "lag_seconds",
                         lag_us < 0 ? json_null() : json_real((double)lag_us / 1e6));

@@ -77,10 +77,10 @@ static enum status begin_reading(struct rereading *rereading, struct arena *aren
     const struct open_options open = {.mode = OPEN_SOURCE,
                                       .uri = session->source_uri,
                                       .memory_bytes = options_cache_bytes(&session->options),
-                                      .timeout_ms = session->options.timeout_ms,
-                                      .schemas = session->options.schemas,
-                                      .no_code = session->options.no_code,
-                                      .recovers = session->options.recovers};
+                                      .timeout_ms = session->options.limits.timeout_ms,
+                                      .schemas = session->options.selection.schemas,
+                                      .no_code = session->options.making.no_code,
+                                      .recovers = session->options.follow.recovers};
     const char *token;
     if (opening_open(connector, session->source_uri, &open, arena, &rereading->source, error) !=
         STATUS_OK) {

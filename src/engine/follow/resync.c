@@ -302,11 +302,11 @@ static enum status check_list(const struct run *run, const char *name, const cha
 static enum status check_lists(const struct run *run, struct error *error)
 {
     const struct run_options *options = &run->session->options;
-    if (options->write_hash == NULL || options->delete_hash == NULL) {
+    if (options->repair.write_hash == NULL || options->repair.delete_hash == NULL) {
         return error_set(error, ERROR_INTERNAL, run->id, "a resync without its lists");
     }
-    return check_list(run, "repair.jsonl", options->write_hash, error) == STATUS_OK
-               ? check_list(run, "delete.jsonl", options->delete_hash, error)
+    return check_list(run, "repair.jsonl", options->repair.write_hash, error) == STATUS_OK
+               ? check_list(run, "delete.jsonl", options->repair.delete_hash, error)
                : STATUS_FAILED;
 }
 

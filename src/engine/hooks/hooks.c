@@ -28,8 +28,8 @@ struct hook_note {
 static bool has_hooks(const struct run *run)
 {
     const struct run_session *session = run->session;
-    return !session->options.no_hooks && !run->loads_rejects && !run->repairs &&
-           session->options.reverse_of == NULL;
+    return !session->options.hooks.none && !run->loads_rejects && !run->repairs &&
+           session->options.cut_over.reverse_of == NULL;
 }
 
 static bool is_of_moment(const struct plan_hook *hook, enum hook_moment moment, bool of_run)
@@ -229,7 +229,7 @@ static enum status refuse_begun(const struct plan_hook *hook, const struct hook_
 static enum status decide(const struct run *run, const struct plan_hook *hook,
                           struct hook_note *note, struct error *error)
 {
-    enum begun_hooks_choice choice = run->session->options.begun_hooks;
+    enum begun_hooks_choice choice = run->session->options.hooks.begun;
     if (note->state == HOOK_DONE) {
         return STATUS_END;
     }
@@ -330,8 +330,8 @@ enum status hooks_check(const struct run_session *session, struct error *error)
     char shown[SHOWN_BYTES];
     for (uint32_t i = 0; i < plan->hook_count; i++) {
         const struct plan_hook *hook = &plan->hooks[i];
-        if (hook->arguments == NULL || session->options.no_hooks ||
-            session->options.allow_commands) {
+        if (hook->arguments == NULL || session->options.hooks.none ||
+            session->options.hooks.allow_commands) {
             continue;
         }
         error_set(error, ERROR_HOOK_REFUSED, hook->place,
@@ -390,7 +390,7 @@ void hooks_on_failure(struct run *run, const struct error *failure)
         struct hook_session open;
         struct error error = {0};
         if (hook->moment != HOOK_FAILURE ||
-            (hook->arguments != NULL && !run->session->options.allow_commands)) {
+            (hook->arguments != NULL && !run->session->options.hooks.allow_commands)) {
             continue;
         }
         log_write(LOG_INFO, "hook `%s`", hook->title);
@@ -410,7 +410,7 @@ void hooks_on_failure(struct run *run, const struct error *failure)
 void hooks_describe(const struct run_session *session, struct buffer *out)
 {
     const struct plan *plan = session->plan;
-    for (uint32_t i = 0; !session->options.no_hooks && i < plan->hook_count; i++) {
+    for (uint32_t i = 0; !session->options.hooks.none && i < plan->hook_count; i++) {
         const struct plan_hook *hook = &plan->hooks[i];
         char shown[1024];
         text_printable(hook->text, strlen(hook->text), shown, sizeof shown);

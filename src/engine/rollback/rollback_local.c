@@ -150,7 +150,7 @@ enum status rollback_note_begun(struct rollback *rollback, struct error *error)
                                    .ledger = home_is_elsewhere(&rollback->session)
                                                  ? rollback->session.home_uri->shown
                                                  : NULL,
-                                   .ledger_schema = rollback->session.options.ledger_schema,
+                                   .ledger_schema = rollback->session.options.sides.ledger_schema,
                                    .existing = -1,
                                    .max_rejects = -1,
                                    .plan_rejects = -1};

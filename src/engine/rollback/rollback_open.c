@@ -58,15 +58,16 @@ static enum status find_target(struct rollback *rollback, const struct rollback_
     }
     rollback->target_text = options->target_uri != NULL ? options->target_uri : known;
     rollback->ledger_text = options->ledger_uri != NULL ? options->ledger_uri : local.ledger;
-    rollback->session.options.ledger_schema =
+    rollback->session.options.sides.ledger_schema =
         options->ledger_schema != NULL ? options->ledger_schema : local.ledger_schema;
     if (rollback->target_text == NULL && options->plan_path != NULL) {
         rollback->target_text = target_of_plan(rollback, options->plan_path, error);
         if (rollback->target_text != NULL && rollback->ledger_text == NULL) {
             rollback->ledger_text = plan_document_option(rollback->session.document, "ledger");
         }
-        if (rollback->target_text != NULL && rollback->session.options.ledger_schema == NULL) {
-            rollback->session.options.ledger_schema =
+        if (rollback->target_text != NULL &&
+            rollback->session.options.sides.ledger_schema == NULL) {
+            rollback->session.options.sides.ledger_schema =
                 plan_document_option(rollback->session.document, "ledger_schema");
         }
     }
@@ -124,9 +125,9 @@ static enum status open_database(struct rollback *rollback, const struct rollbac
     }
     const struct open_options open = {.mode = OPEN_TARGET,
                                       .uri = session->target_uri,
-                                      .ledger_schema = session->options.ledger_schema,
+                                      .ledger_schema = session->options.sides.ledger_schema,
                                       .memory_bytes = options_cache_bytes(&session->options),
-                                      .timeout_ms = session->options.timeout_ms};
+                                      .timeout_ms = session->options.limits.timeout_ms};
     return home_check_schema(session, connector, rollback->ledger_text, error) == STATUS_OK &&
                    opening_open(connector, session->target_uri, &open, session->arena,
                                 &session->target, error) == STATUS_OK
@@ -146,7 +147,7 @@ enum status rollback_open_target(struct rollback *rollback, const struct rollbac
     run->input = -1;
     pthread_mutex_init(&run->state_mutex, NULL);
     run_options_default(&session->options);
-    session->options.timeout_ms = options->timeout_ms;
+    session->options.limits.timeout_ms = options->timeout_ms;
     session->options.observer = options->observer;
     session->progress.started_ms = clock_monotonic_ms();
     observer_watch(options->observer, &session->progress);
@@ -223,9 +224,9 @@ static enum status refuse_unknown(const struct rollback *rollback, const char *r
         error_set(error, ERROR_RUN_NOTHING, shown,
                   "its ledger knows no run %.60s: that one went to %s", run_id, goes_to);
         error_hint(error, "name that target, or none: `transhume rollback --run %.60s`", run_id);
-    } else if (rollback->session.options.ledger_schema != NULL) {
+    } else if (rollback->session.options.sides.ledger_schema != NULL) {
         error_set(error, ERROR_RUN_NOTHING, shown, "its ledger in the schema %s knows no run %.60s",
-                  rollback->session.options.ledger_schema, run_id);
+                  rollback->session.options.sides.ledger_schema, run_id);
         error_hint(error, "is --ledger-schema the one that the run began with? Without it the "
                           "commands take that one");
     } else {

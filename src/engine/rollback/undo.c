@@ -21,7 +21,7 @@ static const char *why_not(const struct run_session *session, const struct targe
     if (table->key.count == 0) {
         return "it was there before, and its records have no key";
     }
-    if (session->options.no_before_images) {
+    if (session->options.making.no_before_images) {
         return "--no-before-images";
     }
     if (connector->rollback->undo == NULL &&
@@ -37,7 +37,7 @@ static enum status judge(struct run_session *session, const struct target_table 
 {
     const struct rollback_functions *rollback = session->target->connector->rollback;
     /* sums say nothing of records whose references are still to be filled in */
-    bool wanted = out->was == LEDGER_WAS_FILLED || session->options.rollback_keys ||
+    bool wanted = out->was == LEDGER_WAS_FILLED || session->options.making.rollback_keys ||
                   target_table_later_count(table) > 0;
     if (!wanted || (rollback != NULL && rollback->undoes_all)) {
         return STATUS_OK;

@@ -78,7 +78,7 @@ static enum status note_table(struct run *run, uint32_t number, const struct sch
         return STATUS_OK;
     }
     enum status status = STATUS_OK;
-    if (!run->session->options.no_hashes) {
+    if (!run->session->options.making.no_hashes) {
         status = target->connector->rollback->sum_columns(target, &run->tables[number], columns,
                                                           arena, &sum, error);
     }

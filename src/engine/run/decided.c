@@ -44,10 +44,10 @@ static void append_promise(const struct run_session *session, struct buffer *out
     const struct run_options *options = &session->options;
     buffer_format(out, "%s; tables that hold records: %s%s%s\n",
                   run_guarantee_name(run_guarantee(session)), policy_of_all(session->plan),
-                  options->parts == PARTS_SCHEMA ? "; the schema alone"
-                  : options->parts == PARTS_DATA ? "; the records alone"
-                                                 : "",
-                  options->follow ? "; changes are followed after the copy" : "");
+                  options->selection.parts == PARTS_SCHEMA ? "; the schema alone"
+                  : options->selection.parts == PARTS_DATA ? "; the records alone"
+                                                           : "",
+                  options->follow.wanted ? "; changes are followed after the copy" : "");
 }
 
 static void append_changes(const struct run_session *session, struct buffer *out)
@@ -55,9 +55,9 @@ static void append_changes(const struct run_session *session, struct buffer *out
     const struct plan *plan = session->plan;
     const struct run_options *options = &session->options;
     const char *joint = "";
-    if (options->sample_rows > 0) {
+    if (options->selection.sample_rows > 0) {
         buffer_format(out, "%s%" PRIu64 " rows of each table, and those that they refer to", joint,
-                      options->sample_rows);
+                      options->selection.sample_rows);
         joint = "; ";
     }
     if (plan->masks_values) {
@@ -66,7 +66,7 @@ static void append_changes(const struct run_session *session, struct buffer *out
     }
     if (plan->hook_count > 0) {
         buffer_format(out,
-                      options->no_hooks ? "%s%" PRIu32 " hooks left out" : "%s%" PRIu32 " hooks",
+                      options->hooks.none ? "%s%" PRIu32 " hooks left out" : "%s%" PRIu32 " hooks",
                       joint, plan->hook_count);
         joint = "; ";
     }

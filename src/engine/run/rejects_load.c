@@ -36,7 +36,7 @@ static enum status bad_file(const char *path, uint64_t line, const struct error 
 
 enum status rejects_load_open(struct run *run, struct error *error)
 {
-    const char *path = run->session->options.rejects_file;
+    const char *path = run->session->options.repair.file;
     run->input = file_open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
     if (run->input >= 0) {
         return STATUS_OK;
@@ -50,7 +50,7 @@ enum status rejects_load_open(struct run *run, struct error *error)
 
 static enum status copy_input(struct run *run, struct error *error)
 {
-    const char *from = run->session->options.rejects_file;
+    const char *from = run->session->options.repair.file;
     const char *to = run->folder.input_file;
     char block[COPY_BYTES];
     ssize_t got;
@@ -89,7 +89,7 @@ enum status rejects_load_check(struct run *run, struct error *error)
     char hex[33];
     uint64_t bytes;
     enum status status = measure_input(run, hex, &bytes, error);
-    if (status == STATUS_END && run->session->options.rejects_file != NULL) {
+    if (status == STATUS_END && run->session->options.repair.file != NULL) {
         if (rejects_load_open(run, error) != STATUS_OK || copy_input(run, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
@@ -170,7 +170,7 @@ static enum status check_and_cut(struct run *run, struct file_lines *lines, bool
     enum status status;
     while ((status = file_lines_next(lines, error)) == STATUS_OK) {
         if (mended_line_check(plan, lines->line, lines->length, &mended, &why) != STATUS_OK) {
-            return bad_file(run->session->options.rejects_file, cutter.first_line + cutter.lines,
+            return bad_file(run->session->options.repair.file, cutter.first_line + cutter.lines,
                             &why, error);
         }
         if (cutter.lines > 0 && cutter.inserts != mended.inserts) {
@@ -192,7 +192,7 @@ static enum status check_and_cut(struct run *run, struct file_lines *lines, bool
         cut_chunk(&cutter);
     }
     if (run->chunk_count == 0 && !run->repairs) {
-        return error_set(error, ERROR_BAD_VALUE, run->session->options.rejects_file,
+        return error_set(error, ERROR_BAD_VALUE, run->session->options.repair.file,
                          "there is no record in it");
     }
     *sees_keys =
@@ -230,7 +230,7 @@ static enum status loaded_before(const char *path, const char *run_id, struct er
 /* Where the target would not see it, the finished runs are asked. */
 static enum status check_not_loaded(const struct run *run, const char *hash, struct error *error)
 {
-    const char *path = run->session->options.rejects_file;
+    const char *path = run->session->options.repair.file;
     struct entries entries;
     const char *name;
     enum status status = entries_open(&entries, run->folder.runs, ERROR_STATE_INVALID, error);
@@ -310,11 +310,11 @@ void rejects_load_make_stream(struct run *run)
 /* Another validation may have come between the one that made a repair's lists and the repair. */
 static enum status check_made(const struct run *run, const char *hash, struct error *error)
 {
-    const char *wanted = run->session->options.write_hash;
+    const char *wanted = run->session->options.repair.write_hash;
     if (wanted == NULL || strcmp(hash, wanted) == 0) {
         return STATUS_OK;
     }
-    error_set(error, ERROR_STATE_INVALID, run->session->options.rejects_file,
+    error_set(error, ERROR_STATE_INVALID, run->session->options.repair.file,
               "it is not the list that the validation made: another one came in between");
     return error_hint(error, "nothing was changed; say `transhume validate --repair` again");
 }
@@ -325,7 +325,7 @@ static enum status refuse_repeats(const struct run *run, struct error *error)
     if (!home_repeats_chunks(run->session)) {
         return STATUS_OK;
     }
-    error_set(error, ERROR_PLAN_INVALID, run->session->options.rejects_file,
+    error_set(error, ERROR_PLAN_INVALID, run->session->options.repair.file,
               "with --ledger a chunk may be written twice, and without a key its records would be "
               "there twice");
     return error_hint(error, "leave --ledger out");
@@ -337,7 +337,7 @@ enum status rejects_load_begin(struct run *run, struct error *error)
     uint64_t bytes;
     bool sees_keys = false;
     struct run_session *session = run->session;
-    if (run->input < 0 && session->options.rejects_file == NULL) {
+    if (run->input < 0 && session->options.repair.file == NULL) {
         return error_set(error, ERROR_RUN_NOTHING, run->folder.path,
                          "the run had not begun: run `transhume %s` again",
                          run->repairs ? "validate --repair" : "migrate --rejects FILE");

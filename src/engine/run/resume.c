@@ -24,6 +24,7 @@
 #include "engine/session/parts.h"
 #include "engine/session/policies.h"
 #include "engine/session/renumber.h"
+#include "engine/session/run_facts.h"
 #include "engine/session/schema_lines.h"
 #include "engine/session/since.h"
 #include "engine/settle/recheck.h"
@@ -60,9 +61,9 @@ struct resume {
 static void take_reject_bound(struct run *run, const struct local_run *local)
 {
     struct run_options *options = &run->session->options;
-    if (!options->bound_is_said && options->plan_rejects == local->plan_rejects) {
-        options->max_rejects = local->max_rejects;
-        options->fail_fast = false;
+    if (!options->rejects.is_said && options->rejects.planned == local->plan_rejects) {
+        options->rejects.max = local->max_rejects;
+        options->rejects.fail_fast = false;
     }
 }
 
@@ -81,9 +82,10 @@ static enum status find_run(struct resume *resume, struct error *error)
     }
     bool is_open = status == STATUS_OK && !local.finished;
     if (is_open) {
-        run->session->options.follow |= local.follows;
-        run->session->options.mirrors |= local.mirrors;
-        run->session->options.parts = run_parts_read(local.parts); /* what has no ledger yet */
+        run->session->options.follow.wanted |= local.follows;
+        run->session->options.follow.mirrors |= local.mirrors;
+        run->session->options.selection.parts =
+            run_parts_read(local.parts); /* what has no ledger yet */
         take_reject_bound(run, &local);
         status = ledger_load(run->session->ledger, local.id, run->arena, &resume->ledger, error);
         if (status == STATUS_END && local.begun) {
@@ -522,7 +524,7 @@ static enum status take_snapshot(struct resume *resume, bool *changed, struct er
     /* a recheck may copy chunks again; else who reads all the same finds it out */
     run->snapshot_unjudged = run->done_count == run->chunk_count && !recheck_is_due(run);
     /* who gives the run up reads nothing of the source, and holds nothing there */
-    if (run->snapshot_unjudged || session->options.cut_over == CUT_OVER_ABANDON) {
+    if (run->snapshot_unjudged || session->options.cut_over.step == CUT_OVER_ABANDON) {
         return STATUS_OK;
     }
     if (session_snapshot(session, session_reader_count(session), error) != STATUS_OK) {
@@ -577,7 +579,7 @@ static enum status read_done(struct resume *resume, struct error *error)
     run->numbering = resume->follows ? numbering_make(run, &resume->header) : NULL;
     /* tables that the source has no more have no chunks that could be told */
     resume->leaves |=
-        run->session->options.cut_over == CUT_OVER_ABANDON && lacks_streams(run->numbering);
+        run->session->options.cut_over.step == CUT_OVER_ABANDON && lacks_streams(run->numbering);
     if (resume->leaves) {
         run->numbering = NULL;
         return run_index_chunks(run, error); /* there are none */
@@ -593,8 +595,8 @@ static enum status look_whether_it_follows(struct resume *resume, struct error *
     const struct run_session *session = run->session;
     const struct feed_functions *feed =
         session->source != NULL ? session->source->connector->feed : NULL;
-    bool way_back =
-        session->options.cut_over == CUT_OVER_BACK || session->options.cut_over == CUT_OVER_ABANDON;
+    bool way_back = session->options.cut_over.step == CUT_OVER_BACK ||
+                    session->options.cut_over.step == CUT_OVER_ABANDON;
     if (resume->header.feed == NULL) {
         return STATUS_OK;
     }
@@ -604,7 +606,8 @@ static enum status look_whether_it_follows(struct resume *resume, struct error *
     bool over = status == STATUS_OK && run->status.phase == LEDGER_COMPLETED;
     bool same = session->learnt != NULL &&
                 strcmp(session->learnt->mapping_hash, session->plan->mapping_hash) == 0;
-    bool gives_up = session->options.cut_over == CUT_OVER_ABANDON; /* also before it has copied */
+    bool gives_up =
+        session->options.cut_over.step == CUT_OVER_ABANDON; /* also before it has copied */
     resume->leaves = ((follows && way_back) || over) && !same;
     resume->follows = follows || over || gives_up;
     resume->adopts = follows && !way_back;
@@ -621,7 +624,7 @@ static enum status read_ledger(struct resume *resume, struct error *error)
         return STATUS_FAILED;
     }
     run_set_kind(run, resume->header.kind);
-    run->session->options.parts = run_parts_read(resume->header.parts);
+    run->session->options.selection.parts = run_parts_read(resume->header.parts);
     if (session_sample(run->session, resume->header.sample_rows, resume->header.sample_seed,
                        error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -698,7 +701,7 @@ static enum status reopen_if_changed(struct resume *resume, bool changed, struct
 static enum status check_allowed(const struct resume *resume, struct error *error)
 {
     const struct run_session *session = resume->run->session;
-    if (resume->header.feed == NULL || session->options.cut_over != CUT_OVER_NOT) {
+    if (resume->header.feed == NULL || session->options.cut_over.step != CUT_OVER_NOT) {
         return STATUS_OK;
     }
     enum status status = follow_allowed(session, error);
@@ -731,7 +734,7 @@ static enum status go_on(struct run *run, struct error *error)
         read_ledger(&resume, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (run->session->options.follow && run->header.feed == NULL) {
+    if (run->session->options.follow.wanted && run->header.feed == NULL) {
         error_set(error, ERROR_FOLLOW, run->id, "the run does not follow its source");
         return error_hint(error, "`transhume migrate --follow` begins one that does, "
                                  "`transhume resume` continues this one");

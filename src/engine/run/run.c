@@ -25,6 +25,7 @@
 #include "engine/session/circles.h"
 #include "engine/session/numbering.h"
 #include "engine/session/parts.h"
+#include "engine/session/run_facts.h"
 #include "engine/session/run_source.h"
 #include "engine/session/since.h"
 #include "engine/settle/circles_fill.h"
@@ -366,8 +367,9 @@ static void tell_begin(const struct run *run)
                                           .source = session->source->connector->name,
                                           .target = session->target->connector->name,
                                           .data_at_us = run->status.started_us,
-                                          .memory_limit_bytes = session->options.memory_bytes,
-                                          .stall_ms = session->options.stall_ms};
+                                          .memory_limit_bytes =
+                                              session->options.limits.memory_bytes,
+                                          .stall_ms = session->options.limits.stall_ms};
     observer_identify(session->options.observer, &identity);
     log_event(LOG_DEBUG,
               EVENT_OF(EVENT_RUN, .state = run->done_count > 0 ? "resumed" : "began",
@@ -385,9 +387,34 @@ static void target_prepare(const struct run *run)
     target->repairs = run->repairs || run->header.takes_out;
 }
 
+/* The way back after a cut-over is a run of its own, with a session of its own. */
+static enum status run_back(const struct run_options *options, struct error *error)
+{
+    struct run_session *session = NULL;
+    struct run_result result = {0};
+    struct buffer faults = {0};
+    enum status status = run_open(options, &session, &faults, error);
+    if (status == STATUS_OK) {
+        status = options->resuming ? run_resume(session, &result, error)
+                                   : run_migrate(session, &result, error);
+    }
+    if (status == STATUS_OK && result.exit_status != 0) {
+        status = error_set(error, ERROR_CUT_OVER, options->sides.state_folder, "it was stopped");
+    }
+    if (session != NULL) {
+        run_close(session);
+    }
+    buffer_free(&faults);
+    if (status != STATUS_OK) {
+        error_context(error, "the way back: ");
+    }
+    return status;
+}
+
 enum status run_execute(struct run *run, struct error *error)
 {
     struct progress *progress = &run->session->progress;
+    run->run_within = run_back;
     target_prepare(run);
     if (run->loads_rejects) {
         rejects_load_make_stream(run);
@@ -403,12 +430,12 @@ enum status run_execute(struct run *run, struct error *error)
     }
     tell_begin(run);
     if (run->status.phase == LEDGER_FOLLOWING &&
-        (run->session->options.cut_over == CUT_OVER_BACK ||
-         run->session->options.cut_over == CUT_OVER_ABANDON)) {
+        (run->session->options.cut_over.step == CUT_OVER_BACK ||
+         run->session->options.cut_over.step == CUT_OVER_ABANDON)) {
         return follow_on(run, error);
     }
     if (run->header.feed != NULL && run->status.phase < LEDGER_FOLLOWING &&
-        run->session->options.cut_over == CUT_OVER_ABANDON) {
+        run->session->options.cut_over.step == CUT_OVER_ABANDON) {
         run->follow_end = cutover_abandon_copy(run, error);
         return run->follow_end == FOLLOW_OVER     ? run_put_phase(run, LEDGER_COMPLETED, error)
                : run->follow_end == FOLLOW_FAILED ? STATUS_FAILED
@@ -507,10 +534,10 @@ enum status run_migrate(struct run_session *session, struct run_result *result, 
         return STATUS_FAILED;
     }
     random_run_id(run->id);
-    run->loads_rejects = session->options.rejects_file != NULL;
-    run->repairs = session->options.repairing;
+    run->loads_rejects = session->options.repair.file != NULL;
+    run->repairs = session->options.repair.is_repair;
     run->status.repairs =
-        session->options.repairs_run != NULL ? json_text(session->options.repairs_run) : NULL;
+        session->options.repair.of_run != NULL ? json_text(session->options.repair.of_run) : NULL;
     enum status status = run_enter_folder(run, error);
     if (status == STATUS_OK && run->loads_rejects) {
         status = rejects_load_open(run, error); /* it may lie in what is moved away next */

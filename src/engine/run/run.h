@@ -71,12 +71,8 @@ struct run_parameter {
     bool for_target;
 };
 
-/*
- * Everything a command can set. run_options_default leaves all unset (0, NULL, false; -1 where 0
- * has a meaning): what nobody sets stands as the plan's `options:` say, else as the default. Texts
- * are borrowed.
- */
-struct run_options {
+/* Where a run reads and writes, and what it is kept in. */
+struct run_sides {
     const char *plan_path;  /* NULL: no plan, a plain copy */
     const char *source_uri; /* replaces the plan's; needed without a plan */
     const char *target_uri;
@@ -86,29 +82,19 @@ struct run_options {
     const struct run_parameter
         *parameters; /* for source_uri and target_uri, as parameters.h says */
     uint32_t parameter_count;
-    const char *ledger_uri;   /* the database that holds the ledger; NULL: the target */
-    const char *state_folder; /* ".transhume" beside the plan (or here) */
-    uint32_t jobs;            /* 0: as many as pays, from cores and both sides' limits */
-    uint64_t memory_bytes;    /* bound on batches, rings and caches together */
-    uint64_t chunk_rows;      /* 0: chosen */
+    const char *ledger_uri; /* the database that holds the ledger; NULL: the target */
     /* of the target, for the ledger; NULL: that of the tables */
     const char *ledger_schema;
+    const char *state_folder; /* ".transhume" beside the plan (or here) */
+    const char *time_zone;
+};
+/* How much a run uses at once, how fast it may be, and how long it waits. */
+struct run_limits {
+    uint32_t jobs;         /* 0: as many as pays, from cores and both sides' limits */
+    uint64_t memory_bytes; /* bound on batches, rings and caches together */
+    uint64_t chunk_rows;   /* 0: chosen */
     uint64_t batch_rows;
     uint64_t batch_bytes;
-    int64_t max_rejects;        /* -1: no bound */
-    bool fail_fast;             /* the first reject ends the run */
-    bool bound_is_said;         /* by one of these two, before options_resolve */
-    int64_t plan_rejects;       /* the bound that the plan names, fail_fast as 0; -1: none */
-    int existing;               /* enum existing_policy, -1: the plan's */
-    struct column_list schemas; /* of the source; none: what the URI or its connector says */
-    const char *const *include;
-    uint32_t include_count;
-    const char *const *exclude;
-    uint32_t exclude_count;
-    const char *const *renumber; /* target tables whose records get new keys */
-    uint32_t renumber_count;
-    const char *names;            /* "keep", "lower" or "snake" in place of the plan's; or NULL */
-    const char *since;            /* a column, in place of the plan's; or NULL */
     uint64_t rows_per_second_max; /* 0: no cap */
     uint64_t bytes_per_second_max;
     uint64_t read_units_per_second_max; /* capacity units of the source; 0: no cap */
@@ -117,28 +103,34 @@ struct run_options {
     int64_t pause_statement_ms; /* … one of them has been running for longer */
     int64_t pause_lag_ms;       /* … a replica is further behind */
     int64_t timeout_ms;         /* of any single wait */
-    int64_t estimate_ms;        /* check: how long is read for it; 0: two seconds */
     int64_t stall_ms;           /* nothing moved for so long: report; ten times so long: fail */
-    const char *time_zone;
-    const char *rejects_file; /* migrate --rejects: load mended records */
-    bool repairing;           /* rejects_file is what a validation found: validate --repair */
-    const char *repairs_run;  /* … and of which run; NULL: of none that is known */
-    struct column_list repairs_made; /* … and the tables which that one made */
-    const char *delete_hash;         /* of what it takes out: delete.jsonl in the state folder */
-    const char *write_hash;          /* of rejects_file, when it was made */
-    bool take_over;
-    bool may_repair;    /* validating: with --repair */
-    bool validating;    /* validate: the target is only read, through its source side, too */
-    bool no_express;    /* general path even where the express lane would do (tests, benches) */
-    bool no_hashes;     /* no hash sums in the done marks */
-    bool strict;        /* refuse if anything of the source is left out */
-    bool shows_ddl;     /* check: fills check_report.ddl */
-    bool ignores_there; /* diff: the plan is resolved as if the target held no tables */
-    /* check: the account of check_report.rights; NULL: not wanted */
-    const char *rights_for;
+};
+/* How many records a run may reject. */
+struct reject_bound {
+    int64_t max;     /* -1: no bound */
+    bool fail_fast;  /* the first reject ends the run */
+    bool is_said;    /* by one of these two, before options_resolve */
+    int64_t planned; /* the bound that the plan names, fail_fast as 0; -1: none */
+};
+/* Which part of the source is moved, and under which names. */
+struct run_selection {
+    struct column_list schemas; /* of the source; none: what the URI or its connector says */
+    const char *const *include;
+    uint32_t include_count;
+    const char *const *exclude;
+    uint32_t exclude_count;
+    const char *const *renumber; /* target tables whose records get new keys */
+    uint32_t renumber_count;
+    const char *names;    /* "keep", "lower" or "snake" in place of the plan's; or NULL */
+    const char *since;    /* a column, in place of the plan's; or NULL */
+    bool full;            /* what has `since` is read whole, whatever earlier runs read */
+    uint64_t sample_rows; /* a part of the source: engine/subset/subset.h; 0: all of it */
+    uint64_t sample_seed;
     enum parts_choice parts; /* of a new run and its check; a resume asks the ledger */
-    bool rollback_keys; /* keys of what is written are kept for every table, so that rollback can
-                           go by key; costs the express lane */
+};
+/* What is made in the target, and what becomes of what is there. */
+struct run_making {
+    int existing;                  /* enum existing_policy, -1: the plan's */
     enum indexes_choice indexes;   /* rebuild: dropped for the load, and made again after it */
     enum triggers_choice triggers; /* disable: none fires while it lasts */
     /* reject: records without a partner become rejects */
@@ -146,21 +138,54 @@ struct run_options {
     enum nested_choice nested;
     bool carries_rights;          /* owners and grants of a plain copy */
     enum definers_choice definer; /* of views, triggers, routines, events of a plain copy */
-    bool follow;                  /* after the copy, the source's changes are applied */
-    uint32_t source_failures;     /* in a row, without a change in between (source_now.h) */
-    bool recovers;                /* open_options.recovers for the source */
-    bool spool;                   /* while the copy is made, the source's log is kept here */
-    bool catch_up;                /* only those that the source has by then */
-    uint32_t lanes;               /* that apply them at once; 0: one */
+    bool no_code;          /* nothing of the source that calls functions is made in the target */
+    bool strict;           /* refuse if anything of the source is left out */
+    bool no_before_images; /* nothing is kept of records that are overwritten */
+    bool rollback_keys;    /* keys of what is written are kept for every table, so that rollback can
+                              go by key; costs the express lane */
+    bool no_express;       /* general path even where the express lane would do (tests, benches) */
+    bool no_hashes;        /* no hash sums in the done marks */
+};
+/* Loading records again: migrate --rejects, validate --repair. */
+struct repair_options {
+    const char *file;        /* migrate --rejects: load mended records */
+    bool is_repair;          /* `file` is what a validation found: validate --repair */
+    const char *of_run;      /* … and of which run; NULL: of none that is known */
+    struct column_list made; /* … and the tables which that one made */
+    const char *delete_hash; /* of what it takes out: delete.jsonl in the state folder */
+    const char *write_hash;  /* of `file`, when it was made */
+    bool may_repair;         /* validating: with --repair */
+};
+/* What a check and a diff are to show. */
+struct check_options {
+    int64_t estimate_ms; /* check: how long is read for it; 0: two seconds */
+    bool shows_ddl;      /* check: fills check_report.ddl */
+    bool ignores_there;  /* diff: the plan is resolved as if the target held no tables */
+    /* check: the account of check_report.rights; NULL: not wanted */
+    const char *rights_for;
+};
+/* Following the source. */
+struct follow_options {
+    bool wanted;              /* after the copy, the source's changes are applied */
+    uint32_t source_failures; /* in a row, without a change in between (source_now.h) */
+    bool recovers;            /* open_options.recovers for the source */
+    bool spool;               /* while the copy is made, the source's log is kept here */
+    bool catch_up;            /* only those that the source has by then */
+    uint32_t lanes;           /* that apply them at once; 0: one */
     enum cascades_choice cascades;
-    enum follow_triggers_choice follow_triggers;
+    enum follow_triggers_choice triggers;
     uint64_t retained_bytes_max; /* what the source may keep of its log for the feed; 0: any */
     bool drop_when_full;         /* … and beyond that the feed goes */
     const char *const *refresh;  /* tables of the source that are read again */
     uint32_t refresh_count;
     enum resync_choice resync;
     enum schema_change_choice on_schema_change;
-    enum cut_over_choice cut_over;
+    bool mirrors; /* migrate --mirror: tables that hold records are left alone, since
+                     a comparison puts them right */
+};
+/* A cut-over and the way back. */
+struct cut_over_options {
+    enum cut_over_choice step;
     bool leaves_rejects;    /* a cut-over does without the records that were rejected */
     bool reverse;           /* a cut-over keeps the way back open */
     const char *reverse_of; /* a run that begins is such a way back: of the run with this feed */
@@ -170,17 +195,33 @@ struct run_options {
     const char *unfence_command; /* undoes it */
     struct fence *fence; /* of a cut-over, engine/follow/cutover/fence.h; NULL: of other commands */
     const char *after_command;
-    bool full;            /* what has `since` is read whole, whatever earlier runs read */
-    bool mirrors;         /* migrate --mirror: tables that hold records are left alone, since
-                             a comparison puts them right */
-    bool confirmed;       /* what deletes records may, or nothing is written: check */
-    uint64_t sample_rows; /* a part of the source: engine/subset/subset.h; 0: all of it */
-    uint64_t sample_seed;
-    bool no_code;        /* nothing of the source that calls functions is made in the target */
-    bool no_hooks;       /* none of the plan's hooks runs */
+};
+/* The hooks of a plan. */
+struct hook_options {
+    bool none;           /* none of the plan's hooks runs */
     bool allow_commands; /* those that are commands may */
-    enum begun_hooks_choice begun_hooks;
-    bool no_before_images;     /* nothing is kept of records that are overwritten */
+    enum begun_hooks_choice begun;
+};
+
+/*
+ * Everything a command can set. run_options_default leaves all unset (0, NULL, false; -1 where 0
+ * has a meaning): what nobody sets stands as the plan's `options:` say, else as the default. Texts
+ * are borrowed.
+ */
+struct run_options {
+    struct run_sides sides;
+    struct run_limits limits;
+    struct reject_bound rejects;
+    struct run_selection selection;
+    struct run_making making;
+    struct repair_options repair;
+    struct check_options check;
+    struct follow_options follow;
+    struct cut_over_options cut_over;
+    struct hook_options hooks;
+    bool take_over;
+    bool validating;           /* validate: the target is only read, through its source side, too */
+    bool confirmed;            /* what deletes records may, or nothing is written: check */
     bool resuming;             /* resume: endpoints and filters that are not given are those of the
                                   unfinished run in the state folder */
     struct observer *observer; /* NULL: nobody watches */

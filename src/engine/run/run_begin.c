@@ -18,6 +18,7 @@
 #include "engine/session/parts.h"
 #include "engine/session/recall.h"
 #include "engine/session/renumber.h"
+#include "engine/session/run_facts.h"
 #include "engine/session/session_tables.h"
 #include "engine/session/since.h"
 #include "engine/settle/emptying.h"
@@ -188,16 +189,16 @@ void run_fill_header(struct run *run)
     run->header.mapping_hash = session->plan->mapping_hash;
     run->header.rebuilds_indexes = session_rebuilds_indexes(session);
     run->header.disables_triggers = session_disables_triggers(session);
-    run->header.cascades_in_target = session->options.cascades == CASCADES_TARGET;
-    run->header.follow_triggers = quiet_name(session->options.follow_triggers);
+    run->header.cascades_in_target = session->options.follow.cascades == CASCADES_TARGET;
+    run->header.follow_triggers = quiet_name(session->options.follow.triggers);
     run->header.rejects_orphans = session_rejects_orphans(session);
-    run->header.carries_rights = session->options.carries_rights;
-    run->header.definer_self = session->options.definer == DEFINERS_SELF;
-    run->header.sample_rows = session->options.sample_rows;
-    run->header.sample_seed = session->options.sample_seed;
-    run->header.parts = run_parts_name(session->options.parts);
+    run->header.carries_rights = session->options.making.carries_rights;
+    run->header.definer_self = session->options.making.definer == DEFINERS_SELF;
+    run->header.sample_rows = session->options.selection.sample_rows;
+    run->header.sample_seed = session->options.selection.sample_seed;
+    run->header.parts = run_parts_name(session->options.selection.parts);
     run->header.schemas = session->target->scope.others;
-    run->header.reverse_of = session->options.reverse_of;
+    run->header.reverse_of = session->options.cut_over.reverse_of;
 }
 
 static void fill_stream_facts(struct run *run)
@@ -239,7 +240,7 @@ static bool is_compared(const struct run *run, const struct plan_stream *stream)
 {
     const struct plan *plan = run->session->plan;
     bool compared = false;
-    for (uint32_t i = 0; run->session->options.mirrors && i < stream->entity_count; i++) {
+    for (uint32_t i = 0; run->session->options.follow.mirrors && i < stream->entity_count; i++) {
         uint32_t table = plan->entities[stream->entities[i]].table;
         compared = compared || (table < run->header.table_count &&
                                 run->header.tables[table].was == LEDGER_WAS_FILLED);
@@ -252,7 +253,8 @@ static enum status split_streams(struct run *run, struct error *error)
     struct run_session *session = run->session;
     const struct plan *plan = session->plan;
     uint64_t capacity = 0;
-    if (session->options.reverse_of != NULL || session->options.parts == PARTS_SCHEMA) {
+    if (session->options.cut_over.reverse_of != NULL ||
+        session->options.selection.parts == PARTS_SCHEMA) {
         return STATUS_OK; /* both sides are the same, or no record is read */
     }
     for (uint32_t i = 0; i < plan->stream_count; i++) {
@@ -487,7 +489,7 @@ static enum status begin(struct run *run, struct error *error)
     struct run_session *session = run->session;
     if (hooks_check(session, error) != STATUS_OK || check_target(run, error) != STATUS_OK ||
         undo_begin(run, error) != STATUS_OK ||
-        (session->options.follow && follow_begin(run, error) != STATUS_OK) ||
+        (session->options.follow.wanted && follow_begin(run, error) != STATUS_OK) ||
         measure_keys(run, error) != STATUS_OK || tell_foretold(run, error) != STATUS_OK ||
         run_retire_finished(run, error) != STATUS_OK ||
         state_folder_make_rooms(&run->folder, error) != STATUS_OK ||
@@ -503,7 +505,7 @@ static enum status begin(struct run *run, struct error *error)
         return STATUS_FAILED;
     }
     fill_stream_facts(run);
-    if (session->options.follow && session->source->moment_position != NULL) {
+    if (session->options.follow.wanted && session->source->moment_position != NULL) {
         run->header.feed_start = *session->source->moment_position;
     }
     run_fill_header(run);

@@ -110,7 +110,7 @@ static void tell_ledger(struct run *run, enum status status, struct error *failu
     if (status == STATUS_FAILED) {
         atomic_store(&target->hurried, true);
         /* a cut-over has a time by which it ends, whoever holds a lock of the target */
-        (void)signals_shield(before || run->session->options.fence != NULL);
+        (void)signals_shield(before || run->session->options.cut_over.fence != NULL);
     } else {
         (void)signals_shield(before);
     }
@@ -179,10 +179,10 @@ static void read_book(struct run *run, enum status status)
 static bool is_overtaken(const struct run *run, const struct error *error)
 {
     const struct run_session *session = run->session;
-    return session->options.follow && session->options.cut_over == CUT_OVER_NOT && !run->refused &&
-           run->status.phase == LEDGER_FOLLOWING && source_now_may_cause(error) &&
+    return session->options.follow.wanted && session->options.cut_over.step == CUT_OVER_NOT &&
+           !run->refused && run->status.phase == LEDGER_FOLLOWING && source_now_may_cause(error) &&
            (source_now_causes(session, NULL, 0, error) ||
-            session->options.source_failures < SOURCE_FAILURES_MAX);
+            session->options.follow.source_failures < SOURCE_FAILURES_MAX);
 }
 
 /* Did a copy let go of the source's tables, since somebody waited for them (ERROR_CLASS_STOP of a
@@ -190,9 +190,10 @@ static bool is_overtaken(const struct run *run, const struct error *error)
 static bool gives_way(const struct run *run, const struct error *error)
 {
     const struct run_options *options = &run->session->options;
-    return options->follow && run->claimed && run->header.feed != NULL &&
+    return options->follow.wanted && run->claimed && run->header.feed != NULL &&
            run->status.phase == LEDGER_COPYING && error->code == ERROR_SOURCE_LOCKED &&
-           error->class == ERROR_CLASS_STOP && options->source_failures < SOURCE_FAILURES_MAX;
+           error->class == ERROR_CLASS_STOP &&
+           options->follow.source_failures < SOURCE_FAILURES_MAX;
 }
 
 /* Ends an attempt that failed so that another one goes on at once. */

@@ -182,8 +182,8 @@ static struct circles begin(const struct run_session *session, const struct sche
                             struct arena *arena)
 {
     struct circles circles = {
-        .repairing = session->options.repairing,
-        .made = session->options.repairs_made,
+        .repairing = session->options.repair.is_repair,
+        .made = session->options.repair.made,
         .schema = schema,
         .tables = tables,
         .count = count,

@@ -24,7 +24,7 @@ static enum status open_elsewhere(struct run_session *session, const char *uri, 
     if (registry_resolve(uri, session->arena, &session->home_uri, &connector, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    session->options.ledger_uri =
+    session->options.sides.ledger_uri =
         session->home_uri->shown; /* without secrets: logs and state show it */
     if (connector->store == NULL || connector->target == NULL ||
         uri_is_stream(session->home_uri, connector)) {
@@ -33,7 +33,7 @@ static enum status open_elsewhere(struct run_session *session, const char *uri, 
     const struct open_options open = {.mode = OPEN_TARGET,
                                       .uri = session->home_uri,
                                       .memory_bytes = options_cache_bytes(&session->options),
-                                      .timeout_ms = session->options.timeout_ms,
+                                      .timeout_ms = session->options.limits.timeout_ms,
                                       .read_only = session->options.validating};
     if (opening_open(connector, session->home_uri, &open, session->arena, &session->home, error) !=
             STATUS_OK ||
@@ -58,7 +58,7 @@ static enum status open_elsewhere(struct run_session *session, const char *uri, 
 enum status home_check_schema(const struct run_session *session, const struct connector *connector,
                               const char *uri, struct error *error)
 {
-    const char *schema = session->options.ledger_schema;
+    const char *schema = session->options.sides.ledger_schema;
     if (schema == NULL) {
         return STATUS_OK;
     }
@@ -85,8 +85,9 @@ enum status home_open(struct run_session *session, const char *uri, struct error
         return STATUS_FAILED;
     }
     if (session->home != NULL && target->lease_ms == 0) {
-        target->lease_ms =
-            session->options.timeout_ms > LEASE_MS_MIN ? session->options.timeout_ms : LEASE_MS_MIN;
+        target->lease_ms = session->options.limits.timeout_ms > LEASE_MS_MIN
+                               ? session->options.limits.timeout_ms
+                               : LEASE_MS_MIN;
     }
     return ledger_open(target, session->home != NULL ? session->home : target, &session->ledger,
                        error);
@@ -115,7 +116,7 @@ enum status home_refuse_missing(const struct run *run, const char *run_id, struc
               elsewhere ? "the ledger in " : "the target",
               elsewhere ? session->home_uri->shown : "", run_id);
     return error_hint(error, "%s",
-                      session->options.ledger_schema != NULL
+                      session->options.sides.ledger_schema != NULL
                           ? "is --ledger-schema the one that the run began with? Without it the "
                             "commands take that one"
                       : elsewhere

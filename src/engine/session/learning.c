@@ -84,7 +84,7 @@ static enum status take_past_plan(struct run_session *session, const struct past
     char *text;
     size_t length;
     const struct run_options *options = &session->options;
-    if (!options->resuming && !options->validating && options->rejects_file == NULL) {
+    if (!options->resuming && !options->validating && options->repair.file == NULL) {
         return STATUS_END;
     }
     if (current.local.id == NULL) {
@@ -129,12 +129,12 @@ enum status learning_make_plan(struct run_session *session, const struct past_ru
                                struct error *error)
 {
     const struct run_options *options = &session->options;
-    const struct plan_settings settings = {.include = options->include,
-                                           .include_count = options->include_count,
-                                           .exclude = options->exclude,
-                                           .exclude_count = options->exclude_count};
+    const struct plan_settings settings = {.include = options->selection.include,
+                                           .include_count = options->selection.include_count,
+                                           .exclude = options->selection.exclude,
+                                           .exclude_count = options->selection.exclude_count};
     const struct schema *schema = session->schema;
-    bool child_tables = options->nested == NESTED_TABLES;
+    bool child_tables = options->making.nested == NESTED_TABLES;
     bool documents = plan_needs_learning(NULL, session->source, session->target, false);
     uint32_t count = 0;
     /* whether lists were to be tables is the past run's to say */

@@ -48,12 +48,12 @@ static enum status open_pass(struct pass *pass, struct error *error)
     const struct open_options open = {.mode = OPEN_SOURCE,
                                       .uri = session->source_uri,
                                       .memory_bytes = options_cache_bytes(&session->options),
-                                      .timeout_ms = session->options.timeout_ms,
+                                      .timeout_ms = session->options.limits.timeout_ms,
                                       .read_only = session->options.validating,
-                                      .no_code = session->options.no_code,
-                                      .recovers = session->options.recovers,
+                                      .no_code = session->options.making.no_code,
+                                      .recovers = session->options.follow.recovers,
                                       .read_units_per_second_max =
-                                          session->options.read_units_per_second_max};
+                                          session->options.limits.read_units_per_second_max};
     if (opening_open(session->source->connector, session->source_uri, &open, session->arena,
                      &pass->database, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -90,7 +90,7 @@ static enum status stopped(const struct reading *reading, struct error *error)
 static enum status go_on(struct reading *reading, uint64_t rows, struct error *error)
 {
     struct pass *pass = reading->pass;
-    uint64_t cap = pass->session->options.rows_per_second_max;
+    uint64_t cap = pass->session->options.limits.rows_per_second_max;
     uint64_t records = atomic_fetch_add(&pass->records, rows) + rows;
     int64_t now = clock_monotonic_ms();
     int64_t due = cap == 0 ? now : pass->begun_ms + (int64_t)(records * 1000 / cap);
@@ -122,8 +122,8 @@ static enum status read_span(const struct learner *learner, uint32_t span, struc
     }
     while (status == STATUS_OK) {
         struct batch *batch;
-        status = source->cursor_next(cursor, (uint32_t)options->batch_rows, options->batch_bytes,
-                                     &batch, error);
+        status = source->cursor_next(cursor, (uint32_t)options->limits.batch_rows,
+                                     options->limits.batch_bytes, &batch, error);
         if (status == STATUS_OK) {
             rows += batch->row_count;
             status = learnt_table_add(learner->learnt, batch, error);

@@ -33,37 +33,39 @@ struct option_row {
     offsetof(struct run_options, member), sizeof(((struct run_options *)0)->member)
 
 static const struct option_row rows[] = {
-    {"jobs", KIND_COUNT, FIELD(jobs), 1, 256, 0},
-    {"memory", KIND_BYTES, FIELD(memory_bytes), 1 << 20, UINT64_C(1) << 40, 32 << 20},
-    {"chunk_rows", KIND_COUNT, FIELD(chunk_rows), 1, UINT32_MAX, 0},
-    {"batch_rows", KIND_COUNT, FIELD(batch_rows), 1, 1 << 20, 4096},
-    {"batch_bytes", KIND_BYTES, FIELD(batch_bytes), 1024, 1 << 30, 256 << 10},
-    {"max_rejects", KIND_SIGNED, FIELD(max_rejects), 0, INT64_MAX, 0},
-    {"fail_fast", KIND_FLAG, FIELD(fail_fast), 0, 1, 0},
-    {"rows_per_second", KIND_COUNT, FIELD(rows_per_second_max), 1, UINT32_MAX, 0},
-    {"bytes_per_second", KIND_BYTES, FIELD(bytes_per_second_max), 1, UINT64_C(1) << 40, 0},
-    {"read_units_per_second", KIND_COUNT, FIELD(read_units_per_second_max), 1, UINT32_MAX, 0},
-    {"write_units_per_second", KIND_COUNT, FIELD(write_units_per_second_max), 1, UINT32_MAX, 0},
-    {"pause_running", KIND_COUNT, FIELD(pause_running), 1, UINT32_MAX, 0},
-    {"pause_statement", KIND_MILLISECONDS, FIELD(pause_statement_ms), 1, 86400000, 0},
-    {"pause_lag", KIND_MILLISECONDS, FIELD(pause_lag_ms), 1, 86400000, 0},
-    {"timeout", KIND_MILLISECONDS, FIELD(timeout_ms), 1, 86400000, 30000},
-    {"stall", KIND_MILLISECONDS, FIELD(stall_ms), 1, 86400000, 60000},
-    {"time_zone", KIND_TEXT, FIELD(time_zone), 0, 0, 0},
-    {"ledger", KIND_TEXT, FIELD(ledger_uri), 0, 0, 0},
-    {"ledger_schema", KIND_TEXT, FIELD(ledger_schema), 0, 0, 0},
-    {"express", KIND_NEGATED, FIELD(no_express), 0, 1, 0},
-    {"code", KIND_NEGATED, FIELD(no_code), 0, 1, 0}, /* the command line's alone */
-    {"hashes", KIND_NEGATED, FIELD(no_hashes), 0, 1, 0},
-    {"rollback_keys", KIND_FLAG, FIELD(rollback_keys), 0, 1, 0},
-    {"indexes", KIND_CHOICE, FIELD(indexes), 1, 2, 1},
-    {"triggers", KIND_CHOICE, FIELD(triggers), 1, 2, 1},
-    {"cascades", KIND_CHOICE, FIELD(cascades), 1, 2, 0}, /* as the run began; apply */
-    {"broken_references", KIND_CHOICE, FIELD(broken_references), 1, 2, 1},
-    {"nested", KIND_CHOICE, FIELD(nested), 1, 2, 1},
-    {"grants", KIND_FLAG, FIELD(carries_rights), 0, 1, 0},
-    {"definer", KIND_CHOICE, FIELD(definer), 1, 3, 1},
-    {"before_images", KIND_NEGATED, FIELD(no_before_images), 0, 1, 0},
+    {"jobs", KIND_COUNT, FIELD(limits.jobs), 1, 256, 0},
+    {"memory", KIND_BYTES, FIELD(limits.memory_bytes), 1 << 20, UINT64_C(1) << 40, 32 << 20},
+    {"chunk_rows", KIND_COUNT, FIELD(limits.chunk_rows), 1, UINT32_MAX, 0},
+    {"batch_rows", KIND_COUNT, FIELD(limits.batch_rows), 1, 1 << 20, 4096},
+    {"batch_bytes", KIND_BYTES, FIELD(limits.batch_bytes), 1024, 1 << 30, 256 << 10},
+    {"max_rejects", KIND_SIGNED, FIELD(rejects.max), 0, INT64_MAX, 0},
+    {"fail_fast", KIND_FLAG, FIELD(rejects.fail_fast), 0, 1, 0},
+    {"rows_per_second", KIND_COUNT, FIELD(limits.rows_per_second_max), 1, UINT32_MAX, 0},
+    {"bytes_per_second", KIND_BYTES, FIELD(limits.bytes_per_second_max), 1, UINT64_C(1) << 40, 0},
+    {"read_units_per_second", KIND_COUNT, FIELD(limits.read_units_per_second_max), 1, UINT32_MAX,
+     0},
+    {"write_units_per_second", KIND_COUNT, FIELD(limits.write_units_per_second_max), 1, UINT32_MAX,
+     0},
+    {"pause_running", KIND_COUNT, FIELD(limits.pause_running), 1, UINT32_MAX, 0},
+    {"pause_statement", KIND_MILLISECONDS, FIELD(limits.pause_statement_ms), 1, 86400000, 0},
+    {"pause_lag", KIND_MILLISECONDS, FIELD(limits.pause_lag_ms), 1, 86400000, 0},
+    {"timeout", KIND_MILLISECONDS, FIELD(limits.timeout_ms), 1, 86400000, 30000},
+    {"stall", KIND_MILLISECONDS, FIELD(limits.stall_ms), 1, 86400000, 60000},
+    {"time_zone", KIND_TEXT, FIELD(sides.time_zone), 0, 0, 0},
+    {"ledger", KIND_TEXT, FIELD(sides.ledger_uri), 0, 0, 0},
+    {"ledger_schema", KIND_TEXT, FIELD(sides.ledger_schema), 0, 0, 0},
+    {"express", KIND_NEGATED, FIELD(making.no_express), 0, 1, 0},
+    {"code", KIND_NEGATED, FIELD(making.no_code), 0, 1, 0}, /* the command line's alone */
+    {"hashes", KIND_NEGATED, FIELD(making.no_hashes), 0, 1, 0},
+    {"rollback_keys", KIND_FLAG, FIELD(making.rollback_keys), 0, 1, 0},
+    {"indexes", KIND_CHOICE, FIELD(making.indexes), 1, 2, 1},
+    {"triggers", KIND_CHOICE, FIELD(making.triggers), 1, 2, 1},
+    {"cascades", KIND_CHOICE, FIELD(follow.cascades), 1, 2, 0}, /* as the run began; apply */
+    {"broken_references", KIND_CHOICE, FIELD(making.broken_references), 1, 2, 1},
+    {"nested", KIND_CHOICE, FIELD(making.nested), 1, 2, 1},
+    {"grants", KIND_FLAG, FIELD(making.carries_rights), 0, 1, 0},
+    {"definer", KIND_CHOICE, FIELD(making.definer), 1, 3, 1},
+    {"before_images", KIND_NEGATED, FIELD(making.no_before_images), 0, 1, 0},
 };
 enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
 
@@ -85,7 +87,7 @@ static const char *word_of(const struct option_row *row, uint64_t number)
 void run_options_default(struct run_options *options)
 {
     *options = (struct run_options){
-        .max_rejects = -1, .plan_rejects = -1, .existing = -1, .progress = PROGRESS_AUTO};
+        .rejects.max = -1, .rejects.planned = -1, .making.existing = -1, .progress = PROGRESS_AUTO};
 }
 
 static uint64_t get_number(const struct run_options *options, const struct option_row *row)
@@ -108,7 +110,7 @@ static const char **text_of(const struct run_options *options, const struct opti
 static bool is_set(const struct run_options *options, const struct option_row *row)
 {
     if (row->kind == KIND_SIGNED) {
-        return options->max_rejects >= 0;
+        return options->rejects.max >= 0;
     }
     if (row->kind == KIND_TEXT) {
         return *text_of(options, row) != NULL;
@@ -212,7 +214,7 @@ static uint32_t default_jobs(void)
 
 int64_t options_reject_bound(const struct run_options *options)
 {
-    return options->fail_fast ? 0 : options->max_rejects;
+    return options->rejects.fail_fast ? 0 : options->rejects.max;
 }
 
 bool options_allow_rejects(const struct run_options *options, uint64_t rejected)
@@ -223,8 +225,8 @@ bool options_allow_rejects(const struct run_options *options, uint64_t rejected)
 
 static bool is_bound(const struct option_row *row)
 {
-    return row->offset == offsetof(struct run_options, max_rejects) ||
-           row->offset == offsetof(struct run_options, fail_fast);
+    return row->offset == offsetof(struct run_options, rejects.max) ||
+           row->offset == offsetof(struct run_options, rejects.fail_fast);
 }
 
 /* fail_fast is another word for the bound 0: where a flag says one of the two, the plan's go. */
@@ -239,11 +241,11 @@ static enum status resolve_bound(struct run_options *options, const struct plan_
             return STATUS_FAILED;
         }
     }
-    options->bound_is_said = options_reject_bound(options) >= 0;
-    options->plan_rejects = options_reject_bound(&planned);
-    if (!options->bound_is_said) {
-        options->max_rejects = planned.max_rejects;
-        options->fail_fast = planned.fail_fast;
+    options->rejects.is_said = options_reject_bound(options) >= 0;
+    options->rejects.planned = options_reject_bound(&planned);
+    if (!options->rejects.is_said) {
+        options->rejects.max = planned.rejects.max;
+        options->rejects.fail_fast = planned.rejects.fail_fast;
     }
     return STATUS_OK;
 }
@@ -267,8 +269,8 @@ enum status options_resolve(struct run_options *options, const struct plan_docum
             return STATUS_FAILED;
         }
     }
-    if (options->jobs == 0) {
-        options->jobs = default_jobs();
+    if (options->limits.jobs == 0) {
+        options->limits.jobs = default_jobs();
     }
     return STATUS_OK;
 }
@@ -279,7 +281,7 @@ static json_t *value_of(const struct run_options *options, const struct option_r
     case KIND_TEXT:
         return json_text(*text_of(options, row));
     case KIND_SIGNED:
-        return options->max_rejects < 0 ? json_null() : json_integer(options->max_rejects);
+        return options->rejects.max < 0 ? json_null() : json_integer(options->rejects.max);
     case KIND_CHOICE:
         return json_text(word_of(row, get_number(options, row)));
     case KIND_FLAG:
@@ -299,33 +301,36 @@ json_t *options_describe(const struct run_options *options)
     for (size_t i = 0; i < ROW_COUNT; i++) {
         json_object_set_new(settings, rows[i].name, value_of(options, &rows[i]));
     }
-    json_object_set_new(settings, "include", json_texts(options->include, options->include_count));
-    json_object_set_new(settings, "exclude", json_texts(options->exclude, options->exclude_count));
-    if (options->names != NULL) {
-        json_object_set_new(settings, "names", json_text(options->names));
+    json_object_set_new(settings, "include",
+                        json_texts(options->selection.include, options->selection.include_count));
+    json_object_set_new(settings, "exclude",
+                        json_texts(options->selection.exclude, options->selection.exclude_count));
+    if (options->selection.names != NULL) {
+        json_object_set_new(settings, "names", json_text(options->selection.names));
     }
-    if (options->since != NULL) {
-        json_object_set_new(settings, "since", json_text(options->since));
+    if (options->selection.since != NULL) {
+        json_object_set_new(settings, "since", json_text(options->selection.since));
     }
-    if (options->schemas.count > 0) {
-        json_object_set_new(settings, "schemas",
-                            json_texts(options->schemas.names, options->schemas.count));
+    if (options->selection.schemas.count > 0) {
+        json_object_set_new(
+            settings, "schemas",
+            json_texts(options->selection.schemas.names, options->selection.schemas.count));
     }
     return settings;
 }
 
 uint64_t options_ring_bytes(const struct run_options *options)
 {
-    return options->memory_bytes / 8;
+    return options->limits.memory_bytes / 8;
 }
 
 uint64_t options_cache_bytes(const struct run_options *options)
 {
-    return options->memory_bytes / 4;
+    return options->limits.memory_bytes / 4;
 }
 
 bool options_give_way(const struct run_options *options)
 {
-    return options->pause_lag_ms > 0 || options->pause_running > 0 ||
-           options->pause_statement_ms > 0;
+    return options->limits.pause_lag_ms > 0 || options->limits.pause_running > 0 ||
+           options->limits.pause_statement_ms > 0;
 }

@@ -68,7 +68,7 @@ enum status parameters_add(const struct run_options *options, const char **sourc
                            const char **target, struct arena *arena, struct error *error)
 {
     struct side sides[2] = {{.text = source}, {.text = target}};
-    for (int i = 0; options->parameter_count > 0 && i < 2; i++) {
+    for (int i = 0; options->sides.parameter_count > 0 && i < 2; i++) {
         struct uri *uri;
         if (registry_resolve(*sides[i].text, arena, &uri, &sides[i].connector, error) !=
             STATUS_OK) {
@@ -76,8 +76,8 @@ enum status parameters_add(const struct run_options *options, const char **sourc
         }
         sides[i].uri = uri;
     }
-    for (uint32_t i = 0; i < options->parameter_count; i++) {
-        const struct run_parameter *parameter = &options->parameters[i];
+    for (uint32_t i = 0; i < options->sides.parameter_count; i++) {
+        const struct run_parameter *parameter = &options->sides.parameters[i];
         bool used = false;
         if ((parameter->for_source &&
              add(&sides[0], parameter, arena, &used, error) != STATUS_OK) ||

@@ -17,7 +17,7 @@ void policies_take(struct run *run, const struct ledger_header *header,
 {
     struct run_session *session = run->session;
     const struct ledger_table *first = NULL;
-    bool said = session->options.existing >= 0 && !session->existing_is_of_run;
+    bool said = session->options.making.existing >= 0 && !session->existing_is_of_run;
     for (uint32_t i = 0; i < run->table_count; i++) {
         struct target_table *table = &run->tables[i];
         const struct ledger_table *began = find_table(header, table->name);

@@ -62,7 +62,7 @@ static enum status find_id(const struct run_session *session, const struct past_
 {
     struct state_folder folder;
     struct local_run local;
-    *id = session->options.repairs_run != NULL ? session->options.repairs_run : past->local.id;
+    *id = session->options.repair.of_run != NULL ? session->options.repair.of_run : past->local.id;
     if (!session->options.resuming) {
         return STATUS_OK;
     }
@@ -73,7 +73,7 @@ static enum status find_id(const struct run_session *session, const struct past_
         *id = local.id;
     }
     if (status == STATUS_OK) { /* the ledger may not say so yet */
-        ((struct run_session *)session)->options.follow |= local.follows && !local.finished;
+        ((struct run_session *)session)->options.follow.wanted |= local.follows && !local.finished;
     }
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
@@ -119,7 +119,7 @@ enum status recall_find(struct run_session *session, const struct past_run *past
     bool follows = false;
     session->answers = plan_answers_create(session->arena);
     session->mapping_version = 1;
-    if (!options->resuming && !options->validating && options->rejects_file == NULL) {
+    if (!options->resuming && !options->validating && options->repair.file == NULL) {
         return STATUS_OK;
     }
     enum status status = find_id(session, past, &id, error);
@@ -130,11 +130,11 @@ enum status recall_find(struct run_session *session, const struct past_run *past
     if (status == STATUS_OK) {
         session->continued = arena_allocate(session->arena, sizeof header);
         *session->continued = header;
-        if (options->cascades == CASCADES_UNSET && header.cascades_in_target) {
-            options->cascades = CASCADES_TARGET;
+        if (options->follow.cascades == CASCADES_UNSET && header.cascades_in_target) {
+            options->follow.cascades = CASCADES_TARGET;
         }
         /* whoever gives it up need not have copied, and may have lost tables */
-        bool gives_up = header.feed != NULL && options->cut_over == CUT_OVER_ABANDON;
+        bool gives_up = header.feed != NULL && options->cut_over.step == CUT_OVER_ABANDON;
         session->follows = (follows || gives_up) && options->resuming && !options->validating;
         session->copies_on =
             header.feed != NULL && !session->follows && options->resuming && !options->validating;
@@ -148,7 +148,7 @@ enum status recall_find(struct run_session *session, const struct past_run *past
 bool recall_is_of_run(const struct run_session *session)
 {
     const struct run_options *options = &session->options;
-    return options->resuming || options->rejects_file != NULL || session->names_run ||
+    return options->resuming || options->repair.file != NULL || session->names_run ||
            (session->continued != NULL && session->continued->feed != NULL);
 }
 

@@ -8,7 +8,6 @@
 #include "base/trust.h"
 #include "connectors/scope.h"
 #include "connectors/uri.h"
-#include "engine/copy/copy.h"
 #include "engine/folder/past_runs.h"
 #include "engine/formats/mended_line.h"
 #include "engine/join/joining.h"
@@ -67,7 +66,7 @@ static enum status find_rejecting_run(const char *path, char run[MENDED_RUN_BYTE
 static enum status not_known_here(const struct run_session *session, const char *run,
                                   struct error *error)
 {
-    const char *file = session->options.rejects_file;
+    const char *file = session->options.repair.file;
     error_set(error, ERROR_RUN_NOTHING, file, "%s knows nothing of run %s, which rejected them",
               session->state_path, run);
     error_hint(error,
@@ -87,15 +86,15 @@ static enum status find_local_run(struct run_session *session, struct past_run *
     char run[MENDED_RUN_BYTES] = "";
     if (state_folder_name(&folder, session->state_path, session->arena, error) != STATUS_OK ||
         trust_check_folder(session->state_path, error) != STATUS_OK ||
-        (options->rejects_file != NULL &&
-         find_rejecting_run(options->rejects_file, run, error) != STATUS_OK)) {
+        (options->repair.file != NULL &&
+         find_rejecting_run(options->repair.file, run, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     if (run[0] == '\0') {
         return past_runs_current(&folder, session->arena, found, error);
     }
     enum status status = past_runs_find(&folder, run, session->arena, found, error);
-    bool is_named = options->plan_path != NULL || options->source_uri != NULL;
+    bool is_named = options->sides.plan_path != NULL || options->sides.source_uri != NULL;
     return status == STATUS_END && !is_named ? not_known_here(session, run, error) : status;
 }
 
@@ -110,9 +109,10 @@ static bool is_shown(const char *uri, const char *shown)
 /* Are the endpoints that were said those of the run, which keeps no passwords? */
 static bool names_run(const struct run_options *options, const struct local_run *local)
 {
-    return options->source_uri != NULL && options->target_uri != NULL && local->source != NULL &&
-           local->target != NULL && is_shown(options->source_uri, local->source) &&
-           is_shown(options->target_uri, local->target);
+    return options->sides.source_uri != NULL && options->sides.target_uri != NULL &&
+           local->source != NULL && local->target != NULL &&
+           is_shown(options->sides.source_uri, local->source) &&
+           is_shown(options->sides.target_uri, local->target);
 }
 
 /* What is not given stands as in the run that is gone on with: the unfinished one, or the one that
@@ -122,11 +122,11 @@ static enum status take_from_local_run(struct run_session *session, struct past_
 {
     struct run_options *options = &session->options;
     struct past_run current;
-    bool named = options->source_uri != NULL || options->target_uri != NULL;
-    bool may_be_over = options->resuming || options->validating || options->rejects_file != NULL;
-    bool is_known = options->resuming || options->rejects_file != NULL; /* which one is meant */
+    bool named = options->sides.source_uri != NULL || options->sides.target_uri != NULL;
+    bool may_be_over = options->resuming || options->validating || options->repair.file != NULL;
+    bool is_known = options->resuming || options->repair.file != NULL; /* which one is meant */
     if ((named && !is_known && !options->validating) ||
-        (options->plan_path != NULL && !may_be_over)) {
+        (options->sides.plan_path != NULL && !may_be_over)) {
         return STATUS_OK;
     }
     enum status status = find_local_run(session, &current, error);
@@ -144,54 +144,56 @@ static enum status take_from_local_run(struct run_session *session, struct past_
         return STATUS_OK;
     }
     if (!named) {
-        options->source_uri = connection_recall(local.source_name, local.source, session->arena);
-        options->target_uri = connection_recall(local.target_name, local.target, session->arena);
-        options->source_name = local.source_name;
-        options->target_name = local.target_name;
+        options->sides.source_uri =
+            connection_recall(local.source_name, local.source, session->arena);
+        options->sides.target_uri =
+            connection_recall(local.target_name, local.target, session->arena);
+        options->sides.source_name = local.source_name;
+        options->sides.target_name = local.target_name;
     }
-    if (options->plan_path == NULL && !given) {
-        options->plan_path = local.plan_path;
+    if (options->sides.plan_path == NULL && !given) {
+        options->sides.plan_path = local.plan_path;
         bool lost = !options->resuming && may_be_over && local.plan_path != NULL &&
                     !file_exists(local.plan_path);
         if (lost && file_exists(current.folder.plan_file)) {
-            options->plan_path = current.folder.plan_file; /* the run's own copy */
+            options->sides.plan_path = current.folder.plan_file; /* the run's own copy */
         }
     }
-    if (options->include_count == 0 && options->exclude_count == 0) {
-        options->include = local.include;
-        options->include_count = local.include_count;
-        options->exclude = local.exclude;
-        options->exclude_count = local.exclude_count;
+    if (options->selection.include_count == 0 && options->selection.exclude_count == 0) {
+        options->selection.include = local.include;
+        options->selection.include_count = local.include_count;
+        options->selection.exclude = local.exclude;
+        options->selection.exclude_count = local.exclude_count;
     }
-    if (options->renumber_count == 0) {
-        options->renumber = local.renumber;
-        options->renumber_count = local.renumber_count;
+    if (options->selection.renumber_count == 0) {
+        options->selection.renumber = local.renumber;
+        options->selection.renumber_count = local.renumber_count;
     }
-    if (options->names == NULL) {
-        options->names = local.names;
+    if (options->selection.names == NULL) {
+        options->selection.names = local.names;
     }
-    if (options->since == NULL) {
-        options->since = local.since;
+    if (options->selection.since == NULL) {
+        options->selection.since = local.since;
     }
-    if (options->sample_rows == 0) {
-        options->sample_rows = local.sample_rows;
-        options->sample_seed = local.sample_seed;
+    if (options->selection.sample_rows == 0) {
+        options->selection.sample_rows = local.sample_rows;
+        options->selection.sample_seed = local.sample_seed;
     }
-    if (options->schemas.count == 0 && !given) {
-        options->schemas = local.schemas;
+    if (options->selection.schemas.count == 0 && !given) {
+        options->selection.schemas = local.schemas;
     }
-    if (options->existing < 0) {
-        options->existing = local.existing;
+    if (options->making.existing < 0) {
+        options->making.existing = local.existing;
         session->existing_is_of_run = local.existing >= 0;
     }
-    if (options->ledger_uri == NULL) {
-        options->ledger_uri = local.ledger;
+    if (options->sides.ledger_uri == NULL) {
+        options->sides.ledger_uri = local.ledger;
     }
-    if (options->ledger_schema == NULL) {
-        options->ledger_schema = local.ledger_schema;
+    if (options->sides.ledger_schema == NULL) {
+        options->sides.ledger_schema = local.ledger_schema;
     }
-    options->no_code |= local.no_code;
-    options->recovers |= local.follows;
+    options->making.no_code |= local.no_code;
+    options->follow.recovers |= local.follows;
     *taken = current;
     return STATUS_OK;
 }
@@ -221,10 +223,11 @@ static bool is_same_file(const char *one, const char *other)
 static void leave_other_run(struct run_session *session, const struct run_options *asked,
                             struct past_run *past)
 {
-    if (asked->plan_path == NULL || past->local.id == NULL ||
+    if (asked->sides.plan_path == NULL || past->local.id == NULL ||
         (plan_document_source(session->document) == NULL &&
          plan_document_target(session->document) == NULL) ||
-        is_same_file(asked->plan_path, past->local.plan_path) || is_plan_of_run(session, past)) {
+        is_same_file(asked->sides.plan_path, past->local.plan_path) ||
+        is_plan_of_run(session, past)) {
         return;
     }
     session->options = *asked;
@@ -241,13 +244,13 @@ static void take_plan_uris(struct run_session *session, const struct past_run *p
         source = plan_document_source(session->document);
         target = plan_document_target(session->document);
     }
-    if (source != NULL && past->local.source != NULL && options->source_uri == past->local.source &&
-        is_shown(source, past->local.source)) {
-        options->source_uri = source;
+    if (source != NULL && past->local.source != NULL &&
+        options->sides.source_uri == past->local.source && is_shown(source, past->local.source)) {
+        options->sides.source_uri = source;
     }
-    if (target != NULL && past->local.target != NULL && options->target_uri == past->local.target &&
-        is_shown(target, past->local.target)) {
-        options->target_uri = target;
+    if (target != NULL && past->local.target != NULL &&
+        options->sides.target_uri == past->local.target && is_shown(target, past->local.target)) {
+        options->sides.target_uri = target;
     }
 }
 
@@ -258,18 +261,10 @@ static void take_time_zone(struct run_session *session, const struct past_run *p
     struct run_options *options = &session->options;
     const char *planned = plan_document_option(session->document, "time_zone");
     const char *planned_then = past->local.plan_time_zone;
-    if (options->time_zone == NULL && past->local.time_zone != NULL &&
+    if (options->sides.time_zone == NULL && past->local.time_zone != NULL &&
         (planned == NULL || (planned_then != NULL && strcmp(planned, planned_then) == 0))) {
-        options->time_zone = past->local.time_zone;
+        options->sides.time_zone = past->local.time_zone;
     }
-}
-
-const char *session_make_spill_folder(const struct state_folder *folder, const char *path)
-{
-    struct error ignored; /* a run will say it when it makes its own folders; check needs none */
-    struct stat facts;
-    bool is_link = lstat(folder->path, &facts) == 0 && S_ISLNK(facts.st_mode);
-    return !is_link && file_make_folder(path, &ignored) == STATUS_OK ? path : NULL;
 }
 
 /* A cap that nobody would keep is refused, not forgotten. */
@@ -277,8 +272,8 @@ static enum status check_caps(const struct run_session *session, const struct co
                               enum open_mode mode, const struct uri *uri, struct error *error)
 {
     bool reads = mode == OPEN_SOURCE;
-    uint64_t cap = reads ? session->options.read_units_per_second_max
-                         : session->options.write_units_per_second_max;
+    uint64_t cap = reads ? session->options.limits.read_units_per_second_max
+                         : session->options.limits.write_units_per_second_max;
     if (cap == 0 || (connector->capabilities & CAPABILITY_UNITS) != 0) {
         return STATUS_OK;
     }
@@ -293,10 +288,10 @@ static enum status take_schemas(struct run_session *session, struct error *error
 {
     struct database *source = session->source;
     if ((source->capabilities & CAPABILITY_SCHEMAS) != 0) {
-        session->options.schemas = scope_names(&source->scope, session->arena);
+        session->options.selection.schemas = scope_names(&source->scope, session->arena);
         return STATUS_OK;
     }
-    if (session->options.schemas.count == 0) {
+    if (session->options.selection.schemas.count == 0) {
         return STATUS_OK;
     }
     error_set(error, ERROR_USAGE, session->source_uri->shown, "%s has no schemas",
@@ -337,33 +332,36 @@ static enum status open_database(struct run_session *session, const char *text, 
         .spill_folder = session_make_spill_folder(
             &folder, mode == OPEN_SOURCE ? folder.spill_source : folder.spill_target),
         .memory_bytes = options_cache_bytes(&session->options),
-        .timeout_ms = session->options.timeout_ms,
+        .timeout_ms = session->options.limits.timeout_ms,
         .read_only = session->options.validating,
-        .ledger_schema = database == &session->target ? session->options.ledger_schema : NULL,
-        .read_units_per_second_max = session->options.read_units_per_second_max,
-        .write_units_per_second_max = session->options.write_units_per_second_max,
-        .schemas =
-            database == &session->source ? session->options.schemas : (struct column_list){0},
+        .ledger_schema = database == &session->target ? session->options.sides.ledger_schema : NULL,
+        .read_units_per_second_max = session->options.limits.read_units_per_second_max,
+        .write_units_per_second_max = session->options.limits.write_units_per_second_max,
+        .schemas = database == &session->source ? session->options.selection.schemas
+                                                : (struct column_list){0},
         .mirrors = database == &session->mirror,
-        .no_code = session->options.no_code,
-        .recovers = session->options.recovers};
+        .no_code = session->options.making.no_code,
+        .recovers = session->options.follow.recovers};
     if ((!session->options.validating &&
          check_caps(session, connector, mode, *uri, error) != STATUS_OK) ||
         (database == &session->target &&
-         home_check_schema(session, connector, session->options.ledger_uri, error) != STATUS_OK) ||
+         home_check_schema(session, connector, session->options.sides.ledger_uri, error) !=
+             STATUS_OK) ||
         opening_open(connector, *uri, &open, session->arena, database, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     (*database)->time_zone = database == &session->source ? NULL : session->time_zone;
-    (*database)->carries_rights = session->options.carries_rights;
-    (*database)->definer = session->options.definer == DEFINERS_SELF ? DEFINER_SELF : DEFINER_KEEP;
-    (*database)->jobs = session->options.jobs;
+    (*database)->carries_rights = session->options.making.carries_rights;
+    (*database)->definer =
+        session->options.making.definer == DEFINERS_SELF ? DEFINER_SELF : DEFINER_KEEP;
+    (*database)->jobs = session->options.limits.jobs;
     if ((database == &session->source && take_schemas(session, error) != STATUS_OK) ||
         (database == &session->mirror && give_schemas(session, *database, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
-    return database == &session->target ? home_open(session, session->options.ledger_uri, error)
-                                        : STATUS_OK;
+    return database == &session->target
+               ? home_open(session, session->options.sides.ledger_uri, error)
+               : STATUS_OK;
 }
 
 /* A mirror of standard output would be standard input: other bytes, from somewhere else. */
@@ -411,18 +409,18 @@ static enum status check_caps_of_validation(const struct run_session *session,
 {
     const struct connector *source = session->source->connector;
     const struct connector *target = session->target->connector;
-    if (asked->may_repair) {
+    if (asked->repair.may_repair) {
         return check_caps(session, source, OPEN_SOURCE, session->source_uri, error) == STATUS_OK
                    ? check_caps(session, target, OPEN_TARGET, session->target_uri, error)
                    : STATUS_FAILED;
     }
-    if (asked->read_units_per_second_max > 0 &&
+    if (asked->limits.read_units_per_second_max > 0 &&
         ((source->capabilities | target->capabilities) & CAPABILITY_UNITS) == 0) {
         log_write(LOG_WARNING, "--read-units-per-second has no effect: neither side has capacity "
                                "units; cap the reading with --rows-per-second or "
                                "--bytes-per-second");
     }
-    if (asked->write_units_per_second_max > 0) {
+    if (asked->limits.write_units_per_second_max > 0) {
         log_write(LOG_WARNING, "--write-units-per-second has no effect: nothing is written without "
                                "--repair; cap the reading with --read-units-per-second");
     }
@@ -482,8 +480,8 @@ static enum status settle_schemas(struct run_session *session, struct error *err
 
 static enum status open_endpoints(struct run_session *session, struct error *error)
 {
-    const char *source = session->options.source_uri;
-    const char *target = session->options.target_uri;
+    const char *source = session->options.sides.source_uri;
+    const char *target = session->options.sides.target_uri;
     if (source == NULL && session->document != NULL) {
         source = plan_document_source(session->document);
     }
@@ -644,24 +642,24 @@ static enum status resolve_described(struct run_session *session, const struct l
 {
     const struct run_options *options = &session->options;
     const struct plan_settings settings = {
-        .include = options->include,
-        .include_count = options->include_count,
-        .exclude = options->exclude,
-        .exclude_count = options->exclude_count,
-        .renumber = options->renumber,
-        .renumber_count = options->renumber_count,
-        .no_code = options->no_code,
-        .names = options->names,
-        .since = options->since,
+        .include = options->selection.include,
+        .include_count = options->selection.include_count,
+        .exclude = options->selection.exclude,
+        .exclude_count = options->selection.exclude_count,
+        .renumber = options->selection.renumber,
+        .renumber_count = options->selection.renumber_count,
+        .no_code = options->making.no_code,
+        .names = options->selection.names,
+        .since = options->selection.since,
         .there = session->there,
-        .existing = options->existing,
+        .existing = options->making.existing,
         .notes = learnt->notes,
         .note_count = learnt->note_count,
         .time_zone = session->time_zone,
         .gone = session->gone,
-        .carries_rights = options->carries_rights,
-        .follows =
-            options->follow || (session->continued != NULL && session->continued->feed != NULL),
+        .carries_rights = options->making.carries_rights,
+        .follows = options->follow.wanted ||
+                   (session->continued != NULL && session->continued->feed != NULL),
         .answers = session->answers};
     if (plan_resolve(session->document, session->source, session->schema, session->target,
                      &settings, &session->plan, faults, error) != STATUS_OK ||
@@ -721,12 +719,13 @@ static enum status open_all(struct run_session *session, const struct run_option
                             const struct past_run *past, struct buffer *faults, struct error *error)
 {
     struct run_options *options = &session->options;
-    if (options->schemas.count == 0 && session->document != NULL) {
-        options->schemas = plan_document_list(session->document, "schemas", session->arena);
+    if (options->selection.schemas.count == 0 && session->document != NULL) {
+        options->selection.schemas =
+            plan_document_list(session->document, "schemas", session->arena);
     }
     return options_resolve(options, session->document, error) == STATUS_OK &&
-                   (options->time_zone == NULL ||
-                    time_zone_make(options->time_zone, session->arena, &session->time_zone,
+                   (options->sides.time_zone == NULL ||
+                    time_zone_make(options->sides.time_zone, session->arena, &session->time_zone,
                                    error) == STATUS_OK) &&
                    open_endpoints(session, error) == STATUS_OK &&
                    (!asked->validating ||
@@ -746,15 +745,16 @@ enum status run_open(const struct run_options *options, struct run_session **mad
     session->options = *options;
     session->arena = arena_create(0);
     observer_watch(options->observer, &session->progress);
-    session->state_path = options->state_folder != NULL
-                              ? options->state_folder
-                              : default_state_path(session->arena, options->plan_path);
+    session->state_path = options->sides.state_folder != NULL
+                              ? options->sides.state_folder
+                              : default_state_path(session->arena, options->sides.plan_path);
     session->made_state_folder = !file_exists(session->state_path);
-    session->names_run =
-        options->plan_path == NULL && options->source_uri == NULL && options->target_uri == NULL;
+    session->names_run = options->sides.plan_path == NULL && options->sides.source_uri == NULL &&
+                         options->sides.target_uri == NULL;
     enum status status = take_from_local_run(session, &past, error);
-    if (status == STATUS_OK && session->options.plan_path != NULL) {
-        form = plan_document_read(session->options.plan_path, &session->document, faults, error);
+    if (status == STATUS_OK && session->options.sides.plan_path != NULL) {
+        form =
+            plan_document_read(session->options.sides.plan_path, &session->document, faults, error);
         status = session->document != NULL ? STATUS_OK : form;
     }
     if (status == STATUS_OK) {
@@ -786,23 +786,6 @@ static void remove_unused_folders(struct run_session *session)
         rmdir(folder.spill);
         rmdir(folder.path);
     }
-}
-
-enum status session_reader_open(struct run_session *session, struct reader **reader,
-                                struct error *error)
-{
-    if (session->spare_reader_count > 0) {
-        *reader = session->spare_readers[--session->spare_reader_count];
-        return STATUS_OK;
-    }
-    return session->source->connector->source->reader_open(session->source, reader, error);
-}
-
-void session_reader_keep(struct run_session *session, struct reader *reader)
-{
-    session->spare_readers = memory_resize(session->spare_readers, session->spare_reader_count + 1u,
-                                           sizeof(struct reader *));
-    session->spare_readers[session->spare_reader_count++] = reader;
 }
 
 static void close_readers(struct run_session *session)

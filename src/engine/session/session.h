@@ -32,10 +32,6 @@ struct spool;
 struct shuffle;
 struct subset;
 
-/* What kind of run it is, in ledger and state: "copy", "rejects", "repair". */
-const char *run_kind(const struct run *run);
-void run_set_kind(struct run *run, const char *kind);
-
 struct run_session {
     struct arena *arena;
     struct run_options options; /* resolved */
@@ -106,6 +102,8 @@ struct run {
     struct arena *arena;
     struct state_folder folder;
     char id[RUN_ID_BYTES];
+    /* A whole run within this one, the way back: run.c. */
+    enum status (*run_within)(const struct run_options *options, struct error *error);
     const char *finished_id; /* of the run in the state folder that makes way for this one */
     uint64_t epoch;
     bool claimed;

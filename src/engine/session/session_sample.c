@@ -9,7 +9,7 @@ enum status session_sample_prepare(struct run_session *session, struct error *er
 {
     struct state_folder folder;
     const struct run_options *options = &session->options;
-    if (options->sample_rows == 0 && session->plan->shuffle_count == 0) {
+    if (options->selection.sample_rows == 0 && session->plan->shuffle_count == 0) {
         return STATUS_OK;
     }
     if (session->shuffle == NULL && session->plan->shuffle_count > 0 &&
@@ -18,10 +18,10 @@ enum status session_sample_prepare(struct run_session *session, struct error *er
                                           session_make_spill_folder(&folder, folder.spill_source),
                                           options_cache_bytes(options));
     }
-    if (options->sample_rows == 0) {
+    if (options->selection.sample_rows == 0) {
         return STATUS_OK;
     }
-    if (options->follow) {
+    if (options->follow.wanted) {
         error_set(error, ERROR_USAGE, "--sample-rows", "does not go with --follow");
         return error_hint(error, "a change may be of a row that was not chosen: copy the part, or "
                                  "follow all of it");
@@ -35,8 +35,8 @@ enum status session_sample_prepare(struct run_session *session, struct error *er
         .plan = session->plan,
         .spill_folder = session_make_spill_folder(&folder, folder.spill_source),
         .memory_bytes = options_cache_bytes(options),
-        .rows = options->sample_rows,
-        .seed = options->sample_seed};
+        .rows = options->selection.sample_rows,
+        .seed = options->selection.sample_seed};
     session->subset = subset_create(&wanted);
     return STATUS_OK;
 }
@@ -44,13 +44,14 @@ enum status session_sample_prepare(struct run_session *session, struct error *er
 enum status session_sample(struct run_session *session, uint64_t rows, uint64_t seed,
                            struct error *error)
 {
-    if (session->options.sample_rows == rows && session->options.sample_seed == seed) {
+    if (session->options.selection.sample_rows == rows &&
+        session->options.selection.sample_seed == seed) {
         return STATUS_OK;
     }
     subset_destroy(session->subset);
     session->subset = NULL;
-    session->options.sample_rows = rows;
-    session->options.sample_seed = seed;
+    session->options.selection.sample_rows = rows;
+    session->options.selection.sample_seed = seed;
     return session_sample_prepare(session, error);
 }
 

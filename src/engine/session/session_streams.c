@@ -1,6 +1,7 @@
 /* What the engine asks about streams before it reads them: facts, requests, chunk sizes, lanes. */
+#include "base/file.h"
+#include "base/memory.h"
 #include "base/signals.h"
-#include "engine/copy/care.h"
 #include "engine/copy/copy.h"
 #include "engine/session/home.h"
 #include "engine/session/opening.h"
@@ -9,6 +10,7 @@
 #include "plan/mapping.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 enum {
     CHUNK_BYTES = 24 << 20, /* about: commits are rare enough, and little is lost by a crash */
@@ -24,7 +26,7 @@ static const int64_t PULLED_WHOLE_BYTES = (int64_t)4 << 30;
 
 int64_t session_patience_ms(const struct run_session *session)
 {
-    return RETRY_PATIENCE_TIMEOUTS * session->options.timeout_ms;
+    return RETRY_PATIENCE_TIMEOUTS * session->options.limits.timeout_ms;
 }
 
 void session_retry_begin(struct run_session *session, struct retry *retry)
@@ -54,7 +56,7 @@ static uint32_t smaller(uint32_t jobs, uint32_t limit)
 
 uint32_t session_reader_count(const struct run_session *session)
 {
-    return smaller(session->options.jobs, session->source->limits.readers_max);
+    return smaller(session->options.limits.jobs, session->source->limits.readers_max);
 }
 
 uint32_t session_writer_count(const struct run_session *session)
@@ -62,7 +64,7 @@ uint32_t session_writer_count(const struct run_session *session)
     if ((session->target->capabilities & CAPABILITY_ORDERED_WRITE) != 0) {
         return 1;
     }
-    return smaller(session->options.jobs, session->target->limits.writers_max);
+    return smaller(session->options.limits.jobs, session->target->limits.writers_max);
 }
 
 uint32_t session_hands(const struct run_session *session)
@@ -88,10 +90,10 @@ bool session_is_express(const struct run_session *session, const struct plan_str
 {
     const struct target_functions *target = session->target->connector->target;
     const struct run_options *options = &session->options;
-    bool capped = options->rows_per_second_max > 0 || options->bytes_per_second_max > 0 ||
-                  options_give_way(options);
-    return stream->express && !options->no_express && options->sample_rows == 0 && !capped &&
-           !home_repeats_chunks(session) && !looks_at_records(session, stream) &&
+    bool capped = options->limits.rows_per_second_max > 0 ||
+                  options->limits.bytes_per_second_max > 0 || options_give_way(options);
+    return stream->express && !options->making.no_express && options->selection.sample_rows == 0 &&
+           !capped && !home_repeats_chunks(session) && !looks_at_records(session, stream) &&
            target->express_accepts != NULL && target->express_chunk != NULL &&
            target->express_accepts(session->target, session->source);
 }
@@ -254,7 +256,7 @@ enum status session_describe_target(const struct run_session *session, const cha
     const struct open_options open = {.mode = OPEN_SOURCE,
                                       .uri = session->target_uri,
                                       .memory_bytes = 8 << 20,
-                                      .timeout_ms = session->options.timeout_ms,
+                                      .timeout_ms = session->options.limits.timeout_ms,
                                       .catalog_tables = names,
                                       .mirrors = true};
     *source = NULL;
@@ -297,8 +299,8 @@ static uint64_t within_limits(const struct run_session *session, const struct sc
 
 uint64_t session_chunk_rows(const struct run_session *session, const struct plan_stream *stream)
 {
-    if (session->options.chunk_rows != 0) {
-        return within_limits(session, NULL, 0, session->options.chunk_rows);
+    if (session->options.limits.chunk_rows != 0) {
+        return within_limits(session, NULL, 0, session->options.limits.chunk_rows);
     }
     int64_t bytes_max = session->facts[stream->number].bytes_max;
     bool whole = session_is_express(session, stream) && !session->target->limits.pulls_in_pieces;
@@ -336,4 +338,29 @@ enum status session_sample_reader(struct run_session *session, struct reader **r
     }
     *reader = session->sample_reader;
     return STATUS_OK;
+}
+
+const char *session_make_spill_folder(const struct state_folder *folder, const char *path)
+{
+    struct error ignored; /* a run will say it when it makes its own folders; check needs none */
+    struct stat facts;
+    bool is_link = lstat(folder->path, &facts) == 0 && S_ISLNK(facts.st_mode);
+    return !is_link && file_make_folder(path, &ignored) == STATUS_OK ? path : NULL;
+}
+
+enum status session_reader_open(struct run_session *session, struct reader **reader,
+                                struct error *error)
+{
+    if (session->spare_reader_count > 0) {
+        *reader = session->spare_readers[--session->spare_reader_count];
+        return STATUS_OK;
+    }
+    return session->source->connector->source->reader_open(session->source, reader, error);
+}
+
+void session_reader_keep(struct run_session *session, struct reader *reader)
+{
+    session->spare_readers = memory_resize(session->spare_readers, session->spare_reader_count + 1u,
+                                           sizeof(struct reader *));
+    session->spare_readers[session->spare_reader_count++] = reader;
 }

@@ -5,27 +5,27 @@
 
 bool session_rebuilds_indexes(const struct run_session *session)
 {
-    return session->options.indexes == INDEXES_REBUILD && session->options.rejects_file == NULL &&
-           session->options.parts != PARTS_SCHEMA;
+    return session->options.making.indexes == INDEXES_REBUILD &&
+           session->options.repair.file == NULL && session->options.selection.parts != PARTS_SCHEMA;
 }
 
 bool session_disables_triggers(const struct run_session *session)
 {
-    return session->options.triggers == TRIGGERS_DISABLE && !session->options.repairing &&
-           session->options.parts != PARTS_SCHEMA;
+    return session->options.making.triggers == TRIGGERS_DISABLE &&
+           !session->options.repair.is_repair && session->options.selection.parts != PARTS_SCHEMA;
 }
 
 bool session_rejects_orphans(const struct run_session *session)
 {
-    return session->options.broken_references == BROKEN_REJECT &&
-           session->options.rejects_file == NULL;
+    return session->options.making.broken_references == BROKEN_REJECT &&
+           session->options.repair.file == NULL;
 }
 
 /* A file of rejects has records of a partition in any order, and somebody may have changed them. A
  * repair reads back what it wrote. */
 static bool statics_are_proven(const struct run_session *session, const struct plan_table *table)
 {
-    bool loads = session->options.rejects_file != NULL && !session->options.repairing;
+    bool loads = session->options.repair.file != NULL && !session->options.repair.is_repair;
     return table->statics_proven && (table->statics.count == 0 || !loads);
 }
 
@@ -65,7 +65,7 @@ static bool keys_differ(const struct run_session *session, const struct plan_tab
     const struct schema_table *there =
         session->there == NULL ? NULL : session_target_table(session, session->there, table->name);
     bool differ = there != NULL && table->key_promised && planned->incremental &&
-                  !table->distinct && session->options.rejects_file == NULL &&
+                  !table->distinct && session->options.repair.file == NULL &&
                   (session->target->capabilities & CAPABILITY_KEY_ENFORCED) != 0;
     for (uint32_t i = 0; i < table->key.count && differ; i++) {
         differ = is_exact(table, there, table->key.names[i]);
@@ -75,11 +75,12 @@ static bool keys_differ(const struct run_session *session, const struct plan_tab
 
 const struct schema *session_objects(const struct run_session *session)
 {
-    return session->options.parts == PARTS_DATA ? NULL : session->plan->same_engine_objects;
+    return session->options.selection.parts == PARTS_DATA ? NULL
+                                                          : session->plan->same_engine_objects;
 }
 
 void session_list_tables(struct run_session *session, struct arena *arena,
-                      struct target_table **tables)
+                         struct target_table **tables)
 {
     const struct plan *plan = session->plan;
     *tables = arena_allocate_zeroed(arena, plan->table_count, sizeof(**tables));

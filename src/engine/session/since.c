@@ -148,7 +148,7 @@ static enum status find_watermark(const struct run_session *session, const struc
     *mark = (struct watermark){0};
     enum status status = ledger_get_watermark(session->ledger, since->table, since->entity, arena,
                                               &mark->text, error);
-    if (status != STATUS_OK || session->options.full) {
+    if (status != STATUS_OK || session->options.selection.full) {
         return status == STATUS_FAILED ? STATUS_FAILED : STATUS_END;
     }
     if (json_from_text(mark->text, since->table, ERROR_LEDGER_INVALID, &object, error) !=
@@ -220,7 +220,7 @@ static void append_line(const struct run_session *session, const struct plan_str
                         const struct watermark *mark, const struct answer *answer,
                         struct buffer *out)
 {
-    bool part = session->options.sample_rows > 0;
+    bool part = session->options.selection.sample_rows > 0;
     const struct plan_since *since = stream->since;
     if (stream->request.since_bound == NULL) {
         buffer_format(out,
@@ -324,7 +324,7 @@ static enum status refuse_following(const struct plan_since *since, struct error
 enum status since_begin(struct run *run, struct error *error)
 {
     struct plan *plan = run->session->plan;
-    if (run->loads_rejects || run->session->options.parts == PARTS_SCHEMA) {
+    if (run->loads_rejects || run->session->options.selection.parts == PARTS_SCHEMA) {
         return STATUS_OK;
     }
     run->header.since =
@@ -336,7 +336,7 @@ enum status since_begin(struct run *run, struct error *error)
         if (stream->since == NULL) {
             continue;
         }
-        if (run->session->options.follow) {
+        if (run->session->options.follow.wanted) {
             return refuse_following(stream->since, error);
         }
         if (begin_stream(run, stream, error) != STATUS_OK) {
@@ -361,10 +361,10 @@ uint64_t since_chunk_rows(const struct run *run, const struct plan_stream *strea
     if (stream->request.since_bound == NULL || facts->row_count < 0) {
         return rows;
     }
-    bool chosen = run->session->options.chunk_rows == 0;
+    bool chosen = run->session->options.limits.chunk_rows == 0;
     uint64_t changed = (uint64_t)facts->row_count;
     if (facts->splits_changed) {
-        return chosen ? share_of(changed, run->session->options.jobs, rows) : rows;
+        return chosen ? share_of(changed, run->session->options.limits.jobs, rows) : rows;
     }
     /* the changed ones lie anywhere among all: each chunk of theirs looks at a part of the table,
      * and costs as much where there are none */

@@ -16,10 +16,10 @@ enum status source_now_describe(const struct run_session *session, struct schema
     const struct open_options open = {.mode = OPEN_SOURCE,
                                       .uri = session->source_uri,
                                       .memory_bytes = options_cache_bytes(&session->options),
-                                      .timeout_ms = session->options.timeout_ms,
-                                      .schemas = session->options.schemas,
-                                      .no_code = session->options.no_code,
-                                      .recovers = session->options.recovers};
+                                      .timeout_ms = session->options.limits.timeout_ms,
+                                      .schemas = session->options.selection.schemas,
+                                      .no_code = session->options.making.no_code,
+                                      .recovers = session->options.follow.recovers};
     *schema = NULL;
     enum status status = opening_open(connector, session->source_uri, &open, arena, &source, error);
     if (status == STATUS_OK) {

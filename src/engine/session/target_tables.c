@@ -75,10 +75,11 @@ static void leave_their_objects_out(struct schema *schema, struct column_list le
 
 bool there_joins(const struct run_session *session, const struct schema_table *table)
 {
-    const struct plan_settings settings = {.include = session->options.include,
-                                           .include_count = session->options.include_count,
-                                           .exclude = session->options.exclude,
-                                           .exclude_count = session->options.exclude_count};
+    const struct plan_settings settings = {
+        .include = session->options.selection.include,
+        .include_count = session->options.selection.include_count,
+        .exclude = session->options.selection.exclude,
+        .exclude_count = session->options.selection.exclude_count};
     return session->follows && table->kind == SCHEMA_TABLE &&
            (session->document == NULL || !plan_document_has_tables(session->document)) &&
            plan_copies_table(session->document, &settings, table);
@@ -135,8 +136,8 @@ enum status there_describe(struct run_session *session, const struct schema **th
         *there = session->learnt->there; /* as it was before the run */
         return STATUS_OK;
     }
-    if (session->options.ignores_there || (target->capabilities & CAPABILITY_SQL_SCHEMA) == 0 ||
-        connector->target->names == NULL) {
+    if (session->options.check.ignores_there ||
+        (target->capabilities & CAPABILITY_SQL_SCHEMA) == 0 || connector->target->names == NULL) {
         return STATUS_OK;
     }
     struct arena *arena = arena_create(0);

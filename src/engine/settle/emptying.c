@@ -67,7 +67,7 @@ static bool refuse_unkept(const struct run_session *session, const struct target
                           struct error *problem)
 {
     const struct rollback_functions *rollback = session->target->connector->rollback;
-    if (session->options.no_before_images || (rollback != NULL && rollback->undoes_all)) {
+    if (session->options.making.no_before_images || (rollback != NULL && rollback->undoes_all)) {
         return false;
     }
     if (rollback != NULL && table->key.count > 0) {
@@ -125,7 +125,7 @@ enum status emptying_tell(const struct run_session *session, const struct ledger
 {
     struct database *target = session->target;
     const struct plan *plan = session->plan;
-    if (session->options.parts == PARTS_SCHEMA) {
+    if (session->options.selection.parts == PARTS_SCHEMA) {
         return STATUS_OK;
     }
     for (uint32_t i = 0; i < plan->table_count; i++) {
@@ -137,7 +137,7 @@ enum status emptying_tell(const struct run_session *session, const struct ledger
         if (target->connector->target->count(target, table, &count, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        bool kept = !session->options.no_before_images &&
+        bool kept = !session->options.making.no_before_images &&
                     undo_keeps_deleted(target, &plan->tables[i].target);
         buffer_format(out, "%s: `existing: truncate` deletes its %" PRIu64 " record%s first%s\n",
                       table->name, count, count == 1 ? "" : "s",
@@ -370,14 +370,14 @@ enum status emptying_begin(struct run *run, struct error *error)
     uint64_t bytes;
     bool any = false;
     bool kept = true;
-    if (run->loads_rejects || session->options.parts == PARTS_SCHEMA) {
+    if (run->loads_rejects || session->options.selection.parts == PARTS_SCHEMA) {
         return STATUS_OK;
     }
     for (uint32_t i = 0; i < run->header.table_count; i++) {
         struct ledger_table *table = &run->header.tables[i];
         table->empties = run->tables[i].empties && table->was == LEDGER_WAS_FILLED;
         bool keeps = undo_keeps_deleted(session->target, &run->tables[i]);
-        if (table->empties && !keeps && !session->options.no_before_images) {
+        if (table->empties && !keeps && !session->options.making.no_before_images) {
             return refuse_lost(&run->tables[i], error);
         }
         any = any || table->empties;

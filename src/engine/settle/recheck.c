@@ -8,7 +8,7 @@
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_texts.h"
 #include "engine/run/run_phases.h"
-#include "engine/session/run_chunks.h"
+#include "engine/session/run_facts.h"
 #include "engine/session/run_source.h"
 #include "engine/settle/compare.h"
 #include "engine/state/run_state.h"

@@ -151,7 +151,7 @@ enum status repair_delete_bind(struct run *run, struct error *error)
     char hex[33];
     uint64_t lines;
     uint64_t bytes;
-    const char *wanted = run->session->options.delete_hash;
+    const char *wanted = run->session->options.repair.delete_hash;
     char *path = file_join(run->arena, run->folder.path, "delete.jsonl");
     enum status status = rejects_measure(path, hex, &lines, &bytes, error);
     if (status == STATUS_OK && (wanted == NULL || strcmp(hex, wanted) == 0)) {

@@ -12,7 +12,7 @@
 #include "engine/run/run_phases.h"
 #include "engine/session/numbering.h"
 #include "engine/session/options.h"
-#include "engine/session/run_chunks.h"
+#include "engine/session/run_facts.h"
 #include "engine/session/run_source.h"
 #include "engine/session/session_tables.h"
 #include "engine/state/run_state.h"

@@ -194,7 +194,7 @@ static bool sleep_ms(int64_t ms)
 static enum status wait_for_lease(struct run *run, uint64_t old_epoch,
                                   const struct ledger_holder *holder, struct error *error)
 {
-    int64_t whole_ms = holder->lease_ms + run->session->options.timeout_ms;
+    int64_t whole_ms = holder->lease_ms + run->session->options.limits.timeout_ms;
     int64_t end = clock_monotonic_ms() + whole_ms;
     int64_t look_ms =
         whole_ms / LOOKS_A_LEASE < LOOK_MS_MAX ? whole_ms / LOOKS_A_LEASE : LOOK_MS_MAX;

@@ -8,19 +8,17 @@
 #include "base/text.h"
 #include "engine/copy/copy.h"
 #include "engine/folder/past_runs.h"
-#include "engine/join/joining.h"
 #include "engine/rejects/reject_book.h"
 #include "engine/run/run.h"
-#include "engine/run/run_phases.h"
 #include "engine/session/home.h"
 #include "engine/session/options.h"
 #include "engine/session/parts.h"
+#include "engine/session/run_facts.h"
 #include "engine/session/session_tables.h"
 #include "engine/state/state.h"
 #include "observe/observer.h"
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 enum status run_create(struct run_session *session, struct run **made, struct error *error)
@@ -49,17 +47,6 @@ enum status run_create(struct run_session *session, struct run **made, struct er
     }
     *made = run;
     return STATUS_OK;
-}
-
-const char *run_kind(const struct run *run)
-{
-    return run->repairs ? "repair" : run->loads_rejects ? "rejects" : "copy";
-}
-
-void run_set_kind(struct run *run, const char *kind)
-{
-    run->repairs = strcmp(kind, "repair") == 0;
-    run->loads_rejects = run->repairs || strcmp(kind, "rejects") == 0;
 }
 
 void run_destroy(struct run *run)
@@ -102,7 +89,7 @@ enum status run_enter_folder(struct run *run, struct error *error)
     log_write_user(LOG_INFO, EVENT_OF(EVENT_MESSAGE),
                    "from %s to %s, tables: %" PRIu32 ", jobs: %" PRIu32,
                    run->session->source_uri->shown, run->session->target_uri->shown,
-                   run->table_count, run->session->options.jobs);
+                   run->table_count, run->session->options.limits.jobs);
     return STATUS_OK;
 }
 
@@ -116,31 +103,31 @@ enum status run_write_local(const struct run *run, bool begun, bool finished, st
         .finished = finished,
         .source = run->session->source_uri->shown,
         .target = run->session->target_uri->shown,
-        .source_name = options->source_name,
-        .target_name = options->target_name,
+        .source_name = options->sides.source_name,
+        .target_name = options->sides.target_name,
         .ledger = home_is_elsewhere(run->session) ? run->session->home_uri->shown : NULL,
-        .ledger_schema = options->ledger_schema,
-        .plan_path = options->plan_path,
+        .ledger_schema = options->sides.ledger_schema,
+        .plan_path = options->sides.plan_path,
         .learned = run->session->learned,
-        .schemas = options->schemas,
-        .include = options->include,
-        .include_count = options->include_count,
-        .exclude = options->exclude,
-        .exclude_count = options->exclude_count,
-        .renumber = options->renumber,
-        .renumber_count = options->renumber_count,
-        .sample_rows = options->sample_rows,
-        .sample_seed = options->sample_seed,
-        .names = options->names,
-        .since = options->since,
-        .parts = run_parts_name(options->parts),
-        .existing = options->existing,
+        .schemas = options->selection.schemas,
+        .include = options->selection.include,
+        .include_count = options->selection.include_count,
+        .exclude = options->selection.exclude,
+        .exclude_count = options->selection.exclude_count,
+        .renumber = options->selection.renumber,
+        .renumber_count = options->selection.renumber_count,
+        .sample_rows = options->selection.sample_rows,
+        .sample_seed = options->selection.sample_seed,
+        .names = options->selection.names,
+        .since = options->selection.since,
+        .parts = run_parts_name(options->selection.parts),
+        .existing = options->making.existing,
         .max_rejects = options_reject_bound(options),
-        .plan_rejects = options->plan_rejects,
-        .follows = options->follow,
-        .mirrors = options->mirrors,
-        .no_code = options->no_code,
-        .time_zone = options->time_zone,
+        .plan_rejects = options->rejects.planned,
+        .follows = options->follow.wanted,
+        .mirrors = options->follow.mirrors,
+        .no_code = options->making.no_code,
+        .time_zone = options->sides.time_zone,
         .plan_time_zone = plan_document_option(run->session->document, "time_zone")};
     return local_run_write(&run->folder, &local, error);
 }

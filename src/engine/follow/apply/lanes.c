@@ -178,7 +178,7 @@ static enum status wait_for_all(struct lanes *lanes, struct error *error)
 
 static enum status wait_for_room(struct lanes *lanes, struct error *error)
 {
-    size_t most = lanes->run->session->options.memory_bytes / BYTES_SHARE;
+    size_t most = lanes->run->session->options.limits.memory_bytes / BYTES_SHARE;
     enum status status = take_finished(lanes, false, error);
     while (status == STATUS_OK && lanes->group_count > 1 &&
            (lanes->group_count > GROUPS_MAX || lanes->bytes > most)) {

@@ -24,7 +24,7 @@ const char *quiet_name(enum follow_triggers_choice choice)
 enum apply_answers quiet_answers(const struct run_session *session,
                                  const struct ledger_header *header)
 {
-    enum follow_triggers_choice choice = session->options.follow_triggers;
+    enum follow_triggers_choice choice = session->options.follow.triggers;
     const char *name = header != NULL ? header->follow_triggers : NULL;
     for (int i = FOLLOW_TRIGGERS_OFF;
          choice == FOLLOW_TRIGGERS_UNSET && name != NULL && i <= FOLLOW_TRIGGERS_FIRE; i++) {

@@ -107,7 +107,7 @@ static enum status forget_note(struct run *run, struct error *error)
 /* Whatever has ended the command. What can't be noted any more the next command finds. */
 static void let_in(struct run *run)
 {
-    struct fence *fence = run->session->options.fence;
+    struct fence *fence = run->session->options.cut_over.fence;
     struct error error = {0};
     bool before = signals_shield(true);
     enum fence_state state = fence_state(fence);
@@ -149,7 +149,7 @@ static enum status open_left(struct run *run, const struct cutover_note *note, s
                        "the source's writers: they are let in if it does",
               stamp_of(note, since, sizeof since));
     enum status status = fence_open(session, run->header.feed, note->by_command,
-                                    session->options.unfence_command, error);
+                                    session->options.cut_over.unfence_command, error);
     if (status == STATUS_END) {
         log_write(LOG_WARNING,
                   "the command of --fence %s stopped them: undo what it did, or name the command "
@@ -234,7 +234,7 @@ static enum cutover_end end_of(enum follow_end end)
 static enum cutover_end pass_gate(struct cutting *cutting, struct error *error)
 {
     const struct cutover_drain *drain = cutting->drain;
-    int64_t most_ms = cutting->run->session->options.max_lag_ms;
+    int64_t most_ms = cutting->run->session->options.cut_over.max_lag_ms;
     for (int i = 0; i < GATE_TRIES_MAX; i++) {
         int64_t begun_ms = clock_monotonic_ms();
         enum follow_end end = drain->drain(drain->context, false, error);
@@ -267,7 +267,8 @@ static enum cutover_end run_before(struct cutting *cutting, struct error *error)
     if (end != CUTOVER_REACHED || cutting->note.step >= CUTOVER_BEFORE) {
         return end;
     }
-    return run_hook("--before", run->session->options.before_command, error) == STATUS_OK &&
+    return run_hook("--before", run->session->options.cut_over.before_command, error) ==
+                       STATUS_OK &&
                    put_step(run, &cutting->note, CUTOVER_BEFORE, error) == STATUS_OK
                ? CUTOVER_REACHED
                : CUTOVER_FAILED;
@@ -278,7 +279,7 @@ static enum cutover_end take_fence(struct cutting *cutting, struct error *error)
     struct run *run = cutting->run;
     struct cutover_note *note = &cutting->note;
     note->fenced_us = clock_utc_us();
-    note->by_command = run->session->options.fence_command != NULL;
+    note->by_command = run->session->options.cut_over.fence_command != NULL;
     note->kept = fence_is_kept(cutting->fence);
     if (failpoint_hit("cutover.before_fence", error) != STATUS_OK ||
         put_note(run, note, CUTOVER_FENCING, error) != STATUS_OK) {
@@ -404,7 +405,8 @@ static enum follow_end make_ready_end(const struct cutting *cutting, enum cutove
 enum follow_end cutover_make_ready(struct run *run, const struct cutover_drain *drain,
                                    struct error *error)
 {
-    struct cutting cutting = {.run = run, .drain = drain, .fence = run->session->options.fence};
+    struct cutting cutting = {
+        .run = run, .drain = drain, .fence = run->session->options.cut_over.fence};
     if (read_note(run, &cutting.note, error) != STATUS_OK ||
         (fence_state(cutting.fence) == FENCE_OPEN && take_up(&cutting, error) != STATUS_OK)) {
         let_in(run);
@@ -432,14 +434,15 @@ static enum status read_ready(struct run *run, enum cutover_step least, struct c
     if (read_note(run, note, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (fence_state(run->session->options.fence) == FENCE_OPEN) { /* it was not this command's */
-        return fence_check(run->session->options.fence, error) == STATUS_OK
+    if (fence_state(run->session->options.cut_over.fence) ==
+        FENCE_OPEN) { /* it was not this command's */
+        return fence_check(run->session->options.cut_over.fence, error) == STATUS_OK
                    ? error_set(error, ERROR_CUT_OVER, run->id,
                                "the cut-over is not ready to be ended")
                    : STATUS_FAILED;
     }
     return note->step >= least
-               ? fence_check(run->session->options.fence, error)
+               ? fence_check(run->session->options.cut_over.fence, error)
                : error_set(error, ERROR_CUT_OVER, run->id, "the cut-over is not ready to be ended");
 }
 
@@ -456,7 +459,7 @@ static void give_up_reverse(struct run *run)
 
 static enum status begin_reverse(struct run *run, struct cutover_note *note, struct error *error)
 {
-    struct fence *fence = run->session->options.fence;
+    struct fence *fence = run->session->options.cut_over.fence;
     if (failpoint_hit("cutover.before_reverse", error) != STATUS_OK ||
         reverse_begin(run, error) != STATUS_OK || fence_seal(fence, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -473,10 +476,10 @@ enum status cutover_reverse(struct run *run, struct error *error)
         return STATUS_OK;
     }
     status = status == STATUS_OK ? begin_reverse(run, &note, error) : status;
-    if (status != STATUS_OK && fence_state(run->session->options.fence) != FENCE_SEALED) {
+    if (status != STATUS_OK && fence_state(run->session->options.cut_over.fence) != FENCE_SEALED) {
         let_in(run);
         give_up_reverse(run);
-        if (fence_check(run->session->options.fence, &why) != STATUS_OK) {
+        if (fence_check(run->session->options.cut_over.fence, &why) != STATUS_OK) {
             error_copy(error, &why);
         }
     }
@@ -497,7 +500,7 @@ static enum status open_target(struct run *run, struct error *error)
 static enum status decide(struct run *run, struct cutover_note *note, struct error *error)
 {
     if (failpoint_hit("cutover.before_sent", error) != STATUS_OK ||
-        fence_seal(run->session->options.fence, error) != STATUS_OK) {
+        fence_seal(run->session->options.cut_over.fence, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return put_step(run, note, CUTOVER_SENT, error);
@@ -508,7 +511,7 @@ static enum status send_application(struct run *run, struct cutover_note *note, 
     struct database *source = run->session->source;
     if ((note->step < CUTOVER_SENT && decide(run, note, error) != STATUS_OK) ||
         open_target(run, error) != STATUS_OK ||
-        run_hook("--after", run->session->options.after_command, error) != STATUS_OK ||
+        run_hook("--after", run->session->options.cut_over.after_command, error) != STATUS_OK ||
         failpoint_hit("cutover.before_end", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -521,11 +524,12 @@ enum status cutover_end(struct run *run, struct error *error)
 {
     struct cutover_note note = {0};
     struct error ignored = {0};
-    struct fence *fence = run->session->options.fence;
-    enum cutover_step least = run->session->options.reverse ? CUTOVER_REVERSED : CUTOVER_PRIMED;
+    struct fence *fence = run->session->options.cut_over.fence;
+    enum cutover_step least =
+        run->session->options.cut_over.reverse ? CUTOVER_REVERSED : CUTOVER_PRIMED;
     enum status status = read_ready(run, least, &note, error);
     bool only_here = status == STATUS_OK && note.step < CUTOVER_REVERSED && !reverse_is(run) &&
-                     run->session->options.after_command == NULL;
+                     run->session->options.cut_over.after_command == NULL;
     status = status == STATUS_OK ? send_application(run, &note, error) : status;
     if (status != STATUS_OK) {
         if (only_here) { /* nobody but this command knows that the target is ready */
@@ -553,7 +557,7 @@ static enum status open_back(struct run *run, struct error *error)
         return STATUS_FAILED;
     }
     enum status status = fence_open(run->session, run->header.feed, note.by_command,
-                                    run->session->options.unfence_command, error);
+                                    run->session->options.cut_over.unfence_command, error);
     if (status == STATUS_END) {
         log_write(LOG_WARNING, "the source is still kept from being written by the command of "
                                "--fence: undo what it did");
@@ -593,7 +597,7 @@ enum follow_end cutover_abandon_copy(struct run *run, struct error *error)
     if (reverse_is(run)) {
         return FOLLOW_OVER; /* it copies nothing */
     }
-    run->session->options.follow = false; /* nothing of it stays in the source */
+    run->session->options.follow.wanted = false; /* nothing of it stays in the source */
     if (run_write_local(run, true, false, error) != STATUS_OK) {
         return FOLLOW_FAILED;
     }

@@ -36,7 +36,7 @@ static enum status ask_fence(struct run_session *session, struct run *run, struc
 {
     const struct feed_functions *feed = session->source->connector->feed;
     struct follow_routes *routes;
-    if (session->options.fence_command != NULL) {
+    if (session->options.cut_over.fence_command != NULL) {
         return STATUS_OK;
     }
     if (feed->fence == NULL) {
@@ -88,7 +88,7 @@ static enum status ask_target(struct run_session *session, struct run *run, stru
 static enum status ask_way_back(struct run_session *session, struct run *run,
                                 struct lack_list *lacks, struct error *error)
 {
-    return session->options.reverse ? reverse_ask(session, run, lacks, error) : STATUS_OK;
+    return session->options.cut_over.reverse ? reverse_ask(session, run, lacks, error) : STATUS_OK;
 }
 
 /* ---- is the source what it was */
@@ -267,7 +267,7 @@ enum status cutover_refuse_lag(const struct run *run, int tries, struct error *e
 {
     error_set(error, ERROR_CUT_OVER, run->header.feed,
               "the target is still more than %" PRId64 " ms behind after %d attempts",
-              run->session->options.max_lag_ms, tries);
+              run->session->options.cut_over.max_lag_ms, tries);
     return error_hint(error, "wait for a quieter time, or allow more with --max-lag");
 }
 
@@ -278,7 +278,7 @@ static bool is_behind(const struct run_session *session)
     const json_t *follow = json_object_get(state, "follow");
     const json_t *lag = json_object_get(follow, "lag_seconds");
     bool behind = json_is_false(json_object_get(follow, "idle")) && json_is_number(lag) &&
-                  json_number_value(lag) * 1e3 > (double)session->options.max_lag_ms;
+                  json_number_value(lag) * 1e3 > (double)session->options.cut_over.max_lag_ms;
     json_decref(state);
     return behind;
 }
@@ -308,7 +308,7 @@ static enum status ask_rejects(struct run_session *session, struct run *run,
     if (reject_book_ask(run, run->arena, &sum, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (sum.unsettled > 0 && !session->options.leaves_rejects) {
+    if (sum.unsettled > 0 && !session->options.cut_over.leaves_rejects) {
         reject_book_describe(&sum, &text);
         error_set(error, ERROR_CUT_OVER, run->header.feed, "%s", buffer_string(&text));
         error_hint(error, "rejects/ in the state folder has them with the reasons; `transhume "
@@ -340,7 +340,8 @@ static enum status ask_new(struct run_session *session, struct run *run, struct 
                            struct error *error)
 {
     (void)run;
-    for (uint32_t i = 0; i < session->unfollowed.count && !session->options.leaves_rejects; i++) {
+    for (uint32_t i = 0; i < session->unfollowed.count && !session->options.cut_over.leaves_rejects;
+         i++) {
         error_set(error, ERROR_CUT_OVER, session->unfollowed.names[i],
                   "is new in the source, and not followed: %s", session->unfollowed_because);
         error_hint(error, "mend that, and `transhume follow`; --no-validate does without it");

@@ -176,7 +176,7 @@ enum status fence_open(const struct run_session *session, const char *feed, bool
     } else if (by_command) {
         status = run_command("--unfence", open_command, error);
     } else if (source->connector->feed->fence != NULL) {
-        retry_init(&retry, session->options.timeout_ms);
+        retry_init(&retry, session->options.limits.timeout_ms);
         do { /* whoever holds a lock of the source lets go of it */
             status = source->connector->feed->fence(source, feed, NULL, 0, false, error);
         } while (status == STATUS_FAILED && retry_wait(&retry, error));
@@ -290,8 +290,8 @@ static enum status open_connection(struct fence *fence, const struct run_session
     const struct open_options open = {.mode = OPEN_SOURCE,
                                       .uri = uri,
                                       .memory_bytes = options_cache_bytes(&session->options),
-                                      .timeout_ms = session->options.timeout_ms,
-                                      .schemas = session->options.schemas,
+                                      .timeout_ms = session->options.limits.timeout_ms,
+                                      .schemas = session->options.selection.schemas,
                                       .recovers = true};
     return opening_open(fence->connector, uri, &open, fence->arena, &fence->source, error);
 }

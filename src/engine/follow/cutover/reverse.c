@@ -198,68 +198,47 @@ static enum status fill_options(const struct run_session *session, const char *f
     const char *folder = arena_format(arena, "%s/back", session->state_path);
     const char **names = arena_allocate_zeroed(arena, plan->table_count + 1u, sizeof *names);
     *options = session->options;
-    options->source_uri = session->target_uri->text;
-    options->target_uri = session->source_uri->text;
-    options->plan_path = NULL;
-    options->parameters = NULL;
-    options->parameter_count = 0;
-    options->ledger_uri = NULL;
-    options->ledger_schema = NULL;
-    options->schemas = (struct column_list){0};
-    options->state_folder = folder;
+    options->sides.source_uri = session->target_uri->text;
+    options->sides.target_uri = session->source_uri->text;
+    options->sides.plan_path = NULL;
+    options->sides.parameters = NULL;
+    options->sides.parameter_count = 0;
+    options->sides.ledger_uri = NULL;
+    options->sides.ledger_schema = NULL;
+    options->selection.schemas = (struct column_list){0};
+    options->sides.state_folder = folder;
     /* nothing is copied; what has no key takes no other word */
-    options->existing = has_whole(session) ? EXISTING_APPEND : EXISTING_UPSERT;
-    options->include = options->exclude = options->renumber = NULL;
-    options->include_count = options->exclude_count = options->renumber_count = 0;
-    options->no_before_images = true;
-    options->rollback_keys = false;
-    options->follow = options->catch_up = true;
-    options->cut_over = CUT_OVER_NOT;
-    options->reverse_of = feed;
-    options->reverse = false;
-    options->refresh_count = 0;
-    options->before_command = options->fence_command = options->after_command = NULL;
-    options->unfence_command = NULL;
-    options->fence = NULL;
+    options->making.existing = has_whole(session) ? EXISTING_APPEND : EXISTING_UPSERT;
+    options->selection.include = options->selection.exclude = options->selection.renumber = NULL;
+    options->selection.include_count = options->selection.exclude_count =
+        options->selection.renumber_count = 0;
+    options->making.no_before_images = true;
+    options->making.rollback_keys = false;
+    options->follow.wanted = options->follow.catch_up = true;
+    options->cut_over.step = CUT_OVER_NOT;
+    options->cut_over.reverse_of = feed;
+    options->cut_over.reverse = false;
+    options->follow.refresh_count = 0;
+    options->cut_over.before_command = options->cut_over.fence_command =
+        options->cut_over.after_command = NULL;
+    options->cut_over.unfence_command = NULL;
+    options->cut_over.fence = NULL;
     options->observer = NULL;
     options->progress = PROGRESS_NONE;
     if (look_for_open(arena, folder, &options->resuming, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    options->names = options->since = NULL;
-    if (session->document == NULL && session->options.names == NULL) {
+    options->selection.names = options->selection.since = NULL;
+    if (session->document == NULL && session->options.selection.names == NULL) {
         for (uint32_t i = 0; i < plan->table_count; i++) {
             names[i] = plan->tables[i].target.name;
         }
-        options->include = names;
-        options->include_count = plan->table_count;
+        options->selection.include = names;
+        options->selection.include_count = plan->table_count;
         return STATUS_OK;
     }
-    options->plan_path = arena_format(arena, "%s/back.yaml", session->state_path);
-    return write_plan(session, options->plan_path, error);
-}
-
-static enum status take(const struct run_options *options, struct error *error)
-{
-    struct run_session *session = NULL;
-    struct run_result result = {0};
-    struct buffer faults = {0};
-    enum status status = run_open(options, &session, &faults, error);
-    if (status == STATUS_OK) {
-        status = options->resuming ? run_resume(session, &result, error)
-                                   : run_migrate(session, &result, error);
-    }
-    if (status == STATUS_OK && result.exit_status != 0) {
-        status = error_set(error, ERROR_CUT_OVER, options->state_folder, "it was stopped");
-    }
-    if (session != NULL) {
-        run_close(session);
-    }
-    buffer_free(&faults);
-    if (status != STATUS_OK) {
-        error_context(error, "the way back: ");
-    }
-    return status;
+    options->sides.plan_path = arena_format(arena, "%s/back.yaml", session->state_path);
+    return write_plan(session, options->sides.plan_path, error);
 }
 
 /* Of the run turned round, which is open. */
@@ -308,13 +287,13 @@ enum status reverse_begin(struct run *run, struct error *error)
     struct run_options options;
     if (reverse_check(run->session, error) != STATUS_OK ||
         fill_options(run->session, run->header.feed, &options, error) != STATUS_OK ||
-        take(&options, error) != STATUS_OK) {
+        run->run_within(&options, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     log_write(LOG_INFO,
               "the way back is kept open: `transhume follow --state %s` feeds the former source "
               "with what is written to the target",
-              options.state_folder);
+              options.sides.state_folder);
     return STATUS_OK;
 }
 
@@ -330,6 +309,6 @@ enum status reverse_give_up(struct run *run, struct error *error)
     if (fill_options(run->session, run->header.feed, &options, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    options.cut_over = CUT_OVER_ABANDON;
-    return take(&options, error);
+    options.cut_over.step = CUT_OVER_ABANDON;
+    return run->run_within(&options, error);
 }

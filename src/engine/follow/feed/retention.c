@@ -12,7 +12,8 @@ enum { WATCH_PERIOD_MS = 2000, SIZE_BYTES = 32 };
 
 void retention_init(struct retention *retention, struct run *run)
 {
-    *retention = (struct retention){.run = run, .limit = run->session->options.retained_bytes_max};
+    *retention =
+        (struct retention){.run = run, .limit = run->session->options.follow.retained_bytes_max};
 }
 
 /* ---- warnings */
@@ -119,7 +120,7 @@ static void tell_no_effect(struct retention *retention)
 
 static bool drops(const struct run *run)
 {
-    return run->session->options.drop_when_full;
+    return run->session->options.follow.drop_when_full;
 }
 
 /* Who comes back after a while finds more than is allowed, and would only make it worse by ending
@@ -187,9 +188,9 @@ enum status retention_note(struct retention *retention, const struct feed_health
     if (!retention->looked) {
         look_first(retention, kept);
     }
-    if (retention->limit > retention->run->session->options.retained_bytes_max &&
-        (uint64_t)kept < retention->run->session->options.retained_bytes_max) {
-        retention->limit = retention->run->session->options.retained_bytes_max;
+    if (retention->limit > retention->run->session->options.follow.retained_bytes_max &&
+        (uint64_t)kept < retention->run->session->options.follow.retained_bytes_max) {
+        retention->limit = retention->run->session->options.follow.retained_bytes_max;
     }
     if (health->bytes_left >= 0) {
         watch_source(retention, kept, health->bytes_left);

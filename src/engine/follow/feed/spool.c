@@ -151,7 +151,7 @@ enum status spool_begin(struct run *run, struct error *error)
     struct run_session *session = run->session;
     const char *folder = spool_folder(run);
     struct position end;
-    if (run->header.feed == NULL || (!session->options.spool && !file_exists(folder))) {
+    if (run->header.feed == NULL || (!session->options.follow.spool && !file_exists(folder))) {
         return STATUS_OK;
     }
     struct follow_routes *routes;

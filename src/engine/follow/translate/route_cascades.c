@@ -387,7 +387,7 @@ static enum status leave_readers(struct follow_routes *routes, const struct run_
 
 bool route_cascades_in_target(const struct run_session *session)
 {
-    return session->schema->silent_actions && session->options.cascades == CASCADES_TARGET;
+    return session->schema->silent_actions && session->options.follow.cascades == CASCADES_TARGET;
 }
 
 /* The keys of the target act on applied changes only where triggers fire on them, too. */

@@ -167,7 +167,7 @@ static const char *why_not_whole(const struct run_session *session,
                                  "no place"
            : has_generated(session, stream)
                ? "its table has no key, and generated columns, which not every change tells"
-           : session->follows && session->options.lanes > 1
+           : session->follows && session->options.follow.lanes > 1
                ? "its table has no key, so that changes of it may not be applied twice, as several "
                  "lanes would after a stop"
                : NULL;

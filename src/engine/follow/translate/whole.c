@@ -140,10 +140,10 @@ static enum status open_source(struct whole_reading *reading, struct error *erro
     const struct open_options open = {.mode = OPEN_SOURCE,
                                       .uri = session->source_uri,
                                       .memory_bytes = options_cache_bytes(&session->options),
-                                      .timeout_ms = session->options.timeout_ms,
-                                      .schemas = session->options.schemas,
-                                      .no_code = session->options.no_code,
-                                      .recovers = session->options.recovers};
+                                      .timeout_ms = session->options.limits.timeout_ms,
+                                      .schemas = session->options.selection.schemas,
+                                      .no_code = session->options.making.no_code,
+                                      .recovers = session->options.follow.recovers};
     const struct connector *connector = session->source->connector;
     enum status status = opening_open(connector, session->source_uri, &open, reading->arena,
                                       &reading->source, error);

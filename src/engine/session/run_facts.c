@@ -1,4 +1,5 @@
-#include "engine/session/run_chunks.h"
+/* What kind of run it is, and what its chunks are of. */
+#include "engine/session/run_facts.h"
 
 const struct plan_stream *run_chunk_stream(const struct run *run, uint64_t index)
 {
@@ -21,4 +22,15 @@ const char *run_stream_entity(const struct run *run, const struct plan_stream *s
 {
     return stream->entity_count == 1 ? run->session->plan->entities[stream->entities[0]].name
                                      : NULL;
+}
+
+const char *run_kind(const struct run *run)
+{
+    return run->repairs ? "repair" : run->loads_rejects ? "rejects" : "copy";
+}
+
+void run_set_kind(struct run *run, const char *kind)
+{
+    run->repairs = strcmp(kind, "repair") == 0;
+    run->loads_rejects = run->repairs || strcmp(kind, "rejects") == 0;
 }

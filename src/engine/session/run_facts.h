@@ -1,6 +1,6 @@
-/* What a chunk of a run is of. */
-#ifndef TRANSHUME_ENGINE_SESSION_RUN_CHUNKS_H
-#define TRANSHUME_ENGINE_SESSION_RUN_CHUNKS_H
+/* What kind of run it is, and what its chunks are of. */
+#ifndef TRANSHUME_ENGINE_SESSION_RUN_FACTS_H
+#define TRANSHUME_ENGINE_SESSION_RUN_FACTS_H
 
 #include "engine/session/session.h"
 
@@ -10,5 +10,9 @@ const struct plan_stream *run_chunk_stream(const struct run *run, uint64_t index
  * several. */
 const char *run_stream_table(const struct run *run, const struct plan_stream *stream);
 const char *run_stream_entity(const struct run *run, const struct plan_stream *stream);
+
+/* What kind of run it is, in ledger and state: "copy", "rejects", "repair". */
+const char *run_kind(const struct run *run);
+void run_set_kind(struct run *run, const char *kind);
 
 #endif
