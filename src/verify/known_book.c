@@ -13,7 +13,7 @@ static enum status settle_entity(struct verify *verify, struct run *past, uint32
     const struct verify_entity_result *row = &verify->result->entities[entity];
     uint64_t unsettled = reject_book_counts_of(past, entity).unsettled;
     return unsettled > 0 && row->missing == 0 && row->absent == 0
-               ? reject_book_end_round(past->book, entity, error)
+               ? reject_book_end_round(past->rejects.book, entity, error)
                : STATUS_OK;
 }
 
@@ -25,7 +25,7 @@ static void settle(struct verify *verify, struct run *past)
     if (verify->options.level < VERIFY_HASH || verify->is_led_elsewhere) {
         return;
     }
-    reject_book_begin_round(past->book);
+    reject_book_begin_round(past->rejects.book);
     for (uint32_t i = 0; i < verify->entity_count && status == STATUS_OK; i++) {
         status = settle_entity(verify, past, i, &error);
     }

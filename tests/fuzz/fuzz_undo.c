@@ -403,9 +403,9 @@ static void begin(struct scene *scene, uint8_t choice)
                         .arena = store.arena,
                         .tables = &scene->table,
                         .table_count = 1,
-                        .chunk_count = 1,
-                        .done = scene->done,
-                        .epoch = 1,
+                        .chunks.count = 1,
+                        .chunks.done = scene->done,
+                        .claim.epoch = 1,
                         .header.before_id = run_id};
     memcpy(run->id, run_id, sizeof run_id);
     FUZZ_REQUIRE(state_folder_name(&run->folder, fuzz_folder(), store.arena, &error) == STATUS_OK);

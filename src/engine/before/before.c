@@ -96,7 +96,7 @@ static enum status open_file(struct before *before, uint32_t writer, struct erro
 {
     struct run *run = before->run;
     snprintf(before->path, sizeof(before->path), "%s/%010" PRIu64 "-%04" PRIu32 ".jsonl",
-             run->folder.before, run->epoch, writer);
+             run->folder.before, run->claim.epoch, writer);
     before->descriptor =
         file_open(before->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (before->descriptor < 0) {
@@ -284,7 +284,7 @@ enum status before_keep(struct before **made, struct run *run, uint32_t writer, 
     for (uint32_t row = 0; row < batch->row_count; row++) {
         bool whole = false;
         struct kept *one = &kept[count];
-        if (record_image_make(run->session->target, run->forms, batch, row, before->arena,
+        if (record_image_make(run->session->target, run->seen.forms, batch, row, before->arena,
                               &one->record, error) != STATUS_OK ||
             record_image_key(&one->record, table, before->arena, &one->key.cells, &one->key.hash,
                              &whole, error) != STATUS_OK) {
@@ -308,7 +308,7 @@ enum status before_refuse(struct before *before, uint32_t number, const struct b
     }
     const struct target_table *table = &before->run->tables[number];
     arena_reset(before->arena);
-    if (record_image_make(before->run->session->target, before->run->forms, batch, row,
+    if (record_image_make(before->run->session->target, before->run->seen.forms, batch, row,
                           before->arena, &image, error) != STATUS_OK ||
         record_image_key(&image, table, before->arena, &key, &hash, &whole, error) != STATUS_OK) {
         return STATUS_FAILED;

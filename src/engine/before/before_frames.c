@@ -75,7 +75,7 @@ static enum status read_head(struct before_undoing *undoing, struct file_lines *
     *of_table = strcmp(json_member_text(head, "table", ""), undoing->table.name) == 0;
     int64_t chunk = json_member_integer(head, "chunk", 0);
     const struct run *run = undoing->run;
-    frame->done = chunk > 0 && (uint64_t)chunk <= run->chunk_count && run->done[chunk - 1];
+    frame->done = chunk > 0 && (uint64_t)chunk <= run->chunks.count && run->chunks.done[chunk - 1];
     const char *refused = json_member_text(head, "refused", NULL);
     if (refused != NULL) {
         if (*of_table) {

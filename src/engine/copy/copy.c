@@ -26,23 +26,23 @@ static void init_locks(struct copy *copy)
 static void mark_chunks(struct copy *copy)
 {
     struct run *run = copy->run;
-    copy->chunks = memory_allocate_zeroed(run->chunk_count, sizeof(*copy->chunks));
+    copy->chunks = memory_allocate_zeroed(run->chunks.count, sizeof(*copy->chunks));
     /* a rank is less than the number of streams; one more ends the search for the lowest */
     copy->undone =
-        run->turns == NULL
+        run->seen.turns == NULL
             ? NULL
             : memory_allocate_zeroed(copy->session->plan->stream_count + 1u, sizeof(*copy->undone));
-    copy->chunk_count = run->chunk_count;
-    for (uint64_t i = 0; i < run->chunk_count; i++) {
+    copy->chunk_count = run->chunks.count;
+    for (uint64_t i = 0; i < run->chunks.count; i++) {
         const struct plan_stream *stream = copy_stream(copy, i);
-        copy->chunks[i].state = run->done[i] ? CHUNK_DONE
+        copy->chunks[i].state = run->chunks.done[i] ? CHUNK_DONE
                                 : session_is_express(copy->session, stream) &&
-                                        !strangers_concern(run->strangers, stream->entities[0])
+                                        !strangers_concern(run->seen.strangers, stream->entities[0])
                                     ? CHUNK_PULLED
                                     : CHUNK_PENDING;
-        copy->done_count += run->done[i];
-        if (copy->undone != NULL && !run->done[i]) {
-            copy->undone[run->turns[run->chunks[i].stream].rank]++;
+        copy->done_count += run->chunks.done[i];
+        if (copy->undone != NULL && !run->chunks.done[i]) {
+            copy->undone[run->seen.turns[run->chunks.list[i].stream].rank]++;
         }
     }
     for (uint32_t i = 0; i < copy->session->plan->entity_count; i++) {
@@ -71,7 +71,7 @@ enum status copy_open_writer(struct worker *worker, struct error *error)
     struct database *target = copy->session->target;
     return target->connector->target->writer_open(
         target, worker->inserts ? copy->insert_tables : copy->run->tables, copy->run->table_count,
-        copy->run->epoch, &worker->writer, error);
+        copy->run->claim.epoch, &worker->writer, error);
 }
 
 bool copy_inserts(const struct copy *copy, uint64_t index)
@@ -258,7 +258,7 @@ static void watch(struct copy *copy, struct stall *stall, void (*tick)(struct ru
                 copy->session->stuck = true;
                 return;
             }
-        } else if (claim_keeper_check(copy->run->keeper, &error) != STATUS_OK ||
+        } else if (claim_keeper_check(copy->run->claim.keeper, &error) != STATUS_OK ||
                    stall_check(stall, copy, &error) != STATUS_OK) {
             copy_fail(copy, &error);
         }

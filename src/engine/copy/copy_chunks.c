@@ -13,7 +13,7 @@
 
 const struct ledger_chunk *copy_chunk(const struct copy *copy, uint64_t index)
 {
-    return &copy->run->chunks[index];
+    return &copy->run->chunks.list[index];
 }
 
 const struct plan_stream *copy_stream(const struct copy *copy, uint64_t index)
@@ -79,10 +79,11 @@ static void wait_for_change(struct copy *copy)
 uint32_t copy_next_attempt(struct copy *copy, uint64_t index)
 {
     pthread_mutex_lock(&copy->mutex);
-    uint32_t tries = ++copy->chunks[index].tries + copy->run->tries_before;
+    uint32_t tries = ++copy->chunks[index].tries + copy->run->chunks.tries_before;
     pthread_mutex_unlock(&copy->mutex);
-    return tries > CHUNK_TRIES_MAX ? 0
-                                   : (uint32_t)(copy->run->epoch - 1) * ATTEMPTS_AN_EPOCH + tries;
+    return tries > CHUNK_TRIES_MAX
+               ? 0
+               : (uint32_t)(copy->run->claim.epoch - 1) * ATTEMPTS_AN_EPOCH + tries;
 }
 
 bool copy_may_hold(struct copy *copy, uint64_t index)
@@ -146,8 +147,8 @@ static void mark_drained(struct work *work)
 static bool is_its_turn(struct copy *copy, uint64_t index)
 {
     const struct run *run = copy->run;
-    uint32_t stream = run->chunks[index].stream;
-    if (run->turns == NULL) {
+    uint32_t stream = run->chunks.list[index].stream;
+    if (run->seen.turns == NULL) {
         return true;
     }
     while (copy->rank < copy->session->plan->stream_count && copy->undone[copy->rank] == 0) {
@@ -155,10 +156,10 @@ static bool is_its_turn(struct copy *copy, uint64_t index)
     }
     bool first = true;
     for (uint64_t i = index;
-         run->turns[stream].in_order && first && i > run->stream_first_chunk[stream]; i--) {
+         run->seen.turns[stream].in_order && first && i > run->chunks.stream_first[stream]; i--) {
         first = copy->chunks[i - 1].state == CHUNK_DONE;
     }
-    return first && run->turns[stream].rank <= copy->rank;
+    return first && run->seen.turns[stream].rank <= copy->rank;
 }
 
 /* Under the mutex: the first PENDING chunk whose turn it is; chunk_count if there is none. */
@@ -344,15 +345,15 @@ void copy_done(struct copy *copy, uint64_t index, struct work *work, const struc
     for (uint32_t i = 0; i < stream->entity_count; i++) {
         tally_add(&run->totals[stream->entities[i]], &tallies[i]);
     }
-    run->done[index] = 1;
-    run->done_count++;
+    run->chunks.done[index] = 1;
+    run->chunks.done_count++;
     pthread_mutex_unlock(&run->state_mutex);
 
     pthread_mutex_lock(&copy->mutex);
     copy->chunks[index].state = CHUNK_DONE;
     copy->done_count++;
     if (copy->undone != NULL) {
-        copy->undone[run->turns[run->chunks[index].stream].rank]--;
+        copy->undone[run->seen.turns[run->chunks.list[index].stream].rank]--;
     }
     bool last = false;
     if (work != NULL) {

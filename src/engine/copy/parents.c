@@ -184,7 +184,7 @@ void parents_find(struct run *run, const struct schema *schema)
     if (ordering.waits) {
         rank(&ordering);
         tell_loops(&ordering);
-        run->turns = ordering.turns;
+        run->seen.turns = ordering.turns;
     }
     buffer_free(&ordering.edges);
 }

@@ -139,8 +139,9 @@ enum status stranger_normal(const struct run *run, uint32_t entity, uint32_t fie
 {
     struct database *target = run->session->target;
     const struct stored_form none = {0};
-    enum status status = stored_form_normal(run->forms != NULL ? &run->forms[entity] : &none,
-                                            target, field, cell, arena, normal, error);
+    enum status status =
+        stored_form_normal(run->seen.forms != NULL ? &run->seen.forms[entity] : &none, target,
+                           field, cell, arena, normal, error);
     /* as a number it is the same, whichever column it stands in */
     if (status == STATUS_OK && normal->kind == VALUE_DECIMAL && (normal->flags & CELL_SMALL) != 0 &&
         normal->aux == 0) {
@@ -363,7 +364,7 @@ static enum status find(struct strangers *strangers, struct error *error)
 enum status strangers_find(struct run *run, struct error *error)
 {
     bool recalls = run->loads_rejects && !run->repairs;
-    if (run->strangers != NULL || run->repairs || (!recalls && !matter(run))) {
+    if (run->seen.strangers != NULL || run->repairs || (!recalls && !matter(run))) {
         return STATUS_OK;
     }
     struct strangers *strangers = memory_allocate_zeroed(1, sizeof *strangers);
@@ -377,7 +378,7 @@ enum status strangers_find(struct run *run, struct error *error)
         status = recalls ? strangers_recall(strangers, error) : find(strangers, error);
     }
     if (status == STATUS_OK) {
-        run->strangers = strangers;
+        run->seen.strangers = strangers;
     } else {
         strangers_free(strangers);
     }

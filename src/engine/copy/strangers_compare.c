@@ -200,7 +200,7 @@ static bool may_be_unfilled(const struct stranger_compare *compare, const char *
     for (uint32_t i = 0; i < table->later_count; i++) {
         found = found || column_list_holds(table->later[i].emptied, field);
     }
-    return found && compare->strangers->run->epoch > 1 && there->kind == VALUE_NULL;
+    return found && compare->strangers->run->claim.epoch > 1 && there->kind == VALUE_NULL;
 }
 
 static enum status is_equal(struct stranger_compare *compare, const struct item *item,

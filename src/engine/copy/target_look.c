@@ -40,7 +40,7 @@ static void find_forms(struct run *run, const struct schema *schema)
                              plan_entity_batch_shape(&plan->entities[i]), run->arena, &forms[i]);
         }
     }
-    run->forms = forms;
+    run->seen.forms = forms;
 }
 
 static enum status describe(const struct run *run, struct database **source, struct schema **schema,
@@ -58,12 +58,12 @@ enum status run_look_at_target(struct run *run, struct error *error)
     struct database *source = NULL;
     struct schema *schema = NULL;
     enum status status = STATUS_OK;
-    if (run->target_seen) {
+    if (run->seen.known) {
         return STATUS_OK;
     }
     bool forms = forms_matter(run);
     bool parents = parents_matter(run);
-    run->turns = NULL;
+    run->seen.turns = NULL;
     if (forms || parents) {
         status = describe(run, &source, &schema, error);
     }
@@ -79,6 +79,6 @@ enum status run_look_at_target(struct run *run, struct error *error)
     if (source != NULL) {
         run->session->target->connector->close(source);
     }
-    run->target_seen = status == STATUS_OK;
+    run->seen.known = status == STATUS_OK;
     return status;
 }

@@ -409,7 +409,7 @@ void reading_init(struct reading *reading, struct worker *worker)
                                             session->target->limits.batch_rows_max),
         .bytes_max = smaller_limit(session->options.limits.batch_bytes,
                                    session->target->limits.batch_bytes_max)};
-    record_hasher_init(&reading->hasher, session->target, worker->copy->run->forms);
+    record_hasher_init(&reading->hasher, session->target, worker->copy->run->seen.forms);
 }
 
 void reading_free(struct reading *reading)

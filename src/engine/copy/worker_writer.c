@@ -297,7 +297,8 @@ void *writer_main(void *argument)
                               .target = worker->copy->session->target->connector->target};
     struct error error = {0};
     writing.arena = arena_create(0);
-    record_hasher_init(&writing.hasher, worker->copy->session->target, worker->copy->run->forms);
+    record_hasher_init(&writing.hasher, worker->copy->session->target,
+                       worker->copy->run->seen.forms);
     run_writer(&writing, &error);
     writing_abandon_all(&writing, false);
     before_close(writing.before);

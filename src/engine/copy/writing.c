@@ -472,7 +472,7 @@ static enum status submit_whole(struct writing *writing, struct open_chunk *chun
 static enum status find_stranger(struct writing *writing, const struct batch *batch, uint32_t row,
                                  const struct stranger_match **match, struct error *error)
 {
-    struct strangers *strangers = writing->copy->run->strangers;
+    struct strangers *strangers = writing->copy->run->seen.strangers;
     return writing->search != NULL ||
                    stranger_search_open(strangers, &writing->search, error) == STATUS_OK
                ? stranger_search_row(writing->search, batch, row, match, error)
@@ -523,7 +523,7 @@ static enum status submit_others(struct writing *writing, struct open_chunk *chu
 static enum status feed_batches(struct writing *writing, struct open_chunk *chunk,
                                 struct parcel *parcel, struct error *error)
 {
-    const struct strangers *strangers = writing->copy->run->strangers;
+    const struct strangers *strangers = writing->copy->run->seen.strangers;
     for (uint32_t i = 0; i < parcel->batch_count; i++) {
         struct batch *batch = parcel->batches[i];
         parcel->batches[i] = NULL;

@@ -40,7 +40,7 @@ static enum status make_mark(struct writing *writing, struct open_chunk *chunk,
     const struct ledger_mark mark = {
         .chunk = chunk->number,
         .attempt = chunk->attempt,
-        .epoch = writing->copy->run->epoch,
+        .epoch = writing->copy->run->claim.epoch,
         .entities = chunk->stream->entities,
         .tallies = chunk->tallies,
         .entity_count = chunk->stream->entity_count,
@@ -169,7 +169,7 @@ static enum status commit(struct writing *writing, const struct open_chunk *chun
     bool apart = ledger_marks_apart(ledger);
     ledger_mark_key(key, copy->run->id, chunk->number);
     const struct done_mark mark = {.chunk = chunk->number,
-                                   .epoch = copy->run->epoch,
+                                   .epoch = copy->run->claim.epoch,
                                    .text = chunk->mark_text,
                                    .key = apart ? NULL : key,
                                    .extra = apart ? &extra : NULL};

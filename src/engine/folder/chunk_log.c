@@ -25,10 +25,10 @@ static void append_header(const struct run *run, struct buffer *out)
     json_t *streams = json_array();
     if (run->loads_rejects) {
         json_array_append_new(streams, json_pack("{s:s,s:I}", "name", "corrected records", "chunks",
-                                                 (json_int_t)run->chunk_count));
+                                                 (json_int_t)run->chunks.count));
     }
     for (uint32_t i = 0; !run->loads_rejects && i < plan->stream_count; i++) {
-        uint64_t chunks = run->stream_first_chunk[i + 1] - run->stream_first_chunk[i];
+        uint64_t chunks = run->chunks.stream_first[i + 1] - run->chunks.stream_first[i];
         json_array_append_new(streams,
                               json_pack("{s:o,s:I}", "name", json_text(plan->streams[i].name),
                                         "chunks", (json_int_t)chunks));
@@ -48,7 +48,7 @@ struct chunk_log *chunk_log_open(const struct run *run, const struct ledger_mark
     log->descriptor = -1;
     append_header(run, &log->pending);
     for (uint64_t i = 0; i < mark_count; i++) {
-        if (run->done[marks[i].chunk - 1]) {
+        if (run->chunks.done[marks[i].chunk - 1]) {
             chunk_log_add(log, &marks[i]);
         }
     }

@@ -59,7 +59,7 @@ void types_file_write(const struct run *run)
         json_array_append_new(entities, entity_make(session->plan, &session->plan->entities[i]));
     }
     json_t *object = json_pack("{s:i,s:I,s:s,s:o}", "format", CONTROL_FORMAT, "version",
-                               (json_int_t)session->mapping_version, "hash",
+                               (json_int_t)session->kept.mapping_version, "hash",
                                session->plan->mapping_hash, "entities", entities);
     if (json_tree_append(object, JSON_COMPACT, &text) &&
         file_write_atomic(file_join(arena, run->folder.path, STATE_TYPES), text.data, text.length,

@@ -40,7 +40,7 @@ static bool has_plan_text(const struct ledger_header *header, const struct run_s
 
 bool adopt_is_of_run(const struct run_session *session, const struct ledger_header *header)
 {
-    const struct learnt *learnt = session->learnt;
+    const struct learnt *learnt = session->kept.learnt;
     struct schema_changes changes = {0};
     if (header->feed == NULL || learnt == NULL) {
         return false;
@@ -71,14 +71,15 @@ static enum status list_changes(const struct run *run, struct buffer *what, stru
     if (name_list_get(run, gone_intent, &accepted, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    for (uint32_t i = 0; i < session->gone.count; i++) {
-        const char *table = session->gone.names[i];
+    for (uint32_t i = 0; i < session->kept.gone.count; i++) {
+        const char *table = session->kept.gone.names[i];
         if (!column_list_holds(accepted, table) && plan_reads(session->plan, table)) {
             buffer_format(what, "%s%s was dropped or renamed", what->length > 0 ? "; " : "", table);
         }
     }
-    for (uint32_t i = 0; run->changes != NULL && i < run->changes->table_count; i++) {
-        const struct table_change *table = &run->changes->tables[i];
+    for (uint32_t i = 0; run->following.changes != NULL && i < run->following.changes->table_count;
+         i++) {
+        const struct table_change *table = &run->following.changes->tables[i];
         if (table_change_is_of_records(table) && plan_reads(session->plan, table->name)) {
             buffer_append_string(what, what->length > 0 ? "; " : "");
             table_change_append(table, what);
@@ -105,19 +106,19 @@ static enum status refuse_changes(const struct run *run, struct error *error)
 enum status adopt_check(struct run *run, const struct ledger_header *header, struct error *error)
 {
     const struct run_session *session = run->session;
-    const struct learnt *learnt = session->learnt;
+    const struct learnt *learnt = session->kept.learnt;
     struct schema_changes *changes = arena_allocate_zeroed(run->arena, 1, sizeof *changes);
-    run->changes = NULL;
+    run->following.changes = NULL;
     if (learnt == NULL) {
         return STATUS_END;
     }
     schema_compare(learnt->source, session->schema,
                    strcmp(learnt->source_identity, session->source_identity) == 0, run->arena,
                    changes);
-    run->changes = changes->table_count > 0 ? changes : NULL;
+    run->following.changes = changes->table_count > 0 ? changes : NULL;
     bool same = strcmp(learnt->mapping_hash, session->plan->mapping_hash) == 0;
-    run->mapping_changed = !same;
-    if (!same && (run->changes == NULL || !has_plan_text(header, session))) {
+    run->following.mapping_changed = !same;
+    if (!same && (run->following.changes == NULL || !has_plan_text(header, session))) {
         return STATUS_END;
     }
     return session->options.follow.on_schema_change == SCHEMA_CHANGE_STOP
@@ -141,7 +142,7 @@ enum status adopt_read_again(struct run *run, const struct follow_routes *routes
     for (uint32_t i = 0; i < routes->stream_count && status == STATUS_OK; i++) {
         const char *root = routes->streams[i].stream->request.table;
         if (follow_routes_read(routes, i, table) && follow_translator_left(translator, i) == NULL &&
-            !column_list_holds(run->session->gone, root)) {
+            !column_list_holds(run->session->kept.gone, root)) {
             status = whole_or_refresh_note(run, &root, 1, error);
         }
     }
@@ -228,7 +229,7 @@ static enum status note_column(const struct adopting *adopting, const struct tab
                          error)
                    : read_again(adopting, table->name, error);
     case COLUMN_GONE:
-        return adopting->run->mapping_changed
+        return adopting->run->following.mapping_changed
                    ? left_by_table(adopting->run, adopting->routes, adopting->translator, NULL,
                                    table->name, column->name, error)
                    : STATUS_OK;
@@ -306,7 +307,7 @@ static bool waits(const struct schema_changes *changes, const bool *noted, uint3
  * them, unless they refer to each other in a circle. */
 static enum status note_tables(const struct adopting *adopting, struct error *error)
 {
-    const struct schema_changes *changes = adopting->run->changes;
+    const struct schema_changes *changes = adopting->run->following.changes;
     bool *noted = arena_allocate_zeroed(adopting->run->arena, changes->table_count + (size_t)1,
                                         sizeof *noted);
     enum status status = STATUS_OK;
@@ -335,14 +336,14 @@ static enum status note_gone(const struct adopting *adopting, struct error *erro
     struct run *run = adopting->run;
     struct column_list accepted;
     enum status status = name_list_get(run, gone_intent, &accepted, error);
-    for (uint32_t i = 0; i < run->session->gone.count && status == STATUS_OK; i++) {
-        const char *table = run->session->gone.names[i];
+    for (uint32_t i = 0; i < run->session->kept.gone.count && status == STATUS_OK; i++) {
+        const char *table = run->session->kept.gone.names[i];
         if (!column_list_holds(accepted, table)) {
             status = table_leave(adopting, table, "it was dropped or renamed in the source", error);
         }
     }
     for (uint32_t i = 0; i < accepted.count && status == STATUS_OK; i++) {
-        if (!column_list_holds(run->session->gone, accepted.names[i])) {
+        if (!column_list_holds(run->session->kept.gone, accepted.names[i])) {
             status = table_leave(adopting, accepted.names[i],
                                  "it was made again after it was dropped", error);
         }
@@ -353,7 +354,7 @@ static enum status note_gone(const struct adopting *adopting, struct error *erro
 enum status adopt_list_gone(struct run *run, struct column_list *gone, struct error *error)
 {
     struct column_list accepted;
-    const struct column_list all = run->session->gone;
+    const struct column_list all = run->session->kept.gone;
     const char **names = arena_allocate_zeroed(run->arena, all.count + (size_t)1, sizeof *names);
     *gone = (struct column_list){names, 0};
     enum status status = name_list_get(run, gone_intent, &accepted, error);
@@ -367,7 +368,7 @@ enum status adopt_list_gone(struct run *run, struct column_list *gone, struct er
 
 enum status adopt_accept_gone(struct run *run, struct error *error)
 {
-    return name_list_put(run, gone_intent, run->session->gone, error);
+    return name_list_put(run, gone_intent, run->session->kept.gone, error);
 }
 
 enum status adopt_changes(struct run *run, const struct follow_routes *routes,
@@ -375,7 +376,7 @@ enum status adopt_changes(struct run *run, const struct follow_routes *routes,
 {
     const struct adopting adopting = {run, routes, translator};
     enum status status = note_gone(&adopting, error);
-    if (run->changes != NULL) {
+    if (run->following.changes != NULL) {
         status = status == STATUS_OK ? note_tables(&adopting, error) : status;
         status = status == STATUS_OK ? failpoint_hit("follow.before_adopt", error) : status;
         status = status == STATUS_OK ? recall_raise(run, error) : status;

@@ -227,7 +227,7 @@ static void note_position(struct follow *follow)
 static enum status apply_group(struct follow *follow, struct error *error)
 {
     uint32_t count = follow->group_count;
-    enum status status = claim_keeper_check(follow->run->keeper, error);
+    enum status status = claim_keeper_check(follow->run->claim.keeper, error);
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         status = follow_rejects_keep(follow->rejects, follow->group[i], error);
     }

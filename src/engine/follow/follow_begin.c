@@ -39,7 +39,7 @@ static enum status check_tables(const struct run_session *session, struct lack_l
 static enum status check_lanes(const struct run_session *session,
                                const struct follow_routes *routes, struct error *error)
 {
-    bool asks = session->options.follow.lanes > 1 && !session->follows;
+    bool asks = session->options.follow.lanes > 1 && !session->kept.follows;
     for (uint32_t i = 0; i < routes->stream_count && asks; i++) {
         const struct plan_stream *stream = routes->streams[i].stream;
         if (routes->streams[i].whole) {

@@ -146,7 +146,8 @@ void follow_figures_tick(struct follow_figures *figures, struct position positio
     measure(figures, now_ms);
     print_position(run->session->source->connector->feed, position, &text);
     pthread_mutex_lock(&run->state_mutex);
-    snprintf(run->feed_position, sizeof run->feed_position, "%s", buffer_string(&text));
+    snprintf(run->record.feed_position, sizeof run->record.feed_position, "%s",
+             buffer_string(&text));
     pthread_mutex_unlock(&run->state_mutex);
     buffer_free(&text);
 }
@@ -219,8 +220,9 @@ static void add_counts(const struct progress_follow *figures, json_t *object)
 static json_t *left_make(const struct run *run)
 {
     json_t *left = json_object();
-    for (uint32_t i = 0; i < run->left_count; i++) {
-        json_object_set_new(left, run->left[i].name, json_text(run->left[i].reason));
+    for (uint32_t i = 0; i < run->following.left_count; i++) {
+        json_object_set_new(left, run->following.left[i].name,
+                            json_text(run->following.left[i].reason));
     }
     return left;
 }
@@ -238,8 +240,8 @@ json_t *follow_figures_state(const struct run *run)
     int64_t lag_us = active ? atomic_load(&figures->lag_us) : -1;
     json_object_set_new(object, "feed", json_string(run->header.feed));
     json_object_set_new(object, "position",
-                        run->feed_position[0] != '\0' ? json_text(run->feed_position)
-                                                      : json_null());
+                        run->record.feed_position[0] != '\0' ? json_text(run->record.feed_position)
+                                                             : json_null());
     add_counts(figures, object);
     json_object_set_new(object, "rejected", json_integer((json_int_t)reject_book_unsettled(run)));
     uint32_t lanes = run->session->options.follow.lanes;

@@ -84,8 +84,8 @@ enum status left_look(struct run *run, struct error *error)
         }
     }
     json_decref(object);
-    run->left = list;
-    run->left_count = count;
+    run->following.left = list;
+    run->following.left_count = count;
     return STATUS_OK;
 }
 
@@ -106,27 +106,28 @@ static void show(struct run *run, const struct follow_translator *translator)
         }
     }
     pthread_mutex_lock(&run->state_mutex);
-    run->left = list;
-    run->left_count = count;
+    run->following.left = list;
+    run->following.left_count = count;
     pthread_mutex_unlock(&run->state_mutex);
 }
 
 enum status left_note(struct run *run, struct follow_translator *translator, struct error *error)
 {
-    uint32_t before = run->left_count;
+    uint32_t before = run->following.left_count;
     if (!follow_translator_has_left(translator)) {
         return STATUS_OK;
     }
     show(run, translator);
-    if (run->left_count == before) {
+    if (run->following.left_count == before) {
         return STATUS_OK;
     }
-    for (uint32_t i = 0; i < run->left_count; i++) {
-        log_event(LOG_ERROR,
-                  EVENT_OF(EVENT_ERROR, .table = run->left[i].name, .code = "not-followed"),
-                  "%s is not followed any more, the rest goes on: %s; then `transhume follow "
-                  "--resync`",
-                  run->left[i].name, run->left[i].reason);
+    for (uint32_t i = 0; i < run->following.left_count; i++) {
+        log_event(
+            LOG_ERROR,
+            EVENT_OF(EVENT_ERROR, .table = run->following.left[i].name, .code = "not-followed"),
+            "%s is not followed any more, the rest goes on: %s; then `transhume follow "
+            "--resync`",
+            run->following.left[i].name, run->following.left[i].reason);
     }
     return put_list(run, translator, error);
 }

@@ -145,7 +145,7 @@ static enum status settle_table(struct refresh *refresh, const char *table, uint
         const struct plan_stream *stream = refresh->routes->streams[i].stream;
         bool read = is_read(refresh, i, table);
         for (uint32_t e = 0; read && e < stream->entity_count && status == STATUS_OK; e++) {
-            status = reject_book_end_round(run->book, stream->entities[e], error);
+            status = reject_book_end_round(run->rejects.book, stream->entities[e], error);
             *missing += reject_book_counts_of(run, stream->entities[e]).unsettled;
         }
     }
@@ -357,7 +357,7 @@ enum status refresh_open(struct run *run, const struct follow_routes *routes,
         arena_allocate_zeroed(refresh->arena, json_array_size(list), sizeof *refresh->tables);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *name = json_string_value(json_array_get(list, i));
-        if (name == NULL || !column_list_holds(run->session->gone, name)) {
+        if (name == NULL || !column_list_holds(run->session->kept.gone, name)) {
             refresh->tables[refresh->table_count++] =
                 arena_copy_string(refresh->arena, name != NULL ? name : "");
         }
@@ -513,7 +513,7 @@ enum status refresh_step(struct refresh *refresh, struct follow_translator *tran
         refresh->waiting = NULL;
     }
     if (refresh->begins_round) {
-        reject_book_begin_round(refresh->run->book);
+        reject_book_begin_round(refresh->run->rejects.book);
         refresh->begins_round = false;
     }
     if (refresh->waiting == NULL) {

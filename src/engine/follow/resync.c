@@ -319,7 +319,7 @@ static enum status settle_rejects(struct run *run, struct error *error)
         return STATUS_OK;
     }
     for (uint32_t i = 0; i < run->session->plan->entity_count && status == STATUS_OK; i++) {
-        status = reject_book_end_round(run->book, i, error);
+        status = reject_book_end_round(run->rejects.book, i, error);
     }
     return status;
 }
@@ -347,7 +347,7 @@ enum status resync_finish(struct run *run, const struct followed_form *form, str
                           resync_take *take, void *context, struct error *error)
 {
     struct mending mending = {.run = run, .form = form, .at = at, .take = take, .context = context};
-    reject_book_begin_round(run->book);
+    reject_book_begin_round(run->rejects.book);
     if (check_lists(run, error) != STATUS_OK || mend(&mending, error) != STATUS_OK ||
         settle_rejects(run, error) != STATUS_OK ||
         ledger_delete_intent(run->session->ledger, run->id, intent_name, error) != STATUS_OK) {

@@ -99,7 +99,7 @@ static struct reject_book *book_create(struct run *run)
     made->copy_is_void =
         arena_allocate_zeroed(made->arena, count + (size_t)1, sizeof *made->copy_is_void);
     made->queue.arena = arena_create(0);
-    made->round = run->epoch << ROUND_BITS;
+    made->round = run->claim.epoch << ROUND_BITS;
     pthread_mutex_init(&made->mutex, NULL);
     return made;
 }
@@ -195,9 +195,9 @@ enum status reject_book_load(struct run *run, struct error *error)
         return STATUS_FAILED;
     }
     pthread_mutex_lock(&run->state_mutex);
-    struct reject_book *former = run->book;
+    struct reject_book *former = run->rejects.book;
     made->round = former != NULL && former->round > made->round ? former->round : made->round;
-    run->book = made;
+    run->rejects.book = made;
     pthread_mutex_unlock(&run->state_mutex);
     reject_book_free(former);
     return STATUS_OK;
@@ -224,7 +224,7 @@ static uint64_t entries_of(const struct reject_book *book, uint32_t entity)
 
 struct reject_book_counts reject_book_counts_of(const struct run *run, uint32_t entity)
 {
-    struct reject_book *book = run->book;
+    struct reject_book *book = run->rejects.book;
     if (book == NULL) {
         return (struct reject_book_counts){.unsettled = copied_of(run, NULL, entity)};
     }
@@ -240,8 +240,8 @@ struct reject_book_counts reject_book_counts_of(const struct run *run, uint32_t 
 uint64_t reject_book_unsettled(const struct run *run)
 {
     uint64_t count = 0;
-    if (run->copy_rejects != NULL) {
-        return run->copy_rejects->unsettled;
+    if (run->rejects.of_copy != NULL) {
+        return run->rejects.of_copy->unsettled;
     }
     for (uint32_t i = 0; i < run->session->plan->entity_count; i++) {
         count += reject_book_counts_of(run, i).unsettled;
@@ -346,11 +346,11 @@ static void add_reasons(struct adding *adding, const struct reject_book *book)
 
 void reject_book_sum(const struct run *run, struct arena *arena, struct reject_book_sum *sum)
 {
-    struct reject_book *book = run->book;
+    struct reject_book *book = run->rejects.book;
     struct adding adding = {.sum = sum, .arena = arena, .run = run};
     *sum = (struct reject_book_sum){0};
-    if (run->copy_rejects != NULL) {
-        *sum = *run->copy_rejects;
+    if (run->rejects.of_copy != NULL) {
+        *sum = *run->rejects.of_copy;
         return;
     }
     if (book != NULL) {

@@ -48,7 +48,7 @@ enum status reject_past_open(struct run_session *session, const struct ledger_ru
     status = status == STATUS_OK ? reject_book_load(run, error) : status;
     if (status == STATUS_OK && rejects_folder != NULL) {
         run->folder.rejects = arena_copy_string(arena, rejects_folder);
-        status = reject_book_read_copied(run->book, error);
+        status = reject_book_read_copied(run->rejects.book, error);
     }
     if (status != STATUS_OK) {
         reject_past_close(run);
@@ -61,7 +61,7 @@ enum status reject_past_open(struct run_session *session, const struct ledger_ru
 void reject_past_close(struct run *run)
 {
     if (run != NULL) {
-        reject_book_free(run->book);
+        reject_book_free(run->rejects.book);
         ledger_status_free(&run->status);
         pthread_mutex_destroy(&run->state_mutex);
         arena_destroy(run->arena);
@@ -275,7 +275,7 @@ static enum status end_past(struct mending_past *mending, struct error *error)
 {
     enum status status = STATUS_OK;
     if (mending->past != NULL && mending->changes.count > 0) {
-        status = reject_book_put(mending->past->book, &mending->changes, error);
+        status = reject_book_put(mending->past->rejects.book, &mending->changes, error);
     }
     reject_past_close(mending->past);
     mending->past = NULL;
@@ -299,7 +299,7 @@ static enum status begin_past(struct mending_past *mending, const char *id, stru
 /* Does a count of the copy stand for the record? Its files tell, as far as they are there. */
 static bool is_copied(const struct run *past, const struct reject_id *id)
 {
-    const struct reject_book *book = past->book;
+    const struct reject_book *book = past->rejects.book;
     uint64_t counted = 0;
     for (uint32_t i = 0; i < past->session->plan->entity_count; i++) {
         counted += past->totals[i].rejected;
@@ -343,7 +343,8 @@ static enum status settle_loaded(void *context, const struct line *line, uint64_
     change.copied = is_copied(mending->past, &change.id);
     reject_changes_add(&mending->changes, &change);
     if (mending->past->header.feed != NULL && line->target.kind != 0 &&
-        reject_book_is_open(mending->past->book, &line->target)) { /* a target had refused it */
+        reject_book_is_open(mending->past->rejects.book,
+                            &line->target)) { /* a target had refused it */
         change.id = line->target;
         change.copied = false;
         reject_changes_add(&mending->changes, &change);
@@ -404,17 +405,18 @@ static enum status settle_repaired(struct run *run, struct error *error)
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : status;
     }
-    repairing.book = past->book;
+    repairing.book = past->rejects.book;
     repairing.changes.arena = arena_create(0);
     status = read_file(run, file_join(run->arena, run->folder.path, STATE_UNMADE), note_missing,
                        &repairing, error);
     repairing.by_source = false;
     bool whole = status == STATUS_OK;
     status = whole ? read_own(run, note_missing, &repairing, error) : status;
-    reject_book_begin_round(past->book);
-    status = status == STATUS_OK ? reject_book_put(past->book, &repairing.changes, error) : status;
+    reject_book_begin_round(past->rejects.book);
+    status = status == STATUS_OK ? reject_book_put(past->rejects.book, &repairing.changes, error)
+                                 : status;
     for (uint32_t i = 0; i < run->session->plan->entity_count && status == STATUS_OK; i++) {
-        status = reject_book_end_round(past->book, i, error);
+        status = reject_book_end_round(past->rejects.book, i, error);
     }
     arena_destroy(repairing.changes.arena);
     reject_past_close(past);

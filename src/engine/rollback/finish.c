@@ -199,14 +199,14 @@ static enum status forget_one(struct rollback *rollback, const char *id, bool ta
         end_local(rollback, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    claim_keeper_stop(run->keeper);
-    run->keeper = NULL;
+    claim_keeper_stop(run->claim.keeper);
+    run->claim.keeper = NULL;
     struct retry retry;
     session_retry_begin(&rollback->session, &retry);
     do {
-        status = ledger_forget(rollback->session.ledger, run->id, run->epoch, false, error);
+        status = ledger_forget(rollback->session.ledger, run->id, run->claim.epoch, false, error);
     } while (session_tries_again(&retry, &status, error));
-    run->claimed = status != STATUS_OK;
+    run->claim.held = status != STATUS_OK;
     if (status == STATUS_END) {
         error_set(error, ERROR_INTERRUPTED, run->id, "stopped before the ledger forgot this run");
         error_hint(error, "the same command continues it");
@@ -232,8 +232,8 @@ static enum status claim_from_others(struct rollback *rollback, const char *newe
     if (run_claim(run, rollback->ledger->epoch, take_over, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    run->claimed = false;
-    return ledger_release(rollback->session.ledger, run->id, run->epoch, error);
+    run->claim.held = false;
+    return ledger_release(rollback->session.ledger, run->id, run->claim.epoch, error);
 }
 
 /* One that is not finished keeps its tables from others that wrote them, so it goes first. Then the

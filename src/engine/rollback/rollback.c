@@ -325,22 +325,22 @@ static enum status forget(struct rollback *rollback, struct error *error)
     if (failpoint_hit("rollback.before_forget", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    claim_keeper_stop(run->keeper);
-    run->keeper = NULL;
+    claim_keeper_stop(run->claim.keeper);
+    run->claim.keeper = NULL;
     enum status status;
     struct retry retry;
     session_retry_begin(&rollback->session, &retry);
     do {
         status = since_take_back(rollback->session.ledger, &run->header, error);
         status = status == STATUS_OK ? reject_past_take_back(run, error) : status;
-        status = status == STATUS_OK
-                     ? ledger_forget(rollback->session.ledger, run->id, run->epoch, true, error)
-                     : status;
+        status = status == STATUS_OK ? ledger_forget(rollback->session.ledger, run->id,
+                                                     run->claim.epoch, true, error)
+                                     : status;
     } while (session_tries_again(&retry, &status, error));
     if (status != STATUS_OK) {
         return status;
     }
-    run->claimed = false;
+    run->claim.held = false;
     return failpoint_hit("rollback.after_forget", error);
 }
 

@@ -104,8 +104,8 @@ static void allow_for_open_chunks(struct rollback *rollback)
 enum status rollback_expect(struct rollback *rollback, struct error *error)
 {
     struct run *run = &rollback->run;
-    run->chunk_count = rollback->ledger->chunk_count;
-    run->done = arena_allocate_zeroed(run->arena, run->chunk_count + 1, 1);
+    run->chunks.count = rollback->ledger->chunk_count;
+    run->chunks.done = arena_allocate_zeroed(run->arena, run->chunks.count + 1, 1);
     for (uint32_t i = 0; i < run->header.table_count; i++) {
         rollback->expected[i].hashed = true;
     }
@@ -115,8 +115,8 @@ enum status rollback_expect(struct rollback *rollback, struct error *error)
             STATUS_OK) {
             return STATUS_FAILED;
         }
-        if (mark.chunk > 0 && mark.chunk <= run->chunk_count) {
-            run->done[mark.chunk - 1] = 1;
+        if (mark.chunk > 0 && mark.chunk <= run->chunks.count) {
+            run->chunks.done[mark.chunk - 1] = 1;
         }
         for (uint32_t j = 0; j < mark.entity_count; j++) {
             int32_t table = table_of_entity(rollback, mark.entities[j]);

@@ -144,7 +144,7 @@ enum status rollback_open_target(struct rollback *rollback, const struct rollbac
     run->arena = arena_create(0);
     run->session = session;
     run->folder.lock = -1;
-    run->input = -1;
+    run->rejects.input = -1;
     pthread_mutex_init(&run->state_mutex, NULL);
     run_options_default(&session->options);
     session->options.limits.timeout_ms = options->timeout_ms;
@@ -174,10 +174,10 @@ void rollback_free(struct rollback *rollback)
     struct run_session *session = &rollback->session;
     observer_leave(session->options.observer, &session->progress);
     struct error ignored;
-    if (rollback->run.claimed) {
-        claim_keeper_stop(rollback->run.keeper);
-        if (ledger_release(session->ledger, rollback->run.id, rollback->run.epoch, &ignored) !=
-            STATUS_OK) {
+    if (rollback->run.claim.held) {
+        claim_keeper_stop(rollback->run.claim.keeper);
+        if (ledger_release(session->ledger, rollback->run.id, rollback->run.claim.epoch,
+                           &ignored) != STATUS_OK) {
             log_write(LOG_WARNING, "the claim on the run was not given back: %s", ignored.message);
         }
     }

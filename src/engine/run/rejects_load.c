@@ -37,8 +37,8 @@ static enum status bad_file(const char *path, uint64_t line, const struct error 
 enum status rejects_load_open(struct run *run, struct error *error)
 {
     const char *path = run->session->options.repair.file;
-    run->input = file_open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
-    if (run->input >= 0) {
+    run->rejects.input = file_open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
+    if (run->rejects.input >= 0) {
         return STATUS_OK;
     }
     error_set_errno(error, ERROR_BAD_VALUE, errno, path, "can't open the rejects to load");
@@ -62,7 +62,7 @@ static enum status copy_input(struct run *run, struct error *error)
     }
     off_t offset = 0;
     while (status == STATUS_OK &&
-           (got = file_read_at(run->input, block, sizeof(block), offset)) != 0) {
+           (got = file_read_at(run->rejects.input, block, sizeof(block), offset)) != 0) {
         if (got < 0) {
             status = error_set_errno(error, ERROR_BAD_VALUE, errno, from, "can't read it");
         } else {
@@ -131,13 +131,13 @@ static void put_uint64(uint8_t *bytes, uint64_t number)
 static void cut_chunk(struct cutter *cutter)
 {
     struct run *run = cutter->run;
-    if (run->chunk_count == cutter->capacity) {
+    if (run->chunks.count == cutter->capacity) {
         uint64_t wanted = cutter->capacity == 0 ? 16 : cutter->capacity * 2;
         struct ledger_chunk *chunks = arena_allocate_zeroed(run->arena, wanted, sizeof(*chunks));
-        if (run->chunk_count > 0) {
-            memcpy(chunks, run->chunks, run->chunk_count * sizeof(*chunks));
+        if (run->chunks.count > 0) {
+            memcpy(chunks, run->chunks.list, run->chunks.count * sizeof(*chunks));
         }
-        run->chunks = chunks;
+        run->chunks.list = chunks;
         cutter->capacity = wanted;
     }
     uint8_t *bounds = arena_allocate_zeroed(run->arena, REJECTS_LOAD_BOUNDS_BYTES, 1);
@@ -147,13 +147,13 @@ static void cut_chunk(struct cutter *cutter)
     put_uint64(bounds + 8, cutter->length);
     put_uint64(bounds + 16, cutter->first_line);
     put_uint64(bounds + 24, cutter->inserts);
-    run->chunks[run->chunk_count] =
-        (struct ledger_chunk){.number = run->chunk_count + 1,
+    run->chunks.list[run->chunks.count] =
+        (struct ledger_chunk){.number = run->chunks.count + 1,
                               .span = {.printable = printable,
                                        .bounds = bounds,
                                        .bounds_length = REJECTS_LOAD_BOUNDS_BYTES,
                                        .row_estimate = (int64_t)cutter->lines}};
-    run->chunk_count++;
+    run->chunks.count++;
     cutter->offset += cutter->length;
     cutter->first_line += cutter->lines;
     cutter->length = 0;
@@ -191,7 +191,7 @@ static enum status check_and_cut(struct run *run, struct file_lines *lines, bool
     if (cutter.lines > 0) {
         cut_chunk(&cutter);
     }
-    if (run->chunk_count == 0 && !run->repairs) {
+    if (run->chunks.count == 0 && !run->repairs) {
         return error_set(error, ERROR_BAD_VALUE, run->session->options.repair.file,
                          "there is no record in it");
     }
@@ -300,7 +300,7 @@ void rejects_load_make_stream(struct run *run)
         entities[i] = i;
     }
     const char *name = run->repairs ? "the records to repair" : "the corrected records";
-    run->rejects_stream = (struct plan_stream){.name = name,
+    run->rejects.stream = (struct plan_stream){.name = name,
                                                .request = {.name = name},
                                                .entities = entities,
                                                .entity_count = plan->entity_count};
@@ -337,13 +337,13 @@ enum status rejects_load_begin(struct run *run, struct error *error)
     uint64_t bytes;
     bool sees_keys = false;
     struct run_session *session = run->session;
-    if (run->input < 0 && session->options.repair.file == NULL) {
+    if (run->rejects.input < 0 && session->options.repair.file == NULL) {
         return error_set(error, ERROR_RUN_NOTHING, run->folder.path,
                          "the run had not begun: run `transhume %s` again",
                          run->repairs ? "validate --repair" : "migrate --rejects FILE");
     }
     set_policies(run);
-    if ((run->input < 0 && rejects_load_open(run, error) != STATUS_OK) ||
+    if ((run->rejects.input < 0 && rejects_load_open(run, error) != STATUS_OK) ||
         run_retire_finished(run, error) != STATUS_OK ||
         state_folder_make_rooms(&run->folder, error) != STATUS_OK ||
         copy_input(run, error) != STATUS_OK ||

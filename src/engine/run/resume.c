@@ -218,7 +218,7 @@ static enum status check_policies(struct resume *resume, struct error *error)
 static bool differs_beside_records(const struct resume *resume)
 {
     struct buffer what = {0};
-    bool beside = resume->run->session->copies_on && resume->header.schema_text != NULL;
+    bool beside = resume->run->session->kept.copies_on && resume->header.schema_text != NULL;
     if (beside) {
         schema_lines_compare(resume->header.schema_text, resume->run->session->schema_text, &what);
         beside = what.length == 0;
@@ -281,17 +281,17 @@ static enum status damaged(struct resume *resume, const char *what, uint64_t num
 static enum status take_chunks(struct resume *resume, struct error *error)
 {
     struct run *run = resume->run;
-    run->chunks = resume->ledger->chunks;
-    run->chunk_count = resume->ledger->chunk_count;
-    const struct run_numbering *numbering = run->numbering;
-    for (uint64_t i = 0; i < run->chunk_count; i++) {
-        uint32_t stream = run->chunks[i].stream;
+    run->chunks.list = resume->ledger->chunks;
+    run->chunks.count = resume->ledger->chunk_count;
+    const struct run_numbering *numbering = run->following.numbering;
+    for (uint64_t i = 0; i < run->chunks.count; i++) {
+        uint32_t stream = run->chunks.list[i].stream;
         if (numbering != NULL) {
             stream = stream < numbering->stream_count ? numbering->streams[stream] : NUMBERING_NONE;
-            run->chunks[i].stream = stream;
+            run->chunks.list[i].stream = stream;
         }
-        if (run->chunks[i].number != i + 1 || stream >= run->session->plan->stream_count) {
-            return damaged(resume, "no place for chunk", run->chunks[i].number, error);
+        if (run->chunks.list[i].number != i + 1 || stream >= run->session->plan->stream_count) {
+            return damaged(resume, "no place for chunk", run->chunks.list[i].number, error);
         }
     }
     return run_index_chunks(run, error);
@@ -319,7 +319,7 @@ static enum status take_marks(struct resume *resume, struct error *error)
 {
     struct run *run = resume->run;
     const struct ledger_run *ledger = resume->ledger;
-    const struct run_numbering *numbering = run->numbering;
+    const struct run_numbering *numbering = run->following.numbering;
     uint32_t limit = numbering != NULL ? numbering->entity_count : run->session->plan->entity_count;
     resume->marks = arena_allocate_zeroed(run->arena, ledger->done_count, sizeof(*resume->marks));
     for (uint64_t i = 0; i < ledger->done_count; i++) {
@@ -330,11 +330,12 @@ static enum status take_marks(struct resume *resume, struct error *error)
         if (numbering != NULL) {
             renumber_mark(numbering, run->arena, mark);
         }
-        if (mark->chunk == 0 || mark->chunk > run->chunk_count || run->done[mark->chunk - 1]) {
+        if (mark->chunk == 0 || mark->chunk > run->chunks.count ||
+            run->chunks.done[mark->chunk - 1]) {
             return damaged(resume, "a done mark for chunk", mark->chunk, error);
         }
-        run->done[mark->chunk - 1] = 1;
-        run->done_count++;
+        run->chunks.done[mark->chunk - 1] = 1;
+        run->chunks.done_count++;
     }
     resume->mark_count = ledger->done_count;
     return STATUS_OK;
@@ -345,7 +346,7 @@ static void sum_marks(struct resume *resume)
     struct run *run = resume->run;
     for (uint64_t i = 0; i < resume->mark_count; i++) {
         const struct ledger_mark *mark = &resume->marks[i];
-        for (uint32_t j = 0; run->done[mark->chunk - 1] && j < mark->entity_count; j++) {
+        for (uint32_t j = 0; run->chunks.done[mark->chunk - 1] && j < mark->entity_count; j++) {
             tally_add(&run->totals[mark->entities[j]], &mark->tallies[j]);
         }
     }
@@ -387,7 +388,7 @@ static enum status check_reject_files(struct resume *resume, struct error *error
     names.names = arena_allocate_zeroed(run->arena, resume->mark_count, sizeof(char *));
     for (uint64_t i = 0; i < resume->mark_count; i++) {
         const struct ledger_mark *mark = &resume->marks[i];
-        if (mark->rejects.file == NULL || !run->done[mark->chunk - 1]) {
+        if (mark->rejects.file == NULL || !run->chunks.done[mark->chunk - 1]) {
             continue;
         }
         if (check_one_file(run, &mark->rejects, error) != STATUS_OK) {
@@ -413,10 +414,10 @@ static bool stream_is_partial(const struct run *run, uint32_t stream)
 {
     bool any = ledger_marks_apart(run->session->ledger);
     bool all = true;
-    for (uint64_t i = run->stream_first_chunk[stream]; i < run->stream_first_chunk[stream + 1];
+    for (uint64_t i = run->chunks.stream_first[stream]; i < run->chunks.stream_first[stream + 1];
          i++) {
-        any = any || run->done[i];
-        all = all && run->done[i];
+        any = any || run->chunks.done[i];
+        all = all && run->chunks.done[i];
     }
     return any && !all;
 }
@@ -477,12 +478,12 @@ static enum status reopen_chunks(struct resume *resume, const struct restart *re
     const struct plan *plan = run->session->plan;
     uint64_t count = 0;
     uint32_t table_count = 0;
-    uint64_t *numbers = arena_allocate_zeroed(run->arena, run->chunk_count, sizeof(*numbers));
+    uint64_t *numbers = arena_allocate_zeroed(run->arena, run->chunks.count, sizeof(*numbers));
     const struct target_table **tables =
         arena_allocate_zeroed(run->arena, plan->table_count, sizeof(struct target_table *));
-    for (uint64_t i = 0; i < run->chunk_count; i++) {
-        if (restart->streams[run->chunks[i].stream] && run->done[i]) {
-            numbers[count++] = run->chunks[i].number;
+    for (uint64_t i = 0; i < run->chunks.count; i++) {
+        if (restart->streams[run->chunks.list[i].stream] && run->chunks.done[i]) {
+            numbers[count++] = run->chunks.list[i].number;
         }
     }
     for (uint32_t i = 0; i < plan->table_count; i++) {
@@ -494,13 +495,13 @@ static enum status reopen_chunks(struct resume *resume, const struct restart *re
                       run->tables[i].name);
         }
     }
-    if (ledger_reopen(run->session->ledger, run->id, run->epoch, numbers, count, tables,
+    if (ledger_reopen(run->session->ledger, run->id, run->claim.epoch, numbers, count, tables,
                       table_count, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint64_t i = 0; i < count; i++) {
-        run->done[numbers[i] - 1] = 0;
-        run->done_count--;
+        run->chunks.done[numbers[i] - 1] = 0;
+        run->chunks.done_count--;
     }
     return STATUS_OK;
 }
@@ -520,25 +521,25 @@ static enum status take_snapshot(struct resume *resume, bool *changed, struct er
     struct run_session *session = run->session;
     uint32_t capabilities = session->source->capabilities;
     *changed = false;
-    run->snapshot = last_snapshot(run);
+    run->moment.snapshot = last_snapshot(run);
     /* a recheck may copy chunks again; else who reads all the same finds it out */
-    run->snapshot_unjudged = run->done_count == run->chunk_count && !recheck_is_due(run);
+    run->moment.unjudged = run->chunks.done_count == run->chunks.count && !recheck_is_due(run);
     /* who gives the run up reads nothing of the source, and holds nothing there */
-    if (run->snapshot_unjudged || session->options.cut_over.step == CUT_OVER_ABANDON) {
+    if (run->moment.unjudged || session->options.cut_over.step == CUT_OVER_ABANDON) {
         return STATUS_OK;
     }
     if (session_snapshot(session, session_reader_count(session), error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    const char *before = run->snapshot;
-    run->snapshot = session->snapshot;
+    const char *before = run->moment.snapshot;
+    run->moment.snapshot = session->snapshot;
     if ((capabilities & CAPABILITY_SNAPSHOT) == 0) {
         run_note(run, &run->status.no_snapshot);
         return STATUS_OK;
     }
     bool same = session_is_at(session, before);
     bool apart = ledger_marks_apart(session->ledger);
-    bool untouched = run->status.phase < LEDGER_COPYING || (!apart && run->done_count == 0);
+    bool untouched = run->status.phase < LEDGER_COPYING || (!apart && run->chunks.done_count == 0);
     *changed = !same && !untouched;
     return STATUS_OK;
 }
@@ -572,16 +573,16 @@ static enum status read_done(struct resume *resume, struct error *error)
 {
     struct run *run = resume->run;
     ledger_status_free(&run->status);
-    run->done_count = 0;
+    run->chunks.done_count = 0;
     if (ledger_status_read(resume->ledger->status, &run->status, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    run->numbering = resume->follows ? numbering_make(run, &resume->header) : NULL;
+    run->following.numbering = resume->follows ? numbering_make(run, &resume->header) : NULL;
     /* tables that the source has no more have no chunks that could be told */
-    resume->leaves |=
-        run->session->options.cut_over.step == CUT_OVER_ABANDON && lacks_streams(run->numbering);
+    resume->leaves |= run->session->options.cut_over.step == CUT_OVER_ABANDON &&
+                      lacks_streams(run->following.numbering);
     if (resume->leaves) {
-        run->numbering = NULL;
+        run->following.numbering = NULL;
         return run_index_chunks(run, error); /* there are none */
     }
     return take_chunks(resume, error) == STATUS_OK && take_marks(resume, error) == STATUS_OK
@@ -604,8 +605,8 @@ static enum status look_whether_it_follows(struct resume *resume, struct error *
     enum status status = ledger_status_read(resume->ledger->status, &run->status, error);
     bool follows = status == STATUS_OK && run->status.phase == LEDGER_FOLLOWING;
     bool over = status == STATUS_OK && run->status.phase == LEDGER_COMPLETED;
-    bool same = session->learnt != NULL &&
-                strcmp(session->learnt->mapping_hash, session->plan->mapping_hash) == 0;
+    bool same = session->kept.learnt != NULL &&
+                strcmp(session->kept.learnt->mapping_hash, session->plan->mapping_hash) == 0;
     bool gives_up =
         session->options.cut_over.step == CUT_OVER_ABANDON; /* also before it has copied */
     resume->leaves = ((follows && way_back) || over) && !same;
@@ -671,7 +672,7 @@ static enum status claim_and_read_again(struct resume *resume, struct error *err
     if (status == STATUS_OK) {
         status = read_done(resume, error);
     }
-    if (status == STATUS_OK && run->took_over) {
+    if (status == STATUS_OK && run->claim.took_over) {
         recheck_note_open(run);
     }
     return status == STATUS_OK ? STATUS_OK : STATUS_FAILED;
@@ -773,7 +774,7 @@ static enum status go_on(struct run *run, struct error *error)
         settle_apply(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    ledger_status_begin_attempt(&run->status, run->epoch, run->snapshot,
+    ledger_status_begin_attempt(&run->status, run->claim.epoch, run->moment.snapshot,
                                 session_hands(run->session));
     run_note_connections(run);
     state_begin(run, resume.marks, resume.mark_count);

@@ -178,14 +178,14 @@ static enum status copy_and_recheck(struct run *run, struct error *error)
 {
     enum status status;
     do {
-        status = run->done_count < run->chunk_count ? copy_chunks(run, error) : STATUS_OK;
+        status = run->chunks.done_count < run->chunks.count ? copy_chunks(run, error) : STATUS_OK;
         if (status == STATUS_OK) {
             status = recheck_run(run, error);
         }
     } while (status == STATUS_AGAIN);
     if (!run->session->stuck) {
-        strangers_free(run->strangers);
-        run->strangers = NULL;
+        strangers_free(run->seen.strangers);
+        run->seen.strangers = NULL;
     }
     return status;
 }
@@ -205,7 +205,7 @@ static enum status build(struct run *run, struct error *error)
     struct run_session *session = run->session;
     uint64_t *written = memory_allocate_zeroed((size_t)run->table_count + 1, sizeof *written);
     for (uint32_t i = 0; i < run->table_count; i++) {
-        run->counted[i].known = false;
+        run->seen.counted[i].known = false;
         written[i] = written_to(run, i);
     }
     struct rights_left left = {.arena = arena_create(0)};
@@ -217,7 +217,7 @@ static enum status build(struct run *run, struct error *error)
                                          .rebuilds_indexes = run->header.rebuilds_indexes,
                                          .rejects_orphans = run->header.rejects_orphans,
                                          .records_written = run->loads_rejects ? NULL : written,
-                                         .counted = run->loads_rejects ? NULL : run->counted};
+                                         .counted = run->loads_rejects ? NULL : run->seen.counted};
     enum status status =
         session->target->connector->target->after_load(session->target, &request, error);
     free(written);
@@ -328,9 +328,9 @@ static enum status follow_on(struct run *run, struct error *error)
     if (status != STATUS_OK) {
         return status;
     }
-    run->follow_end = follow_run(run, error);
-    if (run->follow_end != FOLLOW_OVER) {
-        return run->follow_end == FOLLOW_FAILED ? STATUS_FAILED : STATUS_END;
+    run->following.end = follow_run(run, error);
+    if (run->following.end != FOLLOW_OVER) {
+        return run->following.end == FOLLOW_FAILED ? STATUS_FAILED : STATUS_END;
     }
     pthread_mutex_lock(&run->state_mutex);
     run->status.ended_us = clock_utc_us();
@@ -372,9 +372,9 @@ static void tell_begin(const struct run *run)
                                           .stall_ms = session->options.limits.stall_ms};
     observer_identify(session->options.observer, &identity);
     log_event(LOG_DEBUG,
-              EVENT_OF(EVENT_RUN, .state = run->done_count > 0 ? "resumed" : "began",
-                       .count = (int64_t)run->epoch),
-              "run %s: attempt %" PRIu64, run->id, run->epoch);
+              EVENT_OF(EVENT_RUN, .state = run->chunks.done_count > 0 ? "resumed" : "began",
+                       .count = (int64_t)run->claim.epoch),
+              "run %s: attempt %" PRIu64, run->id, run->claim.epoch);
 }
 
 static void target_prepare(const struct run *run)
@@ -436,10 +436,10 @@ enum status run_execute(struct run *run, struct error *error)
     }
     if (run->header.feed != NULL && run->status.phase < LEDGER_FOLLOWING &&
         run->session->options.cut_over.step == CUT_OVER_ABANDON) {
-        run->follow_end = cutover_abandon_copy(run, error);
-        return run->follow_end == FOLLOW_OVER     ? run_put_phase(run, LEDGER_COMPLETED, error)
-               : run->follow_end == FOLLOW_FAILED ? STATUS_FAILED
-                                                  : STATUS_END;
+        run->following.end = cutover_abandon_copy(run, error);
+        return run->following.end == FOLLOW_OVER     ? run_put_phase(run, LEDGER_COMPLETED, error)
+               : run->following.end == FOLLOW_FAILED ? STATUS_FAILED
+                                                     : STATUS_END;
     }
     progress_enter(progress, PROGRESS_PREPARE);
     enum status status = persist(run, prepare_target, error);

@@ -219,19 +219,19 @@ static void add_chunks(struct run *run, uint32_t stream, const struct span *span
                        uint64_t *capacity)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (run->chunk_count == *capacity) {
+        if (run->chunks.count == *capacity) {
             uint64_t wanted = *capacity == 0 ? 64 : *capacity * 2;
             struct ledger_chunk *chunks =
                 arena_allocate_zeroed(run->arena, wanted, sizeof(*chunks));
-            if (run->chunk_count > 0) {
-                memcpy(chunks, run->chunks, run->chunk_count * sizeof(*chunks));
+            if (run->chunks.count > 0) {
+                memcpy(chunks, run->chunks.list, run->chunks.count * sizeof(*chunks));
             }
-            run->chunks = chunks;
+            run->chunks.list = chunks;
             *capacity = wanted;
         }
-        run->chunks[run->chunk_count] = (struct ledger_chunk){
-            .number = run->chunk_count + 1, .stream = stream, .span = spans[i]};
-        run->chunk_count++;
+        run->chunks.list[run->chunks.count] = (struct ledger_chunk){
+            .number = run->chunks.count + 1, .stream = stream, .span = spans[i]};
+        run->chunks.count++;
     }
 }
 
@@ -319,11 +319,11 @@ enum status run_create_ledger(struct run *run, struct error *error)
                                            .learnt_length = learnt.length,
                                            .header = header,
                                            .status = status_text,
-                                           .chunks = run->chunks,
-                                           .chunk_count = run->chunk_count,
+                                           .chunks = run->chunks.list,
+                                           .chunk_count = run->chunks.count,
                                            .tables = table_names(run),
                                            .table_count = run->session->plan->table_count};
-    run->makes_ledger = true;
+    run->claim.makes_ledger = true;
     enum status status =
         ledger_create(run->session->ledger, &new_run, run->arena, &other, &table, error);
     buffer_free(&learnt);
@@ -347,7 +347,7 @@ enum status run_create_ledger(struct run *run, struct error *error)
         error_context(error, "reading the new ledger back: ");
         return STATUS_FAILED;
     }
-    if (made->chunk_count != run->chunk_count || strcmp(made->header, header) != 0) {
+    if (made->chunk_count != run->chunks.count || strcmp(made->header, header) != 0) {
         return error_set(error, ERROR_LEDGER_INVALID, run->session->target_uri->shown,
                          "the ledger does not read back as it was written");
     }
@@ -452,7 +452,7 @@ enum status run_check_overtaken(struct run *run, struct error *error)
         log_write(LOG_WARNING, "the ledger of run %s stays behind: %s", run->id, ignored.message);
     }
     state_write(run, STATE_FAILED);
-    run->state_ready = false;
+    run->record.ready = false;
     return STATUS_FAILED;
 }
 
@@ -509,7 +509,7 @@ static enum status begin(struct run *run, struct error *error)
         run->header.feed_start = *session->source->moment_position;
     }
     run_fill_header(run);
-    run->snapshot = session->snapshot;
+    run->moment.snapshot = session->snapshot;
     run->status.no_snapshot = (session->source->capabilities & CAPABILITY_SNAPSHOT) == 0;
     if (run_write_local(run, false, false, error) != STATUS_OK ||
         run_keep_plan(run, error) != STATUS_OK) {

@@ -38,7 +38,7 @@ static void tell_end(const struct run *run, enum status status)
     uint64_t rejected = 0;
     char counts[2][32];
     char took[32];
-    if (!run->claimed) {
+    if (!run->claim.held) {
         return;
     }
     for (uint32_t i = 0; i < progress->entity_count; i++) {
@@ -77,10 +77,10 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     result->mixed_snapshot = run->status.mixed_snapshot && run->header.feed == NULL;
     result->no_snapshot = run->status.no_snapshot;
     result->schema_only = run_moves(run, PARTS_SCHEMA);
-    result->follow_end = run->follow_end;
+    result->follow_end = run->following.end;
     result->changes = atomic_load(&session->progress.follow.changes);
     result->chunks_done = atomic_load(&session->progress.chunks_done);
-    result->has_ledger = run->claimed;
+    result->has_ledger = run->claim.held;
     result->broken_references = run->status.broken_references;
     result->warning_count = run->warning_count;
     char *folder =
@@ -88,9 +88,9 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     result->rejects_folder = folder;
     left_behind_sum(run, result);
     bool less = result->rejected > 0 || result->broken_references > 0 || result->mixed_snapshot ||
-                run->left_extra || run->left_count > 0 || result->opened > 0;
+                run->left_extra || run->following.left_count > 0 || result->opened > 0;
     bool stopped = status == STATUS_END &&
-                   (run->follow_end == FOLLOW_NONE || run->follow_end == FOLLOW_STOPPED);
+                   (run->following.end == FOLLOW_NONE || run->following.end == FOLLOW_STOPPED);
     result->exit_status = stopped ? 4 : less ? 1 : 0;
 }
 
@@ -101,9 +101,9 @@ static void tell_ledger(struct run *run, enum status status, struct error *failu
 {
     struct database *target = run->session->target;
     struct error error;
-    if (!run->claimed || failure->code == ERROR_RUN_FENCED || run->session->stuck) {
-        claim_keeper_stop(run->keeper);
-        run->keeper = NULL;
+    if (!run->claim.held || failure->code == ERROR_RUN_FENCED || run->session->stuck) {
+        claim_keeper_stop(run->claim.keeper);
+        run->claim.keeper = NULL;
         return; /* a lost worker may still be inside the target's code */
     }
     bool before = signals_shield(false);
@@ -126,9 +126,9 @@ static void tell_ledger(struct run *run, enum status status, struct error *failu
             }
         }
     }
-    claim_keeper_stop(run->keeper);
-    run->keeper = NULL;
-    if (ledger_release(run->session->ledger, run->id, run->epoch, &error) != STATUS_OK) {
+    claim_keeper_stop(run->claim.keeper);
+    run->claim.keeper = NULL;
+    if (ledger_release(run->session->ledger, run->id, run->claim.epoch, &error) != STATUS_OK) {
         log_write(LOG_WARNING, "the claim on the run was not given back: %s", error.message);
     }
     (void)signals_shield(before);
@@ -153,18 +153,18 @@ static enum status end_local(struct run *run, enum status status, struct error *
 static void read_book(struct run *run, enum status status)
 {
     struct error error = {0};
-    if (!run->claimed || run->session->stuck || status == STATUS_FAILED) {
+    if (!run->claim.held || run->session->stuck || status == STATUS_FAILED) {
         return;
     }
     if (run->loads_rejects) {
         struct reject_book_sum *sum = arena_allocate_zeroed(run->arena, 1, sizeof *sum);
         if (reject_past_sum(run, run->arena, sum, &error) == STATUS_OK) {
-            run->copy_rejects = sum;
+            run->rejects.of_copy = sum;
         }
         return;
     }
     if (reject_book_load(run, &error) != STATUS_OK ||
-        reject_book_read_copied(run->book, &error) != STATUS_OK) {
+        reject_book_read_copied(run->rejects.book, &error) != STATUS_OK) {
         log_write(LOG_WARNING, "what became of rejected records since could not be read: %s",
                   error.message);
     }
@@ -190,7 +190,7 @@ static bool is_overtaken(const struct run *run, const struct error *error)
 static bool gives_way(const struct run *run, const struct error *error)
 {
     const struct run_options *options = &run->session->options;
-    return options->follow.wanted && run->claimed && run->header.feed != NULL &&
+    return options->follow.wanted && run->claim.held && run->header.feed != NULL &&
            run->status.phase == LEDGER_COPYING && error->code == ERROR_SOURCE_LOCKED &&
            error->class == ERROR_CLASS_STOP &&
            options->follow.source_failures < SOURCE_FAILURES_MAX;
@@ -200,7 +200,7 @@ static bool gives_way(const struct run *run, const struct error *error)
 static void end_overtaken(struct run *run, const char *next, const struct error *error)
 {
     log_write(LOG_WARNING, "%s%s: %s: %s", error->context, error->object, error->message, next);
-    run->follow_end = FOLLOW_OVERTAKEN;
+    run->following.end = FOLLOW_OVERTAKEN;
 }
 
 /* Does the ledger have it? What nobody can say now a resume finds out. */
@@ -208,8 +208,8 @@ static bool may_be_made(struct run *run)
 {
     struct error ignored = {0};
     struct ledger_run *made;
-    return run->claimed ||
-           (run->makes_ledger &&
+    return run->claim.held ||
+           (run->claim.makes_ledger &&
             ledger_load(run->session->ledger, run->id, run->arena, &made, &ignored) != STATUS_END);
 }
 
@@ -223,7 +223,7 @@ enum status run_conclude(struct run *run, enum status status, struct run_result 
         end_overtaken(run, "the run lets go of its tables, and goes on behind the other one",
                       error);
     }
-    result->source_failed = status == STATUS_FAILED && run->follow_end == FOLLOW_OVERTAKEN;
+    result->source_failed = status == STATUS_FAILED && run->following.end == FOLLOW_OVERTAKEN;
     status = result->source_failed ? STATUS_END : status;
     if (status != STATUS_FAILED) {
         error_clear(error);
@@ -238,18 +238,18 @@ enum status run_conclude(struct run *run, enum status status, struct run_result 
             log_write(LOG_DEBUG, "failed: %s%s: %s", error->context, error->object, error->message);
         }
     }
-    if (status == STATUS_FAILED && run->claimed && !run->session->stuck) {
+    if (status == STATUS_FAILED && run->claim.held && !run->session->stuck) {
         hooks_on_failure(run, error);
     }
     tell_ledger(run, status, error);
     read_book(run, status);
-    if (run->state_ready) {
+    if (run->record.ready) {
         status = end_local(run, status, error);
         run_report_end(run, result);
     }
     fill_result(run, status, result);
     bool loaded_nothing = status == STATUS_FAILED && run->loads_rejects && !may_be_made(run);
-    if (!run->state_ready || loaded_nothing) {
+    if (!run->record.ready || loaded_nothing) {
         result->run_id[0] = '\0'; /* nothing began that a resume could go on with */
     }
     tell_end(run, status);

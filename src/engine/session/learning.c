@@ -66,7 +66,7 @@ static bool copied_the_same(const struct run_session *session, const struct loca
 static enum status take_ledger_plan(struct run_session *session, struct buffer *faults,
                                     struct error *error)
 {
-    const struct ledger_header *header = session->continued;
+    const struct ledger_header *header = session->kept.continued;
     bool same = header != NULL && header->source_identity != NULL && header->plan_text != NULL &&
                 strstr(header->plan_text, learnt_plan_mark) != NULL &&
                 strcmp(header->source_identity, session->source_identity) == 0;

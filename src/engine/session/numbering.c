@@ -77,7 +77,7 @@ const struct run_numbering *numbering_make(const struct run *run,
 
 bool numbering_is_new(const struct run *run, uint32_t table)
 {
-    bool had = run->numbering == NULL;
+    bool had = run->following.numbering == NULL;
     for (uint32_t i = 0; i < run->header.table_count && !had; i++) {
         had = strcmp(run->header.tables[i].name, run->tables[table].name) == 0;
     }

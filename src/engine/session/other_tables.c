@@ -21,10 +21,10 @@ static bool is_other(const struct table_change *table)
 void other_tables_find(struct run *run)
 {
     const struct run_session *session = run->session;
-    const struct learnt *learnt = session->learnt;
+    const struct learnt *learnt = session->kept.learnt;
     struct schema_changes *changes = arena_allocate_zeroed(run->arena, 1, sizeof *changes);
     uint32_t count = 0;
-    run->changes = NULL;
+    run->following.changes = NULL;
     if (learnt == NULL || run->header.feed != NULL) {
         return;
     }
@@ -37,20 +37,21 @@ void other_tables_find(struct run *run)
         }
     }
     changes->table_count = count;
-    run->changes = count > 0 ? changes : NULL;
+    run->following.changes = count > 0 ? changes : NULL;
 }
 
 bool other_tables_were_read(const struct run *run, uint32_t stream)
 {
     bool reads = false;
     bool begun = ledger_marks_apart(run->session->ledger);
-    for (uint64_t i = run->stream_first_chunk[stream]; i < run->stream_first_chunk[stream + 1];
+    for (uint64_t i = run->chunks.stream_first[stream]; i < run->chunks.stream_first[stream + 1];
          i++) {
-        begun = begun || run->done[i];
+        begun = begun || run->chunks.done[i];
     }
-    for (uint32_t i = 0; run->changes != NULL && i < run->changes->table_count; i++) {
+    for (uint32_t i = 0; run->following.changes != NULL && i < run->following.changes->table_count;
+         i++) {
         reads = reads || other_tables_stream_reads(&run->session->plan->streams[stream],
-                                                   run->changes->tables[i].name);
+                                                   run->following.changes->tables[i].name);
     }
     return begun && reads;
 }
@@ -58,18 +59,19 @@ bool other_tables_were_read(const struct run *run, uint32_t stream)
 enum status other_tables_keep(struct run *run, struct error *error)
 {
     struct buffer what = {0};
-    if (run->changes == NULL) {
+    if (run->following.changes == NULL) {
         return STATUS_OK;
     }
-    for (uint32_t i = 0; i < run->changes->table_count; i++) {
-        table_change_append(&run->changes->tables[i], &what);
-        log_event(LOG_WARNING, EVENT_OF(EVENT_MESSAGE, .table = run->changes->tables[i].name),
+    for (uint32_t i = 0; i < run->following.changes->table_count; i++) {
+        table_change_append(&run->following.changes->tables[i], &what);
+        log_event(LOG_WARNING,
+                  EVENT_OF(EVENT_MESSAGE, .table = run->following.changes->tables[i].name),
                   "the source's schema: %s", buffer_string(&what));
         buffer_clear(&what);
     }
     buffer_free(&what);
     enum status status = recall_raise(run, error);
-    run->changes = NULL;
+    run->following.changes = NULL;
     return status;
 }
 

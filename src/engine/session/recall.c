@@ -102,9 +102,9 @@ static enum status read_learnt(struct run_session *session, const char *run_id, 
         return STATUS_FAILED;
     }
     if (is_of_source(session, learnt)) {
-        session->learnt = learnt;
-        session->answers = learnt->answers;
-        session->mapping_version = learnt->version;
+        session->kept.learnt = learnt;
+        session->kept.answers = learnt->answers;
+        session->kept.mapping_version = learnt->version;
         session->source->known = learnt->source;
     }
     return STATUS_OK;
@@ -117,8 +117,8 @@ enum status recall_find(struct run_session *session, const struct past_run *past
     struct ledger_header header = {0};
     const char *id = NULL;
     bool follows = false;
-    session->answers = plan_answers_create(session->arena);
-    session->mapping_version = 1;
+    session->kept.answers = plan_answers_create(session->arena);
+    session->kept.mapping_version = 1;
     if (!options->resuming && !options->validating && options->repair.file == NULL) {
         return STATUS_OK;
     }
@@ -128,16 +128,16 @@ enum status recall_find(struct run_session *session, const struct past_run *past
         return STATUS_OK; /* it had not begun, or was forgotten */
     }
     if (status == STATUS_OK) {
-        session->continued = arena_allocate(session->arena, sizeof header);
-        *session->continued = header;
+        session->kept.continued = arena_allocate(session->arena, sizeof header);
+        *session->kept.continued = header;
         if (options->follow.cascades == CASCADES_UNSET && header.cascades_in_target) {
             options->follow.cascades = CASCADES_TARGET;
         }
         /* whoever gives it up need not have copied, and may have lost tables */
         bool gives_up = header.feed != NULL && options->cut_over.step == CUT_OVER_ABANDON;
-        session->follows = (follows || gives_up) && options->resuming && !options->validating;
-        session->copies_on =
-            header.feed != NULL && !session->follows && options->resuming && !options->validating;
+        session->kept.follows = (follows || gives_up) && options->resuming && !options->validating;
+        session->kept.copies_on = header.feed != NULL && !session->kept.follows &&
+                                  options->resuming && !options->validating;
         status = read_learnt(session, header.run_id, error);
     }
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
@@ -149,16 +149,16 @@ bool recall_is_of_run(const struct run_session *session)
 {
     const struct run_options *options = &session->options;
     return options->resuming || options->repair.file != NULL || session->names_run ||
-           (session->continued != NULL && session->continued->feed != NULL);
+           (session->kept.continued != NULL && session->kept.continued->feed != NULL);
 }
 
 /* In place of a column that the run has not. */
 static void tell_left_column(const struct run_session *session, const struct schema_table *table,
                              const char *column)
 {
-    log_write(session->copies_on ? LOG_INFO : LOG_WARNING,
+    log_write(session->kept.copies_on ? LOG_INFO : LOG_WARNING,
               "column %s.%s is in the source only since the run began, and %s", table->name, column,
-              session->copies_on ? "comes when the copy is done" : "is no part of it");
+              session->kept.copies_on ? "comes when the copy is done" : "is no part of it");
 }
 
 static const struct schema_column *find_column(const struct schema_table *table, const char *name)
@@ -268,7 +268,7 @@ static void leave_constraints_out(const struct schema_table *known, struct schem
 static void put_back_gone(struct run_session *session)
 {
     struct schema *schema = session->schema;
-    const struct schema *known = session->learnt->source;
+    const struct schema *known = session->kept.learnt->source;
     uint32_t most = schema->table_count + known->table_count;
     struct schema_table *tables = arena_allocate_zeroed(schema->arena, most + 1u, sizeof *tables);
     const char **gone =
@@ -283,13 +283,13 @@ static void put_back_gone(struct run_session *session)
         bool there = at < schema->table_count && strcmp(schema->tables[at].name, name) == 0;
         if (!there && known->tables[i].kind == SCHEMA_TABLE) {
             tables[count++] = known->tables[i];
-            gone[session->gone.count++] = name;
+            gone[session->kept.gone.count++] = name;
         }
     }
     while (at < schema->table_count) {
         tables[count++] = schema->tables[at++];
     }
-    session->gone.names = gone;
+    session->kept.gone.names = gone;
     schema->tables = tables;
     schema->table_count = count;
 }
@@ -297,24 +297,25 @@ static void put_back_gone(struct run_session *session)
 void recall_overlay(struct run_session *session)
 {
     struct schema *schema = session->schema;
-    if (session->learnt == NULL) {
+    if (session->kept.learnt == NULL) {
         return;
     }
-    if (session->follows) {
+    if (session->kept.follows) {
         put_back_gone(session);
     }
     if (schema->table_count == 0) {
         return;
     }
-    bool leaves_new = session->copies_on || (session->source->connector->catalog->columns_come &&
-                                             recall_is_of_run(session));
+    bool leaves_new =
+        session->kept.copies_on ||
+        (session->source->connector->catalog->columns_come && recall_is_of_run(session));
     uint32_t count = 0;
     struct schema_table *tables =
         arena_allocate_zeroed(schema->arena, schema->table_count, sizeof *tables);
     for (uint32_t i = 0; i < schema->table_count; i++) {
         const struct schema_table *known =
-            schema_find_table(session->learnt->source, schema->tables[i].name);
-        if (known == NULL && session->copies_on) {
+            schema_find_table(session->kept.learnt->source, schema->tables[i].name);
+        if (known == NULL && session->kept.copies_on) {
             log_write(LOG_INFO,
                       "%s is in the source only since the run began, and is looked at "
                       "when the copy is done",
@@ -325,7 +326,7 @@ void recall_overlay(struct run_session *session)
         if (known != NULL) {
             overlay_table(session, known, &tables[count], leaves_new, schema->arena);
         }
-        if (known != NULL && session->copies_on) {
+        if (known != NULL && session->kept.copies_on) {
             leave_constraints_out(known, &tables[count], schema->arena);
         }
         count++;
@@ -371,7 +372,7 @@ void recall_append(const struct run_session *session, uint32_t version, struct b
                                   .source = session->schema,
                                   .there =
                                       session->there != NULL ? keep_meant(session, arena) : NULL,
-                                  .answers = session->answers};
+                                  .answers = session->kept.answers};
     learnt_append(&learnt, out);
     arena_destroy(arena);
 }
@@ -390,10 +391,12 @@ static bool is_kept(const struct run *run)
 {
     const struct run_session *session = run->session;
     const struct schema *schema = session->schema;
-    bool kept = session->learnt != NULL && !session->answers->has_grown && run->changes == NULL;
+    bool kept = session->kept.learnt != NULL && !session->kept.answers->has_grown &&
+                run->following.changes == NULL;
     for (uint32_t i = 0; kept && i < schema->table_count; i++) {
-        kept = knows_columns(schema_find_table(session->learnt->source, schema->tables[i].name),
-                             &schema->tables[i]);
+        kept =
+            knows_columns(schema_find_table(session->kept.learnt->source, schema->tables[i].name),
+                          &schema->tables[i]);
     }
     return kept;
 }
@@ -405,12 +408,12 @@ enum status recall_raise(struct run *run, struct error *error)
     if (is_kept(run)) {
         return STATUS_OK;
     }
-    uint32_t version = session->learnt != NULL ? session->mapping_version + 1 : 1;
+    uint32_t version = session->kept.learnt != NULL ? session->kept.mapping_version + 1 : 1;
     recall_append(session, version, &text);
     enum status status = ledger_learnt_put(session->ledger, run->id, text.data, text.length, error);
     if (status == STATUS_OK) {
-        session->answers->has_grown = false;
-        session->mapping_version = version;
+        session->kept.answers->has_grown = false;
+        session->kept.mapping_version = version;
         types_file_write(run);
         log_write(LOG_INFO,
                   "the run's mapping has version %u: what its source has more is kept "

@@ -3,8 +3,8 @@
 
 const struct plan_stream *run_chunk_stream(const struct run *run, uint64_t index)
 {
-    return run->loads_rejects ? &run->rejects_stream
-                              : &run->session->plan->streams[run->chunks[index].stream];
+    return run->loads_rejects ? &run->rejects.stream
+                              : &run->session->plan->streams[run->chunks.list[index].stream];
 }
 
 const char *run_stream_table(const struct run *run, const struct plan_stream *stream)

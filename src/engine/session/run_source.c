@@ -10,15 +10,15 @@
 /* All chunks were copied by earlier attempts; what is read now may be of another moment. */
 static void judge_snapshot(struct run *run)
 {
-    run->source_moved = run->snapshot_unjudged && !run->status.no_snapshot &&
-                        !session_is_at(run->session, run->snapshot);
-    run->snapshot_unjudged = false;
+    run->moment.moved = run->moment.unjudged && !run->status.no_snapshot &&
+                        !session_is_at(run->session, run->moment.snapshot);
+    run->moment.unjudged = false;
 }
 
 enum status run_prepare_source(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
-    if (run->source_prepared || run->loads_rejects) {
+    if (run->moment.prepared || run->loads_rejects) {
         return STATUS_OK;
     }
     const struct source_functions *source = session->source->connector->source;
@@ -32,11 +32,12 @@ enum status run_prepare_source(struct run *run, struct error *error)
         session_snapshot(session, session_reader_count(session), error) != STATUS_OK ||
         source->prepare(session->source, requests, count, log_progress, error) != STATUS_OK ||
         session_choose_rows(session, log_progress, error) != STATUS_OK ||
-        (session->joining != NULL && joining_prepare(session->joining, log_progress, error) != STATUS_OK)) {
+        (session->joining != NULL &&
+         joining_prepare(session->joining, log_progress, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     progress_enter(&session->progress, phase);
     judge_snapshot(run);
-    run->source_prepared = true;
+    run->moment.prepared = true;
     return STATUS_OK;
 }

@@ -563,7 +563,7 @@ static enum status prepare_joining(struct run_session *session, struct error *er
 static bool has_settings(const struct run_session *session, const struct target_table *table)
 {
     return table->same_engine != NULL &&
-           !column_list_holds(session->gone, table->same_engine->name);
+           !column_list_holds(session->kept.gone, table->same_engine->name);
 }
 
 /* What tables that are copied whole bring along beside their schema. */
@@ -656,11 +656,11 @@ static enum status resolve_described(struct run_session *session, const struct l
         .notes = learnt->notes,
         .note_count = learnt->note_count,
         .time_zone = session->time_zone,
-        .gone = session->gone,
+        .gone = session->kept.gone,
         .carries_rights = options->making.carries_rights,
         .follows = options->follow.wanted ||
-                   (session->continued != NULL && session->continued->feed != NULL),
-        .answers = session->answers};
+                   (session->kept.continued != NULL && session->kept.continued->feed != NULL),
+        .answers = session->kept.answers};
     if (plan_resolve(session->document, session->source, session->schema, session->target,
                      &settings, &session->plan, faults, error) != STATUS_OK ||
         find_settings(session, error) != STATUS_OK ||
@@ -691,17 +691,17 @@ static enum status resolve(struct run_session *session, const struct past_run *p
                            struct buffer *faults, struct error *error)
 {
     enum status status = resolve_once(session, past, faults, error);
-    if (status == STATUS_FAILED && session->follows && session->schema != NULL &&
+    if (status == STATUS_FAILED && session->kept.follows && session->schema != NULL &&
         source_now_causes(session, NULL, 0, error)) {
         error->class = ERROR_CLASS_RETRY; /* a follower opens the session again */
     }
-    if (status == STATUS_OK || !session->follows || !session->has_new ||
+    if (status == STATUS_OK || !session->kept.follows || !session->kept.has_new ||
         error->class == ERROR_CLASS_RETRY) {
         return status;
     }
     log_write(LOG_WARNING, "tables that are new in the source are not followed: %s: %s",
               error->object, error->message);
-    session->unfollowed_because =
+    session->kept.unfollowed_because =
         arena_format(session->arena, "%s: %s", error->object, error->message);
     error_clear(error);
     buffer_clear(faults);
@@ -709,8 +709,8 @@ static enum status resolve(struct run_session *session, const struct past_run *p
     arena_destroy(session->schema->arena);
     session->plan = NULL;
     session->schema = NULL;
-    session->gone = (struct column_list){0};
-    session->refuses_new = true;
+    session->kept.gone = (struct column_list){0};
+    session->kept.refuses_new = true;
     return resolve_once(session, past, faults, error);
 }
 

@@ -32,6 +32,23 @@ struct spool;
 struct shuffle;
 struct subset;
 
+/* What is kept of the run that a session goes on with, and what its source has become since. */
+struct kept_source {
+    struct ledger_header *continued; /* of the run that is gone on with; NULL: none is */
+    struct learnt *learnt;           /* by it, recall.h; NULL: nothing is kept of this source */
+    uint32_t mapping_version;        /* of what the run keeps: learnt.h */
+    bool follows;                    /* it goes on with a run that follows its source by now */
+    bool copies_on;   /* with one that will, when its copy is done: what came in the source since is
+                         left to following */
+    bool has_new;     /* it follows, and the source has tables that came since */
+    bool refuses_new; /* tables that came since are no part of it: the plan can't be resolved */
+    struct column_list unfollowed;  /* those tables */
+    const char *unfollowed_because; /* what can't be resolved; NULL: all of them are followed */
+    struct column_list gone; /* tables of a followed run that the source has no more: in the schema
+                                as they were */
+    struct plan_answers *answers; /* that its plan was, and this one is, resolved with */
+};
+
 struct run_session {
     struct arena *arena;
     struct run_options options; /* resolved */
@@ -50,19 +67,7 @@ struct run_session {
     struct database *mirror; /* validating: the target once more, opened as a source; else NULL */
     const struct time_zone *time_zone; /* of times that name none; NULL: they have none */
     struct schema *schema;
-    struct ledger_header *continued; /* of the run that is gone on with; NULL: none is */
-    struct learnt *learnt;           /* by it, recall.h; NULL: nothing is kept of this source */
-    uint32_t mapping_version;        /* of what the run keeps: learnt.h */
-    bool follows;                    /* it goes on with a run that follows its source by now */
-    bool copies_on;   /* with one that will, when its copy is done: what came in the source since is
-                         left to following */
-    bool has_new;     /* it follows, and the source has tables that came since */
-    bool refuses_new; /* tables that came since are no part of it: the plan can't be resolved */
-    struct column_list unfollowed;  /* those tables */
-    const char *unfollowed_because; /* what can't be resolved; NULL: all of them are followed */
-    struct column_list gone; /* tables of a followed run that the source has no more: in the schema
-                                as they were */
-    struct plan_answers *answers; /* that its plan was, and this one is, resolved with */
+    struct kept_source kept;
     bool names_run; /* neither endpoints nor a plan were given: what is meant is the folder's run */
     const struct schema *there; /* tables that are in the target; NULL: none that the plan means */
     struct plan *plan;
@@ -95,8 +100,72 @@ struct run_left {
     const char *reason;
 };
 
-/* One run under way. */
 struct stream_turn;
+/* Who holds the run. */
+struct run_claimed {
+    uint64_t epoch;
+    bool held;
+    bool makes_ledger; /* the ledger may have this run */
+    bool took_over;    /* from a holder with a lease: what it had in hand is compared */
+    struct claim_keeper *keeper;
+};
+/* Its chunks, and which of them are done. */
+struct run_chunks {
+    struct ledger_chunk *list;
+    uint64_t count;
+    uint64_t *stream_first; /* a stream's chunks are [first[s], first[s + 1]), from 0 */
+    uint8_t *done;          /* a flag a chunk */
+    uint64_t done_count;
+    uint32_t tries_before; /* numbers of attempts at a chunk that are used up */
+    uint32_t recheck_rounds;
+};
+/* What is noted for the report and for people; under the state's mutex. */
+struct run_record {
+    bool ready;                  /* totals and done flags hold something */
+    struct chunk_log *chunk_log; /* for the report, as the next; both under the mutex */
+    struct metrics *metrics;     /* NULL: not claimed yet */
+    int64_t written_ms;
+    char feed_position[160]; /* for people; under the mutex; "": not known */
+};
+/* Of a run that follows. */
+struct run_following {
+    enum follow_end end;         /* of this attempt */
+    struct spool *spool;         /* NULL: none is written */
+    const struct run_left *left; /* under the mutex, as the next */
+    uint32_t left_count;
+    const struct schema_changes *changes; /* of a source that is followed, since what is kept of
+                                             it; NULL: none */
+    bool mapping_changed;                 /* by them */
+    const struct run_numbering
+        *numbering; /* numbering.h; NULL: the plan's numbers are the ledger's */
+};
+/* The moment of the source that this attempt reads. */
+struct run_moment {
+    const char *snapshot; /* that this attempt reads */
+    bool prepared;
+    bool unjudged; /* a resume to which no chunk is left: run_prepare_source compares */
+    bool moved;    /* it found another moment than that of the chunks: who takes records
+                             from there notes mixed_snapshot */
+};
+/* What the target told of its tables. */
+struct run_target {
+    bool known;                      /* run_look_at_target: the next two are known */
+    const struct stream_turn *turns; /* parents.h; NULL: no stream waits for another */
+    struct stored_form *forms;       /* an entity each; NULL: no table was there */
+    struct strangers *strangers;     /* strangers.h; NULL: nobody looks out for them */
+    struct target_count *counted;    /* a table each: what after_load found there */
+};
+/* What was rejected. */
+struct run_rejects {
+    struct reject_book *book; /* reject_book.h; NULL: not read */
+    const struct reject_book_sum
+        *of_copy; /* of a run that loads or repairs what a copy
+                          rejected: what is missing still; NULL: not known */
+    int input;    /* --rejects FILE, -1: not open */
+    struct plan_stream stream;
+};
+
+/* One run under way. */
 struct run {
     struct run_session *session;
     struct arena *arena;
@@ -105,13 +174,9 @@ struct run {
     /* A whole run within this one, the way back: run.c. */
     enum status (*run_within)(const struct run_options *options, struct error *error);
     const char *finished_id; /* of the run in the state folder that makes way for this one */
-    uint64_t epoch;
-    bool claimed;
-    bool makes_ledger; /* the ledger may have this run */
+    struct run_claimed claim;
     bool refused; /* source, target or plan are not what it began with, or may not have changed */
-    bool begins_again; /* a resume of one that had not come to its ledger */
-    bool took_over;    /* from a holder with a lease: what it had in hand is compared */
-    struct claim_keeper *keeper;
+    bool begins_again;  /* a resume of one that had not come to its ledger */
     bool left_extra;    /* of a repair: fewer went than it was to take out */
     bool repairs;       /* validate --repair: loads_rejects is true as well */
     bool loads_rejects; /* migrate --rejects: the source is a file of mended records */
@@ -120,51 +185,20 @@ struct run {
     uint64_t *whole_rows;        /* a stream each: of those with a bound, what the root has */
     struct target_table *tables; /* the plan's, in its order */
     uint32_t table_count;
-    struct ledger_chunk *chunks;
-    uint64_t chunk_count;
-    uint64_t *stream_first_chunk; /* a stream's chunks are [first[s], first[s + 1]), from 0 */
-    struct tally *totals;         /* an entity each: of the chunks that are done */
-    uint8_t *done;                /* a flag a chunk */
-    uint64_t done_count;
+    struct run_chunks chunks;
+    struct tally *totals;        /* an entity each: of the chunks that are done */
     struct copy *copy;           /* while workers run */
     pthread_mutex_t state_mutex; /* totals, done, epoch, times, the ledger status, state.json */
-    bool state_ready;            /* the three above hold something */
-    struct chunk_log *chunk_log; /* for the report, as the next; both under the mutex */
-    struct metrics *metrics;     /* NULL: not claimed yet */
-    enum follow_end follow_end;  /* of this attempt */
-    struct spool *spool;         /* NULL: none is written */
-    char feed_position[160];     /* for people; under the mutex; "": not known */
-    const struct run_left *left; /* under the mutex, as the next */
-    uint32_t left_count;
-    const struct schema_changes *changes; /* of a source that is followed, since what is kept of
-                                             it; NULL: none */
-    bool mapping_changed;                 /* by them */
-    const struct run_numbering
-        *numbering; /* numbering.h; NULL: the plan's numbers are the ledger's */
-    int64_t state_written_ms;
-    int64_t attempt_us;       /* UTC, when this attempt began */
-    struct reject_book *book; /* reject_book.h; NULL: not read */
-    const struct reject_book_sum
-        *copy_rejects;            /* of a run that loads or repairs what a copy
-                                     rejected: what is missing still; NULL: not known */
-    uint64_t *written_before;     /* an entity each: records that earlier attempts wrote */
-    struct target_count *counted; /* a table each: what after_load found there */
+    struct run_record record;
+    struct run_following following;
+    int64_t attempt_us; /* UTC, when this attempt began */
+    struct run_rejects rejects;
+    uint64_t *written_before; /* an entity each: records that earlier attempts wrote */
+    struct run_target seen;
     uint32_t warning_count;
-    const char *snapshot; /* that this attempt reads */
-    bool source_prepared;
-    bool snapshot_unjudged; /* a resume to which no chunk is left: run_prepare_source compares */
-    bool source_moved;      /* it found another moment than that of the chunks: who takes records
-                               from there notes mixed_snapshot */
-    uint32_t recheck_rounds;
+    struct run_moment moment;
     _Atomic uint64_t before_sequence; /* of frames of before-images in this attempt */
-    uint32_t tries_before;            /* numbers of attempts at a chunk that are used up */
     bool was_finished;                /* resume found nothing left to do or to tell */
-    int input;                        /* --rejects FILE, -1: not open */
-    struct plan_stream rejects_stream;
-    bool target_seen;                /* run_look_at_target: the next two are known */
-    const struct stream_turn *turns; /* parents.h; NULL: no stream waits for another */
-    struct stored_form *forms;       /* an entity each; NULL: no table was there */
-    struct strangers *strangers;     /* strangers.h; NULL: nobody looks out for them */
 };
 
 /* Nothing is read of the source any more: its snapshot goes, where the target needs no second look

@@ -119,7 +119,7 @@ enum status session_describe_streams(struct run_session *session, struct error *
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         const struct plan_stream *stream = &plan->streams[i];
         if (stream->request.table != NULL &&
-            column_list_holds(session->gone, stream->request.table)) {
+            column_list_holds(session->kept.gone, stream->request.table)) {
             facts[i].row_count = -1;
             continue;
         }

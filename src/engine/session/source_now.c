@@ -38,10 +38,10 @@ static bool matters(const struct run_session *session, const struct table_change
 {
     switch (change->difference) {
     case TABLE_NEW:
-        return !session->refuses_new && there_joins(session, change->now);
+        return !session->kept.refuses_new && there_joins(session, change->now);
     case TABLE_GONE:
         return column_list_holds(tables, change->name) &&
-               !column_list_holds(session->gone, change->name);
+               !column_list_holds(session->kept.gone, change->name);
     case TABLE_SAME:
         return table_change_is_of_records(change) && column_list_holds(tables, change->name);
     case TABLE_REKEYED:

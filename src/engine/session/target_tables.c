@@ -35,14 +35,14 @@ static bool made(const struct ledger_header *header, const char *table)
  * what it is resolved to: their columns may tell less than what they were made for. */
 static void leave_own_out(const struct run_session *session, struct schema *there)
 {
-    if (session->continued == NULL) {
+    if (session->kept.continued == NULL) {
         return;
     }
     struct schema_table *tables =
         arena_allocate_zeroed(there->arena, there->table_count + 1u, sizeof(*tables));
     uint32_t kept = 0;
     for (uint32_t i = 0; i < there->table_count; i++) {
-        if (!made(session->continued, there->tables[i].name)) {
+        if (!made(session->kept.continued, there->tables[i].name)) {
             tables[kept++] = there->tables[i];
         }
     }
@@ -52,9 +52,9 @@ static void leave_own_out(const struct run_session *session, struct schema *ther
 
 static bool had_table(const struct run_session *session, const struct schema_table *table)
 {
-    const struct learnt *learnt = session->learnt;
+    const struct learnt *learnt = session->kept.learnt;
     return learnt != NULL ? schema_find_table(learnt->source, table->name) != NULL
-                          : schema_lines_have_table(session->continued->schema_text, table);
+                          : schema_lines_have_table(session->kept.continued->schema_text, table);
 }
 
 /* Triggers and the like of tables that were left out. */
@@ -80,7 +80,7 @@ bool there_joins(const struct run_session *session, const struct schema_table *t
         .include_count = session->options.selection.include_count,
         .exclude = session->options.selection.exclude,
         .exclude_count = session->options.selection.exclude_count};
-    return session->follows && table->kind == SCHEMA_TABLE &&
+    return session->kept.follows && table->kind == SCHEMA_TABLE &&
            (session->document == NULL || !plan_document_has_tables(session->document)) &&
            plan_copies_table(session->document, &settings, table);
 }
@@ -88,9 +88,9 @@ bool there_joins(const struct run_session *session, const struct schema_table *t
 void there_leave_new_out(struct run_session *session)
 {
     struct schema *schema = session->schema;
-    const struct ledger_header *header = session->continued;
+    const struct ledger_header *header = session->kept.continued;
     if (header == NULL || !recall_is_of_run(session) ||
-        (session->learnt == NULL && (header->feed == NULL || header->schema_text == NULL))) {
+        (session->kept.learnt == NULL && (header->feed == NULL || header->schema_text == NULL))) {
         return;
     }
     struct schema_table *tables =
@@ -101,16 +101,16 @@ void there_leave_new_out(struct run_session *session)
         arena_allocate_zeroed(session->arena, schema->table_count + 1u, sizeof *unfollowed);
     uint32_t left_count = 0;
     uint32_t kept = 0;
-    session->unfollowed = (struct column_list){unfollowed, 0};
+    session->kept.unfollowed = (struct column_list){unfollowed, 0};
     for (uint32_t i = 0; i < schema->table_count; i++) {
         bool is_new = !had_table(session, &schema->tables[i]);
         bool joins = is_new && there_joins(session, &schema->tables[i]);
-        if (!is_new || (joins && !session->refuses_new)) {
-            session->has_new |= is_new;
+        if (!is_new || (joins && !session->kept.refuses_new)) {
+            session->kept.has_new |= is_new;
             tables[kept++] = schema->tables[i];
         } else if (schema->tables[i].kind == SCHEMA_TABLE) {
             if (joins) {
-                unfollowed[session->unfollowed.count++] =
+                unfollowed[session->kept.unfollowed.count++] =
                     arena_copy_string(session->arena, schema->tables[i].name);
             }
             log_write(header->feed != NULL ? LOG_DEBUG : LOG_WARNING,
@@ -132,8 +132,8 @@ enum status there_describe(struct run_session *session, const struct schema **th
     struct column_list names = {0};
     bool any = false;
     *there = NULL;
-    if (session->learnt != NULL && recall_is_of_run(session)) {
-        *there = session->learnt->there; /* as it was before the run */
+    if (session->kept.learnt != NULL && recall_is_of_run(session)) {
+        *there = session->kept.learnt->there; /* as it was before the run */
         return STATUS_OK;
     }
     if (session->options.check.ignores_there ||

@@ -27,9 +27,9 @@ enum { HANDS_FACTOR = 2, ROUNDS = 2, TRIES_A_ROUND = 30 };
 void recheck_note_open(struct run *run)
 {
     uint64_t left = (uint64_t)ledger_status_hands(&run->status) * HANDS_FACTOR;
-    for (uint64_t i = 0; i < run->chunk_count && left > 0; i++) {
-        if (!run->done[i]) {
-            ledger_status_add_doubtful(&run->status, run->chunks[i].number);
+    for (uint64_t i = 0; i < run->chunks.count && left > 0; i++) {
+        if (!run->chunks.done[i]) {
+            ledger_status_add_doubtful(&run->status, run->chunks.list[i].number);
             left--;
         }
     }
@@ -72,7 +72,7 @@ static enum status compare_chunk(struct recheck *recheck, const struct ledger_ma
                                  bool *differs, struct error *error)
 {
     struct run *run = recheck->compare.run;
-    const struct ledger_chunk *chunk = &run->chunks[mark->chunk - 1];
+    const struct ledger_chunk *chunk = &run->chunks.list[mark->chunk - 1];
     const struct plan_stream *stream = run_chunk_stream(run, mark->chunk - 1);
     memset(recheck->compare.equal, 0, run->session->plan->entity_count * sizeof(uint64_t));
     recheck->error = error;
@@ -92,13 +92,13 @@ static enum status compare_chunk(struct recheck *recheck, const struct ledger_ma
 static enum status reopen(struct run *run, const struct ledger_mark *mark, struct error *error)
 {
     if (failpoint_hit("engine.before_recheck_reopen", error) != STATUS_OK ||
-        ledger_reopen(run->session->ledger, run->id, run->epoch, &mark->chunk, 1, NULL, 0, error) !=
-            STATUS_OK) {
+        ledger_reopen(run->session->ledger, run->id, run->claim.epoch, &mark->chunk, 1, NULL, 0,
+                      error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     pthread_mutex_lock(&run->state_mutex);
-    run->done[mark->chunk - 1] = 0;
-    run->done_count--;
+    run->chunks.done[mark->chunk - 1] = 0;
+    run->chunks.done_count--;
     for (uint32_t i = 0; i < mark->entity_count; i++) {
         tally_subtract(&run->totals[mark->entities[i]], &mark->tallies[i]);
     }
@@ -128,7 +128,7 @@ static bool settles(const struct run *run, const struct ledger_mark *mark)
  */
 static bool is_explained(const struct run *run, const struct ledger_mark *mark)
 {
-    bool moved = run->status.mixed_snapshot || run->status.no_snapshot || run->source_moved;
+    bool moved = run->status.mixed_snapshot || run->status.no_snapshot || run->moment.moved;
     return !moved && settles(run, mark);
 }
 
@@ -167,7 +167,7 @@ static enum status check_all(struct run *run, json_t *again, struct error *error
     {
         json_int_t number = json_integer_value(item);
         uint32_t reopened = 0;
-        if (status != STATUS_OK || number < 1 || (uint64_t)number > run->chunk_count) {
+        if (status != STATUS_OK || number < 1 || (uint64_t)number > run->chunks.count) {
             continue;
         }
         status = check_chunk(&recheck, (uint64_t)number, &reopened, error);
@@ -205,7 +205,8 @@ enum status recheck_run(struct run *run, struct error *error)
 {
     const struct database *target = run->session->target;
     size_t count = json_array_size(run->status.doubtful);
-    if (count == 0 || target->connector->target->fetch == NULL || run->recheck_rounds == ROUNDS) {
+    if (count == 0 || target->connector->target->fetch == NULL ||
+        run->chunks.recheck_rounds == ROUNDS) {
         leave_doubtful(run);
         return STATUS_OK;
     }
@@ -223,8 +224,8 @@ enum status recheck_run(struct run *run, struct error *error)
     json_decref(run->status.doubtful);
     run->status.doubtful = again;
     pthread_mutex_unlock(&run->state_mutex);
-    run->recheck_rounds++;
-    run->tries_before += TRIES_A_ROUND;
+    run->chunks.recheck_rounds++;
+    run->chunks.tries_before += TRIES_A_ROUND;
     if (json_array_size(again) == 0) {
         return STATUS_OK;
     }

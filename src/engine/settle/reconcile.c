@@ -24,7 +24,7 @@ static enum status check_entity(const struct run *run, uint32_t number, struct e
 static enum status check_table(const struct run *run, uint32_t number, struct error *error)
 {
     struct database *target = run->session->target;
-    const struct target_count *counted = &run->counted[number];
+    const struct target_count *counted = &run->seen.counted[number];
     const struct plan_table *table = &run->session->plan->tables[number];
     uint64_t written = 0;
     uint64_t there = counted->records;

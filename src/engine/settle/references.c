@@ -33,7 +33,7 @@ enum status run_prime_target(struct run *run, struct error *error)
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < run->table_count; i++) {
-        run->counted[i].known = false;
+        run->seen.counted[i].known = false;
     }
     /* the way back makes nothing of what is there */
     const struct schema *objects = reverse_is(run) ? NULL : run_objects(run);

@@ -192,7 +192,7 @@ static enum status check_list(const struct run *run, const char *path, struct er
 
 static bool is_repeated(const struct run *run)
 {
-    return run->epoch > 1;
+    return run->claim.epoch > 1;
 }
 
 /* Before anything goes, where the target itself does not keep it. */

@@ -205,13 +205,13 @@ static enum status take_record(struct settling *settling, const struct batch *ba
                             .cells = batch_row(batch, row),
                             .record = batch->shape == NULL ? batch_row(batch, row) : NULL};
     /* what was taken out of the target is told as it stood there */
-    bool older = run->source_moved && loser->record.kind != VALUE_MISSING;
+    bool older = run->moment.moved && loser->record.kind != VALUE_MISSING;
     enum status status =
         older && !loser->stays ? STATUS_END : match_key(settling, batch, row, loser);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
     }
-    if (run->source_moved) {
+    if (run->moment.moved) {
         run_note(run, &run->status.mixed_snapshot);
     }
     if (loser->stays) {
@@ -255,7 +255,7 @@ static enum status write_chunk(struct settling *settling, struct error *error)
     memset(settling->ordinals, 0, run->session->plan->entity_count * sizeof(uint64_t));
     if (chunk != 0 && (run_prepare_source(run, error) != STATUS_OK ||
                        sampling_read_span(run->session, run, stream_of(run, chunk, 0),
-                                          &run->chunks[chunk - 1].span, take_parcel, settling,
+                                          &run->chunks.list[chunk - 1].span, take_parcel, settling,
                                           error) == STATUS_FAILED ||
                        settling->failed)) {
         return STATUS_FAILED;
@@ -381,7 +381,7 @@ static enum status on_found(void *context, uint64_t chunk, uint32_t entity, uint
     }
     struct loser loser = {
         .chunk = chunk, .entity = entity, .ordinal = ordinal, .key_count = key_count};
-    if (entity >= run->session->plan->entity_count || chunk > run->chunk_count) {
+    if (entity >= run->session->plan->entity_count || chunk > run->chunks.count) {
         return error_set(error, ERROR_INTERNAL, settling->table->target.name,
                          "the target found a record of an entity or chunk that is not the run's");
     }
@@ -502,7 +502,7 @@ enum status settle_totals(const struct run *run, struct tally *totals, uint32_t 
     for (uint32_t i = 0; i < count; i++) {
         char number[16];
         snprintf(number, sizeof(number), "%" PRIu32,
-                 run->numbering != NULL ? run->numbering->former[i] : i);
+                 run->following.numbering != NULL ? run->following.numbering->former[i] : i);
         const json_t *entity = json_object_get(entities, number);
         int64_t rejected = json_member_integer(entity, "rejected", 0);
         int64_t skipped = json_member_integer(entity, "skipped", 0);
@@ -615,7 +615,7 @@ enum status settle_run(struct run *run, struct error *error)
         status = STATUS_FAILED;
         goto out;
     }
-    record_hasher_init(&settling.hasher, run->session->target, run->forms);
+    record_hasher_init(&settling.hasher, run->session->target, run->seen.forms);
     status = find_losers(&settling, error);
     if (status == STATUS_OK) {
         status = reject_file_sync(&settling.file, &rejects, error);

@@ -92,7 +92,7 @@ static enum status start_keeper(struct run *run, struct error *error)
         free(keeper);
         return error_set_errno(error, ERROR_INTERNAL, failure, NULL, "can't start a thread");
     }
-    run->keeper = keeper;
+    run->claim.keeper = keeper;
     return STATUS_OK;
 }
 
@@ -112,7 +112,7 @@ enum status claim_keeper_check(struct claim_keeper *keeper, struct error *error)
 
 enum status claim_still_holds(const struct run *run, struct error *error)
 {
-    return claim_keeper_check(run->keeper, error) == STATUS_OK
+    return claim_keeper_check(run->claim.keeper, error) == STATUS_OK
                ? lease_check(run->session->target, 0, error)
                : STATUS_FAILED;
 }
@@ -241,7 +241,7 @@ static enum status take_over_lease(struct run *run, uint64_t old_epoch, bool tak
     bool may_be_late = !ledger_holder_is_gone(holder) ||
                        (run->session->target->capabilities & CAPABILITY_ASYNCHRONOUS) != 0;
     enum status status = ask(run, old_epoch, &seen, holder, error);
-    run->took_over = status == STATUS_OK && may_be_late;
+    run->claim.took_over = status == STATUS_OK && may_be_late;
     return status == STATUS_AGAIN ? held(run, holder, error) : status;
 }
 
@@ -262,8 +262,8 @@ enum status run_claim(struct run *run, uint64_t old_epoch, bool take_over, struc
         return status;
     }
     pthread_mutex_lock(&run->state_mutex);
-    run->epoch = old_epoch + 1;
-    run->claimed = true;
+    run->claim.epoch = old_epoch + 1;
+    run->claim.held = true;
     pthread_mutex_unlock(&run->state_mutex);
     return ledger_has_lease(run->session->ledger) ? start_keeper(run, error) : STATUS_OK;
 }

@@ -26,7 +26,7 @@ enum status run_create(struct run_session *session, struct run **made, struct er
     struct run *run = memory_allocate_zeroed(1, sizeof(*run));
     run->session = session;
     run->folder.lock = -1;
-    run->input = -1;
+    run->rejects.input = -1;
     run->arena = arena_create(0);
     run->attempt_us = clock_utc_us();
     pthread_mutex_init(&run->state_mutex, NULL);
@@ -35,7 +35,8 @@ enum status run_create(struct run_session *session, struct run **made, struct er
     run->table_count = session->plan->table_count;
     run->totals = arena_allocate_zeroed(run->arena, entities, sizeof(*run->totals));
     run->written_before = arena_allocate_zeroed(run->arena, entities, sizeof(uint64_t));
-    run->counted = arena_allocate_zeroed(run->arena, run->table_count + 1u, sizeof(*run->counted));
+    run->seen.counted =
+        arena_allocate_zeroed(run->arena, run->table_count + 1u, sizeof(*run->seen.counted));
     for (uint32_t i = 0; i < entities; i++) {
         run->totals[i].hashed = true;
     }
@@ -56,11 +57,11 @@ void run_destroy(struct run *run)
     }
     state_end(run);
     state_folder_unlock(&run->folder);
-    if (run->input >= 0) {
-        close(run->input);
+    if (run->rejects.input >= 0) {
+        close(run->rejects.input);
     }
     ledger_status_free(&run->status);
-    reject_book_free(run->book);
+    reject_book_free(run->rejects.book);
     pthread_mutex_destroy(&run->state_mutex);
     arena_destroy(run->arena);
     free(run);
@@ -135,21 +136,21 @@ enum status run_write_local(const struct run *run, bool begun, bool finished, st
 enum status run_index_chunks(struct run *run, struct error *error)
 {
     uint32_t streams = run->session->plan->stream_count;
-    run->done = arena_allocate_zeroed(run->arena, run->chunk_count + 1, 1);
-    run->stream_first_chunk =
+    run->chunks.done = arena_allocate_zeroed(run->arena, run->chunks.count + 1, 1);
+    run->chunks.stream_first =
         arena_allocate_zeroed(run->arena, (size_t)streams + 1, sizeof(uint64_t));
     uint64_t chunk = 0;
     for (uint32_t stream = 0; stream < streams; stream++) {
-        run->stream_first_chunk[stream] = chunk;
-        while (chunk < run->chunk_count && run->chunks[chunk].stream == stream) {
-            if (run->chunks[chunk].number != chunk + 1) {
+        run->chunks.stream_first[stream] = chunk;
+        while (chunk < run->chunks.count && run->chunks.list[chunk].stream == stream) {
+            if (run->chunks.list[chunk].number != chunk + 1) {
                 break;
             }
             chunk++;
         }
     }
-    run->stream_first_chunk[streams] = chunk;
-    if (chunk != run->chunk_count) {
+    run->chunks.stream_first[streams] = chunk;
+    if (chunk != run->chunks.count) {
         return error_set(error, ERROR_LEDGER_INVALID, run->session->target_uri->shown,
                          "the ledger's chunk %" PRIu64 " is out of place", chunk + 1);
     }
@@ -169,7 +170,8 @@ enum status run_put_status(struct run *run, struct error *error)
     pthread_mutex_unlock(&run->state_mutex);
     if (status == STATUS_OK) {
         do {
-            status = ledger_set_status(run->session->ledger, run->id, run->epoch, text, error);
+            status =
+                ledger_set_status(run->session->ledger, run->id, run->claim.epoch, text, error);
         } while (status == STATUS_FAILED && retry_wait(&retry, error));
     }
     arena_destroy(arena);
@@ -201,8 +203,8 @@ void run_show_totals(struct run *run)
 {
     struct progress *progress = &run->session->progress;
     uint64_t written_before = 0;
-    atomic_store(&progress->chunks_total, run->chunk_count);
-    atomic_store(&progress->chunks_done, run->done_count);
+    atomic_store(&progress->chunks_total, run->chunks.count);
+    atomic_store(&progress->chunks_done, run->chunks.done_count);
     pthread_mutex_lock(&run->state_mutex);
     for (uint32_t i = 0; i < progress->entity_count; i++) {
         const struct tally *tally = &run->totals[i];

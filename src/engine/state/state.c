@@ -36,24 +36,25 @@ static const char *last_id_of(const struct run *run, uint32_t stream)
     if (run->loads_rejects) {
         return NULL;
     }
-    for (uint64_t i = run->stream_first_chunk[stream]; i < run->stream_first_chunk[stream + 1];
+    for (uint64_t i = run->chunks.stream_first[stream]; i < run->chunks.stream_first[stream + 1];
          i++) {
-        if (!run->done[i]) {
+        if (!run->chunks.done[i]) {
             break;
         }
-        last_id = run->chunks[i].span.last_id != NULL ? run->chunks[i].span.last_id : last_id;
+        last_id =
+            run->chunks.list[i].span.last_id != NULL ? run->chunks.list[i].span.last_id : last_id;
     }
     return last_id;
 }
 
 static bool stream_is_done(const struct run *run, uint32_t stream, bool *begun)
 {
-    uint64_t first = run->loads_rejects ? 0 : run->stream_first_chunk[stream];
-    uint64_t end = run->loads_rejects ? run->chunk_count : run->stream_first_chunk[stream + 1];
+    uint64_t first = run->loads_rejects ? 0 : run->chunks.stream_first[stream];
+    uint64_t end = run->loads_rejects ? run->chunks.count : run->chunks.stream_first[stream + 1];
     bool all = true;
     for (uint64_t i = first; i < end; i++) {
-        all = all && run->done[i];
-        *begun = *begun || run->done[i];
+        all = all && run->chunks.done[i];
+        *begun = *begun || run->chunks.done[i];
     }
     return all;
 }
@@ -222,7 +223,7 @@ static json_t *worker_make(const struct run *run, const struct progress_worker *
         json_pack("{s:s,s:I,s:s,s:o}", "side", atomic_load(&worker->writes) ? "target" : "source",
                   "number", (json_int_t)atomic_load(&worker->number), "doing",
                   atomic_load(&worker->doing), "since", json_stamp(clock_utc_us() - for_ms * 1000));
-    if (chunk > 0 && chunk <= run->chunk_count) {
+    if (chunk > 0 && chunk <= run->chunks.count) {
         const struct plan_stream *stream = run_chunk_stream(run, chunk - 1);
         json_object_set_new(object, "chunk", json_integer((json_int_t)chunk));
         json_object_set_new(object, "rows", json_integer((json_int_t)atomic_load(&worker->rows)));
@@ -285,7 +286,7 @@ static void add_conditions(const struct run *run, json_t *state)
                         json_string(run->status.no_snapshot      ? "none"
                                     : run->status.mixed_snapshot ? "mixed"
                                                                  : "one"));
-    json_object_set_new(state, "mapping_version", json_integer(session->mapping_version));
+    json_object_set_new(state, "mapping_version", json_integer(session->kept.mapping_version));
     json_object_set_new(state, "broken_references", json_integer(run->status.broken_references));
     if (run->status.repairs != NULL) {
         json_object_set(state, "repairs", run->status.repairs);
@@ -318,12 +319,13 @@ static json_t *state_make(const struct run *run, enum state_status status)
         status_names[status], "interrupted", status == STATE_INTERRUPTED, "phase",
         ledger_phase_name(run->status.phase), "mixed_snapshot", run->status.mixed_snapshot,
         "source", json_text(run->header.source_uri), "target", json_text(run->header.target_uri),
-        "chunks", "total", (json_int_t)run->chunk_count, "done", (json_int_t)run->done_count,
-        "total_records", count_or_null(sums.total), "records_migrated", (json_int_t)sums.migrated,
-        "tables", tables, "attempt", "number", (json_int_t)(run->epoch > 0 ? run->epoch : 1),
-        "started_at", json_stamp(run->attempt_us), "migrated_before", (json_int_t)sum_before(run),
-        "started_at", json_stamp(run->status.started_us), "updated_at", json_stamp(clock_utc_us()),
-        "errors", run->status.errors, "validation");
+        "chunks", "total", (json_int_t)run->chunks.count, "done",
+        (json_int_t)run->chunks.done_count, "total_records", count_or_null(sums.total),
+        "records_migrated", (json_int_t)sums.migrated, "tables", tables, "attempt", "number",
+        (json_int_t)(run->claim.epoch > 0 ? run->claim.epoch : 1), "started_at",
+        json_stamp(run->attempt_us), "migrated_before", (json_int_t)sum_before(run), "started_at",
+        json_stamp(run->status.started_us), "updated_at", json_stamp(clock_utc_us()), "errors",
+        run->status.errors, "validation");
     const struct progress *progress = &run->session->progress;
     json_object_set_new(object, "rejects", rejects_make(run));
     json_object_set_new(object, "resumable", json_boolean(run_can_resume(run->session)));
@@ -344,8 +346,8 @@ static json_t *state_make(const struct run *run, enum state_status status)
 void state_begin(struct run *run, const struct ledger_mark *marks, uint64_t mark_count)
 {
     pthread_mutex_lock(&run->state_mutex);
-    run->state_ready = true;
-    run->chunk_log = chunk_log_open(run, marks, mark_count);
+    run->record.ready = true;
+    run->record.chunk_log = chunk_log_open(run, marks, mark_count);
     if (marks == NULL) {
         unlink(run->folder.metrics_file); /* of a run that never began */
     }
@@ -356,16 +358,16 @@ void state_begin(struct run *run, const struct ledger_mark *marks, uint64_t mark
 void state_note_chunk(struct run *run, const struct ledger_mark *mark)
 {
     pthread_mutex_lock(&run->state_mutex);
-    chunk_log_add(run->chunk_log, mark);
+    chunk_log_add(run->record.chunk_log, mark);
     pthread_mutex_unlock(&run->state_mutex);
 }
 
 static void take_sample(struct run *run, bool last)
 {
-    if (run->metrics == NULL && run->claimed) {
-        run->metrics = metrics_open(run->folder.metrics_file, (uint32_t)run->epoch);
+    if (run->record.metrics == NULL && run->claim.held) {
+        run->record.metrics = metrics_open(run->folder.metrics_file, (uint32_t)run->claim.epoch);
     }
-    metrics_take(run->metrics, &run->session->progress, last);
+    metrics_take(run->record.metrics, &run->session->progress, last);
 }
 
 void state_note_counters(struct run *run)
@@ -377,16 +379,16 @@ void state_note_counters(struct run *run)
 
 void state_end(struct run *run)
 {
-    chunk_log_close(run->chunk_log);
-    metrics_close(run->metrics);
-    run->chunk_log = NULL;
-    run->metrics = NULL;
+    chunk_log_close(run->record.chunk_log);
+    metrics_close(run->record.metrics);
+    run->record.chunk_log = NULL;
+    run->record.metrics = NULL;
 }
 
 /* What grows is not written whole each time. */
 static void write_lines(struct run *run, enum state_status status)
 {
-    chunk_log_flush(run->chunk_log);
+    chunk_log_flush(run->record.chunk_log);
     take_sample(run, status != STATE_IN_PROGRESS);
 }
 
@@ -433,7 +435,7 @@ void state_write(struct run *run, enum state_status status)
 {
     struct error error;
     pthread_mutex_lock(&run->state_mutex);
-    if (run->state_ready) {
+    if (run->record.ready) {
         write_lines(run, status);
         json_t *object = state_make(run, status);
         struct buffer text = {0};
@@ -444,7 +446,7 @@ void state_write(struct run *run, enum state_status status)
                                               "what it is to say can't be put as JSON");
         json_decref(object);
         buffer_free(&text);
-        run->state_written_ms = clock_monotonic_ms();
+        run->record.written_ms = clock_monotonic_ms();
         if (written != STATUS_OK) {
             log_write(LOG_WARNING, "state.json stays behind: %s: %s", error.object, error.message);
         }
@@ -458,7 +460,7 @@ void state_tick(struct run *run)
     int64_t now_ms = clock_monotonic_ms();
     bool is_young = now_ms - run->session->progress.started_ms < STATE_FIRST_MS;
     int64_t period_ms = is_young ? STATE_PERIOD_FIRST_MS : STATE_PERIOD_MS;
-    bool due = run->claimed && now_ms - run->state_written_ms >= period_ms;
+    bool due = run->claim.held && now_ms - run->record.written_ms >= period_ms;
     pthread_mutex_unlock(&run->state_mutex);
     if (due) {
         state_write(run, STATE_IN_PROGRESS);

@@ -62,7 +62,8 @@ enum status follow_rejects_begin(struct follow_rejects *rejects, const struct fo
 {
     rejects->form = form;
     enum status status = reject_book_load(rejects->run, error);
-    status = status == STATUS_OK ? reject_book_read_copied(rejects->run->book, error) : status;
+    status =
+        status == STATUS_OK ? reject_book_read_copied(rejects->run->rejects.book, error) : status;
     show_count(rejects->run);
     return status;
 }
@@ -103,7 +104,7 @@ static enum status add_line(struct follow_rejects *rejects, const struct reject 
     if (!rejects->is_open) {
         reject_file_init(&rejects->file, run->folder.rejects, 0, 0);
         snprintf(rejects->file.name, sizeof rejects->file.name, "follow-%" PRIu64 ".jsonl",
-                 run->epoch);
+                 run->claim.epoch);
         rejects->is_open = true;
     }
     return reject_file_add(&rejects->file, reject, error);
@@ -137,7 +138,7 @@ static enum status id_of_reject(const struct follow_reject *from, const struct r
 static enum status keep_one(struct follow_rejects *rejects, const struct follow_reject *from,
                             struct error *error)
 {
-    struct reject_book *book = rejects->run->book;
+    struct reject_book *book = rejects->run->rejects.book;
     struct reject_change change = {.id = from->id, .entity = from->entity, .state = from->state};
     struct buffer key = {0};
     struct reject reject;
@@ -309,9 +310,9 @@ static void settle(struct follow_noting *noting, uint32_t entity, const struct r
                    enum reject_state state)
 {
     const struct reject_change *here = reject_changes_find(&noting->noted, id);
-    bool open =
-        id->kind != 0 && (here != NULL ? here->state == REJECT_OPEN
-                                       : reject_book_is_open(noting->rejects->run->book, id));
+    bool open = id->kind != 0 &&
+                (here != NULL ? here->state == REJECT_OPEN
+                              : reject_book_is_open(noting->rejects->run->rejects.book, id));
     if (open) {
         const struct reject_change change = {.id = *id, .entity = entity, .state = state};
         reject_changes_add(&noting->noted, &change);
@@ -375,7 +376,7 @@ static enum status note_change(struct follow_noting *noting, const struct change
 static enum status note_call(struct follow_noting *noting, const struct apply_call *call,
                              struct arena *arena, struct error *error)
 {
-    bool watches = reject_book_watches_targets(noting->rejects->run->book);
+    bool watches = reject_book_watches_targets(noting->rejects->run->rejects.book);
     enum status status = STATUS_OK;
     if (call->refusal_count == 0 && !watches) {
         return STATUS_OK;
@@ -395,7 +396,7 @@ enum status follow_rejects_take_notes(void *context, const struct apply_call *ca
                                       uint32_t *note_count, struct error *error)
 {
     struct follow_noting *noting = context;
-    struct reject_book *book = noting->rejects->run->book;
+    struct reject_book *book = noting->rejects->run->rejects.book;
     if (call->first == 0) { /* else it is a further part of the same sets */
         arena_reset(noting->arena);
         noting->noted = (struct reject_changes){.arena = noting->arena};
@@ -410,7 +411,7 @@ enum status follow_rejects_take_notes(void *context, const struct apply_call *ca
 
 void follow_rejects_noted(struct follow_noting *noting)
 {
-    struct reject_book *book = noting->rejects->run->book;
+    struct reject_book *book = noting->rejects->run->rejects.book;
     if (noting->noted.count == 0) {
         return;
     }

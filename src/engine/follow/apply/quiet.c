@@ -74,7 +74,7 @@ enum status quiet_foresee(const struct run_session *session, struct lack_list *l
         tables[i] = plan->tables[i].target;
     }
     struct apply_silence silence = {
-        .answers = quiet_answers(session, session->continued),
+        .answers = quiet_answers(session, session->kept.continued),
         .tables = tables,
         .table_count = plan->table_count,
         .objects = session->options.resuming ? NULL : session_objects(session)};

@@ -108,7 +108,7 @@ static const char *why_left(const struct run *run, const struct table_change *ta
         bool rewritten = column->difference == COLUMN_REWRITTEN ||
                          column->difference == COLUMN_RETYPED ||
                          column->difference == COLUMN_REPLACED;
-        why = column->difference == COLUMN_GONE && run->mapping_changed
+        why = column->difference == COLUMN_GONE && run->following.mapping_changed
                   ? arena_format(run->arena, "its column %s is gone", column->name)
               : rewritten && of_key
                   ? arena_format(run->arena, "the column %s of its key was rewritten", column->name)
@@ -120,8 +120,8 @@ static const char *why_left(const struct run *run, const struct table_change *ta
 static bool is_left(const struct run *run, const struct plan_stream *stream)
 {
     bool left = false;
-    for (uint32_t i = 0; i < run->left_count && !left; i++) {
-        left = strcmp(run->left[i].name, stream->name) == 0;
+    for (uint32_t i = 0; i < run->following.left_count && !left; i++) {
+        left = strcmp(run->following.left[i].name, stream->name) == 0;
     }
     return left;
 }
@@ -155,7 +155,7 @@ static enum status ask_schema(struct run_session *session, struct run *run, stru
                               struct error *error)
 {
     struct column_list gone;
-    const struct schema_changes *changes = run->changes;
+    const struct schema_changes *changes = run->following.changes;
     for (uint32_t i = 0; changes != NULL && i < changes->table_count; i++) {
         const char *why = why_left(run, &changes->tables[i]);
         if (why != NULL && is_followed(run, changes->tables[i].name)) {
@@ -185,7 +185,7 @@ static bool is_written(const struct run *run, const struct plan_table *table)
             &plan->streams[plan->entities[table->entities[i]].stream];
         const char *read = stream->request.table;
         written =
-            !is_left(run, stream) && (read == NULL || !column_list_holds(session->gone, read));
+            !is_left(run, stream) && (read == NULL || !column_list_holds(session->kept.gone, read));
     }
     return written;
 }
@@ -224,8 +224,9 @@ static enum status ask_columns(struct run_session *session, struct run *run,
     struct database *reading = NULL;
     struct schema *schema = NULL;
     bool changed = false;
-    for (uint32_t i = 0; run->changes != NULL && i < run->changes->table_count; i++) {
-        changed = changed || table_change_is_of_records(&run->changes->tables[i]);
+    for (uint32_t i = 0; run->following.changes != NULL && i < run->following.changes->table_count;
+         i++) {
+        changed = changed || table_change_is_of_records(&run->following.changes->tables[i]);
     }
     if (changed || (target->capabilities & CAPABILITY_SQL_SCHEMA) == 0 ||
         (target->capabilities & CAPABILITY_FREE_FIELDS) != 0 ||
@@ -288,7 +289,7 @@ static bool is_behind(const struct run_session *session)
 static enum status ask_lag(struct run_session *session, struct run *run, struct lack_list *lacks,
                            struct error *error)
 {
-    if (run->claimed || !file_is_locked(file_join(run->arena, session->state_path, "lock"))) {
+    if (run->claim.held || !file_is_locked(file_join(run->arena, session->state_path, "lock"))) {
         return STATUS_OK;
     }
     for (int i = 0; i < LAG_LOOKS; i++) {
@@ -324,9 +325,9 @@ static enum status ask_left(struct run_session *session, struct run *run, struct
                             struct error *error)
 {
     (void)session;
-    for (uint32_t i = 0; i < run->left_count; i++) {
-        error_set(error, ERROR_CUT_OVER, run->left[i].name, "is not followed any more: %s",
-                  run->left[i].reason);
+    for (uint32_t i = 0; i < run->following.left_count; i++) {
+        error_set(error, ERROR_CUT_OVER, run->following.left[i].name,
+                  "is not followed any more: %s", run->following.left[i].reason);
         error_hint(error, "once what the line says is mended, `transhume follow --resync` puts the "
                           "target right");
         lacks_add(lacks, error);
@@ -340,10 +341,10 @@ static enum status ask_new(struct run_session *session, struct run *run, struct 
                            struct error *error)
 {
     (void)run;
-    for (uint32_t i = 0; i < session->unfollowed.count && !session->options.cut_over.leaves_rejects;
-         i++) {
-        error_set(error, ERROR_CUT_OVER, session->unfollowed.names[i],
-                  "is new in the source, and not followed: %s", session->unfollowed_because);
+    for (uint32_t i = 0;
+         i < session->kept.unfollowed.count && !session->options.cut_over.leaves_rejects; i++) {
+        error_set(error, ERROR_CUT_OVER, session->kept.unfollowed.names[i],
+                  "is new in the source, and not followed: %s", session->kept.unfollowed_because);
         error_hint(error, "mend that, and `transhume follow`; --no-validate does without it");
         lacks_add(lacks, error);
         error_clear(error);

@@ -175,17 +175,17 @@ enum status spool_begin(struct run *run, struct error *error)
         destroy(spool);
         return error_set_errno(error, ERROR_INTERNAL, failure, NULL, "can't start a thread");
     }
-    run->spool = spool;
+    run->following.spool = spool;
     return STATUS_OK;
 }
 
 void spool_end(struct run *run)
 {
-    struct spool *spool = run->spool;
+    struct spool *spool = run->following.spool;
     if (spool != NULL) {
         atomic_store(&spool->stopping, true);
         pthread_join(spool->thread, NULL);
         destroy(spool);
-        run->spool = NULL;
+        run->following.spool = NULL;
     }
 }

@@ -393,7 +393,7 @@ bool route_cascades_in_target(const struct run_session *session)
 /* The keys of the target act on applied changes only where triggers fire on them, too. */
 static enum status check_target_acts(const struct run_session *session, struct error *error)
 {
-    if (quiet_answers(session, session->continued) == APPLY_ANSWERS_FIRE) {
+    if (quiet_answers(session, session->kept.continued) == APPLY_ANSWERS_FIRE) {
         return STATUS_OK;
     }
     error_set(error, ERROR_FOLLOW, session->target_uri->shown,

@@ -149,7 +149,7 @@ static const char *why_not_whole(const struct run_session *session,
     const struct mapping *mapping = entity->mapping;
     const struct apply_functions *apply = session->target->connector->apply;
     /* before a run the feed says so itself */
-    bool by_key = session->follows && !session->source->connector->feed->whole_rows;
+    bool by_key = session->kept.follows && !session->source->connector->feed->whole_rows;
     return by_key ? "its table has no key, and the source's changes name rows by keys alone"
            : table->target.key.count > 0
                ? "its table has no key, neither primary nor unique over columns that are NOT NULL, "
@@ -167,7 +167,7 @@ static const char *why_not_whole(const struct run_session *session,
                                  "no place"
            : has_generated(session, stream)
                ? "its table has no key, and generated columns, which not every change tells"
-           : session->follows && session->options.follow.lanes > 1
+           : session->kept.follows && session->options.follow.lanes > 1
                ? "its table has no key, so that changes of it may not be applied twice, as several "
                  "lanes would after a stop"
                : NULL;
@@ -178,7 +178,7 @@ bool follow_is_whole(const struct run_session *session, const struct plan_stream
     const struct plan *plan = session->plan;
     const struct plan_entity *entity =
         stream->entity_count > 0 ? &plan->entities[stream->entities[0]] : NULL;
-    bool refused = session->follows && entity != NULL && is_keyless(session, stream) &&
+    bool refused = session->kept.follows && entity != NULL && is_keyless(session, stream) &&
                    why_not_whole(session, stream, entity, &plan->tables[entity->table]) != NULL;
     return !refused && is_keyless(session, stream);
 }
@@ -233,7 +233,7 @@ static enum status check_entity(const struct run_session *session, const struct 
 enum status follow_routes_refuse(struct follow_routes *routes, const struct run_session *session,
                                  uint32_t stream, enum status status, struct error *error)
 {
-    if (status == STATUS_OK || !session->follows || error->code != ERROR_FOLLOW) {
+    if (status == STATUS_OK || !session->kept.follows || error->code != ERROR_FOLLOW) {
         return status;
     }
     if (routes->refused[stream] == NULL) {
@@ -529,7 +529,7 @@ struct followed_table *follow_routes_there(const struct follow_routes *routes,
         arena_allocate_zeroed(arena, routes->table_count + 1u, sizeof *there);
     *count = 0;
     for (uint32_t i = 0; i < routes->table_count; i++) {
-        if (!column_list_holds(session->gone, routes->tables[i]) &&
+        if (!column_list_holds(session->kept.gone, routes->tables[i]) &&
             !is_refused(routes, NULL, routes->tables[i])) {
             there[(*count)++] = routes->followed[i];
         }

@@ -550,7 +550,7 @@ static bool settle_row(struct follow_translator *translator, uint32_t number,
                        const struct cell *row, struct followed_set *set, enum reject_state state)
 {
     const struct plan_stream *stream = translator->routes->streams[number].stream;
-    struct reject_book *book = translator->run->book;
+    struct reject_book *book = translator->run->rejects.book;
     bool any = false;
     if (!reject_book_watches_sources(book) || stream->key_columns == NULL) {
         return false;
@@ -571,7 +571,7 @@ void follow_settle_root(struct follow_translator *translator, uint32_t number,
 {
     const struct follow_stream *stream = &translator->routes->streams[number];
     const struct read_request *request = &stream->stream->request;
-    if (!reject_book_watches_sources(translator->run->book)) {
+    if (!reject_book_watches_sources(translator->run->rejects.book)) {
         return;
     }
     struct cell *row =

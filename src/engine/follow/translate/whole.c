@@ -69,7 +69,8 @@ static enum status table_note(struct run *run, const char *table, const char *po
 static bool is_whole_root(const struct run_session *session, uint32_t stream)
 {
     const struct plan_stream *from = &session->plan->streams[stream];
-    return from->request.table != NULL && !column_list_holds(session->gone, from->request.table) &&
+    return from->request.table != NULL &&
+           !column_list_holds(session->kept.gone, from->request.table) &&
            follow_is_whole(session, from);
 }
 
@@ -301,15 +302,15 @@ static enum status read_one(struct whole_reading *reading, struct error *error)
     reading->arena = arena_create(0);
     reading->feed = feed_name(reading->run, reading->arena);
     log_write(LOG_INFO, "%s is read again, since it has no key", request_of(reading)->table);
-    reject_book_begin_round(reading->run->book);
+    reject_book_begin_round(reading->run->rejects.book);
     enum status status = open_source(reading, error);
     status = status == STATUS_OK ? begin_moment(reading, error) : status;
     status = status == STATUS_OK ? empty_target(reading, error) : status;
     status = status == STATUS_OK ? failpoint_hit("follow.within_whole", error) : status;
     status = status == STATUS_OK ? put_rows(reading, error) : status;
     status = status == STATUS_OK ? failpoint_hit("follow.after_whole", error) : status;
-    status =
-        status == STATUS_OK ? reject_book_end_round(reading->run->book, entity, error) : status;
+    status = status == STATUS_OK ? reject_book_end_round(reading->run->rejects.book, entity, error)
+                                 : status;
     status = status == STATUS_OK ? note_read(reading, error) : status;
     close_source(reading);
     if (status == STATUS_OK) {
