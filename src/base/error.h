@@ -7,6 +7,17 @@
 #include <stdarg.h>
 #include <stdint.h>
 
+/* How a command ends, told to whoever called it. */
+enum exit_status {
+    EXIT_DONE,      /* all that was asked is done */
+    EXIT_ATTENTION, /* it is done, and somebody has to look: rejects, differences, rights that
+                       opened */
+    EXIT_USAGE,     /* the command, its plan or its configuration are wrong; nothing was touched */
+    EXIT_FAILED,    /* it failed in the midst; `transhume resume` goes on once the cause is gone */
+    EXIT_INTERRUPTED, /* somebody stopped it; `transhume resume` goes on */
+    EXIT_REFUSED      /* it was refused, since it would have harmed what is there */
+};
+
 enum error_code {
 #define ERROR_CODE(name, text, exit_status, class, meaning) ERROR_##name,
 #include "base/error_codes.def"

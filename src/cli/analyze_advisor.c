@@ -174,11 +174,11 @@ int analyze_advisor_end(struct cli_call *call, struct analyze_advisor *advisor)
 {
     const struct error *errors[] = {&advisor->no_key, &advisor->result.tables_error,
                                     &advisor->result.strategy_error};
-    int exit_status = 0;
+    int exit_status = EXIT_DONE;
     for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
         if (errors[i]->code != ERROR_NONE && errors[i]->code != ERROR_INTERRUPTED) {
             (void)cli_fail(call, errors[i]);
-            exit_status = 1;
+            exit_status = EXIT_ATTENTION;
         }
     }
     secret_wipe(advisor->secret, advisor->secret != NULL ? strlen(advisor->secret) : 0);

@@ -111,12 +111,12 @@ static int exit_status_of(const struct check_report *report)
 {
     bool attention =
         report->foreseen_rejects > 0 || report->foreseen_emptied || report->opened.count > 0;
-    return report->refused == 0 && attention ? 1 : report->refused;
+    return report->refused == EXIT_DONE && attention ? EXIT_ATTENTION : report->refused;
 }
 
 static void append_verdict(const struct check_report *report, bool dry_run, struct buffer *out)
 {
-    if (report->refused != 0) {
+    if (report->refused != EXIT_DONE) {
         buffer_format(out, "\nmigrate would refuse this with exit status %d; nothing was changed\n",
                       report->refused);
     } else if (report->foreseen_rejects > 0) {
@@ -371,7 +371,8 @@ static enum status add_alerts(struct cli_call *call, struct check_report *report
     if (alert_config_check(config, &refusal) != STATUS_OK) {
         buffer_format(&lines, "%s: %s; %s", refusal.object, refusal.message, refusal.hint);
         add_line(report->arena, &report->problems, &report->problem_count, buffer_string(&lines));
-        report->refused = report->refused == 0 ? error_exit_status(&refusal) : report->refused;
+        report->refused =
+            report->refused == EXIT_DONE ? error_exit_status(&refusal) : report->refused;
     }
     buffer_free(&lines);
     return STATUS_OK;

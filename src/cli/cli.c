@@ -227,11 +227,11 @@ static int dispatch(struct cli_call *call)
     }
     if (call->command == NULL) {
         help_append_overview(&out);
-        return cli_finish(&out, 0);
+        return cli_finish(&out, EXIT_DONE);
     }
     if (cli_switch(call, CLI_HELP)) {
         help_append_command(call->command, &out);
-        return cli_finish(&out, 0);
+        return cli_finish(&out, EXIT_DONE);
     }
     set_log_level(call);
     if (call->values[CLI_LOG_FORMAT].is_set && call->values[CLI_LOG_FORMAT].number == LOG_AS_JSON) {

@@ -60,5 +60,5 @@ int command_alerts(struct cli_call *call)
         return cli_fail(call, &error);
     }
     uint32_t failed = alert_center_test(config, &out);
-    return cli_finish(&out, failed > 0 ? 3 : 0);
+    return cli_finish(&out, failed > 0 ? EXIT_FAILED : EXIT_DONE);
 }

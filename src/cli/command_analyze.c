@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MEMORY_BYTES = 8 << 20, TIMEOUT_MS = 30000, EXIT_REFUSED = 5 };
+enum { MEMORY_BYTES = 8 << 20, TIMEOUT_MS = 30000 };
 enum { FOREIGN_KEYS_FROM_DATA }; /* of the choices of --foreign-keys */
 
 static const char default_folder[] = "analysis";
@@ -385,13 +385,13 @@ static int finish(struct analyzing *analyzing)
                     ? "delete those of the former proof, or name another endpoint or region"
                     : "drop those of the former proof, or name another keyspace");
     }
-    if (exit_status > 1) {
+    if (exit_status > EXIT_ATTENTION) {
         return exit_status;
     }
     if (prove(analyzing, &proven, &error) != STATUS_OK) {
         return cli_fail(analyzing->call, &error);
     }
-    return cli_finish(&analyzing->out, proven ? exit_status : 1);
+    return cli_finish(&analyzing->out, proven ? exit_status : EXIT_ATTENTION);
 }
 
 static int analyze(struct analyzing *analyzing)

@@ -159,7 +159,7 @@ static int finish(struct change_call *change, const struct change_view *view)
     if (cli_switch(change->schema.call, CLI_JSON)) {
         append_json(view, &out);
         buffer_append_string(&out, "}\n");
-        return cli_finish(&out, 0);
+        return cli_finish(&out, EXIT_DONE);
     }
     buffer_format(&out, "%s_%s is %s\n", view->version, view->name, change_state_name(view->state));
     if (view->state == CHANGE_STARTED && view->plan.new_place != NULL) {
@@ -168,7 +168,7 @@ static int finish(struct change_call *change, const struct change_view *view)
                       view->plan.new_place,
                       view->plan.old_place != NULL ? view->plan.old_place : "the tables");
     }
-    return cli_finish(&out, 0);
+    return cli_finish(&out, EXIT_DONE);
 }
 
 static int fail(struct change_call *change, const struct change_view *view, struct error *error)

@@ -106,11 +106,11 @@ int command_change_check(struct cli_call *call)
         exit_status = schema_fail(&change.schema, &error);
     } else if (cli_switch(call, CLI_JSON)) {
         append_check_json(&plan, rows, &out);
-        exit_status = cli_finish(&out, 0);
+        exit_status = cli_finish(&out, EXIT_DONE);
     } else {
         append_ways(&plan, &change.file.change, &out);
         append_steps(&plan, rows, &out);
-        exit_status = cli_finish(&out, 0);
+        exit_status = cli_finish(&out, EXIT_DONE);
     }
     change_call_close(&change);
     return exit_status;
@@ -216,7 +216,7 @@ int command_change_status(struct cli_call *call)
         }
     }
     buffer_append_string(&out, json ? "]}\n" : views.count > 0 ? "" : "there never was a change\n");
-    exit_status = cli_finish(&out, 0);
+    exit_status = cli_finish(&out, EXIT_DONE);
     change_call_close(&change);
     return exit_status;
 }

@@ -65,7 +65,7 @@ int command_complete(struct cli_call *call)
     for (size_t i = 0; i < KIND_COUNT; i++) {
         if (strcmp(kinds[i].name, call->arguments[0]) == 0) {
             kinds[i].append(call, &out);
-            return cli_finish(&out, 0);
+            return cli_finish(&out, EXIT_DONE);
         }
     }
     struct error error = {0};

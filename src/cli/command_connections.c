@@ -227,5 +227,5 @@ int command_connections(struct cli_call *call)
     } else {
         append_trials(call, trials, chosen, test, path, &out);
     }
-    return cli_finish(&out, test && failed > 0 ? 3 : 0);
+    return cli_finish(&out, test && failed > 0 ? EXIT_FAILED : EXIT_DONE);
 }

@@ -252,11 +252,11 @@ int command_connectors(struct cli_call *call)
         } else {
             append_connector(connector, color, &out);
         }
-        return cli_finish(&out, 0);
+        return cli_finish(&out, EXIT_DONE);
     }
     if (!json) {
         append_overview(color, &out);
-        return cli_finish(&out, 0);
+        return cli_finish(&out, EXIT_DONE);
     }
     buffer_append_string(&out, "{\"format\":1,\"connectors\":[");
     for (uint32_t i = 0; i < registry_count(); i++) {
@@ -264,5 +264,5 @@ int command_connectors(struct cli_call *call)
         append_json(registry_at(i), &out);
     }
     buffer_append_string(&out, "]}\n");
-    return cli_finish(&out, 0);
+    return cli_finish(&out, EXIT_DONE);
 }

@@ -39,7 +39,7 @@ static int print_steps(struct cli_call *call)
         buffer_format(&out, "%u. run: %s\n", number++, after);
     }
     buffer_format(&out, "%u. remove the feed from the source, whose tables stay closed\n", number);
-    return cli_finish(&out, 0);
+    return cli_finish(&out, EXIT_DONE);
 }
 
 /* One attempt at the run, for this choice; 0: done. */
@@ -119,7 +119,7 @@ static int compare(struct cli_call *call, const char *plan_path)
         refuse_rejects(rejected, &error);
         return cli_fail(call, &error);
     }
-    return exit_status == 1 ? refuse_differences(call, count, &error) : exit_status;
+    return exit_status == EXIT_ATTENTION ? refuse_differences(call, count, &error) : exit_status;
 }
 
 /* The writers are let in already; the ledger and the state folder learn of it. Where they can't,
@@ -151,7 +151,7 @@ static void forget_steps(struct cli_call *call, const char *plan_path)
 static int end_cut_over(struct cli_call *call, const char *plan_path, int exit_status)
 {
     struct buffer last = {0};
-    if (exit_status != 0) {
+    if (exit_status != EXIT_DONE) {
         (void)fence_release(call->fence, NULL);
         if (fence_is_noted(call->fence) && fence_state(call->fence) == FENCE_OPEN) {
             forget_steps(call, plan_path);
@@ -198,13 +198,13 @@ static int cut_over(struct cli_call *call, const char *plan_path)
     call->fence = fence_create(&settings);
     int exit_status = take(call, plan_path, CUT_OVER_READY);
     bool goes_on = fence_state(call->fence) == FENCE_SEALED; /* it was compared before */
-    if (exit_status == 0 && !goes_on && !cli_switch(call, CLI_NO_VALIDATE)) {
+    if (exit_status == EXIT_DONE && !goes_on && !cli_switch(call, CLI_NO_VALIDATE)) {
         exit_status = compare(call, plan_path);
     }
-    if (exit_status == 0 && cli_switch(call, CLI_REVERSE)) {
+    if (exit_status == EXIT_DONE && cli_switch(call, CLI_REVERSE)) {
         exit_status = take(call, plan_path, CUT_OVER_REVERSE);
     }
-    exit_status = exit_status == 0 ? take(call, plan_path, CUT_OVER_END) : exit_status;
+    exit_status = exit_status == EXIT_DONE ? take(call, plan_path, CUT_OVER_END) : exit_status;
     return end_cut_over(call, plan_path, exit_status);
 }
 
@@ -242,7 +242,7 @@ int command_cutover(struct cli_call *call)
     if (cli_switch(call, CLI_DRY_RUN)) {
         signals_setup();
         int exit_status = ask_only(call, plan_path);
-        return exit_status == 0 ? print_steps(call) : exit_status;
+        return exit_status == EXIT_DONE ? print_steps(call) : exit_status;
     }
     if (!cli_switch(call, CLI_CONFIRM)) {
         error_set(&error, ERROR_USAGE, "cutover", "stops the source's writers and needs --confirm");

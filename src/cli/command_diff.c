@@ -70,7 +70,7 @@ static int compare(struct cli_call *call, struct run_session *session)
         return cli_fail(call, &error);
     }
     (cli_switch(call, CLI_JSON) ? diff_append_json : append_text)(&result, &out);
-    return cli_finish(&out, result.change_count > 0 ? 1 : 0);
+    return cli_finish(&out, result.change_count > 0 ? EXIT_ATTENTION : EXIT_DONE);
 }
 
 int command_diff(struct cli_call *call)

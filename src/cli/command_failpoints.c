@@ -58,5 +58,5 @@ int command_failpoints(struct cli_call *call)
         list(&listing, connector->name, i, connector->failpoints);
     }
     buffer_append_string(&out, listing.json ? "]}\n" : "");
-    return cli_finish(&out, 0);
+    return cli_finish(&out, EXIT_DONE);
 }

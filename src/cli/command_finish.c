@@ -38,7 +38,7 @@ static int nothing(struct cli_call *call)
     buffer_append_string(&out, cli_switch(call, CLI_JSON)
                                    ? "{\"format\":1,\"runs\":[]}\n"
                                    : "there is no ledger in the target: nothing to drop\n");
-    return cli_finish(&out, 0);
+    return cli_finish(&out, EXIT_DONE);
 }
 
 /* On a terminal: why it would be refused, before it is asked. */
@@ -72,12 +72,12 @@ int command_finish(struct cli_call *call)
         return cli_fail(call, &error);
     }
     if (status != STATUS_OK) {
-        bool untold = report.begun && error_exit_status(&error) == 2;
+        bool untold = report.begun && error_exit_status(&error) == EXIT_USAGE;
         return status == STATUS_END ? nothing(call)
                : report.begun
                    ? cli_fail_begun(call, &error, untold ? "the same command continues" : NULL)
                    : cli_fail(call, &error);
     }
     append_report(call, &report, dry_run, &out);
-    return cli_finish(&out, 0);
+    return cli_finish(&out, EXIT_DONE);
 }

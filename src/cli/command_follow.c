@@ -70,8 +70,9 @@ static int compare(struct cli_call *call, const char *plan_path, struct verify_r
     struct error error = {0};
     enum status status = STATUS_OK;
     int exit_status = compare_once(call, plan_path, result, &status, &error);
-    for (int i = 1;
-         exit_status == 0 && status == STATUS_FAILED && gave_way(&error) && i < COMPARES_MAX; i++) {
+    for (int i = 1; exit_status == EXIT_DONE && status == STATUS_FAILED && gave_way(&error) &&
+                    i < COMPARES_MAX;
+         i++) {
         log_write(LOG_WARNING, "%s%s: %s: the comparison lets go of the tables, and begins again",
                   error.context, error.object, error.message);
         clock_sleep_ms(COMPARE_PAUSE_MS);
@@ -79,13 +80,13 @@ static int compare(struct cli_call *call, const char *plan_path, struct verify_r
         verify_result_free(result);
         exit_status = compare_once(call, plan_path, result, &status, &error);
     }
-    if (exit_status != 0) {
+    if (exit_status != EXIT_DONE) {
         return exit_status;
     }
     if (status != STATUS_OK) {
         return cli_fail(call, &error);
     }
-    if (result->exit_status == 4) {
+    if (result->exit_status == EXIT_INTERRUPTED) {
         error_set(&error, ERROR_INTERRUPTED, "follow", "the resync was stopped on request");
         error_hint(&error, "`transhume follow --resync` begins it again");
         return cli_fail(call, &error);
@@ -111,8 +112,8 @@ int command_follow(struct cli_call *call)
     signals_setup();
     run_end_set_log_level(call);
     int exit_status = take(call, plan_path, RESYNC_BEGIN);
-    exit_status = exit_status == 0 ? compare(call, plan_path, &result) : exit_status;
-    if (exit_status == 0) {
+    exit_status = exit_status == EXIT_DONE ? compare(call, plan_path, &result) : exit_status;
+    if (exit_status == EXIT_DONE) {
         call->found = &result;
         exit_status = take(call, plan_path, RESYNC_END);
         call->found = NULL;

@@ -108,7 +108,7 @@ int command_grafana(struct cli_call *call)
     if (status == STATUS_OK && path != NULL && strcmp(path, "-") != 0) {
         status = write_file(path, &out, &error);
     }
-    int exit_status = status == STATUS_OK ? cli_finish(&out, 0) : cli_fail(call, &error);
+    int exit_status = status == STATUS_OK ? cli_finish(&out, EXIT_DONE) : cli_fail(call, &error);
     buffer_free(&out);
     return exit_status;
 }

@@ -30,7 +30,7 @@ static int print_command(const struct cli_command *command)
 {
     struct buffer out = {0};
     help_append_command(command, &out);
-    return cli_finish(&out, 0);
+    return cli_finish(&out, EXIT_DONE);
 }
 
 int command_help(struct cli_call *call)
@@ -38,7 +38,7 @@ int command_help(struct cli_call *call)
     struct buffer out = {0};
     if (call->argument_count == 0) {
         pages[call->values[CLI_AS].number](&out);
-        return cli_finish(&out, 0);
+        return cli_finish(&out, EXIT_DONE);
     }
     const char *subject = call->arguments[0];
     const struct cli_command *command = cli_command_by_name(subject);
@@ -57,5 +57,5 @@ int command_help(struct cli_call *call)
     } else {
         return unknown_subject(subject);
     }
-    return cli_finish(&out, 0);
+    return cli_finish(&out, EXIT_DONE);
 }

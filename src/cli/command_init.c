@@ -145,12 +145,12 @@ int command_init(struct cli_call *call)
     struct error error = {0};
     struct buffer yaml = {0};
     const char *path = output_path(call);
-    int exit_status = 0;
+    int exit_status = EXIT_DONE;
     if (check_output(call, path, &error) != STATUS_OK ||
         propose(call, &yaml, &error) != STATUS_OK) {
         exit_status = cli_fail(call, &error);
     } else if (strcmp(path, "-") == 0) {
-        exit_status = cli_finish(&yaml, 0);
+        exit_status = cli_finish(&yaml, EXIT_DONE);
     } else if (write_plan(call, path, &yaml, &error) != STATUS_OK) {
         exit_status = cli_fail(call, &error);
     }

@@ -57,7 +57,7 @@ int command_migrate(struct cli_call *call)
     run_end_set_log_level(call);
     if (cli_switch(call, CLI_RESTART) && !cli_switch(call, CLI_DRY_RUN)) {
         exit_status = cli_roll_back_unfinished(call, plan_path);
-        if (exit_status != 0) {
+        if (exit_status != EXIT_DONE) {
             return exit_status;
         }
     }

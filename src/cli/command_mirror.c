@@ -56,7 +56,7 @@ static int fill(struct cli_call *call, const char *plan_path, bool *done)
     struct run_result result = {0};
     uint32_t filled = 0;
     uint32_t unfilled = 0;
-    int exit_status = 0;
+    int exit_status = EXIT_DONE;
     *done = false;
     if (cli_open_session(call, plan_path, &session, &exit_status) != STATUS_OK) {
         *done = true;
@@ -71,7 +71,7 @@ static int fill(struct cli_call *call, const char *plan_path, bool *done)
         log_write(LOG_INFO, "mirror: %" PRIu32 " table%s missing or empty and %s copied", unfilled,
                   unfilled == 1 ? " is" : "s are", unfilled == 1 ? "is" : "are");
         status = run_migrate(session, &result, &error);
-        *done = filled == 0 || status != STATUS_OK || result.exit_status == 4;
+        *done = filled == 0 || status != STATUS_OK || result.exit_status == EXIT_INTERRUPTED;
         exit_status = *done ? run_end(call, session, status, &result, &error) : result.exit_status;
     }
     run_close(session);
@@ -146,7 +146,7 @@ int cli_end_with_deletes(struct cli_call *call, const char *plan_path, struct ru
     const char **names;
     uint32_t count = list_compared(run_plan(session), call->arena, &names);
     run_close(session);
-    if (count == 0 || exit_status > 1) {
+    if (count == 0 || exit_status > EXIT_ATTENTION) {
         return exit_status;
     }
     call->values[CLI_INCLUDE] =
@@ -174,7 +174,7 @@ int command_mirror(struct cli_call *call, const char *plan_path)
         call->goes_on = true;
         exit_status = run_end_step(call, plan_path, false);
         call->goes_on = false;
-        done = exit_status != 0;
+        done = exit_status != EXIT_DONE;
     } else {
         exit_status = fill(call, plan_path, &done);
     }

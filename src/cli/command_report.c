@@ -102,5 +102,5 @@ int command_report(struct cli_call *call)
         buffer_free(&out);
         return cli_fail(call, &error);
     }
-    return cli_finish(&out, 0);
+    return cli_finish(&out, EXIT_DONE);
 }

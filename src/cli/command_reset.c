@@ -19,5 +19,5 @@ int command_reset(struct cli_call *call)
     if (status == STATUS_END) {
         buffer_format(&out, "there is no state in %s: nothing to forget\n", folder);
     }
-    return cli_finish(&out, 0);
+    return cli_finish(&out, EXIT_DONE);
 }

@@ -22,7 +22,7 @@ static int already(struct cli_call *call, const char *run_id)
     } else {
         buffer_format(&out, "run %s is rolled back already\n", run_id);
     }
-    return cli_finish(&out, 0);
+    return cli_finish(&out, EXIT_DONE);
 }
 
 static int act(struct cli_call *call, struct rollback *rollback,
@@ -32,7 +32,7 @@ static int act(struct cli_call *call, struct rollback *rollback,
     struct buffer out = {0};
     if (cli_switch(call, CLI_DRY_RUN)) {
         cli_append_rollback(call, report, true, &out);
-        return cli_finish(&out, 0);
+        return cli_finish(&out, EXIT_DONE);
     }
     cli_warn_of_rollback(report);
     if (!cli_is_confirmed(call, "This undoes what the run wrote.")) {
@@ -43,7 +43,7 @@ static int act(struct cli_call *call, struct rollback *rollback,
     enum status status = rollback_run(rollback, &error);
     if (status == STATUS_OK) {
         cli_append_rollback(call, report, false, &out);
-        return cli_finish(&out, cli_rollback_differing(report) > 0 ? 1 : 0);
+        return cli_finish(&out, cli_rollback_differing(report) > 0 ? EXIT_ATTENTION : EXIT_DONE);
     }
     return cli_fail_rollback(call, report, status, &error);
 }

@@ -78,7 +78,7 @@ static int compare(struct cli_call *call, struct diff_options *options, diff_for
             append_since(call, options->from, &out);
         }
     }
-    return put_out(call, &out, finds && result.change_count > 0 ? 1 : 0);
+    return put_out(call, &out, finds && result.change_count > 0 ? EXIT_ATTENTION : EXIT_DONE);
 }
 
 int command_schema_diff(struct cli_call *call)

@@ -218,5 +218,5 @@ int schema_show_plan(struct schema_call *schema, const struct schema_options *op
         return schema_fail(schema, &error);
     }
     buffer_append_string(&out, dry.json ? "]}\n" : plan.count == 0 ? "nothing to do\n" : "");
-    return cli_finish(&out, 0);
+    return cli_finish(&out, EXIT_DONE);
 }

@@ -99,5 +99,5 @@ int command_schema_import(struct cli_call *call)
     } else {
         append_table(call, &report, dry_run, &out);
     }
-    return cli_finish(&out, 0);
+    return cli_finish(&out, EXIT_DONE);
 }

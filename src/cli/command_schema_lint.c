@@ -193,7 +193,8 @@ int command_schema_lint(struct cli_call *call)
         if (form == LINT_FORM_TEXT) {
             append_source(&linting, &out);
         }
-        exit_status = cli_finish(&out, linting.report.errors + linting.report.warnings > 0 ? 1 : 0);
+        exit_status = cli_finish(
+            &out, linting.report.errors + linting.report.warnings > 0 ? EXIT_ATTENTION : EXIT_DONE);
     }
     lint_report_free(&linting.report);
     schema_known_close(&linting.known);

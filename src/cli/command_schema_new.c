@@ -112,10 +112,10 @@ int command_schema_new(struct cli_call *call)
         buffer_append_byte(&out, ',');
         cli_append_json_text(&out, paths[1]);
         buffer_append_string(&out, "]}\n");
-        exit_status = cli_finish(&out, 0);
+        exit_status = cli_finish(&out, EXIT_DONE);
     } else {
         buffer_format(&out, "%s\n%s\n", paths[0], paths[1]);
-        exit_status = cli_finish(&out, 0);
+        exit_status = cli_finish(&out, EXIT_DONE);
     }
     schema_close(&schema);
     return exit_status;

@@ -80,7 +80,7 @@ static int say(struct schema_call *schema, struct schema_repair *repair, const c
             } else {
                 buffer_format(&out, "%s: %s\n", repair->version, word);
             }
-            exit_status = cli_finish(&out, 0);
+            exit_status = cli_finish(&out, EXIT_DONE);
         }
     }
     schema_close(schema);

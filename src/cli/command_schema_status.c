@@ -323,7 +323,7 @@ int command_schema_status(struct cli_call *call)
             is_problem(&plan) ||
             (cli_switch(call, CLI_EXIT_CODE) &&
              (count_pending(&history, &schema.set, &plan) > 0 || since == SCHEMA_SINCE_CHANGED));
-        exit_status = cli_finish(&out, found ? 1 : 0);
+        exit_status = cli_finish(&out, found ? EXIT_ATTENTION : EXIT_DONE);
     }
     schema_close(&schema);
     return exit_status;

@@ -157,7 +157,7 @@ static int finish(const struct schema_call *schema, const struct schema_result *
     if (cli_switch(schema->call, CLI_JSON)) {
         append_done(result, &out);
         buffer_append_string(&out, "}\n");
-        return cli_finish(&out, 0);
+        return cli_finish(&out, EXIT_DONE);
     }
     text_human_seconds((double)(clock_monotonic_ms() - showing->began_ms) / 1000, took,
                        sizeof(took));
@@ -167,7 +167,7 @@ static int finish(const struct schema_call *schema, const struct schema_result *
         buffer_format(&out, "%" PRIu32 " migration%s %s in %s\n", result->count,
                       result->count == 1 ? "" : "s", down ? "taken back" : "applied", took);
     }
-    return cli_finish(&out, 0);
+    return cli_finish(&out, EXIT_DONE);
 }
 
 /* With --json what was done before it is told beside the failure. */

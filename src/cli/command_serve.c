@@ -120,5 +120,5 @@ int command_serve(struct cli_call *call)
     }
     dashboard_stop(dashboard);
     remove_ledger_folder(&ledger);
-    return status == STATUS_OK ? cli_finish(&out, 0) : cli_fail(call, &error);
+    return status == STATUS_OK ? cli_finish(&out, EXIT_DONE) : cli_fail(call, &error);
 }

@@ -227,5 +227,5 @@ int command_status(struct cli_call *call)
             clock_sleep_ms(REFRESH_MS);
         }
     } while (watching && open);
-    return cli_finish(&out, 0);
+    return cli_finish(&out, EXIT_DONE);
 }

@@ -133,12 +133,12 @@ int command_version(struct cli_call *call)
     find_libraries(&list);
     if (cli_switch(call, CLI_JSON)) {
         append_json(&list, &out);
-        return cli_finish(&out, 0);
+        return cli_finish(&out, EXIT_DONE);
     }
     buffer_format(&out, "transhume %s\nconnector contract %d\n", TRANSHUME_VERSION,
                   CONNECTOR_CONTRACT_VERSION);
     for (size_t i = 0; i < list.count; i++) {
         buffer_format(&out, "%-13s %s\n", list.libraries[i].name, list.libraries[i].version);
     }
-    return cli_finish(&out, 0);
+    return cli_finish(&out, EXIT_DONE);
 }

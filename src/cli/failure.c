@@ -98,7 +98,8 @@ static bool is_said_again(const struct cli_call *call, const struct error *error
         return (call->command->place & (IN_ROLLBACK | IN_FINISH)) != 0;
     }
     int exit_status = error_describe(error->code)->exit_status;
-    return (exit_status == 2 || exit_status == 3) && error->code != ERROR_RUN_NOTHING;
+    return (exit_status == EXIT_USAGE || exit_status == EXIT_FAILED) &&
+           error->code != ERROR_RUN_NOTHING;
 }
 
 /* Hints are written for a copy. */
@@ -127,7 +128,7 @@ static void add_what_goes_on(const struct cli_call *call, struct error *error)
     const uint32_t works = IN_VALIDATE | IN_ROLLBACK | IN_FINISH;
     struct buffer again = {0};
     if (!is_said_again(call, error) || (call->command->place & works) == 0 ||
-        error_exit_status(error) != 3 || strstr(error->hint, "`transhume") != NULL) {
+        error_exit_status(error) != EXIT_FAILED || strstr(error->hint, "`transhume") != NULL) {
         return;
     }
     append_again(call, &again);
@@ -290,7 +291,7 @@ static int fail(const struct cli_call *call, const struct error *error, bool beg
     add_what_goes_on(call, &told);
     cli_place_hint(call, &told);
     int exit_status = error_exit_status(&told);
-    exit_status = begun && exit_status == 2 ? 3 : exit_status;
+    exit_status = begun && exit_status == EXIT_USAGE ? EXIT_FAILED : exit_status;
     log_write_error(&told);
     cli_print_error(call, &told, exit_status);
     return exit_status;

@@ -231,7 +231,8 @@ void help_append_error(enum error_code code, struct buffer *out)
 {
     const struct error_description *description = error_describe(code);
     buffer_format(out, "%s (exit status %d%s)\n\n", description->name, description->exit_status,
-                  description->exit_status == 0 ? " or 1, that of the run when it ended" : "");
+                  description->exit_status == EXIT_DONE ? " or 1, that of the run when it ended"
+                                                        : "");
     cli_append_wrapped(out, description->meaning, 0, columns());
     if (help_error_causes(code) != NULL) {
         buffer_append_string(out, "\nusual causes:\n");

@@ -285,7 +285,7 @@ static void append_section(enum error_code code, struct buffer *out)
     char exit[64] = "";
     if (description->class != ERROR_CLASS_REJECT) {
         snprintf(exit, sizeof exit, " Exit %d%s.", description->exit_status,
-                 description->exit_status == 0             ? " or 1, that of the run when it ended"
+                 description->exit_status == EXIT_DONE     ? " or 1, that of the run when it ended"
                  : description->class == ERROR_CLASS_RETRY ? ", after retries"
                                                            : "");
     }

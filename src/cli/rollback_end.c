@@ -256,7 +256,8 @@ int cli_fail_rollback(const struct cli_call *call, const struct rollback_report 
     if (status == STATUS_END) {
         error_set(error, ERROR_INTERRUPTED, report->run_id, "the rollback was stopped");
         error_hint(error, "%s it", goes_on);
-    } else if (strstr(error->hint, "rollback") == NULL && error_exit_status(error) != 5) {
+    } else if (strstr(error->hint, "rollback") == NULL &&
+               error_exit_status(error) != EXIT_REFUSED) {
         return cli_fail_begun(call, error, goes_on);
     }
     return cli_fail_begun(call, error, NULL);

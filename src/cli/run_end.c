@@ -142,7 +142,7 @@ static void append_text(const struct cli_call *call, const struct run_session *s
     text_human_seconds(result->seconds, seconds, sizeof(seconds));
     struct buffer line = {0};
     buffer_format(&line, "run %s: %s after %s; %s; %s", result->run_id,
-                  result->exit_status == 4 ? "interrupted" : "done", seconds,
+                  result->exit_status == EXIT_INTERRUPTED ? "interrupted" : "done", seconds,
                   run_guarantee_name(run_guarantee(session)),
                   snapshots[result->no_snapshot      ? 2
                             : result->mixed_snapshot ? 1
@@ -257,7 +257,7 @@ static void tell_next_step(const struct cli_call *call, const struct run_session
         log_write(LOG_WARNING, "%llu differences were found",
                   (unsigned long long)result->differences);
     }
-    if (result->exit_status == 4) {
+    if (result->exit_status == EXIT_INTERRUPTED) {
         struct buffer resume = {0};
         struct error error = {0};
         append_what_continues(call, result, &resume);
@@ -279,10 +279,10 @@ static int tell_failure(const struct cli_call *call, const struct run_session *s
 {
     cli_copy_failure(told, error);
     int exit_status = error_exit_status(told);
-    if (exit_status == 2 && result->has_ledger) {
-        exit_status = 3; /* in the midst of it: 2 would say that nothing was touched */
+    if (exit_status == EXIT_USAGE && result->has_ledger) {
+        exit_status = EXIT_FAILED; /* in the midst of it: 2 would say that nothing was touched */
     }
-    bool resumable = result->run_id[0] != '\0' && exit_status == 3;
+    bool resumable = result->run_id[0] != '\0' && exit_status == EXIT_FAILED;
     if (resumable && strstr(told->hint, "resume") == NULL &&
         strstr(told->hint, "transhume follow") == NULL) {
         struct buffer resume = {0};
@@ -355,9 +355,9 @@ static void log_summary(const struct run_result *result, enum status status)
     text_human_seconds(result->seconds, seconds, sizeof(seconds));
     log_write_user(status == STATUS_OK ? LOG_INFO : LOG_ERROR, EVENT_OF(EVENT_MESSAGE),
                    "run %s: %s after %s", result->run_id,
-                   status != STATUS_OK        ? "failed"
-                   : result->exit_status == 4 ? "interrupted"
-                                              : "done",
+                   status != STATUS_OK                       ? "failed"
+                   : result->exit_status == EXIT_INTERRUPTED ? "interrupted"
+                                                             : "done",
                    seconds);
 }
 
@@ -416,8 +416,8 @@ int run_end_step(struct cli_call *call, const char *plan_path, bool is_last)
         return exit_status;
     }
     exit_status = is_last || status != STATUS_OK ? run_end(call, session, status, &result, &error)
-                  : result.exit_status == 4      ? 4
-                                                 : 0;
+                  : result.exit_status == EXIT_INTERRUPTED ? EXIT_INTERRUPTED
+                                                           : EXIT_DONE;
     run_close(session);
     return exit_status;
 }

@@ -290,7 +290,7 @@ enum status cli_go_on(struct cli_call *call, const char *plan_path, enum status 
                       struct run_session **session, struct run_result *result, struct error *error,
                       int *exit_status)
 {
-    *exit_status = 0;
+    *exit_status = EXIT_DONE;
     while (status == STATUS_OK && result->follow_end == FOLLOW_OVERTAKEN) {
         run_close(*session);
         *session = NULL;

@@ -76,7 +76,7 @@ static void append_pushed(const struct verify_result *result, struct buffer *out
 /* Is what was found put right, all of it? */
 static bool is_mended(const struct verify_result *result)
 {
-    return result->repaired && result->exit_status == 0;
+    return result->repaired && result->exit_status == EXIT_DONE;
 }
 
 /* Is there nothing else than rejects that are missing? */
@@ -193,7 +193,7 @@ static void append_left(const struct cli_call *call, const struct verify_result 
 /* A record may be in the way of another one whose turn came first. */
 static const char *how_it_ended(const struct verify_result *result)
 {
-    if (result->repair.exit_status == 4) {
+    if (result->repair.exit_status == EXIT_INTERRUPTED) {
         return "; INTERRUPTED: `transhume resume` continues";
     }
     if (result->repair.rejected == 0) {
@@ -255,7 +255,7 @@ static void append_text(const struct cli_call *call, const struct verify_result 
 
 static bool needs_repair(const struct verify_result *result)
 {
-    return result->exit_status != 4 && result->to_write + result->to_delete > 0;
+    return result->exit_status != EXIT_INTERRUPTED && result->to_write + result->to_delete > 0;
 }
 
 /* After a repair: what is left is what it was not to touch, or could not. */
@@ -263,14 +263,14 @@ static int repaired_status(struct verify_result *result)
 {
     uint64_t left = result->to_leave + result->to_keep + result->to_contradict +
                     result->behind_extra + count_unreadable(result);
-    return result->repair.exit_status != 0 ? result->repair.exit_status : left > 0;
+    return result->repair.exit_status != EXIT_DONE ? result->repair.exit_status : left > 0;
 }
 
 int cli_tell_validation(const struct cli_call *call, const struct verify_result *result)
 {
     struct buffer out = {0};
     struct error error;
-    if (result->exit_status == 4 && !result->repaired) {
+    if (result->exit_status == EXIT_INTERRUPTED && !result->repaired) {
         error_set(&error, ERROR_INTERRUPTED, call->command->name,
                   "stopped on request, nothing was changed");
         if (result->parts > 0) {

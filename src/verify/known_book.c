@@ -110,7 +110,7 @@ void steps_tell_rejects(struct verify *verify)
     }
     sum_tell(verify, &sum);
     result->ok = result->ok && result->rejects_missing == 0;
-    result->exit_status = result->ok ? 0 : 1;
+    result->exit_status = result->ok ? EXIT_DONE : EXIT_ATTENTION;
     result->notes =
         (const char *const *)arena_copy(verify->arena, verify->notes.data, verify->notes.length);
     result->note_count = (uint32_t)(verify->notes.length / sizeof(const char *));

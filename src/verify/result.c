@@ -181,7 +181,7 @@ void steps_fill_result(struct verify *verify, struct match *match)
     result->notes =
         (const char *const *)arena_copy(verify->arena, verify->notes.data, verify->notes.length);
     result->note_count = (uint32_t)(verify->notes.length / sizeof(const char *));
-    result->exit_status = result->ok ? 0 : 1;
+    result->exit_status = result->ok ? EXIT_DONE : EXIT_ATTENTION;
 }
 
 /* ---------------------------------------------------------------- JSON */
@@ -298,7 +298,7 @@ void verify_append_json(const struct verify_result *result, struct buffer *out)
     append_columns(result, out);
     append_records(result, out);
     if (result->repaired) {
-        buffer_format(out, ",\"repaired\":%s", result->exit_status == 0 ? "true" : "false");
+        buffer_format(out, ",\"repaired\":%s", result->exit_status == EXIT_DONE ? "true" : "false");
         append_text(out, "repair_run", result->repair.run_id);
         append_count(out, "to_write", result->to_write);
         append_count(out, "to_leave",

@@ -558,7 +558,7 @@ enum status verify_run(struct run_session *session, const struct verify_options 
         tell_end(&verify, status);
     }
     if (status == STATUS_END) {
-        result->exit_status = 4;
+        result->exit_status = EXIT_INTERRUPTED;
         status = STATUS_OK;
     }
     end(&verify, &matching, is_left);

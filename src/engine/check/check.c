@@ -116,7 +116,7 @@ static void add_each_line(struct report *report, struct buffer *text,
 
 static void worsen(struct report *report, int exit_status)
 {
-    if (report->out->refused == 0 || exit_status == 5) {
+    if (report->out->refused == 0 || exit_status == EXIT_REFUSED) {
         report->out->refused = exit_status;
     }
 }

@@ -398,7 +398,7 @@ static enum status run_back(const struct run_options *options, struct error *err
         status = options->resuming ? run_resume(session, &result, error)
                                    : run_migrate(session, &result, error);
     }
-    if (status == STATUS_OK && result.exit_status != 0) {
+    if (status == STATUS_OK && result.exit_status != EXIT_DONE) {
         status = error_set(error, ERROR_CUT_OVER, options->sides.state_folder, "it was stopped");
     }
     if (session != NULL) {

@@ -91,7 +91,7 @@ static void fill_result(struct run *run, enum status status, struct run_result *
                 run->left_extra || run->following.left_count > 0 || result->opened > 0;
     bool stopped = status == STATUS_END &&
                    (run->following.end == FOLLOW_NONE || run->following.end == FOLLOW_STOPPED);
-    result->exit_status = stopped ? 4 : less ? 1 : 0;
+    result->exit_status = stopped ? EXIT_INTERRUPTED : less ? EXIT_ATTENTION : EXIT_DONE;
 }
 
 /* What can still be told to the ledger, if it is still ours. A failure of a run that another
