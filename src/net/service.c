@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/retry.h"
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@ enum { TIMEOUT_MS = 60000, SPARE_CALLS_MAX = 64, SPARE_BODY_BYTES_MAX = 256 * 10
 
 /* Calls to use again; lives until its client and the last reply are gone. */
 struct service_store {
+    pthread_mutex_t mutex; /* replies are given back by threads that share a client */
     struct service_call *spare;
     uint32_t spare_count;
     uint32_t outside;
@@ -74,6 +76,7 @@ enum status service_client_create(struct service *service, uint32_t connections_
     made->http = http;
     made->connections_max = connections_max > 0 ? connections_max : 1;
     made->store = memory_allocate_zeroed(1, sizeof(*made->store));
+    pthread_mutex_init(&made->store->mutex, NULL);
     *client = made;
     return STATUS_OK;
 }
@@ -84,9 +87,13 @@ static void free_call(struct service_call *call)
     free(call);
 }
 
-static void free_store_when_unused(struct service_store *store)
+/* Gives the mutex back that the caller holds, and frees the store where nobody needs it any more.
+ */
+static void store_leave(struct service_store *store)
 {
-    if (!store->closed || store->outside > 0) {
+    bool unused = store->closed && store->outside == 0;
+    pthread_mutex_unlock(&store->mutex);
+    if (!unused) {
         return;
     }
     while (store->spare != NULL) {
@@ -94,24 +101,29 @@ static void free_store_when_unused(struct service_store *store)
         store->spare = call->next;
         free_call(call);
     }
+    pthread_mutex_destroy(&store->mutex);
     free(store);
 }
 
 struct service_call *service_call_take(struct service_client *client)
 {
     struct service_store *store = client->store;
+    pthread_mutex_lock(&store->mutex);
     struct service_call *call = store->spare;
     if (call != NULL) {
-        struct buffer body = call->reply.body;
         store->spare = call->next;
         store->spare_count--;
+    }
+    store->outside++;
+    pthread_mutex_unlock(&store->mutex);
+    if (call != NULL) {
+        struct buffer body = call->reply.body;
         memset(call, 0, sizeof(*call));
         call->reply.body = body;
     } else {
         call = memory_allocate_zeroed(1, sizeof(*call));
     }
     call->store = store;
-    store->outside++;
     return call;
 }
 
@@ -122,17 +134,20 @@ void service_reply_destroy(struct service_reply *reply)
     }
     struct service_call *call = (struct service_call *)reply;
     struct service_store *store = call->store;
-    store->outside--;
-    if (store->closed || store->spare_count >= SPARE_CALLS_MAX ||
-        reply->body.capacity > SPARE_BODY_BYTES_MAX) {
-        free_call(call);
-        free_store_when_unused(store);
-        return;
-    }
     buffer_clear(&reply->body);
-    call->next = store->spare;
-    store->spare = call;
-    store->spare_count++;
+    pthread_mutex_lock(&store->mutex);
+    store->outside--;
+    bool spare = !store->closed && store->spare_count < SPARE_CALLS_MAX &&
+                 reply->body.capacity <= SPARE_BODY_BYTES_MAX;
+    if (spare) {
+        call->next = store->spare;
+        store->spare = call;
+        store->spare_count++;
+    }
+    store_leave(store);
+    if (!spare) {
+        free_call(call);
+    }
 }
 
 void service_call_add(struct service_client *client, struct service_call *call)
@@ -166,8 +181,9 @@ void service_client_destroy(struct service_client *client)
         client->calls = call->next;
         service_reply_destroy(&call->reply);
     }
+    pthread_mutex_lock(&client->store->mutex);
     client->store->closed = true;
-    free_store_when_unused(client->store);
+    store_leave(client->store);
     buffer_free(&client->url);
     free(client);
 }
