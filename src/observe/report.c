@@ -3,7 +3,6 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "base/memory.h"
 #include "base/text.h"
 #include "model/json_tree.h"
 #include "observe/not_carried.h"
@@ -11,28 +10,6 @@
 #include <string.h>
 
 enum { FILE_BYTES_MAX = 256 << 20, VALIDATION_BYTES_MAX = 64 << 20, FORMAT = 1 };
-
-const char *report_text(const json_t *object, const char *name)
-{
-    return json_string_value(json_object_get(object, name));
-}
-
-char *report_shown(const json_t *value)
-{
-    const char *text = json_string_value(value);
-    if (value == NULL) {
-        return NULL;
-    }
-    return text != NULL && strlen(text) == json_string_length(value)
-               ? memory_copy_string(text)
-               : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-}
-
-uint64_t report_count(const json_t *object, const char *name)
-{
-    json_int_t count = json_integer_value(json_object_get(object, name));
-    return count < 0 ? 0 : (uint64_t)count;
-}
 
 /* The files may say anything: what is summed ends at the largest number that JSON's readers take.
  */

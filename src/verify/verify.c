@@ -8,7 +8,6 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "engine/copy/sampling.h"
 #include "observe/observer.h"
 #include "verify/checkpoint.h"
 #include "verify/match.h"
@@ -16,27 +15,8 @@
 #include "verify/rows.h"
 #include "verify/steps.h"
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-const char *verify_level_name(enum verify_level level)
-{
-    static const char *const names[] = {"count", "sample", "hash", "full"};
-    return names[level];
-}
-
-void verify_note(struct verify *verify, const char *format, ...)
-{
-    char text[512];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
-    const char *copy = arena_copy_string(verify->arena, text);
-    buffer_append(&verify->notes, &copy, sizeof(copy));
-}
 
 /* ---------------------------------------------------------------- before any reading */
 

@@ -1,7 +1,6 @@
 /* What DuckDB has in its own way of what SQL databases do alike. */
 #include "base/log.h"
 #include "connectors/duckdb/target.h"
-#include <string.h>
 #include <strings.h>
 
 const struct sql_rules duckdb_rules = {.truth_is_number = false};
@@ -12,39 +11,6 @@ void duckdb_append(struct buffer *out, const char *format, ...)
     va_start(arguments, format);
     sql_append(out, &duckdb_dialect, format, arguments);
     va_end(arguments);
-}
-
-static void append_quoted(struct buffer *out, const char *text, size_t length, char quote)
-{
-    buffer_append_byte(out, quote);
-    for (size_t i = 0; i < length; i++) {
-        buffer_append_byte(out, text[i]);
-        if (text[i] == quote) {
-            buffer_append_byte(out, quote);
-        }
-    }
-    buffer_append_byte(out, quote);
-}
-
-void duckdb_append_name(struct buffer *out, const char *name)
-{
-    append_quoted(out, name, strlen(name), '"');
-}
-
-/* A literal can't hold NUL: what has one is put together. */
-void duckdb_append_text(struct buffer *out, const char *text, size_t length)
-{
-    const char *nul = memchr(text, '\0', length);
-    if (nul == NULL) {
-        append_quoted(out, text, length, '\'');
-        return;
-    }
-    size_t before = (size_t)(nul - text);
-    buffer_append_byte(out, '(');
-    append_quoted(out, text, before, '\'');
-    buffer_append_string(out, " || chr(0) || ");
-    duckdb_append_text(out, nul + 1, length - before - 1);
-    buffer_append_byte(out, ')');
 }
 
 static void append_table(struct buffer *out, const struct sql_database *self, const char *name)

@@ -51,18 +51,6 @@ static const char *const failpoints[] = {
 
 /* ---------------------------------------------------------------- control work */
 
-enum status redis_control(struct redis_database *self, struct redis_call *call,
-                          struct buffer *command, struct arena *arena, struct resp_value *reply,
-                          struct error *error)
-{
-    call->command = command;
-    pthread_mutex_lock(&self->control_mutex);
-    enum status status = redis_client_call(self->control, call, arena, reply, error);
-    pthread_mutex_unlock(&self->control_mutex);
-    buffer_free(command);
-    return status;
-}
-
 enum status redis_control_write(struct redis_database *self, const char *key, size_t key_length,
                                 struct buffer *command, struct arena *arena,
                                 struct resp_value *reply, struct error *error)

@@ -24,35 +24,7 @@ const struct migration_format *const migration_formats[] = {&migration_format_sq
                                                             &migration_format_own,
                                                             NULL};
 
-const char *migration_ending(enum alter_language language)
-{
-    static const char *const endings[ALTER_LANGUAGE_COUNT] = {
-        [ALTER_SQL] = ".sql",   [ALTER_CQL] = ".cql",          [ALTER_DYNAMODB] = ".dynamodb.json",
-        [ALTER_HTTP] = ".http", [ALTER_MONGO] = ".mongo.json",
-    };
-    return endings[language];
-}
-
 /* ---------------------------------------------------------------- for readers of formats */
-
-struct migration *migration_add(struct migration_reader *reader)
-{
-    if (reader->count == reader->capacity) {
-        reader->items = arena_grow_list(reader->arena, reader->items, reader->count,
-                                        &reader->capacity, sizeof(*reader->items));
-    }
-    struct migration *item = &reader->items[reader->count++];
-    *item = (struct migration){.up.options = {.lock_ms = -1, .statement_ms = -1},
-                               .down.options = {.lock_ms = -1, .statement_ms = -1}};
-    return item;
-}
-
-void migration_note_told(struct migration_reader *reader, const char *path)
-{
-    if (reader->told != NULL) {
-        (void)name_index_add(reader->told, path, strlen(path), 0);
-    }
-}
 
 /* Of the first byte that is no UTF-8; 0: there is none. */
 static uint32_t bad_line(const char *text, size_t length)
@@ -70,14 +42,6 @@ static uint32_t bad_line(const char *text, size_t length)
         text += size + 1;
     }
     return line;
-}
-
-enum status migration_read_bytes(const struct migration_reader *reader, const char *path,
-                                 size_t limit_bytes, char **bytes, size_t *length,
-                                 struct error *error)
-{
-    return (reader->only_looks ? file_read_all : trust_read_file)(path, limit_bytes, reader->arena,
-                                                                  bytes, length, error);
 }
 
 enum status migration_load(struct migration_reader *reader, const char *name,
@@ -113,20 +77,6 @@ enum status migration_load(struct migration_reader *reader, const char *name,
     text->whole = bytes;
     migration_checksum(text->text, text->length, text->checksum);
     return STATUS_OK;
-}
-
-void migration_cut(const struct migration_text *whole, size_t offset, size_t length,
-                   struct migration_text *part)
-{
-    part->path = whole->path;
-    part->whole = whole->whole;
-    part->text = whole->text + offset;
-    part->length = length;
-    part->line = whole->line;
-    for (size_t i = 0; i < offset; i++) {
-        part->line += whole->text[i] == '\n';
-    }
-    migration_checksum(part->text, part->length, part->checksum);
 }
 
 /* ---------------------------------------------------------------- a folder */
