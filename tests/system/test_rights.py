@@ -763,9 +763,11 @@ class Definers(support.TestCase):
                 SQL SECURITY INVOKER
             ' SELECT 1//
             CREATE DEFINER=`app one`@`10.%` FUNCTION f () RETURNS int DETERMINISTIC /* SQL SECURITY INVOKER */ RETURN 1//
+            SET sql_mode = 'NO_BACKSLASH_ESCAPES'//
+            CREATE DEFINER=`app one`@`10.%` PROCEDURE r (a enum('\')) COMMENT ' SQL SECURITY INVOKER COMMENT ' SELECT 1//
             """)
         said = self.run_it("check", code=0).out
-        for what in ("p: the procedure", "q: the procedure", "f: the function"):
+        for what in ("p: the procedure", "q: the procedure", "r: the procedure", "f: the function"):
             self.assertIn(what + " runs as app one@10.%", said)
         self.run_it("migrate", "--definer", "refuse", code=5)
 

@@ -48,9 +48,7 @@ static void append_line(struct buffer *sql, const char *text)
  */
 static bool is_plain(const char *statement, struct text settings)
 {
-    static const char no_escapes[] = "NO_BACKSLASH_ESCAPES";
-    bool escapes =
-        memmem(settings.data, settings.length, no_escapes, sizeof no_escapes - 1) == NULL;
+    bool escapes = mysql_has_escapes(settings);
     const char *end = statement + strlen(statement);
     bool plain = strstr(statement, "/*!") == NULL && strstr(statement, "/*M!") == NULL;
     for (struct text piece = {statement, 0}; plain && piece.data < end;
@@ -88,7 +86,7 @@ static void append_settings(struct buffer *sql, const struct part *part)
 }
 
 /* What the server can't read fails here, before anything is dropped. */
-static void append_prepare(struct buffer *sql, const struct part *parts, uint32_t count)
+static void append_prepare(struct buffer *sql, struct part *parts, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         buffer_format(sql, "SET @transhume_%u = ", (unsigned)i + 1);
@@ -102,7 +100,7 @@ static void append_prepare(struct buffer *sql, const struct part *parts, uint32_
     }
 }
 
-static void append_make(struct buffer *sql, const struct part *part, uint32_t number, bool prepared)
+static void append_make(struct buffer *sql, struct part *part, uint32_t number, bool prepared)
 {
     if (prepared) {
         buffer_format(sql, "EXECUTE transhume_%u; DEALLOCATE PREPARE transhume_%u; ",
@@ -115,8 +113,7 @@ static void append_make(struct buffer *sql, const struct part *part, uint32_t nu
 /* Whatever the administrator's session is set to, it is afterwards. That of the first part is also
  * the one that its DROP needs: packages are a word of one mode. */
 static void append_again(struct buffer *sql, const struct mysql_database *self,
-                         const struct schema_object *object, const struct part *parts,
-                         uint32_t count)
+                         const struct schema_object *object, struct part *parts, uint32_t count)
 {
     bool prepared = is_preparable(self, object);
     mysql_append(sql, "USE %n; ", self->sql.schema);

@@ -122,7 +122,9 @@ static enum runs_as runs_as(const struct telling *telling, const struct schema_o
         return RUNS_AS_ACCOUNT;
     }
     if (!telling->made) {
-        bool caller = mysql_runs_as_caller(line != NULL ? line + 1 : text, what);
+        const struct text settings = {text, line != NULL ? (size_t)(line - text) : 0};
+        bool caller =
+            mysql_runs_as_caller(line != NULL ? line + 1 : text, what, mysql_has_escapes(settings));
         return !caller && will_be_made(telling, object) ? RUNS_AS_KEPT : RUNS_AS_ACCOUNT;
     }
     MYSQL_ROW row = is_noted(telling, object) ? find_there(telling, what, object->name) : NULL;

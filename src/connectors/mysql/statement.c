@@ -448,13 +448,30 @@ static bool pass_trait(struct text *word, const char *end, bool *caller)
     return trait;
 }
 
-/* In some modes texts end elsewhere behind a backslash. */
-static bool has_hidden_words(const char *from, const char *to)
+bool mysql_has_escapes(struct text settings)
 {
-    return has_comment(from, to, false) || memchr(from, '\\', (size_t)(to - from)) != NULL;
+    static const char none[] = "NO_BACKSLASH_ESCAPES";
+    for (size_t i = 0; i + sizeof none - 1 <= settings.length; i++) {
+        if (strncasecmp(settings.data + i, none, sizeof none - 1) == 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
-bool mysql_runs_as_caller(const char *statement, const char *what)
+/* Behind a backslash a text in quotes may end elsewhere than it is read here to. */
+static bool has_hidden_words(const char *from, const char *to, bool escapes)
+{
+    bool hidden = has_comment(from, to, false);
+    for (struct text piece = {from, 0}; !hidden && piece.data < to; piece.data += piece.length) {
+        piece = mysql_piece_at(piece.data, to);
+        hidden =
+            memchr(piece.data, '\\', piece.length) != NULL && (*piece.data != '\'' || !escapes);
+    }
+    return hidden;
+}
+
+bool mysql_runs_as_caller(const char *statement, const char *what, bool escapes)
 {
     static const char view[] = "SQL SECURITY INVOKER VIEW";
     const char *end = statement + strlen(statement);
@@ -480,7 +497,7 @@ bool mysql_runs_as_caller(const char *statement, const char *what)
     while (word.length > 0 && pass_trait(&word, end, &caller)) {
     }
     bool begins_body = word.length > 0 && (is_of_word(*word.data) || *word.data == '`');
-    return caller && begins_body && !has_hidden_words(statement, word.data);
+    return caller && begins_body && !has_hidden_words(statement, word.data, escapes);
 }
 
 /* ---------------------------------------------------------------- where a sequence is set to */
