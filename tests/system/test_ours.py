@@ -172,6 +172,23 @@ class Mariadb(support.TestCase):
                     self.assertEqual(self.server.ask(target, "SHOW TABLES"), [[table]])
         self.run_program("schema", "up", "--dir", self.folder, self.server.uri(of_ours))   # its own is none
 
+    def test_what_is_overwritten_is_kept_in_tables_of_ours(self):
+        """Their names have the run's id, which the ledger says to all who may read it."""
+        support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER); INSERT INTO t VALUES (1, 2), (2, 2)")
+        for existing, kind in (("upsert", "undo"), ("skip", "key")):
+            with self.subTest(kind):
+                target = self.server.database()
+                self.server.ask(target, "CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (%d, 1)" % (1 if kind == "undo" else 3))
+                self.end(self.stopped_at("mysql.before_commit:stop:1", "migrate", "--state", kind, "--existing", existing, "s.db", self.server.uri(target)))
+                table, = [name for name, in self.server.ask(target, "SHOW TABLES") if name.startswith("_transhume_" + kind)]
+                self.server.ask(target, "CREATE TRIGGER x BEFORE INSERT ON `%s` FOR EACH ROW SET @seen = 1" % table)
+                result = support.transhume("resume", "--state", kind, cwd=self.folder)
+                self.assert_code(result, 5)
+                self.assertIn("%s: it is a table of ours, but carries the trigger x" % table, result.err)
+                self.server.ask(target, "DROP TRIGGER x")
+                self.run_program("resume", "--state", kind)
+                self.assertEqual(self.server.ask(target, "SELECT count(*) FROM t WHERE v = 2"), [["2"]])
+
 
 class Mysql(Mariadb):
     KIND, CHECK, OWN = mysql, "the check _transhume_ledger_chk_1", ()

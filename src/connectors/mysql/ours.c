@@ -23,8 +23,15 @@ static const struct {
 };
 enum { OWN_COUNT = sizeof own_tables / sizeof own_tables[0] };
 
-static void append_names(struct buffer *sql)
+/* `name` NULL: each of those that have one name in every database. */
+static void append_is_ours(struct buffer *sql, const char *column, const char *name)
 {
+    if (name != NULL) {
+        buffer_format(sql, " AND %s = ", column);
+        mysql_append_string(sql, name);
+        return;
+    }
+    buffer_format(sql, " AND LOWER(%s)", column);
     for (size_t i = 0; i < OWN_COUNT; i++) {
         buffer_format(sql, "%s'%s'", i > 0 ? ", " : " IN (", own_tables[i].name);
     }
@@ -49,7 +56,7 @@ static enum status refuse_kind(MYSQL_ROW row, struct error *error)
 }
 
 static enum status check_kinds(struct mysql_database *self, MYSQL *connection, const char *schema,
-                               struct error *error)
+                               const char *name, struct error *error)
 {
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
@@ -62,13 +69,11 @@ static enum status check_kinds(struct mysql_database *self, MYSQL *connection, c
         "e.engine FROM information_schema.engines e WHERE e.transactions = 'YES')) AND "
         "table_schema = ");
     mysql_append_string(&sql, schema);
-    buffer_append_string(&sql, " AND LOWER(table_name)");
-    append_names(&sql);
+    append_is_ours(&sql, "table_name", name);
     buffer_append_string(&sql, " UNION ALL SELECT event_object_table, trigger_name, NULL FROM "
                                "information_schema.triggers WHERE event_object_schema = ");
     mysql_append_string(&sql, schema);
-    buffer_append_string(&sql, " AND LOWER(event_object_table)");
-    append_names(&sql);
+    append_is_ours(&sql, "event_object_table", name);
     buffer_append_string(&sql, " LIMIT 1");
     enum status status =
         mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
@@ -163,6 +168,12 @@ static enum status check_forms(struct mysql_database *self, MYSQL *connection, c
 enum status mysql_check_ours(struct mysql_database *self, MYSQL *connection, const char *schema,
                              struct error *error)
 {
-    enum status status = check_kinds(self, connection, schema, error);
+    enum status status = check_kinds(self, connection, schema, NULL, error);
     return status == STATUS_OK ? check_forms(self, connection, schema, error) : status;
+}
+
+enum status mysql_check_own(struct mysql_database *self, MYSQL *connection, const char *name,
+                            struct error *error)
+{
+    return check_kinds(self, connection, self->sql.schema, name, error);
 }
