@@ -140,9 +140,9 @@ const char *schema_object_word(const struct schema_object *object)
 
 bool schema_object_is_code(const struct schema_object *object)
 {
-    static const char *const kinds[] = {"function",  "procedure",         "window function",
-                                        "aggregate", "materialized view", "rule",
-                                        "event",     "event trigger",     "default of a view"};
+    static const char *const kinds[] = {
+        "function", "procedure",     "window function",   "aggregate", "materialized view", "rule",
+        "event",    "event trigger", "default of a view", "package",   "package body"};
     bool code = object->kind == SCHEMA_OBJECT_VIEW || object->kind == SCHEMA_OBJECT_TRIGGER;
     for (size_t i = 0; !code && i < sizeof kinds / sizeof kinds[0]; i++) {
         code = object->what != NULL && strcmp(object->what, kinds[i]) == 0;

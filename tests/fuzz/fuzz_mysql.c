@@ -226,6 +226,8 @@ static void read_object(struct text input, struct arena *arena)
     check_piece(statement, mysql_definer(statement));
     check_piece(statement, mysql_enabled(statement));
     FUZZ_REQUIRE(!mysql_makes(statement, "view", "v") || strncasecmp(statement, "CREATE", 6) == 0);
+    FUZZ_REQUIRE(!mysql_runs_as_caller(statement, "function", length % 2 == 0) ||
+                 strcasestr(statement, "INVOKER") != NULL);
     FUZZ_REQUIRE(!mysql_sets(statement, "s") || strchr(statement, ';') == NULL);
     mysql_append_moved(&moved, statement, "no such", "other");
     FUZZ_REQUIRE(moved.length == length && memcmp(buffer_string(&moved), statement, length) == 0);

@@ -150,7 +150,7 @@ class Postgres(support.TestCase):
 class Others(support.TestCase):
     def test_they_refuse_it(self):
         support.make_sqlite(self.path("source.db"), "CREATE TABLE c (id INTEGER PRIMARY KEY)")
-        for target in ("sqlite:target.db", "csv:out"):
+        for target in ("sqlite:target.db", "csv:out", "mysql://root@127.0.0.1:1/shop"):
             error = self.run_program("migrate", "--ledger-schema", "mine", "sqlite:source.db", target, code=2).err
             self.assertIn("schema of its own", error)
         self.assertIn("?schema=", self.run_program("migrate", "--ledger-schema", "mine", "--ledger", "sqlite:l.db", "sqlite:source.db", "sqlite:target.db", code=2).err)

@@ -2,6 +2,7 @@
 import unittest
 
 import mariadb
+import mysql
 import postgres
 import support
 
@@ -96,6 +97,21 @@ class Sqlite(support.TestCase):
                 self.assertIn(said, result.err)
                 self.assertIn("[not-ours]", result.err)
 
+    def test_of_another_form(self):
+        support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
+        ledger = "CREATE TABLE _transhume_ledger (name TEXT NOT NULL PRIMARY KEY, version INTEGER NOT NULL, value TEXT NOT NULL%s)"
+        for number, (made, said) in enumerate(((ledger % ", more AS (1)", "the generated column more"), ("CREATE TABLE _transhume_ledger (name TEXT PRIMARY KEY, version INTEGER, value AS ('x'))", "the generated column value"),
+                                               (ledger % " CHECK (value <> '')", "the check value <> ''"), (ledger % ", CONSTRAINT c CHECK (version > 0)", "the check version > 0"),
+                                               (ledger % ", more int", "other columns"), (ledger % "" + "; CREATE TABLE _transhume_object (a int)", "other columns"),
+                                               ("CREATE VIRTUAL TABLE _transhume_ledger USING fts5(name, version, value)", "other columns"))):
+            with self.subTest(said):
+                target = "d%d.db" % number
+                support.make_sqlite(self.path(target), made)
+                result = support.transhume("migrate", "--state", str(number), "s.db", target, cwd=self.folder)
+                self.assert_code(result, 5)
+                self.assertIn(said, result.err)
+                self.assertIn("[not-ours]", result.err)
+
     def test_a_schemas_history(self):
         support.make_sqlite(self.path("d.db"), "CREATE TABLE _transhume_schema (number); CREATE TRIGGER x AFTER INSERT ON _transhume_schema BEGIN SELECT 1; END")
         result = support.transhume("schema", "up", "--dir", self.folder, "d.db", cwd=self.folder)
@@ -104,10 +120,13 @@ class Sqlite(support.TestCase):
 
 
 class Mariadb(support.TestCase):
+    KIND, CHECK = mariadb, "the check value"
+    OWN = (("CREATE SEQUENCE _transhume_ledger", "is a sequence"), ("%s WITH SYSTEM VERSIONING", "is a system versioned table"))
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server = mariadb.for_class(cls)
+        cls.server = cls.KIND.for_class(cls)
 
     def test_with_something_on_it(self):
         support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
@@ -115,8 +134,15 @@ class Mariadb(support.TestCase):
                   "CREATE TRIGGER x BEFORE INSERT ON _transhume_ledger FOR EACH ROW SET NEW.value = 'theirs'")
         plain = ledger.partition(";")[0]
         for number, (made, said) in enumerate(((ledger, "carries the trigger x"), ("CREATE VIEW _transhume_ledger AS SELECT '' AS name, 1 AS version, '' AS value", "is a view"),
-                                               ("CREATE SEQUENCE _transhume_ledger", "is a sequence"), (plain + " WITH SYSTEM VERSIONING", "is a system versioned table"),
-                                               (plain + " ENGINE=MyISAM", "is a table of MyISAM, which keeps no transactions"))):
+                                               *((sql % plain if "%" in sql else sql, said) for sql, said in self.OWN),
+                                               (plain + " ENGINE=MyISAM", "is a table of MyISAM, which keeps no transactions"),
+                                               (plain.replace("longtext NOT NULL", "longtext NOT NULL, more int AS (1) VIRTUAL"), "the generated column more"),
+                                               (plain.replace("longtext NOT NULL", "longtext AS ('theirs') STORED"), "the generated column value"),
+                                               (plain.replace("longtext NOT NULL", "longtext NOT NULL CHECK (value <> 'x')"), self.CHECK),
+                                               (plain.replace("longtext NOT NULL", "longtext NOT NULL, CONSTRAINT c CHECK (version > 0)"), "the check c"),
+                                               (plain.replace("longtext NOT NULL", "longtext NOT NULL, more int"), "other columns"),
+                                               (plain + "; CREATE TABLE _transhume_object (a int)", "_transhume_object: it has the name of a table of ours, but other columns"),
+                                               ("CREATE TABLE _transhume_rebuild (a int)", "other columns"), ("CREATE TABLE _transhume_silenced (a int)", "other columns"))):
             with self.subTest(said):
                 target = self.server.database()
                 self.server.ask(target, made)
@@ -124,6 +150,48 @@ class Mariadb(support.TestCase):
                 self.assert_code(result, 5)
                 self.assertIn(said, result.err)
                 self.assertIn("[not-ours]", result.err)
+
+    def test_a_schemas_history(self):
+        self.write("001_a.up.sql", "CREATE TABLE a (id int PRIMARY KEY);")
+        of_ours = self.server.database()
+        self.run_program("schema", "up", "--dir", self.folder, self.server.uri(of_ours))
+        for table in ("_transhume_schema", "_transhume_schema_step", "_transhume_schema_lock"):
+            tables = ["CREATE TABLE %s LIKE `%s`.%s" % (name, of_ours, name) for name in ("_transhume_schema", "_transhume_schema_step", "_transhume_schema_lock")]
+            alike = next(sql for sql in tables if sql.startswith("CREATE TABLE %s LIKE" % table))
+            for made, said in ((alike + "; CREATE TRIGGER x BEFORE INSERT ON %s FOR EACH ROW SET @seen = 1" % table, "carries the trigger x"),
+                               ("CREATE VIEW %s AS SELECT * FROM `%s`.%s" % (table, of_ours, table), "is a view"),
+                               (alike + "; ALTER TABLE %s ADD more int AS (1) VIRTUAL" % table, "the generated column more"),
+                               (alike + "; ALTER TABLE %s ADD CONSTRAINT c CHECK (epoch < 3)" % table, "the check c")):
+                with self.subTest(made):
+                    target = self.server.database()
+                    self.server.ask(target, made)
+                    result = support.transhume("schema", "up", "--dir", self.folder, self.server.uri(target), cwd=self.folder)
+                    self.assert_code(result, 5)
+                    self.assertIn(said, result.err)
+                    self.assertIn("[not-ours]", result.err)
+                    self.assertEqual(self.server.ask(target, "SHOW TABLES"), [[table]])
+        self.run_program("schema", "up", "--dir", self.folder, self.server.uri(of_ours))   # its own is none
+
+    def test_what_is_overwritten_is_kept_in_tables_of_ours(self):
+        """Their names have the run's id, which the ledger says to all who may read it."""
+        support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER); INSERT INTO t VALUES (1, 2), (2, 2)")
+        for existing, kind in (("upsert", "undo"), ("skip", "key")):
+            with self.subTest(kind):
+                target = self.server.database()
+                self.server.ask(target, "CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (%d, 1)" % (1 if kind == "undo" else 3))
+                self.end(self.stopped_at("mysql.before_commit:stop:1", "migrate", "--state", kind, "--existing", existing, "s.db", self.server.uri(target)))
+                table, = [name for name, in self.server.ask(target, "SHOW TABLES") if name.startswith("_transhume_" + kind)]
+                self.server.ask(target, "CREATE TRIGGER x BEFORE INSERT ON `%s` FOR EACH ROW SET @seen = 1" % table)
+                result = support.transhume("resume", "--state", kind, cwd=self.folder)
+                self.assert_code(result, 5)
+                self.assertIn("%s: it is a table of ours, but carries the trigger x" % table, result.err)
+                self.server.ask(target, "DROP TRIGGER x")
+                self.run_program("resume", "--state", kind)
+                self.assertEqual(self.server.ask(target, "SELECT count(*) FROM t WHERE v = 2"), [["2"]])
+
+
+class Mysql(Mariadb):
+    KIND, CHECK, OWN = mysql, "the check _transhume_ledger_chk_1", ()
 
 
 if __name__ == "__main__":

@@ -701,6 +701,94 @@ class Definers(support.TestCase):
                 self.assertEqual(after[:3], before[:3])
         self.assertEqual(self.made(self.target), self.made(self.source))
 
+    def test_packages_as_they_are_pasted(self):
+        """Which are words of one mode alone, and whose bodies go with them."""
+        self.server.ask(self.source, """
+            SET sql_mode = ORACLE;
+            DELIMITER //
+            CREATE DEFINER=`app one`@`10.%` PACKAGE pk AS FUNCTION one RETURN int; END//
+            CREATE DEFINER=`app one`@`10.%` PACKAGE BODY pk AS
+              FUNCTION one RETURN int AS BEGIN RETURN 1; END;  -- it's one; $$
+            END//
+            CREATE DEFINER=`app one`@`10.%` PACKAGE bare AS PROCEDURE p; END//
+            """)
+        out = json.loads(self.run_it("migrate", "--json", code=1, uri=self.mover()).out)
+        listed = [item for item in out["rights"] if item["opens"] and item["object"] in ("bare", "pk")]
+        self.assertEqual(len(listed), 3)
+        asked = "SELECT @@sql_mode, @@time_zone, @@collation_connection, DATABASE()"
+        for item in listed:
+            with self.subTest(item["text"]):
+                before, = self.server.ask("mysql", asked, mode="ANSI_QUOTES")
+                after = self.server.ask("mysql", item["statement"] + ";\n" + asked, mode="ANSI_QUOTES")[-1]
+                self.assertEqual(after[:3], before[:3])
+                # after each of them all is there
+                self.assertEqual(self.server.ask(self.target, "SELECT count(*) FROM information_schema.routines WHERE routine_schema = DATABASE()"), [["3"]])
+        kept = [row for row in self.made(self.source) if row[0].startswith("PACKAGE")]
+        self.assertEqual([row for row in self.made(self.target) if row[0].startswith("PACKAGE")], kept)
+
+    def test_one_package_statement_does_it(self):
+        """The body is there and the definer's, as the statement of the package alone makes it."""
+        self.server.ask(self.source, """
+            SET sql_mode = ORACLE;
+            DELIMITER //
+            CREATE DEFINER=`app one`@`10.%` PACKAGE pk AS FUNCTION one RETURN int; END//
+            CREATE PACKAGE BODY pk AS FUNCTION one RETURN int AS BEGIN RETURN 1; END; END//
+            """)
+        out = json.loads(self.run_it("migrate", "--json", code=1, uri=self.mover()).out)
+        statement, = [item["statement"] for item in out["rights"] if item["opens"] and item["text"].startswith("the package runs")]
+        self.server.ask("mysql", statement)
+        of = "SELECT routine_type, definer FROM information_schema.routines WHERE routine_schema = DATABASE() ORDER BY 1"
+        self.assertEqual(self.server.ask(self.target, of), self.server.ask(self.source, of))
+
+    def test_what_runs_as_its_caller_has_no_definer(self):
+        self.server.ask(self.source, r"""
+            DROP VIEW v; DROP TRIGGER tr; DROP VIEW mine;
+            DELIMITER //
+            CREATE DEFINER=`app one`@`10.%` PROCEDURE p (IN a varchar(9), /* ) */ OUT b enum('(', ')')) SQL SECURITY INVOKER BEGIN SELECT 1; END//
+            CREATE DEFINER=`app one`@`10.%` FUNCTION f () RETURNS enum('a', '
+            ') READS SQL DATA DETERMINISTIC SQL SECURITY INVOKER COMMENT 'SQL SECURITY DEFINER' RETURN 'a'//
+            """)
+        self.assertNotIn("its definer in the source", self.run_it("check", code=0).out)
+        self.run_it("migrate", "--definer", "refuse", code=0)
+        self.assertEqual(self.server.ask(self.target, "SELECT DISTINCT definer FROM information_schema.routines WHERE routine_schema = DATABASE()"), [["app one@10.%"]])
+
+    def test_a_caller_that_stands_in_the_body_is_none(self):
+        self.server.ask(self.source, r"""
+            DROP VIEW v; DROP TRIGGER tr; DROP VIEW mine;
+            DELIMITER //
+            CREATE DEFINER=`app one`@`10.%` PROCEDURE p () SELECT '
+                SQL SECURITY INVOKER
+            '//
+            CREATE DEFINER=`app one`@`10.%` PROCEDURE q () COMMENT '
+                SQL SECURITY INVOKER
+            ' SELECT 1//
+            CREATE DEFINER=`app one`@`10.%` FUNCTION f () RETURNS int DETERMINISTIC /* SQL SECURITY INVOKER */ RETURN 1//
+            SET sql_mode = 'NO_BACKSLASH_ESCAPES'//
+            CREATE DEFINER=`app one`@`10.%` PROCEDURE r (a enum('\')) COMMENT ' SQL SECURITY INVOKER COMMENT ' SELECT 1//
+            """)
+        said = self.run_it("check", code=0).out
+        for what in ("p: the procedure", "q: the procedure", "r: the procedure", "f: the function"):
+            self.assertIn(what + " runs as app one@10.%", said)
+        self.run_it("migrate", "--definer", "refuse", code=5)
+
+    def test_accounts_that_are_missing_come_first(self):
+        self.server.ask(self.source, "CREATE DEFINER=`o'ne \"x\"`@`10.%` VIEW w AS SELECT id FROM t")
+        expected = {"app one@10.%": "CREATE USER 'app one'@'10.%' ACCOUNT LOCK", "o'ne \"x\"@10.%": "CREATE USER 'o''ne \"x\"'@'10.%' ACCOUNT LOCK"}
+        self.addCleanup(self.server.ask, "", "DROP USER IF EXISTS 'app one'@'10.%', 'o''ne \"x\"'@'10.%'")
+        out = self.run_it("check", code=0).out
+        for statement in expected.values():
+            self.assertIn(statement + ";", out)
+        rights = json.loads(self.run_it("migrate", "--json", code=0).out)["rights"]
+        roles = [item for item in rights if item["kind"] == "role"]
+        self.assertEqual({item["object"]: item["statement"] for item in roles}, expected)
+        self.assertEqual(rights[:len(roles)], roles)
+        self.assertEqual([item["opens"] for item in roles], [False] * 2)
+        for statement in expected.values():
+            self.server.ask("mysql", statement)
+        self.server.ask("", "GRANT SELECT ON `%s`.* TO 'app one'@'10.%%'" % self.target)
+        self.assertEqual(self.server.ask(self.target, "SELECT * FROM v"), [])   # a locked one is a definer
+        self.assertEqual(self.run_it("check", "--existing", "append", code=0).out.count("CREATE USER"), 0)
+
     def test_what_the_target_had_is_none_of_it(self):
         """The run leaves it alone, and so do its lists."""
         self.server.ask(self.source, "DROP TRIGGER tr")
@@ -736,7 +824,8 @@ class Definers(support.TestCase):
 
 
 class MysqlDefiners(Definers):
-    """Which prepares none of them but views."""
+    """Which prepares none of them but views, and has no packages."""
+    test_packages_as_they_are_pasted = test_one_package_statement_does_it = None
     KIND, PREPARES, READS_ROUTINES = mysql, False, "SHOW_ROUTINE ON *.*"
 
 

@@ -150,6 +150,26 @@ class Mariadb(support.TestCase):
                                                  "(SELECT count(*) FROM information_schema.triggers WHERE trigger_schema = database()), (SELECT count(*) FROM information_schema.events WHERE event_schema = database()), (SELECT g FROM t)"),
                          [["0", "0", "0", "0", "2"]])
 
+    def test_packages(self):
+        """A package and its body are routines as well."""
+        source, target = self.server.database(), self.server.database()
+        self.server.ask(source, """
+            CREATE TABLE t (id int PRIMARY KEY);
+            SET sql_mode = ORACLE;
+            DELIMITER //
+            CREATE PACKAGE pk AS FUNCTION one RETURN int; END//
+            CREATE PACKAGE BODY pk AS FUNCTION one RETURN int AS BEGIN RETURN 1; END; END//
+            """)
+        uris = self.server.uri(source), self.server.uri(target)
+        said = json.loads(self.run_program("check", "--json", *uris).out)["code"]
+        self.assertEqual(sorted(said["later"]), ["package body pk", "package pk"])
+        left = " ".join(self.run_program("check", "--no-code", *uris).out.split())
+        for what in ("package", "package body"):
+            self.assertIn("%s 1 (1 left out)" % what, left)
+            self.assertIn("the %s is left out: --no-code" % what, left)
+        self.run_program("migrate", "--no-code", *uris)
+        self.assertEqual(self.server.ask(target, "SELECT count(*) FROM information_schema.routines WHERE routine_schema = database()"), [["0"]])
+
 
 if __name__ == "__main__":
     unittest.main()

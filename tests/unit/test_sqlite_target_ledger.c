@@ -203,7 +203,7 @@ static void edits_are_found(void **state)
          ERROR_LEDGER_INVALID},
         {"UPDATE _transhume_ledger SET version = 'x'", ERROR_LEDGER_INVALID},
         {"UPDATE _transhume_ledger SET version = -1", ERROR_LEDGER_INVALID},
-        {"ALTER TABLE _transhume_ledger RENAME COLUMN value TO text", ERROR_LEDGER_INVALID},
+        {"ALTER TABLE _transhume_ledger RENAME COLUMN value TO text", ERROR_NOT_OURS},
     };
     for (uint32_t i = 0; i < COUNT_OF(cases); i++) {
         char path[1024];

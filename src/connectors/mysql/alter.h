@@ -16,6 +16,7 @@ struct mysql_alter {
     struct mysql_database *database;
     MYSQL *connection;
     char *history_schema;              /* where the history is */
+    bool history_seen;                 /* what has its name there is ours */
     bool makes_schema;                 /* and it may have to be made */
     char lock[MYSQL_ALTER_LOCK_BYTES]; /* its name, as SQL */
     bool locked;

@@ -1,5 +1,6 @@
 /* The history's tables in a MySQL or MariaDB database. */
 #include "connectors/mysql/alter.h"
+#include "connectors/mysql/store.h"
 #include <inttypes.h>
 
 enum { NO_SUCH_TABLE = 1146, NO_SUCH_DATABASE = 1049, NULL_REFUSED = 1048 };
@@ -46,6 +47,18 @@ static enum status make_durable(struct mysql_alter *session, struct error *error
                            ERROR_TARGET_WRITE, NULL, error);
 }
 
+/* Once a session; those that are made from then on are. */
+static enum status see_history(struct mysql_alter *session, struct error *error)
+{
+    if (session->history_seen) {
+        return STATUS_OK;
+    }
+    enum status status =
+        mysql_check_ours(session->database, session->connection, session->history_schema, error);
+    session->history_seen = status == STATUS_OK;
+    return status;
+}
+
 static enum status run(struct alter_session *base, struct buffer *sql,
                        sql_history_field_visit *visit, void *context, uint64_t *changed,
                        struct error *error)
@@ -53,9 +66,14 @@ static enum status run(struct alter_session *base, struct buffer *sql,
     struct mysql_alter *session = mysql_alter_of(base);
     struct error inner = {0};
     MYSQL_RES *result = NULL;
-    enum status status =
-        mysql_run_buffer(session->database, session->connection, sql,
-                         visit != NULL ? SQL_LONG : SQL_SHORT, ERROR_TARGET_WRITE, &result, &inner);
+    enum status status = see_history(session, &inner);
+    if (status != STATUS_OK) {
+        buffer_free(sql);
+    } else {
+        status = mysql_run_buffer(session->database, session->connection, sql,
+                                  visit != NULL ? SQL_LONG : SQL_SHORT, ERROR_TARGET_WRITE, &result,
+                                  &inner);
+    }
     if (status == STATUS_OK && changed != NULL) {
         *changed = mysql_affected_rows(session->connection);
     }

@@ -5,8 +5,6 @@
 #include "connectors/mysql/statement.h"
 #include "connectors/sql/check.h"
 #include "connectors/sql/place.h"
-#include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 
 /* A name in whatever quotes, as it is. */
@@ -21,13 +19,13 @@ static void append_plain(struct buffer *out, struct text piece)
     }
 }
 
-const char *mysql_definer_name(const char *statement, struct arena *arena)
+/* "root@localhost" of a statement that says whose it is; NULL: it says none. */
+static const char *definer_name(const char *statement, struct arena *arena)
 {
-    static const char invoker[] = "SQL SECURITY INVOKER VIEW";
     const struct text definer = mysql_definer(statement);
     const char *end = definer.data + definer.length;
     struct buffer name = {0};
-    if (definer.length == 0 || strncmp(end, invoker, sizeof invoker - 1) == 0) {
+    if (definer.length == 0) {
         return NULL;
     }
     for (const char *at = definer.data + strlen("DEFINER="); at < end && *at != ' ';) {
@@ -48,16 +46,16 @@ const char *mysql_definer_name(const char *statement, struct arena *arena)
 /* ---------------------------------------------------------------- what stands there */
 
 static const char there_sql[] =
-    "SELECT 'view', table_name, definer FROM information_schema.views WHERE table_schema = "
-    "DATABASE() UNION ALL SELECT 'trigger', trigger_name, definer FROM "
+    "SELECT 'view', table_name, definer, security_type FROM information_schema.views WHERE "
+    "table_schema = DATABASE() UNION ALL SELECT 'trigger', trigger_name, definer, 'DEFINER' FROM "
     "information_schema.triggers WHERE trigger_schema = DATABASE() UNION ALL SELECT "
-    "LOWER(routine_type), routine_name, definer FROM information_schema.routines WHERE "
-    "routine_schema = DATABASE() UNION ALL SELECT 'event', event_name, definer FROM "
-    "information_schema.events WHERE event_schema = DATABASE() UNION ALL SELECT 'table', "
-    "table_name, NULL FROM information_schema.tables WHERE table_schema = DATABASE() UNION ALL "
-    "SELECT 'account', '', CURRENT_USER()";
+    "LOWER(routine_type), routine_name, definer, security_type FROM information_schema.routines "
+    "WHERE routine_schema = DATABASE() UNION ALL SELECT 'event', event_name, definer, 'DEFINER' "
+    "FROM information_schema.events WHERE event_schema = DATABASE() UNION ALL SELECT 'table', "
+    "table_name, NULL, NULL FROM information_schema.tables WHERE table_schema = DATABASE() UNION "
+    "ALL SELECT 'account', '', CURRENT_USER(), NULL";
 
-enum { THERE_WHAT, THERE_NAME, THERE_DEFINER };
+enum { THERE_WHAT, THERE_NAME, THERE_DEFINER, THERE_SECURITY };
 
 struct telling {
     struct mysql_database *self;
@@ -66,6 +64,8 @@ struct telling {
     struct mysql_noted *noted;
     uint32_t noted_count;
     const char *account;
+    const struct schema *objects;
+    bool made;
     struct rights_left *left;
     struct error *error;
 };
@@ -106,148 +106,36 @@ static bool will_be_made(const struct telling *telling, const struct schema_obje
            find_there(telling, "table", place.name) == NULL;
 }
 
-/* ---------------------------------------------------------------- the statement */
+/* ---------------------------------------------------------------- as whom each runs */
 
-/* Servers prepare views; since 10.6.2 MariaDB prepares all of them. */
-static bool is_preparable(const struct mysql_database *self, const struct schema_object *object)
-{
-    enum { PREPARES_ALL = 100602 };
-    return object->kind == SCHEMA_OBJECT_VIEW || (self->mariadb && self->version >= PREPARES_ALL);
-}
+enum runs_as { RUNS_AS_ACCOUNT, RUNS_AS_KEPT, RUNS_AS_CHANGED };
 
-/* On one line, with sql_mode = ''. */
-static void append_line(struct buffer *sql, const char *text)
-{
-    static const char escaped[] = "\\\n\r\t";
-    static const char letters[] = "\\nrt";
-    buffer_append_byte(sql, '\'');
-    for (; *text != '\0'; text++) {
-        const char *found = strchr(escaped, *text);
-        if (found != NULL) {
-            buffer_append_byte(sql, '\\');
-            buffer_append_byte(sql, letters[found - escaped]);
-            continue;
-        }
-        buffer_append_string(sql, *text == '\'' ? "'" : "");
-        buffer_append_byte(sql, *text);
-    }
-    buffer_append_byte(sql, '\'');
-}
-
-/*
- * Does the client read it as the server does? Outside texts it takes a backslash for the beginning
- * of a command of its own ("\!" runs programs), in a name it may end it otherwise than the server
- * does, DELIMITER is its own, too, and it looks into comments that are for some versions alone.
- */
-static bool is_plain(const char *statement, struct text settings)
-{
-    static const char no_escapes[] = "NO_BACKSLASH_ESCAPES";
-    bool escapes =
-        memmem(settings.data, settings.length, no_escapes, sizeof no_escapes - 1) == NULL;
-    const char *end = statement + strlen(statement);
-    bool plain = strstr(statement, "/*!") == NULL && strstr(statement, "/*M!") == NULL;
-    for (struct text piece = {statement, 0}; plain && piece.data < end;
-         piece.data += piece.length) {
-        piece = mysql_piece_at(piece.data, end);
-        bool slash = memchr(piece.data, '\\', piece.length) != NULL;
-        plain = !mysql_is_word(piece, "DELIMITER") && (!slash || (*piece.data == '\'' && escapes));
-    }
-    return plain;
-}
-
-/* Between lines of their own, since a body holds the usual delimiter. */
-static void append_delimited(struct buffer *sql, const char *statement)
-{
-    char delimiter[16] = "$$";
-    for (unsigned number = 1; strstr(statement, delimiter) != NULL; number++) {
-        snprintf(delimiter, sizeof delimiter, "$%u$", number);
-    }
-    buffer_format(sql, ";\nDELIMITER %s\n%s\n%s\nDELIMITER ;\n", delimiter, statement, delimiter);
-}
-
-static void append_drop(struct buffer *sql, const struct schema_object *object)
-{
-    buffer_append_string(sql, "DROP ");
-    for (const char *word = schema_object_word(object); *word != '\0'; word++) {
-        buffer_append_byte(sql, (char)toupper((unsigned char)*word));
-    }
-    buffer_append_byte(sql, ' ');
-    mysql_append_name(sql, object->name);
-}
-
-/* Whatever the administrator's session is set to, it is afterwards. */
-static void append_anew(struct buffer *sql, const struct telling *telling,
-                        const struct schema_object *object, struct text settings,
-                        const char *statement)
-{
-    bool prepared = is_preparable(telling->self, object);
-    mysql_append(sql, "USE %n; ", telling->self->sql.schema);
-    buffer_append_string(sql, "SET @transhume_mode = @@sql_mode, @transhume_zone = @@time_zone, "
-                              "@transhume_collation = @@collation_connection, sql_mode = ''; ");
-    if (prepared) {
-        buffer_append_string(sql, "SET @transhume_text = ");
-        append_line(sql, statement);
-        buffer_append_string(sql, "; ");
-    }
-    buffer_append(sql, settings.data, settings.length);
-    buffer_append_string(sql, settings.length > 0 ? "; " : "");
-    if (prepared) {
-        buffer_append_string(sql, "PREPARE transhume FROM @transhume_text; ");
-    }
-    append_drop(sql, object);
-    if (prepared) {
-        buffer_append_string(sql, "; EXECUTE transhume; DEALLOCATE PREPARE transhume; ");
-    } else {
-        append_delimited(sql, statement);
-    }
-    buffer_append_string(sql, "SET sql_mode = @transhume_mode, time_zone = @transhume_zone, "
-                              "collation_connection = @transhume_collation");
-}
-
-/* The words of the target's server with another definer; false: they name none. */
-static bool append_of_definer(struct buffer *statement, const char *words, const char *definer,
-                              struct arena *arena)
-{
-    const struct text found = mysql_definer(words);
-    const char *at = strrchr(definer, '@'); /* of a role there is none */
-    size_t length = at != NULL ? (size_t)(at - definer) : strlen(definer);
-    if (found.length == 0) {
-        return false;
-    }
-    buffer_append(statement, words, (size_t)(found.data - words));
-    mysql_append(statement, "DEFINER=%n", arena_copy(arena, definer, length));
-    if (at != NULL) {
-        mysql_append(statement, "@%n", at + 1);
-    }
-    buffer_append_byte(statement, ' ');
-    buffer_append_string(statement, found.data + found.length);
-    return true;
-}
-
-/*
- * Nothing of it but the definer's name are the source's words, which may be anything: what the
- * server made of them is one statement. `*sql` stays empty if the server does not tell it, or a
- * client would take it for something else.
- */
-static enum status make_anew(const struct telling *telling, const struct schema_object *object,
-                             const char *definer, struct buffer *sql)
+/* As the account that copies, or as who calls it: nothing is told of that. */
+static enum runs_as runs_as(const struct telling *telling, const struct schema_object *object,
+                            const char **definer)
 {
     const char *what = schema_object_word(object);
-    const char *text = NULL;
-    struct buffer statement = {0};
-    enum status status = mysql_object_show(telling->self, telling->connection, what, object->name,
-                                           telling->left->arena, &text, NULL, telling->error);
-    const char *end = status == STATUS_OK && text != NULL ? strchr(text, '\n') : NULL;
-    if (end != NULL && append_of_definer(&statement, end + 1, definer, telling->left->arena)) {
-        const struct text settings = {text, (size_t)(end - text)};
-        if (mysql_makes(buffer_string(&statement), what, object->name) &&
-            (is_preparable(telling->self, object) ||
-             is_plain(buffer_string(&statement), settings))) {
-            append_anew(sql, telling, object, settings, buffer_string(&statement));
-        }
+    const char *text = object->kind != SCHEMA_OBJECT_DETAIL ? object->native_sql : NULL;
+    const char *line = text != NULL ? strchr(text, '\n') : NULL;
+    *definer = text != NULL ? definer_name(text, telling->left->arena) : NULL;
+    if (*definer == NULL || strcmp(*definer, telling->account) == 0) {
+        return RUNS_AS_ACCOUNT;
     }
-    buffer_free(&statement);
-    return status;
+    if (!telling->made) {
+        const struct text settings = {text, line != NULL ? (size_t)(line - text) : 0};
+        bool caller =
+            mysql_runs_as_caller(line != NULL ? line + 1 : text, what, mysql_has_escapes(settings));
+        return !caller && will_be_made(telling, object) ? RUNS_AS_KEPT : RUNS_AS_ACCOUNT;
+    }
+    MYSQL_ROW row = is_noted(telling, object) ? find_there(telling, what, object->name) : NULL;
+    const char *now = row != NULL ? row[THERE_DEFINER] : NULL;
+    const char *security = row != NULL ? row[THERE_SECURITY] : NULL;
+    if (now == NULL || (security != NULL && strcmp(security, "INVOKER") == 0)) {
+        return RUNS_AS_ACCOUNT;
+    }
+    return strcmp(now, *definer) == 0           ? RUNS_AS_KEPT
+           : strcmp(now, telling->account) == 0 ? RUNS_AS_CHANGED
+                                                : RUNS_AS_ACCOUNT;
 }
 
 /* ---------------------------------------------------------------- telling */
@@ -266,12 +154,40 @@ static void add_kept(const struct telling *telling, const struct schema_object *
     rights_left_add(telling->left, &item);
 }
 
+static const struct schema_object *find_body(const struct telling *telling, const char *package)
+{
+    for (uint32_t i = 0; i < telling->objects->object_count; i++) {
+        const struct schema_object *object = &telling->objects->objects[i];
+        if (strcmp(schema_object_word(object), "package body") == 0 &&
+            strcmp(object->name, package) == 0) {
+            return object;
+        }
+    }
+    return NULL;
+}
+
+static struct mysql_again again_of(const struct telling *telling,
+                                   const struct schema_object *object, const char *definer)
+{
+    struct mysql_again again = {.object = object, .definer = definer};
+    if (strcmp(schema_object_word(object), "package") == 0) {
+        const struct schema_object *body = find_body(telling, object->name);
+        again.has_body = find_there(telling, "package body", object->name) != NULL;
+        if (body != NULL && runs_as(telling, body, &definer) == RUNS_AS_CHANGED) {
+            again.body_definer = definer;
+        }
+    }
+    return again;
+}
+
 static enum status add_changed(const struct telling *telling, const struct schema_object *object,
                                const char *definer)
 {
     char shown[SQL_SHOWN_BYTES];
     struct buffer sql = {0};
-    enum status status = make_anew(telling, object, definer, &sql);
+    const struct mysql_again again = again_of(telling, object, definer);
+    enum status status = mysql_make_again(telling->self, telling->connection, &again,
+                                          telling->left->arena, &sql, telling->error);
     const struct right_left item = {
         .opens = true,
         .kind = "definer",
@@ -288,30 +204,52 @@ static enum status add_changed(const struct telling *telling, const struct schem
     return status;
 }
 
-static enum status tell_object(const struct telling *telling, const struct schema_object *object,
-                               bool made)
+static enum status tell_object(const struct telling *telling, const struct schema_object *object)
 {
-    const char *definer = object->native_sql != NULL && object->kind != SCHEMA_OBJECT_DETAIL
-                              ? mysql_definer_name(object->native_sql, telling->left->arena)
-                              : NULL;
-    if (definer == NULL || strcmp(definer, telling->account) == 0 ||
-        !(made ? is_noted(telling, object) : will_be_made(telling, object))) {
-        return STATUS_OK;
-    }
-    MYSQL_ROW row = made ? find_there(telling, schema_object_word(object), object->name) : NULL;
-    const char *now = row != NULL ? row[THERE_DEFINER] : NULL;
-    if (!made || (now != NULL && strcmp(now, definer) == 0)) {
+    const char *definer = NULL;
+    switch (runs_as(telling, object, &definer)) {
+    case RUNS_AS_KEPT:
         add_kept(telling, object, definer);
         return STATUS_OK;
+    case RUNS_AS_CHANGED:
+        return add_changed(telling, object, definer);
+    default:
+        return STATUS_OK;
     }
-    return now != NULL && strcmp(now, telling->account) == 0 ? add_changed(telling, object, definer)
-                                                             : STATUS_OK;
+}
+
+/* The statements behind them name them. */
+static enum status tell_accounts(const struct telling *telling)
+{
+    const char *definer = NULL;
+    MYSQL_RES *accounts = NULL;
+    bool known = false;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < telling->objects->object_count; i++) {
+        if (runs_as(telling, &telling->objects->objects[i], &definer) == RUNS_AS_ACCOUNT) {
+            continue;
+        }
+        status = !known ? mysql_accounts_read(telling->self, telling->connection, &accounts,
+                                              telling->error)
+                        : STATUS_OK;
+        known = true;
+        if (accounts != NULL) {
+            mysql_account_list_lacking(telling->self, accounts, definer, telling->left);
+        }
+    }
+    mysql_free_result(accounts);
+    return status;
 }
 
 enum status mysql_definers_list(struct mysql_database *self, const struct schema *objects,
                                 bool made, struct rights_left *left, struct error *error)
 {
-    struct telling telling = {.self = self, .account = "", .left = left, .error = error};
+    struct telling telling = {.self = self,
+                              .account = "",
+                              .objects = objects,
+                              .made = made,
+                              .left = left,
+                              .error = error};
     if (self->sql.base.definer == DEFINER_SELF) {
         return STATUS_OK;
     }
@@ -327,8 +265,9 @@ enum status mysql_definers_list(struct mysql_database *self, const struct schema
     if (row != NULL && row[THERE_DEFINER] != NULL) {
         telling.account = arena_copy_string(left->arena, row[THERE_DEFINER]);
     }
+    status = status == STATUS_OK ? tell_accounts(&telling) : status;
     for (uint32_t i = 0; status == STATUS_OK && i < objects->object_count; i++) {
-        status = tell_object(&telling, &objects->objects[i], made);
+        status = tell_object(&telling, &objects->objects[i]);
     }
     mysql_free_result(telling.there);
     return status;

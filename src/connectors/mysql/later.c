@@ -2,6 +2,7 @@
 #include "connectors/mysql/later.h"
 #include "base/failpoint.h"
 #include "base/text.h"
+#include "connectors/mysql/store.h"
 #include "connectors/sql/later.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -60,8 +61,10 @@ static enum status make(struct mysql_database *self, MYSQL *connection,
                         const struct target_table *table, struct error *error)
 {
     struct buffer sql = {0};
+    char name[SQL_OWN_NAME_BYTES];
     buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
-    mysql_append_later_table(&sql, self, table->name);
+    mysql_own_name(self, MYSQL_OWN_LATER, table->name, name);
+    mysql_append_table(&sql, self, name);
     buffer_append_string(&sql, " (" MYSQL_REFERENCE " BIGINT UNSIGNED NOT NULL, " MYSQL_NUMBER
                                " BIGINT UNSIGNED NOT NULL AUTO_INCREMENT UNIQUE, " MYSQL_REFUSED
                                " TEXT CHARACTER SET utf8mb4, PRIMARY KEY (");
@@ -71,7 +74,9 @@ static enum status make(struct mysql_database *self, MYSQL *connection,
     append_emptied(&sql, table, "");
     mysql_append(&sql, ", CAST(0 AS UNSIGNED) AS " MYSQL_REFERENCE " FROM %t LIMIT 0", &self->sql,
                  table->name);
-    return mysql_run_buffer(self, connection, &sql, SQL_LONG, ERROR_TARGET_SCHEMA, NULL, error);
+    enum status status =
+        mysql_run_buffer(self, connection, &sql, SQL_LONG, ERROR_TARGET_SCHEMA, NULL, error);
+    return status == STATUS_OK ? mysql_check_own(self, connection, name, error) : status;
 }
 
 enum status mysql_later_prepare(struct database *database, const struct target_table *tables,

@@ -4,6 +4,7 @@
  * resume takes the one that is there for its own.
  */
 #include "connectors/mysql/objects.h"
+#include "connectors/mysql/store.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -51,7 +52,9 @@ enum status mysql_objects_make_table(struct mysql_database *self, MYSQL *connect
     }
     begin(&sql, self, "CREATE TABLE IF NOT EXISTS ");
     buffer_append_string(&sql, columns);
-    return run(self, connection, &sql, error);
+    enum status status = run(self, connection, &sql, error);
+    return status == STATUS_OK ? mysql_check_ours(self, connection, self->sql.schema, error)
+                               : status;
 }
 
 /* ---------------------------------------------------------------- what is noted */

@@ -3,6 +3,7 @@
 #include "connectors/mysql/orphans.h"
 #include "base/failpoint.h"
 #include "connectors/mysql/source.h"
+#include "connectors/mysql/store.h"
 #include "connectors/sql/finding.h"
 #include "mysql_sql.h"
 #include <string.h>
@@ -125,8 +126,9 @@ static enum status make_room(struct taking *taking, uint32_t number, struct erro
     if (status != STATUS_OK) {
         return status == STATUS_END ? sql_refuse_dropped(table, error) : status;
     }
-    buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
-    append_kept(&sql, taking->self, table);
+    char kept[SQL_OWN_NAME_BYTES];
+    sql_orphans_name(taking->self->sql.run_id, table, kept);
+    mysql_append(&sql, "CREATE TABLE IF NOT EXISTS %t", &taking->self->sql, kept);
     buffer_append_string(&sql, " (" SQL_ORPHANS_REASON " TEXT CHARACTER SET utf8mb4 NOT NULL, ");
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
         if (!facts->columns[i].generated) {
@@ -135,8 +137,10 @@ static enum status make_room(struct taking *taking, uint32_t number, struct erro
     }
     buffer_append_string(&sql, SQL_ORPHANS_NUMBER " BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY) "
                                                   "ENGINE=InnoDB ROW_FORMAT=DYNAMIC");
-    return mysql_run_buffer(taking->self, taking->connection, &sql, SQL_SHORT, ERROR_TARGET_SCHEMA,
-                            NULL, error);
+    status = mysql_run_buffer(taking->self, taking->connection, &sql, SQL_SHORT,
+                              ERROR_TARGET_SCHEMA, NULL, error);
+    return status == STATUS_OK ? mysql_check_own(taking->self, taking->connection, kept, error)
+                               : status;
 }
 
 static const struct mysql_table *facts_of(const struct taking *taking, const char *table)

@@ -9,6 +9,7 @@
 #include "connectors/mysql/crew.h"
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/rebuild.h"
+#include "connectors/mysql/store.h"
 #include "connectors/mysql/translate.h"
 #include "connectors/sql/finding.h"
 #include <stdlib.h>
@@ -385,11 +386,13 @@ static enum status make_key_table(struct mysql_database *self, MYSQL *connection
                                   const struct target_table *table, struct error *error)
 {
     struct buffer sql = {0};
+    char name[SQL_OWN_NAME_BYTES];
     if (!target_table_tracks(table) || self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
-    mysql_append_key_table(&sql, self, table->name);
+    mysql_own_name(self, MYSQL_OWN_KEYS, table->name, name);
+    mysql_append_table(&sql, self, name);
     buffer_append_string(&sql, " (PRIMARY KEY (");
     mysql_append_names(&sql, NULL, table->key);
     buffer_append_string(&sql, ")) ENGINE=InnoDB AS SELECT ");
@@ -398,7 +401,8 @@ static enum status make_key_table(struct mysql_database *self, MYSQL *connection
                                "_transhume_row FROM ");
     mysql_append_table(&sql, self, table->name);
     buffer_append_string(&sql, " LIMIT 0");
-    return run(self, connection, &sql, table->name, error);
+    enum status status = run(self, connection, &sql, table->name, error);
+    return status == STATUS_OK ? mysql_check_own(self, connection, name, error) : status;
 }
 
 bool mysql_is_marked(const struct mysql_database *self, const struct mysql_table *facts)

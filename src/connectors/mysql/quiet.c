@@ -17,6 +17,7 @@
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/rebuild.h"
 #include "connectors/mysql/statement.h"
+#include "connectors/mysql/store.h"
 #include "connectors/mysql/translate.h"
 #include "connectors/sql/check.h"
 #include "connectors/sql/place.h"
@@ -293,7 +294,10 @@ static enum status make_notes_table(const struct quieting *quieting)
                  "name)) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin "
                  "ROW_FORMAT=DYNAMIC",
                  &quieting->self->sql, notes_table);
-    return triggers_query(quieting, &sql, NULL);
+    enum status status = triggers_query(quieting, &sql, NULL);
+    return status == STATUS_OK ? mysql_check_ours(quieting->self, quieting->connection,
+                                                  quieting->self->sql.schema, quieting->error)
+                               : status;
 }
 
 /* "sales.trg": a trigger is in the schema of its table. */

@@ -8,6 +8,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "connectors/mysql/locks.h"
+#include "connectors/mysql/store.h"
 #include "connectors/sql/check.h"
 #include "mysql_sql.h"
 #include <stdio.h>
@@ -221,7 +222,10 @@ static enum status make_notes_table(const struct rebuilding *rebuilding)
                                "varchar(130) NOT NULL, clause longtext NOT NULL, PRIMARY KEY "
                                "(run, owner, name)) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE "
                                "utf8mb4_bin ROW_FORMAT=DYNAMIC");
-    return ask(rebuilding, &sql, NULL);
+    enum status status = ask(rebuilding, &sql, NULL);
+    return status == STATUS_OK ? mysql_check_ours(rebuilding->self, rebuilding->connection,
+                                                  rebuilding->self->sql.schema, rebuilding->error)
+                               : status;
 }
 
 static enum status note(const struct rebuilding *rebuilding, const char *table,

@@ -251,6 +251,7 @@ static void append_object_rights(const struct schema *objects, struct buffer *ri
                   {"trigger", ", TRIGGER", true},
                   {"function", ", CREATE ROUTINE, ALTER ROUTINE", true},
                   {"procedure", ", CREATE ROUTINE, ALTER ROUTINE", false},
+                  {"package", ", CREATE ROUTINE, ALTER ROUTINE", false},
                   {"event", ", EVENT", false}};
     for (size_t n = 0; n < sizeof needed / sizeof needed[0]; n++) {
         bool found = false;

@@ -400,6 +400,108 @@ bool mysql_makes(const char *statement, const char *what, const char *name)
            find_word(statement, "DISABLE", before).length > 0;
 }
 
+/* ---------------------------------------------------------------- as whom it runs */
+
+/* "(IN a int)", and what follows it. */
+static struct text pass_arguments(struct text word, const char *end)
+{
+    unsigned depth = 0;
+    do {
+        depth += mysql_is_word(word, "(");
+        depth -= mysql_is_word(word, ")");
+        word = next_word(word, end);
+    } while (depth > 0 && word.length > 0);
+    return word;
+}
+
+/* "RETURNS int(11)": a server ends the line behind it. */
+static struct text pass_result(struct text word, const char *end)
+{
+    while (word.length > 0 && *word.data != '\n') {
+        word = next_piece(word, end);
+    }
+    return next_word(word, end);
+}
+
+/* "READS SQL DATA", "COMMENT '…'" …; false: it is none, but the body. */
+static bool pass_trait(struct text *word, const char *end, bool *caller)
+{
+    static const char *const words[] = {"NOT",   "DETERMINISTIC", "CONTAINS", "NO",
+                                        "READS", "MODIFIES",      "LANGUAGE"};
+    const struct text behind = next_word(*word, end);
+    if (mysql_is_word(*word, "SQL") && mysql_is_word(behind, "SECURITY")) {
+        const struct text who = next_word(behind, end);
+        *caller = mysql_is_word(who, "INVOKER");
+        *word = next_word(who, end);
+        return true;
+    }
+    if (mysql_is_word(*word, "COMMENT") ||
+        (mysql_is_word(*word, "SQL") && mysql_is_word(behind, "DATA"))) {
+        *word = next_word(behind, end);
+        return true;
+    }
+    bool trait = mysql_is_word(*word, "SQL");
+    for (size_t i = 0; !trait && i < sizeof words / sizeof words[0]; i++) {
+        trait = mysql_is_word(*word, words[i]);
+    }
+    *word = trait ? behind : *word;
+    return trait;
+}
+
+bool mysql_has_escapes(struct text settings)
+{
+    static const char none[] = "NO_BACKSLASH_ESCAPES";
+    for (size_t i = 0; i + sizeof none - 1 <= settings.length; i++) {
+        if (strncasecmp(settings.data + i, none, sizeof none - 1) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Behind a backslash a text in quotes may end elsewhere than it is read here to. */
+static bool has_hidden_words(const char *from, const char *to, bool escapes)
+{
+    bool hidden = has_comment(from, to, false);
+    for (struct text piece = {from, 0}; !hidden && piece.data < to; piece.data += piece.length) {
+        piece = mysql_piece_at(piece.data, to);
+        hidden =
+            memchr(piece.data, '\\', piece.length) != NULL && (*piece.data != '\'' || !escapes);
+    }
+    return hidden;
+}
+
+bool mysql_runs_as_caller(const char *statement, const char *what, bool escapes)
+{
+    static const char view[] = "SQL SECURITY INVOKER VIEW";
+    const char *end = statement + strlen(statement);
+    const struct text definer = mysql_definer(statement);
+    bool caller = false;
+    if (strcmp(what, "view") == 0) {
+        return strncmp(definer.data + definer.length, view, sizeof view - 1) == 0;
+    }
+    if (*statement == '\0' || strcmp(what, "trigger") == 0 || strcmp(what, "event") == 0) {
+        return false;
+    }
+    struct text word = kind_behind(mysql_piece_at(statement, end), end);
+    if (!pass_kind(&word, what, end)) {
+        return false;
+    }
+    word = next_word(word, end); /* behind its name */
+    if (strncmp(what, "package", strlen("package")) != 0) {
+        word = mysql_is_word(word, "(") ? pass_arguments(word, end) : word;
+    }
+    if (strcmp(what, "function") == 0) {
+        word = pass_result(word, end);
+    }
+    while (word.length > 0 && pass_trait(&word, end, &caller)) {
+    }
+    bool begins_body = word.length > 0 && (is_of_word(*word.data) || *word.data == '`');
+    return caller && begins_body && !has_hidden_words(statement, word.data, escapes);
+}
+
+/* ---------------------------------------------------------------- where a sequence is set to */
+
 static bool pass(const char **at, const char *words)
 {
     size_t length = strlen(words);

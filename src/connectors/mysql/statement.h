@@ -17,6 +17,12 @@ bool mysql_is_word(struct text piece, const char *word);
 void mysql_drop_counter(char *statement);
 /* "DEFINER=`user`@`host` " of a statement that makes something; empty: it has none. */
 struct text mysql_definer(const char *statement);
+/* Does a backslash escape in texts in quotes, as a session is set ("SET sql_mode = '…'")? */
+bool mysql_has_escapes(struct text settings);
+/* Does it make a routine, package or view that runs as who calls it (SQL SECURITY INVOKER)? `what`
+ * is its kind, "package body"; `escapes`: mysql_has_escapes. Where words may be hidden from whom is
+ * no server: no. */
+bool mysql_runs_as_caller(const char *statement, const char *what, bool escapes);
 /* "ENABLE" of a statement that makes an event, or "DISABLE ON SLAVE"; empty: it is disabled. */
 struct text mysql_enabled(const char *statement);
 /* CREATE TRIGGER, in whatever quotes, as of the database `to`: it and its table. */

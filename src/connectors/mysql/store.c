@@ -49,48 +49,6 @@ static void append_table(const struct store *store, struct buffer *sql)
     mysql_append_table(sql, ((const struct store_handle *)store)->self, SQL_STORE_TABLE);
 }
 
-/* A table of our name is used only if no trigger hangs on it, which would run as its definer with
- * all that is written. An account that may not see triggers can't know. */
-static enum status ours_check(struct mysql_database *self, MYSQL *connection, struct error *error)
-{
-    static const char tables[] =
-        " IN ('" SQL_STORE_TABLE "', '_transhume_object', '" HISTORY_TABLE "', '" HISTORY_TABLE
-        "_step', '" HISTORY_TABLE "_lock', '_transhume_rebuild', '_transhume_silenced')";
-    struct buffer sql = {0};
-    MYSQL_RES *result = NULL;
-    buffer_append_string(
-        &sql,
-        "SELECT table_name, NULL, CASE table_type WHEN 'VIEW' THEN 'a view' WHEN 'SEQUENCE' THEN "
-        "'a sequence' WHEN 'BASE TABLE' THEN CONCAT('a table of ', engine, ', which keeps no "
-        "transactions') ELSE CONCAT('a ', LOWER(table_type), ' table') END FROM "
-        "information_schema.tables WHERE (table_type <> 'BASE TABLE' OR engine NOT IN (SELECT "
-        "e.engine FROM information_schema.engines e WHERE e.transactions = 'YES')) AND "
-        "table_schema = ");
-    mysql_append_string(&sql, self->sql.schema);
-    buffer_format(
-        &sql,
-        " AND LOWER(table_name)%s UNION ALL SELECT event_object_table, trigger_name, NULL "
-        "FROM information_schema.triggers WHERE event_object_schema = ",
-        tables);
-    mysql_append_string(&sql, self->sql.schema);
-    buffer_format(&sql, " AND LOWER(event_object_table)%s LIMIT 1", tables);
-    enum status status =
-        mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
-    MYSQL_ROW row = status == STATUS_OK && result != NULL ? mysql_fetch_row(result) : NULL;
-    if (row != NULL && row[1] == NULL) {
-        error_set(error, ERROR_NOT_OURS, row[0], "it has the name of a table of ours, but is %s",
-                  row[2] != NULL ? row[2] : "another thing");
-    } else if (row != NULL) {
-        error_set(error, ERROR_NOT_OURS, row[0],
-                  "it is a table of ours, but carries the trigger %s", row[1]);
-    }
-    if (row != NULL) {
-        status = error_hint(error, SQL_STORE_NOT_OURS_HINT);
-    }
-    mysql_free_result(result);
-    return status;
-}
-
 enum status mysql_store_exists(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     enum { OLDER = 2 };
@@ -106,14 +64,14 @@ enum status mysql_store_exists(struct mysql_database *self, MYSQL *connection, s
                          error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (ours_check(self, connection, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
     if (found >= OLDER) {
         error_set(error, ERROR_LEDGER_INVALID, self->sql.shown,
                   "its ledger has format 1, which this version does not know");
         error_hint(error, "finish its runs with the version of transhume that made them, or drop "
                           "the tables _transhume_* by hand");
+        return STATUS_FAILED;
+    }
+    if (mysql_check_ours(self, connection, self->sql.schema, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return found > 0 ? STATUS_OK : STATUS_END;
@@ -127,7 +85,10 @@ enum status mysql_store_make(struct mysql_database *self, MYSQL *connection, str
     buffer_append_string(&sql, " (name varbinary(255) NOT NULL PRIMARY KEY, version bigint "
                                "unsigned NOT NULL, value longtext NOT NULL) ENGINE=InnoDB "
                                "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin ROW_FORMAT=DYNAMIC");
-    return mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_SCHEMA, NULL, error);
+    enum status status =
+        mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_SCHEMA, NULL, error);
+    return status == STATUS_OK ? mysql_check_ours(self, connection, self->sql.schema, error)
+                               : status;
 }
 
 static enum status handle_exists(struct store *store, struct error *error)

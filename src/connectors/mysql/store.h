@@ -5,6 +5,14 @@
 #include "connectors/mysql/target.h"
 #include "connectors/sql/store.h"
 
+/* ours.c: ERROR_NOT_OURS: what has the name of a table of ours in `schema` is none, or carries what
+ * ours never do. */
+enum status mysql_check_ours(struct mysql_database *self, MYSQL *connection, const char *schema,
+                             struct error *error) MUST_USE;
+/* The same of a table of a run, whose columns are those of the run's: is it one, and does it carry no
+ * trigger? Behind CREATE TABLE IF NOT EXISTS. */
+enum status mysql_check_own(struct mysql_database *self, MYSQL *connection, const char *name,
+                            struct error *error) MUST_USE;
 /* STATUS_END: there is no table. STATUS_FAILED also for a ledger of an older format. */
 enum status mysql_store_exists(struct mysql_database *self, MYSQL *connection,
                                struct error *error) MUST_USE;

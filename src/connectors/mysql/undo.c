@@ -1,5 +1,5 @@
 /* Undo records: the table that keeps them, and what tells a record from a changed one. */
-#include "connectors/mysql/target.h"
+#include "connectors/mysql/store.h"
 #include <string.h>
 
 bool mysql_undo_is_own(const char *column)
@@ -102,5 +102,7 @@ enum status mysql_undo_make(struct mysql_database *self, MYSQL *connection,
     buffer_append_string(&sql, "PRIMARY KEY (");
     mysql_append_names(&sql, NULL, table->key);
     buffer_append_string(&sql, "), KEY (_transhume_number)) ENGINE=InnoDB ROW_FORMAT=DYNAMIC");
-    return mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_SCHEMA, NULL, error);
+    enum status status =
+        mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_SCHEMA, NULL, error);
+    return status == STATUS_OK ? mysql_check_own(self, connection, name, error) : status;
 }

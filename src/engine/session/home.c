@@ -67,8 +67,8 @@ enum status home_check_schema(const struct run_session *session, const struct co
         return error_hint(error, "say its schema there, as in --ledger '…?schema=NAME'");
     }
     if (connector->store == NULL || !connector->store->in_schema) {
-        error_set(error, ERROR_USAGE, schema, "%s keeps no ledger in a schema of its own",
-                  connector->title);
+        error_set(error, ERROR_USAGE, schema,
+                  "in %s the ledger can't be kept in a schema of its own", connector->title);
         return error_hint(error, "leave out --ledger-schema; --ledger URI keeps it in another "
                                  "database");
     }
