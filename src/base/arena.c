@@ -72,7 +72,7 @@ static void free_blocks(struct arena_block *block)
 
 /* ---- large allocations */
 
-static void hold(struct arena *arena, struct shared *shared)
+static void base_arena_hold(struct arena *arena, struct shared *shared)
 {
     struct arena_hold *made = memory_allocate_zeroed(1, sizeof(*made));
     made->shared = shared;
@@ -89,7 +89,7 @@ void arena_take_over(struct arena *arena, void *memory, size_t bytes, void (*rel
     made->next = all_shared;
     all_shared = made;
     pthread_mutex_unlock(&shared_mutex);
-    hold(arena, made);
+    base_arena_hold(arena, made);
 }
 
 int arena_try_share(struct arena *arena, const void *bytes, size_t length)
@@ -108,7 +108,7 @@ int arena_try_share(struct arena *arena, const void *bytes, size_t length)
     }
     pthread_mutex_unlock(&shared_mutex);
     if (found != NULL) {
-        hold(arena, found);
+        base_arena_hold(arena, found);
     }
     return found != NULL;
 }

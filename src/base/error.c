@@ -67,8 +67,8 @@ static void copy_clipped(char *out, size_t capacity, const char *text)
     text_clean_line(out);
 }
 
-static void fill(struct error *error, enum error_code code, const char *object, const char *format,
-                 va_list arguments)
+static void error_fill(struct error *error, enum error_code code, const char *object,
+                       const char *format, va_list arguments)
 {
     /* Object and arguments may point into the error that is replaced. */
     char message[sizeof(error->message)];
@@ -90,7 +90,7 @@ enum status error_set(struct error *error, enum error_code code, const char *obj
     if (error != NULL) {
         va_list arguments;
         va_start(arguments, format);
-        fill(error, code, object, format, arguments);
+        error_fill(error, code, object, format, arguments);
         va_end(arguments);
     }
     return STATUS_FAILED;
@@ -146,7 +146,7 @@ enum status error_set_errno(struct error *error, enum error_code code, int syste
     }
     va_list arguments;
     va_start(arguments, format);
-    fill(error, code_of_errno(code, system_errno), object, format, arguments);
+    error_fill(error, code_of_errno(code, system_errno), object, format, arguments);
     va_end(arguments);
     error->native_code = system_errno;
     const char *reason = strerrordesc_np(system_errno);

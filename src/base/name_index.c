@@ -41,7 +41,7 @@ static struct name_index_slot *find_slot(const struct name_index *index, const c
     }
 }
 
-static void grow(struct name_index *index)
+static void name_index_grow(struct name_index *index)
 {
     struct name_index grown = *index;
     if (index->capacity > UINT32_MAX / 4) {
@@ -64,7 +64,7 @@ uint32_t name_index_add(struct name_index *index, const char *name, size_t lengt
         memory_exhausted(length);
     }
     if (index->count >= index->capacity / 2) {
-        grow(index);
+        name_index_grow(index);
     }
     struct name_index_slot *slot = find_slot(index, name, length);
     if (slot->name != NULL) {

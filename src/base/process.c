@@ -100,7 +100,7 @@ static void direct_streams(posix_spawn_file_actions_t *actions, int input, int o
     posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
 }
 
-static int start(const struct process_request *request, int input, int output, pid_t *pid)
+static int process_start(const struct process_request *request, int input, int output, pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -260,7 +260,7 @@ enum status process_run_request(const struct process_request *request, struct er
         close_pair(input);
         return error_set_errno(error, ERROR_USAGE, errno, name, "can't start it");
     }
-    int fault = start(request, input[0], output[1], &pid);
+    int fault = process_start(request, input[0], output[1], &pid);
     close(input[0]);
 
     if (output[1] >= 0) {

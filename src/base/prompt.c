@@ -8,7 +8,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-static void say(const char *text)
+static void prompt_say(const char *text)
 {
     ssize_t ignored = write(STDERR_FILENO, text, strlen(text));
     (void)ignored;
@@ -58,10 +58,10 @@ enum status prompt_secret(const char *question, char *answer, size_t size)
     if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) != 0) {
         return STATUS_END;
     }
-    say(question);
+    prompt_say(question);
     bool fits;
     size_t length = read_line(answer, size, &fits);
     (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
-    say(fits ? "\n" : "\nthe answer is too long\n");
+    prompt_say(fits ? "\n" : "\nthe answer is too long\n");
     return length > 0 ? STATUS_OK : STATUS_END;
 }

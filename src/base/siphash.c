@@ -1,6 +1,6 @@
 #include "base/siphash.h"
 
-static inline uint64_t turn(uint64_t word, int by)
+static inline uint64_t siphash_turn(uint64_t word, int by)
 {
     return word << by | word >> (64 - by);
 }
@@ -8,18 +8,18 @@ static inline uint64_t turn(uint64_t word, int by)
 static inline void mix(uint64_t v[4])
 {
     v[0] += v[1];
-    v[1] = turn(v[1], 13) ^ v[0];
-    v[0] = turn(v[0], 32);
+    v[1] = siphash_turn(v[1], 13) ^ v[0];
+    v[0] = siphash_turn(v[0], 32);
     v[2] += v[3];
-    v[3] = turn(v[3], 16) ^ v[2];
+    v[3] = siphash_turn(v[3], 16) ^ v[2];
     v[0] += v[3];
-    v[3] = turn(v[3], 21) ^ v[0];
+    v[3] = siphash_turn(v[3], 21) ^ v[0];
     v[2] += v[1];
-    v[1] = turn(v[1], 17) ^ v[2];
-    v[2] = turn(v[2], 32);
+    v[1] = siphash_turn(v[1], 17) ^ v[2];
+    v[2] = siphash_turn(v[2], 32);
 }
 
-static inline void take(uint64_t v[4], uint64_t word)
+static inline void siphash_take(uint64_t v[4], uint64_t word)
 {
     v[3] ^= word;
     mix(v);
@@ -27,7 +27,7 @@ static inline void take(uint64_t v[4], uint64_t word)
     v[0] ^= word;
 }
 
-static uint64_t finish(uint64_t v[4])
+static uint64_t siphash_finish(uint64_t v[4])
 {
     for (int round = 0; round < 4; round++) {
         mix(v);
@@ -53,11 +53,11 @@ void siphash_128(const struct siphash_key *key, const void *bytes, size_t length
     size_t left = length;
     v[1] ^= 0xee;
     for (; left >= 8; left -= 8, at += 8) {
-        take(v, read_word(at, 8));
+        siphash_take(v, read_word(at, 8));
     }
-    take(v, read_word(at, left) | (uint64_t)length << 56);
+    siphash_take(v, read_word(at, left) | (uint64_t)length << 56);
     v[2] ^= 0xee;
-    hash[0] = finish(v);
+    hash[0] = siphash_finish(v);
     v[1] ^= 0xdd;
-    hash[1] = finish(v);
+    hash[1] = siphash_finish(v);
 }

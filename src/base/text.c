@@ -180,7 +180,7 @@ void text_printable(const void *bytes, size_t length, char *out, size_t capacity
     out[filled] = '\0';
 }
 
-static uint8_t lower(uint8_t byte)
+static uint8_t text_lower(uint8_t byte)
 {
     return byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte + 32) : byte;
 }
@@ -203,7 +203,7 @@ static unsigned edit_distance(const char *left, size_t left_length, const char *
         for (size_t j = 1; j <= right_length; j++) {
             uint8_t a = (uint8_t)left[i - 1];
             uint8_t b = (uint8_t)right[j - 1];
-            unsigned best = above[j - 1] + (a == b ? 0 : lower(a) == lower(b) ? 1 : 2);
+            unsigned best = above[j - 1] + (a == b ? 0 : text_lower(a) == text_lower(b) ? 1 : 2);
             best = above[j] + 2 < best ? above[j] + 2 : best;
             best = row[j - 1] + 2 < best ? row[j - 1] + 2 : best;
             if (i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1] &&
@@ -381,17 +381,17 @@ enum status text_to_bytes(const char *text, uint64_t *bytes)
     const char *suffix = text + digits;
     uint64_t base = 1024;
     unsigned power = 0;
-    const char *unit = *suffix == '\0' ? NULL : strchr(units, lower((uint8_t)*suffix));
+    const char *unit = *suffix == '\0' ? NULL : strchr(units, text_lower((uint8_t)*suffix));
     if (unit != NULL) {
         power = (unsigned)(unit - units) + 1;
         suffix++;
-        if (lower((uint8_t)suffix[0]) == 'i' && lower((uint8_t)suffix[1]) == 'b') {
+        if (text_lower((uint8_t)suffix[0]) == 'i' && text_lower((uint8_t)suffix[1]) == 'b') {
             suffix += 2;
-        } else if (lower((uint8_t)suffix[0]) == 'b') {
+        } else if (text_lower((uint8_t)suffix[0]) == 'b') {
             base = 1000;
             suffix++;
         }
-    } else if (lower((uint8_t)*suffix) == 'b') {
+    } else if (text_lower((uint8_t)*suffix) == 'b') {
         suffix++;
     }
     for (; power > 0; power--) {

@@ -156,7 +156,7 @@ static enum status change_clusters(struct cli_call *call, struct analyze_names *
 }
 
 /* Weights that were named have to be there. */
-static enum status refuse(struct analyze_names *names, struct error *error)
+static enum status analyze_names_refuse(struct analyze_names *names, struct error *error)
 {
     error_copy(error, &names->failure);
     error_clear(&names->failure);
@@ -174,7 +174,7 @@ enum status analyze_names_group(struct cli_call *call, struct analyze_names *nam
             STATUS_OK ||
         names_plane(&names->names, &names->plane, &names->failure) != STATUS_OK) {
         analyze_step(call, 4, "Left out: there are no vectors");
-        return weights != NULL ? refuse(names, error) : STATUS_OK;
+        return weights != NULL ? analyze_names_refuse(names, error) : STATUS_OK;
     }
     if (note != NULL) {
         buffer_format(notes, "%s\n", note);

@@ -68,7 +68,7 @@ static void close_database(struct database *database)
     }
 }
 
-static enum status describe(struct analyzing *analyzing, struct error *error)
+static enum status command_analyze_describe(struct analyzing *analyzing, struct error *error)
 {
     struct cli_call *call = analyzing->call;
     struct database *source = NULL;
@@ -151,7 +151,7 @@ static enum status read_source(struct analyzing *analyzing, struct error *error)
     int given = dialect->is_set ? (int)dialect->number : -1;
     enum input_source_kind kind = input_source_kind_of(argument);
     if (kind == INPUT_SOURCE_DATABASE) {
-        enum status status = describe(analyzing, error);
+        enum status status = command_analyze_describe(analyzing, error);
         if (given >= 0) { /* of the queries */
             analyzing->language = (enum sql_language)given;
         }
@@ -327,7 +327,8 @@ static int migrate(struct analyzing *analyzing)
     return exit_status;
 }
 
-static enum status prove(struct analyzing *analyzing, bool *proven, struct error *error)
+static enum status command_analyze_prove(struct analyzing *analyzing, bool *proven,
+                                         struct error *error)
 {
     struct cli_call *call = analyzing->call;
     struct database *source = NULL;
@@ -367,7 +368,7 @@ static enum status choose_source(struct analyzing *analyzing, struct error *erro
     return generate_source(&analyzing->analysis.graph, path, error);
 }
 
-static int finish(struct analyzing *analyzing)
+static int command_analyze_finish(struct analyzing *analyzing)
 {
     struct error error = {0};
     bool proven = true;
@@ -388,7 +389,7 @@ static int finish(struct analyzing *analyzing)
     if (exit_status > EXIT_ATTENTION) {
         return exit_status;
     }
-    if (prove(analyzing, &proven, &error) != STATUS_OK) {
+    if (command_analyze_prove(analyzing, &proven, &error) != STATUS_OK) {
         return cli_fail(analyzing->call, &error);
     }
     return cli_finish(&analyzing->out, proven ? exit_status : EXIT_ATTENTION);
@@ -407,7 +408,7 @@ static int analyze(struct analyzing *analyzing)
         return cli_fail(call, &error);
     }
     enum status status = design(analyzing, &error);
-    return status == STATUS_OK    ? finish(analyzing)
+    return status == STATUS_OK    ? command_analyze_finish(analyzing)
            : status == STATUS_END ? cli_finish(&analyzing->out, 0)
                                   : cli_fail(call, &error);
 }

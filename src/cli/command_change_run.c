@@ -46,7 +46,7 @@ static void append_rows(const struct change_event *event, struct buffer *line)
     }
 }
 
-static void draw(struct showing *showing, const struct change_event *event)
+static void command_change_run_draw(struct showing *showing, const struct change_event *event)
 {
     struct buffer line = {0};
     if (!showing->terminal || (event->ms < SHOWN_AFTER_MS && event->kind != CHANGE_PAUSES)) {
@@ -93,7 +93,7 @@ static void say_done(const struct showing *showing, const struct change_event *e
 static void say_pause(struct showing *showing, const struct change_event *event)
 {
     int64_t now = clock_monotonic_ms();
-    draw(showing, event);
+    command_change_run_draw(showing, event);
     if (!showing->terminal && (showing->told_ms == 0 || now - showing->told_ms >= PAUSE_TOLD_MS)) {
         log_write(LOG_WARNING, "pausing: %s", event->text);
         showing->told_ms = now;
@@ -105,7 +105,7 @@ static void observe(void *context, const struct change_event *event)
     struct showing *showing = context;
     switch (event->kind) {
     case CHANGE_STEP_PROGRESS:
-        draw(showing, event);
+        command_change_run_draw(showing, event);
         break;
     case CHANGE_STEP_ENDS:
     case CHANGE_STEP_UNDONE:
@@ -153,7 +153,7 @@ static void append_json(const struct change_view *view, struct buffer *out)
     cli_append_json_text(out, view->plan.new_place);
 }
 
-static int finish(struct change_call *change, const struct change_view *view)
+static int command_change_run_finish(struct change_call *change, const struct change_view *view)
 {
     struct buffer out = {0};
     if (cli_switch(change->schema.call, CLI_JSON)) {
@@ -171,7 +171,8 @@ static int finish(struct change_call *change, const struct change_view *view)
     return cli_finish(&out, EXIT_DONE);
 }
 
-static int fail(struct change_call *change, const struct change_view *view, struct error *error)
+static int command_change_run_fail(struct change_call *change, const struct change_view *view,
+                                   struct error *error)
 {
     struct buffer out = {0};
     if (!cli_switch(change->schema.call, CLI_JSON) || view->version == NULL) {
@@ -210,7 +211,8 @@ static enum status confirm(struct cli_call *call, enum change_command command, s
                              "stands.");
 }
 
-static int run(struct cli_call *call, enum change_command command, bool takes_file)
+static int command_change_run_run(struct cli_call *call, enum change_command command,
+                                  bool takes_file)
 {
     struct change_call change;
     struct change_view view = {0};
@@ -233,7 +235,8 @@ static int run(struct cli_call *call, enum change_command command, bool takes_fi
         change.options.schema.context = &showing;
         enum status status = change_run(&change.options, call->arena, &view, &error);
         wipe(&showing);
-        exit_status = status == STATUS_OK ? finish(&change, &view) : fail(&change, &view, &error);
+        exit_status = status == STATUS_OK ? command_change_run_finish(&change, &view)
+                                          : command_change_run_fail(&change, &view, &error);
     }
     change_call_close(&change);
     return exit_status;
@@ -241,30 +244,30 @@ static int run(struct cli_call *call, enum change_command command, bool takes_fi
 
 int command_change_start(struct cli_call *call)
 {
-    return run(call, CHANGE_DO_START, true);
+    return command_change_run_run(call, CHANGE_DO_START, true);
 }
 
 int command_change_switch(struct cli_call *call)
 {
-    return run(call, CHANGE_DO_SWITCH, false);
+    return command_change_run_run(call, CHANGE_DO_SWITCH, false);
 }
 
 int command_change_complete(struct cli_call *call)
 {
-    return run(call, CHANGE_DO_COMPLETE, false);
+    return command_change_run_run(call, CHANGE_DO_COMPLETE, false);
 }
 
 int command_change_abort(struct cli_call *call)
 {
-    return run(call, CHANGE_DO_ABORT, false);
+    return command_change_run_run(call, CHANGE_DO_ABORT, false);
 }
 
 int command_change_skip(struct cli_call *call)
 {
-    return run(call, CHANGE_DO_SKIP, false);
+    return command_change_run_run(call, CHANGE_DO_SKIP, false);
 }
 
 int command_change_run(struct cli_call *call)
 {
-    return run(call, CHANGE_DO_RUN, true);
+    return command_change_run_run(call, CHANGE_DO_RUN, true);
 }

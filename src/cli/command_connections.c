@@ -79,7 +79,7 @@ static void try_as(const struct connector *connector, struct uri *uri, enum open
 }
 
 /* Says what a URI is of, and with `test` whether the database answers. */
-static void look(struct cli_call *call, bool test, struct trial *trial)
+static void command_connections_look(struct cli_call *call, bool test, struct trial *trial)
 {
     const struct connection *connection = trial->connection;
     const struct connector *connector;
@@ -170,9 +170,10 @@ static void append_trials(const struct cli_call *call, const struct trial *trial
 }
 
 /* Those that were named, or all. STATUS_FAILED: there is none of such a name. */
-static enum status choose(struct cli_call *call, uint32_t first, const struct connection *list,
-                          uint32_t count, struct trial *trials, uint32_t *chosen,
-                          struct error *error)
+static enum status command_connections_choose(struct cli_call *call, uint32_t first,
+                                              const struct connection *list, uint32_t count,
+                                              struct trial *trials, uint32_t *chosen,
+                                              struct error *error)
 {
     for (uint32_t i = 0; i < count && first >= call->argument_count; i++) {
         trials[(*chosen)++].connection = &list[i];
@@ -215,11 +216,11 @@ int command_connections(struct cli_call *call)
     }
     struct trial *trials = arena_allocate_zeroed(
         call->arena, (size_t)count + call->argument_count + 1, sizeof *trials);
-    if (choose(call, 1, list, count, trials, &chosen, &error) != STATUS_OK) {
+    if (command_connections_choose(call, 1, list, count, trials, &chosen, &error) != STATUS_OK) {
         return cli_fail(call, &error);
     }
     for (uint32_t i = 0; i < chosen; i++) {
-        look(call, test, &trials[i]);
+        command_connections_look(call, test, &trials[i]);
         failed += trials[i].error.code != ERROR_NONE;
     }
     if (cli_switch(call, CLI_JSON)) {

@@ -43,7 +43,8 @@ static int print_steps(struct cli_call *call)
 }
 
 /* One attempt at the run, for this choice; 0: done. */
-static int take(struct cli_call *call, const char *plan_path, enum cut_over_choice choice)
+static int command_cutover_take(struct cli_call *call, const char *plan_path,
+                                enum cut_over_choice choice)
 {
     call->cut_over = choice;
     return run_end_step(call, plan_path, choice == CUT_OVER_END);
@@ -81,7 +82,7 @@ static int refuse_differences(const struct cli_call *call, uint64_t count, struc
 }
 
 /* Both sides stand still. */
-static int compare(struct cli_call *call, const char *plan_path)
+static int command_cutover_compare(struct cli_call *call, const char *plan_path)
 {
     struct error error = {0};
     struct error why = {0};
@@ -196,15 +197,16 @@ static int cut_over(struct cli_call *call, const char *plan_path)
                                             .open_command = cli_text(call, CLI_UNFENCE),
                                             .returns = cli_switch(call, CLI_BACK)};
     call->fence = fence_create(&settings);
-    int exit_status = take(call, plan_path, CUT_OVER_READY);
+    int exit_status = command_cutover_take(call, plan_path, CUT_OVER_READY);
     bool goes_on = fence_state(call->fence) == FENCE_SEALED; /* it was compared before */
     if (exit_status == EXIT_DONE && !goes_on && !cli_switch(call, CLI_NO_VALIDATE)) {
-        exit_status = compare(call, plan_path);
+        exit_status = command_cutover_compare(call, plan_path);
     }
     if (exit_status == EXIT_DONE && cli_switch(call, CLI_REVERSE)) {
-        exit_status = take(call, plan_path, CUT_OVER_REVERSE);
+        exit_status = command_cutover_take(call, plan_path, CUT_OVER_REVERSE);
     }
-    exit_status = exit_status == EXIT_DONE ? take(call, plan_path, CUT_OVER_END) : exit_status;
+    exit_status = exit_status == EXIT_DONE ? command_cutover_take(call, plan_path, CUT_OVER_END)
+                                           : exit_status;
     return end_cut_over(call, plan_path, exit_status);
 }
 
@@ -254,10 +256,10 @@ int command_cutover(struct cli_call *call)
     if (cli_switch(call, CLI_BACK)) {
         const char *state_folder = cli_state_folder(call, plan_path);
         return run_is_finished(state_folder) ? go_back(call, state_folder)
-                                             : take(call, plan_path, CUT_OVER_BACK);
+                                             : command_cutover_take(call, plan_path, CUT_OVER_BACK);
     }
     if (cli_switch(call, CLI_ABANDON)) {
-        return take(call, plan_path, CUT_OVER_ABANDON);
+        return command_cutover_take(call, plan_path, CUT_OVER_ABANDON);
     }
     return cut_over(call, plan_path);
 }

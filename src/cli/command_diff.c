@@ -20,8 +20,9 @@ static bool is_needed(const char *what)
     return false;
 }
 
-static enum status list(void *context, const char *place, struct arena *arena,
-                        const struct diff_made **statements, uint32_t *count, struct error *error)
+static enum status command_diff_list(void *context, const char *place, struct arena *arena,
+                                     const struct diff_made **statements, uint32_t *count,
+                                     struct error *error)
 {
     struct script script = {.arena = arena};
     if (run_script(context, place, &script, error) != STATUS_OK) {
@@ -52,9 +53,9 @@ static void append_text(const struct diff_result *result, struct buffer *out)
                               "it is -> what migrate makes\n");
 }
 
-static int compare(struct cli_call *call, struct run_session *session)
+static int command_diff_compare(struct cli_call *call, struct run_session *session)
 {
-    const struct diff_maker maker = {list, session};
+    const struct diff_maker maker = {command_diff_list, session};
     const struct cli_value *timeout = &call->values[CLI_TIMEOUT];
     const struct diff_options options = {.from = run_target_uri(session),
                                          .to = "",
@@ -84,7 +85,7 @@ int command_diff(struct cli_call *call)
     }
     signals_setup(); /* what is made in between is dropped */
     if (cli_open_session(call, plan_path, &session, &exit_status) == STATUS_OK) {
-        exit_status = compare(call, session);
+        exit_status = command_diff_compare(call, session);
     }
     run_close(session);
     return exit_status;

@@ -27,8 +27,8 @@ static bool is_listed(uint32_t before, const char *name)
 }
 
 /* `number` is the owner's in the registry. */
-static void list(struct listing *listing, const char *owner, uint32_t number,
-                 const char *const *names)
+static void command_failpoints_list(struct listing *listing, const char *owner, uint32_t number,
+                                    const char *const *names)
 {
     for (; names != NULL && *names != NULL; names++) {
         if (is_listed(number, *names)) {
@@ -50,12 +50,12 @@ int command_failpoints(struct cli_call *call)
     struct buffer out = {0};
     struct listing listing = {&out, cli_switch(call, CLI_JSON), true};
     buffer_append_string(&out, listing.json ? "{\"format\":1,\"failpoints\":[" : "");
-    list(&listing, "engine", 0, run_failpoints());
-    list(&listing, "evolve", 0, schema_failpoints());
-    list(&listing, "evolve", 0, change_failpoints());
+    command_failpoints_list(&listing, "engine", 0, run_failpoints());
+    command_failpoints_list(&listing, "evolve", 0, schema_failpoints());
+    command_failpoints_list(&listing, "evolve", 0, change_failpoints());
     for (uint32_t i = 0; i < registry_count(); i++) {
         const struct connector *connector = registry_at(i);
-        list(&listing, connector->name, i, connector->failpoints);
+        command_failpoints_list(&listing, connector->name, i, connector->failpoints);
     }
     buffer_append_string(&out, listing.json ? "]}\n" : "");
     return cli_finish(&out, EXIT_DONE);

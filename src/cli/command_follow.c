@@ -10,13 +10,14 @@
 #include <inttypes.h>
 
 /* One attempt at the run, for this step of a resync; 0: done. */
-static int take(struct cli_call *call, const char *plan_path, enum resync_choice choice)
+static int command_follow_take(struct cli_call *call, const char *plan_path,
+                               enum resync_choice choice)
 {
     call->resync = choice;
     return run_end_step(call, plan_path, choice == RESYNC_END);
 }
 
-static void tell(const struct verify_result *result)
+static void command_follow_tell(const struct verify_result *result)
 {
     uint64_t left = result->to_leave + result->to_keep + result->to_contradict;
     log_write(LOG_INFO, "resync: %" PRIu64 " records to write, %" PRIu64 " to delete",
@@ -65,7 +66,8 @@ static int compare_once(struct cli_call *call, const char *plan_path, struct ver
 }
 
 /* The lists of what differs are in the state folder then. */
-static int compare(struct cli_call *call, const char *plan_path, struct verify_result *result)
+static int command_follow_compare(struct cli_call *call, const char *plan_path,
+                                  struct verify_result *result)
 {
     struct error error = {0};
     enum status status = STATUS_OK;
@@ -91,7 +93,7 @@ static int compare(struct cli_call *call, const char *plan_path, struct verify_r
         error_hint(&error, "`transhume follow --resync` begins it again");
         return cli_fail(call, &error);
     }
-    tell(result);
+    command_follow_tell(result);
     return 0;
 }
 
@@ -111,11 +113,12 @@ int command_follow(struct cli_call *call)
     }
     signals_setup();
     run_end_set_log_level(call);
-    int exit_status = take(call, plan_path, RESYNC_BEGIN);
-    exit_status = exit_status == EXIT_DONE ? compare(call, plan_path, &result) : exit_status;
+    int exit_status = command_follow_take(call, plan_path, RESYNC_BEGIN);
+    exit_status =
+        exit_status == EXIT_DONE ? command_follow_compare(call, plan_path, &result) : exit_status;
     if (exit_status == EXIT_DONE) {
         call->found = &result;
-        exit_status = take(call, plan_path, RESYNC_END);
+        exit_status = command_follow_take(call, plan_path, RESYNC_END);
         call->found = NULL;
     }
     verify_result_free(&result);

@@ -63,7 +63,8 @@ static enum status read_token(const struct cli_call *call, const char **token, s
     return STATUS_OK;
 }
 
-static enum status push(const struct cli_call *call, struct buffer *out, struct error *error)
+static enum status command_grafana_push(const struct cli_call *call, struct buffer *out,
+                                        struct error *error)
 {
     struct grafana_push push = {.url = cli_text(call, CLI_PUSH),
                                 .ca_file = cli_text(call, CLI_CA_FILE),
@@ -99,7 +100,7 @@ int command_grafana(struct cli_call *call)
     const char *path = cli_text(call, CLI_OUTPUT);
     enum status status = check_options(call, &error);
     if (status == STATUS_OK && cli_text(call, CLI_PUSH) != NULL) {
-        status = push(call, &out, &error);
+        status = command_grafana_push(call, &out, &error);
     } else if (status == STATUS_OK && cli_switch(call, CLI_RULES)) {
         buffer_append_string(&out, grafana_rules);
     } else if (status == STATUS_OK) {

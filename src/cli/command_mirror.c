@@ -49,7 +49,7 @@ static enum status check_plan(const struct run_session *session, struct error *e
 }
 
 /* `*done`: nothing was there, and the copy is all that is to be done. */
-static int fill(struct cli_call *call, const char *plan_path, bool *done)
+static int command_mirror_fill(struct cli_call *call, const char *plan_path, bool *done)
 {
     struct error error = {0};
     struct run_session *session = NULL;
@@ -94,7 +94,7 @@ static void foretell(const struct verify_result *result)
     }
 }
 
-static int compare(struct cli_call *call, const char *plan_path)
+static int command_mirror_compare(struct cli_call *call, const char *plan_path)
 {
     struct error error = {0};
     struct run_session *session = NULL;
@@ -152,7 +152,7 @@ int cli_end_with_deletes(struct cli_call *call, const char *plan_path, struct ru
     call->values[CLI_INCLUDE] =
         (struct cli_value){.is_set = true, .list = names, .list_count = count};
     call->deletes = true;
-    int compared = compare(call, plan_path);
+    int compared = command_mirror_compare(call, plan_path);
     call->deletes = false;
     return compared != 0 ? compared : exit_status;
 }
@@ -168,7 +168,7 @@ int command_mirror(struct cli_call *call, const char *plan_path)
     signals_setup();
     run_end_set_log_level(call);
     if (!cli_is_mirroring(call)) {
-        return compare(call, plan_path);
+        return command_mirror_compare(call, plan_path);
     }
     if (run_is_unfinished_mirror(cli_state_folder(call, plan_path))) {
         call->goes_on = true;
@@ -176,8 +176,8 @@ int command_mirror(struct cli_call *call, const char *plan_path)
         call->goes_on = false;
         done = exit_status != EXIT_DONE;
     } else {
-        exit_status = fill(call, plan_path, &done);
+        exit_status = command_mirror_fill(call, plan_path, &done);
     }
-    int compared = done ? 0 : compare(call, plan_path);
+    int compared = done ? 0 : command_mirror_compare(call, plan_path);
     return compared != 0 ? compared : exit_status;
 }

@@ -25,8 +25,8 @@ static int already(struct cli_call *call, const char *run_id)
     return cli_finish(&out, EXIT_DONE);
 }
 
-static int act(struct cli_call *call, struct rollback *rollback,
-               const struct rollback_report *report)
+static int command_rollback_act(struct cli_call *call, struct rollback *rollback,
+                                const struct rollback_report *report)
 {
     struct error error = {0};
     struct buffer out = {0};
@@ -68,7 +68,7 @@ int command_rollback(struct cli_call *call)
         return cli_fail(call, &error);
     }
     int exit_status = rollback_look(rollback, &report, &error) == STATUS_OK
-                          ? act(call, rollback, report)
+                          ? command_rollback_act(call, rollback, report)
                           : cli_fail(call, &error);
     rollback_close(rollback);
     return exit_status;

@@ -60,8 +60,8 @@ static void append_since(struct cli_call *call, const char *uri, struct buffer *
 typedef void diff_form(const struct diff_result *result, struct buffer *out);
 
 /* `finds`: a difference is exit status 1; `drifts`: one of a database and its migrations. */
-static int compare(struct cli_call *call, struct diff_options *options, diff_form *form, bool finds,
-                   bool drifts)
+static int command_schema_diff_compare(struct cli_call *call, struct diff_options *options,
+                                       diff_form *form, bool finds, bool drifts)
 {
     struct diff_result result;
     struct error error = {0};
@@ -84,7 +84,8 @@ static int compare(struct cli_call *call, struct diff_options *options, diff_for
 int command_schema_diff(struct cli_call *call)
 {
     struct diff_options options = {.from = call->arguments[0], .to = call->arguments[1]};
-    return compare(call, &options, diff_append_sql, cli_switch(call, CLI_EXIT_CODE), false);
+    return command_schema_diff_compare(call, &options, diff_append_sql,
+                                       cli_switch(call, CLI_EXIT_CODE), false);
 }
 
 static enum status take_database(struct cli_call *call, const char **uri, struct error *error)
@@ -108,7 +109,7 @@ int command_schema_drift(struct cli_call *call)
     if (take_database(call, &options.from, &error) != STATUS_OK) {
         return cli_fail(call, &error);
     }
-    return compare(call, &options, diff_append_changes, true, true);
+    return command_schema_diff_compare(call, &options, diff_append_changes, true, true);
 }
 
 int command_schema_dump(struct cli_call *call)
@@ -119,5 +120,5 @@ int command_schema_dump(struct cli_call *call)
         return cli_fail(call, &error);
     }
     options.blocking = true; /* nobody is there to be shut out */
-    return compare(call, &options, diff_append_sql, false, false);
+    return command_schema_diff_compare(call, &options, diff_append_sql, false, false);
 }

@@ -87,8 +87,8 @@ static void append_json(const struct migration_step *step, const struct lint_cos
     }
 }
 
-static void judge(const struct dry *dry, const struct schema_act *act,
-                  const struct migration_step *step, struct lint_cost *cost)
+static void command_schema_dry_judge(const struct dry *dry, const struct schema_act *act,
+                                     const struct migration_step *step, struct lint_cost *cost)
 {
     const struct lint_input input = {
         .file = act->text->path,
@@ -104,7 +104,7 @@ static void append_step(const struct dry *dry, const struct schema_act *act,
 {
     struct lint_cost cost;
     struct buffer *out = dry->out;
-    judge(dry, act, step, &cost);
+    command_schema_dry_judge(dry, act, step, &cost);
     if (dry->json) {
         buffer_append_string(out, first ? "" : ",");
         append_json(step, &cost, out);

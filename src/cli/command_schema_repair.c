@@ -55,7 +55,8 @@ static enum status take_words(struct schema_call *schema, struct schema_repair *
                                     call->command->arguments);
 }
 
-static int say(struct schema_call *schema, struct schema_repair *repair, const char *word)
+static int command_schema_repair_say(struct schema_call *schema, struct schema_repair *repair,
+                                     const char *word)
 {
     struct error error = {0};
     struct buffer out = {0};
@@ -100,12 +101,12 @@ int command_schema_repair(struct cli_call *call)
     if (take_kind(call, &repair, &error) != STATUS_OK) {
         return cli_fail(call, &error);
     }
-    return say(&schema, &repair, words[repair.kind]);
+    return command_schema_repair_say(&schema, &repair, words[repair.kind]);
 }
 
 int command_schema_baseline(struct cli_call *call)
 {
     struct schema_call schema = {.call = call};
     struct schema_repair repair = {.kind = SCHEMA_BASELINE};
-    return say(&schema, &repair, "noted as the baseline");
+    return command_schema_repair_say(&schema, &repair, "noted as the baseline");
 }

@@ -35,7 +35,7 @@ static void append_act(const struct schema_act *act, struct buffer *out)
                   act->name[0] != '\0' ? "_" : "", act->name);
 }
 
-static void draw(struct showing *showing, const struct schema_event *event)
+static void command_schema_up_draw(struct showing *showing, const struct schema_event *event)
 {
     struct buffer line = {0};
     char took[32];
@@ -103,7 +103,7 @@ static void observe(void *context, const struct schema_event *event)
     struct showing *showing = context;
     switch (event->kind) {
     case SCHEMA_PROGRESS:
-        draw(showing, event);
+        command_schema_up_draw(showing, event);
         break;
     case SCHEMA_ENDS:
         wipe(showing);
@@ -149,8 +149,9 @@ static void append_done(const struct schema_result *result, struct buffer *out)
     buffer_append_byte(out, ']');
 }
 
-static int finish(const struct schema_call *schema, const struct schema_result *result,
-                  const struct showing *showing, bool down)
+static int command_schema_up_finish(const struct schema_call *schema,
+                                    const struct schema_result *result,
+                                    const struct showing *showing, bool down)
 {
     struct buffer out = {0};
     char took[32];
@@ -171,7 +172,8 @@ static int finish(const struct schema_call *schema, const struct schema_result *
 }
 
 /* With --json what was done before it is told beside the failure. */
-static int fail(struct schema_call *schema, const struct schema_result *result, struct error *error)
+static int command_schema_up_fail(struct schema_call *schema, const struct schema_result *result,
+                                  struct error *error)
 {
     struct buffer out = {0};
     if (!cli_switch(schema->call, CLI_JSON) || !buffer_is_empty(&schema->faults)) {
@@ -201,7 +203,7 @@ static enum status confirm(struct schema_call *schema, bool down, struct error *
     return error_hint(error, "--dry-run shows what it runs, --confirm runs it.");
 }
 
-static int run(struct cli_call *call, bool down)
+static int command_schema_up_run(struct cli_call *call, bool down)
 {
     struct schema_call schema = {.call = call};
     struct schema_options options;
@@ -218,7 +220,7 @@ static int run(struct cli_call *call, bool down)
         schema_read_folder(&schema, uri, &error) != STATUS_OK ||
         confirm(&schema, down, &error) != STATUS_OK ||
         schema_open(&schema, uri, looks, &error) != STATUS_OK) {
-        exit_status = fail(&schema, &result, &error);
+        exit_status = command_schema_up_fail(&schema, &result, &error);
     } else {
         schema_fill_options(&schema, &options);
         options.observe = observe;
@@ -230,10 +232,10 @@ static int run(struct cli_call *call, bool down)
         if (looks) {
             exit_status = schema_show_plan(&schema, &options);
         } else if (schema_run(&options, &result, &error) == STATUS_OK) {
-            exit_status = finish(&schema, &result, &showing, down);
+            exit_status = command_schema_up_finish(&schema, &result, &showing, down);
         } else {
             wipe(&showing);
-            exit_status = fail(&schema, &result, &error);
+            exit_status = command_schema_up_fail(&schema, &result, &error);
         }
     }
     schema_close(&schema);
@@ -242,10 +244,10 @@ static int run(struct cli_call *call, bool down)
 
 int command_schema_up(struct cli_call *call)
 {
-    return run(call, false);
+    return command_schema_up_run(call, false);
 }
 
 int command_schema_down(struct cli_call *call)
 {
-    return run(call, true);
+    return command_schema_up_run(call, true);
 }

@@ -131,8 +131,9 @@ static void append_way_back(const struct cli_call *call, const char *folder, str
 }
 
 /* One look. `*open`: the run may still go on. */
-static enum status look(struct cli_call *call, const char *folder, struct state_watch *watch,
-                        struct buffer *out, bool *open, struct error *error)
+static enum status command_status_look(struct cli_call *call, const char *folder,
+                                       struct state_watch *watch, struct buffer *out, bool *open,
+                                       struct error *error)
 {
     struct buffer json = {0};
     enum status status = run_state_read(folder, &json, error);
@@ -215,7 +216,7 @@ int command_status(struct cli_call *call)
     }
     do {
         watch.rows = watching ? rows_for_entities() : 0;
-        enum status status = look(call, folder, &watch, &out, &open, &error);
+        enum status status = command_status_look(call, folder, &watch, &out, &open, &error);
         if (watching) {
             overwrite(&out);
         }

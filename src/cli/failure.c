@@ -279,7 +279,7 @@ void cli_print_error(const struct cli_call *call, const struct error *told, int 
 }
 
 /* Where something has begun, 2 would say that nothing was touched. */
-static int fail(const struct cli_call *call, const struct error *error, bool begun)
+static int failure_fail(const struct cli_call *call, const struct error *error, bool begun)
 {
     struct error told;
     cli_copy_failure(&told, error);
@@ -299,7 +299,7 @@ static int fail(const struct cli_call *call, const struct error *error, bool beg
 
 int cli_fail(const struct cli_call *call, const struct error *error)
 {
-    return fail(call, error, false);
+    return failure_fail(call, error, false);
 }
 
 int cli_fail_begun(const struct cli_call *call, struct error *error, const char *goes_on)
@@ -314,7 +314,7 @@ int cli_fail_begun(const struct cli_call *call, struct error *error, const char 
                                              : "; ",
                    goes_on);
     }
-    return fail(call, error, true);
+    return failure_fail(call, error, true);
 }
 
 static uint32_t count_lines(const char *lines)

@@ -208,7 +208,7 @@ static void append_tables(json_t *state, bool color, uint32_t rows, struct sums 
 }
 
 /* Between two looks; at the first one, the mean of this attempt. */
-static double measure(const json_t *state, int64_t done, struct state_watch *watch)
+static double state_view_measure(const json_t *state, int64_t done, struct state_watch *watch)
 {
     const json_t *attempt = json_object_get(state, "attempt");
     int64_t now_ms = clock_monotonic_ms();
@@ -233,7 +233,7 @@ static void append_rate(const json_t *state, bool running, const struct sums *su
 {
     char text[32];
     int64_t left = sums->total < 0 ? 0 : sums->total - done_of(sums);
-    double rate = measure(state, sums->migrated, watch);
+    double rate = state_view_measure(state, sums->migrated, watch);
     if (rate <= 0) {
         return;
     }

@@ -15,7 +15,7 @@ struct line {
     bool has_row;
 };
 
-static bool next(struct line *line, enum json_token *token)
+static bool validate_records_next(struct line *line, enum json_token *token)
 {
     struct error ignored; /* the line is our own */
     return json_reader_next(&line->reader, token, &ignored) == STATUS_OK;
@@ -45,7 +45,7 @@ static bool take_raw(struct line *line, struct buffer *out)
 static bool take_text(struct line *line, struct buffer *out)
 {
     enum json_token token;
-    if (!next(line, &token)) {
+    if (!validate_records_next(line, &token)) {
         return false;
     }
     if (token == JSON_TOKEN_STRING) {
@@ -60,8 +60,8 @@ static bool take_text(struct line *line, struct buffer *out)
 static bool take_key(struct line *line)
 {
     enum json_token token;
-    bool fine = next(line, &token) && token == JSON_TOKEN_OBJECT_BEGIN;
-    while (fine && (fine = next(line, &token)) && token == JSON_TOKEN_KEY) {
+    bool fine = validate_records_next(line, &token) && token == JSON_TOKEN_OBJECT_BEGIN;
+    while (fine && (fine = validate_records_next(line, &token)) && token == JSON_TOKEN_KEY) {
         buffer_append_string(&line->key, line->key.length == 0 ? "" : ", ");
         buffer_append(&line->key, line->reader.text, line->reader.length);
         buffer_append_byte(&line->key, ' ');
@@ -92,7 +92,7 @@ static bool take_field(struct line *line)
     struct buffer target = {0};
     enum json_token token;
     bool fine = true;
-    while (fine && (fine = next(line, &token)) && token == JSON_TOKEN_KEY) {
+    while (fine && (fine = validate_records_next(line, &token)) && token == JSON_TOKEN_KEY) {
         fine = take_text(line, is_named(line, "name")     ? &name
                                : is_named(line, "source") ? &source
                                                           : &target);
@@ -107,8 +107,9 @@ static bool take_field(struct line *line)
 static bool take_fields(struct line *line)
 {
     enum json_token token;
-    bool fine = next(line, &token) && token == JSON_TOKEN_ARRAY_BEGIN;
-    while (fine && (fine = next(line, &token)) && token == JSON_TOKEN_OBJECT_BEGIN) {
+    bool fine = validate_records_next(line, &token) && token == JSON_TOKEN_ARRAY_BEGIN;
+    while (fine && (fine = validate_records_next(line, &token)) &&
+           token == JSON_TOKEN_OBJECT_BEGIN) {
         fine = take_field(line);
     }
     return fine;
@@ -147,8 +148,8 @@ static void add_line(struct table *table, const char *text, size_t length, struc
     struct line line = {.table = table};
     enum json_token token;
     json_reader_init(&line.reader, text, length, JSON_DEPTH_MAX, arena);
-    bool fine = next(&line, &token) && token == JSON_TOKEN_OBJECT_BEGIN;
-    while (fine && next(&line, &token) && token == JSON_TOKEN_KEY) {
+    bool fine = validate_records_next(&line, &token) && token == JSON_TOKEN_OBJECT_BEGIN;
+    while (fine && validate_records_next(&line, &token) && token == JSON_TOKEN_KEY) {
         fine = take_member(&line);
     }
     if (!line.has_row) {

@@ -16,7 +16,7 @@ static const char *const actions[HISTORY_ACTION_COUNT] = {
 static const char *const states[HISTORY_STATE_COUNT] = {
     [HISTORY_RUNNING] = "running", [HISTORY_DONE] = "done", [HISTORY_FAILED] = "failed"};
 
-static bool find(const char *const *names, size_t count, const char *name, size_t *found)
+static bool history_find(const char *const *names, size_t count, const char *name, size_t *found)
 {
     for (*found = 0; *found < count; (*found)++) {
         if (strcmp(names[*found], name) == 0) {
@@ -34,7 +34,7 @@ const char *history_action_name(enum history_action action)
 bool history_action_parse(const char *name, enum history_action *action)
 {
     size_t found = 0;
-    if (!find(actions, HISTORY_ACTION_COUNT, name, &found)) {
+    if (!history_find(actions, HISTORY_ACTION_COUNT, name, &found)) {
         return false;
     }
     *action = (enum history_action)found;
@@ -49,7 +49,7 @@ const char *history_state_name(enum history_state state)
 bool history_state_parse(const char *name, enum history_state *state)
 {
     size_t found = 0;
-    if (!find(states, HISTORY_STATE_COUNT, name, &found)) {
+    if (!history_find(states, HISTORY_STATE_COUNT, name, &found)) {
         return false;
     }
     *state = (enum history_state)found;

@@ -106,8 +106,8 @@ static int64_t number_of(const json_t *object, const char *name)
     return json_integer_value(json_object_get(object, name));
 }
 
-static enum status parse(const char *key, const struct store_value *value, json_t **object,
-                         struct error *error)
+static enum status history_store_parse(const char *key, const struct store_value *value,
+                                       json_t **object, struct error *error)
 {
     if (json_tree_parse(value->text, value->length, JSON_REJECT_DUPLICATES, key,
                         ERROR_LEDGER_INVALID, object, error) != STATUS_OK) {
@@ -139,8 +139,8 @@ static void step_prefix(char key[STORE_KEY_BYTES], uint64_t number)
 }
 
 /* An absent key: `*object` NULL, version STORE_ABSENT. */
-static enum status get(struct alter_session *session, const char *key, json_t **object,
-                       uint64_t *version, struct error *error)
+static enum status history_store_get(struct alter_session *session, const char *key,
+                                     json_t **object, uint64_t *version, struct error *error)
 {
     struct arena *arena = arena_create(0);
     struct store_value value = {0};
@@ -149,7 +149,7 @@ static enum status get(struct alter_session *session, const char *key, json_t **
     enum status status = session->functions->get(session->store, key, arena, &value, error);
     if (status == STATUS_OK) {
         *version = value.version;
-        status = parse(key, &value, object, error);
+        status = history_store_parse(key, &value, object, error);
     }
     arena_destroy(arena);
     return status == STATUS_END ? STATUS_OK : status;
@@ -172,8 +172,9 @@ static enum status refuse_long(const char *key, size_t length, size_t length_max
 }
 
 /* Takes the object. STATUS_AGAIN: the key has another version. */
-static enum status put(struct alter_session *session, const char *key, json_t *object,
-                       uint64_t expected, uint64_t *version, struct error *error)
+static enum status connectors_history_store_put(struct alter_session *session, const char *key,
+                                                json_t *object, uint64_t expected,
+                                                uint64_t *version, struct error *error)
 {
     struct buffer text = {0};
     uint64_t put_version = 0;
@@ -231,7 +232,8 @@ static enum status take_lease(struct alter_session *session, const struct ledger
     if (object == NULL) {
         return STATUS_FAILED;
     }
-    enum status status = put(session, LEASE_KEY, object, expected, &session->lease_version, error);
+    enum status status = connectors_history_store_put(session, LEASE_KEY, object, expected,
+                                                      &session->lease_version, error);
     if (status == STATUS_OK) {
         session->held = true;
         session->seen_ms = sent_ms;
@@ -276,7 +278,7 @@ enum status history_store_lock(struct alter_session *session, const struct ledge
         return renew(session, self, error);
     }
     if (session->functions->create(session->store, error) != STATUS_OK ||
-        get(session, LEASE_KEY, &object, &version, error) != STATUS_OK) {
+        history_store_get(session, LEASE_KEY, &object, &version, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     const char *text = json_string_value(json_object_get(object, "holder"));
@@ -330,7 +332,7 @@ static enum status read_claim(struct alter_session *session, struct arena *arena
 {
     json_t *object = NULL;
     *claim = (struct history_claim){0};
-    if (get(session, CLAIM_KEY, &object, version, error) != STATUS_OK) {
+    if (history_store_get(session, CLAIM_KEY, &object, version, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     const char *holder = json_string_value(json_object_get(object, "holder"));
@@ -368,7 +370,7 @@ enum status history_store_claim(struct alter_session *session, uint64_t seen,
     }
     put_number(object, "epoch", seen + 1);
     json_object_set_new(object, "session", json_string_nocheck(session->name));
-    status = put(session, CLAIM_KEY, object, version, NULL, error);
+    status = connectors_history_store_put(session, CLAIM_KEY, object, version, NULL, error);
     if (status != STATUS_OK) {
         return status;
     }
@@ -447,7 +449,7 @@ static enum status visit_value(void *context, const char *key, const struct stor
     struct history_row row = {0};
     struct history_step step = {0};
     json_t *object = NULL;
-    enum status status = parse(key, value, &object, error);
+    enum status status = history_store_parse(key, value, &object, error);
     if (status == STATUS_OK && reading->visit_act != NULL) {
         bool whole = take_act(object, &row);
         row.down_text = NULL;
@@ -484,7 +486,7 @@ enum status history_store_down_text(struct alter_session *session, uint64_t numb
     uint64_t version;
     act_key(key, number);
     *text = NULL;
-    if (get(session, key, &object, &version, error) != STATUS_OK) {
+    if (history_store_get(session, key, &object, &version, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     const char *found = json_string_value(json_object_get(object, "down_text"));
@@ -538,21 +540,22 @@ static json_t *step_object(const struct alter_session *session, const struct his
 }
 
 /* Takes the object. */
-static enum status replace(struct alter_session *session, const char *key, json_t *object,
-                           const struct text_member *members, int64_t begun_us, int64_t ended_us,
-                           bool over, struct error *error)
+static enum status history_store_replace(struct alter_session *session, const char *key,
+                                         json_t *object, const struct text_member *members,
+                                         int64_t begun_us, int64_t ended_us, bool over,
+                                         struct error *error)
 {
     json_t *old = NULL;
     uint64_t version;
     if (failpoint_hit(session->before_failpoint, error) != STATUS_OK ||
         check_claim(session, error) != STATUS_OK ||
-        get(session, key, &old, &version, error) != STATUS_OK) {
+        history_store_get(session, key, &old, &version, error) != STATUS_OK) {
         json_decref(object);
         return STATUS_FAILED;
     }
     keep_old(object, members, begun_us, ended_us, over, old);
     json_decref(old);
-    enum status status = put(session, key, object, version, NULL, error);
+    enum status status = connectors_history_store_put(session, key, object, version, NULL, error);
     if (status == STATUS_AGAIN) {
         return error_set(error, ERROR_RUN_FENCED, key,
                          "another process wrote the history of the schema meanwhile");
@@ -565,8 +568,8 @@ enum status history_store_put(struct alter_session *session, const struct histor
 {
     char key[STORE_KEY_BYTES];
     act_key(key, row->number);
-    return replace(session, key, act_object(session, row), act_texts, row->begun_us, row->ended_us,
-                   row->state != HISTORY_RUNNING, error);
+    return history_store_replace(session, key, act_object(session, row), act_texts, row->begun_us,
+                                 row->ended_us, row->state != HISTORY_RUNNING, error);
 }
 
 enum status history_store_put_step(struct alter_session *session, const struct history_step *step,
@@ -576,6 +579,7 @@ enum status history_store_put_step(struct alter_session *session, const struct h
     step_prefix(key, step->number);
     size_t length = strlen(key);
     snprintf(key + length, sizeof key - length, "%06" PRIu32, step->step);
-    return replace(session, key, step_object(session, step), step_texts, step->begun_us,
-                   step->ended_us, step->state == HISTORY_STEP_DONE, error);
+    return history_store_replace(session, key, step_object(session, step), step_texts,
+                                 step->begun_us, step->ended_us, step->state == HISTORY_STEP_DONE,
+                                 error);
 }

@@ -51,7 +51,7 @@ void scope_append_lead(struct buffer *out, const char *schema)
     buffer_append_string(out, quoted ? "\"." : ".");
 }
 
-static int compare(const void *left, const void *right)
+static int scope_compare(const void *left, const void *right)
 {
     return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
@@ -65,7 +65,7 @@ struct schema_scope scope_copy(const struct schema_scope *scope, const char *own
     for (uint32_t i = 0; i < scope->others.count; i++) {
         names[i] = arena_copy_string(arena, scope->others.names[i]);
     }
-    qsort(names, scope->others.count, sizeof *names, compare);
+    qsort(names, scope->others.count, sizeof *names, scope_compare);
     for (uint32_t i = 0; i < scope->others.count; i++) {
         bool again = count > 0 && strcmp(kept[count - 1], names[i]) == 0;
         if (!again && (own == NULL || strcmp(own, names[i]) != 0)) {

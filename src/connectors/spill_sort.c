@@ -52,7 +52,7 @@ static enum status no_memory(struct error *error)
     return error_set(error, ERROR_MEMORY, NULL, "no memory to sort");
 }
 
-static int compare(const struct string *left, const struct string *right)
+static int spill_sort_compare(const struct string *left, const struct string *right)
 {
     uint32_t least = left->length < right->length ? left->length : right->length;
     int order = memcmp(left->bytes, right->bytes, least);
@@ -64,7 +64,7 @@ static int compare(const struct string *left, const struct string *right)
 
 static int compare_strings(const void *left, const void *right)
 {
-    return compare((const struct string *)left, (const struct string *)right);
+    return spill_sort_compare((const struct string *)left, (const struct string *)right);
 }
 
 struct spill_sorter *spill_sorter_create(const char *prefix, size_t memory_bytes)
@@ -296,7 +296,7 @@ static void sift_down(struct run *runs, uint32_t count)
     for (;;) {
         uint32_t least = at;
         for (uint32_t child = 2 * at + 1; child <= 2 * at + 2 && child < count; child++) {
-            if (compare(&runs[child].head, &runs[least].head) < 0) {
+            if (spill_sort_compare(&runs[child].head, &runs[least].head) < 0) {
                 least = child;
             }
         }
@@ -312,7 +312,7 @@ static void sift_down(struct run *runs, uint32_t count)
 
 static void sift_up(struct run *runs, uint32_t at)
 {
-    while (at > 0 && compare(&runs[at].head, &runs[(at - 1) / 2].head) < 0) {
+    while (at > 0 && spill_sort_compare(&runs[at].head, &runs[(at - 1) / 2].head) < 0) {
         struct run moved = runs[at];
         runs[at] = runs[(at - 1) / 2];
         runs[(at - 1) / 2] = moved;

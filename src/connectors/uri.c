@@ -19,7 +19,7 @@ struct uri_reader {
     struct error *error;
 };
 
-static enum status fail(struct uri_reader *reader, enum error_code code, const char *message)
+static enum status uri_fail(struct uri_reader *reader, enum error_code code, const char *message)
 {
     return error_set(reader->error, code, reader->uri->shown, "%s", message);
 }
@@ -45,9 +45,9 @@ static const char *decode(struct uri_reader *reader, const char *text, size_t le
         int high = length - i > 2 ? hex_digit(text[i + 1]) : -1;
         int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
         if (low < 0 || (high == 0 && low == 0)) {
-            fail(reader, ERROR_USAGE,
-                 low < 0 ? "a % is not followed by two hexadecimal digits"
-                         : "%00 stands for no character of a name");
+            uri_fail(reader, ERROR_USAGE,
+                     low < 0 ? "a % is not followed by two hexadecimal digits"
+                             : "%00 stands for no character of a name");
             error_hint(reader->error, "write %%25 for a percent sign");
             return NULL;
         }
@@ -62,7 +62,7 @@ static enum status read_port(struct uri_reader *reader, const char *text, size_t
 {
     int64_t port = 0;
     if (text_to_int64(text, length, &port) != STATUS_OK || port < 1 || port > 65535) {
-        return fail(reader, ERROR_USAGE, "the port is not a number from 1 to 65535");
+        return uri_fail(reader, ERROR_USAGE, "the port is not a number from 1 to 65535");
     }
     reader->uri->port = (uint16_t)port;
     return STATUS_OK;
@@ -267,7 +267,7 @@ static enum status add_parameter(struct uri_reader *reader, const char *name, co
         }
     }
     if (uri->parameter_count == PARAMETERS_MAX) {
-        return fail(reader, ERROR_USAGE, "too many options");
+        return uri_fail(reader, ERROR_USAGE, "too many options");
     }
     reader->parameters[uri->parameter_count++] =
         (struct uri_parameter){.name = name, .value = normal};
@@ -336,7 +336,7 @@ static enum status read_all(struct uri_reader *reader, const char *rest)
 }
 
 /* Without the password and all secrets known by now. */
-static void show(struct uri *uri, struct arena *arena)
+static void uri_show(struct uri *uri, struct arena *arena)
 {
     size_t capacity = 2 * strlen(uri->text) + 8;
     char *shown = arena_allocate(arena, capacity);
@@ -349,7 +349,7 @@ struct uri *uri_begin(const char *text, struct arena *arena)
 {
     struct uri *uri = arena_allocate_zeroed(arena, 1, sizeof *uri);
     uri->text = arena_copy_string(arena, text);
-    show(uri, arena);
+    uri_show(uri, arena);
     return uri;
 }
 
@@ -360,7 +360,7 @@ enum status uri_read(struct uri *uri, const struct connector *connector, const c
     if (read_all(&reader, rest) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    show(uri, arena);
+    uri_show(uri, arena);
     return STATUS_OK;
 }
 
@@ -373,7 +373,7 @@ enum status uri_read_path(struct uri *uri, const struct connector *connector, co
     if (read_parameters(&reader, options) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    show(uri, arena);
+    uri_show(uri, arena);
     return STATUS_OK;
 }
 

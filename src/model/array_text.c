@@ -19,7 +19,7 @@ struct array_reader {
     uint32_t depth;
 };
 
-static enum status fail(const struct array_reader *reader, const char *what)
+static enum status array_text_fail(const struct array_reader *reader, const char *what)
 {
     return error_set(reader->error, ERROR_REJECT_UNREADABLE, NULL, "array, byte %zu: %s",
                      (size_t)(reader->at - reader->start), what);
@@ -40,7 +40,7 @@ static void skip_blanks(struct array_reader *reader)
     }
 }
 
-static bool take(struct array_reader *reader, char wanted)
+static bool array_text_take(struct array_reader *reader, char wanted)
 {
     skip_blanks(reader);
     bool found = reader->at < reader->end && *reader->at == wanted;
@@ -65,7 +65,7 @@ bool array_text_is_one(const char *text, size_t length)
     struct array_reader reader = {.start = text, .at = text, .end = text + length};
     skip_blanks(&reader);
     skip_bounds(&reader);
-    return take(&reader, '{');
+    return array_text_take(&reader, '{');
 }
 
 /* ---------------------------------------------------------------- elements */
@@ -161,7 +161,7 @@ static enum status read_quoted(struct array_reader *reader, struct cell *cell)
         text[length++] = *reader->at;
     }
     if (reader->at == reader->end) {
-        return fail(reader, "a quote is not closed");
+        return array_text_fail(reader, "a quote is not closed");
     }
     reader->at++;
     make_element(reader, text, length, cell);
@@ -186,7 +186,7 @@ static enum status read_bare(struct array_reader *reader, struct cell *cell)
         reader->at++;
     }
     if (kept == 0) {
-        return fail(reader, "an element is expected");
+        return array_text_fail(reader, "an element is expected");
     }
     if (!escaped && kept == 4 && strncasecmp(text, "NULL", 4) == 0) {
         *cell = cell_null();
@@ -212,7 +212,7 @@ static enum status read_element(struct array_reader *reader, struct cell *cell)
 
 static enum status read_elements(struct array_reader *reader, struct buffer *items)
 {
-    if (take(reader, '}')) {
+    if (array_text_take(reader, '}')) {
         return STATUS_OK;
     }
     do {
@@ -221,15 +221,16 @@ static enum status read_elements(struct array_reader *reader, struct buffer *ite
             return STATUS_FAILED;
         }
         buffer_append(items, &cell, sizeof(cell));
-    } while (take(reader, ','));
-    return take(reader, '}') ? STATUS_OK : fail(reader, "a comma or } is expected");
+    } while (array_text_take(reader, ','));
+    return array_text_take(reader, '}') ? STATUS_OK
+                                        : array_text_fail(reader, "a comma or } is expected");
 }
 
 static enum status read_array(struct array_reader *reader, struct cell *list)
 {
     struct buffer items = {0};
-    if (!take(reader, '{')) {
-        return fail(reader, "{ is expected");
+    if (!array_text_take(reader, '{')) {
+        return array_text_fail(reader, "{ is expected");
     }
     if (reader->depth++ == DEPTH_MAX) {
         return error_set(reader->error, ERROR_REJECT_TOO_DEEP, NULL,
@@ -264,7 +265,8 @@ enum status array_text_read(const char *text, size_t length, const struct value_
         return STATUS_FAILED;
     }
     skip_blanks(&reader);
-    return reader.at == reader.end ? STATUS_OK : fail(&reader, "something stands behind it");
+    return reader.at == reader.end ? STATUS_OK
+                                   : array_text_fail(&reader, "something stands behind it");
 }
 
 /* ---------------------------------------------------------------- writing */

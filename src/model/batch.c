@@ -10,8 +10,9 @@ static size_t bytes_of_row(uint32_t width)
     return (width == 0 ? 1 : (size_t)width) * sizeof(struct cell);
 }
 
-static struct batch *create(struct arena *arena, uint32_t *arena_users, const struct shape *shape,
-                            uint32_t width, uint32_t row_capacity)
+static struct batch *model_batch_create(struct arena *arena, uint32_t *arena_users,
+                                        const struct shape *shape, uint32_t width,
+                                        uint32_t row_capacity)
 {
     struct batch *batch = memory_allocate_zeroed(1, sizeof(*batch));
     if (row_capacity == 0) {
@@ -32,14 +33,14 @@ struct batch *batch_create(const struct shape *shape, uint32_t width, uint32_t r
     struct arena *arena = arena_create(0);
     uint32_t *users = arena_allocate(arena, sizeof(*users));
     *users = 1;
-    return create(arena, users, shape, width, row_capacity);
+    return model_batch_create(arena, users, shape, width, row_capacity);
 }
 
 struct batch *batch_create_sharing(struct batch *owner, const struct shape *shape, uint32_t width,
                                    uint32_t row_capacity)
 {
     ++*owner->arena_users;
-    return create(owner->arena, owner->arena_users, shape, width, row_capacity);
+    return model_batch_create(owner->arena, owner->arena_users, shape, width, row_capacity);
 }
 
 struct batch *batch_create_for_cursor(uint32_t width, uint32_t rows_max, size_t bytes_max)

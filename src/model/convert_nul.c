@@ -4,7 +4,7 @@
 #include "model/json_reader.h"
 #include <string.h>
 
-static const char *find(bool json, const char *text, const char *end)
+static const char *convert_nul_find(bool json, const char *text, const char *end)
 {
     size_t length = (size_t)(end - text);
     return json ? json_find_nul(text, length) : memchr(text, 0, length);
@@ -15,11 +15,12 @@ enum status convert_strip_nul(const struct conversion *conversion, struct cell *
     const char *rest = result->text;
     const char *end = rest + result->length;
     bool json = result->kind == VALUE_JSON;
-    if (!conversion->to->no_nul || !conversion->allow_loss || find(json, rest, end) == NULL) {
+    if (!conversion->to->no_nul || !conversion->allow_loss ||
+        convert_nul_find(json, rest, end) == NULL) {
         return STATUS_OK;
     }
     struct buffer kept = {0};
-    for (const char *at; (at = find(json, rest, end)) != NULL;) {
+    for (const char *at; (at = convert_nul_find(json, rest, end)) != NULL;) {
         buffer_append(&kept, rest, (size_t)(at - rest));
         rest = at + (json ? JSON_NUL_BYTES : 1);
     }

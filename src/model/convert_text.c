@@ -360,7 +360,8 @@ static enum status number_of_json(struct building *building, struct cell *result
                            "JSON: a number with too large an exponent");
 }
 
-static enum status build(struct building *building, enum json_token token, struct cell *result);
+static enum status convert_text_build(struct building *building, enum json_token token,
+                                      struct cell *result);
 
 /* What follows the opening bracket. */
 static enum status build_container(struct building *building, int is_object, struct cell *result)
@@ -376,7 +377,7 @@ static enum status build_container(struct building *building, int is_object, str
         if (token == end) {
             break;
         }
-        if (build(building, token, &cell) != STATUS_OK) {
+        if (convert_text_build(building, token, &cell) != STATUS_OK) {
             return STATUS_FAILED;
         }
         if (!buffer_try_reserve(&building->cells, sizeof(cell))) {
@@ -398,7 +399,8 @@ static enum status build_container(struct building *building, int is_object, str
     return STATUS_OK;
 }
 
-static enum status build(struct building *building, enum json_token token, struct cell *result)
+static enum status convert_text_build(struct building *building, enum json_token token,
+                                      struct cell *result)
 {
     switch (token) {
     case JSON_TOKEN_OBJECT_BEGIN:
@@ -431,7 +433,7 @@ enum status convert_read_json(const char *text, size_t length, struct arena *are
     enum json_token token;
     json_reader_init(&building.reader, text, length, JSON_DEPTH_MAX, arena);
     enum status status = json_reader_next(&building.reader, &token, error);
-    status = status == STATUS_OK ? build(&building, token, result) : status;
+    status = status == STATUS_OK ? convert_text_build(&building, token, result) : status;
     if (status == STATUS_OK) {
         status = json_reader_next(&building.reader, &token, error); /* nothing may follow */
     }

@@ -31,7 +31,8 @@ void json_reader_init(struct json_reader *reader, const char *text, size_t lengt
     reader->length = 0;
 }
 
-static enum status fail(const struct json_reader *reader, const char *what, struct error *error)
+static enum status json_reader_fail(const struct json_reader *reader, const char *what,
+                                    struct error *error)
 {
     return error_set(error, ERROR_REJECT_UNREADABLE, NULL, "JSON, byte %zu: %s",
                      (size_t)(reader->position - reader->start), what);
@@ -191,14 +192,14 @@ static enum status read_string(struct json_reader *reader, struct error *error)
     }
     reader->position = close;
     if (close >= end || *close == '\\') {
-        return fail(reader, "a string without its closing quote", error);
+        return json_reader_fail(reader, "a string without its closing quote", error);
     }
     if (*close != '"') {
-        return fail(reader, "a control character in a string", error);
+        return json_reader_fail(reader, "a control character in a string", error);
     }
     if (has_high && !text_is_utf8(start, (size_t)(close - start))) {
         reader->position = start;
-        return fail(reader, "a string that is not UTF-8", error);
+        return json_reader_fail(reader, "a string that is not UTF-8", error);
     }
     reader->text = start;
     reader->length = (size_t)(close - start);
@@ -212,7 +213,7 @@ static enum status read_string(struct json_reader *reader, struct error *error)
         }
         const char *plain_end = unescape(start, close, plain, &reader->position);
         if (plain_end == NULL) {
-            return fail(reader, "a malformed escape in a string", error);
+            return json_reader_fail(reader, "a malformed escape in a string", error);
         }
         (void)arena_try_extend(reader->arena, plain, reader->length, (size_t)(plain_end - plain));
         reader->text = plain;
@@ -264,7 +265,7 @@ static enum status read_number(struct json_reader *reader, struct error *error)
 {
     const char *end = find_number_end(reader->position, reader->end);
     if (end == NULL) {
-        return fail(reader, "a malformed number", error);
+        return json_reader_fail(reader, "a malformed number", error);
     }
     reader->text = reader->position;
     reader->length = (size_t)(end - reader->position);
@@ -277,7 +278,7 @@ static enum status read_word(struct json_reader *reader, const char *word, size_
 {
     if ((size_t)(reader->end - reader->position) < length ||
         memcmp(reader->position, word, length) != 0) {
-        return fail(reader, "neither true, false nor null", error);
+        return json_reader_fail(reader, "neither true, false nor null", error);
     }
     reader->position += length;
     return STATUS_OK;
@@ -326,7 +327,7 @@ static enum status close_container(struct json_reader *reader, enum json_token *
 static enum status read_key(struct json_reader *reader, enum json_token *token, struct error *error)
 {
     if (reader->position == reader->end || *reader->position != '"') {
-        return fail(reader, "expected a key in quotes", error);
+        return json_reader_fail(reader, "expected a key in quotes", error);
     }
     reader->position++;
     if (read_string(reader, error) != STATUS_OK) {
@@ -334,7 +335,7 @@ static enum status read_key(struct json_reader *reader, enum json_token *token, 
     }
     skip_space(reader);
     if (reader->position == reader->end || *reader->position != ':') {
-        return fail(reader, "expected ':' after a key", error);
+        return json_reader_fail(reader, "expected ':' after a key", error);
     }
     reader->position++;
     reader->expect = EXPECT_VALUE;
@@ -347,7 +348,7 @@ static enum status read_value(struct json_reader *reader, enum json_token *token
 {
     enum status status;
     if (reader->position == reader->end) {
-        return fail(reader, "the text ends where a value is expected", error);
+        return json_reader_fail(reader, "the text ends where a value is expected", error);
     }
     switch (*reader->position) {
     case '{':
@@ -373,7 +374,7 @@ static enum status read_value(struct json_reader *reader, enum json_token *token
         break;
     default:
         if (*reader->position != '-' && (*reader->position < '0' || *reader->position > '9')) {
-            return fail(reader, "expected a value", error);
+            return json_reader_fail(reader, "expected a value", error);
         }
         *token = JSON_TOKEN_NUMBER;
         status = read_number(reader, error);
@@ -394,7 +395,8 @@ enum status json_reader_next(struct json_reader *reader, enum json_token *token,
             return close_container(reader, token);
         }
         if (byte != ',') {
-            return fail(reader, in_object ? "expected ',' or '}'" : "expected ',' or ']'", error);
+            return json_reader_fail(
+                reader, in_object ? "expected ',' or '}'" : "expected ',' or ']'", error);
         }
         reader->position++;
         skip_space(reader);
@@ -409,7 +411,7 @@ enum status json_reader_next(struct json_reader *reader, enum json_token *token,
         return read_key(reader, token, error);
     case EXPECT_NOTHING:
         if (reader->position < reader->end) {
-            return fail(reader, "more after the value", error);
+            return json_reader_fail(reader, "more after the value", error);
         }
         *token = JSON_TOKEN_END;
         return STATUS_OK;

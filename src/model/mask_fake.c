@@ -43,7 +43,7 @@ static const char *const trades[] = {"Foods",   "Logistics", "Systems", "Works",
 static const char *const domains[] = {"example.com", "example.net", "example.org"};
 
 /* Takes a part of the bits. */
-static uint64_t take(uint64_t *bits, uint64_t count)
+static uint64_t mask_fake_take(uint64_t *bits, uint64_t count)
 {
     uint64_t part = *bits % count;
     *bits /= count;
@@ -82,7 +82,7 @@ static void append_phone(uint64_t bits[2], const char *like, size_t length, stru
         utf8proc_category_t category = utf8proc_category(point);
         left = left < 10 ? bits[1] + at : left;
         if (category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO) {
-            buffer_append_byte(out, (char)('0' + take(&left, 10)));
+            buffer_append_byte(out, (char)('0' + mask_fake_take(&left, 10)));
         } else if (category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_ZS) {
             buffer_append(out, like + at, (size_t)size);
         } else {
@@ -114,7 +114,8 @@ void mask_fake_append(enum mask_fake what, const uint64_t bits[2], const char *l
         append_phone(left, like, length, out);
         break;
     case MASK_FAKE_STREET:
-        buffer_format(out, "%u %s", (unsigned)take(&left[0], 200) + 1, CHOOSE(&left[1], streets));
+        buffer_format(out, "%u %s", (unsigned)mask_fake_take(&left[0], 200) + 1,
+                      CHOOSE(&left[1], streets));
         break;
     case MASK_FAKE_CITY:
         buffer_append_string(out, CHOOSE(&left[0], cities));

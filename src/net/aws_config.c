@@ -121,8 +121,9 @@ static enum status choose_profile(struct aws_config *config, const char *option,
                       config->config.path);
 }
 
-static enum status load(struct aws_config *config, const struct aws_config_options *options,
-                        struct error *error)
+static enum status net_aws_config_load(struct aws_config *config,
+                                       const struct aws_config_options *options,
+                                       struct error *error)
 {
     config->home = find_home(config->arena);
     copy_environment(config);
@@ -145,7 +146,7 @@ enum status aws_config_load(const struct aws_config_options *options, struct aws
     *out = NULL;
     struct aws_config *config = memory_allocate_zeroed(1, sizeof(*config));
     config->arena = arena_create(0);
-    if (load(config, options == NULL ? &none : options, error) != STATUS_OK) {
+    if (net_aws_config_load(config, options == NULL ? &none : options, error) != STATUS_OK) {
         aws_config_destroy(config);
         return STATUS_FAILED;
     }

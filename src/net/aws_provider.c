@@ -174,7 +174,7 @@ static bool read_digits(const char **text, int count, int64_t *value)
     return true;
 }
 
-static bool skip(const char **text, char wanted)
+static bool aws_provider_skip(const char **text, char wanted)
 {
     if (**text != wanted) {
         return false;
@@ -200,7 +200,7 @@ static bool read_offset(const char *text, int64_t *minutes)
     if (!read_digits(&text, 2, &hours)) {
         return false;
     }
-    (void)skip(&text, ':');
+    (void)aws_provider_skip(&text, ':');
     if (!read_digits(&text, 2, &rest) || *text != '\0') {
         return false;
     }
@@ -217,14 +217,17 @@ bool aws_parse_time(const char *text, int64_t *utc_ms)
     int64_t minute = 0;
     int64_t second = 0;
     int64_t offset = 0;
-    if (!read_digits(&text, 4, &year) || !skip(&text, '-') || !read_digits(&text, 2, &month) ||
-        !skip(&text, '-') || !read_digits(&text, 2, &day) ||
-        (!skip(&text, 'T') && !skip(&text, 't') && !skip(&text, ' ')) ||
-        !read_digits(&text, 2, &hour) || !skip(&text, ':') || !read_digits(&text, 2, &minute) ||
-        !skip(&text, ':') || !read_digits(&text, 2, &second)) {
+    if (!read_digits(&text, 4, &year) || !aws_provider_skip(&text, '-') ||
+        !read_digits(&text, 2, &month) || !aws_provider_skip(&text, '-') ||
+        !read_digits(&text, 2, &day) ||
+        (!aws_provider_skip(&text, 'T') && !aws_provider_skip(&text, 't') &&
+         !aws_provider_skip(&text, ' ')) ||
+        !read_digits(&text, 2, &hour) || !aws_provider_skip(&text, ':') ||
+        !read_digits(&text, 2, &minute) || !aws_provider_skip(&text, ':') ||
+        !read_digits(&text, 2, &second)) {
         return false;
     }
-    if (skip(&text, '.')) {
+    if (aws_provider_skip(&text, '.')) {
         text += strspn(text, "0123456789");
     }
     if (!read_offset(text, &offset) || month < 1 || month > 12 || day < 1 || day > 31 ||

@@ -101,7 +101,7 @@ static char **environment_for_child(struct arena *arena)
 }
 
 /* Starts it with its stdout in a pipe, in a process group of its own. */
-static int start(char **arguments, char **environment, int output, pid_t *pid)
+static int aws_provider_process_start(char **arguments, char **environment, int output, pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -199,8 +199,9 @@ static enum status wait_for_end(pid_t pid, bool failed, int64_t deadline_ms, con
                       "run it by hand: it must print JSON with \"Version\": 1 and end with 0");
 }
 
-static enum status run(struct aws_asking *asking, const char *profile, char **arguments,
-                       struct buffer *output, struct error *error)
+static enum status aws_provider_process_run(struct aws_asking *asking, const char *profile,
+                                            char **arguments, struct buffer *output,
+                                            struct error *error)
 {
     int ends[2];
     pid_t pid = 0;
@@ -209,7 +210,7 @@ static enum status run(struct aws_asking *asking, const char *profile, char **ar
         return error_set_errno(error, ERROR_CREDENTIALS, errno, profile,
                                "its credential_process can't be started");
     }
-    int fault = start(arguments, environment, ends[1], &pid);
+    int fault = aws_provider_process_start(arguments, environment, ends[1], &pid);
     close(ends[1]);
     enum status status = STATUS_FAILED;
     if (fault != 0) {
@@ -233,7 +234,8 @@ enum status aws_provider_process(struct aws_asking *asking, const char *profile,
     char name[64];
     snprintf(name, sizeof(name), "process of profile %.40s", profile);
     enum status status = split_command(command, name, asking->arena, arguments, error);
-    status = status == STATUS_OK ? run(asking, name, arguments, &output, error) : status;
+    status = status == STATUS_OK ? aws_provider_process_run(asking, name, arguments, &output, error)
+                                 : status;
     if (status == STATUS_OK) {
         status = aws_credentials_from_json(credentials, name, "SessionToken", 1, output.data,
                                            output.length, error);

@@ -183,10 +183,10 @@ static enum status find_sts(struct aws_asking *asking, struct aws_endpoint *endp
 }
 
 /* One question to STS, signed where `role->source` signs. */
-static enum status ask(struct aws_asking *asking, const struct aws_role *role,
-                       const struct aws_endpoint *endpoint, const char *region,
-                       const struct buffer *body, struct http_response **response,
-                       struct error *error)
+static enum status aws_provider_role_ask(struct aws_asking *asking, const struct aws_role *role,
+                                         const struct aws_endpoint *endpoint, const char *region,
+                                         const struct buffer *body, struct http_response **response,
+                                         struct error *error)
 {
     struct http_header headers[1 + AWS_SIGNED_HEADERS_MAX] = {
         {"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}};
@@ -237,13 +237,13 @@ enum status aws_provider_assume_role(struct aws_asking *asking, const struct aws
     enum status status = find_sts(asking, &endpoint, &region, error);
     status = status == STATUS_OK ? make_body(asking, role, &body, error) : status;
     if (status == STATUS_OK) {
-        status = ask(asking, role, &endpoint, region, &body, &response, error);
+        status = aws_provider_role_ask(asking, role, &endpoint, region, &body, &response, error);
     }
     if (status == STATUS_OK && response->status != 200 && role->token_file == NULL &&
         aws_clock_learn(asking->clock, response)) {
         aws_answer_destroy(response);
         response = NULL; /* signing may fail before there is another one */
-        status = ask(asking, role, &endpoint, region, &body, &response, error);
+        status = aws_provider_role_ask(asking, role, &endpoint, region, &body, &response, error);
     }
     if (status == STATUS_OK) {
         aws_asking_learn(asking, response); /* what a token earns is dated by their clock too */

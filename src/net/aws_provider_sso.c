@@ -250,8 +250,8 @@ static enum status read_refusal(const struct sso *sso, const struct http_respons
     return STATUS_FAILED;
 }
 
-static enum status ask(struct aws_asking *asking, const struct sso *sso,
-                       struct aws_credentials *credentials, struct error *error)
+static enum status aws_provider_sso_ask(struct aws_asking *asking, const struct sso *sso,
+                                        struct aws_credentials *credentials, struct error *error)
 {
     struct buffer url = {0};
     struct http_response *response = NULL;
@@ -290,5 +290,5 @@ enum status aws_provider_sso(struct aws_asking *asking, const char *profile,
     struct sso sso = {.profile = profile, .name = name};
     enum status status = read_settings(asking, &sso, error);
     status = status == STATUS_OK ? read_cached_token(asking, &sso, error) : status;
-    return status == STATUS_OK ? ask(asking, &sso, credentials, error) : status;
+    return status == STATUS_OK ? aws_provider_sso_ask(asking, &sso, credentials, error) : status;
 }

@@ -166,7 +166,7 @@ static void free_slot(struct http_slot *slot)
     slot->client->free_slots = slot;
 }
 
-static void finish(struct http_slot *slot, CURLcode code)
+static void http_client_finish(struct http_slot *slot, CURLcode code)
 {
     struct http_client *client = slot->client;
     struct http_owned_response *owned = slot->response;
@@ -193,7 +193,7 @@ static void begin_on_new_connection(struct http_slot *slot)
     (void)curl_multi_remove_handle(multi, slot->easy);
     if (curl_easy_setopt(slot->easy, CURLOPT_FRESH_CONNECT, 1L) != CURLE_OK ||
         curl_multi_add_handle(multi, slot->easy) != CURLM_OK) {
-        finish(slot, CURLE_OUT_OF_MEMORY);
+        http_client_finish(slot, CURLE_OUT_OF_MEMORY);
     }
 }
 
@@ -210,7 +210,7 @@ static void collect_done(struct http_client *client)
         if (slot->fault == HTTP_FAULT_STALE) {
             begin_on_new_connection(slot);
         } else {
-            finish(slot, message->data.result);
+            http_client_finish(slot, message->data.result);
         }
     }
 }
@@ -234,7 +234,7 @@ static void expire(struct http_client *client, bool even_sent)
         struct http_slot *slot = &client->slots[i];
         if (slot->easy != NULL && slot->deadline_ms <= now_ms &&
             (even_sent || !is_sent_whole(slot))) {
-            finish(slot, CURLE_OPERATION_TIMEDOUT);
+            http_client_finish(slot, CURLE_OPERATION_TIMEDOUT);
         } else if (slot->easy != NULL && slot->deadline_ms < client->next_deadline_ms) {
             client->next_deadline_ms = slot->deadline_ms;
         }
@@ -243,28 +243,28 @@ static void expire(struct http_client *client, bool even_sent)
 
 /* ---------------------------------------------------------------- out and in */
 
-static enum status fail(CURLMcode code, struct error *error)
+static enum status http_client_fail(CURLMcode code, struct error *error)
 {
     return error_set(error, code == CURLM_OUT_OF_MEMORY ? ERROR_MEMORY : ERROR_INTERNAL, NULL,
                      "the HTTP library failed: %s", curl_multi_strerror(code));
 }
 
 /* Lets libcurl act on a socket or on its timer. */
-static enum status act(struct http_client *client, curl_socket_t descriptor, int mask,
-                       struct error *error)
+static enum status http_client_act(struct http_client *client, curl_socket_t descriptor, int mask,
+                                   struct error *error)
 {
     int running = 0;
     if (descriptor == CURL_SOCKET_TIMEOUT) {
         client->timer_ms = HTTP_TIMER_NONE;
     }
     CURLMcode code = curl_multi_socket_action(client->multi, descriptor, mask, &running);
-    return code == CURLM_OK ? STATUS_OK : fail(code, error);
+    return code == CURLM_OK ? STATUS_OK : http_client_fail(code, error);
 }
 
 static enum status act_on_timer(struct http_client *client, struct error *error)
 {
     bool due = client->timer_ms != HTTP_TIMER_NONE && client->timer_ms <= clock_monotonic_ms();
-    return due ? act(client, CURL_SOCKET_TIMEOUT, 0, error) : STATUS_OK;
+    return due ? http_client_act(client, CURL_SOCKET_TIMEOUT, 0, error) : STATUS_OK;
 }
 
 /* Begins a request on a free slot. `*response` is what http_poll will give; it may be among those
@@ -282,7 +282,7 @@ static enum status submit(struct http_client *client, const struct http_request 
         end_transfer(slot);
         http_response_destroy(&slot->response->response);
         free_slot(slot);
-        return fail(code, error);
+        return http_client_fail(code, error);
     }
     *response = slot->response;
     client->under_way++;
@@ -328,7 +328,8 @@ static int wait_time(const struct http_client *client, int64_t now_ms, int64_t d
 /* Waits for sockets and timers once, and acts on them. The process may have been stopped meanwhile,
  * or the caller did not poll for long: nothing is sent of requests whose time is over, but answers
  * that came are taken. */
-static enum status step(struct http_client *client, int64_t deadline_ms, struct error *error)
+static enum status http_client_step(struct http_client *client, int64_t deadline_ms,
+                                    struct error *error)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
     int64_t now_ms = clock_monotonic_ms();
@@ -343,7 +344,7 @@ static enum status step(struct http_client *client, int64_t deadline_ms, struct 
         int mask = (got & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) |
                    (got & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
                    (got & EPOLLERR ? CURL_CSELECT_ERR : 0);
-        if (act(client, events[i].data.fd, mask, error) != STATUS_OK) {
+        if (http_client_act(client, events[i].data.fd, mask, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -380,7 +381,7 @@ enum status http_poll(struct http_client *client, int64_t timeout_ms,
         if (looked && clock_monotonic_ms() >= deadline_ms) {
             return STATUS_AGAIN;
         }
-        if (step(client, deadline_ms, error) != STATUS_OK) {
+        if (http_client_step(client, deadline_ms, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         looked = true;
@@ -418,7 +419,7 @@ enum status http_perform(struct http_client *client, const struct http_request *
         *response = NULL;
     }
     while (client->free_slots == NULL) {
-        if (step(client, clock_monotonic_ms() + 1000, error) != STATUS_OK) {
+        if (http_client_step(client, clock_monotonic_ms() + 1000, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -427,7 +428,7 @@ enum status http_perform(struct http_client *client, const struct http_request *
         return STATUS_FAILED;
     }
     while (!take_done(client, owned)) {
-        if (step(client, clock_monotonic_ms() + 1000, error) != STATUS_OK) {
+        if (http_client_step(client, clock_monotonic_ms() + 1000, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }

@@ -220,7 +220,7 @@ struct fetching {
     const char *file;
 };
 
-static enum status ask(struct fetching *fetching, struct range *range, struct error *error)
+static enum status s3_ask(struct fetching *fetching, struct range *range, struct error *error)
 {
     uint64_t left = fetching->object->bytes - fetching->next;
     range->begin = fetching->next;
@@ -245,8 +245,8 @@ static enum status ask(struct fetching *fetching, struct range *range, struct er
     return status == STATUS_AGAIN ? STATUS_OK : status;
 }
 
-static enum status keep(const struct fetching *fetching, const struct range *range,
-                        const struct service_reply *reply, struct error *error)
+static enum status s3_keep(const struct fetching *fetching, const struct range *range,
+                           const struct service_reply *reply, struct error *error)
 {
     if (reply->verdict != SERVICE_DONE) {
         return error_copy(error, &reply->error);
@@ -276,7 +276,7 @@ static enum status take_reply(struct fetching *fetching, struct error *error)
     if (status == STATUS_OK) {
         struct range *range = reply->context;
         range->busy = false;
-        status = keep(fetching, range, reply, error);
+        status = s3_keep(fetching, range, reply, error);
         service_reply_destroy(reply);
     }
     return status == STATUS_AGAIN ? STATUS_OK : status;
@@ -292,7 +292,7 @@ enum status s3_fetch(struct s3_bucket *bucket, const struct s3_object *object, i
     while (status == STATUS_OK) {
         for (size_t i = 0; i < RANGES_AT_ONCE && status == STATUS_OK; i++) {
             if (!fetching.ranges[i].busy && fetching.next < object->bytes) {
-                status = ask(&fetching, &fetching.ranges[i], error);
+                status = s3_ask(&fetching, &fetching.ranges[i], error);
             }
         }
         status = status == STATUS_OK ? take_reply(&fetching, error) : status;

@@ -50,8 +50,8 @@ static enum status sign(struct s3_bucket *bucket, const struct service_request *
     return STATUS_OK;
 }
 
-static enum status prepare(void *self, const struct service_request *request,
-                           struct service_outgoing *outgoing, struct error *error)
+static enum status s3_request_prepare(void *self, const struct service_request *request,
+                                      struct service_outgoing *outgoing, struct error *error)
 {
     struct s3_bucket *bucket = self;
     const struct s3_call *call = request->detail;
@@ -254,8 +254,8 @@ static bool is_success(const struct http_response *from, const struct s3_call *c
            from->status == HTTP_PARTIAL;
 }
 
-static void judge(void *self, const struct service_request *request, uint64_t mark,
-                  struct http_response *from, struct service_reply *reply)
+static void s3_request_judge(void *self, const struct service_request *request, uint64_t mark,
+                             struct http_response *from, struct service_reply *reply)
 {
     struct s3_bucket *bucket = self;
     const struct s3_call *call = request->detail;
@@ -293,7 +293,8 @@ static void judge(void *self, const struct service_request *request, uint64_t ma
                              : ERROR_CLASS_STOP;
 }
 
-const struct service_functions s3_functions = {.prepare = prepare, .judge = judge};
+const struct service_functions s3_functions = {.prepare = s3_request_prepare,
+                                               .judge = s3_request_judge};
 
 /* ---------------------------------------------------------------- one request */
 

@@ -189,7 +189,7 @@ static bool is_alert(unsigned long code)
 }
 
 /* `fault` is SSL_get_error's, `system_errno` was errno at once after the call. */
-static enum status fail(struct stream *stream, int fault, int system_errno)
+static enum status stream_tls_fail(struct stream *stream, int fault, int system_errno)
 {
     unsigned long code = ERR_peek_error();
     int reason = ERR_GET_REASON(code);
@@ -232,7 +232,8 @@ static enum status wait_or_fail(struct stream *stream, int result, int system_er
         *events = fault == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT;
         return STATUS_AGAIN;
     }
-    return fault == SSL_ERROR_ZERO_RETURN ? STATUS_END : fail(stream, fault, system_errno);
+    return fault == SSL_ERROR_ZERO_RETURN ? STATUS_END
+                                          : stream_tls_fail(stream, fault, system_errno);
 }
 
 /* ---------------------------------------------------------------- one connection */

@@ -42,7 +42,7 @@ static void spread(struct chart *chart, double from, double to, double records, 
     }
 }
 
-static void measure(const struct report *report, struct chart *chart)
+static void report_chart_measure(const struct report *report, struct chart *chart)
 {
     double now = 0;
     for (uint32_t i = 1; i < report->sample_count; i++) {
@@ -177,7 +177,7 @@ static void append_phases(const struct chart *chart, struct buffer *out)
 void report_append_chart(const struct report *report, struct buffer *out)
 {
     struct chart chart = {0};
-    measure(report, &chart);
+    report_chart_measure(report, &chart);
     if (chart.seconds <= 0) {
         buffer_append_string(out, "<p class=\"quiet\">The run was too short to be measured, or its "
                                   "metrics are gone.</p>\n");

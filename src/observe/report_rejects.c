@@ -103,7 +103,8 @@ static bool take_apart(const char *text, size_t length, bool whole, struct arena
     return line->code.length > 0;
 }
 
-static const char *keep(const struct reject_reading *reading, struct text text, size_t limit)
+static const char *report_rejects_keep(const struct reject_reading *reading, struct text text,
+                                       size_t limit)
 {
     size_t length = text.length > limit ? text_clip(text.data, text.length, limit) : text.length;
     return text.data == NULL ? "" : arena_copy(reading->report->arena, text.data, length);
@@ -121,16 +122,16 @@ static void add_sample(struct reject_reading *reading, const struct reject_line 
     struct report *report = reading->report;
     bool clipped = line->clipped || line->record.length > REPORT_RECORD_BYTES_MAX ||
                    line->key.length > TEXT_BYTES_MAX;
-    report->reject_samples[report->reject_sample_count++] =
-        (struct report_sample){.entity = keep(reading, line->entity, TEXT_BYTES_MAX),
-                               .table = keep(reading, line->table, TEXT_BYTES_MAX),
-                               .file = reading->name,
-                               .line = reading->line_number,
-                               .code = keep(reading, line->code, TEXT_BYTES_MAX),
-                               .reason = keep(reading, line->reason, TEXT_BYTES_MAX),
-                               .key = keep(reading, line->key, TEXT_BYTES_MAX),
-                               .record = keep(reading, line->record, REPORT_RECORD_BYTES_MAX),
-                               .clipped = clipped};
+    report->reject_samples[report->reject_sample_count++] = (struct report_sample){
+        .entity = report_rejects_keep(reading, line->entity, TEXT_BYTES_MAX),
+        .table = report_rejects_keep(reading, line->table, TEXT_BYTES_MAX),
+        .file = reading->name,
+        .line = reading->line_number,
+        .code = report_rejects_keep(reading, line->code, TEXT_BYTES_MAX),
+        .reason = report_rejects_keep(reading, line->reason, TEXT_BYTES_MAX),
+        .key = report_rejects_keep(reading, line->key, TEXT_BYTES_MAX),
+        .record = report_rejects_keep(reading, line->record, REPORT_RECORD_BYTES_MAX),
+        .clipped = clipped};
 }
 
 static void count_line(struct reject_reading *reading, const struct reject_line *line)
@@ -148,10 +149,10 @@ static void count_line(struct reject_reading *reading, const struct reject_line 
         return;
     }
     if (place == report->reason_count) {
-        report->reasons[place] =
-            (struct report_reason){.entity = keep(reading, line->entity, TEXT_BYTES_MAX),
-                                   .table = keep(reading, line->table, TEXT_BYTES_MAX),
-                                   .code = keep(reading, line->code, TEXT_BYTES_MAX)};
+        report->reasons[place] = (struct report_reason){
+            .entity = report_rejects_keep(reading, line->entity, TEXT_BYTES_MAX),
+            .table = report_rejects_keep(reading, line->table, TEXT_BYTES_MAX),
+            .code = report_rejects_keep(reading, line->code, TEXT_BYTES_MAX)};
         report->reason_count++;
     }
     report->reasons[place].count++;

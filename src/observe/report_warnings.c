@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include <string.h>
 
-static struct report_warning *find(const struct report *report, const char *message)
+static struct report_warning *report_warnings_find(const struct report *report, const char *message)
 {
     for (uint32_t i = 0; i < report->warning_count; i++) {
         if (strcmp(report->warnings[i].message, message) == 0) {
@@ -15,9 +15,9 @@ static struct report_warning *find(const struct report *report, const char *mess
     return NULL;
 }
 
-static void take(struct report *report, const char *at, const char *message)
+static void report_warnings_take(struct report *report, const char *at, const char *message)
 {
-    struct report_warning *known = find(report, message);
+    struct report_warning *known = report_warnings_find(report, message);
     if (known != NULL) {
         known->count++;
         return;
@@ -41,7 +41,7 @@ static void take_line(struct report *report, const char *line, size_t length)
     const char *at = report_text(event, "at");
     const char *text = report_text(event, "text");
     if (level != NULL && at != NULL && text != NULL && strcmp(level, "warning") == 0) {
-        take(report, at, text);
+        report_warnings_take(report, at, text);
     }
     json_decref(event);
 }

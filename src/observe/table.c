@@ -216,7 +216,7 @@ static void append_rule(const struct table *table, const uint32_t *widths, struc
     buffer_append_byte(out, '\n');
 }
 
-static void measure(const struct table *table, uint32_t *widths)
+static void table_measure(const struct table *table, uint32_t *widths)
 {
     for (uint32_t column = 0; column < table->column_count; column++) {
         widths[column] = table_text_width(title_of(table, column));
@@ -259,7 +259,7 @@ void table_append(struct table *table, bool color, struct buffer *out)
 {
     uint32_t widths[COLUMNS_MAX];
     const char *titles[COLUMNS_MAX] = {NULL};
-    measure(table, widths);
+    table_measure(table, widths);
     fit(table, widths);
     for (uint32_t column = 0; column < table->column_count; column++) {
         titles[column] = title_of(table, column);

@@ -46,7 +46,8 @@ static void register_endpoint(const struct plan_node *root, const char *name)
     }
 }
 
-static enum status parse(struct plan_document *document, struct buffer *lines, struct error *error)
+static enum status document_parse(struct plan_document *document, struct buffer *lines,
+                                  struct error *error)
 {
     struct plan_faults faults;
     plan_faults_init(&faults, document->name, lines);
@@ -70,7 +71,7 @@ static enum status parse(struct plan_document *document, struct buffer *lines, s
     return plan_faults_result(&faults, error);
 }
 
-static struct plan_document *create(const char *name)
+static struct plan_document *document_create(const char *name)
 {
     struct arena *arena = arena_create(0);
     struct plan_document *document = arena_allocate_zeroed(arena, 1, sizeof *document);
@@ -84,10 +85,10 @@ enum status plan_document_parse(const char *text, size_t length, const char *nam
                                 struct error *error)
 {
     *document = NULL;
-    struct plan_document *made = create(name);
+    struct plan_document *made = document_create(name);
     made->text = arena_copy(made->arena, text, length);
     made->length = length;
-    if (parse(made, faults, error) != STATUS_OK) {
+    if (document_parse(made, faults, error) != STATUS_OK) {
         plan_document_destroy(made);
         return STATUS_FAILED;
     }
@@ -99,7 +100,7 @@ enum status plan_document_read(const char *path, struct plan_document **document
                                struct buffer *faults, struct error *error)
 {
     *document = NULL;
-    struct plan_document *made = create(path);
+    struct plan_document *made = document_create(path);
     char *text = NULL;
     enum status status =
         trust_read_file(path, PLAN_TEXT_BYTES_MAX, made->arena, &text, &made->length, error);
@@ -111,7 +112,7 @@ enum status plan_document_read(const char *path, struct plan_document **document
     } else {
         made->text = text;
         made->path = made->name;
-        status = parse(made, faults, error);
+        status = document_parse(made, faults, error);
     }
     if (status != STATUS_OK && !made->only_unknown_keys) {
         plan_document_destroy(made);

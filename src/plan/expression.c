@@ -504,8 +504,8 @@ static enum status bind_value(struct expression_statement *statement, int index,
     }
 }
 
-static enum status run(struct expression_statement *statement, const struct cell *values,
-                       struct error *error)
+static enum status expression_run(struct expression_statement *statement, const struct cell *values,
+                                  struct error *error)
 {
     sqlite3_reset(statement->statement);
     for (uint32_t i = 0; i < statement->expression->count; i++) {
@@ -529,7 +529,7 @@ static enum status run(struct expression_statement *statement, const struct cell
                   error);
 }
 
-static void finish(struct expression_statement *statement)
+static void expression_finish(struct expression_statement *statement)
 {
     sqlite3_reset(statement->statement);
     arena_destroy(statement->wholes);
@@ -575,9 +575,9 @@ static enum status take_result(struct expression_statement *statement, struct ar
 enum status expression_evaluate(struct expression_statement *statement, const struct cell *values,
                                 struct arena *arena, struct cell *result, struct error *error)
 {
-    enum status status = run(statement, values, error);
+    enum status status = expression_run(statement, values, error);
     status = status == STATUS_OK ? take_result(statement, arena, result, error) : status;
-    finish(statement);
+    expression_finish(statement);
     return status;
 }
 
@@ -595,13 +595,13 @@ enum status expression_test(struct expression_statement *statement, const struct
             return STATUS_OK;
         }
     }
-    enum status status = run(statement, values, error);
+    enum status status = expression_run(statement, values, error);
     if (status == STATUS_OK) {
         int type = sqlite3_column_type(statement->statement, 0);
         *result = type == SQLITE_INTEGER ? sqlite3_column_int64(statement->statement, 0) != 0
                   : type == SQLITE_NULL  ? false
                                          : sqlite3_column_double(statement->statement, 0) != 0.0;
     }
-    finish(statement);
+    expression_finish(statement);
     return status;
 }

@@ -148,7 +148,7 @@ static void give_failure(sqlite3_context *context, sqlite3 *plain)
     }
 }
 
-static void call(sqlite3_context *context, int count, sqlite3_value **arguments)
+static void expression_dates_call(sqlite3_context *context, int count, sqlite3_value **arguments)
 {
     const struct date_function *function = sqlite3_user_data(context);
     bool format_first = strcmp(function->name, "strftime") == 0;
@@ -190,8 +190,8 @@ enum status expression_dates_register(struct expression_sandbox *sandbox, struct
         function->name = date_functions[i];
         function->plain = sandbox->plain;
         int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
-        if (sqlite3_create_function_v2(sandbox->database, function->name, -1, flags, function, call,
-                                       NULL, NULL, free) != SQLITE_OK) {
+        if (sqlite3_create_function_v2(sandbox->database, function->name, -1, flags, function,
+                                       expression_dates_call, NULL, NULL, free) != SQLITE_OK) {
             expression_sandbox_check_memory(sandbox);
             return error_set(error, ERROR_INTERNAL, NULL, "%s", sqlite3_errmsg(sandbox->database));
         }

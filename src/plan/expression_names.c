@@ -80,7 +80,7 @@ void expression_append_quoted(struct buffer *out, const char *name)
     buffer_append_byte(out, '"');
 }
 
-static enum status refuse(const struct putting *putting, const char *name)
+static enum status expression_names_refuse(const struct putting *putting, const char *name)
 {
     uint32_t shown = 0;
     const char *two[2] = {"", ""};
@@ -115,7 +115,7 @@ static enum status put_name(struct putting *putting, const char *name, const cha
         }
     }
     if (equal > 1) {
-        return refuse(putting, name);
+        return expression_names_refuse(putting, name);
     }
     if (equal == 1 && last >= putting->first && putting->spelled != NULL &&
         *putting->spelled == NULL && strcmp(putting->names[last], name) != 0) {

@@ -52,7 +52,8 @@ static int note_used(struct expression_sandbox *sandbox, const char *name)
     return SQLITE_OK;
 }
 
-static int refuse(struct expression_sandbox *sandbox, const char *what, const char *name)
+static int expression_sandbox_refuse(struct expression_sandbox *sandbox, const char *what,
+                                     const char *name)
 {
     if (sandbox->refused[0] == '\0') {
         snprintf(sandbox->refused, sizeof sandbox->refused, "%s%.80s is not allowed in a plan",
@@ -75,15 +76,15 @@ static int authorize(void *context, int action, const char *first, const char *s
         return SQLITE_OK;
     case SQLITE_READ:
         if (first == NULL || strcmp(first, "record") != 0) {
-            return refuse(sandbox, "reading ", first);
+            return expression_sandbox_refuse(sandbox, "reading ", first);
         }
         return second == NULL || second[0] == '\0' ? SQLITE_OK : note_used(sandbox, second);
     case SQLITE_FUNCTION:
         return second != NULL && function_is_allowed(second)
                    ? SQLITE_OK
-                   : refuse(sandbox, "the function ", second);
+                   : expression_sandbox_refuse(sandbox, "the function ", second);
     default:
-        return refuse(sandbox, "anything but an expression", NULL);
+        return expression_sandbox_refuse(sandbox, "anything but an expression", NULL);
     }
 }
 

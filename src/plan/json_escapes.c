@@ -45,7 +45,7 @@ static const char *take_escape(const char *at, const char *end, struct buffer *o
 }
 
 /* False: it is no JSON. */
-static bool join(const char *text, size_t length, struct buffer *out)
+static bool plan_json_escapes_join(const char *text, size_t length, struct buffer *out)
 {
     const char *end = text + length;
     bool within = false;
@@ -73,7 +73,7 @@ const char *json_escapes_join(const char *text, size_t *length, struct arena *ar
         return text;
     }
     struct buffer joined = {0};
-    if (join(text, *length, &joined)) {
+    if (plan_json_escapes_join(text, *length, &joined)) {
         text = arena_copy(arena, joined.data, joined.length);
         *length = joined.length;
     }

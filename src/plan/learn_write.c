@@ -20,7 +20,8 @@ struct writer {
     uint32_t note_capacity;
 };
 
-static void note(struct writer *writer, bool warning, const char *object, const char *text)
+static void learn_write_note(struct writer *writer, bool warning, const char *object,
+                             const char *text)
 {
     struct learnt_plan *plan = writer->plan;
     if (plan->note_count == writer->note_capacity) {
@@ -142,8 +143,8 @@ struct table_writer {
     uint32_t column_count;
 };
 
-static struct table_writer begin(struct writer *writer, const struct learnt_table *learnt,
-                                 const char *name)
+static struct table_writer learn_write_begin(struct writer *writer,
+                                             const struct learnt_table *learnt, const char *name)
 {
     struct table_writer table = {.writer = writer,
                                  .learnt = learnt,
@@ -209,26 +210,29 @@ static void write_field(struct table_writer *table, const char *name,
     const char *word = type_word(writer, field);
     write_column(table, name, field->name, word);
     if (is_mixed(field) && !has_column(table->there, name)) {
-        note(writer, true, table->name,
-             arena_format(arena, "'%s' holds values of several kinds (%s): its column is %s%s",
-                          field->name, kinds_text(writer, field->type.kinds), word,
-                          field->raw_bytes && strcmp(word, "text") == 0
-                              ? "; bytes that are no text will be rejects"
-                              : ""));
+        learn_write_note(writer, true, table->name,
+                         arena_format(arena,
+                                      "'%s' holds values of several kinds (%s): its column is %s%s",
+                                      field->name, kinds_text(writer, field->type.kinds), word,
+                                      field->raw_bytes && strcmp(word, "text") == 0
+                                          ? "; bytes that are no text will be rejects"
+                                          : ""));
     }
     if (is_too_exact(writer, field) && !has_column(table->there, name)) {
-        note(writer, true, table->name,
-             arena_format(arena,
-                          "the numbers of '%s' have more digits than the target keeps of numbers: "
-                          "its column is text",
-                          field->name));
+        learn_write_note(
+            writer, true, table->name,
+            arena_format(arena,
+                         "the numbers of '%s' have more digits than the target keeps of numbers: "
+                         "its column is text",
+                         field->name));
     }
     if (strcmp(name, field->name) != 0) {
-        note(writer, true, table->name,
-             arena_format(arena, "the field '%s' goes into the column '%s': %s", field->name, name,
-                          strcmp(field->name, "*") == 0
-                              ? "* means all fields in a plan"
-                              : "another one has its name, or one that differs in case only"));
+        learn_write_note(
+            writer, true, table->name,
+            arena_format(arena, "the field '%s' goes into the column '%s': %s", field->name, name,
+                         strcmp(field->name, "*") == 0
+                             ? "* means all fields in a plan"
+                             : "another one has its name, or one that differs in case only"));
     }
 }
 
@@ -243,10 +247,11 @@ static void note_columns(struct table_writer *table)
     if (table->column_count > NAMED_MAX) {
         more = arena_format(arena, " and %u more", table->column_count - NAMED_MAX);
     }
-    note(table->writer, false, table->name,
-         arena_format(arena, "its columns were learned from %s%s: %s%s", records,
-                      table->there != NULL ? "; those in the target say what they hold" : "",
-                      table->columns, more));
+    learn_write_note(
+        table->writer, false, table->name,
+        arena_format(arena, "its columns were learned from %s%s: %s%s", records,
+                     table->there != NULL ? "; those in the target say what they hold" : "",
+                     table->columns, more));
 }
 
 static bool is_key(const struct learnt_table *learnt, const char *name)
@@ -319,7 +324,7 @@ static void write_list_table(struct writer *writer, const struct learnt_table *l
                              struct column_list parent)
 {
     struct arena *arena = writer->plan->arena;
-    struct table_writer table = begin(
+    struct table_writer table = learn_write_begin(
         writer, learnt,
         free_name(writer, &writer->tables, arena_format(arena, "%s_%s", parent_table, list->name)));
     for (uint32_t i = 0; i < parent.count; i++) {
@@ -343,11 +348,12 @@ static void write_list_table(struct writer *writer, const struct learnt_table *l
     }
     note_columns(&table);
     if (learnt->table->primary_key.count == 0) {
-        note(writer, true, table.name,
-             arena_format(
-                 arena, "its rows name their record by '%s'%s, which nothing says is its key",
-                 parent.names[0],
-                 parent.count > 1 ? arena_format(arena, " and '%s'", parent.names[1]) : ""));
+        learn_write_note(
+            writer, true, table.name,
+            arena_format(
+                arena, "its rows name their record by '%s'%s, which nothing says is its key",
+                parent.names[0],
+                parent.count > 1 ? arena_format(arena, " and '%s'", parent.names[1]) : ""));
     }
 }
 
@@ -406,12 +412,13 @@ static void note_lists(struct writer *writer, const struct learnt_table *learnt,
     for (uint32_t i = 0; learnt->child_tables && i < learnt->fields.count; i++) {
         const struct learnt_field *field = learnt->fields.fields[i];
         if (is_list_of_maps(field) && !becomes_table(learnt, field, parent)) {
-            note(writer, true, table,
-                 arena_format(arena, "the lists in '%s' stay JSON: %s", field->name,
-                              parent.count == 0 ? "the records have no key that its rows could name"
-                              : has_special_names(field)
-                                  ? "a field of their maps is called $value, $ordinal or $parent"
-                                  : "not all values are lists of maps alone"));
+            learn_write_note(
+                writer, true, table,
+                arena_format(arena, "the lists in '%s' stay JSON: %s", field->name,
+                             parent.count == 0 ? "the records have no key that its rows could name"
+                             : has_special_names(field)
+                                 ? "a field of their maps is called $value, $ordinal or $parent"
+                                 : "not all values are lists of maps alone"));
         }
     }
 }
@@ -419,7 +426,7 @@ static void note_lists(struct writer *writer, const struct learnt_table *learnt,
 static void write_table(struct writer *writer, const struct learnt_table *learnt, const char *name)
 {
     struct column_list parent = parent_names(writer, learnt);
-    struct table_writer table = begin(writer, learnt, name);
+    struct table_writer table = learn_write_begin(writer, learnt, name);
     write_key(&table, NULL);
     write_from(&table);
     buffer_append_string(&writer->plan->yaml, "    fields:\n");
@@ -455,9 +462,10 @@ enum status learnt_plan_make(struct learnt_table *const *tables, uint32_t count,
     bool any = false;
     buffer_append_string(&plan->yaml, learnt_plan_mark);
     if ((source->capabilities & CAPABILITY_UNITS) != 0) {
-        note(&writer, true, "source",
-             "all records are read twice, for their columns and to copy them: that takes twice the "
-             "read units; a plan that names the fields saves the first reading (`transhume init`)");
+        learn_write_note(
+            &writer, true, "source",
+            "all records are read twice, for their columns and to copy them: that takes twice the "
+            "read units; a plan that names the fields saves the first reading (`transhume init`)");
     }
     /* the source's own names come before those of lists */
     const char **names = arena_allocate_zeroed(plan->arena, count + 1u, sizeof(*names));
@@ -466,10 +474,11 @@ enum status learnt_plan_make(struct learnt_table *const *tables, uint32_t count,
     }
     for (uint32_t i = 0; i < count; i++) {
         if (is_unknown(tables[i])) {
-            note(&writer, true, tables[i]->table->name,
-                 tables[i]->records == 0 ? "it has no record: nothing says which columns it has, "
-                                           "and it is left out"
-                                         : "none of its records has a field: it is left out");
+            learn_write_note(&writer, true, tables[i]->table->name,
+                             tables[i]->records == 0
+                                 ? "it has no record: nothing says which columns it has, "
+                                   "and it is left out"
+                                 : "none of its records has a field: it is left out");
             continue;
         }
         buffer_append_string(&plan->yaml, any ? "" : "tables:\n");

@@ -432,7 +432,7 @@ enum status mapper_map_batch(struct mapper *mapper, struct batch *batch, struct 
 
 /* ---- parents and children */
 
-static void begin(struct mapper *mapper, const struct cell *parent)
+static void mapper_begin(struct mapper *mapper, const struct cell *parent)
 {
     mapper->parent = parent;
     mapper->document = NULL;
@@ -452,11 +452,11 @@ enum status mapper_begin_row(struct mapper *mapper, const struct batch *batch, u
         batch->envelopes != NULL ? &batch->envelopes[row] : NULL;
     *wanted = true;
     if (!mapper->shared->documents) {
-        begin(mapper, cells);
+        mapper_begin(mapper, cells);
         mapper->envelope = envelope;
         return STATUS_OK;
     }
-    begin(mapper, mapper->slots);
+    mapper_begin(mapper, mapper->slots);
     mapper->document = cells;
     mapper->envelope = envelope;
     enum status status = mapper_place_document(mapper, cells, envelope, wanted, error);

@@ -36,8 +36,8 @@ void mapper_aggregates_free(struct mapper *mapper)
     }
 }
 
-static void fail(struct aggregate_state *state, enum error_code code, const char *text,
-                 const char *why)
+static void mapper_aggregate_fail(struct aggregate_state *state, enum error_code code,
+                                  const char *text, const char *why)
 {
     if (!state->failed) {
         state->failed = true;
@@ -150,8 +150,8 @@ static int compare_others(const struct cell *left, const struct cell *right)
     }
 }
 
-static enum status compare(struct mapper *mapper, const struct cell *left, const struct cell *right,
-                           int *order)
+static enum status mapper_aggregate_compare(struct mapper *mapper, const struct cell *left,
+                                            const struct cell *right, int *order)
 {
     struct cell a;
     struct cell b;
@@ -182,7 +182,7 @@ static enum status compare(struct mapper *mapper, const struct cell *left, const
 }
 
 /* What the cell borrows is gone with its row. */
-static void keep(struct aggregate_state *state, const struct cell *cell)
+static void mapper_aggregate_keep(struct aggregate_state *state, const struct cell *cell)
 {
     bool digits = cell->kind == VALUE_DECIMAL && !(cell->flags & CELL_SMALL);
     bool borrows = true;
@@ -197,7 +197,7 @@ static void keep(struct aggregate_state *state, const struct cell *cell)
     if (borrows) {
         buffer_clear(&state->text);
         if (!buffer_try_reserve(&state->text, length)) {
-            fail(state, ERROR_MEMORY, "an extreme", "no memory for a value");
+            mapper_aggregate_fail(state, ERROR_MEMORY, "an extreme", "no memory for a value");
             return;
         }
         buffer_append(&state->text, cell->text, length);
@@ -213,19 +213,21 @@ static void add_extreme(struct mapper *mapper, const struct mapping_aggregate *a
 {
     int order = 0;
     if (rank(cell) == 0) {
-        fail(state, ERROR_REJECT_TYPE, aggregate->text, "values of this kind have no order");
+        mapper_aggregate_fail(state, ERROR_REJECT_TYPE, aggregate->text,
+                              "values of this kind have no order");
         return;
     }
     if (state->extreme.kind != VALUE_NULL &&
-        compare(mapper, cell, &state->extreme, &order) != STATUS_OK) {
-        fail(state, ERROR_REJECT_TYPE, aggregate->text, "these values have no order");
+        mapper_aggregate_compare(mapper, cell, &state->extreme, &order) != STATUS_OK) {
+        mapper_aggregate_fail(state, ERROR_REJECT_TYPE, aggregate->text,
+                              "these values have no order");
         return;
     }
     bool better = aggregate->function == AGGREGATE_MIN ? order < 0 : order > 0;
     if (state->extreme.kind != VALUE_NULL && !better) {
         return;
     }
-    keep(state, cell);
+    mapper_aggregate_keep(state, cell);
 }
 
 /* ---- count(distinct) */
@@ -299,7 +301,8 @@ static void add_distinct(struct mapper *mapper, const struct mapping_aggregate *
         struct canonical_hash *grown =
             capacity <= DISTINCT_MAX ? reallocarray(state->seen, capacity, sizeof *grown) : NULL;
         if (!grown && state->seen_count == state->seen_capacity) {
-            fail(state, ERROR_REJECT_TOO_LARGE, aggregate->text, "too many distinct values");
+            mapper_aggregate_fail(state, ERROR_REJECT_TOO_LARGE, aggregate->text,
+                                  "too many distinct values");
             return;
         }
         if (grown) {
@@ -313,7 +316,7 @@ static void add_distinct(struct mapper *mapper, const struct mapping_aggregate *
         canonical_hash_cells(&one, 1, &mapper->bytes, &state->seen[state->seen_count], &error);
     buffer_free(&digits);
     if (status != STATUS_OK) {
-        fail(state, error.code, aggregate->text, error.message);
+        mapper_aggregate_fail(state, error.code, aggregate->text, error.message);
         return;
     }
     state->seen_count++;
@@ -321,7 +324,7 @@ static void add_distinct(struct mapper *mapper, const struct mapping_aggregate *
 
 /* ---- a row */
 
-static void add(struct mapper *mapper, uint32_t number, const struct cell *row)
+static void mapper_aggregate_add(struct mapper *mapper, uint32_t number, const struct cell *row)
 {
     const struct mapping_aggregate *aggregate = &mapper->shared->aggregates[number];
     struct aggregate_state *state = &mapper->aggregates[number];
@@ -340,7 +343,8 @@ static void add(struct mapper *mapper, uint32_t number, const struct cell *row)
     switch (aggregate->function) {
     case AGGREGATE_SUM:
         if (decimal_sum_add(&state->sum, cell) != STATUS_OK) {
-            fail(state, ERROR_REJECT_TYPE, aggregate->text, "a value is no number");
+            mapper_aggregate_fail(state, ERROR_REJECT_TYPE, aggregate->text,
+                                  "a value is no number");
         }
         break;
     case AGGREGATE_COUNT_DISTINCT:
@@ -360,7 +364,7 @@ enum status mapper_aggregates_add(struct mapper *mapper, uint32_t child, const s
 {
     for (uint32_t i = 0; i < mapper->shared->aggregate_count; i++) {
         if (mapper->shared->aggregates[i].child == child && !mapper->aggregates[i].failed) {
-            add(mapper, i, row);
+            mapper_aggregate_add(mapper, i, row);
         }
     }
     for (uint32_t i = 0; i < mapper->shared->aggregate_count; i++) {

@@ -26,8 +26,8 @@ static bool is_empty(const struct canonical_hash *hash)
     return hash->low == 0 && hash->high == 0;
 }
 
-static struct canonical_hash *find(const struct distinct_set *set,
-                                   const struct canonical_hash *hash)
+static struct canonical_hash *mapper_distinct_find(const struct distinct_set *set,
+                                                   const struct canonical_hash *hash)
 {
     uint32_t at = (uint32_t)hash->low & (set->capacity - 1);
     while (!is_empty(&set->slots[at]) &&
@@ -52,7 +52,7 @@ static void make_room(struct distinct_set *set)
     larger.slots = memory_allocate_zeroed(larger.capacity, sizeof *larger.slots);
     for (uint32_t i = 0; set->slots != NULL && i < set->capacity; i++) {
         if (!is_empty(&set->slots[i])) {
-            *find(&larger, &set->slots[i]) = set->slots[i];
+            *mapper_distinct_find(&larger, &set->slots[i]) = set->slots[i];
         }
     }
     free(set->slots);
@@ -71,7 +71,7 @@ enum status mapper_distinct_seen(struct mapper *mapper, struct entity_state *ent
         return STATUS_FAILED;
     }
     make_room(&entity->distinct);
-    struct canonical_hash *slot = find(&entity->distinct, &hash);
+    struct canonical_hash *slot = mapper_distinct_find(&entity->distinct, &hash);
     *seen = !is_empty(slot);
     entity->distinct.count += !*seen;
     *slot = hash;

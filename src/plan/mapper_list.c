@@ -54,7 +54,8 @@ void mapper_list_fail(struct list_state *list, const struct error *fault)
 }
 
 /* Is the list wanted for this parent? Asked once, at its first row or at the parent's end. */
-static enum status decide(struct mapper *mapper, struct list_state *list, struct error *error)
+static enum status mapper_list_decide(struct mapper *mapper, struct list_state *list,
+                                      struct error *error)
 {
     struct entity_state *entity = list->entity;
     bool wanted = true;
@@ -75,7 +76,7 @@ static enum status decide(struct mapper *mapper, struct list_state *list, struct
     return status;
 }
 
-static enum status grow(struct list_state *list, struct error *error)
+static enum status mapper_list_grow(struct list_state *list, struct error *error)
 {
     if (list->count < list->capacity) {
         return STATUS_OK;
@@ -298,7 +299,7 @@ static enum status add_item(struct mapper *mapper, struct list_state *list, uint
     struct entity_state *entity = list->entity;
     struct list_state *top = mapper_list_top(list);
     mapper_open_batch(mapper, entity);
-    if (!list->page_too_large && grow(list, error) != STATUS_OK) {
+    if (!list->page_too_large && mapper_list_grow(list, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     struct making making = {.mapper = mapper,
@@ -339,7 +340,7 @@ static enum status add_to_record(struct mapper *mapper, struct list_state *list,
 {
     enum status status = STATUS_OK;
     if (list->phase == LIST_UNDECIDED) {
-        status = decide(mapper, list, error);
+        status = mapper_list_decide(mapper, list, error);
     }
     return status == STATUS_OK && list->phase == LIST_BUILDING
                ? add_item(mapper, list, 0, row, error)
@@ -391,7 +392,7 @@ enum status mapper_pages_end(struct mapper *mapper, struct error *error)
         for (uint32_t i = 0; wanted && i < entity->list_count && status == STATUS_OK; i++) {
             struct list_state *list = &entity->lists[i];
             if (list->phase == LIST_UNDECIDED && list->field && !list->outer) {
-                status = decide(mapper, list, error);
+                status = mapper_list_decide(mapper, list, error);
             }
             if (!list->field && list->phase == LIST_BUILDING && list->count > 0) {
                 status = emit_page(mapper, list, error);

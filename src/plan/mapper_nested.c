@@ -286,7 +286,8 @@ static enum status sort_items(struct making *making, const struct list_state *li
     return STATUS_OK;
 }
 
-static enum status fill(struct making *making, struct list_state *list, struct error *error)
+static enum status plan_mapper_nested_fill(struct making *making, struct list_state *list,
+                                           struct error *error)
 {
     struct cell *sorted = NULL;
     uint32_t *ends = NULL;
@@ -313,7 +314,7 @@ enum status mapper_nested_fill(struct making *making, struct list_state *top, st
     for (uint32_t i = 0; i < entity->list_count && status == STATUS_OK; i++) {
         struct list_state *list = &entity->lists[i];
         if (list->outer != NULL && mapper_list_top(list) == top) {
-            status = fill(making, list, error);
+            status = plan_mapper_nested_fill(making, list, error);
         }
     }
     return status;

@@ -124,7 +124,7 @@ enum status mapper_template(struct making *making, const struct plan_template *t
 
 /* ---- expressions */
 
-static enum status prepare(struct mapper *mapper, uint32_t number, struct error *error)
+static enum status mapper_value_prepare(struct mapper *mapper, uint32_t number, struct error *error)
 {
     if (mapper->statements[number]) {
         return STATUS_OK;
@@ -171,7 +171,7 @@ enum status mapper_test(struct making *making, uint32_t number, bool *result, st
                                      expression->literal);
         return STATUS_OK;
     }
-    status = prepare(mapper, number, error);
+    status = mapper_value_prepare(mapper, number, error);
     return status == STATUS_OK ? expression_test(mapper->statements[number],
                                                  mapper->expression_values, result, error)
                                : status;
@@ -182,7 +182,7 @@ static enum status evaluate(struct making *making, uint32_t number, struct cell 
 {
     struct mapper *mapper = making->mapper;
     enum status status = gather(making, &mapper->shared->expressions[number], error);
-    status = status == STATUS_OK ? prepare(mapper, number, error) : status;
+    status = status == STATUS_OK ? mapper_value_prepare(mapper, number, error) : status;
     return status == STATUS_OK
                ? expression_evaluate(mapper->statements[number], mapper->expression_values,
                                      making->arena, cell, error)

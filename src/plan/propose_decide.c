@@ -45,7 +45,7 @@ static bool never_null(const struct schema_table *table, struct column_list colu
     return true;
 }
 
-static int find(const struct proposal *proposal, const char *name)
+static int propose_decide_find(const struct proposal *proposal, const char *name)
 {
     for (uint32_t i = 0; i < proposal->count; i++) {
         if (strcmp(proposal->tables[i].table->name, name) == 0) {
@@ -79,7 +79,7 @@ static const struct schema_foreign_key *owner_key_of(const struct proposal *prop
     for (uint32_t i = 0; i < table->foreign_key_count; i++) {
         const struct schema_foreign_key *key = &table->foreign_keys[i];
         bool ambiguous = false;
-        int owner = find(proposal, key->references);
+        int owner = propose_decide_find(proposal, key->references);
         if (strcmp(key->references, table->name) == 0) {
             continue;
         }
@@ -117,7 +117,7 @@ static void place_table(struct proposal *proposal, uint32_t index)
     const struct schema_foreign_key *key = owner_key_of(proposal, table);
     entry->place = PROPOSE_ROOT;
     if (key) {
-        uint32_t owner = (uint32_t)find(proposal, key->references);
+        uint32_t owner = (uint32_t)propose_decide_find(proposal, key->references);
         if (names_owners_key(key, proposal->tables[owner].table)) {
             entry->owner_key = key;
             entry->owner = owner;

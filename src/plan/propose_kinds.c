@@ -221,7 +221,7 @@ struct segments {
     uint32_t count; /* SEGMENTS_MAX + 1: too many */
 };
 
-static void cut(const struct cell *text, struct segments *segments)
+static void propose_kinds_cut(const struct cell *text, struct segments *segments)
 {
     const char *at = text->text;
     const char *end = at + text->length;
@@ -263,9 +263,9 @@ static bool is_constant(const struct kind *kind, const char *field, uint32_t ind
 {
     struct segments first = {0};
     struct segments other = {0};
-    cut(value_field(kind->records[0], field), &first);
+    propose_kinds_cut(value_field(kind->records[0], field), &first);
     for (uint32_t i = 1; i < kind->record_count; i++) {
-        cut(value_field(kind->records[i], field), &other);
+        propose_kinds_cut(value_field(kind->records[i], field), &other);
         if (!segment_is(&other, index, first.text[index], first.length[index])) {
             return false;
         }
@@ -280,7 +280,7 @@ static bool segment_is_field(const struct kind *kind, const char *field, uint32_
         struct segments segments = {0};
         const struct cell *value = value_field(kind->records[i], name);
         char digits[24];
-        cut(value_field(kind->records[i], field), &segments);
+        propose_kinds_cut(value_field(kind->records[i], field), &segments);
         const char *text = value != NULL && value->kind == VALUE_TEXT ? value->text : digits;
         if (value == NULL || (value->kind != VALUE_TEXT && value->kind != VALUE_INT64)) {
             return false;
@@ -301,7 +301,7 @@ static bool is_whole(const struct kind *kind, const char *field, uint32_t index)
     for (uint32_t i = 0; i < kind->record_count; i++) {
         struct segments segments = {0};
         int64_t number;
-        cut(value_field(kind->records[i], field), &segments);
+        propose_kinds_cut(value_field(kind->records[i], field), &segments);
         const char *text = segments.text[index];
         uint32_t length = segments.length[index];
         if (length > 18 || text_to_int64(text, length, &number) != STATUS_OK ||
@@ -361,7 +361,7 @@ static uint32_t common_segments(const struct kind *kind, const char *field)
         if (!is_text(value)) {
             return 0;
         }
-        cut(value, &segments);
+        propose_kinds_cut(value, &segments);
         count = i == 0 || count == segments.count ? segments.count : SEGMENTS_MAX + 1;
     }
     return count;
@@ -376,7 +376,7 @@ static void make_pattern(const struct kind *kind, struct kind_key *key, struct a
     if (count == 0) {
         return;
     }
-    cut(value_field(kind->records[0], key->field), &first);
+    propose_kinds_cut(value_field(kind->records[0], key->field), &first);
     bool uneven = count > SEGMENTS_MAX;
     bool varied = !is_constant(kind, key->field, 0);
     if (varied && (uneven || count == 1)) {
@@ -463,7 +463,7 @@ static const char *name_of(const struct kinds *kinds, const struct kind *kind,
             kind->keys[k - 1].pattern[0] == '{') {
             continue;
         }
-        cut(value, &segments);
+        propose_kinds_cut(value, &segments);
         if (segments.length[0] > 0) {
             return arena_format(arena, "%s_%.*s", table->name, (int)segments.length[0],
                                 segments.text[0]);
@@ -481,8 +481,8 @@ static bool are_disjoint(const struct kind *left, const struct kind *right)
         if (left->keys[k].pattern == NULL || right->keys[k].pattern == NULL) {
             continue;
         }
-        cut(value_field(left->records[0], left->keys[k].field), &a);
-        cut(value_field(right->records[0], right->keys[k].field), &b);
+        propose_kinds_cut(value_field(left->records[0], left->keys[k].field), &a);
+        propose_kinds_cut(value_field(right->records[0], right->keys[k].field), &b);
         if (!segment_is(&a, 0, b.text[0], b.length[0]) || (a.count == 1) != (b.count == 1)) {
             return true;
         }

@@ -96,7 +96,8 @@ static void begin_table(struct proposal *proposal, const char *table, const char
 }
 
 /* `match: { EntityType: "Order", PK: "CUSTOMER#{PK_2}" }` */
-static void match(struct proposal *proposal, const struct kinds *kinds, const struct kind *kind)
+static void propose_kinds_write_match(struct proposal *proposal, const struct kinds *kinds,
+                                      const struct kind *kind)
 {
     struct buffer *out = proposal->out;
     const char *before = "    match: { ";
@@ -152,7 +153,7 @@ static void list_table(struct proposal *proposal, const struct kinds *kinds,
     }
     const char *number = add_name(proposal, &names, "Nr");
     begin_table(proposal, table, source, kinds, number);
-    match(proposal, kinds, kind);
+    propose_kinds_write_match(proposal, kinds, kind);
     buffer_append_string(proposal->out, "    unnest: [");
     propose_append_quoted(proposal->out, list->name);
     buffer_append_string(proposal->out, "]\n    fields:\n");
@@ -185,7 +186,7 @@ static void kind_tables(struct proposal *proposal, struct names *tables, const s
     propose_append_comment(out, source);
     buffer_append_byte(out, '\n');
     begin_table(proposal, table, source, kinds, NULL);
-    match(proposal, kinds, kind);
+    propose_kinds_write_match(proposal, kinds, kind);
     buffer_append_string(out, "    fields:\n");
     for (uint32_t k = 0; k < kinds->key_count; k++) {
         add_name(proposal, &names, kinds->key[k]);
@@ -211,7 +212,7 @@ static void kind_tables(struct proposal *proposal, struct names *tables, const s
     }
 }
 
-static void explain(struct buffer *out)
+static void propose_kinds_write_explain(struct buffer *out)
 {
     buffer_append_string(
         out,
@@ -228,7 +229,7 @@ enum status propose_write_kinds(struct proposal *proposal, struct database *sour
     struct kind_sampler sampler = {0};
     struct names *tables = arena_allocate_zeroed(proposal->arena, 1, sizeof *tables);
     enum status status = kind_sampler_open(&sampler, source, proposal->arena, error);
-    explain(proposal->out);
+    propose_kinds_write_explain(proposal->out);
     buffer_append_string(proposal->out, proposal->count ? "tables:\n" : "tables: {}\n");
     for (uint32_t i = 0; i < proposal->count && status == STATUS_OK; i++) {
         const struct schema_table *table = proposal->tables[i].table;

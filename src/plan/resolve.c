@@ -236,7 +236,7 @@ static void resolve_all(struct resolver *resolver)
     }
 }
 
-static enum status finish(struct resolver *resolver, struct error *error)
+static enum status resolve_finish(struct resolver *resolver, struct error *error)
 {
     struct plan *plan = resolver->plan;
     if (resolver->fatal.code != ERROR_NONE) {
@@ -291,7 +291,7 @@ enum status plan_resolve(const struct plan_document *document, struct database *
     plan_faults_init(&resolver.faults, document != NULL ? document->name : "plain copy", faults);
     init_resolver(&resolver);
     resolve_all(&resolver);
-    enum status status = finish(&resolver, error);
+    enum status status = resolve_finish(&resolver, error);
     expression_sandbox_destroy(resolver.sandbox);
     if (status != STATUS_OK) {
         arena_destroy(arena);

@@ -324,7 +324,7 @@ static bool is_nested(const struct value_type *type)
     return type->kind == VALUE_LIST || type->kind == VALUE_SET || type->kind == VALUE_MAP;
 }
 
-static void finish(struct field_maker *maker)
+static void resolve_field_finish(struct field_maker *maker)
 {
     struct mapping_field *field = &maker->field;
     bool as_it_is = field->kind == FIELD_VALUE && field->value.origin == ORIGIN_COLUMN &&
@@ -366,7 +366,7 @@ void field_resolve(struct resolver *resolver, struct scope *scope, struct entity
             resolve_when(&maker);
         }
     }
-    finish(&maker);
+    resolve_field_finish(&maker);
     bool untyped = maker.field.type.kind == VALUE_MISSING || maker.field.type.kind == VALUE_NULL;
     if (untyped && maker.failed) {
         maker.field.type.kind = VALUE_TEXT; /* its own fault is enough */

@@ -24,8 +24,8 @@ static const struct plan_node *mask_node(const struct resolver *resolver, const 
                : NULL;
 }
 
-static struct masked *find(const struct resolver *resolver, const struct schema_table *table,
-                           const char *column)
+static struct masked *resolve_mask_find(const struct resolver *resolver,
+                                        const struct schema_table *table, const char *column)
 {
     for (uint32_t i = 0; i < resolver->masks.count; i++) {
         struct masked *masked = resolver->masks.items[i];
@@ -55,12 +55,12 @@ static bool has_key(struct resolver *resolver, struct mask *mask, const struct p
     return true;
 }
 
-static void add(struct resolver *resolver, const struct schema_table *table,
-                const struct schema_column *column, const struct plan_node *node)
+static void resolve_mask_add(struct resolver *resolver, const struct schema_table *table,
+                             const struct schema_column *column, const struct plan_node *node)
 {
     struct error error = {0};
     struct mask *mask = resolve_allocate(resolver, 1, sizeof *mask);
-    if (find(resolver, table, column->name) != NULL) {
+    if (resolve_mask_find(resolver, table, column->name) != NULL) {
         return; /* the first rule that fits holds */
     }
     if (mask_parse(node->text, resolver->arena, mask, &error) != STATUS_OK) {
@@ -94,7 +94,7 @@ static void apply_rule(struct resolver *resolver, const struct plan_node *patter
             buffer_format(&name, "%s.%s", table->name, table->columns[c].name);
             if (text_matches(pattern->text, buffer_string(&name))) {
                 fits = true;
-                add(resolver, table, &table->columns[c], node);
+                resolve_mask_add(resolver, table, &table->columns[c], node);
             }
         }
     }
@@ -134,8 +134,8 @@ static bool agree(struct resolver *resolver, const struct schema_table *from, co
     if (from_at < 0 || to_at < 0) {
         return false;
     }
-    struct masked *child = find(resolver, from, from->columns[from_at].name);
-    struct masked *parent = find(resolver, to, to->columns[to_at].name);
+    struct masked *child = resolve_mask_find(resolver, from, from->columns[from_at].name);
+    struct masked *parent = resolve_mask_find(resolver, to, to->columns[to_at].name);
     if (child == NULL && parent == NULL) {
         return false;
     }
@@ -151,9 +151,9 @@ static bool agree(struct resolver *resolver, const struct schema_table *from, co
     }
     uint32_t before = resolver->masks.count;
     if (child != NULL) {
-        add(resolver, to, &to->columns[to_at], child->node);
+        resolve_mask_add(resolver, to, &to->columns[to_at], child->node);
     } else {
-        add(resolver, from, &from->columns[from_at], parent->node);
+        resolve_mask_add(resolver, from, &from->columns[from_at], parent->node);
     }
     return resolver->masks.count > before;
 }
@@ -255,7 +255,7 @@ static void check_shuffle(struct resolver *resolver, struct masked *masked)
                                              .mask = masked->mask};
 }
 
-static void check(struct resolver *resolver, struct masked *masked)
+static void resolve_mask_check(struct resolver *resolver, struct masked *masked)
 {
     const char *why = mask_fit(masked->mask, masked->column->type.kind, resolver->arena);
     if (why != NULL) {
@@ -297,7 +297,7 @@ void masks_resolve(struct resolver *resolver)
                    "new keys (renumber) can't be told of masked ones");
     }
     for (uint32_t i = 0; i < resolver->masks.count && resolver->faults.count == 0; i++) {
-        check(resolver, resolver->masks.items[i]);
+        resolve_mask_check(resolver, resolver->masks.items[i]);
     }
     resolver->plan->shuffles = (struct plan_shuffle *const *)resolver->shuffles.items;
     resolver->plan->shuffle_count = resolver->shuffles.count;
@@ -353,8 +353,9 @@ static void add_mask(struct resolver *resolver, const struct read_request *reque
     }
 }
 
-static const struct plan_mask *take(struct resolver *resolver, const struct read_request *request,
-                                    uint32_t first, uint32_t *count)
+static const struct plan_mask *resolve_mask_take(struct resolver *resolver,
+                                                 const struct read_request *request, uint32_t first,
+                                                 uint32_t *count)
 {
     struct plan_list list = {0};
     check_view(resolver,
@@ -370,8 +371,9 @@ static const struct plan_mask *take(struct resolver *resolver, const struct read
         const char *name = column->join < 0 ? request->table : request->joins[column->join].table;
         const struct schema_table *table =
             name != NULL ? schema_find_table(resolver->schema, name) : NULL;
-        const struct masked *masked =
-            table != NULL && !column->presence ? find(resolver, table, column->name) : NULL;
+        const struct masked *masked = table != NULL && !column->presence
+                                          ? resolve_mask_find(resolver, table, column->name)
+                                          : NULL;
         if (masked != NULL && (masked->shuffle != NULL) == shuffles) {
             add_mask(resolver, request, first, i, masked, &list);
         }
@@ -394,11 +396,12 @@ void masks_take(struct resolver *resolver, struct plan_stream *stream)
     }
     resolver->plan->masks_values = true;
     const struct read_request *rows = stream->joined != NULL ? stream->joined : &stream->request;
-    stream->masks = take(resolver, rows, 0, &stream->mask_count);
+    stream->masks = resolve_mask_take(resolver, rows, 0, &stream->mask_count);
     stream->masks_rows = stream->mask_count > 0;
     for (uint32_t i = 0; i < stream->child_count; i++) {
         struct plan_child *child = &stream->children[i];
-        child->masks = take(resolver, &child->request, child->root_key_count, &child->mask_count);
+        child->masks =
+            resolve_mask_take(resolver, &child->request, child->root_key_count, &child->mask_count);
         stream->masks_rows = stream->masks_rows || child->mask_count > 0;
     }
 }
@@ -406,6 +409,6 @@ void masks_take(struct resolver *resolver, struct plan_stream *stream)
 const struct plan_node *masks_rule_of(const struct resolver *resolver,
                                       const struct schema_table *table, const char *column)
 {
-    const struct masked *masked = find(resolver, table, column);
+    const struct masked *masked = resolve_mask_find(resolver, table, column);
     return masked != NULL ? masked->node : NULL;
 }

@@ -116,7 +116,7 @@ static void become(const struct own_field *own, struct value_type type)
     own->field->direct = false;
 }
 
-static void tell(const struct own_field *own, const char *what, const char *why)
+static void resolve_own_tell(const struct own_field *own, const char *what, const char *why)
 {
     own->field->reason = why;
     const char *native = own->column->type.native;
@@ -157,9 +157,10 @@ static bool become_truth(const struct own_field *own)
     if (own->there != NULL) {
         return true;
     }
-    tell(own, "a truth value",
-         answer == PLAN_ANSWER_YES ? "since all of its values are 0 or 1"
-                                   : "as is the custom; other values than 0 and 1 are rejected");
+    resolve_own_tell(own, "a truth value",
+                     answer == PLAN_ANSWER_YES
+                         ? "since all of its values are 0 or 1"
+                         : "as is the custom; other values than 0 and 1 are rejected");
     return true;
 }
 
@@ -197,7 +198,7 @@ static bool become_counter(const struct own_field *own)
     if (own->there != NULL) {
         return true;
     }
-    tell(own, "a number with a sign", "so that it goes on counting");
+    resolve_own_tell(own, "a number with a sign", "so that it goes on counting");
     return true;
 }
 
@@ -231,8 +232,8 @@ static bool become_length(const struct own_field *own)
         become(own, (struct value_type){.kind = VALUE_TEXT, .layout = TEXT_CLOCK});
     }
     if (own->there == NULL) {
-        tell(own, interval ? "an interval" : "a text",
-             "since it is a length of time, not a time of the day");
+        resolve_own_tell(own, interval ? "an interval" : "a text",
+                         "since it is a length of time, not a time of the day");
     }
     return interval || text;
 }
@@ -289,7 +290,8 @@ static bool become_digits(const struct own_field *own)
         if (answer == PLAN_ANSWER_YES || (answer == PLAN_ANSWER_UNASKED && !declared)) {
             return false;
         }
-        tell(own, "a text", "which keeps all of its digits, as a number there would not");
+        resolve_own_tell(own, "a text",
+                         "which keeps all of its digits, as a number there would not");
     }
     become(own, (struct value_type){.kind = VALUE_TEXT});
     return true;
@@ -368,12 +370,12 @@ static bool become_time(const struct own_field *own)
         return false;
     }
     if (own->there == NULL) {
-        tell(own,
-             type->kind == VALUE_DATE ? "a date"
-             : type->zoned            ? "a timestamp with a time zone"
-             : type->utc              ? "a timestamp in UTC"
-                                      : "a timestamp",
-             "since all of its values are such");
+        resolve_own_tell(own,
+                         type->kind == VALUE_DATE ? "a date"
+                         : type->zoned            ? "a timestamp with a time zone"
+                         : type->utc              ? "a timestamp in UTC"
+                                                  : "a timestamp",
+                         "since all of its values are such");
     }
     return true;
 }
@@ -420,7 +422,7 @@ static bool become_stored(const struct own_field *own)
         if (values_answer(own, kinds[i].test) == PLAN_ANSWER_YES) {
             if (kinds[i].what != NULL) {
                 become(own, (struct value_type){.kind = kinds[i].kind});
-                tell(own, kinds[i].what, "since all of its values are such");
+                resolve_own_tell(own, kinds[i].what, "since all of its values are such");
             }
             return true;
         }

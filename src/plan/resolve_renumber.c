@@ -59,7 +59,8 @@ static bool is_plain_number(const struct mapping_field *field)
            (field->type.kind == VALUE_INT64 || field->type.kind == VALUE_UINT64);
 }
 
-static void refuse(struct resolver *resolver, const struct table_builder *table, const char *why)
+static void resolve_renumber_refuse(struct resolver *resolver, const struct table_builder *table,
+                                    const char *why)
 {
     plan_fault(&resolver->faults, ERROR_PLAN_INVALID, plan_node_get(table->node, "renumber"),
                "leave it out, and say what becomes of equal keys with --existing",
@@ -72,22 +73,25 @@ static bool find_key(struct resolver *resolver, const struct table_builder *tabl
     const struct target_functions *target = resolver->target->connector->target;
     *renumbering = (struct renumbering){.table = table};
     if (table->target.empties) {
-        refuse(resolver, table, "`existing: truncate` leaves no keys in the target to come after");
+        resolve_renumber_refuse(resolver, table,
+                                "`existing: truncate` leaves no keys in the target to come after");
         return false;
     }
     if (target->highest_key == NULL) {
-        refuse(resolver, table, "the target can't tell its highest key");
+        resolve_renumber_refuse(resolver, table, "the target can't tell its highest key");
         return false;
     }
     if (table->target.key.count != 1 || table->entities.count != 1) {
-        refuse(resolver, table, "its key is not one integer column of one source table");
+        resolve_renumber_refuse(resolver, table,
+                                "its key is not one integer column of one source table");
         return false;
     }
     renumbering->entity = table->entities.items[0];
     renumbering->key = find_field(renumbering->entity, table->target.key.names[0]);
     if (renumbering->entity->from == NULL || renumbering->entity->unnests ||
         renumbering->key == NULL || !is_plain_number(renumbering->key)) {
-        refuse(resolver, table, "its key is not one integer column of one source table");
+        resolve_renumber_refuse(resolver, table,
+                                "its key is not one integer column of one source table");
         return false;
     }
     return true;

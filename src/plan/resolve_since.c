@@ -10,8 +10,8 @@ enum { MILLISECONDS = 1000 };
     "this source can't be asked for what changed; `since` works with SQLite, PostgreSQL, MySQL " \
     "and MariaDB"
 
-static void refuse(struct resolver *resolver, const struct plan_node *node, const char *hint,
-                   const char *why)
+static void resolve_since_refuse(struct resolver *resolver, const struct plan_node *node,
+                                 const char *hint, const char *why)
 {
     plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node, hint, "%s", why);
 }
@@ -38,7 +38,7 @@ void since_take_common(struct resolver *resolver)
         resolver->since.deletes = plan_node_get(node, "deletes");
     }
     if (resolver->since.column != NULL && !is_asked(resolver)) {
-        refuse(resolver, node, UNASKED_HINT, UNASKED);
+        resolve_since_refuse(resolver, node, UNASKED_HINT, UNASKED);
         resolver->since.column = NULL;
     }
 }
@@ -136,19 +136,22 @@ static void read_overlap(struct resolver *resolver, const struct plan_node *node
     bool number = text_to_int64(node->text, node->length, &since->overlap) == STATUS_OK;
     if (number && since->overlap >= 0) {
         if (type->kind == VALUE_DATE || type->kind == VALUE_TIMESTAMP) {
-            refuse(resolver, node, "overlap: 5m", "of times an overlap needs a unit: s, m, h or d");
+            resolve_since_refuse(resolver, node, "overlap: 5m",
+                                 "of times an overlap needs a unit: s, m, h or d");
         }
         return;
     }
     if (number || !read_length(node, &milliseconds) || milliseconds > INT64_MAX / MILLISECONDS) {
-        refuse(resolver, node, "overlap: 5m, or a whole number for a column of numbers",
-               "that is no length of time");
+        resolve_since_refuse(resolver, node,
+                             "overlap: 5m, or a whole number for a column of numbers",
+                             "that is no length of time");
         return;
     }
     since->overlap = (int64_t)milliseconds;
     since->overlap_is_time = true;
     if (type->kind == VALUE_INT64 || type->kind == VALUE_UINT64) {
-        refuse(resolver, node, "overlap: 100", "of a column of numbers an overlap is a number");
+        resolve_since_refuse(resolver, node, "overlap: 100",
+                             "of a column of numbers an overlap is a number");
     }
 }
 
@@ -186,11 +189,12 @@ static const struct schema_column *find_column(struct resolver *resolver,
                                                const struct plan_node *node)
 {
     if (!is_asked(resolver)) {
-        refuse(resolver, node, UNASKED_HINT, UNASKED);
+        resolve_since_refuse(resolver, node, UNASKED_HINT, UNASKED);
         return NULL;
     }
     if (entity->from == NULL || entity->is_pages || entity->from->kind == SCHEMA_QUERY) {
-        refuse(resolver, node, "put the condition into the query", "'since' goes with 'from'");
+        resolve_since_refuse(resolver, node, "put the condition into the query",
+                             "'since' goes with 'from'");
         return NULL;
     }
     int column = schema_find_column(entity->from, node->text);

@@ -61,8 +61,8 @@ bool resolve_is_gone(const struct resolver *resolver, const char *table)
 }
 
 /* Asks the source how a record of the request's root is named. */
-static void describe(struct resolver *resolver, const struct read_request *request,
-                     struct stream_facts *facts)
+static void resolve_stream_describe(struct resolver *resolver, const struct read_request *request,
+                                    struct stream_facts *facts)
 {
     const struct source_functions *source = resolver->source->connector->source;
     struct error error;
@@ -88,7 +88,7 @@ static void describe_stream(struct resolver *resolver, struct stream_builder *st
                                    .table = stream->request.table,
                                    .query = stream->request.query,
                                    .root_key = stream->query_key};
-    describe(resolver, &request, &stream->facts);
+    resolve_stream_describe(resolver, &request, &stream->facts);
 }
 
 static struct column_list all_columns(struct resolver *resolver, const struct schema_table *table)
@@ -113,7 +113,7 @@ struct column_list stream_table_key(struct resolver *resolver, const struct sche
     }
     struct read_request request = {.name = table->name, .table = table->name};
     struct stream_facts facts = {0};
-    describe(resolver, &request, &facts);
+    resolve_stream_describe(resolver, &request, &facts);
     struct table_key *made = resolve_add(resolver, &resolver->table_keys, sizeof *made);
     made->table = table;
     made->columns = facts.key.count > 0 ? facts.key : all_columns(resolver, table);

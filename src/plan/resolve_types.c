@@ -164,8 +164,9 @@ struct chosen {
 };
 
 /* What a virtual table keeps its rows in is read by itself alone, and has to stay as it is. */
-static struct chosen choose(struct resolver *resolver, const struct schema_table *table,
-                            const struct schema_column *column)
+static struct chosen resolve_types_choose(struct resolver *resolver,
+                                          const struct schema_table *table,
+                                          const struct schema_column *column)
 {
     struct chosen chosen = {0};
     bool is_store = resolver->same_engine && table->belongs_to != NULL;
@@ -188,7 +189,7 @@ static struct chosen choose(struct resolver *resolver, const struct schema_table
 bool type_rules_touch(struct resolver *resolver, const struct schema_table *table)
 {
     for (uint32_t i = 0; resolver->type_rules.count > 0 && i < table->column_count; i++) {
-        const struct chosen chosen = choose(resolver, table, &table->columns[i]);
+        const struct chosen chosen = resolve_types_choose(resolver, table, &table->columns[i]);
         if (chosen.type != NULL || chosen.given != NULL || chosen.empty != NULL) {
             return true;
         }
@@ -275,7 +276,7 @@ static void note_used(struct type_rule *rule)
 bool type_rules_drop(struct resolver *resolver, const struct schema_table *table,
                      const struct schema_column *column)
 {
-    struct type_rule *rule = choose(resolver, table, column).type;
+    struct type_rule *rule = resolve_types_choose(resolver, table, column).type;
     bool drops = rule != NULL && rule->drop;
     if (drops) {
         rule->used = true;
@@ -289,7 +290,7 @@ void type_rules_apply(struct resolver *resolver, const struct schema_table *tabl
 {
     bool rules = table != NULL && column != NULL;
     const struct chosen chosen =
-        rules ? choose(resolver, table, column) : (struct chosen){.type = NULL};
+        rules ? resolve_types_choose(resolver, table, column) : (struct chosen){.type = NULL};
     note_used(chosen.given);
     note_used(chosen.empty);
     field->has_default = chosen.given != NULL;

@@ -29,8 +29,8 @@ bool template_is_plain(const char *text, size_t length)
 
 /* Line and column of a byte of the template: exact while the scalar is on one line without
  * escapes. */
-static void place(const struct template_reader *reader, const char *position, uint32_t *line,
-                  uint32_t *column)
+static void template_place(const struct template_reader *reader, const char *position,
+                           uint32_t *line, uint32_t *column)
 {
     *line = reader->node->line;
     *column = reader->node->column + (reader->node->quoted ? 1 : 0);
@@ -44,7 +44,7 @@ static void fault(struct template_reader *reader, const char *position, const ch
 {
     uint32_t line;
     uint32_t column;
-    place(reader, position, &line, &column);
+    template_place(reader, position, &line, &column);
     plan_fault_at(reader->faults, ERROR_PLAN_INVALID, line, column, hint, "%s", what);
     reader->failed = true;
 }
@@ -148,7 +148,7 @@ static void read_value(struct template_reader *reader)
     part->has_value = true;
     part->pad = pad;
     part->name = arena_copy(reader->arena, name.data, name.length);
-    place(reader, start, &part->line, &part->column);
+    template_place(reader, start, &part->line, &part->column);
     reader->position = close + 1;
 out:
     buffer_free(&name);

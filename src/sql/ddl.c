@@ -478,7 +478,7 @@ static void take_search_path(struct ddl_reader *reader)
     ddl->report->passed_over++;
 }
 
-static void create(struct ddl_reader *reader)
+static void ddl_create(struct ddl_reader *reader)
 {
     static const char *const kinds[] = {"GLOBAL", "LOCAL", "UNLOGGED", "FOREIGN", NULL};
     if (sql_take(&reader->at, "OR")) {
@@ -538,7 +538,7 @@ static void read_statement(struct ddl *ddl, const struct sql_piece *piece)
                      "%s", piece->fault);
     }
     if (sql_take(&reader.at, "CREATE")) {
-        create(&reader);
+        ddl_create(&reader);
     } else if (sql_take_words(&reader.at, "ALTER TABLE") ||
                sql_take_words(&reader.at, "ALTER FOREIGN")) {
         sql_take(&reader.at, "TABLE");

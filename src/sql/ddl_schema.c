@@ -19,8 +19,8 @@ static const char *full_name(const struct ddl *ddl, const char *space, const cha
     return arena_format(ddl->arena, "%s.%s", space, name);
 }
 
-static struct ddl_table *find(const struct ddl *ddl, const struct name_index *names,
-                              const char *name)
+static struct ddl_table *ddl_schema_find(const struct ddl *ddl, const struct name_index *names,
+                                         const char *name)
 {
     uint32_t at = name_index_find(names, name, strlen(name));
     return at != NAME_INDEX_NONE ? table_at(ddl, at) : NULL;
@@ -29,11 +29,11 @@ static struct ddl_table *find(const struct ddl *ddl, const struct name_index *na
 /* Dropped ones, too. A table without a schema is found by any. */
 static struct ddl_table *find_any(const struct ddl *ddl, const char *space, const char *name)
 {
-    struct ddl_table *first = find(ddl, &ddl->names, name);
+    struct ddl_table *first = ddl_schema_find(ddl, &ddl->names, name);
     if (space == NULL) {
         return first;
     }
-    struct ddl_table *table = find(ddl, &ddl->full_names, full_name(ddl, space, name));
+    struct ddl_table *table = ddl_schema_find(ddl, &ddl->full_names, full_name(ddl, space, name));
     return table != NULL ? table : first != NULL && first->space == NULL ? first : NULL;
 }
 
@@ -188,7 +188,7 @@ void ddl_rename_column(struct ddl *ddl, struct ddl_table *table, struct schema_c
 
 /* ---------------------------------------------------------------- the schema */
 
-static void *keep(const struct ddl *ddl, struct buffer *list)
+static void *ddl_schema_keep(const struct ddl *ddl, struct buffer *list)
 {
     void *copy = arena_copy(ddl->arena, list->length > 0 ? list->data : "", list->length);
     buffer_free(list);
@@ -327,9 +327,9 @@ static struct schema_table make_table(struct ddl *ddl, struct ddl_table *table)
     }
     made.foreign_keys = settle_foreign_keys(ddl, table, &made.foreign_key_count);
     made.index_count = (uint32_t)(table->indexes.length / sizeof(struct schema_index));
-    made.indexes = keep(ddl, &table->indexes);
+    made.indexes = ddl_schema_keep(ddl, &table->indexes);
     made.check_count = (uint32_t)(table->checks.length / sizeof(char *));
-    made.checks = keep(ddl, &table->checks);
+    made.checks = ddl_schema_keep(ddl, &table->checks);
     return made;
 }
 
@@ -373,7 +373,7 @@ void ddl_finish(struct ddl *ddl, struct schema *schema)
         struct ddl_table *table = table_at(ddl, i);
         if (!table->dropped && table->columns.length > 0) {
             tables[at].column_count = ddl_column_count(table);
-            tables[at++].columns = keep(ddl, &table->columns);
+            tables[at++].columns = ddl_schema_keep(ddl, &table->columns);
         }
         empty(table);
     }

@@ -26,7 +26,7 @@ static void skip_blanks(struct reader *reader)
     reader->at += strspn(reader->at, " \t\r\n");
 }
 
-static bool take(struct reader *reader, char wanted)
+static bool default_text_take(struct reader *reader, char wanted)
 {
     skip_blanks(reader);
     if (*reader->at != wanted) {
@@ -176,7 +176,7 @@ static bool take_now(struct reader *reader)
         return false;
     }
     reader->at += sizeof now - 1;
-    return take(reader, ')');
+    return default_text_take(reader, ')');
 }
 
 static bool is_clock_format(const char *format)
@@ -204,7 +204,7 @@ static bool give_clock(struct reader *reader, const char *format)
 static bool read_strftime(struct reader *reader)
 {
     skip_blanks(reader);
-    if (*reader->at != '\'' || !read_text(reader, '\'') || !take(reader, ',') ||
+    if (*reader->at != '\'' || !read_text(reader, '\'') || !default_text_take(reader, ',') ||
         !take_now(reader) || !is_clock_format(buffer_string(&reader->value))) {
         return false;
     }
@@ -224,7 +224,7 @@ static bool read_clock_call(struct reader *reader, size_t length)
                  {"time", SCHEMA_DEFAULT_CLOCK_TEXT, "%H:%M:%S"}};
     const char *name = reader->at;
     reader->at += length;
-    if (!take(reader, '(')) {
+    if (!default_text_take(reader, '(')) {
         return false;
     }
     if (length == strlen("strftime") && strncasecmp(name, "strftime", length) == 0) {
@@ -314,7 +314,7 @@ static bool read_default(struct reader *reader)
     enum { DEPTH_MAX = 16 };
     int depth = 0;
     bool found;
-    while (depth < DEPTH_MAX && take(reader, '(')) {
+    while (depth < DEPTH_MAX && default_text_take(reader, '(')) {
         depth++;
     }
     skip_blanks(reader);
@@ -327,7 +327,7 @@ static bool read_default(struct reader *reader)
     }
     skip_casts(reader);
     while (found && depth > 0) {
-        found = take(reader, ')');
+        found = default_text_take(reader, ')');
         skip_casts(reader);
         depth--;
     }

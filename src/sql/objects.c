@@ -40,8 +40,8 @@ struct reader {
     uint32_t capacity;
 };
 
-static struct sql_object_name *add(struct reader *reader, enum sql_object_kind kind,
-                                   enum sql_object_act act)
+static struct sql_object_name *objects_add(struct reader *reader, enum sql_object_kind kind,
+                                           enum sql_object_act act)
 {
     if (reader->count == reader->capacity) {
         reader->list = arena_grow_list(reader->arena, reader->list, reader->count,
@@ -69,7 +69,7 @@ static bool take_name(struct reader *reader, struct sql_object_name *object)
 /* A table that the statement changes, too. */
 static void add_other_table(struct reader *reader, const struct sql_name *name)
 {
-    struct sql_object_name *table = add(reader, SQL_OBJECT_TABLE, SQL_ACT_ALTER);
+    struct sql_object_name *table = objects_add(reader, SQL_OBJECT_TABLE, SQL_ACT_ALTER);
     table->schema = name->space;
     table->name = name->name;
     table->place = name->place;
@@ -155,7 +155,7 @@ static void read_create(struct reader *reader)
     if (!take_kind(reader, &kind, &temporary, &replaces)) {
         return;
     }
-    struct sql_object_name *object = add(reader, kind, SQL_ACT_CREATE);
+    struct sql_object_name *object = objects_add(reader, kind, SQL_ACT_CREATE);
     object->temporary = temporary;
     sql_take(cursor, "CONCURRENTLY");
     object->if_exists = sql_take_words(cursor, "IF NOT EXISTS") || replaces;
@@ -250,7 +250,7 @@ static void read_alter(struct reader *reader)
         return;
     }
     uint32_t number = reader->count;
-    struct sql_object_name *object = add(reader, kind, SQL_ACT_ALTER);
+    struct sql_object_name *object = objects_add(reader, kind, SQL_ACT_ALTER);
     object->if_exists = sql_take_words(cursor, "IF EXISTS");
     sql_take(cursor, "ONLY");
     if (!take_name(reader, object)) {
@@ -278,7 +278,7 @@ static void read_list(struct reader *reader, enum sql_object_kind kind, enum sql
     struct sql_cursor *cursor = &reader->cursor;
     do {
         sql_take(cursor, "ONLY");
-        struct sql_object_name *object = add(reader, kind, act);
+        struct sql_object_name *object = objects_add(reader, kind, act);
         object->if_exists = if_exists;
         object->temporary = temporary;
         if (!take_name(reader, object)) {
@@ -319,7 +319,7 @@ static void read_renames(struct reader *reader)
     bool if_exists = sql_take_words(cursor, "IF EXISTS");
     do {
         struct sql_name name;
-        struct sql_object_name *object = add(reader, SQL_OBJECT_TABLE, SQL_ACT_RENAME);
+        struct sql_object_name *object = objects_add(reader, SQL_OBJECT_TABLE, SQL_ACT_RENAME);
         object->if_exists = if_exists;
         if (!take_name(reader, object)) {
             reader->count--;
@@ -346,7 +346,7 @@ static void read_comment(struct reader *reader)
     }
     if (sql_take(cursor, "COLUMN")) { /* table.column: the table is what comes before */
         if (sql_take_name(cursor, reader->arena, &name) && name.space != NULL) {
-            struct sql_object_name *table = add(reader, SQL_OBJECT_TABLE, SQL_ACT_COMMENT);
+            struct sql_object_name *table = objects_add(reader, SQL_OBJECT_TABLE, SQL_ACT_COMMENT);
             table->schema = name.catalog;
             table->name = name.space;
             table->place = name.place;
@@ -354,7 +354,7 @@ static void read_comment(struct reader *reader)
         return;
     }
     if (sql_take_words(cursor, "CONSTRAINT")) {
-        struct sql_object_name *table = add(reader, SQL_OBJECT_TABLE, SQL_ACT_COMMENT);
+        struct sql_object_name *table = objects_add(reader, SQL_OBJECT_TABLE, SQL_ACT_COMMENT);
         while (!sql_at_end(cursor) && !sql_take(cursor, "ON")) {
             sql_advance(cursor);
         }

@@ -10,7 +10,8 @@ struct known_type {
     bool limited; /* the first number is a length */
 };
 
-static const struct known_type *find(const struct known_type *types, size_t count, const char *name)
+static const struct known_type *types_find(const struct known_type *types, size_t count,
+                                           const char *name)
 {
     for (size_t i = 0; i < count; i++) {
         if (strcmp(types[i].name, name) == 0) {
@@ -155,7 +156,7 @@ static const struct value_type *element_of(const struct known_type *known)
 
 static bool read_postgres(const struct sql_type_words *words, struct value_type *type)
 {
-    const struct known_type *known = find(postgres_types, POSTGRES_TYPES, words->name);
+    const struct known_type *known = types_find(postgres_types, POSTGRES_TYPES, words->name);
     if (known != NULL && !words->is_array) {
         type->kind = known->kind;
         type->bits = known->bits;
@@ -248,7 +249,7 @@ static void limit_mysql(const struct known_type *known, const struct sql_type_wo
 
 static bool read_mysql(const struct sql_type_words *words, struct value_type *type)
 {
-    const struct known_type *known = find(mysql_types, MYSQL_TYPES, words->name);
+    const struct known_type *known = types_find(mysql_types, MYSQL_TYPES, words->name);
     if (known == NULL) {
         return false;
     }

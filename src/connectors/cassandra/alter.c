@@ -65,7 +65,7 @@ static enum status alter_open(struct database *database, const struct alter_open
     return STATUS_OK;
 }
 
-static enum status connect(struct cassandra_alter *session, struct error *error)
+static enum status alter_connect(struct cassandra_alter *session, struct error *error)
 {
     struct cql_session_options options = session->cassandra->options;
     options.keyspace = session->cassandra->keyspace;
@@ -108,7 +108,7 @@ static enum status query(struct cassandra_alter *session, const char *text, int6
                                   .timestamp_us = CQL_NO_TIMESTAMP,
                                   .deadline_ms = clock_boottime_ms() + limit_ms};
     *reply = (struct cql_reply){.failure = CQL_FAILURE_NONE};
-    enum status status = connect(session, error);
+    enum status status = alter_connect(session, error);
     /* a process that was stopped must not send it when another one works already */
     status = status == STATUS_OK ? history_store_keep(&session->base, error) : status;
     if (status == STATUS_OK && session->base.held) {
@@ -118,8 +118,8 @@ static enum status query(struct cassandra_alter *session, const char *text, int6
                                : status;
 }
 
-static enum status fail(const struct cql_reply *reply, const struct alter_request *request,
-                        struct alter_answer *answer, struct error *error)
+static enum status alter_fail(const struct cql_reply *reply, const struct alter_request *request,
+                              struct alter_answer *answer, struct error *error)
 {
     char words[sizeof(error->message)];
     if (reply->failure == CQL_FAILURE_NONE) {
@@ -153,7 +153,7 @@ static enum status alter_run(struct alter_session *base, const struct alter_requ
     const char *text = arena_copy(arena, request->text, request->length);
     enum status status = query(session, text, request->time_ms, arena, &reply, error);
     if (status != STATUS_OK) {
-        status = fail(&reply, request, answer, error);
+        status = alter_fail(&reply, request, answer, error);
     } else if (reply.response.kind == CQL_RESULT_ROWS) {
         answer->counts = true;
         answer->rows = reply.response.rows.count;

@@ -13,8 +13,8 @@
 
 #include <string.h>
 
-static enum status refuse(const struct target_table *table, const char *column, const char *what,
-                          struct error *error)
+static enum status apply_refuse(const struct target_table *table, const char *column,
+                                const char *what, struct error *error)
 {
     error_set(error, ERROR_FOLLOW, table->name, "its column %s is %s", column, what);
     return error_hint(error, "leave the column out of the plan, or the table with --exclude");
@@ -23,19 +23,21 @@ static enum status refuse(const struct target_table *table, const char *column, 
 static enum status refuse_counter(const struct target_table *table, const char *column,
                                   struct error *error)
 {
-    return refuse(table, column,
-                  "a counter, which can only be added to: a change that is applied again after a "
-                  "crash would be added twice",
-                  error);
+    return apply_refuse(
+        table, column,
+        "a counter, which can only be added to: a change that is applied again after a "
+        "crash would be added twice",
+        error);
 }
 
 static enum status refuse_static(const struct target_table *table, const char *column,
                                  struct error *error)
 {
-    return refuse(table, column,
-                  "static: rows of a partition share it, and none of them says what it is when "
-                  "another one changes or goes",
-                  error);
+    return apply_refuse(
+        table, column,
+        "static: rows of a partition share it, and none of them says what it is when "
+        "another one changes or goes",
+        error);
 }
 
 static enum status check_wanted(const struct target_table *table, struct arena *arena,
@@ -71,8 +73,8 @@ static enum status check_there(const struct target_table *table,
     return STATUS_OK;
 }
 
-static enum status check(struct database *self, const struct target_table *table,
-                         struct error *error)
+static enum status apply_check(struct database *self, const struct target_table *table,
+                               struct error *error)
 {
     struct arena *arena = arena_create(0);
     const struct cassandra_table *there = NULL;
@@ -98,7 +100,7 @@ static enum status apply_open(struct database *self, const struct apply_request 
 }
 
 const struct apply_functions cassandra_apply = {
-    .check = check,
+    .check = apply_check,
     .open = apply_open,
     .close = keyed_apply_close,
     .position = keyed_apply_position,

@@ -82,8 +82,8 @@ static const char *count_of_column(struct compiler *compiler, const char *table,
                         literal(compiler, column));
 }
 
-static struct change_step *add(struct compiler *compiler, enum change_phase phase,
-                               const char *title, const char *text, const char *undo)
+static struct change_step *change_add(struct compiler *compiler, enum change_phase phase,
+                                      const char *title, const char *text, const char *undo)
 {
     struct change_step *step = change_builder_step(&compiler->builder, phase, title);
     step->language = ALTER_CQL;
@@ -95,8 +95,8 @@ static struct change_step *add(struct compiler *compiler, enum change_phase phas
 
 /* ---------------------------------------------------------------- what is there */
 
-static enum status refuse(struct compiler *compiler, const struct change_value *at,
-                          struct error *error, const char *why, const char *instead)
+static enum status change_refuse(struct compiler *compiler, const struct change_value *at,
+                                 struct error *error, const char *why, const char *instead)
 {
     change_builder_fail(&compiler->builder, ERROR_CHANGE_REFUSED, at, error, "%s", why);
     return instead != NULL ? error_hint(error, "%s", instead) : STATUS_FAILED;
@@ -211,15 +211,15 @@ static enum status set_table(struct compiler *compiler, const struct change_valu
         return STATUS_FAILED;
     }
     if (options != NULL && options->kind != CHANGE_MAP) {
-        return refuse(compiler, options, error, "options are to be a map, name: value",
-                      "Then those that stand now are known, and can be put back.");
+        return change_refuse(compiler, options, error, "options are to be a map, name: value",
+                             "Then those that stand now are known, and can be put back.");
     }
     if (old_options(compiler, value, &old, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (old == NULL) {
-        return refuse(compiler, options, error, "tables of this server have no such option",
-                      "`SELECT * FROM system_schema.tables` lists those that they have.");
+        return change_refuse(compiler, options, error, "tables of this server have no such option",
+                             "`SELECT * FROM system_schema.tables` lists those that they have.");
     }
     struct buffer text = {0};
     struct buffer undo = {0};
@@ -231,8 +231,9 @@ static enum status set_table(struct compiler *compiler, const struct change_valu
         buffer_format(&undo, "%scomment = ", old[0] != '\0' ? " AND " : "");
         append_literal(table->comment != NULL ? table->comment : "", &undo);
     }
-    add(compiler, CHANGE_EXPAND, arena_format(compiler->arena, "set options of %s", table->name),
-        taken(compiler, &text), taken(compiler, &undo));
+    change_add(compiler, CHANGE_EXPAND,
+               arena_format(compiler->arena, "set options of %s", table->name),
+               taken(compiler, &text), taken(compiler, &undo));
     change_builder_way(&compiler->builder,
                        "in place; the options that stand now are put back by "
                        "`abort`",
@@ -292,10 +293,11 @@ static enum status create_table(struct compiler *compiler, const struct change_v
     struct buffer text = {0};
     enum status status = keep_free(compiler, change_get(value, "name"), name, error);
     if (status == STATUS_OK && change_get(value, "constraints") != NULL) {
-        status = refuse(compiler, change_get(value, "constraints"), error,
-                        "tables of Cassandra have no constraints but their key",
-                        "Mark its columns `pk: true`; `partition_by: a, b` where several are the "
-                        "partition's.");
+        status =
+            change_refuse(compiler, change_get(value, "constraints"), error,
+                          "tables of Cassandra have no constraints but their key",
+                          "Mark its columns `pk: true`; `partition_by: a, b` where several are the "
+                          "partition's.");
     }
     buffer_format(&text, "CREATE TABLE %s (", name_of(compiler, name));
     for (uint32_t i = 0; status == STATUS_OK && i < columns->count; i++) {
@@ -309,10 +311,10 @@ static enum status create_table(struct compiler *compiler, const struct change_v
     if (status == STATUS_OK) {
         buffer_append_byte(&text, ')');
         append_options(compiler, value, " WITH ", &text);
-        struct change_step *step =
-            add(compiler, CHANGE_EXPAND, arena_format(compiler->arena, "create table %s", name),
-                taken(compiler, &text),
-                arena_format(compiler->arena, "DROP TABLE IF EXISTS %s", name_of(compiler, name)));
+        struct change_step *step = change_add(
+            compiler, CHANGE_EXPAND, arena_format(compiler->arena, "create table %s", name),
+            taken(compiler, &text),
+            arena_format(compiler->arena, "DROP TABLE IF EXISTS %s", name_of(compiler, name)));
         step->stands = count_of(compiler, "tables", "table_name", name);
         change_builder_way(&compiler->builder, "made at the start", NULL);
     }
@@ -328,8 +330,9 @@ static enum status drop_table(struct compiler *compiler, const struct change_val
     if (find_table(compiler, change_get(value, "name"), name, &table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    add(compiler, CHANGE_CONTRACT, arena_format(compiler->arena, "drop table %s", name),
-        arena_format(compiler->arena, "DROP TABLE IF EXISTS %s", name_of(compiler, name)), NULL);
+    change_add(compiler, CHANGE_CONTRACT, arena_format(compiler->arena, "drop table %s", name),
+               arena_format(compiler->arena, "DROP TABLE IF EXISTS %s", name_of(compiler, name)),
+               NULL);
     change_builder_way(&compiler->builder, "dropped by `complete`", NULL);
     return STATUS_OK;
 }
@@ -352,18 +355,20 @@ static enum status add_column(struct compiler *compiler, const struct change_val
                                    "table '%s' has a column '%s' already", table->name, name);
     }
     if (change_is_true(column, "pk")) {
-        return refuse(compiler, column, error, "a table's key is its own for good",
-                      "Make another table, and copy with `transhume migrate --follow` and a plan.");
+        return change_refuse(
+            compiler, column, error, "a table's key is its own for good",
+            "Make another table, and copy with `transhume migrate --follow` and a plan.");
     }
     if (change_get(value, "up") != NULL) {
-        return refuse(compiler, change_get(value, "up"), error,
-                      "Cassandra has no triggers that would fill the column while the old version "
-                      "writes",
-                      "Leave `up` out, let the application write both, and fill the rest by a plan "
-                      "of `transhume migrate`.");
+        return change_refuse(
+            compiler, change_get(value, "up"), error,
+            "Cassandra has no triggers that would fill the column while the old version "
+            "writes",
+            "Leave `up` out, let the application write both, and fill the rest by a plan "
+            "of `transhume migrate`.");
     }
     const char *quoted = name_of(compiler, table->name);
-    struct change_step *step = add(
+    struct change_step *step = change_add(
         compiler, CHANGE_EXPAND,
         arena_format(compiler->arena, "add column %s.%s", table->name, name),
         arena_format(compiler->arena, "ALTER TABLE %s ADD %s %s", quoted, name_of(compiler, name),
@@ -407,26 +412,28 @@ static enum status drop_column(struct compiler *compiler, const struct change_va
         return STATUS_FAILED;
     }
     if (column->part == CASSANDRA_PARTITION || column->part == CASSANDRA_CLUSTERING) {
-        return refuse(compiler, change_get(value, "column"), error,
-                      "it is of the table's key, which is its own for good",
-                      "Make another table, and copy with `transhume migrate --follow` and a plan.");
+        return change_refuse(
+            compiler, change_get(value, "column"), error,
+            "it is of the table's key, which is its own for good",
+            "Make another table, and copy with `transhume migrate --follow` and a plan.");
     }
     if (change_get(value, "down") != NULL) {
-        return refuse(compiler, change_get(value, "down"), error,
-                      "Cassandra has no triggers that would fill the column for the old version",
-                      "Leave `down` out: the application writes it as long as the old version "
-                      "runs.");
+        return change_refuse(
+            compiler, change_get(value, "down"), error,
+            "Cassandra has no triggers that would fill the column for the old version",
+            "Leave `down` out: the application writes it as long as the old version "
+            "runs.");
     }
     const char *dropped;
     if (count_of_drops(compiler, table->name, column->name, &dropped, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     struct change_step *step =
-        add(compiler, CHANGE_CONTRACT,
-            arena_format(compiler->arena, "drop column %s.%s", table->name, column->name),
-            arena_format(compiler->arena, "ALTER TABLE %s DROP %s", name_of(compiler, table->name),
-                         name_of(compiler, column->name)),
-            NULL);
+        change_add(compiler, CHANGE_CONTRACT,
+                   arena_format(compiler->arena, "drop column %s.%s", table->name, column->name),
+                   arena_format(compiler->arena, "ALTER TABLE %s DROP %s",
+                                name_of(compiler, table->name), name_of(compiler, column->name)),
+                   NULL);
     step->stands = dropped;
     change_builder_way(&compiler->builder, "dropped by `complete`", NULL);
     return STATUS_OK;
@@ -441,20 +448,20 @@ static enum status rename_to(struct compiler *compiler, const struct change_valu
         return STATUS_FAILED;
     }
     if (column->part != CASSANDRA_PARTITION && column->part != CASSANDRA_CLUSTERING) {
-        return refuse(compiler, change_get(value, key), error,
-                      "Cassandra renames columns of the key alone",
-                      "Add a column of the new name, let the application write both, copy with a "
-                      "plan of `transhume migrate`, and drop the old one.");
+        return change_refuse(
+            compiler, change_get(value, key), error, "Cassandra renames columns of the key alone",
+            "Add a column of the new name, let the application write both, copy with a "
+            "plan of `transhume migrate`, and drop the old one.");
     }
     const char *old = name_of(compiler, column->name);
     const char *new = name_of(compiler, to->text);
     const char *quoted = name_of(compiler, table->name);
-    struct change_step *step =
-        add(compiler, CHANGE_SWITCH_WRITES,
-            arena_format(compiler->arena, "rename column %s.%s to %s", table->name, column->name,
-                         to->text),
-            arena_format(compiler->arena, "ALTER TABLE %s RENAME %s TO %s", quoted, old, new),
-            arena_format(compiler->arena, "ALTER TABLE %s RENAME %s TO %s", quoted, new, old));
+    struct change_step *step = change_add(
+        compiler, CHANGE_SWITCH_WRITES,
+        arena_format(compiler->arena, "rename column %s.%s to %s", table->name, column->name,
+                     to->text),
+        arena_format(compiler->arena, "ALTER TABLE %s RENAME %s TO %s", quoted, old, new),
+        arena_format(compiler->arena, "ALTER TABLE %s RENAME %s TO %s", quoted, new, old));
     step->stands = count_of_column(compiler, table->name, to->text);
     change_builder_way(&compiler->builder, "in place, by `switch writes`",
                        "from that moment on the old version's statements fail");
@@ -474,9 +481,10 @@ static enum status alter_column(struct compiler *compiler, const struct change_v
     if (name != NULL && change_get(value, "type") == NULL) {
         return rename_to(compiler, value, "column", name, error);
     }
-    return refuse(compiler, NULL, error, "types of Cassandra's columns are theirs for good",
-                  "Add a column of the new type, let the application write both, copy with a plan "
-                  "of `transhume migrate`, and drop the old one.");
+    return change_refuse(
+        compiler, NULL, error, "types of Cassandra's columns are theirs for good",
+        "Add a column of the new type, let the application write both, copy with a plan "
+        "of `transhume migrate`, and drop the old one.");
 }
 
 /* ---------------------------------------------------------------- indexes and views */
@@ -517,8 +525,9 @@ static enum status create_index(struct compiler *compiler, const struct change_v
     }
     if (columns->count != 1 || change_is_true(value, "unique") ||
         change_get(value, "predicate") != NULL || change_get(value, "include") != NULL) {
-        return refuse(compiler, columns, error,
-                      "an index of Cassandra is of one column, of all rows, and not unique", NULL);
+        return change_refuse(compiler, columns, error,
+                             "an index of Cassandra is of one column, of all rows, and not unique",
+                             NULL);
     }
     const char *column = change_text(&columns->items[0], "column");
     const char *expression = change_text(&columns->items[0], "expression");
@@ -532,10 +541,10 @@ static enum status create_index(struct compiler *compiler, const struct change_v
     if (options != NULL) {
         buffer_format(&text, " WITH OPTIONS = %s", options);
     }
-    struct change_step *step =
-        add(compiler, CHANGE_EXPAND, arena_format(compiler->arena, "create index %s", name),
-            taken(compiler, &text),
-            arena_format(compiler->arena, "DROP INDEX IF EXISTS %s", name_of(compiler, name)));
+    struct change_step *step = change_add(
+        compiler, CHANGE_EXPAND, arena_format(compiler->arena, "create index %s", name),
+        taken(compiler, &text),
+        arena_format(compiler->arena, "DROP INDEX IF EXISTS %s", name_of(compiler, name)));
     step->stands = arena_format(compiler->arena, "%s AND index_name = %s",
                                 count_of(compiler, "indexes", "table_name", table->name),
                                 literal(compiler, name));
@@ -548,8 +557,9 @@ static enum status drop_index(struct compiler *compiler, const struct change_val
 {
     (void)error;
     const char *name = change_text(value, "name");
-    add(compiler, CHANGE_CONTRACT, arena_format(compiler->arena, "drop index %s", name),
-        arena_format(compiler->arena, "DROP INDEX IF EXISTS %s", name_of(compiler, name)), NULL);
+    change_add(compiler, CHANGE_CONTRACT, arena_format(compiler->arena, "drop index %s", name),
+               arena_format(compiler->arena, "DROP INDEX IF EXISTS %s", name_of(compiler, name)),
+               NULL);
     change_builder_way(&compiler->builder, "dropped by `complete`", NULL);
     return STATUS_OK;
 }
@@ -565,7 +575,7 @@ static enum status create_view(struct compiler *compiler, const struct change_va
     buffer_format(&text, "CREATE MATERIALIZED VIEW %s AS %s", name_of(compiler, name),
                   change_text(value, "as"));
     append_options(compiler, value, " WITH ", &text);
-    struct change_step *step = add(
+    struct change_step *step = change_add(
         compiler, CHANGE_EXPAND, arena_format(compiler->arena, "create materialised view %s", name),
         taken(compiler, &text),
         arena_format(compiler->arena, "DROP MATERIALIZED VIEW IF EXISTS %s",
@@ -580,10 +590,11 @@ static enum status drop_view(struct compiler *compiler, const struct change_valu
 {
     (void)error;
     const char *name = change_text(value, "name");
-    add(compiler, CHANGE_CONTRACT, arena_format(compiler->arena, "drop materialised view %s", name),
-        arena_format(compiler->arena, "DROP MATERIALIZED VIEW IF EXISTS %s",
-                     name_of(compiler, name)),
-        NULL);
+    change_add(compiler, CHANGE_CONTRACT,
+               arena_format(compiler->arena, "drop materialised view %s", name),
+               arena_format(compiler->arena, "DROP MATERIALIZED VIEW IF EXISTS %s",
+                            name_of(compiler, name)),
+               NULL);
     change_builder_way(&compiler->builder, "dropped by `complete`", NULL);
     return STATUS_OK;
 }
@@ -596,8 +607,8 @@ static enum status run_text(struct compiler *compiler, const struct change_value
     (void)error;
     bool late = change_is_true(value, "on_complete");
     const char *down = change_text(value, "down");
-    add(compiler, late ? CHANGE_CONTRACT : CHANGE_EXPAND, "run a statement",
-        change_text(value, "up"), down != NULL && down[0] != '\0' ? down : NULL);
+    change_add(compiler, late ? CHANGE_CONTRACT : CHANGE_EXPAND, "run a statement",
+               change_text(value, "up"), down != NULL && down[0] != '\0' ? down : NULL);
     change_builder_way(&compiler->builder, late ? "as it is, by `complete`" : "as it is",
                        "whether it may be run again after a crash is not known");
     return STATUS_OK;
@@ -620,8 +631,9 @@ static enum status compile_one(struct compiler *compiler, struct error *error)
             return operations[i].compile(compiler, &compiler->operation->value, error);
         }
     }
-    return refuse(compiler, NULL, error, "Cassandra has nothing like it",
-                  "Rows move into tables of another shape by a plan of `transhume migrate`.");
+    return change_refuse(
+        compiler, NULL, error, "Cassandra has nothing like it",
+        "Rows move into tables of another shape by a plan of `transhume migrate`.");
 }
 
 static enum status change_compile(struct alter_session *session, const struct change *change,

@@ -13,8 +13,8 @@ enum { PROBES = 4, PROBE_ROWS = 512 };
 /* ---------------------------------------------------------------- rows */
 
 /* Rows of a quarter of the ring, which are read to its end or PROBE_ROWS. */
-static enum status probe(struct cassandra *self, const char *text, const struct cql_range *range,
-                         double *rows, struct error *error)
+static enum status estimate_probe(struct cassandra *self, const char *text,
+                                  const struct cql_range *range, double *rows, struct error *error)
 {
     struct arena *arena = arena_create(0);
     struct buffer values = {0};
@@ -60,7 +60,7 @@ double cassandra_estimate_rows(struct cassandra *self, const struct cassandra_ta
         double rows = 0;
         const struct cql_range range = cql_range_piece(&ring, at, PROBES);
         error_clear(&error);
-        status = probe(self, buffer_string(&text), &range, &rows, &error);
+        status = estimate_probe(self, buffer_string(&text), &range, &rows, &error);
         all += rows;
     }
     buffer_free(&text);

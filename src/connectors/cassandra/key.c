@@ -47,8 +47,8 @@ int64_t cassandra_key_token(const struct cql_value *parts, uint32_t part_count)
     return token;
 }
 
-static enum status refuse(const struct cassandra_table *table, uint32_t column,
-                          enum error_code code, const char *why, struct error *error)
+static enum status cassandra_key_refuse(const struct cassandra_table *table, uint32_t column,
+                                        enum error_code code, const char *why, struct error *error)
 {
     const char *name = table->columns[column].name;
     return error_set(error, code, name, "%s, a column of the key, %s", name, why);
@@ -60,7 +60,7 @@ enum status cassandra_key_encode_part(const struct cassandra_table *table, uint3
 {
     size_t begin = values->length;
     if (cell == NULL || cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
-        return refuse(table, column, ERROR_REJECT_KEY_NULL, "is null", error);
+        return cassandra_key_refuse(table, column, ERROR_REJECT_KEY_NULL, "is null", error);
     }
     if (cassandra_value_encode(table->columns[column].type, cell, values, error) != STATUS_OK) {
         error_name_object(error, table->columns[column].name);
@@ -68,11 +68,11 @@ enum status cassandra_key_encode_part(const struct cassandra_table *table, uint3
     }
     size_t length = values->length - begin - 4;
     if (length > CASSANDRA_KEY_BYTES_MAX) {
-        return refuse(table, column, ERROR_REJECT_KEY_TOO_LONG, "has more than 65,535 bytes",
-                      error);
+        return cassandra_key_refuse(table, column, ERROR_REJECT_KEY_TOO_LONG,
+                                    "has more than 65,535 bytes", error);
     }
     if (length == 0 && table->partition_count == 1 && column == 0) {
-        return refuse(table, column, ERROR_REJECT_KEY_NULL, "is empty", error);
+        return cassandra_key_refuse(table, column, ERROR_REJECT_KEY_NULL, "is empty", error);
     }
     return STATUS_OK;
 }

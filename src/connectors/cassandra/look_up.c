@@ -97,7 +97,7 @@ static struct slot *free_slot(struct looking *looking)
     return NULL;
 }
 
-static enum status ask(struct looking *looking, struct slot *slot, struct question question)
+static enum status look_up_ask(struct looking *looking, struct slot *slot, struct question question)
 {
     const struct cassandra_look_up *what = looking->what;
     const struct cassandra_wanted_key *wanted = &what->keys[question.key];
@@ -135,8 +135,8 @@ static void fill_window(struct looking *looking)
     while (status == STATUS_OK && may_ask(looking)) {
         bool again = looking->again_count > 0;
         const struct question first = {looking->next, looking->what->consistency};
-        status = ask(looking, free_slot(looking),
-                     again ? looking->again[looking->again_count - 1] : first);
+        status = look_up_ask(looking, free_slot(looking),
+                             again ? looking->again[looking->again_count - 1] : first);
         if (status == STATUS_OK) {
             looking->again_count -= again;
             looking->next += !again;

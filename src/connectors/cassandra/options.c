@@ -76,7 +76,8 @@ static uint64_t number_of(const struct cassandra *self, const char *name)
     return number;
 }
 
-static enum status refuse(const struct cassandra *self, const char *what, struct error *error)
+static enum status options_refuse(const struct cassandra *self, const char *what,
+                                  struct error *error)
 {
     error_set(error, ERROR_BAD_VALUE, self->uri->shown, "%s", what);
     return error_hint(error, "`transhume connectors cassandra` lists the options");
@@ -132,10 +133,11 @@ static enum status read_nodes(struct cassandra *self, struct error *error)
     if (host != NULL && strchr(host, ':') != NULL && strchr(host, ',') == NULL) {
         contacts[count++].host = host;
     } else if (!read_contacts(self, host, contacts, &count)) {
-        return refuse(self, "the hosts are written HOST,HOST:PORT", error);
+        return options_refuse(self, "the hosts are written HOST,HOST:PORT", error);
     }
     if (!read_contacts(self, option(self, "contacts"), contacts, &count)) {
-        return refuse(self, "contacts is written HOST[:PORT],HOST[:PORT], 32 at most", error);
+        return options_refuse(self, "contacts is written HOST[:PORT],HOST[:PORT], 32 at most",
+                              error);
     }
     if (count == 0 && option(self, "bundle") == NULL) {
         contacts[count++].host = "127.0.0.1";
@@ -252,7 +254,7 @@ static enum status read_patience(struct cassandra *self, struct error *error)
     uint64_t count = retries != NULL ? number_of(self, "retries") : RETRY_PATIENCE_TIMEOUTS;
     int64_t wait_ms = RETRY_BASE_MS;
     if (delay != NULL && !read_seconds(delay, &wait_ms)) {
-        return refuse(self, "retry_delay is a number of seconds, 3600 at most", error);
+        return options_refuse(self, "retry_delay is a number of seconds, 3600 at most", error);
     }
     self->patience_ms = (int64_t)count * self->timeout_ms;
     for (uint64_t at = 0; at < count && (retries != NULL || delay != NULL); at++) {
@@ -271,11 +273,12 @@ static enum status read_settings(struct cassandra *self, struct error *error)
     const char *fallback = option(self, "fallback");
     settings->replication = read_replication(self->arena, option(self, "replication"));
     if (settings->replication == NULL) {
-        return refuse(self, "replication is a number of copies, or DC:NUMBER,DC:NUMBER", error);
+        return options_refuse(self, "replication is a number of copies, or DC:NUMBER,DC:NUMBER",
+                              error);
     }
     if (!cql_consistency_find(option(self, "consistency"), &consistency) ||
         (strcmp(fallback, "none") != 0 && !cql_consistency_find(fallback, &settings->fallback))) {
-        return refuse(self, "there is no such consistency", error);
+        return options_refuse(self, "there is no such consistency", error);
     }
     settings->write_consistency = consistency;
     /* what only writes can have */

@@ -29,7 +29,7 @@ static const char *skip_blanks(const char *at)
     }
 }
 
-static enum status refuse(const char *why, struct error *error)
+static enum status query_refuse(const char *why, struct error *error)
 {
     error_set(error, ERROR_PLAN_INVALID, "query", "%s", why);
     return error_hint(error, "a query is one SELECT in CQL, without parameters");
@@ -85,7 +85,7 @@ enum status cassandra_query_text(const struct cassandra *self, const char *query
                                  struct arena *arena, const char **text, struct error *error)
 {
     if (!is_keyword(skip_blanks(query), "select")) {
-        return refuse("the query is no SELECT", error);
+        return query_refuse("the query is no SELECT", error);
     }
     const char *table = find_bare_table(query);
     if (table == NULL) {
@@ -148,8 +148,8 @@ static enum status check_names(const struct shape_of_query *shape, struct error 
     return STATUS_OK;
 }
 
-static enum status prepare(struct cassandra *self, const char *query, struct arena *arena,
-                           struct shape_of_query *shape, struct error *error)
+static enum status query_prepare(struct cassandra *self, const char *query, struct arena *arena,
+                                 struct shape_of_query *shape, struct error *error)
 {
     const struct cql_prepared *prepared = NULL;
     const char *text = NULL;
@@ -160,9 +160,9 @@ static enum status prepare(struct cassandra *self, const char *query, struct are
     pthread_mutex_lock(&self->control_mutex);
     enum status status = cassandra_calls_prepare(self, self->control, text, &prepared, error);
     if (status == STATUS_OK && prepared->parameters.count > 0) {
-        status = refuse("the query has parameters", error);
+        status = query_refuse("the query has parameters", error);
     } else if (status == STATUS_OK && prepared->columns.list == NULL) {
-        status = refuse("the query has no columns", error);
+        status = query_refuse("the query has no columns", error);
     } else if (status == STATUS_OK) {
         copy_columns(&prepared->columns, self->keyspace, arena, shape);
         status = check_names(shape, error);
@@ -204,7 +204,7 @@ enum status cassandra_query_describe(struct database *self, const char *text, st
                                      struct schema_table *table, struct error *error)
 {
     struct shape_of_query shape;
-    if (prepare(cassandra_of(self), text, arena, &shape, error) != STATUS_OK) {
+    if (query_prepare(cassandra_of(self), text, arena, &shape, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     *table = (struct schema_table){.kind = SCHEMA_QUERY,
@@ -222,7 +222,7 @@ enum status cassandra_query_key(struct cassandra *self, const char *text, struct
 {
     struct shape_of_query shape;
     *key = (struct column_list){0};
-    if (prepare(self, text, arena, &shape, error) != STATUS_OK) {
+    if (query_prepare(self, text, arena, &shape, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     *key = key_of(self, &shape);

@@ -351,7 +351,8 @@ static enum status find_user(const struct dropping *dropping, struct text name, 
     return STATUS_OK;
 }
 
-static enum status forget(struct dropping *dropping, uint32_t number, struct error *error)
+static enum status record_types_forget(struct dropping *dropping, uint32_t number,
+                                       struct error *error)
 {
     const char *note = arena_format(dropping->arena, "%s%s", made_prefix, dropping->names[number]);
     dropping->names[number] = NULL;
@@ -401,7 +402,7 @@ static enum status settle_type(struct dropping *dropping, uint32_t number, bool 
     } else if (type != NULL && drop_type(dropping, name, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return forget(dropping, number, error);
+    return record_types_forget(dropping, number, error);
 }
 
 static enum status settle_types(struct dropping *dropping, bool *any, struct error *error)

@@ -42,7 +42,7 @@ struct cassandra_rows cassandra_rows_of_table(const struct read_request *request
                                    .key_count = table->key.count};
 }
 
-static int32_t find(const char *const *names, size_t count, const char *name)
+static int32_t rows_find(const char *const *names, size_t count, const char *name)
 {
     for (size_t at = 0; at < count; at++) {
         if (strcmp(names[at], name) == 0) {
@@ -62,10 +62,10 @@ struct cassandra_rows cassandra_rows_of_query(const struct read_request *request
     uint32_t *keys = arena_allocate_zeroed(arena, (size_t)key.count + 1, sizeof(*keys));
     uint32_t key_count = 0;
     for (uint32_t at = 0; at < request->column_count; at++) {
-        places[at] = find(names, columns->count, request->columns[at].name);
+        places[at] = rows_find(names, columns->count, request->columns[at].name);
     }
     for (uint32_t at = 0; at < key.count; at++) {
-        int32_t place = find(names, columns->count, key.names[at]);
+        int32_t place = rows_find(names, columns->count, key.names[at]);
         if (place >= 0) {
             keys[key_count++] = (uint32_t)place;
         }
@@ -187,9 +187,9 @@ static const struct cell *key_of(const struct cassandra_rows *rows, const struct
     return key;
 }
 
-static void refuse(const struct cassandra_rows *rows, struct batch *batch,
-                   const struct cql_value *values, const struct cql_value *raw,
-                   const struct error *reason)
+static void rows_refuse(const struct cassandra_rows *rows, struct batch *batch,
+                        const struct cql_value *values, const struct cql_value *raw,
+                        const struct error *reason)
 {
     struct cell cell = {.kind = VALUE_ESCAPE, .aux = ESCAPE_CASSANDRA};
     if (raw != NULL && raw->length > 0) {
@@ -248,7 +248,7 @@ static enum status decode(const struct cassandra_rows *rows, struct batch *batch
     struct error named;
     error_set(&named, reason.code, rows->name, "%s: %s", rows->names[place], reason.message);
     batch_drop_last(batch);
-    refuse(rows, batch, values, &values[place], &named);
+    rows_refuse(rows, batch, values, &values[place], &named);
     return STATUS_END;
 }
 

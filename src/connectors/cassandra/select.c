@@ -20,7 +20,7 @@ static uint32_t add_column(struct building *building, uint32_t column)
     return (uint32_t)building->place_of[column];
 }
 
-static struct building begin(const struct cassandra_table *table, struct arena *arena)
+static struct building select_begin(const struct cassandra_table *table, struct arena *arena)
 {
     size_t room = (size_t)table->column_count + 1;
     struct building building = {
@@ -78,8 +78,8 @@ static const char *time_function(const struct cassandra *self,
 }
 
 /* `self` NULL: no times are read. */
-static void end(const struct building *building, const struct cassandra *self, struct arena *arena,
-                struct cassandra_select *select)
+static void select_end(const struct building *building, const struct cassandra *self,
+                       struct arena *arena, struct cassandra_select *select)
 {
     const struct cassandra_table *table = building->table;
     uint32_t *key = arena_allocate_zeroed(arena, (size_t)table->key.count + 1, sizeof(*key));
@@ -105,7 +105,7 @@ struct cassandra_select cassandra_select_of(const struct cassandra *self,
                                             const struct read_request *request, bool keeps_times,
                                             struct arena *arena)
 {
-    struct building building = begin(table, arena);
+    struct building building = select_begin(table, arena);
     struct cassandra_select select = {.table = table, .place_count = request->column_count};
     if (request->column_count == 0) {
         add_all(&building);
@@ -115,7 +115,7 @@ struct cassandra_select cassandra_select_of(const struct cassandra *self,
     for (uint32_t at = 0; at < table->key.count; at++) {
         add_column(&building, at);
     }
-    end(&building, keeps_times ? self : NULL, arena, &select);
+    select_end(&building, keeps_times ? self : NULL, arena, &select);
     return select;
 }
 
@@ -123,10 +123,10 @@ struct cassandra_select cassandra_select_all(const struct cassandra *self,
                                              const struct cassandra_table *table, bool keeps_times,
                                              struct arena *arena)
 {
-    struct building building = begin(table, arena);
+    struct building building = select_begin(table, arena);
     struct cassandra_select select = {.table = table};
     add_all(&building);
-    end(&building, keeps_times ? self : NULL, arena, &select);
+    select_end(&building, keeps_times ? self : NULL, arena, &select);
     return select;
 }
 

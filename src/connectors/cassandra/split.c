@@ -17,7 +17,7 @@ struct cutting {
     bool is_open;
 };
 
-static void add(struct cutting *cutting, struct cql_range piece)
+static void split_add(struct cutting *cutting, struct cql_range piece)
 {
     if (cutting->pieces != NULL) {
         cutting->pieces[cutting->count] = piece;
@@ -25,10 +25,10 @@ static void add(struct cutting *cutting, struct cql_range piece)
     cutting->count++;
 }
 
-static void finish(struct cutting *cutting)
+static void split_finish(struct cutting *cutting)
 {
     if (cutting->is_open) {
-        add(cutting, cutting->open);
+        split_add(cutting, cutting->open);
     }
     cutting->is_open = false;
 }
@@ -38,13 +38,13 @@ static void take_large(struct cutting *cutting, const struct cql_range *range, d
     uint64_t width = cql_range_width(range);
     double wanted = ceil(rows / cutting->rows_wanted);
     uint64_t pieces = wanted < (double)width ? (uint64_t)wanted : width;
-    finish(cutting);
+    split_finish(cutting);
     for (uint64_t at = 0; at < pieces; at++) {
-        add(cutting, cql_range_piece(range, at, pieces));
+        split_add(cutting, cql_range_piece(range, at, pieces));
     }
 }
 
-static void take(struct cutting *cutting, const struct cql_range *range)
+static void split_take(struct cutting *cutting, const struct cql_range *range)
 {
     double rows = (double)cql_range_width(range) * cutting->rows_a_token;
     if (rows > cutting->rows_wanted) {
@@ -57,21 +57,21 @@ static void take(struct cutting *cutting, const struct cql_range *range)
         cutting->open_rows += rows;
         return;
     }
-    finish(cutting);
+    split_finish(cutting);
     cutting->is_open = true;
     cutting->open = *range;
     cutting->open_rows = rows;
 }
 
-static size_t cut(const struct cql_range *ranges, size_t range_count, double rows,
-                  double rows_wanted, struct cql_range *pieces)
+static size_t split_cut(const struct cql_range *ranges, size_t range_count, double rows,
+                        double rows_wanted, struct cql_range *pieces)
 {
     struct cutting cutting = {
         .rows_a_token = rows / RING_WIDTH, .rows_wanted = rows_wanted, .pieces = pieces};
     for (size_t at = 0; at < range_count; at++) {
-        take(&cutting, &ranges[at]);
+        split_take(&cutting, &ranges[at]);
     }
-    finish(&cutting);
+    split_finish(&cutting);
     return cutting.count;
 }
 
@@ -83,13 +83,13 @@ struct cql_range *cassandra_split(const struct cql_range *ranges, size_t range_c
     rows = rows > 0 ? rows : 0;
     rows_wanted = rows_wanted > 1 ? rows_wanted : 1;
     rows_wanted = rows_wanted > least ? rows_wanted : least;
-    size_t count = cut(ranges, range_count, rows, rows_wanted, NULL);
+    size_t count = split_cut(ranges, range_count, rows, rows_wanted, NULL);
     while (count > CASSANDRA_SPANS_MAX) { /* a ring of many small ranges */
         rows_wanted *= 2;
-        count = cut(ranges, range_count, rows, rows_wanted, NULL);
+        count = split_cut(ranges, range_count, rows, rows_wanted, NULL);
     }
     struct cql_range *pieces = arena_allocate_zeroed(arena, count + 1, sizeof(*pieces));
-    *piece_count = cut(ranges, range_count, rows, rows_wanted, pieces);
+    *piece_count = split_cut(ranges, range_count, rows, rows_wanted, pieces);
     return pieces;
 }
 

@@ -196,10 +196,10 @@ static void tell_difference(const struct cassandra_layout *layout,
     arena_destroy(arena);
 }
 
-static enum status refuse(struct keyed_connection *connection,
-                          const struct cassandra_statement *statement,
-                          const struct keyed_record *record, uint32_t at, struct cql_value there,
-                          struct keyed_answer *answer)
+static enum status statics_refuse(struct keyed_connection *connection,
+                                  const struct cassandra_statement *statement,
+                                  const struct keyed_record *record, uint32_t at,
+                                  struct cql_value there, struct keyed_answer *answer)
 {
     struct buffer reason = {0};
     tell_difference(statement->layout, &statement->layout->table->columns[statement->places[at]],
@@ -254,11 +254,12 @@ enum status cassandra_judge_statics(struct keyed_connection *connection, struct 
             connection, KEYED_LOOK, answer->request->table, record.shape, CASSANDRA_ALONE);
         bool any = false;
         uint32_t differs = find_difference(statement, &record, there ? values : NULL, &any, arena);
-        status = differs != UINT32_MAX
-                     ? refuse(connection, statement, &record, differs, values[differs], answer)
-                     : cassandra_go_on(
-                           connection, answer,
-                           there || !any ? CASSANDRA_INSERTS_ROW : CASSANDRA_SETS_STATICS, error);
+        status =
+            differs != UINT32_MAX
+                ? statics_refuse(connection, statement, &record, differs, values[differs], answer)
+                : cassandra_go_on(connection, answer,
+                                  there || !any ? CASSANDRA_INSERTS_ROW : CASSANDRA_SETS_STATICS,
+                                  error);
     }
     arena_destroy(arena);
     return status;
@@ -334,8 +335,9 @@ static enum status count_partition(struct cassandra *self, const struct cassandr
     return status;
 }
 
-static void compare(const struct cassandra_layout *layout, const struct keyed_record *record,
-                    const struct cql_value *values, struct arena *arena, const char **why)
+static void statics_compare(const struct cassandra_layout *layout,
+                            const struct keyed_record *record, const struct cql_value *values,
+                            struct arena *arena, const char **why)
 {
     struct buffer reason = {0};
     uint32_t field = 1;
@@ -380,7 +382,7 @@ enum status cassandra_ask_place(struct database *database, const struct target_t
     }
     if (status == STATUS_OK && values != NULL) {
         *records = 1;
-        compare(layout, &record, values, arena, why);
+        statics_compare(layout, &record, values, arena, why);
         status = counts ? count_partition(self, layout->table, &place, arena, records, error)
                         : STATUS_OK;
     }

@@ -153,7 +153,7 @@ static enum status judge_invalid(struct store *store, struct error *error)
     return error_hint(error, "rename or drop the table");
 }
 
-static enum status connect(struct store *store, struct error *error)
+static enum status store_connect(struct store *store, struct error *error)
 {
     return store->session != NULL ? STATUS_OK
                                   : cassandra_connect(store->cassandra, &store->session, error);
@@ -161,8 +161,8 @@ static enum status connect(struct store *store, struct error *error)
 
 /* Reads are tried again until patience ends; of writes those alone that surely did nothing.
  * STATUS_END: there is no ledger. */
-static enum status send(struct call *call, struct arena *arena, struct cql_reply *reply,
-                        struct error *error)
+static enum status store_send(struct call *call, struct arena *arena, struct cql_reply *reply,
+                              struct error *error)
 {
     struct cassandra *cassandra = call->store->cassandra;
     struct cassandra_patience patience;
@@ -170,7 +170,7 @@ static enum status send(struct call *call, struct arena *arena, struct cql_reply
     cassandra_patience_begin(&patience, cassandra);
     do {
         reply->failure = CQL_FAILURE_NONE;
-        status = connect(call->store, error);
+        status = store_connect(call->store, error);
         if (status == STATUS_OK && call->leased && cassandra->keyed.room.run_id != NULL) {
             status = lease_check(&cassandra->keyed.base, cassandra->timeout_ms, error);
         }
@@ -185,7 +185,7 @@ static enum status send(struct call *call, struct arena *arena, struct cql_reply
 }
 
 /* The statement begins here; "$" stands for the ledger's table. */
-static struct call begin(struct store *store, const char *text, bool reads)
+static struct call store_begin(struct store *store, const char *text, bool reads)
 {
     struct call call = {.store = store, .reads = reads, .page = {NULL, CQL_NULL}};
     const char *mark = strchr(text, '$');
@@ -263,12 +263,12 @@ static enum status store_get(struct store *store, const char *key, struct arena 
                              struct store_value *value, struct error *error)
 {
     struct call call =
-        begin(store, "SELECT version, text FROM $ WHERE place = ? AND key = ?", true);
+        store_begin(store, "SELECT version, text FROM $ WHERE place = ? AND key = ?", true);
     struct arena *scratch = arena_create(0);
     struct cql_value values[2];
     struct cql_reply reply;
     add_key(&call, key);
-    enum status status = send(&call, scratch, &reply, error);
+    enum status status = store_send(&call, scratch, &reply, error);
     status = status == STATUS_OK ? check_columns(&reply, 2, error) : status;
     if (status == STATUS_OK) {
         status = cql_rows_next(&reply.response.rows, values);
@@ -314,7 +314,7 @@ static void add_end(struct call *call, const char *prefix)
 static enum status store_scan(struct store *store, const char *prefix, store_visit *visit,
                               void *context, struct error *error)
 {
-    struct call call = begin(
+    struct call call = store_begin(
         store, "SELECT key, version, text FROM $ WHERE place = ? AND key >= ? AND key < ?", true);
     struct arena *arena = arena_create(0);
     struct cql_reply reply;
@@ -324,7 +324,7 @@ static enum status store_scan(struct store *store, const char *prefix, store_vis
     add_text(&call, prefix, strlen(prefix));
     add_end(&call, prefix);
     do {
-        status = send(&call, arena, &reply, error);
+        status = store_send(&call, arena, &reply, error);
         status = status == STATUS_OK ? check_columns(&reply, 3, error) : status;
         if (status == STATUS_OK) {
             struct text next = reply.response.rows.paging_state;
@@ -346,7 +346,7 @@ static enum status write_row(struct call *call, struct error *error)
 {
     struct arena *arena = arena_create(0);
     struct cql_reply reply;
-    enum status status = send(call, arena, &reply, error);
+    enum status status = store_send(call, arena, &reply, error);
     if (status == STATUS_END) {
         status = error_set(error, ERROR_LEDGER_INVALID, CASSANDRA_LEDGER, "the ledger is gone");
     }
@@ -372,15 +372,15 @@ static enum status store_put_if(struct store *store, const char *key, const char
 {
     struct call call;
     if (expected == STORE_ABSENT) {
-        call = begin(store,
-                     "INSERT INTO $ (place, key, version, text) VALUES (?, ?, ?, ?) IF NOT EXISTS",
-                     false);
+        call = store_begin(
+            store, "INSERT INTO $ (place, key, version, text) VALUES (?, ?, ?, ?) IF NOT EXISTS",
+            false);
         add_key(&call, key);
         add_number(&call, 1);
         add_text(&call, text, length);
         call.leased = true;
     } else {
-        call = begin(
+        call = store_begin(
             store, "UPDATE $ SET version = ?, text = ? WHERE place = ? AND key = ? IF version = ?",
             false);
         add_number(&call, expected + 1);
@@ -415,10 +415,10 @@ static enum status store_delete_if(struct store *store, const char *key, uint64_
     if (!there) {
         return STATUS_OK;
     }
-    struct call call = begin(store,
-                             any ? "DELETE FROM $ WHERE place = ? AND key = ? IF EXISTS"
-                                 : "DELETE FROM $ WHERE place = ? AND key = ? IF version = ?",
-                             false);
+    struct call call = store_begin(store,
+                                   any ? "DELETE FROM $ WHERE place = ? AND key = ? IF EXISTS"
+                                       : "DELETE FROM $ WHERE place = ? AND key = ? IF version = ?",
+                                   false);
     add_key(&call, key);
     if (!any) {
         add_number(&call, expected);

@@ -22,7 +22,7 @@ struct cassandra_udts {
     uint32_t made_count;
 };
 
-static void make(struct cassandra_udts *udts, struct udt *udt)
+static void udts_make(struct cassandra_udts *udts, struct udt *udt)
 {
     struct error ignored;
     if (udt->begun) {
@@ -54,13 +54,14 @@ static bool is_equal(struct text left, struct text right)
 }
 
 /* Types of other keyspaces can't be used in this one. */
-static const struct cql_type *find(struct cql_udts *self, struct text keyspace, struct text name)
+static const struct cql_type *udts_find(struct cql_udts *self, struct text keyspace,
+                                        struct text name)
 {
     struct cassandra_udts *udts = (struct cassandra_udts *)self;
     (void)keyspace;
     for (uint32_t at = 0; at < udts->count; at++) {
         if (is_equal(udts->list[at].name, name)) {
-            make(udts, &udts->list[at]);
+            udts_make(udts, &udts->list[at]);
             return udts->list[at].type;
         }
     }
@@ -71,7 +72,7 @@ struct cassandra_udts *cassandra_udts_create(uint32_t capacity, struct arena *ar
 {
     struct cassandra_udts *udts = arena_allocate_zeroed(arena, 1, sizeof(*udts));
     *udts = (struct cassandra_udts){
-        .finder = {find},
+        .finder = {udts_find},
         .arena = arena,
         .capacity = capacity,
         .list = arena_allocate_zeroed(arena, (size_t)capacity + 1, sizeof(*udts->list)),
@@ -128,7 +129,7 @@ uint32_t cassandra_udts_count(const struct cassandra_udts *udts)
 const struct cql_type *cassandra_udts_type(struct cassandra_udts *udts, uint32_t number)
 {
     for (uint32_t at = 0; at < udts->count; at++) {
-        make(udts, &udts->list[at]);
+        udts_make(udts, &udts->list[at]);
     }
     return number < udts->made_count ? udts->made[number] : NULL;
 }

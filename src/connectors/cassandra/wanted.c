@@ -35,7 +35,7 @@ static void sort_and_drop_repeats(struct cassandra_wanted *wanted)
     wanted->count = kept;
 }
 
-static void begin(const struct read_request *request, struct cassandra_wanted *wanted)
+static void wanted_begin(const struct read_request *request, struct cassandra_wanted *wanted)
 {
     *wanted = (struct cassandra_wanted){0};
     wanted->keys = memory_allocate_zeroed((size_t)request->key_count + 1, sizeof(*wanted->keys));
@@ -49,8 +49,8 @@ void cassandra_wanted_free(struct cassandra_wanted *wanted)
 }
 
 /* One that no row can have is left out. */
-static enum status take(struct cassandra_wanted *wanted, enum status status, size_t before,
-                        int64_t token, const struct error *why, struct error *error)
+static enum status wanted_take(struct cassandra_wanted *wanted, enum status status, size_t before,
+                               int64_t token, const struct error *why, struct error *error)
 {
     if (status == STATUS_OK) {
         wanted->keys[wanted->count++] = (struct cassandra_wanted_key){
@@ -96,7 +96,7 @@ static enum status add_of_table(const struct read_request *request,
         ordered[at] = key[place_of(request->root_key, table->key.names[at])];
     }
     enum status status = cassandra_key_encode(table, ordered, &wanted->values, &token, &why);
-    return take(wanted, status, before, token, &why, error);
+    return wanted_take(wanted, status, before, token, &why, error);
 }
 
 enum status cassandra_wanted_of_table(const struct read_request *request,
@@ -105,7 +105,7 @@ enum status cassandra_wanted_of_table(const struct read_request *request,
 {
     uint32_t width = request->root_key.count;
     uint32_t found = 0;
-    begin(request, wanted);
+    wanted_begin(request, wanted);
     for (uint32_t at = 0; at < table->key.count; at++) {
         found += place_of(request->root_key, table->key.names[at]) >= 0;
     }
@@ -160,7 +160,7 @@ static enum status add_of_query(const struct read_request *request,
         const struct cql_column *column = &columns->list[wanted->parts[part]];
         status = cql_value_encode(column->type, &key[part], &wanted->values, &why);
     }
-    return take(wanted, status, before, 0, &why, error);
+    return wanted_take(wanted, status, before, 0, &why, error);
 }
 
 enum status cassandra_wanted_of_query(const struct read_request *request,
@@ -169,7 +169,7 @@ enum status cassandra_wanted_of_query(const struct read_request *request,
 {
     uint32_t width = request->root_key.count;
     uint32_t *parts = arena_allocate_zeroed(arena, (size_t)width + 1, sizeof(*parts));
-    begin(request, wanted);
+    wanted_begin(request, wanted);
     wanted->parts = parts;
     wanted->part_count = width;
     enum status status = find_parts(request, columns, parts, error);

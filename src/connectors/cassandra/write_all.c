@@ -44,7 +44,7 @@ static enum status send_one(struct cassandra *self, const struct cassandra_write
 }
 
 /* Sends all that are left and takes their answers; the first failure is in `error`. */
-static enum status pass(struct cassandra *self, struct left *left, struct error *error)
+static enum status write_all_pass(struct cassandra *self, struct left *left, struct error *error)
 {
     enum status status = STATUS_OK;
     struct cql_reply reply;
@@ -87,7 +87,7 @@ enum status cassandra_write_all(struct cassandra *self, const struct cassandra_w
                      : STATUS_OK;
         if (status == STATUS_OK) {
             pthread_mutex_lock(&self->control_mutex);
-            status = pass(self, &left, error);
+            status = write_all_pass(self, &left, error);
             pthread_mutex_unlock(&self->control_mutex);
         }
     } while ((status == STATUS_OK && !is_done(&left)) ||

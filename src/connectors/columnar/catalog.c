@@ -259,7 +259,7 @@ static void declare(const struct folder_sidecar *sidecar, const char *name, stru
     }
 }
 
-static const char *tell(const struct merging *merging)
+static const char *catalog_tell(const struct merging *merging)
 {
     struct buffer told = {0};
     for (uint32_t at = 0; at < merging->count; at++) {
@@ -311,7 +311,7 @@ enum status columnar_describe_table(struct folder *folder, struct folder_table *
         schema->column_count = merging.count;
     }
     schema->row_count = (int64_t)merging.rows;
-    data->told = tell(&merging);
+    data->told = catalog_tell(&merging);
     table->format_data = data;
     return STATUS_OK;
 }

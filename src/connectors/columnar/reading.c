@@ -21,8 +21,8 @@ static const struct value_type *declared_type(const struct schema_column *column
     return NULL;
 }
 
-static int32_t want(struct columnar_reading *reading, const struct columnar_file *file,
-                    int32_t number)
+static int32_t reading_want(struct columnar_reading *reading, const struct columnar_file *file,
+                            int32_t number)
 {
     const struct schema_column *declared = &reading->table->schema.columns[number];
     uint32_t found = 0;
@@ -53,7 +53,7 @@ static void want_columns(struct columnar_reading *reading, const struct folder *
     reading->cells =
         arena_allocate_zeroed(arena, (size_t)request->column_count + 1, sizeof(*reading->cells));
     for (uint32_t at = 0; at < request->column_count; at++) {
-        reading->cells[at] = positions[at] >= 0 ? want(reading, file, positions[at])
+        reading->cells[at] = positions[at] >= 0 ? reading_want(reading, file, positions[at])
                              : positions[at] == FOLDER_COLUMN_FILE     ? CELL_FILE
                              : positions[at] == FOLDER_COLUMN_POSITION ? CELL_ROW
                                                                        : CELL_NULL;
@@ -150,7 +150,7 @@ struct cell columnar_reading_document(const struct columnar_reading *reading, st
 }
 
 /* What could be read of it goes with the reason. */
-static void refuse(const struct columnar_reading *reading, struct batch *batch)
+static void reading_refuse(const struct columnar_reading *reading, struct batch *batch)
 {
     char place[40];
     struct buffer text = {0};
@@ -189,7 +189,7 @@ enum status columnar_reading_take(struct columnar_reading *reading, struct batch
     if (reading->why.code == ERROR_NONE) {
         add_row(reading, batch);
     } else if (reading->why.class == ERROR_CLASS_REJECT) {
-        refuse(reading, batch);
+        reading_refuse(reading, batch);
     } else {
         return error_copy(error, &reading->why);
     }

@@ -208,8 +208,8 @@ static struct cell raw_cell(const struct folder_decoder *decoder, struct arena *
 }
 
 /* The record of the reader's last call, named by file and line. */
-static void refuse(struct folder_decoder *decoder, struct batch *batch, enum error_code code,
-                   const char *why)
+static void decoder_refuse(struct folder_decoder *decoder, struct batch *batch,
+                           enum error_code code, const char *why)
 {
     uint64_t line = line_of(decoder);
     char reason[640];
@@ -233,7 +233,7 @@ static enum status refuse_field(struct folder_decoder *decoder, struct batch *ba
     }
     text_printable(full, strlen(full), name, sizeof name);
     snprintf(why, sizeof why, "column %s: %.380s", name, reason->message);
-    refuse(decoder, batch, reason->code, why);
+    decoder_refuse(decoder, batch, reason->code, why);
     return STATUS_OK;
 }
 
@@ -252,7 +252,7 @@ static void refuse_record(struct folder_decoder *decoder, struct batch *batch,
         snprintf(why, sizeof why, "the record has %u fields and not %u", record->field_count,
                  decoder->field_count);
     }
-    refuse(decoder, batch, code, why);
+    decoder_refuse(decoder, batch, code, why);
 }
 
 /* ---------------------------------------------------------------- fields */

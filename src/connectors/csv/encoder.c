@@ -184,8 +184,8 @@ static bool is_of_type(const struct value_type *type, const struct cell *cell)
            (digits - 1 - exponent <= type->scale && exponent < type->precision - type->scale);
 }
 
-static enum status watch(struct folder_encoder *encoder, struct encoded_column *column,
-                         const struct cell *cell, struct error *error)
+static enum status encoder_watch(struct folder_encoder *encoder, struct encoded_column *column,
+                                 const struct cell *cell, struct error *error)
 {
     bool tries = encoder->database->folder.run.id == NULL; /* nothing is written then */
     if (tries || is_of_type(&column->type, cell)) {
@@ -205,7 +205,7 @@ static enum status append_field(struct folder_encoder *encoder, uint32_t at,
         return error_set(error, ERROR_REJECT_KEY_NULL, column->name,
                          "column %s: a part of the key is null", column->name);
     }
-    if (column->watched && watch(encoder, column, cell, error) != STATUS_OK) {
+    if (column->watched && encoder_watch(encoder, column, cell, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (cell->kind == VALUE_LARGE && cell->large->length > encoder->database->record_bytes_max) {

@@ -15,7 +15,8 @@
 
 enum { SMALL_DIGITS_MAX = 18, SHOWN_BYTES_MAX = 48 };
 
-static enum status refuse(const char *text, size_t length, const char *what, struct error *error)
+static enum status value_read_refuse(const char *text, size_t length, const char *what,
+                                     struct error *error)
 {
     char shown[SHOWN_BYTES_MAX * 2];
     text_printable(text, length < SHOWN_BYTES_MAX ? length : SHOWN_BYTES_MAX, shown, sizeof shown);
@@ -70,7 +71,7 @@ static enum status read_int64(const char *text, size_t length, struct cell *cell
     }
     size_t plus = length > 1 && text[0] == '+' && text[1] != '-';
     if (text_to_int64(text + plus, length - plus, &value) != STATUS_OK) {
-        return refuse(text, length, "whole number of 64 bits", error);
+        return value_read_refuse(text, length, "whole number of 64 bits", error);
     }
     *cell = cell_int64(value);
     return STATUS_OK;
@@ -82,7 +83,7 @@ static enum status read_uint64(const char *text, size_t length, struct cell *cel
     uint64_t value = 0;
     size_t plus = length > 1 && text[0] == '+' && text[1] != '-';
     if (text_to_uint64(text + plus, length - plus, &value) != STATUS_OK) {
-        return refuse(text, length, "whole number of 64 bits without sign", error);
+        return value_read_refuse(text, length, "whole number of 64 bits without sign", error);
     }
     *cell = cell_uint64(value);
     return STATUS_OK;
@@ -93,7 +94,7 @@ static enum status read_float(const struct value_type *type, const char *text, s
 {
     double value = 0;
     if (number_to_double(text, length, &value) != STATUS_OK) {
-        return refuse(text, length, "number", error);
+        return value_read_refuse(text, length, "number", error);
     }
     bool infinite =
         isinf(value) && memchr(text, 'f', length) == NULL && memchr(text, 'F', length) == NULL;
@@ -127,7 +128,7 @@ static enum status check_decimal(const struct value_type *type, const struct cel
         return STATUS_OK;
     }
     snprintf(what, sizeof what, "decimal(%d,%d)", type->precision, type->scale);
-    return refuse(text, length, what, error);
+    return value_read_refuse(text, length, what, error);
 }
 
 static enum status read_decimal(const struct value_type *type, const char *text, size_t length,
@@ -144,7 +145,7 @@ static enum status read_decimal(const struct value_type *type, const char *text,
     }
     enum status status = decimal_parse(text, length, arena, cell);
     if (status != STATUS_OK) {
-        return status == STATUS_END ? refuse(text, length, "decimal number", error)
+        return status == STATUS_END ? value_read_refuse(text, length, "decimal number", error)
                                     : no_memory(error);
     }
     return check_decimal(type, cell, text, length, error);
@@ -169,7 +170,7 @@ static enum status read_bool(const char *text, size_t length, struct cell *cell,
     static const char *const no[] = {"false", "f", "0", NULL};
     bool is_true = is_one_of(text, length, yes);
     if (!is_true && !is_one_of(text, length, no)) {
-        return refuse(text, length, "boolean (true, false, t, f, 1, 0)", error);
+        return value_read_refuse(text, length, "boolean (true, false, t, f, 1, 0)", error);
     }
     *cell = cell_bool(is_true);
     return STATUS_OK;
@@ -188,7 +189,7 @@ static enum status read_hex(const char *text, size_t length, struct arena *arena
                             struct error *error)
 {
     if (length < 2 || length % 2 != 0 || text[0] != '\\' || text[1] != 'x') {
-        return refuse(text, length, "run of bytes (\\x and hex digits)", error);
+        return value_read_refuse(text, length, "run of bytes (\\x and hex digits)", error);
     }
     size_t count = length / 2 - 1;
     uint8_t *bytes = arena_try_allocate(arena, count);
@@ -199,7 +200,7 @@ static enum status read_hex(const char *text, size_t length, struct arena *arena
         int high = digit_of_hex(text[2 + 2 * at]);
         int low = digit_of_hex(text[3 + 2 * at]);
         if (high < 0 || low < 0) {
-            return refuse(text, length, "run of bytes (\\x and hex digits)", error);
+            return value_read_refuse(text, length, "run of bytes (\\x and hex digits)", error);
         }
         bytes[at] = (uint8_t)(high << 4 | low);
     }
@@ -220,7 +221,7 @@ static enum status read_bytes(const struct csv_dialect *dialect, const char *tex
     if (json_decode_base64(text, length, arena, &bytes, &count, error) != STATUS_OK) {
         return error != NULL && error->class != ERROR_CLASS_REJECT
                    ? STATUS_FAILED
-                   : refuse(text, length, "run of bytes in base64", error);
+                   : value_read_refuse(text, length, "run of bytes in base64", error);
     }
     *cell = cell_bytes(bytes, count);
     return STATUS_OK;
@@ -233,19 +234,19 @@ static enum status read_time(const struct value_type *type, const char *text, si
     case VALUE_DATE:
         return time_parse_date(text, length, cell) == STATUS_OK
                    ? STATUS_OK
-                   : refuse(text, length, "date (2024-02-29)", error);
+                   : value_read_refuse(text, length, "date (2024-02-29)", error);
     case VALUE_TIME:
         return time_parse_time(text, length, cell) == STATUS_OK
                    ? STATUS_OK
-                   : refuse(text, length, "time of day (23:59:59)", error);
+                   : value_read_refuse(text, length, "time of day (23:59:59)", error);
     case VALUE_TIMESTAMP:
         return time_parse_timestamp(text, length, cell) == STATUS_OK
                    ? STATUS_OK
-                   : refuse(text, length, "timestamp (2024-02-29T23:59:59)", error);
+                   : value_read_refuse(text, length, "timestamp (2024-02-29T23:59:59)", error);
     default:
         return time_parse_interval(text, length, arena, cell) == STATUS_OK
                    ? STATUS_OK
-                   : refuse(text, length, "interval (P1DT2H)", error);
+                   : value_read_refuse(text, length, "interval (P1DT2H)", error);
     }
 }
 
@@ -306,8 +307,9 @@ static enum status read_typed(const struct csv_dialect *dialect, const struct va
     case VALUE_INTERVAL:
         return read_time(type, text, length, arena, cell, error);
     case VALUE_UUID:
-        return convert_read_uuid(text, length, arena, cell) ? STATUS_OK
-                                                            : refuse(text, length, "UUID", error);
+        return convert_read_uuid(text, length, arena, cell)
+                   ? STATUS_OK
+                   : value_read_refuse(text, length, "UUID", error);
     case VALUE_JSON:
     case VALUE_LIST:
     case VALUE_SET:

@@ -127,7 +127,7 @@ static enum status find_functions(void *handle, const char *path, struct duckdb_
     return STATUS_OK;
 }
 
-static enum status load(const char *path, struct error *error)
+static enum status library_load(const char *path, struct error *error)
 {
     /* its own copies of what the program has too, as zstd, are its own */
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -154,7 +154,7 @@ enum status duckdb_library_load(const char *path, const struct duckdb_library **
 
     pthread_mutex_lock(&loaded.lock);
     if (loaded.handle == NULL) {
-        status = load(wanted, error);
+        status = library_load(wanted, error);
     } else if (given && strcmp(loaded.path, path) != 0) {
         error_set(error, ERROR_MODULE, path, "DuckDB's library is loaded from %s already",
                   loaded.path);

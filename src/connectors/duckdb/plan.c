@@ -73,8 +73,8 @@ static enum status choose_columns(struct duckdb_plan *plan, struct arena *arena,
     return STATUS_OK;
 }
 
-static enum status make(struct writer *writer, struct duckdb_plan *plan, bool careful,
-                        struct error *error)
+static enum status plan_make(struct writer *writer, struct duckdb_plan *plan, bool careful,
+                             struct error *error)
 {
     enum status status =
         duckdb_target_describe(writer->database, writer->connection, plan->table->name,
@@ -111,7 +111,7 @@ enum status duckdb_plan_find(struct writer *writer, uint32_t table, const struct
     struct duckdb_plan *made = arena_allocate_zeroed(writer->base.arena, 1, sizeof *made);
     made->table = wanted;
     made->shape = shape;
-    if (make(writer, made, writer->careful[table], error) != STATUS_OK) {
+    if (plan_make(writer, made, writer->careful[table], error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     made->next = writer->plans;
@@ -262,8 +262,8 @@ static enum status put_record(struct writer *writer, struct duckdb_plan *plan,
     return STATUS_OK;
 }
 
-static enum status refuse(struct sql_held *held, uint32_t row, const struct error *why,
-                          struct error *error)
+static enum status plan_refuse(struct sql_held *held, uint32_t row, const struct error *why,
+                               struct error *error)
 {
     char reason[ERROR_REASON_BYTES];
     return sql_held_refuse(held, row, OUTCOME_REJECTED, why->code, error_reason(why, reason),
@@ -279,7 +279,7 @@ enum status duckdb_plan_append(struct writer *writer, struct duckdb_plan *plan,
     for (uint32_t row = 0; status == STATUS_OK && row < batch->row_count; row++) {
         struct error why = {0};
         if (put_record(writer, plan, batch_row(batch, row), &why) != STATUS_OK) {
-            status = why.class == ERROR_CLASS_REJECT ? refuse(held, row, &why, error)
+            status = why.class == ERROR_CLASS_REJECT ? plan_refuse(held, row, &why, error)
                                                      : error_copy(error, &why);
             continue;
         }

@@ -168,8 +168,8 @@ static enum status add_rows(struct cursor *cursor, struct batch *batch, uint32_t
     return STATUS_OK;
 }
 
-static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t rows_max,
-                        size_t bytes_max, struct error *error)
+static enum status reader_fill(struct cursor *cursor, struct batch *batch, uint32_t rows_max,
+                               size_t bytes_max, struct error *error)
 {
     size_t bytes = 0;
     while (batch_has_room(batch, rows_max, bytes, bytes_max)) {
@@ -199,7 +199,8 @@ static enum status cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
     }
     rows_max = rows_max > 0 ? rows_max : 1;
     struct batch *filled = batch_create_for_cursor(width, rows_max, bytes_max);
-    enum status status = fill(cursor, filled, rows_max, bytes_max > 0 ? bytes_max : 1, error);
+    enum status status =
+        reader_fill(cursor, filled, rows_max, bytes_max > 0 ? bytes_max : 1, error);
     return batch_deliver(filled, status, batch);
 }
 

@@ -189,7 +189,7 @@ static enum status cut_at(struct splitter *splitter, const struct text *values)
     return status;
 }
 
-static enum status ask(struct splitter *splitter, const char *format, int64_t *number)
+static enum status split_ask(struct splitter *splitter, const char *format, int64_t *number)
 {
     struct duckdb_database *self = splitter->self;
     struct buffer sql = {0};
@@ -207,8 +207,8 @@ static enum status split_evenly(struct splitter *splitter, int64_t rows, int64_t
     if (splitter->table->key.count != 1 || !is_whole(key_form(splitter->table, 0)) || rows < 1) {
         return STATUS_END;
     }
-    if (ask(splitter, "SELECT min(%n) FROM %t", &low) != STATUS_OK ||
-        ask(splitter, "SELECT max(%n) FROM %t", &high) != STATUS_OK) {
+    if (split_ask(splitter, "SELECT min(%n) FROM %t", &low) != STATUS_OK ||
+        split_ask(splitter, "SELECT max(%n) FROM %t", &high) != STATUS_OK) {
         return STATUS_FAILED;
     }
     uint64_t wide = (uint64_t)high - (uint64_t)low;

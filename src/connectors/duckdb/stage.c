@@ -73,8 +73,8 @@ static void append_key_of_table(struct buffer *sql, const struct writer *writer,
 
 /* ---------------------------------------------------------------- taking records out */
 
-static enum status note(struct writer *writer, uint64_t number, struct sql_taken one,
-                        struct error *error)
+static enum status stage_note(struct writer *writer, uint64_t number, struct sql_taken one,
+                              struct error *error)
 {
     const struct duckdb_staged *staged = (const struct duckdb_staged *)(void *)writer->staged.data;
     size_t count = writer->staged.length / sizeof *staged;
@@ -102,7 +102,7 @@ static enum status take_out(struct writer *writer, struct duckdb_plan *plan,
     enum status status = duckdb_read_all(writer->database, writer->connection, buffer_string(&sql),
                                          ERROR_TARGET_WRITE, arena, &found, error);
     for (uint32_t i = 0; status == STATUS_OK && i < found.count; i++) {
-        status = note(writer, (uint64_t)found.cells[i].i64, one, error);
+        status = stage_note(writer, (uint64_t)found.cells[i].i64, one, error);
     }
     arena_destroy(arena);
     buffer_free(&sql);
@@ -298,7 +298,7 @@ static void append_update(struct buffer *sql, const struct duckdb_plan *plan)
     buffer_append_string(sql, any ? "" : "NOTHING");
 }
 
-static enum status run(struct writer *writer, struct buffer *sql, struct error *error)
+static enum status stage_run(struct writer *writer, struct buffer *sql, struct error *error)
 {
     return duckdb_run_buffer(writer->database, writer->connection, sql, ERROR_TARGET_WRITE, NULL,
                              error);
@@ -312,7 +312,7 @@ static enum status delete_present(struct writer *writer, struct duckdb_plan *pla
     append_key_of_table(&sql, writer, plan);
     duckdb_append(&sql, " AS t USING %n AS s WHERE ", plan->stage);
     append_equal(&sql, "t", plan->table->key, "s", plan->table->key);
-    return run(writer, &sql, error);
+    return stage_run(writer, &sql, error);
 }
 
 static enum status keep_keys(struct writer *writer, struct duckdb_plan *plan, struct error *error)
@@ -324,10 +324,11 @@ static enum status keep_keys(struct writer *writer, struct duckdb_plan *plan, st
     duckdb_append(&sql, "INSERT INTO %t SELECT ", &writer->database->sql, plan->keys);
     sql_append_names(&sql, &duckdb_dialect, NULL, plan->table->key);
     duckdb_append(&sql, " FROM %n", plan->stage);
-    return run(writer, &sql, error);
+    return stage_run(writer, &sql, error);
 }
 
-static enum status insert(struct writer *writer, struct duckdb_plan *plan, struct error *error)
+static enum status stage_insert(struct writer *writer, struct duckdb_plan *plan,
+                                struct error *error)
 {
     enum existing_policy policy = target_table_policy(plan->table);
     bool keyed = plan->table->key.count > 0;
@@ -345,7 +346,7 @@ static enum status insert(struct writer *writer, struct duckdb_plan *plan, struc
     if (policy == EXISTING_UPSERT && keyed) {
         append_update(&sql, plan);
     }
-    return run(writer, &sql, error);
+    return stage_run(writer, &sql, error);
 }
 
 /* ---------------------------------------------------------------- the stage */
@@ -362,7 +363,7 @@ static enum status make_keys(struct writer *writer, struct duckdb_plan *plan, st
     buffer_append_string(&sql, " FROM ");
     append_key_of_table(&sql, writer, plan);
     buffer_append_string(&sql, " LIMIT 0");
-    return run(writer, &sql, error);
+    return stage_run(writer, &sql, error);
 }
 
 enum status duckdb_stage_make(struct writer *writer, struct duckdb_plan *plan, struct error *error)
@@ -379,14 +380,14 @@ enum status duckdb_stage_make(struct writer *writer, struct duckdb_plan *plan, s
     buffer_append_string(&sql, " FROM ");
     append_key_of_table(&sql, writer, plan);
     buffer_append_string(&sql, " LIMIT 0");
-    if (run(writer, &sql, error) != STATUS_OK) {
+    if (stage_run(writer, &sql, error) != STATUS_OK) {
         plan->stage[0] = '\0';
         return STATUS_FAILED;
     }
     return make_keys(writer, plan, error);
 }
 
-static enum status move(struct writer *writer, struct duckdb_plan *plan, struct error *error)
+static enum status stage_move(struct writer *writer, struct duckdb_plan *plan, struct error *error)
 {
     struct buffer sql = {0};
     if (duckdb_plan_end(writer, plan, true, error) != STATUS_OK ||
@@ -394,11 +395,12 @@ static enum status move(struct writer *writer, struct duckdb_plan *plan, struct 
         take_partnerless(writer, plan, error) != STATUS_OK ||
         take_checked(writer, plan, error) != STATUS_OK ||
         take_duplicates(writer, plan, error) != STATUS_OK ||
-        insert(writer, plan, error) != STATUS_OK || keep_keys(writer, plan, error) != STATUS_OK) {
+        stage_insert(writer, plan, error) != STATUS_OK ||
+        keep_keys(writer, plan, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     duckdb_append(&sql, "DELETE FROM %n", plan->stage);
-    return run(writer, &sql, error);
+    return stage_run(writer, &sql, error);
 }
 
 enum status duckdb_stage_empty(struct writer *writer, struct error *error)
@@ -407,7 +409,7 @@ enum status duckdb_stage_empty(struct writer *writer, struct error *error)
     if (plan == NULL) {
         return STATUS_OK;
     }
-    if (move(writer, plan, error) != STATUS_OK) {
+    if (stage_move(writer, plan, error) != STATUS_OK) {
         return error_context(error, "%s: ", plan->table->name);
     }
     sql_held_move(&writer->waiting, &writer->base.done);

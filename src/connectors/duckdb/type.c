@@ -136,14 +136,14 @@ static struct cell copy_name(const struct maker *maker, char *name)
     return cell;
 }
 
-static void make(const struct maker *maker, struct duckdb_handle *type, uint32_t depth,
-                 struct duckdb_form *form);
+static void duckdb_type_make(const struct maker *maker, struct duckdb_handle *type, uint32_t depth,
+                             struct duckdb_form *form);
 
 /* Makes and frees a child's type. */
 static void make_child(const struct maker *maker, struct duckdb_handle *type, uint32_t depth,
                        struct duckdb_form *parent, struct duckdb_form *child)
 {
-    make(maker, type, depth + 1, child);
+    duckdb_type_make(maker, type, depth + 1, child);
     maker->library->destroy_logical_type(&type);
     parent->as_text |= child->as_text || child->id == DUCKDB_BIGNUM;
 }
@@ -237,8 +237,8 @@ static bool is_json(const struct maker *maker, struct duckdb_handle *type)
     return json;
 }
 
-static void make(const struct maker *maker, struct duckdb_handle *type, uint32_t depth,
-                 struct duckdb_form *form)
+static void duckdb_type_make(const struct maker *maker, struct duckdb_handle *type, uint32_t depth,
+                             struct duckdb_form *form)
 {
     int id = maker->library->get_type_id(type);
     *form = (struct duckdb_form){.id = (enum duckdb_type_id)id, .type = simple_type(id)};
@@ -284,7 +284,7 @@ void duckdb_form_make(const struct duckdb_library *library, struct duckdb_handle
                       struct arena *arena, struct duckdb_form *form)
 {
     const struct maker maker = {library, arena};
-    make(&maker, type, 0, form);
+    duckdb_type_make(&maker, type, 0, form);
 }
 
 struct duckdb_form *duckdb_forms_of(struct duckdb_rows *rows, struct arena *arena, uint32_t *count)

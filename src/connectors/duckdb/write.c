@@ -355,8 +355,8 @@ static enum status put_scalar(const struct putting *putting, const struct duckdb
 
 /* ---------------------------------------------------------------- values within values */
 
-static enum status put(const struct putting *putting, struct duckdb_column *column, uint64_t at,
-                       const struct cell *cell, uint32_t depth);
+static enum status write_put(const struct putting *putting, struct duckdb_column *column,
+                             uint64_t at, const struct cell *cell, uint32_t depth);
 
 /* Makes room behind what the child vector of a list holds, and notes where. */
 static uint64_t begin_list(const struct putting *putting, const struct duckdb_column *column,
@@ -377,7 +377,7 @@ static enum status put_items(const struct putting *putting, struct duckdb_column
 {
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
-        status = put(putting, &child, offset + i, &items[(size_t)i * stride], depth + 1);
+        status = write_put(putting, &child, offset + i, &items[(size_t)i * stride], depth + 1);
     }
     return status;
 }
@@ -429,7 +429,7 @@ static enum status put_struct(const struct putting *putting, struct duckdb_colum
             duckdb_column_of(putting->library, &form->children[i],
                              putting->library->struct_vector_get_child(column->vector, i));
         used += value != NULL;
-        status = put(putting, &child, at, value != NULL ? value : &null, depth + 1);
+        status = write_put(putting, &child, at, value != NULL ? value : &null, depth + 1);
     }
     return status == STATUS_OK && used < cell->length
                ? error_set(putting->error, ERROR_REJECT_TYPE, NULL,
@@ -467,8 +467,8 @@ static bool is_same(const struct value_type *type, const struct cell *cell)
                     (!timed || special || ((cell->flags & CELL_ZONED) != 0) == type->zoned));
 }
 
-static enum status put(const struct putting *putting, struct duckdb_column *column, uint64_t at,
-                       const struct cell *cell, uint32_t depth)
+static enum status write_put(const struct putting *putting, struct duckdb_column *column,
+                             uint64_t at, const struct cell *cell, uint32_t depth)
 {
     struct value_type wanted = column->form->type;
     if (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
@@ -513,7 +513,7 @@ enum status duckdb_write(const struct duckdb_library *library, struct duckdb_col
                          struct error *error)
 {
     const struct putting putting = {library, scratch, error};
-    return put(&putting, column, at, cell, 0);
+    return write_put(&putting, column, at, cell, 0);
 }
 
 enum status duckdb_put_value(const struct duckdb_library *library,

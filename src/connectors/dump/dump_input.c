@@ -54,8 +54,8 @@ struct dump_text {
 
 /* ---------------------------------------------------------------- what the file is */
 
-static enum status refuse(const struct dump_input *input, const char *what, const char *hint,
-                          struct error *error)
+static enum status dump_input_refuse(const struct dump_input *input, const char *what,
+                                     const char *hint, struct error *error)
 {
     error_set(error, ERROR_SOURCE_INVALID, input->path, "%s", what);
     return error_hint(error, "%s", hint);
@@ -81,16 +81,17 @@ static enum status recognise(struct dump_input *input, struct error *error)
     } else if (input->compression != FOLDER_PLAIN) {
         input->container = CONTAINER_PACKED;
     } else if (size >= 16 && memcmp(head, "SQLite format 3", 16) == 0) {
-        return refuse(input, "it is a SQLite database, not a dump of one",
-                      "write sqlite: before it in place of dump:", error);
+        return dump_input_refuse(input, "it is a SQLite database, not a dump of one",
+                                 "write sqlite: before it in place of dump:", error);
     } else if (size >= 2 &&
                (memcmp(head, "\xff\xfe", 2) == 0 || memcmp(head, "\xfe\xff", 2) == 0)) {
-        return refuse(input, "it is UTF-16, as PowerShell writes what a program prints",
-                      "dump again with the program's own option for a file (mysqldump "
-                      "--result-file, pg_dump -f), or convert it: iconv -f UTF-16 -t UTF-8",
-                      error);
+        return dump_input_refuse(
+            input, "it is UTF-16, as PowerShell writes what a program prints",
+            "dump again with the program's own option for a file (mysqldump "
+            "--result-file, pg_dump -f), or convert it: iconv -f UTF-16 -t UTF-8",
+            error);
     } else if (memchr(head, '\0', size) != NULL) {
-        return refuse(
+        return dump_input_refuse(
             input, "it is no SQL script, since it begins with bytes that are no text",
             "give a dump as pg_dump, mysqldump or sqlite3 .dump write it, plain or packed "
             "by gzip or zstd",
@@ -112,16 +113,18 @@ static enum status open_file(struct dump_input *input, struct error *error)
     int reason = errno;
     free(toc);
     if (input->descriptor < 0 && input->container == CONTAINER_ARCHIVE) {
-        return refuse(input, "the folder has no toc.dat, as pg_dump -Fd makes it",
-                      "name the dump's file, or the folder that pg_dump -Fd wrote", error);
+        return dump_input_refuse(input, "the folder has no toc.dat, as pg_dump -Fd makes it",
+                                 "name the dump's file, or the folder that pg_dump -Fd wrote",
+                                 error);
     }
     if (input->descriptor < 0) {
         error_set_errno(error, ERROR_SOURCE_MISSING, reason, input->path, "the file can't be read");
         return error_hint(error, "check the path after dump:, and who may read it");
     }
     if (fstat(input->descriptor, &input->facts) != 0 || !S_ISREG(input->facts.st_mode)) {
-        return refuse(input, "it is no regular file",
-                      "write the dump to a file first; it is read more than once", error);
+        return dump_input_refuse(input, "it is no regular file",
+                                 "write the dump to a file first; it is read more than once",
+                                 error);
     }
     return recognise(input, error);
 }

@@ -35,8 +35,8 @@ struct dump_place dump_place(const struct dump_database *self, uint32_t line)
     return place;
 }
 
-static enum status refuse(const struct scan *scan, uint32_t line, const char *what,
-                          const char *hint, struct error *error)
+static enum status dump_inventory_refuse(const struct scan *scan, uint32_t line, const char *what,
+                                         const char *hint, struct error *error)
 {
     error_set(error, ERROR_SOURCE_INVALID, dump_place(scan->self, line).text, "%s", what);
     return error_hint(error, "%s", hint);
@@ -210,12 +210,13 @@ static bool is_sqlite_schema(const struct scan *scan, const struct dump_table *t
 static enum status widen(struct scan *scan, struct error *error)
 {
     if (scan->last) {
-        return refuse(scan, scan->line, "the dump ends within a row",
-                      "it is not whole; dump again, and look at the exit status", error);
+        return dump_inventory_refuse(scan, scan->line, "the dump ends within a row",
+                                     "it is not whole; dump again, and look at the exit status",
+                                     error);
     }
     if (window_left(scan) > scan->self->record_bytes_max) {
-        return refuse(scan, scan->line, "a row is larger than record_bytes",
-                      "allow larger ones: dump:FILE?record_bytes=256MiB", error);
+        return dump_inventory_refuse(scan, scan->line, "a row is larger than record_bytes",
+                                     "allow larger ones: dump:FILE?record_bytes=256MiB", error);
     }
     return more(scan, error);
 }
@@ -234,12 +235,13 @@ static enum status take_rows(struct scan *scan, const struct dump_header *wanted
         size_t length = 0;
         if (gap.kind == DUMP_GAP_FAULT) {
             advance(scan, gap.length);
-            return refuse(scan, scan->line,
-                          header->copy ? "the rows of COPY do not end with \\."
-                                       : "expected ( and a row, a comma or a semicolon",
-                          "rows are read as the dump programs write them: INSERT … VALUES (…), "
-                          "(…);",
-                          error);
+            return dump_inventory_refuse(
+                scan, scan->line,
+                header->copy ? "the rows of COPY do not end with \\."
+                             : "expected ( and a row, a comma or a semicolon",
+                "rows are read as the dump programs write them: INSERT … VALUES (…), "
+                "(…);",
+                error);
         }
         if (gap.kind == DUMP_GAP_END) {
             advance(scan, gap.length);
@@ -383,16 +385,17 @@ static enum status take_piece(struct scan *scan, const struct sql_piece *piece, 
 {
     bool copies = false;
     if (piece->fault != NULL) {
-        return refuse(scan, piece->fault_place.line, piece->fault,
-                      "it is not whole, or no dump; dump again, and look at the exit status",
-                      error);
+        return dump_inventory_refuse(
+            scan, piece->fault_place.line, piece->fault,
+            "it is not whole, or no dump; dump again, and look at the exit status", error);
     }
     if (piece->kind == SQL_PIECE_STATEMENT) {
         if (!dump_whole_statement(&scan->whole, scan->inventory->language, piece)) {
-            return refuse(scan, piece->place.line, "ROLLBACK takes the dump's rows back",
-                          "its program could not read the database to the end; mend the database "
-                          "(SQLite: .recover), and dump again",
-                          error);
+            return dump_inventory_refuse(
+                scan, piece->place.line, "ROLLBACK takes the dump's rows back",
+                "its program could not read the database to the end; mend the database "
+                "(SQLite: .recover), and dump again",
+                error);
         }
         enum status status = take_copy(scan, piece, &copies, error);
         if (status != STATUS_OK || copies) {
@@ -449,8 +452,9 @@ static enum status peek_insert(struct scan *scan, struct sql_token *token, bool 
 static enum status widen_statement(struct scan *scan, struct error *error)
 {
     if (window_left(scan) > DUMP_STATEMENT_BYTES_MAX) {
-        return refuse(scan, scan->line, "a statement is larger than 64 MiB",
-                      "is it a SQL script? rows are read from INSERT and COPY alone", error);
+        return dump_inventory_refuse(scan, scan->line, "a statement is larger than 64 MiB",
+                                     "is it a SQL script? rows are read from INSERT and COPY alone",
+                                     error);
     }
     return more(scan, error);
 }
@@ -499,8 +503,8 @@ static enum status recognise(struct scan *scan, struct error *error)
     if (!self->language_given &&
         language != sql_language_recognise(window_at(scan), window_left(scan),
                                            language == SQL_SQLITE ? SQL_MYSQL : SQL_SQLITE)) {
-        return refuse(scan, 1, "its beginning does not show which database it is of",
-                      "say it: dump:FILE?dialect=postgres, mysql or sqlite", error);
+        return dump_inventory_refuse(scan, 1, "its beginning does not show which database it is of",
+                                     "say it: dump:FILE?dialect=postgres, mysql or sqlite", error);
     }
     dump_whole_begin(&scan->whole, window_at(scan), window_left(scan));
     self->language = language;

@@ -14,8 +14,8 @@ struct statement {
     struct arena *scratch;
 };
 
-static enum status refuse(const struct statement *statement, const char *what, const char *hint,
-                          struct error *error)
+static enum status dump_schema_refuse(const struct statement *statement, const char *what,
+                                      const char *hint, struct error *error)
 {
     struct dump_database *self = statement->self;
     error_set(error, ERROR_SOURCE_INVALID, dump_place(self, statement->piece->place.line).text,
@@ -195,8 +195,9 @@ static enum status drop_rows(struct statement *statement, const struct sql_objec
         } else if ((objects[i].kind == SQL_OBJECT_SCHEMA ||
                     objects[i].kind == SQL_OBJECT_DATABASE) &&
                    dump_inventory_has_rows(inventory)) {
-            return refuse(statement, "a schema or a database is dropped after rows of tables",
-                          "dump each database into a file of its own", error);
+            return dump_schema_refuse(statement,
+                                      "a schema or a database is dropped after rows of tables",
+                                      "dump each database into a file of its own", error);
         }
     }
     return STATUS_OK;
@@ -270,8 +271,9 @@ static enum status go_to_database(struct statement *statement, const char *name,
     struct dump_ddl *ddl = statement->ddl;
     bool other = ddl->database == NULL || strcmp(ddl->database, name) != 0;
     if (other && ddl->begun) {
-        return refuse(statement, "a second database begins here",
-                      "a dump of one database is read; dump each into a file of its own", error);
+        return dump_schema_refuse(
+            statement, "a second database begins here",
+            "a dump of one database is read; dump each into a file of its own", error);
     }
     ddl->database = arena_copy_string(statement->self->inventory.arena, name);
     return STATUS_OK;
@@ -302,10 +304,11 @@ static enum status take_change(struct statement *statement, struct error *error)
                sql_take_name(&at, statement->scratch, &name) &&
                strncasecmp(name.name, "sqlite_", 7) == 0;
     return own ? STATUS_OK
-               : refuse(statement, "a statement changes rows in place",
-                        "rows are read from COPY and from INSERT … VALUES; load the dump into its "
-                        "database, and copy from there",
-                        error);
+               : dump_schema_refuse(
+                     statement, "a statement changes rows in place",
+                     "rows are read from COPY and from INSERT … VALUES; load the dump into its "
+                     "database, and copy from there",
+                     error);
 }
 
 static bool holds_word(const struct sql_cursor *from, const char *words)
@@ -356,10 +359,11 @@ static enum status take_statement(struct statement *statement, struct error *err
     }
     return sql_at_one_of(at, "UPDATE|DELETE|TRUNCATE|MERGE|LOAD|WITH|RENAME|INSERT|REPLACE|COPY")
                ? take_change(statement, error)
-               : refuse(statement, "expected a statement as dumps have them",
-                        "is it a dump? dumps are read as pg_dump, mysqldump and sqlite3 .dump "
-                        "write them",
-                        error);
+               : dump_schema_refuse(
+                     statement, "expected a statement as dumps have them",
+                     "is it a dump? dumps are read as pg_dump, mysqldump and sqlite3 .dump "
+                     "write them",
+                     error);
 }
 
 enum status dump_ddl_add(struct dump_database *self, struct dump_ddl *ddl,

@@ -526,8 +526,8 @@ static enum status find_row(struct cursor *cursor, const struct dump_header *hea
     }
 }
 
-static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t rows_max,
-                        size_t bytes_max, struct error *error)
+static enum status dump_source_fill(struct cursor *cursor, struct batch *batch, uint32_t rows_max,
+                                    size_t bytes_max, struct error *error)
 {
     enum status status = STATUS_OK;
     while (status == STATUS_OK && batch->row_count + batch->refused_count < rows_max &&
@@ -565,7 +565,7 @@ static enum status source_cursor_next(struct cursor *cursor, uint32_t rows_max, 
     uint32_t rows = fitting_rows(columns, rows_max, bytes_max);
     struct batch *made = batch_create(NULL, columns, rows);
     *batch = NULL;
-    enum status status = fill(cursor, made, rows, bytes_max, error);
+    enum status status = dump_source_fill(cursor, made, rows, bytes_max, error);
     if (status != STATUS_OK) {
         batch_destroy(made);
         return status;

@@ -39,7 +39,8 @@ static enum status next_token(struct reading *reading, enum json_token *token)
     return json_reader_next(reading->json, token, reading->error);
 }
 
-static enum status expect(struct reading *reading, enum json_token wanted, const char *what)
+static enum status item_read_expect(struct reading *reading, enum json_token wanted,
+                                    const char *what)
 {
     enum json_token token = JSON_TOKEN_END;
     if (next_token(reading, &token) != STATUS_OK) {
@@ -48,7 +49,7 @@ static enum status expect(struct reading *reading, enum json_token wanted, const
     return token == wanted ? STATUS_OK : unreadable(reading, what);
 }
 
-static enum status push(struct reading *reading, const struct cell *cell)
+static enum status item_read_push(struct reading *reading, const struct cell *cell)
 {
     if (reading->count == reading->capacity) {
         size_t capacity = reading->capacity == 0 ? 64 : reading->capacity * 2;
@@ -110,7 +111,7 @@ static enum status read_set(struct reading *reading, char letter, struct cell *v
 {
     size_t base = reading->count;
     enum json_token token = JSON_TOKEN_END;
-    if (expect(reading, JSON_TOKEN_ARRAY_BEGIN, "a set must be an array") != STATUS_OK) {
+    if (item_read_expect(reading, JSON_TOKEN_ARRAY_BEGIN, "a set must be an array") != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (;;) {
@@ -125,7 +126,7 @@ static enum status read_set(struct reading *reading, char letter, struct cell *v
             return unreadable(reading, "a set holds strings");
         }
         if (scalar_of(reading, letter, &element) != STATUS_OK ||
-            push(reading, &element) != STATUS_OK) {
+            item_read_push(reading, &element) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -142,7 +143,7 @@ static enum status read_list(struct reading *reading, struct cell *value)
 {
     size_t base = reading->count;
     enum json_token token = JSON_TOKEN_END;
-    if (expect(reading, JSON_TOKEN_ARRAY_BEGIN, "L must be an array") != STATUS_OK) {
+    if (item_read_expect(reading, JSON_TOKEN_ARRAY_BEGIN, "L must be an array") != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (;;) {
@@ -156,7 +157,8 @@ static enum status read_list(struct reading *reading, struct cell *value)
         if (token != JSON_TOKEN_OBJECT_BEGIN) {
             return unreadable(reading, "an element of L must be a typed value");
         }
-        if (read_value(reading, &element) != STATUS_OK || push(reading, &element) != STATUS_OK) {
+        if (read_value(reading, &element) != STATUS_OK ||
+            item_read_push(reading, &element) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -183,10 +185,11 @@ static enum status read_pairs(struct reading *reading, struct cell *value)
             break;
         }
         pair = cell_text(reading->json->text, reading->json->length);
-        if (push(reading, &pair) != STATUS_OK ||
-            expect(reading, JSON_TOKEN_OBJECT_BEGIN, "an attribute must be a typed value") !=
-                STATUS_OK ||
-            read_value(reading, &pair) != STATUS_OK || push(reading, &pair) != STATUS_OK) {
+        if (item_read_push(reading, &pair) != STATUS_OK ||
+            item_read_expect(reading, JSON_TOKEN_OBJECT_BEGIN,
+                             "an attribute must be a typed value") != STATUS_OK ||
+            read_value(reading, &pair) != STATUS_OK ||
+            item_read_push(reading, &pair) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -217,7 +220,8 @@ static enum status read_bool(struct reading *reading, bool null, struct cell *va
 
 static enum status read_scalar(struct reading *reading, char letter, struct cell *value)
 {
-    if (expect(reading, JSON_TOKEN_STRING, "S, N and B are written as strings") != STATUS_OK) {
+    if (item_read_expect(reading, JSON_TOKEN_STRING, "S, N and B are written as strings") !=
+        STATUS_OK) {
         return STATUS_FAILED;
     }
     return scalar_of(reading, letter, value);
@@ -230,7 +234,8 @@ static enum status read_typed(struct reading *reading, const char *type, size_t 
         return read_scalar(reading, type[0], value);
     }
     if (length == 1 && type[0] == 'M') {
-        if (expect(reading, JSON_TOKEN_OBJECT_BEGIN, "M must be an object") != STATUS_OK) {
+        if (item_read_expect(reading, JSON_TOKEN_OBJECT_BEGIN, "M must be an object") !=
+            STATUS_OK) {
             return STATUS_FAILED;
         }
         return read_pairs(reading, value);
@@ -256,11 +261,11 @@ static enum status read_typed(struct reading *reading, const char *type, size_t 
 /* {"S":"…"}, after its '{'. */
 static enum status read_value(struct reading *reading, struct cell *value)
 {
-    if (expect(reading, JSON_TOKEN_KEY, "an attribute without a type") != STATUS_OK ||
+    if (item_read_expect(reading, JSON_TOKEN_KEY, "an attribute without a type") != STATUS_OK ||
         read_typed(reading, reading->json->text, reading->json->length, value) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return expect(reading, JSON_TOKEN_OBJECT_END, "an attribute has one type");
+    return item_read_expect(reading, JSON_TOKEN_OBJECT_END, "an attribute has one type");
 }
 
 enum status dynamodb_item_read(struct json_reader *reader, bool begun, struct arena *arena,
@@ -268,7 +273,8 @@ enum status dynamodb_item_read(struct json_reader *reader, bool begun, struct ar
 {
     struct reading reading = {.json = reader, .arena = arena, .error = error};
     enum status status =
-        begun ? STATUS_OK : expect(&reading, JSON_TOKEN_OBJECT_BEGIN, "an item must be an object");
+        begun ? STATUS_OK
+              : item_read_expect(&reading, JSON_TOKEN_OBJECT_BEGIN, "an item must be an object");
     status = status == STATUS_OK ? read_pairs(&reading, map) : status;
     free(reading.stack);
     return status;
@@ -278,7 +284,8 @@ enum status dynamodb_item_read_value(struct json_reader *reader, struct arena *a
                                      struct cell *value, struct error *error)
 {
     struct reading reading = {.json = reader, .arena = arena, .error = error};
-    enum status status = expect(&reading, JSON_TOKEN_OBJECT_BEGIN, "a value must be an object");
+    enum status status =
+        item_read_expect(&reading, JSON_TOKEN_OBJECT_BEGIN, "a value must be an object");
     status = status == STATUS_OK ? read_value(&reading, value) : status;
     free(reading.stack);
     return status;

@@ -104,8 +104,9 @@ static enum status remove_definition(const struct undoing *undoing, struct error
     return status;
 }
 
-static enum status undo(struct database *self, const struct target_table *table, int64_t ended_us,
-                        bool dry_run, struct undo_counts *counts, struct error *error)
+static enum status bucket_rollback_undo(struct database *self, const struct target_table *table,
+                                        int64_t ended_us, bool dry_run, struct undo_counts *counts,
+                                        struct error *error)
 {
     struct folder *folder = of(self);
     struct undoing undoing = {.folder = folder,
@@ -162,7 +163,7 @@ static enum status remove_table(struct database *self, const struct target_table
 }
 
 const struct rollback_functions bucket_rollback = {
-    .undo = undo, .undoes_all = true, .remove_table = remove_table};
+    .undo = bucket_rollback_undo, .undoes_all = true, .remove_table = remove_table};
 
 /* ---------------------------------------------------------------- forgetting */
 

@@ -20,8 +20,8 @@ static enum status before_object(void *context, struct error *error)
 
 /* What is there under a segment's name is of an attempt that no mark tells of: one that was fenced
  * may have ended its upload late. */
-static enum status replace(struct folder_stream *stream, const struct s3_file *file,
-                           char etag[S3_ETAG_BYTES], struct error *error)
+static enum status bucket_send_replace(struct folder_stream *stream, const struct s3_file *file,
+                                       char etag[S3_ETAG_BYTES], struct error *error)
 {
     const struct s3_write write = {.key = file->key, .leased = true};
     enum status status = folder_check_claim(stream->folder, error);
@@ -57,7 +57,7 @@ static enum status send_part(struct folder_stream *stream, struct folder_part *p
     part->published = true; /* whatever becomes of it, the object may be there */
     enum status status = s3_send_file(stream->connection, &file, etag, error);
     if (status == STATUS_AGAIN) {
-        status = replace(stream, &file, etag, error);
+        status = bucket_send_replace(stream, &file, etag, error);
     }
     close(descriptor);
     if (status == STATUS_OK) {

@@ -119,8 +119,9 @@ static enum status fetch_list(struct settle *settle, struct error *error)
                : status;
 }
 
-static enum status send(struct settle *settle, const char *key, const char *path,
-                        const char *replaces, char etag[S3_ETAG_BYTES], struct error *error)
+static enum status bucket_settle_send(struct settle *settle, const char *key, const char *path,
+                                      const char *replaces, char etag[S3_ETAG_BYTES],
+                                      struct error *error)
 {
     struct folder_print print;
     char note[S3_NOTE_BYTES];
@@ -159,7 +160,7 @@ static enum status keep_list(struct settle *settle, struct error *error)
         stat(settle->list_path, &facts) != 0 || facts.st_size == 0) {
         return status;
     }
-    return send(settle, key, settle->list_path, NULL, etag, error);
+    return bucket_settle_send(settle, key, settle->list_path, NULL, etag, error);
 }
 
 /* One that is not as its mark says was replaced by an attempt before this one. */
@@ -178,7 +179,7 @@ static enum status replace_segment(struct settle *settle, const struct folder_se
         return STATUS_OK;
     }
     if (segment->etag[0] == '\0' || strcmp(segment->etag, object->etag) == 0) {
-        if (send(settle, object->key, path, object->etag, etag, error) != STATUS_OK ||
+        if (bucket_settle_send(settle, object->key, path, object->etag, etag, error) != STATUS_OK ||
             failpoint_hit("files.after_rewrite", error) != STATUS_OK) {
             return STATUS_FAILED;
         }

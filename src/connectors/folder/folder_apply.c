@@ -143,8 +143,8 @@ static enum status restore_open(struct apply *apply, struct json_reader *json, s
     return STATUS_OK;
 }
 
-static enum status restore(struct apply *apply, const struct store_value *value,
-                           struct error *error)
+static enum status folder_apply_restore(struct apply *apply, const struct store_value *value,
+                                        struct error *error)
 {
     static const char number_member[] = "\"number\":";
     static const char open_member[] = "\"open\":";
@@ -312,7 +312,7 @@ static enum status restore_all(struct apply *apply, struct error *error)
 {
     struct store_value value;
     enum status found = get_position(apply, apply->arena, &value, error);
-    enum status status = found == STATUS_OK ? restore(apply, &value, error) : found;
+    enum status status = found == STATUS_OK ? folder_apply_restore(apply, &value, error) : found;
     for (uint32_t at = 0; at < apply->log_count && status != STATUS_FAILED; at++) {
         bool whole = false;
         const struct folder_changes *files = &apply->logs[at].files;
@@ -348,8 +348,8 @@ static enum status apply_open(struct database *self, const struct apply_request 
     return status;
 }
 
-static enum status check(struct database *self, const struct target_table *table,
-                         struct error *error)
+static enum status folder_apply_check(struct database *self, const struct target_table *table,
+                                      struct error *error)
 {
     if (((struct folder *)self)->pipe == NULL) {
         return STATUS_OK;
@@ -577,8 +577,8 @@ static enum status append_line(struct apply *apply, struct changes_log *log,
 
 /* ---------------------------------------------------------------- sets */
 
-static void refuse(struct apply_result *result, uint32_t set, uint32_t change,
-                   const struct error *reason, struct arena *arena)
+static void folder_apply_refuse(struct apply_result *result, uint32_t set, uint32_t change,
+                                const struct error *reason, struct arena *arena)
 {
     uint32_t count = result->refusal_count;
     if ((count & (count - 1)) == 0) { /* full at every power of two */
@@ -609,7 +609,7 @@ static enum status append_set(struct apply *apply, const struct change_set *set,
         if (reason.class != ERROR_CLASS_REJECT) {
             return error_copy(error, &reason);
         }
-        refuse(result, number, at, &reason, arena);
+        folder_apply_refuse(result, number, at, &reason, arena);
     }
     apply->inside = !set->last_piece;
     return STATUS_OK;
@@ -626,7 +626,8 @@ static enum status roll_back(struct apply *apply, struct error *error)
     return status;
 }
 
-static enum status commit(struct apply *apply, const struct position *position, struct error *error)
+static enum status folder_apply_commit(struct apply *apply, const struct position *position,
+                                       struct error *error)
 {
     enum status status = STATUS_OK;
     for (uint32_t at = 0; at < apply->log_count && status == STATUS_OK; at++) {
@@ -678,7 +679,7 @@ static enum status write_sets(struct apply *apply, const struct change_set *cons
             noted = result->refusal_count;
         }
         if (status == STATUS_OK && at + 1 == whole) {
-            status = commit(apply, &sets[at]->end, error);
+            status = folder_apply_commit(apply, &sets[at]->end, error);
             status = status == STATUS_OK ? complete_some(apply, error) : status;
         }
     }
@@ -713,7 +714,7 @@ static enum status idle(struct apply *apply, struct error *error)
 }
 
 const struct apply_functions folder_apply = {.keeps_log = true,
-                                             .check = check,
+                                             .check = folder_apply_check,
                                              .open = apply_open,
                                              .close = apply_close,
                                              .position = read_position,

@@ -26,7 +26,7 @@ static char *whole_path(struct arena *arena, const struct folder_changes *change
                         folder_compression_suffix(changes->folder->compression));
 }
 
-static enum status fail(const char *path, const char *what, struct error *error)
+static enum status folder_changes_fail(const char *path, const char *what, struct error *error)
 {
     return error_set_errno(error, ERROR_TARGET_WRITE, errno, path, "%s", what);
 }
@@ -66,7 +66,7 @@ static enum status is_whole(const struct folder_changes *changes, bool *whole, s
     *whole = file_exists(whole_path(arena, changes));
     const char *path = open_path(arena, changes);
     if (*whole && unlink(path) != 0 && errno != ENOENT) {
-        status = fail(path, "can't remove a file of changes that is whole", error);
+        status = folder_changes_fail(path, "can't remove a file of changes that is whole", error);
     }
     arena_destroy(arena);
     return status;
@@ -86,7 +86,7 @@ static enum status reopen(struct folder_changes *changes, uint64_t bytes, const 
     int descriptor = file_open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0);
     if (descriptor < 0) {
         return errno == ENOENT ? damaged(path, error)
-                               : fail(path, "can't open a file of changes", error);
+                               : folder_changes_fail(path, "can't open a file of changes", error);
     }
     changes->descriptor = descriptor;
     changes->written = changes->committed = bytes;
@@ -95,7 +95,7 @@ static enum status reopen(struct folder_changes *changes, uint64_t bytes, const 
         return damaged(path, error);
     }
     if (file_cut(descriptor, (off_t)bytes) != 0 || lseek(descriptor, (off_t)bytes, SEEK_SET) < 0) {
-        return fail(path, "can't cut off what was not committed", error);
+        return folder_changes_fail(path, "can't cut off what was not committed", error);
     }
     return STATUS_OK;
 }
@@ -139,7 +139,8 @@ enum status folder_changes_sweep(const struct folder_changes *changes, bool *who
         *whole = *whole || is_of(changes, name);
         if (name[0] == '.' && is_of(changes, name + 1) && strcmp(path, own) != 0 &&
             unlink(path) != 0) {
-            status = fail(path, "can't remove changes that were not committed", error);
+            status =
+                folder_changes_fail(path, "can't remove changes that were not committed", error);
             break;
         }
     }
@@ -181,8 +182,9 @@ enum status folder_changes_begin(struct folder_changes *changes, uint64_t number
     if (status == STATUS_OK) {
         changes->descriptor =
             file_open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-        status = changes->descriptor >= 0 ? sync_folder(changes, error)
-                                          : fail(path, "can't make a file of changes", error);
+        status = changes->descriptor >= 0
+                     ? sync_folder(changes, error)
+                     : folder_changes_fail(path, "can't make a file of changes", error);
     }
     arena_destroy(arena);
     return status;
@@ -208,7 +210,7 @@ enum status folder_changes_sync(struct folder_changes *changes, struct error *er
     enum status status = folder_changes_write(changes, true, error);
     if (status == STATUS_OK && changes->descriptor >= 0 && changes->written != changes->committed &&
         file_sync_data(changes->descriptor) != 0) {
-        status = fail(changes->path, "can't make changes durable", error);
+        status = folder_changes_fail(changes->path, "can't make changes durable", error);
     }
     return status;
 }
@@ -218,8 +220,9 @@ static enum status close_file(struct folder_changes *changes, const char *path, 
     int descriptor = changes->descriptor;
     changes->descriptor = -1;
     changes->written = changes->committed = 0;
-    return file_close(descriptor) == 0 ? STATUS_OK
-                                       : fail(path, "can't close a file of changes", error);
+    return file_close(descriptor) == 0
+               ? STATUS_OK
+               : folder_changes_fail(path, "can't close a file of changes", error);
 }
 
 enum status folder_changes_roll_back(struct folder_changes *changes, struct error *error)
@@ -231,14 +234,16 @@ enum status folder_changes_roll_back(struct folder_changes *changes, struct erro
         const char *path = open_path(arena, changes);
         status = close_file(changes, path, error);
         if (unlink(path) != 0 && errno != ENOENT) {
-            status = fail(path, "can't remove changes that were not committed", error);
+            status =
+                folder_changes_fail(path, "can't remove changes that were not committed", error);
         }
     } else if (changes->written != changes->committed) {
         off_t end = (off_t)changes->committed;
-        status = file_cut(changes->descriptor, end) == 0 &&
-                         lseek(changes->descriptor, end, SEEK_SET) >= 0
-                     ? STATUS_OK
-                     : fail(changes->path, "can't cut off what was not committed", error);
+        status =
+            file_cut(changes->descriptor, end) == 0 &&
+                    lseek(changes->descriptor, end, SEEK_SET) >= 0
+                ? STATUS_OK
+                : folder_changes_fail(changes->path, "can't cut off what was not committed", error);
         changes->written = changes->committed;
     }
     arena_destroy(arena);
@@ -283,8 +288,8 @@ static enum status pack(const struct folder_changes *changes, const char *from, 
     return status;
 }
 
-static enum status publish(const struct folder_changes *changes, struct arena *arena,
-                           struct error *error)
+static enum status folder_changes_publish(const struct folder_changes *changes, struct arena *arena,
+                                          struct error *error)
 {
     const char *from = open_path(arena, changes);
     const char *to = whole_path(arena, changes);
@@ -293,12 +298,12 @@ static enum status publish(const struct folder_changes *changes, struct arena *a
     enum status status = failpoint_hit("files.before_complete", error);
     status = status == STATUS_OK && packs ? pack(changes, from, packed, error) : status;
     if (status == STATUS_OK && rename(packs ? packed : from, to) != 0) {
-        status = fail(to, "can't give a file of changes its name", error);
+        status = folder_changes_fail(to, "can't give a file of changes its name", error);
     }
     status = status == STATUS_OK ? sync_folder(changes, error) : status;
     status = status == STATUS_OK ? failpoint_hit("files.after_complete", error) : status;
     if (status == STATUS_OK && packs && unlink(from) != 0) {
-        status = fail(from, "can't remove a file of changes that is whole", error);
+        status = folder_changes_fail(from, "can't remove a file of changes that is whole", error);
     }
     return status;
 }
@@ -310,7 +315,7 @@ enum status folder_changes_complete(struct folder_changes *changes, struct error
     }
     struct arena *arena = arena_create(0);
     enum status status = close_file(changes, changes->path, error);
-    status = status == STATUS_OK ? publish(changes, arena, error) : status;
+    status = status == STATUS_OK ? folder_changes_publish(changes, arena, error) : status;
     arena_destroy(arena);
     return status;
 }

@@ -61,7 +61,7 @@ struct mark_reader {
     const struct folder_format *format;
 };
 
-static enum json_token next(struct mark_reader *mark)
+static enum json_token folder_done_next(struct mark_reader *mark)
 {
     enum json_token token = JSON_TOKEN_END;
     struct error ignored;
@@ -72,16 +72,16 @@ static enum json_token next(struct mark_reader *mark)
     return token;
 }
 
-static void expect(struct mark_reader *mark, enum json_token wanted)
+static void folder_done_expect(struct mark_reader *mark, enum json_token wanted)
 {
-    if (next(mark) != wanted) {
+    if (folder_done_next(mark) != wanted) {
         mark->wrong = true;
     }
 }
 
 static void expect_key(struct mark_reader *mark, const char *key)
 {
-    if (next(mark) != JSON_TOKEN_KEY || mark->json.length != strlen(key) ||
+    if (folder_done_next(mark) != JSON_TOKEN_KEY || mark->json.length != strlen(key) ||
         memcmp(mark->json.text, key, mark->json.length) != 0) {
         mark->wrong = true;
     }
@@ -90,7 +90,7 @@ static void expect_key(struct mark_reader *mark, const char *key)
 static uint64_t take_number(struct mark_reader *mark)
 {
     uint64_t value = 0;
-    if (next(mark) != JSON_TOKEN_NUMBER ||
+    if (folder_done_next(mark) != JSON_TOKEN_NUMBER ||
         text_to_uint64(mark->json.text, mark->json.length, &value) != STATUS_OK) {
         mark->wrong = true;
         return 0;
@@ -100,7 +100,7 @@ static uint64_t take_number(struct mark_reader *mark)
 
 static const char *take_string(struct mark_reader *mark)
 {
-    if (next(mark) != JSON_TOKEN_STRING) {
+    if (folder_done_next(mark) != JSON_TOKEN_STRING) {
         mark->wrong = true;
         return "";
     }
@@ -110,11 +110,11 @@ static const char *take_string(struct mark_reader *mark)
 /* The array's last element, if there is one more, and its end. */
 static const char *take_last_string(struct mark_reader *mark)
 {
-    enum json_token token = next(mark);
+    enum json_token token = folder_done_next(mark);
     const char *text = "";
     if (token == JSON_TOKEN_STRING) {
         text = arena_copy(mark->arena, mark->json.text, mark->json.length);
-        token = next(mark);
+        token = folder_done_next(mark);
     }
     mark->wrong = mark->wrong || token != JSON_TOKEN_ARRAY_END;
     return text;
@@ -127,7 +127,7 @@ static uint32_t count_elements(struct mark_reader *mark)
     struct error ignored;
     uint32_t count = 0;
     for (;;) {
-        enum json_token token = next(&ahead);
+        enum json_token token = folder_done_next(&ahead);
         if (ahead.wrong || token == JSON_TOKEN_ARRAY_END ||
             json_reader_skip(&ahead.json, token, &ignored) != STATUS_OK) {
             return count;
@@ -150,23 +150,23 @@ static void take_segment(struct mark_reader *mark, struct folder_segment *segmen
     uint64_t records = 0;
     uint64_t chunk = 0;
     uint32_t number = 0;
-    expect(mark, JSON_TOKEN_ARRAY_BEGIN);
+    folder_done_expect(mark, JSON_TOKEN_ARRAY_BEGIN);
     segment->table = take_string(mark);
     segment->file = take_string(mark);
     segment->records = take_number(mark);
     segment->bytes = take_number(mark);
-    expect(mark, JSON_TOKEN_ARRAY_BEGIN);
+    folder_done_expect(mark, JSON_TOKEN_ARRAY_BEGIN);
     uint32_t count = count_elements(mark);
     struct folder_ordinals *ordinals =
         arena_allocate_zeroed(mark->arena, (size_t)count + 1, sizeof(*ordinals));
     for (uint32_t at = 0; at < count && !mark->wrong; at++) {
-        expect(mark, JSON_TOKEN_ARRAY_BEGIN);
+        folder_done_expect(mark, JSON_TOKEN_ARRAY_BEGIN);
         ordinals[at].first = take_number(mark);
         ordinals[at].count = take_number(mark);
-        expect(mark, JSON_TOKEN_ARRAY_END);
+        folder_done_expect(mark, JSON_TOKEN_ARRAY_END);
         records += ordinals[at].count;
     }
-    expect(mark, JSON_TOKEN_ARRAY_END);
+    folder_done_expect(mark, JSON_TOKEN_ARRAY_END);
     segment->checksum = take_checksum(mark);
     segment->etag = take_last_string(mark);
     segment->ordinals = ordinals;
@@ -182,17 +182,17 @@ enum status folder_done_take(struct folder *folder, uint64_t chunk, const char *
     struct arena *arena = arena_create(0);
     struct mark_reader mark = {.arena = arena, .format = folder->format};
     json_reader_init(&mark.json, text, length, 8, arena);
-    expect(&mark, JSON_TOKEN_OBJECT_BEGIN);
+    folder_done_expect(&mark, JSON_TOKEN_OBJECT_BEGIN);
     expect_key(&mark, "segments");
-    expect(&mark, JSON_TOKEN_ARRAY_BEGIN);
+    folder_done_expect(&mark, JSON_TOKEN_ARRAY_BEGIN);
     uint32_t count = count_elements(&mark);
     struct folder_segment *segments =
         arena_allocate_zeroed(arena, (size_t)count + 1, sizeof(*segments));
     for (uint32_t at = 0; at < count && !mark.wrong; at++) {
         take_segment(&mark, &segments[at]);
     }
-    expect(&mark, JSON_TOKEN_ARRAY_END);
-    expect(&mark, JSON_TOKEN_OBJECT_END);
+    folder_done_expect(&mark, JSON_TOKEN_ARRAY_END);
+    folder_done_expect(&mark, JSON_TOKEN_OBJECT_END);
     if (!mark.wrong) {
         folder_done_add(folder, segments, count);
     }

@@ -114,8 +114,8 @@ static struct folder_log_entry *put_in(struct folder_log *log, size_t at, const 
     return &log->entries[at];
 }
 
-static void apply(struct folder_log *log, const char *key, uint64_t version, uint64_t offset,
-                  size_t length)
+static void folder_log_apply(struct folder_log *log, const char *key, uint64_t version,
+                             uint64_t offset, size_t length)
 {
     size_t at = folder_log_search(log, key);
     bool there = is_at(log, at, key);
@@ -221,7 +221,7 @@ static enum status make_room(struct window *window, size_t wanted, struct error 
 }
 
 /* Reads on until `wanted` bytes are there, or the file ends. */
-static enum status fill(struct window *window, size_t wanted, struct error *error)
+static enum status folder_log_fill(struct window *window, size_t wanted, struct error *error)
 {
     if (window->length < wanted && make_room(window, wanted, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -241,7 +241,7 @@ static enum status fill(struct window *window, size_t wanted, struct error *erro
     return STATUS_OK;
 }
 
-static void step(struct window *window, size_t used)
+static void folder_log_step(struct window *window, size_t used)
 {
     window->start += used;
     window->length -= used;
@@ -292,7 +292,7 @@ static bool apply_body(struct folder_log *log, const char *body, size_t length, 
             (version == STORE_ABSENT && text_length > 0) || version == STORE_ANY_VERSION) {
             return false;
         }
-        apply(log, key, version, offset + (uint64_t)(at - body), (size_t)text_length);
+        folder_log_apply(log, key, version, offset + (uint64_t)(at - body), (size_t)text_length);
         at += text_length + 1;
     }
     return length > 0;
@@ -345,7 +345,7 @@ static enum status read_record(struct folder_log *log, struct window *window, st
     struct record record;
     char wanted[SUM_DIGITS + 1];
     uint64_t sum;
-    if (fill(window, RECORD_HEAD_MAX, error) != STATUS_OK) {
+    if (folder_log_fill(window, RECORD_HEAD_MAX, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (window->length == 0) {
@@ -358,7 +358,7 @@ static enum status read_record(struct folder_log *log, struct window *window, st
     if (window->offset + length > window->size) {
         return STATUS_END;
     }
-    if (fill(window, length, error) != STATUS_OK) {
+    if (folder_log_fill(window, length, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     const char *body = text_of(window) + record.head_length;
@@ -373,7 +373,7 @@ static enum status read_record(struct folder_log *log, struct window *window, st
     }
     log->bytes += length;
     log->chain = sum;
-    step(window, length);
+    folder_log_step(window, length);
     return STATUS_OK;
 }
 
@@ -383,7 +383,7 @@ static enum status read_head(struct folder_log *log, struct window *window, stru
     size_t length = sizeof(head) - 1;
     char known[24];
     int known_length = snprintf(known, sizeof(known), "{\"format\":%d,", FORMAT);
-    if (fill(window, length, error) != STATUS_OK) {
+    if (folder_log_fill(window, length, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     const char *line = text_of(window);
@@ -391,7 +391,7 @@ static enum status read_head(struct folder_log *log, struct window *window, stru
     if (there == length && memcmp(line, head, length) == 0) {
         log->chain = XXH3_64bits(head, length);
         log->bytes = log->filled = length;
-        step(window, length);
+        folder_log_step(window, length);
         return STATUS_OK;
     }
     if (window->size <= length &&
@@ -542,7 +542,8 @@ static enum status cut_tail(struct folder_log *log, struct error *error)
                                  "can't cut off a torn record");
 }
 
-static enum status begin(struct folder_log *log, int flags, bool writes, struct error *error)
+static enum status folder_folder_log_begin(struct folder_log *log, int flags, bool writes,
+                                           struct error *error)
 {
     pthread_mutex_lock(&log->mutex);
     enum status status = open_and_lock(log, flags, writes, error);
@@ -556,7 +557,7 @@ static enum status begin(struct folder_log *log, int flags, bool writes, struct 
 
 enum status folder_log_begin(struct folder_log *log, bool writes, struct error *error)
 {
-    enum status status = begin(log, 0, writes, error);
+    enum status status = folder_folder_log_begin(log, 0, writes, error);
     if (status == STATUS_OK && writes) {
         status = cut_tail(log, error);
     }
@@ -584,7 +585,7 @@ static enum status write_head(struct folder_log *log, struct error *error)
 
 enum status folder_log_make(struct folder_log *log, struct error *error)
 {
-    enum status status = begin(log, O_CREAT, true, error);
+    enum status status = folder_folder_log_begin(log, O_CREAT, true, error);
     if (status == STATUS_OK) {
         status = cut_tail(log, error);
     } else if (status == STATUS_END && log->descriptor >= 0) {
@@ -706,8 +707,8 @@ static enum status write_values(struct folder_log *log, int descriptor, const ch
 }
 
 /* The new file is locked before it has the name, so that it stays this writer's turn. */
-static enum status replace(struct folder_log *log, const char *path, int descriptor,
-                           struct error *error)
+static enum status folder_log_replace(struct folder_log *log, const char *path, int descriptor,
+                                      struct error *error)
 {
     if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
         return error_set_errno(error, ERROR_TARGET_WRITE, errno, path, "can't lock the ledger");
@@ -728,7 +729,7 @@ static enum status compact(struct folder_log *log, struct error *error)
     char *path = memory_format("%s.new", log->path);
     unlink(path); /* of a writer that was killed */
     int descriptor = file_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    enum status status = descriptor >= 0 ? replace(log, path, descriptor, error)
+    enum status status = descriptor >= 0 ? folder_log_replace(log, path, descriptor, error)
                                          : error_set_errno(error, ERROR_TARGET_WRITE, errno, path,
                                                            "can't write the ledger again");
     if (status != STATUS_OK) {

@@ -370,8 +370,8 @@ static enum status check_file(const struct cursor *cursor, struct error *error)
     return status;
 }
 
-static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t rows_max,
-                        size_t bytes_max, struct error *error)
+static enum status folder_reader_fill(struct cursor *cursor, struct batch *batch, uint32_t rows_max,
+                                      size_t bytes_max, struct error *error)
 {
     const struct folder_format *format = cursor->folder->format;
     for (;;) {
@@ -416,7 +416,7 @@ static enum status source_cursor_next(struct cursor *cursor, uint32_t rows_max, 
     if (columns == 0) {
         batch_add_envelopes(made);
     }
-    enum status status = fill(cursor, made, rows, bytes_max, error);
+    enum status status = folder_reader_fill(cursor, made, rows, bytes_max, error);
     if (status != STATUS_OK) {
         batch_destroy(made);
         return status;

@@ -147,8 +147,9 @@ static enum status remove_definition(const struct undoing *undoing, struct error
                                                        : STATUS_FAILED;
 }
 
-static enum status undo(struct database *self, const struct target_table *table, int64_t ended_us,
-                        bool dry_run, struct undo_counts *counts, struct error *error)
+static enum status folder_rollback_undo(struct database *self, const struct target_table *table,
+                                        int64_t ended_us, bool dry_run, struct undo_counts *counts,
+                                        struct error *error)
 {
     struct folder *folder = of(self);
     struct arena *arena = arena_create(0);
@@ -204,5 +205,7 @@ static enum status remove_table(struct database *self, const struct target_table
     return status;
 }
 
-const struct rollback_functions folder_rollback = {
-    .undo = undo, .undoes_all = true, .keeps_deleted = true, .remove_table = remove_table};
+const struct rollback_functions folder_rollback = {.undo = folder_rollback_undo,
+                                                   .undoes_all = true,
+                                                   .keeps_deleted = true,
+                                                   .remove_table = remove_table};

@@ -26,7 +26,7 @@ static json_t *json_of_names(const struct column_list *names)
     return list;
 }
 
-static bool set(json_t *object, const char *name, json_t *value)
+static bool folder_sidecar_set(json_t *object, const char *name, json_t *value)
 {
     return json_object_set_new(object, name, value) == 0;
 }
@@ -35,16 +35,17 @@ static json_t *json_of_column(const struct schema_column *column)
 {
     const struct value_type *type = &column->type;
     json_t *object = json_object();
-    bool done = set(object, "name", json_string(column->name)) &&
-                set(object, "type", json_string(value_kind_name(type->kind))) &&
-                (type->precision == 0 || set(object, "precision", json_integer(type->precision))) &&
+    bool done = folder_sidecar_set(object, "name", json_string(column->name)) &&
+                folder_sidecar_set(object, "type", json_string(value_kind_name(type->kind))) &&
+                (type->precision == 0 ||
+                 folder_sidecar_set(object, "precision", json_integer(type->precision))) &&
                 (type->kind != VALUE_DECIMAL || type->precision == 0 ||
-                 set(object, "scale", json_integer(type->scale))) &&
-                (!type->zoned || set(object, "zoned", json_true())) &&
-                (!type->dynamic || set(object, "dynamic", json_true())) &&
-                (!column->not_null || set(object, "null", json_false())) &&
+                 folder_sidecar_set(object, "scale", json_integer(type->scale))) &&
+                (!type->zoned || folder_sidecar_set(object, "zoned", json_true())) &&
+                (!type->dynamic || folder_sidecar_set(object, "dynamic", json_true())) &&
+                (!column->not_null || folder_sidecar_set(object, "null", json_false())) &&
                 (type->native == NULL || !text_is_utf8(type->native, strlen(type->native)) ||
-                 set(object, "native", json_string(type->native)));
+                 folder_sidecar_set(object, "native", json_string(type->native)));
     if (!done) {
         json_decref(object);
         return NULL;
@@ -55,9 +56,9 @@ static json_t *json_of_column(const struct schema_column *column)
 static json_t *json_of_index(const struct target_index *index)
 {
     json_t *object = json_object();
-    bool done = set(object, "name", json_string(index->name)) &&
-                set(object, "columns", json_of_names(&index->columns)) &&
-                (!index->unique || set(object, "unique", json_true()));
+    bool done = folder_sidecar_set(object, "name", json_string(index->name)) &&
+                folder_sidecar_set(object, "columns", json_of_names(&index->columns)) &&
+                (!index->unique || folder_sidecar_set(object, "unique", json_true()));
     if (!done) {
         json_decref(object);
         return NULL;
@@ -68,13 +69,13 @@ static json_t *json_of_index(const struct target_index *index)
 static json_t *json_of_reference(const struct target_reference *reference)
 {
     json_t *object = json_object();
-    bool done = set(object, "columns", json_of_names(&reference->columns)) &&
-                set(object, "table", json_string(reference->table)) &&
-                set(object, "to", json_of_names(&reference->referenced_columns)) &&
+    bool done = folder_sidecar_set(object, "columns", json_of_names(&reference->columns)) &&
+                folder_sidecar_set(object, "table", json_string(reference->table)) &&
+                folder_sidecar_set(object, "to", json_of_names(&reference->referenced_columns)) &&
                 (reference->on_delete == NULL ||
-                 set(object, "on_delete", json_string(reference->on_delete))) &&
+                 folder_sidecar_set(object, "on_delete", json_string(reference->on_delete))) &&
                 (reference->on_update == NULL ||
-                 set(object, "on_update", json_string(reference->on_update)));
+                 folder_sidecar_set(object, "on_update", json_string(reference->on_update)));
     if (!done) {
         json_decref(object);
         return NULL;
@@ -98,11 +99,11 @@ static json_t *json_of_table(const struct target_table *table, bool tags, bool d
     json_t *columns = json_array();
     json_t *indexes = json_array();
     json_t *references = json_array();
-    bool done = set(root, "format", json_integer(SIDECAR_FORMAT)) &&
-                set(root, "table", json_string(table->name)) &&
-                set(root, "tags", json_boolean(tags)) &&
-                set(root, "documents", json_boolean(documents)) &&
-                set(root, "key", json_of_names(&table->key));
+    bool done = folder_sidecar_set(root, "format", json_integer(SIDECAR_FORMAT)) &&
+                folder_sidecar_set(root, "table", json_string(table->name)) &&
+                folder_sidecar_set(root, "tags", json_boolean(tags)) &&
+                folder_sidecar_set(root, "documents", json_boolean(documents)) &&
+                folder_sidecar_set(root, "key", json_of_names(&table->key));
     for (uint32_t at = 0; done && at < table->column_count; at++) {
         done = json_array_append_new(columns, json_of_column(&table->columns[at])) == 0;
     }
@@ -116,9 +117,9 @@ static json_t *json_of_table(const struct target_table *table, bool tags, bool d
         bool pairs = reference->columns.count == reference->referenced_columns.count;
         done = !pairs || json_array_append_new(references, json_of_reference(reference)) == 0;
     }
-    done = set(root, "columns", columns) && done;
-    done = set(root, "indexes", indexes) && done;
-    done = set(root, "references", references) && done;
+    done = folder_sidecar_set(root, "columns", columns) && done;
+    done = folder_sidecar_set(root, "indexes", indexes) && done;
+    done = folder_sidecar_set(root, "references", references) && done;
     if (!done) {
         json_decref(root);
         return NULL;
@@ -131,13 +132,13 @@ static bool set_options(json_t *root, const struct folder_sidecar_option *option
     json_t *object = json_object();
     bool done = true;
     for (uint32_t at = 0; done && at < count; at++) {
-        done = set(object, options[at].name, json_string(options[at].text));
+        done = folder_sidecar_set(object, options[at].name, json_string(options[at].text));
     }
     if (!done) {
         json_decref(object);
         return false;
     }
-    return set(root, "dialect", object);
+    return folder_sidecar_set(root, "dialect", object);
 }
 
 enum status folder_sidecar_write(const char *path, const struct target_table *table, bool tags,

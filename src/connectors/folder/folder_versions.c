@@ -15,7 +15,7 @@ static char *versions_path(struct arena *arena, const struct folder *folder, con
                         folder_entry_name(arena, table));
 }
 
-static bool parse(char *line, struct folder_version *version)
+static bool folder_versions_parse(char *line, struct folder_version *version)
 {
     char *fields[VERSION_FIELDS];
     uint64_t *const numbers[] = {&version->print.bytes, &version->print.checksum};
@@ -56,7 +56,7 @@ enum status folder_versions(const struct folder *folder, const char *table, cons
     }
     *versions = arena_allocate_zeroed(arena, room, sizeof(**versions));
     for (char *line; (line = strsep(&text, "\n")) != NULL;) {
-        *count += parse(line, &(*versions)[*count]);
+        *count += folder_versions_parse(line, &(*versions)[*count]);
     }
     return STATUS_OK;
 }

@@ -325,7 +325,8 @@ static void note_done(struct writer *writer, struct open_chunk *chunk, struct bu
     }
 }
 
-static enum status publish(struct writer *writer, struct open_chunk *chunk, struct error *error)
+static enum status folder_writer_publish(struct writer *writer, struct open_chunk *chunk,
+                                         struct error *error)
 {
     if (folder_check_claim(writer->folder, error) != STATUS_OK ||
         failpoint_hit("files.before_rename", error) != STATUS_OK ||
@@ -356,7 +357,7 @@ enum status folder_commit(struct writer *writer, uint64_t number, const struct d
             return STATUS_FAILED;
         }
     }
-    if (publish(writer, chunk, error) != STATUS_OK) {
+    if (folder_writer_publish(writer, chunk, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     chunk->committed = true;

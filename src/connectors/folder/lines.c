@@ -69,7 +69,7 @@ enum status folder_lines_open(const char *path, uint64_t begin, uint64_t end, si
     return STATUS_OK;
 }
 
-static enum status fill(struct folder_lines *lines, struct error *error)
+static enum status lines_fill(struct folder_lines *lines, struct error *error)
 {
     if (lines->start > 0) {
         memmove(lines->bytes, lines->bytes + lines->start, lines->end - lines->start);
@@ -173,7 +173,7 @@ enum status folder_lines_next(struct folder_lines *lines, char **line, size_t *l
             *length = LINE_KEPT;
             return skip_rest(lines, error);
         }
-        if (fill(lines, error) != STATUS_OK) {
+        if (lines_fill(lines, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }

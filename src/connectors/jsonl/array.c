@@ -59,7 +59,7 @@ enum status jsonl_array_open(const char *path, size_t element_bytes_max, enum er
 /* ---------------------------------------------------------------- bytes */
 
 /* At least one byte more, unless the file ends: `at_end`. What was taken makes room. */
-static enum status fill(struct jsonl_array *array, struct error *error)
+static enum status jsonl_array_fill(struct jsonl_array *array, struct error *error)
 {
     size_t got = 0;
     if (array->start > 0) {
@@ -85,7 +85,7 @@ static enum status fill(struct jsonl_array *array, struct error *error)
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
-static void take(struct jsonl_array *array, size_t count)
+static void array_take(struct jsonl_array *array, size_t count)
 {
     const char *begin = array->bytes + array->start;
     const char *end = begin + count;
@@ -109,7 +109,7 @@ static enum status skip_blanks(struct jsonl_array *array, char *next, struct err
         while (at < array->end && is_blank(array->bytes[at])) {
             at++;
         }
-        take(array, at - array->start);
+        array_take(array, at - array->start);
         if (array->start < array->end) {
             *next = array->bytes[array->start];
             return STATUS_OK;
@@ -117,7 +117,7 @@ static enum status skip_blanks(struct jsonl_array *array, char *next, struct err
         if (array->at_end) {
             return STATUS_END;
         }
-        if (fill(array, error) != STATUS_OK) {
+        if (jsonl_array_fill(array, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -192,7 +192,7 @@ static void shorten(struct jsonl_array *array, size_t *at, bool *too_long)
         memcpy(array->kept, array->bytes + array->start, KEPT_BYTES);
     }
     *too_long = true;
-    take(array, *at - array->start);
+    array_take(array, *at - array->start);
 }
 
 /* Takes the element that begins here. */
@@ -211,7 +211,7 @@ static enum status take_element(struct jsonl_array *array, char **text, size_t *
                 break;
             }
             size_t done = at - array->start;
-            if (fill(array, error) != STATUS_OK) {
+            if (jsonl_array_fill(array, error) != STATUS_OK) {
                 return STATUS_FAILED;
             }
             at = array->start + done;
@@ -235,22 +235,22 @@ static enum status take_element(struct jsonl_array *array, char **text, size_t *
         *too_long = true;
         *length = *length < KEPT_BYTES ? *length : KEPT_BYTES;
     }
-    take(array, at - array->start);
+    array_take(array, at - array->start);
     return STATUS_OK;
 }
 
 /* Behind the opening bracket, a mark of UTF-8 before it left out. */
-static enum status begin(struct jsonl_array *array, struct error *error)
+static enum status array_begin(struct jsonl_array *array, struct error *error)
 {
     char next = 0;
     while (array->end - array->start < 3 && !array->at_end) {
-        if (fill(array, error) != STATUS_OK) {
+        if (jsonl_array_fill(array, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
     if (array->end - array->start >= 3 &&
         memcmp(array->bytes + array->start, "\xEF\xBB\xBF", 3) == 0) {
-        take(array, 3);
+        array_take(array, 3);
     }
     enum status status = skip_blanks(array, &next, error);
     if (status == STATUS_FAILED) {
@@ -260,15 +260,15 @@ static enum status begin(struct jsonl_array *array, struct error *error)
         return error_set(error, ERROR_SOURCE_CHANGED, array->path,
                          "it began with a JSON array when it was looked at, and does no more");
     }
-    take(array, 1);
+    array_take(array, 1);
     array->begun = true;
     return STATUS_OK;
 }
 
-static enum status finish(struct jsonl_array *array, struct error *error)
+static enum status array_finish(struct jsonl_array *array, struct error *error)
 {
     char next = 0;
-    take(array, 1);
+    array_take(array, 1);
     array->ended = true;
     enum status status = skip_blanks(array, &next, error);
     return status == STATUS_OK
@@ -283,13 +283,13 @@ static enum status find_element(struct jsonl_array *array, struct error *error)
     char next = 0;
     enum status status = skip_blanks(array, &next, error);
     if (status == STATUS_OK && next == ']') {
-        return finish(array, error);
+        return array_finish(array, error);
     }
     if (status == STATUS_OK && array->number > 0) {
         if (next != ',') {
             return fault_within(array, "a comma is missing before the next element", error);
         }
-        take(array, 1);
+        array_take(array, 1);
         status = skip_blanks(array, &next, error);
     }
     if (status == STATUS_END) {
@@ -307,7 +307,7 @@ enum status jsonl_array_next(struct jsonl_array *array, char **text, size_t *len
     if (array->ended) {
         return STATUS_END;
     }
-    if (!array->begun && begin(array, error) != STATUS_OK) {
+    if (!array->begun && array_begin(array, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status = find_element(array, error);

@@ -115,7 +115,8 @@ static enum status read_definition(struct folder_decoder *decoder, const char *n
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
-static enum status prepare(struct folder_decoder *decoder, const char *name, struct error *error)
+static enum status decoder_prepare(struct folder_decoder *decoder, const char *name,
+                                   struct error *error)
 {
     if (decoder->table == NULL) {
         return read_definition(decoder, name, error);
@@ -143,7 +144,7 @@ enum status jsonl_decoder_open(struct folder *folder, const char *name,
     made->request = request;
     made->file = range->file;
     made->array = table != NULL && table->format_data->arrays[range->file];
-    enum status status = prepare(made, name, error);
+    enum status status = decoder_prepare(made, name, error);
     if (status == STATUS_OK) {
         const struct jsonl_records_request records = {
             .path = range->path,
@@ -191,8 +192,9 @@ static enum status line_number(struct folder_decoder *decoder, uint64_t *number,
 /* ---------------------------------------------------------------- records */
 
 /* Reading goes on behind it. */
-static enum status refuse(struct folder_decoder *decoder, struct batch *batch, const char *line,
-                          size_t length, const struct error *why, struct error *error)
+static enum status jsonl_decoder_refuse(struct folder_decoder *decoder, struct batch *batch,
+                                        const char *line, size_t length, const struct error *why,
+                                        struct error *error)
 {
     uint64_t number = 0;
     if (line_number(decoder, &number, error) != STATUS_OK) {
@@ -404,7 +406,7 @@ static enum status add_record(struct folder_decoder *decoder, struct batch *batc
                   "the %s is longer than record_bytes allows (%llu)",
                   decoder->array ? "element" : "line",
                   (unsigned long long)decoder->database->record_bytes_max);
-        return refuse(decoder, batch, line, length, &why, error);
+        return jsonl_decoder_refuse(decoder, batch, line, length, &why, error);
     }
     const char *copy = arena_try_copy(batch->arena, line, length);
     if (copy == NULL) {
@@ -419,7 +421,7 @@ static enum status add_record(struct folder_decoder *decoder, struct batch *batc
         return error_copy(error, &why);
     }
     find_break(decoder, batch, copy, length, &why);
-    return refuse(decoder, batch, copy, length, &why, error);
+    return jsonl_decoder_refuse(decoder, batch, copy, length, &why, error);
 }
 
 enum status jsonl_decoder_fill(struct folder_decoder *decoder, struct batch *batch,

@@ -109,7 +109,8 @@ void jsonl_encoder_destroy(struct folder_encoder *encoder)
 
 /* ---------------------------------------------------------------- scalars */
 
-static enum status refuse(const struct writing *writing, enum error_code code, const char *why)
+static enum status encoder_refuse(const struct writing *writing, enum error_code code,
+                                  const char *why)
 {
     return error_set(writing->error, code, writing->field, "field \"%s\": %s", writing->field, why);
 }
@@ -138,7 +139,8 @@ static enum status write_non_finite(struct writing *writing, const char *word, c
                                     bool own)
 {
     if (writing->encoder->database->rejects_non_finite) {
-        return refuse(writing, ERROR_REJECT_NUMBER, "NaN and infinities are no JSON numbers");
+        return encoder_refuse(writing, ERROR_REJECT_NUMBER,
+                              "NaN and infinities are no JSON numbers");
     }
     if (own || !writing->encoder->database->writes_tags) {
         quote(writing, word);
@@ -247,8 +249,8 @@ static enum status write_large(struct writing *writing, struct large_value *larg
     struct folder_encoder *encoder = writing->encoder;
     uint64_t limit = encoder->database->record_bytes_max;
     if (large->length > limit) {
-        return refuse(writing, ERROR_REJECT_TOO_LARGE,
-                      "the value is larger than record_bytes allows");
+        return encoder_refuse(writing, ERROR_REJECT_TOO_LARGE,
+                              "the value is larger than record_bytes allows");
     }
     if (!buffer_try_reserve(writing->out, 2 * large->length)) {
         return error_set(writing->error, ERROR_MEMORY, NULL, "no memory for a large value");
@@ -414,7 +416,8 @@ static enum status write_items(struct writing *writing, const struct cell *items
             buffer_append_byte(writing->out, ',');
         }
         if (items[at].kind == VALUE_MISSING) {
-            return refuse(writing, ERROR_REJECT_TYPE, "a list has a hole: an element is missing");
+            return encoder_refuse(writing, ERROR_REJECT_TYPE,
+                                  "a list has a hole: an element is missing");
         }
         if (write_value(writing, &items[at], NULL) != STATUS_OK) {
             return STATUS_FAILED;
@@ -524,7 +527,7 @@ static enum status write_nested(struct writing *writing, const struct cell *cell
     /* a tag and its list are two levels, and a map's pairs one more */
     writing->depth += cell->kind == VALUE_LIST ? 1 : 3;
     if (writing->depth > JSONL_DEPTH_MAX) {
-        return refuse(writing, ERROR_REJECT_TOO_DEEP, "it is nested too deep");
+        return encoder_refuse(writing, ERROR_REJECT_TOO_DEEP, "it is nested too deep");
     }
     enum status status =
         cell->kind == VALUE_MAP ? write_map(writing, cell, type) : write_list(writing, cell, type);
@@ -593,7 +596,7 @@ static enum status write_value(struct writing *writing, const struct cell *cell,
     case VALUE_LARGE:
         return write_large_value(writing, cell, type);
     case VALUE_ESCAPE:
-        return refuse(
+        return encoder_refuse(
             writing, (cell->flags & CELL_ESCAPED_TEXT) != 0 ? ERROR_REJECT_TEXT : ERROR_REJECT_TYPE,
             (cell->flags & CELL_ESCAPED_TEXT) != 0
                 ? "it is not UTF-8"
@@ -602,7 +605,7 @@ static enum status write_value(struct writing *writing, const struct cell *cell,
     case VALUE_KIND_COUNT:
         break;
     }
-    return refuse(writing, ERROR_REJECT_TYPE, "it is no value");
+    return encoder_refuse(writing, ERROR_REJECT_TYPE, "it is no value");
 }
 
 /* ---------------------------------------------------------------- records */
@@ -614,8 +617,8 @@ static enum status write_record(struct writing *writing, const struct cell *cell
     char separator = '{';
     if (shape == NULL) {
         if (cells->kind != VALUE_MAP || !is_object(cells, NULL, false)) {
-            return refuse(writing, ERROR_REJECT_TYPE,
-                          "a record needs fields with names, each once");
+            return encoder_refuse(writing, ERROR_REJECT_TYPE,
+                                  "a record needs fields with names, each once");
         }
         return write_members(writing, cells, encoder->table);
     }

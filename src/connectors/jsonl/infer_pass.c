@@ -55,7 +55,7 @@ static uint32_t pieces_of(const struct folder_table *table, uint32_t number)
     return pieces < PIECES_A_FILE_MAX ? (uint32_t)pieces : PIECES_A_FILE_MAX;
 }
 
-static void cut(struct work *work)
+static void infer_pass_cut(struct work *work)
 {
     const struct folder_table *table = work->table;
     uint32_t count = 0;
@@ -80,7 +80,7 @@ static void cut(struct work *work)
 }
 
 /* With the mutex held: the first piece that failed is told. */
-static void fail(struct work *work, uint32_t piece, const struct error *error)
+static void infer_pass_fail(struct work *work, uint32_t piece, const struct error *error)
 {
     if (piece < work->failed_piece) {
         work->failed_piece = piece;
@@ -90,13 +90,13 @@ static void fail(struct work *work, uint32_t piece, const struct error *error)
 }
 
 /* With the mutex held. */
-static void join(struct work *work)
+static void infer_pass_join(struct work *work)
 {
     struct error error;
     error_clear(&error);
     for (; work->next < work->count && work->learnings[work->next] != NULL; work->next++) {
         if (jsonl_learning_merge(work->joined, work->learnings[work->next], &error) != STATUS_OK) {
-            fail(work, work->next, &error);
+            infer_pass_fail(work, work->next, &error);
         }
         work->ahead_bytes -= jsonl_learning_bytes(work->learnings[work->next]);
         jsonl_learning_destroy(work->learnings[work->next]);
@@ -141,10 +141,10 @@ static void *work_on(void *argument)
         pthread_mutex_lock(&work->mutex);
         work->learnings[number] = learning;
         if (status != STATUS_OK) {
-            fail(work, number, &error);
+            infer_pass_fail(work, number, &error);
         } else {
             work->ahead_bytes += jsonl_learning_bytes(learning);
-            join(work);
+            infer_pass_join(work);
         }
     }
     pthread_mutex_unlock(&work->mutex);
@@ -176,7 +176,7 @@ enum status jsonl_infer(const struct jsonl_database *database, const struct fold
         .database = database, .table = table, .tags = data->tags, .failed_piece = UINT32_MAX};
     init_locks(&work);
     folder_notice_begin(&work.notice, table, 0, table->file_count, arena);
-    cut(&work);
+    infer_pass_cut(&work);
     work.joined = jsonl_learning_create(database, table, data->tags, &work.notice);
     run_workers(&work);
     enum status status = STATUS_FAILED;

@@ -41,7 +41,7 @@ void jsonl_records_close(struct jsonl_records *records)
     }
 }
 
-static void trim(char **line, size_t *length)
+static void records_trim(char **line, size_t *length)
 {
     while (*length > 0 && ((*line)[0] == ' ' || (*line)[0] == '\t')) {
         ++*line;
@@ -69,7 +69,7 @@ enum status jsonl_records_next(struct jsonl_records *records, char **text, size_
                 STATUS_OK) {
             return STATUS_FAILED;
         }
-        trim(text, length);
+        records_trim(text, length);
     } while (*length == 0);
     return STATUS_OK;
 }

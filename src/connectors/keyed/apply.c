@@ -245,8 +245,8 @@ static const struct cell *lay_over(struct arena *arena, const struct cell *over,
     return both;
 }
 
-static enum status fetch(struct applying *applying, uint32_t table, const struct cell *key,
-                         const struct cell **found)
+static enum status apply_fetch(struct applying *applying, uint32_t table, const struct cell *key,
+                               const struct cell **found)
 {
     struct database *self = applying->apply->database;
     struct batch *there = NULL;
@@ -279,7 +279,7 @@ static enum status find_base(struct applying *applying, uint32_t table, const st
         return STATUS_OK;
     }
     const struct cell *part = state != NULL ? state->document : NULL;
-    status = fetch(applying, table, key, &there);
+    status = apply_fetch(applying, table, key, &there);
     *base = part == NULL ? there : there == NULL ? part : lay_over(applying->scratch, part, there);
     return status;
 }

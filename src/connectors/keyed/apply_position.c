@@ -85,8 +85,8 @@ static enum status is_ours(struct apply *apply, const struct buffer *text, struc
 }
 
 /* STATUS_AGAIN: somebody else moved it. */
-static enum status put(struct apply *apply, const struct position *position, int64_t time_us,
-                       struct error *error)
+static enum status apply_position_put(struct apply *apply, const struct position *position,
+                                      int64_t time_us, struct error *error)
 {
     struct buffer text = {0};
     uint64_t version;
@@ -118,7 +118,7 @@ static enum status put_time(struct apply *apply, struct error *error)
 {
     const struct position position = own_position(apply);
     int64_t time_us = apply->room->service->time(apply->database, apply->time_us);
-    return put(apply, &position, time_us, error);
+    return apply_position_put(apply, &position, time_us, error);
 }
 
 enum status keyed_apply_open_position(struct apply *apply, struct error *error)
@@ -151,7 +151,8 @@ enum status keyed_apply_put_position(struct apply *apply, const struct position 
                                      struct error *error)
 {
     enum status status = keyed_hit(apply->room, KEYED_POINT_BEFORE_APPLY, error);
-    status = status == STATUS_OK ? put(apply, position, apply->time_us, error) : status;
+    status =
+        status == STATUS_OK ? apply_position_put(apply, position, apply->time_us, error) : status;
     if (status != STATUS_OK) {
         return status == STATUS_AGAIN ? fenced(apply, error) : STATUS_FAILED;
     }

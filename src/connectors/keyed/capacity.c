@@ -20,7 +20,7 @@ void keyed_capacity_destroy(struct keyed_capacity *capacity)
     pthread_mutex_destroy(&capacity->mutex);
 }
 
-static void fill(struct keyed_capacity *capacity, int64_t now_ms)
+static void capacity_fill(struct keyed_capacity *capacity, int64_t now_ms)
 {
     int64_t full = (int64_t)capacity->units_per_second * MILLI;
     int64_t passed_ms = now_ms - capacity->filled_ms;
@@ -41,7 +41,7 @@ int64_t keyed_capacity_reserve(struct keyed_capacity *capacity, int64_t now_ms, 
         return 0;
     }
     pthread_mutex_lock(&capacity->mutex);
-    fill(capacity, now_ms);
+    capacity_fill(capacity, now_ms);
     int64_t debt = -capacity->milliunits;
     if (debt < 0) {
         capacity->milliunits -= milliunits;

@@ -5,14 +5,14 @@
 
 enum { HASH_BYTES = 16, CLAIM_HEAD_BYTES = 3 };
 
-static uint8_t cut(size_t length, size_t most)
+static uint8_t claims_cut(size_t length, size_t most)
 {
     return (uint8_t)(length < most ? length : most);
 }
 
 void keyed_claims_begin(struct buffer *claims, const struct buffer *place_text)
 {
-    uint8_t length = cut(place_text->length, KEYED_PLACE_TEXT_MAX);
+    uint8_t length = claims_cut(place_text->length, KEYED_PLACE_TEXT_MAX);
     buffer_append_byte(claims, (char)length);
     buffer_append(claims, place_text->data, length);
 }
@@ -20,8 +20,8 @@ void keyed_claims_begin(struct buffer *claims, const struct buffer *place_text)
 void keyed_claims_add(struct buffer *claims, const char *name, bool adds_up,
                       const struct canonical_hash *hash, const struct buffer *text)
 {
-    uint8_t name_length = cut(strlen(name), UINT8_MAX);
-    uint8_t text_length = cut(text->length, UINT8_MAX);
+    uint8_t name_length = claims_cut(strlen(name), UINT8_MAX);
+    uint8_t text_length = claims_cut(text->length, UINT8_MAX);
     buffer_append_byte(claims, (char)name_length);
     buffer_append_byte(claims, (char)text_length);
     buffer_append_byte(claims, adds_up ? 1 : 0);

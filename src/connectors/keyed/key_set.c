@@ -17,7 +17,7 @@ static size_t place_of(const struct keyed_set *set, struct keyed_hash key)
     return at;
 }
 
-static void grow(struct keyed_set *set)
+static void key_set_grow(struct keyed_set *set)
 {
     struct keyed_set larger = {.capacity = set->capacity == 0 ? PLACES_MIN : 2 * set->capacity};
     larger.places = memory_allocate_zeroed(larger.capacity, sizeof(*larger.places));
@@ -39,7 +39,7 @@ static void grow(struct keyed_set *set)
 void keyed_set_add(struct keyed_set *set, struct keyed_hash key)
 {
     if (2 * (set->count + 1) > set->capacity) {
-        grow(set);
+        key_set_grow(set);
     }
     size_t at = place_of(set, key);
     set->count += set->used[at] == 0;

@@ -84,7 +84,7 @@ static void end_request(struct writer *writer, struct keyed_request *request)
     keyed_list_add(&writer->ready, request);
 }
 
-static void flush(struct writer *writer, uint32_t table)
+static void requests_flush(struct writer *writer, uint32_t table)
 {
     struct keyed_request *request = writer->filling[table];
     if (request != NULL && request->count > 0) {
@@ -108,7 +108,7 @@ struct keyed_request *keyed_filling(struct writer *writer, uint32_t table)
 {
     struct keyed_request *request = writer->filling[table];
     if (request != NULL && request->count == writer->service->records_max[request->kind]) {
-        flush(writer, table);
+        requests_flush(writer, table);
         request = NULL;
     }
     if (request == NULL) {
@@ -166,8 +166,8 @@ struct keyed_request *keyed_request_cut(const struct keyed_request *from, const 
 
 /* ---------------------------------------------------------------- placing records */
 
-static void hold(struct writer *writer, uint32_t table, const struct keyed_slot *slot,
-                 const char *bytes)
+static void requests_hold(struct writer *writer, uint32_t table, const struct keyed_slot *slot,
+                          const char *bytes)
 {
     struct held *held = memory_allocate_zeroed(1, sizeof(*held));
     held->table = table;
@@ -179,17 +179,17 @@ static void hold(struct writer *writer, uint32_t table, const struct keyed_slot 
 }
 
 /* Into the table's request, or held while its key is taken. */
-static void place(struct writer *writer, uint32_t table, const struct keyed_slot *slot,
-                  const char *bytes)
+static void requests_place(struct writer *writer, uint32_t table, const struct keyed_slot *slot,
+                           const char *bytes)
 {
     if (keyed_set_has(&writer->keys, slot->key)) {
-        hold(writer, table, slot, bytes);
+        requests_hold(writer, table, slot, bytes);
         return;
     }
     struct keyed_request *request = keyed_filling(writer, table);
     if (!goes_along(request, group_of(writer, bytes, slot->length),
                     request->body.length + slot->length)) {
-        flush(writer, table);
+        requests_flush(writer, table);
         request = keyed_filling(writer, table);
     }
     add_record(request, slot, bytes);
@@ -212,9 +212,9 @@ void keyed_keep(struct keyed_request *request, size_t start, const struct keyed_
     buffer_append(&moved, body->data + slot->offset, slot->length);
     body->length = start;
     if (!taken) {
-        flush(writer, request->table);
+        requests_flush(writer, request->table);
     }
-    place(writer, request->table, slot, moved.data);
+    requests_place(writer, request->table, slot, moved.data);
     buffer_free(&moved);
 }
 
@@ -232,7 +232,7 @@ void keyed_release_held(struct writer *writer)
             writer->held_last = link;
         }
         writer->bytes -= held->bytes.length;
-        place(writer, held->table, &held->slot, held->bytes.data);
+        requests_place(writer, held->table, &held->slot, held->bytes.data);
         buffer_free(&held->bytes);
         free(held);
     }
@@ -252,8 +252,8 @@ static bool is_wanted(const struct keyed_request *request)
 }
 
 /* `sent`: it is under way, also when this fails. */
-static enum status send(struct writer *writer, struct keyed_request *request, bool *sent,
-                        struct error *error)
+static enum status requests_send(struct writer *writer, struct keyed_request *request, bool *sent,
+                                 struct error *error)
 {
     const struct keyed_room *room = writer->room;
     *sent = false;
@@ -299,7 +299,7 @@ static void flush_old(struct writer *writer, bool idle, int64_t now_ms)
         if (request != NULL && request->count > 0 &&
             (nothing_else || request->count == writer->service->records_max[request->kind] ||
              now_ms - request->since_ms > FILLING_MS_MAX)) {
-            flush(writer, at);
+            requests_flush(writer, at);
         }
     }
 }
@@ -376,7 +376,7 @@ enum status keyed_pump(struct writer *writer, bool idle, struct error *error)
             return STATUS_OK;
         }
         bool sent = false;
-        enum status status = send(writer, request, &sent, error);
+        enum status status = requests_send(writer, request, &sent, error);
         if (status != STATUS_OK) {
             if (!sent) {
                 put_back(writer, request);

@@ -97,8 +97,8 @@ enum status settling_tell(const struct settling *settling, const uint8_t *bytes,
     return status;
 }
 
-static enum status tell(const struct settling *settling, const struct group *group,
-                        const uint8_t *record, enum duplicate_kind kind, struct error *error)
+static enum status settle_tell(const struct settling *settling, const struct group *group,
+                               const uint8_t *record, enum duplicate_kind kind, struct error *error)
 {
     return settling_tell(settling, (const uint8_t *)group->key.data, group->key.length, record,
                          kind, NULL, error);
@@ -121,7 +121,7 @@ static enum status take_skipped(const struct settling *settling, struct group *g
     }
     return repeats(settling, group->any ? group->lowest : group->skipped, record)
                ? STATUS_OK
-               : tell(settling, group, record, DUPLICATE_SKIPPED, error);
+               : settle_tell(settling, group, record, DUPLICATE_SKIPPED, error);
 }
 
 static enum status take_record(const struct settling *settling, struct group *group,
@@ -148,11 +148,12 @@ static enum status take_record(const struct settling *settling, struct group *gr
     bool repeated = repeats(settling, group->lowest, record);
     bool altered = !repeated || settling->room->service->repeats_add_up;
     if (altered && !group->told &&
-        tell(settling, group, group->lowest, DUPLICATE_STAYS, error) != STATUS_OK) {
+        settle_tell(settling, group, group->lowest, DUPLICATE_STAYS, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     group->told = group->told || altered;
-    return tell(settling, group, record, repeated ? DUPLICATE_REPEATS : DUPLICATE_DIFFERS, error);
+    return settle_tell(settling, group, record, repeated ? DUPLICATE_REPEATS : DUPLICATE_DIFFERS,
+                       error);
 }
 
 /* A record that has no other beside it that counts, but was never sent, since one of its key was
@@ -162,7 +163,7 @@ static enum status end_group(const struct settling *settling, struct group *grou
 {
     bool lost = group->lowest[20] == SPILL_UNSENT || group->contradicted;
     return group->any && !group->told && lost
-               ? tell(settling, group, group->lowest, DUPLICATE_STAYS, error)
+               ? settle_tell(settling, group, group->lowest, DUPLICATE_STAYS, error)
                : STATUS_OK;
 }
 

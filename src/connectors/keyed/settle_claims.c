@@ -147,13 +147,14 @@ static struct holder *find_holder(const struct walk *walk, const struct keyed_cl
     return NULL;
 }
 
-static void put(struct buffer *to, const void *bytes, size_t length)
+static void settle_claims_put(struct buffer *to, const void *bytes, size_t length)
 {
     buffer_clear(to);
     buffer_append(to, bytes, length);
 }
 
-static void hold(struct walk *walk, const struct keyed_claim *claim, const struct entry *entry)
+static void settle_claims_hold(struct walk *walk, const struct keyed_claim *claim,
+                               const struct entry *entry)
 {
     if (walk->holder_count == walk->holder_room) {
         walk->holders =
@@ -161,9 +162,9 @@ static void hold(struct walk *walk, const struct keyed_claim *claim, const struc
         walk->holders[walk->holder_room++] = (struct holder){0};
     }
     struct holder *holder = &walk->holders[walk->holder_count++];
-    put(&holder->name, claim->name, claim->name_length);
-    put(&holder->text, claim->text, claim->text_length);
-    put(&holder->key, entry->key, entry->key_length);
+    settle_claims_put(&holder->name, claim->name, claim->name_length);
+    settle_claims_put(&holder->text, claim->text, claim->text_length);
+    settle_claims_put(&holder->key, entry->key, entry->key_length);
     memcpy(holder->hash, claim->hash, sizeof(holder->hash));
     memcpy(holder->record, entry->record, sizeof(holder->record));
     holder->told = false;
@@ -239,7 +240,7 @@ static enum status take_vacancy(struct walk *walk, const struct entry *entry, ui
     bool whole = is_whole(walk, key);
     bool leaves = whole ? walk->waiting : walk->occupied;
     if (!whole && !walk->waiting) {
-        put(&vacant->key, entry->key, entry->key_length);
+        settle_claims_put(&vacant->key, entry->key, entry->key_length);
         memcpy(vacant->record, entry->record, sizeof(vacant->record));
     }
     walk->waiting = !whole && !walk->occupied;
@@ -269,7 +270,7 @@ static enum status take_claims(struct walk *walk, const struct entry *entry, uin
     while (status == STATUS_OK && keyed_claims_next(&claims, &claim)) {
         holder = find_holder(walk, &claim);
         if (holder == NULL) {
-            hold(walk, &claim, entry);
+            settle_claims_hold(walk, &claim, entry);
         } else if (claim.adds_up && keyed_kind_of(walk->settling->table) != KEYED_INSERT) {
             status = tell_holder(walk, holder, error);
         }
@@ -283,7 +284,7 @@ static enum status take_entry(struct walk *walk, const struct entry *entry, stru
     enum status status = STATUS_OK;
     if (walk->place.length != entry->place_length ||
         memcmp(buffer_string(&walk->place), entry->place, entry->place_length) != 0) {
-        put(&walk->place, entry->place, entry->place_length);
+        settle_claims_put(&walk->place, entry->place, entry->place_length);
         walk->holder_count = 0;
         walk->occupied = false;
         walk->waiting = false;

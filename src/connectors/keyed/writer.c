@@ -318,7 +318,8 @@ static bool take_result(struct writer *writer, struct batch_result *result)
 }
 
 /* Only a repair's batches are read back. */
-static enum status prove(struct writer *writer, struct batch_result *result, struct error *error)
+static enum status writer_prove(struct writer *writer, struct batch_result *result,
+                                struct error *error)
 {
     if (!writer->database->repairs || writer->service->prove == NULL || result->written == 0) {
         return STATUS_OK;
@@ -339,7 +340,7 @@ enum status keyed_poll(struct writer *writer, int64_t timeout_ms, struct batch_r
     int64_t end_ms = clock_monotonic_ms() + timeout_ms;
     for (bool first = true;; first = false) {
         if (take_result(writer, result)) {
-            return prove(writer, result, error);
+            return writer_prove(writer, result, error);
         }
         /* what an abandoned chunk left on its way takes room, though nobody waits for it */
         if (writer->waiting == NULL && (!writer->refused || has_room(writer))) {

@@ -16,7 +16,7 @@ enum { TICK_MS = 200, NAME_BYTES = 512 };
 
 /* ---------------------------------------------------------------- reading */
 
-static enum status refuse(const char *why, struct error *error)
+static enum status alter_step_refuse(const char *why, struct error *error)
 {
     error_set(error, ERROR_TARGET_WRITE, NULL, "%s", why);
     return error_hint(error, "A step is a command, {\"createIndexes\": \"users\", \"indexes\": "
@@ -182,7 +182,7 @@ static enum status read_command(const struct mongodb_database *self, const bson_
 {
     bson_iter_t at;
     if (!bson_iter_init(&at, said) || !bson_iter_next(&at)) {
-        return refuse("the step names no command", error);
+        return alter_step_refuse("the step names no command", error);
     }
     step->admin = strcmp(bson_iter_key(&at), "renameCollection") == 0;
     complete(self, said, step);
@@ -207,16 +207,18 @@ enum status mongodb_step_read(const struct mongodb_database *self, const char *t
     if (!bson_has_field(&document, "command")) {
         status = read_command(self, &document, step, error);
     } else if (!read_settings(&document, step)) {
-        status = refuse("beside \"command\" stand \"ignore\", a list of codes, and \"asks\", any "
-                        "or none",
-                        error);
+        status = alter_step_refuse(
+            "beside \"command\" stand \"ignore\", a list of codes, and \"asks\", any "
+            "or none",
+            error);
     } else {
         uint32_t bytes = 0;
         const uint8_t *data = NULL;
         (void)bson_iter_init_find(&at, &document, "command");
         bson_iter_document(&at, &bytes, &data);
-        status = bson_init_static(&inner, data, bytes) ? read_command(self, &inner, step, error)
-                                                       : refuse("the command is damaged", error);
+        status = bson_init_static(&inner, data, bytes)
+                     ? read_command(self, &inner, step, error)
+                     : alter_step_refuse("the command is damaged", error);
     }
     bson_destroy(&document);
     return status;
@@ -333,8 +335,9 @@ static enum status fail_duplicate(const struct mongodb_database *self, const bso
     return mongodb_failure_of_code(self, MONGODB_DUPLICATE_KEY, words, object, error);
 }
 
-static enum status judge(const struct mongodb_database *self, const struct mongodb_step *step,
-                         const struct sending *sending, struct error *error)
+static enum status alter_step_judge(const struct mongodb_database *self,
+                                    const struct mongodb_step *step, const struct sending *sending,
+                                    struct error *error)
 {
     enum status status = STATUS_OK;
     if (!sending->answered && !tells_of_writes(sending->reply)) {
@@ -390,7 +393,7 @@ enum status mongodb_step_send(struct alter_session *session, const struct mongod
     bson_init(reply);
     enum status kept = send_and_wait(session, &sending, request, &lost);
     enum status status =
-        sending.over ? judge(self, step, &sending, error) : error_copy(error, &lost);
+        sending.over ? alter_step_judge(self, step, &sending, error) : error_copy(error, &lost);
     bson_destroy(&limited);
     return status == STATUS_OK && kept != STATUS_OK ? error_copy(error, &lost) : status;
 }

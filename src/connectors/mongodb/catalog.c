@@ -204,7 +204,8 @@ static enum status describe_collection(struct mongodb_database *self,
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
-static enum status describe(struct database *database, struct schema **schema, struct error *error)
+static enum status mongodb_catalog_describe(struct database *database, struct schema **schema,
+                                            struct error *error)
 {
     struct mongodb_database *self = mongodb_of(database);
     struct mongodb_collection *list = NULL;
@@ -227,5 +228,5 @@ static enum status describe(struct database *database, struct schema **schema, s
     return STATUS_OK;
 }
 
-const struct catalog_functions mongodb_catalog = {.describe = describe,
+const struct catalog_functions mongodb_catalog = {.describe = mongodb_catalog_describe,
                                                   .settings = mongodb_settings};

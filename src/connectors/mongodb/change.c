@@ -10,9 +10,9 @@
 
 /* ---------------------------------------------------------------- steps and failures */
 
-static enum status fail(struct mongodb_compiler *compiler, enum error_code code,
-                        const struct change_value *at, struct error *error, const char *why,
-                        const char *instead)
+static enum status mongodb_change_fail(struct mongodb_compiler *compiler, enum error_code code,
+                                       const struct change_value *at, struct error *error,
+                                       const char *why, const char *instead)
 {
     change_builder_fail(&compiler->builder, code, at, error, "%s", why);
     return instead != NULL ? error_hint(error, "%s", instead) : STATUS_FAILED;
@@ -21,13 +21,13 @@ static enum status fail(struct mongodb_compiler *compiler, enum error_code code,
 enum status mongodb_invalid(struct mongodb_compiler *compiler, const struct change_value *at,
                             struct error *error, const char *why, const char *instead)
 {
-    return fail(compiler, ERROR_CHANGE_INVALID, at, error, why, instead);
+    return mongodb_change_fail(compiler, ERROR_CHANGE_INVALID, at, error, why, instead);
 }
 
 enum status mongodb_refuse(struct mongodb_compiler *compiler, const struct change_value *at,
                            struct error *error, const char *why, const char *instead)
 {
-    return fail(compiler, ERROR_CHANGE_REFUSED, at, error, why, instead);
+    return mongodb_change_fail(compiler, ERROR_CHANGE_REFUSED, at, error, why, instead);
 }
 
 struct change_step *mongodb_add(struct mongodb_compiler *compiler, enum change_phase phase,

@@ -233,8 +233,8 @@ static enum status find_high(struct batching *it, struct error *error)
 
 /* `filter` NULL: about how many there are, as the server keeps it in mind; else exactly, for which
  * an empty filter has to name something. */
-static enum status count(struct batching *it, const bson_t *filter, uint64_t *rows,
-                         struct error *error)
+static enum status change_batch_count(struct batching *it, const bson_t *filter, uint64_t *rows,
+                                      struct error *error)
 {
     bson_t command;
     bson_t reply;
@@ -302,7 +302,8 @@ static void append_updates(const struct batching *it, bson_t *command)
     (void)bson_append_array_end(command, &list);
 }
 
-static enum status update(struct batching *it, struct change_batch *batch, struct error *error)
+static enum status change_batch_update(struct batching *it, struct change_batch *batch,
+                                       struct error *error)
 {
     bson_t command;
     bson_t reply;
@@ -393,7 +394,8 @@ static enum status aggregate(struct batching *it, bool range, const char *last, 
     return send_command(it, &command, reply, error);
 }
 
-static enum status merge(struct batching *it, struct change_batch *batch, struct error *error)
+static enum status change_batch_merge(struct batching *it, struct change_batch *batch,
+                                      struct error *error)
 {
     bson_t reply;
     enum status status = aggregate(it, true, NULL, &reply, error);
@@ -403,8 +405,8 @@ static enum status merge(struct batching *it, struct change_batch *batch, struct
 }
 
 /* Counts what is wrong, and names the first. */
-static enum status prove(struct batching *it, bool whole, struct change_batch *batch,
-                         struct error *error)
+static enum status change_batch_prove(struct batching *it, bool whole, struct change_batch *batch,
+                                      struct error *error)
 {
     bson_t reply;
     bson_iter_t document;
@@ -514,13 +516,13 @@ static enum status run_stage(struct batching *it, struct change_batch *batch, bo
 {
     *stays = false;
     if (strcmp(it->does, "update") == 0) {
-        return update(it, batch, error);
+        return change_batch_update(it, batch, error);
     }
     if (strcmp(it->does, "merge") == 0) {
-        return merge(it, batch, error);
+        return change_batch_merge(it, batch, error);
     }
     return strcmp(it->does, "sweep") == 0 ? sweep(it, batch, stays, error)
-                                          : prove(it, false, batch, error);
+                                          : change_batch_prove(it, false, batch, error);
 }
 
 /* The place behind this batch; NULL: there is none. */
@@ -545,7 +547,7 @@ static enum status run_range(struct batching *it, struct change_batch *batch, st
     enum status status = find_high(it, error);
     batch->rows = it->want;
     if (status == STATUS_OK && bson_empty(&it->high)) {
-        status = count(it, &it->range, &batch->rows, error);
+        status = change_batch_count(it, &it->range, &batch->rows, error);
     }
     status = status == STATUS_OK ? run_stage(it, batch, &stays, error) : status;
     if (status == STATUS_OK) {
@@ -558,8 +560,8 @@ static enum status run_range(struct batching *it, struct change_batch *batch, st
 
 static enum status run_whole(struct batching *it, struct change_batch *batch, struct error *error)
 {
-    enum status status = count(it, &it->range, &batch->rows, error);
-    status = status == STATUS_OK ? prove(it, true, batch, error) : status;
+    enum status status = change_batch_count(it, &it->range, &batch->rows, error);
+    status = status == STATUS_OK ? change_batch_prove(it, true, batch, error) : status;
     batch->position = status == STATUS_OK ? next_place(it) : NULL;
     return status;
 }
@@ -602,7 +604,7 @@ enum status mongodb_estimate(struct alter_session *session, const struct change_
         it.at.stage = stage;
         it.stages = 0;
         status = find_stage(&it, error);
-        status = status == STATUS_OK ? count(&it, NULL, &own, error) : status;
+        status = status == STATUS_OK ? change_batch_count(&it, NULL, &own, error) : status;
         *rows += own;
     }
     bson_destroy(&it.program);

@@ -141,7 +141,7 @@ void mongodb_collection_write_options(const struct mongodb_collection *collectio
     mongodb_write_end(options, whole);
 }
 
-static enum status begin(struct cursor *cursor, const struct span *span, struct error *error)
+static enum status cursor_begin(struct cursor *cursor, const struct span *span, struct error *error)
 {
     struct buffer filter = {0};
     struct buffer options = {0};
@@ -171,7 +171,7 @@ enum status mongodb_cursor_open(struct reader *reader, const struct read_request
     made->arena = arena_create(0);
     enum status status = mongodb_collection_find(reader->database, request->table, made->arena,
                                                  &made->collection, error);
-    status = status == STATUS_OK ? begin(made, span, error) : status;
+    status = status == STATUS_OK ? cursor_begin(made, span, error) : status;
     if (status != STATUS_OK) {
         mongodb_cursor_close(made);
         return status;
@@ -219,7 +219,7 @@ static void add_row(const struct cursor *cursor, struct batch *batch, const stru
 }
 
 /* The value of _id names the record that can't be read. */
-static void refuse(struct batch *batch, const bson_t *document, const struct error *why)
+static void cursor_refuse(struct batch *batch, const bson_t *document, const struct error *why)
 {
     struct mongodb_element element;
     struct error ignored;
@@ -270,7 +270,7 @@ static enum status add_next(struct cursor *cursor, struct batch *batch, struct e
     if (status == STATUS_OK) {
         add_row(cursor, batch, &record);
     } else if (why.class == ERROR_CLASS_REJECT) {
-        refuse(batch, document, &why);
+        cursor_refuse(batch, document, &why);
     } else {
         return error_copy(error, &why);
     }

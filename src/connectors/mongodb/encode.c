@@ -103,7 +103,7 @@ static const struct cell *value_at(const struct encoding *encoding, uint32_t at)
                                            : &encoding->record->cells->items[2 * (size_t)at + 1];
 }
 
-static enum status explain(const struct encoding *encoding, uint32_t at, struct error *error)
+static enum status encode_explain(const struct encoding *encoding, uint32_t at, struct error *error)
 {
     char shown[80];
     struct text name = name_at(encoding, at);
@@ -123,7 +123,7 @@ static enum status append_shape(const struct encoding *encoding, struct error *e
         if (cell->kind != VALUE_MISSING && (int32_t)at != encoding->encoder.id_field &&
             mongodb_write_field(encoding->out, head, length, cell, MONGODB_DEPTH_MAX - 1, error) !=
                 STATUS_OK) {
-            return explain(encoding, at, error);
+            return encode_explain(encoding, at, error);
         }
         head += length;
     }
@@ -145,7 +145,7 @@ static enum status append_fields(const struct encoding *encoding, struct error *
         if ((document && mongodb_check_name(name.data, name.length, error) != STATUS_OK) ||
             mongodb_write_cell(encoding->out, name.data, name.length, value_at(encoding, at),
                                MONGODB_DEPTH_MAX - 1, error) != STATUS_OK) {
-            return explain(encoding, at, error);
+            return encode_explain(encoding, at, error);
         }
     }
     return STATUS_OK;

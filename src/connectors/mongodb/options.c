@@ -28,8 +28,8 @@ static uint64_t number_of(const struct mongodb_database *self, const char *name)
     return text_to_uint64(text, strlen(text), &number) == STATUS_OK ? number : 0;
 }
 
-static enum status refuse(const struct mongodb_database *self, const char *what, const char *hint,
-                          struct error *error)
+static enum status mongodb_options_refuse(const struct mongodb_database *self, const char *what,
+                                          const char *hint, struct error *error)
 {
     error_set(error, ERROR_BAD_VALUE, self->uri->shown, "%s", what);
     return error_hint(error, "%s", hint);
@@ -83,8 +83,9 @@ static enum status set_login(const struct mongodb_database *self, mongoc_uri_t *
     const char *source = mongodb_option(self, "authSource");
     good = good && (source[0] == '\0' || mongoc_uri_set_auth_source(uri, source));
     return good ? STATUS_OK
-                : refuse(self, "the user, the password or how to log in can't be read",
-                         "`transhume connectors mongodb` lists the options", error);
+                : mongodb_options_refuse(self,
+                                         "the user, the password or how to log in can't be read",
+                                         "`transhume connectors mongodb` lists the options", error);
 }
 
 /* In the clear the driver goes to this one host alone: members of a replica set tell of others. */
@@ -94,13 +95,15 @@ static enum status keep_on_this_machine(const struct mongodb_database *self, mon
     static const char hint[] = "write ?tls=yes, or ?plaintext=yes to send all in the clear";
     const mongoc_host_list_t *hosts = mongoc_uri_get_hosts(uri);
     if (!are_loopback(uri)) {
-        return refuse(self, "without TLS only connections to this machine are made", hint, error);
+        return mongodb_options_refuse(self, "without TLS only connections to this machine are made",
+                                      hint, error);
     }
     if (mongodb_option(self, "replicaSet")[0] != '\0' || (hosts != NULL && hosts->next != NULL)) {
-        return refuse(self,
-                      "a replica set says itself where its members are, and without TLS only "
-                      "connections to this machine are made",
-                      hint, error);
+        return mongodb_options_refuse(
+            self,
+            "a replica set says itself where its members are, and without TLS only "
+            "connections to this machine are made",
+            hint, error);
     }
     (void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_DIRECTCONNECTION, true);
     return STATUS_OK;
@@ -156,13 +159,14 @@ static enum status set_rest(const struct mongodb_database *self, mongoc_uri_t *u
     const char *preference = mongodb_option(self, "readPreference");
     if (replica_set[0] != '\0' &&
         !mongoc_uri_set_option_as_utf8(uri, MONGOC_URI_REPLICASET, replica_set)) {
-        return refuse(self, "the name of the replica set can't be read",
-                      "`transhume connectors mongodb` lists the options", error);
+        return mongodb_options_refuse(self, "the name of the replica set can't be read",
+                                      "`transhume connectors mongodb` lists the options", error);
     }
     bool direct = is_on(self, "directConnection");
     const mongoc_host_list_t *hosts = mongoc_uri_get_hosts(uri);
     if (direct && (is_srv(self) || (hosts != NULL && hosts->next != NULL))) {
-        return refuse(self, "directConnection is of one host", "name that host alone", error);
+        return mongodb_options_refuse(self, "directConnection is of one host",
+                                      "name that host alone", error);
     }
     (void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_DIRECTCONNECTION, direct);
     if (self->mode == OPEN_SOURCE && strcmp(preference, "secondary") == 0) {
@@ -194,9 +198,11 @@ static enum status make_uri(const struct mongodb_database *self, mongoc_uri_t **
     buffer_format(&text, "/%s", self->name);
     *uri = mongoc_uri_new_with_error(buffer_string(&text), &why);
     buffer_free(&text);
-    return *uri != NULL ? STATUS_OK
-                        : refuse(self, why.message,
-                                 "it is written mongodb://HOST[:PORT][,HOST…]/DATABASE", error);
+    return *uri != NULL
+               ? STATUS_OK
+               : mongodb_options_refuse(self, why.message,
+                                        "it is written mongodb://HOST[:PORT][,HOST…]/DATABASE",
+                                        error);
 }
 
 enum status mongodb_options_read(struct mongodb_database *self, const struct open_options *open,
@@ -204,8 +210,9 @@ enum status mongodb_options_read(struct mongodb_database *self, const struct ope
 {
     *uri = NULL;
     if (!is_database_name(self->uri->path)) {
-        return refuse(self, "the URI names no database, or one that can't be",
-                      "it is written mongodb://HOST[:PORT][,HOST…]/DATABASE", error);
+        return mongodb_options_refuse(self, "the URI names no database, or one that can't be",
+                                      "it is written mongodb://HOST[:PORT][,HOST…]/DATABASE",
+                                      error);
     }
     self->name = self->uri->path;
     if (make_uri(self, uri, error) != STATUS_OK || set_rest(self, *uri, error) != STATUS_OK ||

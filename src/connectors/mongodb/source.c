@@ -210,9 +210,9 @@ static enum status find_next_bound(struct mongodb_database *self, const char *na
     return status;
 }
 
-static enum status cut(struct mongodb_database *self, const char *name, uint64_t step,
-                       struct arena *arena, struct span **spans, uint32_t *span_count,
-                       struct error *error)
+static enum status source_cut(struct mongodb_database *self, const char *name, uint64_t step,
+                              struct arena *arena, struct span **spans, uint32_t *span_count,
+                              struct error *error)
 {
     struct bound low = {.open = true};
     uint32_t capacity = 0;
@@ -235,9 +235,10 @@ static enum status cut(struct mongodb_database *self, const char *name, uint64_t
     return status;
 }
 
-static enum status split(struct database *database, const struct read_request *request,
-                         uint64_t rows_wanted, struct arena *arena, struct span **spans,
-                         uint32_t *span_count, struct error *error)
+static enum status mongodb_source_split(struct database *database,
+                                        const struct read_request *request, uint64_t rows_wanted,
+                                        struct arena *arena, struct span **spans,
+                                        uint32_t *span_count, struct error *error)
 {
     struct mongodb_collection collection;
     if (find_collection(database, request, arena, &collection, error) != STATUS_OK) {
@@ -251,8 +252,8 @@ static enum status split(struct database *database, const struct read_request *r
         (*spans)[0].row_estimate = -1;
         return STATUS_OK;
     }
-    return cut(mongodb_of(database), collection.name, rows_wanted > 0 ? rows_wanted : 1, arena,
-               spans, span_count, error);
+    return source_cut(mongodb_of(database), collection.name, rows_wanted > 0 ? rows_wanted : 1,
+                      arena, spans, span_count, error);
 }
 
 /* ---------------------------------------------------------------- readers */
@@ -279,7 +280,7 @@ static void reader_close(struct reader *reader)
 const struct source_functions mongodb_source_functions = {
     .snapshot = snapshot,
     .describe_stream = describe_stream,
-    .split = split,
+    .split = mongodb_source_split,
     .prepare = source_prepares_nothing,
     .reader_open = reader_open,
     .reader_close = reader_close,

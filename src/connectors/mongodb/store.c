@@ -145,8 +145,8 @@ static enum status read_value(const struct store *store, const bson_t *document,
 typedef enum status found_document(void *context, const bson_t *document, struct error *error);
 
 /* Documents that the filter finds, by key. Frees the filter. */
-static enum status find(struct store *store, struct buffer *filter, found_document *found,
-                        void *context, struct error *error)
+static enum status store_find(struct store *store, struct buffer *filter, found_document *found,
+                              void *context, struct error *error)
 {
     bson_t view;
     bson_error_t why;
@@ -195,7 +195,7 @@ static enum status check_format(struct store *store, struct error *error)
     struct buffer filter = {0};
     int64_t format = FORMAT;
     filter_key("", &filter);
-    enum status status = find(store, &filter, see_format, &format, error);
+    enum status status = store_find(store, &filter, see_format, &format, error);
     if (status == STATUS_OK && format != FORMAT) {
         status = error_set(error, format > FORMAT ? ERROR_FORMAT_NEWER : ERROR_LEDGER_INVALID,
                            store->collection, "it is of another format than %d", (int)FORMAT);
@@ -229,7 +229,7 @@ static enum status store_get(struct store *store, const char *key, struct arena 
     struct buffer filter = {0};
     struct getting getting = {store, key, arena, value, false};
     filter_key(key, &filter);
-    enum status status = find(store, &filter, take_value, &getting, error);
+    enum status status = store_find(store, &filter, take_value, &getting, error);
     return status == STATUS_OK && !getting.found ? STATUS_END : status;
 }
 
@@ -265,13 +265,13 @@ static enum status store_scan(struct store *store, const char *prefix, store_vis
     mongodb_write_end(&filter, range);
     mongodb_write_end(&filter, begin);
     free(end);
-    return find(store, &filter, visit_document, &scanning, error);
+    return store_find(store, &filter, visit_document, &scanning, error);
 }
 
 /* ---------------------------------------------------------------- changing */
 
-static enum status insert(struct store *store, const char *key, const char *text, size_t length,
-                          struct error *error)
+static enum status store_insert(struct store *store, const char *key, const char *text,
+                                size_t length, struct error *error)
 {
     struct buffer command = {0};
     int64_t matched = 0;
@@ -299,8 +299,8 @@ static void append_condition(const char *key, uint64_t version, struct buffer *c
     mongodb_write_end(command, filter);
 }
 
-static enum status update(struct store *store, const char *key, const char *text, size_t length,
-                          uint64_t expected, struct error *error)
+static enum status store_update(struct store *store, const char *key, const char *text,
+                                size_t length, uint64_t expected, struct error *error)
 {
     struct buffer command = {0};
     int64_t matched = 0;
@@ -331,8 +331,8 @@ static enum status store_put_if(struct store *store, const char *key, const char
     if (check_lease(store, expected == STORE_ABSENT, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return expected == STORE_ABSENT ? insert(store, key, text, length, error)
-                                    : update(store, key, text, length, expected, error);
+    return expected == STORE_ABSENT ? store_insert(store, key, text, length, error)
+                                    : store_update(store, key, text, length, expected, error);
 }
 
 static enum status store_delete_if(struct store *store, const char *key, uint64_t expected,

@@ -111,7 +111,8 @@ enum status mongodb_settings(struct database *database, const char *const *table
 /* ---------------------------------------------------------------- of a target */
 
 /* `*facts`: the caller's; NULL: nothing is carried. */
-static enum status parse(const struct target_table *table, bson_t **facts, struct error *error)
+static enum status whole_parse(const struct target_table *table, bson_t **facts,
+                               struct error *error)
 {
     uint8_t *bytes = NULL;
     size_t count = 0;
@@ -135,7 +136,7 @@ enum status mongodb_whole_facts(const struct target_table *table, struct mongodb
                                 struct error *error)
 {
     bson_t *told = NULL;
-    enum status status = parse(table, &told, error);
+    enum status status = whole_parse(table, &told, error);
     *facts = (struct mongodb_facts){0};
     if (told != NULL) {
         bson_iter_t at;
@@ -152,7 +153,7 @@ enum status mongodb_whole_options(const struct target_table *table, bson_t *comm
                                   struct error *error)
 {
     bson_t *facts = NULL;
-    enum status status = parse(table, &facts, error);
+    enum status status = whole_parse(table, &facts, error);
     bson_iter_t at;
     bson_iter_t option;
     if (facts != NULL && bson_iter_init_find(&at, facts, "options") &&
@@ -200,7 +201,7 @@ enum status mongodb_whole_indexes(struct mongodb_database *self, const struct ta
     bson_t *facts = NULL;
     bson_iter_t list;
     bson_iter_t at;
-    enum status status = parse(table, &facts, error);
+    enum status status = whole_parse(table, &facts, error);
     if (facts == NULL || !bson_iter_init_find(&list, facts, "indexes") ||
         !bson_iter_recurse(&list, &at)) {
         bson_destroy(facts);
@@ -262,7 +263,7 @@ enum status mongodb_whole_tell_lacking(struct mongodb_database *self,
     bson_t there = BSON_INITIALIZER;
     bson_t index;
     bson_iter_t list;
-    enum status status = parse(table, &facts, error);
+    enum status status = whole_parse(table, &facts, error);
     if (facts != NULL && begin_indexes(facts, &list)) {
         status = read_indexes(self, table->name, &there, error);
         while (status == STATUS_OK && next_index(&list, &index)) {

@@ -183,7 +183,8 @@ static void tell_claim(struct mysql_alter *session, const char *number, struct l
     arena_destroy(arena);
 }
 
-static void tell(struct mysql_alter *session, MYSQL_ROW row, struct ledger_holder *found)
+static void mysql_alter_tell(struct mysql_alter *session, MYSQL_ROW row,
+                             struct ledger_holder *found)
 {
     char words[SQL_HOLDER_BYTES];
     struct buffer name = {0};
@@ -215,7 +216,7 @@ static enum status find_holder(struct mysql_alter *session, struct ledger_holder
                                           ERROR_TARGET_LOCKED, &rows, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(rows) : NULL;
     if (row != NULL) {
-        tell(session, row, found);
+        mysql_alter_tell(session, row, found);
     } else if (status == STATUS_OK) {
         snprintf(found->name, sizeof found->name,
                  "a session that has just ended, or of another account");

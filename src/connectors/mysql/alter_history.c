@@ -59,9 +59,9 @@ static enum status see_history(struct mysql_alter *session, struct error *error)
     return status;
 }
 
-static enum status run(struct alter_session *base, struct buffer *sql,
-                       sql_history_field_visit *visit, void *context, uint64_t *changed,
-                       struct error *error)
+static enum status alter_history_run(struct alter_session *base, struct buffer *sql,
+                                     sql_history_field_visit *visit, void *context,
+                                     uint64_t *changed, struct error *error)
 {
     struct mysql_alter *session = mysql_alter_of(base);
     struct error inner = {0};

@@ -146,7 +146,7 @@ static size_t place_of(const struct alter_request *request, const char *words)
     return found != NULL ? (size_t)(found - request->text) : length == 0 ? request->length : from;
 }
 
-static enum status fail(struct running *running, struct error *error)
+static enum status alter_run_fail(struct running *running, struct error *error)
 {
     struct mysql_alter *session = running->session;
     struct alter_answer *answer = running->answer;
@@ -171,7 +171,7 @@ static enum status take_result(struct running *running, struct error *error)
     struct alter_answer *answer = running->answer;
     uint64_t rows = 0;
     if (result == NULL && mysql_field_count(connection) > 0) {
-        return fail(running, error);
+        return alter_run_fail(running, error);
     }
     if (result == NULL) {
         answer->counts = true;
@@ -185,7 +185,7 @@ static enum status take_result(struct running *running, struct error *error)
     mysql_free_result(result);
     answer->counts = true;
     answer->rows = rows;
-    return broken ? fail(running, error) : STATUS_OK;
+    return broken ? alter_run_fail(running, error) : STATUS_OK;
 }
 
 /* A procedure brings several. */
@@ -194,12 +194,12 @@ static enum status take_all(struct running *running, struct error *error)
     MYSQL *connection = running->session->connection;
     enum status status = await(running, error);
     if (status == STATUS_OK && mysql_read_query_result(connection) != 0) {
-        status = fail(running, error);
+        status = alter_run_fail(running, error);
     }
     status = status == STATUS_OK ? take_result(running, error) : status;
     while (status == STATUS_OK && mysql_more_results(connection)) {
-        status =
-            mysql_next_result(connection) > 0 ? fail(running, error) : take_result(running, error);
+        status = mysql_next_result(connection) > 0 ? alter_run_fail(running, error)
+                                                   : take_result(running, error);
     }
     return status;
 }
@@ -227,7 +227,7 @@ static enum status set_patience(struct mysql_alter *session, int64_t lock_ms, st
                             ERROR_TARGET_WRITE, NULL, error);
 }
 
-static enum status run(struct running *running, struct error *error)
+static enum status alter_run_run(struct running *running, struct error *error)
 {
     struct mysql_alter *session = running->session;
     const struct alter_request *request = running->request;
@@ -235,7 +235,7 @@ static enum status run(struct running *running, struct error *error)
         return mysql_alter_lost(session, STATUS_FAILED, error);
     }
     if (mysql_send_query(session->connection, request->text, (unsigned long)request->length) != 0) {
-        return fail(running, error);
+        return alter_run_fail(running, error);
     }
     return mysql_alter_lost(session, take_all(running, error), error);
 }
@@ -257,7 +257,7 @@ enum status mysql_alter_run(struct alter_session *base, const struct alter_reque
                          session->database->mariadb ? "MariaDB" : "MySQL");
     }
     enum status status = session->within ? STATUS_OK : failpoint_hit("mysql.before_alter", error);
-    status = status == STATUS_OK ? run(&running, error) : status;
+    status = status == STATUS_OK ? alter_run_run(&running, error) : status;
     mysql_disconnect(running.beside);
     return status == STATUS_OK && !session->within ? failpoint_hit("mysql.after_alter", error)
                                                    : status;

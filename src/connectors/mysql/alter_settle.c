@@ -201,7 +201,7 @@ static const char *next_word(const char *at)
     return at + (*at == ' ');
 }
 
-static struct fates compare(const char *before, const char *now)
+static struct fates alter_settle_compare(const char *before, const char *now)
 {
     struct fates fates = {0};
     for (; *before != '\0' && *now != '\0'; before = next_word(before), now = next_word(now)) {
@@ -287,7 +287,7 @@ enum status mysql_alter_settle(struct alter_session *base, const struct alter_re
     struct arena *arena = arena_create(0);
     enum status status = mysql_alter_witness(base, objects, count, arena, &now, error);
     if (status == STATUS_OK && now != NULL) {
-        struct fates fates = compare(before, now);
+        struct fates fates = alter_settle_compare(before, now);
         bool created = begins(request, "CREATE", NULL);
         *settled =
             fates.changed == 0 || (created && fates.absent == count) ? ALTER_ABSENT : ALTER_APPLIED;

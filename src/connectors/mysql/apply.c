@@ -94,7 +94,7 @@ static enum status read_others(struct mysql_apply *apply, struct error *error)
 }
 
 /* What failed is noted; STATUS_FAILED: the connection. */
-static enum status flush(struct mysql_apply *apply, struct error *error)
+static enum status apply_flush(struct mysql_apply *apply, struct error *error)
 {
     struct error problem = {0};
     if (apply->count == 0) {
@@ -116,7 +116,7 @@ static enum status flush(struct mysql_apply *apply, struct error *error)
     return STATUS_OK;
 }
 
-static enum status execute(struct mysql_apply *apply, const char *sql, struct error *error)
+static enum status apply_execute(struct mysql_apply *apply, const char *sql, struct error *error)
 {
     return mysql_run(apply->self, apply->connection, sql, SQL_SHORT, ERROR_TARGET_WRITE, NULL,
                      error);
@@ -124,11 +124,12 @@ static enum status execute(struct mysql_apply *apply, const char *sql, struct er
 
 /* ---------------------------------------------------------------- texts */
 
-static enum status describe(struct apply *head, struct sql_apply_table *table, struct error *error)
+static enum status apply_describe(struct apply *head, struct sql_apply_table *table,
+                                  struct error *error)
 {
     struct mysql_apply *apply = own(head);
     struct mysql_table *facts = arena_allocate_zeroed(head->arena, 1, sizeof *facts);
-    enum status status = flush(apply, error);
+    enum status status = apply_flush(apply, error);
     status = status == STATUS_OK
                  ? mysql_target_describe(apply->self, apply->connection, table->plan->name,
                                          head->arena, facts, error)
@@ -239,8 +240,9 @@ static enum status fill_one(struct mysql_apply *apply, const struct sql_apply_st
     return status;
 }
 
-static enum status fill(struct mysql_apply *apply, const struct sql_apply_statement *statement,
-                        const struct record_change *change, struct error *error)
+static enum status apply_fill(struct mysql_apply *apply,
+                              const struct sql_apply_statement *statement,
+                              const struct record_change *change, struct error *error)
 {
     const char *at = statement->sql;
     const char *begin = at;
@@ -262,7 +264,8 @@ static enum status fill(struct mysql_apply *apply, const struct sql_apply_statem
     return status;
 }
 
-static enum status refuse(struct sql_apply_refused *refused, const struct error *problem)
+static enum status mysql_apply_refuse(struct sql_apply_refused *refused,
+                                      const struct error *problem)
 {
     refused->code = problem->code;
     refused->reason =
@@ -272,14 +275,14 @@ static enum status refuse(struct sql_apply_refused *refused, const struct error 
     return STATUS_AGAIN;
 }
 
-static enum status run(struct apply *head, struct sql_apply_statement *statement,
-                       const struct record_change *change, struct sql_apply_refused *refused,
-                       struct error *error)
+static enum status apply_run(struct apply *head, struct sql_apply_statement *statement,
+                             const struct record_change *change, struct sql_apply_refused *refused,
+                             struct error *error)
 {
     struct mysql_apply *apply = own(head);
     struct error problem = {0};
     uint64_t most = apply->self->packet_bytes_max - PACKET_SPARE;
-    enum status status = fill(apply, statement, change, &problem);
+    enum status status = apply_fill(apply, statement, change, &problem);
     arena_reset(apply->scratch);
     if (status == STATUS_OK && apply->filled.length > most) {
         status = error_set(&problem, ERROR_REJECT_TOO_LARGE, NULL,
@@ -288,7 +291,7 @@ static enum status run(struct apply *head, struct sql_apply_statement *statement
                            apply->filled.length, (unsigned long long)apply->self->packet_bytes_max);
     }
     if (status != STATUS_OK) {
-        return problem.class == ERROR_CLASS_REJECT ? refuse(refused, &problem)
+        return problem.class == ERROR_CLASS_REJECT ? mysql_apply_refuse(refused, &problem)
                                                    : error_copy(error, &problem);
     }
     if (apply->failed) {
@@ -296,7 +299,7 @@ static enum status run(struct apply *head, struct sql_apply_statement *statement
     }
     most = most < SENT_BYTES_MAX ? most : SENT_BYTES_MAX;
     if (apply->sent.length + apply->filled.length + 1 > most || apply->count == SENT_COUNT_MAX) {
-        status = flush(apply, error);
+        status = apply_flush(apply, error);
     }
     if (status == STATUS_OK && !apply->failed) {
         buffer_append_string(&apply->sent, apply->count > 0 ? ";" : "");
@@ -309,11 +312,11 @@ static enum status run(struct apply *head, struct sql_apply_statement *statement
     return status;
 }
 
-static enum status settle(struct apply *head, struct sql_apply_refused *refused,
-                          struct error *error)
+static enum status apply_settle(struct apply *head, struct sql_apply_refused *refused,
+                                struct error *error)
 {
     struct mysql_apply *apply = own(head);
-    if (flush(apply, error) != STATUS_OK) {
+    if (apply_flush(apply, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (!apply->failed) {
@@ -335,22 +338,22 @@ static void drop_unsent(struct mysql_apply *apply)
     buffer_clear(&apply->sent);
 }
 
-static enum status begin(struct apply *head, struct error *error)
+static enum status apply_begin(struct apply *head, struct error *error)
 {
     struct mysql_apply *apply = own(head);
     drop_unsent(apply);
-    return execute(apply, "START TRANSACTION", error);
+    return apply_execute(apply, "START TRANSACTION", error);
 }
 
-static enum status end(struct apply *head, bool commit, struct error *error)
+static enum status apply_end(struct apply *head, bool commit, struct error *error)
 {
     struct mysql_apply *apply = own(head);
     if (!commit) {
         drop_unsent(apply);
-        return execute(apply, "ROLLBACK", error);
+        return apply_execute(apply, "ROLLBACK", error);
     }
     enum status status = mysql_check_claim(apply->self, apply->connection, error);
-    return status == STATUS_OK ? execute(apply, "COMMIT", error) : status;
+    return status == STATUS_OK ? apply_execute(apply, "COMMIT", error) : status;
 }
 
 static enum status savepoint(struct apply *head, enum sql_apply_savepoint act, struct error *error)
@@ -359,26 +362,28 @@ static enum status savepoint(struct apply *head, enum sql_apply_savepoint act, s
     enum status status = STATUS_OK;
     if (act == SQL_APPLY_BACK) {
         drop_unsent(apply);
-        status = execute(apply, "ROLLBACK TO SAVEPOINT transhume_change", error);
+        status = apply_execute(apply, "ROLLBACK TO SAVEPOINT transhume_change", error);
     } else {
-        status = flush(apply, error);
+        status = apply_flush(apply, error);
     }
-    return status != STATUS_OK    ? status
-           : act == SQL_APPLY_SET ? execute(apply, "SAVEPOINT transhume_change", error)
-                                  : execute(apply, "RELEASE SAVEPOINT transhume_change", error);
+    return status != STATUS_OK ? status
+           : act == SQL_APPLY_SET
+               ? apply_execute(apply, "SAVEPOINT transhume_change", error)
+               : apply_execute(apply, "RELEASE SAVEPOINT transhume_change", error);
 }
 
-static enum status ask(struct apply *head, const char *sql, const struct store_value *parameter,
-                       sql_store_row *row, void *context, uint64_t *changed, struct error *error)
+static enum status apply_ask(struct apply *head, const char *sql,
+                             const struct store_value *parameter, sql_store_row *row, void *context,
+                             uint64_t *changed, struct error *error)
 {
     struct mysql_apply *apply = own(head);
-    return flush(apply, error) == STATUS_OK
+    return apply_flush(apply, error) == STATUS_OK
                ? mysql_store_run(apply->self, apply->connection, sql, parameter, row, context,
                                  changed, error)
                : STATUS_FAILED;
 }
 
-static void forget(struct apply *apply, struct sql_apply_statement *statement)
+static void apply_forget(struct apply *apply, struct sql_apply_statement *statement)
 {
     (void)apply;
     (void)statement;
@@ -392,18 +397,18 @@ static const struct sql_apply_dialect dialect = {
     .hex_behind = ")",
     .update = "UPDATE ",
     .on_duplicate_key = true,
-    .describe = describe,
+    .describe = apply_describe,
     .append_parameter = append_parameter,
     .append_is = append_is,
     .append_same = append_same,
     .no_key = "(SELECT 1 UNION ALL SELECT 2)",
-    .begin = begin,
-    .end = end,
+    .begin = apply_begin,
+    .end = apply_end,
     .savepoint = savepoint,
-    .run = run,
-    .settle = settle,
-    .ask = ask,
-    .forget = forget,
+    .run = apply_run,
+    .settle = apply_settle,
+    .ask = apply_ask,
+    .forget = apply_forget,
 };
 
 /* ---------------------------------------------------------------- handles */

@@ -49,15 +49,15 @@ static enum status failure(const struct mysql_rows *rows, enum error_code otherw
 }
 
 /* What is wrong with it is said in the text protocol, as for all statements. */
-static enum status prepare(struct mysql_rows *rows, bool *refused, struct error *error)
+static enum status binary_prepare(struct mysql_rows *rows, bool *refused, struct error *error)
 {
     const struct buffer *sql = &rows->compiled->select.sql;
     return mysql_statement_prepare(rows->database, rows->connection, rows->statement, sql->data,
                                    sql->length, refused, error);
 }
 
-static enum status execute(struct mysql_rows *rows, enum error_code otherwise, bool *refused,
-                           struct error *error)
+static enum status binary_execute(struct mysql_rows *rows, enum error_code otherwise, bool *refused,
+                                  struct error *error)
 {
     int failed = 0;
     enum status status = STATUS_OK;
@@ -189,18 +189,18 @@ static bool is_as_prepared(const struct mysql_rows *rows)
 
 /* ---------------------------------------------------------------- rows */
 
-static enum status begin(struct mysql_rows *rows, struct arena *arena, enum error_code otherwise,
-                         bool *begun, struct error *error)
+static enum status binary_begin(struct mysql_rows *rows, struct arena *arena,
+                                enum error_code otherwise, bool *begun, struct error *error)
 {
     bool refused = false;
     *begun = false;
-    if (prepare(rows, &refused, error) != STATUS_OK) {
+    if (binary_prepare(rows, &refused, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (refused || !bind_columns(rows, arena)) {
         return STATUS_OK;
     }
-    if (execute(rows, otherwise, &refused, error) != STATUS_OK) {
+    if (binary_execute(rows, otherwise, &refused, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     *begun = !refused;
@@ -230,7 +230,7 @@ enum status mysql_rows_open(struct mysql_database *self, MYSQL *connection,
     opened->database = self;
     opened->connection = connection;
     opened->compiled = compiled;
-    enum status status = begin(opened, arena, otherwise, &begun, error);
+    enum status status = binary_begin(opened, arena, otherwise, &begun, error);
     if (status == STATUS_OK && begun) {
         *rows = opened;
     } else {

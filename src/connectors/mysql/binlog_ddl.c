@@ -11,7 +11,7 @@ struct reading {
     uint32_t capacity;
 };
 
-static void next(struct reading *reading)
+static void binlog_ddl_next(struct reading *reading)
 {
     reading->token = sql_lexer_next_code(&reading->lexer);
 }
@@ -21,11 +21,11 @@ static bool is(const struct reading *reading, const char *word)
     return sql_token_is_word(&reading->token, word);
 }
 
-static bool take(struct reading *reading, const char *word)
+static bool binlog_ddl_take(struct reading *reading, const char *word)
 {
     bool found = is(reading, word);
     if (found) {
-        next(reading);
+        binlog_ddl_next(reading);
     }
     return found;
 }
@@ -34,7 +34,7 @@ static bool take_mark(struct reading *reading, char mark)
 {
     bool found = sql_token_is_mark(&reading->token, mark);
     if (found) {
-        next(reading);
+        binlog_ddl_next(reading);
     }
     return found;
 }
@@ -45,11 +45,11 @@ static const char *take_name(struct reading *reading)
         return NULL;
     }
     const char *name = sql_token_name(&reading->token, SQL_MYSQL, reading->arena);
-    next(reading);
+    binlog_ddl_next(reading);
     return name;
 }
 
-static void add(struct reading *reading, const char *database, const char *table)
+static void binlog_ddl_add(struct reading *reading, const char *database, const char *table)
 {
     struct binlog_ddl *ddl = reading->ddl;
     if (ddl->table_count == reading->capacity) {
@@ -74,26 +74,26 @@ static bool take_table(struct reading *reading)
         name = take_name(reading);
     }
     if (name != NULL) {
-        add(reading, database, name);
+        binlog_ddl_add(reading, database, name);
     }
     return name != NULL;
 }
 
 static void skip_if_exists(struct reading *reading)
 {
-    if (take(reading, "IF")) {
-        (void)take(reading, "NOT");
-        (void)take(reading, "EXISTS");
+    if (binlog_ddl_take(reading, "IF")) {
+        (void)binlog_ddl_take(reading, "NOT");
+        (void)binlog_ddl_take(reading, "EXISTS");
     }
 }
 
 /* MariaDB's */
 static void skip_wait(struct reading *reading)
 {
-    if (take(reading, "WAIT")) {
-        next(reading);
+    if (binlog_ddl_take(reading, "WAIT")) {
+        binlog_ddl_next(reading);
     } else {
-        (void)take(reading, "NOWAIT");
+        (void)binlog_ddl_take(reading, "NOWAIT");
     }
 }
 
@@ -101,7 +101,7 @@ static void skip_wait(struct reading *reading)
 
 static void read_truncate(struct reading *reading)
 {
-    (void)take(reading, "TABLE");
+    (void)binlog_ddl_take(reading, "TABLE");
     if (take_table(reading)) {
         reading->ddl->deeds |= BINLOG_EMPTIES;
     }
@@ -113,13 +113,13 @@ static void read_drop(struct reading *reading)
     if (!database && !is(reading, "TABLE") && !is(reading, "TABLES")) {
         return; /* TEMPORARY, too */
     }
-    next(reading);
+    binlog_ddl_next(reading);
     skip_if_exists(reading);
     reading->ddl->deeds |= BINLOG_REPLACES;
     if (database) {
         const char *name = take_name(reading);
         if (name != NULL) {
-            add(reading, name, NULL);
+            binlog_ddl_add(reading, name, NULL);
         }
         return;
     }
@@ -129,14 +129,14 @@ static void read_drop(struct reading *reading)
 
 static void read_rename(struct reading *reading)
 {
-    if (!take(reading, "TABLE") && !take(reading, "TABLES")) {
+    if (!binlog_ddl_take(reading, "TABLE") && !binlog_ddl_take(reading, "TABLES")) {
         return;
     }
     reading->ddl->deeds |= BINLOG_REPLACES;
     skip_if_exists(reading);
     while (take_table(reading)) {
         skip_wait(reading);
-        if (!take(reading, "TO") || !take_table(reading) || !take_mark(reading, ',')) {
+        if (!binlog_ddl_take(reading, "TO") || !take_table(reading) || !take_mark(reading, ',')) {
             return;
         }
     }
@@ -145,7 +145,7 @@ static void read_rename(struct reading *reading)
 /* REFERENCES … ON DELETE CASCADE and the like; the word ON was read. */
 static void read_action(struct reading *reading)
 {
-    if ((take(reading, "DELETE") || take(reading, "UPDATE")) &&
+    if ((binlog_ddl_take(reading, "DELETE") || binlog_ddl_take(reading, "UPDATE")) &&
         (is(reading, "CASCADE") || is(reading, "SET"))) {
         reading->ddl->deeds |= BINLOG_ACTS;
     }
@@ -154,26 +154,26 @@ static void read_action(struct reading *reading)
 static void read_to_end(struct reading *reading)
 {
     while (reading->token.kind != SQL_TOKEN_END) {
-        if (take(reading, "ON")) {
+        if (binlog_ddl_take(reading, "ON")) {
             read_action(reading);
         } else {
-            next(reading);
+            binlog_ddl_next(reading);
         }
     }
 }
 
 static void read_create(struct reading *reading)
 {
-    bool again = take(reading, "OR") && take(reading, "REPLACE");
-    if (again && (take(reading, "DATABASE") || take(reading, "SCHEMA"))) {
+    bool again = binlog_ddl_take(reading, "OR") && binlog_ddl_take(reading, "REPLACE");
+    if (again && (binlog_ddl_take(reading, "DATABASE") || binlog_ddl_take(reading, "SCHEMA"))) {
         const char *name = take_name(reading);
         if (name != NULL) {
-            add(reading, name, NULL);
+            binlog_ddl_add(reading, name, NULL);
         }
         reading->ddl->deeds |= BINLOG_REPLACES;
         return;
     }
-    if (!take(reading, "TABLE")) {
+    if (!binlog_ddl_take(reading, "TABLE")) {
         return; /* TEMPORARY, too */
     }
     skip_if_exists(reading);
@@ -191,8 +191,8 @@ static void read_partition(struct reading *reading)
 {
     reading->ddl->deeds |= BINLOG_REPLACES;
     while (reading->token.kind != SQL_TOKEN_END) {
-        if (!take(reading, "TABLE")) {
-            next(reading);
+        if (!binlog_ddl_take(reading, "TABLE")) {
+            binlog_ddl_next(reading);
         } else if (!take_table(reading)) {
             return;
         }
@@ -205,11 +205,11 @@ static void read_renaming(struct reading *reading)
         reading->ddl->deeds |= is(reading, "COLUMN") ? BINLOG_REDEFINES : 0;
         return;
     }
-    if (!take(reading, "TO")) {
-        (void)take(reading, "AS");
+    if (!binlog_ddl_take(reading, "TO")) {
+        (void)binlog_ddl_take(reading, "AS");
     }
     while (reading->token.kind == SQL_TOKEN_OPERATOR) {
-        next(reading);
+        binlog_ddl_next(reading);
     }
     if (take_table(reading)) {
         reading->ddl->deeds |= BINLOG_REPLACES;
@@ -236,7 +236,7 @@ static void read_clause(struct reading *reading)
     static const char *const moving[] = {"TRUNCATE", "DROP",   "EXCHANGE",
                                          "DISCARD",  "IMPORT", "CONVERT"};
     for (size_t i = 0; i < sizeof moving / sizeof moving[0]; i++) {
-        if (!take(reading, moving[i])) {
+        if (!binlog_ddl_take(reading, moving[i])) {
             continue;
         }
         if (i == 1 && drops_column(reading)) {
@@ -250,18 +250,19 @@ static void read_clause(struct reading *reading)
         }
         return;
     }
-    if (take(reading, "RENAME")) {
+    if (binlog_ddl_take(reading, "RENAME")) {
         read_renaming(reading);
-    } else if (take(reading, "MODIFY") || take(reading, "CHANGE")) {
+    } else if (binlog_ddl_take(reading, "MODIFY") || binlog_ddl_take(reading, "CHANGE")) {
         reading->ddl->deeds |= BINLOG_REDEFINES | BINLOG_REWRITES;
     }
 }
 
 static void read_alter(struct reading *reading)
 {
-    while (take(reading, "ONLINE") || take(reading, "OFFLINE") || take(reading, "IGNORE")) {
+    while (binlog_ddl_take(reading, "ONLINE") || binlog_ddl_take(reading, "OFFLINE") ||
+           binlog_ddl_take(reading, "IGNORE")) {
     }
-    if (!take(reading, "TABLE")) {
+    if (!binlog_ddl_take(reading, "TABLE")) {
         return;
     }
     skip_if_exists(reading);
@@ -277,14 +278,14 @@ static void read_alter(struct reading *reading)
             depth++;
         } else if (sql_token_is_mark(&reading->token, ')')) {
             depth--;
-        } else if (take(reading, "ON")) {
+        } else if (binlog_ddl_take(reading, "ON")) {
             read_action(reading);
             continue;
         } else if (depth == 0 && take_mark(reading, ',')) {
             read_clause(reading);
             continue;
         }
-        next(reading);
+        binlog_ddl_next(reading);
     }
 }
 
@@ -293,16 +294,16 @@ void binlog_read_ddl(struct text statement, struct arena *arena, struct binlog_d
     struct reading reading = {.arena = arena, .ddl = ddl};
     *ddl = (struct binlog_ddl){0};
     sql_lexer_init(&reading.lexer, SQL_MYSQL, statement.data, statement.length, NULL);
-    next(&reading);
-    if (take(&reading, "TRUNCATE")) {
+    binlog_ddl_next(&reading);
+    if (binlog_ddl_take(&reading, "TRUNCATE")) {
         read_truncate(&reading);
-    } else if (take(&reading, "DROP")) {
+    } else if (binlog_ddl_take(&reading, "DROP")) {
         read_drop(&reading);
-    } else if (take(&reading, "RENAME")) {
+    } else if (binlog_ddl_take(&reading, "RENAME")) {
         read_rename(&reading);
-    } else if (take(&reading, "CREATE")) {
+    } else if (binlog_ddl_take(&reading, "CREATE")) {
         read_create(&reading);
-    } else if (take(&reading, "ALTER")) {
+    } else if (binlog_ddl_take(&reading, "ALTER")) {
         read_alter(&reading);
     }
 }

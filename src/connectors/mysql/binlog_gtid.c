@@ -23,7 +23,7 @@ void binlog_gtids_free(struct binlog_gtids *gtids)
     *gtids = (struct binlog_gtids){0};
 }
 
-static void *grow(void *list, uint32_t count, uint32_t *capacity, size_t size)
+static void *binlog_gtid_grow(void *list, uint32_t count, uint32_t *capacity, size_t size)
 {
     enum { FIRST = 4 };
     if (count < *capacity) {
@@ -33,7 +33,7 @@ static void *grow(void *list, uint32_t count, uint32_t *capacity, size_t size)
     return memory_resize(list, *capacity, size);
 }
 
-static struct gtid_origin *find(const struct binlog_gtids *gtids, const uint8_t *name)
+static struct gtid_origin *binlog_gtid_find(const struct binlog_gtids *gtids, const uint8_t *name)
 {
     for (uint32_t i = 0; i < gtids->count; i++) {
         if (memcmp(gtids->origins[i].name, name, GTID_NAME_BYTES) == 0) {
@@ -46,12 +46,13 @@ static struct gtid_origin *find(const struct binlog_gtids *gtids, const uint8_t 
 /* In the order of their names. */
 static struct gtid_origin *find_or_add(struct binlog_gtids *gtids, const uint8_t *name)
 {
-    struct gtid_origin *found = find(gtids, name);
+    struct gtid_origin *found = binlog_gtid_find(gtids, name);
     if (found != NULL) {
         return found;
     }
     uint32_t at = gtids->count;
-    gtids->origins = grow(gtids->origins, gtids->count, &gtids->capacity, sizeof *gtids->origins);
+    gtids->origins =
+        binlog_gtid_grow(gtids->origins, gtids->count, &gtids->capacity, sizeof *gtids->origins);
     while (at > 0 && memcmp(gtids->origins[at - 1].name, name, GTID_NAME_BYTES) > 0) {
         gtids->origins[at] = gtids->origins[at - 1];
         at--;
@@ -76,7 +77,8 @@ static void add_span(struct gtid_origin *origin, struct gtid_span span)
         span.behind = met->behind > span.behind ? met->behind : span.behind;
     }
     if (end == at) {
-        origin->spans = grow(origin->spans, origin->count, &origin->capacity, sizeof span);
+        origin->spans =
+            binlog_gtid_grow(origin->spans, origin->count, &origin->capacity, sizeof span);
         memmove(origin->spans + at + 1, origin->spans + at, (origin->count - at) * sizeof span);
         origin->count++;
     } else {
@@ -106,7 +108,7 @@ bool binlog_gtids_hold(const struct binlog_gtids *outer, const struct binlog_gti
 {
     for (uint32_t i = 0; i < inner->count; i++) {
         const struct gtid_origin *wanted = &inner->origins[i];
-        const struct gtid_origin *found = find(outer, wanted->name);
+        const struct gtid_origin *found = binlog_gtid_find(outer, wanted->name);
         uint32_t at = 0;
         if (inner->mariadb && found != NULL && have_parted(found, wanted)) {
             return false;

@@ -41,8 +41,8 @@ struct limits {
     size_t most;
 };
 
-static bool print(uint8_t type, struct binlog_bytes value, struct limits limits,
-                  struct buffer *out);
+static bool binlog_json_print(uint8_t type, struct binlog_bytes value, struct limits limits,
+                              struct buffer *out);
 
 static bool print_literal(uint64_t number, struct buffer *out)
 {
@@ -217,10 +217,10 @@ static bool print_member(const struct container *container, uint64_t number, str
         return false;
     }
     if (is_inlined(type, container->width)) {
-        return print(type, at, limits, out);
+        return binlog_json_print(type, at, limits, out);
     }
     struct binlog_bytes value = behind(container, binlog_take_number(&at, container->width));
-    return !value.bad && print(type, value, limits, out);
+    return !value.bad && binlog_json_print(type, value, limits, out);
 }
 
 static bool print_container(uint8_t type, struct binlog_bytes value, struct limits limits,
@@ -250,7 +250,8 @@ static bool print_container(uint8_t type, struct binlog_bytes value, struct limi
     return true;
 }
 
-static bool print(uint8_t type, struct binlog_bytes value, struct limits limits, struct buffer *out)
+static bool binlog_json_print(uint8_t type, struct binlog_bytes value, struct limits limits,
+                              struct buffer *out)
 {
     static const uint8_t sizes[] = {
         [LITERAL] = 1, [INT16] = 2, [UINT16] = 2, [INT32] = 4,
@@ -300,5 +301,6 @@ bool binlog_print_json(struct text value, struct buffer *out)
         return true;
     }
     uint8_t type = (uint8_t)binlog_take_number(&bytes, 1);
-    return print(type, bytes, (struct limits){.most = out->length + 16 * value.length + 64}, out);
+    return binlog_json_print(type, bytes,
+                             (struct limits){.most = out->length + 16 * value.length + 64}, out);
 }

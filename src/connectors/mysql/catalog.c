@@ -441,7 +441,7 @@ static void read_table(struct builder *builder, uint32_t row, struct schema_tabl
     }
 }
 
-static enum status ask(struct builder *builder, const char *sql, struct rows *rows)
+static enum status mysql_catalog_ask(struct builder *builder, const char *sql, struct rows *rows)
 {
     struct mysql_database *self = builder->self;
     struct buffer filled = {0};
@@ -491,12 +491,12 @@ static enum status ask_tables(struct builder *builder)
 {
     enum { HALF_MADE_MS = 3000, STEP_MS = 50 };
     int64_t until_ms = clock_monotonic_ms() + HALF_MADE_MS;
-    enum status status = ask(builder, sql_tables, &builder->tables);
+    enum status status = mysql_catalog_ask(builder, sql_tables, &builder->tables);
     while (status == STATUS_OK && is_any_half_made(&builder->tables) &&
            clock_monotonic_ms() < until_ms && signals_stop_level() == 0) {
         clock_sleep_ms(STEP_MS);
         free_rows(&builder->tables);
-        status = ask(builder, sql_tables, &builder->tables);
+        status = mysql_catalog_ask(builder, sql_tables, &builder->tables);
     }
     return status;
 }
@@ -507,7 +507,8 @@ static enum status ask_columns(struct builder *builder)
     bool generated = self->version >= (self->mariadb ? 100200u : 50700u);
     enum status status = ask_tables(builder);
     return status == STATUS_OK
-               ? ask(builder, generated ? sql_columns : sql_columns_old, &builder->columns)
+               ? mysql_catalog_ask(builder, generated ? sql_columns : sql_columns_old,
+                                   &builder->columns)
                : status;
 }
 
@@ -518,11 +519,11 @@ static enum status ask_all(struct builder *builder)
                          : !self->mariadb && self->version >= 80016 ? sql_checks_mysql
                                                                     : NULL;
     if (ask_columns(builder) != STATUS_OK ||
-        ask(builder, sql_indexes, &builder->indexes) != STATUS_OK ||
-        ask(builder, sql_foreign_keys, &builder->foreign_keys) != STATUS_OK) {
+        mysql_catalog_ask(builder, sql_indexes, &builder->indexes) != STATUS_OK ||
+        mysql_catalog_ask(builder, sql_foreign_keys, &builder->foreign_keys) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return checks != NULL ? ask(builder, checks, &builder->checks) : STATUS_OK;
+    return checks != NULL ? mysql_catalog_ask(builder, checks, &builder->checks) : STATUS_OK;
 }
 
 static void free_all(struct builder *builder)

@@ -170,7 +170,7 @@ static const char *cascade_of_itself(const struct mysql_shadow *self)
     return NULL;
 }
 
-static enum status check(const struct mysql_shadow *self, struct error *error)
+static enum status change_shadow_check(const struct mysql_shadow *self, struct error *error)
 {
     const struct mysql_change_table *table = self->table;
     struct buffer names = {0};
@@ -260,7 +260,7 @@ enum status mysql_change_plan_shadow(struct mysql_change_plan *plan,
                                 .queue = mysql_change_name(plan, "queue", table->name),
                                 .back_queue = mysql_change_name(plan, "back", table->name),
                                 .mode = mysql_change_name(plan, "mode", table->name)};
-    enum status status = check(&self, error);
+    enum status status = change_shadow_check(&self, error);
     if (status == STATUS_OK) {
         pair_columns(&self);
         status = choose_key(&self, error);

@@ -56,7 +56,7 @@ enum status mysql_change_run(struct alter_session *base, struct buffer *sql, uin
     return tell_lock(session, mysql_alter_lost(session, status, error), error);
 }
 
-static const char *lower(struct arena *arena, const char *text)
+static const char *change_table_lower(struct arena *arena, const char *text)
 {
     char *copy = text != NULL ? arena_copy_string(arena, text) : NULL;
     for (char *at = copy; at != NULL && *at != '\0'; at++) {
@@ -87,7 +87,7 @@ static enum status read_columns(struct mysql_alter *session, struct arena *arena
         table->columns[table->column_count++] =
             (struct mysql_change_column){.name = cell[0],
                                          .type = cell[1],
-                                         .data_type = lower(arena, cell[2]),
+                                         .data_type = change_table_lower(arena, cell[2]),
                                          .charset = cell[3],
                                          .collation = cell[4],
                                          .nullable = strcasecmp(cell[5], "YES") == 0,
@@ -141,8 +141,9 @@ static enum status read_keys(struct mysql_alter *session, struct arena *arena,
 
 /* ---------------------------------------------------------------- foreign keys and triggers */
 
-static enum status show(struct mysql_alter *session, const char *name, struct arena *arena,
-                        const char **statement, struct error *error)
+static enum status change_table_show(struct mysql_alter *session, const char *name,
+                                     struct arena *arena, const char **statement,
+                                     struct error *error)
 {
     struct buffer sql = {0};
     struct sql_shadow_rows rows;
@@ -199,7 +200,7 @@ static enum status read_references(struct mysql_alter *session, bool inward, str
             continue; /* of itself: among the outward ones */
         }
         if (other && (strcmp(cell[3], schema) != 0 ||
-                      show(session, cell[1], arena, &statement, error) != STATUS_OK)) {
+                      change_table_show(session, cell[1], arena, &statement, error) != STATUS_OK)) {
             statement = "";
         }
         list[count++] =
@@ -271,7 +272,7 @@ enum status mysql_change_read(struct mysql_alter *session, const char *name, str
     table->name = rows.cells[0][0];
     table->kind = rows.cells[0][1];
     table->engine = rows.cells[0][2] != NULL ? rows.cells[0][2] : "";
-    enum status status = show(session, table->name, arena, &table->statement, error);
+    enum status status = change_table_show(session, table->name, arena, &table->statement, error);
     status = status == STATUS_OK ? read_columns(session, arena, table, error) : status;
     status = status == STATUS_OK ? read_keys(session, arena, table, error) : status;
     status = status == STATUS_OK ? read_references(session, false, arena, table, error) : status;

@@ -69,7 +69,7 @@ void mysql_unlock_creating(struct mysql_database *self, MYSQL *connection)
 
 /* ---------------------------------------------------------------- the lock of a run */
 
-static void unlock(struct mysql_database *self)
+static void claim_unlock(struct mysql_database *self)
 {
     mysql_disconnect(self->lock);
     free(self->locked_run);
@@ -90,7 +90,7 @@ static enum status lock_run(struct mysql_database *self, const char *run_id, int
     if (is_locked(self, run_id) && mysql_is_alive(self->lock)) {
         return STATUS_OK;
     }
-    unlock(self);
+    claim_unlock(self);
     if (mysql_connect(self, &self->lock, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -159,8 +159,8 @@ static enum status end_holder(struct mysql_database *self, MYSQL *connection, co
 }
 
 /* Who has it stands in the ledger, which the caller reads. */
-static enum status take(struct database *database, const char *run_id, uint64_t epoch,
-                        bool take_over, struct ledger_holder *found, struct error *error)
+static enum status claim_take(struct database *database, const char *run_id, uint64_t epoch,
+                              bool take_over, struct ledger_holder *found, struct error *error)
 {
     struct mysql_database *self = mysql_database_of(database);
     MYSQL *connection = NULL;
@@ -173,7 +173,7 @@ static enum status take(struct database *database, const char *run_id, uint64_t 
         status = end_holder(self, connection, run_id, epoch, error);
     }
     if (status != STATUS_OK) {
-        unlock(self);
+        claim_unlock(self);
     }
     return status;
 }
@@ -182,11 +182,11 @@ static void give_back(struct database *database, const char *run_id)
 {
     struct mysql_database *self = mysql_database_of(database);
     if (is_locked(self, run_id)) {
-        unlock(self);
+        claim_unlock(self);
     }
 }
 
-const struct lock_functions mysql_lock_functions = {.take = take, .give_back = give_back};
+const struct lock_functions mysql_lock_functions = {.take = claim_take, .give_back = give_back};
 
 /* ---------------------------------------------------------------- the claim */
 

@@ -87,7 +87,7 @@ static void take_word(struct collation *made, const char *word, size_t length)
 }
 
 /* utf8 is an older name of utf8mb3. */
-static struct collation parse(const char *name)
+static struct collation collation_parse(const char *name)
 {
     size_t length = strcspn(name, "_");
     struct collation made = {.pads = true};
@@ -185,11 +185,11 @@ const char *mysql_nearest_collation(const struct mysql_database *self, const cha
     if (mysql_knows_collation(self, name)) {
         return name;
     }
-    struct collation wanted = parse(name);
-    struct collation charset = parse(mysql_nearest_charset(self, wanted.charset));
+    struct collation wanted = collation_parse(name);
+    struct collation charset = collation_parse(mysql_nearest_charset(self, wanted.charset));
     snprintf(wanted.charset, sizeof wanted.charset, "%s", charset.charset);
     for (uint32_t i = 0; i < self->collations.count; i++) {
-        struct collation other = parse(self->collations.names[i]);
+        struct collation other = collation_parse(self->collations.names[i]);
         int far = distance(&wanted, &other);
         if (strcmp(other.charset, wanted.charset) == 0 && (nearest == NULL || far < least)) {
             nearest = self->collations.names[i];
@@ -202,8 +202,8 @@ const char *mysql_nearest_collation(const struct mysql_database *self, const cha
 /* What `nearest` takes for equal and the other does not, and the reverse. */
 const char *mysql_collation_differs(const char *name, const char *nearest)
 {
-    const struct collation wanted = parse(name);
-    const struct collation other = parse(nearest);
+    const struct collation wanted = collation_parse(name);
+    const struct collation other = collation_parse(nearest);
     if ((wanted.cases && !other.cases) || (wanted.accents && !other.accents)) {
         return "which takes more texts for equal: a unique key may reject some";
     }

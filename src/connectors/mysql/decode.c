@@ -39,7 +39,7 @@ static bool take_digits(const char **at, const char *end, int count, int *value)
     return true;
 }
 
-static bool take(const char **at, const char *end, char letter)
+static bool decode_take(const char **at, const char *end, char letter)
 {
     if (*at == end || **at != letter) {
         return false;
@@ -56,7 +56,7 @@ static bool take_fraction(const char **at, const char *end, int64_t *microsecond
     if (*at == end) {
         return true;
     }
-    if (!take(at, end, '.')) {
+    if (!decode_take(at, end, '.')) {
         return false;
     }
     for (; *at < end && **at >= '0' && **at <= '9' && unit > 0; (*at)++) {
@@ -74,8 +74,8 @@ struct date {
 
 static bool take_date(const char **at, const char *end, struct date *date)
 {
-    return take_digits(at, end, 4, &date->year) && take(at, end, '-') &&
-           take_digits(at, end, 2, &date->month) && take(at, end, '-') &&
+    return take_digits(at, end, 4, &date->year) && decode_take(at, end, '-') &&
+           take_digits(at, end, 2, &date->month) && decode_take(at, end, '-') &&
            take_digits(at, end, 2, &date->day);
 }
 
@@ -146,9 +146,9 @@ static bool decode_timestamp(const char *bytes, size_t length, bool zoned, struc
     int minute = 0;
     int second = 0;
     int64_t microseconds = 0;
-    return take_date(&bytes, end, &date) && take(&bytes, end, ' ') &&
-           take_digits(&bytes, end, 2, &hour) && take(&bytes, end, ':') &&
-           take_digits(&bytes, end, 2, &minute) && take(&bytes, end, ':') &&
+    return take_date(&bytes, end, &date) && decode_take(&bytes, end, ' ') &&
+           take_digits(&bytes, end, 2, &hour) && decode_take(&bytes, end, ':') &&
+           take_digits(&bytes, end, 2, &minute) && decode_take(&bytes, end, ':') &&
            take_digits(&bytes, end, 2, &second) && take_fraction(&bytes, end, &microseconds) &&
            make_timestamp(&date, microseconds_of(hour, minute, second, microseconds), zoned, cell);
 }
@@ -172,7 +172,7 @@ static struct cell make_time(bool negative, int64_t microseconds, struct arena *
 static bool decode_time(const char *bytes, size_t length, struct arena *arena, struct cell *cell)
 {
     const char *end = bytes + length;
-    bool negative = take(&bytes, end, '-');
+    bool negative = decode_take(&bytes, end, '-');
     int64_t hours = 0;
     int minute = 0;
     int second = 0;
@@ -180,8 +180,8 @@ static bool decode_time(const char *bytes, size_t length, struct arena *arena, s
     while (bytes < end && *bytes >= '0' && *bytes <= '9' && hours < 10000) {
         hours = hours * 10 + (*bytes++ - '0');
     }
-    bool fits = take(&bytes, end, ':') && take_digits(&bytes, end, 2, &minute) &&
-                take(&bytes, end, ':') && take_digits(&bytes, end, 2, &second) &&
+    bool fits = decode_take(&bytes, end, ':') && take_digits(&bytes, end, 2, &minute) &&
+                decode_take(&bytes, end, ':') && take_digits(&bytes, end, 2, &second) &&
                 take_fraction(&bytes, end, &microseconds);
     if (fits) {
         *cell = make_time(negative, microseconds_of(hours, minute, second, microseconds), arena);

@@ -29,7 +29,8 @@ struct definition_session {
 
 /* ---------------------------------------------------------------- sessions */
 
-static enum status say(struct definition_session *session, struct buffer *sql, struct error *error)
+static enum status definitions_say(struct definition_session *session, struct buffer *sql,
+                                   struct error *error)
 {
     return mysql_run_buffer(session->self, session->connection, sql, SQL_LONG, ERROR_TARGET_SCHEMA,
                             NULL, error);
@@ -51,7 +52,7 @@ static void drop_abandoned(struct definition_session *session)
     for (MYSQL_ROW row; (row = mysql_fetch_row(result)) != NULL;) {
         struct buffer sql = {0};
         mysql_append(&sql, "DROP DATABASE IF EXISTS %n", row[0]);
-        (void)!say(session, &sql, &ignored);
+        (void)!definitions_say(session, &sql, &ignored);
     }
     mysql_free_result(result);
 }
@@ -93,7 +94,7 @@ static enum status make_scratch(struct definition_session *session, struct error
         buffer_format(&sql, " CHARACTER SET %s COLLATE %s", row[0], row[1]);
     }
     mysql_free_result(result);
-    if (say(session, &sql, error) != STATUS_OK) {
+    if (definitions_say(session, &sql, error) != STATUS_OK) {
         return error_hint(error, "files are loaded into a database of their own to be compared: "
                                  "the account needs CREATE and DROP on `\\_transhume\\_%%`.*, or "
                                  "name another server with --server");
@@ -120,7 +121,8 @@ static enum status use_place(struct definition_session *session, struct error *e
 {
     struct buffer sql = {0};
     mysql_append(&sql, "USE %n", session->place);
-    return say(session, &sql, error) == STATUS_OK ? ask_account(session, error) : STATUS_FAILED;
+    return definitions_say(session, &sql, error) == STATUS_OK ? ask_account(session, error)
+                                                              : STATUS_FAILED;
 }
 
 /* Beside the one that reads, which meanwhile holds the scratch place's name. */
@@ -141,7 +143,7 @@ static enum status reach_place(struct definition_session *session, struct error 
                                : STATUS_FAILED;
 }
 
-static const char *place(const struct definition_session *session)
+static const char *definitions_place(const struct definition_session *session)
 {
     return session->place;
 }
@@ -155,7 +157,7 @@ static void close_session(struct definition_session *session)
     }
     if (session->scratch) {
         mysql_append(&sql, "DROP DATABASE IF EXISTS %n", session->place);
-        (void)!say(session, &sql, &ignored);
+        (void)!definitions_say(session, &sql, &ignored);
     }
     mysql_disconnect(session->runs);
     mysql_disconnect(session->connection);
@@ -183,8 +185,8 @@ static enum status open_session(struct database *database, bool scratch,
     return status;
 }
 
-static enum status run(struct definition_session *session, const char *text, size_t length,
-                       struct error *error)
+static enum status definitions_run(struct definition_session *session, const char *text,
+                                   size_t length, struct error *error)
 {
     struct buffer sql = {0};
     const char *event = NULL;
@@ -248,8 +250,9 @@ static enum status list_objects(struct definition_session *session, struct arena
 }
 
 /* The statement that makes it; NULL: the account may not see it, or it is gone. */
-static enum status show(struct definition_session *session, const struct object *object,
-                        struct arena *arena, const char **statement, struct error *error)
+static enum status definitions_show(struct definition_session *session, const struct object *object,
+                                    struct arena *arena, const char **statement,
+                                    struct error *error)
 {
     static const char *const columns[][2] = {
         {"view", "Create View"},           {"sequence", "Create Table"},
@@ -379,7 +382,7 @@ static enum status read_definitions(struct definition_session *session, struct a
     }
     for (uint32_t i = 0; i < objects.count; i++) {
         const char *statement = NULL;
-        if (show(session, &objects.items[i], arena, &statement, error) != STATUS_OK) {
+        if (definitions_show(session, &objects.items[i], arena, &statement, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         add_object(session, &list, &objects.items[i], statement);
@@ -392,9 +395,10 @@ static enum status read_definitions(struct definition_session *session, struct a
     return STATUS_OK;
 }
 
-static enum status emit(struct definition_session *session, const struct definition_change *change,
-                        struct arena *arena, const struct definition_statement **statements,
-                        uint32_t *count, struct error *error)
+static enum status definitions_emit(struct definition_session *session,
+                                    const struct definition_change *change, struct arena *arena,
+                                    const struct definition_statement **statements, uint32_t *count,
+                                    struct error *error)
 {
     struct sql_emission emission = {.change = change,
                                     .arena = arena,
@@ -408,10 +412,10 @@ const struct definition_functions mysql_definition_functions = {
     .folds_names = false,
     .open = open_session,
     .close = close_session,
-    .place = place,
-    .run = run,
+    .place = definitions_place,
+    .run = definitions_run,
     .read = read_definitions,
-    .emit = emit,
+    .emit = definitions_emit,
     .disturbs = mysql_definition_disturbs,
     .differs = mysql_definition_differs,
 };

@@ -23,15 +23,15 @@ static enum schema_object_kind kind_of(const char *what)
     return SCHEMA_OBJECT_OTHER;
 }
 
-static enum status ask(struct mysql_database *self, MYSQL *connection, const char *query,
-                       const char *schema, MYSQL_RES **result, struct error *error)
+static enum status describe_ask(struct mysql_database *self, MYSQL *connection, const char *query,
+                                const char *schema, MYSQL_RES **result, struct error *error)
 {
     struct buffer sql = {0};
     mysql_append_filled(&sql, query, schema, NULL);
     return mysql_run_buffer(self, connection, &sql, SQL_LONG, ERROR_SOURCE_READ, result, error);
 }
 
-static const char *keep(const struct schema *schema, const char *text)
+static const char *describe_keep(const struct schema *schema, const char *text)
 {
     return text != NULL ? arena_copy_string(schema->arena, text) : NULL;
 }
@@ -46,10 +46,10 @@ static enum status add_object(struct mysql_database *self, MYSQL *connection, st
     *object = (struct schema_object){
         .kind = kind_of(row[0]),
         .stage = early ? SCHEMA_BEFORE_TABLES : SCHEMA_AFTER_LOAD,
-        .what = keep(schema, row[0]),
-        .name = keep(schema, row[1]),
-        .table = keep(schema, row[2]),
-        .not_carried = row[5] != NULL ? keep(schema, row[5]) : foreign,
+        .what = describe_keep(schema, row[0]),
+        .name = describe_keep(schema, row[1]),
+        .table = describe_keep(schema, row[2]),
+        .not_carried = row[5] != NULL ? describe_keep(schema, row[5]) : foreign,
     };
     if (row[5] != NULL) {
         return STATUS_OK;
@@ -109,9 +109,9 @@ static enum status read_name(struct mysql_database *self, MYSQL *connection, str
                              struct error *error)
 {
     MYSQL_RES *result = NULL;
-    enum status status = ask(self, connection, "SELECT DATABASE()", NULL, &result, error);
+    enum status status = describe_ask(self, connection, "SELECT DATABASE()", NULL, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
-    schema->settings = row != NULL ? keep(schema, row[0]) : NULL;
+    schema->settings = row != NULL ? describe_keep(schema, row[0]) : NULL;
     mysql_free_result(result);
     return status;
 }
@@ -123,7 +123,7 @@ static enum status add_told(struct mysql_database *self, MYSQL *connection, stru
     static const char alone[] = "of several databases only tables are copied";
     MYSQL_RES *found = NULL;
     MYSQL_ROW row = NULL;
-    enum status status = ask(self, connection, sql_objects, database, &found, error);
+    enum status status = describe_ask(self, connection, sql_objects, database, &found, error);
     size_t count = status == STATUS_OK ? (size_t)mysql_num_rows(found) : 0;
     struct schema_object *objects =
         arena_allocate_zeroed(schema->arena, schema->object_count + count + 1, sizeof *objects);
@@ -134,11 +134,11 @@ static enum status add_told(struct mysql_database *self, MYSQL *connection, stru
         objects[schema->object_count++] = (struct schema_object){
             .kind = kind_of(row[0]),
             .stage = SCHEMA_AFTER_LOAD,
-            .what = keep(schema, row[0]),
+            .what = describe_keep(schema, row[0]),
             .name = sql_name_in(&self->sql, database, row[1], schema->arena),
             .table =
                 row[2] != NULL ? sql_name_in(&self->sql, database, row[2], schema->arena) : NULL,
-            .not_carried = row[5] != NULL ? keep(schema, row[5]) : alone,
+            .not_carried = row[5] != NULL ? describe_keep(schema, row[5]) : alone,
         };
     }
     schema->objects = objects;
@@ -167,11 +167,11 @@ enum status mysql_objects_read(struct mysql_database *self, MYSQL *connection,
     MYSQL_RES *inventory = NULL;
     enum status status = read_name(self, connection, schema, error); /* which texts name */
     status = status == STATUS_OK
-                 ? ask(self, connection, sql_objects, self->sql.schema, &objects, error)
+                 ? describe_ask(self, connection, sql_objects, self->sql.schema, &objects, error)
                  : status;
-    status = status == STATUS_OK
-                 ? ask(self, connection, sql_inventory, self->sql.schema, &inventory, error)
-                 : status;
+    status = status == STATUS_OK ? describe_ask(self, connection, sql_inventory, self->sql.schema,
+                                                &inventory, error)
+                                 : status;
     status = status == STATUS_OK ? add_objects(self, connection, schema, objects, error) : status;
     if (status == STATUS_OK && !add_inventory(schema, inventory)) {
         status = error_set(error, ERROR_SOURCE_READ, self->sql.shown,

@@ -25,7 +25,8 @@ static enum status catalog(struct sql_database *self, const struct schema **sche
     return status;
 }
 
-static enum status find(struct sql_database *self, const char *name, struct sql_table *table)
+static enum status dialect_find(struct sql_database *self, const char *name,
+                                struct sql_table *table)
 {
     const struct mysql_table *found = mysql_catalog_find(server_of(self)->catalog, name);
     if (found != NULL) {
@@ -36,20 +37,21 @@ static enum status find(struct sql_database *self, const char *name, struct sql_
 
 /* ---------------------------------------------------------------- statements */
 
-static enum status begin(struct sql_database *self, enum sql_access access, struct error *error)
+static enum status dialect_begin(struct sql_database *self, enum sql_access access,
+                                 struct error *error)
 {
     MYSQL *connection = NULL;
     (void)access;
     return mysql_begin(server_of(self), &connection, error);
 }
 
-static enum status end(struct sql_database *self, enum status status, struct error *error)
+static enum status dialect_end(struct sql_database *self, enum status status, struct error *error)
 {
     return mysql_end(server_of(self), server_of(self)->control, status, error);
 }
 
-static enum status run(struct sql_database *self, struct buffer *sql, uint64_t *changed,
-                       struct error *error)
+static enum status dialect_run(struct sql_database *self, struct buffer *sql, uint64_t *changed,
+                               struct error *error)
 {
     MYSQL *connection = server_of(self)->control;
     enum status status = mysql_run_buffer(server_of(self), connection, sql, SQL_LONG,
@@ -60,8 +62,8 @@ static enum status run(struct sql_database *self, struct buffer *sql, uint64_t *
     return status;
 }
 
-static enum status ask(struct sql_database *self, struct buffer *sql, struct arena *arena,
-                       const char **text, struct error *error)
+static enum status dialect_ask(struct sql_database *self, struct buffer *sql, struct arena *arena,
+                               const char **text, struct error *error)
 {
     MYSQL_RES *result = NULL;
     enum status status = mysql_run_buffer(server_of(self), server_of(self)->control, sql, SQL_LONG,
@@ -72,8 +74,8 @@ static enum status ask(struct sql_database *self, struct buffer *sql, struct are
     return status;
 }
 
-static enum status list(struct sql_database *self, struct buffer *sql, struct arena *arena,
-                        struct column_list *texts, struct error *error)
+static enum status dialect_list(struct sql_database *self, struct buffer *sql, struct arena *arena,
+                                struct column_list *texts, struct error *error)
 {
     MYSQL_RES *result = NULL;
     enum status status = mysql_run_buffer(server_of(self), server_of(self)->control, sql, SQL_LONG,
@@ -105,8 +107,9 @@ static bool append_exception(struct buffer *sql, const char *column, enum value_
     return true;
 }
 
-static enum status describe(struct sql_database *self, const char *name, struct arena *arena,
-                            struct sql_table *table, struct error *error)
+static enum status dialect_describe(struct sql_database *self, const char *name,
+                                    struct arena *arena, struct sql_table *table,
+                                    struct error *error)
 {
     struct mysql_table *facts = arena_allocate_zeroed(arena, 1, sizeof *facts);
     enum status status =
@@ -183,7 +186,7 @@ static enum status sum(struct sql_database *self, const struct sql_table *table,
     buffer_append_string(&sql, ") AS h FROM ");
     append_table(&sql, self, table->schema->name);
     buffer_append_string(&sql, " AS t) AS k");
-    enum status status = ask(self, &sql, arena, told, error);
+    enum status status = dialect_ask(self, &sql, arena, told, error);
     return status == STATUS_OK && *told == NULL
                ? error_set(error, ERROR_TARGET_INVALID, table->schema->name,
                            "the server does not tell the sum of its columns")
@@ -205,20 +208,20 @@ const struct sql_dialect mysql_dialect = {
     .append_text = mysql_append_text,
     .append_table = append_table,
     .catalog = catalog,
-    .find = find,
+    .find = dialect_find,
     .look_at_stream = mysql_look_at_stream,
     .count = mysql_count_source,
     .hold_table = mysql_hold_table,
     .hold_query = mysql_hold_query,
     .digest_type = mysql_digest_type,
-    .begin = begin,
-    .end = end,
-    .run = run,
-    .ask = ask,
-    .list = list,
+    .begin = dialect_begin,
+    .end = dialect_end,
+    .run = dialect_run,
+    .ask = dialect_ask,
+    .list = dialect_list,
     .append_exception = append_exception,
     .append_names_query = append_names_query,
-    .describe = describe,
+    .describe = dialect_describe,
     .names_null_keys = true,
     .imagine = mysql_imagine,
     .try_value = mysql_try_value,

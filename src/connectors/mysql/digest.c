@@ -131,8 +131,8 @@ void mysql_digest_append_part(struct buffer *sql, const struct mysql_column *col
 
 /* ---------------------------------------------------------------- asking */
 
-static enum status take(MYSQL_RES *result, const struct read_request *request,
-                        struct digest_sum *sums, uint64_t *bytes, struct error *error)
+static enum status digest_take(MYSQL_RES *result, const struct read_request *request,
+                               struct digest_sum *sums, uint64_t *bytes, struct error *error)
 {
     enum status status = STATUS_OK;
     MYSQL_ROW row;
@@ -160,7 +160,7 @@ enum status mysql_digest(struct reader *reader, const struct read_request *reque
         status =
             mysql_run_buffer(self, connection, &sql, SQL_BUILD, ERROR_SOURCE_READ, &result, error);
     }
-    status = status == STATUS_OK ? take(result, request, sums, bytes, error) : status;
+    status = status == STATUS_OK ? digest_take(result, request, sums, bytes, error) : status;
     if (status != STATUS_OK) {
         error_context(error, "%s: ", request->name);
     }

@@ -18,8 +18,8 @@ static enum status nothing(struct sql_emission *emission, const struct definitio
     return STATUS_OK;
 }
 
-static enum status drop(struct sql_emission *emission, const struct definition *before,
-                        const struct definition *after)
+static enum status emit_drop(struct sql_emission *emission, const struct definition *before,
+                             const struct definition *after)
 {
     struct buffer sql = {0};
     (void)after;
@@ -149,18 +149,18 @@ static enum status drop_reference(struct sql_emission *emission, const struct de
 }
 
 const struct sql_definition_kind mysql_definition_kinds[] = {
-    {"sequence", 50, DEFINITION_ALONE, true, create_text, NULL, drop, rename_table},
-    {"function", 60, DEFINITION_ALONE, false, create_text, replace_text, drop, NULL},
-    {"procedure", 60, DEFINITION_ALONE, false, create_text, replace_text, drop, NULL},
-    {"table", 100, DEFINITION_ALONE, true, mysql_create_table, mysql_alter_table, drop,
+    {"sequence", 50, DEFINITION_ALONE, true, create_text, NULL, emit_drop, rename_table},
+    {"function", 60, DEFINITION_ALONE, false, create_text, replace_text, emit_drop, NULL},
+    {"procedure", 60, DEFINITION_ALONE, false, create_text, replace_text, emit_drop, NULL},
+    {"table", 100, DEFINITION_ALONE, true, mysql_create_table, mysql_alter_table, emit_drop,
      rename_table},
     {"column", 110, DEFINITION_WITHIN, true, nothing, nothing, nothing, mysql_rename_column},
     {"period", 115, DEFINITION_WITHIN, false, nothing, nothing, nothing, NULL},
     {"index", 120, DEFINITION_WITHIN, false, nothing, nothing, nothing, rename_index},
     {"check", 125, DEFINITION_WITHIN, false, nothing, nothing, nothing, NULL},
     {"foreign key", 150, DEFINITION_ALONE, false, create_reference, NULL, drop_reference, NULL},
-    {"view", 200, DEFINITION_ALONE, false, create_text, replace_view, drop, rename_table},
-    {"trigger", 210, DEFINITION_ATTACHED, false, create_text, replace_text, drop, NULL},
-    {"event", 220, DEFINITION_ALONE, false, create_text, alter_event, drop, NULL},
+    {"view", 200, DEFINITION_ALONE, false, create_text, replace_view, emit_drop, rename_table},
+    {"trigger", 210, DEFINITION_ATTACHED, false, create_text, replace_text, emit_drop, NULL},
+    {"event", 220, DEFINITION_ALONE, false, create_text, alter_event, emit_drop, NULL},
     {0},
 };

@@ -12,8 +12,8 @@
 
 enum { FIELD_BYTES_MAX = 1000 * 1000 * 1000 };
 
-static enum status refuse(const struct mysql_column *column, enum error_code code, const char *why,
-                          struct error *error)
+static enum status encode_refuse(const struct mysql_column *column, enum error_code code,
+                                 const char *why, struct error *error)
 {
     return error_set(error, code, column->name, "%s, which %s can't hold", why,
                      column->type.type.native != NULL ? column->type.type.native : "the column");
@@ -149,7 +149,7 @@ static enum status put_text(const struct mysql_column *column, enum mysql_form f
 {
     int32_t limit = column->type.type.precision;
     if (length > FIELD_BYTES_MAX) {
-        return refuse(column, ERROR_REJECT_TOO_LARGE, "the text has more than 1 GB", error);
+        return encode_refuse(column, ERROR_REJECT_TOO_LARGE, "the text has more than 1 GB", error);
     }
     if (limit > 0 && length > (size_t)limit) {
         size_t characters = 0;
@@ -169,7 +169,7 @@ static enum status put_text(const struct mysql_column *column, enum mysql_form f
                          column->type.type.native);
     }
     if (length > 0 && text[length - 1] == ' ' && is_fixed(column)) {
-        return refuse(column, ERROR_REJECT_TEXT, "the text ends in a blank", error);
+        return encode_refuse(column, ERROR_REJECT_TEXT, "the text ends in a blank", error);
     }
     if (make_room(column, length, out, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -184,10 +184,10 @@ static enum status put_bytes(const struct mysql_column *column, enum mysql_form 
 {
     int32_t limit = column->type.type.precision;
     if (length > FIELD_BYTES_MAX || (limit > 0 && length > (size_t)limit)) {
-        return refuse(column, ERROR_REJECT_TOO_LARGE, "the value has too many bytes", error);
+        return encode_refuse(column, ERROR_REJECT_TOO_LARGE, "the value has too many bytes", error);
     }
     if (limit > 0 && length < (size_t)limit && is_fixed(column)) {
-        return refuse(column, ERROR_REJECT_TYPE, "the value has too few bytes", error);
+        return encode_refuse(column, ERROR_REJECT_TYPE, "the value has too few bytes", error);
     }
     if (make_room(column, length, out, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -245,12 +245,12 @@ static enum status put_float(const struct mysql_column *column, double value, en
 {
     char digits[NUMBER_TEXT_MAX];
     if (!isfinite(value)) {
-        return refuse(column, ERROR_REJECT_NUMBER,
-                      isnan(value) ? "the number is NaN" : "the number is infinite", error);
+        return encode_refuse(column, ERROR_REJECT_NUMBER,
+                             isnan(value) ? "the number is NaN" : "the number is infinite", error);
     }
     if (is_rounded(column, value)) {
-        return refuse(column, ERROR_REJECT_NUMBER, "the number has more digits behind the point",
-                      error);
+        return encode_refuse(column, ERROR_REJECT_NUMBER,
+                             "the number has more digits behind the point", error);
     }
     if (form == MYSQL_IN_BULK) {
         uint64_t bits;
@@ -271,7 +271,7 @@ static enum status put_decimal(const struct mysql_column *column, const struct c
     struct cell cut = *cell;
     int exact = 1;
     if (decimal_special(cell) != 0) {
-        return refuse(column, ERROR_REJECT_NUMBER, "the number is NaN or infinite", error);
+        return encode_refuse(column, ERROR_REJECT_NUMBER, "the number is NaN or infinite", error);
     }
     if (decimal_scale(cell) > (uint32_t)type->scale) {
         (void)!decimal_rescale(cell, (uint32_t)type->scale, scratch, &cut, &exact);
@@ -290,7 +290,8 @@ static enum status put_year(const struct mysql_column *column, int64_t year, enu
                             struct buffer *out, struct error *error)
 {
     if (year < 0 || (year > 0 && year < 100)) {
-        return refuse(column, ERROR_REJECT_NUMBER, "the number is no year of four digits", error);
+        return encode_refuse(column, ERROR_REJECT_NUMBER, "the number is no year of four digits",
+                             error);
     }
     if (form == MYSQL_IN_BULK) {
         put_word(out, (uint64_t)year);
@@ -416,10 +417,11 @@ static enum status put_date(const struct mysql_column *column, enum mysql_form f
     char text[16] = "0000-00-00";
     bool special = (cell->flags & CELL_SPECIAL) != 0;
     if (special && cell->i64 != CELL_ZERO_DATE) {
-        return refuse(column, ERROR_REJECT_TYPE, "the date is infinite", error);
+        return encode_refuse(column, ERROR_REJECT_TYPE, "the date is infinite", error);
     }
     if (!special && (cell->i64 < FIRST_DAY || cell->i64 > LAST_DAY)) {
-        return refuse(column, ERROR_REJECT_TYPE, "the date is outside the years 0 to 9999", error);
+        return encode_refuse(column, ERROR_REJECT_TYPE, "the date is outside the years 0 to 9999",
+                             error);
     }
     size_t length = special ? strlen(text) : put_day(text, cell->i64);
     put_plain(out, form, text, length);
@@ -433,16 +435,17 @@ static enum status put_timestamp(const struct mysql_column *column, enum mysql_f
     size_t length = strlen(text);
     if ((cell->flags & CELL_SPECIAL) != 0) {
         if (cell->i64 != CELL_ZERO_DATE) {
-            return refuse(column, ERROR_REJECT_TYPE, "the time is infinite", error);
+            return encode_refuse(column, ERROR_REJECT_TYPE, "the time is infinite", error);
         }
     } else {
         int64_t days = cell->i64 / DAY_US - (cell->i64 % DAY_US < 0);
         if (cell->aux != 0 || has_excess(column, cell->i64)) {
-            return refuse(column, ERROR_REJECT_TYPE, "the time has more digits of a second", error);
+            return encode_refuse(column, ERROR_REJECT_TYPE, "the time has more digits of a second",
+                                 error);
         }
         if (days < FIRST_DAY || days > LAST_DAY) {
-            return refuse(column, ERROR_REJECT_TYPE, "the time is outside the years 0 to 9999",
-                          error);
+            return encode_refuse(column, ERROR_REJECT_TYPE,
+                                 "the time is outside the years 0 to 9999", error);
         }
         length = put_day(text, days);
         text[length++] = ' ';
@@ -460,14 +463,15 @@ static enum status put_time(const struct mysql_column *column, enum mysql_form f
     int64_t nanoseconds = interval ? cell->interval->nanoseconds : cell->i64;
     char text[40];
     if (interval && (cell->interval->months != 0 || cell->interval->days != 0)) {
-        return refuse(column, ERROR_REJECT_TYPE, "the interval has months or days", error);
+        return encode_refuse(column, ERROR_REJECT_TYPE, "the interval has months or days", error);
     }
     if (nanoseconds % 1000 != 0 || has_excess(column, nanoseconds / 1000)) {
-        return refuse(column, ERROR_REJECT_TYPE, "the time has more digits of a second", error);
+        return encode_refuse(column, ERROR_REJECT_TYPE, "the time has more digits of a second",
+                             error);
     }
     int64_t value = nanoseconds / 1000;
     if (value > most || value < -most) {
-        return refuse(column, ERROR_REJECT_TYPE, "the time is beyond 838:59:59", error);
+        return encode_refuse(column, ERROR_REJECT_TYPE, "the time is beyond 838:59:59", error);
     }
     size_t length = 0;
     if (value < 0) {
@@ -561,12 +565,14 @@ static enum status bits_of_text(const struct mysql_column *column, const struct 
     uint64_t bits = 0;
     for (uint32_t i = 0; i < text->length && i < BITS_MAX; i++) {
         if (text->text[i] != '0' && text->text[i] != '1') {
-            return refuse(column, ERROR_REJECT_TYPE, "it is no text of the digits 0 and 1", error);
+            return encode_refuse(column, ERROR_REJECT_TYPE, "it is no text of the digits 0 and 1",
+                                 error);
         }
         bits = bits << 1 | (uint64_t)(text->text[i] - '0');
     }
     if (text->length == 0 || text->length > BITS_MAX) {
-        return refuse(column, ERROR_REJECT_TYPE, "it is no text of 1 to 64 digits 0 and 1", error);
+        return encode_refuse(column, ERROR_REJECT_TYPE, "it is no text of 1 to 64 digits 0 and 1",
+                             error);
     }
     *made = cell_uint64(bits);
     return STATUS_OK;

@@ -2,7 +2,7 @@
 #include "connectors/mysql/feed.h"
 #include <string.h>
 
-static const struct feed_charset *find(const struct feed *feed, uint32_t collation)
+static const struct feed_charset *feed_charset_find(const struct feed *feed, uint32_t collation)
 {
     for (uint32_t i = 0; i < feed->charset_count; i++) {
         if (feed->charsets[i].collation == collation) {
@@ -14,11 +14,11 @@ static const struct feed_charset *find(const struct feed *feed, uint32_t collati
 
 const char *mysql_feed_charset(struct feed *feed, uint32_t collation)
 {
-    const struct feed_charset *known = find(feed, collation);
+    const struct feed_charset *known = feed_charset_find(feed, collation);
     return known != NULL ? known->charset : NULL;
 }
 
-static void keep(struct feed *feed, uint32_t collation, const char *charset)
+static void feed_charset_keep(struct feed *feed, uint32_t collation, const char *charset)
 {
     if (feed->charset_count == feed->charset_capacity) {
         uint32_t capacity = feed->charset_capacity == 0 ? 8 : 2 * feed->charset_capacity;
@@ -34,8 +34,8 @@ static void keep(struct feed *feed, uint32_t collation, const char *charset)
 }
 
 /* MariaDB's newer ones belong to several sets, with a number for each. */
-static enum status ask(struct feed *feed, const struct feed_table *table, uint32_t collation,
-                       struct error *error)
+static enum status feed_charset_ask(struct feed *feed, const struct feed_table *table,
+                                    uint32_t collation, struct error *error)
 {
     enum { BY_SET = 101000 };
     struct mysql_database *self = feed->self;
@@ -49,7 +49,7 @@ static enum status ask(struct feed *feed, const struct feed_table *table, uint32
         mysql_run_buffer(self, feed->asking, &sql, SQL_SHORT, ERROR_SOURCE_READ, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     if (row != NULL && row[0] != NULL) {
-        keep(feed, collation, row[0]);
+        feed_charset_keep(feed, collation, row[0]);
     } else if (status == STATUS_OK) {
         status = error_set(error, ERROR_SOURCE_READ, table->name,
                            "the binary log has a text of collation %u, which the server does not "
@@ -66,8 +66,8 @@ enum status mysql_feed_ask_charsets(struct feed *feed, const struct feed_table *
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < table->log.column_count && status == STATUS_OK; i++) {
         uint32_t collation = table->log.columns[i].collation;
-        if (collation != 0 && find(feed, collation) == NULL) {
-            status = ask(feed, table, collation, error);
+        if (collation != 0 && feed_charset_find(feed, collation) == NULL) {
+            status = feed_charset_ask(feed, table, collation, error);
         }
     }
     return status;

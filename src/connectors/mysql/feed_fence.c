@@ -21,7 +21,8 @@ struct fence {
     char prefix[OWN_NAME_BYTES]; /* with FEED */
 };
 
-static enum status run(const struct fence *fence, struct buffer *sql, struct error *error)
+static enum status feed_fence_run(const struct fence *fence, struct buffer *sql,
+                                  struct error *error)
 {
     return mysql_run_buffer(fence->self, fence->connection, sql, SQL_BUILD, ERROR_SOURCE_READ, NULL,
                             error);
@@ -48,7 +49,7 @@ static enum status add_trigger(const struct fence *fence, const char *table, int
     buffer_append_string(&sql, " FOR EACH ROW BEGIN IF " MYSQL_APPLIES " IS NULL THEN SIGNAL "
                                "SQLSTATE '45000' SET MESSAGE_TEXT = 'transhume: this table has "
                                "moved to another database'; END IF; END");
-    return run(fence, &sql, error);
+    return feed_fence_run(fence, &sql, error);
 }
 
 /* ---------------------------------------------------------------- TRUNCATE */
@@ -69,7 +70,7 @@ static enum status try_reference(const struct fence *fence, const char *own,
     const char *name = table->schema->name;
     mysql_append(&sql, "CREATE TABLE %t LIKE ", &fence->self->sql, own);
     mysql_append_table(&sql, fence->self, name);
-    if (run(fence, &sql, error) != STATUS_OK) {
+    if (feed_fence_run(fence, &sql, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     mysql_append(&sql, "ALTER TABLE %t ADD FOREIGN KEY", &fence->self->sql, own);
@@ -77,7 +78,7 @@ static enum status try_reference(const struct fence *fence, const char *own,
     buffer_append_string(&sql, " REFERENCES ");
     mysql_append_table(&sql, fence->self, name);
     append_keys(&sql, &table->key);
-    return run(fence, &sql, error);
+    return feed_fence_run(fence, &sql, error);
 }
 
 /* Where no key can refer to the table, as to one with partitions, the run says so. */
@@ -104,7 +105,7 @@ static enum status add_reference(const struct fence *fence, const char *table, s
     }
     log_write(LOG_WARNING, "%s: nothing keeps anybody from TRUNCATE: %s", table, refused.message);
     mysql_append(&drop, "DROP TABLE IF EXISTS %t", &fence->self->sql, own);
-    return run(fence, &drop, error);
+    return feed_fence_run(fence, &drop, error);
 }
 
 /* ---------------------------------------------------------------- all of them */
@@ -127,7 +128,7 @@ static enum status drop_all(const struct fence *fence, const char *what, struct 
     while (status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL) {
         buffer_format(&sql, "DROP %s", what);
         mysql_append(&sql, " IF EXISTS %n.%n", fence->self->sql.schema, row[0]);
-        status = run(fence, &sql, error);
+        status = feed_fence_run(fence, &sql, error);
     }
     mysql_free_result(result);
     return status;

@@ -16,7 +16,7 @@ static struct lines lines_of(struct arena *arena)
     return (struct lines){arena, arena_allocate_zeroed(arena, LINES_MAX, sizeof(const char *)), 0};
 }
 
-static void add(struct lines *lines, struct buffer *text)
+static void feed_foresee_add(struct lines *lines, struct buffer *text)
 {
     if (lines->count < LINES_MAX) {
         lines->texts[lines->count++] = arena_copy_string(lines->arena, buffer_string(text));
@@ -28,7 +28,7 @@ static void add_text(struct lines *lines, const char *text)
 {
     struct buffer line = {0};
     buffer_append_string(&line, text);
-    add(lines, &line);
+    feed_foresee_add(lines, &line);
     buffer_free(&line);
 }
 
@@ -73,7 +73,7 @@ static enum status tell_costs(struct mysql_database *self, MYSQL *connection, st
         buffer_append_string(&line, "disk: nothing, the server keeps its binary log by its own "
                                     "rules, and not by time");
     }
-    add(costs, &line);
+    feed_foresee_add(costs, &line);
     buffer_free(&line);
     add_text(costs, "writers: nothing, but that binlog_format = ROW with binlog_row_image = FULL "
                     "logs the row before and behind each change");
@@ -109,12 +109,12 @@ static void tell_statements(const struct mysql_database *self, bool gtids, struc
                           : "source: mysqldump --single-transaction --source-data --databases %s, "
                             "and load it into the target",
                   self->sql.schema);
-    add(native, &line);
+    feed_foresee_add(native, &line);
     buffer_format(&line,
                   mariadb ? "target: SET GLOBAL replicate_do_db = '%s'"
                           : "target: CHANGE REPLICATION FILTER REPLICATE_DO_DB = (%s)",
                   self->sql.schema);
-    add(native, &line);
+    feed_foresee_add(native, &line);
     buffer_format(&line,
                   mariadb ? "target: CHANGE MASTER TO MASTER_HOST = '%s', MASTER_PORT = %u, "
                             "MASTER_USER = '…', MASTER_PASSWORD = '…'%s"
@@ -124,7 +124,7 @@ static void tell_statements(const struct mysql_database *self, bool gtids, struc
                   mariadb ? ", MASTER_USE_GTID = slave_pos"
                   : gtids ? ", SOURCE_AUTO_POSITION = 1"
                           : ", SOURCE_LOG_FILE = '…', SOURCE_LOG_POS = …");
-    add(native, &line);
+    feed_foresee_add(native, &line);
     buffer_free(&line);
     add_text(native, "target: START REPLICA; at the end: STOP REPLICA; RESET REPLICA ALL");
 }

@@ -128,7 +128,8 @@ static void make_empty_shape(struct feed_table *table)
     table->shape = shape;
 }
 
-static enum status describe(struct feed *feed, struct feed_table *table, struct error *error)
+static enum status feed_table_describe(struct feed *feed, struct feed_table *table,
+                                       struct error *error)
 {
     struct mysql_catalog catalog = {0};
     if (!is_followed(feed, &table->log)) {
@@ -174,7 +175,7 @@ static enum status add_table(struct feed *feed, const struct binlog_event *event
         (const uint8_t *)arena_copy(arena, (const char *)event->body.at, event->body.left);
     const struct binlog_bytes body = {.at = table->told, .left = table->told_length};
     enum status status = binlog_read_table(body, feed->self->mariadb, arena, &table->log)
-                             ? describe(feed, table, error)
+                             ? feed_table_describe(feed, table, error)
                              : mysql_feed_malformed(feed, error);
     if (status != STATUS_OK) {
         arena_destroy(arena);

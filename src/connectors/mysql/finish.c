@@ -263,7 +263,7 @@ static enum status take_orphans(struct finishing *finishing, struct error *error
     return status == STATUS_OK ? finish_step(finishing, STEP_REFERENCES, error) : status;
 }
 
-static enum status finish(struct finishing *finishing, struct error *error)
+static enum status mysql_finish(struct finishing *finishing, struct error *error)
 {
     struct mysql_database *self = finishing->self;
     enum status status = mysql_control(self, &finishing->connection, error);
@@ -338,7 +338,7 @@ enum status mysql_after_load(struct database *database, struct after_load_reques
     struct arena *arena = arena_create(0);
     want_references(&finishing, arena);
     enum status status = request->references_only ? look_at_references(&finishing, error)
-                                                  : finish(&finishing, error);
+                                                  : mysql_finish(&finishing, error);
     arena_destroy(arena);
     mysql_crew_close(&finishing.crew);
     arena_destroy(finishing.arena);

@@ -39,8 +39,8 @@ static bool is_held(const struct mysql_database *self, const struct mysql_table 
 }
 
 /* Takes `from`. */
-static void add(struct mysql_database *self, struct buffer *from, const char *name,
-                const struct mysql_table *table)
+static void hold_add(struct mysql_database *self, struct buffer *from, const char *name,
+                     const struct mysql_table *table)
 {
     struct mysql_held *added = arena_allocate_zeroed(self->arena, 1, sizeof *added);
     *added = (struct mysql_held){.next = self->held,
@@ -64,7 +64,7 @@ enum status mysql_hold_table(struct sql_database *database, const char *name, st
         return STATUS_OK;
     }
     mysql_append_table(&from, self, table->schema->name);
-    add(self, &from, table->schema->name, table);
+    hold_add(self, &from, table->schema->name, table);
     return STATUS_OK;
 }
 
@@ -81,7 +81,7 @@ enum status mysql_hold_query(struct sql_database *database, const struct read_re
     }
     sql_append_query(&from, request->query);
     buffer_append_string(&from, " AS q");
-    add(self, &from, request->name, NULL);
+    hold_add(self, &from, request->name, NULL);
     return STATUS_OK;
 }
 
@@ -177,7 +177,7 @@ static int compare_name(const void *name, const void *shape)
     return strcmp(name, ((const struct mysql_shape *)shape)->name);
 }
 
-static enum status check(struct mysql_database *self, struct arena *arena, struct error *error)
+static enum status hold_check(struct mysql_database *self, struct arena *arena, struct error *error)
 {
     struct mysql_shape *shapes = NULL;
     uint32_t count = 0;
@@ -204,7 +204,7 @@ enum status mysql_hold_touch(struct mysql_database *self, struct error *error)
     }
     struct arena *arena = arena_create(0);
     enum status status = touch_all(self, error);
-    status = status == STATUS_OK ? check(self, arena, error) : status;
+    status = status == STATUS_OK ? hold_check(self, arena, error) : status;
     arena_destroy(arena);
     return status;
 }

@@ -18,8 +18,8 @@ struct mysql_large {
     char place[];       /* "table AS _t0 WHERE …" */
 };
 
-static enum status ask(struct mysql_large *self, uint64_t offset, size_t size, MYSQL_RES **result,
-                       struct error *error)
+static enum status large_ask(struct mysql_large *self, uint64_t offset, size_t size,
+                             MYSQL_RES **result, struct error *error)
 {
     struct mysql_database *database = self->database;
     struct buffer sql = {0};
@@ -34,13 +34,13 @@ static enum status ask(struct mysql_large *self, uint64_t offset, size_t size, M
     return status;
 }
 
-static enum status fetch(struct sql_large *base, uint64_t offset, void *bytes, size_t size,
-                         struct error *error)
+static enum status large_fetch(struct sql_large *base, uint64_t offset, void *bytes, size_t size,
+                               struct error *error)
 {
     struct mysql_large *self = (struct mysql_large *)base;
     MYSQL_RES *result = NULL;
     if (failpoint_hit("mysql.before_slice", error) != STATUS_OK ||
-        ask(self, offset, size, &result, error) != STATUS_OK) {
+        large_ask(self, offset, size, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
@@ -72,7 +72,7 @@ static void make_one(struct mysql_database *self, const struct buffer *place,
         memory_allocate_zeroed(1, sizeof *large + place->length + column.length + 2);
     large->base = (struct sql_large){.shown = self->sql.shown,
                                      .lock = &self->slicer_lock,
-                                     .fetch = fetch,
+                                     .fetch = large_fetch,
                                      .block_bytes = MYSQL_SLICE_BYTES};
     large->database = self;
     memcpy(large->place, place->data, place->length);

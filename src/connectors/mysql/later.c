@@ -57,8 +57,8 @@ static void append_emptied(struct buffer *sql, const struct target_table *table,
     }
 }
 
-static enum status make(struct mysql_database *self, MYSQL *connection,
-                        const struct target_table *table, struct error *error)
+static enum status later_make(struct mysql_database *self, MYSQL *connection,
+                              const struct target_table *table, struct error *error)
 {
     struct buffer sql = {0};
     char name[SQL_OWN_NAME_BYTES];
@@ -89,7 +89,7 @@ enum status mysql_later_prepare(struct database *database, const struct target_t
         if (target_table_later_count(&tables[i]) > 0) {
             status = mysql_control(self, &connection, error);
             status = status == STATUS_OK ? mysql_check_claim(self, connection, error) : status;
-            status = status == STATUS_OK ? make(self, connection, &tables[i], error) : status;
+            status = status == STATUS_OK ? later_make(self, connection, &tables[i], error) : status;
         }
     }
     return status;
@@ -97,7 +97,7 @@ enum status mysql_later_prepare(struct database *database, const struct target_t
 
 /* ---------------------------------------------------------------- filling */
 
-static enum status ask(const struct filling *filling, struct buffer *sql, MYSQL_RES **result)
+static enum status later_ask(const struct filling *filling, struct buffer *sql, MYSQL_RES **result)
 {
     enum status status = mysql_run_buffer(filling->self, filling->connection, sql, SQL_BUILD,
                                           ERROR_TARGET_WRITE, result, filling->error);
@@ -165,7 +165,7 @@ static enum status update_range(const struct filling *filling, uint64_t first, u
     append_times(&sql, filling);
     append_where(&sql, filling);
     buffer_format(&sql, " AND l." MYSQL_NUMBER " BETWEEN %" PRIu64 " AND %" PRIu64, first, last);
-    if (ask(&asking, &sql, NULL) == STATUS_OK) {
+    if (later_ask(&asking, &sql, NULL) == STATUS_OK) {
         *filled += mysql_affected_rows(filling->connection);
         return STATUS_OK;
     }
@@ -183,7 +183,7 @@ static enum status note_refused(const struct filling *filling, uint64_t number)
     mysql_append_later_table(&sql, filling->self, filling->table->name);
     mysql_append(&sql, " SET " MYSQL_REFUSED " = %q", mysql_error(filling->connection));
     buffer_format(&sql, " WHERE " MYSQL_NUMBER " = %" PRIu64, number);
-    return ask(filling, &sql, NULL);
+    return later_ask(filling, &sql, NULL);
 }
 
 /* By halves, down to the one that is refused. */
@@ -202,13 +202,13 @@ static enum status update_halves(const struct filling *filling, uint64_t first, 
     return status == STATUS_OK ? update_halves(filling, middle + 1, last, filled) : status;
 }
 
-static enum status update(const struct filling *filling, uint64_t *filled)
+static enum status later_update(const struct filling *filling, uint64_t *filled)
 {
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     buffer_append_string(&sql, "SELECT coalesce(max(" MYSQL_NUMBER "), 0) FROM ");
     mysql_append_later_table(&sql, filling->self, filling->table->name);
-    enum status status = ask(filling, &sql, &result);
+    enum status status = later_ask(filling, &sql, &result);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     uint64_t last = row != NULL && row[0] != NULL ? strtoull(row[0], NULL, 10) : 0;
     mysql_free_result(result);
@@ -222,7 +222,7 @@ static enum status begin_anew(const struct filling *filling)
     buffer_append_string(&sql, "UPDATE ");
     mysql_append_later_table(&sql, filling->self, filling->table->name);
     buffer_append_string(&sql, " SET " MYSQL_REFUSED " = NULL WHERE " MYSQL_REFUSED " IS NOT NULL");
-    return ask(filling, &sql, NULL);
+    return later_ask(filling, &sql, NULL);
 }
 
 /* The record as the run leaves it is another one now. */
@@ -242,7 +242,7 @@ static enum status note_undo(const struct filling *filling)
     buffer_append_string(&sql, " SET u._transhume_hash = ");
     mysql_undo_append_hash(&sql, self, facts->columns, facts->schema->column_count, "t");
     append_where(&sql, filling);
-    return ask(filling, &sql, NULL);
+    return later_ask(filling, &sql, NULL);
 }
 
 static enum status forget_filled(const struct filling *filling)
@@ -251,7 +251,7 @@ static enum status forget_filled(const struct filling *filling)
     buffer_append_string(&sql, "DELETE l FROM");
     append_joined(&sql, filling);
     append_where(&sql, filling);
-    return ask(filling, &sql, NULL);
+    return later_ask(filling, &sql, NULL);
 }
 
 /* Records that others took out have nothing to fill in. */
@@ -264,7 +264,7 @@ static enum status forget_gone(const struct filling *filling)
                  filling->facts->schema->name);
     mysql_append_match(&sql, filling->table->key, "l", "t");
     mysql_append(&sql, " WHERE t.%n IS NULL", filling->table->key.names[0]);
-    return ask(filling, &sql, NULL);
+    return later_ask(filling, &sql, NULL);
 }
 
 /* "id 7: owner 99": the number of the foreign key, then the key, then what is left out. */
@@ -322,7 +322,7 @@ static enum status count_kept(const struct filling *filling, bool refused, uint6
     mysql_append_names(&sql, "l", filling->table->key);
     buffer_append_string(&sql, " LIMIT 1");
     buffer_free(&name);
-    enum status status = ask(filling, &sql, &result);
+    enum status status = later_ask(filling, &sql, &result);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     if (row != NULL && row[0] != NULL) {
         *count = strtoull(row[0], NULL, 10);
@@ -346,7 +346,7 @@ static enum status fill_within(struct filling *filling, struct target_filled *fi
     enum status status = begin_anew(filling);
     for (uint32_t i = 0; status == STATUS_OK && i < filling->table->later_count; i++) {
         filling->later = &filling->table->later[i];
-        status = update(filling, &filled->filled);
+        status = later_update(filling, &filled->filled);
         status = status == STATUS_OK ? note_undo(filling) : status;
         status = status == STATUS_OK ? forget_filled(filling) : status;
     }
@@ -371,7 +371,7 @@ static enum status is_kept(const struct filling *filling, bool *found)
     return status;
 }
 
-static enum status describe(struct filling *filling)
+static enum status later_describe(struct filling *filling)
 {
     struct mysql_catalog catalog;
     enum status status =
@@ -385,7 +385,7 @@ static enum status describe(struct filling *filling)
     return status;
 }
 
-static enum status drop(const struct filling *filling)
+static enum status later_drop(const struct filling *filling)
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, "DROP TABLE IF EXISTS ");
@@ -404,7 +404,7 @@ static enum status fill(struct filling *filling, struct target_filled *filled)
     if (status != STATUS_OK || !found) {
         return status;
     }
-    status = describe(filling);
+    status = later_describe(filling);
     status = status == STATUS_OK ? mysql_begin(self, &filling->connection, filling->error) : status;
     if (status != STATUS_OK) {
         return status;
@@ -413,7 +413,7 @@ static enum status fill(struct filling *filling, struct target_filled *filled)
     if (status == STATUS_OK) {
         status = failpoint_hit("mysql.after_fill", filling->error);
     }
-    return status == STATUS_OK && filled->left == 0 && filled->refused == 0 ? drop(filling)
+    return status == STATUS_OK && filled->left == 0 && filled->refused == 0 ? later_drop(filling)
                                                                             : status;
 }
 
@@ -453,7 +453,7 @@ static void append_hash(struct buffer *sql, const struct filling *filling)
 }
 
 /* Those that the run added, and that are as it left them, and refer to something. */
-static enum status choose(const struct filling *filling, const char *undo)
+static enum status later_choose(const struct filling *filling, const char *undo)
 {
     const struct column_list emptied = filling->later->emptied;
     struct buffer sql = {0};
@@ -499,7 +499,7 @@ static enum status loosen_within(struct filling *filling, const char *undo)
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < filling->table->later_count; i++) {
         filling->later = &filling->table->later[i];
-        status = choose(filling, undo);
+        status = later_choose(filling, undo);
         status = status == STATUS_OK ? empty(filling, undo) : status;
         status = status == STATUS_OK ? note_loosened(filling, undo) : status;
     }

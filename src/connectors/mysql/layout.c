@@ -89,7 +89,7 @@ static struct measure measure_varying(const struct mysql_database *self, uint32_
     return (struct measure){bytes + 1, bytes + 1, bytes};
 }
 
-static struct measure measure(const struct mysql_database *self, const char *words)
+static struct measure layout_measure(const struct mysql_database *self, const char *words)
 {
     static const struct {
         const char *name;
@@ -155,7 +155,7 @@ static uint32_t prefix_of(const struct mysql_database *self, const char *words)
 {
     enum { CHARACTERS = 191, BYTES = 764 }; /* utf8mb4 takes four bytes of each */
     size_t length = strcspn(words, "( ");
-    uint32_t bytes = measure(self, words).index;
+    uint32_t bytes = layout_measure(self, words).index;
     if (bytes > 0 && bytes <= column_bytes_max(self)) {
         return 0;
     }
@@ -170,7 +170,7 @@ static uint32_t prefix_of(const struct mysql_database *self, const char *words)
 static uint32_t index_bytes(const struct mysql_database *self, const char *words, enum kind kind)
 {
     uint32_t prefix = kind == PLAIN ? prefix_of(self, words) : 0;
-    return prefix > 0 ? prefix * character_bytes(words) : measure(self, words).index;
+    return prefix > 0 ? prefix * character_bytes(words) : layout_measure(self, words).index;
 }
 
 /* Appends why the server would refuse an index over these columns, or nothing. */
@@ -277,7 +277,7 @@ static void add_up(const struct mysql_database *self, const struct target_table 
     layout->row_bytes = nulls;
     layout->page_bytes = nulls + 5 + 6 + 7 + (table->key.count == 0 ? 6 : 0);
     for (uint32_t i = 0; i < table->column_count; i++) {
-        struct measure one = measure(self, layout->types[i]);
+        struct measure one = layout_measure(self, layout->types[i]);
         layout->row_bytes += one.row;
         layout->page_bytes += one.page;
     }
@@ -291,10 +291,10 @@ static void fit(const struct mysql_database *self, const struct target_table *ta
     add_up(self, table, layout);
     while (longest > 0 && !mysql_layout_fits(layout)) {
         uint32_t chosen = 0;
-        struct measure pointer = measure(self, "text");
+        struct measure pointer = layout_measure(self, "text");
         longest = 0;
         for (uint32_t i = 0; i < table->column_count; i++) {
-            struct measure one = measure(self, layout->types[i]);
+            struct measure one = layout_measure(self, layout->types[i]);
             uint32_t now = layout->row_bytes > ROW_MAX ? one.row : one.page;
             uint32_t then = layout->row_bytes > ROW_MAX ? pointer.row : pointer.page;
             if (now > then && now > longest && may_be_long(table, layout, i)) {

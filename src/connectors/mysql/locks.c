@@ -33,7 +33,7 @@ static void append_holders(struct buffer *sql, const struct mysql_database *self
 }
 
 /* The first that is not of this process: the one that waits longest. */
-static bool describe(const MYSQL *connection, MYSQL_RES *rows, char holder[SQL_HOLDER_BYTES])
+static bool locks_describe(const MYSQL *connection, MYSQL_RES *rows, char holder[SQL_HOLDER_BYTES])
 {
     MYSQL_ROW row = NULL;
     do {
@@ -68,7 +68,7 @@ static bool ask_holder(struct mysql_database *self, MYSQL *connection, struct bu
     buffer_free(ids);
     bool found = mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_NETWORK, &rows,
                                   &ignored) == STATUS_OK &&
-                 rows != NULL && describe(connection, rows, holder);
+                 rows != NULL && locks_describe(connection, rows, holder);
     mysql_free_result(rows);
     return found;
 }

@@ -87,7 +87,7 @@ static enum mysql_tls tls_of(const char *mode, bool local)
     return local ? MYSQL_TLS_PREFER : MYSQL_TLS_VERIFY_FULL;
 }
 
-static const char *keep(const struct mysql_database *self, const char *text)
+static const char *mysql_keep(const struct mysql_database *self, const char *text)
 {
     return text != NULL ? arena_copy_string(self->arena, text) : NULL;
 }
@@ -112,17 +112,18 @@ static enum status choose_settings(struct mysql_database *self, const struct ope
     /* libmariadb takes localhost for the Unix socket; with a port TCP is meant */
     const char *host =
         named && strcmp(uri->host, "localhost") == 0 && uri->port != 0 ? "127.0.0.1" : uri->host;
-    settings->host = named ? keep(self, host) : NULL;
+    settings->host = named ? mysql_keep(self, host) : NULL;
     settings->port = uri->port;
-    settings->socket = keep(self, socket);
-    settings->user = keep(self, uri->user);
-    settings->password = keep(self, uri->password);
-    settings->option_file = keep(self, uri_parameter(uri, &transhume_connector, "option_file"));
-    settings->ca = keep(self, ca);
-    settings->certificate = keep(self, uri_parameter(uri, &transhume_connector, "sslcert"));
-    settings->key = keep(self, uri_parameter(uri, &transhume_connector, "sslkey"));
+    settings->socket = mysql_keep(self, socket);
+    settings->user = mysql_keep(self, uri->user);
+    settings->password = mysql_keep(self, uri->password);
+    settings->option_file =
+        mysql_keep(self, uri_parameter(uri, &transhume_connector, "option_file"));
+    settings->ca = mysql_keep(self, ca);
+    settings->certificate = mysql_keep(self, uri_parameter(uri, &transhume_connector, "sslcert"));
+    settings->key = mysql_keep(self, uri_parameter(uri, &transhume_connector, "sslkey"));
     bool chosen = open->schemas.count == 1 && self->mode == OPEN_SOURCE;
-    self->sql.schema = keep(self, chosen ? open->schemas.names[0] : uri->path);
+    self->sql.schema = mysql_keep(self, chosen ? open->schemas.names[0] : uri->path);
     return STATUS_OK;
 }
 
@@ -217,7 +218,7 @@ static enum status name_as_server(struct mysql_database *self, struct error *err
         mysql_run_buffer(self, self->control, &sql, SQL_SHORT, ERROR_NETWORK, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     if (row != NULL && row[0] != NULL) {
-        self->sql.schema = keep(self, row[0]);
+        self->sql.schema = mysql_keep(self, row[0]);
     }
     mysql_free_result(result);
     return status;

@@ -80,7 +80,7 @@ static void append_without(struct buffer *sql, const char *statement, struct tex
     buffer_append_string(sql, out.data + out.length);
 }
 
-static enum status send(struct maker *maker, struct buffer *sql, struct error *problem)
+static enum status objects_send(struct maker *maker, struct buffer *sql, struct error *problem)
 {
     return mysql_run_buffer(maker->self, maker->connection, sql, SQL_BUILD, ERROR_TARGET_SCHEMA,
                             NULL, problem);
@@ -97,7 +97,7 @@ static enum status set_session(struct maker *maker, const char *settings, size_t
         return status;
     }
     mysql_append_settings(&sql, maker->self, settings, length);
-    return send(maker, &sql, problem);
+    return objects_send(maker, &sql, problem);
 }
 
 /* ---------------------------------------------------------------- what is told */
@@ -166,7 +166,7 @@ static void tell_present(const struct maker *maker, const struct schema_object *
     }
 }
 
-static void tell(const struct schema_object *object, const struct error *problem)
+static void objects_tell(const struct schema_object *object, const struct error *problem)
 {
     char name[SHOWN_BYTES];
     log_write(LOG_WARNING, "the %s %s is not made: %s", object->what, shown(object->name, name),
@@ -177,8 +177,8 @@ static void tell(const struct schema_object *object, const struct error *problem
 /* ---------------------------------------------------------------- making one */
 
 /* With the definer that it has, or, where the account may not or is to be it, with its own. */
-static enum status create(struct maker *maker, const struct schema_object *object,
-                          const char *statement, struct error *problem)
+static enum status objects_create(struct maker *maker, const struct schema_object *object,
+                                  const char *statement, struct error *problem)
 {
     struct buffer sql = {0};
     const struct text definer = mysql_definer(statement);
@@ -186,7 +186,7 @@ static enum status create(struct maker *maker, const struct schema_object *objec
     enum status status = STATUS_FAILED;
     if (!own) {
         mysql_append_object(&sql, maker->self, maker->objects->settings, object, statement);
-        status = send(maker, &sql, problem);
+        status = objects_send(maker, &sql, problem);
         if (status == STATUS_OK || problem->native_code != RIGHT_MISSING || definer.length == 0) {
             return status;
         }
@@ -196,7 +196,7 @@ static enum status create(struct maker *maker, const struct schema_object *objec
     mysql_append_object(&sql, maker->self, maker->objects->settings, object, buffer_string(&bare));
     buffer_free(&bare);
     *problem = (struct error){0};
-    status = send(maker, &sql, problem);
+    status = objects_send(maker, &sql, problem);
     if (status == STATUS_OK && !own) {
         tell_definer(object, definer);
     }
@@ -259,8 +259,8 @@ static void append_made(struct buffer *sql, const struct mysql_database *self,
     buffer_free(&made);
 }
 
-static enum status make(struct maker *maker, const struct schema_object *object,
-                        struct error *problem)
+static enum status objects_make(struct maker *maker, const struct schema_object *object,
+                                struct error *problem)
 {
     const struct words words = take_apart(object);
     struct buffer translated = {0};
@@ -271,8 +271,9 @@ static enum status make(struct maker *maker, const struct schema_object *object,
     }
     enum status status = set_session(maker, words.settings.data, words.settings.length, problem);
     append_made(&translated, maker->self, &words, &notes);
-    status =
-        status == STATUS_OK ? create(maker, object, buffer_string(&translated), problem) : status;
+    status = status == STATUS_OK
+                 ? objects_create(maker, object, buffer_string(&translated), problem)
+                 : status;
     buffer_free(&translated);
     if (status == STATUS_OK) {
         tell_translated(object, &notes);
@@ -293,7 +294,8 @@ typedef enum status (*ledger_note)(struct mysql_database *self, MYSQL *connectio
                                    const char *name, struct error *error);
 
 /* Unless another attempt took the run over. STATUS_END: what was made is not there. */
-static enum status note(struct maker *maker, const struct schema_object *object, ledger_note change)
+static enum status objects_note(struct maker *maker, const struct schema_object *object,
+                                ledger_note change)
 {
     MYSQL *connection = NULL;
     if (mysql_begin(maker->self, &connection, maker->error) != STATUS_OK) {
@@ -324,7 +326,7 @@ static enum status note_made(struct maker *maker, const struct schema_object *ob
 {
     char name[SHOWN_BYTES];
     enum status status = failpoint_hit("mysql.after_object", maker->error);
-    status = status == STATUS_OK ? note(maker, object, mysql_object_note) : status;
+    status = status == STATUS_OK ? objects_note(maker, object, mysql_object_note) : status;
     if (status == STATUS_END) {
         log_write(LOG_WARNING, "the %s %s is not made: the server took its statement and made none",
                   object->what, shown(object->name, name));
@@ -337,7 +339,8 @@ static enum status note_made(struct maker *maker, const struct schema_object *ob
  * connection broke off nobody knows. */
 static enum status forget_unmade(struct maker *maker, const struct schema_object *object)
 {
-    return mysql_is_alive(maker->connection) ? note(maker, object, mysql_object_forget) : STATUS_OK;
+    return mysql_is_alive(maker->connection) ? objects_note(maker, object, mysql_object_forget)
+                                             : STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- trying one */
@@ -359,10 +362,10 @@ static enum status try_object(void *context, uint32_t number, bool last)
     if (!maker->waits[number]) {
         return STATUS_END;
     }
-    if (note(maker, object, mysql_object_intend) != STATUS_OK) {
+    if (objects_note(maker, object, mysql_object_intend) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (make(maker, object, &problem) == STATUS_OK) {
+    if (objects_make(maker, object, &problem) == STATUS_OK) {
         maker->waits[number] = false;
         return is_detail(object) ? STATUS_OK : note_made(maker, object);
     }
@@ -378,7 +381,7 @@ static enum status try_object(void *context, uint32_t number, bool last)
     }
     bool told = maker->moment == MYSQL_AFTER_LOAD && (last || is_there(&problem));
     if (told) {
-        tell(object, &problem);
+        objects_tell(object, &problem);
     }
     return is_there(&problem) ? STATUS_END : STATUS_AGAIN;
 }

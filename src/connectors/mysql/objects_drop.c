@@ -18,7 +18,8 @@ struct dropping {
     struct error *error;
 };
 
-static struct dropping begin(struct mysql_database *self, MYSQL *connection, struct error *error)
+static struct dropping objects_drop_begin(struct mysql_database *self, MYSQL *connection,
+                                          struct error *error)
 {
     return (struct dropping){
         .self = self, .connection = connection, .arena = arena_create(0), .error = error};
@@ -192,7 +193,7 @@ static enum status refuse_reader(struct dropping *dropping, const char *what, co
 enum status mysql_refuse_readers(struct mysql_database *self, MYSQL *connection, const char *name,
                                  struct error *error)
 {
-    struct dropping dropping = begin(self, connection, error);
+    struct dropping dropping = objects_drop_begin(self, connection, error);
     enum status status = refuse_reader(&dropping, "table", name);
     arena_destroy(dropping.arena);
     return status;
@@ -241,7 +242,8 @@ static enum status is_used(struct dropping *dropping, const struct mysql_noted *
 
 /* ---------------------------------------------------------------- dropping */
 
-static void say(const struct mysql_noted *noted, const char *stays, struct buffer *what)
+static void objects_drop_say(const struct mysql_noted *noted, const char *stays,
+                             struct buffer *what)
 {
     char name[SHOWN_BYTES];
     text_printable(noted->name, strlen(noted->name), name, sizeof name);
@@ -298,7 +300,7 @@ static enum status drop_package(struct dropping *dropping, const struct mysql_no
     return good ? back : status;
 }
 
-static enum status drop(struct dropping *dropping, const struct mysql_noted *noted)
+static enum status objects_drop_drop(struct dropping *dropping, const struct mysql_noted *noted)
 {
     bool package = is_package(noted->what);
     if (mysql_check_claim(dropping->self, dropping->connection, dropping->error) != STATUS_OK ||
@@ -312,13 +314,13 @@ static enum status drop_unused(struct dropping *dropping, const struct mysql_not
 {
     bool used = false;
     enum status status = is_used(dropping, noted, &used);
-    return status == STATUS_OK && !used ? drop(dropping, noted) : status;
+    return status == STATUS_OK && !used ? objects_drop_drop(dropping, noted) : status;
 }
 
 enum status mysql_objects_drop_early(struct mysql_database *self, MYSQL *connection,
                                      struct error *error)
 {
-    struct dropping dropping = begin(self, connection, error);
+    struct dropping dropping = objects_drop_begin(self, connection, error);
     enum status status = read_list(&dropping);
     for (uint32_t i = 0; status == STATUS_OK && i < dropping.count; i++) {
         bool there = false;
@@ -344,13 +346,13 @@ static enum status remove_one(struct dropping *dropping, const struct mysql_note
     if (status != STATUS_OK || !there) {
         return status;
     }
-    say(noted, stays, what);
+    objects_drop_say(noted, stays, what);
     if (stays != NULL || is_early(noted)) {
         return STATUS_OK;
     }
     status =
         strcmp(noted->what, "view") == 0 ? refuse_reader(dropping, "view", noted->name) : status;
-    return status == STATUS_OK && !dry_run ? drop(dropping, noted) : status;
+    return status == STATUS_OK && !dry_run ? objects_drop_drop(dropping, noted) : status;
 }
 
 enum status mysql_remove_objects(struct database *database, bool dry_run, struct buffer *what,
@@ -359,7 +361,7 @@ enum status mysql_remove_objects(struct database *database, bool dry_run, struct
     struct mysql_database *self = mysql_database_of(database);
     MYSQL *connection = NULL;
     enum status status = mysql_control(self, &connection, error);
-    struct dropping dropping = begin(self, connection, error);
+    struct dropping dropping = objects_drop_begin(self, connection, error);
     status = status == STATUS_OK ? read_list(&dropping) : status;
     if (status == STATUS_OK && !dry_run && dropping.count > 0) {
         status = failpoint_hit("mysql.before_remove_objects", error);

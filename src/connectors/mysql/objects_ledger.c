@@ -21,13 +21,14 @@ static const char columns[] =
     "varchar(32) NOT NULL, name varchar(64) NOT NULL, digest varchar(32), UNIQUE (run, what, name)) "
     "ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin ROW_FORMAT=DYNAMIC";
 
-static enum status run(struct mysql_database *self, MYSQL *connection, struct buffer *sql,
-                       struct error *error)
+static enum status objects_ledger_run(struct mysql_database *self, MYSQL *connection,
+                                      struct buffer *sql, struct error *error)
 {
     return mysql_run_buffer(self, connection, sql, SQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
 }
 
-static void begin(struct buffer *sql, const struct mysql_database *self, const char *words)
+static void objects_ledger_begin(struct buffer *sql, const struct mysql_database *self,
+                                 const char *words)
 {
     mysql_append(sql, "%s%t", words, &self->sql, table);
 }
@@ -50,9 +51,9 @@ enum status mysql_objects_make_table(struct mysql_database *self, MYSQL *connect
     if (self->sql.run_id == NULL) {
         return STATUS_OK;
     }
-    begin(&sql, self, "CREATE TABLE IF NOT EXISTS ");
+    objects_ledger_begin(&sql, self, "CREATE TABLE IF NOT EXISTS ");
     buffer_append_string(&sql, columns);
-    enum status status = run(self, connection, &sql, error);
+    enum status status = objects_ledger_run(self, connection, &sql, error);
     return status == STATUS_OK ? mysql_check_ours(self, connection, self->sql.schema, error)
                                : status;
 }
@@ -70,7 +71,7 @@ static enum status is_listed(struct mysql_database *self, MYSQL *connection, boo
     return status;
 }
 
-static const char *keep(struct arena *arena, const char *text, bool *failed)
+static const char *objects_ledger_keep(struct arena *arena, const char *text, bool *failed)
 {
     const char *copy = text != NULL ? arena_copy_string(arena, text) : NULL;
     *failed = *failed || (text != NULL && copy == NULL);
@@ -90,7 +91,7 @@ enum status mysql_objects_noted(struct mysql_database *self, MYSQL *connection, 
     if (status != STATUS_OK || !found || self->sql.run_id == NULL) {
         return status;
     }
-    begin(&sql, self, "SELECT what, name, digest FROM ");
+    objects_ledger_begin(&sql, self, "SELECT what, name, digest FROM ");
     buffer_append_string(&sql, " WHERE run = ");
     mysql_append_string(&sql, self->sql.run_id);
     buffer_append_string(&sql, " ORDER BY number DESC");
@@ -101,9 +102,10 @@ enum status mysql_objects_noted(struct mysql_database *self, MYSQL *connection, 
     failed = *noted == NULL;
     for (; status == STATUS_OK && !failed && *count < rows; (*count)++) {
         MYSQL_ROW row = mysql_fetch_row(result);
-        (*noted)[*count] = (struct mysql_noted){.what = keep(arena, row[0], &failed),
-                                                .name = keep(arena, row[1], &failed),
-                                                .digest = keep(arena, row[2], &failed)};
+        (*noted)[*count] =
+            (struct mysql_noted){.what = objects_ledger_keep(arena, row[0], &failed),
+                                 .name = objects_ledger_keep(arena, row[1], &failed),
+                                 .digest = objects_ledger_keep(arena, row[2], &failed)};
     }
     mysql_free_result(result);
     return status == STATUS_OK && failed
@@ -114,11 +116,12 @@ enum status mysql_objects_noted(struct mysql_database *self, MYSQL *connection, 
 /* ---------------------------------------------------------------- noting */
 
 /* A row of it, the newest; `digest` may be NULL. */
-static enum status put(struct mysql_database *self, MYSQL *connection, const char *what,
-                       const char *name, const char *digest, struct error *error)
+static enum status objects_ledger_put(struct mysql_database *self, MYSQL *connection,
+                                      const char *what, const char *name, const char *digest,
+                                      struct error *error)
 {
     struct buffer sql = {0};
-    begin(&sql, self, "REPLACE INTO ");
+    objects_ledger_begin(&sql, self, "REPLACE INTO ");
     buffer_append_string(&sql, " (run, what, name, digest) VALUES (");
     mysql_append_string(&sql, self->sql.run_id);
     buffer_append_string(&sql, ", ");
@@ -128,13 +131,14 @@ static enum status put(struct mysql_database *self, MYSQL *connection, const cha
     buffer_append_string(&sql, ", ");
     mysql_append_string(&sql, digest);
     buffer_append_byte(&sql, ')');
-    return run(self, connection, &sql, error);
+    return objects_ledger_run(self, connection, &sql, error);
 }
 
 enum status mysql_object_intend(struct mysql_database *self, MYSQL *connection, const char *what,
                                 const char *name, struct error *error)
 {
-    return self->sql.run_id != NULL ? put(self, connection, what, name, NULL, error) : STATUS_OK;
+    return self->sql.run_id != NULL ? objects_ledger_put(self, connection, what, name, NULL, error)
+                                    : STATUS_OK;
 }
 
 enum { NOTED_BYTES = 24 };
@@ -202,7 +206,8 @@ enum status mysql_object_note(struct mysql_database *self, MYSQL *connection, co
         status = mysql_object_forget(self, connection, what, name, error);
         return status == STATUS_OK ? STATUS_END : status;
     }
-    return status == STATUS_OK ? put(self, connection, what, name, digest, error) : status;
+    return status == STATUS_OK ? objects_ledger_put(self, connection, what, name, digest, error)
+                               : status;
 }
 
 bool mysql_object_is_unknown(const struct mysql_noted *noted)
@@ -243,9 +248,9 @@ enum status mysql_object_forget(struct mysql_database *self, MYSQL *connection, 
     if (self->sql.run_id == NULL) {
         return STATUS_OK;
     }
-    begin(&sql, self, "DELETE FROM ");
+    objects_ledger_begin(&sql, self, "DELETE FROM ");
     append_where(&sql, self, what, name);
-    return run(self, connection, &sql, error);
+    return objects_ledger_run(self, connection, &sql, error);
 }
 
 enum status mysql_objects_forget(struct mysql_database *self, MYSQL *connection, const char *run_id,
@@ -257,8 +262,8 @@ enum status mysql_objects_forget(struct mysql_database *self, MYSQL *connection,
     if (status != STATUS_OK || !found) {
         return status;
     }
-    begin(&sql, self, "DELETE FROM ");
+    objects_ledger_begin(&sql, self, "DELETE FROM ");
     buffer_append_string(&sql, " WHERE run = ");
     mysql_append_string(&sql, run_id);
-    return run(self, connection, &sql, error);
+    return objects_ledger_run(self, connection, &sql, error);
 }

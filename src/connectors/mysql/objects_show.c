@@ -99,8 +99,9 @@ static bool is_refused(const struct error *problem)
 }
 
 /* `*found` NULL: the server refused it, with `refusal`. */
-static enum status ask(struct mysql_database *self, MYSQL *connection, struct buffer *sql,
-                       MYSQL_RES **found, struct error *refusal, struct error *error)
+static enum status objects_show_ask(struct mysql_database *self, MYSQL *connection,
+                                    struct buffer *sql, MYSQL_RES **found, struct error *refusal,
+                                    struct error *error)
 {
     *found = NULL;
     enum status status =
@@ -112,7 +113,7 @@ static enum status ask(struct mysql_database *self, MYSQL *connection, struct bu
     return STATUS_OK;
 }
 
-static const char *keep(struct buffer *text, struct arena *arena)
+static const char *objects_show_keep(struct buffer *text, struct arena *arena)
 {
     const char *kept = arena_copy_string(arena, buffer_string(text));
     buffer_free(text);
@@ -120,8 +121,8 @@ static const char *keep(struct buffer *text, struct arena *arena)
 }
 
 /* Why something is not there to read; without a refusal the server gave nothing. */
-static const char *explain(const char *what, const char *right, const struct error *refusal,
-                           struct arena *arena)
+static const char *objects_show_explain(const char *what, const char *right,
+                                        const struct error *refusal, struct arena *arena)
 {
     struct buffer words = {0};
     if (refusal->native_code == 0 || is_forbidden(refusal)) {
@@ -129,7 +130,7 @@ static const char *explain(const char *what, const char *right, const struct err
     } else {
         buffer_format(&words, "%s can't be read: %s", what, refusal->message);
     }
-    return keep(&words, arena);
+    return objects_show_keep(&words, arena);
 }
 
 enum status mysql_object_show(struct mysql_database *self, MYSQL *connection, const char *what,
@@ -146,15 +147,15 @@ enum status mysql_object_show(struct mysql_database *self, MYSQL *connection, co
     *text = NULL;
     if (kind != NULL) {
         mysql_append(&sql, "SHOW CREATE %s %t", kind->words, &self->sql, name);
-        status = ask(self, connection, &sql, &result, &refusal, error);
+        status = objects_show_ask(self, connection, &sql, &result, &refusal, error);
     }
     MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
     const char *statement = row != NULL ? value_of(result, row, kind->column) : NULL;
     if (statement != NULL) {
         append_text(&words, result, row, statement);
-        *text = keep(&words, arena);
+        *text = objects_show_keep(&words, arena);
     } else if (status == STATUS_OK && why != NULL) {
-        *why = explain("its text", right_for(self, kind), &refusal, arena);
+        *why = objects_show_explain("its text", right_for(self, kind), &refusal, arena);
     }
     mysql_free_result(result);
     return status;
@@ -216,7 +217,7 @@ const char *mysql_sequence_query(const struct mysql_database *self, const char *
     buffer_append_string(&sql, ", next_not_cached_value, ', 0, ', cycle_count, ')') FROM ");
     mysql_append_table(&sql, self, name);
     buffer_free(&words);
-    return keep(&sql, arena);
+    return objects_show_keep(&sql, arena);
 }
 
 static enum status ask_value(struct mysql_database *self, MYSQL *connection,
@@ -226,7 +227,7 @@ static enum status ask_value(struct mysql_database *self, MYSQL *connection,
     MYSQL_RES *result = NULL;
     struct error refusal = {0};
     buffer_append_string(&sql, object->native_query);
-    enum status status = ask(self, connection, &sql, &result, &refusal, error);
+    enum status status = objects_show_ask(self, connection, &sql, &result, &refusal, error);
     MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
     if (row != NULL && row[0] != NULL) {
         object->native_sql = arena_copy_string(arena, row[0]);
@@ -234,7 +235,7 @@ static enum status ask_value(struct mysql_database *self, MYSQL *connection,
         char name[SHOWN_BYTES];
         text_printable(object->name, strlen(object->name), name, sizeof name);
         log_write(LOG_WARNING, "the sequence %s starts over: %s", name,
-                  explain("where it is", "SELECT", &refusal, arena));
+                  objects_show_explain("where it is", "SELECT", &refusal, arena));
     }
     mysql_free_result(result);
     return status;

@@ -71,8 +71,8 @@ struct taking {
     struct mysql_table *facts; /* of the touched tables, each in the place of its first reference */
 };
 
-static enum status execute(const struct taking *taking, struct buffer *sql, uint64_t *changed,
-                           struct error *error)
+static enum status orphans_execute(const struct taking *taking, struct buffer *sql,
+                                   uint64_t *changed, struct error *error)
 {
     enum status status = mysql_run_buffer(taking->self, taking->connection, sql, SQL_BUILD,
                                           ERROR_TARGET_WRITE, NULL, error);
@@ -157,8 +157,8 @@ static const struct mysql_table *facts_of(const struct taking *taking, const cha
 
 /* ---------------------------------------------------------------- taking them out */
 
-static enum status keep(const struct taking *taking, const struct sql_orphans *orphans,
-                        uint64_t *kept, struct error *error)
+static enum status orphans_keep(const struct taking *taking, const struct sql_orphans *orphans,
+                                uint64_t *kept, struct error *error)
 {
     const struct mysql_table *facts = facts_of(taking, orphans->table);
     struct buffer sql = {0};
@@ -171,13 +171,13 @@ static enum status keep(const struct taking *taking, const struct sql_orphans *o
     buffer_append_byte(&sql, ')');
     mysql_undo_append_columns(&sql, facts, "t.");
     sql_orphans_append_from(&sql, orphans);
-    return execute(taking, &sql, kept, error);
+    return orphans_execute(taking, &sql, kept, error);
 }
 
 /* By the values that found no partner, since a table may have no key, and MySQL deletes from none
  * that the condition asks. */
-static enum status drop(const struct taking *taking, const struct sql_orphans *orphans,
-                        int64_t last, uint64_t *gone, struct error *error)
+static enum status orphans_drop(const struct taking *taking, const struct sql_orphans *orphans,
+                                int64_t last, uint64_t *gone, struct error *error)
 {
     struct buffer sql = {0};
     mysql_append(&sql, "DELETE t FROM %t AS t JOIN (SELECT DISTINCT ", &taking->self->sql,
@@ -187,11 +187,11 @@ static enum status drop(const struct taking *taking, const struct sql_orphans *o
     append_kept(&sql, taking->self, orphans->table);
     buffer_format(&sql, " WHERE " SQL_ORPHANS_NUMBER " > %lld) AS l ON ", (long long)last);
     mysql_append_match(&sql, orphans->columns, "t", "l");
-    return execute(taking, &sql, gone, error);
+    return orphans_execute(taking, &sql, gone, error);
 }
 
-static enum status take(void *context, const struct sql_orphans *orphans, uint64_t *taken,
-                        struct error *error)
+static enum status orphans_take(void *context, const struct sql_orphans *orphans, uint64_t *taken,
+                                struct error *error)
 {
     const struct taking *taking = context;
     struct buffer sql = {0};
@@ -201,9 +201,9 @@ static enum status take(void *context, const struct sql_orphans *orphans, uint64
     append_kept(&sql, taking->self, orphans->table);
     enum status status = mysql_ask_number(taking->self, taking->connection, &sql, SQL_LONG,
                                           ERROR_TARGET_WRITE, 0, &last, error);
-    status = status == STATUS_OK ? keep(taking, orphans, taken, error) : status;
+    status = status == STATUS_OK ? orphans_keep(taking, orphans, taken, error) : status;
     if (status == STATUS_OK && *taken > 0) {
-        status = drop(taking, orphans, last, &gone, error);
+        status = orphans_drop(taking, orphans, last, &gone, error);
         if (status == STATUS_OK && gone != *taken) {
             status = error_set(error, ERROR_TARGET_WRITE, orphans->table,
                                "%llu rows are orphaned, but %llu would be deleted",
@@ -232,8 +232,8 @@ static enum status take_all(struct taking *taking, struct sql_reference *referen
     /* the connection may be a new one */
     enum status status = mysql_silence_keys(taking->self, taking->connection, true, error);
     status = status == STATUS_OK
-                 ? sql_references_mend(references, taking->count, taking->self->sql.run_id, take,
-                                       ask_number, taking, error)
+                 ? sql_references_mend(references, taking->count, taking->self->sql.run_id,
+                                       orphans_take, ask_number, taking, error)
                  : status;
     status =
         status == STATUS_OK ? mysql_check_claim(taking->self, taking->connection, error) : status;

@@ -57,7 +57,7 @@ static enum status read_key(const struct asking *asking, const struct mysql_refe
     return status;
 }
 
-static enum status ask(const struct asking *asking, const struct sql_orphans *orphans)
+static enum status partnerless_ask(const struct asking *asking, const struct sql_orphans *orphans)
 {
     struct buffer sql = {0};
     MYSQL_RES *rows = NULL;
@@ -89,7 +89,7 @@ static enum status ask_key(const struct asking *asking, const struct mysql_refer
     orphans.referenced = referrer->referenced;
     orphans.name = referrer->name;
     enum status status = read_key(asking, referrer, &orphans.key);
-    return status == STATUS_OK ? ask(asking, &orphans) : status;
+    return status == STATUS_OK ? partnerless_ask(asking, &orphans) : status;
 }
 
 enum status mysql_tell_partnerless(struct database *database, const struct target_table *table,

@@ -283,8 +283,8 @@ static void append_same(struct buffer *sql, const struct mysql_database *self,
 
 /* ---------------------------------------------------------------- making */
 
-static enum status run(struct mysql_database *self, MYSQL *connection, struct buffer *sql,
-                       const char *name, struct error *error)
+static enum status prepare_run(struct mysql_database *self, MYSQL *connection, struct buffer *sql,
+                               const char *name, struct error *error)
 {
     enum status status =
         mysql_run_buffer(self, connection, sql, SQL_LONG, ERROR_TARGET_SCHEMA, NULL, error);
@@ -328,7 +328,7 @@ static enum status create_same(struct mysql_database *self, MYSQL *connection,
     buffer_clear(&notes); /* told before */
     for (bool again = status == STATUS_OK; again;) {
         append_same(&sql, self, table, &definition);
-        status = run(self, connection, &sql, table->name, problem);
+        status = prepare_run(self, connection, &sql, table->name, problem);
         again = status != STATUS_OK && is_foreign(connection) &&
                 mysql_definition_drop_checks(&definition, &notes);
     }
@@ -343,9 +343,9 @@ static enum status create_same(struct mysql_database *self, MYSQL *connection,
     return status;
 }
 
-static enum status create(struct mysql_database *self, MYSQL *connection,
-                          const struct target_table *table, const char *from, struct arena *arena,
-                          struct error *error)
+static enum status prepare_create(struct mysql_database *self, MYSQL *connection,
+                                  const struct target_table *table, const char *from,
+                                  struct arena *arena, struct error *error)
 {
     struct buffer sql = {0};
     struct error problem = {0};
@@ -362,7 +362,7 @@ static enum status create(struct mysql_database *self, MYSQL *connection,
     const struct mysql_layout layout = mysql_layout_make(self, table, arena);
     warn_of_left_out(table, &layout);
     append_planned(&sql, self, table, &layout);
-    return run(self, connection, &sql, table->name, error);
+    return prepare_run(self, connection, &sql, table->name, error);
 }
 
 void mysql_append_new_table(struct buffer *sql, const struct mysql_database *self,
@@ -401,7 +401,7 @@ static enum status make_key_table(struct mysql_database *self, MYSQL *connection
                                "_transhume_row FROM ");
     mysql_append_table(&sql, self, table->name);
     buffer_append_string(&sql, " LIMIT 0");
-    enum status status = run(self, connection, &sql, table->name, error);
+    enum status status = prepare_run(self, connection, &sql, table->name, error);
     return status == STATUS_OK ? mysql_check_own(self, connection, name, error) : status;
 }
 
@@ -448,7 +448,7 @@ struct preparing {
     uint32_t missing_count;
 };
 
-static enum status find(struct preparing *preparing, uint32_t number, struct error *error)
+static enum status prepare_find(struct preparing *preparing, uint32_t number, struct error *error)
 {
     struct mysql_database *self = preparing->self;
     struct target_table *table = &preparing->request->tables[number];
@@ -479,7 +479,8 @@ static enum status find(struct preparing *preparing, uint32_t number, struct err
 }
 
 /* Of all tables that are missing, in one transaction. */
-static enum status note(struct preparing *preparing, enum mysql_making making, struct error *error)
+static enum status prepare_note(struct preparing *preparing, enum mysql_making making,
+                                struct error *error)
 {
     MYSQL *connection = NULL;
     enum status status = mysql_begin(preparing->self, &connection, error);
@@ -494,15 +495,15 @@ static enum status note(struct preparing *preparing, enum mysql_making making, s
 }
 
 /* On any thread of the crew. */
-static enum status make(void *context, MYSQL *connection, struct arena *arena, uint32_t number,
-                        struct error *error)
+static enum status prepare_make(void *context, MYSQL *connection, struct arena *arena,
+                                uint32_t number, struct error *error)
 {
     const struct preparing *preparing = context;
     const struct schema *objects = preparing->request->objects;
     const struct target_table *table = &preparing->request->tables[preparing->missing[number]];
     const char *from = objects != NULL ? objects->settings : NULL; /* the source's database */
     if (failpoint_hit("mysql.after_intent", error) != STATUS_OK ||
-        create(preparing->self, connection, table, from, arena, error) != STATUS_OK) {
+        prepare_create(preparing->self, connection, table, from, arena, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return failpoint_hit("mysql.after_table", error);
@@ -537,17 +538,18 @@ static enum status make_missing(struct preparing *preparing, struct error *error
         return STATUS_OK;
     }
     enum status status = tell_changes(preparing, error);
-    status = status == STATUS_OK ? note(preparing, MYSQL_INTENDED, error) : status;
+    status = status == STATUS_OK ? prepare_note(preparing, MYSQL_INTENDED, error) : status;
     status = status == STATUS_OK ? mysql_control(preparing->self, &preparing->connection, error)
                                  : status; /* note may have made it anew */
-    status = status == STATUS_OK ? mysql_crew_run(&crew, preparing->connection,
-                                                  preparing->missing_count, make, preparing, error)
-                                 : status;
+    status = status == STATUS_OK
+                 ? mysql_crew_run(&crew, preparing->connection, preparing->missing_count,
+                                  prepare_make, preparing, error)
+                 : status;
     mysql_crew_close(&crew);
     for (uint32_t i = 0; status == STATUS_OK && i < preparing->missing_count; i++) {
         preparing->request->tables[preparing->missing[i]].created = true;
     }
-    status = status == STATUS_OK ? note(preparing, MYSQL_MADE, error) : status;
+    status = status == STATUS_OK ? prepare_note(preparing, MYSQL_MADE, error) : status;
     return status == STATUS_OK ? mysql_control(preparing->self, &preparing->connection, error)
                                : status;
 }
@@ -568,7 +570,7 @@ static enum status make_undo(const struct preparing *preparing, const struct tar
                                   : status;
 }
 
-static enum status prepare(struct preparing *preparing, struct error *error)
+static enum status mysql_prepare_it(struct preparing *preparing, struct error *error)
 {
     uint32_t count = preparing->request->table_count;
     preparing->missing =
@@ -576,7 +578,7 @@ static enum status prepare(struct preparing *preparing, struct error *error)
     enum status status = mysql_look(preparing->self, preparing->connection, count, preparing->arena,
                                     &preparing->look, error);
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
-        status = find(preparing, i, error);
+        status = prepare_find(preparing, i, error);
     }
     status = status == STATUS_OK ? make_missing(preparing, error) : status;
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
@@ -597,7 +599,7 @@ enum status mysql_prepare(struct database *database, const struct prepare_reques
                                                       request->objects, MYSQL_BEFORE_TABLES, error)
                                  : status;
     status = status == STATUS_OK ? mysql_control(self, &preparing.connection, error) : status;
-    status = status == STATUS_OK ? prepare(&preparing, error) : status;
+    status = status == STATUS_OK ? mysql_prepare_it(&preparing, error) : status;
     arena_destroy(preparing.arena);
     status = status == STATUS_OK ? mysql_rebuild_drop(self, request, error) : status;
     return status == STATUS_OK ? failpoint_hit("mysql.after_schema", error) : status;

@@ -599,7 +599,7 @@ static enum status check_claim(struct quieting *quieting)
                : status;
 }
 
-static enum status restore(struct quieting *quieting, const char *run_id, uint32_t *count)
+static enum status quiet_restore(struct quieting *quieting, const char *run_id, uint32_t *count)
 {
     MYSQL *maker = NULL;
     MYSQL_RES *notes = NULL;
@@ -636,7 +636,7 @@ enum status mysql_quiet_put_back(struct mysql_database *self, const char *run_id
         return status;
     }
     quieting.arena = arena_create(0);
-    status = restore(&quieting, run_id, count);
+    status = quiet_restore(&quieting, run_id, count);
     arena_destroy(quieting.arena);
     return status;
 }

@@ -75,7 +75,7 @@ static void cursor_close(struct cursor *cursor)
     free(cursor);
 }
 
-static enum status send(struct cursor *cursor, struct error *error)
+static enum status reader_send(struct cursor *cursor, struct error *error)
 {
     struct mysql_database *self = cursor->reader->database;
     const struct buffer *sql = &cursor->compiled.select.sql;
@@ -98,7 +98,7 @@ static enum status open_on(struct cursor *cursor, const struct span *span, struc
     }
     if (mysql_request_compile(self, cursor->connection, cursor->request, span, cursor->arena,
                               &cursor->compiled, error) != STATUS_OK ||
-        send(cursor, error) != STATUS_OK) {
+        reader_send(cursor, error) != STATUS_OK) {
         error_context(error, "%s: ", cursor->request->name);
         return STATUS_FAILED;
     }
@@ -132,7 +132,7 @@ static enum status cursor_open(struct reader *reader, const struct read_request 
 
 /* The next row's values and texts behind them, and how many bytes the values have. STATUS_END:
  * there is none. */
-static enum status fetch(struct cursor *cursor, size_t *bytes, struct error *error)
+static enum status reader_fetch(struct cursor *cursor, size_t *bytes, struct error *error)
 {
     if (cursor->rows != NULL) {
         return mysql_rows_next(cursor->rows, bytes, error);
@@ -196,15 +196,15 @@ static enum status add_row(struct cursor *cursor, struct batch *batch, size_t by
                : status;
 }
 
-static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t rows_max,
-                        size_t bytes_max, struct error *error)
+static enum status mysql_reader_fill(struct cursor *cursor, struct batch *batch, uint32_t rows_max,
+                                     size_t bytes_max, struct error *error)
 {
     size_t bytes = 0;
     size_t row_bytes = (size_t)batch->width * sizeof(struct cell);
 
     while (batch_has_room(batch, rows_max, bytes, bytes_max)) {
         size_t length = 0;
-        enum status status = fetch(cursor, &length, error);
+        enum status status = reader_fetch(cursor, &length, error);
         if (status != STATUS_OK) {
             cursor->done = status == STATUS_END;
             return cursor->done ? STATUS_OK : status;
@@ -228,7 +228,8 @@ static enum status cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
     }
     rows_max = rows_max > 0 ? rows_max : 1;
     struct batch *filled = batch_create_for_cursor(width, rows_max, bytes_max);
-    enum status status = fill(cursor, filled, rows_max, bytes_max > 0 ? bytes_max : 1, error);
+    enum status status =
+        mysql_reader_fill(cursor, filled, rows_max, bytes_max > 0 ? bytes_max : 1, error);
     return batch_deliver(filled, status, batch);
 }
 

@@ -26,15 +26,16 @@ struct rebuilding {
     struct error *error;
 };
 
-static enum status ask(const struct rebuilding *rebuilding, struct buffer *sql, MYSQL_RES **result)
+static enum status rebuild_ask(const struct rebuilding *rebuilding, struct buffer *sql,
+                               MYSQL_RES **result)
 {
     return mysql_run_buffer(rebuilding->self, rebuilding->connection, sql, SQL_SHORT,
                             ERROR_TARGET_SCHEMA, result, rebuilding->error);
 }
 
 /* A table as it is now, and the clauses of its definition. STATUS_END: there is none. */
-static enum status describe(const struct rebuilding *rebuilding, const char *name,
-                            struct mysql_table *facts, struct mysql_definition *definition)
+static enum status rebuild_describe(const struct rebuilding *rebuilding, const char *name,
+                                    struct mysql_table *facts, struct mysql_definition *definition)
 {
     struct mysql_catalog catalog = {0};
     arena_reset(rebuilding->arena);
@@ -124,12 +125,12 @@ static enum status each_key(const struct rebuilding *rebuilding, const char *tab
     struct mysql_definition definition;
     struct buffer sql = {0};
     MYSQL_RES *referrers = NULL;
-    enum status status = describe(rebuilding, table, &facts, &definition);
+    enum status status = rebuild_describe(rebuilding, table, &facts, &definition);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : status;
     }
     mysql_append_filled(&sql, sql_referrers, rebuilding->self->sql.schema, table);
-    status = ask(rebuilding, &sql, &referrers);
+    status = rebuild_ask(rebuilding, &sql, &referrers);
     for (uint32_t i = 0; status == STATUS_OK && i < definition.count; i++) {
         if (definition.kinds[i] == MYSQL_CLAUSE_KEY) {
             const struct text *clause = &definition.clauses[i];
@@ -154,8 +155,8 @@ static void show_name(const struct text *quoted, char shown[SQL_SHOWN_BYTES])
     text_printable(name, length, shown, SQL_SHOWN_BYTES);
 }
 
-static enum status tell(const struct rebuilding *rebuilding, const char *table,
-                        const struct text *clause, const char *kept, void *context)
+static enum status rebuild_tell(const struct rebuilding *rebuilding, const char *table,
+                                const struct text *clause, const char *kept, void *context)
 {
     struct buffer *out = context;
     char owner[SQL_SHOWN_BYTES];
@@ -180,7 +181,7 @@ enum status mysql_foretell(struct database *database, const struct prepare_reque
     enum status status = mysql_control(rebuilding.self, &rebuilding.connection, error);
     for (uint32_t i = 0;
          status == STATUS_OK && request->rebuilds_indexes && i < request->table_count; i++) {
-        status = each_key(&rebuilding, request->tables[i].name, tell, out);
+        status = each_key(&rebuilding, request->tables[i].name, rebuild_tell, out);
     }
     arena_destroy(rebuilding.arena);
     return status;
@@ -222,14 +223,14 @@ static enum status make_notes_table(const struct rebuilding *rebuilding)
                                "varchar(130) NOT NULL, clause longtext NOT NULL, PRIMARY KEY "
                                "(run, owner, name)) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE "
                                "utf8mb4_bin ROW_FORMAT=DYNAMIC");
-    enum status status = ask(rebuilding, &sql, NULL);
+    enum status status = rebuild_ask(rebuilding, &sql, NULL);
     return status == STATUS_OK ? mysql_check_ours(rebuilding->self, rebuilding->connection,
                                                   rebuilding->self->sql.schema, rebuilding->error)
                                : status;
 }
 
-static enum status note(const struct rebuilding *rebuilding, const char *table,
-                        const struct text *clause, const char *kept, void *context)
+static enum status rebuild_note(const struct rebuilding *rebuilding, const char *table,
+                                const struct text *clause, const char *kept, void *context)
 {
     struct buffer sql = {0};
     const struct text name = mysql_definition_name(clause);
@@ -247,7 +248,7 @@ static enum status note(const struct rebuilding *rebuilding, const char *table,
     buffer_append_string(&sql, ", ");
     mysql_append_text(&sql, clause->data, clause->length);
     buffer_append_byte(&sql, ')');
-    return ask(rebuilding, &sql, NULL);
+    return rebuild_ask(rebuilding, &sql, NULL);
 }
 
 static enum status note_within(const struct rebuilding *rebuilding,
@@ -257,7 +258,7 @@ static enum status note_within(const struct rebuilding *rebuilding,
         mysql_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error);
     for (uint32_t i = 0; status == STATUS_OK && i < request->table_count; i++) {
         if (!request->tables[i].created) {
-            status = each_key(rebuilding, request->tables[i].name, note, NULL);
+            status = each_key(rebuilding, request->tables[i].name, rebuild_note, NULL);
         }
     }
     return status == STATUS_OK ? failpoint_hit("mysql.before_note", rebuilding->error) : status;
@@ -338,7 +339,7 @@ static enum status change_table(const struct rebuilding *rebuilding,
         struct mysql_table facts;
         struct mysql_definition definition;
         struct buffer sql = {0};
-        status = describe(rebuilding, change->owner, &facts, &definition);
+        status = rebuild_describe(rebuilding, change->owner, &facts, &definition);
         if (status == STATUS_END) {
             log_write(LOG_WARNING, "%s: its indexes are not put back: the table is gone",
                       change->owner);
@@ -363,7 +364,7 @@ static enum status list_notes(const struct rebuilding *rebuilding, const char *r
                  notes_table);
     mysql_append_string(&sql, run_id);
     buffer_append_string(&sql, " ORDER BY owner, number");
-    return ask(rebuilding, &sql, notes);
+    return rebuild_ask(rebuilding, &sql, notes);
 }
 
 static enum status change_all(const struct rebuilding *rebuilding, struct table_change change,
@@ -432,7 +433,7 @@ static enum status end_within(const struct rebuilding *rebuilding, const char *r
     }
     mysql_append(&sql, "DELETE FROM %t WHERE run = ", &rebuilding->self->sql, notes_table);
     mysql_append_string(&sql, run_id);
-    return ask(rebuilding, &sql, NULL) == STATUS_OK
+    return rebuild_ask(rebuilding, &sql, NULL) == STATUS_OK
                ? failpoint_hit("mysql.before_notes_end", rebuilding->error)
                : STATUS_FAILED;
 }

@@ -175,7 +175,7 @@ static enum status append_record(struct sql_finding *finding, const struct cell 
     return append_condition(finding, sql, cells, false);
 }
 
-static enum status run(struct sql_finding *finding, struct buffer *sql, uint64_t *changed)
+static enum status records_run(struct sql_finding *finding, struct buffer *sql, uint64_t *changed)
 {
     MYSQL_RES *result = NULL;
     enum status status = mysql_run_buffer(server_of(finding), server_of(finding)->control, sql,
@@ -197,7 +197,7 @@ static enum status keep_one(struct sql_finding *finding, const struct cell *cell
     enum status status = append_record(finding, cells, &sql);
     buffer_append_string(&sql, " FOR UPDATE");
     if (status == STATUS_OK) {
-        status = run(finding, &sql, kept);
+        status = records_run(finding, &sql, kept);
     }
     if (status != STATUS_OK || *kept == 0) {
         buffer_free(&sql);
@@ -217,7 +217,7 @@ static enum status keep_one(struct sql_finding *finding, const struct cell *cell
         buffer_free(&sql);
         return status;
     }
-    return run(finding, &sql, kept);
+    return records_run(finding, &sql, kept);
 }
 
 /* Without a key one of the records that are equal goes. */
@@ -237,7 +237,7 @@ static enum status delete_one(struct sql_finding *finding, const struct cell *ce
         return STATUS_FAILED;
     }
     buffer_append_string(&sql, finding->table->key.count == 0 ? " LIMIT 1" : "");
-    enum status status = run(finding, &sql, &count);
+    enum status status = records_run(finding, &sql, &count);
     finding->deleted += count;
     return status;
 }

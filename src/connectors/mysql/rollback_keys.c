@@ -72,7 +72,8 @@ static void append_fate(struct buffer *sql, const struct mysql_undoing *undoing)
     buffer_format(sql, " THEN %d ELSE %d END", FATE_REMOVE, FATE_CHANGED);
 }
 
-static enum status run(const struct mysql_undoing *undoing, struct buffer *sql, uint64_t *changed)
+static enum status rollback_keys_run(const struct mysql_undoing *undoing, struct buffer *sql,
+                                     uint64_t *changed)
 {
     enum status status = mysql_run_buffer(undoing->self, undoing->connection, sql, SQL_LONG,
                                           ERROR_TARGET_WRITE, NULL, undoing->error);
@@ -95,7 +96,7 @@ static enum status set_fates(const struct mysql_undoing *undoing)
     append_on(&sql, undoing, "u", "t");
     buffer_append_string(&sql, " SET u._transhume_number = NULL, u._transhume_fate = ");
     append_fate(&sql, undoing);
-    return run(undoing, &sql, NULL);
+    return rollback_keys_run(undoing, &sql, NULL);
 }
 
 /* What a record refers to that is not going itself stays. */
@@ -117,7 +118,7 @@ static enum status keep_referred(const struct mysql_undoing *undoing,
     if (referrer->own) {
         mysql_append(&sql, " AND v.%n IS NULL", undoing->key.names[0]);
     }
-    return run(undoing, &sql, kept);
+    return rollback_keys_run(undoing, &sql, kept);
 }
 
 /* Of a table that refers to itself, what is kept may refer to more. */
@@ -268,7 +269,7 @@ static enum status attempt(const struct mysql_undoing *undoing, enum fate fate, 
     enum status status =
         fate == FATE_REMOVE || undoing->unchecked
             ? mysql_run_unchecked(self, undoing->connection, &sql, changed, &problem)
-            : run(&trying, &sql, changed);
+            : rollback_keys_run(&trying, &sql, changed);
     if (status == STATUS_OK) {
         return STATUS_OK;
     }
@@ -316,7 +317,7 @@ static enum status mark_tried(const struct mysql_undoing *undoing, enum fate fat
     append_is_other(&sql, undoing, fate);
     buffer_format(&sql, " AND u._transhume_number >= %llu AND u._transhume_number < %llu",
                   (unsigned long long)first, (unsigned long long)end);
-    return run(undoing, &sql, NULL);
+    return rollback_keys_run(undoing, &sql, NULL);
 }
 
 static enum status number_them(const struct mysql_undoing *undoing, enum fate fate, bool backwards,
@@ -337,7 +338,7 @@ static enum status number_them(const struct mysql_undoing *undoing, enum fate fa
         buffer_free(&sql);
         return status;
     }
-    return run(undoing, &sql, count);
+    return rollback_keys_run(undoing, &sql, count);
 }
 
 /* In windows, by the key or backwards, where all at once was refused: what a constraint forbids
@@ -403,7 +404,7 @@ static enum status end_undo(struct mysql_undoing *undoing, uint64_t differing)
     if (!undoing->takes_out) {
         mysql_append(&sql, "DELETE FROM %t WHERE _transhume_found <> %d", &undoing->self->sql,
                      undoing->undo_name, FOUND_DIFFERING);
-        return run(undoing, &sql, NULL);
+        return rollback_keys_run(undoing, &sql, NULL);
     }
     mysql_append(&sql, "DELETE u FROM %t AS u LEFT JOIN %t AS t", &undoing->self->sql,
                  undoing->undo_name, &undoing->self->sql, undoing->facts.schema->name);
@@ -417,7 +418,7 @@ static enum status end_undo(struct mysql_undoing *undoing, uint64_t differing)
     buffer_append_string(&sql, ")) OR (NOT u._transhume_found AND NOT (true");
     append_own(&sql, undoing);
     buffer_append_string(&sql, ")))");
-    return run(undoing, &sql, NULL);
+    return rollback_keys_run(undoing, &sql, NULL);
 }
 
 /* What of the run's is as it left it, and not as it was before. */
@@ -446,7 +447,7 @@ static enum status forget_kept(const struct mysql_undoing *undoing)
     struct buffer sql = {0};
     mysql_append(&sql, "UPDATE %t AS u SET u._transhume_fate = %d WHERE u._transhume_fate = %d",
                  &undoing->self->sql, undoing->undo_name, FATE_REMOVE, FATE_KEPT);
-    return run(undoing, &sql, NULL);
+    return rollback_keys_run(undoing, &sql, NULL);
 }
 
 /* For as long as that helps: what is restored may hold what another had before, or refer to one
@@ -503,7 +504,7 @@ static enum status mark_restored(const struct mysql_undoing *undoing)
         append_hash(&sql, undoing);
         buffer_append_byte(&sql, ')');
     }
-    return run(undoing, &sql, NULL);
+    return rollback_keys_run(undoing, &sql, NULL);
 }
 
 /* It was to go, and is there as another record than the run left. */
@@ -517,7 +518,7 @@ static enum status mark_removed(const struct mysql_undoing *undoing, uint64_t *m
     append_hash(&sql, undoing);
     append_own(&sql, undoing);
     buffer_append_byte(&sql, ')');
-    return run(undoing, &sql, marked);
+    return rollback_keys_run(undoing, &sql, marked);
 }
 
 /* `before`: marked when it began. */
@@ -645,7 +646,7 @@ static enum status forget_returned(const struct mysql_undoing *undoing)
                  undoing->undo_name, &undoing->self->sql, undoing->facts.schema->name);
     append_on(&sql, undoing, "u", "t");
     buffer_append_string(&sql, taken_out);
-    return run(undoing, &sql, NULL);
+    return rollback_keys_run(undoing, &sql, NULL);
 }
 
 /* Marks what came back as another record, or did not come though nothing refused it. */
@@ -659,7 +660,7 @@ static enum status mark_returned(const struct mysql_undoing *undoing)
         append_absent(&sql, undoing);
         buffer_append_byte(&sql, ')');
     }
-    return run(undoing, &sql, NULL);
+    return rollback_keys_run(undoing, &sql, NULL);
 }
 
 /* Over and over: one may refer to another that comes later. What a constraint forbids stays
@@ -682,7 +683,7 @@ enum status mysql_undo_deleted(struct mysql_undoing *undoing, struct undo_counts
     buffer_append_string(&sql, taken_out);
     buffer_append_string(&sql, " AND ");
     append_absent(&sql, undoing);
-    enum status status = run(undoing, &sql, NULL);
+    enum status status = rollback_keys_run(undoing, &sql, NULL);
     while (status == STATUS_OK && one > 0 && done < wanted) {
         status = carry_out(undoing, FATE_RETURN, true, &one);
         done += status == STATUS_OK ? one : 0;

@@ -115,7 +115,8 @@ struct removing {
     struct error *error;
 };
 
-static enum status refuse(const struct removing *removing, const struct mysql_referrer *referrer)
+static enum status rollback_tables_refuse(const struct removing *removing,
+                                          const struct mysql_referrer *referrer)
 {
     error_set(removing->error, ERROR_ROLLBACK_REFUSED, removing->table->name,
               "a foreign key of %s.%s refers to it", referrer->schema, referrer->table);
@@ -145,7 +146,8 @@ static enum status refuse_references(const struct removing *removing)
         const struct mysql_referrer *referrer = &removing->referrers[i];
         bool of_run = false;
         status = is_of_run(removing, referrer, &of_run);
-        status = status == STATUS_OK && !of_run ? refuse(removing, referrer) : status;
+        status =
+            status == STATUS_OK && !of_run ? rollback_tables_refuse(removing, referrer) : status;
     }
     return status;
 }
@@ -161,7 +163,8 @@ static enum status refuse_others(const struct removing *removing)
 /* ---------------------------------------------------------------- a table that the run made */
 
 /* `table`: that it takes for itself alone. */
-static enum status run(const struct removing *removing, struct buffer *sql, const char *table)
+static enum status rollback_tables_run(const struct removing *removing, struct buffer *sql,
+                                       const char *table)
 {
     return mysql_alter_unchecked(removing->self, removing->connection, sql, table, removing->error);
 }
@@ -178,7 +181,7 @@ static enum status drop_references(const struct removing *removing)
         buffer_append_string(&sql, "ALTER TABLE ");
         mysql_append_place(&sql, referrer->schema, referrer->table);
         mysql_append(&sql, " DROP FOREIGN KEY %n", referrer->name);
-        status = run(removing, &sql, referrer->table);
+        status = rollback_tables_run(removing, &sql, referrer->table);
     }
     return status;
 }
@@ -192,7 +195,7 @@ static enum status put_aside(const struct removing *removing)
     }
     mysql_append(&sql, "RENAME TABLE %t TO %t", &removing->self->sql, removing->table->name,
                  &removing->self->sql, removing->aside);
-    return run(removing, &sql, removing->table->name) == STATUS_OK
+    return rollback_tables_run(removing, &sql, removing->table->name) == STATUS_OK
                ? failpoint_hit("mysql.after_rename", removing->error)
                : STATUS_FAILED;
 }
@@ -215,8 +218,8 @@ static enum status forget_made(struct removing *removing)
                : STATUS_FAILED;
 }
 
-static enum status describe(const struct removing *removing, const char *name,
-                            struct mysql_table *facts)
+static enum status rollback_tables_describe(const struct removing *removing, const char *name,
+                                            struct mysql_table *facts)
 {
     return mysql_target_describe(removing->self, removing->connection, name, removing->arena, facts,
                                  removing->error);
@@ -227,9 +230,10 @@ static enum status remove_made(struct removing *removing, enum mysql_making maki
 {
     struct mysql_table facts;
     struct buffer sql = {0};
-    enum status aside = describe(removing, removing->aside, &facts);
-    enum status status =
-        aside == STATUS_END ? describe(removing, removing->table->name, &facts) : STATUS_END;
+    enum status aside = rollback_tables_describe(removing, removing->aside, &facts);
+    enum status status = aside == STATUS_END
+                             ? rollback_tables_describe(removing, removing->table->name, &facts)
+                             : STATUS_END;
     if (aside == STATUS_FAILED || status == STATUS_FAILED) {
         return STATUS_FAILED;
     }
@@ -243,7 +247,7 @@ static enum status remove_made(struct removing *removing, enum mysql_making maki
         return STATUS_FAILED;
     }
     mysql_append(&sql, "DROP TABLE IF EXISTS %t", &removing->self->sql, removing->aside);
-    return run(removing, &sql, removing->aside);
+    return rollback_tables_run(removing, &sql, removing->aside);
 }
 
 /* ---------------------------------------------------------------- a table that was there */
@@ -297,7 +301,7 @@ static enum status empty_within(const struct removing *removing)
         return STATUS_FAILED;
     }
     mysql_append(&sql, "DELETE FROM %t", &removing->self->sql, removing->table->name);
-    if (run(removing, &sql, removing->table->name) != STATUS_OK ||
+    if (rollback_tables_run(removing, &sql, removing->table->name) != STATUS_OK ||
         refuse_left(removing) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -307,7 +311,7 @@ static enum status empty_within(const struct removing *removing)
 static enum status empty(struct removing *removing)
 {
     struct mysql_table facts;
-    enum status status = describe(removing, removing->table->name, &facts);
+    enum status status = rollback_tables_describe(removing, removing->table->name, &facts);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : status;
     }
@@ -319,9 +323,9 @@ static enum status empty(struct removing *removing)
 
 /* ---------------------------------------------------------------- what the engine calls */
 
-static enum status begin(struct removing *removing, struct database *database,
-                         const struct target_table *table, enum mysql_making *making,
-                         struct error *error)
+static enum status rollback_tables_begin(struct removing *removing, struct database *database,
+                                         const struct target_table *table,
+                                         enum mysql_making *making, struct error *error)
 {
     *removing = (struct removing){.self = mysql_database_of(database),
                                   .arena = arena_create(0),
@@ -343,7 +347,7 @@ enum status mysql_can_remove(struct database *database, const struct target_tabl
 {
     struct removing removing;
     enum mysql_making making = MYSQL_NOT_MADE;
-    enum status status = begin(&removing, database, table, &making, error);
+    enum status status = rollback_tables_begin(&removing, database, table, &making, error);
     status = status == STATUS_OK && making != MYSQL_NOT_MADE ? refuse_others(&removing) : status;
     arena_destroy(removing.arena);
     return status;
@@ -354,7 +358,7 @@ enum status mysql_remove_table(struct database *database, const struct target_ta
 {
     struct removing removing;
     enum mysql_making making = MYSQL_NOT_MADE;
-    enum status status = begin(&removing, database, table, &making, error);
+    enum status status = rollback_tables_begin(&removing, database, table, &making, error);
     if (status == STATUS_OK && table->created) {
         status = remove_made(&removing, making);
     } else if (status == STATUS_OK && making == MYSQL_NOT_MADE) {

@@ -6,8 +6,8 @@
 #include <strings.h>
 
 /* As the server spells it; NULL: it has none of that name. */
-static const char *find(const struct mysql_database *self, const struct column_list *found,
-                        const char *name)
+static const char *mysql_scope_find(const struct mysql_database *self,
+                                    const struct column_list *found, const char *name)
 {
     for (uint32_t i = 0; i < found->count; i++) {
         int differs =
@@ -69,7 +69,7 @@ enum status mysql_choose_databases(struct mysql_database *self, const struct ope
     enum status status = list_databases(self, &found, error);
     const char **names = arena_allocate_zeroed(self->arena, open->schemas.count, sizeof *names);
     for (uint32_t i = 0; status == STATUS_OK && i < open->schemas.count; i++) {
-        names[i] = find(self, &found, open->schemas.names[i]);
+        names[i] = mysql_scope_find(self, &found, open->schemas.names[i]);
         status = names[i] != NULL ? STATUS_OK
                                   : refuse_missing(self, &found, open->schemas.names[i], error);
     }

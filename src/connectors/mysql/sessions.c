@@ -58,7 +58,7 @@ void mysql_own_remove(const MYSQL *connection)
 }
 
 /* Under the mutex; NULL: not known. */
-static const struct own_session *find(const MYSQL *connection)
+static const struct own_session *sessions_find(const MYSQL *connection)
 {
     const struct own_session *session = sessions;
     while (session != NULL && session->connection != connection) {
@@ -70,7 +70,7 @@ static const struct own_session *find(const MYSQL *connection)
 bool mysql_is_own(const MYSQL *asked, unsigned long number)
 {
     pthread_mutex_lock(&mutex);
-    const struct own_session *here = find(asked);
+    const struct own_session *here = sessions_find(asked);
     const struct own_session *session = here != NULL ? sessions : NULL;
     while (session != NULL &&
            (session->number != number || strcmp(session->server, here->server) != 0)) {
@@ -83,8 +83,8 @@ bool mysql_is_own(const MYSQL *asked, unsigned long number)
 bool mysql_own_differs(const MYSQL *connection, const MYSQL *asked, const char *peer)
 {
     pthread_mutex_lock(&mutex);
-    const struct own_session *session = find(connection);
-    const struct own_session *here = find(asked);
+    const struct own_session *session = sessions_find(connection);
+    const struct own_session *here = sessions_find(asked);
     bool differs = session != NULL && here != NULL &&
                    (strcmp(session->server, here->server) != 0 ||
                     (session->peer != NULL && peer != NULL && strcmp(session->peer, peer) != 0));
@@ -95,7 +95,7 @@ bool mysql_own_differs(const MYSQL *connection, const MYSQL *asked, const char *
 bool mysql_own_is(const MYSQL *connection, const char *server, const char *peer)
 {
     pthread_mutex_lock(&mutex);
-    const struct own_session *session = find(connection);
+    const struct own_session *session = sessions_find(connection);
     bool is = session != NULL && session->peer != NULL && peer != NULL &&
               strcmp(session->peer, peer) == 0 && strcmp(session->server, server) == 0;
     pthread_mutex_unlock(&mutex);

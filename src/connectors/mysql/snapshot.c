@@ -85,7 +85,8 @@ void mysql_pool_give_spare(struct mysql_database *self, MYSQL *connection)
 
 /* ---------------------------------------------------------------- the lock */
 
-static enum status begin(struct mysql_database *self, MYSQL *connection, struct error *error)
+static enum status snapshot_begin(struct mysql_database *self, MYSQL *connection,
+                                  struct error *error)
 {
     enum status status =
         mysql_run(self, connection, begin_sql, SQL_SHORT, ERROR_SOURCE_READ, NULL, error);
@@ -152,7 +153,8 @@ static enum status lock_tables(struct mysql_database *self, MYSQL *connection, s
 }
 
 /* STATUS_END: neither lock may be had. */
-static enum status lock(struct mysql_database *self, MYSQL *connection, struct error *error)
+static enum status snapshot_lock(struct mysql_database *self, MYSQL *connection,
+                                 struct error *error)
 {
     enum status status = lock_all(self, connection, error);
     return status == STATUS_END ? lock_tables(self, connection, error) : status;
@@ -339,7 +341,7 @@ static enum status begin_all(struct mysql_database *self, MYSQL *locker, int64_t
     enum { AT_ONCE = 8 };
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < self->pool_count; i++) {
-        status = begin(self, self->pool[i], error);
+        status = snapshot_begin(self, self->pool[i], error);
         if (status == STATUS_OK && locker != NULL && i % AT_ONCE == AT_ONCE - 1) {
             status = mysql_run(self, locker, "DO 0", SQL_SHORT, ERROR_SOURCE_LOCKED, NULL, error);
         }
@@ -357,7 +359,7 @@ static enum status begin_together(struct mysql_database *self, const struct dema
     enum status status = STATUS_OK;
     if (!self->lockless) {
         status = mysql_connect(self, &locker, error);
-        status = status == STATUS_OK ? lock(self, locker, error) : status;
+        status = status == STATUS_OK ? snapshot_lock(self, locker, error) : status;
         status = status == STATUS_OK ? mysql_feed_note_moment(self, arena, error) : status;
         if (status == STATUS_END) { /* nobody can say where in the log the rows are read */
             self->sql.base.moment = NULL;
@@ -372,7 +374,7 @@ static enum status begin_together(struct mysql_database *self, const struct dema
     status = status == STATUS_OK ? failpoint_hit("mysql.snapshot_locked", error) : status;
     status = status == STATUS_OK ? begin_all(self, locker, transactions, error) : status;
     if (status == STATUS_OK) {
-        status = begin(self, self->control, error);
+        status = snapshot_begin(self, self->control, error);
     }
     if (status == STATUS_OK && locker != NULL) { /* did it hold to the end? */
         status =

@@ -227,7 +227,7 @@ struct place {
 };
 
 /* trim(both 'x' from `a`.`b`) and extract(year from `a`.`b`) have a FROM, but no SELECT. */
-static void step(struct place *place, struct text piece)
+static void statement_step(struct place *place, struct text piece)
 {
     const char letter = *piece.data;
     if (isspace((unsigned char)letter)) {
@@ -313,7 +313,7 @@ void mysql_append_moved(struct buffer *out, const char *statement, const char *f
             buffer_append(out, piece.data, piece.length);
         }
         before = behind[-1];
-        step(&place, piece);
+        statement_step(&place, piece);
     }
 }
 
@@ -502,7 +502,7 @@ bool mysql_runs_as_caller(const char *statement, const char *what, bool escapes)
 
 /* ---------------------------------------------------------------- where a sequence is set to */
 
-static bool pass(const char **at, const char *words)
+static bool statement_pass(const char **at, const char *words)
 {
     size_t length = strlen(words);
     bool passed = strncmp(*at, words, length) == 0;
@@ -522,11 +522,11 @@ bool mysql_sets(const char *statement, const char *name)
 {
     const char *at = statement;
     const char *end = statement + strlen(statement);
-    if (!pass(&at, "DO SETVAL(") || *at != '`') {
+    if (!statement_pass(&at, "DO SETVAL(") || *at != '`') {
         return false;
     }
     const struct text sequence = mysql_piece_at(at, end);
     at += sequence.length;
-    return is_called(sequence, name) && pass(&at, ", ") && pass_number(&at) && pass(&at, ", 0, ") &&
-           pass_number(&at) && strcmp(at, ")") == 0;
+    return is_called(sequence, name) && statement_pass(&at, ", ") && pass_number(&at) &&
+           statement_pass(&at, ", 0, ") && pass_number(&at) && strcmp(at, ")") == 0;
 }

@@ -123,7 +123,7 @@ static enum status handle_drop(struct store *store, struct error *error)
 
 /* ---------------------------------------------------------------- statements */
 
-static void fill(struct buffer *filled, const char *sql, const struct store_value *parameter)
+static void store_fill(struct buffer *filled, const char *sql, const struct store_value *parameter)
 {
     const char *place = parameter != NULL ? strstr(sql, place_of_value) : NULL;
     if (place == NULL) {
@@ -159,7 +159,7 @@ enum status mysql_store_run(struct mysql_database *self, MYSQL *connection, cons
     struct buffer filled = {0};
     MYSQL_RES *result = NULL;
     struct error problem = {0};
-    fill(&filled, sql, parameter);
+    store_fill(&filled, sql, parameter);
     enum status status = mysql_run_buffer(self, connection, &filled, SQL_SHORT,
                                           row != NULL ? ERROR_LEDGER_INVALID : ERROR_TARGET_WRITE,
                                           &result, &problem);
@@ -177,8 +177,9 @@ enum status mysql_store_run(struct mysql_database *self, MYSQL *connection, cons
     return status;
 }
 
-static enum status run(struct store *store, const char *sql, const struct store_value *parameter,
-                       sql_store_row *row, void *context, uint64_t *changed, struct error *error)
+static enum status store_run(struct store *store, const char *sql,
+                             const struct store_value *parameter, sql_store_row *row, void *context,
+                             uint64_t *changed, struct error *error)
 {
     struct store_handle *handle = handle_of(store);
     return connect_handle(handle, error) == STATUS_OK
@@ -187,7 +188,7 @@ static enum status run(struct store *store, const char *sql, const struct store_
                : STATUS_FAILED;
 }
 
-static enum status begin(struct store *store, struct error *error)
+static enum status mysql_store_begin(struct store *store, struct error *error)
 {
     struct store_handle *handle = handle_of(store);
     if (connect_handle(handle, error) != STATUS_OK ||
@@ -199,7 +200,7 @@ static enum status begin(struct store *store, struct error *error)
     return STATUS_OK;
 }
 
-static enum status end(struct store *store, enum status status, struct error *error)
+static enum status store_end(struct store *store, enum status status, struct error *error)
 {
     struct store_handle *handle = handle_of(store);
     struct error ignored;
@@ -224,9 +225,9 @@ static const struct sql_store_dialect dialect = {
     .append_table = append_table,
     .exists = handle_exists,
     .create = handle_create,
-    .run = run,
-    .begin = begin,
-    .end = end,
+    .run = store_run,
+    .begin = mysql_store_begin,
+    .end = store_end,
 };
 
 /* ---------------------------------------------------------------- handles */
@@ -260,7 +261,7 @@ static enum status get_settled(struct store *store, const char *key, struct aren
     buffer_append_string(&sql, "SELECT 1 FROM ");
     append_table(store, &sql);
     buffer_format(&sql, " WHERE name = '%s' LOCK IN SHARE MODE", key);
-    enum status status = run(store, buffer_string(&sql), NULL, NULL, NULL, NULL, error);
+    enum status status = store_run(store, buffer_string(&sql), NULL, NULL, NULL, NULL, error);
     buffer_free(&sql);
     if (status == STATUS_FAILED && error->native_code == NO_SUCH_TABLE) {
         return STATUS_END;
@@ -289,7 +290,7 @@ static enum status run_filled(struct mysql_database *self, MYSQL *connection, st
 {
     const struct store_value value = {.text = text, .length = strlen(text)};
     struct buffer filled = {0};
-    fill(&filled, buffer_string(sql), &value);
+    store_fill(&filled, buffer_string(sql), &value);
     buffer_free(sql);
     return mysql_run_buffer(self, connection, &filled, SQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
 }

@@ -25,8 +25,8 @@ struct translator {
 };
 
 /* `kind`: of what is left out; empty: nothing is. */
-static void note(struct translator *translator, const char *kind, const char *what,
-                 struct text thing, const char *outcome)
+static void translate_note(struct translator *translator, const char *kind, const char *what,
+                           struct text thing, const char *outcome)
 {
     buffer_format(translator->notes, "%s\tthe %s %.*s %s\n", kind, what, (int)thing.length,
                   thing.data, outcome);
@@ -58,7 +58,7 @@ static struct text word_behind(struct text piece, const char *end)
     return piece;
 }
 
-static void append(struct translator *translator, struct text piece)
+static void translate_append(struct translator *translator, struct text piece)
 {
     buffer_append(&translator->out, piece.data, piece.length);
 }
@@ -95,7 +95,7 @@ static struct text pass_collation(struct translator *translator, struct text wor
         name = word_behind(name, end);
     }
     if (name.length == 0 || name.length >= sizeof text || !isalnum((unsigned char)*name.data)) {
-        append(translator, word);
+        translate_append(translator, word);
         return word;
     }
     memcpy(text, name.data, name.length);
@@ -162,18 +162,19 @@ static void pass_comment(struct translator *translator, struct text piece, enum 
     bool invisible = mysql_is_word(words, "INVISIBLE");
     struct text name = inner(translator->name);
     if (invisible && kind == MYSQL_CLAUSE_COLUMN && self->version >= 100303) {
-        append(translator, words);
+        translate_append(translator, words);
     } else if (invisible && kind == MYSQL_CLAUSE_KEY && self->version >= 100600) {
         buffer_append_string(&translator->out, "IGNORED");
     } else if (invisible) {
-        note(translator, "", kind == MYSQL_CLAUSE_KEY ? "index" : "column", name,
-             "becomes visible");
+        translate_note(translator, "", kind == MYSQL_CLAUSE_KEY ? "index" : "column", name,
+                       "becomes visible");
     } else if (words.length == 12 && strncasecmp(words.data, "NOT ENFORCED", 12) == 0) {
         translator->dropped = true;
-        note(translator, "check", "check", name,
-             "is left out: it is not enforced, and here it would be");
+        translate_note(translator, "check", "check", name,
+                       "is left out: it is not enforced, and here it would be");
     } else if (words.length < 10 || strncasecmp(words.data, "ENCRYPTION", 10) != 0) {
-        note(translator, "clause", "clause", words, "is left out: the server does not know it");
+        translate_note(translator, "clause", "clause", words,
+                       "is left out: the server does not know it");
     }
 }
 
@@ -212,7 +213,7 @@ static struct text pass_type(struct translator *translator, struct text name, co
     const char *other = other_type(translator->self, type);
     append_up_to(translator, name, type);
     if (other == NULL) {
-        append(translator, type);
+        translate_append(translator, type);
         return type;
     }
     buffer_append_string(&translator->out, other);
@@ -295,7 +296,7 @@ static struct text pass_default(struct translator *translator, struct text word,
     const char *end = clause.data + clause.length;
     struct text value = word_behind(word, end);
     if (is_bare(translator->self, value)) {
-        append(translator, word);
+        translate_append(translator, word);
         return word;
     }
     struct text last = end_of_call(value, end);
@@ -309,7 +310,7 @@ static struct text pass_default(struct translator *translator, struct text word,
         return last;
     }
     if (literal && !is_long(word_behind(translator->name, end))) {
-        append(translator, word);
+        translate_append(translator, word);
         return word;
     }
     append_up_to(translator, word, value);
@@ -324,18 +325,18 @@ static struct text pass_not_null(struct translator *translator, struct text word
 {
     const struct text null = word_behind(word, end);
     if (!translator->self->mariadb || !translator->computed || !mysql_is_word(null, "NULL")) {
-        append(translator, word);
+        translate_append(translator, word);
         return word;
     }
-    note(translator, "NOT NULL", "NOT NULL of the computed column", inner(translator->name),
-         "is left out");
+    translate_note(translator, "NOT NULL", "NOT NULL of the computed column",
+                   inner(translator->name), "is left out");
     return null;
 }
 
 /* ---------------------------------------------------------------- clauses */
 
-static struct text pass(struct translator *translator, struct text piece, struct text clause,
-                        enum mysql_clause kind)
+static struct text translate_pass(struct translator *translator, struct text piece,
+                                  struct text clause, enum mysql_clause kind)
 {
     const char *end = clause.data + clause.length;
     bool column = translator->column && translator->depth == 0;
@@ -355,7 +356,7 @@ static struct text pass(struct translator *translator, struct text piece, struct
     } else {
         translator->computed |= mysql_is_word(piece, "GENERATED");
         translator->depth += *piece.data == '(' ? 1 : *piece.data == ')' ? -1 : 0;
-        append(translator, piece);
+        translate_append(translator, piece);
     }
     return piece;
 }
@@ -392,14 +393,14 @@ static bool is_unknown_index(struct translator *translator, struct text clause)
     bool hashed =
         !self->mariadb && strncmp(clause.data, "UNIQUE KEY ", 11) == 0 && has_word(clause, "HASH");
     if (functional) {
-        note(translator, "index", "index", inner(translator->name),
-             "is left out: the server has no indexes of expressions");
+        translate_note(translator, "index", "index", inner(translator->name),
+                       "is left out: the server has no indexes of expressions");
     } else if (vector) {
-        note(translator, "index", "index", inner(translator->name),
-             "is left out: the server has no indexes of vectors");
+        translate_note(translator, "index", "index", inner(translator->name),
+                       "is left out: the server has no indexes of vectors");
     } else if (hashed) {
-        note(translator, "index", "unique index", inner(translator->name),
-             "is left out: the server has none of texts that are as long");
+        translate_note(translator, "index", "unique index", inner(translator->name),
+                       "is left out: the server has none of texts that are as long");
     }
     return functional || vector || hashed;
 }
@@ -456,7 +457,7 @@ static bool translate_clause(struct translator *translator, struct text clause,
         piece.data += piece.length;
     }
     for (; piece.data < end; piece.data += piece.length) {
-        piece = pass(translator, mysql_piece_at(piece.data, end), clause, kind);
+        piece = translate_pass(translator, mysql_piece_at(piece.data, end), clause, kind);
     }
     return !translator->dropped;
 }
@@ -515,14 +516,15 @@ static void translate_options(struct translator *translator, struct mysql_defini
     for (struct text piece = {options.data, 0}; piece.data < end; piece.data += piece.length) {
         piece = mysql_piece_at(piece.data, end);
         struct text foreign = foreign_option(translator, piece, end);
-        piece =
-            foreign.length > 0 ? foreign : pass(translator, piece, options, MYSQL_CLAUSE_REFERENCE);
+        piece = foreign.length > 0
+                    ? foreign
+                    : translate_pass(translator, piece, options, MYSQL_CLAUSE_REFERENCE);
     }
 }
 
 /* ---------------------------------------------------------------- all of it */
 
-static struct text keep(struct arena *arena, struct buffer *words)
+static struct text translate_keep(struct arena *arena, struct buffer *words)
 {
     return (struct text){arena_copy(arena, buffer_string(words), words->length + 1), words->length};
 }
@@ -556,11 +558,11 @@ enum status mysql_definition_of(const struct mysql_database *self, const struct 
         return status;
     }
     translate_options(&translator, definition);
-    definition->options = keep(arena, &translator.out);
+    definition->options = translate_keep(arena, &translator.out);
     for (uint32_t i = 0; i < definition->count; i++) {
         enum mysql_clause kind = (enum mysql_clause)definition->kinds[i];
         if (translate_clause(&translator, definition->clauses[i], kind)) {
-            definition->clauses[kept] = keep(arena, &translator.out);
+            definition->clauses[kept] = translate_keep(arena, &translator.out);
             definition->kinds[kept++] = (uint8_t)kind;
         }
     }
@@ -676,7 +678,7 @@ void mysql_append_translated(struct buffer *out, const struct mysql_database *se
         if (mysql_is_word(piece, "COLLATE")) {
             piece = pass_collation(&translator, piece, end);
         } else {
-            append(&translator, piece);
+            translate_append(&translator, piece);
         }
     }
     buffer_append_buffer(out, &translator.out);

@@ -86,7 +86,8 @@ struct unseen {
 };
 
 /* `where`: what the right is granted on; NULL: the database. */
-static void add(struct unseen *unseen, const char *what, const char *right, const char *where)
+static void unseen_add(struct unseen *unseen, const char *what, const char *right,
+                       const char *where)
 {
     struct buffer why = {0};
     buffer_format(&why, "the account may not see %ss: GRANT %s ON ", what, right);
@@ -108,7 +109,8 @@ static void add_routines(struct unseen *unseen)
     const struct mysql_database *self = unseen->self;
     bool shows = !self->mariadb && self->version >= 80020u;
     bool has_proc = self->mariadb || self->version < 80000u;
-    add(unseen, "routine", shows ? "SHOW_ROUTINE" : "SELECT", has_proc ? "mysql.proc" : "*.*");
+    unseen_add(unseen, "routine", shows ? "SHOW_ROUTINE" : "SELECT",
+               has_proc ? "mysql.proc" : "*.*");
 }
 
 static int64_t count_of(const char *digits)
@@ -144,10 +146,10 @@ enum status mysql_unseen_read(struct mysql_database *self, MYSQL *connection, st
         return STATUS_FAILED;
     }
     if (counts[OF_TRIGGERS] == 0 && counts[TABLES_SEEN] < counts[TABLES]) {
-        add(&unseen, "trigger", "TRIGGER", NULL);
+        unseen_add(&unseen, "trigger", "TRIGGER", NULL);
     }
     if (counts[OF_EVENTS] == 0) {
-        add(&unseen, "event", "EVENT", NULL);
+        unseen_add(&unseen, "event", "EVENT", NULL);
     }
     if (counts[OF_ROUTINES] == 0) {
         add_routines(&unseen);

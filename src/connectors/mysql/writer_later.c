@@ -57,7 +57,7 @@ static void append_updates(struct buffer *sql, struct column_list names)
     }
 }
 
-static enum status keep(struct stage_pass *pass, const struct target_later *later)
+static enum status writer_later_keep(struct stage_pass *pass, const struct target_later *later)
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, "INSERT INTO ");
@@ -117,7 +117,7 @@ enum status writer_later_lay_aside(struct stage_pass *pass)
     for (uint32_t i = 0; status == STATUS_OK && i < target_table_later_count(table); i++) {
         const struct target_later *later = &table->later[i];
         if (fills(pass->plan, later->columns) && fills(pass->plan, pass->key)) {
-            status = keep(pass, later);
+            status = writer_later_keep(pass, later);
             status = status == STATUS_OK ? empty(pass, later) : status;
         }
     }

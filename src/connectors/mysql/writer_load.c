@@ -46,7 +46,7 @@ static bool read_large(struct writer_stream *stream, const struct large_mark *ma
     return true;
 }
 
-static size_t serve(char *to, size_t size, const char *from, size_t *at, size_t end)
+static size_t writer_load_serve(char *to, size_t size, const char *from, size_t *at, size_t end)
 {
     size_t piece = end - *at < size ? end - *at : size;
     memcpy(to, from + *at, piece);
@@ -67,11 +67,11 @@ static int stream_read(void *handle, char *bytes, unsigned int size)
                       marks[stream->mark].offset < stream->end;
         size_t stop = marked ? marks[stream->mark].offset : stream->end;
         if (stream->escaped_at < stream->escaped.length) {
-            served += serve(bytes + served, size - served, stream->escaped.data,
-                            &stream->escaped_at, stream->escaped.length);
+            served += writer_load_serve(bytes + served, size - served, stream->escaped.data,
+                                        &stream->escaped_at, stream->escaped.length);
         } else if (stream->at < stop) {
-            served +=
-                serve(bytes + served, size - served, writer->sending->out.data, &stream->at, stop);
+            served += writer_load_serve(bytes + served, size - served, writer->sending->out.data,
+                                        &stream->at, stop);
         } else if (!marked) {
             break;
         } else if (stream->large_offset < marks[stream->mark].large->length) {

@@ -73,7 +73,7 @@ static enum status see_all_notes(struct writer *writer, const struct writer_plan
     return status;
 }
 
-static const char *keep(struct writer *writer, struct buffer *sql)
+static const char *writer_plan_keep(struct writer *writer, struct buffer *sql)
 {
     const char *text = arena_copy_string(writer->sql.arena, buffer_string(sql));
     buffer_free(sql);
@@ -114,7 +114,7 @@ static const char *make_load(struct writer *writer, const struct writer_plan *pl
     buffer_append_byte(&sql, ')');
     buffer_append_buffer(&sql, &set);
     buffer_free(&set);
-    return keep(writer, &sql);
+    return writer_plan_keep(writer, &sql);
 }
 
 void writer_plan_append_insert(const struct writer *writer, const struct writer_plan *plan,
@@ -133,7 +133,7 @@ static const char *make_insert(struct writer *writer, const struct writer_plan *
 {
     struct buffer sql = {0};
     writer_plan_append_insert(writer, plan, &sql);
-    return keep(writer, &sql);
+    return writer_plan_keep(writer, &sql);
 }
 
 /* Its columns are the table's, without their keys. _transhume_row is the record's number. */
@@ -148,7 +148,7 @@ static const char *make_stage(struct writer *writer, const struct writer_plan *p
         mysql_append(&sql, ", %n", plan->columns[i].column->name);
     }
     mysql_append(&sql, " FROM %t LIMIT 0", &writer->database->sql, plan->facts->schema->name);
-    return keep(writer, &sql);
+    return writer_plan_keep(writer, &sql);
 }
 
 static const char *make_repeats(struct writer *writer, const struct writer_plan *plan)
@@ -156,7 +156,7 @@ static const char *make_repeats(struct writer *writer, const struct writer_plan 
     struct buffer sql = {0};
     mysql_append(&sql, "CREATE TEMPORARY TABLE IF NOT EXISTS %t LIKE %t", &writer->database->sql,
                  plan->repeats_name, &writer->database->sql, plan->stage_name);
-    return keep(writer, &sql);
+    return writer_plan_keep(writer, &sql);
 }
 
 enum status writer_plan_get(struct writer *writer, uint32_t table, const struct shape *shape,

@@ -4,8 +4,8 @@
 #include <strings.h>
 
 /* Temporary tables go with their connection; making one does not end a transaction. */
-static enum status make(struct writer *writer, const char *make_sql, const char *name,
-                        struct error *error)
+static enum status mysql_writer_stage_make(struct writer *writer, const char *make_sql,
+                                           const char *name, struct error *error)
 {
     struct buffer sql = {0};
     enum status status = mysql_run(writer->database, writer->connection, make_sql, SQL_SHORT,
@@ -21,9 +21,9 @@ static enum status make(struct writer *writer, const char *make_sql, const char 
 enum status writer_stage_make(struct writer *writer, struct error *error)
 {
     const struct writer_plan *plan = writer->sending->plan;
-    enum status status = make(writer, plan->stage, plan->stage_name, error);
+    enum status status = mysql_writer_stage_make(writer, plan->stage, plan->stage_name, error);
     return status == STATUS_OK && plan->distinct
-               ? make(writer, plan->repeats, plan->repeats_name, error)
+               ? mysql_writer_stage_make(writer, plan->repeats, plan->repeats_name, error)
                : status;
 }
 

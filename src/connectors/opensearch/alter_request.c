@@ -12,7 +12,7 @@
 
 /* ---------------------------------------------------------------- reading */
 
-static enum status refuse(const char *why, struct error *error)
+static enum status alter_request_refuse(const char *why, struct error *error)
 {
     error_set(error, ERROR_TARGET_WRITE, NULL, "%s", why);
     return error_hint(error, "A request is a line \"METHOD /path\", an empty line and its body.");
@@ -78,10 +78,11 @@ static enum status read_line(char *line, char *behind, struct opensearch_call *c
     }
     call->pick = word[0] != '\0' ? word : NULL;
     if (!is_method(call->method) || call->path[0] != '/') {
-        return refuse("it is no request", error);
+        return alter_request_refuse("it is no request", error);
     }
-    return *next_word(&line) == '\0' ? STATUS_OK
-                                     : refuse("there is more behind the path than one word", error);
+    return *next_word(&line) == '\0'
+               ? STATUS_OK
+               : alter_request_refuse("there is more behind the path than one word", error);
 }
 
 static bool is_header(const char *line, size_t length)
@@ -103,7 +104,8 @@ static enum status take_header(const char *line, size_t length, struct opensearc
         snprintf(digits, sizeof(digits), "%.*s", (int)(length - strlen(allow)),
                  line + strlen(allow));
         if (sscanf(digits, "%" SCNu32, &status) != 1 || status < 400 || status > 499) {
-            return refuse("Allow-Status: a status from 400 to 499 is expected", error);
+            return alter_request_refuse("Allow-Status: a status from 400 to 499 is expected",
+                                        error);
         }
         call->allowed = status;
         return STATUS_OK;
@@ -288,7 +290,7 @@ enum status opensearch_alter_is_there(struct opensearch_alter *session, const ch
 /* ---------------------------------------------------------------- what of an answer is meant */
 
 /* A name may have dots in it: the longest one that is there counts. */
-static const json_t *find(const json_t *root, const char *path)
+static const json_t *alter_request_find(const json_t *root, const char *path)
 {
     char name[512];
     size_t length = strlen(path);
@@ -309,7 +311,7 @@ static const json_t *find(const json_t *root, const char *path)
         } else if (json_is_array(root) && text_to_uint64(name, size, &at) == STATUS_OK) {
             child = json_array_get(root, (size_t)at);
         }
-        child = child != NULL ? find(child, path + size + (size < length)) : NULL;
+        child = child != NULL ? alter_request_find(child, path + size + (size < length)) : NULL;
         if (child != NULL) {
             return child;
         }
@@ -320,9 +322,10 @@ static const json_t *find(const json_t *root, const char *path)
 const char *opensearch_pick(const json_t *root, const char *pick, struct arena *arena)
 {
     struct buffer text = {0};
-    const json_t *value = pick != NULL ? find(root, pick) : json_object_get(root, "count");
+    const json_t *value =
+        pick != NULL ? alter_request_find(root, pick) : json_object_get(root, "count");
     if (value == NULL && pick == NULL) {
-        value = find(root, "hits.total.value");
+        value = alter_request_find(root, "hits.total.value");
     }
     if (value == NULL && pick == NULL) {
         value = root;

@@ -127,8 +127,8 @@ static struct removal find_removal(const struct opensearch_call *call, struct ar
     return found;
 }
 
-static enum status look(struct opensearch_alter *session, const char *place, bool wanted,
-                        enum alter_settled *settled, struct error *error)
+static enum status alter_settled_look(struct opensearch_alter *session, const char *place,
+                                      bool wanted, enum alter_settled *settled, struct error *error)
 {
     bool found = false;
     if (opensearch_alter_is_there(session, place, &found, error) != STATUS_OK) {
@@ -147,8 +147,8 @@ static enum status look_for_removed(struct opensearch_alter *session, const stru
     const char *index = opensearch_change_path(arena, removal->index, "");
     if (removal->alias != NULL) {
         const char *alias = opensearch_change_path(arena, removal->alias, "");
-        return look(session, arena_format(arena, "%s/_alias%s", index, alias), false, settled,
-                    error);
+        return alter_settled_look(session, arena_format(arena, "%s/_alias%s", index, alias), false,
+                                  settled, error);
     }
     enum status status = opensearch_alter_ask(
         session, "GET", arena_format(arena, "%s/_alias", index), NULL, &root, error);
@@ -177,7 +177,7 @@ static enum status settle_call(struct opensearch_alter *session, const struct op
     }
     const char *place = leads ? NULL : find_witness(call, arena, &is_there);
     if (place != NULL) {
-        return look(session, place, is_there, settled, error);
+        return alter_settled_look(session, place, is_there, settled, error);
     }
     *settled = repeats(call) || leads ? ALTER_ABSENT : ALTER_UNKNOWN;
     return STATUS_OK;

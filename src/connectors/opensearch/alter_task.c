@@ -33,7 +33,7 @@ static uint64_t number(const json_t *object, const char *name)
     return value > 0 ? (uint64_t)value : 0;
 }
 
-static void tell(const struct alter_request *request, const json_t *root)
+static void alter_task_tell(const struct alter_request *request, const json_t *root)
 {
     char words[96];
     const json_t *state = json_object_get(json_object_get(root, "task"), "status");
@@ -47,8 +47,8 @@ static void tell(const struct alter_request *request, const json_t *root)
 }
 
 /* Of a task that is over. */
-static enum status judge(const struct opensearch_call *call, const json_t *root,
-                         struct alter_answer *answer, struct error *error)
+static enum status alter_task_judge(const struct opensearch_call *call, const json_t *root,
+                                    struct alter_answer *answer, struct error *error)
 {
     const json_t *fault = json_object_get(root, "error");
     const json_t *response = json_object_get(root, "response");
@@ -82,9 +82,11 @@ static enum status give_up(struct opensearch_alter *session, const struct opense
                      "done");
 }
 
-static enum status watch(struct opensearch_alter *session, const struct opensearch_call *call,
-                         const char *task, const struct alter_request *request,
-                         struct alter_answer *answer, struct arena *arena, struct error *error)
+static enum status alter_task_watch(struct opensearch_alter *session,
+                                    const struct opensearch_call *call, const char *task,
+                                    const struct alter_request *request,
+                                    struct alter_answer *answer, struct arena *arena,
+                                    struct error *error)
 {
     const char *path = arena_format(arena, "/_tasks/%s", task);
     int64_t begun_ms = clock_monotonic_ms();
@@ -100,9 +102,9 @@ static enum status watch(struct opensearch_alter *session, const struct opensear
         }
         over = json_is_true(json_object_get(root, "completed"));
         if (status == STATUS_OK && over) {
-            status = judge(call, root, answer, error);
+            status = alter_task_judge(call, root, answer, error);
         } else if (status == STATUS_OK) {
-            tell(request, root);
+            alter_task_tell(request, root);
             bool late = request->time_ms > 0 && clock_monotonic_ms() - begun_ms >= request->time_ms;
             status = late ? give_up(session, call, task, arena, error) : STATUS_OK;
             clock_sleep_ms(delay_ms);
@@ -136,8 +138,8 @@ enum status opensearch_task_run(struct opensearch_alter *session,
     }
     const char *task = json_string_value(json_object_get(root, "task"));
     if (status == STATUS_OK && task != NULL) {
-        status =
-            watch(session, call, arena_copy_string(arena, task), request, answer, arena, error);
+        status = alter_task_watch(session, call, arena_copy_string(arena, task), request, answer,
+                                  arena, error);
     }
     json_decref(root);
     service_reply_destroy(reply);
@@ -199,5 +201,5 @@ enum status opensearch_task_join(struct opensearch_alter *session,
     if (status != STATUS_OK || task == NULL) {
         return status == STATUS_FAILED ? STATUS_FAILED : STATUS_END;
     }
-    return watch(session, call, task, request, &ignored, arena, error);
+    return alter_task_watch(session, call, task, request, &ignored, arena, error);
 }

@@ -141,7 +141,8 @@ static void describe_aliases(const struct opensearch_database *self,
     }
 }
 
-static enum status describe(struct database *database, struct schema **schema, struct error *error)
+static enum status opensearch_catalog_describe(struct database *database, struct schema **schema,
+                                               struct error *error)
 {
     struct opensearch_database *self = opensearch_of(database);
     struct opensearch_source *source = NULL;
@@ -218,7 +219,7 @@ static void made_type(const struct database *database, const struct value_type *
 
 const struct catalog_functions opensearch_catalog = {
     .columns_come = true,
-    .describe = describe,
+    .describe = opensearch_catalog_describe,
     .native_type = opensearch_native_type,
     .native_names = opensearch_native_names,
     .made_type = made_type,

@@ -88,8 +88,9 @@ static enum status block(struct opensearch_alter *session, const char *index, bo
 }
 
 /* Batch by batch to the end. */
-static enum status go(struct opensearch_alter *session, const struct opensearch_move *move,
-                      bool compares, uint64_t *wrong, struct error *error)
+static enum status change_back_go(struct opensearch_alter *session,
+                                  const struct opensearch_move *move, bool compares,
+                                  uint64_t *wrong, struct error *error)
 {
     uint64_t rows = 500;
     struct arena *arenas[2] = {arena_create(0), arena_create(0)};
@@ -150,8 +151,8 @@ static enum status bring_back(struct opensearch_alter *session, const struct ope
     uint64_t wrong = 0;
     uint64_t ignored = 0;
     if (failpoint_hit("opensearch.in_give_back", error) != STATUS_OK ||
-        go(session, move, false, &ignored, error) != STATUS_OK ||
-        go(session, move, true, &wrong, error) != STATUS_OK) {
+        change_back_go(session, move, false, &ignored, error) != STATUS_OK ||
+        change_back_go(session, move, true, &wrong, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return wrong == 0 ? STATUS_OK

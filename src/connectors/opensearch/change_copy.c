@@ -175,7 +175,7 @@ static const char *dumped(const struct steps *steps, json_t *tree)
     return copy;
 }
 
-static json_t *move(const struct steps *steps, const char *what, bool final)
+static json_t *change_copy_move(const struct steps *steps, const char *what, bool final)
 {
     json_t *tree =
         json_pack("{s:s, s:s, s:s, s:s, s:b, s:O, s:O, s:O}", "do", what, "from", steps->old, "to",
@@ -221,7 +221,7 @@ static void add_index(const struct steps *steps)
         opensearch_request_text(steps->arena, "HEAD", path(steps, steps->new, ""), NULL, 0));
     add_batches(steps, CHANGE_FILL,
                 arena_format(steps->arena, "copy %s into %s", steps->old, steps->new),
-                move(steps, "copy", false));
+                change_copy_move(steps, "copy", false));
     opensearch_add_step(
         steps->compiler, CHANGE_FILL, titled(steps, "let searches see", steps->new),
         opensearch_request_text(steps->arena, "PUT", path(steps, steps->new, "/_settings"),
@@ -231,14 +231,14 @@ static void add_index(const struct steps *steps)
         NULL, NULL);
     add_batches(steps, CHANGE_PROVE,
                 arena_format(steps->arena, "compare %s with %s", steps->new, steps->old),
-                move(steps, "compare", false));
+                change_copy_move(steps, "compare", false));
 }
 
 static void add_last_pass(const struct steps *steps)
 {
     add_batches(steps, CHANGE_SWITCH_WRITES,
                 arena_format(steps->arena, "copy what changed in %s", steps->old),
-                move(steps, "copy", false));
+                change_copy_move(steps, "copy", false));
     struct change_step *block = opensearch_add_step(
         steps->compiler, CHANGE_SWITCH_WRITES, titled(steps, "shut out writes to", steps->old),
         opensearch_request_text(steps->arena, "PUT", path(steps, steps->old, "/_block/write"), NULL,
@@ -250,11 +250,11 @@ static void add_last_pass(const struct steps *steps)
     block->held = true;
     add_batches(steps, CHANGE_SWITCH_WRITES,
                 arena_format(steps->arena, "copy the rest of %s", steps->old),
-                move(steps, "copy", true))
+                change_copy_move(steps, "copy", true))
         ->held = true;
     add_batches(steps, CHANGE_SWITCH_WRITES,
                 arena_format(steps->arena, "compare what changed, and the counts"),
-                move(steps, "compare", true))
+                change_copy_move(steps, "compare", true))
         ->held = true;
 }
 

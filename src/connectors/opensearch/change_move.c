@@ -376,9 +376,10 @@ static enum status fill_page(struct opensearch_alter *session, const struct open
     return status;
 }
 
-static enum status fill(struct opensearch_alter *session, const struct opensearch_move *move,
-                        const char *position, uint64_t rows, struct arena *arena,
-                        struct change_batch *batch, struct error *error)
+static enum status change_move_fill(struct opensearch_alter *session,
+                                    const struct opensearch_move *move, const char *position,
+                                    uint64_t rows, struct arena *arena, struct change_batch *batch,
+                                    struct error *error)
 {
     enum { FILL_ROUNDS_MAX = 4 };
     struct opensearch_pass pass;
@@ -433,7 +434,7 @@ enum status opensearch_change_batch(struct alter_session *base, const struct cha
                      ? opensearch_move_copy(session, &move, position, rows, arena, batch, error)
                  : strcmp(what, "compare") == 0
                      ? opensearch_move_compare(session, &move, position, rows, arena, batch, error)
-                     : fill(session, &move, position, rows, arena, batch, error);
+                     : change_move_fill(session, &move, position, rows, arena, batch, error);
     }
     json_decref(tree);
     return status;

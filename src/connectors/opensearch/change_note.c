@@ -9,9 +9,9 @@
 #include <string.h>
 
 /* STATUS_END: nothing is noted. */
-static enum status read(struct opensearch_alter *session, const char *index,
-                        struct opensearch_copy_note *note, uint64_t *version, char *key,
-                        struct error *error)
+static enum status change_note_read(struct opensearch_alter *session, const char *index,
+                                    struct opensearch_copy_note *note, uint64_t *version, char *key,
+                                    struct error *error)
 {
     struct store_value value;
     json_t *root = NULL;
@@ -40,7 +40,7 @@ enum status opensearch_note_get(struct opensearch_alter *session, const char *in
 {
     char key[STORE_KEY_BYTES];
     uint64_t version = 0;
-    enum status status = read(session, index, note, &version, key, error);
+    enum status status = change_note_read(session, index, note, &version, key, error);
     return status == STATUS_END ? STATUS_OK : status;
 }
 
@@ -51,7 +51,7 @@ enum status opensearch_note_put(struct opensearch_alter *session, const char *in
     char text[160];
     struct opensearch_copy_note before;
     uint64_t version = 0;
-    enum status status = read(session, index, &before, &version, key, error);
+    enum status status = change_note_read(session, index, &before, &version, key, error);
     if (status == STATUS_FAILED) {
         return STATUS_FAILED;
     }

@@ -67,8 +67,9 @@ enum status opensearch_reach(struct opensearch_alter *session, const char *index
 
 /* ---------------------------------------------------------------- pages */
 
-static enum status search(struct opensearch_alter *session, const char *index, const char *body,
-                          json_t **root, const json_t **hits, struct error *error)
+static enum status change_pages_search(struct opensearch_alter *session, const char *index,
+                                       const char *body, json_t **root, const json_t **hits,
+                                       struct error *error)
 {
     struct arena *arena = arena_create(0);
     enum status status = opensearch_alter_ask(
@@ -96,7 +97,8 @@ enum status opensearch_page_end(struct opensearch_alter *session, const char *in
                   "\"sort\":[\"_seq_no\"],\"query\":{\"range\":{\"_seq_no\":{\"gte\":%" PRId64
                   ",\"lte\":%" PRId64 "}}}}",
                   rows - 1, low, high);
-    enum status status = search(session, index, buffer_string(&body), &root, &hits, error);
+    enum status status =
+        change_pages_search(session, index, buffer_string(&body), &root, &hits, error);
     const json_t *last = json_array_get(json_object_get(json_array_get(hits, 0), "sort"), 0);
     *end = json_is_integer(last) ? json_integer_value(last) : high;
     json_decref(root);
@@ -114,7 +116,8 @@ enum status opensearch_page(struct opensearch_alter *session, const char *index,
                   "\"track_total_hits\":false,\"sort\":[\"_seq_no\"],"
                   "\"query\":{\"range\":{\"_seq_no\":{\"gte\":%" PRId64 ",\"lte\":%" PRId64 "}}}}",
                   rows, whole ? "true" : "false", low, high);
-    enum status status = search(session, index, buffer_string(&body), root, hits, error);
+    enum status status =
+        change_pages_search(session, index, buffer_string(&body), root, hits, error);
     buffer_free(&body);
     return status;
 }

@@ -90,9 +90,9 @@ static enum status ask_once(struct cursor *cursor, const struct opensearch_reque
 }
 
 /* Takes path and body over. */
-static enum status ask(struct cursor *cursor, const char *method, struct buffer *path,
-                       struct buffer *body, bool once, struct service_reply **reply,
-                       struct error *error)
+static enum status cursor_ask(struct cursor *cursor, const char *method, struct buffer *path,
+                              struct buffer *body, bool once, struct service_reply **reply,
+                              struct error *error)
 {
     const struct opensearch_request request = {.operation = "_search",
                                                .object = cursor->index->table,
@@ -134,7 +134,7 @@ static enum status open_point(struct cursor *cursor, struct error *error)
     buffer_format(&path,
                   "/_search/point_in_time?keep_alive=" KEEP_ALIVE "&preference=_shards%%3A%" PRIu32,
                   cursor->slice.shard);
-    enum status status = ask(cursor, "POST", &path, &body, false, &reply, error);
+    enum status status = cursor_ask(cursor, "POST", &path, &body, false, &reply, error);
     if (status == STATUS_OK && reply->fault != OPENSEARCH_FAULT_NONE) {
         status = reply->fault == OPENSEARCH_FAULT_INVALID ? STATUS_END
                                                           : error_copy(error, &reply->error);
@@ -210,7 +210,7 @@ static void close_context(struct cursor *cursor)
     buffer_format(&body, "{\"%s\":[", cursor->scrolls ? "scroll_id" : "pit_id");
     json_append_string(&body, cursor->context.data, cursor->context.length);
     buffer_append_string(&body, "]}");
-    (void)!ask(cursor, "DELETE", &path, &body, true, &reply, &ignored);
+    (void)!cursor_ask(cursor, "DELETE", &path, &body, true, &reply, &ignored);
     service_reply_destroy(reply);
     cursor->begun = false;
 }
@@ -470,7 +470,7 @@ static enum status next_page(struct cursor *cursor, struct error *error)
         search_point(cursor, &path, &body);
     }
     bool once = !by_key && cursor->scrolls && cursor->begun;
-    status = ask(cursor, "POST", &path, &body, once, &reply, error);
+    status = cursor_ask(cursor, "POST", &path, &body, once, &reply, error);
     cursor->lost = once && status != STATUS_OK;
     bool too_long = status == STATUS_OK && reply->fault == OPENSEARCH_FAULT_LONG_ANSWER;
     if (status == STATUS_OK && reply->fault == OPENSEARCH_FAULT_NONE) {

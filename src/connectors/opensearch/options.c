@@ -25,8 +25,8 @@ static uint64_t number_of(const struct opensearch_database *self, const char *na
     return text != NULL && text_to_uint64(text, strlen(text), &number) == STATUS_OK ? number : 0;
 }
 
-static enum status refuse(const struct opensearch_database *self, const char *what,
-                          struct error *error)
+static enum status opensearch_options_refuse(const struct opensearch_database *self,
+                                             const char *what, struct error *error)
 {
     error_set(error, ERROR_BAD_VALUE, self->uri->shown, "%s", what);
     return error_hint(error, "`transhume connectors opensearch` lists the options");
@@ -47,12 +47,13 @@ static enum status read_place(struct opensearch_database *self,
                                          : PORT_DEFAULT;
     const char *path = self->uri->path != NULL ? self->uri->path : "";
     if (strchr(path, '/') != NULL) {
-        return refuse(self, "what follows the host is one prefix for names of indexes", error);
+        return opensearch_options_refuse(
+            self, "what follows the host is one prefix for names of indexes", error);
     }
     self->prefix = opensearch_prefix_copy(self->arena, path);
     const char *fault = opensearch_prefix_fault(self->prefix);
     if (fault != NULL) {
-        return refuse(self, fault, error);
+        return opensearch_options_refuse(self, fault, error);
     }
     bool plain_port = managed && port == TLS_PORT_DEFAULT; /* as the server's own Host has it */
     options->url = plain_port ? arena_format(self->arena, "https://%s", host)
@@ -77,11 +78,12 @@ static enum status read_login(struct opensearch_database *self,
         options->aws_service = NULL;
     }
     if (options->aws_service != NULL && strcmp(options->aws_service, "aoss") == 0) {
-        return refuse(self,
-                      "aws=aoss: serverless collections have neither refreshes nor points in time, "
-                      "and ids of documents are not always the sender's: they are no source and no "
-                      "target",
-                      error);
+        return opensearch_options_refuse(
+            self,
+            "aws=aoss: serverless collections have neither refreshes nor points in time, "
+            "and ids of documents are not always the sender's: they are no source and no "
+            "target",
+            error);
     }
     options->api_key = key;
     options->user = self->uri->user;
@@ -89,10 +91,11 @@ static enum status read_login(struct opensearch_database *self,
     options->region = option(self, "region");
     options->profile = option(self, "profile");
     if ((key != NULL) + (self->uri->user != NULL) + (options->aws_service != NULL) > 1) {
-        return refuse(self,
-                      "USER:PASSWORD, api_key and aws are three ways to say who sends: "
-                      "choose one",
-                      error);
+        return opensearch_options_refuse(
+            self,
+            "USER:PASSWORD, api_key and aws are three ways to say who sends: "
+            "choose one",
+            error);
     }
     return STATUS_OK;
 }
@@ -113,7 +116,7 @@ enum status opensearch_options_read(struct opensearch_database *self,
     self->alias = option(self, "alias");
     const char *fault = self->alias != NULL ? opensearch_alias_fault(self->alias) : NULL;
     if (fault != NULL) {
-        return refuse(self, fault, error);
+        return opensearch_options_refuse(self, fault, error);
     }
     if (open->mode == OPEN_TARGET) {
         int64_t lease_ms = (int64_t)number_of(self, "lease") * 1000;

@@ -43,7 +43,7 @@ struct keyed_connection {
 
 /* ---------------------------------------------------------------- connections */
 
-static void disconnect(struct keyed_connection *connection)
+static void opensearch_send_disconnect(struct keyed_connection *connection)
 {
     if (connection != NULL) {
         service_reply_destroy(connection->reply);
@@ -55,9 +55,11 @@ static void disconnect(struct keyed_connection *connection)
     }
 }
 
-static enum status connect(struct database *database, const struct target_table *tables,
-                           uint32_t table_count, uint32_t in_flight_max,
-                           struct keyed_connection **connection, struct error *error)
+static enum status opensearch_send_connect(struct database *database,
+                                           const struct target_table *tables, uint32_t table_count,
+                                           uint32_t in_flight_max,
+                                           struct keyed_connection **connection,
+                                           struct error *error)
 {
     struct keyed_connection *made = memory_allocate_zeroed(1, sizeof(*made));
     made->database = opensearch_of(database);
@@ -71,7 +73,7 @@ static enum status connect(struct database *database, const struct target_table 
     }
     if (opensearch_client_create(made->database->service, in_flight_max, &made->client, error) !=
         STATUS_OK) {
-        disconnect(made);
+        opensearch_send_disconnect(made);
         return STATUS_FAILED;
     }
     *connection = made;
@@ -90,7 +92,7 @@ static enum status try_connect(struct database *database, const struct target_ta
     made->reasons_arena = arena_create(0);
     enum status status = opensearch_foresee_mapping(made->database, table, &made->mapping, error);
     if (status != STATUS_OK) {
-        disconnect(made);
+        opensearch_send_disconnect(made);
         return status;
     }
     *connection = made;
@@ -214,8 +216,8 @@ static enum status encode(struct keyed_connection *connection, enum keyed_kind k
     return status;
 }
 
-static enum status send(struct keyed_connection *connection, struct keyed_request *request,
-                        struct error *error)
+static enum status opensearch_send(struct keyed_connection *connection,
+                                   struct keyed_request *request, struct error *error)
 {
     bool look = request->kind == KEYED_LOOK;
     const struct opensearch_request what = {
@@ -431,8 +433,8 @@ static enum status judge_look(struct keyed_connection *connection, struct keyed_
 
 /* ---------------------------------------------------------------- any answer */
 
-static enum status judge(struct keyed_connection *connection, struct keyed_answer *answer,
-                         struct error *error)
+static enum status opensearch_send_judge(struct keyed_connection *connection,
+                                         struct keyed_answer *answer, struct error *error)
 {
     struct service_reply *reply = connection->reply;
     bool look = answer->request->kind == KEYED_LOOK;
@@ -478,7 +480,7 @@ static enum status poll(struct keyed_connection *connection, int64_t timeout_ms,
         return status == STATUS_END ? STATUS_AGAIN : status;
     }
     answer->request = connection->reply->context;
-    return judge(connection, answer, error);
+    return opensearch_send_judge(connection, answer, error);
 }
 
 /* ---------------------------------------------------------------- control work */
@@ -585,16 +587,16 @@ const struct keyed_service opensearch_keyed_service = {
     .guard = KEYED_GUARD_NONE,
     .applies_whole = true,
     .failpoints = failpoints,
-    .connect = connect,
+    .connect = opensearch_send_connect,
     .try_connect = try_connect,
     .foresee = foresee,
-    .disconnect = disconnect,
+    .disconnect = opensearch_send_disconnect,
     .begin = add_nothing,
     .end = add_nothing,
     .encode = encode,
     .append_key = opensearch_key_bytes,
     .read_key = opensearch_key_read,
-    .send = send,
+    .send = opensearch_send,
     .poll = poll,
     .time = opensearch_time_for_changes,
     .set_time = set_time,

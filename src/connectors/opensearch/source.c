@@ -119,9 +119,10 @@ static struct span make_span(struct arena *arena, const struct opensearch_slice 
         .row_estimate = (int64_t)rows};
 }
 
-static enum status split(struct database *database, const struct read_request *request,
-                         uint64_t rows_wanted, struct arena *arena, struct span **spans,
-                         uint32_t *span_count, struct error *error)
+static enum status opensearch_source_split(struct database *database,
+                                           const struct read_request *request, uint64_t rows_wanted,
+                                           struct arena *arena, struct span **spans,
+                                           uint32_t *span_count, struct error *error)
 {
     struct opensearch_index *index = NULL;
     uint64_t count = 0;
@@ -169,7 +170,7 @@ static void reader_close(struct reader *reader)
 const struct source_functions opensearch_source_functions = {
     .snapshot = snapshot,
     .describe_stream = describe_stream,
-    .split = split,
+    .split = opensearch_source_split,
     .prepare = source_prepares_nothing,
     .reader_open = reader_open,
     .reader_close = reader_close,

@@ -80,9 +80,10 @@ static void append_key_path(const struct store *store, const char *rest, const c
 }
 
 /* Frees path and body. STATUS_END: FAULT_MISSING; STATUS_AGAIN: FAULT_CONFLICT. */
-static enum status call(struct store *store, const char *method, struct buffer *path,
-                        struct buffer *body, const struct database *lease,
-                        struct service_reply **reply, struct error *error)
+static enum status opensearch_store_call(struct store *store, const char *method,
+                                         struct buffer *path, struct buffer *body,
+                                         const struct database *lease, struct service_reply **reply,
+                                         struct error *error)
 {
     const struct opensearch_request request = {.operation = "the ledger",
                                                .object = store->place,
@@ -126,7 +127,7 @@ static enum status store_create(struct store *store, struct error *error)
     }
     begin_path(store, "", &path);
     buffer_append_string(&body, text);
-    enum status status = call(store, "PUT", &path, &body, NULL, &reply, error);
+    enum status status = opensearch_store_call(store, "PUT", &path, &body, NULL, &reply, error);
     service_reply_destroy(reply);
     return status == STATUS_OK ? failpoint_hit("opensearch.after_ledger", error) : status;
 }
@@ -136,7 +137,7 @@ static enum status store_drop(struct store *store, struct error *error)
     struct buffer path = {0};
     struct service_reply *reply = NULL;
     begin_path(store, "", &path);
-    enum status status = call(store, "DELETE", &path, NULL, NULL, &reply, error);
+    enum status status = opensearch_store_call(store, "DELETE", &path, NULL, NULL, &reply, error);
     service_reply_destroy(reply);
     return status == STATUS_END ? STATUS_OK : status;
 }
@@ -176,7 +177,7 @@ static enum status get_place(struct store *store, const char *key, struct arena 
     struct service_reply *reply = NULL;
     json_t *root = NULL;
     append_key_path(store, "/_doc/", key, &path);
-    enum status status = call(store, "GET", &path, NULL, NULL, &reply, error);
+    enum status status = opensearch_store_call(store, "GET", &path, NULL, NULL, &reply, error);
     if (status == STATUS_OK) {
         root = opensearch_reply_parse(reply, store->place, error);
         status = root == NULL                                    ? STATUS_FAILED
@@ -208,7 +209,7 @@ static enum status refresh(struct store *store, struct error *error)
     struct buffer path = {0};
     struct service_reply *reply = NULL;
     begin_path(store, "/_refresh", &path);
-    enum status status = call(store, "POST", &path, NULL, NULL, &reply, error);
+    enum status status = opensearch_store_call(store, "POST", &path, NULL, NULL, &reply, error);
     if (status == STATUS_END && !opensearch_reply_no_index(reply)) {
         status = error_copy(error, &reply->error);
     }
@@ -264,7 +265,7 @@ static enum status scan_page(struct store *store, const char *prefix, store_visi
     begin_path(store, "/_search?allow_partial_search_results=false", &path);
     append_search(prefix, last, &body);
     buffer_clear(last);
-    enum status status = call(store, "POST", &path, &body, NULL, &reply, error);
+    enum status status = opensearch_store_call(store, "POST", &path, &body, NULL, &reply, error);
     if (status == STATUS_OK) {
         root = opensearch_reply_parse(reply, store->place, error);
         const json_t *hits = json_object_get(json_object_get(root, "hits"), "hits");
@@ -345,8 +346,8 @@ static enum status store_put_if(struct store *store, const char *key, const char
                       place.sequence);
     }
     append_document(key, text, length, expected + 1, &body);
-    enum status status =
-        call(store, "PUT", &path, &body, absent ? lease_of(store) : NULL, &reply, error);
+    enum status status = opensearch_store_call(store, "PUT", &path, &body,
+                                               absent ? lease_of(store) : NULL, &reply, error);
     service_reply_destroy(reply);
     return status == STATUS_END ? error_set(error, ERROR_TARGET_MISSING, store->place,
                                             "the index is not there any more")
@@ -371,8 +372,8 @@ static enum status store_delete_if(struct store *store, const char *key, uint64_
         buffer_format(&path, "?if_primary_term=%" PRIu64 "&if_seq_no=%" PRIu64, place.term,
                       place.sequence);
     }
-    enum status status =
-        call(store, "DELETE", &path, NULL, any ? lease_of(store) : NULL, &reply, error);
+    enum status status = opensearch_store_call(store, "DELETE", &path, NULL,
+                                               any ? lease_of(store) : NULL, &reply, error);
     service_reply_destroy(reply);
     return status == STATUS_END ? STATUS_OK : status;
 }

@@ -14,8 +14,8 @@
 #include "model/json_tree.h"
 
 /* STATUS_END: the server or the account has no such question. */
-static enum status ask(struct opensearch_database *self, const char *table, struct arena *arena,
-                       json_t **root, struct error *error)
+static enum status template_ask(struct opensearch_database *self, const char *table,
+                                struct arena *arena, json_t **root, struct error *error)
 {
     struct service_reply *reply = NULL;
     struct buffer path = {0};
@@ -55,7 +55,7 @@ enum status opensearch_template_check(struct opensearch_database *self, const ch
     static const char *const names[] = {"default_pipeline", "final_pipeline"};
     json_t *root = NULL;
     struct arena *arena = arena_create(0);
-    enum status status = ask(self, table, arena, &root, error);
+    enum status status = template_ask(self, table, arena, &root, error);
     const json_t *template = json_object_get(root, "template");
     const json_t *settings = json_object_get(json_object_get(template, "settings"), "index");
     const char *lacking = opensearch_find_lacking(json_object_get(template, "mappings"), settings);

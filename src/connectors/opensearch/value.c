@@ -141,7 +141,7 @@ enum status opensearch_value_append(const struct cell *cell, struct buffer *out,
     }
 }
 
-static enum status explain(const char *name, size_t length, struct error *error)
+static enum status value_explain(const char *name, size_t length, struct error *error)
 {
     char shown[SHOWN_BYTES];
     text_printable(name, length, shown, sizeof(shown));
@@ -171,7 +171,7 @@ enum status opensearch_document_append(const struct shape *shape, const struct c
         json_append_string(out, name, length);
         buffer_append_byte(out, ':');
         status = opensearch_value_append(value, out, error);
-        status = status == STATUS_OK ? STATUS_OK : explain(name, length, error);
+        status = status == STATUS_OK ? STATUS_OK : value_explain(name, length, error);
     }
     buffer_append_byte(out, '}');
     if (status == STATUS_OK && out->length > OPENSEARCH_DOCUMENT_BYTES_MAX) {

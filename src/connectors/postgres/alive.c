@@ -51,7 +51,7 @@ static enum sql_life life_of_session(struct postgres_database *self, PGconn *oth
     return seen == 'w' ? SQL_WORKS : seen == 'r' ? SQL_READS : SQL_IDLES;
 }
 
-static void cancel(PGconn *connection)
+static void alive_cancel(PGconn *connection)
 {
     char ignored[256];
     PGcancel *handle = PQgetCancel(connection);
@@ -70,7 +70,7 @@ static void signal_by_number(struct postgres_database *self, PGconn *other, PGco
     struct error ignored;
     const struct postgres_parameter parameters[] = {{.text = pid}, {.text = name}};
     if (!postgres_own_name(connection, name)) {
-        cancel(connection); /* its key is a secret of the session's */
+        alive_cancel(connection); /* its key is a secret of the session's */
         return;
     }
     snprintf(pid, sizeof pid, "%d", PQbackendPID(connection));
@@ -91,7 +91,7 @@ bool postgres_signal_session(struct postgres_database *self, PGconn *connection,
     if (reached) {
         signal_by_number(self, other, connection, signal);
     } else if (is_reached(self)) { /* a pooler's sessions have other numbers */
-        cancel(connection);
+        alive_cancel(connection);
         reached = true;
     }
     postgres_disconnect(other);

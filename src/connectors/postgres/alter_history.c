@@ -74,9 +74,9 @@ static enum status see_history(struct postgres_alter *session, struct error *err
     return status;
 }
 
-static enum status run(struct alter_session *base, struct buffer *sql,
-                       sql_history_field_visit *visit, void *context, uint64_t *changed,
-                       struct error *error)
+static enum status postgres_alter_history_run(struct alter_session *base, struct buffer *sql,
+                                              sql_history_field_visit *visit, void *context,
+                                              uint64_t *changed, struct error *error)
 {
     struct postgres_alter *session = postgres_alter_of(base);
     struct error inner = {0};
@@ -130,5 +130,5 @@ const struct sql_history_dialect postgres_history = {
     .append_begun = append_begun,
     .append_time = append_time,
     .append_microseconds = append_microseconds,
-    .run = run,
+    .run = postgres_alter_history_run,
 };

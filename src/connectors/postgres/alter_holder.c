@@ -67,7 +67,8 @@ static void tell_claim(struct postgres_alter *session, const char *name,
     arena_destroy(arena);
 }
 
-static void tell(struct postgres_alter *session, const PGresult *row, struct ledger_holder *found)
+static void alter_holder_tell(struct postgres_alter *session, const PGresult *row,
+                              struct ledger_holder *found)
 {
     char words[SQL_HOLDER_BYTES];
     const struct sql_session holder = {.number = value(row, 0),
@@ -100,7 +101,7 @@ static enum status find_holder(struct postgres_alter *session, struct ledger_hol
         postgres_catalog_query(session->database, session->connection, holder_sql,
                                halves.parameters, 2, SQL_SHORT, ERROR_TARGET_LOCKED, &rows, error);
     if (status == STATUS_OK && PQntuples(rows) > 0) {
-        tell(session, rows, found);
+        alter_holder_tell(session, rows, found);
     } else if (status == STATUS_OK) {
         snprintf(found->name, sizeof found->name, "a session that has just ended");
     }

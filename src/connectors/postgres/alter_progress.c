@@ -23,8 +23,9 @@ static const char progress_sql[] =
     "pg_catalog.pg_stat_activity WHERE pid = $1::int AND wait_event_type = 'Lock') AS p WHERE "
     "phase IS NOT NULL LIMIT 1";
 
-static void ask(struct postgres_alter *session, struct postgres_alter_progress *progress,
-                const struct alter_request *request)
+static void alter_progress_ask(struct postgres_alter *session,
+                               struct postgres_alter_progress *progress,
+                               const struct alter_request *request)
 {
     char pid[24];
     const struct postgres_parameter parameter = {.text = pid};
@@ -65,7 +66,7 @@ void postgres_alter_progress_look(struct postgres_alter *session,
                 (progress->beside != NULL ||
                  postgres_reach(session->database, &progress->beside, &ignored) == STATUS_OK);
     if (asks) {
-        ask(session, progress, request);
+        alter_progress_ask(session, progress, request);
     } else {
         request->progress(request->context, -1, NULL);
     }

@@ -80,7 +80,7 @@ enum status postgres_alter_catch_up(struct postgres_alter *session, struct error
 }
 
 /* A transaction in which a statement failed is rolled back by COMMIT, which says so in its tag. */
-static enum status commit(struct postgres_alter *session, struct error *error)
+static enum status alter_run_commit(struct postgres_alter *session, struct error *error)
 {
     struct buffer sql = {0};
     struct error inner = {0};
@@ -117,7 +117,7 @@ enum status postgres_alter_end(struct alter_session *base, enum status status, s
     struct postgres_alter *session = postgres_alter_of(base);
     struct error ignored;
     if (status == STATUS_OK) {
-        status = commit(session, error);
+        status = alter_run_commit(session, error);
     }
     if (PQstatus(session->connection) == CONNECTION_OK &&
         PQtransactionStatus(session->connection) != PQTRANS_IDLE) {
@@ -182,7 +182,7 @@ static enum status look_around(struct running *running, struct error *error)
     return postgres_keep_vigil(session->database, session->connection, &running->vigil, error);
 }
 
-static enum status next(struct running *running, PGresult **result, struct error *error)
+static enum status alter_run_next(struct running *running, PGresult **result, struct error *error)
 {
     struct postgres_alter *session = running->session;
     enum status status = postgres_flush(session->database, session->connection, error);
@@ -221,8 +221,8 @@ static size_t byte_of(const struct running *running, const char *sql, const char
     return at >= running->before ? at - running->before : SIZE_MAX;
 }
 
-static enum status fail(struct running *running, const PGresult *result, const char *sql,
-                        struct error *error)
+static enum status postgres_alter_run_fail(struct running *running, const PGresult *result,
+                                           const char *sql, struct error *error)
 {
     struct postgres_alter *session = running->session;
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -265,7 +265,7 @@ static enum status feed(struct running *running, struct error *error)
     return status;
 }
 
-static enum status drain(struct running *running, struct error *error)
+static enum status alter_run_drain(struct running *running, struct error *error)
 {
     struct postgres_alter *session = running->session;
     enum status status = STATUS_OK;
@@ -284,8 +284,8 @@ static enum status drain(struct running *running, struct error *error)
 
 /* ---- results */
 
-static enum status take(struct running *running, PGresult *result, const char *sql,
-                        struct error *error)
+static enum status alter_run_take(struct running *running, PGresult *result, const char *sql,
+                                  struct error *error)
 {
     struct alter_answer *answer = running->answer;
     uint64_t changed = 0;
@@ -307,9 +307,9 @@ static enum status take(struct running *running, PGresult *result, const char *s
     case PGRES_COPY_IN:
         return feed(running, error);
     case PGRES_COPY_OUT:
-        return drain(running, error);
+        return alter_run_drain(running, error);
     default:
-        return fail(running, result, sql, error);
+        return postgres_alter_run_fail(running, result, sql, error);
     }
 }
 
@@ -321,11 +321,11 @@ static enum status take_all(struct running *running, const char *sql, struct err
     enum status status = STATUS_OK;
     for (;;) {
         PGresult *result = NULL;
-        enum status got = next(running, &result, status == STATUS_OK ? error : &later);
+        enum status got = alter_run_next(running, &result, status == STATUS_OK ? error : &later);
         if (got != STATUS_OK || result == NULL) {
             return got == STATUS_OK ? status : STATUS_FAILED;
         }
-        got = take(running, result, sql, status == STATUS_OK ? error : &later);
+        got = alter_run_take(running, result, sql, status == STATUS_OK ? error : &later);
         PQclear(result);
         status = status == STATUS_OK ? got : status;
         if (status != STATUS_OK && PQstatus(session->connection) != CONNECTION_OK) {

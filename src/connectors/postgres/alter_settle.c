@@ -62,8 +62,9 @@ static bool repeats(const struct alter_request *request)
 
 /* ---------------------------------------------------------------- witnesses */
 
-static enum status ask(struct postgres_alter *session, const char *sql,
-                       const struct alter_object *object, PGresult **result, struct error *error)
+static enum status alter_settle_ask(struct postgres_alter *session, const char *sql,
+                                    const struct alter_object *object, PGresult **result,
+                                    struct error *error)
 {
     const struct postgres_parameter parameters[] = {
         {.text = object->schema}, {.text = object->name}, {.text = object->kind}};
@@ -83,7 +84,8 @@ enum status postgres_alter_witness(struct alter_session *base, const struct alte
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         PGresult *result = NULL;
-        status = ask(postgres_alter_of(base), sql_alter_witness, &objects[i], &result, error);
+        status = alter_settle_ask(postgres_alter_of(base), sql_alter_witness, &objects[i], &result,
+                                  error);
         if (status == STATUS_OK) {
             buffer_format(&out, "%s%s %s", i > 0 ? " " : "", PQgetvalue(result, 0, 0),
                           PQgetvalue(result, 0, 1));
@@ -97,7 +99,8 @@ enum status postgres_alter_witness(struct alter_session *base, const struct alte
 
 /* ---------------------------------------------------------------- indexes */
 
-static enum status execute(struct postgres_alter *session, struct buffer *sql, struct error *error)
+static enum status alter_settle_execute(struct postgres_alter *session, struct buffer *sql,
+                                        struct error *error)
 {
     enum status status = postgres_query_buffer(session->database, session->connection, sql, NULL, 0,
                                                SQL_LONG, ERROR_TARGET_WRITE, NULL, error);
@@ -109,12 +112,12 @@ static enum status drop_invalid(struct postgres_alter *session, const struct alt
                                 const char *query, int *dropped, struct error *error)
 {
     PGresult *result = NULL;
-    enum status status = ask(session, query, object, &result, error);
+    enum status status = alter_settle_ask(session, query, object, &result, error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
         struct buffer sql = {0};
         postgres_append(&sql, "DROP INDEX CONCURRENTLY IF EXISTS %n.%n", PQgetvalue(result, row, 0),
                         PQgetvalue(result, row, 1));
-        status = execute(session, &sql, error);
+        status = alter_settle_execute(session, &sql, error);
         *dropped += status == STATUS_OK;
     }
     PQclear(result);
@@ -147,7 +150,7 @@ static enum status settle_named_index(struct postgres_alter *session,
                                       enum alter_settled *settled, struct error *error)
 {
     PGresult *result = NULL;
-    enum status status = ask(session, of_index, object, &result, error);
+    enum status status = alter_settle_ask(session, of_index, object, &result, error);
     bool there = status == STATUS_OK && PQntuples(result) > 0;
     bool valid = there && PQgetvalue(result, 0, 2)[0] == 't';
     int dropped = 0;
@@ -257,13 +260,13 @@ static enum status settle_detach(struct postgres_alter *session, const struct al
         "(t.relname = $2 OR p.relname = $2) AND ($1::text IS NULL OR n.nspname = $1) AND $3::text "
         "IS NOT NULL";
     PGresult *result = NULL;
-    enum status status = ask(session, pending, object, &result, error);
+    enum status status = alter_settle_ask(session, pending, object, &result, error);
     if (status == STATUS_OK && PQntuples(result) > 0) {
         struct buffer sql = {0};
         postgres_append(&sql, "ALTER TABLE %n.%n DETACH PARTITION %n.%n FINALIZE",
                         PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1),
                         PQgetvalue(result, 0, 2), PQgetvalue(result, 0, 3));
-        status = execute(session, &sql, error);
+        status = alter_settle_execute(session, &sql, error);
         *settled = ALTER_APPLIED;
     }
     PQclear(result);
@@ -278,7 +281,7 @@ static enum status settle_database(struct postgres_alter *session,
     static const char database[] = "SELECT d.datconnlimit = -2 FROM pg_catalog.pg_database AS d "
                                    "WHERE d.datname = $2 AND coalesce($1, $3) IS NOT NULL";
     PGresult *result = NULL;
-    enum status status = ask(session, database, object, &result, error);
+    enum status status = alter_settle_ask(session, database, object, &result, error);
     bool there = status == STATUS_OK && PQntuples(result) > 0;
     bool half = there && PQgetvalue(result, 0, 0)[0] == 't';
     PQclear(result);
@@ -287,7 +290,7 @@ static enum status settle_database(struct postgres_alter *session,
         struct buffer sql = {0};
         postgres_append(&sql, "DROP DATABASE %n", object->name);
         *settled = ALTER_ABSENT;
-        status = execute(session, &sql, error);
+        status = alter_settle_execute(session, &sql, error);
     }
     return status;
 }

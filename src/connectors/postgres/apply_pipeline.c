@@ -107,7 +107,8 @@ static enum status take_answers(struct postgres_apply *apply, struct error *erro
 }
 
 /* Sends what libpq holds and takes answers in, until no more than `most` are to come. */
-static enum status drain(struct postgres_apply *apply, uint32_t most, struct error *error)
+static enum status apply_pipeline_drain(struct postgres_apply *apply, uint32_t most,
+                                        struct error *error)
 {
     struct sql_vigil vigil = {0};
     for (;;) {
@@ -143,7 +144,7 @@ enum status postgres_pipeline_sent(struct postgres_apply *apply, int sent, struc
     if (PQsendFlushRequest(apply->connection) == 0) {
         return postgres_failure(apply->self, apply->connection, NULL, ERROR_NETWORK, error);
     }
-    return drain(apply, OUTSTANDING_MAX, error);
+    return apply_pipeline_drain(apply, OUTSTANDING_MAX, error);
 }
 
 enum status postgres_pipeline_enter(struct postgres_apply *apply, struct error *error)
@@ -178,7 +179,7 @@ enum status postgres_pipeline_leave(struct postgres_apply *apply, struct error *
     if (PQpipelineSync(apply->connection) == 0) {
         return postgres_failure(apply->self, apply->connection, NULL, ERROR_NETWORK, error);
     }
-    if (drain(apply, 0, error) != STATUS_OK ||
+    if (apply_pipeline_drain(apply, 0, error) != STATUS_OK ||
         postgres_next_result(apply->self, apply->connection, SQL_LONG, &result, error) !=
             STATUS_OK) {
         return STATUS_FAILED;

@@ -11,7 +11,8 @@ struct contracting {
     bool begun;
 };
 
-static void add(struct contracting *contracting, const char *title, const char *text)
+static void change_contract_add(struct contracting *contracting, const char *title,
+                                const char *text)
 {
     struct change_step *step =
         change_statement(contracting->compiler, CHANGE_CONTRACT, ALTER_LOCK_ALL, title, text, NULL);
@@ -24,7 +25,8 @@ static void add_statements(struct contracting *contracting, const struct buffer 
 {
     struct compiler *compiler = contracting->compiler;
     if (buffer->length > 0) {
-        add(contracting,
+        change_contract_add(
+            contracting,
             arena_format(compiler->arena, "last changes of %s", contracting->table->name),
             arena_copy(compiler->arena, buffer->data, buffer->length - strlen(";\n")));
     }
@@ -35,7 +37,8 @@ static void drop_trigger(struct contracting *contracting, const char *place)
     struct compiler *compiler = contracting->compiler;
     const struct altered_table *table = contracting->table;
     if (change_has_trigger(table)) {
-        add(contracting, arena_format(compiler->arena, "trigger and function of %s", table->name),
+        change_contract_add(
+            contracting, arena_format(compiler->arena, "trigger and function of %s", table->name),
             change_sql(compiler, "DROP TRIGGER %n ON %s; DROP FUNCTION %n.%n()", table->trigger,
                        place, compiler->schema, change_function_name(compiler, table)));
     }
@@ -48,7 +51,8 @@ static void drop_columns(struct contracting *contracting, const char *place)
     for (uint32_t i = 0; i < table->count; i++) {
         const struct altered_column *column = &table->columns[i];
         if (column->old != NULL && (column->dual || column->hidden)) {
-            add(contracting,
+            change_contract_add(
+                contracting,
                 arena_format(compiler->arena, "drop the old column %s.%s", table->name,
                              column->old),
                 change_sql(compiler, "ALTER TABLE %s DROP COLUMN %n", place, column->old));
@@ -60,7 +64,8 @@ static void rename_column(struct contracting *contracting, const char *place, co
                           const char *to)
 {
     struct compiler *compiler = contracting->compiler;
-    add(contracting,
+    change_contract_add(
+        contracting,
         arena_format(compiler->arena, "last name of %s.%s", contracting->table->name, from),
         change_sql(compiler, "ALTER TABLE %s RENAME COLUMN %n TO %n", place, from, to));
 }
@@ -134,7 +139,8 @@ static void contract(struct contracting *contracting, const struct altered_table
     rename_columns(contracting, place);
     add_statements(contracting, &table->late);
     if (strcmp(table->name, table->old) != 0) {
-        add(contracting, arena_format(compiler->arena, "last name of %s", table->name),
+        change_contract_add(
+            contracting, arena_format(compiler->arena, "last name of %s", table->name),
             change_sql(compiler, "ALTER TABLE %s RENAME TO %n", place,
                        is_had(compiler, table) ? name_between(compiler, table) : table->name));
     }
@@ -149,7 +155,8 @@ static void take_names(struct compiler *compiler)
         if (!table->dropped && strcmp(table->name, table->old) != 0 && is_had(compiler, table)) {
             compiler->number = table->operation;
             contracting.table = table;
-            add(&contracting,
+            change_contract_add(
+                &contracting,
                 arena_format(compiler->arena, "name %s, which another table had", table->name),
                 change_sql(compiler, "ALTER TABLE %n.%n RENAME TO %n", compiler->schema,
                            name_between(compiler, table), table->name));
@@ -178,7 +185,8 @@ static void drop_links(struct compiler *compiler, const struct altered_table *ta
     struct contracting contracting = {.compiler = compiler, .table = table};
     if (table->unlinks.length > 0) {
         compiler->number = table->operation;
-        add(&contracting, arena_format(compiler->arena, "foreign keys of %s that go", table->name),
+        change_contract_add(
+            &contracting, arena_format(compiler->arena, "foreign keys of %s that go", table->name),
             arena_copy(compiler->arena, table->unlinks.data,
                        table->unlinks.length - strlen(";\n")));
     }

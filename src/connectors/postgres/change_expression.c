@@ -62,7 +62,8 @@ static void append_columns(const struct altered_table *table, bool up, struct bu
     }
 }
 
-static enum status execute(struct compiler *compiler, struct buffer *sql, struct error *error)
+static enum status change_expression_execute(struct compiler *compiler, struct buffer *sql,
+                                             struct error *error)
 {
     return postgres_execute_buffer(compiler->session->database, compiler->session->connection, sql,
                                    SQL_LONG, ERROR_TARGET_SCHEMA, error);
@@ -73,7 +74,7 @@ static enum status set_savepoint(struct compiler *compiler, struct error *error)
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, "SAVEPOINT transhume_scratch");
-    return execute(compiler, &sql, error);
+    return change_expression_execute(compiler, &sql, error);
 }
 
 static enum status make_scratch(struct compiler *compiler, const struct altered_table *table,
@@ -89,14 +90,14 @@ static enum status make_scratch(struct compiler *compiler, const struct altered_
                     "); CREATE TEMP VIEW " SCRATCH "_view AS SELECT CAST((%s\n) AS %s) AS value "
                     "FROM " SCRATCH " AS %n",
                     text, type, up ? table->old : table->name);
-    return execute(compiler, &sql, error);
+    return change_expression_execute(compiler, &sql, error);
 }
 
 static enum status drop_scratch(struct compiler *compiler, struct error *error)
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, "ROLLBACK TO SAVEPOINT transhume_scratch");
-    return execute(compiler, &sql, error);
+    return change_expression_execute(compiler, &sql, error);
 }
 
 enum status change_try(struct compiler *compiler, const struct altered_table *table,
@@ -118,7 +119,7 @@ enum status change_try(struct compiler *compiler, const struct altered_table *ta
         }
     }
     buffer_format(&sql, "); %s", statement);
-    if (execute(compiler, &sql, &inner) != STATUS_OK) {
+    if (change_expression_execute(compiler, &sql, &inner) != STATUS_OK) {
         *problem = arena_copy_string(compiler->arena, inner.message);
     }
     return drop_scratch(compiler, error);
@@ -216,7 +217,7 @@ static bool is_by_session(struct compiler *compiler, const char *text, const cha
                     "ALTER TABLE pg_temp." SCRATCH " ADD COLUMN " SCRATCH "_value %s GENERATED "
                     "ALWAYS AS (CAST((%s\n) AS %s)) STORED",
                     type, text, type);
-    return execute(compiler, &sql, &ignored) != STATUS_OK;
+    return change_expression_execute(compiler, &sql, &ignored) != STATUS_OK;
 }
 
 enum status change_read_expression(struct compiler *compiler, struct altered_table *table,

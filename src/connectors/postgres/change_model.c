@@ -13,8 +13,8 @@
 
 enum { MESSAGE_BYTES = 600, OBJECT_BYTES = 200 };
 
-static enum status fail(const struct compiler *compiler, const struct change_value *at,
-                        enum error_code code, const char *message, struct error *error)
+static enum status change_model_fail(const struct compiler *compiler, const struct change_value *at,
+                                     enum error_code code, const char *message, struct error *error)
 {
     char object[OBJECT_BYTES];
     const struct change_value *place = at != NULL ? at : &compiler->operation->value;
@@ -31,7 +31,7 @@ enum status change_invalid(const struct compiler *compiler, const struct change_
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    return fail(compiler, at, ERROR_CHANGE_INVALID, message, error);
+    return change_model_fail(compiler, at, ERROR_CHANGE_INVALID, message, error);
 }
 
 enum status change_refused(const struct compiler *compiler, struct error *error, const char *format,
@@ -42,7 +42,7 @@ enum status change_refused(const struct compiler *compiler, struct error *error,
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    return fail(compiler, NULL, ERROR_CHANGE_REFUSED, message, error);
+    return change_model_fail(compiler, NULL, ERROR_CHANGE_REFUSED, message, error);
 }
 
 /* ---------------------------------------------------------------- what goes */

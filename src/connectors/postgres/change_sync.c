@@ -352,7 +352,7 @@ static void prove_copy(const struct copy *copy, enum change_phase phase)
 }
 
 /* From here on only the second one is written; the first one follows it, for the way back. */
-static void fence(const struct copy *copy)
+static void change_sync_fence(const struct copy *copy)
 {
     struct compiler *compiler = copy->compiler;
     const char *place = change_place(compiler, copy->first);
@@ -458,7 +458,7 @@ enum status change_copy_table(struct compiler *compiler, const struct change_val
     fill_copy(&copy);
     prove_copy(&copy, CHANGE_PROVE);
     prove_copy(&copy, CHANGE_SWITCH_READS);
-    fence(&copy);
+    change_sync_fence(&copy);
     copy.first->operation = copy.second->operation = compiler->number;
     if (change_is_true(value, "drop")) {
         copy.first->replacement = copy.second;

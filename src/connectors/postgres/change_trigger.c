@@ -268,7 +268,7 @@ static const char *session_settings(const struct altered_table *table)
     return "";
 }
 
-static void emit(struct compiler *compiler, struct altered_table *table)
+static void change_trigger_emit(struct compiler *compiler, struct altered_table *table)
 {
     const char *function = function_name(compiler, table);
     const char *place = change_sql(compiler, "%n.%n", compiler->schema, table->old);
@@ -306,7 +306,7 @@ void change_emit_triggers(struct compiler *compiler)
         struct altered_table *table = compiler->tables[i];
         if (!table->dropped && has_pairs(table)) {
             compiler->number = table->operation;
-            emit(compiler, table);
+            change_trigger_emit(compiler, table);
         }
     }
 }

@@ -19,7 +19,7 @@ enum { CLAIM_WAIT_MS = 1500, CLAIM_STEP_MS = 20 };
 
 /* ---------------------------------------------------------------- the lock of a run */
 
-static void unlock(struct postgres_database *self)
+static void postgres_claim_unlock(struct postgres_database *self)
 {
     postgres_disconnect(self->lock);
     free(self->locked_run);
@@ -70,7 +70,7 @@ static enum status lock_run(struct postgres_database *self, const char *run_id, 
     if (is_locked(self, run_id) && PQstatus(self->lock) == CONNECTION_OK) {
         return STATUS_OK;
     }
-    unlock(self);
+    postgres_claim_unlock(self);
     if (postgres_connect(self, &self->lock, error) != STATUS_OK ||
         postgres_execute(self, self->lock, "BEGIN", SQL_SHORT, ERROR_TARGET_LOCKED, error) !=
             STATUS_OK) {
@@ -97,8 +97,9 @@ static enum status end_holder(struct postgres_database *self, const char *run_id
 }
 
 /* Who has it stands in the ledger, which the caller reads. */
-static enum status take(struct database *database, const char *run_id, uint64_t epoch,
-                        bool take_over, struct ledger_holder *found, struct error *error)
+static enum status postgres_claim_take(struct database *database, const char *run_id,
+                                       uint64_t epoch, bool take_over, struct ledger_holder *found,
+                                       struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
     *found = (struct ledger_holder){0};
@@ -107,7 +108,7 @@ static enum status take(struct database *database, const char *run_id, uint64_t 
         status = end_holder(self, run_id, epoch, error);
     }
     if (status != STATUS_OK) {
-        unlock(self);
+        postgres_claim_unlock(self);
     }
     return status;
 }
@@ -116,11 +117,12 @@ static void give_back(struct database *database, const char *run_id)
 {
     struct postgres_database *self = postgres_database_of(database);
     if (is_locked(self, run_id)) {
-        unlock(self);
+        postgres_claim_unlock(self);
     }
 }
 
-const struct lock_functions postgres_lock_functions = {.take = take, .give_back = give_back};
+const struct lock_functions postgres_lock_functions = {.take = postgres_claim_take,
+                                                       .give_back = give_back};
 
 /* ---------------------------------------------------------------- the claim */
 

@@ -160,8 +160,8 @@ static enum status open_session(struct database *database, bool scratch,
     return status;
 }
 
-static enum status run(struct definition_session *session, const char *text, size_t length,
-                       struct error *error)
+static enum status postgres_definitions_run(struct definition_session *session, const char *text,
+                                            size_t length, struct error *error)
 {
     struct buffer sql = {0};
     buffer_append(&sql, text, length);
@@ -171,8 +171,8 @@ static enum status run(struct definition_session *session, const char *text, siz
 
 /* ---------------------------------------------------------------- reading */
 
-static enum status ask(struct definition_session *session, const char *query, PGresult **result,
-                       struct error *error)
+static enum status definitions_ask(struct definition_session *session, const char *query,
+                                   PGresult **result, struct error *error)
 {
     const struct postgres_parameter parameter = {.text = session->spaces};
     struct buffer sql = {0};
@@ -220,7 +220,7 @@ static enum status read_needs(struct definition_session *session, struct arena *
                               struct sql_definition_needs *needs, struct error *error)
 {
     PGresult *result = NULL;
-    if (ask(session, sql_define_needs, &result, error) != STATUS_OK) {
+    if (definitions_ask(session, sql_define_needs, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (int row = 0; row < PQntuples(result); row++) {
@@ -238,7 +238,7 @@ static enum status read_all(struct definition_session *session, struct arena *ar
     struct sql_definition_needs needs = {0};
     for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
         PGresult *result = NULL;
-        if (ask(session, queries[i], &result, error) != STATUS_OK) {
+        if (definitions_ask(session, queries[i], &result, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         take_rows(&list, result, &needs);
@@ -270,9 +270,11 @@ static enum status read_definitions(struct definition_session *session, struct a
     return status;
 }
 
-static enum status emit(struct definition_session *session, const struct definition_change *change,
-                        struct arena *arena, const struct definition_statement **statements,
-                        uint32_t *count, struct error *error)
+static enum status postgres_definitions_emit(struct definition_session *session,
+                                             const struct definition_change *change,
+                                             struct arena *arena,
+                                             const struct definition_statement **statements,
+                                             uint32_t *count, struct error *error)
 {
     struct sql_emission emission = {
         .change = change, .arena = arena, .version = session->self->server_version};
@@ -283,8 +285,8 @@ const struct definition_functions postgres_definition_functions = {
     .language = SQL_POSTGRES,
     .open = open_session,
     .close = close_session,
-    .run = run,
+    .run = postgres_definitions_run,
     .read = read_definitions,
-    .emit = emit,
+    .emit = postgres_definitions_emit,
     .disturbs = postgres_definition_disturbs,
 };

@@ -46,7 +46,7 @@ void postgres_append_option_names(struct buffer *sql, const char *options)
     }
 }
 
-static enum status emit(struct sql_emission *emission, struct buffer *sql)
+static enum status postgres_emit(struct sql_emission *emission, struct buffer *sql)
 {
     sql_emit(emission, sql, ALTER_LOCK_NONE);
     return STATUS_OK;
@@ -66,7 +66,7 @@ static enum status create_schema(struct sql_emission *emission, const struct def
     struct buffer sql = {0};
     (void)before;
     postgres_append(&sql, "CREATE SCHEMA %n", after->name);
-    return emit(emission, &sql);
+    return postgres_emit(emission, &sql);
 }
 
 static enum status drop_schema(struct sql_emission *emission, const struct definition *before,
@@ -75,7 +75,7 @@ static enum status drop_schema(struct sql_emission *emission, const struct defin
     struct buffer sql = {0};
     (void)after;
     postgres_append(&sql, "DROP SCHEMA %n", before->name);
-    return emit(emission, &sql);
+    return postgres_emit(emission, &sql);
 }
 
 static enum status rename_schema(struct sql_emission *emission, const struct definition *before,
@@ -83,7 +83,7 @@ static enum status rename_schema(struct sql_emission *emission, const struct def
 {
     struct buffer sql = {0};
     postgres_append(&sql, "ALTER SCHEMA %n RENAME TO %n", before->name, after->name);
-    return emit(emission, &sql);
+    return postgres_emit(emission, &sql);
 }
 
 static enum status create_extension(struct sql_emission *emission, const struct definition *before,
@@ -93,7 +93,7 @@ static enum status create_extension(struct sql_emission *emission, const struct 
     (void)before;
     postgres_append(&sql, "CREATE EXTENSION %n WITH SCHEMA %n VERSION %q", after->name,
                     postgres_fact(after, "in"), postgres_fact(after, "version"));
-    return emit(emission, &sql);
+    return postgres_emit(emission, &sql);
 }
 
 static enum status alter_extension(struct sql_emission *emission, const struct definition *before,
@@ -103,12 +103,12 @@ static enum status alter_extension(struct sql_emission *emission, const struct d
     if (!sql_definition_same_fact(before, after, "version")) {
         postgres_append(&sql, "ALTER EXTENSION %n UPDATE TO %q", after->name,
                         postgres_fact(after, "version"));
-        emit(emission, &sql);
+        postgres_emit(emission, &sql);
     }
     if (!sql_definition_same_fact(before, after, "in")) {
         postgres_append(&sql, "ALTER EXTENSION %n SET SCHEMA %n", after->name,
                         postgres_fact(after, "in"));
-        emit(emission, &sql);
+        postgres_emit(emission, &sql);
     }
     return STATUS_OK;
 }
@@ -119,7 +119,7 @@ static enum status drop_extension(struct sql_emission *emission, const struct de
     struct buffer sql = {0};
     (void)after;
     postgres_append(&sql, "DROP EXTENSION %n", before->name);
-    return emit(emission, &sql);
+    return postgres_emit(emission, &sql);
 }
 
 /* ---------------------------------------------------------------- sequences */
@@ -142,7 +142,7 @@ static enum status create_sequence(struct sql_emission *emission, const struct d
                   definition_fact(after, "unlogged") != NULL ? "UNLOGGED " : "");
     postgres_append_place(&sql, after);
     append_sequence(&sql, after);
-    return emit(emission, &sql);
+    return postgres_emit(emission, &sql);
 }
 
 static enum status alter_sequence(struct sql_emission *emission, const struct definition *before,
@@ -173,7 +173,7 @@ static enum status drop_sequence(struct sql_emission *emission, const struct def
     /* one that a column owned went with it */
     buffer_append_string(&sql, "DROP SEQUENCE IF EXISTS ");
     postgres_append_place(&sql, before);
-    return emit(emission, &sql);
+    return postgres_emit(emission, &sql);
 }
 
 static enum status rename_sequence(struct sql_emission *emission, const struct definition *before,
@@ -183,7 +183,7 @@ static enum status rename_sequence(struct sql_emission *emission, const struct d
     buffer_append_string(&sql, "ALTER SEQUENCE ");
     postgres_append_place(&sql, before);
     postgres_append(&sql, " RENAME TO %n", after->name);
-    return emit(emission, &sql);
+    return postgres_emit(emission, &sql);
 }
 
 static enum status set_ownership(struct sql_emission *emission, const struct definition *before,
@@ -194,7 +194,7 @@ static enum status set_ownership(struct sql_emission *emission, const struct def
     buffer_append_string(&sql, "ALTER SEQUENCE ");
     postgres_append_place(&sql, item);
     buffer_format(&sql, " OWNED BY %s", after != NULL ? postgres_fact(after, "column") : "NONE");
-    return emit(emission, &sql);
+    return postgres_emit(emission, &sql);
 }
 
 /* ---------------------------------------------------------------- routines */
@@ -208,10 +208,10 @@ static enum status create_routine(struct sql_emission *emission, const struct de
     if (strcmp(language, "sql") == 0 || strcmp(language, "plpgsql") == 0) {
         /* a body may speak of what comes later */
         buffer_append_string(&sql, "SET check_function_bodies = off");
-        emit(emission, &sql);
+        postgres_emit(emission, &sql);
     }
     postgres_append_trimmed(&sql, postgres_fact(after, "definition"));
-    return emit(emission, &sql);
+    return postgres_emit(emission, &sql);
 }
 
 static enum status alter_routine(struct sql_emission *emission, const struct definition *before,
@@ -236,7 +236,7 @@ static enum status drop_routine(struct sql_emission *emission, const struct defi
                   : strcmp(before->kind, "procedure") == 0 ? "PROCEDURE"
                                                            : "FUNCTION");
     postgres_append(&sql, "%n.%s", before->schema, before->name);
-    return emit(emission, &sql);
+    return postgres_emit(emission, &sql);
 }
 
 /* ---------------------------------------------------------------- views */
@@ -379,7 +379,7 @@ static enum status drop_statistics(struct sql_emission *emission, const struct d
     buffer_append_string(&sql, strcmp(before->kind, "collation") == 0 ? "DROP COLLATION "
                                                                       : "DROP STATISTICS ");
     postgres_append_place(&sql, before);
-    return emit(emission, &sql);
+    return postgres_emit(emission, &sql);
 }
 
 /* ---------------------------------------------------------------- comments, privileges */
@@ -393,7 +393,7 @@ static enum status comment(struct sql_emission *emission, const struct definitio
     } else {
         postgres_append(&sql, "COMMENT ON %s IS NULL", before->name);
     }
-    return emit(emission, &sql);
+    return postgres_emit(emission, &sql);
 }
 
 /* "SELECT ON TABLE public.t TO reader" */
@@ -414,7 +414,7 @@ static enum status privilege(struct sql_emission *emission, const struct definit
     if (give && definition_fact(item, "grantable") != NULL) {
         buffer_append_string(&sql, " WITH GRANT OPTION");
     }
-    return emit(emission, &sql);
+    return postgres_emit(emission, &sql);
 }
 
 static enum status create_grant(struct sql_emission *emission, const struct definition *before,

@@ -177,7 +177,7 @@ static bool is_online(const struct sql_emission *emission, const struct definiti
            definition_fact(index, "_partitioned") == NULL;
 }
 
-static void build(struct sql_emission *emission, const struct definition *index)
+static void emit_constraint_build(struct sql_emission *emission, const struct definition *index)
 {
     struct buffer sql = {0};
     bool online = is_online(emission, index);
@@ -212,13 +212,14 @@ enum status postgres_create_index(struct sql_emission *emission, const struct de
                                   const struct definition *after)
 {
     (void)before;
-    build(emission, after);
+    emit_constraint_build(emission, after);
     set_statistics(emission, after);
     cluster_on(emission, after);
     return STATUS_OK;
 }
 
-static void drop(struct sql_emission *emission, const struct definition *index, const char *name)
+static void emit_constraint_drop(struct sql_emission *emission, const struct definition *index,
+                                 const char *name)
 {
     struct buffer sql = {0};
     bool online = is_online(emission, index);
@@ -243,7 +244,7 @@ enum status postgres_alter_index(struct sql_emission *emission, const struct def
     postgres_append(&sql, "ALTER INDEX %n.%n RENAME TO %n", before->schema, before->name, old_name);
     sql_emit(emission, &sql, ALTER_LOCK_NONE);
     postgres_create_index(emission, NULL, after);
-    drop(emission, before, old_name);
+    emit_constraint_drop(emission, before, old_name);
     return STATUS_OK;
 }
 
@@ -251,7 +252,7 @@ enum status postgres_drop_index(struct sql_emission *emission, const struct defi
                                 const struct definition *after)
 {
     (void)after;
-    drop(emission, before, before->name);
+    emit_constraint_drop(emission, before, before->name);
     return STATUS_OK;
 }
 

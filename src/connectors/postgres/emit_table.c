@@ -176,8 +176,8 @@ static void switch_on(struct sql_emission *emission, const struct definition *be
     }
 }
 
-static void move(struct sql_emission *emission, const struct definition *before,
-                 const struct definition *after)
+static void emit_table_move(struct sql_emission *emission, const struct definition *before,
+                            const struct definition *after)
 {
     if (!sql_definition_same_fact(before, after, "tablespace")) {
         const char *place = definition_fact(after, "tablespace");
@@ -219,7 +219,7 @@ enum status postgres_alter_table(struct sql_emission *emission, const struct def
     switch_on(emission, before, after, "force row security", "FORCE ROW LEVEL SECURITY",
               "NO FORCE ROW LEVEL SECURITY");
     alter_options(emission, before, after);
-    move(emission, before, after);
+    emit_table_move(emission, before, after);
     return STATUS_OK;
 }
 

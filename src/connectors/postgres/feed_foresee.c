@@ -14,7 +14,7 @@ struct lines {
     uint32_t count;
 };
 
-static void add(struct lines *lines, struct arena *arena, struct buffer *text)
+static void postgres_feed_foresee_add(struct lines *lines, struct arena *arena, struct buffer *text)
 {
     lines->texts = lines->count == 0 ? arena_allocate_zeroed(arena, LINES_MAX, sizeof *lines->texts)
                                      : lines->texts;
@@ -114,14 +114,14 @@ static void tell_statements(struct foreseeing *foreseeing)
     buffer_append_string(&sql, " WITH (publish = 'insert, update, delete, truncate'");
     buffer_append_string(
         &sql, self->server_version >= 130000 ? ", publish_via_partition_root = true)" : ")");
-    add(&foreseeing->statements, foreseeing->arena, &sql);
+    postgres_feed_foresee_add(&foreseeing->statements, foreseeing->arena, &sql);
     postgres_append(&sql, "COMMENT ON PUBLICATION %n IS 'transhume feed, …'", foreseeing->name);
-    add(&foreseeing->statements, foreseeing->arena, &sql);
+    postgres_feed_foresee_add(&foreseeing->statements, foreseeing->arena, &sql);
     buffer_format(&sql,
                   "CREATE_REPLICATION_SLOT \"%s\" LOGICAL pgoutput%s (by the replication "
                   "protocol)",
                   foreseeing->name, postgres_feed_fails_over(self) ? " (FAILOVER true)" : "");
-    add(&foreseeing->statements, foreseeing->arena, &sql);
+    postgres_feed_foresee_add(&foreseeing->statements, foreseeing->arena, &sql);
     buffer_free(&sql);
 }
 
@@ -160,7 +160,7 @@ static enum status tell_costs(struct foreseeing *foreseeing, const PGresult *fou
     buffer_append_string(&line, "disk: the server keeps its log from the beginning of the copy on, "
                                 "and then since the last change that was applied");
     enum status status = tell_rate(foreseeing, &line);
-    add(&foreseeing->costs, arena, &line);
+    postgres_feed_foresee_add(&foreseeing->costs, arena, &line);
     const char *bound = PQgetvalue(found, 0, 4);
     if (bound[0] == '\0' || strcmp(bound, "-1") == 0) {
         buffer_append_string(&line, "disk: the server keeps it without a bound "
@@ -171,7 +171,7 @@ static enum status tell_costs(struct foreseeing *foreseeing, const PGresult *fou
                       "applied, and a resync is needed",
                       bound);
     }
-    add(&foreseeing->costs, arena, &line);
+    postgres_feed_foresee_add(&foreseeing->costs, arena, &line);
     buffer_append_string(&line,
                          "writers: nothing, but that the log has more in it with wal_level = "
                          "logical");
@@ -181,13 +181,13 @@ static enum status tell_costs(struct foreseeing *foreseeing, const PGresult *fou
                       "DELETE of %s",
                       PQgetvalue(found, 0, 6));
     }
-    add(&foreseeing->costs, arena, &line);
+    postgres_feed_foresee_add(&foreseeing->costs, arena, &line);
     if (PQgetisnull(found, 0, 5) == 0) {
         buffer_format(&line,
                       "beginning: the slot waits for transactions that are open, the oldest "
                       "since %s UTC",
                       PQgetvalue(found, 0, 5));
-        add(&foreseeing->costs, arena, &line);
+        postgres_feed_foresee_add(&foreseeing->costs, arena, &line);
     }
     buffer_free(&line);
     return status;
@@ -210,19 +210,19 @@ static void tell_native(struct foreseeing *foreseeing, const struct database *ta
     }
     buffer_append_string(&sql, "source: CREATE PUBLICATION replica FOR TABLE ");
     append_tables(foreseeing, &sql);
-    add(&foreseeing->native, arena, &sql);
+    postgres_feed_foresee_add(&foreseeing->native, arena, &sql);
     buffer_format(&sql,
                   "target: CREATE SUBSCRIPTION replica CONNECTION 'host=%s port=%s dbname=%s "
                   "user=%s' PUBLICATION replica",
                   PQhost(self->control), PQport(self->control), PQdb(self->control),
                   PQuser(self->control));
     buffer_append_string(&sql, postgres_feed_fails_over(self) ? " WITH (failover = true)" : "");
-    add(&foreseeing->native, arena, &sql);
+    postgres_feed_foresee_add(&foreseeing->native, arena, &sql);
     buffer_append_string(&sql, "at the end, target: DROP SUBSCRIPTION replica");
-    add(&foreseeing->native, arena, &sql);
+    postgres_feed_foresee_add(&foreseeing->native, arena, &sql);
     for (size_t i = 0; i < sizeof lacks / sizeof lacks[0]; i++) {
         buffer_append_string(&sql, lacks[i]);
-        add(&foreseeing->native_lacks, arena, &sql);
+        postgres_feed_foresee_add(&foreseeing->native_lacks, arena, &sql);
     }
     buffer_free(&sql);
 }

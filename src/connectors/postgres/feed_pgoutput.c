@@ -12,7 +12,7 @@ struct reading {
     bool bad;
 };
 
-static const uint8_t *take(struct reading *in, size_t length)
+static const uint8_t *feed_pgoutput_take(struct reading *in, size_t length)
 {
     static const uint8_t nothing[8] = {0};
     if (in->bad || length > (size_t)(in->end - in->at)) {
@@ -26,22 +26,22 @@ static const uint8_t *take(struct reading *in, size_t length)
 
 static uint8_t take8(struct reading *in)
 {
-    return *take(in, 1);
+    return *feed_pgoutput_take(in, 1);
 }
 
 static uint16_t take16(struct reading *in)
 {
-    return (uint16_t)bytes_get_be(take(in, 2), 2);
+    return (uint16_t)bytes_get_be(feed_pgoutput_take(in, 2), 2);
 }
 
 static uint32_t take32(struct reading *in)
 {
-    return (uint32_t)bytes_get_be(take(in, 4), 4);
+    return (uint32_t)bytes_get_be(feed_pgoutput_take(in, 4), 4);
 }
 
 static uint64_t take64(struct reading *in)
 {
-    return bytes_get_be(take(in, 8), 8);
+    return bytes_get_be(feed_pgoutput_take(in, 8), 8);
 }
 
 /* Of the server's epoch; a time beyond ours is none. */
@@ -73,7 +73,7 @@ static void skip_value(struct reading *in)
         return;
     case 't':
     case 'b':
-        (void)take(in, take32(in));
+        (void)feed_pgoutput_take(in, take32(in));
         return;
     default:
         in->bad = true;
@@ -118,7 +118,7 @@ static void read_relation(struct reading *in, struct pgoutput_message *message)
     for (uint16_t i = 0; i < message->column_count && !in->bad; i++) {
         (void)take8(in);
         (void)take_text(in);
-        (void)take(in, 8);
+        (void)feed_pgoutput_take(in, 8);
     }
     message->rest_length = (size_t)(in->at - message->rest);
 }
@@ -157,7 +157,7 @@ static void read_truncate(struct reading *in, struct pgoutput_message *message)
     (void)take8(in);
     message->rest = in->at;
     message->rest_length = 4 * (size_t)message->relation_count;
-    (void)take(in, message->rest_length);
+    (void)feed_pgoutput_take(in, message->rest_length);
 }
 
 uint32_t pgoutput_truncated(const struct pgoutput_message *message, uint32_t index)
@@ -171,7 +171,7 @@ static void read_logical_message(struct reading *in, struct pgoutput_message *me
     message->lsn = take64(in);
     message->gid = take_text(in);
     message->rest_length = take32(in);
-    message->rest = take(in, message->rest_length);
+    message->rest = feed_pgoutput_take(in, message->rest_length);
 }
 
 static void read_end(struct reading *in, struct pgoutput_message *message)

@@ -283,9 +283,10 @@ enum status postgres_feed_mark_opened(struct postgres_database *self, PGconn *co
 }
 
 /* Made, or made to have these tables, in one transaction with its comment. */
-static enum status make(struct postgres_database *self, PGconn *connection, const char *name,
-                        bool there, const struct followed_table *tables, uint32_t table_count,
-                        struct error *error)
+static enum status feed_publication_make(struct postgres_database *self, PGconn *connection,
+                                         const char *name, bool there,
+                                         const struct followed_table *tables, uint32_t table_count,
+                                         struct error *error)
 {
     struct buffer sql = {0};
     postgres_append(
@@ -386,9 +387,9 @@ enum status postgres_feed_publish_more(struct postgres_database *self, PGconn *c
 }
 
 /* Somebody else's has to have all of them. */
-static enum status check(struct postgres_database *self, PGconn *connection, const char *name,
-                         const struct followed_table *tables, uint32_t table_count,
-                         struct error *error)
+static enum status feed_publication_check(struct postgres_database *self, PGconn *connection,
+                                          const char *name, const struct followed_table *tables,
+                                          uint32_t table_count, struct error *error)
 {
     const struct postgres_parameter parameters[] = {{.text = name}};
     struct buffer sql = {0};
@@ -421,7 +422,8 @@ enum status postgres_feed_publish(struct postgres_database *self, PGconn *connec
         return STATUS_FAILED;
     }
     if (!found.there || found.own) {
-        return make(self, connection, name, found.there, tables, table_count, error);
+        return feed_publication_make(self, connection, name, found.there, tables, table_count,
+                                     error);
     }
     if (found.partial) {
         error_set(error, ERROR_SOURCE_INVALID, name,
@@ -431,5 +433,5 @@ enum status postgres_feed_publish(struct postgres_database *self, PGconn *connec
                           "truncate')",
                           name);
     }
-    return check(self, connection, name, tables, table_count, error);
+    return feed_publication_check(self, connection, name, tables, table_count, error);
 }

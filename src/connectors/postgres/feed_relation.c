@@ -144,8 +144,8 @@ static void place_among_followed(const struct feed *feed, struct feed_relation *
     }
 }
 
-static enum status fill(struct feed *feed, const struct pgoutput_message *message,
-                        struct feed_relation *relation, struct error *error)
+static enum status feed_relation_fill(struct feed *feed, const struct pgoutput_message *message,
+                                      struct feed_relation *relation, struct error *error)
 {
     struct arena *arena = feed->arena;
     size_t count = (size_t)message->column_count + 1;
@@ -195,7 +195,7 @@ enum status postgres_feed_relation(struct feed *feed, const struct pgoutput_mess
         relation->oid = message->relation;
     }
     relation->told_length = 0;
-    if (fill(feed, message, relation, error) != STATUS_OK) {
+    if (feed_relation_fill(feed, message, relation, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     relation->told = (const uint8_t *)arena_copy(feed->arena, bytes, length);

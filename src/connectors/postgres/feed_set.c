@@ -15,8 +15,8 @@ enum status postgres_feed_malformed(const struct feed *feed, struct error *error
 }
 
 /* arena_grow_list begins with more than most transactions have changes. */
-static void *grow(struct arena *arena, const void *list, uint32_t count, uint32_t *capacity,
-                  size_t size)
+static void *feed_set_grow(struct arena *arena, const void *list, uint32_t count,
+                           uint32_t *capacity, size_t size)
 {
     *capacity = *capacity == 0 ? LIST_FIRST : *capacity * 2;
     void *grown = arena_allocate_zeroed(arena, *capacity, size);
@@ -50,8 +50,8 @@ static enum status table_number(struct feed *feed, const struct feed_relation *r
         }
     }
     if (set->table_count == making->table_capacity) {
-        making->tables = grow(set->arena, making->tables, set->table_count, &making->table_capacity,
-                              sizeof *making->tables);
+        making->tables = feed_set_grow(set->arena, making->tables, set->table_count,
+                                       &making->table_capacity, sizeof *making->tables);
     }
     making->tables[set->table_count] = (struct change_table){relation->name, relation->shape};
     *number = set->table_count++;
@@ -129,8 +129,8 @@ static struct record_change *add_change(struct feed *feed)
     struct feed_making *making = &feed->making;
     struct change_set *set = making->set;
     if (set->change_count == making->change_capacity) {
-        making->changes = grow(set->arena, making->changes, set->change_count,
-                               &making->change_capacity, sizeof *making->changes);
+        making->changes = feed_set_grow(set->arena, making->changes, set->change_count,
+                                        &making->change_capacity, sizeof *making->changes);
         set->changes = making->changes;
     }
     struct record_change *change = &making->changes[set->change_count++];

@@ -81,7 +81,7 @@ static struct feed_spool *take_out(struct feed *feed, uint32_t xid)
     return NULL;
 }
 
-static struct feed_spool *add(struct feed *feed, uint32_t xid)
+static struct feed_spool *feed_spool_add(struct feed *feed, uint32_t xid)
 {
     struct feed_spool *spool = memory_allocate_zeroed(1, sizeof *spool);
     spool->arena = arena_create(4096);
@@ -98,7 +98,7 @@ static struct feed_spool *find_or_add(struct feed *feed, uint32_t xid)
     while (spool != NULL && spool->xid != xid) {
         spool = spool->next;
     }
-    return spool != NULL ? spool : add(feed, xid);
+    return spool != NULL ? spool : feed_spool_add(feed, xid);
 }
 
 /* ---------------------------------------------------------------- writing */
@@ -182,7 +182,7 @@ enum status postgres_spool_commit(struct feed *feed, const struct pgoutput_messa
 {
     struct feed_spool *spool = take_out(feed, message->xid);
     if (spool == NULL) {
-        spool = add(feed, message->xid);
+        spool = feed_spool_add(feed, message->xid);
         (void)take_out(feed, message->xid);
     }
     if (feed->making.in_transaction || feed->replay != NULL) {
@@ -195,7 +195,7 @@ enum status postgres_spool_commit(struct feed *feed, const struct pgoutput_messa
 }
 
 /* Makes `size` bytes available from `used` on. STATUS_END: there are no more. */
-static enum status need(struct feed_spool *spool, size_t size, struct error *error)
+static enum status feed_spool_need(struct feed_spool *spool, size_t size, struct error *error)
 {
     struct buffer *buffer = &spool->buffer;
     if (buffer->length - spool->used >= size) {
@@ -246,12 +246,12 @@ static enum status replay_one(struct feed *feed, struct change_set **set, struct
 {
     struct feed_spool *spool = feed->replay;
     struct record_head head;
-    enum status status = need(spool, sizeof head, error);
+    enum status status = feed_spool_need(spool, sizeof head, error);
     if (status != STATUS_OK) {
         return status;
     }
     memcpy(&head, spool->buffer.data + spool->used, sizeof head);
-    status = need(spool, sizeof head + head.length, error);
+    status = feed_spool_need(spool, sizeof head + head.length, error);
     if (status != STATUS_OK) {
         return status == STATUS_END ? postgres_feed_malformed(feed, error) : status;
     }

@@ -63,8 +63,8 @@ enum status postgres_feed_connect(struct postgres_database *self, PGconn **conne
 /* ---------------------------------------------------------------- who the server is */
 
 /* A walsender takes no statements with parameters, and what it answers to commands is text. */
-static enum status ask(struct postgres_database *self, PGconn *walsender, const char *command,
-                       PGresult **result, struct error *error)
+static enum status feed_stream_ask(struct postgres_database *self, PGconn *walsender,
+                                   const char *command, PGresult **result, struct error *error)
 {
     PGresult *rest = NULL;
     *result = NULL;
@@ -92,7 +92,7 @@ enum status postgres_feed_identify(struct postgres_database *self, PGconn *conne
 {
     PGresult *result = NULL;
     uint64_t timeline = 0;
-    if (ask(self, connection, "IDENTIFY_SYSTEM", &result, error) != STATUS_OK) {
+    if (feed_stream_ask(self, connection, "IDENTIFY_SYSTEM", &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     bool read = PQntuples(result) == 1 && PQnfields(result) >= 3 &&
@@ -134,7 +134,7 @@ enum status postgres_feed_timeline_end(struct postgres_database *self, PGconn *c
     PGresult *result = NULL;
     *end = UINT64_MAX;
     snprintf(command, sizeof command, "TIMELINE_HISTORY %u", current);
-    if (ask(self, connection, command, &result, error) != STATUS_OK) {
+    if (feed_stream_ask(self, connection, command, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (PQntuples(result) == 1 && PQnfields(result) >= 2) {

@@ -23,7 +23,7 @@ struct reading {
     const char *end;
 };
 
-static bool take(struct reading *in, char byte)
+static bool feed_text_take(struct reading *in, char byte)
 {
     bool found = in->at < in->end && *in->at == byte;
     in->at += found;
@@ -47,7 +47,7 @@ static bool take_fraction(struct reading *in, int64_t *microseconds)
 {
     int64_t unit = SECOND_US;
     *microseconds = 0;
-    if (!take(in, '.')) {
+    if (!feed_text_take(in, '.')) {
         return true;
     }
     const char *begin = in->at;
@@ -64,9 +64,9 @@ static bool take_clock(struct reading *in, int64_t *microseconds)
     int64_t minutes = 0;
     int64_t seconds = 0;
     int64_t fraction = 0;
-    bool fits = take_number(in, &hours) && take(in, ':') && take_number(in, &minutes) &&
-                take(in, ':') && take_number(in, &seconds) && take_fraction(in, &fraction) &&
-                hours < 100 && minutes < 60 && seconds <= 60;
+    bool fits = take_number(in, &hours) && feed_text_take(in, ':') && take_number(in, &minutes) &&
+                feed_text_take(in, ':') && take_number(in, &seconds) &&
+                take_fraction(in, &fraction) && hours < 100 && minutes < 60 && seconds <= 60;
     *microseconds = fits ? ((hours * 60 + minutes) * 60 + seconds) * SECOND_US + fraction : 0;
     return fits;
 }
@@ -75,13 +75,13 @@ static bool take_clock(struct reading *in, int64_t *microseconds)
 static bool take_zone(struct reading *in, int64_t *seconds)
 {
     int64_t part = 0;
-    bool west = take(in, '-');
+    bool west = feed_text_take(in, '-');
     *seconds = 0;
-    if (!west && !take(in, '+')) {
+    if (!west && !feed_text_take(in, '+')) {
         return false;
     }
     for (int64_t unit = 3600; unit > 0; unit /= 60) {
-        if (unit < 3600 && !take(in, ':')) {
+        if (unit < 3600 && !feed_text_take(in, ':')) {
             break;
         }
         if (!take_number(in, &part) || part > 99) {
@@ -103,9 +103,9 @@ static bool take_day(struct reading *in, int64_t *days)
     size_t length = (size_t)(in->end - in->at);
     bool bc = length > 3 && memcmp(in->end - 3, before, 3) == 0;
     in->end -= bc ? 3 : 0;
-    if (!take_number(in, &year) || !take(in, '-') || !take_number(in, &month) || !take(in, '-') ||
-        !take_number(in, &day) || year > INT32_MAX || month < 1 || month > 12 || day < 1 ||
-        day > 31) {
+    if (!take_number(in, &year) || !feed_text_take(in, '-') || !take_number(in, &month) ||
+        !feed_text_take(in, '-') || !take_number(in, &day) || year > INT32_MAX || month < 1 ||
+        month > 12 || day < 1 || day > 31) {
         return false;
     }
     *days = clock_days_from_civil(bc ? 1 - year : year, (int)month, (int)day) - EPOCH_DAYS;
@@ -147,7 +147,7 @@ static bool read_timestamp(struct reading *in, bool zoned, uint8_t *bytes)
         return true;
     }
     int64_t value = 0;
-    bool fits = take_day(in, &days) && take(in, ' ') && take_clock(in, &clock) &&
+    bool fits = take_day(in, &days) && feed_text_take(in, ' ') && take_clock(in, &clock) &&
                 (!zoned || take_zone(in, &east)) && in->at == in->end &&
                 !__builtin_mul_overflow(days, DAY_US, &value) &&
                 !__builtin_add_overflow(value, clock - east * SECOND_US, &value);
@@ -171,7 +171,7 @@ static bool take_part(struct reading *in, bool timed, int64_t *months, int64_t *
     int64_t number = 0;
     int64_t fraction = 0;
     int64_t scaled = 0;
-    bool negative = take(in, '-');
+    bool negative = feed_text_take(in, '-');
     if (!take_number(in, &number) || !take_fraction(in, &fraction) || in->at == in->end) {
         return false;
     }
@@ -223,9 +223,9 @@ static bool read_interval(struct reading *in, uint8_t *bytes)
         bytes_put_be(bytes + 12, (uint32_t)(sign < 0 ? INT32_MIN : INT32_MAX), 4);
         return true;
     }
-    bool fits = take(in, 'P');
+    bool fits = feed_text_take(in, 'P');
     while (fits && in->at < in->end) {
-        if (take(in, 'T')) {
+        if (feed_text_take(in, 'T')) {
             timed = true;
         }
         fits = take_part(in, timed, &months, &days, &time);

@@ -24,8 +24,8 @@ struct postgres_held {
 
 /* ---------------------------------------------------------------- what to hold */
 
-static void add(struct postgres_database *self, const char *name,
-                const struct postgres_table *table)
+static void postgres_hold_add(struct postgres_database *self, const char *name,
+                              const struct postgres_table *table)
 {
     for (const struct postgres_held *held = self->held; held != NULL; held = held->next) {
         if (table != NULL ? held->table == table : strcmp(held->name, name) == 0) {
@@ -52,7 +52,7 @@ enum status postgres_hold_table(struct sql_database *database, const char *name,
         return STATUS_OK;
     }
     postgres_append_table(&quoted, self, name);
-    add(self, buffer_string(&quoted), table);
+    postgres_hold_add(self, buffer_string(&quoted), table);
     buffer_free(&quoted);
     return STATUS_OK;
 }
@@ -68,7 +68,7 @@ static enum status add_locked(struct postgres_database *self, struct error *erro
         "c.relkind IN ('r', 'p', 'v') AND c.oid >= 16384",
         NULL, 0, SQL_SHORT, ERROR_SOURCE_READ, &result, error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
-        add(self, PQgetvalue(result, row, 0), NULL);
+        postgres_hold_add(self, PQgetvalue(result, row, 0), NULL);
     }
     PQclear(result);
     return status;

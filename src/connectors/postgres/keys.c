@@ -66,7 +66,7 @@ struct keys {
     uint32_t count;
 };
 
-static const char *keep(struct keys *keys, struct buffer *sql)
+static const char *keys_keep(struct keys *keys, struct buffer *sql)
 {
     const char *text = arena_copy_string(keys->arena, buffer_string(sql));
     buffer_free(sql);
@@ -195,7 +195,7 @@ static void add_plain_index(struct keys *keys, const struct target_table *table,
     buffer_append_string(&sql, " (");
     postgres_append_names(&sql, NULL, columns);
     buffer_append_byte(&sql, ')');
-    build->sql = keep(keys, &sql);
+    build->sql = keys_keep(keys, &sql);
     build->columns = unique ? columns : (struct column_list){0};
     build->optional = !unique;
     build->remedy = remedy;
@@ -277,7 +277,7 @@ static void add_native_index(struct keys *keys, const struct target_table *table
     } else {
         append_renamed(&sql, index->native_sql, index->name, name);
     }
-    build->sql = keep(keys, &sql);
+    build->sql = keys_keep(keys, &sql);
     build->weight += index->unique;
     build->shuts_out = index->implied ? POSTGRES_SHUTS_ALL : POSTGRES_SHUTS_WRITERS;
     for (uint32_t i = 0; i < index->columns.count; i++) {
@@ -371,7 +371,7 @@ static enum status add_keys(struct keys *keys, const struct target_table *tables
                                     .shuts_out = POSTGRES_SHUTS_ALL,
                                     .name = names[i],
                                     .what = "key",
-                                    .sql = keep(keys, &sql),
+                                    .sql = keys_keep(keys, &sql),
                                     .failpoints = {"postgres.before_key", "postgres.after_key"}};
     }
     return postgres_builds_run(keys->self, builds, count, 1, NULL, progress, error);

@@ -49,8 +49,8 @@ static enum status ask_once(struct postgres_large *self, uint64_t offset, size_t
 }
 
 /* The snapshot can be imported again as long as its holder lives. */
-static enum status ask(struct postgres_large *self, uint64_t offset, size_t size, PGresult **result,
-                       struct error *error)
+static enum status postgres_large_ask(struct postgres_large *self, uint64_t offset, size_t size,
+                                      PGresult **result, struct error *error)
 {
     struct postgres_database *database = self->database;
     enum status status = ask_once(self, offset, size, result, error);
@@ -65,12 +65,12 @@ static enum status ask(struct postgres_large *self, uint64_t offset, size_t size
     return status;
 }
 
-static enum status fetch(struct sql_large *base, uint64_t offset, void *bytes, size_t size,
-                         struct error *error)
+static enum status postgres_large_fetch(struct sql_large *base, uint64_t offset, void *bytes,
+                                        size_t size, struct error *error)
 {
     struct postgres_large *self = (struct postgres_large *)base;
     PGresult *result = NULL;
-    enum status status = ask(self, offset, size, &result, error);
+    enum status status = postgres_large_ask(self, offset, size, &result, error);
     if (status == STATUS_OK &&
         (PQntuples(result) != 1 || (size_t)PQgetlength(result, 0, 0) != size)) {
         status = error_set(error, ERROR_SOURCE_READ, base->shown,
@@ -105,7 +105,7 @@ enum status postgres_large_make(struct postgres_database *database,
     struct postgres_large *large = memory_allocate_zeroed(1, sizeof *large + place + 1 + select);
     large->base = (struct sql_large){.shown = database->sql.shown,
                                      .lock = &database->slicer_lock,
-                                     .fetch = fetch,
+                                     .fetch = postgres_large_fetch,
                                      .block_bytes = POSTGRES_SLICE_BYTES};
     large->database = database;
     memcpy(large->place, space + 1, place);

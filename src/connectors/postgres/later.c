@@ -59,8 +59,8 @@ static enum status is_kept(struct postgres_database *self, PGconn *connection, c
     return status;
 }
 
-static enum status make(struct postgres_database *self, PGconn *connection,
-                        const struct target_table *table, struct error *error)
+static enum status postgres_later_make(struct postgres_database *self, PGconn *connection,
+                                       const struct target_table *table, struct error *error)
 {
     struct buffer sql = {0};
     bool found = false;
@@ -86,7 +86,7 @@ static enum status prepare_within(struct postgres_database *self, PGconn *connec
     enum status status = postgres_check_claim(self, connection, error);
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
         status = target_table_later_count(&tables[i]) > 0
-                     ? make(self, connection, &tables[i], error)
+                     ? postgres_later_make(self, connection, &tables[i], error)
                      : STATUS_OK;
     }
     return status;
@@ -117,7 +117,8 @@ enum status postgres_later_prepare(struct database *database, const struct targe
 
 /* ---------------------------------------------------------------- filling */
 
-static enum status ask(const struct filling *filling, struct buffer *sql, PGresult **result)
+static enum status postgres_later_ask(const struct filling *filling, struct buffer *sql,
+                                      PGresult **result)
 {
     enum status status =
         postgres_query_buffer(filling->self, filling->connection, sql, NULL, 0, SQL_BUILD,
@@ -129,11 +130,11 @@ static enum status ask(const struct filling *filling, struct buffer *sql, PGresu
     return status;
 }
 
-static enum status run(const struct filling *filling, const char *statement)
+static enum status later_run(const struct filling *filling, const char *statement)
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, statement);
-    return ask(filling, &sql, NULL);
+    return postgres_later_ask(filling, &sql, NULL);
 }
 
 /* "l.key = t.key AND …" */
@@ -211,18 +212,18 @@ static enum status update_all(const struct filling *filling)
     struct buffer sql = {0};
     enum error_code code;
     asking.error = &problem;
-    if (run(filling, "SAVEPOINT transhume_fill") != STATUS_OK) {
+    if (later_run(filling, "SAVEPOINT transhume_fill") != STATUS_OK) {
         return STATUS_FAILED;
     }
     append_update(&sql, filling);
     append_condition(&sql, filling);
-    if (ask(&asking, &sql, NULL) == STATUS_OK) {
-        return run(filling, "RELEASE SAVEPOINT transhume_fill");
+    if (postgres_later_ask(&asking, &sql, NULL) == STATUS_OK) {
+        return later_run(filling, "RELEASE SAVEPOINT transhume_fill");
     }
     if (!postgres_is_state_of_record(problem.native_state, &code)) {
         return error_copy(filling->error, &problem);
     }
-    return run(filling, back) == STATUS_OK ? STATUS_AGAIN : STATUS_FAILED;
+    return later_run(filling, back) == STATUS_OK ? STATUS_AGAIN : STATUS_FAILED;
 }
 
 /* Each by itself; the errors are those of postgres_is_state_of_record. */
@@ -253,10 +254,10 @@ static enum status update_one_by_one(const struct filling *filling)
     postgres_append(&sql, "DO %q", buffer_string(&body));
     buffer_free(&body);
     buffer_free(&values);
-    return ask(filling, &sql, NULL);
+    return postgres_later_ask(filling, &sql, NULL);
 }
 
-static enum status update(const struct filling *filling)
+static enum status postgres_later_update(const struct filling *filling)
 {
     enum status status = update_all(filling);
     return status == STATUS_AGAIN ? update_one_by_one(filling) : status;
@@ -279,7 +280,7 @@ static enum status note_undo(const struct filling *filling)
     append_condition(&sql, filling);
     buffer_append_string(&sql, " AND ");
     append_undo_key(&sql, filling, "t");
-    return ask(filling, &sql, NULL);
+    return postgres_later_ask(filling, &sql, NULL);
 }
 
 static enum status forget_filled(const struct filling *filling, uint64_t *filled)
@@ -291,7 +292,7 @@ static enum status forget_filled(const struct filling *filling, uint64_t *filled
     postgres_append_later_table(&sql, filling->self, filling->table->name);
     postgres_append(&sql, " AS l USING %t AS t WHERE ", &filling->self->sql, filling->table->name);
     append_condition(&sql, filling);
-    enum status status = ask(filling, &sql, &result);
+    enum status status = postgres_later_ask(filling, &sql, &result);
     status = status == STATUS_OK ? postgres_rows_changed(result, &count) : status;
     PQclear(result);
     *filled += count;
@@ -308,7 +309,7 @@ static enum status forget_gone(const struct filling *filling)
                     &filling->self->sql, filling->table->name);
     append_match(&sql, filling);
     buffer_append_byte(&sql, ')');
-    return ask(filling, &sql, NULL);
+    return postgres_later_ask(filling, &sql, NULL);
 }
 
 /* "id 7: owner 99" */
@@ -342,7 +343,7 @@ static enum status count_kept(const struct filling *filling, bool refused, uint6
                   refused ? "NOT" : "");
     postgres_append_names(&sql, "l", filling->table->key);
     buffer_append_string(&sql, " LIMIT 1");
-    enum status status = ask(filling, &sql, &result);
+    enum status status = postgres_later_ask(filling, &sql, &result);
     if (status == STATUS_OK && PQntuples(result) > 0) {
         const char *digits = PQgetvalue(result, 0, 0);
         status = text_to_uint64(digits, strlen(digits), count);
@@ -368,7 +369,7 @@ static enum status count_left(const struct filling *filling, struct target_fille
     }
     buffer_append_string(&sql, "DROP TABLE ");
     postgres_append_later_table(&sql, filling->self, filling->table->name);
-    return ask(filling, &sql, NULL);
+    return postgres_later_ask(filling, &sql, NULL);
 }
 
 /* What an earlier call found refused may be taken by now; what a constraint refuses is to be known
@@ -380,11 +381,11 @@ static enum status begin_anew(const struct filling *filling)
     postgres_append_later_table(&sql, filling->self, filling->table->name);
     buffer_append_string(&sql,
                          " SET " POSTGRES_REFUSED " = NULL WHERE " POSTGRES_REFUSED " IS NOT NULL");
-    enum status status = ask(filling, &sql, NULL);
-    status = status == STATUS_OK ? run(filling, "SET CONSTRAINTS ALL IMMEDIATE") : status;
+    enum status status = postgres_later_ask(filling, &sql, NULL);
+    status = status == STATUS_OK ? later_run(filling, "SET CONSTRAINTS ALL IMMEDIATE") : status;
     buffer_append_string(&sql, "ANALYZE ");
     postgres_append_later_table(&sql, filling->self, filling->table->name);
-    return status == STATUS_OK ? ask(filling, &sql, NULL) : status;
+    return status == STATUS_OK ? postgres_later_ask(filling, &sql, NULL) : status;
 }
 
 static enum status fill_within(struct filling *filling, struct target_filled *filled)
@@ -393,7 +394,7 @@ static enum status fill_within(struct filling *filling, struct target_filled *fi
     status = status == STATUS_OK ? begin_anew(filling) : status;
     for (uint32_t i = 0; status == STATUS_OK && i < filling->table->later_count; i++) {
         filling->later = &filling->table->later[i];
-        status = update(filling);
+        status = postgres_later_update(filling);
         status = status == STATUS_OK ? note_undo(filling) : status;
         status = status == STATUS_OK ? forget_filled(filling, &filled->filled) : status;
     }

@@ -50,9 +50,9 @@ static void append_move(struct buffer *sql, const struct postgres_database *self
     buffer_free(&name);
 }
 
-static enum status move(struct postgres_database *self, PGconn *connection,
-                        const struct target_table *table, struct column_list columns,
-                        struct column_list order, struct error *error)
+static enum status lost_move(struct postgres_database *self, PGconn *connection,
+                             const struct target_table *table, struct column_list columns,
+                             struct column_list order, struct error *error)
 {
     struct buffer sql = {0};
     PGresult *result = NULL;
@@ -86,8 +86,8 @@ enum status postgres_lost_move(struct postgres_database *self, const struct targ
     if (postgres_begin(self, &connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status =
-        postgres_end(self, connection, move(self, connection, table, columns, order, error), error);
+    enum status status = postgres_end(
+        self, connection, lost_move(self, connection, table, columns, order, error), error);
     return status == STATUS_OK ? failpoint_hit("postgres.after_lost", error) : status;
 }
 
@@ -100,9 +100,9 @@ static int32_t key_position(const struct postgres_table *facts, const struct tar
 }
 
 /* One of them: told with its key and all that the table held of it. */
-static enum status tell(const struct target_table *table, const struct postgres_table *facts,
-                        const struct cell *record, struct arena *arena, lost_found *found,
-                        void *context, struct error *error)
+static enum status lost_tell(const struct target_table *table, const struct postgres_table *facts,
+                             const struct cell *record, struct arena *arena, lost_found *found,
+                             void *context, struct error *error)
 {
     struct cell *key = arena_allocate_zeroed(arena, (size_t)table->key.count + 1, sizeof *key);
     for (uint32_t i = 0; i < table->key.count; i++) {
@@ -140,7 +140,7 @@ static enum status tell_page(struct postgres_database *self, const struct target
         postgres_read_records(&self->sql, &kept, buffer_string(&from), batch, error);
     uint32_t count = status == STATUS_OK ? batch->row_count : 0;
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
-        status = tell(table, facts, batch_row(batch, i), arena, found, context, error);
+        status = lost_tell(table, facts, batch_row(batch, i), arena, found, context, error);
     }
     batch_destroy(batch);
     arena_destroy(arena);

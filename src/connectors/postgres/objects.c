@@ -216,8 +216,8 @@ static bool is_of_nothing(const struct error *problem)
            strcmp(problem->native_state, "42703") == 0;
 }
 
-static void tell(const struct maker *maker, const struct schema_object *object,
-                 const struct error *problem)
+static void postgres_objects_tell(const struct maker *maker, const struct schema_object *object,
+                                  const struct error *problem)
 {
     char name[160];
     bool detail = object->kind == SCHEMA_OBJECT_DETAIL;
@@ -253,7 +253,7 @@ static enum status try_object(void *context, uint32_t number, bool last)
     enum status status = attempt(maker, object, &problem);
     bool there = status == STATUS_AGAIN && is_there(&problem);
     if (status == STATUS_AGAIN && maker->late && (there || last)) {
-        tell(maker, object, &problem);
+        postgres_objects_tell(maker, object, &problem);
     }
     return there ? STATUS_OK : status;
 }

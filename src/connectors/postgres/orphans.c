@@ -54,8 +54,8 @@ struct taking {
     PGconn *connection;
 };
 
-static enum status execute(const struct taking *taking, struct buffer *sql, PGresult **result,
-                           struct error *error)
+static enum status postgres_orphans_execute(const struct taking *taking, struct buffer *sql,
+                                            PGresult **result, struct error *error)
 {
     return postgres_query_buffer(taking->self, taking->connection, sql, NULL, 0, SQL_BUILD,
                                  ERROR_TARGET_WRITE, result, error);
@@ -91,7 +91,7 @@ static enum status make_room(const struct taking *taking, const char *table, str
 {
     struct buffer sql = {0};
     postgres_append(&sql, "LOCK TABLE %t IN SHARE ROW EXCLUSIVE MODE", &taking->self->sql, table);
-    if (execute(taking, &sql, NULL, error) != STATUS_OK ||
+    if (postgres_orphans_execute(taking, &sql, NULL, error) != STATUS_OK ||
         refuse_others(taking, table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -101,7 +101,7 @@ static enum status make_room(const struct taking *taking, const char *table, str
     postgres_append_table(&sql, taking->self, table);
     buffer_append_string(&sql, ", " SQL_ORPHANS_NUMBER
                                " pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY)");
-    return execute(taking, &sql, NULL, error);
+    return postgres_orphans_execute(taking, &sql, NULL, error);
 }
 
 static enum status take(void *context, const struct sql_orphans *orphans, uint64_t *taken,
@@ -117,7 +117,7 @@ static enum status take(void *context, const struct sql_orphans *orphans, uint64
     buffer_append_string(&sql, ", t.*) INSERT INTO ");
     append_kept(&sql, taking->self, orphans->table);
     buffer_append_string(&sql, " SELECT * FROM gone");
-    enum status status = execute(taking, &sql, &result, error);
+    enum status status = postgres_orphans_execute(taking, &sql, &result, error);
     if (status == STATUS_OK) {
         status = postgres_rows_changed(result, taken);
     } else if (strcmp(error->native_state, "23503") == 0 ||
@@ -133,7 +133,7 @@ static enum status ask_number(void *context, struct buffer *sql, uint64_t *numbe
                               struct error *error)
 {
     PGresult *result = NULL;
-    enum status status = execute(context, sql, &result, error);
+    enum status status = postgres_orphans_execute(context, sql, &result, error);
     if (status == STATUS_OK) {
         const char *text = PQgetvalue(result, 0, 0);
         status = text_to_uint64(text, strlen(text), number);

@@ -19,7 +19,7 @@ struct own_session {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct own_session *sessions;
 
-static void add(const PGconn *connection, const char *name)
+static void own_add(const PGconn *connection, const char *name)
 {
     struct own_session *session = memory_allocate_zeroed(1, sizeof *session);
     session->connection = connection;
@@ -42,13 +42,13 @@ enum status postgres_own_add(struct postgres_database *self, PGconn *connection,
         return PQstatus(connection) == CONNECTION_OK ? STATUS_OK : STATUS_FAILED;
     }
     if (PQntuples(result) > 0 && PQgetisnull(result, 0, 0) == 0) {
-        add(connection, PQgetvalue(result, 0, 0));
+        own_add(connection, PQgetvalue(result, 0, 0));
     }
     PQclear(result);
     return status;
 }
 
-static struct own_session *find(const PGconn *connection)
+static struct own_session *own_find(const PGconn *connection)
 {
     struct own_session *session = sessions;
     while (session != NULL && session->connection != connection) {
@@ -75,7 +75,7 @@ void postgres_own_remove(const PGconn *connection)
 bool postgres_own_name(const PGconn *connection, char name[POSTGRES_SESSION_BYTES])
 {
     pthread_mutex_lock(&mutex);
-    const struct own_session *session = find(connection);
+    const struct own_session *session = own_find(connection);
     if (session != NULL) {
         memcpy(name, session->name, sizeof session->name);
     }
@@ -86,7 +86,7 @@ bool postgres_own_name(const PGconn *connection, char name[POSTGRES_SESSION_BYTE
 enum postgres_kept postgres_own_kept(const PGconn *connection, uint32_t number)
 {
     pthread_mutex_lock(&mutex);
-    const struct own_session *session = find(connection);
+    const struct own_session *session = own_find(connection);
     enum postgres_kept kept = session == NULL                               ? POSTGRES_KEPT_NEVER
                               : (session->prepared >> number & UINT32_C(1)) ? POSTGRES_KEPT
                                                                             : POSTGRES_KEPT_NOT_YET;
@@ -97,7 +97,7 @@ enum postgres_kept postgres_own_kept(const PGconn *connection, uint32_t number)
 void postgres_own_keep(const PGconn *connection, uint32_t number)
 {
     pthread_mutex_lock(&mutex);
-    struct own_session *session = find(connection);
+    struct own_session *session = own_find(connection);
     if (session != NULL) {
         session->prepared |= UINT32_C(1) << number;
     }

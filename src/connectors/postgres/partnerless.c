@@ -60,7 +60,8 @@ static struct column_list read_list(const struct asking *asking, int first, enum
 }
 
 /* Others' locks are not waited for. */
-static enum status ask(const struct asking *asking, const struct sql_orphans *orphans)
+static enum status postgres_partnerless_ask(const struct asking *asking,
+                                            const struct sql_orphans *orphans)
 {
     struct postgres_database *self = asking->self;
     struct buffer sql = {0};
@@ -107,7 +108,7 @@ static enum status ask_key(const struct asking *asking, int first)
     orphans.key = read_list(asking, first, FIELD_KEY);
     orphans.operators = read_list(asking, first, FIELD_OPERATOR).names;
     orphans.collations = read_list(asking, first, FIELD_COLLATION).names;
-    return ask(asking, &orphans);
+    return postgres_partnerless_ask(asking, &orphans);
 }
 
 enum status postgres_tell_partnerless(struct database *database, const struct target_table *table,

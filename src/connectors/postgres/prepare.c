@@ -11,8 +11,8 @@
 #include <string.h>
 
 /* One statement: what stands in a default or a check can't end it and begin another one. */
-static enum status make(struct postgres_database *self, PGconn *connection, struct buffer *sql,
-                        const char *name, struct error *error)
+static enum status postgres_prepare_make(struct postgres_database *self, PGconn *connection,
+                                         struct buffer *sql, const char *name, struct error *error)
 {
     enum status status = postgres_query_buffer(self, connection, sql, NULL, 0, SQL_LONG,
                                                ERROR_TARGET_SCHEMA, NULL, error);
@@ -39,13 +39,13 @@ static enum status make_key_table(struct postgres_database *self, PGconn *connec
         buffer_format(&sql, "CREATE TABLE %s AS SELECT ", buffer_string(&name));
         postgres_append_names(&sql, NULL, table->key);
         postgres_append(&sql, " FROM %t WITH NO DATA", &self->sql, table->name);
-        status = make(self, connection, &sql, table->name, error);
+        status = postgres_prepare_make(self, connection, &sql, table->name, error);
     }
     if (status == STATUS_OK && !found) {
         buffer_format(&sql, "ALTER TABLE %s ADD PRIMARY KEY (", buffer_string(&name));
         postgres_append_names(&sql, NULL, table->key);
         buffer_append_byte(&sql, ')');
-        status = make(self, connection, &sql, table->name, error);
+        status = postgres_prepare_make(self, connection, &sql, table->name, error);
     }
     buffer_free(&name);
     return status;
@@ -86,12 +86,12 @@ static bool was_made(const struct preparing *preparing, const char *table)
     return false;
 }
 
-static enum status send(void *context, const char *what, const char *name, struct buffer *sql,
-                        struct error *error)
+static enum status prepare_send(void *context, const char *what, const char *name,
+                                struct buffer *sql, struct error *error)
 {
     const struct preparing *preparing = context;
     (void)what;
-    return make(preparing->self, preparing->connection, sql, name, error);
+    return postgres_prepare_make(preparing->self, preparing->connection, sql, name, error);
 }
 
 static enum status make_table(struct preparing *preparing, struct target_table *table)
@@ -105,7 +105,7 @@ static enum status make_table(struct preparing *preparing, struct target_table *
                                                .whole = request->objects != NULL};
     table->created = true;
     enum status status =
-        postgres_create_statements(&creation, table, send, preparing, preparing->error);
+        postgres_create_statements(&creation, table, prepare_send, preparing, preparing->error);
     if (status == STATUS_OK) {
         status = postgres_note_made(self, preparing->connection, table->name, preparing->error);
     }
@@ -241,7 +241,8 @@ enum status postgres_add_columns(struct database *database, const struct target_
         postgres_append_new_column(&sql, &column);
     }
     enum status status = postgres_check_claim(self, connection, error);
-    status = status == STATUS_OK ? make(self, connection, &sql, table->name, error) : status;
+    status = status == STATUS_OK ? postgres_prepare_make(self, connection, &sql, table->name, error)
+                                 : status;
     buffer_free(&sql);
     status = postgres_end(self, connection, status, error);
     return status == STATUS_OK ? postgres_target_read(self, connection, error) : status;
@@ -267,7 +268,7 @@ static enum status add_labels(struct postgres_database *self, PGconn *connection
             buffer_append_string(&sql, " AFTER ");
             buffer_append(&sql, before.text, before.length);
         }
-        status = make(self, connection, &sql, table->name, error);
+        status = postgres_prepare_make(self, connection, &sql, table->name, error);
         buffer_free(&sql);
         before = (struct label){.text = text, .length = length};
     }
@@ -315,8 +316,9 @@ enum status postgres_alter_columns(struct database *database, const struct targe
                             column.name);
         }
     }
-    status = status == STATUS_OK && altered > 0 ? make(self, connection, &sql, table->name, error)
-                                                : status;
+    status = status == STATUS_OK && altered > 0
+                 ? postgres_prepare_make(self, connection, &sql, table->name, error)
+                 : status;
     buffer_free(&sql);
     status = postgres_end(self, connection, status, error);
     return status == STATUS_OK ? postgres_target_read(self, connection, error) : status;

@@ -163,7 +163,7 @@ static enum status end_within(struct putting *putting)
                                : status;
 }
 
-static enum status end(struct putting *putting)
+static enum status put_back_end(struct putting *putting)
 {
     enum status status = postgres_begin_brief(putting->self, &putting->connection, putting->error);
     if (status == STATUS_OK) {
@@ -191,7 +191,7 @@ static enum status put_back(struct putting *putting, void (*progress)(const char
         status = postgres_control(putting->self, &putting->connection, putting->error);
     }
     status = status == STATUS_OK ? check_all(putting) : status;
-    return status == STATUS_OK ? end(putting) : status;
+    return status == STATUS_OK ? put_back_end(putting) : status;
 }
 
 enum status postgres_put_back(struct postgres_database *self, const char *run_id,

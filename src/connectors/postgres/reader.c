@@ -388,8 +388,8 @@ static enum status take_more(struct cursor *cursor, const struct batch *batch, b
     return status;
 }
 
-static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t rows_max,
-                        size_t bytes_max, struct error *error)
+static enum status postgres_reader_fill(struct cursor *cursor, struct batch *batch,
+                                        uint32_t rows_max, size_t bytes_max, struct error *error)
 {
     size_t bytes = 0;
     size_t row_bytes = (size_t)batch->width * sizeof(struct cell);
@@ -427,7 +427,8 @@ static enum status cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
     }
     rows_max = rows_max > 0 ? rows_max : 1;
     struct batch *filled = batch_create_for_cursor(width, rows_max, bytes_max);
-    enum status status = fill(cursor, filled, rows_max, bytes_max > 0 ? bytes_max : 1, error);
+    enum status status =
+        postgres_reader_fill(cursor, filled, rows_max, bytes_max > 0 ? bytes_max : 1, error);
     status = batch_deliver(filled, status, batch);
     return status == STATUS_FAILED ? postgres_reading_failed(cursor->reader->database, error)
                                    : status;

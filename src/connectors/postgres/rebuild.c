@@ -26,8 +26,9 @@ struct rebuilding {
     struct error *error;
 };
 
-static enum status ask(const struct rebuilding *rebuilding, struct buffer *sql,
-                       const struct postgres_parameter *parameters, int count, PGresult **result)
+static enum status postgres_rebuild_ask(const struct rebuilding *rebuilding, struct buffer *sql,
+                                        const struct postgres_parameter *parameters, int count,
+                                        PGresult **result)
 {
     return postgres_query_buffer(rebuilding->self, rebuilding->connection, sql, parameters, count,
                                  SQL_SHORT, ERROR_TARGET_SCHEMA, result, rebuilding->error);
@@ -55,7 +56,7 @@ static enum status is_filled(const struct rebuilding *rebuilding, const char *ta
     struct buffer sql = {0};
     PGresult *result = NULL;
     postgres_append(&sql, "SELECT 1 FROM %t LIMIT 1", &rebuilding->self->sql, table);
-    enum status status = ask(rebuilding, &sql, NULL, 0, &result);
+    enum status status = postgres_rebuild_ask(rebuilding, &sql, NULL, 0, &result);
     *filled = status == STATUS_OK && PQntuples(result) > 0;
     PQclear(result);
     return status;
@@ -231,7 +232,7 @@ static enum status note_row(const struct rebuilding *rebuilding, const char *tab
     postgres_append_table(&sql, rebuilding->self, notes_table);
     buffer_append_string(&sql, " (run, owner, what, name, make, undo, remark, columns) VALUES ($1, "
                                "$2, $3, $4, $5, $6, $7, $8::text[]) ON CONFLICT DO NOTHING");
-    return ask(rebuilding, &sql, parameters, 8, NULL);
+    return postgres_rebuild_ask(rebuilding, &sql, parameters, 8, NULL);
 }
 
 static enum status note_table(const struct rebuilding *rebuilding, const struct target_table *table)
@@ -337,7 +338,7 @@ static enum status forget_within(const struct rebuilding *rebuilding, const PGre
     }
     postgres_append(&sql, "DELETE FROM %t WHERE run = $1 AND undo = $2", &rebuilding->self->sql,
                     notes_table);
-    return ask(rebuilding, &sql, parameters, 2, NULL);
+    return postgres_rebuild_ask(rebuilding, &sql, parameters, 2, NULL);
 }
 
 /* Others came after it was decided that it goes: what they write is theirs to have unique. */

@@ -100,8 +100,8 @@ static enum status append_condition(struct sql_finding *finding, const struct ce
     return STATUS_OK;
 }
 
-static enum status ask(struct sql_finding *finding, struct buffer *sql, const struct values *values,
-                       PGresult **result)
+static enum status records_ask(struct sql_finding *finding, struct buffer *sql,
+                               const struct values *values, PGresult **result)
 {
     PGresult *rest = NULL;
     enum status status =
@@ -196,7 +196,7 @@ static enum status delete_one(struct sql_finding *finding, const struct cell *ce
         buffer_append_string(&sql, " RETURNING t.*) ");
         append_keeping(finding, &sql);
     }
-    enum status status = ask(finding, &sql, values, &result);
+    enum status status = records_ask(finding, &sql, values, &result);
     if (status == STATUS_OK) {
         status = postgres_rows_changed(result, &count);
         finding->deleted += count;
@@ -276,7 +276,7 @@ static enum status fetch_one(struct sql_finding *finding, const struct cell *cel
         buffer_free(&sql);
         return STATUS_FAILED;
     }
-    enum status status = ask(finding, &sql, values, &result);
+    enum status status = records_ask(finding, &sql, values, &result);
     status = status == STATUS_OK ? add_records(finding, result) : status;
     PQclear(result);
     return status;
@@ -299,7 +299,7 @@ enum status postgres_read_records(struct sql_database *database, const struct sq
     PGresult *result = NULL;
     append_columns(&finding, &sql);
     buffer_append_string(&sql, from);
-    enum status status = ask(&finding, &sql, &none, &result);
+    enum status status = records_ask(&finding, &sql, &none, &result);
     status = status == STATUS_OK ? add_records(&finding, result) : status;
     PQclear(result);
     return status;

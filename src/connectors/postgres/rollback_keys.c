@@ -61,7 +61,8 @@ static void append_is_image(struct buffer *sql, const struct postgres_undoing *u
     buffer_append_byte(sql, ')');
 }
 
-static enum status ask(struct postgres_undoing *undoing, struct buffer *sql, PGresult **result)
+static enum status rollback_keys_ask(struct postgres_undoing *undoing, struct buffer *sql,
+                                     PGresult **result)
 {
     return postgres_query_buffer(undoing->self, undoing->connection, sql, NULL, 0, SQL_LONG,
                                  ERROR_TARGET_WRITE, result, undoing->error);
@@ -91,7 +92,7 @@ static enum status count_keys(struct postgres_undoing *undoing, struct undo_coun
                     undoing->undo_name, &undoing->self->sql, undoing->facts.schema->name);
     append_match(&sql, undoing);
     buffer_append_string(&sql, " WHERE u.hash NOT IN ('', '-')) AS k");
-    enum status status = ask(undoing, &sql, &result);
+    enum status status = rollback_keys_ask(undoing, &sql, &result);
     if (status == STATUS_OK) {
         *counts = (struct undo_counts){.removed = number_at(result, 0, 0),
                                        .restored = number_at(result, 0, 1),
@@ -202,7 +203,7 @@ static enum status attempt(struct postgres_undoing *undoing, struct buffer *sql,
     }
     struct error *kept = undoing->error;
     undoing->error = &problem;
-    enum status status = ask(undoing, sql, &result);
+    enum status status = rollback_keys_ask(undoing, sql, &result);
     undoing->error = kept;
     if (status == STATUS_OK) {
         status = postgres_rows_changed(result, changed);
@@ -230,7 +231,7 @@ static enum status mark_tried(struct postgres_undoing *undoing, const char *plac
     append_undo(&sql, undoing);
     buffer_format(&sql, " SET hash = '-' WHERE u.ctid = '%s'::pg_catalog.tid AND NOT", place);
     append_is_image(&sql, undoing);
-    return ask(undoing, &sql, NULL);
+    return rollback_keys_ask(undoing, &sql, NULL);
 }
 
 /* One by one where all at once was refused: what a constraint forbids stays as it is. */
@@ -252,7 +253,7 @@ static enum status attempt_each(struct postgres_undoing *undoing, enum put put, 
         append_differs(&list, undoing);
     }
     buffer_append_string(&list, " ORDER BY u.ctid DESC"); /* what came last may hold the others */
-    enum status status = ask(undoing, &list, &places);
+    enum status status = rollback_keys_ask(undoing, &list, &places);
     for (int i = 0; status == STATUS_OK && i < PQntuples(places); i++) {
         struct buffer sql = {0};
         uint64_t one = 0;
@@ -269,7 +270,8 @@ static enum status attempt_each(struct postgres_undoing *undoing, enum put put, 
     return status;
 }
 
-static enum status apply(struct postgres_undoing *undoing, enum put put, uint64_t *changed)
+static enum status rollback_keys_apply(struct postgres_undoing *undoing, enum put put,
+                                       uint64_t *changed)
 {
     struct buffer sql = {0};
     append_put(&sql, undoing, put);
@@ -301,7 +303,7 @@ static enum status end_undo(struct postgres_undoing *undoing, bool takes_out, ui
     struct buffer sql = {0};
     if (!takes_out && differing == 0) {
         postgres_append(&sql, "DROP TABLE %t", &undoing->self->sql, undoing->undo_name);
-        return ask(undoing, &sql, NULL);
+        return rollback_keys_ask(undoing, &sql, NULL);
     }
     postgres_append(&sql, "DELETE FROM %t AS u", &undoing->self->sql, undoing->undo_name);
     if (takes_out) {
@@ -309,7 +311,7 @@ static enum status end_undo(struct postgres_undoing *undoing, bool takes_out, ui
     } else {
         buffer_append_string(&sql, " WHERE u.hash IS DISTINCT FROM '-'");
     }
-    return ask(undoing, &sql, NULL);
+    return rollback_keys_ask(undoing, &sql, NULL);
 }
 
 /* What of the run's is as it left it, and not as it was before. */
@@ -326,7 +328,7 @@ static enum status count_left(struct postgres_undoing *undoing, struct undo_coun
     append_match(&sql, undoing);
     buffer_append_string(&sql, " WHERE u.hash = ");
     append_hash(&sql, undoing);
-    enum status status = ask(undoing, &sql, &result);
+    enum status status = rollback_keys_ask(undoing, &sql, &result);
     if (status == STATUS_OK) {
         *left = (struct undo_counts){.removed = number_at(result, 0, 0),
                                      .restored = number_at(result, 0, 1)};
@@ -348,8 +350,9 @@ static enum status put_all(struct postgres_undoing *undoing, const struct undo_c
     *left = *wanted;
     do {
         before = left->removed + left->restored;
-        status = apply(undoing, PUT_REMOVE, &removed);
-        status = status == STATUS_OK ? apply(undoing, PUT_RESTORE, &restored) : status;
+        status = rollback_keys_apply(undoing, PUT_REMOVE, &removed);
+        status =
+            status == STATUS_OK ? rollback_keys_apply(undoing, PUT_RESTORE, &restored) : status;
         if (status == STATUS_OK && removed == wanted->removed && restored == wanted->restored) {
             *left = (struct undo_counts){0};
             return STATUS_OK;
@@ -368,7 +371,7 @@ static enum status count_differing(struct postgres_undoing *undoing, uint64_t *c
     PGresult *result = NULL;
     postgres_append(&sql, "SELECT count(*) FROM %t AS u WHERE u.hash = '-'", &undoing->self->sql,
                     undoing->undo_name);
-    enum status status = ask(undoing, &sql, &result);
+    enum status status = rollback_keys_ask(undoing, &sql, &result);
     *count = status == STATUS_OK ? number_at(result, 0, 0) : 0;
     PQclear(result);
     return status;
@@ -389,7 +392,7 @@ static enum status drop_others(struct postgres_undoing *undoing)
     buffer_append_string(&sql, " AND (u.found OR ");
     append_added(&sql, undoing);
     buffer_append_string(&sql, "))");
-    return ask(undoing, &sql, NULL);
+    return rollback_keys_ask(undoing, &sql, NULL);
 }
 
 /* Marks what is neither what it was nor, where a constraint may have refused it, as the run left
@@ -408,7 +411,7 @@ static enum status mark_restored(struct postgres_undoing *undoing, uint64_t *mar
         append_ours(&sql, undoing, true);
         buffer_append_byte(&sql, ')');
     }
-    enum status status = ask(undoing, &sql, &result);
+    enum status status = rollback_keys_ask(undoing, &sql, &result);
     status = status == STATUS_OK ? postgres_rows_changed(result, marked) : status;
     PQclear(result);
     return status;
@@ -427,7 +430,7 @@ static enum status mark_removed(struct postgres_undoing *undoing, uint64_t *mark
     buffer_append_string(&sql, " AND ");
     append_added(&sql, undoing);
     buffer_append_byte(&sql, ')');
-    enum status status = ask(undoing, &sql, &result);
+    enum status status = rollback_keys_ask(undoing, &sql, &result);
     status = status == STATUS_OK ? postgres_rows_changed(result, marked) : status;
     PQclear(result);
     return status;
@@ -477,7 +480,7 @@ static enum status has_other_numbers(struct postgres_undoing *undoing,
                     undoing->facts.schema->name, &undoing->self->sql, undoing->undo_name);
     append_ours(&sql, undoing, true);
     postgres_append(&sql, " AND t.%n <> u.c%d LIMIT 1", column->name, column->number);
-    enum status status = ask(undoing, &sql, &result);
+    enum status status = rollback_keys_ask(undoing, &sql, &result);
     *has = status == STATUS_OK && PQntuples(result) > 0;
     PQclear(result);
     return status;
@@ -571,7 +574,7 @@ static enum status count_deleted(struct postgres_undoing *undoing, struct undo_c
     append_match(&sql, undoing);
     postgres_append(&sql, ") AS there FROM %t AS u WHERE u.hash = '') AS k", &undoing->self->sql,
                     undoing->undo_name);
-    enum status status = ask(undoing, &sql, &result);
+    enum status status = rollback_keys_ask(undoing, &sql, &result);
     if (status == STATUS_OK) {
         counts->restored = number_at(result, 0, 0);
         counts->changed = number_at(result, 0, 1);
@@ -591,7 +594,7 @@ static enum status forget_returned(struct postgres_undoing *undoing)
     buffer_append_string(&sql, " WHERE ");
     append_match(&sql, undoing);
     buffer_append_byte(&sql, ')');
-    return ask(undoing, &sql, NULL);
+    return rollback_keys_ask(undoing, &sql, NULL);
 }
 
 /* Marks what came back as another record, or did not come though nothing refused it. */
@@ -607,7 +610,7 @@ static enum status mark_returned(struct postgres_undoing *undoing)
         append_match(&sql, undoing);
         buffer_append_byte(&sql, ')');
     }
-    return ask(undoing, &sql, NULL);
+    return rollback_keys_ask(undoing, &sql, NULL);
 }
 
 /* Over and over: one may refer to another that comes later. What a constraint forbids stays
@@ -630,7 +633,7 @@ enum status postgres_undo_deleted(struct postgres_undoing *undoing, bool dry_run
     status = postgres_execute(undoing->self, undoing->connection, "SET CONSTRAINTS ALL IMMEDIATE",
                               SQL_SHORT, ERROR_TARGET_WRITE, undoing->error);
     while (status == STATUS_OK && one > 0 && done < wanted) {
-        status = apply(undoing, PUT_RETURN, &one);
+        status = rollback_keys_apply(undoing, PUT_RETURN, &one);
         done += status == STATUS_OK ? one : 0;
     }
     status = status == STATUS_OK ? mark_returned(undoing) : status;

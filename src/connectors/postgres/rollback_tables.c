@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* What of others depends on the run's tables, or refers to its records, is not taken with them. */
-static enum status explain(struct error *error, const char *object)
+static enum status rollback_tables_explain(struct error *error, const char *object)
 {
     bool depends = strcmp(error->native_state, "2BP01") == 0;
     if (depends || strncmp(error->native_state, "23", 2) == 0) {
@@ -229,7 +229,7 @@ enum status postgres_remove(struct sql_database *database, const struct sql_tabl
     postgres_append_table(&sql, self, facts->schema->name);
     if (postgres_query_buffer(self, connection, &sql, NULL, 0, SQL_LONG, ERROR_TARGET_WRITE, NULL,
                               error) != STATUS_OK) {
-        return explain(error, facts->schema->name);
+        return rollback_tables_explain(error, facts->schema->name);
     }
     return made ? STATUS_OK : refuse_left(self, connection, facts, error);
 }
@@ -277,7 +277,7 @@ static enum status try_to_drop(struct postgres_database *self, PGconn *connectio
                               ERROR_TARGET_WRITE, error);
     if (status == STATUS_OK && tried != STATUS_OK) {
         error_copy(error, &problem);
-        return explain(error, self->sql.shown);
+        return rollback_tables_explain(error, self->sql.shown);
     }
     return status;
 }
@@ -297,7 +297,7 @@ enum status postgres_remove_objects(struct database *database, bool dry_run, str
     } else if (status == STATUS_OK) {
         status = postgres_objects_drop(self, connection, true, what, error) == STATUS_OK
                      ? failpoint_hit("postgres.before_remove_objects", error)
-                     : explain(error, self->sql.shown);
+                     : rollback_tables_explain(error, self->sql.shown);
     }
     status = postgres_end(self, connection, status, error);
     return status == STATUS_OK && !dry_run ? failpoint_hit("postgres.after_remove_objects", error)

@@ -82,8 +82,8 @@ static void word_spaces(struct postgres_database *self)
     buffer_free(&out);
 }
 
-static enum status take(struct postgres_database *self, const struct schema_scope *scope,
-                        struct error *error)
+static enum status scope_take(struct postgres_database *self, const struct schema_scope *scope,
+                              struct error *error)
 {
     bool own = column_list_holds(scope->others, self->sql.schema);
     self->sql.base.scope = scope_copy(scope, NULL, self->arena);
@@ -115,7 +115,7 @@ enum status postgres_use_scope(struct database *database, const struct schema_sc
         status = error_hint(error, "name another schema with ?schema=NAME, or choose the source's "
                                    "with --schema");
     }
-    status = status == STATUS_OK ? take(self, &whole, error) : status;
+    status = status == STATUS_OK ? scope_take(self, &whole, error) : status;
     arena_destroy(arena);
     return status;
 }
@@ -160,7 +160,7 @@ static bool is_set(const PGresult *listed, int row, int column)
 }
 
 /* -1: there is none. */
-static int find(const PGresult *listed, const char *schema)
+static int postgres_scope_find(const PGresult *listed, const char *schema)
 {
     for (int row = 0; row < PQntuples(listed); row++) {
         if (strcmp(PQgetvalue(listed, row, LISTED_NAME), schema) == 0) {
@@ -267,7 +267,7 @@ static enum status choose_named(struct postgres_database *self, const PGresult *
     const char *own = first >= 0 ? PQgetvalue(listed, first, LISTED_NAME) : NULL;
     struct schema_scope scope = {.others = wanted};
     for (uint32_t i = 0; i < wanted.count; i++) {
-        int row = find(listed, wanted.names[i]);
+        int row = postgres_scope_find(listed, wanted.names[i]);
         if (row < 0 && (!is_target || i == 0)) {
             return refuse_missing(self, listed, wanted.names[i], error);
         }
@@ -285,8 +285,8 @@ static enum status choose_named(struct postgres_database *self, const PGresult *
     return STATUS_OK;
 }
 
-static enum status choose(struct postgres_database *self, const PGresult *listed,
-                          struct column_list wanted, bool is_target, struct error *error)
+static enum status scope_choose(struct postgres_database *self, const PGresult *listed,
+                                struct column_list wanted, bool is_target, struct error *error)
 {
     int own = find_default(listed);
     bool open = own >= 0 && is_set(listed, own, LISTED_MAY_USE);
@@ -330,14 +330,14 @@ enum status postgres_choose_schemas(struct postgres_database *self, const struct
     self->names_schemas = text != NULL || open->schemas.count > 0;
     enum status status = list_schemas(self, !is_target, &listed, error);
     if (status == STATUS_OK && wanted.count == 0 && text != NULL) {
-        if (find(listed, text) >= 0) { /* commas and quotes are its own */
+        if (postgres_scope_find(listed, text) >= 0) { /* commas and quotes are its own */
             wanted = (struct column_list){&text, 1};
         } else {
             scope_read_list(text, self->arena, &wanted);
         }
     }
     if (status == STATUS_OK) {
-        status = choose(self, listed, wanted, is_target, error);
+        status = scope_choose(self, listed, wanted, is_target, error);
     }
     PQclear(listed);
     if (status == STATUS_OK && open->ledger_schema != NULL) {

@@ -39,8 +39,8 @@ static bool is_present(const struct showing *showing, const struct schema_object
     return false;
 }
 
-static enum status take(void *context, const char *what, const char *name, struct buffer *sql,
-                        struct error *error)
+static enum status script_take(void *context, const char *what, const char *name,
+                               struct buffer *sql, struct error *error)
 {
     const struct showing *showing = context;
     (void)error;
@@ -84,7 +84,7 @@ static enum status show_tables(struct showing *showing, const struct postgres_cr
     for (uint32_t i = 0; status == STATUS_OK && i < request->table_count; i++) {
         const struct target_table *table = &request->tables[i];
         if (request->missing[i]) {
-            status = postgres_create_statements(creation, table, take, showing, error);
+            status = postgres_create_statements(creation, table, script_take, showing, error);
             show_objects(showing, request, SCHEMA_WITH_TABLES, table->name);
         }
     }

@@ -52,7 +52,8 @@ static void append_numbers(struct buffer *sql, const struct sequences *sequences
                     comparison, cell(sequences, row, SEQUENCE_LAST));
 }
 
-static enum status ask(struct sequences *sequences, int row, struct buffer *sql, PGresult **result)
+static enum status sequences_ask(struct sequences *sequences, int row, struct buffer *sql,
+                                 PGresult **result)
 {
     const char *name = cell(sequences, row, SEQUENCE_NAME);
     enum status status =
@@ -93,7 +94,7 @@ static void append_comparison(struct buffer *sql, const struct sequences *sequen
     }
 }
 
-static enum status set(struct sequences *sequences, int row)
+static enum status sequences_set(struct sequences *sequences, int row)
 {
     bool ascends = is_true(sequences, row, SEQUENCE_ASCENDS);
     bool may =
@@ -113,7 +114,7 @@ static enum status set(struct sequences *sequences, int row)
     append_numbers(&sql, sequences, row, ascends ? "<=" : ">=");
     buffer_append_string(&sql, ") m WHERE m.m IS NOT NULL");
     append_comparison(&sql, sequences, row);
-    enum status status = ask(sequences, row, &sql, &result);
+    enum status status = sequences_ask(sequences, row, &sql, &result);
     if (status == STATUS_OK && !may && PQntuples(result) > 0) {
         warn_of_right(sequences, row, PQgetvalue(result, 0, 0));
     }
@@ -133,7 +134,7 @@ static enum status warn_of_others(struct sequences *sequences, int row)
     buffer_append_string(&sql, "SELECT 1");
     append_numbers(&sql, sequences, row, ascends ? ">" : "<");
     buffer_append_string(&sql, " LIMIT 1");
-    enum status status = ask(sequences, row, &sql, &result);
+    enum status status = sequences_ask(sequences, row, &sql, &result);
     if (status == STATUS_OK && PQntuples(result) > 0) {
         log_write(LOG_WARNING,
                   "%s.%s holds numbers beyond %s, which its sequence %s can't reach; if it is to "
@@ -160,7 +161,7 @@ enum status postgres_set_sequences(struct postgres_database *self, PGconn *conne
         for (uint32_t i = 0; !found && i < table_count; i++) {
             found = strcmp(tables[i].name, cell(&sequences, row, SEQUENCE_TABLE)) == 0;
         }
-        status = found ? set(&sequences, row) : STATUS_OK;
+        status = found ? sequences_set(&sequences, row) : STATUS_OK;
         status = found && status == STATUS_OK ? warn_of_others(&sequences, row) : status;
     }
     PQclear(sequences.list);

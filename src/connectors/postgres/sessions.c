@@ -38,7 +38,8 @@ enum status postgres_join(struct postgres_database *self, PGconn **connection, s
 
 /* ---------------------------------------------------------------- those of another process */
 
-static enum status find(void *context, uint64_t *numbers, uint32_t *count, struct error *error)
+static enum status postgres_sessions_find(void *context, uint64_t *numbers, uint32_t *count,
+                                          struct error *error)
 {
     struct looking *looking = context;
     const struct postgres_parameter halves[] = {{.text = looking->halves[0]},
@@ -58,7 +59,7 @@ static enum status find(void *context, uint64_t *numbers, uint32_t *count, struc
 }
 
 /* The lock is looked at once more: a number goes to another session once its own is gone. */
-static enum status end(void *context, uint64_t number, struct error *error)
+static enum status sessions_end(void *context, uint64_t number, struct error *error)
 {
     struct looking *looking = context;
     char pid[24];
@@ -85,8 +86,8 @@ enum status postgres_sessions_end_key(struct postgres_database *self, PGconn *co
                                       uint64_t key, struct error *error)
 {
     struct looking looking = look_for(self, connection, key);
-    const struct sql_ending ending = {.find = find,
-                                      .end = end,
+    const struct sql_ending ending = {.find = postgres_sessions_find,
+                                      .end = sessions_end,
                                       .context = &looking,
                                       .words = {"SELECT pg_terminate_backend(", ")"},
                                       .shown = self->sql.shown,

@@ -31,7 +31,8 @@ enum status postgres_begin(struct postgres_database *self, PGconn **connection, 
 }
 
 /* Where a statement failed and nobody minded, the server answers a COMMIT by rolling back. */
-static enum status commit(struct postgres_database *self, PGconn *connection, struct error *error)
+static enum status target_commit(struct postgres_database *self, PGconn *connection,
+                                 struct error *error)
 {
     PGresult *result = NULL;
     enum status status = postgres_query(self, connection, "COMMIT", NULL, 0, SQL_SHORT,
@@ -49,7 +50,7 @@ enum status postgres_end(struct postgres_database *self, PGconn *connection, enu
 {
     struct error ignored = {0};
     if (status == STATUS_OK) {
-        return commit(self, connection, error);
+        return target_commit(self, connection, error);
     }
     /* what can't be rolled back goes with its connection */
     if (postgres_execute(self, connection, "ROLLBACK", SQL_SHORT, ERROR_TARGET_WRITE, &ignored) !=
@@ -136,8 +137,9 @@ enum status postgres_target_read(struct postgres_database *self, PGconn *connect
 }
 
 /* `before` table `after`: one value. */
-static enum status ask(struct postgres_database *self, PGconn *connection, const char *before,
-                       const char *table, const char *after, PGresult **result, struct error *error)
+static enum status target_ask(struct postgres_database *self, PGconn *connection,
+                              const char *before, const char *table, const char *after,
+                              PGresult **result, struct error *error)
 {
     struct buffer sql = {0};
     postgres_append(&sql, "%s%t%s", before, &self->sql, table, after);
@@ -187,8 +189,8 @@ static enum status target_inspect(struct database *database, const struct target
         table_exists[i] = bsearch(&tables[i].name, names, (size_t)PQntuples(listed), sizeof *names,
                                   compare_names) != NULL;
         if (table_exists[i]) {
-            status = ask(self, connection, "SELECT EXISTS (SELECT 1 FROM ", tables[i].name, ")",
-                         &result, error);
+            status = target_ask(self, connection, "SELECT EXISTS (SELECT 1 FROM ", tables[i].name,
+                                ")", &result, error);
             record_exists[i] = status == STATUS_OK && PQgetvalue(result, 0, 0)[0] == 't';
         }
         PQclear(result);
@@ -205,7 +207,7 @@ static enum status target_count(struct database *database, const struct target_t
     PGconn *connection = NULL;
     PGresult *result = NULL;
     if (postgres_control(self, &connection, error) != STATUS_OK ||
-        ask(self, connection, "SELECT count(*) FROM ", table->name, "", &result, error) !=
+        target_ask(self, connection, "SELECT count(*) FROM ", table->name, "", &result, error) !=
             STATUS_OK) {
         return STATUS_FAILED;
     }

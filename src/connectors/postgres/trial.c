@@ -143,8 +143,8 @@ static bool is_null(const struct buffer *value)
 }
 
 /* The encoded value, behind its length, as the one parameter of a question. */
-static enum status ask(struct postgres_database *self, const struct postgres_column *column,
-                       const struct buffer *value, struct error *error)
+static enum status trial_ask(struct postgres_database *self, const struct postgres_column *column,
+                             const struct buffer *value, struct error *error)
 {
     enum { LENGTH_BYTES = 4 };
     const struct postgres_parameter parameter = {
@@ -215,7 +215,7 @@ enum status postgres_try_value(struct sql_database *database, const struct sql_t
         status = STATUS_END;
     } else if (status == STATUS_OK && is_the_servers(facts, schema) &&
                !is_taken_for_sure(facts, schema, cell, scratch)) {
-        status = ask(self, facts, &value, error);
+        status = trial_ask(self, facts, &value, error);
     }
     buffer_free(&value);
     return status;

@@ -57,7 +57,7 @@ static void append_columns(const struct writer_plan *plan, struct buffer *sql)
     }
 }
 
-static const char *keep(struct writer *writer, struct buffer *sql)
+static const char *postgres_writer_plan_keep(struct writer *writer, struct buffer *sql)
 {
     const char *text = arena_copy_string(writer->sql.arena, buffer_string(sql));
     buffer_free(sql);
@@ -76,7 +76,7 @@ static const char *make_copy(struct writer *writer, const struct writer_plan *pl
     buffer_append_string(&sql, " (");
     append_columns(plan, &sql);
     buffer_append_string(&sql, ") FROM STDIN (FORMAT binary)");
-    return keep(writer, &sql);
+    return postgres_writer_plan_keep(writer, &sql);
 }
 
 /* Its columns are the table's, without their constraints; those that have no encoder are texts.
@@ -106,7 +106,7 @@ static const char *make_stage(struct writer *writer, const struct writer_plan *p
                       "%s WITH NO DATA",
                       plan->repeats_name, plan->stage_name);
     }
-    return keep(writer, &sql);
+    return postgres_writer_plan_keep(writer, &sql);
 }
 
 static bool is_same_shape(const struct shape *left, const struct shape *right)

@@ -34,8 +34,8 @@ static void append_undo_table(struct buffer *sql, struct writer *writer,
     postgres_append(sql, "INSERT INTO %t", &writer->database->sql, name);
 }
 
-static enum status ask(struct writer *writer, struct buffer *sql, PGresult **failure,
-                       struct error *error)
+static enum status writer_undo_ask(struct writer *writer, struct buffer *sql, PGresult **failure,
+                                   struct error *error)
 {
     PGresult *result = NULL;
     enum status status = writer_ask(writer, sql, &result, failure, error);
@@ -64,7 +64,7 @@ enum status writer_undo_before(struct writer *writer, const struct writer_plan *
     }
     append_records(&sql, writer, plan);
     buffer_append_string(&sql, " ON CONFLICT DO NOTHING");
-    return ask(writer, &sql, failure, error);
+    return writer_undo_ask(writer, &sql, failure, error);
 }
 
 enum status writer_undo_after(struct writer *writer, const struct writer_plan *plan,
@@ -85,5 +85,5 @@ enum status writer_undo_after(struct writer *writer, const struct writer_plan *p
     buffer_append_string(&sql, " ON CONFLICT (");
     append_key(&sql, table, true);
     buffer_append_string(&sql, ") DO UPDATE SET hash = excluded.hash");
-    return ask(writer, &sql, failure, error);
+    return writer_undo_ask(writer, &sql, failure, error);
 }

@@ -183,9 +183,9 @@ static enum status read_own(struct keyed_connection *connection, const struct ke
     return status;
 }
 
-static enum keyed_outcome compare(struct keyed_connection *connection,
-                                  const struct keyed_request *request, uint32_t at,
-                                  const struct resp_value *reply)
+static enum keyed_outcome answers_compare(struct keyed_connection *connection,
+                                          const struct keyed_request *request, uint32_t at,
+                                          const struct resp_value *reply)
 {
     struct error ignored;
     struct keyed_record record;
@@ -214,7 +214,8 @@ static void take_single(struct keyed_connection *connection, uint16_t node,
     } else if (reply->type == RESP_ERROR) {
         take_error(connection, node, flight, at, reply);
     } else if (kind == KEYED_LOOK) {
-        redis_note_record(flight, at, compare(connection, flight->request, at, reply), NULL);
+        redis_note_record(flight, at, answers_compare(connection, flight->request, at, reply),
+                          NULL);
     } else if (kind == KEYED_INSERT &&
                (reply->type == RESP_NULL || (reply->type == RESP_INTEGER && reply->integer == 0))) {
         redis_note_record(flight, at, KEYED_OCCUPIED, NULL);

@@ -403,7 +403,8 @@ static void describe_table(const struct redis_table *from, struct arena *arena,
                                 .size_bytes = -1};
 }
 
-static enum status describe(struct database *database, struct schema **schema, struct error *error)
+static enum status redis_catalog_describe(struct database *database, struct schema **schema,
+                                          struct error *error)
 {
     struct redis_source *source = NULL;
     if (redis_source_get(redis_of(database), &source, error) != STATUS_OK) {
@@ -421,4 +422,4 @@ static enum status describe(struct database *database, struct schema **schema, s
     return STATUS_OK;
 }
 
-const struct catalog_functions redis_catalog = {.describe = describe};
+const struct catalog_functions redis_catalog = {.describe = redis_catalog_describe};

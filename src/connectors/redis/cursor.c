@@ -164,7 +164,7 @@ static enum status next_key(struct cursor *cursor, struct text *key, struct erro
 }
 
 /* Value and time to live of as many keys as may be under way. */
-static enum status ask(struct cursor *cursor, struct error *error)
+static enum status redis_cursor_ask(struct cursor *cursor, struct error *error)
 {
     enum status status = STATUS_OK;
     if (cursor->walked || redis_lookup_count(cursor->lookup) > WINDOW) {
@@ -260,8 +260,8 @@ static void add_row(const struct cursor *cursor, struct batch *batch, const stru
     }
 }
 
-static void refuse(const struct cursor *cursor, struct batch *batch, const struct cell *key,
-                   const struct error *why)
+static void redis_cursor_refuse(const struct cursor *cursor, struct batch *batch,
+                                const struct cell *key, const struct error *why)
 {
     struct cell *copy =
         arena_allocate_zeroed(batch->arena, (size_t)cursor->table->key.count + 1, sizeof(*copy));
@@ -279,7 +279,7 @@ static enum status add_next(struct cursor *cursor, struct batch *batch, struct e
     struct error why;
     struct text name;
     struct arena *arena = batch->arena;
-    enum status status = ask(cursor, error);
+    enum status status = redis_cursor_ask(cursor, error);
     status = status == STATUS_OK ? redis_lookup_next(cursor->lookup, arena, &reply, &name, error)
                                  : status;
     if (status != STATUS_OK) {
@@ -298,7 +298,7 @@ static enum status add_next(struct cursor *cursor, struct batch *batch, struct e
     } else if (status == STATUS_FAILED && why.class != ERROR_CLASS_REJECT) {
         return error_copy(error, &why);
     } else if (status == STATUS_FAILED) {
-        refuse(cursor, batch, &key, &why);
+        redis_cursor_refuse(cursor, batch, &key, &why);
     }
     return STATUS_OK; /* what is gone by now is no record */
 }

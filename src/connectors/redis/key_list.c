@@ -35,7 +35,7 @@ struct redis_key_list {
 
 /* ---------------------------------------------------------------- making */
 
-static enum status flush(struct redis_key_list *list, struct error *error)
+static enum status key_list_flush(struct redis_key_list *list, struct error *error)
 {
     enum status status = file_write_all(list->file, list->pending.data, list->pending.length,
                                         "a list of keys", error);
@@ -76,7 +76,7 @@ static enum status add_key(void *context, const char *key, size_t length, struct
     buffer_append(&list->pending, key, length);
     list->bytes += LENGTH_BYTES + length;
     list->count++;
-    return list->pending.length < WRITE_BYTES ? STATUS_OK : flush(list, error);
+    return list->pending.length < WRITE_BYTES ? STATUS_OK : key_list_flush(list, error);
 }
 
 static int open_nameless(const struct redis_database *self)
@@ -106,7 +106,7 @@ static enum status make_list(struct redis_database *self, struct redis_table *ta
                                    table->shared ? redis_type_name(table->type) : NULL, add_key,
                                    made, error);
     }
-    status = status == STATUS_OK ? flush(made, error) : status;
+    status = status == STATUS_OK ? key_list_flush(made, error) : status;
     buffer_free(&made->pending);
     if (status != STATUS_OK) {
         redis_key_list_destroy(made);
@@ -169,7 +169,7 @@ struct redis_key_walk {
     size_t at; /* in the window */
 };
 
-static int compare(struct text left, struct text right)
+static int key_list_compare(struct text left, struct text right)
 {
     size_t least = left.length < right.length ? left.length : right.length;
     int order = memcmp(left.data, right.data, least);
@@ -183,7 +183,7 @@ static uint64_t offset_of(const struct redis_key_list *list, struct text low)
     uint32_t to = list->index_count;
     while (to - from > 1) {
         uint32_t middle = from + (to - from) / 2;
-        if (compare(list->index[middle].key, low) <= 0) {
+        if (key_list_compare(list->index[middle].key, low) <= 0) {
             from = middle;
         } else {
             to = middle;
@@ -219,7 +219,7 @@ void redis_key_walk_destroy(struct redis_key_walk *walk)
 }
 
 /* Makes `length` bytes of the window from `at` on. STATUS_END: there are no more. */
-static enum status fill(struct redis_key_walk *walk, size_t length, struct error *error)
+static enum status key_list_fill(struct redis_key_walk *walk, size_t length, struct error *error)
 {
     struct buffer *window = &walk->window;
     size_t left = window->length - walk->at;
@@ -246,13 +246,13 @@ static enum status fill(struct redis_key_walk *walk, size_t length, struct error
 
 static enum status next_key(struct redis_key_walk *walk, struct text *key, struct error *error)
 {
-    enum status status = fill(walk, LENGTH_BYTES, error);
+    enum status status = key_list_fill(walk, LENGTH_BYTES, error);
     if (status != STATUS_OK) {
         return status;
     }
     size_t length =
         (size_t)bytes_get_le((const uint8_t *)walk->window.data + walk->at, LENGTH_BYTES);
-    status = fill(walk, LENGTH_BYTES + length, error);
+    status = key_list_fill(walk, LENGTH_BYTES + length, error);
     if (status == STATUS_OK) {
         *key = (struct text){walk->window.data + walk->at + LENGTH_BYTES, length};
         walk->at += LENGTH_BYTES + length;
@@ -267,6 +267,7 @@ enum status redis_key_walk_next(struct redis_key_walk *walk, struct text *key, s
     enum status status;
     do {
         status = next_key(walk, key, error);
-    } while (status == STATUS_OK && low.length > 0 && compare(*key, low) < 0);
-    return status == STATUS_OK && walk->has_high && compare(*key, high) >= 0 ? STATUS_END : status;
+    } while (status == STATUS_OK && low.length > 0 && key_list_compare(*key, low) < 0);
+    return status == STATUS_OK && walk->has_high && key_list_compare(*key, high) >= 0 ? STATUS_END
+                                                                                      : status;
 }

@@ -69,8 +69,8 @@ static enum status read_note(const char *table, struct text text, struct arena *
 }
 
 /* A command about the hash; frees it. */
-static enum status call(struct redis_database *self, struct buffer *command, bool writes,
-                        struct arena *arena, struct resp_value *reply, struct error *error)
+static enum status notes_call(struct redis_database *self, struct buffer *command, bool writes,
+                              struct arena *arena, struct resp_value *reply, struct error *error)
 {
     struct redis_call what = {.slot = redis_slot_of(REDIS_NOTES, strlen(REDIS_NOTES)),
                               .object = REDIS_NOTES,
@@ -85,7 +85,7 @@ enum status redis_note_read(struct redis_database *self, const char *table, stru
     struct buffer command = {0};
     struct resp_value reply;
     resp_command(&command, "HGET", REDIS_NOTES, table, NULL);
-    enum status status = call(self, &command, false, arena, &reply, error);
+    enum status status = notes_call(self, &command, false, arena, &reply, error);
     if (status != STATUS_OK || reply.type != RESP_TEXT) {
         return status == STATUS_OK ? STATUS_END : status;
     }
@@ -105,7 +105,7 @@ enum status redis_notes_read(struct redis_database *self, struct arena *arena,
     struct resp_value reply;
     resp_command(&command, "HGETALL", REDIS_NOTES, NULL);
     *count = 0;
-    enum status status = call(self, &command, false, arena, &reply, error);
+    enum status status = notes_call(self, &command, false, arena, &reply, error);
     if (status != STATUS_OK || reply.type != RESP_LIST) {
         return status;
     }
@@ -151,7 +151,7 @@ static enum status write_note(struct redis_database *self, const char *verb,
     struct arena *arena = arena_create(0);
     append_note(note, columns, &json);
     resp_command(&command, verb, REDIS_NOTES, note->table, buffer_string(&json), NULL);
-    enum status status = call(self, &command, true, arena, &reply, error);
+    enum status status = notes_call(self, &command, true, arena, &reply, error);
     buffer_free(&json);
     arena_destroy(arena);
     return status;
@@ -183,7 +183,7 @@ enum status redis_note_delete(struct redis_database *self, const char *table, st
     struct resp_value reply;
     struct arena *arena = arena_create(0);
     resp_command(&command, "HDEL", REDIS_NOTES, table, NULL);
-    enum status status = call(self, &command, true, arena, &reply, error);
+    enum status status = notes_call(self, &command, true, arena, &reply, error);
     redis_kinds_forget(self, table);
     arena_destroy(arena);
     return status;

@@ -24,7 +24,8 @@ static bool is_on(const struct redis_database *self, const char *name)
     return value != NULL && (strcmp(value, "true") == 0 || strcmp(value, "yes") == 0);
 }
 
-static enum status refuse(const struct redis_database *self, const char *what, struct error *error)
+static enum status redis_options_refuse(const struct redis_database *self, const char *what,
+                                        struct error *error)
 {
     error_set(error, ERROR_BAD_VALUE, self->uri->shown, "%s", what);
     return error_hint(error, "`transhume connectors redis` lists the options");
@@ -75,7 +76,8 @@ static enum status read_seeds(struct redis_database *self, struct redis_server_o
     while (*list != '\0') {
         size_t length = strcspn(list, ",");
         if (count == SEEDS_MAX || !read_seed(list, length, port, &seeds[count])) {
-            return refuse(self, "the hosts are written HOST,HOST:PORT, 32 at most", error);
+            return redis_options_refuse(self, "the hosts are written HOST,HOST:PORT, 32 at most",
+                                        error);
         }
         count++;
         list += length + (list[length] == ',');
@@ -119,8 +121,8 @@ static enum status read_login(struct redis_database *self, struct redis_login *l
     uint64_t database = 0;
     if (path[0] != '\0' &&
         (text_to_uint64(path, strlen(path), &database) != STATUS_OK || database > DATABASES_MAX)) {
-        return refuse(self, "what follows the host is the database's number: redis://HOST/0",
-                      error);
+        return redis_options_refuse(
+            self, "what follows the host is the database's number: redis://HOST/0", error);
     }
     self->number = (uint32_t)database;
     login->database = self->number;
@@ -149,7 +151,7 @@ static enum status read_forms(struct redis_database *self, struct redis_server_o
     const char *cluster = option(self, "cluster");
     const char *separator = option(self, "separator");
     if (strlen(separator) != 1) {
-        return refuse(self, "separator is one character", error);
+        return redis_options_refuse(self, "separator is one character", error);
     }
     self->separator = separator[0];
     self->form = strcmp(option(self, "form"), "json") == 0 ? REDIS_JSON : REDIS_HASH;

@@ -99,8 +99,8 @@ static enum status refuse_replica(const struct redis_database *self,
     return error_hint(error, "write to its master, %s:%s", facts->master_host, facts->master_port);
 }
 
-static enum status connect(struct redis_database *self, const struct open_options *open,
-                           struct error *error)
+static enum status redis_connect(struct redis_database *self, const struct open_options *open,
+                                 struct error *error)
 {
     struct redis_server_options wanted;
     if (redis_options_read(self, open, &wanted, error) != STATUS_OK ||
@@ -139,7 +139,7 @@ static enum status database_open(const struct open_options *open, struct databas
     self->timeout_ms = open->timeout_ms;
     self->catalog_tables = open->catalog_tables;
     self->arena = arena_create(0);
-    if (connect(self, open, error) != STATUS_OK) {
+    if (redis_connect(self, open, error) != STATUS_OK) {
         database_close(&self->keyed.base);
         return STATUS_FAILED;
     }

@@ -104,7 +104,8 @@ struct counting {
     struct buffer command;
 };
 
-static enum status ask(struct counting *counting, struct resp_value *reply, struct error *error)
+static enum status scan_ask(struct counting *counting, struct resp_value *reply,
+                            struct error *error)
 {
     const struct redis_call call = {
         .command = &counting->command, .to_node = true, .node = counting->node};
@@ -118,7 +119,7 @@ static enum status ask_size(struct counting *counting, int64_t *size, struct err
 {
     struct resp_value reply;
     resp_command(&counting->command, "DBSIZE", NULL);
-    enum status status = ask(counting, &reply, error);
+    enum status status = scan_ask(counting, &reply, error);
     *size = status == STATUS_OK && reply.type == RESP_INTEGER ? reply.integer : -1;
     return status;
 }
@@ -147,7 +148,7 @@ static enum status count_pages(struct counting *counting, const char *prefix, in
         resp_string(&counting->command, cursor);
         resp_string(&counting->command, prefix);
         resp_number(&counting->command, REDIS_SCAN_COUNT);
-        status = ask(counting, &reply, error);
+        status = scan_ask(counting, &reply, error);
         bool good = status == STATUS_OK && reply.type == RESP_LIST && reply.count == 3 &&
                     reply.items[0].text.length < sizeof(cursor) &&
                     reply.items[1].type == RESP_INTEGER && reply.items[2].type == RESP_INTEGER;

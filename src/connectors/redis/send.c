@@ -39,7 +39,7 @@ static void free_channel(struct keyed_connection *connection, struct redis_chann
     }
 }
 
-static void disconnect(struct keyed_connection *connection)
+static void redis_send_disconnect(struct keyed_connection *connection)
 {
     if (connection == NULL) {
         return;
@@ -64,9 +64,9 @@ static void disconnect(struct keyed_connection *connection)
     free(connection);
 }
 
-static enum status connect(struct database *database, const struct target_table *tables,
-                           uint32_t table_count, uint32_t in_flight_max,
-                           struct keyed_connection **connection, struct error *error)
+static enum status redis_send_connect(struct database *database, const struct target_table *tables,
+                                      uint32_t table_count, uint32_t in_flight_max,
+                                      struct keyed_connection **connection, struct error *error)
 {
     struct keyed_connection *made = memory_allocate_zeroed(1, sizeof(*made));
     enum status status = STATUS_OK;
@@ -81,7 +81,7 @@ static enum status connect(struct database *database, const struct target_table 
         status = redis_indexes_find(made->database, tables[at].name, &made->indexes[at], error);
     }
     if (status != STATUS_OK) {
-        disconnect(made);
+        redis_send_disconnect(made);
         return STATUS_FAILED;
     }
     *connection = made;
@@ -91,7 +91,7 @@ static enum status connect(struct database *database, const struct target_table 
 static enum status try_connect(struct database *database, const struct target_table *table,
                                struct keyed_connection **connection, struct error *error)
 {
-    enum status status = connect(database, table, 1, 1, connection, error);
+    enum status status = redis_send_connect(database, table, 1, 1, connection, error);
     if (status == STATUS_OK) {
         (*connection)->tries = true;
     }
@@ -293,8 +293,8 @@ static uint32_t run_length(struct keyed_connection *connection, const struct red
     return end - first;
 }
 
-static enum status send(struct keyed_connection *connection, struct keyed_request *request,
-                        struct error *error)
+static enum status redis_send(struct keyed_connection *connection, struct keyed_request *request,
+                              struct error *error)
 {
     (void)error;
     struct redis_flight *flight = memory_allocate_zeroed(1, sizeof(*flight));
@@ -375,8 +375,8 @@ static enum status wait_for_any(struct keyed_connection *connection, int64_t tim
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
-static void tell(struct keyed_connection *connection, struct redis_flight *flight,
-                 struct keyed_answer *answer)
+static void send_tell(struct keyed_connection *connection, struct redis_flight *flight,
+                      struct keyed_answer *answer)
 {
     bool single = flight->request->count == 1;
     *answer = (struct keyed_answer){.request = flight->request, .units = -1};
@@ -404,7 +404,7 @@ static bool take_answered(struct keyed_connection *connection, struct keyed_answ
     }
     free_flight(connection, connection->given);
     connection->given = flight;
-    tell(connection, flight, answer);
+    send_tell(connection, flight, answer);
     return true;
 }
 
@@ -434,8 +434,8 @@ static enum status poll(struct keyed_connection *connection, int64_t timeout_ms,
 
 /* ---------------------------------------------------------------- the service */
 
-static void begin(struct keyed_connection *connection, enum keyed_kind kind, uint32_t table,
-                  struct buffer *body)
+static void send_begin(struct keyed_connection *connection, enum keyed_kind kind, uint32_t table,
+                       struct buffer *body)
 {
     (void)connection;
     (void)kind;
@@ -526,16 +526,16 @@ const struct keyed_service redis_keyed_service = {
     .separator = '\0',
     .guard = KEYED_GUARD_NONE,
     .failpoints = failpoints,
-    .connect = connect,
+    .connect = redis_send_connect,
     .try_connect = try_connect,
-    .disconnect = disconnect,
-    .begin = begin,
-    .end = begin,
+    .disconnect = redis_send_disconnect,
+    .begin = send_begin,
+    .end = send_begin,
     .encoder = encoder_of,
     .encode = encode,
     .append_key = redis_key_bytes,
     .read_key = redis_key_read,
-    .send = send,
+    .send = redis_send,
     .poll = poll,
     .write = write_one,
     .erase = redis_erase,

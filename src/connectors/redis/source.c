@@ -119,9 +119,10 @@ static void make_span(struct arena *arena, const struct text *low, const struct 
     buffer_free(&bounds);
 }
 
-static enum status split(struct database *database, const struct read_request *request,
-                         uint64_t rows_wanted, struct arena *arena, struct span **spans,
-                         uint32_t *span_count, struct error *error)
+static enum status redis_source_split(struct database *database, const struct read_request *request,
+                                      uint64_t rows_wanted, struct arena *arena,
+                                      struct span **spans, uint32_t *span_count,
+                                      struct error *error)
 {
     struct redis_table *table = NULL;
     struct redis_key_list *keys = NULL;
@@ -242,7 +243,7 @@ static enum status tell_losses(struct database *database,
 const struct source_functions redis_source_functions = {
     .snapshot = snapshot,
     .describe_stream = describe_stream,
-    .split = split,
+    .split = redis_source_split,
     .prepare = source_prepares_nothing,
     .reader_open = reader_open,
     .reader_close = reader_close,

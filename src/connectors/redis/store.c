@@ -75,9 +75,9 @@ static const struct database *lease_of(const struct store *store)
 }
 
 /* Frees the command. */
-static enum status call(struct store *store, struct buffer *command, bool writes,
-                        const struct database *lease, struct arena *arena, struct resp_value *reply,
-                        struct error *error)
+static enum status redis_store_call(struct store *store, struct buffer *command, bool writes,
+                                    const struct database *lease, struct arena *arena,
+                                    struct resp_value *reply, struct error *error)
 {
     const struct redis_call what = {.command = command,
                                     .slot = redis_slot_of(LEDGER, strlen(LEDGER)),
@@ -105,7 +105,7 @@ static enum status run_script(struct store *store, struct buffer *command,
 {
     struct resp_value reply;
     struct arena *arena = arena_create(0);
-    enum status status = call(store, command, true, lease, arena, &reply, error);
+    enum status status = redis_store_call(store, command, true, lease, arena, &reply, error);
     if (status == STATUS_OK && reply.type == RESP_INTEGER) {
         status = reply.integer == 0 ? STATUS_AGAIN : reply.integer < 0 ? STATUS_END : STATUS_OK;
     }
@@ -128,11 +128,11 @@ static enum status store_create(struct store *store, struct error *error)
     enum status status = failpoint_hit("redis.before_ledger", error);
     if (status == STATUS_OK) {
         resp_command(&command, "HSETNX", VALUES, "", FORMAT, NULL);
-        status = call(store, &command, true, NULL, arena, &reply, error);
+        status = redis_store_call(store, &command, true, NULL, arena, &reply, error);
     }
     if (status == STATUS_OK) {
         resp_command(&command, "HGET", VALUES, "", NULL);
-        status = call(store, &command, false, NULL, arena, &reply, error);
+        status = redis_store_call(store, &command, false, NULL, arena, &reply, error);
     }
     if (status == STATUS_OK && !resp_is(&reply, FORMAT)) {
         status = error_set(error, ERROR_FORMAT_NEWER, VALUES,
@@ -148,7 +148,7 @@ static enum status store_drop(struct store *store, struct error *error)
     struct resp_value reply;
     struct arena *arena = arena_create(0);
     resp_command(&command, "UNLINK", VALUES, KEYS, NULL);
-    enum status status = call(store, &command, true, NULL, arena, &reply, error);
+    enum status status = redis_store_call(store, &command, true, NULL, arena, &reply, error);
     arena_destroy(arena);
     return status;
 }
@@ -175,7 +175,7 @@ static enum status store_get(struct store *store, const char *key, struct arena 
     struct buffer command = {0};
     struct resp_value reply;
     resp_command(&command, "HGET", VALUES, key, NULL);
-    enum status status = call(store, &command, false, NULL, arena, &reply, error);
+    enum status status = redis_store_call(store, &command, false, NULL, arena, &reply, error);
     if (status != STATUS_OK || reply.type != RESP_TEXT) {
         return status == STATUS_OK ? STATUS_END : status;
     }
@@ -199,7 +199,7 @@ static enum status visit_keys(struct store *store, const struct resp_value *keys
     for (uint32_t at = 0; at < keys->count; at++) {
         resp_word(&command, keys->items[at].text.data, keys->items[at].text.length);
     }
-    enum status status = call(store, &command, false, NULL, arena, &values, error);
+    enum status status = redis_store_call(store, &command, false, NULL, arena, &values, error);
     for (uint32_t at = 0; status == STATUS_OK && at < values.count && at < keys->count; at++) {
         struct store_value value;
         const struct text name = keys->items[at].text;
@@ -230,7 +230,7 @@ static enum status store_scan(struct store *store, const char *prefix, store_vis
         arena_reset(arena);
         resp_command(&command, "ZRANGEBYLEX", KEYS, buffer_string(&from), end, "LIMIT", "0",
                      PAGE_TEXT, NULL);
-        status = call(store, &command, false, NULL, arena, &keys, error);
+        status = redis_store_call(store, &command, false, NULL, arena, &keys, error);
         if (status == STATUS_OK && keys.count > 0) {
             const struct text last = keys.items[keys.count - 1].text;
             buffer_clear(&from);

@@ -158,8 +158,7 @@ void sql_apply_changed(struct apply *apply, const struct record_change *change, 
     }
     if (apply->sought_count == apply->sought_capacity) {
         apply->sought_capacity = apply->sought_capacity > 0 ? 2 * apply->sought_capacity : 16;
-        apply->sought =
-            memory_resize(apply->sought, apply->sought_capacity, sizeof *apply->sought);
+        apply->sought = memory_resize(apply->sought, apply->sought_capacity, sizeof *apply->sought);
     }
     apply->sought[apply->sought_count++] = (struct sql_apply_sought){change, rows > 0};
 }
@@ -209,9 +208,8 @@ static enum status apply_apart(struct applying *applying, uint32_t first, uint32
     enum status status = sql_apply_savepoint(apply, SQL_APPLY_SET, applying->error);
     status = status == STATUS_OK ? apply_plainly(applying, first, end) : status;
     if (status != STATUS_AGAIN) {
-        return status == STATUS_OK
-                   ? sql_apply_savepoint(apply, SQL_APPLY_RELEASE, applying->error)
-                   : status;
+        return status == STATUS_OK ? sql_apply_savepoint(apply, SQL_APPLY_RELEASE, applying->error)
+                                   : status;
     }
     status = sql_apply_savepoint(apply, SQL_APPLY_BACK, applying->error);
     return status == STATUS_OK ? apply_carefully(applying, first, end) : status;
@@ -284,7 +282,7 @@ static enum status put_notes(struct applying *applying, uint32_t refusals)
     return status;
 }
 
-static enum status commit(struct applying *applying)
+static enum status apply_commit(struct applying *applying)
 {
     struct apply *apply = applying->apply;
     const struct change_set *last = applying->sets[applying->end - 1];
@@ -313,17 +311,17 @@ static enum status apply_part(struct applying *applying)
     uint32_t refusals = applying->result->refusal_count;
     apply->sought_count = 0;
     status = begun ? apply_changes(applying) : status;
-    status = status == STATUS_OK ? sql_apply_absent(apply, applying->sets, applying->first,
-                                                    applying->end, applying->arena,
-                                                    applying->result, applying->error)
-                                 : status;
+    status = status == STATUS_OK
+                 ? sql_apply_absent(apply, applying->sets, applying->first, applying->end,
+                                    applying->arena, applying->result, applying->error)
+                 : status;
     status = status == STATUS_OK ? put_notes(applying, refusals) : status;
     if (status == STATUS_OK && !whole) {
         apply->open = true;
         return STATUS_OK;
     }
     uint64_t version = apply->version;
-    status = status == STATUS_OK ? commit(applying) : status;
+    status = status == STATUS_OK ? apply_commit(applying) : status;
     if (status != STATUS_OK && begun && apply->version == version) {
         (void)!apply->dialect->end(apply, false, NULL);
         apply->open = false;

@@ -35,9 +35,9 @@ static enum status move_fixed(struct apply *apply, const struct sql_apply_item *
 
 /* The record gets its new key with its other values. Where it is not there, it may be under the new
  * key already, or nowhere. */
-static enum status move(struct apply *apply, const struct sql_apply_item *item,
-                        const struct sql_apply_image *image, struct sql_apply_refused *refused,
-                        struct error *error)
+static enum status apply_change_move(struct apply *apply, const struct sql_apply_item *item,
+                                     const struct sql_apply_image *image,
+                                     struct sql_apply_refused *refused, struct error *error)
 {
     enum status status = item_run(apply, item, image, SQL_APPLY_MOVE, refused, error);
     return status == STATUS_OK
@@ -137,7 +137,7 @@ enum status sql_apply_change(struct apply *apply, const struct sql_apply_item *i
         return move_fixed(apply, item, image, refused, error);
     }
     if (image->moves) {
-        return move(apply, item, image, refused, error);
+        return apply_change_move(apply, item, image, refused, error);
     }
     return item_run(apply, item, image, image->whole ? SQL_APPLY_PUT : SQL_APPLY_PATCH, refused,
                     error);

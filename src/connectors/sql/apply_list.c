@@ -34,7 +34,7 @@ struct comparing {
     struct error *error;
 };
 
-static void compare(void *context, const char *name, struct sql_compared *compared)
+static void apply_list_compare(void *context, const char *name, struct sql_compared *compared)
 {
     struct comparing *comparing = context;
     if (comparing->status == STATUS_OK) {
@@ -56,15 +56,15 @@ static enum status append_condition(struct apply *apply, const struct target_tab
                                          .keys = values,
                                          .key_count = count};
     struct comparing comparing = {apply, table, STATUS_OK, error};
-    const struct sql_by_key_words words = {.compared =
-                                               apply->dialect->compared != NULL ? compare : NULL,
-                                           .comparing = &comparing,
-                                           .rules = &rules,
-                                           .append_text = dialect->append_text,
-                                           .is_null = " IS NULL",
-                                           .quotes_numbers = apply->dialect->quotes_numbers,
-                                           .bytes_before = apply->dialect->bytes_before,
-                                           .bytes_behind = "'"};
+    const struct sql_by_key_words words = {
+        .compared = apply->dialect->compared != NULL ? apply_list_compare : NULL,
+        .comparing = &comparing,
+        .rules = &rules,
+        .append_text = dialect->append_text,
+        .is_null = " IS NULL",
+        .quotes_numbers = apply->dialect->quotes_numbers,
+        .bytes_before = apply->dialect->bytes_before,
+        .bytes_behind = "'"};
     struct listing_column column = {dialect, sql};
     enum status status = sql_append_by_key(&request, &words, append_column, &column, sql, error);
     return comparing.status == STATUS_OK ? status : STATUS_FAILED;

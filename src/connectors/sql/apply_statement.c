@@ -78,7 +78,8 @@ static enum status map_key(const struct apply *apply, struct sql_apply_shape *sh
     return STATUS_OK;
 }
 
-static enum status describe(struct apply *apply, struct sql_apply_table *table, struct error *error)
+static enum status apply_statement_describe(struct apply *apply, struct sql_apply_table *table,
+                                            struct error *error)
 {
     enum status status = apply->dialect->describe(apply, table, error);
     if (status == STATUS_END) {
@@ -105,7 +106,7 @@ static enum status add_shape(struct apply *apply, uint32_t number, const struct 
     for (uint32_t i = 0; i < given->field_count; i++) {
         shape->names[i] = arena_copy_string(apply->arena, given->fields[i].name);
     }
-    enum status status = describe(apply, &shape->table, error);
+    enum status status = apply_statement_describe(apply, &shape->table, error);
     shape->key_fields = arena_allocate_zeroed(apply->arena, shape->table.plan->key.count + 1u,
                                               sizeof *shape->key_fields);
     status = status == STATUS_OK ? map_fields(apply, shape, error) : status;

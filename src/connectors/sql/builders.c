@@ -13,7 +13,7 @@
 
 enum { LOOK_EACH_MS = 100 };
 
-static void say(const struct sql_built *built, void (*progress)(const char *what))
+static void builders_say(const struct sql_built *built, void (*progress)(const char *what))
 {
     char printable[160];
     char line[200];
@@ -44,7 +44,7 @@ enum status sql_await_builders(sql_find_built find, void *context, const char *s
                              "stopped on request while another session was building");
         }
         if (built.table != said.table || built.session != said.session) {
-            say(&built, progress);
+            builders_say(&built, progress);
             said = built;
         }
         clock_sleep_ms(LOOK_EACH_MS);

@@ -105,7 +105,8 @@ enum status sql_end_between(struct sql_database *self, const char *before, const
 
 /* ---------------------------------------------------------------- claims */
 
-static void append(const struct sql_database *self, struct buffer *out, const char *format, ...)
+static void database_append(const struct sql_database *self, struct buffer *out, const char *format,
+                            ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -134,7 +135,7 @@ static enum status note_guest(struct sql_database *self, struct error *error)
     enum status status =
         self->dialect->make_place != NULL ? self->dialect->make_place(self, error) : STATUS_OK;
     if (status == STATUS_OK) {
-        append(
+        database_append(
             self, &sql,
             "INSERT INTO %t (name, version, value) SELECT '%s', 1, '{\"format\":%d}' FROM (SELECT 1 "
             "AS one) AS o WHERE NOT EXISTS (SELECT 1 FROM %t AS s WHERE s.name = '%s')",

@@ -18,7 +18,7 @@ const struct sql_definition_kind *sql_definition_kind(const struct sql_definitio
 
 /* ---------------------------------------------------------------- making the list */
 
-static const char *copy(struct arena *arena, const char *text)
+static const char *definitions_copy(struct arena *arena, const char *text)
 {
     return text != NULL ? arena_copy_string(arena, text) : NULL;
 }
@@ -41,9 +41,9 @@ struct definition *sql_definitions_add(struct sql_definitions *list, const char 
     struct definition *item = &list->items[list->count++];
     *item = (struct definition){
         .kind = of->name,
-        .schema = copy(list->arena, schema),
-        .table = copy(list->arena, table),
-        .name = copy(list->arena, name),
+        .schema = definitions_copy(list->arena, schema),
+        .table = definitions_copy(list->arena, table),
+        .name = definitions_copy(list->arena, name),
         .binding = of->binding,
         .holds_records = of->holds_records,
         .rank = of->rank,
@@ -63,8 +63,8 @@ void sql_definitions_add_fact(struct sql_definitions *list, struct definition *d
     if (definition->fact_count > 0) {
         memcpy(facts, definition->facts, definition->fact_count * sizeof *facts);
     }
-    facts[definition->fact_count++] =
-        (struct definition_fact){copy(list->arena, name), copy(list->arena, value)};
+    facts[definition->fact_count++] = (struct definition_fact){
+        definitions_copy(list->arena, name), definitions_copy(list->arena, value)};
     definition->facts = facts;
 }
 
@@ -77,13 +77,13 @@ void sql_definitions_add_row(struct sql_definitions *list, const char *const *na
     if (item == NULL) {
         return;
     }
-    list->ids[list->count - 1] = copy(list->arena, values[ROW_ID]);
-    list->owner_ids[list->count - 1] = copy(list->arena, values[ROW_OWNER]);
+    list->ids[list->count - 1] = definitions_copy(list->arena, values[ROW_ID]);
+    list->owner_ids[list->count - 1] = definitions_copy(list->arena, values[ROW_OWNER]);
     struct definition_fact *facts = arena_allocate_zeroed(list->arena, count, sizeof *facts);
     for (uint32_t i = ROW_FACTS; i < count; i++) {
         if (values[i] != NULL) {
-            facts[item->fact_count++] =
-                (struct definition_fact){copy(list->arena, names[i]), copy(list->arena, values[i])};
+            facts[item->fact_count++] = (struct definition_fact){
+                definitions_copy(list->arena, names[i]), definitions_copy(list->arena, values[i])};
         }
     }
     item->facts = facts;

@@ -73,9 +73,9 @@ sql_finding_each(struct sql_finding *finding, const struct cell *keys, uint32_t 
 
 /* ---------------------------------------------------------------- what the engine calls */
 
-static enum status begin(struct sql_finding *finding, struct database *database,
-                         const struct target_table *table, enum sql_access access,
-                         struct error *error)
+static enum status finding_begin(struct sql_finding *finding, struct database *database,
+                                 const struct target_table *table, enum sql_access access,
+                                 struct error *error)
 {
     struct sql_database *self = sql_database_of(database);
     if (self->dialect->begin(self, access, error) != STATUS_OK) {
@@ -120,7 +120,7 @@ enum status sql_delete_records(struct database *database, const struct target_ta
 {
     struct sql_finding finding;
     *deleted = 0;
-    if (begin(&finding, database, table, SQL_WRITES, error) != STATUS_OK) {
+    if (finding_begin(&finding, database, table, SQL_WRITES, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (table->keeps_undo && table->key.count > 0) {
@@ -138,7 +138,7 @@ enum status sql_fetch(struct database *database, const struct target_table *tabl
                       struct error *error)
 {
     struct sql_finding finding;
-    if (begin(&finding, database, table, SQL_LOOKS, error) != STATUS_OK) {
+    if (finding_begin(&finding, database, table, SQL_LOOKS, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     const struct sql_dialect *dialect = finding.database->dialect;

@@ -123,8 +123,8 @@ static void append_names(struct buffer *sql, const struct column *columns, uint3
     }
 }
 
-static enum status run(struct alter_session *session, struct buffer *sql, uint64_t *changed,
-                       struct error *error)
+static enum status history_run(struct alter_session *session, struct buffer *sql, uint64_t *changed,
+                               struct error *error)
 {
     return session->history->run(session, sql, NULL, NULL, changed, error);
 }
@@ -183,19 +183,19 @@ enum status sql_history_make(struct alter_session *session, struct error *error)
     enum status status = failpoint(session, "before_history", error);
     if (status == STATUS_OK) {
         append_create(session, &sql, &steps);
-        status = run(session, &sql, NULL, error);
+        status = history_run(session, &sql, NULL, error);
     }
     if (status == STATUS_OK) {
         append_create_lock(session, &sql);
-        status = run(session, &sql, NULL, error);
+        status = history_run(session, &sql, NULL, error);
     }
     if (status == STATUS_OK) {
         append_first_lock(session, &sql);
-        status = run(session, &sql, NULL, error);
+        status = history_run(session, &sql, NULL, error);
     }
     if (status == STATUS_OK) { /* the last one, since it is by this that the others are known */
         append_create(session, &sql, &acts);
-        status = run(session, &sql, NULL, error);
+        status = history_run(session, &sql, NULL, error);
     }
     return status == STATUS_OK ? failpoint(session, "after_history", error) : status;
 }
@@ -413,7 +413,7 @@ enum status sql_history_claim(struct alter_session *session, uint64_t seen,
         buffer_append_string(&sql, ", session = ");
         append_text(session->history, &sql, session->name);
         buffer_format(&sql, " WHERE id = 1 AND epoch = %" PRIu64, seen);
-        status = run(session, &sql, &changed, error);
+        status = history_run(session, &sql, &changed, error);
     }
     arena_destroy(arena);
     if (status != STATUS_OK || changed != 1) {
@@ -546,7 +546,7 @@ static enum status put(struct alter_session *session, const struct table *table,
     buffer_append_string(&sql, ")");
     append_conflict(session->history, &sql, table->name, table, begun);
     buffer_free(&name);
-    enum status status = run(session, &sql, NULL, &inner);
+    enum status status = history_run(session, &sql, NULL, &inner);
     if (status == STATUS_FAILED && says_null(session->history, &inner)) {
         return sql_history_fenced(session, error);
     }

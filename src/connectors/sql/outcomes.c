@@ -2,7 +2,7 @@
 #include "base/text.h"
 #include <stdlib.h>
 
-static void make(struct sql_outcomes *outcomes, uint32_t row_count)
+static void outcomes_make(struct sql_outcomes *outcomes, uint32_t row_count)
 {
     struct arena *arena = arena_create(4096);
     outcomes->arena = arena;
@@ -14,7 +14,7 @@ enum status sql_outcomes_note(struct sql_outcomes *outcomes, uint32_t row_count,
                               struct record_outcome outcome, struct error *error)
 {
     if (outcomes->noted == NULL) {
-        make(outcomes, row_count);
+        outcomes_make(outcomes, row_count);
     }
     if (outcome.row >= row_count || outcomes->noted[outcome.row]) {
         return error_set(error, ERROR_INTERNAL, NULL, "a record was refused twice: %s",

@@ -17,7 +17,7 @@ static json_t *list_json(const struct sql_shadow_list *list)
     return array;
 }
 
-static void put(json_t *root, const char *name, const char *text)
+static void shadow_put(json_t *root, const char *name, const char *text)
 {
     if (text != NULL) {
         json_object_set_new(root, name, json_string(text));
@@ -36,20 +36,20 @@ static const char *dump(json_t *root, struct arena *arena)
 const char *sql_shadow_write(const struct sql_shadow *shadow, struct arena *arena)
 {
     json_t *root = json_object();
-    put(root, "kind", kinds[shadow->kind]);
-    put(root, "table", shadow->table);
-    put(root, "shadow", shadow->shadow);
-    put(root, "queue", shadow->queue);
-    put(root, "hint", shadow->hint);
-    put(root, "shadow_hint", shadow->shadow_hint);
-    put(root, "lock", shadow->lock);
-    put(root, "skip", shadow->skip);
-    put(root, "into", shadow->into);
-    put(root, "values", shadow->values);
-    put(root, "differs", shadow->differs);
-    put(root, "strict", shadow->strict);
-    put(root, "lenient", shadow->lenient);
-    put(root, "form", shadow->form);
+    shadow_put(root, "kind", kinds[shadow->kind]);
+    shadow_put(root, "table", shadow->table);
+    shadow_put(root, "shadow", shadow->shadow);
+    shadow_put(root, "queue", shadow->queue);
+    shadow_put(root, "hint", shadow->hint);
+    shadow_put(root, "shadow_hint", shadow->shadow_hint);
+    shadow_put(root, "lock", shadow->lock);
+    shadow_put(root, "skip", shadow->skip);
+    shadow_put(root, "into", shadow->into);
+    shadow_put(root, "values", shadow->values);
+    shadow_put(root, "differs", shadow->differs);
+    shadow_put(root, "strict", shadow->strict);
+    shadow_put(root, "lenient", shadow->lenient);
+    shadow_put(root, "form", shadow->form);
     json_object_set_new(root, "key", list_json(&shadow->key));
     json_object_set_new(root, "literal", list_json(&shadow->literal));
     json_object_set_new(root, "at", list_json(&shadow->at));
@@ -77,7 +77,7 @@ static bool take_list(const json_t *array, struct arena *arena, struct sql_shado
     return true;
 }
 
-static const char *take(const json_t *root, const char *name, struct arena *arena)
+static const char *shadow_take(const json_t *root, const char *name, struct arena *arena)
 {
     const char *text = json_string_value(json_object_get(root, name));
     return arena_copy_string(arena, text != NULL ? text : "");
@@ -96,19 +96,19 @@ enum status sql_shadow_read(const char *words, struct arena *arena, struct sql_s
             known = true;
         }
     }
-    shadow->table = take(root, "table", arena);
-    shadow->shadow = take(root, "shadow", arena);
-    shadow->queue = take(root, "queue", arena);
-    shadow->hint = take(root, "hint", arena);
-    shadow->shadow_hint = take(root, "shadow_hint", arena);
-    shadow->lock = take(root, "lock", arena);
-    shadow->skip = take(root, "skip", arena);
-    shadow->into = take(root, "into", arena);
-    shadow->values = take(root, "values", arena);
-    shadow->differs = take(root, "differs", arena);
-    shadow->strict = take(root, "strict", arena);
-    shadow->lenient = take(root, "lenient", arena);
-    shadow->form = take(root, "form", arena);
+    shadow->table = shadow_take(root, "table", arena);
+    shadow->shadow = shadow_take(root, "shadow", arena);
+    shadow->queue = shadow_take(root, "queue", arena);
+    shadow->hint = shadow_take(root, "hint", arena);
+    shadow->shadow_hint = shadow_take(root, "shadow_hint", arena);
+    shadow->lock = shadow_take(root, "lock", arena);
+    shadow->skip = shadow_take(root, "skip", arena);
+    shadow->into = shadow_take(root, "into", arena);
+    shadow->values = shadow_take(root, "values", arena);
+    shadow->differs = shadow_take(root, "differs", arena);
+    shadow->strict = shadow_take(root, "strict", arena);
+    shadow->lenient = shadow_take(root, "lenient", arena);
+    shadow->form = shadow_take(root, "form", arena);
     shadow->tight = json_is_true(json_object_get(root, "tight"));
     known = known && take_list(json_object_get(root, "key"), arena, &shadow->key) &&
             take_list(json_object_get(root, "literal"), arena, &shadow->literal) &&

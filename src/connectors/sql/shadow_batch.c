@@ -228,8 +228,8 @@ static enum status refuse_row(struct pass *pass, const struct sql_shadow_list *k
 
 /* A row that does not fit makes the statement fail: it is looked for with ever fewer rows, so that
  * all ahead of it are copied and its key can be told. */
-static enum status copy(struct pass *pass, uint64_t rows, struct change_batch *batch,
-                        struct error *error)
+static enum status shadow_batch_copy(struct pass *pass, uint64_t rows, struct change_batch *batch,
+                                     struct error *error)
 {
     enum status status = STATUS_OK;
     do {
@@ -279,7 +279,7 @@ static void append_wrong(struct buffer *sql, const struct sql_shadow *shadow)
 }
 
 /* Of the table: rows, those that have a partner, and those that differ from it. */
-static enum status compare(struct pass *pass, uint64_t counts[3], struct error *error)
+static enum status shadow_batch_compare(struct pass *pass, uint64_t counts[3], struct error *error)
 {
     struct buffer sql = {0};
     buffer_format(&sql, "SELECT count(*), count(%s), sum(", pass->shadow->shadow_key.items[0]);
@@ -354,13 +354,13 @@ static enum status count_shadow(struct pass *pass, uint64_t *count, struct error
     return ask_counts(pass, &sql, count, 1, error);
 }
 
-static enum status prove(struct pass *pass, uint64_t rows, struct change_batch *batch,
-                         struct error *error)
+static enum status shadow_batch_prove(struct pass *pass, uint64_t rows, struct change_batch *batch,
+                                      struct error *error)
 {
     uint64_t counts[3] = {0};
     uint64_t shadow_count = 0;
     enum status status = find_upto(pass, rows, error);
-    status = status == STATUS_OK ? compare(pass, counts, error) : status;
+    status = status == STATUS_OK ? shadow_batch_compare(pass, counts, error) : status;
     batch->rows = counts[0];
     if (status == STATUS_OK && counts[2] > 0) {
         status = find_wrong(pass, batch, error);
@@ -468,8 +468,8 @@ static enum status drain_rows(struct pass *pass, const struct sql_shadow_rows *r
     return pass->dialect->run(pass->session, &sql, &changed, error);
 }
 
-static enum status drain(struct pass *pass, uint64_t want, struct change_batch *batch,
-                         struct error *error)
+static enum status shadow_batch_drain(struct pass *pass, uint64_t want, struct change_batch *batch,
+                                      struct error *error)
 {
     const struct sql_shadow *shadow = pass->shadow;
     struct sql_shadow_rows rows;
@@ -560,7 +560,7 @@ static enum status drain_or_close(struct pass *pass, const char *position, uint6
     if (position == NULL || strcmp(position, "drain") != 0) {
         return close_queue(pass, batch, error);
     }
-    enum status status = drain(pass, rows, batch, error);
+    enum status status = shadow_batch_drain(pass, rows, batch, error);
     batch->position = batch->position != NULL ? "drain" : "close";
     return status;
 }
@@ -575,7 +575,7 @@ enum status sql_shadow_batch(const struct sql_shadow_dialect *dialect,
     struct pass pass = {.dialect = dialect, .session = session, .shadow = shadow, .arena = arena};
     *batch = (struct change_batch){0};
     if (shadow->kind == SQL_SHADOW_DRAIN) {
-        return drain(&pass, rows, batch, error);
+        return shadow_batch_drain(&pass, rows, batch, error);
     }
     if (shadow->kind == SQL_SHADOW_CLOSE) {
         return drain_or_close(&pass, position, rows, batch, error);
@@ -587,8 +587,8 @@ enum status sql_shadow_batch(const struct sql_shadow_dialect *dialect,
                    ? find_extra(&pass, EVERYWHERE, batch, error)
                    : status;
     }
-    status = shadow->kind == SQL_SHADOW_COPY ? copy(&pass, rows, batch, error)
-                                             : prove(&pass, rows, batch, error);
+    status = shadow->kind == SQL_SHADOW_COPY ? shadow_batch_copy(&pass, rows, batch, error)
+                                             : shadow_batch_prove(&pass, rows, batch, error);
     if (status == STATUS_OK && !pass.last) {
         batch->position = write_position(&pass);
     }

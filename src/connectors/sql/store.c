@@ -21,7 +21,7 @@ static void append_table(const struct store *store, struct buffer *sql)
 }
 
 /* STATUS_END: there is no table yet. */
-static enum status look(struct store *store, struct error *error)
+static enum status store_look(struct store *store, struct error *error)
 {
     enum status status = store->seen ? STATUS_OK : store->dialect->exists(store, error);
     store->seen = status == STATUS_OK;
@@ -38,8 +38,9 @@ static enum status is_dropped(struct store *store)
 }
 
 /* STATUS_END: the table is not there any more. */
-static enum status run(struct store *store, struct buffer *sql, const struct store_value *parameter,
-                       sql_store_row *row, void *context, uint64_t *changed, struct error *error)
+static enum status sql_store_run(struct store *store, struct buffer *sql,
+                                 const struct store_value *parameter, sql_store_row *row,
+                                 void *context, uint64_t *changed, struct error *error)
 {
     enum status status =
         store->dialect->run(store, buffer_string(sql), parameter, row, context, changed, error);
@@ -50,7 +51,7 @@ static enum status run(struct store *store, struct buffer *sql, const struct sto
 enum status sql_store_create(struct store *store, struct error *error)
 {
     store->seen = false; /* another process may have dropped it */
-    enum status status = look(store, error);
+    enum status status = store_look(store, error);
     if (status == STATUS_END) {
         status = store->dialect->create(store, error);
         store->seen = status == STATUS_OK;
@@ -98,7 +99,7 @@ enum status sql_store_get(struct store *store, const char *key, struct arena *ar
 {
     struct reading reading = {.arena = arena, .value = value};
     struct buffer sql = {0};
-    enum status status = look(store, error);
+    enum status status = store_look(store, error);
     if (status != STATUS_OK) {
         return status;
     }
@@ -106,7 +107,7 @@ enum status sql_store_get(struct store *store, const char *key, struct arena *ar
     append_table(store, &sql);
     buffer_append_string(&sql, " WHERE name = ");
     append_key(&sql, key);
-    status = run(store, &sql, NULL, take_value, &reading, NULL, error);
+    status = sql_store_run(store, &sql, NULL, take_value, &reading, NULL, error);
     return status == STATUS_OK && !reading.found ? STATUS_END : status;
 }
 
@@ -147,14 +148,14 @@ static enum status scan_page(struct store *store, const char *prefix, struct sca
     buffer_format(&sql, " AND name < '%.*s%c' ORDER BY name LIMIT %d", (int)length - 1, prefix,
                   prefix[length - 1] + 1, ROWS_A_PAGE);
     scanning->rows = 0;
-    return run(store, &sql, NULL, visit_row, scanning, NULL, error);
+    return sql_store_run(store, &sql, NULL, visit_row, scanning, NULL, error);
 }
 
 enum status sql_store_scan(struct store *store, const char *prefix, store_visit *visit,
                            void *context, struct error *error)
 {
     struct scanning scanning = {.visit = visit, .context = context};
-    enum status status = look(store, error);
+    enum status status = store_look(store, error);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : status;
     }
@@ -197,7 +198,7 @@ enum status sql_store_put_if(struct store *store, const char *key, const char *t
     const struct store_value value = {.text = text, .length = length};
     struct buffer sql = {0};
     uint64_t changed = 0;
-    enum status status = look(store, error);
+    enum status status = store_look(store, error);
     if (status != STATUS_OK) {
         return status == STATUS_END ? no_table(error) : status;
     }
@@ -211,7 +212,7 @@ enum status sql_store_put_if(struct store *store, const char *key, const char *t
         append_key(&sql, key);
         buffer_format(&sql, " AND version = %" PRIu64, expected);
     }
-    status = run(store, &sql, &value, NULL, NULL, &changed, error);
+    status = sql_store_run(store, &sql, &value, NULL, NULL, &changed, error);
     *version = expected + 1;
     return status == STATUS_END                  ? no_table(error)
            : status == STATUS_OK && changed == 0 ? STATUS_AGAIN
@@ -223,7 +224,7 @@ enum status sql_store_delete_if(struct store *store, const char *key, uint64_t e
 {
     struct buffer sql = {0};
     uint64_t changed = 0;
-    enum status status = look(store, error);
+    enum status status = store_look(store, error);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : status;
     }
@@ -234,7 +235,7 @@ enum status sql_store_delete_if(struct store *store, const char *key, uint64_t e
     if (expected != STORE_ANY_VERSION) {
         buffer_format(&sql, " AND version = %" PRIu64, expected);
     }
-    status = run(store, &sql, NULL, NULL, NULL, &changed, error);
+    status = sql_store_run(store, &sql, NULL, NULL, NULL, &changed, error);
     if (status != STATUS_OK || changed > 0 || expected == STORE_ANY_VERSION) {
         return status == STATUS_END ? STATUS_OK : status;
     }
@@ -261,7 +262,7 @@ static enum status put_absent(struct store *store, const struct store_pair *pair
 enum status sql_store_put_many(struct store *store, const struct store_pair *pairs, uint32_t count,
                                struct error *error)
 {
-    enum status status = look(store, error);
+    enum status status = store_look(store, error);
     if (status != STATUS_OK) {
         return status == STATUS_END ? no_table(error) : status;
     }

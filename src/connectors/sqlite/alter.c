@@ -47,7 +47,7 @@ static void alter_close(struct alter_session *base)
     free(session);
 }
 
-static enum status execute(struct sqlite_alter *session, const char *sql, struct error *error)
+static enum status alter_execute(struct sqlite_alter *session, const char *sql, struct error *error)
 {
     return sqlite_target_execute(session->database, session->connection, sql, ERROR_TARGET_WRITE,
                                  error);
@@ -80,7 +80,7 @@ static enum status alter_open(struct database *database, const struct alter_open
                                         self->timeout_ms, &session->connection, error);
     }
     if (status == STATUS_OK) {
-        status = execute(session, settings, error);
+        status = alter_execute(session, settings, error);
     }
     if (status != STATUS_OK) {
         alter_close(&session->base);
@@ -164,7 +164,7 @@ static enum status alter_begin(struct alter_session *base, struct error *error)
 {
     struct sqlite_alter *session = sqlite_alter_of(base);
     set_patience(session, 0);
-    enum status status = execute(session, "BEGIN IMMEDIATE", error);
+    enum status status = alter_execute(session, "BEGIN IMMEDIATE", error);
     if (status == STATUS_OK && refuse_moved(session, error) != STATUS_OK) {
         (void)sqlite3_exec(session->connection, "ROLLBACK", NULL, NULL, NULL);
         return STATUS_FAILED;
@@ -174,7 +174,7 @@ static enum status alter_begin(struct alter_session *base, struct error *error)
     return status;
 }
 
-static enum status commit(struct sqlite_alter *session, struct error *error)
+static enum status alter_commit(struct sqlite_alter *session, struct error *error)
 {
     if (sqlite3_get_autocommit(session->connection) != 0) {
         error_set(error, ERROR_TARGET_WRITE, session->base.shown,
@@ -187,7 +187,7 @@ static enum status commit(struct sqlite_alter *session, struct error *error)
     if (status != STATUS_OK) {
         return status;
     }
-    status = execute(session, "COMMIT", error);
+    status = alter_execute(session, "COMMIT", error);
     bool is_open = sqlite3_get_autocommit(session->connection) == 0;
     if (status != STATUS_OK && !is_open && error->code != ERROR_DISK_FULL) {
         return error_recode(error, ERROR_TARGET_UNKNOWN_OUTCOME);
@@ -204,7 +204,7 @@ static enum status alter_end(struct alter_session *base, enum status status, str
     struct sqlite_alter *session = sqlite_alter_of(base);
     set_patience(session, 0);
     if (status == STATUS_OK) {
-        status = commit(session, error);
+        status = alter_commit(session, error);
     }
     if (sqlite3_get_autocommit(session->connection) == 0) {
         (void)sqlite3_exec(session->connection, "ROLLBACK", NULL, NULL, NULL);
@@ -247,7 +247,7 @@ static int look_at_action(void *context, int action, const char *first, const ch
     return SQLITE_OK;
 }
 
-static enum status refuse(const struct watching *watching, struct error *error)
+static enum status sqlite_alter_refuse(const struct watching *watching, struct error *error)
 {
     error_set(error, ERROR_TARGET_WRITE, watching->session->base.shown,
               "%s has no place in a migration of a SQLite file", watching->refused);
@@ -260,7 +260,7 @@ static enum status refuse(const struct watching *watching, struct error *error)
     return STATUS_FAILED;
 }
 
-static int watch(void *context)
+static int alter_watch(void *context)
 {
     struct watching *watching = context;
     int64_t now_ms = clock_monotonic_ms();
@@ -307,8 +307,8 @@ static enum status tell_failure(struct watching *watching, int result, struct al
     return STATUS_FAILED;
 }
 
-static enum status prepare(struct watching *watching, sqlite3_stmt **statement,
-                           struct alter_answer *answer, struct error *error)
+static enum status alter_prepare(struct watching *watching, sqlite3_stmt **statement,
+                                 struct alter_answer *answer, struct error *error)
 {
     const struct alter_request *request = watching->request;
     sqlite3 *connection = watching->session->connection;
@@ -324,7 +324,7 @@ static enum status prepare(struct watching *watching, sqlite3_stmt **statement,
         result == SQLITE_OK ? STATUS_OK : tell_failure(watching, result, answer, error);
     sqlite3_set_authorizer(connection, NULL, NULL);
     if (status == STATUS_OK && watching->refused != NULL) {
-        status = refuse(watching, error);
+        status = sqlite_alter_refuse(watching, error);
     }
     return status;
 }
@@ -357,7 +357,7 @@ static enum status run_within(struct watching *watching, struct alter_answer *an
 {
     struct sqlite_alter_children children = {0};
     sqlite3_stmt *statement = NULL;
-    enum status status = prepare(watching, &statement, answer, error);
+    enum status status = alter_prepare(watching, &statement, answer, error);
     if (status == STATUS_OK && watching->dropped[0] != '\0') {
         status =
             sqlite_alter_children_count(watching->session, watching->dropped, &children, error);
@@ -388,7 +388,8 @@ static enum status alter_run(struct alter_session *base, const struct alter_requ
                          "a SQLite file takes SQL alone, and no lines behind COPY");
     }
     set_patience(session, request->lock_ms);
-    sqlite3_progress_handler(session->connection, OPERATIONS_BETWEEN_CHECKS, watch, &watching);
+    sqlite3_progress_handler(session->connection, OPERATIONS_BETWEEN_CHECKS, alter_watch,
+                             &watching);
     enum status status = session->within ? STATUS_OK : failpoint_hit("sqlite.before_alter", error);
     status = status == STATUS_OK ? run_within(&watching, answer, error) : status;
     sqlite3_progress_handler(session->connection, 0, NULL, NULL);
@@ -429,7 +430,7 @@ static enum status drop_temporary(struct sqlite_alter *session, struct error *er
     sqlite3_finalize(statement);
     status = status == STATUS_END ? STATUS_OK : status;
     if (status == STATUS_OK && sql.length > 0) {
-        status = execute(session, buffer_string(&sql), error);
+        status = alter_execute(session, buffer_string(&sql), error);
     }
     buffer_free(&sql);
     return status;
@@ -442,7 +443,7 @@ static enum status alter_settle_session(struct alter_session *base, struct error
     if (sqlite3_get_autocommit(session->connection) == 0) {
         (void)sqlite3_exec(session->connection, "ROLLBACK", NULL, NULL, NULL);
     }
-    enum status status = execute(session, settings, error);
+    enum status status = alter_execute(session, settings, error);
     return status == STATUS_OK ? drop_temporary(session, error) : status;
 }
 

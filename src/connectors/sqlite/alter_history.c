@@ -66,9 +66,9 @@ static enum status look_for_table(struct sqlite_alter *session, bool *there, str
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-static enum status run(struct alter_session *base, struct buffer *sql,
-                       sql_history_field_visit *visit, void *context, uint64_t *changed,
-                       struct error *error)
+static enum status sqlite_alter_history_run(struct alter_session *base, struct buffer *sql,
+                                            sql_history_field_visit *visit, void *context,
+                                            uint64_t *changed, struct error *error)
 {
     struct sqlite_alter *session = sqlite_alter_of(base);
     sqlite3_stmt *statement = NULL;
@@ -108,5 +108,5 @@ const struct sql_history_dialect sqlite_history = {
     .append_begun = append_begun,
     .append_time = append_time,
     .append_microseconds = append_microseconds,
-    .run = run,
+    .run = sqlite_alter_history_run,
 };

@@ -55,7 +55,8 @@ static enum status find_broken(struct sqlite_alter *session, sqlite3 *connection
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-static const struct broken *find(const struct broken_list *list, const struct broken *wanted)
+static const struct broken *alter_references_find(const struct broken_list *list,
+                                                  const struct broken *wanted)
 {
     const struct broken *found = NULL;
     for (uint32_t i = 0; i < list->count && found == NULL; i++) {
@@ -80,12 +81,14 @@ static enum status find_broken_before(struct sqlite_alter *session, struct broke
     return status;
 }
 
-static enum status compare(struct sqlite_alter *session, const struct broken_list *now,
-                           const struct broken_list *before, bool known, struct error *error)
+static enum status alter_references_compare(struct sqlite_alter *session,
+                                            const struct broken_list *now,
+                                            const struct broken_list *before, bool known,
+                                            struct error *error)
 {
     for (uint32_t i = 0; i < now->count; i++) {
         const struct broken *one = &now->items[i];
-        const struct broken *old = find(before, one);
+        const struct broken *old = alter_references_find(before, one);
         int64_t more = one->count - (old != NULL ? old->count : 0);
         if (more > 0) {
             error_set(error, ERROR_TARGET_WRITE, session->base.shown,
@@ -127,7 +130,7 @@ enum status sqlite_alter_check_references(struct sqlite_alter *session, struct e
         known = find_broken_before(session, &before) == STATUS_OK;
     }
     if (status == STATUS_OK) {
-        status = compare(session, &now, &before, known, error);
+        status = alter_references_compare(session, &now, &before, known, error);
     }
     free_broken(&now);
     free_broken(&before);

@@ -100,7 +100,8 @@ static void refuse_key(sqlite3_context *context, int count, sqlite3_value **valu
 
 /* ---------------------------------------------------------------- statements */
 
-static enum status describe(struct apply *apply, struct sql_apply_table *table, struct error *error)
+static enum status sqlite_apply_describe(struct apply *apply, struct sql_apply_table *table,
+                                         struct error *error)
 {
     struct sqlite_target_table *facts = arena_allocate_zeroed(apply->arena, 1, sizeof *facts);
     enum status status = sqlite_target_describe(own(apply)->database, own(apply)->connection,
@@ -143,8 +144,8 @@ static struct writer_column column_of(const struct sqlite_target_table *facts,
                                   .column = column};
 }
 
-static enum status prepare(struct sqlite_apply *apply, struct sql_apply_statement *statement,
-                           struct error *error)
+static enum status apply_prepare(struct sqlite_apply *apply, struct sql_apply_statement *statement,
+                                 struct error *error)
 {
     const struct sqlite_target_table *facts = statement->table->facts;
     size_t count = statement->parameter_count + 1u;
@@ -169,7 +170,7 @@ static enum status prepare(struct sqlite_apply *apply, struct sql_apply_statemen
     return STATUS_OK;
 }
 
-static void forget(struct apply *apply, struct sql_apply_statement *statement)
+static void sqlite_apply_forget(struct apply *apply, struct sql_apply_statement *statement)
 {
     struct prepared *prepared = statement->prepared;
     (void)apply;
@@ -217,12 +218,12 @@ static enum status run_failed(struct sqlite_apply *apply, struct sql_apply_state
     return STATUS_AGAIN;
 }
 
-static enum status run(struct apply *head, struct sql_apply_statement *statement,
-                       const struct record_change *change, struct sql_apply_refused *refused,
-                       struct error *error)
+static enum status sqlite_apply_run(struct apply *head, struct sql_apply_statement *statement,
+                                    const struct record_change *change,
+                                    struct sql_apply_refused *refused, struct error *error)
 {
     struct sqlite_apply *apply = own(head);
-    if (statement->prepared == NULL && prepare(apply, statement, error) != STATUS_OK) {
+    if (statement->prepared == NULL && apply_prepare(apply, statement, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     const struct prepared *prepared = statement->prepared;
@@ -248,7 +249,7 @@ static enum status run(struct apply *head, struct sql_apply_statement *statement
 
 /* ---------------------------------------------------------------- transactions */
 
-static enum status begin(struct apply *head, struct error *error)
+static enum status sqlite_apply_begin(struct apply *head, struct error *error)
 {
     struct sqlite_apply *apply = own(head);
     if (sqlite_turn_take(apply->database, SQLITE_TURN_WRITER, error) != STATUS_OK) {
@@ -264,8 +265,9 @@ static enum status begin(struct apply *head, struct error *error)
     return status;
 }
 
-static enum status ask(struct apply *head, const char *sql, const struct store_value *parameter,
-                       sql_store_row *row, void *context, uint64_t *changed, struct error *error)
+static enum status sqlite_apply_ask(struct apply *head, const char *sql,
+                                    const struct store_value *parameter, sql_store_row *row,
+                                    void *context, uint64_t *changed, struct error *error)
 {
     enum { FIELDS_MAX = SQL_STORE_FIELDS_MAX };
     struct sqlite_apply *apply = own(head);
@@ -316,12 +318,13 @@ static enum status check_claim(struct apply *head, struct error *error)
     }
     buffer_append_string(&sql, "SELECT 1");
     sql_store_append_guard(head->store, self->guard_key, self->guard_version, &sql);
-    enum status status = ask(head, buffer_string(&sql), NULL, note_row, &stands, NULL, error);
+    enum status status =
+        sqlite_apply_ask(head, buffer_string(&sql), NULL, note_row, &stands, NULL, error);
     buffer_free(&sql);
     return status == STATUS_OK && !stands ? sql_run_fenced(self->shown, error) : status;
 }
 
-static enum status end(struct apply *head, bool commit, struct error *error)
+static enum status sqlite_apply_end(struct apply *head, bool commit, struct error *error)
 {
     struct sqlite_apply *apply = own(head);
     enum status status = commit ? check_claim(head, error) : STATUS_OK;
@@ -358,17 +361,17 @@ static const struct sql_apply_dialect dialect = {
     .hex_behind = ")",
     .update = "UPDATE OR ABORT ",
     .refuses_alone = true,
-    .describe = describe,
+    .describe = sqlite_apply_describe,
     .append_parameter = append_parameter,
     .append_is = append_is,
     .append_same = append_same,
     .no_key = REFUSE_FUNCTION "()",
-    .begin = begin,
-    .end = end,
+    .begin = sqlite_apply_begin,
+    .end = sqlite_apply_end,
     .savepoint = savepoint,
-    .run = run,
-    .ask = ask,
-    .forget = forget,
+    .run = sqlite_apply_run,
+    .ask = sqlite_apply_ask,
+    .forget = sqlite_apply_forget,
 };
 
 /* ---------------------------------------------------------------- handles */

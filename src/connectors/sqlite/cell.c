@@ -18,7 +18,7 @@ struct found {
     piece special;
 };
 
-static inline void look(struct found *found, piece bytes)
+static inline void cell_look(struct found *found, piece bytes)
 {
     found->high |= bytes;
     found->special |=
@@ -30,7 +30,7 @@ static inline void copy_piece(char *to, const char *from, struct found *found)
     piece bytes;
     memcpy(&bytes, from, PIECE_BYTES);
     memcpy(to, &bytes, PIECE_BYTES);
-    look(found, bytes);
+    cell_look(found, bytes);
 }
 
 /* The last piece, or half, may lie over the one before. */
@@ -58,7 +58,7 @@ static inline void copy_scanning(char *to, const char *from, size_t length, stru
         }
     }
     memcpy(&bytes, halves, PIECE_BYTES);
-    look(found, bytes);
+    cell_look(found, bytes);
 }
 
 static inline uint64_t any(piece bytes)

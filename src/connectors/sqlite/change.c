@@ -215,8 +215,8 @@ enum status sqlite_change_query(struct alter_session *base, struct buffer *sql, 
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-static enum status run(struct alter_session *base, struct buffer *sql, uint64_t *changed,
-                       struct error *error)
+static enum status sqlite_change_run(struct alter_session *base, struct buffer *sql,
+                                     uint64_t *changed, struct error *error)
 {
     struct sqlite_alter *session = sqlite_alter_of(base);
     enum status status = sqlite_target_execute(session->database, session->connection,
@@ -227,7 +227,8 @@ static enum status run(struct alter_session *base, struct buffer *sql, uint64_t 
     return status;
 }
 
-static const struct sql_shadow_dialect dialect = {.query = sqlite_change_query, .run = run};
+static const struct sql_shadow_dialect dialect = {.query = sqlite_change_query,
+                                                  .run = sqlite_change_run};
 
 static enum status batch(struct alter_session *session, const struct change_step *step,
                          const char *position, uint64_t rows, struct arena *arena,

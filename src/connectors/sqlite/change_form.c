@@ -19,7 +19,8 @@ bool sqlite_change_is_of_table(const char *kind)
 
 /* ---------------------------------------------------------------- the scratch file */
 
-static enum status execute(struct sqlite_change_form *form, const char *sql, struct error *error)
+static enum status change_form_execute(struct sqlite_change_form *form, const char *sql,
+                                       struct error *error)
 {
     if (sqlite3_exec(form->scratch, sql, NULL, NULL, NULL) == SQLITE_OK) {
         return STATUS_OK;
@@ -32,7 +33,7 @@ static enum status execute(struct sqlite_change_form *form, const char *sql, str
 static enum status execute_buffer(struct sqlite_change_form *form, struct buffer *sql,
                                   struct error *error)
 {
-    enum status status = execute(form, buffer_string(sql), error);
+    enum status status = change_form_execute(form, buffer_string(sql), error);
     buffer_free(sql);
     *sql = (struct buffer){0};
     return status;
@@ -70,7 +71,7 @@ enum status sqlite_change_form_open(struct sqlite_change_plan *plan, const char 
                                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL));
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < rows.count && status == STATUS_OK; i++) {
-        status = execute(form, rows.cells[i][0], error);
+        status = change_form_execute(form, rows.cells[i][0], error);
     }
     return status;
 }
@@ -230,9 +231,9 @@ static enum status read_table(struct sqlite_change_plan *plan, struct sqlite_cha
 }
 
 /* `text` with the bytes of `span` replaced, in the place of the table that is there. */
-static enum status replace(struct sqlite_change_form *form, const char *text,
-                           const struct sql_span *span, struct buffer *with,
-                           const struct sql_shadow_rows *indexes, struct error *error)
+static enum status change_form_replace(struct sqlite_change_form *form, const char *text,
+                                       const struct sql_span *span, struct buffer *with,
+                                       const struct sql_shadow_rows *indexes, struct error *error)
 {
     struct buffer sql = {0};
     sqlite_append(&sql, "DROP TABLE %n;", form->table);
@@ -242,7 +243,7 @@ static enum status replace(struct sqlite_change_form *form, const char *text,
     buffer_free(with);
     enum status status = execute_buffer(form, &sql, error);
     for (uint32_t i = 0; i < indexes->count && status == STATUS_OK; i++) {
-        status = execute(form, indexes->cells[i][0], error);
+        status = change_form_execute(form, indexes->cells[i][0], error);
     }
     return status;
 }
@@ -330,7 +331,7 @@ static enum status alter_column(struct sqlite_change_plan *plan, struct sqlite_c
             struct sql_span span = column_span(&statement.columns[i]);
             append_changed(&column, value, &statement.columns[i]);
             add_value(plan, form, then != NULL ? then : name, name, change_text(value, "up"));
-            return replace(form, text, &span, &column, &indexes, error);
+            return change_form_replace(form, text, &span, &column, &indexes, error);
         }
     }
     return sqlite_change_invalid(value, form->table, "there is no such column", error);
@@ -358,7 +359,7 @@ static enum status create_constraint(struct sqlite_change_plan *plan,
     for (uint32_t i = 0; up != NULL && up->kind == CHANGE_MAP && i < up->count; i++) {
         add_value(plan, form, up->keys[i], up->keys[i], up->items[i].text);
     }
-    return replace(form, text, &span, &with, &indexes, error);
+    return change_form_replace(form, text, &span, &with, &indexes, error);
 }
 
 static enum status drop_constraint(struct sqlite_change_plan *plan, struct sqlite_change_form *form,
@@ -380,7 +381,7 @@ static enum status drop_constraint(struct sqlite_change_plan *plan, struct sqlit
                 span.text--;
                 span.length++;
             }
-            return replace(form, text, &span, &nothing, &indexes, error);
+            return change_form_replace(form, text, &span, &nothing, &indexes, error);
         }
     }
     return sqlite_change_invalid(value, form->table, "there is no such constraint of the table",

@@ -153,8 +153,8 @@ static enum status read_columns(struct shadowing *self, struct error *error)
 
 /* ---------------------------------------------------------------- steps */
 
-static void add(struct shadowing *self, enum change_phase phase, const char *title,
-                struct buffer *sql, const char *undo, bool joined)
+static void change_table_add(struct shadowing *self, enum change_phase phase, const char *title,
+                             struct buffer *sql, const char *undo, bool joined)
 {
     sqlite_change_add(self->plan,
                       &(struct change_step){.phase = phase,
@@ -198,8 +198,9 @@ static void add_triggers(struct shadowing *self)
             append_noted(&sql, self, "NEW");
         }
         buffer_append_string(&sql, "END");
-        add(self, CHANGE_EXPAND, arena_format(self->plan->arena, "trigger on %s", events[i]), &sql,
-            sqlite_change_format(self->plan, "DROP TRIGGER %n", name, NULL), false);
+        change_table_add(self, CHANGE_EXPAND,
+                         arena_format(self->plan->arena, "trigger on %s", events[i]), &sql,
+                         sqlite_change_format(self->plan, "DROP TRIGGER %n", name, NULL), false);
     }
 }
 
@@ -265,7 +266,7 @@ static void add_last_rows(struct shadowing *self)
     buffer_append_string(&sql, ") IN (SELECT ");
     append_key_list(&sql, &queue);
     sqlite_append(&sql, " FROM %n AS q)", self->queue);
-    add(self, CHANGE_CONTRACT, "rows that changed last", &sql, NULL, false);
+    change_table_add(self, CHANGE_CONTRACT, "rows that changed last", &sql, NULL, false);
     sqlite_append(&sql, "INSERT INTO %n (%s) SELECT %s FROM ", self->shadow,
                   buffer_string(&self->into), buffer_string(&self->values));
     sqlite_append(&sql, "%n AS t WHERE (", self->table);
@@ -274,7 +275,7 @@ static void add_last_rows(struct shadowing *self)
     buffer_append_string(&sql, ") IN (SELECT ");
     append_key_list(&sql, &queue);
     sqlite_append(&sql, " FROM %n AS q)", self->queue);
-    add(self, CHANGE_CONTRACT, "rows that changed last", &sql, NULL, true);
+    change_table_add(self, CHANGE_CONTRACT, "rows that changed last", &sql, NULL, true);
 }
 
 static enum status add_switch(struct shadowing *self, struct error *error)
@@ -312,19 +313,20 @@ static enum status add_switch(struct shadowing *self, struct error *error)
             "sqlite_sequence AS o WHERE o.name = ",
             self->table, self->shadow);
         sqlite_append(&sql, "%q)", self->table);
-        add(self, CHANGE_CONTRACT, "what it counts on from", &sql, NULL, true);
+        change_table_add(self, CHANGE_CONTRACT, "what it counts on from", &sql, NULL, true);
     }
     sqlite_append(&sql, "DROP TABLE %n", self->table);
-    add(self, CHANGE_CONTRACT, "drop the old form", &sql, NULL, true);
+    change_table_add(self, CHANGE_CONTRACT, "drop the old form", &sql, NULL, true);
     sqlite_append(&sql, "ALTER TABLE %n RENAME TO %n", self->shadow, self->table);
-    add(self, CHANGE_CONTRACT, "the new form gets its name", &sql, NULL, true);
+    change_table_add(self, CHANGE_CONTRACT, "the new form gets its name", &sql, NULL, true);
     for (uint32_t i = 0; i < indexes.count + triggers.count; i++) {
         buffer_append_string(&sql, i < indexes.count ? indexes.cells[i][0]
                                                      : triggers.cells[i - indexes.count][0]);
-        add(self, CHANGE_CONTRACT, i < indexes.count ? "an index" : "a trigger", &sql, NULL, true);
+        change_table_add(self, CHANGE_CONTRACT, i < indexes.count ? "an index" : "a trigger", &sql,
+                         NULL, true);
     }
     sqlite_append(&sql, "DROP TABLE %n", self->queue);
-    add(self, CHANGE_CONTRACT, "drop the notes", &sql, NULL, true);
+    change_table_add(self, CHANGE_CONTRACT, "drop the notes", &sql, NULL, true);
     return STATUS_OK;
 }
 
@@ -346,15 +348,15 @@ static enum status add_tables(struct shadowing *self, struct error *error)
     const char *body = strchr(rows.cells[0][0], '(');
     sqlite_append(&sql, "CREATE TABLE %n ", self->shadow);
     buffer_append_string(&sql, body != NULL ? body : "");
-    add(self, CHANGE_EXPAND, "the new form, as a table beside it", &sql,
-        sqlite_change_format(plan, "DROP TABLE %n", self->shadow, NULL), false);
+    change_table_add(self, CHANGE_EXPAND, "the new form, as a table beside it", &sql,
+                     sqlite_change_format(plan, "DROP TABLE %n", self->shadow, NULL), false);
     sqlite_append(&sql, "CREATE TABLE %n (_n INTEGER PRIMARY KEY", self->queue);
     for (uint32_t i = 0; i < self->key.count; i++) {
         buffer_format(&sql, ", %s", self->key.items[i]);
     }
     buffer_append_byte(&sql, ')');
-    add(self, CHANGE_EXPAND, "notes of rows that change", &sql,
-        sqlite_change_format(plan, "DROP TABLE %n", self->queue, NULL), false);
+    change_table_add(self, CHANGE_EXPAND, "notes of rows that change", &sql,
+                     sqlite_change_format(plan, "DROP TABLE %n", self->queue, NULL), false);
     return STATUS_OK;
 }
 

@@ -63,8 +63,8 @@ void sqlite_claim_unlock(struct sqlite_database *self)
     state->lock_path = NULL;
 }
 
-static enum status lock(struct sqlite_database *self, const char *run_id,
-                        struct ledger_holder *found, struct error *error)
+static enum status claim_lock(struct sqlite_database *self, const char *run_id,
+                              struct ledger_holder *found, struct error *error)
 {
     struct sqlite_target_state *state = self->target;
     int64_t pid = 0;
@@ -96,10 +96,11 @@ static enum status lock(struct sqlite_database *self, const char *run_id,
 
 /* What works on the very run may be taken over without the lock: the guard makes its commits fail.
  */
-static enum status take(struct database *database, const char *run_id, uint64_t epoch,
-                        bool take_over, struct ledger_holder *found, struct error *error)
+static enum status sqlite_claim_take(struct database *database, const char *run_id, uint64_t epoch,
+                                     bool take_over, struct ledger_holder *found,
+                                     struct error *error)
 {
-    enum status status = lock(sqlite_database_of(database), run_id, found, error);
+    enum status status = claim_lock(sqlite_database_of(database), run_id, found, error);
 
     (void)epoch;
     return status == STATUS_AGAIN && take_over && found->run[0] == '\0' ? STATUS_OK : status;
@@ -111,14 +112,14 @@ static void give_back(struct database *database, const char *run_id)
     sqlite_claim_unlock(sqlite_database_of(database));
 }
 
-const struct lock_functions sqlite_lock = {.take = take, .give_back = give_back};
+const struct lock_functions sqlite_lock = {.take = sqlite_claim_take, .give_back = give_back};
 
 enum status sqlite_claim_refuse_other(struct sqlite_database *self, struct error *error)
 {
     struct ledger_holder found = {0};
     char *path = memory_format(SQLITE_LOCK_PATH, self->path);
     bool held = self->target->lock_descriptor < 0 && file_is_locked(path);
-    enum status status = held ? lock(self, "", &found, error) : STATUS_OK;
+    enum status status = held ? claim_lock(self, "", &found, error) : STATUS_OK;
 
     free(path);
     if (held && status == STATUS_OK) {
@@ -142,7 +143,7 @@ enum status sqlite_claim_sweep_lock(struct sqlite_database *self, struct error *
     struct ledger_holder found = {0};
     char *path = memory_format(SQLITE_LOCK_PATH, self->path);
     bool left = self->target->lock_descriptor < 0 && file_exists(path);
-    enum status status = left ? lock(self, "", &found, error) : STATUS_AGAIN;
+    enum status status = left ? claim_lock(self, "", &found, error) : STATUS_AGAIN;
 
     free(path);
     if (status == STATUS_OK) {

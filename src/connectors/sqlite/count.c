@@ -39,9 +39,9 @@ enum status source_file_bytes(struct sqlite_database *self, int64_t *bytes, stru
 /* `what` of the rowid, and what is behind the table's name. SQLite answers all that is asked so by
  * one search, whatever its statistics tell: those of a time when the table had one or two rows make
  * it go through the whole table for a range of rowids. */
-static enum status prepare(struct sqlite_database *self, const struct schema_table *table,
-                           const char *what, const char *behind, sqlite3_stmt **statement,
-                           struct error *error)
+static enum status count_prepare(struct sqlite_database *self, const struct schema_table *table,
+                                 const char *what, const char *behind, sqlite3_stmt **statement,
+                                 struct error *error)
 {
     struct buffer sql = {0};
     sqlite_append(&sql, "SELECT %s(%s) FROM main.%n", what, table->row_key, table->name);
@@ -58,7 +58,7 @@ static enum status find_end(struct sqlite_database *self, const struct schema_ta
                             const char *which, int64_t *rowid, bool *found, struct error *error)
 {
     sqlite3_stmt *statement = NULL;
-    if (prepare(self, table, which, NULL, &statement, error) != STATUS_OK) {
+    if (count_prepare(self, table, which, NULL, &statement, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     int result = sqlite3_step(statement);
@@ -76,7 +76,7 @@ static enum status look_for_gaps(struct sqlite_database *self, const struct sche
     uint64_t apart = ((uint64_t)last - (uint64_t)first - ROWS_A_LOOK) / (LOOKS - 1);
     sqlite3_stmt *statement = NULL;
     int result = SQLITE_ROW;
-    if (prepare(self, table, "", "= ?1", &statement, error) != STATUS_OK) {
+    if (count_prepare(self, table, "", "= ?1", &statement, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint64_t i = 0; i < LOOKS * ROWS_A_LOOK && result == SQLITE_ROW; i++) {

@@ -46,22 +46,24 @@ static void close_session(struct definition_session *session)
     }
 }
 
-static enum status fail(struct definition_session *session, int result, struct error *error)
+static enum status definitions_fail(struct definition_session *session, int result,
+                                    struct error *error)
 {
     return sqlite_error(session->connection, result, OPEN_TARGET, ERROR_TARGET_SCHEMA,
                         session->database != NULL ? session->database->sql.shown : "SQL", "refused",
                         error);
 }
 
-static enum status run(struct definition_session *session, const char *text, size_t length,
-                       struct error *error)
+static enum status sqlite_definitions_run(struct definition_session *session, const char *text,
+                                          size_t length, struct error *error)
 {
     sqlite3_stmt *statement = NULL;
     int result = sqlite3_prepare_v2(session->connection, text, (int)length, &statement, NULL);
     while (result == SQLITE_OK || result == SQLITE_ROW) {
         result = statement != NULL ? sqlite3_step(statement) : SQLITE_DONE;
     }
-    enum status status = result == SQLITE_DONE ? STATUS_OK : fail(session, result, error);
+    enum status status =
+        result == SQLITE_DONE ? STATUS_OK : definitions_fail(session, result, error);
     sqlite3_finalize(statement);
     return status;
 }
@@ -124,7 +126,8 @@ static enum status read_definitions(struct definition_session *session, struct a
             take_row(&list, columns[0], columns[1], columns[2], columns[3]);
         }
     }
-    enum status status = result == SQLITE_DONE ? STATUS_OK : fail(session, result, error);
+    enum status status =
+        result == SQLITE_DONE ? STATUS_OK : definitions_fail(session, result, error);
     sqlite3_finalize(row);
     if (status == STATUS_OK) {
         sql_definitions_find_needs(&list, SQL_SQLITE, "_sql", named, &needs);
@@ -133,9 +136,11 @@ static enum status read_definitions(struct definition_session *session, struct a
     return status;
 }
 
-static enum status emit(struct definition_session *session, const struct definition_change *change,
-                        struct arena *arena, const struct definition_statement **statements,
-                        uint32_t *count, struct error *error)
+static enum status sqlite_definitions_emit(struct definition_session *session,
+                                           const struct definition_change *change,
+                                           struct arena *arena,
+                                           const struct definition_statement **statements,
+                                           uint32_t *count, struct error *error)
 {
     (void)session;
     struct sql_emission emission = {.change = change, .arena = arena};
@@ -147,8 +152,8 @@ const struct definition_functions sqlite_definition_functions = {
     .folds_names = true,
     .open = open_session,
     .close = close_session,
-    .run = run,
+    .run = sqlite_definitions_run,
     .read = read_definitions,
-    .emit = emit,
+    .emit = sqlite_definitions_emit,
     .disturbs = sqlite_definition_disturbs,
 };

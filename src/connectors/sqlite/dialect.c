@@ -20,18 +20,20 @@ static void append_table(struct buffer *out, const struct sql_database *self, co
 
 /* ---------------------------------------------------------------- statements */
 
-static enum status begin(struct sql_database *self, enum sql_access access, struct error *error)
+static enum status sqlite_dialect_begin(struct sql_database *self, enum sql_access access,
+                                        struct error *error)
 {
     return sqlite_control_begin(file_of(self), access != SQL_LOOKS, error);
 }
 
-static enum status end(struct sql_database *self, enum status status, struct error *error)
+static enum status sqlite_dialect_end(struct sql_database *self, enum status status,
+                                      struct error *error)
 {
     return sqlite_control_end(file_of(self), status, error);
 }
 
-static enum status run(struct sql_database *self, struct buffer *sql, uint64_t *changed,
-                       struct error *error)
+static enum status sqlite_dialect_run(struct sql_database *self, struct buffer *sql,
+                                      uint64_t *changed, struct error *error)
 {
     sqlite3 *connection = file_of(self)->control;
     enum status status = sqlite_target_execute(file_of(self), connection, buffer_string(sql),
@@ -43,8 +45,8 @@ static enum status run(struct sql_database *self, struct buffer *sql, uint64_t *
     return status;
 }
 
-static enum status ask(struct sql_database *self, struct buffer *sql, struct arena *arena,
-                       const char **text, struct error *error)
+static enum status sqlite_dialect_ask(struct sql_database *self, struct buffer *sql,
+                                      struct arena *arena, const char **text, struct error *error)
 {
     sqlite3_stmt *statement = NULL;
     enum status status =
@@ -59,8 +61,9 @@ static enum status ask(struct sql_database *self, struct buffer *sql, struct are
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-static enum status list(struct sql_database *self, struct buffer *sql, struct arena *arena,
-                        struct column_list *texts, struct error *error)
+static enum status sqlite_dialect_list(struct sql_database *self, struct buffer *sql,
+                                       struct arena *arena, struct column_list *texts,
+                                       struct error *error)
 {
     sqlite3_stmt *statement = NULL;
     const char **found = NULL;
@@ -104,8 +107,9 @@ struct sql_table sqlite_table_of(const struct sqlite_target_table *facts, struct
         .schema = schema, .row_estimate = -1, .facts = (const struct sql_facts *)facts};
 }
 
-static enum status describe(struct sql_database *self, const char *name, struct arena *arena,
-                            struct sql_table *table, struct error *error)
+static enum status sqlite_dialect_describe(struct sql_database *self, const char *name,
+                                           struct arena *arena, struct sql_table *table,
+                                           struct error *error)
 {
     struct sqlite_target_table *facts = arena_allocate_zeroed(arena, 1, sizeof *facts);
     enum status status =
@@ -235,13 +239,13 @@ const struct sql_dialect sqlite_dialect = {
     .append_name = sqlite_append_name,
     .append_text = sqlite_append_literal,
     .append_table = append_table,
-    .begin = begin,
-    .end = end,
-    .run = run,
-    .ask = ask,
-    .list = list,
+    .begin = sqlite_dialect_begin,
+    .end = sqlite_dialect_end,
+    .run = sqlite_dialect_run,
+    .ask = sqlite_dialect_ask,
+    .list = sqlite_dialect_list,
     .append_names_query = append_names_query,
-    .describe = describe,
+    .describe = sqlite_dialect_describe,
     .null_words = SQL_NULL_FAILED,
     .imagine = sqlite_imagine,
     .try_value = sqlite_try_value,

@@ -296,8 +296,8 @@ static enum status create_text(struct sql_emission *emission, const struct defin
     return STATUS_OK;
 }
 
-static enum status drop(struct sql_emission *emission, const struct definition *before,
-                        const struct definition *after)
+static enum status sqlite_emit_drop(struct sql_emission *emission, const struct definition *before,
+                                    const struct definition *after)
 {
     struct buffer sql = {0};
     (void)after;
@@ -321,12 +321,14 @@ static enum status nothing(struct sql_emission *emission, const struct definitio
 }
 
 const struct sql_definition_kind sqlite_definition_kinds[] = {
-    {"table", 100, DEFINITION_ALONE, true, create_table, alter_table, drop, rename_table},
-    {"virtual table", 100, DEFINITION_ALONE, true, create_text, NULL, drop, rename_table},
+    {"table", 100, DEFINITION_ALONE, true, create_table, alter_table, sqlite_emit_drop,
+     rename_table},
+    {"virtual table", 100, DEFINITION_ALONE, true, create_text, NULL, sqlite_emit_drop,
+     rename_table},
     {"column", 110, DEFINITION_WITHIN, true, nothing, nothing, nothing, rename_column},
     {"constraint", 120, DEFINITION_WITHIN, false, nothing, nothing, nothing, NULL},
-    {"index", 140, DEFINITION_ATTACHED, false, create_text, NULL, drop, NULL},
-    {"view", 200, DEFINITION_ALONE, false, create_text, NULL, drop, NULL},
-    {"trigger", 210, DEFINITION_ATTACHED, false, create_text, NULL, drop, NULL},
+    {"index", 140, DEFINITION_ATTACHED, false, create_text, NULL, sqlite_emit_drop, NULL},
+    {"view", 200, DEFINITION_ALONE, false, create_text, NULL, sqlite_emit_drop, NULL},
+    {"trigger", 210, DEFINITION_ATTACHED, false, create_text, NULL, sqlite_emit_drop, NULL},
     {0},
 };

@@ -45,7 +45,7 @@ void sqlite_feeds_close(struct sqlite_database *self)
     }
 }
 
-static void keep(struct sqlite_database *self, struct arena *arena)
+static void feed_keep(struct sqlite_database *self, struct arena *arena)
 {
     struct sqlite_feeds *feeds = self->feeds;
     pthread_mutex_lock(&feeds->lock);
@@ -84,7 +84,7 @@ static void feed_close(struct feed *feed)
         feed_forget_statements(feed);
         sqlite_connection_close(feed->connection);
         buffer_free(&feed->gone);
-        keep(feed->self, feed->arena);
+        feed_keep(feed->self, feed->arena);
         free(feed);
     }
 }
@@ -201,7 +201,7 @@ static enum status look_for_writes(struct feed *feed, struct error *error)
 }
 
 /* Begins a transaction in which the list is that of the file. */
-static enum status begin(struct feed *feed, struct error *error)
+static enum status feed_begin(struct feed *feed, struct error *error)
 {
     for (int i = 0; i < SETTLE_TRIES; i++) {
         int64_t version = 0;
@@ -245,7 +245,7 @@ static enum status find_end(struct feed *feed, struct error *error)
 /* The first piece of what came since, or the next of what is being read. STATUS_AGAIN: nothing. */
 static enum status read_more(struct feed *feed, struct change_set **set, struct error *error)
 {
-    enum status status = begin(feed, error);
+    enum status status = feed_begin(feed, error);
     if (status == STATUS_OK && feed->end.sequence == feed->position) {
         status = find_end(feed, error);
     }
@@ -408,8 +408,8 @@ static enum status bytes_of_row(struct feed *feed, int64_t *bytes, struct error 
 }
 
 /* Of a feed that need not be read: `width` and the connection are what it takes. */
-static enum status look(struct feed *feed, int64_t *last, struct feed_health *health,
-                        struct error *error)
+static enum status sqlite_feed_look(struct feed *feed, int64_t *last, struct feed_health *health,
+                                    struct error *error)
 {
     int64_t first = 0;
     int64_t bytes = 0;
@@ -446,7 +446,7 @@ static enum status feed_look(struct database *database, const char *name,
         uint32_t width = 2 * feed.list.tables[i].column_count;
         feed.width = width > feed.width ? width : feed.width;
     }
-    status = status == STATUS_OK ? look(&feed, &last, health, error) : status;
+    status = status == STATUS_OK ? sqlite_feed_look(&feed, &last, health, error) : status;
     feed.position = INT64_MAX; /* nobody asks what was logged when */
     status = status == STATUS_OK ? feed_check(&feed, error) : status;
     health->lag_bytes = -1;
@@ -460,7 +460,7 @@ static enum status feed_health(struct feed *feed, struct feed_health *health, st
     int64_t last = 0;
     int64_t moment = 0;
     sqlite_connection_wait(feed->connection, feed->self->timeout_ms);
-    enum status status = look(feed, &last, health, error);
+    enum status status = sqlite_feed_look(feed, &last, health, error);
     if (status == STATUS_OK) {
         status = ask_of_log(feed, "CAST((moment - 2440587.5) * 86400e6 AS INTEGER)",
                             "ORDER BY sequence DESC LIMIT 1", &moment, error);

@@ -78,7 +78,8 @@ static double time_update(sqlite3 *memory, const struct schema_table *schema)
 }
 
 /* How many times as long an UPDATE takes with the triggers, in memory. 0: not known. */
-static double measure(sqlite3 *connection, const char *name, const struct catalog_table *table)
+static double feed_foresee_measure(sqlite3 *connection, const char *name,
+                                   const struct catalog_table *table)
 {
     const struct schema_table *schema = table->schema;
     sqlite3 *memory = NULL;
@@ -114,7 +115,7 @@ struct foreseeing {
     const char *slowest;
 };
 
-static const char *keep(struct foreseeing *foreseeing, struct buffer *text)
+static const char *feed_foresee_keep(struct foreseeing *foreseeing, struct buffer *text)
 {
     const char *kept = arena_copy_string(foreseeing->arena, buffer_string(text));
     buffer_free(text);
@@ -136,8 +137,8 @@ static enum status add_table(struct foreseeing *foreseeing, const struct catalog
     }
     *columns = table->schema->column_count > *columns ? table->schema->column_count : *columns;
     feed_append_triggers(foreseeing->name, number, table, &sql);
-    foreseeing->statements[foreseeing->statement_count++] = keep(foreseeing, &sql);
-    double slower = measure(foreseeing->connection, foreseeing->name, table);
+    foreseeing->statements[foreseeing->statement_count++] = feed_foresee_keep(foreseeing, &sql);
+    double slower = feed_foresee_measure(foreseeing->connection, foreseeing->name, table);
     if (slower > foreseeing->slower) {
         foreseeing->slower = slower;
         foreseeing->slowest = arena_copy_string(foreseeing->arena, table->schema->name);
@@ -157,14 +158,14 @@ static void tell_costs(struct foreseeing *foreseeing, bool write_ahead)
             "same)",
             foreseeing->slower, foreseeing->slowest);
     }
-    foreseeing->costs[foreseeing->cost_count++] = keep(foreseeing, &line);
+    foreseeing->costs[foreseeing->cost_count++] = feed_foresee_keep(foreseeing, &line);
     buffer_append_string(&line,
                          "disk: the log keeps what is not applied; --max-retained bounds it");
-    foreseeing->costs[foreseeing->cost_count++] = keep(foreseeing, &line);
+    foreseeing->costs[foreseeing->cost_count++] = feed_foresee_keep(foreseeing, &line);
     if (!write_ahead) {
         buffer_append_string(&line, "writers: the file is not in WAL mode, so they wait while the "
                                     "feed is read; PRAGMA journal_mode = WAL helps");
-        foreseeing->costs[foreseeing->cost_count++] = keep(foreseeing, &line);
+        foreseeing->costs[foreseeing->cost_count++] = feed_foresee_keep(foreseeing, &line);
     }
 }
 
@@ -201,9 +202,9 @@ static enum status foresee(struct foreseeing *foreseeing, struct sqlite_database
     }
     arena_destroy(catalog.schema->arena);
     feed_append_list(&sql);
-    foreseeing->statements[0] = keep(foreseeing, &sql);
+    foreseeing->statements[0] = feed_foresee_keep(foreseeing, &sql);
     feed_append_log(foreseeing->name, columns, 0, &sql);
-    foreseeing->statements[1] = keep(foreseeing, &sql);
+    foreseeing->statements[1] = feed_foresee_keep(foreseeing, &sql);
     tell_costs(foreseeing, is_write_ahead(foreseeing->connection));
     return status;
 }

@@ -39,8 +39,8 @@ struct reading {
 
 /* ---------------------------------------------------------------- statements */
 
-static enum status prepare(struct feed *feed, struct buffer *sql, sqlite3_stmt **statement,
-                           struct error *error)
+static enum status feed_read_prepare(struct feed *feed, struct buffer *sql,
+                                     sqlite3_stmt **statement, struct error *error)
 {
     int result = sqlite3_prepare_v3(feed->connection, buffer_string(sql), -1,
                                     SQLITE_PREPARE_PERSISTENT, statement, NULL);
@@ -67,7 +67,7 @@ static enum status prepare_entries(struct feed *feed, bool looks, sqlite3_stmt *
         buffer_format(&sql, " AND operation IN (%d, %d)", FEED_BEFORE_INSERT, FEED_BEFORE_UPDATE);
     }
     buffer_append_string(&sql, " ORDER BY sequence");
-    return prepare(feed, &sql, statement, error);
+    return feed_read_prepare(feed, &sql, statement, error);
 }
 
 /* By its key; without the collation of an application's own, bytes are compared, one by one. */
@@ -84,7 +84,7 @@ static enum status prepare_look(struct feed *feed, struct feed_table *table, str
                           table->columns[table->key[i]]);
             buffer_format(&sql, plain == 0 ? " IS ?%u" : " COLLATE BINARY IS ?%u", i + 1);
         }
-        if (prepare(feed, &sql, &table->look, error) == STATUS_OK) {
+        if (feed_read_prepare(feed, &sql, &table->look, error) == STATUS_OK) {
             return STATUS_OK;
         }
     }
@@ -113,8 +113,8 @@ static bool is_same(sqlite3_value *left, sqlite3_value *right)
 }
 
 /* What the table takes for the same key may be another one elsewhere: 'a' and 'A', 1 and 1.0. */
-static enum status look(struct feed *feed, struct feed_table *table, sqlite3_stmt *entry,
-                        bool *gone, struct error *error)
+static enum status feed_read_look(struct feed *feed, struct feed_table *table, sqlite3_stmt *entry,
+                                  bool *gone, struct error *error)
 {
     enum status status = prepare_look(feed, table, error);
     int result = SQLITE_DONE;
@@ -179,7 +179,7 @@ static enum status look_ahead(struct feed *feed, struct error *error)
         bool gone = false;
         struct feed_table *table =
             find_table(feed, (uint32_t)sqlite3_column_int64(feed->looks, FEED_TABLE_NUMBER));
-        status = table != NULL ? look(feed, table, feed->looks, &gone, error)
+        status = table != NULL ? feed_read_look(feed, table, feed->looks, &gone, error)
                                : unknown_table(feed, sqlite3_column_int64(feed->looks, 0), error);
         buffer_append_byte(&feed->gone, (char)gone);
     }
@@ -327,7 +327,7 @@ static enum status add_waiting(struct reading *reading, struct feed_table *table
     row.change.operation = RECORD_DELETE;
     row.change.after = NULL;
     if (!reading->looked_ahead) {
-        status = look(feed, table, entry, &row.gone, reading->error);
+        status = feed_read_look(feed, table, entry, &row.gone, reading->error);
     } else if (feed->gone_next < feed->gone.length) {
         row.gone = feed->gone.data[feed->gone_next++] != 0;
     }

@@ -266,7 +266,7 @@ static enum status read_data_version(struct sqlite_database *self, int64_t *vers
     return status;
 }
 
-static struct sqlite_tested *find(struct sqlite_database *self, const char *table)
+static struct sqlite_tested *holds_find(struct sqlite_database *self, const char *table)
 {
     struct sqlite_tested *tested = self->tested;
     while (tested != NULL && strcmp(tested->table, table) != 0) {
@@ -275,7 +275,8 @@ static struct sqlite_tested *find(struct sqlite_database *self, const char *tabl
     return tested;
 }
 
-static struct sqlite_tested *add(struct sqlite_database *self, const struct schema_table *table)
+static struct sqlite_tested *holds_add(struct sqlite_database *self,
+                                       const struct schema_table *table)
 {
     struct sqlite_tested *tested = arena_allocate_zeroed(self->arena, 1, sizeof *tested);
     *tested =
@@ -297,9 +298,9 @@ static enum status test_table(struct sqlite_database *self, const struct schema_
                               const struct sqlite_tested **result, struct error *error)
 {
     int64_t version = 0;
-    struct sqlite_tested *tested = find(self, table->name);
+    struct sqlite_tested *tested = holds_find(self, table->name);
     if (tested == NULL) {
-        tested = add(self, table);
+        tested = holds_add(self, table);
     }
     *result = tested;
     if (tested->column_count == 0) {

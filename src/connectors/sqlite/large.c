@@ -12,7 +12,7 @@ struct sqlite_large {
 
 enum { CHECK_PIECE_BYTES = 64 * 1024 };
 
-static enum status fail(struct sqlite_database *self, int result, struct error *error)
+static enum status large_fail(struct sqlite_database *self, int result, struct error *error)
 {
     enum status status = sqlite_error(self->source->large, result, OPEN_SOURCE, ERROR_SOURCE_READ,
                                       self->sql.shown, "a large value can't be read", error);
@@ -32,7 +32,8 @@ static enum status large_slice(struct large_value *large, uint64_t offset, void 
     }
     pthread_mutex_lock(&source->lock);
     int result = sqlite3_blob_read(self->blob, bytes, (int)size, (int)offset);
-    enum status status = result == SQLITE_OK ? STATUS_OK : fail(self->database, result, error);
+    enum status status =
+        result == SQLITE_OK ? STATUS_OK : large_fail(self->database, result, error);
     pthread_mutex_unlock(&source->lock);
     return status;
 }
@@ -59,7 +60,7 @@ static enum status check_utf8(sqlite3_blob *blob, int length, bool *valid,
         int size = length - at < CHECK_PIECE_BYTES - kept ? length - at : CHECK_PIECE_BYTES - kept;
         int result = sqlite3_blob_read(blob, piece + kept, size, at);
         if (result != SQLITE_OK) {
-            status = fail(self, result, error);
+            status = large_fail(self, result, error);
             break;
         }
         at += size;
@@ -93,7 +94,7 @@ static enum status read_whole(struct sqlite_database *self, sqlite3_blob *blob, 
     }
     int result = length > 0 ? sqlite3_blob_read(blob, bytes, length, 0) : SQLITE_OK;
     if (result != SQLITE_OK) {
-        return fail(self, result, error);
+        return large_fail(self, result, error);
     }
     *cell = is_text ? cell_text(bytes, (size_t)length) : cell_bytes(bytes, (size_t)length);
     if (is_text && !text_is_utf8(bytes, (size_t)length)) {
@@ -131,7 +132,7 @@ static enum status read_locked(struct sqlite_database *self, const struct reques
                                          column->table->schema->columns[column->column].name,
                                          row_key, 0, blob);
     if (result != SQLITE_OK) {
-        return fail(self, result, error);
+        return large_fail(self, result, error);
     }
     int length = sqlite3_blob_bytes(*blob);
     bool is_large = (uint64_t)length > self->sql.base.limits.slice_bytes;

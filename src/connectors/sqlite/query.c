@@ -27,7 +27,7 @@ static int authorize(void *context, int action, const char *first, const char *s
     }
 }
 
-static enum status refuse(const char *query, struct error *error, const char *why)
+static enum status sqlite_query_refuse(const char *query, struct error *error, const char *why)
 {
     char start[80];
     snprintf(start, sizeof start, "query %.60s", query);
@@ -47,17 +47,17 @@ enum status query_check(sqlite3 *connection, const char *query, size_t *length, 
     int result = sqlite3_prepare_v2(connection, query, -1, &statement, &tail);
     sqlite_check_memory(result);
     if (result != SQLITE_OK) {
-        refuse(query, error, sqlite3_errmsg(connection));
+        sqlite_query_refuse(query, error, sqlite3_errmsg(connection));
     } else if (statement == NULL) {
-        refuse(query, error, "there is no statement in it");
+        sqlite_query_refuse(query, error, "there is no statement in it");
     } else if (sqlite3_prepare_v2(connection, tail, -1, &second, NULL) != SQLITE_OK ||
                second != NULL) {
-        refuse(query, error, "something follows the statement");
+        sqlite_query_refuse(query, error, "something follows the statement");
     } else if (sqlite3_stmt_readonly(statement) == 0 || sqlite3_stmt_isexplain(statement) != 0 ||
                sqlite3_column_count(statement) == 0) {
-        refuse(query, error, "it is not a SELECT");
+        sqlite_query_refuse(query, error, "it is not a SELECT");
     } else if (sqlite3_bind_parameter_count(statement) > 0) {
-        refuse(query, error, "it has parameters");
+        sqlite_query_refuse(query, error, "it has parameters");
     } else {
         *length = (size_t)(tail - query);
         status = STATUS_OK;
@@ -115,7 +115,7 @@ enum status query_describe_on(sqlite3 *connection, const char *query, struct are
     buffer_append_string(&sql, "SELECT * FROM ");
     query_append(&sql, query, length);
     if (sqlite3_prepare_v2(connection, buffer_string(&sql), -1, &statement, NULL) != SQLITE_OK) {
-        refuse(query, error, sqlite3_errmsg(connection));
+        sqlite_query_refuse(query, error, sqlite3_errmsg(connection));
     } else {
         describe_columns(statement, arena, table);
         status = STATUS_OK;

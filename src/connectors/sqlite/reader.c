@@ -118,7 +118,7 @@ static void take_declared_types(struct cursor *cursor)
     }
 }
 
-static enum status start(struct cursor *cursor, enum read_mode mode, struct error *error)
+static enum status reader_start(struct cursor *cursor, enum read_mode mode, struct error *error)
 {
     struct sqlite_database *self = cursor->reader->database;
     struct request_options options = {
@@ -211,7 +211,7 @@ enum status source_cursor_open(struct reader *reader, const struct read_request 
     opened->reader = reader;
     opened->request = request;
     copy_span(opened, span);
-    if (start(opened, READ_NORMAL, error) != STATUS_OK) {
+    if (reader_start(opened, READ_NORMAL, error) != STATUS_OK) {
         source_read_failed(error);
         source_cursor_close(opened);
         return STATUS_FAILED;
@@ -423,7 +423,7 @@ static enum status take_result_row(struct cursor *cursor)
     return take_walked_row(cursor, sqlite3_column_int64(cursor->statement, result), NULL);
 }
 
-static enum status step(struct cursor *cursor, struct error *error)
+static enum status reader_step(struct cursor *cursor, struct error *error)
 {
     if (cursor->compiled.hands_over) { /* of one table, to the batch's end */
         sqlite_give_pages(cursor->reader->connection, true);
@@ -445,14 +445,14 @@ static enum status step(struct cursor *cursor, struct error *error)
     }
     if ((result & 0xff) == SQLITE_TOOBIG && cursor->mode == READ_NORMAL) {
         sqlite3_limit(cursor->reader->connection, SQLITE_LIMIT_LENGTH, INT_MAX);
-        return start(cursor, READ_CAREFUL, error);
+        return reader_start(cursor, READ_CAREFUL, error);
     }
     return sqlite_error(cursor->reader->connection, result, OPEN_SOURCE, ERROR_SOURCE_READ,
                         cursor->request->name, "reading failed", error);
 }
 
-static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t rows_max,
-                        size_t bytes_max, struct error *error)
+static enum status sqlite_reader_fill(struct cursor *cursor, struct batch *batch, uint32_t rows_max,
+                                      size_t bytes_max, struct error *error)
 {
     struct filling filling = {
         .batch = batch, .rows_max = rows_max, .bytes_max = bytes_max, .error = error};
@@ -460,7 +460,7 @@ static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t row
 
     cursor->filling = &filling;
     while (status == STATUS_OK && !cursor->done && has_room(&filling)) {
-        status = step(cursor, error);
+        status = reader_step(cursor, error);
     }
     cursor->filling = NULL;
     return status;
@@ -481,7 +481,8 @@ enum status source_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
     sqlite3 *connection = cursor->reader->connection;
     sqlite3_limit(connection, SQLITE_LIMIT_LENGTH,
                   cursor->mode == READ_NORMAL ? (int)self->sql.base.limits.slice_bytes : INT_MAX);
-    enum status status = fill(cursor, filled, rows_max, bytes_max > 0 ? bytes_max : 1, error);
+    enum status status =
+        sqlite_reader_fill(cursor, filled, rows_max, bytes_max > 0 ? bytes_max : 1, error);
     sqlite3_limit(connection, SQLITE_LIMIT_LENGTH, INT_MAX);
     if (status == STATUS_FAILED) {
         source_read_failed(error);

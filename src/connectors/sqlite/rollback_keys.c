@@ -393,7 +393,8 @@ static enum status restore_silently(struct undoing *undoing, struct error *error
 }
 
 /* What is neither what it was nor as the run left it, or was to go and is there as another. */
-static enum status mark(struct undoing *undoing, bool found, uint64_t *marked, struct error *error)
+static enum status rollback_keys_mark(struct undoing *undoing, bool found, uint64_t *marked,
+                                      struct error *error)
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, "UPDATE main.");
@@ -428,8 +429,8 @@ static enum status mark_differing(struct undoing *undoing, struct undo_counts *c
     uint64_t removed = 0;
     uint64_t restored = 0;
     if (restore_silently(undoing, error) != STATUS_OK ||
-        mark(undoing, true, &restored, error) != STATUS_OK ||
-        mark(undoing, false, &removed, error) != STATUS_OK) {
+        rollback_keys_mark(undoing, true, &restored, error) != STATUS_OK ||
+        rollback_keys_mark(undoing, false, &removed, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     counts->restored -= restored;

@@ -347,8 +347,8 @@ static int create_action(const char *type)
                                                 : SQLITE_CREATE_TRIGGER;
 }
 
-static enum status refuse(struct sqlite_database *self, const char *type, const char *name,
-                          int result, struct error *error)
+static enum status schema_write_refuse(struct sqlite_database *self, const char *type,
+                                       const char *name, int result, struct error *error)
 {
     char printable[128];
     char doing[192];
@@ -366,8 +366,9 @@ static enum status refuse(struct sqlite_database *self, const char *type, const 
 }
 
 /* Runs the statement under guard, or only lets SQLite look at it. */
-static enum status create(struct sqlite_database *self, const char *type, const char *name,
-                          const char *sql, bool run, struct error *error)
+static enum status schema_write_create(struct sqlite_database *self, const char *type,
+                                       const char *name, const char *sql, bool run,
+                                       struct error *error)
 {
     struct guard guard = {.create = create_action(type), .name = name};
     sqlite3_stmt *statement = NULL;
@@ -384,7 +385,7 @@ static enum status create(struct sqlite_database *self, const char *type, const 
         result = run ? sqlite3_step(statement) : SQLITE_DONE;
     }
     if (result != SQLITE_DONE) {
-        refuse(self, type, name, result, error);
+        schema_write_refuse(self, type, name, result, error);
         goto out;
     }
     status = STATUS_OK;
@@ -397,13 +398,13 @@ out:
 enum status sqlite_schema_create(struct sqlite_database *self, const char *type, const char *name,
                                  const char *sql, struct error *error)
 {
-    return create(self, type, name, sql, true, error);
+    return schema_write_create(self, type, name, sql, true, error);
 }
 
 enum status sqlite_schema_check(struct sqlite_database *self, const char *type, const char *name,
                                 const char *sql, struct error *error)
 {
-    return create(self, type, name, sql, false, error);
+    return schema_write_create(self, type, name, sql, false, error);
 }
 
 enum status sqlite_schema_find(struct sqlite_database *self, const char *type, const char *name,

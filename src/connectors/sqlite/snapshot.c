@@ -544,7 +544,8 @@ static enum status lock_writers_out(struct sqlite_database *self, struct error *
     return status;
 }
 
-static enum status take(struct sqlite_database *self, uint32_t reader_count, struct error *error)
+static enum status snapshot_take(struct sqlite_database *self, uint32_t reader_count,
+                                 struct error *error)
 {
     struct sqlite_source *source = self->source;
     const struct catalog *catalog = NULL; /* read here: reader threads only look at it */
@@ -578,7 +579,7 @@ static enum status source_snapshot(struct database *database, uint32_t reader_co
     if (use_spill_folder(self, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (take(self, reader_count, error) != STATUS_OK) {
+    if (snapshot_take(self, reader_count, error) != STATUS_OK) {
         /* so that it may be tried again */
         close_readers(self);
         sqlite_end_looks(self->control, true);

@@ -16,7 +16,7 @@ struct splitter {
     struct error *error;
 };
 
-static enum status fail(struct splitter *splitter, int result)
+static enum status split_fail(struct splitter *splitter, int result)
 {
     return sqlite_error(splitter->self->control, result, OPEN_SOURCE, ERROR_SOURCE_READ,
                         splitter->table->schema->name, "its rows can't be counted",
@@ -130,7 +130,7 @@ static enum status split_rowids(struct splitter *splitter, sqlite3_stmt *steppin
         int result =
             dense ? SQLITE_ROW : step_rowid(stepping, has_low ? &low : NULL, wanted, &high);
         if (result != SQLITE_ROW) { /* fewer are met than were counted */
-            return fail(splitter, result == SQLITE_DONE ? SQLITE_CORRUPT : result);
+            return split_fail(splitter, result == SQLITE_DONE ? SQLITE_CORRUPT : result);
         }
         add_rowid_span(splitter, has_low ? &low : NULL, &high, has_low ? low + 1 : first, high,
                        wanted);
@@ -164,7 +164,7 @@ static enum status split_by_rowid(struct splitter *splitter)
         goto out;
     }
     int result = sqlite3_step(ends);
-    status = result != SQLITE_ROW ? fail(splitter, result)
+    status = result != SQLITE_ROW ? split_fail(splitter, result)
                                   : split_rowids(splitter, stepping, sqlite3_column_int64(ends, 0),
                                                  sqlite3_column_int64(ends, 1));
 out:
@@ -224,7 +224,7 @@ static enum status find_tuple(struct splitter *splitter, const struct span_bound
         span_append_values(tuple, statement, bounds->parts);
         status = STATUS_OK;
     } else if (result != SQLITE_DONE) {
-        status = fail(splitter, result);
+        status = split_fail(splitter, result);
     }
     sqlite3_finalize(statement);
     return status;
@@ -239,7 +239,7 @@ static enum status count_span(struct splitter *splitter, const struct span_bound
     }
     int result = sqlite3_step(statement);
     *rows = result == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
-    enum status status = result == SQLITE_ROW ? STATUS_OK : fail(splitter, result);
+    enum status status = result == SQLITE_ROW ? STATUS_OK : split_fail(splitter, result);
     sqlite3_finalize(statement);
     return status;
 }
@@ -307,7 +307,7 @@ static enum status next_key_span(struct splitter *splitter, uint32_t parts,
     }
     *left -= rows;
     buffer_free(&last);
-    return status == STATUS_END ? fail(splitter, SQLITE_CORRUPT) : status;
+    return status == STATUS_END ? split_fail(splitter, SQLITE_CORRUPT) : status;
 }
 
 static enum status split_by_key(struct splitter *splitter)

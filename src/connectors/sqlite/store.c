@@ -41,7 +41,7 @@ static enum status refuse_first_format(struct sqlite_database *self, struct erro
     return STATUS_FAILED;
 }
 
-static enum status look(struct sqlite_database *self, struct error *error)
+static enum status sqlite_store_look(struct sqlite_database *self, struct error *error)
 {
     bool there = false;
     int64_t older = 0;
@@ -67,7 +67,8 @@ static enum status exists(struct store *store, struct error *error)
     struct sqlite_database *self = own(store)->database;
     enum status status = sqlite_control_begin(self, false, error);
 
-    return status == STATUS_OK ? sqlite_control_end(self, look(self, error), error) : status;
+    return status == STATUS_OK ? sqlite_control_end(self, sqlite_store_look(self, error), error)
+                               : status;
 }
 
 enum status sqlite_place_make(struct sqlite_database *self, sqlite3 *connection,
@@ -95,7 +96,7 @@ static enum status refuse_moved(struct sqlite_database *self, struct error *erro
 }
 
 /* The first write goes into the file that has the target's name. */
-static enum status create(struct store *store, struct error *error)
+static enum status sqlite_store_create(struct store *store, struct error *error)
 {
     struct sqlite_database *self = own(store)->database;
     enum status status = sqlite_control_begin(self, true, error);
@@ -108,7 +109,7 @@ static enum status create(struct store *store, struct error *error)
     return sqlite_control_end(self, status, error);
 }
 
-static enum status drop(struct store *store, struct error *error)
+static enum status sqlite_store_drop(struct store *store, struct error *error)
 {
     store->seen = false;
     return sqlite_place_drop(own(store)->database, error);
@@ -159,8 +160,9 @@ static enum status run_within(struct sqlite_database *self, const char *sql,
     return status;
 }
 
-static enum status run(struct store *store, const char *sql, const struct store_value *parameter,
-                       sql_store_row *row, void *context, uint64_t *changed, struct error *error)
+static enum status sqlite_store_run(struct store *store, const char *sql,
+                                    const struct store_value *parameter, sql_store_row *row,
+                                    void *context, uint64_t *changed, struct error *error)
 {
     struct sqlite_database *self = own(store)->database;
 
@@ -174,7 +176,7 @@ static enum status run(struct store *store, const char *sql, const struct store_
                : status;
 }
 
-static enum status begin(struct store *store, struct error *error)
+static enum status sqlite_store_begin(struct store *store, struct error *error)
 {
     enum status status = sqlite_control_begin(own(store)->database, true, error);
 
@@ -182,7 +184,7 @@ static enum status begin(struct store *store, struct error *error)
     return status;
 }
 
-static enum status end(struct store *store, enum status status, struct error *error)
+static enum status sqlite_store_end(struct store *store, enum status status, struct error *error)
 {
     own(store)->within = false;
     return sqlite_control_end(own(store)->database, status, error);
@@ -197,10 +199,10 @@ static const struct sql_store_dialect dialect = {
     .value_bytes_max = VALUE_BYTES_MAX,
     .append_table = append_table,
     .exists = exists,
-    .create = create,
-    .run = run,
-    .begin = begin,
-    .end = end,
+    .create = sqlite_store_create,
+    .run = sqlite_store_run,
+    .begin = sqlite_store_begin,
+    .end = sqlite_store_end,
 };
 
 /* A run that could not be claimed is not made either. */
@@ -236,7 +238,7 @@ const struct store_functions sqlite_store = {
     .open = store_open,
     .close = store_close,
     .create = store_create,
-    .drop = drop,
+    .drop = sqlite_store_drop,
     .get = sql_store_get,
     .put_if = sql_store_put_if,
     .delete_if = sql_store_delete_if,

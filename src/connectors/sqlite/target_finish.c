@@ -11,7 +11,8 @@
 
 enum { VIOLATIONS_LISTED_MAX = 5, OPERATIONS_BETWEEN_LOOKS = 100 };
 
-static void say(void (*progress)(const char *what), const char *what, const char *name)
+static void target_finish_say(void (*progress)(const char *what), const char *what,
+                              const char *name)
 {
     char printable[160];
     char line[200];
@@ -48,7 +49,7 @@ static enum status make_index(struct sqlite_database *self, const char *name, co
                               struct arena *arena, void (*progress)(const char *what),
                               struct error *error)
 {
-    say(progress, "index", name);
+    target_finish_say(progress, "index", name);
     if (failpoint_hit("sqlite.before_index", error) != STATUS_OK ||
         sqlite_control_begin(self, true, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -449,7 +450,7 @@ enum status sqlite_target_after_load(struct database *database, struct after_loa
     }
     status = status == STATUS_OK ? sqlite_orphans_take(self, request, error) : status;
     if (status == STATUS_OK) {
-        say(request->progress, "views, triggers, sequences of", self->sql.shown);
+        target_finish_say(request->progress, "views, triggers, sequences of", self->sql.shown);
         status = sqlite_target_carry_virtual_tables(self, request->objects, arena, error);
     }
     if (status == STATUS_OK) {
@@ -460,7 +461,7 @@ enum status sqlite_target_after_load(struct database *database, struct after_loa
     }
     status = status == STATUS_OK ? failpoint_hit("sqlite.after_objects", error) : status;
     if (status == STATUS_OK) {
-        say(request->progress, "foreign keys of", self->sql.shown);
+        target_finish_say(request->progress, "foreign keys of", self->sql.shown);
         status = check_all_foreign_keys(self, request, error);
     }
     sqlite3_progress_handler(self->control, 0, NULL, NULL);

@@ -59,8 +59,8 @@ struct finding {
 };
 
 /* With room for the keys of the tables. */
-static void begin(struct finding *finding, struct sqlite_database *self,
-                  const struct target_table *tables, uint32_t table_count)
+static void target_orphans_begin(struct finding *finding, struct sqlite_database *self,
+                                 const struct target_table *tables, uint32_t table_count)
 {
     *finding = (struct finding){.self = self, .arena = arena_create(0)};
     for (uint32_t i = 0; i < table_count; i++) {
@@ -70,8 +70,9 @@ static void begin(struct finding *finding, struct sqlite_database *self,
                                                 sizeof *finding->references);
 }
 
-static enum status ask(const struct finding *finding, const char *sql, const char *first,
-                       sqlite3_stmt **statement, struct error *error)
+static enum status target_orphans_ask(const struct finding *finding, const char *sql,
+                                      const char *first, sqlite3_stmt **statement,
+                                      struct error *error)
 {
     enum status status =
         sqlite_target_prepare(finding->self, finding->self->control, sql, statement, error);
@@ -187,11 +188,11 @@ static enum status read_references(struct finding *finding, const struct target_
 {
     sqlite3_stmt *row = NULL;
     struct sql_reference *reference = finding->references;
-    enum status status =
-        ask(finding,
-            "SELECT seq, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1, 'main') "
-            "ORDER BY id, seq",
-            table->name, &row, error);
+    enum status status = target_orphans_ask(
+        finding,
+        "SELECT seq, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1, 'main') "
+        "ORDER BY id, seq",
+        table->name, &row, error);
     while (status == STATUS_OK && (status = sqlite_step(finding->self, row, error)) == STATUS_OK) {
         if (sqlite3_column_int(row, 0) == 0) {
             if (finding->count == finding->most) {
@@ -260,9 +261,9 @@ static enum status check_references(struct finding *finding, uint32_t first, con
 {
     sqlite3_stmt *row = NULL;
     int result = SQLITE_DONE;
-    enum status status =
-        ask(finding, "SELECT DISTINCT fkid FROM pragma_foreign_key_check(?1, 'main')", table, &row,
-            error);
+    enum status status = target_orphans_ask(
+        finding, "SELECT DISTINCT fkid FROM pragma_foreign_key_check(?1, 'main')", table, &row,
+        error);
     while (status == STATUS_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
         uint32_t number = (uint32_t)sqlite3_column_int(row, 0);
         if (number < finding->count - first) {
@@ -309,11 +310,11 @@ static enum status refuse_others(const struct finding *finding, const char *tabl
                                  struct error *error)
 {
     sqlite3_stmt *row = NULL;
-    enum status status =
-        ask(finding,
-            "SELECT m.name FROM main.sqlite_schema AS m, pragma_foreign_key_list(m.name, 'main') "
-            "AS k WHERE m.type = 'table' AND k.\"table\" = ?1 COLLATE NOCASE",
-            table, &row, error);
+    enum status status = target_orphans_ask(
+        finding,
+        "SELECT m.name FROM main.sqlite_schema AS m, pragma_foreign_key_list(m.name, 'main') "
+        "AS k WHERE m.type = 'table' AND k.\"table\" = ?1 COLLATE NOCASE",
+        table, &row, error);
     while (status == STATUS_OK && (status = sqlite_step(finding->self, row, error)) == STATUS_OK) {
         const char *name = sqlite_text_of(row, 0);
         if (!is_ours(finding, name)) {
@@ -328,8 +329,8 @@ static enum status refuse_others(const struct finding *finding, const char *tabl
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-static enum status execute(const struct finding *finding, struct buffer *sql, uint64_t *changed,
-                           struct error *error)
+static enum status target_orphans_execute(const struct finding *finding, struct buffer *sql,
+                                          uint64_t *changed, struct error *error)
 {
     struct sqlite_database *self = finding->self;
     enum status status =
@@ -366,11 +367,11 @@ static enum status make_room(const struct finding *finding, const char *table, s
     buffer_append_string(&sql, " (" SQL_ORPHANS_REASON " TEXT NOT NULL");
     append_columns(&sql, &facts, "", true);
     buffer_append_string(&sql, ", " SQL_ORPHANS_NUMBER " INTEGER PRIMARY KEY)");
-    return execute(finding, &sql, &ignored, error);
+    return target_orphans_execute(finding, &sql, &ignored, error);
 }
 
-static enum status take(void *context, const struct sql_orphans *orphans, uint64_t *taken,
-                        struct error *error)
+static enum status target_orphans_take(void *context, const struct sql_orphans *orphans,
+                                       uint64_t *taken, struct error *error)
 {
     const struct finding *finding = context;
     struct sqlite_target_table facts;
@@ -388,12 +389,12 @@ static enum status take(void *context, const struct sql_orphans *orphans, uint64
     sql_orphans_append_reason(&sql, orphans);
     append_columns(&sql, &facts, "t.", false);
     sql_orphans_append_from(&sql, orphans);
-    if (execute(finding, &sql, taken, error) != STATUS_OK) {
+    if (target_orphans_execute(finding, &sql, taken, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     buffer_append_string(&sql, "DELETE");
     sql_orphans_append_from(&sql, orphans);
-    if (execute(finding, &sql, &gone, error) != STATUS_OK) {
+    if (target_orphans_execute(finding, &sql, &gone, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return gone == *taken ? STATUS_OK
@@ -421,7 +422,7 @@ static enum status take_all(struct finding *finding, const struct after_load_req
     }
     if (status == STATUS_OK) {
         status = sql_references_mend(finding->references, finding->count, finding->self->sql.run_id,
-                                     take, ask_number, finding, error);
+                                     target_orphans_take, ask_number, finding, error);
     }
     if (status == STATUS_OK) {
         status = sqlite_claim_check(finding->self, error);
@@ -451,7 +452,7 @@ enum status sqlite_orphans_take(struct sqlite_database *self,
     for (uint32_t i = 0; request->rejects_orphans && i < request->table_count; i++) {
         wanted |= request->tables[i].created;
     }
-    begin(&finding, self, request->tables, request->table_count);
+    target_orphans_begin(&finding, self, request->tables, request->table_count);
     enum status status = wanted ? take_in_turn(&finding, request, error) : STATUS_OK;
     arena_destroy(finding.arena);
     return status;
@@ -462,7 +463,7 @@ enum status sqlite_orphans_find_broken(struct sqlite_database *self,
                                        struct error *error)
 {
     struct finding finding;
-    begin(&finding, self, table, 1);
+    target_orphans_begin(&finding, self, table, 1);
     enum status status = find_references(&finding, table, error);
     *broken = 0;
     for (uint32_t i = 0; status == STATUS_OK && i < finding.count; i++) {
@@ -562,12 +563,12 @@ static enum status ask_referring(struct finding *finding, const char *partner, s
                                  struct buffer *unasked, struct error *error)
 {
     sqlite3_stmt *row = NULL;
-    enum status status =
-        ask(finding,
-            "SELECT m.name, count(DISTINCT k.id) FROM main.sqlite_schema AS m, "
-            "pragma_foreign_key_list(m.name, 'main') AS k WHERE m.type = 'table' GROUP BY m.name "
-            "HAVING max(k.\"table\" = ?1 COLLATE NOCASE) ORDER BY m.name",
-            partner, &row, error);
+    enum status status = target_orphans_ask(
+        finding,
+        "SELECT m.name, count(DISTINCT k.id) FROM main.sqlite_schema AS m, "
+        "pragma_foreign_key_list(m.name, 'main') AS k WHERE m.type = 'table' GROUP BY m.name "
+        "HAVING max(k.\"table\" = ?1 COLLATE NOCASE) ORDER BY m.name",
+        partner, &row, error);
     while (status == STATUS_OK && (status = sqlite_step(finding->self, row, error)) == STATUS_OK) {
         finding->most = (uint32_t)sqlite3_column_int(row, 1);
         status = ask_references(finding, text_of(finding, row, 0), partner, out, unasked, error);

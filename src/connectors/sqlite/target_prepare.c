@@ -378,8 +378,8 @@ enum status sqlite_create_table(const struct target_table *table, const struct s
     return status;
 }
 
-static enum status send(void *context, const char *what, const char *name, struct buffer *sql,
-                        struct error *error)
+static enum status target_prepare_send(void *context, const char *what, const char *name,
+                                       struct buffer *sql, struct error *error)
 {
     struct sqlite_database *self = context;
     enum status status = sqlite_schema_create(self, what, name, buffer_string(sql), error);
@@ -413,7 +413,7 @@ static enum status prepare_table(struct sqlite_database *self, struct target_tab
         return STATUS_FAILED;
     }
     table->created = true;
-    status = sqlite_create_table(table, objects, send, self, error);
+    status = sqlite_create_table(table, objects, target_prepare_send, self, error);
     return status == STATUS_OK ? sqlite_ledger_note_made(self, table->name, error) : status;
 }
 

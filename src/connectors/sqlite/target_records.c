@@ -55,8 +55,8 @@ static enum status append_condition(const struct finding *finding, struct buffer
     return STATUS_OK;
 }
 
-static enum status prepare(struct finding *finding, const char *before, const char *after,
-                           struct error *error)
+static enum status target_records_prepare(struct finding *finding, const char *before,
+                                          const char *after, struct error *error)
 {
     struct buffer sql = {0};
     sqlite_append(&sql, "%s%n", before, finding->facts->name);
@@ -122,7 +122,8 @@ static int bind_cell(sqlite3_stmt *statement, int position, const struct cell *c
     }
 }
 
-static enum status bind(struct finding *finding, const struct cell *cells, struct error *error)
+static enum status target_records_bind(struct finding *finding, const struct cell *cells,
+                                       struct error *error)
 {
     sqlite3_reset(finding->statement);
     for (uint32_t i = 0; i < finding->width; i++) {
@@ -159,7 +160,7 @@ static enum status prepare_keeping(struct finding *finding, struct arena *arena,
     if (status == STATUS_OK) {
         sqlite_undo_append_keeping(facts, finding->table, name, 2, "", &sql);
         buffer_append_string(&sql, " FROM main.");
-        status = prepare(finding, buffer_string(&sql), "", error);
+        status = target_records_prepare(finding, buffer_string(&sql), "", error);
     }
     buffer_free(&sql);
     return status;
@@ -215,18 +216,19 @@ static enum status prepare_delete(struct finding *finding, struct error *error)
                       &row);
     }
     if (status == STATUS_OK) {
-        status = prepare(finding, buffer_string(&before), keyless ? " LIMIT 1)" : "", error);
+        status = target_records_prepare(finding, buffer_string(&before), keyless ? " LIMIT 1)" : "",
+                                        error);
     }
     buffer_free(&row);
     buffer_free(&before);
     return status;
 }
 
-static enum status step(struct finding *finding, const struct cell *key, uint64_t *changes,
-                        struct error *error)
+static enum status target_records_step(struct finding *finding, const struct cell *key,
+                                       uint64_t *changes, struct error *error)
 {
     *changes = 0;
-    if (bind(finding, key, error) != STATUS_OK) {
+    if (target_records_bind(finding, key, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     int result = sqlite3_step(finding->statement);
@@ -244,9 +246,9 @@ static enum status delete_one(struct finding *finding, struct finding *keeping,
 {
     uint64_t changes = 1;
     enum status status =
-        keeping->statement != NULL ? step(keeping, key, &changes, error) : STATUS_OK;
+        keeping->statement != NULL ? target_records_step(keeping, key, &changes, error) : STATUS_OK;
     if (status == STATUS_OK && changes > 0) {
-        status = step(finding, key, &changes, error);
+        status = target_records_step(finding, key, &changes, error);
         *deleted += changes;
     }
     return status;
@@ -349,9 +351,9 @@ enum status sqlite_fetch_all(struct sql_finding *base, const struct cell *keys, 
 {
     struct finding finding = finding_of(base);
     finding.fetching = true;
-    enum status status = prepare(&finding, "SELECT * FROM main.", "", base->error);
+    enum status status = target_records_prepare(&finding, "SELECT * FROM main.", "", base->error);
     for (uint32_t i = 0; i < key_count && status == STATUS_OK; i++) {
-        status = bind(&finding, &keys[(size_t)i * finding.width], base->error);
+        status = target_records_bind(&finding, &keys[(size_t)i * finding.width], base->error);
         status = status == STATUS_OK ? read_rows(finding.database, finding.statement,
                                                  finding.table->name, base->batch, base->error)
                                      : status;

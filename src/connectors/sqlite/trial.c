@@ -9,7 +9,7 @@ struct trial {
     const struct cell *cell;
 };
 
-static void give(sqlite3_context *context, int count, sqlite3_value **values)
+static void trial_give(sqlite3_context *context, int count, sqlite3_value **values)
 {
     struct trial *trial = sqlite3_user_data(context);
     (void)count;
@@ -67,8 +67,8 @@ enum status sqlite_try_value(struct sql_database *self, const struct sql_table *
         .column = {.affinity = found->affinity, .row_key = found->row_key, .column = found},
         .cell = cell};
     sqlite3_stmt *statement = NULL;
-    int result = sqlite3_create_function_v2(file->control, name, 0, SQLITE_UTF8, &trial, give, NULL,
-                                            NULL, NULL);
+    int result = sqlite3_create_function_v2(file->control, name, 0, SQLITE_UTF8, &trial, trial_give,
+                                            NULL, NULL, NULL);
     if (result != SQLITE_OK) {
         return sqlite_error(file->control, result, OPEN_TARGET, ERROR_TARGET_INVALID, facts->name,
                             "a value can't be tried", error);

@@ -64,7 +64,7 @@ static struct wide_file *wide_of(sqlite3_file *file)
     return (struct wide_file *)file;
 }
 
-static int flush(struct wide_file *file)
+static int wide_io_flush(struct wide_file *file)
 {
     int length = file->gathered_length;
 
@@ -79,7 +79,7 @@ static int flush(struct wide_file *file)
 static int wide_close(sqlite3_file *base)
 {
     struct wide_file *file = wide_of(base);
-    int flushed = flush(file);
+    int flushed = wide_io_flush(file);
     int closed = file->real->pMethods->xClose(file->real);
 
     free(file->gathered);
@@ -181,7 +181,7 @@ static int read_error(int result)
 static int wide_read(sqlite3_file *base, void *bytes, int amount, sqlite3_int64 offset)
 {
     struct wide_file *file = wide_of(base);
-    int flushed = flush(file);
+    int flushed = wide_io_flush(file);
     if (flushed != SQLITE_OK) {
         return flushed;
     }
@@ -238,7 +238,7 @@ static int wide_write(sqlite3_file *base, const void *bytes, int amount, sqlite3
     forget_blocks(file);
     if (file->gathered_length > 0 && (offset != file->gathered_offset + file->gathered_length ||
                                       amount > WIDE_BYTES - file->gathered_length)) {
-        int flushed = flush(file);
+        int flushed = wide_io_flush(file);
         if (flushed != SQLITE_OK) {
             return flushed;
         }
@@ -260,7 +260,7 @@ static int wide_write(sqlite3_file *base, const void *bytes, int amount, sqlite3
 static int wide_truncate(sqlite3_file *base, sqlite3_int64 size)
 {
     struct wide_file *file = wide_of(base);
-    int flushed = flush(file);
+    int flushed = wide_io_flush(file);
     forget_blocks(file);
     return flushed == SQLITE_OK ? file->real->pMethods->xTruncate(file->real, size) : flushed;
 }
@@ -268,14 +268,14 @@ static int wide_truncate(sqlite3_file *base, sqlite3_int64 size)
 static int wide_sync(sqlite3_file *base, int flags)
 {
     struct wide_file *file = wide_of(base);
-    int flushed = flush(file);
+    int flushed = wide_io_flush(file);
     return flushed == SQLITE_OK ? file->real->pMethods->xSync(file->real, flags) : flushed;
 }
 
 static int wide_size(sqlite3_file *base, sqlite3_int64 *size)
 {
     struct wide_file *file = wide_of(base);
-    int flushed = flush(file);
+    int flushed = wide_io_flush(file);
     return flushed == SQLITE_OK ? file->real->pMethods->xFileSize(file->real, size) : flushed;
 }
 
@@ -298,7 +298,7 @@ static int wide_lock(sqlite3_file *base, int lock)
 static int wide_unlock(sqlite3_file *base, int lock)
 {
     struct wide_file *file = wide_of(base);
-    int flushed = flush(file);
+    int flushed = wide_io_flush(file);
     int result = file->real->pMethods->xUnlock(file->real, lock);
 
     forget_blocks(file);
@@ -337,7 +337,7 @@ static int wide_control(sqlite3_file *base, int operation, void *argument)
     if (operation == IDENTIFY) {
         return identify(file, argument);
     }
-    int flushed = operation == SQLITE_FCNTL_SYNC ? flush(file) : SQLITE_OK;
+    int flushed = operation == SQLITE_FCNTL_SYNC ? wide_io_flush(file) : SQLITE_OK;
     return flushed == SQLITE_OK
                ? file->real->pMethods->xFileControl(file->real, operation, argument)
                : flushed;

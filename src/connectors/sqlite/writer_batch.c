@@ -137,7 +137,7 @@ static bool keys_follow(const struct batch_job *job, uint32_t end, bool *follow,
     return true;
 }
 
-static enum range_outcome judge(const struct batch_job *job, uint32_t count)
+static enum range_outcome writer_batch_judge(const struct batch_job *job, uint32_t count)
 {
     int64_t changes = sqlite3_changes64(job->writer->connection);
 
@@ -168,7 +168,7 @@ static enum range_outcome write_range(struct batch_job *job, uint32_t end,
     if (run_statement(job, statement, end, failure) != SQLITE_DONE) {
         return RANGE_FAILED;
     }
-    enum range_outcome outcome = judge(job, end - job->first);
+    enum range_outcome outcome = writer_batch_judge(job, end - job->first);
     uint64_t bytes = insert->view.bytes;
     if (outcome == RANGE_WRITTEN && !run_if_there(job, insert->undo_after, end, failure)) {
         return RANGE_FAILED;
@@ -216,7 +216,8 @@ static enum status try_range(struct batch_job *job, uint32_t end, enum range_out
 }
 
 /* first..end is settled. */
-static enum status settle(struct batch_job *job, uint32_t end, bool skipped, struct error *error)
+static enum status writer_batch_settle(struct batch_job *job, uint32_t end, bool skipped,
+                                       struct error *error)
 {
     enum status status = STATUS_OK;
 
@@ -333,8 +334,9 @@ enum status writer_batch_write(struct writer *writer, struct writer_insert *inse
             status = streams && outcome == RANGE_WRITTEN
                          ? writer_large_fill(writer, insert, batch, row, error)
                          : STATUS_OK;
-            status =
-                status == STATUS_OK ? settle(&job, end, outcome == RANGE_SKIPPED, error) : status;
+            status = status == STATUS_OK
+                         ? writer_batch_settle(&job, end, outcome == RANGE_SKIPPED, error)
+                         : status;
         }
     }
     insert->view.batch = NULL;

@@ -14,9 +14,9 @@
 enum { VALUE_BYTES_MAX = 1000 * 1000 * 1000, VALUE_SHOWN_MAX = 80, EXACT_DIGITS = 15 };
 #define WHOLE_DOUBLE_MAX 9007199254740992 /* 2^53 */
 
-static int refuse(struct writer_view *view, enum error_code code,
-                  const struct writer_column *column, const struct cell *cell, const char *why,
-                  sqlite3_context *context)
+static int writer_value_refuse(struct writer_view *view, enum error_code code,
+                               const struct writer_column *column, const struct cell *cell,
+                               const char *why, sqlite3_context *context)
 {
     struct buffer value = {0};
     char name[128];
@@ -56,8 +56,8 @@ static int give_text(struct writer_view *view, const struct writer_column *colum
                      sqlite3_context *context)
 {
     if (length > VALUE_BYTES_MAX) {
-        return refuse(view, ERROR_REJECT_TOO_LARGE, column, cell, "can't hold so long a value",
-                      context);
+        return writer_value_refuse(view, ERROR_REJECT_TOO_LARGE, column, cell,
+                                   "can't hold so long a value", context);
     }
     sqlite3_result_text(context, text, (int)length, SQLITE_STATIC);
     return SQLITE_OK;
@@ -90,8 +90,8 @@ static int give_int64(struct writer_view *view, const struct writer_column *colu
     if (column->affinity == SQLITE_AFFINITY_REAL &&
         (value > WHOLE_DOUBLE_MAX || value < -WHOLE_DOUBLE_MAX) &&
         ((double)value >= 9223372036854775808.0 || (int64_t)(double)value != value)) {
-        return refuse(view, ERROR_REJECT_NUMBER, column, cell,
-                      "would round it to a binary floating-point number", context);
+        return writer_value_refuse(view, ERROR_REJECT_NUMBER, column, cell,
+                                   "would round it to a binary floating-point number", context);
     }
     sqlite3_result_int64(context, value);
     return SQLITE_OK;
@@ -101,7 +101,8 @@ static int give_double(struct writer_view *view, const struct writer_column *col
                        const struct cell *cell, double value, sqlite3_context *context)
 {
     if (isnan(value)) {
-        return refuse(view, ERROR_REJECT_NUMBER, column, cell, "can't hold a NaN", context);
+        return writer_value_refuse(view, ERROR_REJECT_NUMBER, column, cell, "can't hold a NaN",
+                                   context);
     }
     if (column->affinity == SQLITE_AFFINITY_TEXT) {
         /* SQLite's own conversion keeps 15 digits only. */
@@ -111,8 +112,8 @@ static int give_double(struct writer_view *view, const struct writer_column *col
         return give_text(view, column, cell, digits, length, context);
     }
     if (column->row_key && (value != floor(value) || fabs(value) > (double)WHOLE_DOUBLE_MAX)) {
-        return refuse(view, ERROR_REJECT_TYPE, column, cell,
-                      "is the row's number and must be whole", context);
+        return writer_value_refuse(view, ERROR_REJECT_TYPE, column, cell,
+                                   "is the row's number and must be whole", context);
     }
     sqlite3_result_double(context, value);
     return SQLITE_OK;
@@ -149,11 +150,12 @@ static int give_number(struct writer_view *view, const struct writer_column *col
     if (double_keeps(view, decimal, &nearest)) {
         return give_double(view, column, cell, nearest, context);
     }
-    return refuse(view, ERROR_REJECT_NUMBER, column, cell,
-                  is_numeric(column->affinity)
-                      ? "would round it to a binary floating-point number"
-                      : "holds no number of so many digits (one of the type TEXT does)",
-                  context);
+    return writer_value_refuse(
+        view, ERROR_REJECT_NUMBER, column, cell,
+        is_numeric(column->affinity)
+            ? "would round it to a binary floating-point number"
+            : "holds no number of so many digits (one of the type TEXT does)",
+        context);
 }
 
 static int give_decimal(struct writer_view *view, const struct writer_column *column,
@@ -170,7 +172,8 @@ static int give_decimal(struct writer_view *view, const struct writer_column *co
         }
     }
     if (decimal_special(cell) == 'N') {
-        return refuse(view, ERROR_REJECT_NUMBER, column, cell, "can't hold a NaN", context);
+        return writer_value_refuse(view, ERROR_REJECT_NUMBER, column, cell, "can't hold a NaN",
+                                   context);
     }
     if (column->affinity != SQLITE_AFFINITY_TEXT) {
         return give_number(view, column, cell, cell, context);
@@ -188,8 +191,8 @@ static int give_uint64(struct writer_view *view, const struct writer_column *col
         return give_int64(view, column, cell, (int64_t)cell->u64, context);
     }
     if (column->affinity != SQLITE_AFFINITY_TEXT) {
-        return refuse(view, ERROR_REJECT_NUMBER, column, cell, "ends at 9223372036854775807",
-                      context);
+        return writer_value_refuse(view, ERROR_REJECT_NUMBER, column, cell,
+                                   "ends at 9223372036854775807", context);
     }
     buffer_append_uint64(&digits, cell->u64);
     return give_made_text(view, column, cell, &digits, context);
@@ -274,14 +277,15 @@ static int give_numeric_text(struct writer_view *view, const struct writer_colum
 
     if (!text_is_number(cell->text, cell->length)) {
         if (column->row_key) {
-            return refuse(view, ERROR_REJECT_TYPE, column, cell,
-                          "is the row's number and can't hold a text", context);
+            return writer_value_refuse(view, ERROR_REJECT_TYPE, column, cell,
+                                       "is the row's number and can't hold a text", context);
         }
         return give_text(view, column, cell, cell->text, cell->length, context);
     }
     if (!text_is_plain_number(cell->text, cell->length)) {
-        return refuse(view, ERROR_REJECT_TYPE, column, cell,
-                      "would make a number of this text and lose how it is written", context);
+        return writer_value_refuse(view, ERROR_REJECT_TYPE, column, cell,
+                                   "would make a number of this text and lose how it is written",
+                                   context);
     }
     return decimal_parse(cell->text, cell->length, view->scratch, &decimal) == STATUS_OK
                ? give_number(view, column, cell, &decimal, context)
@@ -304,12 +308,13 @@ static int give_escape(struct writer_view *view, const struct writer_column *col
     struct cell text = cell_text(cell->text, cell->length);
 
     if (cell->aux != ESCAPE_SQLITE || (cell->flags & CELL_ESCAPED_TEXT) == 0) {
-        return refuse(view, ERROR_REJECT_UNREADABLE, column, cell, "can't hold this value",
-                      context);
+        return writer_value_refuse(view, ERROR_REJECT_UNREADABLE, column, cell,
+                                   "can't hold this value", context);
     }
     if (view->utf16 && !text_is_utf8(cell->bytes, cell->length)) {
-        return refuse(view, ERROR_REJECT_TEXT, column, cell,
-                      "can't keep bytes that are no UTF-8 in a UTF-16 database", context);
+        return writer_value_refuse(view, ERROR_REJECT_TEXT, column, cell,
+                                   "can't keep bytes that are no UTF-8 in a UTF-16 database",
+                                   context);
     }
     return give_any_text(view, column, &text, context);
 }
@@ -319,8 +324,8 @@ static int give_bytes(struct writer_view *view, const struct writer_column *colu
                       sqlite3_context *context)
 {
     if (length > VALUE_BYTES_MAX) {
-        return refuse(view, ERROR_REJECT_TOO_LARGE, column, cell, "can't hold so long a value",
-                      context);
+        return writer_value_refuse(view, ERROR_REJECT_TOO_LARGE, column, cell,
+                                   "can't hold so long a value", context);
     }
     if (length == 0) {
         sqlite3_result_zeroblob(context, 0);
@@ -340,8 +345,8 @@ static int give_large(struct writer_view *view, const struct writer_column *colu
     struct error error;
 
     if (large->length > VALUE_BYTES_MAX) {
-        return refuse(view, ERROR_REJECT_TOO_LARGE, column, cell, "can't hold so long a value",
-                      context);
+        return writer_value_refuse(view, ERROR_REJECT_TOO_LARGE, column, cell,
+                                   "can't hold so long a value", context);
     }
     if (view->stream_large && large->kind == VALUE_BYTES) {
         sqlite3_result_zeroblob64(context, large->length);
@@ -383,12 +388,12 @@ static int give_written(struct writer_view *view, const struct writer_column *co
     }
     if (status != STATUS_OK) {
         buffer_free(&text);
-        return refuse(view, ERROR_REJECT_TYPE, column, cell, error.message, context);
+        return writer_value_refuse(view, ERROR_REJECT_TYPE, column, cell, error.message, context);
     }
     if (is_numeric(column->affinity) && text_is_number(text.data, text.length)) {
         buffer_free(&text);
-        return refuse(view, ERROR_REJECT_TYPE, column, cell, "would make a number of this text",
-                      context);
+        return writer_value_refuse(view, ERROR_REJECT_TYPE, column, cell,
+                                   "would make a number of this text", context);
     }
     return give_made_text(view, column, cell, &text, context);
 }
@@ -400,8 +405,9 @@ int writer_value_give(struct writer_view *view, const struct writer_column *colu
     case VALUE_MISSING:
     case VALUE_NULL:
         if (column->row_key) {
-            return refuse(view, ERROR_REJECT_KEY_NULL, column, cell,
-                          "is the key, and SQLite would number the row itself", context);
+            return writer_value_refuse(view, ERROR_REJECT_KEY_NULL, column, cell,
+                                       "is the key, and SQLite would number the row itself",
+                                       context);
         }
         return SQLITE_OK;
     case VALUE_BOOL:
@@ -439,6 +445,7 @@ int writer_value_give(struct writer_view *view, const struct writer_column *colu
     case VALUE_ESCAPE:
         return give_escape(view, column, cell, context);
     default:
-        return refuse(view, ERROR_REJECT_TYPE, column, cell, "can't hold this value", context);
+        return writer_value_refuse(view, ERROR_REJECT_TYPE, column, cell, "can't hold this value",
+                                   context);
     }
 }

@@ -152,8 +152,9 @@ static enum status wait_again(const struct consulting *consulting, uint32_t trie
     return wait_for(consulting->options, wait_ms, &answer->error);
 }
 
-static enum status ask(struct consulting *consulting, const char *what, const char *instruction,
-                       const char *prompt, bool is_json, struct advisor_answer *answer)
+static enum status advisor_consult_ask(struct consulting *consulting, const char *what,
+                                       const char *instruction, const char *prompt, bool is_json,
+                                       struct advisor_answer *answer)
 {
     struct advisor_form form = {.is_json = is_json, .schema = true, .temperature = true};
     uint32_t tries = 0;
@@ -179,8 +180,8 @@ static bool ask_for_tables(struct consulting *consulting, const struct advisor_p
                            const struct graph *graph, struct advisor_result *result)
 {
     struct advisor_answer answer;
-    if (ask(consulting, "tables", prompts->instruction, prompts->tables, true, &answer) !=
-        STATUS_OK) {
+    if (advisor_consult_ask(consulting, "tables", prompts->instruction, prompts->tables, true,
+                            &answer) != STATUS_OK) {
         result->tables_error = answer.error;
         return answer.verdict == ADVISOR_NO_TEXT;
     }
@@ -200,8 +201,8 @@ static void ask_for_strategy(struct consulting *consulting, const struct advisor
     if (wait_for(consulting->options, pause_ms, &result->strategy_error) != STATUS_OK) {
         return;
     }
-    if (ask(consulting, "a strategy", prompts->instruction, prompts->strategy, false, &answer) ==
-        STATUS_OK) {
+    if (advisor_consult_ask(consulting, "a strategy", prompts->instruction, prompts->strategy,
+                            false, &answer) == STATUS_OK) {
         result->strategy = answer.text;
     } else {
         result->strategy_error = answer.error;

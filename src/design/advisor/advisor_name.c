@@ -59,7 +59,7 @@ void advisor_ways_from(struct advisor_ways *ways, uint32_t root)
 /* ---------------------------------------------------------------- names */
 
 /* Without blanks and one pair of quotes around it. */
-static struct text trim(struct text text)
+static struct text advisor_name_trim(struct text text)
 {
     while (text.length > 0 && strchr(" \t\r\n", text.data[0]) != NULL) {
         text.data++;
@@ -96,7 +96,7 @@ static struct text last_part(struct text text)
     while (at > 0 && text.data[at - 1] != '>') {
         at--;
     }
-    return trim((struct text){text.data + at, text.length - at});
+    return advisor_name_trim((struct text){text.data + at, text.length - at});
 }
 
 /* "a.b.c": table "a.b", column "c", or table "a", column "b.c", whichever there is. */
@@ -108,8 +108,9 @@ static void find_column(const struct graph *graph, struct text part, struct aren
         if (part.data[at] != '.') {
             continue;
         }
-        struct text table = trim((struct text){part.data, at});
-        struct text column = trim((struct text){part.data + at + 1, part.length - at - 1});
+        struct text table = advisor_name_trim((struct text){part.data, at});
+        struct text column =
+            advisor_name_trim((struct text){part.data + at + 1, part.length - at - 1});
         uint32_t entity = graph_find_entity(graph, table.data, table.length);
         dotted = true;
         if (entity == GRAPH_NONE) {
@@ -132,8 +133,8 @@ void advisor_name_read(const struct graph *graph, const char *text, struct arena
                        struct advisor_name *name)
 {
     *name = (struct advisor_name){.text = text, .entity = GRAPH_NONE, .field = GRAPH_NONE};
-    struct text whole = trim((struct text){text, strlen(text)});
-    whole = trim(take_order(whole, &name->descending));
+    struct text whole = advisor_name_trim((struct text){text, strlen(text)});
+    whole = advisor_name_trim(take_order(whole, &name->descending));
     name->has_path = memchr(whole.data, '>', whole.length) != NULL;
     if (whole.length == 0) {
         name->why = "it names no column";
@@ -174,7 +175,7 @@ static uint32_t relation_by(const struct advisor_ways *ways, uint32_t entity, st
         size_t before = (size_t)(dot.data + 1 - column.data);
         column = (struct text){column.data + before, column.length - before};
     }
-    column = trim(column);
+    column = advisor_name_trim(column);
     uint32_t field = graph_find_field(&graph->entities[entity], column.data, column.length);
     for (uint32_t i = ways->first[entity]; i != GRAPH_NONE && field != GRAPH_NONE;
          i = ways->next[i]) {
@@ -215,7 +216,8 @@ static const char *follow_names(const struct advisor_ways *ways, const struct ad
 static struct text plain_name(const char *text)
 {
     bool ignored;
-    return last_part(trim(take_order(trim((struct text){text, strlen(text)}), &ignored)));
+    return last_part(advisor_name_trim(
+        take_order(advisor_name_trim((struct text){text, strlen(text)}), &ignored)));
 }
 
 const char *advisor_name_find(const struct advisor_ways *ways, const struct advisor_name *name,

@@ -36,7 +36,7 @@ struct reading {
 
 /* ---------------------------------------------------------------- JSON in a text */
 
-static json_t *parse(const char *text, size_t length, size_t flags)
+static json_t *advisor_reply_parse(const char *text, size_t length, size_t flags)
 {
     json_error_t fault;
     json_t *root = json_loadb(text, length, flags, &fault);
@@ -60,7 +60,7 @@ static json_t *parse_fenced(const char *text, size_t length)
         }
         const char *close = memmem(begin, (size_t)(end - begin), fence, 3);
         const char *stop = close != NULL ? close : end;
-        json_t *root = parse(begin, (size_t)(stop - begin), 0);
+        json_t *root = advisor_reply_parse(begin, (size_t)(stop - begin), 0);
         if (root != NULL || close == NULL) {
             return root;
         }
@@ -73,9 +73,9 @@ static json_t *parse_fenced(const char *text, size_t length)
 static json_t *parse_from_brace(const char *text, size_t length)
 {
     const char *brace = memchr(text, '{', length);
-    json_t *root = brace == NULL
-                       ? NULL
-                       : parse(brace, length - (size_t)(brace - text), JSON_DISABLE_EOF_CHECK);
+    json_t *root = brace == NULL ? NULL
+                                 : advisor_reply_parse(brace, length - (size_t)(brace - text),
+                                                       JSON_DISABLE_EOF_CHECK);
     if (json_object_get(root, "tables") == NULL) {
         json_decref(root);
         root = NULL;
@@ -85,7 +85,7 @@ static json_t *parse_from_brace(const char *text, size_t length)
 
 static json_t *find_json(const char *text, size_t length)
 {
-    json_t *root = parse(text, length, 0);
+    json_t *root = advisor_reply_parse(text, length, 0);
     root = root != NULL ? root : parse_fenced(text, length);
     return root != NULL ? root : parse_from_brace(text, length);
 }
@@ -140,7 +140,7 @@ static const char *text_member(struct reading *reading, const json_t *object, co
     return text != NULL && text[0] != '\0' ? clean(reading, text, TEXT_BYTES_MAX) : NULL;
 }
 
-static void drop(struct reading *reading, const char *what, const char *why)
+static void advisor_reply_drop(struct reading *reading, const char *what, const char *why)
 {
     struct advisor_reply *reply = reading->reply;
     if (reply->dropped_count < DROPPED_MAX) {
@@ -164,9 +164,9 @@ static void read_wish(struct reading *reading, const json_t *value, enum part pa
         wish->type = json_string_value(member(value, "type"));
     }
     if (text == NULL) {
-        drop(reading, "a column", "it is no text");
+        advisor_reply_drop(reading, "a column", "it is no text");
     } else if (reading->wish_count == ADVISOR_COLUMNS_MAX) {
-        drop(reading, text, "a table has too many columns");
+        advisor_reply_drop(reading, text, "a table has too many columns");
     } else {
         advisor_name_read(reading->reply->graph, arena_copy_string(reading->arena, text),
                           reading->arena, &wish->name);
@@ -274,12 +274,13 @@ static uint32_t read_root(struct reading *reading, const json_t *object)
     uint32_t said = text != NULL ? graph_find_entity(graph, text, strlen(text)) : GRAPH_NONE;
     uint32_t root = find_root(reading, said);
     if (text != NULL && said == GRAPH_NONE) {
-        drop(reading, arena_format(reading->arena, "rows_of %s", text),
-             "the schema has no such table");
+        advisor_reply_drop(reading, arena_format(reading->arena, "rows_of %s", text),
+                           "the schema has no such table");
     } else if (said != GRAPH_NONE && said != root) {
-        drop(reading, arena_format(reading->arena, "rows_of %s", text),
-             arena_format(reading->arena, "with these columns it has a row for each of %s",
-                          graph->entities[root].name));
+        advisor_reply_drop(reading, arena_format(reading->arena, "rows_of %s", text),
+                           arena_format(reading->arena,
+                                        "with these columns it has a row for each of %s",
+                                        graph->entities[root].name));
     }
     return root;
 }
@@ -316,13 +317,13 @@ static bool grant(struct reading *reading, const struct wish *wish, struct advis
                                        : NULL;
         if (why == NULL && wish->part != PART_OTHER && wish->type != NULL &&
             advisor_type_differs(field, wish->type)) {
-            drop(reading,
-                 arena_format(reading->arena, "type %s of %s", wish->type, wish->name.text),
-                 arena_format(reading->arena, "it is %s", advisor_type_word(field)));
+            advisor_reply_drop(
+                reading, arena_format(reading->arena, "type %s of %s", wish->type, wish->name.text),
+                arena_format(reading->arena, "it is %s", advisor_type_word(field)));
         }
     }
     if (why != NULL) {
-        drop(reading, wish->name.text, why);
+        advisor_reply_drop(reading, wish->name.text, why);
     }
     return why == NULL;
 }
@@ -373,13 +374,13 @@ static void read_table(struct reading *reading, const json_t *object)
     table.name = reading->table;
     table.root = read_root(reading, object);
     if (table.root == GRAPH_NONE) {
-        drop(reading, "the table", "nothing in it is of the schema");
+        advisor_reply_drop(reading, "the table", "nothing in it is of the schema");
         return;
     }
     advisor_ways_from(&reading->ways, table.root);
     grant_wishes(reading, &table);
     if (table.partition.count == 0) {
-        drop(reading, "the table", "it has no usable partition key");
+        advisor_reply_drop(reading, "the table", "it has no usable partition key");
         return;
     }
     table.reason = text_member(reading, object, "reason");
@@ -397,7 +398,7 @@ static void read_tables(struct reading *reading, const json_t *list)
     {
         if (i >= ADVISOR_TABLES_MAX) {
             reading->table = "(others)";
-            drop(reading, "the tables after them", "there are too many");
+            advisor_reply_drop(reading, "the tables after them", "there are too many");
             break;
         }
         read_table(reading, element);

@@ -3,7 +3,7 @@
 
 #include "base/file.h"
 
-static void explain(struct analysis *analysis)
+static void analysis_explain(struct analysis *analysis)
 {
     const struct search *search = &analysis->search;
     struct analysis_query *list =
@@ -54,7 +54,7 @@ void analysis_run(struct analysis *analysis, const struct workload *workload)
     layout_make(&analysis->search, &analysis->result, analysis->options->naming, arena,
                 &analysis->layout);
     score_find(&analysis->search, analysis->result.chosen, &analysis->score);
-    explain(analysis);
+    analysis_explain(analysis);
     analysis_export(analysis);
 }
 

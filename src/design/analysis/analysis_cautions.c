@@ -171,7 +171,7 @@ struct listing {
     bool is_open;
 };
 
-static void list(void *context, const char *sentence)
+static void analysis_cautions_list(void *context, const char *sentence)
 {
     struct listing *listing = context;
     if (!listing->is_open) {
@@ -185,7 +185,7 @@ static void list(void *context, const char *sentence)
 void analysis_append_cautions(const struct analysis *analysis, struct analysis_page *page)
 {
     struct listing listing = {.page = page};
-    analysis_cautions(analysis, list, &listing);
+    analysis_cautions(analysis, analysis_cautions_list, &listing);
     if (listing.is_open) {
         analysis_page_end_list(page);
         analysis_page_end_section(page);

@@ -27,7 +27,7 @@ struct drawing {
 };
 
 /* The longest way of references, without going round circles. */
-static void place(struct drawing *drawing, struct arena *arena)
+static void analysis_diagram_place(struct drawing *drawing, struct arena *arena)
 {
     const struct graph *graph = drawing->graph;
     uint32_t *used = arena_allocate_zeroed(arena, graph->entity_count + 1u, sizeof(*used));
@@ -135,7 +135,7 @@ void analysis_append_diagram(const struct analysis *analysis, struct buffer *out
     }
     drawing.columns = arena_allocate_zeroed(scratch, graph->entity_count, sizeof(uint32_t));
     drawing.rows = arena_allocate_zeroed(scratch, graph->entity_count, sizeof(uint32_t));
-    place(&drawing, scratch);
+    analysis_diagram_place(&drawing, scratch);
     uint32_t width = (drawing.column_count - 1) * COLUMN_WIDTH + BOX_WIDTH + 2 * MARGIN;
     uint32_t height = (drawing.row_count - 1) * ROW_HEIGHT + BOX_HEIGHT + 2 * MARGIN;
     buffer_format(out,

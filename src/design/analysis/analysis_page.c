@@ -3,7 +3,7 @@
 
 #include "observe/report_parts.h"
 
-static void append(struct analysis_page *page, const char *text)
+static void analysis_page_append(struct analysis_page *page, const char *text)
 {
     if (page->is_html) {
         report_html(page->out, text);
@@ -41,7 +41,7 @@ void analysis_page_end_section(struct analysis_page *page)
 void analysis_page_paragraph(struct analysis_page *page, const char *text)
 {
     buffer_append_string(page->out, page->is_html ? "<p>" : "\n");
-    append(page, text);
+    analysis_page_append(page, text);
     buffer_append_string(page->out, page->is_html ? "</p>\n" : "\n");
 }
 
@@ -64,16 +64,16 @@ void analysis_page_figures(struct analysis_page *page, const struct analysis_fig
 void analysis_page_part(struct analysis_page *page, const char *name, const char *key)
 {
     buffer_append_string(page->out, page->is_html ? "<h3>" : "\n### ");
-    append(page, name);
+    analysis_page_append(page, name);
     buffer_append_string(page->out, page->is_html ? " <code>" : "\n\nKey: ");
-    append(page, key);
+    analysis_page_append(page, key);
     buffer_append_string(page->out, page->is_html ? "</code></h3>\n<ul>\n" : "\n\n");
 }
 
 void analysis_page_item(struct analysis_page *page, const char *sentence)
 {
     buffer_append_string(page->out, page->is_html ? "<li>" : "- ");
-    append(page, sentence);
+    analysis_page_append(page, sentence);
     buffer_append_string(page->out, page->is_html ? "</li>\n" : "\n");
 }
 
@@ -98,9 +98,9 @@ void analysis_page_query(struct analysis_page *page, const char *name, const cha
                          const char *language, const char *code)
 {
     buffer_append_string(page->out, page->is_html ? "<details><summary>" : "\n");
-    append(page, name);
+    analysis_page_append(page, name);
     buffer_append_string(page->out, page->is_html ? "</summary>\n<p class=\"quiet\">" : "\n\n");
-    append(page, note);
+    analysis_page_append(page, note);
     buffer_append_string(page->out, page->is_html ? "</p>\n" : "\n\n");
     if (page->is_html) {
         buffer_append_string(page->out, "<pre>");
@@ -121,7 +121,7 @@ void analysis_page_table(struct analysis_page *page, const char *const *heads, u
     for (uint32_t i = 0; i < count; i++) {
         append_html(page, i > 0 && i < texts ? "<th class=\"text\">" : "<th>");
         append_markdown(page, " ");
-        append(page, heads[i]);
+        analysis_page_append(page, heads[i]);
         buffer_append_string(page->out, page->is_html ? "</th>" : " |");
     }
     append_html(page, "</tr></thead><tbody>\n");
@@ -139,7 +139,7 @@ void analysis_page_row(struct analysis_page *page, const char *const *cells, uin
     for (uint32_t i = 0; i < count; i++) {
         append_html(page, i == 0 ? "<th>" : i < texts ? "<td class=\"text\">" : "<td>");
         append_markdown(page, " ");
-        append(page, cells[i]);
+        analysis_page_append(page, cells[i]);
         buffer_append_string(page->out, !page->is_html ? " |" : i == 0 ? "</th>" : "</td>");
     }
     buffer_append_string(page->out, page->is_html ? "</tr>\n" : "\n");

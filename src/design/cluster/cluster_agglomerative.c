@@ -73,7 +73,8 @@ static size_t find_nearest(const struct chain *chain, double *least)
     return found;
 }
 
-static void merge(struct chain *chain, size_t left, size_t right, double distance)
+static void cluster_agglomerative_merge(struct chain *chain, size_t left, size_t right,
+                                        double distance)
 {
     chain->merges[chain->merge_count] = (struct merge){left, right, distance, chain->merge_count};
     chain->merge_count++;
@@ -106,7 +107,8 @@ static void find_merge(struct chain *chain)
         /* Distances that rounding changed could lead in a circle: it is cut. */
         if (ends || chain->link_count == chain->count) {
             chain->link_count = ends ? chain->link_count - 2 : 0;
-            merge(chain, last < next ? last : next, last < next ? next : last, distance);
+            cluster_agglomerative_merge(chain, last < next ? last : next, last < next ? next : last,
+                                        distance);
             return;
         }
         chain->links[chain->link_count++] = next;
@@ -144,8 +146,8 @@ static size_t root_of(size_t *parents, size_t point)
 
 /* Does the first merges, and numbers the groups that are left. `parents` and `numbers` have room
  * for the points. */
-static void cut(const struct chain *chain, size_t clusters, size_t *parents, size_t *numbers,
-                int32_t *labels)
+static void cluster_agglomerative_cut(const struct chain *chain, size_t clusters, size_t *parents,
+                                      size_t *numbers, int32_t *labels)
 {
     size_t found = 0;
     for (size_t point = 0; point < chain->count; point++) {
@@ -164,7 +166,8 @@ static void cut(const struct chain *chain, size_t clusters, size_t *parents, siz
     }
 }
 
-static void begin(struct chain *chain, const struct cluster_distances *distances)
+static void cluster_agglomerative_begin(struct chain *chain,
+                                        const struct cluster_distances *distances)
 {
     double *to = chain->distances;
     for (size_t left = 0; left < chain->count; left++) {
@@ -198,11 +201,11 @@ enum status cluster_agglomerative(const struct cluster_distances *distances,
     chain.sizes = sizes;
     chain.links = chain.sizes + count;
     chain.merges = merges;
-    begin(&chain, distances);
+    cluster_agglomerative_begin(&chain, distances);
     find_merges(&chain);
     qsort(chain.merges, chain.merge_count, sizeof *chain.merges, compare_merges);
     *labels = arena_allocate(arena, count * sizeof **labels);
-    cut(&chain, clusters, chain.sizes, chain.links, *labels);
+    cluster_agglomerative_cut(&chain, clusters, chain.sizes, chain.links, *labels);
     status = STATUS_OK;
 out:
     free(pairs);

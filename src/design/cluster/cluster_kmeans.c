@@ -64,7 +64,7 @@ static float try_center(const struct kmeans *kmeans, size_t center, const float 
 }
 
 /* The first place where the sums reach the value. */
-static size_t search(const float *cumulative, size_t count, double value)
+static size_t cluster_kmeans_search(const float *cumulative, size_t count, double value)
 {
     size_t low = 0;
     size_t high = count;
@@ -101,7 +101,7 @@ static float choose_center(const struct kmeans *kmeans, struct seeding *seeding,
         seeding->cumulative[i] = sum;
     }
     for (size_t trial = 0; trial < trials; trial++) {
-        size_t candidate = search(seeding->cumulative, kmeans->count, drawn[trial]);
+        size_t candidate = cluster_kmeans_search(seeding->cumulative, kmeans->count, drawn[trial]);
         float left = try_center(kmeans, candidate, seeding->closest, seeding->tried);
         if (trial == 0 || left < least) {
             least = left;
@@ -270,7 +270,7 @@ static float moved(const struct kmeans *kmeans)
     return sum;
 }
 
-static enum status step(struct kmeans *kmeans, struct error *error)
+static enum status cluster_kmeans_step(struct kmeans *kmeans, struct error *error)
 {
     assign(kmeans);
     add_points(kmeans);
@@ -292,7 +292,7 @@ static enum status iterate(struct kmeans *kmeans, unsigned *iterations, struct e
     bool settled = false;
     memset(kmeans->labels_before, 0xff, label_bytes);
     for (*iterations = 0; *iterations < ITERATIONS_MAX && !settled;) {
-        if (step(kmeans, error) != STATUS_OK) {
+        if (cluster_kmeans_step(kmeans, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         float shift = moved(kmeans);

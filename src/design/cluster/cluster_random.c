@@ -12,7 +12,7 @@ void cluster_random_seed(struct cluster_random *random, uint32_t seed)
     random->at = WORDS;
 }
 
-static void turn(struct cluster_random *random)
+static void cluster_random_turn(struct cluster_random *random)
 {
     uint32_t *words = random->words;
     for (int i = 0; i < WORDS; i++) {
@@ -25,7 +25,7 @@ static void turn(struct cluster_random *random)
 uint32_t cluster_random_word(struct cluster_random *random)
 {
     if (random->at == WORDS) {
-        turn(random);
+        cluster_random_turn(random);
     }
     uint32_t word = random->words[random->at++];
     word ^= word >> 11;

@@ -132,8 +132,8 @@ static enum status try_numbers(const struct search *search, size_t least, size_t
     return STATUS_OK;
 }
 
-static enum status choose(const struct search *search, size_t least, size_t most,
-                          struct error *error)
+static enum status cluster_silhouette_choose(const struct search *search, size_t least, size_t most,
+                                             struct error *error)
 {
     if (try_numbers(search, least, most, TRIES_WIDE, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -162,7 +162,7 @@ enum status cluster_choose(const struct cluster_points *points, size_t least, si
     least = least < 2 ? 2 : least;
     most = most > points->count - 1 ? points->count - 1 : most;
     if (least <= most) {
-        status = choose(&search, least, most, error);
+        status = cluster_silhouette_choose(&search, least, most, error);
     }
     if (status == STATUS_OK && out->clusters == 0) {
         *out = (struct cluster_choice){.clusters = 1}; /* too few points, or all alike */

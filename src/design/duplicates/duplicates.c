@@ -11,10 +11,10 @@ struct finding {
     uint32_t *views; /* by entity: views of its own table so far */
 };
 
-static const char *say(const struct finding *finding, const char *format, ...)
+static const char *duplicates_say(const struct finding *finding, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-static const char *say(const struct finding *finding, const char *format, ...)
+static const char *duplicates_say(const struct finding *finding, const char *format, ...)
 {
     char text[512];
     va_list arguments;
@@ -104,33 +104,35 @@ static enum duplicate_strategy strategy_of_table(struct finding *finding,
     bool moves = key_changes(finding, family);
     if (viewable && moves && finding->views[family->root] < DUPLICATES_VIEWS_MAX) {
         finding->views[family->root]++;
-        *why =
-            say(finding, "its key changes, and a view reads the old row by itself; without a view "
-                         "each such write reads first");
+        *why = duplicates_say(
+            finding, "its key changes, and a view reads the old row by itself; without a view "
+                     "each such write reads first");
         return DUPLICATE_VIEW;
     }
     double bytes = logged_bytes(finding, family->root);
     if (bytes > DUPLICATES_BATCH_BYTES_MAX) {
-        *why = say(finding,
-                   "a batch for all tables of the row would have %.0f KiB, above the "
-                   "server's warning at 5",
-                   bytes / 1024);
+        *why = duplicates_say(finding,
+                              "a batch for all tables of the row would have %.0f KiB, above the "
+                              "server's warning at 5",
+                              bytes / 1024);
         return DUPLICATE_STREAM;
     }
     uint32_t partitions = logged_partitions(finding, family->root);
     if (partitions > DUPLICATES_BATCH_PARTITIONS_MAX) {
-        *why = say(finding, "a batch for all tables of the row would touch %u partitions, above %d",
-                   partitions, DUPLICATES_BATCH_PARTITIONS_MAX);
+        *why = duplicates_say(
+            finding, "a batch for all tables of the row would touch %u partitions, above %d",
+            partitions, DUPLICATES_BATCH_PARTITIONS_MAX);
         return DUPLICATE_STREAM;
     }
-    *why = moves ? say(finding,
-                       "its key changes: read the old row, then delete and insert in one "
-                       "batch%s",
-                       viewable ? "" : " (CQL allows no view here)")
-                 : say(finding,
-                       "a write knows the keys of all tables of its row: about %.0f bytes "
-                       "in one batch",
-                       bytes);
+    *why = moves
+               ? duplicates_say(finding,
+                                "its key changes: read the old row, then delete and insert in one "
+                                "batch%s",
+                                viewable ? "" : " (CQL allows no view here)")
+               : duplicates_say(finding,
+                                "a write knows the keys of all tables of its row: about %.0f bytes "
+                                "in one batch",
+                                bytes);
     return DUPLICATE_BATCH;
 }
 
@@ -148,22 +150,22 @@ static enum duplicate_strategy strategy_of_copy(const struct finding *finding,
     bool is_static = place_set_holds(family->statics, place);
     *copies = rows < 1 || is_static ? 1 : rows;
     if (!is_changed(finding, entity, at.field)) {
-        *why = say(finding,
-                   "no statement changes it: it is read from %s once, when the row is "
-                   "inserted",
-                   name);
+        *why = duplicates_say(finding,
+                              "no statement changes it: it is read from %s once, when the row is "
+                              "inserted",
+                              name);
         return DUPLICATE_APPLICATION;
     }
     double bytes = *copies * (places_field(places, place)->bytes + 64);
     if (*copies <= DUPLICATES_BATCH_PARTITIONS_MAX && bytes <= DUPLICATES_BATCH_BYTES_MAX) {
-        *why = say(finding,
-                   "a change of %s writes about %.0f rows, %.0f bytes: one batch, after "
-                   "reading their keys",
-                   name, *copies, bytes);
+        *why = duplicates_say(finding,
+                              "a change of %s writes about %.0f rows, %.0f bytes: one batch, after "
+                              "reading their keys",
+                              name, *copies, bytes);
         return DUPLICATE_BATCH;
     }
-    *why =
-        say(finding, "a change of %s writes about %.0f rows: too many for a batch", name, *copies);
+    *why = duplicates_say(finding, "a change of %s writes about %.0f rows: too many for a batch",
+                          name, *copies);
     return DUPLICATE_STREAM;
 }
 

@@ -62,8 +62,9 @@ struct reading {
 
 /* ---------------------------------------------------------------- reading the weights */
 
-static enum status find(const struct reading *reading, const char *stem, const char *part,
-                        size_t rows, size_t columns, struct embed_tensor *tensor)
+static enum status embed_bert_find(const struct reading *reading, const char *stem,
+                                   const char *part, size_t rows, size_t columns,
+                                   struct embed_tensor *tensor)
 {
     char name[NAME_BYTES];
     snprintf(name, sizeof name, "%s%s.%s", reading->prefix, stem, part);
@@ -78,7 +79,7 @@ static enum status read_values(const struct reading *reading, const char *stem, 
                                size_t rows, size_t columns, float *out)
 {
     struct embed_tensor tensor;
-    if (find(reading, stem, part, rows, columns, &tensor) != STATUS_OK) {
+    if (embed_bert_find(reading, stem, part, rows, columns, &tensor) != STATUS_OK) {
         return STATUS_FAILED;
     }
     embed_tensor_rows(&tensor, 0, rows, out);
@@ -150,9 +151,9 @@ static enum status read_positions(const struct reading *reading, struct embed_be
     struct embed_tensor positions;
     struct embed_tensor types;
     float type[WIDTH];
-    if (find(reading, "embeddings.position_embeddings", "weight", 0, WIDTH, &positions) !=
-            STATUS_OK ||
-        find(reading, "embeddings.token_type_embeddings", "weight", 0, WIDTH, &types) !=
+    if (embed_bert_find(reading, "embeddings.position_embeddings", "weight", 0, WIDTH,
+                        &positions) != STATUS_OK ||
+        embed_bert_find(reading, "embeddings.token_type_embeddings", "weight", 0, WIDTH, &types) !=
             STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -199,7 +200,7 @@ static size_t count_layers(const struct reading *reading)
 static enum status read_bert(const struct reading *reading, uint32_t tokens_min,
                              struct embed_bert *bert)
 {
-    if (find(reading, "embeddings.word_embeddings", "weight", 0, WIDTH, &bert->words) !=
+    if (embed_bert_find(reading, "embeddings.word_embeddings", "weight", 0, WIDTH, &bert->words) !=
             STATUS_OK ||
         read_positions(reading, bert) != STATUS_OK ||
         read_norm(reading, "embeddings.LayerNorm", &bert->norm) != STATUS_OK) {

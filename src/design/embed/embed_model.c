@@ -41,7 +41,7 @@ struct embed_model {
 
 /* ---------------------------------------------------------------- opening */
 
-static enum status map(const char *path, struct mapping *mapping, struct error *error)
+static enum status embed_model_map(const char *path, struct mapping *mapping, struct error *error)
 {
     struct stat status;
     int descriptor = file_open(path, O_RDONLY | O_CLOEXEC, 0);
@@ -106,7 +106,7 @@ static enum status read_tokenizer(struct embed_model *model, const char *folder,
 {
     struct mapping mapping = {0};
     const char *path = file_join(model->arena, folder, "tokenizer.json");
-    enum status status = map(path, &mapping, error);
+    enum status status = embed_model_map(path, &mapping, error);
     if (status == STATUS_OK) {
         status = verify(model, path, &mapping, tokenizer_sha256, any, error);
     }
@@ -125,7 +125,7 @@ static enum status read_model(struct embed_model *model, const char *folder, boo
     if (path == NULL) {
         return error_set(error, ERROR_WEIGHTS_MISSING, folder, "there is no model.safetensors");
     }
-    if (map(path, &model->file, error) != STATUS_OK ||
+    if (embed_model_map(path, &model->file, error) != STATUS_OK ||
         verify(model, path, &model->file, model_sha256, any, error) != STATUS_OK ||
         embed_safetensors_read(model->file.bytes, model->file.length, path, &model->tensors,
                                error) != STATUS_OK) {

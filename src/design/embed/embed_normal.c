@@ -56,7 +56,7 @@ bool embed_is_punctuation(uint32_t point)
     return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
 }
 
-static void append(struct embed_points *out, uint32_t point)
+static void embed_normal_append(struct embed_points *out, uint32_t point)
 {
     if (out->count == out->capacity) {
         out->capacity = out->capacity == 0 ? CAPACITY_FIRST : 2 * out->capacity;
@@ -77,7 +77,7 @@ static void append_ordered(struct ordering *ordering, uint32_t point)
     utf8proc_propval_t class = combining_class(point);
     bool kept = utf8proc_category((utf8proc_int32_t)point) != UTF8PROC_CATEGORY_MN;
     if (kept) {
-        append(out, point);
+        embed_normal_append(out, point);
         size_t at = out->count - 1;
         for (; class != 0 && at > ordering->movable && combining_class(out->points[at - 1]) > class;
              at--) {

@@ -25,7 +25,7 @@ const struct family *export_family(const struct export_dynamodb *design, uint32_
     return &design->pool.families[family];
 }
 
-static void note(struct making *making, const char *text)
+static void export_dynamodb_note(struct making *making, const char *text)
 {
     struct export_dynamodb *design = making->design;
     if (design->note_count == making->note_room) {
@@ -171,7 +171,7 @@ static const char *type_of(const struct value_type *type)
     }
 }
 
-static uint32_t add(struct building *building, struct export_attribute attribute)
+static uint32_t export_dynamodb_add(struct building *building, struct export_attribute attribute)
 {
     struct export_table *table = building->table;
     if (table->attribute_count == building->capacity) {
@@ -207,10 +207,10 @@ static uint32_t plain(struct building *building, uint32_t place)
     if (found != GRAPH_NONE) {
         return found;
     }
-    return add(building,
-               (struct export_attribute){.name = export_place_name(places, place, places->own),
-                                         .place = place,
-                                         .type = type_of(&places_field(places, place)->type)});
+    return export_dynamodb_add(
+        building, (struct export_attribute){.name = export_place_name(places, place, places->own),
+                                            .place = place,
+                                            .type = type_of(&places_field(places, place)->type)});
 }
 
 static bool is_made_alike(const struct export_attribute *left, const struct export_attribute *right)
@@ -275,7 +275,7 @@ static uint32_t key_attribute(struct building *building, const uint32_t *places,
         }
     }
     made.name = made_name(building, &made);
-    return add(building, made);
+    return export_dynamodb_add(building, made);
 }
 
 static struct export_key key_of(struct building *building, const struct family *family,
@@ -474,10 +474,11 @@ static void check_separator(struct making *making, const struct export_table *ta
     if (number + 1 < attribute->part_count &&
         export_key_needs_escapes(places_field(making->places, part->place)) &&
         !export_part_is_escaped(making->design, table, attribute, number)) {
-        note(making, arena_format(making->design->arena,
-                                  "%s: where %s holds a #, %s may be that of another row, too: "
-                                  "one of the two is rejected if it is the table's key",
-                                  table->name, part->name, attribute->name));
+        export_dynamodb_note(
+            making, arena_format(making->design->arena,
+                                 "%s: where %s holds a #, %s may be that of another row, too: "
+                                 "one of the two is rejected if it is the table's key",
+                                 table->name, part->name, attribute->name));
     }
 }
 
@@ -494,10 +495,11 @@ static void check_bounds(struct making *making, const struct export_table *table
 {
     struct arena *arena = making->design->arena;
     if (table->item_bytes > ITEM_BYTES_MAX) {
-        note(making, arena_format(arena,
-                                  "%s: an item has about %.0f KB, and DynamoDB takes 400: keep "
-                                  "large values in S3 and their names in the item",
-                                  table->name, table->item_bytes / 1024));
+        export_dynamodb_note(
+            making, arena_format(arena,
+                                 "%s: an item has about %.0f KB, and DynamoDB takes 400: keep "
+                                 "large values in S3 and their names in the item",
+                                 table->name, table->item_bytes / 1024));
     }
     for (uint32_t i = 0; i < table->attribute_count; i++) {
         const struct export_attribute *attribute = &table->attributes[i];
@@ -508,23 +510,25 @@ static void check_bounds(struct making *making, const struct export_table *table
             const struct export_attribute *part = &table->attributes[attribute->parts[j]];
             enum value_kind kind = places_field(making->places, part->place)->type.kind;
             if (is_negative(making->places, part->place)) {
-                note(making, arena_format(arena,
-                                          "%s: %s orders negative values of %s backwards, before "
-                                          "all others",
-                                          table->name, attribute->name, part->name));
+                export_dynamodb_note(
+                    making, arena_format(arena,
+                                         "%s: %s orders negative values of %s backwards, before "
+                                         "all others",
+                                         table->name, attribute->name, part->name));
             }
             if (strcmp(part->type, "N") == 0 && kind != VALUE_INT64 && kind != VALUE_UINT64) {
-                note(making, arena_format(arena,
-                                          "%s: %s orders %s as text, which is not the order of its "
-                                          "numbers",
-                                          table->name, attribute->name, part->name));
+                export_dynamodb_note(
+                    making, arena_format(arena,
+                                         "%s: %s orders %s as text, which is not the order of its "
+                                         "numbers",
+                                         table->name, attribute->name, part->name));
             }
         }
     }
 }
 
-static void start(struct making *making, uint32_t root, const char *name, struct building *building,
-                  struct export_table *table)
+static void export_dynamodb_start(struct making *making, uint32_t root, const char *name,
+                                  struct building *building, struct export_table *table)
 {
     struct arena *arena = making->design->arena;
     *building = (struct building){.making = making, .table = table, .names = {.arena = arena}};
@@ -540,7 +544,7 @@ static void add_fields(struct building *building, struct place_set fields)
     }
 }
 
-static void finish(struct building *building)
+static void export_dynamodb_finish(struct building *building)
 {
     struct export_table *table = building->table;
     table->indexes = building->indexes;
@@ -563,17 +567,18 @@ static void lay_copy(struct making *making, uint32_t number, struct export_table
     struct building building;
     const struct family *family = export_family(making->design, number);
     const char *root = making->places->graph->entities[family->root].name;
-    start(making, family->root, arena_format(making->design->arena, "%s_copy", root), &building,
-          table);
+    export_dynamodb_start(making, family->root,
+                          arena_format(making->design->arena, "%s_copy", root), &building, table);
     table->is_copy = true;
     table->family = number;
     table->key = key_of(&building, family, family->clustering_count);
     add_fields(&building, family->fields);
-    finish(&building);
-    note(making, arena_format(making->design->arena,
-                              "%s: %s has no index left (20 a table), so this is a table of its "
-                              "own, which the application or a stream keeps",
-                              table->name, root));
+    export_dynamodb_finish(&building);
+    export_dynamodb_note(
+        making, arena_format(making->design->arena,
+                             "%s: %s has no index left (20 a table), so this is a table of its "
+                             "own, which the application or a stream keeps",
+                             table->name, root));
 }
 
 /* The families chosen of a root but for `table`, those with most queries first. */
@@ -605,7 +610,7 @@ static void lay_root(struct making *making, uint32_t root, struct export_table *
     uint32_t *others =
         arena_allocate_zeroed(arena, making->design->pool.count + 1u, sizeof(*others));
     struct name_index index_names = {.arena = arena, .folded = true};
-    start(making, root, places->graph->entities[root].name, &building, table);
+    export_dynamodb_start(making, root, places->graph->entities[root].name, &building, table);
     table->family = choose_table(making, root);
     if (table->family != GRAPH_NONE) {
         const struct family *family = export_family(making->design, table->family);
@@ -628,7 +633,7 @@ static void lay_root(struct making *making, uint32_t root, struct export_table *
     if (table->family != GRAPH_NONE) {
         add_fields(&building, export_family(making->design, table->family)->fields);
     }
-    finish(&building);
+    export_dynamodb_finish(&building);
     for (uint32_t i = 0; i < left; i++) {
         lay_copy(making, others[i], &tables[(*count)++]);
     }

@@ -111,7 +111,7 @@ static void weigh_writes(struct deciding *deciding)
     }
 }
 
-static void measure(struct deciding *deciding)
+static void export_mongodb_measure(struct deciding *deciding)
 {
     for (uint32_t i = 0; i < deciding->graph->relation_count; i++) {
         struct export_decision *decision = &deciding->decisions[i];
@@ -149,10 +149,10 @@ static bool only_joins(const struct deciding *deciding, uint32_t entity, uint32_
            graph->relations[sides[0]].to != graph->relations[sides[1]].to;
 }
 
-static const char *say(const struct deciding *deciding, const char *format, ...)
+static const char *export_mongodb_say(const struct deciding *deciding, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-static const char *say(const struct deciding *deciding, const char *format, ...)
+static const char *export_mongodb_say(const struct deciding *deciding, const char *format, ...)
 {
     char text[512];
     va_list arguments;
@@ -180,15 +180,16 @@ static const char *why_not_trusted(const struct deciding *deciding, uint32_t num
     const char *child = child_of(deciding, number);
     if (relation->trust == GRAPH_BROKEN) {
         deciding->decisions[number].distrusted = true;
-        return say(deciding, "%.0f rows of %s refer to no %s, and would be lost", relation->orphans,
-                   child, parent);
+        return export_mongodb_say(deciding, "%.0f rows of %s refer to no %s, and would be lost",
+                                  relation->orphans, child, parent);
     }
     if (relation->trust == GRAPH_UNPROVEN) {
         deciding->decisions[number].distrusted = true;
-        return say(deciding,
-                   "nothing proves that each row of %s has its %s: the source does not enforce it, "
-                   "and its rows were not looked at",
-                   child, parent);
+        return export_mongodb_say(
+            deciding,
+            "nothing proves that each row of %s has its %s: the source does not enforce it, "
+            "and its rows were not looked at",
+            child, parent);
     }
     return NULL;
 }
@@ -197,8 +198,8 @@ static const char *why_not_trusted(const struct deciding *deciding, uint32_t num
 static const char *why_not_held(const struct deciding *deciding, uint32_t number)
 {
     return deciding->graph->relations[number].optional
-               ? say(deciding, "a row of %s may be without a %s", child_of(deciding, number),
-                     parent_of(deciding, number))
+               ? export_mongodb_say(deciding, "a row of %s may be without a %s",
+                                    child_of(deciding, number), parent_of(deciding, number))
                : why_not_trusted(deciding, number);
 }
 
@@ -218,26 +219,27 @@ static void decide_many_to_many(struct deciding *deciding, uint32_t entity, cons
     }
     decisions[holder].bytes_max = decisions[holder].rows_max * of->row_bytes;
     if (why_not != NULL) {
-        decisions[holder].reason = say(deciding, "%s: %s stays a collection", why_not, of->name);
+        decisions[holder].reason =
+            export_mongodb_say(deciding, "%s: %s stays a collection", why_not, of->name);
         decisions[other].reason = decisions[holder].reason;
         return;
     }
     if (decisions[holder].rows_max > EXPORT_KEYS_ROWS_MAX) {
-        decisions[holder].reason = say(
+        decisions[holder].reason = export_mongodb_say(
             deciding, "many-to-many, and lists grow to %.0f on either side: %s stays a collection",
             decisions[holder].rows_max, of->name);
         decisions[other].reason = decisions[holder].reason;
         return;
     }
     decisions[holder].joining = EXPORT_KEY_LIST;
-    decisions[holder].reason =
-        say(deciding,
-            "many-to-many: %s holds the keys of %s, at most %.0f; the other way round it "
-            "would be %.0f",
-            parent_of(deciding, holder), parent_of(deciding, other), decisions[holder].rows_max,
-            decisions[other].rows_max);
-    decisions[other].reason = say(deciding, "its keys stand in %s, with an index over the list",
-                                  parent_of(deciding, holder));
+    decisions[holder].reason = export_mongodb_say(
+        deciding,
+        "many-to-many: %s holds the keys of %s, at most %.0f; the other way round it "
+        "would be %.0f",
+        parent_of(deciding, holder), parent_of(deciding, other), decisions[holder].rows_max,
+        decisions[other].rows_max);
+    decisions[other].reason = export_mongodb_say(
+        deciding, "its keys stand in %s, with an index over the list", parent_of(deciding, holder));
     deciding->documents[entity].relation = holder;
     deciding->documents[entity].keys_alone = true;
 }
@@ -284,36 +286,38 @@ static const char *why_not(const struct deciding *deciding, uint32_t number, boo
     const char *parent = parent_of(deciding, number);
     const char *child = child_of(deciding, number);
     if (relation->from == relation->to) {
-        return say(deciding, "%s refers to itself", child);
+        return export_mongodb_say(deciding, "%s refers to itself", child);
     }
     if (relation->optional) {
-        return say(deciding, "a row of %s may be without a %s", child, parent);
+        return export_mongodb_say(deciding, "a row of %s may be without a %s", child, parent);
     }
     if (referred) {
-        return say(deciding, "other collections refer to %s", child);
+        return export_mongodb_say(deciding, "other collections refer to %s", child);
     }
     if (decision->rows_max > EXPORT_EMBED_ROWS_MAX) {
-        return say(deciding, "the longest list has %.0f rows, more than %d", decision->rows_max,
-                   EXPORT_EMBED_ROWS_MAX);
+        return export_mongodb_say(deciding, "the longest list has %.0f rows, more than %d",
+                                  decision->rows_max, EXPORT_EMBED_ROWS_MAX);
     }
     if (decision->bytes_max > EXPORT_EMBED_BYTES_MAX) {
-        return say(deciding, "the longest list has %.1f MB, more than 1",
-                   decision->bytes_max / EXPORT_EMBED_BYTES_MAX);
+        return export_mongodb_say(deciding, "the longest list has %.1f MB, more than 1",
+                                  decision->bytes_max / EXPORT_EMBED_BYTES_MAX);
     }
     if (deciding->timed[relation->from]) {
-        return say(deciding, "%s is read by time: the list grows for as long as its %s lives",
-                   child, parent);
+        return export_mongodb_say(deciding,
+                                  "%s is read by time: the list grows for as long as its %s lives",
+                                  child, parent);
     }
     if (decision->together <= 0) {
-        return say(deciding, "%s is never read with its %s", child, parent);
+        return export_mongodb_say(deciding, "%s is never read with its %s", child, parent);
     }
     if (decision->together < decision->alone) {
-        return say(deciding, "%s is read with its %s less often than without (%.3g to %.3g)", child,
-                   parent, decision->together, decision->alone);
+        return export_mongodb_say(deciding,
+                                  "%s is read with its %s less often than without (%.3g to %.3g)",
+                                  child, parent, decision->together, decision->alone);
     }
     if (decision->of_parent < 0.5) {
-        return say(deciding, "only %.0f %% of the look-ups of a %s want its %s",
-                   decision->of_parent * 100, parent, child);
+        return export_mongodb_say(deciding, "only %.0f %% of the look-ups of a %s want its %s",
+                                  decision->of_parent * 100, parent, child);
     }
     return why_not_trusted(deciding, number);
 }
@@ -356,19 +360,19 @@ static void decide_child(struct deciding *deciding, uint32_t entity, bool referr
     }
     for (uint32_t i = 0; best != GRAPH_NONE && i < deciding->graph->relation_count; i++) {
         if (deciding->graph->relations[i].from == entity && deciding->decisions[i].reason == NULL) {
-            deciding->decisions[i].reason =
-                say(deciding, "%s stands in %s", child_of(deciding, i), parent_of(deciding, best));
+            deciding->decisions[i].reason = export_mongodb_say(
+                deciding, "%s stands in %s", child_of(deciding, i), parent_of(deciding, best));
         }
     }
     if (best != GRAPH_NONE) {
         struct export_decision *decision = &deciding->decisions[best];
         decision->joining = EXPORT_EMBED;
-        decision->reason =
-            say(deciding,
-                "read with its %s at least as often as without (%.3g to %.3g), wanted by "
-                "%.0f %% of its look-ups; at most %.0f rows and %.0f KB",
-                parent_of(deciding, best), decision->together, decision->alone,
-                decision->of_parent * 100, decision->rows_max, decision->bytes_max / 1024);
+        decision->reason = export_mongodb_say(
+            deciding,
+            "read with its %s at least as often as without (%.3g to %.3g), wanted by "
+            "%.0f %% of its look-ups; at most %.0f rows and %.0f KB",
+            parent_of(deciding, best), decision->together, decision->alone,
+            decision->of_parent * 100, decision->rows_max, decision->bytes_max / 1024);
         deciding->documents[entity].relation = best;
     }
 }
@@ -445,7 +449,8 @@ static void copy_place(struct deciding *deciding, uint32_t root, uint32_t place)
     struct export_decision *decision = &deciding->decisions[relation];
     const char *name = export_place_name(deciding->places, place, deciding->design->arena);
     if (is_changed(deciding, place)) {
-        decision->reason = say(deciding, "%s; %s is read with it, but changes: join it ($lookup)",
+        decision->reason =
+            export_mongodb_say(deciding, "%s; %s is read with it, but changes: join it ($lookup)",
                                decision->reason, name);
         return;
     }
@@ -453,8 +458,8 @@ static void copy_place(struct deciding *deciding, uint32_t root, uint32_t place)
     if (!place_set_holds(document->copied, place)) {
         document->copied = place_set_with(document->copied, place, deciding->design->arena);
         decision->joining = EXPORT_REFERENCE_COPY;
-        decision->reason = say(deciding, "%s; %s is read with it and never changes: a copy",
-                               decision->reason, name);
+        decision->reason = export_mongodb_say(
+            deciding, "%s; %s is read with it and never changes: a copy", decision->reason, name);
     }
 }
 
@@ -563,7 +568,7 @@ void export_mongodb_make(const struct search *search, struct arena *arena,
     }
     weigh(&deciding);
     weigh_writes(&deciding);
-    measure(&deciding);
+    export_mongodb_measure(&deciding);
     decide_all(&deciding);
     copy_fields(&deciding);
     name_documents(&deciding);

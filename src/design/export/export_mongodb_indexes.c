@@ -79,7 +79,7 @@ struct growing {
     uint32_t count;
 };
 
-static void add(struct growing *growing, uint32_t place, bool descending)
+static void export_mongodb_indexes_add(struct growing *growing, uint32_t place, bool descending)
 {
     const char *path = place != GRAPH_NONE ? path_of(growing->finding, place) : NULL;
     bool known = path == NULL;
@@ -138,8 +138,9 @@ static const char *name_of(const struct finding *finding, const struct export_mo
     return kept;
 }
 
-static void keep(const struct finding *finding, struct export_document *document,
-                 struct export_mongo_index index)
+static void export_mongodb_indexes_keep(const struct finding *finding,
+                                        struct export_document *document,
+                                        struct export_mongo_index index)
 {
     struct export_mongo_index *list = (struct export_mongo_index *)document->indexes;
     index.name = name_of(finding, &index);
@@ -169,23 +170,23 @@ static void index_query(const struct finding *finding, const struct query *query
         .descending = arena_allocate_zeroed(finding->arena, room, sizeof(bool)),
     };
     for (uint32_t i = 0; i < query->equal.count; i++) {
-        add(&growing, query->equal.at[i], false);
+        export_mongodb_indexes_add(&growing, query->equal.at[i], false);
     }
     for (uint32_t i = 0; i < query->in_count; i++) {
-        add(&growing, query->in[i].place, false);
+        export_mongodb_indexes_add(&growing, query->in[i].place, false);
     }
     for (uint32_t i = 0; i < query->order_count; i++) {
-        add(&growing, query->order[i].place, query->order[i].descending);
+        export_mongodb_indexes_add(&growing, query->order[i].place, query->order[i].descending);
     }
-    add(&growing, query->range, false);
+    export_mongodb_indexes_add(&growing, query->range, false);
     if (growing.count == 0 || strcmp(growing.fields[0], "_id") == 0) {
         return;
     }
-    keep(finding, &finding->documents[collection_of(finding, query->root)],
-         (struct export_mongo_index){.fields = growing.fields,
-                                     .descending = growing.descending,
-                                     .count = growing.count,
-                                     .unique = is_unique(finding, query)});
+    export_mongodb_indexes_keep(finding, &finding->documents[collection_of(finding, query->root)],
+                                (struct export_mongo_index){.fields = growing.fields,
+                                                            .descending = growing.descending,
+                                                            .count = growing.count,
+                                                            .unique = is_unique(finding, query)});
 }
 
 void export_mongodb_find_indexes(const struct search *search, struct export_document *documents,

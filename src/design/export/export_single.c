@@ -6,8 +6,8 @@
 #include "plan/propose.h"
 #include <string.h>
 
-static void decide(const struct graph *graph, struct arena *arena, struct buffer *out,
-                   struct proposal *proposal)
+static void export_single_decide(const struct graph *graph, struct arena *arena, struct buffer *out,
+                                 struct proposal *proposal)
 {
     struct schema_table *tables =
         arena_allocate_zeroed(arena, graph->entity_count + 1u, sizeof(*tables));
@@ -49,7 +49,7 @@ void export_single_make(const struct graph *graph, const struct workload *worklo
     struct proposal proposal;
     struct buffer unused = {0};
     *single = (struct export_single){0};
-    decide(graph, arena, &unused, &proposal);
+    export_single_decide(graph, arena, &unused, &proposal);
     places_init(&single->places, graph, arena);
     pool_init(&single->pool, &single->places, model, 0);
     for (uint32_t i = 0; i < proposal.count; i++) {
@@ -71,7 +71,7 @@ void export_single_append_plan(const struct graph *graph, const char *source, co
 {
     struct proposal proposal;
     layout_append_head(graph, source, target, out);
-    decide(graph, arena, out, &proposal);
+    export_single_decide(graph, arena, out, &proposal);
     propose_write_documents(&proposal, registry_find("dynamodb"));
 }
 

@@ -16,7 +16,7 @@ struct generating {
     struct buffer sql;
 };
 
-static uint32_t draw(struct generating *generating, uint32_t below)
+static uint32_t generate_draw(struct generating *generating, uint32_t below)
 {
     uint32_t drawn = generating->drawn;
     drawn ^= drawn << 13;
@@ -26,17 +26,17 @@ static uint32_t draw(struct generating *generating, uint32_t below)
     return drawn % below;
 }
 
-static enum status fail(const struct generating *generating, struct error *error)
+static enum status generate_fail(const struct generating *generating, struct error *error)
 {
     return error_set(error, ERROR_STATE_WRITE, generating->path, "%s",
                      generating->file != NULL ? sqlite3_errmsg(generating->file) : "no memory");
 }
 
-static enum status run(struct generating *generating, struct error *error)
+static enum status generate_run(struct generating *generating, struct error *error)
 {
     int result = sqlite3_exec(generating->file, buffer_string(&generating->sql), NULL, NULL, NULL);
     buffer_clear(&generating->sql);
-    return result == SQLITE_OK ? STATUS_OK : fail(generating, error);
+    return result == SQLITE_OK ? STATUS_OK : generate_fail(generating, error);
 }
 
 static void append_name(const char *name, struct buffer *out)
@@ -128,7 +128,7 @@ static enum status make_table(struct generating *generating, uint32_t number, st
         }
     }
     buffer_append_byte(sql, ')');
-    return run(generating, error);
+    return generate_run(generating, error);
 }
 
 /* ---------------------------------------------------------------- values */
@@ -194,11 +194,11 @@ static void choose_values(struct generating *generating, const struct graph_enti
         }
         if (is_alone_unique(entity, i)) {
             values[i] = literal(generating, field, row);
-        } else if (!is_set && draw(generating, NULLS) == 0) {
+        } else if (!is_set && generate_draw(generating, NULLS) == 0) {
             values[i] = "NULL";
         } else {
             uint32_t below = graph_fields_hold(entity->key, i) ? GENERATE_ROWS : VALUES;
-            values[i] = literal(generating, field, draw(generating, below));
+            values[i] = literal(generating, field, generate_draw(generating, below));
         }
     }
 }
@@ -226,7 +226,8 @@ static void append_search(struct generating *generating, const struct graph_rela
         buffer_format(sql, value != NULL ? " = %s" : " IS NOT NULL", value);
         any = true;
     }
-    buffer_format(sql, " ORDER BY (rowid * 7919 + %u) %% 1009 LIMIT 1", draw(generating, 1009));
+    buffer_format(sql, " ORDER BY (rowid * 7919 + %u) %% 1009 LIMIT 1",
+                  generate_draw(generating, 1009));
 }
 
 static enum status choose_parent(struct generating *generating,
@@ -235,7 +236,7 @@ static enum status choose_parent(struct generating *generating,
 {
     enum { NULLS = 10 };
     sqlite3_stmt *statement = NULL;
-    bool is_null = relation->optional && draw(generating, NULLS) == 0;
+    bool is_null = relation->optional && generate_draw(generating, NULLS) == 0;
     append_search(generating, relation, values);
     int result =
         sqlite3_prepare_v2(generating->file, buffer_string(&generating->sql), -1, &statement, NULL);
@@ -251,7 +252,7 @@ static enum status choose_parent(struct generating *generating,
         }
     }
     sqlite3_finalize(statement);
-    return result == SQLITE_OK ? STATUS_OK : fail(generating, error);
+    return result == SQLITE_OK ? STATUS_OK : generate_fail(generating, error);
 }
 
 /* ---------------------------------------------------------------- rows */
@@ -276,7 +277,7 @@ static enum status make_row(struct generating *generating, uint32_t number, uint
         buffer_format(&generating->sql, "%s%s", i > 0 ? ", " : " VALUES (", values[i]);
     }
     buffer_append_byte(&generating->sql, ')');
-    return run(generating, error);
+    return generate_run(generating, error);
 }
 
 static enum status make_rows(struct generating *generating, uint32_t number, struct error *error)
@@ -318,7 +319,7 @@ static enum status make_all(struct generating *generating, struct error *error)
 {
     enum status status = STATUS_OK;
     buffer_append_string(&generating->sql, "BEGIN");
-    status = run(generating, error);
+    status = generate_run(generating, error);
     for (uint32_t i = 0; i < generating->graph->entity_count && status == STATUS_OK; i++) {
         status = make_table(generating, i, error);
     }
@@ -329,7 +330,7 @@ static enum status make_all(struct generating *generating, struct error *error)
         return STATUS_FAILED;
     }
     buffer_append_string(&generating->sql, "COMMIT");
-    return run(generating, error);
+    return generate_run(generating, error);
 }
 
 enum status generate_source(const struct graph *graph, const char *path, struct error *error)
@@ -341,7 +342,7 @@ enum status generate_source(const struct graph *graph, const char *path, struct 
     (void)remove(path);
     enum status status = sqlite3_open(path, &generating.file) == SQLITE_OK
                              ? make_all(&generating, error)
-                             : fail(&generating, error);
+                             : generate_fail(&generating, error);
     sqlite3_close(generating.file);
     buffer_free(&generating.sql);
     arena_destroy(generating.arena);

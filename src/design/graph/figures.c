@@ -42,7 +42,7 @@ static struct tally_slot *slot_of(const struct tally *tally, uint64_t hash)
     return &tally->slots[at];
 }
 
-static void grow(struct tally *tally)
+static void figures_grow(struct tally *tally)
 {
     struct tally old = *tally;
     tally->capacity = old.capacity == 0 ? 64 : old.capacity * 2;
@@ -60,7 +60,7 @@ static void grow(struct tally *tally)
 static bool count_value(struct tally *tally, uint64_t hash, uint64_t bytes)
 {
     if (tally->used * 2 >= tally->capacity) {
-        grow(tally);
+        figures_grow(tally);
     }
     struct tally_slot *slot = slot_of(tally, hash | 1);
     bool is_new = slot->hash == 0;

@@ -68,14 +68,14 @@ static void sift_up(struct figures_picks *picks)
     }
 }
 
-static void release(struct figures_pick *pick)
+static void figures_sample_release(struct figures_pick *pick)
 {
     if (has_bytes((enum value_kind)pick->cell.kind)) {
         free((void *)(uintptr_t)pick->cell.bytes);
     }
 }
 
-static void keep(struct figures_pick *pick, uint64_t hash, const struct cell *cell)
+static void figures_sample_keep(struct figures_pick *pick, uint64_t hash, const struct cell *cell)
 {
     *pick = (struct figures_pick){.hash = hash, .cell = *cell};
     if (has_bytes((enum value_kind)cell->kind)) {
@@ -111,7 +111,7 @@ static void note_number(struct figures_picks *picks, int64_t value)
     picks->step = divisor_of(distance, picks->step);
 }
 
-static void refuse(struct figures_picks *picks)
+static void figures_sample_refuse(struct figures_picks *picks)
 {
     figures_picks_free(picks);
     picks->refused = true;
@@ -124,7 +124,7 @@ void figures_picks_add(struct figures_picks *picks, uint64_t hash, const struct 
         return;
     }
     if (kind == VALUE_MISSING || (picks->distinct > 0 && kind != picks->kind)) {
-        refuse(picks);
+        figures_sample_refuse(picks);
         return;
     }
     if (has_bytes(kind) && bytes_of(cell) == 0) {
@@ -139,11 +139,11 @@ void figures_picks_add(struct figures_picks *picks, uint64_t hash, const struct 
         picks->heap = memory_resize(NULL, FIGURES_SAMPLE_MAX, sizeof(*picks->heap));
     }
     if (picks->count < FIGURES_SAMPLE_MAX) {
-        keep(&picks->heap[picks->count++], hash, cell);
+        figures_sample_keep(&picks->heap[picks->count++], hash, cell);
         sift_up(picks);
     } else if (hash < picks->heap[0].hash) {
-        release(&picks->heap[0]);
-        keep(&picks->heap[0], hash, cell);
+        figures_sample_release(&picks->heap[0]);
+        figures_sample_keep(&picks->heap[0], hash, cell);
         sift_down(picks);
     }
 }
@@ -189,7 +189,7 @@ const struct figures_sample *figures_picks_sample(struct figures_picks *picks, s
 void figures_picks_free(struct figures_picks *picks)
 {
     for (uint32_t i = 0; i < picks->count; i++) {
-        release(&picks->heap[i]);
+        figures_sample_release(&picks->heap[i]);
     }
     free(picks->heap);
     picks->heap = NULL;

@@ -358,7 +358,7 @@ static void believe(struct inferring *inferring, const struct candidate *candida
     }
 }
 
-static void choose(struct inferring *inferring)
+static void graph_data_choose(struct inferring *inferring)
 {
     const struct candidate *best = &inferring->believed[0];
     const struct candidate *equal = NULL;
@@ -426,7 +426,7 @@ static enum status infer_of(struct inferring *inferring, uint32_t from, uint32_t
             inferring->believed[inferring->believed_count++] = candidate;
         }
     }
-    choose(inferring);
+    graph_data_choose(inferring);
     return STATUS_OK;
 }
 
@@ -458,7 +458,7 @@ static int by_place(const void *left, const void *right)
     return one->fields.at[0] < other->fields.at[0] ? -1 : 1;
 }
 
-static void finish(struct inferring *inferring, struct graph *graph)
+static void graph_data_finish(struct inferring *inferring, struct graph *graph)
 {
     struct graph_building *building = &inferring->building;
     uint32_t declared = 0;
@@ -503,7 +503,7 @@ enum status graph_infer_from_data(struct graph *graph, struct database *source,
         status = infer_all(&inferring, error);
     }
     if (status == STATUS_OK) {
-        finish(&inferring, graph);
+        graph_data_finish(&inferring, graph);
     }
     return status;
 }

@@ -61,9 +61,9 @@ static enum status open_again(struct graph_lookup *lookup, struct error *error)
 }
 
 /* How many of these values the key has. */
-static enum status find(struct graph_lookup *lookup, const struct graph_column *key,
-                        const struct cell *cells, uint32_t count, uint32_t *found,
-                        struct error *error)
+static enum status graph_lookup_find(struct graph_lookup *lookup, const struct graph_column *key,
+                                     const struct cell *cells, uint32_t count, uint32_t *found,
+                                     struct error *error)
 {
     const char *name = key->entity->fields[key->field].name;
     const struct read_column column = {.join = -1, .name = name};
@@ -154,7 +154,8 @@ static enum status look_beyond(struct graph_lookup *lookup, const struct graph_c
         struct numbers beyond = {0};
         uint32_t found = 0;
         list_beyond(sample, side > 0, floor(GRAPH_LOOKUP_ENDS * mean) + 1, key, &beyond);
-        enum status status = find(lookup, key, beyond.cells, beyond.count, &found, error);
+        enum status status =
+            graph_lookup_find(lookup, key, beyond.cells, beyond.count, &found, error);
         evidence->ends_match = found <= BEYOND_FOUND_MAX;
         if (status != STATUS_OK) {
             return status;
@@ -171,7 +172,7 @@ static enum status look_beside(struct graph_lookup *lookup, const struct graph_c
     list_others(sample, key, &others);
     evidence->others = others.count;
     enum status status =
-        find(lookup, key, others.cells, others.count, &evidence->others_found, error);
+        graph_lookup_find(lookup, key, others.cells, others.count, &evidence->others_found, error);
     if (status == STATUS_OK && graph_evidence_chance(evidence) > chance_settled) {
         status = look_beyond(lookup, key, sample, evidence, error);
     }
@@ -186,12 +187,12 @@ static enum status find_sample(struct graph_lookup *lookup, const struct graph_c
 {
     struct numbers numbers = {0};
     if (sample->cells[0].kind != VALUE_INT64) {
-        return find(lookup, key, sample->cells, sample->count, found, error);
+        return graph_lookup_find(lookup, key, sample->cells, sample->count, found, error);
     }
     for (uint32_t i = 0; i < sample->count; i++) {
         add_number(&numbers, key, sample->cells[i].i64);
     }
-    return find(lookup, key, numbers.cells, numbers.count, found, error);
+    return graph_lookup_find(lookup, key, numbers.cells, numbers.count, found, error);
 }
 
 enum status graph_lookup_values(struct graph_lookup *lookup, const struct graph_column *key,

@@ -41,7 +41,7 @@ static bool is_word_byte(char byte)
     return isalnum((unsigned char)byte) != 0 || (unsigned char)byte >= 0x80;
 }
 
-static void split(const char *name, struct words *words)
+static void graph_names_split(const char *name, struct words *words)
 {
     size_t length = 0;
     *words = (struct words){0};
@@ -83,7 +83,7 @@ static size_t singular(char *text, size_t length)
 }
 
 /* The words from `first` to before `end`, singular, one behind the other. */
-static void fold(const struct words *words, uint32_t first, uint32_t end, char *out)
+static void graph_names_fold(const struct words *words, uint32_t first, uint32_t end, char *out)
 {
     size_t length = words->starts[end] - words->starts[first];
     memcpy(out, words->text + words->starts[first], length);
@@ -113,7 +113,7 @@ static double key_confidence(const struct words *column, const char *entity)
     if (column->count == 1) {
         return is_word(column, 0, "id") || is_word(column, 0, "uuid") ? 0.8 : code ? 0.5 : 0;
     }
-    fold(column, 0, column->count - 1, own);
+    graph_names_fold(column, 0, column->count - 1, own);
     bool of_table = strcmp(own, entity) == 0;
     return of_table && identity ? 0.9 : of_table && code ? 0.5 : 0;
 }
@@ -123,13 +123,13 @@ void graph_infer_key(struct graph_building *building, struct graph_entity *entit
     struct words words;
     char own[FOLDED_BYTES] = "";
     double best = 0;
-    split(entity->name, &words);
+    graph_names_split(entity->name, &words);
     if (words.count > 0) {
-        fold(&words, 0, words.count, own);
+        graph_names_fold(&words, 0, words.count, own);
     }
     entity->key_origin = GRAPH_FROM_NAMES;
     for (uint32_t i = 0; i < entity->field_count; i++) {
-        split(entity->fields[i].name, &words);
+        graph_names_split(entity->fields[i].name, &words);
         double confidence = key_confidence(&words, own);
         if (confidence > best) {
             best = confidence;
@@ -154,14 +154,14 @@ static void index_names(struct naming *naming)
     struct graph_building *building = naming->building;
     for (uint32_t i = 0; i < building->entity_count; i++) {
         const struct graph_entity *entity = &building->entities[i];
-        split(entity->name, &words);
+        graph_names_split(entity->name, &words);
         if (words.count > 0) {
-            fold(&words, 0, words.count, folded);
+            graph_names_fold(&words, 0, words.count, folded);
             const char *name = arena_copy_string(building->arena, folded);
             (void)name_index_add(&naming->entities, name, strlen(name), i);
         }
         if (entity->key.count == 1) {
-            split(entity->fields[entity->key.at[0]].name, &words);
+            graph_names_split(entity->fields[entity->key.at[0]].name, &words);
             const char *name = arena_copy_string(building->arena, words.text);
             if (words.count > 1) {
                 (void)name_index_add(&naming->keys, name, strlen(name), i);
@@ -199,7 +199,7 @@ static uint32_t spoken_of(const struct naming *naming, uint32_t from, const stru
     bool identity =
         words->count > 1 && (is_word(words, last, "id") || is_word(words, last, "uuid"));
     for (uint32_t first = 0; identity && first < last; first++) {
-        fold(words, first, last, folded);
+        graph_names_fold(words, first, last, folded);
         found = name_index_find(&naming->entities, folded, strlen(folded));
         if (found != NAME_INDEX_NONE) {
             *confidence = first == 0 ? 0.9 : 0.7;
@@ -225,7 +225,7 @@ static void infer_of(struct naming *naming, uint32_t from, uint32_t field)
     const struct graph_entity *entity = &building->entities[from];
     struct words words;
     double confidence = 0;
-    split(entity->fields[field].name, &words);
+    graph_names_split(entity->fields[field].name, &words);
     if (words.count == 0 || (entity->key.count == 1 && entity->key.at[0] == field)) {
         return;
     }
@@ -256,23 +256,23 @@ double graph_name_hint(const struct graph_entity *from, uint32_t field,
     struct words other;
     char own[FOLDED_BYTES];
     char folded[FOLDED_BYTES];
-    split(to->fields[referenced].name, &other);
-    split(from->fields[field].name, &words);
+    graph_names_split(to->fields[referenced].name, &other);
+    graph_names_split(from->fields[field].name, &words);
     if (words.count > 0 && words.count == other.count && words.count > 1 &&
         strcmp(words.text, other.text) == 0) {
         return hint_confidence;
     }
-    split(to->name, &other);
+    graph_names_split(to->name, &other);
     if (words.count == 0 || other.count == 0 || from == to) {
         return 0;
     }
-    fold(&other, 0, other.count, own);
+    graph_names_fold(&other, 0, other.count, own);
     uint32_t end = words.count;
     for (size_t i = 0; i < sizeof(endings) / sizeof(*endings) && end == words.count; i++) {
         end -= words.count > 1 && is_word(&words, words.count - 1, endings[i]);
     }
     for (uint32_t first = 0; first < end; first++) {
-        fold(&words, first, end, folded);
+        graph_names_fold(&words, first, end, folded);
         if (strcmp(folded, own) == 0) {
             return hint_confidence;
         }

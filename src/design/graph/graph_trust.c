@@ -58,7 +58,7 @@ static enum status read_rows(const struct trusting *trusting, const struct read_
 }
 
 /* What cannot be compared, such as a text with a number, stays unproven. */
-static void prove(const struct trusting *trusting, struct graph_relation *relation)
+static void graph_trust_prove(const struct trusting *trusting, struct graph_relation *relation)
 {
     struct arena *arena = trusting->graph->arena;
     const struct graph_entity *from = &trusting->graph->entities[relation->from];
@@ -113,7 +113,7 @@ enum status graph_prove(struct graph *graph, struct database *source, bool looks
         struct graph_relation *relation = (struct graph_relation *)&graph->relations[i];
         if (relation->trust == GRAPH_UNPROVEN &&
             graph->entities[relation->from].rows <= GRAPH_PROVEN_ROWS_MAX) {
-            prove(&trusting, relation);
+            graph_trust_prove(&trusting, relation);
         }
     }
     trusting.functions->reader_close(trusting.reader);

@@ -28,7 +28,7 @@ bool input_is_constant(json_t *node)
     return true;
 }
 
-static bool append(json_t *node, uint32_t depth, struct buffer *out);
+static bool constant_append(json_t *node, uint32_t depth, struct buffer *out);
 
 static bool append_list(json_t *list, uint32_t depth, struct buffer *out)
 {
@@ -37,7 +37,7 @@ static bool append_list(json_t *list, uint32_t depth, struct buffer *out)
     json_array_foreach(list, at, node)
     {
         buffer_append_string(out, at > 0 ? ", " : "");
-        if (!append(node, depth, out)) {
+        if (!constant_append(node, depth, out)) {
             return false;
         }
     }
@@ -84,14 +84,14 @@ static bool append_literal(json_t *constant, struct buffer *out)
 static bool append_cast(json_t *cast, uint32_t depth, struct buffer *out)
 {
     const char *type = tree_last_name(json_object_get(json_object_get(cast, "typeName"), "names"));
-    if (!append(json_object_get(cast, "arg"), depth, out)) {
+    if (!constant_append(json_object_get(cast, "arg"), depth, out)) {
         return false;
     }
     buffer_format(out, "::%s", type);
     return true;
 }
 
-static bool append(json_t *node, uint32_t depth, struct buffer *out)
+static bool constant_append(json_t *node, uint32_t depth, struct buffer *out)
 {
     enum { DEPTH_MAX = 16 };
     json_t *body = NULL;
@@ -116,11 +116,11 @@ static bool append(json_t *node, uint32_t depth, struct buffer *out)
     body = tree_is(node, "A_Expr");
     json_t *left = json_object_get(body, "lexpr");
     if (left == NULL || strcmp(tree_text(body, "kind"), "AEXPR_OP") != 0 ||
-        !append(left, depth + 1, out)) {
+        !constant_append(left, depth + 1, out)) {
         return false;
     }
     buffer_format(out, " %s ", tree_last_name(json_object_get(body, "name")));
-    return append(json_object_get(body, "rexpr"), depth + 1, out);
+    return constant_append(json_object_get(body, "rexpr"), depth + 1, out);
 }
 
 const char *input_constant_operand(json_t *node, struct arena *arena)
@@ -132,7 +132,7 @@ const char *input_constant_operand(json_t *node, struct arena *arena)
         return NULL;
     }
     struct buffer text = {0};
-    bool whole = append(node, 0, &text);
+    bool whole = constant_append(node, 0, &text);
     const char *copy = whole ? arena_copy_string(arena, buffer_string(&text)) : NULL;
     buffer_free(&text);
     return copy;

@@ -211,7 +211,7 @@ static void add_filter(struct resolver *self, struct workload_reference field)
     buffer_append(&self->predicates, &predicate, sizeof predicate);
 }
 
-static void settle(struct joining *joining, const struct equality *equality)
+static void join_settle(struct joining *joining, const struct equality *equality)
 {
     struct resolver *self = joining->self;
     if (is_same(joining, &joining->enforced, equality->left, equality->right)) {
@@ -305,7 +305,7 @@ void resolver_join(struct resolver *self)
     }
     join_by_consequence(&joining);
     for (uint32_t i = 0; i < joining.count; i++) {
-        settle(&joining, &joining.equalities[i]);
+        join_settle(&joining, &joining.equalities[i]);
     }
     check_connected(&joining);
     settle_semi_joins(self);

@@ -99,7 +99,7 @@ static enum status read_query(struct live *live, struct error *error)
 }
 
 /* The first question that the database understands. */
-static bool ask(struct live *live, enum sql_language language, struct error *error)
+static bool live_ask(struct live *live, enum sql_language language, struct error *error)
 {
     const struct catalog_functions *catalog = live->source->connector->catalog;
     for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
@@ -134,7 +134,7 @@ enum status input_live_read(struct database *source, enum sql_language language,
     if (error != NULL) {
         error_clear(error);
     }
-    if (ask(&live, language, error)) {
+    if (live_ask(&live, language, error)) {
         input_sql_set_language(input, language);
         status = read_query(&live, error);
         status = status == STATUS_OK && live.rows == 0 ? STATUS_END : status;

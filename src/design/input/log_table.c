@@ -195,7 +195,7 @@ enum status log_read_table(struct log_reading *reading, struct error *error)
 
 /* ---------------------------------------------------------------- csvlog */
 
-static bool take(struct text *text, const char *words)
+static bool log_table_take(struct text *text, const char *words)
 {
     size_t length = strlen(words);
     if (text->length < length || memcmp(text->data, words, length) != 0) {
@@ -210,7 +210,7 @@ static bool take(struct text *text, const char *words)
  * no statement, or tells of one that is told of elsewhere (parse, bind). */
 static bool statement_of(struct text *message)
 {
-    if (take(message, "duration: ")) {
+    if (log_table_take(message, "duration: ")) {
         const char *behind = memmem(message->data, message->length, " ms  ", 5);
         if (behind == NULL) {
             return false;
@@ -218,10 +218,10 @@ static bool statement_of(struct text *message)
         message->length -= (size_t)(behind + 5 - message->data);
         message->data = behind + 5;
     }
-    if (take(message, "statement: ")) {
+    if (log_table_take(message, "statement: ")) {
         return true;
     }
-    if (!take(message, "execute ") || take(message, "fetch from ")) {
+    if (!log_table_take(message, "execute ") || log_table_take(message, "fetch from ")) {
         return false;
     }
     const char *behind = memmem(message->data, message->length, ": ", 2);

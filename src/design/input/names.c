@@ -51,7 +51,7 @@ static enum status fail_at(struct reading *reading, struct error *error)
     return error_hint(error, "the file is a list such as [\"orders.id\", \"orders.customer_id\"]");
 }
 
-static enum status next(struct reading *reading, enum json_token *token, struct error *error)
+static enum status names_next(struct reading *reading, enum json_token *token, struct error *error)
 {
     if (json_reader_next(&reading->json, token, error) == STATUS_FAILED) {
         return fail_at(reading, error);
@@ -130,20 +130,20 @@ static const char *entry_begin(const struct reading *reading)
 static enum status read_list(struct reading *reading, struct error *error)
 {
     enum json_token token = JSON_TOKEN_END;
-    enum status status = next(reading, &token, error);
+    enum status status = names_next(reading, &token, error);
     if (status == STATUS_OK && token != JSON_TOKEN_ARRAY_BEGIN) {
         error_set(error, ERROR_SOURCE_INVALID, NULL, "JSON: expected a list of names");
         return fail_at(reading, error);
     }
     while (status == STATUS_OK) {
         count_lines(reading, entry_begin(reading));
-        status = next(reading, &token, error);
+        status = names_next(reading, &token, error);
         if (status != STATUS_OK || token == JSON_TOKEN_ARRAY_END) {
             break;
         }
         status = read_entry(reading, token, error);
     }
-    return status == STATUS_OK ? next(reading, &token, error) : status;
+    return status == STATUS_OK ? names_next(reading, &token, error) : status;
 }
 
 /* ---------------------------------------------------------------- the schema */
@@ -171,7 +171,7 @@ static void make_schema(struct reading *reading, struct schema *schema)
     *schema = (struct schema){.arena = reading->arena, .tables = tables, .table_count = count};
 }
 
-static enum status finish(struct reading *reading, struct schema *schema, struct error *error)
+static enum status names_finish(struct reading *reading, struct schema *schema, struct error *error)
 {
     const struct findings *findings = &reading->report->findings;
     if (reading->tables.length > 0) {
@@ -217,7 +217,7 @@ enum status input_names_read(const char *text, size_t length, const char *file, 
     reading.counted = reading.json.start;
     enum status status = read_list(&reading, error);
     if (status == STATUS_OK) {
-        status = finish(&reading, schema, error);
+        status = names_finish(&reading, schema, error);
     }
     free_reading(&reading);
     return status;

@@ -51,8 +51,8 @@ void resolver_fail(struct resolver *self, size_t at, const char *format, ...)
 
 /* ---------------------------------------------------------------- the statement */
 
-static const void *keep(struct resolver *self, const struct buffer *list, size_t size,
-                        uint32_t *count)
+static const void *resolver_keep(struct resolver *self, const struct buffer *list, size_t size,
+                                 uint32_t *count)
 {
     *count = (uint32_t)(list->length / size);
     return arena_copy(self->arena, list->length > 0 ? list->data : "", list->length);
@@ -63,17 +63,17 @@ static void make_statement(struct resolver *self, enum workload_kind kind,
 {
     *statement = (struct workload_statement){.kind = kind, .weight = 1, .limit = self->limit};
     statement->aliases =
-        keep(self, &self->aliases, sizeof(struct workload_alias), &statement->alias_count);
+        resolver_keep(self, &self->aliases, sizeof(struct workload_alias), &statement->alias_count);
     statement->joins =
-        keep(self, &self->joins, sizeof(struct workload_join), &statement->join_count);
-    statement->predicates = keep(self, &self->predicates, sizeof(struct workload_predicate),
-                                 &statement->predicate_count);
+        resolver_keep(self, &self->joins, sizeof(struct workload_join), &statement->join_count);
+    statement->predicates = resolver_keep(
+        self, &self->predicates, sizeof(struct workload_predicate), &statement->predicate_count);
     statement->order =
-        keep(self, &self->order, sizeof(struct workload_order), &statement->order_count);
-    statement->fields =
-        keep(self, &self->fields, sizeof(struct workload_reference), &statement->field_count);
-    statement->group =
-        keep(self, &self->group, sizeof(struct workload_reference), &statement->group_count);
+        resolver_keep(self, &self->order, sizeof(struct workload_order), &statement->order_count);
+    statement->fields = resolver_keep(self, &self->fields, sizeof(struct workload_reference),
+                                      &statement->field_count);
+    statement->group = resolver_keep(self, &self->group, sizeof(struct workload_reference),
+                                     &statement->group_count);
     statement->aggregates = self->aggregates;
     statement->distinct = self->distinct;
     statement->unserved = self->unserved;

@@ -148,7 +148,7 @@ static bool has_condition(const struct rewriter *self, size_t at)
     return false;
 }
 
-static size_t join(struct rewriter *self, size_t at)
+static size_t rewrite_rules_join(struct rewriter *self, size_t at)
 {
     static const char *const kinds[] = {"LEFT", "RIGHT", "FULL", "OUTER", "NATURAL", NULL};
     size_t word = at;
@@ -213,7 +213,7 @@ static size_t set_clause(struct rewriter *self, size_t at)
 }
 
 /* INSERT and REPLACE in all their forms, up to the table's name. */
-static size_t insert(struct rewriter *self, size_t at)
+static size_t rewrite_rules_insert(struct rewriter *self, size_t at)
 {
     if (at > 0 && !rewriter_is_mark(self, at - 1, ')')) {
         return 0; /* a function's name */
@@ -232,7 +232,7 @@ static size_t insert(struct rewriter *self, size_t at)
     return name - at;
 }
 
-static size_t set(struct rewriter *self, size_t at)
+static size_t rewrite_rules_set(struct rewriter *self, size_t at)
 {
     return self->set_at == at && at > 0 ? set_clause(self, at) : 0;
 }
@@ -389,7 +389,7 @@ static size_t glob_pattern(struct rewriter *self, size_t at)
 }
 
 /* MATCH (a, b) AGAINST ('x') of MySQL, a MATCH 'x' of SQLite */
-static size_t match(struct rewriter *self, size_t at)
+static size_t rewrite_rules_match(struct rewriter *self, size_t at)
 {
     if (self->language == SQL_SQLITE) {
         rewriter_write_string(self, at, "@@");
@@ -503,12 +503,12 @@ const struct rewrite_rule rewrite_rules[] = {
     {SQLITE, "INDEXED", indexed_by},
     {SQLITE, "NOT", not_something},
     {MYSQL, NULL, select_word},
-    {FOREIGN, "JOIN", join},
-    {FOREIGN, "INNER", join},
-    {FOREIGN, "CROSS", join},
-    {FOREIGN, "INSERT", insert},
-    {FOREIGN, "REPLACE", insert},
-    {FOREIGN, "SET", set},
+    {FOREIGN, "JOIN", rewrite_rules_join},
+    {FOREIGN, "INNER", rewrite_rules_join},
+    {FOREIGN, "CROSS", rewrite_rules_join},
+    {FOREIGN, "INSERT", rewrite_rules_insert},
+    {FOREIGN, "REPLACE", rewrite_rules_insert},
+    {FOREIGN, "SET", rewrite_rules_set},
     {FOREIGN, "UPDATE", change},
     {FOREIGN, "DELETE", change},
     {FOREIGN, "WHERE", where_of_change},
@@ -517,7 +517,7 @@ const struct rewrite_rule rewrite_rules[] = {
     {SQLITE, NULL, glob_pattern},
     {FOREIGN, NULL, word_for_word},
     {FOREIGN, NULL, operator_for_operator},
-    {FOREIGN, "MATCH", match},
+    {FOREIGN, "MATCH", rewrite_rules_match},
     {MYSQL, "AGAINST", against},
     {MYSQL, "INTERVAL", interval},
     {MYSQL, "BINARY", binary},

@@ -105,7 +105,7 @@ static void report_at(struct input_sql *self, const struct input_text *text, siz
 
 /* ---------------------------------------------------------------- a new statement */
 
-static void count(struct input_sql *self, enum outcome outcome)
+static void sql_count(struct input_sql *self, enum outcome outcome)
 {
     struct input_sql_report *report = &self->report;
     uint64_t *counts[] = {[OUTCOME_STATEMENT] = NULL,
@@ -131,8 +131,8 @@ static XXH128_hash_t identity(const struct input_sql *self, const char *sql,
 }
 
 /* The number of the statement that it is, be it new or not. */
-static uint32_t merge(struct input_sql *self, const struct input_text *text,
-                      const struct rewrite *rewrite, struct workload_statement *statement)
+static uint32_t sql_merge(struct input_sql *self, const struct input_text *text,
+                          const struct rewrite *rewrite, struct workload_statement *statement)
 {
     struct merged *there = NULL;
     XXH128_hash_t key = identity(self, rewrite->sql.data, statement);
@@ -178,7 +178,7 @@ static enum outcome resolve(struct input_sql *self, const struct input_text *tex
                                 .dotted = has_dots(rewrite)};
     enum outcome outcome = OUTCOME_STATEMENT;
     if (resolver_run(&resolver, node, &statement)) {
-        variant->statement = merge(self, text, rewrite, &statement);
+        variant->statement = sql_merge(self, text, rewrite, &statement);
         variant->values = values_of(self, &statement);
         variant->limit = statement.limit;
     } else if (resolver.failure != NULL && !resolver.system_tables) {
@@ -216,8 +216,8 @@ static enum outcome report_unparsable(struct input_sql *self, const struct input
     return OUTCOME_UNPARSABLE;
 }
 
-static enum outcome parse(struct input_sql *self, const struct input_text *text,
-                          struct rewrite *rewrite, struct variant *variant)
+static enum outcome sql_parse(struct input_sql *self, const struct input_text *text,
+                              struct rewrite *rewrite, struct variant *variant)
 {
     rewrite_make_sql(rewrite);
     PgQueryParseResult parsed = pg_query_parse(buffer_string(&rewrite->sql));
@@ -298,12 +298,12 @@ static void add_rewritten(struct input_sql *self, const struct input_text *text,
     if (variant == NULL) {
         variant = arena_allocate_zeroed(self->own, 1, sizeof *variant);
         variant->key = key;
-        variant->outcome = parse(self, text, rewrite, variant);
+        variant->outcome = sql_parse(self, text, rewrite, variant);
         HASH_ADD(hh, self->variants, key, sizeof variant->key, variant);
         self->variant_count++;
     }
     variant->weight += text->weight * rewrite->rows;
-    count(self, variant->outcome);
+    sql_count(self, variant->outcome);
 }
 
 static void add_one(struct input_sql *self, const struct input_text *text)

@@ -23,7 +23,7 @@ static bool begins_word(const char *name, const char *at)
 }
 
 /* "InvoiceDate", "invoice_date" and "INVOICE-DATE" are "invoice" and "date". */
-static void split(const char *name, struct words *words)
+static void type_by_name_split(const char *name, struct words *words)
 {
     size_t length = 0;
     words->count = 0;
@@ -81,7 +81,7 @@ struct value_type input_type_by_name(const char *column)
 {
     struct words words;
     struct value_type type = {.kind = VALUE_TEXT};
-    split(column, &words);
+    type_by_name_split(column, &words);
     for (size_t i = 0; words.count > 0 && i < sizeof hints / sizeof hints[0]; i++) {
         const char *word = words.word[hints[i].place == LAST ? words.count - 1 : 0];
         if (is_listed(hints[i].words, word) && (hints[i].place == LAST || words.count > 1)) {

@@ -249,8 +249,8 @@ static bool are_different_literals(json_t *left, json_t *right)
     return false;
 }
 
-static void compare(struct resolver *self, const struct scope *scope, json_t *node,
-                    const char *operator, json_t * left, json_t *right)
+static void where_compare(struct resolver *self, const struct scope *scope, json_t *node,
+                          const char *operator, json_t * left, json_t *right)
 {
     json_t *left_column = column_of(left);
     json_t *right_column = column_of(right);
@@ -394,9 +394,10 @@ static void operation(struct resolver *self, const struct scope *scope, json_t *
         add_filter_of(self, scope, node, "a stored flag that says so, as a part of a key",
                       "IS NOT DISTINCT FROM NULL");
     } else if (strcmp(kind, "AEXPR_OP") == 0) {
-        compare(self, scope, node, tree_last_name(json_object_get(node, "name")), left, right);
+        where_compare(self, scope, node, tree_last_name(json_object_get(node, "name")), left,
+                      right);
     } else if (is_distinction) {
-        compare(self, scope, node, "=", left, right);
+        where_compare(self, scope, node, "=", left, right);
     } else {
         add_filter_of(self, scope, node, "a stored column with the value",
                       "a condition on an expression");

@@ -32,7 +32,7 @@ static const char *clean(struct arena *arena, const char *text)
     return name[0] == '\0' ? "t" : name;
 }
 
-static const char *lower(struct arena *arena, const char *text)
+static const char *layout_lower(struct arena *arena, const char *text)
 {
     char *name = arena_copy_string(arena, text);
     for (char *at = name; *at != '\0'; at++) {
@@ -91,7 +91,7 @@ static const char *classic_name(const struct laying *laying, const struct family
         }
     }
     buffer_append_string(&name, "_data");
-    const char *kept = lower(laying->arena, clean(laying->arena, buffer_string(&name)));
+    const char *kept = layout_lower(laying->arena, clean(laying->arena, buffer_string(&name)));
     buffer_free(&name);
     return kept;
 }

@@ -66,7 +66,7 @@ struct place {
     bool is_first;     /* nothing was added up so far */
 };
 
-static void store(const float *tile, size_t tile_columns, const struct place *place)
+static void linear_store(const float *tile, size_t tile_columns, const struct place *place)
 {
     for (size_t row = 0; row < place->rows; row++) {
         float *out = place->out + row * place->width;
@@ -96,7 +96,7 @@ static void multiply_panel(const float *left, size_t count, const struct linear_
             rows[row] = left + (first + least(row, place.rows - 1)) * right->depth + begin;
         }
         right->kernels->tile(rows, panel + begin * right->kernels->columns, depth, tile);
-        store(tile, right->kernels->columns, &place);
+        linear_store(tile, right->kernels->columns, &place);
         place.out += LINEAR_TILE_ROWS * place.width;
     }
 }

@@ -98,7 +98,8 @@ static enum status no_column(const struct names *names, const char *text, struct
 }
 
 /* Both names may hold a "=": the first one behind a column's name counts. */
-static enum status move(struct names_clusters *clusters, const char *text, struct error *error)
+static enum status names_adjust_move(struct names_clusters *clusters, const char *text,
+                                     struct error *error)
 {
     const struct names *names = clusters->names;
     uint32_t to;
@@ -121,7 +122,8 @@ static enum status move(struct names_clusters *clusters, const char *text, struc
     return no_column(names, text, error);
 }
 
-static enum status merge(struct names_clusters *clusters, const char *text, struct error *error)
+static enum status names_adjust_merge(struct names_clusters *clusters, const char *text,
+                                      struct error *error)
 {
     bool *merged = memory_allocate_zeroed(clusters->count + 1u, sizeof(*merged));
     enum status status = STATUS_OK;
@@ -182,7 +184,8 @@ static bool has_two_parts(const int32_t *labels, uint32_t count)
     return false;
 }
 
-static enum status split(struct names_clusters *clusters, const char *text, struct error *error)
+static enum status names_adjust_split(struct names_clusters *clusters, const char *text,
+                                      struct error *error)
 {
     const struct names *names = clusters->names;
     struct cluster_kmeans kmeans;
@@ -257,11 +260,11 @@ enum status names_adjust(struct names_clusters *clusters, enum names_verb verb, 
 {
     switch (verb) {
     case NAMES_MOVE:
-        return move(clusters, text, error);
+        return names_adjust_move(clusters, text, error);
     case NAMES_MERGE:
-        return merge(clusters, text, error);
+        return names_adjust_merge(clusters, text, error);
     case NAMES_SPLIT:
-        return split(clusters, text, error);
+        return names_adjust_split(clusters, text, error);
     default:
         return rename_one(clusters, text, error);
     }

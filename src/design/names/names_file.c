@@ -82,7 +82,7 @@ struct reading {
     struct plan_faults faults;
 };
 
-static void note(struct reading *reading, const struct plan_node *node, const char *what)
+static void names_file_note(struct reading *reading, const struct plan_node *node, const char *what)
 {
     buffer_format(reading->notes, "%s:%u:%u: %.200s %s\n", reading->path, node->line, node->column,
                   node->text, what);
@@ -111,9 +111,9 @@ static void read_columns(struct reading *reading, const struct plan_node *list, 
             name_index_find(&reading->clusters->names->index, item->text, item->length);
         if (column == NAME_INDEX_NONE) {
             reading->gone++;
-            note(reading, item, "is no column of the source any more");
+            names_file_note(reading, item, "is no column of the source any more");
         } else if (reading->placed[column]) {
-            note(reading, item, "is there twice; where it is first counts");
+            names_file_note(reading, item, "is there twice; where it is first counts");
         } else {
             reading->placed[column] = true;
             reading->placed_count++;
@@ -138,7 +138,7 @@ static void read_cluster(struct reading *reading, const struct plan_node *node)
     }
     const char *unique = names_unique(clusters, name);
     if (strcmp(unique, name) != 0) {
-        note(reading, name_node, "is the name of another cluster, too");
+        names_file_note(reading, name_node, "is the name of another cluster, too");
     }
     clusters->list[clusters->count] = unique;
     read_columns(reading, plan_node_get(node, "columns"), clusters->count);

@@ -144,7 +144,7 @@ void names_draw_text(cairo_t *cairo, const char *text, uint32_t characters_max, 
 
 /* ---------------------------------------------------------------- PNG */
 
-static cairo_status_t take(void *png, const unsigned char *bytes, unsigned length)
+static cairo_status_t names_ink_take(void *png, const unsigned char *bytes, unsigned length)
 {
     buffer_append(png, bytes, length);
     return CAIRO_STATUS_SUCCESS;
@@ -173,7 +173,7 @@ static void append_density(struct buffer *out)
 enum status names_encode_png(cairo_surface_t *surface, struct buffer *png, struct error *error)
 {
     struct buffer bare = {0};
-    cairo_status_t status = cairo_surface_write_to_png_stream(surface, take, &bare);
+    cairo_status_t status = cairo_surface_write_to_png_stream(surface, names_ink_take, &bare);
     if (status != CAIRO_STATUS_SUCCESS || bare.length < HEAD_BYTES) {
         buffer_free(&bare);
         return error_set(error, ERROR_INTERNAL, "the picture of names", "cairo says: %s",

@@ -140,7 +140,8 @@ static bool is_free(const struct placing *placing, const struct names_label *lab
 }
 
 /* To the right of the point first, then around it. */
-static void put(struct names_label *label, double distance, uint32_t angle, double radius)
+static void names_labels_put(struct names_label *label, double distance, uint32_t angle,
+                             double radius)
 {
     double turn = (angle % 2 == 0 ? angle / 2 : ANGLES - (angle + 1) / 2) * 2 * M_PI / ANGLES;
     double x = label->x + cos(turn) * (label->width / 2 + radius + gap + distance);
@@ -153,11 +154,11 @@ static void put(struct names_label *label, double distance, uint32_t angle, doub
     label->moved = hypot(edge_x - label->x, edge_y - label->y) > radius + near_enough;
 }
 
-static bool place(const struct placing *placing, struct names_label *label)
+static bool names_labels_place(const struct placing *placing, struct names_label *label)
 {
     for (uint32_t ring = 0; ring < RINGS; ring++) {
         for (uint32_t angle = 0; angle < ANGLES; angle++) {
-            put(label, ring * ring_step, angle, placing->radius);
+            names_labels_put(label, ring * ring_step, angle, placing->radius);
             if (is_free(placing, label)) {
                 return true;
             }
@@ -206,7 +207,7 @@ uint32_t names_place_labels(struct names_label *labels, uint32_t count,
         uint32_t number = ranks[i < count ? i : i - count].label;
         struct names_label *label = &labels[number];
         placing.crosses = i >= count;
-        if (!label->placed && place(&placing, label)) {
+        if (!label->placed && names_labels_place(&placing, label)) {
             label->placed = true;
             placed[placing.placed_count++] = number;
         }

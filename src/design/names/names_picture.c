@@ -40,7 +40,7 @@ static uint32_t column_count(const struct picture *picture)
 
 /* ---------------------------------------------------------------- the scale */
 
-static void measure(struct picture *picture)
+static void names_picture_measure(struct picture *picture)
 {
     for (int axis = 0; axis < 2; axis++) {
         double least = DBL_MAX;
@@ -290,7 +290,7 @@ enum status names_draw(const struct names_clusters *clusters, const struct clust
 {
     struct picture picture = {.clusters = clusters, .plane = plane};
     size_up(&picture);
-    measure(&picture);
+    names_picture_measure(&picture);
     cairo_surface_t *surface =
         cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)picture.width, (int)picture.height);
     picture.cairo = cairo_create(surface);

@@ -37,23 +37,23 @@ static const struct command *command_at(size_t number);
 
 /* ---------------------------------------------------------------- commands */
 
-static void print(struct prompt *prompt, struct buffer *text)
+static void names_prompt_print(struct prompt *prompt, struct buffer *text)
 {
     fputs(buffer_string(text), prompt->out);
     buffer_free(text);
 }
 
-static enum status show(struct prompt *prompt, const char *text, struct error *error)
+static enum status names_prompt_show(struct prompt *prompt, const char *text, struct error *error)
 {
     struct buffer list = {0};
     (void)text;
     (void)error;
     names_append_list(prompt->clusters, &list);
-    print(prompt, &list);
+    names_prompt_print(prompt, &list);
     return STATUS_OK;
 }
 
-static enum status undo(struct prompt *prompt, const char *text, struct error *error)
+static enum status names_prompt_undo(struct prompt *prompt, const char *text, struct error *error)
 {
     (void)text;
     if (prompt->changes == 0) {
@@ -108,13 +108,13 @@ static enum status help(struct prompt *prompt, const char *text, struct error *e
 }
 
 static const struct command commands[] = {
-    {"show", "", "list the clusters with their columns", show, 0},
+    {"show", "", "list the clusters with their columns", names_prompt_show, 0},
     {"move", "table.column=CLUSTER", "put a column into another cluster", NULL, NAMES_MOVE},
     {"merge", "A,B[,C]", "make one cluster of several, under the first one's name", NULL,
      NAMES_MERGE},
     {"split", "CLUSTER", "make two of it, by the same vectors", NULL, NAMES_SPLIT},
     {"rename", "CLUSTER=NAME", "give it another name", NULL, NAMES_RENAME},
-    {"undo", "", "take the last change back", undo, 0},
+    {"undo", "", "take the last change back", names_prompt_undo, 0},
     {"write", "", "keep the changes in clusters.yaml", write_file, 0},
     {"quit", "", "end, and go on with what was written", quit, 0},
     {"help", "", "this list", help, 0},
@@ -168,7 +168,7 @@ static enum status change(struct prompt *prompt, enum names_verb verb, char *tex
     return STATUS_OK;
 }
 
-static enum status run(struct prompt *prompt, char *line, struct error *error)
+static enum status names_prompt_run(struct prompt *prompt, char *line, struct error *error)
 {
     size_t length = strcspn(line, " ");
     const struct command *command = command_of(line, length);
@@ -183,7 +183,7 @@ static enum status run(struct prompt *prompt, char *line, struct error *error)
     return change(prompt, command->verb, text, error);
 }
 
-static char *trim(char *line)
+static char *names_prompt_trim(char *line)
 {
     size_t length = strlen(line);
     while (length > 0 && strchr(" \t\r\n", line[length - 1]) != NULL) {
@@ -195,15 +195,15 @@ static char *trim(char *line)
 static void run_line(struct prompt *prompt, char *line)
 {
     struct error error = {0};
-    char *trimmed = trim(line);
-    if (trimmed[0] == '\0' || run(prompt, trimmed, &error) == STATUS_OK) {
+    char *trimmed = names_prompt_trim(line);
+    if (trimmed[0] == '\0' || names_prompt_run(prompt, trimmed, &error) == STATUS_OK) {
         return;
     }
     fprintf(prompt->out, "%s %s%s%s\n", error.object, error.message,
             error.hint[0] != '\0' ? "; " : "", error.hint);
 }
 
-static enum status finish(struct prompt *prompt, struct error *error)
+static enum status names_prompt_finish(struct prompt *prompt, struct error *error)
 {
     if (signals_stop_level() > 0) {
         error_set(error, ERROR_INTERRUPTED, NULL, "interrupted");
@@ -247,5 +247,5 @@ enum status names_prompt(struct names_clusters *clusters, const char *path, FILE
     free(line);
     free(prompt.history);
     (void)signals_end_with(last_words);
-    return finish(&prompt, error);
+    return names_prompt_finish(&prompt, error);
 }

@@ -45,7 +45,8 @@ struct keeping {
     struct arena *arena;
 };
 
-static enum status keep(void *self, const struct cell *from, uint32_t width, struct error *error)
+static enum status ask_keep(void *self, const struct cell *from, uint32_t width,
+                            struct error *error)
 {
     struct keeping *keeping = self;
     struct cell *to = prove_rows_add(keeping->rows, keeping->arena);
@@ -142,7 +143,7 @@ enum status prove_ask(struct prove_side *side, const char *query, uint32_t width
                       struct arena *arena, struct prove_rows *rows, struct error *error)
 {
     struct keeping keeping = {.rows = rows, .arena = arena};
-    const struct prove_taker taker = {keep, &keeping};
+    const struct prove_taker taker = {ask_keep, &keeping};
     struct reading reading = {.width = width, .rows_max = rows_max, .taker = &taker};
     *rows = (struct prove_rows){.width = width};
     side->requests++;
@@ -154,7 +155,7 @@ enum status prove_ask_documents(struct prove_side *side, const char *query, uint
 {
     struct keeping keeping = {.rows = rows, .arena = arena};
     const struct read_request request = {.name = "proof", .query = query};
-    const struct prove_taker taker = {keep, &keeping};
+    const struct prove_taker taker = {ask_keep, &keeping};
     const struct reading reading = {
         .request = &request, .width = 1, .rows_max = rows_max, .taker = &taker};
     *rows = (struct prove_rows){.width = 1};

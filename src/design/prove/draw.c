@@ -14,8 +14,8 @@ struct drawing {
     struct arena *arena;
 };
 
-static enum status ask(const struct drawing *drawing, const struct prove_drawing *what,
-                       struct prove_rows *values, struct error *error)
+static enum status draw_ask(const struct drawing *drawing, const struct prove_drawing *what,
+                            struct prove_rows *values, struct error *error)
 {
     struct buffer sql = {0};
     prove_append_drawing(drawing->places, drawing->query, drawing->scheme, what, &sql);
@@ -55,12 +55,12 @@ static enum status draw_equal(const struct drawing *drawing, uint32_t runs_max,
         runs->count = 1;
         return STATUS_OK;
     }
-    if (ask(drawing, &what, runs, error) != STATUS_OK) {
+    if (draw_ask(drawing, &what, runs, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     what.rows_max = 0;
     what.values_max = DRAWN_MAX;
-    if (ask(drawing, &what, &any, error) != STATUS_OK) {
+    if (draw_ask(drawing, &what, &any, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < any.count && runs->count < runs_max; i++) {
@@ -89,7 +89,7 @@ static enum status draw_place(const struct drawing *drawing, const struct prove_
     enum status status = prove_append_condition(drawing->places, drawing->query, drawing->scheme,
                                                 given, &condition, error);
     if (status == STATUS_OK) {
-        status = ask(drawing, &what, values, error);
+        status = draw_ask(drawing, &what, values, error);
     }
     buffer_free(&condition);
     return status;

@@ -51,15 +51,15 @@ static int compare_rows(const struct prove_order *order, const struct cell *left
 }
 
 /* Merges two sorted halves: rows that are equal keep their order. */
-static void sort(const struct prove_order *order, const struct cell **rows,
-                 const struct cell **room, uint32_t count)
+static void order_sort(const struct prove_order *order, const struct cell **rows,
+                       const struct cell **room, uint32_t count)
 {
     uint32_t half = count / 2;
     if (count < 2) {
         return;
     }
-    sort(order, rows, room, half);
-    sort(order, rows + half, room, count - half);
+    order_sort(order, rows, room, half);
+    order_sort(order, rows + half, room, count - half);
     memcpy(room, rows, count * sizeof(*rows));
     for (uint32_t i = 0, left = 0, right = half; i < count; i++) {
         bool takes_left =
@@ -78,7 +78,7 @@ void prove_sort(const struct prove_order *order, struct prove_rows *rows)
     for (uint32_t i = 0; i < rows->count; i++) {
         list[i] = prove_row(rows, i);
     }
-    sort(order, list, room, rows->count);
+    order_sort(order, list, room, rows->count);
     for (uint32_t i = 0; i < rows->count; i++) {
         memcpy(sorted + (size_t)i * rows->width, list[i], rows->width * sizeof(*sorted));
     }
@@ -176,8 +176,8 @@ static uint32_t find_missing(const char *const *source, uint32_t source_count,
     return target_count;
 }
 
-static const char *describe(const struct lines *source, uint32_t expected,
-                            const struct lines *target, uint32_t row, struct arena *arena)
+static const char *order_describe(const struct lines *source, uint32_t expected,
+                                  const struct lines *target, uint32_t row, struct arena *arena)
 {
     return arena_format(arena, "%u rows in the source, %u in the target; row %u: %.300s; %.300s",
                         expected, target->count, row + 1,
@@ -221,12 +221,13 @@ enum status prove_compare(const struct prove_order *order, const struct prove_ro
     for (uint32_t from = 0; from < limit && *why == NULL;) {
         uint32_t end = end_of_group(&expected, from);
         uint32_t at = compare_group(&expected, &found, from, end, limit, is_cut);
-        *why =
-            at < (end < limit ? end : limit) ? describe(&expected, limit, &found, at, arena) : NULL;
+        *why = at < (end < limit ? end : limit)
+                   ? order_describe(&expected, limit, &found, at, arena)
+                   : NULL;
         from = end;
     }
     if (*why == NULL && found.count != limit) {
-        *why = describe(&expected, limit, &found, limit, arena);
+        *why = order_describe(&expected, limit, &found, limit, arena);
     }
     return STATUS_OK;
 }

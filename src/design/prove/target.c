@@ -93,8 +93,9 @@ static void keep_unmatched(const struct prove_running *running, const struct acc
     }
 }
 
-static enum status ask(const struct prove_running *running, const struct access_step *step,
-                       const struct cell *row, struct prove_rows *out, struct error *error)
+static enum status prove_target_ask(const struct prove_running *running,
+                                    const struct access_step *step, const struct cell *row,
+                                    struct prove_rows *out, struct error *error)
 {
     return running->target->dynamodb != NULL ? prove_ask_dynamodb(running, step, row, out, error)
                                              : prove_ask_cassandra(running, step, row, out, error);
@@ -106,12 +107,12 @@ static enum status run_step(const struct prove_running *running, const struct ac
 {
     *after = (struct prove_rows){.width = running->column_count};
     if (before == NULL) {
-        return ask(running, step, NULL, after, error);
+        return prove_target_ask(running, step, NULL, after, error);
     }
     for (uint32_t i = 0; i < before->count; i++) {
         uint32_t count = after->count;
         const struct cell *row = prove_row(before, i);
-        if (ask(running, step, row, after, error) != STATUS_OK) {
+        if (prove_target_ask(running, step, row, after, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         keep_unmatched(running, step, row, count, after);

@@ -117,8 +117,9 @@ static void append_select(const struct layout_table *table, struct buffer *out)
 }
 
 /* Earlier row and new row in one. */
-static void merge(const struct prove_running *running, const struct request *request,
-                  const struct cell *found, struct cell *merged)
+static void target_cassandra_merge(const struct prove_running *running,
+                                   const struct request *request, const struct cell *found,
+                                   struct cell *merged)
 {
     for (uint32_t i = 0; i < running->column_count; i++) {
         merged[i] = request->row != NULL ? request->row[i] : cell_missing();
@@ -136,8 +137,9 @@ static void merge(const struct prove_running *running, const struct request *req
     }
 }
 
-static enum status ask(const struct prove_running *running, const struct request *request,
-                       struct prove_rows *out, struct error *error)
+static enum status target_cassandra_ask(const struct prove_running *running,
+                                        const struct request *request, struct prove_rows *out,
+                                        struct error *error)
 {
     struct buffer text = {0};
     struct prove_rows found = {0};
@@ -155,7 +157,7 @@ static enum status ask(const struct prove_running *running, const struct request
     }
     for (uint32_t i = 0; i < found.count && status == STATUS_OK; i++) {
         struct cell *row = prove_rows_add(out, running->arena);
-        merge(running, request, prove_row(&found, i), row);
+        target_cassandra_merge(running, request, prove_row(&found, i), row);
     }
     buffer_free(&text);
     return status;
@@ -238,7 +240,7 @@ static enum status ask_buckets(const struct prove_running *running, struct reque
     uint32_t before = out->count;
     for (uint32_t i = 0; i < buckets->count; i++) {
         request->bucket = prove_row(buckets, backwards ? buckets->count - 1 - i : i);
-        if (ask(running, request, out, error) != STATUS_OK) {
+        if (target_cassandra_ask(running, request, out, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         if (step->limited && out->count - before >= prove_request_rows(running, step)) {
@@ -269,7 +271,7 @@ enum status prove_ask_cassandra(const struct prove_running *running, const struc
         .table = layout_table_of(running->target->layout, step->family), .step = step, .row = row};
     const struct prove_rows *buckets = NULL;
     if (step->scans) {
-        return ask(running, &request, out, error);
+        return target_cassandra_ask(running, &request, out, error);
     }
     if (request.table->bucket_sql != NULL &&
         list_buckets(running, step->family, request.table, &buckets, error) != STATUS_OK) {
@@ -281,7 +283,7 @@ enum status prove_ask_cassandra(const struct prove_running *running, const struc
     enum status status;
     do {
         status = buckets != NULL ? ask_buckets(running, &request, buckets, out, error)
-                                 : ask(running, &request, out, error);
+                                 : target_cassandra_ask(running, &request, out, error);
     } while (status == STATUS_OK && prove_choose_next(running, row, places, count));
     return status;
 }

@@ -245,8 +245,9 @@ static bool is_projected(const struct request *request, uint32_t place)
            place_set_holds(request->index->fields, place);
 }
 
-static void merge(const struct prove_running *running, const struct request *request,
-                  const struct cell *item, struct cell *merged)
+static void target_dynamodb_merge(const struct prove_running *running,
+                                  const struct request *request, const struct cell *item,
+                                  struct cell *merged)
 {
     for (uint32_t i = 0; i < running->column_count; i++) {
         merged[i] = request->row != NULL ? request->row[i] : cell_missing();
@@ -274,10 +275,11 @@ static bool leaves_out(const struct prove_running *running, const struct key_tex
            ((low != NULL && strcmp(low, ">") == 0) || (high != NULL && strcmp(high, "<") == 0));
 }
 
-static enum status ask(const struct prove_running *running, const struct request *request,
-                       const struct export_attribute *partition,
-                       const struct export_attribute *sort, struct prove_rows *out,
-                       struct error *error)
+static enum status target_dynamodb_ask(const struct prove_running *running,
+                                       const struct request *request,
+                                       const struct export_attribute *partition,
+                                       const struct export_attribute *sort, struct prove_rows *out,
+                                       struct error *error)
 {
     struct key_text texts[2] = {0};
     struct buffer query = {0};
@@ -295,7 +297,8 @@ static enum status ask(const struct prove_running *running, const struct request
                                      running->arena, &items, error);
     }
     for (uint32_t i = 0; i < items.count && status == STATUS_OK; i++) {
-        merge(running, request, prove_row(&items, i), prove_rows_add(out, running->arena));
+        target_dynamodb_merge(running, request, prove_row(&items, i),
+                              prove_rows_add(out, running->arena));
     }
     key_text_free(&texts[0]);
     key_text_free(&texts[1]);
@@ -318,7 +321,7 @@ static enum status ask_all(const struct prove_running *running, struct request *
     enum status status = STATUS_OK;
     do {
         for (request->shard = 0; request->shard < shards && status == STATUS_OK; request->shard++) {
-            status = ask(running, request, partition, sort, out, error);
+            status = target_dynamodb_ask(running, request, partition, sort, out, error);
         }
     } while (status == STATUS_OK && !request->step->scans &&
              prove_choose_next(running, request->row, places, count));

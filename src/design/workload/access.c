@@ -82,7 +82,7 @@ static bool may_use(const struct finding *finding, uint32_t family)
     return finding->chosen == NULL || finding->chosen[family];
 }
 
-static void judge(struct access_plan *plan, double cost)
+static void access_judge(struct access_plan *plan, double cost)
 {
     plan->cost += cost;
     plan->judged += cost;
@@ -94,7 +94,7 @@ static void add_step(const struct finding *finding, struct access_plan *plan, ui
 {
     const struct family *step = &finding->pool->families[family];
     double cost = cost_read(finding->pool->model, requests, rows, step->row_bytes);
-    judge(plan, plan->step_count > 0 ? finding->pool->model->step : 0);
+    access_judge(plan, plan->step_count > 0 ? finding->pool->model->step : 0);
     plan->steps[plan->step_count++] =
         (struct access_step){.family = family,
                              .requests = requests,
@@ -349,9 +349,9 @@ static void try_family(const struct finding *finding, const struct query *query,
     add_step(finding, &plan, number, reach.requests * buckets, rows, query->root, query);
     plan.steps[0].limited = query->limit > 0 && !sorts && left.count == 0 && buckets == 1;
     plan.steps[0].ordered = query->order_count > 0 && reach.ordered;
-    judge(&plan, sorts ? rows * finding->pool->model->sorted_row : 0);
-    judge(&plan, sorts || plan.filters ? finding->pool->model->client : 0);
-    judge(&plan, family->buckets > 1 || family->partition.count == 0 ? BUCKET_COST : 0);
+    access_judge(&plan, sorts ? rows * finding->pool->model->sorted_row : 0);
+    access_judge(&plan, sorts || plan.filters ? finding->pool->model->client : 0);
+    access_judge(&plan, family->buckets > 1 || family->partition.count == 0 ? BUCKET_COST : 0);
     struct place_set tested = place_set_minus(query->equal, left, finding->arena);
     look_up(finding, query, &plan, place_set_union(family->fields, tested, finding->arena), missing,
             tests_late ? rows : returned);
@@ -381,13 +381,14 @@ static void try_scan(const struct finding *finding, const struct query *query, u
     add_step(finding, &plan, number, scan_requests(finding->pool->model, family), family->rows,
              query->root, query);
     plan.steps[0].scans = true;
-    judge(&plan, finding->pool->model->scan);
+    access_judge(&plan, finding->pool->model->scan);
     look_up(finding, query, &plan, family->fields, missing, tests_late ? family->rows : plan.rows);
 }
 
 /* ---------------------------------------------------------------- cuts */
 
-static void find(const struct finding *finding, const struct query *query, uint32_t depth);
+static void workload_access_find(const struct finding *finding, const struct query *query,
+                                 uint32_t depth);
 
 static void join_plans(const struct finding *finding, const struct access_plan *first,
                        const struct access_plan *then)
@@ -400,7 +401,7 @@ static void join_plans(const struct finding *finding, const struct access_plan *
     both.step_count += then->step_count;
     both.cost += then->cost;
     both.judged += then->judged;
-    judge(&both, finding->pool->model->step);
+    access_judge(&both, finding->pool->model->step);
     both.rows = then->rows;
     both.filters = first->filters || then->filters;
     both.sorts = then->sorts;
@@ -425,10 +426,10 @@ static void find_cut(const struct finding *finding, const struct query *query, u
         arena_allocate_zeroed(finding->arena, ACCESS_PLANS_MAX + 1u, sizeof(*firsts.list));
     thens.list = arena_allocate_zeroed(finding->arena, ACCESS_PLANS_MAX + 1u, sizeof(*thens.list));
     inner.base = places_join(finding->pool->places, finding->base, path);
-    find(&inner, first, depth + 1);
+    workload_access_find(&inner, first, depth + 1);
     inner.base = finding->base;
     inner.plans = &thens;
-    find(&inner, then, depth + 1);
+    workload_access_find(&inner, then, depth + 1);
     for (uint32_t i = 0; i < firsts.count && i < PAIRS_MAX; i++) {
         for (uint32_t j = 0; j < thens.count && j < PAIRS_MAX; j++) {
             join_plans(finding, &firsts.list[i], &thens.list[j]);
@@ -436,7 +437,8 @@ static void find_cut(const struct finding *finding, const struct query *query, u
     }
 }
 
-static void find(const struct finding *finding, const struct query *query, uint32_t depth)
+static void workload_access_find(const struct finding *finding, const struct query *query,
+                                 uint32_t depth)
 {
     const struct pool *pool = finding->pool;
     const uint32_t *paths = NULL;
@@ -466,7 +468,7 @@ static void find_all(const struct pool *pool, const struct query *query, const b
     struct finding finding = {
         .pool = pool, .arena = scratch, .plans = plans, .chosen = chosen, .base = query->root};
     places->arena = scratch;
-    find(&finding, query, 0);
+    workload_access_find(&finding, query, 0);
     places->arena = lent;
 }
 

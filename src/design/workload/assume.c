@@ -12,8 +12,8 @@ struct assuming {
     uint32_t capacity;
 };
 
-static struct workload_statement *add(struct assuming *assuming, enum workload_kind kind,
-                                      uint32_t entity, const char *name)
+static struct workload_statement *assume_add(struct assuming *assuming, enum workload_kind kind,
+                                             uint32_t entity, const char *name)
 {
     if (assuming->count == assuming->capacity) {
         assuming->list = arena_grow_list(assuming->arena, assuming->list, assuming->count,
@@ -47,8 +47,8 @@ static void want_all(struct assuming *assuming, uint32_t entity,
     statement->field_count = count;
 }
 
-static void give(struct assuming *assuming, struct graph_fields fields,
-                 struct workload_statement *statement)
+static void assume_give(struct assuming *assuming, struct graph_fields fields,
+                        struct workload_statement *statement)
 {
     struct workload_predicate *predicates =
         arena_allocate_zeroed(assuming->arena, fields.count + 1u, sizeof(*predicates));
@@ -77,9 +77,9 @@ static struct workload_statement *select_by(struct assuming *assuming, uint32_t 
                                             struct graph_fields fields)
 {
     struct workload_statement *statement =
-        add(assuming, WORKLOAD_SELECT, entity, name_of(assuming, entity, fields));
+        assume_add(assuming, WORKLOAD_SELECT, entity, name_of(assuming, entity, fields));
     want_all(assuming, entity, statement);
-    give(assuming, fields, statement);
+    assume_give(assuming, fields, statement);
     return statement;
 }
 
@@ -155,8 +155,8 @@ void workload_assume(const struct graph *graph, struct arena *arena, struct work
     for (uint32_t i = 0; i < graph->entity_count; i++) {
         assume_indexes(&assuming, i);
         struct workload_statement *insert =
-            add(&assuming, WORKLOAD_INSERT, i,
-                arena_format(arena, "insert into %s", graph->entities[i].name));
+            assume_add(&assuming, WORKLOAD_INSERT, i,
+                       arena_format(arena, "insert into %s", graph->entities[i].name));
         want_all(&assuming, i, insert);
     }
     *workload = (struct workload){arena, assuming.list, assuming.count};

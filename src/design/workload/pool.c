@@ -18,7 +18,7 @@ void pool_init(struct pool *pool, struct places *places, const struct cost_model
     }
 }
 
-static void grow(struct pool *pool)
+static void pool_grow(struct pool *pool)
 {
     uint32_t capacity = pool->capacity * 2 + 64;
     struct family *families =
@@ -46,7 +46,7 @@ uint32_t pool_add(struct pool *pool, struct family family)
         return GRAPH_NONE;
     }
     if (pool->count == pool->capacity) {
-        grow(pool);
+        pool_grow(pool);
     }
     pool->families[pool->count] = family;
     pool->next[pool->count] = pool->first[family.root];

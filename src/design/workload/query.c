@@ -82,7 +82,7 @@ static bool reach(struct reading *reading, uint32_t alias, uint32_t path, uint32
     return true;
 }
 
-static void start(struct reading *reading, uint32_t alias)
+static void workload_query_start(struct reading *reading, uint32_t alias)
 {
     for (uint32_t i = 0; i < ALIASES_MAX; i++) {
         reading->paths[i] = GRAPH_NONE;
@@ -277,7 +277,7 @@ static void read_part(struct reading *reading, uint32_t alias, const struct quer
 {
     const struct workload_statement *statement = reading->statement;
     *part = (struct query_part){.query = {.root = statement->aliases[alias].entity}, .times = 1};
-    start(reading, alias);
+    workload_query_start(reading, alias);
     read_predicates(reading, &part->query);
     read_order(reading, &part->query);
     read_fields(reading, &part->query);

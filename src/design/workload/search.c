@@ -111,7 +111,7 @@ static void toggle(struct choice *choice, uint32_t number)
     }
 }
 
-static void start(struct choice *choice, const struct search *search, struct arena *arena)
+static void search_start(struct choice *choice, const struct search *search, struct arena *arena)
 {
     uint32_t entities = search->pool->places->graph->entity_count;
     *choice = (struct choice){.search = search, .lost = entities};
@@ -153,7 +153,7 @@ static bool is_better(struct worth left, struct worth right)
 /* ---------------------------------------------------------------- moves */
 
 /* Drops `number` if that is better. */
-static bool drop(struct choice *choice, uint32_t number)
+static bool search_drop(struct choice *choice, uint32_t number)
 {
     struct worth before = worth_of(choice);
     toggle(choice, number);
@@ -165,7 +165,7 @@ static bool drop(struct choice *choice, uint32_t number)
 }
 
 /* Adds `number`, and drops what it makes superfluous, if that is better than before. */
-static bool add(struct choice *choice, uint32_t number, uint32_t *dropped)
+static bool search_add(struct choice *choice, uint32_t number, uint32_t *dropped)
 {
     const struct pool *pool = choice->search->pool;
     struct worth before = worth_of(choice);
@@ -173,7 +173,7 @@ static bool add(struct choice *choice, uint32_t number, uint32_t *dropped)
     toggle(choice, number);
     for (uint32_t i = pool->first[pool->families[number].root]; i != GRAPH_NONE;
          i = pool->next[i]) {
-        if (i != number && choice->chosen[i] && drop(choice, i)) {
+        if (i != number && choice->chosen[i] && search_drop(choice, i)) {
             dropped[count++] = i;
         }
     }
@@ -217,12 +217,12 @@ static void improve(struct choice *choice, struct arena *arena)
         better = false;
         for (uint32_t i = 0; i < count; i++) {
             if (choice->chosen[i]) {
-                better = drop(choice, i) || better;
+                better = search_drop(choice, i) || better;
             }
         }
         for (uint32_t i = 0; i < count; i++) {
             if (!choice->chosen[i]) {
-                better = add(choice, i, dropped) || exchange(choice, i) || better;
+                better = search_add(choice, i, dropped) || exchange(choice, i) || better;
             }
         }
     }
@@ -268,7 +268,7 @@ static void choose_tables(struct choice *choice)
     }
 }
 
-static void keep(const struct choice *choice, struct search_result *result)
+static void search_keep(const struct choice *choice, struct search_result *result)
 {
     memcpy(result->chosen, choice->chosen, choice->search->pool->count * sizeof(bool));
 }
@@ -291,7 +291,7 @@ void search_run(const struct search *search, struct search_result *result)
     *result = (struct search_result){0};
     result->chosen = arena_allocate_zeroed(search->arena, search->pool->count + 1u, sizeof(bool));
     for (uint32_t i = 0; i < 2; i++) {
-        start(&choices[i], search, scratch);
+        search_start(&choices[i], search, scratch);
         if (i == 0) {
             choose_cheapest(&choices[i]);
         }
@@ -299,7 +299,7 @@ void search_run(const struct search *search, struct search_result *result)
         improve(&choices[i], scratch);
     }
     bool second = is_better(worth_of(&choices[1]), worth_of(&choices[0]));
-    keep(&choices[second], result);
+    search_keep(&choices[second], result);
     result->cost = search_cost(search, result->chosen);
     if (search->pool->count <= SEARCH_EXACT_MAX) {
         search_exact(search, result);

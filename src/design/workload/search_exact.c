@@ -87,7 +87,7 @@ static double bound(const struct branching *branching, uint32_t *open)
     return cost + bound_entities(branching, open);
 }
 
-static void keep(struct branching *branching, double cost)
+static void search_exact_keep(struct branching *branching, double cost)
 {
     branching->result->cost = cost;
     for (uint32_t i = 0; i < branching->search->pool->count; i++) {
@@ -107,7 +107,7 @@ static void branch(struct branching *branching)
         return;
     }
     if (open == GRAPH_NONE) {
-        keep(branching, cost);
+        search_exact_keep(branching, cost);
         return;
     }
     branching->states[open] = CHOSEN;

@@ -17,9 +17,10 @@ void before_sort_keys(struct before_key **keys, uint32_t count)
     qsort(keys, count, sizeof(struct before_key *), compare_keys);
 }
 
-static enum status fetch(struct run *run, const struct target_table *table,
-                         struct before_key *const *keys, uint32_t count, struct arena *arena,
-                         struct batch **answer, struct error *error)
+static enum status before_find_fetch(struct run *run, const struct target_table *table,
+                                     struct before_key *const *keys, uint32_t count,
+                                     struct arena *arena, struct batch **answer,
+                                     struct error *error)
 {
     struct database *target = run->session->target;
     uint32_t width = table->key.count;
@@ -58,7 +59,7 @@ enum status before_find(struct run *run, const struct target_table *table,
                         struct batch **answer, struct error *error)
 {
     *answer = NULL;
-    if (fetch(run, table, keys, count, arena, answer, error) != STATUS_OK) {
+    if (before_find_fetch(run, table, keys, count, arena, answer, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t row = 0; row < (*answer)->row_count; row++) {

@@ -65,8 +65,8 @@ static void judge_missing(struct before_undoing *undoing, const struct before_li
 }
 
 /* What is to be done about one line; `*remove`: its record goes. */
-static enum status judge(struct before_undoing *undoing, struct before_line *line, bool *remove,
-                         struct error *error)
+static enum status before_undo_judge(struct before_undoing *undoing, struct before_line *line,
+                                     bool *remove, struct error *error)
 {
     bool overwrote = line->image.kind == VALUE_MAP;
     *remove = false;
@@ -138,7 +138,7 @@ static enum status take_back(struct before_undoing *undoing, struct before_line 
         bool remove = false;
         undoing->counts->kept += !lines[i - 1].taken;
         size_t steps = undoing->steps.count;
-        status = judge(undoing, &lines[i - 1], &remove, error);
+        status = before_undo_judge(undoing, &lines[i - 1], &remove, error);
         if (remove) {
             hashes[removed] = lines[i - 1].key.hash;
             memcpy(&keys[(size_t)removed++ * width], lines[i - 1].key.cells, width * sizeof(*keys));

@@ -66,7 +66,7 @@ static bool find_columns(const struct looking *looking, const struct plan_entity
 }
 
 /* Do both ends come from tables of the source, the parent's found by a unique key? */
-static bool place(struct looking *looking)
+static bool orphans_place(struct looking *looking)
 {
     const struct run_session *session = looking->session;
     const struct plan *plan = session->plan;
@@ -172,8 +172,8 @@ static enum fate fate_of(const struct looking *looking)
                                                                           : FATE_BROKEN;
 }
 
-static void tell(const struct looking *looking, struct found *found, enum fate fate,
-                 struct buffer *out)
+static void orphans_tell(const struct looking *looking, struct found *found, enum fate fate,
+                         struct buffer *out)
 {
     static const char *const words[] = {[FATE_REJECTED] = "would be rejected",
                                         [FATE_EMPTIED] = "would keep NULL instead of a reference",
@@ -209,12 +209,12 @@ static enum status look_along(struct looking *looking, struct buffer *out, struc
 {
     struct found found = {0};
     enum status status = STATUS_OK;
-    if (place(looking)) {
+    if (orphans_place(looking)) {
         status = look_up(looking, &found, error);
     }
     if (status == STATUS_OK && found.orphans > 0) {
         enum fate fate = fate_of(looking);
-        tell(looking, &found, fate, fate == FATE_BROKEN ? &told->notes : out);
+        orphans_tell(looking, &found, fate, fate == FATE_BROKEN ? &told->notes : out);
         told->emptied = told->emptied || fate == FATE_EMPTIED;
         if (fate == FATE_REJECTED) {
             count_rejects(looking, found.orphans, told);

@@ -54,7 +54,8 @@ struct looking {
 
 /* ---------------------------------------------------------------- lines */
 
-static void tell(struct looking *looking, const char *shown, double rows, double row_bytes)
+static void partitions_tell(struct looking *looking, const char *shown, double rows,
+                            double row_bytes)
 {
     const struct connector_limits *limits = &looking->session->target->limits;
     double bytes = rows * row_bytes;
@@ -168,7 +169,7 @@ static void take_groups(struct looking *looking, const struct source_columns *co
             }
         }
         if (rows->kind == VALUE_INT64) {
-            tell(looking, buffer_string(&shown), (double)rows->i64 * share, row_bytes);
+            partitions_tell(looking, buffer_string(&shown), (double)rows->i64 * share, row_bytes);
         }
     }
     buffer_free(&shown);
@@ -324,7 +325,7 @@ static void tell_sampled(struct looking *looking, double row_bytes)
     for (uint32_t at = 0; at < GROUPS_MAX && looking->seen[at].hash != 0; at++) {
         const struct seen *seen = &looking->seen[at];
         double rows = (double)seen->rows * (seen->runs >= SPREAD_MIN ? scale : 1);
-        tell(looking, seen->shown, rows, row_bytes);
+        partitions_tell(looking, seen->shown, rows, row_bytes);
     }
 }
 

@@ -12,7 +12,7 @@ static bool is_time(enum value_kind kind)
     return kind == VALUE_TIMESTAMP || kind == VALUE_DATE || kind == VALUE_INTERVAL;
 }
 
-static const char *say(const struct remedy_case *of, const char *what)
+static const char *remedy_say(const struct remedy_case *of, const char *what)
 {
     const char *rule = rule_text(of->session->plan, of->entity, of->field, what, of->scratch);
     return rule != NULL ? arena_format(of->scratch, "a plan can say %s", rule) : NULL;
@@ -75,12 +75,12 @@ static const char *find_epoch(const struct remedy_case *of, enum value_kind kind
     bool counts = is_time(kind) && (value_kind_is_number(from) || from == VALUE_TEXT);
     const char *unit = counts ? epoch_of(of) : NULL;
     if (unit != NULL) {
-        return say(of,
-                   arena_format(of->scratch, "cast: %s, from: %s", value_kind_name(kind), unit));
+        return remedy_say(
+            of, arena_format(of->scratch, "cast: %s, from: %s", value_kind_name(kind), unit));
     }
     if (value_kind_is_number(kind) && holds_time(of->value)) {
-        const char *said =
-            say(of, arena_format(of->scratch, "cast: %s, to: epoch_s", value_kind_name(kind)));
+        const char *said = remedy_say(
+            of, arena_format(of->scratch, "cast: %s, to: epoch_s", value_kind_name(kind)));
         return said != NULL ? arena_format(of->scratch, "%s, or epoch_ms, epoch_us, epoch_ns", said)
                             : NULL;
     }
@@ -144,15 +144,15 @@ static const char *find_default(const struct remedy_case *of, const struct schem
 {
     const char *value = own_default(of, column);
     value = value != NULL ? value : plain_default(&column->type);
-    return value != NULL ? say(of, arena_format(of->scratch, "%s%sdefault: %s", also,
-                                                *also != '\0' ? ", " : "", value))
+    return value != NULL ? remedy_say(of, arena_format(of->scratch, "%s%sdefault: %s", also,
+                                                       *also != '\0' ? ", " : "", value))
                          : NULL;
 }
 
 static const char *find_for_empty(const struct remedy_case *of, const struct schema_column *column)
 {
     return column != NULL && column->not_null ? find_default(of, column, "empty: null")
-                                              : say(of, "empty: null");
+                                              : remedy_say(of, "empty: null");
 }
 
 /* ---------------------------------------------------------------- values that may be cut */
@@ -218,7 +218,7 @@ static const char *find_cut(const struct remedy_case *of, const struct value_typ
     if (!is_taken(of, &made)) {
         return NULL;
     }
-    return say(of, arena_format(of->scratch, "cast: %s, lossy: allow", cast_name(of, type)));
+    return remedy_say(of, arena_format(of->scratch, "cast: %s, lossy: allow", cast_name(of, type)));
 }
 
 const char *remedy_find(const struct remedy_case *of)

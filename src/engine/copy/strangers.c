@@ -328,7 +328,7 @@ static enum status follow_all(struct strangers *strangers, struct error *error)
 
 /* ---- the whole */
 
-static void tell(const struct strangers *strangers)
+static void strangers_tell(const struct strangers *strangers)
 {
     struct run *run = strangers->run;
     json_t *noted = json_object();
@@ -349,14 +349,14 @@ static void tell(const struct strangers *strangers)
     pthread_mutex_unlock(&run->state_mutex);
 }
 
-static enum status find(struct strangers *strangers, struct error *error)
+static enum status copy_strangers_find(struct strangers *strangers, struct error *error)
 {
     log_write(LOG_INFO, "comparing the records that may be there already");
     strangers_list(strangers);
     enum status status = compare_all(strangers, error);
     status = status == STATUS_OK ? follow_all(strangers, error) : status;
     if (status == STATUS_OK) {
-        tell(strangers);
+        strangers_tell(strangers);
     }
     return status;
 }
@@ -375,7 +375,8 @@ enum status strangers_find(struct run *run, struct error *error)
                                                  sizeof *strangers->differing);
     enum status status = strangers_create(strangers, error);
     if (status == STATUS_OK) {
-        status = recalls ? strangers_recall(strangers, error) : find(strangers, error);
+        status =
+            recalls ? strangers_recall(strangers, error) : copy_strangers_find(strangers, error);
     }
     if (status == STATUS_OK) {
         run->seen.strangers = strangers;

@@ -146,8 +146,9 @@ static int compare_items(const void *left, const void *right)
                                       : 0;
 }
 
-static enum status fetch(struct stranger_compare *compare, const struct cell *keys, uint32_t count,
-                         struct batch **batch, struct error *error)
+static enum status strangers_compare_fetch(struct stranger_compare *compare,
+                                           const struct cell *keys, uint32_t count,
+                                           struct batch **batch, struct error *error)
 {
     struct run_session *session = compare->strangers->run->session;
     const struct target_table *table = table_of(compare);
@@ -174,7 +175,7 @@ static enum status fetch_all(struct stranger_compare *compare, struct batch **ba
             count++;
         }
     }
-    return fetch(compare, keys, count, batch, error);
+    return strangers_compare_fetch(compare, keys, count, batch, error);
 }
 
 /* A value of the target's, as the field of that number would be kept. */
@@ -229,8 +230,8 @@ static enum status is_equal(struct stranger_compare *compare, const struct item 
     return STATUS_OK;
 }
 
-static enum status note(struct stranger_compare *compare, const struct item *item,
-                        struct error *error)
+static enum status strangers_compare_note(struct stranger_compare *compare, const struct item *item,
+                                          struct error *error)
 {
     struct strangers *strangers = compare->strangers;
     strangers->differing[compare->table]++;
@@ -251,7 +252,7 @@ static enum status compare_item(struct stranger_compare *compare, struct item *i
     if (is_equal(compare, item, map, &equal, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return equal ? STATUS_OK : note(compare, item, error);
+    return equal ? STATUS_OK : strangers_compare_note(compare, item, error);
 }
 
 /* `*known`: its key is spelled as that of an item. */
@@ -298,7 +299,7 @@ static enum status take_spelled_otherwise(struct stranger_compare *compare, stru
         if (item->met) {
             continue;
         }
-        status = fetch(compare, item->key_cells, 1, &batch, error);
+        status = strangers_compare_fetch(compare, item->key_cells, 1, &batch, error);
         if (status == STATUS_OK && batch != NULL && batch->row_count > 0) {
             arena_reset(compare->names);
             status = compare_item(compare, item, batch_row(batch, 0), error);

@@ -8,17 +8,19 @@
 #include <string.h>
 #include <unistd.h>
 
-static enum status fail(const struct strangers *strangers, sqlite3 *file, struct error *error)
+static enum status strangers_file_fail(const struct strangers *strangers, sqlite3 *file,
+                                       struct error *error)
 {
     return error_set(error, ERROR_STATE_INVALID, strangers->path, "%s",
                      file == NULL ? "no memory" : sqlite3_errmsg(file));
 }
 
-static enum status execute(const struct strangers *strangers, sqlite3 *file, const char *sql,
-                           struct error *error)
+static enum status strangers_file_execute(const struct strangers *strangers, sqlite3 *file,
+                                          const char *sql, struct error *error)
 {
-    return sqlite3_exec(file, sql, NULL, NULL, NULL) == SQLITE_OK ? STATUS_OK
-                                                                  : fail(strangers, file, error);
+    return sqlite3_exec(file, sql, NULL, NULL, NULL) == SQLITE_OK
+               ? STATUS_OK
+               : strangers_file_fail(strangers, file, error);
 }
 
 enum status strangers_create(struct strangers *strangers, struct error *error)
@@ -29,10 +31,10 @@ enum status strangers_create(struct strangers *strangers, struct error *error)
     unlink(strangers->path); /* of an attempt before */
     if (sqlite3_open_v2(strangers->path, &strangers->file,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK ||
-        execute(strangers, strangers->file, make, error) != STATUS_OK ||
+        strangers_file_execute(strangers, strangers->file, make, error) != STATUS_OK ||
         sqlite3_prepare_v2(strangers->file, "INSERT OR IGNORE INTO stranger VALUES (?, ?, ?)", -1,
                            &strangers->insert, NULL) != SQLITE_OK) {
-        return fail(strangers, strangers->file, error);
+        return strangers_file_fail(strangers, strangers->file, error);
     }
     return STATUS_OK;
 }
@@ -47,12 +49,12 @@ enum status strangers_add(struct strangers *strangers, uint32_t set,
                   sqlite3_step(insert) != SQLITE_DONE;
     strangers->sets[set].count += failed ? 0 : (uint64_t)sqlite3_changes(strangers->file);
     sqlite3_reset(insert);
-    return failed ? fail(strangers, strangers->file, error) : STATUS_OK;
+    return failed ? strangers_file_fail(strangers, strangers->file, error) : STATUS_OK;
 }
 
 enum status strangers_flush(struct strangers *strangers, struct error *error)
 {
-    return execute(strangers, strangers->file, "COMMIT; BEGIN", error);
+    return strangers_file_execute(strangers, strangers->file, "COMMIT; BEGIN", error);
 }
 
 void strangers_free(struct strangers *strangers)
@@ -82,7 +84,7 @@ struct stranger_search {
     struct stranger_match match;
 };
 
-static struct stranger_search *create(struct strangers *strangers)
+static struct stranger_search *strangers_file_create(struct strangers *strangers)
 {
     struct stranger_search *search = memory_allocate_zeroed(1, sizeof *search);
     search->strangers = strangers;
@@ -90,31 +92,31 @@ static struct stranger_search *create(struct strangers *strangers)
     return search;
 }
 
-static enum status prepare(struct stranger_search *search, struct error *error)
+static enum status strangers_file_prepare(struct stranger_search *search, struct error *error)
 {
     static const char find[] = "SELECT direct FROM stranger WHERE list = ? AND hash = ?";
     return sqlite3_prepare_v2(search->file, find, -1, &search->find, NULL) == SQLITE_OK
                ? STATUS_OK
-               : fail(search->strangers, search->file, error);
+               : strangers_file_fail(search->strangers, search->file, error);
 }
 
 enum status stranger_search_open(struct strangers *strangers, struct stranger_search **search,
                                  struct error *error)
 {
-    *search = create(strangers);
+    *search = strangers_file_create(strangers);
     if (sqlite3_open_v2(strangers->path, &(*search)->file, SQLITE_OPEN_READONLY, NULL) !=
         SQLITE_OK) {
-        return fail(strangers, (*search)->file, error);
+        return strangers_file_fail(strangers, (*search)->file, error);
     }
-    return prepare(*search, error);
+    return strangers_file_prepare(*search, error);
 }
 
 enum status stranger_search_within(struct strangers *strangers, struct stranger_search **search,
                                    struct error *error)
 {
-    *search = create(strangers);
+    *search = strangers_file_create(strangers);
     (*search)->file = strangers->file;
-    return prepare(*search, error);
+    return strangers_file_prepare(*search, error);
 }
 
 void stranger_search_close(struct stranger_search *search)
@@ -146,12 +148,13 @@ static enum status is_there(struct stranger_search *search, uint32_t set,
     *direct = *found && sqlite3_column_int(search->find, 0) != 0;
     enum status status = step == SQLITE_ROW || step == SQLITE_DONE
                              ? STATUS_OK
-                             : fail(search->strangers, search->file, error);
+                             : strangers_file_fail(search->strangers, search->file, error);
     sqlite3_reset(search->find);
     return status;
 }
 
-static void say(struct stranger_search *search, const struct stranger_reference *reference)
+static void strangers_file_say(struct stranger_search *search,
+                               const struct stranger_reference *reference)
 {
     const struct strangers *strangers = search->strangers;
     buffer_clear(&search->reason);
@@ -207,7 +210,7 @@ static enum status match_reference(struct stranger_search *search, const struct 
         status = is_there(search, reference->set, &hash, &found, &direct, error);
     }
     if (found && search->match.reason == NULL) {
-        say(search, reference);
+        strangers_file_say(search, reference);
     }
     if (direct) {
         add_parent(search, reference, &hash);

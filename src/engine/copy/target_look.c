@@ -43,8 +43,8 @@ static void find_forms(struct run *run, const struct schema *schema)
     run->seen.forms = forms;
 }
 
-static enum status describe(const struct run *run, struct database **source, struct schema **schema,
-                            struct error *error)
+static enum status target_look_describe(const struct run *run, struct database **source,
+                                        struct schema **schema, struct error *error)
 {
     const char **names = arena_allocate_zeroed(run->arena, run->table_count + 1u, sizeof *names);
     for (uint32_t i = 0; i < run->table_count; i++) {
@@ -65,7 +65,7 @@ enum status run_look_at_target(struct run *run, struct error *error)
     bool parents = parents_matter(run);
     run->seen.turns = NULL;
     if (forms || parents) {
-        status = describe(run, &source, &schema, error);
+        status = target_look_describe(run, &source, &schema, error);
     }
     if (status == STATUS_OK && forms) {
         find_forms(run, schema);

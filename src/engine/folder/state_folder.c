@@ -159,8 +159,8 @@ enum status state_folder_make_rooms(struct state_folder *folder, struct error *e
     return STATUS_OK;
 }
 
-static enum status move(const char *from_folder, const char *name, const char *to_folder,
-                        struct error *error)
+static enum status state_folder_move(const char *from_folder, const char *name,
+                                     const char *to_folder, struct error *error)
 {
     char from[4096];
     char to[4096];
@@ -176,7 +176,7 @@ static enum status move_all(const char *folder, const char *const *names, size_t
                             const char *to_folder, struct error *error)
 {
     for (size_t i = 0; i < count; i++) {
-        if (move(folder, names[i], to_folder, error) != STATUS_OK) {
+        if (state_folder_move(folder, names[i], to_folder, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -210,7 +210,7 @@ static enum status move_back(const struct state_folder *folder, const char *from
         char to[4096];
         snprintf(to, sizeof(to), "%s/%s", folder->path, names[i]);
         bool stays = rmdir(to) != 0 && file_exists(to) && strcmp(to, folder->log_file) != 0;
-        if (!stays && move(from_folder, names[i], folder->path, error) != STATUS_OK) {
+        if (!stays && state_folder_move(from_folder, names[i], folder->path, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -294,7 +294,7 @@ static void list_read(const json_t *object, const char *name, struct arena *aren
     *texts = made;
 }
 
-static const char *keep(const json_t *object, const char *name, struct arena *arena)
+static const char *state_folder_keep(const json_t *object, const char *name, struct arena *arena)
 {
     const char *text = json_member_text(object, name, NULL);
     return text == NULL ? NULL : arena_copy_string(arena, text);
@@ -323,18 +323,18 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
         return STATUS_FAILED;
     }
     *run = (struct local_run){
-        .id = keep(object, "run", arena),
-        .kind = keep(object, "kind", arena),
+        .id = state_folder_keep(object, "run", arena),
+        .kind = state_folder_keep(object, "kind", arena),
         .begun = json_member_true(object, "begun"),
         .finished = json_member_true(object, "finished"),
         .rolling_back = json_member_true(object, "rolling_back"),
-        .source = keep(object, "source", arena),
-        .target = keep(object, "target", arena),
-        .source_name = keep(object, "source_name", arena),
-        .target_name = keep(object, "target_name", arena),
-        .ledger = keep(object, "ledger", arena),
-        .ledger_schema = keep(object, "ledger_schema", arena),
-        .plan_path = keep(object, "plan", arena),
+        .source = state_folder_keep(object, "source", arena),
+        .target = state_folder_keep(object, "target", arena),
+        .source_name = state_folder_keep(object, "source_name", arena),
+        .target_name = state_folder_keep(object, "target_name", arena),
+        .ledger = state_folder_keep(object, "ledger", arena),
+        .ledger_schema = state_folder_keep(object, "ledger_schema", arena),
+        .plan_path = state_folder_keep(object, "plan", arena),
         .follows = json_member_true(object, "follows"),
         .mirrors = json_member_true(object, "mirrors"),
         .no_code = json_member_true(object, "no_code"),
@@ -342,13 +342,13 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
         .existing = (int)json_member_integer(object, "existing", -1),
         .max_rejects = bound_member(object, "max_rejects"),
         .plan_rejects = bound_member(object, "plan_rejects"),
-        .time_zone = keep(object, "time_zone", arena),
-        .plan_time_zone = keep(object, "plan_time_zone", arena),
+        .time_zone = state_folder_keep(object, "time_zone", arena),
+        .plan_time_zone = state_folder_keep(object, "plan_time_zone", arena),
         .sample_rows = (uint64_t)json_member_integer(object, "sample_rows", 0),
         .sample_seed = (uint64_t)json_member_integer(object, "sample_seed", 0),
-        .names = keep(object, "names", arena),
-        .since = keep(object, "since", arena),
-        .parts = keep(object, "parts", arena),
+        .names = state_folder_keep(object, "names", arena),
+        .since = state_folder_keep(object, "since", arena),
+        .parts = state_folder_keep(object, "parts", arena),
     };
     if (run->id == NULL || run->kind == NULL || run->id[0] == '\0' ||
         strchr(run->id, '/') != NULL || run->id[0] == '.') {

@@ -91,7 +91,7 @@ enum status left_look(struct run *run, struct error *error)
 
 /* ---- telling */
 
-static void show(struct run *run, const struct follow_translator *translator)
+static void left_show(struct run *run, const struct follow_translator *translator)
 {
     const struct plan *plan = run->session->plan;
     struct run_left *list =
@@ -117,7 +117,7 @@ enum status left_note(struct run *run, struct follow_translator *translator, str
     if (!follow_translator_has_left(translator)) {
         return STATUS_OK;
     }
-    show(run, translator);
+    left_show(run, translator);
     if (run->following.left_count == before) {
         return STATUS_OK;
     }
@@ -189,6 +189,6 @@ enum status left_forget(struct run *run, struct follow_translator *translator, s
     for (uint32_t i = 0; i < run->session->plan->stream_count; i++) {
         follow_translator_leave(translator, i, NULL);
     }
-    show(run, translator);
+    left_show(run, translator);
     return STATUS_OK;
 }

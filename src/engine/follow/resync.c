@@ -165,8 +165,8 @@ static bool is_whole(const struct mending *mending, uint32_t entity)
 }
 
 /* Where records have columns, one that the record lacks is NULL; the lists leave both out. */
-static enum status put(struct mending *mending, uint32_t entity, struct cell *cells,
-                       struct error *error)
+static enum status resync_put(struct mending *mending, uint32_t entity, struct cell *cells,
+                              struct error *error)
 {
     const struct shape *shape = mending->form->outputs[entity].shape;
     for (uint32_t i = 0; shape != NULL && i < shape->field_count; i++) {
@@ -191,7 +191,7 @@ static enum status write_line(struct mending *mending, const char *line, size_t 
     struct batch *batch = batch_create(shape, batch_shape_width(shape) + MENDED_EXTRA_CELLS, 1);
     enum status status = mended_line_append(line, length, batch, error);
     if (status == STATUS_OK) {
-        status = put(mending, mended.entity, batch_row(batch, 0), error);
+        status = resync_put(mending, mended.entity, batch_row(batch, 0), error);
     }
     batch_destroy(batch);
     return status;
@@ -272,7 +272,7 @@ static enum status read_list(struct mending *mending, const char *name, list_lin
 }
 
 /* Records that are not to be written over as they are, are among those to be deleted. */
-static enum status mend(struct mending *mending, struct error *error)
+static enum status resync_mend(struct mending *mending, struct error *error)
 {
     enum status status = read_list(mending, "delete.jsonl", delete_line, error);
     status = status == STATUS_OK ? read_list(mending, "repair.jsonl", write_line, error) : status;
@@ -348,7 +348,7 @@ enum status resync_finish(struct run *run, const struct followed_form *form, str
 {
     struct mending mending = {.run = run, .form = form, .at = at, .take = take, .context = context};
     reject_book_begin_round(run->rejects.book);
-    if (check_lists(run, error) != STATUS_OK || mend(&mending, error) != STATUS_OK ||
+    if (check_lists(run, error) != STATUS_OK || resync_mend(&mending, error) != STATUS_OK ||
         settle_rejects(run, error) != STATUS_OK ||
         ledger_delete_intent(run->session->ledger, run->id, intent_name, error) != STATUS_OK) {
         return STATUS_FAILED;

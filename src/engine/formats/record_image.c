@@ -84,7 +84,8 @@ enum status record_image_make(struct database *target, const struct stored_form 
     return hash_image(image, arena, error);
 }
 
-static const struct cell *find(const struct record_image *image, const struct cell *name)
+static const struct cell *record_image_find(const struct record_image *image,
+                                            const struct cell *name)
 {
     return image->count == 0 ? NULL
                              : bsearch(name, image->pairs, image->count, 2 * sizeof(*image->pairs),
@@ -103,7 +104,7 @@ enum status record_image_merge(const struct record_image *under, const struct re
     merged->count = over->count;
     for (uint32_t i = 0; i < under->count; i++) {
         const struct cell *pair = &under->pairs[2 * (size_t)i];
-        if (find(over, pair) == NULL) {
+        if (record_image_find(over, pair) == NULL) {
             memcpy(&merged->pairs[2 * (size_t)merged->count++], pair, 2 * sizeof(*pair));
         }
     }
@@ -120,7 +121,7 @@ enum status record_image_key(const struct record_image *image, const struct targ
     *whole = true;
     for (uint32_t i = 0; i < table->key.count; i++) {
         const struct cell name = cell_text(table->key.names[i], strlen(table->key.names[i]));
-        const struct cell *pair = find(image, &name);
+        const struct cell *pair = record_image_find(image, &name);
         *whole = *whole && pair != NULL && pair[1].kind != VALUE_NULL;
         (*key)[i] = pair == NULL ? cell_null() : pair[1];
     }

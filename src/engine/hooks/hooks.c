@@ -226,8 +226,8 @@ static enum status refuse_begun(const struct plan_hook *hook, const struct hook_
 }
 
 /* Where to go on with it. STATUS_END: it is done. */
-static enum status decide(const struct run *run, const struct plan_hook *hook,
-                          struct hook_note *note, struct error *error)
+static enum status hooks_decide(const struct run *run, const struct plan_hook *hook,
+                                struct hook_note *note, struct error *error)
 {
     enum begun_hooks_choice choice = run->session->options.hooks.begun;
     if (note->state == HOOK_DONE) {
@@ -288,7 +288,7 @@ static enum status run_hook(struct run *run, const struct plan_hook *hook, struc
     if (get_note(run, hook, &note, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = decide(run, hook, &note, error);
+    enum status status = hooks_decide(run, hook, &note, error);
     if (status == STATUS_END && note.state == HOOK_DONE) {
         return STATUS_OK;
     }

@@ -63,7 +63,7 @@ static const char *number(const struct run *run, const char *name, uint64_t valu
     return arena_format(run->arena, "%s=%" PRIu64, name, value);
 }
 
-static struct tally count(const struct run *run, uint32_t table)
+static struct tally hooks_run_count(const struct run *run, uint32_t table)
 {
     const struct plan *plan = run->session->plan;
     struct tally sum = {0};
@@ -83,7 +83,7 @@ static void make_environment(const struct hook_session *open, const struct plan_
 {
     const struct run *run = open->run;
     const struct run_session *session = run->session;
-    const struct tally sum = count(run, hook->table);
+    const struct tally sum = hooks_run_count(run, hook->table);
     uint32_t at = 0;
     variables[at++] = variable(run, "HOOK_NAME", hook->title);
     variables[at++] = variable(run, "HOOK_RUN", run->id);

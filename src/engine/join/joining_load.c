@@ -252,8 +252,8 @@ static enum status read_all(struct loading *loading, struct error *error)
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-static enum status execute(struct loading *loading, const char *sql, const char *what,
-                           struct error *error)
+static enum status joining_load_execute(struct loading *loading, const char *sql, const char *what,
+                                        struct error *error)
 {
     int result = sqlite3_exec(loading->output, sql, NULL, NULL, NULL);
     return result == SQLITE_OK
@@ -275,7 +275,8 @@ static enum status make_table(struct loading *loading, struct error *error)
     }
     buffer_append_byte(&create, ')');
     buffer_append_byte(&insert, ')');
-    enum status status = execute(loading, buffer_string(&create), "a table for joins", error);
+    enum status status =
+        joining_load_execute(loading, buffer_string(&create), "a table for joins", error);
     if (status == STATUS_OK) {
         int result =
             sqlite3_prepare_v2(loading->output, buffer_string(&insert), -1, &loading->insert, NULL);
@@ -304,7 +305,8 @@ static enum status read_with_retries(struct loading *loading, struct error *erro
             return error_context(error, "reading %s for joins: ", loading->table->name);
         }
         loading->rows = 0;
-        if (execute(loading, sql, "a table for joins can't be emptied", error) != STATUS_OK) {
+        if (joining_load_execute(loading, sql, "a table for joins can't be emptied", error) !=
+            STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -327,7 +329,8 @@ static enum status make_indexes(struct loading *loading, struct error *error)
         }
         (void)snprintf(sql, sizeof sql, "CREATE INDEX x%u_%u ON t%u(k%u, r)", table->number, i,
                        table->number, i);
-        if (execute(loading, sql, "a sorted list can't be written", error) != STATUS_OK) {
+        if (joining_load_execute(loading, sql, "a sorted list can't be written", error) !=
+            STATUS_OK) {
             return STATUS_FAILED;
         }
     }

@@ -4,7 +4,8 @@
 #include <string.h>
 
 /* Room for one more item of an array in the arena. */
-static void grow(struct arena *arena, void **items, uint32_t count, uint32_t *capacity, size_t size)
+static void joining_plan_grow(struct arena *arena, void **items, uint32_t count, uint32_t *capacity,
+                              size_t size)
 {
     if (count < *capacity) {
         return;
@@ -29,8 +30,8 @@ static struct joining_table *table_of(struct joining *joining, const char *name)
     }
     struct joining_table *table = arena_allocate_zeroed(joining->arena, 1, sizeof *table);
     void *tables = joining->tables;
-    grow(joining->arena, &tables, joining->table_count, &joining->table_capacity,
-         sizeof(struct joining_table *));
+    joining_plan_grow(joining->arena, &tables, joining->table_count, &joining->table_capacity,
+                      sizeof(struct joining_table *));
     joining->tables = tables;
     table->name = name;
     table->number = joining->table_count;
@@ -48,7 +49,8 @@ static void column_of(struct joining *joining, struct joining_table *table, cons
         }
     }
     void *columns = (void *)table->columns;
-    grow(joining->arena, &columns, table->column_count, &table->column_capacity, sizeof(char *));
+    joining_plan_grow(joining->arena, &columns, table->column_count, &table->column_capacity,
+                      sizeof(char *));
     table->columns = columns;
     table->columns[table->column_count++] = name;
 }
@@ -63,7 +65,8 @@ static struct joining_key *key_of(struct joining *joining, struct joining_table 
         }
     }
     void *keys = table->keys;
-    grow(joining->arena, &keys, table->key_count, &table->key_capacity, sizeof *table->keys);
+    joining_plan_grow(joining->arena, &keys, table->key_count, &table->key_capacity,
+                      sizeof *table->keys);
     table->keys = keys;
     struct joining_key *key = &table->keys[table->key_count++];
     key->columns = columns;

@@ -61,9 +61,10 @@ static bool is_same(const struct ledger_holder *left, const struct ledger_holder
 }
 
 /* STATUS_OK: the claim may be taken as of leader->version. */
-static enum status judge(const struct ledger *ledger, uint64_t old_epoch,
-                         const struct ledger_holder *replaces, const struct leader *leader,
-                         struct ledger_holder *found, struct error *error)
+static enum status ledger_claim_judge(const struct ledger *ledger, uint64_t old_epoch,
+                                      const struct ledger_holder *replaces,
+                                      const struct leader *leader, struct ledger_holder *found,
+                                      struct error *error)
 {
     if (leader->holder != NULL && ledger->lock == NULL) {
         if (ledger_holder_read(leader->holder, found, error) != STATUS_OK) {
@@ -104,8 +105,9 @@ static void remember(struct ledger *ledger, const char *run_id, uint64_t epoch, 
     ledger->leader_version = version;
 }
 
-static enum status take(struct ledger *ledger, const char *run_id, const struct leader *leader,
-                        struct arena *arena, struct error *error)
+static enum status ledger_claim_take(struct ledger *ledger, const char *run_id,
+                                     const struct leader *leader, struct arena *arena,
+                                     struct error *error)
 {
     char key[STORE_KEY_BYTES];
     struct ledger_holder own;
@@ -252,14 +254,15 @@ static enum status look_and_take(struct ledger *ledger, const char *run_id, uint
             error_set(error, ERROR_LEDGER_INVALID, run_id, "the ledger does not know this run");
     }
     if (status == STATUS_OK) {
-        status = judge(ledger, old_epoch, replaces, &leader, found, error);
+        status = ledger_claim_judge(ledger, old_epoch, replaces, &leader, found, error);
     }
     if (status == STATUS_OK) {
-        status = take(ledger, run_id, &leader, arena, error);
+        status = ledger_claim_take(ledger, run_id, &leader, arena, error);
         if (status == STATUS_AGAIN) { /* somebody was quicker */
             status = read_leader(ledger, run_id, arena, &leader, error);
-            status = status == STATUS_OK ? judge(ledger, old_epoch, NULL, &leader, found, error)
-                                         : status;
+            status = status == STATUS_OK
+                         ? ledger_claim_judge(ledger, old_epoch, NULL, &leader, found, error)
+                         : status;
             status = status == STATUS_FAILED ? status : STATUS_AGAIN;
         } else if (status == STATUS_OK &&
                    (take_scopes(ledger, run_id, arena, error) != STATUS_OK ||

@@ -245,7 +245,8 @@ static enum status put_parts(struct ledger *ledger, const struct ledger_new_run 
 
 /* From here on the run exists. Its number is behind those of the others, and never that of a run
  * that was removed: whoever still removes that one would remove this. */
-static enum status publish(struct ledger *ledger, const char *run_id, struct error *error)
+static enum status ledger_create_publish(struct ledger *ledger, const char *run_id,
+                                         struct error *error)
 {
     char key[STORE_KEY_BYTES];
     struct ledger_runs runs;
@@ -358,7 +359,7 @@ static enum status create_once(struct ledger *ledger, const struct ledger_new_ru
     }
     if (put_parts(ledger, run, error) != STATUS_OK ||
         failpoint_hit("ledger.before_publish", error) != STATUS_OK ||
-        publish(ledger, run->id, error) != STATUS_OK ||
+        ledger_create_publish(ledger, run->id, error) != STATUS_OK ||
         failpoint_hit("ledger.after_publish", error) != STATUS_OK) {
         return STATUS_FAILED;
     }

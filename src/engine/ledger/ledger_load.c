@@ -99,8 +99,8 @@ enum status ledger_read_runs(struct ledger *ledger, struct arena *arena, struct 
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
-static enum status list(struct ledger *ledger, bool all, struct arena *arena, const char ***ids,
-                        uint32_t *count, struct error *error)
+static enum status ledger_load_list(struct ledger *ledger, bool all, struct arena *arena,
+                                    const char ***ids, uint32_t *count, struct error *error)
 {
     struct ledger_runs runs;
     *ids = NULL;
@@ -120,13 +120,13 @@ static enum status list(struct ledger *ledger, bool all, struct arena *arena, co
 enum status ledger_list(struct ledger *ledger, struct arena *arena, const char ***ids,
                         uint32_t *count, struct error *error)
 {
-    return list(ledger, false, arena, ids, count, error);
+    return ledger_load_list(ledger, false, arena, ids, count, error);
 }
 
 enum status ledger_list_all(struct ledger *ledger, struct arena *arena, const char ***ids,
                             uint32_t *count, struct error *error)
 {
-    return list(ledger, true, arena, ids, count, error);
+    return ledger_load_list(ledger, true, arena, ids, count, error);
 }
 
 static bool knows(const struct ledger_runs *runs, const char *run_id)
@@ -203,7 +203,8 @@ struct loader {
     bool led; /* `leader` is there */
 };
 
-static void *grow(struct arena *arena, void *items, uint64_t count, uint64_t *capacity, size_t size)
+static void *ledger_load_grow(struct arena *arena, void *items, uint64_t count, uint64_t *capacity,
+                              size_t size)
 {
     if (count < *capacity) {
         return items;
@@ -216,7 +217,7 @@ static void *grow(struct arena *arena, void *items, uint64_t count, uint64_t *ca
     return grown;
 }
 
-static const char *keep(struct loader *loader, const json_t *object, const char *name)
+static const char *ledger_load_keep(struct loader *loader, const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));
     return text == NULL ? NULL : arena_copy_string(loader->arena, text);
@@ -228,8 +229,8 @@ static enum status load_chunk(struct loader *loader, const json_t *object, struc
     int64_t number = json_member_integer(object, "number", -1);
     int64_t stream = json_member_integer(object, "stream", -1);
     const json_t *bounds = json_object_get(object, "bounds");
-    run->chunks = grow(loader->arena, run->chunks, run->chunk_count, &loader->chunk_capacity,
-                       sizeof(*run->chunks));
+    run->chunks = ledger_load_grow(loader->arena, run->chunks, run->chunk_count,
+                                   &loader->chunk_capacity, sizeof(*run->chunks));
     if (number != (int64_t)run->chunk_count + 1 || stream < 0 || stream > UINT32_MAX) {
         return ledger_damaged(loader->ledger, "a chunk is missing", error);
     }
@@ -237,8 +238,8 @@ static enum status load_chunk(struct loader *loader, const json_t *object, struc
     chunk->number = (uint64_t)number;
     chunk->stream = (uint32_t)stream;
     chunk->span.row_estimate = json_member_integer(object, "rows", -1);
-    chunk->span.printable = keep(loader, object, "text");
-    chunk->span.last_id = keep(loader, object, "last");
+    chunk->span.printable = ledger_load_keep(loader, object, "text");
+    chunk->span.last_id = ledger_load_keep(loader, object, "last");
     if (bounds != NULL) {
         const char *text = json_string_value(bounds);
         uint8_t *bytes;
@@ -281,8 +282,8 @@ static enum status load_mark(struct loader *loader, const char *digits,
     if (text_to_uint64(digits, strlen(digits), &chunk) != STATUS_OK || chunk == 0) {
         return ledger_damaged(loader->ledger, "a done mark has no number", error);
     }
-    run->done =
-        grow(loader->arena, run->done, run->done_count, &loader->done_capacity, sizeof(*run->done));
+    run->done = ledger_load_grow(loader->arena, run->done, run->done_count, &loader->done_capacity,
+                                 sizeof(*run->done));
     run->done[run->done_count++] = (struct done_mark){
         .chunk = chunk, .text = arena_copy(loader->arena, value->text, value->length)};
     return STATUS_OK;
@@ -379,8 +380,8 @@ static enum status load_run(struct ledger *ledger, const char *run_id, struct ar
 }
 
 /* Of the target's: the newest run that is not finished, else the newest. STATUS_END: none. */
-static enum status choose(struct ledger *ledger, const struct ledger_runs *runs,
-                          struct arena *arena, const char **run_id, struct error *error)
+static enum status ledger_load_choose(struct ledger *ledger, const struct ledger_runs *runs,
+                                      struct arena *arena, const char **run_id, struct error *error)
 {
     bool open = false;
     enum status status = STATUS_OK;
@@ -410,7 +411,7 @@ enum status ledger_load(struct ledger *ledger, const char *run_id, struct arena 
         return STATUS_END;
     }
     if (run_id == NULL) {
-        status = choose(ledger, &runs, arena, &run_id, error);
+        status = ledger_load_choose(ledger, &runs, arena, &run_id, error);
     }
     return status == STATUS_OK ? load_run(ledger, run_id, arena, run, error) : status;
 }

@@ -27,7 +27,7 @@ struct store *memory_store_create(void)
     return store;
 }
 
-static void clear(struct store *store)
+static void ledger_memory_clear(struct store *store)
 {
     for (size_t i = 0; i < store->count; i++) {
         free(store->items[i].key);
@@ -39,7 +39,7 @@ static void clear(struct store *store)
 void memory_store_destroy(struct store *store)
 {
     if (store != NULL) {
-        clear(store);
+        ledger_memory_clear(store);
         free(store->items);
         pthread_mutex_destroy(&store->mutex);
         free(store);
@@ -70,7 +70,7 @@ static enum status memory_drop(struct store *store, struct error *error)
 {
     (void)error;
     pthread_mutex_lock(&store->mutex);
-    clear(store);
+    ledger_memory_clear(store);
     pthread_mutex_unlock(&store->mutex);
     return STATUS_OK;
 }
@@ -91,7 +91,7 @@ static size_t lower_bound(const struct store *store, const char *key)
     return low;
 }
 
-static struct memory_item *find(struct store *store, const char *key)
+static struct memory_item *ledger_memory_find(struct store *store, const char *key)
 {
     size_t at = lower_bound(store, key);
     return at < store->count && strcmp(store->items[at].key, key) == 0 ? &store->items[at] : NULL;
@@ -102,7 +102,7 @@ static enum status memory_get(struct store *store, const char *key, struct arena
 {
     (void)error;
     pthread_mutex_lock(&store->mutex);
-    const struct memory_item *item = find(store, key);
+    const struct memory_item *item = ledger_memory_find(store, key);
     if (item != NULL) {
         *value = (struct store_value){.text = arena_copy(arena, item->text, item->length),
                                       .length = item->length,
@@ -112,7 +112,7 @@ static enum status memory_get(struct store *store, const char *key, struct arena
     return item != NULL ? STATUS_OK : STATUS_END;
 }
 
-static struct memory_item *insert(struct store *store, const char *key)
+static struct memory_item *ledger_memory_insert(struct store *store, const char *key)
 {
     size_t at = lower_bound(store, key);
     if (store->count == store->capacity) {
@@ -131,10 +131,10 @@ static enum status memory_put_if(struct store *store, const char *key, const cha
 {
     (void)error;
     pthread_mutex_lock(&store->mutex);
-    struct memory_item *item = find(store, key);
+    struct memory_item *item = ledger_memory_find(store, key);
     bool stands = (item != NULL ? item->version : STORE_ABSENT) == expected;
     if (stands) {
-        item = item != NULL ? item : insert(store, key);
+        item = item != NULL ? item : ledger_memory_insert(store, key);
         free(item->text);
         item->text = memory_copy_bytes(text, length);
         item->length = length;
@@ -149,7 +149,7 @@ static enum status memory_delete_if(struct store *store, const char *key, uint64
 {
     (void)error;
     pthread_mutex_lock(&store->mutex);
-    struct memory_item *item = find(store, key);
+    struct memory_item *item = ledger_memory_find(store, key);
     bool stands = item == NULL || expected == STORE_ANY_VERSION || item->version == expected;
     if (item != NULL && stands) {
         size_t at = (size_t)(item - store->items);

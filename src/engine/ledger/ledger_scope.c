@@ -46,9 +46,9 @@ static enum status read_owner(struct ledger *ledger, const char *key, struct are
 
 /* STATUS_AGAIN: `*other`, an unfinished run, has it. STATUS_END: nobody that counts has it, as of
  * `*version`. STATUS_OK: the run has it already. */
-static enum status look(struct ledger *ledger, const char *run_id, const char *table,
-                        struct arena *arena, const char **other, uint64_t *version,
-                        struct error *error)
+static enum status ledger_scope_look(struct ledger *ledger, const char *run_id, const char *table,
+                                     struct arena *arena, const char **other, uint64_t *version,
+                                     struct error *error)
 {
     char key[STORE_KEY_BYTES];
     bool open = false;
@@ -81,7 +81,8 @@ static enum status take_one(struct ledger *ledger, const char *run_id, const cha
     json_object_set_new(object, "table", json_text(table));
     const char *text = ledger_text(object, arena);
     for (uint32_t tries = 0; tries < TRIES_MAX; tries++) {
-        enum status status = look(ledger, run_id, table, arena, other, &version, error);
+        enum status status =
+            ledger_scope_look(ledger, run_id, table, arena, other, &version, error);
         if (status != STATUS_END) {
             return status;
         }
@@ -126,7 +127,8 @@ enum status ledger_find_conflict(struct ledger *ledger, const char *const *table
 {
     for (uint32_t i = 0; i < table_count; i++) {
         uint64_t version;
-        enum status status = look(ledger, NULL, tables[i], arena, other, &version, error);
+        enum status status =
+            ledger_scope_look(ledger, NULL, tables[i], arena, other, &version, error);
         *table = tables[i];
         if (status != STATUS_END) {
             return status == STATUS_AGAIN ? STATUS_OK : status;

@@ -146,7 +146,7 @@ static enum status flush_but(struct reject_file *file, size_t keep, struct error
     return STATUS_OK;
 }
 
-static enum status flush(struct reject_file *file, struct error *error)
+static enum status rejects_flush(struct reject_file *file, struct error *error)
 {
     return flush_but(file, 0, error);
 }
@@ -164,7 +164,7 @@ static enum status drain_file(struct typed_json_drain *drain, struct buffer *out
 }
 
 /* A line of the user's log file. */
-static enum status tell(const struct reject *reject, struct error *error)
+static enum status rejects_tell(const struct reject *reject, struct error *error)
 {
     struct buffer key = {0};
     if (!log_has_user_file(LOG_WARNING)) {
@@ -205,12 +205,12 @@ enum status reject_file_add(struct reject_file *file, const struct reject *rejec
     }
     struct file_drain drain = {.head = {.take = drain_file}, .file = file};
     if (reject_append(reject, &drain.head, &file->pending, error) != STATUS_OK ||
-        tell(reject, error) != STATUS_OK) {
+        rejects_tell(reject, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     file->count++;
     count_code(file, reject->code);
-    return file->pending.length < FLUSH_BYTES ? STATUS_OK : flush(file, error);
+    return file->pending.length < FLUSH_BYTES ? STATUS_OK : rejects_flush(file, error);
 }
 
 static void hash_hex(XXH3_state_t *state, char hex[33])
@@ -226,7 +226,7 @@ enum status reject_file_sync(struct reject_file *file, struct ledger_rejects *vo
     if (file->descriptor < 0) {
         return STATUS_OK;
     }
-    if (flush(file, error) != STATUS_OK) {
+    if (rejects_flush(file, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (file_sync(file->descriptor) != 0) {
@@ -247,7 +247,7 @@ void reject_file_close(struct reject_file *file, bool keep)
     if (file->descriptor >= 0) {
         if (keep) {
             struct error ignored;
-            enum status status = flush(file, &ignored);
+            enum status status = rejects_flush(file, &ignored);
             (void)status;
         }
         close(file->descriptor);

@@ -14,7 +14,7 @@
 enum { VALIDATION_BYTES_MAX = 64 << 20 };
 
 /* A run as the ledger has it. */
-static enum status load(struct rollback *rollback, const char *id, struct error *error)
+static enum status finish_load(struct rollback *rollback, const char *id, struct error *error)
 {
     struct run *run = &rollback->run;
     enum status status =
@@ -151,7 +151,7 @@ static enum status find_doubt(struct rollback *rollback, const char *const *ids,
     enum status status = find_proof(rollback, ids[count - 1], &proof, error);
     *doubt = NULL;
     for (uint32_t i = count; i > 0 && *doubt == NULL && status != STATUS_FAILED; i--) {
-        status = load(rollback, ids[i - 1], error);
+        status = finish_load(rollback, ids[i - 1], error);
         if (status == STATUS_OK) {
             status = doubt_of_run(rollback, proof, &newest, arena, doubt, error);
         }
@@ -182,7 +182,7 @@ static enum status forget_one(struct rollback *rollback, const char *id, bool ta
                               struct error *error)
 {
     struct run *run = &rollback->run;
-    enum status status = load(rollback, id, error);
+    enum status status = finish_load(rollback, id, error);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
     }
@@ -225,7 +225,7 @@ static enum status claim_from_others(struct rollback *rollback, const char *newe
     if (ledger_has_lease(rollback->session.ledger) || !claim_is_held(run, newest, &holder)) {
         return STATUS_OK;
     }
-    enum status status = load(rollback, holder.run[0] != '\0' ? holder.run : newest, error);
+    enum status status = finish_load(rollback, holder.run[0] != '\0' ? holder.run : newest, error);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
     }
@@ -244,7 +244,7 @@ static enum status forget_all(struct rollback *rollback, const char *const *ids,
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < 2 * count && status != STATUS_FAILED; i++) {
         const char *id = ids[i % count];
-        status = load(rollback, id, error);
+        status = finish_load(rollback, id, error);
         bool first = status == STATUS_OK && rollback->run.status.phase != LEDGER_COMPLETED;
         if (status == STATUS_OK && first == (i < count)) {
             status = forget_one(rollback, id, take_over, error);
@@ -260,9 +260,10 @@ static enum status tidy(struct rollback *rollback, struct error *error)
                                                                             : STATUS_FAILED;
 }
 
-static enum status finish(struct rollback *rollback, const struct rollback_options *options,
-                          bool dry_run, bool confirm, struct arena *arena,
-                          struct finish_report *report, struct error *error)
+static enum status rollback_finish(struct rollback *rollback,
+                                   const struct rollback_options *options, bool dry_run,
+                                   bool confirm, struct arena *arena, struct finish_report *report,
+                                   struct error *error)
 {
     const char **ids;
     enum status status =
@@ -301,7 +302,7 @@ enum status finish_run(const struct rollback_options *options, bool dry_run, boo
     rollback->finishing = true;
     enum status status = rollback_open_target(rollback, options, error);
     if (status == STATUS_OK) {
-        status = finish(rollback, options, dry_run, confirm, arena, report, error);
+        status = rollback_finish(rollback, options, dry_run, confirm, arena, report, error);
     }
     if (!dry_run && (status == STATUS_OK || status == STATUS_END)) { /* triggers fire again */
         quiet_forget(rollback->run.folder.path, rollback->session.target_identity);

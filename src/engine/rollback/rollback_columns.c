@@ -55,8 +55,9 @@ struct unfilled {
     struct column_list others; /* that are not noted */
 };
 
-static enum status refuse(const char *table, const char *before, const char *columns,
-                          const char *after, struct error *error)
+static enum status rollback_columns_refuse(const char *table, const char *before,
+                                           const char *columns, const char *after,
+                                           struct error *error)
 {
     error_set(error, ERROR_ROLLBACK_REFUSED, table, "%s%s%s", before, columns, after);
     error_hint(error, "what others wrote there would be lost: move it away, or drop the column "
@@ -78,8 +79,9 @@ static enum status find_summed(struct unfilled *unfilled, const struct schema_ta
         const char *text = json_string_value(name);
         int column = text != NULL ? schema_find_column(there, text) : -1;
         if (column < 0) {
-            return refuse(unfilled->table, "its column ", text != NULL ? text : "?",
-                          " is gone: it was dropped or renamed since the run", error);
+            return rollback_columns_refuse(
+                unfilled->table, "its column ", text != NULL ? text : "?",
+                " is gone: it was dropped or renamed since the run", error);
         }
         names[unfilled->summed.count++] = there->columns[column].name;
         summed[column] = true;
@@ -133,16 +135,17 @@ static enum status compare_sum(const struct unfilled *unfilled, struct database 
     enum status status = target->connector->rollback->sum_columns(target, table, unfilled->summed,
                                                                   unfilled->arena, &now, error);
     if (status == STATUS_OK && strcmp(before, now) != 0) {
-        status =
-            refuse(unfilled->table, "it was changed since, in columns that the run does not fill (",
-                   list_names(unfilled, &names), ")", error);
+        status = rollback_columns_refuse(
+            unfilled->table, "it was changed since, in columns that the run does not fill (",
+            list_names(unfilled, &names), ")", error);
     }
     buffer_free(&names);
     return status;
 }
 
-static enum status check(struct unfilled *unfilled, const struct rollback *rollback,
-                         uint32_t number, const struct schema_table *there, struct error *error)
+static enum status rollback_columns_check(struct unfilled *unfilled,
+                                          const struct rollback *rollback, uint32_t number,
+                                          const struct schema_table *there, struct error *error)
 {
     struct database *target = rollback->session.target;
     const struct ledger_table *table = &rollback->run.header.tables[number];
@@ -158,9 +161,11 @@ static enum status check(struct unfilled *unfilled, const struct rollback *rollb
                                           trusts, unfilled->arena, &found, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return found == NULL ? STATUS_OK
-                         : refuse(unfilled->table, "its column ", found,
-                                  ", which the run does not fill, holds what others wrote", error);
+    return found == NULL
+               ? STATUS_OK
+               : rollback_columns_refuse(unfilled->table, "its column ", found,
+                                         ", which the run does not fill, holds what others wrote",
+                                         error);
 }
 
 enum status rollback_check_unfilled(const struct rollback *rollback, uint32_t number,
@@ -176,7 +181,7 @@ enum status rollback_check_unfilled(const struct rollback *rollback, uint32_t nu
     struct unfilled unfilled = {.table = name,
                                 .arena = arena_create(0),
                                 .noted = ledger_status_unfilled(&rollback->run.status, name)};
-    enum status status = check(&unfilled, rollback, number, there, error);
+    enum status status = rollback_columns_check(&unfilled, rollback, number, there, error);
     arena_destroy(unfilled.arena);
     return status;
 }

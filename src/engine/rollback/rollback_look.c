@@ -200,8 +200,8 @@ static enum status refuse_not_kept(const struct rollback *rollback, uint32_t num
     return STATUS_FAILED;
 }
 
-static enum status undo(struct rollback *rollback, uint32_t number, bool dry_run,
-                        struct undo_counts *counts, struct error *error)
+static enum status rollback_look_undo(struct rollback *rollback, uint32_t number, bool dry_run,
+                                      struct undo_counts *counts, struct error *error)
 {
     struct database *target = rollback->session.target;
     const struct rollback_functions *functions = target->connector->rollback;
@@ -215,7 +215,8 @@ static enum status undo(struct rollback *rollback, uint32_t number, bool dry_run
 }
 
 /* The target is asked again, so that it knows the table before records are put into it. */
-static enum status learn(struct rollback *rollback, uint32_t number, struct error *error)
+static enum status rollback_look_learn(struct rollback *rollback, uint32_t number,
+                                       struct error *error)
 {
     struct database *target = rollback->session.target;
     struct buffer why = {0};
@@ -269,8 +270,8 @@ static enum status look_at_undo(struct rollback *rollback, uint32_t number, stru
     struct rollback_table_report *report = &rollback->report.tables[number];
     struct undo_counts counts = {0};
     rollback_mirror_close(rollback); /* it tries what it would do, and takes locks for it */
-    if (learn(rollback, number, error) != STATUS_OK ||
-        undo(rollback, number, true, &counts, error) != STATUS_OK ||
+    if (rollback_look_learn(rollback, number, error) != STATUS_OK ||
+        rollback_look_undo(rollback, number, true, &counts, error) != STATUS_OK ||
         check_kept(rollback, number, &counts, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

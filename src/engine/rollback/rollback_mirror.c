@@ -59,8 +59,8 @@ static enum status check_columns(const struct rollback *rollback, const struct l
 }
 
 /* Of the tables that are there and can be told, from `first` to before `end`. */
-static enum status prepare(struct rollback *rollback, uint32_t first, uint32_t end,
-                           struct error *error)
+static enum status rollback_mirror_prepare(struct rollback *rollback, uint32_t first, uint32_t end,
+                                           struct error *error)
 {
     struct rollback_mirror *mirror = &rollback->mirror;
     const struct connector *connector = rollback->session.target->connector;
@@ -110,7 +110,7 @@ static enum status open_mirror(struct rollback *rollback, uint32_t first, uint32
     mirror->requests = arena_allocate_zeroed(mirror->arena, end + 1u, sizeof(*mirror->requests));
     return rollback_describe(rollback, first, end, mirror->arena, &mirror->source, &mirror->schema,
                              error) == STATUS_OK
-               ? prepare(rollback, first, end, error)
+               ? rollback_mirror_prepare(rollback, first, end, error)
                : STATUS_FAILED;
 }
 

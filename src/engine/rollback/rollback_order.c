@@ -49,7 +49,7 @@ static void add_references(struct sorting *sorting, const struct schema *schema)
     }
 }
 
-static void place(struct sorting *sorting, uint32_t number)
+static void rollback_order_place(struct sorting *sorting, uint32_t number)
 {
     const struct reference *all = (const void *)sorting->references.data;
     bool loosened = sorting->looked[number].loosened;
@@ -80,14 +80,14 @@ static bool loosen_one(struct sorting *sorting)
 /* What is not there first: a rollback that broke off may have left it put aside, where it refers to
  * others still. The rest backwards, but what refers to others before them; of a circle that can't
  * be opened the last one. */
-static void sort(struct sorting *sorting, uint32_t *order)
+static void rollback_order_sort(struct sorting *sorting, uint32_t *order)
 {
     uint32_t count = sorting->count;
     uint32_t at = 0;
     for (uint32_t i = count; i > 0; i--) {
         if (!sorting->there[i - 1]) {
             order[at++] = i - 1;
-            place(sorting, i - 1);
+            rollback_order_place(sorting, i - 1);
         }
     }
     while (at < count) {
@@ -104,7 +104,7 @@ static void sort(struct sorting *sorting, uint32_t *order)
         }
         order[at] = chosen == count ? last : chosen;
         sorting->looked[order[at]].goes_early = chosen == count;
-        place(sorting, order[at++]);
+        rollback_order_place(sorting, order[at++]);
     }
 }
 
@@ -152,7 +152,7 @@ enum status rollback_order(struct rollback *rollback, uint32_t **order, struct e
         add_references(&sorting, schema);
     }
     if (status == STATUS_OK) {
-        sort(&sorting, *order);
+        rollback_order_sort(&sorting, *order);
     }
     for (uint32_t i = 0; i < count; i++) {
         rollback->tables[i].takes_out |= rollback->looked[i].goes_early;

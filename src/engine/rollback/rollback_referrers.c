@@ -18,7 +18,8 @@ static void find_going(const struct rollback *rollback, struct arena *arena,
     }
 }
 
-static enum status refuse(const char *table, const char *referrer, struct error *error)
+static enum status rollback_referrers_refuse(const char *table, const char *referrer,
+                                             struct error *error)
 {
     char printable[128];
     text_printable(referrer, strlen(referrer), printable, sizeof printable);
@@ -55,7 +56,7 @@ enum status rollback_check_referrers(const struct rollback *rollback, uint32_t n
     struct arena *arena = arena_create(0);
     enum status status = find_referrer(rollback, table, arena, &referrer, error);
     if (status == STATUS_OK && referrer != NULL) {
-        status = refuse(table->name, referrer, error);
+        status = rollback_referrers_refuse(table->name, referrer, error);
     }
     arena_destroy(arena);
     return status;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void note(struct buffer *notes, const char *table, const char *why)
+static void undo_note(struct buffer *notes, const char *table, const char *why)
 {
     if (notes != NULL) {
         buffer_format(notes, "%s: what is written to it can't be rolled back: %s\n", table, why);
@@ -32,8 +32,8 @@ static const char *why_not(const struct run_session *session, const struct targe
     return NULL;
 }
 
-static enum status judge(struct run_session *session, const struct target_table *table,
-                         struct ledger_table *out, struct buffer *notes, struct error *error)
+static enum status undo_judge(struct run_session *session, const struct target_table *table,
+                              struct ledger_table *out, struct buffer *notes, struct error *error)
 {
     const struct rollback_functions *rollback = session->target->connector->rollback;
     /* sums say nothing of records whose references are still to be filled in */
@@ -51,7 +51,7 @@ static enum status judge(struct run_session *session, const struct target_table 
     }
     out->keeps_undo = status == STATUS_OK && reason == NULL;
     if (reason != NULL && out->was == LEDGER_WAS_FILLED) {
-        note(notes, table->name, reason);
+        undo_note(notes, table->name, reason);
     }
     buffer_free(&why);
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
@@ -102,7 +102,7 @@ enum status undo_decide(struct run_session *session, const struct target_table *
                                                         : LEDGER_WAS_ABSENT,
                                      .settles = tables[i].settles};
         list_entities(plan, i, arena, out);
-        if (judge(session, &tables[i], out, notes, error) != STATUS_OK) {
+        if (undo_judge(session, &tables[i], out, notes, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         decision->by_engine = decision->by_engine || out->keeps_undo;

@@ -177,9 +177,9 @@ static void find_later(const struct circles *circles, uint32_t number, struct ar
     }
 }
 
-static struct circles begin(const struct run_session *session, const struct schema *schema,
-                            struct target_table *const *tables, uint32_t count, bool strict,
-                            struct arena *arena)
+static struct circles circles_begin(const struct run_session *session, const struct schema *schema,
+                                    struct target_table *const *tables, uint32_t count, bool strict,
+                                    struct arena *arena)
 {
     struct circles circles = {
         .repairing = session->options.repair.is_repair,
@@ -201,7 +201,7 @@ void circles_search(const struct run_session *session, const struct schema *sche
                     struct target_table *const *tables, uint32_t count, struct arena *arena)
 {
     struct arena *scratch = arena_create(0);
-    struct circles circles = begin(session, schema, tables, count, false, scratch);
+    struct circles circles = circles_begin(session, schema, tables, count, false, scratch);
     for (uint32_t i = 0; i < count; i++) {
         tables[i]->later_count = 0; /* of a search before */
         if (circles.there[i] != NULL && tables[i]->key.count > 0) {
@@ -260,8 +260,8 @@ static void append_names(struct buffer *out, struct column_list names)
 static void tell_closed(const struct run_session *session, struct buffer *out)
 {
     struct arena *arena = arena_create(0);
-    struct circles circles = begin(session, session->there, list_tables(session, arena),
-                                   session->plan->table_count, true, arena);
+    struct circles circles = circles_begin(session, session->there, list_tables(session, arena),
+                                           session->plan->table_count, true, arena);
     for (uint32_t i = 0; i < circles.count; i++) {
         const struct schema_table *there = circles.there[i];
         for (uint32_t j = 0; there != NULL && j < there->foreign_key_count; j++) {

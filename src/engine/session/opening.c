@@ -32,7 +32,7 @@ static const char *find_answer(const struct uri *uri)
     return answer != NULL ? answer->password : NULL;
 }
 
-static enum status ask(const struct uri *uri, struct arena *arena)
+static enum status opening_ask(const struct uri *uri, struct arena *arena)
 {
     char password[PASSWORD_BYTES];
     const char *question = arena_format(arena, "Password for %s: ", uri->shown);
@@ -58,7 +58,7 @@ enum status opening_open(const struct connector *connector, struct uri *uri,
     if (status == STATUS_OK || !wants_password(connector, uri, error)) {
         return status;
     }
-    if (ask(uri, arena) == STATUS_OK) {
+    if (opening_ask(uri, arena) == STATUS_OK) {
         error_clear(error);
         uri->password = find_answer(uri);
         return connector->open(options, database, error);

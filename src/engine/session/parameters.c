@@ -31,8 +31,8 @@ static bool says(const struct uri *uri, const char *name)
 
 /* `*used` stays as it is where its connector does not know the parameter. Fails where it does not
  * take the value. */
-static enum status add(struct side *side, const struct run_parameter *parameter,
-                       struct arena *arena, bool *used, struct error *error)
+static enum status session_parameters_add(struct side *side, const struct run_parameter *parameter,
+                                          struct arena *arena, bool *used, struct error *error)
 {
     const struct connector *ignored = NULL;
     struct uri *uri = NULL;
@@ -80,9 +80,9 @@ enum status parameters_add(const struct run_options *options, const char **sourc
         const struct run_parameter *parameter = &options->sides.parameters[i];
         bool used = false;
         if ((parameter->for_source &&
-             add(&sides[0], parameter, arena, &used, error) != STATUS_OK) ||
+             session_parameters_add(&sides[0], parameter, arena, &used, error) != STATUS_OK) ||
             (parameter->for_target &&
-             add(&sides[1], parameter, arena, &used, error) != STATUS_OK)) {
+             session_parameters_add(&sides[1], parameter, arena, &used, error) != STATUS_OK)) {
             return STATUS_FAILED;
         }
         if (!used) {

@@ -107,8 +107,8 @@ static int64_t limit_of(const struct run_session *session, const struct plan_ren
     return bits == 0 || bits >= 64 ? INT64_MAX : (INT64_C(1) << (bits - 1)) - 1;
 }
 
-static enum status measure(struct run_session *session, struct plan_renumber *renumber,
-                           struct error *error)
+static enum status session_renumber_measure(struct run_session *session,
+                                            struct plan_renumber *renumber, struct error *error)
 {
     struct extremes extremes = {0};
     int64_t highest = 0;
@@ -146,7 +146,7 @@ enum status renumber_measure(struct run_session *session, struct error *error)
         read = read || !session->plan->renumbers[i].known;
         status = session->plan->renumbers[i].known
                      ? STATUS_OK
-                     : measure(session, &session->plan->renumbers[i], error);
+                     : session_renumber_measure(session, &session->plan->renumbers[i], error);
     }
     if (read && session->sample_reader != NULL) { /* the copy has no more than its own */
         session_reader_keep(session, session->sample_reader);

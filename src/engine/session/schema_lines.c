@@ -249,7 +249,8 @@ static void append_changed(const struct lines *now, const struct lines *before, 
     }
 }
 
-static void compare(const char *before, const char *now, bool objects, struct buffer *out)
+static void session_schema_lines_compare(const char *before, const char *now, bool objects,
+                                         struct buffer *out)
 {
     struct lines old;
     struct lines current;
@@ -267,10 +268,10 @@ static void compare(const char *before, const char *now, bool objects, struct bu
 
 void schema_lines_compare(const char *before, const char *now, struct buffer *out)
 {
-    compare(before, now, false, out);
+    session_schema_lines_compare(before, now, false, out);
 }
 
 void schema_lines_compare_objects(const char *before, const char *now, struct buffer *out)
 {
-    compare(before, now, true, out);
+    session_schema_lines_compare(before, now, true, out);
 }

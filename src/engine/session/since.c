@@ -69,8 +69,8 @@ static enum status take_answer(struct cursor *cursor, const struct source_functi
     return status == STATUS_OK ? status : error_set(error, ERROR_MEMORY, NULL, "no memory");
 }
 
-static enum status ask(struct run_session *session, const struct plan_stream *stream,
-                       struct arena *arena, struct answer *answer, struct error *error)
+static enum status since_ask(struct run_session *session, const struct plan_stream *stream,
+                             struct arena *arena, struct answer *answer, struct error *error)
 {
     static const struct read_column columns[ANSWER_COLUMNS] = {{.join = -1, .name = "highest"},
                                                                {.join = -1, .name = "changed"},
@@ -183,9 +183,9 @@ static void use_bound(struct plan_stream *stream, const struct cell *bound)
 }
 
 /* The bound into the stream's requests; what the source says of it into `answer`. */
-static enum status decide(struct run_session *session, struct plan_stream *stream,
-                          const struct ledger_table *decided, struct arena *arena,
-                          struct watermark *mark, struct answer *answer, struct error *error)
+static enum status since_decide(struct run_session *session, struct plan_stream *stream,
+                                const struct ledger_table *decided, struct arena *arena,
+                                struct watermark *mark, struct answer *answer, struct error *error)
 {
     struct cell *bound = arena_allocate_zeroed(arena, 1, sizeof *bound);
     enum status status = find_watermark(session, stream->since, arena, mark, error);
@@ -203,7 +203,7 @@ static enum status decide(struct run_session *session, struct plan_stream *strea
         return STATUS_FAILED;
     }
     use_bound(stream, known ? bound : NULL);
-    return ask(session, stream, arena, answer, error);
+    return since_ask(session, stream, arena, answer, error);
 }
 
 /* What is behind every other moment would hide all that comes later. */
@@ -296,7 +296,7 @@ static enum status begin_stream(struct run *run, struct plan_stream *stream, str
     struct answer answer = {0};
     struct buffer line = {0};
     enum status status =
-        decide(session, stream, run->header.tables, session->arena, &mark, &answer, error);
+        since_decide(session, stream, run->header.tables, session->arena, &mark, &answer, error);
     if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -415,7 +415,8 @@ static uint64_t count_rejected(const struct run *run, uint32_t number)
     return rejected;
 }
 
-static enum status move(struct run *run, const struct ledger_since *since, struct error *error)
+static enum status since_move(struct run *run, const struct ledger_since *since,
+                              struct error *error)
 {
     uint64_t rejected = count_rejected(run, since->stream);
     if (since->next == NULL || run->header.sample_rows > 0) {
@@ -445,7 +446,7 @@ enum status since_end(struct run *run, struct error *error)
 {
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < run->header.since_count && status == STATUS_OK; i++) {
-        status = move(run, &run->header.since[i], error);
+        status = since_move(run, &run->header.since[i], error);
     }
     return status;
 }
@@ -493,7 +494,8 @@ enum status since_tell(struct run_session *session, const struct ledger_table *d
         if (stream->since == NULL) {
             continue;
         }
-        if (decide(session, stream, decided, session->arena, &mark, &answer, error) != STATUS_OK) {
+        if (since_decide(session, stream, decided, session->arena, &mark, &answer, error) !=
+            STATUS_OK) {
             return STATUS_FAILED;
         }
         append_line(session, stream, &mark, &answer, out);

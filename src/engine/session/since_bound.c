@@ -21,7 +21,8 @@ static int64_t in_units_of(int64_t milliseconds, int64_t unit)
     return milliseconds / unit + (milliseconds % unit != 0);
 }
 
-static enum status refuse(const struct plan_since *since, const char *what, struct error *error)
+static enum status since_bound_refuse(const struct plan_since *since, const char *what,
+                                      struct error *error)
 {
     error_set(error, ERROR_PLAN_INVALID, since->table,
               "the overlap does not fit %s: its values are %s", since->column, what);
@@ -108,22 +109,22 @@ enum status since_bound_of(const struct plan_since *since, const struct cell *va
     switch (value->kind) {
     case VALUE_INT64:
         bound->i64 = less(value->i64, overlap);
-        return time ? refuse(since, "whole numbers", error) : STATUS_OK;
+        return time ? since_bound_refuse(since, "whole numbers", error) : STATUS_OK;
     case VALUE_UINT64:
         bound->u64 = value->u64 < (uint64_t)overlap ? 0 : value->u64 - (uint64_t)overlap;
-        return time ? refuse(since, "whole numbers", error) : STATUS_OK;
+        return time ? since_bound_refuse(since, "whole numbers", error) : STATUS_OK;
     case VALUE_DATE:
         bound->i64 =
             less(value->i64, in_units_of(overlap, (int64_t)SECONDS_DAY * MILLISECONDS_SECOND));
-        return time ? STATUS_OK : refuse(since, "dates", error);
+        return time ? STATUS_OK : since_bound_refuse(since, "dates", error);
     case VALUE_TIMESTAMP:
         bound->i64 = less(value->i64, overlap * MICROSECONDS_MILLISECOND);
-        return time ? STATUS_OK : refuse(since, "timestamps", error);
+        return time ? STATUS_OK : since_bound_refuse(since, "timestamps", error);
     case VALUE_TEXT:
         return time && move_text(value, overlap, arena, bound)
                    ? STATUS_OK
-                   : refuse(since, "texts that are no dates", error);
+                   : since_bound_refuse(since, "texts that are no dates", error);
     default:
-        return refuse(since, value_kind_name(value->kind), error);
+        return since_bound_refuse(since, value_kind_name(value->kind), error);
     }
 }

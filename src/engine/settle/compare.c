@@ -222,7 +222,7 @@ static enum status take_record(struct compare *compare, const struct cell *map, 
     return status;
 }
 
-static enum status fetch(struct compare *compare, struct batch **batch, struct error *error)
+static enum status compare_fetch(struct compare *compare, struct batch **batch, struct error *error)
 {
     struct database *target = compare->run->session->target;
     const struct target_table *table = table_of(compare);
@@ -251,7 +251,7 @@ enum status compare_flush(struct compare *compare, struct error *error)
     enum status status = STATUS_OK;
     if (compare->count > 0) {
         qsort(compare->items, compare->count, sizeof(compare->items[0]), compare_items);
-        status = fetch(compare, &batch, error);
+        status = compare_fetch(compare, &batch, error);
     }
     for (uint32_t row = 0; status == STATUS_OK && batch != NULL && row < batch->row_count; row++) {
         status = take_record(compare, batch_row(batch, row), error);

@@ -196,7 +196,7 @@ static bool is_repeated(const struct run *run)
 }
 
 /* Before anything goes, where the target itself does not keep it. */
-static enum status keep(struct deleting *deleting, struct error *error)
+static enum status repair_delete_keep(struct deleting *deleting, struct error *error)
 {
     struct run *run = deleting->run;
     const struct rollback_functions *rollback = run->session->target->connector->rollback;
@@ -289,7 +289,7 @@ static enum status take_out_counted(struct deleting *deleting, struct error *err
     bool keyed = deleting->table->key.count > 0;
     bool in_doubt = is_repeated(run);
     uint64_t deleted = 0;
-    enum status status = keep(deleting, error);
+    enum status status = repair_delete_keep(deleting, error);
     status = status == STATUS_OK ? failpoint_hit("engine.before_repair_delete", error) : status;
     status = status == STATUS_OK ? take_out(deleting, &deleted, &in_doubt, error) : status;
     deleting->deleted += deleted;
@@ -308,7 +308,7 @@ static enum status take_out_counted(struct deleting *deleting, struct error *err
     return status == STATUS_OK ? failpoint_hit("engine.after_repair_delete", error) : status;
 }
 
-static enum status flush(struct deleting *deleting, struct error *error)
+static enum status repair_delete_flush(struct deleting *deleting, struct error *error)
 {
     enum status status = STATUS_OK;
     if (deleting->count > 0 && deleting->table->key.count == 0 && is_repeated(deleting->run)) {
@@ -346,7 +346,7 @@ static enum status take_key(struct deleting *deleting, const struct cell *key, s
     deleting->count++;
     bool full = deleting->count == deleting->max ||
                 (table->key.count > 0 && arena_bytes(deleting->arena) > KEYS_BYTES_MAX);
-    return full ? flush(deleting, error) : STATUS_OK;
+    return full ? repair_delete_flush(deleting, error) : STATUS_OK;
 }
 
 static enum status take_line(struct deleting *deleting, const char *line, size_t length,
@@ -376,7 +376,7 @@ static enum status delete_of_table(struct deleting *deleting, const struct targe
     while (status == STATUS_OK && (status = file_lines_next(lines, error)) == STATUS_OK) {
         status = take_line(deleting, lines->line, lines->length, error);
     }
-    return status == STATUS_END ? flush(deleting, error) : status;
+    return status == STATUS_END ? repair_delete_flush(deleting, error) : status;
 }
 
 static enum status delete_of_tables(struct deleting *deleting, const char *path,

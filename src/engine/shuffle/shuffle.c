@@ -170,7 +170,8 @@ static enum status read_rows(struct reading_rows *reading, struct reader *reader
 
 /* ---------------------------------------------------------------- what is kept */
 
-static enum status keep(struct shuffled *column, const struct spill_file *file, struct error *error)
+static enum status shuffle_keep(struct shuffled *column, const struct spill_file *file,
+                                struct error *error)
 {
     struct spill_part parts[PART_COUNT];
     enum status status = STATUS_OK;
@@ -199,8 +200,8 @@ static enum status keep(struct shuffled *column, const struct spill_file *file, 
 /* ---------------------------------------------------------------- looked up */
 
 /* Any thread. */
-static enum status take(void *context, const struct cell *key, struct arena *arena,
-                        struct cell *value, struct error *error)
+static enum status shuffle_take(void *context, const struct cell *key, struct arena *arena,
+                                struct cell *value, struct error *error)
 {
     const struct shuffled *column = context;
     uint8_t hashes[2][SPILL_HASH_BYTES];
@@ -236,7 +237,7 @@ static enum status prepare_column(struct shuffled *column, struct reader *reader
                                     error);
     }
     status = status == STATUS_OK ? read_rows(&reading, reader, error) : status;
-    status = status == STATUS_OK ? keep(column, &reading.file, error) : status;
+    status = status == STATUS_OK ? shuffle_keep(column, &reading.file, error) : status;
     sqlite3_finalize(reading.insert);
     spill_file_close(&reading.file);
     buffer_free(&reading.scratch);
@@ -252,7 +253,7 @@ enum status shuffle_prepare(struct shuffle *shuffle, struct reader *reader,
         struct shuffled *column = &shuffle->columns[i];
         status = prepare_column(column, reader, progress, error);
         column->plan->context = column;
-        column->plan->take = take;
+        column->plan->take = shuffle_take;
     }
     shuffle->prepared = status == STATUS_OK;
     return status;

@@ -174,7 +174,7 @@ enum status spill_part_begin(struct spill_part *part, const struct spill_file *f
     return status;
 }
 
-static enum status flush(struct spill_part *part, struct error *error)
+static enum status spill_file_flush(struct spill_part *part, struct error *error)
 {
     enum status status =
         file_write_all(part->descriptor, part->bytes.data, part->bytes.length, part->path, error);
@@ -187,7 +187,7 @@ enum status spill_part_put(struct spill_part *part, const void *bytes, size_t le
 {
     buffer_append(&part->bytes, bytes, length);
     part->length += length;
-    return part->bytes.length < WRITE_BYTES ? STATUS_OK : flush(part, error);
+    return part->bytes.length < WRITE_BYTES ? STATUS_OK : spill_file_flush(part, error);
 }
 
 enum status spill_part_put_rows(struct spill_part *part, struct spill_part *places,
@@ -217,7 +217,7 @@ enum status spill_part_end(struct spill_part *part, enum status status,
                            struct spill_mapping *mapping, struct error *error)
 {
     if (status == STATUS_OK && part->bytes.length > 0) {
-        status = flush(part, error);
+        status = spill_file_flush(part, error);
     }
     if (status == STATUS_OK && part->length > 0) {
         void *mapped = mmap(NULL, part->length, PROT_READ, MAP_SHARED, part->descriptor, 0);

@@ -49,7 +49,7 @@ static void lose(struct claim_keeper *keeper, const struct error *error)
 }
 
 /* Whatever else fails is tried again: while the claim is nobody else's it can be renewed late. */
-static void *keep(void *argument)
+static void *claim_keep(void *argument)
 {
     struct claim_keeper *keeper = argument;
     int64_t period_ns = keeper->target->lease_ms / RENEWALS_A_LEASE * 1000000;
@@ -85,7 +85,7 @@ static enum status start_keeper(struct run *run, struct error *error)
     keeper->begun_ns = clock_monotonic_ns();
     condition_init(&keeper->changed);
     pthread_mutex_init(&keeper->mutex, NULL);
-    int failure = pthread_create(&keeper->thread, NULL, keep, keeper);
+    int failure = pthread_create(&keeper->thread, NULL, claim_keep, keeper);
     if (failure != 0) {
         pthread_mutex_destroy(&keeper->mutex);
         pthread_cond_destroy(&keeper->changed);
@@ -134,8 +134,9 @@ void claim_keeper_stop(struct claim_keeper *keeper)
 
 /* ---- claiming */
 
-static enum status ask(struct run *run, uint64_t old_epoch, const struct ledger_holder *replaces,
-                       struct ledger_holder *found, struct error *error)
+static enum status claim_ask(struct run *run, uint64_t old_epoch,
+                             const struct ledger_holder *replaces, struct ledger_holder *found,
+                             struct error *error)
 {
     return ledger_lead(run->session->ledger, run->id, old_epoch, replaces, found, error);
 }
@@ -210,7 +211,7 @@ static enum status wait_for_lease(struct run *run, uint64_t old_epoch,
             error_hint(error, "the same command waits for it again");
             return STATUS_FAILED;
         }
-        enum status status = ask(run, old_epoch, NULL, &now, error);
+        enum status status = claim_ask(run, old_epoch, NULL, &now, error);
         if (status != STATUS_AGAIN) {
             return status;
         }
@@ -240,7 +241,7 @@ static enum status take_over_lease(struct run *run, uint64_t old_epoch, bool tak
     /* of a dead process that waited for each answer, nothing can be on its way any more */
     bool may_be_late = !ledger_holder_is_gone(holder) ||
                        (run->session->target->capabilities & CAPABILITY_ASYNCHRONOUS) != 0;
-    enum status status = ask(run, old_epoch, &seen, holder, error);
+    enum status status = claim_ask(run, old_epoch, &seen, holder, error);
     run->claim.took_over = status == STATUS_OK && may_be_late;
     return status == STATUS_AGAIN ? held(run, holder, error) : status;
 }
@@ -248,12 +249,12 @@ static enum status take_over_lease(struct run *run, uint64_t old_epoch, bool tak
 enum status run_claim(struct run *run, uint64_t old_epoch, bool take_over, struct error *error)
 {
     struct ledger_holder holder = {0};
-    enum status status = ask(run, old_epoch, NULL, &holder, error);
+    enum status status = claim_ask(run, old_epoch, NULL, &holder, error);
     if (status == STATUS_AGAIN && holder.lease_ms > 0) {
         status = take_over_lease(run, old_epoch, take_over, &holder, error);
     } else if (status == STATUS_AGAIN && take_over && holder.pid > 0 && holder.run[0] == '\0') {
         struct ledger_holder seen = holder;
-        status = ask(run, old_epoch, &seen, &holder, error);
+        status = claim_ask(run, old_epoch, &seen, &holder, error);
     }
     if (status == STATUS_AGAIN) {
         return held(run, &holder, error);

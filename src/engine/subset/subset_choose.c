@@ -59,8 +59,8 @@ static void append_condition(const struct subset *subset, const struct subset_no
     }
 }
 
-static enum status add(const struct subset *subset, const struct spill_file *file, uint32_t number,
-                       bool all, uint64_t most, struct error *error)
+static enum status subset_choose_add(const struct subset *subset, const struct spill_file *file,
+                                     uint32_t number, bool all, uint64_t most, struct error *error)
 {
     struct buffer sql = {0};
     buffer_format(
@@ -80,13 +80,13 @@ static enum status choose_from(struct subset *subset, const struct spill_file *f
     struct subset_node *node = &subset->nodes[number];
     uint64_t most = subset->options.rows < INT64_MAX ? subset->options.rows : INT64_MAX;
     bool refers = false;
-    enum status status = add(subset, file, number, true, most, error);
+    enum status status = subset_choose_add(subset, file, number, true, most, error);
     node->count.chosen = status == STATUS_OK ? (uint64_t)sqlite3_changes64(file->connection) : 0;
     for (uint32_t i = 0; i < node->reference_count; i++) {
         refers = refers || counts(subset, node, i);
     }
     if (status == STATUS_OK && refers && node->count.chosen < most) {
-        status = add(subset, file, number, false, most - node->count.chosen, error);
+        status = subset_choose_add(subset, file, number, false, most - node->count.chosen, error);
         node->count.chosen +=
             status == STATUS_OK ? (uint64_t)sqlite3_changes64(file->connection) : 0;
     }

@@ -68,8 +68,9 @@ struct subset_reading {
     void (*progress)(const char *what);
 };
 
-static enum status bind(struct subset_reading *reading, int number, const struct cell *row,
-                        const uint32_t *positions, uint32_t count, struct error *error)
+static enum status subset_read_bind(struct subset_reading *reading, int number,
+                                    const struct cell *row, const uint32_t *positions,
+                                    uint32_t count, struct error *error)
 {
     uint8_t *hash = reading->hashes + (size_t)(number - 1) * SPILL_HASH_BYTES;
     bool is_null = false;
@@ -89,7 +90,7 @@ static enum status bind_row_hash(struct subset_reading *reading, const struct ce
     const struct subset_node *node = reading->node;
     uint32_t count = 1;
     if (node->whole == NULL) {
-        return bind(reading, 1, row, node->key_positions, node->key.count, error);
+        return subset_read_bind(reading, 1, row, node->key_positions, node->key.count, error);
     }
     count = node->whole->column_count > 0 ? node->whole->column_count : 1;
     if (subset_hash_whole(reading->subset, row, count, &reading->scratch, reading->hashes, error) !=
@@ -108,12 +109,13 @@ static enum status take_row(struct subset_reading *reading, const struct cell *r
     enum status status = bind_row_hash(reading, row, error);
     for (uint32_t i = 0; status == STATUS_OK && i < node->reference_count; i++) {
         const struct subset_reference *reference = &node->references[i];
-        status =
-            bind(reading, number++, row, reference->positions, reference->columns.count, error);
+        status = subset_read_bind(reading, number++, row, reference->positions,
+                                  reference->columns.count, error);
     }
     for (uint32_t i = 0; status == STATUS_OK && i < node->alternative_count; i++) {
         const struct subset_alternative *other = &node->alternatives[i];
-        status = bind(reading, number++, row, other->positions, other->columns.count, error);
+        status =
+            subset_read_bind(reading, number++, row, other->positions, other->columns.count, error);
     }
     if (status != STATUS_OK) {
         return status;

@@ -56,7 +56,7 @@ static enum status stands(struct change_work *work, uint32_t number, bool *stand
     return STATUS_OK;
 }
 
-static enum status undo(struct change_work *work, uint32_t number, struct error *error)
+static enum status abort_undo(struct change_work *work, uint32_t number, struct error *error)
 {
     struct change_step_state *state = &work->view.steps[number - 1];
     struct change_patience patience;
@@ -139,7 +139,8 @@ enum status change_take_back(struct change_work *work, struct error *error)
         if (view->steps[i - 1].undone) {
             continue;
         }
-        if (change_check_stop(work, error) != STATUS_OK || undo(work, i, error) != STATUS_OK) {
+        if (change_check_stop(work, error) != STATUS_OK ||
+            abort_undo(work, i, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }

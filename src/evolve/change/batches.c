@@ -26,7 +26,7 @@ struct batches {
     int64_t told_ms;
 };
 
-static void tell(struct batches *batches, enum change_event_kind kind)
+static void batches_tell(struct batches *batches, enum change_event_kind kind)
 {
     int64_t now = clock_monotonic_ms();
     if (kind == CHANGE_STEP_PROGRESS && now - batches->told_ms < TELL_MS) {
@@ -113,7 +113,7 @@ static enum status try_batch(struct batches *batches, struct change_batch *batch
     }
 }
 
-static void take(struct batches *batches, const struct change_batch *batch)
+static void batches_take(struct batches *batches, const struct change_batch *batch)
 {
     batches->rows += batch->rows;
     if (batch->wrong > 0 && batches->wrong == 0 && batch->first_wrong != NULL) {
@@ -127,7 +127,7 @@ static void take(struct batches *batches, const struct change_batch *batch)
     batches->turn = 1 - batches->turn; /* the position lives until the next batch is over */
 }
 
-static enum status go(struct batches *batches, struct error *error)
+static enum status batches_go(struct batches *batches, struct error *error)
 {
     struct change_work *work = batches->work;
     struct change_batch batch;
@@ -137,10 +137,10 @@ static enum status go(struct batches *batches, struct error *error)
             try_batch(batches, &batch, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        take(batches, &batch);
+        batches_take(batches, &batch);
         int64_t ms = clock_monotonic_ms() - begun;
         batches->want = change_next_rows(work, batches->want, batch.rows, ms);
-        tell(batches, CHANGE_STEP_PROGRESS);
+        batches_tell(batches, CHANGE_STEP_PROGRESS);
         if (failpoint_hit("change.after_batch", error) != STATUS_OK ||
             (!batches->over && change_give_way(work, batches->number, ms, error) != STATUS_OK)) {
             return STATUS_FAILED;
@@ -151,7 +151,7 @@ static enum status go(struct batches *batches, struct error *error)
 
 /* ---------------------------------------------------------------- all of them */
 
-static enum status judge(const struct batches *batches, struct error *error)
+static enum status batches_judge(const struct batches *batches, struct error *error)
 {
     if (batches->wrong == 0) {
         return STATUS_OK;
@@ -183,16 +183,17 @@ static enum status run_batches(struct change_work *work, uint32_t number, bool n
     if (work->change->estimate != NULL) {
         status = work->change->estimate(work->base.session, batches.step, &batches.total, error);
     }
-    tell(&batches, CHANGE_STEP_BEGINS);
+    batches_tell(&batches, CHANGE_STEP_BEGINS);
     work_relax(&work->base, true);
-    status = status == STATUS_OK ? go(&batches, error) : status;
+    status = status == STATUS_OK ? batches_go(&batches, error) : status;
     work_relax(&work->base, false);
-    status = status == STATUS_OK ? judge(&batches, error) : change_fail_step(work, number, error);
+    status = status == STATUS_OK ? batches_judge(&batches, error)
+                                 : change_fail_step(work, number, error);
     if (status == STATUS_OK) {
         state->done = state->done || noted;
         state->seen = batches.began_rows == 0;
         state->rows = batches.rows;
-        tell(&batches, CHANGE_STEP_ENDS);
+        batches_tell(&batches, CHANGE_STEP_ENDS);
     }
     arena_destroy(batches.arenas[0]);
     arena_destroy(batches.arenas[1]);

@@ -95,7 +95,7 @@ static enum status compile(struct change_work *work, const struct change *change
 }
 
 /* A new change: compiled, and written down before anything of it is made. */
-static enum status begin(struct change_work *work, struct error *error)
+static enum status change_run_begin(struct change_work *work, struct error *error)
 {
     const struct change_file *file = work->options->file;
     struct buffer plan = {0};
@@ -119,8 +119,8 @@ static enum status begin(struct change_work *work, struct error *error)
 }
 
 /* `*there`: it is under way already. */
-static enum status find(struct change_work *work, const struct change_views *views, bool *there,
-                        struct error *error)
+static enum status run_find(struct change_work *work, const struct change_views *views, bool *there,
+                            struct error *error)
 {
     const struct change_file *file = work->options->file;
     const struct change_view *under_way = change_under_way(views);
@@ -147,12 +147,12 @@ static enum status find(struct change_work *work, const struct change_views *vie
     return STATUS_OK;
 }
 
-static enum status start(struct change_work *work, const struct change_views *views,
-                         struct error *error)
+static enum status run_start(struct change_work *work, const struct change_views *views,
+                             struct error *error)
 {
     bool there;
-    if (find(work, views, &there, error) != STATUS_OK ||
-        (!there && begin(work, error) != STATUS_OK)) {
+    if (run_find(work, views, &there, error) != STATUS_OK ||
+        (!there && change_run_begin(work, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     if (work->view.state != CHANGE_STARTING) {
@@ -297,7 +297,7 @@ static enum status take_back(struct change_work *work, struct error *error)
 static enum status run_whole(struct change_work *work, const struct change_views *views,
                              struct error *error)
 {
-    if (start(work, views, error) != STATUS_OK) {
+    if (run_start(work, views, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (work->view.state == CHANGE_COMPLETED) {
@@ -328,13 +328,13 @@ static enum status find_under_way(struct change_work *work, const struct change_
     return error_hint(error, "`transhume change start FILE DB` starts one.");
 }
 
-static enum status act(struct change_work *work, const struct change_views *views,
-                       struct error *error)
+static enum status run_act(struct change_work *work, const struct change_views *views,
+                           struct error *error)
 {
     enum change_command command = work->options->command;
     bool over;
     if (command == CHANGE_DO_START || command == CHANGE_DO_RUN) {
-        return command == CHANGE_DO_START ? start(work, views, error)
+        return command == CHANGE_DO_START ? run_start(work, views, error)
                                           : run_whole(work, views, error);
     }
     if (find_under_way(work, views, &over, error) != STATUS_OK || over) {
@@ -389,7 +389,7 @@ static enum status attempt(struct change_work *work, struct error *error)
         change_read(&work->base, work->arena, &views, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return act(work, &views, error);
+    return run_act(work, &views, error);
 }
 
 enum status change_run(const struct change_options *options, struct arena *arena,

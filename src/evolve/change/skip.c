@@ -26,7 +26,7 @@ static uint32_t next_step(const struct change_view *view)
     return 0;
 }
 
-static enum status refuse(const struct change_view *view, uint32_t next, struct error *error)
+static enum status skip_refuse(const struct change_view *view, uint32_t next, struct error *error)
 {
     if (next == 0) {
         error_set(error, ERROR_CHANGE_REFUSED, view->version,
@@ -44,7 +44,7 @@ enum status change_skip(struct change_work *work, struct error *error)
     struct change_view *view = &work->view;
     uint32_t next = next_step(view);
     if (next == 0 || next != work->options->step) {
-        return refuse(view, next, error);
+        return skip_refuse(view, next, error);
     }
     uint64_t act = view->state == CHANGE_ABORTING ? view->abort : view->number;
     if (failpoint_hit("change.before_skip", error) != STATUS_OK ||

@@ -333,8 +333,8 @@ static enum status settle_said(struct change_work *work, uint32_t number, bool *
 }
 
 /* Of one that was begun before. `*runs`: it has to be run. */
-static enum status settle(struct change_work *work, uint32_t number, bool *runs,
-                          struct error *error)
+static enum status steps_settle(struct change_work *work, uint32_t number, bool *runs,
+                                struct error *error)
 {
     const struct change_step *step = &work->view.plan.steps[number - 1];
     enum change_stands stands;
@@ -393,8 +393,8 @@ static enum status run_alone(struct change_work *work, uint32_t number, struct e
     if (work_verify(&work->base, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if ((state->begun ? settle(work, number, &runs, error) : keep_others(work, number, error)) !=
-        STATUS_OK) {
+    if ((state->begun ? steps_settle(work, number, &runs, error)
+                      : keep_others(work, number, error)) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (runs) {

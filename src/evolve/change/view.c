@@ -23,7 +23,7 @@ struct reading {
     uint32_t capacity;
 };
 
-static const char *copy(struct reading *reading, const char *text)
+static const char *view_copy(struct reading *reading, const char *text)
 {
     return text == NULL ? NULL : arena_copy_string(reading->arena, text);
 }
@@ -35,18 +35,18 @@ static void add_change(struct reading *reading, const struct history_row *row)
         views->items = arena_grow_list(reading->arena, views->items, views->count,
                                        &reading->capacity, sizeof(*views->items));
     }
-    views->items[views->count++] =
-        (struct change_view){.state = row->state == HISTORY_DONE     ? CHANGE_COMPLETED
-                                      : row->state == HISTORY_FAILED ? CHANGE_ABORTED
-                                                                     : CHANGE_STARTING,
-                             .version = copy(reading, row->version != NULL ? row->version : ""),
-                             .name = copy(reading, row->name != NULL ? row->name : ""),
-                             .checksum = copy(reading, row->checksum != NULL ? row->checksum : ""),
-                             .who = copy(reading, row->who),
-                             .error = copy(reading, row->error),
-                             .number = row->number,
-                             .begun_us = row->begun_us,
-                             .ended_us = row->ended_us};
+    views->items[views->count++] = (struct change_view){
+        .state = row->state == HISTORY_DONE     ? CHANGE_COMPLETED
+                 : row->state == HISTORY_FAILED ? CHANGE_ABORTED
+                                                : CHANGE_STARTING,
+        .version = view_copy(reading, row->version != NULL ? row->version : ""),
+        .name = view_copy(reading, row->name != NULL ? row->name : ""),
+        .checksum = view_copy(reading, row->checksum != NULL ? row->checksum : ""),
+        .who = view_copy(reading, row->who),
+        .error = view_copy(reading, row->error),
+        .number = row->number,
+        .begun_us = row->begun_us,
+        .ended_us = row->ended_us};
 }
 
 static void add_abort(struct reading *reading, const struct history_row *row)
@@ -60,7 +60,7 @@ static void add_abort(struct reading *reading, const struct history_row *row)
     view->state = row->state == HISTORY_DONE ? CHANGE_ABORTED : CHANGE_ABORTING;
     view->ended_us = row->ended_us;
     if (row->error != NULL) {
-        view->error = copy(reading, row->error);
+        view->error = view_copy(reading, row->error);
     }
 }
 

@@ -247,7 +247,7 @@ enum status check_parse(const char *text, size_t length, struct arena *arena,
 /* ---------------------------------------------------------------- asking */
 
 /* Numbers as numbers, "1.50" and "1.5" the same; other texts by their bytes. */
-static int compare(const char *left, const char *right, struct arena *arena)
+static int check_compare(const char *left, const char *right, struct arena *arena)
 {
     struct cell numbers[2];
     if (decimal_parse(left, strlen(left), arena, &numbers[0]) == STATUS_OK &&
@@ -266,7 +266,7 @@ static bool is_fulfilled(enum check_relation relation, const char *answer, const
                    ? !same
                    : same && relation != CHECK_LESS && relation != CHECK_GREATER;
     }
-    int order = compare(answer, expected, arena);
+    int order = check_compare(answer, expected, arena);
     switch (relation) {
     case CHECK_NOT_EQUAL:
         return order != 0;

@@ -48,7 +48,7 @@ static uint32_t *numbers(struct diff_compare *compare, uint32_t count)
     return list;
 }
 
-static void match(struct diff_compare *compare)
+static void compare_match(struct diff_compare *compare)
 {
     struct name_index index = {.arena = compare->arena, .folded = compare->functions->folds_names};
     struct buffer key = {0};
@@ -262,7 +262,7 @@ static uint32_t owner_step(const struct diff_compare *compare, const struct diff
 enum status diff_compare_lists(struct diff_compare *compare, struct error *error)
 {
     struct rebuilding work = {.compare = compare};
-    match(compare);
+    compare_match(compare);
     compare->create_of = numbers(compare, compare->to.count);
     compare->drop_of = numbers(compare, compare->from.count);
     compare->alter_of = numbers(compare, compare->from.count);

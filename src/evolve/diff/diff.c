@@ -73,7 +73,7 @@ static enum status open_sides(struct diff *diff, struct error *error)
 
 /* ---------------------------------------------------------------- comparing */
 
-static enum status compare(struct diff *diff, struct error *error)
+static enum status diff_compare_it(struct diff *diff, struct error *error)
 {
     diff->compare = (struct diff_compare){
         .arena = diff->arena,
@@ -286,7 +286,7 @@ static void ask_of(struct diff *diff, uint32_t gone)
     }
 }
 
-static void ask(struct diff *diff)
+static void diff_ask(struct diff *diff)
 {
     const struct diff_compare *compare = &diff->compare;
     for (uint32_t i = 0; i < compare->from.count; i++) {
@@ -305,8 +305,8 @@ static bool is_alike(const char *left, const char *right)
     return left == NULL || right == NULL || strcasecmp(left, right) == 0;
 }
 
-static const struct definition *find(const struct definitions *in, const struct diff_rename *rename,
-                                     const char *name)
+static const struct definition *diff_find(const struct definitions *in,
+                                          const struct diff_rename *rename, const char *name)
 {
     for (uint32_t i = 0; i < in->count; i++) {
         const struct definition *item = &in->items[i];
@@ -338,7 +338,7 @@ static enum status copy_from(struct diff *diff, struct error *error)
     if (from->functions->open(from->server.database, true, &diff->renaming, error) != STATUS_OK ||
         from->functions->read(diff->renaming, diff->arena, &copy.from.definitions, error) !=
             STATUS_OK ||
-        compare(&copy, error) != STATUS_OK || word(&copy, error) != STATUS_OK) {
+        diff_compare_it(&copy, error) != STATUS_OK || word(&copy, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < made.statement_count; i++) {
@@ -355,10 +355,10 @@ static enum status rename_one(struct diff *diff, const struct diff_rename *renam
 {
     const struct definition_statement *statements = NULL;
     uint32_t count = 0;
-    const struct definition *before = find(&diff->from.definitions, rename, rename->old_name);
-    const struct definition *wanted = find(&diff->to.definitions, rename, rename->new_name);
+    const struct definition *before = diff_find(&diff->from.definitions, rename, rename->old_name);
+    const struct definition *wanted = diff_find(&diff->to.definitions, rename, rename->new_name);
     if (before == NULL || wanted == NULL ||
-        find(&diff->from.definitions, rename, rename->new_name) != NULL) {
+        diff_find(&diff->from.definitions, rename, rename->new_name) != NULL) {
         return STATUS_OK;
     }
     struct definition after = *before;
@@ -412,17 +412,17 @@ static enum status rename_all(struct diff *diff, struct error *error)
 
 /* ---------------------------------------------------------------- all of it */
 
-static enum status run(struct diff *diff, struct error *error)
+static enum status diff_run_it(struct diff *diff, struct error *error)
 {
     bool any = false;
     if (open_sides(diff, error) != STATUS_OK || rename_all(diff, error) != STATUS_OK ||
-        compare(diff, error) != STATUS_OK) {
+        diff_compare_it(diff, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    ask(diff);
+    diff_ask(diff);
     if (!diff->options->allow_drop) {
         keep_dropped(diff, &any);
-        if (any && compare(diff, error) != STATUS_OK) {
+        if (any && diff_compare_it(diff, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -441,7 +441,7 @@ enum status diff_run(const struct diff_options *options, struct arena *arena,
         .result = result,
     };
     *result = (struct diff_result){0};
-    enum status status = run(&diff, error);
+    enum status status = diff_run_it(&diff, error);
     if (diff.renaming != diff.from.session) {
         diff.from.functions->close(diff.renaming);
     }

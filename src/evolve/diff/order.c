@@ -152,7 +152,7 @@ static uint32_t next_step(const struct sorting *sorting)
     return found;
 }
 
-static void sort(struct diff_compare *compare, const struct graph *graph)
+static void diff_order_sort(struct diff_compare *compare, const struct graph *graph)
 {
     uint32_t count = compare->step_count;
     struct sorting sorting = {
@@ -190,5 +190,5 @@ void diff_order(struct diff_compare *compare)
         add_needs(&graph, i);
     }
     free_names(&graph);
-    sort(compare, &graph);
+    diff_order_sort(compare, &graph);
 }

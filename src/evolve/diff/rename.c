@@ -4,7 +4,7 @@
 #include "sql/lexer.h"
 #include <string.h>
 
-static void add(struct diff_renames *renames, struct arena *arena, struct diff_rename rename)
+static void rename_add(struct diff_renames *renames, struct arena *arena, struct diff_rename rename)
 {
     renames->items = arena_make_room(arena, renames->items, renames->count, &renames->capacity,
                                      sizeof *renames->items);
@@ -36,7 +36,7 @@ enum status diff_renames_parse(const char *given, struct arena *arena, struct di
             rename.table = dot + 1;
         }
     }
-    add(renames, arena, rename);
+    rename_add(renames, arena, rename);
     return STATUS_OK;
 }
 
@@ -59,12 +59,12 @@ struct reader {
     struct diff_rename part;   /* the column or key that was begun last */
 };
 
-static void say(struct reader *reader, struct diff_rename *what, const char *old_name)
+static void rename_say(struct reader *reader, struct diff_rename *what, const char *old_name)
 {
     if (what->kind != NULL && what->new_name != NULL) {
         struct diff_rename rename = *what;
         rename.old_name = old_name;
-        add(reader->renames, reader->arena, rename);
+        rename_add(reader->renames, reader->arena, rename);
     }
 }
 
@@ -101,9 +101,9 @@ static void read_comment(struct reader *reader, const struct sql_token *comment)
     if (comment->place.line != reader->code_line) {
         reader->pending = old_name;
     } else if (reader->part.new_name != NULL && reader->depth > 0) {
-        say(reader, &reader->part, old_name);
+        rename_say(reader, &reader->part, old_name);
     } else {
-        say(reader, &reader->object, old_name);
+        rename_say(reader, &reader->object, old_name);
     }
 }
 
@@ -128,7 +128,7 @@ static bool is_filler(const struct sql_token *token)
 static void take_pending(struct reader *reader, struct diff_rename *what)
 {
     if (reader->pending != NULL) {
-        say(reader, what, reader->pending);
+        rename_say(reader, what, reader->pending);
         reader->pending = NULL;
     }
 }

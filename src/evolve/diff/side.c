@@ -258,7 +258,7 @@ static bool run_round(struct diff_side *side, const struct diff_made *statements
     return any && *failed != UINT32_MAX;
 }
 
-static enum status make(struct diff_side *side, struct arena *arena, struct error *error)
+static enum status diff_side_make(struct diff_side *side, struct arena *arena, struct error *error)
 {
     const struct definition_functions *functions = side->functions;
     const char *place = functions->place != NULL ? functions->place(side->session) : NULL;
@@ -298,7 +298,7 @@ enum status diff_side_open(struct diff_side *side, const struct diff_server *scr
                               &side->session, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (side->maker != NULL && make(side, arena, error) != STATUS_OK) {
+    if (side->maker != NULL && diff_side_make(side, arena, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (in_files && side->text[0] != '\0') {

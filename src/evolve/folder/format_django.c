@@ -67,8 +67,8 @@ static bool recognise_django(const struct migration_reader *reader)
     return false;
 }
 
-static enum status load(struct migration_reader *reader, const char *name,
-                        struct migration_text *text, struct error *error)
+static enum status format_django_load(struct migration_reader *reader, const char *name,
+                                      struct migration_text *text, struct error *error)
 {
     enum status status = migration_load(reader, name, text, error);
     if (status == STATUS_OK && text->text != NULL) {
@@ -283,9 +283,10 @@ static enum status take_file(struct migration_reader *reader, const char *app, c
     item->version = arena_format(reader->arena, "%s.%s", app, title);
     item->name = title;
     item->origin_id = item->version;
-    if (load(reader, arena_format(reader->arena, "%s/%s", app, name), &item->up, error) !=
-            STATUS_OK ||
-        (foreign_exists(reader, down) && load(reader, down, &item->down, error) != STATUS_OK)) {
+    if (format_django_load(reader, arena_format(reader->arena, "%s/%s", app, name), &item->up,
+                           error) != STATUS_OK ||
+        (foreign_exists(reader, down) &&
+         format_django_load(reader, down, &item->down, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     if (*before != NULL) {

@@ -72,8 +72,8 @@ static void fault(struct migration_reader *reader, const char *path, const char 
     foreign_fault(reader, path, 1, NULL, what);
 }
 
-static void cut(struct migration_reader *reader, const struct migration_text *whole,
-                struct migration *item)
+static void format_goose_cut(struct migration_reader *reader, const struct migration_text *whole,
+                             struct migration *item)
 {
     struct goose_mark found;
     struct migration_text *open = NULL;
@@ -133,7 +133,7 @@ static enum status read_goose(struct migration_reader *reader, struct error *err
         }
         item->up.path = whole.path;
         if (whole.text != NULL) {
-            cut(reader, &whole, item);
+            format_goose_cut(reader, &whole, item);
         }
     }
     return STATUS_OK;

@@ -253,8 +253,8 @@ static void require_all(const struct layout *layout, const struct change_list *l
 }
 
 /* A script, if it is there; `masks`: its transaction is not its own. */
-static enum status load(const struct layout *layout, const char *name, bool masks,
-                        struct migration_text *text, struct error *error)
+static enum status format_sqitch_load(const struct layout *layout, const char *name, bool masks,
+                                      struct migration_text *text, struct error *error)
 {
     if (!foreign_exists(layout->reader, name)) {
         return STATUS_OK;
@@ -287,11 +287,11 @@ static enum status take_scripts(const struct layout *layout, const struct change
                       arena_format(reader->arena, "%s is planned, and %s is not there",
                                    item->version, deploy));
     }
-    if (load(layout, deploy, false, &item->up, error) != STATUS_OK ||
-        load(layout, file_of(layout, list, change, layout->revert), false, &item->down, error) !=
-            STATUS_OK ||
-        load(layout, file_of(layout, list, change, layout->verify), true, &item->verify, error) !=
-            STATUS_OK) {
+    if (format_sqitch_load(layout, deploy, false, &item->up, error) != STATUS_OK ||
+        format_sqitch_load(layout, file_of(layout, list, change, layout->revert), false,
+                           &item->down, error) != STATUS_OK ||
+        format_sqitch_load(layout, file_of(layout, list, change, layout->verify), true,
+                           &item->verify, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (item->up.text != NULL) {

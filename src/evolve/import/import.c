@@ -27,8 +27,8 @@ struct importing {
     struct import_report *report;
 };
 
-static struct import_item *add(struct importing *importing, enum import_state state,
-                               const char *version, const char *name)
+static struct import_item *import_add(struct importing *importing, enum import_state state,
+                                      const char *version, const char *name)
 {
     struct import_report *report = importing->report;
     report->items = arena_make_room(importing->arena, report->items, report->count,
@@ -141,7 +141,7 @@ static enum status take_files(struct importing *importing, struct error *error)
             return STATUS_FAILED;
         }
         enum import_state state = state_of(importing, i);
-        struct import_item *item = add(importing, state, file->version, file->name);
+        struct import_item *item = import_add(importing, state, file->version, file->name);
         item->note = note_of(importing, i, state);
     }
     return STATUS_OK;
@@ -163,8 +163,8 @@ static enum status take_lost(struct importing *importing, struct error *error)
             return refuse_failed(importing, line->id, NULL, error);
         }
         if (!line->failed) {
-            add(importing, is_said(entry) ? IMPORT_KNOWN : IMPORT_LOST, line->id,
-                line->name != NULL ? line->name : "");
+            import_add(importing, is_said(entry) ? IMPORT_KNOWN : IMPORT_LOST, line->id,
+                       line->name != NULL ? line->name : "");
         }
     }
     return STATUS_OK;
@@ -191,8 +191,8 @@ static enum status read_theirs(const struct schema_options *options, const char 
     return status;
 }
 
-static enum status note(const struct schema_options *options, const struct importing *importing,
-                        struct error *error)
+static enum status import_note(const struct schema_options *options,
+                               const struct importing *importing, struct error *error)
 {
     const struct import_report *report = importing->report;
     struct schema_imported *rows =
@@ -225,5 +225,5 @@ enum status migration_import(const struct schema_options *options, const char *t
     if (take_files(&importing, error) != STATUS_OK || take_lost(&importing, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return dry_run ? STATUS_OK : note(options, &importing, error);
+    return dry_run ? STATUS_OK : import_note(options, &importing, error);
 }

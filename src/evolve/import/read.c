@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum status ask(struct import_reader *reader, const char *sql, const char **text,
-                       struct error *error)
+static enum status read_ask(struct import_reader *reader, const char *sql, const char **text,
+                            struct error *error)
 {
     return reader->alter->ask(reader->session, sql, reader->history->arena, text, error);
 }
@@ -15,7 +15,7 @@ bool import_probe(struct import_reader *reader, const struct import_tool *tool)
 {
     struct error problem = {0};
     const char *answer = NULL;
-    return ask(reader, tool->probe, &answer, &problem) == STATUS_OK && answer != NULL;
+    return read_ask(reader, tool->probe, &answer, &problem) == STATUS_OK && answer != NULL;
 }
 
 /* The value of an expression in row number `row`; `expression` NULL: `otherwise`. */
@@ -27,10 +27,10 @@ static enum status ask_value(struct import_reader *reader, const struct import_t
     if (expression == NULL) {
         return STATUS_OK;
     }
-    return ask(reader,
-               arena_format(reader->history->arena, "SELECT %s %s %s LIMIT 1 OFFSET %llu",
-                            expression, tool->from, tool->order, (unsigned long long)row),
-               text, error);
+    return read_ask(reader,
+                    arena_format(reader->history->arena, "SELECT %s %s %s LIMIT 1 OFFSET %llu",
+                                 expression, tool->from, tool->order, (unsigned long long)row),
+                    text, error);
 }
 
 /* One row, as the expressions find it. */
@@ -67,7 +67,7 @@ static enum status read_row(struct import_reader *reader, const struct import_to
 
 /* ---------------------------------------------------------------- what the rows say together */
 
-static void forget(struct import_history *history, const char *key)
+static void read_forget(struct import_history *history, const char *key)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < history->count; i++) {
@@ -101,7 +101,7 @@ static void take_row(struct import_history *history, const struct import_tool *t
         return;
     }
     if (key != NULL && !tool->repeats) {
-        forget(history, key);
+        read_forget(history, key);
     }
     if (strcmp(state, "gone") == 0) {
         return;
@@ -124,7 +124,7 @@ static enum status refuse_locked(struct import_reader *reader, const struct impo
 {
     const char *holder = NULL;
     struct error ignored = {0};
-    if (tool->locked == NULL || ask(reader, tool->locked, &holder, &ignored) != STATUS_OK ||
+    if (tool->locked == NULL || read_ask(reader, tool->locked, &holder, &ignored) != STATUS_OK ||
         holder == NULL) {
         return STATUS_OK;
     }
@@ -139,8 +139,8 @@ static enum status read_document(struct import_reader *reader, const struct impo
 {
     struct row row = {0};
     const char *dirty = NULL;
-    if (ask(reader, tool->parts[0], &row.id, error) != STATUS_OK ||
-        ask(reader, tool->state, &dirty, error) != STATUS_OK) {
+    if (read_ask(reader, tool->parts[0], &row.id, error) != STATUS_OK ||
+        read_ask(reader, tool->state, &dirty, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (row.id != NULL && row.id[0] != '-') { /* -1: all were taken back */
@@ -161,7 +161,7 @@ enum status import_read(struct import_reader *reader, const struct import_tool *
     if (tool->language == ALTER_MONGO) {
         return read_document(reader, tool, error);
     }
-    if (ask(reader, arena_format(arena, "SELECT count(*) %s", tool->from), &text, error) !=
+    if (read_ask(reader, arena_format(arena, "SELECT count(*) %s", tool->from), &text, error) !=
         STATUS_OK) {
         return STATUS_FAILED;
     }

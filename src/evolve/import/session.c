@@ -82,7 +82,8 @@ static bool within(const struct import_reader *reader, const struct import_tool 
     return done;
 }
 
-static bool probe(struct import_reader *reader, const struct import_tool *tool, struct error *error)
+static bool session_probe(struct import_reader *reader, const struct import_tool *tool,
+                          struct error *error)
 {
     (void)error;
     return import_probe(reader, tool);
@@ -136,7 +137,7 @@ static const struct import_tool *find_table(struct import_reader *reader, const 
     for (const struct import_tool *tool = import_tools; tool->name != NULL; tool++) {
         if ((name == NULL || strcmp(tool->name, name) == 0) &&
             (reader->alter->languages & (1u << tool->language)) != 0 &&
-            within(reader, tool, probe, &ignored)) {
+            within(reader, tool, session_probe, &ignored)) {
             return tool;
         }
     }

@@ -103,8 +103,8 @@ static bool counts(const struct lint_input *input, const struct lint_rule *rule)
            (!rule->is_optional || is_listed(input->with, rule->id));
 }
 
-static struct lint_finding *add(struct lint_file *file, enum lint_rule_number number,
-                                const struct sql_span *span, const char *message)
+static struct lint_finding *lint_findings_add(struct lint_file *file, enum lint_rule_number number,
+                                              const struct sql_span *span, const char *message)
 {
     struct lint_report *report = file->report;
     const struct lint_rule *rule = &rules[number];
@@ -131,7 +131,7 @@ static struct lint_finding *add(struct lint_file *file, enum lint_rule_number nu
 void lint_add(struct lint_file *file, enum lint_rule_number rule, const struct sql_span *span,
               const char *message)
 {
-    (void)add(file, rule, span, message);
+    (void)lint_findings_add(file, rule, span, message);
 }
 
 void lint_set_lock(struct lint_file *file, enum lint_rule_number rule, enum lint_lock lock)
@@ -146,7 +146,7 @@ void lint_set_lock(struct lint_file *file, enum lint_rule_number rule, enum lint
 void lint_add_help(struct lint_file *file, enum lint_rule_number rule, const struct sql_span *span,
                    const char *message, const char *help)
 {
-    struct lint_finding *finding = add(file, rule, span, message);
+    struct lint_finding *finding = lint_findings_add(file, rule, span, message);
     if (finding != NULL) {
         finding->help = help;
     }
@@ -174,7 +174,7 @@ static void append_size(struct buffer *out, const struct schema_table *table)
 void lint_add_of(struct lint_file *file, enum lint_rule_number rule, const struct sql_span *span,
                  const struct sql_name *table, const char *message)
 {
-    struct lint_finding *finding = add(file, rule, span, message);
+    struct lint_finding *finding = lint_findings_add(file, rule, span, message);
     const struct schema_table *known = lint_table(file, table);
     if (finding == NULL || known == NULL || !finding->rule->goes_by_size) {
         return;

@@ -139,8 +139,8 @@ struct alter {
     const struct sql_action *action;
 };
 
-static void report(const struct alter *alter, enum lint_rule_number rule,
-                   const struct sql_span *span, const char *message)
+static void rules_alter_report(const struct alter *alter, enum lint_rule_number rule,
+                               const struct sql_span *span, const char *message)
 {
     lint_add_of(alter->file, rule, span, &alter->statement->table, message);
 }
@@ -163,11 +163,12 @@ static void check_default(const struct alter *alter, const struct sql_constraint
     if (is_postgres(alter)) {
         bool fast = version == 0 || version >= FAST_DEFAULTS;
         if (!fast || !lint_is_constant(alter->file, &constraint->expression)) {
-            report(alter, LINT_RULE_ADDING_FIELD_WITH_DEFAULT, &constraint->expression, NULL);
+            rules_alter_report(alter, LINT_RULE_ADDING_FIELD_WITH_DEFAULT, &constraint->expression,
+                               NULL);
         }
     } else if (is_expression(constraint)) {
-        report(alter, LINT_RULE_ADDING_FIELD_WITH_DEFAULT, &constraint->expression,
-               "A column whose default is an expression copies the table.");
+        rules_alter_report(alter, LINT_RULE_ADDING_FIELD_WITH_DEFAULT, &constraint->expression,
+                           "A column whose default is an expression copies the table.");
     }
 }
 
@@ -180,25 +181,26 @@ static void check_added_constraint(const struct alter *alter,
         break;
     case SQL_CONSTRAINT_GENERATED:
         if (!constraint->is_virtual || is_postgres(alter)) {
-            report(alter, LINT_RULE_ADDING_FIELD_WITH_DEFAULT, &constraint->span,
-                   is_postgres(alter) ? NULL : "A stored generated column copies the table.");
+            rules_alter_report(alter, LINT_RULE_ADDING_FIELD_WITH_DEFAULT, &constraint->span,
+                               is_postgres(alter) ? NULL
+                                                  : "A stored generated column copies the table.");
         }
         break;
     case SQL_CONSTRAINT_IDENTITY:
         if (is_postgres(alter)) {
-            report(alter, LINT_RULE_ADDING_FIELD_WITH_DEFAULT, &constraint->span, NULL);
+            rules_alter_report(alter, LINT_RULE_ADDING_FIELD_WITH_DEFAULT, &constraint->span, NULL);
         }
         break;
     case SQL_CONSTRAINT_REFERENCES:
         if (is_postgres(alter)) {
-            report(alter, LINT_RULE_ADDING_FOREIGN_KEY, &constraint->span, NULL);
+            rules_alter_report(alter, LINT_RULE_ADDING_FOREIGN_KEY, &constraint->span, NULL);
         }
         break;
     case SQL_CONSTRAINT_PRIMARY_KEY:
-        report(alter, LINT_RULE_ADDING_PRIMARY_KEY, &constraint->span, NULL);
+        rules_alter_report(alter, LINT_RULE_ADDING_PRIMARY_KEY, &constraint->span, NULL);
         break;
     case SQL_CONSTRAINT_UNIQUE:
-        report(alter, LINT_RULE_DISALLOWED_UNIQUE, &constraint->span, NULL);
+        rules_alter_report(alter, LINT_RULE_DISALLOWED_UNIQUE, &constraint->span, NULL);
         break;
     default:
         break;
@@ -214,9 +216,10 @@ static void check_added_column(const struct alter *alter)
 {
     const struct sql_column_named *column = &alter->action->column;
     if (is_postgres(alter) && is_serial(&column->type)) {
-        report(alter, LINT_RULE_REWRITING_TABLE, &column->type.span,
-               "A serial column has another value in each row: the table is rewritten under an "
-               "ACCESS EXCLUSIVE lock.");
+        rules_alter_report(
+            alter, LINT_RULE_REWRITING_TABLE, &column->type.span,
+            "A serial column has another value in each row: the table is rewritten under an "
+            "ACCESS EXCLUSIVE lock.");
     }
     for (uint32_t i = 0; i < column->constraint_count; i++) {
         check_added_constraint(alter, &column->constraints[i]);
@@ -230,7 +233,7 @@ static void check_added_column(const struct alter *alter)
                 ? "A column that is NOT NULL without a default: rows that are there get 0 or '', and "
                   "the running application cannot insert any more."
                 : NULL;
-        report(alter, LINT_RULE_ADDING_REQUIRED_FIELD, &alter->action->span, message);
+        rules_alter_report(alter, LINT_RULE_ADDING_REQUIRED_FIELD, &alter->action->span, message);
     }
 }
 
@@ -250,7 +253,8 @@ static void check_added_to_table(const struct alter *alter)
     /* Those that are an index have no NOT VALID: their own rules say what to do. */
     bool is_index = is_unique_index(constraint) || constraint->kind == SQL_CONSTRAINT_EXCLUDE;
     if (is_postgres(alter) && !created && !checked_later && !is_index) {
-        report(alter, LINT_RULE_CONSTRAINT_MISSING_NOT_VALID, &alter->action->span, NULL);
+        rules_alter_report(alter, LINT_RULE_CONSTRAINT_MISSING_NOT_VALID, &alter->action->span,
+                           NULL);
         if (constraint->kind == SQL_CONSTRAINT_FOREIGN_KEY) {
             lint_set_lock(alter->file, LINT_RULE_CONSTRAINT_MISSING_NOT_VALID, LINT_LOCK_WRITES);
         }
@@ -263,11 +267,11 @@ static void check_added_to_table(const struct alter *alter)
                           : "With SET foreign_key_checks = 0 it is added in place, unchecked: look "
                             "for orphans first.");
     } else if (constraint->kind == SQL_CONSTRAINT_PRIMARY_KEY && !constraint->using_index) {
-        report(alter, LINT_RULE_ADDING_PRIMARY_KEY, &constraint->span, NULL);
+        rules_alter_report(alter, LINT_RULE_ADDING_PRIMARY_KEY, &constraint->span, NULL);
     } else if (constraint->kind == SQL_CONSTRAINT_UNIQUE && !constraint->using_index && !created) {
-        report(alter, LINT_RULE_DISALLOWED_UNIQUE, &constraint->span, NULL);
+        rules_alter_report(alter, LINT_RULE_DISALLOWED_UNIQUE, &constraint->span, NULL);
     } else if (constraint->kind == SQL_CONSTRAINT_EXCLUDE && !created) {
-        report(alter, LINT_RULE_ADDING_EXCLUSION, &constraint->span, NULL);
+        rules_alter_report(alter, LINT_RULE_ADDING_EXCLUSION, &constraint->span, NULL);
     }
 }
 
@@ -310,8 +314,9 @@ static void check_action(const struct alter *alter)
         break;
     case SQL_ACTION_DROP_PRIMARY_KEY:
         if (!is_unseen(alter)) {
-            report(alter, LINT_RULE_REWRITING_TABLE, &action->span,
-                   "DROP PRIMARY KEY copies the table, and writers are locked out meanwhile.");
+            rules_alter_report(
+                alter, LINT_RULE_REWRITING_TABLE, &action->span,
+                "DROP PRIMARY KEY copies the table, and writers are locked out meanwhile.");
         }
         lint_add(alter->file, LINT_RULE_DROPPING_CONSTRAINT, &action->span, NULL);
         break;
@@ -321,7 +326,7 @@ static void check_action(const struct alter *alter)
         break;
     case SQL_ACTION_CHANGE_TYPE:
         if (is_postgres(alter) && !is_free(alter)) {
-            report(alter, LINT_RULE_CHANGING_COLUMN_TYPE, &action->option, NULL);
+            rules_alter_report(alter, LINT_RULE_CHANGING_COLUMN_TYPE, &action->option, NULL);
         }
         break;
     case SQL_ACTION_RENAME_COLUMN:
@@ -335,11 +340,11 @@ static void check_action(const struct alter *alter)
         break;
     case SQL_ACTION_DETACH_PARTITION:
         if (action->concurrently.text == NULL) {
-            report(alter, LINT_RULE_REQUIRE_CONCURRENT_DETACH, &action->span, NULL);
+            rules_alter_report(alter, LINT_RULE_REQUIRE_CONCURRENT_DETACH, &action->span, NULL);
         }
         break;
     case SQL_ACTION_REWRITE:
-        report(alter, LINT_RULE_REWRITING_TABLE, &action->span, NULL);
+        rules_alter_report(alter, LINT_RULE_REWRITING_TABLE, &action->span, NULL);
         break;
     default:
         break;
@@ -490,7 +495,7 @@ static void check_set_not_null(const struct alter *alter, const struct laters *l
         return;
     }
     if (!uses_checks || (!is_known_not_null(alter, laters) && !validates_other(alter, laters))) {
-        report(alter, LINT_RULE_ADDING_NOT_NULL, &alter->action->option, NULL);
+        rules_alter_report(alter, LINT_RULE_ADDING_NOT_NULL, &alter->action->option, NULL);
     }
 }
 

@@ -66,9 +66,9 @@ static bool is_text(const struct plan_node *node, const char *text)
 }
 
 /* Each operation, a map, and its name, as key of a map or as the value of "operation". */
-static void walk(struct lint_file *file, const struct plan_node *node,
-                 void (*check)(struct lint_file *file, const struct plan_node *name,
-                               const struct plan_node *map))
+static void rules_document_walk(struct lint_file *file, const struct plan_node *node,
+                                void (*check)(struct lint_file *file, const struct plan_node *name,
+                                              const struct plan_node *map))
 {
     if (node == NULL || node->kind == PLAN_NODE_SCALAR) {
         return;
@@ -82,7 +82,7 @@ static void walk(struct lint_file *file, const struct plan_node *node,
             check(file, named && scalar ? node->items[i] : key,
                   named || scalar ? node : node->items[i]);
         }
-        walk(file, node->items[i], check);
+        rules_document_walk(file, node->items[i], check);
     }
 }
 
@@ -139,7 +139,7 @@ static void check_dynamodb(struct lint_file *file, const struct plan_node *name,
 
 void lint_dynamodb(struct lint_file *file)
 {
-    walk(file, read_tree(file), check_dynamodb);
+    rules_document_walk(file, read_tree(file), check_dynamodb);
 }
 
 /* ---------------------------------------------------------------- MongoDB */
@@ -200,5 +200,5 @@ static void check_mongo(struct lint_file *file, const struct plan_node *name,
 
 void lint_mongo(struct lint_file *file)
 {
-    walk(file, read_tree(file), check_mongo);
+    rules_document_walk(file, read_tree(file), check_mongo);
 }

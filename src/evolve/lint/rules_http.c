@@ -83,7 +83,7 @@ static bool is(const struct request *request, const char *method)
            strncmp(request->method, method, request->method_length) == 0;
 }
 
-static void check(struct lint_file *file, const struct request *request)
+static void rules_http_check(struct lint_file *file, const struct request *request)
 {
     bool wildcard = has(request->path, request->path_length, "*") ||
                     has(request->path, request->path_length, "_all");
@@ -116,7 +116,7 @@ void lint_http(struct lint_file *file)
         if (read_request(line, length, &request)) {
             length -= length > 0 && line[length - 1] == '\r';
             request.span = (struct sql_span){line, length, place};
-            check(file, &request);
+            rules_http_check(file, &request);
             any = true;
         }
         line = found != NULL ? found + 1 : end;

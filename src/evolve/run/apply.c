@@ -218,8 +218,8 @@ static enum status read_steps(struct schema_work *work, struct act_work *at, str
     return status;
 }
 
-static void tell(const struct schema_work *work, const struct act_work *at,
-                 enum schema_event_kind kind)
+static void apply_tell(const struct schema_work *work, const struct act_work *at,
+                       enum schema_event_kind kind)
 {
     const struct schema_event event = {.kind = kind,
                                        .act = at->act,
@@ -315,7 +315,7 @@ enum status work_act_within(struct schema_work *work, const struct schema_act *a
     if (work_settle(work, error) != STATUS_OK || read_steps(work, &at, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    tell(work, &at, SCHEMA_BEGINS);
+    apply_tell(work, &at, SCHEMA_BEGINS);
     if (failpoint_hit("evolve.before_file", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -340,7 +340,7 @@ enum status work_act_within(struct schema_work *work, const struct schema_act *a
         }
         return status;
     }
-    tell(work, &at, SCHEMA_ENDS);
+    apply_tell(work, &at, SCHEMA_ENDS);
     const struct schema_done done = describe_done(work, &at);
     add_result(work->result, &done);
     return STATUS_OK;

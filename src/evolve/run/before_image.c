@@ -28,8 +28,8 @@ enum { IMAGE_ROWS_MAX = 1000000 };
 
 /* ---------------------------------------------------------------- statements */
 
-static enum status run(struct schema_work *work, const char *sql, uint64_t *rows,
-                       struct error *error)
+static enum status before_image_run(struct schema_work *work, const char *sql, uint64_t *rows,
+                                    struct error *error)
 {
     struct alter_answer answer = {.fault = SIZE_MAX};
     const struct alter_request request = {
@@ -43,8 +43,8 @@ static enum status run(struct schema_work *work, const char *sql, uint64_t *rows
     return STATUS_OK;
 }
 
-static enum status ask(struct schema_work *work, const char *sql, const char **text,
-                       struct error *error)
+static enum status before_image_ask(struct schema_work *work, const char *sql, const char **text,
+                                    struct error *error)
 {
     return work->alter->ask(work->session, sql, work->act_arena, text, error);
 }
@@ -72,7 +72,8 @@ static const char *bare_name(struct arena *arena, const char *table)
     return quoted ? arena_copy(arena, table + 1, length - 2) : table;
 }
 
-static void tell(const struct schema_work *work, const struct act_work *at, const char *text)
+static void before_image_tell(const struct schema_work *work, const struct act_work *at,
+                              const char *text)
 {
     const struct schema_event event = {.kind = SCHEMA_KEEPS, .act = at->act, .text = text};
     work_tell(work, &event);
@@ -159,9 +160,9 @@ static const char *sqlite_columns(struct arena *arena, const char *table, const 
 }
 
 /* The pattern of each of the columns; NULL: there is none. */
-static enum status list(struct schema_work *work, const char *table, const char *image,
-                        enum columns which, const char *pattern, const char *between,
-                        const char **text, struct error *error)
+static enum status before_image_list(struct schema_work *work, const char *table, const char *image,
+                                     enum columns which, const char *pattern, const char *between,
+                                     const char **text, struct error *error)
 {
     struct arena *arena = work->act_arena;
     enum sql_language language = work->alter->sql;
@@ -179,7 +180,7 @@ static enum status list(struct schema_work *work, const char *table, const char 
     } else {
         buffer_format(&sql, "SELECT group_concat(%s, '%s') %s", item, between, from);
     }
-    enum status status = ask(work, buffer_string(&sql), text, error);
+    enum status status = before_image_ask(work, buffer_string(&sql), text, error);
     buffer_free(&sql);
     return status;
 }
@@ -205,12 +206,13 @@ static enum status read_image(struct schema_work *work, const char *condition, u
         const char **value;
     } columns[] = {{"act", &image->act}, {"image", &image->number}, {"of_table", &image->table}};
     for (size_t i = 0; i < 3; i++) {
-        if (ask(work,
-                arena_format(arena,
-                             "SELECT %s FROM " REGISTRY " WHERE %s ORDER BY act, image LIMIT 1 "
-                             "OFFSET %u",
-                             columns[i].column, condition, index),
-                columns[i].value, error) != STATUS_OK) {
+        if (before_image_ask(work,
+                             arena_format(arena,
+                                          "SELECT %s FROM " REGISTRY
+                                          " WHERE %s ORDER BY act, image LIMIT 1 "
+                                          "OFFSET %u",
+                                          columns[i].column, condition, index),
+                             columns[i].value, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -234,12 +236,13 @@ static enum status drop_images(struct schema_work *work, const char *condition, 
         if (image->act == NULL) {
             return STATUS_OK;
         }
-        if (run(work, arena_format(arena, "DROP TABLE IF EXISTS %s", image->name), NULL, error) !=
-                STATUS_OK ||
-            run(work,
-                arena_format(arena, "DELETE FROM " REGISTRY " WHERE act = %s AND image = %s",
-                             image->act, image->number),
-                NULL, error) != STATUS_OK) {
+        if (before_image_run(work, arena_format(arena, "DROP TABLE IF EXISTS %s", image->name),
+                             NULL, error) != STATUS_OK ||
+            before_image_run(work,
+                             arena_format(arena,
+                                          "DELETE FROM " REGISTRY " WHERE act = %s AND image = %s",
+                                          image->act, image->number),
+                             NULL, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -252,7 +255,8 @@ static const char *image_name(struct arena *arena, uint64_t number, uint32_t ind
     return arena_format(arena, REGISTRY "_%" PRIu64 "_%" PRIu32, number, index + 1);
 }
 
-static enum status refuse(const struct before_image *image, struct error *error, const char *why)
+static enum status before_image_refuse(const struct before_image *image, struct error *error,
+                                       const char *why)
 {
     error_set(error, ERROR_MIGRATION_REFUSED, image->file, "line %" PRIu32 ": %s", image->line,
               why);
@@ -266,59 +270,67 @@ static enum status examine(struct schema_work *work, const struct before_image *
     struct arena *arena = work->act_arena;
     const char *key = NULL;
     const char *count = NULL;
-    if (list(work, image->table, REGISTRY, COLUMNS_KEY, "@", ", ", &key, error) != STATUS_OK) {
+    if (before_image_list(work, image->table, REGISTRY, COLUMNS_KEY, "@", ", ", &key, error) !=
+        STATUS_OK) {
         return STATUS_FAILED;
     }
     if (key == NULL) {
-        return refuse(image, error,
-                      arena_format(arena, "rows of %s can't be put back: it has no primary key",
-                                   image->table));
+        return before_image_refuse(
+            image, error,
+            arena_format(arena, "rows of %s can't be put back: it has no primary key",
+                         image->table));
     }
-    if (ask(work,
-            arena_format(arena, "SELECT count(*) FROM (SELECT 1 FROM %s %s LIMIT %d) x",
-                         image->table, image->where, IMAGE_ROWS_MAX + 1),
-            &count, error) != STATUS_OK) {
+    if (before_image_ask(work,
+                         arena_format(arena,
+                                      "SELECT count(*) FROM (SELECT 1 FROM %s %s LIMIT %d) x",
+                                      image->table, image->where, IMAGE_ROWS_MAX + 1),
+                         &count, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (strtoll(count != NULL ? count : "0", NULL, 10) > IMAGE_ROWS_MAX) {
-        refuse(image, error,
-               arena_format(arena, "more than %d rows of %s would be kept", IMAGE_ROWS_MAX,
-                            image->table));
+        before_image_refuse(image, error,
+                            arena_format(arena, "more than %d rows of %s would be kept",
+                                         IMAGE_ROWS_MAX, image->table));
         return error_hint(error, "narrow it with WHERE, or change the rows in several migrations");
     }
     return STATUS_OK;
 }
 
-static enum status keep(struct schema_work *work, const struct act_work *at,
-                        const struct before_image *image, uint32_t index, struct error *error)
+static enum status before_image_keep(struct schema_work *work, const struct act_work *at,
+                                     const struct before_image *image, uint32_t index,
+                                     struct error *error)
 {
     struct arena *arena = work->act_arena;
     const char *name = image_name(arena, at->row.number, index);
     const char *rows = NULL;
     if (examine(work, image, error) != STATUS_OK ||
-        run(work, arena_format(arena, "DROP TABLE IF EXISTS %s", name), NULL, error) != STATUS_OK ||
-        run(work,
+        before_image_run(work, arena_format(arena, "DROP TABLE IF EXISTS %s", name), NULL, error) !=
+            STATUS_OK ||
+        before_image_run(
+            work,
             arena_format(arena, "DELETE FROM " REGISTRY " WHERE act = %" PRIu64 " AND image = %u",
                          at->row.number, index + 1),
             NULL, error) != STATUS_OK ||
-        run(work,
-            arena_format(arena, "CREATE TABLE %s AS SELECT * FROM %s %s", name, image->table,
-                         image->where),
-            NULL, error) != STATUS_OK ||
-        run(work,
-            arena_format(
-                arena,
-                "INSERT INTO " REGISTRY " (act, image, version, of_table) VALUES (%" PRIu64
-                ", %u, %s, %s)",
-                at->row.number, index + 1,
-                quote_text(arena, at->act->version != NULL ? at->act->version : at->act->name),
-                quote_text(arena, image->table)),
-            NULL, error) != STATUS_OK ||
-        ask(work, arena_format(arena, "SELECT count(*) FROM %s", name), &rows, error) !=
-            STATUS_OK) {
+        before_image_run(work,
+                         arena_format(arena, "CREATE TABLE %s AS SELECT * FROM %s %s", name,
+                                      image->table, image->where),
+                         NULL, error) != STATUS_OK ||
+        before_image_run(work,
+                         arena_format(arena,
+                                      "INSERT INTO " REGISTRY
+                                      " (act, image, version, of_table) VALUES (%" PRIu64
+                                      ", %u, %s, %s)",
+                                      at->row.number, index + 1,
+                                      quote_text(arena, at->act->version != NULL ? at->act->version
+                                                                                 : at->act->name),
+                                      quote_text(arena, image->table)),
+                         NULL, error) != STATUS_OK ||
+        before_image_ask(work, arena_format(arena, "SELECT count(*) FROM %s", name), &rows,
+                         error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    tell(work, at, arena_format(arena, "%s rows of %s are kept in %s", rows, image->table, name));
+    before_image_tell(
+        work, at, arena_format(arena, "%s rows of %s are kept in %s", rows, image->table, name));
     return failpoint_hit("evolve.after_image", error);
 }
 
@@ -330,8 +342,8 @@ void work_clear_left_over(struct schema_work *work)
     uint32_t count;
     bool keeps = work->alter->begin != NULL && (work->alter->languages & (1u << ALTER_SQL)) != 0;
     if (!keeps || work->alter->takes_back_ddl ||
-        ask(work, "SELECT count(*) FROM " REGISTRY " WHERE image < 0", &there, &error) !=
-            STATUS_OK) {
+        before_image_ask(work, "SELECT count(*) FROM " REGISTRY " WHERE image < 0", &there,
+                         &error) != STATUS_OK) {
         return; /* there are no images */
     }
     if (drop_images(work, "image < 0", &count, &image, &error) != STATUS_OK) {
@@ -349,17 +361,19 @@ enum status work_keep_images(struct schema_work *work, const struct act_work *at
         return STATUS_OK;
     }
     if ((work->alter->languages & (1u << ALTER_SQL)) == 0 || work->alter->begin == NULL) {
-        return refuse(&options->images[0], error, "before-images are of SQL databases");
+        return before_image_refuse(&options->images[0], error,
+                                   "before-images are of SQL databases");
     }
-    if (run(work,
-            "CREATE TABLE IF NOT EXISTS " REGISTRY " (act bigint NOT NULL, image int NOT NULL, "
-            "version varchar(500) NOT NULL, of_table varchar(500) NOT NULL, "
-            "PRIMARY KEY (act, image))",
-            NULL, error) != STATUS_OK) {
+    if (before_image_run(work,
+                         "CREATE TABLE IF NOT EXISTS " REGISTRY
+                         " (act bigint NOT NULL, image int NOT NULL, "
+                         "version varchar(500) NOT NULL, of_table varchar(500) NOT NULL, "
+                         "PRIMARY KEY (act, image))",
+                         NULL, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < options->image_count; i++) {
-        if (keep(work, at, &options->images[i], i, error) != STATUS_OK) {
+        if (before_image_keep(work, at, &options->images[i], i, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -380,10 +394,11 @@ enum status work_find_images(struct schema_work *work, struct act_work *at, stru
     }
     at->images_of = arena_format(arena, "act = %" PRIu64, entry->applied);
     /* Without the table of images there are none. */
-    if (ask(work,
-            arena_format(arena, "SELECT count(*) FROM " REGISTRY " WHERE %s AND image > 0",
-                         at->images_of),
-            &count, &none) != STATUS_OK ||
+    if (before_image_ask(work,
+                         arena_format(arena,
+                                      "SELECT count(*) FROM " REGISTRY " WHERE %s AND image > 0",
+                                      at->images_of),
+                         &count, &none) != STATUS_OK ||
         count == NULL) {
         return none.code == ERROR_NETWORK
                    ? error_set(error, none.code, none.object, "%s", none.message)
@@ -404,14 +419,14 @@ static enum status put_back(struct schema_work *work, const struct act_work *at,
     const char *match = NULL;
     uint64_t changed = 0;
     uint64_t inserted = 0;
-    if (list(work, image->table, image->name, COLUMNS_VALUE, mysql ? "t.@ = b.@" : "@ = b.@", ", ",
-             &set, error) != STATUS_OK ||
-        list(work, image->table, image->name, COLUMNS_BOTH, "@", ", ", &columns, error) !=
-            STATUS_OK ||
-        list(work, image->table, image->name, COLUMNS_BOTH, "b.@", ", ", &values, error) !=
-            STATUS_OK ||
-        list(work, image->table, image->name, COLUMNS_KEY, "t.@ = b.@", " AND ", &match, error) !=
-            STATUS_OK) {
+    if (before_image_list(work, image->table, image->name, COLUMNS_VALUE,
+                          mysql ? "t.@ = b.@" : "@ = b.@", ", ", &set, error) != STATUS_OK ||
+        before_image_list(work, image->table, image->name, COLUMNS_BOTH, "@", ", ", &columns,
+                          error) != STATUS_OK ||
+        before_image_list(work, image->table, image->name, COLUMNS_BOTH, "b.@", ", ", &values,
+                          error) != STATUS_OK ||
+        before_image_list(work, image->table, image->name, COLUMNS_KEY, "t.@ = b.@", " AND ",
+                          &match, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (columns == NULL || match == NULL) {
@@ -428,13 +443,14 @@ static enum status put_back(struct schema_work *work, const struct act_work *at,
         "INSERT INTO %s (%s)%s SELECT %s FROM %s b WHERE NOT EXISTS (SELECT 1 FROM %s t WHERE %s)",
         image->table, columns, work->alter->sql == SQL_POSTGRES ? " OVERRIDING SYSTEM VALUE" : "",
         values, image->name, image->table, match);
-    if ((set != NULL && run(work, update, &changed, error) != STATUS_OK) ||
-        run(work, insert, &inserted, error) != STATUS_OK) {
+    if ((set != NULL && before_image_run(work, update, &changed, error) != STATUS_OK) ||
+        before_image_run(work, insert, &inserted, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    tell(work, at,
-         arena_format(arena, "%s: %" PRIu64 " rows have their former values, %" PRIu64 " are back",
-                      image->table, changed, inserted));
+    before_image_tell(
+        work, at,
+        arena_format(arena, "%s: %" PRIu64 " rows have their former values, %" PRIu64 " are back",
+                     image->table, changed, inserted));
     return STATUS_OK;
 }
 
@@ -444,7 +460,8 @@ static enum status put_all_back(struct schema_work *work, const struct act_work 
     struct arena *arena = work->act_arena;
     const char *kept = arena_format(arena, "%s AND image > 0", at->images_of);
     if (work->alter->sql == SQL_MYSQL &&
-        run(work, "SET SESSION group_concat_max_len = 1000000", NULL, error) != STATUS_OK) {
+        before_image_run(work, "SET SESSION group_concat_max_len = 1000000", NULL, error) !=
+            STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < at->image_count; i++) {
@@ -454,8 +471,9 @@ static enum status put_all_back(struct schema_work *work, const struct act_work 
             return STATUS_FAILED;
         }
     }
-    return run(work, arena_format(arena, "UPDATE " REGISTRY " SET image = -image WHERE %s", kept),
-               NULL, error);
+    return before_image_run(
+        work, arena_format(arena, "UPDATE " REGISTRY " SET image = -image WHERE %s", kept), NULL,
+        error);
 }
 
 void work_clear_images(struct schema_work *work, const struct act_work *at)
@@ -492,7 +510,7 @@ enum status work_drop_images(struct schema_work *work, const char *version, uint
         return STATUS_OK;
     }
     /* Without the table of images there are none. */
-    if (ask(work, "SELECT count(*) FROM " REGISTRY, &there, &none) != STATUS_OK) {
+    if (before_image_ask(work, "SELECT count(*) FROM " REGISTRY, &there, &none) != STATUS_OK) {
         return none.code == ERROR_NETWORK
                    ? error_set(error, none.code, none.object, "%s", none.message)
                    : STATUS_OK;

@@ -3,7 +3,7 @@
 #include "evolve/run/order.h"
 #include <string.h>
 
-static const char *copy(struct arena *arena, const char *text)
+static const char *history_copy(struct arena *arena, const char *text)
 {
     return text == NULL ? NULL : arena_copy_string(arena, text);
 }
@@ -36,18 +36,18 @@ static bool applies(enum history_action action)
 static void keep_act(struct schema_entry *entry, const struct history_row *row, struct arena *arena)
 {
     entry->act = *row;
-    entry->act.version = copy(arena, row->version);
-    entry->act.name = copy(arena, row->name);
-    entry->act.origin = copy(arena, row->origin);
-    entry->act.checksum = copy(arena, row->checksum);
-    entry->act.down_checksum = copy(arena, row->down_checksum);
-    entry->act.origin_checksum = copy(arena, row->origin_checksum);
-    entry->act.run = copy(arena, row->run);
-    entry->act.who = copy(arena, row->who);
-    entry->act.program = copy(arena, row->program);
-    entry->act.error = copy(arena, row->error);
-    entry->act.restore_point = copy(arena, row->restore_point);
-    entry->act.schema_hash = copy(arena, row->schema_hash);
+    entry->act.version = history_copy(arena, row->version);
+    entry->act.name = history_copy(arena, row->name);
+    entry->act.origin = history_copy(arena, row->origin);
+    entry->act.checksum = history_copy(arena, row->checksum);
+    entry->act.down_checksum = history_copy(arena, row->down_checksum);
+    entry->act.origin_checksum = history_copy(arena, row->origin_checksum);
+    entry->act.run = history_copy(arena, row->run);
+    entry->act.who = history_copy(arena, row->who);
+    entry->act.program = history_copy(arena, row->program);
+    entry->act.error = history_copy(arena, row->error);
+    entry->act.restore_point = history_copy(arena, row->restore_point);
+    entry->act.schema_hash = history_copy(arena, row->schema_hash);
     entry->version = entry->act.version;
     entry->name = entry->act.name;
 }
@@ -68,12 +68,12 @@ enum status schema_history_add(void *context, const struct history_row *row, str
     if (row->number > history->last_number) {
         history->last_number = row->number;
     }
-    entry->error = row->state == HISTORY_FAILED ? copy(history->arena, row->error) : NULL;
+    entry->error = row->state == HISTORY_FAILED ? history_copy(history->arena, row->error) : NULL;
     entry->failed = row->state == HISTORY_FAILED ? row->number : 0;
     if (row->state == HISTORY_FAILED) {
         entry->version =
-            entry->version != NULL ? entry->version : copy(history->arena, row->version);
-        entry->name = entry->name != NULL ? entry->name : copy(history->arena, row->name);
+            entry->version != NULL ? entry->version : history_copy(history->arena, row->version);
+        entry->name = entry->name != NULL ? entry->name : history_copy(history->arena, row->name);
         return STATUS_OK;
     }
     entry->unfinished = row->state == HISTORY_RUNNING;

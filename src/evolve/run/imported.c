@@ -13,9 +13,9 @@ static bool stands(const struct schema_history *history, const char *version, co
     return found != NAME_INDEX_NONE && history->entries[found].stands;
 }
 
-static enum status note(struct schema_work *work, const char *tool,
-                        const struct schema_imported *imported, uint64_t number,
-                        struct error *error)
+static enum status imported_note(struct schema_work *work, const char *tool,
+                                 const struct schema_imported *imported, uint64_t number,
+                                 struct error *error)
 {
     const struct migration_set *set = work->options->set;
     const struct migration *file =
@@ -48,7 +48,7 @@ static enum status note_all(struct schema_work *work, const char *tool,
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         if (!stands(&work->history, rows[i].version, rows[i].name, work->arena)) {
-            status = note(work, tool, &rows[i], ++number, error);
+            status = imported_note(work, tool, &rows[i], ++number, error);
         }
     }
     return together ? alter->end(work->session, status, error) : status;

@@ -170,7 +170,7 @@ static void find_of_file(struct planning *planning, const struct migration *file
     add_finding(planning, late ? SCHEMA_LATE : SCHEMA_PENDING, file, entry, NULL);
 }
 
-static void find(struct planning *planning)
+static void order_find(struct planning *planning)
 {
     uint32_t behind = behind_highest(planning);
     for (uint32_t i = 0; i < planning->history->count; i++) {
@@ -186,7 +186,7 @@ void schema_find(const struct schema_history *history, const struct migration_se
 {
     struct planning planning = {.history = history, .set = set, .arena = arena, .plan = plan};
     *plan = (struct schema_plan){0};
-    find(&planning);
+    order_find(&planning);
 }
 
 /* ---------------------------------------------------------------- refusals */
@@ -214,7 +214,7 @@ static uint32_t list_of_kind(const struct planning *planning, enum schema_findin
     return count;
 }
 
-static enum status refuse(const struct planning *planning, struct error *error)
+static enum status order_refuse(const struct planning *planning, struct error *error)
 {
     char list[512];
     if (planning->order->down) {
@@ -591,8 +591,8 @@ enum status schema_plan_make(const struct schema_history *history, const struct 
     struct planning planning = {
         .history = history, .set = set, .order = order, .arena = arena, .plan = plan};
     *plan = (struct schema_plan){0};
-    find(&planning);
-    if (find_to(&planning, error) != STATUS_OK || refuse(&planning, error) != STATUS_OK ||
+    order_find(&planning);
+    if (find_to(&planning, error) != STATUS_OK || order_refuse(&planning, error) != STATUS_OK ||
         resume_unfinished(&planning, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -5,7 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-static enum status put(struct schema_work *work, const struct history_row *row, struct error *error)
+static enum status repair_put(struct schema_work *work, const struct history_row *row,
+                              struct error *error)
 {
     if (failpoint_hit("evolve.before_repair", error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -47,8 +48,8 @@ static void fill_of_file(const struct migration *file, struct history_row *row)
         file->down.text != NULL && file->down.length < (1 << 20) ? file->down.text : NULL;
 }
 
-static enum status mark(struct schema_work *work, const struct schema_repair *repair,
-                        struct error *error)
+static enum status repair_mark(struct schema_work *work, const struct schema_repair *repair,
+                               struct error *error)
 {
     bool applied = repair->kind == SCHEMA_MARK_APPLIED;
     const struct migration *file = file_of(work, repair->version);
@@ -69,11 +70,11 @@ static enum status mark(struct schema_work *work, const struct schema_repair *re
     if (file != NULL) {
         fill_of_file(file, &row);
     }
-    return put(work, &row, error);
+    return repair_put(work, &row, error);
 }
 
-static enum status accept(struct schema_work *work, const struct schema_repair *repair,
-                          struct error *error)
+static enum status repair_accept(struct schema_work *work, const struct schema_repair *repair,
+                                 struct error *error)
 {
     const struct migration *file = file_of(work, repair->version);
     const struct schema_entry *entry = entry_of(work, repair->version);
@@ -86,7 +87,7 @@ static enum status accept(struct schema_work *work, const struct schema_repair *
     struct history_row row = work_row(work, work->history.last_number + 1, HISTORY_MARK,
                                       HISTORY_DONE, file->version, file->name);
     fill_of_file(file, &row);
-    return put(work, &row, error);
+    return repair_put(work, &row, error);
 }
 
 static enum status put_steps(struct schema_work *work, const struct schema_repair *repair,
@@ -160,7 +161,7 @@ static enum status baseline(struct schema_work *work, const struct schema_repair
     struct history_row row =
         work_row(work, work->history.last_number + 1, HISTORY_BASELINE, HISTORY_DONE,
                  repair->version, file != NULL ? file->name : "baseline");
-    return put(work, &row, error);
+    return repair_put(work, &row, error);
 }
 
 static enum status drop_images(struct schema_work *work, const struct schema_repair *repair,
@@ -184,9 +185,9 @@ enum status schema_repair(const struct schema_options *options, const struct sch
 {
     static enum status (*const kinds[])(struct schema_work * work,
                                         const struct schema_repair *repair, struct error *error) = {
-        [SCHEMA_MARK_APPLIED] = mark,       [SCHEMA_MARK_REVERTED] = mark,
-        [SCHEMA_RESUME_FROM] = resume_from, [SCHEMA_ACCEPT_CHECKSUM] = accept,
-        [SCHEMA_DROP_IMAGES] = drop_images, [SCHEMA_BASELINE] = baseline,
+        [SCHEMA_MARK_APPLIED] = repair_mark, [SCHEMA_MARK_REVERTED] = repair_mark,
+        [SCHEMA_RESUME_FROM] = resume_from,  [SCHEMA_ACCEPT_CHECKSUM] = repair_accept,
+        [SCHEMA_DROP_IMAGES] = drop_images,  [SCHEMA_BASELINE] = baseline,
     };
     struct schema_work work;
     work_init(&work, options);

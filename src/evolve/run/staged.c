@@ -151,8 +151,9 @@ static bool is_true(const char *text)
 }
 
 /* Asks the database whether a statement was carried out. */
-static enum status settle(const struct stages *stages, const struct migration_step *step,
-                          const char *witness, enum alter_settled *settled, struct error *error)
+static enum status staged_settle(const struct stages *stages, const struct migration_step *step,
+                                 const char *witness, enum alter_settled *settled,
+                                 struct error *error)
 {
     const struct schema_work *work = stages->work;
     struct alter_request request;
@@ -209,7 +210,7 @@ static enum status settle_intent(struct stages *stages, const struct migration_s
         return error_hint(error, "Put it back as it was until the command went on; then write "
                                  "what else is to be done as a statement of its own.");
     }
-    if (settle(stages, step, noted->witness, &settled, error) != STATUS_OK ||
+    if (staged_settle(stages, step, noted->witness, &settled, error) != STATUS_OK ||
         failpoint_hit("evolve.after_settle", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -237,7 +238,7 @@ static void note_failed_step(struct stages *stages, const struct migration_step 
     struct error ignored = {0};
     enum alter_settled settled = ALTER_ABSENT;
     bool asks = work->alter->settle != NULL && step->done_when == NULL && step->object_count > 0;
-    if (asks && settle(stages, step, witness, &settled, &ignored) != STATUS_OK) {
+    if (asks && staged_settle(stages, step, witness, &settled, &ignored) != STATUS_OK) {
         return;
     }
     stages->stands = settled == ALTER_APPLIED;
@@ -415,7 +416,7 @@ static enum status run_segment(struct stages *stages, uint32_t number, struct er
                                           : run_transaction(stages, segment, error);
 }
 
-static enum status begin(struct stages *stages, struct error *error)
+static enum status staged_begin(struct stages *stages, struct error *error)
 {
     struct schema_work *work = stages->work;
     const struct schema_act *act = stages->at->act;
@@ -586,7 +587,7 @@ static void note_failure(struct stages *stages, struct error *error)
 enum status work_stages(struct schema_work *work, struct act_work *at, struct error *error)
 {
     struct stages stages = {.work = work, .at = at};
-    enum status status = begin(&stages, error);
+    enum status status = staged_begin(&stages, error);
     if (status != STATUS_OK) {
         return status;
     }

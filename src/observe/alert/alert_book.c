@@ -171,8 +171,8 @@ static int64_t due_us(const struct alert_book *book, uint32_t receiver, bool las
 }
 
 /* What changed, and in a repetition what goes on. */
-static void fill(struct alert_book *book, uint32_t receiver, int64_t now_us,
-                 struct alert_batch *batch)
+static void alert_book_fill(struct alert_book *book, uint32_t receiver, int64_t now_us,
+                            struct alert_batch *batch)
 {
     uint32_t bit = 1u << receiver;
     bool repeats = book->states[receiver].waits_us == 0;
@@ -219,7 +219,7 @@ bool alert_book_next(struct alert_book *book, int64_t now_us, bool last, struct 
     for (uint32_t i = 0; i < book->receiver_count; i++) {
         int64_t due = due_us(book, i, last);
         if (due != 0 && due <= now_us) {
-            fill(book, i, now_us, batch);
+            alert_book_fill(book, i, now_us, batch);
             if (batch->count > 0) {
                 return true;
             }

@@ -108,8 +108,8 @@ static void take_queue(struct alert_center *center)
     }
 }
 
-static void tell(struct alert_center *center, const struct alert_batch *batch, bool last,
-                 int64_t until_ms)
+static void alert_center_tell(struct alert_center *center, const struct alert_batch *batch,
+                              bool last, int64_t until_ms)
 {
     char run[RUN_BYTES];
     char where[HOST_BYTES];
@@ -143,7 +143,7 @@ static void tell_all(struct alert_center *center, bool last, int64_t until_ms)
     struct alert_batch batch;
     while (clock_monotonic_ms() < until_ms &&
            alert_book_next(center->book, clock_utc_us(), last, &batch)) {
-        tell(center, &batch, last, until_ms);
+        alert_center_tell(center, &batch, last, until_ms);
     }
 }
 

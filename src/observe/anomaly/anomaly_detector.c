@@ -95,8 +95,8 @@ static double add_up(struct anomaly_detector *detector, const struct limits *lim
     return (detector->up >= detector->down ? detector->up : -detector->down) / options->cusum_limit;
 }
 
-static void judge(struct anomaly_detector *detector, int method, double number,
-                  struct anomaly_verdict *verdict)
+static void anomaly_detector_judge(struct anomaly_detector *detector, int method, double number,
+                                   struct anomaly_verdict *verdict)
 {
     struct limits limits;
     const struct anomaly_options *options = &detector->options;
@@ -129,7 +129,7 @@ void anomaly_detector_feed(struct anomaly_detector *detector, double number, boo
         band->mean =
             detector->count == 0 ? taken : band->mean + options->weight[i] * (taken - band->mean);
         if (band->past.count >= options->least) {
-            judge(detector, i, number, verdict);
+            anomaly_detector_judge(detector, i, number, verdict);
         }
         if (learn) {
             learn_mean(band, options->gap, detector->count);

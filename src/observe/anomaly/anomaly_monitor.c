@@ -165,8 +165,8 @@ bool anomaly_monitor_is_active(const struct anomaly_monitor *monitor, enum anoma
 
 /* ---- states */
 
-static void tell(struct anomaly_monitor *monitor, enum anomaly_check check, const struct look *look,
-                 int64_t at_ms, bool ended)
+static void anomaly_monitor_tell(struct anomaly_monitor *monitor, enum anomaly_check check,
+                                 const struct look *look, int64_t at_ms, bool ended)
 {
     const struct check_info *info = &checks[check];
     const struct anomaly_finding finding = {.check = check,
@@ -199,8 +199,8 @@ static bool is_taken(const struct anomaly_monitor *monitor, enum anomaly_check c
 
 /* It begins when it was outside for long enough, and ends when it was well inside for long enough:
  * what lies between leaves it as it is. */
-static void note(struct anomaly_monitor *monitor, enum anomaly_check check, int64_t at_ms,
-                 const struct look *look)
+static void anomaly_monitor_note(struct anomaly_monitor *monitor, enum anomaly_check check,
+                                 int64_t at_ms, const struct look *look)
 {
     struct check_state *state = &monitor->states[check];
     state->score = look->score;
@@ -215,19 +215,20 @@ static void note(struct anomaly_monitor *monitor, enum anomaly_check check, int6
         state->inside_s = look->score < 0.8 ? state->inside_s + 1 : 0;
     }
     if (!state->active && state->outside_s >= checks[check].begin_s && !is_taken(monitor, check)) {
-        tell(monitor, check, look, at_ms, false);
+        anomaly_monitor_tell(monitor, check, look, at_ms, false);
     } else if (state->active && state->inside_s >= checks[check].end_s) {
-        tell(monitor, check, look, at_ms, true);
+        anomaly_monitor_tell(monitor, check, look, at_ms, true);
     }
 }
 
 /* What it compares with is gone: nothing can be said any more. */
-static void drop(struct anomaly_monitor *monitor, enum anomaly_check check, int64_t at_ms)
+static void anomaly_monitor_drop(struct anomaly_monitor *monitor, enum anomaly_check check,
+                                 int64_t at_ms)
 {
     struct check_state *state = &monitor->states[check];
     const struct look nothing = {0, NAN, NAN, NAN, 0};
     if (state->active) {
-        tell(monitor, check, &nothing, at_ms, true);
+        anomaly_monitor_tell(monitor, check, &nothing, at_ms, true);
     }
     *state = (struct check_state){0};
 }
@@ -235,7 +236,7 @@ static void drop(struct anomaly_monitor *monitor, enum anomaly_check check, int6
 void anomaly_monitor_end(struct anomaly_monitor *monitor, int64_t at_ms)
 {
     for (int i = 0; i < ANOMALY_CHECKS; i++) {
-        drop(monitor, (enum anomaly_check)i, at_ms);
+        anomaly_monitor_drop(monitor, (enum anomaly_check)i, at_ms);
     }
 }
 
@@ -276,7 +277,7 @@ static void begin_segment(struct anomaly_monitor *monitor, int64_t at_ms)
     monitor->segment_ms = at_ms;
     anomaly_detector_clear(&monitor->speed);
     for (int i = ANOMALY_THROUGHPUT_ROBUST_Z; i <= ANOMALY_THROUGHPUT_SLOW; i++) {
-        drop(monitor, (enum anomaly_check)i, at_ms);
+        anomaly_monitor_drop(monitor, (enum anomaly_check)i, at_ms);
     }
 }
 
@@ -328,14 +329,15 @@ static void note_speed(struct anomaly_monitor *monitor, const struct anomaly_sam
                         .high = as_records(verdict->high, records, whole)};
     for (int i = 0; i < 4; i++) {
         look.score = fmax(0, fmin(-verdict->scores[methods[i]], worth));
-        note(monitor, (enum anomaly_check)(ANOMALY_THROUGHPUT_ROBUST_Z + i), now->at_ms, &look);
+        anomaly_monitor_note(monitor, (enum anomaly_check)(ANOMALY_THROUGHPUT_ROBUST_Z + i),
+                             now->at_ms, &look);
     }
     double sure = known ? -far / (SLOW_DEVIATIONS * verdict->deviation) : 0;
     look = (struct look){.score = fmax(0, fmin(fmin(far / log(0.5), frozen), sure)),
                          .value = records,
                          .low = as_records(verdict->center + log(0.5), records, whole),
                          .high = NAN};
-    note(monitor, ANOMALY_THROUGHPUT_SLOW, now->at_ms, &look);
+    anomaly_monitor_note(monitor, ANOMALY_THROUGHPUT_SLOW, now->at_ms, &look);
 }
 
 static void check_speed(struct anomaly_monitor *monitor, const struct anomaly_sample *now)
@@ -390,7 +392,7 @@ static void check_movement(struct anomaly_monitor *monitor, const struct anomaly
                               .low = NAN,
                               .high = (double)limit_ms / 1000,
                               .since_ms = monitor->moved_ms};
-    note(monitor, ANOMALY_PROGRESS_STALL, now->at_ms, &look);
+    anomaly_monitor_note(monitor, ANOMALY_PROGRESS_STALL, now->at_ms, &look);
 }
 
 /* ---- rejects and retries */
@@ -410,7 +412,7 @@ static void check_rejects(struct anomaly_monitor *monitor, const struct anomaly_
                               .value = all > 0 ? rejected / all : 0,
                               .low = NAN,
                               .high = most};
-    note(monitor, ANOMALY_REJECTS_WILSON, now->at_ms, &look);
+    anomaly_monitor_note(monitor, ANOMALY_REJECTS_WILSON, now->at_ms, &look);
 }
 
 /* The usual rate, and how much more than those of independent events its numbers differ. */
@@ -437,7 +439,7 @@ static void check_retries(struct anomaly_monitor *monitor, const struct anomaly_
         .value = since_counter(now->retries, ago(monitor, MEAN_S)->retries) / MEAN_S,
         .low = NAN,
         .high = usual * TIMES};
-    note(monitor, ANOMALY_RETRIES_CUSUM, now->at_ms, &look);
+    anomaly_monitor_note(monitor, ANOMALY_RETRIES_CUSUM, now->at_ms, &look);
     if (look.score < 0.7) {
         learn_retries(monitor, count);
     }
@@ -486,10 +488,10 @@ static void check_memory(struct anomaly_monitor *monitor, const struct anomaly_s
                         .high = part * now->memory_bound_bytes};
     /* What is well inside differs by little from what is outside. */
     look.score = look.score >= 1 ? look.score : look.score < 0.94 ? look.score * 0.8 : 0.9;
-    note(monitor, ANOMALY_MEMORY_BOUND, now->at_ms, &look);
+    anomaly_monitor_note(monitor, ANOMALY_MEMORY_BOUND, now->at_ms, &look);
     look.score = growth_score(monitor, now);
     look.high = 1.1 * anomaly_window_quantile(&monitor->resident, 1);
-    note(monitor, ANOMALY_MEMORY_GROWTH, now->at_ms, &look);
+    anomaly_monitor_note(monitor, ANOMALY_MEMORY_GROWTH, now->at_ms, &look);
     if (monitor->count > GROWTH_S) {
         anomaly_window_add(&monitor->resident, ago(monitor, GROWTH_S)->resident_bytes);
     }
@@ -518,7 +520,7 @@ static void check_lag(struct anomaly_monitor *monitor, const struct anomaly_samp
         .value = now->lag_seconds,
         .low = NAN,
         .high = high};
-    note(monitor, ANOMALY_LAG_GROWTH, now->at_ms, &look);
+    anomaly_monitor_note(monitor, ANOMALY_LAG_GROWTH, now->at_ms, &look);
     if (!monitor->states[ANOMALY_LAG_GROWTH].active && look.score < 1) {
         anomaly_window_add(&monitor->lag, before->lag_seconds);
     }
@@ -533,7 +535,7 @@ static void check_retention(struct anomaly_monitor *monitor, const struct anomal
     double left = fmax(now->retention_seconds, 1);
     const struct look look = {
         .score = RETENTION_S / left, .value = left, .low = RETENTION_S, .high = NAN};
-    note(monitor, ANOMALY_RETENTION_LEFT, now->at_ms, &look);
+    anomaly_monitor_note(monitor, ANOMALY_RETENTION_LEFT, now->at_ms, &look);
 }
 
 /* ---- a second */
@@ -544,7 +546,8 @@ static bool is_other_segment(const struct anomaly_sample *now, const struct anom
            now->at_ms - before->at_ms >= AWAY_MS;
 }
 
-static void begin(struct anomaly_monitor *monitor, const struct anomaly_sample *sample)
+static void anomaly_monitor_begin(struct anomaly_monitor *monitor,
+                                  const struct anomaly_sample *sample)
 {
     monitor->samples[0] = *sample;
     monitor->count = 1;
@@ -555,7 +558,7 @@ static void begin(struct anomaly_monitor *monitor, const struct anomaly_sample *
 void anomaly_monitor_feed(struct anomaly_monitor *monitor, const struct anomaly_sample *sample)
 {
     if (monitor->count == 0) {
-        begin(monitor, sample);
+        anomaly_monitor_begin(monitor, sample);
         return;
     }
     const struct anomaly_sample before = *ago(monitor, 0);

@@ -70,7 +70,7 @@ static void drop_first(struct event_stream *stream)
 
 static void write_out(struct event_stream *stream);
 
-static void add(struct event_stream *stream, const struct buffer *text)
+static void event_stream_add(struct event_stream *stream, const struct buffer *text)
 {
     struct line *line;
     while (
@@ -315,7 +315,7 @@ void event_stream_hear(void *context, const struct log_record *record)
     enum event_kind kind = record->event->kind;
     pthread_mutex_lock(&stream->mutex);
     event_json_append(record, &text);
-    add(stream, &text);
+    event_stream_add(stream, &text);
     if (record->level <= LOG_WARNING || kind == EVENT_RUN || kind == EVENT_PHASE) {
         write_out(stream);
     }

@@ -54,7 +54,7 @@ enum status metric_push_open(const char *url, struct metric_push **push, struct 
     return STATUS_OK;
 }
 
-static void warn(struct metric_push *push, const char *why)
+static void metric_push_warn(struct metric_push *push, const char *why)
 {
     if (!push->failing) {
         push->failing = true;
@@ -67,7 +67,7 @@ static void warn_of_answer(struct metric_push *push, struct http_response *respo
 {
     struct buffer why = {0};
     buffer_format(&why, "it answers %u: %.200s", response->status, buffer_string(&response->body));
-    warn(push, buffer_string(&why));
+    metric_push_warn(push, buffer_string(&why));
     buffer_free(&why);
 }
 
@@ -87,7 +87,7 @@ void metric_push_send(struct metric_push *push, const struct buffer *text)
                                          .response_bytes_max = PUSH_ANSWER_BYTES_MAX,
                                          .repeatable = true};
     if (http_perform(push->client, &request, &response, &error) != STATUS_OK) {
-        warn(push, error.message);
+        metric_push_warn(push, error.message);
     } else if (response->status >= 300) {
         warn_of_answer(push, response);
     } else {

@@ -127,7 +127,7 @@ static void add_count(struct metric_statsd *statsd, const char *name, const char
     *last = value;
 }
 
-static void add(void *context, const struct metric_sample *sample)
+static void metric_statsd_add(void *context, const struct metric_sample *sample)
 {
     struct metric_statsd *statsd = context;
     if (sample->none) {
@@ -153,7 +153,7 @@ static void add(void *context, const struct metric_sample *sample)
 
 void metric_statsd_send(struct metric_statsd *statsd, struct metric_registry *registry)
 {
-    metric_registry_visit(registry, add, statsd);
+    metric_registry_visit(registry, metric_statsd_add, statsd);
     send_packet(statsd);
 }
 

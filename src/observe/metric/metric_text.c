@@ -128,7 +128,7 @@ static void append_distribution(struct buffer *out, const struct metric_sample *
     append_sample(out, sample, "_count", NULL, (double)count);
 }
 
-static void append(void *context, const struct metric_sample *sample)
+static void metric_text_append(void *context, const struct metric_sample *sample)
 {
     const struct writing *writing = context;
     if (sample->first) {
@@ -147,7 +147,7 @@ static void append(void *context, const struct metric_sample *sample)
 void metric_append(struct metric_registry *registry, enum metric_format format, struct buffer *out)
 {
     struct writing writing = {format, out};
-    metric_registry_visit(registry, append, &writing);
+    metric_registry_visit(registry, metric_text_append, &writing);
     if (format == METRIC_FORMAT_OPENMETRICS) {
         buffer_append_string(out, "# EOF\n");
     }

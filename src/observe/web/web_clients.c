@@ -77,7 +77,7 @@ static void leave_place(struct web_clients *clients, struct web_client *client)
     }
 }
 
-static void drop(struct web_clients *clients, struct web_client *client)
+static void web_clients_drop(struct web_clients *clients, struct web_client *client)
 {
     shutdown(client->socket, SHUT_RDWR);
     leave_place(clients, client);
@@ -97,7 +97,7 @@ static void make_room(struct web_clients *clients)
         }
     }
     if (chosen != NULL) {
-        drop(clients, chosen);
+        web_clients_drop(clients, chosen);
     }
 }
 
@@ -155,7 +155,7 @@ void web_clients_drop_slow(struct web_clients *clients)
     pthread_mutex_lock(&clients->mutex);
     for (struct web_client *client = clients->first; client != NULL; client = client->next) {
         if (!client->is_dropped && client->until_ms != 0 && client->until_ms < now_ms) {
-            drop(clients, client);
+            web_clients_drop(clients, client);
         }
     }
     pthread_mutex_unlock(&clients->mutex);

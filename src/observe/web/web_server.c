@@ -319,9 +319,10 @@ static bool method_of(const char *name, enum web_method *method)
     return known;
 }
 
-static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url,
-                              const char *method, const char *version, const char *upload,
-                              size_t *upload_length, void **call_context)
+static enum MHD_Result web_server_handle(void *context, struct MHD_Connection *connection,
+                                         const char *url, const char *method, const char *version,
+                                         const char *upload, size_t *upload_length,
+                                         void **call_context)
 {
     struct web_server *server = context;
     struct call *call = *call_context;
@@ -470,12 +471,13 @@ static void start_daemon(struct web_server *server)
     server->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
             (server->has_tls ? MHD_USE_TLS : 0),
-        0, NULL, NULL, handle, server, MHD_OPTION_LISTEN_SOCKET, copy, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)(WEB_CONNECTIONS_MAX + LEAVING_MAX), MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)WEB_IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)WEB_CONNECTION_BYTES_MAX, MHD_OPTION_NOTIFY_COMPLETED, end_call, server,
-        MHD_OPTION_NOTIFY_CONNECTION, notice_client, server, MHD_OPTION_UNESCAPE_CALLBACK, unescape,
-        NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+        0, NULL, NULL, web_server_handle, server, MHD_OPTION_LISTEN_SOCKET, copy,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)(WEB_CONNECTIONS_MAX + LEAVING_MAX),
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)WEB_IDLE_SECONDS,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)WEB_CONNECTION_BYTES_MAX,
+        MHD_OPTION_NOTIFY_COMPLETED, end_call, server, MHD_OPTION_NOTIFY_CONNECTION, notice_client,
+        server, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_ARRAY, more, MHD_OPTION_END);
 }
 
 /* Ends all connections. */

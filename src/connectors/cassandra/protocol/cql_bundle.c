@@ -85,7 +85,7 @@ static enum status read_part(struct text zip, const char *name, struct arena *ar
 }
 
 /* A file in memory only, with a path that OpenSSL can open. -1: there is none. */
-static int hold(struct text bytes, char path[PATH_BYTES])
+static int cql_bundle_hold(struct text bytes, char path[PATH_BYTES])
 {
     struct error ignored;
     int descriptor = memfd_create("bundle", MFD_CLOEXEC);
@@ -111,7 +111,7 @@ static enum status make_tls(struct text zip, struct arena *arena, struct stream_
         struct text part;
         status = read_part(zip, names[at], arena, &part, error);
         if (status == STATUS_OK) {
-            descriptors[at] = hold(part, paths[at]);
+            descriptors[at] = cql_bundle_hold(part, paths[at]);
             secret_wipe((char *)(uintptr_t)part.data, part.length);
         }
     }
@@ -156,8 +156,9 @@ static enum status read_config(struct text zip, struct arena *arena, const char 
 /* ---------------------------------------------------------------- the metadata service */
 
 /* GET /metadata: the whole answer, in HTTP/1.0, which ends with the connection. */
-static enum status fetch(const struct cql_bundle *bundle, const char *host, uint16_t port,
-                         int64_t deadline_ms, struct buffer *answer, struct error *error)
+static enum status cql_bundle_fetch(const struct cql_bundle *bundle, const char *host,
+                                    uint16_t port, int64_t deadline_ms, struct buffer *answer,
+                                    struct error *error)
 {
     const struct stream_options options = {
         .host = host, .port = port, .tls = bundle->tls, .deadline_ms = deadline_ms};
@@ -244,7 +245,8 @@ static enum status ask_service(struct cql_bundle *bundle, struct text zip, struc
         status = make_tls(zip, arena, &bundle->tls, error);
     }
     if (status == STATUS_OK) {
-        status = fetch(bundle, host, port, clock_boottime_ms() + timeout_ms, &answer, error);
+        status =
+            cql_bundle_fetch(bundle, host, port, clock_boottime_ms() + timeout_ms, &answer, error);
     }
     if (status == STATUS_OK) {
         status = take_metadata(bundle, &answer, host, error);

@@ -134,7 +134,7 @@ static struct link *better(struct cql_session *session, struct node *node, const
 }
 
 /* An open replica, else any open node, else a replica or node that is being connected to. */
-static struct link *choose(struct cql_session *session, const struct call *call)
+static struct link *cql_call_choose(struct cql_session *session, const struct call *call)
 {
     if (call->pinned != NULL) {
         return call->pinned->connection != NULL ? call->pinned : NULL;
@@ -159,7 +159,7 @@ static struct link *choose(struct cql_session *session, const struct call *call)
 }
 
 /* Sends the call over the link, or lets it wait there. */
-static enum status give(struct link *link, struct call *call, struct error *error)
+static enum status cql_call_give(struct link *link, struct call *call, struct error *error)
 {
     enum status status = STATUS_AGAIN;
     call->link = link;
@@ -182,13 +182,13 @@ static enum status give(struct link *link, struct call *call, struct error *erro
 void cql_call_dispatch(struct cql_session *session, struct call *call)
 {
     while (clock_boottime_ms() < call->deadline_ms) {
-        struct link *link = choose(session, call);
+        struct link *link = cql_call_choose(session, call);
         if (link == NULL) {
             cql_call_end(session, call, CQL_FAILURE_NO_HOST, false);
             return;
         }
         struct error why;
-        if (give(link, call, &why) == STATUS_OK) {
+        if (cql_call_give(link, call, &why) == STATUS_OK) {
             return;
         }
         call->tried |= bit_of(link->node);
@@ -296,7 +296,7 @@ static void end_prepare(struct cql_session *session, struct call *prepare)
             call->answer = prepare->answer;
             cql_call_keep(call, &session->done);
         } else if (!known || !prepare->pinned->open ||
-                   give(prepare->pinned, call, &why) != STATUS_OK) {
+                   cql_call_give(prepare->pinned, call, &why) != STATUS_OK) {
             cql_call_dispatch(session, call);
         }
     }
@@ -309,7 +309,7 @@ static void end_prepare(struct cql_session *session, struct call *prepare)
 static bool move_on(struct cql_session *session, struct call *call)
 {
     call->tried |= bit_of(call->link->node);
-    if (call->pinned != NULL || choose(session, call) == NULL) {
+    if (call->pinned != NULL || cql_call_choose(session, call) == NULL) {
         return false;
     }
     cql_call_dispatch(session, call);
@@ -343,7 +343,7 @@ static bool survives(struct cql_session *session, struct call *call)
 }
 
 /* What becomes of a call that has its outcome. True: it is for a caller. */
-static bool settle(struct cql_session *session, struct call *call)
+static bool cql_call_settle(struct cql_session *session, struct call *call)
 {
     if (call->failure == CQL_FAILURE_NONE && !call->kept && call->answer.opcode == CQL_ERROR &&
         survives(session, call)) {
@@ -373,7 +373,7 @@ static void send_waiting(struct cql_session *session, struct link *link)
         link->load--;
         if (now_ms >= call->deadline_ms) {
             cql_call_end(session, call, CQL_FAILURE_LATE, false);
-        } else if (link->connection == NULL || give(link, call, &why) != STATUS_OK) {
+        } else if (link->connection == NULL || cql_call_give(link, call, &why) != STATUS_OK) {
             cql_call_dispatch(session, call);
         }
     }
@@ -397,7 +397,7 @@ static struct call *read_link(struct cql_session *session, struct link *link)
         call->answer = answer.envelope;
         if (answer.kind == CQL_ANSWER_LATE) {
             cql_call_end(session, call, CQL_FAILURE_LATE, true);
-        } else if (settle(session, call)) {
+        } else if (cql_call_settle(session, call)) {
             return call;
         }
         if (!link->open) { /* settling it closed it */
@@ -411,7 +411,7 @@ static struct call *read_link(struct cql_session *session, struct link *link)
 }
 
 /* Whose turn it is after this one, now or when it had its share. */
-static void turn(struct cql_session *session, bool now)
+static void cql_call_turn(struct cql_session *session, bool now)
 {
     if (now || ++session->link_turns >= LINK_TURNS_MAX) {
         session->link_turns = 0;
@@ -425,7 +425,7 @@ struct call *cql_call_next(struct cql_session *session)
         cql_connection_close(session->broken[--session->broken_count]);
     }
     for (struct call *call; (call = cql_call_list_take(&session->done)) != NULL;) {
-        if (settle(session, call)) {
+        if (cql_call_settle(session, call)) {
             return call;
         }
     }
@@ -437,14 +437,14 @@ struct call *cql_call_next(struct cql_session *session)
         if (link->open) {
             struct call *call = read_link(session, link);
             if (call != NULL) {
-                turn(session, false);
+                cql_call_turn(session, false);
                 return call;
             }
         }
         if (link->waiting.first != NULL) {
             send_waiting(session, link);
         }
-        turn(session, true);
+        cql_call_turn(session, true);
     }
     cql_topology_tick(session);
     return session->done.first != NULL ? cql_call_next(session) : NULL;

@@ -15,7 +15,7 @@ enum {
 
 /* ---------------------------------------------------------------- life */
 
-static char *copy(const char *text)
+static char *cql_connection_copy(const char *text)
 {
     return text != NULL ? memory_copy_string(text) : NULL;
 }
@@ -26,12 +26,12 @@ enum status cql_connection_open(const struct cql_connection_options *options,
     struct cql_connection *new = memory_allocate_zeroed(1, sizeof *new);
     new->options = *options;
     struct cql_connection_options *own = &new->options;
-    own->name = copy(options->name);
-    own->host = copy(options->host);
-    own->server_name = copy(options->server_name);
-    own->user = copy(options->user);
-    own->password = copy(options->password);
-    own->keyspace = copy(options->keyspace);
+    own->name = cql_connection_copy(options->name);
+    own->host = cql_connection_copy(options->host);
+    own->server_name = cql_connection_copy(options->server_name);
+    own->user = cql_connection_copy(options->user);
+    own->password = cql_connection_copy(options->password);
+    own->keyspace = cql_connection_copy(options->keyspace);
     own->streams_max = options->streams_max > 0 ? options->streams_max : CQL_STREAMS_DEFAULT;
     if (own->streams_max > CQL_STREAMS_MAX) {
         own->streams_max = CQL_STREAMS_MAX;
@@ -221,8 +221,10 @@ enum status cql_connection_flush(struct cql_connection *connection, struct error
     }
 }
 
-static enum status send(struct cql_connection *connection, enum cql_opcode opcode, const void *body,
-                        size_t length, int64_t deadline_ms, struct slot request)
+static enum status protocol_cql_connection_send(struct cql_connection *connection,
+                                                enum cql_opcode opcode, const void *body,
+                                                size_t length, int64_t deadline_ms,
+                                                struct slot request)
 {
     int32_t index = take_slot(connection);
     if (index == NO_SLOT) {
@@ -253,7 +255,8 @@ enum status cql_connection_send(struct cql_connection *connection, enum cql_opco
         return STATUS_AGAIN;
     }
     struct slot request = {.state = SLOT_WAITING, .tag = tag};
-    if (send(connection, opcode, body, length, deadline_ms, request) != STATUS_OK) {
+    if (protocol_cql_connection_send(connection, opcode, body, length, deadline_ms, request) !=
+        STATUS_OK) {
         return STATUS_AGAIN;
     }
     connection->under_way++;
@@ -301,8 +304,9 @@ enum status cql_connection_envelope(struct cql_connection *connection,
 }
 
 /* Whose answer it is. AGAIN: nobody waits for it any more. */
-static enum status settle(struct cql_connection *connection, const struct cql_envelope *envelope,
-                          struct cql_answer *answer, struct error *error)
+static enum status cql_connection_settle(struct cql_connection *connection,
+                                         const struct cql_envelope *envelope,
+                                         struct cql_answer *answer, struct error *error)
 {
     *answer = (struct cql_answer){.envelope = *envelope};
     if (envelope->version != connection->version) {
@@ -384,8 +388,9 @@ static void beat(struct cql_connection *connection, int64_t now_ms)
         return;
     }
     struct slot heartbeat = {.state = SLOT_HEARTBEAT};
-    connection->beating = send(connection, CQL_OPTIONS, NULL, 0,
-                               now_ms + options->connect_timeout_ms, heartbeat) == STATUS_OK;
+    connection->beating =
+        protocol_cql_connection_send(connection, CQL_OPTIONS, NULL, 0,
+                                     now_ms + options->connect_timeout_ms, heartbeat) == STATUS_OK;
 }
 
 /* What is due by the clock, once nothing more has come. */
@@ -415,7 +420,7 @@ enum status cql_connection_next(struct cql_connection *connection, struct cql_an
         struct cql_envelope envelope;
         enum status status = cql_connection_envelope(connection, &envelope, error);
         if (status == STATUS_OK) {
-            status = settle(connection, &envelope, answer, error);
+            status = cql_connection_settle(connection, &envelope, answer, error);
             if (status != STATUS_AGAIN) {
                 return status;
             }

@@ -14,7 +14,8 @@ static const int64_t day_ns = 86400 * (int64_t)1000000000;
 static enum status decode(const struct cql_type *type, struct cql_value value, struct arena *arena,
                           struct cell *cell, struct error *error) MUST_USE;
 
-static enum status refuse(const struct cql_type *type, const char *why, struct error *error)
+static enum status cql_decode_refuse(const struct cql_type *type, const char *why,
+                                     struct error *error)
 {
     const char *name = cql_kind_name(type->kind);
     return error_set(error, ERROR_REJECT_UNREADABLE, NULL, "the server's bytes are no %s: %s",
@@ -92,7 +93,7 @@ static enum status decode_decimal(const struct cql_type *type, struct cql_value 
     int32_t scale = cql_read_int(&reader);
     size_t length = cql_reader_left(&reader);
     if (reader.failed || length == 0) {
-        return refuse(type, "they are too few", error);
+        return cql_decode_refuse(type, "they are too few", error);
     }
     if (length > CQL_VARINT_BYTES_MAX || scale > CQL_SCALE_MAX || scale < -CQL_ZEROS_MAX) {
         *cell = escape_of(value);
@@ -148,7 +149,7 @@ static enum status decode_time(const struct cql_type *type, struct cql_value val
 {
     int64_t ns = (int64_t)bytes_get_be(value.data, 8);
     if (ns < 0 || ns >= day_ns) {
-        return refuse(type, "it is not within a day", error);
+        return cql_decode_refuse(type, "it is not within a day", error);
     }
     *cell = (struct cell){.kind = VALUE_TIME, .i64 = ns};
     return STATUS_OK;
@@ -162,10 +163,10 @@ static enum status decode_duration(const struct cql_type *type, struct cql_value
     int64_t days = cql_read_signed_vint(&reader);
     int64_t ns = cql_read_signed_vint(&reader);
     if (reader.failed || cql_reader_left(&reader) > 0) {
-        return refuse(type, "they are not three numbers", error);
+        return cql_decode_refuse(type, "they are not three numbers", error);
     }
     if (months != (int32_t)months || days != (int32_t)days) {
-        return refuse(type, "months or days are beyond 32 bits", error);
+        return cql_decode_refuse(type, "months or days are beyond 32 bits", error);
     }
     struct value_interval *interval = arena_allocate(arena, sizeof *interval);
     *interval = (struct value_interval){(int32_t)months, (int32_t)days, ns};
@@ -186,7 +187,7 @@ static enum status decode_inet(const struct cql_type *type, struct cql_value val
                                struct arena *arena, struct cell *cell, struct error *error)
 {
     if (value.length != 4 && value.length != 16) {
-        return refuse(type, "an address has 4 or 16 of them", error);
+        return cql_decode_refuse(type, "an address has 4 or 16 of them", error);
     }
     char *text = arena_allocate(arena, INET6_ADDRSTRLEN);
     inet_ntop(value.length == 4 ? AF_INET : AF_INET6, value.data, text, INET6_ADDRSTRLEN);
@@ -219,9 +220,10 @@ static enum status decode_items(const struct cql_type *type, struct cql_reader *
             return STATUS_FAILED;
         }
     }
-    return reader->failed                ? refuse(type, "an element is cut short", error)
-           : cql_reader_left(reader) > 0 ? refuse(type, "more follow its elements", error)
-                                         : STATUS_OK;
+    return reader->failed ? cql_decode_refuse(type, "an element is cut short", error)
+           : cql_reader_left(reader) > 0
+               ? cql_decode_refuse(type, "more follow its elements", error)
+               : STATUS_OK;
 }
 
 static enum status decode_collection(const struct cql_type *type, struct cql_value value,
@@ -232,7 +234,7 @@ static enum status decode_collection(const struct cql_type *type, struct cql_val
     size_t each = type->part_count;
     size_t count = cql_read_count(&reader, each * LENGTH_BYTES);
     if (reader.failed) {
-        return refuse(type, "they are fewer than its elements", error);
+        return cql_decode_refuse(type, "they are fewer than its elements", error);
     }
     struct cell *items = allocate_cells(arena, count * each, error);
     if (items == NULL ||
@@ -275,7 +277,7 @@ static enum status decode_fields(const struct cql_type *type, struct cql_value v
         }
     }
     if (reader.failed || cql_reader_left(&reader) > 0) {
-        return refuse(
+        return cql_decode_refuse(
             type, reader.failed ? "a field is cut short" : "they have more fields than the type",
             error);
     }
@@ -300,20 +302,20 @@ static enum status decode_vector(const struct cql_type *type, struct cql_value v
     uint32_t fixed = cql_type_fixed_bytes(type->parts[0]);
     struct cql_reader reader = cql_reader_of(value.data, (size_t)value.length);
     if (type->dimension > (uint32_t)value.length / (fixed > 0 ? fixed : 1)) {
-        return refuse(type, "they are fewer than its elements", error);
+        return cql_decode_refuse(type, "they are fewer than its elements", error);
     }
     struct cell *items = allocate_cells(arena, type->dimension, error);
     for (uint32_t i = 0; i < type->dimension && items != NULL; i++) {
         struct cql_value element = read_element(&reader, fixed);
         if (reader.failed) {
-            return refuse(type, "an element is cut short", error);
+            return cql_decode_refuse(type, "an element is cut short", error);
         }
         if (decode(type->parts[0], element, arena, &items[i], error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
     if (items != NULL && cql_reader_left(&reader) > 0) {
-        return refuse(type, "more follow its elements", error);
+        return cql_decode_refuse(type, "more follow its elements", error);
     }
     *cell = cell_items(VALUE_LIST, items, type->dimension);
     return items != NULL ? STATUS_OK : STATUS_FAILED;
@@ -426,7 +428,7 @@ static enum status decode(const struct cql_type *type, struct cql_value value, s
     if (value.length != size) {
         char why[64];
         snprintf(why, sizeof why, "it has %d, there are %d", size, value.length);
-        return refuse(type, why, error);
+        return cql_decode_refuse(type, why, error);
     }
     return decode_fixed(type, value, cell, error);
 }

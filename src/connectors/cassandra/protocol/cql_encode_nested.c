@@ -9,7 +9,8 @@
 
 enum { SHOWN_MAX = 128 };
 
-static enum status refuse(const struct cql_type *type, const char *why, struct error *error)
+static enum status cql_encode_nested_refuse(const struct cql_type *type, const char *why,
+                                            struct error *error)
 {
     const char *name = cql_kind_name(type->kind);
     return error_set(error, ERROR_REJECT_TYPE, NULL, "%s: %s",
@@ -22,7 +23,7 @@ static enum status encode_element(const struct cql_type *whole, const struct cql
                                   struct error *error)
 {
     if (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
-        return refuse(whole, "its elements can't be null", error);
+        return cql_encode_nested_refuse(whole, "its elements can't be null", error);
     }
     if (out->length - begin > CQL_VALUE_BYTES_MAX) {
         return convert_refuse_large(out->length - begin, CQL_VALUE_BYTES_MAX, error);
@@ -46,7 +47,8 @@ static enum status encode_collection(const struct cql_type *type, const struct c
     bool map = type->kind == CQL_TYPE_MAP;
     if (type->kind != CQL_TYPE_LIST &&
         !cql_order_sort(type->parts[0], out, start, cell->length, map)) {
-        return refuse(type, map ? "it has a key twice" : "it has an element twice", error);
+        return cql_encode_nested_refuse(
+            type, map ? "it has a key twice" : "it has an element twice", error);
     }
     cql_write_end(out, begin);
     return STATUS_OK;
@@ -64,7 +66,7 @@ static enum status encode_tuple(const struct cql_type *type, const struct cell *
                                 struct buffer *out, struct error *error)
 {
     if (cell->length > type->part_count) {
-        return refuse(type, "the list has more elements", error);
+        return cql_encode_nested_refuse(type, "the list has more elements", error);
     }
     size_t begin = cql_write_begin(out);
     for (uint32_t i = 0; i < type->part_count; i++) {
@@ -179,7 +181,7 @@ static enum status encode_vector(const struct cql_type *type, const struct cell 
             return STATUS_FAILED;
         }
         if (fixed > 0 && out->length - start != fixed + INT_BYTES) {
-            return refuse(type, "its elements can't be empty", error);
+            return cql_encode_nested_refuse(type, "its elements can't be empty", error);
         }
         shorten_length(start, fixed, out);
     }

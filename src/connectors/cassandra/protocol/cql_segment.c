@@ -191,7 +191,7 @@ void cql_unframer_add(struct cql_unframer *unframer, size_t length)
     unframer->received.length += length;
 }
 
-static enum status refuse(struct error *error, const char *words)
+static enum status cql_segment_refuse(struct error *error, const char *words)
 {
     return error_set(error, ERROR_NETWORK_ANSWER, NULL, "%s", words);
 }
@@ -208,13 +208,13 @@ static enum status inflate_block(struct cql_unframer *unframer, const uint8_t *b
     struct buffer *to = &unframer->inflated;
     empty(to);
     if (length > CQL_BODY_BYTES_MAX || length / LZ4_RATIO_MAX > size) {
-        return refuse(error, "a compressed message claims to be longer than it can be");
+        return cql_segment_refuse(error, "a compressed message claims to be longer than it can be");
     }
     if (!buffer_try_reserve(to, length)) {
         return refuse_memory(error, length);
     }
     if (LZ4_decompress_safe((const char *)block, to->data, (int)size, (int)length) != (int)length) {
-        return refuse(error, "a compressed message is damaged");
+        return cql_segment_refuse(error, "a compressed message is damaged");
     }
     to->length = length;
     return STATUS_OK;
@@ -266,7 +266,7 @@ static enum status next_plain(struct cql_unframer *unframer, struct cql_envelope
         return STATUS_OK;
     }
     if (unframer->framing != CQL_FRAMING_PLAIN_LZ4 || envelope->length < 4) {
-        return refuse(error, "a message is compressed, which was not agreed");
+        return cql_segment_refuse(error, "a message is compressed, which was not agreed");
     }
     size_t length = (size_t)bytes_get_be(envelope->body, 4);
     status = inflate_block(unframer, envelope->body + 4, envelope->length - 4, length, error);
@@ -308,7 +308,7 @@ static enum status next_segment(struct cql_unframer *unframer, struct segment *s
     }
     const uint8_t *header = (const uint8_t *)unframer->received.data + unframer->taken;
     if (cql_crc24(header, header_bytes) != bytes_get_le(header + header_bytes, CRC24_BYTES)) {
-        return refuse(error, "the checksum of a segment's header is wrong");
+        return cql_segment_refuse(error, "the checksum of a segment's header is wrong");
     }
     *segment = parse_segment_header(lz4, header);
     *payload = header + header_bytes + CRC24_BYTES;
@@ -318,7 +318,7 @@ static enum status next_segment(struct cql_unframer *unframer, struct segment *s
     }
     if (cql_crc32(*payload, segment->wire_length) !=
         bytes_get_le(*payload + segment->wire_length, CRC32_BYTES)) {
-        return refuse(error, "the checksum of a segment's payload is wrong");
+        return cql_segment_refuse(error, "the checksum of a segment's payload is wrong");
     }
     unframer->taken += whole;
     if (segment->compressed) {
@@ -331,8 +331,9 @@ static enum status next_segment(struct cql_unframer *unframer, struct segment *s
 }
 
 /* Adds a piece of a large envelope; OK: the envelope is whole. */
-static enum status join(struct cql_unframer *unframer, const uint8_t *piece, size_t length,
-                        struct cql_envelope *envelope, struct error *error)
+static enum status cql_segment_join(struct cql_unframer *unframer, const uint8_t *piece,
+                                    size_t length, struct cql_envelope *envelope,
+                                    struct error *error)
 {
     struct buffer *joined = &unframer->joined;
     if (!buffer_try_reserve(joined, length)) {
@@ -342,7 +343,7 @@ static enum status join(struct cql_unframer *unframer, const uint8_t *piece, siz
     enum status status =
         parse_envelope((const uint8_t *)joined->data, joined->length, envelope, error);
     if (status == STATUS_OK && joined->length > CQL_HEADER_BYTES + envelope->length) {
-        return refuse(error, "a message is shorter than the segments that it came in");
+        return cql_segment_refuse(error, "a message is shorter than the segments that it came in");
     }
     unframer->joined_out = status == STATUS_OK;
     return status;
@@ -354,7 +355,7 @@ static enum status next_of_payload(struct cql_unframer *unframer, struct cql_env
 {
     enum status status = parse_envelope(unframer->payload, unframer->payload_left, envelope, error);
     if (status == STATUS_AGAIN) {
-        return refuse(error, "a message is longer than the segment that it came in");
+        return cql_segment_refuse(error, "a message is longer than the segment that it came in");
     }
     if (status == STATUS_OK) {
         unframer->payload += CQL_HEADER_BYTES + envelope->length;
@@ -383,12 +384,12 @@ enum status cql_unframer_next(struct cql_unframer *unframer, struct cql_envelope
         }
         if (segment.self_contained) {
             if (unframer->joined.length > 0) {
-                return refuse(error, "a message breaks off within its segments");
+                return cql_segment_refuse(error, "a message breaks off within its segments");
             }
             unframer->payload = payload;
             unframer->payload_left = segment.length;
         } else {
-            status = join(unframer, payload, segment.length, envelope, error);
+            status = cql_segment_join(unframer, payload, segment.length, envelope, error);
             if (status != STATUS_AGAIN) {
                 return status;
             }

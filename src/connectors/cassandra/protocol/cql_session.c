@@ -11,7 +11,7 @@ enum { AGREEMENT_PAUSE_MS = 100, STATEMENTS_MAX = 65535 };
 
 /* ---------------------------------------------------------------- opening */
 
-static char *copy(const char *text)
+static char *cql_session_copy(const char *text)
 {
     return text != NULL ? memory_copy_string(text) : NULL;
 }
@@ -26,11 +26,11 @@ static void take_options(struct cql_session *session, const struct cql_session_o
     struct cql_session_options *own = &session->options;
     *own = *options;
     own->contacts = NULL;
-    own->user = copy(options->user);
-    own->password = copy(options->password);
-    own->keyspace = copy(options->keyspace);
-    own->server_name = copy(options->server_name);
-    session->local_dc = copy(options->local_dc);
+    own->user = cql_session_copy(options->user);
+    own->password = cql_session_copy(options->password);
+    own->keyspace = cql_session_copy(options->keyspace);
+    own->server_name = cql_session_copy(options->server_name);
+    session->local_dc = cql_session_copy(options->local_dc);
     if (own->port == 0 && options->contact_count > 0) {
         own->port = options->contacts[0].port;
     }
@@ -45,7 +45,7 @@ static void take_options(struct cql_session *session, const struct cql_session_o
         own->tls = cql_bundle_tls(options->bundle);
         own->server_name = NULL;
         if (session->local_dc == NULL) {
-            session->local_dc = copy(cql_bundle_local_dc(options->bundle));
+            session->local_dc = cql_session_copy(cql_bundle_local_dc(options->bundle));
         }
     }
 }
@@ -219,8 +219,8 @@ struct cql_range *cql_session_ranges(struct cql_session *session, struct arena *
 /* ---------------------------------------------------------------- replies */
 
 /* Why there was no answer. */
-static enum status explain(const struct cql_session *session, struct call *call,
-                           struct cql_reply *reply, struct error *error)
+static enum status cql_session_explain(const struct cql_session *session, struct call *call,
+                                       struct cql_reply *reply, struct error *error)
 {
     const struct error *why = call->link != NULL && call->failure == CQL_FAILURE_LOST
                                   ? &call->link->failure
@@ -291,7 +291,7 @@ static enum status make_reply(struct cql_session *session, struct call *call, st
     };
     if (call->failure != CQL_FAILURE_NONE) {
         reply->may_have_happened = call->sent;
-        return explain(session, call, reply, error);
+        return cql_session_explain(session, call, reply, error);
     }
     if (cql_response_decode(&call->answer, arena, &reply->response, error) != STATUS_OK ||
         (reply->response.opcode != CQL_RESULT && reply->response.opcode != CQL_ERROR)) {
@@ -382,7 +382,7 @@ static struct prepared *prepared_of(const struct cql_statement *statement)
     return (struct prepared *)(uintptr_t)statement->prepared;
 }
 
-static struct cql_bound bind(const struct cql_statement *statement)
+static struct cql_bound cql_session_bind(const struct cql_statement *statement)
 {
     struct cql_bound bound = {.values = statement->values,
                               .values_length = statement->values_length,
@@ -405,7 +405,7 @@ static void write_batch(struct cql_session *session, struct call *to, const stru
     size_t begin = cql_write_batch_begin(
         &to->body, (enum cql_batch_type)((int)call->batch - (int)CQL_BATCH_OF_LOGGED));
     for (size_t at = 0; at < call->statement_count; at++) {
-        struct cql_bound bound = bind(&call->statements[at]);
+        struct cql_bound bound = cql_session_bind(&call->statements[at]);
         cql_write_batch_add(&to->body, &bound);
     }
     cql_write_batch_end(&to->body, session->version, begin, call->statement_count, parameters);
@@ -414,7 +414,7 @@ static void write_batch(struct cql_session *session, struct call *to, const stru
 static void write_single(struct cql_session *session, struct call *to,
                          const struct cql_statement *statement, struct cql_parameters *parameters)
 {
-    struct cql_bound bound = bind(statement);
+    struct cql_bound bound = cql_session_bind(statement);
     to->opcode = bound.query.length == 0 ? CQL_EXECUTE : CQL_QUERY;
     to->prepared = prepared_of(statement);
     if (to->opcode == CQL_EXECUTE && session->version >= 5) {

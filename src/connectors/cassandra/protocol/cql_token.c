@@ -29,7 +29,7 @@ static uint64_t mix_second(uint64_t k2)
     return rotate(k2 * MURMUR_2, 33) * MURMUR_1;
 }
 
-static uint64_t finish(uint64_t h)
+static uint64_t cql_token_finish(uint64_t h)
 {
     h ^= h >> 33;
     h *= UINT64_C(0xff51afd7ed558ccd);
@@ -70,7 +70,7 @@ int64_t cql_token_of(const void *key, size_t length)
     h2 ^= length;
     h1 += h2;
     h2 += h1;
-    int64_t token = (int64_t)(finish(h1) + finish(h2));
+    int64_t token = (int64_t)(cql_token_finish(h1) + cql_token_finish(h2));
     return token == CQL_TOKEN_MIN ? CQL_TOKEN_MAX : token;
 }
 

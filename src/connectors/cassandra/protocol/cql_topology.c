@@ -33,7 +33,7 @@ static char *copy_text(struct cql_value value)
                              value.length > 0 ? (size_t)value.length : 0);
 }
 
-static void replace(char **text, char *with)
+static void cql_topology_replace(char **text, char *with)
 {
     free(*text);
     *text = with;
@@ -41,7 +41,7 @@ static void replace(char **text, char *with)
 
 /* ---------------------------------------------------------------- asking */
 
-static void ask(struct cql_session *session, enum call_kind kind)
+static void cql_topology_ask(struct cql_session *session, enum call_kind kind)
 {
     static const char *const events[] = {"TOPOLOGY_CHANGE", "STATUS_CHANGE", "SCHEMA_CHANGE"};
     struct call *call = cql_call_new(session, kind);
@@ -69,7 +69,7 @@ static void choose_control(struct cql_session *session)
         struct link *link = session->links[at];
         if (link->open && !link->node->gone) {
             session->control = link;
-            ask(session, CALL_REGISTER);
+            cql_topology_ask(session, CALL_REGISTER);
             return;
         }
     }
@@ -91,10 +91,10 @@ void cql_topology_tick(struct cql_session *session)
     }
     if (clock_boottime_ms() >= session->refresh_at_ms) {
         session->refresh_at_ms = INT64_MAX;
-        ask(session, CALL_LOCAL);
+        cql_topology_ask(session, CALL_LOCAL);
     } else if (session->keyspaces_stale) {
         session->keyspaces_stale = false;
-        ask(session, CALL_KEYSPACES);
+        cql_topology_ask(session, CALL_KEYSPACES);
     }
 }
 
@@ -197,8 +197,8 @@ static enum status take_local(struct cql_session *session, struct cql_rows *rows
                                     error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    replace(&session->cluster_name, copy_text(field(rows, values, "cluster_name")));
-    replace(&session->release, copy_text(field(rows, values, "release_version")));
+    cql_topology_replace(&session->cluster_name, copy_text(field(rows, values, "cluster_name")));
+    cql_topology_replace(&session->release, copy_text(field(rows, values, "release_version")));
     if (session->local_dc == NULL) {
         session->local_dc = copy_text(field(rows, values, "data_center"));
     }
@@ -250,8 +250,8 @@ static struct node *node_of(struct cql_session *session, const struct staged *ro
     }
     node->identified = true;
     memcpy(node->host_id, row->host_id, HOST_ID_BYTES);
-    replace(&node->dc, memory_copy_string(row->dc));
-    replace(&node->rack, memory_copy_string(row->rack));
+    cql_topology_replace(&node->dc, memory_copy_string(row->dc));
+    cql_topology_replace(&node->rack, memory_copy_string(row->rack));
     return node;
 }
 
@@ -275,7 +275,7 @@ static void place_nodes(struct cql_session *session)
 }
 
 /* Makes nodes and ring what the tables say. */
-static void apply(struct cql_session *session)
+static void cql_topology_apply(struct cql_session *session)
 {
     for (size_t at = 0; at < session->node_count; at++) {
         session->nodes[at]->gone = true;
@@ -322,7 +322,7 @@ static enum status take_peers(struct cql_session *session, struct cql_rows *rows
     for (size_t left = NODES_MAX; left > 0 && cql_rows_next(rows, values) == STATUS_OK; left--) {
         stage(session, rows, values, false);
     }
-    apply(session);
+    cql_topology_apply(session);
     return session->known ? STATUS_OK : check_local_dc(session, error);
 }
 
@@ -410,7 +410,7 @@ static void go_on(struct cql_session *session, enum call_kind kind)
         session->watch = WATCH_ON;
         session->known = true;
     } else {
-        ask(session, next[kind]);
+        cql_topology_ask(session, next[kind]);
     }
 }
 
@@ -424,7 +424,7 @@ static void take_answer(struct cql_session *session, struct call *call)
     if (status == STATUS_OK && response.opcode == CQL_ERROR) {
         if (call->kind == CALL_PEERS && !session->old_peers && response.error.code == CQL_INVALID) {
             session->old_peers = true;
-            ask(session, CALL_PEERS);
+            cql_topology_ask(session, CALL_PEERS);
             return;
         }
         if (call->kind == CALL_KEYSPACES && response.error.code == CQL_INVALID) {

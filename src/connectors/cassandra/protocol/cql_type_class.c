@@ -26,7 +26,7 @@ static void skip_blanks(struct names *names)
     }
 }
 
-static bool take(struct names *names, char mark)
+static bool cql_type_class_take(struct names *names, char mark)
 {
     skip_blanks(names);
     if (names->at == names->end || *names->at != mark) {
@@ -97,7 +97,8 @@ static bool take_parts(struct names *names, struct cql_type *type, uint32_t dept
     type->field_names = fields;
     do {
         uint32_t at = type->part_count;
-        if (at == most || (named && (!take_hex(names, &fields[at]) || !take(names, ':')))) {
+        if (at == most ||
+            (named && (!take_hex(names, &fields[at]) || !cql_type_class_take(names, ':')))) {
             return false;
         }
         parts[at] = take_class(names, depth + 1);
@@ -105,16 +106,16 @@ static bool take_parts(struct names *names, struct cql_type *type, uint32_t dept
             return false;
         }
         type->part_count++;
-    } while (take(names, ','));
-    return take(names, ')');
+    } while (cql_type_class_take(names, ','));
+    return cql_type_class_take(names, ')');
 }
 
 static bool take_udt(struct names *names, struct cql_type *type, uint32_t depth)
 {
     type->keyspace = take_word(names);
     type->keyspace.data = arena_copy(names->arena, type->keyspace.data, type->keyspace.length);
-    return take(names, ',') && take_hex(names, &type->name) && take(names, ',') &&
-           take_parts(names, type, depth);
+    return cql_type_class_take(names, ',') && take_hex(names, &type->name) &&
+           cql_type_class_take(names, ',') && take_parts(names, type, depth);
 }
 
 static bool take_vector(struct names *names, struct cql_type *type, uint32_t depth)
@@ -123,7 +124,7 @@ static bool take_vector(struct names *names, struct cql_type *type, uint32_t dep
     parts[0] = take_class(names, depth + 1);
     type->parts = parts;
     type->part_count = 1;
-    if (parts[0] == NULL || !take(names, ',')) {
+    if (parts[0] == NULL || !cql_type_class_take(names, ',')) {
         return false;
     }
     struct text digits = take_word(names);
@@ -133,7 +134,7 @@ static bool take_vector(struct names *names, struct cql_type *type, uint32_t dep
         return false;
     }
     type->dimension = (uint32_t)dimension;
-    return take(names, ')');
+    return cql_type_class_take(names, ')');
 }
 
 static bool take_parameters(struct names *names, struct cql_type *type, uint32_t depth)
@@ -141,15 +142,17 @@ static bool take_parameters(struct names *names, struct cql_type *type, uint32_t
     switch (type->kind) {
     case CQL_TYPE_LIST:
     case CQL_TYPE_SET:
-        return take(names, '(') && take_parts(names, type, depth) && type->part_count == 1;
+        return cql_type_class_take(names, '(') && take_parts(names, type, depth) &&
+               type->part_count == 1;
     case CQL_TYPE_MAP:
-        return take(names, '(') && take_parts(names, type, depth) && type->part_count == 2;
+        return cql_type_class_take(names, '(') && take_parts(names, type, depth) &&
+               type->part_count == 2;
     case CQL_TYPE_TUPLE:
-        return take(names, '(') && take_parts(names, type, depth);
+        return cql_type_class_take(names, '(') && take_parts(names, type, depth);
     case CQL_TYPE_UDT:
-        return take(names, '(') && take_udt(names, type, depth);
+        return cql_type_class_take(names, '(') && take_udt(names, type, depth);
     case CQL_TYPE_VECTOR:
-        return take(names, '(') && take_vector(names, type, depth);
+        return cql_type_class_take(names, '(') && take_vector(names, type, depth);
     default:
         return false;
     }
@@ -167,8 +170,9 @@ static const struct cql_type *take_known(struct names *names, enum cql_kind kind
 /* FrozenType(…), ReversedType(…): what is in it. */
 static const struct cql_type *take_wrapped(struct names *names, bool freezes, uint32_t depth)
 {
-    const struct cql_type *inner = take(names, '(') ? take_class(names, depth + 1) : NULL;
-    if (inner == NULL || !take(names, ')')) {
+    const struct cql_type *inner =
+        cql_type_class_take(names, '(') ? take_class(names, depth + 1) : NULL;
+    if (inner == NULL || !cql_type_class_take(names, ')')) {
         return NULL;
     }
     return freezes ? cql_type_frozen(inner, names->arena) : inner;

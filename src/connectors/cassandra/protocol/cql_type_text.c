@@ -19,7 +19,7 @@ struct words {
     struct error *error;
 };
 
-static enum status refuse(struct words *words, const char *why)
+static enum status cql_type_text_refuse(struct words *words, const char *why)
 {
     char shown[SHOWN_MAX];
     text_printable(words->whole.data, words->whole.length, shown, sizeof shown);
@@ -34,7 +34,7 @@ static void skip_blanks(struct words *words)
     }
 }
 
-static bool take(struct words *words, char mark)
+static bool cql_type_text_take(struct words *words, char mark)
 {
     skip_blanks(words);
     if (words->at == words->end || *words->at != mark) {
@@ -71,7 +71,7 @@ static bool take_quoted(struct words *words, char mark, struct text *text)
 /* A name; without quotes its capitals are small letters. */
 static bool take_name(struct words *words, struct text *name, bool *quoted)
 {
-    *quoted = take(words, '"');
+    *quoted = cql_type_text_take(words, '"');
     if (*quoted) {
         return take_quoted(words, '"', name);
     }
@@ -94,17 +94,17 @@ static enum status take_udt(struct words *words, struct text name, const struct 
 {
     struct text keyspace = {"", 0};
     bool quoted;
-    if (take(words, '.')) {
+    if (cql_type_text_take(words, '.')) {
         keyspace = name;
         if (!take_name(words, &name, &quoted)) {
-            return refuse(words, "a name is missing after '.'");
+            return cql_type_text_refuse(words, "a name is missing after '.'");
         }
         if (!text_is_utf8(name.data, name.length)) {
-            return refuse(words, not_utf8);
+            return cql_type_text_refuse(words, not_utf8);
         }
     }
     *type = words->udts != NULL ? words->udts->find(words->udts, keyspace, name) : NULL;
-    return *type != NULL ? STATUS_OK : refuse(words, "there is no type of that name");
+    return *type != NULL ? STATUS_OK : cql_type_text_refuse(words, "there is no type of that name");
 }
 
 /* The types between < and >, or those before a vector's dimension. */
@@ -112,8 +112,8 @@ static enum status take_parts(struct words *words, struct cql_type *made, uint32
 {
     const struct cql_type **parts = NULL;
     uint32_t room = 0;
-    if (!take(words, '<')) {
-        return refuse(words, "'<' is missing");
+    if (!cql_type_text_take(words, '<')) {
+        return cql_type_text_refuse(words, "'<' is missing");
     }
     do {
         if (made->part_count == room) {
@@ -130,7 +130,8 @@ static enum status take_parts(struct words *words, struct cql_type *made, uint32
             return STATUS_FAILED;
         }
         made->part_count++;
-    } while (made->kind != CQL_TYPE_VECTOR && made->part_count < PARTS_MAX && take(words, ','));
+    } while (made->kind != CQL_TYPE_VECTOR && made->part_count < PARTS_MAX &&
+             cql_type_text_take(words, ','));
     return STATUS_OK;
 }
 
@@ -139,10 +140,10 @@ static enum status take_dimension(struct words *words, struct cql_type *made)
     int64_t dimension = 0;
     struct text digits;
     bool quoted;
-    if (!take(words, ',') || !take_name(words, &digits, &quoted) ||
+    if (!cql_type_text_take(words, ',') || !take_name(words, &digits, &quoted) ||
         text_to_int64(digits.data, digits.length, &dimension) != STATUS_OK || dimension < 1 ||
         dimension > INT32_MAX) {
-        return refuse(words, "a vector has an element and a dimension");
+        return cql_type_text_refuse(words, "a vector has an element and a dimension");
     }
     made->dimension = (uint32_t)dimension;
     return STATUS_OK;
@@ -159,31 +160,32 @@ static enum status take_composite(struct words *words, enum cql_kind kind, uint3
     }
     uint32_t wanted = kind == CQL_TYPE_TUPLE ? made->part_count : kind == CQL_TYPE_MAP ? 2 : 1;
     return made->part_count != wanted
-               ? refuse(words, "it has not as many types within as it should")
-           : !take(words, '>') ? refuse(words, "'>' is missing")
-                               : STATUS_OK;
+               ? cql_type_text_refuse(words, "it has not as many types within as it should")
+           : !cql_type_text_take(words, '>') ? cql_type_text_refuse(words, "'>' is missing")
+                                             : STATUS_OK;
 }
 
 static enum status take_frozen(struct words *words, uint32_t depth, const struct cql_type **type)
 {
-    if (!take(words, '<')) {
-        return refuse(words, "'<' is missing");
+    if (!cql_type_text_take(words, '<')) {
+        return cql_type_text_refuse(words, "'<' is missing");
     }
     if (take_type(words, depth + 1, type) != STATUS_OK) {
         return STATUS_FAILED;
     }
     *type = cql_type_frozen(*type, words->arena);
-    return take(words, '>') ? STATUS_OK : refuse(words, "'>' is missing");
+    return cql_type_text_take(words, '>') ? STATUS_OK
+                                          : cql_type_text_refuse(words, "'>' is missing");
 }
 
 static enum status take_class(struct words *words, uint32_t depth, const struct cql_type **type)
 {
     struct text name;
     if (!take_quoted(words, '\'', &name)) {
-        return refuse(words, "a quote is not closed");
+        return cql_type_text_refuse(words, "a quote is not closed");
     }
     if (!text_is_utf8(name.data, name.length)) {
-        return refuse(words, not_utf8);
+        return cql_type_text_refuse(words, not_utf8);
     }
     *type = cql_type_of_class_at(name, depth, words->arena);
     return STATUS_OK;
@@ -199,13 +201,13 @@ static enum status take_type(struct words *words, uint32_t depth, const struct c
     bool quoted;
     enum cql_kind kind;
     if (depth >= CQL_TYPE_DEPTH_MAX) {
-        return refuse(words, "it is nested too deep");
+        return cql_type_text_refuse(words, "it is nested too deep");
     }
-    if (take(words, '\'')) {
+    if (cql_type_text_take(words, '\'')) {
         return take_class(words, depth, type);
     }
     if (!take_name(words, &name, &quoted)) {
-        return refuse(words, "a name is missing");
+        return cql_type_text_refuse(words, "a name is missing");
     }
     if (!quoted && cql_is_word(name, "frozen")) {
         return take_frozen(words, depth, type);
@@ -215,7 +217,7 @@ static enum status take_type(struct words *words, uint32_t depth, const struct c
         return STATUS_OK;
     }
     if (quoted && !text_is_utf8(name.data, name.length)) {
-        return refuse(words, not_utf8);
+        return cql_type_text_refuse(words, not_utf8);
     }
     if (quoted || !cql_type_has_name(&kind, name)) {
         return take_udt(words, name, type);
@@ -240,7 +242,8 @@ enum status cql_type_parse(struct text text, struct cql_udts *udts, struct arena
         return STATUS_FAILED;
     }
     skip_blanks(&words);
-    return words.at == words.end ? STATUS_OK : refuse(&words, "something stands behind it");
+    return words.at == words.end ? STATUS_OK
+                                 : cql_type_text_refuse(&words, "something stands behind it");
 }
 
 /* ---------------------------------------------------------------- printing */

@@ -17,7 +17,7 @@ struct entry {
     size_t header_at;
 };
 
-static enum status refuse(struct error *error, const char *words)
+static enum status cql_zip_refuse(struct error *error, const char *words)
 {
     return error_set(error, ERROR_BAD_VALUE, NULL, "%s", words);
 }
@@ -59,18 +59,18 @@ static enum status find_entry(struct text zip, const char *name, struct entry *e
 {
     size_t end = find_end(zip);
     if (end == SIZE_MAX) {
-        return refuse(error, "this is no ZIP file");
+        return cql_zip_refuse(error, "this is no ZIP file");
     }
     size_t at = (size_t)number(zip, end + 16, 4);
     for (uint64_t left = number(zip, end + 10, 2); left > 0; left--) {
         if (!has_mark(zip, at, ENTRY_BYTES, "PK\1\2")) {
-            return refuse(error, "the ZIP file's directory is damaged");
+            return cql_zip_refuse(error, "the ZIP file's directory is damaged");
         }
         size_t name_length = (size_t)number(zip, at + 28, 2);
         size_t size = ENTRY_BYTES + name_length + (size_t)number(zip, at + 30, 2) +
                       (size_t)number(zip, at + 32, 2);
         if (size > zip.length - at) {
-            return refuse(error, "the ZIP file's directory is damaged");
+            return cql_zip_refuse(error, "the ZIP file's directory is damaged");
         }
         if (is_named(zip.data + at + ENTRY_BYTES, name_length, name)) {
             *entry = (struct entry){.method = (unsigned)number(zip, at + 10, 2),

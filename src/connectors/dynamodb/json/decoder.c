@@ -106,8 +106,9 @@ static enum status next_line(struct folder_decoder *decoder, char **line, size_t
     return status;
 }
 
-static enum status refuse(struct folder_decoder *decoder, struct batch *batch, const char *line,
-                          size_t length, const struct error *why, struct error *error)
+static enum status json_decoder_refuse(struct folder_decoder *decoder, struct batch *batch,
+                                       const char *line, size_t length, const struct error *why,
+                                       struct error *error)
 {
     uint64_t number = 0;
     if (folder_line_number(decoder->folder, decoder->table, decoder->file, decoder->lines,
@@ -144,7 +145,7 @@ static enum status read_item(struct folder_decoder *decoder, struct batch *batch
     if (why.class != ERROR_CLASS_REJECT) {
         return error_copy(error, &why);
     }
-    status = refuse(decoder, batch, copy, length, &why, error);
+    status = json_decoder_refuse(decoder, batch, copy, length, &why, error);
     return status == STATUS_OK ? STATUS_AGAIN : status;
 }
 

@@ -95,17 +95,18 @@ struct definition_reader {
     struct arena *arena;
 };
 
-static bool next(struct definition_reader *reader, enum json_token *token)
+static bool definition_next(struct definition_reader *reader, enum json_token *token)
 {
     struct error ignored;
     return json_reader_next(&reader->json, token, &ignored) == STATUS_OK;
 }
 
-static bool skip(struct definition_reader *reader)
+static bool definition_skip(struct definition_reader *reader)
 {
     struct error ignored;
     enum json_token token = JSON_TOKEN_END;
-    return next(reader, &token) && json_reader_skip(&reader->json, token, &ignored) == STATUS_OK;
+    return definition_next(reader, &token) &&
+           json_reader_skip(&reader->json, token, &ignored) == STATUS_OK;
 }
 
 static bool key_is(const struct definition_reader *reader, const char *name)
@@ -119,19 +120,20 @@ static bool read_pair(struct definition_reader *reader, const char *second,
                       struct dynamodb_key *key)
 {
     enum json_token token = JSON_TOKEN_END;
-    while (next(reader, &token)) {
+    while (definition_next(reader, &token)) {
         if (token == JSON_TOKEN_OBJECT_END) {
             return key->name != NULL && key->letter != 0;
         }
         bool name = key_is(reader, "AttributeName");
         bool type = key_is(reader, second);
         if (!name && !type) {
-            if (!skip(reader)) {
+            if (!definition_skip(reader)) {
                 return false;
             }
             continue;
         }
-        if (!next(reader, &token) || token != JSON_TOKEN_STRING || reader->json.length == 0) {
+        if (!definition_next(reader, &token) || token != JSON_TOKEN_STRING ||
+            reader->json.length == 0) {
             return false;
         }
         if (name) {
@@ -149,10 +151,10 @@ static bool read_pairs(struct definition_reader *reader, const char *second,
 {
     enum json_token token = JSON_TOKEN_END;
     *count = 0;
-    if (!next(reader, &token) || token != JSON_TOKEN_ARRAY_BEGIN) {
+    if (!definition_next(reader, &token) || token != JSON_TOKEN_ARRAY_BEGIN) {
         return false;
     }
-    while (next(reader, &token)) {
+    while (definition_next(reader, &token)) {
         if (token == JSON_TOKEN_ARRAY_END) {
             return true;
         }
@@ -184,10 +186,10 @@ static bool read_members(struct definition_reader *reader, struct dynamodb_defin
     enum json_token token = JSON_TOKEN_END;
     struct dynamodb_key keys[KEYS_MAX] = {0};
     uint32_t key_count = 0;
-    if (!next(reader, &token) || token != JSON_TOKEN_OBJECT_BEGIN) {
+    if (!definition_next(reader, &token) || token != JSON_TOKEN_OBJECT_BEGIN) {
         return false;
     }
-    while (next(reader, &token)) {
+    while (definition_next(reader, &token)) {
         bool read = true;
         if (token == JSON_TOKEN_OBJECT_END) {
             return take_key(reader->arena, keys, key_count, &definition->key);
@@ -197,7 +199,7 @@ static bool read_members(struct definition_reader *reader, struct dynamodb_defin
         } else if (key_is(reader, "AttributeDefinitions")) {
             read = read_pairs(reader, "AttributeType", definition->types, &definition->type_count);
         } else {
-            read = skip(reader);
+            read = definition_skip(reader);
         }
         if (!read) {
             return false;

@@ -61,7 +61,7 @@ struct step {
     const char *table; /* NULL: it names none */
 };
 
-static enum status refuse(const char *why, struct error *error)
+static enum status alter_refuse(const char *why, struct error *error)
 {
     error_set(error, ERROR_TARGET_WRITE, NULL, "%s", why);
     return error_hint(error, "A step is {\"operation\": \"UpdateTable\", \"input\": {…}}, as the "
@@ -92,7 +92,7 @@ static enum status read_step(const char *text, size_t length, struct step *step,
     if (operation == NULL || !is_name(operation) || !json_is_object(step->input)) {
         json_decref(step->root);
         step->root = NULL;
-        return refuse("the step names no operation, or has no input", error);
+        return alter_refuse("the step names no operation, or has no input", error);
     }
     snprintf(step->operation, sizeof(step->operation), "%s", operation);
     step->table = json_string_value(json_object_get(step->input, "TableName"));
@@ -104,15 +104,15 @@ static bool is(const struct step *step, const char *operation)
     return strcmp(step->operation, operation) == 0;
 }
 
-static enum status call(struct alter_session *session, const struct step *step,
-                        struct service_reply **reply, struct error *error)
+static enum status alter_call(struct alter_session *session, const struct step *step,
+                              struct service_reply **reply, struct error *error)
 {
     struct dynamodb_network *network = dynamodb_network_of(session->database);
     struct buffer body = {0};
     *reply = NULL;
     if (!json_tree_append(step->input, JSON_COMPACT, &body)) {
         buffer_free(&body);
-        return refuse("the step's input can't be written as JSON", error);
+        return alter_refuse("the step's input can't be written as JSON", error);
     }
     enum status status = history_store_keep(session, error);
     if (status == STATUS_OK && session->held) {
@@ -149,7 +149,8 @@ static enum alter_settled settle_indexes(const struct step *step,
     return settled;
 }
 
-static void tell(const struct alter_request *request, const struct dynamodb_description *there)
+static void alter_tell(const struct alter_request *request,
+                       const struct dynamodb_description *there)
 {
     char words[96];
     if (request->progress == NULL) {
@@ -192,7 +193,7 @@ static enum status await_table(struct alter_session *session, const struct step 
         status = absent ? STATUS_OK : status;
         if (status == STATUS_OK && !over) {
             if (!absent) {
-                tell(request, &there);
+                alter_tell(request, &there);
             }
             status = history_store_keep(session, error);
             bool idle = !absent && !goes && dynamodb_description_is_active(&there);
@@ -226,8 +227,8 @@ static enum status await_step(struct alter_session *session, const struct step *
 
 /* ---------------------------------------------------------------- running */
 
-static enum status judge(const struct step *step, struct service_reply *reply,
-                         struct alter_answer *answer, struct error *error)
+static enum status alter_judge(const struct step *step, struct service_reply *reply,
+                               struct alter_answer *answer, struct error *error)
 {
     if (reply->fault == DYNAMODB_FAULT_NONE) {
         return STATUS_OK;
@@ -251,8 +252,8 @@ static enum status run_step(struct alter_session *session, const struct step *st
                             struct error *error)
 {
     struct service_reply *reply = NULL;
-    enum status status = call(session, step, &reply, error);
-    status = status == STATUS_OK ? judge(step, reply, answer, error) : status;
+    enum status status = alter_call(session, step, &reply, error);
+    status = status == STATUS_OK ? alter_judge(step, reply, answer, error) : status;
     service_reply_destroy(reply);
     return status == STATUS_OK ? await_step(session, step, request, error) : status;
 }
@@ -330,7 +331,7 @@ static enum status answer_of(const struct step *step, struct service_reply *repl
         append_answer(step, NULL, out);
         return STATUS_OK;
     }
-    if (judge(step, reply, &ignored, error) != STATUS_OK) {
+    if (alter_judge(step, reply, &ignored, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     json_t *root = dynamodb_reply_parse(reply, step->operation, error);
@@ -352,7 +353,7 @@ static enum status alter_ask(struct alter_session *session, const char *sql, str
     if (read_step(sql, strlen(sql), &step, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = call(session, &step, &reply, error);
+    enum status status = alter_call(session, &step, &reply, error);
     status = status == STATUS_OK ? answer_of(&step, reply, &out, error) : status;
     *text = status == STATUS_OK ? arena_copy_string(arena, buffer_string(&out)) : NULL;
     buffer_free(&out);

@@ -48,9 +48,9 @@ static const char *described(struct compiler *compiler, const char *table, const
     return step_text(compiler, "DescribeTable", json_pack("{s:s}", "TableName", table), how, asks);
 }
 
-static struct change_step *add(struct compiler *compiler, enum change_phase phase,
-                               const char *title, const char *text, const char *undo,
-                               const char *stands)
+static struct change_step *network_change_add(struct compiler *compiler, enum change_phase phase,
+                                              const char *title, const char *text, const char *undo,
+                                              const char *stands)
 {
     struct change_step *step = change_builder_step(&compiler->builder, phase, title);
     step->language = ALTER_DYNAMODB;
@@ -63,16 +63,16 @@ static struct change_step *add(struct compiler *compiler, enum change_phase phas
 
 static void await_active(struct compiler *compiler, const char *table)
 {
-    struct change_step *step =
-        add(compiler, CHANGE_PROVE,
-            arena_format(compiler->arena, "wait until %s and its indexes are active", table), table,
-            NULL, NULL);
+    struct change_step *step = network_change_add(
+        compiler, CHANGE_PROVE,
+        arena_format(compiler->arena, "wait until %s and its indexes are active", table), table,
+        NULL, NULL);
     step->kind = CHANGE_BATCHES;
 }
 
-static enum status fail(struct compiler *compiler, enum error_code code,
-                        const struct change_value *at, struct error *error, const char *why,
-                        const char *instead)
+static enum status change_fail(struct compiler *compiler, enum error_code code,
+                               const struct change_value *at, struct error *error, const char *why,
+                               const char *instead)
 {
     change_builder_fail(&compiler->builder, code, at, error, "%s", why);
     return instead != NULL ? error_hint(error, "%s", instead) : STATUS_FAILED;
@@ -81,8 +81,9 @@ static enum status fail(struct compiler *compiler, enum error_code code,
 /* ---------------------------------------------------------------- what is there */
 
 /* STATUS_END: there is no such table. The caller decrefs. */
-static enum status describe(struct compiler *compiler, const char *operation, const char *member,
-                            const char *table, json_t **described, struct error *error)
+static enum status change_describe(struct compiler *compiler, const char *operation,
+                                   const char *member, const char *table, json_t **described,
+                                   struct error *error)
 {
     const char *answer;
     *described = NULL;
@@ -111,8 +112,9 @@ static enum status find_table(struct compiler *compiler, const struct change_val
         return change_builder_fail(&compiler->builder, ERROR_CHANGE_INVALID, at, error,
                                    "there is no table '%s'", name);
     }
-    return status == STATUS_OK ? describe(compiler, "DescribeTable", "Table", name, table, error)
-                               : status;
+    return status == STATUS_OK
+               ? change_describe(compiler, "DescribeTable", "Table", name, table, error)
+               : status;
 }
 
 static const char *member(const json_t *object, const char *outer, const char *name)
@@ -173,9 +175,10 @@ static enum status create_table(struct compiler *compiler, const struct change_v
     enum status status = dynamodb_describe(dynamodb_network_of(compiler->session->database), name,
                                            compiler->arena, &there, error);
     if (status != STATUS_END) {
-        return status == STATUS_OK ? fail(compiler, ERROR_CHANGE_INVALID, change_get(value, "name"),
-                                          error, "there is such a table already", NULL)
-                                   : status;
+        return status == STATUS_OK
+                   ? change_fail(compiler, ERROR_CHANGE_INVALID, change_get(value, "name"), error,
+                                 "there is such a table already", NULL)
+                   : status;
     }
     json_t *definitions = json_array();
     json_t *key = key_of(columns, "name", definitions);
@@ -184,9 +187,10 @@ static enum status create_table(struct compiler *compiler, const struct change_v
                               definitions, "KeySchema", key);
     if (count == 0 || count > 2 || count != columns->count) {
         json_decref(input);
-        return fail(compiler, ERROR_CHANGE_INVALID, columns, error,
-                    "one or two columns are the key, and no other is declared",
-                    "The first is the partition key, the second the sort key; both `pk: true`.");
+        return change_fail(
+            compiler, ERROR_CHANGE_INVALID, columns, error,
+            "one or two columns are the key, and no other is declared",
+            "The first is the partition key, the second the sort key; both `pk: true`.");
     }
     const char *mode = change_text(options, "billing_mode");
     bool provisioned = mode != NULL && strcmp(mode, "PROVISIONED") == 0;
@@ -197,7 +201,8 @@ static enum status create_table(struct compiler *compiler, const struct change_v
                             throughput(number_of(options, "read_capacity", 5),
                                        number_of(options, "write_capacity", 5)));
     }
-    add(compiler, CHANGE_EXPAND, arena_format(compiler->arena, "create table %s", name),
+    network_change_add(
+        compiler, CHANGE_EXPAND, arena_format(compiler->arena, "create table %s", name),
         step_text(compiler, "CreateTable", input, NULL, NULL),
         step_text(compiler, "DeleteTable", json_pack("{s:s}", "TableName", name), NULL, NULL),
         described(compiler, name, "has", json_pack("[s, s, s]", "Table", "TableName", name)));
@@ -217,11 +222,13 @@ static enum status drop_table(struct compiler *compiler, const struct change_val
     bool protects = json_is_true(json_object_get(table, "DeletionProtectionEnabled"));
     json_decref(table);
     if (protects) {
-        return fail(compiler, ERROR_CHANGE_REFUSED, change_get(value, "name"), error,
-                    "the table is protected from deletion",
-                    "A change of its own, set_table with deletion_protection: false, comes first.");
+        return change_fail(
+            compiler, ERROR_CHANGE_REFUSED, change_get(value, "name"), error,
+            "the table is protected from deletion",
+            "A change of its own, set_table with deletion_protection: false, comes first.");
     }
-    add(compiler, CHANGE_CONTRACT, arena_format(compiler->arena, "drop table %s", name),
+    network_change_add(
+        compiler, CHANGE_CONTRACT, arena_format(compiler->arena, "drop table %s", name),
         step_text(compiler, "DeleteTable", json_pack("{s:s}", "TableName", name), NULL, NULL), NULL,
         described(compiler, name, "lacks", json_pack("[s, s, s]", "Table", "TableName", name)));
     change_builder_way(&compiler->builder, "dropped by `complete`", NULL);
@@ -288,15 +295,17 @@ static enum status create_index(struct compiler *compiler, const struct change_v
     if (count == 0 || count > 2 || count != columns->count || change_is_true(value, "unique") ||
         change_get(value, "predicate") != NULL) {
         json_decref(input);
-        return fail(compiler, ERROR_CHANGE_REFUSED, columns, error,
-                    "a global index has one or two attributes, is never unique, and holds all "
-                    "items that have them",
-                    NULL);
+        return change_fail(
+            compiler, ERROR_CHANGE_REFUSED, columns, error,
+            "a global index has one or two attributes, is never unique, and holds all "
+            "items that have them",
+            NULL);
     }
-    add(compiler, CHANGE_EXPAND, arena_format(compiler->arena, "create index %s", name),
-        step_text(compiler, "UpdateTable", input, NULL, NULL),
-        index_deletion(compiler, table_name, name),
-        described(compiler, table_name, "has", index_path(name)));
+    network_change_add(compiler, CHANGE_EXPAND,
+                       arena_format(compiler->arena, "create index %s", name),
+                       step_text(compiler, "UpdateTable", input, NULL, NULL),
+                       index_deletion(compiler, table_name, name),
+                       described(compiler, table_name, "has", index_path(name)));
     await_active(compiler, table_name);
     change_builder_way(&compiler->builder, "filled beside reads and writes",
                        "an index being made takes capacity of its own, and can't be deleted until "
@@ -311,16 +320,17 @@ static enum status drop_index(struct compiler *compiler, const struct change_val
     const char *name = change_text(value, "name");
     json_t *table;
     if (table_name == NULL) {
-        return fail(compiler, ERROR_CHANGE_INVALID, NULL, error,
-                    "names of indexes are their table's own: `table` is missing", NULL);
+        return change_fail(compiler, ERROR_CHANGE_INVALID, NULL, error,
+                           "names of indexes are their table's own: `table` is missing", NULL);
     }
     if (find_table(compiler, change_get(value, "table"), table_name, &table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     json_decref(table);
-    add(compiler, CHANGE_CONTRACT, arena_format(compiler->arena, "drop index %s", name),
-        index_deletion(compiler, table_name, name), NULL,
-        described(compiler, table_name, "lacks", index_path(name)));
+    network_change_add(compiler, CHANGE_CONTRACT,
+                       arena_format(compiler->arena, "drop index %s", name),
+                       index_deletion(compiler, table_name, name), NULL,
+                       described(compiler, table_name, "lacks", index_path(name)));
     change_builder_way(&compiler->builder, "dropped by `complete`", NULL);
     return STATUS_OK;
 }
@@ -333,10 +343,11 @@ static void set_member(struct compiler *compiler, const char *table, const char 
 {
     json_object_set_new(now, "TableName", json_string(table));
     json_object_set_new(before, "TableName", json_string(table));
-    add(compiler, CHANGE_EXPAND, arena_format(compiler->arena, "set %s of %s", what, table),
-        step_text(compiler, "UpdateTable", now, NULL, NULL),
-        step_text(compiler, "UpdateTable", before, NULL, NULL),
-        described(compiler, table, "has", path));
+    network_change_add(compiler, CHANGE_EXPAND,
+                       arena_format(compiler->arena, "set %s of %s", what, table),
+                       step_text(compiler, "UpdateTable", now, NULL, NULL),
+                       step_text(compiler, "UpdateTable", before, NULL, NULL),
+                       described(compiler, table, "has", path));
 }
 
 static json_t *billing(bool provisioned, int64_t reads, int64_t writes)
@@ -359,8 +370,8 @@ static enum status set_capacity(struct compiler *compiler, const char *name,
     int64_t new_reads = number_of(options, "read_capacity", reads);
     int64_t new_writes = number_of(options, "write_capacity", writes);
     if (is && (new_reads <= 0 || new_writes <= 0)) {
-        return fail(compiler, ERROR_CHANGE_INVALID, options, error,
-                    "read_capacity and write_capacity are numbers above 0", NULL);
+        return change_fail(compiler, ERROR_CHANGE_INVALID, options, error,
+                           "read_capacity and write_capacity are numbers above 0", NULL);
     }
     if (is == was && (!is || (new_reads == reads && new_writes == writes))) {
         return STATUS_OK;
@@ -394,9 +405,10 @@ static enum status set_stream(struct compiler *compiler, const char *name,
         return STATUS_OK;
     }
     if (kind != NULL && was != NULL) {
-        return fail(compiler, ERROR_CHANGE_REFUSED, options, error,
-                    "the table has a stream of another kind, whose readers would lose their place",
-                    "Set `stream: none` in a change of its own, once they are done.");
+        return change_fail(
+            compiler, ERROR_CHANGE_REFUSED, options, error,
+            "the table has a stream of another kind, whose readers would lose their place",
+            "Set `stream: none` in a change of its own, once they are done.");
     }
     set_member(
         compiler, name, "stream", stream_of(kind), stream_of(was),
@@ -443,8 +455,8 @@ static enum status find_expiry(struct compiler *compiler, const char *table, con
 {
     json_t *told;
     *attribute = NULL;
-    if (describe(compiler, "DescribeTimeToLive", "TimeToLiveDescription", table, &told, error) !=
-        STATUS_OK) {
+    if (change_describe(compiler, "DescribeTimeToLive", "TimeToLiveDescription", table, &told,
+                        error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     const char *state = json_string_value(json_object_get(told, "TimeToLiveStatus"));
@@ -471,20 +483,21 @@ static enum status set_expiry(struct compiler *compiler, const char *name,
     }
     bool is = strcmp(text, "none") != 0;
     if (is && was != NULL && strcmp(was, text) != 0) {
-        return fail(compiler, ERROR_CHANGE_REFUSED, options, error,
-                    "items expire by another attribute",
-                    "Set `ttl: none` in a change of its own; DynamoDB wants an hour between both.");
+        return change_fail(
+            compiler, ERROR_CHANGE_REFUSED, options, error, "items expire by another attribute",
+            "Set `ttl: none` in a change of its own; DynamoDB wants an hour between both.");
     }
     if (is == (was != NULL)) {
         return STATUS_OK;
     }
     const char *named = is ? text : was;
-    add(compiler, CHANGE_EXPAND, arena_format(compiler->arena, "set time to live of %s", name),
-        expiry(compiler, name, named, is), expiry(compiler, name, named, !is),
-        step_text(compiler, "DescribeTimeToLive", json_pack("{s:s}", "TableName", name),
-                  is ? "has" : "lacks",
-                  json_pack("[s, s, [s, s]]", "TimeToLiveDescription", "TimeToLiveStatus",
-                            "ENABLED", "ENABLING")));
+    network_change_add(compiler, CHANGE_EXPAND,
+                       arena_format(compiler->arena, "set time to live of %s", name),
+                       expiry(compiler, name, named, is), expiry(compiler, name, named, !is),
+                       step_text(compiler, "DescribeTimeToLive",
+                                 json_pack("{s:s}", "TableName", name), is ? "has" : "lacks",
+                                 json_pack("[s, s, [s, s]]", "TimeToLiveDescription",
+                                           "TimeToLiveStatus", "ENABLED", "ENABLING")));
     return STATUS_OK;
 }
 
@@ -501,8 +514,8 @@ static enum status set_table(struct compiler *compiler, const struct change_valu
     const char *name = change_text(value, "table");
     json_t *table;
     if (options == NULL || options->kind != CHANGE_MAP) {
-        return fail(compiler, ERROR_CHANGE_INVALID, options, error,
-                    "options are a map, name: value", NULL);
+        return change_fail(compiler, ERROR_CHANGE_INVALID, options, error,
+                           "options are a map, name: value", NULL);
     }
     for (uint32_t i = 0; i < options->count; i++) {
         bool found = false;
@@ -510,10 +523,10 @@ static enum status set_table(struct compiler *compiler, const struct change_valu
             found = found || strcmp(known[j], options->keys[i]) == 0;
         }
         if (!found) {
-            return fail(compiler, ERROR_CHANGE_INVALID, &options->items[i], error,
-                        "there is no such option",
-                        "Known are billing_mode, read_capacity, write_capacity, stream, "
-                        "table_class, ttl, deletion_protection.");
+            return change_fail(compiler, ERROR_CHANGE_INVALID, &options->items[i], error,
+                               "there is no such option",
+                               "Known are billing_mode, read_capacity, write_capacity, stream, "
+                               "table_class, ttl, deletion_protection.");
         }
     }
     if (find_table(compiler, change_get(value, "table"), name, &table, error) != STATUS_OK) {
@@ -537,8 +550,9 @@ static enum status run_text(struct compiler *compiler, const struct change_value
     (void)error;
     bool late = change_is_true(value, "on_complete");
     const char *down = change_text(value, "down");
-    add(compiler, late ? CHANGE_CONTRACT : CHANGE_EXPAND, "make a call", change_text(value, "up"),
-        down != NULL && down[0] != '\0' ? down : NULL, NULL);
+    network_change_add(compiler, late ? CHANGE_CONTRACT : CHANGE_EXPAND, "make a call",
+                       change_text(value, "up"), down != NULL && down[0] != '\0' ? down : NULL,
+                       NULL);
     change_builder_way(&compiler->builder, late ? "as it is, by `complete`" : "as it is",
                        "whether it may be made again after a crash is not known");
     return STATUS_OK;
@@ -560,9 +574,9 @@ static enum status compile_one(struct compiler *compiler, struct error *error)
             return operations[i].compile(compiler, &operation->value, error);
         }
     }
-    return fail(compiler, ERROR_CHANGE_REFUSED, NULL, error,
-                "tables of DynamoDB have no schema for it",
-                "A plan of `transhume migrate` copies into another table and transforms.");
+    return change_fail(compiler, ERROR_CHANGE_REFUSED, NULL, error,
+                       "tables of DynamoDB have no schema for it",
+                       "A plan of `transhume migrate` copies into another table and transforms.");
 }
 
 static enum status change_compile(struct alter_session *session, const struct change *change,

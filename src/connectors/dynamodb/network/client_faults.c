@@ -235,9 +235,10 @@ static bool crc_is_wrong(const struct http_response *from)
     return told != crc32_z(0, (const uint8_t *)from->body.data, from->body.length);
 }
 
-static void refuse(struct dynamodb_service *service, const struct service_request *request,
-                   uint64_t generation, const struct http_response *from,
-                   const struct answer *answer, struct service_reply *reply)
+static void client_faults_refuse(struct dynamodb_service *service,
+                                 const struct service_request *request, uint64_t generation,
+                                 const struct http_response *from, const struct answer *answer,
+                                 struct service_reply *reply)
 {
     const char *object = object_of(service, request);
     bool source = service->options.mode == OPEN_SOURCE;
@@ -281,7 +282,7 @@ static void judge_error(struct dynamodb_service *service, const struct service_r
         http_response_unexpected(from, object_of(service, request), &reply->error);
         set_class(from, reply);
     } else {
-        refuse(service, request, generation, from, &answer, reply);
+        client_faults_refuse(service, request, generation, from, &answer, reply);
     }
     reply->verdict = verdict_of((enum dynamodb_fault)reply->fault);
 }

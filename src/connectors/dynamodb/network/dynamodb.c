@@ -159,8 +159,8 @@ static void network_close(struct database *database)
     free(network);
 }
 
-static enum status connect(struct dynamodb_network *network, const struct open_options *open,
-                           struct error *error)
+static enum status dynamodb_connect(struct dynamodb_network *network,
+                                    const struct open_options *open, struct error *error)
 {
     bool plaintext = false;
     if (read_options(network, open, &plaintext, error) != STATUS_OK) {
@@ -210,7 +210,7 @@ static enum status network_open(const struct open_options *open, struct database
     network->catalog_tables = open->catalog_tables;
     network->arena = arena_create(0);
     keyed_capacity_init(&network->read_capacity, 0);
-    enum status status = connect(network, open, error);
+    enum status status = dynamodb_connect(network, open, error);
     if (status != STATUS_OK) {
         network_close(&network->keyed.base);
         return status;

@@ -59,7 +59,8 @@ static enum status write_request(const struct listing *listing, struct buffer *b
     return status;
 }
 
-static enum status tell(const struct listing *listing, const json_t *items, struct error *error)
+static enum status list_tell(const struct listing *listing, const json_t *items,
+                             struct error *error)
 {
     const char *sort = listing->what->table->key.names[listing->what->wanted];
     const char *letter = listing->what->begins != NULL ? "S" : "N";
@@ -92,8 +93,8 @@ static enum status ask_page(struct listing *listing, struct error *error)
     }
     if (status == STATUS_OK) {
         root = dynamodb_reply_parse(reply, listing->what->table->name, error);
-        status =
-            root != NULL ? tell(listing, json_object_get(root, "Items"), error) : STATUS_FAILED;
+        status = root != NULL ? list_tell(listing, json_object_get(root, "Items"), error)
+                              : STATUS_FAILED;
     }
     buffer_clear(&listing->next);
     const json_t *last = json_object_get(root, "LastEvaluatedKey");

@@ -3,9 +3,10 @@
 
 enum { ONE_TRY_MS = -1 };
 
-static enum status call(struct dynamodb_network *network, const char *operation, const char *object,
-                        const struct buffer *body, const struct database *lease,
-                        int64_t patience_ms, struct service_reply **response, struct error *error)
+static enum status network_call(struct dynamodb_network *network, const char *operation,
+                                const char *object, const struct buffer *body,
+                                const struct database *lease, int64_t patience_ms,
+                                struct service_reply **response, struct error *error)
 {
     const struct dynamodb_request request = {.operation = operation,
                                              .object = object,
@@ -23,7 +24,7 @@ enum status dynamodb_network_call(struct dynamodb_network *network, const char *
                                   const char *object, const struct buffer *body,
                                   struct service_reply **response, struct error *error)
 {
-    return call(network, operation, object, body, NULL, 0, response, error);
+    return network_call(network, operation, object, body, NULL, 0, response, error);
 }
 
 enum status dynamodb_network_write(struct dynamodb_network *network, const char *operation,
@@ -31,7 +32,7 @@ enum status dynamodb_network_write(struct dynamodb_network *network, const char 
                                    struct service_reply **response, struct error *error)
 {
     const struct database *lease = network->keyed.room.run_id != NULL ? &network->keyed.base : NULL;
-    return call(network, operation, object, body, lease, 0, response, error);
+    return network_call(network, operation, object, body, lease, 0, response, error);
 }
 
 enum status dynamodb_network_write_once(struct dynamodb_network *network, const char *operation,
@@ -39,5 +40,5 @@ enum status dynamodb_network_write_once(struct dynamodb_network *network, const 
                                         struct service_reply **response, struct error *error)
 {
     const struct database *lease = network->keyed.room.run_id != NULL ? &network->keyed.base : NULL;
-    return call(network, operation, object, body, lease, ONE_TRY_MS, response, error);
+    return network_call(network, operation, object, body, lease, ONE_TRY_MS, response, error);
 }

@@ -23,7 +23,7 @@ static const char *const members_known[] = {
     "ScanIndexForward",
 };
 
-static enum status refuse(const char *what, const char *name, struct error *error)
+static enum status network_query_refuse(const char *what, const char *name, struct error *error)
 {
     error_set(error, ERROR_PLAN_INVALID, "query", "%s%s%s", what, name != NULL ? " " : "",
               name != NULL ? name : "");
@@ -48,16 +48,16 @@ static enum status check_members(json_t *root, struct error *error)
     json_object_foreach(root, name, value)
     {
         if (strcmp(name, "Limit") == 0) {
-            return refuse("Limit would be the size of a page, not of the result; leave it out",
-                          NULL, error);
+            return network_query_refuse(
+                "Limit would be the size of a page, not of the result; leave it out", NULL, error);
         }
         if (!is_known(name)) {
-            return refuse("the query has an unknown member:", name, error);
+            return network_query_refuse("the query has an unknown member:", name, error);
         }
     }
     return json_is_string(json_object_get(root, "TableName"))
                ? STATUS_OK
-               : refuse("the query names no table: TableName", NULL, error);
+               : network_query_refuse("the query names no table: TableName", NULL, error);
 }
 
 /* Its members as text; what the URI's `consistent` says counts where the query says nothing. */
@@ -80,7 +80,7 @@ enum status dynamodb_query_read(struct dynamodb_network *network, const char *te
 {
     *query = (struct dynamodb_query){0};
     if (strlen(text) > QUERY_BYTES_MAX) {
-        return refuse("the query is too long", NULL, error);
+        return network_query_refuse("the query is too long", NULL, error);
     }
     json_t *root = NULL;
     struct error reason = {0};
@@ -88,7 +88,7 @@ enum status dynamodb_query_read(struct dynamodb_network *network, const char *te
                         &reason) != STATUS_OK ||
         !json_is_object(root)) {
         json_decref(root);
-        return refuse("the query is no JSON object:", reason.message, error);
+        return network_query_refuse("the query is no JSON object:", reason.message, error);
     }
     enum status status = check_members(root, error);
     if (status == STATUS_OK) {

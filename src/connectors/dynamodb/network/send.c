@@ -21,7 +21,7 @@ struct keyed_encoder {
     struct dynamodb_encoder *encoder;
 };
 
-static void disconnect(struct keyed_connection *connection)
+static void send_disconnect(struct keyed_connection *connection)
 {
     if (connection == NULL) {
         return;
@@ -37,9 +37,9 @@ static void disconnect(struct keyed_connection *connection)
     free(connection);
 }
 
-static enum status connect(struct database *self, const struct target_table *tables,
-                           uint32_t table_count, uint32_t in_flight_max,
-                           struct keyed_connection **connection, struct error *error)
+static enum status send_connect(struct database *self, const struct target_table *tables,
+                                uint32_t table_count, uint32_t in_flight_max,
+                                struct keyed_connection **connection, struct error *error)
 {
     struct keyed_connection *made = memory_allocate_zeroed(1, sizeof(*made));
     (void)table_count;
@@ -47,7 +47,7 @@ static enum status connect(struct database *self, const struct target_table *tab
     made->tables = tables;
     if (dynamodb_client_create(made->network->service, in_flight_max, &made->client, error) !=
         STATUS_OK) {
-        disconnect(made);
+        send_disconnect(made);
         return STATUS_FAILED;
     }
     *connection = made;
@@ -89,8 +89,8 @@ static const char *operation_of(enum keyed_kind kind)
                                   : "GetItem";
 }
 
-static enum status send(struct keyed_connection *connection, struct keyed_request *request,
-                        struct error *error)
+static enum status network_send(struct keyed_connection *connection, struct keyed_request *request,
+                                struct error *error)
 {
     const struct dynamodb_request what = {.operation = operation_of(request->kind),
                                           .object = connection->tables[request->table].name,
@@ -287,8 +287,8 @@ static enum error_code code_of(const struct service_reply *reply)
     return ERROR_REJECT_CONSTRAINT;
 }
 
-static enum status judge(struct keyed_connection *connection, struct keyed_answer *answer,
-                         struct error *error)
+static enum status send_judge(struct keyed_connection *connection, struct keyed_answer *answer,
+                              struct error *error)
 {
     struct service_reply *reply = connection->reply;
     answer->reason = &reply->error;
@@ -335,7 +335,7 @@ static enum status poll(struct keyed_connection *connection, int64_t timeout_ms,
         return status == STATUS_END ? STATUS_AGAIN : status;
     }
     answer->request = connection->reply->context;
-    return judge(connection, answer, error);
+    return send_judge(connection, answer, error);
 }
 
 /* ---------------------------------------------------------------- one record */
@@ -379,8 +379,8 @@ const struct keyed_service dynamodb_keyed_service = {
     .separator = ',',
     .guard = KEYED_GUARD_NONE,
     .failpoints = failpoints,
-    .connect = connect,
-    .disconnect = disconnect,
+    .connect = send_connect,
+    .disconnect = send_disconnect,
     .begin = dynamodb_send_begin,
     .end = dynamodb_send_end,
     .encoder = encoder_of,
@@ -388,7 +388,7 @@ const struct keyed_service dynamodb_keyed_service = {
     .append_key = dynamodb_key_append,
     .read_key = dynamodb_key_read,
     .units = units_of,
-    .send = send,
+    .send = network_send,
     .poll = poll,
     .write = write_one,
     .erase = dynamodb_network_erase,

@@ -62,9 +62,9 @@ static void store_close(struct store *store)
 /* ---------------------------------------------------------------- requests */
 
 /* As dynamodb_client_call; frees the body. */
-static enum status call(struct store *store, const char *operation, struct buffer *body,
-                        const struct database *lease, struct service_reply **reply,
-                        struct error *error)
+static enum status store_call(struct store *store, const char *operation, struct buffer *body,
+                              const struct database *lease, struct service_reply **reply,
+                              struct error *error)
 {
     const struct dynamodb_request request = {.operation = operation,
                                              .object = store->table,
@@ -102,8 +102,8 @@ static bool is_ledger(const struct dynamodb_description *description)
 
 /* STATUS_OK: it succeeded. STATUS_END: there is no table. A request that is invalid is so because
  * the table is another one. */
-static enum status judge(struct store *store, const struct service_reply *reply,
-                         struct error *error)
+static enum status store_judge(struct store *store, const struct service_reply *reply,
+                               struct error *error)
 {
     struct dynamodb_description description;
     if (reply->fault == DYNAMODB_FAULT_NONE) {
@@ -160,7 +160,7 @@ static enum status make_table(struct store *store, struct error *error)
     struct service_reply *reply = NULL;
     begin_request(store, &body);
     buffer_append_string(&body, text);
-    enum status status = call(store, "CreateTable", &body, NULL, &reply, error);
+    enum status status = store_call(store, "CreateTable", &body, NULL, &reply, error);
     /* in use: another process, or an earlier try of ours, makes it */
     if (status == STATUS_OK && reply->fault != DYNAMODB_FAULT_NONE &&
         reply->fault != DYNAMODB_FAULT_IN_USE) {
@@ -246,8 +246,8 @@ static enum status store_get(struct store *store, const char *key, struct arena 
     dynamodb_body_raw(&body, "{");
     append_key(&body, key);
     dynamodb_body_raw(&body, "},\"ConsistentRead\":true}");
-    enum status status = call(store, "GetItem", &body, NULL, &reply, error);
-    status = status == STATUS_OK ? judge(store, reply, error) : status;
+    enum status status = store_call(store, "GetItem", &body, NULL, &reply, error);
+    status = status == STATUS_OK ? store_judge(store, reply, error) : status;
     if (status == STATUS_OK) {
         root = dynamodb_reply_parse(reply, store->table, error);
         const json_t *item = json_object_get(root, "Item");
@@ -299,8 +299,8 @@ static enum status scan_page(struct store *store, const char *prefix, store_visi
         buffer_append(&body, next->data, next->length);
     }
     dynamodb_body_raw(&body, "}");
-    enum status status = call(store, "Query", &body, NULL, &reply, error);
-    status = status == STATUS_OK ? judge(store, reply, error) : status;
+    enum status status = store_call(store, "Query", &body, NULL, &reply, error);
+    status = status == STATUS_OK ? store_judge(store, reply, error) : status;
     if (status == STATUS_OK) {
         root = dynamodb_reply_parse(reply, store->table, error);
         status = root == NULL
@@ -358,10 +358,10 @@ static enum status write_item(struct store *store, const char *operation, struct
         dynamodb_body_raw(body, "}");
     }
     dynamodb_body_raw(body, "}");
-    enum status status = call(store, operation, body, lease, &reply, error);
+    enum status status = store_call(store, operation, body, lease, &reply, error);
     if (status == STATUS_OK) {
-        status =
-            reply->fault == DYNAMODB_FAULT_CONDITION ? STATUS_AGAIN : judge(store, reply, error);
+        status = reply->fault == DYNAMODB_FAULT_CONDITION ? STATUS_AGAIN
+                                                          : store_judge(store, reply, error);
     }
     service_reply_destroy(reply);
     return status;

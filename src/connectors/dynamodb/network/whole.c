@@ -104,8 +104,9 @@ const char *dynamodb_whole_described(const json_t *table, bool on_demand, struct
 
 /* `*reply` is NULL where the endpoint knows no such thing. STATUS_END: it may not be read, `error`
  * says why. */
-static enum status ask(struct dynamodb_network *network, const char *operation, const char *object,
-                       const struct buffer *body, json_t **reply, struct error *error)
+static enum status whole_ask(struct dynamodb_network *network, const char *operation,
+                             const char *object, const struct buffer *body, json_t **reply,
+                             struct error *error)
 {
     struct service_reply *response = NULL;
     *reply = NULL;
@@ -133,7 +134,7 @@ static enum status read_ttl(struct dynamodb_network *network, const char *table,
     dynamodb_body_raw(&body, "{");
     dynamodb_body_text(&body, "TableName", table);
     dynamodb_body_raw(&body, "}");
-    enum status status = ask(network, "DescribeTimeToLive", table, &body, &reply, error);
+    enum status status = whole_ask(network, "DescribeTimeToLive", table, &body, &reply, error);
     buffer_free(&body);
     const json_t *told = json_object_get(reply, "TimeToLiveDescription");
     const char *state = json_string_value(json_object_get(told, "TimeToLiveStatus"));
@@ -162,7 +163,7 @@ static enum status read_tags(struct dynamodb_network *network, const char *arn, 
         }
         dynamodb_body_raw(&body, "}");
         json_decref(reply);
-        status = ask(network, "ListTagsOfResource", arn, &body, &reply, error);
+        status = whole_ask(network, "ListTagsOfResource", arn, &body, &reply, error);
         buffer_free(&body);
         json_t *page = json_object_get(reply, "Tags");
         if (status == STATUS_OK && json_is_array(page)) {

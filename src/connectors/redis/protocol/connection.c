@@ -38,7 +38,7 @@ enum status redis_connection_break(struct redis_connection *connection, const ch
 
 /* ---------------------------------------------------------------- out */
 
-static void shrink(struct buffer *buffer, size_t kept)
+static void connection_shrink(struct buffer *buffer, size_t kept)
 {
     if (buffer->capacity > kept) {
         buffer_free(buffer);
@@ -78,7 +78,7 @@ enum status redis_connection_flush(struct redis_connection *connection, struct e
                                     outgoing->length - connection->sent, &written, error);
     connection->sent += written;
     if (status == STATUS_OK) {
-        shrink(outgoing, OUTGOING_KEPT_BYTES);
+        connection_shrink(outgoing, OUTGOING_KEPT_BYTES);
         connection->sent = 0;
     }
     return status;
@@ -114,7 +114,7 @@ static void drop_read(struct redis_connection *connection)
         return;
     }
     if (left == 0) {
-        shrink(incoming, INCOMING_KEPT_BYTES);
+        connection_shrink(incoming, INCOMING_KEPT_BYTES);
     } else {
         memmove(incoming->data, incoming->data + connection->taken, left);
         incoming->length = left;

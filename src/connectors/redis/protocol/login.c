@@ -78,7 +78,7 @@ struct login {
 };
 
 /* Sends what was gathered in `command`. */
-static enum status ask(struct login *login, struct error *error)
+static enum status login_ask(struct login *login, struct error *error)
 {
     enum status status = redis_connection_call(login->connection, &login->command, login->arena,
                                                &login->reply, error);
@@ -89,7 +89,7 @@ static enum status ask(struct login *login, struct error *error)
     return status;
 }
 
-static enum status check(const struct login *login, struct error *error)
+static enum status login_check(const struct login *login, struct error *error)
 {
     return login->reply.type == RESP_ERROR
                ? redis_refused(&login->reply, login->connection->place, error)
@@ -113,7 +113,7 @@ static enum status log_in_by_auth(struct login *login, struct error *error)
         resp_string(&login->command, user_of(login));
     }
     resp_string(&login->command, login->with->password);
-    return ask(login, error) == STATUS_OK ? check(login, error) : STATUS_FAILED;
+    return login_ask(login, error) == STATUS_OK ? login_check(login, error) : STATUS_FAILED;
 }
 
 static enum status say_hello(struct login *login, struct error *error)
@@ -127,7 +127,7 @@ static enum status say_hello(struct login *login, struct error *error)
         resp_string(&login->command, user_of(login) != NULL ? user_of(login) : "default");
         resp_string(&login->command, login->with->password);
     }
-    if (ask(login, error) != STATUS_OK) {
+    if (login_ask(login, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (login->reply.type != RESP_ERROR) {
@@ -136,7 +136,7 @@ static enum status say_hello(struct login *login, struct error *error)
     bool refused = redis_error_is(&login->reply, "WRONGPASS") ||
                    redis_error_is(&login->reply, "NOAUTH") ||
                    redis_error_is(&login->reply, "LOADING");
-    return refused ? check(login, error) : log_in_by_auth(login, error);
+    return refused ? login_check(login, error) : log_in_by_auth(login, error);
 }
 
 static enum status select_database(struct login *login, struct error *error)
@@ -147,7 +147,7 @@ static enum status select_database(struct login *login, struct error *error)
     resp_begin(&login->command, 2);
     resp_string(&login->command, "SELECT");
     resp_number(&login->command, login->with->database);
-    if (ask(login, error) != STATUS_OK) {
+    if (login_ask(login, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (redis_error_is(&login->reply, "ERR")) {
@@ -156,7 +156,7 @@ static enum status select_database(struct login *login, struct error *error)
         return error_hint(error, "redis://HOST/NUMBER; a cluster has 0 alone, another server as "
                                  "many as `databases` in its configuration says");
     }
-    return check(login, error);
+    return login_check(login, error);
 }
 
 /* By it a take-over finds the connections of the process before. */
@@ -166,7 +166,7 @@ static enum status set_name(struct login *login, struct error *error)
         return STATUS_OK;
     }
     resp_command(&login->command, "CLIENT", "SETNAME", login->with->name, NULL);
-    return ask(login, error);
+    return login_ask(login, error);
 }
 
 /* ---------------------------------------------------------------- what the server is */
@@ -207,7 +207,7 @@ static enum status learn_facts(struct login *login, struct error *error)
     struct redis_facts *facts = &login->connection->facts;
     uint64_t replicas = 0;
     resp_command(&login->command, "INFO", NULL);
-    if (ask(login, error) != STATUS_OK) {
+    if (login_ask(login, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (login->reply.type != RESP_TEXT) { /* an account that may not ask */

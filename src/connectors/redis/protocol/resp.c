@@ -6,7 +6,7 @@
 
 /* ---------------------------------------------------------------- lines */
 
-static enum status refuse(struct error *error, const char *what)
+static enum status resp_refuse(struct error *error, const char *what)
 {
     return error_set(error, ERROR_NETWORK_ANSWER, NULL, "an answer is not of Redis's protocol: %s",
                      what);
@@ -18,11 +18,11 @@ static enum status read_line(const char *bytes, size_t length, size_t at, struct
 {
     const char *end = memchr(bytes + at, '\r', length - at);
     if (end == NULL || (size_t)(end - bytes) + 1 >= length) {
-        return length - at > RESP_LINE_BYTES_MAX ? refuse(error, "a line without an end")
+        return length - at > RESP_LINE_BYTES_MAX ? resp_refuse(error, "a line without an end")
                                                  : STATUS_AGAIN;
     }
     if (end[1] != '\n') {
-        return refuse(error, "a line with a carriage return in it");
+        return resp_refuse(error, "a line with a carriage return in it");
     }
     *line = (struct text){bytes + at, (size_t)(end - bytes) - at};
     return STATUS_OK;
@@ -42,9 +42,9 @@ static bool has_items(char type)
 static enum status read_size(struct text line, int64_t most, int64_t *size, struct error *error)
 {
     if (text_to_int64(line.data + 1, line.length - 1, size) != STATUS_OK || *size < -1) {
-        return refuse(error, "a length that is none");
+        return resp_refuse(error, "a length that is none");
     }
-    return *size <= most ? STATUS_OK : refuse(error, "a length beyond all limits");
+    return *size <= most ? STATUS_OK : resp_refuse(error, "a length beyond all limits");
 }
 
 /* ---------------------------------------------------------------- the end of a reply */
@@ -77,7 +77,7 @@ static enum status find_one(struct resp_scan *scan, const char *bytes, size_t le
         scan->left += size < 0 ? 0 : (uint64_t)size * (pairs ? 2 : 1);
         scan->left += type == '|'; /* attributes stand before the reply that they are of */
     } else if (type == '\0' || strchr("+-:,#(_", type) == NULL) {
-        return refuse(error, "an unknown type");
+        return resp_refuse(error, "an unknown type");
     }
     scan->at = after;
     return STATUS_OK;
@@ -116,7 +116,8 @@ static enum status read_items(struct reading *reading, int depth, uint64_t count
     /* no item is shorter than three bytes: "_\r\n" */
     if (count > (reading->length - reading->at) / 3 || count > UINT32_MAX ||
         depth == RESP_DEPTH_MAX) {
-        return refuse(error, depth == RESP_DEPTH_MAX ? "it nests too deep" : "it is cut short");
+        return resp_refuse(error,
+                           depth == RESP_DEPTH_MAX ? "it nests too deep" : "it is cut short");
     }
     struct resp_value *items = arena_try_allocate(reading->arena, (count + 1) * sizeof(*items));
     if (items == NULL) {
@@ -139,7 +140,7 @@ static enum status read_bytes(struct reading *reading, char type, int64_t size,
         return STATUS_OK;
     }
     if (reading->length - reading->at < (size_t)size + 2) {
-        return refuse(error, "it is cut short");
+        return resp_refuse(error, "it is cut short");
     }
     *value = (struct resp_value){.type = type == '!' ? RESP_ERROR : RESP_TEXT,
                                  .text = {reading->bytes + reading->at, (size_t)size}};
@@ -162,7 +163,7 @@ static enum status read_plain(struct text line, struct resp_value *value, struct
         *value = (struct resp_value){.type = RESP_INTEGER};
         return text_to_int64(rest.data, rest.length, &value->integer) == STATUS_OK
                    ? STATUS_OK
-                   : refuse(error, "an integer that is none");
+                   : resp_refuse(error, "an integer that is none");
     case '+':
     case '-':
         *value = (struct resp_value){.type = line.data[0] == '+' ? RESP_SIMPLE : RESP_ERROR,
@@ -182,7 +183,7 @@ static enum status read_value(struct reading *reading, int depth, struct resp_va
     int64_t size = 0;
     enum status status = read_line(reading->bytes, reading->length, reading->at, &line, error);
     if (status != STATUS_OK || line.length == 0) {
-        return status == STATUS_FAILED ? STATUS_FAILED : refuse(error, "it is cut short");
+        return status == STATUS_FAILED ? STATUS_FAILED : resp_refuse(error, "it is cut short");
     }
     reading->at += line.length + 2;
     char type = line.data[0];

@@ -43,7 +43,7 @@ static const uint32_t *find_key(struct arena *arena, const struct shape *shape,
     return shape != NULL ? fields : NULL;
 }
 
-static struct lane_plan *create(const struct followed_form *form, uint32_t lanes)
+static struct lane_plan *lane_plan_create(const struct followed_form *form, uint32_t lanes)
 {
     struct arena *arena = arena_create(0);
     struct lane_plan *plan = arena_allocate_zeroed(arena, 1, sizeof *plan);
@@ -115,7 +115,7 @@ enum status lane_plan_read(const struct run_session *session, const struct follo
         return error_set(error, ERROR_LEDGER_INVALID, session->target_uri->shown,
                          "it says that changes were applied in %lld lanes", (long long)lanes);
     }
-    struct lane_plan *plan = create(form, (uint32_t)lanes);
+    struct lane_plan *plan = lane_plan_create(form, (uint32_t)lanes);
     const json_t *homes = json_object_get(object, "homes");
     for (uint32_t i = 0; i < plan->entity_count; i++) {
         json_t *name = json_text(plan->entities[i].table);
@@ -195,7 +195,7 @@ static uint32_t group_of(struct grouping *grouping, uint32_t entity)
     return entity;
 }
 
-static void join(struct grouping *grouping, uint32_t one, uint32_t other)
+static void lane_plan_join(struct grouping *grouping, uint32_t one, uint32_t other)
 {
     uint32_t first = group_of(grouping, one);
     uint32_t second = group_of(grouping, other);
@@ -213,7 +213,7 @@ static void join_references(struct grouping *grouping, uint32_t entity)
             find_table(grouping->schema, table->foreign_keys[k].references);
         for (uint32_t i = 0; parent != NULL && i < grouping->plan->entity_count; i++) {
             if (grouping->tables[i] == parent) {
-                join(grouping, entity, i);
+                lane_plan_join(grouping, entity, i);
                 grouping->as_one[group_of(grouping, entity)] = true;
             }
         }
@@ -234,7 +234,7 @@ static void find_groups(struct grouping *grouping, const struct followed_form *f
     for (uint32_t i = 0; i < plan->entity_count; i++) {
         for (uint32_t k = 0; k < i; k++) {
             if (strcmp(plan->entities[k].table, plan->entities[i].table) == 0) {
-                join(grouping, k, i);
+                lane_plan_join(grouping, k, i);
             }
         }
         if (grouping->tables[i] != NULL) {
@@ -285,7 +285,7 @@ static enum status group_tables(struct run_session *session, struct lane_plan *p
 enum status lane_plan_make(struct run_session *session, const struct followed_form *form,
                            uint32_t lanes, struct lane_plan **made, struct error *error)
 {
-    struct lane_plan *plan = create(form, lanes);
+    struct lane_plan *plan = lane_plan_create(form, lanes);
     *made = NULL;
     if (group_tables(session, plan, form, error) != STATUS_OK ||
         write_text(plan, error) != STATUS_OK) {
@@ -307,8 +307,8 @@ static struct cell without_blanks(struct cell cell)
     return cell;
 }
 
-static uint32_t draw(struct lane_plan *plan, const struct lane_entity *entity,
-                     const struct cell *key, uint32_t count)
+static uint32_t lane_plan_draw(struct lane_plan *plan, const struct lane_entity *entity,
+                               const struct cell *key, uint32_t count)
 {
     struct error ignored = {0};
     buffer_clear(&plan->scratch);
@@ -349,10 +349,11 @@ uint32_t lane_plan_lane(struct lane_plan *plan, const struct record_change *chan
         return (uint32_t)entity->home;
     }
     if (entity->key_count == 0) { /* its changes keep their order */
-        return draw(plan, entity, NULL, 0);
+        return lane_plan_draw(plan, entity, NULL, 0);
     }
-    uint32_t lane = draw(plan, entity, change->key, change->key_count);
-    if (moves(entity, change, key) && draw(plan, entity, key, entity->key_count) != lane) {
+    uint32_t lane = lane_plan_draw(plan, entity, change->key, change->key_count);
+    if (moves(entity, change, key) &&
+        lane_plan_draw(plan, entity, key, entity->key_count) != lane) {
         return LANE_ALONE;
     }
     return lane;

@@ -7,7 +7,7 @@
 
 enum { LOCK_TRIES = 5, LOCK_WAIT_MS = 20 };
 
-static void append(struct lane_list *list, struct lane_job *job)
+static void lane_thread_append(struct lane_list *list, struct lane_job *job)
 {
     job->next = NULL;
     if (list->end == NULL) {
@@ -17,7 +17,7 @@ static void append(struct lane_list *list, struct lane_job *job)
     list->end = &job->next;
 }
 
-static struct lane_job *take(struct lane_list *list)
+static struct lane_job *lane_thread_take(struct lane_list *list)
 {
     struct lane_job *job = list->first;
     if (job != NULL) {
@@ -55,7 +55,7 @@ static void *run_lane(void *argument)
     struct lanes *lanes = lane->lanes;
     pthread_mutex_lock(&lanes->mutex);
     while (!lanes->stopping && !lanes->failed) {
-        struct lane_job *job = take(&lane->queue);
+        struct lane_job *job = lane_thread_take(&lane->queue);
         if (job == NULL) {
             pthread_cond_wait(&lanes->work, &lanes->mutex);
             continue;
@@ -69,7 +69,7 @@ static void *run_lane(void *argument)
             error_copy(&lanes->error, &error);
             pthread_cond_broadcast(&lanes->work);
         }
-        append(&lanes->finished, job);
+        lane_thread_append(&lanes->finished, job);
         pthread_cond_signal(&lanes->done);
     }
     pthread_mutex_unlock(&lanes->mutex);
@@ -101,9 +101,9 @@ void lane_threads_stop(struct lanes *lanes)
             pthread_join(lanes->lanes[i].thread, NULL);
             lanes->lanes[i].runs = false;
         }
-        while ((job = take(&lanes->lanes[i].queue)) != NULL) {
+        while ((job = lane_thread_take(&lanes->lanes[i].queue)) != NULL) {
             job->status = STATUS_END;
-            append(&lanes->finished, job);
+            lane_thread_append(&lanes->finished, job);
         }
     }
 }
@@ -111,7 +111,7 @@ void lane_threads_stop(struct lanes *lanes)
 void lane_send(struct lanes *lanes, struct lane_job *job)
 {
     pthread_mutex_lock(&lanes->mutex);
-    append(&lanes->lanes[job->lane].queue, job);
+    lane_thread_append(&lanes->lanes[job->lane].queue, job);
     pthread_cond_broadcast(&lanes->work);
     pthread_mutex_unlock(&lanes->mutex);
 }
@@ -122,7 +122,7 @@ struct lane_job *lane_finished(struct lanes *lanes, bool wait)
     while (wait && lanes->finished.first == NULL && !lanes->failed) {
         pthread_cond_wait(&lanes->done, &lanes->mutex);
     }
-    struct lane_job *job = take(&lanes->finished);
+    struct lane_job *job = lane_thread_take(&lanes->finished);
     pthread_mutex_unlock(&lanes->mutex);
     return job;
 }

@@ -187,7 +187,7 @@ static enum status wait_for_room(struct lanes *lanes, struct error *error)
     return status;
 }
 
-static void send(struct lanes *lanes, struct lane_job *job)
+static void lanes_send(struct lanes *lanes, struct lane_job *job)
 {
     lanes->lanes[job->lane].outstanding++;
     lane_send(lanes, job);
@@ -203,7 +203,7 @@ static void send_position(struct lanes *lanes, uint32_t lane, struct position po
     job->sets = arena_allocate_zeroed(job->own, 1, sizeof *job->sets);
     job->sets[0] = lanes_empty_set(lanes, position, job->own);
     position_keep(&lanes->lanes[lane].sent, position);
-    send(lanes, job);
+    lanes_send(lanes, job);
 }
 
 /* To lanes that have nothing else to do, or to all. */
@@ -402,7 +402,7 @@ static enum status deal_out(struct lanes *lanes, struct followed_set *const *set
         if (jobs[i] != NULL) {
             ((struct change_set *)jobs[i]->sets[jobs[i]->count - 1])->end = end;
             position_keep(&lanes->lanes[i].sent, end);
-            send(lanes, jobs[i]);
+            lanes_send(lanes, jobs[i]);
         }
     }
     enum status status = settle_groups(lanes, error);
@@ -441,7 +441,7 @@ static enum status apply_alone(struct lanes *lanes, struct followed_set *set, st
         if (ends) {
             position_keep(&lanes->lanes[0].sent, set->set.end);
         }
-        send(lanes, job);
+        lanes_send(lanes, job);
     }
     status = settle_groups(lanes, error);
     if (status == STATUS_OK && ends) { /* lane 0 first: it is what the others' positions tell of */

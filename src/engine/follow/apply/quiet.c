@@ -142,7 +142,7 @@ void quiet_forget(const char *state_folder, const char *target_identity)
 /* ---- taking out and giving back */
 
 /* Nothing is said where nobody asked to give it back. */
-static enum status restore(struct run *run, struct error *error)
+static enum status apply_quiet_restore(struct run *run, struct error *error)
 {
     struct database *target = run->session->target;
     const struct apply_functions *apply = target->connector->apply;
@@ -173,7 +173,7 @@ enum status quiet_begin(struct run *run, struct error *error)
         return STATUS_OK;
     }
     /* what an earlier attempt took out, so that all of it is noted in its order */
-    if (restore(run, error) != STATUS_OK) {
+    if (apply_quiet_restore(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (silence.answers == APPLY_ANSWERS_FIRE) {
@@ -199,7 +199,7 @@ enum status quiet_end(struct run *run, enum status status, struct error *error)
     static const char hint[] = "`transhume follow` and `transhume cutover` give them back, as "
                                "`transhume rollback` and `transhume finish` do";
     struct error problem = {0};
-    if (restore(run, &problem) == STATUS_OK) {
+    if (apply_quiet_restore(run, &problem) == STATUS_OK) {
         return status;
     }
     error_context(&problem, "triggers of the target that were off while changes were applied are "

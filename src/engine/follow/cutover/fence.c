@@ -235,7 +235,7 @@ static bool is_overdue(const struct fence *fence)
     return clock_monotonic_ms() >= fence->taken_ms + fence->settings.max_pause_ms;
 }
 
-static void *watch(void *context)
+static void *fence_watch(void *context)
 {
     struct fence *fence = context;
     pthread_mutex_lock(&fence->mutex);
@@ -260,7 +260,7 @@ static void *watch(void *context)
 static enum status begin_watching(struct fence *fence, struct error *error)
 {
     fence->watched = true;
-    int fault = pthread_create(&fence->watcher, NULL, watch, fence);
+    int fault = pthread_create(&fence->watcher, NULL, fence_watch, fence);
     if (fault == 0) {
         return STATUS_OK;
     }
@@ -296,7 +296,7 @@ static enum status open_connection(struct fence *fence, const struct run_session
     return opening_open(fence->connector, uri, &open, fence->arena, &fence->source, error);
 }
 
-static void hold(struct fence *fence, enum fence_state state)
+static void fence_hold(struct fence *fence, enum fence_state state)
 {
     pthread_mutex_lock(&fence->mutex);
     fence->state = state;
@@ -323,7 +323,7 @@ enum status fence_take(struct fence *fence, const struct run_session *session, c
     }
     signals_stop_at(fence->taken_ms + fence->settings.max_pause_ms);
     enum status status = close_source(fence, tables, table_count, error);
-    hold(fence, FENCE_HELD);
+    fence_hold(fence, FENCE_HELD);
     if (status != STATUS_OK) { /* perhaps closed in part, which nobody wants to keep */
         bool overdue = is_overdue(fence);
         signals_stop_at(0);
@@ -344,7 +344,7 @@ enum status fence_adopt(struct fence *fence, const struct run_session *session, 
         return STATUS_FAILED;
     }
     start_pause(fence, feed);
-    hold(fence, sealed ? FENCE_SEALED : FENCE_HELD);
+    fence_hold(fence, sealed ? FENCE_SEALED : FENCE_HELD);
     if (sealed) {
         return STATUS_OK;
     }

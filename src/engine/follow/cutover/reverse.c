@@ -15,7 +15,7 @@
 
 /* ---- can it be turned round */
 
-static enum status refuse(const char *name, const char *why, struct error *error)
+static enum status reverse_refuse(const char *name, const char *why, struct error *error)
 {
     error_set(error, ERROR_FOLLOW, name, "can't be fed back: %s", why);
     return error_hint(error, "cut over without --reverse, or leave it out of the plan");
@@ -59,13 +59,13 @@ static enum status check_entity(const struct run_session *session, const struct 
     const struct mapping *mapping = entity->mapping;
     const char *lost = mapping->identity ? NULL : find_lost(session, stream, mapping);
     if (stream->entity_count > 1 || session->plan->tables[entity->table].entity_count > 1) {
-        return refuse(entity->name, "its records share a table with others", error);
+        return reverse_refuse(entity->name, "its records share a table with others", error);
     }
     if (stream->request.join_count > 0 || stream->child_count > 0) {
-        return refuse(entity->name, "its records are made of several rows", error);
+        return reverse_refuse(entity->name, "its records are made of several rows", error);
     }
     if (mapping->where != MAPPING_NONE || mapping->when != MAPPING_NONE) {
-        return refuse(entity->name, "it leaves rows out", error);
+        return reverse_refuse(entity->name, "it leaves rows out", error);
     }
     if (lost != NULL) {
         error_set(error, ERROR_FOLLOW, entity->name,

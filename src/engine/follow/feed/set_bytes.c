@@ -10,27 +10,27 @@ enum { NO_TEXT = UINT32_MAX };
 
 /* ---- writing */
 
-static void put(struct buffer *out, const void *value, size_t length)
+static void set_bytes_put(struct buffer *out, const void *value, size_t length)
 {
     buffer_append(out, value, length);
 }
 
 static void put_number(struct buffer *out, uint32_t number)
 {
-    put(out, &number, sizeof number);
+    set_bytes_put(out, &number, sizeof number);
 }
 
 static void put_text(struct buffer *out, const char *text)
 {
     size_t length = text != NULL ? strlen(text) : 0;
     put_number(out, text != NULL ? (uint32_t)length : (uint32_t)NO_TEXT);
-    put(out, text, length);
+    set_bytes_put(out, text, length);
 }
 
 static void put_position(struct buffer *out, struct position position)
 {
     put_number(out, position.length);
-    put(out, position.bytes, position.length);
+    set_bytes_put(out, position.bytes, position.length);
 }
 
 void set_bytes_append_table(const struct change_table *table, uint32_t number, struct buffer *out)
@@ -75,8 +75,8 @@ static enum status put_change(struct buffer *out, const struct record_change *ch
         (uint8_t)((change->key != NULL ? HAS_KEY : 0) | (change->before != NULL ? HAS_BEFORE : 0) |
                   (change->after != NULL ? HAS_AFTER : 0) | (change->acts ? HAS_ACTIONS : 0));
     put_number(out, change->table);
-    put(out, &operation, 1);
-    put(out, &has, 1);
+    set_bytes_put(out, &operation, 1);
+    set_bytes_put(out, &has, 1);
     put_number(out, change->key_count);
     enum status status = STATUS_OK;
     if (change->key != NULL) {
@@ -96,10 +96,10 @@ enum status set_bytes_append(const struct change_set *set, const uint32_t *numbe
     const uint8_t pieces =
         (uint8_t)((set->first_piece ? HAS_FIRST : 0) | (set->last_piece ? HAS_LAST : 0));
     enum status status = STATUS_OK;
-    put(out, &pieces, 1);
+    set_bytes_put(out, &pieces, 1);
     put_position(out, set->end);
     put_position(out, set->begin);
-    put(out, &set->commit_time_us, sizeof set->commit_time_us);
+    set_bytes_put(out, &set->commit_time_us, sizeof set->commit_time_us);
     put_text(out, set->transaction);
     put_number(out, set->table_count);
     for (uint32_t i = 0; i < set->table_count; i++) {
@@ -122,7 +122,7 @@ struct reading {
     bool bad; /* it wanted more than there is */
 };
 
-static const void *take(struct reading *in, size_t length)
+static const void *set_bytes_take(struct reading *in, size_t length)
 {
     if (in->bad || (size_t)(in->end - in->at) < length) {
         in->bad = true;
@@ -135,7 +135,7 @@ static const void *take(struct reading *in, size_t length)
 static uint32_t take_number(struct reading *in)
 {
     uint32_t number = 0;
-    const void *bytes = take(in, sizeof number);
+    const void *bytes = set_bytes_take(in, sizeof number);
     if (bytes != NULL) {
         memcpy(&number, bytes, sizeof number);
     }
@@ -144,21 +144,21 @@ static uint32_t take_number(struct reading *in)
 
 static uint8_t take_byte(struct reading *in)
 {
-    const uint8_t *byte = take(in, 1);
+    const uint8_t *byte = set_bytes_take(in, 1);
     return byte != NULL ? *byte : 0;
 }
 
 static const char *take_text(struct reading *in, struct arena *arena)
 {
     uint32_t length = take_number(in);
-    const char *bytes = length == (uint32_t)NO_TEXT ? NULL : take(in, length);
+    const char *bytes = length == (uint32_t)NO_TEXT ? NULL : set_bytes_take(in, length);
     return bytes != NULL ? arena_copy(arena, bytes, length) : NULL;
 }
 
 static struct position take_position(struct reading *in)
 {
     uint32_t length = take_number(in);
-    return (struct position){take(in, length), length};
+    return (struct position){set_bytes_take(in, length), length};
 }
 
 static struct position keep_position(struct position position, struct arena *arena)
@@ -239,7 +239,7 @@ static enum status take_cells(struct reading *in, uint32_t count, struct arena *
                               const struct cell **cells, struct error *error)
 {
     uint32_t length = take_number(in);
-    const char *bytes = take(in, length);
+    const char *bytes = set_bytes_take(in, length);
     if (bytes == NULL) {
         return end_reading(in, error);
     }
@@ -296,7 +296,7 @@ static enum status read_set(struct reading *in, const struct change_table *table
     set->first_piece = head.first_piece;
     set->last_piece = head.last_piece;
     struct position begin = take_position(in);
-    const void *time = take(in, sizeof set->commit_time_us);
+    const void *time = set_bytes_take(in, sizeof set->commit_time_us);
     if (in->bad) {
         return end_reading(in, error);
     }

@@ -157,7 +157,7 @@ struct spool_writer {
     struct buffer record;
 };
 
-static enum status flush(struct spool_writer *writer, struct error *error)
+static enum status spool_file_flush(struct spool_writer *writer, struct error *error)
 {
     if (writer->pending.length == 0) {
         return STATUS_OK;
@@ -182,7 +182,7 @@ enum status spool_writer_sync(struct spool_writer *writer, struct error *error)
     if (writer->descriptor < 0) {
         return STATUS_OK;
     }
-    if (flush(writer, error) != STATUS_OK) {
+    if (spool_file_flush(writer, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (!writer->unsynced) {
@@ -271,8 +271,9 @@ enum status spool_writer_add(struct spool_writer *writer, const struct change_se
     if (status == STATUS_OK) {
         add_record(writer, RECORD_SET);
     }
-    return status == STATUS_OK && writer->pending.length > FLUSH_BYTES ? flush(writer, error)
-                                                                       : status;
+    return status == STATUS_OK && writer->pending.length > FLUSH_BYTES
+               ? spool_file_flush(writer, error)
+               : status;
 }
 
 enum status spool_writer_forget(struct spool_writer *writer, struct error *error)
@@ -300,8 +301,8 @@ void spool_writer_close(struct spool_writer *writer)
 }
 
 /* To behind the last whole transaction. `*whole`: that is the file's end. */
-static enum status scan(struct segment *segment, struct buffer *end, off_t *kept, bool *whole,
-                        struct error *error)
+static enum status spool_file_scan(struct segment *segment, struct buffer *end, off_t *kept,
+                                   bool *whole, struct error *error)
 {
     struct stat facts;
     *kept = 0;
@@ -326,13 +327,13 @@ static enum status scan(struct segment *segment, struct buffer *end, off_t *kept
     return STATUS_OK;
 }
 
-static enum status cut(struct spool_writer *writer, uint32_t number, struct buffer *end,
-                       bool *whole, struct error *error)
+static enum status spool_file_cut(struct spool_writer *writer, uint32_t number, struct buffer *end,
+                                  bool *whole, struct error *error)
 {
     struct segment segment;
     off_t kept = 0;
     enum status status = segment_open(&segment, writer->folder, number, O_RDWR, error);
-    status = status == STATUS_OK ? scan(&segment, end, &kept, whole, error) : status;
+    status = status == STATUS_OK ? spool_file_scan(&segment, end, &kept, whole, error) : status;
     if (status == STATUS_OK && !*whole &&
         (file_cut(segment.descriptor, kept) != 0 || file_sync(segment.descriptor) != 0)) {
         status = error_set_errno(error, ERROR_STATE_WRITE, errno, segment.path, "can't be cut");
@@ -358,7 +359,7 @@ enum status spool_writer_open(const char *folder, struct arena *arena, struct po
     status = status == STATUS_OK ? list_segments(folder, &numbers, &count, error) : status;
     for (uint32_t i = 0; i < count && status == STATUS_OK && whole; i++) {
         writer->number = numbers[i];
-        status = cut(writer, numbers[i], &last, &whole, error);
+        status = spool_file_cut(writer, numbers[i], &last, &whole, error);
     }
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         char *path = segment_path(folder, numbers[i]); /* behind one that is not whole */

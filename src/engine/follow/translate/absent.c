@@ -264,8 +264,8 @@ bool absent_records_wait(struct absent_records *absent)
 }
 
 /* The record under `key` is gone, or is written whole. */
-static enum status explain(struct absent_records *absent, const struct record_change *change,
-                           struct error *error)
+static enum status absent_explain(struct absent_records *absent, const struct record_change *change,
+                                  struct error *error)
 {
     struct waiting_record *record = NULL;
     XXH128_hash_t hash;
@@ -333,7 +333,7 @@ enum status absent_records_applied(struct absent_records *absent, struct followe
                 explain_all(absent, change->table);
             } else if ((!is_partial(set, change) || moves(absent, change)) &&
                        has_key(absent, change)) {
-                status = explain(absent, change, error);
+                status = absent_explain(absent, change, error);
             }
         }
     }

@@ -240,8 +240,8 @@ static void look_for_difference(struct follow_translator *translator, uint32_t n
     }
 }
 
-static const int32_t *place(struct follow_translator *translator, uint32_t number,
-                            const struct shape *shape)
+static const int32_t *translate_place(struct follow_translator *translator, uint32_t number,
+                                      const struct shape *shape)
 {
     struct placement *placement = &translator->placements[number * PLACEMENTS];
     const struct read_request *request = &translator->routes->streams[number].stream->request;
@@ -298,7 +298,7 @@ static enum status row_of_image(struct follow_translator *translator, uint32_t s
 {
     const struct follow_stream *follow = &translator->routes->streams[stream];
     const struct read_request *request = &follow->stream->request;
-    const int32_t *at = place(translator, stream, table->shape);
+    const int32_t *at = translate_place(translator, stream, table->shape);
     *lacking = (struct lacking){0};
     for (uint32_t i = 0; i < request->column_count; i++) {
         /* for these the root's row is read again, or nothing but rejects is named by them */
@@ -329,7 +329,7 @@ static enum status row_before(struct follow_translator *translator, uint32_t str
     if (change->operation == RECORD_INSERT) {
         return STATUS_END;
     }
-    const int32_t *at = place(translator, stream, shape);
+    const int32_t *at = translate_place(translator, stream, shape);
     for (uint32_t i = 0; i < request->column_count; i++) {
         row[i] = cell_null();
         bool known =
@@ -850,8 +850,8 @@ static enum status translate_path(struct follow_translator *translator, uint32_t
 
 /* After a failure: the stream is left, what its change has added is taken back, and the rest goes
  * on; or the failure is another one. */
-static enum status leave(struct follow_translator *translator, uint32_t stream,
-                         struct followed_set *set, uint32_t first, struct error *error)
+static enum status translate_leave(struct follow_translator *translator, uint32_t stream,
+                                   struct followed_set *set, uint32_t first, struct error *error)
 {
     struct buffer reason = {0};
     if (error->code != ERROR_FOLLOW) {
@@ -896,7 +896,7 @@ static enum status translate_truncate(struct follow_translator *translator,
         if (translator->left[path->stream] == NULL && strcmp(path->table, emptied) == 0) {
             refuse_truncate(emptied, ", which does not tell the records that its rows were part of",
                             error);
-            status = leave(translator, path->stream, set, set->set.change_count, error);
+            status = translate_leave(translator, path->stream, set, set->set.change_count, error);
         }
     }
     for (uint32_t i = 0; i < plan->entity_count && status == STATUS_OK; i++) {
@@ -907,7 +907,8 @@ static enum status translate_truncate(struct follow_translator *translator,
         }
         uint32_t first = set->set.change_count;
         status = empty_entity(translator, i, emptied, set, error);
-        status = status == STATUS_FAILED ? leave(translator, stream, set, first, error) : status;
+        status = status == STATUS_FAILED ? translate_leave(translator, stream, set, first, error)
+                                         : status;
     }
     set->source_changes += set->set.change_count > before;
     return status;
@@ -932,7 +933,7 @@ enum status follow_translator_empty(struct follow_translator *translator, const 
                 "it was made again, or changed in a way that no change tells, and its records "
                 "share a table with others");
             (void)!error_hint(error, "look at it");
-            status = leave(translator, stream, set, set->set.change_count, error);
+            status = translate_leave(translator, stream, set, set->set.change_count, error);
         } else {
             followed_set_empty(set, i);
         }
@@ -968,7 +969,8 @@ static enum status translate_change(struct follow_translator *translator,
             status = routes->streams[i].whole
                          ? translate_whole(translator, i, source, change, set, error)
                          : translate_row(translator, i, source, change, set, touched, error);
-            status = status == STATUS_FAILED ? leave(translator, i, set, first, error) : status;
+            status = status == STATUS_FAILED ? translate_leave(translator, i, set, first, error)
+                                             : status;
         }
     }
     for (uint32_t i = 0; i < routes->path_count && status == STATUS_OK; i++) {
@@ -977,7 +979,7 @@ static enum status translate_change(struct follow_translator *translator,
             reaches = true;
             status = translate_path(translator, i, source, change, touched, set->set.arena, error);
             status = status == STATUS_FAILED
-                         ? leave(translator, stream, set, set->set.change_count, error)
+                         ? translate_leave(translator, stream, set, set->set.change_count, error)
                          : status;
         }
     }
