@@ -136,7 +136,7 @@ static void count_hit(const char *name)
     } while (written < 0 && errno == EINTR);
 }
 
-static enum status act(const struct rule *rule, struct error *error)
+static enum status failpoint_act(const struct rule *rule, struct error *error)
 {
     switch (rule->action) {
     case ACTION_KILL:
@@ -171,7 +171,7 @@ enum status failpoint_hit_slow(const char *name, struct error *error)
         if (strcmp(rule->name, name) == 0) {
             uint64_t hit = atomic_fetch_add(&rule->hits, 1) + 1;
             if (rule->occurrence == 0 || rule->occurrence == hit) {
-                enum status status = act(rule, error);
+                enum status status = failpoint_act(rule, error);
                 if (status != STATUS_OK) {
                     return status;
                 }

@@ -52,7 +52,7 @@ struct library_list {
     size_t count;
 };
 
-static void add(struct library_list *list, const char *name, const char *version)
+static void command_version_add(struct library_list *list, const char *name, const char *version)
 {
     struct library *library = &list->libraries[list->count++];
     library->name = name;
@@ -64,7 +64,7 @@ static void add_number(struct library_list *list, const char *name, int version)
 {
     char text[VERSION_BYTES];
     snprintf(text, sizeof text, "%d.%d.%d", version / 10000, version / 100 % 100, version % 100);
-    add(list, name, text);
+    command_version_add(list, name, text);
 }
 
 /* As loaded at run time, not as compiled against; but for what is linked statically. */
@@ -72,22 +72,22 @@ static void find_libraries(struct library_list *list)
 {
     char pcre2[VERSION_BYTES] = "?";
     pcre2_config(PCRE2_CONFIG_VERSION, pcre2);
-    add(list, "sqlite", sqlite3_libversion());
-    add(list, "libyaml", yaml_get_version_string());
-    add(list, "jansson", jansson_version_str());
+    command_version_add(list, "sqlite", sqlite3_libversion());
+    command_version_add(list, "libyaml", yaml_get_version_string());
+    command_version_add(list, "jansson", jansson_version_str());
     add_number(list, "xxhash", (int)XXH_versionNumber());
-    add(list, "zstd", ZSTD_versionString());
-    add(list, "lz4", LZ4_versionString());
-    add(list, "zlib", zlibVersion());
-    add(list, "utf8proc", utf8proc_version());
-    add(list, "pcre2", pcre2);
-    add(list, "openssl", OpenSSL_version(OPENSSL_VERSION_STRING));
-    add(list, "libcurl", curl_version_info(CURLVERSION_NOW)->version);
-    add(list, "libmicrohttpd", MHD_get_version());
-    add(list, "cairo", cairo_version_string());
+    command_version_add(list, "zstd", ZSTD_versionString());
+    command_version_add(list, "lz4", LZ4_versionString());
+    command_version_add(list, "zlib", zlibVersion());
+    command_version_add(list, "utf8proc", utf8proc_version());
+    command_version_add(list, "pcre2", pcre2);
+    command_version_add(list, "openssl", OpenSSL_version(OPENSSL_VERSION_STRING));
+    command_version_add(list, "libcurl", curl_version_info(CURLVERSION_NOW)->version);
+    command_version_add(list, "libmicrohttpd", MHD_get_version());
+    command_version_add(list, "cairo", cairo_version_string());
     add_number(list, "fontconfig", FcGetVersion());
-    add(list, "pg_query", PG_VERSION);
-    add(list, "glibc", gnu_get_libc_version());
+    command_version_add(list, "pg_query", PG_VERSION);
+    command_version_add(list, "glibc", gnu_get_libc_version());
 }
 
 static void append_build(struct buffer *out)

@@ -50,7 +50,7 @@ static uint64_t mask_fake_take(uint64_t *bits, uint64_t count)
     return part;
 }
 
-#define CHOOSE(bits, list) (list)[take(bits, sizeof(list) / sizeof(list)[0])]
+#define CHOOSE(bits, list) (list)[mask_fake_take(bits, sizeof(list) / sizeof(list)[0])]
 
 static void append_small(const char *word, struct buffer *out)
 {

@@ -185,8 +185,9 @@ static enum status ask_in_order(struct aws_asking *asking, struct aws_credential
 }
 
 /* One round, without the lock. */
-static enum status ask(struct aws_credential_chain *chain, struct aws_credentials *credentials,
-                       bool *fixed, struct error *error)
+static enum status aws_credentials_ask(struct aws_credential_chain *chain,
+                                       struct aws_credentials *credentials, bool *fixed,
+                                       struct error *error)
 {
     struct aws_asking asking = {.config = chain->config,
                                 .options = &chain->options,
@@ -236,7 +237,7 @@ static enum status refresh(struct aws_credential_chain *chain, int64_t *now, str
     bool fixed = false;
     chain->asking = true;
     pthread_mutex_unlock(&chain->mutex);
-    enum status status = ask(chain, &fresh, &fixed, &failure);
+    enum status status = aws_credentials_ask(chain, &fresh, &fixed, &failure);
     pthread_mutex_lock(&chain->mutex);
     chain->asking = false;
     int64_t now_ms = *now += clock_offset(chain) - offset_ms;

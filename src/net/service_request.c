@@ -77,8 +77,8 @@ static enum status send_once(struct service_client *client, struct service_call 
     return status;
 }
 
-static void judge(struct service_client *client, struct service_call *call,
-                  struct http_response *from)
+static void service_request_judge(struct service_client *client, struct service_call *call,
+                                  struct http_response *from)
 {
     struct service_reply *reply = &call->reply;
     struct error *error = &reply->error;
@@ -315,7 +315,7 @@ static enum status receive(struct service_client *client, int64_t wait_ms,
         return status;
     }
     struct service_call *call = from->context;
-    judge(client, call, from);
+    service_request_judge(client, call, from);
     http_response_destroy(from);
     if (waits_for_retry(client, call)) {
         client->unsent_count++;

@@ -69,7 +69,7 @@ static void write_metrics_file(struct observer *observer)
     }
 }
 
-static void push(struct observer *observer)
+static void observer_push(struct observer *observer)
 {
     struct buffer text = {0};
     pthread_mutex_lock(&observer->registry_mutex);
@@ -100,7 +100,7 @@ static void tell_metrics(struct observer *observer, bool last)
     pthread_mutex_unlock(&observer->registry_mutex);
     if (observer->push != NULL && (last || now_ms - observer->pushed_ms >= PUSH_STEP_MS)) {
         observer->pushed_ms = now_ms;
-        push(observer);
+        observer_push(observer);
     }
 }
 

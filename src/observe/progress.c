@@ -128,7 +128,8 @@ static void meter_add(struct progress_meter *meter, int64_t now_ms,
     meter->count += meter->count < PROGRESS_METER_SAMPLES;
 }
 
-static void measure(struct progress_meter *meter, int64_t now_ms, struct progress_view *view)
+static void progress_measure(struct progress_meter *meter, int64_t now_ms,
+                             struct progress_view *view)
 {
     meter_add(meter, now_ms, view);
     uint32_t oldest =
@@ -216,7 +217,7 @@ void progress_view_take(const struct progress *progress, struct progress_meter *
             view->part = 1;
             view->total = view->total < 0 ? -1 : (int64_t)view->done;
         }
-        measure(meter, now_ms, view);
+        progress_measure(meter, now_ms, view);
     }
     if (view->phase != PROGRESS_COPY) { /* of what comes after the copy nothing is known */
         view->seconds_left = view->phase == PROGRESS_DONE ? 0 : -1;

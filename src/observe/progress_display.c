@@ -104,7 +104,7 @@ static void append_erase(struct progress_display *display, struct buffer *out)
     buffer_clear(&display->frame);
 }
 
-static void draw(struct progress_display *display, bool last)
+static void progress_display_draw(struct progress_display *display, bool last)
 {
     struct progress_view view;
     struct buffer out = {0};
@@ -140,7 +140,7 @@ static void before_log_line(void)
 static void after_log_line(void)
 {
     struct progress_display *display = shown_display;
-    draw(display, false);
+    progress_display_draw(display, false);
     pthread_mutex_unlock(&display->mutex);
 }
 
@@ -186,12 +186,12 @@ static int64_t step_ms(const struct progress_display *display)
     }
 }
 
-static void show(struct progress_display *display, bool last)
+static void progress_display_show(struct progress_display *display, bool last)
 {
     switch (display->mode) {
     case PROGRESS_BAR:
         pthread_mutex_lock(&display->mutex);
-        draw(display, last);
+        progress_display_draw(display, last);
         if (last) {
             buffer_clear(&display->frame); /* it stays on the screen */
         }
@@ -230,7 +230,7 @@ static void tick(struct progress_display *display, int64_t now_ms)
     }
     if (step_ms(display) > 0 && now_ms - display->shown_ms >= step_ms(display)) {
         display->shown_ms = now_ms;
-        show(display, false);
+        progress_display_show(display, false);
     }
     if (now_ms - display->second_ms >= SECOND_MS) {
         display->second_ms = now_ms;
@@ -334,6 +334,6 @@ void progress_display_stop(struct progress_display *display)
         shown_display = NULL;
     }
     note_movement(display, clock_monotonic_ms());
-    show(display, true);
+    progress_display_show(display, true);
     display_free(display);
 }

@@ -111,7 +111,7 @@ static const char *find_unproven(const struct verify *verify)
 }
 
 /* To the result, and at once to whoever waits for it. */
-static void say(struct verify *verify, const char *text)
+static void checkpoint_say(struct verify *verify, const char *text)
 {
     log_write(LOG_INFO, "%s", text);
     verify_note(verify, "%s", text);
@@ -122,7 +122,7 @@ static void say_anew(const struct checkpoint *checkpoint, const char *object, co
     char text[1200];
     snprintf(text, sizeof(text),
              "starts again instead of continuing the interrupted validation: %s %s", object, why);
-    say(checkpoint->verify, text);
+    checkpoint_say(checkpoint->verify, text);
 }
 
 /* Why the sums of an earlier process say nothing; NULL: they do. */
@@ -387,7 +387,7 @@ static enum status write_file(const struct checkpoint *checkpoint, struct checkp
 }
 
 /* The last one stays where this one can't be written, and the validation goes on. */
-static void warn(struct checkpoint *checkpoint, const struct error *error)
+static void checkpoint_warn(struct checkpoint *checkpoint, const struct error *error)
 {
     if (!checkpoint->warned) {
         log_write(LOG_WARNING,
@@ -418,7 +418,7 @@ static void write_now(struct checkpoint *checkpoint)
     int64_t pause_ms = PAUSE_SHARE * (now_ms - begun_ms); /* a slow disk is not to be all of it */
     checkpoint->due_ms = now_ms + (pause_ms > PERIOD_MS ? pause_ms : PERIOD_MS);
     if (status != STATUS_OK) {
-        warn(checkpoint, &error);
+        checkpoint_warn(checkpoint, &error);
         return;
     }
     checkpoint->written_count = count;
@@ -503,6 +503,6 @@ void checkpoint_pass_by(struct verify *verify)
             "a validation at level %s was interrupted; this one has another level and leaves it "
             "to be continued",
             verify_level_name(kept[i]));
-        say(verify, text);
+        checkpoint_say(verify, text);
     }
 }

@@ -68,7 +68,7 @@ static uint32_t column_total(const struct verify *verify)
 
 /* ---------------------------------------------------------------- writing */
 
-static void put(struct buffer *out, uint64_t number, int count)
+static void checkpoint_file_put(struct buffer *out, uint64_t number, int count)
 {
     uint8_t bytes[8];
     bytes_put_le(bytes, number, count);
@@ -77,7 +77,7 @@ static void put(struct buffer *out, uint64_t number, int count)
 
 static void put_text(struct buffer *out, const void *bytes, size_t length)
 {
-    put(out, length, 4);
+    checkpoint_file_put(out, length, 4);
     buffer_append(out, bytes, length);
 }
 
@@ -88,14 +88,14 @@ static void put_string(struct buffer *out, const char *text)
 
 static void put_wide(struct buffer *out, __int128 number)
 {
-    put(out, (uint64_t)number, 8);
-    put(out, (uint64_t)((unsigned __int128)number >> 64), 8);
+    checkpoint_file_put(out, (uint64_t)number, 8);
+    checkpoint_file_put(out, (uint64_t)((unsigned __int128)number >> 64), 8);
 }
 
 static void put_span(struct buffer *out, const struct span *span)
 {
     put_string(out, span->printable == NULL ? "" : span->printable);
-    put(out, (uint64_t)span->row_estimate, 8);
+    checkpoint_file_put(out, (uint64_t)span->row_estimate, 8);
     put_text(out, span->bounds, span->bounds_length);
 }
 
@@ -105,12 +105,12 @@ static void put_sums(struct buffer *out, const struct verify_sum *sums, uint32_t
     for (uint32_t i = 0; i < count; i++) {
         filled += !verify_sum_is_zero(&sums[i]);
     }
-    put(out, filled, 4);
+    checkpoint_file_put(out, filled, 4);
     for (uint32_t i = 0; i < count; i++) {
         if (!verify_sum_is_zero(&sums[i])) {
-            put(out, i, 4);
-            put(out, atomic_load(&sums[i].low), 8);
-            put(out, atomic_load(&sums[i].high), 8);
+            checkpoint_file_put(out, i, 4);
+            checkpoint_file_put(out, atomic_load(&sums[i].low), 8);
+            checkpoint_file_put(out, atomic_load(&sums[i].high), 8);
         }
     }
 }
@@ -118,15 +118,15 @@ static void put_sums(struct buffer *out, const struct verify_sum *sums, uint32_t
 static void put_table(struct buffer *out, const struct verify_table *table)
 {
     uint32_t count = bucket_count(table);
-    put(out, atomic_load(&table->target_rows), 8);
-    put(out, atomic_load(&table->unreadable), 8);
-    put(out, table->named_count, 8);
+    checkpoint_file_put(out, atomic_load(&table->target_rows), 8);
+    checkpoint_file_put(out, atomic_load(&table->unreadable), 8);
+    checkpoint_file_put(out, table->named_count, 8);
     put_text(out, table->named.data == NULL ? "" : table->named.data, table->named.length);
     put_sums(out, table->buckets, count);
     for (uint32_t i = 0; table->pushed != NULL && i < count; i++) {
-        put(out, atomic_load(&table->pushed->doubtful[i]), 1);
+        checkpoint_file_put(out, atomic_load(&table->pushed->doubtful[i]), 1);
     }
-    put(out, table->range_count, 4);
+    checkpoint_file_put(out, table->range_count, 4);
     for (uint32_t i = 0; i < table->range_count; i++) {
         put_span(out, &table->ranges[i].span);
         put_sums(out, table->ranges[i].parts, table->ranges[i].part_count);
@@ -137,13 +137,13 @@ static void put_column(struct buffer *out, const struct verify_column_sum *sum)
 {
     uint64_t special;
     memcpy(&special, &sum->decimal.special, sizeof(special));
-    put(out, sum->checksum, 8);
-    put(out, sum->numbers, 8);
+    checkpoint_file_put(out, sum->checksum, 8);
+    checkpoint_file_put(out, sum->numbers, 8);
     put_wide(out, sum->whole);
     put_wide(out, sum->decimal.small);
-    put(out, (uint32_t)sum->decimal.scale, 4);
-    put(out, sum->decimal.is_special != 0, 1);
-    put(out, special, 8);
+    checkpoint_file_put(out, (uint32_t)sum->decimal.scale, 4);
+    checkpoint_file_put(out, sum->decimal.is_special != 0, 1);
+    checkpoint_file_put(out, special, 8);
     put_text(out, sum->decimal.large.data, sum->decimal.large.length);
 }
 
@@ -151,11 +151,11 @@ static void put_task(struct buffer *out, const struct verify *verify,
                      const struct verify_task *task)
 {
     const struct verify_table *table = task->range == NULL ? NULL : ranged_table(verify, task);
-    put(out, task->side, 1);
-    put(out, task->done, 1);
-    put(out, task->attempt, 4);
-    put(out, task->index, 4);
-    put(out, table == NULL ? NO_RANGE : (uint64_t)(task->range - table->ranges), 4);
+    checkpoint_file_put(out, task->side, 1);
+    checkpoint_file_put(out, task->done, 1);
+    checkpoint_file_put(out, task->attempt, 4);
+    checkpoint_file_put(out, task->index, 4);
+    checkpoint_file_put(out, table == NULL ? NO_RANGE : (uint64_t)(task->range - table->ranges), 4);
     if (table == NULL) {
         put_span(out, task->span);
     }
@@ -163,20 +163,20 @@ static void put_task(struct buffer *out, const struct verify *verify,
 
 static void put_head(struct buffer *out, const struct checkpoint_head *head)
 {
-    put(out, (uint64_t)head->at_us, 8);
+    checkpoint_file_put(out, (uint64_t)head->at_us, 8);
     put_string(out, head->version);
     put_string(out, head->compared);
     put_string(out, head->tokens[SIDE_SOURCE]);
     put_string(out, head->tokens[SIDE_TARGET]);
-    put(out, head->spent_ms, 8);
-    put(out, head->rows, 8);
-    put(out, head->task_count, 4);
-    put(out, head->done_count, 4);
-    put(out, head->mark_count, 4);
+    checkpoint_file_put(out, head->spent_ms, 8);
+    checkpoint_file_put(out, head->rows, 8);
+    checkpoint_file_put(out, head->task_count, 4);
+    checkpoint_file_put(out, head->done_count, 4);
+    checkpoint_file_put(out, head->mark_count, 4);
     for (uint32_t i = 0; i < head->mark_count; i++) {
-        put(out, head->marks[i].bytes, 8);
-        put(out, head->marks[i].hash.low, 8);
-        put(out, head->marks[i].hash.high, 8);
+        checkpoint_file_put(out, head->marks[i].bytes, 8);
+        checkpoint_file_put(out, head->marks[i].hash.low, 8);
+        checkpoint_file_put(out, head->marks[i].hash.high, 8);
     }
 }
 
@@ -184,13 +184,13 @@ void checkpoint_append_sums(const struct checkpoint *checkpoint, struct buffer *
 {
     const struct verify *verify = checkpoint->verify;
     for (uint32_t i = 0; i < verify->entity_count; i++) {
-        put(out, atomic_load(&verify->entities[i].made), 8);
-        put(out, atomic_load(&verify->entities[i].rejected), 8);
+        checkpoint_file_put(out, atomic_load(&verify->entities[i].made), 8);
+        checkpoint_file_put(out, atomic_load(&verify->entities[i].rejected), 8);
     }
     for (uint32_t i = 0; i < verify->table_count; i++) {
         put_table(out, &verify->tables[i]);
     }
-    put(out, column_total(verify), 4);
+    checkpoint_file_put(out, column_total(verify), 4);
     for (uint32_t side = 0; side < 2; side++) {
         for (uint32_t i = 0; i < column_total(verify); i++) {
             put_column(out, &verify->columns[side][i]);
@@ -205,15 +205,15 @@ void checkpoint_append(const struct verify *verify, const struct checkpoint_head
                        const struct buffer *sums, struct buffer *out)
 {
     buffer_append(out, magic, sizeof(magic));
-    put(out, FORMAT, 4);
+    checkpoint_file_put(out, FORMAT, 4);
     put_head(out, head);
     for (uint32_t i = 0; i < verify->table_count; i++) {
-        put(out, bucket_count(&verify->tables[i]), 4);
+        checkpoint_file_put(out, bucket_count(&verify->tables[i]), 4);
     }
     buffer_append(out, sums->data, sums->length);
     struct canonical_hash hash = canonical_hash_bytes(buffer_string(out), out->length);
-    put(out, hash.low, 8);
-    put(out, hash.high, 8);
+    checkpoint_file_put(out, hash.low, 8);
+    checkpoint_file_put(out, hash.high, 8);
 }
 
 /* ---------------------------------------------------------------- reading */
@@ -226,7 +226,7 @@ struct input {
     bool failed;
 };
 
-static uint64_t take(struct input *input, int count)
+static uint64_t checkpoint_file_take(struct input *input, int count)
 {
     if (input->end - input->at < count) {
         input->at = input->end;
@@ -240,7 +240,7 @@ static uint64_t take(struct input *input, int count)
 
 static uint32_t take_u32(struct input *input)
 {
-    return (uint32_t)take(input, 4);
+    return (uint32_t)checkpoint_file_take(input, 4);
 }
 
 static const char *take_text(struct input *input, uint32_t *length)
@@ -263,14 +263,14 @@ static const char *take_string(struct input *input)
 
 static __int128 take_wide(struct input *input)
 {
-    unsigned __int128 low = take(input, 8);
-    return (__int128)(low | (unsigned __int128)take(input, 8) << 64);
+    unsigned __int128 low = checkpoint_file_take(input, 8);
+    return (__int128)(low | (unsigned __int128)checkpoint_file_take(input, 8) << 64);
 }
 
 static struct span take_span(struct input *input)
 {
     struct span span = {.printable = take_string(input)};
-    span.row_estimate = (int64_t)take(input, 8);
+    span.row_estimate = (int64_t)checkpoint_file_take(input, 8);
     span.bounds = (const uint8_t *)take_text(input, &span.bounds_length);
     return span;
 }
@@ -280,8 +280,8 @@ static void take_sums(struct input *input, struct verify_sum *sums, uint32_t cou
     uint32_t filled = take_u32(input);
     for (uint32_t i = 0; i < filled && !input->failed; i++) {
         uint32_t which = take_u32(input);
-        uint64_t low = take(input, 8);
-        uint64_t high = take(input, 8);
+        uint64_t low = checkpoint_file_take(input, 8);
+        uint64_t high = checkpoint_file_take(input, 8);
         input->failed = input->failed || which >= count;
         if (!input->failed) {
             verify_sum_add(&sums[which], low, high);
@@ -355,7 +355,7 @@ static bool are_named_lines(const char *lines, size_t length)
 static void take_named(struct input *input, struct verify_table *table)
 {
     uint32_t length;
-    table->named_count = take(input, 8);
+    table->named_count = checkpoint_file_take(input, 8);
     const char *lines = take_text(input, &length);
     input->failed = input->failed || !are_named_lines(lines, length);
     if (!input->failed) {
@@ -366,12 +366,12 @@ static void take_named(struct input *input, struct verify_table *table)
 static void take_table(struct input *input, struct verify *verify, struct verify_table *table)
 {
     uint32_t count = bucket_count(table);
-    atomic_store(&table->target_rows, take(input, 8));
-    atomic_store(&table->unreadable, take(input, 8));
+    atomic_store(&table->target_rows, checkpoint_file_take(input, 8));
+    atomic_store(&table->unreadable, checkpoint_file_take(input, 8));
     take_named(input, table);
     take_sums(input, table->buckets, count);
     for (uint32_t i = 0; table->pushed != NULL && i < count; i++) {
-        atomic_store(&table->pushed->doubtful[i], take(input, 1) != 0);
+        atomic_store(&table->pushed->doubtful[i], checkpoint_file_take(input, 1) != 0);
     }
     take_ranges(input, verify, table);
 }
@@ -379,13 +379,13 @@ static void take_table(struct input *input, struct verify *verify, struct verify
 static void take_column(struct input *input, struct verify_column_sum *sum)
 {
     uint32_t length;
-    sum->checksum = take(input, 8);
-    sum->numbers = take(input, 8);
+    sum->checksum = checkpoint_file_take(input, 8);
+    sum->numbers = checkpoint_file_take(input, 8);
     sum->whole = take_wide(input);
     sum->decimal.small = take_wide(input);
     sum->decimal.scale = (int32_t)take_u32(input);
-    sum->decimal.is_special = (int)take(input, 1);
-    uint64_t special = take(input, 8);
+    sum->decimal.is_special = (int)checkpoint_file_take(input, 1);
+    uint64_t special = checkpoint_file_take(input, 8);
     memcpy(&sum->decimal.special, &special, sizeof(special));
     const char *large = take_text(input, &length);
     buffer_append(&sum->decimal.large, large, length);
@@ -394,8 +394,9 @@ static void take_column(struct input *input, struct verify_column_sum *sum)
 
 static void take_task(struct input *input, struct verify *verify, struct task_list *list)
 {
-    struct verify_task task = {.side = take(input, 1) == SIDE_SOURCE ? SIDE_SOURCE : SIDE_TARGET};
-    task.done = take(input, 1) != 0;
+    struct verify_task task = {.side = checkpoint_file_take(input, 1) == SIDE_SOURCE ? SIDE_SOURCE
+                                                                                     : SIDE_TARGET};
+    task.done = checkpoint_file_take(input, 1) != 0;
     task.attempt = take_u32(input);
     input->failed = input->failed || task.attempt > ATTEMPTS_MAX;
     task.index = take_u32(input);
@@ -428,9 +429,9 @@ static void take_marks(struct input *input, struct checkpoint_head *head)
     }
     marks = arena_allocate_zeroed(input->arena, count + 1u, sizeof(*marks));
     for (uint32_t i = 0; i < count && !input->failed; i++) {
-        marks[i].bytes = take(input, 8);
-        marks[i].hash.low = take(input, 8);
-        marks[i].hash.high = take(input, 8);
+        marks[i].bytes = checkpoint_file_take(input, 8);
+        marks[i].hash.low = checkpoint_file_take(input, 8);
+        marks[i].hash.high = checkpoint_file_take(input, 8);
     }
     head->marks = marks;
     head->mark_count = input->failed ? 0 : count;
@@ -453,13 +454,13 @@ const char *checkpoint_read_head(const char *bytes, size_t length, struct arena 
         bytes_get_le((const uint8_t *)input.end + 8, 8) != hash.high) {
         return "is damaged";
     }
-    head->at_us = (int64_t)take(&input, 8);
+    head->at_us = (int64_t)checkpoint_file_take(&input, 8);
     head->version = take_string(&input);
     head->compared = take_string(&input);
     head->tokens[SIDE_SOURCE] = take_string(&input);
     head->tokens[SIDE_TARGET] = take_string(&input);
-    head->spent_ms = take(&input, 8);
-    head->rows = take(&input, 8);
+    head->spent_ms = checkpoint_file_take(&input, 8);
+    head->rows = checkpoint_file_take(&input, 8);
     head->task_count = take_u32(&input);
     head->done_count = take_u32(&input);
     take_marks(&input, head);
@@ -485,8 +486,8 @@ enum status checkpoint_read_sums(struct verify *verify, const char *at, const ch
 {
     struct input input = {.at = at, .end = end, .arena = verify->arena};
     for (uint32_t i = 0; i < verify->entity_count; i++) {
-        atomic_store(&verify->entities[i].made, take(&input, 8));
-        atomic_store(&verify->entities[i].rejected, take(&input, 8));
+        atomic_store(&verify->entities[i].made, checkpoint_file_take(&input, 8));
+        atomic_store(&verify->entities[i].rejected, checkpoint_file_take(&input, 8));
     }
     for (uint32_t i = 0; i < verify->table_count; i++) {
         take_table(&input, verify, &verify->tables[i]);

@@ -18,7 +18,7 @@ static enum status settle_entity(struct verify *verify, struct run *past, uint32
 }
 
 /* A target that may only be read keeps what its book says. */
-static void settle(struct verify *verify, struct run *past)
+static void known_book_settle(struct verify *verify, struct run *past)
 {
     struct error error = {0};
     enum status status = STATUS_OK;
@@ -98,7 +98,7 @@ void steps_tell_rejects(struct verify *verify)
         log_write(LOG_WARNING, "what the run rejected could not be read: %s", error.message);
     }
     if (past != NULL) {
-        settle(verify, past);
+        known_book_settle(verify, past);
         reject_book_sum(past, verify->arena, &sum);
         if (verify->options.level == VERIFY_SAMPLE && sum.unsettled > result->rejects_missing) {
             result->rejects_missing = sum.unsettled; /* others than those that were drawn */

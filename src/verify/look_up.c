@@ -122,8 +122,8 @@ static enum status take_found(struct looking *looking, const struct batch *batch
 }
 
 /* `*batch` NULL: one of the keys is none that the target can hold. */
-static enum status ask(const struct looking *looking, const struct wanted_key *keys, uint32_t count,
-                       struct batch **batch, struct error *error)
+static enum status verify_look_up_ask(const struct looking *looking, const struct wanted_key *keys,
+                                      uint32_t count, struct batch **batch, struct error *error)
 {
     struct database *target = looking->verify->session->target;
     const struct target_table *table = &looking->table->plan->target;
@@ -149,7 +149,7 @@ static enum status ask_and_take(struct looking *looking, const struct wanted_key
                                 uint32_t count, struct error *error)
 {
     struct batch *batch;
-    enum status status = ask(looking, keys, count, &batch, error);
+    enum status status = verify_look_up_ask(looking, keys, count, &batch, error);
     if (status == STATUS_OK && batch == NULL && count > 1) {
         status = ask_and_take(looking, keys, count / 2, error);
         return status == STATUS_OK

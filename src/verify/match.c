@@ -446,7 +446,8 @@ static enum status settle_spelled(void *context, const struct spill_head *source
 }
 
 /* One that neither has an equal one nor is known as a reject. */
-static enum status settle(struct walk *walk, const struct spill_head *source, struct error *error)
+static enum status match_settle(struct walk *walk, const struct spill_head *source,
+                                struct error *error)
 {
     const struct spill_head *other;
     if (spill_is_keyed(source) && walk->asks) {
@@ -477,7 +478,7 @@ static enum status retry_one(struct walk *walk, const struct spill_head *source,
 {
     return spill_is_keyed(source) && walk->asks
                ? spelling_note(&walk->match->rejects_spelling, source, error)
-               : settle(walk, source, error);
+               : match_settle(walk, source, error);
 }
 
 /* A constraint refused it, which may be a foreign key. A repair would write it without what it
@@ -538,7 +539,7 @@ static enum status settle_kind(struct walk *walk, const struct kind *kind, struc
 {
     enum status status = settle_rejected(walk, kind, error);
     for (uint64_t i = 0; i < kind->rest && status == STATUS_OK; i++) {
-        status = settle(walk, kind->entry, error);
+        status = match_settle(walk, kind->entry, error);
     }
     return status;
 }

@@ -42,8 +42,8 @@ void pile_begin(struct pile *pile, const struct verify *verify, const struct spi
 
 /* Which comes first? Where only some of the target's fields count, its records are in no order that
  * the source's have; but such a target has one kind under a key, which waits for its equal one. */
-static int compare(const struct verify *verify, const struct spill_head *a,
-                   const struct spill_head *b)
+static int pile_compare(const struct verify *verify, const struct spill_head *a,
+                        const struct spill_head *b)
 {
     const struct spill_head *source = a->side == SIDE_SOURCE ? a : b;
     const struct spill_head *other = source == a ? b : a;
@@ -57,7 +57,7 @@ uint64_t pile_take_equal(struct pile *pile, const struct spill_head *entry, uint
 {
     uint64_t taken = 0;
     while (pile->entry != NULL && taken < wanted) {
-        int order = compare(pile->verify, pile->entry, entry);
+        int order = pile_compare(pile->verify, pile->entry, entry);
         if (order > 0) {
             break;
         }

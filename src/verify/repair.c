@@ -62,7 +62,7 @@ enum status repair_files_open(struct repair_files *files, struct verify *verify,
                : repair_cant_write(files->write_path, error);
 }
 
-static enum status hash(const char *path, char hex[33], struct error *error)
+static enum status repair_hash(const char *path, char hex[33], struct error *error)
 {
     uint64_t lines;
     uint64_t bytes;
@@ -90,8 +90,8 @@ enum status repair_files_hash(const struct repair_files *files, struct error *er
 {
     struct verify_result *result = files->verify->result;
     note_made(files->verify);
-    return hash(files->write_path, result->write_hash, error) == STATUS_OK
-               ? hash(files->delete_path, result->delete_hash, error)
+    return repair_hash(files->write_path, result->write_hash, error) == STATUS_OK
+               ? repair_hash(files->delete_path, result->delete_hash, error)
                : STATUS_FAILED;
 }
 
@@ -297,8 +297,8 @@ enum status repair_clear_key(struct repair_files *files, const struct spill_head
 
 /* ---------------------------------------------------------------- the run */
 
-static enum status refuse(const struct verify *verify, uint32_t table, const char *why,
-                          struct error *error)
+static enum status repair_refuse(const struct verify *verify, uint32_t table, const char *why,
+                                 struct error *error)
 {
     error_set(error, ERROR_NOT_REPAIRABLE, verify->tables[table].plan->target.name,
               "the differences can't be repaired: %s", why);
@@ -330,7 +330,7 @@ static enum status check_table(const struct repair_files *files, uint32_t table,
     if (status == STATUS_OK && why.length > 0) {
         const char *line = buffer_string(&why);
         why.data[strcspn(line, "\n")] = '\0';
-        status = refuse(verify, table, line, error);
+        status = repair_refuse(verify, table, line, error);
         error_hint(error, "nothing was changed; put that right in the target, and say it again");
     }
     buffer_free(&why);
@@ -344,12 +344,12 @@ enum status repair_files_check(const struct repair_files *files, struct error *e
     bool deletes = target->connector->target->delete_records != NULL;
     for (uint32_t i = 0; i < verify->table_count; i++) {
         if (files->deletes_of[i] > 0 && !deletes) {
-            return refuse(verify, i, "this target takes no records out", error);
+            return repair_refuse(verify, i, "this target takes no records out", error);
         }
         if (files->deletes_of[i] > 0 && verify->tables[i].plan->target.key.count == 0 &&
             (target->capabilities & CAPABILITY_TRANSACTIONS) == 0) {
-            return refuse(verify, i, "without a key it takes a transaction, and there is none",
-                          error);
+            return repair_refuse(verify, i,
+                                 "without a key it takes a transaction, and there is none", error);
         }
         if (files->deletes_of[i] + files->writes_of[i] > 0 &&
             check_table(files, i, error) != STATUS_OK) {

@@ -67,8 +67,8 @@ bool repair_tells_different(const struct repair_files *files, uint32_t table)
 
 /* ---------------------------------------------------------------- lines */
 
-static enum status parse(const char *text, size_t length, struct arena *arena, struct cell *fields,
-                         struct error *error)
+static enum status repair_places_parse(const char *text, size_t length, struct arena *arena,
+                                       struct cell *fields, struct error *error)
 {
     struct json_reader reader;
     enum json_token token;
@@ -213,7 +213,7 @@ static enum status take_line(struct settling *settling, uint64_t line, const cha
 {
     struct cell fields = cell_missing();
     arena_reset(settling->arena);
-    enum status status = parse(text, length, settling->arena, &fields, error);
+    enum status status = repair_places_parse(text, length, settling->arena, &fields, error);
     const struct cell *record = status == STATUS_OK ? value_field(&fields, "record") : NULL;
     int32_t table =
         status == STATUS_OK ? table_of(settling->files, value_field(&fields, "table")) : -1;
@@ -238,7 +238,7 @@ static enum status take_extra(struct settling *settling, uint64_t line, const ch
     bool any = false;
     (void)line;
     arena_reset(settling->arena);
-    enum status status = parse(text, length, settling->arena, &fields, error);
+    enum status status = repair_places_parse(text, length, settling->arena, &fields, error);
     const struct cell *key = status == STATUS_OK ? value_field(&fields, "key") : NULL;
     int32_t table = status == STATUS_OK ? table_of(files, value_field(&fields, "table")) : -1;
     if (table < 0 || key == NULL || key->kind != VALUE_MAP) {
@@ -287,7 +287,8 @@ static enum status count_there(struct settling *settling, uint64_t *records, str
     struct database *target = target_of(settling->files);
     struct cell key = cell_missing();
     const char *ignored = NULL;
-    return parse(settling->key, strlen(settling->key), settling->arena, &key, error) == STATUS_OK
+    return repair_places_parse(settling->key, strlen(settling->key), settling->arena, &key,
+                               error) == STATUS_OK
                ? target->connector->target->ask_place(
                      target, &settling->files->verify->tables[table].plan->target, &key, true,
                      settling->arena, records, &ignored, error)
@@ -329,7 +330,8 @@ static enum status find_winner(struct settling *settling, const struct item **wi
     return status;
 }
 
-static void refuse(struct settling *settling, const struct item *item, bool behind_extra)
+static void repair_places_refuse(struct settling *settling, const struct item *item,
+                                 bool behind_extra)
 {
     struct repair_files *files = settling->files;
     uint32_t number = (uint32_t)bytes_get_be(settling->group, 4);
@@ -359,7 +361,7 @@ static enum status end_group(struct settling *settling, struct error *error)
         bool right = winner != NULL ? memcmp(winner->hash, item->hash, sizeof(item->hash)) == 0
                                     : (item->flags & FLAG_DIFFERS) == 0;
         if (!right) {
-            refuse(settling, item, behind_extra);
+            repair_places_refuse(settling, item, behind_extra);
         }
     }
     settling->count = 0;
@@ -396,7 +398,7 @@ static enum status take_string(struct settling *settling, const uint8_t *bytes, 
     return STATUS_OK;
 }
 
-static enum status walk(struct settling *settling, struct error *error)
+static enum status repair_places_walk(struct settling *settling, struct error *error)
 {
     const uint8_t *bytes = NULL;
     size_t length = 0;
@@ -477,7 +479,7 @@ enum status repair_settle_places(struct repair_files *files, struct error *error
                  ? take_lines(&settling, settling.files->extra_path, take_extra, error)
                  : status;
     unlink(files->extra_path);
-    status = status == STATUS_OK ? walk(&settling, error) : status;
+    status = status == STATUS_OK ? repair_places_walk(&settling, error) : status;
     status =
         status == STATUS_OK && settling.refused_count > 0 ? leave_out(&settling, error) : status;
     free(prefix);

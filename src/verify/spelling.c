@@ -66,8 +66,8 @@ static enum status read_key(const struct spill_head *source, struct column_list 
 }
 
 /* `*batch` NULL: one of the keys is none that the table can hold. */
-static enum status fetch(const struct spelling *spelling, const struct cell *cells, uint32_t count,
-                         struct batch **batch, struct error *error)
+static enum status spelling_fetch(const struct spelling *spelling, const struct cell *cells,
+                                  uint32_t count, struct batch **batch, struct error *error)
 {
     struct verify *verify = spelling->verify;
     struct database *target = verify->session->target;
@@ -147,7 +147,7 @@ static enum status settle_one(struct spelling *spelling, const struct spill_head
     if (has_null(key, spelling->table->plan->target.key.count)) {
         return spelling->settle(spelling->context, source, NULL, error);
     }
-    enum status status = fetch(spelling, key, 1, &batch, error);
+    enum status status = spelling_fetch(spelling, key, 1, &batch, error);
     if (status == STATUS_OK && batch != NULL && batch->row_count > 0) {
         status = make_entry(spelling, source, key, batch_row(batch, 0), arena, &made, error);
     }
@@ -161,7 +161,7 @@ static enum status settle_one(struct spelling *spelling, const struct spill_head
 
 /* ---------------------------------------------------------------- some records */
 
-static void begin(struct spelling *spelling)
+static void spelling_begin(struct spelling *spelling)
 {
     struct verify *verify = spelling->verify;
     spelling->found =
@@ -182,7 +182,7 @@ enum status spelling_note(struct spelling *spelling, const struct spill_head *so
 {
     const struct verify_table *table = &spelling->verify->tables[source->table];
     if (!spelling->begun) {
-        begin(spelling);
+        spelling_begin(spelling);
     }
     if (spelling->count > 0 && table != spelling->table) {
         enum status status = spelling_flush(spelling, error);
@@ -232,7 +232,8 @@ enum status spelling_flush(struct spelling *spelling, struct error *error)
         at += source->length;
         status = read_key(source, key, arena, &keys[(size_t)i * key.count], error);
     }
-    status = status == STATUS_OK ? fetch(spelling, keys, spelling->count, &batch, error) : status;
+    status = status == STATUS_OK ? spelling_fetch(spelling, keys, spelling->count, &batch, error)
+                                 : status;
     bool none = batch != NULL && batch->row_count == 0;
     batch_destroy(batch);
     status = status == STATUS_OK ? settle_all(spelling, keys, none, arena, error) : status;

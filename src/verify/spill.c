@@ -263,7 +263,7 @@ static enum status cant_keep(const struct spiller *spiller, uint32_t table,
     return STATUS_FAILED;
 }
 
-static void pad(struct buffer *out)
+static void spill_pad(struct buffer *out)
 {
     while (out->length % 8 != 0) {
         buffer_append_byte(out, ' ');
@@ -330,7 +330,7 @@ enum status spiller_make(struct spiller *spiller, struct spill_head head,
         lacks_memory = status != STATUS_OK && error->code == ERROR_MEMORY;
     }
     head.record_length = (uint32_t)(out->length - before);
-    pad(out);
+    spill_pad(out);
     if (status != STATUS_OK && !lacks_memory) {
         return status;
     }

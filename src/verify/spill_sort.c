@@ -59,7 +59,7 @@ static void runs_close(struct runs *runs)
 
 /* ---------------------------------------------------------------- writing */
 
-static enum status flush(struct runs *runs, struct error *error)
+static enum status spill_sort_flush(struct runs *runs, struct error *error)
 {
     enum status status =
         file_write_all(runs->file, runs->pending.data, runs->pending.length, runs->path, error);
@@ -82,7 +82,7 @@ static enum status write_held(struct runs *runs, struct error *error)
     }
     enum status status = STATUS_OK;
     if (is_long || runs->pending.length >= PENDING_BYTES) {
-        status = flush(runs, error);
+        status = spill_sort_flush(runs, error);
     }
     if (is_long && status == STATUS_OK) {
         status = file_write_all(runs->file, runs->held + 1, rest, runs->path, error);
@@ -93,7 +93,8 @@ static enum status write_held(struct runs *runs, struct error *error)
 }
 
 /* The entry stands until the run is ended, or the next that is not equal put. */
-static enum status put(struct runs *runs, const struct spill_head *entry, struct error *error)
+static enum status spill_sort_put(struct runs *runs, const struct spill_head *entry,
+                                  struct error *error)
 {
     if (runs->held != NULL && spill_compare(runs->held, entry) == 0) {
         runs->held_count += entry->count;
@@ -108,7 +109,7 @@ static enum status put(struct runs *runs, const struct spill_head *entry, struct
 static enum status end_run(struct runs *runs, struct error *error)
 {
     runs->ends = memory_resize(runs->ends, runs->count + 1u, sizeof(*runs->ends));
-    if (write_held(runs, error) != STATUS_OK || flush(runs, error) != STATUS_OK) {
+    if (write_held(runs, error) != STATUS_OK || spill_sort_flush(runs, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     runs->ends[runs->count++] = runs->length;
@@ -135,7 +136,7 @@ static enum status sort_piece(const char *bytes, uint64_t length,
     spill_list_sort(bytes, length, options, &piece);
     enum status status = STATUS_OK;
     for (uint64_t i = 0; i < piece.end && status == STATUS_OK; i++) {
-        status = put(to, piece.entries[i], error);
+        status = spill_sort_put(to, piece.entries[i], error);
     }
     if (status == STATUS_OK && piece.end > 0) {
         status = end_run(to, error);
@@ -186,7 +187,7 @@ static enum status merge_ways(struct spill_cursor *ways, uint32_t count, struct 
 {
     enum status status = STATUS_OK;
     while (count > 0 && status == STATUS_OK) {
-        status = put(to, spill_peek(&ways[0]), error);
+        status = spill_sort_put(to, spill_peek(&ways[0]), error);
         spill_skip(&ways[0]);
         if (spill_peek(&ways[0]) == NULL) {
             ways[0] = ways[--count];
@@ -196,8 +197,8 @@ static enum status merge_ways(struct spill_cursor *ways, uint32_t count, struct 
     return status == STATUS_OK ? end_run(to, error) : status;
 }
 
-static enum status merge(const struct spill_list *from, const struct runs *runs, struct runs *to,
-                         struct error *error)
+static enum status spill_sort_merge(const struct spill_list *from, const struct runs *runs,
+                                    struct runs *to, struct error *error)
 {
     struct spill_cursor ways[MERGE_WAYS];
     enum status status = STATUS_OK;
@@ -224,8 +225,8 @@ static enum status merge(const struct spill_list *from, const struct runs *runs,
 /* ---------------------------------------------------------------- the whole */
 
 /* `from` becomes what one step makes of it: the first sorts, all others (`run_bytes` 0) merge. */
-static enum status step(const char *folder, struct runs *from, uint64_t run_bytes,
-                        const struct spill_options *options, struct error *error)
+static enum status spill_sort_step(const char *folder, struct runs *from, uint64_t run_bytes,
+                                   const struct spill_options *options, struct error *error)
 {
     struct runs to = {.file = -1};
     void *bytes = mmap(NULL, from->length, PROT_READ, MAP_PRIVATE, from->file, 0);
@@ -236,7 +237,7 @@ static enum status step(const char *folder, struct runs *from, uint64_t run_byte
     const struct spill_list list = {.bytes = bytes, .end = from->length};
     enum status status = runs_create(&to, folder, error);
     if (status == STATUS_OK) {
-        status = run_bytes == 0 ? merge(&list, from, &to, error)
+        status = run_bytes == 0 ? spill_sort_merge(&list, from, &to, error)
                                 : sort_pieces(&list, run_bytes, options, &to, error);
     }
     munmap(bytes, from->length);
@@ -258,9 +259,9 @@ enum status spill_sort_file(const char *folder, uint64_t run_bytes,
                             struct error *error)
 {
     struct runs runs = {.file = *file, .length = *bytes};
-    enum status status = step(folder, &runs, run_bytes, options, error);
+    enum status status = spill_sort_step(folder, &runs, run_bytes, options, error);
     while (status == STATUS_OK && runs.count > 1) {
-        status = step(folder, &runs, 0, options, error);
+        status = spill_sort_step(folder, &runs, 0, options, error);
     }
     *file = runs.file;
     *bytes = runs.length;

@@ -279,7 +279,7 @@ static enum status read_first(struct verify *verify, struct error *error)
     return status;
 }
 
-static enum status match(struct verify *verify, struct match *matching, struct error *error)
+static enum status verify_match(struct verify *verify, struct match *matching, struct error *error)
 {
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < verify->table_count && status == STATUS_OK; i++) {
@@ -300,10 +300,11 @@ static enum status compare_all(struct verify *verify, struct match *matching, st
     if (status == STATUS_OK && verify->options.level != VERIFY_FULL) {
         status = read_again(verify, error);
     }
-    return status == STATUS_OK ? match(verify, matching, error) : status;
+    return status == STATUS_OK ? verify_match(verify, matching, error) : status;
 }
 
-static enum status compare(struct verify *verify, struct match *matching, struct error *error)
+static enum status verify_compare(struct verify *verify, struct match *matching,
+                                  struct error *error)
 {
     checkpoint_pass_by(verify);
     switch (verify->options.level) {
@@ -395,7 +396,7 @@ static enum status work(struct verify *verify, struct match *matching, struct er
         return STATUS_FAILED;
     }
     progress_enter(progress, PROGRESS_COMPARE);
-    enum status status = compare(verify, matching, error);
+    enum status status = verify_compare(verify, matching, error);
     status = status == STATUS_OK ? match_end(matching, error) : status;
     status = status == STATUS_OK ? end_repair_files(verify, matching, error) : status;
     if (status == STATUS_OK) {
@@ -427,7 +428,7 @@ static enum status work_with_display(struct verify *verify, struct match *matchi
     return status;
 }
 
-static enum status begin(struct verify *verify, struct error *error)
+static enum status verify_begin(struct verify *verify, struct error *error)
 {
     const struct run_options *options = &verify->session->options;
     if (run_create(verify->session, &verify->run, error) != STATUS_OK ||
@@ -454,7 +455,7 @@ static enum status begin(struct verify *verify, struct error *error)
 }
 
 /* `is_left`: what was read is for the next validation. */
-static void end(struct verify *verify, struct match *matching, bool is_left)
+static void verify_end_it(struct verify *verify, struct match *matching, bool is_left)
 {
     if (matching->repair != NULL) {
         struct error ignored; /* a validation that failed repairs nothing */
@@ -517,7 +518,7 @@ enum status verify_run(struct run_session *session, const struct verify_options 
     *result = (struct verify_result){
         .level = options->level, .push_down = options->push_down, .arena = arena_create(0)};
     verify.arena = result->arena;
-    enum status status = begin(&verify, error);
+    enum status status = verify_begin(&verify, error);
     bool begun = status == STATUS_OK;
     if (begun) {
         status = work_with_display(&verify, &matching, error);
@@ -541,7 +542,7 @@ enum status verify_run(struct run_session *session, const struct verify_options 
         result->exit_status = EXIT_INTERRUPTED;
         status = STATUS_OK;
     }
-    end(&verify, &matching, is_left);
+    verify_end_it(&verify, &matching, is_left);
     buffer_free(&kept);
     return status;
 }

@@ -75,9 +75,9 @@ static enum status run_once(struct cassandra *self, struct cql_call *call,
 }
 
 /* What may be repeated reads, or changes the schema, which is of no consistency. */
-static enum status run(struct cassandra *self, struct cql_call *call,
-                       struct cql_statement *statement, bool repeats, struct arena *arena,
-                       struct cql_reply *reply, struct error *error)
+static enum status control_run(struct cassandra *self, struct cql_call *call,
+                               struct cql_statement *statement, bool repeats, struct arena *arena,
+                               struct cql_reply *reply, struct error *error)
 {
     struct cassandra_patience patience;
     enum status status;
@@ -100,7 +100,7 @@ enum status cassandra_run(struct cassandra *self, const char *text,
 {
     struct cql_statement statement = {.text = text};
     struct cql_call call = {.consistency = consistency, .timestamp_us = CQL_NO_TIMESTAMP};
-    return run(self, &call, &statement, repeats, arena, reply, error);
+    return control_run(self, &call, &statement, repeats, arena, reply, error);
 }
 
 enum status cassandra_run_prepared(struct cassandra *self, const char *text,
@@ -116,7 +116,7 @@ enum status cassandra_run_prepared(struct cassandra *self, const char *text,
     struct cql_call call = {.consistency = consistency,
                             .serial_consistency = self->settings.serial,
                             .timestamp_us = CQL_NO_TIMESTAMP};
-    return run(self, &call, &statement, repeats, arena, reply, error);
+    return control_run(self, &call, &statement, repeats, arena, reply, error);
 }
 
 void cassandra_append_table(const struct cassandra *self, const char *table, struct buffer *out)

@@ -53,12 +53,12 @@ struct counting {
     struct error *error;
 };
 
-static void push(struct buffer *pieces, struct piece piece)
+static void count_push(struct buffer *pieces, struct piece piece)
 {
     buffer_append(pieces, &piece, sizeof(piece));
 }
 
-static bool pop(struct buffer *pieces, struct piece *piece)
+static bool count_pop(struct buffer *pieces, struct piece *piece)
 {
     if (pieces->length == 0) {
         return false;
@@ -88,12 +88,12 @@ static void take_count(struct counting *counting, const struct cql_response *res
 static void take_slow(struct counting *counting, const struct piece *piece)
 {
     if (cql_range_width(&piece->range) < TOKENS_MIN) {
-        push(&counting->hard, *piece);
+        count_push(&counting->hard, *piece);
         return;
     }
     for (uint64_t half = 2; half > 0; half--) {
-        push(&counting->pieces,
-             (struct piece){cql_range_piece(&piece->range, half - 1, 2), piece->consistency});
+        count_push(&counting->pieces,
+                   (struct piece){cql_range_piece(&piece->range, half - 1, 2), piece->consistency});
     }
 }
 
@@ -108,7 +108,7 @@ static void take_failure(struct counting *counting, struct piece *piece,
     } else if (cassandra_patience_falls_back(&counting->patience, reply->failure, &again,
                                              &piece->consistency) ||
                cassandra_patience_plan(&counting->patience, &again)) {
-        push(&counting->pieces, *piece);
+        count_push(&counting->pieces, *piece);
     } else {
         counting->status = error_copy(counting->error, &again);
     }
@@ -144,7 +144,8 @@ static struct slot *free_slot(struct counting *counting)
     return NULL;
 }
 
-static enum status ask(struct counting *counting, struct slot *slot, const struct piece *piece)
+static enum status count_ask(struct counting *counting, struct slot *slot,
+                             const struct piece *piece)
 {
     struct cassandra *self = counting->self;
     struct buffer values = {0};
@@ -180,10 +181,10 @@ static void fill_window(struct counting *counting)
                                      "counting was stopped");
     }
     while (counting->status == STATUS_OK && counting->under_way < WINDOW &&
-           !cassandra_patience_waits(&counting->patience) && pop(&counting->pieces, &piece)) {
-        enum status status = ask(counting, free_slot(counting), &piece);
+           !cassandra_patience_waits(&counting->patience) && count_pop(&counting->pieces, &piece)) {
+        enum status status = count_ask(counting, free_slot(counting), &piece);
         if (status != STATUS_OK) {
-            push(&counting->pieces, piece);
+            count_push(&counting->pieces, piece);
         }
         if (status == STATUS_FAILED) {
             counting->status = STATUS_FAILED;
@@ -258,7 +259,7 @@ static enum status read_hard_ranges(struct counting *counting)
 {
     struct piece piece;
     enum status status = STATUS_OK;
-    while (status == STATUS_OK && pop(&counting->hard, &piece)) {
+    while (status == STATUS_OK && count_pop(&counting->hard, &piece)) {
         status = read_range(counting, &piece.range);
     }
     return status;
@@ -301,8 +302,8 @@ static void cut_ring(struct counting *counting)
         ranges, range_count, rows >= 0 ? rows : (double)PIECE_ROWS * CASSANDRA_PIECES_UNKNOWN,
         PIECE_ROWS, counting->arena, &piece_count);
     for (size_t at = 0; at < piece_count; at++) {
-        push(&counting->pieces,
-             (struct piece){pieces[at], counting->self->settings.read_consistency});
+        count_push(&counting->pieces,
+                   (struct piece){pieces[at], counting->self->settings.read_consistency});
     }
 }
 

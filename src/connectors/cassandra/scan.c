@@ -54,7 +54,7 @@ void cassandra_page_free(struct cassandra_page *page)
 
 /* ---------------------------------------------------------------- opening, closing */
 
-static void destroy(struct cassandra_scan *scan)
+static void scan_destroy(struct cassandra_scan *scan)
 {
     cassandra_page_free(&scan->page);
     buffer_free(&scan->paging_state);
@@ -68,7 +68,7 @@ void cassandra_scans_close(struct cassandra_scans *scans)
     while (scans->abandoned != NULL) {
         struct cassandra_scan *scan = scans->abandoned;
         scans->abandoned = scan->next_abandoned;
-        destroy(scan);
+        scan_destroy(scan);
     }
 }
 
@@ -78,7 +78,7 @@ void cassandra_scan_close(struct cassandra_scan *scan)
         return;
     }
     if (scan->state != CALL_UNDER_WAY) {
-        destroy(scan);
+        scan_destroy(scan);
         return;
     }
     scan->abandoned = true;
@@ -95,7 +95,7 @@ static void remove_abandoned(struct cassandra_scan *scan)
     if (*at == scan) {
         *at = scan->next_abandoned;
     }
-    destroy(scan);
+    scan_destroy(scan);
 }
 
 const struct cql_columns *cassandra_scan_columns(const struct cassandra_scan *scan)
@@ -119,7 +119,8 @@ static uint32_t next_page_rows(const struct cassandra_scan *scan, const struct c
     return wanted > PAGE_ROWS_MIN ? (uint32_t)wanted : PAGE_ROWS_MIN;
 }
 
-static void fail(struct cassandra_scan *scan, enum cql_failure failure, const struct error *error)
+static void scan_fail(struct cassandra_scan *scan, enum cql_failure failure,
+                      const struct error *error)
 {
     scan->state = CALL_FAILED;
     scan->failure = failure;
@@ -133,7 +134,7 @@ static void take_rows(struct cassandra_scan *scan, const struct cql_rows *rows)
     if (rows->columns.count != columns->count || rows->columns.count != scan->column_count ||
         (!scan->ranged && rows->metadata_id.data != NULL)) {
         error_set(&error, ERROR_SOURCE_CHANGED, scan->name, "its columns have changed");
-        fail(scan, CQL_FAILURE_INVALID, &error);
+        scan_fail(scan, CQL_FAILURE_INVALID, &error);
         return;
     }
     scan->page.rows = *rows;
@@ -141,7 +142,7 @@ static void take_rows(struct cassandra_scan *scan, const struct cql_rows *rows)
     scan->page.rows.paging_state = (struct text){NULL, 0};
     if (!cassandra_calls_keep_rows(rows, &scan->page.bytes)) {
         error_set(&error, ERROR_MEMORY, scan->name, "no memory for a page of rows");
-        fail(scan, CQL_FAILURE_NONE, &error);
+        scan_fail(scan, CQL_FAILURE_NONE, &error);
         return;
     }
     scan->page.rows.content = cql_reader_of(scan->page.bytes.data, scan->page.bytes.length);
@@ -160,10 +161,10 @@ static void answered(struct cassandra_call *call, enum status status, const stru
     if (scan->abandoned) {
         remove_abandoned(scan);
     } else if (status != STATUS_OK) {
-        fail(scan, reply->failure, error);
+        scan_fail(scan, reply->failure, error);
     } else if (reply->response.opcode != CQL_RESULT || reply->response.kind != CQL_RESULT_ROWS) {
         error_set(&odd, ERROR_NETWORK_ANSWER, scan->name, "a SELECT was answered without rows");
-        fail(scan, CQL_FAILURE_PROTOCOL, &odd);
+        scan_fail(scan, CQL_FAILURE_PROTOCOL, &odd);
     } else {
         take_rows(scan, &reply->response.rows);
     }
@@ -171,7 +172,7 @@ static void answered(struct cassandra_call *call, enum status status, const stru
 
 /* ---------------------------------------------------------------- asking */
 
-static enum status ask(struct cassandra_scan *scan, struct error *error)
+static enum status cassandra_scan_ask(struct cassandra_scan *scan, struct error *error)
 {
     const struct cassandra *self = scan->scans->cassandra;
     const struct cql_range *range = &scan->ranges[scan->range_count - 1];
@@ -206,7 +207,7 @@ static enum status ask(struct cassandra_scan *scan, struct error *error)
 }
 
 /* The page is there: on to the next range, if it was the last one of its own. */
-static void step(struct cassandra_scan *scan)
+static void scan_step(struct cassandra_scan *scan)
 {
     if (scan->last_page) {
         scan->range_count--;
@@ -221,7 +222,7 @@ static void step(struct cassandra_scan *scan)
 
 /* ---------------------------------------------------------------- failures */
 
-static void push(struct cassandra_scan *scan, int64_t after, int64_t to)
+static void scan_push(struct cassandra_scan *scan, int64_t after, int64_t to)
 {
     if (after < to) {
         scan->ranges[scan->range_count++] = (struct cql_range){after, to};
@@ -233,7 +234,7 @@ static void push(struct cassandra_scan *scan, int64_t after, int64_t to)
  * last one: what is left of this partition, which the paging state knows, is a range of its own.
  * False: it is one token, or no range.
  */
-static bool cut(struct cassandra_scan *scan)
+static bool scan_cut(struct cassandra_scan *scan)
 {
     const struct cql_range range = scan->ranges[scan->range_count - 1];
     const struct cql_range rest = {scan->has_passed ? scan->passed : range.after, range.to};
@@ -243,10 +244,10 @@ static bool cut(struct cassandra_scan *scan)
     }
     int64_t middle = width < 2 ? rest.after : cql_range_piece(&rest, 0, 2).to;
     scan->range_count--;
-    push(scan, middle, rest.to);
-    push(scan, rest.after, middle);
+    scan_push(scan, middle, rest.to);
+    scan_push(scan, rest.after, middle);
     if (scan->has_passed) {
-        push(scan, range.after, scan->passed);
+        scan_push(scan, range.after, scan->passed);
     } else {
         buffer_clear(&scan->paging_state); /* of pages without rows */
     }
@@ -288,7 +289,7 @@ static enum status go_smaller(struct cassandra_scan *scan, struct error *error)
     }
     if (scan->page_rows > PAGE_ROWS_MIN) {
         scan->page_rows = scan->page_rows / 2 > PAGE_ROWS_MIN ? scan->page_rows / 2 : PAGE_ROWS_MIN;
-    } else if (!fall_back(scan) && !cut(scan)) {
+    } else if (!fall_back(scan) && !scan_cut(scan)) {
         return give_up(scan, error);
     }
     scan->state = CALL_NONE;
@@ -363,11 +364,11 @@ static enum status hand_over(struct cassandra_scan *scan, struct cassandra_page 
 {
     *page = scan->page;
     scan->page = (struct cassandra_page){0};
-    step(scan);
+    scan_step(scan);
     if (scan->range_count == 0) {
         return STATUS_OK;
     }
-    enum status status = ask(scan, error);
+    enum status status = cassandra_scan_ask(scan, error);
     if (status == STATUS_FAILED) {
         cassandra_page_free(page);
     }
@@ -401,7 +402,7 @@ static enum status ask_in_time(struct cassandra_scan *scan, int64_t until_ms, st
         }
         return STATUS_OK;
     }
-    enum status status = ask(scan, error);
+    enum status status = cassandra_scan_ask(scan, error);
     if (status == STATUS_AGAIN && cassandra_calls_poll(scan->scans->session, 100) == STATUS_OK) {
         return STATUS_OK;
     }

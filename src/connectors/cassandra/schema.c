@@ -48,7 +48,7 @@ static const char *copy_text(struct arena *arena, struct text text)
     return arena_copy(arena, text.data, text.length);
 }
 
-static int compare(struct text left, struct text right)
+static int cassandra_schema_compare(struct text left, struct text right)
 {
     size_t length = left.length < right.length ? left.length : right.length;
     int order = length > 0 ? memcmp(left.data, right.data, length) : 0;
@@ -94,7 +94,7 @@ static int compare_columns(const void *left, const void *right)
 {
     const struct found_column *one = left;
     const struct found_column *other = right;
-    int order = compare(one->table, other->table);
+    int order = cassandra_schema_compare(one->table, other->table);
     if (order != 0) {
         return order;
     }
@@ -233,13 +233,14 @@ static void find_columns(struct reading *reading, struct cassandra_table *table,
     uint32_t high = all->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (compare(all->list[middle].table, name) < 0) {
+        if (cassandra_schema_compare(all->list[middle].table, name) < 0) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    for (high = low; high < all->count && compare(all->list[high].table, name) == 0; high++) {
+    for (high = low;
+         high < all->count && cassandra_schema_compare(all->list[high].table, name) == 0; high++) {
     }
     give_columns(reading, table, all->list + low, high - low, fixed_compact);
 }
@@ -250,7 +251,7 @@ static void find_indexes(struct reading *reading, struct cassandra_table *table)
     struct cassandra_index *indexes =
         arena_allocate_zeroed(reading->arena, (size_t)reading->index_count + 1, sizeof(*indexes));
     for (uint32_t at = 0; at < reading->index_count; at++) {
-        if (compare(reading->indexes[at].table, name) == 0) {
+        if (cassandra_schema_compare(reading->indexes[at].table, name) == 0) {
             indexes[table->index_count++] = reading->indexes[at].index;
         }
     }

@@ -72,9 +72,10 @@ enum status cassandra_connection_make(struct cassandra *self, const struct targe
     return STATUS_OK;
 }
 
-static enum status connect(struct database *database, const struct target_table *tables,
-                           uint32_t table_count, uint32_t in_flight_max,
-                           struct keyed_connection **connection, struct error *error)
+static enum status cassandra_send_connect(struct database *database,
+                                          const struct target_table *tables, uint32_t table_count,
+                                          uint32_t in_flight_max,
+                                          struct keyed_connection **connection, struct error *error)
 {
     struct cassandra *self = cassandra_of(database);
     struct keyed_connection *made = NULL;
@@ -125,8 +126,8 @@ static void set_time(struct keyed_connection *connection, int64_t time_us)
     connection->time_us = time_us;
 }
 
-static enum status prepare(struct keyed_connection *connection,
-                           struct cassandra_statement *statement, struct error *error)
+static enum status send_prepare(struct keyed_connection *connection,
+                                struct cassandra_statement *statement, struct error *error)
 {
     return statement->prepared != NULL ? STATUS_OK
                                        : cql_session_prepare(connection->session, statement->text,
@@ -138,7 +139,7 @@ static enum status bind_part(struct keyed_connection *connection,
                              struct error *error)
 {
     struct cassandra_statement *statement = cassandra_statement_at(connection, part->statement);
-    if (prepare(connection, statement, error) != STATUS_OK) {
+    if (send_prepare(connection, statement, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (count == connection->call_room) {
@@ -246,8 +247,8 @@ static enum cql_consistency consistency_of(const struct keyed_connection *connec
                                                               : settings->write_consistency;
 }
 
-static enum status send(struct keyed_connection *connection, struct keyed_request *request,
-                        struct error *error)
+static enum status cassandra_send(struct keyed_connection *connection,
+                                  struct keyed_request *request, struct error *error)
 {
     struct cassandra *self = connection->cassandra;
     bool counters = is_of_counters(connection, request->table);
@@ -323,7 +324,7 @@ static enum status send_on(struct keyed_connection *connection, struct keyed_ans
     }
     request->mark = mark;
     enum status status = lease_check(&self->keyed.base, self->timeout_ms, error);
-    status = status == STATUS_OK ? send(connection, request, error) : status;
+    status = status == STATUS_OK ? cassandra_send(connection, request, error) : status;
     if (status == STATUS_OK) {
         return STATUS_AGAIN;
     }
@@ -575,8 +576,9 @@ static enum status judge_part(struct keyed_connection *connection, struct cql_re
 
 /* ---------------------------------------------------------------- any answer */
 
-static enum status judge(struct keyed_connection *connection, struct cql_reply *reply,
-                         struct keyed_answer *answer, struct error *error)
+static enum status cassandra_send_judge(struct keyed_connection *connection,
+                                        struct cql_reply *reply, struct keyed_answer *answer,
+                                        struct error *error)
 {
     const struct keyed_request *request = answer->request;
     bool counters = is_of_counters(connection, request->table);
@@ -612,7 +614,7 @@ static enum status poll(struct keyed_connection *connection, int64_t timeout_ms,
                        ? judge_counter_failure(connection, &reply, answer, error)
                        : judge_failure(connection, &reply, answer, error);
         }
-        status = judge(connection, &reply, answer, error);
+        status = cassandra_send_judge(connection, &reply, answer, error);
         timeout_ms = 0;
     } while (status == STATUS_AGAIN);
     return status;
@@ -678,7 +680,7 @@ const struct keyed_service cassandra_keyed_service = {
     .guard = KEYED_GUARD_NEWER,
     .repeats_add_up = true,
     .failpoints = failpoints,
-    .connect = connect,
+    .connect = cassandra_send_connect,
     .try_connect = cassandra_try_connect,
     .disconnect = cassandra_connection_free,
     .begin = frame_nothing,
@@ -688,7 +690,7 @@ const struct keyed_service cassandra_keyed_service = {
     .read_key = cassandra_read_key,
     .append_claims = cassandra_append_claims,
     .group = cassandra_group,
-    .send = send,
+    .send = cassandra_send,
     .poll = poll,
     .time = time_for_changes,
     .set_time = set_time,

@@ -387,7 +387,7 @@ static enum status join_file(struct work *work, uint32_t first, uint32_t *count,
     return STATUS_OK;
 }
 
-static enum status join(struct work *work, struct error *error)
+static enum status pass_join(struct work *work, struct error *error)
 {
     enum status status = STATUS_OK;
     uint32_t count = 0;
@@ -416,7 +416,7 @@ static uint32_t segments_of_file(const struct csv_pass *pass, uint32_t file, uin
     return (uint32_t)((size + bytes - 1) / bytes);
 }
 
-static void cut(struct work *work, uint64_t bytes)
+static void pass_cut(struct work *work, uint64_t bytes)
 {
     struct csv_pass *pass = work->pass;
     uint32_t count = 0;
@@ -455,9 +455,9 @@ enum status csv_pass_run(struct csv_pass *pass, struct error *error)
     if (pass->threads == 0) {
         pass->threads = processors > 0 ? (uint32_t)processors : 1;
     }
-    cut(&work, segment_bytes_of(pass, total));
+    pass_cut(&work, segment_bytes_of(pass, total));
     enum status status = run_workers(&work, pass->threads, error);
-    status = status == STATUS_OK ? join(&work, error) : status;
+    status = status == STATUS_OK ? pass_join(&work, error) : status;
     for (uint32_t at = 0; at < work.count; at++) {
         free(work.segments[at].marks);
         free(work.segments[at].facts);

@@ -47,8 +47,8 @@ const struct target_functions bucket_target = {
 /* ---------------------------------------------------------------- open and close */
 
 /* Is the bucket there, and may it be listed? What is only looked at has to hold something. */
-static enum status look(const struct folder_bucket *bucket, const struct open_options *open,
-                        struct error *error)
+static enum status bucket_open_look(const struct folder_bucket *bucket,
+                                    const struct open_options *open, struct error *error)
 {
     struct arena *arena = arena_create(0);
     bool any = false;
@@ -115,7 +115,7 @@ enum status bucket_open(struct folder *folder, const struct open_options *open, 
         folder_stage_read_address(open->uri, folder->format->connector, bucket->arena,
                                   &bucket->address, error) != STATUS_OK ||
         bucket_connect(bucket, &bucket->control, error) != STATUS_OK ||
-        look(bucket, open, error) != STATUS_OK ||
+        bucket_open_look(bucket, open, error) != STATUS_OK ||
         folder_stage_place(open->spill_folder, &bucket->work, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

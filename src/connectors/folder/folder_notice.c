@@ -21,7 +21,7 @@ void folder_notice_begin(struct folder_notice *notice, const struct folder_table
     atomic_store(&notice->next_ms, clock_monotonic_ms() + FIRST_MS);
 }
 
-static void tell(const struct folder_notice *notice, uint64_t done)
+static void folder_notice_tell(const struct folder_notice *notice, uint64_t done)
 {
     /* what is read twice counts twice */
     uint64_t percent = done < notice->total
@@ -44,7 +44,7 @@ enum status folder_notice_add(struct folder_notice *notice, uint64_t bytes, stru
     int64_t next_ms = atomic_load(&notice->next_ms);
     if (notice->place != NULL && now_ms >= next_ms &&
         atomic_compare_exchange_strong(&notice->next_ms, &next_ms, now_ms + STEP_MS)) {
-        tell(notice, done);
+        folder_notice_tell(notice, done);
     }
     return STATUS_OK;
 }

@@ -137,8 +137,9 @@ static void acknowledge(struct writer *writer, struct keyed_slot *slot)
     }
 }
 
-static enum status refuse(struct writer *writer, struct keyed_slot *slot, enum outcome_kind kind,
-                          enum error_code code, const char *reason, struct error *error)
+static enum status keyed_answer_refuse(struct writer *writer, struct keyed_slot *slot,
+                                       enum outcome_kind kind, enum error_code code,
+                                       const char *reason, struct error *error)
 {
     struct keyed_waiting *waiting = slot->waiting;
     slot->waiting = NULL;
@@ -167,8 +168,8 @@ static enum status make_into(struct writer *writer, struct keyed_request *reques
     writer->bytes += request->body.length;
     request->failures = 0;
     if (status == STATUS_END) {
-        status =
-            refuse(writer, &request->slots[0], OUTCOME_SKIPPED, ERROR_NONE, keyed_expired, error);
+        status = keyed_answer_refuse(writer, &request->slots[0], OUTCOME_SKIPPED, ERROR_NONE,
+                                     keyed_expired, error);
         keyed_request_free(writer, request);
         return status;
     }
@@ -180,8 +181,8 @@ static enum status already_there(struct writer *writer, const struct keyed_reque
                                  struct keyed_slot *slot, const char *reason, struct error *error)
 {
     bool skip = writer->tables[request->table].existing == EXISTING_SKIP;
-    return refuse(writer, slot, skip ? OUTCOME_SKIPPED : OUTCOME_REJECTED,
-                  skip ? ERROR_NONE : ERROR_REJECT_KEY_DUPLICATE, reason, error);
+    return keyed_answer_refuse(writer, slot, skip ? OUTCOME_SKIPPED : OUTCOME_REJECTED,
+                               skip ? ERROR_NONE : ERROR_REJECT_KEY_DUPLICATE, reason, error);
 }
 
 /* The record there may be this one, written by a try whose answer was lost or by an attempt before
@@ -298,8 +299,8 @@ static enum status take_refused(struct writer *writer, struct keyed_request *req
         if (tally->refused[at]) {
             const struct error *reason =
                 answer->reasons != NULL ? answer->reasons[at] : answer->reason;
-            status = refuse(writer, &request->slots[at], OUTCOME_REJECTED, reason->code,
-                            reason->message, error);
+            status = keyed_answer_refuse(writer, &request->slots[at], OUTCOME_REJECTED,
+                                         reason->code, reason->message, error);
         }
     }
     return status;

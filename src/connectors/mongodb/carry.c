@@ -280,7 +280,7 @@ static enum status take_errors(struct mongodb_lane *lane, struct mongodb_flight 
     return STATUS_OK;
 }
 
-static void fail(struct mongodb_flight *flight, const struct error *why)
+static void carry_fail(struct mongodb_flight *flight, const struct error *why)
 {
     flight->whole = *why;
     flight->lost = why->class == ERROR_CLASS_RETRY;
@@ -293,8 +293,8 @@ static void fail(struct mongodb_flight *flight, const struct error *why)
  * under the same number, by which the server knows what it has done.
  * https://github.com/mongodb/specifications/blob/master/source/retryable-writes/retryable-writes.md
  */
-static enum status call(struct mongodb_lane *lane, const bson_t *command, bson_t *reply,
-                        struct error *why)
+static enum status carry_call(struct mongodb_lane *lane, const bson_t *command, bson_t *reply,
+                              struct error *why)
 {
     struct mongodb_database *self = lane->connection->database;
     bool claimed = self->keyed.room.run_id != NULL;
@@ -325,7 +325,7 @@ static bool carry(struct mongodb_lane *lane, struct mongodb_flight *flight, enum
     *occupied = 0;
     write_command(lane, flight, verb, picked);
     mongodb_write_view(&lane->command, &view);
-    enum status status = call(lane, &view, &reply, &why);
+    enum status status = carry_call(lane, &view, &reply, &why);
     if (status == STATUS_OK) {
         status = take_errors(lane, flight, verb, picked, &reply, occupied, &why);
         if (status == STATUS_OK && bson_has_field(&reply, "writeConcernError")) {
@@ -340,7 +340,7 @@ static bool carry(struct mongodb_lane *lane, struct mongodb_flight *flight, enum
         return true;
     }
     if (status != STATUS_OK) {
-        fail(flight, &why);
+        carry_fail(flight, &why);
     }
     return status == STATUS_OK;
 }
@@ -364,7 +364,7 @@ static void replace_occupied(struct mongodb_lane *lane, struct mongodb_flight *f
     free(places);
 }
 
-static void put(struct mongodb_lane *lane, struct mongodb_flight *flight)
+static void carry_put(struct mongodb_lane *lane, struct mongodb_flight *flight)
 {
     atomic_bool *holds_others = &lane->connection->holds_others[flight->request->table];
     const struct picked all = {NULL, flight->request->count};
@@ -381,7 +381,7 @@ static void put(struct mongodb_lane *lane, struct mongodb_flight *flight)
 
 /* ---------------------------------------------------------------- looks */
 
-static void look(struct mongodb_lane *lane, struct mongodb_flight *flight)
+static void carry_look(struct mongodb_lane *lane, struct mongodb_flight *flight)
 {
     struct mongodb_database *self = lane->connection->database;
     const char *table = lane->connection->tables[flight->request->table].name;
@@ -406,7 +406,7 @@ static void look(struct mongodb_lane *lane, struct mongodb_flight *flight)
     } else if (mongoc_cursor_error_document(cursor, &what, &reply)) {
         struct error why;
         (void)mongodb_failure(self, &what, reply, table, &why);
-        fail(flight, &why);
+        carry_fail(flight, &why);
     }
     mongoc_cursor_destroy(cursor);
     mongoc_collection_destroy(collection);
@@ -421,10 +421,10 @@ void mongodb_carry_out(struct mongodb_lane *lane, struct mongodb_flight *flight)
     uint32_t occupied = 0;
     switch (flight->request->kind) {
     case KEYED_PUT:
-        put(lane, flight);
+        carry_put(lane, flight);
         return;
     case KEYED_LOOK:
-        look(lane, flight);
+        carry_look(lane, flight);
         return;
     case KEYED_INSERT:
         (void)carry(lane, flight, VERB_INSERT, &all, &occupied);

@@ -102,8 +102,8 @@ static enum status move_on(struct mongodb_find *find, struct error *error)
     return STATUS_FAILED;
 }
 
-static enum status fail(struct mongodb_find *find, const bson_error_t *what, const bson_t *reply,
-                        struct error *error)
+static enum status find_fail(struct mongodb_find *find, const bson_error_t *what,
+                             const bson_t *reply, struct error *error)
 {
     (void)mongodb_failure(find->database, what, reply, find->name, error);
     bool old = find->moment != 0 && (error->native_code == MONGODB_SNAPSHOT_TOO_OLD ||
@@ -170,7 +170,7 @@ static enum status begin_at_moment(struct mongodb_find *find, const struct buffe
         find->cursor =
             mongoc_cursor_new_from_command_reply_with_opts(find->client, &reply, &choice);
     } else {
-        status = fail(find, &why, &reply, error);
+        status = find_fail(find, &why, &reply, error);
         bson_destroy(&reply);
     }
     bson_destroy(&choice);
@@ -204,8 +204,9 @@ enum status mongodb_find_next(struct mongodb_find *find, const bson_t **document
     if (mongoc_cursor_next(find->cursor, document)) {
         return STATUS_OK;
     }
-    return mongoc_cursor_error_document(find->cursor, &why, &reply) ? fail(find, &why, reply, error)
-                                                                    : STATUS_END;
+    return mongoc_cursor_error_document(find->cursor, &why, &reply)
+               ? find_fail(find, &why, reply, error)
+               : STATUS_END;
 }
 
 void mongodb_find_end(struct mongodb_find *find)

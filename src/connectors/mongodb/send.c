@@ -280,8 +280,8 @@ static struct mongodb_flight *take_answered(struct keyed_connection *connection,
     return flight;
 }
 
-static void tell(struct keyed_connection *connection, const struct mongodb_flight *flight,
-                 struct keyed_answer *answer)
+static void mongodb_send_tell(struct keyed_connection *connection,
+                              const struct mongodb_flight *flight, struct keyed_answer *answer)
 {
     uint32_t count = flight->request->count;
     *answer = (struct keyed_answer){.request = flight->request, .units = -1};
@@ -311,7 +311,7 @@ static enum status poll_answer(struct keyed_connection *connection, int64_t time
     connection->under_way--;
     free_flight(connection->given);
     connection->given = flight;
-    tell(connection, flight, answer);
+    mongodb_send_tell(connection, flight, answer);
     return flight->failed ? error_copy(error, &flight->whole) : STATUS_OK;
 }
 

@@ -1,6 +1,7 @@
 /* The history's tables in a MySQL or MariaDB database. */
 #include "connectors/mysql/alter.h"
 #include "connectors/mysql/store.h"
+#include "engine/session/session.h"
 #include <inttypes.h>
 
 enum { NO_SUCH_TABLE = 1146, NO_SUCH_DATABASE = 1049, NULL_REFUSED = 1048 };
@@ -107,7 +108,7 @@ static enum status alter_history_run(struct alter_session *base, struct buffer *
         .conflict = {" ON DUPLICATE KEY UPDATE ", ""}, .given = {"VALUES(", ")"}, .now = clock, \
         .locking = " FOR UPDATE", .null_code = NULL_REFUSED, .append_table = append_table,      \
         .append_begun = append_begun, .append_time = append_time,                               \
-        .append_microseconds = append_microseconds, .run = run,                                 \
+        .append_microseconds = append_microseconds, .run = alter_history_run,                   \
     }
 
 const struct sql_history_dialect mysql_history =

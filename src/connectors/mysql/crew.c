@@ -129,7 +129,7 @@ static bool is_on(const struct looking *looking, const struct target_table *tabl
     return same;
 }
 
-static enum status find(void *context, struct sql_built *built, struct error *error)
+static enum status crew_find(void *context, struct sql_built *built, struct error *error)
 {
     const struct looking *looking = context;
     MYSQL_RES *rows = NULL;
@@ -157,5 +157,5 @@ enum status mysql_await_builders(struct mysql_database *self, MYSQL *connection,
                                  const struct after_load_request *request, struct error *error)
 {
     struct looking looking = {self, connection, request};
-    return sql_await_builders(find, &looking, self->sql.shown, request->progress, error);
+    return sql_await_builders(crew_find, &looking, self->sql.shown, request->progress, error);
 }

@@ -67,7 +67,8 @@ enum status mysql_join(struct mysql_database *self, MYSQL **connection, struct e
 
 /* ---------------------------------------------------------------- those of another process */
 
-static enum status find(void *context, uint64_t *numbers, uint32_t *count, struct error *error)
+static enum status ending_find(void *context, uint64_t *numbers, uint32_t *count,
+                               struct error *error)
 {
     struct looking *looking = context;
     struct buffer sql = {0};
@@ -99,7 +100,7 @@ static enum status find(void *context, uint64_t *numbers, uint32_t *count, struc
 }
 
 /* A server does not use a number again while it runs. */
-static enum status end(void *context, uint64_t number, struct error *error)
+static enum status ending_end(void *context, uint64_t number, struct error *error)
 {
     struct looking *looking = context;
     struct buffer sql = {0};
@@ -110,8 +111,8 @@ static enum status end(void *context, uint64_t number, struct error *error)
 
 static enum status end_found(struct looking *looking, struct error *error)
 {
-    const struct sql_ending ending = {.find = find,
-                                      .end = end,
+    const struct sql_ending ending = {.find = ending_find,
+                                      .end = ending_end,
                                       .context = looking,
                                       .words = {"KILL ", ""},
                                       .shown = looking->self->sql.shown,

@@ -95,7 +95,7 @@ static bool are_same(const struct shape *shape, const struct mysql_table *from,
 }
 
 /* STATUS_AGAIN: the table is none for the express lane. */
-static enum status choose(struct pull *pull, uint32_t table)
+static enum status express_choose(struct pull *pull, uint32_t table)
 {
     struct writer *writer = pull->writer;
     const struct target_table *target = writer->tables[table].plan;
@@ -182,7 +182,7 @@ static enum status append_line(struct pull *pull, MYSQL_ROW row)
 }
 
 /* They have moved, be they few or slow. */
-static void note(struct pull *pull, uint64_t rows)
+static void express_note(struct pull *pull, uint64_t rows)
 {
     atomic_fetch_add(&pull->writer->database->sql.base.report.pulled_rows, rows - pull->noted);
     pull->noted = rows;
@@ -190,7 +190,7 @@ static void note(struct pull *pull, uint64_t rows)
 
 static enum status hand_over(struct pull *pull, uint64_t rows)
 {
-    note(pull, rows);
+    express_note(pull, rows);
     return signals_stop_level() >= 2 ? error_set(pull->error, ERROR_INTERRUPTED,
                                                  pull->from->schema->name, "stopped on request")
                                      : writer_hand_over(pull->writer, pull->error);
@@ -221,7 +221,7 @@ static enum status pump(struct pull *pull, uint64_t *rows)
         if (writer_is_ready(writer)) {
             status = hand_over(pull, *rows);
         } else if (*rows - pull->noted >= ROWS_A_NOTE) {
-            note(pull, *rows);
+            express_note(pull, *rows);
         }
     }
     return status == STATUS_OK ? hand_over(pull, *rows) : status;
@@ -260,7 +260,7 @@ enum status mysql_express_chunk(struct writer *writer, struct database *source, 
         return STATUS_AGAIN;
     }
     pull.from = mysql_catalog_find(pull.source->catalog, request->table);
-    enum status status = pull.from != NULL ? choose(&pull, table) : STATUS_AGAIN;
+    enum status status = pull.from != NULL ? express_choose(&pull, table) : STATUS_AGAIN;
     if (status != STATUS_OK || !mysql_pool_take_spare(pull.source, &pull.connection)) {
         return status == STATUS_OK ? STATUS_AGAIN : status;
     }

@@ -94,7 +94,7 @@ static void print_address(const struct text *value, struct buffer *out)
 
 /* Of a fixed number of bytes those at the end that are as the column is padded are not in the log.
  */
-static void pad(struct text value, size_t length, struct buffer *out)
+static void feed_set_pad(struct text value, size_t length, struct buffer *out)
 {
     buffer_append(out, value.data, value.length);
     while (out->length < length) {
@@ -145,7 +145,7 @@ static bool print_value(struct feed *feed, const struct binlog_column *log,
     if (fixed && (column->type.format == MYSQL_AS_UUID || address)) {
         struct buffer whole = {0};
         size_t length = address && native[4] == '4' ? 4 : 16;
-        pad(value, length, &whole);
+        feed_set_pad(value, length, &whole);
         if (address) {
             print_address(&(struct text){whole.data, whole.length}, out);
         } else {
@@ -155,7 +155,7 @@ static bool print_value(struct feed *feed, const struct binlog_column *log,
         return true;
     }
     if (fixed && column->type.format == MYSQL_AS_BYTES) {
-        pad(value, log->length, out);
+        feed_set_pad(value, log->length, out);
         return true;
     }
     if (set != NULL && column->type.format == MYSQL_AS_TEXT) {
@@ -227,8 +227,8 @@ static enum status take_image(struct feed *feed, const struct feed_table *table,
 
 /* ---------------------------------------------------------------- sets */
 
-static void *grow(struct arena *arena, const void *list, uint32_t count, uint32_t *capacity,
-                  size_t size)
+static void *mysql_feed_set_grow(struct arena *arena, const void *list, uint32_t count,
+                                 uint32_t *capacity, size_t size)
 {
     *capacity = *capacity == 0 ? LIST_FIRST : *capacity * 2;
     void *grown = arena_allocate_zeroed(arena, *capacity, size);
@@ -270,8 +270,8 @@ static uint32_t table_number(struct feed *feed, const struct feed_table *table)
         }
     }
     if (set->table_count == feed->table_capacity) {
-        feed->set_tables = grow(set->arena, feed->set_tables, set->table_count,
-                                &feed->table_capacity, sizeof *feed->set_tables);
+        feed->set_tables = mysql_feed_set_grow(set->arena, feed->set_tables, set->table_count,
+                                               &feed->table_capacity, sizeof *feed->set_tables);
         set->tables = feed->set_tables;
     }
     feed->set_tables[set->table_count] = (struct change_table){table->name, table->shape};
@@ -283,8 +283,8 @@ static struct record_change *add_change(struct feed *feed, const struct feed_tab
     uint32_t number = table_number(feed, table);
     struct change_set *set = feed->set;
     if (set->change_count == feed->change_capacity) {
-        feed->changes = grow(set->arena, feed->changes, set->change_count, &feed->change_capacity,
-                             sizeof *feed->changes);
+        feed->changes = mysql_feed_set_grow(set->arena, feed->changes, set->change_count,
+                                            &feed->change_capacity, sizeof *feed->changes);
         set->changes = feed->changes;
     }
     struct record_change *change = &feed->changes[set->change_count++];

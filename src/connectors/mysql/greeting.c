@@ -43,7 +43,7 @@ static bool offers_tls(const unsigned char *version, const unsigned char *end)
            ((nul[FLAGS_AT] | nul[FLAGS_AT + 1] << 8) & CLIENT_SSL) != 0;
 }
 
-static enum mysql_greeting judge(int descriptor, int64_t deadline_ms)
+static enum mysql_greeting greeting_judge(int descriptor, int64_t deadline_ms)
 {
     unsigned char greeting[LIMIT_BYTES];
     ssize_t size = peek(descriptor, greeting, HEAD_BYTES, deadline_ms);
@@ -69,7 +69,7 @@ enum mysql_greeting mysql_greeting_judge(int descriptor, int64_t timeout_ms)
 {
     int one = 1;
     enum mysql_greeting found =
-        judge(descriptor, timeout_ms > 0 ? clock_monotonic_ms() + timeout_ms : INT64_MAX);
+        greeting_judge(descriptor, timeout_ms > 0 ? clock_monotonic_ms() + timeout_ms : INT64_MAX);
     (void)setsockopt(descriptor, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
     return found;
 }

@@ -32,8 +32,8 @@ void writer_bulk_begin(struct segment *segment)
 }
 
 /* Anew if it was before. */
-static enum status prepare(struct writer *writer, const struct writer_plan *plan, bool *refused,
-                           struct error *error)
+static enum status mysql_writer_bulk_prepare(struct writer *writer, const struct writer_plan *plan,
+                                             bool *refused, struct error *error)
 {
     struct buffer sql = {0};
     writer_plan_append_insert(writer, plan, &sql);
@@ -124,7 +124,7 @@ enum status writer_bulk_prepare(struct writer *writer, const struct writer_plan 
     }
     make_room(writer);
     if (may_have_triggers(writer, plan, &triggers, error) != STATUS_OK ||
-        (!triggers && prepare(writer, plan, &refused, error) != STATUS_OK)) {
+        (!triggers && mysql_writer_bulk_prepare(writer, plan, &refused, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     plan->bulk->tried = true;
@@ -158,7 +158,8 @@ static void put_head(const struct writer_plan *plan, char *at)
     }
 }
 
-static enum status execute(struct writer *writer, size_t from, size_t to, struct error *error)
+static enum status writer_bulk_execute(struct writer *writer, size_t from, size_t to,
+                                       struct error *error)
 {
     MYSQL *connection = writer->connection;
     const struct writer_plan *plan = writer->sending->plan;
@@ -176,16 +177,17 @@ enum status writer_bulk_send(struct writer *writer, size_t from, size_t to, stru
 {
     struct error ignored = {0};
     bool refused = false;
-    enum status status = execute(writer, from, to, error);
+    enum status status = writer_bulk_execute(writer, from, to, error);
     if (status == STATUS_OK || !mysql_is_alive(writer->connection) ||
         !mysql_statement_is_forgotten(writer->connection)) {
         return status;
     }
-    if (prepare(writer, writer->sending->plan, &refused, &ignored) != STATUS_OK || refused) {
+    if (mysql_writer_bulk_prepare(writer, writer->sending->plan, &refused, &ignored) != STATUS_OK ||
+        refused) {
         return STATUS_FAILED;
     }
     error_clear(error);
-    return execute(writer, from, to, error);
+    return writer_bulk_execute(writer, from, to, error);
 }
 
 void writer_bulk_close(struct writer *writer)

@@ -183,8 +183,8 @@ static enum status check_lease(const struct database *lease, struct service_outg
     return status;
 }
 
-static enum status prepare(void *self, const struct service_request *request,
-                           struct service_outgoing *outgoing, struct error *error)
+static enum status opensearch_client_prepare(void *self, const struct service_request *request,
+                                             struct service_outgoing *outgoing, struct error *error)
 {
     struct opensearch_client *client = self;
     bool bulk = strstr(request->path, "/_bulk") != NULL;
@@ -344,8 +344,9 @@ static bool is_json(const struct buffer *body)
     return at == body->length || body->data[at] == '{' || body->data[at] == '[';
 }
 
-static void judge(void *self, const struct service_request *request, uint64_t mark,
-                  struct http_response *from, struct service_reply *reply)
+static void opensearch_client_judge(void *self, const struct service_request *request,
+                                    uint64_t mark, struct http_response *from,
+                                    struct service_reply *reply)
 {
     struct opensearch_client *client = self;
     struct opensearch_service *service = client->service;
@@ -391,7 +392,8 @@ static void judge(void *self, const struct service_request *request, uint64_t ma
 enum status opensearch_client_create(struct opensearch_service *service, uint32_t connections_max,
                                      struct opensearch_client **client, struct error *error)
 {
-    static const struct service_functions functions = {.prepare = prepare, .judge = judge};
+    static const struct service_functions functions = {.prepare = opensearch_client_prepare,
+                                                       .judge = opensearch_client_judge};
     struct opensearch_client *made = memory_allocate_zeroed(1, sizeof(*made));
     *client = NULL;
     made->service = service;

@@ -109,8 +109,8 @@ static char *first_words(const char *program)
 
 /* The control connection, where nothing is done with it yet: a connection costs some milliseconds.
  * Who needs it later has it made anew. */
-static enum status connect(struct postgres_alter *session, bool beside, const char **before,
-                           struct error *error)
+static enum status postgres_alter_connect(struct postgres_alter *session, bool beside,
+                                          const char **before, struct error *error)
 {
     struct postgres_database *self = session->database;
     *before = "";
@@ -149,7 +149,7 @@ static enum status alter_open(struct database *database, const struct alter_open
     session->program =
         options->program != NULL && !is_named(self) ? first_words(options->program) : NULL;
     choose_lock(session);
-    enum status status = connect(session, options->beside, &before, error);
+    enum status status = postgres_alter_connect(session, options->beside, &before, error);
     status = status == STATUS_OK ? set_up(session, before, error) : status;
     if (status != STATUS_OK) {
         alter_close(&session->base);

@@ -49,7 +49,7 @@ static int compare_builds(const void *left, const void *right)
     return a > b ? -1 : a < b;
 }
 
-static void say(const struct builds *builds, const struct postgres_build *build)
+static void builds_say(const struct builds *builds, const struct postgres_build *build)
 {
     char printable[160];
     char line[200];
@@ -106,7 +106,7 @@ static bool may_be_kept(struct postgres_database *self, const struct builder *bu
                              SQL_SHORT, ERROR_NETWORK, &ignored) == STATUS_OK);
 }
 
-static void leave(struct postgres_database *self, const struct builder *builder, bool good)
+static void builds_leave(struct postgres_database *self, const struct builder *builder, bool good)
 {
     if (good && may_be_kept(self, builder)) {
         self->builders[self->builder_count++] = (struct postgres_kept_builder){
@@ -196,13 +196,13 @@ static bool take_prepared(struct builds *builds, struct builder *builder)
     return false;
 }
 
-static enum status start(struct builds *builds, struct builder *builder,
-                         struct postgres_build *build)
+static enum status builds_start(struct builds *builds, struct builder *builder,
+                                struct postgres_build *build)
 {
     struct postgres_database *self = builds->self;
     builder->build = build;
     builder->again_ms = 0;
-    say(builds, build);
+    builds_say(builds, build);
     if (hit(build->failpoints[0], builds->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -289,7 +289,7 @@ static enum status give_up(struct builds *builds, struct builder *builder)
 }
 
 /* The statement has ended. */
-static enum status finish(struct builds *builds, struct builder *builder)
+static enum status builds_finish(struct builds *builds, struct builder *builder)
 {
     struct postgres_build *build = builder->build;
     enum status status = STATUS_OK;
@@ -304,7 +304,7 @@ static enum status finish(struct builds *builds, struct builder *builder)
         build->tried = true;
         status = postgres_lost_move(builds->self, build->table, build->columns, build->order,
                                     builds->error);
-        return status == STATUS_OK ? start(builds, builder, build) : status;
+        return status == STATUS_OK ? builds_start(builds, builder, build) : status;
     }
     if (builder->failure != NULL) {
         status = give_up(builds, builder);
@@ -330,7 +330,7 @@ static void take_count(const struct postgres_build *build, const PGresult *resul
 }
 
 /* Takes what has come; sets `*ended` when that was all. */
-static enum status take(struct builds *builds, struct builder *builder, bool *ended)
+static enum status builds_take(struct builds *builds, struct builder *builder, bool *ended)
 {
     *ended = false;
     if (PQconsumeInput(builder->connection) == 0) {
@@ -405,14 +405,14 @@ static enum status wait_and_take(struct builds *builds)
         bool ended = false;
         if (builder->build != NULL && builder->again_ms > 0) {
             status = clock_monotonic_ms() >= builder->again_ms
-                         ? start(builds, builder, builder->build)
+                         ? builds_start(builds, builder, builder->build)
                          : STATUS_OK;
         } else if (builder->build != NULL) {
-            status = take(builds, builder, &ended);
+            status = builds_take(builds, builder, &ended);
             status = status == STATUS_OK && !ended ? look_after(builds, builder) : status;
         }
         if (status == STATUS_OK && ended) {
-            status = finish(builds, builder);
+            status = builds_finish(builds, builder);
         }
     }
     return status;
@@ -455,7 +455,7 @@ static enum status start_next(struct builds *builds, struct builder *builder)
     }
     build->begun = true;
     retry_init(&builder->retry, RETRY_PATIENCE_TIMEOUTS * builds->self->timeout_ms);
-    return start(builds, builder, build);
+    return builds_start(builds, builder, build);
 }
 
 static enum status run_all(struct builds *builds)
@@ -514,7 +514,7 @@ enum status postgres_builds_run(struct postgres_database *self, struct postgres_
     }
     for (uint32_t i = 0; i < builds.builder_count; i++) {
         PQclear(builds.builders[i].failure);
-        leave(self, &builds.builders[i], status == STATUS_OK);
+        builds_leave(self, &builds.builders[i], status == STATUS_OK);
     }
     return status;
 }
@@ -527,7 +527,7 @@ struct looking {
     const struct after_load_request *request;
 };
 
-static enum status find(void *context, struct sql_built *built, struct error *error)
+static enum status builds_find(void *context, struct sql_built *built, struct error *error)
 {
     const struct looking *looking = context;
     const struct postgres_parameter spaces = {.text = looking->self->spaces};
@@ -555,5 +555,5 @@ enum status postgres_await_builders(struct postgres_database *self, PGconn *conn
                                     const struct after_load_request *request, struct error *error)
 {
     struct looking looking = {self, connection, request};
-    return sql_await_builders(find, &looking, self->sql.shown, request->progress, error);
+    return sql_await_builders(builds_find, &looking, self->sql.shown, request->progress, error);
 }

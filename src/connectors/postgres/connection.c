@@ -443,8 +443,8 @@ static void heed_stop(struct postgres_database *self, PGconn *connection,
 }
 
 /* A server that works on the rows that it has takes no more of them, for as long as that takes. */
-static enum status flush(struct postgres_database *self, PGconn *connection,
-                         enum sql_patience patience, struct error *error)
+static enum status connection_flush(struct postgres_database *self, PGconn *connection,
+                                    enum sql_patience patience, struct error *error)
 {
     int64_t end = clock_monotonic_ms() + self->timeout_ms;
     struct sql_vigil vigil;
@@ -474,7 +474,7 @@ static enum status flush(struct postgres_database *self, PGconn *connection,
 
 enum status postgres_flush(struct postgres_database *self, PGconn *connection, struct error *error)
 {
-    return flush(self, connection, SQL_LONG, error);
+    return connection_flush(self, connection, SQL_LONG, error);
 }
 
 enum status postgres_await_data(struct postgres_database *self, PGconn *connection,
@@ -501,7 +501,7 @@ enum status postgres_next_watched(struct postgres_database *self, PGconn *connec
     bool stopped = false;
 
     *result = NULL;
-    if (flush(self, connection, patience, error) != STATUS_OK) {
+    if (connection_flush(self, connection, patience, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     sql_vigil_begin(&vigil, self->timeout_ms);

@@ -59,7 +59,7 @@ struct pull {
     struct error *error;
 };
 
-static enum status leave(const struct pull *pull, enum status status)
+static enum status express_leave(const struct pull *pull, enum status status)
 {
     return sql_leave_to_readers(pull->from->schema->name, status, pull->error);
 }
@@ -111,7 +111,7 @@ static enum status start_target(struct pull *pull, uint32_t table)
 }
 
 /* They have moved, be they few or slow. */
-static void note(struct pull *pull, uint64_t rows)
+static void postgres_express_note(struct pull *pull, uint64_t rows)
 {
     atomic_fetch_add(&pull->writer->database->sql.base.report.pulled_rows, rows - pull->noted);
     pull->noted = rows;
@@ -140,21 +140,21 @@ static enum status pump(struct pull *pull)
                 status = error_set(pull->error, ERROR_MEMORY, pull->from->schema->name,
                                    "no memory for a row of %d bytes", length);
             } else if (writer->out.length >= PIECE_BYTES) {
-                note(pull, rows);
+                postgres_express_note(pull, rows);
                 status = writer_send_out(writer, pull->error);
             }
         } else if (length == -1) {
             return writer_send_out(writer, pull->error);
         } else if (length == -2) {
-            return leave(pull, postgres_failure(pull->source, writer->source, NULL,
-                                                ERROR_SOURCE_READ, pull->error));
+            return express_leave(pull, postgres_failure(pull->source, writer->source, NULL,
+                                                        ERROR_SOURCE_READ, pull->error));
         } else if (signals_stop_level() >= 2) {
             status = error_set(pull->error, ERROR_INTERRUPTED, pull->from->schema->name,
                                "stopped on request");
         } else {
-            note(pull, rows);
-            status =
-                leave(pull, postgres_await_data(pull->source, writer->source, &vigil, pull->error));
+            postgres_express_note(pull, rows);
+            status = express_leave(
+                pull, postgres_await_data(pull->source, writer->source, &vigil, pull->error));
         }
     }
     return status;
@@ -241,10 +241,10 @@ static enum status end_target(struct pull *pull, uint64_t *rows)
 
 static enum status carry(struct pull *pull, uint32_t table, uint64_t *rows)
 {
-    enum status status = leave(pull, start_source(pull));
+    enum status status = express_leave(pull, start_source(pull));
     status = status == STATUS_OK ? start_target(pull, table) : status;
     status = status == STATUS_OK ? pump(pull) : status;
-    status = status == STATUS_OK ? leave(pull, end_source(pull)) : status;
+    status = status == STATUS_OK ? express_leave(pull, end_source(pull)) : status;
     status = status == STATUS_OK ? end_target(pull, rows) : status;
     status = status == STATUS_OK
                  ? writer_look_for_left_out(pull->writer, &pull->writer->tables[table].facts,

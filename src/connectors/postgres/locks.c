@@ -31,7 +31,7 @@ static const char holders[] =
     "b (pid) LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = b.pid ORDER BY a.xact_start "
     "NULLS LAST";
 
-static void describe(const PGresult *rows, char holder[SQL_HOLDER_BYTES])
+static void postgres_locks_describe(const PGresult *rows, char holder[SQL_HOLDER_BYTES])
 {
     const struct sql_session session = {.number = PQgetvalue(rows, 0, 0),
                                         .application = PQgetvalue(rows, 0, 1),
@@ -62,7 +62,7 @@ static void ask_holder(struct postgres_database *self, PGconn *connection,
         postgres_catalog_query(self, other, holders, &parameter, 1, SQL_PROBE, ERROR_NETWORK, &rows,
                                &ignored) == STATUS_OK &&
         PQntuples(rows) > 0) {
-        describe(rows, holder);
+        postgres_locks_describe(rows, holder);
     }
     PQclear(rows);
     postgres_disconnect(other);

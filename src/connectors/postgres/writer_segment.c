@@ -40,7 +40,7 @@ static uint64_t failed_line(const struct writer_plan *plan, const PGresult *fail
     return 0;
 }
 
-static void describe(const PGresult *failure, char *reason, size_t capacity)
+static void writer_segment_describe(const PGresult *failure, char *reason, size_t capacity)
 {
     if (failure == NULL) {
         snprintf(reason, capacity,
@@ -141,7 +141,7 @@ static enum status settle_row(struct writer *writer, const struct row_ref *at, P
     if (failure != NULL) {
         (void)postgres_is_of_record(failure, &code);
     }
-    describe(failure, reason, sizeof reason);
+    writer_segment_describe(failure, reason, sizeof reason);
     if (state != NULL && strcmp(state, "23502") == 0) {
         const char *column = PQresultErrorField(failure, PG_DIAG_COLUMN_NAME);
         const struct column_list key = writer->tables[writer->plan->table].plan->key;
@@ -264,7 +264,7 @@ static enum status start_again(struct writer *writer, const PGresult *failure, s
     char reason[768];
     const char *relation =
         writer->plan != NULL ? writer->plan->relation : writer->database->sql.shown;
-    describe(failure, reason, sizeof reason);
+    writer_segment_describe(failure, reason, sizeof reason);
     atomic_store(&writer->database->careful, true);
     return error_set(error, ERROR_TARGET_REFUSED, relation,
                      "a record of many was refused, so they are sent again in smaller pieces: %s",

@@ -251,9 +251,9 @@ static int note_pulling(void *context)
 }
 
 /* Within a savepoint: all rows of the span, or none. */
-static enum status pull(struct writer *writer, struct sqlite_database *source,
-                        sqlite3_stmt *statement, uint64_t row_operations, uint64_t *rows,
-                        struct error *error)
+static enum status express_pull(struct writer *writer, struct sqlite_database *source,
+                                sqlite3_stmt *statement, uint64_t row_operations, uint64_t *rows,
+                                struct error *error)
 {
     struct sqlite_database *self = writer->database;
     int result = writer_run(writer->savepoint);
@@ -330,8 +330,9 @@ enum status sqlite_express_chunk(struct writer *writer, struct database *databas
     status = status == STATUS_OK ? get_statement(writer, number, &sql, &statement, &row_operations)
                                  : status;
     status = status == STATUS_OK ? sqlite_span_bind(span, statement, error) : status;
-    status =
-        status == STATUS_OK ? pull(writer, source, statement, row_operations, rows, error) : status;
+    status = status == STATUS_OK
+                 ? express_pull(writer, source, statement, row_operations, rows, error)
+                 : status;
 out:
     arena_reset(writer->scratch);
     buffer_free(&sql);

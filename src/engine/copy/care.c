@@ -222,7 +222,7 @@ static void say_released(struct care *care)
     }
 }
 
-static void look(struct care *care)
+static void care_look(struct care *care)
 {
     char cause[CAUSE_BYTES];
     bool held = false;
@@ -248,7 +248,7 @@ static void *care_main(void *argument)
             clock_sleep_ms(SLICE_MS);
         }
         if (!atomic_load(&care->stopping)) {
-            look(care);
+            care_look(care);
         }
     }
     return NULL;
@@ -268,7 +268,7 @@ enum status care_start(struct run_session *session, struct throttle *throttle, s
         free(made);
         return STATUS_FAILED;
     }
-    look(made);
+    care_look(made);
     int failure = pthread_create(&made->thread, NULL, care_main, made);
     made->running = failure == 0;
     if (failure != 0) {

@@ -177,7 +177,7 @@ static uint64_t find_pending(struct copy *copy)
     return found;
 }
 
-static struct work *begin(struct copy *copy, struct worker *worker, uint64_t index)
+static struct work *copy_chunks_begin(struct copy *copy, struct worker *worker, uint64_t index)
 {
     struct work *work = work_create(copy, worker, index);
     copy->chunks[index].state = CHUNK_STARTED;
@@ -201,7 +201,7 @@ struct work *copy_begin_reading(struct copy *copy, struct worker *worker)
             copy_moved(copy); /* a pause is no stall */
         }
         if (found < copy->chunk_count) {
-            work = begin(copy, worker, found);
+            work = copy_chunks_begin(copy, worker, found);
             break;
         }
         wait_for_change(copy);

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static void describe(const struct worker *worker, char *text, size_t capacity)
+static void stall_describe(const struct worker *worker, char *text, size_t capacity)
 {
     const struct progress_worker *shown = worker->shown;
     const char *doing = atomic_load(&shown->doing);
@@ -23,13 +23,13 @@ static void describe(const struct worker *worker, char *text, size_t capacity)
     }
 }
 
-static void report(const struct copy *copy, int64_t idle_ms)
+static void stall_report(const struct copy *copy, int64_t idle_ms)
 {
     log_event(LOG_WARNING, EVENT_OF(EVENT_STALL, .milliseconds = idle_ms),
               "nothing moved for %.1f s:", (double)idle_ms / 1000);
     for (uint32_t i = 0; i < copy->reader_count + copy->writer_count; i++) {
         char text[512];
-        describe(&copy->workers[i], text, sizeof(text));
+        stall_describe(&copy->workers[i], text, sizeof(text));
         log_write(LOG_WARNING, "  %s", text);
     }
 }
@@ -67,7 +67,7 @@ enum status stall_check(struct stall *stall, struct copy *copy, struct error *er
     bool throttled = by_target || report_throttled_for_ms(copy->session->source, now) > 0;
     if (!throttled && (stall->reported_ms == 0 || now - stall->reported_ms >= limit)) {
         stall->reported_ms = now;
-        report(copy, idle);
+        stall_report(copy, idle);
     }
     if (idle < limit * STALL_FAIL_FACTOR) {
         return STATUS_OK;
@@ -82,7 +82,7 @@ enum status stall_check(struct stall *stall, struct copy *copy, struct error *er
         return STATUS_FAILED;
     }
     char first[512];
-    describe(&copy->workers[copy->reader_count], first, sizeof(first));
+    stall_describe(&copy->workers[copy->reader_count], first, sizeof(first));
     error_set(error, ERROR_STALLED, "run", "nothing moved for %" PRId64 " s: %s", idle / 1000,
               first);
     error_hint(error,

@@ -90,8 +90,8 @@ static void keep_applied(struct follow *follow, struct position position)
     follow->applied = (struct position){(const uint8_t *)bytes, position.length};
 }
 
-static enum position_order compare(const struct follow *follow, struct position left,
-                                   struct position right)
+static enum position_order follow_compare(const struct follow *follow, struct position left,
+                                          struct position right)
 {
     return follow->session->source->connector->feed->compare(left, right);
 }
@@ -215,7 +215,7 @@ static enum status take_applied(void *context, struct followed_set *const *sets,
 static void note_position(struct follow *follow)
 {
     const struct position position = lanes_position(follow->lanes);
-    if (compare(follow, position, follow->applied) > 0) {
+    if (follow_compare(follow, position, follow->applied) > 0) {
         keep_applied(follow, position);
         if (follow->feeder != NULL) {
             feeder_confirm(follow->feeder, follow->applied);
@@ -844,7 +844,7 @@ static enum follow_end follow_with_retries(struct follow *follow, struct error *
 }
 
 /* For a cut-over: up to what the source has now. */
-static enum follow_end drain(void *context, bool fenced, struct error *error)
+static enum follow_end follow_drain(void *context, bool fenced, struct error *error)
 {
     struct follow *follow = context;
     struct retry patience = follow->retry;
@@ -913,7 +913,7 @@ static enum follow_end make_ready(struct follow *follow, struct error *error)
     for (uint32_t i = 0; i < count; i++) {
         tables[i] = there[i].name;
     }
-    const struct cutover_drain steps = {drain, follow, tables, count};
+    const struct cutover_drain steps = {follow_drain, follow, tables, count};
     return cutover_make_ready(follow->run, &steps, error);
 }
 

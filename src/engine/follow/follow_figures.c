@@ -107,7 +107,7 @@ static uint64_t per_second(uint64_t now, uint64_t before, int64_t milliseconds)
     return milliseconds <= 0 ? 0 : (now - before) * 1000 / (uint64_t)milliseconds;
 }
 
-static void measure(struct follow_figures *figures, int64_t now_ms)
+static void follow_figures_measure(struct follow_figures *figures, int64_t now_ms)
 {
     struct progress_follow *to = &figures->run->session->progress.follow;
     struct sample now = {now_ms, atomic_load(&to->changes), atomic_load(&to->transactions)};
@@ -143,7 +143,7 @@ void follow_figures_tick(struct follow_figures *figures, struct position positio
         return;
     }
     figures->ticked_ms = now_ms;
-    measure(figures, now_ms);
+    follow_figures_measure(figures, now_ms);
     print_position(run->session->source->connector->feed, position, &text);
     pthread_mutex_lock(&run->state_mutex);
     snprintf(run->record.feed_position, sizeof run->record.feed_position, "%s",

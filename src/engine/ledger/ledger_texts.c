@@ -453,7 +453,7 @@ enum status ledger_status_make(const struct ledger_status *status, struct arena 
     return json_to_arena(unless(object, failed), arena, text, error);
 }
 
-static void add(struct ledger_status *status, json_t *array, json_t *item)
+static void ledger_texts_add(struct ledger_status *status, json_t *array, json_t *item)
 {
     status->incomplete |= json_array_append_new(array, item) != 0;
 }
@@ -461,9 +461,10 @@ static void add(struct ledger_status *status, json_t *array, json_t *item)
 void ledger_status_begin_attempt(struct ledger_status *status, uint64_t epoch, const char *snapshot,
                                  uint32_t hands)
 {
-    add(status, status->attempts,
-        json_pack("{s:I,s:o,s:o,s:I}", "epoch", (json_int_t)epoch, "at", json_stamp(clock_utc_us()),
-                  "snapshot", json_text(snapshot), "hands", (json_int_t)hands));
+    ledger_texts_add(status, status->attempts,
+                     json_pack("{s:I,s:o,s:o,s:I}", "epoch", (json_int_t)epoch, "at",
+                               json_stamp(clock_utc_us()), "snapshot", json_text(snapshot), "hands",
+                               (json_int_t)hands));
 }
 
 void ledger_status_note_connection(struct ledger_status *status, const char *name,
@@ -495,7 +496,7 @@ void ledger_status_add_doubtful(struct ledger_status *status, uint64_t chunk)
             return;
         }
     }
-    add(status, status->doubtful, json_integer((json_int_t)chunk));
+    ledger_texts_add(status, status->doubtful, json_integer((json_int_t)chunk));
 }
 
 void ledger_status_end_attempt(struct ledger_status *status, const char *end)
@@ -518,15 +519,15 @@ void ledger_status_add_error(struct ledger_status *status, const struct error *e
     if (json_array_size(status->errors) >= LEDGER_ERRORS_MAX) {
         json_array_remove(status->errors, 0);
     }
-    add(status, status->errors,
-        json_pack("{s:o,s:s,s:o}", "at", json_stamp(clock_utc_us()), "code",
-                  error_describe(error->code)->name, "message", json_text(message)));
+    ledger_texts_add(status, status->errors,
+                     json_pack("{s:o,s:s,s:o}", "at", json_stamp(clock_utc_us()), "code",
+                               error_describe(error->code)->name, "message", json_text(message)));
 }
 
 void ledger_status_add_created(struct ledger_status *status, const char *table)
 {
     if (!ledger_status_is_created(status, table)) {
-        add(status, status->created, json_text(table));
+        ledger_texts_add(status, status->created, json_text(table));
     }
 }
 
@@ -544,7 +545,7 @@ void ledger_status_add_unfilled(struct ledger_status *status, const char *table,
     json_t *entry = json_pack("{s:o,s:o,s:s?}", "table", json_text(table), "columns",
                               json_texts(columns.names, columns.count), "sum", sum);
     status->unfilled = status->unfilled != NULL ? status->unfilled : json_array();
-    add(status, status->unfilled, entry);
+    ledger_texts_add(status, status->unfilled, entry);
 }
 
 const struct json_t *ledger_status_unfilled(const struct ledger_status *status, const char *table)

@@ -14,7 +14,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-static enum status begin(struct rollback *rollback, struct error *error)
+static enum status rollback_begin(struct rollback *rollback, struct error *error)
 {
     struct run *run = &rollback->run;
     if (failpoint_hit("rollback.before_begin", error) != STATUS_OK) {
@@ -319,7 +319,7 @@ static void tell_differing(const struct rollback *rollback)
     }
 }
 
-static enum status forget(struct rollback *rollback, struct error *error)
+static enum status rollback_forget(struct rollback *rollback, struct error *error)
 {
     struct run *run = &rollback->run;
     if (failpoint_hit("rollback.before_forget", error) != STATUS_OK) {
@@ -396,7 +396,7 @@ static enum status loosen_tables(struct rollback *rollback, struct error *error)
 static enum status take_all_back(struct rollback *rollback, struct error *error)
 {
     uint32_t *order = NULL;
-    if (begin(rollback, error) != STATUS_OK ||
+    if (rollback_begin(rollback, error) != STATUS_OK ||
         rollback_order(rollback, &order, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -412,7 +412,7 @@ static enum status take_all_back(struct rollback *rollback, struct error *error)
         return status;
     }
     tell_differing(rollback);
-    status = forget(rollback, error);
+    status = rollback_forget(rollback, error);
     return status == STATUS_OK ? rollback_end_local(rollback, error) : status;
 }
 

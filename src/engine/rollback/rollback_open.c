@@ -199,8 +199,8 @@ void rollback_free(struct rollback *rollback)
 
 /* ---- which */
 
-static enum status load(struct rollback *rollback, const char *run_id, struct ledger_run **ledger,
-                        struct error *error)
+static enum status rollback_open_load(struct rollback *rollback, const char *run_id,
+                                      struct ledger_run **ledger, struct error *error)
 {
     return ledger_load(rollback->session.ledger, run_id, rollback->run.arena, ledger, error);
 }
@@ -301,7 +301,7 @@ static enum status check_later_runs(struct rollback *rollback, struct error *err
     for (at = at + 1; at < count; at++) {
         struct ledger_run *ledger;
         struct ledger_header header;
-        enum status status = load(rollback, ids[at], &ledger, error);
+        enum status status = rollback_open_load(rollback, ids[at], &ledger, error);
         if (status == STATUS_END) {
             continue;
         }
@@ -404,7 +404,7 @@ static enum status find_and_claim(struct rollback *rollback, const struct rollba
                                   struct error *error)
 {
     struct run *run = &rollback->run;
-    enum status status = load(rollback, options->run_id, &rollback->ledger, error);
+    enum status status = rollback_open_load(rollback, options->run_id, &rollback->ledger, error);
     if (status != STATUS_OK) {
         return status == STATUS_END ? unknown_run(rollback, options, error) : STATUS_FAILED;
     }
@@ -425,7 +425,8 @@ static enum status find_and_claim(struct rollback *rollback, const struct rollba
     if (run_claim(run, rollback->ledger->epoch, options->take_over, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    status = load(rollback, run->id, &rollback->ledger, error); /* it may have gone on until now */
+    status = rollback_open_load(rollback, run->id, &rollback->ledger,
+                                error); /* it may have gone on until now */
     if (status == STATUS_END) {
         return error_set(error, ERROR_LEDGER_MISSING, run->id, "the run vanished from the ledger");
     }

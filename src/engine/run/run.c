@@ -200,7 +200,7 @@ static uint64_t written_to(const struct run *run, uint32_t number)
     return written;
 }
 
-static enum status build(struct run *run, struct error *error)
+static enum status run_build(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
     uint64_t *written = memory_allocate_zeroed((size_t)run->table_count + 1, sizeof *written);
@@ -247,7 +247,7 @@ static enum status after_load(struct run *run, struct error *error)
     if (status == STATUS_OK && failpoint_hit("engine.after_fill", error) != STATUS_OK) {
         return stopped_or_failed(error);
     }
-    status = status == STATUS_OK ? persist(run, build, error) : status;
+    status = status == STATUS_OK ? persist(run, run_build, error) : status;
     if (status != STATUS_OK) {
         return status;
     }
@@ -257,7 +257,7 @@ static enum status after_load(struct run *run, struct error *error)
     return run_put_phase(run, LEDGER_INDEXED, error);
 }
 
-static enum status settle(struct run *run, struct error *error)
+static enum status run_settle(struct run *run, struct error *error)
 {
     if (failpoint_hit("engine.before_settle", error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -281,7 +281,7 @@ static enum status forget_keys(struct run *run, struct error *error)
     return settles ? ledger_forget_keys(run->session->ledger, run->id, error) : STATUS_OK;
 }
 
-static enum status publish(struct run *run, struct error *error)
+static enum status run_publish(struct run *run, struct error *error)
 {
     struct database *target = run->session->target;
     return target->connector->target->publish != NULL
@@ -300,7 +300,7 @@ static enum status check_counts(struct run *run, struct error *error)
     enum status status = begun ? STATUS_OK : persist(run, reconcile_run, error);
     status = status == STATUS_OK ? persist(run, unfilled_note, error) : status;
     status = status == STATUS_OK ? repair_delete_tell_partnerless(run, error) : status;
-    status = status == STATUS_OK ? persist(run, publish, error) : status;
+    status = status == STATUS_OK ? persist(run, run_publish, error) : status;
     status = status == STATUS_OK ? persist(run, forget_keys, error) : status;
     if (status == STATUS_OK && hooks_after(run, error) != STATUS_OK) {
         return stopped_or_failed(error);
@@ -485,7 +485,7 @@ enum status run_execute(struct run *run, struct error *error)
         return STATUS_END;
     }
     progress_enter(progress, PROGRESS_SETTLE);
-    status = run->status.phase < LEDGER_SETTLED ? settle(run, error) : STATUS_OK;
+    status = run->status.phase < LEDGER_SETTLED ? run_settle(run, error) : STATUS_OK;
     return status != STATUS_OK                               ? status
            : run->header.feed != NULL && !run->loads_rejects ? follow_on(run, error)
                                                              : complete(run, error);

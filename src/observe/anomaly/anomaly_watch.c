@@ -100,7 +100,7 @@ static const char *reason_of(const struct anomaly_watch *watch)
                : "";
 }
 
-static void tell(void *context, const struct anomaly_finding *finding)
+static void anomaly_watch_tell(void *context, const struct anomaly_finding *finding)
 {
     const struct anomaly_watch *watch = context;
     char code[TEXT_BYTES];
@@ -250,7 +250,7 @@ static void take_sample(struct anomaly_watch *watch, struct anomaly_sample *samp
     };
 }
 
-static void show(struct anomaly_watch *watch)
+static void anomaly_watch_show(struct anomaly_watch *watch)
 {
     for (int i = 0; i < ANOMALY_CHECKS; i++) {
         enum anomaly_check check = (enum anomaly_check)i;
@@ -265,13 +265,13 @@ void anomaly_watch_tick(struct anomaly_watch *watch)
     struct anomaly_sample sample;
     take_sample(watch, &sample);
     anomaly_monitor_feed(watch->monitor, &sample);
-    show(watch);
+    anomaly_watch_show(watch);
 }
 
 void anomaly_watch_end(struct anomaly_watch *watch)
 {
     anomaly_monitor_end(watch->monitor, clock_monotonic_ms());
-    show(watch);
+    anomaly_watch_show(watch);
 }
 
 void anomaly_watch_hear(struct anomaly_watch *watch, const struct log_record *record)
@@ -302,7 +302,7 @@ struct anomaly_watch *anomaly_watch_create(struct metric_registry *registry,
     struct anomaly_watch *watch = memory_allocate_zeroed(1, sizeof(*watch));
     watch->progress = progress;
     watch->left_bytes = -1;
-    watch->monitor = anomaly_monitor_create(tell, watch);
+    watch->monitor = anomaly_monitor_create(anomaly_watch_tell, watch);
     add_families(watch, registry);
     return watch;
 }

@@ -5,7 +5,7 @@
 #include "observe/metric/metric_text.h"
 #include "observe/metric/process_metrics.h"
 
-static void count(struct metric_registry *registry, const json_t *runs)
+static void dashboard_metrics_count(struct metric_registry *registry, const json_t *runs)
 {
     size_t index;
     const json_t *run;
@@ -32,7 +32,7 @@ void dashboard_answer_metrics(struct dashboard *dashboard, const struct web_requ
     struct metric_registry *registry = metric_registry_create();
     dashboard_append_runs(dashboard, &text);
     json_t *listing = json_tree_load(text.data, text.length, 0, NULL);
-    count(registry, json_object_get(listing, "runs"));
+    dashboard_metrics_count(registry, json_object_get(listing, "runs"));
     process_metrics_add(registry);
     answer->content_type = metric_content_type(format);
     metric_append(registry, format, &answer->body);

@@ -43,7 +43,7 @@ uint64_t dashboard_signature(const char *folder, const char *const *files, bool 
     return hash;
 }
 
-static void forget(struct dashboard_cached *cached)
+static void dashboard_runs_forget(struct dashboard_cached *cached)
 {
     free(cached->name);
     buffer_free(&cached->text);
@@ -65,7 +65,7 @@ static void bound_cache(struct dashboard *dashboard)
             oldest = cached->name != NULL && older ? cached : oldest;
         }
         bytes -= oldest->text.capacity;
-        forget(oldest);
+        dashboard_runs_forget(oldest);
     }
 }
 
@@ -83,7 +83,7 @@ const struct buffer *dashboard_cache_find(struct dashboard *dashboard, const cha
     }
     bool known = oldest->name != NULL && strcmp(oldest->name, name) == 0;
     if (!known || oldest->signature != signature) {
-        forget(oldest);
+        dashboard_runs_forget(oldest);
         bound_cache(dashboard);
         oldest->name = memory_copy_string(name);
         oldest->signature = signature;
@@ -97,7 +97,7 @@ const struct buffer *dashboard_cache_find(struct dashboard *dashboard, const cha
 void dashboard_cache_free(struct dashboard *dashboard)
 {
     for (size_t i = 0; i < DASHBOARD_CACHED_MAX; i++) {
-        forget(&dashboard->cached[i]);
+        dashboard_runs_forget(&dashboard->cached[i]);
     }
 }
 
@@ -140,7 +140,7 @@ static void append_text(struct buffer *out, const char *name, const char *text)
     report_json(out, text);
 }
 
-static void describe(const struct report *report, struct buffer *out)
+static void dashboard_runs_describe(const struct report *report, struct buffer *out)
 {
     append_text(out, "run", report->run);
     append_text(out, "kind", report->kind);
@@ -158,8 +158,8 @@ static void describe(const struct report *report, struct buffer *out)
 }
 
 /* What a list says of one run, from `,"run":` on; empty: there is none. */
-static const struct buffer *look(struct dashboard *dashboard, const char *folder, bool at_work,
-                                 struct arena *arena)
+static const struct buffer *dashboard_runs_look(struct dashboard *dashboard, const char *folder,
+                                                bool at_work, struct arena *arena)
 {
     static const char *const files[] = {"state.json", "validation.json", NULL};
     struct buffer *fresh;
@@ -173,7 +173,7 @@ static const struct buffer *look(struct dashboard *dashboard, const char *folder
     }
     if (report_read_parts(folder, at_work, REPORT_VALIDATION | REPORT_QUIETLY, &report, &ignored) ==
         STATUS_OK) {
-        describe(&report, fresh);
+        dashboard_runs_describe(&report, fresh);
     }
     report_free(&report);
     return fresh;
@@ -228,7 +228,8 @@ static void list_current(struct listing *listing, uint32_t number)
 {
     const char *folder = listing->dashboard->options.folders[number];
     bool at_work = is_at_work(folder, listing->arena);
-    const struct buffer *about = look(listing->dashboard, folder, at_work, listing->arena);
+    const struct buffer *about =
+        dashboard_runs_look(listing->dashboard, folder, at_work, listing->arena);
     const char *id = id_of(about, listing->arena);
     if (about->length > 0 || at_work) {
         begin_run(listing, number, id != NULL ? id : now, true, at_work);
@@ -267,7 +268,7 @@ static void list_past(struct listing *listing, uint32_t number)
         qsort(list, count, sizeof(char *), newest_first);
     }
     for (size_t i = 0; i < count && i < PAST_SHOWN_MAX; i++) {
-        const struct buffer *about = look(
+        const struct buffer *about = dashboard_runs_look(
             listing->dashboard, file_join(listing->arena, runs, list[i]), false, listing->arena);
         bool other = is_of_ledger(listing->dashboard, number) && is_listed(listing, list[i]);
         if (about->length > 0 && !other) {

@@ -13,7 +13,7 @@ enum { TIMEOUT_MS = 30000, ANSWER_BYTES_MAX = 1 << 20, SAID_BYTES_MAX = 200 };
 static const char input[] = "DS_PROMETHEUS";
 static const char reference[] = "${DS_PROMETHEUS}";
 
-static json_t *load(void)
+static json_t *grafana_load(void)
 {
     json_t *dashboard = json_loads(grafana_dashboard, JSON_REJECT_DUPLICATES, NULL);
     assert(dashboard != NULL); /* a test has read it */
@@ -21,7 +21,7 @@ static json_t *load(void)
 }
 
 /* Texts that are the reference become `name`. */
-static void replace(json_t *value, const char *name)
+static void grafana_replace(json_t *value, const char *name)
 {
     const char *key;
     size_t number;
@@ -32,11 +32,11 @@ static void replace(json_t *value, const char *name)
     }
     json_object_foreach_safe(value, next, key, member)
     {
-        replace(member, name);
+        grafana_replace(member, name);
     }
     json_array_foreach(value, number, member)
     {
-        replace(member, name);
+        grafana_replace(member, name);
     }
 }
 
@@ -54,9 +54,9 @@ void grafana_append_dashboard(const char *datasource, struct buffer *out)
         buffer_append_string(out, grafana_dashboard);
         return;
     }
-    json_t *dashboard = load();
+    json_t *dashboard = grafana_load();
     json_object_del(dashboard, "__inputs");
-    replace(dashboard, datasource);
+    grafana_replace(dashboard, datasource);
     append_json(dashboard, out);
     json_decref(dashboard);
 }
@@ -75,11 +75,11 @@ static void make_variable(json_t *dashboard)
 
 static char *make_body(const char *datasource)
 {
-    json_t *dashboard = load();
+    json_t *dashboard = grafana_load();
     json_object_del(dashboard, "__inputs");
     json_object_set_new(dashboard, "id", json_null());
     if (datasource != NULL) {
-        replace(dashboard, datasource);
+        grafana_replace(dashboard, datasource);
     } else {
         make_variable(dashboard);
     }
@@ -101,8 +101,8 @@ static void append_said(const struct http_response *response, struct buffer *out
     json_decref(answer);
 }
 
-static enum status refuse(const struct grafana_push *push, const struct http_response *response,
-                          struct error *error)
+static enum status grafana_refuse(const struct grafana_push *push,
+                                  const struct http_response *response, struct error *error)
 {
     struct buffer said = {0};
     uint32_t status = response->status;
@@ -186,7 +186,7 @@ enum status grafana_push(const struct grafana_push *push, struct buffer *out, st
     }
     enum status status = post(push, client, &response, error);
     if (status == STATUS_OK && response->status != 200) {
-        status = refuse(push, response, error);
+        status = grafana_refuse(push, response, error);
     } else if (status == STATUS_OK) {
         status = take_answer(push, response, out, error);
     } else if (error->code == ERROR_TLS) {

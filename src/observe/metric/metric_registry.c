@@ -123,8 +123,8 @@ static bool has_labels(const struct series *series, const struct metric_label *l
     return same;
 }
 
-static struct series *find(const struct metric_family *family, const struct metric_label *labels,
-                           uint32_t label_count)
+static struct series *metric_registry_find(const struct metric_family *family,
+                                           const struct metric_label *labels, uint32_t label_count)
 {
     struct series *series = family->first;
     while (series != NULL && !has_labels(series, labels, label_count)) {
@@ -133,8 +133,8 @@ static struct series *find(const struct metric_family *family, const struct metr
     return series;
 }
 
-static struct series *add(struct metric_family *family, const struct metric_label *labels,
-                          uint32_t label_count)
+static struct series *metric_registry_add(struct metric_family *family,
+                                          const struct metric_label *labels, uint32_t label_count)
 {
     struct arena *arena = family->registry->arena;
     struct series *series = arena_allocate_zeroed(arena, 1, sizeof(*series));
@@ -157,7 +157,8 @@ void metric_series_add(struct metric_family *family, const struct metric_label *
 {
     struct clean_labels cleaned;
     pthread_mutex_lock(&family->registry->mutex);
-    struct series *series = add(family, clean(labels, label_count, &cleaned), label_count);
+    struct series *series =
+        metric_registry_add(family, clean(labels, label_count, &cleaned), label_count);
     series->reader = reader;
     series->context = context;
     pthread_mutex_unlock(&family->registry->mutex);
@@ -182,16 +183,16 @@ _Atomic uint64_t *metric_cell(struct metric_family *family, const struct metric_
     struct metric_label others[METRIC_LABELS_MAX];
     labels = clean(labels, label_count, &cleaned);
     pthread_mutex_lock(&family->registry->mutex);
-    struct series *series = find(family, labels, label_count);
+    struct series *series = metric_registry_find(family, labels, label_count);
     if (series == NULL && family->series_count >= METRIC_SERIES_MAX) {
         for (uint32_t i = 0; i < label_count; i++) {
             others[i] = (struct metric_label){labels[i].name, "other"};
         }
         labels = others;
-        series = find(family, labels, label_count);
+        series = metric_registry_find(family, labels, label_count);
     }
     if (series == NULL) {
-        series = add(family, labels, label_count);
+        series = metric_registry_add(family, labels, label_count);
         series->reader = metric_read_uint64;
         series->context = &series->cell;
     }
@@ -206,7 +207,8 @@ struct metric_histogram *metric_histogram_add(struct metric_family *family,
 {
     struct clean_labels cleaned;
     pthread_mutex_lock(&family->registry->mutex);
-    struct series *series = add(family, clean(labels, label_count, &cleaned), label_count);
+    struct series *series =
+        metric_registry_add(family, clean(labels, label_count, &cleaned), label_count);
     series->histogram =
         arena_allocate_zeroed(family->registry->arena, 1, sizeof(*series->histogram));
     series->histogram->bounds = bounds;

@@ -54,20 +54,21 @@ static double read_descriptors(const void *context)
     return count - 3; /* ".", ".." and the folder's own */
 }
 
-static void add(struct metric_registry *registry, enum metric_type type, const char *name,
-                const char *unit, const char *help, metric_reader reader)
+static void metric_process_metrics_add(struct metric_registry *registry, enum metric_type type,
+                                       const char *name, const char *unit, const char *help,
+                                       metric_reader reader)
 {
     metric_series_add(metric_family_add(registry, type, name, unit, help), NULL, 0, reader, NULL);
 }
 
 void process_metrics_add(struct metric_registry *registry)
 {
-    add(registry, METRIC_COUNTER, "process_cpu_seconds_total", "seconds",
-        "User and system processor time.", read_cpu);
-    add(registry, METRIC_GAUGE, "process_resident_memory_bytes", "bytes", "Resident memory.",
-        read_resident);
-    add(registry, METRIC_GAUGE, "process_open_fds", NULL, "Open file descriptors.",
-        read_descriptors);
+    metric_process_metrics_add(registry, METRIC_COUNTER, "process_cpu_seconds_total", "seconds",
+                               "User and system processor time.", read_cpu);
+    metric_process_metrics_add(registry, METRIC_GAUGE, "process_resident_memory_bytes", "bytes",
+                               "Resident memory.", read_resident);
+    metric_process_metrics_add(registry, METRIC_GAUGE, "process_open_fds", NULL,
+                               "Open file descriptors.", read_descriptors);
     struct metric_family *start =
         metric_family_add(registry, METRIC_GAUGE, "process_start_time_seconds", "seconds",
                           "When the run began, as seconds since 1970.");

@@ -77,7 +77,7 @@ struct run_metrics {
 
 /* ---- readers */
 
-static void store(_Atomic uint64_t *cell, double number)
+static void run_metrics_store(_Atomic uint64_t *cell, double number)
 {
     uint64_t bits;
     memcpy(&bits, &number, sizeof(bits));
@@ -413,7 +413,7 @@ void run_metrics_identify(struct run_metrics *metrics, const struct run_identity
                                         {"target", identity->target}};
     metrics->run = memory_copy_string(identity->run);
     metrics->data_at_us = identity->data_at_us;
-    store(&metrics->memory_limit, (double)identity->memory_limit_bytes);
+    run_metrics_store(&metrics->memory_limit, (double)identity->memory_limit_bytes);
     atomic_store(&metrics->active, 1);
     metrics->duration = metric_histogram_add(metrics->duration_family, duration, 3, duration_bounds,
                                              COUNT_OF(duration_bounds));
@@ -507,10 +507,10 @@ void run_metrics_tick(struct run_metrics *metrics)
     if (metrics->identified && !metrics->has_tables && progress_view_has_entities(&view)) {
         add_tables(metrics);
     }
-    store(&metrics->part, view.part >= 0 ? view.part : NAN);
-    store(&metrics->seconds_left, view.seconds_left >= 0 ? view.seconds_left : NAN);
-    store(&metrics->records_per_second, view.records_per_second);
-    store(&metrics->bytes_per_second, view.bytes_per_second);
+    run_metrics_store(&metrics->part, view.part >= 0 ? view.part : NAN);
+    run_metrics_store(&metrics->seconds_left, view.seconds_left >= 0 ? view.seconds_left : NAN);
+    run_metrics_store(&metrics->records_per_second, view.records_per_second);
+    run_metrics_store(&metrics->bytes_per_second, view.bytes_per_second);
 }
 
 void run_metrics_end(struct run_metrics *metrics, double seconds)
@@ -524,7 +524,8 @@ void run_metrics_end(struct run_metrics *metrics, double seconds)
 
 /* ---- events */
 
-static void count(struct metric_family *family, const char *label, const char *value, uint64_t by)
+static void run_metrics_count(struct metric_family *family, const char *label, const char *value,
+                              uint64_t by)
 {
     const struct metric_label labels[] = {{label, value}};
     atomic_fetch_add_explicit(metric_cell(family, labels, 1), by, memory_order_relaxed);
@@ -546,7 +547,7 @@ static void enter_state(struct run_metrics *metrics, const char *state)
 
 void run_metrics_count_mismatches(struct run_metrics *metrics, const char *table, uint64_t number)
 {
-    count(metrics->mismatches, "table", table, number);
+    run_metrics_count(metrics->mismatches, "table", table, number);
 }
 
 static void count_of_migration(struct run_metrics *metrics, const char *code, uint64_t by)
@@ -563,15 +564,15 @@ void run_metrics_hear(struct run_metrics *metrics, const struct log_record *reco
     const struct event *event = record->event;
     const char *code = event->code != NULL ? event->code : "unknown";
     uint64_t number = event->count > 0 ? (uint64_t)event->count : 1;
-    count(metrics->events, "kind", event_kind_name(event->kind), 1);
+    run_metrics_count(metrics->events, "kind", event_kind_name(event->kind), 1);
     if (event->kind == EVENT_RUN && event->state != NULL) {
         enter_state(metrics, event->state);
     } else if (event->kind == EVENT_CHUNK) {
         metric_histogram_observe(metrics->chunks, (double)event->milliseconds / 1000);
     } else if (event->kind == EVENT_RETRY) {
-        count(metrics->retries, "reason", code, 1);
+        run_metrics_count(metrics->retries, "reason", code, 1);
     } else if (event->kind == EVENT_ERROR) {
-        count(metrics->errors, "class", code, 1);
+        run_metrics_count(metrics->errors, "class", code, 1);
         count_of_migration(metrics, code, 1);
     } else if (event->kind == EVENT_REJECT) {
         count_of_migration(metrics, code, number);

@@ -42,10 +42,11 @@ enum status cql_handshake_begin(struct cql_connection *connection, struct error 
     return stream_open(&stream, &connection->stream, error);
 }
 
-static enum status refuse(struct cql_connection *connection, enum error_code code,
-                          struct error *error, const char *format, ...) PRINTF_LIKE(4, 5);
-static enum status refuse(struct cql_connection *connection, enum error_code code,
-                          struct error *error, const char *format, ...)
+static enum status cql_handshake_refuse(struct cql_connection *connection, enum error_code code,
+                                        struct error *error, const char *format, ...)
+    PRINTF_LIKE(4, 5);
+static enum status cql_handshake_refuse(struct cql_connection *connection, enum error_code code,
+                                        struct error *error, const char *format, ...)
 {
     char words[512];
     va_list arguments;
@@ -60,8 +61,8 @@ static enum status refuse(struct cql_connection *connection, enum error_code cod
 
 /* ---------------------------------------------------------------- requests */
 
-static void ask(struct cql_connection *connection, enum step step, enum cql_opcode opcode,
-                struct buffer *body)
+static void cql_handshake_ask(struct cql_connection *connection, enum step step,
+                              enum cql_opcode opcode, struct buffer *body)
 {
     cql_connection_gather(connection, 0, opcode, body->data, body->length,
                           connection->open_until_ms);
@@ -73,7 +74,7 @@ static void ask(struct cql_connection *connection, enum step step, enum cql_opco
 static void ask_options(struct cql_connection *connection)
 {
     struct buffer body = {0};
-    ask(connection, STEP_OPTIONS, CQL_OPTIONS, &body);
+    cql_handshake_ask(connection, STEP_OPTIONS, CQL_OPTIONS, &body);
 }
 
 static void ask_startup(struct cql_connection *connection)
@@ -82,7 +83,7 @@ static void ask_startup(struct cql_connection *connection)
                                  "DRIVER_VERSION", TRANSHUME_VERSION, "COMPRESSION", "lz4"};
     struct buffer body = {0};
     cql_write_startup(&body, pairs, connection->lz4 ? 4 : 3);
-    ask(connection, STEP_STARTUP, CQL_STARTUP, &body);
+    cql_handshake_ask(connection, STEP_STARTUP, CQL_STARTUP, &body);
     if (connection->lz4) {
         cql_unframer_set(&connection->unframer, CQL_FRAMING_PLAIN_LZ4);
     }
@@ -102,18 +103,18 @@ static enum status ask_password(struct cql_connection *connection, struct text a
         known = known || text_is(class, authenticators[at]);
     }
     if (!known) {
-        return refuse(connection, ERROR_CREDENTIALS, error,
-                      "the node wants to be logged in to by %.*s, which is not supported",
-                      (int)(authenticator.length < 200 ? authenticator.length : 200),
-                      authenticator.data);
+        return cql_handshake_refuse(
+            connection, ERROR_CREDENTIALS, error,
+            "the node wants to be logged in to by %.*s, which is not supported",
+            (int)(authenticator.length < 200 ? authenticator.length : 200), authenticator.data);
     }
     if (options->user == NULL || options->password == NULL) {
-        return refuse(connection, ERROR_CREDENTIALS, error,
-                      "the node asks for user and password, and there are none");
+        return cql_handshake_refuse(connection, ERROR_CREDENTIALS, error,
+                                    "the node asks for user and password, and there are none");
     }
     struct buffer body = {0};
     cql_write_auth_response(&body, options->user, options->password);
-    ask(connection, STEP_PASSWORD, CQL_AUTH_RESPONSE, &body);
+    cql_handshake_ask(connection, STEP_PASSWORD, CQL_AUTH_RESPONSE, &body);
     return STATUS_OK;
 }
 
@@ -129,11 +130,11 @@ static void ask_keyspace(struct cql_connection *connection)
     const struct cql_bound bound = {.query = {text.data, text.length}};
     cql_write_statement(&body, connection->version, &bound, &parameters);
     buffer_free(&text);
-    ask(connection, STEP_KEYSPACE, CQL_QUERY, &body);
+    cql_handshake_ask(connection, STEP_KEYSPACE, CQL_QUERY, &body);
 }
 
 /* The node takes requests. */
-static void finish(struct cql_connection *connection)
+static void cql_handshake_finish(struct cql_connection *connection)
 {
     if (connection->options.keyspace != NULL && connection->step != STEP_KEYSPACE) {
         ask_keyspace(connection);
@@ -197,9 +198,10 @@ static enum status try_lower(struct cql_connection *connection, uint8_t offered,
 {
     uint8_t lower = offered < connection->version ? offered : (uint8_t)(connection->version - 1);
     if (lower < CQL_VERSION_MIN || connection->options.version_fixed) {
-        return refuse(connection, ERROR_TARGET_INVALID, error,
-                      "the node does not speak version %u of the CQL protocol; it offers %u",
-                      connection->version, offered);
+        return cql_handshake_refuse(
+            connection, ERROR_TARGET_INVALID, error,
+            "the node does not speak version %u of the CQL protocol; it offers %u",
+            connection->version, offered);
     }
     stream_destroy(connection->stream);
     connection->stream = NULL;
@@ -228,8 +230,8 @@ static enum status take_error(struct cql_connection *connection, const struct cq
     return cql_connection_break(connection, &why, error);
 }
 
-static enum status take(struct cql_connection *connection, const struct cql_response *response,
-                        struct error *error)
+static enum status cql_handshake_take(struct cql_connection *connection,
+                                      const struct cql_response *response, struct error *error)
 {
     enum cql_opcode opcode = response->opcode;
     switch (connection->step) {
@@ -243,7 +245,7 @@ static enum status take(struct cql_connection *connection, const struct cql_resp
     case STEP_STARTUP:
         change_framing(connection);
         if (opcode == CQL_READY) {
-            finish(connection);
+            cql_handshake_finish(connection);
             return STATUS_OK;
         }
         if (opcode == CQL_AUTHENTICATE) {
@@ -252,29 +254,29 @@ static enum status take(struct cql_connection *connection, const struct cql_resp
         break;
     case STEP_KEYSPACE:
         if (opcode == CQL_RESULT && response->kind == CQL_RESULT_KEYSPACE) {
-            finish(connection);
+            cql_handshake_finish(connection);
             return STATUS_OK;
         }
         break;
     default:
         if (opcode == CQL_AUTH_SUCCESS) {
-            finish(connection);
+            cql_handshake_finish(connection);
             return STATUS_OK;
         }
     }
-    return refuse(connection, ERROR_NETWORK_ANSWER, error,
-                  "the node answered with the opcode 0x%02x while the connection was set up",
-                  opcode);
+    return cql_handshake_refuse(
+        connection, ERROR_NETWORK_ANSWER, error,
+        "the node answered with the opcode 0x%02x while the connection was set up", opcode);
 }
 
 /* One answer of the node. */
-static enum status step(struct cql_connection *connection, const struct cql_envelope *envelope,
-                        struct error *error)
+static enum status cql_handshake_step(struct cql_connection *connection,
+                                      const struct cql_envelope *envelope, struct error *error)
 {
     if (envelope->length > HANDSHAKE_BODY_BYTES_MAX) {
-        return refuse(connection, ERROR_NETWORK_ANSWER, error,
-                      "an answer of %zu bytes came while the connection was set up",
-                      envelope->length);
+        return cql_handshake_refuse(connection, ERROR_NETWORK_ANSWER, error,
+                                    "an answer of %zu bytes came while the connection was set up",
+                                    envelope->length);
     }
     if (envelope->version != connection->version) {
         return try_lower(connection, envelope->version, error);
@@ -286,7 +288,7 @@ static enum status step(struct cql_connection *connection, const struct cql_enve
         return cql_connection_break(connection, &why, error);
     }
     return response.opcode == CQL_ERROR ? take_error(connection, &response.error, error)
-                                        : take(connection, &response, error);
+                                        : cql_handshake_take(connection, &response, error);
 }
 
 /* Sends the request of this step, then takes its answer: never one that came before all was sent.
@@ -305,7 +307,7 @@ static enum status exchange(struct cql_connection *connection, struct error *err
     if (status == STATUS_AGAIN) {
         return cql_connection_receive(connection, error);
     }
-    return status == STATUS_OK ? step(connection, &envelope, error) : status;
+    return status == STATUS_OK ? cql_handshake_step(connection, &envelope, error) : status;
 }
 
 static enum status connect_stream(struct cql_connection *connection, struct error *error)
@@ -324,8 +326,9 @@ enum status cql_connection_ready(struct cql_connection *connection, struct error
         enum status status = connection->step == STEP_CONNECTING ? connect_stream(connection, error)
                                                                  : exchange(connection, error);
         if (status == STATUS_AGAIN && clock_boottime_ms() >= connection->open_until_ms) {
-            return refuse(connection, ERROR_NETWORK, error,
-                          "the node did not answer in time while the connection was set up");
+            return cql_handshake_refuse(
+                connection, ERROR_NETWORK, error,
+                "the node did not answer in time while the connection was set up");
         }
         if (status != STATUS_OK) {
             return status;

@@ -147,8 +147,8 @@ static enum status check_lease(const struct database *lease, struct service_outg
     return status;
 }
 
-static enum status prepare(void *self, const struct service_request *request,
-                           struct service_outgoing *outgoing, struct error *error)
+static enum status client_prepare(void *self, const struct service_request *request,
+                                  struct service_outgoing *outgoing, struct error *error)
 {
     struct dynamodb_client *client = self;
     static const char version[] = "DynamoDB_20120810.";
@@ -180,8 +180,8 @@ static void report_security(const struct dynamodb_service *service,
     }
 }
 
-static void judge(void *self, const struct service_request *request, uint64_t mark,
-                  struct http_response *from, struct service_reply *reply)
+static void client_judge(void *self, const struct service_request *request, uint64_t mark,
+                         struct http_response *from, struct service_reply *reply)
 {
     const struct dynamodb_client *client = self;
     report_security(client->service, from);
@@ -193,7 +193,8 @@ static void judge(void *self, const struct service_request *request, uint64_t ma
 enum status dynamodb_client_create(struct dynamodb_service *service, uint32_t connections_max,
                                    struct dynamodb_client **client, struct error *error)
 {
-    static const struct service_functions functions = {.prepare = prepare, .judge = judge};
+    static const struct service_functions functions = {.prepare = client_prepare,
+                                                       .judge = client_judge};
     struct dynamodb_client *made = memory_allocate_zeroed(1, sizeof(*made));
     *client = NULL;
     made->service = service;

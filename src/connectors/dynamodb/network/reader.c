@@ -83,8 +83,8 @@ static enum status source_describe_stream(struct database *self, const struct re
  * DynamoDB counts a table's items every six hours or so: one that was filled since says 0. One page
  * of a counting Scan tells whether it is small (`*more` false).
  */
-static enum status probe(struct dynamodb_network *network, const char *name, uint64_t *items,
-                         bool *more, struct error *error)
+static enum status reader_probe(struct dynamodb_network *network, const char *name, uint64_t *items,
+                                bool *more, struct error *error)
 {
     struct buffer body = {0};
     struct service_reply *response = NULL;
@@ -115,7 +115,7 @@ static enum status count_segments(struct dynamodb_network *network,
 {
     bool more = false;
     *items = table->item_count;
-    if (*items == 0 && probe(network, table->name, items, &more, error) != STATUS_OK) {
+    if (*items == 0 && reader_probe(network, table->name, items, &more, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     uint64_t rows = rows_wanted > 0 ? rows_wanted : 1;

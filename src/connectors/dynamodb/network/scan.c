@@ -102,7 +102,7 @@ void dynamodb_scanner_destroy(struct dynamodb_scanner *scanner)
     free(scanner);
 }
 
-static void forget(struct dynamodb_scanner *scanner, struct fetch *gone)
+static void scan_forget(struct dynamodb_scanner *scanner, struct fetch *gone)
 {
     for (struct fetch **link = &scanner->left; *link != NULL; link = &(*link)->next) {
         if (*link == gone) {
@@ -247,7 +247,7 @@ static enum status send_if_due(struct dynamodb_scan *scan, struct error *error)
 
 /* ---------------------------------------------------------------- answers */
 
-static void fail(struct dynamodb_scan *scan, const struct error *error)
+static void network_scan_fail(struct dynamodb_scan *scan, const struct error *error)
 {
     scan->failed = true;
     error_copy(&scan->error, error);
@@ -296,7 +296,7 @@ static void take_fault(struct dynamodb_scan *scan, struct service_reply *respons
         scan->failing_since_ms = now_ms;
     }
     if (response->error.class != ERROR_CLASS_RETRY) {
-        fail(scan, &response->error);
+        network_scan_fail(scan, &response->error);
         return;
     }
     report_retried(&scan->scanner->network->keyed.base, scan->counts);
@@ -306,7 +306,7 @@ static void take_fault(struct dynamodb_scan *scan, struct service_reply *respons
                       "given up after %" PRIu32 " tries in %" PRId64 " s: ", scan->failures,
                       (now_ms - scan->failing_since_ms) / 1000);
         response->error.class = ERROR_CLASS_STOP; /* the patience of who asks has been spent here */
-        fail(scan, &response->error);
+        network_scan_fail(scan, &response->error);
         return;
     }
     say_trouble(scan, response, now_ms);
@@ -342,7 +342,7 @@ static void take_page(struct dynamodb_scan *scan, struct service_reply *response
         error_recode(&error, ERROR_SOURCE_READ);
         snprintf(error.object, sizeof(error.object), "%s", scan->object);
         buffer_free(&page.body);
-        fail(scan, &error);
+        network_scan_fail(scan, &error);
         return;
     }
     account(scan, &page);
@@ -381,7 +381,7 @@ static void deliver(struct dynamodb_scanner *scanner, struct service_reply *resp
             take_fault(scan, response);
         }
     }
-    forget(scanner, fetch);
+    scan_forget(scanner, fetch);
     service_reply_destroy(response);
 }
 

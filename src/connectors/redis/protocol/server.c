@@ -135,7 +135,8 @@ bool redis_server_redirected(struct redis_server *server, const struct resp_valu
 
 /* ---------------------------------------------------------------- connecting */
 
-static void report(const struct redis_server *server, const struct redis_connection *connection)
+static void server_report(const struct redis_server *server,
+                          const struct redis_connection *connection)
 {
     static const enum link_security levels[] = {
         [STREAM_PLAINTEXT] = LINK_PLAINTEXT,
@@ -185,7 +186,7 @@ enum status redis_server_connect(struct redis_server *server, uint16_t number,
     if (redis_connection_open(place->host, place->port, &login, connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    report(server, *connection);
+    server_report(server, *connection);
     if (check_memory(server, number, redis_connection_facts(*connection), error) != STATUS_OK) {
         redis_connection_close(*connection);
         *connection = NULL;
@@ -196,8 +197,8 @@ enum status redis_server_connect(struct redis_server *server, uint16_t number,
 
 /* ---------------------------------------------------------------- who has what */
 
-static enum status ask(struct redis_connection *connection, struct buffer *command,
-                       struct arena *arena, struct resp_value *reply, struct error *error)
+static enum status server_ask(struct redis_connection *connection, struct buffer *command,
+                              struct arena *arena, struct resp_value *reply, struct error *error)
 {
     enum status status = redis_connection_call(connection, command, arena, reply, error);
     buffer_clear(command);
@@ -251,7 +252,7 @@ static enum status learn_slots(struct redis_server *server, struct redis_connect
     struct resp_value reply;
     struct arena *arena = arena_create(0);
     resp_command(&command, "CLUSTER", "SLOTS", NULL);
-    enum status status = ask(connection, &command, arena, &reply, error);
+    enum status status = server_ask(connection, &command, arena, &reply, error);
     if (status == STATUS_OK) {
         read_slots(server, &reply, host);
     }
@@ -287,7 +288,7 @@ static enum status ask_sentinel(struct redis_server *server, const struct redis_
     if (status == STATUS_OK) {
         resp_command(&command, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", server->options.sentinel,
                      NULL);
-        status = ask(connection, &command, arena, &reply, error);
+        status = server_ask(connection, &command, arena, &reply, error);
     }
     if (status == STATUS_OK &&
         (reply.type != RESP_LIST || reply.count != 2 || !resp_integer(&reply.items[1], &port))) {
@@ -359,7 +360,7 @@ static enum status look_at(struct redis_server *server, struct redis_connection 
     return status;
 }
 
-static enum status learn(struct redis_server *server, struct error *error)
+static enum status server_learn(struct redis_server *server, struct error *error)
 {
     struct redis_connection *connection = NULL;
     uint16_t node = REDIS_NO_NODE;
@@ -392,7 +393,7 @@ enum status redis_server_create(const struct redis_server_options *options,
     pthread_mutex_init(&made->mutex, NULL);
     memset(made->slots, 0xff, sizeof(made->slots)); /* REDIS_NO_NODE */
     *server = made;
-    if (learn(made, error) == STATUS_OK) {
+    if (server_learn(made, error) == STATUS_OK) {
         return STATUS_OK;
     }
     redis_server_destroy(made);
@@ -447,7 +448,7 @@ static enum status cluster_place(struct redis_server *server, char *place, size_
         redis_server_connect(server, count > 0 ? nodes[0] : REDIS_NO_NODE, &connection, error);
     if (status == STATUS_OK) {
         resp_command(&command, "CLUSTER", "NODES", NULL);
-        status = ask(connection, &command, arena, &reply, error);
+        status = server_ask(connection, &command, arena, &reply, error);
     }
     if (status == STATUS_OK) {
         const char *copy = arena_copy(arena, reply.text.data, reply.text.length);

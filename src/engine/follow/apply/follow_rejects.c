@@ -306,8 +306,8 @@ static struct reject_id id_after(const struct follow_noting *noting, const struc
 }
 
 /* It is settled if it is open, here or in the book. */
-static void settle(struct follow_noting *noting, uint32_t entity, const struct reject_id *id,
-                   enum reject_state state)
+static void follow_rejects_settle(struct follow_noting *noting, uint32_t entity,
+                                  const struct reject_id *id, enum reject_state state)
 {
     const struct reject_change *here = reject_changes_find(&noting->noted, id);
     bool open = id->kind != 0 &&
@@ -364,11 +364,11 @@ static enum status note_change(struct follow_noting *noting, const struct change
     struct reject_id after = change->after != NULL ? id_after(noting, set, change) : before;
     bool moves = memcmp(&before, &after, sizeof before) != 0;
     if (moves || refusal == NULL) { /* what moved is not under its old key any more */
-        settle(noting, change->table, &before,
-               change->after == NULL || moves ? REJECT_GONE : REJECT_ARRIVED);
+        follow_rejects_settle(noting, change->table, &before,
+                              change->after == NULL || moves ? REJECT_GONE : REJECT_ARRIVED);
     }
     if (refusal == NULL && moves) {
-        settle(noting, change->table, &after, REJECT_ARRIVED);
+        follow_rejects_settle(noting, change->table, &after, REJECT_ARRIVED);
     }
     return refusal != NULL ? note_refused(noting, set, refusal, &after, error) : STATUS_OK;
 }

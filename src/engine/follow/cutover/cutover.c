@@ -318,7 +318,7 @@ static enum cutover_end drain_fenced(struct cutting *cutting, struct error *erro
                : CUTOVER_FAILED;
 }
 
-static enum cutover_end prime(struct cutting *cutting, struct error *error)
+static enum cutover_end cutover_prime(struct cutting *cutting, struct error *error)
 {
     struct run *run = cutting->run;
     if (failpoint_hit("cutover.before_prime", error) != STATUS_OK ||
@@ -339,7 +339,7 @@ static const struct {
 } steps[] = {{CUTOVER_FENCING, run_before},
              {CUTOVER_FENCED, take_fence},
              {CUTOVER_DRAINED, drain_fenced},
-             {CUTOVER_PRIMED, prime}};
+             {CUTOVER_PRIMED, cutover_prime}};
 
 static enum cutover_end take_steps(struct cutting *cutting, struct error *error)
 {
@@ -497,7 +497,7 @@ static enum status open_target(struct run *run, struct error *error)
 }
 
 /* From here on a killed command is gone on with, and its fence not opened. */
-static enum status decide(struct run *run, struct cutover_note *note, struct error *error)
+static enum status cutover_decide(struct run *run, struct cutover_note *note, struct error *error)
 {
     if (failpoint_hit("cutover.before_sent", error) != STATUS_OK ||
         fence_seal(run->session->options.cut_over.fence, error) != STATUS_OK) {
@@ -509,7 +509,7 @@ static enum status decide(struct run *run, struct cutover_note *note, struct err
 static enum status send_application(struct run *run, struct cutover_note *note, struct error *error)
 {
     struct database *source = run->session->source;
-    if ((note->step < CUTOVER_SENT && decide(run, note, error) != STATUS_OK) ||
+    if ((note->step < CUTOVER_SENT && cutover_decide(run, note, error) != STATUS_OK) ||
         open_target(run, error) != STATUS_OK ||
         run_hook("--after", run->session->options.cut_over.after_command, error) != STATUS_OK ||
         failpoint_hit("cutover.before_end", error) != STATUS_OK) {

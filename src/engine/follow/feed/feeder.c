@@ -30,7 +30,7 @@ struct feeder {
     struct error error;
 };
 
-static void fail(struct feeder *feeder, const struct error *error)
+static void feeder_fail(struct feeder *feeder, const struct error *error)
 {
     pthread_mutex_lock(&feeder->mutex);
     feeder->failed = true;
@@ -61,7 +61,7 @@ static enum status tell_confirmed(struct feeder *feeder, struct buffer *scratch,
                                 : STATUS_OK;
 }
 
-static enum status look(struct feeder *feeder, int64_t *next_ms, struct error *error)
+static enum status feeder_look(struct feeder *feeder, int64_t *next_ms, struct error *error)
 {
     struct feed_health health = FEED_HEALTH_UNKNOWN;
     if (feeder->feed == NULL || feeder->functions->health == NULL ||
@@ -116,12 +116,12 @@ static void *read_feed(void *argument)
     while (status != STATUS_END && !atomic_load(&feeder->stopping)) {
         struct change_set *set;
         status = tell_confirmed(feeder, &scratch, &error);
-        status = status == STATUS_OK ? look(feeder, &health_ms, &error) : status;
+        status = status == STATUS_OK ? feeder_look(feeder, &health_ms, &error) : status;
         status = status == STATUS_OK ? next_set(feeder, &set, &error) : status;
         if (status == STATUS_OK) {
             status = hand_over(feeder, set);
         } else if (status == STATUS_FAILED) {
-            fail(feeder, &error);
+            feeder_fail(feeder, &error);
             status = STATUS_END;
         }
     }
@@ -133,7 +133,7 @@ static void *read_feed(void *argument)
     return NULL;
 }
 
-static void destroy(struct feeder *feeder)
+static void feeder_destroy(struct feeder *feeder)
 {
     if (feeder->feed != NULL) {
         feeder->functions->close(feeder->feed);
@@ -157,7 +157,7 @@ enum status feeder_open(struct database *source, const char *name, const char *s
                           error) != STATUS_OK ||
         (feeder->spool == NULL &&
          feeder->functions->open(source, name, position, &feeder->feed, error) != STATUS_OK)) {
-        destroy(feeder);
+        feeder_destroy(feeder);
         return STATUS_FAILED;
     }
     feeder->ring = ring_create(limit_bytes);
@@ -166,7 +166,7 @@ enum status feeder_open(struct database *source, const char *name, const char *s
     if (failure != 0) {
         ring_destroy(feeder->ring);
         pthread_mutex_destroy(&feeder->mutex);
-        destroy(feeder);
+        feeder_destroy(feeder);
         return error_set_errno(error, ERROR_INTERNAL, failure, NULL, "can't start a thread");
     }
     *made = feeder;
@@ -187,7 +187,7 @@ void feeder_close(struct feeder *feeder)
     ring_destroy(feeder->ring);
     buffer_free(&feeder->confirmed);
     pthread_mutex_destroy(&feeder->mutex);
-    destroy(feeder);
+    feeder_destroy(feeder);
 }
 
 enum status feeder_next(struct feeder *feeder, int64_t timeout_ms, struct change_set **set,

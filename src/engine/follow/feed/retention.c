@@ -159,7 +159,7 @@ static enum status full(const struct retention *retention, int64_t kept, struct 
                       limit);
 }
 
-static void store(const struct retention *retention, const struct feed_health *health)
+static void retention_store(const struct retention *retention, const struct feed_health *health)
 {
     struct progress_follow *figures = &retention->run->session->progress.follow;
     atomic_store(&figures->bytes_kept, health->bytes_kept);
@@ -175,7 +175,7 @@ enum status retention_note(struct retention *retention, const struct feed_health
                            struct error *error)
 {
     int64_t kept = health->bytes_kept;
-    store(retention, health);
+    retention_store(retention, health);
     if (health->keeps_us > 0 && health->lag_us >= 0) {
         watch_expiry(retention, health->lag_us, health->keeps_us);
     }

@@ -60,7 +60,7 @@ static enum status sync_and_confirm(struct spool *spool, struct error *error)
     return status;
 }
 
-static enum status take(struct spool *spool, struct change_set *set, struct error *error)
+static enum status spool_take(struct spool *spool, struct change_set *set, struct error *error)
 {
     bool moves_only = set->first_piece && set->last_piece && set->change_count == 0;
     enum status status = moves_only ? STATUS_OK : spool_writer_add(spool->writer, set, error);
@@ -82,7 +82,7 @@ static enum status read_on(struct spool *spool, struct error *error)
     while (status == STATUS_OK && !atomic_load(&spool->stopping)) {
         struct change_set *set;
         status = spool->functions->next(spool->feed, WAIT_MS, &set, error);
-        status = status == STATUS_OK      ? take(spool, set, error)
+        status = status == STATUS_OK      ? spool_take(spool, set, error)
                  : status == STATUS_AGAIN ? STATUS_OK
                                           : status;
         if (status == STATUS_OK && clock_monotonic_ms() >= sync_ms) {
@@ -136,7 +136,7 @@ static void *keep_log(void *argument)
     return NULL;
 }
 
-static void destroy(struct spool *spool)
+static void spool_destroy(struct spool *spool)
 {
     spool_writer_close(spool->writer);
     buffer_free(&spool->end);
@@ -166,13 +166,13 @@ enum status spool_begin(struct run *run, struct error *error)
     spool->arena = arena_create(0);
     spool->folder = memory_copy_string(folder);
     if (spool_writer_open(folder, spool->arena, &end, &spool->writer, error) != STATUS_OK) {
-        destroy(spool);
+        spool_destroy(spool);
         return STATUS_FAILED;
     }
     position_keep(&spool->end, end.length > 0 ? end : run->header.feed_start);
     int failure = pthread_create(&spool->thread, NULL, keep_log, spool);
     if (failure != 0) {
-        destroy(spool);
+        spool_destroy(spool);
         return error_set_errno(error, ERROR_INTERNAL, failure, NULL, "can't start a thread");
     }
     run->following.spool = spool;
@@ -185,7 +185,7 @@ void spool_end(struct run *run)
     if (spool != NULL) {
         atomic_store(&spool->stopping, true);
         pthread_join(spool->thread, NULL);
-        destroy(spool);
+        spool_destroy(spool);
         run->following.spool = NULL;
     }
 }
