@@ -3,7 +3,7 @@
 #include "base/file.h"
 
 #include "plan/mapping.h"
-#include "verify/pile.h"
+#include "verify/key_group.h"
 #include "verify/repair.h"
 #include "verify/show.h"
 #include <errno.h>

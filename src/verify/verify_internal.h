@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_VERIFY_VERIFY_INTERNAL_H
 #define TRANSHUME_VERIFY_VERIFY_INTERNAL_H
 
-#include "engine/copy/care.h"
+#include "engine/copy/load_pause.h"
 #include "engine/copy/throttle.h"
 #include "engine/session/session.h"
 #include "verify/form.h"

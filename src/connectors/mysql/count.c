@@ -1,6 +1,6 @@
 /* How many records a table holds: InnoDB keeps no such number, so a long table is counted by
  * ranges of its key, over several connections. */
-#include "connectors/mysql/crew.h"
+#include "connectors/mysql/workers.h"
 #include <string.h>
 
 /* Below that, connecting would cost more than it brings. */

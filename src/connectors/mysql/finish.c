@@ -5,12 +5,12 @@
  */
 #include "connectors/mysql/finish.h"
 #include "base/memory.h"
-#include "connectors/mysql/crew.h"
 #include "connectors/mysql/definers.h"
 #include "connectors/mysql/locks.h"
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/orphans.h"
 #include "connectors/mysql/rebuild.h"
+#include "connectors/mysql/workers.h"
 #include "connectors/sql/reference.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,11 +6,11 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "connectors/mysql/crew.h"
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/rebuild.h"
 #include "connectors/mysql/store.h"
 #include "connectors/mysql/translate.h"
+#include "connectors/mysql/workers.h"
 #include "connectors/sql/finding.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,11 @@
 /* MySQL and MariaDB as a target: transactions of the control thread, looking at tables, counting.
  */
-#include "connectors/mysql/crew.h"
 #include "connectors/mysql/definers.h"
 #include "connectors/mysql/later.h"
 #include "connectors/mysql/locks.h"
 #include "connectors/mysql/orphans.h"
 #include "connectors/mysql/rebuild.h"
+#include "connectors/mysql/workers.h"
 #include "connectors/sql/check.h"
 #include "connectors/sql/finding.h"
 #include <string.h>

@@ -1,7 +1,7 @@
 /* What can be known to go wrong before anything is changed. */
 #include "engine/check/preflight.h"
 #include "base/memory.h"
-#include "engine/copy/care.h"
+#include "engine/copy/load_pause.h"
 #include "engine/run/run_phases.h"
 #include "engine/session/circles.h"
 #include "engine/session/home.h"

@@ -3,9 +3,9 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
-#include "engine/follow/left.h"
 #include "engine/follow/name_list.h"
 #include "engine/follow/new_tables.h"
+#include "engine/follow/unfollowed.h"
 #include "model/labels.h"
 #include "model/schema_compare.h"
 #include <string.h>

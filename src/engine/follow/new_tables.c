@@ -3,7 +3,7 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
-#include "engine/follow/left.h"
+#include "engine/follow/unfollowed.h"
 #include "engine/run/run_phases.h"
 #include "engine/session/numbering.h"
 #include "engine/state/run_state.h"

@@ -7,7 +7,7 @@
 #include "engine/follow/adopt.h"
 #include "engine/follow/cutover/cutover_ask.h"
 #include "engine/follow/follow.h"
-#include "engine/follow/left.h"
+#include "engine/follow/unfollowed.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/learnt.h"
 #include "engine/ledger/ledger_tables.h"

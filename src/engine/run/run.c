@@ -5,7 +5,7 @@
 #include "engine/copy/copy.h"
 #include "engine/copy/strangers.h"
 #include "engine/copy/target_look.h"
-#include "engine/follow/apply/ahead.h"
+#include "engine/follow/apply/target_ahead.h"
 #include "engine/follow/cutover/cutover.h"
 #include "engine/follow/cutover/reverse.h"
 #include "engine/follow/feed/retention.h"

@@ -7,7 +7,7 @@
 #define TRANSHUME_ENGINE_FOLLOW_APPLY_FOLLOW_REJECTS_H
 
 #include "connectors/apply.h"
-#include "engine/follow/apply/ahead.h"
+#include "engine/follow/apply/target_ahead.h"
 #include "engine/follow/followed_set.h"
 #include "engine/session/session.h"
 

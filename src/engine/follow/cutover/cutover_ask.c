@@ -10,7 +10,7 @@
 #include "engine/follow/apply/quiet.h"
 #include "engine/follow/cutover/reverse.h"
 #include "engine/follow/follow.h"
-#include "engine/follow/left.h"
+#include "engine/follow/unfollowed.h"
 #include "engine/ledger/json_text.h"
 #include "engine/rejects/reject_book.h"
 #include <inttypes.h>

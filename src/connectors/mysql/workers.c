@@ -1,6 +1,6 @@
 /* Several connections at work on a list of things to do: what syncs once for each, as making a
  * table does, is done for some of them at once. */
-#include "connectors/mysql/crew.h"
+#include "connectors/mysql/workers.h"
 #include "base/log.h"
 #include "connectors/mysql/target.h"
 #include "connectors/sql/builders.h"

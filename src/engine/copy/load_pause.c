@@ -1,5 +1,5 @@
 /* Asking servers for their load, and holding the run while it is too high. */
-#include "engine/copy/care.h"
+#include "engine/copy/load_pause.h"
 #include "engine/session/options.h"
 
 #include "base/clock.h"

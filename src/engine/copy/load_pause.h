@@ -1,7 +1,7 @@
 /* Giving way: a run pauses while a server is busier with others, or a replica is further behind,
  * than its user allows. */
-#ifndef TRANSHUME_ENGINE_CARE_H
-#define TRANSHUME_ENGINE_CARE_H
+#ifndef TRANSHUME_ENGINE_COPY_LOAD_PAUSE_H
+#define TRANSHUME_ENGINE_COPY_LOAD_PAUSE_H
 
 #include "engine/copy/throttle.h"
 #include "engine/session/session.h"

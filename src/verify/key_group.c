@@ -1,5 +1,5 @@
 /* Kinds of equal records, and those of both sides put together. */
-#include "verify/pile.h"
+#include "verify/key_group.h"
 
 #include "plan/mapping.h"
 #include "verify/match.h"

@@ -1,5 +1,5 @@
 /* A target that is ahead of the feed. */
-#include "engine/follow/apply/ahead.h"
+#include "engine/follow/apply/target_ahead.h"
 
 #include "base/log.h"
 #include "engine/follow/cutover/reverse.h"

@@ -1,6 +1,6 @@
 /* Several connections at work on a list of things to do. Control thread. */
-#ifndef TRANSHUME_CONNECTORS_MYSQL_CREW_H
-#define TRANSHUME_CONNECTORS_MYSQL_CREW_H
+#ifndef TRANSHUME_CONNECTORS_MYSQL_WORKERS_H
+#define TRANSHUME_CONNECTORS_MYSQL_WORKERS_H
 
 #include "connectors/mysql/target.h"
 #include <stdatomic.h>

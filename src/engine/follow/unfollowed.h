@@ -3,8 +3,8 @@
  * gone, a row before its change that the source does not tell, a table that was emptied whole. The
  * rest goes on. They stand in the ledger (intent "left") until a resync puts them right.
  */
-#ifndef TRANSHUME_ENGINE_FOLLOW_LEFT_H
-#define TRANSHUME_ENGINE_FOLLOW_LEFT_H
+#ifndef TRANSHUME_ENGINE_FOLLOW_UNFOLLOWED_H
+#define TRANSHUME_ENGINE_FOLLOW_UNFOLLOWED_H
 
 #include "engine/follow/reread.h"
 

@@ -1,7 +1,7 @@
 /* The records under one key, one kind of equal ones after another: both sides are in one order, so
  * that what belongs together is found by going through each once, however many there are. */
-#ifndef TRANSHUME_VERIFY_PILE_H
-#define TRANSHUME_VERIFY_PILE_H
+#ifndef TRANSHUME_VERIFY_KEY_GROUP_H
+#define TRANSHUME_VERIFY_KEY_GROUP_H
 
 #include "verify/spill.h"
 

@@ -1,5 +1,5 @@
 /* Streams that are not followed any more. */
-#include "engine/follow/left.h"
+#include "engine/follow/unfollowed.h"
 
 #include "base/log.h"
 #include "engine/follow/adopt.h"

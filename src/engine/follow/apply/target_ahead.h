@@ -8,8 +8,8 @@
  *
  * That it is so stands in the ledger (intent "ahead") until then.
  */
-#ifndef TRANSHUME_ENGINE_FOLLOW_APPLY_AHEAD_H
-#define TRANSHUME_ENGINE_FOLLOW_APPLY_AHEAD_H
+#ifndef TRANSHUME_ENGINE_FOLLOW_APPLY_TARGET_AHEAD_H
+#define TRANSHUME_ENGINE_FOLLOW_APPLY_TARGET_AHEAD_H
 
 #include "connectors/apply.h"
 #include "engine/session/session.h"
