@@ -132,7 +132,7 @@ format: ## lay out the C files as .clang-format says
 	@tools/deps install lint
 	@tools/lint --fix-format
 
-lint: ## layout, linters, layers, banned functions
+lint: ## layout, linters, layers, banned functions, names
 	@tools/deps install build test lint
 	@$(MAKE) --no-print-directory build-tests
 	@tools/lint $(BUILD)

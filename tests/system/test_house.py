@@ -132,6 +132,26 @@ class Layers(TreeTestCase):
                 os.unlink(self.path(file))
 
 
+class Names(TreeTestCase):
+    def check(self, file, code):
+        self.tree({file: code})
+        return self.findings("names")
+
+    def test_one_bare_verb_is_no_name(self):
+        code, out = self.check("src/base/a.c", "/* A file. */\n\nstatic int ask(void)\n{\n    return 1;\n}\n")
+        self.assertEqual(code, 1)
+        self.assertIn("src/base/a.c:3: ask", out)
+
+    def test_an_object_is(self):
+        code, out = self.check("src/base/a.c", "static int undo_query(void);\nstatic bool is_there(void);\n")
+        self.assertEqual((code, out.strip()), (0, ""))
+
+    def test_file_names_say_what_they_hold(self):
+        code, out = self.check("src/base/pile.c", "")
+        self.assertEqual(code, 1)
+        self.assertIn("src/base/pile.c: ", out)
+
+
 class Banned(TreeTestCase):
     def check(self, code):
         self.tree({"src/base/a.c": code})
@@ -176,8 +196,8 @@ class Runner(TreeTestCase):
 
     def unit(self, script):
         self.tree({"tests/unit/test_a.c": "", "build/test_a": "#!/bin/sh\n" + script,
-                   "tests/layers": "#!/bin/sh\n", "tests/banned": "#!/bin/sh\n"})
-        for name in ("build/test_a", "tests/layers", "tests/banned"):
+                   "tests/layers": "#!/bin/sh\n", "tests/banned": "#!/bin/sh\n", "tests/names": "#!/bin/sh\n"})
+        for name in ("build/test_a", "tests/layers", "tests/banned", "tests/names"):
             os.chmod(self.path(name), 0o755)
 
     def last_line(self, result):
@@ -189,7 +209,7 @@ class Runner(TreeTestCase):
                   "echo 'the reason'; echo ']'; exit 1")
         result = self.run_tests()
         self.assertEqual(result.returncode, 1)
-        self.assertEqual(self.last_line(result), "3 passed, 1 failed, 1 skipped")
+        self.assertEqual(self.last_line(result), "4 passed, 1 failed, 1 skipped")
         self.assertIn("=== FAILED unit/test_a.three\nthe reason\n", result.stdout)
         self.assertIn("unit/test_a.two: no thing here", result.stdout)
 
@@ -235,7 +255,7 @@ class C(unittest.TestCase):
         os.chmod(self.path("build/transhume"), 0o755)
         result = self.run_tests()
         # Failed: bad, sub, C's set-up, the import, the empty module, and no failpoints listed; passed are the budgets, too.
-        self.assertEqual(self.last_line(result), "5 passed, 6 failed, 1 skipped")
+        self.assertEqual(self.last_line(result), "6 passed, 6 failed, 1 skipped")
         for text in ("=== FAILED system/test_b.B.test_bad\n", "the reason",
                      "system/test_b.B.test_left_out: no such server", "no_such_module", "no class",
                      "=== FAILED faults/test_d\nno test in it"):
