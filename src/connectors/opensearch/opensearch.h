@@ -13,6 +13,7 @@
  *   alias.c                   aliases that are switched once they are filled
  *   send.c, version.c         writing, for the keyed room
  *   fetch.c                   documents by id
+ *   rights.c                  the role of least rights
  *   catalog.c, source.c, cursor.c, page.c   reading
  *
  * The schema changed in place: alter_session.h, change_session.h.
@@ -275,6 +276,7 @@ enum status opensearch_store_open_in(struct database *self, const char *place, s
                                      struct error *error) MUST_USE;
 extern const struct alter_functions opensearch_alter;
 extern const struct change_functions opensearch_change;
+extern const struct rights_functions opensearch_rights; /* rights.c */
 extern const struct rollback_functions opensearch_rollback;
 extern const struct catalog_functions opensearch_catalog;
 extern const struct source_functions opensearch_source_functions;
