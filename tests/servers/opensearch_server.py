@@ -206,22 +206,55 @@ class Server(DatabaseServer):
 
 
 class SecuredElasticsearch(Server):
-    """Which asks for a password, and lets each user do what his roles say. Its administrator is of a file."""
+    """Which asks for a password, and lets each user do what his roles say. Users and roles are of files, since the index that others are kept in needs a module
+    that cannot be had: what a file says of a role is what the API takes."""
     FLAVOR, LOGIN = "default", "admin:of-the-test"
 
     def __init__(self, package="elasticsearch-7.17"):
-        super().__init__(package, {"xpack.security.enabled": "true"})
+        self.users, self.roles = {self.LOGIN.partition(":")[0]: (self.LOGIN.partition(":")[2], ["superuser"])}, {}
+        super().__init__(package, {"xpack.security.enabled": "true", "resource.reload.interval.high": "100ms"})
 
     def _configure(self):
         super()._configure()
-        user, _, password = self.LOGIN.partition(":")
-        salt = os.urandom(8)
-        digest = base64.b64encode(hashlib.sha256(password.encode() + salt).digest() + salt).decode()
-        for name, text in (("users", "%s:{SSHA256}%s\n" % (user, digest)), ("users_roles", "superuser:%s\n" % user), ("roles.yml", ""), ("role_mapping.yml", "")):
+        self._write_users()
+
+    def _write_users(self):
+        files = {"roles.yml": "".join("%s: %s\n" % (name, json.dumps(body)) for name, body in self.roles.items()), "role_mapping.yml": "",
+                 "users": "".join("%s:%s\n" % (name, salted(password)) for name, (password, _) in self.users.items()),
+                 "users_roles": "".join("%s:%s\n" % (role, ",".join(name for name, (_, roles) in self.users.items() if role in roles)) for role in ["superuser", *self.roles])}
+        for name, text in files.items():
             path = os.path.join(self.folder, "config", name)
-            with open(path, "w", encoding="ascii") as file:
+            with open(path + ".new", "w", encoding="ascii") as file:
                 file.write(text)
-            self.give(path)
+            self.give(path + ".new")
+            os.rename(path + ".new", path)
+
+    def set_user(self, name, password, roles):
+        """A user with just these roles, {name: body}."""
+        self.roles.update(roles)
+        self.users[name] = (password, list(roles))
+        self._write_users()
+        asked = {"cluster": sorted({one for body in roles.values() for one in body["cluster"]}), "index": [group for body in roles.values() for group in body["indices"]]}
+        admin, self.LOGIN = self.LOGIN, "%s:%s" % (name, password)
+        deadline = time.monotonic() + SHORT_S
+        try:
+            while not self._has(asked) and time.monotonic() < deadline:
+                time.sleep(PAUSE_S)
+        finally:
+            self.LOGIN = admin
+
+    def _has(self, asked):
+        try:
+            if not asked["cluster"]:
+                return self.ask("GET", "/_security/_authenticate")["roles"] == []
+            return self.ask("POST", "/_security/user/_has_privileges", asked)["has_all_requested"]
+        except Refused:
+            return False
+
+
+def salted(password):
+    salt = os.urandom(8)
+    return "{SSHA256}" + "".join(base64.b64encode(part).decode() for part in (salt, hashlib.sha256(password.encode() + salt).digest()))
 
 
 class SharedServer(Shared, Server):

@@ -259,8 +259,9 @@ class Targets(FilesCase):
                     db.execute("INSERT INTO customers VALUES (%d, 7)" % (60 + number))
                 db.close()
                 self.perform("follow", *state, "--catch-up")
-                self.perform("cutover", *state, "--confirm", "--max-lag", "1m")
-                self.perform("finish", *state, "--confirm")
+                if number == 0:   # changes of files are a log, which nobody is cut over to
+                    self.perform("cutover", *state, "--confirm", "--max-lag", "1m")
+                    self.perform("finish", *state, "--confirm")
         self.assertEqual(self.count(os.path.join(self.data, "out", "o.db"), "customers"), 51)
 
     def test_a_schema_is_migrated_and_changed(self):

@@ -233,6 +233,10 @@ enum status opensearch_forget_run(struct database *database, const char *run_id,
 /* The alias that is to stand for the table's index, in the arena; NULL: none is wanted. */
 const char *opensearch_alias_of(const struct opensearch_database *self, struct arena *arena,
                                 const char *table);
+/* The indexes that an alias stands for now, in the arena. */
+enum status opensearch_alias_indexes(struct opensearch_database *self, const char *alias,
+                                     struct arena *arena, struct column_list *indexes,
+                                     struct error *error) MUST_USE;
 /* ERROR_BAD_VALUE: two of the tables would have one alias. */
 enum status opensearch_alias_check_all(const struct opensearch_database *self,
                                        const struct target_table *tables, uint32_t table_count,

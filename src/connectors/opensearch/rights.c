@@ -135,6 +135,24 @@ static enum status rights_of_source(struct database *database, const struct righ
     return STATUS_OK;
 }
 
+/* The index, the alias, and those that it stands for now: all are named by the switch. */
+static enum status add_aliased(struct opensearch_database *self, struct arena *arena,
+                               const char *table, struct buffer *names, struct error *error)
+{
+    const char *alias = opensearch_alias_of(self, arena, table);
+    struct column_list indexes = {0};
+    if (alias == NULL) {
+        return STATUS_OK;
+    }
+    append_index(self, arena, table, names);
+    append_name(alias, names);
+    enum status status = opensearch_alias_indexes(self, alias, arena, &indexes, error);
+    for (uint32_t at = 0; at < indexes.count; at++) {
+        append_name(indexes.names[at], names);
+    }
+    return status;
+}
+
 static enum status rights_of_target(struct database *database, const struct rights_request *request,
                                     struct rights_list *list, struct error *error)
 {
@@ -142,16 +160,12 @@ static enum status rights_of_target(struct database *database, const struct righ
     struct role role = {.self = self, .account = request->account, .side = "target"};
     struct buffer names = {0};
     struct buffer aliased = {0};
-    (void)error;
+    enum status status = STATUS_OK;
     role_begin(&role, of_target_cluster, more_of_target);
-    for (uint32_t at = 0; at < request->table_count; at++) {
+    for (uint32_t at = 0; at < request->table_count && status == STATUS_OK; at++) {
         const char *table = request->tables[at].name;
-        const char *alias = opensearch_alias_of(self, list->arena, table);
         append_index(self, list->arena, table, &names);
-        if (alias != NULL) { /* the index that it stood for shows by its name, too */
-            append_index(self, list->arena, table, &aliased);
-            append_name(alias, &aliased);
-        }
+        status = add_aliased(self, list->arena, table, &aliased, error);
     }
     append_index(self, list->arena, OPENSEARCH_LEDGER, &names);
     role_add(&role, &names, writing, request->follows ? following : NULL);
@@ -159,7 +173,7 @@ static enum status rights_of_target(struct database *database, const struct righ
     role_end(&role, list);
     buffer_free(&names);
     buffer_free(&aliased);
-    return STATUS_OK;
+    return status;
 }
 
 const struct rights_functions opensearch_rights = {.of_source = rights_of_source,
