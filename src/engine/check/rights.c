@@ -32,19 +32,6 @@ static void list_read(const struct run_session *session, struct arena *arena,
     request->read_count = read.count;
 }
 
-static const bool *list_missing(const struct target_table *tables, uint32_t table_count,
-                                const char *const *absent, uint32_t absent_count,
-                                struct arena *arena)
-{
-    bool *missing = arena_allocate_zeroed(arena, table_count + (size_t)1, sizeof *missing);
-    for (uint32_t i = 0; i < table_count; i++) {
-        for (uint32_t k = 0; k < absent_count && !missing[i]; k++) {
-            missing[i] = strcmp(tables[i].name, absent[k]) == 0;
-        }
-    }
-    return missing;
-}
-
 /* Within one connector's kind the objects of a plain copy go along. */
 static bool carries_objects(const struct run_session *session)
 {
@@ -59,15 +46,14 @@ enum status rights_foresee(struct run_session *session, const struct target_tabl
     const struct rights_functions *source = session->source->connector->rights;
     const struct rights_functions *target = session->target->connector->rights;
     uint32_t count = session->plan->table_count;
-    struct rights_request request = {
-        .account = session->options.rights_for,
-        .follows = session->options.follow,
-        .carries_objects = carries_objects(session),
-        .objects = preflight_objects(session),
-        .tables = tables,
-        .table_count = count,
-        .missing = list_missing(tables, count, absent, absent_count, arena),
-        .alters = preflight_rebuilds_indexes(session) || preflight_disables_triggers(session)};
+    struct rights_request request = {.account = session->options.rights_for,
+                                     .follows = session->options.follow,
+                                     .carries_objects = carries_objects(session),
+                                     .objects = preflight_objects(session),
+                                     .tables = tables,
+                                     .table_count = count,
+                                     .alters = preflight_rebuilds_indexes(session) ||
+                                               preflight_disables_triggers(session)};
     struct rights_list of_source = {.arena = arena};
     struct rights_list of_target = {.arena = arena};
     *rights = (struct check_rights){.asked = session->options.rights_for != NULL};
@@ -75,6 +61,7 @@ enum status rights_foresee(struct run_session *session, const struct target_tabl
         return STATUS_OK;
     }
     list_read(session, arena, &request);
+    request.missing = preflight_mark_absent(tables, count, absent, absent_count, arena);
     rights->source_told = source != NULL && source->of_source != NULL;
     rights->target_told = target != NULL && target->of_target != NULL;
     enum status status = rights->source_told

@@ -114,6 +114,10 @@ void left_behind_sum(const struct run *run, struct run_result *result);
 enum status preflight_check(struct run_session *session, struct target_table *tables,
                             const char ***absent, uint32_t *absent_count,
                             struct preflight *preflight, struct error *error) MUST_USE;
+/* For each of the tables: is it one of those absent, which are in their order? In the arena. */
+const bool *preflight_mark_absent(const struct target_table *tables, uint32_t table_count,
+                                  const char *const *absent, uint32_t absent_count,
+                                  struct arena *arena);
 void preflight_free(struct preflight *preflight);
 /* Views, triggers and so on that a new run makes; NULL: none. */
 const struct schema *preflight_objects(const struct run_session *session);
