@@ -1,6 +1,7 @@
 /* Asks both sides for the statements that give an account what a run of this plan needs. */
 #include "engine/check/rights.h"
 
+#include "base/name_index.h"
 #include "connectors/rights.h"
 #include "engine/run/run_parts.h"
 #include <string.h>
@@ -12,6 +13,7 @@ static void list_read(const struct run_session *session, struct arena *arena,
     uint32_t count = session_request_count(session);
     const struct read_request **requests = arena_allocate_zeroed(arena, count + 1u, sizeof(void *));
     struct column_list read = {0};
+    struct name_index found = {.arena = arena};
     uint32_t room = 0;
     session_list_requests(session, requests);
     for (uint32_t i = 0; i < count; i++) {
@@ -23,7 +25,8 @@ static void list_read(const struct run_session *session, struct arena *arena,
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t k = 0; k <= requests[i]->join_count; k++) {
             const char *name = k > 0 ? requests[i]->joins[k - 1].table : requests[i]->table;
-            if (name != NULL && !column_list_holds(read, name)) {
+            if (name != NULL &&
+                name_index_add(&found, name, strlen(name), read.count) == NAME_INDEX_NONE) {
                 names[read.count++] = name;
             }
         }
