@@ -207,6 +207,40 @@ class Elasticsearch(Documents, StoreCase):
         self.assertIn("w", self.server.ask("GET", "/%sthings" % self.prefix)[self.prefix + "things"]["mappings"]["properties"])
 
 
+class OpenSearch(StoreCase):
+    """Whose security cannot be had here: what is printed has its form, and says what Elasticsearch's role says."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = opensearch_server.shared_for_class(cls)
+
+    def test_the_role_and_its_mapping(self):
+        prefix = self.server.database()
+        self.run_program("migrate", "--state", "first", self.shop(), self.server.uri(prefix))
+        for side, arguments, indexes in (("source", (self.server.uri(prefix), "jsonl:out"), {"customers", "orders"}),
+                                         ("target", (self.shop(), self.server.uri(prefix + "new-")), {"new-customers", "new-orders", "new-transhume-ledger"})):
+            role, mapping = (text.split("\n", 1) for text in self.rights(side, *arguments))
+            self.assertEqual((role[0], mapping[0]), ("PUT /_plugins/_security/api/roles/mover_" + side, "PUT /_plugins/_security/api/rolesmapping/mover_" + side))
+            self.assertEqual(json.loads(mapping[1]), {"users": ["mover"]})
+            said = json.loads(role[1])
+            self.assertEqual(set(said), {"cluster_permissions", "index_permissions"})
+            (group,) = said["index_permissions"]
+            self.assertEqual(set(group["index_patterns"]), {prefix + name for name in indexes})
+            self.assertEqual("indices:data/write/*" in group["allowed_actions"], side == "target")
+            self.assertEqual("indices:data/write/bulk" in said["cluster_permissions"], side == "target")
+            self.assertIn("indices:data/read/scroll*", said["cluster_permissions"])
+
+    def test_an_odd_account(self):
+        (head, _), _ = (text.split("\n", 1) for text in self.odd())
+        self.assertEqual(head, "PUT /_plugins/_security/api/roles/a%2Fb%20%22c_target")
+
+    def odd(self):
+        said = json.loads(self.run_program("check", "--json", "--rights-for", 'a/b "c', self.shop(), self.server.uri(self.server.database())).out)["rights_for"]["target"]
+        self.assertEqual(json.loads(said[1]["text"].split("\n", 1)[1]), {"users": ['a/b "c']})
+        return [statement["text"] for statement in said]
+
+
 # What MongoDB asks of whom for a command (https://www.mongodb.com/docs/manual/reference/privilege-actions/), and what everybody may.
 ASKED = {"find": "find", "aggregate": "find", "count": "find", "distinct": "find", "insert": "insert", "update": "update", "delete": "remove", "create": "createCollection",
          "drop": "dropCollection", "createIndexes": "createIndex", "dropIndexes": "dropIndex", "listIndexes": "listIndexes", "listCollections": "listCollections",
