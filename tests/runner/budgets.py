@@ -36,10 +36,10 @@ LARGER = {
 }
 # Of these modules `make test` runs one test in so many, drawn by the seed as the cases are, and a soak all.
 SHARES = {name: share for share, names in {
-    3: ("system/test_least_rights system/test_schema_import_tools system/test_follow_mysql system/test_follow system/test_rollback_postgres system/test_bad_input_dynamodb system/test_mysql "
+    3: ("system/test_least_rights system/test_least_rights_stores system/test_schema_import_tools system/test_follow_mysql system/test_follow system/test_rollback_postgres system/test_bad_input_dynamodb system/test_mysql "
         "system/test_follow_lanes system/test_change_mysql system/test_postgres_large system/test_validate_postgres system/test_rollback_mysql system/test_postgres_schemas "
         "system/test_follow_keyless system/test_follow_apply system/test_follow_schema_postgres system/test_postgres system/test_postgres_existing system/test_rollback_others system/test_follow_pages system/test_rollback_dynamodb"),
-    2: ("system/test_limits faults/test_take_over_cassandra faults/test_take_over_sql system/test_design_vectors system/test_mysql_large system/test_mysql_bulk "
+    2: ("system/test_least_rights_files system/test_limits faults/test_take_over_cassandra faults/test_take_over_sql system/test_design_vectors system/test_mysql_large system/test_mysql_bulk "
         "system/test_postgres_rebuild system/test_carry system/test_postgres_load system/test_mysql_catalog system/test_secrets system/test_validate_push_down "
         "system/test_validate_mutations system/test_validate_resume system/test_analyze_exports system/test_validate_pairs system/test_plain_copy "
         "system/test_mysql_connect system/test_postgres_catalog system/test_existing_references system/test_dynamodb_source system/test_change system/test_cassandra_source "

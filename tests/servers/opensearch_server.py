@@ -10,9 +10,11 @@
 
 The distributions come from Maven Central into the cache of test servers. A node is ready some five seconds after its start.
 """
+import base64
 import contextlib
 import decimal
 import glob
+import hashlib
 import http.client
 import json
 import os
@@ -54,6 +56,7 @@ def numbers(text):
 class Server(DatabaseServer):
     """A node without passwords. `settings` are lines of its configuration. Not shared between processes."""
     TITLE, PREFIX, USER = "OpenSearch", "os-", "nobody"
+    FLAVOR, LOGIN = "oss", None   # USER:PASSWORD of the tests' own requests
     READY_S, STOP_S = 120, 20
 
     def __init__(self, package="opensearch-2.19", settings=None, heap="768m"):
@@ -109,7 +112,7 @@ class Server(DatabaseServer):
         names = ("es",) if self.engine == "elasticsearch" else ("opensearch", "es")
         own = [part for name in names for part in ("-D%s.networkaddress.cache.ttl=60" % name, "-D%s.networkaddress.cache.negative.ttl=10" % name,
                                                    "-D%s.path.home=%s" % (name, self.library), "-D%s.path.conf=%s/config" % (name, self.folder),
-                                                   "-D%s.distribution.type=zip" % name, "-D%s.distribution.flavor=oss" % name)]
+                                                   "-D%s.distribution.type=zip" % name, "-D%s.distribution.flavor=%s" % (name, self.FLAVOR))]
         return ["env", "LIBFFI_TMPDIR=%s/tmp" % self.folder, "java", "-Xms" + self.heap, "-Xmx" + self.heap, *JVM, "-Djava.io.tmpdir=%s/tmp" % self.folder, *own,
                 "-cp", os.path.join(self.library, "lib", "*"), main]
 
@@ -151,7 +154,8 @@ class Server(DatabaseServer):
         try:
             text = body if isinstance(body, (str, bytes, type(None))) else json.dumps(body)
             kind = "application/x-ndjson" if "_bulk" in path else "application/json"
-            connection.request(method, path, text.encode() if isinstance(text, str) else text, {"Content-Type": kind} if text is not None else {})
+            headers = {"Authorization": "Basic " + base64.b64encode(self.LOGIN.encode()).decode()} if self.LOGIN else {}
+            connection.request(method, path, text.encode() if isinstance(text, str) else text, {**headers, "Content-Type": kind} if text is not None else headers)
             answer = connection.getresponse()
             found = answer.read().decode()
             if answer.status >= 300:
@@ -199,6 +203,58 @@ class Server(DatabaseServer):
     def uri(self, name, options="", via=None):
         """`options` begin with a question mark."""
         return "opensearch://127.0.0.1:%d/%s%s" % ((via or self).port, name, options)
+
+
+class SecuredElasticsearch(Server):
+    """Which asks for a password, and lets each user do what his roles say. Users and roles are of files, since the index that others are kept in needs a module
+    that cannot be had: what a file says of a role is what the API takes."""
+    FLAVOR, LOGIN = "default", "admin:of-the-test"
+
+    def __init__(self, package="elasticsearch-7.17"):
+        self.users, self.roles = {self.LOGIN.partition(":")[0]: (self.LOGIN.partition(":")[2], ["superuser"])}, {}
+        super().__init__(package, {"xpack.security.enabled": "true", "resource.reload.interval.high": "100ms"})
+
+    def _configure(self):
+        super()._configure()
+        self._write_users()
+
+    def _write_users(self):
+        files = {"roles.yml": "".join("%s: %s\n" % (name, json.dumps(body)) for name, body in self.roles.items()), "role_mapping.yml": "",
+                 "users": "".join("%s:%s\n" % (name, salted(password)) for name, (password, _) in self.users.items()),
+                 "users_roles": "".join("%s:%s\n" % (role, ",".join(name for name, (_, roles) in self.users.items() if role in roles)) for role in ["superuser", *self.roles])}
+        for name, text in files.items():
+            path = os.path.join(self.folder, "config", name)
+            with open(path + ".new", "w", encoding="ascii") as file:
+                file.write(text)
+            self.give(path + ".new")
+            os.rename(path + ".new", path)
+
+    def set_user(self, name, password, roles):
+        """A user with just these roles, {name: body}."""
+        self.roles.update(roles)
+        self.users[name] = (password, list(roles))
+        self._write_users()
+        asked = {"cluster": sorted({one for body in roles.values() for one in body["cluster"]}), "index": [group for body in roles.values() for group in body["indices"]]}
+        admin, self.LOGIN = self.LOGIN, "%s:%s" % (name, password)
+        deadline = time.monotonic() + SHORT_S
+        try:
+            while not self._has(asked) and time.monotonic() < deadline:
+                time.sleep(PAUSE_S)
+        finally:
+            self.LOGIN = admin
+
+    def _has(self, asked):
+        try:
+            if not asked["cluster"]:
+                return self.ask("GET", "/_security/_authenticate")["roles"] == []
+            return self.ask("POST", "/_security/user/_has_privileges", asked)["has_all_requested"]
+        except Refused:
+            return False
+
+
+def salted(password):
+    salt = os.urandom(8)
+    return "{SSHA256}" + "".join(base64.b64encode(part).decode() for part in (salt, hashlib.sha256(password.encode() + salt).digest()))
 
 
 class SharedServer(Shared, Server):

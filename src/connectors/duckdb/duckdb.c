@@ -277,4 +277,5 @@ const struct connector transhume_connector = {
     .store = &duckdb_store_functions,
     .lock = &duckdb_lock_functions,
     .rollback = &duckdb_rollback_functions,
+    .rights = &duckdb_rights,
 };

@@ -9,6 +9,7 @@
 /* ---------------------------------------------------------------- store.c */
 
 extern const struct store_functions duckdb_store_functions;
+extern const struct rights_functions duckdb_rights; /* rights.c */
 extern const struct lock_functions duckdb_lock_functions;
 /* STATUS_END: the ledger's table is not there. */
 enum status duckdb_store_exists(struct duckdb_database *self, struct duckdb_handle *connection,

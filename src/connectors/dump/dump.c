@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "connectors/registry.h"
+#include "connectors/rights_files.h"
 #include "model/time_zone.h"
 #include <stdlib.h>
 #include <string.h>
@@ -159,6 +160,21 @@ static enum status dump_describe(struct database *database, struct schema **sche
 
 const struct catalog_functions dump_catalog = {.describe = dump_describe};
 
+static enum status rights_of_source(struct database *database, const struct rights_request *request,
+                                    struct rights_list *list, struct error *error)
+{
+    const struct dump_database *self = (const struct dump_database *)database;
+    (void)error;
+    if (self->stage != NULL) {
+        folder_stage_add_policy(folder_stage_address_of(self->stage), false, list);
+    } else {
+        rights_add_tree(list, RIGHTS_COPY, request->account, self->shown, false);
+    }
+    return STATUS_OK;
+}
+
+static const struct rights_functions dump_rights = {.of_source = rights_of_source};
+
 const struct connector connector_dump = {
     .contract_version = CONNECTOR_CONTRACT_VERSION,
     .name = "dump",
@@ -175,4 +191,5 @@ const struct connector connector_dump = {
     .identity = dump_identity,
     .catalog = &dump_catalog,
     .source = &dump_source,
+    .rights = &dump_rights,
 };

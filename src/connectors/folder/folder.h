@@ -117,7 +117,7 @@ enum status folder_normal_form(struct database *self, const struct cell *cell, s
     .contract_version = CONNECTOR_CONTRACT_VERSION, .guarantee = GUARANTEE_EXACTLY_ONCE, \
     .close = folder_close, .identity = folder_identity, .catalog = &folder_catalog,      \
     .source = &folder_source, .target = &folder_target, .store = &folder_store,          \
-    .lock = &folder_lock, .rollback = &folder_rollback
+    .lock = &folder_lock, .rollback = &folder_rollback, .rights = &folder_rights
 #define FOLDER_GROUPS FOLDER_KEPT_GROUPS, .apply = &folder_apply
 
 /* Of formats that are written. */
@@ -298,6 +298,8 @@ extern const struct lock_functions folder_lock;
 extern const struct rollback_functions folder_rollback;
 /* folder_apply.c */
 extern const struct apply_functions folder_apply;
+/* folder_rights.c */
+extern const struct rights_functions folder_rights;
 
 /* ---------------------------------------------------------------- folder_tables.c */
 

@@ -18,7 +18,19 @@ static struct folder *of(struct database *self)
     return (struct folder *)self;
 }
 
-/* What is in folders that are not durable themselves is not durable. */
+/* What is in folders that are not durable themselves is not durable. An account that may only search
+ * the folder above has made nothing there. */
+static enum status sync_parent(const struct folder *folder, bool is_new, struct arena *arena,
+                               struct error *error)
+{
+    enum status status = file_sync_folder(folder_parent(arena, folder->path), error);
+    if (status != STATUS_OK && !is_new && error->native_code == EACCES) {
+        error_clear(error);
+        return STATUS_OK;
+    }
+    return status;
+}
+
 static enum status make_place(struct folder *folder, struct arena *arena, struct error *error)
 {
     bool is_new = !file_exists(folder->path);
@@ -27,8 +39,7 @@ static enum status make_place(struct folder *folder, struct arena *arena, struct
         status = file_write_atomic(folder_path(arena, folder, FOLDER_MADE), "", 0, NULL, error);
     }
     status = status == STATUS_OK ? file_sync_folder(folder->path, error) : status;
-    return status == STATUS_OK ? file_sync_folder(folder_parent(arena, folder->path), error)
-                               : status;
+    return status == STATUS_OK ? sync_parent(folder, is_new, arena, error) : status;
 }
 
 enum status folder_make_place(struct folder *folder, struct error *error)

@@ -154,7 +154,7 @@ static enum status check_folder(struct folder *folder, bool read_only, struct er
         return refuse_place(folder, errno, "can't open the folder", error);
     }
     char *parent = folder_parent(folder->arena, folder->path);
-    if (stat(parent, &facts) != 0 || access(parent, W_OK | X_OK) != 0) {
+    if (stat(parent, &facts) != 0 || access(parent, R_OK | W_OK | X_OK) != 0) {
         return refuse_place(folder, errno, "the folder can't be made", error);
     }
     return STATUS_OK;

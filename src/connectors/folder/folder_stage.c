@@ -23,6 +23,7 @@ struct folder_stage {
     char *folder;
     const char *path;
     const char *identity;
+    struct folder_stage_address address;
 };
 
 bool folder_stage_is(const char *path)
@@ -38,6 +39,11 @@ const char *folder_stage_path(const struct folder_stage *stage)
 const char *folder_stage_identity(const struct folder_stage *stage)
 {
     return stage->identity;
+}
+
+const struct folder_stage_address *folder_stage_address_of(const struct folder_stage *stage)
+{
+    return &stage->address;
 }
 
 void folder_stage_destroy(struct folder_stage *stage)
@@ -290,25 +296,25 @@ enum status folder_stage_make(const struct open_options *open, const struct conn
 {
     struct folder_stage *made = memory_allocate_zeroed(1, sizeof *made);
     struct staging staging = {.stage = made, .wants = wants, .context = context};
-    struct folder_stage_address address = {0};
+    struct folder_stage_address *address = &made->address;
     *stage = NULL;
     made->arena = arena_create(0);
     enum status status =
-        folder_stage_read_address(open->uri, connector, made->arena, &address, error);
+        folder_stage_read_address(open->uri, connector, made->arena, address, error);
     if (status == STATUS_OK) {
-        const struct s3_options options = {.bucket = address.bucket,
-                                           .endpoint = address.endpoint,
-                                           .region = address.region,
+        const struct s3_options options = {.bucket = address->bucket,
+                                           .endpoint = address->endpoint,
+                                           .region = address->region,
                                            .timeout_ms = open->timeout_ms};
         status = s3_bucket_open(&options, &staging.bucket, error);
     }
     status =
         status == STATUS_OK ? folder_stage_place(open->spill_folder, &made->folder, error) : status;
     made->path = made->folder;
-    status = status == STATUS_OK ? fetch_all(&staging, open->uri, &address, error) : status;
+    status = status == STATUS_OK ? fetch_all(&staging, open->uri, address, error) : status;
     if (status == STATUS_OK) {
         made->identity =
-            arena_format(made->arena, "s3 %s/%s", s3_bucket_place(staging.bucket), address.prefix);
+            arena_format(made->arena, "s3 %s/%s", s3_bucket_place(staging.bucket), address->prefix);
     }
     s3_bucket_close(staging.bucket);
     if (status != STATUS_OK) {

@@ -41,6 +41,10 @@ void folder_stage_destroy(struct folder_stage *stage); /* NULL is fine */
 const char *folder_stage_path(const struct folder_stage *stage);
 /* "s3 https://s3.eu-west-1.amazonaws.com/bucket/prefix" */
 const char *folder_stage_identity(const struct folder_stage *stage);
+const struct folder_stage_address *folder_stage_address_of(const struct folder_stage *stage);
+/* The policy of IAM that allows just what a run does there (folder_rights.c). */
+void folder_stage_add_policy(const struct folder_stage_address *address, bool writes,
+                             struct rights_list *list);
 
 #define FOLDER_STAGE_OPTIONS                                                             \
     {"endpoint", OPTION_TEXT,                                                            \

@@ -387,4 +387,5 @@ const struct connector transhume_connector = {
     .rollback = &mongodb_rollback,
     .alter = &mongodb_alter,
     .change = &mongodb_change,
+    .rights = &mongodb_rights,
 };

@@ -277,6 +277,7 @@ extern const struct store_functions mongodb_store;
 extern const struct rollback_functions mongodb_rollback;
 extern const struct catalog_functions mongodb_catalog;
 extern const struct source_functions mongodb_source_functions;
+extern const struct rights_functions mongodb_rights; /* rights.c */
 
 enum status mongodb_inspect(struct database *database, const struct target_table *tables,
                             uint32_t table_count, bool *table_exists, bool *record_exists,

@@ -123,6 +123,25 @@ static enum status read_holders(struct opensearch_database *self, const char *al
     return status == STATUS_END ? STATUS_OK : status;
 }
 
+enum status opensearch_alias_indexes(struct opensearch_database *self, const char *alias,
+                                     struct arena *arena, struct column_list *indexes,
+                                     struct error *error)
+{
+    struct holders holders = {0};
+    const char *index = NULL;
+    json_t *is = NULL;
+    enum status status = read_holders(self, alias, "", &holders, error);
+    const char **names =
+        arena_allocate_zeroed(arena, json_object_size(holders.tree) + 1, sizeof *names);
+    *indexes = (struct column_list){.names = names};
+    json_object_foreach(holders.tree, index, is)
+    {
+        names[indexes->count++] = arena_copy_string(arena, index);
+    }
+    holders_free(&holders);
+    return status;
+}
+
 static uint32_t count_others(const struct holders *holders, const char *index)
 {
     bool has = json_object_get(holders->tree, index) != NULL;

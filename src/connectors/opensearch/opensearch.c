@@ -274,4 +274,5 @@ const struct connector connector_opensearch = {
     .rollback = &opensearch_rollback,
     .alter = &opensearch_alter,
     .change = &opensearch_change,
+    .rights = &opensearch_rights,
 };

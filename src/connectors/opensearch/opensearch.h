@@ -13,6 +13,7 @@
  *   alias.c                   aliases that are switched once they are filled
  *   send.c, version.c         writing, for the keyed room
  *   fetch.c                   documents by id
+ *   rights.c                  the role of least rights
  *   catalog.c, source.c, cursor.c, page.c   reading
  *
  * The schema changed in place: alter_session.h, change_session.h.
@@ -232,6 +233,10 @@ enum status opensearch_forget_run(struct database *database, const char *run_id,
 /* The alias that is to stand for the table's index, in the arena; NULL: none is wanted. */
 const char *opensearch_alias_of(const struct opensearch_database *self, struct arena *arena,
                                 const char *table);
+/* The indexes that an alias stands for now, in the arena. */
+enum status opensearch_alias_indexes(struct opensearch_database *self, const char *alias,
+                                     struct arena *arena, struct column_list *indexes,
+                                     struct error *error) MUST_USE;
 /* ERROR_BAD_VALUE: two of the tables would have one alias. */
 enum status opensearch_alias_check_all(const struct opensearch_database *self,
                                        const struct target_table *tables, uint32_t table_count,
@@ -275,6 +280,7 @@ enum status opensearch_store_open_in(struct database *self, const char *place, s
                                      struct error *error) MUST_USE;
 extern const struct alter_functions opensearch_alter;
 extern const struct change_functions opensearch_change;
+extern const struct rights_functions opensearch_rights; /* rights.c */
 extern const struct rollback_functions opensearch_rollback;
 extern const struct catalog_functions opensearch_catalog;
 extern const struct source_functions opensearch_source_functions;

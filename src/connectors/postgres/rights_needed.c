@@ -1,4 +1,5 @@
 /* The statements that give a role just the rights that a run needs. */
+#include "base/name_index.h"
 #include "connectors/postgres/target.h"
 #include "connectors/rights.h"
 #include "postgres_sql.h"
@@ -7,23 +8,23 @@
 
 enum { OF_SOURCE = 4, OF_TARGET = 6 };
 
-/* Does a table that is to be made refer to the one of that name? */
-static bool is_referred(const struct rights_request *request, const char *name)
+/* The tables that one of those to be made refers to. */
+static void list_referred(const struct rights_request *request, struct name_index *referred)
 {
-    bool referred = false;
-    for (uint32_t i = 0; i < request->table_count && !referred; i++) {
+    for (uint32_t i = 0; i < request->table_count; i++) {
         const struct target_table *table = &request->tables[i];
         const struct schema_table *same = table->same_engine;
         for (uint32_t k = 0; request->missing[i] && same != NULL && k < same->foreign_key_count;
              k++) {
-            referred = referred || strcmp(same->foreign_keys[k].references, name) == 0;
+            const char *name = same->foreign_keys[k].references;
+            (void)name_index_add(referred, name, strlen(name), i);
         }
         for (uint32_t k = 0; request->missing[i] && same == NULL && k < table->reference_count;
              k++) {
-            referred = referred || strcmp(table->references[k].table, name) == 0;
+            const char *name = table->references[k].table;
+            (void)name_index_add(referred, name, strlen(name), i);
         }
     }
-    return referred;
 }
 
 static void append_asked(struct buffer *sql, const struct postgres_database *self, const char *name,
@@ -39,15 +40,22 @@ static void append_list(struct buffer *sql, const struct postgres_database *self
                         const struct rights_request *request, bool writes)
 {
     uint32_t count = writes ? request->table_count : request->read_count;
+    struct arena *arena = arena_create(0);
+    struct name_index referred = {.arena = arena};
+    if (writes) {
+        list_referred(request, &referred);
+    }
     buffer_append_string(sql, "WITH given(schema, name, overwritten, referred) AS (VALUES ");
     for (uint32_t i = 0; i < count; i++) {
         const struct target_table *table = writes ? &request->tables[i] : NULL;
+        const char *name = writes ? table->name : request->read[i];
         buffer_append_string(sql, i > 0 ? ", " : "");
         append_asked(
-            sql, self, writes ? table->name : request->read[i],
+            sql, self, name,
             writes && (table->existing == EXISTING_UPSERT || table->existing == EXISTING_REPLACE),
-            writes && is_referred(request, table->name));
+            name_index_find(&referred, name, strlen(name)) != NAME_INDEX_NONE);
     }
+    arena_destroy(arena);
     if (count == 0) {
         buffer_append_string(sql, "(NULL::pg_catalog.name, NULL::pg_catalog.name, false, false)");
     }

@@ -426,4 +426,5 @@ const struct connector connector_sqlite = {
     .alter = &sqlite_alter,
     .change = &sqlite_change,
     .definitions = &sqlite_definition_functions,
+    .rights = &sqlite_rights,
 };

@@ -56,11 +56,11 @@ struct foresight *foresee_create(struct run_session *session, const struct targe
         arena_allocate_zeroed(arena, plan->table_count + 1u, sizeof(*foresight->tables));
     foresight->entities =
         arena_allocate_zeroed(arena, plan->entity_count + 1u, sizeof(*foresight->entities));
+    const bool *made =
+        preflight_mark_absent(tables, plan->table_count, absent, absent_count, arena);
     for (uint32_t i = 0; i < plan->table_count; i++) {
         foresight->tables[i] = tables[i];
-        for (uint32_t k = 0; k < absent_count; k++) {
-            foresight->tables[i].created |= strcmp(absent[k], tables[i].name) == 0;
-        }
+        foresight->tables[i].created |= made[i];
     }
     return foresight;
 }

@@ -45,6 +45,19 @@ enum status preflight_foretell(struct run_session *session, struct target_table 
                : status;
 }
 
+const bool *preflight_mark_absent(const struct target_table *tables, uint32_t table_count,
+                                  const char *const *absent, uint32_t absent_count,
+                                  struct arena *arena)
+{
+    bool *marks = arena_allocate_zeroed(arena, table_count + (size_t)1, sizeof *marks);
+    uint32_t next = 0;
+    for (uint32_t i = 0; i < table_count && next < absent_count; i++) {
+        marks[i] = strcmp(tables[i].name, absent[next]) == 0;
+        next += marks[i] ? 1 : 0;
+    }
+    return marks;
+}
+
 void preflight_free(struct preflight *preflight)
 {
     buffer_free(&preflight->problems);

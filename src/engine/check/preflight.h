@@ -18,6 +18,10 @@ struct preflight {
 enum status preflight_check(struct run_session *session, struct target_table *tables,
                             const char ***absent, uint32_t *absent_count,
                             struct preflight *preflight, struct error *error) MUST_USE;
+/* For each of the tables: is it one of those absent, which are in their order? In the arena. */
+const bool *preflight_mark_absent(const struct target_table *tables, uint32_t table_count,
+                                  const char *const *absent, uint32_t absent_count,
+                                  struct arena *arena);
 void preflight_free(struct preflight *preflight);
 /* What the target has to say, and what becomes of indexes and triggers of tables that are there,
  * if anything is to; a line each. */

@@ -1,8 +1,9 @@
 /* Asks both sides for the statements that give an account what a run of this plan needs. */
 #include "engine/check/rights.h"
 
+#include "base/name_index.h"
 #include "connectors/rights.h"
-#include "engine/run/run_phases.h"
+#include "engine/check/preflight.h"
 #include "engine/session/session_tables.h"
 #include <string.h>
 
@@ -13,6 +14,7 @@ static void list_read(const struct run_session *session, struct arena *arena,
     uint32_t count = session_request_count(session);
     const struct read_request **requests = arena_allocate_zeroed(arena, count + 1u, sizeof(void *));
     struct column_list read = {0};
+    struct name_index found = {.arena = arena};
     uint32_t room = 0;
     session_list_requests(session, requests);
     for (uint32_t i = 0; i < count; i++) {
@@ -24,26 +26,14 @@ static void list_read(const struct run_session *session, struct arena *arena,
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t k = 0; k <= requests[i]->join_count; k++) {
             const char *name = k > 0 ? requests[i]->joins[k - 1].table : requests[i]->table;
-            if (name != NULL && !column_list_holds(read, name)) {
+            if (name != NULL &&
+                name_index_add(&found, name, strlen(name), read.count) == NAME_INDEX_NONE) {
                 names[read.count++] = name;
             }
         }
     }
     request->read = read.names;
     request->read_count = read.count;
-}
-
-static const bool *list_missing(const struct target_table *tables, uint32_t table_count,
-                                const char *const *absent, uint32_t absent_count,
-                                struct arena *arena)
-{
-    bool *missing = arena_allocate_zeroed(arena, table_count + (size_t)1, sizeof *missing);
-    for (uint32_t i = 0; i < table_count; i++) {
-        for (uint32_t k = 0; k < absent_count && !missing[i]; k++) {
-            missing[i] = strcmp(tables[i].name, absent[k]) == 0;
-        }
-    }
-    return missing;
 }
 
 /* Within one connector's kind the objects of a plain copy go along. */
@@ -67,7 +57,6 @@ enum status rights_foresee(struct run_session *session, const struct target_tabl
         .objects = session_objects(session),
         .tables = tables,
         .table_count = count,
-        .missing = list_missing(tables, count, absent, absent_count, arena),
         .alters = session_rebuilds_indexes(session) || session_disables_triggers(session)};
     struct rights_list of_source = {.arena = arena};
     struct rights_list of_target = {.arena = arena};
@@ -76,6 +65,7 @@ enum status rights_foresee(struct run_session *session, const struct target_tabl
         return STATUS_OK;
     }
     list_read(session, arena, &request);
+    request.missing = preflight_mark_absent(tables, count, absent, absent_count, arena);
     rights->source_told = source != NULL && source->of_source != NULL;
     rights->target_told = target != NULL && target->of_target != NULL;
     enum status status = rights->source_told
