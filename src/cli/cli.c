@@ -251,7 +251,7 @@ static int dispatch(struct cli_call *call)
         buffer_free(&out);
         return exit_status;
     }
-    exit_status = call->command->run(call);
+    exit_status = cli_command_run(call);
     observer_stop(call->observer);
     return exit_status;
 }

@@ -64,9 +64,9 @@ struct cli_command {
      * ended by CLI_OPTION_COUNT. NULL: all of them. */
     const enum cli_option_id *options;
     const struct cli_command *subcommands; /* ended by one without a name; NULL: it has none */
-    /* Returns the exit status. */
-    int (*run)(struct cli_call *call);
 };
+/* Runs the command of the call, and returns the exit status. command_runs.c */
+int cli_command_run(struct cli_call *call);
 /* May the option stand there? */
 bool cli_takes(const struct cli_command *command, const struct cli_option *option);
 /* The word by which a subcommand is chosen: "up" of "schema up". */

@@ -19,8 +19,7 @@ static const struct cli_command commands[] = {
          "and migrate.",
      .examples = "transhume init shop.db dynamodb://eu-west-1\n"
                  "transhume init csv:exported dynamodb-json:out\n"
-                 "transhume init shop.db copy.db -o -",
-     .run = command_init},
+                 "transhume init shop.db copy.db -o -"},
     {.name = "analyze",
      .group = CLI_COMMANDS_MOVE,
      .place = IN_ANALYZE,
@@ -34,8 +33,7 @@ static const struct cli_command commands[] = {
          "assumes a look-up by each key and a list by each foreign key. Writes the tables, a plan "
          "that fills them, and the reasons into a folder. Nothing else is changed.",
      .examples = "transhume analyze shop.db\n"
-                 "transhume analyze shop.db cassandra://127.0.0.1/shop --out design",
-     .run = command_analyze},
+                 "transhume analyze shop.db cassandra://127.0.0.1/shop --out design"},
     {.name = "check",
      .group = CLI_COMMANDS_MOVE,
      .place = IN_CHECK,
@@ -51,8 +49,7 @@ static const struct cli_command commands[] = {
          "with which migrate would be refused, else 1 if records would be rejected, else 0.",
      .examples = "transhume check\n"
                  "transhume check --sample 2\n"
-                 "transhume check shop.db copy.db --json",
-     .run = command_check},
+                 "transhume check shop.db copy.db --json"},
     {.name = "diff",
      .group = CLI_COMMANDS_MOVE,
      .place = IN_DIFF,
@@ -65,8 +62,7 @@ static const struct cli_command commands[] = {
          "0 if they are equal, else 1. What migrate would make is loaded into a scratch database "
          "on the target's server, in memory for SQLite. Nothing else is changed.",
      .examples = "transhume diff shop.db copy.db\n"
-                 "transhume diff --plan orders.yaml --json",
-     .run = command_diff},
+                 "transhume diff --plan orders.yaml --json"},
     {.name = "migrate",
      .group = CLI_COMMANDS_MOVE,
      .place = IN_MIGRATE,
@@ -82,8 +78,7 @@ static const struct cli_command commands[] = {
                  "transhume migrate --include Track shop.db csv:-\n"
                  "transhume migrate --plan orders.yaml --jobs 4\n"
                  "transhume migrate --mirror --confirm shop.db copy.db\n"
-                 "transhume migrate --dry-run",
-     .run = command_migrate},
+                 "transhume migrate --dry-run"},
     {.name = "resume",
      .group = CLI_COMMANDS_MOVE,
      .place = IN_RESUME,
@@ -95,8 +90,7 @@ static const struct cli_command commands[] = {
          "run. A plain copy needs no arguments, unless its state folder is lost: then name SRC "
          "and DST again.",
      .examples = "transhume resume\n"
-                 "transhume resume shop.db copy.db",
-     .run = command_resume},
+                 "transhume resume shop.db copy.db"},
     {.name = "follow",
      .group = CLI_COMMANDS_FOLLOW,
      .place = IN_RESUME,
@@ -111,8 +105,7 @@ static const struct cli_command commands[] = {
      .examples = "transhume follow\n"
                  "transhume follow --catch-up\n"
                  "transhume follow --max-retained 50GiB --drop-when-full\n"
-                 "transhume follow --resync",
-     .run = command_follow},
+                 "transhume follow --resync"},
     {.name = "cutover",
      .group = CLI_COMMANDS_FOLLOW,
      .place = IN_CUTOVER,
@@ -127,8 +120,7 @@ static const struct cli_command commands[] = {
          "--confirm, or --dry-run, which asks whether it can be done, and prints the steps.",
      .examples = "transhume cutover --dry-run\n"
                  "transhume cutover --confirm --after 'systemctl start shop'\n"
-                 "transhume cutover --back --confirm",
-     .run = command_cutover},
+                 "transhume cutover --back --confirm"},
     {.name = "status",
      .group = CLI_COMMANDS_LOOK,
      .place = IN_STATUS,
@@ -142,8 +134,7 @@ static const struct cli_command commands[] = {
          "becomes. The exit status is 0 also if there is no run.",
      .examples = "transhume status\n"
                  "transhume status --watch\n"
-                 "transhume status --json --state /var/lib/shop-move",
-     .run = command_status},
+                 "transhume status --json --state /var/lib/shop-move"},
     {.name = "validate",
      .group = CLI_COMMANDS_LOOK,
      .place = IN_VALIDATE,
@@ -159,8 +150,7 @@ static const struct cli_command commands[] = {
      .examples = "transhume validate\n"
                  "transhume validate --level full --json\n"
                  "transhume validate shop.db copy.db --level sample --sample 500\n"
-                 "transhume validate --repair --delete-extra --confirm",
-     .run = command_validate},
+                 "transhume validate --repair --delete-extra --confirm"},
     {.name = "rollback",
      .group = CLI_COMMANDS_UNDO,
      .place = IN_ROLLBACK,
@@ -175,8 +165,7 @@ static const struct cli_command commands[] = {
          "counts, or --confirm. TARGET is needed if the state folder does not know the run, or "
          "to say its password; SOURCE may stand before it, as for other commands.",
      .examples = "transhume rollback --run 20260131T235959Z-1f3a5c --dry-run\n"
-                 "transhume rollback --run 20260131T235959Z-1f3a5c --confirm",
-     .run = command_rollback},
+                 "transhume rollback --run 20260131T235959Z-1f3a5c --confirm"},
     {.name = "report",
      .group = CLI_COMMANDS_LOOK,
      .place = IN_REPORT,
@@ -189,8 +178,7 @@ static const struct cli_command commands[] = {
          "rejected records.",
      .examples = "transhume report\n"
                  "transhume report -o move.html\n"
-                 "transhume report --run 20260131T235959Z-0a1b2c --json",
-     .run = command_report},
+                 "transhume report --run 20260131T235959Z-0a1b2c --json"},
     {.name = "serve",
      .group = CLI_COMMANDS_LOOK,
      .place = IN_SERVE,
@@ -206,8 +194,7 @@ static const struct cli_command commands[] = {
          "--dashboard says otherwise, and only reads, unless --allow-control is given.",
      .examples = "transhume serve\n"
                  "transhume serve /var/lib/shop-move /var/lib/crm-move --dashboard 9401\n"
-                 "transhume serve --ledger postgres://dba@db.example.org/shop",
-     .run = command_serve},
+                 "transhume serve --ledger postgres://dba@db.example.org/shop"},
     {.name = "finish",
      .group = CLI_COMMANDS_UNDO,
      .place = IN_FINISH,
@@ -221,8 +208,7 @@ static const struct cli_command commands[] = {
          "over the tables of all runs) without differences. --dry-run reports which runs would be "
          "forgotten, or why not.",
      .examples = "transhume finish\n"
-                 "transhume finish --confirm",
-     .run = command_finish},
+                 "transhume finish --confirm"},
     {.name = "reset",
      .group = CLI_COMMANDS_UNDO,
      .place = IN_RESET,
@@ -231,8 +217,7 @@ static const struct cli_command commands[] = {
      .description =
          "Empties the state folder and reports what stays in the target. Source and target are "
          "not touched. Needs --confirm.",
-     .examples = "transhume reset --confirm",
-     .run = command_reset},
+     .examples = "transhume reset --confirm"},
     {.name = "grafana",
      .group = CLI_COMMANDS_LOOK,
      .place = IN_GRAFANA,
@@ -243,8 +228,7 @@ static const struct cli_command commands[] = {
          "sends it to a Grafana with --push. --rules writes alert rules for Prometheus.",
      .examples = "transhume grafana -o transhume.json\n"
                  "transhume grafana --push https://grafana.example.org --token-file token\n"
-                 "transhume grafana --rules -o transhume-rules.yaml",
-     .run = command_grafana},
+                 "transhume grafana --rules -o transhume-rules.yaml"},
     {.name = "alerts",
      .group = CLI_COMMANDS_LOOK,
      .place = IN_ALERTS,
@@ -256,8 +240,7 @@ static const struct cli_command commands[] = {
          "Sends a test alert to each receiver of --alerts, of the plan's `alerts:` and of "
          "--notify, and reports what came of it. Exits 3 if one was not reached.",
      .examples = "transhume alerts test --alerts alerts.yaml\n"
-                 "transhume alerts test --notify mailto:dba@example.com",
-     .run = command_alerts},
+                 "transhume alerts test --notify mailto:dba@example.com"},
     {.name = "schema",
      .group = CLI_COMMANDS_SCHEMA,
      .place = IN_SCHEMA,
@@ -297,8 +280,7 @@ static const struct cli_command commands[] = {
          "--connections FILE.",
      .examples = "transhume connections\n"
                  "transhume connections test prod\n"
-                 "transhume migrate @prod shop.db",
-     .run = command_connections},
+                 "transhume migrate @prod shop.db"},
     {.name = "connectors",
      .group = CLI_COMMANDS_HELP,
      .place = IN_CONNECTORS,
@@ -309,8 +291,7 @@ static const struct cli_command commands[] = {
          "Without NAME: every connector. With NAME: its URI, guarantee, capabilities, options and "
          "types.",
      .examples = "transhume connectors\n"
-                 "transhume connectors sqlite",
-     .run = command_connectors},
+                 "transhume connectors sqlite"},
     {.name = "help",
      .group = CLI_COMMANDS_HELP,
      .place = IN_HELP,
@@ -319,14 +300,12 @@ static const struct cli_command commands[] = {
      .summary = "help for a command or an error code",
      .description = "An error code is the word in brackets at the end of an error.",
      .examples = "transhume help migrate\n"
-                 "transhume help target-not-empty",
-     .run = command_help},
+                 "transhume help target-not-empty"},
     {.name = "version",
      .group = CLI_COMMANDS_HELP,
      .place = IN_VERSION,
      .arguments = "",
-     .summary = "versions of the program and its libraries",
-     .run = command_version},
+     .summary = "versions of the program and its libraries"},
     {.name = "complete",
      .group = CLI_COMMANDS_HELP,
      .place = IN_COMPLETE,
@@ -337,8 +316,7 @@ static const struct cli_command commands[] = {
      .description =
          "Prints the names of connections, the runs of the state folder, the schemes of URIs or the "
          "error codes, one a line. The completion of bash, zsh and fish asks it.",
-     .examples = "transhume complete runs",
-     .run = command_complete},
+     .examples = "transhume complete runs"},
     {.name = "failpoints",
      .group = CLI_COMMANDS_HELP,
      .place = IN_FAILPOINTS,
@@ -347,8 +325,7 @@ static const struct cli_command commands[] = {
      .description =
          "Each boundary at which TRANSHUME_FAILPOINT=NAME:ACTION[:OCCURRENCE] makes the program "
          "fail, for tests. ACTION is kill, stop, error, retry, enospc or sleep.",
-     .examples = "transhume failpoints",
-     .run = command_failpoints},
+     .examples = "transhume failpoints"},
     {0},
 };
 
