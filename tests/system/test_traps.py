@@ -172,6 +172,57 @@ class Traps(support.TestCase):
             self.noted("writes beside " + operation)
             self.run_it("change", "complete", "--confirm", self.d, codes=(0,))
 
+    CASTS = (("public.mood", "pg_catalog.textin(pg_catalog.enum_out($1))", "pg_catalog.enum_in(pg_catalog.textout($1), NULL)"), ("public.pair", "pg_catalog.textin(pg_catalog.record_out($1))", None),
+             ("public.mood[]", "pg_catalog.textin(pg_catalog.array_out($1))", None), ("public.moods", "pg_catalog.textin(pg_catalog.record_out($1))", None))
+
+    def plant_casts(self, database):
+        """Of types whose owner another role is, by functions of his, to text and from it."""
+        self.server.psql(database, "SET search_path = ''; CREATE TABLE IF NOT EXISTS public.moods (m public.mood PRIMARY KEY, ms public.mood[], p public.pair); "
+                                   "CREATE TABLE IF NOT EXISTS public.pairs (p public.pair PRIMARY KEY, m public.mood); CREATE TABLE IF NOT EXISTS public.bag (m public.mood, p public.pair, ms public.mood[]); "
+                                   "ALTER TABLE public.moods OWNER TO lowly; ALTER TYPE public.mood OWNER TO lowly; ALTER TYPE public.pair OWNER TO lowly; GRANT ALL ON ALL TABLES IN SCHEMA public TO lowly")
+        sql = ["SET search_path = ''; SET ROLE lowly"]
+        for number, (name, written, _) in enumerate(self.CASTS):
+            for source, target, answer in ((name, "pg_catalog.text", "RETURN " + written), ("pg_catalog.text", name, "IF $1 IS NULL THEN RETURN NULL; END IF; EXECUTE pg_catalog.format('SELECT %%L::%s', $1) INTO r; RETURN r" % name)):
+                function = "public.cast_%d_%s" % (number, "to" if source == name else "from")
+                sql.append("CREATE FUNCTION {0}({1}) RETURNS {2} LANGUAGE plpgsql AS $f$ DECLARE r {2}; BEGIN IF current_user OPERATOR(pg_catalog.<>) 'lowly'::pg_catalog.name THEN "
+                           "RAISE LOG 'TRAP {1}::{2} by %', current_user; END IF; {3}; END $f$; CREATE CAST ({1} AS {2}) WITH FUNCTION {0}({1}) AS {4}".format(
+                               function, source, target, answer, "IMPLICIT" if source == name else "ASSIGNMENT"))
+        self.server.psql(database, "; ".join(sql))
+        traps.fired(self.server)
+
+    def test_casts_of_the_source(self):
+        self.plant_casts("s")
+        self.server.psql("s", "SET search_path = ''; SET session_replication_role = replica; INSERT INTO public.moods SELECT m, ARRAY[m], ROW(1, 'x'::text)::public.pair FROM pg_catalog.unnest(pg_catalog.enum_range(NULL::public.mood)) m; "
+                              "INSERT INTO public.pairs SELECT ROW(i, 'x'::text)::public.pair, 'ok' FROM pg_catalog.generate_series(1, 300) i; "
+                              "INSERT INTO public.bag SELECT 'sad', ROW(i, NULL)::public.pair, NULL FROM pg_catalog.generate_series(1, 50) i")
+        self.server.psql("d", "SET search_path = ''; CREATE TABLE public.moods (m public.mood PRIMARY KEY, ms public.mood[], p public.pair); CREATE TABLE public.pairs (p public.pair PRIMARY KEY, m public.mood)")
+        traps.fired(self.server)
+        self.run_it("analyze", "--out", "a", self.s)
+        self.run_it("check", "--sample", "5", self.s, self.d)
+        self.run_it("diff", self.s, self.d)
+        self.run_it("migrate", "--no-code", "--chunk-rows", "50", "--no-express", self.s, self.d)
+        for level in ("count", "sample", "hash", "full"):
+            self.run_it("validate", "--level", level)
+        self.run_it("migrate", "--chunk-rows", "50", "--state", "lite", self.s, "sqlite:x.db")
+        for level in ("hash", "full"):
+            self.run_it("validate", "--state", "lite", "--level", level)
+        self.write_plan()
+        self.run_it("migrate", "--state", "query", "--plan", "q.yaml")
+        self.server.psql("d", "SET search_path = ''; DELETE FROM public.moods; UPDATE public.pairs SET m = 'sad' WHERE (p).a OPERATOR(pg_catalog.<) 5")
+        self.run_it("validate", "--repair", "--delete-extra", "--confirm")
+
+    def write_plan(self):
+        with open(self.path("q.yaml"), "w", encoding="utf-8") as file:
+            file.write("transhume: 1\nsource: %s\ntarget: jsonl:out\nentities:\n  moods: {from: {query: 'SELECT m, p, ms FROM public.moods', key: [m]}}\n  bag: {from: bag}\n" % self.s)
+
+    def test_casts_of_the_target_are_named(self):
+        self.plant_casts("d")
+        out = self.run_it("check", self.s, self.d).out
+        for name, _, _ in self.CASTS:
+            short = name.partition(".")[2]
+            self.assertIn("cast from %s to text of the target: public.cast_" % short, out.replace("public.%s" % short, short))
+        self.run_it("migrate", "--no-code", "--state", "no", self.s, self.d)
+
     def test_pg_catalog_behind_public(self):
         """The owner of a database says where names are looked up."""
         for number, kind in enumerate(("int", "text", "name", "oid")):
@@ -259,10 +310,12 @@ class Mariadb(support.TestCase):
     NAMES = ("concat concat_ws count max min sum md5 lower upper left right length char_length octet_length hex unhex ifnull nullif coalesce if substring locate instr replace trim crc32 now database user "
              "version cast convert group_concat json_extract json_valid timestampdiff date_format floor round mod abs greatest least field quote bit_xor sleep get_lock release_lock connection_id values").split()
 
+    SERVER = mariadb.Server
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server = mariadb.Server({"log_bin_trust_function_creators": "1", "sql_mode": "ANSI_QUOTES,IGNORE_SPACE,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES"})
+        cls.server = cls.SERVER({"log_bin_trust_function_creators": "1", "sql_mode": "ANSI_QUOTES,IGNORE_SPACE,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES"})
         cls.addClassCleanup(cls.server.stop)
 
     def test_functions(self):
@@ -271,7 +324,7 @@ class Mariadb(support.TestCase):
         plant = "DELIMITER //\n" + "\n".join("CREATE FUNCTION `%s`(a longtext) RETURNS longtext MODIFIES SQL DATA BEGIN INSERT INTO %s.fired VALUES ('%s'); RETURN a; END//" % (name, seen, name) for name in self.NAMES)
         for database in (source, target):
             self.server.ask(database, plant)
-        self.server.ask(source, "CREATE TABLE c (id varchar(20) PRIMARY KEY, n int, e enum('a', 'b'), g int AS (n + 1), t text, KEY (n)); INSERT INTO c (id, n, e, t) SELECT seq, seq, 'a', 'x' FROM seq_1_to_200")
+        self.server.ask(source, "CREATE TABLE c (id varchar(20) PRIMARY KEY, n int, e enum('a', 'b'), g int AS (n + 1), t text, KEY (n)); INSERT INTO c (id, n, e, t) VALUES %s" % ", ".join("('%d', %d, 'a', 'x')" % (i, i) for i in range(1, 201)))
         uris = self.server.uri(source), self.server.uri(target)
         for command in (("check",), ("diff",), ("migrate", "--no-code"), ("migrate", "--no-code", "--state", "u", "--existing", "upsert", "--rollback-keys")):
             with self.subTest(command):

@@ -344,7 +344,8 @@ static void append_row_key(struct sql_request *request, int32_t join)
         buffer_format(sql, "%s%s%s.ctid", table->has_children ? alias : "",
                       table->has_children ? ".tableoid, " : "", alias);
     } else {
-        buffer_format(sql, "%s.*::pg_catalog.text", alias);
+        /* not the table's own type, to which its owner may have made a cast */
+        buffer_format(sql, "ROW(%s.*)::pg_catalog.text", alias);
     }
 }
 

@@ -164,11 +164,13 @@ enum status feed_list_read(struct sqlite_database *self, sqlite3 *connection, co
     sqlite3_stmt *statement = NULL;
     int64_t there = 0;
     *list = (struct feed_list){0};
-    enum status status =
-        feed_ask(self, connection,
-                 "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND "
-                 "name = '" FEED_LIST "'",
-                 &there, error);
+    enum status status = sqlite_check_feeds(self, connection, error);
+    if (status == STATUS_OK) {
+        status = feed_ask(self, connection,
+                          "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND "
+                          "name = '" FEED_LIST "'",
+                          &there, error);
+    }
     if (status != STATUS_OK || there == 0) {
         return status == STATUS_OK ? STATUS_END : status;
     }

@@ -20,7 +20,8 @@ enum status sqlite_ledger_prepare(struct sqlite_database *self, const char *sql,
 /* The error of a step that gave neither a row nor an end. */
 enum status sqlite_ledger_step_failed(struct sqlite_database *self, int result,
                                       struct error *error);
-/* ERROR_NOT_OURS: what has the name of a table of ours is none, or carries a trigger. */
+/* ERROR_NOT_OURS: what has the name of a table of ours is none, or carries a trigger, an index or a
+ * generated column. */
 enum status sqlite_check_ours(struct sqlite_database *self, sqlite3 *connection,
                               struct error *error) MUST_USE;
 /* One number of a query with up to one text as parameter (NULL: none). STATUS_END: no row. */

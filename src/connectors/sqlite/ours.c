@@ -1,33 +1,83 @@
-/* A table of our name is used only if nothing hangs on it: who
- * wrote the file may have put a trigger there, or a view whose triggers take what is written. */
+/*
+ * What has a name of ours is used only if it is as we make it: who wrote the file may have put a
+ * trigger there, a view whose triggers take what is written, or a virtual table, whose module would.
+ */
 #include "connectors/history.h"
+#include "connectors/sqlite/feed_internal.h"
 #include "connectors/sqlite/ledger_internal.h"
 #include "connectors/sqlite/target_internal.h"
+#include <string.h>
+
+#define OF_FEEDS "lower(tbl_name) GLOB '" FEED_LIST "' OR lower(tbl_name) GLOB '" FEED_LOG "*'"
+/* Of runs and feeds the names end otherwise each time. */
+#define OF_RUNS                                                                                   \
+    "lower(tbl_name) GLOB '" SQLITE_UNDO_TABLE "*' OR lower(tbl_name) GLOB '" SQLITE_KEY_TABLE    \
+    "*'"
+#define OF_FILE                                                                                   \
+    "lower(tbl_name) IN ('" SQL_STORE_TABLE "', '_transhume_object', '" HISTORY_TABLE             \
+    "', '" HISTORY_TABLE "_step', '" HISTORY_TABLE "_lock')"
+
+enum { FOUND_NAME, FOUND_KIND, FOUND_TABLE };
+
+/* The letters of a name that is always the same count, too: SQLite takes a table whose name has
+ * other ones for ours, which then is not found under its own name. */
+static const char find_others[] =
+    "SELECT name, kind, tbl_name FROM (SELECT name, tbl_name, CASE "
+    "WHEN type IN ('view', 'trigger') THEN type "
+    "WHEN type = 'index' AND sql IS NOT NULL THEN type "
+    "WHEN type <> 'table' THEN NULL "
+    "WHEN rootpage = 0 THEN 'virtual' "
+    "WHEN substr(tbl_name, 1, 11) <> '_transhume_' OR (tbl_name <> lower(tbl_name) AND "
+    "NOT (" OF_RUNS " OR lower(tbl_name) GLOB '" FEED_LOG "*')) THEN 'spelling' "
+    "WHEN EXISTS (SELECT 1 FROM pragma_table_xinfo(tbl_name, 'main') c WHERE c.hidden > 1) "
+    "THEN 'generated' END AS kind FROM main.sqlite_schema WHERE " OF_FEEDS
+    " OR (?1 AND (" OF_FILE " OR " OF_RUNS "))) WHERE kind IS NOT NULL LIMIT 1";
+
+static enum status refuse(const char *name, const char *kind, const char *table,
+                          struct error *error)
+{
+    if (strcmp(kind, "trigger") == 0 || strcmp(kind, "index") == 0) {
+        error_set(error, ERROR_NOT_OURS, table, "it is a table of ours, but carries the %s %s",
+                  kind, name);
+    } else if (strcmp(kind, "generated") == 0) {
+        error_set(error, ERROR_NOT_OURS, table,
+                  "it is a table of ours, but carries a generated column");
+    } else if (strcmp(kind, "spelling") == 0) {
+        error_set(error, ERROR_NOT_OURS, table,
+                  "to SQLite it has the name of a table of ours, which is written in small letters");
+    } else {
+        error_set(error, ERROR_NOT_OURS, table, "it has the name of a table of ours, but is a %s",
+                  strcmp(kind, "virtual") == 0 ? "virtual table" : kind);
+    }
+    return error_hint(error, SQL_STORE_NOT_OURS_HINT);
+}
+
+static enum status check(struct sqlite_database *self, sqlite3 *connection, bool all,
+                         struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    enum status status = sqlite_prepare(self, connection, find_others, &statement, error);
+    if (status == STATUS_OK) {
+        sqlite3_bind_int(statement, 1, all);
+        status = sqlite_step(self, statement, error);
+    }
+    if (status == STATUS_OK) {
+        status = refuse((const char *)sqlite3_column_text(statement, FOUND_NAME),
+                        (const char *)sqlite3_column_text(statement, FOUND_KIND),
+                        (const char *)sqlite3_column_text(statement, FOUND_TABLE), error);
+    }
+    sqlite3_finalize(statement);
+    return status == STATUS_END ? STATUS_OK : status;
+}
 
 enum status sqlite_check_ours(struct sqlite_database *self, sqlite3 *connection,
                               struct error *error)
 {
-    enum { COLUMN_NAME, COLUMN_TYPE, COLUMN_TABLE };
-    static const char sql[] =
-        "SELECT name, type, tbl_name FROM main.sqlite_schema WHERE type IN ('view', 'trigger') AND "
-        "lower(tbl_name) IN ('" SQL_STORE_TABLE "', '_transhume_object', '" HISTORY_TABLE
-        "', '" HISTORY_TABLE "_step', '" HISTORY_TABLE "_lock') LIMIT 1";
-    sqlite3_stmt *statement = NULL;
-    enum status status = sqlite_target_prepare(self, connection, sql, &statement, error);
-    status = status == STATUS_OK ? sqlite_step(self, statement, error) : status;
-    if (status == STATUS_OK) {
-        const char *type = (const char *)sqlite3_column_text(statement, COLUMN_TYPE);
-        const char *table = (const char *)sqlite3_column_text(statement, COLUMN_TABLE);
-        if (type != NULL && type[0] == 'v') {
-            error_set(error, ERROR_NOT_OURS, table,
-                      "it has the name of a table of ours, but is a view");
-        } else {
-            error_set(error, ERROR_NOT_OURS, table,
-                      "it is a table of ours, but carries the trigger %s",
-                      (const char *)sqlite3_column_text(statement, COLUMN_NAME));
-        }
-        status = error_hint(error, SQL_STORE_NOT_OURS_HINT);
-    }
-    sqlite3_finalize(statement);
-    return status == STATUS_END ? STATUS_OK : status;
+    return check(self, connection, true, error);
+}
+
+enum status sqlite_check_feeds(struct sqlite_database *self, sqlite3 *connection,
+                               struct error *error)
+{
+    return check(self, connection, false, error);
 }
