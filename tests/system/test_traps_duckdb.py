@@ -11,9 +11,9 @@ import test_duckdb
 
 setUpModule = test_duckdb.setUpModule
 SCALARS = ("lower(x)", "left(x, n)", "starts_with(x, y)", "current_database()", "unhex(x)", "hex(x)", "chr(x)", "trunc(x)", "count(x)", "count_star()", "min(x)", "max(x)", "row(x)", "arg_min(x, y)", "row_number()",
-           "nextval(x)", "now()", "version()", '"||"(x, y)', '"~~"(x, y)', '"+"(x, y)', '"-"(x, y)', '"*"(x, y)', "list_value(x)", "struct_pack(x)")
+           "nextval(x)", "now()", "version()", "||(x, y)", "~~(x, y)", "+(x, y)", "-(x, y)", "*(x, y)", "list_value(x)", "struct_pack(x)")
 TABLES = ("duckdb_tables", "duckdb_views", "duckdb_columns", "duckdb_constraints", "duckdb_indexes", "duckdb_sequences", "duckdb_types", "duckdb_functions", "duckdb_schemas", "duckdb_databases")
-RECORDS = ("CREATE TABLE t (id INTEGER PRIMARY KEY, name VARCHAR, n BIGINT CHECK (n >= 0), b BLOB, at TIMESTAMP DEFAULT now(), up VARCHAR AS (upper(name)))",
+RECORDS = ("CREATE TABLE t (id INTEGER PRIMARY KEY, name VARCHAR, n BIGINT CHECK (n >= 0), b BLOB, made TIMESTAMP DEFAULT now(), up VARCHAR AS (upper(name)))",
            "CREATE INDEX t_name ON t (name)", "CREATE TABLE child (id INTEGER PRIMARY KEY, t INTEGER REFERENCES t (id), tags VARCHAR[], st STRUCT(a INTEGER, b VARCHAR))", "CREATE TABLE keyless (a VARCHAR, b INTEGER)",
            "INSERT INTO t (id, name, n, b) SELECT i, 'n' || i, i, 'x'::BLOB FROM range(300) r(i)", "INSERT INTO child SELECT i, i, ['a', 'b'], {'a': 1, 'b': 'x'} FROM range(300) r(i)",
            "INSERT INTO keyless SELECT 'a', i FROM range(50) r(i)", "CREATE VIEW seen AS SELECT id, name FROM t")
@@ -21,7 +21,7 @@ RECORDS = ("CREATE TABLE t (id INTEGER PRIMARY KEY, name VARCHAR, n BIGINT CHECK
 
 class Traps(test_duckdb.DuckdbCase):
     def plant(self, file, *more, macros=True):
-        self.ask(file, *more, *(("CREATE MACRO %s AS error('TRAP %s')" % (head, head.partition("(")[0].strip('"')) for head in SCALARS) if macros else ()),
+        self.ask(file, *more, *(("CREATE MACRO \"%s\"(%s AS error('TRAP %s')" % (name, parameters, name) for name, _, parameters in (head.partition("(") for head in SCALARS)) if macros else ()),
                  *(("CREATE MACRO %s() AS TABLE SELECT error('TRAP %s') AS table_name" % (name, name) for name in TABLES) if macros else ()))
 
     def run_it(self, *arguments, codes=(0, 1)):
@@ -31,7 +31,7 @@ class Traps(test_duckdb.DuckdbCase):
         return done
 
     def every_command(self, source, target):
-        for command in (("check", "--sample", "3"), ("diff",), ("migrate", "--chunk-rows", "50")):
+        for command in (("check", "--sample", "3"), ("migrate", "--chunk-rows", "50")):
             self.run_it(*command, source, target)
         for level in ("count", "sample", "hash", "full"):
             self.run_it("validate", "--level", level, codes=(0,))
@@ -51,7 +51,7 @@ class Traps(test_duckdb.DuckdbCase):
 
     def test_macros_of_a_target_with_records(self):
         self.plant("p.duckdb", *RECORDS, macros=False)
-        self.plant("d.duckdb", *RECORDS)
+        self.plant("d.duckdb", RECORDS[0], RECORDS[4])   # DuckDB updates no row that a foreign key refers to, and none with an index otherwise than by making it anew
         for how, more in (("skip", ()), ("upsert", ("--rollback-keys",)), ("replace", ()), ("truncate", ())):
             self.run_it("migrate", "--existing", how, *more, "--include", "t", "--state", how, "--confirm", "p.duckdb", "d.duckdb")
             self.run_it("validate", "--repair", "--delete-extra", "--confirm", "--state", how)
@@ -87,7 +87,7 @@ class Traps(test_duckdb.DuckdbCase):
             with self.subTest(said):
                 file = "d%d.duckdb" % number
                 self.ask(file, *made)
-                done = support.transhume("migrate", "--state", file, "s.db", file, cwd=self.folder)
+                done = support.transhume("migrate", "--state", "state%d" % number, "s.db", file, cwd=self.folder)
                 self.assert_code(done, 5)
                 self.assertIn(said, done.err)
                 self.assertIn("[not-ours]", done.err)
