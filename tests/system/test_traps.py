@@ -42,6 +42,7 @@ OWN_TYPES = ("public.code", "public.amount", "public.mood", "public.pair")
 
 class Traps(support.TestCase):
     VERSION = None
+    FEW = False   # traps, where that is enough
 
     @classmethod
     def setUpClass(cls):
@@ -51,7 +52,7 @@ class Traps(support.TestCase):
         types, table, rest = SCHEMA.partition("CREATE TABLE")
         cls.server.psql("postgres", "CREATE DATABASE bare")
         cls.server.psql("bare", types)
-        traps.plant(cls.server, "bare", ("public", "sales"), types=OWN_TYPES)
+        traps.plant(cls.server, "bare", ("public", "sales"), types=OWN_TYPES, few=cls.FEW)
         cls.server.psql("postgres", "CREATE DATABASE full_of TEMPLATE bare")
         cls.server.psql("full_of", "SET search_path = ''; " + table + rest)
         cls.planted = traps.count(cls.server, "bare")
@@ -143,6 +144,8 @@ class Traps(support.TestCase):
 
     def test_change(self):
         self.run_it("migrate", self.s, self.d)
+        if self.server.version() < 15:   # there views pass by row security, and a change is refused
+            self.write(self.d, "ALTER TABLE public.customer DISABLE ROW LEVEL SECURITY")
         with open(self.path("007_c.change.yaml"), "w", encoding="utf-8") as file:
             file.write("operations:\n  - alter_column: {table: customer, column: price, type: text, up: 'price::text', down: 'price::numeric', lossless: true}\n"
                        "  - add_column: {table: customer, column: {name: more, type: text}, up: name}\n")
@@ -172,9 +175,8 @@ class Traps(support.TestCase):
             self.noted("writes beside " + operation)
             self.run_it("change", "complete", "--confirm", self.d, codes=(0,))
 
-    # An implicit cast to text makes `pair <= pair` ambiguous to the server itself.
-    CASTS = (("public.mood", "pg_catalog.enum_out($1)", "IMPLICIT"), ("public.pair", "pg_catalog.record_out($1)", "ASSIGNMENT"), ("public.mood[]", "pg_catalog.array_out($1)", "IMPLICIT"),
-             ("public.moods", "pg_catalog.record_out($1)", "IMPLICIT"))
+    # Not IMPLICIT: then `mood <= mood` is ambiguous, to the server itself as well.
+    CASTS = (("public.mood", "pg_catalog.enum_out($1)"), ("public.pair", "pg_catalog.record_out($1)"), ("public.mood[]", "pg_catalog.array_out($1)"), ("public.moods", "pg_catalog.record_out($1)"))
 
     def plant_casts(self, database):
         """Of types whose owner another role is, by functions of his, to text and from it."""
@@ -182,12 +184,12 @@ class Traps(support.TestCase):
                                    "CREATE TABLE IF NOT EXISTS public.pairs (p public.pair PRIMARY KEY, m public.mood); CREATE TABLE IF NOT EXISTS public.bag (m public.mood, p public.pair, ms public.mood[]); "
                                    "ALTER TABLE public.moods OWNER TO lowly; ALTER TYPE public.mood OWNER TO lowly; ALTER TYPE public.pair OWNER TO lowly; GRANT ALL ON ALL TABLES IN SCHEMA public TO lowly")
         sql = ["SET search_path = ''; SET ROLE lowly"]
-        for number, (name, written, implied) in enumerate(self.CASTS):
+        for number, (name, written) in enumerate(self.CASTS):
             for source, target, answer in ((name, "pg_catalog.text", "RETURN pg_catalog.textin(%s)" % written), ("pg_catalog.text", name, "IF $1 IS NULL THEN RETURN NULL; END IF; EXECUTE pg_catalog.format('SELECT %%L::%s', $1) INTO r; RETURN r" % name)):
                 function = "public.cast_%d_%s" % (number, "to" if source == name else "from")
                 sql.append("CREATE FUNCTION {0}({1}) RETURNS {2} LANGUAGE plpgsql AS $f$ DECLARE r {2}; BEGIN IF current_user OPERATOR(pg_catalog.<>) 'lowly'::pg_catalog.name THEN "
-                           "RAISE LOG 'TRAP {1}::{2} by %', current_user; END IF; {3}; END $f$; CREATE CAST ({1} AS {2}) WITH FUNCTION {0}({1}) AS {4}".format(
-                               function, source, target, answer, implied if source == name else "ASSIGNMENT"))
+                           "RAISE LOG 'TRAP {1}::{2} by %', current_user; END IF; {3}; END $f$; CREATE CAST ({1} AS {2}) WITH FUNCTION {0}({1}) AS ASSIGNMENT".format(
+                               function, source, target, answer))
         self.server.psql(database, "; ".join(sql))
         traps.fired(self.server)
 
@@ -214,12 +216,12 @@ class Traps(support.TestCase):
 
     def write_plan(self):
         with open(self.path("q.yaml"), "w", encoding="utf-8") as file:
-            file.write("transhume: 1\nsource: %s\ntarget: jsonl:out\nentities:\n  moods: {from: {query: 'SELECT m, p, ms FROM public.moods', key: [m]}}\n  bag: {from: bag}\n" % self.s)
+            file.write("transhume: 1\nsource: %s\ntarget: jsonl:out\ntables:\n  moods: {query: 'SELECT m, p, ms FROM public.moods', key: m}\n  bag: {from: bag}\n" % self.s)
 
     def test_casts_of_the_target_are_named(self):
         self.plant_casts("d")
         out = self.run_it("check", self.s, self.d).out
-        for name, _, _ in self.CASTS:
+        for name, _ in self.CASTS:
             short = name.partition(".")[2]
             self.assertIn("cast from %s to text of the target: public.cast_" % short, out.replace("public.%s" % short, short))
         self.run_program("migrate", "--no-code", self.s, self.d, code=1)

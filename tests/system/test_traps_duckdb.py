@@ -63,13 +63,17 @@ class Traps(test_duckdb.DuckdbCase):
             file.write("canary\ncanary7\n")
         self.ask("s.duckdb", "CREATE VIEW files AS SELECT * FROM read_csv('%s', all_varchar := true)" % self.path("secret.csv"), "CREATE VIEW texts AS SELECT content FROM read_text('%s')" % self.path("secret.csv"),
                  "CREATE MACRO reach() AS TABLE SELECT * FROM read_text('%s')" % self.path("secret.csv"), "CREATE VIEW by_macro AS SELECT * FROM reach()", "CREATE VIEW listed AS SELECT * FROM glob('/etc/*')")
-        plan = "transhume: 1\nsource: duckdb:s.duckdb\ntarget: jsonl:out\nentities:\n"
+        plan = "transhume: 1\nsource: duckdb:s.duckdb\ntarget: jsonl:out\ntables:\n"
         for name in ("files", "texts", "by_macro", "listed"):
-            self.write("plan.yaml", plan + "  %s: {from: %s, key: [x]}\n" % (name, name))
-            done = support.transhume("migrate", "--plan", "plan.yaml", "--state", name, cwd=self.folder)
-            self.assertNotEqual(done.code, 0, name)
-        self.write("plan.yaml", plan + "  q: {from: {query: \"SELECT content FROM read_text('%s')\", key: [content]}}\n" % self.path("secret.csv"))
-        self.assertNotEqual(support.transhume("migrate", "--plan", "plan.yaml", "--state", "q", cwd=self.folder).code, 0)
+            self.write("plan.yaml", plan + "  %s: {from: %s}\n" % (name, name))
+            self.assertIn("'%s' is a view that can't be read: Permission Error" % name, self.run_program("migrate", "--plan", "plan.yaml", "--state", name, code=3).err)
+        for query in ("SELECT content FROM read_text('%s')" % self.path("secret.csv"), "SELECT canary FROM '%s'" % self.path("secret.csv"), "SELECT * FROM files"):
+            self.write("plan.yaml", plan + "  q: {query: \"%s\"}\n" % query)
+            self.assertIn("Permission Error: Cannot access file", self.run_it("migrate", "--plan", "plan.yaml", "--state", "q", codes=(2, 3)).err)
+        self.write("plan.yaml", plan.replace("jsonl:out", "sqlite:q.db") + "  q: {query: \"SELECT lower(upper(name)) AS n, count(*) OVER () AS c FROM t\"}\n")
+        self.run_it("migrate", "--plan", "plan.yaml", "--state", "q2", codes=(0,))
+        with sqlite3.connect(self.path("q.db")) as db:
+            self.assertEqual(db.execute("SELECT count(DISTINCT n), max(c) FROM q").fetchall(), [(300, 300)])
         for folder, _, names in os.walk(self.path("out")):
             for name in names:
                 with open(os.path.join(folder, name), "rb") as file:
