@@ -339,7 +339,10 @@ enum status feed_fix_moment(struct sqlite_database *self, sqlite3 *helper, const
     sqlite_append(&moment.is_right, "SELECT (%b) = max(sequence) FROM main." FEED_LOG "%s",
                   &moment.is_noted, name);
     (void)buffer_string(&moment.is_right);
-    enum status status = feed_ask(self, helper, buffer_string(&moment.is_noted), &noted, error);
+    enum status status = trust_write(self, helper, error);
+    if (status == STATUS_OK) {
+        status = feed_ask(self, helper, buffer_string(&moment.is_noted), &noted, error);
+    }
     status = status == STATUS_END ? fix(self, helper, &moment, error) : status;
     buffer_free(&moment.note);
     buffer_free(&moment.forget);

@@ -1,6 +1,7 @@
 /*
  * What has a name of ours is used only if it is as we make it: who wrote the file may have put a
- * trigger there, a view whose triggers take what is written, or a virtual table, whose module would.
+ * trigger there, a view whose triggers take what is written, or a virtual table, whose module
+ * would.
  */
 #include "connectors/history.h"
 #include "connectors/sqlite/feed_internal.h"
@@ -10,11 +11,10 @@
 
 #define OF_FEEDS "lower(tbl_name) GLOB '" FEED_LIST "' OR lower(tbl_name) GLOB '" FEED_LOG "*'"
 /* Of runs and feeds the names end otherwise each time. */
-#define OF_RUNS                                                                                   \
-    "lower(tbl_name) GLOB '" SQLITE_UNDO_TABLE "*' OR lower(tbl_name) GLOB '" SQLITE_KEY_TABLE    \
-    "*'"
-#define OF_FILE                                                                                   \
-    "lower(tbl_name) IN ('" SQL_STORE_TABLE "', '_transhume_object', '" HISTORY_TABLE             \
+#define OF_RUNS \
+    "lower(tbl_name) GLOB '" SQLITE_UNDO_TABLE "*' OR lower(tbl_name) GLOB '" SQLITE_KEY_TABLE "*'"
+#define OF_FILE                                                                       \
+    "lower(tbl_name) IN ('" SQL_STORE_TABLE "', '_transhume_object', '" HISTORY_TABLE \
     "', '" HISTORY_TABLE "_step', '" HISTORY_TABLE "_lock')"
 
 enum { FOUND_NAME, FOUND_KIND, FOUND_TABLE };
@@ -30,8 +30,8 @@ static const char find_others[] =
     "WHEN substr(tbl_name, 1, 11) <> '_transhume_' OR (tbl_name <> lower(tbl_name) AND "
     "NOT (" OF_RUNS " OR lower(tbl_name) GLOB '" FEED_LOG "*')) THEN 'spelling' "
     "WHEN EXISTS (SELECT 1 FROM pragma_table_xinfo(tbl_name, 'main') c WHERE c.hidden > 1) "
-    "THEN 'generated' END AS kind FROM main.sqlite_schema WHERE " OF_FEEDS
-    " OR (?1 AND (" OF_FILE " OR " OF_RUNS "))) WHERE kind IS NOT NULL LIMIT 1";
+    "THEN 'generated' END AS kind FROM main.sqlite_schema WHERE " OF_FEEDS " OR (?1 AND (" OF_FILE
+    " OR " OF_RUNS "))) WHERE kind IS NOT NULL LIMIT 1";
 
 static enum status refuse(const char *name, const char *kind, const char *table,
                           struct error *error)
@@ -43,8 +43,9 @@ static enum status refuse(const char *name, const char *kind, const char *table,
         error_set(error, ERROR_NOT_OURS, table,
                   "it is a table of ours, but carries a generated column");
     } else if (strcmp(kind, "spelling") == 0) {
-        error_set(error, ERROR_NOT_OURS, table,
-                  "to SQLite it has the name of a table of ours, which is written in small letters");
+        error_set(
+            error, ERROR_NOT_OURS, table,
+            "to SQLite it has the name of a table of ours, which is written in small letters");
     } else {
         error_set(error, ERROR_NOT_OURS, table, "it has the name of a table of ours, but is a %s",
                   strcmp(kind, "virtual") == 0 ? "virtual table" : kind);
