@@ -214,6 +214,27 @@ class Traps(support.TestCase):
         self.server.psql("d", "SET search_path = ''; DELETE FROM public.moods; UPDATE public.pairs SET m = 'sad' WHERE (p).a OPERATOR(pg_catalog.<) 5")
         self.run_it("validate", "--repair", "--delete-extra", "--confirm")
 
+    def test_code_of_the_source_does_not_run_there(self):
+        """What the source's tables call when somebody writes to them, or looks at a view, is not called by reading them."""
+        self.write(self.s, "SET ROLE lowly; CREATE FUNCTION public.says(text) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN IF current_user OPERATOR(pg_catalog.<>) 'lowly'::pg_catalog.name THEN "
+                           "RAISE LOG 'TRAP says by %', current_user; END IF; RETURN true; END $$; RESET ROLE; "
+                           "ALTER DOMAIN public.code ADD CONSTRAINT told CHECK (public.says(VALUE::text)) NOT VALID; ALTER TABLE public.item ADD CONSTRAINT told CHECK (public.says(customer)) NOT VALID; "
+                           "ALTER TABLE public.item ADD told bool DEFAULT public.says('x'); ALTER TABLE public.keyless ADD told bool GENERATED ALWAYS AS (public.says(a)) STORED; "
+                           "CREATE INDEX told ON public.customer (public.says(name)); CREATE INDEX told_where ON public.item (n) WHERE public.says(customer); "
+                           "CREATE VIEW public.teller AS SELECT id, public.says(name) AS told FROM public.customer; CREATE MATERIALIZED VIEW public.told_rows AS SELECT id FROM public.customer WHERE public.says(name); "
+                           "CREATE POLICY told ON public.customer USING (public.says(name)); CREATE RULE told AS ON DELETE TO public.keyless DO ALSO SELECT public.says('x'); "
+                           "CREATE TABLE public.codes (c public.code PRIMARY KEY, n int); INSERT INTO public.codes SELECT 'c' || i, i FROM pg_catalog.generate_series(1, 300) i; ANALYZE")
+        self.run_it("analyze", "--out", "a", self.s)
+        self.run_it("init", self.s, "jsonl:out", codes=(0, 1))
+        self.run_it("check", "--sample", "5", "--no-code", self.s, self.d)
+        self.run_it("diff", self.s, self.d)
+        for state, arguments in (("x", (self.s, "sqlite:x.db")), ("d", ("--no-code", "--no-express", self.s, self.d))):
+            self.run_it("migrate", "--chunk-rows", "50", "--state", state, *arguments)
+            for level in ("sample", "hash", "full"):
+                self.run_it("validate", "--state", state, "--level", level)
+        self.server.psql("s", "SELECT * FROM public.teller LIMIT 1")
+        self.assertEqual(traps.fired(self.server), ["says by postgres"])   # when somebody looks
+
     def write_plan(self):
         with open(self.path("q.yaml"), "w", encoding="utf-8") as file:
             file.write("transhume: 1\nsource: %s\ntarget: jsonl:out\ntables:\n  moods: {query: 'SELECT m, p, ms FROM public.moods', key: m}\n  bag: {from: bag}\n" % self.s)
@@ -249,7 +270,8 @@ class Traps(support.TestCase):
         self.roll_back()
 
     def test_follow(self):
-        self.follow(1, "migrate", "--follow", "--no-code", self.s, self.d)   # else thousands of warnings fill the pipe
+        without = ("--exclude", "sales.part") if self.server.version() < 13 else ()   # it tells no changes of a partitioned table
+        self.follow(1, "migrate", "--follow", "--no-code", *without, self.s, self.d)   # else thousands of warnings fill the pipe
         self.follow(5, "follow")
         self.change_source(10)
         traps.fired(self.server)

@@ -18,8 +18,8 @@ struct postgres_column {
                                  may be such a domain; else NULL */
     const char
         *unlimited; /* a built-in type without the limits that this one has; NULL: it has none */
-    const char *text_before; /* what makes its value a text (postgres_as_text), where the type's owner
-                                made a cast to text, which is code of his; NULL: he did not */
+    const char *text_before; /* what makes its value a text (postgres_as_text), where the type's
+                                owner made a cast to text, which is code of his; NULL: he did not */
     const char *text_behind;
     bool not_null;
     bool generated;

@@ -43,9 +43,8 @@ static struct words words_of(const struct postgres_column *column)
     case POSTGRES_AS_FLOAT8: /* one of the zeros is -0 */
         return (struct words){"hashfloat8extended(", "::pg_catalog.float8"};
     case POSTGRES_AS_NUMERIC: /* of one scale, unless each value has its own */
-        return column->type.type.precision > 0
-                   ? (struct words){"hash_numeric_extended(", ""}
-                   : (struct words){"hashtextextended(", by_text};
+        return column->type.type.precision > 0 ? (struct words){"hash_numeric_extended(", ""}
+                                               : (struct words){"hashtextextended(", by_text};
     case POSTGRES_AS_BYTEA:
         return (struct words){"hashtextextended(pg_catalog.encode(", ", 'hex') COLLATE \"C\""};
     case POSTGRES_AS_TIME:

@@ -121,9 +121,8 @@ static void append_same(struct buffer *sql, const struct writer_plan *plan)
             continue;
         }
         const struct postgres_words text = postgres_cast_to_text(column);
-        postgres_append(sql,
-                        " AND %st.%n%s COLLATE pg_catalog.\"C\" IS NOT DISTINCT FROM %s", text.before,
-                        column->name, text.behind, text.before);
+        postgres_append(sql, " AND %st.%n%s COLLATE pg_catalog.\"C\" IS NOT DISTINCT FROM %s",
+                        text.before, column->name, text.behind, text.before);
         writer_stage_append_value(sql, plan, column->name, "s.");
         buffer_format(sql, "%s COLLATE pg_catalog.\"C\"", text.behind);
     }
