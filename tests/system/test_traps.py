@@ -249,6 +249,11 @@ class Traps(support.TestCase):
         self.assertEqual(traps.fired(self.server), ["pg_catalog.text::public.pair by postgres"])   # its column is written by way of a text
         for level in ("hash", "full"):
             self.run_it("validate", "--level", level)
+        self.write(self.d, "INSERT INTO public.pairs SELECT ROW(i, 'x'::text)::public.pair, 'ok' FROM pg_catalog.generate_series(1, 3000) i")
+        with open(self.path("008_c.change.yaml"), "w", encoding="utf-8") as file:
+            file.write("operations:\n  - add_column: {table: pairs, column: {name: more, type: text}, up: \"'x'\"}\n  - alter_column: {table: pairs, column: m, type: text, up: \"'sad'\", down: \"'ok'\", lossless: true}\n")
+        for command in (("check", "008_c.change.yaml"), ("start", "008_c.change.yaml"), ("complete", "--confirm")):
+            self.run_it("change", *command, self.d, codes=(0,))
 
     def test_pg_catalog_behind_public(self):
         """The owner of a database says where names are looked up."""
