@@ -79,6 +79,14 @@ class Traps(test_duckdb.DuckdbCase):
                 with open(os.path.join(folder, name), "rb") as file:
                     self.assertNotIn(b"canary7", file.read(), name)
 
+    def test_names_of_files(self):
+        """By which DuckDB calls the database."""
+        support.make_sqlite(self.path("s.db"), "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p (id)); INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1); CREATE INDEX i ON c (p)")
+        for number, name in enumerate(("information_schema", "system", "main", "a.b,c", "q%22'x")):
+            with self.subTest(name):
+                self.run_it("migrate", "--state", "to%d" % number, "s.db", "duckdb:%s.duckdb" % name, codes=(0,))
+                self.run_it("migrate", "--state", "from%d" % number, "duckdb:%s.duckdb" % name, "sqlite:d%d.db" % number, codes=(0,))
+
     def test_names_of_the_programs_own(self):
         with sqlite3.connect(self.path("s.db")) as db:
             db.executescript("CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")

@@ -182,7 +182,7 @@ static void append_names_query(struct buffer *sql, struct sql_database *self)
 {
     duckdb_append(
         sql,
-        "SELECT table_name FROM information_schema.tables WHERE table_catalog = " DUCKDB_HERE
+        "SELECT table_name FROM system.information_schema.tables WHERE table_catalog = " DUCKDB_HERE
         " AND table_schema = %q",
         self->schema);
 }
