@@ -14,7 +14,7 @@ TYPES = ("oid", "regclass", "regtype", "regproc", "regnamespace", "name", "text"
          "oidvector", "int2vector", "int2[]", "int4[]", "oid[]", "text[]", "name[]", "varchar[]")
 
 # Those whose mixtures the catalogue's statements are the likeliest to have.
-FEW_TYPES = ("oid", "regclass", "name", "text", '"char"', "int2", "int4", "int8", "bool", "int2vector", "oid[]", "text[]")
+FEW_TYPES = ("oid", "regclass", "name", "text", "varchar", '"char"', "int2", "int4", "int8", "bool", "int2vector", "oid[]", "text[]")
 
 SECOND_TYPES = ("oid", "name", "text", "int4")
 

@@ -247,8 +247,9 @@ static enum status append_sides(struct sql_request *request, const struct pair *
         return STATUS_FAILED;
     }
     buffer_append_string(sql, widens ? widened(pair->from, pair->to) : "");
-    buffer_format(sql, "%s%s = ", collation != NULL ? " COLLATE " : "",
+    buffer_format(sql, "%s%s", collation != NULL ? " COLLATE " : "",
                   collation != NULL ? collation : "");
+    postgres_append_operator(sql, pair->cast ? NULL : pair->to, "=");
     enum status status = append_value(request, pair->index, pair->join->columns.names[pair->part],
                                       pair->cast, pair->to);
     buffer_append_string(sql, widens ? widened(pair->to, pair->from) : "");
