@@ -6,6 +6,7 @@
  *   user's file  2026-01-31 23:59:59,123 ERROR shop.db: message [code] [table=users, chunk=3]
  */
 #include "base/log.h"
+#include "base/buffer.h"
 #include "base/file.h"
 
 #include "base/clock.h"
@@ -18,6 +19,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -334,6 +336,84 @@ void log_write(enum log_level level, const char *format, ...)
 void log_progress(const char *what)
 {
     log_write(LOG_INFO, "%s", what);
+}
+
+/* ---- statements */
+
+/* As records, of which one can't be as long. */
+static void write_statement_line(enum log_level level, const char *line)
+{
+    enum { PIECE_BYTES_MAX = LINE_BYTES_MAX / 2 };
+    bool begins = true;
+    if (format_record == NULL) {
+        return;
+    }
+    for (size_t length = strlen(line); begins || length > 0; begins = false) {
+        char piece[PIECE_BYTES_MAX];
+        size_t taken = text_clip(line, length, sizeof(piece) - 1);
+        snprintf(piece, sizeof(piece), "%.*s", (int)taken, line);
+        const struct log_record record = {
+            .level = level, .at_us = clock_utc_us(), .event = &message_event, .text = piece};
+        if (has_level(&sinks[SINK_TERMINAL], level)) {
+            write_to_terminal(&record, "", 0);
+        }
+        if (has_level(&sinks[SINK_USER], level)) {
+            write_formatted(sinks[SINK_USER].descriptor, &record);
+        }
+        line += taken;
+        length -= taken;
+    }
+}
+
+/* Without a word or a time before each line, so that it can be copied from where it is shown. */
+static void write_statement_plain(enum log_level level, const char *text, size_t length)
+{
+    if (has_level(&sinks[SINK_TERMINAL], level) && format_record == NULL) {
+        if (before_line != NULL) {
+            before_line();
+        }
+        write_line(STDERR_FILENO, text, length);
+        if (after_line != NULL) {
+            after_line();
+        }
+    }
+    if (has_level(&sinks[SINK_USER], level) && format_record == NULL) {
+        write_line(sinks[SINK_USER].descriptor, text, length);
+    }
+    if (has_level(&sinks[SINK_RUN], level)) {
+        write_line(sinks[SINK_RUN].descriptor, text, length);
+    }
+}
+
+void log_write_statement(enum log_level level, const char *head, const char *statement)
+{
+    enum { ROOM = 64 }; /* for the level's word and the end of the line */
+    if (statement[0] == '\0') {
+        log_write(level, "%s", head);
+        return;
+    }
+    if (strchr(statement, '\n') == NULL &&
+        strlen(head) + strlen(statement) + ROOM < LINE_BYTES_MAX) {
+        log_write(level, "%s: %s", head, statement);
+        return;
+    }
+    log_write(level, "%s:", head);
+    if (!is_wanted(level, &message_event)) {
+        return;
+    }
+    struct buffer text = {0};
+    char *copy = secret_redact_copy(statement);
+    char *next = copy;
+    pthread_mutex_lock(&mutex);
+    for (char *line; (line = strsep(&next, "\n")) != NULL;) {
+        text_clean_line(line);
+        buffer_format(&text, "    %s\n", line);
+        write_statement_line(level, line);
+    }
+    write_statement_plain(level, text.data, text.length);
+    pthread_mutex_unlock(&mutex);
+    buffer_free(&text);
+    free(copy);
 }
 
 void log_event(enum log_level level, const struct event *event, const char *format, ...)

@@ -61,6 +61,10 @@ void log_set_listener(void (*listener)(void *context, const struct log_record *r
 void log_set_formatter(size_t (*formatter)(const struct log_record *record, char *line,
                                            size_t capacity));
 
+/* "head: statement" for somebody who runs it by hand: one of several lines, or too long for a line,
+ * follows below, whole and as its lines are. */
+void log_write_statement(enum log_level level, const char *head, const char *statement);
+
 /* The error in full: one line with what, object, why; the hint on the next. */
 void log_write_error(const struct error *error);
 

@@ -172,10 +172,43 @@ static enum status take_settings(struct cli_call *call, int *exit_status)
     return status;
 }
 
+/* On the command line, and not in the environment, which is set for other commands, too. */
+static bool is_typed(const struct cli_call *call, enum cli_option_id id)
+{
+    const char *typed = cli_text(call, id);
+    const char *variable = getenv(cli_option_at(id)->environment);
+    return typed != NULL && (variable == NULL || strcmp(variable, typed) != 0);
+}
+
+/* What guards the dashboard and the metrics guards nothing where neither is served. */
+static enum status check_listeners(const struct cli_call *call, struct error *error)
+{
+    static const struct {
+        enum cli_option_id option;
+        bool of_metrics; /* too */
+    } guards[] = {
+        {CLI_TOKEN, false}, {CLI_METRICS_TOKEN, true}, {CLI_TLS_CERT, true}, {CLI_TLS_KEY, true}};
+    bool dashboard = cli_text(call, CLI_DASHBOARD) != NULL;
+    bool metrics = cli_text(call, CLI_METRICS) != NULL;
+    for (size_t i = 0; i < sizeof(guards) / sizeof(guards[0]); i++) {
+        enum cli_option_id option = guards[i].option;
+        if (is_typed(call, option) && !dashboard && !(metrics && guards[i].of_metrics)) {
+            char name[64];
+            snprintf(name, sizeof(name), "--%s", cli_option_at(option)->name);
+            return error_set(error, ERROR_USAGE, name, "needs --dashboard%s beside it",
+                             guards[i].of_metrics ? " or --metrics" : "");
+        }
+    }
+    return STATUS_OK;
+}
+
 static enum status start_observer(struct cli_call *call, struct buffer *faults, struct error *error)
 {
     if (cli_switch(call, CLI_ALLOW_CONTROL) && cli_text(call, CLI_DASHBOARD) == NULL) {
         return error_set(error, ERROR_USAGE, "--allow-control", "needs --dashboard beside it");
+    }
+    if (check_listeners(call, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     const char **folder = arena_allocate(call->arena, sizeof(*folder));
     *folder = cli_state_folder(call, cli_text(call, CLI_PLAN));

@@ -213,8 +213,9 @@ static void tell_opened(const struct run_result *result)
         struct buffer line = {0};
         bool opens = json_is_true(json_object_get(item, "opens"));
         if (opens || rights_list_is_role(item)) {
-            rights_list_append_line(item, &line);
-            log_write(LOG_WARNING, "%s: %s", opens ? "open" : "role", buffer_string(&line));
+            buffer_append_string(&line, opens ? "open: " : "role: ");
+            rights_list_append_head(item, &line);
+            log_write_statement(LOG_WARNING, buffer_string(&line), rights_list_statement(item));
         }
         buffer_free(&line);
     }

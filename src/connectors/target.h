@@ -338,8 +338,8 @@ struct target_functions {
                                 uint32_t table_count, const struct schema *objects,
                                 struct buffer *out, struct error *error);
     /* Optional: as whom the target runs functions that a copy has called: the account's name
-     * (arena), and may it do everything? And what runs besides with each statement that makes
-     * something (event triggers), a line each in `out`. Changes nothing. */
+     * (arena), and may it do everything? And what of the target's own runs besides while things are
+     * made and filled (event triggers, casts), a line each in `out`. Changes nothing. */
     enum status (*tell_account)(struct database *self, struct arena *arena, const char **name,
                                 bool *superuser, struct buffer *out, struct error *error);
     /* Optional: the objects of a same-engine plain copy that the target can't have, since who or

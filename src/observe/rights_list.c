@@ -52,9 +52,12 @@ bool rights_list_is_role(const json_t *item)
     return strcmp(text_of(item, "kind"), "role") == 0;
 }
 
-void rights_list_append_line(const json_t *item, struct buffer *out)
+void rights_list_append_head(const json_t *item, struct buffer *out)
 {
-    const char *statement = text_of(item, "statement");
-    buffer_format(out, "%s: %s%s%s", text_of(item, "object"), text_of(item, "text"),
-                  statement[0] != '\0' ? ": " : "", statement);
+    buffer_format(out, "%s: %s", text_of(item, "object"), text_of(item, "text"));
+}
+
+const char *rights_list_statement(const json_t *item)
+{
+    return text_of(item, "statement");
 }

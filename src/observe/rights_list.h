@@ -21,6 +21,8 @@ uint32_t rights_list_count(const json_t *list, bool opens);
 uint32_t rights_list_count_kept(const json_t *list);
 /* A role that the target has not, and that other statements name: its statement comes first. */
 bool rights_list_is_role(const json_t *item);
-/* "orders: who may do what is not carried: GRANT …", for people; not escaped. */
-void rights_list_append_line(const json_t *item, struct buffer *out);
+/* "orders: who may do what is not carried", for people; not escaped. */
+void rights_list_append_head(const json_t *item, struct buffer *out);
+/* The statement that it is about, of several lines perhaps; "": it has none. */
+const char *rights_list_statement(const json_t *item);
 #endif

@@ -593,6 +593,19 @@ class Missing(support.TestCase):
         line, = [line for line in out.splitlines() if "CREATE POLICY" in line]
         self.assertTrue(line.startswith("    CREATE POLICY") and line.count("id = ") == 1500 and line.endswith(";"), line[-200:])
 
+    def test_statements_of_several_lines_are_told_whole(self):
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY); CREATE POLICY p ON t AS RESTRICTIVE TO missing_audit USING (EXISTS (SELECT 1 FROM t o WHERE o.id = t.id AND (%s)))"
+                         % " OR ".join("o.id = %d" % (i + 1000000) for i in range(1500)))
+        err = self.run_it("migrate", code=1).err
+        lines = err.partition(" open: p: ")[2].splitlines()
+        end = next(number for number, line in enumerate(lines) if number and not line.startswith("    "))
+        self.assertTrue(lines[0].endswith(":") and end > 2, lines[:3])
+        statement = "\n".join(line[4:] for line in lines[1:end])
+        self.other.psql(self.target, "BEGIN; CREATE ROLE missing_audit; %s; ROLLBACK" % statement)
+        self.assertEqual(statement.count("o.id = "), 1501)
+        records = [json.loads(line) for line in support.transhume("migrate", "--log-format", "json", "--state", "json", self.server.uri(self.source), self.other.uri(self.other.database()), cwd=self.folder).err.splitlines()]
+        self.assertEqual("".join(record["text"] for record in records).count("o.id = "), 1501)
+
 
 class Definers(support.TestCase):
     KIND, PREPARES, READS_ROUTINES = mariadb, True, "SELECT ON mysql.proc"

@@ -42,6 +42,7 @@ OWN_TYPES = ("public.code", "public.amount", "public.mood", "public.pair")
 
 class Traps(support.TestCase):
     VERSION = None
+    FEW = False   # traps, where that is enough
 
     @classmethod
     def setUpClass(cls):
@@ -51,7 +52,7 @@ class Traps(support.TestCase):
         types, table, rest = SCHEMA.partition("CREATE TABLE")
         cls.server.psql("postgres", "CREATE DATABASE bare")
         cls.server.psql("bare", types)
-        traps.plant(cls.server, "bare", ("public", "sales"), types=OWN_TYPES)
+        traps.plant(cls.server, "bare", ("public", "sales"), types=OWN_TYPES, few=cls.FEW)
         cls.server.psql("postgres", "CREATE DATABASE full_of TEMPLATE bare")
         cls.server.psql("full_of", "SET search_path = ''; " + table + rest)
         cls.planted = traps.count(cls.server, "bare")
@@ -143,6 +144,8 @@ class Traps(support.TestCase):
 
     def test_change(self):
         self.run_it("migrate", self.s, self.d)
+        if self.server.version() < 15:   # there views pass by row security, and a change is refused
+            self.write(self.d, "ALTER TABLE public.customer DISABLE ROW LEVEL SECURITY")
         with open(self.path("007_c.change.yaml"), "w", encoding="utf-8") as file:
             file.write("operations:\n  - alter_column: {table: customer, column: price, type: text, up: 'price::text', down: 'price::numeric', lossless: true}\n"
                        "  - add_column: {table: customer, column: {name: more, type: text}, up: name}\n")
@@ -172,6 +175,86 @@ class Traps(support.TestCase):
             self.noted("writes beside " + operation)
             self.run_it("change", "complete", "--confirm", self.d, codes=(0,))
 
+    # Not IMPLICIT: then `mood <= mood` is ambiguous, to the server itself as well.
+    CASTS = (("public.mood", "pg_catalog.enum_out($1)"), ("public.pair", "pg_catalog.record_out($1)"), ("public.mood[]", "pg_catalog.array_out($1)"), ("public.moods", "pg_catalog.record_out($1)"))
+
+    def plant_casts(self, database):
+        """Of types whose owner another role is, by functions of his, to text and from it."""
+        self.server.psql(database, "SET search_path = ''; CREATE TABLE IF NOT EXISTS public.moods (m public.mood PRIMARY KEY, ms public.mood[], p public.pair); "
+                                   "CREATE TABLE IF NOT EXISTS public.pairs (p public.pair PRIMARY KEY, m public.mood); CREATE TABLE IF NOT EXISTS public.bag (m public.mood, p public.pair, ms public.mood[]); "
+                                   "ALTER TABLE public.moods OWNER TO lowly; ALTER TYPE public.mood OWNER TO lowly; ALTER TYPE public.pair OWNER TO lowly; GRANT ALL ON ALL TABLES IN SCHEMA public TO lowly")
+        sql = ["SET search_path = ''; SET ROLE lowly"]
+        for number, (name, written) in enumerate(self.CASTS):
+            for source, target, answer in ((name, "pg_catalog.text", "RETURN pg_catalog.textin(%s)" % written), ("pg_catalog.text", name, "IF $1 IS NULL THEN RETURN NULL; END IF; EXECUTE pg_catalog.format('SELECT %%L::%s', $1) INTO r; RETURN r" % name)):
+                function = "public.cast_%d_%s" % (number, "to" if source == name else "from")
+                sql.append("CREATE FUNCTION {0}({1}) RETURNS {2} LANGUAGE plpgsql AS $f$ DECLARE r {2}; BEGIN IF current_user OPERATOR(pg_catalog.<>) 'lowly'::pg_catalog.name THEN "
+                           "RAISE LOG 'TRAP {1}::{2} by %', current_user; END IF; {3}; END $f$; CREATE CAST ({1} AS {2}) WITH FUNCTION {0}({1}) AS ASSIGNMENT".format(
+                               function, source, target, answer))
+        self.server.psql(database, "; ".join(sql))
+        traps.fired(self.server)
+
+    def test_casts_of_the_source(self):
+        self.plant_casts("s")
+        self.server.psql("s", "SET search_path = ''; SET session_replication_role = replica; INSERT INTO public.moods SELECT m, ARRAY[m], ROW(1, 'x'::text)::public.pair FROM pg_catalog.unnest(pg_catalog.enum_range(NULL::public.mood)) m; "
+                              "INSERT INTO public.pairs SELECT ROW(i, 'x'::text)::public.pair, 'ok' FROM pg_catalog.generate_series(1, 300) i; "
+                              "INSERT INTO public.bag SELECT 'sad', ROW(i, NULL)::public.pair, NULL FROM pg_catalog.generate_series(1, 50) i")
+        self.server.psql("d", "SET search_path = ''; CREATE TABLE public.moods (m public.mood PRIMARY KEY, ms public.mood[], p public.pair); CREATE TABLE public.pairs (p public.pair PRIMARY KEY, m public.mood)")
+        traps.fired(self.server)
+        self.run_it("analyze", "--out", "a", self.s)
+        self.run_it("check", "--sample", "5", self.s, self.d)
+        self.run_it("diff", self.s, self.d)
+        self.run_it("migrate", "--no-code", "--chunk-rows", "50", "--no-express", self.s, self.d)
+        for level in ("count", "sample", "hash", "full"):
+            self.run_it("validate", "--level", level)
+        self.run_it("migrate", "--chunk-rows", "50", "--state", "lite", self.s, "sqlite:x.db")
+        for level in ("hash", "full"):
+            self.run_it("validate", "--state", "lite", "--level", level)
+        self.write_plan()
+        self.run_it("migrate", "--state", "query", "--plan", "q.yaml")
+        self.server.psql("d", "SET search_path = ''; DELETE FROM public.moods; UPDATE public.pairs SET m = 'sad' WHERE (p).a OPERATOR(pg_catalog.<) 5")
+        self.run_it("validate", "--repair", "--delete-extra", "--confirm")
+
+    def test_code_of_the_source_does_not_run_there(self):
+        """What the source's tables call when somebody writes to them, or looks at a view, is not called by reading them."""
+        self.write(self.s, "SET ROLE lowly; CREATE FUNCTION public.says(text) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN IF current_user OPERATOR(pg_catalog.<>) 'lowly'::pg_catalog.name THEN "
+                           "RAISE LOG 'TRAP says by %', current_user; END IF; RETURN true; END $$; RESET ROLE; "
+                           "ALTER DOMAIN public.code ADD CONSTRAINT told CHECK (public.says(VALUE::text)) NOT VALID; ALTER TABLE public.item ADD CONSTRAINT told CHECK (public.says(customer)) NOT VALID; "
+                           "ALTER TABLE public.item ADD told bool DEFAULT public.says('x'); ALTER TABLE public.keyless ADD told bool GENERATED ALWAYS AS (public.says(a)) STORED; "
+                           "CREATE INDEX told ON public.customer (public.says(name)); CREATE INDEX told_where ON public.item (n) WHERE public.says(customer); "
+                           "CREATE VIEW public.teller AS SELECT id, public.says(name) AS told FROM public.customer; CREATE MATERIALIZED VIEW public.told_rows AS SELECT id FROM public.customer WHERE public.says(name); "
+                           "CREATE POLICY told ON public.customer USING (public.says(name)); CREATE RULE told AS ON DELETE TO public.keyless DO ALSO SELECT public.says('x'); "
+                           "CREATE TABLE public.codes (c public.code PRIMARY KEY, n int); INSERT INTO public.codes SELECT 'c' || i, i FROM pg_catalog.generate_series(1, 300) i; ANALYZE")
+        self.run_it("analyze", "--out", "a", self.s)
+        self.run_it("init", self.s, "jsonl:out", codes=(0, 1))
+        self.run_it("check", "--sample", "5", "--no-code", self.s, self.d)
+        self.run_it("diff", self.s, self.d)
+        for state, arguments in (("x", (self.s, "sqlite:x.db")), ("d", ("--no-code", "--no-express", self.s, self.d))):
+            self.run_it("migrate", "--chunk-rows", "50", "--state", state, *arguments)
+            for level in ("sample", "hash", "full"):
+                self.run_it("validate", "--state", state, "--level", level)
+        self.server.psql("s", "SELECT * FROM public.teller LIMIT 1")
+        self.assertEqual(traps.fired(self.server), ["says by postgres"])   # when somebody looks
+
+    def write_plan(self):
+        with open(self.path("q.yaml"), "w", encoding="utf-8") as file:
+            file.write("transhume: 1\nsource: %s\ntarget: jsonl:out\ntables:\n  moods: {query: 'SELECT m, p, ms FROM public.moods', key: m}\n  bag: {from: bag}\n" % self.s)
+
+    def test_casts_of_the_target_are_named(self):
+        self.plant_casts("d")
+        out = self.run_it("check", self.s, self.d).out
+        for name, _ in self.CASTS:
+            short = name.partition(".")[2]
+            self.assertIn("cast from %s to text of the target: public.cast_" % short, out.replace("public.%s" % short, short))
+        self.run_program("migrate", "--no-code", self.s, self.d, code=1)
+        self.assertEqual(traps.fired(self.server), ["pg_catalog.text::public.pair by postgres"])   # its column is written by way of a text
+        for level in ("hash", "full"):
+            self.run_it("validate", "--level", level)
+        self.write(self.d, "INSERT INTO public.pairs SELECT ROW(i, 'x'::text)::public.pair, 'ok' FROM pg_catalog.generate_series(1, 3000) i")
+        with open(self.path("008_c.change.yaml"), "w", encoding="utf-8") as file:
+            file.write("operations:\n  - add_column: {table: pairs, column: {name: more, type: text}, up: \"'x'\"}\n  - alter_column: {table: pairs, column: m, type: text, up: \"'sad'\", down: \"'ok'\", lossless: true}\n")
+        for command in (("check", "008_c.change.yaml"), ("start", "008_c.change.yaml"), ("complete", "--confirm")):
+            self.run_it("change", *command, self.d, codes=(0,))
+
     def test_pg_catalog_behind_public(self):
         """The owner of a database says where names are looked up."""
         for number, kind in enumerate(("int", "text", "name", "oid")):
@@ -192,7 +275,8 @@ class Traps(support.TestCase):
         self.roll_back()
 
     def test_follow(self):
-        self.follow(1, "migrate", "--follow", "--no-code", self.s, self.d)   # else thousands of warnings fill the pipe
+        without = ("--exclude", "sales.part") if self.server.version() < 13 else ()   # it tells no changes of a partitioned table
+        self.follow(1, "migrate", "--follow", "--no-code", *without, self.s, self.d)   # else thousands of warnings fill the pipe
         self.follow(5, "follow")
         self.change_source(10)
         traps.fired(self.server)
@@ -259,10 +343,12 @@ class Mariadb(support.TestCase):
     NAMES = ("concat concat_ws count max min sum md5 lower upper left right length char_length octet_length hex unhex ifnull nullif coalesce if substring locate instr replace trim crc32 now database user "
              "version cast convert group_concat json_extract json_valid timestampdiff date_format floor round mod abs greatest least field quote bit_xor sleep get_lock release_lock connection_id values").split()
 
+    SERVER = mariadb.Server
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server = mariadb.Server({"log_bin_trust_function_creators": "1", "sql_mode": "ANSI_QUOTES,IGNORE_SPACE,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES"})
+        cls.server = cls.SERVER({"log_bin_trust_function_creators": "1", "sql_mode": "ANSI_QUOTES,IGNORE_SPACE,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES"})
         cls.addClassCleanup(cls.server.stop)
 
     def test_functions(self):
@@ -271,7 +357,7 @@ class Mariadb(support.TestCase):
         plant = "DELIMITER //\n" + "\n".join("CREATE FUNCTION `%s`(a longtext) RETURNS longtext MODIFIES SQL DATA BEGIN INSERT INTO %s.fired VALUES ('%s'); RETURN a; END//" % (name, seen, name) for name in self.NAMES)
         for database in (source, target):
             self.server.ask(database, plant)
-        self.server.ask(source, "CREATE TABLE c (id varchar(20) PRIMARY KEY, n int, e enum('a', 'b'), g int AS (n + 1), t text, KEY (n)); INSERT INTO c (id, n, e, t) SELECT seq, seq, 'a', 'x' FROM seq_1_to_200")
+        self.server.ask(source, "CREATE TABLE c (id varchar(20) PRIMARY KEY, n int, e enum('a', 'b'), g int AS (n + 1), t text, KEY (n)); INSERT INTO c (id, n, e, t) VALUES %s" % ", ".join("('%d', %d, 'a', 'x')" % (i, i) for i in range(1, 201)))
         uris = self.server.uri(source), self.server.uri(target)
         for command in (("check",), ("diff",), ("migrate", "--no-code"), ("migrate", "--no-code", "--state", "u", "--existing", "upsert", "--rollback-keys")):
             with self.subTest(command):

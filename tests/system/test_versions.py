@@ -131,6 +131,12 @@ class Versions(support.TestCase):
         target = self.made(newer)
         self.run_program("migrate", "--strict", newer.uri(source), newer.uri(target), "--state", "v18")
         self.assertEqual(newer.rows(target)["public", "v"], ["(3,6)"])
+        # since 17 a partition has the identity of its table
+        source, target = self.made(newer, "CREATE TABLE part (id bigint GENERATED ALWAYS AS IDENTITY, k int, PRIMARY KEY (id, k)) PARTITION BY RANGE (k); CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (10);"
+                                   "INSERT INTO part (k) SELECT i % 10 FROM generate_series(1, 30) i"), self.made(newer)
+        self.run_program("migrate", "--strict", newer.uri(source), newer.uri(target), "--state", "part18")
+        self.assertEqual(newer.psql(target, "INSERT INTO part (k) VALUES (3) RETURNING id"), [["31"]])
+        self.assertEqual(newer.psql(target, "SELECT attrelid::regclass, attidentity FROM pg_attribute WHERE attidentity <> '' AND attrelid::regclass::text LIKE 'part%' ORDER BY 1"), [["part", "a"], ["part_1", "a"]])
         if not support.SOAK:
             return
         older = self.started(12)

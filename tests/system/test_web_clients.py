@@ -165,6 +165,7 @@ class Https(WebCase):
         subprocess.run(["openssl", "pkey", "-in", files[1], "-aes256", "-passout", "pass:x", "-out", encrypted], check=True, timeout=60)
         self.write("nothing", "nothing\n")
         os.chmod(self.path("nothing"), 0o600)
+        os.mkfifo(self.path("pipe"), 0o600)   # nobody writes into it: to open it would wait for ever
         self.make_source(10)
         for code, said, *given in ((2, "--tls-cert: needs --tls-key FILE", "--tls-cert", files[0]),
                                    (2, "--tls-key: needs --tls-cert FILE", "--tls-key", files[1]),
@@ -172,7 +173,9 @@ class Https(WebCase):
                                    (2, "nothing: there is no certificate in it", "--tls-cert", "nothing", "--tls-key", files[1]),
                                    (2, "nothing: there is no private key in it", "--tls-cert", files[0], "--tls-key", "nothing"),
                                    (2, "encrypted.key: its key is encrypted", "--tls-cert", files[0], "--tls-key", encrypted),
-                                   (2, "other.key: it is not the key of the certificate", "--tls-cert", files[0], "--tls-key", other[1])):
+                                   (2, "other.key: it is not the key of the certificate", "--tls-cert", files[0], "--tls-key", other[1]),
+                                   (2, "pipe: this is no regular file", "--tls-cert", "pipe", "--tls-key", files[1]),
+                                   (2, "pipe: this is no regular file", "--tls-cert", files[0], "--tls-key", "pipe")):
             for command in (["serve", "--dashboard", "0"], ["migrate", "--plan", "plan.yaml", "--metrics", "0"]):
                 result = self.run_program(*command, *given, code=code)
                 self.assertEqual([said in line for line in result.err.splitlines() if line.startswith("error:")], [True], result.err)
@@ -181,6 +184,18 @@ class Https(WebCase):
         self.assertIn("everybody may read it", self.run_program("serve", "--dashboard", "0", "--tls-cert", files[0], "--tls-key", files[1], code=5).err)
         self.serve_at("--dashboard", "0", "--tls-cert", files[0], "--tls-key", files[1], "--trust-files")
         self.assertIn("--metrics-token: it is no token", self.run_program("serve", "--dashboard", "0", env={"TRANSHUME_METRICS_TOKEN": "short"}, code=2).err)
+
+    def test_what_guards_nothing_is_refused(self):
+        self.make_source(10)
+        for said, *given in (("--token: needs --dashboard beside it", "--token", METRICS_TOKEN, "--metrics", "0"),
+                             ("--metrics-token: needs --dashboard or --metrics beside it", "--metrics-token", METRICS_TOKEN),
+                             ("--tls-cert: needs --dashboard or --metrics beside it", "--tls-cert", "c.pem", "--tls-key", "k.pem"),
+                             ("--tls-key: needs --dashboard or --metrics beside it", "--tls-key", "k.pem")):
+            result = self.run_program("migrate", "--plan", "plan.yaml", *given, code=2)
+            self.assertIn("error: %s [usage]" % said, result.err)
+            self.assertFalse(os.path.exists(self.path("out")), "it began")
+        # the environment is there for other commands, too
+        self.migrate(code=1, env={"TRANSHUME_METRICS_TOKEN": METRICS_TOKEN, "TRANSHUME_TLS_CERT": "c.pem", "TRANSHUME_TOKEN": METRICS_TOKEN})
 
 
 class BeyondThisMachine(WebCase):

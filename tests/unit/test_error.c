@@ -250,6 +250,33 @@ static void lines_are_stamped_clean_and_by_level(void **state)
     arena_destroy(arena);
 }
 
+static void statements_are_written_whole(void **state)
+{
+    (void)state;
+    struct error error;
+    struct arena *arena = arena_create(0);
+    char *path = file_join(arena, test_folder(), "log");
+    char statement[9000];
+    char known[9000 + 100];
+    memset(statement, 'z', sizeof(statement) - 1);
+    statement[sizeof(statement) - 1] = '\0';
+    memcpy(statement, "CREATE\nhunter22\t", 16);
+    log_set_stderr_level(LOG_ERROR);
+    assert_int_equal(log_open_file(path, LOG_INFO, &error), STATUS_OK);
+    log_write_statement(LOG_WARNING, "open: t", "GRANT x");
+    log_write_statement(LOG_WARNING, "open: u", "");
+    log_write_statement(LOG_WARNING, "open: v", statement);
+    log_write_statement(LOG_DEBUG, "not", statement);
+    log_close_file();
+    char *text = read_log(path, arena);
+    assert_non_null(strstr(text, "Z warning: open: t: GRANT x\n"));
+    assert_non_null(strstr(text, "Z warning: open: u\n"));
+    snprintf(known, sizeof(known), "Z warning: open: v:\n    CREATE\n    ***?%s\n", statement + 16);
+    assert_non_null(strstr(text, known));
+    assert_null(strstr(text, "not"));
+    arena_destroy(arena);
+}
+
 static void errors_are_written_in_full(void **state)
 {
     (void)state;
@@ -379,6 +406,7 @@ int main(void)
         cmocka_unit_test(secrets_are_hidden),
         cmocka_unit_test(uris_lose_their_passwords),
         cmocka_unit_test(lines_are_stamped_clean_and_by_level),
+        cmocka_unit_test(statements_are_written_whole),
         cmocka_unit_test(errors_are_written_in_full),
         cmocka_unit_test(no_link_is_followed),
         cmocka_unit_test(the_terminal_hooks_surround_stderr_lines),

@@ -7,32 +7,32 @@
 /* What is read, each ordered so that the parts of a table follow one another. %s is a condition. */
 static const char tables_sql[] =
     "SELECT table_name, comment, estimated_size, sql, false FROM duckdb_tables() WHERE "
-    "database_name = current_database() AND schema_name = %q AND NOT internal AND NOT temporary%b "
+    "database_name = " DUCKDB_HERE " AND schema_name = %q AND NOT internal AND NOT temporary%b "
     "UNION ALL SELECT view_name, comment, -1, sql, true FROM duckdb_views() WHERE "
-    "database_name = current_database() AND schema_name = %q AND NOT internal AND NOT temporary%b "
+    "database_name = " DUCKDB_HERE " AND schema_name = %q AND NOT internal AND NOT temporary%b "
     "ORDER BY 1";
 static const char columns_sql[] =
     "SELECT table_name, column_name, data_type, column_default, is_nullable, comment FROM "
-    "duckdb_columns() WHERE database_name = current_database() AND schema_name = %q AND NOT "
+    "duckdb_columns() WHERE database_name = " DUCKDB_HERE " AND schema_name = %q AND NOT "
     "internal%b ORDER BY table_name, column_index";
 static const char constraints_sql[] =
     "SELECT table_name, constraint_type, constraint_name, constraint_column_names, expression, "
-    "referenced_table, referenced_column_names FROM duckdb_constraints() WHERE database_name = "
-    "current_database() AND schema_name = %q AND constraint_type <> 'NOT NULL'%b ORDER BY "
+    "referenced_table, referenced_column_names FROM duckdb_constraints() WHERE database_name = " DUCKDB_HERE
+    " AND schema_name = %q AND constraint_type <> 'NOT NULL'%b ORDER BY "
     "table_name, constraint_index";
 static const char indexes_sql[] =
     "SELECT table_name, index_name, is_unique, CAST(expressions AS VARCHAR[]), sql FROM "
-    "duckdb_indexes() WHERE database_name = current_database() AND schema_name = %q AND NOT "
+    "duckdb_indexes() WHERE database_name = " DUCKDB_HERE " AND schema_name = %q AND NOT "
     "is_primary%b ORDER BY table_name, index_name";
 static const char objects_sql[] =
-    "SELECT 'sequence', sequence_name, sql FROM duckdb_sequences() WHERE database_name = "
-    "current_database() AND schema_name = %q AND NOT temporary UNION ALL "
-    "SELECT 'type', type_name, NULL FROM duckdb_types() WHERE database_name = current_database() "
+    "SELECT 'sequence', sequence_name, sql FROM duckdb_sequences() WHERE database_name = " DUCKDB_HERE
+    " AND schema_name = %q AND NOT temporary UNION ALL "
+    "SELECT 'type', type_name, NULL FROM duckdb_types() WHERE database_name = " DUCKDB_HERE " "
     "AND schema_name = %q AND NOT internal UNION ALL "
-    "SELECT DISTINCT 'macro', function_name, NULL FROM duckdb_functions() WHERE database_name = "
-    "current_database() AND schema_name = %q AND NOT internal UNION ALL "
-    "SELECT 'schema', schema_name, NULL FROM duckdb_schemas() WHERE database_name = "
-    "current_database() AND schema_name <> %q AND NOT internal ORDER BY 1, 2";
+    "SELECT DISTINCT 'macro', function_name, NULL FROM duckdb_functions() WHERE database_name = " DUCKDB_HERE
+    " AND schema_name = %q AND NOT internal UNION ALL "
+    "SELECT 'schema', schema_name, NULL FROM duckdb_schemas() WHERE database_name = " DUCKDB_HERE
+    " AND schema_name <> %q AND NOT internal ORDER BY 1, 2";
 
 struct builder {
     struct duckdb_database *self;

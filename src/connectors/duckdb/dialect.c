@@ -15,6 +15,11 @@ void duckdb_append(struct buffer *out, const char *format, ...)
 
 static void append_table(struct buffer *out, const struct sql_database *self, const char *name)
 {
+    const char *database = ((const struct duckdb_database *)self)->name;
+    if (database != NULL) {
+        duckdb_append_name(out, database);
+        buffer_append_byte(out, '.');
+    }
     duckdb_append_name(out, self->schema);
     buffer_append_byte(out, '.');
     duckdb_append_name(out, name);
@@ -141,10 +146,11 @@ static enum status ask(struct sql_database *database, struct buffer *sql, struct
 
 static void append_names_query(struct buffer *sql, struct sql_database *self)
 {
-    duckdb_append(sql,
-                  "SELECT table_name FROM information_schema.tables WHERE table_catalog = "
-                  "current_database() AND table_schema = %q",
-                  self->schema);
+    duckdb_append(
+        sql,
+        "SELECT table_name FROM system.information_schema.tables WHERE table_catalog = " DUCKDB_HERE
+        " AND table_schema = %q",
+        self->schema);
 }
 
 static enum status describe(struct sql_database *database, const char *name, struct arena *arena,

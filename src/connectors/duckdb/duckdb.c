@@ -124,7 +124,7 @@ static enum status check_schema(struct duckdb_database *self, struct error *erro
     int64_t found = 0;
     struct buffer sql = {0};
     duckdb_append(&sql,
-                  "SELECT count(*) FROM duckdb_schemas() WHERE database_name = current_database() "
+                  "SELECT count(*) FROM duckdb_schemas() WHERE database_name = " DUCKDB_HERE " "
                   "AND schema_name = %q",
                   self->sql.schema);
     if (duckdb_ask_number(self, self->control, &sql, ERROR_SOURCE_READ, &found, error) !=
@@ -160,8 +160,10 @@ static enum status open_file(struct duckdb_database *self, const struct open_opt
     make_private(self, exists);
     snprintf(self->sql.base.server, sizeof self->sql.base.server, "DuckDB %s",
              self->library->library_version());
-    return duckdb_connect(self, &self->control, error) == STATUS_OK ? check_schema(self, error)
-                                                                    : STATUS_FAILED;
+    return duckdb_connect(self, &self->control, error) == STATUS_OK &&
+                   check_schema(self, error) == STATUS_OK
+               ? duckdb_find_name(self, error)
+               : STATUS_FAILED;
 }
 
 /* A file that was made by looking at a target goes again, if nothing came into it. */

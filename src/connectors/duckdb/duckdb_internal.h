@@ -28,6 +28,7 @@ struct duckdb_database {
     bool made_file; /* by this opening: it goes again if nothing comes into it */
     int64_t timeout_ms;
     const char *path; /* real */
+    const char *name; /* of the database that the file is, in DuckDB; NULL: not known yet */
     const struct duckdb_library *library;
     struct duckdb_file *file;
     struct duckdb_handle *control;  /* the control thread's connection */
@@ -61,8 +62,18 @@ const char *duckdb_file_token(const struct duckdb_file *file);
 
 /* ---------------------------------------------------------------- query.c */
 
+/* The database that the file is, as an expression: the one that is not DuckDB's own. */
+#define DUCKDB_HERE "(SELECT database_name FROM duckdb_databases() WHERE NOT internal)"
+
+/*
+ * A connection that looks for functions in DuckDB's own schema first, and for tables in the
+ * file's: a macro of the file may have the name of a function, or of an operator, and would be
+ * called in its place. So whatever is made or named is said with the database's name (%t).
+ */
 enum status duckdb_connect(struct duckdb_database *self, struct duckdb_handle **connection,
                            struct error *error) MUST_USE;
+/* Reads `name`, by the control connection, which looks for tables in the schema from then on. */
+enum status duckdb_find_name(struct duckdb_database *self, struct error *error) MUST_USE;
 void duckdb_disconnect(struct duckdb_database *self, struct duckdb_handle **connection);
 /* What the library says of a failure, as an error of ours. `why` may be NULL. */
 enum status duckdb_failure(struct duckdb_database *self, const char *why, enum error_code otherwise,

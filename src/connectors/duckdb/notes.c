@@ -83,7 +83,7 @@ static enum status drop_keys(struct duckdb_database *self, const char *run_id, s
     struct buffer sql = {0};
     struct arena *arena = arena_create(4096);
     duckdb_append(&sql,
-                  "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() "
+                  "SELECT table_name FROM duckdb_tables() WHERE database_name = " DUCKDB_HERE " "
                   "AND schema_name = %q AND starts_with(table_name, '_transhume_key_' || "
                   "left(%q, 24) || '_')",
                   self->sql.schema, run_id);

@@ -40,16 +40,49 @@ enum status duckdb_failure(struct duckdb_database *self, const char *why, enum e
 
 /* ---------------------------------------------------------------- connections and statements */
 
+static enum error_code failed_code(const struct duckdb_database *self)
+{
+    return self->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_WRITE;
+}
+
+static enum status set_path(struct duckdb_database *self, struct duckdb_handle *connection,
+                            struct error *error)
+{
+    struct buffer path = {0};
+    struct buffer sql = {0};
+    buffer_append_string(&path, "system.main");
+    if (self->name != NULL) {
+        duckdb_append(&path, ",%n.%n", self->name, self->sql.schema);
+    }
+    duckdb_append(&sql, "SET search_path = %q", buffer_string(&path));
+    buffer_free(&path);
+    return duckdb_run_buffer(self, connection, &sql, failed_code(self), NULL, error);
+}
+
 enum status duckdb_connect(struct duckdb_database *self, struct duckdb_handle **connection,
                            struct error *error)
 {
     *connection = NULL;
-    if (self->library->connect(duckdb_file_handle(self->file), connection) == DUCKDB_SUCCESS) {
-        return STATUS_OK;
+    if (self->library->connect(duckdb_file_handle(self->file), connection) != DUCKDB_SUCCESS) {
+        return duckdb_failure(self, "DuckDB gives no connection", failed_code(self), error);
     }
-    return duckdb_failure(self, "DuckDB gives no connection",
-                          self->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_WRITE,
-                          error);
+    enum status status = set_path(self, *connection, error);
+    if (status != STATUS_OK) {
+        duckdb_disconnect(self, connection);
+    }
+    return status;
+}
+
+enum status duckdb_find_name(struct duckdb_database *self, struct error *error)
+{
+    struct duckdb_table_of_cells found;
+    enum status status = duckdb_read_all(self, self->control, "SELECT " DUCKDB_HERE,
+                                         failed_code(self), self->arena, &found, error);
+    if (status == STATUS_OK && found.count == 1) {
+        self->name = duckdb_text_of(found.cells, self->arena);
+        status = set_path(self, self->control, error);
+    }
+    return status;
 }
 
 void duckdb_disconnect(struct duckdb_database *self, struct duckdb_handle **connection)

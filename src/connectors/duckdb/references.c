@@ -144,7 +144,8 @@ static enum status add_key(struct making *making, const struct target_table *tab
     }
     buffer_append_string(&making->keys, ", FOREIGN KEY (");
     sql_append_names(&making->keys, &duckdb_dialect, NULL, key->columns);
-    duckdb_append(&making->keys, ") REFERENCES %t (", &making->self->sql, key->table);
+    /* of the same database always: DuckDB takes no other name for it */
+    duckdb_append(&making->keys, ") REFERENCES %n.%n (", making->self->sql.schema, key->table);
     sql_append_names(&making->keys, &duckdb_dialect, NULL, columns);
     buffer_append_byte(&making->keys, ')');
     return STATUS_OK;

@@ -27,18 +27,50 @@ static void append_table(const struct store *store, struct buffer *sql)
 
 /* ---------------------------------------------------------------- the table */
 
+/* What has the ledger's name, and why it is not the ledger (""): the letters of the name count,
+ * since DuckDB takes a table whose name has other ones for it. */
+static const char find_ledger[] =
+    "SELECT view_name, 'it has the name of a table of ours, but is a view' FROM duckdb_views() "
+    "WHERE database_name = " DUCKDB_HERE " AND schema_name = %q AND lower(view_name) = %q "
+    "UNION ALL SELECT t.table_name, CASE "
+    "WHEN t.table_name <> %q THEN 'to DuckDB it has the name of a table of ours, which is written "
+    "in small letters' "
+    "WHEN i.index_name IS NOT NULL THEN 'it is a table of ours, but carries the index ' || "
+    "i.index_name "
+    "WHEN c.constraint_type IS NOT NULL THEN 'it is a table of ours, but carries a ' || "
+    "c.constraint_type "
+    "WHEN contains(t.sql, ' GENERATED ALWAYS AS(') THEN 'it is a table of ours, but carries a "
+    "generated column' ELSE '' END FROM duckdb_tables() t "
+    "LEFT JOIN duckdb_indexes() i ON i.database_name = t.database_name AND i.table_oid = "
+    "t.table_oid AND NOT i.is_primary "
+    "LEFT JOIN duckdb_constraints() c ON c.database_name = t.database_name AND c.table_oid = "
+    "t.table_oid AND c.constraint_type NOT IN "
+    "('PRIMARY KEY', 'NOT NULL') "
+    "WHERE t.database_name = " DUCKDB_HERE " AND t.schema_name = %q AND lower(t.table_name) = "
+    "%q LIMIT 1";
+
 enum status duckdb_store_exists(struct duckdb_database *self, struct duckdb_handle *connection,
                                 struct error *error)
 {
-    int64_t found = 0;
+    struct duckdb_table_of_cells found;
+    struct arena *arena = arena_create(4096);
     struct buffer sql = {0};
-    duckdb_append(&sql,
-                  "SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() "
-                  "AND schema_name = %q AND table_name = '" SQL_STORE_TABLE "'",
-                  self->sql.schema);
-    enum status status =
-        duckdb_ask_number(self, connection, &sql, ERROR_TARGET_INVALID, &found, error);
-    return status == STATUS_OK && found == 0 ? STATUS_END : status;
+    duckdb_append(&sql, find_ledger, self->sql.schema, SQL_STORE_TABLE, SQL_STORE_TABLE,
+                  self->sql.schema, SQL_STORE_TABLE);
+    enum status status = duckdb_read_all(self, connection, buffer_string(&sql),
+                                         ERROR_TARGET_INVALID, arena, &found, error);
+    buffer_free(&sql);
+    if (status == STATUS_OK && found.count == 0) {
+        status = STATUS_END;
+    } else if (status == STATUS_OK) {
+        const char *why = duckdb_text_of(&found.cells[1], arena);
+        if (why != NULL && why[0] != '\0') {
+            error_set(error, ERROR_NOT_OURS, duckdb_text_of(&found.cells[0], arena), "%s", why);
+            status = error_hint(error, SQL_STORE_NOT_OURS_HINT);
+        }
+    }
+    arena_destroy(arena);
+    return status;
 }
 
 enum status duckdb_store_make(struct duckdb_database *self, struct duckdb_handle *connection,

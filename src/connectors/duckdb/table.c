@@ -392,9 +392,11 @@ enum status duckdb_after_load(struct database *database, struct after_load_reque
 enum status duckdb_script(struct database *database, const struct script_request *request,
                           struct script *script, struct error *error)
 {
-    const struct sql_database *self = sql_database_of(database);
+    struct duckdb_database shown = *duckdb_database_of(database);
+    const struct sql_database *self = &shown.sql;
     const struct buffer none = {0};
     (void)error;
+    shown.name = NULL; /* which the file would have under another name, too */
     for (int after = 0; after < 2; after++) {
         for (uint32_t i = 0; i < request->table_count; i++) {
             const struct target_table *table = &request->tables[i];

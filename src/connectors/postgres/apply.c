@@ -229,6 +229,7 @@ static void append_is(const struct sql_apply_table *table, uint32_t column, cons
 {
     const struct apply_facts *facts = table->facts;
     const char *type = facts->arrays[column].exact;
+    const struct postgres_words text = postgres_cast_to_text(&facts->table.columns[column]);
     switch (facts->table.columns[column].type.format) {
     case POSTGRES_AS_BOOL:
     case POSTGRES_AS_INT2:
@@ -246,9 +247,10 @@ static void append_is(const struct sql_apply_table *table, uint32_t column, cons
         return;
     default:
         buffer_format(sql,
-                      "%s::pg_catalog.text COLLATE pg_catalog.\"C\" IS NOT DISTINCT FROM "
-                      "($%u::%s)::pg_catalog.text COLLATE pg_catalog.\"C\"",
-                      name, number + 1, type != NULL ? type : "pg_catalog.text");
+                      "%s%s%s COLLATE pg_catalog.\"C\" IS NOT DISTINCT FROM "
+                      "%s($%u::%s)%s COLLATE pg_catalog.\"C\"",
+                      text.before, name, text.behind, type != NULL ? text.before : "", number + 1,
+                      type != NULL ? type : "pg_catalog.text", type != NULL ? text.behind : "");
         return;
     }
 }
@@ -285,12 +287,12 @@ static enum status compared(struct apply *head, const struct target_table *table
 static void append_same(const struct sql_apply_table *table, uint32_t column, const char *left,
                         const char *right, struct buffer *sql)
 {
-    (void)table;
-    (void)column;
+    const struct apply_facts *facts = table->facts;
+    const struct postgres_words text = postgres_cast_to_text(&facts->table.columns[column]);
     buffer_format(sql,
-                  "%s::pg_catalog.text COLLATE pg_catalog.\"C\" IS NOT DISTINCT FROM "
-                  "%s::pg_catalog.text COLLATE pg_catalog.\"C\"",
-                  left, right);
+                  "%s%s%s COLLATE pg_catalog.\"C\" IS NOT DISTINCT FROM "
+                  "%s%s%s COLLATE pg_catalog.\"C\"",
+                  text.before, left, text.behind, text.before, right, text.behind);
 }
 
 static enum status make_prepared(struct sql_apply_statement *statement, struct error *error)

@@ -99,10 +99,12 @@ static void append_match(struct buffer *sql, const struct apply_batch *batch)
         }
         if (batch->key[i] && column_list_holds(batch->statement->table->plan->apart,
                                                prepared_of(batch)->columns[i]->name)) {
-            postgres_append(sql, " AND t.%n::pg_catalog.text COLLATE pg_catalog.\"C\" = ",
-                            prepared_of(batch)->columns[i]->name);
+            const struct postgres_column *column = prepared_of(batch)->columns[i];
+            const struct postgres_words text = postgres_cast_to_text(column);
+            postgres_append(sql, " AND %st.%n%s COLLATE pg_catalog.\"C\" = %s", text.before,
+                            column->name, text.behind, text.before);
             append_value(sql, batch, i);
-            buffer_append_string(sql, "::pg_catalog.text COLLATE pg_catalog.\"C\"");
+            buffer_format(sql, "%s COLLATE pg_catalog.\"C\"", text.behind);
         }
     }
 }

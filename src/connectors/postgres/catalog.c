@@ -117,6 +117,9 @@ static void read_column(struct builder *builder, int row, struct schema_column *
         facts->labels = arena_format(builder->arena, "::%s", cell(rows, row, 17));
     }
     facts->unlimited = text(builder, rows, row, 16);
+    if (PQgetisnull(rows->result, row, 22) == 0) {
+        postgres_keep_output(facts, cell(rows, row, 22), cell(rows, row, 23), builder->arena);
+    }
     facts->type = postgres_type_of(facts->type_oid, cell(rows, row, 3)[0], facts->modifier,
                                    text(builder, rows, row, 5));
     facts->type.type.zone =
@@ -633,7 +636,21 @@ struct postgres_words postgres_as_text(const struct postgres_column *column)
     enum { OID_INET = 869 };
     return column != NULL && column->type_oid == OID_INET
                ? (struct postgres_words){"pg_catalog.textin(pg_catalog.inet_out(", "))"}
+               : postgres_cast_to_text(column);
+}
+
+struct postgres_words postgres_cast_to_text(const struct postgres_column *column)
+{
+    return column != NULL && column->text_before != NULL
+               ? (struct postgres_words){column->text_before, column->text_behind}
                : (struct postgres_words){"", "::pg_catalog.text"};
+}
+
+void postgres_keep_output(struct postgres_column *column, const char *function, const char *type,
+                          struct arena *arena)
+{
+    column->text_before = arena_format(arena, "pg_catalog.textin(%s(", function);
+    column->text_behind = arena_format(arena, "::%s))", type);
 }
 
 const char *postgres_labels(const struct postgres_column *column)

@@ -18,6 +18,9 @@ struct postgres_column {
                                  may be such a domain; else NULL */
     const char
         *unlimited; /* a built-in type without the limits that this one has; NULL: it has none */
+    const char *text_before; /* what makes its value a text (postgres_as_text), where the type's
+                                owner made a cast to text, which is code of his; NULL: he did not */
+    const char *text_behind;
     bool not_null;
     bool generated;
     bool same_bytes;      /* its binary form means the same in every server */
@@ -86,6 +89,11 @@ struct postgres_words {
     const char *behind;
 };
 struct postgres_words postgres_as_text(const struct postgres_column *column);
+/* The same, but that an address has its mask. */
+struct postgres_words postgres_cast_to_text(const struct postgres_column *column);
+/* Makes these words those of the type's own output function. */
+void postgres_keep_output(struct postgres_column *column, const char *function, const char *type,
+                          struct arena *arena);
 /* What stands behind a value so that it can be compared with another one of its type: a domain over
  * an enum has no = of its own. */
 const char *postgres_labels(const struct postgres_column *column);

@@ -71,11 +71,19 @@ static enum status query(struct work *work, struct buffer *sql, PGresult **resul
 
 /* ---------------------------------------------------------------- ranges */
 
-static void append_keys(const struct work *work, const char *tail, struct buffer *sql)
+static void append_keys(const struct work *work, struct buffer *sql)
 {
     for (size_t i = 0; i < json_array_size(work->keys); i++) {
-        postgres_append(sql, "%s%n%s", i > 0 ? ", " : "", item(json_array_get(work->keys, i), 0),
-                        tail);
+        postgres_append(sql, "%s%n", i > 0 ? ", " : "", item(json_array_get(work->keys, i), 0));
+    }
+}
+
+/* By what their types write: a cast may be a function of the type's owner. */
+static void append_key_texts(const struct work *work, struct buffer *sql)
+{
+    for (size_t i = 0; i < json_array_size(work->keys); i++) {
+        buffer_format(sql, "%spg_catalog.format('%%s', ", i > 0 ? ", " : "");
+        postgres_append(sql, "%n)", item(json_array_get(work->keys, i), 0));
     }
 }
 
@@ -115,7 +123,7 @@ static void append_behind(const struct work *work, struct buffer *sql)
         return;
     }
     buffer_append_byte(sql, '(');
-    append_keys(work, "", sql);
+    append_keys(work, sql);
     buffer_append_byte(sql, ')');
     append_operator(work, ">", sql);
     append_values(work, work->position, sql);
@@ -128,13 +136,13 @@ static enum status find_end(struct work *work, json_t **end, struct error *error
     PGresult *result = NULL;
     *end = NULL;
     buffer_append_string(&sql, "SELECT ");
-    append_keys(work, "::text", &sql);
+    append_key_texts(work, &sql);
     buffer_append_string(&sql, " FROM (SELECT ");
-    append_keys(work, "", &sql);
+    append_keys(work, &sql);
     postgres_append(&sql, " FROM %n.%n WHERE ", work->schema, work->table);
     append_behind(work, &sql);
     buffer_append_string(&sql, " ORDER BY ");
-    append_keys(work, "", &sql);
+    append_keys(work, &sql);
     buffer_format(&sql, " OFFSET %" PRIu64 " LIMIT 1) last", work->rows - 1);
     if (query(work, &sql, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -199,7 +207,7 @@ static enum status range_by_key(struct work *work, struct buffer *where, struct 
     }
     batch->rows = work->rows;
     buffer_append_string(where, " AND (");
-    append_keys(work, "", where);
+    append_keys(work, where);
     buffer_append_byte(where, ')');
     append_operator(work, "<=", where);
     append_values(work, end, where);
@@ -313,7 +321,7 @@ static enum status insert(struct work *work, const struct buffer *where, struct 
                     work->table);
     buffer_append_buffer(&sql, where);
     buffer_format(&sql, " AND (%s) ORDER BY ", text_of(work, "if"));
-    append_keys(work, "", &sql);
+    append_keys(work, &sql);
     postgres_append(&sql,
                     " FOR NO KEY UPDATE) INSERT INTO %n.%n (%s) OVERRIDING SYSTEM VALUE SELECT %s "
                     "FROM batch AS %n ON CONFLICT (%s) DO NOTHING",
@@ -367,7 +375,7 @@ static enum status prove(struct work *work, const struct buffer *where, struct c
     buffer_append_string(&sql, "SELECT count(*), (pg_catalog.array_agg(");
     if (keyed) {
         buffer_append_string(&sql, "pg_catalog.concat_ws(', ', ");
-        append_keys(work, "", &sql);
+        append_keys(work, &sql);
         buffer_append_string(&sql, ")))[1]");
     } else {
         buffer_append_string(&sql, "ctid::text))[1]");

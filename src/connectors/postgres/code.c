@@ -193,6 +193,31 @@ enum status postgres_tell_code(struct database *database, struct arena *arena,
     return status;
 }
 
+/* Casts of a target's own types, of which those from text are called where their columns are
+ * written and compared. */
+static enum status list_casts(struct postgres_database *self, PGconn *connection,
+                              struct buffer *out, struct error *error)
+{
+    static const char sql[] =
+        "SELECT pg_catalog.format_type(k.castsource, -1), pg_catalog.format_type(k.casttarget, -1), "
+        "pg_catalog.format('%I.%I(%s)', n.nspname, p.proname, "
+        "pg_catalog.pg_get_function_identity_arguments(p.oid)) FROM pg_catalog.pg_cast k JOIN "
+        "pg_catalog.pg_proc p ON p.oid = k.castfunc JOIN pg_catalog.pg_namespace n ON n.oid = "
+        "p.pronamespace WHERE p.oid >= 16384 AND 25 IN (k.castsource, k.casttarget) AND NOT EXISTS "
+        "(SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = "
+        "'pg_catalog.pg_cast'::pg_catalog.regclass AND d.objid = k.oid AND d.deptype = 'e') "
+        "ORDER BY 1, 2";
+    PGresult *found = NULL;
+    enum status status = postgres_catalog_query(self, connection, sql, NULL, 0, SQL_SHORT,
+                                                ERROR_TARGET_INVALID, &found, error);
+    for (int row = 0; status == STATUS_OK && row < PQntuples(found); row++) {
+        buffer_format(out, "cast from %s to %s of the target: %s\n", PQgetvalue(found, row, 0),
+                      PQgetvalue(found, row, 1), PQgetvalue(found, row, 2));
+    }
+    PQclear(found);
+    return status;
+}
+
 enum status postgres_tell_account(struct database *database, struct arena *arena, const char **name,
                                   bool *superuser, struct buffer *out, struct error *error)
 {
@@ -219,5 +244,5 @@ enum status postgres_tell_account(struct database *database, struct arena *arena
         }
     }
     PQclear(found);
-    return status;
+    return status == STATUS_OK ? list_casts(self, connection, out, error) : status;
 }

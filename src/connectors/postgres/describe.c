@@ -443,7 +443,12 @@ static enum status type_facts(struct postgres_database *self, PGconn *connection
         "ON i.oid = n.base AND i.typtype = 'd') "
         "SELECT n.base, b.typtype, n.modifier, pg_catalog.format_type($1::pg_catalog.oid, $2), "
         "CASE WHEN b.typtype = 'e' "
-        "THEN '::' || pg_catalog.format_type(b.oid, -1) END "
+        "THEN '::' || pg_catalog.format_type(b.oid, -1) END, "
+        "CASE WHEN b.oid >= 16384 AND EXISTS (SELECT 1 FROM pg_catalog.pg_cast k WHERE "
+        "k.castsource = b.oid AND k.casttarget = 25 AND k.castfunc <> 0) THEN (SELECT "
+        "pg_catalog.format('%I.%I', w.nspname, f.proname) FROM pg_catalog.pg_proc f JOIN "
+        "pg_catalog.pg_namespace w ON w.oid = f.pronamespace WHERE f.oid = b.typoutput) END, "
+        "pg_catalog.format_type(b.oid, -1) "
         "FROM nested n JOIN pg_catalog.pg_type b ON b.oid = n.base WHERE b.typtype <> 'd'";
     char numbers[2][16] = {{0}, {0}};
     text_from_uint64(oid, numbers[0]);
@@ -468,6 +473,9 @@ static enum status type_facts(struct postgres_database *self, PGconn *connection
                                         column->modifier, words);
         bool labels = PQgetisnull(result, 0, 4) == 0;
         column->labels = labels ? arena_copy_string(arena, PQgetvalue(result, 0, 4)) : NULL;
+        if (PQgetisnull(result, 0, 5) == 0) {
+            postgres_keep_output(column, PQgetvalue(result, 0, 5), PQgetvalue(result, 0, 6), arena);
+        }
         if (status != STATUS_OK) {
             status = error_set(error, ERROR_SOURCE_READ, self->sql.shown,
                                "the type of a column is not told as it was asked for");

@@ -171,10 +171,11 @@ static void append_held(struct buffer *sql, const struct sql_table *table, uint3
     const struct schema_column *schema = &table->schema->columns[column];
     postgres_append(sql, "(%s.%n IS DISTINCT FROM NULL", alias, schema->name);
     if (sql_column_gives(schema) == SQL_GIVES_DEFAULT) {
-        buffer_format(sql, " AND %s.", alias);
-        postgres_append_name(sql, schema->name);
-        buffer_format(sql, "::pg_catalog.text IS DISTINCT FROM ((%s)::%s)::pg_catalog.text",
-                      schema->default_text, schema->type.native);
+        const struct postgres_words text =
+            postgres_cast_to_text(&postgres_facts_of(table)->columns[column]);
+        postgres_append(sql, " AND %s%s.%n%s IS DISTINCT FROM %s", text.before, alias, schema->name,
+                        text.behind, text.before);
+        buffer_format(sql, "((%s)::%s)%s", schema->default_text, schema->type.native, text.behind);
     }
     buffer_append_byte(sql, ')');
 }

@@ -73,12 +73,14 @@ void postgres_digest_append_part(struct buffer *sql, const struct postgres_colum
     struct buffer text = {0};
     enum digest_form form = type_of(column).form;
     bool padded = form == DIGEST_PADDED;
-    if (form == DIGEST_TEXT || padded) {
-        buffer_format(&text,
-                      padded ? "CASE WHEN %s IS NOT NULL THEN pg_catalog.format('%%s', %s) "
-                               "END"
-                             : "%s::pg_catalog.text",
+    if (padded) {
+        buffer_format(&text, "CASE WHEN %s IS NOT NULL THEN pg_catalog.format('%%s', %s) END",
                       selected, selected);
+    } else if (form == DIGEST_TEXT) {
+        const struct postgres_words words = postgres_cast_to_text(column);
+        buffer_format(&text, "%s%s%s", words.before, selected, words.behind);
+    }
+    if (form == DIGEST_TEXT || padded) {
         append_text(sql, buffer_string(&text), key);
         buffer_free(&text);
         return;

@@ -247,8 +247,9 @@ static enum status append_sides(struct sql_request *request, const struct pair *
         return STATUS_FAILED;
     }
     buffer_append_string(sql, widens ? widened(pair->from, pair->to) : "");
-    buffer_format(sql, "%s%s = ", collation != NULL ? " COLLATE " : "",
+    buffer_format(sql, "%s%s", collation != NULL ? " COLLATE " : "",
                   collation != NULL ? collation : "");
+    postgres_append_operator(sql, pair->cast ? NULL : pair->to, "=");
     enum status status = append_value(request, pair->index, pair->join->columns.names[pair->part],
                                       pair->cast, pair->to);
     buffer_append_string(sql, widens ? widened(pair->to, pair->from) : "");
@@ -344,7 +345,8 @@ static void append_row_key(struct sql_request *request, int32_t join)
         buffer_format(sql, "%s%s%s.ctid", table->has_children ? alias : "",
                       table->has_children ? ".tableoid, " : "", alias);
     } else {
-        buffer_format(sql, "%s.*::pg_catalog.text", alias);
+        /* not the table's own type, to which its owner may have made a cast */
+        buffer_format(sql, "ROW(%s.*)::pg_catalog.text", alias);
     }
 }
 

@@ -16,12 +16,14 @@ struct words {
     const char *behind;
 };
 
+static const char by_text[] = "::pg_catalog.text COLLATE \"C\"";
+
 static struct words words_of_text(const struct postgres_column *column)
 {
     return column->type_oid == OID_BPCHAR
                ? (struct words){"hashtextextended(pg_catalog.encode(pg_catalog.bpcharsend(",
                                 "), 'hex') COLLATE \"C\""}
-               : (struct words){"hashtextextended(", "::pg_catalog.text COLLATE \"C\""};
+               : (struct words){"hashtextextended(", by_text};
 }
 
 static struct words words_of(const struct postgres_column *column)
@@ -41,9 +43,8 @@ static struct words words_of(const struct postgres_column *column)
     case POSTGRES_AS_FLOAT8: /* one of the zeros is -0 */
         return (struct words){"hashfloat8extended(", "::pg_catalog.float8"};
     case POSTGRES_AS_NUMERIC: /* of one scale, unless each value has its own */
-        return column->type.type.precision > 0
-                   ? (struct words){"hash_numeric_extended(", ""}
-                   : (struct words){"hashtextextended(", "::pg_catalog.text COLLATE \"C\""};
+        return column->type.type.precision > 0 ? (struct words){"hash_numeric_extended(", ""}
+                                               : (struct words){"hashtextextended(", by_text};
     case POSTGRES_AS_BYTEA:
         return (struct words){"hashtextextended(pg_catalog.encode(", ", 'hex') COLLATE \"C\""};
     case POSTGRES_AS_TIME:
@@ -59,7 +60,7 @@ static struct words words_of(const struct postgres_column *column)
     case POSTGRES_AS_DATE:
     case POSTGRES_AS_JSON:
     case POSTGRES_AS_JSONB:
-        return (struct words){"hashtextextended(", "::pg_catalog.text COLLATE \"C\""};
+        return (struct words){"hashtextextended(", by_text};
     default:
         return (struct words){NULL, NULL};
     }
@@ -82,7 +83,10 @@ static void append_value(struct buffer *sql, const struct postgres_column *colum
                         column->name, column->name);
         buffer_format(sql, "::pg_catalog.text COLLATE \"C\", %u) ELSE ", seed);
     }
-    postgres_append(sql, "pg_catalog.%s_t0.%n%s", words.before, column->name, words.behind);
+    const struct postgres_words text = postgres_cast_to_text(column);
+    bool own = words.behind == by_text && column->text_before != NULL;
+    postgres_append(sql, "pg_catalog.%s%s_t0.%n%s%s", words.before, own ? text.before : "",
+                    column->name, own ? text.behind : words.behind, own ? " COLLATE \"C\"" : "");
     buffer_format(sql, ", %u)%s, %u)", seed, is_float(column) ? " END" : "", seed);
 }
 

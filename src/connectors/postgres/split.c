@@ -123,10 +123,16 @@ static enum status add_span(struct splitter *splitter, const struct sql_bounds *
     return sql_span_add(&splitter->spans, bounds, splitter->rows_each);
 }
 
-static void append_key(struct splitter *splitter, struct buffer *sql, const char *cast)
+static void append_key(struct splitter *splitter, struct buffer *sql, bool as_text)
 {
-    for (uint32_t i = 0; i < splitter->table->key.count; i++) {
-        postgres_append(sql, "%s%n%s", i > 0 ? ", " : "", splitter->table->key.names[i], cast);
+    const struct postgres_table *table = splitter->table;
+    for (uint32_t i = 0; i < table->key.count; i++) {
+        int32_t at = postgres_find_column(table, table->key.names[i]);
+        const struct postgres_words words =
+            as_text ? postgres_cast_to_text(at >= 0 ? &table->columns[at] : NULL)
+                    : (struct postgres_words){"", ""};
+        postgres_append(sql, "%s%s%n%s", i > 0 ? ", " : "", words.before, table->key.names[i],
+                        words.behind);
     }
 }
 
@@ -138,11 +144,11 @@ static enum status ask_bounds(struct splitter *splitter, double percent, int64_t
     struct postgres_database *self = splitter->self;
 
     buffer_append_string(&sql, "SELECT ");
-    append_key(splitter, &sql, "::pg_catalog.text");
+    append_key(splitter, &sql, true);
     buffer_append_string(&sql, " FROM (SELECT ");
-    append_key(splitter, &sql, "");
+    append_key(splitter, &sql, false);
     buffer_append_string(&sql, ", pg_catalog.row_number() OVER (ORDER BY ");
-    append_key(splitter, &sql, "");
+    append_key(splitter, &sql, false);
     postgres_append(&sql, ") AS _place FROM %t", &self->sql, splitter->table->schema->name);
     if (percent < 100) {
         buffer_format(&sql, " TABLESAMPLE SYSTEM (%.6f) REPEATABLE (1)", percent);

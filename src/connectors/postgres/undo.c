@@ -11,14 +11,16 @@ static void append_hashed(struct buffer *sql, const struct postgres_column *colu
     bool text = column->type.format == POSTGRES_AS_TEXT ||
                 column->type.format == POSTGRES_AS_CAST ||
                 column->type.format == POSTGRES_AS_JSON || column->type.format == POSTGRES_AS_JSONB;
+    const struct postgres_words words = postgres_cast_to_text(column);
     buffer_append_string(sql, bytes || text ? "pg_catalog.md5(" : "");
-    buffer_format(sql, "%s.", alias);
+    buffer_format(sql, "%s%s.", text ? words.before : "", alias);
     if (of_image) {
         buffer_format(sql, "c%d", column->number);
     } else {
         postgres_append_name(sql, column->name);
     }
-    buffer_append_string(sql, text ? "::pg_catalog.text)" : bytes ? ")" : "");
+    buffer_append_string(sql, text ? words.behind : "");
+    buffer_append_string(sql, bytes || text ? ")" : "");
 }
 
 void postgres_undo_append_hash(struct buffer *sql, const struct postgres_column *columns,

@@ -114,16 +114,17 @@ static void append_plain(struct buffer *sql, const struct writer_plan *plan,
 
 static void append_same(struct buffer *sql, const struct writer_plan *plan)
 {
-    static const char text[] = "::pg_catalog.text COLLATE pg_catalog.\"C\"";
     for (uint32_t i = 0; i < plan->column_count; i++) {
         const struct postgres_column *column = plan->columns[i].column;
         if (is_plain(column->type.format)) {
             append_plain(sql, plan, column);
             continue;
         }
-        postgres_append(sql, " AND t.%n%s IS NOT DISTINCT FROM ", column->name, text);
+        const struct postgres_words text = postgres_cast_to_text(column);
+        postgres_append(sql, " AND %st.%n%s COLLATE pg_catalog.\"C\" IS NOT DISTINCT FROM %s",
+                        text.before, column->name, text.behind, text.before);
         writer_stage_append_value(sql, plan, column->name, "s.");
-        buffer_append_string(sql, text);
+        buffer_format(sql, "%s COLLATE pg_catalog.\"C\"", text.behind);
     }
 }
 

@@ -108,7 +108,12 @@ struct feed_list {
     int64_t snapshot; /* of the first copy: what that holds; 0: none was taken */
 };
 
-/* The list of one feed, in `arena`. STATUS_END: there is none of the name. */
+/* ERROR_NOT_OURS: what has the name of a table of feeds is none, or something hangs on it (ours.c).
+ */
+enum status sqlite_check_feeds(struct sqlite_database *self, sqlite3 *connection,
+                               struct error *error) MUST_USE;
+/* The list of one feed, in `arena`. STATUS_END: there is none of the name. ERROR_NOT_OURS: as
+ * sqlite_check_feeds. */
 enum status feed_list_read(struct sqlite_database *self, sqlite3 *connection, const char *name,
                            struct arena *arena, struct feed_list *list,
                            struct error *error) MUST_USE;

@@ -164,11 +164,13 @@ enum status feed_list_read(struct sqlite_database *self, sqlite3 *connection, co
     sqlite3_stmt *statement = NULL;
     int64_t there = 0;
     *list = (struct feed_list){0};
-    enum status status =
-        feed_ask(self, connection,
-                 "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND "
-                 "name = '" FEED_LIST "'",
-                 &there, error);
+    enum status status = sqlite_check_feeds(self, connection, error);
+    if (status == STATUS_OK) {
+        status = feed_ask(self, connection,
+                          "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND "
+                          "name = '" FEED_LIST "'",
+                          &there, error);
+    }
     if (status != STATUS_OK || there == 0) {
         return status == STATUS_OK ? STATUS_END : status;
     }
@@ -337,7 +339,10 @@ enum status feed_fix_moment(struct sqlite_database *self, sqlite3 *helper, const
     sqlite_append(&moment.is_right, "SELECT (%b) = max(sequence) FROM main." FEED_LOG "%s",
                   &moment.is_noted, name);
     (void)buffer_string(&moment.is_right);
-    enum status status = feed_ask(self, helper, buffer_string(&moment.is_noted), &noted, error);
+    enum status status = trust_write(self, helper, error);
+    if (status == STATUS_OK) {
+        status = feed_ask(self, helper, buffer_string(&moment.is_noted), &noted, error);
+    }
     status = status == STATUS_END ? fix(self, helper, &moment, error) : status;
     buffer_free(&moment.note);
     buffer_free(&moment.forget);

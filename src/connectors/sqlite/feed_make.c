@@ -51,7 +51,8 @@ enum status feed_connect(struct sqlite_database *self, bool writes, sqlite3 **co
         sqlite_connection_open(self->path, writes ? CONNECTION_WRITE : CONNECTION_READ,
                                self->timeout_ms, connection, error);
     if (status == STATUS_OK && self->source != NULL) {
-        status = trust_follow(self, *connection, error);
+        status =
+            writes ? trust_write(self, *connection, error) : trust_follow(self, *connection, error);
         if (status == STATUS_OK && sqlite_identify(*connection, "main", &found) &&
             !sqlite_same_file(&found, &self->source->file)) {
             status = sqlite_source_check_place(self, error);

@@ -180,6 +180,11 @@ enum status trust_settle(struct sqlite_database *self, struct error *error) MUST
 enum status trust_follow(const struct sqlite_database *self, sqlite3 *connection,
                          struct error *error) MUST_USE;
 
+/* Likewise one that writes what it reads, and rolls back what others left half written: it looks at
+ * CHECKs, too, which one that only reads does not. */
+enum status trust_write(const struct sqlite_database *self, sqlite3 *connection,
+                        struct error *error) MUST_USE;
+
 /* caveats.c: see connector.h. */
 enum status source_caveats(struct database *self, struct buffer *out, struct error *error) MUST_USE;
 

@@ -67,13 +67,30 @@ enum status trust_settle(struct sqlite_database *self, struct error *error)
     return trust_follow(self, self->control, error);
 }
 
-enum status trust_follow(const struct sqlite_database *self, sqlite3 *connection,
+static enum status trust(const struct sqlite_database *self, sqlite3 *connection, bool wanted,
                          struct error *error)
 {
-    if (self->source->trusted &&
+    if (wanted &&
         sqlite3_db_config(connection, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1, NULL) != SQLITE_OK) {
         return error_set(error, ERROR_INTERNAL, self->sql.shown,
                          "SQLite refuses to trust its schema");
     }
     return STATUS_OK;
+}
+
+enum status trust_follow(const struct sqlite_database *self, sqlite3 *connection,
+                         struct error *error)
+{
+    return trust(self, connection, self->source->trusted, error);
+}
+
+enum status trust_write(const struct sqlite_database *self, sqlite3 *connection,
+                        struct error *error)
+{
+    bool unsafe = false;
+    if (!self->source->trusted) {
+        /* another failure is told by what reads the schema next */
+        (void)try_statement(connection, "SELECT 1 FROM main.sqlite_schema", &unsafe);
+    }
+    return trust(self, connection, self->source->trusted || unsafe, error);
 }

@@ -162,6 +162,15 @@ static bool is_first(const struct right_left *item)
     return item->opens || strcmp(item->kind, "role") == 0;
 }
 
+static void log_open(const struct right_left *item)
+{
+    struct buffer head = {0};
+    buffer_format(&head, "open: %s: %s", item->object, item->text);
+    log_write_statement(LOG_WARNING, buffer_string(&head),
+                        item->statement != NULL ? item->statement : "");
+    buffer_free(&head);
+}
+
 /* What opens something is the first to have room, and with it the roles that it may name. */
 json_t *left_behind_rights(const struct rights_left *left, uint32_t status_bytes_max)
 {
@@ -184,9 +193,7 @@ json_t *left_behind_rights(const struct rights_left *left, uint32_t status_bytes
                 items[i] = NULL;
                 count_rest(item, &rest);
                 if (item->opens) {
-                    log_write(LOG_WARNING, "open: %s: %s%s%s", item->object, item->text,
-                              item->statement != NULL ? ": " : "",
-                              item->statement != NULL ? item->statement : "");
+                    log_open(item);
                 }
                 continue;
             }

@@ -16,10 +16,25 @@ enum { FILE_BYTES_MAX = 1 << 20, LOOK_STEP_MS = 2000 };
 
 /* ---- what is in the files */
 
+/* They are read again when they change: a pipe gives what it has once, and to open one whose writer
+ * is not there yet would wait for it. */
+static enum status check_regular(const char *path, struct error *error)
+{
+    struct stat facts;
+    if (stat(path, &facts) != 0 || S_ISREG(facts.st_mode)) {
+        return STATUS_OK; /* that it is not there is said by who reads it */
+    }
+    error_set(error, ERROR_USAGE, path, "this is no regular file");
+    return error_hint(error, "give the path of a PEM file: it is read again when it is renewed");
+}
+
 static enum status read_text(const char *path, char **text, struct error *error)
 {
     char *bytes;
     size_t length;
+    if (check_regular(path, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     struct arena *arena = arena_create(0);
     enum status status = trust_read_file(path, FILE_BYTES_MAX, arena, &bytes, &length, error);
     if (status == STATUS_END) {

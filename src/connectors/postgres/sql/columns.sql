@@ -44,7 +44,11 @@ SELECT a.attrelid, a.attname,
        -- another one once the column was altered; of an enum behind it the labels with their numbers
        pg_catalog.concat(a.xmin, ' ' || (
         SELECT pg_catalog.string_agg(pg_catalog.concat(b.oid, '=', pg_catalog.quote_literal(b.enumlabel)), ',' ORDER BY b.enumsortorder)
-          FROM pg_catalog.pg_enum b WHERE b.enumtypid = s.oid))
+          FROM pg_catalog.pg_enum b WHERE b.enumtypid = s.oid)),
+       -- the function that writes its text, and the type that this takes, where a cast of somebody's would be called in its place
+       CASE WHEN s.oid >= 16384 AND EXISTS (SELECT 1 FROM pg_catalog.pg_cast k WHERE k.castsource = s.oid AND k.casttarget = 25 AND k.castfunc <> 0) THEN (
+        SELECT pg_catalog.format('%I.%I', w.nspname, f.proname) FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_namespace w ON w.oid = f.pronamespace WHERE f.oid = s.typoutput) END,
+       pg_catalog.format_type(s.oid, -1)
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
   JOIN space n ON n.oid = c.relnamespace
