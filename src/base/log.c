@@ -271,7 +271,7 @@ static void emit_user(const struct log_record *record)
     }
 }
 
-static void emit(enum log_level level, const struct event *event, char *text, size_t length)
+static void log_emit(enum log_level level, const struct event *event, char *text, size_t length)
 {
     int saved_errno = errno;
     text[length] = '\0';
@@ -321,7 +321,7 @@ static void write_message(enum log_level level, const struct event *event, const
         char *text = line + STAMP_BYTES;
         size_t length = format_line(level, text, format, arguments);
         length = event->hint != NULL ? append_hint(text, length, event->hint) : length;
-        emit(level, event, text, length);
+        log_emit(level, event, text, length);
     }
 }
 
@@ -466,5 +466,5 @@ void log_write_error(const struct error *error)
     if (error->hint[0] != '\0') {
         length = append_hint(text, length, error->hint);
     }
-    emit(LOG_ERROR, &event, text, length);
+    log_emit(LOG_ERROR, &event, text, length);
 }

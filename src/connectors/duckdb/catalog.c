@@ -342,8 +342,8 @@ static enum status add_table(struct builder *builder, const struct cell *row,
     return STATUS_OK;
 }
 
-static enum status ask(struct builder *builder, struct duckdb_table_of_cells *into,
-                       const char *format)
+static enum status duckdb_catalog_ask(struct builder *builder, struct duckdb_table_of_cells *into,
+                                      const char *format)
 {
     struct buffer sql = {0};
     const char *schema = builder->self->sql.schema;
@@ -369,9 +369,10 @@ static enum status read_tables(struct builder *builder, struct schema *schema,
                         builder->arena, &builder->tables, builder->error);
     buffer_free(&sql);
     buffer_free(&views);
-    if (status != STATUS_OK || ask(builder, &builder->columns, columns_sql) != STATUS_OK ||
-        ask(builder, &builder->constraints, constraints_sql) != STATUS_OK ||
-        ask(builder, &builder->indexes, indexes_sql) != STATUS_OK) {
+    if (status != STATUS_OK ||
+        duckdb_catalog_ask(builder, &builder->columns, columns_sql) != STATUS_OK ||
+        duckdb_catalog_ask(builder, &builder->constraints, constraints_sql) != STATUS_OK ||
+        duckdb_catalog_ask(builder, &builder->indexes, indexes_sql) != STATUS_OK) {
         return STATUS_FAILED;
     }
     uint32_t count = builder->tables.count;
@@ -558,7 +559,8 @@ enum status duckdb_describe_query(struct duckdb_database *self, struct duckdb_ha
 }
 
 /* The caller destroys the arena, which is the schema's own. */
-static enum status describe(struct database *database, struct schema **schema, struct error *error)
+static enum status duckdb_catalog_describe(struct database *database, struct schema **schema,
+                                           struct error *error)
 {
     struct duckdb_database *self = duckdb_database_of(database);
     struct duckdb_catalog catalog;
@@ -581,6 +583,6 @@ static enum status describe_query(struct database *database, const char *query, 
 }
 
 const struct catalog_functions duckdb_catalog_functions = {
-    .describe = describe,
+    .describe = duckdb_catalog_describe,
     .describe_query = describe_query,
 };

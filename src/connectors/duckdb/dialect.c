@@ -36,7 +36,8 @@ static enum status catalog(struct sql_database *self, const struct schema **sche
     return status;
 }
 
-static enum status find(struct sql_database *self, const char *name, struct sql_table *table)
+static enum status duckdb_dialect_find(struct sql_database *self, const char *name,
+                                       struct sql_table *table)
 {
     const struct duckdb_table *found =
         duckdb_catalog_find(duckdb_database_of(&self->base)->catalog, name);
@@ -70,14 +71,16 @@ static struct digest_type digest_type(const struct sql_database *self,
 
 /* ---------------------------------------------------------------- statements */
 
-static enum status begin(struct sql_database *database, enum sql_access access, struct error *error)
+static enum status duckdb_dialect_begin(struct sql_database *database, enum sql_access access,
+                                        struct error *error)
 {
     struct duckdb_database *self = duckdb_database_of(&database->base);
     (void)access;
     return duckdb_run(self, self->control, "BEGIN TRANSACTION", ERROR_TARGET_WRITE, NULL, error);
 }
 
-static enum status end(struct sql_database *database, enum status status, struct error *error)
+static enum status duckdb_dialect_end(struct sql_database *database, enum status status,
+                                      struct error *error)
 {
     struct duckdb_database *self = duckdb_database_of(&database->base);
     struct error ignored = {0};
@@ -92,8 +95,8 @@ static enum status end(struct sql_database *database, enum status status, struct
     return status;
 }
 
-static enum status run(struct sql_database *database, struct buffer *sql, uint64_t *changed,
-                       struct error *error)
+static enum status duckdb_dialect_run(struct sql_database *database, struct buffer *sql,
+                                      uint64_t *changed, struct error *error)
 {
     struct duckdb_database *self = duckdb_database_of(&database->base);
     return duckdb_run_buffer(self, self->control, sql, ERROR_TARGET_WRITE, changed, error);
@@ -114,8 +117,9 @@ static const char *shown_text(const struct cell *cell, struct arena *arena)
     return copy;
 }
 
-static enum status list(struct sql_database *database, struct buffer *sql, struct arena *arena,
-                        struct column_list *texts, struct error *error)
+static enum status duckdb_dialect_list(struct sql_database *database, struct buffer *sql,
+                                       struct arena *arena, struct column_list *texts,
+                                       struct error *error)
 {
     struct duckdb_database *self = duckdb_database_of(&database->base);
     struct duckdb_table_of_cells found;
@@ -133,11 +137,11 @@ static enum status list(struct sql_database *database, struct buffer *sql, struc
     return STATUS_OK;
 }
 
-static enum status ask(struct sql_database *database, struct buffer *sql, struct arena *arena,
-                       const char **text, struct error *error)
+static enum status duckdb_dialect_ask(struct sql_database *database, struct buffer *sql,
+                                      struct arena *arena, const char **text, struct error *error)
 {
     struct column_list texts = {0};
-    enum status status = list(database, sql, arena, &texts, error);
+    enum status status = duckdb_dialect_list(database, sql, arena, &texts, error);
     *text = status == STATUS_OK && texts.count > 0 ? texts.names[0] : NULL;
     return status;
 }
@@ -153,8 +157,9 @@ static void append_names_query(struct buffer *sql, struct sql_database *self)
         self->schema);
 }
 
-static enum status describe(struct sql_database *database, const char *name, struct arena *arena,
-                            struct sql_table *table, struct error *error)
+static enum status duckdb_dialect_describe(struct sql_database *database, const char *name,
+                                           struct arena *arena, struct sql_table *table,
+                                           struct error *error)
 {
     struct duckdb_database *self = duckdb_database_of(&database->base);
     struct duckdb_table *facts = arena_allocate_zeroed(arena, 1, sizeof *facts);
@@ -194,18 +199,18 @@ const struct sql_dialect duckdb_dialect = {
     .append_text = duckdb_append_text,
     .append_table = append_table,
     .catalog = catalog,
-    .find = find,
+    .find = duckdb_dialect_find,
     .look_at_stream = duckdb_look_at_stream,
     .count = duckdb_count_source,
     .digest_type = digest_type,
     .append_exception = append_exception,
-    .begin = begin,
-    .end = end,
-    .run = run,
-    .ask = ask,
-    .list = list,
+    .begin = duckdb_dialect_begin,
+    .end = duckdb_dialect_end,
+    .run = duckdb_dialect_run,
+    .ask = duckdb_dialect_ask,
+    .list = duckdb_dialect_list,
     .append_names_query = append_names_query,
-    .describe = describe,
+    .describe = duckdb_dialect_describe,
     .make_place = make_place,
     .check_claim = check_claim,
     .silence = silence,

@@ -121,7 +121,8 @@ enum status duckdb_run_buffer(struct duckdb_database *self, struct duckdb_handle
 
 /* ---------------------------------------------------------------- results */
 
-static enum status start(struct duckdb_rows *rows, enum error_code otherwise, struct error *error)
+static enum status duckdb_query_start(struct duckdb_rows *rows, enum error_code otherwise,
+                                      struct error *error)
 {
     const struct duckdb_library *library = rows->database->library;
     struct duckdb_handle *pending = NULL;
@@ -154,7 +155,7 @@ enum status duckdb_rows_open(struct duckdb_rows *rows, struct duckdb_database *s
                                             parameter->length) != DUCKDB_SUCCESS) {
         status = duckdb_failure(self, library->prepare_error(rows->statement), otherwise, error);
     }
-    status = status == STATUS_OK ? start(rows, otherwise, error) : status;
+    status = status == STATUS_OK ? duckdb_query_start(rows, otherwise, error) : status;
     if (status != STATUS_OK) {
         duckdb_rows_close(rows);
     }

@@ -153,7 +153,7 @@ static enum status add_key(struct making *making, const struct target_table *tab
 
 /* ---------------------------------------------------------------- making one table again */
 
-static enum status run(struct making *making, struct buffer *sql)
+static enum status references_run(struct making *making, struct buffer *sql)
 {
     return duckdb_run_buffer(making->self, making->self->control, sql, ERROR_TARGET_SCHEMA, NULL,
                              making->error);
@@ -168,7 +168,7 @@ static enum status drop_indexes(struct making *making, const struct schema_table
             continue;
         }
         duckdb_append(&sql, "DROP INDEX %t", &making->self->sql, there->indexes[i].name);
-        status = run(making, &sql);
+        status = references_run(making, &sql);
     }
     return status;
 }
@@ -202,7 +202,7 @@ static enum status make_again(struct making *making, const struct target_table *
     append_stored(&sql, there);
     duckdb_append(&sql, " FROM %t ORDER BY " DUCKDB_ROWID "; DROP TABLE %t", &making->self->sql,
                   aside, &making->self->sql, aside);
-    return run(making, &sql);
+    return references_run(making, &sql);
 }
 
 static enum status make_table(struct making *making, const struct target_table *table)

@@ -285,8 +285,8 @@ enum status duckdb_check_claim(struct duckdb_database *self, struct duckdb_handl
 
 /* ---------------------------------------------------------------- the lock */
 
-static enum status take(struct database *database, const char *run_id, uint64_t epoch,
-                        bool take_over, struct ledger_holder *found, struct error *error)
+static enum status store_take(struct database *database, const char *run_id, uint64_t epoch,
+                              bool take_over, struct ledger_holder *found, struct error *error)
 {
     (void)database;
     (void)run_id;
@@ -303,4 +303,4 @@ static void give_back(struct database *database, const char *run_id)
     (void)run_id;
 }
 
-const struct lock_functions duckdb_lock_functions = {.take = take, .give_back = give_back};
+const struct lock_functions duckdb_lock_functions = {.take = store_take, .give_back = give_back};

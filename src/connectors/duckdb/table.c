@@ -235,8 +235,8 @@ static enum status run_schema(struct duckdb_database *self, struct buffer *sql, 
     return status == STATUS_OK ? STATUS_OK : error_context(error, "%s: ", table);
 }
 
-static enum status create(struct duckdb_database *self, const struct target_table *table,
-                          struct error *error)
+static enum status duckdb_table_create(struct duckdb_database *self,
+                                       const struct target_table *table, struct error *error)
 {
     const struct buffer none = {0};
     struct buffer sql = {0};
@@ -273,7 +273,7 @@ static enum status prepare_table(struct duckdb_database *self, struct target_tab
         return error_hint(error, "start a new run with an empty target");
     }
     table->created = true;
-    status = create(self, table, error);
+    status = duckdb_table_create(self, table, error);
     return status == STATUS_OK ? duckdb_note_made(self, table->name, error) : status;
 }
 

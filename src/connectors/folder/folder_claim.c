@@ -18,8 +18,8 @@ static struct folder *of(struct database *self)
     return (struct folder *)self;
 }
 
-/* What is in folders that are not durable themselves is not durable. An account that may only search
- * the folder above has made nothing there. */
+/* What is in folders that are not durable themselves is not durable. An account that may only
+ * search the folder above has made nothing there. */
 static enum status sync_parent(const struct folder *folder, bool is_new, struct arena *arena,
                                struct error *error)
 {
@@ -63,8 +63,9 @@ enum status folder_make_place(struct folder *folder, struct error *error)
 
 /* A live or stopped process keeps its lock and is never taken over: kill it, and the lock is
  * gone. */
-static enum status take(struct database *self, const char *run_id, uint64_t epoch, bool take_over,
-                        struct ledger_holder *found, struct error *error)
+static enum status folder_claim_take(struct database *self, const char *run_id, uint64_t epoch,
+                                     bool take_over, struct ledger_holder *found,
+                                     struct error *error)
 {
     struct folder *folder = of(self);
     struct arena *arena = arena_create(1024);
@@ -88,7 +89,7 @@ static void give_back(struct database *self, const char *run_id)
     }
 }
 
-const struct lock_functions folder_lock = {.take = take, .give_back = give_back};
+const struct lock_functions folder_lock = {.take = folder_claim_take, .give_back = give_back};
 
 /* ---------------------------------------------------------------- the claim */
 

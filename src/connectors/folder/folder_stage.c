@@ -159,8 +159,8 @@ static void set_time(int descriptor, const struct s3_object *object)
     (void)futimens(descriptor, times);
 }
 
-static enum status fetch(struct staging *staging, const struct s3_object *object, const char *name,
-                         struct error *error)
+static enum status folder_stage_fetch(struct staging *staging, const struct s3_object *object,
+                                      const char *name, struct error *error)
 {
     struct arena *arena = staging->stage->arena;
     char *path = file_join(arena, staging->stage->folder, name);
@@ -188,7 +188,7 @@ static enum status fetch_definition(struct staging *staging, const struct s3_obj
     struct arena *arena = staging->stage->arena;
     const char *entry = name + strlen(DEFINITIONS);
     entry = arena_copy(arena, entry, strlen(entry) - strlen(DEFINITION_END));
-    return fetch(staging, object, name, error) == STATUS_OK
+    return folder_stage_fetch(staging, object, name, error) == STATUS_OK
                ? file_make_folder(file_join(arena, staging->stage->folder, entry), error)
                : STATUS_FAILED;
 }
@@ -226,7 +226,7 @@ static enum status fetch_below(struct staging *staging, const char *prefix, stru
         } else if (strncmp(objects[i].key, begin, strlen(begin)) != 0 || !is_below(name)) {
             status = leave_out(staging, &objects[i], error);
         } else if (is_wanted(staging, name)) {
-            status = fetch(staging, &objects[i], name, error);
+            status = folder_stage_fetch(staging, &objects[i], name, error);
         }
     }
     return status;
@@ -245,7 +245,7 @@ static enum status fetch_one(struct staging *staging, const char *key, struct er
         !is_name(name, strlen(name))) {
         return status == STATUS_OK ? STATUS_END : status;
     }
-    status = fetch(staging, &objects[0], name, error);
+    status = folder_stage_fetch(staging, &objects[0], name, error);
     staging->stage->path = staging->last;
     return status;
 }

@@ -146,8 +146,8 @@ static enum status ask_facts(struct opensearch_database *self, struct error *err
     return STATUS_OK;
 }
 
-static enum status connect(struct opensearch_database *self, const struct open_options *open,
-                           struct error *error)
+static enum status opensearch_connect(struct opensearch_database *self,
+                                      const struct open_options *open, struct error *error)
 {
     struct opensearch_service_options wanted;
     if (opensearch_options_read(self, open, &wanted, error) != STATUS_OK ||
@@ -181,7 +181,7 @@ static enum status database_open(const struct open_options *open, struct databas
     self->timeout_ms = open->timeout_ms;
     self->catalog_tables = open->catalog_tables;
     self->arena = arena_create(0);
-    if (connect(self, open, error) != STATUS_OK) {
+    if (opensearch_connect(self, open, error) != STATUS_OK) {
         database_close(&self->keyed.base);
         return STATUS_FAILED;
     }

@@ -164,7 +164,8 @@ static bool is_unique(const struct apply_facts *facts, const char *name)
     return found;
 }
 
-static enum status describe(struct apply *head, struct sql_apply_table *table, struct error *error)
+static enum status postgres_apply_describe(struct apply *head, struct sql_apply_table *table,
+                                           struct error *error)
 {
     struct postgres_apply *apply = own(head);
     struct apply_facts *found = arena_allocate_zeroed(head->arena, 1, sizeof *found);
@@ -273,7 +274,7 @@ static enum status compared(struct apply *head, const struct target_table *table
         facts = facts->next;
     }
     struct sql_apply_table found = {.plan = table, .facts = facts};
-    enum status status = facts != NULL ? STATUS_OK : describe(head, &found, error);
+    enum status status = facts != NULL ? STATUS_OK : postgres_apply_describe(head, &found, error);
     if (status == STATUS_END) {
         return error_set(error, ERROR_TARGET_SCHEMA, table->name, "the table is not in the target");
     }
@@ -312,7 +313,7 @@ static enum status make_prepared(struct sql_apply_statement *statement, struct e
 }
 
 /* They go before the next transaction begins. */
-static void forget(struct apply *head, struct sql_apply_statement *statement)
+static void postgres_apply_forget(struct apply *head, struct sql_apply_statement *statement)
 {
     struct postgres_apply *apply = own(head);
     struct apply_prepared *prepared = statement->prepared;
@@ -461,9 +462,9 @@ enum status postgres_apply_one(struct postgres_apply *apply, struct sql_apply_st
     return status;
 }
 
-static enum status run(struct apply *head, struct sql_apply_statement *statement,
-                       const struct record_change *change, struct sql_apply_refused *refused,
-                       struct error *error)
+static enum status postgres_apply_run(struct apply *head, struct sql_apply_statement *statement,
+                                      const struct record_change *change,
+                                      struct sql_apply_refused *refused, struct error *error)
 {
     struct postgres_apply *apply = own(head);
     if (statement->prepared == NULL && make_prepared(statement, error) != STATUS_OK) {
@@ -488,8 +489,8 @@ static enum status check_constraints(struct postgres_apply *apply, struct error 
     return status;
 }
 
-static enum status settle(struct apply *head, struct sql_apply_refused *refused,
-                          struct error *error)
+static enum status postgres_apply_settle(struct apply *head, struct sql_apply_refused *refused,
+                                         struct error *error)
 {
     struct postgres_apply *apply = own(head);
     enum status status = postgres_batch_flush(apply, refused, error);
@@ -510,7 +511,8 @@ static enum status settle(struct apply *head, struct sql_apply_refused *refused,
 
 /* ---------------------------------------------------------------- transactions */
 
-static enum status execute(struct postgres_apply *apply, const char *sql, struct error *error)
+static enum status postgres_apply_execute(struct postgres_apply *apply, const char *sql,
+                                          struct error *error)
 {
     return postgres_execute(apply->self, apply->connection, sql, SQL_LONG, ERROR_TARGET_WRITE,
                             error);
@@ -521,7 +523,7 @@ static enum status execute(struct postgres_apply *apply, const char *sql, struct
 static const char set_moment[] =
     "; SELECT pg_catalog.pg_replication_origin_xact_setup('0/0', pg_catalog.clock_timestamp())";
 
-static enum status begin(struct apply *head, struct error *error)
+static enum status postgres_apply_begin(struct apply *head, struct error *error)
 {
     struct postgres_apply *apply = own(head);
     struct buffer sql = {0};
@@ -539,7 +541,7 @@ static enum status begin(struct apply *head, struct error *error)
                                    ERROR_TARGET_WRITE, error);
 }
 
-static enum status end(struct apply *head, bool commit, struct error *error)
+static enum status postgres_apply_end(struct apply *head, bool commit, struct error *error)
 {
     struct postgres_apply *apply = own(head);
     postgres_batch_clear(apply);
@@ -553,7 +555,7 @@ static enum status end(struct apply *head, bool commit, struct error *error)
                                    : status;
     }
     return status == STATUS_OK && PQtransactionStatus(apply->connection) != PQTRANS_IDLE
-               ? execute(apply, "ROLLBACK", error)
+               ? postgres_apply_execute(apply, "ROLLBACK", error)
                : status;
 }
 
@@ -568,11 +570,12 @@ static enum status savepoint(struct apply *head, enum sql_apply_savepoint act, s
     postgres_batch_clear(apply);
     enum status status = postgres_pipeline_leave(apply, error);
     apply->failed = false;
-    return status == STATUS_OK ? execute(apply, statements[act], error) : status;
+    return status == STATUS_OK ? postgres_apply_execute(apply, statements[act], error) : status;
 }
 
-static enum status ask(struct apply *head, const char *sql, const struct store_value *parameter,
-                       sql_store_row *row, void *context, uint64_t *changed, struct error *error)
+static enum status postgres_apply_ask(struct apply *head, const char *sql,
+                                      const struct store_value *parameter, sql_store_row *row,
+                                      void *context, uint64_t *changed, struct error *error)
 {
     struct postgres_apply *apply = own(head);
     return postgres_pipeline_leave(apply, error) == STATUS_OK
@@ -589,20 +592,20 @@ static const struct sql_apply_dialect dialect = {
     .hex_behind = ", 'hex')",
     .update = "UPDATE ",
     .quotes_numbers = true,
-    .describe = describe,
+    .describe = postgres_apply_describe,
     .append_parameter = append_parameter,
     .append_equal = append_equal,
     .compared = compared,
     .append_is = append_is,
     .append_same = append_same,
     .no_key = "(SELECT NULL UNION ALL SELECT NULL)",
-    .begin = begin,
-    .end = end,
+    .begin = postgres_apply_begin,
+    .end = postgres_apply_end,
     .savepoint = savepoint,
-    .run = run,
-    .settle = settle,
-    .ask = ask,
-    .forget = forget,
+    .run = postgres_apply_run,
+    .settle = postgres_apply_settle,
+    .ask = postgres_apply_ask,
+    .forget = postgres_apply_forget,
 };
 
 /* ---------------------------------------------------------------- handles */
@@ -638,7 +641,7 @@ static enum status silence(struct postgres_apply *apply, struct error *error)
     bool may = false;
     enum status status = postgres_may_silence(apply->self, apply->connection, &may, error);
     return status == STATUS_OK && may
-               ? execute(apply, "SET session_replication_role = replica", error)
+               ? postgres_apply_execute(apply, "SET session_replication_role = replica", error)
                : status;
 }
 
@@ -649,10 +652,11 @@ static enum status set_up(struct postgres_apply *apply, const struct apply_reque
     struct postgres_database *self = apply->self;
     PGresult *result = NULL;
     if (postgres_join(self, &apply->connection, error) != STATUS_OK ||
-        execute(apply,
-                "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; "
-                "SET plan_cache_mode = force_generic_plan; SET transhume.applies = 'on'",
-                error) != STATUS_OK ||
+        postgres_apply_execute(
+            apply,
+            "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; "
+            "SET plan_cache_mode = force_generic_plan; SET transhume.applies = 'on'",
+            error) != STATUS_OK ||
         (self->sql.base.triggers_off && silence(apply, error) != STATUS_OK) ||
         postgres_catalog_query(
             self, apply->connection,

@@ -183,8 +183,9 @@ static void order_key(struct apply_batch *batch, struct arena *arena)
     }
 }
 
-static struct apply_batch *make(struct postgres_apply *apply, struct sql_apply_statement *statement,
-                                enum batch_form form, bool exact)
+static struct apply_batch *apply_batch_make(struct postgres_apply *apply,
+                                            struct sql_apply_statement *statement,
+                                            enum batch_form form, bool exact)
 {
     struct arena *arena = statement->arena;
     uint32_t count = statement->parameter_count;
@@ -252,7 +253,8 @@ static struct apply_batch *batch_of(struct postgres_apply *apply,
         return NULL;
     }
     if (prepared->batches[other] == NULL) {
-        prepared->batches[other] = make(apply, statement, form, other || statement->finds);
+        prepared->batches[other] =
+            apply_batch_make(apply, statement, form, other || statement->finds);
     }
     return prepared->batches[other]->sql != NULL ? prepared->batches[other] : NULL;
 }

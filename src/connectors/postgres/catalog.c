@@ -423,8 +423,8 @@ static enum status ask_for_all(struct builder *builder, enum catalog_query query
                                        otherwise, &rows->result, error);
 }
 
-static enum status ask(struct builder *builder, enum catalog_query query, const char *table,
-                       struct rows *rows, struct error *error)
+static enum status postgres_catalog_ask(struct builder *builder, enum catalog_query query,
+                                        const char *table, struct rows *rows, struct error *error)
 {
     const char *name = NULL;
     const char *space =
@@ -505,20 +505,23 @@ static bool moment_end(struct postgres_database *self, PGconn *connection,
 /* The tables come last: their partitions are locked from then on, until the transaction ends. */
 static enum status ask_each(struct builder *builder, const char *table, struct error *error)
 {
-    enum status status = ask(builder, QUERY_COLUMNS, table, &builder->columns, error);
+    enum status status =
+        postgres_catalog_ask(builder, QUERY_COLUMNS, table, &builder->columns, error);
     status = status == STATUS_OK ? failpoint_hit("postgres.within_catalog", error) : status;
     if (status == STATUS_OK) {
-        status = ask(builder, QUERY_CONSTRAINTS, table, &builder->constraints, error);
+        status =
+            postgres_catalog_ask(builder, QUERY_CONSTRAINTS, table, &builder->constraints, error);
     }
     if (status == STATUS_OK) {
-        status = ask(builder, QUERY_INDEXES, table, &builder->indexes, error);
+        status = postgres_catalog_ask(builder, QUERY_INDEXES, table, &builder->indexes, error);
     }
-    return status == STATUS_OK ? ask(builder, QUERY_TABLES, table, &builder->tables, error)
-                               : status;
+    return status == STATUS_OK
+               ? postgres_catalog_ask(builder, QUERY_TABLES, table, &builder->tables, error)
+               : status;
 }
 
-static enum status build(struct builder *builder, struct postgres_catalog *catalog,
-                         struct error *error)
+static enum status catalog_build(struct builder *builder, struct postgres_catalog *catalog,
+                                 struct error *error)
 {
     int *order = NULL;
     size_t count = 0;
@@ -544,7 +547,7 @@ static enum status read_once(struct postgres_database *self, PGconn *connection,
 {
     struct builder builder = {.self = self, .connection = connection, .arena = arena};
     enum status status = ask_each(&builder, table, error);
-    status = status == STATUS_OK ? build(&builder, catalog, error) : status;
+    status = status == STATUS_OK ? catalog_build(&builder, catalog, error) : status;
     PQclear(builder.tables.result);
     PQclear(builder.columns.result);
     PQclear(builder.constraints.result);
@@ -573,7 +576,8 @@ enum status postgres_catalog_columns(struct postgres_database *self, PGconn *con
                                      PGresult **columns, struct error *error)
 {
     struct builder builder = {.self = self, .connection = connection};
-    enum status status = ask(&builder, QUERY_COLUMNS, NULL, &builder.columns, error);
+    enum status status =
+        postgres_catalog_ask(&builder, QUERY_COLUMNS, NULL, &builder.columns, error);
     *columns = builder.columns.result;
     return status;
 }

@@ -293,8 +293,8 @@ static enum status run_counted(struct work *work, struct buffer *sql, uint64_t *
                                : error_set(error, ERROR_INTERNAL, work->table, "no count of rows");
 }
 
-static enum status fill(struct work *work, const struct buffer *where, struct change_batch *batch,
-                        struct error *error)
+static enum status change_batch_fill(struct work *work, const struct buffer *where,
+                                     struct change_batch *batch, struct error *error)
 {
     const json_t *set = json_object_get(work->tree, "set");
     const char *pending = json_string_value(json_object_get(work->tree, "where"));
@@ -312,8 +312,8 @@ static enum status fill(struct work *work, const struct buffer *where, struct ch
 
 /* Rows as rows of another table, under their lock: who writes one waits, and its trigger comes
  * behind. A row that is there already was put by a trigger, and is as new or newer. */
-static enum status insert(struct work *work, const struct buffer *where, struct change_batch *batch,
-                          struct error *error)
+static enum status change_batch_insert(struct work *work, const struct buffer *where,
+                                       struct change_batch *batch, struct error *error)
 {
     const json_t *into = json_object_get(work->tree, "into");
     struct buffer sql = {0};
@@ -333,8 +333,8 @@ static enum status insert(struct work *work, const struct buffer *where, struct 
 /* Rows that get what rows of another table have. Those are locked first, by a statement of its own,
  * so that the next one sees what became of them; a row that comes meanwhile is not among them, and
  * its trigger does it. */
-static enum status join(struct work *work, const struct buffer *where, struct change_batch *batch,
-                        struct error *error)
+static enum status change_batch_join(struct work *work, const struct buffer *where,
+                                     struct change_batch *batch, struct error *error)
 {
     const json_t *from = json_object_get(work->tree, "from");
     /* steps of earlier versions have none */
@@ -365,8 +365,8 @@ static enum status join(struct work *work, const struct buffer *where, struct ch
     return status;
 }
 
-static enum status prove(struct work *work, const struct buffer *where, struct change_batch *batch,
-                         struct error *error)
+static enum status postgres_change_batch_prove(struct work *work, const struct buffer *where,
+                                               struct change_batch *batch, struct error *error)
 {
     const char *holds = json_string_value(json_object_get(work->tree, "holds"));
     bool keyed = json_array_size(work->keys) > 0;
@@ -398,12 +398,12 @@ static enum status prove(struct work *work, const struct buffer *where, struct c
 typedef enum status run_range(struct work *work, const struct buffer *where,
                               struct change_batch *batch, struct error *error);
 
-static run_range *choose(const struct work *work)
+static run_range *change_batch_choose(const struct work *work)
 {
-    return json_object_get(work->tree, "holds") != NULL  ? prove
-           : json_object_get(work->tree, "into") != NULL ? insert
-           : json_object_get(work->tree, "from") != NULL ? join
-                                                         : fill;
+    return json_object_get(work->tree, "holds") != NULL  ? postgres_change_batch_prove
+           : json_object_get(work->tree, "into") != NULL ? change_batch_insert
+           : json_object_get(work->tree, "from") != NULL ? change_batch_join
+                                                         : change_batch_fill;
 }
 
 /* Where a value made the batch fail: its row is named once the batch has no other one. */
@@ -458,7 +458,7 @@ enum status postgres_change_batch(struct alter_session *base, const struct chang
                                                 : range_by_page(&work, &where, batch, error);
     }
     if (status == STATUS_OK) {
-        status = choose(&work)(&work, &where, batch, error);
+        status = change_batch_choose(&work)(&work, &where, batch, error);
         if (status != STATUS_OK) {
             name_row(&work, batch, error);
         }

@@ -49,7 +49,8 @@ struct reading {
     const char *left_out; /* what of tables is left out as code, as an array */
 };
 
-static const char *keep(struct reading *reading, const PGresult *result, int row, int column)
+static const char *postgres_describe_keep(struct reading *reading, const PGresult *result, int row,
+                                          int column)
 {
     if (PQgetisnull(result, row, column) != 0) {
         return NULL;
@@ -57,8 +58,8 @@ static const char *keep(struct reading *reading, const PGresult *result, int row
     return arena_copy_string(reading->arena, PQgetvalue(result, row, column));
 }
 
-static enum status ask(const struct reading *reading, const char *sql, PGresult **result,
-                       struct error *error)
+static enum status postgres_describe_ask(const struct reading *reading, const char *sql,
+                                         PGresult **result, struct error *error)
 {
     const struct postgres_parameter parameters[] = {{.text = reading->self->spaces},
                                                     {.text = reading->left_out}};
@@ -98,15 +99,16 @@ static void add_objects(struct reading *reading, const PGresult *found)
         reading->objects[reading->count++] = (struct schema_object){
             .kind = kind_of(what, PQgetisnull(found, row, 2) == 0),
             .stage = stage_of(PQgetvalue(found, row, 4)[0]),
-            .what = keep(reading, found, row, 0),
-            .name = keep(reading, found, row, 1),
-            .table = keep(reading, found, row, 2),
-            .not_carried = keep(reading, found, row, 3),
-            .native_drop = keep(reading, found, row, 7),
+            .what = postgres_describe_keep(reading, found, row, 0),
+            .name = postgres_describe_keep(reading, found, row, 1),
+            .table = postgres_describe_keep(reading, found, row, 2),
+            .not_carried = postgres_describe_keep(reading, found, row, 3),
+            .native_drop = postgres_describe_keep(reading, found, row, 7),
         };
         struct schema_object *object = &reading->objects[reading->count - 1];
         bool asked = strcmp(what, "value") == 0;
-        *(asked ? &object->native_query : &object->native_sql) = keep(reading, found, row, 6);
+        *(asked ? &object->native_query : &object->native_sql) =
+            postgres_describe_keep(reading, found, row, 6);
     }
 }
 
@@ -116,10 +118,10 @@ static void add_left_out(struct reading *reading, const PGresult *found)
     for (int row = 0; row < PQntuples(found); row++) {
         reading->objects[reading->count++] = (struct schema_object){
             .kind = kind_of(PQgetvalue(found, row, 0), false),
-            .what = keep(reading, found, row, 0),
-            .name = keep(reading, found, row, 1),
-            .table = keep(reading, found, row, 2),
-            .not_carried = keep(reading, found, row, 3),
+            .what = postgres_describe_keep(reading, found, row, 0),
+            .name = postgres_describe_keep(reading, found, row, 1),
+            .table = postgres_describe_keep(reading, found, row, 2),
+            .not_carried = postgres_describe_keep(reading, found, row, 3),
         };
     }
 }
@@ -153,7 +155,7 @@ static enum status ask_values(struct reading *reading, uint32_t first, uint32_t 
         uint64_t at = 0;
         status = text_to_uint64(digits, strlen(digits), &at);
         if (status == STATUS_OK) {
-            reading->objects[at].native_sql = keep(reading, result, row, 1);
+            reading->objects[at].native_sql = postgres_describe_keep(reading, result, row, 1);
         }
     }
     PQclear(result);
@@ -242,16 +244,17 @@ static void add_definitions(struct reading *reading, const PGresult *found)
         bool partition = PQgetvalue(found, row, 1)[0] == 't';
         struct schema_table *table = find_table(reading, PQgetvalue(found, row, 2));
         if (!partition && table != NULL) {
-            table->native_sql = keep(reading, found, row, 6);
+            table->native_sql = postgres_describe_keep(reading, found, row, 6);
         }
         for (int part = 0; partition && part < 2; part++) {
             struct schema_object *object = &reading->objects[reading->count++];
-            *object = (struct schema_object){.kind = SCHEMA_OBJECT_DETAIL,
-                                             .stage = SCHEMA_WITH_TABLES,
-                                             .what = "partition",
-                                             .table = keep(reading, found, row, 2),
-                                             .name = keep(reading, found, row, 4),
-                                             .native_sql = keep(reading, found, row, 6)};
+            *object = (struct schema_object){
+                .kind = SCHEMA_OBJECT_DETAIL,
+                .stage = SCHEMA_WITH_TABLES,
+                .what = "partition",
+                .table = postgres_describe_keep(reading, found, row, 2),
+                .name = postgres_describe_keep(reading, found, row, 4),
+                .native_sql = postgres_describe_keep(reading, found, row, 6)};
             if (part == 1) {
                 attach(reading, found, row, object);
             }
@@ -271,9 +274,9 @@ static void count_left_out(struct reading *reading, const PGresult *found,
             continue;
         }
         if (strcmp(last, what) != 0) {
-            rows[(*count)++] =
-                (struct schema_inventory){.catalog = keep(reading, found, row, CATALOG),
-                                          .what = keep(reading, found, row, WHAT)};
+            rows[(*count)++] = (struct schema_inventory){
+                .catalog = postgres_describe_keep(reading, found, row, CATALOG),
+                .what = postgres_describe_keep(reading, found, row, WHAT)};
         }
         rows[*count - 1].total++;
         rows[*count - 1].left_out++;
@@ -288,8 +291,8 @@ static enum status add_inventory(struct reading *reading, const PGresult *found,
     struct schema_inventory *rows = arena_allocate_zeroed(reading->arena, most, sizeof *rows);
     uint32_t count = 0;
     for (int row = 0; row < PQntuples(found); row++) {
-        const char *catalog = keep(reading, found, row, 0);
-        const char *what = keep(reading, found, row, 1);
+        const char *catalog = postgres_describe_keep(reading, found, row, 0);
+        const char *what = postgres_describe_keep(reading, found, row, 1);
         if (catalog == NULL || what == NULL ||
             schema_count_objects(reading->schema, catalog, what, PQgetvalue(found, row, 2),
                                  PQgetvalue(found, row, 3), &rows[count++]) != STATUS_OK) {
@@ -308,12 +311,13 @@ static void add_needs(struct reading *reading, const PGresult *found)
     struct schema_need *rows =
         arena_allocate_zeroed(reading->arena, (size_t)count + 1, sizeof *rows);
     for (int row = 0; row < count; row++) {
-        rows[row] = (struct schema_need){.user_is_type = PQgetvalue(found, row, 0)[0] == 't',
-                                         .user = keep(reading, found, row, 1),
-                                         .what = keep(reading, found, row, 2),
-                                         .schema = keep(reading, found, row, 3),
-                                         .name = keep(reading, found, row, 4),
-                                         .extension = keep(reading, found, row, 5)};
+        rows[row] =
+            (struct schema_need){.user_is_type = PQgetvalue(found, row, 0)[0] == 't',
+                                 .user = postgres_describe_keep(reading, found, row, 1),
+                                 .what = postgres_describe_keep(reading, found, row, 2),
+                                 .schema = postgres_describe_keep(reading, found, row, 3),
+                                 .name = postgres_describe_keep(reading, found, row, 4),
+                                 .extension = postgres_describe_keep(reading, found, row, 5)};
     }
     reading->schema->needs = rows;
     reading->schema->need_count = (uint32_t)count;
@@ -355,19 +359,20 @@ enum status postgres_rights_read(struct postgres_database *self, PGconn *connect
     struct reading reading = {
         .self = self, .connection = connection, .schema = schema, .arena = schema->arena};
     PGresult *found = NULL;
-    enum status status = ask(&reading, sql_rights, &found, error);
+    enum status status = postgres_describe_ask(&reading, sql_rights, &found, error);
     int count = status == STATUS_OK ? PQntuples(found) : 0;
     struct schema_right *rows =
         arena_allocate_zeroed(schema->arena, (size_t)count + 1, sizeof *rows);
     for (int row = 0; row < count; row++) {
-        rows[row] = (struct schema_right){.kind = keep(&reading, found, row, 0),
-                                          .what = keep(&reading, found, row, 1),
-                                          .name = keep(&reading, found, row, 2),
-                                          .table = keep(&reading, found, row, 3),
-                                          .role = keep(&reading, found, row, 4),
-                                          .words = keep(&reading, found, row, 5),
-                                          .native_sql = keep(&reading, found, row, 6),
-                                          .called = keep(&reading, found, row, 7)};
+        rows[row] =
+            (struct schema_right){.kind = postgres_describe_keep(&reading, found, row, 0),
+                                  .what = postgres_describe_keep(&reading, found, row, 1),
+                                  .name = postgres_describe_keep(&reading, found, row, 2),
+                                  .table = postgres_describe_keep(&reading, found, row, 3),
+                                  .role = postgres_describe_keep(&reading, found, row, 4),
+                                  .words = postgres_describe_keep(&reading, found, row, 5),
+                                  .native_sql = postgres_describe_keep(&reading, found, row, 6),
+                                  .called = postgres_describe_keep(&reading, found, row, 7)};
         if (!is_whole(&rows[row])) {
             PQclear(found);
             return refuse_answer(&reading, error);
@@ -398,7 +403,7 @@ enum status postgres_objects_read(struct postgres_database *self, PGconn *connec
 
     reading.left_out = code.left_out;
     for (int i = 0; status == STATUS_OK && i < QUESTIONS; i++) {
-        status = ask(&reading, questions[i], &found[i], error);
+        status = postgres_describe_ask(&reading, questions[i], &found[i], error);
     }
     /* what it is, and its name; a table's definition is its topmost parent's; what needs what */
     status = status == STATUS_OK ? check_answer(&reading, found[OBJECTS], 0, 1, error) : status;

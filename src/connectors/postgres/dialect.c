@@ -26,7 +26,8 @@ static enum status catalog(struct sql_database *self, const struct schema **sche
     return status;
 }
 
-static enum status find(struct sql_database *self, const char *name, struct sql_table *table)
+static enum status postgres_dialect_find(struct sql_database *self, const char *name,
+                                         struct sql_table *table)
 {
     const struct postgres_table *found = postgres_catalog_find(server_of(self)->catalog, name);
     if (found != NULL) {
@@ -37,20 +38,22 @@ static enum status find(struct sql_database *self, const char *name, struct sql_
 
 /* ---------------------------------------------------------------- statements */
 
-static enum status begin(struct sql_database *self, enum sql_access access, struct error *error)
+static enum status postgres_dialect_begin(struct sql_database *self, enum sql_access access,
+                                          struct error *error)
 {
     PGconn *connection = NULL;
     return (access == SQL_ALTERS ? postgres_begin_brief : postgres_begin)(server_of(self),
                                                                           &connection, error);
 }
 
-static enum status end(struct sql_database *self, enum status status, struct error *error)
+static enum status postgres_dialect_end(struct sql_database *self, enum status status,
+                                        struct error *error)
 {
     return postgres_end(server_of(self), server_of(self)->control, status, error);
 }
 
-static enum status run(struct sql_database *self, struct buffer *sql, uint64_t *changed,
-                       struct error *error)
+static enum status postgres_dialect_run(struct sql_database *self, struct buffer *sql,
+                                        uint64_t *changed, struct error *error)
 {
     PGresult *result = NULL;
     enum status status = postgres_query_buffer(server_of(self), server_of(self)->control, sql, NULL,
@@ -62,8 +65,8 @@ static enum status run(struct sql_database *self, struct buffer *sql, uint64_t *
     return status;
 }
 
-static enum status ask(struct sql_database *self, struct buffer *sql, struct arena *arena,
-                       const char **text, struct error *error)
+static enum status postgres_dialect_ask(struct sql_database *self, struct buffer *sql,
+                                        struct arena *arena, const char **text, struct error *error)
 {
     PGresult *result = NULL;
     enum status status = postgres_query_buffer(server_of(self), server_of(self)->control, sql, NULL,
@@ -74,8 +77,9 @@ static enum status ask(struct sql_database *self, struct buffer *sql, struct are
     return status;
 }
 
-static enum status list(struct sql_database *self, struct buffer *sql, struct arena *arena,
-                        struct column_list *texts, struct error *error)
+static enum status postgres_dialect_list(struct sql_database *self, struct buffer *sql,
+                                         struct arena *arena, struct column_list *texts,
+                                         struct error *error)
 {
     PGresult *result = NULL;
     enum status status =
@@ -100,8 +104,9 @@ static void append_names_query(struct buffer *sql, struct sql_database *self)
     postgres_fill_spaces(sql, server_of(self), names);
 }
 
-static enum status describe(struct sql_database *self, const char *name, struct arena *arena,
-                            struct sql_table *table, struct error *error)
+static enum status postgres_dialect_describe(struct sql_database *self, const char *name,
+                                             struct arena *arena, struct sql_table *table,
+                                             struct error *error)
 {
     struct postgres_table *facts = arena_allocate_zeroed(arena, 1, sizeof *facts);
     enum status status = postgres_target_describe(server_of(self), server_of(self)->control, name,
@@ -200,7 +205,7 @@ static enum status sum(struct sql_database *self, const struct sql_table *table,
     buffer_append_string(&sql, " AS h FROM ");
     append_table(&sql, self, table->schema->name);
     buffer_append_string(&sql, " AS t) AS k");
-    return ask(self, &sql, arena, told, error);
+    return postgres_dialect_ask(self, &sql, arena, told, error);
 }
 
 const struct sql_dialect postgres_dialect = {
@@ -211,19 +216,19 @@ const struct sql_dialect postgres_dialect = {
     .append_text = postgres_append_text,
     .append_table = append_table,
     .catalog = catalog,
-    .find = find,
+    .find = postgres_dialect_find,
     .look_at_stream = postgres_look_at_stream,
     .count = postgres_count_source,
     .hold_table = postgres_hold_table,
     .hold_query = postgres_hold_query,
     .digest_type = postgres_digest_type,
-    .begin = begin,
-    .end = end,
-    .run = run,
-    .ask = ask,
-    .list = list,
+    .begin = postgres_dialect_begin,
+    .end = postgres_dialect_end,
+    .run = postgres_dialect_run,
+    .ask = postgres_dialect_ask,
+    .list = postgres_dialect_list,
     .append_names_query = append_names_query,
-    .describe = describe,
+    .describe = postgres_dialect_describe,
     .null_words = SQL_NULL_VIOLATES,
     .imagine = postgres_imagine,
     .try_value = postgres_try_value,

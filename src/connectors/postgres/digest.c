@@ -98,8 +98,9 @@ void postgres_digest_append_part(struct buffer *sql, const struct postgres_colum
 
 /* ---------------------------------------------------------------- asking */
 
-static enum status take(const PGresult *result, const struct read_request *request,
-                        struct digest_sum *sums, uint64_t *bytes, struct error *error)
+static enum status postgres_digest_take(const PGresult *result, const struct read_request *request,
+                                        struct digest_sum *sums, uint64_t *bytes,
+                                        struct error *error)
 {
     enum status status = STATUS_OK;
     for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
@@ -130,7 +131,8 @@ enum status postgres_digest(struct reader *reader, const struct read_request *re
                                 ERROR_SOURCE_READ, &result, error);
     }
     status = status == STATUS_OK ? postgres_hold_lasts(self, error) : status;
-    status = status == STATUS_OK ? take(result, request, sums, bytes, error) : status;
+    status =
+        status == STATUS_OK ? postgres_digest_take(result, request, sums, bytes, error) : status;
     *bytes += sql.length;
     if (status != STATUS_OK) {
         error_context(error, "%s: ", request->name);

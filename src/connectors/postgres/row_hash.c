@@ -90,7 +90,7 @@ static void append_value(struct buffer *sql, const struct postgres_column *colum
     buffer_format(sql, ", %u)%s, %u)", seed, is_float(column) ? " END" : "", seed);
 }
 
-static const struct postgres_column *find(const struct sql_table *table, const char *name)
+static const struct postgres_column *row_hash_find(const struct sql_table *table, const char *name)
 {
     for (uint32_t i = 0; i < table->schema->column_count; i++) {
         if (strcmp(table->schema->columns[i].name, name) == 0) {
@@ -107,7 +107,7 @@ void postgres_append_row_hash(struct sql_request *request)
     const struct sql_table *root = sql_request_table(request, -1);
     struct buffer *sql = &request->out->sql;
     for (uint32_t i = 0; i < hashed->count; i++) {
-        const struct postgres_column *column = find(root, hashed->names[i]);
+        const struct postgres_column *column = row_hash_find(root, hashed->names[i]);
         if (column != NULL && words_of(column).before != NULL) {
             buffer_append_string(sql, i > 0 ? " OPERATOR(pg_catalog.#) " : "");
             append_value(sql, column, i + 1);
@@ -116,7 +116,8 @@ void postgres_append_row_hash(struct sql_request *request)
 }
 
 /* What this very server makes of some values. */
-static enum status probe(struct postgres_database *self, struct buffer *out, struct error *error)
+static enum status row_hash_probe(struct postgres_database *self, struct buffer *out,
+                                  struct error *error)
 {
     static const char ask[] =
         "SELECT pg_catalog.concat_ws(' ', pg_catalog.hashint8extended(5000000000, 1), "
@@ -152,7 +153,7 @@ enum status postgres_hashes(struct database *database, const struct read_request
     buffer_format(out, "hashes of %d, %s:", PQserverVersion(self->control) / VERSION_MAJOR,
                   encoding);
     for (uint32_t i = 0; i < columns->count; i++) {
-        const struct postgres_column *column = find(&table, columns->names[i]);
+        const struct postgres_column *column = row_hash_find(&table, columns->names[i]);
         if (column == NULL || column->type_oid >= OID_USER_FIRST ||
             words_of(column).before == NULL) {
             return STATUS_END;
@@ -160,5 +161,5 @@ enum status postgres_hashes(struct database *database, const struct read_request
         buffer_format(out, " %u(%d)", column->type_oid, column->modifier);
     }
     buffer_append_string(out, " ");
-    return probe(self, out, error);
+    return row_hash_probe(self, out, error);
 }

@@ -7,7 +7,8 @@
 /* pg_advisory_xact_lock's first number; the second is the run's. */
 enum { LOCK_CLASS = 0x74726864 /* "trhd" */ };
 
-static enum status ask(struct stage_pass *pass, struct buffer *sql, uint64_t *changed)
+static enum status writer_distinct_ask(struct stage_pass *pass, struct buffer *sql,
+                                       uint64_t *changed)
 {
     PGresult *result = NULL;
     enum status status = writer_ask(pass->writer, sql, &result, pass->failure, pass->error);
@@ -30,7 +31,7 @@ enum status writer_distinct_lay_aside(struct stage_pass *pass, const struct buff
     buffer_format(&sql, "m AS (DELETE FROM %s AS s WHERE ", pass->plan->stage_name);
     buffer_append_buffer(&sql, condition);
     buffer_format(&sql, " RETURNING s.*) INSERT INTO %s SELECT * FROM m", pass->plan->repeats_name);
-    enum status status = ask(pass, &sql, &moved);
+    enum status status = writer_distinct_ask(pass, &sql, &moved);
     pass->repeats |= moved > 0;
     return status;
 }
@@ -40,7 +41,7 @@ enum status writer_distinct_lock(struct stage_pass *pass)
     struct buffer sql = {0};
     buffer_format(&sql, "SELECT pg_catalog.pg_advisory_xact_lock(%d, %d)", LOCK_CLASS,
                   (int32_t)sql_name_hash(pass->writer->sql.run_id));
-    return ask(pass, &sql, NULL);
+    return writer_distinct_ask(pass, &sql, NULL);
 }
 
 static enum status lay_aside_present(struct stage_pass *pass)

@@ -284,8 +284,8 @@ enum status feed_list_drop(struct sqlite_database *self, sqlite3 *connection, co
 
 /* ---------------------------------------------------------------- the moment of a copy */
 
-static enum status execute(struct sqlite_database *self, sqlite3 *helper, const struct buffer *text,
-                           struct error *error)
+static enum status feed_list_execute(struct sqlite_database *self, sqlite3 *helper,
+                                     const struct buffer *text, struct error *error)
 {
     struct buffer sql = {0};
     buffer_append_buffer(&sql, text);
@@ -309,13 +309,14 @@ static enum status fix(struct sqlite_database *self, sqlite3 *helper, const stru
     enum status status = STATUS_OK;
     int64_t right = 0;
     for (int i = 0; i < MOMENT_TRIES && status == STATUS_OK && right == 0; i++) {
-        status = execute(self, helper, &moment->note, error);
+        status = feed_list_execute(self, helper, &moment->note, error);
         if (status == STATUS_OK) {
             status = feed_ask(self, helper, moment->is_right.data, &right, error);
         }
     }
-    return status == STATUS_OK && right == 0 ? execute(self, helper, &moment->forget, error)
-                                             : status;
+    return status == STATUS_OK && right == 0
+               ? feed_list_execute(self, helper, &moment->forget, error)
+               : status;
 }
 
 enum status feed_fix_moment(struct sqlite_database *self, sqlite3 *helper, const char *name,

@@ -65,7 +65,8 @@ enum status feed_connect(struct sqlite_database *self, bool writes, sqlite3 **co
     return status;
 }
 
-static enum status begin(struct sqlite_database *self, sqlite3 *connection, struct error *error)
+static enum status feed_make_begin(struct sqlite_database *self, sqlite3 *connection,
+                                   struct error *error)
 {
     int result = sqlite3_exec(connection, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     return result == SQLITE_OK ? STATUS_OK
@@ -73,8 +74,8 @@ static enum status begin(struct sqlite_database *self, sqlite3 *connection, stru
                                              "a transaction of the feed can't be begun", error);
 }
 
-static enum status end(struct sqlite_database *self, sqlite3 *connection, enum status status,
-                       struct error *error)
+static enum status feed_make_end(struct sqlite_database *self, sqlite3 *connection,
+                                 enum status status, struct error *error)
 {
     int result =
         status == STATUS_OK ? sqlite3_exec(connection, "COMMIT", NULL, NULL, NULL) : SQLITE_OK;
@@ -89,7 +90,8 @@ static enum status end(struct sqlite_database *self, sqlite3 *connection, enum s
 
 /* ---------------------------------------------------------------- tables */
 
-static enum status refuse(const char *table, struct error *error, const char *why, const char *hint)
+static enum status feed_make_refuse(const char *table, struct error *error, const char *why,
+                                    const char *hint)
 {
     error_set(error, ERROR_SOURCE_INVALID, table, "%s", why);
     error_hint(error, "%s", hint);
@@ -102,26 +104,27 @@ enum status feed_find_table(const struct catalog *catalog, const char *name,
     *table = catalog_find(catalog, name);
     for (uint32_t i = 0; *table == NULL && i < catalog->schema->object_count; i++) {
         if (sqlite3_stricmp(catalog->schema->objects[i].name, name) == 0) {
-            return refuse(name, error, "it is a virtual table, which fires no triggers",
-                          "leave it out of the plan, or copy its rows without --follow");
+            return feed_make_refuse(name, error, "it is a virtual table, which fires no triggers",
+                                    "leave it out of the plan, or copy its rows without --follow");
         }
     }
     if (*table == NULL) {
         return error_set(error, ERROR_SOURCE_CHANGED, name, "there is no table of this name");
     }
     if ((*table)->schema->kind != SCHEMA_TABLE) {
-        return refuse(name, error, "it is a view, which has no changes to tell",
-                      "follow the tables that it reads, or copy it without --follow");
+        return feed_make_refuse(name, error, "it is a view, which has no changes to tell",
+                                "follow the tables that it reads, or copy it without --follow");
     }
     if ((*table)->schema->belongs_to != NULL) {
-        return refuse(name, error, "it belongs to a virtual table, which fires no triggers",
-                      "leave it out of the plan, or copy its rows without --follow");
+        return feed_make_refuse(name, error,
+                                "it belongs to a virtual table, which fires no triggers",
+                                "leave it out of the plan, or copy its rows without --follow");
     }
     if ((*table)->schema->column_count > FEED_COLUMNS_MAX) {
-        return refuse(name, error,
-                      "it has more than 990 columns: the log has no room for two rows "
-                      "of it",
-                      "leave the table out, or copy it without --follow");
+        return feed_make_refuse(name, error,
+                                "it has more than 990 columns: the log has no room for two rows "
+                                "of it",
+                                "leave the table out, or copy it without --follow");
     }
     return STATUS_OK;
 }
@@ -229,7 +232,7 @@ static enum status make_tables(struct making *making, const struct catalog *cata
     return status;
 }
 
-static enum status make(struct making *making)
+static enum status feed_make_make(struct making *making)
 {
     struct catalog catalog;
     making->list.first = clock_utc_us();
@@ -280,7 +283,7 @@ static enum status within(struct making *making)
         return status == STATUS_OK ? check_tables(making) : status;
     }
     status = feed_ask(making->self, making->connection, version_sql, &before, making->error);
-    status = status == STATUS_OK ? make(making) : status;
+    status = status == STATUS_OK ? feed_make_make(making) : status;
     if (status == STATUS_OK) {
         status = feed_ask(making->self, making->connection, version_sql, &after, making->error);
     }
@@ -304,10 +307,11 @@ enum status sqlite_feed_create(struct database *database, const char *name,
     enum status status = feed_can_be_followed(making.self, error);
     status =
         status == STATUS_OK ? feed_connect(making.self, true, &making.connection, error) : status;
-    if (status == STATUS_OK && begin(making.self, making.connection, error) != STATUS_OK) {
+    if (status == STATUS_OK &&
+        feed_make_begin(making.self, making.connection, error) != STATUS_OK) {
         status = STATUS_FAILED;
     } else if (status == STATUS_OK) {
-        status = end(making.self, making.connection, within(&making), error);
+        status = feed_make_end(making.self, making.connection, within(&making), error);
     }
     struct feed_place first = {making.list.first, 0};
     if (status == STATUS_OK) {
@@ -409,9 +413,9 @@ enum status sqlite_feed_extend(struct database *database, const char *name,
     enum status status = feed_can_be_followed(making.self, error);
     status =
         status == STATUS_OK ? feed_connect(making.self, true, &making.connection, error) : status;
-    status = status == STATUS_OK ? begin(making.self, making.connection, error) : status;
+    status = status == STATUS_OK ? feed_make_begin(making.self, making.connection, error) : status;
     if (status == STATUS_OK) {
-        status = end(making.self, making.connection, extend_within(&making), error);
+        status = feed_make_end(making.self, making.connection, extend_within(&making), error);
     }
     sqlite_connection_close(making.connection);
     arena_destroy(making.arena);
@@ -452,9 +456,9 @@ enum status sqlite_feed_drop(struct database *database, const char *name, struct
     if (status != STATUS_OK) {
         return status;
     }
-    status = begin(self, connection, error);
+    status = feed_make_begin(self, connection, error);
     if (status == STATUS_OK) {
-        status = end(self, connection, remove_feed(self, connection, name, error), error);
+        status = feed_make_end(self, connection, remove_feed(self, connection, name, error), error);
     }
     sqlite_connection_close(connection);
     return status;

@@ -119,8 +119,8 @@ static void take_remedy(struct foresight *foresight, struct foreseen_reason *rea
         !same && strstr(reason->remedy, unit) != NULL && strstr(remedy, unit) != NULL;
 }
 
-static void note(struct foresight *foresight, uint32_t entity, enum error_code code,
-                 const char *field, const char *reason, const char *key, const char *remedy)
+static void foresee_note(struct foresight *foresight, uint32_t entity, enum error_code code,
+                         const char *field, const char *reason, const char *key, const char *remedy)
 {
     struct foreseen_entity *seen = &foresight->entities[entity];
     char printable[REASON_BYTES];
@@ -192,8 +192,8 @@ static void take_reject(struct foresight *foresight, const struct mapper_reject 
     entity->seen++;
     entity->rejected++;
     const char *key = key_text(foresight->scratch, reject->source_key, reject->source_key_count);
-    note(foresight, reject->entity, reject->code, field, reject->reason, key,
-         reject->value.kind != VALUE_MISSING ? remedy_find(&refused) : NULL);
+    foresee_note(foresight, reject->entity, reject->code, field, reject->reason, key,
+                 reject->value.kind != VALUE_MISSING ? remedy_find(&refused) : NULL);
 }
 
 /* ---- records in the target's tables */
@@ -269,8 +269,8 @@ static bool note_refusal(const struct trying *trying, const struct error *why)
                                         .shape = trying->shape,
                                         .cells = trying->cells,
                                         .scratch = foresight->scratch};
-    note(foresight, trying->entity, why->code, name, error_reason(why, reason), trying->key,
-         at >= 0 ? remedy_find(&refused) : NULL);
+    foresee_note(foresight, trying->entity, why->code, name, error_reason(why, reason), trying->key,
+                 at >= 0 ? remedy_find(&refused) : NULL);
     if (at >= 0) {
         trying->passed[at] = true;
     }

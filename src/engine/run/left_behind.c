@@ -32,8 +32,8 @@ static json_t *rest_of(json_t *list, const char *kind)
     return NULL;
 }
 
-static void add(json_t *list, const char *kind, const char *object, const char *text,
-                uint32_t count)
+static void left_behind_add(json_t *list, const char *kind, const char *object, const char *text,
+                            uint32_t count)
 {
     if (json_array_size(list) < LISTED_MAX) {
         json_array_append_new(list, item_make(kind, object, text, count));
@@ -78,7 +78,7 @@ static void add_unfit(json_t *list, const struct preflight *preflight, const str
             const char *kind = number++ < preflight->unfit_count
                                    ? "foreign key"
                                    : next_unfit(objects, preflight->unfit_objects, &place);
-            add(list, kind, line, colon + 2, 1);
+            left_behind_add(list, kind, line, colon + 2, 1);
         }
     }
 }
@@ -92,7 +92,7 @@ static void add_lost(json_t *list, const struct buffer *lines, struct arena *are
         char *colon = tab != NULL ? strstr(tab, ": ") : NULL;
         if (colon != NULL) {
             *tab = *colon = '\0';
-            add(list, line, tab + 1, colon + 2, 1);
+            left_behind_add(list, line, tab + 1, colon + 2, 1);
         }
     }
 }
@@ -104,7 +104,7 @@ json_t *left_behind_make(const struct run_session *session, const struct preflig
     for (uint32_t i = 0; i < plan->note_count; i++) {
         const struct plan_note *note = &plan->notes[i];
         if (note->left != NULL) {
-            add(list, note->left, note->object, note->text, note->count);
+            left_behind_add(list, note->left, note->object, note->text, note->count);
         }
     }
     add_unfit(list, preflight, plan->same_engine_objects, session->arena);
