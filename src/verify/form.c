@@ -280,8 +280,8 @@ static void take_key(struct former *former, const struct record_form *form)
     }
 }
 
-static enum status take(struct former *former, const struct record_form *form,
-                        const struct cell *cells, bool key_only, struct error *error)
+static enum status form_take(struct former *former, const struct record_form *form,
+                             const struct cell *cells, bool key_only, struct error *error)
 {
     uint32_t fields = form->fields == NULL ? cells->length : form->field_count;
     if (arena_bytes(former->arena) > RESET_BYTES) {
@@ -305,11 +305,11 @@ static enum status take(struct former *former, const struct record_form *form,
 enum status former_take(struct former *former, const struct record_form *form,
                         const struct cell *cells, struct error *error)
 {
-    return take(former, form, cells, false, error);
+    return form_take(former, form, cells, false, error);
 }
 
 enum status former_take_key(struct former *former, const struct record_form *form,
                             const struct cell *cells, struct error *error)
 {
-    return take(former, form, cells, true, error);
+    return form_take(former, form, cells, true, error);
 }

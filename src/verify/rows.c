@@ -279,14 +279,14 @@ static int compare_rows(const void *left, const void *right)
     return a->key < b->key ? -1 : a->key > b->key;
 }
 
-static void sort(struct row_list *list)
+static void rows_sort(struct row_list *list)
 {
     if (!list->sorted) {
         qsort(list->rows, list->count, sizeof *list->rows, compare_rows);
     }
 }
 
-static void note(struct rows_range *range, uint32_t *capacity, int64_t key)
+static void rows_note(struct rows_range *range, uint32_t *capacity, int64_t key)
 {
     if (range->key_count > 0 && range->keys[range->key_count - 1] == key) {
         return; /* several rows have it */
@@ -298,7 +298,7 @@ static void note(struct rows_range *range, uint32_t *capacity, int64_t key)
     range->keys[range->key_count++] = key;
 }
 
-static void merge(const struct row_list lists[2], struct rows_range *range)
+static void rows_merge(const struct row_list lists[2], struct rows_range *range)
 {
     const struct row_list *source = &lists[SIDE_SOURCE];
     const struct row_list *target = &lists[SIDE_TARGET];
@@ -310,7 +310,7 @@ static void merge(const struct row_list lists[2], struct rows_range *range)
                     : j == target->count ? -1
                                          : compare_rows(&source->rows[i], &target->rows[j]);
         if (order != 0 || !XXH128_isEqual(source->rows[i].hash, target->rows[j].hash)) {
-            note(range, &capacity, order <= 0 ? source->rows[i].key : target->rows[j].key);
+            rows_note(range, &capacity, order <= 0 ? source->rows[i].key : target->rows[j].key);
         }
         i += order <= 0;
         j += order >= 0;
@@ -318,7 +318,7 @@ static void merge(const struct row_list lists[2], struct rows_range *range)
 }
 
 /* Few are asked for by their keys, many are read as they stand. */
-static void settle(struct verify_rows *rows, struct rows_range *range, uint64_t row_count)
+static void rows_settle(struct verify_rows *rows, struct rows_range *range, uint64_t row_count)
 {
     range->whole = (uint64_t)range->key_count * WHOLE_SHARE > row_count;
     atomic_fetch_add(&rows->suspected, range->whole ? row_count : 2 * (uint64_t)range->key_count);
@@ -344,10 +344,10 @@ enum status rows_compare(struct rows_reading *reading, struct error *error)
     }
     if (status == STATUS_END && !pass_must_stop(reading->stopping)) {
         status = STATUS_OK;
-        sort(&lists[SIDE_SOURCE]);
-        sort(&lists[SIDE_TARGET]);
-        merge(lists, reading->range);
-        settle(rows, reading->range, lists[SIDE_SOURCE].count + lists[SIDE_TARGET].count);
+        rows_sort(&lists[SIDE_SOURCE]);
+        rows_sort(&lists[SIDE_TARGET]);
+        rows_merge(lists, reading->range);
+        rows_settle(rows, reading->range, lists[SIDE_SOURCE].count + lists[SIDE_TARGET].count);
     }
     free(lists[SIDE_SOURCE].rows);
     free(lists[SIDE_TARGET].rows);
@@ -382,7 +382,7 @@ static void free_keys(struct verify_rows *rows)
     }
 }
 
-static enum status prepare(struct verify *verify, struct task_list *list, struct error *error)
+static enum status rows_prepare(struct verify *verify, struct task_list *list, struct error *error)
 {
     for (uint32_t i = 0; i < verify->table_count; i++) {
         struct verify_table *table = &verify->tables[i];
@@ -419,7 +419,7 @@ enum status rows_compare_all(struct verify *verify, struct error *error)
 {
     struct task_list list = {0};
     struct pass pass = {.verify = verify, .act = ACT_ROWS, .counts = true};
-    enum status status = prepare(verify, &list, error);
+    enum status status = rows_prepare(verify, &list, error);
     pass.tasks = list.tasks;
     pass.task_count = list.count;
     if (status == STATUS_OK && list.count > 0) {

@@ -381,7 +381,7 @@ static void tell_end(const struct verify *verify, enum status status)
     observer_end(observer, (double)took_ms / 1000);
 }
 
-static enum status work(struct verify *verify, struct match *matching, struct error *error)
+static enum status verify_work(struct verify *verify, struct match *matching, struct error *error)
 {
     struct progress *progress = &verify->session->progress;
     if (take_snapshots(verify, error) != STATUS_OK || steps_find_run(verify, error) != STATUS_OK) {
@@ -422,7 +422,7 @@ static enum status work_with_display(struct verify *verify, struct match *matchi
                                error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = work(verify, matching, error);
+    enum status status = verify_work(verify, matching, error);
     progress_enter(&session->progress, PROGRESS_DONE);
     progress_display_stop(display);
     return status;

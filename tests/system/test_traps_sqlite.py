@@ -170,7 +170,7 @@ class SqliteNames(support.TestCase):
         yield "but is a view", "CREATE VIEW %s AS SELECT 1 AS %s; CREATE TRIGGER x INSTEAD OF INSERT ON %s %s" % (name, first, name, fires)
         yield "but is a virtual table", "CREATE VIRTUAL TABLE %s USING fts5(%s, version, value)" % (name, first)
         yield "is written in small letters", "CREATE TABLE %s (%s)" % (name.upper(), columns)
-        yield "a generated column", "CREATE TABLE %s (more AS (1), %s)" % (name, columns)
+        yield "generated column", "CREATE TABLE %s (more AS (1), %s)" % (name, columns)
         yield "the index i", "CREATE TABLE %s (%s); CREATE UNIQUE INDEX i ON %s (abs(length(%s)))" % (name, columns, name, first)
 
     def test_each(self):

@@ -28,8 +28,8 @@ void arrow_file_facts(const struct arrow_file *file, struct arena *arena,
                                     .group_count = file->batch_count};
 }
 
-static enum status look(const char *path, struct arena *arena, struct columnar_file *facts,
-                        struct error *error)
+static enum status catalog_look(const char *path, struct arena *arena, struct columnar_file *facts,
+                                struct error *error)
 {
     struct arrow_file *file = NULL;
     if (arrow_file_open(path, ERROR_SOURCE_READ, &file, error) != STATUS_OK) {
@@ -44,7 +44,7 @@ enum status arrow_describe_table(struct folder *folder, struct folder_table *tab
                                  struct arena *arena, struct schema_table *schema,
                                  struct error *error)
 {
-    return columnar_describe_table(folder, table, look, arena, schema, error);
+    return columnar_describe_table(folder, table, catalog_look, arena, schema, error);
 }
 
 enum status arrow_count(const char *path, uint64_t *records, struct error *error)

@@ -163,7 +163,7 @@ enum status arrow_raw_next(struct folder_decoder *decoder, const char **bytes, s
 }
 
 /* A record's cells, which are in the order of its type, as the MAP that they were. */
-static void restore(const struct arrow_node *node, struct arena *arena, struct cell *cell)
+static void decoder_restore(const struct arrow_node *node, struct arena *arena, struct cell *cell)
 {
     if (cell->kind == VALUE_NULL || node->form == ARROW_VALUE) {
         return;
@@ -177,7 +177,7 @@ static void restore(const struct arrow_node *node, struct arena *arena, struct c
                                                                                    : 0];
         struct cell *item = &items[record ? 2 * at + 1 : at];
         *item = cell->items[at];
-        restore(child, arena, item);
+        decoder_restore(child, arena, item);
         if (record) {
             items[2 * at] = cell_text(child->name, strlen(child->name));
         }
@@ -201,7 +201,7 @@ enum status arrow_raw_read(struct folder_decoder *decoder, const char *bytes, si
     for (uint32_t at = 0; at < reading->wanted_count; at++) {
         struct columnar_wanted *wanted = &reading->wanted[at];
         wanted->cell = cells[wanted->column];
-        restore(&layout->columns[wanted->column], arena, &wanted->cell);
+        decoder_restore(&layout->columns[wanted->column], arena, &wanted->cell);
         columnar_reading_convert(reading, wanted, arena);
     }
     *record = columnar_reading_document(reading, arena);

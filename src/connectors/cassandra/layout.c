@@ -1,10 +1,8 @@
 /* Target tables as the writers know them, and keys as bytes. */
 #include "connectors/cassandra/target.h"
 
-#include "base/memory.h"
 #include "connectors/cassandra/key.h"
 #include "connectors/cassandra/protocol/cql_value.h"
-#include <stdlib.h>
 #include <string.h>
 
 static enum status make_layout(struct cassandra *self, const struct target_table *table,
@@ -160,4 +158,10 @@ bool cassandra_read_key(struct database *self, const struct target_table *table,
         }
     }
     return cql_reader_left(&reader) == 0;
+}
+
+bool cassandra_is_shared_list(const struct cassandra_column *column)
+{
+    return column->part == CASSANDRA_STATIC && column->type->kind == CQL_TYPE_LIST &&
+           !column->type->frozen;
 }

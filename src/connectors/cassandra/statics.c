@@ -95,12 +95,6 @@ enum status cassandra_append_claims(struct database *self, const struct keyed_re
 
 /* ---------------------------------------------------------------- shared lists */
 
-bool cassandra_is_shared_list(const struct cassandra_column *column)
-{
-    return column->part == CASSANDRA_STATIC && column->type->kind == CQL_TYPE_LIST &&
-           !column->type->frozen;
-}
-
 static bool has_shared_lists(const struct keyed_connection *connection, enum keyed_kind kind,
                              const struct keyed_record *record)
 {

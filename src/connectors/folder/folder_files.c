@@ -645,3 +645,13 @@ enum status folder_sealed_read(const char *path, const char *kind, const char *r
     }
     return STATUS_OK;
 }
+
+char *folder_parent(struct arena *arena, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL) {
+        return arena_copy_string(arena, ".");
+    }
+    return slash == path ? arena_copy_string(arena, "/")
+                         : arena_copy(arena, path, (size_t)(slash - path));
+}

@@ -78,16 +78,6 @@ static enum status refuse_place(const struct folder *folder, int reason, const c
                       folder->format->connector->name, source ? "read" : "write");
 }
 
-char *folder_parent(struct arena *arena, const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    if (slash == NULL) {
-        return arena_copy_string(arena, ".");
-    }
-    return slash == path ? arena_copy_string(arena, "/")
-                         : arena_copy(arena, path, (size_t)(slash - path));
-}
-
 /* Neither a folder nor a file that may be one table. */
 static enum status refuse_kind(const struct folder *folder, mode_t mode, struct error *error)
 {

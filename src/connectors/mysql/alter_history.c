@@ -1,7 +1,6 @@
 /* The history's tables in a MySQL or MariaDB database. */
 #include "connectors/mysql/alter.h"
 #include "connectors/mysql/store.h"
-#include "engine/session/session.h"
 #include <inttypes.h>
 
 enum { NO_SUCH_TABLE = 1146, NO_SUCH_DATABASE = 1049, NULL_REFUSED = 1048 };

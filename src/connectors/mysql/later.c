@@ -395,7 +395,7 @@ static enum status later_drop(const struct filling *filling)
 }
 
 /* A table a transaction; dropping what kept the values is one of its own. */
-static enum status fill(struct filling *filling, struct target_filled *filled)
+static enum status references_fill(struct filling *filling, struct target_filled *filled)
 {
     struct mysql_database *self = filling->self;
     bool found = false;
@@ -426,7 +426,8 @@ enum status mysql_later_fill(struct database *database, const struct target_tabl
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
         filling.table = &tables[i];
-        status = target_table_later_count(&tables[i]) > 0 ? fill(&filling, &filled[i]) : STATUS_OK;
+        status = target_table_later_count(&tables[i]) > 0 ? references_fill(&filling, &filled[i])
+                                                          : STATUS_OK;
     }
     arena_destroy(filling.arena);
     return status;

@@ -26,8 +26,8 @@ void parquet_file_facts(const struct parquet_file *file, struct arena *arena,
                                     .group_count = file->group_count};
 }
 
-static enum status look(const char *path, struct arena *arena, struct columnar_file *facts,
-                        struct error *error)
+static enum status catalog_look(const char *path, struct arena *arena, struct columnar_file *facts,
+                                struct error *error)
 {
     struct parquet_file *file = NULL;
     if (parquet_file_open(path, ERROR_SOURCE_READ, &file, error) != STATUS_OK) {
@@ -42,7 +42,7 @@ enum status parquet_describe_table(struct folder *folder, struct folder_table *t
                                    struct arena *arena, struct schema_table *schema,
                                    struct error *error)
 {
-    return columnar_describe_table(folder, table, look, arena, schema, error);
+    return columnar_describe_table(folder, table, catalog_look, arena, schema, error);
 }
 
 enum status parquet_count(const char *path, uint64_t *records, struct error *error)

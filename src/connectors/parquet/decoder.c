@@ -45,7 +45,7 @@ static const struct parquet_node *node_of(const struct folder_decoder *decoder,
     return &decoder->file->layout.columns[wanted->column];
 }
 
-static void prepare(struct folder_decoder *decoder)
+static void decoder_prepare(struct folder_decoder *decoder)
 {
     uint32_t leaves = 0;
     for (uint32_t at = 0; at < decoder->reading.wanted_count; at++) {
@@ -78,7 +78,7 @@ enum status parquet_decoder_open(struct folder *folder, const char *name,
         parquet_decoder_close(made);
         return STATUS_FAILED;
     }
-    prepare(made);
+    decoder_prepare(made);
     *decoder = made;
     return STATUS_OK;
 }

@@ -82,8 +82,8 @@ static void finish_layout(struct parquet_layout *layout, struct arena *arena)
 
 /* ---------------------------------------------------------------- what is written */
 
-static void choose(struct parquet_node *node, carquet_physical_type_t physical,
-                   carquet_logical_type_id_t logical, int32_t width)
+static void layout_choose(struct parquet_node *node, carquet_physical_type_t physical,
+                          carquet_logical_type_id_t logical, int32_t width)
 {
     node->physical = physical;
     node->logical.id = logical;
@@ -92,16 +92,16 @@ static void choose(struct parquet_node *node, carquet_physical_type_t physical,
 
 static void choose_text(struct parquet_node *node)
 {
-    choose(node, CARQUET_PHYSICAL_BYTE_ARRAY, CARQUET_LOGICAL_STRING, 0);
+    layout_choose(node, CARQUET_PHYSICAL_BYTE_ARRAY, CARQUET_LOGICAL_STRING, 0);
 }
 
 static void choose_integer(struct parquet_node *node, uint8_t bits)
 {
     if (bits == 0 || bits > 32) {
-        choose(node, CARQUET_PHYSICAL_INT64, CARQUET_LOGICAL_UNKNOWN, 0);
+        layout_choose(node, CARQUET_PHYSICAL_INT64, CARQUET_LOGICAL_UNKNOWN, 0);
         return;
     }
-    choose(node, CARQUET_PHYSICAL_INT32, CARQUET_LOGICAL_INTEGER, 0);
+    layout_choose(node, CARQUET_PHYSICAL_INT32, CARQUET_LOGICAL_INTEGER, 0);
     node->logical.params.integer.bit_width = (int8_t)(bits <= 8 ? 8 : bits <= 16 ? 16 : 32);
     node->logical.params.integer.is_signed = true;
 }
@@ -121,12 +121,12 @@ static void choose_decimal(struct parquet_node *node)
         return;
     }
     if (precision <= INT32_DIGITS) {
-        choose(node, CARQUET_PHYSICAL_INT32, CARQUET_LOGICAL_DECIMAL, 0);
+        layout_choose(node, CARQUET_PHYSICAL_INT32, CARQUET_LOGICAL_DECIMAL, 0);
     } else if (precision <= INT64_DIGITS) {
-        choose(node, CARQUET_PHYSICAL_INT64, CARQUET_LOGICAL_DECIMAL, 0);
+        layout_choose(node, CARQUET_PHYSICAL_INT64, CARQUET_LOGICAL_DECIMAL, 0);
     } else {
-        choose(node, CARQUET_PHYSICAL_FIXED_LEN_BYTE_ARRAY, CARQUET_LOGICAL_DECIMAL,
-               bytes_of_digits(precision));
+        layout_choose(node, CARQUET_PHYSICAL_FIXED_LEN_BYTE_ARRAY, CARQUET_LOGICAL_DECIMAL,
+                      bytes_of_digits(precision));
     }
     node->logical.params.decimal.precision = precision;
     node->logical.params.decimal.scale = node->type.scale;
@@ -149,8 +149,9 @@ static void choose_time(const struct parquet_database *database, struct parquet_
         return;
     }
     carquet_time_unit_t unit = unit_of(database, &node->type);
-    choose(node, unit == CARQUET_TIME_UNIT_MILLIS ? CARQUET_PHYSICAL_INT32 : CARQUET_PHYSICAL_INT64,
-           CARQUET_LOGICAL_TIME, 0);
+    layout_choose(
+        node, unit == CARQUET_TIME_UNIT_MILLIS ? CARQUET_PHYSICAL_INT32 : CARQUET_PHYSICAL_INT64,
+        CARQUET_LOGICAL_TIME, 0);
     node->logical.params.time.unit = unit;
 }
 
@@ -158,46 +159,47 @@ static void choose_value(const struct parquet_database *database, struct parquet
 {
     switch (node->type.kind) {
     case VALUE_BOOL:
-        choose(node, CARQUET_PHYSICAL_BOOLEAN, CARQUET_LOGICAL_UNKNOWN, 0);
+        layout_choose(node, CARQUET_PHYSICAL_BOOLEAN, CARQUET_LOGICAL_UNKNOWN, 0);
         break;
     case VALUE_INT64:
         choose_integer(node, node->type.bits);
         break;
     case VALUE_UINT64:
-        choose(node, CARQUET_PHYSICAL_INT64, CARQUET_LOGICAL_INTEGER, 0);
+        layout_choose(node, CARQUET_PHYSICAL_INT64, CARQUET_LOGICAL_INTEGER, 0);
         node->logical.params.integer.bit_width = 64;
         break;
     case VALUE_FLOAT32:
-        choose(node, CARQUET_PHYSICAL_FLOAT, CARQUET_LOGICAL_UNKNOWN, 0);
+        layout_choose(node, CARQUET_PHYSICAL_FLOAT, CARQUET_LOGICAL_UNKNOWN, 0);
         break;
     case VALUE_FLOAT64:
-        choose(node, CARQUET_PHYSICAL_DOUBLE, CARQUET_LOGICAL_UNKNOWN, 0);
+        layout_choose(node, CARQUET_PHYSICAL_DOUBLE, CARQUET_LOGICAL_UNKNOWN, 0);
         break;
     case VALUE_DECIMAL:
         choose_decimal(node);
         break;
     case VALUE_BYTES:
-        choose(node, CARQUET_PHYSICAL_BYTE_ARRAY, CARQUET_LOGICAL_UNKNOWN, 0);
+        layout_choose(node, CARQUET_PHYSICAL_BYTE_ARRAY, CARQUET_LOGICAL_UNKNOWN, 0);
         break;
     case VALUE_DATE:
-        choose(node, CARQUET_PHYSICAL_INT32, CARQUET_LOGICAL_DATE, 0);
+        layout_choose(node, CARQUET_PHYSICAL_INT32, CARQUET_LOGICAL_DATE, 0);
         break;
     case VALUE_TIME:
         choose_time(database, node);
         break;
     case VALUE_TIMESTAMP:
-        choose(node, CARQUET_PHYSICAL_INT64, CARQUET_LOGICAL_TIMESTAMP, 0);
+        layout_choose(node, CARQUET_PHYSICAL_INT64, CARQUET_LOGICAL_TIMESTAMP, 0);
         node->logical.params.timestamp.unit = unit_of(database, &node->type);
         node->logical.params.timestamp.is_adjusted_to_utc = node->type.zoned;
         break;
     case VALUE_UUID:
-        choose(node, CARQUET_PHYSICAL_FIXED_LEN_BYTE_ARRAY, CARQUET_LOGICAL_UUID, UUID_BYTES);
+        layout_choose(node, CARQUET_PHYSICAL_FIXED_LEN_BYTE_ARRAY, CARQUET_LOGICAL_UUID,
+                      UUID_BYTES);
         break;
     case VALUE_JSON:
     case VALUE_LIST:
     case VALUE_SET:
     case VALUE_MAP:
-        choose(node, CARQUET_PHYSICAL_BYTE_ARRAY, CARQUET_LOGICAL_JSON, 0);
+        layout_choose(node, CARQUET_PHYSICAL_BYTE_ARRAY, CARQUET_LOGICAL_JSON, 0);
         break;
     default:
         choose_text(node);

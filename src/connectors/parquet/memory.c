@@ -36,7 +36,7 @@ static bool may_allocate(size_t bytes)
     return working == NULL || has_room(working, bytes);
 }
 
-static void count(void *block, size_t bytes_before)
+static void memory_count(void *block, size_t bytes_before)
 {
     if (working != NULL) {
         uint64_t taken = working->taken + malloc_usable_size(block);
@@ -48,7 +48,7 @@ static void *allocate(size_t bytes, void *context)
 {
     (void)context;
     void *block = may_allocate(bytes) ? malloc(bytes) : NULL;
-    count(block, 0);
+    memory_count(block, 0);
     return block;
 }
 
@@ -58,22 +58,22 @@ static void *reallocate(void *block, size_t bytes, void *context)
     size_t before = malloc_usable_size(block);
     void *moved = may_allocate(bytes) ? realloc(block, bytes) : NULL;
     if (moved != NULL) {
-        count(moved, before);
+        memory_count(moved, before);
     }
     return moved;
 }
 
-static void release(void *block, void *context)
+static void memory_release(void *block, void *context)
 {
     (void)context;
-    count(NULL, malloc_usable_size(block));
+    memory_count(NULL, malloc_usable_size(block));
     free(block);
 }
 
 static void set_allocator(void)
 {
     const carquet_allocator_t allocator = {
-        .malloc = allocate, .realloc = reallocate, .free = release};
+        .malloc = allocate, .realloc = reallocate, .free = memory_release};
     carquet_set_allocator(&allocator);
 }
 

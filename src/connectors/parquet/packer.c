@@ -176,7 +176,7 @@ struct taking {
     const char *end;
 };
 
-static bool take(struct taking *taking, size_t length, const char **bytes)
+static bool packer_take(struct taking *taking, size_t length, const char **bytes)
 {
     *bytes = taking->at;
     if ((size_t)(taking->end - taking->at) < length) {
@@ -189,7 +189,7 @@ static bool take(struct taking *taking, size_t length, const char **bytes)
 static bool take_number(struct taking *taking, uint32_t *number)
 {
     const char *bytes = NULL;
-    if (!take(taking, sizeof(*number), &bytes)) {
+    if (!packer_take(taking, sizeof(*number), &bytes)) {
         return false;
     }
     memcpy(number, bytes, sizeof(*number));
@@ -206,7 +206,7 @@ static bool gather_value(struct gathered *gathered, const struct parquet_node *n
         return false;
     }
     size_t size = text ? length : parquet_value_size(node);
-    if (!take(taking, size, &bytes)) {
+    if (!packer_take(taking, size, &bytes)) {
         return false;
     }
     if (text) {
@@ -228,7 +228,7 @@ static bool gather_leaf(struct gathered *gathered, const struct parquet_leaf *le
     }
     gathered->count += count;
     for (uint32_t at = 0; at < count; at++) {
-        if (!take(taking, repeats ? 2 : 1, &levels)) {
+        if (!packer_take(taking, repeats ? 2 : 1, &levels)) {
             return false;
         }
         int16_t definition = (uint8_t)levels[0];

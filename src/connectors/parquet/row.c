@@ -11,8 +11,8 @@ static enum status broken(const struct parquet_assembly *assembly, const char *w
                : error_set(error, ERROR_TARGET_INVALID, NULL, "a row is damaged: %s", why);
 }
 
-static enum status look(const struct parquet_assembly *assembly, struct parquet_cursor *cursor,
-                        struct error *error)
+static enum status row_look(const struct parquet_assembly *assembly, struct parquet_cursor *cursor,
+                            struct error *error)
 {
     enum status status = parquet_cursor_look(cursor, error);
     return status != STATUS_END
@@ -21,12 +21,13 @@ static enum status look(const struct parquet_assembly *assembly, struct parquet_
 }
 
 /* One entry that stands for nothing being there: each leaf below has it. */
-static enum status skip(const struct parquet_assembly *assembly, const struct parquet_node *node,
-                        int16_t definition_max, struct error *error)
+static enum status row_skip(const struct parquet_assembly *assembly,
+                            const struct parquet_node *node, int16_t definition_max,
+                            struct error *error)
 {
     for (uint32_t leaf = node->leaf; leaf < node->leaf + node->leaf_count; leaf++) {
         struct parquet_cursor *cursor = &assembly->cursors[leaf];
-        if (look(assembly, cursor, error) != STATUS_OK) {
+        if (row_look(assembly, cursor, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         if (parquet_cursor_definition(cursor) > definition_max) {
@@ -94,7 +95,8 @@ struct growing {
     size_t capacity;
 };
 
-static struct cell *grow(struct parquet_assembly *assembly, struct growing *growing, size_t more)
+static struct cell *row_grow(struct parquet_assembly *assembly, struct growing *growing,
+                             size_t more)
 {
     if (growing->count + more > growing->capacity) {
         size_t capacity = growing->capacity == 0 ? 8 : growing->capacity * 2;
@@ -118,13 +120,13 @@ static enum status assemble_elements(struct parquet_assembly *assembly,
     bool map = node->form == PARQUET_MAP;
     *cell = cell_items(map ? VALUE_MAP : VALUE_LIST, NULL, 0);
     if (parquet_cursor_definition(first) == node->present) {
-        return skip(assembly, node, node->present, error);
+        return row_skip(assembly, node, node->present, error);
     }
     for (enum status status = STATUS_OK; status == STATUS_OK;) {
         if (count_cells(assembly, node->child_count, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        struct cell *items = grow(assembly, &growing, map ? 2 : 1);
+        struct cell *items = row_grow(assembly, &growing, map ? 2 : 1);
         for (uint32_t at = 0; at < node->child_count; at++) {
             if (parquet_assemble(assembly, &node->children[at], &items[at], error) != STATUS_OK) {
                 return STATUS_FAILED;
@@ -150,12 +152,12 @@ enum status parquet_assemble(struct parquet_assembly *assembly, const struct par
                              struct cell *cell, struct error *error)
 {
     struct parquet_cursor *first = &assembly->cursors[node->leaf];
-    if (look(assembly, first, error) != STATUS_OK) {
+    if (row_look(assembly, first, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (parquet_cursor_definition(first) < node->present) {
         *cell = cell_null();
-        return skip(assembly, node, (int16_t)(node->present - 1), error);
+        return row_skip(assembly, node, (int16_t)(node->present - 1), error);
     }
     switch (node->form) {
     case PARQUET_VALUE:
@@ -202,7 +204,7 @@ enum status parquet_row_append(struct parquet_assembly *assembly, struct parquet
     if (cursor->leaf->repetition_max > 0) {
         buffer_append(out, &count, sizeof(count));
     }
-    if (look(assembly, cursor, error) != STATUS_OK) {
+    if (row_look(assembly, cursor, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status = STATUS_OK;
@@ -227,7 +229,7 @@ struct row_reader {
     struct arena *arena;
 };
 
-static bool take(struct row_reader *reader, void *to, size_t length)
+static bool row_take(struct row_reader *reader, void *to, size_t length)
 {
     if (reader->left < length) {
         return false;
@@ -244,9 +246,9 @@ static bool take_value(struct row_reader *reader, const struct parquet_node *nod
     carquet_byte_array_t bytes;
     uint32_t length = 0;
     if (node->physical != CARQUET_PHYSICAL_BYTE_ARRAY) {
-        return take(reader, to, size);
+        return row_take(reader, to, size);
     }
-    if (!take(reader, &length, sizeof(length)) || length > reader->left || length > INT32_MAX) {
+    if (!row_take(reader, &length, sizeof(length)) || length > reader->left || length > INT32_MAX) {
         return false;
     }
     bytes = (carquet_byte_array_t){(uint8_t *)(uintptr_t)reader->at, (int32_t)length};
@@ -262,7 +264,7 @@ static bool take_leaf(struct row_reader *reader, struct parquet_cursor *cursor)
     bool repeats = leaf->repetition_max > 0;
     uint32_t count = 1;
     uint32_t there = 0;
-    if (repeats && (!take(reader, &count, sizeof(count)) || count > reader->left)) {
+    if (repeats && (!row_take(reader, &count, sizeof(count)) || count > reader->left)) {
         return false;
     }
     cursor->count = count;
@@ -272,7 +274,7 @@ static bool take_leaf(struct row_reader *reader, struct parquet_cursor *cursor)
     for (uint32_t at = 0; at < count; at++) {
         uint8_t definition = 0;
         uint8_t repetition = 0;
-        if (!take(reader, &definition, 1) || (repeats && !take(reader, &repetition, 1)) ||
+        if (!row_take(reader, &definition, 1) || (repeats && !row_take(reader, &repetition, 1)) ||
             definition > leaf->definition_max || repetition > leaf->repetition_max) {
             return false;
         }
@@ -293,7 +295,7 @@ enum status parquet_row_parse(const struct parquet_layout *layout, const char *b
 {
     uint32_t whole = 0;
     struct row_reader reader = {bytes, length, arena};
-    bool done = take(&reader, &whole, sizeof(whole)) && whole == length;
+    bool done = row_take(&reader, &whole, sizeof(whole)) && whole == length;
     *cursors = parquet_cursors_create(NULL, layout, 0, arena);
     for (uint32_t at = 0; done && at < layout->leaf_count; at++) {
         done = take_leaf(&reader, &(*cursors)[at]);

@@ -404,7 +404,7 @@ static enum status fill_within(struct filling *filling, struct target_filled *fi
 }
 
 /* A table a transaction. */
-static enum status fill(struct filling *filling, struct target_filled *filled)
+static enum status references_fill(struct filling *filling, struct target_filled *filled)
 {
     struct postgres_database *self = filling->self;
     struct postgres_table facts;
@@ -437,7 +437,8 @@ enum status postgres_later_fill(struct database *database, const struct target_t
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
         filling.table = &tables[i];
-        status = target_table_later_count(&tables[i]) > 0 ? fill(&filling, &filled[i]) : STATUS_OK;
+        status = target_table_later_count(&tables[i]) > 0 ? references_fill(&filling, &filled[i])
+                                                          : STATUS_OK;
     }
     arena_destroy(filling.arena);
     return status;

@@ -104,8 +104,8 @@ static enum status make_room(const struct taking *taking, const char *table, str
     return postgres_orphans_execute(taking, &sql, NULL, error);
 }
 
-static enum status take(void *context, const struct sql_orphans *orphans, uint64_t *taken,
-                        struct error *error)
+static enum status orphan_take(void *context, const struct sql_orphans *orphans, uint64_t *taken,
+                               struct error *error)
 {
     const struct taking *taking = context;
     struct buffer sql = {0};
@@ -152,8 +152,8 @@ static enum status take_all(struct taking *taking, struct sql_reference *referen
         }
     }
     if (status == STATUS_OK) {
-        status = sql_references_mend(references, count, taking->self->sql.run_id, take, ask_number,
-                                     taking, error);
+        status = sql_references_mend(references, count, taking->self->sql.run_id, orphan_take,
+                                     ask_number, taking, error);
     }
     if (status == STATUS_OK) {
         status = postgres_check_claim(taking->self, taking->connection, error);

@@ -107,7 +107,7 @@ static const char *const failpoints[] = {
 
 /* ---------------------------------------------------------------- how to connect */
 
-static void set(struct postgres_database *self, const char *keyword, const char *value)
+static void setting_set(struct postgres_database *self, const char *keyword, const char *value)
 {
     if (value != NULL && self->setting_count + 1 < POSTGRES_SETTINGS_MAX) {
         self->keywords[self->setting_count] = keyword;
@@ -158,8 +158,8 @@ static void choose_tls(struct postgres_database *self, const struct uri *uri, co
         strncmp(mode, "verify", 6) == 0 && access(own_roots, R_OK) != 0) {
         roots = sql_system_roots();
     }
-    set(self, "sslmode", mode);
-    set(self, "sslrootcert", roots);
+    setting_set(self, "sslmode", mode);
+    setting_set(self, "sslrootcert", roots);
 }
 
 static enum status choose_settings(struct postgres_database *self, const struct uri *uri,
@@ -174,25 +174,25 @@ static enum status choose_settings(struct postgres_database *self, const struct 
     const char *known_host = host != NULL && host[0] != '\0' ? host : getenv("PGHOST");
 
     if (host != NULL && host[0] != '\0') {
-        set(self, "host", host);
+        setting_set(self, "host", host);
     }
     if (uri->port != 0) {
-        set(self, "port", arena_format(self->arena, "%u", uri->port));
+        setting_set(self, "port", arena_format(self->arena, "%u", uri->port));
     }
-    set(self, "user", uri->user);
-    set(self, "password", uri->password);
+    setting_set(self, "user", uri->user);
+    setting_set(self, "password", uri->password);
     if (uri->path != NULL && uri->path[0] != '\0') {
-        set(self, "dbname", uri->path);
+        setting_set(self, "dbname", uri->path);
     }
     choose_tls(self, uri, known_host);
     for (size_t i = 0; i < sizeof passed / sizeof passed[0]; i++) {
-        set(self, passed[i], uri_parameter(uri, &transhume_connector, passed[i]));
+        setting_set(self, passed[i], uri_parameter(uri, &transhume_connector, passed[i]));
     }
-    set(self, "application_name", application);
-    set(self, "fallback_application_name", "transhume");
+    setting_set(self, "application_name", application);
+    setting_set(self, "fallback_application_name", "transhume");
     if (self->mode == OPEN_SOURCE) { /* a target's window may be shut for as long as it works */
-        set(self, "tcp_user_timeout",
-            arena_format(self->arena, "%lld", (long long)self->timeout_ms));
+        setting_set(self, "tcp_user_timeout",
+                    arena_format(self->arena, "%lld", (long long)self->timeout_ms));
     }
     if (uri->path != NULL && strchr(uri->path, '=') != NULL) {
         return error_set(error, ERROR_USAGE, uri->shown,

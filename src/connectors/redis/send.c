@@ -328,7 +328,7 @@ static bool is_late(const struct redis_channel *channel, int64_t now_ms)
 }
 
 /* Sends on, takes in, and gives up what is late. */
-static void work(struct keyed_connection *connection, uint16_t node)
+static void send_work(struct keyed_connection *connection, uint16_t node)
 {
     struct error why;
     struct redis_channel *channel = connection->channels[node];
@@ -420,7 +420,7 @@ static enum status poll(struct keyed_connection *connection, int64_t timeout_ms,
             return STATUS_OK;
         }
         for (uint32_t node = 0; node < connection->channel_count; node++) {
-            work(connection, (uint16_t)node);
+            send_work(connection, (uint16_t)node);
         }
         int64_t left = end_ms - clock_monotonic_ms();
         if (connection->answered == NULL && left <= 0) {

@@ -526,8 +526,8 @@ static bool says_null(const struct sql_history_dialect *dialect, const struct er
                                        : error->native_code == dialect->null_code;
 }
 
-static enum status put(struct alter_session *session, const struct table *table, const void *row,
-                       bool over, bool begun, struct error *error)
+static enum status history_line_put(struct alter_session *session, const struct table *table,
+                                    const void *row, bool over, bool begun, struct error *error)
 {
     struct error inner = {0};
     struct buffer sql = {0};
@@ -563,7 +563,8 @@ static enum status put(struct alter_session *session, const struct table *table,
 enum status sql_history_put(struct alter_session *session, const struct history_row *row,
                             struct error *error)
 {
-    return put(session, &acts, row, row->state != HISTORY_RUNNING, row->begun_us != 0, error);
+    return history_line_put(session, &acts, row, row->state != HISTORY_RUNNING, row->begun_us != 0,
+                            error);
 }
 
 enum status sql_history_put_step(struct alter_session *session, const struct history_step *step,
@@ -573,6 +574,6 @@ enum status sql_history_put_step(struct alter_session *session, const struct his
     if (written.session == NULL && step->state == HISTORY_STEP_INTENT) {
         written.session = session->name;
     }
-    return put(session, &steps, &written, step->state == HISTORY_STEP_DONE, step->begun_us != 0,
-               error);
+    return history_line_put(session, &steps, &written, step->state == HISTORY_STEP_DONE,
+                            step->begun_us != 0, error);
 }

@@ -241,7 +241,7 @@ static void note_pulls(struct copy *copy)
 }
 
 /* Until the threads are gone; a connector's call ends within the timeout, or its thread is lost. */
-static void watch(struct copy *copy, struct stall *stall, void (*tick)(struct run *run))
+static void copy_watch(struct copy *copy, struct stall *stall, void (*tick)(struct run *run))
 {
     struct error error;
     int64_t give_up_ms = 0;
@@ -273,7 +273,7 @@ enum status copy_run(struct copy *copy, void (*tick)(struct run *run), struct er
     if (start_workers(copy, &failure) != STATUS_OK) {
         copy_fail(copy, &failure);
     }
-    watch(copy, &stall, tick);
+    copy_watch(copy, &stall, tick);
     for (uint32_t i = 0; !copy->session->stuck && i < copy->reader_count + copy->writer_count;
          i++) {
         if (copy->workers[i].running) {

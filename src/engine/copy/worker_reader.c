@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 /* STATUS_OK: the ring has it; STATUS_END: nobody wants it any more, and it is gone. */
-static enum status send(struct reading *reading, struct parcel *parcel)
+static enum status worker_reader_send(struct reading *reading, struct parcel *parcel)
 {
     struct worker *worker = reading->worker;
     size_t bytes = parcel_bytes(parcel);
@@ -61,7 +61,7 @@ enum status reading_send(struct reading *reading, struct parcel *parcel, struct 
         parcel_destroy(parcel);
         return STATUS_FAILED;
     }
-    return send(reading, parcel);
+    return worker_reader_send(reading, parcel);
 }
 
 bool reading_is_full(const struct reading *reading)
@@ -346,7 +346,7 @@ static enum status send_end(struct reading *reading)
     parcel->root_rows = reading->root_rows;
     parcel->tallies = reading->tallies;
     reading->tallies = NULL;
-    return send(reading, parcel);
+    return worker_reader_send(reading, parcel);
 }
 
 enum status reading_span(struct reading *reading, struct error *error)
@@ -382,7 +382,7 @@ static enum status read_with_retries(struct reading *reading, struct error *erro
         }
         copy_note_retry(worker->copy, reading->work->index, error);
         copy_show_chunk(worker, reading->work->index);
-        if (send(reading, parcel_create(PARCEL_RESTART, 0)) != STATUS_OK) {
+        if (worker_reader_send(reading, parcel_create(PARCEL_RESTART, 0)) != STATUS_OK) {
             return STATUS_END;
         }
     }

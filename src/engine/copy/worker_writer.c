@@ -22,7 +22,7 @@ static struct open_chunk *feeding(const struct writing *writing)
 }
 
 /* The target pulls the chunk itself, or it goes the general way. */
-static enum status pull(struct writing *writing, struct error *error)
+static enum status worker_writer_pull(struct writing *writing, struct error *error)
 {
     struct copy *copy = writing->copy;
     struct open_chunk *chunk = writing->last;
@@ -94,7 +94,7 @@ static enum status take_chunk(struct writing *writing, bool wait, struct error *
         return STATUS_FAILED;
     }
     status = writing_begin(writing, index, work, error);
-    return status == STATUS_OK && work == NULL ? pull(writing, error) : status;
+    return status == STATUS_OK && work == NULL ? worker_writer_pull(writing, error) : status;
 }
 
 /* Results that are there already; asynchronous targets have them as they come. */
@@ -115,7 +115,8 @@ static bool is_held_too_long(const struct writing *writing, const struct open_ch
            copy_may_hold(writing->copy, chunk->index);
 }
 
-static enum status drain(struct writing *writing, struct open_chunk *chunk, struct error *error)
+static enum status worker_writer_drain(struct writing *writing, struct open_chunk *chunk,
+                                       struct error *error)
 {
     void *parcel;
     bool busy = writing_under_way(writing) > 0;
@@ -153,7 +154,7 @@ static void show_waiting(const struct writing *writing)
 }
 
 /* One move of the writer. STATUS_END: nothing is left for it. */
-static enum status step(struct writing *writing, struct error *error)
+static enum status worker_writer_step(struct writing *writing, struct error *error)
 {
     uint32_t open_max = writing->copy->session->target->limits.chunks_open_max;
     if (copy_must_stop(writing->copy)) {
@@ -172,7 +173,7 @@ static enum status step(struct writing *writing, struct error *error)
     }
     struct open_chunk *chunk = feeding(writing);
     if (chunk != NULL) {
-        return drain(writing, chunk, error);
+        return worker_writer_drain(writing, chunk, error);
     }
     if (writing->open_count == 0 || writing->open_count < open_max) {
         show_waiting(writing);
@@ -264,7 +265,7 @@ static enum status recover(struct writing *writing, struct error *error)
 static void run_writer(struct writing *writing, struct error *error)
 {
     for (;;) {
-        enum status status = step(writing, error);
+        enum status status = worker_writer_step(writing, error);
         if (status == STATUS_FAILED) {
             uint64_t chunk = atomic_load(&writing->worker->shown->chunk);
             status = recover(writing, error);

@@ -126,7 +126,7 @@ static void take_progress_back(struct writing *writing, struct open_chunk *chunk
 }
 
 /* What a fatal reject leaves behind stays readable; else files of void attempts only confuse. */
-static void forget(struct writing *writing, struct open_chunk *chunk, bool keep_rejects)
+static void writing_forget(struct writing *writing, struct open_chunk *chunk, bool keep_rejects)
 {
     if (chunk->begun) {
         writing->target->chunk_abandon(writing->worker->writer, chunk->number);
@@ -144,7 +144,7 @@ static void forget(struct writing *writing, struct open_chunk *chunk, bool keep_
 
 enum status writing_restart(struct writing *writing, struct open_chunk *chunk, struct error *error)
 {
-    forget(writing, chunk, false);
+    writing_forget(writing, chunk, false);
     return begin_attempt(writing, chunk, error);
 }
 
@@ -156,7 +156,7 @@ void writing_abandon_all(struct writing *writing, bool requeue)
     writing->open_count = 0;
     while (chunk != NULL) {
         struct open_chunk *next = chunk->next;
-        forget(writing, chunk, !requeue);
+        writing_forget(writing, chunk, !requeue);
         copy_requeue(writing->copy, chunk->index, chunk->work);
         writing_free_chunk(chunk);
         chunk = next;
@@ -175,7 +175,7 @@ void writing_abandon_last(struct writing *writing)
     *link = NULL;
     writing->last = before;
     writing->open_count--;
-    forget(writing, chunk, false);
+    writing_forget(writing, chunk, false);
     copy_requeue(writing->copy, chunk->index, chunk->work);
     writing_free_chunk(chunk);
 }

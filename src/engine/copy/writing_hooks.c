@@ -16,7 +16,8 @@ static bool feeds(const struct plan *plan, const struct plan_stream *stream, uin
 }
 
 /* Of class RETRY it stays what it is, so that the chunk begins again. */
-static enum status fail(const struct plan_hook *hook, const char *statement, struct error *error)
+static enum status writing_hooks_fail(const struct plan_hook *hook, const char *statement,
+                                      struct error *error)
 {
     char shown[200];
     char message[sizeof error->message];
@@ -45,7 +46,7 @@ enum status writing_run_hooks(struct writing *writing, const struct open_chunk *
         for (uint32_t k = 0; k < hook->statement_count; k++) {
             if (writing->target->chunk_run(writing->worker->writer, chunk->number,
                                            hook->statements[k], error) != STATUS_OK) {
-                return fail(hook, hook->statements[k], error);
+                return writing_hooks_fail(hook, hook->statements[k], error);
             }
         }
     }

@@ -157,7 +157,7 @@ static enum status read_span_for_sure(const struct learner *learner, uint32_t sp
                                                                : status;
 }
 
-static void *work(void *argument)
+static void *learning_pass_work(void *argument)
 {
     struct learner *learner = argument;
     struct reading *reading = learner->reading;
@@ -189,12 +189,12 @@ static enum status run_learners(struct reading *reading, struct learnt_table *le
         struct learner *learner = &learners[started];
         *learner = (struct learner){
             .reading = reading, .number = started, .learnt = learnt_table_create_like(learnt)};
-        if (pthread_create(&threads[started], NULL, work, learner) != 0) {
+        if (pthread_create(&threads[started], NULL, learning_pass_work, learner) != 0) {
             learnt_table_destroy(learner->learnt);
             break;
         }
     }
-    work(&learners[0]);
+    learning_pass_work(&learners[0]);
     for (uint32_t i = 0; i < started; i++) {
         struct learner *learner = &learners[i];
         if (i > 0) {

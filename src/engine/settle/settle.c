@@ -182,8 +182,8 @@ static enum status match_key(const struct settling *settling, const struct batch
                                           : match_normal(settling, key, loser);
 }
 
-static enum status restore(struct settling *settling, const struct batch *batch, uint32_t row,
-                           struct loser *loser)
+static enum status settle_restore(struct settling *settling, const struct batch *batch,
+                                  uint32_t row, struct loser *loser)
 {
     struct database *target = settling->run->session->target;
     const struct target_table *table = run_table(settling);
@@ -215,7 +215,7 @@ static enum status take_record(struct settling *settling, const struct batch *ba
         run_note(run, &run->status.mixed_snapshot);
     }
     if (loser->stays) {
-        return restore(settling, batch, row, loser);
+        return settle_restore(settling, batch, row, loser);
     }
     reject_find_key(run, stream_of(run, loser->chunk, loser->entity), batch, row, &reject);
     return write_loser(settling, loser, &reject, settling->error);

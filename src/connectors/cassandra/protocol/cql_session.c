@@ -340,7 +340,8 @@ enum status cql_session_poll(struct cql_session *session, int64_t timeout_ms,
 
 /* Works until `wanted`, a call of the session's own, has its outcome, or until the time; those of
  * users are kept for poll. */
-static void work(struct cql_session *session, const struct call *wanted, int64_t until_ms)
+static void cql_session_work(struct cql_session *session, const struct call *wanted,
+                             int64_t until_ms)
 {
     struct call_list others = {0};
     while (true) {
@@ -364,7 +365,7 @@ static enum status run_call(struct cql_session *session, struct call *call, stru
 {
     free_out(session);
     cql_call_dispatch(session, call);
-    work(session, call, INT64_MAX);
+    cql_session_work(session, call, INT64_MAX);
     if (call->answer.length > 0) {
         call->answer.body =
             (const uint8_t *)arena_copy(arena, call->answer.body, call->answer.length);
@@ -654,7 +655,7 @@ enum status cql_session_agree(struct cql_session *session, struct error *error)
         struct link *link = changed_link(session);
         status = link != NULL ? compare_schemas(session, link, arena, error) : STATUS_AGAIN;
         if (status != STATUS_OK) {
-            work(session, NULL, clock_boottime_ms() + AGREEMENT_PAUSE_MS);
+            cql_session_work(session, NULL, clock_boottime_ms() + AGREEMENT_PAUSE_MS);
         }
     }
     arena_destroy(arena);
