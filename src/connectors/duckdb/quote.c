@@ -1,5 +1,6 @@
 /* Names and texts as DuckDB takes them. */
 #include "base/buffer.h"
+#include "connectors/duckdb/duckdb_internal.h"
 #include <string.h>
 
 static void append_quoted(struct buffer *out, const char *text, size_t length, char quote)
