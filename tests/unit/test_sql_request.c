@@ -152,9 +152,10 @@ static const struct sql_request_dialect dialect = {
     .append_span = append_span,
 };
 
+static const struct sql_quoting quoting = {.append_table = append_table};
 static const struct sql_dialect words = {.container = "house",
                                          .compare_names = strcmp,
-                                         .append_table = append_table,
+                                         .quoting = &quoting,
                                          .catalog = catalog,
                                          .find = find};
 static struct sql_database database = {.dialect = &words, .shown = "db", .schema = "of cats"};

@@ -5,26 +5,6 @@
 
 const struct sql_rules duckdb_rules = {.truth_is_number = false};
 
-void duckdb_append(struct buffer *out, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    sql_append(out, &duckdb_dialect, format, arguments);
-    va_end(arguments);
-}
-
-static void append_table(struct buffer *out, const struct sql_database *self, const char *name)
-{
-    const char *database = ((const struct duckdb_database *)self)->name;
-    if (database != NULL) {
-        duckdb_append_name(out, database);
-        buffer_append_byte(out, '.');
-    }
-    duckdb_append_name(out, self->schema);
-    buffer_append_byte(out, '.');
-    duckdb_append_name(out, name);
-}
-
 /* ---------------------------------------------------------------- the source */
 
 static enum status catalog(struct sql_database *self, const struct schema **schema,
@@ -195,9 +175,7 @@ const struct sql_dialect duckdb_dialect = {
     .name = "duckdb",
     .container = "schema",
     .compare_names = strcasecmp,
-    .append_name = duckdb_append_name,
-    .append_text = duckdb_append_text,
-    .append_table = append_table,
+    .quoting = &duckdb_quoting,
     .catalog = catalog,
     .find = duckdb_dialect_find,
     .look_at_stream = duckdb_look_at_stream,

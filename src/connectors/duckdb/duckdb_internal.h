@@ -201,6 +201,7 @@ extern const struct catalog_functions duckdb_catalog_functions;
 /* ---------------------------------------------------------------- request.c, split.c, reader.c */
 
 extern const struct sql_dialect duckdb_dialect;
+extern const struct sql_quoting duckdb_quoting;
 extern const struct sql_rules duckdb_rules;
 
 /* Is a table's stream cut by its key? Else by the places of its rows. */

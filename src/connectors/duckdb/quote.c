@@ -35,3 +35,27 @@ void duckdb_append_text(struct buffer *out, const char *text, size_t length)
     duckdb_append_text(out, nul + 1, length - before - 1);
     buffer_append_byte(out, ')');
 }
+
+static void append_table(struct buffer *out, const struct sql_database *self, const char *name)
+{
+    const char *database = ((const struct duckdb_database *)self)->name;
+    if (database != NULL) {
+        duckdb_append_name(out, database);
+        buffer_append_byte(out, '.');
+    }
+    duckdb_append_name(out, self->schema);
+    buffer_append_byte(out, '.');
+    duckdb_append_name(out, name);
+}
+
+const struct sql_quoting duckdb_quoting = {.append_name = duckdb_append_name,
+                                           .append_text = duckdb_append_text,
+                                           .append_table = append_table};
+
+void duckdb_append(struct buffer *out, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    sql_append(out, &duckdb_quoting, format, arguments);
+    va_end(arguments);
+}

@@ -43,7 +43,7 @@ enum status duckdb_tell_unfit_references(struct database *database,
             continue;
         }
         buffer_append_string(out, "the foreign key (");
-        sql_append_names(out, &duckdb_dialect, NULL, key.columns);
+        sql_append_names(out, &duckdb_quoting, NULL, key.columns);
         buffer_append_string(out, ") to the table itself is left out: DuckDB would check it before "
                                   "the records that it refers to are there\n");
     }
@@ -56,7 +56,7 @@ void duckdb_tell_actions(const struct target_table *table, struct buffer *out)
         const struct sql_foreign_key key = sql_foreign_key_of(table, i);
         if (!is_self(table, &key) && (has_action(key.on_delete) || has_action(key.on_update))) {
             buffer_format(out, "\t%s: its foreign key (", table->name);
-            sql_append_names(out, &duckdb_dialect, NULL, key.columns);
+            sql_append_names(out, &duckdb_quoting, NULL, key.columns);
             buffer_format(out, ") to %s is made without its actions, which DuckDB does not have\n",
                           key.table);
         }
@@ -67,7 +67,7 @@ static void leave_out(struct making *making, const struct target_table *table,
                       const struct sql_foreign_key *key, const char *why)
 {
     struct buffer names = {0};
-    sql_append_names(&names, &duckdb_dialect, NULL, key->columns);
+    sql_append_names(&names, &duckdb_quoting, NULL, key->columns);
     log_write(LOG_WARNING, "%s: the foreign key (%s) to %s is not made: %s", table->name,
               buffer_string(&names), key->table, why);
     buffer_free(&names);
@@ -143,10 +143,10 @@ static enum status add_key(struct making *making, const struct target_table *tab
         return STATUS_OK;
     }
     buffer_append_string(&making->keys, ", FOREIGN KEY (");
-    sql_append_names(&making->keys, &duckdb_dialect, NULL, key->columns);
+    sql_append_names(&making->keys, &duckdb_quoting, NULL, key->columns);
     /* of the same database always: DuckDB takes no other name for it */
     duckdb_append(&making->keys, ") REFERENCES %n.%n (", making->self->sql.schema, key->table);
-    sql_append_names(&making->keys, &duckdb_dialect, NULL, columns);
+    sql_append_names(&making->keys, &duckdb_quoting, NULL, columns);
     buffer_append_byte(&making->keys, ')');
     return STATUS_OK;
 }

@@ -154,7 +154,7 @@ static void append_row_key(struct sql_request *request, int32_t join)
     char alias[SQL_ALIAS_BYTES];
     sql_name_alias(alias, join);
     if (table->key.count > 0) {
-        sql_append_names(sql, &duckdb_dialect, alias, table->key);
+        sql_append_names(sql, &duckdb_quoting, alias, table->key);
     } else if (table->schema->row_key != NULL) {
         buffer_format(sql, "%s." DUCKDB_ROWID, alias);
     } else {
@@ -181,7 +181,7 @@ static enum status append_first_partner(struct sql_request *request, uint32_t in
     buffer_format(sql, "%s." DUCKDB_ROWID " = (SELECT ", alias);
     if (table->key.count > 0) {
         buffer_append_string(sql, "arg_min(_x." DUCKDB_ROWID ", row(");
-        sql_append_names(sql, &duckdb_dialect, "_x", table->key);
+        sql_append_names(sql, &duckdb_quoting, "_x", table->key);
         buffer_append_string(sql, "))");
     } else {
         buffer_append_string(sql, "min(_x." DUCKDB_ROWID ")");

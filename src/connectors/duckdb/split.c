@@ -109,7 +109,7 @@ static void append_bound(struct buffer *sql, const struct duckdb_table *table,
         buffer_append_string(sql, " AND ");
     }
     buffer_append_string(sql, parts > 1 ? "row(" : "");
-    sql_append_names(sql, &duckdb_dialect, "_t0", table->key);
+    sql_append_names(sql, &duckdb_quoting, "_t0", table->key);
     buffer_append_string(sql, parts > 1 ? ")" : "");
     buffer_append_string(sql, at_most ? " <= " : " > ");
     buffer_append_string(sql, parts > 1 ? "row(" : "");
@@ -238,9 +238,9 @@ static void append_nth_keys(struct buffer *sql, const struct splitter *splitter,
         duckdb_append(sql, bytes ? "hex(%n)" : "CAST(%n AS VARCHAR)", table->key.names[i]);
     }
     buffer_append_string(sql, " FROM (SELECT ");
-    sql_append_names(sql, &duckdb_dialect, NULL, table->key);
+    sql_append_names(sql, &duckdb_quoting, NULL, table->key);
     buffer_append_string(sql, ", row_number() OVER (ORDER BY ");
-    sql_append_names(sql, &duckdb_dialect, NULL, table->key);
+    sql_append_names(sql, &duckdb_quoting, NULL, table->key);
     duckdb_append(sql, ") AS _n FROM %t)", &splitter->self->sql, table->schema->name);
     buffer_format(sql, " WHERE _n %% %" PRId64 " = 0 ORDER BY _n", rows_wanted);
 }

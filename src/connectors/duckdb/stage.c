@@ -160,7 +160,7 @@ static enum status take_repeated(struct writer *writer, struct duckdb_plan *plan
     if (whole) {
         append_columns(&sql, plan);
     } else {
-        sql_append_names(&sql, &duckdb_dialect, NULL, columns);
+        sql_append_names(&sql, &duckdb_quoting, NULL, columns);
     }
     duckdb_append(&sql, " ORDER BY " STAGE_NUMBER ") AS r FROM %n WHERE ", plan->stage);
     for (uint32_t i = 0; i < columns.count; i++) {
@@ -278,7 +278,7 @@ static void append_update(struct buffer *sql, const struct duckdb_plan *plan)
     const struct schema_table *schema = plan->facts.schema;
     bool any = false;
     buffer_append_string(sql, " ON CONFLICT (");
-    sql_append_names(sql, &duckdb_dialect, NULL, plan->table->key);
+    sql_append_names(sql, &duckdb_quoting, NULL, plan->table->key);
     buffer_append_string(sql, ") DO ");
     for (uint32_t i = 0; i < schema->column_count; i++) {
         const char *name = schema->columns[i].name;
@@ -322,7 +322,7 @@ static enum status keep_keys(struct writer *writer, struct duckdb_plan *plan, st
         return STATUS_OK;
     }
     duckdb_append(&sql, "INSERT INTO %t SELECT ", &writer->database->sql, plan->keys);
-    sql_append_names(&sql, &duckdb_dialect, NULL, plan->table->key);
+    sql_append_names(&sql, &duckdb_quoting, NULL, plan->table->key);
     duckdb_append(&sql, " FROM %n", plan->stage);
     return stage_run(writer, &sql, error);
 }
@@ -359,7 +359,7 @@ static enum status make_keys(struct writer *writer, struct duckdb_plan *plan, st
     }
     duckdb_append(&sql, "CREATE TABLE IF NOT EXISTS %t AS SELECT ", &writer->database->sql,
                   plan->keys);
-    sql_append_names(&sql, &duckdb_dialect, NULL, plan->table->key);
+    sql_append_names(&sql, &duckdb_quoting, NULL, plan->table->key);
     buffer_append_string(&sql, " FROM ");
     append_key_of_table(&sql, writer, plan);
     buffer_append_string(&sql, " LIMIT 0");

@@ -116,7 +116,7 @@ static void append_column(struct buffer *sql, const struct target_table *table,
 static void append_key(struct buffer *sql, const char *words, struct column_list columns)
 {
     buffer_format(sql, ", %s (", words);
-    sql_append_names(sql, &duckdb_dialect, NULL, columns);
+    sql_append_names(sql, &duckdb_quoting, NULL, columns);
     buffer_append_byte(sql, ')');
 }
 
@@ -179,7 +179,7 @@ static void append_plan_index(struct buffer *sql, const struct sql_database *sel
 {
     duckdb_append(sql, "CREATE %sINDEX IF NOT EXISTS %n ON %t (", index->unique ? "UNIQUE " : "",
                   index->name, self, table->name);
-    sql_append_names(sql, &duckdb_dialect, NULL, index->columns);
+    sql_append_names(sql, &duckdb_quoting, NULL, index->columns);
     buffer_append_byte(sql, ')');
 }
 

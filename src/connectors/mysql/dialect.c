@@ -11,11 +11,6 @@ static struct mysql_database *server_of(struct sql_database *self)
     return mysql_database_of(&self->base);
 }
 
-static void append_table(struct buffer *out, const struct sql_database *self, const char *name)
-{
-    mysql_append_table(out, (const struct mysql_database *)self, name);
-}
-
 static enum status catalog(struct sql_database *self, const struct schema **schema,
                            struct error *error)
 {
@@ -184,7 +179,7 @@ static enum status sum(struct sql_database *self, const struct sql_table *table,
                                "16, 10) AS DECIMAL(20))), 0)) FROM (SELECT HEX(");
     mysql_undo_append_hash(&sql, server_of(self), summed, count, "t");
     buffer_append_string(&sql, ") AS h FROM ");
-    append_table(&sql, self, table->schema->name);
+    mysql_quoting.append_table(&sql, self, table->schema->name);
     buffer_append_string(&sql, " AS t) AS k");
     enum status status = dialect_ask(self, &sql, arena, told, error);
     return status == STATUS_OK && *told == NULL
@@ -204,9 +199,7 @@ const struct sql_dialect mysql_dialect = {
     .name = "mysql",
     .container = "database",
     .compare_names = strcasecmp,
-    .append_name = mysql_append_name,
-    .append_text = mysql_append_text,
-    .append_table = append_table,
+    .quoting = &mysql_quoting,
     .catalog = catalog,
     .find = dialect_find,
     .look_at_stream = mysql_look_at_stream,

@@ -15,7 +15,7 @@ enum { REFUSALS_MAX = 2, ROWS_A_NOTE = 64 };
 
 bool mysql_express_accepts(struct database *database, struct database *source)
 {
-    return source->connector == &transhume_connector && mysql_database_of(database)->loads &&
+    return source->connector == database->connector && mysql_database_of(database)->loads &&
            mysql_database_of(source)->mode == OPEN_SOURCE;
 }
 

@@ -115,6 +115,7 @@ extern const struct store_functions mysql_store_functions;
 extern const struct lock_functions mysql_lock_functions;
 extern const struct rollback_functions mysql_rollback_functions;
 extern const struct sql_dialect mysql_dialect;
+extern const struct sql_quoting mysql_quoting;
 extern const struct load_functions mysql_load_functions;
 extern const struct apply_functions mysql_apply_functions;
 extern const struct feed_functions mysql_feed_functions;
@@ -308,7 +309,7 @@ void mysql_append_table(struct buffer *out, const struct mysql_database *self, c
 static inline void mysql_append_names(struct buffer *out, const char *alias,
                                       struct column_list names)
 {
-    sql_append_names(out, &mysql_dialect, alias, names);
+    sql_append_names(out, &mysql_quoting, alias, names);
 }
 /* left.`a` = right.`a` AND … */
 void mysql_append_match(struct buffer *out, struct column_list names, const char *left,

@@ -79,10 +79,19 @@ void mysql_append_filled(struct buffer *out, const char *sql, const char *first,
     }
 }
 
+static void append_table(struct buffer *out, const struct sql_database *self, const char *name)
+{
+    mysql_append_table(out, (const struct mysql_database *)self, name);
+}
+
+const struct sql_quoting mysql_quoting = {.append_name = mysql_append_name,
+                                          .append_text = mysql_append_text,
+                                          .append_table = append_table};
+
 void mysql_append(struct buffer *out, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    sql_append(out, &mysql_dialect, format, arguments);
+    sql_append(out, &mysql_quoting, format, arguments);
     va_end(arguments);
 }

@@ -12,11 +12,6 @@ static struct postgres_database *server_of(struct sql_database *self)
     return postgres_database_of(&self->base);
 }
 
-static void append_table(struct buffer *out, const struct sql_database *self, const char *name)
-{
-    postgres_append_table(out, (const struct postgres_database *)self, name);
-}
-
 static enum status catalog(struct sql_database *self, const struct schema **schema,
                            struct error *error)
 {
@@ -203,7 +198,7 @@ static enum status sum(struct sql_database *self, const struct sql_table *table,
               "(SELECT ");
     postgres_undo_append_hash(&sql, summed, count, "t", false);
     buffer_append_string(&sql, " AS h FROM ");
-    append_table(&sql, self, table->schema->name);
+    postgres_quoting.append_table(&sql, self, table->schema->name);
     buffer_append_string(&sql, " AS t) AS k");
     return postgres_dialect_ask(self, &sql, arena, told, error);
 }
@@ -212,9 +207,7 @@ const struct sql_dialect postgres_dialect = {
     .name = "postgres",
     .container = "schema",
     .compare_names = strcmp,
-    .append_name = postgres_append_name,
-    .append_text = postgres_append_text,
-    .append_table = append_table,
+    .quoting = &postgres_quoting,
     .catalog = catalog,
     .find = postgres_dialect_find,
     .look_at_stream = postgres_look_at_stream,

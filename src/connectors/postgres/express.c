@@ -13,8 +13,7 @@ enum { PIECE_BYTES = 256 << 10 };
 
 bool postgres_express_accepts(struct database *database, struct database *source)
 {
-    (void)database;
-    return source->connector == &transhume_connector &&
+    return source->connector == database->connector &&
            postgres_database_of(source)->mode == OPEN_SOURCE;
 }
 

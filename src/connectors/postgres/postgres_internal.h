@@ -104,6 +104,7 @@ extern const struct rollback_functions postgres_rollback_functions;
 extern const struct feed_functions postgres_feed_functions;
 extern const struct apply_functions postgres_apply_functions;
 extern const struct sql_dialect postgres_dialect;
+extern const struct sql_quoting postgres_quoting;
 extern const struct load_functions postgres_load_functions;
 extern const struct alter_functions postgres_alter_functions;
 extern const struct change_functions postgres_change_functions;
@@ -335,7 +336,7 @@ void postgres_append_table(struct buffer *out, const struct postgres_database *s
 static inline void postgres_append_names(struct buffer *out, const char *alias,
                                          struct column_list names)
 {
-    sql_append_names(out, &postgres_dialect, alias, names);
+    sql_append_names(out, &postgres_quoting, alias, names);
 }
 
 /* ---------------------------------------------------------------- scope.c */

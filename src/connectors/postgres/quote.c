@@ -36,10 +36,19 @@ void postgres_append_table(struct buffer *out, const struct postgres_database *s
     postgres_append(out, "%n.%n", place.schema, place.name);
 }
 
+static void append_table(struct buffer *out, const struct sql_database *self, const char *name)
+{
+    postgres_append_table(out, (const struct postgres_database *)self, name);
+}
+
+const struct sql_quoting postgres_quoting = {.append_name = postgres_append_name,
+                                             .append_text = postgres_append_text,
+                                             .append_table = append_table};
+
 void postgres_append(struct buffer *out, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    sql_append(out, &postgres_dialect, format, arguments);
+    sql_append(out, &postgres_quoting, format, arguments);
     va_end(arguments);
 }

@@ -23,7 +23,7 @@ struct listing_column {
 static enum status append_column(void *context, const char *name)
 {
     const struct listing_column *column = context;
-    column->dialect->append_name(column->sql, name);
+    column->dialect->quoting->append_name(column->sql, name);
     return STATUS_OK;
 }
 
@@ -60,7 +60,7 @@ static enum status append_condition(struct apply *apply, const struct target_tab
         .compared = apply->dialect->compared != NULL ? apply_list_compare : NULL,
         .comparing = &comparing,
         .rules = &rules,
-        .append_text = dialect->append_text,
+        .append_text = dialect->quoting->append_text,
         .is_null = " IS NULL",
         .quotes_numbers = apply->dialect->quotes_numbers,
         .bytes_before = apply->dialect->bytes_before,
@@ -100,9 +100,9 @@ enum status sql_apply_list(struct database *database, struct apply *apply,
     struct buffer sql = {0};
     (void)database;
     buffer_append_string(&sql, "SELECT ");
-    dialect->append_name(&sql, table->key.names[listing->wanted]);
+    dialect->quoting->append_name(&sql, table->key.names[listing->wanted]);
     buffer_append_string(&sql, " FROM ");
-    dialect->append_table(&sql, apply->database, table->name);
+    dialect->quoting->append_table(&sql, apply->database, table->name);
     buffer_append_string(&sql, " WHERE ");
     enum status status = append_known(apply, listing, arena, &sql, error);
     if (status == STATUS_OK) {
@@ -144,11 +144,11 @@ static void append_wanted(const struct apply *apply, const struct apply_search *
     for (uint32_t i = 0; i < search->wanted.count; i++) {
         buffer_append_string(sql, i > 0 ? ", " : "SELECT ");
         buffer_append_string(sql, search->hex[i] ? apply->dialect->hex_before : "");
-        dialect->append_name(sql, search->wanted.names[i]);
+        dialect->quoting->append_name(sql, search->wanted.names[i]);
         buffer_append_string(sql, search->hex[i] ? apply->dialect->hex_behind : "");
     }
     buffer_append_string(sql, " FROM ");
-    dialect->append_table(sql, apply->database, search->table->name);
+    dialect->quoting->append_table(sql, apply->database, search->table->name);
     buffer_append_string(sql, " WHERE ");
 }
 

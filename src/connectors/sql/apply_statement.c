@@ -290,14 +290,14 @@ static bool is_key(const struct writing *writing, uint32_t column)
 
 static void append_name(struct writing *writing, int32_t column)
 {
-    writing->apply->database->dialect->append_name(&writing->sql,
-                                                   writing->shape->table.columns[column].name);
+    writing->apply->database->dialect->quoting->append_name(
+        &writing->sql, writing->shape->table.columns[column].name);
 }
 
 static void append_table(struct writing *writing)
 {
-    writing->apply->database->dialect->append_table(&writing->sql, writing->apply->database,
-                                                    writing->shape->table.name);
+    writing->apply->database->dialect->quoting->append_table(
+        &writing->sql, writing->apply->database, writing->shape->table.name);
 }
 
 /* The number that it has already, if the statement names it twice. */
@@ -340,7 +340,8 @@ static void append_column_of(const struct writing *writing, const char *alias, i
                              struct buffer *out)
 {
     buffer_append_string(out, alias);
-    writing->apply->database->dialect->append_name(out, writing->shape->table.columns[column].name);
+    writing->apply->database->dialect->quoting->append_name(
+        out, writing->shape->table.columns[column].name);
 }
 
 /* " AND ALIAS.k has the bytes of the parameter" */
@@ -408,7 +409,7 @@ static void append_equal(struct writing *writing)
         uint32_t number = (uint32_t)(writing->parameters.length / sizeof added);
         buffer_append(&writing->parameters, &added, sizeof added);
         buffer_clear(&name);
-        writing->apply->database->dialect->append_name(
+        writing->apply->database->dialect->quoting->append_name(
             &name, shape->table.columns[shape->columns[i]].name);
         buffer_append_string(&writing->sql, separator);
         writing->apply->dialect->append_is(&shape->table, added.column, buffer_string(&name),
@@ -555,7 +556,7 @@ static void append_no_conflict(struct writing *writing)
         return;
     }
     buffer_append_string(&writing->sql, ") ON CONFLICT (");
-    sql_append_names(&writing->sql, writing->apply->database->dialect, NULL,
+    sql_append_names(&writing->sql, writing->apply->database->dialect->quoting, NULL,
                      writing->shape->table.plan->key);
     if (writing->shape->table.plan->apart.count == 0) {
         buffer_append_string(&writing->sql, ") DO NOTHING");
@@ -574,7 +575,7 @@ static void append_conflict(struct writing *writing)
         append_own_key(writing);
     } else {
         buffer_append_string(&writing->sql, ") ON CONFLICT (");
-        sql_append_names(&writing->sql, writing->apply->database->dialect, NULL,
+        sql_append_names(&writing->sql, writing->apply->database->dialect->quoting, NULL,
                          shape->table.plan->key);
     }
     if (!duplicate && shape->table.plan->apart.count > 0) {

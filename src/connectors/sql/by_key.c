@@ -255,7 +255,7 @@ struct asking {
 static enum status append_own_column(void *context, const char *name)
 {
     const struct asking *asking = context;
-    asking->self->dialect->append_name(asking->query, name);
+    asking->self->dialect->quoting->append_name(asking->query, name);
     return STATUS_OK;
 }
 
@@ -272,12 +272,12 @@ static void append_highest(const struct asking *asking, const struct read_reques
                            bool by_order)
 {
     buffer_append_string(asking->query, by_order ? "SELECT " : "SELECT max(");
-    asking->self->dialect->append_name(asking->query, request->since);
+    asking->self->dialect->quoting->append_name(asking->query, request->since);
     buffer_append_string(asking->query, by_order ? " FROM " : ") FROM ");
-    asking->self->dialect->append_table(asking->query, asking->self, request->table);
+    asking->self->dialect->quoting->append_table(asking->query, asking->self, request->table);
     if (by_order) {
         buffer_append_string(asking->query, " WHERE ");
-        asking->self->dialect->append_name(asking->query, request->since);
+        asking->self->dialect->quoting->append_name(asking->query, request->since);
         buffer_append_string(asking->query, " IS NOT NULL ORDER BY 1 DESC LIMIT 1");
     }
 }
@@ -285,7 +285,7 @@ static void append_highest(const struct asking *asking, const struct read_reques
 static void append_count(const struct asking *asking, const struct read_request *request)
 {
     buffer_append_string(asking->query, "(SELECT count(*) FROM ");
-    asking->self->dialect->append_table(asking->query, asking->self, request->table);
+    asking->self->dialect->quoting->append_table(asking->query, asking->self, request->table);
     buffer_append_string(asking->query, " WHERE ");
 }
 
@@ -307,7 +307,7 @@ enum status sql_since_query(struct sql_database *self, const struct read_request
     buffer_append_string(query, request->since_bound != NULL ? ") AS changed, " : "0 AS changed, ");
     if (request->since_nulls) {
         append_count(&asking, request);
-        self->dialect->append_name(query, request->since);
+        self->dialect->quoting->append_name(query, request->since);
         buffer_append_string(query, words->is_null);
     }
     buffer_append_string(query, request->since_nulls ? ") AS nulls" : "0 AS nulls");

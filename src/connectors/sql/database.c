@@ -11,22 +11,22 @@
 
 /* ---------------------------------------------------------------- SQL */
 
-static void append_argument(struct buffer *out, const struct sql_dialect *dialect, char kind,
+static void append_argument(struct buffer *out, const struct sql_quoting *quoting, char kind,
                             va_list *arguments)
 {
     const struct sql_database *self = NULL;
     const char *text = NULL;
     switch (kind) {
     case 'n':
-        dialect->append_name(out, va_arg(*arguments, const char *));
+        quoting->append_name(out, va_arg(*arguments, const char *));
         break;
     case 't':
         self = va_arg(*arguments, const struct sql_database *);
-        dialect->append_table(out, self, va_arg(*arguments, const char *));
+        quoting->append_table(out, self, va_arg(*arguments, const char *));
         break;
     case 'q':
         text = va_arg(*arguments, const char *);
-        dialect->append_text(out, text, strlen(text));
+        quoting->append_text(out, text, strlen(text));
         break;
     case 'b':
         buffer_append_buffer(out, va_arg(*arguments, const struct buffer *));
@@ -45,7 +45,7 @@ static void append_argument(struct buffer *out, const struct sql_dialect *dialec
     }
 }
 
-void sql_append(struct buffer *out, const struct sql_dialect *dialect, const char *format,
+void sql_append(struct buffer *out, const struct sql_quoting *quoting, const char *format,
                 va_list arguments)
 {
     va_list left;
@@ -55,14 +55,14 @@ void sql_append(struct buffer *out, const struct sql_dialect *dialect, const cha
         buffer_append(out, format, plain);
         format += plain;
         if (*format == '%') {
-            append_argument(out, dialect, format[1], &left);
+            append_argument(out, quoting, format[1], &left);
             format += 2;
         }
     }
     va_end(left);
 }
 
-void sql_append_names(struct buffer *out, const struct sql_dialect *dialect, const char *alias,
+void sql_append_names(struct buffer *out, const struct sql_quoting *quoting, const char *alias,
                       struct column_list names)
 {
     for (uint32_t i = 0; i < names.count; i++) {
@@ -70,7 +70,7 @@ void sql_append_names(struct buffer *out, const struct sql_dialect *dialect, con
         if (alias != NULL) {
             buffer_format(out, "%s.", alias);
         }
-        dialect->append_name(out, names.names[i]);
+        quoting->append_name(out, names.names[i]);
     }
 }
 
@@ -110,7 +110,7 @@ static void database_append(const struct sql_database *self, struct buffer *out,
 {
     va_list arguments;
     va_start(arguments, format);
-    sql_append(out, self->dialect, format, arguments);
+    sql_append(out, self->dialect->quoting, format, arguments);
     va_end(arguments);
 }
 
@@ -184,7 +184,7 @@ static enum status empty_table(struct sql_database *self, const struct target_ta
                          "this run did not make the table, so it will not empty it");
     }
     buffer_append_string(&sql, "DELETE FROM ");
-    self->dialect->append_table(&sql, self, name);
+    self->dialect->quoting->append_table(&sql, self, name);
     return self->dialect->run(self, &sql, NULL, error);
 }
 
@@ -202,7 +202,7 @@ enum status sql_holds(struct database *database, const char *table, const char *
     struct buffer sql = {0};
     struct arena *arena = arena_create(1024);
     buffer_append_string(&sql, "SELECT EXISTS (SELECT 1 FROM ");
-    dialect->append_table(&sql, self, table);
+    dialect->quoting->append_table(&sql, self, table);
     buffer_format(&sql, " WHERE %s)", buffer_string(&exception));
     enum status status = dialect->ask(self, &sql, arena, &found, error);
     *holds = status == STATUS_OK && found != NULL && (found[0] == '0' || found[0] == 'f');
@@ -231,9 +231,9 @@ enum status sql_highest_key(struct database *database, const char *table, const 
     struct buffer sql = {0};
     const char *text = NULL;
     buffer_append_string(&sql, "SELECT max(");
-    self->dialect->append_name(&sql, column);
+    self->dialect->quoting->append_name(&sql, column);
     buffer_append_string(&sql, ") FROM ");
-    self->dialect->append_table(&sql, self, table);
+    self->dialect->quoting->append_table(&sql, self, table);
     enum status status = self->dialect->ask(self, &sql, arena, &text, error);
     *any = status == STATUS_OK && text != NULL;
     if (*any && text_to_int64(text, strlen(text), highest) != STATUS_OK) {

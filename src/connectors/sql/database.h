@@ -52,6 +52,14 @@ enum sql_null_words {
     SQL_NULL_FAILED    /* the library: NOT NULL constraint failed: t.v */
 };
 
+/* How names and texts are written. It stands by itself, since all that makes statements needs it,
+ * and it needs nothing. */
+struct sql_quoting {
+    void (*append_name)(struct buffer *out, const char *name);
+    void (*append_text)(struct buffer *out, const char *text, size_t length); /* a literal */
+    void (*append_table)(struct buffer *out, const struct sql_database *self, const char *name);
+};
+
 /*
  * What a database has in its own way, for the control thread; the source's catalogue any thread may
  * ask once it is read. Statements go over the control connection; from `begin` to `end` they are
@@ -61,9 +69,7 @@ struct sql_dialect {
     const char *name;      /* of its failpoints: "mysql" */
     const char *container; /* what `schema` is called there: "database" */
     int (*compare_names)(const char *left, const char *right); /* of columns; 0: one and the same */
-    void (*append_name)(struct buffer *out, const char *name);
-    void (*append_text)(struct buffer *out, const char *text, size_t length); /* a literal */
-    void (*append_table)(struct buffer *out, const struct sql_database *self, const char *name);
+    const struct sql_quoting *quoting;
 
     /* ---- the source: the catalogue, read at first use and kept */
 
@@ -184,10 +190,10 @@ struct sql_dialect {
  *   %q  a text as a literal             %b  what is in a buffer
  *   %s %d %u %%  as printf has them
  */
-void sql_append(struct buffer *out, const struct sql_dialect *dialect, const char *format,
+void sql_append(struct buffer *out, const struct sql_quoting *quoting, const char *format,
                 va_list arguments);
 /* "a", "b"; `alias` may be NULL. */
-void sql_append_names(struct buffer *out, const struct sql_dialect *dialect, const char *alias,
+void sql_append_names(struct buffer *out, const struct sql_quoting *quoting, const char *alias,
                       struct column_list names);
 /* The failpoint "mysql.before_undo" of `place` "before_undo". */
 enum status sql_failpoint(const struct sql_database *self, const char *place, struct error *error);

@@ -379,7 +379,7 @@ static enum status tell_page(struct telling *telling, const struct sql_table *ke
     const struct sql_dialect *dialect = telling->self->dialect;
     struct buffer from = {0};
     struct arena *arena = arena_create(0);
-    dialect->append_table(&from, telling->self, kept->schema->name);
+    dialect->quoting->append_table(&from, telling->self, kept->schema->name);
     buffer_format(&from,
                   " WHERE " SQL_ORPHANS_NUMBER " > %lld ORDER BY " SQL_ORPHANS_NUMBER " LIMIT %u",
                   (long long)telling->last, rows);

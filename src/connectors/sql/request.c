@@ -100,8 +100,8 @@ int32_t sql_request_find(const struct sql_request *request, int32_t join, const 
 
 static void append_table(struct sql_request *request, int32_t join)
 {
-    request->database->dialect->append_table(&request->out->sql, request->database,
-                                             table_of(request, join)->name);
+    request->database->dialect->quoting->append_table(&request->out->sql, request->database,
+                                                      table_of(request, join)->name);
 }
 
 static bool is_of_query(const struct sql_request *request, int32_t join)
@@ -330,7 +330,7 @@ struct sql_by_key_words sql_request_words(const struct sql_database *database,
                                           const struct sql_request_dialect *dialect)
 {
     return (struct sql_by_key_words){.rules = dialect->rules,
-                                     .append_text = database->dialect->append_text,
+                                     .append_text = database->dialect->quoting->append_text,
                                      .name_time = dialect->name_time,
                                      .is_null = dialect->is_null,
                                      .quotes_numbers = dialect->quotes_numbers,

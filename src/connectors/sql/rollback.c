@@ -70,7 +70,7 @@ static enum status ask_held(struct sql_database *self, const struct sql_table *t
     struct buffer sql = {0};
     struct arena *arena = arena_create(0);
     buffer_append_string(&sql, "SELECT 1 FROM ");
-    self->dialect->append_table(&sql, self, table->schema->name);
+    self->dialect->quoting->append_table(&sql, self, table->schema->name);
     buffer_append_string(&sql, " AS t WHERE ");
     self->dialect->append_held(&sql, table, column, "t");
     buffer_append_string(&sql, " LIMIT 1");

@@ -64,12 +64,12 @@ const char *sql_append_groups(struct database *database, const char *table,
     static const char rows[] = "_transhume_rows";
     const struct sql_database *self = sql_database_of(database);
     buffer_append_string(query, "SELECT ");
-    sql_append_names(query, self->dialect, NULL, *columns);
+    sql_append_names(query, self->dialect->quoting, NULL, *columns);
     buffer_format(query, "%scount(*) AS %s FROM ", columns->count > 0 ? ", " : "", rows);
-    self->dialect->append_table(query, self, table);
+    self->dialect->quoting->append_table(query, self, table);
     if (columns->count > 0) {
         buffer_append_string(query, " GROUP BY ");
-        sql_append_names(query, self->dialect, NULL, *columns);
+        sql_append_names(query, self->dialect->quoting, NULL, *columns);
     }
     buffer_format(query, " ORDER BY count(*) DESC LIMIT %u", count_max);
     return rows;

@@ -394,10 +394,20 @@ void sqlite_append_literal(struct buffer *out, const char *text, size_t length)
     buffer_append_string(out, "' AS TEXT)");
 }
 
+static void append_table(struct buffer *out, const struct sql_database *self, const char *name)
+{
+    (void)self;
+    sqlite_append(out, "main.%n", name);
+}
+
+const struct sql_quoting sqlite_quoting = {.append_name = sqlite_append_name,
+                                           .append_text = sqlite_append_literal,
+                                           .append_table = append_table};
+
 void sqlite_append(struct buffer *out, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    sql_append(out, &sqlite_dialect, format, arguments);
+    sql_append(out, &sqlite_quoting, format, arguments);
     va_end(arguments);
 }

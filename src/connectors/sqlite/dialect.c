@@ -12,12 +12,6 @@ static struct sqlite_database *file_of(struct sql_database *self)
     return sqlite_database_of(&self->base);
 }
 
-static void append_table(struct buffer *out, const struct sql_database *self, const char *name)
-{
-    (void)self;
-    sqlite_append(out, "main.%n", name);
-}
-
 /* ---------------------------------------------------------------- statements */
 
 static enum status sqlite_dialect_begin(struct sql_database *self, enum sql_access access,
@@ -210,7 +204,7 @@ static enum status sum(struct sql_database *self, const struct sql_table *table,
     buffer_append_string(&sql, "SELECT ");
     sqlite_undo_append_hash(&facts, "t", false, &sql);
     buffer_append_string(&sql, " FROM ");
-    append_table(&sql, self, facts.name);
+    sqlite_quoting.append_table(&sql, self, facts.name);
     buffer_append_string(&sql, " AS t");
     enum status status = add_all(file_of(self), &sql, &total, &records, error);
     buffer_free(&sql);
@@ -236,9 +230,7 @@ const struct sql_dialect sqlite_dialect = {
     .make_place = make_place,
     .name = "sqlite",
     .compare_names = strcasecmp,
-    .append_name = sqlite_append_name,
-    .append_text = sqlite_append_literal,
-    .append_table = append_table,
+    .quoting = &sqlite_quoting,
     .begin = sqlite_dialect_begin,
     .end = sqlite_dialect_end,
     .run = sqlite_dialect_run,

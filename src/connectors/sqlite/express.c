@@ -11,8 +11,7 @@ enum { OPERATIONS_A_NOTE = 100000 };
 
 bool sqlite_express_accepts(struct database *database, struct database *source)
 {
-    (void)database;
-    if (source->connector != &connector_sqlite) {
+    if (source->connector != database->connector) {
         return false;
     }
     const struct sqlite_database *from = sqlite_database_of(source);

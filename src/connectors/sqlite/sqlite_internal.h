@@ -67,6 +67,7 @@ extern const struct alter_functions sqlite_alter;
 extern const struct change_functions sqlite_change;
 extern const struct rights_functions sqlite_rights; /* rights.c */
 extern const struct sql_dialect sqlite_dialect;
+extern const struct sql_quoting sqlite_quoting;
 enum { SQLITE_TYPE_COUNT = 23 };
 extern const struct type_mapping sqlite_types[SQLITE_TYPE_COUNT];
 
