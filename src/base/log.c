@@ -365,6 +365,39 @@ static void write_statement_line(enum log_level level, const char *line)
     }
 }
 
+/* Its listener keeps lines: as much of the statement as one has. */
+static void tell_listener(enum log_level level, const char *statement)
+{
+    char text[LINE_BYTES_MAX / 2];
+    if (listener == NULL || !is_heard(level, &message_event)) {
+        return;
+    }
+    size_t length = text_clip(statement, strlen(statement), sizeof(text) - 1);
+    snprintf(text, sizeof(text), "%.*s", (int)length, statement);
+    text_clean_line(text);
+    const struct log_record record = {
+        .level = level, .at_us = clock_utc_us(), .event = &message_event, .text = text};
+    listener(listener_context, &record);
+}
+
+/* A tab stays, and an end of line of two bytes is one. */
+static void clean_statement_line(char *line)
+{
+    size_t length = strlen(line);
+    if (length > 0 && line[length - 1] == '\r') {
+        line[length - 1] = '\0';
+    }
+    char *out = line;
+    for (char *next = line, *part; (part = strsep(&next, "\t")) != NULL;) {
+        text_clean_line(part);
+        length = strlen(part);
+        memmove(out, part, length);
+        out += length;
+        *out = next != NULL ? '\t' : '\0';
+        out++;
+    }
+}
+
 /* Without a word or a time before each line, so that it can be copied from where it is shown. */
 static void write_statement_plain(enum log_level level, const char *text, size_t length)
 {
@@ -405,8 +438,9 @@ void log_write_statement(enum log_level level, const char *head, const char *sta
     char *copy = secret_redact_copy(statement);
     char *next = copy;
     pthread_mutex_lock(&mutex);
+    tell_listener(level, copy);
     for (char *line; (line = strsep(&next, "\n")) != NULL;) {
-        text_clean_line(line);
+        clean_statement_line(line);
         buffer_format(&text, "    %s\n", line);
         write_statement_line(level, line);
     }

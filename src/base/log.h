@@ -62,7 +62,8 @@ void log_set_formatter(size_t (*formatter)(const struct log_record *record, char
                                            size_t capacity));
 
 /* "head: statement" for somebody who runs it by hand: one of several lines, or too long for a line,
- * follows below, whole and as its lines are. */
+ * follows below, whole, four spaces before each of its lines; as JSON (log_set_formatter) it has
+ * none. */
 void log_write_statement(enum log_level level, const char *head, const char *statement);
 
 /* The error in full: one line with what, object, why; the hint on the next. */

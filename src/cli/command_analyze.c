@@ -373,7 +373,7 @@ static int command_analyze_finish(struct analyzing *analyzing)
     struct error error = {0};
     bool proven = true;
     if (!cli_switch(analyzing->call, CLI_PROVE)) {
-        return cli_finish(&analyzing->out, 0);
+        return cli_finish(&analyzing->out, EXIT_DONE);
     }
     (void)signals_end_with(NULL);
     if (choose_source(analyzing, &error) != STATUS_OK) {
@@ -409,7 +409,7 @@ static int analyze(struct analyzing *analyzing)
     }
     enum status status = design(analyzing, &error);
     return status == STATUS_OK    ? command_analyze_finish(analyzing)
-           : status == STATUS_END ? cli_finish(&analyzing->out, 0)
+           : status == STATUS_END ? cli_finish(&analyzing->out, EXIT_DONE)
                                   : cli_fail(call, &error);
 }
 

@@ -211,8 +211,7 @@ static enum status confirm(struct cli_call *call, enum change_command command, s
                              "stands.");
 }
 
-static int command_change_run_run(struct cli_call *call, enum change_command command,
-                                  bool takes_file)
+static int change_run_steps(struct cli_call *call, enum change_command command, bool takes_file)
 {
     struct change_call change;
     struct change_view view = {0};
@@ -244,30 +243,30 @@ static int command_change_run_run(struct cli_call *call, enum change_command com
 
 int command_change_start(struct cli_call *call)
 {
-    return command_change_run_run(call, CHANGE_DO_START, true);
+    return change_run_steps(call, CHANGE_DO_START, true);
 }
 
 int command_change_switch(struct cli_call *call)
 {
-    return command_change_run_run(call, CHANGE_DO_SWITCH, false);
+    return change_run_steps(call, CHANGE_DO_SWITCH, false);
 }
 
 int command_change_complete(struct cli_call *call)
 {
-    return command_change_run_run(call, CHANGE_DO_COMPLETE, false);
+    return change_run_steps(call, CHANGE_DO_COMPLETE, false);
 }
 
 int command_change_abort(struct cli_call *call)
 {
-    return command_change_run_run(call, CHANGE_DO_ABORT, false);
+    return change_run_steps(call, CHANGE_DO_ABORT, false);
 }
 
 int command_change_skip(struct cli_call *call)
 {
-    return command_change_run_run(call, CHANGE_DO_SKIP, false);
+    return change_run_steps(call, CHANGE_DO_SKIP, false);
 }
 
 int command_change_run(struct cli_call *call)
 {
-    return command_change_run_run(call, CHANGE_DO_RUN, true);
+    return change_run_steps(call, CHANGE_DO_RUN, true);
 }

@@ -16,7 +16,7 @@ static bool is_of_kind(const struct spill_head *entry, const struct spill_head *
            (next->entity == entry->entity && spill_compare_records(entry, next) == 0);
 }
 
-void pile_next(struct pile *pile)
+void key_group_next(struct key_group *pile)
 {
     const struct spill_head *before = pile->entry;
     const struct spill_head *next = spill_peek(&pile->cursor);
@@ -34,16 +34,17 @@ void pile_next(struct pile *pile)
     }
 }
 
-void pile_begin(struct pile *pile, const struct verify *verify, const struct spill_cursor *side)
+void key_group_begin(struct key_group *pile, const struct verify *verify,
+                     const struct spill_cursor *side)
 {
-    *pile = (struct pile){.verify = verify, .cursor = *side};
-    pile_next(pile);
+    *pile = (struct key_group){.verify = verify, .cursor = *side};
+    key_group_next(pile);
 }
 
 /* Which comes first? Where only some of the target's fields count, its records are in no order that
  * the source's have; but such a target has one kind under a key, which waits for its equal one. */
-static int pile_compare(const struct verify *verify, const struct spill_head *a,
-                        const struct spill_head *b)
+static int group_compare(const struct verify *verify, const struct spill_head *a,
+                         const struct spill_head *b)
 {
     const struct spill_head *source = a->side == SIDE_SOURCE ? a : b;
     const struct spill_head *other = source == a ? b : a;
@@ -53,11 +54,12 @@ static int pile_compare(const struct verify *verify, const struct spill_head *a,
     return match_compare_fields(verify, source, other, NULL) ? 0 : source == a ? -1 : 1;
 }
 
-uint64_t pile_take_equal(struct pile *pile, const struct spill_head *entry, uint64_t wanted)
+uint64_t key_group_take_equal(struct key_group *pile, const struct spill_head *entry,
+                              uint64_t wanted)
 {
     uint64_t taken = 0;
     while (pile->entry != NULL && taken < wanted) {
-        int order = pile_compare(pile->verify, pile->entry, entry);
+        int order = group_compare(pile->verify, pile->entry, entry);
         if (order > 0) {
             break;
         }
@@ -67,7 +69,7 @@ uint64_t pile_take_equal(struct pile *pile, const struct spill_head *entry, uint
             pile->left -= some;
         }
         if (order < 0 || pile->left == 0) {
-            pile_next(pile);
+            key_group_next(pile);
         }
     }
     return taken;
@@ -77,18 +79,18 @@ void unmatched_begin(struct unmatched *unmatched, const struct verify *verify,
                      const struct spill_group *group)
 {
     *unmatched = (struct unmatched){0};
-    pile_begin(&unmatched->source, verify, &group->sides[SIDE_SOURCE]);
-    pile_begin(&unmatched->target, verify, &group->sides[SIDE_TARGET]);
+    key_group_begin(&unmatched->source, verify, &group->sides[SIDE_SOURCE]);
+    key_group_begin(&unmatched->target, verify, &group->sides[SIDE_TARGET]);
 }
 
 bool unmatched_take(struct unmatched *unmatched, const struct spill_head **taken)
 {
-    struct pile *target = &unmatched->target;
+    struct key_group *target = &unmatched->target;
     while (unmatched->left == 0 && target->entry != NULL) {
         unmatched->entry = target->entry;
         unmatched->left =
-            target->left - pile_take_equal(&unmatched->source, target->entry, target->left);
-        pile_next(target);
+            target->left - key_group_take_equal(&unmatched->source, target->entry, target->left);
+        key_group_next(target);
     }
     if (unmatched->left == 0) {
         return false;

@@ -6,23 +6,25 @@
 #include "verify/spill.h"
 
 /* One side's records, and of them the kind in hand. */
-struct pile {
+struct key_group {
     const struct verify *verify;
     struct spill_cursor cursor;     /* behind it */
     const struct spill_head *entry; /* one of its records; NULL: there is no more */
     uint64_t left;                  /* how many there are yet */
     uint64_t collapsed;             /* and how many more `distinct` made one of */
 };
-void pile_begin(struct pile *pile, const struct verify *verify, const struct spill_cursor *side);
-void pile_next(struct pile *pile);
+void key_group_begin(struct key_group *pile, const struct verify *verify,
+                     const struct spill_cursor *side);
+void key_group_next(struct key_group *pile);
 /* Takes up to `wanted` records that `entry`, of the other side, equals; asked in the order of the
  * entries. How many there were. */
-uint64_t pile_take_equal(struct pile *pile, const struct spill_head *entry, uint64_t wanted);
+uint64_t key_group_take_equal(struct key_group *pile, const struct spill_head *entry,
+                              uint64_t wanted);
 
 /* What the target has and the source has no equal one of. */
 struct unmatched {
-    struct pile source;
-    struct pile target;
+    struct key_group source;
+    struct key_group target;
     const struct spill_head *entry;
     uint64_t left;
 };

@@ -5,7 +5,6 @@
 #include "engine/folder/past_runs.h"
 #include "engine/follow/adopt.h"
 #include "engine/rollback/rollback.h"
-#include "engine/run/run_begin.h"
 #include "engine/session/policies.h"
 #include "engine/session/renumber.h"
 #include "plan/canonical_text.h"

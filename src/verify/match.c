@@ -358,9 +358,9 @@ struct walk {
     struct match *match;
     const struct verify_table *table;
     bool asks; /* nothing was read under the key: the target may spell it in another way */
-    struct pile source;
-    struct pile target;
-    struct pile rejects;
+    struct key_group source;
+    struct key_group target;
+    struct key_group rejects;
     uint64_t refused; /* of these, those that the source's side does not have */
     bool is_free;     /* the target has nothing under the key */
     bool is_lone;     /* either side has one record under it */
@@ -386,9 +386,9 @@ static void walk_begin(struct match *match, const struct spill_group *group, str
     walk->reject = walk->refused > 0 ? spill_peek(&group->sides[SIDE_REJECT]) : NULL;
     walk->asks =
         group->counts[SIDE_TARGET] == 0 && spelling_is_possible(match->verify, walk->table);
-    pile_begin(&walk->source, verify, &group->sides[SIDE_SOURCE]);
-    pile_begin(&walk->target, verify, &group->sides[SIDE_TARGET]);
-    pile_begin(&walk->rejects, verify, &group->sides[SIDE_REJECT]);
+    key_group_begin(&walk->source, verify, &group->sides[SIDE_SOURCE]);
+    key_group_begin(&walk->target, verify, &group->sides[SIDE_TARGET]);
+    key_group_begin(&walk->rejects, verify, &group->sides[SIDE_REJECT]);
 }
 
 static bool next_kind(struct walk *walk, struct kind *kind)
@@ -399,11 +399,11 @@ static bool next_kind(struct walk *walk, struct kind *kind)
         return false;
     }
     *kind = (struct kind){.entry = entry};
-    kind->equal = pile_take_equal(&walk->target, entry, count);
-    kind->rejected = pile_take_equal(&walk->rejects, entry, count - kind->equal);
+    kind->equal = key_group_take_equal(&walk->target, entry, count);
+    kind->rejected = key_group_take_equal(&walk->rejects, entry, count - kind->equal);
     kind->rest = count - kind->equal - kind->rejected;
     walk->refused -= kind->rejected;
-    pile_next(&walk->source);
+    key_group_next(&walk->source);
     return true;
 }
 
@@ -411,10 +411,10 @@ static bool next_kind(struct walk *walk, struct kind *kind)
 static enum status collapse(struct match *match, const struct spill_group *group,
                             struct error *error)
 {
-    struct pile source;
+    struct key_group source;
     enum status status = STATUS_OK;
-    for (pile_begin(&source, match->verify, &group->sides[SIDE_SOURCE]);
-         source.entry != NULL && status == STATUS_OK; pile_next(&source)) {
+    for (key_group_begin(&source, match->verify, &group->sides[SIDE_SOURCE]);
+         source.entry != NULL && status == STATUS_OK; key_group_next(&source)) {
         match->collapsed[source.entry->entity] += source.collapsed;
         status = verify_take_off(match->verify, source.entry, source.collapsed, error);
     }

@@ -445,17 +445,17 @@ static enum status verify_begin(struct verify *verify, struct error *error)
     throttle_init(&verify->throttle, options->limits.rows_per_second_max,
                   options->limits.bytes_per_second_max);
     struct error untold;
-    enum status status = care_check(verify->session, &untold, error);
+    enum status status = load_pause_check(verify->session, &untold, error);
     if (status == STATUS_END) {
         error_copy(error, &untold);
     }
     return status == STATUS_OK
-               ? care_start(verify->session, &verify->throttle, &verify->care, error)
+               ? load_pause_start(verify->session, &verify->throttle, &verify->load_pause, error)
                : STATUS_FAILED;
 }
 
 /* `is_left`: what was read is for the next validation. */
-static void verify_end_it(struct verify *verify, struct match *matching, bool is_left)
+static void comparison_end(struct verify *verify, struct match *matching, bool is_left)
 {
     if (matching->repair != NULL) {
         struct error ignored; /* a validation that failed repairs nothing */
@@ -463,7 +463,7 @@ static void verify_end_it(struct verify *verify, struct match *matching, bool is
         (void)status;
     }
     match_free(matching);
-    care_stop(verify->care);
+    load_pause_stop(verify->load_pause);
     pass_close_readers(verify);
     checkpoint_close(verify->checkpoint);
     pthread_mutex_destroy(&verify->sums_mutex);
@@ -542,7 +542,7 @@ enum status verify_run(struct run_session *session, const struct verify_options 
         result->exit_status = EXIT_INTERRUPTED;
         status = STATUS_OK;
     }
-    verify_end_it(&verify, &matching, is_left);
+    comparison_end(&verify, &matching, is_left);
     buffer_free(&kept);
     return status;
 }

@@ -109,7 +109,7 @@ extern const struct change_functions cassandra_change;
 extern const struct rights_functions cassandra_rights;
 extern const struct keyed_service cassandra_keyed_service;
 
-/* ---------------------------------------------------------------- cassandra.c */
+/* ---------------------------------------------------------------- control.c */
 
 /* A session of one's own, for a reader or a writer. */
 enum status cassandra_connect(struct cassandra *self, struct cql_session **session,

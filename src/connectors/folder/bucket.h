@@ -47,7 +47,7 @@ struct folder_bucket {
     struct bucket_definition *definitions; /* as the bucket has them (bucket_tables.c) */
 };
 
-/* ---------------------------------------------------------------- bucket_open.c */
+/* ---------------------------------------------------------------- bucket_link.c */
 
 /* For folder_open: looks at the bucket, and makes the local folder the database's path. */
 enum status bucket_open(struct folder *folder, const struct open_options *open,

@@ -542,8 +542,8 @@ static enum status cut_tail(struct folder_log *log, struct error *error)
                                  "can't cut off a torn record");
 }
 
-static enum status folder_folder_log_begin(struct folder_log *log, int flags, bool writes,
-                                           struct error *error)
+static enum status log_file_begin(struct folder_log *log, int flags, bool writes,
+                                  struct error *error)
 {
     pthread_mutex_lock(&log->mutex);
     enum status status = open_and_lock(log, flags, writes, error);
@@ -557,7 +557,7 @@ static enum status folder_folder_log_begin(struct folder_log *log, int flags, bo
 
 enum status folder_log_begin(struct folder_log *log, bool writes, struct error *error)
 {
-    enum status status = folder_folder_log_begin(log, 0, writes, error);
+    enum status status = log_file_begin(log, 0, writes, error);
     if (status == STATUS_OK && writes) {
         status = cut_tail(log, error);
     }
@@ -585,7 +585,7 @@ static enum status write_head(struct folder_log *log, struct error *error)
 
 enum status folder_log_make(struct folder_log *log, struct error *error)
 {
-    enum status status = folder_folder_log_begin(log, O_CREAT, true, error);
+    enum status status = log_file_begin(log, O_CREAT, true, error);
     if (status == STATUS_OK) {
         status = cut_tail(log, error);
     } else if (status == STATUS_END && log->descriptor >= 0) {

@@ -100,8 +100,8 @@ static void silence(mongoc_log_level_t level, const char *domain, const char *me
     (void)context;
 }
 
-static enum status mongodb_ask_it(struct mongodb_database *self, const char *command, bson_t *reply,
-                                  struct error *error)
+static enum status command_ask(struct mongodb_database *self, const char *command, bson_t *reply,
+                               struct error *error)
 {
     struct buffer bytes = {0};
     bson_t view;
@@ -117,10 +117,10 @@ static enum status mongodb_ask_it(struct mongodb_database *self, const char *com
 /* Servers before 4.4 know it under an older name. */
 static enum status ask_hello(struct mongodb_database *self, bson_t *reply, struct error *error)
 {
-    enum status status = mongodb_ask_it(self, "hello", reply, error);
+    enum status status = command_ask(self, "hello", reply, error);
     if (status == STATUS_FAILED && error->native_code == MONGODB_NO_COMMAND) {
         bson_destroy(reply);
-        status = mongodb_ask_it(self, "isMaster", reply, error);
+        status = command_ask(self, "isMaster", reply, error);
     }
     return status;
 }
@@ -166,7 +166,7 @@ static enum status greet(struct mongodb_database *self, struct error *error)
     if (self->snapshots) {
         self->keyed.base.capabilities |= CAPABILITY_SNAPSHOT;
     }
-    status = mongodb_ask_it(self, "buildInfo", &reply, error);
+    status = command_ask(self, "buildInfo", &reply, error);
     if (status == STATUS_OK) {
         const char *version = mongodb_text(&reply, "version");
         snprintf(self->keyed.base.server, sizeof(self->keyed.base.server), "MongoDB %s%s",

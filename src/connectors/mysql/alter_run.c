@@ -227,7 +227,7 @@ static enum status set_patience(struct mysql_alter *session, int64_t lock_ms, st
                             ERROR_TARGET_WRITE, NULL, error);
 }
 
-static enum status alter_run_run(struct running *running, struct error *error)
+static enum status statement_run(struct running *running, struct error *error)
 {
     struct mysql_alter *session = running->session;
     const struct alter_request *request = running->request;
@@ -257,7 +257,7 @@ enum status mysql_alter_run(struct alter_session *base, const struct alter_reque
                          session->database->mariadb ? "MariaDB" : "MySQL");
     }
     enum status status = session->within ? STATUS_OK : failpoint_hit("mysql.before_alter", error);
-    status = status == STATUS_OK ? alter_run_run(&running, error) : status;
+    status = status == STATUS_OK ? statement_run(&running, error) : status;
     mysql_disconnect(running.beside);
     return status == STATUS_OK && !session->within ? failpoint_hit("mysql.after_alter", error)
                                                    : status;

@@ -91,11 +91,11 @@ enum status mysql_count(struct mysql_database *self, MYSQL *control,
                         const struct target_table *table, uint64_t *count, struct error *error)
 {
     struct counting counting = {.self = self, .table = table};
-    struct mysql_crew crew = {.self = self};
+    struct mysql_workers crew = {.self = self};
     enum status status = find_bounds(&counting, control, error);
     if (status == STATUS_OK) {
-        status = mysql_crew_run(&crew, control, RANGES, count_range, &counting, error);
-        mysql_crew_close(&crew);
+        status = mysql_workers_run(&crew, control, RANGES, count_range, &counting, error);
+        mysql_workers_close(&crew);
     } else if (status == STATUS_END) {
         struct buffer sql = {0};
         append_count(&sql, &counting);

@@ -145,7 +145,7 @@ enum step { STEP_INDEXES, STEP_REST, STEP_REFERENCES };
 struct finishing {
     struct mysql_database *self;
     MYSQL *connection; /* the control thread's */
-    struct mysql_crew crew;
+    struct mysql_workers crew;
     struct arena *arena; /* of what is seen for one step */
     struct mysql_look look;
     struct after_load_request *request;
@@ -216,8 +216,8 @@ static enum status finish_step(struct finishing *finishing, enum step step, stru
     }
     if (status == STATUS_OK && !one_by_one) {
         arena_destroy(arena);
-        return mysql_crew_run(&finishing->crew, finishing->connection, finishing->made_count,
-                              finish_table, finishing, error);
+        return mysql_workers_run(&finishing->crew, finishing->connection, finishing->made_count,
+                                 finish_table, finishing, error);
     }
     for (uint32_t i = 0; status == STATUS_OK && i < finishing->made_count; i++) {
         arena_reset(arena);
@@ -340,7 +340,7 @@ enum status mysql_after_load(struct database *database, struct after_load_reques
     enum status status = request->references_only ? look_at_references(&finishing, error)
                                                   : mysql_finish(&finishing, error);
     arena_destroy(arena);
-    mysql_crew_close(&finishing.crew);
+    mysql_workers_close(&finishing.crew);
     arena_destroy(finishing.arena);
     free(made);
     if (status != STATUS_OK || request->references_only) {

@@ -261,7 +261,7 @@ bool mysql_own_is(const MYSQL *connection, const char *server, const char *peer)
 /* Is it surely another one than the session of its number with this client, where `asked` is? */
 bool mysql_own_differs(const MYSQL *connection, const MYSQL *asked, const char *peer);
 
-/* ---------------------------------------------------------------- alive.c */
+/* ---------------------------------------------------------------- connection_check.c */
 
 /* Does this other connection, of mysql_reach or mysql_connect, see the session of `connection`? If
  * not it is gone, of another server, or not to be told from one that is. */

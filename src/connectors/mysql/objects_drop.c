@@ -300,7 +300,7 @@ static enum status drop_package(struct dropping *dropping, const struct mysql_no
     return good ? back : status;
 }
 
-static enum status objects_drop_drop(struct dropping *dropping, const struct mysql_noted *noted)
+static enum status object_drop(struct dropping *dropping, const struct mysql_noted *noted)
 {
     bool package = is_package(noted->what);
     if (mysql_check_claim(dropping->self, dropping->connection, dropping->error) != STATUS_OK ||
@@ -314,7 +314,7 @@ static enum status drop_unused(struct dropping *dropping, const struct mysql_not
 {
     bool used = false;
     enum status status = is_used(dropping, noted, &used);
-    return status == STATUS_OK && !used ? objects_drop_drop(dropping, noted) : status;
+    return status == STATUS_OK && !used ? object_drop(dropping, noted) : status;
 }
 
 enum status mysql_objects_drop_early(struct mysql_database *self, MYSQL *connection,
@@ -352,7 +352,7 @@ static enum status remove_one(struct dropping *dropping, const struct mysql_note
     }
     status =
         strcmp(noted->what, "view") == 0 ? refuse_reader(dropping, "view", noted->name) : status;
-    return status == STATUS_OK && !dry_run ? objects_drop_drop(dropping, noted) : status;
+    return status == STATUS_OK && !dry_run ? object_drop(dropping, noted) : status;
 }
 
 enum status mysql_remove_objects(struct database *database, bool dry_run, struct buffer *what,

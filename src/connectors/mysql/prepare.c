@@ -533,7 +533,7 @@ static enum status tell_changes(struct preparing *preparing, struct error *error
 
 static enum status make_missing(struct preparing *preparing, struct error *error)
 {
-    struct mysql_crew crew = {.self = preparing->self};
+    struct mysql_workers crew = {.self = preparing->self};
     if (preparing->missing_count == 0) {
         return STATUS_OK;
     }
@@ -542,10 +542,10 @@ static enum status make_missing(struct preparing *preparing, struct error *error
     status = status == STATUS_OK ? mysql_control(preparing->self, &preparing->connection, error)
                                  : status; /* note may have made it anew */
     status = status == STATUS_OK
-                 ? mysql_crew_run(&crew, preparing->connection, preparing->missing_count,
-                                  prepare_make, preparing, error)
+                 ? mysql_workers_run(&crew, preparing->connection, preparing->missing_count,
+                                     prepare_make, preparing, error)
                  : status;
-    mysql_crew_close(&crew);
+    mysql_workers_close(&crew);
     for (uint32_t i = 0; status == STATUS_OK && i < preparing->missing_count; i++) {
         preparing->request->tables[preparing->missing[i]].created = true;
     }
@@ -570,7 +570,7 @@ static enum status make_undo(const struct preparing *preparing, const struct tar
                                   : status;
 }
 
-static enum status mysql_prepare_it(struct preparing *preparing, struct error *error)
+static enum status tables_prepare(struct preparing *preparing, struct error *error)
 {
     uint32_t count = preparing->request->table_count;
     preparing->missing =
@@ -599,7 +599,7 @@ enum status mysql_prepare(struct database *database, const struct prepare_reques
                                                       request->objects, MYSQL_BEFORE_TABLES, error)
                                  : status;
     status = status == STATUS_OK ? mysql_control(self, &preparing.connection, error) : status;
-    status = status == STATUS_OK ? mysql_prepare_it(&preparing, error) : status;
+    status = status == STATUS_OK ? tables_prepare(&preparing, error) : status;
     arena_destroy(preparing.arena);
     status = status == STATUS_OK ? mysql_rebuild_drop(self, request, error) : status;
     return status == STATUS_OK ? failpoint_hit("mysql.after_schema", error) : status;

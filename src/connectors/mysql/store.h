@@ -9,8 +9,8 @@
  * ours never do. */
 enum status mysql_check_ours(struct mysql_database *self, MYSQL *connection, const char *schema,
                              struct error *error) MUST_USE;
-/* The same of a table of a run, whose columns are those of the run's: is it one, and does it carry no
- * trigger? Behind CREATE TABLE IF NOT EXISTS. */
+/* The same of a table of a run, whose columns are those of the run's: is it one, and does it carry
+ * no trigger? Behind CREATE TABLE IF NOT EXISTS. */
 enum status mysql_check_own(struct mysql_database *self, MYSQL *connection, const char *name,
                             struct error *error) MUST_USE;
 /* STATUS_END: there is no table. STATUS_FAILED also for a ledger of an older format. */

@@ -70,7 +70,7 @@ bool mysql_is_marked(const struct mysql_database *self, const struct mysql_table
 enum status mysql_after_load(struct database *self, struct after_load_request *request,
                              struct error *error);
 
-/* crew.c: sql_await_builders for the tables. */
+/* workers.c: sql_await_builders for the tables. */
 enum status mysql_await_builders(struct mysql_database *self, MYSQL *connection,
                                  const struct after_load_request *request,
                                  struct error *error) MUST_USE;

@@ -10,7 +10,7 @@
 struct worker;
 
 struct work {
-    struct mysql_crew *crew;
+    struct mysql_workers *crew;
     mysql_task task;
     void *context;
     uint32_t count;
@@ -28,7 +28,8 @@ struct worker {
     struct error error;
 };
 
-static enum status connect_worker(struct mysql_crew *crew, MYSQL **connection, struct error *error)
+static enum status connect_worker(struct mysql_workers *crew, MYSQL **connection,
+                                  struct error *error)
 {
     if (*connection != NULL) {
         return STATUS_OK;
@@ -71,8 +72,8 @@ static void *run_worker(void *argument)
     return NULL;
 }
 
-enum status mysql_crew_run(struct mysql_crew *crew, MYSQL *control, uint32_t count, mysql_task task,
-                           void *context, struct error *error)
+enum status mysql_workers_run(struct mysql_workers *crew, MYSQL *control, uint32_t count,
+                              mysql_task task, void *context, struct error *error)
 {
     struct work work = {.crew = crew, .task = task, .context = context, .count = count};
     struct worker workers[MYSQL_CREW_MAX] = {0};
@@ -102,7 +103,7 @@ enum status mysql_crew_run(struct mysql_crew *crew, MYSQL *control, uint32_t cou
     return work.failed != NULL ? work.failed->status : STATUS_OK;
 }
 
-void mysql_crew_close(struct mysql_crew *crew)
+void mysql_workers_close(struct mysql_workers *crew)
 {
     for (uint32_t i = 0; i < MYSQL_CREW_MAX; i++) {
         mysql_disconnect(crew->connections[i]);
@@ -129,7 +130,7 @@ static bool is_on(const struct looking *looking, const struct target_table *tabl
     return same;
 }
 
-static enum status crew_find(void *context, struct sql_built *built, struct error *error)
+static enum status worker_find(void *context, struct sql_built *built, struct error *error)
 {
     const struct looking *looking = context;
     MYSQL_RES *rows = NULL;
@@ -157,5 +158,5 @@ enum status mysql_await_builders(struct mysql_database *self, MYSQL *connection,
                                  const struct after_load_request *request, struct error *error)
 {
     struct looking looking = {self, connection, request};
-    return sql_await_builders(crew_find, &looking, self->sql.shown, request->progress, error);
+    return sql_await_builders(worker_find, &looking, self->sql.shown, request->progress, error);
 }

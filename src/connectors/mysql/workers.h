@@ -8,7 +8,7 @@
 enum { MYSQL_CREW_MAX = 4 };
 
 /* `self` is filled by the caller, the rest zeroed. */
-struct mysql_crew {
+struct mysql_workers {
     struct mysql_database *self;
     bool keys_silent;    /* no foreign key answers in its sessions */
     _Atomic bool failed; /* one of them has: the others need not go on waiting for locks */
@@ -21,9 +21,9 @@ typedef enum status (*mysql_task)(void *context, MYSQL *connection, struct arena
 
 /* Does the things 0 to count - 1, in no certain order; the control connection takes part, and does
  * all where there are no others to be had. The first failure ends it. */
-enum status mysql_crew_run(struct mysql_crew *crew, MYSQL *control, uint32_t count, mysql_task task,
-                           void *context, struct error *error) MUST_USE;
-void mysql_crew_close(struct mysql_crew *crew);
+enum status mysql_workers_run(struct mysql_workers *crew, MYSQL *control, uint32_t count,
+                              mysql_task task, void *context, struct error *error) MUST_USE;
+void mysql_workers_close(struct mysql_workers *crew);
 
 /* ---------------------------------------------------------------- count.c */
 

@@ -92,7 +92,7 @@ enum status opensearch_options_read(struct opensearch_database *self,
                                     struct opensearch_service_options *options,
                                     struct error *error) MUST_USE;
 
-/* ---------------------------------------------------------------- opensearch.c */
+/* ---------------------------------------------------------------- control.c */
 
 /* opensearch_client_call on the control client; the body (may be NULL) is freed. Any thread. */
 enum status opensearch_control(struct opensearch_database *self,

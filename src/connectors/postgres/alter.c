@@ -123,7 +123,7 @@ static enum status postgres_alter_connect(struct postgres_alter *session, bool b
         return STATUS_OK;
     }
     enum status status = postgres_reach(self, &session->connection, error);
-    return status == STATUS_OK ? postgres_own_add(self, session->connection, error) : status;
+    return status == STATUS_OK ? postgres_identity_add(self, session->connection, error) : status;
 }
 
 static void choose_lock(struct postgres_alter *session)

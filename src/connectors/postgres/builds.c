@@ -302,8 +302,8 @@ static enum status builds_finish(struct builds *builds, struct builder *builder)
         builder->failure = NULL;
         builder->build = NULL;
         build->tried = true;
-        status = postgres_lost_move(builds->self, build->table, build->columns, build->order,
-                                    builds->error);
+        status = postgres_set_aside_move(builds->self, build->table, build->columns, build->order,
+                                         builds->error);
         return status == STATUS_OK ? builds_start(builds, builder, build) : status;
     }
     if (builder->failure != NULL) {

@@ -197,7 +197,7 @@ static enum status prepare_kept(struct postgres_database *self, PGconn *connecti
                 PQsendPrepare(connection, name, sql, 0, NULL) != 0 && send_last(connection, within);
     enum status status = pipeline_end(self, connection, sent, patience, otherwise, NULL, error);
     if (status == STATUS_OK) {
-        postgres_own_keep(connection, number);
+        postgres_identity_keep(connection, number);
     }
     return status;
 }
@@ -209,7 +209,7 @@ enum status postgres_catalog_query_kept(struct postgres_database *self, PGconn *
 {
     /* a pooler's sessions are others' as well */
     enum postgres_kept kept =
-        self->pooled ? POSTGRES_KEPT_NEVER : postgres_own_kept(connection, number);
+        self->pooled ? POSTGRES_KEPT_NEVER : postgres_identity_kept(connection, number);
     struct buffer asked = {0};
     enum status status = STATUS_OK;
     bool within = false;

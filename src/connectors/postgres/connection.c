@@ -66,7 +66,7 @@ bool postgres_wait(const struct postgres_database *self, PGconn *connection, boo
 void postgres_disconnect(PGconn *connection)
 {
     if (connection != NULL) {
-        postgres_own_remove(connection);
+        postgres_identity_remove(connection);
         PQfinish(connection);
     }
 }
@@ -361,7 +361,7 @@ enum status postgres_connect(struct postgres_database *self, PGconn **connection
     if (status == STATUS_OK) {
         status = set_session(self, made, error);
     }
-    status = status == STATUS_OK ? postgres_own_add(self, made, error) : status;
+    status = status == STATUS_OK ? postgres_identity_add(self, made, error) : status;
     if (status == STATUS_OK && self->sql.schema != NULL) {
         status = postgres_prefer_schema(self, made, error);
     }

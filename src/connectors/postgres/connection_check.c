@@ -34,7 +34,7 @@ static enum sql_life life_of_session(struct postgres_database *self, PGconn *oth
     PGresult *result = NULL;
     struct error ignored;
     const struct postgres_parameter parameters[] = {
-        {.text = pid}, {.text = postgres_own_name(connection, name) ? name : NULL}};
+        {.text = pid}, {.text = postgres_identity_name(connection, name) ? name : NULL}};
     snprintf(pid, sizeof pid, "%d", PQbackendPID(connection));
     if (postgres_catalog_query(
             self, other,
@@ -51,7 +51,7 @@ static enum sql_life life_of_session(struct postgres_database *self, PGconn *oth
     return seen == 'w' ? SQL_WORKS : seen == 'r' ? SQL_READS : SQL_IDLES;
 }
 
-static void alive_cancel(PGconn *connection)
+static void statement_cancel(PGconn *connection)
 {
     char ignored[256];
     PGcancel *handle = PQgetCancel(connection);
@@ -69,8 +69,8 @@ static void signal_by_number(struct postgres_database *self, PGconn *other, PGco
     struct buffer sql = {0};
     struct error ignored;
     const struct postgres_parameter parameters[] = {{.text = pid}, {.text = name}};
-    if (!postgres_own_name(connection, name)) {
-        alive_cancel(connection); /* its key is a secret of the session's */
+    if (!postgres_identity_name(connection, name)) {
+        statement_cancel(connection); /* its key is a secret of the session's */
         return;
     }
     snprintf(pid, sizeof pid, "%d", PQbackendPID(connection));
@@ -91,7 +91,7 @@ bool postgres_signal_session(struct postgres_database *self, PGconn *connection,
     if (reached) {
         signal_by_number(self, other, connection, signal);
     } else if (is_reached(self)) { /* a pooler's sessions have other numbers */
-        alive_cancel(connection);
+        statement_cancel(connection);
         reached = true;
     }
     postgres_disconnect(other);

@@ -2,7 +2,7 @@
 #include "connectors/postgres/definitions.h"
 #include <string.h>
 
-static enum status emit_type_emit(struct sql_emission *emission, struct buffer *sql)
+static enum status type_emit(struct sql_emission *emission, struct buffer *sql)
 {
     sql_emit(emission, sql, ALTER_LOCK_NONE);
     return STATUS_OK;
@@ -50,13 +50,13 @@ static enum status replace_type(struct sql_emission *emission, const struct defi
     buffer_append_string(&sql, "ALTER TYPE ");
     postgres_append_place(&sql, before);
     postgres_append(&sql, " RENAME TO %n", old_name);
-    emit_type_emit(emission, &sql);
+    type_emit(emission, &sql);
     if (create(emission, NULL, after) != STATUS_OK) {
         return STATUS_AGAIN;
     }
     convert_columns(emission, before);
     postgres_append(&sql, "DROP TYPE %n.%n", before->schema, old_name);
-    return emit_type_emit(emission, &sql);
+    return type_emit(emission, &sql);
 }
 
 /* ---------------------------------------------------------------- enums */
@@ -69,7 +69,7 @@ enum status postgres_create_enum(struct sql_emission *emission, const struct def
     buffer_append_string(&sql, "CREATE TYPE ");
     postgres_append_place(&sql, after);
     buffer_format(&sql, " AS ENUM (%s)", postgres_fact(after, "labels"));
-    return emit_type_emit(emission, &sql);
+    return type_emit(emission, &sql);
 }
 
 /* The label that begins at `at` in 'a', 'b'; its length with quotes. */
@@ -180,7 +180,7 @@ enum status postgres_create_domain(struct sql_emission *emission, const struct d
         buffer_format(&sql, " DEFAULT %s", usual);
     }
     buffer_append_string(&sql, definition_fact(after, "not null") != NULL ? " NOT NULL" : "");
-    return emit_type_emit(emission, &sql);
+    return type_emit(emission, &sql);
 }
 
 static void alter_domain(struct sql_emission *emission, const struct definition *domain,
@@ -220,7 +220,7 @@ enum status postgres_create_domain_check(struct sql_emission *emission,
     buffer_append_string(&sql, "ALTER DOMAIN ");
     postgres_append_owner(&sql, after);
     postgres_append(&sql, " ADD CONSTRAINT %n %s", after->name, postgres_fact(after, "definition"));
-    return emit_type_emit(emission, &sql);
+    return type_emit(emission, &sql);
 }
 
 enum status postgres_drop_domain_check(struct sql_emission *emission,
@@ -232,7 +232,7 @@ enum status postgres_drop_domain_check(struct sql_emission *emission,
     buffer_append_string(&sql, "ALTER DOMAIN ");
     postgres_append_owner(&sql, before);
     postgres_append(&sql, " DROP CONSTRAINT %n", before->name);
-    return emit_type_emit(emission, &sql);
+    return type_emit(emission, &sql);
 }
 
 /* ---------------------------------------------------------------- ranges, composite types */
@@ -260,7 +260,7 @@ enum status postgres_create_other_type(struct sql_emission *emission,
     postgres_append_place(&sql, after);
     if (strcmp(after->kind, "range") == 0) {
         buffer_format(&sql, " AS RANGE (%s)", postgres_fact(after, "options"));
-        return emit_type_emit(emission, &sql);
+        return type_emit(emission, &sql);
     }
     buffer_append_string(&sql, " AS (");
     while ((attribute = sql_definitions_of(to, sql_definition_number(to, after), "attribute",
@@ -270,7 +270,7 @@ enum status postgres_create_other_type(struct sql_emission *emission,
         first = false;
     }
     buffer_append_byte(&sql, ')');
-    return emit_type_emit(emission, &sql);
+    return type_emit(emission, &sql);
 }
 
 static void alter_composite(struct buffer *sql, const struct definition *attribute)
@@ -289,7 +289,7 @@ enum status postgres_create_attribute(struct sql_emission *emission,
     buffer_append_string(&sql, " ADD ATTRIBUTE ");
     append_attribute(&sql, after);
     buffer_append_string(&sql, " CASCADE");
-    return emit_type_emit(emission, &sql);
+    return type_emit(emission, &sql);
 }
 
 enum status postgres_alter_attribute(struct sql_emission *emission, const struct definition *before,
@@ -304,7 +304,7 @@ enum status postgres_alter_attribute(struct sql_emission *emission, const struct
         buffer_format(&sql, " COLLATE %s", collation);
     }
     buffer_append_string(&sql, " CASCADE");
-    return emit_type_emit(emission, &sql);
+    return type_emit(emission, &sql);
 }
 
 enum status postgres_drop_attribute(struct sql_emission *emission, const struct definition *before,
@@ -314,7 +314,7 @@ enum status postgres_drop_attribute(struct sql_emission *emission, const struct 
     (void)after;
     alter_composite(&sql, before);
     postgres_append(&sql, " DROP ATTRIBUTE %n CASCADE", before->name);
-    return emit_type_emit(emission, &sql);
+    return type_emit(emission, &sql);
 }
 
 /* ---------------------------------------------------------------- all types */
@@ -326,7 +326,7 @@ enum status postgres_drop_type(struct sql_emission *emission, const struct defin
     (void)after;
     buffer_append_string(&sql, strcmp(before->kind, "domain") == 0 ? "DROP DOMAIN " : "DROP TYPE ");
     postgres_append_place(&sql, before);
-    return emit_type_emit(emission, &sql);
+    return type_emit(emission, &sql);
 }
 
 enum status postgres_rename_type(struct sql_emission *emission, const struct definition *before,
@@ -336,5 +336,5 @@ enum status postgres_rename_type(struct sql_emission *emission, const struct def
     buffer_append_string(&sql, "ALTER TYPE ");
     postgres_append_place(&sql, before);
     postgres_append(&sql, " RENAME TO %n", after->name);
-    return emit_type_emit(emission, &sql);
+    return type_emit(emission, &sql);
 }

@@ -20,7 +20,7 @@ bool postgres_key_is_named(const struct target_table *table, const struct target
 /*
  * Makes what is missing of the created tables' primary keys and indexes: several at once, large
  * tables and unique ones first. Unique ones that can't be made for the sake of some records are
- * made after postgres_lost_move. Repeatable. `catalog` is the target's as it was before.
+ * made after postgres_set_aside_move. Repeatable. `catalog` is the target's as it was before.
  */
 enum status postgres_make_keys(struct postgres_database *self, const struct target_table *tables,
                                uint32_t table_count, const struct postgres_catalog *catalog,
@@ -102,22 +102,22 @@ enum status postgres_set_sequences(struct postgres_database *self, PGconn *conne
                                    const struct target_table *tables, uint32_t table_count,
                                    struct error *error) MUST_USE;
 
-/* ---------------------------------------------------------------- lost.c */
+/* ---------------------------------------------------------------- set_aside.c */
 
 /*
  * Of records that are equal in `columns` (none of them NULL) all but the lowest by `order` are
  * moved from the table into _transhume_lost_RUN_HASH, in one transaction: until the run has settled
  * they are told from there, and nothing is lost if it dies before.
  */
-enum status postgres_lost_move(struct postgres_database *self, const struct target_table *table,
-                               struct column_list columns, struct column_list order,
-                               struct error *error) MUST_USE;
+enum status postgres_set_aside_move(struct postgres_database *self,
+                                    const struct target_table *table, struct column_list columns,
+                                    struct column_list order, struct error *error) MUST_USE;
 /* target_functions.settle_duplicates: tells what was moved. */
-enum status postgres_lost_tell(struct database *self, const struct target_table *table,
-                               enum status (*found)(void *context, uint64_t chunk, uint32_t entity,
-                                                    uint64_t ordinal, const struct cell *key,
-                                                    uint32_t key_count, const struct cell *record,
-                                                    enum duplicate_kind kind, struct error *error),
-                               void *context, struct error *error);
+enum status postgres_set_aside_tell(
+    struct database *self, const struct target_table *table,
+    enum status (*found)(void *context, uint64_t chunk, uint32_t entity, uint64_t ordinal,
+                         const struct cell *key, uint32_t key_count, const struct cell *record,
+                         enum duplicate_kind kind, struct error *error),
+    void *context, struct error *error);
 
 #endif

@@ -83,7 +83,7 @@ struct postgres_database {
     /* target: chunks that failed as wholes for the sake of a deferred constraint, each in the place
      * of its number: they are checked segment by segment */
     _Atomic uint64_t strict[POSTGRES_STRICT_CHUNKS];
-    /* target: are there any records that lost.c moved? */
+    /* target: are there any records that set_aside.c moved? */
     bool lost_known;
     bool lost_any;
 };
@@ -271,7 +271,7 @@ enum status postgres_is_there(struct postgres_database *self, PGconn *connection
                               const char *relation, enum error_code otherwise, bool *there,
                               struct error *error) MUST_USE;
 
-/* ---------------------------------------------------------------- own.c */
+/* ---------------------------------------------------------------- session_identity.c */
 
 /* SQL of what no other session has, on this server or another: when it began and when the server
  * did, to the microsecond. `a`: its row of pg_stat_activity, or of pg_stat_get_activity, which is
@@ -281,18 +281,18 @@ enum status postgres_is_there(struct postgres_database *self, PGconn *connection
     "pg_catalog.timestamptz_send(pg_catalog.pg_postmaster_start_time()), 'hex')"
 enum { POSTGRES_SESSION_BYTES = 33 };
 /* By postgres_connect and postgres_disconnect. A server that does not tell is no failure. */
-enum status postgres_own_add(struct postgres_database *self, PGconn *connection,
-                             struct error *error) MUST_USE;
-void postgres_own_remove(const PGconn *connection);
+enum status postgres_identity_add(struct postgres_database *self, PGconn *connection,
+                                  struct error *error) MUST_USE;
+void postgres_identity_remove(const PGconn *connection);
 /* False: it is not known. */
-bool postgres_own_name(const PGconn *connection, char name[POSTGRES_SESSION_BYTES]);
+bool postgres_identity_name(const PGconn *connection, char name[POSTGRES_SESSION_BYTES]);
 /* Has a session the prepared statement of that number (below 32)? Never: it is none of those that
  * are told apart. */
 enum postgres_kept { POSTGRES_KEPT_NEVER, POSTGRES_KEPT_NOT_YET, POSTGRES_KEPT };
-enum postgres_kept postgres_own_kept(const PGconn *connection, uint32_t number);
-void postgres_own_keep(const PGconn *connection, uint32_t number);
+enum postgres_kept postgres_identity_kept(const PGconn *connection, uint32_t number);
+void postgres_identity_keep(const PGconn *connection, uint32_t number);
 
-/* ---------------------------------------------------------------- alive.c */
+/* ---------------------------------------------------------------- connection_check.c */
 
 /* How it stands with a statement that takes long, asked by way of another connection. Takes some of
  * the database's timeouts at most. */

@@ -73,7 +73,7 @@ enum status postgres_rebuild_undo(struct postgres_database *self, PGconn *connec
 
 /*
  * Makes again what the run dropped, concurrently where others use the database. Records of `tables`
- * (NULL: of none) that stand in the way of a unique one are moved by postgres_lost_move.
+ * (NULL: of none) that stand in the way of a unique one are moved by postgres_set_aside_move.
  * Repeatable.
  */
 enum status postgres_put_back(struct postgres_database *self, const char *run_id,

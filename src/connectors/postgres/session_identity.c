@@ -19,7 +19,7 @@ struct own_session {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct own_session *sessions;
 
-static void own_add(const PGconn *connection, const char *name)
+static void identity_add(const PGconn *connection, const char *name)
 {
     struct own_session *session = memory_allocate_zeroed(1, sizeof *session);
     session->connection = connection;
@@ -30,8 +30,8 @@ static void own_add(const PGconn *connection, const char *name)
     pthread_mutex_unlock(&mutex);
 }
 
-enum status postgres_own_add(struct postgres_database *self, PGconn *connection,
-                             struct error *error)
+enum status postgres_identity_add(struct postgres_database *self, PGconn *connection,
+                                  struct error *error)
 {
     static const char sql[] = "SELECT " POSTGRES_SESSION_NAME " FROM "
                               "pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) AS a";
@@ -42,13 +42,13 @@ enum status postgres_own_add(struct postgres_database *self, PGconn *connection,
         return PQstatus(connection) == CONNECTION_OK ? STATUS_OK : STATUS_FAILED;
     }
     if (PQntuples(result) > 0 && PQgetisnull(result, 0, 0) == 0) {
-        own_add(connection, PQgetvalue(result, 0, 0));
+        identity_add(connection, PQgetvalue(result, 0, 0));
     }
     PQclear(result);
     return status;
 }
 
-static struct own_session *own_find(const PGconn *connection)
+static struct own_session *identity_find(const PGconn *connection)
 {
     struct own_session *session = sessions;
     while (session != NULL && session->connection != connection) {
@@ -57,7 +57,7 @@ static struct own_session *own_find(const PGconn *connection)
     return session;
 }
 
-void postgres_own_remove(const PGconn *connection)
+void postgres_identity_remove(const PGconn *connection)
 {
     pthread_mutex_lock(&mutex);
     struct own_session **at = &sessions;
@@ -72,10 +72,10 @@ void postgres_own_remove(const PGconn *connection)
     free(found);
 }
 
-bool postgres_own_name(const PGconn *connection, char name[POSTGRES_SESSION_BYTES])
+bool postgres_identity_name(const PGconn *connection, char name[POSTGRES_SESSION_BYTES])
 {
     pthread_mutex_lock(&mutex);
-    const struct own_session *session = own_find(connection);
+    const struct own_session *session = identity_find(connection);
     if (session != NULL) {
         memcpy(name, session->name, sizeof session->name);
     }
@@ -83,10 +83,10 @@ bool postgres_own_name(const PGconn *connection, char name[POSTGRES_SESSION_BYTE
     return session != NULL;
 }
 
-enum postgres_kept postgres_own_kept(const PGconn *connection, uint32_t number)
+enum postgres_kept postgres_identity_kept(const PGconn *connection, uint32_t number)
 {
     pthread_mutex_lock(&mutex);
-    const struct own_session *session = own_find(connection);
+    const struct own_session *session = identity_find(connection);
     enum postgres_kept kept = session == NULL                               ? POSTGRES_KEPT_NEVER
                               : (session->prepared >> number & UINT32_C(1)) ? POSTGRES_KEPT
                                                                             : POSTGRES_KEPT_NOT_YET;
@@ -94,10 +94,10 @@ enum postgres_kept postgres_own_kept(const PGconn *connection, uint32_t number)
     return kept;
 }
 
-void postgres_own_keep(const PGconn *connection, uint32_t number)
+void postgres_identity_keep(const PGconn *connection, uint32_t number)
 {
     pthread_mutex_lock(&mutex);
-    struct own_session *session = own_find(connection);
+    struct own_session *session = identity_find(connection);
     if (session != NULL) {
         session->prepared |= UINT32_C(1) << number;
     }

@@ -50,9 +50,9 @@ static void append_move(struct buffer *sql, const struct postgres_database *self
     buffer_free(&name);
 }
 
-static enum status lost_move(struct postgres_database *self, PGconn *connection,
-                             const struct target_table *table, struct column_list columns,
-                             struct column_list order, struct error *error)
+static enum status records_move(struct postgres_database *self, PGconn *connection,
+                                const struct target_table *table, struct column_list columns,
+                                struct column_list order, struct error *error)
 {
     struct buffer sql = {0};
     PGresult *result = NULL;
@@ -77,9 +77,9 @@ static enum status lost_move(struct postgres_database *self, PGconn *connection,
     return status == STATUS_OK ? failpoint_hit("postgres.before_lost", error) : status;
 }
 
-enum status postgres_lost_move(struct postgres_database *self, const struct target_table *table,
-                               struct column_list columns, struct column_list order,
-                               struct error *error)
+enum status postgres_set_aside_move(struct postgres_database *self,
+                                    const struct target_table *table, struct column_list columns,
+                                    struct column_list order, struct error *error)
 {
     PGconn *connection = NULL;
     self->lost_known = false;
@@ -87,7 +87,7 @@ enum status postgres_lost_move(struct postgres_database *self, const struct targ
         return STATUS_FAILED;
     }
     enum status status = postgres_end(
-        self, connection, lost_move(self, connection, table, columns, order, error), error);
+        self, connection, records_move(self, connection, table, columns, order, error), error);
     return status == STATUS_OK ? failpoint_hit("postgres.after_lost", error) : status;
 }
 
@@ -100,9 +100,10 @@ static int32_t key_position(const struct postgres_table *facts, const struct tar
 }
 
 /* One of them: told with its key and all that the table held of it. */
-static enum status lost_tell(const struct target_table *table, const struct postgres_table *facts,
-                             const struct cell *record, struct arena *arena, lost_found *found,
-                             void *context, struct error *error)
+static enum status records_tell(const struct target_table *table,
+                                const struct postgres_table *facts, const struct cell *record,
+                                struct arena *arena, lost_found *found, void *context,
+                                struct error *error)
 {
     struct cell *key = arena_allocate_zeroed(arena, (size_t)table->key.count + 1, sizeof *key);
     for (uint32_t i = 0; i < table->key.count; i++) {
@@ -140,7 +141,7 @@ static enum status tell_page(struct postgres_database *self, const struct target
         postgres_read_records(&self->sql, &kept, buffer_string(&from), batch, error);
     uint32_t count = status == STATUS_OK ? batch->row_count : 0;
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
-        status = lost_tell(table, facts, batch_row(batch, i), arena, found, context, error);
+        status = records_tell(table, facts, batch_row(batch, i), arena, found, context, error);
     }
     batch_destroy(batch);
     arena_destroy(arena);
@@ -148,12 +149,12 @@ static enum status tell_page(struct postgres_database *self, const struct target
     return status == STATUS_OK && count < PAGE_ROWS ? STATUS_END : status;
 }
 
-enum status postgres_lost_tell(struct database *database, const struct target_table *table,
-                               enum status (*found)(void *context, uint64_t chunk, uint32_t entity,
-                                                    uint64_t ordinal, const struct cell *key,
-                                                    uint32_t key_count, const struct cell *record,
-                                                    enum duplicate_kind kind, struct error *error),
-                               void *context, struct error *error)
+enum status postgres_set_aside_tell(
+    struct database *database, const struct target_table *table,
+    enum status (*found)(void *context, uint64_t chunk, uint32_t entity, uint64_t ordinal,
+                         const struct cell *key, uint32_t key_count, const struct cell *record,
+                         enum duplicate_kind kind, struct error *error),
+    void *context, struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
     struct postgres_table facts;

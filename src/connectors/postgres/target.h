@@ -50,7 +50,7 @@ enum status postgres_tell_unfit_objects(struct database *self, const struct sche
                                         bool *unfit, struct buffer *out, struct error *error);
 enum status postgres_tell_unfit_references(struct database *self, const struct target_table *table,
                                            struct buffer *out, struct error *error);
-/* newer.c: what this server is too old for, a line each; after postgres_target_read. */
+/* version_words.c: what this server is too old for, a line each; after postgres_target_read. */
 void postgres_check_newer(const struct postgres_database *self, const struct schema *objects,
                           struct buffer *out);
 /* A key that the server neither checks nor keeps. */
@@ -150,7 +150,8 @@ enum status postgres_forget_notes(struct postgres_database *self, PGconn *connec
 /*
  * Tables of ours beside those of the plan, "_transhume_KIND_RUN_HASH" with the hash of the table's
  * name: images for a rollback (sql_undo_name); keys that the run wrote into a table that held
- * records; records that were moved out of the way (lost.c); references to later records (later.h).
+ * records; records that were moved out of the way (set_aside.c); references to later records
+ * (later.h).
  */
 #define POSTGRES_OWN_UNDO "undo"
 #define POSTGRES_OWN_KEYS "key"

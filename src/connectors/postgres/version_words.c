@@ -24,8 +24,8 @@ const char *postgres_unknown_reference(const struct postgres_database *self, con
                                                    : NULL;
 }
 
-static void newer_tell(const struct postgres_database *self, const char *owner, const char *what,
-                       const char *name, const char *words, struct buffer *out)
+static void version_tell(const struct postgres_database *self, const char *owner, const char *what,
+                         const char *name, const char *words, struct buffer *out)
 {
     char shown[2][SQL_SHOWN_BYTES];
     buffer_format(out,
@@ -43,17 +43,17 @@ static void check_table(const struct postgres_database *self, const struct schem
 {
     for (uint32_t i = 0; i < table->column_count; i++) {
         if (table->columns[i].generated == GENERATED_VIRTUAL && self->server_version < VERSION_18) {
-            newer_tell(self, table->name, "column", table->columns[i].name, "VIRTUAL", out);
+            version_tell(self, table->name, "column", table->columns[i].name, "VIRTUAL", out);
         }
     }
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct schema_index *index = &table->indexes[i];
         const char *native = index->native_sql != NULL ? index->native_sql : "";
         if (strstr(native, " NULLS NOT DISTINCT") != NULL && self->server_version < VERSION_15) {
-            newer_tell(self, table->name, "index", index->name, "NULLS NOT DISTINCT", out);
+            version_tell(self, table->name, "index", index->name, "NULLS NOT DISTINCT", out);
         } else if (strstr(native, " WITHOUT OVERLAPS") != NULL &&
                    self->server_version < VERSION_18) {
-            newer_tell(self, table->name, "key", index->name, "WITHOUT OVERLAPS", out);
+            version_tell(self, table->name, "key", index->name, "WITHOUT OVERLAPS", out);
         }
     }
 }
@@ -70,8 +70,8 @@ void postgres_check_newer(const struct postgres_database *self, const struct sch
         const struct schema_object *object = &objects->objects[i];
         if (object->native_sql != NULL && object->stage == SCHEMA_BEFORE_TABLES &&
             strstr(object->native_sql, ", MULTIRANGE_TYPE_NAME = ") != NULL) {
-            newer_tell(self, object->name, object->what, object->name, "one with a multirange",
-                       out);
+            version_tell(self, object->name, object->what, object->name, "one with a multirange",
+                         out);
         }
     }
 }

@@ -68,7 +68,7 @@ extern const struct connector connector_redis;
 enum status redis_options_read(struct redis_database *self, const struct open_options *open,
                                struct redis_server_options *options, struct error *error) MUST_USE;
 
-/* ---------------------------------------------------------------- redis.c */
+/* ---------------------------------------------------------------- control.c */
 
 /* redis_client_call on the control client; frees the command. Any thread. */
 enum status redis_control(struct redis_database *self, struct redis_call *call,

@@ -232,7 +232,7 @@ static enum status make_tables(struct making *making, const struct catalog *cata
     return status;
 }
 
-static enum status feed_make_make(struct making *making)
+static enum status log_make(struct making *making)
 {
     struct catalog catalog;
     making->list.first = clock_utc_us();
@@ -283,7 +283,7 @@ static enum status within(struct making *making)
         return status == STATUS_OK ? check_tables(making) : status;
     }
     status = feed_ask(making->self, making->connection, version_sql, &before, making->error);
-    status = status == STATUS_OK ? feed_make_make(making) : status;
+    status = status == STATUS_OK ? log_make(making) : status;
     if (status == STATUS_OK) {
         status = feed_ask(making->self, making->connection, version_sql, &after, making->error);
     }

@@ -20,7 +20,8 @@ enum status sqlite_ledger_prepare(struct sqlite_database *self, const char *sql,
 /* The error of a step that gave neither a row nor an end. */
 enum status sqlite_ledger_step_failed(struct sqlite_database *self, int result,
                                       struct error *error);
-/* ours.c: ERROR_NOT_OURS: a table with a name of ours is none, or carries what ours never do. */
+/* Refuses (ERROR_NOT_OURS) a table with a name of ours that is another thing, or carries what ours
+ * never do. ours.c */
 enum status sqlite_check_ours(struct sqlite_database *self, sqlite3 *connection,
                               struct error *error) MUST_USE;
 /* One number of a query with up to one text as parameter (NULL: none). STATUS_END: no row. */

@@ -1,7 +1,8 @@
 /*
  * A table with a name of ours is used only if it is as we make it: who wrote the file may have put
- * a trigger there, a check, a generated column, a view whose triggers take what is written, or a
- * virtual table, whose module would.
+ * a trigger there, a generated column, a view whose triggers take what is written, or a virtual
+ * table, whose module would. Of the ledger, the objects and the history the columns are compared,
+ * too, and they carry no check.
  */
 #include "connectors/history.h"
 #include "connectors/sqlite/feed_internal.h"

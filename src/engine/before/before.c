@@ -201,9 +201,9 @@ static enum status write_frame(struct before *before, uint64_t sequence,
 }
 
 /* Empties what a batch before this one left. */
-static enum status before_begin_it(struct before **made, struct run *run, uint32_t writer,
-                                   uint32_t count, struct kept **kept, uint64_t *sequence,
-                                   struct error *error)
+static enum status images_begin(struct before **made, struct run *run, uint32_t writer,
+                                uint32_t count, struct kept **kept, uint64_t *sequence,
+                                struct error *error)
 {
     if (*made == NULL && before_open(made, run, writer, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -217,9 +217,9 @@ static enum status before_begin_it(struct before **made, struct run *run, uint32
 
 /* What is under the keys; where one of them is none of the table's, the others are asked for
  * without it. */
-static enum status before_find_it(struct before *before, const struct target_table *table,
-                                  struct before_key **sorted, uint32_t count,
-                                  struct answer **answers, struct error *error)
+static enum status image_find(struct before *before, const struct target_table *table,
+                              struct before_key **sorted, uint32_t count, struct answer **answers,
+                              struct error *error)
 {
     struct answer *answer = arena_allocate_zeroed(before->arena, 1, sizeof(*answer));
     enum status status =
@@ -235,9 +235,9 @@ static enum status before_find_it(struct before *before, const struct target_tab
         return STATUS_OK;
     }
     uint32_t half = count / 2;
-    status = before_find_it(before, table, sorted, half, answers, error);
+    status = image_find(before, table, sorted, half, answers, error);
     return status == STATUS_OK
-               ? before_find_it(before, table, sorted + half, count - half, answers, error)
+               ? image_find(before, table, sorted + half, count - half, answers, error)
                : status;
 }
 
@@ -253,7 +253,7 @@ static enum status keep_all(struct before *before, const struct target_table *ta
         sorted[i] = &kept[i].key;
     }
     before_sort_keys(sorted, count);
-    enum status status = before_find_it(before, table, sorted, count, &answers, error);
+    enum status status = image_find(before, table, sorted, count, &answers, error);
     uint32_t lines = 0;
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         if (!kept[i].key.impossible && (!kept[i].taken || kept[i].key.found != NULL)) {
@@ -278,8 +278,7 @@ enum status before_keep(struct before **made, struct run *run, uint32_t writer, 
     if (run->status.before_lost) {
         return STATUS_OK; /* what began without images can't be taken back */
     }
-    if (before_begin_it(made, run, writer, batch->row_count, &kept, &sequence, error) !=
-        STATUS_OK) {
+    if (images_begin(made, run, writer, batch->row_count, &kept, &sequence, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     struct before *before = *made;
@@ -336,7 +335,7 @@ static enum status keep_keys(struct before **made, struct run *run, uint32_t num
     struct kept *kept;
     uint64_t sequence;
     struct buffer scratch = {0};
-    enum status status = before_begin_it(made, run, CONTROL_WRITER, count, &kept, &sequence, error);
+    enum status status = images_begin(made, run, CONTROL_WRITER, count, &kept, &sequence, error);
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         const struct cell *key = &keys[(size_t)i * width];
         kept[i] = (struct kept){.taken = true, .key = {.cells = (struct cell *)key}};

@@ -116,7 +116,7 @@ static void add_each_line(struct report *report, struct buffer *text,
 
 static void worsen(struct report *report, int exit_status)
 {
-    if (report->out->refused == 0 || exit_status == EXIT_REFUSED) {
+    if (report->out->refused == EXIT_DONE || exit_status == EXIT_REFUSED) {
         report->out->refused = exit_status;
     }
 }
@@ -737,7 +737,8 @@ static enum status show_rights(struct report *report, struct error *error)
     bool opens = rights_left_open(&left);
     for (uint32_t i = 0; i < left.count; i++) {
         const struct right_left *item = &left.items[i];
-        if (opens && strcmp(item->kind, "role") == 0 && item->statement != NULL) { /* what closes something may name it */
+        if (opens && strcmp(item->kind, "role") == 0 &&
+            item->statement != NULL) { /* what closes something may name it */
             lines[left.count + out->openings.count++] = arena_format(arena, "%s;", item->statement);
             continue;
         }

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "engine/copy/sampling.h"
-#include "engine/run/run_phases.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,5 @@
 #include "engine/check/code.h"
 
-#include "engine/run/run_phases.h"
 #include <string.h>
 
 struct listing {

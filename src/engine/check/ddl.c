@@ -1,6 +1,5 @@
 /* Columns and statements of the tables that a run makes. */
 #include "engine/check/ddl.h"
-#include "engine/run/run_phases.h"
 #include "engine/session/session_tables.h"
 #include "plan/mapping.h"
 #include <string.h>

@@ -4,7 +4,6 @@
 #include "base/text.h"
 #include "engine/check/preflight.h"
 #include "engine/check/remedy.h"
-#include "engine/run/run_phases.h"
 #include "model/convert.h"
 #include <inttypes.h>
 #include <string.h>

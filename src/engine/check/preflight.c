@@ -2,7 +2,6 @@
 #include "engine/check/preflight.h"
 #include "base/memory.h"
 #include "engine/copy/load_pause.h"
-#include "engine/run/run_phases.h"
 #include "engine/session/circles.h"
 #include "engine/session/home.h"
 #include "engine/session/renumber.h"
@@ -588,7 +587,7 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
     check_orphans(session, preflight);
     check_deletes(session, preflight);
     struct error untold;
-    enum status status = care_check(session, &untold, error);
+    enum status status = load_pause_check(session, &untold, error);
     if (status == STATUS_END) {
         add_problem(preflight, &untold);
     }

@@ -50,14 +50,14 @@ enum status rights_foresee(struct run_session *session, const struct target_tabl
     const struct rights_functions *source = session->source->connector->rights;
     const struct rights_functions *target = session->target->connector->rights;
     uint32_t count = session->plan->table_count;
-    struct rights_request request = {
-        .account = session->options.check.rights_for,
-        .follows = session->options.follow.wanted,
-        .carries_objects = carries_objects(session),
-        .objects = session_objects(session),
-        .tables = tables,
-        .table_count = count,
-        .alters = session_rebuilds_indexes(session) || session_disables_triggers(session)};
+    struct rights_request request = {.account = session->options.check.rights_for,
+                                     .follows = session->options.follow.wanted,
+                                     .carries_objects = carries_objects(session),
+                                     .objects = session_objects(session),
+                                     .tables = tables,
+                                     .table_count = count,
+                                     .alters = session_rebuilds_indexes(session) ||
+                                               session_disables_triggers(session)};
     struct rights_list of_source = {.arena = arena};
     struct rights_list of_target = {.arena = arena};
     *rights = (struct check_rights){.asked = session->options.check.rights_for != NULL};

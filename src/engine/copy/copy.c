@@ -145,7 +145,7 @@ enum status copy_create(struct run *run, struct copy **made, struct error *error
     make_insert_tables(copy);
     mark_chunks(copy);
     if (open_workers(copy, error) != STATUS_OK ||
-        care_start(session, &copy->throttle, &copy->care, error) != STATUS_OK) {
+        load_pause_start(session, &copy->throttle, &copy->load_pause, error) != STATUS_OK) {
         copy_destroy(copy);
         return STATUS_FAILED;
     }
@@ -173,7 +173,7 @@ void copy_destroy(struct copy *copy)
             copy->session->source->connector->source->reader_close(worker->reader);
         }
     }
-    care_stop(copy->care);
+    load_pause_stop(copy->load_pause);
     throttle_destroy(&copy->throttle);
     pthread_cond_destroy(&copy->changed);
     pthread_mutex_destroy(&copy->mutex);

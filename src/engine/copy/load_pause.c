@@ -28,7 +28,7 @@ struct side {
     const char *name;         /* "source" */
 };
 
-struct care {
+struct load_pause {
     const struct run_options *options;
     struct throttle *throttle;
     struct side sides[SIDES];
@@ -103,7 +103,8 @@ static enum status ask_both(struct side *sides, struct database_load *known, str
     return STATUS_OK;
 }
 
-enum status care_check(struct run_session *session, struct error *problem, struct error *error)
+enum status load_pause_check(struct run_session *session, struct error *problem,
+                             struct error *error)
 {
     const struct run_options *options = &session->options;
     struct side sides[SIDES];
@@ -170,7 +171,7 @@ static bool is_too_much(const struct run_options *options, const struct database
 
 /* True: above a mark, or the server can't be asked, and so may be in trouble: what is not known is
  * no leave to go on. */
-static bool is_at_work(const struct care *care, const struct side *side, char *cause)
+static bool is_at_work(const struct load_pause *care, const struct side *side, char *cause)
 {
     struct database_load load;
     struct error error;
@@ -183,7 +184,7 @@ static bool is_at_work(const struct care *care, const struct side *side, char *c
 
 /* A pause begins with a second look: who waited for a lock of ours until it was given back runs on
  * for an instant, and is old, but waits for nobody. */
-static bool must_wait(const struct care *care, const struct side *side, char *cause)
+static bool must_wait(const struct load_pause *care, const struct side *side, char *cause)
 {
     if (side->watch == NULL || !is_at_work(care, side, cause)) {
         return false;
@@ -195,7 +196,7 @@ static bool must_wait(const struct care *care, const struct side *side, char *ca
     return is_at_work(care, side, cause);
 }
 
-static void say_held(struct care *care, const char *name, const char *cause)
+static void say_held(struct load_pause *care, const char *name, const char *cause)
 {
     int64_t now_ms = clock_monotonic_ms();
     bool begins = care->held_since_ms == 0;
@@ -210,7 +211,7 @@ static void say_held(struct care *care, const char *name, const char *cause)
               "pausing: %s: %s", name, cause);
 }
 
-static void say_released(struct care *care)
+static void say_released(struct load_pause *care)
 {
     if (care->held_since_ms != 0) {
         char text[32];
@@ -222,7 +223,7 @@ static void say_released(struct care *care)
     }
 }
 
-static void care_look(struct care *care)
+static void load_look(struct load_pause *care)
 {
     char cause[CAUSE_BYTES];
     bool held = false;
@@ -239,48 +240,48 @@ static void care_look(struct care *care)
     }
 }
 
-static void *care_main(void *argument)
+static void *load_pause_main(void *argument)
 {
-    struct care *care = argument;
+    struct load_pause *care = argument;
     while (!atomic_load(&care->stopping)) {
         int64_t next_ms = clock_monotonic_ms() + ASK_EVERY_MS;
         while (clock_monotonic_ms() < next_ms && !atomic_load(&care->stopping)) {
             clock_sleep_ms(SLICE_MS);
         }
         if (!atomic_load(&care->stopping)) {
-            care_look(care);
+            load_look(care);
         }
     }
     return NULL;
 }
 
-enum status care_start(struct run_session *session, struct throttle *throttle, struct care **care,
-                       struct error *error)
+enum status load_pause_start(struct run_session *session, struct throttle *throttle,
+                             struct load_pause **care, struct error *error)
 {
     *care = NULL;
     if (!options_give_way(&session->options)) {
         return STATUS_OK;
     }
-    struct care *made = memory_allocate_zeroed(1, sizeof(*made));
+    struct load_pause *made = memory_allocate_zeroed(1, sizeof(*made));
     made->options = &session->options;
     made->throttle = throttle;
     if (open_sides(session, made->sides, error) != STATUS_OK) {
         free(made);
         return STATUS_FAILED;
     }
-    care_look(made);
-    int failure = pthread_create(&made->thread, NULL, care_main, made);
+    load_look(made);
+    int failure = pthread_create(&made->thread, NULL, load_pause_main, made);
     made->running = failure == 0;
     if (failure != 0) {
         error_set_errno(error, ERROR_INTERNAL, failure, NULL, "can't start a thread");
-        care_stop(made);
+        load_pause_stop(made);
         return STATUS_FAILED;
     }
     *care = made;
     return STATUS_OK;
 }
 
-void care_stop(struct care *care)
+void load_pause_stop(struct load_pause *care)
 {
     if (care == NULL) {
         return;

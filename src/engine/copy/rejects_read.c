@@ -1,6 +1,6 @@
 /* The reader's side of migrate --rejects: lines into batches, one an entity, and into the ring. */
-#include "base/file.h"
 #include "engine/copy/rejects_read.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "engine/copy/reading.h"
 

@@ -2,7 +2,6 @@
  * values, and which records have to come first. */
 #include "engine/copy/target_look.h"
 #include "engine/copy/parents.h"
-#include "engine/run/run_phases.h"
 #include <string.h>
 
 /* Of tables that were there, as the ledger says, so that a resume and a rollback find the same; or

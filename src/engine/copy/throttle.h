@@ -21,7 +21,7 @@ struct throttle {
     int64_t filled_ns;
     struct throttle_bucket rows;
     struct throttle_bucket bytes;
-    _Atomic bool held;             /* everybody waits until it is false again: care.h */
+    _Atomic bool held;             /* everybody waits until it is false again: load_pause.h */
     _Atomic int64_t held_since_ms; /* monotonic; of the latest hold */
 };
 

@@ -159,8 +159,8 @@ static enum status await_lease(struct writing *writing, struct error *error)
 }
 
 /* The done mark with the data, or after them where the ledger is not in their transaction. */
-static enum status writing_commit_commit(struct writing *writing, const struct open_chunk *chunk,
-                                         struct error *error)
+static enum status chunk_commit(struct writing *writing, const struct open_chunk *chunk,
+                                struct error *error)
 {
     const struct copy *copy = writing->copy;
     struct ledger *ledger = copy->session->ledger;
@@ -203,7 +203,7 @@ enum status writing_commit(struct writing *writing, struct error *error)
         failpoint_hit("engine.before_commit", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (writing_commit_commit(writing, chunk, error) != STATUS_OK) {
+    if (chunk_commit(writing, chunk, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     writing_close_committed(writing);

@@ -158,8 +158,8 @@ static enum status read_again(const struct adopting *adopting, const char *table
 static enum status table_leave(const struct adopting *adopting, const char *table,
                                const char *reason, struct error *error)
 {
-    return left_for(adopting->run, adopting->routes, adopting->translator, NULL, table, reason,
-                    error);
+    return unfollowed_for(adopting->run, adopting->routes, adopting->translator, NULL, table,
+                          reason, error);
 }
 
 /* Are keys of the target's records made of it? Also those of records that join the table. */
@@ -230,8 +230,8 @@ static enum status note_column(const struct adopting *adopting, const struct tab
                    : read_again(adopting, table->name, error);
     case COLUMN_GONE:
         return adopting->run->following.mapping_changed
-                   ? left_by_table(adopting->run, adopting->routes, adopting->translator, NULL,
-                                   table->name, column->name, error)
+                   ? unfollowed_by_table(adopting->run, adopting->routes, adopting->translator,
+                                         NULL, table->name, column->name, error)
                    : STATUS_OK;
     case COLUMN_NEW:
         return comes_with_values(column->now) || lacks_nulls(adopting, table->name, column->name)

@@ -5,11 +5,11 @@
  *   look     the source is described again (source_now.h); a difference ends following
  *            (FOLLOW_OVERTAKEN)
  *   check    the new session's schema against the kept one: may the run go on with it?
- *   note     what can't be followed any more is left (left.h), what has to be read again is noted
- *            (refresh.h), and which tables of the target are to be aligned (intent "align")
- *   raise    the schema of today is the kept one from now on, as the next version of the mapping
- *   align    the target's tables get the columns that they lack, and types that hold the source's
- *            values; then the intent goes
+ *   note     what can't be followed any more is left (unfollowed.h), what has to be read again is
+ * noted (refresh.h), and which tables of the target are to be aligned (intent "align") raise    the
+ * schema of today is the kept one from now on, as the next version of the mapping align    the
+ * target's tables get the columns that they lack, and types that hold the source's values; then the
+ * intent goes
  *
  * A process that is killed before "raise" sees the same differences again; behind it, it aligns
  * what is noted. Each step may be repeated.

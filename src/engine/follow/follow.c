@@ -26,7 +26,6 @@
 #include "engine/follow/translate/cascade.h"
 #include "engine/follow/translate/whole.h"
 #include "engine/follow/unfollowed.h"
-#include "engine/run/run_phases.h"
 #include "engine/session/source_now.h"
 #include "engine/settle/references.h"
 #include "engine/state/claim.h"
@@ -475,8 +474,9 @@ static enum status look_at_differences(struct follow *follow, bool *overtaken, s
         status = event.operation != RECORD_REDEFINED ? read_again(follow, event.table, error)
                                                      : STATUS_OK;
     }
-    return *overtaken || status != STATUS_OK ? status
-                                             : left_note(follow->run, follow->translator, error);
+    return *overtaken || status != STATUS_OK
+               ? status
+               : unfollowed_note(follow->run, follow->translator, error);
 }
 
 /* A feed that does not tell in its order that tables were defined anew says so beside it. */
@@ -533,7 +533,7 @@ static enum status empty_replaced(struct follow *follow, struct error *error)
     }
     uint64_t refused = 0; /* they are kept as rejects */
     status = take_mended(follow, set, &refused, error);
-    status = status == STATUS_OK ? left_note(follow->run, follow->translator, error) : status;
+    status = status == STATUS_OK ? unfollowed_note(follow->run, follow->translator, error) : status;
     return status == STATUS_OK
                ? name_list_put(follow->run, adopt_empty_intent, (struct column_list){0}, error)
                : status;
@@ -556,9 +556,10 @@ static enum status end_resync(struct follow *follow, struct error *error)
     status = resync_finish(follow->run, follow_form(follow->translator), follow->applied,
                            take_mended, follow, error);
     follow->ahead.is_so = ahead;
-    status = status == STATUS_OK ? left_forget(follow->run, follow->translator, error) : status;
+    status =
+        status == STATUS_OK ? unfollowed_forget(follow->run, follow->translator, error) : status;
     status = status == STATUS_OK
-                 ? left_refused(follow->run, follow->routes, follow->translator, error)
+                 ? unfollowed_refused(follow->run, follow->routes, follow->translator, error)
                  : status;
     follow->resynced = status == STATUS_OK;
     return status;
@@ -572,7 +573,7 @@ static enum status read_whole(struct follow *follow, struct error *error)
     const struct position at = {(const uint8_t *)bytes, follow->applied.length};
     enum status status =
         whole_read(follow->run, follow->translator, at, take_mended, follow, error);
-    status = status == STATUS_OK ? left_note(follow->run, follow->translator, error) : status;
+    status = status == STATUS_OK ? unfollowed_note(follow->run, follow->translator, error) : status;
     follow->reads_whole = follow->reads_whole && status != STATUS_OK;
     arena_destroy(arena);
     return status;
@@ -630,7 +631,7 @@ static enum status refuse_untold(struct follow *follow, struct error *error)
         }
     }
     return status == STATUS_OK
-               ? left_refused(follow->run, follow->routes, follow->translator, error)
+               ? unfollowed_refused(follow->run, follow->routes, follow->translator, error)
                : status;
 }
 
@@ -966,9 +967,10 @@ static enum status take_up(struct follow *follow, struct error *error)
 {
     struct run *run = follow->run;
     const struct run_options *options = &follow->session->options;
-    enum status status = left_take(run, follow->translator, error);
-    status =
-        status == STATUS_OK ? left_refused(run, follow->routes, follow->translator, error) : status;
+    enum status status = unfollowed_take(run, follow->translator, error);
+    status = status == STATUS_OK
+                 ? unfollowed_refused(run, follow->routes, follow->translator, error)
+                 : status;
     status = status == STATUS_OK ? ahead_open(run, follow->arena, &follow->ahead, error) : status;
     if (status == STATUS_OK && may_follow(follow->session)) {
         status = adopt_changes(run, follow->routes, follow->translator, error);

@@ -52,9 +52,9 @@ enum status follow_make_feed(const struct run_session *session, const struct fol
 void follow_abandon(struct run *run);
 
 /*
- * Applies changes, or takes the steps of run_options.cut_over or .resync instead. FOLLOW_HEAD only
- * with run_options.catch_up. A feed or target that fails for a while is tried again;
- * ERROR_FEED_LOST and the like end it (FOLLOW_FAILED).
+ * Applies changes, or takes the steps of run_options.cut_over.step or .follow.resync instead.
+ * FOLLOW_HEAD only with run_options.follow.catch_up. A feed or target that fails for a while is
+ * tried again; ERROR_FEED_LOST and the like end it (FOLLOW_FAILED).
  */
 enum follow_end follow_run(struct run *run, struct error *error) MUST_USE;
 

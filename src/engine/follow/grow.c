@@ -59,8 +59,9 @@ static enum status table_leave(struct growing *growing, uint32_t number, const c
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < plan->entity_count && status == STATUS_OK; i++) {
         if (plan->entities[i].table == number) {
-            status = left_for(growing->run, growing->routes, growing->translator, NULL,
-                              plan->streams[plan->entities[i].stream].request.table, reason, error);
+            status = unfollowed_for(growing->run, growing->routes, growing->translator, NULL,
+                                    plan->streams[plan->entities[i].stream].request.table, reason,
+                                    error);
         }
     }
     return status;

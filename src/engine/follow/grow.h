@@ -10,7 +10,7 @@ enum status align_note(struct run *run, const char *table, struct error *error) 
 /*
  * Aligns what is noted: the target's tables get the columns that they lack, and columns that do not
  * hold what the plan fills them with by now are altered. A table where that can't be done is left
- * (left.h). ERROR_FOLLOW: the target can't add columns.
+ * (unfollowed.h). ERROR_FOLLOW: the target can't add columns.
  */
 enum status grow_target(struct run *run, const struct follow_routes *routes,
                         struct follow_translator *translator, struct error *error) MUST_USE;

@@ -4,7 +4,6 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "engine/follow/unfollowed.h"
-#include "engine/run/run_phases.h"
 #include "engine/session/numbering.h"
 #include "engine/state/run_state.h"
 #include <string.h>
@@ -55,7 +54,8 @@ static enum status table_leave(struct making *making, const char *from, struct e
                      is_new(making, from) ? "it is new" : "its columns have changed", error->object,
                      error->message);
     error_clear(error);
-    return left_for(making->run, making->routes, making->translator, NULL, from, reason, error);
+    return unfollowed_for(making->run, making->routes, making->translator, NULL, from, reason,
+                          error);
 }
 
 static enum status note_created(struct run *run, const struct target_table *table,

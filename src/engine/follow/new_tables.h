@@ -9,7 +9,7 @@
  * Makes those tables of the target, with keys, indexes and references, that the plan fills from
  * `tables` of the source and that the run had not when it began; and has the feed tell of all
  * tables. Repeatable. Where the target or the feed refuses, or the target has a table of the name,
- * what is made of the table is left (left.h).
+ * what is made of the table is left (unfollowed.h).
  */
 enum status new_tables_make(struct run *run, const struct follow_routes *routes,
                             struct follow_translator *translator, struct column_list tables,

@@ -7,7 +7,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_REREAD_H
 #define TRANSHUME_ENGINE_FOLLOW_REREAD_H
 
-#include "engine/follow/feed/pages.h"
+#include "engine/follow/pages.h"
 #include "engine/follow/translate/touched.h"
 #include "engine/follow/translate/translate.h"
 

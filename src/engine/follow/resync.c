@@ -8,7 +8,6 @@
 #include "engine/ledger/ledger_positions.h"
 #include "engine/rejects/reject_notes.h"
 #include "engine/rejects/rejects.h"
-#include "engine/run/run_phases.h"
 #include "engine/settle/repair_delete.h"
 #include <inttypes.h>
 #include <jansson.h>

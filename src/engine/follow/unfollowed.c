@@ -65,7 +65,7 @@ static enum status take_list(struct run *run, struct follow_translator *translat
     return STATUS_OK;
 }
 
-enum status left_look(struct run *run, struct error *error)
+enum status unfollowed_look(struct run *run, struct error *error)
 {
     json_t *object;
     const struct plan *plan = run->session->plan;
@@ -91,7 +91,7 @@ enum status left_look(struct run *run, struct error *error)
 
 /* ---- telling */
 
-static void left_show(struct run *run, const struct follow_translator *translator)
+static void unfollowed_show(struct run *run, const struct follow_translator *translator)
 {
     const struct plan *plan = run->session->plan;
     struct run_left *list =
@@ -111,13 +111,14 @@ static void left_show(struct run *run, const struct follow_translator *translato
     pthread_mutex_unlock(&run->state_mutex);
 }
 
-enum status left_note(struct run *run, struct follow_translator *translator, struct error *error)
+enum status unfollowed_note(struct run *run, struct follow_translator *translator,
+                            struct error *error)
 {
     uint32_t before = run->following.left_count;
     if (!follow_translator_has_left(translator)) {
         return STATUS_OK;
     }
-    left_show(run, translator);
+    unfollowed_show(run, translator);
     if (run->following.left_count == before) {
         return STATUS_OK;
     }
@@ -134,21 +135,22 @@ enum status left_note(struct run *run, struct follow_translator *translator, str
 
 /* ---- leaving */
 
-enum status left_by_table(struct run *run, const struct follow_routes *routes,
-                          struct follow_translator *translator, struct touched_roots *touched,
-                          const char *table, const char *column, struct error *error)
+enum status unfollowed_by_table(struct run *run, const struct follow_routes *routes,
+                                struct follow_translator *translator, struct touched_roots *touched,
+                                const char *table, const char *column, struct error *error)
 {
-    return left_for(run, routes, translator, touched, table,
-                    arena_format(run->arena,
-                                 "the column %s of %s is gone or another one; put it back, or "
-                                 "leave it so",
-                                 column, table),
-                    error);
+    return unfollowed_for(
+        run, routes, translator, touched, table,
+        arena_format(run->arena,
+                     "the column %s of %s is gone or another one; put it back, or "
+                     "leave it so",
+                     column, table),
+        error);
 }
 
-enum status left_for(struct run *run, const struct follow_routes *routes,
-                     struct follow_translator *translator, struct touched_roots *touched,
-                     const char *table, const char *reason, struct error *error)
+enum status unfollowed_for(struct run *run, const struct follow_routes *routes,
+                           struct follow_translator *translator, struct touched_roots *touched,
+                           const char *table, const char *reason, struct error *error)
 {
     for (uint32_t i = 0; i < routes->stream_count; i++) {
         if (!follow_routes_read(routes, i, table) ||
@@ -160,27 +162,29 @@ enum status left_for(struct run *run, const struct follow_routes *routes,
             touched_roots_drop(touched, i);
         }
     }
-    return left_note(run, translator, error);
+    return unfollowed_note(run, translator, error);
 }
 
-enum status left_refused(struct run *run, const struct follow_routes *routes,
-                         struct follow_translator *translator, struct error *error)
+enum status unfollowed_refused(struct run *run, const struct follow_routes *routes,
+                               struct follow_translator *translator, struct error *error)
 {
     for (uint32_t i = 0; i < routes->stream_count; i++) {
         if (routes->refused[i] != NULL && follow_translator_left(translator, i) == NULL) {
             follow_translator_leave(translator, i, routes->refused[i]);
         }
     }
-    return left_note(run, translator, error);
+    return unfollowed_note(run, translator, error);
 }
 
-enum status left_take(struct run *run, struct follow_translator *translator, struct error *error)
+enum status unfollowed_take(struct run *run, struct follow_translator *translator,
+                            struct error *error)
 {
     enum status status = take_list(run, translator, error);
-    return status == STATUS_OK ? left_note(run, translator, error) : status;
+    return status == STATUS_OK ? unfollowed_note(run, translator, error) : status;
 }
 
-enum status left_forget(struct run *run, struct follow_translator *translator, struct error *error)
+enum status unfollowed_forget(struct run *run, struct follow_translator *translator,
+                              struct error *error)
 {
     if (adopt_accept_gone(run, error) != STATUS_OK ||
         ledger_delete_intent(run->session->ledger, run->id, intent_name, error) != STATUS_OK) {
@@ -189,6 +193,6 @@ enum status left_forget(struct run *run, struct follow_translator *translator, s
     for (uint32_t i = 0; i < run->session->plan->stream_count; i++) {
         follow_translator_leave(translator, i, NULL);
     }
-    left_show(run, translator);
+    unfollowed_show(run, translator);
     return STATUS_OK;
 }

@@ -9,27 +9,28 @@
 #include "engine/follow/reread.h"
 
 /* Reads which tables earlier attempts left. */
-enum status left_take(struct run *run, struct follow_translator *translator,
-                      struct error *error) MUST_USE;
+enum status unfollowed_take(struct run *run, struct follow_translator *translator,
+                            struct error *error) MUST_USE;
 /* The ledger's list into run->left, for who only asks. */
-enum status left_look(struct run *run, struct error *error) MUST_USE;
+enum status unfollowed_look(struct run *run, struct error *error) MUST_USE;
 /* Of what is made of the table, one of whose columns is gone. `touched` (may be NULL) has nothing
  * of it any more. */
-enum status left_by_table(struct run *run, const struct follow_routes *routes,
-                          struct follow_translator *translator, struct touched_roots *touched,
-                          const char *table, const char *column, struct error *error) MUST_USE;
+enum status unfollowed_by_table(struct run *run, const struct follow_routes *routes,
+                                struct follow_translator *translator, struct touched_roots *touched,
+                                const char *table, const char *column,
+                                struct error *error) MUST_USE;
 /* The same for another reason, with what helps. */
-enum status left_for(struct run *run, const struct follow_routes *routes,
-                     struct follow_translator *translator, struct touched_roots *touched,
-                     const char *table, const char *reason, struct error *error) MUST_USE;
+enum status unfollowed_for(struct run *run, const struct follow_routes *routes,
+                           struct follow_translator *translator, struct touched_roots *touched,
+                           const char *table, const char *reason, struct error *error) MUST_USE;
 /* Before what was translated is applied: notes and tells those that are new. */
-enum status left_note(struct run *run, struct follow_translator *translator,
-                      struct error *error) MUST_USE;
+enum status unfollowed_note(struct run *run, struct follow_translator *translator,
+                            struct error *error) MUST_USE;
 /* What the routes refuse. */
-enum status left_refused(struct run *run, const struct follow_routes *routes,
-                         struct follow_translator *translator, struct error *error) MUST_USE;
+enum status unfollowed_refused(struct run *run, const struct follow_routes *routes,
+                               struct follow_translator *translator, struct error *error) MUST_USE;
 /* Both sides are the same again. */
-enum status left_forget(struct run *run, struct follow_translator *translator,
-                        struct error *error) MUST_USE;
+enum status unfollowed_forget(struct run *run, struct follow_translator *translator,
+                              struct error *error) MUST_USE;
 
 #endif

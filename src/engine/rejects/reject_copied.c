@@ -3,7 +3,6 @@
 #include "engine/formats/mended_line.h"
 #include "engine/rejects/reject_book_internal.h"
 #include "engine/rejects/reject_heads.h"
-#include "engine/run/run_phases.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -7,7 +7,6 @@
 #include "engine/formats/mended_line.h"
 #include "engine/rejects/reject_book_internal.h"
 #include "engine/rejects/reject_heads.h"
-#include "engine/run/run_phases.h"
 #include "engine/settle/settle.h"
 #include <inttypes.h>
 #include <stdio.h>

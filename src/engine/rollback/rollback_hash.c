@@ -36,7 +36,7 @@ static void make_shapes(struct reading_back *back, struct arena *arena)
     back->cells = arena_allocate_zeroed(arena, widest, sizeof(*back->cells));
 }
 
-/* As the copy that wrote them hashed them: run_look.c. */
+/* As the copy that wrote them hashed them: target_look.c. */
 static void make_form(struct reading_back *back, const struct rollback_mirror *mirror,
                       struct arena *arena)
 {

@@ -1,6 +1,5 @@
 /* Finding and claiming the run that is to be taken back. */
 #include "engine/rollback/rollback_parts.h"
-#include "engine/run/run_begin.h"
 #include "engine/state/run_state.h"
 
 #include "base/clock.h"

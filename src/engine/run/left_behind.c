@@ -5,7 +5,6 @@
 #include "base/memory.h"
 #include "engine/check/preflight.h"
 #include "engine/ledger/json_text.h"
-#include "engine/run/run_phases.h"
 #include "model/json_tree.h"
 #include "observe/not_carried.h"
 #include "observe/rights_list.h"

@@ -819,7 +819,7 @@ static enum status ask_cut_over(struct resume *resume, struct lack_list *lacks, 
                                         : "`transhume follow` continues it");
     }
     sum_marks(resume);
-    return settle_apply(run, error) == STATUS_OK && left_look(run, error) == STATUS_OK
+    return settle_apply(run, error) == STATUS_OK && unfollowed_look(run, error) == STATUS_OK
                ? cutover_ask(run->session, run, CUTOVER_ASKED_FIRST | CUTOVER_ASKED_CAUGHT_UP,
                              lacks, error)
                : STATUS_FAILED;

@@ -48,9 +48,9 @@ enum parts_choice {
 /* What becomes of hooks that had begun and are not known to be done. */
 enum begun_hooks_choice { BEGUN_HOOKS_UNSET, BEGUN_HOOKS_SKIP, BEGUN_HOOKS_REPEAT };
 
-/* A resync's steps (engine/follow/resync.h); a comparison comes in between. */
 /* What becomes of a followed run whose source has another schema than the run keeps of it. */
 enum schema_change_choice { SCHEMA_CHANGE_UNSET, SCHEMA_CHANGE_REREAD, SCHEMA_CHANGE_STOP };
+/* A resync's steps (engine/follow/resync.h); a comparison comes in between. */
 enum resync_choice { RESYNC_NOT, RESYNC_BEGIN, RESYNC_END };
 /* What a resume of a run that follows is for. */
 enum cut_over_choice {

@@ -484,7 +484,7 @@ static enum status run_first_hooks(struct run *run, struct error *error)
     return hooks_before_run(run, run->begins_again, error);
 }
 
-static enum status run_begin_begin(struct run *run, struct error *error)
+static enum status run_begin_new(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
     if (hooks_check(session, error) != STATUS_OK || check_target(run, error) != STATUS_OK ||
@@ -522,7 +522,7 @@ static enum status run_begin_begin(struct run *run, struct error *error)
 
 enum status run_begin(struct run *run, struct error *error)
 {
-    if (run_begin_begin(run, error) == STATUS_OK) {
+    if (run_begin_new(run, error) == STATUS_OK) {
         return run_create_ledger(run, error);
     }
     follow_abandon(run);

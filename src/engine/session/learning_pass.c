@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/signals.h"
-#include "engine/copy/copy.h"
 #include "engine/session/opening.h"
 #include "engine/session/options.h"
 #include <inttypes.h>

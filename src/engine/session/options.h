@@ -7,7 +7,7 @@
 
 /*
  * Fills what `options` leaves unset (0, NULL, -1) from the plan's `options:` (document NULL: none)
- * and then from the defaults, and notes bound_is_said and plan_rejects. Texts are borrowed.
+ * and then from the defaults, and notes rejects.is_said and rejects.planned. Texts are borrowed.
  * ERROR_BAD_VALUE names option and range.
  */
 enum status options_resolve(struct run_options *options, const struct plan_document *document,

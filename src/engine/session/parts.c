@@ -1,6 +1,5 @@
 /* --schema-only and --data-only: what of its two parts a run moves. */
 #include "engine/session/parts.h"
-#include "engine/run/run_phases.h"
 #include <string.h>
 
 const char *run_parts_name(enum parts_choice parts)

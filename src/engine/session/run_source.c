@@ -2,9 +2,7 @@
 #include "engine/session/run_source.h"
 #include "base/failpoint.h"
 #include "base/log.h"
-#include "engine/copy/copy.h"
 #include "engine/join/joining.h"
-#include "engine/run/run_phases.h"
 #include "engine/session/losses.h"
 
 /* All chunks were copied by earlier attempts; what is read now may be of another moment. */

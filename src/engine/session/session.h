@@ -171,7 +171,7 @@ struct run {
     struct arena *arena;
     struct state_folder folder;
     char id[RUN_ID_BYTES];
-    /* A whole run within this one, the way back: run.c. */
+    /* A whole run within this one, the way back: reverse.c calls it, run_execute sets it. */
     enum status (*run_within)(const struct run_options *options, struct error *error);
     const char *finished_id; /* of the run in the state folder that makes way for this one */
     struct run_claimed claim;
@@ -211,7 +211,7 @@ enum status session_end_snapshot(struct run_session *session, struct error *erro
 /* The folder for sorted runs, made now since a database is opened with it; NULL where none can
  * be. */
 const char *session_make_spill_folder(const struct state_folder *folder, const char *path);
-/* ---- sample_rows.c: --sample-rows, engine/subset/subset.h */
+/* ---- session_sample.c: --sample-rows, engine/subset/subset.h */
 /* Once the plan is resolved. */
 enum status session_sample_prepare(struct run_session *session, struct error *error) MUST_USE;
 /* A run that is gone on with says which part of the source it copies. */

@@ -6,7 +6,7 @@
 
 /* The plan's tables as one list, as the connectors want it. */
 void session_list_tables(struct run_session *session, struct arena *arena,
-                      struct target_table **tables);
+                         struct target_table **tables);
 /* Views, triggers and so on that a new run makes; NULL: none. */
 const struct schema *session_objects(const struct run_session *session);
 /* As the options say; not for the few records of a repair, nor indexes for those that were mended.

@@ -7,7 +7,6 @@
 #include "engine/formats/typed_json.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_positions.h"
-#include "engine/run/run_phases.h"
 #include "engine/session/since_bound.h"
 #include <inttypes.h>
 #include <string.h>

@@ -7,7 +7,6 @@
 #include "engine/formats/typed_json.h"
 #include "engine/rejects/rejects.h"
 #include "engine/rollback/undo.h"
-#include "engine/run/run_phases.h"
 #include "engine/settle/repair_delete.h"
 #include "engine/state/claim.h"
 #include "model/json_writer.h"

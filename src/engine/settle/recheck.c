@@ -7,7 +7,6 @@
 #include "engine/copy/sampling.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_texts.h"
-#include "engine/run/run_phases.h"
 #include "engine/session/run_facts.h"
 #include "engine/session/run_source.h"
 #include "engine/settle/compare.h"

@@ -2,7 +2,6 @@
  * there. */
 #include "engine/settle/reconcile.h"
 #include "base/log.h"
-#include "engine/run/run_phases.h"
 #include "engine/session/home.h"
 
 #include <inttypes.h>

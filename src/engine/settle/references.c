@@ -3,7 +3,6 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "engine/follow/cutover/reverse.h"
-#include "engine/run/run_phases.h"
 #include "engine/session/parts.h"
 #include "engine/state/run_state.h"
 

@@ -10,7 +10,6 @@
 #include "engine/formats/typed_json.h"
 #include "engine/rejects/rejects.h"
 #include "engine/rollback/undo.h"
-#include "engine/run/run_phases.h"
 #include "engine/state/claim.h"
 #include "engine/state/run_state.h"
 #include <inttypes.h>

@@ -9,7 +9,6 @@
 #include "engine/formats/record_hash.h"
 #include "engine/ledger/json_text.h"
 #include "engine/rejects/reject_name.h"
-#include "engine/run/run_phases.h"
 #include "engine/session/numbering.h"
 #include "engine/session/options.h"
 #include "engine/session/run_facts.h"

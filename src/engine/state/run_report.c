@@ -3,7 +3,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "engine/folder/past_runs.h"
-#include "engine/run/run_phases.h"
 #include "observe/report.h"
 #include <dirent.h>
 #include <string.h>

@@ -73,7 +73,7 @@ static enum status open_sides(struct diff *diff, struct error *error)
 
 /* ---------------------------------------------------------------- comparing */
 
-static enum status diff_compare_it(struct diff *diff, struct error *error)
+static enum status sides_compare(struct diff *diff, struct error *error)
 {
     diff->compare = (struct diff_compare){
         .arena = diff->arena,
@@ -338,7 +338,7 @@ static enum status copy_from(struct diff *diff, struct error *error)
     if (from->functions->open(from->server.database, true, &diff->renaming, error) != STATUS_OK ||
         from->functions->read(diff->renaming, diff->arena, &copy.from.definitions, error) !=
             STATUS_OK ||
-        diff_compare_it(&copy, error) != STATUS_OK || word(&copy, error) != STATUS_OK) {
+        sides_compare(&copy, error) != STATUS_OK || word(&copy, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < made.statement_count; i++) {
@@ -412,17 +412,17 @@ static enum status rename_all(struct diff *diff, struct error *error)
 
 /* ---------------------------------------------------------------- all of it */
 
-static enum status diff_run_it(struct diff *diff, struct error *error)
+static enum status sides_run(struct diff *diff, struct error *error)
 {
     bool any = false;
     if (open_sides(diff, error) != STATUS_OK || rename_all(diff, error) != STATUS_OK ||
-        diff_compare_it(diff, error) != STATUS_OK) {
+        sides_compare(diff, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     diff_ask(diff);
     if (!diff->options->allow_drop) {
         keep_dropped(diff, &any);
-        if (any && diff_compare_it(diff, error) != STATUS_OK) {
+        if (any && sides_compare(diff, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -441,7 +441,7 @@ enum status diff_run(const struct diff_options *options, struct arena *arena,
         .result = result,
     };
     *result = (struct diff_result){0};
-    enum status status = diff_run_it(&diff, error);
+    enum status status = sides_run(&diff, error);
     if (diff.renaming != diff.from.session) {
         diff.from.functions->close(diff.renaming);
     }

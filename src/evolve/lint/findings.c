@@ -1,3 +1,4 @@
+/* The findings of a lint: its rules, and what is known of the tables that it meets. */
 #include "evolve/lint/lint_internal.h"
 #include <inttypes.h>
 #include <string.h>

@@ -37,7 +37,7 @@ struct lint_file {
     uint32_t first_finding; /* in the report */
 };
 
-/* ---------------------------------------------------------------- lint.c: findings */
+/* ---------------------------------------------------------------- findings.c: findings */
 
 /* Adds a finding, unless the rule does not count here. `message` NULL: the rule's. */
 void lint_add(struct lint_file *file, enum lint_rule_number rule, const struct sql_span *span,

@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static enum status run_look_it(struct schema_work *work, struct arena *arena,
-                               struct schema_history *history, struct error *error)
+static enum status history_look(struct schema_work *work, struct arena *arena,
+                                struct schema_history *history, struct error *error)
 {
     *history = (struct schema_history){.arena = arena};
     if (work_open(work, true, error) != STATUS_OK ||
@@ -23,7 +23,7 @@ enum status schema_look(const struct schema_options *options, struct arena *aren
 {
     struct schema_work work;
     work_init(&work, options);
-    enum status status = run_look_it(&work, arena, history, error);
+    enum status status = history_look(&work, arena, history, error);
     work_end(&work);
     return status;
 }
@@ -49,7 +49,7 @@ enum status schema_look_ahead(const struct schema_options *options, struct arena
     struct schema_history history;
     struct asking asking = {&work, arena};
     work_init(&work, options);
-    enum status status = run_look_it(&work, arena, &history, error);
+    enum status status = history_look(&work, arena, &history, error);
     if (status == STATUS_OK) {
         status = schema_plan_make(&history, options->set, &options->order, arena, plan, error);
     }
@@ -65,7 +65,7 @@ enum status schema_look_ahead(const struct schema_options *options, struct arena
 
 /* ---------------------------------------------------------------- one attempt */
 
-static enum status run_plan_it(struct schema_work *work, struct error *error)
+static enum status steps_plan(struct schema_work *work, struct error *error)
 {
     struct schema_order order = work->options->order;
     work_count_lost(work);
@@ -103,7 +103,7 @@ static enum status run_acts(struct schema_work *work, struct error *error)
 static enum status verify_end(struct schema_work *work, struct error *error)
 {
     if (work_settle(work, error) != STATUS_OK || work_read(work, error) != STATUS_OK ||
-        run_plan_it(work, error) != STATUS_OK) {
+        steps_plan(work, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (work->plan.count > 0 && !work->options->order.down) {
@@ -143,7 +143,7 @@ static enum status check_files(struct schema_work *work, struct error *error)
 static enum status attempt(struct schema_work *work, struct error *error)
 {
     if (work_open(work, false, error) != STATUS_OK || work_read(work, error) != STATUS_OK ||
-        run_plan_it(work, error) != STATUS_OK || check_files(work, error) != STATUS_OK) {
+        steps_plan(work, error) != STATUS_OK || check_files(work, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     warn_of_findings(work);
@@ -151,7 +151,7 @@ static enum status attempt(struct schema_work *work, struct error *error)
         return STATUS_OK;
     }
     if (work_claim(work, error) != STATUS_OK || work_read(work, error) != STATUS_OK ||
-        run_plan_it(work, error) != STATUS_OK) {
+        steps_plan(work, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (work->plan.count == 0) {

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum status run_verify_run(struct schema_work *work, const char *text,
-                                  struct alter_answer *answer, struct error *error)
+static enum status verify_folder(struct schema_work *work, const char *text,
+                                 struct alter_answer *answer, struct error *error)
 {
     const struct alter_request request = {
         .text = text, .length = strlen(text), .lock_ms = work->options->lock_ms};
@@ -21,7 +21,7 @@ static enum status run_steps(struct schema_work *work, const struct migration_te
         const struct migration_step *step = &steps->items[i];
         struct alter_answer answer = {.fault = SIZE_MAX};
         const char *sql = arena_copy(work->act_arena, step->text, step->length);
-        if (run_verify_run(work, sql, &answer, error) == STATUS_OK) {
+        if (verify_folder(work, sql, &answer, error) == STATUS_OK) {
             continue;
         }
         if (error->code == ERROR_NETWORK || error->code == ERROR_TARGET_UNKNOWN_OUTCOME) {
@@ -42,13 +42,13 @@ static enum status run_to_mark(struct schema_work *work, const struct migration_
                                const struct migration_steps *steps, struct error *error)
 {
     struct alter_answer answer = {.fault = SIZE_MAX};
-    if (run_verify_run(work, "SAVEPOINT transhume_verify", &answer, error) != STATUS_OK) {
+    if (verify_folder(work, "SAVEPOINT transhume_verify", &answer, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status = run_steps(work, text, steps, error);
     return status != STATUS_OK
                ? status
-               : run_verify_run(work, "ROLLBACK TO SAVEPOINT transhume_verify", &answer, error);
+               : verify_folder(work, "ROLLBACK TO SAVEPOINT transhume_verify", &answer, error);
 }
 
 static enum status run_and_roll_back(struct schema_work *work, const struct migration_text *text,

@@ -5,7 +5,6 @@
 #include "engine/follow/apply/lane_plan.h"
 #include "engine/follow/translate/routes.h"
 #include "engine/rejects/rejects.h"
-#include "engine/run/run_phases.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "engine/follow/translate/routes.h"
 #include "engine/ledger/json_text.h"
-#include "engine/run/run_phases.h"
 #include "engine/session/session_tables.h"
 #include <jansson.h>
 #include <stdio.h>

@@ -6,7 +6,6 @@
 #include "engine/follow/translate/whole.h"
 #include "engine/ledger/format.h"
 #include "engine/ledger/ledger_positions.h"
-#include "engine/run/run_phases.h"
 #include <jansson.h>
 #include <stdio.h>
 

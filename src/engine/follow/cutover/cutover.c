@@ -12,7 +12,6 @@
 #include "engine/follow/translate/whole.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_positions.h"
-#include "engine/run/run_phases.h"
 #include "engine/session/source_now.h"
 #include "engine/settle/references.h"
 #include "engine/state/run_state.h"

@@ -64,7 +64,7 @@ struct cutover_drain {
 /*
  * Up to `ready`: FOLLOW_STEPPED, or FOLLOW_STOPPED, _OVERTAKEN or _FAILED. Where the fence is
  * sealed (fence_state) then, an earlier command has come beyond: go on with cutover_reverse or
- * cutover_end at once. Uses run_options.fence.
+ * cutover_end at once. Uses run_options.cut_over.fence.
  */
 enum follow_end cutover_make_ready(struct run *run, const struct cutover_drain *drain,
                                    struct error *error) MUST_USE;

@@ -17,7 +17,7 @@
  *              is the source's schema what is followed: adopt.h
  *   caught up  how far is the target behind: what `follow` says; a cut-over's own gate
  *              are records missing that were rejected: the book of rejects
- *              are tables left: left.h
+ *              are tables left: unfollowed.h
  *
  * A cut-over asks the first before it runs anything, and the others once it has caught up, since
  * what comes may settle them; --dry-run asks all; `check --follow` those that take no run.

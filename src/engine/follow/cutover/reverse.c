@@ -8,7 +8,6 @@
 #include "engine/follow/follow.h"
 #include "engine/follow/follow_foresee.h"
 #include "engine/follow/translate/routes.h"
-#include "engine/run/run_phases.h"
 #include "engine/session/session_tables.h"
 #include "plan/mapping.h"
 #include <string.h>

@@ -114,7 +114,7 @@ struct follow_routes {
     struct follow_cascade *cascades;
     uint32_t cascade_count;
     /* A stream each: why it can't be followed any more, since its table has changed since the run
-     * began (it is left, see left.h); NULL: it can. */
+     * began (it is left, see unfollowed.h); NULL: it can. */
     const char **refused;
 };
 

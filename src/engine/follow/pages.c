@@ -1,5 +1,5 @@
 /* Pages that are there no more. */
-#include "engine/follow/feed/pages.h"
+#include "engine/follow/pages.h"
 
 #include "base/memory.h"
 #include "base/text.h"

@@ -4,8 +4,8 @@
  * what it has under the rest of the key: a copy or an application that broke off may have left any
  * of them.
  */
-#ifndef TRANSHUME_ENGINE_FOLLOW_FEED_PAGES_H
-#define TRANSHUME_ENGINE_FOLLOW_FEED_PAGES_H
+#ifndef TRANSHUME_ENGINE_FOLLOW_PAGES_H
+#define TRANSHUME_ENGINE_FOLLOW_PAGES_H
 
 #include "connectors/apply.h"
 #include "engine/follow/followed_set.h"
