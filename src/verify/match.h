@@ -20,7 +20,7 @@ struct match {
     uint64_t record_count;
     struct spelling spelling;
     struct spelling rejects_spelling; /* of known rejects that a repair may try again */
-    bool crowded; /* the key in hand stands for several records of the target */
+    bool crowded;                     /* the key in hand stands for several records of the target */
 };
 enum status match_begin(struct match *match, struct verify *verify, struct error *error) MUST_USE;
 /* Everything in verify->spill. */

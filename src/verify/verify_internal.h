@@ -174,7 +174,7 @@ struct verify {
     struct repair_files *repair; /* NULL: nothing is repaired */
     bool lacks_unmade;           /* its list of what can't be made is not whole */
     struct throttle throttle;
-    struct load_pause *care; /* NULL: nobody is to be given way to */
+    struct load_pause *load_pause; /* NULL: nobody is to be given way to */
     struct verify_result *result;
     struct buffer notes; /* const char * */
     _Atomic uint64_t rows;

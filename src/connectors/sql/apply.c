@@ -74,7 +74,7 @@ static enum status look_for_position(struct apply *apply, struct buffer *value, 
     struct position_row row = {.apply = apply, .value = value};
     struct buffer sql = {0};
     buffer_append_string(&sql, "SELECT version, value FROM ");
-    apply->store->dialect->quoting->append_table(apply->store, &sql);
+    apply->store->dialect->append_table(apply->store, &sql);
     buffer_format(&sql, " WHERE name = '%s'", apply->key);
     apply->version = STORE_ABSENT;
     enum status status =
@@ -107,7 +107,7 @@ static enum status put_position(struct apply *apply, const struct position *posi
         sql_store_append_insert(apply->store, apply->key, &sql);
     } else {
         buffer_append_string(&sql, "UPDATE ");
-        apply->store->dialect->quoting->append_table(apply->store, &sql);
+        apply->store->dialect->append_table(apply->store, &sql);
         buffer_format(&sql,
                       " SET version = version + 1, value = %s WHERE name = '%s' AND version = "
                       "%" PRIu64,
@@ -249,7 +249,7 @@ static enum status put_note(struct apply *apply, const struct apply_note *note, 
     struct buffer sql = {0};
     const struct store_value value = {.text = note->text, .length = note->length};
     buffer_append_string(&sql, "DELETE FROM ");
-    apply->store->dialect->quoting->append_table(apply->store, &sql);
+    apply->store->dialect->append_table(apply->store, &sql);
     buffer_format(&sql, " WHERE name = '%s'", note->key);
     enum status status =
         apply->dialect->ask(apply, buffer_string(&sql), NULL, NULL, NULL, NULL, error);

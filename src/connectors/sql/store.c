@@ -17,7 +17,7 @@ static void append_key(struct buffer *sql, const char *key)
 
 static void append_table(const struct store *store, struct buffer *sql)
 {
-    store->dialect->quoting->append_table(store, sql);
+    store->dialect->append_table(store, sql);
 }
 
 /* STATUS_END: there is no table yet. */

@@ -1,4 +1,5 @@
 #include "engine/check/code.h"
+#include "engine/session/session.h"
 
 #include <string.h>
 

@@ -63,10 +63,10 @@ struct copy {
     uint32_t reader_count;
     uint32_t writer_count;
     struct throttle throttle;
-    struct load_pause *care;   /* NULL: nobody is to be given way to */
-    uint64_t pulled_before;    /* control thread: the target's report at its last look */
-    _Atomic uint64_t rejected; /* all of the run: for --max-rejects */
-    _Atomic bool stopping;     /* failed, or stopped at level 2: everybody drops what they hold */
+    struct load_pause *load_pause; /* NULL: nobody is to be given way to */
+    uint64_t pulled_before;        /* control thread: the target's report at its last look */
+    _Atomic uint64_t rejected;     /* all of the run: for --max-rejects */
+    _Atomic bool stopping; /* failed, or stopped at level 2: everybody drops what they hold */
 
     pthread_mutex_t mutex;
     pthread_cond_t changed;

@@ -171,7 +171,7 @@ static bool is_too_much(const struct run_options *options, const struct database
 
 /* True: above a mark, or the server can't be asked, and so may be in trouble: what is not known is
  * no leave to go on. */
-static bool is_at_work(const struct load_pause *care, const struct side *side, char *cause)
+static bool is_at_work(const struct load_pause *pause, const struct side *side, char *cause)
 {
     struct database_load load;
     struct error error;
@@ -179,86 +179,86 @@ static bool is_at_work(const struct load_pause *care, const struct side *side, c
         snprintf(cause, CAUSE_BYTES, "its load can't be asked for: %.240s", error.message);
         return true;
     }
-    return is_too_much(care->options, &load, cause);
+    return is_too_much(pause->options, &load, cause);
 }
 
 /* A pause begins with a second look: who waited for a lock of ours until it was given back runs on
  * for an instant, and is old, but waits for nobody. */
-static bool must_wait(const struct load_pause *care, const struct side *side, char *cause)
+static bool must_wait(const struct load_pause *pause, const struct side *side, char *cause)
 {
-    if (side->watch == NULL || !is_at_work(care, side, cause)) {
+    if (side->watch == NULL || !is_at_work(pause, side, cause)) {
         return false;
     }
-    if (care->held_since_ms != 0) {
+    if (pause->held_since_ms != 0) {
         return true;
     }
     clock_sleep_ms(SURE_AFTER_MS);
-    return is_at_work(care, side, cause);
+    return is_at_work(pause, side, cause);
 }
 
-static void say_held(struct load_pause *care, const char *name, const char *cause)
+static void say_held(struct load_pause *pause, const char *name, const char *cause)
 {
     int64_t now_ms = clock_monotonic_ms();
-    bool begins = care->held_since_ms == 0;
+    bool begins = pause->held_since_ms == 0;
     if (begins) {
-        care->held_since_ms = now_ms;
-    } else if (now_ms - care->said_ms < SAID_AGAIN_MS) {
+        pause->held_since_ms = now_ms;
+    } else if (now_ms - pause->said_ms < SAID_AGAIN_MS) {
         return;
     }
-    care->said_ms = now_ms;
+    pause->said_ms = now_ms;
     log_event(LOG_WARNING,
               EVENT_OF(EVENT_PAUSE, .code = cause, .state = begins ? "began" : "goes on"),
               "pausing: %s: %s", name, cause);
 }
 
-static void say_released(struct load_pause *care)
+static void say_released(struct load_pause *pause)
 {
-    if (care->held_since_ms != 0) {
+    if (pause->held_since_ms != 0) {
         char text[32];
-        int64_t held_ms = clock_monotonic_ms() - care->held_since_ms;
+        int64_t held_ms = clock_monotonic_ms() - pause->held_since_ms;
         text_human_seconds((double)held_ms / 1000, text, sizeof(text));
         log_event(LOG_WARNING, EVENT_OF(EVENT_PAUSE, .state = "ended", .milliseconds = held_ms),
                   "going on after a pause of %s", text);
-        care->held_since_ms = 0;
+        pause->held_since_ms = 0;
     }
 }
 
-static void load_look(struct load_pause *care)
+static void load_look(struct load_pause *pause)
 {
     char cause[CAUSE_BYTES];
     bool held = false;
     for (int i = 0; i < SIDES; i++) {
-        if (must_wait(care, &care->sides[i], cause)) {
-            say_held(care, care->sides[i].name, cause);
-            report_throttled(care->sides[i].database);
+        if (must_wait(pause, &pause->sides[i], cause)) {
+            say_held(pause, pause->sides[i].name, cause);
+            report_throttled(pause->sides[i].database);
             held = true;
         }
     }
-    throttle_hold(care->throttle, held);
+    throttle_hold(pause->throttle, held);
     if (!held) {
-        say_released(care);
+        say_released(pause);
     }
 }
 
 static void *load_pause_main(void *argument)
 {
-    struct load_pause *care = argument;
-    while (!atomic_load(&care->stopping)) {
+    struct load_pause *pause = argument;
+    while (!atomic_load(&pause->stopping)) {
         int64_t next_ms = clock_monotonic_ms() + ASK_EVERY_MS;
-        while (clock_monotonic_ms() < next_ms && !atomic_load(&care->stopping)) {
+        while (clock_monotonic_ms() < next_ms && !atomic_load(&pause->stopping)) {
             clock_sleep_ms(SLICE_MS);
         }
-        if (!atomic_load(&care->stopping)) {
-            load_look(care);
+        if (!atomic_load(&pause->stopping)) {
+            load_look(pause);
         }
     }
     return NULL;
 }
 
 enum status load_pause_start(struct run_session *session, struct throttle *throttle,
-                             struct load_pause **care, struct error *error)
+                             struct load_pause **pause, struct error *error)
 {
-    *care = NULL;
+    *pause = NULL;
     if (!options_give_way(&session->options)) {
         return STATUS_OK;
     }
@@ -277,20 +277,20 @@ enum status load_pause_start(struct run_session *session, struct throttle *throt
         load_pause_stop(made);
         return STATUS_FAILED;
     }
-    *care = made;
+    *pause = made;
     return STATUS_OK;
 }
 
-void load_pause_stop(struct load_pause *care)
+void load_pause_stop(struct load_pause *pause)
 {
-    if (care == NULL) {
+    if (pause == NULL) {
         return;
     }
-    atomic_store(&care->stopping, true);
-    if (care->running) {
-        pthread_join(care->thread, NULL);
+    atomic_store(&pause->stopping, true);
+    if (pause->running) {
+        pthread_join(pause->thread, NULL);
     }
-    throttle_hold(care->throttle, false);
-    close_sides(care->sides);
-    free(care);
+    throttle_hold(pause->throttle, false);
+    close_sides(pause->sides);
+    free(pause);
 }

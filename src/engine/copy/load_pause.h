@@ -22,6 +22,6 @@ enum status load_pause_check(struct run_session *session, struct error *problem,
  */
 enum status load_pause_start(struct run_session *session, struct throttle *throttle,
                              struct load_pause **care, struct error *error) MUST_USE;
-void load_pause_stop(struct load_pause *care); /* takes NULL */
+void load_pause_stop(struct load_pause *pause); /* takes NULL */
 
 #endif
