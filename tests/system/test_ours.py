@@ -103,7 +103,7 @@ class Sqlite(support.TestCase):
         for number, (made, said) in enumerate(((ledger % ", more AS (1)", "the generated column more"), ("CREATE TABLE _transhume_ledger (name TEXT PRIMARY KEY, version INTEGER, value AS ('x'))", "the generated column value"),
                                                (ledger % " CHECK (value <> '')", "the check value <> ''"), (ledger % ", CONSTRAINT c CHECK (version > 0)", "the check version > 0"),
                                                (ledger % ", more int", "other columns"), (ledger % "" + "; CREATE TABLE _transhume_object (a int)", "other columns"),
-                                               ("CREATE VIRTUAL TABLE _transhume_ledger USING fts5(name, version, value)", "other columns"))):
+                                               ("CREATE VIRTUAL TABLE _transhume_ledger USING fts5(name, version, value)", "is a virtual table"))):
             with self.subTest(said):
                 target = "d%d.db" % number
                 support.make_sqlite(self.path(target), made)
