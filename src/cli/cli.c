@@ -180,7 +180,7 @@ static bool is_typed(const struct cli_call *call, enum cli_option_id id)
     return typed != NULL && (variable == NULL || strcmp(variable, typed) != 0);
 }
 
-/* What guards the dashboard and the metrics guards nothing where neither is served. */
+/* Tokens and certificates are refused where neither the dashboard nor the metrics are served. */
 static enum status check_listeners(const struct cli_call *call, struct error *error)
 {
     static const struct {

@@ -1,5 +1,5 @@
-/* What runs a command. The table of commands (commands.c) knows nothing of it, since all that tells
- * of commands reads that one. */
+/* The functions that run the commands. They are apart from the table of commands (commands.c),
+ * which help, completion and messages read. */
 #include "cli/cli.h"
 #include "cli/command_change.h"
 #include "cli/command_schema.h"

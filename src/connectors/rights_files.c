@@ -1,4 +1,4 @@
-/* What an account lacks of files and folders. */
+/* The rights to files and folders that an account lacks. */
 #include "connectors/rights_files.h"
 
 #include "base/file.h"

@@ -1,4 +1,4 @@
-/* What an account lacks of files and folders, as commands that give it to the account alone. */
+/* The rights to files and folders that an account lacks, as commands that give them to it alone. */
 #ifndef TRANSHUME_CONNECTORS_RIGHTS_FILES_H
 #define TRANSHUME_CONNECTORS_RIGHTS_FILES_H
 

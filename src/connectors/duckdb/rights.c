@@ -1,4 +1,4 @@
-/* What an account needs of a database's file and of the folder that it lies in. */
+/* The rights that an account needs to a database's file and to the folder that it lies in. */
 #include "connectors/duckdb/duckdb_internal.h"
 #include "connectors/rights_files.h"
 

@@ -1,4 +1,4 @@
-/* What an account needs of folders of files, and of buckets. */
+/* The rights that an account needs to folders of files, and to buckets. */
 #include "connectors/folder/bucket.h"
 #include "connectors/rights_files.h"
 

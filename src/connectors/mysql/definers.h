@@ -28,7 +28,7 @@ void mysql_account_list_lacking(const struct mysql_database *self, MYSQL_RES *ac
 
 /* ---------------------------------------------------------------- definer_again.c */
 
-/* What is made again, as of another definer than the server gave it. */
+/* An object that is made again, as of another definer than the server gave it. */
 struct mysql_again {
     const struct schema_object *object;
     const char *definer;

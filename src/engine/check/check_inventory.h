@@ -1,4 +1,4 @@
-/* What a plain copy does with the objects of a source. */
+/* The inventory of a source in `check`. */
 #ifndef TRANSHUME_ENGINE_CHECK_CHECK_INVENTORY_H
 #define TRANSHUME_ENGINE_CHECK_CHECK_INVENTORY_H
 

@@ -1,4 +1,5 @@
-/* What would make a run refuse, one line each, and the worst exit status. */
+/* The look at both sides before a run: reasons to refuse it, one line each, and the worst exit
+ * status. */
 #ifndef TRANSHUME_ENGINE_CHECK_PREFLIGHT_H
 #define TRANSHUME_ENGINE_CHECK_PREFLIGHT_H
 

@@ -1,4 +1,4 @@
-/* What the target tells of its tables. */
+/* The answers of the target about its tables. */
 #ifndef TRANSHUME_ENGINE_COPY_TARGET_LOOK_H
 #define TRANSHUME_ENGINE_COPY_TARGET_LOOK_H
 

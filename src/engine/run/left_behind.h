@@ -1,4 +1,4 @@
-/* What a run leaves behind: what it does not carry, and what is left to do about rights. */
+/* The list of things that a run does not carry, and of rights that are left to do. */
 #ifndef TRANSHUME_ENGINE_RUN_LEFT_BEHIND_H
 #define TRANSHUME_ENGINE_RUN_LEFT_BEHIND_H
 

@@ -156,7 +156,7 @@ struct repair_options {
     const char *write_hash;  /* of `file`, when it was made */
     bool may_repair;         /* validating: with --repair */
 };
-/* What a check and a diff are to show. */
+/* The parts that a check and a diff show. */
 struct check_options {
     int64_t estimate_ms; /* check: how long is read for it; 0: two seconds */
     bool shows_ddl;      /* check: fills check_report.ddl */

@@ -1,4 +1,4 @@
-/* What source and target promise after a crash. */
+/* The guarantee that source and target give after a crash. */
 #include "engine/run/run.h"
 #include "engine/session/home.h"
 

@@ -1,4 +1,4 @@
-/* What a run moves: tables, records, or both. */
+/* The parts that a run moves: tables, records, or both. */
 #ifndef TRANSHUME_ENGINE_SESSION_PARTS_H
 #define TRANSHUME_ENGINE_SESSION_PARTS_H
 

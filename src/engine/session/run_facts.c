@@ -1,4 +1,4 @@
-/* What kind of run it is, and what its chunks are of. */
+/* Facts of a run: its kind, and the tables of its chunks. */
 #include "engine/session/run_facts.h"
 
 const struct plan_stream *run_chunk_stream(const struct run *run, uint64_t index)

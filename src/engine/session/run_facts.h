@@ -1,4 +1,4 @@
-/* What kind of run it is, and what its chunks are of. */
+/* Facts of a run: its kind, and the tables of its chunks. */
 #ifndef TRANSHUME_ENGINE_SESSION_RUN_FACTS_H
 #define TRANSHUME_ENGINE_SESSION_RUN_FACTS_H
 

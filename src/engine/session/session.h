@@ -32,7 +32,7 @@ struct spool;
 struct shuffle;
 struct subset;
 
-/* What is kept of the run that a session goes on with, and what its source has become since. */
+/* The run that a session goes on with, as it was kept, and the changes of its source since. */
 struct kept_source {
     struct ledger_header *continued; /* of the run that is gone on with; NULL: none is */
     struct learnt *learnt;           /* by it, recall.h; NULL: nothing is kept of this source */
@@ -119,7 +119,7 @@ struct run_chunks {
     uint32_t tries_before; /* numbers of attempts at a chunk that are used up */
     uint32_t recheck_rounds;
 };
-/* What is noted for the report and for people; under the state's mutex. */
+/* Notes for the report and for people; under the state's mutex. */
 struct run_record {
     bool ready;                  /* totals and done flags hold something */
     struct chunk_log *chunk_log; /* for the report, as the next; both under the mutex */
@@ -127,7 +127,7 @@ struct run_record {
     int64_t written_ms;
     char feed_position[160]; /* for people; under the mutex; "": not known */
 };
-/* Of a run that follows. */
+/* The state of a run that follows. */
 struct run_following {
     enum follow_end end;         /* of this attempt */
     struct spool *spool;         /* NULL: none is written */
@@ -155,7 +155,7 @@ struct run_target {
     struct strangers *strangers;     /* strangers.h; NULL: nobody looks out for them */
     struct target_count *counted;    /* a table each: what after_load found there */
 };
-/* What was rejected. */
+/* The rejects of a run, and the file of records that it loads. */
 struct run_rejects {
     struct reject_book *book; /* reject_book.h; NULL: not read */
     const struct reject_book_sum

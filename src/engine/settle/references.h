@@ -1,4 +1,5 @@
-/* What the end of a load does once more, while changes are applied and at a cut-over. */
+/* Steps of the end of a load that are taken once more, while changes are applied and at a cut-over.
+ */
 #ifndef TRANSHUME_ENGINE_SETTLE_REFERENCES_H
 #define TRANSHUME_ENGINE_SETTLE_REFERENCES_H
 
