@@ -129,22 +129,8 @@ static enum status check_form(MYSQL_ROW row, struct error *error)
         number >= OWN_COUNT) {
         return STATUS_OK; /* it is not there */
     }
-    const char *name = own_tables[number].name;
-    const char *columns = own_tables[number].columns;
-    if (row[FORM_GENERATED] != NULL) {
-        error_set(error, ERROR_NOT_OURS, name,
-                  "it is a table of ours, but carries the generated column %s",
-                  row[FORM_GENERATED]);
-    } else if (row[FORM_CHECK] != NULL) {
-        error_set(error, ERROR_NOT_OURS, name, "it is a table of ours, but carries the check %s",
-                  row[FORM_CHECK]);
-    } else if (columns != NULL && strcmp(row[FORM_COLUMNS], columns) != 0) {
-        error_set(error, ERROR_NOT_OURS, name,
-                  "it has the name of a table of ours, but other columns: %s", row[FORM_COLUMNS]);
-    } else {
-        return STATUS_OK;
-    }
-    return error_hint(error, SQL_STORE_NOT_OURS_HINT);
+    return sql_store_check_form(own_tables[number].name, row[FORM_GENERATED], row[FORM_CHECK],
+                                own_tables[number].columns, row[FORM_COLUMNS], error);
 }
 
 static enum status check_forms(struct mysql_database *self, MYSQL *connection, const char *schema,

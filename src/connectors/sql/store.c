@@ -275,3 +275,22 @@ enum status sql_store_put_many(struct store *store, const struct store_pair *pai
     status = store->dialect->end(store, status, error);
     return status == STATUS_FAILED && is_dropped(store) == STATUS_END ? no_table(error) : status;
 }
+
+enum status sql_store_check_form(const char *name, const char *generated, const char *check,
+                                 const char *wanted, const char *found, struct error *error)
+{
+    if (generated != NULL) {
+        error_set(error, ERROR_NOT_OURS, name,
+                  "it is a table of ours, but carries the generated column %s", generated);
+    } else if (check != NULL) {
+        error_set(error, ERROR_NOT_OURS, name, "it is a table of ours, but carries the check %s",
+                  check);
+    } else if (wanted != NULL && (found == NULL || strcmp(found, wanted) != 0)) {
+        error_set(error, ERROR_NOT_OURS, name,
+                  "it has the name of a table of ours, but other columns: %s",
+                  found != NULL ? found : "none");
+    } else {
+        return STATUS_OK;
+    }
+    return error_hint(error, SQL_STORE_NOT_OURS_HINT);
+}

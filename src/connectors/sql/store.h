@@ -73,4 +73,11 @@ void sql_store_append_insert(const struct store *store, const char *key, struct 
 void sql_store_append_guard(const struct store *store, const char *key, uint64_t version,
                             struct buffer *sql);
 
+/* A table with a name of ours, by its catalogue: ERROR_NOT_OURS, if it carries a generated column
+ * or a check (NULL: it has none), or has other columns than the `wanted` ones, "name,version,value"
+ * (NULL: they are not compared). `found` NULL: it has none. */
+enum status sql_store_check_form(const char *name, const char *generated, const char *check,
+                                 const char *wanted, const char *found,
+                                 struct error *error) MUST_USE;
+
 #endif

@@ -103,17 +103,8 @@ static enum status check_form(sqlite3_stmt *statement, struct arena *arena, stru
     const char *columns = own_columns(name);
     struct create_facts facts;
     create_text_read(text != NULL ? text : "", arena, &facts);
-    if (facts.check_count > 0) {
-        error_set(error, ERROR_NOT_OURS, name, "it is a table of ours, but carries the check %s",
-                  facts.checks[0]);
-    } else if (columns != NULL && (found == NULL || strcmp(found, columns) != 0)) {
-        error_set(error, ERROR_NOT_OURS, name,
-                  "it has the name of a table of ours, but other columns: %s",
-                  found != NULL ? found : "none");
-    } else {
-        return STATUS_OK;
-    }
-    return error_hint(error, SQL_STORE_NOT_OURS_HINT);
+    return sql_store_check_form(name, NULL, facts.check_count > 0 ? facts.checks[0] : NULL, columns,
+                                found, error);
 }
 
 static enum status check_forms(struct sqlite_database *self, sqlite3 *connection,
