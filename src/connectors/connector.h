@@ -23,18 +23,22 @@
 #include "connectors/alter.h"
 #include "connectors/apply.h"
 #include "connectors/change.h"
+#include "connectors/columns.h"
 #include "connectors/database.h"
 #include "connectors/definitions.h"
+#include "connectors/express.h"
 #include "connectors/feed.h"
+#include "connectors/forecast.h"
 #include "connectors/ledger.h"
 #include "connectors/load.h"
 #include "connectors/rights.h"
 #include "connectors/rollback.h"
 #include "connectors/source.h"
+#include "connectors/sql_target.h"
 #include "connectors/store.h"
 #include "connectors/target.h"
 
-enum { CONNECTOR_CONTRACT_VERSION = 25 };
+enum { CONNECTOR_CONTRACT_VERSION = 26 };
 
 struct connector {
     uint32_t contract_version;
@@ -64,6 +68,11 @@ struct connector {
     const struct catalog_functions *catalog;
     const struct source_functions *source;
     const struct target_functions *target;
+    const struct sql_target_functions *sql_target; /* it and the next four: of a target */
+    const struct column_functions *columns;
+    const struct forecast_functions *forecast;
+    const struct trial_functions *trial;
+    const struct express_functions *express;
     const struct store_functions *store;
     const struct lock_functions *lock;
     const struct rollback_functions *rollback;

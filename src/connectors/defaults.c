@@ -1,4 +1,4 @@
-/* What stands in slots of the contract where a connector has nothing to do. */
+/* What stands in slots and groups of the contract where a connector has nothing to do. */
 #include "connectors/defaults.h"
 
 enum status source_prepares_nothing(struct database *self,
@@ -12,4 +12,22 @@ enum status source_prepares_nothing(struct database *self,
     (void)progress;
     (void)error;
     return STATUS_OK;
+}
+
+const struct sql_target_functions *connector_sql_target(const struct connector *connector)
+{
+    static const struct sql_target_functions none = {0};
+    return connector->sql_target != NULL ? connector->sql_target : &none;
+}
+
+const struct column_functions *connector_columns(const struct connector *connector)
+{
+    static const struct column_functions none = {0};
+    return connector->columns != NULL ? connector->columns : &none;
+}
+
+const struct forecast_functions *connector_forecast(const struct connector *connector)
+{
+    static const struct forecast_functions none = {0};
+    return connector->forecast != NULL ? connector->forecast : &none;
 }

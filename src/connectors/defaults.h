@@ -1,4 +1,4 @@
-/* What stands in slots of the contract where a connector has nothing to do. */
+/* What stands in slots and groups of the contract where a connector has nothing to do. */
 #ifndef TRANSHUME_CONNECTORS_DEFAULTS_H
 #define TRANSHUME_CONNECTORS_DEFAULTS_H
 
@@ -9,5 +9,10 @@ enum status source_prepares_nothing(struct database *self,
                                     const struct read_request *const *requests,
                                     uint32_t request_count, void (*progress)(const char *what),
                                     struct error *error);
+
+/* A group whose functions are all optional: the connector's, or one of NULLs where it has none. */
+const struct sql_target_functions *connector_sql_target(const struct connector *connector);
+const struct column_functions *connector_columns(const struct connector *connector);
+const struct forecast_functions *connector_forecast(const struct connector *connector);
 
 #endif

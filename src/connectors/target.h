@@ -3,7 +3,6 @@
 #define TRANSHUME_CONNECTORS_TARGET_H
 
 #include "connectors/rights_left.h"
-#include "connectors/script.h"
 #include "connectors/source.h"
 #include "connectors/store.h"
 
@@ -64,9 +63,9 @@ struct target_table {
     uint32_t index_count;
     const struct target_reference *references;
     uint32_t reference_count;
-    /* Only where the target has later_fill, and of tables that the run did not make: where a
-     * record's partner is not there yet, the writer leaves `emptied` NULL, and keeps the values
-     * beside the table, in the transaction of the chunk. */
+    /* Only where sql_target_functions has later_fill, and of tables that the run did not make:
+     * where a record's partner is not there yet, the writer leaves `emptied` NULL, and keeps the
+     * values beside the table, in the transaction of the chunk. */
     const struct target_later *later;
     uint32_t later_count;
     enum existing_policy existing;
@@ -167,16 +166,6 @@ struct target_count {
     bool known;
 };
 
-/* What later_fill did to a table. */
-struct target_filled {
-    uint64_t filled; /* by this call: references whose partners were there */
-    uint64_t left;   /* that have none: NULL stands in their place */
-    char first[160]; /* of those, as text; empty: none */
-    uint64_t
-        refused; /* that the table does not take, by a constraint or a trigger: NULL likewise */
-    char first_refused[320]; /* of those, with the reason */
-};
-
 struct after_load_request {
     const struct target_table *tables;
     uint32_t table_count;
@@ -184,7 +173,7 @@ struct after_load_request {
     void (*progress)(const char *what); /* may be NULL */
     bool rebuilds_indexes;              /* prepare was asked so, before the first record */
     /* the records of what the run made that a foreign key finds no partner for, and those that then
-     * have none, are taken out and kept for tell_orphans */
+     * have none, are taken out and kept for sql_target_functions.orphans */
     bool rejects_orphans;
     /* A table each: how many the run wrote; NULL: not known. With rejects_orphans: where more are
      * in the table some are others', and none is taken out (ERROR_RECONCILE) */
@@ -246,15 +235,7 @@ struct batch_result {
     struct arena *arena; /* of outcomes and reasons; the caller destroys it, may be NULL */
 };
 
-/* What a check foresees of a table's records, in the target's own measures. */
-struct target_load {
-    double records;
-    double bytes; /* as the target stores them */
-    double units; /* of writing them: capacity units or the like; 0: it knows none */
-};
-
-struct target_trial; /* see try_open */
-struct writer;       /* a connection of its own; one thread */
+struct writer; /* a connection of its own; one thread */
 
 enum { TARGET_FEEDING_MS = 20 }; /* see poll */
 
@@ -272,10 +253,6 @@ enum duplicate_kind {
      * record of this run has it */
     DUPLICATE_SKIPPED
 };
-
-typedef enum status target_orphan_found(void *context, const struct cell *key, uint32_t key_count,
-                                        const struct cell *record, const char *reason,
-                                        struct error *error);
 
 struct target_functions {
     /*
@@ -320,76 +297,6 @@ struct target_functions {
      * nothing. */
     enum status (*check_table)(struct database *self, const struct check_request *request,
                                struct buffer *out, struct error *error);
-    /* Optional: the same of the views, triggers … of a same-engine plain copy; each line begins
-     * with the object's name and ": ". */
-    enum status (*check_objects)(struct database *self, const struct schema *objects,
-                                 struct buffer *out, struct error *error);
-    /* Optional: the foreign keys of a table that is to be made which the target can't have, since
-     * what they refer to is not there, one line each in `out`; after_load leaves them out. Changes
-     * nothing. */
-    enum status (*tell_unfit_references)(struct database *self, const struct target_table *table,
-                                         struct buffer *out, struct error *error);
-    /* Optional: what tables that are to be made will have in another way than in their source, or
-     * not at all, since this server has no such thing (a collation, a type, an index), one line
-     * each in `out`: "KIND\tTABLES: text", where the kind ("index") is of what is left out, or
-     * empty where nothing is. prepare warns of the same. `objects` as prepare gets them. Changes
-     * nothing. */
-    enum status (*tell_changed)(struct database *self, const struct target_table *tables,
-                                uint32_t table_count, const struct schema *objects,
-                                struct buffer *out, struct error *error);
-    /* Optional: as whom the target runs functions that a copy has called: the account's name
-     * (arena), and may it do everything? And what of the target's own runs besides while things are
-     * made and filled (event triggers, casts), a line each in `out`. Changes nothing. */
-    enum status (*tell_account)(struct database *self, struct arena *arena, const char **name,
-                                bool *superuser, struct buffer *out, struct error *error);
-    /* Optional: the objects of a same-engine plain copy that the target can't have, since who or
-     * what they name is not there: `unfit[i]` of objects[i], and a line for each in `out` that
-     * begins with its table's name and ": "; after_load leaves them out. Changes nothing. */
-    enum status (*tell_unfit_objects)(struct database *self, const struct schema *objects,
-                                      bool *unfit, struct buffer *out, struct error *error);
-    /* Optional: what will be left to do about the rights of a same-engine plain copy, as after_load
-     * will say it. Changes nothing. */
-    enum status (*tell_rights)(struct database *self, const struct schema *objects,
-                               struct rights_left *left, struct error *error);
-    /*
-     * Optional, all or none, for check: would a run write these records? try_open looks at the
-     * table as it is there, or, where `created` is set, as prepare would make it; what it borrows
-     * of `table` stays until try_close. STATUS_END: nothing is known of it before the run.
-     * try_record calls the function by which the writer encodes records, then looks at, or asks the
-     * server for, what the writer leaves to the server. It fails of class REJECT: error_reason is
-     * then the reason that the writer's outcome would have, and `object` the name of the field
-     * whose value it is about (another text, or none: it is about the whole record). Fields with a
-     * flag in `passed` (NULL: none) are taken for good. STATUS_END: the writer would skip the
-     * record. `shape` NULL: `cells` is one MAP. Control thread; nothing is changed.
-     */
-    enum status (*try_open)(struct database *self, const struct target_table *table,
-                            struct target_trial **trial, struct error *error);
-    enum status (*try_record)(struct target_trial *trial, const struct shape *shape,
-                              const struct cell *cells, const bool *passed, struct error *error);
-    void (*try_close)(struct target_trial *trial);
-    /* Optional: what is worth saying before a run ("written more slowly, since …"), one line each
-     * in `out`. */
-    enum status (*caveats)(struct database *self, struct buffer *out, struct error *error);
-    /* Optional, for check: what `rebuilds_indexes` and `disables_triggers` come to for the tables
-     * that are there, one line each in `out`. NULL: the target has no use for them. Changes
-     * nothing. */
-    enum status (*foretell)(struct database *self, const struct prepare_request *request,
-                            struct buffer *out, struct error *error);
-    /*
-     * Optional: the statements by which prepare and after_load would make the tables and objects,
-     * built by the functions that build theirs, in their order. Not in it: what depends on records
-     * (counters, statistics), notes of this program's own, and another try of what the server
-     * refused. NULL: the target's tables need no statements. Changes nothing. Control thread.
-     */
-    enum status (*script)(struct database *self, const struct script_request *request,
-                          struct script *script, struct error *error);
-    /*
-     * Optional: appends the words by which `column` of `table` would be declared ("numeric(10,2)").
-     * STATUS_END: the target gives its columns no types. Changes nothing. Control thread.
-     */
-    enum status (*column_type)(struct database *self, const struct target_table *table,
-                               const struct schema_column *column, struct buffer *out,
-                               struct error *error);
     /*
      * Makes the missing tables. `objects` are made here or in after_load, as the engine needs.
      * Repeating it after a crash is safe: what carries this run's mark or stands in its ledger is
@@ -397,29 +304,6 @@ struct target_functions {
      */
     enum status (*prepare)(struct database *self, const struct prepare_request *request,
                            struct error *error);
-    /*
-     * Optional: adds these of the table's columns to one that is there and does not have them.
-     * Records that are there get the column's default, or NULL; without a default the column may be
-     * NULL, whatever the plan says. Control thread.
-     */
-    enum status (*add_columns)(struct database *self, const struct target_table *table,
-                               struct column_list columns, struct error *error);
-    /*
-     * Optional: gives these of the table's columns, in one that is there, the types that the table
-     * says, and lets them be NULL where it says so. The values that are there are kept, as far as
-     * the new types hold them. ERROR_TARGET_SCHEMA: that can't be done where they are, or is
-     * refused for values that do not fit; nothing was changed. Repeatable. Control thread. NULL: it
-     * alters no column, ever.
-     */
-    enum status (*alter_columns)(struct database *self, const struct target_table *table,
-                                 struct column_list columns, struct error *error);
-    /*
-     * Optional, where columns are not altered: drops a table that the run made, and makes it again,
-     * empty, as the table says by now. Repeatable, also by another process after a crash. Control
-     * thread, while nothing is written. ERROR_TARGET_SCHEMA: the run did not make it.
-     */
-    enum status (*make_again)(struct database *self, const struct target_table *table,
-                              struct error *error);
     enum status (*writer_open)(struct database *self, const struct target_table *tables,
                                uint32_t table_count, uint64_t epoch, struct writer **writer,
                                struct error *error);
@@ -443,13 +327,6 @@ struct target_functions {
     enum status (*poll)(struct writer *writer, int64_t timeout_ms, struct batch_result *result,
                         struct error *error);
     /*
-     * Optional, for targets with CAPABILITY_TRANSACTIONS: runs one statement of the user's as a
-     * part of the open chunk: right behind chunk_begin, or once all of its results were polled.
-     * Rows that it returns go nowhere. A failure of class RETRY lets the chunk begin again.
-     */
-    enum status (*chunk_run)(struct writer *writer, uint64_t chunk, const char *sql,
-                             struct error *error);
-    /*
      * All results of the chunk were polled: makes it durable and done, in one step where there are
      * transactions (the epoch checked last: ERROR_RUN_FENCED). ERROR_TARGET_UNKNOWN_OUTCOME:
      * ledger.done tells after reconnecting.
@@ -462,17 +339,6 @@ struct target_functions {
     /* Forgets an open chunk; what it wrote is undone or will be repeated. Batches under way are
      * destroyed. */
     void (*chunk_abandon)(struct writer *writer, uint64_t chunk);
-    /*
-     * Optional, both or none, for tables with `later`. later_prepare makes what the writers keep
-     * values in, before the first of them is opened. later_fill puts these in where the partner is
-     * there by now, after the last chunk and before after_load; `filled`, a table each. Repeatable;
-     * what is left or refused is kept for the next call, until forget_run. Control thread.
-     */
-    enum status (*later_prepare)(struct database *self, const struct target_table *tables,
-                                 uint32_t table_count, struct error *error);
-    enum status (*later_fill)(struct database *self, const struct target_table *tables,
-                              uint32_t table_count, struct target_filled *filled,
-                              struct error *error);
     /*
      * Indexes, triggers, views, sequences: after the last chunk; what prepare dropped or disabled
      * for the load is put back, whatever the tables say now. Repeatable. Asked to stop once it
@@ -513,21 +379,6 @@ struct target_functions {
     enum status (*delete_records)(struct database *self, const struct target_table *table,
                                   const struct cell *keys, uint32_t key_count, uint64_t *deleted,
                                   struct error *error);
-    /*
-     * Optional, of targets whose delete_records may take out what records of others refer to: for
-     * each foreign key that refers to the table (one of the table itself, too), that is enforced
-     * and was checked, a line in `out` if records have no partner by it now: "child: the foreign
-     * key K refers to P; 2 rows have no partner, the first of them: …", and one in `unasked` if
-     * that can't be asked, as where a right is missing. It reads what refers whole, where no index
-     * serves. Changes nothing. Control thread, after the last chunk.
-     */
-    enum status (*tell_partnerless)(struct database *self, const struct target_table *table,
-                                    struct buffer *out, struct buffer *unasked,
-                                    struct error *error);
-    /* Optional: the largest number that the column of a table that is there holds; `*any`: it holds
-     * one. Changes nothing. Control thread. */
-    enum status (*highest_key)(struct database *self, const char *table, const char *column,
-                               int64_t *highest, bool *any, struct error *error);
     /* Records in the table now. */
     enum status (*count)(struct database *self, const struct target_table *table, uint64_t *count,
                          struct error *error);
@@ -557,34 +408,6 @@ struct target_functions {
                              const struct cell *key, uint32_t key_count, const struct cell *record,
                              enum duplicate_kind kind, struct error *error),
         void *context, struct error *error);
-    /*
-     * Tells of each record that after_load took out of the table with `rejects_orphans`: its key
-     * (as table->key), `record`, a MAP of its fields as they were stored, and why. Of tables that
-     * this run created, after the last after_load. Repeatable until the run is complete: each call
-     * tells all of them again. NULL: the target can't take any out, and `rejects_orphans` is never
-     * set. Control thread.
-     */
-    enum status (*tell_orphans)(struct database *self, const struct target_table *table,
-                                target_orphan_found *found, void *context, struct error *error);
-    /*
-     * Optional, both or none, for check: load_add adds what one record takes to `load`; load_tell
-     * says in `out`, one line a table, what a whole run will take and cost (`loads` are the
-     * tables', scaled up from a sample; `records` below 0: not known). Change nothing.
-     */
-    void (*load_add)(struct database *self, const struct target_table *table,
-                     const struct shape *shape, const struct cell *cells, struct target_load *load);
-    enum status (*load_tell)(struct database *self, const struct target_table *tables,
-                             const struct target_load *loads, uint32_t table_count,
-                             struct buffer *out, struct error *error);
-    /*
-     * Optional, of tables with static columns, for a repair: does the record, a MAP of `fields`,
-     * contradict the records of its partition? `*why` (arena): so it does, in which column; NULL:
-     * no, or the partition has none. `*records` (0: it has none): how many it has, if that
-     * `counts`, else 1. Changes nothing. Control thread.
-     */
-    enum status (*ask_place)(struct database *self, const struct target_table *table,
-                             const struct cell *fields, bool counts, struct arena *arena,
-                             uint64_t *records, const char **why, struct error *error);
     /* Optional: are records of these keys one to the table? NULL: those whose keys have one normal
      * form. Control thread. */
     enum status (*keys_are_equal)(struct database *self, const struct target_table *table,
@@ -606,29 +429,6 @@ struct target_functions {
     enum status (*hash_normal)(struct database *self, const uint64_t *seeds,
                                const struct cell *cells, uint32_t count,
                                struct field_hasher *hasher, uint32_t *hashed, struct error *error);
-    /*
-     * Optional, both or none: what a column makes of values (SQLite's affinities). column_class
-     * gives a number for a column as the target's own catalogue describes it, for
-     * normal_form_in_column, which is normal_form for values of that column: what reading it back
-     * gives, with as much told apart as the column keeps. NULL: normal_form says it all. Any
-     * thread.
-     */
-    uint32_t (*column_class)(struct database *self, const struct schema_table *table,
-                             const struct schema_column *column);
-    enum status (*normal_form_in_column)(struct database *self, uint32_t column_class,
-                                         const struct cell *cell, struct arena *arena,
-                                         struct cell *normal, struct error *error);
-    bool column_decides; /* also in tables that the run made */
-    /*
-     * Optional express lane: can this target pull from that source itself? Then express_chunk
-     * copies a span of request->table into table within the open chunk, and says in
-     * report.pulled_rows how far it is. STATUS_AGAIN: not possible now (the source moved on or
-     * failed, a record is refused): the engine takes the general path for this chunk.
-     */
-    bool (*express_accepts)(struct database *self, struct database *source);
-    enum status (*express_chunk)(struct writer *writer, struct database *source, uint64_t chunk,
-                                 const struct read_request *request, const struct span *span,
-                                 uint32_t table, uint64_t *rows, struct error *error);
 };
 
 #endif

@@ -1,4 +1,4 @@
-/* Helpers of connectors that try records for check (target_functions.try_record). */
+/* Helpers of connectors that try records for check (trial_functions). */
 #ifndef TRANSHUME_CONNECTORS_TRIAL_H
 #define TRANSHUME_CONNECTORS_TRIAL_H
 

@@ -152,9 +152,10 @@ static void make_tables(struct resolver *resolver)
 static void mark_streams(struct resolver *resolver)
 {
     const struct target_functions *target = resolver->target->connector->target;
+    const struct express_functions *express = resolver->target->connector->express;
     bool accepts = resolver->source->connector == resolver->target->connector && target != NULL &&
-                   target->express_accepts != NULL && target->express_chunk != NULL &&
-                   target->express_accepts(resolver->target, resolver->source);
+                   express->accepts != NULL && express->chunk != NULL &&
+                   express->accepts(resolver->target, resolver->source);
     for (uint32_t i = 0; i < resolver->streams.count; i++) {
         const struct stream_builder *stream = resolver->streams.items[i];
         /* made a moment ago, in this arena */

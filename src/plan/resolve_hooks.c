@@ -1,5 +1,6 @@
 /* The hooks of a plan: read, checked against both databases, and their SQL cut into statements. */
 #include "base/text.h"
+#include "connectors/defaults.h"
 #include "plan/grammar.h"
 #include "plan/hooks.h"
 #include "plan/resolve.h"
@@ -110,8 +111,8 @@ static bool take_sql(const struct hook_list *list, const struct plan_node *node,
         FAULT(list, node, "use a command", "%s takes no SQL", database->connector->title);
         return false;
     }
-    if (is_of_chunks(list) &&
-        (database->connector->target == NULL || database->connector->target->chunk_run == NULL)) {
+    if (is_of_chunks(list) && (database->connector->target == NULL ||
+                               connector_sql_target(database->connector)->chunk_run == NULL)) {
         FAULT(list, node, "run it once: before or after",
               "%s writes chunks without a transaction that it could be part of",
               database->connector->title);

@@ -1,4 +1,5 @@
 /* Tables whose records get new keys in the target, and the foreign keys that follow. */
+#include "connectors/defaults.h"
 #include "plan/resolve.h"
 #include <string.h>
 #include <strings.h>
@@ -70,14 +71,15 @@ static void resolve_renumber_refuse(struct resolver *resolver, const struct tabl
 static bool find_key(struct resolver *resolver, const struct table_builder *table,
                      struct renumbering *renumbering)
 {
-    const struct target_functions *target = resolver->target->connector->target;
+    const struct sql_target_functions *sql_target =
+        connector_sql_target(resolver->target->connector);
     *renumbering = (struct renumbering){.table = table};
     if (table->target.empties) {
         resolve_renumber_refuse(resolver, table,
                                 "`existing: truncate` leaves no keys in the target to come after");
         return false;
     }
-    if (target->highest_key == NULL) {
+    if (sql_target->highest_key == NULL) {
         resolve_renumber_refuse(resolver, table, "the target can't tell its highest key");
         return false;
     }

@@ -1,5 +1,6 @@
 /* The hot path of comparing: normal form, canonical bytes and hashes of one record at a time. */
 #include "verify/form.h"
+#include "connectors/defaults.h"
 
 #include "base/memory.h"
 #include <stdlib.h>
@@ -44,10 +45,11 @@ static enum status normal(struct former *former, const struct form_field *field,
 {
     struct database *target = former->target;
     const struct target_functions *functions = target->connector->target;
-    enum status status = field != NULL && field->in_column
-                             ? functions->normal_form_in_column(target, field->column_class, cell,
-                                                                former->arena, out, error)
-                             : functions->normal_form(target, cell, former->arena, out, error);
+    const struct column_functions *columns = connector_columns(target->connector);
+    enum status status =
+        field != NULL && field->in_column
+            ? columns->normal_form(target, field->column_class, cell, former->arena, out, error)
+            : functions->normal_form(target, cell, former->arena, out, error);
     if (status != STATUS_OK && error->class != ERROR_CLASS_STOP) {
         *out = *cell;
         status = STATUS_OK;

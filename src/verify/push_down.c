@@ -4,6 +4,7 @@
  * wrong suspicion costs a reading of its bucket, and no more.
  */
 #include "base/memory.h"
+#include "connectors/defaults.h"
 #include "plan/mapping.h"
 #include "verify/steps.h"
 #include <stdlib.h>
@@ -56,7 +57,7 @@ static bool are_one(const struct verify *verify, const struct form_field *field,
                     const enum digest_form forms[2])
 {
     struct database *target = verify->session->target;
-    const struct target_functions *functions = target->connector->target;
+    const struct column_functions *columns = connector_columns(target->connector);
     struct cell cells[2];
     struct buffer bytes[2] = {{0}, {0}};
     struct error ignored = {0};
@@ -68,8 +69,8 @@ static bool are_one(const struct verify *verify, const struct form_field *field,
     same = arena != NULL && field->in_column;
     for (int i = 0; i < 2 && same; i++) {
         struct cell normal;
-        same = functions->normal_form_in_column(target, field->column_class, &cells[i], arena,
-                                                &normal, &ignored) == STATUS_OK &&
+        same = columns->normal_form(target, field->column_class, &cells[i], arena, &normal,
+                                    &ignored) == STATUS_OK &&
                canonical_append(&normal, &bytes[i], &ignored) == STATUS_OK;
     }
     same = same && bytes[0].length == bytes[1].length &&

@@ -8,6 +8,7 @@
  *   uint32 table | 16 bytes hash of the partition's key | uint64 line of repair.jsonl
  *   | uint8 flags | 16 bytes hash of the static values | key as JSON | NUL | why it contradicts
  */
+#include "connectors/defaults.h"
 #include "verify/repair.h"
 
 #include "base/bytes.h"
@@ -57,7 +58,7 @@ static struct database *target_of(const struct repair_files *files)
 static bool is_shared(const struct repair_files *files, uint32_t table)
 {
     return !files->verify->tables[table].plan->statics_proven &&
-           target_of(files)->connector->target->ask_place != NULL;
+           connector_columns(target_of(files)->connector)->static_conflict != NULL;
 }
 
 bool repair_tells_different(const struct repair_files *files, uint32_t table)
@@ -173,7 +174,7 @@ static enum status add_record(struct settling *settling, uint32_t number, uint64
 {
     struct repair_files *files = settling->files;
     const struct plan_table *table = files->verify->tables[number].plan;
-    const struct target_functions *target = target_of(files)->connector->target;
+    const struct column_functions *columns = connector_columns(target_of(files)->connector);
     uint8_t head[HEAD_BYTES];
     bool any = false;
     uint64_t records = 0;
@@ -188,9 +189,10 @@ static enum status add_record(struct settling *settling, uint32_t number, uint64
     }
     enum status status =
         hash_fields(files, record, table->partition, settling->arena, head + 4, &any, error);
-    status = status == STATUS_OK ? target->ask_place(target_of(files), &table->target, record,
-                                                     false, settling->arena, &records, &why, error)
-                                 : status;
+    status = status == STATUS_OK
+                 ? columns->static_conflict(target_of(files), &table->target, record, false,
+                                            settling->arena, &records, &why, error)
+                 : status;
     bytes_put_be(head, number, 4);
     bytes_put_be(head + 20, line, 8);
     head[28] = (uint8_t)((there ? FLAG_THERE : 0) | (why != NULL ? FLAG_DIFFERS : 0) |
@@ -289,9 +291,9 @@ static enum status count_there(struct settling *settling, uint64_t *records, str
     const char *ignored = NULL;
     return repair_places_parse(settling->key, strlen(settling->key), settling->arena, &key,
                                error) == STATUS_OK
-               ? target->connector->target->ask_place(
-                     target, &settling->files->verify->tables[table].plan->target, &key, true,
-                     settling->arena, records, &ignored, error)
+               ? connector_columns(target->connector)
+                     ->static_conflict(target, &settling->files->verify->tables[table].plan->target,
+                                       &key, true, settling->arena, records, &ignored, error)
                : STATUS_FAILED;
 }
 

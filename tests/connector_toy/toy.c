@@ -131,6 +131,7 @@ const struct connector transhume_connector = {
     .catalog = &toy_catalog,
     .source = &toy_source,
     .target = &toy_target,
+    .trial = &keyed_trial,
     .store = &toy_store,
     .feed = &toy_feed,
     .apply = &toy_apply,

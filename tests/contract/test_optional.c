@@ -2,6 +2,7 @@
  * by name, queries, checks, shared spans, estimates, values of a column, look-ups. */
 #include "base/buffer.h"
 #include "base/text.h"
+#include "connectors/defaults.h"
 #include "scene.h"
 #include "source_side.h"
 #include <stdio.h>
@@ -10,15 +11,20 @@ void contract_test_groups(const struct contract_entry *entry)
 {
     const struct connector *connector = contract_connector(entry);
     const struct target_functions *target = connector->target;
+    const struct column_functions *columns = connector_columns(connector);
+    const struct express_functions *express = connector->express;
+    const struct forecast_functions *forecast = connector_forecast(connector);
+    const struct sql_target_functions *sql_target = connector_sql_target(connector);
+    const struct trial_functions *trial = connector->trial;
     const struct rollback_functions *rollback = connector->rollback;
     assert_true((connector->catalog->native_type == NULL) ==
                 (connector->catalog->native_names == NULL));
-    assert_true((target->load_add == NULL) == (target->load_tell == NULL));
-    assert_true((target->column_class == NULL) == (target->normal_form_in_column == NULL));
-    assert_true((target->try_open == NULL) == (target->try_record == NULL));
-    assert_true((target->try_open == NULL) == (target->try_close == NULL));
-    assert_true((target->express_accepts == NULL) == (target->express_chunk == NULL));
-    assert_true(target->tell_partnerless == NULL || target->delete_records != NULL);
+    assert_true((forecast->load_add == NULL) == (forecast->load_describe == NULL));
+    assert_true((columns->value_class == NULL) == (columns->normal_form == NULL));
+    assert_true((trial->open == NULL) == (trial->record == NULL));
+    assert_true((trial->open == NULL) == (trial->close == NULL));
+    assert_true((express->accepts == NULL) == (express->chunk == NULL));
+    assert_true(sql_target->partnerless == NULL || target->delete_records != NULL);
     assert_true(target->restore == NULL || target->settle_duplicates != NULL ||
                 (rollback != NULL && rollback->undo == NULL));
     assert_true(target == NULL || connector->store != NULL);
@@ -317,8 +323,8 @@ void contract_test_load(const struct contract_entry *entry)
     struct target_load loads[2] = {{.records = 0}, {.records = 0}};
     static char big[30000];
     fixture_open(&fixture, entry);
-    const struct target_functions *target = fixture.target->connector->target;
-    if (!target->load_add) {
+    const struct forecast_functions *forecast = connector_forecast(fixture.target->connector);
+    if (!forecast->load_add) {
         fixture_close(&fixture);
         return;
     }
@@ -327,21 +333,21 @@ void contract_test_load(const struct contract_entry *entry)
         struct cell value = cell_text(big, i == 0 ? 10 : sizeof big);
         struct batch *batch = fixture_batch(&fixture, 0, 20, &value);
         for (uint32_t row = 0; row < 20; row++) {
-            target->load_add(fixture.target, &fixture.table, &fixture.shape, batch_row(batch, row),
-                             &loads[i]);
+            forecast->load_add(fixture.target, &fixture.table, &fixture.shape,
+                               batch_row(batch, row), &loads[i]);
         }
         batch_destroy(batch);
     }
     assert_true(loads[0].bytes >= 20 * 10 && loads[1].bytes >= 20.0 * sizeof big);
     assert_true(loads[1].units >= loads[0].units);
     loads[0].records = 20;
-    check_ok(target->load_tell(fixture.target, &fixture.table, loads, 1, &lines, &error), &error,
-             "load_tell");
+    check_ok(forecast->load_describe(fixture.target, &fixture.table, loads, 1, &lines, &error),
+             &error, "load_describe");
     assert_non_null(strstr(buffer_string(&lines), "things"));
     buffer_clear(&lines);
     loads[0].records = -1;
-    check_ok(target->load_tell(fixture.target, &fixture.table, loads, 1, &lines, &error), &error,
-             "load_tell of an unknown number");
+    check_ok(forecast->load_describe(fixture.target, &fixture.table, loads, 1, &lines, &error),
+             &error, "load_describe of an unknown number");
     buffer_free(&lines);
     assert_false(scene_table_exists(&fixture));
     fixture_close(&fixture);
@@ -389,10 +395,10 @@ void contract_test_partnerless(const struct contract_entry *entry)
     struct buffer out = {0};
     struct buffer unasked = {0};
     fixture_open(&fixture, entry);
-    const struct target_functions *target = fixture.target->connector->target;
-    for (int i = 0; target->tell_partnerless != NULL && i < 2; i++) {
-        check_ok(target->tell_partnerless(fixture.target, &fixture.table, &out, &unasked, &error),
-                 &error, "tell_partnerless");
+    const struct sql_target_functions *sql_target = connector_sql_target(fixture.target->connector);
+    for (int i = 0; sql_target->partnerless != NULL && i < 2; i++) {
+        check_ok(sql_target->partnerless(fixture.target, &fixture.table, &out, &unasked, &error),
+                 &error, "partnerless");
         assert_true(buffer_is_empty(&out) && buffer_is_empty(&unasked));
         if (i == 0) {
             fixture_begin(&fixture);

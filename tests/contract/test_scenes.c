@@ -1,5 +1,6 @@
 /* More scenes: keys that come twice, the express lane, objects beside tables. */
 #include "base/buffer.h"
+#include "connectors/defaults.h"
 #include "scene.h"
 #include <stdio.h>
 
@@ -73,7 +74,7 @@ static struct fixture express_source; /* of the scene under way */
 
 static bool express_prepare(struct fixture *fixture)
 {
-    if (!fixture->target->connector->target->express_accepts) {
+    if (!fixture->target->connector->express->accepts) {
         return false;
     }
     fixture_open(&express_source, fixture->entry);
@@ -101,9 +102,9 @@ static void pull(struct fixture *fixture, struct database *source,
     assert_int_equal(status, STATUS_END);
     check_ok(connector->target->chunk_begin(fixture->writer, chunk, 1, &error), &error,
              "chunk_begin");
-    check_ok(connector->target->express_chunk(fixture->writer, source, chunk, request, span, 0,
-                                              &rows, &error),
-             &error, "express_chunk");
+    check_ok(
+        connector->express->chunk(fixture->writer, source, chunk, request, span, 0, &rows, &error),
+        &error, "express_chunk");
     assert_true(rows <= 30);
     fixture_commit(fixture, chunk, "{\"done\":true}");
     assert_int_equal(fixture->target->report.pulled_rows, 0);
@@ -128,7 +129,7 @@ static void express_act(struct fixture *fixture)
     struct open_options options = {
         .mode = OPEN_SOURCE, .uri = uri, .memory_bytes = 8 << 20, .timeout_ms = 5000};
     check_ok(connector->open(&options, &source, &error), &error, "open as source");
-    assert_true(connector->target->express_accepts(fixture->target, source));
+    assert_true(connector->express->accepts(fixture->target, source));
     source->pulled = true;
     check_ok(connector->source->snapshot(source, 1, fixture->arena, &token, &error), &error,
              "snapshot");
@@ -230,8 +231,9 @@ static bool objects_prepare(struct fixture *fixture)
     }
     scene_begin_run(fixture, first_run, EXISTING_REFUSE);
     scene_write(fixture, 1, 0, 2, "v");
-    if (connector->target->check_objects) {
-        check_ok(connector->target->check_objects(fixture->target, &objects, &lines, &error),
+    if (connector_sql_target(connector)->check_objects) {
+        check_ok(connector_sql_target(connector)->check_objects(fixture->target, &objects, &lines,
+                                                                &error),
                  &error, "check_objects");
         assert_int_equal(lines.length, 0);
     }

@@ -1,6 +1,7 @@
 /* Values: each kind and edge comes back as the connector's normal form says, or is rejected with a
  * reason. */
 #include "base/file.h"
+#include "connectors/defaults.h"
 #include "contract.h"
 #include "model/field_hash.h"
 #include <float.h>
@@ -111,9 +112,9 @@ static enum status normal_in_things(const struct expectation *expectation, const
 {
     struct database *target = expectation->fixture->target;
     const struct target_functions *functions = target->connector->target;
-    return functions->column_decides
-               ? functions->normal_form_in_column(target, expectation->column_class, cell, arena,
-                                                  normal, error)
+    const struct column_functions *columns = connector_columns(target->connector);
+    return columns->decides
+               ? columns->normal_form(target, expectation->column_class, cell, arena, normal, error)
                : functions->normal_form(target, cell, arena, normal, error);
 }
 
@@ -152,7 +153,7 @@ static uint32_t class_of_value(struct fixture *fixture)
     check_ok(connector->catalog->describe(fixture->target, &schema, &error), &error, "describe");
     const struct schema_table *table = schema_find_table(schema, "things");
     assert_non_null(table);
-    uint32_t class = connector->target->column_class(
+    uint32_t class = connector_columns(connector)->value_class(
         fixture->target, table, &table->columns[schema_find_column(table, "value")]);
     arena_destroy(schema->arena);
     return class;
@@ -165,13 +166,13 @@ struct foreseen {
 
 static void foresee(struct fixture *fixture, bool created, struct foreseen *foreseen)
 {
-    const struct target_functions *functions = fixture->target->connector->target;
+    const struct trial_functions *functions = fixture->target->connector->trial;
     struct target_table table = fixture->table;
     struct target_trial *trial = NULL;
     struct error error = {0};
     table.created = created;
-    enum status status = functions->try_open != NULL
-                             ? functions->try_open(fixture->target, &table, &trial, &error)
+    enum status status = functions->open != NULL
+                             ? functions->open(fixture->target, &table, &trial, &error)
                              : STATUS_END;
     assert_true(status != STATUS_FAILED);
     for (int i = 0; i < VALUE_COUNT; i++) {
@@ -179,7 +180,7 @@ static void foresee(struct fixture *fixture, bool created, struct foreseen *fore
         if (status == STATUS_OK) {
             struct batch *batch = fixture_batch(fixture, i, 1, &values[i]);
             error_clear(&error);
-            if (functions->try_record(trial, &fixture->shape, batch_row(batch, 0), NULL, &error) !=
+            if (functions->record(trial, &fixture->shape, batch_row(batch, 0), NULL, &error) !=
                 STATUS_OK) {
                 assert_int_equal(error.class, ERROR_CLASS_REJECT);
                 assert_true(error.message[0] != '\0');
@@ -189,7 +190,7 @@ static void foresee(struct fixture *fixture, bool created, struct foreseen *fore
         }
     }
     if (status == STATUS_OK) {
-        functions->try_close(trial);
+        functions->close(trial);
     }
 }
 
@@ -215,7 +216,7 @@ void contract_test_values(const struct contract_entry *entry)
     fixture_begin(&fixture);
     foresee(&fixture, false, &after);
     struct expectation expectation = {.fixture = &fixture};
-    if (fixture.target->connector->target->column_decides) {
+    if (connector_columns(fixture.target->connector)->decides) {
         expectation.column_class = class_of_value(&fixture);
     }
     struct error error = {0};

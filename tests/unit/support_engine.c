@@ -68,6 +68,7 @@ static const struct connector fake_target = {.contract_version = CONNECTOR_CONTR
                                              .close = fake_close,
                                              .identity = target_identity,
                                              .target = &fake_target_functions,
+                                             .express = &fake_express_functions,
                                              .lock = &fake_lock_functions};
 
 struct fake_store *fake_store_create(int64_t rows_first, int64_t rows_second)

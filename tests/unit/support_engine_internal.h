@@ -25,6 +25,7 @@ uint32_t fake_table_of(const struct read_request *request);
 
 extern const struct source_functions fake_source_functions;
 extern const struct target_functions fake_target_functions;
+extern const struct express_functions fake_express_functions;
 extern const struct lock_functions fake_lock_functions;
 
 struct database *fake_target_open(struct fake_store *store);

@@ -374,6 +374,7 @@ const struct target_functions fake_target_functions = {.claimed = fake_claimed,
                                                        .chunk_abandon = target_chunk_abandon,
                                                        .after_load = target_after_load,
                                                        .count = target_count,
-                                                       .normal_form = target_normal_form,
-                                                       .express_accepts = target_express_accepts,
-                                                       .express_chunk = target_express_chunk};
+                                                       .normal_form = target_normal_form};
+
+const struct express_functions fake_express_functions = {.accepts = target_express_accepts,
+                                                         .chunk = target_express_chunk};

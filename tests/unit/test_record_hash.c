@@ -88,7 +88,8 @@ static struct canonical_hash sum_of(const struct target_functions *functions,
                                     const struct stored_form *form, struct cell *cells,
                                     uint32_t width)
 {
-    const struct connector connector = {.target = functions};
+    static const struct column_functions columns = {.normal_form = normal_form_in_column};
+    const struct connector connector = {.target = functions, .columns = &columns};
     struct database database = {.connector = &connector};
     struct record_hasher hasher;
     struct canonical_hash sum = {0};
@@ -110,10 +111,8 @@ static struct canonical_hash sum_of(const struct target_functions *functions,
 static void both_ways_give_one_sum(void **state)
 {
     (void)state;
-    static const struct target_functions slow = {.normal_form = normal_form,
-                                                 .normal_form_in_column = normal_form_in_column};
+    static const struct target_functions slow = {.normal_form = normal_form};
     static const struct target_functions fast = {.normal_form = normal_form,
-                                                 .normal_form_in_column = normal_form_in_column,
                                                  .hash_normal = hash_normal};
     struct large_value large = {.kind = VALUE_TEXT, .length = 70000, .read = read_large};
     struct cell cells[ROWS][WIDTH + 1];

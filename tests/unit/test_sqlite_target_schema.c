@@ -110,7 +110,7 @@ static void copy_rows(struct copy *copy, bool express)
             uint64_t rows = 0;
             assert_done(sqlite_target.chunk_begin(writer, chunk, 1, &error));
             if (express) {
-                enum status status = sqlite_target.express_chunk(
+                enum status status = sqlite_express_functions.chunk(
                     writer, copy->source, chunk, &request, &spans[s], t, &rows, &error);
                 if (status != STATUS_OK) {
                     fail_msg("express lane of %s: %d %s", table->name, status, error.message);
@@ -166,7 +166,7 @@ static void a_whole_copy_is_the_same_object_by_object(void **state)
         snprintf(target, sizeof target, "%s", target_path("copy.db"));
         copy_open(&copy, source, target);
         target_begin_run(copy.target, 100);
-        assert_true(sqlite_target.express_accepts(copy.target, copy.source));
+        assert_true(sqlite_express_functions.accepts(copy.target, copy.source));
         assert_done(
             target_prepare(copy.target, copy.tables, copy.table_count, copy.schema, &error));
         /* again, as after a crash */
@@ -315,7 +315,7 @@ static void the_express_lane_leaves_other_types_to_the_general_path(void **state
         sqlite_source_functions.split(copy.source, &request, 10, arena, &spans, &count, &error));
     assert_done(sqlite_target.chunk_begin(writer, 1, 1, &error));
     assert_int_equal(
-        sqlite_target.express_chunk(writer, copy.source, 1, &request, &spans[0], 0, &rows, &error),
+        sqlite_express_functions.chunk(writer, copy.source, 1, &request, &spans[0], 0, &rows, &error),
         STATUS_AGAIN);
     sqlite_target.chunk_abandon(writer, 1);
     sqlite_target.writer_close(writer);
@@ -363,7 +363,7 @@ static void a_failing_express_chunk_is_undone(void **state)
         assert_done(sqlite_source_functions.split(copy.source, &request, 10, arena, &spans, &count,
                                                   &error));
         assert_done(sqlite_target.chunk_begin(writer, 1, 1, &error));
-        assert_int_equal(sqlite_target.express_chunk(writer, copy.source, 1, &request, &spans[0], 0,
+        assert_int_equal(sqlite_express_functions.chunk(writer, copy.source, 1, &request, &spans[0], 0,
                                                      &rows, &error),
                          STATUS_AGAIN);
         assert_int_equal(rows, 0);
@@ -381,7 +381,7 @@ static void a_failing_express_chunk_is_undone(void **state)
             file_execute(target, "DELETE FROM t");
             file_execute(source, "UPDATE t SET v = 'changed' WHERE k = 3");
             assert_done(sqlite_target.chunk_begin(writer, 2, 1, &error));
-            assert_int_equal(sqlite_target.express_chunk(writer, copy.source, 2, &request,
+            assert_int_equal(sqlite_express_functions.chunk(writer, copy.source, 2, &request,
                                                          &spans[0], 0, &rows, &error),
                              STATUS_AGAIN);
             assert_done(target_commit(writer, copy.target, 2, &error));

@@ -225,14 +225,7 @@ static const struct target_functions target = {
     .names = cassandra_names,
     .inspect = cassandra_inspect,
     .check_table = cassandra_check_table,
-    .try_open = keyed_try_open,
-    .try_record = keyed_try_record,
-    .try_close = keyed_try_close,
-    .script = cassandra_script,
-    .column_type = cassandra_column_type,
     .prepare = cassandra_prepare,
-    .add_columns = cassandra_add_columns,
-    .make_again = cassandra_make_again,
     .writer_open = keyed_writer_open,
     .writer_close = keyed_writer_close,
     .chunk_begin = keyed_chunk_begin,
@@ -245,13 +238,23 @@ static const struct target_functions target = {
     .delete_records = cassandra_delete,
     .count = cassandra_target_count,
     .settle_duplicates = keyed_settle,
-    .ask_place = cassandra_ask_place,
     .keys_are_equal = keyed_keys_are_equal,
     .restore = keyed_restore,
     .normal_form = cassandra_normal_form,
-    .column_class = cassandra_column_class,
-    .normal_form_in_column = cassandra_normal_form_in_column,
-    .column_decides = true,
+};
+
+static const struct column_functions columns = {
+    .type = cassandra_column_type,
+    .add = cassandra_add_columns,
+    .make_again = cassandra_make_again,
+    .static_conflict = cassandra_ask_place,
+    .value_class = cassandra_column_class,
+    .normal_form = cassandra_normal_form_in_column,
+    .decides = true,
+};
+
+static const struct forecast_functions forecast = {
+    .script = cassandra_script,
 };
 
 const struct connector connector_cassandra = {
@@ -273,6 +276,9 @@ const struct connector connector_cassandra = {
     .catalog = &cassandra_catalog,
     .source = &cassandra_source,
     .target = &target,
+    .columns = &columns,
+    .forecast = &forecast,
+    .trial = &keyed_trial,
     .store = &cassandra_store,
     .rollback = &cassandra_rollback,
     .apply = &cassandra_apply,

@@ -182,32 +182,38 @@ const struct target_functions duckdb_target_functions = {
     .tidy = duckdb_tidy,
     .empty = sql_empty,
     .names = sql_names,
-    .try_open = duckdb_try_open,
-    .try_record = duckdb_try_record,
-    .try_close = duckdb_try_close,
     .inspect = target_inspect,
     .check_table = target_check_table,
-    .tell_changed = duckdb_tell_changed,
-    .tell_unfit_references = duckdb_tell_unfit_references,
-    .script = duckdb_script,
-    .column_type = duckdb_column_type,
     .prepare = duckdb_prepare,
-    .add_columns = duckdb_add_columns,
-    .alter_columns = duckdb_alter_columns,
     .writer_open = duckdb_writer_open,
     .writer_close = duckdb_writer_close,
     .chunk_begin = duckdb_writer_chunk_begin,
     .submit = duckdb_writer_submit,
     .poll = duckdb_writer_poll,
-    .chunk_run = duckdb_writer_run,
     .commit = duckdb_writer_commit,
     .chunk_abandon = duckdb_writer_chunk_abandon,
     .after_load = duckdb_after_load,
     .fetch = duckdb_fetch,
     .restore = duckdb_restore,
     .delete_records = sql_delete_records,
-    .highest_key = sql_highest_key,
     .count = target_count,
     .normal_form = target_normal_form,
     .hash_normal = target_hash_normal,
+};
+
+const struct sql_target_functions duckdb_sql_target_functions = {
+    .unfit_references = duckdb_tell_unfit_references,
+    .chunk_run = duckdb_writer_run,
+    .highest_key = sql_highest_key,
+};
+
+const struct column_functions duckdb_column_functions = {
+    .type = duckdb_column_type,
+    .add = duckdb_add_columns,
+    .alter = duckdb_alter_columns,
+};
+
+const struct forecast_functions duckdb_forecast_functions = {
+    .differences = duckdb_tell_changed,
+    .script = duckdb_script,
 };

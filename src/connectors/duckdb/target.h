@@ -100,11 +100,7 @@ enum status duckdb_put_value(const struct duckdb_library *library,
 
 /* ---------------------------------------------------------------- trial.c */
 
-enum status duckdb_try_open(struct database *self, const struct target_table *table,
-                            struct target_trial **trial, struct error *error);
-enum status duckdb_try_record(struct target_trial *trial, const struct shape *shape,
-                              const struct cell *cells, const bool *passed, struct error *error);
-void duckdb_try_close(struct target_trial *trial);
+extern const struct trial_functions duckdb_trial;
 
 /* ---------------------------------------------------------------- writer.c */
 
@@ -139,6 +135,9 @@ enum status duckdb_remove(struct sql_database *self, const struct sql_table *tab
                           struct error *error);
 
 extern const struct target_functions duckdb_target_functions;
+extern const struct sql_target_functions duckdb_sql_target_functions;
+extern const struct column_functions duckdb_column_functions;
+extern const struct forecast_functions duckdb_forecast_functions;
 extern const struct rollback_functions duckdb_rollback_functions;
 
 #endif

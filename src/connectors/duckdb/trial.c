@@ -146,8 +146,18 @@ static enum status try_checks(struct target_trial *trial, struct error *error)
                : error_set(error, ERROR_REJECT_CONSTRAINT, NULL, "a CHECK of the table refuses it");
 }
 
-enum status duckdb_try_open(struct database *database, const struct target_table *table,
-                            struct target_trial **trial, struct error *error)
+static void trial_close(struct target_trial *trial)
+{
+    if (trial->chunk != NULL) {
+        trial->self->library->destroy_data_chunk(&trial->chunk);
+    }
+    arena_destroy(trial->arena);
+    arena_destroy(trial->scratch);
+    free(trial);
+}
+
+static enum status trial_open(struct database *database, const struct target_table *table,
+                              struct target_trial **trial, struct error *error)
 {
     struct duckdb_database *self = duckdb_database_of(database);
     struct duckdb_table there;
@@ -170,21 +180,11 @@ enum status duckdb_try_open(struct database *database, const struct target_table
         made->has_checks = there.schema->check_count > 0;
     }
     if (status != STATUS_OK) {
-        duckdb_try_close(made);
+        trial_close(made);
         return status;
     }
     *trial = made;
     return STATUS_OK;
-}
-
-void duckdb_try_close(struct target_trial *trial)
-{
-    if (trial->chunk != NULL) {
-        trial->self->library->destroy_data_chunk(&trial->chunk);
-    }
-    arena_destroy(trial->arena);
-    arena_destroy(trial->scratch);
-    free(trial);
 }
 
 /* Vectors are other ones after a reset. */
@@ -204,8 +204,8 @@ static void begin_row(struct target_trial *trial)
     arena_reset(trial->scratch);
 }
 
-enum status duckdb_try_record(struct target_trial *trial, const struct shape *shape,
-                              const struct cell *cells, const bool *passed, struct error *error)
+static enum status trial_record(struct target_trial *trial, const struct shape *shape,
+                                const struct cell *cells, const bool *passed, struct error *error)
 {
     const struct duckdb_table table = {.schema = &trial->schema};
     bool whole = true;
@@ -224,3 +224,9 @@ enum status duckdb_try_record(struct target_trial *trial, const struct shape *sh
     }
     return trial->has_checks && whole && shape != NULL ? try_checks(trial, error) : STATUS_OK;
 }
+
+const struct trial_functions duckdb_trial = {
+    .open = trial_open,
+    .record = trial_record,
+    .close = trial_close,
+};

@@ -93,7 +93,7 @@ struct folder {
     struct arena *arena;
     struct folder_log log; /* of the ledger; locks itself */
     int lock_descriptor;   /* -1: not held */
-    bool is_trial; /* records are only tried: nothing is written (target_functions.try_open) */
+    bool is_trial; /* records are only tried: nothing is written (trial_functions) */
     pthread_mutex_t mutex; /* guards all below between threads, and what the formats learn */
     struct folder_run run;
     struct folder_snapshot *snapshot;
@@ -116,7 +116,7 @@ enum status folder_normal_form(struct database *self, const struct cell *cell, s
 #define FOLDER_KEPT_GROUPS                                                               \
     .contract_version = CONNECTOR_CONTRACT_VERSION, .guarantee = GUARANTEE_EXACTLY_ONCE, \
     .close = folder_close, .identity = folder_identity, .catalog = &folder_catalog,      \
-    .source = &folder_source, .target = &folder_target, .store = &folder_store,          \
+    .source = &folder_source, .target = &folder_target, .trial = &folder_trial, .store = &folder_store,          \
     .lock = &folder_lock, .rollback = &folder_rollback, .rights = &folder_rights
 #define FOLDER_GROUPS FOLDER_KEPT_GROUPS, .apply = &folder_apply
 
@@ -446,6 +446,7 @@ extern const struct source_functions folder_source;
 enum status folder_holds(struct database *self, const char *table, const char *column,
                          enum value_test test, bool *holds, struct error *error);
 extern const struct target_functions folder_target;
+extern const struct trial_functions folder_trial;
 extern const struct target_functions folder_pipe_target; /* without settle_duplicates */
 
 #endif

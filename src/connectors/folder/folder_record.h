@@ -12,11 +12,4 @@ enum status folder_encode_record(const struct folder *folder, const struct targe
                                  const struct cell *cells, struct buffer *out,
                                  struct error *error) MUST_USE;
 
-/* As struct target_functions has them. */
-enum status folder_try_open(struct database *self, const struct target_table *table,
-                            struct target_trial **trial, struct error *error);
-enum status folder_try_record(struct target_trial *trial, const struct shape *shape,
-                              const struct cell *cells, const bool *passed, struct error *error);
-void folder_try_close(struct target_trial *trial);
-
 #endif

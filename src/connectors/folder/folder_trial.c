@@ -21,8 +21,8 @@ struct target_trial {
     uint32_t capacity;
 };
 
-enum status folder_try_open(struct database *self, const struct target_table *table,
-                            struct target_trial **trial, struct error *error)
+static enum status trial_open(struct database *self, const struct target_table *table,
+                              struct target_trial **trial, struct error *error)
 {
     struct target_trial *made = memory_allocate_zeroed(1, sizeof(*made));
     (void)error;
@@ -33,7 +33,7 @@ enum status folder_try_open(struct database *self, const struct target_table *ta
     return STATUS_OK;
 }
 
-void folder_try_close(struct target_trial *trial)
+static void trial_close(struct target_trial *trial)
 {
     while (trial->encoders != NULL) {
         struct trial_encoder *next = trial->encoders->next;
@@ -69,8 +69,8 @@ static enum status find_encoder(struct target_trial *trial, const struct shape *
     return STATUS_OK;
 }
 
-enum status folder_try_record(struct target_trial *trial, const struct shape *shape,
-                              const struct cell *cells, const bool *passed, struct error *error)
+static enum status trial_record(struct target_trial *trial, const struct shape *shape,
+                                const struct cell *cells, const bool *passed, struct error *error)
 {
     struct folder_encoder *encoder = NULL;
     const struct shape *fields = shape != NULL && shape->field_count > 0 ? shape : NULL;
@@ -81,3 +81,9 @@ enum status folder_try_record(struct target_trial *trial, const struct shape *sh
                                                       cells, &trial->bytes, error)
                                : status;
 }
+
+const struct trial_functions folder_trial = {
+    .open = trial_open,
+    .record = trial_record,
+    .close = trial_close,
+};

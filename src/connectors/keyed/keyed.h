@@ -305,11 +305,7 @@ enum status keyed_poll(struct writer *writer, int64_t timeout_ms, struct batch_r
 enum status keyed_commit(struct writer *writer, uint64_t chunk, const struct done_mark *mark,
                          struct error *error);
 void keyed_chunk_abandon(struct writer *writer, uint64_t chunk);
-enum status keyed_try_open(struct database *self, const struct target_table *table,
-                           struct target_trial **trial, struct error *error);
-enum status keyed_try_record(struct target_trial *trial, const struct shape *shape,
-                             const struct cell *cells, const bool *passed, struct error *error);
-void keyed_try_close(struct target_trial *trial);
+extern const struct trial_functions keyed_trial;
 enum status keyed_settle(struct database *self, const struct target_table *table,
                          enum status (*found)(void *context, uint64_t chunk, uint32_t entity,
                                               uint64_t ordinal, const struct cell *key,

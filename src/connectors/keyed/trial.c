@@ -23,8 +23,8 @@ struct target_trial {
     uint32_t capacity;
 };
 
-enum status keyed_try_open(struct database *self, const struct target_table *table,
-                           struct target_trial **trial, struct error *error)
+static enum status trial_open(struct database *self, const struct target_table *table,
+                              struct target_trial **trial, struct error *error)
 {
     const struct keyed_service *service = keyed_room_of(self)->service;
     struct target_trial *made = NULL;
@@ -46,7 +46,7 @@ enum status keyed_try_open(struct database *self, const struct target_table *tab
     return status;
 }
 
-void keyed_try_close(struct target_trial *trial)
+static void trial_close(struct target_trial *trial)
 {
     trial->service->disconnect(trial->connection);
     while (trial->encoders != NULL) {
@@ -78,8 +78,8 @@ static void *find_encoder(struct target_trial *trial, const struct shape *shape)
     return known->encoder;
 }
 
-enum status keyed_try_record(struct target_trial *trial, const struct shape *shape,
-                             const struct cell *cells, const bool *passed, struct error *error)
+static enum status trial_record(struct target_trial *trial, const struct shape *shape,
+                                const struct cell *cells, const bool *passed, struct error *error)
 {
     const struct keyed_service *service = trial->service;
     struct cell key[KEYED_KEY_COLUMNS_MAX];
@@ -98,3 +98,9 @@ enum status keyed_try_record(struct target_trial *trial, const struct shape *sha
                ? service->foresee(trial->connection, &record, trial->body.length, error)
                : status;
 }
+
+const struct trial_functions keyed_trial = {
+    .open = trial_open,
+    .record = trial_record,
+    .close = trial_close,
+};

@@ -329,10 +329,6 @@ static const struct target_functions target = {
     .empty = mongodb_empty,
     .inspect = mongodb_inspect,
     .check_table = mongodb_check_table,
-    .try_open = keyed_try_open,
-    .try_record = keyed_try_record,
-    .try_close = keyed_try_close,
-    .tell_changed = mongodb_tell_changed,
     .prepare = mongodb_prepare,
     .writer_open = keyed_writer_open,
     .writer_close = keyed_writer_close,
@@ -350,8 +346,15 @@ static const struct target_functions target = {
     .restore = keyed_restore,
     .normal_form = mongodb_normal_form,
     .forget_run = mongodb_forget_run,
-    .express_accepts = mongodb_express_accepts,
-    .express_chunk = mongodb_express_chunk,
+};
+
+static const struct forecast_functions forecast = {
+    .differences = mongodb_tell_changed,
+};
+
+static const struct express_functions express = {
+    .accepts = mongodb_express_accepts,
+    .chunk = mongodb_express_chunk,
 };
 
 static const struct apply_functions apply_functions = {
@@ -382,6 +385,9 @@ const struct connector transhume_connector = {
     .catalog = &mongodb_catalog,
     .source = &mongodb_source_functions,
     .target = &target,
+    .forecast = &forecast,
+    .trial = &keyed_trial,
+    .express = &express,
     .store = &mongodb_store,
     .apply = &apply_functions,
     .rollback = &mongodb_rollback,

@@ -13,7 +13,7 @@
  */
 enum status mysql_definers_list(struct mysql_database *self, const struct schema *objects,
                                 bool made, struct rights_left *left, struct error *error) MUST_USE;
-/* target_functions.tell_rights */
+/* sql_target_functions.rights_left */
 enum status mysql_tell_rights(struct database *self, const struct schema *objects,
                               struct rights_left *left, struct error *error);
 

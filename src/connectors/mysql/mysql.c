@@ -4,6 +4,7 @@
 #include "connectors/mysql/catalog.h"
 #include "connectors/mysql/definitions.h"
 #include "connectors/registry.h"
+#include "connectors/sql/check.h"
 #include "connectors/sql/link.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -428,6 +429,11 @@ const struct connector transhume_connector = {
     .catalog = &mysql_catalog_functions,
     .source = &mysql_source_functions,
     .target = &mysql_target_functions,
+    .sql_target = &mysql_sql_target_functions,
+    .columns = &mysql_column_functions,
+    .forecast = &mysql_forecast_functions,
+    .trial = &sql_trial,
+    .express = &mysql_express_functions,
     .store = &mysql_store_functions,
     .lock = &mysql_lock_functions,
     .rollback = &mysql_rollback_functions,

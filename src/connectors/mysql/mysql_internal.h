@@ -111,6 +111,10 @@ __attribute__((visibility("default"))) extern const struct connector transhume_c
 extern const struct catalog_functions mysql_catalog_functions;
 extern const struct source_functions mysql_source_functions;
 extern const struct target_functions mysql_target_functions;
+extern const struct sql_target_functions mysql_sql_target_functions;
+extern const struct column_functions mysql_column_functions;
+extern const struct forecast_functions mysql_forecast_functions;
+extern const struct express_functions mysql_express_functions;
 extern const struct store_functions mysql_store_functions;
 extern const struct lock_functions mysql_lock_functions;
 extern const struct rollback_functions mysql_rollback_functions;

@@ -14,7 +14,7 @@ enum status mysql_orphans_take(struct mysql_database *self, struct sql_reference
                                uint32_t count, struct error *error) MUST_USE;
 /* For sql_orphans_append_words: `rows` is a MYSQL_RES. */
 const char *mysql_orphans_cell(void *rows, uint32_t row, uint32_t column);
-/* partnerless.c: target_functions.tell_partnerless */
+/* partnerless.c: sql_target_functions.partnerless */
 enum status mysql_tell_partnerless(struct database *database, const struct target_table *table,
                                    struct buffer *out, struct buffer *unasked, struct error *error);
 

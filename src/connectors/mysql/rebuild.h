@@ -17,7 +17,7 @@ enum status mysql_rebuild_drop(struct mysql_database *self, const struct prepare
 /* Makes again what the run dropped. Repeatable. */
 enum status mysql_put_back(struct mysql_database *self, const char *run_id,
                            void (*progress)(const char *what), struct error *error) MUST_USE;
-/* target_functions.foretell */
+/* sql_target_functions.rebuilds */
 enum status mysql_foretell(struct database *self, const struct prepare_request *request,
                            struct buffer *out, struct error *error);
 /* A line for triggers that can't be told not to fire. */

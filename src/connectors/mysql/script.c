@@ -1,4 +1,4 @@
-/* What a run would send besides records: target_functions.script. */
+/* What a run would send besides records: forecast_functions.script. */
 #include "connectors/mysql/finish.h"
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/translate.h"

@@ -209,43 +209,52 @@ const struct target_functions mysql_target_functions = {
     .tidy = mysql_tidy,
     .empty = sql_empty,
     .names = sql_names,
-    .try_open = sql_try_open,
-    .try_record = sql_try_record,
-    .try_close = sql_try_close,
     .inspect = target_inspect,
     .check_table = mysql_check_table,
-    .tell_changed = mysql_tell_changed,
-    .caveats = target_caveats,
-    .foretell = mysql_foretell,
-    .script = mysql_script,
-    .column_type = mysql_column_type,
     .prepare = mysql_prepare,
-    .add_columns = mysql_add_columns,
-    .alter_columns = mysql_alter_columns,
     .writer_open = mysql_writer_open,
     .writer_close = mysql_writer_close,
     .chunk_begin = mysql_writer_chunk_begin,
     .submit = mysql_writer_submit,
     .poll = mysql_writer_poll,
-    .chunk_run = mysql_writer_run,
     .commit = mysql_writer_commit,
     .chunk_abandon = mysql_writer_chunk_abandon,
-    .later_prepare = mysql_later_prepare,
-    .later_fill = mysql_later_fill,
-    .tell_rights = mysql_tell_rights,
     .after_load = mysql_after_load,
     .fetch = sql_fetch,
     .delete_records = sql_delete_records,
-    .tell_partnerless = mysql_tell_partnerless,
-    .highest_key = sql_highest_key,
     .count = target_count,
-    .tell_orphans = sql_orphans_tell,
     .normal_form = target_normal_form,
     .hash_normal = target_hash_normal,
-    .express_accepts = mysql_express_accepts,
-    .express_chunk = mysql_express_chunk,
-    .column_class = mysql_column_class,
-    .normal_form_in_column = mysql_normal_form_in_column,
+};
+
+const struct sql_target_functions mysql_sql_target_functions = {
+    .rebuilds = mysql_foretell,
+    .chunk_run = mysql_writer_run,
+    .later_prepare = mysql_later_prepare,
+    .later_fill = mysql_later_fill,
+    .rights_left = mysql_tell_rights,
+    .partnerless = mysql_tell_partnerless,
+    .highest_key = sql_highest_key,
+    .orphans = sql_orphans_tell,
+};
+
+const struct column_functions mysql_column_functions = {
+    .type = mysql_column_type,
+    .add = mysql_add_columns,
+    .alter = mysql_alter_columns,
+    .value_class = mysql_column_class,
+    .normal_form = mysql_normal_form_in_column,
+};
+
+const struct forecast_functions mysql_forecast_functions = {
+    .differences = mysql_tell_changed,
+    .caveats = target_caveats,
+    .script = mysql_script,
+};
+
+const struct express_functions mysql_express_functions = {
+    .accepts = mysql_express_accepts,
+    .chunk = mysql_express_chunk,
 };
 
 /* ---------------------------------------------------------------- many tables at once */

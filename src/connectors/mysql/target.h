@@ -161,7 +161,7 @@ enum status mysql_try_checks(struct sql_database *database, const struct sql_tab
  * convert_value does. */
 enum status mysql_of_column(const struct mysql_column *column, const struct cell *cell,
                             struct arena *scratch, struct cell *made, struct error *error) MUST_USE;
-/* normal_column.c: target_functions.column_class and normal_form_in_column. */
+/* normal_column.c: column_functions.value_class and normal_form. */
 uint32_t mysql_column_class(struct database *database, const struct schema_table *table,
                             const struct schema_column *column);
 enum status mysql_normal_form_in_column(struct database *database, uint32_t column_class,
@@ -296,7 +296,7 @@ enum status mysql_writer_run(struct writer *writer, uint64_t chunk, const char *
 enum status mysql_writer_commit(struct writer *writer, uint64_t chunk, const struct done_mark *mark,
                                 struct error *error);
 void mysql_writer_chunk_abandon(struct writer *writer, uint64_t chunk);
-/* express.c: target_functions.express_accepts, .express_chunk */
+/* express.c: express_functions */
 bool mysql_express_accepts(struct database *database, struct database *source);
 enum status mysql_express_chunk(struct writer *writer, struct database *source, uint64_t chunk,
                                 const struct read_request *request, const struct span *span,

@@ -216,13 +216,7 @@ static const struct target_functions target = {
     .empty = opensearch_empty,
     .inspect = opensearch_inspect,
     .check_table = opensearch_check_table,
-    .try_open = keyed_try_open,
-    .try_record = keyed_try_record,
-    .try_close = keyed_try_close,
-    .tell_changed = opensearch_tell_changed,
-    .script = opensearch_script,
     .prepare = opensearch_prepare,
-    .add_columns = opensearch_add_columns,
     .writer_open = keyed_writer_open,
     .writer_close = keyed_writer_close,
     .chunk_begin = keyed_chunk_begin,
@@ -239,6 +233,15 @@ static const struct target_functions target = {
     .keys_are_equal = keyed_keys_are_equal,
     .restore = keyed_restore,
     .normal_form = opensearch_normal_form,
+};
+
+static const struct column_functions columns = {
+    .add = opensearch_add_columns,
+};
+
+static const struct forecast_functions forecast = {
+    .differences = opensearch_tell_changed,
+    .script = opensearch_script,
 };
 
 static const struct apply_functions apply_functions = {
@@ -269,6 +272,9 @@ const struct connector connector_opensearch = {
     .catalog = &opensearch_catalog,
     .source = &opensearch_source_functions,
     .target = &target,
+    .columns = &columns,
+    .forecast = &forecast,
+    .trial = &keyed_trial,
     .store = &opensearch_store,
     .apply = &apply_functions,
     .rollback = &opensearch_rollback,

@@ -135,7 +135,7 @@ enum status postgres_code_read(struct postgres_database *self, PGconn *connectio
  */
 void postgres_code_leave_out(const struct postgres_code *code, struct schema *schema,
                              struct schema_object *objects);
-/* catalog_functions.tell_code, target_functions.tell_account */
+/* catalog_functions.tell_code, sql_target_functions.account */
 enum status postgres_tell_code(struct database *self, struct arena *arena,
                                struct schema_code **code, uint32_t *count, struct error *error);
 enum status postgres_tell_account(struct database *self, struct arena *arena, const char **name,

@@ -16,7 +16,7 @@ enum status postgres_orphans_take(struct postgres_database *self, struct sql_ref
                                   uint32_t count, struct error *error) MUST_USE;
 /* For sql_orphans_append_words: `rows` is a PGresult. */
 const char *postgres_orphans_cell(void *rows, uint32_t row, uint32_t column);
-/* partnerless.c: target_functions.tell_partnerless */
+/* partnerless.c: sql_target_functions.partnerless */
 enum status postgres_tell_partnerless(struct database *database, const struct target_table *table,
                                       struct buffer *out, struct buffer *unasked,
                                       struct error *error);

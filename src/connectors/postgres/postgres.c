@@ -6,6 +6,7 @@
 #include "connectors/postgres/definitions.h"
 #include "connectors/postgres/target.h"
 #include "connectors/registry.h"
+#include "connectors/sql/check.h"
 #include "connectors/sql/link.h"
 #include <stdatomic.h>
 #include <stdio.h>
@@ -449,6 +450,11 @@ const struct connector transhume_connector = {
     .catalog = &postgres_catalog_functions,
     .source = &postgres_source_functions,
     .target = &postgres_target_functions,
+    .sql_target = &postgres_sql_target_functions,
+    .columns = &postgres_column_functions,
+    .forecast = &postgres_forecast_functions,
+    .trial = &sql_trial,
+    .express = &postgres_express_functions,
     .store = &postgres_store_functions,
     .lock = &postgres_lock_functions,
     .rollback = &postgres_rollback_functions,

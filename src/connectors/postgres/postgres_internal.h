@@ -98,6 +98,10 @@ __attribute__((visibility("default"))) extern const struct connector transhume_c
 extern const struct catalog_functions postgres_catalog_functions;
 extern const struct source_functions postgres_source_functions;
 extern const struct target_functions postgres_target_functions;
+extern const struct sql_target_functions postgres_sql_target_functions;
+extern const struct column_functions postgres_column_functions;
+extern const struct forecast_functions postgres_forecast_functions;
+extern const struct express_functions postgres_express_functions;
 extern const struct store_functions postgres_store_functions;
 extern const struct lock_functions postgres_lock_functions;
 extern const struct rollback_functions postgres_rollback_functions;
@@ -354,7 +358,7 @@ void postgres_fill_spaces(struct buffer *out, const struct postgres_database *se
 /* catalog_functions */
 enum status postgres_use_scope(struct database *database, const struct schema_scope *scope,
                                struct error *error);
-/* target_functions.caveats: where the tables of several schemas go. */
+/* forecast_functions.caveats: where the tables of several schemas go. */
 enum status postgres_tell_scope(struct database *database, struct buffer *out, struct error *error);
 enum status postgres_identity_in(struct database *database, const char *schema, struct arena *arena,
                                  const char **identity, struct error *error);

@@ -19,7 +19,7 @@
 enum status postgres_rebuild_drop(struct postgres_database *self,
                                   const struct prepare_request *request,
                                   struct error *error) MUST_USE;
-/* target_functions.foretell */
+/* sql_target_functions.rebuilds */
 enum status postgres_foretell(struct database *self, const struct prepare_request *request,
                               struct buffer *out, struct error *error);
 /* Is somebody else connected to the database? Then what locks a table locks them out. */

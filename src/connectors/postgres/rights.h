@@ -118,7 +118,7 @@ bool postgres_is_withheld(const struct postgres_carried *carried, const struct s
 enum status postgres_rights_finish(struct postgres_database *self, PGconn *connection,
                                    const struct after_load_request *request,
                                    struct error *error) MUST_USE;
-/* target_functions.tell_rights */
+/* sql_target_functions.rights_left */
 enum status postgres_tell_rights(struct database *self, const struct schema *objects,
                                  struct rights_left *left, struct error *error);
 

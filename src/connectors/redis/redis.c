@@ -173,10 +173,6 @@ static const struct target_functions target = {
     .empty = redis_empty,
     .inspect = redis_inspect,
     .check_table = redis_check_table,
-    .try_open = keyed_try_open,
-    .try_record = keyed_try_record,
-    .try_close = keyed_try_close,
-    .caveats = redis_target_caveats,
     .prepare = redis_prepare,
     .writer_open = keyed_writer_open,
     .writer_close = keyed_writer_close,
@@ -193,6 +189,10 @@ static const struct target_functions target = {
     .keys_are_equal = keyed_keys_are_equal,
     .restore = keyed_restore,
     .normal_form = redis_normal_form,
+};
+
+static const struct forecast_functions forecast = {
+    .caveats = redis_target_caveats,
 };
 
 static const struct apply_functions apply_functions = {
@@ -222,6 +222,8 @@ const struct connector connector_redis = {
     .catalog = &redis_catalog,
     .source = &redis_source_functions,
     .target = &target,
+    .forecast = &forecast,
+    .trial = &keyed_trial,
     .store = &redis_store,
     .apply = &apply_functions,
     .rollback = &redis_rollback,

@@ -49,10 +49,6 @@ const struct schema_column *sql_find_column(const struct schema_table *present, 
                                             int (*compare_names)(const char *, const char *));
 
 /* trial.c: target_functions. */
-enum status sql_try_open(struct database *self, const struct target_table *table,
-                         struct target_trial **trial, struct error *error);
-enum status sql_try_record(struct target_trial *trial, const struct shape *shape,
-                           const struct cell *cells, const bool *passed, struct error *error);
-void sql_try_close(struct target_trial *trial);
+extern const struct trial_functions sql_trial;
 
 #endif

@@ -47,7 +47,7 @@ void sql_orphans_append_words(struct buffer *out, const struct sql_orphans *orph
                               const char *(*cell)(void *rows, uint32_t row, uint32_t column),
                               void *rows);
 
-/* For target_functions.tell_partnerless, of the same rows: "child: the foreign key K refers to P;
+/* For sql_target_functions.partnerless, of the same rows: "child: the foreign key K refers to P;
  * 2 rows have no partner, …", if there are any. */
 void sql_orphans_append_line(struct buffer *out, const struct sql_orphans *orphans,
                              uint32_t row_count,
@@ -95,7 +95,7 @@ enum status sql_references_mend(struct sql_reference *references, uint32_t count
 void sql_orphans_name(const char *run_id, const char *table, char name[SQL_OWN_NAME_BYTES]);
 #define SQL_ORPHANS_REASON "_transhume_reason"
 #define SQL_ORPHANS_NUMBER "_transhume_number"
-/* target_functions.tell_orphans: tells all of them, by their numbers. */
+/* sql_target_functions.orphans: tells all of them, by their numbers. */
 enum status sql_orphans_tell(struct database *self, const struct target_table *table,
                              target_orphan_found *found, void *context, struct error *error);
 

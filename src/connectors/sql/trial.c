@@ -13,8 +13,15 @@ struct target_trial {
     struct arena *scratch;     /* of one value, or one record */
 };
 
-enum status sql_try_open(struct database *database, const struct target_table *table,
-                         struct target_trial **trial, struct error *error)
+static void trial_close(struct target_trial *trial)
+{
+    arena_destroy(trial->arena);
+    arena_destroy(trial->scratch);
+    free(trial);
+}
+
+static enum status trial_open(struct database *database, const struct target_table *table,
+                              struct target_trial **trial, struct error *error)
 {
     struct sql_database *self = sql_database_of(database);
     const struct sql_dialect *dialect = self->dialect;
@@ -40,18 +47,11 @@ enum status sql_try_open(struct database *database, const struct target_table *t
     }
     status = dialect->end(self, unknown ? STATUS_OK : status, error);
     if (status != STATUS_OK || unknown) {
-        sql_try_close(made);
+        trial_close(made);
         return status != STATUS_OK ? STATUS_FAILED : STATUS_END;
     }
     *trial = made;
     return STATUS_OK;
-}
-
-void sql_try_close(struct target_trial *trial)
-{
-    arena_destroy(trial->arena);
-    arena_destroy(trial->scratch);
-    free(trial);
 }
 
 static bool fills_itself(const struct schema_column *column)
@@ -118,8 +118,8 @@ static enum status try_value(struct target_trial *trial, const char *name, const
     return refused ? refuse_null(trial, column, error) : STATUS_OK;
 }
 
-enum status sql_try_record(struct target_trial *trial, const struct shape *shape,
-                           const struct cell *cells, const bool *passed, struct error *error)
+static enum status trial_record(struct target_trial *trial, const struct shape *shape,
+                                const struct cell *cells, const bool *passed, struct error *error)
 {
     bool whole = true;
     for (uint32_t i = 0; shape != NULL && i < shape->field_count; i++) {
@@ -142,3 +142,9 @@ enum status sql_try_record(struct target_trial *trial, const struct shape *shape
     return trial->self->dialect->try_checks(trial->self, &trial->table, trial->checks, shape, cells,
                                             trial->scratch, error);
 }
+
+const struct trial_functions sql_trial = {
+    .open = trial_open,
+    .record = trial_record,
+    .close = trial_close,
+};

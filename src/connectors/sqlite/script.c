@@ -1,4 +1,4 @@
-/* What a run would run besides records: target_functions.script. Not in it: the settings of a new
+/* What a run would run besides records: forecast_functions.script. Not in it: the settings of a new
  * file. */
 #include "connectors/sqlite/target_internal.h"
 #include <string.h>

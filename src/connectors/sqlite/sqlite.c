@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "connectors/registry.h"
+#include "connectors/sql/check.h"
 #include "connectors/sqlite/definitions.h"
 #include "connectors/sqlite/source.h"
 #include "connectors/sqlite/sqlite_internal.h"
@@ -418,6 +419,11 @@ const struct connector connector_sqlite = {
     .catalog = &sqlite_catalog,
     .source = &sqlite_source_functions,
     .target = &sqlite_target,
+    .sql_target = &sqlite_sql_target_functions,
+    .columns = &sqlite_column_functions,
+    .forecast = &sqlite_forecast_functions,
+    .trial = &sql_trial,
+    .express = &sqlite_express_functions,
     .store = &sqlite_store,
     .lock = &sqlite_lock,
     .rollback = &sqlite_rollback,

@@ -426,36 +426,45 @@ const struct target_functions sqlite_target = {
     .tidy = sqlite_target_tidy,
     .empty = sql_empty,
     .names = sql_names,
-    .try_open = sql_try_open,
-    .try_record = sql_try_record,
-    .try_close = sql_try_close,
     .inspect = target_inspect,
     .check_table = sqlite_target_check_table,
-    .check_objects = sqlite_target_check_objects,
-    .script = sqlite_script,
-    .column_type = sqlite_column_type,
     .prepare = sqlite_target_prepare_tables,
-    .add_columns = sqlite_target_add_columns,
-    .alter_columns = sqlite_target_alter_columns,
     .writer_open = sqlite_writer_open,
     .writer_close = sqlite_writer_close,
     .chunk_begin = sqlite_writer_chunk_begin,
     .submit = sqlite_writer_submit,
     .poll = sqlite_writer_poll,
-    .chunk_run = sqlite_writer_run,
     .commit = sqlite_writer_commit,
     .chunk_abandon = sqlite_writer_chunk_abandon,
     .after_load = sqlite_target_after_load,
     .fetch = sql_fetch,
     .delete_records = sql_delete_records,
-    .tell_partnerless = sqlite_tell_partnerless,
-    .highest_key = sql_highest_key,
     .count = target_count,
-    .tell_orphans = sql_orphans_tell,
     .normal_form = sqlite_target_normal_form,
     .hash_normal = hash_normal,
-    .column_class = sqlite_target_column_class,
-    .normal_form_in_column = sqlite_target_normal_form_in_column,
-    .express_accepts = sqlite_express_accepts,
-    .express_chunk = sqlite_express_chunk,
+};
+
+const struct sql_target_functions sqlite_sql_target_functions = {
+    .check_objects = sqlite_target_check_objects,
+    .chunk_run = sqlite_writer_run,
+    .partnerless = sqlite_tell_partnerless,
+    .highest_key = sql_highest_key,
+    .orphans = sql_orphans_tell,
+};
+
+const struct column_functions sqlite_column_functions = {
+    .type = sqlite_column_type,
+    .add = sqlite_target_add_columns,
+    .alter = sqlite_target_alter_columns,
+    .value_class = sqlite_target_column_class,
+    .normal_form = sqlite_target_normal_form_in_column,
+};
+
+const struct forecast_functions sqlite_forecast_functions = {
+    .script = sqlite_script,
+};
+
+const struct express_functions sqlite_express_functions = {
+    .accepts = sqlite_express_accepts,
+    .chunk = sqlite_express_chunk,
 };

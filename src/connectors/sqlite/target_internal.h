@@ -176,7 +176,7 @@ enum status sqlite_orphans_take(struct sqlite_database *database,
 enum status sqlite_orphans_find_broken(struct sqlite_database *database,
                                        const struct target_table *table, uint32_t *broken,
                                        struct error *error) MUST_USE;
-/* target_functions.tell_partnerless */
+/* sql_target_functions.partnerless */
 enum status sqlite_tell_partnerless(struct database *self, const struct target_table *table,
                                     struct buffer *out, struct buffer *unasked,
                                     struct error *error);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "connectors/defaults.h"
 #include "engine/check/check_inventory.h"
 #include "engine/check/check_keys.h"
 #include "engine/check/code.h"
@@ -342,10 +343,11 @@ static void add_load(const struct sampled *sampled, const struct batch *batch,
     const struct run_session *session = sampled->report->session;
     struct database *target = session->target;
     uint32_t table = session->plan->entities[batch->entity].table;
-    for (uint32_t row = 0; target->connector->target->load_add != NULL && row < batch->row_count;
-         row++) {
-        target->connector->target->load_add(target, &sampled->report->tables[table], batch->shape,
-                                            batch_row(batch, row), load);
+    for (uint32_t row = 0;
+         connector_forecast(target->connector)->load_add != NULL && row < batch->row_count; row++) {
+        connector_forecast(target->connector)
+            ->load_add(target, &sampled->report->tables[table], batch->shape, batch_row(batch, row),
+                       load);
     }
 }
 
@@ -518,11 +520,12 @@ static enum status tell_loads(struct report *report, struct error *error)
 {
     struct database *target = report->session->target;
     struct buffer lines = {0};
-    if (target->connector->target->load_tell == NULL) {
+    if (connector_forecast(target->connector)->load_describe == NULL) {
         return STATUS_OK;
     }
-    enum status status = target->connector->target->load_tell(
-        target, report->tables, report->loads, report->session->plan->table_count, &lines, error);
+    enum status status = connector_forecast(target->connector)
+                             ->load_describe(target, report->tables, report->loads,
+                                             report->session->plan->table_count, &lines, error);
     if (status == STATUS_OK) {
         add_each_line(report, &lines, add_note);
     }
@@ -718,15 +721,16 @@ static void show_hooks(struct report *report)
 static enum status show_rights(struct report *report, struct error *error)
 {
     struct run_session *session = report->session;
-    const struct target_functions *target = session->target->connector->target;
+    const struct sql_target_functions *sql_target =
+        connector_sql_target(session->target->connector);
     const struct schema *objects = session_objects(session);
     struct arena *arena = report->out->arena;
     struct rights_left left = {.arena = arena};
     struct check_report *out = report->out;
-    if (objects == NULL || target->tell_rights == NULL) {
+    if (objects == NULL || sql_target->rights_left == NULL) {
         return STATUS_OK;
     }
-    if (target->tell_rights(session->target, objects, &left, error) != STATUS_OK) {
+    if (sql_target->rights_left(session->target, objects, &left, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     const char **lines = arena_allocate_zeroed(arena, left.count * (size_t)4 + 1, sizeof *lines);
@@ -768,7 +772,7 @@ static enum status show_ddl(struct report *report, struct error *error)
                                         .absent_count = report->absent_count,
                                         .unfit = report->preflight.unfit_objects};
     ddl->asked = session->options.check.shows_ddl;
-    ddl->scripted = session->target->connector->target->script != NULL;
+    ddl->scripted = connector_forecast(session->target->connector)->script != NULL;
     if (!ddl->asked) {
         return STATUS_OK;
     }

@@ -1,4 +1,5 @@
 #include "engine/check/code.h"
+#include "connectors/defaults.h"
 #include "engine/session/session.h"
 
 #include <string.h>
@@ -71,13 +72,14 @@ static void list_objects(struct listing *listing, const struct schema *objects)
 static enum status tell_account(struct run_session *session, struct listing *listing,
                                 struct check_code *code, struct error *error)
 {
-    const struct target_functions *target = session->target->connector->target;
+    const struct sql_target_functions *sql_target =
+        connector_sql_target(session->target->connector);
     struct buffer lines = {0};
-    if (target->tell_account == NULL) {
+    if (sql_target->account == NULL) {
         return STATUS_OK;
     }
-    enum status status = target->tell_account(session->target, listing->arena, &code->account,
-                                              &code->superuser, &lines, error);
+    enum status status = sql_target->account(session->target, listing->arena, &code->account,
+                                             &code->superuser, &lines, error);
     char *next = lines.length > 0 ? arena_copy_string(listing->arena, buffer_string(&lines)) : NULL;
     for (char *line; (line = strsep(&next, "\n")) != NULL && *line != '\0';) {
         line_add(listing, true, line);

@@ -1,5 +1,6 @@
 /* Columns and statements of the tables that a run makes. */
 #include "engine/check/ddl.h"
+#include "connectors/defaults.h"
 #include "engine/session/session_tables.h"
 #include "plan/mapping.h"
 #include <string.h>
@@ -20,10 +21,10 @@ enum status ddl_script(struct run_session *session, const struct ddl_request *re
                        struct script *script, struct error *error)
 {
     static const struct schema nothing_told = {0};
-    const struct target_functions *target = session->target->connector->target;
+    const struct forecast_functions *forecast = connector_forecast(session->target->connector);
     uint32_t count = session->plan->table_count;
     const struct schema *there = session->there != NULL ? session->there : &nothing_told;
-    if (target->script == NULL || session->options.selection.parts == PARTS_DATA) {
+    if (forecast->script == NULL || session->options.selection.parts == PARTS_DATA) {
         return STATUS_OK;
     }
     bool *missing = arena_allocate_zeroed(script->arena, (size_t)count + 1, sizeof *missing);
@@ -37,7 +38,7 @@ enum status ddl_script(struct run_session *session, const struct ddl_request *re
                                           .there = request->fresh ? NULL : there,
                                           .unfit = request->fresh ? NULL : request->unfit,
                                           .place = request->place};
-    return target->script(session->target, &wanted, script, error);
+    return forecast->script(session->target, &wanted, script, error);
 }
 
 enum status run_script(struct run_session *session, const char *place, struct script *script,
@@ -124,15 +125,14 @@ static enum status add_column(struct listing *listing, const struct plan_table *
                               const struct schema_column *column)
 {
     struct run_session *session = listing->session;
-    const struct target_functions *target = session->target->connector->target;
+    const struct column_functions *columns = connector_columns(session->target->connector);
     const struct plan_entity *entity = NULL;
     const struct mapping_field *field = find_field(session->plan, table, column->name, &entity);
     const struct schema_column *origin = field != NULL ? field->origin : NULL;
     struct buffer type = {0};
-    enum status status =
-        target->column_type != NULL
-            ? target->column_type(session->target, &table->target, column, &type, listing->error)
-            : STATUS_END;
+    enum status status = columns->type != NULL ? columns->type(session->target, &table->target,
+                                                               column, &type, listing->error)
+                                               : STATUS_END;
     if (status == STATUS_FAILED) {
         buffer_free(&type);
         return STATUS_FAILED;

@@ -69,7 +69,7 @@ void foresee_end(struct foresight *foresight)
     const struct run_session *session = foresight->session;
     for (uint32_t i = 0; i < session->plan->entity_count; i++) {
         if (foresight->entities[i].trial != NULL) {
-            session->target->connector->target->try_close(foresight->entities[i].trial);
+            session->target->connector->trial->close(foresight->entities[i].trial);
             foresight->entities[i].trial = NULL;
         }
     }
@@ -201,17 +201,17 @@ static enum status find_trial(struct foresight *foresight, uint32_t number, stru
 {
     const struct run_session *session = foresight->session;
     const struct plan_entity *entity = &session->plan->entities[number];
-    const struct target_functions *target = session->target->connector->target;
+    const struct trial_functions *trial = session->target->connector->trial;
     const struct target_table *table = &foresight->tables[entity->table];
     struct foreseen_entity *seen = &foresight->entities[number];
     /* what the express lane brings into a table that it makes is of the same types */
     bool same =
         table->created && session_is_express(session, &session->plan->streams[entity->stream]);
-    if (seen->looked || target->try_open == NULL || same) {
+    if (seen->looked || trial->open == NULL || same) {
         return STATUS_OK;
     }
     seen->looked = true;
-    enum status status = target->try_open(session->target, table, &seen->trial, error);
+    enum status status = trial->open(session->target, table, &seen->trial, error);
     if (status == STATUS_OK) {
         return STATUS_OK;
     }
@@ -281,7 +281,7 @@ static bool note_refusal(const struct trying *trying, const struct error *why)
 static enum status try_row(struct foresight *foresight, const struct batch *batch, uint32_t row,
                            struct error *error)
 {
-    const struct target_functions *target = foresight->session->target->connector->target;
+    const struct trial_functions *trial = foresight->session->target->connector->trial;
     struct foreseen_entity *seen = &foresight->entities[batch->entity];
     const struct cell *cells = batch_row(batch, row);
     bool document = batch->shape == NULL || batch->shape->field_count == 0;
@@ -298,8 +298,7 @@ static enum status try_row(struct foresight *foresight, const struct batch *batc
     seen->seen++;
     while (goes_on) {
         struct error why = {0};
-        enum status status =
-            target->try_record(seen->trial, trying.shape, cells, trying.passed, &why);
+        enum status status = trial->record(seen->trial, trying.shape, cells, trying.passed, &why);
         if (status != STATUS_FAILED) {
             break;
         }

@@ -1,6 +1,7 @@
 /* What can be known to go wrong before anything is changed. */
 #include "engine/check/preflight.h"
 #include "base/memory.h"
+#include "connectors/defaults.h"
 #include "engine/copy/load_pause.h"
 #include "engine/session/circles.h"
 #include "engine/session/home.h"
@@ -21,7 +22,9 @@ static const char strict_hint[] = "--strict wants the source whole";
 enum status preflight_foretell(struct run_session *session, struct target_table *tables,
                                struct buffer *out, struct error *error)
 {
-    const struct target_functions *target = session->target->connector->target;
+    const struct forecast_functions *forecast = connector_forecast(session->target->connector);
+    const struct sql_target_functions *sql_target =
+        connector_sql_target(session->target->connector);
     const struct prepare_request request = {.tables = tables,
                                             .table_count = session->plan->table_count,
                                             .objects = session_objects(session),
@@ -30,17 +33,17 @@ enum status preflight_foretell(struct run_session *session, struct target_table 
                                                 session_disables_triggers(session)};
     enum status status = STATUS_OK;
     bool wanted = request.rebuilds_indexes || request.disables_triggers;
-    if (wanted && target->foretell == NULL) {
+    if (wanted && sql_target->rebuilds == NULL) {
         buffer_append_string(out, "--indexes rebuild and --triggers disable mean nothing to this "
                                   "target: what its tables have stays as it is\n");
     }
     circles_tell(session, out);
     renumber_tell(session, out);
-    if (target->caveats != NULL) {
-        status = target->caveats(session->target, out, error);
+    if (forecast->caveats != NULL) {
+        status = forecast->caveats(session->target, out, error);
     }
-    return status == STATUS_OK && wanted && target->foretell != NULL
-               ? target->foretell(session->target, &request, out, error)
+    return status == STATUS_OK && wanted && sql_target->rebuilds != NULL
+               ? sql_target->rebuilds(session->target, &request, out, error)
                : status;
 }
 
@@ -201,14 +204,15 @@ static bool check_repeats(const struct run_session *session, uint32_t number,
 static enum status check_objects(struct run_session *session, struct preflight *preflight,
                                  struct error *error)
 {
-    const struct target_functions *target = session->target->connector->target;
+    const struct sql_target_functions *sql_target =
+        connector_sql_target(session->target->connector);
     const struct schema *objects = session_objects(session);
     struct buffer lines = {0};
     struct error problem;
-    if (objects == NULL || target->check_objects == NULL) {
+    if (objects == NULL || sql_target->check_objects == NULL) {
         return STATUS_OK;
     }
-    enum status status = target->check_objects(session->target, objects, &lines, error);
+    enum status status = sql_target->check_objects(session->target, objects, &lines, error);
     char *next = take_lines(&lines);
     for (char *line; status == STATUS_OK && (line = strsep(&next, "\n")) != NULL;) {
         char *colon = strstr(line, ": ");
@@ -226,15 +230,16 @@ static enum status check_objects(struct run_session *session, struct preflight *
 static enum status check_definers(struct run_session *session, struct preflight *preflight,
                                   struct error *error)
 {
-    const struct target_functions *target = session->target->connector->target;
+    const struct sql_target_functions *sql_target =
+        connector_sql_target(session->target->connector);
     const struct schema *objects = session_objects(session);
     struct rights_left left = {0};
     if (session->options.making.definer != DEFINERS_REFUSE || objects == NULL ||
-        target->tell_rights == NULL) {
+        sql_target->rights_left == NULL) {
         return STATUS_OK;
     }
     left.arena = arena_create(0);
-    enum status status = target->tell_rights(session->target, objects, &left, error);
+    enum status status = sql_target->rights_left(session->target, objects, &left, error);
     for (uint32_t i = 0; status == STATUS_OK && i < left.count; i++) {
         struct error problem;
         if (strcmp(left.items[i].kind, "definer") == 0) {
@@ -273,13 +278,14 @@ static uint64_t tell_unfit(const struct run_session *session, struct buffer *lin
 static enum status check_unfit(const struct run_session *session, const struct target_table *table,
                                struct preflight *preflight, struct error *error)
 {
-    const struct target_functions *target = session->target->connector->target;
+    const struct sql_target_functions *sql_target =
+        connector_sql_target(session->target->connector);
     struct buffer *lines = &preflight->unfit;
     size_t begin = lines->length;
-    if (target->tell_unfit_references == NULL) {
+    if (sql_target->unfit_references == NULL) {
         return STATUS_OK;
     }
-    if (target->tell_unfit_references(session->target, table, lines, error) != STATUS_OK) {
+    if (sql_target->unfit_references(session->target, table, lines, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     preflight->unfit_count += tell_unfit(session, lines, begin, preflight);
@@ -290,13 +296,13 @@ static enum status check_changed(const struct run_session *session,
                                  const struct target_table *tables, struct preflight *preflight,
                                  struct error *error)
 {
-    const struct target_functions *target = session->target->connector->target;
+    const struct forecast_functions *forecast = connector_forecast(session->target->connector);
     struct buffer lines = {0};
-    if (target->tell_changed == NULL) {
+    if (forecast->differences == NULL) {
         return STATUS_OK;
     }
-    enum status status = target->tell_changed(session->target, tables, session->plan->table_count,
-                                              session_objects(session), &lines, error);
+    enum status status = forecast->differences(session->target, tables, session->plan->table_count,
+                                               session_objects(session), &lines, error);
     char *next = take_lines(&lines);
     for (char *line; status == STATUS_OK && (line = strsep(&next, "\n")) != NULL;) {
         const char *tab = strchr(line, '\t');
@@ -315,15 +321,16 @@ static enum status check_changed(const struct run_session *session,
 static enum status check_unfit_objects(const struct run_session *session,
                                        struct preflight *preflight, struct error *error)
 {
-    const struct target_functions *target = session->target->connector->target;
+    const struct sql_target_functions *sql_target =
+        connector_sql_target(session->target->connector);
     const struct schema *objects = session_objects(session);
     size_t begin = preflight->unfit.length;
-    if (objects == NULL || objects->object_count == 0 || target->tell_unfit_objects == NULL) {
+    if (objects == NULL || objects->object_count == 0 || sql_target->unfit_objects == NULL) {
         return STATUS_OK;
     }
     preflight->unfit_objects = memory_allocate_zeroed(objects->object_count, sizeof(bool));
-    if (target->tell_unfit_objects(session->target, objects, preflight->unfit_objects,
-                                   &preflight->unfit, error) != STATUS_OK) {
+    if (sql_target->unfit_objects(session->target, objects, preflight->unfit_objects,
+                                  &preflight->unfit, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     tell_unfit(session, &preflight->unfit, begin, preflight);
@@ -459,7 +466,7 @@ static void check_emptiness(const struct run_session *session, uint32_t number, 
 static void check_parts(const struct run_session *session, const char *const *absent,
                         uint32_t absent_count, struct preflight *preflight)
 {
-    bool declares = session->target->connector->target->script != NULL;
+    bool declares = connector_forecast(session->target->connector)->script != NULL;
     struct error problem;
     if (session->options.selection.parts == PARTS_SCHEMA && !declares) {
         error_set(&problem, ERROR_BAD_VALUE, session->target_uri->shown,
@@ -524,7 +531,7 @@ static void check_orphans(const struct run_session *session, struct preflight *p
     if (!session_rejects_orphans(session)) {
         return;
     }
-    if (session->target->connector->target->tell_orphans == NULL) {
+    if (connector_sql_target(session->target->connector)->orphans == NULL) {
         error_set(&problem, ERROR_BAD_VALUE, session->target_uri->shown,
                   "--broken-references reject: %s cannot delete orphaned rows",
                   session->target->connector->title);

@@ -188,7 +188,7 @@ static const char *cast_name(const struct remedy_case *of, const struct value_ty
  * matter. */
 static bool is_taken(const struct remedy_case *of, const struct cell *value)
 {
-    const struct target_functions *target = of->session->target->connector->target;
+    const struct trial_functions *trial = of->session->target->connector->trial;
     struct error error = {0};
     if (of->trial == NULL || of->shape == NULL) {
         return true;
@@ -204,7 +204,7 @@ static bool is_taken(const struct remedy_case *of, const struct cell *value)
     for (uint32_t i = 0; i < of->shape->key_field_count; i++) {
         passed[of->shape->key_fields[i]] = false; /* a record without its key is refused */
     }
-    enum status status = target->try_record(of->trial, of->shape, cells, passed, &error);
+    enum status status = trial->record(of->trial, of->shape, cells, passed, &error);
     return status != STATUS_FAILED || strcmp(error.object, of->field->name) != 0;
 }
 

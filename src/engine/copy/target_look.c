@@ -1,6 +1,7 @@
 /* What the target's tables that were there before the run say to a copy: how their columns keep
  * values, and which records have to come first. */
 #include "engine/copy/target_look.h"
+#include "connectors/defaults.h"
 #include "engine/copy/parents.h"
 #include <string.h>
 
@@ -9,7 +10,7 @@
 static bool columns_say(const struct run *run, uint32_t number)
 {
     const struct ledger_header *header = &run->header;
-    if (run->session->target->connector->target->column_decides) {
+    if (connector_columns(run->session->target->connector)->decides) {
         return true;
     }
     return number < header->table_count && header->tables[number].was != LEDGER_WAS_ABSENT &&
@@ -23,7 +24,7 @@ static bool forms_matter(const struct run *run)
         any = any || columns_say(run, i);
     }
     bool hashed = !run->session->options.making.no_hashes || run->header.before_id != NULL;
-    return any && hashed && run->session->target->connector->target->column_class != NULL;
+    return any && hashed && connector_columns(run->session->target->connector)->value_class != NULL;
 }
 
 static void find_forms(struct run *run, const struct schema *schema)

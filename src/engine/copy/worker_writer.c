@@ -31,7 +31,7 @@ static enum status worker_writer_pull(struct writing *writing, struct error *err
     uint32_t entity = chunk->stream->entities[0];
     copy_show(writing->worker, "lets the target pull");
     atomic_store(&writing->worker->pulls, entity + 1);
-    enum status status = writing->target->express_chunk(
+    enum status status = copy->session->target->connector->express->chunk(
         writing->worker->writer, copy->session->source, chunk->number, &chunk->stream->request,
         &copy_chunk(copy, chunk->index)->span, plan->entities[entity].table, &rows, error);
     atomic_store(&writing->worker->pulls, 0);

@@ -44,8 +44,9 @@ enum status writing_run_hooks(struct writing *writing, const struct open_chunk *
             continue;
         }
         for (uint32_t k = 0; k < hook->statement_count; k++) {
-            if (writing->target->chunk_run(writing->worker->writer, chunk->number,
-                                           hook->statements[k], error) != STATUS_OK) {
+            if (session->target->connector->sql_target->chunk_run(
+                    writing->worker->writer, chunk->number, hook->statements[k], error) !=
+                STATUS_OK) {
                 return writing_hooks_fail(hook, hook->statements[k], error);
             }
         }

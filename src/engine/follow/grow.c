@@ -1,5 +1,6 @@
 /* Columns of the target's tables that came, or hold more, since the run began. */
 #include "engine/follow/grow.h"
+#include "connectors/defaults.h"
 
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -102,7 +103,7 @@ static enum status add_missing(struct growing *growing, uint32_t number,
                          unknown),
             error);
     }
-    if (target->connector->target->add_columns == NULL) {
+    if (connector_columns(target->connector)->add == NULL) {
         return table_leave(growing, number,
                            arena_format(run->arena,
                                         "the source has the new column %s, and %s adds none: give "
@@ -110,7 +111,7 @@ static enum status add_missing(struct growing *growing, uint32_t number,
                                         missing.names[0], target->connector->title),
                            error);
     }
-    if (target->connector->target->add_columns(target, table, missing, error) != STATUS_OK) {
+    if (connector_columns(target->connector)->add(target, table, missing, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < missing.count; i++) {
@@ -127,11 +128,10 @@ static const char *declaration(const struct growing *growing, const struct targe
                                const struct schema_column *column, struct error *error)
 {
     struct database *target = growing->run->session->target;
-    const struct target_functions *functions = target->connector->target;
+    const struct column_functions *columns = connector_columns(target->connector);
     struct buffer text = {0};
-    enum status status = functions->column_type != NULL
-                             ? functions->column_type(target, table, column, &text, error)
-                             : STATUS_END;
+    enum status status =
+        columns->type != NULL ? columns->type(target, table, column, &text, error) : STATUS_END;
     const char *made =
         status == STATUS_OK ? arena_copy_string(growing->run->arena, buffer_string(&text)) : NULL;
     buffer_free(&text);
@@ -195,7 +195,7 @@ static struct column_list narrow_columns(const struct growing *growing,
 static bool may_make_again(const struct growing *growing, uint32_t number)
 {
     const struct run *run = growing->run;
-    return run->session->target->connector->target->make_again != NULL &&
+    return connector_columns(run->session->target->connector)->make_again != NULL &&
            ledger_status_is_created(&run->status, run->tables[number].name) &&
            run->session->plan->tables[number].entity_count == 1;
 }
@@ -217,7 +217,7 @@ static enum status make_again(const struct growing *growing, const struct target
 {
     struct database *target = growing->run->session->target;
     log_write(LOG_INFO, "%s is made again in the target, with its columns of now", table->name);
-    return target->connector->target->make_again(target, table, error);
+    return connector_columns(target->connector)->make_again(target, table, error);
 }
 
 static enum status widen(struct growing *growing, uint32_t number, const struct schema_table *there,
@@ -230,13 +230,13 @@ static enum status widen(struct growing *growing, uint32_t number, const struct 
     if (narrow.count == 0) {
         return STATUS_OK;
     }
-    if (target->connector->target->alter_columns == NULL) {
+    if (connector_columns(target->connector)->alter == NULL) {
         return may_make_again(growing, number) && growing->makes_again
                    ? make_again(growing, table, error)
                    : table_leave(growing, number, reason_of(growing, number, narrow.names[0]),
                                  error);
     }
-    enum status status = target->connector->target->alter_columns(target, table, narrow, error);
+    enum status status = connector_columns(target->connector)->alter(target, table, narrow, error);
     if (status != STATUS_OK && error->class != ERROR_CLASS_RETRY &&
         error->code == ERROR_TARGET_SCHEMA) {
         const char *reason = arena_format(
@@ -328,7 +328,7 @@ enum status grow_left(struct run *run, const struct follow_routes *routes,
             names[growing.tables.count++] = routes->streams[i].stream->request.table;
         }
     }
-    return growing.tables.count > 0 && target->connector->target->make_again != NULL
+    return growing.tables.count > 0 && connector_columns(target->connector)->make_again != NULL
                ? align_tables(&growing, error)
                : STATUS_OK;
 }

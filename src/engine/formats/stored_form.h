@@ -10,7 +10,7 @@
 
 /* Of the records of one shape. */
 struct stored_form {
-    /* a number a field, as target_functions.column_class gives it; STORED_AS_SENT: no such column.
+    /* a number a field, as column_functions.value_class gives it; STORED_AS_SENT: no such column.
      * NULL: all as target_functions.normal_form says */
     const uint32_t *classes;
 };

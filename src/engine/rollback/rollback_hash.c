@@ -1,4 +1,5 @@
 /* A target table read whole, its records summed as the done marks sum what was written. */
+#include "connectors/defaults.h"
 #include "engine/formats/record_hash.h"
 #include "engine/rollback/rollback_parts.h"
 #include <string.h>
@@ -189,11 +190,11 @@ enum status rollback_hash_orphans(struct rollback *rollback, uint32_t number, st
     *gone = (struct tally){.hashed = rollback_can_tell(rollback, number)};
     make_shapes(&hashing.back, arena);
     record_hasher_init(&hashing.back.hasher, target, NULL);
-    enum status status =
-        target->connector->target->tell_orphans(target, &rollback->tables[number], on_orphan,
-                                                &hashing, error) == STATUS_OK
-            ? STATUS_OK
-            : STATUS_FAILED;
+    enum status status = connector_sql_target(target->connector)
+                                     ->orphans(target, &rollback->tables[number], on_orphan,
+                                               &hashing, error) == STATUS_OK
+                             ? STATUS_OK
+                             : STATUS_FAILED;
     record_hasher_free(&hashing.back.hasher);
     arena_destroy(hashing.arena);
     arena_destroy(arena);

@@ -1,6 +1,7 @@
 /* A run's frame: lock, claim, phases, and the end, whatever it is. */
 #include "engine/run/run.h"
 #include "base/memory.h"
+#include "connectors/defaults.h"
 #include "connectors/lease.h"
 #include "engine/copy/copy.h"
 #include "engine/copy/strangers.h"
@@ -99,11 +100,13 @@ static enum status prepare_target(struct run *run, struct error *error)
         .rebuilds_indexes = untouched && run->header.rebuilds_indexes,
         .disables_triggers = untouched && run->header.disables_triggers};
     const struct target_functions *target = session->target->connector->target;
+    const struct sql_target_functions *sql_target =
+        connector_sql_target(session->target->connector);
     if (failpoint_hit("engine.before_prepare", error) != STATUS_OK ||
         run_require_tables(run, error) != STATUS_OK ||
         target->prepare(session->target, &request, error) != STATUS_OK ||
-        (target->later_prepare != NULL &&
-         target->later_prepare(session->target, tables, known, error) != STATUS_OK)) {
+        (sql_target->later_prepare != NULL &&
+         sql_target->later_prepare(session->target, tables, known, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     take_created(run, tables, known);

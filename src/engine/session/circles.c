@@ -1,6 +1,7 @@
 /* Foreign keys in circles: which columns may be NULL until the partners are there. */
 #include "engine/session/circles.h"
 #include "base/memory.h"
+#include "connectors/defaults.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -224,7 +225,8 @@ static struct target_table **list_tables(const struct run_session *session, stru
 
 static bool is_wanted(const struct run_session *session)
 {
-    return session->there != NULL && session->target->connector->target->later_fill != NULL;
+    return session->there != NULL &&
+           connector_sql_target(session->target->connector)->later_fill != NULL;
 }
 
 void circles_find(struct run_session *session)

@@ -1,5 +1,6 @@
 /* --schema-only and --data-only: what of its two parts a run moves. */
 #include "engine/session/parts.h"
+#include "connectors/defaults.h"
 #include <string.h>
 
 const char *run_parts_name(enum parts_choice parts)
@@ -28,8 +29,9 @@ const struct schema *run_objects(const struct run *run)
 enum status run_require_tables(struct run *run, struct error *error)
 {
     const struct target_functions *target = run->session->target->connector->target;
+    const struct forecast_functions *forecast = connector_forecast(run->session->target->connector);
     uint32_t count = run->table_count;
-    if (!run_moves(run, PARTS_DATA) || target->script == NULL) {
+    if (!run_moves(run, PARTS_DATA) || forecast->script == NULL) {
         return STATUS_OK;
     }
     bool *there = arena_allocate_zeroed(run->arena, (size_t)count + 1, sizeof *there);

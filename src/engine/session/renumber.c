@@ -1,5 +1,6 @@
 /* New keys: by how much the old ones are moved. */
 #include "engine/session/renumber.h"
+#include "connectors/defaults.h"
 
 #include "base/log.h"
 #include "engine/copy/sampling.h"
@@ -86,8 +87,9 @@ static enum status find_highest(struct run_session *session, const struct plan_r
     if (there == NULL) {
         return STATUS_OK;
     }
-    enum status status = target->connector->target->highest_key(
-        target, renumber->table, renumber->column, highest, any, error);
+    enum status status =
+        connector_sql_target(target->connector)
+            ->highest_key(target, renumber->table, renumber->column, highest, any, error);
     if (status == STATUS_OK && there->next_number > 1 &&
         (!*any || there->next_number - 1 > *highest)) {
         *highest = there->next_number - 1; /* of records that went */

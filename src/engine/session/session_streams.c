@@ -88,14 +88,14 @@ static bool looks_at_records(const struct run_session *session, const struct pla
 
 bool session_is_express(const struct run_session *session, const struct plan_stream *stream)
 {
-    const struct target_functions *target = session->target->connector->target;
+    const struct express_functions *express = session->target->connector->express;
     const struct run_options *options = &session->options;
     bool capped = options->limits.rows_per_second_max > 0 ||
                   options->limits.bytes_per_second_max > 0 || options_give_way(options);
     return stream->express && !options->making.no_express && options->selection.sample_rows == 0 &&
            !capped && !home_repeats_chunks(session) && !looks_at_records(session, stream) &&
-           target->express_accepts != NULL && target->express_chunk != NULL &&
-           target->express_accepts(session->target, session->source);
+           express->accepts != NULL && express->chunk != NULL &&
+           express->accepts(session->target, session->source);
 }
 
 bool session_makes_one_each(const struct plan_entity *entity)

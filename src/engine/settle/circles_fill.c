@@ -2,6 +2,7 @@
 #include "engine/settle/circles_fill.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "connectors/defaults.h"
 #include "engine/session/circles.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -49,8 +50,8 @@ enum status circles_fill(struct run *run, struct error *error)
     }
     struct target_filled *filled =
         memory_allocate_zeroed((size_t)run->table_count + 1, sizeof *filled);
-    enum status status =
-        target->connector->target->later_fill(target, run->tables, run->table_count, filled, error);
+    enum status status = connector_sql_target(target->connector)
+                             ->later_fill(target, run->tables, run->table_count, filled, error);
     uint32_t left = status == STATUS_OK ? tell_filled(run, filled) : 0;
     pthread_mutex_lock(&run->state_mutex);
     run->status.left_references = left;

@@ -1,5 +1,6 @@
 /* Reading the list of keys, and handing them to the target, a table after another. */
 #include "engine/settle/repair_delete.h"
+#include "connectors/defaults.h"
 
 #include "base/failpoint.h"
 #include "base/file.h"
@@ -466,10 +467,10 @@ static enum status tell_partnerless(struct run *run, const struct target_table *
                                     struct error *error)
 {
     struct database *target = run->session->target;
-    const struct target_functions *functions = target->connector->target;
+    const struct sql_target_functions *sql_target = connector_sql_target(target->connector);
     struct buffer out = {0};
     struct buffer unasked = {0};
-    enum status status = functions->tell_partnerless(target, table, &out, &unasked, error);
+    enum status status = sql_target->partnerless(target, table, &out, &unasked, error);
     if (status == STATUS_OK) {
         say_partnerless(run, table->name, &out);
         say_lines(run, &unasked, "");
@@ -483,7 +484,7 @@ enum status repair_delete_tell_partnerless(struct run *run, struct error *error)
 {
     bool *listed;
     if (!run->header.takes_out ||
-        run->session->target->connector->target->tell_partnerless == NULL) {
+        connector_sql_target(run->session->target->connector)->partnerless == NULL) {
         return STATUS_OK;
     }
     enum status status = list_emptied(run, &listed, error);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/signals.h"
+#include "connectors/defaults.h"
 #include "engine/copy/sampling.h"
 #include "engine/copy/target_look.h"
 #include "engine/formats/record_hash.h"
@@ -574,7 +575,8 @@ static enum status find_orphans(struct settling *settling, const struct target_t
     struct database *target = settling->run->session->target;
     return table->created && settling->run->header.rejects_orphans &&
                    settling->table->entity_count == 1
-               ? target->connector->target->tell_orphans(target, table, on_orphan, settling, error)
+               ? connector_sql_target(target->connector)
+                     ->orphans(target, table, on_orphan, settling, error)
                : STATUS_OK;
 }
 

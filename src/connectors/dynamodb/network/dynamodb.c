@@ -235,11 +235,6 @@ static const struct target_functions target = {
     .empty = dynamodb_network_empty_all,
     .inspect = dynamodb_network_inspect,
     .check_table = dynamodb_network_check_table,
-    .try_open = keyed_try_open,
-    .try_record = keyed_try_record,
-    .try_close = keyed_try_close,
-    .script = dynamodb_network_script,
-    .column_type = dynamodb_network_column_type,
     .prepare = dynamodb_network_prepare,
     .writer_open = keyed_writer_open,
     .writer_close = keyed_writer_close,
@@ -255,9 +250,17 @@ static const struct target_functions target = {
     .settle_duplicates = keyed_settle,
     .keys_are_equal = keyed_keys_are_equal,
     .restore = keyed_restore,
-    .load_add = dynamodb_estimate_add,
-    .load_tell = dynamodb_estimate_write,
     .normal_form = dynamodb_network_normal_form,
+};
+
+static const struct column_functions columns = {
+    .type = dynamodb_network_column_type,
+};
+
+static const struct forecast_functions forecast = {
+    .script = dynamodb_network_script,
+    .load_add = dynamodb_estimate_add,
+    .load_describe = dynamodb_estimate_write,
 };
 
 static const struct apply_functions apply_functions = {
@@ -288,6 +291,9 @@ const struct connector connector_dynamodb = {
     .catalog = &dynamodb_network_catalog,
     .source = &dynamodb_network_source,
     .target = &target,
+    .columns = &columns,
+    .forecast = &forecast,
+    .trial = &keyed_trial,
     .apply = &apply_functions,
     .store = &dynamodb_network_store,
     .alter = &dynamodb_network_alter,

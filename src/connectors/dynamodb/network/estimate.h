@@ -29,7 +29,7 @@ uint64_t dynamodb_estimate_write_units(uint64_t item_bytes);
 enum status dynamodb_estimate_read(struct database *self, struct buffer *out,
                                    struct error *error) MUST_USE;
 
-/* target_functions.load_add and load_tell. */
+/* forecast_functions.load_add and load_describe. */
 void dynamodb_estimate_add(struct database *self, const struct target_table *table,
                            const struct shape *shape, const struct cell *cells,
                            struct target_load *load);
