@@ -189,7 +189,14 @@ struct apply_functions {
     enum status (*open)(struct database *self, const struct apply_request *request,
                         struct apply **apply, struct error *error);
     void (*close)(struct apply *apply); /* takes NULL */
-    /* The position that is in the target. STATUS_END: none. */
+    /*
+     * The position that is in the target. STATUS_END: none.
+     *
+     * NULL: the target has no place for one, nor for notes. The engine keeps both in the run's
+     * ledger behind each call of apply_sets, whose request has no take_notes, and keeps other
+     * processes out; sets whose position was not kept yet come again. Not with
+     * CAPABILITY_TRANSACTIONS.
+     */
     enum status (*position)(struct apply *apply, struct arena *arena, struct position *position,
                             struct error *error);
     /*

@@ -33,7 +33,7 @@ struct column_functions {
     enum status (*make_again)(struct database *self, const struct target_table *table,
                               struct error *error);
     /*
-     * Of tables with static columns, for a repair: does the record, a MAP of `fields`, contradict
+     * For a repair of tables with static columns: does the record, a MAP of `fields`, contradict
      * the records of its partition? `*why` (arena): so it does, in which column; NULL: no, or the
      * partition has none. `*records` (0: it has none): how many it has, if that `counts`, else 1.
      * Changes nothing. Control thread.
@@ -50,9 +50,8 @@ struct column_functions {
      */
     uint32_t (*value_class)(struct database *self, const struct schema_table *table,
                             const struct schema_column *column);
-    enum status (*normal_form)(struct database *self, uint32_t value_class,
-                               const struct cell *cell, struct arena *arena, struct cell *normal,
-                               struct error *error);
+    enum status (*normal_form)(struct database *self, uint32_t value_class, const struct cell *cell,
+                               struct arena *arena, struct cell *normal, struct error *error);
     bool decides; /* also in tables that the run made */
 };
 

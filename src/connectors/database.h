@@ -28,32 +28,21 @@ enum connector_capability {
     CAPABILITY_ORDERED_WRITE =
         1 << 12,                       /* one writer; chunks commit in the order of their numbers */
     CAPABILITY_FOLDED_NAMES = 1 << 13, /* target tables whose names differ in case only are one */
-    CAPABILITY_SHARED_NAMES = 1 << 14, /* no index is named like another one or like a table */
-    CAPABILITY_UNITS = 1 << 15,        /* counts capacity units, and keeps the caps on them */
+    CAPABILITY_UNITS = 1 << 14,        /* counts capacity units, and keeps the caps on them */
     /* target: its ledger is gone with the process (a pipe), so that nothing can be resumed, and
      * what a second run writes comes after what the first one wrote */
-    CAPABILITY_NO_RESUME = 1 << 16,
+    CAPABILITY_NO_RESUME = 1 << 15,
     /* target: its tables may have foreign keys, which refuse a record before its partner */
-    CAPABILITY_REFERENCES = 1 << 17,
-    CAPABILITY_DEFAULTS = 1 << 18,        /* target: columns have defaults, keys count up */
-    CAPABILITY_COUNTS_ANYWHERE = 1 << 19, /* target: so do columns that are not the key */
-    CAPABILITY_COUNTS_KEYED = 1 << 20, /* target: so does what a key or unique index begins with */
-    CAPABILITY_TEXT_TIMES = 1 << 21,   /* target: days and times are texts, infinite ones, too */
-    CAPABILITY_STREAMS = 1 << 22, /* "-" as path: standard input, and as target standard output */
-    CAPABILITY_NO_SET_DEFAULT = 1 << 23,     /* target: foreign keys can't */
-    CAPABILITY_REFERENCES_ALIKE = 1 << 24,   /* target: their columns are of one kind, or refused */
-    CAPABILITY_REFERENCES_INDEXED = 1 << 25, /* target: they refer to what any index begins with */
-    CAPABILITY_READS_BY_KEY = 1 << 26,       /* source: read_request.keys works */
+    CAPABILITY_REFERENCES = 1 << 16,
+    CAPABILITY_STREAMS = 1 << 17, /* "-" as path: standard input, and as target standard output */
+    CAPABILITY_READS_BY_KEY = 1 << 18, /* source: read_request.keys works */
     /* target: a column keeps values of several kinds apart, as they come: 1, 1.0 and the text 1 */
-    CAPABILITY_MIXED_KINDS = 1 << 27,
+    CAPABILITY_MIXED_KINDS = 1 << 19,
     /* target: keys have clustering columns with an order of their own, and static columns */
-    CAPABILITY_CLUSTERS = 1 << 28,
-    /* target: numbers that are no whole ones of 64 bits are floats, and beyond their digits texts
-     */
-    CAPABILITY_FLOAT_DECIMALS = 1 << 29,
+    CAPABILITY_CLUSTERS = 1 << 20,
     /* source: may read several schemas (databases of a server) at once, open_options.schemas;
      * target: makes those of a source of another kind */
-    CAPABILITY_SCHEMAS = 1 << 30
+    CAPABILITY_SCHEMAS = 1 << 21
 };
 
 /* 0 means no limit, unless said. */

@@ -1,4 +1,4 @@
-/* What stands in slots and groups of the contract where a connector has nothing to do. */
+/* Defaults for slots and groups of the contract where a connector has nothing to do. */
 #include "connectors/defaults.h"
 
 enum status source_prepares_nothing(struct database *self,

@@ -1,4 +1,4 @@
-/* What stands in slots and groups of the contract where a connector has nothing to do. */
+/* Defaults for slots and groups of the contract where a connector has nothing to do. */
 #ifndef TRANSHUME_CONNECTORS_DEFAULTS_H
 #define TRANSHUME_CONNECTORS_DEFAULTS_H
 
@@ -12,6 +12,11 @@ enum status source_prepares_nothing(struct database *self,
 
 /* A group whose functions are all optional: the connector's, or one of NULLs where it has none. */
 const struct sql_target_functions *connector_sql_target(const struct connector *connector);
+/* The rules of the connector's tables; none, where it has no group for them. */
+static inline const struct table_rules *connector_rules(const struct connector *connector)
+{
+    return &connector_sql_target(connector)->rules;
+}
 const struct column_functions *connector_columns(const struct connector *connector);
 const struct forecast_functions *connector_forecast(const struct connector *connector);
 

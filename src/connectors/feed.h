@@ -54,17 +54,31 @@ struct feed_forecast {
     struct lack_list lacks; /* all for which `create` would refuse; `arena` is the caller's */
 };
 
-/* The left one of two positions lies so to the right one. */
+/*
+ * Positions are in a partial order: one covers another if all that lies before the other lies
+ * before it, too. Of two positions of one log one covers the other. Two of a log of partitions, or
+ * of the transactions of two servers, may each have what the other lacks.
+ */
 enum position_order {
-    POSITION_BEFORE = -1,
-    POSITION_SAME = 0,
-    POSITION_BEHIND = 1,
-    /* Each has what the other lacks, as sets of transactions of two servers may: neither is
-     * reached at the other one, and none of what lies before one is known to be at the other. */
-    POSITION_APART = 2
+    POSITION_BEFORE, /* the right one covers the left one */
+    POSITION_SAME,   /* each covers the other */
+    POSITION_BEHIND, /* the left one covers the right one */
+    POSITION_APART   /* neither does */
+};
+
+/* The order in which a feed brings its change sets. */
+enum feed_order {
+    /* A set is a transaction or a piece of one, and they come in the order of their commits. */
+    FEED_ORDER_COMMITS,
+    /* A set is a piece of a partition, in order within it, and all changes of a key are in one
+     * partition. Nothing is said of the order between keys: what a transaction did may come in
+     * several sets, others between them, and another reading from the same position may bring the
+     * sets of different partitions in another order. Each set is a first and a last piece. */
+    FEED_ORDER_KEYS
 };
 
 struct feed_functions {
+    enum feed_order order;
     /* A position holds on other servers, too, that have got the same changes, as after a failover;
      * `open` tells where one has not (ERROR_FEED_LOST). */
     bool elsewhere;
@@ -137,16 +151,21 @@ struct feed_functions {
                         struct error *error);
     /* Optional: a position for people. Any thread. */
     void (*print)(struct position position, struct buffer *out);
-    /* The order of two positions of feeds of this connector. Any thread. */
-    enum position_order (*compare)(struct position left, struct position right);
+    /* Does `at` cover `goal`? False of what are no positions of feeds of this connector. Any
+     * thread. */
+    bool (*covers)(struct position at, struct position goal);
+    /* Optional: the highest position that both cover, in the arena. NULL: of two positions of which
+     * neither covers the other nobody can say. Any thread. */
+    struct position (*lower)(struct position left, struct position right, struct arena *arena);
 };
 
-/* Does all that lies before `goal` lie before `at`, too? */
-static inline bool feed_holds(const struct feed_functions *feed, struct position at,
-                              struct position goal)
+static inline enum position_order feed_order_of(const struct feed_functions *feed,
+                                                struct position left, struct position right)
 {
-    enum position_order order = feed->compare(at, goal);
-    return order == POSITION_SAME || order == POSITION_BEHIND;
+    bool behind = feed->covers(left, right);
+    bool before = feed->covers(right, left);
+    return behind ? (before ? POSITION_SAME : POSITION_BEHIND)
+                  : (before ? POSITION_BEFORE : POSITION_APART);
 }
 
 #endif

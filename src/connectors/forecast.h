@@ -9,7 +9,7 @@
 #include "connectors/script.h"
 #include "connectors/target.h"
 
-/* What a check foresees of a table's records, in the target's own measures. */
+/* A table's records as a check foresees them, in the target's own measures. */
 struct target_load {
     double records;
     double bytes; /* as the target stores them */
@@ -17,10 +17,10 @@ struct target_load {
 };
 
 struct forecast_functions {
-    /* What is worth saying before a run ("written more slowly, since …"), one line each in `out`.
+    /* Things worth saying before a run ("written more slowly, since …"), one line each in `out`.
      */
     enum status (*caveats)(struct database *self, struct buffer *out, struct error *error);
-    /* What tables that are to be made will have in another way than in their source, or not at all,
+    /* Differences of tables that are to be made from those of their source, or what they will lack,
      * since this server has no such thing (a collation, a type, an index), one line each in `out`:
      * "KIND\tTABLES: text", where the kind ("index") is of what is left out, or empty where nothing
      * is. prepare warns of the same. `objects` as prepare gets them. */

@@ -8,7 +8,7 @@
 
 #include "connectors/target.h"
 
-/* What later_fill did to a table. */
+/* The work of later_fill on a table. */
 struct target_filled {
     uint64_t filled; /* by this call: references whose partners were there */
     uint64_t left;   /* that have none: NULL stands in their place */
@@ -22,7 +22,25 @@ typedef enum status target_orphan_found(void *context, const struct cell *key, u
                                         const struct cell *record, const char *reason,
                                         struct error *error);
 
+/* The columns of a table, beside its whole key, whose values the server counts up by itself. */
+enum column_counting { COUNTING_KEY_ALONE, COUNTING_INDEXED /* begin a key or index */, COUNTING_ANY };
+
+/* The rules of tables by which one SQL database is not like another. */
+struct table_rules {
+    bool defaults; /* columns have defaults, and the key counts up */
+    enum column_counting counting;
+    bool names_shared;       /* no index is named like another one or like a table */
+    bool no_set_default;     /* foreign keys have no such action */
+    bool references_alike;   /* foreign keys refer to columns of their kind, or are refused */
+    bool references_indexed; /* they may refer to what any index begins with */
+    bool text_times;         /* days and times are texts, infinite ones, too */
+    /* numbers that are no whole ones of 64 bits are floats, and beyond their digits texts */
+    bool float_decimals;
+};
+
 struct sql_target_functions {
+    struct table_rules rules;
+
     /* ---- before a run: each changes nothing, and writes one line each in `out` */
 
     /* As target_functions.check_table, of the views, triggers … of a same-engine plain copy; each
@@ -43,12 +61,12 @@ struct sql_target_functions {
      * are made and filled (event triggers, casts). */
     enum status (*account)(struct database *self, struct arena *arena, const char **name,
                            bool *superuser, struct buffer *out, struct error *error);
-    /* What will be left to do about the rights of a same-engine plain copy, as after_load will say
-     * it. */
+    /* Things that will be left to do about the rights of a same-engine plain copy, as after_load
+     * will say it. */
     enum status (*rights_left)(struct database *self, const struct schema *objects,
                                struct rights_left *left, struct error *error);
-    /* What `rebuilds_indexes` and `disables_triggers` come to for the tables that are there. NULL:
-     * the target has no use for them. */
+    /* The work that `rebuilds_indexes` and `disables_triggers` come to for the tables that are
+     * there. NULL: the target has no use for them. */
     enum status (*rebuilds)(struct database *self, const struct prepare_request *request,
                             struct buffer *out, struct error *error);
     /* The largest number that the column of a table that is there holds; `*any`: it holds one.
@@ -87,7 +105,7 @@ struct sql_target_functions {
     enum status (*orphans)(struct database *self, const struct target_table *table,
                            target_orphan_found *found, void *context, struct error *error);
     /*
-     * Of targets whose delete_records may take out what records of others refer to: for each
+     * For targets whose delete_records may take out what records of others refer to: for each
      * foreign key that refers to the table (one of the table itself, too), that is enforced and was
      * checked, a line in `out` if records have no partner by it now: "child: the foreign key K
      * refers to P; 2 rows have no partner, the first of them: …", and one in `unasked` if that

@@ -1,5 +1,6 @@
 /* The plan of what was learnt: a table each, with its fields, and one more for each list of maps
  * that is to be one. */
+#include "connectors/defaults.h"
 #include "plan/learn_parts.h"
 
 #include "plan/propose.h"
@@ -456,7 +457,7 @@ enum status learnt_plan_make(struct learnt_table *const *tables, uint32_t count,
 {
     *plan = (struct learnt_plan){.arena = arena_create(0)};
     struct writer writer = {.plan = plan,
-                            .floats = (target->capabilities & CAPABILITY_FLOAT_DECIMALS) != 0,
+                            .floats = connector_rules(target->connector)->float_decimals,
                             .there = there,
                             .tables = {.arena = plan->arena, .folded = true}};
     bool any = false;

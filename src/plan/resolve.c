@@ -154,8 +154,7 @@ static void mark_streams(struct resolver *resolver)
     const struct target_functions *target = resolver->target->connector->target;
     const struct express_functions *express = resolver->target->connector->express;
     bool accepts = resolver->source->connector == resolver->target->connector && target != NULL &&
-                   express->accepts != NULL && express->chunk != NULL &&
-                   express->accepts(resolver->target, resolver->source);
+                   express != NULL && express->accepts(resolver->target, resolver->source);
     for (uint32_t i = 0; i < resolver->streams.count; i++) {
         const struct stream_builder *stream = resolver->streams.items[i];
         /* made a moment ago, in this arena */

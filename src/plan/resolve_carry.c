@@ -5,6 +5,7 @@
  */
 #include "base/name_index.h"
 #include "base/text.h"
+#include "connectors/defaults.h"
 #include "model/convert.h"
 #include "model/decimal.h"
 #include "model/time_text.h"
@@ -49,12 +50,12 @@ static const char *place_left_behind(const struct carrying *carrying)
 {
     const struct target_table *target = &carrying->table->target;
     const char *name = carrying->column->name;
-    unsigned capabilities = carrying->resolver->target->capabilities;
-    if ((capabilities & CAPABILITY_COUNTS_ANYWHERE) != 0 ||
+    enum column_counting counting = connector_rules(carrying->resolver->target->connector)->counting;
+    if (counting == COUNTING_ANY ||
         (target->key.count == 1 && strcmp(target->key.names[0], name) == 0)) {
         return NULL;
     }
-    if (!carrying->resolver->same_engine || (capabilities & CAPABILITY_COUNTS_KEYED) == 0) {
+    if (!carrying->resolver->same_engine || counting == COUNTING_KEY_ALONE) {
         return "there only a column that is the table's whole key counts";
     }
     return target_table_is_keyed(target, name)
@@ -102,7 +103,7 @@ static bool is_plain_day(int64_t days)
 /* Of those that are not, some servers refuse the default, and others the first record with it. */
 static bool is_held_anywhere(const struct carrying *carrying, const struct cell *value)
 {
-    bool texts = (carrying->resolver->target->capabilities & CAPABILITY_TEXT_TIMES) != 0;
+    bool texts = connector_rules(carrying->resolver->target->connector)->text_times;
     bool special = (value->flags & CELL_SPECIAL) != 0;
     switch ((enum value_kind)value->kind) {
     case VALUE_FLOAT32:
@@ -296,7 +297,7 @@ static void carry_column(const struct carrying *carrying)
     if (from->extra != NULL) {
         left_out(carrying, "clause", from->extra, "only its own engine understands it");
     }
-    if ((carrying->resolver->target->capabilities & CAPABILITY_DEFAULTS) == 0) {
+    if (!connector_rules(carrying->resolver->target->connector)->defaults) {
         leave_default(carrying);
         return;
     }
@@ -444,8 +445,8 @@ void carry_resolve(struct resolver *resolver, struct table_builder *table)
         .resolver = resolver, .table = table, .alone = table->entities.count == 1};
     const uint32_t makes_keys = CAPABILITY_SQL_SCHEMA | CAPABILITY_KEY_ENFORCED;
     uint32_t capabilities = resolver->target->capabilities;
-    bool declares =
-        (capabilities & CAPABILITY_DEFAULTS) != 0 || (capabilities & makes_keys) == makes_keys;
+    bool declares = connector_rules(resolver->target->connector)->defaults ||
+                    (capabilities & makes_keys) == makes_keys;
     for (uint32_t i = 0; declares && i < table->entities.count; i++) {
         struct entity_builder *entity = table->entities.items[i];
         carrying.entity = entity;

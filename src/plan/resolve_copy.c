@@ -1,4 +1,5 @@
 /* The plain copy: every table of the source as it is, without a plan. */
+#include "connectors/defaults.h"
 #include "plan/resolve.h"
 #include <string.h>
 
@@ -145,7 +146,7 @@ static bool is_object(const struct schema *schema, const char *name)
 
 static void note_left_behind(struct resolver *resolver)
 {
-    bool counts = (resolver->target->capabilities & CAPABILITY_DEFAULTS) != 0;
+    bool counts = connector_rules(resolver->target->connector)->defaults;
     for (uint32_t i = 0; i < resolver->schema->object_count; i++) {
         const struct schema_object *object = &resolver->schema->objects[i];
         /* the counter of a table's column is told of with the column */

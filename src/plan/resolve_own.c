@@ -3,6 +3,7 @@
  * array a list, tinyint(1) a truth value, a length of time an interval. Each is chosen so that all
  * values of the column are held; `types: keep` in the plan chooses none.
  */
+#include "connectors/defaults.h"
 #include "plan/answers.h"
 #include "plan/resolve.h"
 #include <string.h>
@@ -243,7 +244,7 @@ static bool leave_zero_days(const struct own_field *own)
 {
     struct mapping_field *field = own->field;
     bool day = field->type.kind == VALUE_DATE || field->type.kind == VALUE_TIMESTAMP;
-    bool texts = (own->resolver->target->capabilities & CAPABILITY_TEXT_TIMES) != 0;
+    bool texts = connector_rules(own->resolver->target->connector)->text_times;
     bool needed = own->there != NULL && own->there->not_null && !field->has_default;
     if (!day || !field->type.zero_days || texts || needed || is_in_key(own) ||
         values_answer(own, VALUES_DAYS) != PLAN_ANSWER_NO) {
@@ -270,7 +271,7 @@ static bool are(const struct own_field *own, enum value_test test, enum value_ki
 static bool become_digits(const struct own_field *own)
 {
     const struct value_type type = own->field->type;
-    bool floats = (own->resolver->target->capabilities & CAPABILITY_FLOAT_DECIMALS) != 0;
+    bool floats = connector_rules(own->resolver->target->connector)->float_decimals;
     enum { WHOLE_DIGITS = 18, FLOAT_DIGITS = 15 };
     bool wide =
         type.kind == VALUE_UINT64 ||

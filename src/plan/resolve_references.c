@@ -1,5 +1,6 @@
 /* Foreign keys of target tables: what the plan says, or what the source has and the target can
  * have. */
+#include "connectors/defaults.h"
 #include "plan/resolve.h"
 #include <string.h>
 
@@ -72,7 +73,7 @@ static bool begins_with(struct column_list list, struct column_list columns)
 static bool may_be_referred_to(const struct resolver *resolver, const struct target_table *table,
                                struct column_list columns)
 {
-    bool any_index = (resolver->target->capabilities & CAPABILITY_REFERENCES_INDEXED) != 0;
+    bool any_index = connector_rules(resolver->target->connector)->references_indexed;
     bool may = begins_with(table->key, columns) && (any_index || table->key.count == columns.count);
     for (uint32_t i = 0; !may && i < table->index_count; i++) {
         const struct target_index *index = &table->indexes[i];
@@ -89,12 +90,12 @@ static const char *unfit_reference(struct resolver *resolver, const struct table
 {
     const uint32_t makes_keys = CAPABILITY_SQL_SCHEMA | CAPABILITY_KEY_ENFORCED;
     uint32_t capabilities = resolver->target->capabilities;
+    const struct table_rules *rules = connector_rules(resolver->target->connector);
     const struct table_builder *other = find_table(resolver, reference->table);
     if (other == NULL || (capabilities & makes_keys) != makes_keys) {
         return NULL;
     }
-    for (uint32_t i = 0;
-         (capabilities & CAPABILITY_REFERENCES_ALIKE) && i < reference->columns.count; i++) {
+    for (uint32_t i = 0; rules->references_alike && i < reference->columns.count; i++) {
         const struct schema_column *from = column_of(table, reference->columns.names[i]);
         const struct schema_column *to = column_of(other, reference->referenced_columns.names[i]);
         if (from != NULL && to != NULL &&
@@ -108,9 +109,8 @@ static const char *unfit_reference(struct resolver *resolver, const struct table
         }
     }
     return may_be_referred_to(resolver, &other->target, reference->referenced_columns) ? NULL
-           : (capabilities & CAPABILITY_REFERENCES_INDEXED)
-               ? "there is no index of what it refers to"
-               : "what it refers to is not unique there";
+           : rules->references_indexed ? "there is no index of what it refers to"
+                                       : "what it refers to is not unique there";
 }
 
 /* ---------------------------------------------------------------- the plan's words */
@@ -174,8 +174,8 @@ static const struct table_builder *table_made_of(const struct resolver *resolver
 static const char *carry_action(struct resolver *resolver, const char *event, const char *action,
                                 const char **lost)
 {
-    bool known = (resolver->target->capabilities & CAPABILITY_NO_SET_DEFAULT) == 0 ||
-                 action == NULL || strcmp(action, "SET DEFAULT") != 0;
+    bool known = !connector_rules(resolver->target->connector)->no_set_default || action == NULL ||
+                 strcmp(action, "SET DEFAULT") != 0;
     if (!known) {
         *lost = resolve_format(resolver, "%s%sON %s %s", *lost != NULL ? *lost : "",
                                *lost != NULL ? ", " : "", event, action);

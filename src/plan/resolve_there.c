@@ -1,4 +1,5 @@
 /* Tables that are in the target already: a plan's table takes on their names, keys and types. */
+#include "connectors/defaults.h"
 #include "model/convert.h"
 #include "plan/resolve.h"
 #include "plan/template.h"
@@ -199,7 +200,7 @@ static bool write_as_application(const struct resolver *resolver, const struct v
                                  struct value_type *type, const char **how)
 {
     const struct value_type from = *type;
-    bool texts = (resolver->target->capabilities & CAPABILITY_TEXT_TIMES) != 0;
+    bool texts = connector_rules(resolver->target->connector)->text_times;
     enum { BARE_UUID_CHARACTERS = 32 };
     if (from.kind == VALUE_UUID && column->kind == VALUE_TEXT &&
         column->precision == BARE_UUID_CHARACTERS) {
@@ -247,7 +248,7 @@ static void fit_epoch(struct mapping_field *field, const struct value_type *colu
 static void fit_instant(const struct resolver *resolver, struct mapping_field *field,
                         const struct value_type *column)
 {
-    bool texts = (resolver->target->capabilities & CAPABILITY_TEXT_TIMES) != 0;
+    bool texts = connector_rules(resolver->target->connector)->text_times;
     if (!resolver->same_engine && !texts && !field->cast && field->type.kind == VALUE_TIMESTAMP &&
         field->type.zoned && column->kind == VALUE_TEXT && column->element == NULL) {
         field->type = (struct value_type){.kind = VALUE_TEXT};
@@ -268,7 +269,7 @@ static void fit_digits(const struct resolver *resolver, struct mapping_field *fi
                        const struct value_type *column)
 {
     const struct value_type *type = &field->type;
-    bool texts = (resolver->target->capabilities & CAPABILITY_TEXT_TIMES) != 0;
+    bool texts = connector_rules(resolver->target->connector)->text_times;
     bool number = type->kind == VALUE_FLOAT32 ||
                   (type->kind == VALUE_DECIMAL && has_room(type, column->precision));
     if (!texts && !field->cast && number && !type->dynamic && column->kind == VALUE_TEXT &&

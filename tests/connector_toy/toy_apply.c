@@ -1,41 +1,17 @@
-/* Applying change sets: each is one entry of the log, with the position that it brings. */
+/* Applying change sets: entries of the log, which has no place for a position. */
 #include "base/failpoint.h"
 #include "base/memory.h"
-#include "connectors/store_notes.h"
 #include "toy_internal.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 
 struct apply {
     struct toy_database *self;
     const struct target_table *tables;
     uint32_t table_count;
-    struct apply_request request;
-    struct store *store;    /* of notes */
-    char lane[80];          /* FEED/LANE */
-    struct buffer position; /* of the last set in the log */
-    struct buffer now;      /* the same, looked up again */
     struct toy_live *live;
 };
-
-static bool is_own(const struct apply *apply, const struct toy_entry *entry)
-{
-    return entry->kind == TOY_SET && strlen(apply->lane) == entry->table_length &&
-           memcmp(apply->lane, entry->table, entry->table_length) == 0;
-}
-
-static enum status note_position(void *context, const struct toy_entry *entry, struct error *error)
-{
-    struct apply *apply = context;
-    (void)error;
-    if (is_own(apply, entry)) {
-        buffer_clear(&apply->now);
-        buffer_append(&apply->now, entry->key, entry->key_length);
-    }
-    return STATUS_OK;
-}
 
 static enum status take_live(void *context, const struct toy_entry *entry, struct error *error)
 {
@@ -45,18 +21,9 @@ static enum status take_live(void *context, const struct toy_entry *entry, struc
     return STATUS_OK;
 }
 
-static enum status look(struct apply *apply, struct error *error)
-{
-    buffer_clear(&apply->now);
-    return toy_log_walk_sets(apply->self, 0, note_position, apply, NULL, error);
-}
-
 static void toy_apply_close(struct apply *apply)
 {
     if (apply) {
-        buffer_free(&apply->position);
-        buffer_free(&apply->now);
-        toy_store.close(apply->store);
         toy_live_free(&apply->live);
         free(apply);
     }
@@ -68,13 +35,7 @@ static enum status toy_apply_open(struct database *database, const struct apply_
     struct apply *apply = memory_allocate_zeroed(1, sizeof *apply);
     *apply = (struct apply){
         .self = toy_of(database), .tables = request->tables, .table_count = request->table_count};
-    apply->request = *request;
-    snprintf(apply->lane, sizeof apply->lane, "%s/%u", request->feed, request->lane);
     enum status status = toy_log_mend(apply->self, error);
-    status = status == STATUS_OK ? look(apply, error) : status;
-    buffer_append_buffer(&apply->position, &apply->now);
-    status = status == STATUS_OK ? toy_store.open(database, &apply->store, error) : status;
-    status = status == STATUS_OK ? toy_store.create(apply->store, error) : status;
     if (status == STATUS_OK) {
         status = toy_log_walk(apply->self, 0, take_live, apply, NULL, error);
     }
@@ -84,17 +45,6 @@ static enum status toy_apply_open(struct database *database, const struct apply_
     }
     *made = apply;
     return status;
-}
-
-static enum status toy_apply_position(struct apply *apply, struct arena *arena,
-                                      struct position *position, struct error *error)
-{
-    (void)error;
-    *position =
-        (struct position){.bytes = (const uint8_t *)arena_copy(
-                              arena, buffer_string(&apply->position), apply->position.length),
-                          .length = (uint32_t)apply->position.length};
-    return position->length > 0 ? STATUS_OK : STATUS_END;
 }
 
 /* ---- changes to entries */
@@ -240,64 +190,15 @@ static enum status write_changes(struct writing *writing, struct arena *arena,
     return status;
 }
 
-/* ---- sets to the log */
-
-/* Under the log's lock: the position is still the one that this handle knows. */
-static enum status append(struct apply *apply, const struct buffer *out, const struct position *end,
-                          struct error *error)
+static enum status apply_one(struct apply *apply, const struct change_set *set, uint32_t number,
+                             struct arena *arena, struct apply_result *result, struct error *error)
 {
-    enum status status = flock(apply->self->log, LOCK_EX) == 0
-                             ? look(apply, error)
-                             : error_set(error, ERROR_TARGET_LOCKED, apply->lane, "no lock");
-    if (status == STATUS_OK &&
-        (apply->now.length != apply->position.length ||
-         memcmp(apply->now.data ? apply->now.data : "",
-                apply->position.data ? apply->position.data : "", apply->now.length) != 0)) {
-        status = error_set(error, ERROR_RUN_FENCED, apply->lane, "another process applies it");
-    }
-    status = status == STATUS_OK ? failpoint_hit("toy.before_apply", error) : status;
-    status = status == STATUS_OK ? toy_log_write(apply->self, out, error) : status;
-    (void)flock(apply->self->log, LOCK_UN);
-    if (status == STATUS_OK) {
-        buffer_clear(&apply->position);
-        buffer_append(&apply->position, end->bytes, end->length);
-        status = failpoint_hit("toy.after_apply", error);
-    }
-    return status;
-}
-
-static enum status apply_one(struct apply *apply, const struct change_set *const *sets,
-                             uint32_t number, struct arena *arena, struct apply_result *result,
-                             struct error *error)
-{
-    const struct change_set *set = sets[number];
     struct writing writing = {
         .apply = apply, .set = set, .number = number, .arena = arena_create(0), .error = error};
-    struct buffer out = {0};
-    uint32_t before = result->refusal_count;
     enum status status = write_changes(&writing, arena, result);
-    if (status == STATUS_OK) {
-        const struct apply_call call = {
-            .sets = sets,
-            .first = number,
-            .end = number + 1,
-            .refusals = result->refusal_count > before ? &result->refusals[before] : NULL,
-            .refusal_count = result->refusal_count - before};
-        status = store_notes_keep(&apply->request, &call, &toy_store, apply->store, arena, error);
-    }
-    if (status == STATUS_OK) {
-        const struct toy_entry entry = {.kind = TOY_SET,
-                                        .run = apply->self->run,
-                                        .table = apply->lane,
-                                        .table_length = (uint32_t)strlen(apply->lane),
-                                        .key = set->end.bytes,
-                                        .key_length = set->end.length,
-                                        .value = (const uint8_t *)writing.out.data,
-                                        .value_length = (uint32_t)writing.out.length};
-        toy_entry_append(&entry, &out);
-        status = append(apply, &out, &set->end, error);
-    }
-    buffer_free(&out);
+    status = status == STATUS_OK ? failpoint_hit("toy.before_apply", error) : status;
+    status = status == STATUS_OK ? toy_log_write(apply->self, &writing.out, error) : status;
+    status = status == STATUS_OK ? failpoint_hit("toy.after_apply", error) : status;
     buffer_free(&writing.out);
     arena_destroy(writing.arena);
     return status;
@@ -310,7 +211,7 @@ static enum status toy_apply_sets(struct apply *apply, const struct change_set *
     enum status status = STATUS_OK;
     *result = (struct apply_result){0};
     for (uint32_t i = 0; i < set_count && status == STATUS_OK; i++) {
-        status = apply_one(apply, sets, i, arena, result, error);
+        status = apply_one(apply, sets[i], i, arena, result, error);
     }
     return status;
 }
@@ -318,6 +219,5 @@ static enum status toy_apply_sets(struct apply *apply, const struct change_set *
 const struct apply_functions toy_apply = {
     .open = toy_apply_open,
     .close = toy_apply_close,
-    .position = toy_apply_position,
     .apply_sets = toy_apply_sets,
 };

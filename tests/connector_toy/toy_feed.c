@@ -1,30 +1,44 @@
-/* The feed: the log itself, from a position (a byte offset, eight bytes) on. A set is one
- * transaction, any other entry one of its own. */
+/* The feed: the log itself, as one of two partitions. A key is in one of them, and a position says
+ * how far each of them is (byte offsets of eight bytes each), so that two readings from one
+ * position may bring the sets of the two in another order. A set is a few entries of one partition;
+ * nothing in it says which of them were written together. */
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "toy_internal.h"
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
-enum { POSITION_BYTES = 8 };
+enum { PARTITIONS = 2, OFFSET_BYTES = 8, SET_CHANGES_MAX = 3 };
 
 struct feed {
     struct toy_database *self;
-    uint64_t offset;
-    struct toy_live *live; /* as of `offset`: what a change finds */
+    uint64_t offsets[PARTITIONS];
+    uint32_t turn;         /* the partition that is read next */
+    struct toy_live *live; /* as of `offsets`: what a change finds */
 };
 
-static struct position position_of(uint64_t offset, struct arena *arena)
+static struct position position_of(const uint64_t *offsets, struct arena *arena)
 {
-    uint8_t *bytes = arena_allocate(arena, POSITION_BYTES);
-    bytes_put_be(bytes, offset, POSITION_BYTES);
-    return (struct position){.bytes = bytes, .length = POSITION_BYTES};
+    uint8_t *bytes = arena_allocate(arena, (size_t)PARTITIONS * OFFSET_BYTES);
+    for (int i = 0; i < PARTITIONS; i++) {
+        bytes_put_be(bytes + i * OFFSET_BYTES, offsets[i], OFFSET_BYTES);
+    }
+    return (struct position){.bytes = bytes, .length = PARTITIONS * OFFSET_BYTES};
 }
 
-static uint64_t offset_of(struct position position)
+static void offsets_of(struct position position, uint64_t *offsets)
 {
-    return position.length == POSITION_BYTES ? bytes_get_be(position.bytes, POSITION_BYTES) : 0;
+    bool valid = position.length == PARTITIONS * OFFSET_BYTES;
+    for (int i = 0; i < PARTITIONS; i++) {
+        offsets[i] = valid ? bytes_get_be(position.bytes + i * OFFSET_BYTES, OFFSET_BYTES) : 0;
+    }
+}
+
+static uint32_t partition_of(const struct toy_entry *entry)
+{
+    return (uint32_t)(XXH3_64bits(entry->key, entry->key_length) % PARTITIONS);
 }
 
 static enum status visit_nothing(void *context, const struct toy_entry *entry, struct error *error)
@@ -46,7 +60,7 @@ static enum status toy_feed_create(struct database *database, const char *name,
     (void)tables;
     (void)table_count;
     enum status status = toy_log_walk(toy_of(database), 0, visit_nothing, NULL, &end, error);
-    *start = (struct feed_start){.position = position_of(end, arena)};
+    *start = (struct feed_start){.position = position_of((uint64_t[]){end, end}, arena)};
     return status;
 }
 
@@ -70,10 +84,9 @@ static enum status take_live(void *context, const struct toy_entry *entry, struc
 {
     struct feed *feed = context;
     (void)error;
-    if (entry->end > feed->offset) {
-        return STATUS_END;
+    if (entry->end <= feed->offsets[partition_of(entry)]) {
+        toy_live_take(&feed->live, entry);
     }
-    toy_live_take(&feed->live, entry);
     return STATUS_OK;
 }
 
@@ -82,7 +95,8 @@ static enum status toy_feed_open(struct database *database, const char *name,
 {
     (void)name;
     *feed = memory_allocate_zeroed(1, sizeof **feed);
-    **feed = (struct feed){.self = toy_of(database), .offset = offset_of(position)};
+    (*feed)->self = toy_of(database);
+    offsets_of(position, (*feed)->offsets);
     enum status status = toy_log_walk((*feed)->self, 0, take_live, *feed, NULL, error);
     if (status != STATUS_OK) {
         toy_feed_close(*feed);
@@ -149,15 +163,11 @@ static enum status decode_key(struct arena *arena, const struct toy_entry *entry
     return status;
 }
 
-static enum status add_change(void *context, const struct toy_entry *entry, struct error *error)
+static enum status add_change(struct making *making, const struct toy_entry *entry,
+                              struct error *error)
 {
-    struct making *making = context;
     struct arena *arena = making->set->arena;
     uint32_t length;
-    if (entry->kind != TOY_PUT && entry->kind != TOY_DELETE) {
-        toy_live_take(&making->feed->live, entry);
-        return STATUS_OK;
-    }
     const uint8_t *before = toy_live_find(making->feed->live, entry, &length);
     struct record_change change = {.table = table_number(making, entry),
                                    .operation = entry->kind == TOY_DELETE ? RECORD_DELETE
@@ -183,32 +193,45 @@ static enum status add_change(void *context, const struct toy_entry *entry, stru
     return status;
 }
 
-/* One entry of the log, which is a transaction. */
+/* Ends behind the set's last change. */
 static enum status make_set(void *context, const struct toy_entry *entry, struct error *error)
 {
     struct making *making = context;
-    enum status status = entry->kind == TOY_SET ? toy_set_visit(entry, add_change, making, error)
-                                                : add_change(making, entry, error);
-    making->feed->offset = entry->end;
-    return status == STATUS_OK ? STATUS_END : status;
+    struct feed *feed = making->feed;
+    enum status status = STATUS_OK;
+    if (partition_of(entry) == feed->turn) {
+        if (entry->kind == TOY_PUT || entry->kind == TOY_DELETE) {
+            status = add_change(making, entry, error);
+        } else {
+            toy_live_take(&feed->live, entry);
+        }
+    }
+    feed->offsets[feed->turn] = entry->end;
+    return status == STATUS_OK && making->set->change_count == SET_CHANGES_MAX ? STATUS_END
+                                                                               : status;
 }
 
+/* The set that comes next in the partition whose turn it is; without changes where all of it is of
+ * the other one. */
 static enum status feed_once(struct feed *feed, struct change_set **set, struct error *error)
 {
-    uint64_t begin = feed->offset;
+    uint64_t begin = feed->offsets[feed->turn];
     struct arena *arena = arena_create(0);
     struct making making = {.feed = feed, .set = arena_allocate_zeroed(arena, 1, sizeof **set)};
-    *making.set = (struct change_set){.arena = arena, .first_piece = true, .last_piece = true};
-    enum status status = toy_log_walk_sets(feed->self, begin, make_set, &making, NULL, error);
-    if (status == STATUS_OK && feed->offset == begin) {
+    *making.set = (struct change_set){.arena = arena,
+                                      .begin = position_of(feed->offsets, arena),
+                                      .first_piece = true,
+                                      .last_piece = true};
+    enum status status = toy_log_walk(feed->self, begin, make_set, &making, NULL, error);
+    if (status == STATUS_OK && feed->offsets[feed->turn] == begin) {
         status = STATUS_AGAIN;
     }
+    feed->turn = (feed->turn + 1) % PARTITIONS;
     if (status != STATUS_OK) {
         arena_destroy(arena);
         return status;
     }
-    making.set->begin = position_of(begin, arena);
-    making.set->end = position_of(feed->offset, arena);
+    making.set->end = position_of(feed->offsets, arena);
     *set = making.set;
     return STATUS_OK;
 }
@@ -218,9 +241,13 @@ static enum status toy_feed_next(struct feed *feed, int64_t timeout_ms, struct c
 {
     int64_t deadline = clock_monotonic_ms() + timeout_ms;
     enum status status;
-    while ((status = feed_once(feed, set, error)) == STATUS_AGAIN &&
-           clock_monotonic_ms() < deadline) {
-        clock_sleep_ms(5);
+    for (uint32_t empty = 1; (status = feed_once(feed, set, error)) == STATUS_AGAIN; empty++) {
+        if (empty >= PARTITIONS && clock_monotonic_ms() >= deadline) {
+            return status;
+        }
+        if (empty % PARTITIONS == 0) {
+            clock_sleep_ms(5);
+        }
     }
     return status;
 }
@@ -238,9 +265,9 @@ static enum status toy_feed_health(struct feed *feed, struct feed_health *health
                                    struct error *error)
 {
     uint64_t end = 0;
-    enum status status =
-        toy_log_walk_sets(feed->self, feed->offset, visit_nothing, NULL, &end, error);
-    *health = (struct feed_health){.bytes_kept = (int64_t)(end - feed->offset),
+    uint64_t least = feed->offsets[0] < feed->offsets[1] ? feed->offsets[0] : feed->offsets[1];
+    enum status status = toy_log_walk(feed->self, least, visit_nothing, NULL, &end, error);
+    *health = (struct feed_health){.bytes_kept = (int64_t)(end - least),
                                    .bytes_left = -1,
                                    .lag_us = -1,
                                    .lag_bytes = -1,
@@ -253,18 +280,34 @@ static enum status toy_feed_head(struct database *database, struct arena *arena,
 {
     uint64_t end = 0;
     enum status status = toy_log_walk(toy_of(database), 0, visit_nothing, NULL, &end, error);
-    *position = position_of(end, arena);
+    *position = position_of((uint64_t[]){end, end}, arena);
     return status;
 }
 
-static enum position_order toy_feed_compare(struct position left, struct position right)
+static bool toy_feed_covers(struct position at, struct position goal)
 {
-    uint64_t a = offset_of(left);
-    uint64_t b = offset_of(right);
-    return (enum position_order)((a > b) - (a < b));
+    uint64_t reached[PARTITIONS];
+    uint64_t wanted[PARTITIONS];
+    offsets_of(at, reached);
+    offsets_of(goal, wanted);
+    return reached[0] >= wanted[0] && reached[1] >= wanted[1];
+}
+
+static struct position toy_feed_lower(struct position left, struct position right,
+                                      struct arena *arena)
+{
+    uint64_t first[PARTITIONS];
+    uint64_t second[PARTITIONS];
+    offsets_of(left, first);
+    offsets_of(right, second);
+    for (int i = 0; i < PARTITIONS; i++) {
+        first[i] = first[i] < second[i] ? first[i] : second[i];
+    }
+    return position_of(first, arena);
 }
 
 const struct feed_functions toy_feed = {
+    .order = FEED_ORDER_KEYS,
     .create = toy_feed_create,
     .drop = toy_feed_drop,
     .open = toy_feed_open,
@@ -273,5 +316,6 @@ const struct feed_functions toy_feed = {
     .confirm = toy_feed_confirm,
     .health = toy_feed_health,
     .head = toy_feed_head,
-    .compare = toy_feed_compare,
+    .covers = toy_feed_covers,
+    .lower = toy_feed_lower,
 };

@@ -16,15 +16,7 @@
  *   u8 kind | u64 run | u16 table length | table | u32 key length | key
  *   | value (toy_codec) up to the end
  */
-enum toy_entry_kind {
-    TOY_PUT = 1,
-    TOY_DELETE = 2,
-    TOY_TABLE = 3,
-    TOY_EMPTY = 4,
-    /* Whole entries in one, so that they are there together: `value` holds them, `table` is
-     * FEED/LANE, `key` the position of the feed that they bring. */
-    TOY_SET = 5
-};
+enum toy_entry_kind { TOY_PUT = 1, TOY_DELETE = 2, TOY_TABLE = 3, TOY_EMPTY = 4 };
 
 struct toy_entry {
     enum toy_entry_kind kind;
@@ -72,15 +64,9 @@ enum status toy_log_write(struct toy_database *self, const struct buffer *out,
                           struct error *error) MUST_USE;
 /* Entries point into a buffer that is reused. STATUS_END stops the walk. */
 typedef enum status toy_visit(void *context, const struct toy_entry *entry, struct error *error);
-/* Walks the log from `offset`, into sets. `*end` (may be NULL) gets the offset after the last whole
- * entry. */
+/* Walks the log from `offset`. `*end` (may be NULL) gets the offset after the last whole entry. */
 enum status toy_log_walk(struct toy_database *self, uint64_t offset, toy_visit *visit,
                          void *context, uint64_t *end, struct error *error) MUST_USE;
-/* The same, with each set as the one entry that it is; and a set's own entries. */
-enum status toy_log_walk_sets(struct toy_database *self, uint64_t offset, toy_visit *visit,
-                              void *context, uint64_t *end, struct error *error) MUST_USE;
-enum status toy_set_visit(const struct toy_entry *set, toy_visit *visit, void *context,
-                          struct error *error) MUST_USE;
 /* Cuts a torn last entry off. */
 enum status toy_log_mend(struct toy_database *self, struct error *error) MUST_USE;
 /* Reads the entry at `offset` into `arena`. */

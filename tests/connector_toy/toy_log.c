@@ -104,37 +104,15 @@ static enum status read_at(struct toy_database *self, uint64_t offset, struct bu
     return STATUS_OK;
 }
 
-/* The entries of a set, as if they were written one by one. */
-static enum status visit_set(const struct toy_entry *set, toy_visit *visit, void *context,
-                             struct error *error)
-{
-    enum status status = STATUS_OK;
-    for (uint32_t at = 0; at < set->value_length && status == STATUS_OK;) {
-        struct toy_entry entry;
-        uint32_t length;
-        memcpy(&length, set->value + at, 4);
-        if (!parse_payload(set->value + at + ENTRY_HEAD, length, &entry)) {
-            return error_set(error, ERROR_SOURCE_INVALID, "toy", "a set is damaged");
-        }
-        entry.end = set->end;
-        entry.offset = set->end - set->value_length + at;
-        at += ENTRY_HEAD + length;
-        status = visit(context, &entry, error);
-    }
-    return status;
-}
-
-static enum status walk(struct toy_database *self, uint64_t offset, bool into_sets,
-                        toy_visit *visit, void *context, uint64_t *end, struct error *error)
+enum status toy_log_walk(struct toy_database *self, uint64_t offset, toy_visit *visit,
+                         void *context, uint64_t *end, struct error *error)
 {
     struct buffer scratch = {0};
     struct toy_entry entry;
     enum status status;
     while ((status = read_at(self, offset, &scratch, &entry, error)) == STATUS_OK) {
         offset = entry.end;
-        status = into_sets && entry.kind == TOY_SET ? visit_set(&entry, visit, context, error)
-                                                    : visit(context, &entry, error);
-        if (status != STATUS_OK) {
+        if ((status = visit(context, &entry, error)) != STATUS_OK) {
             break;
         }
     }
@@ -143,24 +121,6 @@ static enum status walk(struct toy_database *self, uint64_t offset, bool into_se
     }
     buffer_free(&scratch);
     return status == STATUS_FAILED ? status : STATUS_OK;
-}
-
-enum status toy_log_walk(struct toy_database *self, uint64_t offset, toy_visit *visit,
-                         void *context, uint64_t *end, struct error *error)
-{
-    return walk(self, offset, true, visit, context, end, error);
-}
-
-enum status toy_log_walk_sets(struct toy_database *self, uint64_t offset, toy_visit *visit,
-                              void *context, uint64_t *end, struct error *error)
-{
-    return walk(self, offset, false, visit, context, end, error);
-}
-
-enum status toy_set_visit(const struct toy_entry *set, toy_visit *visit, void *context,
-                          struct error *error)
-{
-    return visit_set(set, visit, context, error);
 }
 
 static enum status visit_nothing(void *context, const struct toy_entry *entry, struct error *error)

@@ -21,9 +21,9 @@ void contract_test_groups(const struct contract_entry *entry)
                 (connector->catalog->native_names == NULL));
     assert_true((forecast->load_add == NULL) == (forecast->load_describe == NULL));
     assert_true((columns->value_class == NULL) == (columns->normal_form == NULL));
-    assert_true((trial->open == NULL) == (trial->record == NULL));
-    assert_true((trial->open == NULL) == (trial->close == NULL));
-    assert_true((express->accepts == NULL) == (express->chunk == NULL));
+    assert_true(trial == NULL || (trial->open && trial->record && trial->close));
+    assert_true(express == NULL || (express->accepts && express->chunk));
+    assert_true((sql_target->later_prepare == NULL) == (sql_target->later_fill == NULL));
     assert_true(sql_target->partnerless == NULL || target->delete_records != NULL);
     assert_true(target->restore == NULL || target->settle_duplicates != NULL ||
                 (rollback != NULL && rollback->undo == NULL));

@@ -74,7 +74,7 @@ static struct fixture express_source; /* of the scene under way */
 
 static bool express_prepare(struct fixture *fixture)
 {
-    if (!fixture->target->connector->express->accepts) {
+    if (!fixture->target->connector->express) {
         return false;
     }
     fixture_open(&express_source, fixture->entry);

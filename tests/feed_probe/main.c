@@ -255,7 +255,7 @@ static void note_set(struct probe *probe, struct ending *ending, const struct ch
 {
     ending->reached =
         ending->reached ||
-        (set->last_piece && probe->database->connector->feed->compare(set->end, ending->head) >= 0);
+        (set->last_piece && probe->database->connector->feed->covers(set->end, ending->head));
     if (set->change_count > 0) {
         ending->quiet_ms = clock_monotonic_ms() + ending->idle_ms;
     }

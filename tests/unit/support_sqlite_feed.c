@@ -173,7 +173,7 @@ enum status feed_next_set(struct change_set **set, struct error *error)
     if (status != STATUS_OK) {
         return status;
     }
-    assert_true(sqlite_feed.compare((*set)->begin, (*set)->end) < 0);
+    assert_true(feed_order_of(&sqlite_feed, (*set)->begin, (*set)->end) == POSITION_BEFORE);
     feed_bench.pieces++;
     feed_bench.sets += (*set)->last_piece;
     feed_bench.changes += (*set)->change_count;

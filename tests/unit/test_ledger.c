@@ -728,18 +728,23 @@ static void positions_and_intents_are_kept(void **state)
     (void)state;
     begin();
     struct ledger *ledger = process();
-    assert_int_equal(ledger_get_position(ledger, "feed \xc3\xa4", 7, arena, &one, &error),
+    struct store *store;
+    assert_int_equal(ledger_open_store(ledger, &store, &error), STATUS_OK);
+    assert_int_equal(ledger_get_position(ledger, store, "feed \xc3\xa4", 7, arena, &one, &error),
                      STATUS_END);
     two = one;
     one.bytes = (const uint8_t *)"\0\1\xff";
     one.length = 3;
     one.epoch = 4;
-    assert_int_equal(ledger_put_position(ledger, "feed \xc3\xa4", 7, &one, &error), STATUS_OK);
-    assert_int_equal(ledger_put_position(ledger, "feed \xc3\xa4", 7, &one, &error), STATUS_OK);
+    assert_int_equal(ledger_put_position(ledger, store, "feed \xc3\xa4", 7, &one, &error),
+                     STATUS_OK);
+    assert_int_equal(ledger_put_position(ledger, store, "feed \xc3\xa4", 7, &one, &error),
+                     STATUS_OK);
     two.bytes = (const uint8_t *)"x";
     two.length = 1;
-    assert_int_equal(ledger_put_position(ledger, "feed \xc3\xa4", 7, &two, &error), STATUS_AGAIN);
-    assert_int_equal(ledger_get_position(ledger, "feed \xc3\xa4", 7, arena, &two, &error),
+    assert_int_equal(ledger_put_position(ledger, store, "feed \xc3\xa4", 7, &two, &error),
+                     STATUS_AGAIN);
+    assert_int_equal(ledger_get_position(ledger, store, "feed \xc3\xa4", 7, arena, &two, &error),
                      STATUS_OK);
     assert_int_equal(two.length, 3);
     assert_memory_equal(two.bytes, "\0\1\xff", 3);

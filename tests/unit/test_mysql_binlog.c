@@ -477,12 +477,16 @@ static struct position position_of(struct arena *arena, const char *file, uint64
     return position;
 }
 
+static enum position_order order_of(struct position left, struct position right)
+{
+    return feed_order_of(&mysql_feed_functions, left, right);
+}
+
 static void check_order(const struct position *ordered, int count)
 {
     for (int i = 0; i < count; i++) {
         for (int j = 0; j < count; j++) {
-            assert_int_equal(mysql_feed_functions.compare(ordered[i], ordered[j]),
-                             (i > j) - (i < j));
+            assert_int_equal(mysql_feed_functions.covers(ordered[i], ordered[j]), i >= j);
         }
     }
 }
@@ -507,10 +511,9 @@ static void test_positions(void **state)
     };
     check_order(ordered, 4);
     check_order(elsewhere + 1, 3);
-    assert_true(mysql_feed_functions.compare(elsewhere[0], elsewhere[1]) < 0);
-    assert_int_equal(mysql_feed_functions.compare(elsewhere[1],
-                                                  position_of(arena, "x.000009", 4, 1, ONE ":1-7")),
-                     0);
+    assert_true(order_of(elsewhere[0], elsewhere[1]) == POSITION_BEFORE);
+    assert_int_equal(order_of(elsewhere[1], position_of(arena, "x.000009", 4, 1, ONE ":1-7")),
+                     POSITION_SAME);
     /* each has a transaction that the other lacks: neither is reached at the other */
     const struct position apart[] = {
         position_of(arena, "x.000009", 100, 1, ONE ":1-7:9"),
@@ -520,15 +523,15 @@ static void test_positions(void **state)
         position_of(arena, "y.000009", 100, 2, "0-1-8,1-2-1"),
         position_of(arena, "y.000009", 100, 3, "0-2-9"),
     };
-    assert_int_equal(mysql_feed_functions.compare(apart[3], apart[5]), POSITION_APART);
-    assert_int_equal(mysql_feed_functions.compare(apart[0], apart[1]), POSITION_APART);
-    assert_int_equal(mysql_feed_functions.compare(apart[1], apart[0]), POSITION_APART);
-    assert_int_equal(mysql_feed_functions.compare(apart[2], apart[0]), POSITION_APART);
-    assert_int_equal(mysql_feed_functions.compare(apart[3], apart[4]), POSITION_APART);
+    assert_int_equal(order_of(apart[3], apart[5]), POSITION_APART);
+    assert_int_equal(order_of(apart[0], apart[1]), POSITION_APART);
+    assert_int_equal(order_of(apart[1], apart[0]), POSITION_APART);
+    assert_int_equal(order_of(apart[2], apart[0]), POSITION_APART);
+    assert_int_equal(order_of(apart[3], apart[4]), POSITION_APART);
     for (int i = 0; i < 2; i++) {
-        assert_false(feed_holds(&mysql_feed_functions, apart[i], apart[1 - i]));
+        assert_false(mysql_feed_functions.covers(apart[i], apart[1 - i]));
     }
-    assert_true(feed_holds(&mysql_feed_functions, apart[2], apart[1]));
+    assert_true(mysql_feed_functions.covers(apart[2], apart[1]));
     struct feed_place read;
     assert_true(mysql_feed_get_place(ordered[0], &read));
     assert_string_equal(read.base, "a.b");

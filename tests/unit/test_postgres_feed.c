@@ -231,7 +231,8 @@ static void sets_are_made(void **state)
     assert_int_equal(set->change_count, 5);
     assert_int_equal(set->table_count, 1);
     assert_string_equal(set->tables[0].name, "gold");
-    assert_int_equal(postgres_feed_functions.compare(set->begin, set->end), -1);
+    assert_int_equal(feed_order_of(&postgres_feed_functions, set->begin, set->end),
+                     POSITION_BEFORE);
     const struct record_change *changes = set->changes;
     assert_int_equal(changes[0].operation, RECORD_INSERT);
     assert_int_equal(changes[0].key[0].i64, 2);

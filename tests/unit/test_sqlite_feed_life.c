@@ -80,7 +80,7 @@ static void a_feed_goes_on_where_it_was(void **state)
     /* made again it is the same; of other tables it is refused */
     struct position position = feed_bench.position;
     assert_done(feed_try_create(&error));
-    assert_true(sqlite_feed.compare(feed_bench.position, position) < 0);
+    assert_true(feed_order_of(&sqlite_feed, feed_bench.position, position) == POSITION_BEFORE);
     feed_bench.names[0] = "u";
     file_execute(feed_bench.path, "CREATE TABLE u(id INTEGER PRIMARY KEY)");
     assert_int_equal(feed_try_create(&error), STATUS_FAILED);
@@ -241,7 +241,7 @@ static void a_snapshot_is_of_one_moment_with_the_feed(void **state)
         arena_destroy(set->arena);
         struct position head;
         assert_done(sqlite_feed.head(feed_bench.source, feed_bench.arena, &head, &error));
-        assert_int_equal(sqlite_feed.compare(head, feed_bench.position), 0);
+        assert_int_equal(feed_order_of(&sqlite_feed, head, feed_bench.position), POSITION_SAME);
         feed_tear_down();
     }
 }

@@ -262,8 +262,7 @@ const struct connector transhume_connector = {
     .capabilities = CAPABILITY_TRANSACTIONS | CAPABILITY_NESTED | CAPABILITY_JOINS |
                     CAPABILITY_SNAPSHOT | CAPABILITY_PROVES_UNCHANGED | CAPABILITY_READS_BY_KEY |
                     CAPABILITY_KEY_ENFORCED | CAPABILITY_SQL_SCHEMA | CAPABILITY_COUNTS_EXACT |
-                    CAPABILITY_FOLDED_NAMES | CAPABILITY_SHARED_NAMES | CAPABILITY_ORDERED_WRITE |
-                    CAPABILITY_REFERENCES,
+                    CAPABILITY_FOLDED_NAMES | CAPABILITY_ORDERED_WRITE | CAPABILITY_REFERENCES,
     .guarantee = GUARANTEE_EXACTLY_ONCE,
     .options = options,
     .option_count = sizeof options / sizeof options[0],

@@ -202,6 +202,7 @@ const struct target_functions duckdb_target_functions = {
 };
 
 const struct sql_target_functions duckdb_sql_target_functions = {
+    .rules = {.names_shared = true},
     .unfit_references = duckdb_tell_unfit_references,
     .chunk_run = duckdb_writer_run,
     .highest_key = sql_highest_key,

@@ -451,5 +451,5 @@ const struct feed_functions mysql_feed_functions = {
     .may_fence = mysql_may_fence,
     .head = feed_head,
     .print = mysql_feed_print,
-    .compare = mysql_feed_compare,
+    .covers = mysql_feed_covers,
 };

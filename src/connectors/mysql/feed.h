@@ -127,7 +127,7 @@ bool mysql_feed_get_place(struct position position, struct feed_place *place);
 int mysql_feed_compare_places(const struct feed_place *left, const struct feed_place *right);
 /* "binlog.000012:345", or the set. */
 void mysql_feed_print(struct position position, struct buffer *out);
-enum position_order mysql_feed_compare(struct position left, struct position right);
+bool mysql_feed_covers(struct position at, struct position goal);
 /* "binlog.000012"; false: it is no such name. */
 bool mysql_feed_read_file(struct text file, struct feed_place *place) MUST_USE;
 /* What the log has, by the server's word. The set is in the arena. */

@@ -101,33 +101,28 @@ static bool read_set(struct text text, struct binlog_gtids *gtids)
     return binlog_gtids_read(text, false, gtids) || binlog_gtids_read(text, true, gtids);
 }
 
-static enum position_order compare_sets(struct text left, struct text right)
+static bool set_covers(struct text at, struct text goal)
 {
-    struct binlog_gtids first = {0};
-    struct binlog_gtids second = {0};
-    enum position_order order = POSITION_APART;
-    if (read_set(left, &first) && read_set(right, &second)) {
-        bool holds = binlog_gtids_hold(&first, &second);
-        bool is_held = binlog_gtids_hold(&second, &first);
-        order = holds ? (is_held ? POSITION_SAME : POSITION_BEHIND)
-                      : (is_held ? POSITION_BEFORE : POSITION_APART);
-    }
-    binlog_gtids_free(&first);
-    binlog_gtids_free(&second);
-    return order;
+    struct binlog_gtids outer = {0};
+    struct binlog_gtids inner = {0};
+    bool covers =
+        read_set(at, &outer) && read_set(goal, &inner) && binlog_gtids_hold(&outer, &inner);
+    binlog_gtids_free(&outer);
+    binlog_gtids_free(&inner);
+    return covers;
 }
 
-enum position_order mysql_feed_compare(struct position left, struct position right)
+bool mysql_feed_covers(struct position at, struct position goal)
 {
-    struct feed_place first;
-    struct feed_place second;
-    if (!mysql_feed_get_place(left, &first) || !mysql_feed_get_place(right, &second)) {
-        return POSITION_APART;
+    struct feed_place reached;
+    struct feed_place wanted;
+    if (!mysql_feed_get_place(at, &reached) || !mysql_feed_get_place(goal, &wanted)) {
+        return false;
     }
-    bool of_one_log = first.server == second.server && first.number > 0 && second.number > 0;
-    return of_one_log || !first.has_gtids || !second.has_gtids
-               ? (enum position_order)mysql_feed_compare_places(&first, &second)
-               : compare_sets(first.gtids, second.gtids);
+    bool of_one_log = reached.server == wanted.server && reached.number > 0 && wanted.number > 0;
+    return of_one_log || !reached.has_gtids || !wanted.has_gtids
+               ? mysql_feed_compare_places(&reached, &wanted) >= 0
+               : set_covers(reached.gtids, wanted.gtids);
 }
 
 /* ---------------------------------------------------------------- what the log has */

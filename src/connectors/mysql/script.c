@@ -1,4 +1,4 @@
-/* What a run would send besides records: forecast_functions.script. */
+/* The statements that a run would send besides records: forecast_functions.script. */
 #include "connectors/mysql/finish.h"
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/translate.h"

@@ -228,6 +228,11 @@ const struct target_functions mysql_target_functions = {
 };
 
 const struct sql_target_functions mysql_sql_target_functions = {
+    .rules = {.defaults = true,
+              .counting = COUNTING_INDEXED,
+              .no_set_default = true,
+              .references_alike = true,
+              .references_indexed = true},
     .rebuilds = mysql_foretell,
     .chunk_run = mysql_writer_run,
     .later_prepare = mysql_later_prepare,

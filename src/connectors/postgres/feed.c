@@ -73,13 +73,13 @@ static void feed_print(struct position position, struct buffer *out)
     }
 }
 
-static enum position_order feed_compare(struct position left, struct position right)
+static bool feed_covers(struct position at, struct position goal)
 {
-    struct feed_place a;
-    struct feed_place b;
-    (void)postgres_feed_get_place(left, &a);
-    (void)postgres_feed_get_place(right, &b);
-    return (enum position_order)((a.lsn > b.lsn) - (a.lsn < b.lsn));
+    struct feed_place reached;
+    struct feed_place wanted;
+    (void)postgres_feed_get_place(at, &reached);
+    (void)postgres_feed_get_place(goal, &wanted);
+    return reached.lsn >= wanted.lsn;
 }
 
 /* ---------------------------------------------------------------- opening */
@@ -571,6 +571,6 @@ const struct feed_functions postgres_feed_functions = {
     .head = feed_head,
     .fence = postgres_feed_fence,
     .may_fence = postgres_may_fence,
-    .compare = feed_compare,
+    .covers = feed_covers,
     .print = feed_print,
 };

@@ -436,8 +436,7 @@ const struct connector transhume_connector = {
     .capabilities = CAPABILITY_TRANSACTIONS | CAPABILITY_READS_BY_KEY | CAPABILITY_JOINS |
                     CAPABILITY_SNAPSHOT | CAPABILITY_PROVES_UNCHANGED | CAPABILITY_KEY_ENFORCED |
                     CAPABILITY_SQL_SCHEMA | CAPABILITY_REFERENCES | CAPABILITY_COUNTS_EXACT |
-                    CAPABILITY_SHARED_NAMES | CAPABILITY_DEFAULTS | CAPABILITY_COUNTS_ANYWHERE |
-                    CAPABILITY_REFERENCES_ALIKE | CAPABILITY_SCHEMAS,
+                    CAPABILITY_SCHEMAS,
     .guarantee = GUARANTEE_EXACTLY_ONCE,
     .options = options,
     .option_count = sizeof options / sizeof options[0],

@@ -1,4 +1,4 @@
-/* What a run would send besides records: forecast_functions.script. */
+/* The statements that a run would send besides records: forecast_functions.script. */
 #include "connectors/postgres/create.h"
 #include "connectors/postgres/finish.h"
 #include "connectors/postgres/keys.h"

@@ -260,6 +260,10 @@ const struct target_functions postgres_target_functions = {
 };
 
 const struct sql_target_functions postgres_sql_target_functions = {
+    .rules = {.defaults = true,
+              .counting = COUNTING_ANY,
+              .names_shared = true,
+              .references_alike = true},
     .check_objects = postgres_check_objects,
     .account = postgres_tell_account,
     .unfit_objects = postgres_tell_unfit_objects,

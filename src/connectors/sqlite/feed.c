@@ -485,6 +485,6 @@ const struct feed_functions sqlite_feed = {
     .head = feed_head,
     .fence = sqlite_feed_fence,
     .may_fence = sqlite_may_fence,
-    .compare = sqlite_feed_compare,
+    .covers = sqlite_feed_covers,
     .print = sqlite_feed_print,
 };

@@ -67,7 +67,7 @@ struct feed_place {
 struct position feed_position_of(struct feed_place place, struct arena *arena);
 struct feed_place feed_place_of(struct position position);
 void sqlite_feed_print(struct position position, struct buffer *out);
-enum position_order sqlite_feed_compare(struct position left, struct position right);
+bool sqlite_feed_covers(struct position at, struct position goal);
 
 /* The moment of the row of that sequence. STATUS_END: the log has none. */
 enum status feed_find_place(struct sqlite_database *self, sqlite3 *connection, const char *name,

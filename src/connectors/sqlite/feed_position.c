@@ -45,11 +45,9 @@ void sqlite_feed_print(struct position position, struct buffer *out)
     buffer_format(out, "%" PRId64, feed_place_of(position).sequence);
 }
 
-enum position_order sqlite_feed_compare(struct position left, struct position right)
+bool sqlite_feed_covers(struct position at, struct position goal)
 {
-    int64_t a = feed_place_of(left).sequence;
-    int64_t b = feed_place_of(right).sequence;
-    return (enum position_order)((a > b) - (a < b));
+    return feed_place_of(at).sequence >= feed_place_of(goal).sequence;
 }
 
 /* ---------------------------------------------------------------- the log */

@@ -1,5 +1,5 @@
-/* What a run would run besides records: forecast_functions.script. Not in it: the settings of a new
- * file. */
+/* The statements that a run would execute besides records: forecast_functions.script. Not in it:
+ * the settings of a new file. */
 #include "connectors/sqlite/target_internal.h"
 #include <string.h>
 

@@ -445,6 +445,7 @@ const struct target_functions sqlite_target = {
 };
 
 const struct sql_target_functions sqlite_sql_target_functions = {
+    .rules = {.defaults = true, .names_shared = true, .text_times = true, .float_decimals = true},
     .check_objects = sqlite_target_check_objects,
     .chunk_run = sqlite_writer_run,
     .partnerless = sqlite_tell_partnerless,

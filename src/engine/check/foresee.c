@@ -207,7 +207,7 @@ static enum status find_trial(struct foresight *foresight, uint32_t number, stru
     /* what the express lane brings into a table that it makes is of the same types */
     bool same =
         table->created && session_is_express(session, &session->plan->streams[entity->stream]);
-    if (seen->looked || trial->open == NULL || same) {
+    if (seen->looked || trial == NULL || same) {
         return STATUS_OK;
     }
     seen->looked = true;

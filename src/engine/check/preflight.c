@@ -390,7 +390,7 @@ static void check_index_names(const struct run_session *session, const struct ta
     const struct target_table *table = &tables[number];
     const char *name;
     struct error problem;
-    if (!(session->target->capabilities & CAPABILITY_SHARED_NAMES)) {
+    if (!connector_rules(session->target->connector)->names_shared) {
         return;
     }
     for (uint32_t i = 0; (name = index_name(table, i)) != NULL; i++) {

@@ -89,22 +89,16 @@ static void keep_applied(struct follow *follow, struct position position)
     follow->applied = (struct position){(const uint8_t *)bytes, position.length};
 }
 
-static enum position_order follow_compare(const struct follow *follow, struct position left,
-                                          struct position right)
+static bool position_covers(const struct follow *follow, struct position at, struct position goal)
 {
-    return follow->session->source->connector->feed->compare(left, right);
-}
-
-static bool holds(const struct follow *follow, struct position at, struct position goal)
-{
-    return feed_holds(follow->session->source->connector->feed, at, goal);
+    return follow->session->source->connector->feed->covers(at, goal);
 }
 
 static bool is_caught_up(const struct follow *follow)
 {
     return follow->refresh == NULL && !follow->ahead.is_so &&
            !absent_records_wait(follow->absent) && follow->head.length > 0 &&
-           holds(follow, follow->applied, follow->head);
+           position_covers(follow, follow->applied, follow->head);
 }
 
 /* ---- opening and closing, also after a failure that may pass */
@@ -214,7 +208,7 @@ static enum status take_applied(void *context, struct followed_set *const *sets,
 static void note_position(struct follow *follow)
 {
     const struct position position = lanes_position(follow->lanes);
-    if (follow_compare(follow, position, follow->applied) > 0) {
+    if (!position_covers(follow, follow->applied, position)) {
         keep_applied(follow, position);
         if (follow->feeder != NULL) {
             feeder_confirm(follow->feeder, follow->applied);
@@ -349,7 +343,7 @@ static enum status add_set(struct follow *follow, struct change_set *set, uint64
     bool acts = cascade_acts(follow->routes, set);
     enum status status = STATUS_OK;
     /* of a piece that is not the last one the end need not be known */
-    if (set->first_piece && set->last_piece && holds(follow, follow->applied, set->end)) {
+    if (set->first_piece && set->last_piece && position_covers(follow, follow->applied, set->end)) {
         arena_destroy(set->arena); /* it is in the target */
         return STATUS_OK;
     }
@@ -779,8 +773,8 @@ static enum status find_heads(struct follow *follow, struct error *error)
     if (waits && source->connector->feed->head(source, follow->arena, &now, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    bool lacks_head = follow->head.length > 0 && !holds(follow, now, follow->head);
-    bool lacks_copied = ahead->until.length > 0 && !holds(follow, now, ahead->until);
+    bool lacks_head = follow->head.length > 0 && !position_covers(follow, now, follow->head);
+    bool lacks_copied = ahead->until.length > 0 && !position_covers(follow, now, ahead->until);
     if (lacks_head || lacks_copied) {
         error_set(error, ERROR_FEED_LOST, follow->run->header.feed,
                   "the source lacks transactions that it had %s, as another server does, or one "

@@ -523,7 +523,7 @@ enum status refresh_step(struct refresh *refresh, struct follow_translator *tran
         }
         return status == STATUS_OK ? read_chunk(refresh, translator, error) : status;
     }
-    if (!feed_holds(feed, applied, refresh->head)) {
+    if (!feed->covers(applied, refresh->head)) {
         return STATUS_OK;
     }
     struct followed_set *set = refresh->waiting;

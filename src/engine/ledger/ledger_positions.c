@@ -18,9 +18,9 @@ static void intent_key(char key[STORE_KEY_BYTES], const char *run_id, const char
     store_name_key(key, prefix, name);
 }
 
-enum status ledger_get_position(struct ledger *ledger, const char *feed, uint32_t lane,
-                                struct arena *arena, struct ledger_position *position,
-                                struct error *error)
+enum status ledger_get_position(struct ledger *ledger, struct store *store, const char *feed,
+                                uint32_t lane, struct arena *arena,
+                                struct ledger_position *position, struct error *error)
 {
     char key[STORE_KEY_BYTES];
     struct store_value value;
@@ -29,7 +29,7 @@ enum status ledger_get_position(struct ledger *ledger, const char *feed, uint32_
     size_t length = 0;
     *position = (struct ledger_position){0};
     store_position_key(key, feed, lane);
-    enum status status = ledger_get(ledger, key, arena, &value, error);
+    enum status status = ledger->functions->get(store, key, arena, &value, error);
     if (status != STATUS_OK) {
         return status;
     }
@@ -49,8 +49,9 @@ enum status ledger_get_position(struct ledger *ledger, const char *feed, uint32_
     return status;
 }
 
-enum status ledger_put_position(struct ledger *ledger, const char *feed, uint32_t lane,
-                                struct ledger_position *position, struct error *error)
+enum status ledger_put_position(struct ledger *ledger, struct store *store, const char *feed,
+                                uint32_t lane, struct ledger_position *position,
+                                struct error *error)
 {
     char key[STORE_KEY_BYTES];
     struct buffer text = {0};
@@ -59,8 +60,8 @@ enum status ledger_put_position(struct ledger *ledger, const char *feed, uint32_
                   position->epoch);
     json_append_base64(&text, position->bytes, position->length);
     buffer_append_byte(&text, '}');
-    enum status status = ledger_put(ledger, ledger->store, key, buffer_string(&text),
-                                    position->version, &position->version, error);
+    enum status status = ledger_put(ledger, store, key, buffer_string(&text), position->version,
+                                    &position->version, error);
     buffer_free(&text);
     return status;
 }

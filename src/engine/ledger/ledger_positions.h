@@ -11,14 +11,16 @@ struct ledger_position {
     uint64_t epoch;   /* of the follow that put it */
     uint64_t version; /* for the next put */
 };
-/* STATUS_END: none was put yet; `position->version` is then what a first put expects. */
-enum status ledger_get_position(struct ledger *ledger, const char *feed, uint32_t lane,
-                                struct arena *arena, struct ledger_position *position,
-                                struct error *error) MUST_USE;
+/* `store`: the calling thread's own. STATUS_END: none was put yet; `position->version` is then what
+ * a first put expects. */
+enum status ledger_get_position(struct ledger *ledger, struct store *store, const char *feed,
+                                uint32_t lane, struct arena *arena,
+                                struct ledger_position *position, struct error *error) MUST_USE;
 /* Puts it if the version still stands, and moves the version on. STATUS_AGAIN: another process put
  * one. */
-enum status ledger_put_position(struct ledger *ledger, const char *feed, uint32_t lane,
-                                struct ledger_position *position, struct error *error) MUST_USE;
+enum status ledger_put_position(struct ledger *ledger, struct store *store, const char *feed,
+                                uint32_t lane, struct ledger_position *position,
+                                struct error *error) MUST_USE;
 
 /* Removes what an earlier feed of the name left; absent: STATUS_OK. */
 enum status ledger_delete_position(struct ledger *ledger, const char *feed, uint32_t lane,

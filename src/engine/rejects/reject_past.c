@@ -7,6 +7,7 @@
 #include "engine/formats/mended_line.h"
 #include "engine/rejects/reject_book_internal.h"
 #include "engine/rejects/reject_heads.h"
+#include "engine/session/home.h"
 #include "engine/settle/settle.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -453,7 +454,7 @@ static enum status note_key(void *context, const char *key, const struct store_v
 static enum status forget_entries(const struct run_session *session, const char *run_id,
                                   struct error *error)
 {
-    struct database *home = session->home != NULL ? session->home : session->target;
+    struct database *home = home_database(session);
     const struct store_functions *functions = home->connector->store;
     struct key_list list = {.arena = arena_create(0)};
     struct store *store = NULL;

@@ -89,8 +89,12 @@ enum status home_open(struct run_session *session, const char *uri, struct error
                                ? session->options.limits.timeout_ms
                                : LEASE_MS_MIN;
     }
-    return ledger_open(target, session->home != NULL ? session->home : target, &session->ledger,
-                       error);
+    return ledger_open(target, home_database(session), &session->ledger, error);
+}
+
+struct database *home_database(const struct run_session *session)
+{
+    return session->home != NULL ? session->home : session->target;
 }
 
 void home_close_target(struct run_session *session)

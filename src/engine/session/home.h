@@ -17,6 +17,8 @@ enum status home_open(struct run_session *session, const char *uri, struct error
 void home_close_target(struct run_session *session);
 /* ERROR_LEDGER_MISSING: an unfinished run that the state folder knows is not in the ledger. */
 enum status home_refuse_missing(const struct run *run, const char *run_id, struct error *error);
+/* Where the ledger lives: the target, or what --ledger names. */
+struct database *home_database(const struct run_session *session);
 /* The ledger lives outside the target. */
 bool home_is_elsewhere(const struct run_session *session);
 /* A chunk that was committed may be written again after a crash, since its mark is not part of the

@@ -94,8 +94,7 @@ bool session_is_express(const struct run_session *session, const struct plan_str
                   options->limits.bytes_per_second_max > 0 || options_give_way(options);
     return stream->express && !options->making.no_express && options->selection.sample_rows == 0 &&
            !capped && !home_repeats_chunks(session) && !looks_at_records(session, stream) &&
-           express->accepts != NULL && express->chunk != NULL &&
-           express->accepts(session->target, session->source);
+           express != NULL && express->accepts(session->target, session->source);
 }
 
 bool session_makes_one_each(const struct plan_entity *entity)

@@ -30,16 +30,11 @@ static struct lane_job *lane_thread_take(struct lane_list *list)
 /* Two lanes that wait for each other's locks: one of them was rolled back, and is begun again. */
 static enum status apply_job(struct lane *lane, struct lane_job *job, struct error *error)
 {
-    const struct apply_functions *functions = lane->lanes->functions;
     bool whole = job->sets[0]->first_piece && job->sets[job->count - 1]->last_piece;
     enum status status = STATUS_OK;
     for (int tries = 1;; tries++) {
         arena_reset(job->arena);
-        status = functions->apply_sets(lane->apply, job->sets, job->count, job->arena, &job->result,
-                                       error);
-        if (status == STATUS_OK) {
-            follow_rejects_noted(lane->noting);
-        }
+        status = lane_apply(lane, job->sets, job->count, job->arena, &job->result, error);
         if (status == STATUS_OK || error->code != ERROR_TARGET_LOCKED || !whole ||
             tries == LOCK_TRIES || signals_stop_level() > 1) {
             return status;

@@ -135,6 +135,7 @@ void lanes_close(struct lanes *lanes)
         free_group(lanes, group);
     }
     buffer_free(&lanes->end);
+    buffer_free(&lanes->lowest);
     pthread_cond_destroy(&lanes->work);
     pthread_cond_destroy(&lanes->done);
     pthread_mutex_destroy(&lanes->mutex);
@@ -143,12 +144,7 @@ void lanes_close(struct lanes *lanes)
 
 struct position lanes_position(struct lanes *lanes)
 {
-    struct position smallest = position_kept(&lanes->lanes[0].applied);
-    for (uint32_t i = 1; i < lanes->count; i++) {
-        const struct position one = position_kept(&lanes->lanes[i].applied);
-        smallest = lanes_compare(lanes, one, smallest) < 0 ? one : smallest;
-    }
-    return smallest;
+    return lanes_lowest(lanes, lanes->count);
 }
 
 bool lanes_are_even(const struct lanes *lanes)
@@ -213,7 +209,7 @@ static void push_positions(struct lanes *lanes, bool all)
     for (uint32_t i = 0; i < lanes->count; i++) {
         struct lane *lane = &lanes->lanes[i];
         if ((all || lane->outstanding == 0) &&
-            lanes_compare(lanes, position_kept(&lane->sent), end) < 0) {
+            feed_order_of(lanes_feed(lanes), position_kept(&lane->sent), end) == POSITION_BEFORE) {
             send_position(lanes, i, end);
         }
     }
@@ -255,7 +251,7 @@ static enum status note_even(struct lanes *lanes, struct error *error)
     const struct position end = position_kept(&lanes->end);
     bool even = true;
     for (uint32_t i = 0; i < lanes->count && !lanes->even; i++) {
-        even = even && lanes_compare(lanes, position_kept(&lanes->lanes[i].sent), end) <= 0;
+        even = even && lanes_feed(lanes)->covers(end, position_kept(&lanes->lanes[i].sent));
     }
     lanes->even = lanes->even || even;
     if (!lanes->even || !lanes->former || lanes->alone) {
@@ -336,7 +332,7 @@ static void share_set(struct lanes *lanes, struct lane_group *group, const struc
     }
     for (uint32_t i = 0; i < lanes->count; i++) {
         bool is_there = !lanes->even &&
-                        lanes_compare(lanes, set->end, position_kept(&lanes->lanes[i].sent)) <= 0;
+                        lanes_feed(lanes)->covers(position_kept(&lanes->lanes[i].sent), set->end);
         if (counts[i] > 0 && !is_there) {
             jobs[i] = jobs[i] != NULL ? jobs[i] : make_job(group, i, group->count);
             shares[i] = make_share(group->arena, set, counts[i]);
@@ -357,7 +353,7 @@ static enum status go_back(struct lanes *lanes, const char *reason, struct error
 {
     const struct position end = position_kept(&lanes->end);
     for (uint32_t i = 0; i < lanes->count; i++) {
-        if (lanes_compare(lanes, position_kept(&lanes->lanes[i].sent), end) > POSITION_SAME) {
+        if (!lanes_feed(lanes)->covers(end, position_kept(&lanes->lanes[i].sent))) {
             send_position(lanes, i, end);
         }
     }
@@ -374,7 +370,7 @@ static enum status align_apart(struct lanes *lanes, struct followed_set *const *
     bool apart = false;
     for (uint32_t s = 0; s < count && !lanes->even; s++) {
         for (uint32_t i = 0; i < lanes->count; i++) {
-            apart = apart || lanes_compare(lanes, sets[s]->set.end,
+            apart = apart || feed_order_of(lanes_feed(lanes), sets[s]->set.end,
                                            position_kept(&lanes->lanes[i].sent)) == POSITION_APART;
         }
     }
@@ -426,7 +422,7 @@ static enum status apply_alone(struct lanes *lanes, struct followed_set *set, st
     }
     struct lane_group *group = make_group(lanes, &set, 1);
     bool is_there = !lanes->even &&
-                    lanes_compare(lanes, set->set.end, position_kept(&lanes->lanes[0].sent)) <= 0;
+                    lanes_feed(lanes)->covers(position_kept(&lanes->lanes[0].sent), set->set.end);
     bool ends = set->set.last_piece;
     /* a source that tells no transactions may have cut what a lane has done elsewhere: the lane is
      * ahead of some of the set then */

@@ -3,6 +3,7 @@
  *
  *   lanes.c        groups into shares, waiting, and what is alone
  *   lanes_open.c   positions, and how changes are dealt out
+ *   lane_position.c  where a lane's position is
  *   lane_thread.c  the threads
  */
 #ifndef TRANSHUME_ENGINE_FOLLOW_APPLY_LANES_INTERNAL_H
@@ -10,6 +11,7 @@
 
 #include "engine/follow/apply/lanes.h"
 #include "engine/follow/feed/spool_file.h"
+#include "engine/ledger/ledger_positions.h"
 #include "engine/session/session.h"
 #include <pthread.h>
 
@@ -45,7 +47,10 @@ struct lane_list {
 
 struct lane {
     struct lanes *lanes;
+    uint32_t number;
     struct apply *apply;
+    struct store *store;         /* of the ledger, where the position is there; else NULL */
+    struct ledger_position kept; /* likewise, but for its bytes */
     pthread_t thread;
     bool runs;
     struct lane_list queue; /* under the mutex */
@@ -79,19 +84,31 @@ struct lanes {
     struct lane_group *groups; /* in their order */
     struct lane_group **groups_end;
     uint32_t group_count;
-    size_t bytes;      /* of them */
-    struct buffer end; /* of all that was handed over */
-    bool even;         /* no lane is ahead */
-    bool former;       /* changes are dealt out as by an earlier process */
-    bool alone;        /* a transaction is under way whose pieces go to lane 0 */
-    int64_t pushed_ms; /* when lanes were last sent a position alone */
+    size_t bytes;         /* of them */
+    struct buffer end;    /* of all that was handed over */
+    struct buffer lowest; /* lanes_lowest */
+    bool even;            /* no lane is ahead */
+    bool former;          /* changes are dealt out as by an earlier process */
+    bool alone;           /* a transaction is under way whose pieces go to lane 0 */
+    int64_t pushed_ms;    /* when lanes were last sent a position alone */
 };
 
-static inline enum position_order lanes_compare(const struct lanes *lanes, struct position left,
-                                                struct position right)
+static inline const struct feed_functions *lanes_feed(const struct lanes *lanes)
 {
-    return lanes->run->session->source->connector->feed->compare(left, right);
+    return lanes->run->session->source->connector->feed;
 }
+
+/* ---- lane_position.c */
+
+/* Reads where the lane is, in the arena. STATUS_END: it has no position yet. Once, after `apply`
+ * was opened. */
+enum status lane_position_open(struct lane *lane, struct arena *arena, struct position *position,
+                               struct error *error) MUST_USE;
+void lane_position_close(struct lane *lane);
+/* apply_sets, after which the position and what is noted of the sets are kept. */
+enum status lane_apply(struct lane *lane, const struct change_set *const *sets, uint32_t count,
+                       struct arena *arena, struct apply_result *result,
+                       struct error *error) MUST_USE;
 
 /* ---- lane_thread.c */
 
@@ -116,6 +133,8 @@ void lanes_take_rest(struct lanes *lanes);
 enum status lanes_begin(struct lanes *lanes, const struct position *from,
                         struct error *error) MUST_USE;
 void lanes_end(struct lanes *lanes);
+/* The position that each of the first so many lanes has reached, until the next call. */
+struct position lanes_lowest(struct lanes *lanes, uint32_t count);
 /* A set without changes, which moves the position on. In the arena. */
 const struct change_set *lanes_empty_set(const struct lanes *lanes, struct position position,
                                          struct arena *arena);

@@ -67,9 +67,8 @@ static enum status put_position(struct lanes *lanes, struct lane *lane, struct p
     struct arena *arena = arena_create(0);
     struct apply_result result = {0};
     const struct change_set *const sets[] = {lanes_empty_set(lanes, position, arena)};
-    enum status status = lanes->functions->apply_sets(lane->apply, sets, 1, arena, &result, error);
+    enum status status = lane_apply(lane, sets, 1, arena, &result, error);
     if (status == STATUS_OK) {
-        follow_rejects_noted(lane->noting);
         position_keep(&lane->applied, position);
         position_keep(&lane->sent, position);
     }
@@ -85,7 +84,8 @@ static enum status put_positions(struct lanes *lanes, uint32_t count, struct pos
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         struct lane *lane = &lanes->lanes[i];
         if (lane->applied.length == 0 ||
-            lanes_compare(lanes, position_kept(&lane->applied), position) != 0) {
+            feed_order_of(lanes_feed(lanes), position_kept(&lane->applied), position) !=
+                POSITION_SAME) {
             status = put_position(lanes, lane, position, error);
         }
     }
@@ -97,9 +97,10 @@ static enum status open_lane(struct lanes *lanes, uint32_t number, struct error 
     struct run *run = lanes->run;
     struct lane *lane = &lanes->lanes[number];
     lane->noting = follow_rejects_noting(lanes->rejects, number);
+    bool notes = lanes->functions->position != NULL; /* else the engine keeps them */
     const struct apply_request request = {.feed = run->header.feed,
                                           .lane = number,
-                                          .take_notes = follow_rejects_take_notes,
+                                          .take_notes = notes ? follow_rejects_take_notes : NULL,
                                           .notes_context = lane->noting,
                                           .tables = lanes->form->tables,
                                           .table_count = lanes->form->plan->entity_count,
@@ -107,10 +108,10 @@ static enum status open_lane(struct lanes *lanes, uint32_t number, struct error 
     struct position position = {0};
     struct arena *arena = arena_create(0);
     lane->lanes = lanes;
+    lane->number = number;
     enum status status =
         lanes->functions->open(run->session->target, &request, &lane->apply, error);
-    status = status == STATUS_OK ? lanes->functions->position(lane->apply, arena, &position, error)
-                                 : status;
+    status = status == STATUS_OK ? lane_position_open(lane, arena, &position, error) : status;
     if (status == STATUS_OK) {
         position_keep(&lane->applied, position);
     } else if (status == STATUS_END && number == 0) {
@@ -123,6 +124,7 @@ static enum status open_lane(struct lanes *lanes, uint32_t number, struct error 
 static void close_lanes(struct lanes *lanes, uint32_t from, uint32_t count)
 {
     for (uint32_t i = from; i < count; i++) {
+        lane_position_close(&lanes->lanes[i]);
         if (lanes->lanes[i].apply != NULL) {
             lanes->functions->close(lanes->lanes[i].apply);
         }
@@ -142,19 +144,31 @@ static bool are_even(struct lanes *lanes, uint32_t count)
     const struct position first = position_kept(&lanes->lanes[0].applied);
     for (uint32_t i = 1; i < count && even; i++) {
         even = lanes->lanes[i].applied.length > 0 &&
-               lanes_compare(lanes, position_kept(&lanes->lanes[i].applied), first) == 0;
+               feed_order_of(lanes_feed(lanes), position_kept(&lanes->lanes[i].applied), first) ==
+                   POSITION_SAME;
     }
     return even;
 }
 
-static struct position smallest(struct lanes *lanes, uint32_t count)
+struct position lanes_lowest(struct lanes *lanes, uint32_t count)
 {
-    struct position found = position_kept(&lanes->lanes[0].applied);
+    const struct feed_functions *feed = lanes_feed(lanes);
+    struct arena *arena = arena_create(0);
+    struct position lowest = position_kept(&lanes->lanes[0].applied);
     for (uint32_t i = 1; i < count; i++) {
         const struct position one = position_kept(&lanes->lanes[i].applied);
-        found = one.length > 0 && lanes_compare(lanes, one, found) < 0 ? one : found;
+        if (one.length == 0 || feed->covers(one, lowest)) {
+            continue;
+        }
+        if (feed->covers(lowest, one)) {
+            lowest = one;
+        } else if (feed->lower != NULL) {
+            lowest = feed->lower(lowest, one, arena);
+        }
     }
-    return found;
+    position_keep(&lanes->lowest, lowest);
+    arena_destroy(arena);
+    return position_kept(&lanes->lowest);
 }
 
 /* From positions that are the same on: in the way that is wanted now. What stands in the ledger
@@ -192,7 +206,7 @@ static enum status level(struct lanes *lanes, uint32_t count, const struct posit
     if (from != NULL) {
         status = put_positions(lanes, count, *from, error);
     } else if (!whole && !are_even(lanes, count)) {
-        position_keep(&at, smallest(lanes, count));
+        position_keep(&at, lanes_lowest(lanes, count));
         status = put_positions(lanes, count, position_kept(&at), error);
     }
     buffer_free(&at);
@@ -227,7 +241,7 @@ enum status lanes_begin(struct lanes *lanes, const struct position *from, struct
         status = deal_anew(lanes, former, used, error);
         lane_plan_free(former);
     }
-    position_keep(&lanes->end, smallest(lanes, lanes->count));
+    position_keep(&lanes->end, lanes_lowest(lanes, lanes->count));
     for (uint32_t i = 0; i < lanes->count; i++) {
         position_keep(&lanes->lanes[i].sent, position_kept(&lanes->lanes[i].applied));
     }

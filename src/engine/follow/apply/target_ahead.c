@@ -83,7 +83,7 @@ enum status ahead_pass(struct ahead *ahead, struct position applied, bool *ended
 {
     const struct run_session *session = ahead->run->session;
     *ended = ahead->is_so && ahead->until.length > 0 &&
-             feed_holds(session->source->connector->feed, applied, ahead->until);
+             session->source->connector->feed->covers(applied, ahead->until);
     if (!*ended) {
         return STATUS_OK;
     }

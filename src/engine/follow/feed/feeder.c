@@ -153,7 +153,7 @@ enum status feeder_open(struct database *source, const char *name, const char *s
     feeder->source = source;
     feeder->name = memory_copy_string(name);
     feeder->health = FEED_HEALTH_UNKNOWN;
-    if (spool_reader_open(spool_folder, position, feeder->functions->compare, &feeder->spool,
+    if (spool_reader_open(spool_folder, position, feeder->functions->covers, &feeder->spool,
                           error) != STATUS_OK ||
         (feeder->spool == NULL &&
          feeder->functions->open(source, name, position, &feeder->feed, error) != STATUS_OK)) {

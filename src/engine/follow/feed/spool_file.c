@@ -392,7 +392,7 @@ struct read_segment {
 struct spool_reader {
     char *folder;
     struct arena *arena; /* of tables and positions */
-    spool_compare *compare;
+    spool_covers *covers;
     struct buffer from;
     struct buffer end;
     struct buffer found; /* the end of the transaction at hand */
@@ -409,7 +409,7 @@ struct spool_reader {
     bool ended;
 };
 
-enum status spool_reader_open(const char *folder, struct position from, spool_compare *compare,
+enum status spool_reader_open(const char *folder, struct position from, spool_covers *covers,
                               struct spool_reader **made, struct error *error)
 {
     uint32_t *numbers;
@@ -425,7 +425,7 @@ enum status spool_reader_open(const char *folder, struct position from, spool_co
     struct spool_reader *reader = memory_allocate_zeroed(1, sizeof *reader);
     reader->folder = memory_copy_string(folder);
     reader->arena = arena_create(0);
-    reader->compare = compare;
+    reader->covers = covers;
     position_keep(&reader->from, from);
     position_keep(&reader->end, from);
     reader->segments = arena_allocate_zeroed(reader->arena, count, sizeof *reader->segments);
@@ -521,8 +521,7 @@ static enum status begin_transaction(struct spool_reader *reader, const struct s
         return STATUS_END;
     }
     const struct position end = position_kept(&reader->found);
-    enum position_order order = reader->compare(end, position_kept(&reader->from));
-    reader->skips = order == POSITION_BEFORE || order == POSITION_SAME;
+    reader->skips = reader->covers(position_kept(&reader->from), end);
     position_keep(&reader->segments[reader->at].end, end);
     if (!reader->skips) {
         position_keep(&reader->end, end);
@@ -596,8 +595,7 @@ enum status spool_reader_confirm(struct spool_reader *reader, struct position po
 {
     while (reader->first < reader->at) {
         const struct read_segment *segment = &reader->segments[reader->first];
-        if (segment->end.length > 0 &&
-            reader->compare(position_kept(&segment->end), position) > POSITION_SAME) {
+        if (segment->end.length > 0 && !reader->covers(position, position_kept(&segment->end))) {
             return STATUS_OK;
         }
         char *path = segment_path(reader->folder, segment->number);

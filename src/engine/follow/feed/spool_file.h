@@ -12,8 +12,8 @@
 
 #include "connectors/feed.h"
 
-/* feed.compare */
-typedef enum position_order spool_compare(struct position left, struct position right);
+/* feed.covers */
+typedef bool spool_covers(struct position at, struct position goal);
 
 /* A position in a buffer, and the buffer's. */
 static inline void position_keep(struct buffer *to, struct position position)
@@ -46,7 +46,7 @@ uint64_t spool_writer_bytes(const struct spool_writer *writer); /* of all segmen
 
 struct spool_reader;
 /* What comes behind `from`. No folder, or nothing in it: `*reader` is NULL. */
-enum status spool_reader_open(const char *folder, struct position from, spool_compare *compare,
+enum status spool_reader_open(const char *folder, struct position from, spool_covers *covers,
                               struct spool_reader **reader, struct error *error) MUST_USE;
 void spool_reader_close(struct spool_reader *reader); /* takes NULL */
 /* STATUS_END: no whole transaction is left. The set's tables live until the reader is closed. */

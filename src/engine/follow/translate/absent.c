@@ -395,9 +395,8 @@ enum status absent_records_pass(struct absent_records *absent, struct position a
             if (status == STATUS_OK) {
                 position_keep(&record->head, head);
             }
-        } else if (status == STATUS_OK &&
-                   (feed_holds(feed, applied, position_kept(&record->head)) ||
-                    HASH_COUNT(absent->waiting) > WAITING_MAX)) {
+        } else if (status == STATUS_OK && (feed->covers(applied, position_kept(&record->head)) ||
+                                           HASH_COUNT(absent->waiting) > WAITING_MAX)) {
             status = reject_one(absent, record, rejects, error);
         }
     }

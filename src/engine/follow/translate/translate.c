@@ -657,9 +657,9 @@ static bool is_passed(const struct follow_translator *translator, uint32_t strea
     if (passed->length == 0) {
         return false;
     }
-    enum position_order order =
-        translator->session->source->connector->feed->compare(source->end, *passed);
-    return order == POSITION_BEFORE || (order == POSITION_SAME && source->last_piece);
+    const struct feed_functions *feed = translator->session->source->connector->feed;
+    return feed->covers(*passed, source->end) &&
+           (source->last_piece || !feed->covers(source->end, *passed));
 }
 
 /* The record of a row, in the arena. NULL: the plan makes none; where it can't, `rejects` says so.
