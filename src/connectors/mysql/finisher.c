@@ -1,4 +1,4 @@
-/* What the steps after the load share: statements that alter tables, and what is told of them. */
+/* Shared by the steps after the load: statements that alter tables, and what is told of them. */
 #include "connectors/mysql/finish.h"
 #include "connectors/mysql/locks.h"
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* What of the source's objects the run made, and to whom it belongs. */
+/* Objects of the source's that the run made, and to whom they belong. */
 #include "connectors/postgres/rights.h"
 #include <stdlib.h>
 #include <string.h>

@@ -38,9 +38,9 @@ enum status postgres_target_read(struct postgres_database *self, PGconn *connect
 void postgres_target_forget(struct postgres_database *self);
 
 /* normal_column.c */
-/* What a value is by sql/normal.h. */
+/* The rules of a normal form (sql/normal.h). */
 extern const struct sql_rules postgres_rules;
-/* What every value is once it was written, whatever its column's type. */
+/* The form that every value has once it was written, whatever its column's type. */
 enum status postgres_normal_form(struct database *self, const struct cell *cell,
                                  struct arena *arena, struct cell *normal, struct error *error);
 uint32_t postgres_column_class(struct database *self, const struct schema_table *table,
