@@ -67,14 +67,15 @@ struct postgres_catalog_moment {
     bool is_ours;
 };
 enum status postgres_catalog_moment_begin(struct postgres_database *self, PGconn *connection,
-                                  struct postgres_catalog_moment *moment, struct error *error) MUST_USE;
+                                          struct postgres_catalog_moment *moment,
+                                          struct error *error) MUST_USE;
 /* Is all to be read again, since something was gone by then? Then the error is cleared. */
 bool postgres_catalog_moment_again(const struct postgres_catalog_moment *moment, enum status status,
-                           struct error *error);
+                                   struct error *error);
 /* Ends it, and the same; with the failure of the end in `*status`. */
 bool postgres_catalog_moment_end(struct postgres_database *self, PGconn *connection,
-                         const struct postgres_catalog_moment *moment, enum status *status,
-                         struct error *error);
+                                 const struct postgres_catalog_moment *moment, enum status *status,
+                                 struct error *error);
 /* Reads the tables of the instance's schema, or the one named, into `arena`: as they are at one
  * moment, unless in a transaction that is open already and has no snapshot. */
 enum status postgres_catalog_read(struct postgres_database *self, PGconn *connection,

@@ -3,7 +3,6 @@
 #include "base/memory.h"
 #include "base/signals.h"
 #include "base/text.h"
-#include "connectors/postgres/definitions.h"
 #include "connectors/postgres/locks.h"
 #include <errno.h>
 #include <poll.h>

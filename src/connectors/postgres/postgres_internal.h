@@ -124,6 +124,9 @@ enum status postgres_connect(struct postgres_database *self, PGconn **connection
 /* The same without any settings. */
 enum status postgres_reach(struct postgres_database *self, PGconn **connection,
                            struct error *error) MUST_USE;
+/* Likewise, to another database of the server. */
+enum status postgres_reach_database(struct postgres_database *self, const char *name,
+                                    PGconn **connection, struct error *error) MUST_USE;
 /* One that speaks the replication protocol, and beside it takes statements without parameters. */
 enum status postgres_connect_walsender(struct postgres_database *self, PGconn **connection,
                                        struct error *error) MUST_USE;

@@ -194,6 +194,8 @@ enum status sqlite_source_opened(struct sqlite_database *self, bool immutable,
                                  struct error *error) MUST_USE;
 void sqlite_source_closing(struct sqlite_database *self);
 void sqlite_source_closed(struct sqlite_database *self);
+
+/* wal_index.c */
 /* The head of the WAL's shared index, as long as the connection is open; NULL: can't be seen. */
 const volatile uint32_t *wal_index_map(sqlite3 *connection);
 /* Frames, size and checksum of the WAL as its shared index has them; false: can't be seen. */

@@ -103,6 +103,8 @@ enum status sqlite_target_prepare(struct sqlite_database *database, sqlite3 *con
 enum status sqlite_target_prepare_buffer(struct sqlite_database *database, sqlite3 *connection,
                                          struct buffer *sql, sqlite3_stmt **statement,
                                          struct error *error) MUST_USE;
+/* Steps a statement that gives no rows and resets it. */
+int sqlite_target_step(sqlite3_stmt *statement);
 
 /* ASCII case-insensitive equality, as SQLite compares names. */
 bool sqlite_same_name(const char *left, const char *right);

@@ -42,3 +42,10 @@ bool sqlite_same_name(const char *left, const char *right)
 {
     return sqlite3_stricmp(left, right) == 0;
 }
+
+int sqlite_target_step(sqlite3_stmt *statement)
+{
+    int result = sqlite3_step(statement);
+    sqlite3_reset(statement);
+    return result;
+}
