@@ -103,7 +103,7 @@ enum status mysql_look(struct mysql_database *self, MYSQL *connection, uint32_t 
 enum status mysql_look_at(const struct mysql_look *look, struct mysql_database *self,
                           MYSQL *connection, const char *name, struct arena *arena,
                           struct mysql_table *table, struct error *error) MUST_USE;
-/* What inspect saw is not what is there any more. */
+/* Forgets what inspect saw: it is not what is there any more. */
 void mysql_forget_seen(struct mysql_database *self);
 /* -1: there is none of that name; names of columns differ by more than case. */
 int32_t mysql_find_column(const struct mysql_table *table, const char *name);
