@@ -36,7 +36,8 @@ static inline struct mysql_alter *mysql_alter_of(struct alter_session *session)
 extern const struct sql_history_dialect mysql_history;
 extern const struct sql_history_dialect mysql_history_old;
 
-/* A failure after which nobody knows what became of the statement, if the session is lost. */
+/* alter_failure.c: a failure after which nobody knows what became of the statement, if the session
+ * is lost. */
 enum status mysql_alter_lost(struct mysql_alter *session, enum status status, struct error *error);
 
 /* ---------------------------------------------------------------- alter_variables.c */

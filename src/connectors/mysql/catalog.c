@@ -672,20 +672,6 @@ enum status mysql_catalog_shapes(struct mysql_database *self, MYSQL *connection,
 
 /* ---------------------------------------------------------------- finding */
 
-enum status mysql_catalog_get(struct mysql_database *self, const struct mysql_catalog **catalog,
-                              struct error *error)
-{
-    if (self->catalog == NULL) {
-        struct mysql_catalog *read = arena_allocate_zeroed(self->arena, 1, sizeof *read);
-        if (mysql_catalog_read(self, self->control, NULL, self->arena, read, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        self->catalog = read;
-    }
-    *catalog = self->catalog;
-    return STATUS_OK;
-}
-
 static int compare_name(const void *name, const void *table)
 {
     return strcmp(name, ((const struct mysql_table *)table)->schema->name);
@@ -725,60 +711,3 @@ int32_t mysql_find_column(const struct mysql_table *table, const char *name)
     }
     return folded;
 }
-
-/* ---------------------------------------------------------------- the connector's group */
-
-static enum status catalog_describe(struct database *database, struct schema **schema,
-                                    struct error *error)
-{
-    struct mysql_database *self = mysql_database_of(database);
-    struct arena *arena = arena_create(0);
-    struct mysql_catalog catalog = {0};
-    MYSQL *connection = NULL;
-    bool logs_actions = false;
-
-    *schema = NULL;
-    enum status status = mysql_control(self, &connection, error);
-    status =
-        status == STATUS_OK ? mysql_describe_all(self, connection, arena, &catalog, error) : status;
-    status =
-        status == STATUS_OK ? mysql_logs_actions(self, connection, &logs_actions, error) : status;
-    if (status != STATUS_OK) {
-        arena_destroy(arena);
-        return STATUS_FAILED;
-    }
-    catalog.schema->silent_actions = !logs_actions;
-    *schema = catalog.schema;
-    return STATUS_OK;
-}
-
-static enum status catalog_describe_query(struct database *database, const char *query,
-                                          struct arena *arena, struct schema_table *table,
-                                          struct error *error)
-{
-    struct mysql_database *self = mysql_database_of(database);
-    struct mysql_column *columns = NULL;
-    return mysql_describe_query(self, self->control, query, arena, table, &columns, error);
-}
-
-static void catalog_made_type(const struct database *database, const struct value_type *type,
-                              struct arena *arena, struct value_type *made)
-{
-    struct buffer words = {0};
-    mysql_append_type(&words, (const struct mysql_database *)database, type, NULL, false);
-    if (!mysql_native_type(arena_copy_string(arena, buffer_string(&words)), made)) {
-        *made = *type;
-    }
-    buffer_free(&words);
-}
-
-const struct catalog_functions mysql_catalog_functions = {
-    .describe = catalog_describe,
-    .describe_query = catalog_describe_query,
-    .native_type = mysql_native_type,
-    .made_type = catalog_made_type,
-    .native_names = mysql_native_names,
-    .ask_values = mysql_ask_values,
-    .use_scope = mysql_use_scope,
-    .identity_in = mysql_identity_in,
-};

@@ -59,11 +59,16 @@ struct mysql_catalog {
 enum status mysql_catalog_read_once(struct mysql_database *self, MYSQL *connection,
                                     const char *table, struct arena *arena,
                                     struct mysql_catalog *catalog, struct error *error) MUST_USE;
+/* How often what is being altered is read again, and what is waited for before that. */
+enum { MYSQL_READINGS_MAX = 20, MYSQL_READINGS_PAUSE_MS = 25 };
 /* catalog_settled.c: the same, until nothing was made or altered meanwhile. */
 enum status mysql_catalog_read(struct mysql_database *self, MYSQL *connection, const char *table,
                                struct arena *arena, struct mysql_catalog *catalog,
                                struct error *error) MUST_USE;
-/* catalog_settled.c: tables and objects, and of a source the kept ones, which are the same. */
+/* Has the one as many indexes and foreign keys and the same columns as the other, table by table?
+ */
+bool mysql_catalogs_are_alike(const struct mysql_catalog *left, const struct mysql_catalog *right);
+/* catalog_functions.c: tables and objects, and of a source the kept ones, which are the same. */
 enum status mysql_describe_all(struct mysql_database *self, MYSQL *connection, struct arena *arena,
                                struct mysql_catalog *catalog, struct error *error) MUST_USE;
 /* actions.c: does the binary log tell what foreign keys' actions do? */
@@ -77,7 +82,7 @@ enum status mysql_unseen_read(struct mysql_database *self, MYSQL *connection, st
                               struct error *error) MUST_USE;
 /* rights.c: has the session a role, or has everybody something? */
 bool mysql_has_other_rights(struct mysql_database *self, MYSQL *connection);
-/* The source's own, read at first use and kept. Control thread. */
+/* catalog_settled.c: the source's own, read at first use and kept. Control thread. */
 enum status mysql_catalog_get(struct mysql_database *self, const struct mysql_catalog **catalog,
                               struct error *error) MUST_USE;
 /* What the tables are now, by the bytes of their names. */
@@ -86,7 +91,7 @@ enum status mysql_catalog_shapes(struct mysql_database *self, MYSQL *connection,
                                  struct error *error) MUST_USE;
 /* NULL: there is none of that name. */
 const struct mysql_table *mysql_catalog_find(const struct mysql_catalog *catalog, const char *name);
-/* target.c: some tables of a target, of which many are read at once. */
+/* look.c: some tables of a target, of which many are read at once. */
 struct mysql_look {
     bool whole; /* `all` is what there was then; else each is asked for when it is looked at */
     struct mysql_catalog all;
@@ -98,7 +103,7 @@ enum status mysql_look(struct mysql_database *self, MYSQL *connection, uint32_t 
 enum status mysql_look_at(const struct mysql_look *look, struct mysql_database *self,
                           MYSQL *connection, const char *name, struct arena *arena,
                           struct mysql_table *table, struct error *error) MUST_USE;
-/* What inspect saw is not what is there any more. */
+/* Forgets what inspect saw: it is not what is there any more. */
 void mysql_forget_seen(struct mysql_database *self);
 /* -1: there is none of that name; names of columns differ by more than case. */
 int32_t mysql_find_column(const struct mysql_table *table, const char *name);
@@ -111,7 +116,7 @@ enum status mysql_objects_read(struct mysql_database *self, MYSQL *connection,
 enum status mysql_ask_values(struct database *self, struct schema_object *objects, uint32_t count,
                              struct arena *arena, struct error *error);
 /*
- * lacking.c: May the account do it? The server reads the statement and, `prepared`, does not run
+ * account.c: May the account do it? The server reads the statement and, `prepared`, does not run
  * it; what it refuses for another reason than a right is allowed. `problem` has what it said.
  */
 enum status mysql_is_denied(struct mysql_database *self, MYSQL *connection,
@@ -129,7 +134,7 @@ enum status mysql_is_denied_select(struct mysql_database *self, MYSQL *connectio
     "char_length(substring_index(current_user(), '@', -1)) - 1), char(39), '@', char(39), " \
     "substring_index(current_user(), '@', -1), char(39))"
 
-/* lacking.c: the session's account as GRANT has it, into the arena. */
+/* account.c: the session's account as GRANT has it, into the arena. */
 enum status mysql_name_account(struct mysql_database *self, MYSQL *connection, enum error_code code,
                                struct arena *arena, const char **account,
                                struct error *error) MUST_USE;
@@ -146,7 +151,7 @@ void mysql_append_all_of(struct buffer *out, struct mysql_database *self, MYSQL 
 /* A hint: "RIGHTS TO 'user'@'host'", as the connection's account is called. */
 void mysql_hint_grant(struct mysql_database *self, MYSQL *connection, const char *rights,
                       struct error *error);
-/* The statement that would let the account read the table, as a warning. */
+/* lacking.c: the statement that would let the account read the table, as a warning. */
 enum status mysql_warn_lacking(struct mysql_database *self, MYSQL *connection, const char *table,
                                struct error *error) MUST_USE;
 /* describe.c: SHOW CREATE TABLE of each table, without the number that it counts on from. */

@@ -4,10 +4,7 @@
  */
 #include "base/clock.h"
 #include "connectors/mysql/catalog.h"
-#include "connectors/mysql/source.h"
 #include <string.h>
-
-enum { READINGS_MAX = 20, PAUSE_MS = 25 };
 
 /* ---------------------------------------------------------------- were tables altered? */
 
@@ -35,7 +32,7 @@ static bool is_alike(const struct mysql_table *left, const struct mysql_table *r
            is_same_table(left, &right->shape);
 }
 
-static bool are_alike(const struct mysql_catalog *left, const struct mysql_catalog *right)
+bool mysql_catalogs_are_alike(const struct mysql_catalog *left, const struct mysql_catalog *right)
 {
     bool alike = left->table_count == right->table_count;
     for (uint32_t i = 0; alike && i < left->table_count; i++) {
@@ -76,13 +73,14 @@ enum status mysql_catalog_read(struct mysql_database *self, MYSQL *connection, c
     struct mysql_catalog before = {0};
     bool settled = false;
     enum status status = STATUS_OK;
-    for (uint32_t i = 0; status == STATUS_OK && !settled && i < READINGS_MAX; i++) {
+    for (uint32_t i = 0; status == STATUS_OK && !settled && i < MYSQL_READINGS_MAX; i++) {
         if (i > 0) {
-            clock_sleep_ms(PAUSE_MS);
+            clock_sleep_ms(MYSQL_READINGS_PAUSE_MS);
             before = *catalog;
         }
         status = mysql_catalog_read_once(self, connection, table, arena, catalog, error);
-        settled = self->mode != OPEN_SOURCE || (i > 0 && are_alike(&before, catalog)) ||
+        settled = self->mode != OPEN_SOURCE ||
+                  (i > 0 && mysql_catalogs_are_alike(&before, catalog)) ||
                   !looks_half_there(catalog);
         if (status == STATUS_OK && settled && self->mode == OPEN_SOURCE && table == NULL) {
             status = are_as_read(self, connection, catalog, &settled, error);
@@ -93,57 +91,16 @@ enum status mysql_catalog_read(struct mysql_database *self, MYSQL *connection, c
 
 /* ---------------------------------------------------------------- all of it */
 
-/* ER_NO_SUCH_TABLE, ER_BAD_TABLE_ERROR, and other things that are gone by their name. */
-static bool is_of_something_gone(const struct error *error)
+enum status mysql_catalog_get(struct mysql_database *self, const struct mysql_catalog **catalog,
+                              struct error *error)
 {
-    enum {
-        BAD_TABLE = 1051,
-        NO_SUCH_TABLE = 1146,
-        SP_DOES_NOT_EXIST = 1305,
-        TRG_DOES_NOT_EXIST = 1360,
-        VIEW_INVALID = 1356
-    };
-    return error->native_code == BAD_TABLE || error->native_code == NO_SUCH_TABLE ||
-           error->native_code == SP_DOES_NOT_EXIST || error->native_code == TRG_DOES_NOT_EXIST ||
-           error->native_code == VIEW_INVALID;
-}
-
-static enum status describe_once(struct mysql_database *self, MYSQL *connection,
-                                 struct arena *arena, struct mysql_catalog *catalog, bool *same,
-                                 struct error *error)
-{
-    const struct mysql_catalog *kept = NULL;
-    enum status status = mysql_catalog_read(self, connection, NULL, arena, catalog, error);
-    *same = true;
-    if (status != STATUS_OK || self->mode != OPEN_SOURCE) {
-        return status;
-    }
-    if (!self->tables_only) {
-        status = mysql_statements_read(self, connection, catalog, arena, error);
-        status = status == STATUS_OK ? mysql_objects_read(self, connection, catalog->schema, error)
-                                     : status;
-    }
-    status = status == STATUS_OK ? mysql_catalog_get(self, &kept, error) : status;
-    *same = status == STATUS_OK && are_alike(kept, catalog);
-    return status;
-}
-
-enum status mysql_describe_all(struct mysql_database *self, MYSQL *connection, struct arena *arena,
-                               struct mysql_catalog *catalog, struct error *error)
-{
-    struct mysql_catalog *kept = self->catalog;
-    bool same = false;
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < READINGS_MAX; i++) {
-        status = describe_once(self, connection, arena, catalog, &same, error);
-        if (status == STATUS_OK ? same || kept != NULL : !is_of_something_gone(error)) {
-            break;
+    if (self->catalog == NULL) {
+        struct mysql_catalog *read = arena_allocate_zeroed(self->arena, 1, sizeof *read);
+        if (mysql_catalog_read(self, self->control, NULL, self->arena, read, error) != STATUS_OK) {
+            return STATUS_FAILED;
         }
-        self->catalog = kept;
-        if (i + 1 < READINGS_MAX) {
-            error_clear(error);
-            clock_sleep_ms(PAUSE_MS);
-        }
+        self->catalog = read;
     }
-    return status;
+    *catalog = self->catalog;
+    return STATUS_OK;
 }

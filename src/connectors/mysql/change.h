@@ -129,7 +129,7 @@ struct mysql_change_plan {
     uint32_t way_count, way_capacity;
 };
 
-/* change.c */
+/* change_plan.c */
 void mysql_change_add(struct mysql_change_plan *plan, const struct change_step *step);
 void mysql_change_tell(struct mysql_change_plan *plan, uint32_t operation, const char *text,
                        const char *warning);

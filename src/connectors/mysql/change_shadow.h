@@ -33,7 +33,10 @@ enum mysql_shadow_event {
     MYSQL_SHADOW_EVENT_COUNT
 };
 
-/* change_shadow.c */
+/* change_shadow_key.c */
+/* Chooses the key by which the rows are walked, and its columns in the new form.
+ * ERROR_CHANGE_REFUSED: there is none. */
+enum status mysql_shadow_choose_key(struct mysql_shadow *self, struct error *error) MUST_USE;
 /* An index of the new form that begins with the columns of a key of the table, in any order; NULL:
  * there is none. */
 const char *mysql_shadow_index_for(const struct mysql_shadow *self,

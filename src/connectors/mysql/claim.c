@@ -9,63 +9,13 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "connectors/mysql/store.h"
-#include "connectors/sql/database.h"
 #include "connectors/store_key.h"
 #include "model/json_tree.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLAIM_WAIT_MS = 1500, CLAIM_STEP_MS = 20, CREATE_WAIT_S = 10 };
-
-/* A name for GET_LOCK, which is the server's own and at most 64 characters. */
-static void append_lock(struct buffer *sql, const struct mysql_database *self, const char *what,
-                        const char *run_id)
-{
-    struct buffer name = {0};
-    buffer_format(&name, "%s %s", run_id, self->sql.schema);
-    buffer_format(sql, "'transhume %s %016llx'", what,
-                  (unsigned long long)sql_name_hash(buffer_string(&name)));
-    buffer_free(&name);
-}
-
-/* STATUS_AGAIN: somebody has it. */
-static enum status get_lock(struct mysql_database *self, MYSQL *connection, const char *what,
-                            const char *run_id, int wait_s, struct error *error)
-{
-    struct buffer sql = {0};
-    int64_t locked = 0;
-    buffer_append_string(&sql, "SELECT GET_LOCK(");
-    append_lock(&sql, self, what, run_id);
-    buffer_format(&sql, ", %d)", wait_s);
-    enum status status =
-        mysql_ask_number(self, connection, &sql, SQL_SHORT, ERROR_TARGET_LOCKED, 0, &locked, error);
-    return status == STATUS_OK && locked != 1 ? STATUS_AGAIN : status;
-}
-
-/* ---------------------------------------------------------------- making and dropping tables */
-
-enum status mysql_lock_creating(struct mysql_database *self, MYSQL *connection, struct error *error)
-{
-    enum status status = get_lock(self, connection, "create", "", CREATE_WAIT_S, error);
-    return status == STATUS_AGAIN ? error_set(error, ERROR_TARGET_LOCKED, self->sql.shown,
-                                              "another process makes or removes the ledger here "
-                                              "at this moment")
-                                  : status;
-}
-
-void mysql_unlock_creating(struct mysql_database *self, MYSQL *connection)
-{
-    struct buffer sql = {0};
-    struct error ignored = {0};
-    if (!mysql_is_alive(connection)) {
-        return;
-    }
-    buffer_append_string(&sql, "DO RELEASE_LOCK(");
-    append_lock(&sql, self, "create", "");
-    buffer_append_byte(&sql, ')');
-    (void)!mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_WRITE, NULL, &ignored);
-}
+enum { CLAIM_WAIT_MS = 1500, CLAIM_STEP_MS = 20 };
 
 /* ---------------------------------------------------------------- the lock of a run */
 
@@ -94,10 +44,10 @@ static enum status lock_run(struct mysql_database *self, const char *run_id, int
     if (mysql_connect(self, &self->lock, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = get_lock(self, self->lock, "claim", run_id, 0, error);
+    enum status status = mysql_named_lock_get(self, self->lock, "claim", run_id, 0, error);
     while (status == STATUS_AGAIN && clock_monotonic_ms() < end) {
         clock_sleep_ms(CLAIM_STEP_MS);
-        status = get_lock(self, self->lock, "claim", run_id, 0, error);
+        status = mysql_named_lock_get(self, self->lock, "claim", run_id, 0, error);
     }
     if (status == STATUS_OK) {
         self->locked_run = memory_copy_string(run_id);
@@ -152,7 +102,7 @@ static enum status end_holder(struct mysql_database *self, MYSQL *connection, co
     if (status != STATUS_OK || now != epoch) {
         return status == STATUS_OK ? STATUS_AGAIN : status;
     }
-    append_lock(&lock, self, "claim", run_id);
+    mysql_named_lock_append(&lock, self, "claim", run_id);
     status = mysql_holder_end(self, connection, buffer_string(&lock), false, error);
     buffer_free(&lock);
     return status == STATUS_OK ? lock_run(self, run_id, CLAIM_WAIT_MS, error) : status;
@@ -209,14 +159,4 @@ enum status mysql_enter_run(struct mysql_database *self, bool took_over, struct 
         status = mysql_session_mark(self, self->lock, error);
     }
     return status == STATUS_OK ? mysql_check_claim(self, connection, error) : status;
-}
-
-enum status mysql_check_claim(struct mysql_database *self, MYSQL *connection, struct error *error)
-{
-    bool stands = true;
-    if (self->sql.guard_key == NULL) {
-        return STATUS_OK;
-    }
-    enum status status = mysql_store_check_guard(self, connection, &stands, error);
-    return status == STATUS_OK && !stands ? sql_run_fenced(self->sql.shown, error) : status;
 }

@@ -1,9 +1,9 @@
 /* Connections: made, set up, asked, and never waited for without an end. */
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/signals.h"
-#include "connectors/mysql/locks.h"
+#include "connectors/mysql/mysql_internal.h"
+#include "connectors/sql/locks.h"
 #include <errmsg.h>
 #include <errno.h>
 #include <limits.h>
@@ -491,25 +491,6 @@ enum status mysql_connect(struct mysql_database *self, MYSQL **connection, struc
     return STATUS_OK;
 }
 
-enum status mysql_control(struct mysql_database *self, MYSQL **connection, struct error *error)
-{
-    *connection = self->control;
-    if (mysql_is_alive(self->control)) {
-        return STATUS_OK;
-    }
-    if (self->mode == OPEN_SOURCE && self->sql.snapshot_taken) {
-        error_set(error, ERROR_SOURCE_READ, self->sql.shown,
-                  "the connection that holds the snapshot broke off");
-        error_hint(error, "`transhume resume` continues, at a new snapshot");
-        return STATUS_FAILED;
-    }
-    mysql_disconnect(self->control);
-    self->control = NULL;
-    enum status status = mysql_join(self, &self->control, error);
-    *connection = self->control;
-    return status;
-}
-
 /* ---------------------------------------------------------------- asking */
 
 int mysql_column_named(MYSQL_RES *result, const char *name)
@@ -602,4 +583,9 @@ enum status mysql_ask_edge(struct mysql_database *self, MYSQL *connection, const
     struct buffer sql = {0};
     mysql_append(&sql, "SELECT %s(%n) FROM %t", edge, column, &self->sql, table);
     return mysql_ask_number(self, connection, &sql, SQL_LONG, otherwise, INT64_MIN, number, error);
+}
+
+long long mysql_lock_seconds(int64_t wait_ms)
+{
+    return wait_ms < 1000 ? 1 : wait_ms / 1000;
 }

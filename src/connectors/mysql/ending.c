@@ -50,21 +50,6 @@ enum status mysql_session_mark(struct mysql_database *self, MYSQL *connection, s
                              : STATUS_OK;
 }
 
-enum status mysql_join(struct mysql_database *self, MYSQL **connection, struct error *error)
-{
-    enum status status = mysql_connect(self, connection, error);
-    if (status != STATUS_OK || self->sql.run_id == NULL) {
-        return status;
-    }
-    status = mysql_session_mark(self, *connection, error);
-    status = status == STATUS_OK ? mysql_check_claim(self, *connection, error) : status;
-    if (status != STATUS_OK) {
-        mysql_disconnect(*connection);
-        *connection = NULL;
-    }
-    return status;
-}
-
 /* ---------------------------------------------------------------- those of another process */
 
 static enum status ending_find(void *context, uint64_t *numbers, uint32_t *count,

@@ -107,11 +107,10 @@ struct feed {
     int64_t set_ms;
 };
 
-/* feed.c */
+/* feed_next.c */
 /* Up to the next set, or the next that the server says. */
 enum status mysql_feed_take_next(struct feed *feed, struct change_set **set,
                                  struct error *error) MUST_USE;
-enum status mysql_feed_malformed(const struct feed *feed, struct error *error);
 
 /* feed_open.c */
 enum status mysql_feed_open(struct database *database, const char *name, struct position position,
@@ -136,6 +135,10 @@ enum status mysql_feed_now(struct mysql_database *self, MYSQL *connection, struc
 /* Likewise, but no more than a snapshot that begins later sees, though nothing is locked. */
 enum status mysql_feed_seen(struct mysql_database *self, MYSQL *connection, struct arena *arena,
                             struct feed_place *place, struct error *error) MUST_USE;
+/* Do both names mean one table there? */
+bool mysql_feed_is_same_name(const struct feed *feed, const char *left, const char *right);
+/* The name under which the table is followed; NULL: it is not. */
+const char *mysql_feed_followed(const struct feed *feed, const char *table);
 
 /* feed_stream.c */
 enum status mysql_feed_ask_checksums(struct mysql_database *self, MYSQL *stream,
@@ -147,6 +150,8 @@ enum status mysql_feed_start(struct mysql_database *self, MYSQL *stream, const c
 enum status mysql_feed_start_behind(struct mysql_database *self, MYSQL *stream, const char *name,
                                     const struct feed_place *place, struct error *error) MUST_USE;
 enum status mysql_feed_lost(const char *name, const char *why, struct error *error);
+/* The failure of a log that is not of its form. */
+enum status mysql_feed_malformed(const struct feed *feed, struct error *error);
 /* The next packet without its first byte. STATUS_END: the server has ended it. */
 enum status mysql_feed_receive(struct mysql_database *self, MYSQL *stream, const char *name,
                                const uint8_t **bytes, size_t *length, struct error *error) MUST_USE;
@@ -182,8 +187,6 @@ enum status mysql_feed_ask_charsets(struct feed *feed, const struct feed_table *
                                     struct error *error) MUST_USE;
 
 /* feed_ddl.c */
-/* The name under which the table is followed; NULL: it is not. */
-const char *mysql_feed_followed(const struct feed *feed, const char *table);
 /* Adds what it does to tables to the set. ERROR_SOURCE_CHANGED: from now on rows of a followed
  * table change that the log does not tell. */
 enum status mysql_feed_take_ddl(struct feed *feed, const struct binlog_query *query,

@@ -1,30 +1,12 @@
 /* Statements of the log that change tables as a whole. */
 #include "connectors/mysql/feed.h"
 #include <string.h>
-#include <strings.h>
-
-static bool is_same(const struct feed *feed, const char *left, const char *right)
-{
-    return (feed->self->folds_names ? strcasecmp(left, right) : strcmp(left, right)) == 0;
-}
-
-const char *mysql_feed_followed(const struct feed *feed, const char *table)
-{
-    static const char own[] = "_transhume_";
-    const struct column_list followed = feed->self->sql.base.followed;
-    for (uint32_t i = 0; i < followed.count; i++) {
-        if (is_same(feed, followed.names[i], table)) {
-            return followed.names[i];
-        }
-    }
-    return followed.count == 0 && strncmp(table, own, sizeof own - 1) != 0 ? table : NULL;
-}
 
 /* Were rows of the table read by what the catalogue said when this statement was in the log? */
 static bool is_read_by_catalog(const struct feed *feed, const char *name)
 {
     for (const struct feed_table *table = feed->tables; table != NULL; table = table->hh.next) {
-        if (!table->ignored && !table->lost && is_same(feed, table->name, name) &&
+        if (!table->ignored && !table->lost && mysql_feed_is_same_name(feed, table->name, name) &&
             !table->log.has_all_types &&
             mysql_feed_compare_places(&table->described, &feed->reading) >= 0) {
             return true;
@@ -78,7 +60,7 @@ enum status mysql_feed_take_ddl(struct feed *feed, const struct binlog_query *qu
     for (uint32_t i = 0; ddl.deeds != 0 && i < ddl.table_count; i++) {
         const struct binlog_table_name *name = &ddl.tables[i];
         const char *database = name->database != NULL ? name->database : session;
-        if (!is_same(feed, database, feed->self->sql.schema)) {
+        if (!mysql_feed_is_same_name(feed, database, feed->self->sql.schema)) {
             continue;
         }
         if (name->table == NULL) {

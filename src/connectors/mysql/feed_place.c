@@ -1,6 +1,5 @@
 /* Positions of the feed: their bytes, their order, and what the server says of its log. */
 #include "base/bytes.h"
-#include "base/log.h"
 #include "connectors/mysql/feed.h"
 #include <string.h>
 #include <strings.h>
@@ -271,4 +270,21 @@ enum status mysql_feed_seen(struct mysql_database *self, MYSQL *connection, stru
     return status == STATUS_OK
                ? mysql_run(self, connection, "ROLLBACK", SQL_SHORT, ERROR_SOURCE_READ, NULL, error)
                : status;
+}
+
+const char *mysql_feed_followed(const struct feed *feed, const char *table)
+{
+    static const char own[] = "_transhume_";
+    const struct column_list followed = feed->self->sql.base.followed;
+    for (uint32_t i = 0; i < followed.count; i++) {
+        if (mysql_feed_is_same_name(feed, followed.names[i], table)) {
+            return followed.names[i];
+        }
+    }
+    return followed.count == 0 && strncmp(table, own, sizeof own - 1) != 0 ? table : NULL;
+}
+
+bool mysql_feed_is_same_name(const struct feed *feed, const char *left, const char *right)
+{
+    return (feed->self->folds_names ? strcasecmp(left, right) : strcmp(left, right)) == 0;
 }

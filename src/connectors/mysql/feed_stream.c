@@ -3,6 +3,7 @@
 #include "connectors/mysql/feed.h"
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 enum {
@@ -191,4 +192,12 @@ enum status mysql_feed_receive(struct mysql_database *self, MYSQL *stream, const
     *bytes = packet + 1;
     *length = got - 1;
     return STATUS_OK;
+}
+
+enum status mysql_feed_malformed(const struct feed *feed, struct error *error)
+{
+    return error_set(error, ERROR_SOURCE_READ, feed->name,
+                     "what the server sends at %s.%06u:%llu is no binary log that can be read",
+                     feed->reading.base, (unsigned)feed->reading.number,
+                     (unsigned long long)feed->reading.offset);
 }

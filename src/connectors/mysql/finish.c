@@ -6,55 +6,13 @@
 #include "connectors/mysql/finish.h"
 #include "base/memory.h"
 #include "connectors/mysql/definers.h"
-#include "connectors/mysql/locks.h"
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/orphans.h"
 #include "connectors/mysql/rebuild.h"
 #include "connectors/mysql/workers.h"
 #include "connectors/sql/reference.h"
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static pthread_mutex_t progress_lock = PTHREAD_MUTEX_INITIALIZER;
-
-void mysql_finisher_say(const struct mysql_finisher *finisher, const char *what, const char *name)
-{
-    char printable[160];
-    char line[200];
-    if (finisher->request->progress != NULL) {
-        text_printable(name, strlen(name), printable, sizeof printable);
-        snprintf(line, sizeof line, "%s %s", what, printable);
-        pthread_mutex_lock(&progress_lock);
-        finisher->request->progress(line);
-        pthread_mutex_unlock(&progress_lock);
-    }
-}
-
-enum status mysql_finisher_alter(struct mysql_finisher *finisher, struct buffer *sql,
-                                 const char *table, enum sql_patience patience, struct error *error)
-{
-    return mysql_alter_persistently(finisher->self, finisher->connection, sql, table, patience,
-                                    ERROR_TARGET_SCHEMA, finisher->cancelled, error);
-}
-
-enum status mysql_finisher_run(struct mysql_finisher *finisher, struct buffer *sql,
-                               const char *table, enum sql_patience patience)
-{
-    return mysql_finisher_alter(finisher, sql, table, patience, finisher->error);
-}
-
-void mysql_finisher_begin(struct buffer *sql, const struct mysql_finisher *finisher,
-                          const char *table)
-{
-    mysql_append(sql, "ALTER TABLE %t ", &finisher->self->sql, table);
-}
-
-enum status mysql_finisher_fail(struct mysql_finisher *finisher, const struct error *problem)
-{
-    error_copy(finisher->error, problem);
-    return STATUS_FAILED;
-}
 
 /* ---------------------------------------------------------------- counter, comment, statistics */
 

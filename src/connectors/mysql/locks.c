@@ -9,11 +9,6 @@
 
 enum { LOCK_TIMEOUT = 1205 };
 
-long long mysql_lock_seconds(int64_t wait_ms)
-{
-    return wait_ms < 1000 ? 1 : wait_ms / 1000;
-}
-
 /* ---------------------------------------------------------------- who holds it */
 
 /* MySQL tells; MariaDB only where the plugin metadata_lock_info is loaded. */

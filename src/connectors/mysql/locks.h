@@ -6,8 +6,6 @@
 #include "connectors/mysql/mysql_internal.h"
 #include "connectors/sql/locks.h"
 
-/* As the servers count: whole seconds, and at least one. */
-long long mysql_lock_seconds(int64_t wait_ms);
 /* From now on the session waits briefly for definitions: everybody queues behind its wait. */
 enum status mysql_wait_briefly(struct mysql_database *self, MYSQL *connection,
                                struct error *error) MUST_USE;

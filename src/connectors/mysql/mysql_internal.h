@@ -165,13 +165,11 @@ enum status mysql_reach_known(struct mysql_database *self, MYSQL **connection,
                               struct error *error) MUST_USE;
 /* greeting.c: into the instance's report, how this connection is kept from others. Any thread. */
 void mysql_tell_link(struct mysql_database *self, MYSQL *connection);
-/* ending.c: a new connection that works on the claimed run, known as such to who takes the run
- * over; fails where that was done. Without a run: any connection. Any thread. */
-enum status mysql_join(struct mysql_database *self, MYSQL **connection,
-                       struct error *error) MUST_USE;
 void mysql_disconnect(MYSQL *connection); /* NULL is fine */
 /* So that nobody uses it again, and the server rolls back: whatever is sent fails. */
 void mysql_break_off(MYSQL *connection);
+/* A wait for a lock as the servers count it: whole seconds, and at least one. */
+long long mysql_lock_seconds(int64_t wait_ms);
 /* sql_mode, time zone … as mysql_connect sets them. */
 enum status mysql_session_reset(struct mysql_database *self, MYSQL *connection,
                                 struct error *error) MUST_USE;
@@ -179,9 +177,6 @@ enum status mysql_session_reset(struct mysql_database *self, MYSQL *connection,
 bool mysql_is_alive(MYSQL *connection);
 /* What an idle session is told unasked is that it was ended. */
 bool mysql_has_spoken(MYSQL *connection);
-/* The control connection of a target, made anew if it broke. */
-enum status mysql_control(struct mysql_database *self, MYSQL **connection,
-                          struct error *error) MUST_USE;
 
 /* Ends what the connection has under way, by way of another one; the session stays. */
 void mysql_kill_statement(struct mysql_database *self, MYSQL *connection);
@@ -229,6 +224,16 @@ enum status mysql_ask_edge(struct mysql_database *self, MYSQL *connection, const
 /* The result's column of that name in any case, or -1: of what SHOW tells, servers differ in order
  * and number. */
 int mysql_column_named(MYSQL_RES *result, const char *name);
+
+/* ---------------------------------------------------------------- control.c */
+
+/* The control connection of a target, made anew if it broke. */
+enum status mysql_control(struct mysql_database *self, MYSQL **connection,
+                          struct error *error) MUST_USE;
+/* A new connection that works on the claimed run, known as such to who takes the run
+ * over; fails where that was done. Without a run: any connection. Any thread. */
+enum status mysql_join(struct mysql_database *self, MYSQL **connection,
+                       struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- prepared.c */
 
@@ -292,6 +297,7 @@ enum status mysql_choose_databases(struct mysql_database *self, const struct ope
 /* catalog_functions: a target only takes note of them. */
 enum status mysql_use_scope(struct database *database, const struct schema_scope *scope,
                             struct error *error);
+/* identity.c: catalog_functions.identity_in */
 enum status mysql_identity_in(struct database *database, const char *schema, struct arena *arena,
                               const char **identity, struct error *error);
 /* Target: the other database that its source means by a name; NULL: none. */

@@ -46,11 +46,6 @@ static void reader_close(struct reader *reader)
     free(reader);
 }
 
-struct mysql_database *mysql_reader_database(const struct reader *reader)
-{
-    return reader->database;
-}
-
 /* ---------------------------------------------------------------- cursors */
 
 static void cursor_close(struct cursor *cursor)
@@ -231,6 +226,11 @@ static enum status cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
     enum status status =
         mysql_reader_fill(cursor, filled, rows_max, bytes_max > 0 ? bytes_max : 1, error);
     return batch_deliver(filled, status, batch);
+}
+
+struct mysql_database *mysql_reader_database(const struct reader *reader)
+{
+    return reader->database;
 }
 
 const struct source_functions mysql_source_functions = {

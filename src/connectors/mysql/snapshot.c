@@ -11,9 +11,8 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "connectors/mysql/feed.h"
-#include "connectors/mysql/locks.h"
 #include "connectors/mysql/source.h"
-#include "connectors/registry.h"
+#include "connectors/sql/locks.h"
 #include <stdlib.h>
 #include <string.h>
 

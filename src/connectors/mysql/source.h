@@ -118,18 +118,21 @@ enum status mysql_digest_compile(struct mysql_database *self, MYSQL *connection,
                                  struct arena *arena, struct buffer *sql,
                                  struct error *error) MUST_USE;
 
-/* ---------------------------------------------------------------- digest.c */
+/* ---------------------------------------------------------------- digest_words.c */
 
 /* A column's part of a row's text; `selected` is its name with the root's alias. */
 void mysql_digest_append_part(struct buffer *sql, const struct mysql_column *column,
                               const char *selected, bool key);
 struct digest_type mysql_digest_type(const struct sql_database *self, const struct sql_table *table,
                                      uint32_t column);
+
+/* ---------------------------------------------------------------- digest.c */
+
 /* source_functions.digest */
 enum status mysql_digest(struct reader *reader, const struct read_request *request,
                          const struct span *span, struct digest_sum *sums, uint64_t *bytes,
                          struct error *error);
-/* reader.c */
+/* reader.c: the database that it reads. */
 struct mysql_database *mysql_reader_database(const struct reader *reader);
 
 /* ---------------------------------------------------------------- decode.c */

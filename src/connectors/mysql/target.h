@@ -9,14 +9,8 @@
 /* Booleans are numbers, instants stand in UTC without a zone. */
 extern const struct sql_rules mysql_rules;
 
-/* ---------------------------------------------------------------- target.c */
+/* ---------------------------------------------------------------- unchecked.c */
 
-/* START TRANSACTION on the control connection. */
-enum status mysql_begin(struct mysql_database *self, MYSQL **connection,
-                        struct error *error) MUST_USE;
-/* COMMIT if `status` is STATUS_OK, else ROLLBACK; passes `status` through. */
-enum status mysql_end(struct mysql_database *self, MYSQL *connection, enum status status,
-                      struct error *error) MUST_USE;
 /* A statement that no foreign key answers to, neither by refusing it nor by doing more. Frees the
  * buffer. `*changed` (may be NULL): how many records it found. */
 enum status mysql_run_unchecked(struct mysql_database *self, MYSQL *connection, struct buffer *sql,
@@ -29,10 +23,16 @@ enum status mysql_alter_unchecked(struct mysql_database *self, MYSQL *connection
  * this session, neither by refusing nor by doing more. Triggers can't be told not to fire. */
 enum status mysql_silence_keys(struct mysql_database *self, MYSQL *connection, bool off,
                                struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- look.c */
+
 /* One table of the target as it is. STATUS_END: there is none of that name. */
 enum status mysql_target_describe(struct mysql_database *self, MYSQL *connection, const char *name,
                                   struct arena *arena, struct mysql_table *table,
                                   struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- check.c, rights.c, prepare.c,
+ * script.c, finish.c */
 
 /* check.c */
 enum status mysql_tell_changed(struct database *database, const struct target_table *tables,
@@ -174,15 +174,33 @@ void mysql_append_field(struct buffer *out, const char *bytes, size_t length);
 bool mysql_needs_variable(const struct mysql_database *self, const struct mysql_column *column,
                           const char **expression, const char **end);
 
+/* ---------------------------------------------------------------- control.c */
+
+/* START TRANSACTION on the control connection. */
+enum status mysql_begin(struct mysql_database *self, MYSQL **connection,
+                        struct error *error) MUST_USE;
+/* COMMIT if `status` is STATUS_OK, else ROLLBACK; passes `status` through. */
+enum status mysql_end(struct mysql_database *self, MYSQL *connection, enum status status,
+                      struct error *error) MUST_USE;
+/* Does the claim stand? Its guard is locked until the transaction's end. Without a claim, or with a
+ * ledger elsewhere: yes. */
+enum status mysql_check_claim(struct mysql_database *self, MYSQL *connection,
+                              struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- named_lock.c */
+
+/* The lock's name as SQL: of `what` it is for, the run and this database. */
+void mysql_named_lock_append(struct buffer *sql, const struct mysql_database *self,
+                             const char *what, const char *run_id);
+/* Takes it, for the connection's session. STATUS_AGAIN: somebody has it. */
+enum status mysql_named_lock_get(struct mysql_database *self, MYSQL *connection, const char *what,
+                                 const char *run_id, int wait_s, struct error *error) MUST_USE;
+
 /* ---------------------------------------------------------------- claim.c */
 
 /* The sessions that are open work on the claimed run from now on. */
 enum status mysql_enter_run(struct mysql_database *self, bool took_over,
                             struct error *error) MUST_USE;
-/* Does the claim stand? Its guard is locked until the transaction's end. Without a claim, or with a
- * ledger elsewhere: yes. */
-enum status mysql_check_claim(struct mysql_database *self, MYSQL *connection,
-                              struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- notes.c */
 

@@ -3,7 +3,6 @@
 #include "model/convert.h"
 #include "model/decimal.h"
 #include <arpa/inet.h>
-#include <math.h>
 #include <string.h>
 #include <strings.h>
 
@@ -213,7 +212,7 @@ static enum status append_row(const struct sql_table *table, const struct shape 
         const struct mysql_column *column = &mysql_facts_of(table)->columns[i];
         int32_t at = -1;
         for (uint32_t k = 0; k < shape->field_count; k++) {
-            bool same = mysql_dialect.compare_names(shape->fields[k].name, column->name) == 0;
+            bool same = strcasecmp(shape->fields[k].name, column->name) == 0;
             at = same ? (int32_t)k : at;
         }
         bool given = at >= 0 && cells[at].kind > VALUE_NULL;

@@ -1,8 +1,10 @@
 /* MySQL's and MariaDB's types and the kinds of values; the table behind docs/types/mysql.md. */
 #include "connectors/mysql/translate.h"
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
+
+const struct sql_rules mysql_rules = {
+    .truth_is_number = true, .zone_dropped = true, .zero_unsigned = true};
 
 const struct type_mapping mysql_types[MYSQL_TYPE_COUNT] = {
     {"bigint", VALUE_INT64, "all 64 bits",

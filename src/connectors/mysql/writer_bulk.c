@@ -6,7 +6,6 @@
  */
 #include "base/log.h"
 #include "connectors/mysql/writer_internal.h"
-#include "mysql_sql.h"
 #include <endian.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -15,7 +14,6 @@ enum {
     ID_BYTES = 4,
     FLAG_BYTES = 2,
     TYPE_BYTES = 2,
-    STATEMENTS_MAX = 16, /* the server keeps some ten KiB for each, and all users have a limit */
 };
 
 size_t writer_bulk_head_bytes(const struct writer_plan *plan)
@@ -32,8 +30,8 @@ void writer_bulk_begin(struct segment *segment)
 }
 
 /* Anew if it was before. */
-static enum status mysql_writer_bulk_prepare(struct writer *writer, const struct writer_plan *plan,
-                                             bool *refused, struct error *error)
+enum status writer_bulk_statement_prepare(struct writer *writer, const struct writer_plan *plan,
+                                          bool *refused, struct error *error)
 {
     struct buffer sql = {0};
     writer_plan_append_insert(writer, plan, &sql);
@@ -57,83 +55,13 @@ static enum status mysql_writer_bulk_prepare(struct writer *writer, const struct
     return status;
 }
 
-/*
- * In bulk the server counts what triggers do among the records (10.11), and one that inserts takes
- * the records' values for its own (10.2). Into a table that others made they go so only if it is
- * sure that it has none.
- */
-static enum status may_have_triggers(struct writer *writer, const struct writer_plan *plan,
-                                     bool *found, struct error *error)
-{
-    struct mysql_database *self = writer->database;
-    struct buffer sql = {0};
-    MYSQL_RES *result = NULL;
-    *found = false;
-    if (writer->tables[plan->table].plan->created) {
-        return STATUS_OK;
-    }
-    mysql_append_filled(&sql, sql_triggers, self->sql.schema, plan->facts->schema->name);
-    if (mysql_run_buffer(self, writer->connection, &sql, SQL_SHORT, ERROR_TARGET_INVALID, &result,
-                         error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
-    *found = row == NULL || row[0] == NULL || row[1] == NULL || strcmp(row[0], "0") == 0 ||
-             strcmp(row[1], "0") != 0;
-    mysql_free_result(result);
-    return STATUS_OK;
-}
-
-static void close_statement(struct writer *writer, struct writer_bulk *bulk)
+void writer_bulk_statement_close(struct writer *writer, struct writer_bulk *bulk)
 {
     if (bulk != NULL && bulk->statement != NULL) {
         mysql_stmt_close(bulk->statement);
         bulk->statement = NULL;
         writer->statement_count--;
     }
-}
-
-/* Those of other plans, of which no segment is under way; they are prepared again when needed. */
-static void make_room(struct writer *writer)
-{
-    struct writer_plan *plan = writer->statement_count < STATEMENTS_MAX ? NULL : writer->plans;
-    for (; plan != NULL; plan = plan->next) {
-        if (plan->bulk != NULL && plan->bulk->statement != NULL) {
-            close_statement(writer, plan->bulk);
-            plan->bulk->tried = false;
-        }
-    }
-}
-
-static void leave_bulk(struct writer *writer, const struct writer_plan *plan, const char *why)
-{
-    log_write(LOG_DEBUG, "%s: records do not go in bulk: %s", plan->facts->schema->name, why);
-    close_statement(writer, plan->bulk);
-}
-
-enum status writer_bulk_prepare(struct writer *writer, const struct writer_plan *plan,
-                                struct error *error)
-{
-    bool refused = false;
-    bool triggers = false;
-    if (!writer_bulk_serves(writer, plan) || plan->bulk->tried) {
-        return STATUS_OK;
-    }
-    if (writer_await_load(writer, -1, error) == STATUS_FAILED) {
-        return STATUS_FAILED;
-    }
-    make_room(writer);
-    if (may_have_triggers(writer, plan, &triggers, error) != STATUS_OK ||
-        (!triggers && mysql_writer_bulk_prepare(writer, plan, &refused, error) != STATUS_OK)) {
-        return STATUS_FAILED;
-    }
-    plan->bulk->tried = true;
-    if (triggers) {
-        leave_bulk(writer, plan, "it has triggers, or may have some that the account may not see");
-    } else if (refused) {
-        leave_bulk(writer, plan, mysql_stmt_error(plan->bulk->statement));
-    }
-    return STATUS_OK;
 }
 
 void writer_bulk_give_up(struct writer *writer, struct error *error)
@@ -182,7 +110,8 @@ enum status writer_bulk_send(struct writer *writer, size_t from, size_t to, stru
         !mysql_statement_is_forgotten(writer->connection)) {
         return status;
     }
-    if (mysql_writer_bulk_prepare(writer, writer->sending->plan, &refused, &ignored) != STATUS_OK ||
+    if (writer_bulk_statement_prepare(writer, writer->sending->plan, &refused, &ignored) !=
+            STATUS_OK ||
         refused) {
         return STATUS_FAILED;
     }
@@ -193,6 +122,6 @@ enum status writer_bulk_send(struct writer *writer, size_t from, size_t to, stru
 void writer_bulk_close(struct writer *writer)
 {
     for (struct writer_plan *plan = writer->plans; plan != NULL; plan = plan->next) {
-        close_statement(writer, plan->bulk);
+        writer_bulk_statement_close(writer, plan->bulk);
     }
 }

@@ -65,23 +65,3 @@ bool writer_is_error_value(const struct writer *writer, uint64_t number, const c
     }
     return false;
 }
-
-enum status writer_send_error_values(struct writer *writer, uint32_t at, struct refusal *refusal,
-                                     struct error *error)
-{
-    static const char loose[] = "SET @transhume_mode = @@SESSION.sql_mode, SESSION sql_mode = "
-                                "REPLACE(@@SESSION.sql_mode, 'STRICT_ALL_TABLES', '')";
-    static const char strict[] = "SET SESSION sql_mode = @transhume_mode";
-    struct error ignored = {0};
-    if (mysql_run(writer->database, writer->connection, loose, SQL_SHORT, ERROR_TARGET_WRITE, NULL,
-                  error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    writer->error_values = true;
-    writer->error_values_at = at;
-    enum status status = writer_send(writer, at, at + 1, refusal, error);
-    writer->error_values = false;
-    bool back = mysql_run(writer->database, writer->connection, strict, SQL_SHORT,
-                          ERROR_TARGET_WRITE, NULL, &ignored) == STATUS_OK;
-    return back || status == STATUS_FAILED ? status : error_copy(error, &ignored);
-}

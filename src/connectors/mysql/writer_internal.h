@@ -156,9 +156,6 @@ static inline const char *writer_plan_name(const struct writer *writer,
 enum status writer_plan_get(struct writer *writer, uint32_t table, const struct shape *shape,
                             const struct writer_plan **plan, struct error *error) MUST_USE;
 
-/* "INSERT INTO table (columns) VALUES ": what goes before the values. */
-void writer_plan_append_insert(const struct writer *writer, const struct writer_plan *plan,
-                               struct buffer *sql);
 /* The table's part of it: fills `facts`. */
 enum status writer_plan_describe(struct writer *writer, uint32_t table,
                                  struct error *error) MUST_USE;
@@ -187,9 +184,27 @@ enum status writer_send(struct writer *writer, uint32_t first, uint32_t end,
 /* The same with all lines of a segment without batches. */
 enum status writer_send_lines(struct writer *writer, struct refusal *refusal,
                               struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- writer_insert.c */
+
+/* The table that the plan's records are sent to: its own, or the temporary one. */
+void writer_append_destination(const struct writer *writer, const struct writer_plan *plan,
+                               struct buffer *sql);
+/* "INSERT INTO table (columns) VALUES ": what goes before the values. */
+void writer_plan_append_insert(const struct writer *writer, const struct writer_plan *plan,
+                               struct buffer *sql);
+
+/* ---------------------------------------------------------------- writer_statement.c */
+
 /* A statement after which all is well, or goes back to the savepoint: STATUS_AGAIN. */
 enum status writer_run_statement(struct writer *writer, struct buffer *sql, MYSQL_RES **result,
                                  struct refusal *refusal, struct error *error) MUST_USE;
+/* Back to the savepoint: STATUS_AGAIN. */
+enum status writer_savepoint_undo(struct writer *writer, struct error *error) MUST_USE;
+/* A statement failed: for the sake of a record (STATUS_AGAIN, with the reason in `refusal`, and all
+ * is undone up to the savepoint), or for good. */
+enum status writer_judge_failure(struct writer *writer, struct refusal *refusal,
+                                 struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- writer_bulk.c */
 
@@ -199,10 +214,6 @@ static inline bool writer_bulk_serves(const struct writer *writer, const struct 
     return plan->bulk != NULL && writer->database->takes_bulk &&
            (!plan->bulk->tried || plan->bulk->statement != NULL);
 }
-/* Prepares the plan's statement, at the first call. Where the server refuses to, or the table may
- * have triggers, records go another way. */
-enum status writer_bulk_prepare(struct writer *writer, const struct writer_plan *plan,
-                                struct error *error) MUST_USE;
 /* No writer of the database sends in bulk any more. `error` says why, and becomes one after which
  * the chunk is tried again. */
 void writer_bulk_give_up(struct writer *writer, struct error *error);
@@ -216,6 +227,19 @@ enum status writer_bulk_send(struct writer *writer, size_t from, size_t to,
                              struct error *error) MUST_USE;
 /* When the connection is closed. */
 void writer_bulk_close(struct writer *writer);
+
+/* Prepares the plan's statement, anew if it was before. `refused`: the server does not take it. */
+enum status writer_bulk_statement_prepare(struct writer *writer, const struct writer_plan *plan,
+                                          bool *refused, struct error *error) MUST_USE;
+/* Closes it; of no statement, or NULL, nothing. */
+void writer_bulk_statement_close(struct writer *writer, struct writer_bulk *bulk);
+
+/* ---------------------------------------------------------------- writer_bulk_choose.c */
+
+/* Prepares the plan's statement, at the first call. Where the server refuses to, or the table may
+ * have triggers, records go another way. */
+enum status writer_bulk_prepare(struct writer *writer, const struct writer_plan *plan,
+                                struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- writer_segment.c */
 
@@ -233,9 +257,6 @@ void writer_segment_clear(struct segment *segment);
 bool writer_has_error_values(const struct writer *writer, uint32_t at);
 /* Is that warning about nothing but such a value? */
 bool writer_is_error_value(const struct writer *writer, uint64_t number, const char *words);
-/* Sends it alone. Results as writer_send's. */
-enum status writer_send_error_values(struct writer *writer, uint32_t at, struct refusal *refusal,
-                                     struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- writer_loader.c */
 
@@ -249,7 +270,8 @@ enum status writer_hand_over(struct writer *writer, struct error *error) MUST_US
 enum status writer_await_load(struct writer *writer, int64_t timeout_ms,
                               struct error *error) MUST_USE;
 
-/* ---------------------------------------------------------------- writer_stage.c */
+/* ---------------------------------------------------------------- writer_stage_rows.c and
+ * writer_stage.c */
 
 /* Makes the temporary table and that of repeats, if this connection has none; empties them. */
 enum status writer_stage_make(struct writer *writer, struct error *error) MUST_USE;

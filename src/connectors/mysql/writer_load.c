@@ -10,7 +10,6 @@
 
 enum { LARGE_PIECE_BYTES = 64 << 10, DATA_TRUNCATED = 1265 };
 static const char savepoint[] = "SAVEPOINT transhume_segment";
-static const char undo[] = "ROLLBACK TO SAVEPOINT transhume_segment";
 
 /* ---------------------------------------------------------------- what the server reads */
 
@@ -187,36 +186,6 @@ static enum status ask_warnings(struct writer *writer, struct refusal *refusal, 
     return STATUS_OK;
 }
 
-static enum status go_back(struct writer *writer, struct error *error)
-{
-    enum status status = mysql_run(writer->database, writer->connection, undo, SQL_SHORT,
-                                   ERROR_TARGET_WRITE, NULL, error);
-    return status == STATUS_OK ? STATUS_AGAIN : status;
-}
-
-/* A statement failed: for the sake of a record, or for good? */
-static enum status judge_failure(struct writer *writer, struct refusal *refusal,
-                                 struct error *error)
-{
-    unsigned number = mysql_errno(writer->connection);
-    enum error_code code = ERROR_NONE;
-    if (writer->stream.failed) {
-        error_copy(error, &writer->stream.error);
-        return STATUS_FAILED;
-    }
-    if (!mysql_is_of_record(number, mysql_error(writer->connection), &code)) {
-        mysql_failure(writer->database, writer->connection, ERROR_TARGET_WRITE, error);
-        if (writer->sending->form == MYSQL_IN_BULK && error->code == ERROR_TARGET_WRITE) {
-            writer_bulk_give_up(writer, error); /* the other way has its own word on it */
-        }
-        return STATUS_FAILED;
-    }
-    *refusal = (struct refusal){.number = number, .code = code};
-    snprintf(refusal->reason, sizeof refusal->reason, "%s", mysql_error(writer->connection));
-    text_clean_line(refusal->reason);
-    return go_back(writer, error);
-}
-
 static uint64_t number_after(const char *words, const char *name)
 {
     uint64_t value = UINT64_MAX;
@@ -270,7 +239,7 @@ static enum status judge_success(struct writer *writer, uint64_t records, struct
      * With computed columns all of it has to be there to be seen: writer_plan.c. */
     bool unseen = computed < told || (computed > 0 && computed < warnings);
     if (refusal->number != 0 || unseen || (!whole && writer->sending->form != MYSQL_IN_BULK)) {
-        return go_back(writer, error);
+        return writer_savepoint_undo(writer, error);
     }
     return whole ? STATUS_OK : count_is_wrong(writer, records, changed, error);
 }
@@ -328,7 +297,7 @@ static enum status send_bytes(struct writer *writer, size_t from, size_t to, uin
                          : form == MYSQL_IN_LINE ? send_load(writer, from, to, error)
                                                  : send_statement(writer, from, to, error);
     return status == STATUS_OK ? judge_success(writer, records, refusal, error)
-                               : judge_failure(writer, refusal, error);
+                               : writer_judge_failure(writer, refusal, error);
 }
 
 enum status writer_send(struct writer *writer, uint32_t first, uint32_t end,
@@ -350,12 +319,4 @@ enum status writer_send_lines(struct writer *writer, struct refusal *refusal, st
 {
     return send_bytes(writer, 0, writer->sending->out.length, writer->sending->lines, refusal,
                       error);
-}
-
-enum status writer_run_statement(struct writer *writer, struct buffer *sql, MYSQL_RES **result,
-                                 struct refusal *refusal, struct error *error)
-{
-    enum status status = mysql_run_buffer(writer->database, writer->connection, sql, SQL_LONG,
-                                          ERROR_TARGET_WRITE, result, error);
-    return status == STATUS_OK ? STATUS_OK : judge_failure(writer, refusal, error);
 }

@@ -1,6 +1,5 @@
 /* How the batches of one shape go into a table: columns, the statement, the temporary table. */
 #include "connectors/mysql/writer_internal.h"
-#include <string.h>
 
 enum status writer_plan_describe(struct writer *writer, uint32_t table, struct error *error)
 {
@@ -80,13 +79,6 @@ static const char *writer_plan_keep(struct writer *writer, struct buffer *sql)
     return text;
 }
 
-static void append_destination(const struct writer *writer, const struct writer_plan *plan,
-                               struct buffer *sql)
-{
-    mysql_append_table(sql, writer->database,
-                       plan->staged ? plan->stage_name : plan->facts->schema->name);
-}
-
 /* Without a character set, bytes are bytes; texts that are to be converted say what they are. */
 static const char *make_load(struct writer *writer, const struct writer_plan *plan)
 {
@@ -96,7 +88,7 @@ static const char *make_load(struct writer *writer, const struct writer_plan *pl
     const char *end = NULL;
 
     buffer_append_string(&sql, "LOAD DATA LOCAL INFILE 'transhume' INTO TABLE ");
-    append_destination(writer, plan, &sql);
+    writer_append_destination(writer, plan, &sql);
     buffer_append_string(&sql, " CHARACTER SET binary FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' "
                                "LINES TERMINATED BY '\\n' (");
     buffer_append_string(&sql, plan->staged ? "_transhume_row" : "");
@@ -115,18 +107,6 @@ static const char *make_load(struct writer *writer, const struct writer_plan *pl
     buffer_append_buffer(&sql, &set);
     buffer_free(&set);
     return writer_plan_keep(writer, &sql);
-}
-
-void writer_plan_append_insert(const struct writer *writer, const struct writer_plan *plan,
-                               struct buffer *sql)
-{
-    buffer_append_string(sql, "INSERT INTO ");
-    append_destination(writer, plan, sql);
-    buffer_append_string(sql, plan->staged ? " (_transhume_row" : " (");
-    for (uint32_t i = 0; i < plan->column_count; i++) {
-        mysql_append(sql, "%s%n", i > 0 || plan->staged ? ", " : "", plan->columns[i].column->name);
-    }
-    buffer_append_string(sql, ") VALUES ");
 }
 
 static const char *make_insert(struct writer *writer, const struct writer_plan *plan)

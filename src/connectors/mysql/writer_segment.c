@@ -4,7 +4,6 @@
  * load, a bad row about as many as its segment has powers of two.
  */
 #include "connectors/mysql/writer_internal.h"
-#include <stdlib.h>
 #include <string.h>
 
 uint64_t writer_segment_bytes_max(const struct writer *writer, const struct segment *segment)
@@ -35,6 +34,26 @@ static uint32_t fitting(const struct writer *writer, uint32_t at, uint32_t size)
     return size;
 }
 
+static enum status send_error_values(struct writer *writer, uint32_t at, struct refusal *refusal,
+                                     struct error *error)
+{
+    static const char loose[] = "SET @transhume_mode = @@SESSION.sql_mode, SESSION sql_mode = "
+                                "REPLACE(@@SESSION.sql_mode, 'STRICT_ALL_TABLES', '')";
+    static const char strict[] = "SET SESSION sql_mode = @transhume_mode";
+    struct error ignored = {0};
+    if (mysql_run(writer->database, writer->connection, loose, SQL_SHORT, ERROR_TARGET_WRITE, NULL,
+                  error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    writer->error_values = true;
+    writer->error_values_at = at;
+    enum status status = writer_send(writer, at, at + 1, refusal, error);
+    writer->error_values = false;
+    bool back = mysql_run(writer->database, writer->connection, strict, SQL_SHORT,
+                          ERROR_TARGET_WRITE, NULL, &ignored) == STATUS_OK;
+    return back || status == STATUS_FAILED ? status : error_copy(error, &ignored);
+}
+
 static enum status send_all(struct writer *writer, struct error *error)
 {
     uint32_t count = 0;
@@ -53,8 +72,7 @@ static enum status send_all(struct writer *writer, struct error *error)
             window = size / 2;
             status = STATUS_OK;
         } else if (status == STATUS_AGAIN && writer_has_error_values(writer, at) &&
-                   (status = writer_send_error_values(writer, at, &refusal, error)) !=
-                       STATUS_AGAIN) {
+                   (status = send_error_values(writer, at, &refusal, error)) != STATUS_AGAIN) {
             at++;
         } else if (status == STATUS_AGAIN) {
             status = sql_held_refuse(rows[at].held, rows[at].row, OUTCOME_REJECTED, refusal.code,

@@ -109,7 +109,7 @@ enum status postgres_pipeline_prepare(struct postgres_apply *apply, struct apply
 void postgres_pipeline_expect(struct postgres_apply *apply, uint32_t rows,
                               const struct record_change *change);
 
-/* ---------------------------------------------------------------- apply.c */
+/* ---------------------------------------------------------------- apply_row.c */
 
 /* Sends a statement for one change. STATUS_AGAIN: it is refused. */
 enum status postgres_apply_one(struct postgres_apply *apply, struct sql_apply_statement *statement,

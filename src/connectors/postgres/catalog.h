@@ -61,6 +61,21 @@ struct postgres_catalog {
 
 /* Is it unique in the columns of the key, in any order? */
 bool postgres_is_key_index(const struct schema_index *index, struct column_list key);
+/* catalog_moment.c: readings of the catalogue, each as of one moment. */
+struct postgres_catalog_moment {
+    uint32_t count; /* of those begun */
+    bool is_ours;
+};
+enum status postgres_catalog_moment_begin(struct postgres_database *self, PGconn *connection,
+                                          struct postgres_catalog_moment *moment,
+                                          struct error *error) MUST_USE;
+/* Is all to be read again, since something was gone by then? Then the error is cleared. */
+bool postgres_catalog_moment_again(const struct postgres_catalog_moment *moment, enum status status,
+                                   struct error *error);
+/* Ends it, and the same; with the failure of the end in `*status`. */
+bool postgres_catalog_moment_end(struct postgres_database *self, PGconn *connection,
+                                 const struct postgres_catalog_moment *moment, enum status *status,
+                                 struct error *error);
 /* Reads the tables of the instance's schema, or the one named, into `arena`: as they are at one
  * moment, unless in a transaction that is open already and has no snapshot. */
 enum status postgres_catalog_read(struct postgres_database *self, PGconn *connection,
@@ -91,7 +106,7 @@ struct postgres_words {
 struct postgres_words postgres_as_text(const struct postgres_column *column);
 /* The same, but that an address has its mask. */
 struct postgres_words postgres_cast_to_text(const struct postgres_column *column);
-/* Makes these words those of the type's own output function. */
+/* types.c: makes these words those of the type's own output function. */
 void postgres_keep_output(struct postgres_column *column, const char *function, const char *type,
                           struct arena *arena);
 /* What stands behind a value so that it can be compared with another one of its type: a domain over

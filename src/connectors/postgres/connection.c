@@ -3,7 +3,6 @@
 #include "base/memory.h"
 #include "base/signals.h"
 #include "base/text.h"
-#include "connectors/postgres/definitions.h"
 #include "connectors/postgres/locks.h"
 #include <errno.h>
 #include <poll.h>
@@ -371,26 +370,6 @@ enum status postgres_connect(struct postgres_database *self, PGconn **connection
     }
     *connection = made;
     return STATUS_OK;
-}
-
-enum status postgres_control(struct postgres_database *self, PGconn **connection,
-                             struct error *error)
-{
-    *connection = self->control;
-    if (self->control != NULL && PQstatus(self->control) == CONNECTION_OK) {
-        return STATUS_OK;
-    }
-    if (self->mode == OPEN_SOURCE && self->sql.snapshot_taken) {
-        error_set(error, ERROR_SOURCE_READ, self->sql.shown,
-                  "the connection that holds the snapshot broke off");
-        error_hint(error, "`transhume resume` continues, at a new snapshot");
-        return STATUS_FAILED;
-    }
-    postgres_disconnect(self->control);
-    self->control = NULL;
-    enum status status = postgres_join(self, &self->control, error);
-    *connection = self->control;
-    return status;
 }
 
 /* ---------------------------------------------------------------- asking */

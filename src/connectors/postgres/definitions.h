@@ -9,10 +9,6 @@
 extern const struct sql_definition_kind postgres_definition_kinds[];
 extern const struct definition_functions postgres_definition_functions;
 
-/* connection.c: without any settings, to another database of the server. */
-enum status postgres_reach_database(struct postgres_database *self, const char *name,
-                                    PGconn **connection, struct error *error) MUST_USE;
-
 bool postgres_definition_disturbs(const struct definition_change *change,
                                   const struct definition *user);
 

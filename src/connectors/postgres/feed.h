@@ -90,7 +90,7 @@ struct feed {
     bool only_local;           /* transactions that came from elsewhere are left out */
 };
 
-/* feed.c */
+/* feed_place.c */
 void postgres_feed_put_place(const struct feed_place *place, struct arena *arena,
                              struct position *position);
 bool postgres_feed_get_place(struct position position, struct feed_place *place);

@@ -19,7 +19,7 @@ struct postgres_finisher {
     struct error *error;
 };
 
-/* Tells what is under way, if anybody wants to know. */
+/* finisher.c: tells what is under way, if anybody wants to know. */
 void postgres_finisher_say(const struct postgres_finisher *finisher, const char *what,
                            const char *name);
 /* One statement, whatever stands in it; frees it. `beside`: it shuts nobody out. The failure names

@@ -5,6 +5,8 @@
 #include "connectors/postgres/target.h"
 #include "connectors/sql/locks.h"
 
+/* ---------------------------------------------------------------- lock_watch.c */
+
 /* sql_brief_lock_ms, and longer than deadlock_timeout if that can be: after it, and only within one
  * wait, the server ends an autovacuum that is in the way. */
 int64_t postgres_brief_lock_ms(const struct postgres_database *self);
@@ -27,6 +29,8 @@ void postgres_lock_watch_tell(const struct postgres_lock_watch *watch, struct er
 
 /* Did it end because others hold a lock? */
 bool postgres_lock_is_missed(const struct error *error);
+
+/* ---------------------------------------------------------------- locks.c */
 
 /* `how`: "LOCAL" to the transaction, or of the "SESSION"; 0: for ever. */
 enum status postgres_set_lock_timeout(struct postgres_database *self, PGconn *connection,

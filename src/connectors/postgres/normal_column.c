@@ -11,6 +11,8 @@
 #include <math.h>
 #include <string.h>
 
+const struct sql_rules postgres_rules = {0};
+
 /* The class of a column: its kind in the lowest byte, and what else counts. */
 enum {
     CLASS_KIND = 0xff,
@@ -132,4 +134,11 @@ enum status postgres_normal_form_in_column(struct database *self, uint32_t class
     return convert_value(cell, &wanted, false, arena, &made, error) == STATUS_OK
                ? as_own(self, &made, class, arena, normal, error)
                : STATUS_FAILED;
+}
+
+enum status postgres_normal_form(struct database *database, const struct cell *cell,
+                                 struct arena *arena, struct cell *normal, struct error *error)
+{
+    (void)database;
+    return sql_normal_form(&postgres_rules, cell, arena, normal, error);
 }

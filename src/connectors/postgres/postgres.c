@@ -380,7 +380,8 @@ static enum status open_all(struct postgres_database *self, const struct open_op
     self->spill_folder =
         open->spill_folder != NULL ? arena_copy_string(self->arena, open->spill_folder) : NULL;
     return look_at_server(self, pooler, error) == STATUS_OK
-               ? postgres_choose_schemas(self, open, error)
+               ? postgres_choose_schemas(
+                     self, open, uri_parameter(open->uri, &transhume_connector, "schema"), error)
                : STATUS_FAILED;
 }
 

@@ -128,6 +128,9 @@ enum status postgres_connect(struct postgres_database *self, PGconn **connection
 /* The same without any settings. */
 enum status postgres_reach(struct postgres_database *self, PGconn **connection,
                            struct error *error) MUST_USE;
+/* Likewise, to another database of the server. */
+enum status postgres_reach_database(struct postgres_database *self, const char *name,
+                                    PGconn **connection, struct error *error) MUST_USE;
 /* One that speaks the replication protocol, and beside it takes statements without parameters. */
 enum status postgres_connect_walsender(struct postgres_database *self, PGconn **connection,
                                        struct error *error) MUST_USE;
@@ -138,16 +141,17 @@ void postgres_tell_link(struct postgres_database *self, PGconn *connection);
  * that they name. postgres_connect does it once the schema is known. */
 enum status postgres_prefer_schema(struct postgres_database *self, PGconn *connection,
                                    struct error *error) MUST_USE;
-/* sessions.c: a new connection that works on the claimed run, known as such to who takes the run
- * over; fails where that was done. Without a run: any connection. */
-enum status postgres_join(struct postgres_database *self, PGconn **connection,
-                          struct error *error) MUST_USE;
 void postgres_disconnect(PGconn *connection); /* NULL is fine */
 /* So that nobody uses it again, and the server rolls back. */
 void postgres_break_off(PGconn *connection);
-/* The control connection of a target, made anew if it broke. */
+
+/* control.c: the control connection of a target, made anew if it broke. */
 enum status postgres_control(struct postgres_database *self, PGconn **connection,
                              struct error *error) MUST_USE;
+/* A new connection that works on the claimed run, known as such to who takes the run
+ * over; fails where that was done. Without a run: any connection. */
+enum status postgres_join(struct postgres_database *self, PGconn **connection,
+                          struct error *error) MUST_USE;
 
 /* A value for $1, $2 …; NULL text is NULL. */
 struct postgres_parameter {
@@ -345,9 +349,10 @@ static inline void postgres_append_names(struct buffer *out, const char *alias,
 
 /* ---------------------------------------------------------------- scope.c */
 
-/* The schemas that are meant, by `open`, and the session's search_path accordingly. */
+/* The schemas that are meant, by `open` and by the URI's parameter (NULL: none), and the session's
+ * search_path accordingly. */
 enum status postgres_choose_schemas(struct postgres_database *self, const struct open_options *open,
-                                    struct error *error) MUST_USE;
+                                    const char *text, struct error *error) MUST_USE;
 /* As postgres_database.spaces, of the table's own schema alone; `*name`: what it is called there.
  */
 const char *postgres_spaces_of(const struct postgres_database *self, const char *table,

@@ -103,6 +103,14 @@ struct postgres_carried {
     struct error *error;
 };
 
+/* rights_made.c: the order of struct postgres_made, for qsort and bsearch. */
+int postgres_made_compare(const void *left, const void *right);
+/* The right's place among the source's. */
+uint32_t postgres_right_number(const struct postgres_carried *carried,
+                               const struct schema_right *right);
+/* Who owns the object that the right is about; NULL: the source does not say. */
+const struct schema_right *postgres_right_owner(const struct postgres_carried *carried,
+                                                const struct schema_right *right);
 /* Is the object that the right is about one of those that the run makes? */
 bool postgres_is_made(const struct postgres_carried *carried, const struct schema_right *right);
 /* Is the object's owner the source's, or can't do more than that one? */

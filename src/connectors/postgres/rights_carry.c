@@ -1,20 +1,10 @@
 /* After all objects are made: their owners and grants, if they are carried. */
-#include "base/log.h"
 #include "connectors/postgres/objects.h"
 #include "connectors/postgres/rights.h"
-#include "connectors/sql/place.h"
 #include <stdlib.h>
 #include <string.h>
 
 /* ---------------------------------------------------------------- what the run makes */
-
-static int compare_made(const void *left, const void *right)
-{
-    const struct postgres_made *a = left;
-    const struct postgres_made *b = right;
-    int order = strcmp(a->what, b->what);
-    return order != 0 ? order : strcmp(a->name, b->name);
-}
 
 static void add_made(struct postgres_carried *carried, const char *what, const char *name)
 {
@@ -73,70 +63,6 @@ static void list_wanted(struct postgres_carried *carried)
     for (uint32_t i = 0; i < others.count; i++) {
         add_made(carried, "schema", others.names[i]);
     }
-}
-
-bool postgres_is_made(const struct postgres_carried *carried, const struct schema_right *right)
-{
-    const struct postgres_made key = {right->table != NULL ? "table" : right->what,
-                                      right->table != NULL ? right->table : right->name};
-    return carried->made_count > 0 && bsearch(&key, carried->made, carried->made_count,
-                                              sizeof *carried->made, compare_made) != NULL;
-}
-
-/* ---------------------------------------------------------------- owners */
-
-static uint32_t number_of(const struct postgres_carried *carried, const struct schema_right *right)
-{
-    return (uint32_t)(right - carried->making.objects->rights);
-}
-
-static const struct schema_right *owner_of(const struct postgres_carried *carried,
-                                           const struct schema_right *right)
-{
-    return postgres_find_right(carried->making.objects, "owner", right->what, right->name);
-}
-
-/* Have the views that hold back that role, each by itself, got it as their owner? */
-static bool has_role_its_views(const struct postgres_carried *carried, const char *role)
-{
-    const struct schema *objects = carried->making.objects;
-    bool has = true;
-    for (uint32_t i = 0; has && i < objects->right_count; i++) {
-        const struct schema_right *right = &objects->rights[i];
-        const struct schema_right *owner =
-            strcmp(right->kind, "reads") == 0 && strcmp(right->role, role) == 0
-                ? owner_of(carried, right)
-                : NULL;
-        has = owner == NULL || strcmp(owner->role, role) != 0 ||
-              carried->done[number_of(carried, owner)];
-    }
-    return has;
-}
-
-bool postgres_owner_is_right(const struct postgres_carried *carried,
-                             const struct schema_right *right)
-{
-    const struct schema_right *owner = owner_of(carried, right);
-    if (!postgres_does_more(&carried->making.roles, right)) {
-        return true;
-    }
-    return owner != NULL && carried->done[number_of(carried, owner)] &&
-           (strcmp(owner->role, right->role) == 0 || has_role_its_views(carried, right->role));
-}
-
-bool postgres_is_withheld(const struct postgres_carried *carried, const struct schema_right *right)
-{
-    static const char *const kinds[] = {"runs", "reads", "rewrites"};
-    bool invokes = carried->making.self->server_version >= POSTGRES_INVOKER_VERSION;
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        const struct schema_right *more =
-            postgres_find_right(carried->making.objects, kinds[i], right->what, right->name);
-        bool held = i == 1 && (invokes || strcmp(right->what, "view") != 0);
-        if (more != NULL && !held && !postgres_owner_is_right(carried, more)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* ---------------------------------------------------------------- carrying */
@@ -216,10 +142,10 @@ static enum status carry_grant(struct postgres_carried *carried, uint32_t number
 static enum status carry_lack(struct postgres_carried *carried, uint32_t number)
 {
     const struct schema_right *right = &carried->making.objects->rights[number];
-    const struct schema_right *owner = owner_of(carried, right);
+    const struct schema_right *owner = postgres_right_owner(carried, right);
     struct buffer sql = {0};
     if (!carried->making.roles.is_superuser || owner == NULL ||
-        !carried->done[number_of(carried, owner)]) {
+        !carried->done[postgres_right_number(carried, owner)]) {
         return STATUS_OK;
     }
     postgres_append_revoke(&sql, right, right->words);
@@ -232,7 +158,7 @@ static enum status carry_view(struct postgres_carried *carried, uint32_t number)
 {
     const struct schema_right *right = &carried->making.objects->rights[number];
     struct buffer sql = {0};
-    const struct schema_right *owner = owner_of(carried, right);
+    const struct schema_right *owner = postgres_right_owner(carried, right);
     if (strcmp(right->what, "view") != 0 ||
         carried->making.self->server_version < POSTGRES_INVOKER_VERSION ||
         !postgres_does_more(&carried->making.roles, right) ||
@@ -353,7 +279,7 @@ static enum status carried_finish(struct postgres_carried *carried,
         list_wanted(carried);
     }
     if (carried->made_count > 0) {
-        qsort(carried->made, carried->made_count, sizeof *carried->made, compare_made);
+        qsort(carried->made, carried->made_count, sizeof *carried->made, postgres_made_compare);
     }
     if (status == STATUS_OK && self->sql.base.carries_rights) {
         status = carry_all(carried);

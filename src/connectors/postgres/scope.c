@@ -2,8 +2,7 @@
  * users made. */
 #include "connectors/scope.h"
 #include "base/text.h"
-#include "connectors/postgres/target.h"
-#include "connectors/registry.h"
+#include "connectors/postgres/postgres_internal.h"
 #include "connectors/sql/check.h"
 #include <string.h>
 
@@ -321,9 +320,8 @@ static enum status take_ledger_schema(struct postgres_database *self, const char
 }
 
 enum status postgres_choose_schemas(struct postgres_database *self, const struct open_options *open,
-                                    struct error *error)
+                                    const char *text, struct error *error)
 {
-    const char *text = uri_parameter(open->uri, &transhume_connector, "schema");
     struct column_list wanted = open->schemas;
     PGresult *listed = NULL;
     bool is_target = self->mode == OPEN_TARGET || open->mirrors;

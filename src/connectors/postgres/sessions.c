@@ -21,21 +21,6 @@ enum status postgres_session_mark(struct postgres_database *self, PGconn *connec
     return postgres_execute(self, connection, sql, SQL_SHORT, ERROR_TARGET_LOCKED, error);
 }
 
-enum status postgres_join(struct postgres_database *self, PGconn **connection, struct error *error)
-{
-    enum status status = postgres_connect(self, connection, error);
-    if (status != STATUS_OK || self->sql.run_id == NULL) {
-        return status;
-    }
-    status = postgres_session_mark(self, *connection, self->sql.run_id, self->sql.epoch, error);
-    status = status == STATUS_OK ? postgres_check_claim(self, *connection, error) : status;
-    if (status != STATUS_OK) {
-        postgres_disconnect(*connection);
-        *connection = NULL;
-    }
-    return status;
-}
-
 /* ---------------------------------------------------------------- those of another process */
 
 static enum status postgres_sessions_find(void *context, uint64_t *numbers, uint32_t *count,

@@ -121,13 +121,16 @@ enum status postgres_equality_find(struct postgres_database *self, PGconn *conne
                                    struct postgres_equality *equality,
                                    struct error *error) MUST_USE;
 
-/* ---------------------------------------------------------------- digest.c */
+/* ---------------------------------------------------------------- digest_words.c */
 
 /* A column's part of a row's text; `selected` is its name with the root's alias. */
 void postgres_digest_append_part(struct buffer *sql, const struct postgres_column *column,
                                  const char *selected, bool key);
 struct digest_type postgres_digest_type(const struct sql_database *self,
                                         const struct sql_table *table, uint32_t column);
+
+/* ---------------------------------------------------------------- digest.c */
+
 /* source_functions.digest */
 enum status postgres_digest(struct reader *reader, const struct read_request *request,
                             const struct span *span, struct digest_sum *sums, uint64_t *bytes,
@@ -162,17 +165,20 @@ enum status postgres_copy_take(struct postgres_copy *copy, struct batch *batch, 
 enum status postgres_decode(const struct postgres_type *type, bool utf8, const uint8_t *bytes,
                             uint32_t length, struct arena *arena, struct cell *cell) MUST_USE;
 
-/* ---------------------------------------------------------------- reader.c */
+/* ---------------------------------------------------------------- reader_session.c */
 
 /* A connection within the snapshot. */
 enum status postgres_reader_connect(struct postgres_database *self, PGconn **connection,
                                     struct error *error) MUST_USE;
+/* What it means for the snapshot that a reading failed. */
+enum status postgres_reading_failed(struct postgres_database *self, struct error *error);
+
+/* ---------------------------------------------------------------- reader.c */
+
 /* One that no cursor has, and back: NULL is fine, and one that broke is ended. */
 enum status postgres_reader_take(struct reader *reader, PGconn **connection,
                                  struct error *error) MUST_USE;
 void postgres_reader_give(struct reader *reader, PGconn *connection);
 struct postgres_database *postgres_reader_database(const struct reader *reader);
-/* What it means for the snapshot that a reading failed. */
-enum status postgres_reading_failed(struct postgres_database *self, struct error *error);
 
 #endif

@@ -1,5 +1,4 @@
-/* PostgreSQL as a target: transactions of the control thread, looking at tables, counting. */
-#include "base/log.h"
+/* PostgreSQL as a target: what the engine calls, looking at tables, counting. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "connectors/postgres/keys.h"
@@ -12,129 +11,6 @@
 #include "connectors/sql/normal.h"
 #include <stdlib.h>
 #include <string.h>
-
-/* The answer's end comes behind that word. */
-void postgres_hear_of_end(PGconn *connection)
-{
-    for (int i = 0; i < 2 && connection != NULL && PQstatus(connection) == CONNECTION_OK; i++) {
-        (void)!PQconsumeInput(connection);
-    }
-}
-
-enum status postgres_begin(struct postgres_database *self, PGconn **connection, struct error *error)
-{
-    postgres_hear_of_end(self->control);
-    if (postgres_control(self, connection, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return postgres_execute(self, *connection, "BEGIN", SQL_SHORT, ERROR_TARGET_WRITE, error);
-}
-
-/* Where a statement failed and nobody minded, the server answers a COMMIT by rolling back. */
-static enum status target_commit(struct postgres_database *self, PGconn *connection,
-                                 struct error *error)
-{
-    PGresult *result = NULL;
-    enum status status = postgres_query(self, connection, "COMMIT", NULL, 0, SQL_SHORT,
-                                        ERROR_TARGET_WRITE, &result, error);
-    if (status == STATUS_OK && strcmp(PQcmdStatus(result), "COMMIT") != 0) {
-        status = error_set(error, ERROR_TARGET_WRITE, self->sql.shown,
-                           "the server rolled a transaction back instead of committing it");
-    }
-    PQclear(result);
-    return status;
-}
-
-enum status postgres_end(struct postgres_database *self, PGconn *connection, enum status status,
-                         struct error *error)
-{
-    struct error ignored = {0};
-    if (status == STATUS_OK) {
-        return target_commit(self, connection, error);
-    }
-    /* what can't be rolled back goes with its connection */
-    if (postgres_execute(self, connection, "ROLLBACK", SQL_SHORT, ERROR_TARGET_WRITE, &ignored) !=
-            STATUS_OK &&
-        connection == self->control) {
-        postgres_disconnect(self->control);
-        self->control = NULL;
-    }
-    return status;
-}
-
-enum status postgres_may_silence(struct postgres_database *self, PGconn *connection, bool *may,
-                                 struct error *error)
-{
-    PGresult *result = NULL;
-    enum status status = postgres_catalog_query(
-        self, connection,
-        self->server_version >= 150000
-            ? "SELECT pg_catalog.has_parameter_privilege('session_replication_role', 'SET')"
-            : "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user",
-        NULL, 0, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
-    *may = status == STATUS_OK && PQntuples(result) == 1 && PQgetvalue(result, 0, 0)[0] == 't';
-    PQclear(result);
-    return status;
-}
-
-enum status postgres_silence_triggers(struct postgres_database *self, PGconn *connection, bool off,
-                                      struct error *error)
-{
-    bool may = false;
-    enum status status = postgres_may_silence(self, connection, &may, error);
-    if (status == STATUS_OK && !may && off) {
-        log_write(LOG_WARNING,
-                  "%s: triggers fire while records are repaired: the role may not set "
-                  "session_replication_role",
-                  self->sql.shown);
-    }
-    if (status == STATUS_OK && may) {
-        status = postgres_execute(self, connection,
-                                  off ? "SET session_replication_role = replica"
-                                      : "SET session_replication_role = origin",
-                                  SQL_SHORT, ERROR_TARGET_WRITE, error);
-    }
-    return status;
-}
-
-enum status postgres_target_describe(struct postgres_database *self, PGconn *connection,
-                                     const char *name, struct arena *arena,
-                                     struct postgres_table *table, struct error *error)
-{
-    struct postgres_catalog catalog;
-    if (strlen(sql_place_of(&self->sql, name).name) > POSTGRES_NAME_BYTES_MAX) {
-        return STATUS_END;
-    }
-    if (postgres_catalog_read(self, connection, name, arena, &catalog, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (catalog.table_count == 0) {
-        return STATUS_END;
-    }
-    *table = catalog.tables[0];
-    return STATUS_OK;
-}
-
-void postgres_target_forget(struct postgres_database *self)
-{
-    arena_destroy(self->tables_arena);
-    self->tables_arena = NULL;
-    self->tables = NULL;
-}
-
-enum status postgres_target_read(struct postgres_database *self, PGconn *connection,
-                                 struct error *error)
-{
-    postgres_target_forget(self);
-    self->tables_arena = arena_create(0);
-    struct postgres_catalog *read = arena_allocate_zeroed(self->tables_arena, 1, sizeof *read);
-    if (postgres_catalog_read(self, connection, NULL, self->tables_arena, read, error) !=
-        STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    self->tables = read;
-    return STATUS_OK;
-}
 
 /* `before` table `after`: one value. */
 static enum status target_ask(struct postgres_database *self, PGconn *connection,
@@ -217,21 +93,12 @@ static enum status target_count(struct database *database, const struct target_t
     return status;
 }
 
-static const struct sql_rules rules = {0};
-
-enum status postgres_normal_form(struct database *database, const struct cell *cell,
-                                 struct arena *arena, struct cell *normal, struct error *error)
-{
-    (void)database;
-    return sql_normal_form(&rules, cell, arena, normal, error);
-}
-
 static enum status hash_normal(struct database *database, const uint64_t *seeds,
                                const struct cell *cells, uint32_t count,
                                struct field_hasher *hasher, uint32_t *hashed, struct error *error)
 {
     (void)database;
-    return sql_hash_normal(&rules, seeds, cells, count, hasher, hashed, error);
+    return sql_hash_normal(&postgres_rules, seeds, cells, count, hasher, hashed, error);
 }
 
 const struct target_functions postgres_target_functions = {

@@ -5,7 +5,7 @@
 #include "connectors/postgres/catalog.h"
 #include "connectors/sql/undo.h"
 
-/* ---------------------------------------------------------------- target.c */
+/* ---------------------------------------------------------------- control.c */
 
 /* What an idle session is told unasked is that it was ended: takes it in. NULL is fine. */
 void postgres_hear_of_end(PGconn *connection);
@@ -15,6 +15,9 @@ enum status postgres_begin(struct postgres_database *self, PGconn **connection,
 /* COMMIT if `status` is STATUS_OK, else ROLLBACK; passes `status` through. */
 enum status postgres_end(struct postgres_database *self, PGconn *connection, enum status status,
                          struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- silence.c */
+
 /* May the role have triggers and rules not fire? */
 enum status postgres_may_silence(struct postgres_database *self, PGconn *connection, bool *may,
                                  struct error *error) MUST_USE;
@@ -22,6 +25,9 @@ enum status postgres_may_silence(struct postgres_database *self, PGconn *connect
  * session any more, where the role may say so; else the log says that they do. */
 enum status postgres_silence_triggers(struct postgres_database *self, PGconn *connection, bool off,
                                       struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- look.c */
+
 /* One table of the target as it is. STATUS_END: there is none of that name. */
 enum status postgres_target_describe(struct postgres_database *self, PGconn *connection,
                                      const char *name, struct arena *arena,
@@ -30,10 +36,13 @@ enum status postgres_target_describe(struct postgres_database *self, PGconn *con
 enum status postgres_target_read(struct postgres_database *self, PGconn *connection,
                                  struct error *error) MUST_USE;
 void postgres_target_forget(struct postgres_database *self);
-/* target.c: what every value is once it was written, whatever its column's type. */
+
+/* normal_column.c */
+/* The rules of a normal form (sql/normal.h). */
+extern const struct sql_rules postgres_rules;
+/* The form that every value has once it was written, whatever its column's type. */
 enum status postgres_normal_form(struct database *self, const struct cell *cell,
                                  struct arena *arena, struct cell *normal, struct error *error);
-/* normal_column.c */
 uint32_t postgres_column_class(struct database *self, const struct schema_table *table,
                                const struct schema_column *column);
 enum status postgres_normal_form_in_column(struct database *self, uint32_t column_class,

@@ -1,5 +1,6 @@
 /* PostgreSQL's types and the kinds of values; the table behind docs/types/postgres.md. */
 #include "base/text.h"
+#include "connectors/postgres/catalog.h"
 #include "connectors/postgres/postgres_internal.h"
 #include <ctype.h>
 #include <string.h>
@@ -412,4 +413,11 @@ void postgres_append_type(struct buffer *out, const struct value_type *type)
     } else {
         buffer_append_string(out, type_of_kind(type));
     }
+}
+
+void postgres_keep_output(struct postgres_column *column, const char *function, const char *type,
+                          struct arena *arena)
+{
+    column->text_before = arena_format(arena, "pg_catalog.textin(%s(", function);
+    column->text_behind = arena_format(arena, "::%s))", type);
 }

@@ -124,6 +124,7 @@ static inline bool writer_keeps_undo(const struct writer_table *table)
 {
     return table->plan->keeps_undo && table->plan->key.count > 0;
 }
+/* writer_statement.c */
 /* Runs a statement. STATUS_AGAIN: it was refused for the sake of some record, `failure` says why,
  * and the transaction has failed. Frees the buffer. */
 enum status writer_try(struct writer *writer, struct buffer *sql, PGresult **result,
@@ -137,6 +138,9 @@ void writer_stage_append_match(struct buffer *sql, const struct writer_plan *pla
 /* A column of the temporary table, behind "alias.", as the type that it has in the table. */
 void writer_stage_append_value(struct buffer *sql, const struct writer_plan *plan, const char *name,
                                const char *alias);
+/* "a, b": the same of each column of a key, without an alias. */
+void writer_stage_append_key(struct buffer *sql, const struct writer_plan *plan,
+                             struct column_list key);
 /* Says of a record in the temporary table that one before it has its key. */
 void writer_stage_append_later(struct buffer *sql, const struct writer_plan *plan,
                                struct column_list key);

@@ -73,24 +73,3 @@ bool catalog_is_row_key(const struct catalog_table *table, const char *name)
     return table->schema->row_key != NULL && sqlite3_stricmp(name, table->schema->row_key) == 0 &&
            catalog_find_column(table, name) < 0;
 }
-
-static enum status catalog_describe(struct database *database, struct schema **schema,
-                                    struct error *error)
-{
-    struct sqlite_database *self = sqlite_database_of(database);
-    struct catalog catalog;
-
-    *schema = NULL;
-    if (catalog_read(self, self->control, &catalog, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    *schema = catalog.schema;
-    return STATUS_OK;
-}
-
-const struct catalog_functions sqlite_catalog = {
-    .describe = catalog_describe,
-    .describe_query = query_describe,
-    .native_type = sqlite_native_type,
-    .native_names = sqlite_native_names,
-};

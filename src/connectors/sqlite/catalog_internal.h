@@ -26,6 +26,7 @@ struct catalog_builder {
     struct error *error;
 };
 
+/* catalog_rows.c */
 /* STATUS_FAILED: what SQLite says of the connection; `name` may be NULL. */
 enum status catalog_fail(struct catalog_builder *builder, const char *name);
 /* The row's text; NULL where it is NULL. The copies live in the arena; the list's buffer is

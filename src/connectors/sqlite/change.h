@@ -15,7 +15,7 @@ struct sqlite_change_plan {
     uint32_t way_count, way_capacity;
 };
 
-/* change.c */
+/* change_plan.c */
 void sqlite_change_add(struct sqlite_change_plan *plan, const struct change_step *step);
 void sqlite_change_tell(struct sqlite_change_plan *plan, uint32_t operation, const char *text,
                         const char *warning);
@@ -27,6 +27,10 @@ enum status sqlite_change_invalid(const struct change_value *value, const char *
                                   const char *words, struct error *error);
 enum status sqlite_change_query(struct alter_session *base, struct buffer *sql, struct arena *arena,
                                 struct sql_shadow_rows *rows, struct error *error) MUST_USE;
+
+/* Runs a statement, which it frees. */
+enum status sqlite_change_run(struct alter_session *base, struct buffer *sql, uint64_t *changed,
+                              struct error *error) MUST_USE;
 
 /* change_form.c: the new form of a table, made in a scratch file. */
 struct sqlite_change_form {

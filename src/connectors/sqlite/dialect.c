@@ -2,7 +2,6 @@
 #include "connectors/sql/rollback.h"
 #include "connectors/sqlite/ledger_internal.h"
 #include "model/canonical.h"
-#include "sql/default_text.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -78,27 +77,6 @@ static enum status sqlite_dialect_list(struct sql_database *self, struct buffer 
     buffer_free(sql);
     *texts = (struct column_list){copies, count};
     return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
-}
-
-struct sql_table sqlite_table_of(const struct sqlite_target_table *facts, struct arena *arena)
-{
-    struct schema_table *schema = arena_allocate_zeroed(arena, 1, sizeof *schema);
-    struct schema_column *columns =
-        arena_allocate_zeroed(arena, facts->column_count + 1u, sizeof *columns);
-    for (uint32_t i = 0; i < facts->column_count; i++) {
-        const struct sqlite_target_column *column = &facts->columns[i];
-        columns[i] = (struct schema_column){
-            .name = column->name,
-            .not_null = column->not_null,
-            .generated = column->generated ? GENERATED_STORED : GENERATED_NO,
-            .default_text = column->default_text,
-        };
-        sql_default_read(&columns[i], SQL_BARE_TEXTS | SQL_CLOCK_TEXTS, arena);
-    }
-    *schema = (struct schema_table){
-        .name = facts->name, .columns = columns, .column_count = facts->column_count};
-    return (struct sql_table){
-        .schema = schema, .row_estimate = -1, .facts = (const struct sql_facts *)facts};
 }
 
 static enum status sqlite_dialect_describe(struct sql_database *self, const char *name,

@@ -255,7 +255,7 @@ static enum status express_pull(struct writer *writer, struct sqlite_database *s
                                 struct error *error)
 {
     struct sqlite_database *self = writer->database;
-    int result = writer_run(writer->savepoint);
+    int result = sqlite_target_step(writer->savepoint);
 
     if (result != SQLITE_DONE) {
         return sqlite_target_error(self, writer->connection, result, ERROR_TARGET_WRITE,
@@ -284,8 +284,8 @@ static enum status express_pull(struct writer *writer, struct sqlite_database *s
         return sqlite_target_error(self, writer->connection, pulled, ERROR_TARGET_WRITE,
                                    "the transaction was rolled back", error);
     }
-    result = status == STATUS_OK ? SQLITE_DONE : writer_run(writer->undo);
-    result = result == SQLITE_DONE ? writer_run(writer->release) : result;
+    result = status == STATUS_OK ? SQLITE_DONE : sqlite_target_step(writer->undo);
+    result = result == SQLITE_DONE ? sqlite_target_step(writer->release) : result;
     if (result != SQLITE_DONE) {
         return sqlite_target_error(self, writer->connection, result, ERROR_TARGET_WRITE,
                                    "a savepoint can't be left", error);

@@ -2,7 +2,7 @@
  * Keeping a SQLite file's followed tables from being written: triggers that refuse every change.
  * SQLite has one writer at a time, so that nobody is at work on them once the triggers are there.
  */
-#include "feed_internal.h"
+#include "connectors/sqlite/feed_internal.h"
 
 #define FENCE "_transhume_fence_"
 

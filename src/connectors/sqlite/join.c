@@ -11,6 +11,7 @@
 #include "connectors/sqlite/source.h"
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum status join_append_column(struct buffer *sql, const char *alias,
                                const struct catalog_table *table, const char *name,
@@ -399,4 +400,20 @@ enum status join_append(struct buffer *sql, const struct read_request *request, 
     }
     return join_row_key_count(writer.facts->table) > 0 ? append_first_by_key(&writer)
                                                        : append_first_by_window(&writer);
+}
+
+const struct spill *spill_find(const struct sqlite_source *source, const char *table,
+                               struct column_list columns, const char *signature)
+{
+    for (const struct spill *spill = source->spills; spill != NULL; spill = spill->next) {
+        bool same = strcmp(spill->table, table) == 0 && spill->columns.count == columns.count &&
+                    strcmp(spill->signature, signature) == 0;
+        for (uint32_t i = 0; same && i < columns.count; i++) {
+            same = sqlite3_stricmp(spill->columns.names[i], columns.names[i]) == 0;
+        }
+        if (same) {
+            return spill;
+        }
+    }
+    return NULL;
 }

@@ -170,3 +170,10 @@ void large_close(struct sqlite_database *self, sqlite3_blob *blob)
         pthread_mutex_unlock(&self->source->lock);
     }
 }
+
+void source_read_failed(struct error *error)
+{
+    if (error != NULL && error->code == ERROR_SOURCE_INVALID) {
+        error_recode(error, ERROR_SOURCE_READ);
+    }
+}

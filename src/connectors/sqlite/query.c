@@ -124,12 +124,3 @@ enum status query_describe_on(sqlite3 *connection, const char *query, struct are
     buffer_free(&sql);
     return status;
 }
-
-enum status query_describe(struct database *database, const char *query, struct arena *arena,
-                           struct schema_table *table, struct error *error)
-{
-    struct sqlite_database *self = sqlite_database_of(database);
-    return query_describe_on(self->control, query, arena, table, error) == STATUS_OK
-               ? source_learn_query(self, query, table, error)
-               : STATUS_FAILED;
-}

@@ -50,13 +50,6 @@ struct filling {
 
 static const char cursor_pointer[] = "row";
 
-void source_read_failed(struct error *error)
-{
-    if (error != NULL && error->code == ERROR_SOURCE_INVALID) {
-        error_recode(error, ERROR_SOURCE_READ);
-    }
-}
-
 enum status source_reader_open(struct database *database, struct reader **reader,
                                struct error *error)
 {

@@ -435,3 +435,14 @@ out:
     sqlite3_finalize(statement);
     return status;
 }
+
+enum status sqlite_column_type(struct database *database, const struct target_table *table,
+                               const struct schema_column *column, struct buffer *out,
+                               struct error *error)
+{
+    (void)database;
+    (void)table;
+    (void)error;
+    sqlite_schema_append_type(column, out);
+    return STATUS_OK;
+}

@@ -1,7 +1,6 @@
 /* The statements that a run would execute besides records: forecast_functions.script. Not in it:
  * the settings of a new file. */
 #include "connectors/sqlite/target_internal.h"
-#include <string.h>
 
 static enum status take_early(void *context, const char *what, const char *name, struct buffer *sql,
                               struct error *error)
@@ -86,15 +85,4 @@ enum status sqlite_script(struct database *database, const struct script_request
                    show_objects(self, request, SCHEMA_OBJECT_TRIGGER, script, error) == STATUS_OK
                ? STATUS_OK
                : STATUS_FAILED;
-}
-
-enum status sqlite_column_type(struct database *database, const struct target_table *table,
-                               const struct schema_column *column, struct buffer *out,
-                               struct error *error)
-{
-    (void)database;
-    (void)table;
-    (void)error;
-    sqlite_schema_append_type(column, out);
-    return STATUS_OK;
 }

@@ -92,8 +92,6 @@ enum status query_check(sqlite3 *connection, const char *query, size_t *length,
 void query_append(struct buffer *sql, const char *query, size_t length);
 enum status query_describe_on(sqlite3 *connection, const char *query, struct arena *arena,
                               struct schema_table *table, struct error *error) MUST_USE;
-enum status query_describe(struct database *self, const char *query, struct arena *arena,
-                           struct schema_table *table, struct error *error) MUST_USE;
 
 /* create_text.c: what only the text of a CREATE TABLE tells. */
 struct create_foreign_key {
@@ -188,7 +186,7 @@ enum status trust_write(const struct sqlite_database *self, sqlite3 *connection,
 /* caveats.c: see connector.h. */
 enum status source_caveats(struct database *self, struct buffer *out, struct error *error) MUST_USE;
 
-/* reader.c: damage that is found once the copy has begun is no longer a source that was refused. */
+/* large.c: damage that is found once the copy has begun is no longer a source that was refused. */
 void source_read_failed(struct error *error);
 
 /* snapshot.c: called by open and close, the last after `control` is closed. */
@@ -196,6 +194,8 @@ enum status sqlite_source_opened(struct sqlite_database *self, bool immutable,
                                  struct error *error) MUST_USE;
 void sqlite_source_closing(struct sqlite_database *self);
 void sqlite_source_closed(struct sqlite_database *self);
+
+/* wal_index.c */
 /* The head of the WAL's shared index, as long as the connection is open; NULL: can't be seen. */
 const volatile uint32_t *wal_index_map(sqlite3 *connection);
 /* Frames, size and checksum of the WAL as its shared index has them; false: can't be seen. */
@@ -389,12 +389,14 @@ void join_append_order(struct buffer *sql, const struct catalog_table *table, co
 const char *join_key_direction(const struct catalog_table *table,
                                uint32_t part); /* "" or " DESC" */
 
+/* The spill of the table by those columns; NULL: there is none. */
+const struct spill *spill_find(const struct sqlite_source *source, const char *table,
+                               struct column_list columns, const char *signature);
+
 /* spill.c */
 enum status source_prepare(struct database *self, const struct read_request *const *requests,
                            uint32_t request_count, void (*progress)(const char *what),
                            struct error *error);
-const struct spill *spill_find(const struct sqlite_source *source, const char *table,
-                               struct column_list columns, const char *signature);
 /* Makes the finished spill file visible as schema "spill" to a connection. */
 enum status spill_attach(struct sqlite_database *self, sqlite3 *connection,
                          struct error *error) MUST_USE;

@@ -23,22 +23,6 @@ struct spiller {
     struct error *error;
 };
 
-const struct spill *spill_find(const struct sqlite_source *source, const char *table,
-                               struct column_list columns, const char *signature)
-{
-    for (const struct spill *spill = source->spills; spill != NULL; spill = spill->next) {
-        bool same = strcmp(spill->table, table) == 0 && spill->columns.count == columns.count &&
-                    strcmp(spill->signature, signature) == 0;
-        for (uint32_t i = 0; same && i < columns.count; i++) {
-            same = sqlite3_stricmp(spill->columns.names[i], columns.names[i]) == 0;
-        }
-        if (same) {
-            return spill;
-        }
-    }
-    return NULL;
-}
-
 /* ---------------------------------------------------------------- what lacks an index */
 
 /* The number of the join that a line of a query plan scans ("SCAN _t2 ..." or "SCAN _x2 ...", the

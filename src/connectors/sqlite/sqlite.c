@@ -1,6 +1,5 @@
 /* The SQLite connector's descriptor: options, opening, closing and the identity of a file. */
 #include "base/failpoint.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "connectors/registry.h"
@@ -10,7 +9,6 @@
 #include "connectors/sqlite/sqlite_internal.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -158,34 +156,6 @@ static enum status check_format(struct sqlite_database *self, const unsigned cha
     error_hint(error, "its header is damaged: put the file back from a backup, or rescue what can "
                       "be read with sqlite3 FILE .recover | sqlite3 NEW");
     return STATUS_FAILED;
-}
-
-/* SQLite would let everybody read a new file who may read the folder, though its source may be
- * private; and it would follow a link that leads nowhere. */
-enum status sqlite_make_private_file(struct sqlite_database *self, struct error *error)
-{
-    struct stat facts;
-    if (failpoint_hit("sqlite.before_file", error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    int descriptor =
-        file_open(self->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
-    if (descriptor >= 0) {
-        self->made_file = fstat(descriptor, &facts) == 0;
-        self->made_device = self->made_file ? (uint64_t)facts.st_dev : 0;
-        self->made_inode = self->made_file ? (uint64_t)facts.st_ino : 0;
-        close(descriptor);
-        return STATUS_OK;
-    }
-    if (errno == EEXIST && lstat(self->path, &facts) == 0 && S_ISLNK(facts.st_mode)) {
-        error_set(error, ERROR_TARGET_INVALID, self->sql.shown,
-                  "this is a symbolic link to a file that is not there");
-        error_hint(error, "remove the link, or name the file that it should lead to");
-        return STATUS_FAILED;
-    }
-    return errno == EEXIST ? STATUS_OK
-                           : error_set_errno(error, ERROR_TARGET_WRITE, errno, self->sql.shown,
-                                             "the file can't be made");
 }
 
 /* Reads through SQLite's own descriptor: closing another one would drop this process's locks. */

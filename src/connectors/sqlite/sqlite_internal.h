@@ -79,19 +79,20 @@ extern const struct type_mapping sqlite_types[SQLITE_TYPE_COUNT];
 void sqlite_feeds_open(struct sqlite_database *database);
 void sqlite_feeds_close(struct sqlite_database *database);
 
-/* sqlite.c: the empty file of a new target, its owner's alone; fine if another process was first.
+/* target_file.c: the empty file of a new target, its owner's alone; fine if another process was
+ * first.
  */
 enum status sqlite_make_private_file(struct sqlite_database *database,
                                      struct error *error) MUST_USE;
-/* target.c: may the file, and the journals beside it, be written? Before it is opened. */
+/* target_file.c: may the file, and the journals beside it, be written? Before it is opened. */
 enum status sqlite_target_check_place(const struct sqlite_database *database,
                                       struct error *error) MUST_USE;
-/* target.c: has the new file been removed or replaced since it was opened? Another process that
- * only looked may have done so; after a run's first write nobody does. */
+/* target_file.c: has the new file been removed or replaced since it was opened? Another process
+ * that only looked may have done so; after a run's first write nobody does. */
 bool sqlite_target_file_moved(struct sqlite_database *database);
-/* target.c: outside transactions, opens the path anew, as a new file if there is none. */
+/* target_file.c: outside transactions, opens the path anew, as a new file if there is none. */
 enum status sqlite_target_renew(struct sqlite_database *database, struct error *error) MUST_USE;
-/* target.c: makes `database->target` when a target has just been opened (control is open), and
+/* target_file.c: makes `database->target` when a target has just been opened (control is open), and
  * frees it (NULL is fine) before control is closed. */
 enum status sqlite_target_opened(struct sqlite_database *database, struct error *error) MUST_USE;
 void sqlite_target_closing(struct sqlite_database *database);

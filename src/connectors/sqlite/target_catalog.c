@@ -1,7 +1,7 @@
 /* The tables that are in the target: their columns, affinities and keys, and whether a plan fits
  * them. */
-#include "base/text.h"
 #include "connectors/sqlite/target_internal.h"
+#include "sql/default_text.h"
 #include <string.h>
 #include <strings.h>
 
@@ -139,4 +139,25 @@ sqlite_target_find_column(const struct sqlite_target_table *table, const char *n
         }
     }
     return NULL;
+}
+
+struct sql_table sqlite_table_of(const struct sqlite_target_table *facts, struct arena *arena)
+{
+    struct schema_table *schema = arena_allocate_zeroed(arena, 1, sizeof *schema);
+    struct schema_column *columns =
+        arena_allocate_zeroed(arena, facts->column_count + 1u, sizeof *columns);
+    for (uint32_t i = 0; i < facts->column_count; i++) {
+        const struct sqlite_target_column *column = &facts->columns[i];
+        columns[i] = (struct schema_column){
+            .name = column->name,
+            .not_null = column->not_null,
+            .generated = column->generated ? GENERATED_STORED : GENERATED_NO,
+            .default_text = column->default_text,
+        };
+        sql_default_read(&columns[i], SQL_BARE_TEXTS | SQL_CLOCK_TEXTS, arena);
+    }
+    *schema = (struct schema_table){
+        .name = facts->name, .columns = columns, .column_count = facts->column_count};
+    return (struct sql_table){
+        .schema = schema, .row_estimate = -1, .facts = (const struct sql_facts *)facts};
 }

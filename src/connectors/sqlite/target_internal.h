@@ -78,15 +78,20 @@ enum status sqlite_control_begin(struct sqlite_database *database, bool write,
 enum status sqlite_control_end(struct sqlite_database *database, enum status status,
                                struct error *error) MUST_USE;
 
-/* As sqlite_error for the target side, on any connection of it. */
-enum status sqlite_target_error(struct sqlite_database *database, sqlite3 *connection, int result,
-                                enum error_code otherwise, const char *doing, struct error *error);
+/* ---------------------------------------------------------------- target_file.c */
+
 /* What every connection to a target is set to, however this SQLite was compiled: commits that are
  * on the disk, and nothing that happens beside what is written. */
 enum status sqlite_target_set_up(struct sqlite_database *database, sqlite3 *connection,
                                  struct error *error) MUST_USE;
 /* Whether triggers fire for what this connection does; they do until it is said. */
 void sqlite_triggers_set(sqlite3 *connection, bool fire);
+
+/* ---------------------------------------------------------------- target_statement.c */
+
+/* As sqlite_error for the target side, on any connection of it. */
+enum status sqlite_target_error(struct sqlite_database *database, sqlite3 *connection, int result,
+                                enum error_code otherwise, const char *doing, struct error *error);
 /* Runs SQL without results on the given connection. */
 enum status sqlite_target_execute(struct sqlite_database *database, sqlite3 *connection,
                                   const char *sql, enum error_code otherwise,
@@ -98,6 +103,8 @@ enum status sqlite_target_prepare(struct sqlite_database *database, sqlite3 *con
 enum status sqlite_target_prepare_buffer(struct sqlite_database *database, sqlite3 *connection,
                                          struct buffer *sql, sqlite3_stmt **statement,
                                          struct error *error) MUST_USE;
+/* Steps a statement that gives no rows and resets it. */
+int sqlite_target_step(sqlite3_stmt *statement);
 
 /* ASCII case-insensitive equality, as SQLite compares names. */
 bool sqlite_same_name(const char *left, const char *right);
@@ -112,6 +119,10 @@ void sqlite_schema_append_column(const struct target_table *table,
                                  const struct schema_column *column, struct buffer *out);
 /* "NUMERIC(10,2)"; nothing where a column has no type. */
 void sqlite_schema_append_type(const struct schema_column *column, struct buffer *out);
+/* target_functions.column_type */
+enum status sqlite_column_type(struct database *database, const struct target_table *table,
+                               const struct schema_column *column, struct buffer *out,
+                               struct error *error);
 /* CREATE [UNIQUE] INDEX for an index of the plan. */
 void sqlite_schema_append_index(const struct target_table *table, const struct target_index *index,
                                 struct buffer *out);
@@ -126,9 +137,6 @@ enum status sqlite_create_table(const struct target_table *table, const struct s
 /* script.c */
 enum status sqlite_script(struct database *database, const struct script_request *request,
                           struct script *script, struct error *error);
-enum status sqlite_column_type(struct database *database, const struct target_table *table,
-                               const struct schema_column *column, struct buffer *out,
-                               struct error *error);
 /*
  * Runs one CREATE statement that came from another database: it has to be one statement that
  * creates the object of that type ("table", "index", "view", "trigger") and name, and does nothing
@@ -210,8 +218,8 @@ enum status sqlite_fetch_all(struct sql_finding *finding, const struct cell *key
                              uint32_t key_count);
 enum status sqlite_read_records(struct sql_database *self, const struct sql_table *table,
                                 const char *from, struct batch *batch, struct error *error);
-/* The table that sqlite_dialect.describe found, and the way back: its schema, of columns with
- * their names and defaults alone, is in `arena`. */
+/* target_catalog.c: the table that sqlite_dialect.describe found, and the way back: its schema, of
+ * columns with their names and defaults alone, is in `arena`. */
 static inline const struct sqlite_target_table *sqlite_facts_of(const struct sql_table *table)
 {
     return (const struct sqlite_target_table *)table->facts;
@@ -231,7 +239,7 @@ enum status sqlite_try_checks(struct sql_database *self, const struct sql_table 
                               const struct sql_checks *checks, const struct shape *shape,
                               const struct cell *cells, struct arena *scratch, struct error *error);
 
-/* ---------------------------------------------------------------- target.c, target_normal.c */
+/* ---------------------------------------------------------------- target_normal.c */
 
 enum status sqlite_target_normal_form(struct database *self, const struct cell *cell,
                                       struct arena *arena, struct cell *normal,

@@ -179,3 +179,96 @@ enum status sqlite_target_normal_form_in_column(struct database *self, uint32_t 
     }
     return sqlite_target_normal_form(self, cell, arena, normal, error);
 }
+
+static struct cell normal_text(struct buffer *text, struct arena *arena)
+{
+    struct cell normal = cell_text(arena_copy(arena, text->data, text->length), text->length);
+    buffer_free(text);
+    return normal;
+}
+
+/* REAL and INTEGER hold one number: whole ones compare as whole numbers, -0.0 as 0. */
+static struct cell normal_double(double value)
+{
+    if (value >= -9007199254740992.0 && value <= 9007199254740992.0 &&
+        value == (double)(int64_t)value) {
+        return cell_int64((int64_t)value);
+    }
+    return cell_float64(value);
+}
+
+static struct cell normal_decimal(const struct cell *cell, struct arena *arena)
+{
+    struct buffer text = {0};
+    struct cell back;
+    int64_t whole;
+
+    if (decimal_to_int64(cell, &whole) == STATUS_OK) {
+        return cell_int64(whole);
+    }
+    double nearest = decimal_to_double(cell);
+    if (decimal_from_double(nearest, arena, &back) == STATUS_OK &&
+        decimal_compare(cell, &back) == 0 && nearest == nearest) {
+        return normal_double(nearest);
+    }
+    decimal_append_normal(cell, &text);
+    return normal_text(&text, arena);
+}
+
+enum status sqlite_target_normal_form(struct database *database, const struct cell *cell,
+                                      struct arena *arena, struct cell *normal, struct error *error)
+{
+    struct buffer text = {0};
+    enum status status;
+
+    (void)database;
+    *normal = *cell;
+    switch ((enum value_kind)cell->kind) {
+    case VALUE_MISSING:
+        *normal = cell_null();
+        return STATUS_OK;
+    case VALUE_BOOL:
+        *normal = cell_int64(cell->i64);
+        return STATUS_OK;
+    case VALUE_UINT64:
+        if (cell->u64 <= INT64_MAX) {
+            *normal = cell_int64((int64_t)cell->u64);
+            return STATUS_OK;
+        }
+        buffer_append_uint64(&text, cell->u64);
+        *normal = normal_text(&text, arena);
+        return STATUS_OK;
+    case VALUE_FLOAT32:
+    case VALUE_FLOAT64:
+        *normal = normal_double(cell->f64);
+        return STATUS_OK;
+    case VALUE_DECIMAL:
+        *normal = normal_decimal(cell, arena);
+        return STATUS_OK;
+    case VALUE_TEXT:
+        normal->flags = 0;
+        return STATUS_OK;
+    case VALUE_DATE:
+    case VALUE_TIME:
+    case VALUE_TIMESTAMP:
+    case VALUE_INTERVAL:
+    case VALUE_UUID:
+        status = convert_append_text(cell, false, &text, error);
+        break;
+    case VALUE_JSON:
+        *normal = cell_text(cell->text, cell->length);
+        return STATUS_OK;
+    case VALUE_LIST:
+    case VALUE_SET:
+    case VALUE_MAP:
+        status = convert_append_json(cell, &text, error);
+        break;
+    default:
+        return STATUS_OK;
+    }
+    if (status == STATUS_OK) {
+        *normal = normal_text(&text, arena);
+    }
+    buffer_free(&text);
+    return status;
+}

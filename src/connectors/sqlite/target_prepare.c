@@ -150,7 +150,7 @@ static enum status copy_ledger(struct sqlite_database *self, sqlite3 *to, struct
         for (int i = 0; i < sqlite3_column_count(read); i++) {
             sqlite3_bind_value(write, i + 1, sqlite3_column_value(read, i));
         }
-        if ((result = writer_run(write)) != SQLITE_DONE) {
+        if ((result = sqlite_target_step(write)) != SQLITE_DONE) {
             status = sqlite_target_error(self, to, result, ERROR_TARGET_SCHEMA,
                                          "the ledger can't be copied", error);
         }

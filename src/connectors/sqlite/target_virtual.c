@@ -35,7 +35,7 @@ static enum status write_entry(struct sqlite_database *self, const struct schema
     if (status == STATUS_OK) {
         sqlite3_bind_text(statement, 1, object->name, -1, SQLITE_STATIC);
         sqlite3_bind_text(statement, 2, object->native_sql, -1, SQLITE_STATIC);
-        int result = writer_run(statement);
+        int result = sqlite_target_step(statement);
         status = result == SQLITE_DONE
                      ? STATUS_OK
                      : sqlite_target_error(self, self->control, result, ERROR_TARGET_SCHEMA,
@@ -147,7 +147,7 @@ static enum status remove_entry(struct sqlite_database *self, const char *name, 
 
     if (status == STATUS_OK) {
         sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
-        int result = writer_run(statement);
+        int result = sqlite_target_step(statement);
         status = result == SQLITE_DONE
                      ? STATUS_OK
                      : sqlite_target_error(self, self->control, result, ERROR_TARGET_SCHEMA,

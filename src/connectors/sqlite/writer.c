@@ -10,13 +10,6 @@
 
 enum { CACHE_KIB_MIN = 2048, CACHE_KIB_MAX = 16384 };
 
-int writer_run(sqlite3_stmt *statement)
-{
-    int result = sqlite3_step(statement);
-    sqlite3_reset(statement);
-    return result;
-}
-
 /* ---------------------------------------------------------------- opening */
 
 static enum status prepare_statements(struct writer *writer, struct error *error)
@@ -170,7 +163,7 @@ enum status sqlite_writer_chunk_begin(struct writer *writer, uint64_t chunk, uin
     if (sqlite_turn_take(writer->database, SQLITE_TURN_WRITER, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    int result = writer_run(writer->begin);
+    int result = sqlite_target_step(writer->begin);
     if (result != SQLITE_DONE) {
         sqlite_turn_give(writer->database);
         return sqlite_target_error(writer->database, writer->connection, result, ERROR_TARGET_WRITE,
@@ -245,7 +238,7 @@ static enum status write_mark(struct writer *writer, const struct done_mark *mar
     }
     sqlite3_bind_text(writer->mark, 1, mark->key, -1, SQLITE_STATIC);
     sqlite3_bind_text(writer->mark, 2, mark->text != NULL ? mark->text : "", -1, SQLITE_STATIC);
-    int result = writer_run(writer->mark);
+    int result = sqlite_target_step(writer->mark);
     sqlite3_clear_bindings(writer->mark);
     if ((result & 0xff) == SQLITE_CONSTRAINT) {
         return error_set(error, ERROR_RUN_FENCED, writer->database->sql.shown,
@@ -268,7 +261,7 @@ static enum status check_guard(struct writer *writer, struct error *error)
     }
     sqlite3_bind_text(writer->guard, 1, writer->guard_key, -1, SQLITE_STATIC);
     sqlite3_bind_int64(writer->guard, 2, (sqlite3_int64)writer->guard_version);
-    int result = writer_run(writer->guard);
+    int result = sqlite_target_step(writer->guard);
     if (result == SQLITE_ROW) {
         return STATUS_OK;
     }
@@ -310,7 +303,7 @@ static enum status commit_transaction(struct writer *writer, const struct done_m
                                       struct error *error)
 {
     struct error failure;
-    int result = writer_run(writer->commit);
+    int result = sqlite_target_step(writer->commit);
 
     if (result == SQLITE_DONE) {
         return STATUS_OK;

@@ -182,7 +182,7 @@ static enum status try_range(struct batch_job *job, uint32_t end, enum range_out
                              struct writer_failure *failure, struct error *error)
 {
     struct writer *writer = job->writer;
-    int result = writer_run(writer->savepoint);
+    int result = sqlite_target_step(writer->savepoint);
 
     if (result != SQLITE_DONE) {
         return sqlite_target_error(writer->database, writer->connection, result, ERROR_TARGET_WRITE,
@@ -206,8 +206,8 @@ static enum status try_range(struct batch_job *job, uint32_t end, enum range_out
         return STATUS_FAILED;
     }
     bool keep = *outcome == RANGE_WRITTEN || *outcome == RANGE_SKIPPED;
-    result = keep ? SQLITE_DONE : writer_run(writer->undo);
-    result = result == SQLITE_DONE ? writer_run(writer->release) : result;
+    result = keep ? SQLITE_DONE : sqlite_target_step(writer->undo);
+    result = result == SQLITE_DONE ? sqlite_target_step(writer->release) : result;
     if (result != SQLITE_DONE) {
         return sqlite_target_error(writer->database, writer->connection, result, ERROR_TARGET_WRITE,
                                    "a savepoint can't be left", error);

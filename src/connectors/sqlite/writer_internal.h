@@ -133,8 +133,6 @@ enum status sqlite_writer_commit(struct writer *writer, uint64_t chunk,
                                  const struct done_mark *mark, struct error *error) MUST_USE;
 void sqlite_writer_chunk_abandon(struct writer *writer, uint64_t chunk);
 
-/* Steps a statement that gives no rows and resets it. */
-int writer_run(sqlite3_stmt *statement);
 /* The table's catalogue, read once. */
 enum status writer_describe(struct writer *writer, uint32_t table, struct error *error) MUST_USE;
 
