@@ -230,5 +230,5 @@ const struct sql_dialect mysql_dialect = {
     .keeps = keeps,
     .append_held = append_held,
     .sum = sum,
-    .undo_table = mysql_undo_table,
+    .undo = &mysql_undo,
 };

@@ -240,5 +240,5 @@ const struct sql_dialect postgres_dialect = {
     .keeps = keeps,
     .append_held = append_held,
     .sum = sum,
-    .undo_table = postgres_undo_table,
+    .undo = &postgres_undo,
 };

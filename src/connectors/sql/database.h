@@ -10,6 +10,7 @@
 struct sql_dialect;
 struct sql_facts;
 struct sql_finding;
+struct sql_undo_dialect;
 
 /* The head of a connector's own instance. */
 struct sql_database {
@@ -179,9 +180,7 @@ struct sql_dialect {
     enum status (*sum)(struct sql_database *self, const struct sql_table *table,
                        const uint32_t *columns, uint32_t count, struct arena *arena,
                        const char **sum, struct error *error);
-    enum status (*undo_table)(struct sql_database *self, const struct target_table *table,
-                              bool deleted, bool dry_run, struct undo_counts *counts,
-                              struct error *error);
+    const struct sql_undo_dialect *undo; /* undo_keys.h */
 };
 
 /*
