@@ -343,7 +343,7 @@ static enum status others_mark(struct sql_undoing *undoing, uint64_t before,
     const struct sql_undo_dialect *dialect = undoing->dialect;
     uint64_t gone_wrong = 0;
     if ((dialect->constrain != NULL && dialect->constrain(undoing) != STATUS_OK) ||
-        (dialect->settle != NULL && dialect->settle(undoing, SQL_UNDO_RESTORE) != STATUS_OK) ||
+        (dialect->settle != NULL && dialect->settle(undoing) != STATUS_OK) ||
         differing_mark(undoing, undoing->refused ? refused : restored, "", NULL) != STATUS_OK ||
         differing_mark(undoing, removed, "", &gone_wrong) != STATUS_OK ||
         differing_count(undoing, &counts->differing) != STATUS_OK) {
@@ -440,9 +440,7 @@ static enum status deleted_put(struct sql_undoing *undoing, uint64_t wanted)
     if (status == STATUS_OK && done < wanted && dialect->return_circles != NULL) {
         status = dialect->return_circles(undoing);
     }
-    return status == STATUS_OK && dialect->settle != NULL
-               ? dialect->settle(undoing, SQL_UNDO_RETURN)
-               : status;
+    return status;
 }
 
 static enum status deleted_undo(struct sql_undoing *undoing, bool dry_run,

@@ -118,8 +118,8 @@ struct sql_undo_dialect {
                        uint64_t *changed);
     /* Optional: has what waits for the transaction's end happen now. */
     enum status (*constrain)(struct sql_undoing *undoing);
-    /* Optional: puts what triggers did instead of `put` right. */
-    enum status (*settle)(struct sql_undoing *undoing, enum sql_undo_put put);
+    /* Optional: puts right what triggers made of restored records. */
+    enum status (*settle)(struct sql_undoing *undoing);
     /* Optional: puts those of the deleted records that refer to each other. */
     enum status (*return_circles)(struct sql_undoing *undoing);
     /* Optional: the last of it, before the undo table goes. */

@@ -232,23 +232,14 @@ static enum status put_all(struct sql_undoing *undoing, enum sql_undo_put put, b
 
 /* Its triggers fired, as they did when the run wrote: what they made of the record itself, or kept
  * from it, is put back behind them. */
-static enum status undo_settle(struct sql_undoing *undoing, enum sql_undo_put put)
+static enum status undo_settle(struct sql_undoing *undoing)
 {
     sqlite3 *control = file_of(undoing)->control;
     struct buffer sql = {0};
-    enum status status = STATUS_OK;
+    sql_undo_append(undoing, &sql, undoing->dialect->restore);
+    sql_undo_append(undoing, &sql, " $F AND $W AND $H <> $I");
     sqlite_triggers_set(control, false);
-    if (put == SQL_UNDO_RETURN) {
-        sql_undo_append_put(undoing, &sql, put, "");
-        status = undo_execute(undoing, &sql, NULL);
-    }
-    if (status == STATUS_OK) {
-        sql_undo_append(undoing, &sql, undoing->dialect->restore);
-        buffer_append_byte(&sql, ' ');
-        sql_undo_append(undoing, &sql, sql_undo_kind(put));
-        sql_undo_append(undoing, &sql, " AND $H <> $I");
-        status = undo_execute(undoing, &sql, NULL);
-    }
+    enum status status = undo_execute(undoing, &sql, NULL);
     sqlite_triggers_set(control, !undoing->self->base.triggers_off);
     return status;
 }
