@@ -1,4 +1,5 @@
 /* What MySQL has in its own way of what SQL databases do alike. */
+#include "connectors/mysql/later.h"
 #include "connectors/mysql/rollback.h"
 #include "connectors/mysql/source.h"
 #include "connectors/sql/finding.h"
@@ -231,4 +232,5 @@ const struct sql_dialect mysql_dialect = {
     .append_held = append_held,
     .sum = sum,
     .undo = &mysql_undo,
+    .later = &mysql_later,
 };

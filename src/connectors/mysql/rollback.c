@@ -32,7 +32,7 @@ static enum status can_undo(struct database *database, const struct target_table
 const struct rollback_functions mysql_rollback_functions = {
     .can_undo = can_undo,
     .undo = sql_undo,
-    .loosen = mysql_later_loosen,
+    .loosen = sql_later_loosen,
     .undo_deleted = sql_undo_deleted,
     .sum_columns = sql_sum_columns,
     .find_foreign = sql_find_foreign,

@@ -1,5 +1,6 @@
 /* What PostgreSQL has in its own way of what SQL databases do alike. */
 #include "connectors/postgres/locks.h"
+#include "connectors/postgres/later.h"
 #include "connectors/postgres/rollback.h"
 #include "connectors/postgres/source.h"
 #include "connectors/sql/finding.h"
@@ -241,4 +242,5 @@ const struct sql_dialect postgres_dialect = {
     .append_held = append_held,
     .sum = sum,
     .undo = &postgres_undo,
+    .later = &postgres_later,
 };
