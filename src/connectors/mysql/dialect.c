@@ -1,4 +1,5 @@
 /* What MySQL has in its own way of what SQL databases do alike. */
+#include "connectors/mysql/later.h"
 #include "connectors/mysql/rollback.h"
 #include "connectors/mysql/source.h"
 #include "connectors/sql/finding.h"
@@ -230,5 +231,6 @@ const struct sql_dialect mysql_dialect = {
     .keeps = keeps,
     .append_held = append_held,
     .sum = sum,
-    .undo_table = mysql_undo_table,
+    .undo = &mysql_undo,
+    .later = &mysql_later,
 };

@@ -91,15 +91,20 @@ void mysql_append_place(struct buffer *sql, const char *schema, const char *tabl
     mysql_append(sql, "%n.%n", schema, table);
 }
 
+void mysql_referrer_append_pairs(struct buffer *sql, const struct mysql_referrer *referrer)
+{
+    for (uint32_t i = 0; i < referrer->columns.count; i++) {
+        mysql_append(sql, "%s%n = t.%n", i > 0 ? " AND r." : "r.", referrer->columns.names[i],
+                     referrer->referenced.names[i]);
+    }
+}
+
 void mysql_referrer_append_join(struct buffer *sql, const struct mysql_referrer *referrer)
 {
     buffer_append_string(sql, " JOIN ");
     mysql_append_place(sql, referrer->schema, referrer->table);
     buffer_append_string(sql, " AS r ON ");
-    for (uint32_t i = 0; i < referrer->columns.count; i++) {
-        mysql_append(sql, "%s%n = t.%n", i > 0 ? " AND r." : "r.", referrer->columns.names[i],
-                     referrer->referenced.names[i]);
-    }
+    mysql_referrer_append_pairs(sql, referrer);
 }
 
 /* ---------------------------------------------------------------- what others made */

@@ -265,7 +265,7 @@ enum status mysql_tidy(struct database *self, bool rolled_back, struct error *er
  *                      2: and the run took it out; 3: it was taken back, and a trigger did
  *                      something else, whatever was there
  *   _transhume_hash    over the record as the run left it; NULL: it did not write it after all
- *   _transhume_fate    while the run is taken back: what becomes of the record
+ *   _transhume_fate    while the run is taken back: 6: the record stays, since others refer to it
  *   _transhume_number  the same, where records have to be tried in parts
  *   others             each column of the table that holds a value of its own, under its name;
  * those of the key always filled Rows are written in the transaction of their chunk. The first

@@ -67,7 +67,7 @@ static enum status writer_later_keep(struct stage_pass *pass, const struct targe
     mysql_append_names(&sql, NULL, pass->key);
     buffer_append_string(&sql, ", ");
     mysql_append_names(&sql, NULL, later->emptied);
-    buffer_append_string(&sql, ", " MYSQL_REFERENCE ") SELECT ");
+    buffer_append_string(&sql, ", " SQL_LATER_REFERENCE ") SELECT ");
     mysql_append_names(&sql, "s", pass->key);
     buffer_append_string(&sql, ", ");
     mysql_append_names(&sql, "s", later->emptied);
@@ -105,7 +105,7 @@ static enum status empty(struct stage_pass *pass, const struct target_later *lat
         mysql_append(&sql, "%ss.%n = NULL", i > 0 ? ", " : " SET ", later->emptied.names[i]);
     }
     append_times(&sql, pass->plan, later->emptied);
-    buffer_append_string(&sql, " WHERE l." MYSQL_REFERENCE " = ");
+    buffer_append_string(&sql, " WHERE l." SQL_LATER_REFERENCE " = ");
     mysql_append_reference(&sql, later);
     return writer_run_statement(pass->writer, &sql, NULL, pass->refusal, pass->error);
 }

@@ -1,5 +1,6 @@
 /* What PostgreSQL has in its own way of what SQL databases do alike. */
 #include "connectors/postgres/locks.h"
+#include "connectors/postgres/later.h"
 #include "connectors/postgres/rollback.h"
 #include "connectors/postgres/source.h"
 #include "connectors/sql/finding.h"
@@ -240,5 +241,6 @@ const struct sql_dialect postgres_dialect = {
     .keeps = keeps,
     .append_held = append_held,
     .sum = sum,
-    .undo_table = postgres_undo_table,
+    .undo = &postgres_undo,
+    .later = &postgres_later,
 };

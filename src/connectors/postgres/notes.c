@@ -103,13 +103,19 @@ static void append_prefix(const char *kind, const char *run_id, char prefix[SQL_
     snprintf(prefix, SQL_OWN_NAME_BYTES, "_transhume_%s_%.26s_", kind, run_id);
 }
 
+void postgres_own_name(const struct sql_database *self, const char *kind, const char *table,
+                       char name[SQL_OWN_NAME_BYTES])
+{
+    char prefix[SQL_OWN_NAME_BYTES];
+    append_prefix(kind, self->run_id != NULL ? self->run_id : "", prefix);
+    sql_own_name(prefix, table, name);
+}
+
 void postgres_append_own_table(struct buffer *sql, const struct postgres_database *self,
                                const char *kind, const char *table)
 {
-    char prefix[SQL_OWN_NAME_BYTES];
     char name[SQL_OWN_NAME_BYTES];
-    append_prefix(kind, self->sql.run_id != NULL ? self->sql.run_id : "", prefix);
-    sql_own_name(prefix, table, name);
+    postgres_own_name(&self->sql, kind, table, name);
     postgres_append_table(sql, self, name);
 }
 

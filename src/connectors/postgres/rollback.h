@@ -3,6 +3,7 @@
 #define TRANSHUME_CONNECTORS_POSTGRES_ROLLBACK_H
 
 #include "connectors/postgres/target.h"
+#include "connectors/sql/undo_keys.h"
 
 /* ---------------------------------------------------------------- rollback_tables.c */
 
@@ -22,36 +23,13 @@ enum status postgres_rollback_append_unreferenced(struct postgres_database *self
 /* struct sql_dialect */
 enum status postgres_remove(struct sql_database *self, const struct sql_table *table, bool made,
                             struct error *error);
-enum status postgres_undo_table(struct sql_database *self, const struct target_table *table,
-                                bool deleted, bool dry_run, struct undo_counts *counts,
-                                struct error *error);
 /* rollback_functions */
 enum status postgres_remove_objects(struct database *self, bool dry_run, struct buffer *what,
                                     struct error *error);
 
 /* ---------------------------------------------------------------- rollback_keys.c */
 
-/* A table with undo records, within a transaction. */
-struct postgres_undoing {
-    struct postgres_database *self;
-    PGconn *connection;
-    const char *undo_name;
-    struct postgres_table facts;
-    struct postgres_column *columns; /* those that the undo table knows, as they are named now */
-    uint32_t column_count;
-    struct buffer match;   /* t."key" = u.c1 AND … */
-    struct buffer foreign; /* `t` holds something of others in columns added since; empty: no */
-    struct buffer unreferenced; /* a condition on `t` */
-    const char *key;            /* one of its columns */
-    const char *retyped;        /* a column that has another type than it had; NULL: none */
-    bool refused;               /* a constraint did, what was tried last */
-    struct error *error;
-};
-
-enum status postgres_undo_keys(struct postgres_undoing *undoing, bool takes_out, bool dry_run,
-                               struct undo_counts *counts) MUST_USE;
-/* Records that the run took out. */
-enum status postgres_undo_deleted(struct postgres_undoing *undoing, bool dry_run,
-                                  struct undo_counts *counts) MUST_USE;
+/* struct sql_dialect */
+extern const struct sql_undo_dialect postgres_undo;
 
 #endif

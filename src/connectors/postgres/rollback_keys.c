@@ -1,71 +1,39 @@
-/* Taking a table's records back, key by key, within a transaction. */
+/* Taking a table's records back, key by key: what is PostgreSQL's own of it. */
 #include "base/text.h"
 #include "connectors/postgres/locks.h"
 #include "connectors/postgres/rollback.h"
 #include "connectors/sql/rollback.h"
+#include <stdio.h>
 #include <string.h>
 
-/* What the run added, and nobody made his own. */
-static void append_added(struct buffer *sql, const struct postgres_undoing *undoing)
+struct postgres_undoing {
+    struct sql_undoing base;
+    struct postgres_column *columns; /* those that the undo table knows, as they are named now */
+    uint32_t column_count;
+    const struct sql_undo_column *freed; /* it is BY DEFAULT for as long as this lasts; or NULL */
+};
+
+static struct postgres_database *server_of(const struct sql_undoing *undoing)
 {
-    buffer_append_string(sql, "NOT u.found");
-    if (undoing->foreign.length > 0) {
-        buffer_append_string(sql, " AND NOT (");
-        buffer_append_buffer(sql, &undoing->foreign);
-        buffer_append_byte(sql, ')');
-    }
+    return postgres_database_of(&undoing->self->base);
 }
 
-static void append_match(struct buffer *sql, const struct postgres_undoing *undoing)
+static PGconn *connection_of(const struct sql_undoing *undoing)
 {
-    buffer_append_buffer(sql, &undoing->match);
+    return server_of(undoing)->control;
 }
 
-static void append_undo(struct buffer *sql, const struct postgres_undoing *undoing)
+static enum status undo_query(struct sql_undoing *undoing, struct buffer *sql, PGresult **result,
+                              struct error *error)
 {
-    postgres_append(sql, "%t AS u", &undoing->self->sql, undoing->undo_name);
+    return postgres_query_buffer(server_of(undoing), connection_of(undoing), sql, NULL, 0, SQL_LONG,
+                                 ERROR_TARGET_WRITE, result, error);
 }
 
-static void append_target(struct buffer *sql, const struct postgres_undoing *undoing)
+static enum status undo_say(struct sql_undoing *undoing, const char *statement)
 {
-    postgres_append(sql, "%t AS t", &undoing->self->sql, undoing->facts.schema->name);
-}
-
-static void append_hash(struct buffer *sql, const struct postgres_undoing *undoing)
-{
-    postgres_undo_append_hash(sql, undoing->columns, undoing->column_count, "t", false);
-}
-
-static void append_image_hash(struct buffer *sql, const struct postgres_undoing *undoing)
-{
-    postgres_undo_append_hash(sql, undoing->columns, undoing->column_count, "u", true);
-}
-
-/* Its record is not yet what it was. */
-static void append_differs(struct buffer *sql, const struct postgres_undoing *undoing)
-{
-    buffer_append_string(sql, "u.hash <> ");
-    append_image_hash(sql, undoing);
-}
-
-/* " EXISTS" its record, and is what it was. */
-static void append_is_image(struct buffer *sql, const struct postgres_undoing *undoing)
-{
-    postgres_append(sql, " EXISTS (SELECT 1 FROM %t AS t WHERE ", &undoing->self->sql,
-                    undoing->facts.schema->name);
-    append_match(sql, undoing);
-    buffer_append_string(sql, " AND ");
-    append_image_hash(sql, undoing);
-    buffer_append_string(sql, " = ");
-    append_hash(sql, undoing);
-    buffer_append_byte(sql, ')');
-}
-
-static enum status rollback_keys_ask(struct postgres_undoing *undoing, struct buffer *sql,
-                                     PGresult **result)
-{
-    return postgres_query_buffer(undoing->self, undoing->connection, sql, NULL, 0, SQL_LONG,
-                                 ERROR_TARGET_WRITE, result, undoing->error);
+    return postgres_execute(server_of(undoing), connection_of(undoing), statement, SQL_SHORT,
+                            ERROR_TARGET_WRITE, undoing->error);
 }
 
 static uint64_t number_at(const PGresult *result, int row, int column)
@@ -75,147 +43,127 @@ static uint64_t number_at(const PGresult *result, int row, int column)
     return text_to_uint64(digits, strlen(digits), &value) == STATUS_OK ? value : 0;
 }
 
-static enum status count_keys(struct postgres_undoing *undoing, struct undo_counts *counts)
+static enum status kinds_count(struct sql_undoing *undoing, struct buffer *sql, uint64_t *counts,
+                               uint32_t kinds)
 {
-    struct buffer sql = {0};
     PGresult *result = NULL;
-
-    buffer_append_string(&sql, "SELECT count(*) FILTER (WHERE mine AND NOT found), count(*) FILTER "
-                               "(WHERE mine AND found), count(*) FILTER (WHERE NOT mine), count(*) "
-                               "FILTER (WHERE mine IS NULL) FROM (SELECT u.found, CASE WHEN t.");
-    postgres_append_name(&sql, undoing->key);
-    buffer_append_string(&sql, " IS DISTINCT FROM NULL THEN (u.found OR (");
-    append_added(&sql, undoing);
-    buffer_append_string(&sql, ")) AND u.hash = ");
-    append_hash(&sql, undoing);
-    postgres_append(&sql, " END AS mine FROM %t AS u LEFT JOIN %t AS t ON ", &undoing->self->sql,
-                    undoing->undo_name, &undoing->self->sql, undoing->facts.schema->name);
-    append_match(&sql, undoing);
-    buffer_append_string(&sql, " WHERE u.hash NOT IN ('', '-')) AS k");
-    enum status status = rollback_keys_ask(undoing, &sql, &result);
-    if (status == STATUS_OK) {
-        *counts = (struct undo_counts){.removed = number_at(result, 0, 0),
-                                       .restored = number_at(result, 0, 1),
-                                       .changed = number_at(result, 0, 2),
-                                       .missing = number_at(result, 0, 3)};
+    enum status status = undo_query(undoing, sql, &result, undoing->error);
+    for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
+        uint64_t kind = number_at(result, row, 0);
+        if (kind < kinds) {
+            counts[kind] = number_at(result, row, 1);
+        }
     }
     PQclear(result);
     return status;
 }
 
-static void append_ours(struct buffer *sql, const struct postgres_undoing *undoing, bool found)
+static void append_hash(const struct sql_undoing *undoing, struct buffer *sql, const char *alias,
+                        bool of_image)
 {
-    append_match(sql, undoing);
-    buffer_append_string(sql, found ? " AND u.found" : " AND ");
-    if (!found) {
-        append_added(sql, undoing);
-    }
-    buffer_append_string(sql, " AND u.hash = ");
-    append_hash(sql, undoing);
+    const struct postgres_undoing *own = (const struct postgres_undoing *)undoing;
+    postgres_undo_append_hash(sql, own->columns, own->column_count, alias, of_image);
 }
 
-static void append_remove(struct buffer *sql, const struct postgres_undoing *undoing)
-{
-    postgres_append(sql, "DELETE FROM %t AS t USING %t AS u WHERE ", &undoing->self->sql,
-                    undoing->facts.schema->name, &undoing->self->sql, undoing->undo_name);
-    append_ours(sql, undoing, false);
-    buffer_append_buffer(sql, &undoing->unreferenced);
-}
+/* ---------------------------------------------------------------- columns */
 
-static void append_restore(struct buffer *sql, const struct postgres_undoing *undoing)
+static const struct postgres_column *find_number(const struct postgres_table *facts, int64_t number)
 {
-    bool begun = false;
-    postgres_append(sql, "UPDATE %t AS t", &undoing->self->sql, undoing->facts.schema->name);
-    for (uint32_t i = 0; i < undoing->column_count; i++) {
-        if (!undoing->columns[i].generated && !undoing->columns[i].always_identity) {
-            postgres_append(sql, "%s%n = u.c%d", begun ? ", " : " SET ", undoing->columns[i].name,
-                            undoing->columns[i].number);
-            begun = true;
+    for (uint32_t i = 0; i < facts->schema->column_count; i++) {
+        if (facts->columns[i].number == number) {
+            return &facts->columns[i];
         }
     }
-    postgres_append(sql, " FROM %t AS u WHERE ", &undoing->self->sql, undoing->undo_name);
-    append_ours(sql, undoing, true);
+    return NULL;
 }
 
-/* " FROM undo" those whose records the run took out, and under whose keys nothing stands. */
-static void append_absent(struct buffer *sql, const struct postgres_undoing *undoing)
+/* The table's column that the undo table has as "cN"; STATUS_END: that is none of them. */
+static enum status column_of_image(const struct sql_undoing *undoing, const char *image,
+                                   const struct postgres_column **column)
 {
-    buffer_append_string(sql, " FROM ");
-    append_undo(sql, undoing);
-    buffer_append_string(sql, " WHERE u.hash = '' AND NOT EXISTS (SELECT 1 FROM ");
-    append_target(sql, undoing);
-    buffer_append_string(sql, " WHERE ");
-    append_match(sql, undoing);
-    buffer_append_byte(sql, ')');
+    int64_t number = 0;
+    if (image[0] != 'c' || text_to_int64(image + 1, strlen(image + 1), &number) != STATUS_OK) {
+        return STATUS_END; /* found, hash */
+    }
+    *column = find_number(postgres_facts_of(&undoing->facts), number);
+    return *column != NULL ? STATUS_OK
+                           : sql_refuse_altered(undoing->facts.schema->name, NULL, undoing->error);
 }
 
-static void append_return(struct buffer *sql, const struct postgres_undoing *undoing)
+static enum status key_find(struct postgres_undoing *own)
 {
-    bool begun = false;
-    postgres_append(sql, "INSERT INTO %t AS t", &undoing->self->sql, undoing->facts.schema->name);
-    for (uint32_t i = 0; i < undoing->column_count; i++) {
-        if (!undoing->columns[i].generated) {
-            postgres_append(sql, "%s%n", begun ? ", " : " (", undoing->columns[i].name);
-            begun = true;
+    struct sql_undoing *undoing = &own->base;
+    const struct column_list key = undoing->undo.schema->primary_key;
+    undoing->key = arena_allocate_zeroed(undoing->arena, key.count + 1u, sizeof *undoing->key);
+    for (uint32_t i = 0; i < key.count; i++) {
+        const struct postgres_column *column = NULL;
+        if (column_of_image(undoing, key.names[i], &column) != STATUS_OK) {
+            break;
+        }
+        postgres_append(&undoing->match, "%s%n%s", i > 0 ? " AND t." : "t.", column->name,
+                        postgres_labels(column));
+        postgres_append_operator(&undoing->match, column, "=");
+        postgres_append(&undoing->match, "u.%s%s", key.names[i], postgres_labels(column));
+        undoing->key[undoing->key_count++] =
+            (struct sql_undo_column){.name = column->name, .image = key.names[i]};
+    }
+    return key.count > 0 && undoing->key_count == key.count
+               ? STATUS_OK
+               : sql_refuse_altered(undoing->facts.schema->name, NULL, undoing->error);
+}
+
+/* Only columns that were there when the run wrote are compared and restored. */
+static enum status find_columns(struct sql_undoing *undoing)
+{
+    struct postgres_undoing *own = (struct postgres_undoing *)undoing;
+    const struct postgres_table *undo = postgres_facts_of(&undoing->undo);
+    uint32_t count = undo->schema->column_count;
+    own->columns = arena_allocate_zeroed(undoing->arena, count + 1u, sizeof *own->columns);
+    undoing->columns = arena_allocate_zeroed(undoing->arena, count + 1u, sizeof *undoing->columns);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct postgres_column *column = NULL;
+        const char *image = undo->columns[i].name;
+        enum status status = column_of_image(undoing, image, &column);
+        if (status == STATUS_FAILED) {
+            return STATUS_FAILED;
+        }
+        if (status == STATUS_END) {
+            continue;
+        }
+        if (column->type_oid != undo->columns[i].type_oid ||
+            column->modifier != undo->columns[i].modifier) {
+            undoing->retyped = column->name;
+        }
+        own->columns[own->column_count++] = *column;
+        if (!column->generated) {
+            undoing->columns[undoing->column_count++] =
+                (struct sql_undo_column){column->name, image, column->always_identity};
         }
     }
-    buffer_append_string(sql, ") OVERRIDING SYSTEM VALUE SELECT ");
-    begun = false;
-    for (uint32_t i = 0; i < undoing->column_count; i++) {
-        if (!undoing->columns[i].generated) {
-            buffer_format(sql, "%su.c%d", begun ? ", " : "", undoing->columns[i].number);
-            begun = true;
-        }
-    }
-    append_absent(sql, undoing);
+    return key_find(own);
 }
 
-/* What is done to the run's records. */
-enum put { PUT_REMOVE, PUT_RESTORE, PUT_RETURN };
-
-static void append_put(struct buffer *sql, const struct postgres_undoing *undoing, enum put put)
-{
-    if (put == PUT_REMOVE) {
-        append_remove(sql, undoing);
-    } else if (put == PUT_RESTORE) {
-        append_restore(sql, undoing);
-    } else {
-        append_return(sql, undoing);
-    }
-}
+/* ---------------------------------------------------------------- putting back */
 
 /* A statement that a constraint may refuse; STATUS_AGAIN: it did, and nothing of it was done.
  * The server keeps a lock for each savepoint that is not released. */
-static enum status attempt(struct postgres_undoing *undoing, struct buffer *sql, uint64_t *changed)
+static enum status put_attempt(struct sql_undoing *undoing, struct buffer *sql, uint64_t *changed)
 {
-    static const char savepoint[] = "SAVEPOINT transhume_undo";
-    static const char release[] = "RELEASE SAVEPOINT transhume_undo";
     static const char back[] =
         "ROLLBACK TO SAVEPOINT transhume_undo; RELEASE SAVEPOINT transhume_undo";
-    struct postgres_database *self = undoing->self;
     struct error problem = {0};
     PGresult *result = NULL;
-
-    if (postgres_execute(self, undoing->connection, savepoint, SQL_SHORT, ERROR_TARGET_WRITE,
-                         undoing->error) != STATUS_OK) {
+    if (undo_say(undoing, "SAVEPOINT transhume_undo") != STATUS_OK) {
         buffer_free(sql);
         return STATUS_FAILED;
     }
-    struct error *kept = undoing->error;
-    undoing->error = &problem;
-    enum status status = rollback_keys_ask(undoing, sql, &result);
-    undoing->error = kept;
+    enum status status = undo_query(undoing, sql, &result, &problem);
     if (status == STATUS_OK) {
         status = postgres_rows_changed(result, changed);
-        status = postgres_execute(self, undoing->connection, release, SQL_SHORT, ERROR_TARGET_WRITE,
-                                  undoing->error) == STATUS_OK
-                     ? status
-                     : STATUS_FAILED;
+        status = undo_say(undoing, "RELEASE SAVEPOINT transhume_undo") == STATUS_OK ? status
+                                                                                    : STATUS_FAILED;
     } else if (strncmp(problem.native_state, "23", 2) == 0) {
-        status = postgres_execute(self, undoing->connection, back, SQL_SHORT, ERROR_TARGET_WRITE,
-                                  undoing->error) == STATUS_OK
-                     ? STATUS_AGAIN
-                     : STATUS_FAILED;
+        status = undo_say(undoing, back) == STATUS_OK ? STATUS_AGAIN : STATUS_FAILED;
     } else {
         error_copy(undoing->error, &problem);
     }
@@ -223,46 +171,34 @@ static enum status attempt(struct postgres_undoing *undoing, struct buffer *sql,
     return status;
 }
 
-/* No constraint refused it: what it is not by now a trigger kept it from. */
-static enum status mark_tried(struct postgres_undoing *undoing, const char *place)
+/* One by one where all at once was refused: what a constraint forbids stays as it is. Backwards,
+ * since what came last may hold the others. */
+static enum status put_each(struct sql_undoing *undoing, enum sql_undo_put put, bool backwards,
+                            uint64_t *changed)
 {
-    struct buffer sql = {0};
-    buffer_append_string(&sql, "UPDATE ");
-    append_undo(&sql, undoing);
-    buffer_format(&sql, " SET hash = '-' WHERE u.ctid = '%s'::pg_catalog.tid AND NOT", place);
-    append_is_image(&sql, undoing);
-    return rollback_keys_ask(undoing, &sql, NULL);
-}
-
-/* One by one where all at once was refused: what a constraint forbids stays as it is. */
-static enum status attempt_each(struct postgres_undoing *undoing, enum put put, uint64_t *changed)
-{
+    static const char *const lists[] = {
+        [SQL_UNDO_REMOVE] = "SELECT u.ctid FROM $U, $T WHERE $M AND NOT $F$O AND $h = $H",
+        [SQL_UNDO_RESTORE] = "SELECT u.ctid FROM $U, $T WHERE $M AND $F AND $h = $H AND $h <> $I",
+        [SQL_UNDO_RETURN] = "SELECT u.ctid FROM $U WHERE $D AND NOT EXISTS (SELECT 1 FROM $T WHERE "
+                            "$M)",
+    };
     struct buffer list = {0};
     PGresult *places = NULL;
     *changed = 0;
-    buffer_append_string(&list, "SELECT u.ctid");
-    if (put == PUT_RETURN) {
-        append_absent(&list, undoing);
-    } else {
-        postgres_append(&list, " FROM %t AS u, %t AS t WHERE ", &undoing->self->sql,
-                        undoing->undo_name, &undoing->self->sql, undoing->facts.schema->name);
-        append_ours(&list, undoing, put == PUT_RESTORE);
-    }
-    if (put == PUT_RESTORE) {
-        buffer_append_string(&list, " AND ");
-        append_differs(&list, undoing);
-    }
-    buffer_append_string(&list, " ORDER BY u.ctid DESC"); /* what came last may hold the others */
-    enum status status = rollback_keys_ask(undoing, &list, &places);
+    sql_undo_append(undoing, &list, lists[put]);
+    buffer_append_string(&list, backwards ? " ORDER BY u.ctid DESC" : " ORDER BY u.ctid");
+    enum status status = undo_query(undoing, &list, &places, undoing->error);
     for (int i = 0; status == STATUS_OK && i < PQntuples(places); i++) {
+        char place[96];
         struct buffer sql = {0};
         uint64_t one = 0;
-        append_put(&sql, undoing, put);
-        buffer_format(&sql, " AND u.ctid = '%s'::pg_catalog.tid", PQgetvalue(places, i, 0));
-        status = attempt(undoing, &sql, &one);
+        snprintf(place, sizeof place, " AND u.ctid = '%s'::pg_catalog.tid",
+                 PQgetvalue(places, i, 0));
+        sql_undo_append_put(undoing, &sql, put, place);
+        status = put_attempt(undoing, &sql, &one);
         *changed += status == STATUS_OK ? one : 0;
-        if (status == STATUS_OK && put != PUT_REMOVE) {
-            status = mark_tried(undoing, PQgetvalue(places, i, 0));
+        if (status == STATUS_OK && put != SQL_UNDO_REMOVE) {
+            status = sql_undo_mark_tried(undoing, put, place);
         }
         status = status == STATUS_AGAIN ? STATUS_OK : status;
     }
@@ -270,200 +206,30 @@ static enum status attempt_each(struct postgres_undoing *undoing, enum put put, 
     return status;
 }
 
-static enum status rollback_keys_apply(struct postgres_undoing *undoing, enum put put,
-                                       uint64_t *changed)
+static enum status put_all(struct sql_undoing *undoing, enum sql_undo_put put, bool backwards,
+                           uint64_t *changed)
 {
     struct buffer sql = {0};
-    append_put(&sql, undoing, put);
-    enum status status = attempt(undoing, &sql, changed);
+    sql_undo_append_put(undoing, &sql, put, "");
+    enum status status = put_attempt(undoing, &sql, changed);
     undoing->refused = status == STATUS_AGAIN;
-    return status == STATUS_AGAIN ? attempt_each(undoing, put, changed) : status;
+    return status == STATUS_AGAIN ? put_each(undoing, put, backwards, changed) : status;
 }
 
-/* " WHERE" they are done with: taken back, changed by others, or gone. */
-static void append_settled(struct buffer *sql, const struct postgres_undoing *undoing)
+/* Triggers that wait for the transaction's end come first. */
+static enum status undo_constrain(struct sql_undoing *undoing)
 {
-    buffer_append_string(sql, " WHERE u.hash IS DISTINCT FROM '' AND u.hash IS DISTINCT FROM '-' "
-                              "AND NOT EXISTS (SELECT 1 FROM ");
-    append_target(sql, undoing);
-    buffer_append_string(sql, " WHERE ");
-    append_match(sql, undoing);
-    buffer_append_string(sql, " AND u.hash = ");
-    append_hash(sql, undoing);
-    buffer_append_string(sql, " AND (");
-    append_added(sql, undoing);
-    buffer_append_string(sql, " OR u.found AND ");
-    append_differs(sql, undoing);
-    buffer_append_string(sql, "))");
-}
-
-/* What another call may do stays, what undo_deleted is to put back, and what differs. */
-static enum status end_undo(struct postgres_undoing *undoing, bool takes_out, uint64_t differing)
-{
-    struct buffer sql = {0};
-    if (!takes_out && differing == 0) {
-        postgres_append(&sql, "DROP TABLE %t", &undoing->self->sql, undoing->undo_name);
-        return rollback_keys_ask(undoing, &sql, NULL);
-    }
-    postgres_append(&sql, "DELETE FROM %t AS u", &undoing->self->sql, undoing->undo_name);
-    if (takes_out) {
-        append_settled(&sql, undoing);
-    } else {
-        buffer_append_string(&sql, " WHERE u.hash IS DISTINCT FROM '-'");
-    }
-    return rollback_keys_ask(undoing, &sql, NULL);
-}
-
-/* What of the run's is as it left it, and not as it was before. */
-static enum status count_left(struct postgres_undoing *undoing, struct undo_counts *left)
-{
-    struct buffer sql = {0};
-    PGresult *result = NULL;
-    buffer_append_string(&sql, "SELECT count(*) FILTER (WHERE ");
-    append_added(&sql, undoing);
-    buffer_append_string(&sql, "), count(*) FILTER (WHERE u.found AND ");
-    append_differs(&sql, undoing);
-    postgres_append(&sql, ") FROM %t AS u JOIN %t AS t ON ", &undoing->self->sql,
-                    undoing->undo_name, &undoing->self->sql, undoing->facts.schema->name);
-    append_match(&sql, undoing);
-    buffer_append_string(&sql, " WHERE u.hash = ");
-    append_hash(&sql, undoing);
-    enum status status = rollback_keys_ask(undoing, &sql, &result);
-    if (status == STATUS_OK) {
-        *left = (struct undo_counts){.removed = number_at(result, 0, 0),
-                                     .restored = number_at(result, 0, 1)};
-    }
-    PQclear(result);
-    return status;
-}
-
-/* For as long as that helps: what is restored may hold what another had before, or refer to one
- * that goes. It is enough, since the run wrote one record after the other, too. What is left then
- * others keep from it: one of theirs refers to it, has its unique value. */
-static enum status put_all(struct postgres_undoing *undoing, const struct undo_counts *wanted,
-                           struct undo_counts *left)
-{
-    uint64_t removed = 0;
-    uint64_t restored = 0;
-    uint64_t before = 0;
-    enum status status = STATUS_OK;
-    *left = *wanted;
-    do {
-        before = left->removed + left->restored;
-        status = rollback_keys_apply(undoing, PUT_REMOVE, &removed);
-        status =
-            status == STATUS_OK ? rollback_keys_apply(undoing, PUT_RESTORE, &restored) : status;
-        if (status == STATUS_OK && removed == wanted->removed && restored == wanted->restored) {
-            *left = (struct undo_counts){0};
-            return STATUS_OK;
-        }
-        status = status == STATUS_OK ? count_left(undoing, left) : status;
-    } while (status == STATUS_OK && left->removed + left->restored > 0 &&
-             left->removed + left->restored < before);
-    return status;
-}
-
-/* ---------------------------------------------------------------- what triggers made of it */
-
-static enum status count_differing(struct postgres_undoing *undoing, uint64_t *count)
-{
-    struct buffer sql = {0};
-    PGresult *result = NULL;
-    postgres_append(&sql, "SELECT count(*) FROM %t AS u WHERE u.hash = '-'", &undoing->self->sql,
-                    undoing->undo_name);
-    enum status status = rollback_keys_ask(undoing, &sql, &result);
-    *count = status == STATUS_OK ? number_at(result, 0, 0) : 0;
-    PQclear(result);
-    return status;
-}
-
-/* Those that are not the run's alone, so that all others are there to be judged afterwards. */
-static enum status drop_others(struct postgres_undoing *undoing)
-{
-    struct buffer sql = {0};
-    buffer_append_string(&sql, "DELETE FROM ");
-    append_undo(&sql, undoing);
-    buffer_append_string(&sql, " WHERE u.hash NOT IN ('', '-') AND NOT EXISTS (SELECT 1 FROM ");
-    append_target(&sql, undoing);
-    buffer_append_string(&sql, " WHERE ");
-    append_match(&sql, undoing);
-    buffer_append_string(&sql, " AND u.hash = ");
-    append_hash(&sql, undoing);
-    buffer_append_string(&sql, " AND (u.found OR ");
-    append_added(&sql, undoing);
-    buffer_append_string(&sql, "))");
-    return rollback_keys_ask(undoing, &sql, NULL);
-}
-
-/* Marks what is neither what it was nor, where a constraint may have refused it, as the run left
- * it. */
-static enum status mark_restored(struct postgres_undoing *undoing, uint64_t *marked)
-{
-    struct buffer sql = {0};
-    PGresult *result = NULL;
-    buffer_append_string(&sql, "UPDATE ");
-    append_undo(&sql, undoing);
-    buffer_append_string(&sql, " SET hash = '-' WHERE u.found AND u.hash NOT IN ('', '-') AND NOT");
-    append_is_image(&sql, undoing);
-    if (undoing->refused) {
-        postgres_append(&sql, " AND NOT EXISTS (SELECT 1 FROM %t AS t WHERE ", &undoing->self->sql,
-                        undoing->facts.schema->name);
-        append_ours(&sql, undoing, true);
-        buffer_append_byte(&sql, ')');
-    }
-    enum status status = rollback_keys_ask(undoing, &sql, &result);
-    status = status == STATUS_OK ? postgres_rows_changed(result, marked) : status;
-    PQclear(result);
-    return status;
-}
-
-/* Marks what was to go, and is there as another record than the run left. */
-static enum status mark_removed(struct postgres_undoing *undoing, uint64_t *marked)
-{
-    struct buffer sql = {0};
-    PGresult *result = NULL;
-    postgres_append(&sql, "UPDATE %t AS u SET hash = '-' FROM %t AS t WHERE ", &undoing->self->sql,
-                    undoing->undo_name, &undoing->self->sql, undoing->facts.schema->name);
-    append_match(&sql, undoing);
-    buffer_append_string(&sql, " AND NOT u.found AND u.hash NOT IN ('', '-') AND NOT (u.hash = ");
-    append_hash(&sql, undoing);
-    buffer_append_string(&sql, " AND ");
-    append_added(&sql, undoing);
-    buffer_append_byte(&sql, ')');
-    enum status status = rollback_keys_ask(undoing, &sql, &result);
-    status = status == STATUS_OK ? postgres_rows_changed(result, marked) : status;
-    PQclear(result);
-    return status;
-}
-
-/* Triggers that wait for the transaction's end come first. `before`: marked when it began. */
-static enum status mark_differing(struct postgres_undoing *undoing, uint64_t before,
-                                  struct undo_counts *counts, struct undo_counts *left)
-{
-    uint64_t removed = 0;
-    uint64_t restored = 0;
-    if (postgres_execute(undoing->self, undoing->connection, "SET CONSTRAINTS ALL IMMEDIATE",
-                         SQL_SHORT, ERROR_TARGET_WRITE, undoing->error) != STATUS_OK ||
-        mark_restored(undoing, &restored) != STATUS_OK ||
-        mark_removed(undoing, &removed) != STATUS_OK ||
-        count_differing(undoing, &counts->differing) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    counts->restored -= counts->differing - before - removed;
-    counts->removed -= removed;
-    return left->removed + left->restored > 0 ? count_left(undoing, left) : STATUS_OK;
+    return undo_say(undoing, "SET CONSTRAINTS ALL IMMEDIATE");
 }
 
 /* Which of the run's records others' ones hold up. */
-static enum status find_unreferenced(struct postgres_undoing *undoing)
+static enum status find_unreferenced(struct sql_undoing *undoing)
 {
     struct buffer going = {0};
-    postgres_append(&going, "%t AS t, %t AS u WHERE ", &undoing->self->sql,
-                    undoing->facts.schema->name, &undoing->self->sql, undoing->undo_name);
-    append_ours(&going, undoing, false);
-    enum status status =
-        postgres_rollback_append_unreferenced(undoing->self, undoing->connection, &undoing->facts,
-                                              &going, &undoing->unreferenced, undoing->error);
+    sql_undo_append(undoing, &going, "$T, $U WHERE $M AND NOT $F$O AND $h = $H");
+    enum status status = postgres_rollback_append_unreferenced(
+        server_of(undoing), connection_of(undoing), postgres_facts_of(&undoing->facts), &going,
+        &undoing->going, undoing->error);
     buffer_free(&going);
     return status;
 }
@@ -471,175 +237,100 @@ static enum status find_unreferenced(struct postgres_undoing *undoing)
 /* ---------------------------------------------------------------- numbers of the server's own */
 
 /* Of the records that come back, has one another number in the column by now? */
-static enum status has_other_numbers(struct postgres_undoing *undoing,
-                                     const struct postgres_column *column, bool *has)
+static enum status has_other_numbers(struct sql_undoing *undoing,
+                                     const struct sql_undo_column *column, bool *has)
 {
     struct buffer sql = {0};
     PGresult *result = NULL;
-    postgres_append(&sql, "SELECT 1 FROM %t AS t, %t AS u WHERE ", &undoing->self->sql,
-                    undoing->facts.schema->name, &undoing->self->sql, undoing->undo_name);
-    append_ours(&sql, undoing, true);
-    postgres_append(&sql, " AND t.%n <> u.c%d LIMIT 1", column->name, column->number);
-    enum status status = rollback_keys_ask(undoing, &sql, &result);
+    sql_undo_append(undoing, &sql, "SELECT 1 FROM $T, $U WHERE $M AND $F AND $h = $H");
+    postgres_append(&sql, " AND t.%n <> u.%s LIMIT 1", column->name, column->image);
+    enum status status = undo_query(undoing, &sql, &result, undoing->error);
     *has = status == STATUS_OK && PQntuples(result) > 0;
     PQclear(result);
     return status;
 }
 
-static enum status set_generated(struct postgres_undoing *undoing,
-                                 const struct postgres_column *column, const char *how)
+static enum status set_generated(struct sql_undoing *undoing, const struct sql_undo_column *column,
+                                 const char *how)
 {
     struct buffer sql = {0};
-    postgres_append(&sql, "ALTER TABLE %t ALTER COLUMN %n SET GENERATED %s", &undoing->self->sql,
+    postgres_append(&sql, "ALTER TABLE %t ALTER COLUMN %n SET GENERATED %s", undoing->self,
                     undoing->facts.schema->name, column->name, how);
-    enum status status = postgres_alter(undoing->self, undoing->connection, buffer_string(&sql),
-                                        SQL_SHORT, ERROR_TARGET_WRITE, undoing->error);
+    enum status status =
+        postgres_alter(server_of(undoing), connection_of(undoing), buffer_string(&sql), SQL_SHORT,
+                       ERROR_TARGET_WRITE, undoing->error);
     buffer_free(&sql);
     return status;
 }
 
 /* UPDATE can't set a column that is GENERATED ALWAYS AS IDENTITY, and what refers to a record bears
- * no DELETE: it is BY DEFAULT meanwhile. `*column` NULL: it need not be. */
-static enum status free_numbers(struct postgres_undoing *undoing, struct postgres_column **column)
+ * no DELETE: it is BY DEFAULT meanwhile. */
+static enum status numbers_free(struct sql_undoing *undoing)
 {
-    enum status status = STATUS_OK;
-    *column = NULL;
-    for (uint32_t i = 0; status == STATUS_OK && i < undoing->column_count; i++) {
+    struct postgres_undoing *own = (struct postgres_undoing *)undoing;
+    for (uint32_t i = 0; i < undoing->column_count; i++) {
+        struct sql_undo_column *column = &undoing->columns[i];
         bool has = false;
-        if (undoing->columns[i].always_identity) {
-            status = has_other_numbers(undoing, &undoing->columns[i], &has);
-            *column = has ? &undoing->columns[i] : NULL;
-            break; /* a table has one */
+        if (!column->fixed) {
+            continue; /* a table has one that is */
+        }
+        if (has_other_numbers(undoing, column, &has) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (has) {
+            own->freed = column;
+            column->fixed = false;
+            return set_generated(undoing, column, "BY DEFAULT");
         }
     }
-    if (status != STATUS_OK || *column == NULL) {
-        return status;
-    }
-    (*column)->always_identity = false;
-    return set_generated(undoing, *column, "BY DEFAULT");
+    return STATUS_OK;
+}
+
+static enum status undo_prepare(struct sql_undoing *undoing)
+{
+    return numbers_free(undoing) == STATUS_OK ? find_unreferenced(undoing) : STATUS_FAILED;
 }
 
 /* What waits for the transaction's end would keep the table from it. */
-static enum status bind_numbers(struct postgres_undoing *undoing,
-                                const struct postgres_column *column)
+static enum status numbers_bind(struct sql_undoing *undoing)
 {
-    return column == NULL || (postgres_execute(undoing->self, undoing->connection,
-                                               "SET CONSTRAINTS ALL IMMEDIATE", SQL_SHORT,
-                                               ERROR_TARGET_WRITE, undoing->error) == STATUS_OK &&
+    const struct sql_undo_column *column = ((struct postgres_undoing *)undoing)->freed;
+    return column == NULL || (undo_constrain(undoing) == STATUS_OK &&
                               set_generated(undoing, column, "ALWAYS") == STATUS_OK)
                ? STATUS_OK
                : STATUS_FAILED;
 }
 
-/* ---------------------------------------------------------------- all of it */
-
-enum status postgres_undo_keys(struct postgres_undoing *undoing, bool takes_out, bool dry_run,
-                               struct undo_counts *counts)
-{
-    struct undo_counts left = {0};
-    uint64_t before = 0;
-
-    enum status status = count_keys(undoing, counts);
-    status = status == STATUS_OK ? count_differing(undoing, &before) : status;
-    counts->differing = before;
-    if (status == STATUS_OK && undoing->retyped != NULL && counts->changed + counts->missing > 0) {
-        return sql_refuse_retyped(undoing->facts.schema->name, undoing->retyped, undoing->error);
-    }
-    if (status != STATUS_OK || dry_run) {
-        return status;
-    }
-    struct postgres_column *numbers = NULL;
-    if (drop_others(undoing) != STATUS_OK || free_numbers(undoing, &numbers) != STATUS_OK ||
-        find_unreferenced(undoing) != STATUS_OK || put_all(undoing, counts, &left) != STATUS_OK ||
-        mark_differing(undoing, before, counts, &left) != STATUS_OK ||
-        bind_numbers(undoing, numbers) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    *(takes_out ? &counts->left : &counts->changed) += left.removed + left.restored;
-    counts->restored -= left.restored;
-    counts->removed -= left.removed;
-    return end_undo(undoing, takes_out, counts->differing);
-}
-
-/* ---------------------------------------------------------------- what was taken out */
-
-static enum status count_deleted(struct postgres_undoing *undoing, struct undo_counts *counts)
+static enum status undo_drop(struct sql_undoing *undoing)
 {
     struct buffer sql = {0};
-    PGresult *result = NULL;
-    buffer_append_string(&sql, "SELECT count(*) FILTER (WHERE NOT there), count(*) FILTER (WHERE "
-                               "there) FROM (SELECT EXISTS (SELECT 1 FROM ");
-    append_target(&sql, undoing);
-    buffer_append_string(&sql, " WHERE ");
-    append_match(&sql, undoing);
-    postgres_append(&sql, ") AS there FROM %t AS u WHERE u.hash = '') AS k", &undoing->self->sql,
-                    undoing->undo_name);
-    enum status status = rollback_keys_ask(undoing, &sql, &result);
-    if (status == STATUS_OK) {
-        counts->restored = number_at(result, 0, 0);
-        counts->changed = number_at(result, 0, 1);
-    }
-    PQclear(result);
-    return status;
+    postgres_append(&sql, "DROP TABLE %t", undoing->self, undoing->undo_name);
+    return sql_undo_execute(undoing, &sql, NULL);
 }
 
-/* What is under a key of theirs by now is others', or they are back. */
-static enum status forget_returned(struct postgres_undoing *undoing)
-{
-    struct buffer sql = {0};
-    buffer_append_string(&sql, "DELETE FROM ");
-    append_undo(&sql, undoing);
-    buffer_append_string(&sql, " WHERE u.hash = '' AND EXISTS (SELECT 1 FROM ");
-    append_target(&sql, undoing);
-    buffer_append_string(&sql, " WHERE ");
-    append_match(&sql, undoing);
-    buffer_append_byte(&sql, ')');
-    return rollback_keys_ask(undoing, &sql, NULL);
-}
-
-/* Marks what came back as another record, or did not come though nothing refused it. */
-static enum status mark_returned(struct postgres_undoing *undoing)
-{
-    struct buffer sql = {0};
-    postgres_append(&sql, "UPDATE %t AS u SET hash = '-' WHERE u.hash = '' AND NOT",
-                    &undoing->self->sql, undoing->undo_name);
-    append_is_image(&sql, undoing);
-    if (undoing->refused) {
-        postgres_append(&sql, " AND EXISTS (SELECT 1 FROM %t AS t WHERE ", &undoing->self->sql,
-                        undoing->facts.schema->name);
-        append_match(&sql, undoing);
-        buffer_append_byte(&sql, ')');
-    }
-    return rollback_keys_ask(undoing, &sql, NULL);
-}
-
-/* Over and over: one may refer to another that comes later. What a constraint forbids stays
- * away. */
-enum status postgres_undo_deleted(struct postgres_undoing *undoing, bool dry_run,
-                                  struct undo_counts *counts)
-{
-    struct undo_counts after = {0};
-    uint64_t done = 0;
-    uint64_t one = 1;
-    enum status status = count_deleted(undoing, counts);
-    status = status == STATUS_OK ? count_differing(undoing, &counts->differing) : status;
-    if (status != STATUS_OK || dry_run) {
-        return status;
-    }
-    uint64_t wanted = counts->restored;
-    if (forget_returned(undoing) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    status = postgres_execute(undoing->self, undoing->connection, "SET CONSTRAINTS ALL IMMEDIATE",
-                              SQL_SHORT, ERROR_TARGET_WRITE, undoing->error);
-    while (status == STATUS_OK && one > 0 && done < wanted) {
-        status = rollback_keys_apply(undoing, PUT_RETURN, &one);
-        done += status == STATUS_OK ? one : 0;
-    }
-    status = status == STATUS_OK ? mark_returned(undoing) : status;
-    status = status == STATUS_OK ? count_differing(undoing, &counts->differing) : status;
-    status = status == STATUS_OK ? count_deleted(undoing, &after) : status;
-    counts->restored = after.changed;
-    counts->left = after.restored;
-    return status == STATUS_OK ? forget_returned(undoing) : status;
-}
+const struct sql_undo_dialect postgres_undo = {
+    .bytes = sizeof(struct postgres_undoing),
+    .name = sql_undo_name,
+    .kept_hash = "u.hash",
+    .found = "u.found",
+    .written = "u.hash NOT IN ('', '-')",
+    .deleted = "u.hash = ''",
+    .differing = "u.hash = '-'",
+    .set_differing = "hash = '-'",
+    .absent = "$K IS NOT DISTINCT FROM NULL", /* a row of NULLs is no NULL */
+    .delete_undo = "DELETE FROM $U",
+    .remove = "DELETE FROM $T USING $U WHERE $M AND",
+    .remove_end = "",
+    .restore = "UPDATE $T SET $S FROM $U WHERE $M AND",
+    .set_prefix = "",
+    .insert = "INSERT INTO",
+    .insert_values = " OVERRIDING SYSTEM VALUE",
+    .find_columns = find_columns,
+    .count = kinds_count,
+    .append_hash = append_hash,
+    .prepare = undo_prepare,
+    .put = put_all,
+    .constrain = undo_constrain,
+    .finish = numbers_bind,
+    .drop = undo_drop,
+};

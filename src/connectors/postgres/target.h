@@ -167,6 +167,8 @@ enum status postgres_forget_notes(struct postgres_database *self, PGconn *connec
 #define POSTGRES_OWN_LOST "lost"
 #define POSTGRES_OWN_LATER "later"
 /* Of the claimed run. */
+void postgres_own_name(const struct sql_database *self, const char *kind, const char *table,
+                       char name[SQL_OWN_NAME_BYTES]);
 void postgres_append_own_table(struct buffer *sql, const struct postgres_database *self,
                                const char *kind, const char *table);
 /* The tables of the target's schema whose names begin so, or a run's of one kind. */

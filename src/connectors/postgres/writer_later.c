@@ -88,7 +88,7 @@ static enum status lay_aside(struct stage_pass *pass, const struct target_later 
     postgres_append_names(&sql, NULL, pass->key);
     buffer_append_string(&sql, ", ");
     postgres_append_names(&sql, NULL, later->emptied);
-    buffer_append_string(&sql, ", " POSTGRES_REFERENCE ") SELECT ");
+    buffer_append_string(&sql, ", " SQL_LATER_REFERENCE ") SELECT ");
     append_values(&sql, plan, pass->key, "");
     append_values(&sql, plan, later->emptied, ", ");
     buffer_append_string(&sql, ", ");

@@ -10,6 +10,8 @@
 struct sql_dialect;
 struct sql_facts;
 struct sql_finding;
+struct sql_undo_dialect;
+struct sql_later_dialect;
 
 /* The head of a connector's own instance. */
 struct sql_database {
@@ -179,9 +181,8 @@ struct sql_dialect {
     enum status (*sum)(struct sql_database *self, const struct sql_table *table,
                        const uint32_t *columns, uint32_t count, struct arena *arena,
                        const char **sum, struct error *error);
-    enum status (*undo_table)(struct sql_database *self, const struct target_table *table,
-                              bool deleted, bool dry_run, struct undo_counts *counts,
-                              struct error *error);
+    const struct sql_undo_dialect *undo;   /* undo_keys.h */
+    const struct sql_later_dialect *later; /* later.h; NULL: a record never waits for another one */
 };
 
 /*

@@ -1,6 +1,7 @@
 /* Taking a run back, table by table, and what stands in columns that it does not fill. */
 #include "connectors/sql/rollback.h"
 #include "base/text.h"
+#include "connectors/sql/undo_keys.h"
 #include <string.h>
 
 /* ---------------------------------------------------------------- what can't be taken back */
@@ -80,28 +81,43 @@ static enum status ask_held(struct sql_database *self, const struct sql_table *t
     return status;
 }
 
-enum status sql_find_added(struct sql_database *self, const struct sql_table *table,
-                           const struct sql_table *undo, const char *alias, struct buffer *held,
-                           struct error *error)
+static bool is_added(const struct sql_database *self, const struct sql_table *table,
+                     const struct sql_table *undo, uint32_t column)
 {
-    const struct schema_table *schema = table->schema;
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; status == STATUS_OK && i < schema->column_count; i++) {
-        bool found = false;
-        if (schema->columns[i].generated != GENERATED_NO || self->dialect->keeps(undo, table, i)) {
-            continue;
-        }
-        if (sql_column_gives(&schema->columns[i]) != SQL_GIVES_ANY) {
+    return table->schema->columns[column].generated == GENERATED_NO &&
+           !self->dialect->keeps(undo, table, column);
+}
+
+void sql_append_added(const struct sql_database *self, const struct sql_table *table,
+                      const struct sql_table *undo, const char *alias, struct buffer *held)
+{
+    for (uint32_t i = 0; i < table->schema->column_count; i++) {
+        if (is_added(self, table, undo, i) &&
+            sql_column_gives(&table->schema->columns[i]) != SQL_GIVES_ANY) {
             buffer_append_string(held, held->length > 0 ? " OR " : "");
             self->dialect->append_held(held, table, i, alias);
-            continue;
-        }
-        status = ask_held(self, table, i, &found, error);
-        if (found) {
-            status = refuse_untold(schema->name, schema->columns[i].name, error);
         }
     }
-    return status;
+}
+
+enum status sql_check_added(struct sql_database *self, const struct sql_table *table,
+                            const struct sql_table *undo, struct error *error)
+{
+    const struct schema_table *schema = table->schema;
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        bool found = false;
+        if (!is_added(self, table, undo, i) ||
+            sql_column_gives(&schema->columns[i]) != SQL_GIVES_ANY) {
+            continue;
+        }
+        if (ask_held(self, table, i, &found, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (found) {
+            return refuse_untold(schema->name, schema->columns[i].name, error);
+        }
+    }
+    return STATUS_OK;
 }
 
 /* Begins a transaction that looks at the table; STATUS_FAILED: there is none to be ended. */
@@ -173,7 +189,7 @@ enum status sql_undo(struct database *database, const struct target_table *table
     struct sql_database *self = sql_database_of(database);
     (void)ended_us;
     *counts = (struct undo_counts){0};
-    return self->dialect->undo_table(self, table, false, dry_run, counts, error);
+    return sql_undo_table(self, table, false, dry_run, counts, error);
 }
 
 enum status sql_undo_deleted(struct database *database, const struct target_table *table,
@@ -181,7 +197,7 @@ enum status sql_undo_deleted(struct database *database, const struct target_tabl
 {
     struct sql_database *self = sql_database_of(database);
     *counts = (struct undo_counts){0};
-    return self->dialect->undo_table(self, table, true, dry_run, counts, error);
+    return sql_undo_table(self, table, true, dry_run, counts, error);
 }
 
 enum status sql_was_made(struct database *database, const struct target_table *table, bool *made,

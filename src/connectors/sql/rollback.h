@@ -20,12 +20,14 @@ enum status sql_refuse_altered(const char *table, const char *column, struct err
 /* What a run wrote can't be told from what others changed, since a column has another type now. */
 enum status sql_refuse_retyped(const char *table, const char *column, struct error *error);
 
-/* Looks for columns that others added since the undo table was made: ORs to `held` that the record
- * `alias` holds something in one of them. A record that the run added is not its alone any more
- * once others put something there; what it restores keeps that. */
-enum status sql_find_added(struct sql_database *self, const struct sql_table *table,
-                           const struct sql_table *undo, const char *alias, struct buffer *held,
-                           struct error *error) MUST_USE;
+/* Columns that others added since the undo table was made. A record that the run added is not its
+ * alone any more once others put something there; what it restores keeps that. ORs to `held` that
+ * the record `alias` holds something in one of them; */
+void sql_append_added(const struct sql_database *self, const struct sql_table *table,
+                      const struct sql_table *undo, const char *alias, struct buffer *held);
+/* and refuses if in one of them nobody can tell what others put there. */
+enum status sql_check_added(struct sql_database *self, const struct sql_table *table,
+                            const struct sql_table *undo, struct error *error) MUST_USE;
 
 /* ---- rollback_functions */
 

@@ -232,5 +232,5 @@ const struct sql_dialect sqlite_dialect = {
     .keeps = keeps,
     .append_held = append_held,
     .sum = sum,
-    .undo_table = sqlite_undo_table,
+    .undo = &sqlite_undo,
 };

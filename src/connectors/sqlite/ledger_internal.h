@@ -5,6 +5,7 @@
 
 #include "connectors/rollback.h"
 #include "connectors/sql/store.h"
+#include "connectors/sql/undo_keys.h"
 #include "connectors/sqlite/writer_internal.h"
 #include "connectors/store_key.h"
 
@@ -61,28 +62,17 @@ enum status sqlite_claim_refuse_other(struct sqlite_database *self, struct error
 enum status sqlite_claim_sweep_lock(struct sqlite_database *self, struct error *error) MUST_USE;
 
 /* struct sql_dialect */
-enum status sqlite_undo_table(struct sql_database *self, const struct target_table *table,
-                              bool deleted, bool dry_run, struct undo_counts *counts,
-                              struct error *error);
+extern const struct sql_undo_dialect sqlite_undo;
 enum status sqlite_remove(struct sql_database *self, const struct sql_table *table, bool made,
                           struct error *error);
 
 /* ---------------------------------------------------------------- referrers.c */
 
-/* A foreign key that refers to a table: "t.key = r.column AND …", "r" being `table`. */
-struct sqlite_referrer {
-    struct sqlite_referrer *next;
-    const char *table;
-    bool own; /* the table refers to itself */
-    struct buffer on;
-};
-
-/* All that refer to the table of these facts, in front of `referrers`, in `arena`; the caller frees
- * them by sqlite_referrers_free, also after a failure. */
+/* All foreign keys that refer to the table of these facts, in `arena`. */
 enum status sqlite_referrers_read(struct sqlite_database *self,
                                   const struct sqlite_target_table *facts, struct arena *arena,
-                                  struct sqlite_referrer **referrers, struct error *error) MUST_USE;
-void sqlite_referrers_free(struct sqlite_referrer *referrers);
+                                  const struct sql_referrer **referrers, uint32_t *count,
+                                  struct error *error) MUST_USE;
 /* rollback_functions */
 enum status sqlite_find_referrer(struct database *self, const struct target_table *table,
                                  struct column_list going, struct arena *arena,

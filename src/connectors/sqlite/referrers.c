@@ -1,6 +1,12 @@
 /* The foreign keys that refer to a table, and the records that follow them to one of its own. */
 #include "connectors/sqlite/ledger_internal.h"
+#include <stdlib.h>
 #include <string.h>
+
+struct referrer_list {
+    struct sql_referrer *items;
+    uint32_t count;
+};
 
 /* The column that the `seq`th of a key refers to; without its name it is of the primary key. */
 static const char *referenced(const struct sqlite_target_table *facts, const char *name, int seq)
@@ -13,32 +19,41 @@ static const char *referenced(const struct sqlite_target_table *facts, const cha
     return name;
 }
 
+/* One column of a key; those of a key follow each other. */
 static void add_reference(const struct sqlite_target_table *facts, sqlite3_stmt *row,
-                          struct arena *arena, struct sqlite_referrer **referrers)
+                          struct arena *arena, struct referrer_list *list)
 {
     int seq = sqlite3_column_int(row, 1);
     const char *table = sqlite_text_of(row, 0);
     const char *column = sqlite_text_of(row, 2);
     const char *to = referenced(facts, sqlite_text_of(row, 3), seq);
+    struct buffer on = {0};
     if (seq == 0) {
-        struct sqlite_referrer *made = arena_allocate_zeroed(arena, 1, sizeof *made);
-        made->table = arena_copy_string(arena, table);
-        made->own = sqlite_same_name(table, facts->name);
-        made->next = *referrers;
-        *referrers = made;
+        struct buffer place = {0};
+        sqlite_append(&place, "main.%n", table);
+        list->items = memory_resize(list->items, list->count + 1u, sizeof *list->items);
+        list->items[list->count++] =
+            (struct sql_referrer){.name = arena_copy_string(arena, table),
+                                  .place = arena_copy_string(arena, buffer_string(&place)),
+                                  .own = sqlite_same_name(table, facts->name)};
+        buffer_free(&place);
     }
-    struct buffer *on = &(*referrers)->on;
-    buffer_append_string(on, seq > 0 ? " AND t." : "t."); /* first: its collation holds */
-    sqlite_append(on, "%n = r.%n", to != NULL ? to : "", column);
+    struct sql_referrer *referrer = &list->items[list->count - 1];
+    sqlite_append(&on, "%s%st.%n = r.%n", seq > 0 ? referrer->on : "", seq > 0 ? " AND " : "",
+                  to != NULL ? to : "", column); /* t first: its collation holds */
+    referrer->on = arena_copy_string(arena, buffer_string(&on));
+    buffer_free(&on);
 }
 
 /* One that leads to no column of the table, or to a primary key that has not as many, is no key at
  * all, and nobody can follow it. */
 enum status sqlite_referrers_read(struct sqlite_database *self,
                                   const struct sqlite_target_table *facts, struct arena *arena,
-                                  struct sqlite_referrer **referrers, struct error *error)
+                                  const struct sql_referrer **referrers, uint32_t *count,
+                                  struct error *error)
 {
     sqlite3_stmt *row = NULL;
+    struct referrer_list list = {0};
     enum status status = sqlite_ledger_prepare(
         self,
         "SELECT m.name, k.seq, k.\"from\", k.\"to\" FROM main.sqlite_schema AS m, "
@@ -53,27 +68,27 @@ enum status sqlite_referrers_read(struct sqlite_database *self,
         sqlite3_bind_text(row, 1, facts->name, -1, SQLITE_STATIC);
     }
     while (status == STATUS_OK && (status = sqlite_step(self, row, error)) == STATUS_OK) {
-        add_reference(facts, row, arena, referrers);
+        add_reference(facts, row, arena, &list);
     }
     sqlite3_finalize(row);
-    return status == STATUS_END ? STATUS_OK : status;
-}
-
-void sqlite_referrers_free(struct sqlite_referrer *referrers)
-{
-    for (struct sqlite_referrer *at = referrers; at != NULL; at = at->next) {
-        buffer_free(&at->on);
+    struct sql_referrer *copies = arena_allocate_zeroed(arena, list.count + 1u, sizeof *copies);
+    for (uint32_t i = 0; i < list.count; i++) {
+        copies[i] = list.items[i];
     }
+    free(list.items);
+    *referrers = copies;
+    *count = list.count;
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 /* STATUS_END: no record does. */
 static enum status follow(struct sqlite_database *self, const struct sqlite_target_table *facts,
-                          const struct sqlite_referrer *referrer, struct error *error)
+                          const struct sql_referrer *referrer, struct error *error)
 {
     struct buffer sql = {0};
     sqlite3_stmt *row = NULL;
-    sqlite_append(&sql, "SELECT 1 FROM main.%n AS r CROSS JOIN main.%n AS t ON %b LIMIT 1",
-                  referrer->table, facts->name, &referrer->on);
+    sqlite_append(&sql, "SELECT 1 FROM %s AS r CROSS JOIN main.%n AS t ON %s LIMIT 1",
+                  referrer->place, facts->name, referrer->on);
     enum status status = sqlite_target_prepare_buffer(self, self->control, &sql, &row, error);
     status = status == STATUS_OK ? sqlite_step(self, row, error) : status;
     sqlite3_finalize(row);
@@ -96,21 +111,20 @@ static enum status find_within(struct sqlite_database *self, const char *table,
                                struct error *error)
 {
     struct sqlite_target_table facts;
-    struct sqlite_referrer *all = NULL;
+    const struct sql_referrer *all = NULL;
+    uint32_t count = 0;
     enum status status = sqlite_target_describe(self, self->control, table, arena, &facts, error);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
     }
-    status = sqlite_referrers_read(self, &facts, arena, &all, error);
-    for (struct sqlite_referrer *at = all; at != NULL && status == STATUS_OK && *referrer == NULL;
-         at = at->next) {
-        if (!at->own && !is_among(at->table, going)) {
-            status = follow(self, &facts, at, error);
-            *referrer = status == STATUS_OK ? at->table : NULL;
+    status = sqlite_referrers_read(self, &facts, arena, &all, &count, error);
+    for (uint32_t i = 0; i < count && status == STATUS_OK && *referrer == NULL; i++) {
+        if (!all[i].own && !is_among(all[i].name, going)) {
+            status = follow(self, &facts, &all[i], error);
+            *referrer = status == STATUS_OK ? all[i].name : NULL;
             status = status == STATUS_END ? STATUS_OK : status;
         }
     }
-    sqlite_referrers_free(all);
     return status;
 }
 
