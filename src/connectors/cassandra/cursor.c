@@ -22,8 +22,9 @@ struct cursor {
     struct cassandra_rows rows;
     struct cql_value *values; /* of one row */
     bool by_key;              /* its keys are looked up, or a query's rows sifted by them */
-    struct cassandra_wanted wanted;
-    const char *key_text; /* the SELECT by key; NULL: not by key */
+    struct keyed_wanted wanted;
+    const uint32_t *wanted_parts; /* query: where in its rows the key's columns are */
+    const char *key_text;         /* the SELECT by key; NULL: not by key */
     struct cassandra_scan *scan;
     struct cassandra_page page;
     bool has_page;
@@ -91,9 +92,9 @@ static enum status open_query(struct cursor *cursor, struct error *error)
     cassandra_scan_count(cursor->scan, request->counts);
     cursor->rows = cassandra_rows_of_query(request, columns, request->root_key, cursor->arena);
     make_room(cursor);
-    return cursor->by_key
-               ? cassandra_wanted_of_query(request, columns, cursor->arena, &cursor->wanted, error)
-               : STATUS_OK;
+    return cursor->by_key ? cassandra_wanted_of_query(request, columns, cursor->arena,
+                                                      &cursor->wanted_parts, &cursor->wanted, error)
+                          : STATUS_OK;
 }
 
 enum status cassandra_cursor_open(struct reader *reader, const struct read_request *request,
@@ -121,7 +122,7 @@ void cassandra_cursor_close(struct cursor *cursor)
     if (cursor != NULL) {
         cassandra_scan_close(cursor->scan);
         cassandra_page_free(&cursor->page);
-        cassandra_wanted_free(&cursor->wanted);
+        keyed_wanted_free(&cursor->wanted);
         arena_destroy(cursor->arena);
         free(cursor);
     }
@@ -158,7 +159,8 @@ static enum status add_row(struct cursor *cursor, struct batch *batch, struct er
     if (cursor->rows.table != NULL && rows->left == 0) {
         cassandra_scan_passed(cursor->scan, cassandra_rows_token(&cursor->rows, cursor->values));
     }
-    if (cursor->by_key && !cassandra_wanted_has(&cursor->wanted, cursor->values)) {
+    if (cursor->by_key && !cassandra_wanted_has(&cursor->wanted, cursor->wanted_parts,
+                                                cursor->request->root_key.count, cursor->values)) {
         return STATUS_OK;
     }
     return keep_values(cursor, begin, (size_t)(rows->content.at - begin), batch, error) == STATUS_OK
@@ -166,16 +168,11 @@ static enum status add_row(struct cursor *cursor, struct batch *batch, struct er
                : STATUS_FAILED;
 }
 
-static bool is_empty(const struct batch *batch)
-{
-    return batch->row_count + batch->refused_count == 0;
-}
-
 static enum status add_next(struct cursor *cursor, struct batch *batch, struct error *error)
 {
     if (!cursor->has_page) {
-        enum status status = cassandra_scan_next(cursor->scan, is_empty(batch) ? LIFE_SIGN_MS : 0,
-                                                 &cursor->page, error);
+        enum status status = cassandra_scan_next(
+            cursor->scan, keyed_batch_is_empty(batch) ? LIFE_SIGN_MS : 0, &cursor->page, error);
         cursor->has_page = status == STATUS_OK;
         return status;
     }
@@ -247,23 +244,12 @@ static enum status add_by_key(struct cursor *cursor, struct batch *batch, struct
 enum status cassandra_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
                                   struct batch **batch, struct error *error)
 {
-    uint32_t columns = cursor->request->column_count;
-    struct batch *made = batch_create_for_cursor(columns > 0 ? columns : 1, rows_max, bytes_max);
-    enum status status = STATUS_OK;
-    *batch = NULL;
-    if (columns == 0 || (cursor->select.table != NULL && cursor->select.times != NULL)) {
-        batch_add_envelopes(made);
-    }
+    const struct keyed_filling filling = {
+        .add_next = cursor->key_text != NULL ? add_by_key : add_next,
+        .request = cursor->request,
+        .bytes = &cursor->bytes,
+        .envelopes = cursor->request->column_count == 0 ||
+                     (cursor->select.table != NULL && cursor->select.times != NULL)};
     cursor->bytes = 0;
-    while (status == STATUS_OK && made->row_count + made->refused_count < rows_max &&
-           (is_empty(made) || cursor->bytes < bytes_max)) {
-        status = cursor->key_text != NULL ? add_by_key(cursor, made, error)
-                                          : add_next(cursor, made, error);
-    }
-    if (status == STATUS_FAILED || (status == STATUS_END && is_empty(made))) {
-        batch_destroy(made);
-        return status;
-    }
-    *batch = made;
-    return STATUS_OK;
+    return keyed_cursor_next(cursor, &filling, rows_max, bytes_max, batch, error);
 }

@@ -100,10 +100,10 @@ static struct slot *free_slot(struct looking *looking)
 static enum status look_up_ask(struct looking *looking, struct slot *slot, struct question question)
 {
     const struct cassandra_look_up *what = looking->what;
-    const struct cassandra_wanted_key *wanted = &what->keys[question.key];
+    const struct keyed_wanted_key *wanted = &what->keys[question.key];
     const struct cql_statement statement = {.prepared = looking->prepared,
-                                            .values = wanted->values.data,
-                                            .values_length = wanted->values.length,
+                                            .values = wanted->bytes.data,
+                                            .values_length = wanted->bytes.length,
                                             .value_count = (uint16_t)what->table->key.count};
     const struct cql_call call = {.statements = &statement,
                                   .statement_count = 1,
