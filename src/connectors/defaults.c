@@ -13,3 +13,12 @@ enum status source_prepares_nothing(struct database *self,
     (void)error;
     return STATUS_OK;
 }
+
+enum status target_finishes_nothing(struct database *self, struct after_load_request *request,
+                                    struct error *error)
+{
+    (void)self;
+    (void)request;
+    (void)error;
+    return STATUS_OK;
+}

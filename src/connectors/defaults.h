@@ -10,4 +10,8 @@ enum status source_prepares_nothing(struct database *self,
                                     uint32_t request_count, void (*progress)(const char *what),
                                     struct error *error);
 
+/* target_functions.after_load, where all of a table is made with it. */
+enum status target_finishes_nothing(struct database *self, struct after_load_request *request,
+                                    struct error *error);
+
 #endif

@@ -355,13 +355,11 @@ static enum status toy_write_one(struct database *database, enum keyed_kind kind
     return status;
 }
 
-static const char *const failpoints[] = {KEYED_FAILPOINTS("toy")};
-
 const struct keyed_service toy_service = {
     .records_max = {RECORDS_MAX, RECORDS_MAX, RECORDS_MAX, RECORDS_MAX},
     .request_bytes_max = REQUEST_BYTES_MAX,
     .guard = KEYED_GUARD_NONE,
-    .failpoints = failpoints,
+    .name = "toy",
     .connect = toy_connect,
     .disconnect = toy_disconnect,
     .begin = frame_nothing,

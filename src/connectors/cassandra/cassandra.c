@@ -1,13 +1,13 @@
 /* cassandra://HOST/KEYSPACE: the descriptor, opening, control work. */
 #include "connectors/cassandra/cassandra.h"
 
-#include "base/failpoint.h"
 #include "base/memory.h"
 #include "connectors/cassandra/fetch.h"
 #include "connectors/cassandra/options.h"
 #include "connectors/cassandra/protocol/cql_bundle.h"
 #include "connectors/cassandra/protocol/cql_model.h"
 #include "connectors/cassandra/target.h"
+#include "connectors/keyed/tables.h"
 #include "connectors/report.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,8 +28,6 @@ static const char *const failpoints[] = {
     "cassandra.before_keyspace",
     "cassandra.before_ledger_table",
     "cassandra.after_ledger_table",
-    "cassandra.before_intent",
-    "cassandra.after_intent",
     "cassandra.before_history",
     "cassandra.after_history",
     "cassandra.before_alter",
@@ -38,13 +36,7 @@ static const char *const failpoints[] = {
     "cassandra.before_drop",
     "cassandra.after_drop",
     "cassandra.after_table",
-    "cassandra.before_made",
-    "cassandra.after_made",
-    "cassandra.before_empty",
-    "cassandra.before_delete",
-    "cassandra.before_remove_table",
-    "cassandra.table_deleted",
-    "cassandra.after_remove_table",
+    KEYED_TABLE_FAILPOINTS("cassandra"),
     KEYED_APPLY_FAILPOINTS("cassandra"),
     NULL,
 };
@@ -221,7 +213,7 @@ static enum status cassandra_identity(struct database *database, struct arena *a
 static const struct target_functions target = {
     .claimed = cassandra_claimed,
     .released = keyed_released,
-    .empty = cassandra_empty,
+    .empty = keyed_empty,
     .names = cassandra_names,
     .inspect = cassandra_inspect,
     .check_table = cassandra_check_table,

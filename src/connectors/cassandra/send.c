@@ -666,9 +666,6 @@ static int64_t time_for_changes(struct database *database, int64_t after_us)
     return time_us;
 }
 
-static const char *const failpoints[] = {KEYED_FAILPOINTS("cassandra"),
-                                         KEYED_APPLY_FAILPOINTS("cassandra")};
-
 const struct keyed_service cassandra_keyed_service = {
     .records_max = {[KEYED_PUT] = RECORDS_MAX,
                     [KEYED_INSERT] = 1,
@@ -679,7 +676,8 @@ const struct keyed_service cassandra_keyed_service = {
     .separator = '\0',
     .guard = KEYED_GUARD_NEWER,
     .repeats_add_up = true,
-    .failpoints = failpoints,
+    .name = "cassandra",
+    .tables = &cassandra_tables,
     .connect = cassandra_send_connect,
     .try_connect = cassandra_try_connect,
     .disconnect = cassandra_connection_free,

@@ -2,7 +2,6 @@
 #include "connectors/cassandra/target.h"
 
 #include "base/clock.h"
-#include "base/failpoint.h"
 #include "base/memory.h"
 #include "connectors/cassandra/key.h"
 #include "connectors/cassandra/patience.h"
@@ -205,8 +204,7 @@ enum status cassandra_erase(struct database *database, const struct target_table
     size_t begins[CASSANDRA_ERASE_MAX];
     struct buffer text = {0};
     struct buffer values = {0};
-    enum status status = failpoint_hit("cassandra.before_delete", error);
-    status = status == STATUS_OK ? cassandra_layout_find(self, table, &layout, error) : status;
+    enum status status = cassandra_layout_find(self, table, &layout, error);
     if (status == STATUS_OK) {
         buffer_append_string(&text, "DELETE FROM ");
         cassandra_append_table(self, table->name, &text);

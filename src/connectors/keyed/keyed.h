@@ -125,15 +125,30 @@ enum keyed_failpoint {
     KEYED_POINT_BEFORE_RESTORE,
     KEYED_POINT_AFTER_RESTORE,
     KEYED_POINT_BEFORE_APPLY,
-    KEYED_POINT_AFTER_APPLY
+    KEYED_POINT_AFTER_APPLY,
+    KEYED_POINT_BEFORE_DELETE,
+    KEYED_POINT_BEFORE_INTENT,
+    KEYED_POINT_AFTER_INTENT,
+    KEYED_POINT_BEFORE_MADE,
+    KEYED_POINT_AFTER_MADE,
+    KEYED_POINT_BEFORE_EMPTY,
+    KEYED_POINT_BEFORE_REMOVE_TABLE,
+    KEYED_POINT_TABLE_REMOVED,
+    KEYED_POINT_AFTER_REMOVE_TABLE
 };
-/* Their names, in that order: for struct connector's list and for the service. */
+/* Their names, for struct connector's list: of all that are written record by record, … */
 #define KEYED_FAILPOINTS(connector)                                                       \
     connector ".chunk_begin", connector ".before_send", connector ".after_send",          \
         connector ".after_answer", connector ".before_keys", connector ".before_restore", \
         connector ".after_restore"
-/* Of those that apply changes, behind the others. */
+/* … that apply changes, … */
 #define KEYED_APPLY_FAILPOINTS(connector) connector ".before_apply", connector ".after_apply"
+/* … whose tables are made and whose records are deleted by the room (tables.h). */
+#define KEYED_TABLE_FAILPOINTS(connector)                                              \
+    connector ".before_delete", connector ".before_intent", connector ".after_intent", \
+        connector ".before_made", connector ".after_made", connector ".before_empty",  \
+        connector ".before_remove_table", connector ".table_removed",                  \
+        connector ".after_remove_table"
 
 /* ---------------------------------------------------------------- the service */
 
@@ -150,7 +165,8 @@ struct keyed_service {
      * is read first. For databases whose UPDATE bears no version, or changes more than its fields.
      */
     bool applies_whole;
-    const char *const *failpoints; /* KEYED_FAILPOINTS */
+    const char *name;                  /* of the connector, as its failpoints begin */
+    const struct keyed_tables *tables; /* NULL: it makes and removes them by itself */
 
     /* `tables` stay as long as the connection. */
     enum status (*connect)(struct database *self, const struct target_table *tables,

@@ -124,6 +124,9 @@ enum keyed_kind keyed_kind_of(const struct target_table *table);
 
 enum status keyed_hit(const struct keyed_room *room, enum keyed_failpoint point,
                       struct error *error) MUST_USE;
+/* keyed_service.erase. */
+enum status keyed_erase(struct database *self, const struct target_table *table,
+                        const struct cell *keys, uint32_t count, struct error *error) MUST_USE;
 /* ERROR_RUN_FENCED: the run is not this process's any more, or by another claim. */
 enum status keyed_check_claim(const struct database *database, const struct keyed_room *room,
                               uint64_t epoch, struct error *error) MUST_USE;

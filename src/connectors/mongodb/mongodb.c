@@ -1,4 +1,5 @@
 /* mongodb://HOST/DATABASE: the descriptor, opening. */
+#include "connectors/keyed/tables.h"
 #include "connectors/mongodb/alter.h"
 
 #include "base/memory.h"
@@ -54,17 +55,10 @@ static const char *const failpoints[] = {
     "mongodb.after_history",
     "mongodb.before_alter",
     "mongodb.after_alter",
-    "mongodb.before_intent",
-    "mongodb.after_intent",
     "mongodb.after_note",
     "mongodb.after_create",
-    "mongodb.after_made",
-    "mongodb.before_empty",
-    "mongodb.before_delete",
     "mongodb.before_index",
-    "mongodb.before_remove_table",
-    "mongodb.table_removed",
-    "mongodb.after_remove_table",
+    KEYED_TABLE_FAILPOINTS("mongodb"),
     KEYED_APPLY_FAILPOINTS("mongodb"),
     NULL,
 };
@@ -326,14 +320,14 @@ static enum status database_identity(struct database *database, struct arena *ar
 static const struct target_functions target = {
     .claimed = keyed_claimed,
     .released = keyed_released,
-    .empty = mongodb_empty,
+    .empty = keyed_empty,
     .inspect = mongodb_inspect,
     .check_table = mongodb_check_table,
     .try_open = keyed_try_open,
     .try_record = keyed_try_record,
     .try_close = keyed_try_close,
     .tell_changed = mongodb_tell_changed,
-    .prepare = mongodb_prepare,
+    .prepare = keyed_prepare,
     .writer_open = keyed_writer_open,
     .writer_close = keyed_writer_close,
     .chunk_begin = keyed_chunk_begin,

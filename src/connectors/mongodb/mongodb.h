@@ -246,6 +246,7 @@ struct mongodb_facts {
 
 struct mongodb_note {
     const char *table;
+    const char *run; /* that wrote it; "": none */
     struct column_list key;
     bool has_uuid; /* of the collection, where the server gives it */
     uint8_t uuid[MONGODB_UUID_BYTES];
@@ -284,12 +285,8 @@ enum status mongodb_inspect(struct database *database, const struct target_table
                             struct error *error);
 enum status mongodb_check_table(struct database *database, const struct check_request *request,
                                 struct buffer *out, struct error *error);
-enum status mongodb_prepare(struct database *database, const struct prepare_request *request,
-                            struct error *error);
 enum status mongodb_after_load(struct database *database, struct after_load_request *request,
                                struct error *error);
-enum status mongodb_empty(struct database *database, const struct target_table *const *tables,
-                          uint32_t table_count, struct error *error);
 enum status mongodb_count(struct database *database, const struct target_table *table,
                           uint64_t *count, struct error *error);
 enum status mongodb_fetch(struct database *database, const struct target_table *table,
@@ -309,8 +306,9 @@ void mongodb_facts_read(const bson_t *document, struct mongodb_facts *facts);
 enum status mongodb_forget_run(struct database *database, const char *run_id, bool rolled_back,
                                struct error *error);
 /* Deletes all of its documents. */
-enum status mongodb_empty_collection(struct mongodb_database *self, const char *name,
+enum status mongodb_empty_collection(struct database *database, const struct target_table *table,
                                      struct error *error) MUST_USE;
+extern const struct keyed_tables mongodb_tables; /* prepare.c */
 /* Drops the collection; one that is not there is fine. */
 enum status mongodb_drop_collection(struct mongodb_database *self, const char *name,
                                     struct error *error) MUST_USE;

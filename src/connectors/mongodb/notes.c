@@ -58,7 +58,9 @@ static enum status read_note(const bson_t *document, struct arena *arena, struct
         mongodb_find(bson_get_data(document), document->len, "key", &key, error) != STATUS_OK) {
         return damaged(table, error);
     }
-    *note = (struct mongodb_note){.table = arena_copy_string(arena, table)};
+    const char *run = mongodb_text(document, "run");
+    *note = (struct mongodb_note){.table = arena_copy_string(arena, table),
+                                  .run = arena_copy_string(arena, run != NULL ? run : "")};
     if (mongodb_find(bson_get_data(document), document->len, "uuid", &uuid, error) == STATUS_OK &&
         uuid.type == BSON_TYPE_BINARY &&
         uuid.value_length == UUID_HEAD_BYTES + MONGODB_UUID_BYTES) {

@@ -375,9 +375,6 @@ static enum status write_one(struct database *database, enum keyed_kind kind,
     return status;
 }
 
-static const char *const failpoints[] = {KEYED_FAILPOINTS("mongodb"),
-                                         KEYED_APPLY_FAILPOINTS("mongodb")};
-
 const struct keyed_service mongodb_keyed_service = {
     .records_max = {[KEYED_PUT] = MONGODB_RECORDS_MAX,
                     [KEYED_INSERT] = MONGODB_RECORDS_MAX,
@@ -387,7 +384,8 @@ const struct keyed_service mongodb_keyed_service = {
     .request_bytes_max = MONGODB_REQUEST_BYTES_MAX,
     .separator = '\0',
     .guard = KEYED_GUARD_NONE,
-    .failpoints = failpoints,
+    .name = "mongodb",
+    .tables = &mongodb_tables,
     .connect = open_connection,
     .disconnect = close_connection,
     .begin = frame_nothing,

@@ -1,7 +1,6 @@
 /* Collections that are there: what they hold, whether they fit the plan, counting, emptying. */
 #include "connectors/mongodb/mongodb.h"
 
-#include "base/failpoint.h"
 #include "base/text.h"
 
 /* ---------------------------------------------------------------- looking */
@@ -293,13 +292,14 @@ enum status mongodb_count(struct database *database, const struct target_table *
 
 /* ---------------------------------------------------------------- deleting */
 
-enum status mongodb_empty_collection(struct mongodb_database *self, const char *name,
+enum status mongodb_empty_collection(struct database *database, const struct target_table *table,
                                      struct error *error)
 {
+    struct mongodb_database *self = mongodb_of(database);
     struct buffer bytes = {0};
     bson_t view;
     size_t command = mongodb_write_begin(&bytes);
-    mongodb_write_text(&bytes, "delete", name, strlen(name));
+    mongodb_write_text(&bytes, "delete", table->name, strlen(table->name));
     size_t list = mongodb_write_open(&bytes, "deletes", BSON_TYPE_ARRAY);
     size_t item = mongodb_write_open(&bytes, "0", BSON_TYPE_DOCUMENT);
     size_t filter = mongodb_write_open(&bytes, "q", BSON_TYPE_DOCUMENT);
@@ -312,7 +312,7 @@ enum status mongodb_empty_collection(struct mongodb_database *self, const char *
     mongodb_write_view(&bytes, &view);
     bson_t reply;
     enum status status = mongodb_control_long(self, MONGODB_WRITE, &view, &reply, error);
-    status = status == STATUS_OK ? mongodb_write_outcome(self, &reply, name, error) : status;
+    status = status == STATUS_OK ? mongodb_write_outcome(self, &reply, table->name, error) : status;
     bson_destroy(&reply);
     buffer_free(&bytes);
     return status;
@@ -332,17 +332,4 @@ enum status mongodb_drop_collection(struct mongodb_database *self, const char *n
     buffer_free(&bytes);
     bool absent = status == STATUS_FAILED && error->native_code == MONGODB_NO_COLLECTION;
     return absent ? STATUS_OK : status;
-}
-
-enum status mongodb_empty(struct database *database, const struct target_table *const *tables,
-                          uint32_t table_count, struct error *error)
-{
-    enum status status = STATUS_OK;
-    for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
-        status = failpoint_hit("mongodb.before_empty", error);
-        if (status == STATUS_OK) {
-            status = mongodb_empty_collection(mongodb_of(database), tables[at]->name, error);
-        }
-    }
-    return status;
 }

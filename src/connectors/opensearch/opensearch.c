@@ -1,5 +1,6 @@
 /* opensearch://HOST: the descriptor, opening, control work. */
 #include "connectors/opensearch/opensearch.h"
+#include "connectors/keyed/tables.h"
 
 #include "base/memory.h"
 #include <stdio.h>
@@ -43,10 +44,7 @@ static const char *const failpoints[] = {
     KEYED_FAILPOINTS("opensearch"),
     "opensearch.before_ledger",
     "opensearch.after_ledger",
-    "opensearch.before_intent",
-    "opensearch.after_intent",
     "opensearch.after_index",
-    "opensearch.after_made",
     "opensearch.before_suspend",
     "opensearch.after_suspend",
     "opensearch.before_resume",
@@ -55,11 +53,6 @@ static const char *const failpoints[] = {
     "opensearch.after_switch",
     "opensearch.before_switch_back",
     "opensearch.after_switch_back",
-    "opensearch.before_empty",
-    "opensearch.before_delete",
-    "opensearch.before_remove_table",
-    "opensearch.table_removed",
-    "opensearch.after_remove_table",
     "opensearch.before_history",
     "opensearch.after_history",
     "opensearch.before_alter",
@@ -67,6 +60,7 @@ static const char *const failpoints[] = {
     "opensearch.before_task",
     "opensearch.after_task",
     "opensearch.in_give_back",
+    KEYED_TABLE_FAILPOINTS("opensearch"),
     KEYED_APPLY_FAILPOINTS("opensearch"),
     NULL,
 };
@@ -213,7 +207,7 @@ static const struct target_functions target = {
     .claimed = opensearch_claimed,
     .released = keyed_released,
     .forget_run = opensearch_forget_run,
-    .empty = opensearch_empty,
+    .empty = keyed_empty,
     .inspect = opensearch_inspect,
     .check_table = opensearch_check_table,
     .try_open = keyed_try_open,
@@ -221,7 +215,7 @@ static const struct target_functions target = {
     .try_close = keyed_try_close,
     .tell_changed = opensearch_tell_changed,
     .script = opensearch_script,
-    .prepare = opensearch_prepare,
+    .prepare = keyed_prepare,
     .add_columns = opensearch_add_columns,
     .writer_open = keyed_writer_open,
     .writer_close = keyed_writer_close,

@@ -299,14 +299,10 @@ enum status opensearch_find_one(struct opensearch_database *self, const char *ta
                                 struct error *error) MUST_USE;
 enum status opensearch_script(struct database *self, const struct script_request *request,
                               struct script *script, struct error *error);
-enum status opensearch_prepare(struct database *database, const struct prepare_request *request,
-                               struct error *error);
 enum status opensearch_add_columns(struct database *database, const struct target_table *table,
                                    struct column_list columns, struct error *error);
 enum status opensearch_after_load(struct database *database, struct after_load_request *request,
                                   struct error *error);
-enum status opensearch_empty(struct database *database, const struct target_table *const *tables,
-                             uint32_t table_count, struct error *error);
 enum status opensearch_count(struct database *database, const struct target_table *table,
                              uint64_t *count, struct error *error);
 enum status opensearch_fetch(struct database *database, const struct target_table *table,
@@ -318,8 +314,9 @@ enum status opensearch_erase(struct database *database, const struct target_tabl
 enum status opensearch_bulk_now(struct opensearch_database *self, const char *table,
                                 struct buffer *body, int64_t allowed, struct error *error) MUST_USE;
 /* Deletes all documents of a table's index, as far as they are known to searches or not. */
-enum status opensearch_empty_table(struct opensearch_database *self, const char *table,
-                                   struct error *error) MUST_USE;
+enum status opensearch_empty_table(struct database *database, const struct target_table *table,
+                                   struct error *error);
+extern const struct keyed_tables opensearch_tables; /* prepare.c */
 
 void opensearch_source_destroy(struct opensearch_source *source); /* NULL is fine */
 

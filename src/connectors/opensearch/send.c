@@ -12,7 +12,6 @@
  */
 #include "connectors/opensearch/foresee.h"
 
-#include "base/failpoint.h"
 #include "base/memory.h"
 #include "base/retry.h"
 #include "connectors/opensearch/page.h"
@@ -552,7 +551,7 @@ enum status opensearch_erase(struct database *database, const struct target_tabl
     struct opensearch_database *self = opensearch_of(database);
     struct buffer body = {0};
     struct buffer id = {0};
-    enum status status = failpoint_hit("opensearch.before_delete", error);
+    enum status status = STATUS_OK;
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         buffer_clear(&id);
         status = opensearch_id_append(table, keys + (size_t)at * table->key.count, &id, error);
@@ -574,9 +573,6 @@ static void set_time(struct keyed_connection *connection, int64_t time_us)
     connection->applies = true;
 }
 
-static const char *const failpoints[] = {KEYED_FAILPOINTS("opensearch"),
-                                         KEYED_APPLY_FAILPOINTS("opensearch")};
-
 const struct keyed_service opensearch_keyed_service = {
     .records_max = {[KEYED_PUT] = OPENSEARCH_RECORDS_MAX,
                     [KEYED_INSERT] = OPENSEARCH_RECORDS_MAX,
@@ -586,7 +582,8 @@ const struct keyed_service opensearch_keyed_service = {
     .request_bytes_max = OPENSEARCH_REQUEST_BYTES_MAX,
     .guard = KEYED_GUARD_NONE,
     .applies_whole = true,
-    .failpoints = failpoints,
+    .name = "opensearch",
+    .tables = &opensearch_tables,
     .connect = opensearch_send_connect,
     .try_connect = try_connect,
     .foresee = foresee,

@@ -1,5 +1,7 @@
 /* redis://HOST: the descriptor, opening, control work. */
 #include "connectors/redis/redis.h"
+#include "connectors/defaults.h"
+#include "connectors/keyed/tables.h"
 
 #include "base/memory.h"
 #include <stdlib.h>
@@ -36,15 +38,8 @@ static const char *const failpoints[] = {
     KEYED_FAILPOINTS("redis"),
     "redis.before_ledger",
     "redis.after_ledger",
-    "redis.before_intent",
-    "redis.after_intent",
     "redis.after_note",
-    "redis.after_made",
-    "redis.before_empty",
-    "redis.before_delete",
-    "redis.before_remove_table",
-    "redis.table_removed",
-    "redis.after_remove_table",
+    KEYED_TABLE_FAILPOINTS("redis"),
     KEYED_APPLY_FAILPOINTS("redis"),
     NULL,
 };
@@ -170,14 +165,14 @@ static enum status database_identity(struct database *database, struct arena *ar
 static const struct target_functions target = {
     .claimed = redis_claimed,
     .released = keyed_released,
-    .empty = redis_empty,
+    .empty = keyed_empty,
     .inspect = redis_inspect,
     .check_table = redis_check_table,
     .try_open = keyed_try_open,
     .try_record = keyed_try_record,
     .try_close = keyed_try_close,
     .caveats = redis_target_caveats,
-    .prepare = redis_prepare,
+    .prepare = keyed_prepare,
     .writer_open = keyed_writer_open,
     .writer_close = keyed_writer_close,
     .chunk_begin = keyed_chunk_begin,
@@ -185,7 +180,7 @@ static const struct target_functions target = {
     .poll = keyed_poll,
     .commit = keyed_commit,
     .chunk_abandon = keyed_chunk_abandon,
-    .after_load = redis_after_load,
+    .after_load = target_finishes_nothing,
     .fetch = redis_fetch,
     .delete_records = keyed_delete,
     .count = redis_count,

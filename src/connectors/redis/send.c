@@ -8,7 +8,6 @@
 #include "connectors/redis/send_internal.h"
 
 #include "base/clock.h"
-#include "base/failpoint.h"
 #include "base/memory.h"
 #include <stdlib.h>
 
@@ -504,7 +503,7 @@ static enum status write_one(struct database *database, enum keyed_kind kind,
 enum status redis_erase(struct database *database, const struct target_table *table,
                         const struct cell *keys, uint32_t count, struct error *error)
 {
-    enum status status = failpoint_hit("redis.before_delete", error);
+    enum status status = STATUS_OK;
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         const struct keyed_record record = {.table = table,
                                             .key = keys + (size_t)at * table->key.count};
@@ -512,9 +511,6 @@ enum status redis_erase(struct database *database, const struct target_table *ta
     }
     return status;
 }
-
-static const char *const failpoints[] = {KEYED_FAILPOINTS("redis"),
-                                         KEYED_APPLY_FAILPOINTS("redis")};
 
 const struct keyed_service redis_keyed_service = {
     .records_max = {[KEYED_PUT] = REDIS_RECORDS_MAX,
@@ -525,7 +521,8 @@ const struct keyed_service redis_keyed_service = {
     .request_bytes_max = REDIS_REQUEST_BYTES_MAX,
     .separator = '\0',
     .guard = KEYED_GUARD_NONE,
-    .failpoints = failpoints,
+    .name = "redis",
+    .tables = &redis_tables,
     .connect = redis_send_connect,
     .try_connect = try_connect,
     .disconnect = redis_send_disconnect,

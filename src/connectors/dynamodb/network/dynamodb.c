@@ -1,10 +1,12 @@
 /* dynamodb://REGION, DynamoDB over the network: the descriptor, options, opening. */
 #include "base/memory.h"
 #include "base/text.h"
+#include "connectors/defaults.h"
 #include "connectors/dynamodb/limits.h"
 #include "connectors/dynamodb/network/estimate.h"
 #include "connectors/dynamodb/network/source.h"
 #include "connectors/dynamodb/network/target.h"
+#include "connectors/keyed/tables.h"
 #include "connectors/registry.h"
 #include <stdlib.h>
 #include <string.h>
@@ -47,18 +49,10 @@ static const char *const failpoints[] = {
     "dynamodb.after_history",
     "dynamodb.before_alter",
     "dynamodb.after_alter",
-    "dynamodb.before_intent",
-    "dynamodb.after_intent",
     "dynamodb.before_table",
     "dynamodb.after_table",
     "dynamodb.table_active",
-    "dynamodb.before_made",
-    "dynamodb.after_made",
-    "dynamodb.before_empty",
-    "dynamodb.before_delete",
-    "dynamodb.before_remove_table",
-    "dynamodb.table_deleted",
-    "dynamodb.after_remove_table",
+    KEYED_TABLE_FAILPOINTS("dynamodb"),
     KEYED_APPLY_FAILPOINTS("dynamodb"),
     NULL,
 };
@@ -232,7 +226,7 @@ static enum status network_identity(struct database *self, struct arena *arena,
 static const struct target_functions target = {
     .claimed = keyed_claimed,
     .released = keyed_released,
-    .empty = dynamodb_network_empty_all,
+    .empty = keyed_empty,
     .inspect = dynamodb_network_inspect,
     .check_table = dynamodb_network_check_table,
     .try_open = keyed_try_open,
@@ -240,7 +234,7 @@ static const struct target_functions target = {
     .try_close = keyed_try_close,
     .script = dynamodb_network_script,
     .column_type = dynamodb_network_column_type,
-    .prepare = dynamodb_network_prepare,
+    .prepare = keyed_prepare,
     .writer_open = keyed_writer_open,
     .writer_close = keyed_writer_close,
     .chunk_begin = keyed_chunk_begin,
@@ -248,7 +242,7 @@ static const struct target_functions target = {
     .poll = keyed_poll,
     .commit = keyed_commit,
     .chunk_abandon = keyed_chunk_abandon,
-    .after_load = dynamodb_network_after_load,
+    .after_load = target_finishes_nothing,
     .fetch = dynamodb_network_fetch,
     .delete_records = keyed_delete,
     .count = dynamodb_network_count,

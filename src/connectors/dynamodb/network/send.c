@@ -367,9 +367,6 @@ static enum status write_one(struct database *self, enum keyed_kind kind,
     return status;
 }
 
-static const char *const failpoints[] = {KEYED_FAILPOINTS("dynamodb"),
-                                         KEYED_APPLY_FAILPOINTS("dynamodb")};
-
 const struct keyed_service dynamodb_keyed_service = {
     .records_max = {[KEYED_PUT] = DYNAMODB_WRITES_MAX,
                     [KEYED_INSERT] = 1,
@@ -378,7 +375,8 @@ const struct keyed_service dynamodb_keyed_service = {
     .request_bytes_max = REQUEST_BYTES_MAX,
     .separator = ',',
     .guard = KEYED_GUARD_NONE,
-    .failpoints = failpoints,
+    .name = "dynamodb",
+    .tables = &dynamodb_tables,
     .connect = send_connect,
     .disconnect = send_disconnect,
     .begin = dynamodb_send_begin,

@@ -1,5 +1,4 @@
 /* Tables that are there: what they hold, whether they fit the plan, counting and emptying them. */
-#include "base/failpoint.h"
 #include "connectors/dynamodb/network/target.h"
 
 #include "base/clock.h"
@@ -477,7 +476,7 @@ enum status dynamodb_network_erase(struct database *self, const struct target_ta
                                    const struct cell *keys, uint32_t count, struct error *error)
 {
     struct buffer body = {0};
-    enum status status = failpoint_hit("dynamodb.before_delete", error);
+    enum status status = STATUS_OK;
     dynamodb_body_raw(&body, "{" FETCH_TOLD "\"RequestItems\":{");
     dynamodb_body_name(&body, table->name);
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
@@ -518,9 +517,10 @@ static enum status delete_page(struct dynamodb_network *network, const struct ta
     return status;
 }
 
-enum status dynamodb_network_empty(struct dynamodb_network *network,
-                                   const struct target_table *table, struct error *error)
+enum status dynamodb_network_empty(struct database *self, const struct target_table *table,
+                                   struct error *error)
 {
+    struct dynamodb_network *network = dynamodb_network_of(self);
     struct page page = {0};
     struct buffer keys = {0};
     enum status status = STATUS_OK;
@@ -540,13 +540,4 @@ enum status dynamodb_network_empty(struct dynamodb_network *network,
     free_page(&page);
     buffer_free(&keys);
     return status;
-}
-
-enum status dynamodb_network_after_load(struct database *self, struct after_load_request *request,
-                                        struct error *error)
-{
-    (void)self;
-    (void)request;
-    (void)error;
-    return STATUS_OK; /* indexes were made with their tables */
 }
