@@ -22,3 +22,14 @@ enum status target_finishes_nothing(struct database *self, struct after_load_req
     (void)error;
     return STATUS_OK;
 }
+
+enum status source_has_no_snapshot(struct database *self, uint32_t reader_count,
+                                   struct arena *arena, const char **token, struct error *error)
+{
+    (void)self;
+    (void)reader_count;
+    (void)arena;
+    (void)error;
+    *token = "none";
+    return STATUS_OK;
+}

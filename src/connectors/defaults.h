@@ -10,6 +10,9 @@ enum status source_prepares_nothing(struct database *self,
                                     uint32_t request_count, void (*progress)(const char *what),
                                     struct error *error);
 
+/* source_functions.snapshot, where there is none. */
+enum status source_has_no_snapshot(struct database *self, uint32_t reader_count,
+                                   struct arena *arena, const char **token, struct error *error);
 /* target_functions.after_load, where all of a table is made with it. */
 enum status target_finishes_nothing(struct database *self, struct after_load_request *request,
                                     struct error *error);

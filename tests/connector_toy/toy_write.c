@@ -57,15 +57,6 @@ static void toy_disconnect(struct keyed_connection *connection)
 
 /* ---- records */
 
-static void frame_nothing(struct keyed_connection *connection, enum keyed_kind kind, uint32_t table,
-                          struct buffer *body)
-{
-    (void)connection;
-    (void)kind;
-    (void)table;
-    (void)body;
-}
-
 static enum status append_key(struct database *self, const struct target_table *table,
                               const struct cell *key, struct buffer *out, struct error *error)
 {
@@ -362,8 +353,6 @@ const struct keyed_service toy_service = {
     .name = "toy",
     .connect = toy_connect,
     .disconnect = toy_disconnect,
-    .begin = frame_nothing,
-    .end = frame_nothing,
     .encode = toy_write_encode,
     .append_key = append_key,
     .read_key = read_key,

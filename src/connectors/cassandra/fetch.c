@@ -38,13 +38,13 @@ void cassandra_fetcher_close(struct cassandra_fetcher *fetcher)
 /* With its mutex locked. NULL: no session. */
 static struct cassandra_fetcher *lock_fetcher(struct cassandra *self, struct error *error)
 {
-    pthread_mutex_lock(&self->mutex);
+    pthread_mutex_lock(&self->keyed.mutex);
     if (self->fetcher == NULL) {
         self->fetcher = memory_allocate_zeroed(1, sizeof(*self->fetcher));
         pthread_mutex_init(&self->fetcher->mutex, NULL);
     }
     struct cassandra_fetcher *fetcher = self->fetcher;
-    pthread_mutex_unlock(&self->mutex);
+    pthread_mutex_unlock(&self->keyed.mutex);
     pthread_mutex_lock(&fetcher->mutex);
     if (fetcher->session == NULL &&
         cassandra_connect(self, &fetcher->session, error) != STATUS_OK) {

@@ -57,7 +57,7 @@ static enum status inspect_one(struct cassandra *self, const char *name, struct 
 {
     struct retry retry;
     enum status status;
-    retry_init(&retry, RETRY_PATIENCE_TIMEOUTS * self->timeout_ms);
+    retry_init(&retry, RETRY_PATIENCE_TIMEOUTS * self->keyed.room.timeout_ms);
     retry.cancelled = &self->keyed.base.hurried;
     do {
         const struct cassandra_table *there = NULL;

@@ -15,6 +15,7 @@
 
 #include "connectors/connector.h"
 #include "connectors/keyed/capacity.h"
+#include <pthread.h>
 
 enum {
     KEYED_KEY_COLUMNS_MAX = 16,
@@ -183,16 +184,19 @@ struct keyed_service {
     enum status (*foresee)(struct keyed_connection *connection, const struct keyed_record *record,
                            size_t length, struct error *error);
 
+    /* Optional, both: what stands before and behind the records of a body. */
     void (*begin)(struct keyed_connection *connection, enum keyed_kind kind, uint32_t table,
                   struct buffer *body);
     void (*end)(struct keyed_connection *connection, enum keyed_kind kind, uint32_t table,
                 struct buffer *body);
-    /* Optional: what helps to encode records of a shape; lives as long as the connection. */
+    /* Optional: what helps to encode records of a shape (NULL: nothing does). It is given back
+     * before the connection goes. */
     void *(*encoder)(struct keyed_connection *connection, uint32_t table,
                      const struct shape *shape);
-    /* Appends the record as a request of the kind takes it. Class REJECT: it can't be stored; what
-     * was appended is cut off. STATUS_END: likewise, and the record is skipped, since its time to
-     * live is over. */
+    void (*encoder_free)(void *encoder); /* takes NULL */
+    /* Appends the record as a request of the kind takes it. Class REJECT: it can't be stored; the
+     * room cuts off what was appended. STATUS_END: likewise, and the record is skipped, since its
+     * time to live is over. */
     enum status (*encode)(struct keyed_connection *connection, enum keyed_kind kind,
                           const struct keyed_record *record, struct buffer *out,
                           struct error *error);
@@ -268,10 +272,23 @@ struct keyed_room {
 struct keyed_database {
     struct database base;
     struct keyed_room room;
+    enum open_mode mode;
+    const struct uri *uri;
+    const char *const *catalog_tables; /* open_options */
+    struct arena *arena; /* lives as long as the database; control thread, or with `mutex` */
+    pthread_mutex_t control_mutex; /* of the connector's connection for control work */
+    pthread_mutex_t mutex;         /* of what the connector says */
 };
 static inline struct keyed_room *keyed_room_of(struct database *database)
 {
     return &((struct keyed_database *)database)->room;
+}
+
+/* For requests that are sent only while the lease lasts, once a run is claimed; NULL: at any time.
+ */
+static inline const struct database *keyed_lease(const struct keyed_database *database)
+{
+    return database->room.run_id != NULL ? &database->base : NULL;
 }
 
 /* A record of the result's batch was not written; `reason` says why. `written` is the caller's. */
@@ -342,6 +359,15 @@ enum status keyed_delete(struct database *self, const struct target_table *table
                          const struct cell *keys, uint32_t key_count, uint64_t *deleted,
                          struct error *error);
 
+/* Those of struct target_functions that all of the room have alike. */
+#define KEYED_TARGET_FUNCTIONS                                                                    \
+    .released = keyed_released, .try_open = keyed_try_open, .try_record = keyed_try_record,       \
+    .try_close = keyed_try_close, .writer_open = keyed_writer_open,                               \
+    .writer_close = keyed_writer_close, .chunk_begin = keyed_chunk_begin, .submit = keyed_submit, \
+    .poll = keyed_poll, .commit = keyed_commit, .chunk_abandon = keyed_chunk_abandon,             \
+    .settle_duplicates = keyed_settle, .keys_are_equal = keyed_keys_are_equal,                    \
+    .restore = keyed_restore
+
 /* Changes applied record by record (apply.c), for connectors with `erase`, or with DELETE. */
 enum status keyed_apply_open(struct database *self, const struct apply_request *request,
                              struct apply **apply, struct error *error);
@@ -351,5 +377,6 @@ enum status keyed_apply_position(struct apply *apply, struct arena *arena,
 enum status keyed_apply_sets(struct apply *apply, const struct change_set *const *sets,
                              uint32_t set_count, struct arena *arena, struct apply_result *result,
                              struct error *error);
+extern const struct apply_functions keyed_apply_functions; /* all of these */
 
 #endif

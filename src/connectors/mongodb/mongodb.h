@@ -36,19 +36,13 @@ enum {
 
 struct mongodb_database {
     struct keyed_database keyed; /* first */
-    enum open_mode mode;
-    const struct uri *uri;
-    const char *name; /* of the database */
-    const char *const *catalog_tables;
-    int64_t timeout_ms;
-    uint32_t page_documents; /* source: of one answer; 0: the server's choice */
-    struct arena *arena;     /* lives as long as the database */
+    const char *name;            /* of the database */
+    uint32_t page_documents;     /* source: of one answer; 0: the server's choice */
     mongoc_client_pool_t *pool;
-    mongoc_client_t *control; /* with the mutex */
+    mongoc_client_t *control; /* with control_mutex */
     mongoc_client_t *patient; /* likewise: for what may take the server long */
-    pthread_mutex_t control_mutex;
-    bool transactions; /* a replica set or a sharded cluster */
-    bool snapshots;    /* source: it can be read as of one time */
+    bool transactions;        /* a replica set or a sharded cluster */
+    bool snapshots;           /* source: it can be read as of one time */
     /* source: the time that readers read as of, the seconds in the upper half; 0: none */
     _Atomic uint64_t moment;
 };
@@ -64,8 +58,8 @@ __attribute__((visibility("default"))) extern const struct connector transhume_c
 /* ---------------------------------------------------------------- options.c */
 
 /* What libmongoc takes; the caller destroys it. */
-enum status mongodb_options_read(struct mongodb_database *self, const struct open_options *open,
-                                 mongoc_uri_t **uri, struct error *error) MUST_USE;
+enum status mongodb_options_read(struct mongodb_database *self, mongoc_uri_t **uri,
+                                 struct error *error) MUST_USE;
 /* "" if there is none. */
 const char *mongodb_option(const struct mongodb_database *self, const char *name);
 
@@ -219,7 +213,7 @@ bool mongodb_key_read(struct database *database, const struct target_table *tabl
 
 struct mongodb_encoder; /* the names of a shape's fields */
 struct mongodb_encoder *mongodb_encoder_create(const struct shape *shape);
-void mongodb_encoder_destroy(struct mongodb_encoder *encoder); /* NULL is fine */
+void mongodb_encoder_destroy(void *made); /* as struct keyed_service has it */
 
 /*
  * A record as one document:

@@ -88,7 +88,7 @@ static enum status find_notes(struct mongodb_database *self, const bson_t *filte
     enum status status = STATUS_OK;
     *notes = NULL;
     *count = 0;
-    pthread_mutex_lock(&self->control_mutex);
+    pthread_mutex_lock(&self->keyed.control_mutex);
     mongoc_collection_t *collection =
         mongoc_client_get_collection(self->control, self->name, MONGODB_NOTES);
     mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(collection, filter, NULL, NULL);
@@ -101,7 +101,7 @@ static enum status find_notes(struct mongodb_database *self, const bson_t *filte
     }
     mongoc_cursor_destroy(cursor);
     mongoc_collection_destroy(collection);
-    pthread_mutex_unlock(&self->control_mutex);
+    pthread_mutex_unlock(&self->keyed.control_mutex);
     return status;
 }
 

@@ -1,4 +1,5 @@
 /* Collections that are there: what they hold, whether they fit the plan, counting, emptying. */
+#include "connectors/keyed/keys.h"
 #include "connectors/mongodb/mongodb.h"
 
 #include "base/text.h"
@@ -56,7 +57,7 @@ enum status mongodb_collection_tell(struct mongodb_database *self, const char *n
     (void)bson_append_utf8(&filter, "name", -1, name, -1);
     (void)bson_append_document_end(&options, &filter);
     bson_init(told);
-    pthread_mutex_lock(&self->control_mutex);
+    pthread_mutex_lock(&self->keyed.control_mutex);
     mongoc_database_t *database = mongoc_client_get_database(self->control, self->name);
     mongoc_cursor_t *cursor = mongoc_database_find_collections_with_opts(database, &options);
     while (status == STATUS_END && mongoc_cursor_next(cursor, &document)) {
@@ -72,7 +73,7 @@ enum status mongodb_collection_tell(struct mongodb_database *self, const char *n
     }
     mongoc_cursor_destroy(cursor);
     mongoc_database_destroy(database);
-    pthread_mutex_unlock(&self->control_mutex);
+    pthread_mutex_unlock(&self->keyed.control_mutex);
     bson_destroy(&options);
     return status;
 }
@@ -205,15 +206,6 @@ static void check_kind(const struct mongodb_facts *facts, const struct mongodb_f
     }
 }
 
-static void append_names(struct buffer *out, struct column_list key)
-{
-    char shown[128];
-    for (uint32_t at = 0; at < key.count; at++) {
-        text_printable(key.names[at], strlen(key.names[at]), shown, sizeof(shown));
-        buffer_format(out, "%s%s", at > 0 ? ", " : "", shown);
-    }
-}
-
 enum status mongodb_check_table(struct database *database, const struct check_request *request,
                                 struct buffer *out, struct error *error)
 {
@@ -235,10 +227,7 @@ enum status mongodb_check_table(struct database *database, const struct check_re
     if (status == STATUS_OK && mongodb_note_is_of(&note, &facts) &&
         !column_list_is_equal(note.key, table->key)) {
         buffer_append_string(out, "the collection is there with the key ");
-        append_names(out, note.key);
-        buffer_append_string(out, ", the plan says ");
-        append_names(out, table->key);
-        buffer_append_byte(out, '\n');
+        keyed_check_append_keys(note.key, table->key, out);
     }
     arena_destroy(arena);
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;

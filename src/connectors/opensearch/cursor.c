@@ -65,7 +65,7 @@ static enum status ask_once(struct cursor *cursor, const struct opensearch_reque
     enum status status = STATUS_OK;
     bool again = true;
     bool closes = strcmp(request->method, "DELETE") == 0;
-    retry_init(&retry, closes ? 0 : RETRY_PATIENCE_TIMEOUTS * self->timeout_ms);
+    retry_init(&retry, closes ? 0 : RETRY_PATIENCE_TIMEOUTS * self->keyed.room.timeout_ms);
     retry.cancelled = &database->hurried;
     retry.counter = &database->report.counts.retries;
     while (status == STATUS_OK && again) {
@@ -73,7 +73,8 @@ static enum status ask_once(struct cursor *cursor, const struct opensearch_reque
         *reply = NULL;
         status = opensearch_client_submit(cursor->reader->client, request, error);
         while (status == STATUS_OK && *reply == NULL) {
-            status = opensearch_client_poll(cursor->reader->client, self->timeout_ms, reply, error);
+            status = opensearch_client_poll(cursor->reader->client, self->keyed.room.timeout_ms,
+                                            reply, error);
             status = status == STATUS_AGAIN ? STATUS_OK : status;
         }
         again = status == STATUS_OK && opensearch_reply_unheard(*reply) &&

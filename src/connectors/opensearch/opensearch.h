@@ -58,14 +58,8 @@ struct opensearch_source;
 
 struct opensearch_database {
     struct keyed_database keyed; /* first */
-    enum open_mode mode;
-    const struct uri *uri;
-    const char *const *catalog_tables;
-    int64_t timeout_ms;
-    struct arena *arena; /* lives as long as the database */
     struct opensearch_service *service;
     struct opensearch_client *control; /* with control_mutex */
-    pthread_mutex_t control_mutex;
     struct opensearch_facts facts;
     struct opensearch_dialect dialect;
     const char *prefix;               /* of all its indexes */
@@ -74,7 +68,6 @@ struct opensearch_database {
     bool suspends;                    /* settings, while an index is loaded */
     const char *alias;                /* the option; NULL: none */
     _Atomic int64_t version;          /* the last one that a writer was given */
-    pthread_mutex_t mutex;            /* of what follows */
     struct opensearch_source *source; /* catalog.c; NULL until it is needed */
 };
 

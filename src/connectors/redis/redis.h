@@ -38,20 +38,13 @@ enum redis_form { REDIS_HASH, REDIS_JSON };
 
 struct redis_database {
     struct keyed_database keyed; /* first */
-    enum open_mode mode;
-    const struct uri *uri;
-    const char *spill_folder; /* may be NULL */
-    const char *const *catalog_tables;
-    int64_t timeout_ms;
-    struct arena *arena; /* lives as long as the database */
+    const char *spill_folder;    /* may be NULL */
     struct stream_tls *tls;
     struct redis_server *server;
-    struct redis_client *control; /* with the mutex */
-    pthread_mutex_t control_mutex;
+    struct redis_client *control; /* with control_mutex */
     enum redis_form form;
     uint32_t number;             /* of the database */
     char separator;              /* of foreign keys: what is before it is the table */
-    pthread_mutex_t mutex;       /* of what follows */
     struct redis_source *source; /* catalog.c; NULL until it is needed */
     struct redis_kinds *kinds;   /* kinds.c: of tables that are written */
 };

@@ -1,4 +1,5 @@
 /* Tables that are there: what they hold, whether they fit the plan, counting and emptying them. */
+#include "connectors/keyed/keys.h"
 #include "connectors/redis/redis.h"
 
 #include "base/text.h"
@@ -79,15 +80,6 @@ static void check_features(const struct target_table *table, struct buffer *out)
     }
 }
 
-static void append_names(struct buffer *out, struct column_list key)
-{
-    char shown[128];
-    for (uint32_t at = 0; at < key.count; at++) {
-        text_printable(key.names[at], strlen(key.names[at]), shown, sizeof(shown));
-        buffer_format(out, "%s%s", at > 0 ? ", " : "", shown);
-    }
-}
-
 static void check_note(const struct redis_database *self, const struct target_table *table,
                        const struct redis_note *note, struct buffer *out)
 {
@@ -98,10 +90,7 @@ static void check_note(const struct redis_database *self, const struct target_ta
     }
     if (!column_list_is_equal(note->key, table->key)) {
         buffer_append_string(out, "the table is there with the key ");
-        append_names(out, note->key);
-        buffer_append_string(out, ", the plan says ");
-        append_names(out, table->key);
-        buffer_append_byte(out, '\n');
+        keyed_check_append_keys(note->key, table->key, out);
     }
 }
 
@@ -170,8 +159,7 @@ static enum status delete_page(void *context, struct redis_client *client, uint1
                                         .node = node,
                                         .slot = redis_slot_of(key.data, key.length),
                                         .writes = true,
-                                        .lease = self->keyed.room.run_id != NULL ? &self->keyed.base
-                                                                                 : NULL,
+                                        .lease = keyed_lease(&self->keyed),
                                         .object = emptying->table};
         status = redis_client_call(client, &call, arena, &reply, error);
         buffer_free(&command);

@@ -53,7 +53,7 @@ static enum status is_gone(struct dynamodb_network *network, const char *table, 
 enum status dynamodb_delete_table(struct dynamodb_network *network, const char *table,
                                   const char *id, struct error *error)
 {
-    int64_t end_ms = clock_monotonic_ms() + DELETE_TIMEOUTS * network->timeout_ms;
+    int64_t end_ms = clock_monotonic_ms() + DELETE_TIMEOUTS * network->keyed.room.timeout_ms;
     for (uint32_t failures = 0;; failures++) {
         enum status status = try_delete(network, table, error);
         if (status == STATUS_OK || error->class != ERROR_CLASS_RETRY ||

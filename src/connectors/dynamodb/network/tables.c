@@ -6,6 +6,7 @@
 #include "connectors/dynamodb/limits.h"
 #include "connectors/dynamodb/network/body.h"
 #include "connectors/dynamodb/network/estimate.h"
+#include "connectors/keyed/keys.h"
 #include "model/json_writer.h"
 #include <string.h>
 
@@ -121,15 +122,6 @@ enum status dynamodb_network_inspect(struct database *self, const struct target_
 
 /* ---------------------------------------------------------------- checking */
 
-static void append_names(struct buffer *out, const struct column_list *key)
-{
-    char shown[128];
-    for (uint32_t at = 0; at < key->count; at++) {
-        text_printable(key->names[at], strlen(key->names[at]), shown, sizeof(shown));
-        buffer_format(out, "%s%s", at > 0 ? ", " : "", shown);
-    }
-}
-
 static void check_indexes(const struct target_table *table,
                           const struct dynamodb_description *description, struct buffer *out)
 {
@@ -144,10 +136,7 @@ static void check_indexes(const struct target_table *table,
         } else if (!column_list_is_equal(index->key, wanted->columns)) {
             buffer_format(out, "the table is there and its index \"%s\" has the key ",
                           wanted->name);
-            append_names(out, &index->key);
-            buffer_append_string(out, ", the plan says ");
-            append_names(out, &wanted->columns);
-            buffer_append_byte(out, '\n');
+            keyed_check_append_keys(index->key, wanted->columns, out);
         } else if (index->local != wanted->local) {
             buffer_format(out, "the table is there and its index \"%s\" is a %s one\n",
                           wanted->name, index->local ? "local" : "global");
@@ -184,10 +173,7 @@ static void check_existing(const struct target_table *table,
     }
     if (!column_list_is_equal(description->key, table->key)) {
         buffer_append_string(out, "the table is there with the key ");
-        append_names(out, &description->key);
-        buffer_append_string(out, ", the plan says ");
-        append_names(out, &table->key);
-        buffer_append_byte(out, '\n');
+        keyed_check_append_keys(description->key, table->key, out);
     }
     check_indexes(table, description, out);
 }

@@ -107,7 +107,6 @@ struct keyed_connection {
     struct dynamodb_network *network;
     const struct target_table *tables;
     struct dynamodb_client *client;
-    struct keyed_encoder *encoders;
     /* of the last answer */
     struct service_reply *reply;
     enum keyed_outcome outcomes[DYNAMODB_WRITES_MAX];
