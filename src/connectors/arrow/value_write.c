@@ -1,7 +1,6 @@
 /* Cells to the values of arrays. */
 #include "connectors/arrow/arrow.h"
 
-#include "base/memory.h"
 #include "connectors/columnar/fitting.h"
 #include "model/convert.h"
 #include "model/decimal.h"

@@ -325,8 +325,8 @@ enum status cassandra_add_columns(struct database *database, const struct target
 
 /* ---------------------------------------------------------------- tables that are there */
 
-static enum status look(struct database *database, const struct target_table *table,
-                        struct arena *arena, struct keyed_there *there, struct error *error)
+static enum status table_look(struct database *database, const struct target_table *table,
+                              struct arena *arena, struct keyed_there *there, struct error *error)
 {
     const struct cassandra_table *found = NULL;
     enum status status =
@@ -346,7 +346,7 @@ enum status cassandra_prepare(struct database *database, const struct prepare_re
     return status;
 }
 
-static enum status drop(struct cassandra *self, const char *table, struct error *error)
+static enum status table_drop_named(struct cassandra *self, const char *table, struct error *error)
 {
     struct buffer text = {0};
     buffer_append_string(&text, "DROP TABLE IF EXISTS ");
@@ -362,11 +362,11 @@ static enum status drop_table(struct database *database, const struct target_tab
 {
     (void)there;
     (void)made;
-    return drop(cassandra_of(database), table->name, error);
+    return table_drop_named(cassandra_of(database), table->name, error);
 }
 
 const struct keyed_tables cassandra_tables = {
-    .look = look, .make = make_table, .drop = drop_table, .clear = cassandra_truncate};
+    .look = table_look, .make = make_table, .drop = drop_table, .clear = cassandra_truncate};
 
 /* ---------------------------------------------------------------- made again */
 
@@ -378,7 +378,7 @@ static enum status drop_emptied(struct cassandra *self, const struct target_tabl
     status =
         status == STATUS_OK ? keyed_made_intend(&self->keyed.room, table->name, error) : status;
     status = status == STATUS_OK ? failpoint_hit("cassandra.before_drop", error) : status;
-    status = status == STATUS_OK ? drop(self, table->name, error) : status;
+    status = status == STATUS_OK ? table_drop_named(self, table->name, error) : status;
     return status == STATUS_OK ? failpoint_hit("cassandra.after_drop", error) : status;
 }
 

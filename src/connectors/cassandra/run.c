@@ -78,7 +78,7 @@ enum status cassandra_claimed(struct database *database, const struct run_claim 
 
 /* ---------------------------------------------------------------- rollback */
 
-/* What it needed of types goes with it. */
+/* The types that it needed go with it. */
 static enum status remove_table(struct database *database, const struct target_table *table,
                                 struct error *error)
 {

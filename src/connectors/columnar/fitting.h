@@ -1,6 +1,6 @@
 /*
- * What a value has to be for a column of a file, and what a number of a file's is as a value:
- * the same in all formats that have days, times of a day and timestamps as numbers of a unit.
+ * Values that are fitted to a column of a file, and a file's numbers as values: they are the same
+ * in all formats that have days, times of a day and timestamps as numbers of a unit.
  * `format` is what people call the format, for reasons of rejects.
  */
 #ifndef TRANSHUME_CONNECTORS_COLUMNAR_FITTING_H

@@ -359,7 +359,7 @@ enum status keyed_delete(struct database *self, const struct target_table *table
                          const struct cell *keys, uint32_t key_count, uint64_t *deleted,
                          struct error *error);
 
-/* Those of struct target_functions that all of the room have alike. */
+/* Functions of struct target_functions that all databases of the room have alike. */
 #define KEYED_TARGET_FUNCTIONS                                                                    \
     .released = keyed_released, .try_open = keyed_try_open, .try_record = keyed_try_record,       \
     .try_close = keyed_try_close, .writer_open = keyed_writer_open,                               \

@@ -158,7 +158,7 @@ enum status keyed_note_void(struct writer *writer, struct keyed_waiting *waiting
 
 /* ---------------------------------------------------------------- requests.c */
 
-/* What stands before and behind the records of a body. */
+/* The frame of a body: what the service puts before and behind its records. */
 void keyed_body_begin(struct writer *writer, struct keyed_request *request);
 void keyed_body_end(struct writer *writer, struct keyed_request *request);
 struct keyed_request *keyed_request_new(struct writer *writer, enum keyed_kind kind,

@@ -33,7 +33,7 @@ struct keyed_place {
     const char *host;
     uint16_t port; /* 0: it is not said */
 };
-/* Those of the URI, as keyed_places_read reads them. */
+/* The hosts of the URI, as keyed_places_read reads them. */
 bool keyed_hosts_read(const struct keyed_database *self, struct keyed_place *places,
                       uint32_t places_max, uint32_t *count);
 /* HOST, HOST:PORT, [ADDRESS] or [ADDRESS]:PORT, with commas between them, behind what is there

@@ -69,8 +69,8 @@ struct keyed_wanting {
     const void *context;
 };
 
-/* Of zeroes before. ERROR_NOT_IMPLEMENTED: they are no whole keys; ERROR_REJECT_TYPE: one is a
- * value of another engine. */
+/* `wanted` is zeroed before. ERROR_NOT_IMPLEMENTED: they are no whole keys; ERROR_REJECT_TYPE: one
+ * is a value of another engine. */
 enum status keyed_wanted_read(const struct read_request *request,
                               const struct keyed_wanting *wanting, struct keyed_wanted *wanted,
                               struct error *error) MUST_USE;

@@ -11,7 +11,7 @@ static const struct keyed_tables *tables_of(struct database *self)
     return keyed_room_of(self)->service->tables;
 }
 
-/* What is known of a table: what is there, and what the ledger notes of it. */
+/* A table as it is found, and what the ledger notes of it. */
 struct known {
     struct keyed_there there;
     enum keyed_made made;
@@ -35,7 +35,7 @@ static bool is_the_same(const struct known *known)
            (known->there.id == NULL || strcmp(known->there.id, known->made_id) == 0);
 }
 
-/* Of a table that was asked for and never noted it is not known which one it is. */
+/* Nobody knows which one it is, if it was asked for and never noted. */
 static enum status is_ours(struct database *self, const struct target_table *table,
                            const struct known *known, bool going, bool *ours, struct error *error)
 {

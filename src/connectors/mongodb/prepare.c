@@ -46,7 +46,7 @@ static enum status claim_collection(struct mongodb_database *self, const struct 
     return error_hint(error, "See what it is; `existing:` says what to do with its documents.");
 }
 
-/* What is known of a collection. */
+/* A collection as it is found, and its note. */
 struct known {
     struct mongodb_facts facts;
     struct mongodb_note note;
@@ -54,8 +54,8 @@ struct known {
 };
 
 /* The note says which collection it is; of one that was dropped it says nothing of another one. */
-static enum status look(struct database *database, const struct target_table *table,
-                        struct arena *arena, struct keyed_there *there, struct error *error)
+static enum status table_look(struct database *database, const struct target_table *table,
+                              struct arena *arena, struct keyed_there *there, struct error *error)
 {
     struct mongodb_database *self = mongodb_of(database);
     struct known *known = arena_allocate_zeroed(arena, 1, sizeof(*known));
@@ -166,7 +166,7 @@ enum status mongodb_forget_run(struct database *database, const char *run_id, bo
     return rolled_back ? mongodb_note_delete(mongodb_of(database), NULL, run_id, error) : STATUS_OK;
 }
 
-const struct keyed_tables mongodb_tables = {.look = look,
+const struct keyed_tables mongodb_tables = {.look = table_look,
                                             .make = make_table,
                                             .use = use_table,
                                             .drop = drop_table,

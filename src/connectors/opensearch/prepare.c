@@ -45,8 +45,8 @@ static bool is_of_run(const struct opensearch_database *self, const struct opens
     return index->run != NULL && strcmp(index->run, self->keyed.room.run_id) == 0;
 }
 
-static enum status look(struct database *database, const struct target_table *table,
-                        struct arena *arena, struct keyed_there *there, struct error *error)
+static enum status table_look(struct database *database, const struct target_table *table,
+                              struct arena *arena, struct keyed_there *there, struct error *error)
 {
     struct opensearch_index *index = NULL;
     enum status status =
@@ -242,7 +242,7 @@ static enum status drop_table(struct database *database, const struct target_tab
     return delete_index(opensearch_of(database), index->name, error);
 }
 
-const struct keyed_tables opensearch_tables = {.look = look,
+const struct keyed_tables opensearch_tables = {.look = table_look,
                                                .make = make_table,
                                                .use = use_table,
                                                .is_ours = is_ours,

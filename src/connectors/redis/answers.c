@@ -3,7 +3,6 @@
 #include "connectors/redis/send_internal.h"
 
 #include "base/memory.h"
-#include <stdlib.h>
 
 /* ---------------------------------------------------------------- flights */
 

@@ -107,8 +107,8 @@ static enum status refuse_lost(const char *table, struct error *error)
 }
 
 /* A note is enough, or a key; the note says which table it is (NULL: there is none). */
-static enum status look(struct database *database, const struct target_table *table,
-                        struct arena *arena, struct keyed_there *there, struct error *error)
+static enum status table_look(struct database *database, const struct target_table *table,
+                              struct arena *arena, struct keyed_there *there, struct error *error)
 {
     struct redis_note note;
     bool filled = false;
@@ -167,7 +167,7 @@ static enum status drop_table(struct database *database, const struct target_tab
     return status == STATUS_OK ? redis_note_delete(redis_of(database), table->name, error) : status;
 }
 
-const struct keyed_tables redis_tables = {.look = look,
+const struct keyed_tables redis_tables = {.look = table_look,
                                           .make = make_table,
                                           .use = use_table,
                                           .is_ours = is_ours,

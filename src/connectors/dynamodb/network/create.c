@@ -426,8 +426,8 @@ static enum status make_expire(struct dynamodb_network *network, const struct ta
 
 /* ---------------------------------------------------------------- prepare */
 
-static enum status look(struct database *self, const struct target_table *table,
-                        struct arena *arena, struct keyed_there *there, struct error *error)
+static enum status table_look(struct database *self, const struct target_table *table,
+                              struct arena *arena, struct keyed_there *there, struct error *error)
 {
     struct dynamodb_description *description =
         arena_allocate_zeroed(arena, 1, sizeof(*description));
@@ -493,7 +493,7 @@ static enum status is_ours(struct database *self, const struct target_table *tab
     return status;
 }
 
-const struct keyed_tables dynamodb_tables = {.look = look,
+const struct keyed_tables dynamodb_tables = {.look = table_look,
                                              .make = create_table,
                                              .finish = finish_making,
                                              .use = use_table,

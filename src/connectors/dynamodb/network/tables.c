@@ -2,7 +2,6 @@
 #include "connectors/dynamodb/network/target.h"
 
 #include "base/clock.h"
-#include "base/text.h"
 #include "connectors/dynamodb/limits.h"
 #include "connectors/dynamodb/network/body.h"
 #include "connectors/dynamodb/network/estimate.h"
