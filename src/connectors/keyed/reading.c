@@ -55,11 +55,14 @@ struct record_envelope *keyed_add_record(const struct read_request *request, str
     for (uint32_t at = 0; at < request->column_count; at++) {
         row[at] = find_field(record, request->columns[at].name);
     }
-    if (envelope != NULL) {
-        *envelope = (struct record_envelope){0};
-    }
     if (request->column_count == 0) {
         *row = *record;
+    }
+    if (envelope == NULL) {
+        return NULL;
+    }
+    *envelope = (struct record_envelope){0};
+    if (request->column_count == 0) {
         envelope->source_key = keyed_key_of_record(key, record, batch->arena);
         envelope->source_key_count = key.count;
     }

@@ -32,7 +32,7 @@ static inline bool keyed_batch_is_empty(const struct batch *batch)
     return batch->row_count == 0 && batch->refused_count == 0;
 }
 /* The columns that the request asks for of a record (a MAP); where it asks for none, the record
- * itself with its key in the envelope. Returns the envelope. */
+ * itself with its key in the envelope. Returns the envelope; NULL: the batch has none. */
 struct record_envelope *keyed_add_record(const struct read_request *request, struct column_list key,
                                          const struct cell *record, struct batch *batch);
 /* The key's cells of a record, in the arena; MISSING, what it has not. */
