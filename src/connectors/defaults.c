@@ -31,3 +31,23 @@ const struct forecast_functions *connector_forecast(const struct connector *conn
     static const struct forecast_functions none = {0};
     return connector->forecast != NULL ? connector->forecast : &none;
 }
+
+enum status target_finishes_nothing(struct database *self, struct after_load_request *request,
+                                    struct error *error)
+{
+    (void)self;
+    (void)request;
+    (void)error;
+    return STATUS_OK;
+}
+
+enum status source_has_no_snapshot(struct database *self, uint32_t reader_count,
+                                   struct arena *arena, const char **token, struct error *error)
+{
+    (void)self;
+    (void)reader_count;
+    (void)arena;
+    (void)error;
+    *token = "none";
+    return STATUS_OK;
+}

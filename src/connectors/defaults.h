@@ -20,4 +20,11 @@ static inline const struct table_rules *connector_rules(const struct connector *
 const struct column_functions *connector_columns(const struct connector *connector);
 const struct forecast_functions *connector_forecast(const struct connector *connector);
 
+/* source_functions.snapshot, where there is none. */
+enum status source_has_no_snapshot(struct database *self, uint32_t reader_count,
+                                   struct arena *arena, const char **token, struct error *error);
+/* target_functions.after_load, where all of a table is made with it. */
+enum status target_finishes_nothing(struct database *self, struct after_load_request *request,
+                                    struct error *error);
+
 #endif

@@ -200,24 +200,8 @@ static enum status toy_normal_form(struct database *database, const struct cell 
 }
 
 const struct target_functions toy_target = {
-    .claimed = toy_claimed,
-    .released = keyed_released,
-    .empty = toy_empty,
-    .inspect = toy_inspect,
-    .check_table = toy_check_table,
-    .prepare = toy_prepare,
-    .writer_open = keyed_writer_open,
-    .writer_close = keyed_writer_close,
-    .chunk_begin = keyed_chunk_begin,
-    .submit = keyed_submit,
-    .poll = keyed_poll,
-    .commit = keyed_commit,
-    .chunk_abandon = keyed_chunk_abandon,
-    .after_load = toy_after_load,
-    .fetch = toy_fetch_records,
-    .count = toy_count,
-    .settle_duplicates = keyed_settle,
-    .keys_are_equal = keyed_keys_are_equal,
-    .restore = keyed_restore,
+    KEYED_TARGET_FUNCTIONS,         .claimed = toy_claimed,         .empty = toy_empty,
+    .inspect = toy_inspect,         .check_table = toy_check_table, .prepare = toy_prepare,
+    .after_load = toy_after_load,   .fetch = toy_fetch_records,     .count = toy_count,
     .normal_form = toy_normal_form,
 };

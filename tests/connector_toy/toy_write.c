@@ -57,15 +57,6 @@ static void toy_disconnect(struct keyed_connection *connection)
 
 /* ---- records */
 
-static void frame_nothing(struct keyed_connection *connection, enum keyed_kind kind, uint32_t table,
-                          struct buffer *body)
-{
-    (void)connection;
-    (void)kind;
-    (void)table;
-    (void)body;
-}
-
 static enum status append_key(struct database *self, const struct target_table *table,
                               const struct cell *key, struct buffer *out, struct error *error)
 {
@@ -355,17 +346,13 @@ static enum status toy_write_one(struct database *database, enum keyed_kind kind
     return status;
 }
 
-static const char *const failpoints[] = {KEYED_FAILPOINTS("toy")};
-
 const struct keyed_service toy_service = {
     .records_max = {RECORDS_MAX, RECORDS_MAX, RECORDS_MAX, RECORDS_MAX},
     .request_bytes_max = REQUEST_BYTES_MAX,
     .guard = KEYED_GUARD_NONE,
-    .failpoints = failpoints,
+    .name = "toy",
     .connect = toy_connect,
     .disconnect = toy_disconnect,
-    .begin = frame_nothing,
-    .end = frame_nothing,
     .encode = toy_write_encode,
     .append_key = append_key,
     .read_key = read_key,

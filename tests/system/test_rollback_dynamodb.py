@@ -230,7 +230,7 @@ class Dynamodb(dynamodb_case.DynamodbCase):
     def test_rollback_killed_anywhere(self):
         points = ["rollback.after_begin", "rollback.images_restored", "rollback.after_table",
                   "rollback.before_forget", "dynamodb.before_delete", "dynamodb.before_remove_table",
-                  "dynamodb.table_deleted", "dynamodb.after_remove_table", "ledger.before_closing",
+                  "dynamodb.table_removed", "dynamodb.after_remove_table", "ledger.before_closing",
                   "ledger.after_drop", "dynamodb.after_restore", "rollback.before_local",
                   "rollback.before_retire"]
         reached = set()

@@ -139,12 +139,11 @@ static enum status poll_service(struct keyed_connection *connection, int64_t tim
     return STATUS_OK;
 }
 
-static const char *const failpoints[] = {KEYED_FAILPOINTS("test")};
 static struct keyed_service service = {
     .records_max = {RECORDS_MAX, RECORDS_MAX, RECORDS_MAX, 1},
     .request_bytes_max = 1024,
     .separator = ',',
-    .failpoints = failpoints,
+    .name = "test",
     .connect = connect_service,
     .disconnect = disconnect_service,
     .begin = begin_body,

@@ -1,5 +1,6 @@
 /* arrow:DIR, folders of Arrow files: the descriptor, its options and its types. */
 #include "connectors/arrow/arrow.h"
+#include "connectors/columnar/rows.h"
 
 #include "base/text.h"
 #include "connectors/registry.h"
@@ -119,7 +120,7 @@ static const struct folder_format format = {
     .write_definition = columnar_write_definition,
     .encoder_create = arrow_encoder_create,
     .encoder_destroy = arrow_encoder_destroy,
-    .encoder_append = arrow_encoder_append,
+    .encoder_append = columnar_encoder_append,
     .normal_form = columnar_normal_form,
     .describe_table = arrow_describe_table,
     .caveats = columnar_caveats,

@@ -62,8 +62,6 @@ void arrow_layout_of_file(const struct ArrowSchema *schema, struct arena *arena,
                           struct arrow_layout *layout, const char **refused);
 /* The schema of a file of that layout, which the caller releases. False: no memory. */
 bool arrow_layout_schema(const struct arrow_layout *layout, struct ArrowSchema *schema) MUST_USE;
-/* The column of that name; -1: none. */
-int32_t arrow_layout_find(const struct arrow_layout *layout, const char *name);
 
 /* ---------------------------------------------------------------- value_write.c, value_read.c */
 
@@ -166,8 +164,6 @@ enum status arrow_encoder_create(struct folder *folder, const struct target_tabl
                                  const struct shape *shape, const struct cell *first,
                                  struct folder_encoder **encoder, struct error *error);
 void arrow_encoder_destroy(struct folder_encoder *encoder);
-enum status arrow_encoder_append(struct folder_encoder *encoder, const struct cell *cells,
-                                 struct buffer *out, struct error *error);
 const struct arrow_layout *arrow_encoder_layout(const struct folder_encoder *encoder);
 
 enum status arrow_pack_open(struct folder *folder, const char *path,

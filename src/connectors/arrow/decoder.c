@@ -2,6 +2,7 @@
 #include "connectors/arrow/arrow.h"
 
 #include "base/memory.h"
+#include "connectors/columnar/rows.h"
 #include "model/cell_bytes.h"
 #include <stdlib.h>
 #include <string.h>
@@ -100,24 +101,23 @@ static void read_row(struct folder_decoder *decoder, struct arena *arena)
     }
 }
 
+static enum status add_next(struct folder_decoder *decoder, struct batch *batch,
+                            struct error *error)
+{
+    enum status status = decoder->left == 0 ? next_batch(decoder, error) : STATUS_OK;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    read_row(decoder, batch->arena);
+    decoder->at++;
+    decoder->left--;
+    return columnar_reading_take(&decoder->reading, batch, error);
+}
+
 enum status arrow_decoder_fill(struct folder_decoder *decoder, struct batch *batch,
                                uint32_t rows_max, size_t bytes_max, struct error *error)
 {
-    uint32_t count = batch->row_count + batch->refused_count;
-    while (count < rows_max && (count == 0 || batch_bytes(batch) < bytes_max)) {
-        enum status status = decoder->left == 0 ? next_batch(decoder, error) : STATUS_OK;
-        if (status != STATUS_OK) {
-            return status;
-        }
-        read_row(decoder, batch->arena);
-        if (columnar_reading_take(&decoder->reading, batch, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        decoder->at++;
-        decoder->left--;
-        count = batch->row_count + batch->refused_count;
-    }
-    return STATUS_OK;
+    return columnar_decoder_fill(decoder, add_next, batch, rows_max, bytes_max, error);
 }
 
 /* ---------------------------------------------------------------- raw */
@@ -139,26 +139,21 @@ static enum status append_column(struct folder_decoder *decoder, uint32_t number
 enum status arrow_raw_next(struct folder_decoder *decoder, const char **bytes, size_t *length,
                            struct error *error)
 {
-    uint32_t whole = 0;
     enum status status = decoder->left == 0 ? next_batch(decoder, error) : STATUS_OK;
     if (status != STATUS_OK) {
         return status;
     }
     arena_reset(decoder->scratch);
-    buffer_clear(&decoder->raw);
-    buffer_append(&decoder->raw, &whole, sizeof(whole));
+    columnar_row_begin(&decoder->raw);
     for (uint32_t at = 0; at < decoder->file->layout.column_count; at++) {
         if (append_column(decoder, at, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
-    whole = (uint32_t)decoder->raw.length;
-    memcpy(decoder->raw.data, &whole, sizeof(whole));
+    columnar_row_end(&decoder->raw, bytes, length);
     decoder->reading.row++;
     decoder->at++;
     decoder->left--;
-    *bytes = decoder->raw.data;
-    *length = decoder->raw.length;
     return STATUS_OK;
 }
 

@@ -11,16 +11,6 @@ enum { MILLISECOND_FRACTION = 1 + 3, MICROSECOND_FRACTION = 1 + 6, NANOSECOND_FR
 #define EXTENSION_JSON "arrow.json"
 #define EXTENSION_UUID "arrow.uuid"
 
-int32_t arrow_layout_find(const struct arrow_layout *layout, const char *name)
-{
-    for (uint32_t at = 0; at < layout->column_count; at++) {
-        if (strcmp(layout->columns[at].name, name) == 0) {
-            return (int32_t)at;
-        }
-    }
-    return -1;
-}
-
 /* ---------------------------------------------------------------- what is written */
 
 static enum ArrowType integer_of(uint8_t bits)

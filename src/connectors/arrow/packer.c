@@ -1,15 +1,12 @@
 /* Rows to a file: gathered in arrays, written as record batches. */
 #include "connectors/arrow/arrow.h"
 
-#include "base/file.h"
 #include "base/memory.h"
+#include "connectors/columnar/rows.h"
 #include "model/cell_bytes.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct folder_pack {
     char *path;
@@ -27,10 +24,7 @@ struct folder_pack {
 static enum status failed(const struct folder_pack *pack, const char *what,
                           const struct ArrowError *why, struct error *error)
 {
-    if (ferror(pack->stream) != 0 && errno != 0) {
-        return error_set_errno(error, ERROR_TARGET_WRITE, errno, pack->path, "can't write");
-    }
-    return error_set(error, ERROR_TARGET_WRITE, pack->path, "%s: %s", what, why->message);
+    return columnar_stream_failed(pack->stream, pack->path, what, why->message, error);
 }
 
 void arrow_pack_abandon(struct folder_pack *pack)
@@ -87,7 +81,6 @@ enum status arrow_pack_open(struct folder *folder, const char *path,
                             const struct folder_decoder *decoder, struct folder_pack **pack,
                             struct error *error)
 {
-    enum status status = STATUS_OK;
     struct folder_pack *made = memory_allocate_zeroed(1, sizeof(*made));
     *pack = NULL;
     made->path = memory_copy_string(path);
@@ -96,16 +89,8 @@ enum status arrow_pack_open(struct folder *folder, const char *path,
     made->cells =
         memory_allocate_zeroed((size_t)made->layout->column_count + 1, sizeof(*made->cells));
     made->batch_bytes = ((const struct arrow_database *)folder)->batch_bytes;
-    int descriptor =
-        file_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
-    made->stream = descriptor >= 0 ? fdopen(descriptor, "w+b") : NULL;
-    if (made->stream == NULL) {
-        status = error_set_errno(error, ERROR_TARGET_WRITE, errno, path, "can't create the file");
-        if (descriptor >= 0) {
-            close(descriptor);
-        }
-    }
-    status = status == STATUS_OK ? begin_file(made, error) : status;
+    made->stream = columnar_stream_create(path, error);
+    enum status status = made->stream != NULL ? begin_file(made, error) : STATUS_FAILED;
     if (status != STATUS_OK) {
         arrow_pack_abandon(made);
         return STATUS_FAILED;
@@ -156,22 +141,7 @@ static enum status add_row(struct folder_pack *pack, const char *bytes, uint32_t
 enum status arrow_pack_write(struct folder_pack *pack, const void *bytes, size_t length,
                              struct error *error)
 {
-    const char *at = bytes;
-    while (length > 0) {
-        uint32_t row = 0;
-        if (length >= sizeof(row)) {
-            memcpy(&row, at, sizeof(row));
-        }
-        if (row < sizeof(row) || row > length) {
-            return error_set(error, ERROR_INTERNAL, pack->path, "a row is not whole");
-        }
-        if (add_row(pack, at, row, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        at += row;
-        length -= row;
-    }
-    return STATUS_OK;
+    return columnar_rows_each(pack, pack->path, bytes, length, add_row, error);
 }
 
 static enum status end_file(struct folder_pack *pack, struct error *error)
@@ -184,10 +154,7 @@ static enum status end_file(struct folder_pack *pack, struct error *error)
         ArrowIpcWriterFinalizeFile(&pack->writer, &why) != NANOARROW_OK) {
         return failed(pack, "the file can't be ended", &why, error);
     }
-    return fflush(pack->stream) == 0 && file_sync_data(fileno(pack->stream)) == 0
-               ? STATUS_OK
-               : error_set_errno(error, ERROR_TARGET_WRITE, errno, pack->path,
-                                 "can't make the file durable");
+    return columnar_stream_sync(pack->stream, pack->path, error);
 }
 
 enum status arrow_pack_finish(struct folder_pack *pack, struct error *error)

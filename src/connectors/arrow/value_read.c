@@ -1,21 +1,20 @@
 /* Values of arrays to cells. */
 #include "connectors/arrow/arrow.h"
 
-#include "base/text.h"
+#include "connectors/columnar/fitting.h"
 #include "model/decimal.h"
 #include <inttypes.h>
 #include <string.h>
 
 enum { SMALL_DIGITS_MAX = 18 };
-static const int64_t day_ns = INT64_C(86400000000000);
 static const int64_t day_ms = INT64_C(86400000);
 
-static int64_t per_second(enum ArrowTimeUnit unit)
+static int64_t unit_ns(enum ArrowTimeUnit unit)
 {
-    return unit == NANOARROW_TIME_UNIT_SECOND  ? 1
-           : unit == NANOARROW_TIME_UNIT_MILLI ? 1000
-           : unit == NANOARROW_TIME_UNIT_MICRO ? 1000000
-                                               : 1000000000;
+    return unit == NANOARROW_TIME_UNIT_SECOND  ? 1000000000
+           : unit == NANOARROW_TIME_UNIT_MILLI ? 1000000
+           : unit == NANOARROW_TIME_UNIT_MICRO ? 1000
+                                               : 1;
 }
 
 /* ---------------------------------------------------------------- numbers */
@@ -72,34 +71,6 @@ static enum status read_date(const struct arrow_node *node, int64_t number, stru
     return STATUS_OK;
 }
 
-static enum status read_time(const struct arrow_node *node, int64_t number, struct cell *cell,
-                             struct error *error)
-{
-    int64_t each = INT64_C(1000000000) / per_second(node->unit);
-    if (number < 0 || number > day_ns / each) {
-        return error_set(error, ERROR_REJECT_TYPE, NULL, "it is no time of a day");
-    }
-    *cell = (struct cell){.kind = VALUE_TIME, .i64 = number * each};
-    return STATUS_OK;
-}
-
-static enum status read_timestamp(const struct arrow_node *node, int64_t number, struct cell *cell,
-                                  struct error *error)
-{
-    int64_t ns = 0;
-    if (node->unit == NANOARROW_TIME_UNIT_NANO) {
-        ns = (number % 1000 + 1000) % 1000;
-        number = (number - ns) / 1000;
-    } else if (__builtin_mul_overflow(number, INT64_C(1000000) / per_second(node->unit), &number)) {
-        return error_set(error, ERROR_REJECT_TYPE, NULL, "the timestamp is beyond all years");
-    }
-    *cell = (struct cell){.kind = VALUE_TIMESTAMP,
-                          .flags = node->type.zoned ? CELL_ZONED : 0,
-                          .aux = (uint16_t)ns,
-                          .i64 = number};
-    return STATUS_OK;
-}
-
 static enum status read_interval(const struct arrow_node *node, const struct ArrowArrayView *view,
                                  int64_t row, struct arena *arena, struct cell *cell,
                                  struct error *error)
@@ -108,8 +79,7 @@ static enum status read_interval(const struct arrow_node *node, const struct Arr
     struct ArrowInterval found = {.type = node->arrow};
     if (node->arrow == NANOARROW_TYPE_DURATION) {
         int64_t number = ArrowArrayViewGetIntUnsafe(view, row);
-        if (__builtin_mul_overflow(number, INT64_C(1000000000) / per_second(node->unit),
-                                   &interval->nanoseconds)) {
+        if (__builtin_mul_overflow(number, unit_ns(node->unit), &interval->nanoseconds)) {
             return error_set(error, ERROR_REJECT_TYPE, NULL,
                              "the duration has more nanoseconds than 64 bits count");
         }
@@ -131,21 +101,8 @@ static enum status read_bytes(const struct arrow_node *node, const struct ArrowA
 {
     struct ArrowBufferView found = ArrowArrayViewGetBytesUnsafe(view, row);
     size_t length = (size_t)found.size_bytes;
-    const char *bytes = length > 0 ? found.data.as_char : "";
-    bool text = node->type.kind != VALUE_BYTES && node->type.kind != VALUE_UUID;
-    if (length > UINT32_MAX) {
-        return error_set(error, ERROR_REJECT_TOO_LARGE, NULL, "it has %zu bytes", length);
-    }
-    if (text && !text_is_utf8(bytes, length)) {
-        return error_set(error, ERROR_REJECT_TEXT, NULL, "the text is not UTF-8");
-    }
-    const char *copy = arena_try_copy(arena, bytes, length);
-    if (copy == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a value of %zu bytes", length);
-    }
-    *cell =
-        (struct cell){.kind = (uint8_t)node->type.kind, .length = (uint32_t)length, .text = copy};
-    return STATUS_OK;
+    return columnar_read_bytes(node->type.kind, length > 0 ? found.data.as_char : "", length, arena,
+                               cell, error);
 }
 
 /* ---------------------------------------------------------------- nested */
@@ -228,9 +185,11 @@ static enum status read_value(const struct arrow_node *node, const struct ArrowA
     case VALUE_DATE:
         return read_date(node, ArrowArrayViewGetIntUnsafe(view, row), cell, error);
     case VALUE_TIME:
-        return read_time(node, ArrowArrayViewGetIntUnsafe(view, row), cell, error);
+        return columnar_read_time(ArrowArrayViewGetIntUnsafe(view, row), unit_ns(node->unit), cell,
+                                  error);
     case VALUE_TIMESTAMP:
-        return read_timestamp(node, ArrowArrayViewGetIntUnsafe(view, row), cell, error);
+        return columnar_read_timestamp(ArrowArrayViewGetIntUnsafe(view, row), unit_ns(node->unit),
+                                       node->type.zoned, cell, error);
     case VALUE_INTERVAL:
         return read_interval(node, view, row, arena, cell, error);
     default:

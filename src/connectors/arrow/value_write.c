@@ -1,67 +1,24 @@
 /* Cells to the values of arrays. */
 #include "connectors/arrow/arrow.h"
 
-#include "base/memory.h"
+#include "connectors/columnar/fitting.h"
 #include "model/convert.h"
 #include "model/decimal.h"
 #include <inttypes.h>
 #include <string.h>
 
-enum { UUID_BYTES = 16, VALUE_BYTES_MAX = 1 << 30, DIGITS_MAX = ARROW_DECIMAL_DIGITS_MAX + 1 };
-static const int64_t day_ns = INT64_C(86400000000000);
+enum { UUID_BYTES = 16, DIGITS_MAX = ARROW_DECIMAL_DIGITS_MAX + 1 };
 
 /* ---------------------------------------------------------------- what fits */
 
-static enum status fit_integer(const struct arrow_node *node, const struct cell *cell,
-                               struct error *error)
-{
-    int bits = node->arrow == NANOARROW_TYPE_INT8    ? 8
-               : node->arrow == NANOARROW_TYPE_INT16 ? 16
-               : node->arrow == NANOARROW_TYPE_INT32 ? 32
-                                                     : 64;
-    int64_t most = INT64_MAX >> (64 - bits);
-    return cell->i64 <= most && cell->i64 >= -most - 1
-               ? STATUS_OK
-               : error_set(error, ERROR_REJECT_NUMBER, NULL,
-                           "%" PRId64 " is beyond the %d bits of the column", cell->i64, bits);
-}
+static const char format[] = "Arrow";
 
-static enum status fit_decimal(const struct arrow_node *node, struct cell *cell,
-                               struct arena *arena, struct error *error)
+static int bits_of(const struct arrow_node *node)
 {
-    struct cell fitting;
-    struct value_type type = {
-        .kind = VALUE_DECIMAL, .precision = node->precision, .scale = node->scale};
-    if (convert_value(cell, &type, false, arena, &fitting, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    *cell = fitting;
-    return decimal_special(cell) == 0 ? STATUS_OK
-                                      : error_set(error, ERROR_REJECT_NUMBER, NULL,
-                                                  "NaN and infinity are no decimals of Arrow");
-}
-
-static enum status refuse_special(const struct cell *cell, struct error *error)
-{
-    return error_set(error, ERROR_REJECT_TYPE, NULL, "Arrow has no %s",
-                     cell->i64 == CELL_ZERO_DATE ? "day 0000-00-00" : "infinite day");
-}
-
-static enum status fit_date(const struct cell *cell, struct error *error)
-{
-    if ((cell->flags & CELL_SPECIAL) != 0) {
-        return refuse_special(cell, error);
-    }
-    return cell->i64 <= INT32_MAX && cell->i64 >= INT32_MIN
-               ? STATUS_OK
-               : error_set(error, ERROR_REJECT_TYPE, NULL, "the day is beyond those of Arrow");
-}
-
-static enum status refuse_fraction(enum ArrowTimeUnit unit, struct error *error)
-{
-    return error_set(error, ERROR_REJECT_TYPE, NULL,
-                     "it has more digits of a second than the column, which counts %s",
-                     unit == NANOARROW_TIME_UNIT_MILLI ? "milliseconds" : "microseconds");
+    return node->arrow == NANOARROW_TYPE_INT8    ? 8
+           : node->arrow == NANOARROW_TYPE_INT16 ? 16
+           : node->arrow == NANOARROW_TYPE_INT32 ? 32
+                                                 : 64;
 }
 
 static int64_t unit_ns(enum ArrowTimeUnit unit)
@@ -69,42 +26,6 @@ static int64_t unit_ns(enum ArrowTimeUnit unit)
     return unit == NANOARROW_TIME_UNIT_MILLI   ? 1000000
            : unit == NANOARROW_TIME_UNIT_MICRO ? 1000
                                                : 1;
-}
-
-static enum status fit_time(const struct arrow_node *node, const struct cell *cell,
-                            struct error *error)
-{
-    if (cell->i64 < 0 || cell->i64 >= day_ns || (cell->flags & CELL_ZONED) != 0) {
-        return error_set(error, ERROR_REJECT_TYPE, NULL,
-                         "Arrow has no such time of day: before 24:00, without an offset");
-    }
-    return cell->i64 % unit_ns(node->unit) == 0 ? STATUS_OK : refuse_fraction(node->unit, error);
-}
-
-/* In the column's unit. */
-static bool timestamp_of(const struct arrow_node *node, const struct cell *cell, int64_t *value)
-{
-    *value = node->unit == NANOARROW_TIME_UNIT_MILLI ? cell->i64 / 1000 : cell->i64;
-    return node->unit != NANOARROW_TIME_UNIT_NANO ||
-           (!__builtin_mul_overflow(*value, 1000, value) &&
-            !__builtin_add_overflow(*value, (int64_t)cell->aux, value));
-}
-
-static enum status fit_timestamp(const struct arrow_node *node, const struct cell *cell,
-                                 struct error *error)
-{
-    int64_t value = 0;
-    if ((cell->flags & CELL_SPECIAL) != 0) {
-        return refuse_special(cell, error);
-    }
-    if ((node->unit != NANOARROW_TIME_UNIT_NANO && cell->aux != 0) ||
-        (node->unit == NANOARROW_TIME_UNIT_MILLI && cell->i64 % 1000 != 0)) {
-        return refuse_fraction(node->unit, error);
-    }
-    return timestamp_of(node, cell, &value)
-               ? STATUS_OK
-               : error_set(error, ERROR_REJECT_TYPE, NULL,
-                           "it is beyond the years 1677 to 2262, which nanoseconds count");
 }
 
 /* Kinds that Arrow has no type for: their text, or JSON. */
@@ -127,84 +48,39 @@ static enum status fit_text(const struct arrow_node *node, struct cell *cell, st
                        : error_set(error, ERROR_MEMORY, NULL, "no memory for the text of a value");
         }
     }
-    return cell->length <= VALUE_BYTES_MAX
+    return cell->length <= COLUMNAR_VALUE_BYTES_MAX
                ? STATUS_OK
                : error_set(error, ERROR_REJECT_TOO_LARGE, NULL,
                            "it has %" PRIu32 " bytes, more than a value of an Arrow file may",
                            cell->length);
 }
 
-static bool is_nested(const struct cell *cell)
-{
-    return cell->kind == VALUE_LIST || cell->kind == VALUE_SET || cell->kind == VALUE_MAP;
-}
-
-static bool is_same(const struct arrow_node *node, const struct cell *cell)
-{
-    bool same = cell->kind == (uint8_t)node->type.kind;
-    if (same && cell->kind == VALUE_TIMESTAMP && (cell->flags & CELL_SPECIAL) == 0) {
-        return ((cell->flags & CELL_ZONED) != 0) == node->type.zoned;
-    }
-    return same || (node->type.kind == VALUE_JSON && is_nested(cell));
-}
-
-static enum status refuse_kind(const struct arrow_node *node, const struct cell *cell,
-                               struct error *error)
-{
-    return error_set(error, ERROR_REJECT_TYPE, NULL, "it is %s, and the column holds %s",
-                     value_kind_name((enum value_kind)cell->kind),
-                     value_kind_name(node->type.kind));
-}
-
-/* A number of another kind is one all the same; anything else would come back as what it was not.
- */
-static enum status convert(const struct arrow_node *node, struct cell *cell, struct arena *arena,
-                           struct error *error)
-{
-    struct cell converted;
-    bool both =
-        value_kind_is_number((enum value_kind)cell->kind) && value_kind_is_number(node->type.kind);
-    bool zone = cell->kind == VALUE_TIMESTAMP && node->type.kind == VALUE_TIMESTAMP;
-    bool text = node->type.kind == VALUE_TEXT && node->type.untyped && cell->kind != VALUE_BYTES;
-    struct value_type type = node->type;
-    type.dynamic = type.dynamic || type.kind == VALUE_DECIMAL; /* its limits are told later */
-    if (!both && !zone && !text) {
-        return refuse_kind(node, cell, error);
-    }
-    if (convert_value(cell, &type, false, arena, &converted, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    *cell = converted;
-    return STATUS_OK;
-}
-
 static enum status fit_value(const struct arrow_node *node, struct cell *cell, struct arena *arena,
                              struct error *error)
 {
-    if (cell->kind == VALUE_LARGE) {
-        const struct cell large = *cell;
-        if (convert_read_large(&large, CONVERT_LARGE_BYTES_MAX, arena, cell, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-    }
-    if (!is_same(node, cell) && convert(node, cell, arena, error) != STATUS_OK) {
+    struct cell same;
+    int64_t ignored = 0;
+    if (columnar_fit_kind(&node->type, node->type.kind == VALUE_JSON, cell, arena, &same, error) !=
+        STATUS_OK) {
         return STATUS_FAILED;
     }
+    *cell = same;
     switch (node->arrow) {
     case NANOARROW_TYPE_INT8:
     case NANOARROW_TYPE_INT16:
     case NANOARROW_TYPE_INT32:
-        return fit_integer(node, cell, error);
+        return columnar_fit_integer(bits_of(node), cell, error);
     case NANOARROW_TYPE_DECIMAL128:
     case NANOARROW_TYPE_DECIMAL256:
-        return fit_decimal(node, cell, arena, error);
+        return columnar_fit_decimal(format, node->precision, node->scale, &same, arena, cell,
+                                    error);
     case NANOARROW_TYPE_DATE32:
-        return fit_date(cell, error);
+        return columnar_fit_date(format, cell, error);
     case NANOARROW_TYPE_TIME32:
     case NANOARROW_TYPE_TIME64:
-        return fit_time(node, cell, error);
+        return columnar_fit_time(format, unit_ns(node->unit), cell, &ignored, error);
     case NANOARROW_TYPE_TIMESTAMP:
-        return fit_timestamp(node, cell, error);
+        return columnar_fit_timestamp(format, unit_ns(node->unit), cell, &ignored, error);
     case NANOARROW_TYPE_STRING:
     case NANOARROW_TYPE_BINARY:
         return fit_text(node, cell, arena, error);
@@ -219,7 +95,7 @@ static enum status fit_record(const struct arrow_node *node, struct cell *cell, 
     uint32_t found = 0;
     struct cell *fields = arena_allocate(arena, ((size_t)node->child_count + 1) * sizeof(*fields));
     if (cell->kind != VALUE_MAP) {
-        return refuse_kind(node, cell, error);
+        return columnar_refuse_kind(&node->type, cell, error);
     }
     for (uint32_t at = 0; at < node->child_count; at++) {
         const struct cell *field = value_field(cell, node->children[at].name);
@@ -243,7 +119,7 @@ static enum status fit_elements(const struct arrow_node *node, struct cell *cell
     bool fits = map ? cell->kind == VALUE_MAP : cell->kind == VALUE_LIST || cell->kind == VALUE_SET;
     size_t count = (size_t)cell->length * node->child_count;
     if (!fits) {
-        return refuse_kind(node, cell, error);
+        return columnar_refuse_kind(&node->type, cell, error);
     }
     struct cell *items = arena_allocate(arena, (count + 1) * sizeof(*items));
     for (size_t at = 0; at < count; at++) {
@@ -314,6 +190,7 @@ static bool append_bytes(const struct cell *cell, size_t length, struct ArrowArr
 static bool append_value(const struct arrow_node *node, const struct cell *cell,
                          struct ArrowArray *array)
 {
+    struct error ignored;
     int64_t value = 0;
     switch (node->arrow) {
     case NANOARROW_TYPE_UINT64:
@@ -328,7 +205,8 @@ static bool append_value(const struct arrow_node *node, const struct cell *cell,
     case NANOARROW_TYPE_TIME64:
         return ArrowArrayAppendInt(array, cell->i64 / unit_ns(node->unit)) == NANOARROW_OK;
     case NANOARROW_TYPE_TIMESTAMP:
-        return timestamp_of(node, cell, &value) &&
+        return columnar_fit_timestamp(format, unit_ns(node->unit), cell, &value, &ignored) ==
+                   STATUS_OK &&
                ArrowArrayAppendInt(array, value) == NANOARROW_OK;
     case NANOARROW_TYPE_FIXED_SIZE_BINARY:
         return append_bytes(cell, UUID_BYTES, array);

@@ -99,7 +99,7 @@ static size_t place_of(const struct alter_request *request, const char *words)
 static enum status query(struct cassandra_alter *session, const char *text, int64_t time_ms,
                          struct arena *arena, struct cql_reply *reply, struct error *error)
 {
-    int64_t limit_ms = time_ms > 0 ? time_ms : session->cassandra->timeout_ms;
+    int64_t limit_ms = time_ms > 0 ? time_ms : session->cassandra->keyed.room.timeout_ms;
     struct cql_statement statement = {.text = text};
     const struct cql_call call = {.statements = &statement,
                                   .statement_count = 1,

@@ -1,7 +1,8 @@
 #include "connectors/cassandra/calls.h"
 
 #include "base/clock.h"
-#include "connectors/cassandra/patience.h"
+#include "base/log.h"
+#include "connectors/report.h"
 
 enum { IDLE_MS = 20 /* with no call under way a session does not wait */ };
 
@@ -43,5 +44,59 @@ bool cassandra_calls_keep_rows(const struct cql_rows *rows, struct buffer *bytes
         return false;
     }
     buffer_append(bytes, rows->content.at, length);
+    return true;
+}
+
+/* ---------------------------------------------------------------- patience */
+
+void cassandra_patience_begin(struct cassandra_patience *patience, struct cassandra *self)
+{
+    *patience = (struct cassandra_patience){.self = self};
+    retry_init(&patience->retry, self->patience_ms);
+    patience->retry.cancelled = &self->keyed.base.hurried;
+}
+
+void cassandra_patience_renew(struct cassandra_patience *patience)
+{
+    retry_reset(&patience->retry);
+}
+
+/* Serial reads and those of other levels than the user's keep theirs. */
+bool cassandra_patience_falls_back(struct cassandra_patience *patience, enum cql_failure failure,
+                                   const struct error *error, enum cql_consistency *consistency)
+{
+    struct cassandra *self = patience->self;
+    const struct cassandra_settings *settings = &self->settings;
+    bool few = failure == CQL_FAILURE_UNAVAILABLE || failure == CQL_FAILURE_READ_TIMEOUT;
+    if (!few || settings->fallback == CQL_ANY || settings->fallback == *consistency ||
+        *consistency != settings->read_consistency) {
+        return false;
+    }
+    if (!atomic_exchange(&self->read_fell_back, true)) {
+        log_write(LOG_WARNING, "%s: %s; such reads are made at %s instead of %s", error->object,
+                  error->message, cql_consistency_name(settings->fallback),
+                  cql_consistency_name(*consistency));
+    }
+    *consistency = settings->fallback;
+    report_fell_back(&self->keyed.base, patience->counts);
+    return true;
+}
+
+bool cassandra_patience_plan(struct cassandra_patience *patience, struct error *error)
+{
+    if (!retry_plan(&patience->retry, error, &patience->wait_until_ms)) {
+        return false;
+    }
+    report_retried(&patience->self->keyed.base, patience->counts);
+    return true;
+}
+
+bool cassandra_patience_wait(struct cassandra_patience *patience, bool may_have_happened,
+                             struct error *error)
+{
+    if ((patience->once && may_have_happened) || !retry_wait(&patience->retry, error)) {
+        return false;
+    }
+    report_retried(&patience->self->keyed.base, patience->counts);
     return true;
 }

@@ -1,16 +1,15 @@
 /* cassandra://HOST/KEYSPACE: the descriptor, opening, control work. */
 #include "connectors/cassandra/cassandra.h"
 
-#include "base/failpoint.h"
-#include "base/memory.h"
 #include "connectors/cassandra/fetch.h"
 #include "connectors/cassandra/options.h"
 #include "connectors/cassandra/protocol/cql_bundle.h"
 #include "connectors/cassandra/protocol/cql_model.h"
 #include "connectors/cassandra/target.h"
+#include "connectors/keyed/opening.h"
+#include "connectors/keyed/tables.h"
 #include "connectors/report.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -28,8 +27,6 @@ static const char *const failpoints[] = {
     "cassandra.before_keyspace",
     "cassandra.before_ledger_table",
     "cassandra.after_ledger_table",
-    "cassandra.before_intent",
-    "cassandra.after_intent",
     "cassandra.before_history",
     "cassandra.after_history",
     "cassandra.before_alter",
@@ -38,18 +35,10 @@ static const char *const failpoints[] = {
     "cassandra.before_drop",
     "cassandra.after_drop",
     "cassandra.after_table",
-    "cassandra.before_made",
-    "cassandra.after_made",
-    "cassandra.before_empty",
-    "cassandra.before_delete",
-    "cassandra.before_remove_table",
-    "cassandra.table_deleted",
-    "cassandra.after_remove_table",
+    KEYED_TABLE_FAILPOINTS("cassandra"),
     KEYED_APPLY_FAILPOINTS("cassandra"),
     NULL,
 };
-
-/* ---------------------------------------------------------------- control work */
 
 /* ---------------------------------------------------------------- the keyspace */
 
@@ -69,12 +58,12 @@ static enum status look_for_keyspace(struct cassandra *self, struct error *error
     if (status != STATUS_OK || self->keyspace_there) {
         return status;
     }
-    if (self->mode == OPEN_TARGET && self->settings.creates_keyspace) {
+    if (self->keyed.mode == OPEN_TARGET && self->settings.creates_keyspace) {
         return STATUS_OK;
     }
-    error_set(error, self->mode == OPEN_SOURCE ? ERROR_SOURCE_MISSING : ERROR_TARGET_MISSING,
-              self->uri->shown, "there is no keyspace %s", self->keyspace);
-    return error_hint(error, self->mode == OPEN_SOURCE
+    error_set(error, self->keyed.mode == OPEN_SOURCE ? ERROR_SOURCE_MISSING : ERROR_TARGET_MISSING,
+              self->keyed.uri->shown, "there is no keyspace %s", self->keyspace);
+    return error_hint(error, self->keyed.mode == OPEN_SOURCE
                                  ? "names of keyspaces count their case; `DESCRIBE KEYSPACES` in "
                                    "cqlsh lists them"
                                  : "?create=true makes it, with ?replication=3 or "
@@ -97,28 +86,28 @@ static void cassandra_close(struct database *database)
     if (self->schema != NULL) {
         arena_destroy(self->schema->arena);
     }
-    pthread_mutex_destroy(&self->control_mutex);
-    pthread_mutex_destroy(&self->mutex);
-    arena_destroy(self->arena);
-    free(self);
+    keyed_close(&self->keyed);
 }
 
 /* Before version 4 a value that is not set is null, which deletes. */
 static enum status check_version(const struct cassandra *self, struct error *error)
 {
     uint8_t version = cql_session_cluster(self->control).version;
-    if (version >= 4 || self->mode == OPEN_SOURCE) {
+    if (version >= 4 || self->keyed.mode == OPEN_SOURCE) {
         return STATUS_OK;
     }
-    error_set(error, ERROR_TARGET_INVALID, self->uri->shown,
+    error_set(error, ERROR_TARGET_INVALID, self->keyed.uri->shown,
               "version %u of the protocol can't leave a value unset, and its nulls delete",
               version);
     return error_hint(error, "Cassandra 2.2 and later speak version 4: leave ?protocol= out");
 }
 
-static enum status open_all(struct cassandra *self, const struct open_options *open,
+static enum status open_all(struct database *database, const struct open_options *open,
                             struct error *error)
 {
+    struct cassandra *self = cassandra_of(database);
+    self->service = cassandra_keyed_service; /* with the options' bounds */
+    self->keyed.room.service = &self->service;
     if (cassandra_options_read(self, open, error) != STATUS_OK ||
         cassandra_connect(self, &self->control, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -128,7 +117,7 @@ static enum status open_all(struct cassandra *self, const struct open_options *o
     if (look_for_keyspace(self, error) != STATUS_OK || check_version(self, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (self->mode == OPEN_TARGET) {
+    if (self->keyed.mode == OPEN_TARGET) {
         return STATUS_OK;
     }
     cql_session_close(self->control); /* one that knows the keyspace, which is there */
@@ -139,36 +128,21 @@ static enum status open_all(struct cassandra *self, const struct open_options *o
 static enum status cassandra_open(const struct open_options *open, struct database **database,
                                   struct error *error)
 {
-    struct cassandra *self = memory_allocate_zeroed(1, sizeof(*self));
-    *database = NULL;
-    pthread_mutex_init(&self->control_mutex, NULL);
-    pthread_mutex_init(&self->mutex, NULL);
-    self->keyed.base.connector = &connector_cassandra;
-    self->keyed.base.capabilities = connector_cassandra.capabilities;
-    self->keyed.base.limits = (struct connector_limits){.timestamp_digits = {3, 3},
-                                                        .keeps_times = true,
-                                                        .readers_max = READERS_MAX,
-                                                        .writers_max = WRITERS_MAX,
-                                                        .chunks_open_max = CHUNKS_OPEN_MAX,
-                                                        .record_bytes_max = RECORD_BYTES_MAX,
-                                                        .name_bytes_max = CASSANDRA_NAME_BYTES_MAX,
-                                                        .nesting_max = NESTING_MAX,
-                                                        .partition_bytes = PARTITION_BYTES,
-                                                        .partition_rows = PARTITION_ROWS};
-    self->service = cassandra_keyed_service;
-    keyed_room_init(&self->keyed, &self->service, open);
-    self->mode = open->mode;
-    self->uri = open->uri;
-    self->timeout_ms = open->timeout_ms;
-    self->catalog_tables = open->catalog_tables;
-    self->arena = arena_create(0);
-    enum status status = open_all(self, open, error);
-    if (status != STATUS_OK) {
-        cassandra_close(&self->keyed.base);
-        return status;
-    }
-    *database = &self->keyed.base;
-    return STATUS_OK;
+    const struct keyed_opening opening = {.connector = &connector_cassandra,
+                                          .service = &cassandra_keyed_service,
+                                          .limits = {.timestamp_digits = {3, 3},
+                                                     .keeps_times = true,
+                                                     .readers_max = READERS_MAX,
+                                                     .writers_max = WRITERS_MAX,
+                                                     .chunks_open_max = CHUNKS_OPEN_MAX,
+                                                     .record_bytes_max = RECORD_BYTES_MAX,
+                                                     .name_bytes_max = CASSANDRA_NAME_BYTES_MAX,
+                                                     .nesting_max = NESTING_MAX,
+                                                     .partition_bytes = PARTITION_BYTES,
+                                                     .partition_rows = PARTITION_ROWS},
+                                          .bytes = sizeof(struct cassandra),
+                                          .connect = open_all};
+    return keyed_open(&opening, open, database, error);
 }
 
 /* ---------------------------------------------------------------- identity */
@@ -219,27 +193,17 @@ static enum status cassandra_identity(struct database *database, struct arena *a
 /* ---------------------------------------------------------------- the descriptor */
 
 static const struct target_functions target = {
+    KEYED_TARGET_FUNCTIONS,
     .claimed = cassandra_claimed,
-    .released = keyed_released,
-    .empty = cassandra_empty,
+    .empty = keyed_empty,
     .names = cassandra_names,
     .inspect = cassandra_inspect,
     .check_table = cassandra_check_table,
     .prepare = cassandra_prepare,
-    .writer_open = keyed_writer_open,
-    .writer_close = keyed_writer_close,
-    .chunk_begin = keyed_chunk_begin,
-    .submit = keyed_submit,
-    .poll = keyed_poll,
-    .commit = keyed_commit,
-    .chunk_abandon = keyed_chunk_abandon,
     .after_load = cassandra_after_load,
     .fetch = cassandra_target_fetch,
     .delete_records = cassandra_delete,
     .count = cassandra_target_count,
-    .settle_duplicates = keyed_settle,
-    .keys_are_equal = keyed_keys_are_equal,
-    .restore = keyed_restore,
     .normal_form = cassandra_normal_form,
 };
 

@@ -2,25 +2,24 @@
  * Apache Cassandra: what the files of this connector share.
  *
  *   cassandra.c   the descriptor, opening          options.c     what a URI says
- *   calls.c       calls of several owners          write_all.c   writes of control work
+ *   calls.c       calls, those that fail too       write_all.c   writes of control work
  *   schema.c      tables as system_schema has them catalog.c     the same for plans
  *   udts.c        types that users made            system_rows.c rows of the server's own tables
  *   key.c         keys as bytes                    normal.c      values as columns keep them
  *   fetch.c       rows by their keys, for all      look_up.c     the same on a given session
- *   patience.c    what becomes of failed calls
  * Source:
  *   reader.c      streams, spans and cursors       cursor.c      rows as batches
  *   select.c      the SELECT of a request          query.c       the plan's own
  *   split.c       spans of tokens                  scan.c        pages of a span
- *   rows.c        values as cells                  wanted.c      the keys that a request asks for
- *   count.c       counts                           estimate.c    the same, roughly
+ *   rows.c        values as cells                  count.c       counts
+ *   estimate.c    the same, roughly
  * Target:
  *   tables.c      checks of tables that are there  create.c      keyspaces, tables
- *   layout.c      tables as writers know them      run.c         the claimed run
+ *   layout.c      tables as writers know them      run.c         the claimed run, its rollback
  *   encode.c, send.c  the service of the keyed room
  *   counters.c    tables of counters               properties.c  how tables are kept
  *   record_types.c  types that tables need         store.c       the store
- *   rollback.c    taking a run back           apply.c       changes of a source
+ *   apply.c       changes of a source
  *   prove.c       a repair's records, read back   alter.c   changes of the schema in place
  *   change.c      declared ones
  *
@@ -60,21 +59,14 @@ struct cassandra_settings {
 
 struct cassandra {
     struct keyed_database keyed; /* first */
-    enum open_mode mode;
-    struct arena *arena; /* lives as long as the database; control thread, or with `mutex` */
-    pthread_mutex_t mutex;
-    const struct uri *uri;
     const char *keyspace;
     struct cassandra_settings settings;
     struct stream_tls *tls;    /* NULL: plaintext, or the bundle's */
     struct cql_bundle *bundle; /* Astra's; NULL: none */
     struct cql_session_options options;
-    struct cql_session *control; /* with control_mutex */
-    pthread_mutex_t control_mutex;
-    int64_t timeout_ms;
-    int64_t patience_ms;               /* from the first failure to giving up */
-    const char *const *catalog_tables; /* open_options */
-    struct cassandra_layout *layouts;  /* target.h; with `mutex` */
+    struct cql_session *control;      /* with control_mutex */
+    int64_t patience_ms;              /* from the first failure to giving up */
+    struct cassandra_layout *layouts; /* target.h; with `mutex` */
     /* normal.c: types that columns were asked about, by number; added to with `mutex` */
     const struct cql_type *classes[CASSANDRA_CLASSES_MAX];
     _Atomic uint32_t class_count;

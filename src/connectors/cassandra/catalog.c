@@ -174,10 +174,10 @@ static void describe_table(const struct cassandra_table *from, const struct cass
 
 static bool is_wanted(const struct cassandra *self, const char *name)
 {
-    if (self->catalog_tables == NULL) {
+    if (self->keyed.catalog_tables == NULL) {
         return true;
     }
-    for (const char *const *at = self->catalog_tables; *at != NULL; at++) {
+    for (const char *const *at = self->keyed.catalog_tables; *at != NULL; at++) {
         if (strcmp(*at, name) == 0) {
             return true;
         }
@@ -338,7 +338,7 @@ static enum status give_properties(struct cassandra *self, struct schema *to,
 {
     struct cassandra_properties *all = NULL;
     uint32_t count = 0;
-    if (self->mode != OPEN_SOURCE) {
+    if (self->keyed.mode != OPEN_SOURCE) {
         return STATUS_OK;
     }
     if (cassandra_properties_read(self, to->arena, &all, &count, error) != STATUS_OK) {
@@ -365,7 +365,8 @@ static enum status fill_schema(struct cassandra *self, const struct cassandra_sc
         arena_allocate_zeroed(to->arena, (size_t)from->table_count + 1, sizeof(*tables));
     error_clear(&ignored);
     /* a time without a zone that goes into a timestamp is taken for one of UTC */
-    if (self->mode == OPEN_TARGET && time_zone_make("UTC", to->arena, &zone, error) != STATUS_OK) {
+    if (self->keyed.mode == OPEN_TARGET &&
+        time_zone_make("UTC", to->arena, &zone, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (cassandra_sizes_read(self, to->arena, &sizes, &ignored) != STATUS_OK) {
@@ -398,10 +399,10 @@ static enum status catalog_describe(struct database *database, struct schema **s
     struct objects objects = {.arena = arena};
     struct schema *made = arena_allocate_zeroed(arena, 1, sizeof(*made));
     made->arena = arena;
-    enum status status = self->mode == OPEN_SOURCE
+    enum status status = self->keyed.mode == OPEN_SOURCE
                              ? cassandra_schema_get(self, &from, error)
                              : cassandra_schema_read(self, arena, &fresh, error);
-    from = self->mode == OPEN_SOURCE ? from : &fresh;
+    from = self->keyed.mode == OPEN_SOURCE ? from : &fresh;
     if (status == STATUS_OK) {
         status = fill_schema(self, from, &objects, made, error);
     }

@@ -1,8 +1,8 @@
 /* Statements beside those of readers and writers, and the agreement of nodes on a schema. */
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "connectors/cassandra/calls.h"
 #include "connectors/cassandra/cassandra.h"
-#include "connectors/cassandra/patience.h"
 #include "connectors/cassandra/protocol/cql_type.h"
 #include "connectors/report.h"
 #include <string.h>
@@ -40,7 +40,8 @@ enum status cassandra_connect(struct cassandra *self, struct cql_session **sessi
     if (options.under_way_max < UNDER_WAY_MIN) {
         options.under_way_max = UNDER_WAY_MIN;
     }
-    options.keyspace = self->mode == OPEN_SOURCE && self->keyspace_there ? self->keyspace : NULL;
+    options.keyspace =
+        self->keyed.mode == OPEN_SOURCE && self->keyspace_there ? self->keyspace : NULL;
     if (cql_session_open(&options, session, error) != STATUS_OK) {
         return hint_at(error);
     }
@@ -70,7 +71,7 @@ static enum status run_once(struct cassandra *self, struct cql_call *call,
     }
     call->statements = statement;
     call->statement_count = 1;
-    call->deadline_ms = clock_boottime_ms() + self->timeout_ms;
+    call->deadline_ms = clock_boottime_ms() + self->keyed.room.timeout_ms;
     return cql_session_query(self->control, call, arena, reply, error);
 }
 
@@ -84,9 +85,9 @@ static enum status control_run(struct cassandra *self, struct cql_call *call,
     cassandra_patience_begin(&patience, self);
     patience.once = !repeats;
     do {
-        pthread_mutex_lock(&self->control_mutex);
+        pthread_mutex_lock(&self->keyed.control_mutex);
         status = run_once(self, call, statement, arena, reply, error);
-        pthread_mutex_unlock(&self->control_mutex);
+        pthread_mutex_unlock(&self->keyed.control_mutex);
     } while (status == STATUS_FAILED &&
              ((repeats && cassandra_patience_falls_back(&patience, reply->failure, error,
                                                         &call->consistency)) ||
@@ -129,9 +130,9 @@ void cassandra_append_table(const struct cassandra *self, const char *table, str
 /* Also where another process, or an earlier try, made the change. */
 enum status cassandra_agree(struct cassandra *self, struct error *error)
 {
-    pthread_mutex_lock(&self->control_mutex);
+    pthread_mutex_lock(&self->keyed.control_mutex);
     enum status status = cql_session_agree(self->control, error);
-    pthread_mutex_unlock(&self->control_mutex);
+    pthread_mutex_unlock(&self->keyed.control_mutex);
     return status;
 }
 

@@ -5,7 +5,6 @@
 #include "connectors/cassandra/calls.h"
 #include "connectors/cassandra/estimate.h"
 #include "connectors/cassandra/key.h"
-#include "connectors/cassandra/patience.h"
 #include "connectors/cassandra/scan.h"
 #include "connectors/cassandra/schema.h"
 #include "connectors/cassandra/select.h"
@@ -161,7 +160,7 @@ static enum status count_ask(struct counting *counting, struct slot *slot,
                                   .page_size = (int32_t)self->settings.page_rows,
                                   .token = &piece->range.to,
                                   .keyspace = self->keyspace,
-                                  .deadline_ms = clock_boottime_ms() + self->timeout_ms,
+                                  .deadline_ms = clock_boottime_ms() + self->keyed.room.timeout_ms,
                                   .tag = &slot->call};
     enum status status = cql_session_send(counting->scans.session, &call, counting->error);
     buffer_free(&values);

@@ -91,7 +91,7 @@ bool cassandra_counters_check_there(const struct cassandra *self,
 
 int64_t cassandra_counters_quiet_ms(const struct cassandra *self)
 {
-    int64_t twice = 2 * self->timeout_ms;
+    int64_t twice = 2 * self->keyed.room.timeout_ms;
     return twice > QUIET_MS_MIN ? twice : QUIET_MS_MIN;
 }
 

@@ -1,5 +1,6 @@
 /* Making tables. */
 #include "connectors/cassandra/target.h"
+#include "connectors/keyed/tables.h"
 
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -263,29 +264,25 @@ static enum status create_table(struct cassandra *self, const struct target_tabl
     return failpoint_hit("cassandra.after_table", error);
 }
 
-static enum status make_table(struct cassandra *self, struct target_table *table,
-                              struct arena *arena, struct error *error)
+static enum status make_table(struct database *database, const struct target_table *table,
+                              const struct keyed_there *there, bool again, struct arena *arena,
+                              const char **id, struct error *error)
 {
-    const struct keyed_room *room = &self->keyed.room;
+    struct cassandra *self = cassandra_of(database);
     const struct cassandra_table *made = NULL;
-    if (failpoint_hit("cassandra.before_intent", error) != STATUS_OK ||
-        keyed_made_intend(room, table->name, error) != STATUS_OK ||
-        failpoint_hit("cassandra.after_intent", error) != STATUS_OK ||
-        cassandra_types_make(self, table, arena, error) != STATUS_OK ||
+    (void)there;
+    (void)again;
+    if (cassandra_types_make(self, table, arena, error) != STATUS_OK ||
         create_table(self, table, arena, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status = cassandra_table_read(self, table->name, arena, &made, error);
-    if (status != STATUS_OK) {
-        return status == STATUS_END
-                   ? error_set(error, ERROR_TARGET_SCHEMA, table->name, "the new table is gone")
-                   : STATUS_FAILED;
+    if (status == STATUS_OK) {
+        *id = made->id;
     }
-    if (failpoint_hit("cassandra.before_made", error) != STATUS_OK ||
-        keyed_made_done(room, table->name, made->id, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return failpoint_hit("cassandra.after_made", error);
+    return status == STATUS_END
+               ? error_set(error, ERROR_TARGET_SCHEMA, table->name, "the new table is gone")
+               : status;
 }
 
 /* ---------------------------------------------------------------- columns that come later */
@@ -328,70 +325,48 @@ enum status cassandra_add_columns(struct database *database, const struct target
 
 /* ---------------------------------------------------------------- tables that are there */
 
-/* A table that the run was about to make when it was interrupted is its own only if it is empty. */
-static enum status refuse_filled(struct cassandra *self, const struct target_table *table,
-                                 struct error *error)
+static enum status table_look(struct database *database, const struct target_table *table,
+                              struct arena *arena, struct keyed_there *there, struct error *error)
 {
-    bool exists = false;
-    bool filled = false;
-    if (cassandra_inspect(&self->keyed.base, table, 1, &exists, &filled, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    const struct cassandra_table *found = NULL;
+    enum status status =
+        cassandra_table_read(cassandra_of(database), table->name, arena, &found, error);
+    if (status == STATUS_OK) {
+        *there = (struct keyed_there){.exists = true, .id = found->id};
     }
-    if (!filled) {
-        return STATUS_OK;
-    }
-    error_set(error, ERROR_TARGET_NOT_EMPTY, table->name,
-              "somebody else made this table just now, and the plan wants it made by this run");
-    return error_hint(error, "look at what is in it; `existing:` says what to do with tables that "
-                             "are there");
-}
-
-static enum status prepare_table(struct cassandra *self, struct target_table *table,
-                                 struct arena *arena, struct error *error)
-{
-    const struct cassandra_table *there = NULL;
-    enum keyed_made made = KEYED_MADE_NOT;
-    const char *made_id = NULL;
-    enum status status = cassandra_table_read(self, table->name, arena, &there, error);
-    table->created = false;
-    if (status == STATUS_FAILED || keyed_made_read(&self->keyed.room, table->name, arena, &made,
-                                                   &made_id, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    bool exists = status == STATUS_OK;
-    if (made == KEYED_MADE_DONE && (!exists || strcmp(there->id, made_id) != 0)) {
-        error_set(error, ERROR_TARGET_SCHEMA, table->name,
-                  "the run made this table, and it is gone%s",
-                  exists ? ": another one has its name" : "");
-        return error_hint(error,
-                          "start again: `transhume reset --confirm`, then `transhume migrate`");
-    }
-    if (exists && made != KEYED_MADE_INTENDED) {
-        table->created = made == KEYED_MADE_DONE;
-        return STATUS_OK;
-    }
-    status = exists ? refuse_filled(self, table, error) : STATUS_OK;
-    status = status == STATUS_OK ? make_table(self, table, arena, error) : status;
-    table->created = status == STATUS_OK;
-    return status;
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 enum status cassandra_prepare(struct database *database, const struct prepare_request *request,
                               struct error *error)
 {
-    struct cassandra *self = cassandra_of(database);
-    struct arena *arena = arena_create(0);
-    enum status status = cassandra_make_keyspace(self, error);
-    if (status == STATUS_OK && self->keyed.room.run_id == NULL) {
-        status = error_set(error, ERROR_INTERNAL, NULL, "no run is claimed");
-    }
-    for (uint32_t at = 0; at < request->table_count && status == STATUS_OK; at++) {
-        status = prepare_table(self, &request->tables[at], arena, error);
-    }
-    cassandra_layouts_forget(self);
-    arena_destroy(arena);
+    enum status status = cassandra_make_keyspace(cassandra_of(database), error);
+    status = status == STATUS_OK ? keyed_prepare(database, request, error) : status;
+    cassandra_layouts_forget(cassandra_of(database));
     return status;
 }
+
+static enum status table_drop_named(struct cassandra *self, const char *table, struct error *error)
+{
+    struct buffer text = {0};
+    buffer_append_string(&text, "DROP TABLE IF EXISTS ");
+    cassandra_append_table(self, table, &text);
+    enum status status = cassandra_define(self, buffer_string(&text), error);
+    buffer_free(&text);
+    return status;
+}
+
+static enum status drop_table(struct database *database, const struct target_table *table,
+                              const struct keyed_there *there, enum keyed_made made,
+                              struct error *error)
+{
+    (void)there;
+    (void)made;
+    return table_drop_named(cassandra_of(database), table->name, error);
+}
+
+const struct keyed_tables cassandra_tables = {
+    .look = table_look, .make = make_table, .drop = drop_table, .clear = cassandra_truncate};
 
 /* ---------------------------------------------------------------- made again */
 
@@ -399,15 +374,11 @@ enum status cassandra_prepare(struct database *database, const struct prepare_re
 static enum status drop_emptied(struct cassandra *self, const struct target_table *table,
                                 struct error *error)
 {
-    struct buffer text = {0};
-    enum status status = cassandra_truncate(self, table->name, error);
+    enum status status = cassandra_truncate(&self->keyed.base, table, error);
     status =
         status == STATUS_OK ? keyed_made_intend(&self->keyed.room, table->name, error) : status;
     status = status == STATUS_OK ? failpoint_hit("cassandra.before_drop", error) : status;
-    buffer_append_string(&text, "DROP TABLE IF EXISTS ");
-    cassandra_append_table(self, table->name, &text);
-    status = status == STATUS_OK ? cassandra_define(self, buffer_string(&text), error) : status;
-    buffer_free(&text);
+    status = status == STATUS_OK ? table_drop_named(self, table->name, error) : status;
     return status == STATUS_OK ? failpoint_hit("cassandra.after_drop", error) : status;
 }
 
@@ -418,14 +389,14 @@ enum status cassandra_make_again(struct database *database, const struct target_
     struct arena *arena = arena_create(0);
     struct target_table made = *table;
     struct after_load_request finished = {.tables = &made, .table_count = 1};
-    enum status status = prepare_table(self, &made, arena, error);
+    struct prepare_request request = {.tables = &made, .table_count = 1};
+    enum status status = keyed_prepare(database, &request, error);
     if (status == STATUS_OK && !made.created) {
         status = error_set(error, ERROR_TARGET_SCHEMA, table->name, "the run did not make it");
     }
     status = status == STATUS_OK ? drop_emptied(self, table, error) : status;
     cassandra_layouts_forget(self);
-    arena_reset(arena);
-    status = status == STATUS_OK ? make_table(self, &made, arena, error) : status;
+    status = status == STATUS_OK ? keyed_make_table(database, &made, arena, error) : status;
     made.created = true;
     status = status == STATUS_OK ? cassandra_after_load(database, &finished, error) : status;
     cassandra_layouts_forget(self);

@@ -2,10 +2,12 @@
 #include "connectors/cassandra/reader.h"
 
 #include "base/memory.h"
+#include "connectors/cassandra/key.h"
+#include "connectors/cassandra/look_up.h"
+#include "connectors/cassandra/protocol/cql_value.h"
 #include "connectors/cassandra/query.h"
 #include "connectors/cassandra/rows.h"
 #include "connectors/cassandra/split.h"
-#include "connectors/cassandra/wanted.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,13 +24,109 @@ struct cursor {
     struct cassandra_rows rows;
     struct cql_value *values; /* of one row */
     bool by_key;              /* its keys are looked up, or a query's rows sifted by them */
-    struct cassandra_wanted wanted;
-    const char *key_text; /* the SELECT by key; NULL: not by key */
+    struct keyed_wanted wanted;
+    const uint32_t *wanted_parts; /* query: where in its rows the key's columns are */
+    const char *key_text;         /* the SELECT by key; NULL: not by key */
     struct cassandra_scan *scan;
     struct cassandra_page page;
     bool has_page;
     size_t bytes; /* of the rows of the batch that is being filled */
 };
+
+/* ---------------------------------------------------------------- keys of a table */
+
+static enum status encode_key(const void *context, const struct cell *key,
+                              struct keyed_wanted *wanted, struct error *error)
+{
+    return cassandra_key_encode(context, key, &wanted->bytes, &wanted->token, error);
+}
+
+static enum status wanted_of_table(const struct read_request *request,
+                                   const struct cassandra_table *table, struct keyed_wanted *wanted,
+                                   struct error *error)
+{
+    const struct keyed_wanting wanting = {
+        .key = table->key,
+        .name = request->name,
+        .refusal = "Cassandra finds rows by the whole key of their table only",
+        .encode = encode_key,
+        .context = table};
+    return keyed_wanted_read(request, &wanting, wanted, error);
+}
+
+/* ---------------------------------------------------------------- keys of a query */
+
+struct query_key {
+    const struct cql_columns *columns;
+    const uint32_t *parts;
+    uint32_t part_count;
+};
+
+static enum status find_parts(const struct read_request *request, const struct cql_columns *columns,
+                              uint32_t *parts, struct error *error)
+{
+    for (uint32_t part = 0; part < request->root_key.count; part++) {
+        const char *name = request->root_key.names[part];
+        size_t at = 0;
+        while (at < columns->count &&
+               (columns->list[at].name.length != strlen(name) ||
+                memcmp(columns->list[at].name.data, name, strlen(name)) != 0)) {
+            at++;
+        }
+        if (at == columns->count) {
+            return error_set(error, ERROR_PLAN_INVALID, request->name, "the query has no column %s",
+                             name);
+        }
+        parts[part] = (uint32_t)at;
+    }
+    return STATUS_OK;
+}
+
+static enum status encode_parts(const void *context, const struct cell *key,
+                                struct keyed_wanted *wanted, struct error *error)
+{
+    const struct query_key *of = context;
+    enum status status = STATUS_OK;
+    for (uint32_t part = 0; part < of->part_count && status == STATUS_OK; part++) {
+        const struct cql_column *column = &of->columns->list[of->parts[part]];
+        status = cql_value_encode(column->type, &key[part], &wanted->bytes, error);
+    }
+    return status;
+}
+
+/* `*parts` (arena): where in the rows of the query the columns of the key are. */
+static enum status wanted_of_query(const struct read_request *request,
+                                   const struct cql_columns *columns, struct arena *arena,
+                                   const uint32_t **parts, struct keyed_wanted *wanted,
+                                   struct error *error)
+{
+    uint32_t width = request->root_key.count;
+    uint32_t *places = arena_allocate_zeroed(arena, (size_t)width + 1, sizeof(*places));
+    const struct query_key key = {columns, places, width};
+    const struct keyed_wanting wanting = {.key = request->root_key,
+                                          .name = request->name,
+                                          .refusal = "a key has a column twice",
+                                          .encode = encode_parts,
+                                          .context = &key};
+    *parts = places;
+    return find_parts(request, columns, places, error) == STATUS_OK
+               ? keyed_wanted_read(request, &wanting, wanted, error)
+               : STATUS_FAILED;
+}
+
+/* Is a row of the query among them? */
+static bool wanted_has(const struct keyed_wanted *wanted, const uint32_t *parts,
+                       uint32_t part_count, const struct cql_value *row)
+{
+    struct buffer text = {0};
+    for (uint32_t part = 0; part < part_count; part++) {
+        const struct cql_value *value = &row[parts[part]];
+        cql_write_value(&text, value->data, value->length);
+    }
+    bool has = keyed_wanted_has(wanted, (struct text){text.data, text.length});
+    buffer_free(&text);
+    return has;
+}
 
 /* ---------------------------------------------------------------- opening */
 
@@ -62,7 +160,7 @@ static enum status open_by_key(struct cursor *cursor, struct error *error)
     const struct cassandra *self = cursor->reader->cassandra;
     cursor->key_text = cassandra_select_key(&cursor->select, self, cursor->arena);
     cursor->rows = cassandra_rows_of_table(cursor->request, &cursor->select, NULL, cursor->arena);
-    return cassandra_wanted_of_table(cursor->request, cursor->select.table, &cursor->wanted, error);
+    return wanted_of_table(cursor->request, cursor->select.table, &cursor->wanted, error);
 }
 
 static enum status open_table(struct cursor *cursor, const struct span *span, struct error *error)
@@ -91,9 +189,9 @@ static enum status open_query(struct cursor *cursor, struct error *error)
     cassandra_scan_count(cursor->scan, request->counts);
     cursor->rows = cassandra_rows_of_query(request, columns, request->root_key, cursor->arena);
     make_room(cursor);
-    return cursor->by_key
-               ? cassandra_wanted_of_query(request, columns, cursor->arena, &cursor->wanted, error)
-               : STATUS_OK;
+    return cursor->by_key ? wanted_of_query(request, columns, cursor->arena, &cursor->wanted_parts,
+                                            &cursor->wanted, error)
+                          : STATUS_OK;
 }
 
 enum status cassandra_cursor_open(struct reader *reader, const struct read_request *request,
@@ -121,7 +219,7 @@ void cassandra_cursor_close(struct cursor *cursor)
     if (cursor != NULL) {
         cassandra_scan_close(cursor->scan);
         cassandra_page_free(&cursor->page);
-        cassandra_wanted_free(&cursor->wanted);
+        keyed_wanted_free(&cursor->wanted);
         arena_destroy(cursor->arena);
         free(cursor);
     }
@@ -158,7 +256,8 @@ static enum status add_row(struct cursor *cursor, struct batch *batch, struct er
     if (cursor->rows.table != NULL && rows->left == 0) {
         cassandra_scan_passed(cursor->scan, cassandra_rows_token(&cursor->rows, cursor->values));
     }
-    if (cursor->by_key && !cassandra_wanted_has(&cursor->wanted, cursor->values)) {
+    if (cursor->by_key && !wanted_has(&cursor->wanted, cursor->wanted_parts,
+                                      cursor->request->root_key.count, cursor->values)) {
         return STATUS_OK;
     }
     return keep_values(cursor, begin, (size_t)(rows->content.at - begin), batch, error) == STATUS_OK
@@ -166,16 +265,11 @@ static enum status add_row(struct cursor *cursor, struct batch *batch, struct er
                : STATUS_FAILED;
 }
 
-static bool is_empty(const struct batch *batch)
-{
-    return batch->row_count + batch->refused_count == 0;
-}
-
 static enum status add_next(struct cursor *cursor, struct batch *batch, struct error *error)
 {
     if (!cursor->has_page) {
-        enum status status = cassandra_scan_next(cursor->scan, is_empty(batch) ? LIFE_SIGN_MS : 0,
-                                                 &cursor->page, error);
+        enum status status = cassandra_scan_next(
+            cursor->scan, keyed_batch_is_empty(batch) ? LIFE_SIGN_MS : 0, &cursor->page, error);
         cursor->has_page = status == STATUS_OK;
         return status;
     }
@@ -247,23 +341,12 @@ static enum status add_by_key(struct cursor *cursor, struct batch *batch, struct
 enum status cassandra_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
                                   struct batch **batch, struct error *error)
 {
-    uint32_t columns = cursor->request->column_count;
-    struct batch *made = batch_create_for_cursor(columns > 0 ? columns : 1, rows_max, bytes_max);
-    enum status status = STATUS_OK;
-    *batch = NULL;
-    if (columns == 0 || (cursor->select.table != NULL && cursor->select.times != NULL)) {
-        batch_add_envelopes(made);
-    }
+    const struct keyed_filling filling = {
+        .add_next = cursor->key_text != NULL ? add_by_key : add_next,
+        .request = cursor->request,
+        .bytes = &cursor->bytes,
+        .envelopes = cursor->request->column_count == 0 ||
+                     (cursor->select.table != NULL && cursor->select.times != NULL)};
     cursor->bytes = 0;
-    while (status == STATUS_OK && made->row_count + made->refused_count < rows_max &&
-           (is_empty(made) || cursor->bytes < bytes_max)) {
-        status = cursor->key_text != NULL ? add_by_key(cursor, made, error)
-                                          : add_next(cursor, made, error);
-    }
-    if (status == STATUS_FAILED || (status == STATUS_END && is_empty(made))) {
-        batch_destroy(made);
-        return status;
-    }
-    *batch = made;
-    return STATUS_OK;
+    return keyed_cursor_next(cursor, &filling, rows_max, bytes_max, batch, error);
 }

@@ -38,13 +38,13 @@ void cassandra_fetcher_close(struct cassandra_fetcher *fetcher)
 /* With its mutex locked. NULL: no session. */
 static struct cassandra_fetcher *lock_fetcher(struct cassandra *self, struct error *error)
 {
-    pthread_mutex_lock(&self->mutex);
+    pthread_mutex_lock(&self->keyed.mutex);
     if (self->fetcher == NULL) {
         self->fetcher = memory_allocate_zeroed(1, sizeof(*self->fetcher));
         pthread_mutex_init(&self->fetcher->mutex, NULL);
     }
     struct cassandra_fetcher *fetcher = self->fetcher;
-    pthread_mutex_unlock(&self->mutex);
+    pthread_mutex_unlock(&self->keyed.mutex);
     pthread_mutex_lock(&fetcher->mutex);
     if (fetcher->session == NULL &&
         cassandra_connect(self, &fetcher->session, error) != STATUS_OK) {
@@ -122,7 +122,7 @@ static enum status take_row(void *context, uint32_t key, const struct cql_column
 
 static enum status encode_keys(const struct cassandra_table *table, const struct cell *keys,
                                uint32_t key_count, struct buffer *values,
-                               struct cassandra_wanted_key *list, struct error *error)
+                               struct keyed_wanted_key *list, struct error *error)
 {
     for (uint32_t at = 0; at < key_count; at++) {
         size_t begin = values->length;
@@ -130,12 +130,12 @@ static enum status encode_keys(const struct cassandra_table *table, const struct
                                  &list[at].token, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        list[at].values.length = values->length - begin;
+        list[at].bytes.length = values->length - begin;
     }
     const char *from = values->data; /* which may have moved until now */
     for (uint32_t at = 0; at < key_count; at++) {
-        list[at].values.data = from;
-        from += list[at].values.length;
+        list[at].bytes.data = from;
+        from += list[at].bytes.length;
     }
     return STATUS_OK;
 }
@@ -162,7 +162,7 @@ enum status cassandra_fetch(struct cassandra *self, const struct cassandra_table
     struct buffer values = {0};
     struct arena *own = arena_create(0);
     struct cassandra_select select = cassandra_select_all(self, table, times, own);
-    struct cassandra_wanted_key *list =
+    struct keyed_wanted_key *list =
         arena_allocate_zeroed(own, (size_t)key_count + 1, sizeof(*list));
     struct fetching fetching = {
         .table = table, .select = &select, .arena = arena, .found = found, .context = context};

@@ -8,15 +8,16 @@
 static enum status make_layout(struct cassandra *self, const struct target_table *table,
                                struct cassandra_layout **made, struct error *error)
 {
-    struct cassandra_layout *layout = arena_allocate_zeroed(self->arena, 1, sizeof(*layout));
+    struct cassandra_layout *layout = arena_allocate_zeroed(self->keyed.arena, 1, sizeof(*layout));
     enum status status =
-        cassandra_table_read(self, table->name, self->arena, &layout->table, error);
+        cassandra_table_read(self, table->name, self->keyed.arena, &layout->table, error);
     if (status != STATUS_OK) {
         return status == STATUS_END
                    ? error_set(error, ERROR_TARGET_SCHEMA, table->name, "the table is not there")
                    : STATUS_FAILED;
     }
-    layout->key = arena_allocate_zeroed(self->arena, table->key.count + 1u, sizeof(*layout->key));
+    layout->key =
+        arena_allocate_zeroed(self->keyed.arena, table->key.count + 1u, sizeof(*layout->key));
     for (uint32_t at = 0; at < table->key.count; at++) {
         const char *name = table->key.names[at];
         layout->key[at] = cassandra_column_find(layout->table, name, strlen(name));
@@ -37,7 +38,7 @@ enum status cassandra_layout_find(struct cassandra *self, const struct target_ta
                                   const struct cassandra_layout **layout, struct error *error)
 {
     enum status status = STATUS_OK;
-    pthread_mutex_lock(&self->mutex);
+    pthread_mutex_lock(&self->keyed.mutex);
     struct cassandra_layout *found = self->layouts;
     while (found != NULL &&
            (found->key_count != table->key.count || strcmp(found->name, table->name) != 0)) {
@@ -51,15 +52,15 @@ enum status cassandra_layout_find(struct cassandra *self, const struct target_ta
         }
     }
     *layout = found;
-    pthread_mutex_unlock(&self->mutex);
+    pthread_mutex_unlock(&self->keyed.mutex);
     return status;
 }
 
 void cassandra_layouts_forget(struct cassandra *self)
 {
-    pthread_mutex_lock(&self->mutex);
+    pthread_mutex_lock(&self->keyed.mutex);
     self->layouts = NULL; /* what they were made of stays in the arena */
-    pthread_mutex_unlock(&self->mutex);
+    pthread_mutex_unlock(&self->keyed.mutex);
 }
 
 /* ---------------------------------------------------------------- keys as bytes */

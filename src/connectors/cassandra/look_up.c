@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "connectors/cassandra/calls.h"
-#include "connectors/cassandra/patience.h"
 #include <stdlib.h>
 
 enum { WINDOW = 64, WAIT_MS = 100 };
@@ -100,10 +99,10 @@ static struct slot *free_slot(struct looking *looking)
 static enum status look_up_ask(struct looking *looking, struct slot *slot, struct question question)
 {
     const struct cassandra_look_up *what = looking->what;
-    const struct cassandra_wanted_key *wanted = &what->keys[question.key];
+    const struct keyed_wanted_key *wanted = &what->keys[question.key];
     const struct cql_statement statement = {.prepared = looking->prepared,
-                                            .values = wanted->values.data,
-                                            .values_length = wanted->values.length,
+                                            .values = wanted->bytes.data,
+                                            .values_length = wanted->bytes.length,
                                             .value_count = (uint16_t)what->table->key.count};
     const struct cql_call call = {.statements = &statement,
                                   .statement_count = 1,
@@ -111,7 +110,8 @@ static enum status look_up_ask(struct looking *looking, struct slot *slot, struc
                                   .timestamp_us = CQL_NO_TIMESTAMP,
                                   .token = &wanted->token,
                                   .keyspace = what->cassandra->keyspace,
-                                  .deadline_ms = clock_boottime_ms() + what->cassandra->timeout_ms,
+                                  .deadline_ms =
+                                      clock_boottime_ms() + what->cassandra->keyed.room.timeout_ms,
                                   .tag = &slot->call};
     enum status status = cql_session_send(what->session, &call, looking->error);
     if (status == STATUS_OK) {

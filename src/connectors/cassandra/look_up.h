@@ -4,12 +4,7 @@
 
 #include "base/text.h"
 #include "connectors/cassandra/schema.h"
-
-/* As cassandra_key_encode writes it. */
-struct cassandra_wanted_key {
-    struct text values;
-    int64_t token;
-};
+#include "connectors/keyed/reading.h"
 
 struct cassandra_look_up {
     struct cassandra *cassandra;
@@ -18,7 +13,7 @@ struct cassandra_look_up {
     const char *text;     /* a SELECT with the key's columns as parameters */
     uint32_t field_count; /* of its rows */
     enum cql_consistency consistency;
-    const struct cassandra_wanted_key *keys;
+    const struct keyed_wanted_key *keys; /* as cassandra_key_encode writes them */
     uint32_t key_count;
     struct database_counts *counts; /* of the request that it is for; may be NULL */
 };

@@ -247,9 +247,9 @@ uint32_t cassandra_column_class(struct database *database, const struct schema_t
     }
     int32_t at = cassandra_column_find(layout->table, column->name, strlen(column->name));
     if (at >= 0) {
-        pthread_mutex_lock(&self->mutex);
+        pthread_mutex_lock(&self->keyed.mutex);
         number = class_of(self, layout->table->columns[at].type);
-        pthread_mutex_unlock(&self->mutex);
+        pthread_mutex_unlock(&self->keyed.mutex);
     }
     return number;
 }

@@ -4,7 +4,7 @@
 #include "base/retry.h"
 #include "base/text.h"
 #include "connectors/cassandra/protocol/cql_bundle.h"
-#include "connectors/registry.h"
+#include "connectors/keyed/opening.h"
 #include "connectors/sql/link.h"
 #include <stdlib.h>
 #include <string.h>
@@ -55,97 +55,34 @@ const struct connector_option cassandra_options[CASSANDRA_OPTION_COUNT] = {
      "Target: seconds until a claim on a run expires; at least twice --timeout."},
 };
 
-static const char *option(const struct cassandra *self, const char *name)
-{
-    return uri_parameter(self->uri, &connector_cassandra, name);
-}
-
-static bool is_on(const struct cassandra *self, const char *name)
-{
-    const char *value = option(self, name);
-    return value != NULL && strcmp(value, "true") == 0;
-}
-
-static uint64_t number_of(const struct cassandra *self, const char *name)
-{
-    const char *text = option(self, name);
-    uint64_t number = 0;
-    if (text == NULL || text_to_bytes(text, &number) != STATUS_OK) {
-        return 0;
-    }
-    return number;
-}
-
-static enum status options_refuse(const struct cassandra *self, const char *what,
-                                  struct error *error)
-{
-    error_set(error, ERROR_BAD_VALUE, self->uri->shown, "%s", what);
-    return error_hint(error, "`transhume connectors cassandra` lists the options");
-}
-
 /* ---------------------------------------------------------------- nodes */
 
 enum { CONTACTS_MAX = 32 };
 
-/* HOST, HOST:PORT, [ADDRESS] or [ADDRESS]:PORT. */
-static bool read_contact(struct cassandra *self, const char *text, size_t length,
-                         struct cql_contact *contact)
-{
-    const char *end = text + length;
-    const char *close = length > 0 && *text == '[' ? memchr(text, ']', length) : NULL;
-    const char *colon = close != NULL ? close + 1 : memchr(text, ':', length);
-    uint64_t port = 0;
-    colon = colon != NULL && colon < end && *colon == ':' ? colon : NULL;
-    if (colon != NULL &&
-        (text_to_uint64(colon + 1, (size_t)(end - colon) - 1, &port) != STATUS_OK || port < 1 ||
-         port > UINT16_MAX)) {
-        return false;
-    }
-    const char *last = close != NULL ? close : colon != NULL ? colon : end;
-    text += close != NULL;
-    contact->host = arena_copy(self->arena, text, (size_t)(last - text));
-    contact->port = (uint16_t)port;
-    return last > text;
-}
-
-/* Those of one list, behind what is there already. */
-static bool read_contacts(struct cassandra *self, const char *list, struct cql_contact *contacts,
-                          size_t *count)
-{
-    while (list != NULL && *list != '\0') {
-        size_t length = strcspn(list, ",");
-        if (*count == CONTACTS_MAX || !read_contact(self, list, length, &contacts[*count])) {
-            return false;
-        }
-        ++*count;
-        list += length + (list[length] == ',');
-    }
-    return true;
-}
-
 static enum status read_nodes(struct cassandra *self, struct error *error)
 {
+    struct keyed_place places[CONTACTS_MAX];
     struct cql_contact *contacts =
-        arena_allocate_zeroed(self->arena, CONTACTS_MAX, sizeof(*contacts));
-    const char *host = self->uri->host;
-    size_t count = 0;
-    /* an IPv6 address of the URI has lost its brackets */
-    if (host != NULL && strchr(host, ':') != NULL && strchr(host, ',') == NULL) {
-        contacts[count++].host = host;
-    } else if (!read_contacts(self, host, contacts, &count)) {
-        return options_refuse(self, "the hosts are written HOST,HOST:PORT", error);
+        arena_allocate_zeroed(self->keyed.arena, CONTACTS_MAX, sizeof(*contacts));
+    uint32_t count = 0;
+    if (!keyed_hosts_read(&self->keyed, places, CONTACTS_MAX, &count)) {
+        return keyed_refuse_option(&self->keyed, "the hosts are written HOST,HOST:PORT", error);
     }
-    if (!read_contacts(self, option(self, "contacts"), contacts, &count)) {
-        return options_refuse(self, "contacts is written HOST[:PORT],HOST[:PORT], 32 at most",
-                              error);
+    if (!keyed_places_read(keyed_option(&self->keyed, "contacts"), self->keyed.arena, places,
+                           CONTACTS_MAX, &count)) {
+        return keyed_refuse_option(
+            &self->keyed, "contacts is written HOST[:PORT],HOST[:PORT], 32 at most", error);
     }
-    if (count == 0 && option(self, "bundle") == NULL) {
-        contacts[count++].host = "127.0.0.1";
+    if (count == 0 && keyed_option(&self->keyed, "bundle") == NULL) {
+        places[count++] = (struct keyed_place){"127.0.0.1", 0};
+    }
+    for (uint32_t at = 0; at < count; at++) {
+        contacts[at] = (struct cql_contact){places[at].host, places[at].port};
     }
     self->options.contacts = contacts;
     self->options.contact_count = count;
-    self->options.port = self->uri->port;
-    self->options.local_dc = option(self, "dc");
+    self->options.port = self->keyed.uri->port;
+    self->options.local_dc = keyed_option(&self->keyed, "dc");
     return STATUS_OK;
 }
 
@@ -162,11 +99,12 @@ static bool all_are_local(const struct cassandra *self)
 
 static enum status read_security(struct cassandra *self, struct error *error)
 {
-    const char *mode = option(self, "sslmode");
+    const char *mode = keyed_option(&self->keyed, "sslmode");
     bool plaintext = mode != NULL ? strcmp(mode, "disable") == 0 : all_are_local(self);
-    const char *bundle = option(self, "bundle");
+    const char *bundle = keyed_option(&self->keyed, "bundle");
     if (bundle != NULL) {
-        enum status status = cql_bundle_open(bundle, self->timeout_ms, &self->bundle, error);
+        enum status status =
+            cql_bundle_open(bundle, self->keyed.room.timeout_ms, &self->bundle, error);
         self->options.bundle = self->bundle;
         return status;
     }
@@ -174,12 +112,12 @@ static enum status read_security(struct cassandra *self, struct error *error)
     if (plaintext) {
         return STATUS_OK;
     }
-    const struct stream_tls_options tls = {.ca_file = option(self, "sslrootcert"),
-                                           .certificate_file = option(self, "sslcert"),
-                                           .key_file = option(self, "sslkey"),
-                                           .verify = mode != NULL && strcmp(mode, "require") == 0
-                                                         ? STREAM_VERIFY_NONE
-                                                         : STREAM_VERIFY_PEER};
+    const struct stream_tls_options tls = {
+        .ca_file = keyed_option(&self->keyed, "sslrootcert"),
+        .certificate_file = keyed_option(&self->keyed, "sslcert"),
+        .key_file = keyed_option(&self->keyed, "sslkey"),
+        .verify =
+            mode != NULL && strcmp(mode, "require") == 0 ? STREAM_VERIFY_NONE : STREAM_VERIFY_PEER};
     if (stream_tls_create(&tls, &self->tls, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -190,9 +128,10 @@ static enum status read_security(struct cassandra *self, struct error *error)
 static void read_login(struct cassandra *self)
 {
     const char *password = getenv("CASSANDRA_PASSWORD");
-    const char *user = self->uri->user;
+    const char *user = self->keyed.uri->user;
     self->options.user = user != NULL && user[0] != '\0' ? user : NULL;
-    self->options.password = self->uri->password != NULL ? self->uri->password : password;
+    self->options.password =
+        self->keyed.uri->password != NULL ? self->keyed.uri->password : password;
 }
 
 /* ---------------------------------------------------------------- what is written how */
@@ -249,14 +188,16 @@ static bool read_seconds(const char *text, int64_t *ms)
 
 static enum status read_patience(struct cassandra *self, struct error *error)
 {
-    const char *retries = option(self, "retries");
-    const char *delay = option(self, "retry_delay");
-    uint64_t count = retries != NULL ? number_of(self, "retries") : RETRY_PATIENCE_TIMEOUTS;
+    const char *retries = keyed_option(&self->keyed, "retries");
+    const char *delay = keyed_option(&self->keyed, "retry_delay");
+    uint64_t count =
+        retries != NULL ? keyed_option_number(&self->keyed, "retries") : RETRY_PATIENCE_TIMEOUTS;
     int64_t wait_ms = RETRY_BASE_MS;
     if (delay != NULL && !read_seconds(delay, &wait_ms)) {
-        return options_refuse(self, "retry_delay is a number of seconds, 3600 at most", error);
+        return keyed_refuse_option(&self->keyed, "retry_delay is a number of seconds, 3600 at most",
+                                   error);
     }
-    self->patience_ms = (int64_t)count * self->timeout_ms;
+    self->patience_ms = (int64_t)count * self->keyed.room.timeout_ms;
     for (uint64_t at = 0; at < count && (retries != NULL || delay != NULL); at++) {
         wait_ms = wait_ms < RETRY_DELAY_MAX_MS ? wait_ms : RETRY_DELAY_MAX_MS;
         self->patience_ms += wait_ms;
@@ -270,15 +211,16 @@ static enum status read_settings(struct cassandra *self, struct error *error)
 {
     struct cassandra_settings *settings = &self->settings;
     enum cql_consistency consistency = CQL_LOCAL_QUORUM;
-    const char *fallback = option(self, "fallback");
-    settings->replication = read_replication(self->arena, option(self, "replication"));
+    const char *fallback = keyed_option(&self->keyed, "fallback");
+    settings->replication =
+        read_replication(self->keyed.arena, keyed_option(&self->keyed, "replication"));
     if (settings->replication == NULL) {
-        return options_refuse(self, "replication is a number of copies, or DC:NUMBER,DC:NUMBER",
-                              error);
+        return keyed_refuse_option(
+            &self->keyed, "replication is a number of copies, or DC:NUMBER,DC:NUMBER", error);
     }
-    if (!cql_consistency_find(option(self, "consistency"), &consistency) ||
+    if (!cql_consistency_find(keyed_option(&self->keyed, "consistency"), &consistency) ||
         (strcmp(fallback, "none") != 0 && !cql_consistency_find(fallback, &settings->fallback))) {
-        return options_refuse(self, "there is no such consistency", error);
+        return keyed_refuse_option(&self->keyed, "there is no such consistency", error);
     }
     settings->write_consistency = consistency;
     /* what only writes can have */
@@ -286,12 +228,12 @@ static enum status read_settings(struct cassandra *self, struct error *error)
                                  : consistency == CQL_EACH_QUORUM ? CQL_QUORUM
                                                                   : consistency;
     settings->serial = CQL_SERIAL;
-    settings->creates_keyspace = is_on(self, "create");
-    settings->counters_absent = strcmp(option(self, "counters"), "absent") == 0;
-    settings->keeps_times = is_on(self, "times");
-    settings->page_rows = (uint32_t)number_of(self, "page_rows");
-    settings->batch_rows = (uint32_t)number_of(self, "batch_rows");
-    settings->batch_bytes = (uint32_t)number_of(self, "batch_bytes");
+    settings->creates_keyspace = keyed_option_is_on(&self->keyed, "create");
+    settings->counters_absent = strcmp(keyed_option(&self->keyed, "counters"), "absent") == 0;
+    settings->keeps_times = keyed_option_is_on(&self->keyed, "times");
+    settings->page_rows = (uint32_t)keyed_option_number(&self->keyed, "page_rows");
+    settings->batch_rows = (uint32_t)keyed_option_number(&self->keyed, "batch_rows");
+    settings->batch_bytes = (uint32_t)keyed_option_number(&self->keyed, "batch_bytes");
     return STATUS_OK;
 }
 
@@ -311,14 +253,14 @@ static bool is_servers_own(const char *keyspace)
 enum status cassandra_options_read(struct cassandra *self, const struct open_options *open,
                                    struct error *error)
 {
-    if (self->uri->path == NULL || self->uri->path[0] == '\0' ||
-        strchr(self->uri->path, '/') != NULL) {
-        error_set(error, ERROR_USAGE, self->uri->shown, "the URI names no keyspace");
+    if (self->keyed.uri->path == NULL || self->keyed.uri->path[0] == '\0' ||
+        strchr(self->keyed.uri->path, '/') != NULL) {
+        error_set(error, ERROR_USAGE, self->keyed.uri->shown, "the URI names no keyspace");
         return error_hint(error, "write it behind the host: cassandra://HOST/KEYSPACE");
     }
-    self->keyspace = self->uri->path;
+    self->keyspace = self->keyed.uri->path;
     if (open->mode == OPEN_TARGET && is_servers_own(self->keyspace)) {
-        error_set(error, ERROR_USAGE, self->uri->shown, "the keyspace %s is the servers' own",
+        error_set(error, ERROR_USAGE, self->keyed.uri->shown, "the keyspace %s is the servers' own",
                   self->keyspace);
         return error_hint(error, "name another one; ?create=true makes it");
     }
@@ -327,18 +269,13 @@ enum status cassandra_options_read(struct cassandra *self, const struct open_opt
         return STATUS_FAILED;
     }
     read_login(self);
-    if (open->mode == OPEN_TARGET) {
-        int64_t lease_ms = (int64_t)number_of(self, "lease") * 1000;
-        int64_t least_ms = 2 * open->timeout_ms;
-        self->keyed.base.lease_ms = lease_ms > least_ms ? lease_ms : least_ms;
-    }
     self->service.records_max[KEYED_PUT] = self->settings.batch_rows;
     self->service.records_max[KEYED_UPDATE] = self->settings.batch_rows;
     self->service.records_max[KEYED_DELETE] = self->settings.batch_rows;
     self->service.request_bytes_max = self->settings.batch_bytes;
-    self->keyed.room.in_flight_max = (uint32_t)number_of(self, "connections");
-    self->options.version_max = (uint8_t)number_of(self, "protocol");
-    self->options.compression = strcmp(option(self, "compression"), "lz4") == 0;
+    self->keyed.room.in_flight_max = (uint32_t)keyed_option_number(&self->keyed, "connections");
+    self->options.version_max = (uint8_t)keyed_option_number(&self->keyed, "protocol");
+    self->options.compression = strcmp(keyed_option(&self->keyed, "compression"), "lz4") == 0;
     self->options.under_way_max = self->keyed.room.in_flight_max;
     self->options.request_timeout_ms = open->timeout_ms;
     self->options.connect_timeout_ms = open->timeout_ms < 5000 ? open->timeout_ms : 5000;

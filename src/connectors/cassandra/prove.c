@@ -102,17 +102,16 @@ static int64_t time_of(const struct cql_value *values, int32_t at)
 }
 
 /* The values of a key, which are the first there, and their partition's token. */
-static struct cassandra_wanted_key key_of(const struct cassandra_table *table, const char *values,
-                                          size_t length, struct arena *arena)
+static struct keyed_wanted_key key_of(const struct cassandra_table *table, const char *values,
+                                      size_t length, struct arena *arena)
 {
     struct cql_value *parts = arena_allocate_zeroed(arena, table->key.count + 1u, sizeof(*parts));
     struct cql_reader reader = cql_reader_of(values, length);
     for (uint32_t at = 0; at < table->key.count; at++) {
         parts[at] = cql_read_value(&reader);
     }
-    return (struct cassandra_wanted_key){.values = {values, length - cql_reader_left(&reader)},
-                                         .token =
-                                             cassandra_key_token(parts, table->partition_count)};
+    return (struct keyed_wanted_key){.bytes = {values, length - cql_reader_left(&reader)},
+                                     .token = cassandra_key_token(parts, table->partition_count)};
 }
 
 /* ---------------------------------------------------------------- records as they were written */
@@ -258,7 +257,7 @@ static enum status read_back(struct proving *proving, uint32_t *left, struct err
     const struct cassandra_statement *statement = proving->statement;
     struct reading_back reading = {
         proving, arena_allocate_zeroed(arena, statement->count + 1u, sizeof(*reading.times))};
-    struct cassandra_wanted_key *keys =
+    struct keyed_wanted_key *keys =
         arena_allocate_zeroed(arena, proving->count + 1u, sizeof(*keys));
     struct cassandra_look_up look_up = {.cassandra = proving->self,
                                         .table = proving->there,
@@ -511,7 +510,7 @@ struct deleting {
     struct cassandra *self;
     const struct target_table *table;
     const struct cassandra_layout *layout;
-    struct cassandra_wanted_key *keys;
+    struct keyed_wanted_key *keys;
     uint32_t count;
     bool *there;
     int64_t *times_us; /* the latest of the row's values; 0: none is known */
@@ -578,8 +577,8 @@ static enum status delete_later(struct deleting *deleting, struct error *error)
         if (deleting->there[at] && time_us - now_us <= ahead_max_us) {
             writes[count++] =
                 (struct cassandra_write){.text = buffer_string(&text),
-                                         .values = deleting->keys[at].values.data,
-                                         .length = deleting->keys[at].values.length,
+                                         .values = deleting->keys[at].bytes.data,
+                                         .length = deleting->keys[at].bytes.length,
                                          .count = (uint16_t)deleting->layout->table->key.count,
                                          .token = deleting->keys[at].token,
                                          .timestamp_us = time_us};

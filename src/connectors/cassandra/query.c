@@ -157,7 +157,7 @@ static enum status query_prepare(struct cassandra *self, const char *query, stru
     if (cassandra_query_text(self, query, arena, &text, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    pthread_mutex_lock(&self->control_mutex);
+    pthread_mutex_lock(&self->keyed.control_mutex);
     enum status status = cassandra_calls_prepare(self, self->control, text, &prepared, error);
     if (status == STATUS_OK && prepared->parameters.count > 0) {
         status = query_refuse("the query has parameters", error);
@@ -170,7 +170,7 @@ static enum status query_prepare(struct cassandra *self, const char *query, stru
         error_recode(error, ERROR_PLAN_INVALID);
         error_context(error, "the query: ");
     }
-    pthread_mutex_unlock(&self->control_mutex);
+    pthread_mutex_unlock(&self->keyed.control_mutex);
     return status;
 }
 

@@ -9,6 +9,7 @@
 #include "connectors/cassandra/query.h"
 #include "connectors/cassandra/schema.h"
 #include "connectors/cassandra/split.h"
+#include "connectors/defaults.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,17 +22,6 @@ static enum status refuse_joins(const struct read_request *request, struct error
 }
 
 /* ---------------------------------------------------------------- facts */
-
-static enum status source_snapshot(struct database *self, uint32_t reader_count,
-                                   struct arena *arena, const char **token, struct error *error)
-{
-    (void)self;
-    (void)reader_count;
-    (void)arena;
-    (void)error;
-    *token = "none";
-    return STATUS_OK;
-}
 
 /* Asked once of each table. */
 static double rows_of(struct cassandra *self, const struct cassandra_table *table)
@@ -82,9 +72,9 @@ static enum status split_table(struct cassandra *self, const struct cassandra_ta
     size_t piece_count = 0;
     double rows = rows_of(self, table);
     double wanted = rows_wanted > 0 ? (double)rows_wanted : 1;
-    pthread_mutex_lock(&self->control_mutex);
+    pthread_mutex_lock(&self->keyed.control_mutex);
     const struct cql_range *ranges = cql_session_ranges(self->control, arena, &range_count);
-    pthread_mutex_unlock(&self->control_mutex);
+    pthread_mutex_unlock(&self->keyed.control_mutex);
     const struct cql_range *pieces =
         cassandra_split(ranges, range_count, rows >= 0 ? rows : wanted * CASSANDRA_PIECES_UNKNOWN,
                         wanted, arena, &piece_count);
@@ -172,9 +162,9 @@ static enum status source_caveats(struct database *self, struct buffer *out, str
 {
     struct cassandra *cassandra = cassandra_of(self);
     (void)error;
-    pthread_mutex_lock(&cassandra->control_mutex);
+    pthread_mutex_lock(&cassandra->keyed.control_mutex);
     size_t nodes = cql_session_cluster(cassandra->control).node_count;
-    pthread_mutex_unlock(&cassandra->control_mutex);
+    pthread_mutex_unlock(&cassandra->keyed.control_mutex);
     buffer_append_string(out, "numbers of rows are estimated from how close together tokens are; "
                               "only small tables are counted\n");
     if (nodes > 1 && is_weak(cassandra->settings.read_consistency)) {
@@ -271,7 +261,7 @@ static enum status tell_losses(struct database *database,
 }
 
 const struct source_functions cassandra_source = {
-    .snapshot = source_snapshot,
+    .snapshot = source_has_no_snapshot,
     .describe_stream = source_describe_stream,
     .split = source_split,
     .prepare = source_prepare,

@@ -2,7 +2,6 @@
  */
 #include "connectors/cassandra/target.h"
 
-#include "base/failpoint.h"
 #include "base/log.h"
 #include "connectors/cassandra/protocol/cql_model.h"
 #include "connectors/cassandra/udts.h"

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/signals.h"
-#include "connectors/cassandra/patience.h"
 #include "connectors/cassandra/select.h"
 #include "connectors/report.h"
 #include <inttypes.h>
@@ -195,7 +194,7 @@ static enum status cassandra_scan_ask(struct cassandra_scan *scan, struct error 
                                                    (int32_t)scan->paging_state.length},
                                   .token = scan->ranged ? &range->to : NULL,
                                   .keyspace = self->keyspace,
-                                  .deadline_ms = clock_boottime_ms() + self->timeout_ms,
+                                  .deadline_ms = clock_boottime_ms() + self->keyed.room.timeout_ms,
                                   .tag = &scan->call};
     enum status status = cql_session_send(scan->scans->session, &call, error);
     scan->state = status == STATUS_OK ? CALL_UNDER_WAY : CALL_NONE;

@@ -422,7 +422,7 @@ enum status cassandra_schema_get(struct cassandra *self, const struct cassandra_
                                  struct error *error)
 {
     enum status status = STATUS_OK;
-    pthread_mutex_lock(&self->mutex);
+    pthread_mutex_lock(&self->keyed.mutex);
     if (self->schema == NULL) {
         struct arena *arena = arena_create(0);
         struct cassandra_schema *made = arena_allocate_zeroed(arena, 1, sizeof(*made));
@@ -434,7 +434,7 @@ enum status cassandra_schema_get(struct cassandra *self, const struct cassandra_
         }
     }
     *schema = self->schema;
-    pthread_mutex_unlock(&self->mutex);
+    pthread_mutex_unlock(&self->keyed.mutex);
     return status;
 }
 

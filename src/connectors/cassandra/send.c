@@ -94,15 +94,6 @@ static enum status cassandra_send_connect(struct database *database,
     return STATUS_OK;
 }
 
-static void frame_nothing(struct keyed_connection *connection, enum keyed_kind kind, uint32_t table,
-                          struct buffer *body)
-{
-    (void)connection;
-    (void)kind;
-    (void)table;
-    (void)body;
-}
-
 /* ---------------------------------------------------------------- sending */
 
 int64_t cassandra_timestamp_us(const struct cassandra *self, uint32_t attempt, uint32_t failures)
@@ -272,7 +263,7 @@ static enum status cassandra_send(struct keyed_connection *connection,
                                           ? CQL_NO_TIMESTAMP
                                           : time_of(connection, attempt, request->failures),
                                   .token = &token,
-                                  .deadline_ms = clock_boottime_ms() + self->timeout_ms,
+                                  .deadline_ms = clock_boottime_ms() + self->keyed.room.timeout_ms,
                                   .tag = request};
     return cql_session_send(connection->session, &call, error);
 }
@@ -323,7 +314,7 @@ static enum status send_on(struct keyed_connection *connection, struct keyed_ans
         return STATUS_OK;
     }
     request->mark = mark;
-    enum status status = lease_check(&self->keyed.base, self->timeout_ms, error);
+    enum status status = lease_check(&self->keyed.base, self->keyed.room.timeout_ms, error);
     status = status == STATUS_OK ? cassandra_send(connection, request, error) : status;
     if (status == STATUS_OK) {
         return STATUS_AGAIN;
@@ -666,9 +657,6 @@ static int64_t time_for_changes(struct database *database, int64_t after_us)
     return time_us;
 }
 
-static const char *const failpoints[] = {KEYED_FAILPOINTS("cassandra"),
-                                         KEYED_APPLY_FAILPOINTS("cassandra")};
-
 const struct keyed_service cassandra_keyed_service = {
     .records_max = {[KEYED_PUT] = RECORDS_MAX,
                     [KEYED_INSERT] = 1,
@@ -679,12 +667,11 @@ const struct keyed_service cassandra_keyed_service = {
     .separator = '\0',
     .guard = KEYED_GUARD_NEWER,
     .repeats_add_up = true,
-    .failpoints = failpoints,
+    .name = "cassandra",
+    .tables = &cassandra_tables,
     .connect = cassandra_send_connect,
     .try_connect = cassandra_try_connect,
     .disconnect = cassandra_connection_free,
-    .begin = frame_nothing,
-    .end = frame_nothing,
     .encode = cassandra_encode,
     .append_key = cassandra_append_key,
     .read_key = cassandra_read_key,

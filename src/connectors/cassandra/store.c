@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/memory.h"
-#include "connectors/cassandra/patience.h"
+#include "connectors/cassandra/calls.h"
 #include "connectors/lease.h"
 #include "connectors/store_key.h"
 #include <stdlib.h>
@@ -112,7 +112,7 @@ static enum status send_once(struct call *call, struct arena *arena, struct cql_
                             .timestamp_us = CQL_NO_TIMESTAMP,
                             .page_size = PAGE_ROWS,
                             .paging_state = call->page,
-                            .deadline_ms = clock_boottime_ms() + cassandra->timeout_ms};
+                            .deadline_ms = clock_boottime_ms() + cassandra->keyed.room.timeout_ms};
     *reply = (struct cql_reply){.failure = CQL_FAILURE_NONE};
     if (cql_session_prepare(session, statement.text, &statement.prepared, &reply->failure, error) !=
         STATUS_OK) {
@@ -172,7 +172,7 @@ static enum status store_send(struct call *call, struct arena *arena, struct cql
         reply->failure = CQL_FAILURE_NONE;
         status = store_connect(call->store, error);
         if (status == STATUS_OK && call->leased && cassandra->keyed.room.run_id != NULL) {
-            status = lease_check(&cassandra->keyed.base, cassandra->timeout_ms, error);
+            status = lease_check(&cassandra->keyed.base, cassandra->keyed.room.timeout_ms, error);
         }
         status = status == STATUS_OK ? send_once(call, arena, reply, error) : status;
         if (status == STATUS_FAILED && call->store->session != NULL &&

@@ -1,7 +1,6 @@
 /* Tables that are there: what they hold, whether they fit the plan. */
 #include "connectors/cassandra/target.h"
 
-#include "base/failpoint.h"
 #include "base/retry.h"
 #include "base/text.h"
 #include "connectors/cassandra/properties.h"
@@ -58,7 +57,7 @@ static enum status inspect_one(struct cassandra *self, const char *name, struct 
 {
     struct retry retry;
     enum status status;
-    retry_init(&retry, RETRY_PATIENCE_TIMEOUTS * self->timeout_ms);
+    retry_init(&retry, RETRY_PATIENCE_TIMEOUTS * self->keyed.room.timeout_ms);
     retry.cancelled = &self->keyed.base.hurried;
     do {
         const struct cassandra_table *there = NULL;
@@ -238,30 +237,19 @@ enum status cassandra_check_table(struct database *database, const struct check_
 
 /* ---------------------------------------------------------------- records */
 
-enum status cassandra_truncate(struct cassandra *self, const char *table, struct error *error)
+enum status cassandra_truncate(struct database *database, const struct target_table *table,
+                               struct error *error)
 {
+    struct cassandra *self = cassandra_of(database);
     struct arena *arena = arena_create(0);
     struct buffer text = {0};
     struct cql_reply reply;
     buffer_append_string(&text, "TRUNCATE ");
-    cassandra_append_table(self, table, &text);
+    cassandra_append_table(self, table->name, &text);
     enum status status =
         cassandra_run(self, buffer_string(&text), CQL_ALL, true, arena, &reply, error);
     buffer_free(&text);
     arena_destroy(arena);
-    return status;
-}
-
-enum status cassandra_empty(struct database *database, const struct target_table *const *tables,
-                            uint32_t table_count, struct error *error)
-{
-    enum status status = STATUS_OK;
-    for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
-        status = failpoint_hit("cassandra.before_empty", error);
-        if (status == STATUS_OK) {
-            status = cassandra_truncate(cassandra_of(database), tables[at]->name, error);
-        }
-    }
     return status;
 }
 

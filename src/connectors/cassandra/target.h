@@ -22,8 +22,6 @@ enum status cassandra_read_clock(struct cassandra *self, int64_t *now_us,
 /* ---------------------------------------------------------------- tables.c, create.c */
 
 /* As struct target_functions has them. */
-enum status cassandra_empty(struct database *self, const struct target_table *const *tables,
-                            uint32_t table_count, struct error *error);
 enum status cassandra_names(struct database *self, struct arena *arena, struct column_list *names,
                             struct error *error);
 enum status cassandra_inspect(struct database *self, const struct target_table *tables,
@@ -91,9 +89,10 @@ enum status cassandra_types_drop(struct cassandra *self, struct arena *arena,
 
 /* Does after_load make that index? */
 bool cassandra_makes_index(const struct target_table *table, const struct target_index *index);
-/* Removes all records of a table. */
-enum status cassandra_truncate(struct cassandra *self, const char *table,
+/* As struct keyed_tables has it. */
+enum status cassandra_truncate(struct database *self, const struct target_table *table,
                                struct error *error) MUST_USE;
+extern const struct keyed_tables cassandra_tables; /* create.c */
 /* The type that a column of a new table gets. NULL: no type of Cassandra holds it. */
 const struct cql_type *cassandra_new_type(const struct target_table *table,
                                           const struct schema_column *column, struct arena *arena);

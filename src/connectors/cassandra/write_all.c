@@ -2,10 +2,9 @@
 #include "connectors/cassandra/target.h"
 
 #include "base/clock.h"
-#include "base/failpoint.h"
 #include "base/memory.h"
+#include "connectors/cassandra/calls.h"
 #include "connectors/cassandra/key.h"
-#include "connectors/cassandra/patience.h"
 #include "connectors/lease.h"
 #include <stdlib.h>
 
@@ -38,7 +37,7 @@ static enum status send_one(struct cassandra *self, const struct cassandra_write
                                   .statement_count = 1,
                                   .consistency = self->settings.write_consistency,
                                   .timestamp_us = write->timestamp_us,
-                                  .deadline_ms = clock_boottime_ms() + self->timeout_ms,
+                                  .deadline_ms = clock_boottime_ms() + self->keyed.room.timeout_ms,
                                   .tag = tag};
     return cql_session_send(self->control, &call, error);
 }
@@ -58,7 +57,8 @@ static enum status write_all_pass(struct cassandra *self, struct left *left, str
     }
     status = status == STATUS_AGAIN ? STATUS_OK : status; /* the next pass sends the others */
     while (sent > 0) {
-        enum status answer = cql_session_poll(self->control, self->timeout_ms, &reply, &reason);
+        enum status answer =
+            cql_session_poll(self->control, self->keyed.room.timeout_ms, &reply, &reason);
         if (answer == STATUS_AGAIN) {
             continue; /* each has a deadline of its own */
         }
@@ -83,12 +83,12 @@ enum status cassandra_write_all(struct cassandra *self, const struct cassandra_w
     cassandra_patience_begin(&patience, self);
     do {
         status = self->keyed.room.run_id != NULL
-                     ? lease_check(&self->keyed.base, self->timeout_ms, error)
+                     ? lease_check(&self->keyed.base, self->keyed.room.timeout_ms, error)
                      : STATUS_OK;
         if (status == STATUS_OK) {
-            pthread_mutex_lock(&self->control_mutex);
+            pthread_mutex_lock(&self->keyed.control_mutex);
             status = write_all_pass(self, &left, error);
-            pthread_mutex_unlock(&self->control_mutex);
+            pthread_mutex_unlock(&self->keyed.control_mutex);
         }
     } while ((status == STATUS_OK && !is_done(&left)) ||
              (status == STATUS_FAILED && cassandra_patience_wait(&patience, true, error)));
@@ -205,8 +205,7 @@ enum status cassandra_erase(struct database *database, const struct target_table
     size_t begins[CASSANDRA_ERASE_MAX];
     struct buffer text = {0};
     struct buffer values = {0};
-    enum status status = failpoint_hit("cassandra.before_delete", error);
-    status = status == STATUS_OK ? cassandra_layout_find(self, table, &layout, error) : status;
+    enum status status = cassandra_layout_find(self, table, &layout, error);
     if (status == STATUS_OK) {
         buffer_append_string(&text, "DELETE FROM ");
         cassandra_append_table(self, table->name, &text);

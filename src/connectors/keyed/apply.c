@@ -505,3 +505,10 @@ enum status keyed_apply_sets(struct apply *apply, const struct change_set *const
     arena_destroy(applying.scratch);
     return status;
 }
+
+const struct apply_functions keyed_apply_functions = {
+    .open = keyed_apply_open,
+    .close = keyed_apply_close,
+    .position = keyed_apply_position,
+    .apply_sets = keyed_apply_sets,
+};

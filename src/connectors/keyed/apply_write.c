@@ -17,7 +17,7 @@ static enum status erase_one(struct applying *applying, const struct target_tabl
     struct database *self = apply->database;
     struct error refused = {0};
     struct batch *there = NULL;
-    if (apply->room->service->erase(self, table, key, 1, applying->error) == STATUS_OK) {
+    if (keyed_erase(self, table, key, 1, applying->error) == STATUS_OK) {
         return STATUS_OK;
     }
     if (applying->error->class == ERROR_CLASS_RETRY) {
@@ -32,8 +32,7 @@ static enum status erase(struct applying *applying, const struct target_table *t
                          const struct cell *keys, uint32_t count)
 {
     struct apply *apply = applying->apply;
-    enum status status =
-        apply->room->service->erase(apply->database, table, keys, count, applying->error);
+    enum status status = keyed_erase(apply->database, table, keys, count, applying->error);
     if (status == STATUS_OK || applying->error->class == ERROR_CLASS_RETRY) {
         return status;
     }

@@ -15,6 +15,7 @@
 
 #include "connectors/connector.h"
 #include "connectors/keyed/capacity.h"
+#include <pthread.h>
 
 enum {
     KEYED_KEY_COLUMNS_MAX = 16,
@@ -125,15 +126,30 @@ enum keyed_failpoint {
     KEYED_POINT_BEFORE_RESTORE,
     KEYED_POINT_AFTER_RESTORE,
     KEYED_POINT_BEFORE_APPLY,
-    KEYED_POINT_AFTER_APPLY
+    KEYED_POINT_AFTER_APPLY,
+    KEYED_POINT_BEFORE_DELETE,
+    KEYED_POINT_BEFORE_INTENT,
+    KEYED_POINT_AFTER_INTENT,
+    KEYED_POINT_BEFORE_MADE,
+    KEYED_POINT_AFTER_MADE,
+    KEYED_POINT_BEFORE_EMPTY,
+    KEYED_POINT_BEFORE_REMOVE_TABLE,
+    KEYED_POINT_TABLE_REMOVED,
+    KEYED_POINT_AFTER_REMOVE_TABLE
 };
-/* Their names, in that order: for struct connector's list and for the service. */
+/* Their names, for struct connector's list: of all that are written record by record, … */
 #define KEYED_FAILPOINTS(connector)                                                       \
     connector ".chunk_begin", connector ".before_send", connector ".after_send",          \
         connector ".after_answer", connector ".before_keys", connector ".before_restore", \
         connector ".after_restore"
-/* Of those that apply changes, behind the others. */
+/* … that apply changes, … */
 #define KEYED_APPLY_FAILPOINTS(connector) connector ".before_apply", connector ".after_apply"
+/* … whose tables are made and whose records are deleted by the room (tables.h). */
+#define KEYED_TABLE_FAILPOINTS(connector)                                              \
+    connector ".before_delete", connector ".before_intent", connector ".after_intent", \
+        connector ".before_made", connector ".after_made", connector ".before_empty",  \
+        connector ".before_remove_table", connector ".table_removed",                  \
+        connector ".after_remove_table"
 
 /* ---------------------------------------------------------------- the service */
 
@@ -150,7 +166,8 @@ struct keyed_service {
      * is read first. For databases whose UPDATE bears no version, or changes more than its fields.
      */
     bool applies_whole;
-    const char *const *failpoints; /* KEYED_FAILPOINTS */
+    const char *name;                  /* of the connector, as its failpoints begin */
+    const struct keyed_tables *tables; /* NULL: it makes and removes them by itself */
 
     /* `tables` stay as long as the connection. */
     enum status (*connect)(struct database *self, const struct target_table *tables,
@@ -167,16 +184,19 @@ struct keyed_service {
     enum status (*foresee)(struct keyed_connection *connection, const struct keyed_record *record,
                            size_t length, struct error *error);
 
+    /* Optional, both: what stands before and behind the records of a body. */
     void (*begin)(struct keyed_connection *connection, enum keyed_kind kind, uint32_t table,
                   struct buffer *body);
     void (*end)(struct keyed_connection *connection, enum keyed_kind kind, uint32_t table,
                 struct buffer *body);
-    /* Optional: what helps to encode records of a shape; lives as long as the connection. */
+    /* Optional: what helps to encode records of a shape (NULL: nothing does). It is given back
+     * before the connection goes. */
     void *(*encoder)(struct keyed_connection *connection, uint32_t table,
                      const struct shape *shape);
-    /* Appends the record as a request of the kind takes it. Class REJECT: it can't be stored; what
-     * was appended is cut off. STATUS_END: likewise, and the record is skipped, since its time to
-     * live is over. */
+    void (*encoder_free)(void *encoder); /* takes NULL */
+    /* Appends the record as a request of the kind takes it. Class REJECT: it can't be stored; the
+     * room cuts off what was appended. STATUS_END: likewise, and the record is skipped, since its
+     * time to live is over. */
     enum status (*encode)(struct keyed_connection *connection, enum keyed_kind kind,
                           const struct keyed_record *record, struct buffer *out,
                           struct error *error);
@@ -252,10 +272,23 @@ struct keyed_room {
 struct keyed_database {
     struct database base;
     struct keyed_room room;
+    enum open_mode mode;
+    const struct uri *uri;
+    const char *const *catalog_tables; /* open_options */
+    struct arena *arena; /* lives as long as the database; control thread, or with `mutex` */
+    pthread_mutex_t control_mutex; /* of the connector's connection for control work */
+    pthread_mutex_t mutex;         /* of what the connector says */
 };
 static inline struct keyed_room *keyed_room_of(struct database *database)
 {
     return &((struct keyed_database *)database)->room;
+}
+
+/* For requests that are sent only while the lease lasts, once a run is claimed; NULL: at any time.
+ */
+static inline const struct database *keyed_lease(const struct keyed_database *database)
+{
+    return database->room.run_id != NULL ? &database->base : NULL;
 }
 
 /* A record of the result's batch was not written; `reason` says why. `written` is the caller's. */
@@ -322,6 +355,14 @@ enum status keyed_delete(struct database *self, const struct target_table *table
                          const struct cell *keys, uint32_t key_count, uint64_t *deleted,
                          struct error *error);
 
+/* Functions of struct target_functions that all databases of the room have alike. */
+#define KEYED_TARGET_FUNCTIONS                                                                    \
+    .released = keyed_released, .writer_open = keyed_writer_open,                                 \
+    .writer_close = keyed_writer_close, .chunk_begin = keyed_chunk_begin, .submit = keyed_submit, \
+    .poll = keyed_poll, .commit = keyed_commit, .chunk_abandon = keyed_chunk_abandon,             \
+    .settle_duplicates = keyed_settle, .keys_are_equal = keyed_keys_are_equal,                    \
+    .restore = keyed_restore
+
 /* Changes applied record by record (apply.c), for connectors with `erase`, or with DELETE. */
 enum status keyed_apply_open(struct database *self, const struct apply_request *request,
                              struct apply **apply, struct error *error);
@@ -331,5 +372,6 @@ enum status keyed_apply_position(struct apply *apply, struct arena *arena,
 enum status keyed_apply_sets(struct apply *apply, const struct change_set *const *sets,
                              uint32_t set_count, struct arena *arena, struct apply_result *result,
                              struct error *error);
+extern const struct apply_functions keyed_apply_functions; /* all of these */
 
 #endif

@@ -124,6 +124,9 @@ enum keyed_kind keyed_kind_of(const struct target_table *table);
 
 enum status keyed_hit(const struct keyed_room *room, enum keyed_failpoint point,
                       struct error *error) MUST_USE;
+/* keyed_service.erase. */
+enum status keyed_erase(struct database *self, const struct target_table *table,
+                        const struct cell *keys, uint32_t count, struct error *error) MUST_USE;
 /* ERROR_RUN_FENCED: the run is not this process's any more, or by another claim. */
 enum status keyed_check_claim(const struct database *database, const struct keyed_room *room,
                               uint64_t epoch, struct error *error) MUST_USE;
@@ -155,6 +158,9 @@ enum status keyed_note_void(struct writer *writer, struct keyed_waiting *waiting
 
 /* ---------------------------------------------------------------- requests.c */
 
+/* The frame of a body: what the service puts before and behind its records. */
+void keyed_body_begin(struct writer *writer, struct keyed_request *request);
+void keyed_body_end(struct writer *writer, struct keyed_request *request);
 struct keyed_request *keyed_request_new(struct writer *writer, enum keyed_kind kind,
                                         uint32_t table);
 void keyed_request_free(struct writer *writer, struct keyed_request *request);

@@ -53,6 +53,9 @@ void keyed_free_encodings(struct writer *writer)
 {
     while (writer->encodings != NULL) {
         struct encoding *next = writer->encodings->next;
+        if (writer->service->encoder_free != NULL) {
+            writer->service->encoder_free(writer->encodings->encoder);
+        }
         free(writer->encodings);
         writer->encodings = next;
     }
@@ -386,13 +389,13 @@ enum status keyed_encode_again(struct keyed_request *request, enum keyed_kind ki
     }
     buffer_clear(&request->body);
     request->kind = kind;
-    service->begin(connection, kind, request->table, &request->body);
+    keyed_body_begin(request->writer, request);
     slot->offset = (uint32_t)request->body.length;
     enum status status = service->encode(connection, kind, &record, &request->body, error);
     slot->length = (uint32_t)(request->body.length - slot->offset);
     if (status == STATUS_OK && service->group != NULL) {
         request->group = service->group(request->body.data + slot->offset, slot->length);
     }
-    service->end(connection, kind, request->table, &request->body);
+    keyed_body_end(request->writer, request);
     return status;
 }

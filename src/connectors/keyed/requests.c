@@ -69,17 +69,31 @@ static void unlink_request(struct keyed_list *list, struct keyed_request *reques
     list->count--;
 }
 
+void keyed_body_begin(struct writer *writer, struct keyed_request *request)
+{
+    if (writer->service->begin != NULL) {
+        writer->service->begin(writer->connection, request->kind, request->table, &request->body);
+    }
+}
+
+void keyed_body_end(struct writer *writer, struct keyed_request *request)
+{
+    if (writer->service->end != NULL) {
+        writer->service->end(writer->connection, request->kind, request->table, &request->body);
+    }
+}
+
 static struct keyed_request *begin_request(struct writer *writer, enum keyed_kind kind,
                                            uint32_t table)
 {
     struct keyed_request *request = keyed_request_new(writer, kind, table);
-    writer->service->begin(writer->connection, kind, table, &request->body);
+    keyed_body_begin(writer, request);
     return request;
 }
 
 static void end_request(struct writer *writer, struct keyed_request *request)
 {
-    writer->service->end(writer->connection, request->kind, request->table, &request->body);
+    keyed_body_end(writer, request);
     writer->bytes += request->body.length;
     keyed_list_add(&writer->ready, request);
 }
@@ -151,13 +165,13 @@ struct keyed_request *keyed_request_cut(const struct keyed_request *from, const 
 {
     struct writer *writer = from->writer;
     struct keyed_request *request = keyed_request_new(writer, kind, from->table);
-    writer->service->begin(writer->connection, kind, from->table, &request->body);
+    keyed_body_begin(writer, request);
     for (uint32_t at = 0; at < from->count; at++) {
         if (chosen[at]) {
             add_record(request, &from->slots[at], from->body.data + from->slots[at].offset);
         }
     }
-    writer->service->end(writer->connection, kind, from->table, &request->body);
+    keyed_body_end(writer, request);
     writer->bytes += request->body.length;
     request->failures = from->failures;
     request->tried = from->tried;

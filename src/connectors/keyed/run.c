@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "connectors/lease.h"
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,7 +32,18 @@ void keyed_room_destroy(struct keyed_database *database)
 enum status keyed_hit(const struct keyed_room *room, enum keyed_failpoint point,
                       struct error *error)
 {
-    return failpoint_hit(room->service->failpoints[point], error);
+    static const char *const names[] = {
+        "chunk_begin",   "before_send",       "after_send",    "after_answer",
+        "before_keys",   "before_restore",    "after_restore", "before_apply",
+        "after_apply",   "before_delete",     "before_intent", "after_intent",
+        "before_made",   "after_made",        "before_empty",  "before_remove_table",
+        "table_removed", "after_remove_table"};
+    char name[64];
+    if (!failpoint_active) {
+        return STATUS_OK;
+    }
+    snprintf(name, sizeof(name), "%s.%s", room->service->name, names[point]);
+    return failpoint_hit(name, error);
 }
 
 /* ---------------------------------------------------------------- the claim */
@@ -110,6 +122,15 @@ static struct cell *keys_of(const struct target_table *table, const struct batch
     return keys;
 }
 
+enum status keyed_erase(struct database *self, const struct target_table *table,
+                        const struct cell *keys, uint32_t count, struct error *error)
+{
+    const struct keyed_room *room = keyed_room_of(self);
+    return keyed_hit(room, KEYED_POINT_BEFORE_DELETE, error) == STATUS_OK
+               ? room->service->erase(self, table, keys, count, error)
+               : STATUS_FAILED;
+}
+
 /* Only what is there is deleted: elsewhere a deletion may leave something that a later write of the
  * run would not get past. */
 enum status keyed_delete(struct database *self, const struct target_table *table,
@@ -128,8 +149,8 @@ enum status keyed_delete(struct database *self, const struct target_table *table
     struct cell *going = keys_of(table, there);
     for (uint32_t at = 0; at < found && status == STATUS_OK; at += service->erase_max) {
         uint32_t left = found - at;
-        status = service->erase(self, table, going + (size_t)at * table->key.count,
-                                left < service->erase_max ? left : service->erase_max, error);
+        status = keyed_erase(self, table, going + (size_t)at * table->key.count,
+                             left < service->erase_max ? left : service->erase_max, error);
     }
     free(going);
     batch_destroy(there);

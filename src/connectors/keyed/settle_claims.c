@@ -91,10 +91,9 @@ static struct entry read_entry(const uint8_t *bytes, size_t length)
 static enum status take_out(struct walk *walk, struct error *error)
 {
     const struct settling *settling = walk->settling;
-    enum status status = walk->key_count == 0
-                             ? STATUS_OK
-                             : settling->room->service->erase(settling->database, settling->table,
-                                                              walk->keys, walk->key_count, error);
+    enum status status = walk->key_count == 0 ? STATUS_OK
+                                              : keyed_erase(settling->database, settling->table,
+                                                            walk->keys, walk->key_count, error);
     walk->key_count = 0;
     arena_reset(walk->arena);
     return status;

@@ -48,12 +48,15 @@ static enum status trial_open(struct database *self, const struct target_table *
 
 static void trial_close(struct target_trial *trial)
 {
-    trial->service->disconnect(trial->connection);
     while (trial->encoders != NULL) {
         struct trial_encoder *next = trial->encoders->next;
+        if (trial->service->encoder_free != NULL) {
+            trial->service->encoder_free(trial->encoders->encoder);
+        }
         free(trial->encoders);
         trial->encoders = next;
     }
+    trial->service->disconnect(trial->connection);
     buffer_free(&trial->body);
     free(trial->cells);
     free(trial);

@@ -117,6 +117,7 @@ void keyed_writer_close(struct writer *writer)
     if (writer == NULL) {
         return;
     }
+    keyed_free_encodings(writer);
     writer->service->disconnect(writer->connection);
     if (writer->store != NULL) {
         writer->room->home->connector->store->close(writer->store);
@@ -137,7 +138,6 @@ void keyed_writer_close(struct writer *writer)
         free_chunk(writer->chunks);
         writer->chunks = next;
     }
-    keyed_free_encodings(writer);
     keyed_set_free(&writer->keys);
     buffer_free(&writer->scratch);
     buffer_free(&writer->place);

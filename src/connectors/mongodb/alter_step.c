@@ -248,11 +248,11 @@ static void *send_thread(void *context)
 {
     struct sending *sending = context;
     struct mongodb_database *mongodb = sending->mongodb;
-    pthread_mutex_lock(&mongodb->control_mutex);
+    pthread_mutex_lock(&mongodb->keyed.control_mutex);
     sending->answered =
         mongoc_client_command_with_opts(mongodb->patient, sending->database, sending->command, NULL,
                                         NULL, sending->reply, &sending->why);
-    pthread_mutex_unlock(&mongodb->control_mutex);
+    pthread_mutex_unlock(&mongodb->keyed.control_mutex);
     pthread_mutex_lock(&sending->mutex);
     sending->over = true;
     pthread_cond_signal(&sending->ended);
@@ -367,7 +367,8 @@ static enum status check_lease(struct alter_session *session, struct error *erro
 {
     enum status status = history_store_keep(session, error);
     return status == STATUS_OK && session->held
-               ? lease_check(session->database, mongodb_of(session->database)->timeout_ms, error)
+               ? lease_check(session->database,
+                             mongodb_of(session->database)->keyed.room.timeout_ms, error)
                : status;
 }
 

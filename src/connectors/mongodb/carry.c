@@ -301,7 +301,8 @@ static enum status carry_call(struct mongodb_lane *lane, const bson_t *command, 
     enum status status = STATUS_FAILED;
     bson_init(reply);
     for (int tries = 0; tries < (lane->session != NULL ? 2 : 1); tries++) {
-        if (claimed && lease_check(&self->keyed.base, self->timeout_ms, why) != STATUS_OK) {
+        if (claimed &&
+            lease_check(&self->keyed.base, self->keyed.room.timeout_ms, why) != STATUS_OK) {
             break;
         }
         bson_destroy(reply);

@@ -9,8 +9,8 @@ static const char *const id_names[] = {MONGODB_ID};
 
 static bool is_wanted(const struct mongodb_database *self, const char *name)
 {
-    bool wanted = self->catalog_tables == NULL;
-    for (const char *const *at = self->catalog_tables; at != NULL && *at != NULL; at++) {
+    bool wanted = self->keyed.catalog_tables == NULL;
+    for (const char *const *at = self->keyed.catalog_tables; at != NULL && *at != NULL; at++) {
         wanted = wanted || strcmp(*at, name) == 0;
     }
     return wanted;
@@ -68,7 +68,7 @@ enum status mongodb_collections_list(struct mongodb_database *self, struct arena
     enum status status = STATUS_OK;
     *collections = NULL;
     *count = 0;
-    pthread_mutex_lock(&self->control_mutex);
+    pthread_mutex_lock(&self->keyed.control_mutex);
     mongoc_database_t *database = mongoc_client_get_database(self->control, self->name);
     mongoc_cursor_t *cursor = mongoc_database_find_collections_with_opts(database, NULL);
     while (mongoc_cursor_next(cursor, &facts)) {
@@ -79,7 +79,7 @@ enum status mongodb_collections_list(struct mongodb_database *self, struct arena
     }
     mongoc_cursor_destroy(cursor);
     mongoc_database_destroy(database);
-    pthread_mutex_unlock(&self->control_mutex);
+    pthread_mutex_unlock(&self->keyed.control_mutex);
     status =
         status == STATUS_OK ? mongodb_notes_read(self, arena, &notes, &note_count, error) : status;
     for (uint32_t at = 0; at < note_count && status == STATUS_OK; at++) {
@@ -134,7 +134,7 @@ static enum status read_end(struct mongodb_database *self, const char *name, int
     mongodb_write_int64(&options, "limit", 1);
     mongodb_write_end(&options, whole);
     mongodb_write_view(&options, &view);
-    pthread_mutex_lock(&self->control_mutex);
+    pthread_mutex_lock(&self->keyed.control_mutex);
     mongoc_collection_t *collection = mongoc_client_get_collection(self->control, self->name, name);
     mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(collection, &all, &view, NULL);
     if (mongoc_cursor_next(cursor, &document)) {
@@ -145,7 +145,7 @@ static enum status read_end(struct mongodb_database *self, const char *name, int
     }
     mongoc_cursor_destroy(cursor);
     mongoc_collection_destroy(collection);
-    pthread_mutex_unlock(&self->control_mutex);
+    pthread_mutex_unlock(&self->keyed.control_mutex);
     buffer_free(&options);
     /* one that can't be read is for the copy to reject */
     return status == STATUS_FAILED && error->class == ERROR_CLASS_REJECT ? STATUS_END : status;

@@ -53,7 +53,7 @@ const char *mongodb_text(const bson_t *document, const char *name)
 
 static enum error_code stop_code(const struct mongodb_database *self)
 {
-    return self->mode == OPEN_TARGET ? ERROR_TARGET_WRITE : ERROR_SOURCE_READ;
+    return self->keyed.mode == OPEN_TARGET ? ERROR_TARGET_WRITE : ERROR_SOURCE_READ;
 }
 
 enum status mongodb_failure_of_code(const struct mongodb_database *self, int64_t code,
@@ -63,7 +63,7 @@ enum status mongodb_failure_of_code(const struct mongodb_database *self, int64_t
         code == CODE_UNAUTHORIZED            ? ERROR_PERMISSION
         : code == CODE_AUTHENTICATION_FAILED ? ERROR_CREDENTIALS
         : code == CODE_TOO_MANY_REQUESTS
-            ? (self->mode == OPEN_TARGET ? ERROR_TARGET_THROTTLED : ERROR_SOURCE_THROTTLED)
+            ? (self->keyed.mode == OPEN_TARGET ? ERROR_TARGET_THROTTLED : ERROR_SOURCE_THROTTLED)
         : is_passing(code) ? ERROR_NETWORK
                            : stop_code(self);
     error_set(error, mine, object, "%s", message);
@@ -162,7 +162,7 @@ static enum status check_lease(const struct mongodb_database *self, enum mongodb
                                struct error *error)
 {
     return kind != MONGODB_READ && self->keyed.room.run_id != NULL
-               ? lease_check(&self->keyed.base, self->timeout_ms, error)
+               ? lease_check(&self->keyed.base, self->keyed.room.timeout_ms, error)
                : STATUS_OK;
 }
 
@@ -176,9 +176,9 @@ static enum status control(struct mongodb_database *self, mongoc_client_t *clien
         }
         return STATUS_FAILED;
     }
-    pthread_mutex_lock(&self->control_mutex);
+    pthread_mutex_lock(&self->keyed.control_mutex);
     enum status status = mongodb_call(self, client, kind, command, NULL, reply, error);
-    pthread_mutex_unlock(&self->control_mutex);
+    pthread_mutex_unlock(&self->keyed.control_mutex);
     return status;
 }
 

@@ -1,4 +1,5 @@
 /* Reading a span: a find in the order of _id, or by keys. */
+#include "connectors/keyed/reading.h"
 #include "connectors/mongodb/find.h"
 #include "connectors/mongodb/source.h"
 
@@ -17,96 +18,58 @@ struct cursor {
 
 /* ---------------------------------------------------------------- filters */
 
-/* The request's cells in the order of the collection's key. */
-static enum status key_of(const struct cursor *cursor, const struct cell *cells, struct cell *key,
-                          struct error *error)
-{
-    const struct read_request *request = cursor->request;
-    for (uint32_t part = 0; part < cursor->collection.key.count; part++) {
-        key[part] = cell_missing();
-        for (uint32_t at = 0; at < request->root_key.count; at++) {
-            if (strcmp(request->root_key.names[at], cursor->collection.key.names[part]) == 0) {
-                key[part] = cells[at];
-            }
-        }
-        if (key[part].kind == VALUE_ESCAPE) {
-            return error_set(error, ERROR_REJECT_TYPE, cursor->collection.name,
-                             "a key is of another engine");
-        }
-    }
-    return STATUS_OK;
-}
-
-static enum status check_columns(const struct cursor *cursor, struct error *error)
-{
-    const struct read_request *request = cursor->request;
-    uint32_t found = 0;
-    for (uint32_t part = 0; part < cursor->collection.key.count; part++) {
-        found += column_list_holds(request->root_key, cursor->collection.key.names[part]);
-    }
-    return found == cursor->collection.key.count && found == request->root_key.count
-               ? STATUS_OK
-               : error_set(error, ERROR_NOT_IMPLEMENTED, request->name,
-                           "MongoDB finds records by the whole key of their collection only");
-}
-
 /* A text may stand for the ObjectId that was read as it. */
-static bool may_be_oid(const struct cursor *cursor, const struct cell *key)
+static bool may_be_oid(const struct mongodb_collection *collection, const struct cell *key)
 {
-    return cursor->collection.key.count == 1 && key->kind == VALUE_TEXT && key->length == 24 &&
+    return collection->key.count == 1 && key->kind == VALUE_TEXT && key->length == 24 &&
            key->aux != BSON_TYPE_OID;
 }
 
-static void append_id(const struct buffer *id, uint32_t *count, struct buffer *filter)
+/* The element _id. */
+static enum status append_key(const void *context, const struct cell *key,
+                              struct keyed_wanted *wanted, struct error *error)
+{
+    const struct mongodb_collection *collection = context;
+    enum status status = mongodb_key_append(collection->key, key, &wanted->bytes, error);
+    if (status == STATUS_OK && may_be_oid(collection, key)) {
+        struct cell oid = *key;
+        oid.aux = BSON_TYPE_OID;
+        keyed_wanted_close(wanted);
+        status = mongodb_key_append(collection->key, &oid, &wanted->bytes, error);
+    }
+    return status;
+}
+
+static void append_id(struct text id, uint32_t at, struct buffer *filter)
 {
     char digits[12];
     size_t named = 1 + strlen(MONGODB_ID) + 1; /* type and name of the element _id */
-    size_t width = mongodb_write_index((*count)++, digits);
-    mongodb_write_head(filter, (uint8_t)id->data[0], digits, width);
-    buffer_append(filter, id->data + named, id->length - named);
-}
-
-/* Of what can be no key of the collection nothing is found. */
-static enum status append_key(const struct cursor *cursor, const struct cell *cells,
-                              uint32_t *count, struct buffer *filter, struct error *error)
-{
-    struct cell key[KEYED_KEY_COLUMNS_MAX];
-    struct buffer id = {0};
-    struct error why;
-    if (key_of(cursor, cells, key, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    enum status status = mongodb_key_append(cursor->collection.key, key, &id, &why);
-    if (status == STATUS_OK) {
-        append_id(&id, count, filter);
-        if (may_be_oid(cursor, &key[0])) {
-            key[0].aux = BSON_TYPE_OID;
-            buffer_clear(&id);
-            status = mongodb_key_append(cursor->collection.key, key, &id, &why);
-            append_id(&id, count, filter);
-        }
-    }
-    buffer_free(&id);
-    return status == STATUS_OK || why.class == ERROR_CLASS_REJECT ? STATUS_OK
-                                                                  : error_copy(error, &why);
+    size_t width = mongodb_write_index(at, digits);
+    mongodb_write_head(filter, (uint8_t)id.data[0], digits, width);
+    buffer_append(filter, id.data + named, id.length - named);
 }
 
 static enum status filter_keys(const struct cursor *cursor, struct buffer *filter,
                                struct error *error)
 {
-    const struct read_request *request = cursor->request;
-    uint32_t count = 0;
-    enum status status = check_columns(cursor, error);
+    const struct keyed_wanting wanting = {
+        .key = cursor->collection.key,
+        .name = cursor->collection.name,
+        .refusal = "MongoDB finds records by the whole key of their collection only",
+        .encode = append_key,
+        .context = &cursor->collection};
+    struct keyed_wanted wanted = {0};
+    enum status status = keyed_wanted_read(cursor->request, &wanting, &wanted, error);
     size_t whole = mongodb_write_begin(filter);
     size_t field = mongodb_write_open(filter, MONGODB_ID, BSON_TYPE_DOCUMENT);
     size_t list = mongodb_write_open(filter, "$in", BSON_TYPE_ARRAY);
-    for (uint32_t at = 0; at < request->key_count && status == STATUS_OK; at++) {
-        status = append_key(cursor, request->keys + (size_t)at * request->root_key.count, &count,
-                            filter, error);
+    for (uint32_t at = 0; at < wanted.count; at++) {
+        append_id(wanted.keys[at].bytes, at, filter);
     }
     mongodb_write_end(filter, list);
     mongodb_write_end(filter, field);
     mongodb_write_end(filter, whole);
+    keyed_wanted_free(&wanted);
     return status;
 }
 
@@ -191,34 +154,6 @@ void mongodb_cursor_close(struct cursor *cursor)
 
 /* ---------------------------------------------------------------- records */
 
-static struct cell find_field(const struct cell *record, const char *name)
-{
-    const struct cell *found = value_field(record, name);
-    return found != NULL ? *found : cell_missing();
-}
-
-static void add_row(const struct cursor *cursor, struct batch *batch, const struct cell *record)
-{
-    struct column_list key_names = cursor->collection.key;
-    struct cell *row = batch_append(batch);
-    struct record_envelope *envelope = &batch->envelopes[batch->row_count - 1];
-    *envelope = (struct record_envelope){0};
-    for (uint32_t at = 0; at < cursor->request->column_count; at++) {
-        row[at] = find_field(record, cursor->request->columns[at].name);
-    }
-    if (cursor->request->column_count == 0) {
-        struct cell *key =
-            arena_allocate_zeroed(batch->arena, (size_t)key_names.count + 1, sizeof(*key));
-        for (uint32_t at = 0; at < key_names.count; at++) {
-            key[at] = find_field(record, key_names.names[at]);
-        }
-        *row = *record;
-        envelope->source_key = key;
-        envelope->source_key_count = key_names.count;
-    }
-}
-
-/* The value of _id names the record that can't be read. */
 static void cursor_refuse(struct batch *batch, const bson_t *document, const struct error *why)
 {
     struct mongodb_element element;
@@ -257,7 +192,9 @@ static enum status add_next(struct cursor *cursor, struct batch *batch, struct e
     struct cell record;
     struct error why;
     const bson_t *document = NULL;
-    enum status status = mongodb_find_next(&cursor->find, &document, error);
+    enum status status =
+        cursor->ended ? STATUS_END : mongodb_find_next(&cursor->find, &document, error);
+    cursor->ended = status == STATUS_END;
     if (status != STATUS_OK) {
         return status;
     }
@@ -268,7 +205,7 @@ static enum status add_next(struct cursor *cursor, struct batch *batch, struct e
                                          cursor->collection.left_out, batch->arena, &record, &why)
                  : status;
     if (status == STATUS_OK) {
-        add_row(cursor, batch, &record);
+        keyed_add_record(cursor->request, cursor->collection.key, &record, batch);
     } else if (why.class == ERROR_CLASS_REJECT) {
         cursor_refuse(batch, document, &why);
     } else {
@@ -280,21 +217,7 @@ static enum status add_next(struct cursor *cursor, struct batch *batch, struct e
 enum status mongodb_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
                                 struct batch **batch, struct error *error)
 {
-    uint32_t columns = cursor->request->column_count;
-    struct batch *made = batch_create_for_cursor(columns > 0 ? columns : 1, rows_max, bytes_max);
-    enum status status = cursor->ended ? STATUS_END : STATUS_OK;
-    *batch = NULL;
-    batch_add_envelopes(made);
-    while (status == STATUS_OK && made->row_count + made->refused_count < rows_max &&
-           (made->row_count == 0 || batch_bytes(made) < bytes_max)) {
-        status = add_next(cursor, made, error);
-    }
-    bool empty = made->row_count + made->refused_count == 0;
-    cursor->ended = cursor->ended || status == STATUS_END;
-    if (status == STATUS_FAILED || (status == STATUS_END && empty)) {
-        batch_destroy(made);
-        return status;
-    }
-    *batch = made;
-    return STATUS_OK;
+    const struct keyed_filling filling = {
+        .add_next = add_next, .request = cursor->request, .envelopes = true};
+    return keyed_cursor_next(cursor, &filling, rows_max, bytes_max, batch, error);
 }

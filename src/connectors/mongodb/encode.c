@@ -50,8 +50,9 @@ struct mongodb_encoder *mongodb_encoder_create(const struct shape *shape)
     return made;
 }
 
-void mongodb_encoder_destroy(struct mongodb_encoder *encoder)
+void mongodb_encoder_destroy(void *made)
 {
+    struct mongodb_encoder *encoder = made;
     if (encoder != NULL) {
         free(encoder->heads);
     }

@@ -1,7 +1,6 @@
 /* Records by their keys: reading them, deleting them. */
 #include "connectors/mongodb/mongodb.h"
 
-#include "base/failpoint.h"
 
 enum { KEYS_A_FIND = 500 };
 
@@ -122,8 +121,7 @@ enum status mongodb_erase(struct database *database, const struct target_table *
 {
     struct buffer bytes = {0};
     bson_t view;
-    enum status status = failpoint_hit("mongodb.before_delete", error);
-    status = status == STATUS_OK ? write_deletions(table, keys, count, &bytes, error) : status;
+    enum status status = write_deletions(table, keys, count, &bytes, error);
     if (status == STATUS_OK) {
         mongodb_write_view(&bytes, &view);
         status = mongodb_control_write(mongodb_of(database), &view, NULL, error);

@@ -69,9 +69,9 @@ enum status mongodb_moment_take(struct mongodb_database *self, struct arena *are
                                 const char **token, struct error *error)
 {
     uint64_t moment = 0;
-    pthread_mutex_lock(&self->control_mutex);
+    pthread_mutex_lock(&self->keyed.control_mutex);
     enum status status = ask_moment(self, self->control, &moment, error);
-    pthread_mutex_unlock(&self->control_mutex);
+    pthread_mutex_unlock(&self->keyed.control_mutex);
     if (status == STATUS_OK) {
         atomic_store(&self->moment, moment);
         *token = arena_format(arena, "%" PRIu64 ".%" PRIu64, moment >> 32, moment & UINT32_MAX);

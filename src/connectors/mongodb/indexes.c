@@ -133,7 +133,7 @@ static enum status find_lacking(struct mongodb_database *self, const struct targ
     const bson_t *facts = NULL;
     const bson_t *reply = NULL;
     enum status status = STATUS_OK;
-    pthread_mutex_lock(&self->control_mutex);
+    pthread_mutex_lock(&self->keyed.control_mutex);
     mongoc_collection_t *collection =
         mongoc_client_get_collection(self->control, self->name, table->name);
     mongoc_cursor_t *cursor = mongoc_collection_find_indexes_with_opts(collection, NULL);
@@ -147,7 +147,7 @@ static enum status find_lacking(struct mongodb_database *self, const struct targ
     }
     mongoc_cursor_destroy(cursor);
     mongoc_collection_destroy(collection);
-    pthread_mutex_unlock(&self->control_mutex);
+    pthread_mutex_unlock(&self->keyed.control_mutex);
     return status;
 }
 

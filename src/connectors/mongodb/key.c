@@ -1,12 +1,10 @@
 /* Keys: the element _id of a document, and bytes for the room. */
+#include "connectors/keyed/keys.h"
 #include "connectors/mongodb/mongodb.h"
 
-#include "base/bytes.h"
 #include "base/text.h"
 #include "model/decimal.h"
 #include <math.h>
-
-enum { PART_HEAD_BYTES = 5 /* uint8 type, uint32 length, big-endian */ };
 
 bool mongodb_key_is_id(struct column_list key)
 {
@@ -154,14 +152,13 @@ enum status mongodb_key_bytes(struct database *database, const struct target_tab
 {
     (void)database;
     for (uint32_t at = 0; at < table->key.count; at++) {
-        size_t begin = out->length;
         const struct cell plain = plain_number(&key[at]);
-        buffer_append(out, "\0\0\0\0", PART_HEAD_BYTES - 1);
-        /* type, an empty name and the value: the NUL of the name stays */
+        size_t begin = keyed_part_begin(out);
+        /* type, an empty name and the value */
         if (append_part(table->key.names[at], "", &plain, false, out, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        bytes_put_be((uint8_t *)out->data + begin, out->length - begin - (PART_HEAD_BYTES - 1), 4);
+        keyed_part_end(out, begin);
     }
     return STATUS_OK;
 }
@@ -170,20 +167,19 @@ bool mongodb_key_read(struct database *database, const struct target_table *tabl
                       const uint8_t *bytes, size_t length, struct arena *arena, struct cell *key)
 {
     struct error ignored;
+    struct text part;
     (void)database;
     for (uint32_t at = 0; at < table->key.count; at++) {
-        uint64_t own = length >= PART_HEAD_BYTES ? bytes_get_be(bytes, 4) : UINT64_MAX;
-        if (own < 2 || own > length - 4) {
+        if (!keyed_part_read(&bytes, &length, &part) || part.length < 2) {
             return false;
         }
+        const uint8_t *own = (const uint8_t *)part.data;
         const struct mongodb_element element = {
-            .type = bytes[4], .value = bytes + 6, .value_length = (uint32_t)own - 2};
+            .type = own[0], .value = own + 2, .value_length = (uint32_t)part.length - 2};
         if (mongodb_read_cell(&element, arena, MONGODB_DEPTH_MAX, &key[at], &ignored) !=
             STATUS_OK) {
             return false;
         }
-        bytes += 4 + own;
-        length -= 4 + (size_t)own;
     }
     return length == 0;
 }

@@ -1,7 +1,8 @@
 /* mongodb://HOST/DATABASE: the descriptor, opening. */
+#include "connectors/keyed/opening.h"
+#include "connectors/keyed/tables.h"
 #include "connectors/mongodb/alter.h"
 
-#include "base/memory.h"
 #include "connectors/report.h"
 #include <stdlib.h>
 
@@ -54,17 +55,10 @@ static const char *const failpoints[] = {
     "mongodb.after_history",
     "mongodb.before_alter",
     "mongodb.after_alter",
-    "mongodb.before_intent",
-    "mongodb.after_intent",
     "mongodb.after_note",
     "mongodb.after_create",
-    "mongodb.after_made",
-    "mongodb.before_empty",
-    "mongodb.before_delete",
     "mongodb.before_index",
-    "mongodb.before_remove_table",
-    "mongodb.table_removed",
-    "mongodb.after_remove_table",
+    KEYED_TABLE_FAILPOINTS("mongodb"),
     KEYED_APPLY_FAILPOINTS("mongodb"),
     NULL,
 };
@@ -85,9 +79,7 @@ static void database_close(struct database *database)
     if (self->pool != NULL) {
         mongoc_client_pool_destroy(self->pool);
     }
-    pthread_mutex_destroy(&self->control_mutex);
-    arena_destroy(self->arena);
-    free(self);
+    keyed_close(&self->keyed);
 }
 
 /* The library's own words would go to standard error. */
@@ -136,10 +128,10 @@ static enum status check_part(const struct mongodb_database *self, const bson_t 
                               struct error *error)
 {
     const char *primary = mongodb_text(hello, "primary");
-    if (self->mode != OPEN_TARGET || !is_true(hello, "secondary")) {
+    if (self->keyed.mode != OPEN_TARGET || !is_true(hello, "secondary")) {
         return STATUS_OK;
     }
-    error_set(error, ERROR_TARGET_INVALID, self->uri->shown,
+    error_set(error, ERROR_TARGET_INVALID, self->keyed.uri->shown,
               "the server is a secondary of the replica set %s, which takes no writes",
               mongodb_text(hello, "setName"));
     return error_hint(error, "write to its primary, %s",
@@ -155,7 +147,7 @@ static enum status greet(struct mongodb_database *self, struct error *error)
         const char *kind = mongodb_text(&reply, "msg");
         self->transactions = mongodb_text(&reply, "setName") != NULL ||
                              (kind != NULL && strcmp(kind, "isdbgrid") == 0);
-        self->snapshots = self->transactions && self->mode == OPEN_SOURCE &&
+        self->snapshots = self->transactions && self->keyed.mode == OPEN_SOURCE &&
                           mongodb_number(&reply, "maxWireVersion", 0) >= SNAPSHOT_WIRE_VERSION;
         status = check_part(self, &reply, error);
     }
@@ -201,22 +193,24 @@ static enum status make_patient(struct mongodb_database *self, const mongoc_uri_
     self->patient = mongoc_client_new_from_uri_with_error(own, &why);
     mongoc_uri_destroy(own);
     if (self->patient == NULL) {
-        return error_set(error, ERROR_BAD_VALUE, self->uri->shown, "%s", why.message);
+        return error_set(error, ERROR_BAD_VALUE, self->keyed.uri->shown, "%s", why.message);
     }
     (void)mongoc_client_set_error_api(self->patient, 2);
     return STATUS_OK;
 }
 
-static enum status open_pool(struct mongodb_database *self, const struct open_options *open,
+static enum status open_pool(struct database *database, const struct open_options *open,
                              struct error *error)
 {
+    struct mongodb_database *self = mongodb_of(database);
+    (void)open;
     mongoc_uri_t *uri = NULL;
     bson_error_t why;
-    enum status status = mongodb_options_read(self, open, &uri, error);
+    enum status status = mongodb_options_read(self, &uri, error);
     if (status == STATUS_OK) {
         self->pool = mongoc_client_pool_new_with_error(uri, &why);
         if (self->pool == NULL) {
-            status = error_set(error, ERROR_BAD_VALUE, self->uri->shown, "%s", why.message);
+            status = error_set(error, ERROR_BAD_VALUE, self->keyed.uri->shown, "%s", why.message);
         }
     }
     if (status == STATUS_OK) {
@@ -239,33 +233,20 @@ static enum status open_pool(struct mongodb_database *self, const struct open_op
 static enum status database_open(const struct open_options *open, struct database **database,
                                  struct error *error)
 {
-    struct mongodb_database *self = memory_allocate_zeroed(1, sizeof(*self));
-    *database = NULL;
+    const struct keyed_opening opening = {.connector = &transhume_connector,
+                                          .service = &mongodb_keyed_service,
+                                          .limits = {.timestamp_digits = {3, 3},
+                                                     .readers_max = READERS_MAX,
+                                                     .writers_max = WRITERS_MAX,
+                                                     .chunks_open_max = CHUNKS_OPEN_MAX,
+                                                     .record_bytes_max = MONGODB_DOCUMENT_BYTES_MAX,
+                                                     .name_bytes_max = MONGODB_NAME_BYTES_MAX,
+                                                     .nesting_max = MONGODB_DEPTH_MAX},
+                                          .bytes = sizeof(struct mongodb_database),
+                                          .connect = open_pool};
     mongoc_log_set_handler(silence, NULL);
     mongoc_init();
-    pthread_mutex_init(&self->control_mutex, NULL);
-    self->keyed.base.connector = &transhume_connector;
-    self->keyed.base.capabilities = transhume_connector.capabilities;
-    self->keyed.base.limits =
-        (struct connector_limits){.timestamp_digits = {3, 3},
-                                  .readers_max = READERS_MAX,
-                                  .writers_max = WRITERS_MAX,
-                                  .chunks_open_max = CHUNKS_OPEN_MAX,
-                                  .record_bytes_max = MONGODB_DOCUMENT_BYTES_MAX,
-                                  .name_bytes_max = MONGODB_NAME_BYTES_MAX,
-                                  .nesting_max = MONGODB_DEPTH_MAX};
-    keyed_room_init(&self->keyed, &mongodb_keyed_service, open);
-    self->mode = open->mode;
-    self->uri = open->uri;
-    self->timeout_ms = open->timeout_ms;
-    self->catalog_tables = open->catalog_tables;
-    self->arena = arena_create(0);
-    if (open_pool(self, open, error) != STATUS_OK) {
-        database_close(&self->keyed.base);
-        return STATUS_FAILED;
-    }
-    *database = &self->keyed.base;
-    return STATUS_OK;
+    return keyed_open(&opening, open, database, error);
 }
 
 static int compare_names(const void *left, const void *right)
@@ -316,34 +297,26 @@ static enum status database_identity(struct database *database, struct arena *ar
     } else if (status == STATUS_OK) {
         *identity = arena_format(
             arena, "mongodb %s port %u database %s",
-            self->uri->host != NULL && self->uri->host[0] != '\0' ? self->uri->host : "127.0.0.1",
-            self->uri->port != 0 ? (unsigned)self->uri->port : 27017U, self->name);
+            self->keyed.uri->host != NULL && self->keyed.uri->host[0] != '\0'
+                ? self->keyed.uri->host
+                : "127.0.0.1",
+            self->keyed.uri->port != 0 ? (unsigned)self->keyed.uri->port : 27017U, self->name);
     }
     bson_destroy(&reply);
     return status;
 }
 
 static const struct target_functions target = {
+    KEYED_TARGET_FUNCTIONS,
     .claimed = keyed_claimed,
-    .released = keyed_released,
-    .empty = mongodb_empty,
+    .empty = keyed_empty,
     .inspect = mongodb_inspect,
     .check_table = mongodb_check_table,
-    .prepare = mongodb_prepare,
-    .writer_open = keyed_writer_open,
-    .writer_close = keyed_writer_close,
-    .chunk_begin = keyed_chunk_begin,
-    .submit = keyed_submit,
-    .poll = keyed_poll,
-    .commit = keyed_commit,
-    .chunk_abandon = keyed_chunk_abandon,
+    .prepare = keyed_prepare,
     .after_load = mongodb_after_load,
     .fetch = mongodb_fetch,
     .delete_records = keyed_delete,
     .count = mongodb_count,
-    .settle_duplicates = keyed_settle,
-    .keys_are_equal = keyed_keys_are_equal,
-    .restore = keyed_restore,
     .normal_form = mongodb_normal_form,
     .forget_run = mongodb_forget_run,
 };
@@ -355,13 +328,6 @@ static const struct forecast_functions forecast = {
 static const struct express_functions express = {
     .accepts = mongodb_express_accepts,
     .chunk = mongodb_express_chunk,
-};
-
-static const struct apply_functions apply_functions = {
-    .open = keyed_apply_open,
-    .close = keyed_apply_close,
-    .position = keyed_apply_position,
-    .apply_sets = keyed_apply_sets,
 };
 
 const struct connector transhume_connector = {
@@ -389,7 +355,7 @@ const struct connector transhume_connector = {
     .trial = &keyed_trial,
     .express = &express,
     .store = &mongodb_store,
-    .apply = &apply_functions,
+    .apply = &keyed_apply_functions,
     .rollback = &mongodb_rollback,
     .alter = &mongodb_alter,
     .change = &mongodb_change,

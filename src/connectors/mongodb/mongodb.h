@@ -36,19 +36,13 @@ enum {
 
 struct mongodb_database {
     struct keyed_database keyed; /* first */
-    enum open_mode mode;
-    const struct uri *uri;
-    const char *name; /* of the database */
-    const char *const *catalog_tables;
-    int64_t timeout_ms;
-    uint32_t page_documents; /* source: of one answer; 0: the server's choice */
-    struct arena *arena;     /* lives as long as the database */
+    const char *name;            /* of the database */
+    uint32_t page_documents;     /* source: of one answer; 0: the server's choice */
     mongoc_client_pool_t *pool;
-    mongoc_client_t *control; /* with the mutex */
+    mongoc_client_t *control; /* with control_mutex */
     mongoc_client_t *patient; /* likewise: for what may take the server long */
-    pthread_mutex_t control_mutex;
-    bool transactions; /* a replica set or a sharded cluster */
-    bool snapshots;    /* source: it can be read as of one time */
+    bool transactions;        /* a replica set or a sharded cluster */
+    bool snapshots;           /* source: it can be read as of one time */
     /* source: the time that readers read as of, the seconds in the upper half; 0: none */
     _Atomic uint64_t moment;
 };
@@ -64,8 +58,8 @@ __attribute__((visibility("default"))) extern const struct connector transhume_c
 /* ---------------------------------------------------------------- options.c */
 
 /* What libmongoc takes; the caller destroys it. */
-enum status mongodb_options_read(struct mongodb_database *self, const struct open_options *open,
-                                 mongoc_uri_t **uri, struct error *error) MUST_USE;
+enum status mongodb_options_read(struct mongodb_database *self, mongoc_uri_t **uri,
+                                 struct error *error) MUST_USE;
 /* "" if there is none. */
 const char *mongodb_option(const struct mongodb_database *self, const char *name);
 
@@ -219,7 +213,7 @@ bool mongodb_key_read(struct database *database, const struct target_table *tabl
 
 struct mongodb_encoder; /* the names of a shape's fields */
 struct mongodb_encoder *mongodb_encoder_create(const struct shape *shape);
-void mongodb_encoder_destroy(struct mongodb_encoder *encoder); /* NULL is fine */
+void mongodb_encoder_destroy(void *made); /* as struct keyed_service has it */
 
 /*
  * A record as one document:
@@ -246,6 +240,7 @@ struct mongodb_facts {
 
 struct mongodb_note {
     const char *table;
+    const char *run; /* that wrote it; "": none */
     struct column_list key;
     bool has_uuid; /* of the collection, where the server gives it */
     uint8_t uuid[MONGODB_UUID_BYTES];
@@ -284,12 +279,8 @@ enum status mongodb_inspect(struct database *database, const struct target_table
                             struct error *error);
 enum status mongodb_check_table(struct database *database, const struct check_request *request,
                                 struct buffer *out, struct error *error);
-enum status mongodb_prepare(struct database *database, const struct prepare_request *request,
-                            struct error *error);
 enum status mongodb_after_load(struct database *database, struct after_load_request *request,
                                struct error *error);
-enum status mongodb_empty(struct database *database, const struct target_table *const *tables,
-                          uint32_t table_count, struct error *error);
 enum status mongodb_count(struct database *database, const struct target_table *table,
                           uint64_t *count, struct error *error);
 enum status mongodb_fetch(struct database *database, const struct target_table *table,
@@ -309,8 +300,9 @@ void mongodb_facts_read(const bson_t *document, struct mongodb_facts *facts);
 enum status mongodb_forget_run(struct database *database, const char *run_id, bool rolled_back,
                                struct error *error);
 /* Deletes all of its documents. */
-enum status mongodb_empty_collection(struct mongodb_database *self, const char *name,
+enum status mongodb_empty_collection(struct database *database, const struct target_table *table,
                                      struct error *error) MUST_USE;
+extern const struct keyed_tables mongodb_tables; /* prepare.c */
 /* Drops the collection; one that is not there is fine. */
 enum status mongodb_drop_collection(struct mongodb_database *self, const char *name,
                                     struct error *error) MUST_USE;

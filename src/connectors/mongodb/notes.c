@@ -58,7 +58,9 @@ static enum status read_note(const bson_t *document, struct arena *arena, struct
         mongodb_find(bson_get_data(document), document->len, "key", &key, error) != STATUS_OK) {
         return damaged(table, error);
     }
-    *note = (struct mongodb_note){.table = arena_copy_string(arena, table)};
+    const char *run = mongodb_text(document, "run");
+    *note = (struct mongodb_note){.table = arena_copy_string(arena, table),
+                                  .run = arena_copy_string(arena, run != NULL ? run : "")};
     if (mongodb_find(bson_get_data(document), document->len, "uuid", &uuid, error) == STATUS_OK &&
         uuid.type == BSON_TYPE_BINARY &&
         uuid.value_length == UUID_HEAD_BYTES + MONGODB_UUID_BYTES) {
@@ -86,7 +88,7 @@ static enum status find_notes(struct mongodb_database *self, const bson_t *filte
     enum status status = STATUS_OK;
     *notes = NULL;
     *count = 0;
-    pthread_mutex_lock(&self->control_mutex);
+    pthread_mutex_lock(&self->keyed.control_mutex);
     mongoc_collection_t *collection =
         mongoc_client_get_collection(self->control, self->name, MONGODB_NOTES);
     mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(collection, filter, NULL, NULL);
@@ -99,7 +101,7 @@ static enum status find_notes(struct mongodb_database *self, const bson_t *filte
     }
     mongoc_cursor_destroy(cursor);
     mongoc_collection_destroy(collection);
-    pthread_mutex_unlock(&self->control_mutex);
+    pthread_mutex_unlock(&self->keyed.control_mutex);
     return status;
 }
 

@@ -3,7 +3,7 @@
 
 #include "base/secret.h"
 #include "base/text.h"
-#include "connectors/registry.h"
+#include "connectors/keyed/opening.h"
 #include "net/http.h"
 #include <stdlib.h>
 
@@ -11,27 +11,14 @@ enum { POOL_CLIENTS_MAX = 256 };
 
 const char *mongodb_option(const struct mongodb_database *self, const char *name)
 {
-    const char *value = uri_parameter(self->uri, &transhume_connector, name);
+    const char *value = keyed_option(&self->keyed, name);
     return value != NULL ? value : "";
-}
-
-static bool is_on(const struct mongodb_database *self, const char *name)
-{
-    const char *value = mongodb_option(self, name);
-    return strcmp(value, "true") == 0 || strcmp(value, "yes") == 0;
-}
-
-static uint64_t number_of(const struct mongodb_database *self, const char *name)
-{
-    const char *text = mongodb_option(self, name);
-    uint64_t number = 0;
-    return text_to_uint64(text, strlen(text), &number) == STATUS_OK ? number : 0;
 }
 
 static enum status mongodb_options_refuse(const struct mongodb_database *self, const char *what,
                                           const char *hint, struct error *error)
 {
-    error_set(error, ERROR_BAD_VALUE, self->uri->shown, "%s", what);
+    error_set(error, ERROR_BAD_VALUE, self->keyed.uri->shown, "%s", what);
     return error_hint(error, "%s", hint);
 }
 
@@ -39,18 +26,19 @@ static enum status mongodb_options_refuse(const struct mongodb_database *self, c
 
 static bool is_srv(const struct mongodb_database *self)
 {
-    return strcmp(self->uri->scheme, "mongodb+srv") == 0;
+    return strcmp(self->keyed.uri->scheme, "mongodb+srv") == 0;
 }
 
 /* HOST, HOST:PORT, [ADDRESS] or [ADDRESS]:PORT, with commas between them. */
 static void append_hosts(const struct mongodb_database *self, struct buffer *out)
 {
-    const char *hosts =
-        self->uri->host != NULL && self->uri->host[0] != '\0' ? self->uri->host : "127.0.0.1";
+    const char *hosts = self->keyed.uri->host != NULL && self->keyed.uri->host[0] != '\0'
+                            ? self->keyed.uri->host
+                            : "127.0.0.1";
     bool bare_ipv6 = strchr(hosts, ':') != NULL && strchr(hosts, ',') == NULL && hosts[0] != '[';
     buffer_format(out, bare_ipv6 ? "[%s]" : "%s", hosts);
-    if (self->uri->port != 0) {
-        buffer_format(out, ":%u", (unsigned)self->uri->port);
+    if (self->keyed.uri->port != 0) {
+        buffer_format(out, ":%u", (unsigned)self->keyed.uri->port);
     }
 }
 
@@ -69,17 +57,18 @@ static bool are_loopback(const mongoc_uri_t *uri)
 static enum status set_login(const struct mongodb_database *self, mongoc_uri_t *uri,
                              struct error *error)
 {
-    const char *password = self->uri->password;
+    const char *password = self->keyed.uri->password;
     const char *environment = getenv("MONGODB_PASSWORD");
     const char *mechanism = mongodb_option(self, "authMechanism");
     if (password == NULL && environment != NULL && environment[0] != '\0' &&
-        self->uri->user != NULL) {
+        self->keyed.uri->user != NULL) {
         password = environment;
         secret_register(environment, strlen(environment));
     }
-    bool good = (self->uri->user == NULL || mongoc_uri_set_username(uri, self->uri->user)) &&
-                (password == NULL || mongoc_uri_set_password(uri, password)) &&
-                (mechanism[0] == '\0' || mongoc_uri_set_auth_mechanism(uri, mechanism));
+    bool good =
+        (self->keyed.uri->user == NULL || mongoc_uri_set_username(uri, self->keyed.uri->user)) &&
+        (password == NULL || mongoc_uri_set_password(uri, password)) &&
+        (mechanism[0] == '\0' || mongoc_uri_set_auth_mechanism(uri, mechanism));
     const char *source = mongodb_option(self, "authSource");
     good = good && (source[0] == '\0' || mongoc_uri_set_auth_source(uri, source));
     return good ? STATUS_OK
@@ -118,7 +107,7 @@ static enum status set_security(const struct mongodb_database *self, mongoc_uri_
     } files[] = {{"tlsCAFile", MONGOC_URI_TLSCAFILE},
                  {"tlsCertificateKeyFile", MONGOC_URI_TLSCERTIFICATEKEYFILE}};
     const char *verify = mongodb_option(self, "verify");
-    bool wanted = is_on(self, "tls") || is_srv(self);
+    bool wanted = keyed_option_is_on(&self->keyed, "tls") || is_srv(self);
     for (size_t at = 0; at < sizeof(files) / sizeof(*files); at++) {
         const char *file = mongodb_option(self, files[at].option);
         if (file[0] != '\0') {
@@ -126,7 +115,7 @@ static enum status set_security(const struct mongodb_database *self, mongoc_uri_
             (void)mongoc_uri_set_option_as_utf8(uri, files[at].setting, file);
         }
     }
-    if (!wanted && !is_on(self, "plaintext") &&
+    if (!wanted && !keyed_option_is_on(&self->keyed, "plaintext") &&
         keep_on_this_machine(self, uri, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -144,7 +133,7 @@ static enum status set_security(const struct mongodb_database *self, mongoc_uri_
 /* Half of the deadline finds a server, half of it is for the answer. */
 static void set_times(const struct mongodb_database *self, mongoc_uri_t *uri)
 {
-    int64_t half_ms = self->timeout_ms / 2;
+    int64_t half_ms = self->keyed.room.timeout_ms / 2;
     int32_t wait_ms = half_ms > INT32_MAX ? INT32_MAX : half_ms < 1 ? 1 : (int32_t)half_ms;
     (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, wait_ms);
     (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, wait_ms);
@@ -162,14 +151,14 @@ static enum status set_rest(const struct mongodb_database *self, mongoc_uri_t *u
         return mongodb_options_refuse(self, "the name of the replica set can't be read",
                                       "`transhume connectors mongodb` lists the options", error);
     }
-    bool direct = is_on(self, "directConnection");
+    bool direct = keyed_option_is_on(&self->keyed, "directConnection");
     const mongoc_host_list_t *hosts = mongoc_uri_get_hosts(uri);
     if (direct && (is_srv(self) || (hosts != NULL && hosts->next != NULL))) {
         return mongodb_options_refuse(self, "directConnection is of one host",
                                       "name that host alone", error);
     }
     (void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_DIRECTCONNECTION, direct);
-    if (self->mode == OPEN_SOURCE && strcmp(preference, "secondary") == 0) {
+    if (self->keyed.mode == OPEN_SOURCE && strcmp(preference, "secondary") == 0) {
         mongoc_read_prefs_t *chosen = mongoc_read_prefs_new(MONGOC_READ_SECONDARY_PREFERRED);
         mongoc_uri_set_read_prefs_t(uri, chosen);
         mongoc_read_prefs_destroy(chosen);
@@ -193,7 +182,7 @@ static enum status make_uri(const struct mongodb_database *self, mongoc_uri_t **
 {
     bson_error_t why;
     struct buffer text = {0};
-    buffer_format(&text, "%s://", self->uri->scheme);
+    buffer_format(&text, "%s://", self->keyed.uri->scheme);
     append_hosts(self, &text);
     buffer_format(&text, "/%s", self->name);
     *uri = mongoc_uri_new_with_error(buffer_string(&text), &why);
@@ -205,26 +194,21 @@ static enum status make_uri(const struct mongodb_database *self, mongoc_uri_t **
                                         error);
 }
 
-enum status mongodb_options_read(struct mongodb_database *self, const struct open_options *open,
-                                 mongoc_uri_t **uri, struct error *error)
+enum status mongodb_options_read(struct mongodb_database *self, mongoc_uri_t **uri,
+                                 struct error *error)
 {
     *uri = NULL;
-    if (!is_database_name(self->uri->path)) {
+    if (!is_database_name(self->keyed.uri->path)) {
         return mongodb_options_refuse(self, "the URI names no database, or one that can't be",
                                       "it is written mongodb://HOST[:PORT][,HOST…]/DATABASE",
                                       error);
     }
-    self->name = self->uri->path;
+    self->name = self->keyed.uri->path;
     if (make_uri(self, uri, error) != STATUS_OK || set_rest(self, *uri, error) != STATUS_OK ||
         set_login(self, *uri, error) != STATUS_OK || set_security(self, *uri, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (open->mode == OPEN_TARGET) {
-        int64_t lease_ms = (int64_t)number_of(self, "lease") * 1000;
-        int64_t least_ms = 2 * open->timeout_ms;
-        self->keyed.base.lease_ms = lease_ms > least_ms ? lease_ms : least_ms;
-    }
-    self->page_documents = (uint32_t)number_of(self, "page");
-    self->keyed.room.in_flight_max = (uint32_t)number_of(self, "requests");
+    self->page_documents = (uint32_t)keyed_option_number(&self->keyed, "page");
+    self->keyed.room.in_flight_max = (uint32_t)keyed_option_number(&self->keyed, "requests");
     return STATUS_OK;
 }

@@ -1,4 +1,5 @@
 /* Making and removing collections: a note in the database of what is made, and its documents. */
+#include "connectors/keyed/tables.h"
 #include "connectors/mongodb/mongodb.h"
 
 #include "base/failpoint.h"
@@ -45,33 +46,56 @@ static enum status claim_collection(struct mongodb_database *self, const struct 
     return error_hint(error, "See what it is; `existing:` says what to do with its documents.");
 }
 
-static enum status make_table(struct mongodb_database *self, struct target_table *table,
-                              enum keyed_made made, struct error *error)
+/* A collection as it is found, and its note. */
+struct known {
+    struct mongodb_facts facts;
+    struct mongodb_note note;
+    bool noted;
+};
+
+/* The note says which collection it is; of one that was dropped it says nothing of another one. */
+static enum status table_look(struct database *database, const struct target_table *table,
+                              struct arena *arena, struct keyed_there *there, struct error *error)
 {
-    struct keyed_room *room = &self->keyed.room;
-    if (made == KEYED_MADE_NOT && (failpoint_hit("mongodb.before_intent", error) != STATUS_OK ||
-                                   keyed_made_intend(room, table->name, error) != STATUS_OK ||
-                                   failpoint_hit("mongodb.after_intent", error) != STATUS_OK)) {
+    struct mongodb_database *self = mongodb_of(database);
+    struct known *known = arena_allocate_zeroed(arena, 1, sizeof(*known));
+    enum status noted = mongodb_note_read(self, table->name, arena, &known->note, error);
+    if (noted == STATUS_FAILED ||
+        mongodb_collection_look(self, table->name, &known->facts, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (mongodb_note_put(self, table, room->run_id, NULL, error) != STATUS_OK ||
+    known->noted = noted == STATUS_OK;
+    *there = (struct keyed_there){.exists = known->facts.exists, .facts = known};
+    if (known->noted && known->facts.exists) {
+        there->id = mongodb_note_is_of(&known->note, &known->facts) ? known->note.run : "";
+    }
+    return STATUS_OK;
+}
+
+static bool is_stale(const struct known *known)
+{
+    return known->noted &&
+           (!known->facts.exists || !mongodb_note_is_of(&known->note, &known->facts));
+}
+
+static enum status make_table(struct database *database, const struct target_table *table,
+                              const struct keyed_there *there, bool again, struct arena *arena,
+                              const char **id, struct error *error)
+{
+    struct mongodb_database *self = mongodb_of(database);
+    const struct known *known = there->facts;
+    (void)arena;
+    *id = self->keyed.room.run_id;
+    if ((!again && is_stale(known) &&
+         mongodb_note_delete(self, table->name, NULL, error) != STATUS_OK) ||
+        mongodb_note_put(self, table, *id, NULL, error) != STATUS_OK ||
         failpoint_hit("mongodb.after_note", error) != STATUS_OK ||
         create_collection(self, table, error) != STATUS_OK ||
         failpoint_hit("mongodb.after_create", error) != STATUS_OK ||
-        claim_collection(self, table, error) != STATUS_OK ||
-        mongodb_indexes_make(self, table, true, error) != STATUS_OK ||
-        keyed_made_done(room, table->name, room->run_id, error) != STATUS_OK) {
+        claim_collection(self, table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    table->created = true;
-    return failpoint_hit("mongodb.after_made", error);
-}
-
-static enum status refuse_lost(const char *table, struct error *error)
-{
-    error_set(error, ERROR_TARGET_SCHEMA, table,
-              "the run made this collection, and it is not there any more");
-    return error_hint(error, "start again: `transhume reset --confirm`, then `transhume migrate`");
+    return mongodb_indexes_make(self, table, true, error);
 }
 
 static enum status warn_of_indexes(struct mongodb_database *self, const struct target_table *table,
@@ -89,53 +113,23 @@ static enum status warn_of_indexes(struct mongodb_database *self, const struct t
     return status;
 }
 
-static enum status prepare_table(struct mongodb_database *self, struct target_table *table,
-                                 struct arena *arena, struct error *error)
+static enum status use_table(struct database *database, const struct target_table *table,
+                             const struct keyed_there *there, struct arena *arena,
+                             struct error *error)
 {
-    struct mongodb_note note = {0};
-    enum keyed_made made = KEYED_MADE_NOT;
-    const char *made_by = NULL;
-    struct mongodb_facts facts;
-    table->created = false;
-    enum status noted = mongodb_note_read(self, table->name, arena, &note, error);
-    if (noted == STATUS_FAILED ||
-        mongodb_collection_look(self, table->name, &facts, error) != STATUS_OK ||
-        keyed_made_read(&self->keyed.room, table->name, arena, &made, &made_by, error) !=
-            STATUS_OK) {
+    struct mongodb_database *self = mongodb_of(database);
+    const struct known *known = there->facts;
+    (void)arena;
+    if (table->created) {
+        return STATUS_OK;
+    }
+    if ((is_stale(known) && mongodb_note_delete(self, table->name, NULL, error) != STATUS_OK) ||
+        warn_of_indexes(self, table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (made == KEYED_MADE_DONE) {
-        table->created = true;
-        return facts.exists ? STATUS_OK : refuse_lost(table->name, error);
-    }
-    /* a note without its collection is left of one that somebody dropped */
-    bool stale = noted == STATUS_OK && made == KEYED_MADE_NOT &&
-                 (!facts.exists || !mongodb_note_is_of(&note, &facts));
-    if (stale && mongodb_note_delete(self, table->name, NULL, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (made == KEYED_MADE_INTENDED || !facts.exists) {
-        return make_table(self, table, made, error);
-    }
-    if (warn_of_indexes(self, table, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return noted == STATUS_OK && !stale
+    return known->noted && !is_stale(known)
                ? STATUS_OK
-               : mongodb_note_put(self, table, self->keyed.room.run_id, &facts, error);
-}
-
-enum status mongodb_prepare(struct database *database, const struct prepare_request *request,
-                            struct error *error)
-{
-    struct arena *arena = arena_create(0);
-    enum status status = STATUS_OK;
-    for (uint32_t at = 0; at < request->table_count && status == STATUS_OK; at++) {
-        arena_reset(arena);
-        status = prepare_table(mongodb_of(database), &request->tables[at], arena, error);
-    }
-    arena_destroy(arena);
-    return status;
+               : mongodb_note_put(self, table, self->keyed.room.run_id, &known->facts, error);
 }
 
 /* Indexes that refuse no record are made once the records are there. */
@@ -153,38 +147,17 @@ enum status mongodb_after_load(struct database *database, struct after_load_requ
 
 /* ---------------------------------------------------------------- removing */
 
-static enum status remove_made(struct mongodb_database *self, const struct target_table *table,
-                               struct arena *arena, struct error *error)
-{
-    enum keyed_made made = KEYED_MADE_NOT;
-    const char *made_by = NULL;
-    if (keyed_made_read(&self->keyed.room, table->name, arena, &made, &made_by, error) !=
-        STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (made == KEYED_MADE_NOT) {
-        return STATUS_OK; /* removed already, or never made */
-    }
-    enum status status = mongodb_drop_collection(self, table->name, error);
-    status = status == STATUS_OK
-                 ? mongodb_note_delete(self, table->name, self->keyed.room.run_id, error)
-                 : status;
-    status = status == STATUS_OK ? failpoint_hit("mongodb.table_removed", error) : status;
-    return status == STATUS_OK ? keyed_made_forget(&self->keyed.room, table->name, error) : status;
-}
-
-static enum status remove_table(struct database *database, const struct target_table *table,
-                                struct error *error)
+static enum status drop_table(struct database *database, const struct target_table *table,
+                              const struct keyed_there *there, enum keyed_made made,
+                              struct error *error)
 {
     struct mongodb_database *self = mongodb_of(database);
-    struct arena *arena = arena_create(0);
-    enum status status = failpoint_hit("mongodb.before_remove_table", error);
-    if (status == STATUS_OK) {
-        status = table->created ? remove_made(self, table, arena, error)
-                                : mongodb_empty_collection(self, table->name, error);
-    }
-    arena_destroy(arena);
-    return status == STATUS_OK ? failpoint_hit("mongodb.after_remove_table", error) : status;
+    (void)there;
+    (void)made;
+    enum status status = mongodb_drop_collection(self, table->name, error);
+    return status == STATUS_OK
+               ? mongodb_note_delete(self, table->name, self->keyed.room.run_id, error)
+               : status;
 }
 
 enum status mongodb_forget_run(struct database *database, const char *run_id, bool rolled_back,
@@ -193,4 +166,10 @@ enum status mongodb_forget_run(struct database *database, const char *run_id, bo
     return rolled_back ? mongodb_note_delete(mongodb_of(database), NULL, run_id, error) : STATUS_OK;
 }
 
-const struct rollback_functions mongodb_rollback = {.remove_table = remove_table};
+const struct keyed_tables mongodb_tables = {.look = table_look,
+                                            .make = make_table,
+                                            .use = use_table,
+                                            .drop = drop_table,
+                                            .clear = mongodb_empty_collection};
+
+const struct rollback_functions mongodb_rollback = {.remove_table = keyed_remove_table};

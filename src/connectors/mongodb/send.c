@@ -8,11 +8,6 @@
 
 enum { LANES_MAX = 32 };
 
-struct encoder_link {
-    struct encoder_link *next;
-    struct mongodb_encoder *encoder;
-};
-
 /* ---------------------------------------------------------------- flights */
 
 static void free_flight(struct mongodb_flight *flight)
@@ -179,12 +174,6 @@ static void close_connection(struct keyed_connection *connection)
     free_flights(connection->waiting);
     free_flights(connection->answered);
     free_flight(connection->given);
-    while (connection->encoders != NULL) {
-        struct encoder_link *next = connection->encoders->next;
-        mongodb_encoder_destroy(connection->encoders->encoder);
-        free(connection->encoders);
-        connection->encoders = next;
-    }
     pthread_cond_destroy(&connection->to_send);
     pthread_cond_destroy(&connection->to_tell);
     pthread_mutex_destroy(&connection->mutex);
@@ -231,12 +220,9 @@ static enum status open_connection(struct database *database, const struct targe
 static void *encoder_of(struct keyed_connection *connection, uint32_t table,
                         const struct shape *shape)
 {
-    struct encoder_link *made = memory_allocate_zeroed(1, sizeof(*made));
+    (void)connection;
     (void)table;
-    made->encoder = mongodb_encoder_create(shape);
-    made->next = connection->encoders;
-    connection->encoders = made;
-    return made->encoder;
+    return mongodb_encoder_create(shape);
 }
 
 /* ---------------------------------------------------------------- sending and polling */
@@ -317,26 +303,12 @@ static enum status poll_answer(struct keyed_connection *connection, int64_t time
 
 /* ---------------------------------------------------------------- the service */
 
-static void frame_nothing(struct keyed_connection *connection, enum keyed_kind kind, uint32_t table,
-                          struct buffer *body)
-{
-    (void)connection;
-    (void)kind;
-    (void)table;
-    (void)body;
-}
-
 static enum status encode(struct keyed_connection *connection, enum keyed_kind kind,
                           const struct keyed_record *record, struct buffer *out,
                           struct error *error)
 {
-    size_t start = out->length;
     (void)connection;
-    enum status status = mongodb_encode(kind, record, out, error);
-    if (status != STATUS_OK) {
-        out->length = start;
-    }
-    return status;
+    return mongodb_encode(kind, record, out, error);
 }
 
 /* As a request of one record, by a lane that has no thread. */
@@ -375,9 +347,6 @@ static enum status write_one(struct database *database, enum keyed_kind kind,
     return status;
 }
 
-static const char *const failpoints[] = {KEYED_FAILPOINTS("mongodb"),
-                                         KEYED_APPLY_FAILPOINTS("mongodb")};
-
 const struct keyed_service mongodb_keyed_service = {
     .records_max = {[KEYED_PUT] = MONGODB_RECORDS_MAX,
                     [KEYED_INSERT] = MONGODB_RECORDS_MAX,
@@ -387,12 +356,12 @@ const struct keyed_service mongodb_keyed_service = {
     .request_bytes_max = MONGODB_REQUEST_BYTES_MAX,
     .separator = '\0',
     .guard = KEYED_GUARD_NONE,
-    .failpoints = failpoints,
+    .name = "mongodb",
+    .tables = &mongodb_tables,
     .connect = open_connection,
     .disconnect = close_connection,
-    .begin = frame_nothing,
-    .end = frame_nothing,
     .encoder = encoder_of,
+    .encoder_free = mongodb_encoder_destroy,
     .encode = encode,
     .append_key = mongodb_key_bytes,
     .read_key = mongodb_key_read,

@@ -43,7 +43,6 @@ struct keyed_connection {
     atomic_bool *holds_others; /* a table each: inserts into it found other documents too often */
     struct mongodb_lane *lanes;
     uint32_t lane_count;
-    struct encoder_link *encoders;
     struct mongodb_flight *given; /* what the last answer points into */
     const struct error **reasons; /* of it */
     pthread_mutex_t mutex;        /* of what follows */

@@ -35,12 +35,12 @@ static enum status snapshot(struct database *database, uint32_t reader_count, st
 static int64_t estimate(struct mongodb_database *self, const char *name)
 {
     bson_error_t ignored;
-    pthread_mutex_lock(&self->control_mutex);
+    pthread_mutex_lock(&self->keyed.control_mutex);
     mongoc_collection_t *collection = mongoc_client_get_collection(self->control, self->name, name);
     int64_t count =
         mongoc_collection_estimated_document_count(collection, NULL, NULL, NULL, &ignored);
     mongoc_collection_destroy(collection);
-    pthread_mutex_unlock(&self->control_mutex);
+    pthread_mutex_unlock(&self->keyed.control_mutex);
     return count;
 }
 
@@ -158,7 +158,7 @@ static enum status find_bound(struct mongodb_database *self, const char *name,
     write_step(step, &options);
     mongodb_write_view(&filter, &query);
     mongodb_write_view(&options, &view);
-    pthread_mutex_lock(&self->control_mutex);
+    pthread_mutex_lock(&self->keyed.control_mutex);
     mongoc_collection_t *collection = mongoc_client_get_collection(self->control, self->name, name);
     mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(collection, &query, &view, NULL);
     if (mongoc_cursor_next(cursor, &document)) {
@@ -168,7 +168,7 @@ static enum status find_bound(struct mongodb_database *self, const char *name,
     }
     mongoc_cursor_destroy(cursor);
     mongoc_collection_destroy(collection);
-    pthread_mutex_unlock(&self->control_mutex);
+    pthread_mutex_unlock(&self->keyed.control_mutex);
     buffer_free(&filter);
     buffer_free(&options);
     return status;

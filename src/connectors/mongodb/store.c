@@ -53,7 +53,7 @@ static enum status check_lease(const struct store *store, bool guarded, struct e
 {
     const struct mongodb_database *self = store->database;
     return guarded && self->keyed.room.run_id != NULL
-               ? lease_check(&self->keyed.base, self->timeout_ms, error)
+               ? lease_check(&self->keyed.base, self->keyed.room.timeout_ms, error)
                : STATUS_OK;
 }
 

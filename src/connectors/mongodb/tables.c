@@ -1,7 +1,7 @@
 /* Collections that are there: what they hold, whether they fit the plan, counting, emptying. */
+#include "connectors/keyed/keys.h"
 #include "connectors/mongodb/mongodb.h"
 
-#include "base/failpoint.h"
 #include "base/text.h"
 
 /* ---------------------------------------------------------------- looking */
@@ -57,7 +57,7 @@ enum status mongodb_collection_tell(struct mongodb_database *self, const char *n
     (void)bson_append_utf8(&filter, "name", -1, name, -1);
     (void)bson_append_document_end(&options, &filter);
     bson_init(told);
-    pthread_mutex_lock(&self->control_mutex);
+    pthread_mutex_lock(&self->keyed.control_mutex);
     mongoc_database_t *database = mongoc_client_get_database(self->control, self->name);
     mongoc_cursor_t *cursor = mongoc_database_find_collections_with_opts(database, &options);
     while (status == STATUS_END && mongoc_cursor_next(cursor, &document)) {
@@ -73,7 +73,7 @@ enum status mongodb_collection_tell(struct mongodb_database *self, const char *n
     }
     mongoc_cursor_destroy(cursor);
     mongoc_database_destroy(database);
-    pthread_mutex_unlock(&self->control_mutex);
+    pthread_mutex_unlock(&self->keyed.control_mutex);
     bson_destroy(&options);
     return status;
 }
@@ -206,15 +206,6 @@ static void check_kind(const struct mongodb_facts *facts, const struct mongodb_f
     }
 }
 
-static void append_names(struct buffer *out, struct column_list key)
-{
-    char shown[128];
-    for (uint32_t at = 0; at < key.count; at++) {
-        text_printable(key.names[at], strlen(key.names[at]), shown, sizeof(shown));
-        buffer_format(out, "%s%s", at > 0 ? ", " : "", shown);
-    }
-}
-
 enum status mongodb_check_table(struct database *database, const struct check_request *request,
                                 struct buffer *out, struct error *error)
 {
@@ -236,10 +227,7 @@ enum status mongodb_check_table(struct database *database, const struct check_re
     if (status == STATUS_OK && mongodb_note_is_of(&note, &facts) &&
         !column_list_is_equal(note.key, table->key)) {
         buffer_append_string(out, "the collection is there with the key ");
-        append_names(out, note.key);
-        buffer_append_string(out, ", the plan says ");
-        append_names(out, table->key);
-        buffer_append_byte(out, '\n');
+        keyed_check_append_keys(note.key, table->key, out);
     }
     arena_destroy(arena);
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
@@ -293,13 +281,14 @@ enum status mongodb_count(struct database *database, const struct target_table *
 
 /* ---------------------------------------------------------------- deleting */
 
-enum status mongodb_empty_collection(struct mongodb_database *self, const char *name,
+enum status mongodb_empty_collection(struct database *database, const struct target_table *table,
                                      struct error *error)
 {
+    struct mongodb_database *self = mongodb_of(database);
     struct buffer bytes = {0};
     bson_t view;
     size_t command = mongodb_write_begin(&bytes);
-    mongodb_write_text(&bytes, "delete", name, strlen(name));
+    mongodb_write_text(&bytes, "delete", table->name, strlen(table->name));
     size_t list = mongodb_write_open(&bytes, "deletes", BSON_TYPE_ARRAY);
     size_t item = mongodb_write_open(&bytes, "0", BSON_TYPE_DOCUMENT);
     size_t filter = mongodb_write_open(&bytes, "q", BSON_TYPE_DOCUMENT);
@@ -312,7 +301,7 @@ enum status mongodb_empty_collection(struct mongodb_database *self, const char *
     mongodb_write_view(&bytes, &view);
     bson_t reply;
     enum status status = mongodb_control_long(self, MONGODB_WRITE, &view, &reply, error);
-    status = status == STATUS_OK ? mongodb_write_outcome(self, &reply, name, error) : status;
+    status = status == STATUS_OK ? mongodb_write_outcome(self, &reply, table->name, error) : status;
     bson_destroy(&reply);
     buffer_free(&bytes);
     return status;
@@ -332,17 +321,4 @@ enum status mongodb_drop_collection(struct mongodb_database *self, const char *n
     buffer_free(&bytes);
     bool absent = status == STATUS_FAILED && error->native_code == MONGODB_NO_COLLECTION;
     return absent ? STATUS_OK : status;
-}
-
-enum status mongodb_empty(struct database *database, const struct target_table *const *tables,
-                          uint32_t table_count, struct error *error)
-{
-    enum status status = STATUS_OK;
-    for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
-        status = failpoint_hit("mongodb.before_empty", error);
-        if (status == STATUS_OK) {
-            status = mongodb_empty_collection(mongodb_of(database), tables[at]->name, error);
-        }
-    }
-    return status;
 }

@@ -62,7 +62,7 @@ static enum status read_indexes(struct mongodb_database *self, const char *name,
     uint32_t count = 0;
     enum status status = STATUS_OK;
     (void)bson_append_array_begin(out, "indexes", -1, &list);
-    pthread_mutex_lock(&self->control_mutex);
+    pthread_mutex_lock(&self->keyed.control_mutex);
     mongoc_collection_t *collection = mongoc_client_get_collection(self->control, self->name, name);
     mongoc_cursor_t *cursor = mongoc_collection_find_indexes_with_opts(collection, NULL);
     while (mongoc_cursor_next(cursor, &facts)) {
@@ -76,7 +76,7 @@ static enum status read_indexes(struct mongodb_database *self, const char *name,
     }
     mongoc_cursor_destroy(cursor);
     mongoc_collection_destroy(collection);
-    pthread_mutex_unlock(&self->control_mutex);
+    pthread_mutex_unlock(&self->keyed.control_mutex);
     (void)bson_append_array_end(out, &list);
     return status;
 }

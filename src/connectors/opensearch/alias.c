@@ -41,7 +41,7 @@ enum status opensearch_alias_check_all(const struct opensearch_database *self,
     if (self->alias == NULL || table_count < 2 || strstr(self->alias, PLACE) != NULL) {
         return STATUS_OK;
     }
-    error_set(error, ERROR_BAD_VALUE, self->uri->shown,
+    error_set(error, ERROR_BAD_VALUE, self->keyed.uri->shown,
               "alias=%s: it would stand for the indexes of %s, %s and others, if any", self->alias,
               tables[0].name, tables[1].name);
     return error_hint(error, "write " PLACE " in it, which is the name of each table");

@@ -10,10 +10,10 @@
 /* A server without any index has nothing to copy; a prefix that none has is most likely wrong. */
 static enum status refuse_none(const struct opensearch_database *self, struct error *error)
 {
-    if (self->mode != OPEN_SOURCE || self->prefix[0] == '\0') {
+    if (self->keyed.mode != OPEN_SOURCE || self->prefix[0] == '\0') {
         return STATUS_OK;
     }
-    error_set(error, ERROR_SOURCE_MISSING, self->uri->shown,
+    error_set(error, ERROR_SOURCE_MISSING, self->keyed.uri->shown,
               "no index has a name that begins with %s", self->prefix);
     return error_hint(error, "what follows the host is a prefix for names of indexes");
 }
@@ -22,7 +22,7 @@ enum status opensearch_source_get(struct opensearch_database *self,
                                   struct opensearch_source **source, struct error *error)
 {
     enum status status = STATUS_OK;
-    pthread_mutex_lock(&self->mutex);
+    pthread_mutex_lock(&self->keyed.mutex);
     if (self->source == NULL) {
         struct arena *arena = arena_create(0);
         struct opensearch_source *made = arena_allocate_zeroed(arena, 1, sizeof(*made));
@@ -38,7 +38,7 @@ enum status opensearch_source_get(struct opensearch_database *self,
         }
     }
     *source = self->source;
-    pthread_mutex_unlock(&self->mutex);
+    pthread_mutex_unlock(&self->keyed.mutex);
     return status;
 }
 
@@ -75,8 +75,8 @@ enum status opensearch_source_find(struct opensearch_database *self, const char 
 
 static bool is_wanted(const struct opensearch_database *self, const char *name)
 {
-    bool wanted = self->catalog_tables == NULL;
-    for (const char *const *at = self->catalog_tables; at != NULL && *at != NULL; at++) {
+    bool wanted = self->keyed.catalog_tables == NULL;
+    for (const char *const *at = self->keyed.catalog_tables; at != NULL && *at != NULL; at++) {
         wanted = wanted || strcmp(*at, name) == 0;
     }
     return wanted;
@@ -146,7 +146,7 @@ static enum status opensearch_catalog_describe(struct database *database, struct
 {
     struct opensearch_database *self = opensearch_of(database);
     struct opensearch_source *source = NULL;
-    if (self->mode == OPEN_TARGET) { /* a run makes indexes meanwhile */
+    if (self->keyed.mode == OPEN_TARGET) { /* a run makes indexes meanwhile */
         opensearch_source_destroy(self->source);
         self->source = NULL;
     }

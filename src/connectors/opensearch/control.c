@@ -10,9 +10,9 @@ enum status opensearch_control(struct opensearch_database *self,
         whole.body = body->data;
         whole.body_length = body->length;
     }
-    pthread_mutex_lock(&self->control_mutex);
+    pthread_mutex_lock(&self->keyed.control_mutex);
     enum status status = opensearch_client_call(self->control, &whole, reply, error);
-    pthread_mutex_unlock(&self->control_mutex);
+    pthread_mutex_unlock(&self->keyed.control_mutex);
     if (body != NULL) {
         buffer_free(body);
     }
@@ -26,7 +26,7 @@ enum status opensearch_control_write(struct opensearch_database *self,
 {
     struct service_reply *reply = NULL;
     struct opensearch_request leased = *request;
-    leased.lease = self->keyed.room.run_id != NULL ? &self->keyed.base : NULL;
+    leased.lease = keyed_lease(&self->keyed);
     enum status status = opensearch_control(self, &leased, body, &reply, error);
     enum opensearch_fault found =
         status == STATUS_OK ? (enum opensearch_fault)reply->fault : OPENSEARCH_FAULT_NONE;
@@ -52,7 +52,7 @@ enum status opensearch_control_ask(struct opensearch_database *self,
     } else if (status == STATUS_OK && reply->fault != OPENSEARCH_FAULT_NONE) {
         status = error_copy(error, &reply->error);
     } else if (status == STATUS_OK) {
-        const char *object = request->object != NULL ? request->object : self->uri->shown;
+        const char *object = request->object != NULL ? request->object : self->keyed.uri->shown;
         *root = opensearch_reply_parse(reply, object, error);
         status = *root != NULL ? STATUS_OK : STATUS_FAILED;
     }

@@ -7,6 +7,7 @@
  * one copy of the shard, so that two points have different ones. Slices of a scroll are made of
  * ids. (Elasticsearch: "Paginate search results", "Slicing".)
  */
+#include "connectors/keyed/reading.h"
 #include "connectors/opensearch/page.h"
 #include "connectors/opensearch/source.h"
 
@@ -39,14 +40,11 @@ struct cursor {
     bool ended;    /* nothing is left of the span */
     bool lost;     /* a scroll's answer did not come: the span has to be read anew */
     uint32_t page_size;
-    struct buffer context; /* the id of the point or the scroll */
-    struct buffer after;   /* the last document's sort values, as JSON */
-    struct text *ids;      /* the request's keys */
-    uint32_t id_count;
-    uint32_t next_id;
-    uint32_t page_id; /* the first one of the page */
-    uint32_t ids_max; /* of a page */
-    struct arena *ids_arena;
+    struct buffer context;   /* the id of the point or the scroll */
+    struct buffer after;     /* the last document's sort values, as JSON */
+    struct keyed_wanted ids; /* the request's keys */
+    uint32_t page_id;        /* the first one of the page */
+    uint32_t ids_max;        /* of a page */
     /* the page */
     struct buffer body;
     struct arena *arena;
@@ -67,7 +65,7 @@ static enum status ask_once(struct cursor *cursor, const struct opensearch_reque
     enum status status = STATUS_OK;
     bool again = true;
     bool closes = strcmp(request->method, "DELETE") == 0;
-    retry_init(&retry, closes ? 0 : RETRY_PATIENCE_TIMEOUTS * self->timeout_ms);
+    retry_init(&retry, closes ? 0 : RETRY_PATIENCE_TIMEOUTS * self->keyed.room.timeout_ms);
     retry.cancelled = &database->hurried;
     retry.counter = &database->report.counts.retries;
     while (status == STATUS_OK && again) {
@@ -75,7 +73,8 @@ static enum status ask_once(struct cursor *cursor, const struct opensearch_reque
         *reply = NULL;
         status = opensearch_client_submit(cursor->reader->client, request, error);
         while (status == STATUS_OK && *reply == NULL) {
-            status = opensearch_client_poll(cursor->reader->client, self->timeout_ms, reply, error);
+            status = opensearch_client_poll(cursor->reader->client, self->keyed.room.timeout_ms,
+                                            reply, error);
             status = status == STATUS_AGAIN ? STATUS_OK : status;
         }
         again = status == STATUS_OK && opensearch_reply_unheard(*reply) &&
@@ -217,69 +216,25 @@ static void close_context(struct cursor *cursor)
 
 /* ---------------------------------------------------------------- the request's keys */
 
-static enum status id_of(const struct cursor *cursor, const struct cell *cells, struct buffer *out,
-                         struct error *error)
+static enum status append_id(const void *context, const struct cell *key,
+                             struct keyed_wanted *wanted, struct error *error)
 {
-    const struct read_request *request = cursor->request;
-    const struct target_table as_target = {.name = cursor->index->table, .key = cursor->index->key};
-    struct cell key[KEYED_KEY_COLUMNS_MAX] = {0};
-    struct error why;
-    for (uint32_t part = 0; part < as_target.key.count; part++) {
-        for (uint32_t at = 0; at < request->root_key.count; at++) {
-            if (strcmp(request->root_key.names[at], as_target.key.names[part]) == 0) {
-                key[part] = cells[at];
-            }
-        }
-        if (key[part].kind == VALUE_ESCAPE) {
-            return error_set(error, ERROR_REJECT_TYPE, as_target.name,
-                             "a key is of another engine");
-        }
-    }
-    enum status status = opensearch_id_append(&as_target, key, out, &why);
-    return status == STATUS_FAILED && why.class == ERROR_CLASS_REJECT ? STATUS_END
-           : status == STATUS_FAILED                                  ? error_copy(error, &why)
-                                                                      : status;
+    const struct opensearch_index *index = context;
+    const struct target_table as_target = {.name = index->table, .key = index->key};
+    size_t begin = wanted->bytes.length;
+    enum status status = opensearch_id_append(&as_target, key, &wanted->bytes, error);
+    return status == STATUS_OK && wanted->bytes.length == begin ? STATUS_END : status;
 }
 
-static enum status check_key(const struct cursor *cursor, struct error *error)
-{
-    const struct read_request *request = cursor->request;
-    struct column_list key = cursor->index->key;
-    uint32_t found = 0;
-    for (uint32_t part = 0; part < key.count; part++) {
-        found += column_list_holds(request->root_key, key.names[part]);
-    }
-    return found == key.count && found == request->root_key.count &&
-                   key.count <= KEYED_KEY_COLUMNS_MAX
-               ? STATUS_OK
-               : error_set(error, ERROR_NOT_IMPLEMENTED, request->name,
-                           "documents are found by the whole key of their table only");
-}
-
-/* Each once. */
 static enum status list_ids(struct cursor *cursor, struct error *error)
 {
-    const struct read_request *request = cursor->request;
-    struct arena *arena = arena_create(0);
-    struct name_index seen = {.arena = arena};
-    struct buffer id = {0};
-    enum status status = check_key(cursor, error);
-    cursor->ids_arena = arena;
-    cursor->ids =
-        arena_allocate_zeroed(arena, (size_t)request->key_count + 1, sizeof(*cursor->ids));
-    for (uint32_t at = 0; at < request->key_count && status == STATUS_OK; at++) {
-        buffer_clear(&id);
-        status = id_of(cursor, request->keys + (size_t)at * request->root_key.count, &id, error);
-        if (status == STATUS_OK && id.length > 0) {
-            const char *copy = arena_copy(arena, id.data, id.length);
-            if (name_index_add(&seen, copy, id.length, at) == NAME_INDEX_NONE) {
-                cursor->ids[cursor->id_count++] = (struct text){copy, id.length};
-            }
-        }
-        status = status == STATUS_END ? STATUS_OK : status;
-    }
-    buffer_free(&id);
-    return status;
+    const struct keyed_wanting wanting = {
+        .key = cursor->index->key,
+        .name = cursor->index->table,
+        .refusal = "documents are found by the whole key of their table only",
+        .encode = append_id,
+        .context = cursor->index};
+    return keyed_wanted_read(cursor->request, &wanting, &cursor->ids, error);
 }
 
 static void search_ids(struct cursor *cursor, struct buffer *path, struct buffer *body)
@@ -287,16 +242,16 @@ static void search_ids(struct cursor *cursor, struct buffer *path, struct buffer
     append_index(cursor, path);
     buffer_append_string(path, "/_mget");
     buffer_append_string(body, "{\"ids\":[");
-    cursor->page_id = cursor->next_id;
-    for (uint32_t at = 0; at < cursor->ids_max && cursor->next_id < cursor->id_count; at++) {
-        const struct text *id = &cursor->ids[cursor->next_id++];
+    cursor->page_id = cursor->ids.next;
+    for (uint32_t at = 0; at < cursor->ids_max && cursor->ids.next < cursor->ids.count; at++) {
+        const struct text *id = &cursor->ids.keys[cursor->ids.next++].bytes;
         if (at > 0) {
             buffer_append_byte(body, ',');
         }
         json_append_string(body, id->data, id->length);
     }
     buffer_append_string(body, "]}");
-    cursor->ended = cursor->next_id == cursor->id_count;
+    cursor->ended = cursor->ids.next == cursor->ids.count;
 }
 
 /* ---------------------------------------------------------------- open and close */
@@ -322,7 +277,7 @@ enum status opensearch_cursor_open(struct reader *reader, const struct read_requ
     }
     if (status == STATUS_OK && request->keys != NULL) {
         status = list_ids(made, error);
-        made->ended = made->id_count == 0;
+        made->ended = made->ids.count == 0;
     }
     if (status != STATUS_OK) {
         opensearch_cursor_close(made);
@@ -339,7 +294,7 @@ void opensearch_cursor_close(struct cursor *cursor)
         buffer_free(&cursor->context);
         buffer_free(&cursor->after);
         buffer_free(&cursor->body);
-        arena_destroy(cursor->ids_arena);
+        keyed_wanted_free(&cursor->ids);
         arena_destroy(cursor->arena);
         free(cursor);
     }
@@ -406,7 +361,7 @@ static bool shrink_page(struct cursor *cursor)
     }
     *size /= 2;
     if (by_key) {
-        cursor->next_id = cursor->page_id;
+        cursor->ids.next = cursor->page_id;
         cursor->ended = false;
     }
     return true;
@@ -485,12 +440,6 @@ static enum status next_page(struct cursor *cursor, struct error *error)
 
 /* ---------------------------------------------------------------- records */
 
-static struct cell find_field(const struct cell *record, const char *name)
-{
-    const struct cell *found = value_field(record, name);
-    return found != NULL ? *found : cell_missing();
-}
-
 /* What no column is of would be lost. */
 static enum status check_fields(const struct cursor *cursor, const struct cell *record,
                                 struct error *error)
@@ -508,27 +457,6 @@ static enum status check_fields(const struct cursor *cursor, const struct cell *
         }
     }
     return STATUS_OK;
-}
-
-static void add_row(const struct cursor *cursor, struct batch *batch, const struct cell *record)
-{
-    const struct opensearch_index *index = cursor->index;
-    struct cell *row = batch_append(batch);
-    struct record_envelope *envelope = &batch->envelopes[batch->row_count - 1];
-    *envelope = (struct record_envelope){0};
-    for (uint32_t at = 0; at < cursor->request->column_count; at++) {
-        row[at] = find_field(record, cursor->request->columns[at].name);
-    }
-    if (cursor->request->column_count == 0) {
-        struct cell *key =
-            arena_allocate_zeroed(batch->arena, (size_t)index->key.count + 1, sizeof(*key));
-        for (uint32_t at = 0; at < index->key.count; at++) {
-            key[at] = find_field(record, index->key.names[at]);
-        }
-        *row = *record;
-        envelope->source_key = key;
-        envelope->source_key_count = index->key.count;
-    }
 }
 
 static enum status add_hit(struct cursor *cursor, const struct opensearch_hit *hit,
@@ -552,7 +480,7 @@ static enum status add_hit(struct cursor *cursor, const struct opensearch_hit *h
     }
     status = status == STATUS_OK ? check_fields(cursor, &record, &why) : status;
     if (status == STATUS_OK) {
-        add_row(cursor, batch, &record);
+        keyed_add_record(cursor->request, cursor->index->key, &record, batch);
         return STATUS_OK;
     }
     struct cell *key =
@@ -575,30 +503,18 @@ static enum status take_hit(struct cursor *cursor, const struct opensearch_hit *
                : opensearch_hit_refuse(hit, cursor->index->table, error);
 }
 
+static enum status add_next(struct cursor *cursor, struct batch *batch, struct error *error)
+{
+    if (cursor->next_hit < cursor->page.count) {
+        return take_hit(cursor, &cursor->page.hits[cursor->next_hit++], batch, error);
+    }
+    return cursor->ended ? STATUS_END : next_page(cursor, error);
+}
+
 enum status opensearch_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
                                    struct batch **batch, struct error *error)
 {
-    uint32_t columns = cursor->request->column_count;
-    struct batch *made = batch_create_for_cursor(columns > 0 ? columns : 1, rows_max, bytes_max);
-    enum status status = STATUS_OK;
-    *batch = NULL;
-    batch_add_envelopes(made);
-    while (status == STATUS_OK && made->row_count + made->refused_count < rows_max &&
-           (made->row_count == 0 || batch_bytes(made) < bytes_max)) {
-        if (cursor->next_hit < cursor->page.count) {
-            const struct opensearch_hit *hit = &cursor->page.hits[cursor->next_hit++];
-            status = take_hit(cursor, hit, made, error);
-        } else if (cursor->ended) {
-            status = STATUS_END;
-        } else {
-            status = next_page(cursor, error);
-        }
-    }
-    bool empty = made->row_count + made->refused_count == 0;
-    if (status == STATUS_FAILED || (status == STATUS_END && empty)) {
-        batch_destroy(made);
-        return status;
-    }
-    *batch = made;
-    return STATUS_OK;
+    const struct keyed_filling filling = {
+        .add_next = add_next, .request = cursor->request, .envelopes = true};
+    return keyed_cursor_next(cursor, &filling, rows_max, bytes_max, batch, error);
 }

@@ -1,11 +1,10 @@
 /* Names of indexes, ids of documents, keys as bytes. */
+#include "connectors/keyed/keys.h"
 #include "connectors/opensearch/opensearch.h"
 
 #include "model/convert.h"
 #include <ctype.h>
 #include <utf8proc.h>
-
-enum { LENGTH_BYTES = 4 };
 
 /* ---------------------------------------------------------------- indexes */
 
@@ -211,20 +210,15 @@ enum status opensearch_key_bytes(struct database *database, const struct target_
 {
     (void)database;
     for (uint32_t at = 0; at < table->key.count; at++) {
-        size_t begin = out->length;
         if (key[at].kind == VALUE_NULL || key[at].kind == VALUE_MISSING) {
             return refuse_part(table, at, error);
         }
-        buffer_append(out, "\0\0\0\0", LENGTH_BYTES);
+        size_t begin = keyed_part_begin(out);
         enum status status = part_text(&key[at], out, error);
         if (status != STATUS_OK) {
             return status;
         }
-        size_t length = out->length - begin - LENGTH_BYTES;
-        for (int byte = 0; byte < LENGTH_BYTES; byte++) {
-            out->data[begin + (size_t)byte] =
-                (char)(uint8_t)(length >> (8 * (LENGTH_BYTES - 1 - byte)));
-        }
+        keyed_part_end(out, begin);
     }
     return STATUS_OK;
 }
@@ -242,27 +236,19 @@ static enum value_kind kind_of_key(const struct target_table *table, const char 
 bool opensearch_key_read(struct database *database, const struct target_table *table,
                          const uint8_t *bytes, size_t length, struct arena *arena, struct cell *key)
 {
+    struct text part;
     (void)database;
     for (uint32_t at = 0; at < table->key.count; at++) {
-        size_t own = 0;
         struct error ignored;
-        if (length < LENGTH_BYTES) {
-            return false;
-        }
-        for (int byte = 0; byte < LENGTH_BYTES; byte++) {
-            own = own << 8 | bytes[byte];
-        }
-        if (length - LENGTH_BYTES < own) {
+        if (!keyed_part_read(&bytes, &length, &part)) {
             return false;
         }
         const struct value_type type = {.kind = kind_of_key(table, table->key.names[at])};
-        const struct cell text = cell_text(arena_copy(arena, bytes + LENGTH_BYTES, own), own);
+        const struct cell text = cell_text(arena_copy(arena, part.data, part.length), part.length);
         bool plain = !value_kind_is_number(type.kind) && type.kind != VALUE_BOOL;
         if (plain || convert_value(&text, &type, false, arena, &key[at], &ignored) != STATUS_OK) {
             key[at] = text;
         }
-        bytes += LENGTH_BYTES + own;
-        length -= LENGTH_BYTES + own;
     }
     return length == 0;
 }

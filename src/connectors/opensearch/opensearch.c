@@ -1,9 +1,9 @@
 /* opensearch://HOST: the descriptor, opening, control work. */
 #include "connectors/opensearch/opensearch.h"
+#include "connectors/keyed/opening.h"
+#include "connectors/keyed/tables.h"
 
-#include "base/memory.h"
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { WRITERS_MAX = 4, READERS_MAX = 4, CHUNKS_OPEN_MAX = 4, NESTING_MAX = 100 };
 
@@ -43,10 +43,7 @@ static const char *const failpoints[] = {
     KEYED_FAILPOINTS("opensearch"),
     "opensearch.before_ledger",
     "opensearch.after_ledger",
-    "opensearch.before_intent",
-    "opensearch.after_intent",
     "opensearch.after_index",
-    "opensearch.after_made",
     "opensearch.before_suspend",
     "opensearch.after_suspend",
     "opensearch.before_resume",
@@ -55,11 +52,6 @@ static const char *const failpoints[] = {
     "opensearch.after_switch",
     "opensearch.before_switch_back",
     "opensearch.after_switch_back",
-    "opensearch.before_empty",
-    "opensearch.before_delete",
-    "opensearch.before_remove_table",
-    "opensearch.table_removed",
-    "opensearch.after_remove_table",
     "opensearch.before_history",
     "opensearch.after_history",
     "opensearch.before_alter",
@@ -67,11 +59,10 @@ static const char *const failpoints[] = {
     "opensearch.before_task",
     "opensearch.after_task",
     "opensearch.in_give_back",
+    KEYED_TABLE_FAILPOINTS("opensearch"),
     KEYED_APPLY_FAILPOINTS("opensearch"),
     NULL,
 };
-
-/* ---------------------------------------------------------------- control work */
 
 /* ---------------------------------------------------------------- opening */
 
@@ -85,10 +76,7 @@ static void database_close(struct database *database)
     opensearch_source_destroy(self->source);
     opensearch_client_destroy(self->control);
     opensearch_service_destroy(self->service);
-    pthread_mutex_destroy(&self->control_mutex);
-    pthread_mutex_destroy(&self->mutex);
-    arena_destroy(self->arena);
-    free(self);
+    keyed_close(&self->keyed);
 }
 
 /* STATUS_END: the server has no such page. */
@@ -104,7 +92,7 @@ static enum status ask_root(struct opensearch_database *self, json_t **root, str
     } else if (status == STATUS_OK && reply->fault != OPENSEARCH_FAULT_NONE) {
         status = error_copy(error, &reply->error);
     } else if (status == STATUS_OK) {
-        *root = opensearch_reply_parse(reply, self->uri->shown, error);
+        *root = opensearch_reply_parse(reply, self->keyed.uri->shown, error);
         status = *root != NULL ? STATUS_OK : STATUS_FAILED;
     }
     service_reply_destroy(reply);
@@ -124,7 +112,7 @@ static enum status ask_facts(struct opensearch_database *self, struct error *err
     const char *number = json_string_value(json_object_get(version, "number"));
     const char *flavor = json_string_value(json_object_get(version, "build_flavor"));
     struct opensearch_facts *facts = &self->facts;
-    bool named = strncmp(self->uri->text, "elasticsearch:", 14) == 0;
+    bool named = strncmp(self->keyed.uri->text, "elasticsearch:", 14) == 0;
     facts->elasticsearch = number != NULL ? distribution == NULL : named;
     if (number == NULL || sscanf(number, "%u.%u", &facts->major, &facts->minor) != 2) {
         facts->major = facts->elasticsearch ? 8 : 2;
@@ -138,17 +126,19 @@ static enum status ask_facts(struct opensearch_database *self, struct error *err
              facts->elasticsearch ? "Elasticsearch" : "OpenSearch", number != NULL ? number : "");
     json_decref(root);
     if (facts->elasticsearch && level < 710) {
-        error_set(error, self->mode == OPEN_SOURCE ? ERROR_SOURCE_INVALID : ERROR_TARGET_INVALID,
-                  self->uri->shown, "it is Elasticsearch %s, and too old",
+        error_set(error,
+                  self->keyed.mode == OPEN_SOURCE ? ERROR_SOURCE_INVALID : ERROR_TARGET_INVALID,
+                  self->keyed.uri->shown, "it is Elasticsearch %s, and too old",
                   number != NULL ? number : "");
         return error_hint(error, "7.10 or later is needed, or OpenSearch");
     }
     return STATUS_OK;
 }
 
-static enum status opensearch_connect(struct opensearch_database *self,
-                                      const struct open_options *open, struct error *error)
+static enum status opensearch_connect(struct database *database, const struct open_options *open,
+                                      struct error *error)
 {
+    struct opensearch_database *self = opensearch_of(database);
     struct opensearch_service_options wanted;
     if (opensearch_options_read(self, open, &wanted, error) != STATUS_OK ||
         opensearch_service_create(&wanted, &self->service, error) != STATUS_OK ||
@@ -161,32 +151,19 @@ static enum status opensearch_connect(struct opensearch_database *self,
 static enum status database_open(const struct open_options *open, struct database **database,
                                  struct error *error)
 {
-    struct opensearch_database *self = memory_allocate_zeroed(1, sizeof(*self));
-    *database = NULL;
-    pthread_mutex_init(&self->control_mutex, NULL);
-    pthread_mutex_init(&self->mutex, NULL);
-    self->keyed.base.connector = &connector_opensearch;
-    self->keyed.base.capabilities = connector_opensearch.capabilities;
-    self->keyed.base.limits =
-        (struct connector_limits){.unique_keys_only = true,
-                                  .readers_max = READERS_MAX,
-                                  .writers_max = WRITERS_MAX,
-                                  .chunks_open_max = CHUNKS_OPEN_MAX,
-                                  .record_bytes_max = OPENSEARCH_DOCUMENT_BYTES_MAX,
-                                  .name_bytes_max = OPENSEARCH_NAME_BYTES_MAX,
-                                  .nesting_max = NESTING_MAX};
-    keyed_room_init(&self->keyed, &opensearch_keyed_service, open);
-    self->mode = open->mode;
-    self->uri = open->uri;
-    self->timeout_ms = open->timeout_ms;
-    self->catalog_tables = open->catalog_tables;
-    self->arena = arena_create(0);
-    if (opensearch_connect(self, open, error) != STATUS_OK) {
-        database_close(&self->keyed.base);
-        return STATUS_FAILED;
-    }
-    *database = &self->keyed.base;
-    return STATUS_OK;
+    const struct keyed_opening opening = {
+        .connector = &connector_opensearch,
+        .service = &opensearch_keyed_service,
+        .limits = {.unique_keys_only = true,
+                   .readers_max = READERS_MAX,
+                   .writers_max = WRITERS_MAX,
+                   .chunks_open_max = CHUNKS_OPEN_MAX,
+                   .record_bytes_max = OPENSEARCH_DOCUMENT_BYTES_MAX,
+                   .name_bytes_max = OPENSEARCH_NAME_BYTES_MAX,
+                   .nesting_max = NESTING_MAX},
+        .bytes = sizeof(struct opensearch_database),
+        .connect = opensearch_connect};
+    return keyed_open(&opening, open, database, error);
 }
 
 /* The cluster says which one it is; one that does not goes by its address. */
@@ -200,38 +177,28 @@ static enum status database_identity(struct database *database, struct arena *ar
     }
     const char *uuid = json_string_value(json_object_get(root, "cluster_uuid"));
     bool known = uuid != NULL && strcmp(uuid, "_na_") != 0;
-    *identity = known
-                    ? arena_format(arena, "opensearch cluster %s prefix \"%s\"", uuid, self->prefix)
-                    : arena_format(arena, "opensearch %s:%u prefix \"%s\"",
-                                   self->uri->host != NULL ? self->uri->host : "127.0.0.1",
-                                   (unsigned)self->uri->port, self->prefix);
+    *identity =
+        known ? arena_format(arena, "opensearch cluster %s prefix \"%s\"", uuid, self->prefix)
+              : arena_format(arena, "opensearch %s:%u prefix \"%s\"",
+                             self->keyed.uri->host != NULL ? self->keyed.uri->host : "127.0.0.1",
+                             (unsigned)self->keyed.uri->port, self->prefix);
     json_decref(root);
     return STATUS_OK;
 }
 
 static const struct target_functions target = {
+    KEYED_TARGET_FUNCTIONS,
     .claimed = opensearch_claimed,
-    .released = keyed_released,
     .forget_run = opensearch_forget_run,
-    .empty = opensearch_empty,
+    .empty = keyed_empty,
     .inspect = opensearch_inspect,
     .check_table = opensearch_check_table,
-    .prepare = opensearch_prepare,
-    .writer_open = keyed_writer_open,
-    .writer_close = keyed_writer_close,
-    .chunk_begin = keyed_chunk_begin,
-    .submit = keyed_submit,
-    .poll = keyed_poll,
-    .commit = keyed_commit,
-    .chunk_abandon = keyed_chunk_abandon,
+    .prepare = keyed_prepare,
     .after_load = opensearch_after_load,
     .fetch = opensearch_fetch,
     .delete_records = keyed_delete,
     .count = opensearch_count,
     .publish = opensearch_publish,
-    .settle_duplicates = keyed_settle,
-    .keys_are_equal = keyed_keys_are_equal,
-    .restore = keyed_restore,
     .normal_form = opensearch_normal_form,
 };
 

@@ -58,14 +58,8 @@ struct opensearch_source;
 
 struct opensearch_database {
     struct keyed_database keyed; /* first */
-    enum open_mode mode;
-    const struct uri *uri;
-    const char *const *catalog_tables;
-    int64_t timeout_ms;
-    struct arena *arena; /* lives as long as the database */
     struct opensearch_service *service;
     struct opensearch_client *control; /* with control_mutex */
-    pthread_mutex_t control_mutex;
     struct opensearch_facts facts;
     struct opensearch_dialect dialect;
     const char *prefix;               /* of all its indexes */
@@ -74,7 +68,6 @@ struct opensearch_database {
     bool suspends;                    /* settings, while an index is loaded */
     const char *alias;                /* the option; NULL: none */
     _Atomic int64_t version;          /* the last one that a writer was given */
-    pthread_mutex_t mutex;            /* of what follows */
     struct opensearch_source *source; /* catalog.c; NULL until it is needed */
 };
 
@@ -299,14 +292,10 @@ enum status opensearch_find_one(struct opensearch_database *self, const char *ta
                                 struct error *error) MUST_USE;
 enum status opensearch_script(struct database *self, const struct script_request *request,
                               struct script *script, struct error *error);
-enum status opensearch_prepare(struct database *database, const struct prepare_request *request,
-                               struct error *error);
 enum status opensearch_add_columns(struct database *database, const struct target_table *table,
                                    struct column_list columns, struct error *error);
 enum status opensearch_after_load(struct database *database, struct after_load_request *request,
                                   struct error *error);
-enum status opensearch_empty(struct database *database, const struct target_table *const *tables,
-                             uint32_t table_count, struct error *error);
 enum status opensearch_count(struct database *database, const struct target_table *table,
                              uint64_t *count, struct error *error);
 enum status opensearch_fetch(struct database *database, const struct target_table *table,
@@ -318,8 +307,9 @@ enum status opensearch_erase(struct database *database, const struct target_tabl
 enum status opensearch_bulk_now(struct opensearch_database *self, const char *table,
                                 struct buffer *body, int64_t allowed, struct error *error) MUST_USE;
 /* Deletes all documents of a table's index, as far as they are known to searches or not. */
-enum status opensearch_empty_table(struct opensearch_database *self, const char *table,
-                                   struct error *error) MUST_USE;
+enum status opensearch_empty_table(struct database *database, const struct target_table *table,
+                                   struct error *error);
+extern const struct keyed_tables opensearch_tables; /* prepare.c */
 
 void opensearch_source_destroy(struct opensearch_source *source); /* NULL is fine */
 

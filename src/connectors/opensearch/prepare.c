@@ -1,5 +1,6 @@
 /* Making and removing indexes: an intent in the ledger, the index with the run in its mapping, then
  * which index it is. */
+#include "connectors/keyed/tables.h"
 #include "connectors/opensearch/opensearch.h"
 
 #include "base/failpoint.h"
@@ -44,16 +45,26 @@ static bool is_of_run(const struct opensearch_database *self, const struct opens
     return index->run != NULL && strcmp(index->run, self->keyed.room.run_id) == 0;
 }
 
-static enum status make_table(struct opensearch_database *self, struct target_table *table,
-                              enum keyed_made made, struct arena *arena, struct error *error)
+static enum status table_look(struct database *database, const struct target_table *table,
+                              struct arena *arena, struct keyed_there *there, struct error *error)
 {
-    struct keyed_room *room = &self->keyed.room;
     struct opensearch_index *index = NULL;
-    if (made == KEYED_MADE_NOT && (failpoint_hit("opensearch.before_intent", error) != STATUS_OK ||
-                                   keyed_made_intend(room, table->name, error) != STATUS_OK ||
-                                   failpoint_hit("opensearch.after_intent", error) != STATUS_OK)) {
-        return STATUS_FAILED;
+    enum status status =
+        opensearch_find_one(opensearch_of(database), table->name, arena, &index, error);
+    if (status == STATUS_OK) {
+        *there = (struct keyed_there){.exists = true, .id = index->uuid, .facts = index};
     }
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+static enum status make_table(struct database *database, const struct target_table *table,
+                              const struct keyed_there *there, bool again, struct arena *arena,
+                              const char **id, struct error *error)
+{
+    struct opensearch_database *self = opensearch_of(database);
+    struct opensearch_index *index = NULL;
+    (void)there;
+    (void)again;
     if (create_index(self, table, arena, error) != STATUS_OK ||
         failpoint_hit("opensearch.after_index", error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -71,61 +82,35 @@ static enum status make_table(struct opensearch_database *self, struct target_ta
         return error_hint(error, "look at the server's index templates; `transhume rollback` "
                                  "deletes the index");
     }
-    if (keyed_made_done(room, table->name, index->uuid != NULL ? index->uuid : "", error) !=
-        STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    table->created = true;
-    return failpoint_hit("opensearch.after_made", error);
+    *id = index->uuid != NULL ? index->uuid : "";
+    return STATUS_OK;
 }
 
-static enum status refuse_lost(const char *table, struct error *error)
+static enum status use_table(struct database *database, const struct target_table *table,
+                             const struct keyed_there *there, struct arena *arena,
+                             struct error *error)
 {
-    error_set(error, ERROR_TARGET_SCHEMA, table,
-              "the run made this index, and it is not there any more");
-    return error_hint(error, "start again: `transhume reset --confirm`, then `transhume migrate`");
+    (void)there;
+    return table->created ? STATUS_OK
+                          : opensearch_suspend(opensearch_of(database), table->name, arena, error);
+}
+
+/* Its mapping says so. */
+static enum status is_ours(struct database *database, const struct target_table *table,
+                           const struct keyed_there *there, bool going, bool *ours,
+                           struct error *error)
+{
+    (void)table;
+    (void)going;
+    (void)error;
+    *ours = is_of_run(opensearch_of(database), there->facts);
+    return STATUS_OK;
 }
 
 /* One that was deleted comes again, without its mapping, with the next document that is written. */
 static bool is_the_same(const struct opensearch_index *index, const char *uuid)
 {
     return index->uuid == NULL || strcmp(index->uuid, uuid) == 0;
-}
-
-static enum status prepare_table(struct opensearch_database *self, struct target_table *table,
-                                 struct arena *arena, struct error *error)
-{
-    struct opensearch_index *index = NULL;
-    enum keyed_made made = KEYED_MADE_NOT;
-    const char *uuid = NULL;
-    table->created = false;
-    enum status there = opensearch_find_one(self, table->name, arena, &index, error);
-    if (there == STATUS_FAILED ||
-        keyed_made_read(&self->keyed.room, table->name, arena, &made, &uuid, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (made == KEYED_MADE_DONE) {
-        table->created = true;
-        return there == STATUS_OK && is_the_same(index, uuid) ? STATUS_OK
-                                                              : refuse_lost(table->name, error);
-    }
-    if (there == STATUS_END || (made == KEYED_MADE_INTENDED && is_of_run(self, index))) {
-        return make_table(self, table, made, arena, error);
-    }
-    return opensearch_suspend(self, table->name, arena, error);
-}
-
-enum status opensearch_prepare(struct database *database, const struct prepare_request *request,
-                               struct error *error)
-{
-    struct arena *arena = arena_create(0);
-    enum status status = STATUS_OK;
-    for (uint32_t at = 0; at < request->table_count && status == STATUS_OK; at++) {
-        arena_reset(arena);
-        status = prepare_table(opensearch_of(database), &request->tables[at], arena, error);
-    }
-    arena_destroy(arena);
-    return status;
 }
 
 /* ---------------------------------------------------------------- fields that come later */
@@ -167,7 +152,7 @@ enum status opensearch_add_columns(struct database *database, const struct targe
         status =
             opensearch_control_write(self, &request, &body, OPENSEARCH_FAULT_NONE, NULL, error);
     } else if (status == STATUS_END) {
-        status = refuse_lost(table->name, error);
+        status = keyed_table_lost(table->name, false, error);
     }
     arena_destroy(arena);
     return status == STATUS_FAILED && error->class == ERROR_CLASS_STOP &&
@@ -211,7 +196,7 @@ static enum status finish_table(struct opensearch_database *self, const struct t
         return STATUS_FAILED;
     }
     if (made == KEYED_MADE_DONE && (status == STATUS_END || !is_the_same(index, uuid))) {
-        return refuse_lost(table->name, error);
+        return keyed_table_lost(table->name, status == STATUS_OK, error);
     }
     return opensearch_resume(self, table, error);
 }
@@ -247,45 +232,24 @@ static enum status delete_index(struct opensearch_database *self, const char *na
     return status;
 }
 
-/* An index that the run did not finish to note is its own if its mapping says so. */
-static enum status remove_made(struct opensearch_database *self, const struct target_table *table,
-                               struct arena *arena, struct error *error)
+static enum status drop_table(struct database *database, const struct target_table *table,
+                              const struct keyed_there *there, enum keyed_made made,
+                              struct error *error)
 {
-    struct opensearch_index *index = NULL;
-    enum keyed_made made = KEYED_MADE_NOT;
-    const char *uuid = NULL;
-    if (keyed_made_read(&self->keyed.room, table->name, arena, &made, &uuid, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (made == KEYED_MADE_NOT) {
-        return STATUS_OK; /* removed already, or never made */
-    }
-    enum status status = opensearch_find_one(self, table->name, arena, &index, error);
-    if (status == STATUS_OK && is_of_run(self, index)) {
-        status = delete_index(self, index->name, error);
-    } else if (status == STATUS_OK) {
-        log_write(LOG_WARNING, "table %s: its index is another one by now, and stays", table->name);
-    }
-    status = status == STATUS_END ? STATUS_OK : status;
-    status = status == STATUS_OK ? failpoint_hit("opensearch.table_removed", error) : status;
-    return status == STATUS_OK ? keyed_made_forget(&self->keyed.room, table->name, error) : status;
+    const struct opensearch_index *index = there->facts;
+    (void)table;
+    (void)made;
+    return delete_index(opensearch_of(database), index->name, error);
 }
 
-static enum status remove_table(struct database *database, const struct target_table *table,
-                                struct error *error)
-{
-    struct opensearch_database *self = opensearch_of(database);
-    struct arena *arena = arena_create(0);
-    enum status status = failpoint_hit("opensearch.before_remove_table", error);
-    if (status == STATUS_OK) {
-        status = table->created ? remove_made(self, table, arena, error)
-                                : opensearch_empty_table(self, table->name, error);
-    }
-    arena_destroy(arena);
-    return status == STATUS_OK ? failpoint_hit("opensearch.after_remove_table", error) : status;
-}
+const struct keyed_tables opensearch_tables = {.look = table_look,
+                                               .make = make_table,
+                                               .use = use_table,
+                                               .is_ours = is_ours,
+                                               .drop = drop_table,
+                                               .clear = opensearch_empty_table};
 
 const struct rollback_functions opensearch_rollback = {
-    .remove_table = remove_table,
+    .remove_table = keyed_remove_table,
     .remove_objects = opensearch_remove_objects,
 };

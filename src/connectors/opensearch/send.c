@@ -12,9 +12,9 @@
  */
 #include "connectors/opensearch/foresee.h"
 
-#include "base/failpoint.h"
 #include "base/memory.h"
 #include "base/retry.h"
+#include "connectors/keyed/keys.h"
 #include "connectors/opensearch/page.h"
 #include "model/json_tree.h"
 #include "model/json_writer.h"
@@ -109,16 +109,6 @@ static enum status foresee(struct keyed_connection *connection, const struct key
 
 /* ---------------------------------------------------------------- records */
 
-/* Every record is whole in itself. */
-static void add_nothing(struct keyed_connection *connection, enum keyed_kind kind, uint32_t table,
-                        struct buffer *body)
-{
-    (void)connection;
-    (void)kind;
-    (void)table;
-    (void)body;
-}
-
 static const char *action_of(enum keyed_kind kind)
 {
     return kind == KEYED_INSERT   ? "create"
@@ -196,7 +186,6 @@ static enum status encode(struct keyed_connection *connection, enum keyed_kind k
                           const struct keyed_record *record, struct buffer *out,
                           struct error *error)
 {
-    size_t begin = out->length;
     enum status status = STATUS_OK;
     if (kind == KEYED_LOOK) {
         struct buffer id = {0};
@@ -209,9 +198,6 @@ static enum status encode(struct keyed_connection *connection, enum keyed_kind k
     } else {
         bool versioned = (kind == KEYED_PUT || kind == KEYED_DELETE) && record->table->created;
         status = append_record(kind, record, versioned ? connection->version : 0, out, error);
-    }
-    if (status != STATUS_OK) {
-        out->length = begin;
     }
     return status;
 }
@@ -353,42 +339,6 @@ static enum status judge_bulk(struct keyed_connection *connection, struct keyed_
 
 /* ---------------------------------------------------------------- what is there */
 
-static bool same_value(const struct cell *left, const struct cell *right);
-
-/* Names in any order; what is null and what is missing differ. */
-static bool same_map(const struct cell *left, const struct cell *right)
-{
-    bool same = left->length == right->length;
-    for (uint32_t at = 0; same && at < left->length; at++) {
-        const struct cell *name = &left->items[2 * (size_t)at];
-        const struct cell *other = NULL;
-        for (uint32_t to = 0; to < right->length && other == NULL; to++) {
-            const struct cell *theirs = &right->items[2 * (size_t)to];
-            other = value_equal(name, theirs) ? theirs + 1 : NULL;
-        }
-        same = other != NULL && same_value(name + 1, other);
-    }
-    return same;
-}
-
-static bool same_value(const struct cell *left, const struct cell *right)
-{
-    if (left->kind != right->kind) {
-        return false;
-    }
-    if (left->kind == VALUE_MAP) {
-        return same_map(left, right);
-    }
-    if (left->kind != VALUE_LIST) {
-        return value_equal(left, right);
-    }
-    bool same = left->length == right->length;
-    for (size_t at = 0; same && at < left->length; at++) {
-        same = same_value(&left->items[at], &right->items[at]);
-    }
-    return same;
-}
-
 /* Both as JSON is read where nothing is known of it. */
 static enum status judge_look(struct keyed_connection *connection, struct keyed_answer *answer,
                               struct error *error)
@@ -422,7 +372,7 @@ static enum status judge_look(struct keyed_connection *connection, struct keyed_
                                          error) == STATUS_OK &&
                    opensearch_value_read(&any, page.hits[0].source, arena, &there, error) ==
                        STATUS_OK) {
-            answer->outcome = same_map(&own, &there) ? KEYED_DONE : KEYED_OCCUPIED;
+            answer->outcome = keyed_values_are_equal(&own, &there) ? KEYED_DONE : KEYED_OCCUPIED;
         }
     }
     buffer_free(&wrapped);
@@ -492,12 +442,11 @@ static enum status bulk_once(struct opensearch_database *self, const char *table
     json_t *root = NULL;
     struct buffer copy = {0};
     struct arena *arena = arena_create(0);
-    const struct opensearch_request request = {
-        .operation = "_bulk",
-        .object = table,
-        .method = "POST",
-        .path = opensearch_path(self, arena, table, BULK),
-        .lease = self->keyed.room.run_id != NULL ? &self->keyed.base : NULL};
+    const struct opensearch_request request = {.operation = "_bulk",
+                                               .object = table,
+                                               .method = "POST",
+                                               .path = opensearch_path(self, arena, table, BULK),
+                                               .lease = keyed_lease(&self->keyed)};
     buffer_append_buffer(&copy, body);
     enum status status = opensearch_control_ask(self, &request, &copy, &root, error);
     const json_t *items = json_object_get(root, "items");
@@ -523,7 +472,7 @@ enum status opensearch_bulk_now(struct opensearch_database *self, const char *ta
     struct retry retry;
     struct database *database = &self->keyed.base;
     enum status status = STATUS_OK;
-    retry_init(&retry, RETRY_PATIENCE_TIMEOUTS * self->timeout_ms);
+    retry_init(&retry, RETRY_PATIENCE_TIMEOUTS * self->keyed.room.timeout_ms);
     retry.cancelled = &database->hurried;
     retry.counter = &database->report.counts.retries;
     do {
@@ -552,7 +501,7 @@ enum status opensearch_erase(struct database *database, const struct target_tabl
     struct opensearch_database *self = opensearch_of(database);
     struct buffer body = {0};
     struct buffer id = {0};
-    enum status status = failpoint_hit("opensearch.before_delete", error);
+    enum status status = STATUS_OK;
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         buffer_clear(&id);
         status = opensearch_id_append(table, keys + (size_t)at * table->key.count, &id, error);
@@ -574,9 +523,6 @@ static void set_time(struct keyed_connection *connection, int64_t time_us)
     connection->applies = true;
 }
 
-static const char *const failpoints[] = {KEYED_FAILPOINTS("opensearch"),
-                                         KEYED_APPLY_FAILPOINTS("opensearch")};
-
 const struct keyed_service opensearch_keyed_service = {
     .records_max = {[KEYED_PUT] = OPENSEARCH_RECORDS_MAX,
                     [KEYED_INSERT] = OPENSEARCH_RECORDS_MAX,
@@ -586,13 +532,12 @@ const struct keyed_service opensearch_keyed_service = {
     .request_bytes_max = OPENSEARCH_REQUEST_BYTES_MAX,
     .guard = KEYED_GUARD_NONE,
     .applies_whole = true,
-    .failpoints = failpoints,
+    .name = "opensearch",
+    .tables = &opensearch_tables,
     .connect = opensearch_send_connect,
     .try_connect = try_connect,
     .foresee = foresee,
     .disconnect = opensearch_send_disconnect,
-    .begin = add_nothing,
-    .end = add_nothing,
     .encode = encode,
     .append_key = opensearch_key_bytes,
     .read_key = opensearch_key_read,

@@ -58,12 +58,6 @@ static void store_close(struct store *store)
 
 /* ---------------------------------------------------------------- requests */
 
-static const struct database *lease_of(const struct store *store)
-{
-    struct keyed_database *keyed = &store->database->keyed;
-    return keyed->room.run_id != NULL ? &keyed->base : NULL;
-}
-
 /* "/INDEX" and what follows. */
 static void begin_path(const struct store *store, const char *rest, struct buffer *path)
 {
@@ -346,8 +340,9 @@ static enum status store_put_if(struct store *store, const char *key, const char
                       place.sequence);
     }
     append_document(key, text, length, expected + 1, &body);
-    enum status status = opensearch_store_call(store, "PUT", &path, &body,
-                                               absent ? lease_of(store) : NULL, &reply, error);
+    enum status status =
+        opensearch_store_call(store, "PUT", &path, &body,
+                              absent ? keyed_lease(&store->database->keyed) : NULL, &reply, error);
     service_reply_destroy(reply);
     return status == STATUS_END ? error_set(error, ERROR_TARGET_MISSING, store->place,
                                             "the index is not there any more")
@@ -372,8 +367,9 @@ static enum status store_delete_if(struct store *store, const char *key, uint64_
         buffer_format(&path, "?if_primary_term=%" PRIu64 "&if_seq_no=%" PRIu64, place.term,
                       place.sequence);
     }
-    enum status status = opensearch_store_call(store, "DELETE", &path, NULL,
-                                               any ? lease_of(store) : NULL, &reply, error);
+    enum status status =
+        opensearch_store_call(store, "DELETE", &path, NULL,
+                              any ? keyed_lease(&store->database->keyed) : NULL, &reply, error);
     service_reply_destroy(reply);
     return status == STATUS_END ? STATUS_OK : status;
 }

@@ -1,7 +1,6 @@
 /* Indexes that are there: what they hold, whether they fit the plan, counting and emptying them. */
 #include "connectors/opensearch/opensearch.h"
 
-#include "base/failpoint.h"
 #include "model/json_tree.h"
 #include "model/json_writer.h"
 #include <inttypes.h>
@@ -285,9 +284,11 @@ static enum status list_some(struct opensearch_database *self, const char *table
 }
 
 /* A round that leaves as many documents as there were would be repeated for ever. */
-enum status opensearch_empty_table(struct opensearch_database *self, const char *table,
+enum status opensearch_empty_table(struct database *database, const struct target_table *of,
                                    struct error *error)
 {
+    struct opensearch_database *self = opensearch_of(database);
+    const char *table = of->name;
     struct arena *arena = arena_create(0);
     enum status status = STATUS_OK;
     int64_t before = INT64_MAX;
@@ -311,17 +312,4 @@ enum status opensearch_empty_table(struct opensearch_database *self, const char 
     }
     arena_destroy(arena);
     return status == STATUS_END ? STATUS_OK : status;
-}
-
-enum status opensearch_empty(struct database *database, const struct target_table *const *tables,
-                             uint32_t table_count, struct error *error)
-{
-    enum status status = STATUS_OK;
-    for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
-        status = failpoint_hit("opensearch.before_empty", error);
-        if (status == STATUS_OK) {
-            status = opensearch_empty_table(opensearch_of(database), tables[at]->name, error);
-        }
-    }
-    return status;
 }

@@ -2,6 +2,7 @@
 #include "connectors/parquet/parquet.h"
 
 #include "base/memory.h"
+#include "connectors/columnar/rows.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -172,25 +173,25 @@ static enum status assemble_row(struct folder_decoder *decoder, struct parquet_a
     return STATUS_OK;
 }
 
+static enum status add_next(struct folder_decoder *decoder, struct batch *batch,
+                            struct error *error)
+{
+    enum status status = decoder->group_left == 0 ? next_group(decoder, error) : STATUS_OK;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (assemble_row(decoder, &decoder->assembly, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    decoder->group_left--;
+    return columnar_reading_take(&decoder->reading, batch, error);
+}
+
 enum status parquet_decoder_fill(struct folder_decoder *decoder, struct batch *batch,
                                  uint32_t rows_max, size_t bytes_max, struct error *error)
 {
-    enum status status = STATUS_OK;
-    uint32_t count = batch->row_count + batch->refused_count;
     decoder->assembly.arena = batch->arena;
-    while (count < rows_max && (count == 0 || batch_bytes(batch) < bytes_max)) {
-        status = decoder->group_left == 0 ? next_group(decoder, error) : STATUS_OK;
-        if (status != STATUS_OK) {
-            return status;
-        }
-        if (assemble_row(decoder, &decoder->assembly, error) != STATUS_OK ||
-            columnar_reading_take(&decoder->reading, batch, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        decoder->group_left--;
-        count = batch->row_count + batch->refused_count;
-    }
-    return STATUS_OK;
+    return columnar_decoder_fill(decoder, add_next, batch, rows_max, bytes_max, error);
 }
 
 /* ---------------------------------------------------------------- raw */
@@ -198,25 +199,20 @@ enum status parquet_decoder_fill(struct folder_decoder *decoder, struct batch *b
 enum status parquet_raw_next(struct folder_decoder *decoder, const char **bytes, size_t *length,
                              struct error *error)
 {
-    uint32_t whole = 0;
     enum status status = decoder->group_left == 0 ? next_group(decoder, error) : STATUS_OK;
     if (status != STATUS_OK) {
         return status;
     }
-    buffer_clear(&decoder->raw);
-    buffer_append(&decoder->raw, &whole, sizeof(whole));
+    columnar_row_begin(&decoder->raw);
     for (uint32_t leaf = 0; leaf < decoder->file->layout.leaf_count; leaf++) {
         if (parquet_row_append(&decoder->assembly, &decoder->assembly.cursors[leaf], &decoder->raw,
                                error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
-    whole = (uint32_t)decoder->raw.length;
-    memcpy(decoder->raw.data, &whole, sizeof(whole));
+    columnar_row_end(&decoder->raw, bytes, length);
     decoder->reading.row++;
     decoder->group_left--;
-    *bytes = decoder->raw.data;
-    *length = decoder->raw.length;
     return STATUS_OK;
 }
 

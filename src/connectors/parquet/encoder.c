@@ -1,10 +1,8 @@
 /* Records to rows: the cells of a record taken apart into the entries of leaves. */
 #include "connectors/parquet/parquet.h"
 
-#include "base/memory.h"
-#include "base/text.h"
-#include <stdlib.h>
-#include <string.h>
+#include "connectors/columnar/fitting.h"
+#include "connectors/columnar/rows.h"
 
 struct leaf_entries {
     struct buffer bytes;
@@ -12,11 +10,8 @@ struct leaf_entries {
 };
 
 struct folder_encoder {
-    const struct parquet_database *database;
-    struct arena *arena;
-    struct arena *scratch; /* of one record */
+    struct columnar_encoding encoding; /* first */
     struct parquet_layout layout;
-    int32_t *fields; /* of each column, that of the shape; -1: none has it */
     struct leaf_entries *entries;
 };
 
@@ -33,45 +28,7 @@ void parquet_encoder_destroy(struct folder_encoder *encoder)
     for (uint32_t at = 0; at < encoder->layout.leaf_count; at++) {
         buffer_free(&encoder->entries[at].bytes);
     }
-    arena_destroy(encoder->scratch);
-    arena_destroy(encoder->arena);
-    free(encoder);
-}
-
-/* A column is never null where the table says so and these records have it. */
-static void lay_out(struct folder_encoder *encoder, const struct target_table *table,
-                    const struct shape *shape)
-{
-    uint32_t count = table->column_count;
-    bool *required = arena_allocate_zeroed(encoder->arena, (size_t)count + 1, sizeof(*required));
-    encoder->fields =
-        arena_allocate_zeroed(encoder->arena, (size_t)count + 1, sizeof(*encoder->fields));
-    for (uint32_t at = 0; at < count; at++) {
-        encoder->fields[at] = shape_field_find(shape, table->columns[at].name);
-        required[at] = table->columns[at].not_null && encoder->fields[at] >= 0;
-    }
-    parquet_layout_of_columns(encoder->database, table->columns, count, required, encoder->arena,
-                              &encoder->layout);
-}
-
-enum status parquet_encoder_create(struct folder *folder, const struct target_table *table,
-                                   const struct shape *shape, const struct cell *first,
-                                   struct folder_encoder **encoder, struct error *error)
-{
-    (void)first;
-    *encoder = NULL;
-    if (shape == NULL || table->column_count == 0) {
-        return error_set(error, ERROR_INTERNAL, table->name, "documents have no columns");
-    }
-    struct folder_encoder *made = memory_allocate_zeroed(1, sizeof(*made));
-    made->database = (const struct parquet_database *)folder;
-    made->arena = arena_create(0);
-    made->scratch = arena_create(0);
-    lay_out(made, table, shape);
-    made->entries = arena_allocate_zeroed(made->arena, (size_t)made->layout.leaf_count + 1,
-                                          sizeof(*made->entries));
-    *encoder = made;
-    return STATUS_OK;
+    columnar_encoder_free(encoder);
 }
 
 /* ---------------------------------------------------------------- entries */
@@ -100,20 +57,12 @@ static void add_nothing(struct folder_encoder *encoder, const struct parquet_nod
 static enum status take_apart(struct folder_encoder *encoder, const struct parquet_node *node,
                               const struct cell *cell, int16_t repetition, struct error *error);
 
-static enum status refuse_kind(const struct parquet_node *node, const struct cell *cell,
-                               struct error *error)
-{
-    return error_set(error, ERROR_REJECT_TYPE, NULL, "it is %s, and the column holds %s",
-                     value_kind_name((enum value_kind)cell->kind),
-                     value_kind_name(node->type.kind));
-}
-
 static enum status apart_record(struct folder_encoder *encoder, const struct parquet_node *node,
                                 const struct cell *cell, int16_t repetition, struct error *error)
 {
     uint32_t found = 0;
     if (cell->kind != VALUE_MAP) {
-        return refuse_kind(node, cell, error);
+        return columnar_refuse_kind(&node->type, cell, error);
     }
     for (uint32_t at = 0; at < node->child_count; at++) {
         const struct cell *field = value_field(cell, node->children[at].name);
@@ -133,7 +82,7 @@ static enum status apart_elements(struct folder_encoder *encoder, const struct p
     bool map = node->form == PARQUET_MAP;
     bool fits = map ? cell->kind == VALUE_MAP : cell->kind == VALUE_LIST || cell->kind == VALUE_SET;
     if (!fits) {
-        return refuse_kind(node, cell, error);
+        return columnar_refuse_kind(&node->type, cell, error);
     }
     if (cell->length == 0) {
         add_nothing(encoder, node, node->present, repetition);
@@ -163,7 +112,7 @@ static enum status take_apart(struct folder_encoder *encoder, const struct parqu
     }
     switch (node->form) {
     case PARQUET_VALUE:
-        return parquet_value_append(node, cell, encoder->scratch,
+        return parquet_value_append(node, cell, encoder->encoding.scratch,
                                     add_entry(encoder, node->leaf, node->present, repetition),
                                     error);
     case PARQUET_RECORD:
@@ -197,15 +146,16 @@ static enum status append_nested(struct folder_encoder *encoder, const struct pa
     return STATUS_OK;
 }
 
-static enum status append_column(struct folder_encoder *encoder, const struct parquet_node *node,
+static enum status append_column(struct folder_encoder *encoder, uint32_t column,
                                  const struct cell *cell, struct buffer *out, struct error *error)
 {
+    const struct parquet_node *node = &encoder->layout.columns[column];
     if (node->form != PARQUET_VALUE) {
         return append_nested(encoder, node, cell, out, error);
     }
     if (cell != NULL && cell->kind > VALUE_NULL) {
         buffer_append_byte(out, (char)node->present);
-        return parquet_value_append(node, cell, encoder->scratch, out, error);
+        return parquet_value_append(node, cell, encoder->encoding.scratch, out, error);
     }
     if (!node->optional) {
         return error_set(error, ERROR_REJECT_TYPE, NULL, "it is null, and must not be");
@@ -214,32 +164,20 @@ static enum status append_column(struct folder_encoder *encoder, const struct pa
     return STATUS_OK;
 }
 
-enum status parquet_encoder_append(struct folder_encoder *encoder, const struct cell *cells,
-                                   struct buffer *out, struct error *error)
+enum status parquet_encoder_create(struct folder *folder, const struct target_table *table,
+                                   const struct shape *shape, const struct cell *first,
+                                   struct folder_encoder **encoder, struct error *error)
 {
-    struct error why;
-    size_t start = out->length;
-    uint32_t length = 0;
-    buffer_append(out, &length, sizeof(length));
-    arena_reset(encoder->scratch);
-    for (uint32_t at = 0; at < encoder->layout.column_count; at++) {
-        const struct parquet_node *node = &encoder->layout.columns[at];
-        int32_t field = encoder->fields[at];
-        if (append_column(encoder, node, field >= 0 ? &cells[field] : NULL, out, &why) !=
-            STATUS_OK) {
-            char name[100];
-            out->length = start;
-            text_printable(node->name, strlen(node->name), name, sizeof(name));
-            return why.class == ERROR_CLASS_REJECT
-                       ? error_set(error, why.code, name, "column %s: %s", name, why.message)
-                       : error_copy(error, &why);
-        }
+    (void)first;
+    if (columnar_encoder_create(table, shape, sizeof(**encoder), encoder, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
-    if (out->length - start > INT32_MAX) {
-        out->length = start;
-        return error_set(error, ERROR_REJECT_TOO_LARGE, NULL, "the record is larger than 2 GiB");
-    }
-    length = (uint32_t)(out->length - start);
-    memcpy(out->data + start, &length, sizeof(length));
+    struct folder_encoder *made = *encoder;
+    made->encoding.append = append_column;
+    parquet_layout_of_columns((const struct parquet_database *)folder, table->columns,
+                              table->column_count, made->encoding.required, made->encoding.arena,
+                              &made->layout);
+    made->entries = arena_allocate_zeroed(made->encoding.arena, (size_t)made->layout.leaf_count + 1,
+                                          sizeof(*made->entries));
     return STATUS_OK;
 }

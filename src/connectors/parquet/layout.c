@@ -28,16 +28,6 @@ size_t parquet_value_size(const struct parquet_node *node)
     return sizeof(carquet_byte_array_t);
 }
 
-int32_t parquet_layout_find(const struct parquet_layout *layout, const char *name)
-{
-    for (uint32_t at = 0; at < layout->column_count; at++) {
-        if (strcmp(layout->columns[at].name, name) == 0) {
-            return (int32_t)at;
-        }
-    }
-    return -1;
-}
-
 /* ---------------------------------------------------------------- levels and leaves */
 
 static uint32_t count_leaves(const struct parquet_node *node)

@@ -1,14 +1,11 @@
 /* Rows to a file: gathered by column, handed to carquet in pieces, ended as row groups. */
 #include "connectors/parquet/parquet.h"
 
-#include "base/file.h"
 #include "base/memory.h"
-#include <errno.h>
-#include <fcntl.h>
+#include "connectors/columnar/rows.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { ROWS_GATHERED_MAX = 8192, BYTES_GATHERED_MAX = 1 << 20 };
 enum { PAGE_BYTES = 256 << 10, DICTIONARY_BYTES = 256 << 10, HEADER_VALUE_BYTES = 64 << 10 };
@@ -40,10 +37,7 @@ struct folder_pack {
 static enum status failed(const struct folder_pack *pack, const char *what, const char *why,
                           struct error *error)
 {
-    if (ferror(pack->stream) != 0 && errno != 0) {
-        return error_set_errno(error, ERROR_TARGET_WRITE, errno, pack->path, "can't write");
-    }
-    return error_set(error, ERROR_TARGET_WRITE, pack->path, "%s: %s", what, why);
+    return columnar_stream_failed(pack->stream, pack->path, what, why, error);
 }
 
 void parquet_pack_abandon(struct folder_pack *pack)
@@ -150,17 +144,8 @@ enum status parquet_pack_open(struct folder *folder, const char *path,
     made->leaves = memory_allocate_zeroed(made->layout->leaf_count, sizeof(*made->leaves));
     made->row_group_bytes = database->row_group_bytes;
     made->codec = database->codec;
-    int descriptor =
-        file_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
-    made->stream = descriptor >= 0 ? fdopen(descriptor, "w+b") : NULL;
-    enum status status = STATUS_OK;
+    made->stream = columnar_stream_create(path, error);
     if (made->stream == NULL) {
-        status = error_set_errno(error, ERROR_TARGET_WRITE, errno, path, "can't create the file");
-        if (descriptor >= 0) {
-            close(descriptor);
-        }
-    }
-    if (status != STATUS_OK) {
         parquet_pack_abandon(made);
         return STATUS_FAILED;
     }
@@ -339,22 +324,7 @@ static enum status gather_row(struct folder_pack *pack, const char *bytes, uint3
 enum status parquet_pack_write(struct folder_pack *pack, const void *bytes, size_t length,
                                struct error *error)
 {
-    const char *at = bytes;
-    while (length > 0) {
-        uint32_t row = 0;
-        if (length >= sizeof(row)) {
-            memcpy(&row, at, sizeof(row));
-        }
-        if (row < sizeof(row) || row > length) {
-            return error_set(error, ERROR_INTERNAL, pack->path, "a row is not whole");
-        }
-        if (gather_row(pack, at, row, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        at += row;
-        length -= row;
-    }
-    return STATUS_OK;
+    return columnar_rows_each(pack, pack->path, bytes, length, gather_row, error);
 }
 
 enum status parquet_pack_finish(struct folder_pack *pack, struct error *error)
@@ -367,11 +337,7 @@ enum status parquet_pack_finish(struct folder_pack *pack, struct error *error)
                                       : failed(pack, "the file can't be ended",
                                                carquet_status_string(closed), error);
     }
-    if (status == STATUS_OK &&
-        (fflush(pack->stream) != 0 || file_sync_data(fileno(pack->stream)) != 0)) {
-        status = error_set_errno(error, ERROR_TARGET_WRITE, errno, pack->path,
-                                 "can't make the file durable");
-    }
+    status = status == STATUS_OK ? columnar_stream_sync(pack->stream, pack->path, error) : status;
     parquet_pack_abandon(pack);
     return status;
 }

@@ -2,6 +2,7 @@
 #include "connectors/parquet/parquet.h"
 
 #include "base/text.h"
+#include "connectors/columnar/rows.h"
 #include "connectors/registry.h"
 #include <string.h>
 
@@ -145,7 +146,7 @@ static const struct folder_format format = {
     .write_definition = columnar_write_definition,
     .encoder_create = parquet_encoder_create,
     .encoder_destroy = parquet_encoder_destroy,
-    .encoder_append = parquet_encoder_append,
+    .encoder_append = columnar_encoder_append,
     .normal_form = columnar_normal_form,
     .describe_table = parquet_describe_table,
     .caveats = columnar_caveats,

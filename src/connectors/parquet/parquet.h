@@ -89,8 +89,6 @@ void parquet_layout_of_file(const carquet_schema_t *schema, struct arena *arena,
 carquet_schema_t *parquet_layout_schema(const struct parquet_layout *layout);
 /* Bytes of a value in memory as carquet hands it over. */
 size_t parquet_value_size(const struct parquet_node *node);
-/* The column of that name; -1: none. */
-int32_t parquet_layout_find(const struct parquet_layout *layout, const char *name);
 
 /* ---------------------------------------------------------------- value_write.c, value_read.c */
 
@@ -230,8 +228,6 @@ enum status parquet_encoder_create(struct folder *folder, const struct target_ta
                                    const struct shape *shape, const struct cell *first,
                                    struct folder_encoder **encoder, struct error *error);
 void parquet_encoder_destroy(struct folder_encoder *encoder);
-enum status parquet_encoder_append(struct folder_encoder *encoder, const struct cell *cells,
-                                   struct buffer *out, struct error *error);
 const struct parquet_layout *parquet_encoder_layout(const struct folder_encoder *encoder);
 
 enum status parquet_pack_open(struct folder *folder, const char *path,

@@ -1,14 +1,13 @@
 /* Values of columns to cells. */
 #include "connectors/parquet/parquet.h"
 
-#include "base/text.h"
+#include "connectors/columnar/fitting.h"
 #include "model/decimal.h"
 #include <math.h>
 #include <string.h>
 
 enum { JULIAN_DAY_OF_1970 = 2440588, WIDE_BYTES_MAX = 64, WIDE_DIGITS_MAX = 160 };
 static const int64_t day_us = INT64_C(86400000000);
-static const int64_t day_ns = INT64_C(86400000000000);
 
 static int32_t int32_of(const void *value)
 {
@@ -154,66 +153,30 @@ static enum status read_decimal(const struct parquet_node *node, const void *val
 
 /* ---------------------------------------------------------------- days and times */
 
+static int64_t unit_ns(carquet_time_unit_t unit)
+{
+    return unit == CARQUET_TIME_UNIT_MILLIS ? 1000000 : unit == CARQUET_TIME_UNIT_MICROS ? 1000 : 1;
+}
+
 static enum status read_time(const struct parquet_node *node, const void *value, struct cell *cell,
                              struct error *error)
 {
     int64_t number = node->physical == CARQUET_PHYSICAL_INT32 ? int32_of(value) : int64_of(value);
-    int64_t each = node->logical.params.time.unit == CARQUET_TIME_UNIT_MILLIS   ? 1000000
-                   : node->logical.params.time.unit == CARQUET_TIME_UNIT_MICROS ? 1000
-                                                                                : 1;
-    if (number < 0 || number > day_ns / each) {
-        return error_set(error, ERROR_REJECT_TYPE, NULL, "it is no time of a day");
-    }
-    *cell = (struct cell){.kind = VALUE_TIME, .i64 = number * each};
-    return STATUS_OK;
-}
-
-static struct cell timestamp_of(int64_t us, int64_t ns, bool zoned)
-{
-    return (struct cell){
-        .kind = VALUE_TIMESTAMP, .flags = zoned ? CELL_ZONED : 0, .aux = (uint16_t)ns, .i64 = us};
-}
-
-static int64_t floor_divide(int64_t number, int64_t by)
-{
-    return number / by - (number % by < 0 ? 1 : 0);
-}
-
-static enum status beyond(struct error *error)
-{
-    return error_set(error, ERROR_REJECT_TYPE, NULL, "the timestamp is beyond all years");
-}
-
-static enum status read_timestamp(const struct parquet_node *node, const void *value,
-                                  struct cell *cell, struct error *error)
-{
-    int64_t number = int64_of(value);
-    int64_t ns = 0;
-    carquet_time_unit_t unit = node->logical.params.timestamp.unit;
-    if (unit == CARQUET_TIME_UNIT_MILLIS && __builtin_mul_overflow(number, 1000, &number)) {
-        return beyond(error);
-    }
-    if (unit == CARQUET_TIME_UNIT_NANOS) {
-        int64_t us = floor_divide(number, 1000);
-        ns = number - us * 1000;
-        number = us;
-    }
-    *cell = timestamp_of(number, ns, node->type.zoned);
-    return STATUS_OK;
+    return columnar_read_time(number, unit_ns(node->logical.params.time.unit), cell, error);
 }
 
 /* Nanoseconds of the day and the Julian day, as Impala and Spark wrote timestamps. */
 static enum status read_int96(const void *value, struct cell *cell, struct error *error)
 {
-    int64_t ns = int64_of(value);
     int64_t day = (int64_t)(uint32_t)int32_of((const uint8_t *)value + 8) - JULIAN_DAY_OF_1970;
-    int64_t us = floor_divide(ns, 1000);
     int64_t begin = 0;
-    if (__builtin_mul_overflow(day, day_us, &begin) || __builtin_add_overflow(begin, us, &begin)) {
-        return beyond(error);
+    if (columnar_read_timestamp(int64_of(value), 1, false, cell, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
-    *cell = timestamp_of(begin, ns - us * 1000, false);
-    return STATUS_OK;
+    return __builtin_mul_overflow(day, day_us, &begin) ||
+                   __builtin_add_overflow(begin, cell->i64, &cell->i64)
+               ? error_set(error, ERROR_REJECT_TYPE, NULL, "the timestamp is beyond all years")
+               : STATUS_OK;
 }
 
 /* Three unsigned numbers: months, days, milliseconds. */
@@ -231,27 +194,13 @@ static void read_interval(const void *value, struct arena *arena, struct cell *c
 
 /* ---------------------------------------------------------------- bytes */
 
-static enum status copy_bytes(const void *bytes, size_t length, enum value_kind kind,
-                              struct arena *arena, struct cell *cell, struct error *error)
-{
-    const char *copy = arena_try_copy(arena, bytes != NULL ? bytes : "", length);
-    if (copy == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a value of %zu bytes", length);
-    }
-    *cell = (struct cell){.kind = (uint8_t)kind, .length = (uint32_t)length, .text = copy};
-    return STATUS_OK;
-}
-
 static enum status read_variable(const struct parquet_node *node, const void *value,
                                  struct arena *arena, struct cell *cell, struct error *error)
 {
     carquet_byte_array_t bytes;
     memcpy(&bytes, value, sizeof(bytes));
     size_t length = bytes.length > 0 ? (size_t)bytes.length : 0;
-    if (node->type.kind != VALUE_BYTES && !text_is_utf8(bytes.data, length)) {
-        return error_set(error, ERROR_REJECT_TEXT, NULL, "the text is not UTF-8");
-    }
-    return copy_bytes(bytes.data, length, node->type.kind, arena, cell, error);
+    return columnar_read_bytes(node->type.kind, bytes.data, length, arena, cell, error);
 }
 
 enum status parquet_value_read(const struct parquet_node *node, const void *value,
@@ -281,17 +230,20 @@ enum status parquet_value_read(const struct parquet_node *node, const void *valu
     case VALUE_TIME:
         return read_time(node, value, cell, error);
     case VALUE_TIMESTAMP:
-        return node->physical == CARQUET_PHYSICAL_INT96 ? read_int96(value, cell, error)
-                                                        : read_timestamp(node, value, cell, error);
+        return node->physical == CARQUET_PHYSICAL_INT96
+                   ? read_int96(value, cell, error)
+                   : columnar_read_timestamp(int64_of(value),
+                                             unit_ns(node->logical.params.timestamp.unit),
+                                             node->type.zoned, cell, error);
     case VALUE_INTERVAL:
         read_interval(value, arena, cell);
         return STATUS_OK;
     case VALUE_UUID:
-        return copy_bytes(value, 16, VALUE_UUID, arena, cell, error);
+        return columnar_read_bytes(VALUE_UUID, value, 16, arena, cell, error);
     default:
         break;
     }
     return node->physical == CARQUET_PHYSICAL_FIXED_LEN_BYTE_ARRAY
-               ? copy_bytes(value, (size_t)node->width, VALUE_BYTES, arena, cell, error)
+               ? columnar_read_bytes(VALUE_BYTES, value, (size_t)node->width, arena, cell, error)
                : read_variable(node, value, arena, cell, error);
 }

@@ -1,13 +1,13 @@
 /* Cells to the values of columns. */
 #include "connectors/parquet/parquet.h"
 
+#include "connectors/columnar/fitting.h"
 #include "model/convert.h"
 #include "model/decimal.h"
-#include <inttypes.h>
 #include <string.h>
 
-enum { DECIMAL_BYTES_MAX = 32, VALUE_BYTES_MAX = 1 << 30 };
-static const int64_t day_ns = INT64_C(86400000000000);
+enum { DECIMAL_BYTES_MAX = 32 };
+static const char format[] = "Parquet";
 
 /* ---------------------------------------------------------------- numbers */
 
@@ -30,13 +30,9 @@ static enum status append_integer(const struct parquet_node *node, const struct 
     if (node->physical == CARQUET_PHYSICAL_INT64) {
         return append_int64(cell->i64, out);
     }
-    int bits = node->logical.params.integer.bit_width;
-    int64_t most = (INT64_C(1) << (bits - 1)) - 1;
-    if (cell->i64 > most || cell->i64 < -most - 1) {
-        return error_set(error, ERROR_REJECT_NUMBER, NULL,
-                         "%" PRId64 " is beyond the %d bits of the column", cell->i64, bits);
-    }
-    return append_int32(cell->i64, out);
+    return columnar_fit_integer(node->logical.params.integer.bit_width, cell, error) == STATUS_OK
+               ? append_int32(cell->i64, out)
+               : STATUS_FAILED;
 }
 
 /* Digits to a big-endian number in two's complement. */
@@ -89,12 +85,9 @@ static enum status append_decimal(const struct parquet_node *node, const struct 
         return node->physical == CARQUET_PHYSICAL_INT32 ? append_int32(cell->i64, out)
                                                         : append_int64(cell->i64, out);
     }
-    if (convert_value(cell, &type, false, scratch, &fitting, error) != STATUS_OK) {
+    if (columnar_fit_decimal(format, type.precision, type.scale, cell, scratch, &fitting, error) !=
+        STATUS_OK) {
         return STATUS_FAILED;
-    }
-    if (decimal_special(&fitting) != 0) {
-        return error_set(error, ERROR_REJECT_NUMBER, NULL,
-                         "NaN and infinity are no decimals of Parquet");
     }
     if (node->physical != CARQUET_PHYSICAL_FIXED_LEN_BYTE_ARRAY &&
         decimal_to_small(&fitting, &small)) {
@@ -114,7 +107,7 @@ static enum status append_bytes(const void *bytes, size_t length, struct buffer 
                                 struct error *error)
 {
     uint32_t count = (uint32_t)length;
-    if (length > VALUE_BYTES_MAX || !buffer_try_reserve(out, length + sizeof(count))) {
+    if (length > COLUMNAR_VALUE_BYTES_MAX || !buffer_try_reserve(out, length + sizeof(count))) {
         return error_set(error, ERROR_REJECT_TOO_LARGE, NULL,
                          "it has %zu bytes, more than a value of a Parquet file may", length);
     }
@@ -148,106 +141,40 @@ static enum status append_variable(const struct parquet_node *node, const struct
 
 /* ---------------------------------------------------------------- days and times */
 
-static enum status refuse_special(const struct cell *cell, struct error *error)
+static int64_t unit_ns(carquet_time_unit_t unit)
 {
-    return error_set(error, ERROR_REJECT_TYPE, NULL, "Parquet has no %s",
-                     cell->i64 == CELL_ZERO_DATE ? "day 0000-00-00" : "infinite day");
+    return unit == CARQUET_TIME_UNIT_MILLIS ? 1000000 : unit == CARQUET_TIME_UNIT_MICROS ? 1000 : 1;
 }
 
 static enum status append_date(const struct cell *cell, struct buffer *out, struct error *error)
 {
-    if ((cell->flags & CELL_SPECIAL) != 0) {
-        return refuse_special(cell, error);
-    }
-    if (cell->i64 > INT32_MAX || cell->i64 < INT32_MIN) {
-        return error_set(error, ERROR_REJECT_TYPE, NULL, "the day is beyond those of Parquet");
-    }
-    return append_int32(cell->i64, out);
-}
-
-static enum status refuse_fraction(carquet_time_unit_t unit, struct error *error)
-{
-    return error_set(error, ERROR_REJECT_TYPE, NULL,
-                     "it has more digits of a second than the column, which counts %s",
-                     unit == CARQUET_TIME_UNIT_MILLIS ? "milliseconds" : "microseconds");
+    return columnar_fit_date(format, cell, error) == STATUS_OK ? append_int32(cell->i64, out)
+                                                               : STATUS_FAILED;
 }
 
 static enum status append_time(const struct parquet_node *node, const struct cell *cell,
                                struct buffer *out, struct error *error)
 {
-    carquet_time_unit_t unit = node->logical.params.time.unit;
-    int64_t each = unit == CARQUET_TIME_UNIT_MILLIS   ? 1000000
-                   : unit == CARQUET_TIME_UNIT_MICROS ? 1000
-                                                      : 1;
-    if (cell->i64 < 0 || cell->i64 >= day_ns || (cell->flags & CELL_ZONED) != 0) {
-        return error_set(error, ERROR_REJECT_TYPE, NULL,
-                         "Parquet has no such time of day: before 24:00, without an offset");
+    int64_t number = 0;
+    if (columnar_fit_time(format, unit_ns(node->logical.params.time.unit), cell, &number, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
     }
-    if (cell->i64 % each != 0) {
-        return refuse_fraction(unit, error);
-    }
-    return node->physical == CARQUET_PHYSICAL_INT32 ? append_int32(cell->i64 / each, out)
-                                                    : append_int64(cell->i64 / each, out);
+    return node->physical == CARQUET_PHYSICAL_INT32 ? append_int32(number, out)
+                                                    : append_int64(number, out);
 }
 
 static enum status append_timestamp(const struct parquet_node *node, const struct cell *cell,
                                     struct buffer *out, struct error *error)
 {
-    carquet_time_unit_t unit = node->logical.params.timestamp.unit;
-    int64_t value = cell->i64;
-    if ((cell->flags & CELL_SPECIAL) != 0) {
-        return refuse_special(cell, error);
-    }
-    if ((unit != CARQUET_TIME_UNIT_NANOS && cell->aux != 0) ||
-        (unit == CARQUET_TIME_UNIT_MILLIS && value % 1000 != 0)) {
-        return refuse_fraction(unit, error);
-    }
-    if (unit == CARQUET_TIME_UNIT_MILLIS) {
-        value /= 1000;
-    } else if (unit == CARQUET_TIME_UNIT_NANOS &&
-               (__builtin_mul_overflow(value, 1000, &value) ||
-                __builtin_add_overflow(value, (int64_t)cell->aux, &value))) {
-        return error_set(error, ERROR_REJECT_TYPE, NULL,
-                         "it is beyond the years 1677 to 2262, which nanoseconds count");
-    }
-    return append_int64(value, out);
+    int64_t number = 0;
+    return columnar_fit_timestamp(format, unit_ns(node->logical.params.timestamp.unit), cell,
+                                  &number, error) == STATUS_OK
+               ? append_int64(number, out)
+               : STATUS_FAILED;
 }
 
 /* ---------------------------------------------------------------- the whole */
-
-static bool is_nested(const struct cell *cell)
-{
-    return cell->kind == VALUE_LIST || cell->kind == VALUE_SET || cell->kind == VALUE_MAP;
-}
-
-static bool is_same(const struct parquet_node *node, const struct cell *cell)
-{
-    bool same = cell->kind == (uint8_t)node->type.kind;
-    if (same && (cell->kind == VALUE_TIMESTAMP) && (cell->flags & CELL_SPECIAL) == 0) {
-        return ((cell->flags & CELL_ZONED) != 0) == node->type.zoned;
-    }
-    return same || (node->logical.id == CARQUET_LOGICAL_JSON &&
-                    (is_nested(cell) || cell->kind == VALUE_JSON));
-}
-
-/* A number of another kind is one all the same; anything else would come back as what it was not.
- */
-static enum status convert(const struct parquet_node *node, const struct cell *cell,
-                           struct arena *scratch, struct cell *converted, struct error *error)
-{
-    bool both =
-        value_kind_is_number((enum value_kind)cell->kind) && value_kind_is_number(node->type.kind);
-    bool zone = cell->kind == VALUE_TIMESTAMP && node->type.kind == VALUE_TIMESTAMP;
-    bool text = node->type.kind == VALUE_TEXT && node->type.untyped && cell->kind != VALUE_BYTES;
-    struct value_type type = node->type;
-    type.dynamic = type.dynamic || type.kind == VALUE_DECIMAL; /* its limits are told later */
-    if (!both && !zone && !text) {
-        return error_set(error, ERROR_REJECT_TYPE, NULL, "it is %s, and the column holds %s",
-                         value_kind_name((enum value_kind)cell->kind),
-                         value_kind_name(node->type.kind));
-    }
-    return convert_value(cell, &type, false, scratch, converted, error);
-}
 
 static enum status append_converted(const struct parquet_node *node, const struct cell *cell,
                                     struct arena *scratch, struct buffer *out, struct error *error)
@@ -291,14 +218,9 @@ static enum status append_converted(const struct parquet_node *node, const struc
 enum status parquet_value_append(const struct parquet_node *node, const struct cell *cell,
                                  struct arena *scratch, struct buffer *out, struct error *error)
 {
-    struct cell whole = *cell;
-    if (cell->kind == VALUE_LARGE &&
-        convert_read_large(cell, CONVERT_LARGE_BYTES_MAX, scratch, &whole, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    struct cell converted = whole;
-    if (!is_same(node, &whole) && convert(node, &whole, scratch, &converted, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return append_converted(node, &converted, scratch, out, error);
+    struct cell fitted;
+    return columnar_fit_kind(&node->type, node->logical.id == CARQUET_LOGICAL_JSON, cell, scratch,
+                             &fitted, error) == STATUS_OK
+               ? append_converted(node, &fitted, scratch, out, error)
+               : STATUS_FAILED;
 }

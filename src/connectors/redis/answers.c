@@ -1,8 +1,8 @@
 /* Replies of nodes, and what they mean for the records that they are about. */
+#include "connectors/keyed/keys.h"
 #include "connectors/redis/send_internal.h"
 
 #include "base/memory.h"
-#include <stdlib.h>
 
 /* ---------------------------------------------------------------- flights */
 
@@ -138,21 +138,6 @@ static void take_error(struct keyed_connection *connection, uint16_t node,
 
 /* ---------------------------------------------------------------- one record's replies */
 
-static bool same_fields(const struct cell *left, const struct cell *right)
-{
-    bool same = left->length == right->length;
-    for (uint32_t at = 0; same && at < left->length; at++) {
-        const struct cell *name = &left->items[2 * (size_t)at];
-        const struct cell *other = NULL;
-        for (uint32_t to = 0; to < right->length && other == NULL; to++) {
-            const struct cell *theirs = &right->items[2 * (size_t)to];
-            other = value_equal(name, theirs) ? theirs + 1 : NULL;
-        }
-        same = other != NULL && value_equal(name + 1, other);
-    }
-    return same;
-}
-
 /* The record as it would be read if it were there: encoded, and its command taken for a reply. */
 static enum status read_own(struct keyed_connection *connection, const struct keyed_record *record,
                             struct cell *own, struct error *error)
@@ -199,7 +184,7 @@ static enum keyed_outcome answers_compare(struct keyed_connection *connection,
     }
     return !keyed_request_record(request, at, key, &record) ||
                    (read_own(connection, &record, &own, &ignored) == STATUS_OK &&
-                    same_fields(&own, &there))
+                    keyed_values_are_equal(&own, &there))
                ? KEYED_DONE
                : KEYED_OCCUPIED;
 }

@@ -114,7 +114,7 @@ static struct group *group_of(struct grouping *grouping, struct text prefix)
 
 static enum status refuse_many(const struct grouping *grouping, struct error *error)
 {
-    error_set(error, ERROR_SOURCE_INVALID, grouping->database->uri->shown,
+    error_set(error, ERROR_SOURCE_INVALID, grouping->database->keyed.uri->shown,
               "the keys have more than %d prefixes before '%c'", (int)GROUPS_MAX,
               grouping->database->separator);
     return error_hint(error, "?separator= says which character ends the name of a table in them");
@@ -161,8 +161,8 @@ static enum status group_page(void *context, struct redis_client *client, uint16
 
 static bool is_wanted(const struct redis_database *self, const char *name)
 {
-    bool wanted = self->catalog_tables == NULL;
-    for (const char *const *at = self->catalog_tables; at != NULL && *at != NULL; at++) {
+    bool wanted = self->keyed.catalog_tables == NULL;
+    for (const char *const *at = self->keyed.catalog_tables; at != NULL && *at != NULL; at++) {
         wanted = wanted || strcmp(*at, name) == 0;
     }
     return wanted;
@@ -276,10 +276,10 @@ static void add_known(struct redis_database *self, struct redis_source *source, 
 static bool are_noted(const struct redis_database *self, const struct redis_source *source)
 {
     uint32_t count = 0;
-    while (self->catalog_tables != NULL && self->catalog_tables[count] != NULL) {
+    while (self->keyed.catalog_tables != NULL && self->keyed.catalog_tables[count] != NULL) {
         count++;
     }
-    return self->catalog_tables != NULL && count == source->table_count;
+    return self->keyed.catalog_tables != NULL && count == source->table_count;
 }
 
 static enum status find_tables(struct redis_database *self, struct redis_source *source,
@@ -316,7 +316,7 @@ enum status redis_source_get(struct redis_database *self, struct redis_source **
                              struct error *error)
 {
     enum status status = STATUS_OK;
-    pthread_mutex_lock(&self->mutex);
+    pthread_mutex_lock(&self->keyed.mutex);
     if (self->source == NULL) {
         struct arena *arena = arena_create(0);
         struct redis_source *made = arena_allocate_zeroed(arena, 1, sizeof(*made));
@@ -329,7 +329,7 @@ enum status redis_source_get(struct redis_database *self, struct redis_source **
         }
     }
     *source = self->source;
-    pthread_mutex_unlock(&self->mutex);
+    pthread_mutex_unlock(&self->keyed.mutex);
     return status;
 }
 

@@ -1,4 +1,5 @@
 /* Reading a span: its keys are walked, and their values asked for some hundred at a time. */
+#include "connectors/keyed/reading.h"
 #include "connectors/redis/source.h"
 
 #include "base/memory.h"
@@ -13,86 +14,30 @@ struct cursor {
     struct redis_table *table;
     struct redis_key_walk *walk; /* NULL: the request names its keys */
     struct redis_lookup *lookup;
-    uint32_t next_key; /* of the request's */
-    struct arena *names;
-    struct text **wanted; /* the request's keys, sorted, in `names` */
-    uint32_t wanted_count;
-    bool walked; /* to the end */
+    struct keyed_wanted wanted; /* … which these are */
+    bool walked;                /* to the end */
 };
 
 /* ---------------------------------------------------------------- keys of a request */
 
-static int compare_keys(const void *left, const void *right)
+static enum status append_key(const void *context, const struct cell *key,
+                              struct keyed_wanted *wanted, struct error *error)
 {
-    const struct text *one = *(const struct text *const *)left;
-    const struct text *other = *(const struct text *const *)right;
-    size_t least = one->length < other->length ? one->length : other->length;
-    int order = memcmp(one->data, other->data, least);
-    return order != 0 ? order : (one->length > other->length) - (one->length < other->length);
-}
-
-/* STATUS_END: no key of the table is made of it. */
-static enum status key_of(const struct cursor *cursor, const struct cell *cells, struct buffer *out,
-                          struct error *error)
-{
-    const struct redis_table *table = cursor->table;
-    const struct read_request *request = cursor->request;
+    const struct redis_table *table = context;
     const struct target_table as_target = {.name = table->name, .key = table->key};
-    struct cell key[KEYED_KEY_COLUMNS_MAX] = {0};
-    struct error why;
-    for (uint32_t part = 0; part < table->key.count; part++) {
-        for (uint32_t at = 0; at < request->root_key.count; at++) {
-            if (strcmp(request->root_key.names[at], table->key.names[part]) == 0) {
-                key[part] = cells[at];
-            }
-        }
-        if (key[part].kind == VALUE_ESCAPE) {
-            return error_set(error, ERROR_REJECT_TYPE, table->name, "a key is of another engine");
-        }
-    }
-    enum status status = table->noted ? redis_key_append(&as_target, key, out, &why)
-                                      : redis_value_append(&key[0], out, &why);
-    return status == STATUS_FAILED && why.class == ERROR_CLASS_REJECT ? STATUS_END
-           : status == STATUS_FAILED                                  ? error_copy(error, &why)
-                                                                      : status;
-}
-
-static enum status check_columns(const struct cursor *cursor, struct error *error)
-{
-    const struct read_request *request = cursor->request;
-    uint32_t found = 0;
-    for (uint32_t part = 0; part < cursor->table->key.count; part++) {
-        found += column_list_holds(request->root_key, cursor->table->key.names[part]);
-    }
-    return found == cursor->table->key.count && found == request->root_key.count
-               ? STATUS_OK
-               : error_set(error, ERROR_NOT_IMPLEMENTED, request->name,
-                           "Redis finds records by the whole key of their table only");
+    return table->noted ? redis_key_append(&as_target, key, &wanted->bytes, error)
+                        : redis_value_append(&key[0], &wanted->bytes, error);
 }
 
 static enum status list_wanted(struct cursor *cursor, struct error *error)
 {
-    const struct read_request *request = cursor->request;
-    enum status status = check_columns(cursor, error);
-    struct arena *arena = cursor->names;
-    struct buffer key = {0};
-    cursor->wanted =
-        arena_allocate_zeroed(arena, (size_t)request->key_count + 1, sizeof(*cursor->wanted));
-    for (uint32_t at = 0; at < request->key_count && status == STATUS_OK; at++) {
-        buffer_clear(&key);
-        status = key_of(cursor, request->keys + (size_t)at * request->root_key.count, &key, error);
-        if (status == STATUS_OK) {
-            struct text *made = arena_allocate(arena, sizeof(*made));
-            *made = (struct text){arena_copy(arena, key.data, key.length), key.length};
-            cursor->wanted[cursor->wanted_count++] = made;
-        }
-        status = status == STATUS_END ? STATUS_OK : status;
-    }
-    buffer_free(&key);
-    if (cursor->wanted_count > 1) {
-        qsort(cursor->wanted, cursor->wanted_count, sizeof(*cursor->wanted), compare_keys);
-    }
-    return status;
+    const struct keyed_wanting wanting = {
+        .key = cursor->table->key,
+        .name = cursor->table->name,
+        .refusal = "Redis finds records by the whole key of their table only",
+        .encode = append_key,
+        .context = cursor->table};
+    return keyed_wanted_read(cursor->request, &wanting, &cursor->wanted, error);
 }
 
 /* ---------------------------------------------------------------- open and close */
@@ -121,7 +66,6 @@ enum status redis_cursor_open(struct reader *reader, const struct read_request *
     struct cursor *made = memory_allocate_zeroed(1, sizeof(*made));
     made->reader = reader;
     made->request = request;
-    made->names = arena_create(0);
     made->lookup = redis_lookup_create(reader->database);
     enum status status = redis_source_find(reader->database, request->table, &made->table, error);
     if (status == STATUS_OK) {
@@ -140,7 +84,7 @@ void redis_cursor_close(struct cursor *cursor)
     if (cursor != NULL) {
         redis_lookup_destroy(cursor->lookup);
         redis_key_walk_destroy(cursor->walk);
-        arena_destroy(cursor->names);
+        keyed_wanted_free(&cursor->wanted);
         free(cursor);
     }
 }
@@ -153,14 +97,11 @@ static enum status next_key(struct cursor *cursor, struct text *key, struct erro
     if (cursor->walk != NULL) {
         return redis_key_walk_next(cursor->walk, key, error);
     }
-    while (cursor->next_key < cursor->wanted_count) {
-        uint32_t at = cursor->next_key++;
-        if (at == 0 || compare_keys(&cursor->wanted[at - 1], &cursor->wanted[at]) != 0) {
-            *key = *cursor->wanted[at];
-            return STATUS_OK;
-        }
+    if (cursor->wanted.next == cursor->wanted.count) {
+        return STATUS_END;
     }
-    return STATUS_END;
+    *key = cursor->wanted.keys[cursor->wanted.next++].bytes;
+    return STATUS_OK;
 }
 
 /* Value and time to live of as many keys as may be under way. */
@@ -189,12 +130,6 @@ static enum status redis_cursor_ask(struct cursor *cursor, struct error *error)
 }
 
 /* ---------------------------------------------------------------- records */
-
-static struct cell find_field(const struct cell *record, const char *name)
-{
-    const struct cell *found = value_field(record, name);
-    return found != NULL ? *found : cell_missing();
-}
 
 /* A record of a key that nothing is noted of: the key, and its value or its hash's fields. */
 static enum status with_key(const struct cell *key, const struct cell *value, bool hash,
@@ -238,23 +173,8 @@ static enum status read_record(const struct cursor *cursor, const struct resp_va
 static void add_row(const struct cursor *cursor, struct batch *batch, const struct cell *record,
                     const struct resp_value *expiry)
 {
-    const struct redis_table *table = cursor->table;
-    struct cell *row = batch_append(batch);
-    struct record_envelope *envelope = &batch->envelopes[batch->row_count - 1];
-    *envelope = (struct record_envelope){0};
-    for (uint32_t at = 0; at < cursor->request->column_count; at++) {
-        row[at] = find_field(record, cursor->request->columns[at].name);
-    }
-    if (cursor->request->column_count == 0) {
-        struct cell *key =
-            arena_allocate_zeroed(batch->arena, (size_t)table->key.count + 1, sizeof(*key));
-        for (uint32_t at = 0; at < table->key.count; at++) {
-            key[at] = find_field(record, table->key.names[at]);
-        }
-        *row = *record;
-        envelope->source_key = key;
-        envelope->source_key_count = table->key.count;
-    }
+    struct record_envelope *envelope =
+        keyed_add_record(cursor->request, cursor->table->key, record, batch);
     if (expiry->type == RESP_INTEGER && expiry->integer > 0) {
         envelope->ttl_seconds = (expiry->integer + 999) / 1000;
     }
@@ -306,20 +226,7 @@ static enum status add_next(struct cursor *cursor, struct batch *batch, struct e
 enum status redis_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
                               struct batch **batch, struct error *error)
 {
-    uint32_t columns = cursor->request->column_count;
-    struct batch *made = batch_create(NULL, columns > 0 ? columns : 1, rows_max);
-    enum status status = STATUS_OK;
-    *batch = NULL;
-    batch_add_envelopes(made);
-    while (status == STATUS_OK && made->row_count + made->refused_count < rows_max &&
-           (made->row_count == 0 || batch_bytes(made) < bytes_max)) {
-        status = add_next(cursor, made, error);
-    }
-    bool empty = made->row_count + made->refused_count == 0;
-    if (status == STATUS_FAILED || (status == STATUS_END && empty)) {
-        batch_destroy(made);
-        return status;
-    }
-    *batch = made;
-    return STATUS_OK;
+    const struct keyed_filling filling = {
+        .add_next = add_next, .request = cursor->request, .envelopes = true};
+    return keyed_cursor_next(cursor, &filling, rows_max, bytes_max, batch, error);
 }

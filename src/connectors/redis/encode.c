@@ -37,8 +37,9 @@ struct redis_encoder *redis_encoder_create(struct redis_database *database, cons
     return made;
 }
 
-void redis_encoder_destroy(struct redis_encoder *encoder)
+void redis_encoder_destroy(void *made)
 {
+    struct redis_encoder *encoder = made;
     if (encoder != NULL) {
         buffer_free(&encoder->names);
         free(encoder->name_ends);

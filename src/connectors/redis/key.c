@@ -1,10 +1,9 @@
 /* Keys: a table's name and the parts of a record's key, as one Redis key, and as bytes for the
  * room. */
+#include "connectors/keyed/keys.h"
 #include "connectors/redis/redis.h"
 
 #include "base/text.h"
-
-enum { LENGTH_BYTES = 4 };
 
 void redis_key_prefix(const char *table, struct buffer *out)
 {
@@ -73,17 +72,12 @@ enum status redis_key_bytes(struct database *database, const struct target_table
 {
     (void)database;
     for (uint32_t at = 0; at < table->key.count; at++) {
-        size_t begin = out->length;
-        buffer_append(out, "\0\0\0\0", LENGTH_BYTES);
+        size_t begin = keyed_part_begin(out);
         enum status status = redis_value_append(&key[at], out, error);
         if (status != STATUS_OK) {
             return status == STATUS_END ? refuse_part(table, at, error) : status;
         }
-        size_t length = out->length - begin - LENGTH_BYTES;
-        for (int byte = 0; byte < LENGTH_BYTES; byte++) {
-            out->data[begin + (size_t)byte] =
-                (char)(uint8_t)(length >> (8 * (LENGTH_BYTES - 1 - byte)));
-        }
+        keyed_part_end(out, begin);
     }
     return STATUS_OK;
 }
@@ -91,22 +85,13 @@ enum status redis_key_bytes(struct database *database, const struct target_table
 bool redis_key_read(struct database *database, const struct target_table *table,
                     const uint8_t *bytes, size_t length, struct arena *arena, struct cell *key)
 {
+    struct text part;
     (void)database;
     for (uint32_t at = 0; at < table->key.count; at++) {
-        size_t own = 0;
-        if (length < LENGTH_BYTES) {
+        if (!keyed_part_read(&bytes, &length, &part)) {
             return false;
         }
-        for (int byte = 0; byte < LENGTH_BYTES; byte++) {
-            own = own << 8 | bytes[byte];
-        }
-        if (length - LENGTH_BYTES < own) {
-            return false;
-        }
-        const char *copy = arena_copy(arena, bytes + LENGTH_BYTES, own);
-        redis_value_read(copy, own, arena, &key[at]);
-        bytes += LENGTH_BYTES + own;
-        length -= LENGTH_BYTES + own;
+        redis_value_read(arena_copy(arena, part.data, part.length), part.length, arena, &key[at]);
     }
     return length == 0;
 }

@@ -120,12 +120,12 @@ enum status redis_key_list_get(struct redis_database *self, struct redis_table *
                                struct redis_key_list **list, struct error *error)
 {
     enum status status = STATUS_OK;
-    pthread_mutex_lock(&self->mutex);
+    pthread_mutex_lock(&self->keyed.mutex);
     if (table->keys == NULL) {
         status = make_list(self, table, &table->keys, error);
     }
     *list = table->keys;
-    pthread_mutex_unlock(&self->mutex);
+    pthread_mutex_unlock(&self->keyed.mutex);
     return status;
 }
 

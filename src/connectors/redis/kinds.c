@@ -85,17 +85,17 @@ static enum status find_table(struct redis_database *self, const char *table,
             return STATUS_OK;
         }
     }
-    struct redis_kinds *made = arena_allocate_zeroed(self->arena, 1, sizeof(*made));
-    enum status status = redis_note_read(self, table, self->arena, &made->note, error);
+    struct redis_kinds *made = arena_allocate_zeroed(self->keyed.arena, 1, sizeof(*made));
+    enum status status = redis_note_read(self, table, self->keyed.arena, &made->note, error);
     if (status == STATUS_FAILED) {
         return status;
     }
     made->noted = status == STATUS_OK;
-    made->index.arena = self->arena;
+    made->index.arena = self->keyed.arena;
     if (made->noted) {
-        add_noted(made, self->arena);
+        add_noted(made, self->keyed.arena);
     } else {
-        made->note.table = arena_copy_string(self->arena, table);
+        made->note.table = arena_copy_string(self->keyed.arena, table);
     }
     made->next = self->kinds;
     self->kinds = made;
@@ -135,7 +135,7 @@ static enum status meet(struct redis_database *self, const char *table, struct t
     }
     uint32_t at = name_index_find(&kinds->index, name.data, name.length);
     if (at == NAME_INDEX_NONE) {
-        add_column(kinds, self->arena, name, *kind);
+        add_column(kinds, self->keyed.arena, name, *kind);
         return write_note(self, kinds, error);
     }
     struct column *column = &kinds->columns[at];
@@ -150,7 +150,7 @@ static enum status meet(struct redis_database *self, const char *table, struct t
 
 void redis_kinds_forget(struct redis_database *self, const char *table)
 {
-    pthread_mutex_lock(&self->mutex);
+    pthread_mutex_lock(&self->keyed.mutex);
     struct redis_kinds **link = &self->kinds;
     while (*link != NULL) {
         bool same = strcmp((*link)->note.table, table) == 0;
@@ -160,25 +160,25 @@ void redis_kinds_forget(struct redis_database *self, const char *table)
             link = &(*link)->next;
         }
     }
-    pthread_mutex_unlock(&self->mutex);
+    pthread_mutex_unlock(&self->keyed.mutex);
 }
 
 enum status redis_indexes_find(struct redis_database *self, const char *table,
                                const struct redis_indexes **indexes, struct error *error)
 {
     struct redis_kinds *kinds = NULL;
-    pthread_mutex_lock(&self->mutex);
+    pthread_mutex_lock(&self->keyed.mutex);
     enum status status = find_table(self, table, &kinds, error);
     *indexes = status == STATUS_OK ? &kinds->note.indexes : NULL;
-    pthread_mutex_unlock(&self->mutex);
+    pthread_mutex_unlock(&self->keyed.mutex);
     return status;
 }
 
 enum status redis_kind_meet(struct redis_database *self, const char *table, struct text name,
                             enum value_kind *kind, struct error *error)
 {
-    pthread_mutex_lock(&self->mutex);
+    pthread_mutex_lock(&self->keyed.mutex);
     enum status status = meet(self, table, name, kind, error);
-    pthread_mutex_unlock(&self->mutex);
+    pthread_mutex_unlock(&self->keyed.mutex);
     return status;
 }

@@ -159,7 +159,7 @@ enum status redis_lookup_next(struct redis_lookup *lookup, struct arena *arena,
     if (lookup->first == NULL) {
         return STATUS_END;
     }
-    retry_init(&retry, RETRY_PATIENCE_TIMEOUTS * lookup->database->timeout_ms);
+    retry_init(&retry, RETRY_PATIENCE_TIMEOUTS * lookup->database->keyed.room.timeout_ms);
     retry.cancelled = &database->hurried;
     retry.counter = &database->report.counts.retries;
     uint16_t node = REDIS_NO_NODE;

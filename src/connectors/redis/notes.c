@@ -75,7 +75,7 @@ static enum status notes_call(struct redis_database *self, struct buffer *comman
     struct redis_call what = {.slot = redis_slot_of(REDIS_NOTES, strlen(REDIS_NOTES)),
                               .object = REDIS_NOTES,
                               .writes = writes};
-    what.lease = writes && self->keyed.room.run_id != NULL ? &self->keyed.base : NULL;
+    what.lease = writes ? keyed_lease(&self->keyed) : NULL;
     return redis_control(self, &what, command, arena, reply, error);
 }
 

@@ -1,5 +1,6 @@
 /* Making and removing tables: a note in the database of what is made, and the keys that go with it.
  */
+#include "connectors/keyed/tables.h"
 #include "connectors/redis/redis.h"
 
 #include "base/failpoint.h"
@@ -96,25 +97,7 @@ enum status redis_claimed(struct database *database, const struct run_claim *cla
     return status;
 }
 
-/* ---------------------------------------------------------------- making */
-
-static enum status make_table(struct redis_database *self, struct target_table *table,
-                              enum keyed_made made, struct error *error)
-{
-    struct keyed_room *room = &self->keyed.room;
-    if (made == KEYED_MADE_NOT && (failpoint_hit("redis.before_intent", error) != STATUS_OK ||
-                                   keyed_made_intend(room, table->name, error) != STATUS_OK ||
-                                   failpoint_hit("redis.after_intent", error) != STATUS_OK)) {
-        return STATUS_FAILED;
-    }
-    if (redis_note_put(self, table, room->run_id, error) != STATUS_OK ||
-        failpoint_hit("redis.after_note", error) != STATUS_OK ||
-        keyed_made_done(room, table->name, room->run_id, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    table->created = true;
-    return failpoint_hit("redis.after_made", error);
-}
+/* ---------------------------------------------------------------- tables */
 
 static enum status refuse_lost(const char *table, struct error *error)
 {
@@ -123,93 +106,72 @@ static enum status refuse_lost(const char *table, struct error *error)
     return error_hint(error, "start again: `transhume reset --confirm`, then `transhume migrate`");
 }
 
-static enum status prepare_table(struct redis_database *self, struct target_table *table,
-                                 struct arena *arena, struct error *error)
+/* A note is enough, or a key; the note says which table it is (NULL: there is none). */
+static enum status table_look(struct database *database, const struct target_table *table,
+                              struct arena *arena, struct keyed_there *there, struct error *error)
 {
     struct redis_note note;
-    enum keyed_made made = KEYED_MADE_NOT;
-    const char *made_by = NULL;
-    bool exists = false;
     bool filled = false;
-    table->created = false;
-    enum status there = redis_note_read(self, table->name, arena, &note, error);
-    if (there == STATUS_FAILED || keyed_made_read(&self->keyed.room, table->name, arena, &made,
-                                                  &made_by, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    enum status status = redis_note_read(redis_of(database), table->name, arena, &note, error);
+    there->id = status == STATUS_OK ? note.run : NULL;
+    there->exists = status == STATUS_OK;
+    if (status == STATUS_END) {
+        status = redis_inspect(database, table, 1, &there->exists, &filled, error);
     }
-    if (made == KEYED_MADE_DONE) {
-        table->created = true;
-        return there == STATUS_OK ? STATUS_OK : refuse_lost(table->name, error);
-    }
-    if (made == KEYED_MADE_INTENDED &&
-        (there == STATUS_END || strcmp(note.run, self->keyed.room.run_id) == 0)) {
-        return make_table(self, table, made, error);
-    }
-    if (there == STATUS_OK) {
-        return STATUS_OK;
-    }
-    if (redis_inspect(&self->keyed.base, table, 1, &exists, &filled, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return filled ? redis_note_put(self, table, "", error) : make_table(self, table, made, error);
-}
-
-enum status redis_prepare(struct database *database, const struct prepare_request *request,
-                          struct error *error)
-{
-    struct arena *arena = arena_create(0);
-    enum status status = STATUS_OK;
-    for (uint32_t at = 0; at < request->table_count && status == STATUS_OK; at++) {
-        arena_reset(arena);
-        status = prepare_table(redis_of(database), &request->tables[at], arena, error);
-    }
-    arena_destroy(arena);
     return status;
 }
 
-enum status redis_after_load(struct database *database, struct after_load_request *request,
+static enum status make_table(struct database *database, const struct target_table *table,
+                              const struct keyed_there *there, bool again, struct arena *arena,
+                              const char **id, struct error *error)
+{
+    struct redis_database *self = redis_of(database);
+    (void)there;
+    (void)again;
+    (void)arena;
+    *id = self->keyed.room.run_id;
+    return redis_note_put(self, table, *id, error) == STATUS_OK
+               ? failpoint_hit("redis.after_note", error)
+               : STATUS_FAILED;
+}
+
+static enum status use_table(struct database *database, const struct target_table *table,
+                             const struct keyed_there *there, struct arena *arena,
                              struct error *error)
 {
-    (void)database;
-    (void)request;
+    (void)arena;
+    return there->id != NULL ? STATUS_OK
+           : table->created  ? refuse_lost(table->name, error)
+                             : redis_note_put(redis_of(database), table, "", error);
+}
+
+/* Keys without a note are of somebody else: the run's come after its own. */
+static enum status is_ours(struct database *database, const struct target_table *table,
+                           const struct keyed_there *there, bool going, bool *ours,
+                           struct error *error)
+{
+    (void)table;
+    (void)going;
     (void)error;
+    *ours = there->id != NULL && strcmp(there->id, redis_of(database)->keyed.room.run_id) == 0;
     return STATUS_OK;
 }
 
-/* ---------------------------------------------------------------- removing */
-
-/* Keys that the run did not finish to note are its own: the table was not there before. */
-static enum status remove_made(struct redis_database *self, const struct target_table *table,
-                               struct arena *arena, struct error *error)
+static enum status drop_table(struct database *database, const struct target_table *table,
+                              const struct keyed_there *there, enum keyed_made made,
+                              struct error *error)
 {
-    enum keyed_made made = KEYED_MADE_NOT;
-    const char *made_by = NULL;
-    if (keyed_made_read(&self->keyed.room, table->name, arena, &made, &made_by, error) !=
-        STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (made == KEYED_MADE_NOT) {
-        return STATUS_OK; /* removed already, or never made */
-    }
+    (void)there;
     enum status status =
-        made == KEYED_MADE_DONE ? redis_empty_table(self, table->name, error) : STATUS_OK;
-    status = status == STATUS_OK ? redis_note_delete(self, table->name, error) : status;
-    status = status == STATUS_OK ? failpoint_hit("redis.table_removed", error) : status;
-    return status == STATUS_OK ? keyed_made_forget(&self->keyed.room, table->name, error) : status;
+        made == KEYED_MADE_DONE ? redis_empty_table(database, table, error) : STATUS_OK;
+    return status == STATUS_OK ? redis_note_delete(redis_of(database), table->name, error) : status;
 }
 
-static enum status remove_table(struct database *database, const struct target_table *table,
-                                struct error *error)
-{
-    struct redis_database *self = redis_of(database);
-    struct arena *arena = arena_create(0);
-    enum status status = failpoint_hit("redis.before_remove_table", error);
-    if (status == STATUS_OK) {
-        status = table->created ? remove_made(self, table, arena, error)
-                                : redis_empty_table(self, table->name, error);
-    }
-    arena_destroy(arena);
-    return status == STATUS_OK ? failpoint_hit("redis.after_remove_table", error) : status;
-}
+const struct keyed_tables redis_tables = {.look = table_look,
+                                          .make = make_table,
+                                          .use = use_table,
+                                          .is_ours = is_ours,
+                                          .drop = drop_table,
+                                          .clear = redis_empty_table};
 
-const struct rollback_functions redis_rollback = {.remove_table = remove_table};
+const struct rollback_functions redis_rollback = {.remove_table = keyed_remove_table};

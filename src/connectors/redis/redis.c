@@ -1,8 +1,8 @@
 /* redis://HOST: the descriptor, opening, control work. */
 #include "connectors/redis/redis.h"
-
-#include "base/memory.h"
-#include <stdlib.h>
+#include "connectors/defaults.h"
+#include "connectors/keyed/opening.h"
+#include "connectors/keyed/tables.h"
 
 enum { WRITERS_MAX = 4, READERS_MAX = 8, CHUNKS_OPEN_MAX = 4 };
 
@@ -36,15 +36,8 @@ static const char *const failpoints[] = {
     KEYED_FAILPOINTS("redis"),
     "redis.before_ledger",
     "redis.after_ledger",
-    "redis.before_intent",
-    "redis.after_intent",
     "redis.after_note",
-    "redis.after_made",
-    "redis.before_empty",
-    "redis.before_delete",
-    "redis.before_remove_table",
-    "redis.table_removed",
-    "redis.after_remove_table",
+    KEYED_TABLE_FAILPOINTS("redis"),
     KEYED_APPLY_FAILPOINTS("redis"),
     NULL,
 };
@@ -55,9 +48,8 @@ enum status redis_control_write(struct redis_database *self, const char *key, si
                                 struct buffer *command, struct arena *arena,
                                 struct resp_value *reply, struct error *error)
 {
-    struct redis_call call = {.slot = redis_slot_of(key, key_length),
-                              .writes = true,
-                              .lease = self->keyed.room.run_id != NULL ? &self->keyed.base : NULL};
+    struct redis_call call = {
+        .slot = redis_slot_of(key, key_length), .writes = true, .lease = keyed_lease(&self->keyed)};
     return redis_control(self, &call, command, arena, reply, error);
 }
 
@@ -74,10 +66,7 @@ static void database_close(struct database *database)
     redis_client_destroy(self->control);
     redis_server_destroy(self->server);
     stream_tls_destroy(self->tls);
-    pthread_mutex_destroy(&self->control_mutex);
-    pthread_mutex_destroy(&self->mutex);
-    arena_destroy(self->arena);
-    free(self);
+    keyed_close(&self->keyed);
 }
 
 static enum status hint_at(struct error *error)
@@ -94,7 +83,7 @@ static enum status hint_at(struct error *error)
 static enum status refuse_replica(const struct redis_database *self,
                                   const struct redis_facts *facts, struct error *error)
 {
-    error_set(error, ERROR_TARGET_INVALID, self->uri->shown,
+    error_set(error, ERROR_TARGET_INVALID, self->keyed.uri->shown,
               "it is a replica, which nothing can be written to");
     return error_hint(error, "write to its master, %s:%s", facts->master_host, facts->master_port);
 }
@@ -111,36 +100,18 @@ static enum status redis_connect(struct redis_database *self, const struct open_
     snprintf(self->keyed.base.server, sizeof(self->keyed.base.server), "Redis %s%s", facts->version,
              redis_server_is_cluster(self->server) ? ", a cluster" : "");
     self->control = redis_client_create(self->server);
-    return self->mode == OPEN_TARGET && facts->replica && !redis_server_is_cluster(self->server)
+    return self->keyed.mode == OPEN_TARGET && facts->replica &&
+                   !redis_server_is_cluster(self->server)
                ? refuse_replica(self, facts, error)
                : STATUS_OK;
 }
 
-static enum status database_open(const struct open_options *open, struct database **database,
-                                 struct error *error)
+static enum status redis_open(struct database *database, const struct open_options *open,
+                              struct error *error)
 {
-    struct redis_database *self = memory_allocate_zeroed(1, sizeof(*self));
-    *database = NULL;
-    pthread_mutex_init(&self->control_mutex, NULL);
-    pthread_mutex_init(&self->mutex, NULL);
-    self->keyed.base.connector = &connector_redis;
-    self->keyed.base.capabilities = connector_redis.capabilities;
-    self->keyed.base.limits = (struct connector_limits){.keeps_times = true,
-                                                        .unique_keys_only = true,
-                                                        .readers_max = READERS_MAX,
-                                                        .writers_max = WRITERS_MAX,
-                                                        .chunks_open_max = CHUNKS_OPEN_MAX,
-                                                        .record_bytes_max = REDIS_VALUE_BYTES_MAX,
-                                                        .nesting_max = 64};
-    keyed_room_init(&self->keyed, &redis_keyed_service, open);
-    self->mode = open->mode;
-    self->uri = open->uri;
+    struct redis_database *self = redis_of(database);
     self->spill_folder = open->spill_folder;
-    self->timeout_ms = open->timeout_ms;
-    self->catalog_tables = open->catalog_tables;
-    self->arena = arena_create(0);
     if (redis_connect(self, open, error) != STATUS_OK) {
-        database_close(&self->keyed.base);
         return STATUS_FAILED;
     }
     if (open->mode == OPEN_SOURCE || self->form == REDIS_JSON) {
@@ -149,16 +120,33 @@ static enum status database_open(const struct open_options *open, struct databas
     if (self->form == REDIS_JSON) {
         self->keyed.base.capabilities |= CAPABILITY_MISSING;
     }
-    *database = &self->keyed.base;
     return STATUS_OK;
+}
+
+static enum status database_open(const struct open_options *open, struct database **database,
+                                 struct error *error)
+{
+    const struct keyed_opening opening = {.connector = &connector_redis,
+                                          .service = &redis_keyed_service,
+                                          .limits = {.keeps_times = true,
+                                                     .unique_keys_only = true,
+                                                     .readers_max = READERS_MAX,
+                                                     .writers_max = WRITERS_MAX,
+                                                     .chunks_open_max = CHUNKS_OPEN_MAX,
+                                                     .record_bytes_max = REDIS_VALUE_BYTES_MAX,
+                                                     .nesting_max = 64},
+                                          .bytes = sizeof(struct redis_database),
+                                          .connect = redis_open};
+    return keyed_open(&opening, open, database, error);
 }
 
 static enum status database_identity(struct database *database, struct arena *arena,
                                      const char **identity, struct error *error)
 {
     struct redis_database *self = redis_of(database);
-    const char *path =
-        self->uri->path != NULL && self->uri->path[0] != '\0' ? self->uri->path : "0";
+    const char *path = self->keyed.uri->path != NULL && self->keyed.uri->path[0] != '\0'
+                           ? self->keyed.uri->path
+                           : "0";
     char place[300];
     if (redis_server_place(self->server, place, sizeof(place), error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -168,38 +156,17 @@ static enum status database_identity(struct database *database, struct arena *ar
 }
 
 static const struct target_functions target = {
+    KEYED_TARGET_FUNCTIONS,
     .claimed = redis_claimed,
-    .released = keyed_released,
-    .empty = redis_empty,
+    .empty = keyed_empty,
     .inspect = redis_inspect,
     .check_table = redis_check_table,
-    .prepare = redis_prepare,
-    .writer_open = keyed_writer_open,
-    .writer_close = keyed_writer_close,
-    .chunk_begin = keyed_chunk_begin,
-    .submit = keyed_submit,
-    .poll = keyed_poll,
-    .commit = keyed_commit,
-    .chunk_abandon = keyed_chunk_abandon,
-    .after_load = redis_after_load,
+    .prepare = keyed_prepare,
+    .after_load = target_finishes_nothing,
     .fetch = redis_fetch,
     .delete_records = keyed_delete,
     .count = redis_count,
-    .settle_duplicates = keyed_settle,
-    .keys_are_equal = keyed_keys_are_equal,
-    .restore = keyed_restore,
     .normal_form = redis_normal_form,
-};
-
-static const struct forecast_functions forecast = {
-    .caveats = redis_target_caveats,
-};
-
-static const struct apply_functions apply_functions = {
-    .open = keyed_apply_open,
-    .close = keyed_apply_close,
-    .position = keyed_apply_position,
-    .apply_sets = keyed_apply_sets,
 };
 
 const struct connector connector_redis = {
@@ -225,6 +192,6 @@ const struct connector connector_redis = {
     .forecast = &forecast,
     .trial = &keyed_trial,
     .store = &redis_store,
-    .apply = &apply_functions,
+    .apply = &keyed_apply_functions,
     .rollback = &redis_rollback,
 };

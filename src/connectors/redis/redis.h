@@ -38,20 +38,13 @@ enum redis_form { REDIS_HASH, REDIS_JSON };
 
 struct redis_database {
     struct keyed_database keyed; /* first */
-    enum open_mode mode;
-    const struct uri *uri;
-    const char *spill_folder; /* may be NULL */
-    const char *const *catalog_tables;
-    int64_t timeout_ms;
-    struct arena *arena; /* lives as long as the database */
+    const char *spill_folder;    /* may be NULL */
     struct stream_tls *tls;
     struct redis_server *server;
-    struct redis_client *control; /* with the mutex */
-    pthread_mutex_t control_mutex;
+    struct redis_client *control; /* with control_mutex */
     enum redis_form form;
     uint32_t number;             /* of the database */
     char separator;              /* of foreign keys: what is before it is the table */
-    pthread_mutex_t mutex;       /* of what follows */
     struct redis_source *source; /* catalog.c; NULL until it is needed */
     struct redis_kinds *kinds;   /* kinds.c: of tables that are written */
 };
@@ -244,6 +237,7 @@ enum status redis_record_read(const struct resp_value *reply, enum redis_form fo
 /* ---------------------------------------------------------------- target */
 
 extern const struct keyed_service redis_keyed_service;
+extern const struct keyed_tables redis_tables; /* prepare.c */
 extern const struct store_functions redis_store;
 extern const struct rollback_functions redis_rollback;
 extern const struct catalog_functions redis_catalog;
@@ -256,12 +250,6 @@ enum status redis_inspect(struct database *database, const struct target_table *
                           struct error *error);
 enum status redis_check_table(struct database *database, const struct check_request *request,
                               struct buffer *out, struct error *error);
-enum status redis_prepare(struct database *database, const struct prepare_request *request,
-                          struct error *error);
-enum status redis_after_load(struct database *database, struct after_load_request *request,
-                             struct error *error);
-enum status redis_empty(struct database *database, const struct target_table *const *tables,
-                        uint32_t table_count, struct error *error);
 enum status redis_count(struct database *database, const struct target_table *table,
                         uint64_t *count, struct error *error);
 enum status redis_fetch(struct database *database, const struct target_table *table,
@@ -270,8 +258,8 @@ enum status redis_fetch(struct database *database, const struct target_table *ta
 enum status redis_erase(struct database *database, const struct target_table *table,
                         const struct cell *keys, uint32_t count, struct error *error);
 /* Deletes all records of a table. */
-enum status redis_empty_table(struct redis_database *self, const char *table,
-                              struct error *error) MUST_USE;
+enum status redis_empty_table(struct database *database, const struct target_table *table,
+                              struct error *error);
 enum status redis_target_caveats(struct database *database, struct buffer *out,
                                  struct error *error);
 

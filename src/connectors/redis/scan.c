@@ -55,7 +55,7 @@ static enum status scan_node(struct redis_database *self, struct redis_client *c
         if (status == STATUS_OK &&
             (reply.type != RESP_LIST || reply.count != 2 ||
              reply.items[0].text.length >= sizeof(cursor) || reply.items[1].type != RESP_LIST)) {
-            status = error_set(error, ERROR_NETWORK_ANSWER, self->uri->shown,
+            status = error_set(error, ERROR_NETWORK_ANSWER, self->keyed.uri->shown,
                                "SCAN's answer can't be understood");
         }
         if (status == STATUS_OK) {

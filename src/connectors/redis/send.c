@@ -8,7 +8,6 @@
 #include "connectors/redis/send_internal.h"
 
 #include "base/clock.h"
-#include "base/failpoint.h"
 #include "base/memory.h"
 #include <stdlib.h>
 
@@ -53,11 +52,6 @@ static void redis_send_disconnect(struct keyed_connection *connection)
         free_flight(connection, connection->answered);
         connection->answered = next;
     }
-    while (connection->encoders != NULL) {
-        struct redis_encoder *next = connection->encoders->next;
-        redis_encoder_destroy(connection->encoders);
-        connection->encoders = next;
-    }
     free(connection->reasons);
     free(connection->indexes);
     arena_destroy(connection->arena);
@@ -101,14 +95,9 @@ static enum status try_connect(struct database *database, const struct target_ta
 static void *encoder_of(struct keyed_connection *connection, uint32_t table,
                         const struct shape *shape)
 {
-    if (connection->tries) {
-        return NULL;
-    }
-    struct redis_encoder *made =
-        redis_encoder_create(connection->database, connection->tables[table].name, shape);
-    made->next = connection->encoders;
-    connection->encoders = made;
-    return made;
+    return connection->tries
+               ? NULL
+               : redis_encoder_create(connection->database, connection->tables[table].name, shape);
 }
 
 /* ---------------------------------------------------------------- channels */
@@ -215,7 +204,7 @@ static enum status send_wait(struct keyed_connection *connection, struct redis_c
     resp_begin(&command, 3);
     resp_string(&command, "WAIT");
     resp_number(&command, 1);
-    resp_number(&command, connection->database->timeout_ms / 2);
+    resp_number(&command, connection->database->keyed.room.timeout_ms / 2);
     enum status status =
         redis_connection_send(channel->connection, command.data, command.length, error);
     buffer_free(&command);
@@ -249,8 +238,8 @@ enum status redis_send_records(struct keyed_connection *connection, uint16_t nod
     struct redis_owed owed = {.flight = flight,
                               .first = first,
                               .count = count,
-                              .deadline_ms =
-                                  clock_boottime_ms() + connection->database->timeout_ms};
+                              .deadline_ms = clock_boottime_ms() +
+                                             connection->database->keyed.room.timeout_ms};
     size_t length =
         slots[first + count - 1].offset + slots[first + count - 1].length - slots[first].offset;
     status = asking ? send_asking(channel, owed, error) : STATUS_OK;
@@ -434,27 +423,12 @@ static enum status poll(struct keyed_connection *connection, int64_t timeout_ms,
 
 /* ---------------------------------------------------------------- the service */
 
-static void send_begin(struct keyed_connection *connection, enum keyed_kind kind, uint32_t table,
-                       struct buffer *body)
-{
-    (void)connection;
-    (void)kind;
-    (void)table;
-    (void)body;
-}
-
 static enum status encode(struct keyed_connection *connection, enum keyed_kind kind,
                           const struct keyed_record *record, struct buffer *out,
                           struct error *error)
 {
-    size_t start = out->length;
     const struct redis_indexes *indexes = connection->indexes[record->table - connection->tables];
-    enum status status =
-        redis_encode(connection->database->form, kind, record, indexes, out, error);
-    if (status != STATUS_OK) {
-        out->length = start;
-    }
-    return status;
+    return redis_encode(connection->database->form, kind, record, indexes, out, error);
 }
 
 static uint32_t reply_count(const struct buffer *commands)
@@ -492,7 +466,7 @@ static enum status write_one(struct database *database, enum keyed_kind kind,
         struct redis_call call = {.replies = reply_count(&command),
                                   .slot = redis_slot_of(key.data, key.length),
                                   .writes = true,
-                                  .lease = self->keyed.room.run_id != NULL ? database : NULL,
+                                  .lease = keyed_lease(&self->keyed),
                                   .object = record->table->name};
         status = redis_control(self, &call, &command, arena, &reply, error);
     }
@@ -504,7 +478,7 @@ static enum status write_one(struct database *database, enum keyed_kind kind,
 enum status redis_erase(struct database *database, const struct target_table *table,
                         const struct cell *keys, uint32_t count, struct error *error)
 {
-    enum status status = failpoint_hit("redis.before_delete", error);
+    enum status status = STATUS_OK;
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         const struct keyed_record record = {.table = table,
                                             .key = keys + (size_t)at * table->key.count};
@@ -512,9 +486,6 @@ enum status redis_erase(struct database *database, const struct target_table *ta
     }
     return status;
 }
-
-static const char *const failpoints[] = {KEYED_FAILPOINTS("redis"),
-                                         KEYED_APPLY_FAILPOINTS("redis")};
 
 const struct keyed_service redis_keyed_service = {
     .records_max = {[KEYED_PUT] = REDIS_RECORDS_MAX,
@@ -525,13 +496,13 @@ const struct keyed_service redis_keyed_service = {
     .request_bytes_max = REDIS_REQUEST_BYTES_MAX,
     .separator = '\0',
     .guard = KEYED_GUARD_NONE,
-    .failpoints = failpoints,
+    .name = "redis",
+    .tables = &redis_tables,
     .connect = redis_send_connect,
     .try_connect = try_connect,
     .disconnect = redis_send_disconnect,
-    .begin = send_begin,
-    .end = send_begin,
     .encoder = encoder_of,
+    .encoder_free = redis_encoder_destroy,
     .encode = encode,
     .append_key = redis_key_bytes,
     .read_key = redis_key_read,

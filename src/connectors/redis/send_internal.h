@@ -8,7 +8,6 @@
 
 /* The fields of a record's shape, as a hash's command has their names. */
 struct redis_encoder {
-    struct redis_encoder *next;
     const struct shape *shape; /* NULL: documents, whose names are with their values */
     struct buffer names;       /* "$4\r\nname\r\n" of all fields, one after the other */
     uint32_t *name_ends;
@@ -24,7 +23,7 @@ struct redis_encoder {
 
 struct redis_encoder *redis_encoder_create(struct redis_database *database, const char *table,
                                            const struct shape *shape);
-void redis_encoder_destroy(struct redis_encoder *encoder); /* NULL is fine */
+void redis_encoder_destroy(void *made); /* as struct keyed_service has it */
 
 /*
  * The commands of one record. Either one, which has one reply, or several from MULTI to EXEC.
@@ -100,8 +99,7 @@ struct keyed_connection {
     const struct redis_indexes **indexes; /* of each table; owned */
     struct redis_channel *channels[REDIS_NODES_MAX]; /* by node; NULL: never used */
     uint32_t channel_count;                          /* above the last one used */
-    struct redis_encoder *encoders;
-    struct redis_flight *answered; /* first in, first out */
+    struct redis_flight *answered;                   /* first in, first out */
     struct redis_flight **answered_last;
     struct redis_flight *given;   /* by the last poll */
     const struct error **reasons; /* of the last answer */

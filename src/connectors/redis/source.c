@@ -23,17 +23,6 @@ static enum status find_table(struct database *database, const struct read_reque
 
 /* ---------------------------------------------------------------- facts */
 
-static enum status snapshot(struct database *database, uint32_t reader_count, struct arena *arena,
-                            const char **token, struct error *error)
-{
-    (void)database;
-    (void)reader_count;
-    (void)arena;
-    (void)error;
-    *token = "none";
-    return STATUS_OK;
-}
-
 static enum status describe_stream(struct database *database, const struct read_request *request,
                                    struct arena *arena, struct stream_facts *facts,
                                    struct error *error)
@@ -241,7 +230,7 @@ static enum status tell_losses(struct database *database,
 }
 
 const struct source_functions redis_source_functions = {
-    .snapshot = snapshot,
+    .snapshot = source_has_no_snapshot,
     .describe_stream = describe_stream,
     .split = redis_source_split,
     .prepare = source_prepares_nothing,

@@ -69,11 +69,6 @@ static void store_close(struct store *store)
 
 /* ---------------------------------------------------------------- calls */
 
-static const struct database *lease_of(const struct store *store)
-{
-    return store->database->keyed.room.run_id != NULL ? &store->database->keyed.base : NULL;
-}
-
 /* Frees the command. */
 static enum status redis_store_call(struct store *store, struct buffer *command, bool writes,
                                     const struct database *lease, struct arena *arena,
@@ -258,7 +253,8 @@ static enum status store_put_if(struct store *store, const char *key, const char
     resp_word(&command, text, length);
     *version = expected + 1;
     enum status status =
-        run_script(store, &command, expected == STORE_ABSENT ? lease_of(store) : NULL, error);
+        run_script(store, &command,
+                   expected == STORE_ABSENT ? keyed_lease(&store->database->keyed) : NULL, error);
     return status == STATUS_END ? no_place(error) : status;
 }
 
@@ -273,7 +269,8 @@ static enum status store_delete_if(struct store *store, const char *key, uint64_
     } else {
         resp_number(&command, (int64_t)expected);
     }
-    return run_script(store, &command, expected == STORE_ANY_VERSION ? lease_of(store) : NULL,
+    return run_script(store, &command,
+                      expected == STORE_ANY_VERSION ? keyed_lease(&store->database->keyed) : NULL,
                       error);
 }
 

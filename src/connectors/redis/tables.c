@@ -1,7 +1,7 @@
 /* Tables that are there: what they hold, whether they fit the plan, counting and emptying them. */
+#include "connectors/keyed/keys.h"
 #include "connectors/redis/redis.h"
 
-#include "base/failpoint.h"
 #include "base/text.h"
 
 /* ---------------------------------------------------------------- inspect */
@@ -80,15 +80,6 @@ static void check_features(const struct target_table *table, struct buffer *out)
     }
 }
 
-static void append_names(struct buffer *out, struct column_list key)
-{
-    char shown[128];
-    for (uint32_t at = 0; at < key.count; at++) {
-        text_printable(key.names[at], strlen(key.names[at]), shown, sizeof(shown));
-        buffer_format(out, "%s%s", at > 0 ? ", " : "", shown);
-    }
-}
-
 static void check_note(const struct redis_database *self, const struct target_table *table,
                        const struct redis_note *note, struct buffer *out)
 {
@@ -99,10 +90,7 @@ static void check_note(const struct redis_database *self, const struct target_ta
     }
     if (!column_list_is_equal(note->key, table->key)) {
         buffer_append_string(out, "the table is there with the key ");
-        append_names(out, note->key);
-        buffer_append_string(out, ", the plan says ");
-        append_names(out, table->key);
-        buffer_append_byte(out, '\n');
+        keyed_check_append_keys(note->key, table->key, out);
     }
 }
 
@@ -171,8 +159,7 @@ static enum status delete_page(void *context, struct redis_client *client, uint1
                                         .node = node,
                                         .slot = redis_slot_of(key.data, key.length),
                                         .writes = true,
-                                        .lease = self->keyed.room.run_id != NULL ? &self->keyed.base
-                                                                                 : NULL,
+                                        .lease = keyed_lease(&self->keyed),
                                         .object = emptying->table};
         status = redis_client_call(client, &call, arena, &reply, error);
         buffer_free(&command);
@@ -182,37 +169,26 @@ static enum status delete_page(void *context, struct redis_client *client, uint1
     return status;
 }
 
-enum status redis_empty_table(struct redis_database *self, const char *table, struct error *error)
+enum status redis_empty_table(struct database *database, const struct target_table *table,
+                              struct error *error)
 {
-    struct emptying emptying = {self, table};
+    struct redis_database *self = redis_of(database);
+    struct emptying emptying = {self, table->name};
     struct buffer prefix = {0};
     const struct redis_indexes *indexes = NULL;
-    redis_key_prefix(table, &prefix);
-    enum status status = redis_indexes_find(self, table, &indexes, error);
+    redis_key_prefix(table->name, &prefix);
+    enum status status = redis_indexes_find(self, table->name, &indexes, error);
     status = status == STATUS_OK ? redis_scan_pages(self, buffer_string(&prefix), NULL, delete_page,
                                                     &emptying, error)
                                  : status;
     if (status == STATUS_OK && indexes->count > 0) {
         buffer_clear(&prefix);
         buffer_append_string(&prefix, REDIS_INDEX_PREFIX);
-        redis_key_prefix(table, &prefix);
+        redis_key_prefix(table->name, &prefix);
         status =
             redis_scan_pages(self, buffer_string(&prefix), NULL, delete_page, &emptying, error);
     }
     buffer_free(&prefix);
-    return status;
-}
-
-enum status redis_empty(struct database *database, const struct target_table *const *tables,
-                        uint32_t table_count, struct error *error)
-{
-    enum status status = STATUS_OK;
-    for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
-        status = failpoint_hit("redis.before_empty", error);
-        if (status == STATUS_OK) {
-            status = redis_empty_table(redis_of(database), tables[at]->name, error);
-        }
-    }
     return status;
 }
 

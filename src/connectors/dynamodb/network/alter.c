@@ -116,7 +116,7 @@ static enum status alter_call(struct alter_session *session, const struct step *
     }
     enum status status = history_store_keep(session, error);
     if (status == STATUS_OK && session->held) {
-        status = lease_check(session->database, network->timeout_ms, error);
+        status = lease_check(session->database, network->keyed.room.timeout_ms, error);
     }
     if (status == STATUS_OK) {
         status = dynamodb_network_call(network, step->operation, step->table, &body, reply, error);

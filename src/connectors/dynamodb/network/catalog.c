@@ -28,10 +28,10 @@ static bool is_wanted(const struct dynamodb_network *network, const char *name)
     if (strncmp(name, own_prefix, strlen(own_prefix)) == 0) {
         return false;
     }
-    if (network->catalog_tables == NULL) {
+    if (network->keyed.catalog_tables == NULL) {
         return true;
     }
-    for (const char *const *at = network->catalog_tables; *at != NULL; at++) {
+    for (const char *const *at = network->keyed.catalog_tables; *at != NULL; at++) {
         if (strcmp(*at, name) == 0) {
             return true;
         }
@@ -152,12 +152,12 @@ enum status dynamodb_source_get(struct dynamodb_network *network, struct dynamod
                                 struct error *error)
 {
     enum status status = STATUS_OK;
-    pthread_mutex_lock(&network->mutex);
+    pthread_mutex_lock(&network->keyed.mutex);
     if (network->source_own == NULL) {
         status = make_source(network, error);
     }
     *source = network->source_own;
-    pthread_mutex_unlock(&network->mutex);
+    pthread_mutex_unlock(&network->keyed.mutex);
     return status;
 }
 

@@ -334,15 +334,19 @@ static void say_left(const struct target_table *table, const json_t *whole)
     buffer_free(&left);
 }
 
-static enum status create_table(struct dynamodb_network *network, const struct target_table *table,
-                                bool intended_before, struct arena *arena, struct error *error)
+static enum status create_table(struct database *self, const struct target_table *table,
+                                const struct keyed_there *there, bool again, struct arena *arena,
+                                const char **id, struct error *error)
 {
+    struct dynamodb_network *network = dynamodb_network_of(self);
     const struct dynamodb_known *known = dynamodb_network_keys(network, table, NULL, 0, NULL);
     struct dynamodb_description description;
     struct buffer body = {0};
     json_t *whole = NULL;
     bool in_use = false;
-    bool unknown = intended_before;
+    bool unknown = again;
+    (void)there;
+    (void)id;
     if (dynamodb_whole_read(table, &whole, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -422,21 +426,23 @@ static enum status make_expire(struct dynamodb_network *network, const struct ta
 
 /* ---------------------------------------------------------------- prepare */
 
-/* Asks for the table; its waiting and finishing come after all were asked for. */
-static enum status begin_making(struct dynamodb_network *network, const struct target_table *table,
-                                bool intended, struct arena *arena, struct error *error)
+static enum status table_look(struct database *self, const struct target_table *table,
+                              struct arena *arena, struct keyed_there *there, struct error *error)
 {
-    if (failpoint_hit("dynamodb.before_intent", error) != STATUS_OK ||
-        keyed_made_intend(&network->keyed.room, table->name, error) != STATUS_OK ||
-        failpoint_hit("dynamodb.after_intent", error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return create_table(network, table, intended, arena, error);
+    struct dynamodb_description *description =
+        arena_allocate_zeroed(arena, 1, sizeof(*description));
+    enum status status =
+        dynamodb_describe(dynamodb_network_of(self), table->name, arena, description, error);
+    *there = (struct keyed_there){.exists = status == STATUS_OK,
+                                  .id = status == STATUS_OK ? description->id : NULL,
+                                  .facts = description};
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
-static enum status finish_making(struct dynamodb_network *network, const struct target_table *table,
-                                 struct arena *arena, struct error *error)
+static enum status finish_making(struct database *self, const struct target_table *table,
+                                 struct arena *arena, const char **id, struct error *error)
 {
+    struct dynamodb_network *network = dynamodb_network_of(self);
     struct dynamodb_description description;
     if (dynamodb_wait_active(network, table->name, error) != STATUS_OK ||
         failpoint_hit("dynamodb.table_active", error) != STATUS_OK) {
@@ -450,69 +456,50 @@ static enum status finish_making(struct dynamodb_network *network, const struct 
         return STATUS_FAILED;
     }
     dynamodb_network_keys(network, table, NULL, 0, &description);
-    if (make_expire(network, table, error) != STATUS_OK ||
-        failpoint_hit("dynamodb.before_made", error) != STATUS_OK ||
-        keyed_made_done(&network->keyed.room, table->name, description.id, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return failpoint_hit("dynamodb.after_made", error);
+    *id = description.id;
+    return make_expire(network, table, error);
 }
 
-/* `*making`: it was asked for and is to be finished. */
-static enum status begin_table(struct dynamodb_network *network, struct target_table *table,
-                               struct arena *arena, bool *making, struct error *error)
-{
-    struct dynamodb_description description;
-    enum keyed_made made = KEYED_MADE_NOT;
-    const char *table_id = NULL;
-    enum status status = dynamodb_describe(network, table->name, arena, &description, error);
-    bool there = status == STATUS_OK;
-    *making = false;
-    table->created = false;
-    if (status == STATUS_FAILED || keyed_made_read(&network->keyed.room, table->name, arena, &made,
-                                                   &table_id, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (made == KEYED_MADE_DONE && !there) {
-        error_set(error, ERROR_TARGET_SCHEMA, table->name,
-                  "the run made this table and it is gone");
-        return error_hint(error,
-                          "start again: `transhume reset --confirm`, then `transhume migrate`");
-    }
-    if (there && made != KEYED_MADE_INTENDED) {
-        table->created = made == KEYED_MADE_DONE;
-        if (dynamodb_wait_active(network, table->name, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        dynamodb_network_keys(network, table, NULL, 0, &description);
-        return STATUS_OK;
-    }
-    *making = true;
-    return begin_making(network, table, made == KEYED_MADE_INTENDED, arena, error);
-}
-
-enum status dynamodb_network_prepare(struct database *self, const struct prepare_request *request,
-                                     struct error *error)
+static enum status use_table(struct database *self, const struct target_table *table,
+                             const struct keyed_there *there, struct arena *arena,
+                             struct error *error)
 {
     struct dynamodb_network *network = dynamodb_network_of(self);
-    struct target_table *tables = request->tables;
-    struct arena *arena = arena_create(0);
-    bool *making = arena_allocate_zeroed(arena, (size_t)request->table_count + 1, sizeof(bool));
-    enum status status = network->keyed.room.run_id != NULL
-                             ? STATUS_OK
-                             : error_set(error, ERROR_INTERNAL, NULL, "no run is claimed");
-    for (uint32_t at = 0; at < request->table_count && status == STATUS_OK; at++) {
-        status = begin_table(network, &tables[at], arena, &making[at], error);
+    (void)arena;
+    if (dynamodb_wait_active(network, table->name, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
-    for (uint32_t at = 0; at < request->table_count && status == STATUS_OK; at++) {
-        if (making[at]) {
-            status = finish_making(network, &tables[at], arena, error);
-            tables[at].created = status == STATUS_OK;
-        }
+    dynamodb_network_keys(network, table, NULL, 0, there->facts);
+    return STATUS_OK;
+}
+
+/* When it is made again its tag says whose it is; it is removed if it is empty. */
+static enum status is_ours(struct database *self, const struct target_table *table,
+                           const struct keyed_there *there, bool going, bool *ours,
+                           struct error *error)
+{
+    bool exists = false;
+    bool filled = true;
+    (void)there;
+    if (!going) {
+        *ours = true;
+        return STATUS_OK;
     }
-    arena_destroy(arena);
+    enum status status = dynamodb_wait_active(dynamodb_network_of(self), table->name, error);
+    if (status == STATUS_OK) {
+        status = dynamodb_network_inspect(self, table, 1, &exists, &filled, error);
+    }
+    *ours = exists && !filled;
     return status;
 }
+
+const struct keyed_tables dynamodb_tables = {.look = table_look,
+                                             .make = create_table,
+                                             .finish = finish_making,
+                                             .use = use_table,
+                                             .is_ours = is_ours,
+                                             .drop = dynamodb_drop_table,
+                                             .clear = dynamodb_network_empty};
 
 /* ---------------------------------------------------------------- showing it */
 

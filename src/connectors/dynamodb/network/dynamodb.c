@@ -1,13 +1,11 @@
 /* dynamodb://REGION, DynamoDB over the network: the descriptor, options, opening. */
-#include "base/memory.h"
-#include "base/text.h"
+#include "connectors/defaults.h"
 #include "connectors/dynamodb/limits.h"
 #include "connectors/dynamodb/network/estimate.h"
 #include "connectors/dynamodb/network/source.h"
 #include "connectors/dynamodb/network/target.h"
-#include "connectors/registry.h"
-#include <stdlib.h>
-#include <string.h>
+#include "connectors/keyed/opening.h"
+#include "connectors/keyed/tables.h"
 
 extern const struct connector connector_dynamodb;
 
@@ -47,57 +45,15 @@ static const char *const failpoints[] = {
     "dynamodb.after_history",
     "dynamodb.before_alter",
     "dynamodb.after_alter",
-    "dynamodb.before_intent",
-    "dynamodb.after_intent",
     "dynamodb.before_table",
     "dynamodb.after_table",
     "dynamodb.table_active",
-    "dynamodb.before_made",
-    "dynamodb.after_made",
-    "dynamodb.before_empty",
-    "dynamodb.before_delete",
-    "dynamodb.before_remove_table",
-    "dynamodb.table_deleted",
-    "dynamodb.after_remove_table",
+    KEYED_TABLE_FAILPOINTS("dynamodb"),
     KEYED_APPLY_FAILPOINTS("dynamodb"),
     NULL,
 };
 
 /* ---------------------------------------------------------------- opening */
-
-static bool read_boolean(const struct uri *uri, const char *name, bool *value)
-{
-    const char *text = uri_parameter(uri, &connector_dynamodb, name);
-    static const char *const yes[] = {"yes", "true", "on", "1", ""};
-    static const char *const no[] = {"no", "false", "off", "0"};
-    for (size_t at = 0; text != NULL && at < sizeof(yes) / sizeof(*yes); at++) {
-        if (strcmp(text, yes[at]) == 0) {
-            *value = true;
-            return true;
-        }
-    }
-    for (size_t at = 0; text != NULL && at < sizeof(no) / sizeof(*no); at++) {
-        if (strcmp(text, no[at]) == 0) {
-            *value = false;
-            return true;
-        }
-    }
-    return text == NULL;
-}
-
-static enum status refuse_option(const struct uri *uri, const char *what, struct error *error)
-{
-    error_set(error, ERROR_BAD_VALUE, uri->shown, "%s", what);
-    return error_hint(error, "`transhume connectors` lists the options of dynamodb://");
-}
-
-static bool read_number(const struct uri *uri, const char *name, uint64_t least, uint64_t most,
-                        uint64_t *value)
-{
-    const char *text = uri_parameter(uri, &connector_dynamodb, name);
-    return text != NULL && text_to_uint64(text, strlen(text), value) == STATUS_OK &&
-           *value >= least && *value <= most;
-}
 
 static uint64_t lower_cap(uint64_t one, uint64_t other)
 {
@@ -105,40 +61,20 @@ static uint64_t lower_cap(uint64_t one, uint64_t other)
 }
 
 static enum status read_options(struct dynamodb_network *network, const struct open_options *open,
-                                bool *plaintext, struct error *error)
+                                struct error *error)
 {
-    const struct uri *uri = open->uri;
-    uint64_t connections = 0;
-    uint64_t lease_s = 0;
-    uint64_t write_units = 0;
-    if (!read_boolean(uri, "plaintext", plaintext) ||
-        !read_boolean(uri, "consistent", &network->consistent)) {
-        return refuse_option(uri, "plaintext and consistent are yes or no", error);
+    const struct keyed_database *keyed = &network->keyed;
+    if (open->uri->path != NULL && open->uri->path[0] != '\0') {
+        return keyed_refuse_option(
+            keyed, "nothing follows the region: tables are named by the plan", error);
     }
-    if (!read_number(uri, "connections", 1, 256, &connections)) {
-        return refuse_option(uri, "connections is a number from 1 to 256", error);
-    }
-    if (!read_number(uri, "read_units", 0, 1000000000, &network->read_units) ||
-        !read_number(uri, "write_units", 0, 1000000000, &write_units)) {
-        return refuse_option(uri, "read_units and write_units are whole numbers", error);
-    }
-    if (!read_number(uri, "lease", 1, 3600, &lease_s)) {
-        return refuse_option(uri, "lease is a number of seconds from 1 to 3600", error);
-    }
-    if (uri->path != NULL && uri->path[0] != '\0') {
-        return refuse_option(uri, "nothing follows the region: tables are named by the plan",
-                             error);
-    }
-    if (open->mode == OPEN_TARGET) {
-        int64_t lease_ms = (int64_t)lease_s * 1000;
-        int64_t least_ms = 2 * open->timeout_ms;
-        network->keyed.base.lease_ms = lease_ms > least_ms ? lease_ms : least_ms;
-    }
-    network->keyed.room.in_flight_max = (uint32_t)connections;
-    network->read_units = lower_cap(network->read_units, open->read_units_per_second_max);
+    network->consistent = keyed_option_is_on(keyed, "consistent");
+    network->keyed.room.in_flight_max = (uint32_t)keyed_option_number(keyed, "connections");
+    network->read_units =
+        lower_cap(keyed_option_number(keyed, "read_units"), open->read_units_per_second_max);
     network->read_capacity.units_per_second = network->read_units;
     network->keyed.room.capacity.units_per_second =
-        lower_cap(write_units, open->write_units_per_second_max);
+        lower_cap(keyed_option_number(keyed, "write_units"), open->write_units_per_second_max);
     return STATUS_OK;
 }
 
@@ -153,26 +89,26 @@ static void network_close(struct database *database)
     dynamodb_client_destroy(network->control);
     dynamodb_service_destroy(network->service);
     keyed_capacity_destroy(&network->read_capacity);
-    pthread_mutex_destroy(&network->control_mutex);
-    pthread_mutex_destroy(&network->mutex);
-    arena_destroy(network->arena);
-    free(network);
+    keyed_close(&network->keyed);
 }
 
-static enum status dynamodb_connect(struct dynamodb_network *network,
-                                    const struct open_options *open, struct error *error)
+static enum status dynamodb_connect(struct database *database, const struct open_options *open,
+                                    struct error *error)
 {
-    bool plaintext = false;
-    if (read_options(network, open, &plaintext, error) != STATUS_OK) {
+    struct dynamodb_network *network = dynamodb_network_of(database);
+    const struct keyed_database *keyed = &network->keyed;
+    network->memory_bytes = open->memory_bytes;
+    keyed_capacity_init(&network->read_capacity, 0);
+    if (read_options(network, open, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     const struct dynamodb_service_options service = {
         .mode = open->mode,
         .region = open->uri->host,
-        .endpoint = uri_parameter(open->uri, &connector_dynamodb, "endpoint"),
-        .profile = uri_parameter(open->uri, &connector_dynamodb, "profile"),
-        .ca_file = uri_parameter(open->uri, &connector_dynamodb, "ca_file"),
-        .plaintext_allowed = plaintext,
+        .endpoint = keyed_option(keyed, "endpoint"),
+        .profile = keyed_option(keyed, "profile"),
+        .ca_file = keyed_option(keyed, "ca_file"),
+        .plaintext_allowed = keyed_option_is_on(keyed, "plaintext"),
         .timeout_ms = open->timeout_ms,
         .patience_ms = PATIENCE_TIMEOUTS * open->timeout_ms,
         .stopped = &network->keyed.base.hurried,
@@ -188,35 +124,19 @@ static enum status dynamodb_connect(struct dynamodb_network *network,
 static enum status network_open(const struct open_options *open, struct database **database,
                                 struct error *error)
 {
-    struct dynamodb_network *network = memory_allocate_zeroed(1, sizeof(*network));
-    *database = NULL;
-    pthread_mutex_init(&network->control_mutex, NULL);
-    pthread_mutex_init(&network->mutex, NULL);
-    network->keyed.base.connector = &connector_dynamodb;
-    network->keyed.base.capabilities = connector_dynamodb.capabilities;
-    network->keyed.base.limits =
-        (struct connector_limits){.readers_max = READERS_MAX,
-                                  .writers_max = WRITERS_MAX,
-                                  .chunks_open_max = CHUNKS_OPEN_MAX,
-                                  .record_bytes_max = DYNAMODB_ITEM_BYTES_MAX,
-                                  .name_bytes_max = DYNAMODB_TABLE_NAME_BYTES_MAX,
-                                  .nesting_max = DYNAMODB_NESTING_MAX,
-                                  .number_digits_max = DYNAMODB_NUMBER_DIGITS_MAX};
-    keyed_room_init(&network->keyed, &dynamodb_keyed_service, open);
-    network->mode = open->mode;
-    network->uri = open->uri;
-    network->memory_bytes = open->memory_bytes;
-    network->timeout_ms = open->timeout_ms;
-    network->catalog_tables = open->catalog_tables;
-    network->arena = arena_create(0);
-    keyed_capacity_init(&network->read_capacity, 0);
-    enum status status = dynamodb_connect(network, open, error);
-    if (status != STATUS_OK) {
-        network_close(&network->keyed.base);
-        return status;
-    }
-    *database = &network->keyed.base;
-    return STATUS_OK;
+    const struct keyed_opening opening = {
+        .connector = &connector_dynamodb,
+        .service = &dynamodb_keyed_service,
+        .limits = {.readers_max = READERS_MAX,
+                   .writers_max = WRITERS_MAX,
+                   .chunks_open_max = CHUNKS_OPEN_MAX,
+                   .record_bytes_max = DYNAMODB_ITEM_BYTES_MAX,
+                   .name_bytes_max = DYNAMODB_TABLE_NAME_BYTES_MAX,
+                   .nesting_max = DYNAMODB_NESTING_MAX,
+                   .number_digits_max = DYNAMODB_NUMBER_DIGITS_MAX},
+        .bytes = sizeof(struct dynamodb_network),
+        .connect = dynamodb_connect};
+    return keyed_open(&opening, open, database, error);
 }
 
 static enum status network_identity(struct database *self, struct arena *arena,
@@ -230,26 +150,16 @@ static enum status network_identity(struct database *self, struct arena *arena,
 }
 
 static const struct target_functions target = {
+    KEYED_TARGET_FUNCTIONS,
     .claimed = keyed_claimed,
-    .released = keyed_released,
-    .empty = dynamodb_network_empty_all,
+    .empty = keyed_empty,
     .inspect = dynamodb_network_inspect,
     .check_table = dynamodb_network_check_table,
-    .prepare = dynamodb_network_prepare,
-    .writer_open = keyed_writer_open,
-    .writer_close = keyed_writer_close,
-    .chunk_begin = keyed_chunk_begin,
-    .submit = keyed_submit,
-    .poll = keyed_poll,
-    .commit = keyed_commit,
-    .chunk_abandon = keyed_chunk_abandon,
-    .after_load = dynamodb_network_after_load,
+    .prepare = keyed_prepare,
+    .after_load = target_finishes_nothing,
     .fetch = dynamodb_network_fetch,
     .delete_records = keyed_delete,
     .count = dynamodb_network_count,
-    .settle_duplicates = keyed_settle,
-    .keys_are_equal = keyed_keys_are_equal,
-    .restore = keyed_restore,
     .normal_form = dynamodb_network_normal_form,
 };
 

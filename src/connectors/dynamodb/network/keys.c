@@ -1,4 +1,5 @@
 /* The keys of tables: which attributes they are, of which type, and their bytes. */
+#include "connectors/keyed/keys.h"
 #include "connectors/dynamodb/network/target.h"
 
 #include <string.h>
@@ -59,7 +60,7 @@ const struct dynamodb_known *dynamodb_network_keys(struct dynamodb_network *netw
                                                    uint32_t shape_count,
                                                    const struct dynamodb_description *description)
 {
-    pthread_mutex_lock(&network->mutex);
+    pthread_mutex_lock(&network->keyed.mutex);
     const struct dynamodb_known *known = find_known(network, table->name);
     if (known == NULL || description != NULL || (shape_count > 0 && !all_known(known))) {
         struct dynamodb_key *keys = NULL;
@@ -67,34 +68,24 @@ const struct dynamodb_known *dynamodb_network_keys(struct dynamodb_network *netw
         struct arena *scratch = arena_create(1024);
         dynamodb_item_keys(table, shapes, shape_count, scratch, &keys, &key_count);
         struct dynamodb_known *made =
-            copy_known(network->arena, table->name, keys, key_count,
+            copy_known(network->keyed.arena, table->name, keys, key_count,
                        known != NULL && known->key_count == key_count ? known : NULL, description);
         made->next = network->known;
         network->known = made;
         known = made;
         arena_destroy(scratch);
     }
-    pthread_mutex_unlock(&network->mutex);
+    pthread_mutex_unlock(&network->keyed.mutex);
     return known;
 }
 
 /* ---------------------------------------------------------------- bytes of a key */
 
-enum { LENGTH_BYTES = 4 };
-
-static void put_length(char *to, size_t length)
-{
-    for (int at = 0; at < LENGTH_BYTES; at++) {
-        to[at] = (char)(uint8_t)(length >> (8 * (LENGTH_BYTES - 1 - at)));
-    }
-}
-
 static enum status append_part(const char *name, const struct cell *cell, struct buffer *out,
                                struct error *error)
 {
-    size_t start = out->length;
     char letter = dynamodb_item_letter((enum value_kind)cell->kind);
-    buffer_append(out, "\0\0\0\0", LENGTH_BYTES);
+    size_t begin = keyed_part_begin(out);
     buffer_append_byte(out, letter);
     if (letter == 'N') {
         if (dynamodb_number_append(cell, name, out, error) != STATUS_OK) {
@@ -116,7 +107,7 @@ static enum status append_part(const char *name, const struct cell *cell, struct
         buffer_append(out, normal.bytes, normal.length);
         arena_destroy(arena);
     }
-    put_length(out->data + start, out->length - start - LENGTH_BYTES);
+    keyed_part_end(out, begin);
     return STATUS_OK;
 }
 
@@ -136,29 +127,22 @@ bool dynamodb_key_read(struct database *self, const struct target_table *table,
                        const uint8_t *bytes, size_t length, struct arena *arena, struct cell *key)
 {
     struct error ignored;
+    struct text part;
     (void)self;
     for (uint32_t at = 0; at < table->key.count; at++) {
-        size_t own = 0;
-        if (length < LENGTH_BYTES + 1) {
+        if (!keyed_part_read(&bytes, &length, &part) || part.length < 1) {
             return false;
         }
-        for (int byte = 0; byte < LENGTH_BYTES; byte++) {
-            own = own << 8 | bytes[byte];
-        }
-        if (own < 1 || own > length - LENGTH_BYTES) {
-            return false;
-        }
-        const char *value = arena_copy(arena, bytes + LENGTH_BYTES + 1, own - 1);
-        char letter = (char)bytes[LENGTH_BYTES];
+        size_t own = part.length - 1;
+        const char *value = arena_copy(arena, part.data + 1, own);
+        char letter = part.data[0];
         if (letter == 'N') {
-            if (dynamodb_number_read(value, own - 1, arena, &key[at], &ignored) != STATUS_OK) {
+            if (dynamodb_number_read(value, own, arena, &key[at], &ignored) != STATUS_OK) {
                 return false;
             }
         } else {
-            key[at] = letter == 'B' ? cell_bytes(value, own - 1) : cell_text(value, own - 1);
+            key[at] = letter == 'B' ? cell_bytes(value, own) : cell_text(value, own);
         }
-        bytes += LENGTH_BYTES + own;
-        length -= LENGTH_BYTES + own;
     }
     return length == 0;
 }

@@ -14,9 +14,9 @@ static enum status network_call(struct dynamodb_network *network, const char *op
                                              .body_length = body->length,
                                              .patience_ms = patience_ms,
                                              .lease = lease};
-    pthread_mutex_lock(&network->control_mutex);
+    pthread_mutex_lock(&network->keyed.control_mutex);
     enum status status = dynamodb_client_call(network->control, &request, response, error);
-    pthread_mutex_unlock(&network->control_mutex);
+    pthread_mutex_unlock(&network->keyed.control_mutex);
     return status;
 }
 
@@ -31,7 +31,7 @@ enum status dynamodb_network_write(struct dynamodb_network *network, const char 
                                    const char *object, const struct buffer *body,
                                    struct service_reply **response, struct error *error)
 {
-    const struct database *lease = network->keyed.room.run_id != NULL ? &network->keyed.base : NULL;
+    const struct database *lease = keyed_lease(&network->keyed);
     return network_call(network, operation, object, body, lease, 0, response, error);
 }
 
@@ -39,6 +39,6 @@ enum status dynamodb_network_write_once(struct dynamodb_network *network, const 
                                         const char *object, const struct buffer *body,
                                         struct service_reply **response, struct error *error)
 {
-    const struct database *lease = network->keyed.room.run_id != NULL ? &network->keyed.base : NULL;
+    const struct database *lease = keyed_lease(&network->keyed);
     return network_call(network, operation, object, body, lease, ONE_TRY_MS, response, error);
 }

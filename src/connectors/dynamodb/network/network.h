@@ -6,7 +6,7 @@
  *   reader*.c     source                           scan.c, page.c its pages
  *   catalog.c     catalogue                        estimate.c     what a check foresees
  *   tables.c, create.c  checks, creation           send.c, encode.c  writing
- *   store.c       the store                        run.c          the claimed run
+ *   store.c       the store                        rollback.c     tables removed
  *   list.c        records of one partition         alter.c        changes of the schema in place
  *   change.c      declared ones
  */
@@ -21,19 +21,12 @@
 
 struct dynamodb_network {
     struct keyed_database keyed; /* first */
-    enum open_mode mode;
     struct dynamodb_service *service;
-    struct dynamodb_client *control; /* for dynamodb_network_call, with the mutex */
-    pthread_mutex_t control_mutex;
-    struct arena *arena; /* lives as long as the database; with `mutex` */
-    pthread_mutex_t mutex;
-    const struct uri *uri;
+    struct dynamodb_client *control; /* for dynamodb_network_call, with control_mutex */
     uint64_t memory_bytes;
-    int64_t timeout_ms;
     uint64_t read_units;                 /* cap a second of all readers, 0: none */
     struct keyed_capacity read_capacity; /* what keeps it */
     bool consistent;                     /* source: ConsistentRead */
-    const char *const *catalog_tables;   /* open_options */
     struct dynamodb_known *known;        /* what is known of tables' keys (keys.c) */
     struct dynamodb_source *source_own;  /* catalog.c; NULL until it is needed */
 };

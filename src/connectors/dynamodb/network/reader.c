@@ -6,6 +6,7 @@
  */
 #include "base/bytes.h"
 #include "base/memory.h"
+#include "connectors/defaults.h"
 #include "connectors/dynamodb/network/source.h"
 
 #include "connectors/dynamodb/network/body.h"
@@ -47,17 +48,6 @@ static enum status find_table(struct database *self, const struct read_request *
 }
 
 /* ---------------------------------------------------------------- facts */
-
-static enum status source_snapshot(struct database *self, uint32_t reader_count,
-                                   struct arena *arena, const char **token, struct error *error)
-{
-    (void)self;
-    (void)reader_count;
-    (void)arena;
-    (void)error;
-    *token = "none";
-    return STATUS_OK;
-}
 
 static enum status source_describe_stream(struct database *self, const struct read_request *request,
                                           struct arena *arena, struct stream_facts *facts,
@@ -206,7 +196,7 @@ static void source_reader_close(struct reader *reader)
 }
 
 const struct source_functions dynamodb_network_source = {
-    .snapshot = source_snapshot,
+    .snapshot = source_has_no_snapshot,
     .describe_stream = source_describe_stream,
     .split = source_split,
     .prepare = source_prepare,

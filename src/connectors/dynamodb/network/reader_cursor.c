@@ -1,5 +1,6 @@
 /* One segment of a Scan as batches: each item a document, or the attributes that are asked for. */
 #include "connectors/dynamodb/network/source.h"
+#include "connectors/keyed/reading.h"
 
 #include "base/bytes.h"
 #include "base/memory.h"
@@ -175,12 +176,6 @@ enum status dynamodb_network_cursor_open(struct reader *reader, const struct rea
 
 /* ---------------------------------------------------------------- items */
 
-static struct cell find_attribute(const struct cell *item, const char *name)
-{
-    const struct cell *found = value_field(item, name);
-    return found != NULL ? *found : cell_missing();
-}
-
 /* Of a query all that it brings is read, and what nobody asked for left out. */
 static bool is_wanted(const struct cursor *cursor, const struct cell *key)
 {
@@ -188,34 +183,12 @@ static bool is_wanted(const struct cursor *cursor, const struct cell *key)
            dynamodb_wanted_has(cursor->wanted, key);
 }
 
-/* The key that the item has, in the arena. */
-static const struct cell *key_of_item(const struct cursor *cursor, const struct cell *item,
-                                      struct arena *arena)
-{
-    uint32_t count = cursor->table->key.count;
-    struct cell *key = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof(*key));
-    for (uint32_t at = 0; at < count; at++) {
-        key[at] = find_attribute(item, cursor->table->key.names[at]);
-    }
-    return key;
-}
-
 static void add_row(const struct cursor *cursor, struct batch *batch, const struct cell *item)
 {
-    bool document = cursor->request->column_count == 0;
-    const struct cell *key =
-        document || cursor->wanted != NULL ? key_of_item(cursor, item, batch->arena) : NULL;
-    if (!is_wanted(cursor, key)) {
-        return;
-    }
-    struct cell *row = batch_append(batch);
-    for (uint32_t at = 0; at < cursor->request->column_count; at++) {
-        row[at] = find_attribute(item, cursor->request->columns[at].name);
-    }
-    if (document) {
-        *row = *item;
-        batch->envelopes[batch->row_count - 1] = (struct record_envelope){
-            .source_key = key, .source_key_count = cursor->table->key.count};
+    struct column_list key = cursor->table->key;
+    bool sifted = cursor->wanted != NULL && cursor->request->query != NULL;
+    if (!sifted || is_wanted(cursor, keyed_key_of_record(key, item, batch->arena))) {
+        keyed_add_record(cursor->request, key, item, batch);
     }
 }
 
@@ -284,10 +257,9 @@ static enum status add_item(const struct cursor *cursor, struct batch *batch, st
 static enum status add_next(struct cursor *cursor, struct batch *batch, struct error *error)
 {
     struct text item;
-    bool empty = batch->row_count + batch->refused_count == 0;
     if (!cursor->has_page) {
-        enum status status =
-            dynamodb_scan_next(cursor->scan, empty ? LIFE_SIGN_MS : 0, &cursor->page, error);
+        enum status status = dynamodb_scan_next(
+            cursor->scan, keyed_batch_is_empty(batch) ? LIFE_SIGN_MS : 0, &cursor->page, error);
         cursor->has_page = status == STATUS_OK;
         return status;
     }
@@ -307,22 +279,8 @@ static enum status add_next(struct cursor *cursor, struct batch *batch, struct e
 enum status dynamodb_network_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
                                          struct batch **batch, struct error *error)
 {
-    uint32_t columns = cursor->request->column_count;
-    struct batch *made = batch_create(NULL, columns > 0 ? columns : 1, rows_max);
-    enum status status = STATUS_OK;
-    *batch = NULL;
-    if (columns == 0) {
-        batch_add_envelopes(made);
-    }
-    while (status == STATUS_OK && made->row_count + made->refused_count < rows_max &&
-           (made->row_count == 0 || batch_bytes(made) < bytes_max)) {
-        status = add_next(cursor, made, error);
-    }
-    bool empty = made->row_count + made->refused_count == 0;
-    if (status == STATUS_FAILED || (status == STATUS_END && empty)) {
-        batch_destroy(made);
-        return status;
-    }
-    *batch = made;
-    return STATUS_OK;
+    const struct keyed_filling filling = {.add_next = add_next,
+                                          .request = cursor->request,
+                                          .envelopes = cursor->request->column_count == 0};
+    return keyed_cursor_next(cursor, &filling, rows_max, bytes_max, batch, error);
 }

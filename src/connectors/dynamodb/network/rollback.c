@@ -1,6 +1,5 @@
 /* Taking a run back: the tables that it made. */
 #include "base/clock.h"
-#include "base/failpoint.h"
 #include "connectors/dynamodb/network/body.h"
 #include "connectors/dynamodb/network/target.h"
 #include <string.h>
@@ -54,7 +53,7 @@ static enum status is_gone(struct dynamodb_network *network, const char *table, 
 enum status dynamodb_delete_table(struct dynamodb_network *network, const char *table,
                                   const char *id, struct error *error)
 {
-    int64_t end_ms = clock_monotonic_ms() + DELETE_TIMEOUTS * network->timeout_ms;
+    int64_t end_ms = clock_monotonic_ms() + DELETE_TIMEOUTS * network->keyed.room.timeout_ms;
     for (uint32_t failures = 0;; failures++) {
         enum status status = try_delete(network, table, error);
         if (status == STATUS_OK || error->class != ERROR_CLASS_RETRY ||
@@ -92,68 +91,15 @@ enum status dynamodb_wait_gone(struct dynamodb_network *network, const char *tab
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
-/* Of a table that was asked for and never finished it is not known which one it is: only an empty
- * one goes. */
-static enum status is_ours(struct dynamodb_network *network, const struct target_table *table,
-                           enum keyed_made made, const char *noted_id,
-                           const struct dynamodb_description *description, bool *ours,
-                           struct error *error)
-{
-    bool exists = false;
-    bool filled = true;
-    if (made == KEYED_MADE_DONE) {
-        *ours = noted_id != NULL && strcmp(noted_id, description->id) == 0;
-        return STATUS_OK;
-    }
-    enum status status = dynamodb_wait_active(network, table->name, error);
-    if (status == STATUS_OK) {
-        status = dynamodb_network_inspect(&network->keyed.base, table, 1, &exists, &filled, error);
-    }
-    *ours = exists && !filled;
-    return status;
-}
-
-static enum status drop_made(struct dynamodb_network *network, const struct target_table *table,
-                             struct arena *arena, struct error *error)
-{
-    enum keyed_made made = KEYED_MADE_NOT;
-    const char *noted_id = NULL;
-    struct dynamodb_description description;
-    bool ours = false;
-    if (keyed_made_read(&network->keyed.room, table->name, arena, &made, &noted_id, error) !=
-        STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (made == KEYED_MADE_NOT) {
-        return STATUS_OK; /* dropped already, or never asked for */
-    }
-    enum status status = dynamodb_describe(network, table->name, arena, &description, error);
-    if (status == STATUS_OK) {
-        status = is_ours(network, table, made, noted_id, &description, &ours, error);
-    }
-    if (status == STATUS_OK && ours) {
-        status = dynamodb_delete_table(network, table->name, description.id, error);
-        status = status == STATUS_OK
-                     ? dynamodb_wait_gone(network, table->name, description.id, error)
-                     : status;
-        status = status == STATUS_OK ? failpoint_hit("dynamodb.table_deleted", error) : status;
-    }
-    return status == STATUS_FAILED ? STATUS_FAILED
-                                   : keyed_made_forget(&network->keyed.room, table->name, error);
-}
-
-static enum status remove_table(struct database *self, const struct target_table *table,
+enum status dynamodb_drop_table(struct database *self, const struct target_table *table,
+                                const struct keyed_there *there, enum keyed_made made,
                                 struct error *error)
 {
     struct dynamodb_network *network = dynamodb_network_of(self);
-    struct arena *arena = arena_create(0);
-    enum status status = failpoint_hit("dynamodb.before_remove_table", error);
-    if (status == STATUS_OK) {
-        status = table->created ? drop_made(network, table, arena, error)
-                                : dynamodb_network_empty(network, table, error);
-    }
-    arena_destroy(arena);
-    return status == STATUS_OK ? failpoint_hit("dynamodb.after_remove_table", error) : status;
+    (void)made;
+    enum status status = dynamodb_delete_table(network, table->name, there->id, error);
+    return status == STATUS_OK ? dynamodb_wait_gone(network, table->name, there->id, error)
+                               : status;
 }
 
 /* A table of the ledger has no columns: the types of its key are those of the table as it is. */
@@ -181,4 +127,4 @@ static enum status can_undo(struct database *self, const struct target_table *ta
 }
 
 const struct rollback_functions dynamodb_network_rollback = {.can_undo = can_undo,
-                                                             .remove_table = remove_table};
+                                                             .remove_table = keyed_remove_table};

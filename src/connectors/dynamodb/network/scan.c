@@ -269,7 +269,7 @@ static void account(struct dynamodb_scan *scan, const struct dynamodb_scan_page 
 
 static int64_t patience_ms(const struct dynamodb_scan *scan, enum dynamodb_fault fault)
 {
-    int64_t usual = PATIENCE_TIMEOUTS * scan->scanner->network->timeout_ms;
+    int64_t usual = PATIENCE_TIMEOUTS * scan->scanner->network->keyed.room.timeout_ms;
     return fault == DYNAMODB_FAULT_THROTTLED ? later(usual, THROTTLE_PATIENCE_MS) : usual;
 }
 

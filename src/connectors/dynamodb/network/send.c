@@ -5,8 +5,8 @@
 #include "connectors/dynamodb/network/target.h"
 
 #include "base/memory.h"
-#include "base/name_index.h"
 #include "connectors/dynamodb/network/body.h"
+#include "connectors/keyed/keys.h"
 #include "model/json_reader.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -16,11 +16,6 @@ enum { REQUEST_BYTES_MAX = 4 << 20 /* the service's limit is 16 MB */, UNIT_BYTE
 
 /* ---------------------------------------------------------------- connections */
 
-struct keyed_encoder {
-    struct keyed_encoder *next;
-    struct dynamodb_encoder *encoder;
-};
-
 static void send_disconnect(struct keyed_connection *connection)
 {
     if (connection == NULL) {
@@ -28,12 +23,6 @@ static void send_disconnect(struct keyed_connection *connection)
     }
     service_reply_destroy(connection->reply);
     dynamodb_client_destroy(connection->client);
-    while (connection->encoders != NULL) {
-        struct keyed_encoder *next = connection->encoders->next;
-        dynamodb_encoder_destroy(connection->encoders->encoder);
-        free(connection->encoders);
-        connection->encoders = next;
-    }
     free(connection);
 }
 
@@ -66,11 +55,12 @@ static struct dynamodb_encoder *make_encoder(struct dynamodb_network *network,
 static void *encoder_of(struct keyed_connection *connection, uint32_t table,
                         const struct shape *shape)
 {
-    struct keyed_encoder *made = memory_allocate(sizeof(*made));
-    made->encoder = make_encoder(connection->network, &connection->tables[table], shape);
-    made->next = connection->encoders;
-    connection->encoders = made;
-    return made->encoder;
+    return make_encoder(connection->network, &connection->tables[table], shape);
+}
+
+static void encoder_free(void *encoder)
+{
+    dynamodb_encoder_destroy(encoder);
 }
 
 static double units_of(size_t length)
@@ -183,44 +173,6 @@ static enum status judge_batch(struct keyed_connection *connection, struct keyed
 
 /* ---------------------------------------------------------------- what is there */
 
-static bool same_value(struct arena *arena, const struct cell *left, const struct cell *right);
-
-/* Names in any order. */
-static bool same_map(struct arena *arena, const struct cell *left, const struct cell *right)
-{
-    struct name_index names = {.arena = arena};
-    bool same = left->length == right->length;
-    for (uint32_t at = 0; same && at < right->length; at++) {
-        const struct cell *name = &right->items[2 * (size_t)at];
-        (void)name_index_add(&names, name->text, name->length, at);
-    }
-    for (uint32_t at = 0; same && at < left->length; at++) {
-        const struct cell *name = &left->items[2 * (size_t)at];
-        uint32_t place = name_index_find(&names, name->text, name->length);
-        same = place != NAME_INDEX_NONE &&
-               same_value(arena, name + 1, &right->items[2 * (size_t)place + 1]);
-    }
-    return same;
-}
-
-static bool same_value(struct arena *arena, const struct cell *left, const struct cell *right)
-{
-    if (left->kind != right->kind) {
-        return false;
-    }
-    if (left->kind == VALUE_MAP) {
-        return same_map(arena, left, right);
-    }
-    if (left->kind != VALUE_LIST) {
-        return value_equal(left, right);
-    }
-    bool same = left->length == right->length;
-    for (size_t at = 0; same && at < left->length; at++) {
-        same = same_value(arena, &left->items[at], &right->items[at]);
-    }
-    return same;
-}
-
 /* {"Item":{…},…}. STATUS_END: there is none. */
 static enum status read_there(const struct buffer *body, struct arena *arena, struct cell *item,
                               struct error *error)
@@ -261,7 +213,7 @@ static enum status judge_look(struct keyed_connection *connection, struct keyed_
             json_reader_init(&reader, text.data, text.length, DYNAMODB_JSON_DEPTH_MAX, arena);
             status = dynamodb_item_read(&reader, false, arena, &own, error);
         }
-        if (status == STATUS_OK && same_map(arena, &own, &found)) {
+        if (status == STATUS_OK && keyed_values_are_equal(&own, &found)) {
             answer->outcome = KEYED_DONE;
         } else if (status == STATUS_END) {
             answer->outcome = KEYED_GONE;
@@ -367,9 +319,6 @@ static enum status write_one(struct database *self, enum keyed_kind kind,
     return status;
 }
 
-static const char *const failpoints[] = {KEYED_FAILPOINTS("dynamodb"),
-                                         KEYED_APPLY_FAILPOINTS("dynamodb")};
-
 const struct keyed_service dynamodb_keyed_service = {
     .records_max = {[KEYED_PUT] = DYNAMODB_WRITES_MAX,
                     [KEYED_INSERT] = 1,
@@ -378,12 +327,14 @@ const struct keyed_service dynamodb_keyed_service = {
     .request_bytes_max = REQUEST_BYTES_MAX,
     .separator = ',',
     .guard = KEYED_GUARD_NONE,
-    .failpoints = failpoints,
+    .name = "dynamodb",
+    .tables = &dynamodb_tables,
     .connect = send_connect,
     .disconnect = send_disconnect,
     .begin = dynamodb_send_begin,
     .end = dynamodb_send_end,
     .encoder = encoder_of,
+    .encoder_free = encoder_free,
     .encode = dynamodb_send_encode,
     .append_key = dynamodb_key_append,
     .read_key = dynamodb_key_read,

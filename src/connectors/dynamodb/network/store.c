@@ -76,11 +76,6 @@ static enum status store_call(struct store *store, const char *operation, struct
     return status;
 }
 
-static const struct database *lease_of(const struct store *store)
-{
-    return store->network->keyed.room.run_id != NULL ? &store->network->keyed.base : NULL;
-}
-
 static enum status refuse_table(const struct dynamodb_description *description, const char *table,
                                 struct error *error)
 {
@@ -338,7 +333,7 @@ static enum status write_item(struct store *store, const char *operation, struct
 {
     struct service_reply *reply = NULL;
     bool versioned = strstr(condition, ":version") != NULL;
-    const struct database *lease = versioned ? NULL : lease_of(store);
+    const struct database *lease = versioned ? NULL : keyed_lease(&store->network->keyed);
     if (condition[0] != '\0') {
         dynamodb_body_text(body, "ConditionExpression", condition);
         dynamodb_body_name(body, "ExpressionAttributeNames");

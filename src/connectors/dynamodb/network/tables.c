@@ -1,12 +1,11 @@
 /* Tables that are there: what they hold, whether they fit the plan, counting and emptying them. */
-#include "base/failpoint.h"
 #include "connectors/dynamodb/network/target.h"
 
 #include "base/clock.h"
-#include "base/text.h"
 #include "connectors/dynamodb/limits.h"
 #include "connectors/dynamodb/network/body.h"
 #include "connectors/dynamodb/network/estimate.h"
+#include "connectors/keyed/keys.h"
 #include "model/json_writer.h"
 #include <string.h>
 
@@ -122,15 +121,6 @@ enum status dynamodb_network_inspect(struct database *self, const struct target_
 
 /* ---------------------------------------------------------------- checking */
 
-static void append_names(struct buffer *out, const struct column_list *key)
-{
-    char shown[128];
-    for (uint32_t at = 0; at < key->count; at++) {
-        text_printable(key->names[at], strlen(key->names[at]), shown, sizeof(shown));
-        buffer_format(out, "%s%s", at > 0 ? ", " : "", shown);
-    }
-}
-
 static void check_indexes(const struct target_table *table,
                           const struct dynamodb_description *description, struct buffer *out)
 {
@@ -145,10 +135,7 @@ static void check_indexes(const struct target_table *table,
         } else if (!column_list_is_equal(index->key, wanted->columns)) {
             buffer_format(out, "the table is there and its index \"%s\" has the key ",
                           wanted->name);
-            append_names(out, &index->key);
-            buffer_append_string(out, ", the plan says ");
-            append_names(out, &wanted->columns);
-            buffer_append_byte(out, '\n');
+            keyed_check_append_keys(index->key, wanted->columns, out);
         } else if (index->local != wanted->local) {
             buffer_format(out, "the table is there and its index \"%s\" is a %s one\n",
                           wanted->name, index->local ? "local" : "global");
@@ -185,10 +172,7 @@ static void check_existing(const struct target_table *table,
     }
     if (!column_list_is_equal(description->key, table->key)) {
         buffer_append_string(out, "the table is there with the key ");
-        append_names(out, &description->key);
-        buffer_append_string(out, ", the plan says ");
-        append_names(out, &table->key);
-        buffer_append_byte(out, '\n');
+        keyed_check_append_keys(description->key, table->key, out);
     }
     check_indexes(table, description, out);
 }
@@ -477,7 +461,7 @@ enum status dynamodb_network_erase(struct database *self, const struct target_ta
                                    const struct cell *keys, uint32_t count, struct error *error)
 {
     struct buffer body = {0};
-    enum status status = failpoint_hit("dynamodb.before_delete", error);
+    enum status status = STATUS_OK;
     dynamodb_body_raw(&body, "{" FETCH_TOLD "\"RequestItems\":{");
     dynamodb_body_name(&body, table->name);
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
@@ -518,9 +502,10 @@ static enum status delete_page(struct dynamodb_network *network, const struct ta
     return status;
 }
 
-enum status dynamodb_network_empty(struct dynamodb_network *network,
-                                   const struct target_table *table, struct error *error)
+enum status dynamodb_network_empty(struct database *self, const struct target_table *table,
+                                   struct error *error)
 {
+    struct dynamodb_network *network = dynamodb_network_of(self);
     struct page page = {0};
     struct buffer keys = {0};
     enum status status = STATUS_OK;
@@ -540,13 +525,4 @@ enum status dynamodb_network_empty(struct dynamodb_network *network,
     free_page(&page);
     buffer_free(&keys);
     return status;
-}
-
-enum status dynamodb_network_after_load(struct database *self, struct after_load_request *request,
-                                        struct error *error)
-{
-    (void)self;
-    (void)request;
-    (void)error;
-    return STATUS_OK; /* indexes were made with their tables */
 }

@@ -4,6 +4,7 @@
 
 #include "connectors/dynamodb/network/describe.h"
 #include "connectors/dynamodb/network/network.h"
+#include "connectors/keyed/tables.h"
 #include <jansson.h>
 
 /* ---------------------------------------------------------------- keys.c */
@@ -53,10 +54,6 @@ enum status dynamodb_network_script(struct database *self, const struct script_r
 enum status dynamodb_network_column_type(struct database *self, const struct target_table *table,
                                          const struct schema_column *column, struct buffer *out,
                                          struct error *error);
-enum status dynamodb_network_prepare(struct database *self, const struct prepare_request *request,
-                                     struct error *error);
-enum status dynamodb_network_after_load(struct database *self, struct after_load_request *request,
-                                        struct error *error);
 /* Deletes up to DYNAMODB_WRITES_MAX items. */
 enum { DYNAMODB_WRITES_MAX = 25 /* of a BatchWriteItem */ };
 enum status dynamodb_network_erase(struct database *self, const struct target_table *table,
@@ -65,9 +62,10 @@ enum status dynamodb_network_erase(struct database *self, const struct target_ta
 /* Until table and indexes are ACTIVE; the log says what is waited for. */
 enum status dynamodb_wait_active(struct dynamodb_network *network, const char *table,
                                  struct error *error) MUST_USE;
-/* Deletes all items. */
-enum status dynamodb_network_empty(struct dynamodb_network *network,
-                                   const struct target_table *table, struct error *error) MUST_USE;
+/* As struct keyed_tables has it. */
+enum status dynamodb_network_empty(struct database *self, const struct target_table *table,
+                                   struct error *error);
+extern const struct keyed_tables dynamodb_tables; /* create.c */
 
 /* ---------------------------------------------------------------- store.c */
 
@@ -79,17 +77,14 @@ extern const struct rights_functions dynamodb_network_rights;
 enum status dynamodb_store_open_in(struct database *self, const char *table, struct store **store,
                                    struct error *error) MUST_USE;
 
-/* ---------------------------------------------------------------- run.c */
-
-/* As struct target_functions has it. */
-enum status dynamodb_network_empty_all(struct database *self,
-                                       const struct target_table *const *tables,
-                                       uint32_t table_count, struct error *error);
-
 /* ---------------------------------------------------------------- rollback.c */
 
 extern const struct rollback_functions dynamodb_network_rollback;
 
+/* As struct keyed_tables has it. */
+enum status dynamodb_drop_table(struct database *self, const struct target_table *table,
+                                const struct keyed_there *there, enum keyed_made made,
+                                struct error *error);
 /* `id`: of the very table; one with another id is somebody else's, made since, and stays. */
 enum status dynamodb_delete_table(struct dynamodb_network *network, const char *table,
                                   const char *id, struct error *error) MUST_USE;
@@ -112,7 +107,6 @@ struct keyed_connection {
     struct dynamodb_network *network;
     const struct target_table *tables;
     struct dynamodb_client *client;
-    struct keyed_encoder *encoders;
     /* of the last answer */
     struct service_reply *reply;
     enum keyed_outcome outcomes[DYNAMODB_WRITES_MAX];
