@@ -40,8 +40,10 @@ static inline struct duckdb_database *duckdb_database_of(struct database *self)
     return (struct duckdb_database *)self;
 }
 
-/* As sql_append (connectors/sql/database.h). */
-void duckdb_append(struct buffer *out, const char *format, ...);
+/* SQL by a template (connectors/sql/template.h), for `out`; and in a buffer of its own, for a
+ * function that frees what it is given. */
+#define duckdb_sql(...) duckdb_append(&(struct buffer){0}, __VA_ARGS__)
+struct buffer *duckdb_append(struct buffer *out, const char *format, ...);
 void duckdb_append_name(struct buffer *out, const char *name);
 void duckdb_append_text(struct buffer *out, const char *text, size_t length);
 
