@@ -103,8 +103,7 @@ static bool is_generated(const char *sql, const char *name, const char *type)
 {
     struct buffer quoted = {0};
     struct buffer plain = {0};
-    duckdb_append_name(&quoted, name);
-    buffer_format(&quoted, " %s GENERATED ALWAYS AS(", type);
+    duckdb_append(&quoted, "%n %s GENERATED ALWAYS AS(", name, type);
     buffer_format(&plain, "%s %s GENERATED ALWAYS AS(", name, type);
     const char *found = sql != NULL ? strstr(sql, buffer_string(&plain)) : NULL;
     bool generated = (found != NULL && found > sql && strchr(" (", found[-1]) != NULL) ||

@@ -16,10 +16,10 @@ enum status duckdb_count_source(struct sql_database *database, const struct sql_
                                 bool stops, int64_t *rows, struct error *error)
 {
     struct duckdb_database *self = duckdb_database_of(&database->base);
-    struct buffer sql = {0};
     (void)stops;
-    duckdb_append(&sql, "SELECT count(*) FROM %t", &self->sql, table->schema->name);
-    return duckdb_ask_number(self, self->control, &sql, ERROR_SOURCE_READ, rows, error);
+    return duckdb_ask_number(self, self->control,
+                             duckdb_sql("SELECT count(*) FROM %t", &self->sql, table->schema->name),
+                             ERROR_SOURCE_READ, rows, error);
 }
 
 /* ---------------------------------------------------------------- which way */
@@ -87,14 +87,11 @@ static void append_literal(struct buffer *sql, const struct duckdb_table *table,
     int32_t at = duckdb_find_column(table, table->key.names[part]);
     const struct duckdb_form *form = &table->forms[at];
     if (form->id == DUCKDB_BLOB) {
-        buffer_append_string(sql, "unhex(");
-        duckdb_append_text(sql, value->data, value->length);
-        buffer_append_byte(sql, ')');
+        duckdb_append(sql, "unhex(%Q)", value->data, value->length);
         return;
     }
-    buffer_append_string(sql, "CAST(");
-    duckdb_append_text(sql, value->data, value->length);
-    buffer_format(sql, " AS %s)", table->schema->columns[at].type.native);
+    duckdb_append(sql, "CAST(%Q AS %s)", value->data, value->length,
+                  table->schema->columns[at].type.native);
 }
 
 /* key > low, or key <= high; of several columns as rows, and the first alone, which blocks of the
@@ -108,11 +105,8 @@ static void append_bound(struct buffer *sql, const struct duckdb_table *table,
         append_literal(sql, table, 0, &values[0]);
         buffer_append_string(sql, " AND ");
     }
-    buffer_append_string(sql, parts > 1 ? "row(" : "");
-    sql_append_names(sql, &duckdb_quoting, "_t0", table->key);
-    buffer_append_string(sql, parts > 1 ? ")" : "");
-    buffer_append_string(sql, at_most ? " <= " : " > ");
-    buffer_append_string(sql, parts > 1 ? "row(" : "");
+    duckdb_append(sql, "%s%L%s%s%s", parts > 1 ? "row(" : "", "_t0", table->key,
+                  parts > 1 ? ")" : "", at_most ? " <= " : " > ", parts > 1 ? "row(" : "");
     for (uint32_t i = 0; i < parts; i++) {
         buffer_append_string(sql, i > 0 ? ", " : "");
         append_literal(sql, table, i, &values[i]);
@@ -192,11 +186,10 @@ static enum status cut_at(struct splitter *splitter, const struct text *values)
 static enum status split_ask(struct splitter *splitter, const char *format, int64_t *number)
 {
     struct duckdb_database *self = splitter->self;
-    struct buffer sql = {0};
     const char *key = splitter->table->key.count > 0 ? splitter->table->key.names[0] : "";
-    duckdb_append(&sql, format, key, &self->sql, splitter->table->schema->name);
-    return duckdb_ask_number(self, self->control, &sql, ERROR_SOURCE_READ, number,
-                             splitter->spans.error);
+    return duckdb_ask_number(self, self->control,
+                             duckdb_sql(format, key, &self->sql, splitter->table->schema->name),
+                             ERROR_SOURCE_READ, number, splitter->spans.error);
 }
 
 /* STATUS_END: the key is no whole number, or has gaps. */
@@ -237,12 +230,10 @@ static void append_nth_keys(struct buffer *sql, const struct splitter *splitter,
         buffer_append_string(sql, i > 0 ? ", " : "");
         duckdb_append(sql, bytes ? "hex(%n)" : "CAST(%n AS VARCHAR)", table->key.names[i]);
     }
-    buffer_append_string(sql, " FROM (SELECT ");
-    sql_append_names(sql, &duckdb_quoting, NULL, table->key);
-    buffer_append_string(sql, ", row_number() OVER (ORDER BY ");
-    sql_append_names(sql, &duckdb_quoting, NULL, table->key);
-    duckdb_append(sql, ") AS _n FROM %t)", &splitter->self->sql, table->schema->name);
-    buffer_format(sql, " WHERE _n %% %" PRId64 " = 0 ORDER BY _n", rows_wanted);
+    duckdb_append(sql,
+                  " FROM (SELECT %l, row_number() OVER (ORDER BY %l) AS _n FROM %t) WHERE _n %% "
+                  "%D = 0 ORDER BY _n",
+                  table->key, table->key, &splitter->self->sql, table->schema->name, rows_wanted);
 }
 
 static enum status split_by_nth(struct splitter *splitter, int64_t rows, int64_t rows_wanted)
@@ -285,14 +276,14 @@ static enum status split_by_key(struct splitter *splitter, int64_t rows, int64_t
 static enum status split_by_place(struct splitter *splitter, int64_t rows, int64_t rows_wanted)
 {
     int64_t highest = 0;
-    struct buffer sql = {0};
     if (rows <= rows_wanted) {
         return add_span(splitter);
     }
-    duckdb_append(&sql, "SELECT max(" DUCKDB_ROWID ") FROM %t", &splitter->self->sql,
-                  splitter->table->schema->name);
-    enum status status = duckdb_ask_number(splitter->self, splitter->self->control, &sql,
-                                           ERROR_SOURCE_READ, &highest, splitter->spans.error);
+    enum status status =
+        duckdb_ask_number(splitter->self, splitter->self->control,
+                          duckdb_sql("SELECT max(" DUCKDB_ROWID ") FROM %t", &splitter->self->sql,
+                                     splitter->table->schema->name),
+                          ERROR_SOURCE_READ, &highest, splitter->spans.error);
     int64_t step = (rows_wanted + PLACES_EACH - 1) / PLACES_EACH;
     splitter->rows_each = rows_wanted;
     for (int64_t block = step;

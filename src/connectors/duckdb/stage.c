@@ -29,8 +29,7 @@ static const char *column_name(const struct duckdb_plan *plan, uint32_t column)
 static void append_columns(struct buffer *sql, const struct duckdb_plan *plan)
 {
     for (uint32_t i = 0; i < plan->count; i++) {
-        buffer_append_string(sql, i > 0 ? ", " : "");
-        duckdb_append_name(sql, column_name(plan, i));
+        duckdb_append(sql, "%s%n", i > 0 ? ", " : "", column_name(plan, i));
     }
 }
 
@@ -139,12 +138,12 @@ static enum status take_checked(struct writer *writer, struct duckdb_plan *plan,
     const struct schema_table *schema = plan->facts.schema;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < schema->check_count; i++) {
-        struct buffer sql = {0};
         if (!are_filled(plan, plan->facts.check_columns[i])) {
             continue; /* what the table itself puts there is its own affair */
         }
-        duckdb_append(&sql, "(%s) IS NOT DISTINCT FROM false", schema->checks[i]);
-        status = take_out(writer, plan, &sql, taken_check, error);
+        status =
+            take_out(writer, plan, duckdb_sql("(%s) IS NOT DISTINCT FROM false", schema->checks[i]),
+                     taken_check, error);
     }
     return status;
 }
@@ -277,9 +276,7 @@ static void append_update(struct buffer *sql, const struct duckdb_plan *plan)
 {
     const struct schema_table *schema = plan->facts.schema;
     bool any = false;
-    buffer_append_string(sql, " ON CONFLICT (");
-    sql_append_names(sql, &duckdb_quoting, NULL, plan->table->key);
-    buffer_append_string(sql, ") DO ");
+    duckdb_append(sql, " ON CONFLICT (%l) DO ", plan->table->key);
     for (uint32_t i = 0; i < schema->column_count; i++) {
         const char *name = schema->columns[i].name;
         bool filled = is_filled(plan, name);
@@ -317,14 +314,13 @@ static enum status delete_present(struct writer *writer, struct duckdb_plan *pla
 
 static enum status keep_keys(struct writer *writer, struct duckdb_plan *plan, struct error *error)
 {
-    struct buffer sql = {0};
     if (plan->keys[0] == '\0') {
         return STATUS_OK;
     }
-    duckdb_append(&sql, "INSERT INTO %t SELECT ", &writer->database->sql, plan->keys);
-    sql_append_names(&sql, &duckdb_quoting, NULL, plan->table->key);
-    duckdb_append(&sql, " FROM %n", plan->stage);
-    return stage_run(writer, &sql, error);
+    return stage_run(writer,
+                     duckdb_sql("INSERT INTO %t SELECT %l FROM %n", &writer->database->sql,
+                                plan->keys, plan->table->key, plan->stage),
+                     error);
 }
 
 static enum status stage_insert(struct writer *writer, struct duckdb_plan *plan,
@@ -357,10 +353,8 @@ static enum status make_keys(struct writer *writer, struct duckdb_plan *plan, st
     if (plan->keys[0] == '\0') {
         return STATUS_OK;
     }
-    duckdb_append(&sql, "CREATE TABLE IF NOT EXISTS %t AS SELECT ", &writer->database->sql,
-                  plan->keys);
-    sql_append_names(&sql, &duckdb_quoting, NULL, plan->table->key);
-    buffer_append_string(&sql, " FROM ");
+    duckdb_append(&sql, "CREATE TABLE IF NOT EXISTS %t AS SELECT %l FROM ", &writer->database->sql,
+                  plan->keys, plan->table->key);
     append_key_of_table(&sql, writer, plan);
     buffer_append_string(&sql, " LIMIT 0");
     return stage_run(writer, &sql, error);
@@ -389,7 +383,6 @@ enum status duckdb_stage_make(struct writer *writer, struct duckdb_plan *plan, s
 
 static enum status stage_move(struct writer *writer, struct duckdb_plan *plan, struct error *error)
 {
-    struct buffer sql = {0};
     if (duckdb_plan_end(writer, plan, true, error) != STATUS_OK ||
         take_tracked(writer, plan, error) != STATUS_OK ||
         take_partnerless(writer, plan, error) != STATUS_OK ||
@@ -399,8 +392,7 @@ static enum status stage_move(struct writer *writer, struct duckdb_plan *plan, s
         keep_keys(writer, plan, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    duckdb_append(&sql, "DELETE FROM %n", plan->stage);
-    return stage_run(writer, &sql, error);
+    return stage_run(writer, duckdb_sql("DELETE FROM %n", plan->stage), error);
 }
 
 enum status duckdb_stage_empty(struct writer *writer, struct error *error)

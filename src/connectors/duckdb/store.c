@@ -76,12 +76,12 @@ enum status duckdb_store_exists(struct duckdb_database *self, struct duckdb_hand
 enum status duckdb_store_make(struct duckdb_database *self, struct duckdb_handle *connection,
                               struct error *error)
 {
-    struct buffer sql = {0};
-    duckdb_append(&sql,
-                  "CREATE TABLE IF NOT EXISTS %t (name VARCHAR PRIMARY KEY, version UBIGINT NOT "
-                  "NULL, value VARCHAR NOT NULL)",
-                  &self->sql, SQL_STORE_TABLE);
-    return duckdb_run_buffer(self, connection, &sql, ERROR_TARGET_SCHEMA, NULL, error);
+    return duckdb_run_buffer(
+        self, connection,
+        duckdb_sql("CREATE TABLE IF NOT EXISTS %t (name VARCHAR PRIMARY KEY, version UBIGINT "
+                   "NOT NULL, value VARCHAR NOT NULL)",
+                   &self->sql, SQL_STORE_TABLE),
+        ERROR_TARGET_SCHEMA, NULL, error);
 }
 
 static enum status handle_exists(struct store *store, struct error *error)
@@ -97,11 +97,11 @@ static enum status handle_create(struct store *store, struct error *error)
 static enum status handle_drop(struct store *store, struct error *error)
 {
     struct store_handle *handle = handle_of(store);
-    struct buffer sql = {0};
     store->seen = false;
-    duckdb_append(&sql, "DROP TABLE IF EXISTS %t", &handle->self->sql, SQL_STORE_TABLE);
-    return duckdb_run_buffer(handle->self, handle->connection, &sql, ERROR_TARGET_WRITE, NULL,
-                             error);
+    return duckdb_run_buffer(
+        handle->self, handle->connection,
+        duckdb_sql("DROP TABLE IF EXISTS %t", &handle->self->sql, SQL_STORE_TABLE),
+        ERROR_TARGET_WRITE, NULL, error);
 }
 
 /* ---------------------------------------------------------------- statements */

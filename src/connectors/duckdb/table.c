@@ -98,8 +98,7 @@ static void append_column(struct buffer *sql, const struct target_table *table,
                           const struct schema_column *column)
 {
     bool same = table->same_engine != NULL;
-    duckdb_append_name(sql, column->name);
-    buffer_append_byte(sql, ' ');
+    duckdb_append(sql, "%n ", column->name);
     duckdb_append_column_type(sql, table, column);
     if (same && column->generated != GENERATED_NO) {
         buffer_format(sql, " GENERATED ALWAYS AS (%s)",
@@ -115,9 +114,7 @@ static void append_column(struct buffer *sql, const struct target_table *table,
 
 static void append_key(struct buffer *sql, const char *words, struct column_list columns)
 {
-    buffer_format(sql, ", %s (", words);
-    sql_append_names(sql, &duckdb_quoting, NULL, columns);
-    buffer_append_byte(sql, ')');
+    duckdb_append(sql, ", %s (%l)", words, columns);
 }
 
 static void append_same_engine(struct buffer *sql, const struct schema_table *same)
@@ -169,18 +166,15 @@ void duckdb_append_create(struct buffer *sql, const struct sql_database *self,
     } else if (table->key.count > 0) {
         append_key(sql, "PRIMARY KEY", table->key);
     }
-    buffer_append_buffer(sql, more);
-    buffer_append_byte(sql, ')');
+    duckdb_append(sql, "%b)", more);
     append_comments(sql, self, table);
 }
 
 static void append_plan_index(struct buffer *sql, const struct sql_database *self,
                               const struct target_table *table, const struct target_index *index)
 {
-    duckdb_append(sql, "CREATE %sINDEX IF NOT EXISTS %n ON %t (", index->unique ? "UNIQUE " : "",
-                  index->name, self, table->name);
-    sql_append_names(sql, &duckdb_quoting, NULL, index->columns);
-    buffer_append_byte(sql, ')');
+    duckdb_append(sql, "CREATE %sINDEX IF NOT EXISTS %n ON %t (%l)", index->unique ? "UNIQUE " : "",
+                  index->name, self, table->name, index->columns);
 }
 
 /* As the source's own text says it, from behind the name of the table. */
@@ -323,18 +317,16 @@ enum status duckdb_alter_columns(struct database *database, const struct target_
     for (uint32_t i = 0; status == STATUS_OK && i < columns.count; i++) {
         const struct schema_column column = target_table_column(table, columns.names[i]);
         struct buffer sql = {0};
-        duckdb_append(&sql, "ALTER TABLE %t ALTER COLUMN ", &self->sql, table->name);
-        duckdb_append_name(&sql, column.name);
-        buffer_append_string(&sql, " SET DATA TYPE ");
+        duckdb_append(&sql, "ALTER TABLE %t ALTER COLUMN %n SET DATA TYPE ", &self->sql,
+                      table->name, column.name);
         duckdb_append_column_type(&sql, table, &column);
         status = run_schema(self, &sql, table->name, error);
         if (status == STATUS_OK && !column.not_null &&
             !column_list_holds(table->key, column.name)) {
-            struct buffer null = {0};
-            duckdb_append(&null, "ALTER TABLE %t ALTER COLUMN ", &self->sql, table->name);
-            duckdb_append_name(&null, column.name);
-            buffer_append_string(&null, " DROP NOT NULL");
-            status = run_schema(self, &null, table->name, error);
+            status = run_schema(self,
+                                duckdb_sql("ALTER TABLE %t ALTER COLUMN %n DROP NOT NULL",
+                                           &self->sql, table->name, column.name),
+                                table->name, error);
         }
     }
     return duckdb_dialect.end(&self->sql, status, error);

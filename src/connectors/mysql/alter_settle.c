@@ -222,8 +222,8 @@ static enum status drop_rest(struct mysql_alter *session, const struct alter_obj
     for (uint32_t i = 0; i < count; i++) {
         const char *schema =
             objects[i].schema != NULL ? objects[i].schema : session->database->sql.schema;
-        buffer_append_string(&sql, i == 0 ? "DROP TABLE IF EXISTS " : ", ");
-        mysql_append(&sql, "%n.%n", schema, objects[i].name);
+        mysql_append(&sql, "%s%n.%n", i == 0 ? "DROP TABLE IF EXISTS " : ", ", schema,
+                     objects[i].name);
     }
     *settled = ALTER_APPLIED;
     return mysql_alter_lost(session,

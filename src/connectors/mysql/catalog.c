@@ -444,13 +444,12 @@ static void read_table(struct builder *builder, uint32_t row, struct schema_tabl
 static enum status mysql_catalog_ask(struct builder *builder, const char *sql, struct rows *rows)
 {
     struct mysql_database *self = builder->self;
-    struct buffer filled = {0};
     enum error_code otherwise =
         self->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_INVALID;
 
-    mysql_append_filled(&filled, sql, builder->schema, builder->table);
-    if (mysql_run_buffer(self, builder->connection, &filled, SQL_LONG, otherwise, &rows->result,
-                         builder->error) != STATUS_OK) {
+    if (mysql_run_buffer(self, builder->connection,
+                         mysql_filled(sql, builder->schema, builder->table), SQL_LONG, otherwise,
+                         &rows->result, builder->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     uint64_t count = rows->result != NULL ? mysql_num_rows(rows->result) : 0;

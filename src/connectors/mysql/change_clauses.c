@@ -50,8 +50,7 @@ static void end_clause(struct clause *clause, const char *undo)
         struct buffer all = {0};
         buffer_append_string(&all, undo);
         if (set->undo.length > 0) {
-            buffer_append_string(&all, ", ");
-            buffer_append_buffer(&all, &set->undo);
+            mysql_append(&all, ", %b", &set->undo);
         }
         buffer_free(&set->undo);
         set->undo = all;
@@ -61,9 +60,7 @@ static void end_clause(struct clause *clause, const char *undo)
 static const char *format_sql(struct clause *clause, const char *format, const char *first,
                               const char *second)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql, format, first, second);
-    return mysql_change_text(clause->plan, &sql);
+    return mysql_change_text(clause->plan, mysql_sql(format, first, second));
 }
 
 static void add_value(struct clause *clause, const char *column, const char *old, const char *up,

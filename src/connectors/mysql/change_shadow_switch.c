@@ -42,8 +42,7 @@ static const char *take_queued_out(const struct mysql_shadow *self)
     struct buffer sql = {0};
     mysql_append(&sql, "DELETE s FROM %n AS s JOIN %n AS q ON ", self->old, self->back_queue);
     for (uint32_t i = 0; i < self->key->count; i++) {
-        buffer_append_string(&sql, i > 0 ? " AND " : "");
-        mysql_append(&sql, "s.%n = ", self->key_pairs[i]->from->name);
+        mysql_append(&sql, "%ss.%n = ", i > 0 ? " AND " : "", self->key_pairs[i]->from->name);
         mysql_change_append_value(&sql, self->after, self->key_pairs[i], "q.", true,
                                   self->time_zone);
     }
@@ -70,8 +69,7 @@ static const char *bring_queued_back(const struct mysql_shadow *self)
     }
     mysql_append(&sql, " WHERE NOT EXISTS (SELECT 1 FROM %n AS s WHERE ", self->old);
     for (uint32_t i = 0; i < self->key->count; i++) {
-        buffer_append_string(&sql, i > 0 ? " AND " : "");
-        mysql_append(&sql, "s.%n = ", self->key_pairs[i]->from->name);
+        mysql_append(&sql, "%ss.%n = ", i > 0 ? " AND " : "", self->key_pairs[i]->from->name);
         mysql_change_append_value(&sql, self->after, self->key_pairs[i], "t.", true,
                                   self->time_zone);
     }
@@ -91,10 +89,9 @@ static const char *demand(const struct mysql_shadow *self, const char *condition
 
 static const char *same_counts(const struct mysql_shadow *self)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql, "(SELECT count(*) FROM %n) = (SELECT count(*) FROM %n)", self->table->name,
-                 self->old);
-    return mysql_change_text(self->plan, &sql);
+    return mysql_change_text(self->plan,
+                             mysql_sql("(SELECT count(*) FROM %n) = (SELECT count(*) FROM %n)",
+                                       self->table->name, self->old));
 }
 
 /* Ahead of the names' way back, the last one first: rows that the old form did not take are tried
@@ -157,7 +154,6 @@ static void add_reference_swap(struct mysql_shadow *self, const char *table,
                                const struct mysql_change_reference *reference, const char *drop)
 {
     struct buffer sql = {0};
-    struct buffer stands = {0};
     const char *schema = self->plan->session->database->sql.schema;
     const char *spare = mysql_change_name(self->plan, "fk2", reference->name);
     bool renames = drop != NULL && strcmp(drop, reference->name) == 0;
@@ -169,14 +165,15 @@ static void add_reference_swap(struct mysql_shadow *self, const char *table,
     buffer_append_string(&sql, "ADD ");
     mysql_shadow_append_reference(&sql, self, reference, name);
     buffer_append_string(&sql, ", ALGORITHM=INPLACE, LOCK=NONE");
-    mysql_append(&stands,
-                 "SELECT count(*) FROM information_schema.referential_constraints WHERE "
-                 "constraint_schema = %q AND table_name = %q AND constraint_name = %q",
-                 schema, table, name);
     mysql_shadow_add_statement(
         self, CHANGE_CONTRACT,
         arena_format(self->plan->arena, "the foreign key %s of %s", reference->name, table), &sql,
-        NULL, mysql_change_text(self->plan, &stands));
+        NULL,
+        mysql_change_text(
+            self->plan,
+            mysql_sql("SELECT count(*) FROM information_schema.referential_constraints WHERE "
+                      "constraint_schema = %q AND table_name = %q AND constraint_name = %q",
+                      schema, table, name)));
     if (renames) { /* back to its own name */
         struct mysql_change_reference own = *reference;
         add_reference_swap(self, table, &own, spare);

@@ -116,9 +116,10 @@ static void append_again(struct buffer *sql, const struct mysql_database *self,
                          const struct schema_object *object, struct part *parts, uint32_t count)
 {
     bool prepared = is_preparable(self, object);
-    mysql_append(sql, "USE %n; ", self->sql.schema);
-    buffer_append_string(sql, "SET @transhume_mode = @@sql_mode, @transhume_zone = @@time_zone, "
-                              "@transhume_collation = @@collation_connection, sql_mode = ''; ");
+    mysql_append(sql,
+                 "USE %n; SET @transhume_mode = @@sql_mode, @transhume_zone = @@time_zone, "
+                 "@transhume_collation = @@collation_connection, sql_mode = ''; ",
+                 self->sql.schema);
     if (prepared) {
         append_prepare(sql, parts, count);
     }
@@ -157,8 +158,7 @@ static bool append_of_definer(struct buffer *statement, const char *words, const
     if (at != NULL) {
         mysql_append(statement, "@%n", at + 1);
     }
-    buffer_append_byte(statement, ' ');
-    buffer_append_string(statement, found.data + found.length);
+    buffer_format(statement, " %s", found.data + found.length);
     return true;
 }
 

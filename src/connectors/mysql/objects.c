@@ -76,8 +76,7 @@ static void append_without(struct buffer *sql, const char *statement, struct tex
                            const char *instead)
 {
     buffer_append(sql, statement, (size_t)(out.data - statement));
-    buffer_append_string(sql, out.length > 0 ? instead : "");
-    buffer_append_string(sql, out.data + out.length);
+    buffer_format(sql, "%s%s", out.length > 0 ? instead : "", out.data + out.length);
 }
 
 static enum status objects_send(struct maker *maker, struct buffer *sql, struct error *problem)

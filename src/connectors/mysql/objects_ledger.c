@@ -36,12 +36,7 @@ static void objects_ledger_begin(struct buffer *sql, const struct mysql_database
 static void append_where(struct buffer *sql, const struct mysql_database *self, const char *what,
                          const char *name)
 {
-    buffer_append_string(sql, " WHERE run = ");
-    mysql_append_string(sql, self->sql.run_id);
-    buffer_append_string(sql, " AND what = ");
-    mysql_append_string(sql, what);
-    buffer_append_string(sql, " AND name = ");
-    mysql_append_string(sql, name);
+    mysql_append(sql, " WHERE run = %q AND what = %q AND name = %q", self->sql.run_id, what, name);
 }
 
 enum status mysql_objects_make_table(struct mysql_database *self, MYSQL *connection,
@@ -92,9 +87,7 @@ enum status mysql_objects_noted(struct mysql_database *self, MYSQL *connection, 
         return status;
     }
     objects_ledger_begin(&sql, self, "SELECT what, name, digest FROM ");
-    buffer_append_string(&sql, " WHERE run = ");
-    mysql_append_string(&sql, self->sql.run_id);
-    buffer_append_string(&sql, " ORDER BY number DESC");
+    mysql_append(&sql, " WHERE run = %q ORDER BY number DESC", self->sql.run_id);
     status =
         mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_LEDGER_INVALID, &result, error);
     uint64_t rows = status == STATUS_OK ? mysql_num_rows(result) : 0;
@@ -122,15 +115,8 @@ static enum status objects_ledger_put(struct mysql_database *self, MYSQL *connec
 {
     struct buffer sql = {0};
     objects_ledger_begin(&sql, self, "REPLACE INTO ");
-    buffer_append_string(&sql, " (run, what, name, digest) VALUES (");
-    mysql_append_string(&sql, self->sql.run_id);
-    buffer_append_string(&sql, ", ");
-    mysql_append_string(&sql, what);
-    buffer_append_string(&sql, ", ");
-    mysql_append_string(&sql, name);
-    buffer_append_string(&sql, ", ");
-    mysql_append_string(&sql, digest);
-    buffer_append_byte(&sql, ')');
+    mysql_append(&sql, " (run, what, name, digest) VALUES (%q, %q, %q, %q)", self->sql.run_id, what,
+                 name, digest);
     return objects_ledger_run(self, connection, &sql, error);
 }
 
@@ -263,7 +249,6 @@ enum status mysql_objects_forget(struct mysql_database *self, MYSQL *connection,
         return status;
     }
     objects_ledger_begin(&sql, self, "DELETE FROM ");
-    buffer_append_string(&sql, " WHERE run = ");
-    mysql_append_string(&sql, run_id);
+    mysql_append(&sql, " WHERE run = %q", run_id);
     return objects_ledger_run(self, connection, &sql, error);
 }

@@ -336,17 +336,12 @@ static enum status append_first_partner(struct sql_request *request, uint32_t in
     }
     sql_name_alias(alias, (int32_t)index);
     sql_request_begin_join(request, index, false);
-    buffer_append_byte(sql, '(');
-    mysql_append_names(sql, alias, table->key);
-    buffer_append_string(sql, ") = (SELECT ");
-    mysql_append_names(sql, "_x", table->key);
-    mysql_append(sql, " FROM %t AS _x WHERE ", &server_of(request)->sql, table->schema->name);
+    mysql_append(sql, "(%L) = (SELECT %L FROM %t AS _x WHERE ", alias, table->key, "_x", table->key,
+                 &server_of(request)->sql, table->schema->name);
     if (sql_request_equals(request, index, "_x") != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(sql, " ORDER BY ");
-    mysql_append_names(sql, "_x", table->key);
-    buffer_append_string(sql, " LIMIT 1)");
+    mysql_append(sql, " ORDER BY %L LIMIT 1)", "_x", table->key);
     return STATUS_OK;
 }
 

@@ -12,10 +12,9 @@ enum status mysql_count_source(struct sql_database *database, const struct sql_t
                                bool stops, int64_t *rows, struct error *error)
 {
     struct mysql_database *self = mysql_database_of(&database->base);
-    struct buffer sql = {0};
-    mysql_append(&sql, "SELECT count(*) FROM %t", &self->sql, table->schema->name);
-    return mysql_ask_number(self, self->control, &sql, stops ? SQL_BUILD : SQL_LONG,
-                            ERROR_SOURCE_READ, -1, rows, error);
+    return mysql_ask_number(self, self->control,
+                            mysql_sql("SELECT count(*) FROM %t", &self->sql, table->schema->name),
+                            stops ? SQL_BUILD : SQL_LONG, ERROR_SOURCE_READ, -1, rows, error);
 }
 
 /* MariaDB's index fills a CHAR up with blanks under a collation without padding, and its WHERE does
@@ -141,9 +140,7 @@ static enum status ask_next(struct splitter *splitter, int64_t rows_wanted, MYSQ
         buffer_append_string(&sql, " WHERE ");
         mysql_append_bound(&sql, table, NULL, splitter->bounds.low, false);
     }
-    buffer_append_string(&sql, " ORDER BY ");
-    mysql_append_names(&sql, NULL, table->key);
-    buffer_format(&sql, " LIMIT %lld, 1", (long long)rows_wanted - 1);
+    mysql_append(&sql, " ORDER BY %l LIMIT %D, 1", table->key, (int64_t)rows_wanted - 1);
     return mysql_run_buffer(splitter->self, splitter->self->control, &sql, SQL_LONG,
                             ERROR_SOURCE_READ, result, splitter->spans.error);
 }

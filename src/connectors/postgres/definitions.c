@@ -84,10 +84,10 @@ static void drop_abandoned(struct postgres_database *self)
         return;
     }
     for (int i = 0; i < PQntuples(result); i++) {
-        struct buffer sql = {0};
-        postgres_append(&sql, "DROP DATABASE IF EXISTS %n", PQgetvalue(result, i, 0));
-        (void)!postgres_execute_buffer(self, self->control, &sql, SQL_LONG, ERROR_TARGET_SCHEMA,
-                                       &ignored);
+        (void)!postgres_execute_buffer(
+            self, self->control,
+            postgres_sql("DROP DATABASE IF EXISTS %n", PQgetvalue(result, i, 0)), SQL_LONG,
+            ERROR_TARGET_SCHEMA, &ignored);
     }
     PQclear(result);
 }
@@ -175,11 +175,9 @@ static enum status definitions_ask(struct definition_session *session, const cha
                                    PGresult **result, struct error *error)
 {
     const struct postgres_parameter parameter = {.text = session->spaces};
-    struct buffer sql = {0};
-    buffer_append_string(&sql, sql_define_head);
-    buffer_append_string(&sql, query);
-    return postgres_catalog_query_buffer(session->self, session->connection, &sql, &parameter, 1,
-                                         SQL_LONG, ERROR_SOURCE_READ, result, error);
+    return postgres_catalog_query_buffer(session->self, session->connection,
+                                         postgres_sql("%s%s", sql_define_head, query), &parameter,
+                                         1, SQL_LONG, ERROR_SOURCE_READ, result, error);
 }
 
 static const char *value_at(PGresult *result, int row, int column)

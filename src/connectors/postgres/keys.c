@@ -192,9 +192,7 @@ static void add_plain_index(struct keys *keys, const struct target_table *table,
     struct buffer sql = {0};
     struct postgres_build *build = add_build(keys, table, facts, name);
     begin_index(&sql, keys->self, table, name, unique);
-    buffer_append_string(&sql, " (");
-    postgres_append_names(&sql, NULL, columns);
-    buffer_append_byte(&sql, ')');
+    postgres_append(&sql, " (%l)", columns);
     build->sql = keys_keep(keys, &sql);
     build->columns = unique ? columns : (struct column_list){0};
     build->optional = !unique;
@@ -260,8 +258,7 @@ static void append_renamed(struct buffer *sql, const char *statement, const char
         return;
     }
     buffer_append(sql, statement, (size_t)(found - statement));
-    postgres_append(sql, "%n", now);
-    buffer_append_string(sql, found + length);
+    postgres_append(sql, "%n%s", now, found + length);
 }
 
 /* `name`: what it is called here. */
@@ -458,9 +455,8 @@ void postgres_show_keys(struct postgres_database *self, const struct script_requ
     }
     postgres_builds_sort(keys.builds, keys.count);
     for (uint32_t i = 0; i < keys.count; i++) {
-        struct buffer sql = {0};
-        buffer_append_string(&sql, keys.builds[i].sql);
-        script_add(script, SCRIPT_AFTER_LOAD, "index", keys.builds[i].name, &sql);
+        script_add(script, SCRIPT_AFTER_LOAD, "index", keys.builds[i].name,
+                   postgres_sql("%s", keys.builds[i].sql));
     }
     for (uint32_t i = 0; i < request->table_count; i++) {
         struct buffer sql = {0};

@@ -87,16 +87,15 @@ static enum status note_made(struct maker *maker, const struct schema_object *ob
                                                     {.text = object->table},
                                                     {.text = object->native_sql},
                                                     {.text = object->native_drop}};
-    struct buffer sql = {0};
     if (object->native_drop == NULL || maker->self->sql.run_id == NULL) {
         return STATUS_OK;
     }
-    buffer_append_string(&sql, "INSERT INTO ");
-    postgres_append_table(&sql, maker->self, "_transhume_object");
-    buffer_append_string(&sql, " (run, late, what, name, owner, make, undo) VALUES ($1, "
-                               "$2::boolean, $3, $4, $5, $6, $7)");
-    return postgres_query_buffer(maker->self, maker->connection, &sql, parameters, 7, SQL_SHORT,
-                                 ERROR_TARGET_WRITE, NULL, maker->error);
+    return postgres_query_buffer(
+        maker->self, maker->connection,
+        postgres_sql("INSERT INTO %t (run, late, what, name, owner, make, undo) VALUES ($1, "
+                     "$2::boolean, $3, $4, $5, $6, $7)",
+                     &maker->self->sql, "_transhume_object"),
+        parameters, 7, SQL_SHORT, ERROR_TARGET_WRITE, NULL, maker->error);
 }
 
 /* ---------------------------------------------------------------- making */
@@ -261,7 +260,6 @@ static enum status try_object(void *context, uint32_t number, bool last)
 static enum status load_made(struct maker *maker)
 {
     const struct postgres_parameter parameter = {.text = maker->self->sql.run_id};
-    struct buffer sql = {0};
     if (maker->self->sql.run_id == NULL) {
         return STATUS_OK;
     }
@@ -269,11 +267,10 @@ static enum status load_made(struct maker *maker)
                              maker->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    postgres_append(&sql, "SELECT make FROM %t WHERE run = $1", &maker->self->sql,
-                    "_transhume_object");
-    return postgres_catalog_query_buffer(maker->self, maker->connection, &sql, &parameter, 1,
-                                         SQL_SHORT, ERROR_LEDGER_INVALID, &maker->made,
-                                         maker->error);
+    return postgres_catalog_query_buffer(
+        maker->self, maker->connection,
+        postgres_sql("SELECT make FROM %t WHERE run = $1", &maker->self->sql, "_transhume_object"),
+        &parameter, 1, SQL_SHORT, ERROR_LEDGER_INVALID, &maker->made, maker->error);
 }
 
 static enum status load_present(struct maker *maker)

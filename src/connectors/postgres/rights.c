@@ -176,8 +176,7 @@ static enum status restrictive_words(const struct postgres_making *making,
         add_held(making, object, &list);
     }
     bool none = list.length == 0;
-    buffer_append_buffer(sql, &list);
-    buffer_append_string(sql, behind);
+    postgres_append(sql, "%b%s", &list, behind);
     buffer_free(&list);
     arena_destroy(arena);
     return none ? STATUS_END : STATUS_OK;
@@ -261,8 +260,7 @@ static void append_given(const struct postgres_roles *roles, struct buffer *sql)
 {
     for (int row = 0; row < PQntuples(roles->list); row++) {
         if (is_true(roles->list, row, ROLE_IS_GIVEN)) {
-            buffer_append_string(sql, ", ");
-            postgres_append_name(sql, PQgetvalue(roles->list, row, ROLE_NAME));
+            postgres_append(sql, ", %n", PQgetvalue(roles->list, row, ROLE_NAME));
         }
     }
 }

@@ -67,12 +67,11 @@ enum status postgres_count_source(struct sql_database *database, const struct sq
                                   bool stops, int64_t *rows, struct error *error)
 {
     struct postgres_database *self = postgres_database_of(&database->base);
-    struct buffer sql = {0};
     PGresult *result = NULL;
-    postgres_append(&sql, "SELECT count(*) FROM %t", &self->sql, table->schema->name);
-    enum status status =
-        postgres_query_buffer(self, self->control, &sql, NULL, 0, stops ? SQL_BUILD : SQL_LONG,
-                              ERROR_SOURCE_READ, &result, error);
+    enum status status = postgres_query_buffer(
+        self, self->control,
+        postgres_sql("SELECT count(*) FROM %t", &self->sql, table->schema->name), NULL, 0,
+        stops ? SQL_BUILD : SQL_LONG, ERROR_SOURCE_READ, &result, error);
     if (status == STATUS_OK &&
         text_to_int64(PQgetvalue(result, 0, 0), (size_t)PQgetlength(result, 0, 0), rows) !=
             STATUS_OK) {

@@ -70,12 +70,12 @@ static void add_count(const struct postgres_finisher *finisher, const struct tar
                       struct arena *arena)
 {
     const struct after_load_request *request = finisher->request;
-    struct buffer sql = {0};
     if (request->counted == NULL || !table->created) {
         return;
     }
-    postgres_append(&sql, "SELECT count(*) FROM %t", &finisher->self->sql, table->name);
-    add_build(builds, count, &sql, table->name, weight, arena);
+    add_build(builds, count,
+              postgres_sql("SELECT count(*) FROM %t", &finisher->self->sql, table->name),
+              table->name, weight, arena);
     builds[*count - 1].what = "records of";
     builds[*count - 1].counted = &request->counted[table - request->tables];
     builds[*count - 1].settings = settings_of_count(weight);

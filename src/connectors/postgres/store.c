@@ -221,15 +221,16 @@ static enum status check_schema(struct postgres_database *self, PGconn *connecti
 static enum status make_schema(struct postgres_database *self, PGconn *connection,
                                struct error *error)
 {
-    struct buffer sql = {0};
     bool there = false;
     enum status status = check_schema(self, connection, &there, error);
     if (status != STATUS_OK || there) {
         return status;
     }
-    postgres_append(&sql, "CREATE SCHEMA %n; COMMENT ON SCHEMA %n IS %q", self->sql.ledger_schema,
-                    self->sql.ledger_schema, SCHEMA_COMMENT);
-    return postgres_execute_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_SCHEMA, error);
+    return postgres_execute_buffer(self, connection,
+                                   postgres_sql("CREATE SCHEMA %n; COMMENT ON SCHEMA %n IS %q",
+                                                self->sql.ledger_schema, self->sql.ledger_schema,
+                                                SCHEMA_COMMENT),
+                                   SQL_SHORT, ERROR_TARGET_SCHEMA, error);
 }
 
 /* Goes with the last table that was in it, if a run made it. */
@@ -311,8 +312,8 @@ enum status postgres_drop_shared(struct postgres_database *self, PGconn *connect
     buffer_format(&sql, "SET LOCAL lock_timeout = %lld; ", (long long)postgres_brief_lock_ms(self));
     append_lock(&sql, self);
     for (int i = 0; i < count; i++) {
-        buffer_append_string(&sql, i == 0 ? "DROP TABLE IF EXISTS " : ", ");
-        postgres_append_table(&sql, self, PQgetvalue(names, i, 0));
+        postgres_append(&sql, "%s%t", i == 0 ? "DROP TABLE IF EXISTS " : ", ", &self->sql,
+                        PQgetvalue(names, i, 0));
     }
     PQclear(names);
     if (count == 0) {

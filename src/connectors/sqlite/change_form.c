@@ -44,10 +44,8 @@ enum status sqlite_change_form_ask(struct sqlite_change_plan *plan, struct sqlit
                                    struct error *error)
 {
     struct sqlite_alter beside = *plan->session;
-    struct buffer text = {0};
     beside.connection = form->scratch;
-    buffer_append_string(&text, sql);
-    return sqlite_change_query(&beside.base, &text, plan->arena, rows, error);
+    return sqlite_change_query(&beside.base, sqlite_sql("%s", sql), plan->arena, rows, error);
 }
 
 enum status sqlite_change_form_open(struct sqlite_change_plan *plan, const char *table,
@@ -238,8 +236,7 @@ static enum status change_form_replace(struct sqlite_change_form *form, const ch
     struct buffer sql = {0};
     sqlite_append(&sql, "DROP TABLE %n;", form->table);
     buffer_append(&sql, text, (size_t)(span->text - text));
-    buffer_append_buffer(&sql, with);
-    buffer_append_string(&sql, span->text + span->length);
+    sqlite_append(&sql, "%b%s", with, span->text + span->length);
     buffer_free(with);
     enum status status = execute_buffer(form, &sql, error);
     for (uint32_t i = 0; i < indexes->count && status == STATUS_OK; i++) {

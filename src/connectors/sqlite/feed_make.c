@@ -199,9 +199,11 @@ void feed_append_log(const char *name, uint32_t columns, int64_t first, struct b
     for (uint32_t i = 0; i < 2 * columns; i++) {
         buffer_format(sql, ", v%u", i);
     }
-    sqlite_append(sql, ");\nINSERT INTO main.%s%s (sequence, moment, table_number, operation)",
-                  FEED_LOG, name);
-    buffer_format(sql, " VALUES (%" PRId64 ", julianday('now'), 0, %d);\n", first, FEED_MARK);
+    sqlite_append(sql,
+                  ");\n"
+                  "INSERT INTO main.%s%s (sequence, moment, table_number, operation) VALUES (%D, "
+                  "julianday('now'), 0, %d);\n",
+                  FEED_LOG, name, first, FEED_MARK);
 }
 
 static enum status make_log(struct making *making, uint32_t columns, int64_t first)

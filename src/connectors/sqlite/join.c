@@ -19,8 +19,8 @@ enum status join_append_column(struct buffer *sql, const char *alias,
     int32_t position = table != NULL ? catalog_find_column(table, name) : -1;
 
     if (table == NULL || position >= 0) {
-        buffer_format(sql, "%s.", alias);
-        sqlite_append_name(sql, position >= 0 ? table->schema->columns[position].name : name);
+        sqlite_append(sql, "%s.%n", alias,
+                      position >= 0 ? table->schema->columns[position].name : name);
         return STATUS_OK;
     }
     if (catalog_is_row_key(table, name)) {
@@ -364,8 +364,8 @@ static enum status append_first_by_window(struct join_writer *writer)
         }
     }
     for (uint32_t i = 0; i < table->schema->column_count; i++) {
-        buffer_format(writer->sql, "%s%s.", i > 0 ? ", " : " ORDER BY ", writer->list);
-        sqlite_append_name(writer->sql, table->schema->columns[i].name);
+        sqlite_append(writer->sql, "%s%s.%n", i > 0 ? ", " : " ORDER BY ", writer->list,
+                      table->schema->columns[i].name);
     }
     buffer_append_string(writer->sql, ") AS _transhume_number FROM ");
     append_table(writer, writer->list);

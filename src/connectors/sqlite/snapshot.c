@@ -145,8 +145,7 @@ static enum status set_temporary_folder(struct sqlite_database *self, const char
                                         struct error *error)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "PRAGMA temp_store_directory = ");
-    sqlite_append_text(&sql, folder);
+    sqlite_append(&sql, "PRAGMA temp_store_directory = %q", folder);
     enum status status = sqlite_execute(self, self->control, buffer_string(&sql), error);
     buffer_free(&sql);
     return status;

@@ -186,8 +186,8 @@ static sqlite3_stmt *prepare_key(struct splitter *splitter, const struct span_bo
 
     buffer_append_string(&sql, counting ? "SELECT count(*" : "SELECT ");
     for (uint32_t i = 0; i < bounds->parts && !counting; i++) {
-        buffer_append_string(&sql, i > 0 ? ", k." : "k.");
-        sqlite_append_name(&sql, table->schema->columns[table->key[i].column].name);
+        sqlite_append(&sql, "%s%n", i > 0 ? ", k." : "k.",
+                      table->schema->columns[table->key[i].column].name);
     }
     sqlite_append(&sql, "%s%n AS k NOT INDEXED WHERE 1", counting ? ") FROM main." : " FROM main.",
                   table->schema->name);
