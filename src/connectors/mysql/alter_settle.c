@@ -131,8 +131,7 @@ enum status mysql_alter_witness(struct alter_session *base, const struct alter_o
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         status = append_witness(mysql_alter_of(base), &objects[i], &out, &inner);
     }
-    *text = status == STATUS_OK ? arena_copy_string(arena, buffer_string(&out)) : NULL;
-    buffer_free(&out);
+    *text = status == STATUS_OK ? sql_text(arena, &out) : NULL;
     if (status == STATUS_FAILED) {
         error_copy(error, &inner);
     }

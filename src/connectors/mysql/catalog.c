@@ -96,9 +96,7 @@ static const char *default_of(struct builder *builder, uint32_t row)
     }
     struct buffer quoted = {0};
     mysql_append_string(&quoted, given);
-    const char *copy = arena_copy_string(builder->arena, buffer_string(&quoted));
-    buffer_free(&quoted);
-    return copy;
+    return sql_text(builder->arena, &quoted);
 }
 
 /* ON UPDATE CURRENT_TIMESTAMP, INVISIBLE; NULL: nothing of that kind. */
@@ -278,9 +276,7 @@ static const char *details_of(struct builder *builder, uint32_t first, uint32_t 
                           cell(&builder->indexes, row, 3));
         }
     }
-    const char *copy =
-        buffer_is_empty(&words) ? NULL : arena_copy_string(builder->arena, buffer_string(&words));
-    buffer_free(&words);
+    const char *copy = buffer_is_empty(&words) ? NULL : sql_text(builder->arena, &words);
     return copy;
 }
 

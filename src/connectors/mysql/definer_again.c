@@ -81,8 +81,8 @@ static void append_drop(struct buffer *sql, const struct schema_object *object)
 
 static void append_settings(struct buffer *sql, const struct part *part)
 {
-    buffer_append(sql, part->settings.data, part->settings.length);
-    buffer_append_string(sql, part->settings.length > 0 ? "; " : "");
+    mysql_append(sql, "%S%s", part->settings.data, part->settings.length,
+                 part->settings.length > 0 ? "; " : "");
 }
 
 /* What the server can't read fails here, before anything is dropped. */
@@ -153,8 +153,8 @@ static bool append_of_definer(struct buffer *statement, const char *words, const
     }
     const char *at = strrchr(definer, '@'); /* of a role there is none */
     size_t length = at != NULL ? (size_t)(at - definer) : strlen(definer);
-    buffer_append(statement, words, (size_t)(found.data - words));
-    mysql_append(statement, "DEFINER=%n", arena_copy(arena, definer, length));
+    mysql_append(statement, "%SDEFINER=%n", words, (size_t)(found.data - words),
+                 arena_copy(arena, definer, length));
     if (at != NULL) {
         mysql_append(statement, "@%n", at + 1);
     }

@@ -115,9 +115,7 @@ static enum status objects_show_ask(struct mysql_database *self, MYSQL *connecti
 
 static const char *objects_show_keep(struct buffer *text, struct arena *arena)
 {
-    const char *kept = arena_copy_string(arena, buffer_string(text));
-    buffer_free(text);
-    return kept;
+    return sql_text(arena, text);
 }
 
 /* Why something is not there to read; without a refusal the server gave nothing. */

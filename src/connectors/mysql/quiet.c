@@ -390,10 +390,9 @@ static enum status try_definer(const struct quieting *quieting, const char *tabl
     const struct text definer = mysql_definer(statement);
     struct buffer sql = {0};
     struct error problem = {0};
-    buffer_append_string(&sql, "CREATE ");
-    buffer_append(&sql, definer.data, definer.length);
-    mysql_append(&sql, " TRIGGER %n BEFORE INSERT ON %t FOR EACH ROW SET @transhume_trial = 1",
-                 trial, &quieting->self->sql, notes_table);
+    mysql_append(&sql,
+                 "CREATE %S TRIGGER %n BEFORE INSERT ON %t FOR EACH ROW SET @transhume_trial = 1",
+                 definer.data, definer.length, trial, &quieting->self->sql, notes_table);
     enum status status = drop_trial(quieting);
     if (status == STATUS_OK &&
         mysql_run_buffer(quieting->self, quieting->connection, &sql, SQL_SHORT, ERROR_TARGET_SCHEMA,

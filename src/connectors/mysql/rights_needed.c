@@ -31,12 +31,10 @@ struct needing {
 /* NAME, or NAME@HOST: 'NAME'@'%'. */
 static const char *quote_account(const char *account, struct arena *arena)
 {
-    struct buffer text = {0};
     const char *at = strrchr(account, '@');
     size_t length = at != NULL ? (size_t)(at - account) : strlen(account);
-    mysql_append(&text, "%Q@%q", account, length, at != NULL ? at + 1 : "%");
-    const char *quoted = arena_copy_string(arena, buffer_string(&text));
-    buffer_free(&text);
+    const char *quoted =
+        sql_text(arena, mysql_sql("%Q@%q", account, length, at != NULL ? at + 1 : "%"));
     return quoted;
 }
 

@@ -129,8 +129,7 @@ static void store_fill(struct buffer *filled, const char *sql, const struct stor
         buffer_append_string(filled, sql);
         return;
     }
-    buffer_append(filled, sql, (size_t)(place - sql));
-    mysql_append(filled, "%Q%s", parameter->text, parameter->length,
+    mysql_append(filled, "%S%Q%s", sql, (size_t)(place - sql), parameter->text, parameter->length,
                  place + strlen(place_of_value));
 }
 

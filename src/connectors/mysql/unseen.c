@@ -98,8 +98,7 @@ static void unseen_add(struct unseen *unseen, const char *what, const char *righ
     unseen->items[unseen->count++] =
         (struct schema_unseen){.what = what,
                                .owner = arena_copy_string(unseen->arena, unseen->self->sql.schema),
-                               .why = arena_copy_string(unseen->arena, buffer_string(&why))};
-    buffer_free(&why);
+                               .why = sql_text(unseen->arena, &why)};
 }
 
 static void add_routines(struct unseen *unseen)

@@ -75,9 +75,7 @@ static enum status see_all_notes(struct writer *writer, const struct writer_plan
 
 static const char *writer_plan_keep(struct writer *writer, struct buffer *sql)
 {
-    const char *text = arena_copy_string(writer->sql.arena, buffer_string(sql));
-    buffer_free(sql);
-    return text;
+    return sql_text(writer->sql.arena, sql);
 }
 
 static void append_destination(const struct writer *writer, const struct writer_plan *plan,

@@ -36,10 +36,8 @@ enum status postgres_alter_begin(struct alter_session *base, struct error *error
     (void)error;
     buffer_clear(&session->first);
     buffer_clear(&session->last);
-    buffer_append_string(&session->first, "BEGIN; ");
-    if (session->lazy) {
-        buffer_append_string(&session->first, "SET LOCAL synchronous_commit = off; ");
-    }
+    buffer_format(&session->first, "BEGIN; %s",
+                  session->lazy ? "SET LOCAL synchronous_commit = off; " : "");
     session->within = true;
     session->begun = false;
     session->lock_ms[1] = session->lock_ms[0];

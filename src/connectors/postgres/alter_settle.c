@@ -92,8 +92,7 @@ enum status postgres_alter_witness(struct alter_session *base, const struct alte
         }
         PQclear(result);
     }
-    *text = arena_copy_string(arena, buffer_string(&out));
-    buffer_free(&out);
+    *text = sql_text(arena, &out);
     return status;
 }
 

@@ -145,9 +145,7 @@ static const char *aside_of(const struct postgres_apply *apply, const struct app
     default:
         break;
     }
-    const char *text =
-        sql.length > 0 ? arena_copy_string(apply->head.arena, buffer_string(&sql)) : NULL;
-    buffer_free(&sql);
+    const char *text = sql.length > 0 ? sql_text(apply->head.arena, &sql) : NULL;
     return text;
 }
 

@@ -176,9 +176,7 @@ static const char *write_position(const struct work *work, const json_t *list)
 {
     struct buffer text = {0};
     (void)json_tree_append(list, JSON_COMPACT, &text);
-    const char *position = arena_copy_string(work->arena, buffer_string(&text));
-    buffer_free(&text);
-    return position;
+    return sql_text(work->arena, &text);
 }
 
 static const char *show_key(const struct work *work, const json_t *key)

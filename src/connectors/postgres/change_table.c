@@ -240,10 +240,7 @@ static void append_options(const struct change_value *value, struct buffer *sql)
     if (options == NULL) {
         return;
     }
-    buffer_append_string(sql, " WITH (");
-    if (options->kind == CHANGE_TEXT) {
-        buffer_append_string(sql, options->text);
-    }
+    buffer_format(sql, " WITH (%s", options->kind == CHANGE_TEXT ? options->text : "");
     for (uint32_t i = 0; options->kind == CHANGE_MAP && i < options->count; i++) {
         buffer_format(sql, "%s%s = %s", i > 0 ? ", " : "", options->keys[i],
                       options->items[i].text != NULL ? options->items[i].text : "");

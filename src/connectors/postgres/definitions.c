@@ -49,9 +49,7 @@ static const char *named_spaces(const struct postgres_database *self, struct are
         append_element(&list, scope->others.names[i]);
     }
     buffer_append_byte(&list, '}');
-    const char *text = arena_copy_string(arena, buffer_string(&list));
-    buffer_free(&list);
-    return text;
+    return sql_text(arena, &list);
 }
 
 /* A name that says whose it is: the process of this session at the server, and when it began. */
@@ -130,14 +128,12 @@ static void close_session(struct definition_session *session)
     }
     postgres_disconnect(session->connection);
     if (session->scratch[0] != '\0') {
-        struct buffer sql = {0};
         struct error ignored;
-        postgres_append(&sql, "DROP DATABASE IF EXISTS %n", session->scratch);
-        if (PQserverVersion(session->self->control) >= 130000) {
-            buffer_append_string(&sql, " WITH (FORCE)");
-        }
-        (void)!postgres_execute_buffer(session->self, session->self->control, &sql, SQL_LONG,
-                                       ERROR_TARGET_SCHEMA, &ignored);
+        (void)!postgres_execute_buffer(
+            session->self, session->self->control,
+            postgres_sql("DROP DATABASE IF EXISTS %n%s", session->scratch,
+                         PQserverVersion(session->self->control) >= 130000 ? " WITH (FORCE)" : ""),
+            SQL_LONG, ERROR_TARGET_SCHEMA, &ignored);
     }
     arena_destroy(session->arena);
 }

@@ -375,7 +375,6 @@ static enum status comment(struct sql_emission *emission, const struct definitio
 static enum status privilege(struct sql_emission *emission, const struct definition *item,
                              bool give)
 {
-    struct buffer sql = {0};
     const char *grantee = strstr(item->name, " TO ");
     for (const char *next = grantee; next != NULL; next = strstr(next + 1, " TO ")) {
         grantee = next;
@@ -383,13 +382,12 @@ static enum status privilege(struct sql_emission *emission, const struct definit
     if (grantee == NULL) {
         return STATUS_AGAIN;
     }
-    buffer_append_string(&sql, give ? "GRANT " : "REVOKE ");
-    buffer_append(&sql, item->name, (size_t)(grantee - item->name));
-    buffer_format(&sql, " %s %s", give ? "TO" : "FROM", grantee + 4);
-    if (give && definition_fact(item, "grantable") != NULL) {
-        buffer_append_string(&sql, " WITH GRANT OPTION");
-    }
-    return postgres_emit(emission, &sql);
+    return postgres_emit(emission, postgres_sql("%s%S %s %s%s", give ? "GRANT " : "REVOKE ",
+                                                item->name, (size_t)(grantee - item->name),
+                                                give ? "TO" : "FROM", grantee + 4,
+                                                give && definition_fact(item, "grantable") != NULL
+                                                    ? " WITH GRANT OPTION"
+                                                    : ""));
 }
 
 static enum status create_grant(struct sql_emission *emission, const struct definition *before,

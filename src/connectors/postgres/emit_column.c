@@ -7,9 +7,8 @@
 static void append_generated(struct buffer *sql, const char *generated)
 {
     const char *kind = strrchr(generated, ' ');
-    buffer_append_string(sql, " GENERATED ALWAYS AS (");
-    buffer_append(sql, generated, (size_t)(kind - generated));
-    buffer_format(sql, ")%s", kind);
+    postgres_append(sql, " GENERATED ALWAYS AS (%S)%s", generated, (size_t)(kind - generated),
+                    kind);
 }
 
 void postgres_append_column(struct buffer *sql, const struct definition *column)

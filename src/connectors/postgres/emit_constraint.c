@@ -28,17 +28,15 @@ static void append_index(struct buffer *sql, const char *definition, bool concur
     const char *only = partitioned ? strstr(definition, " ON ONLY ") : NULL;
     const char *where = tablespace != NULL ? strstr(definition, " WHERE ") : NULL;
     at = at != NULL ? at + sizeof word - 1 : definition;
-    buffer_append(sql, definition, (size_t)(at - definition));
-    buffer_append_string(sql, concurrently ? "CONCURRENTLY " : "");
+    postgres_append(sql, "%S%s", definition, (size_t)(at - definition),
+                    concurrently ? "CONCURRENTLY " : "");
     if (only != NULL) {
-        buffer_append(sql, at, (size_t)(only - at));
-        buffer_append_string(sql, " ON ");
+        postgres_append(sql, "%S ON ", at, (size_t)(only - at));
         at = only + strlen(" ON ONLY ");
     }
     if (tablespace != NULL) {
         const char *end = where != NULL ? where : at + strlen(at);
-        buffer_append(sql, at, (size_t)(end - at));
-        postgres_append(sql, " TABLESPACE %n", tablespace);
+        postgres_append(sql, "%S TABLESPACE %n", at, (size_t)(end - at), tablespace);
         at = end;
     }
     buffer_append_string(sql, at);

@@ -68,9 +68,7 @@ struct keys {
 
 static const char *keys_keep(struct keys *keys, struct buffer *sql)
 {
-    const char *text = arena_copy_string(keys->arena, buffer_string(sql));
-    buffer_free(sql);
-    return text;
+    return sql_text(keys->arena, sql);
 }
 
 static const struct schema_index *find_index(const struct schema_table *table, const char *name)
@@ -257,8 +255,7 @@ static void append_renamed(struct buffer *sql, const char *statement, const char
         buffer_append_string(sql, statement);
         return;
     }
-    buffer_append(sql, statement, (size_t)(found - statement));
-    postgres_append(sql, "%n%s", now, found + length);
+    postgres_append(sql, "%S%n%s", statement, (size_t)(found - statement), now, found + length);
 }
 
 /* `name`: what it is called here. */

@@ -263,8 +263,7 @@ static enum status add_labels(struct postgres_database *self, PGconn *connection
         buffer_format(&sql, "ALTER TYPE %s ADD VALUE IF NOT EXISTS ", column->type.native);
         buffer_append(&sql, text, length);
         if (before.length > 0) {
-            buffer_append_string(&sql, " AFTER ");
-            buffer_append(&sql, before.text, before.length);
+            postgres_append(&sql, " AFTER %S", before.text, before.length);
         }
         status = postgres_prepare_make(self, connection, &sql, table->name, error);
         buffer_free(&sql);

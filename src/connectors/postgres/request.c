@@ -121,8 +121,7 @@ static void keep_sliced(struct compiler *compiler, const struct postgres_column 
         (struct postgres_sliced){.column = out->select.column_count,
                                  .kind = text ? VALUE_TEXT : VALUE_BYTES,
                                  .name = column->name,
-                                 .select = arena_copy_string(arena, buffer_string(&sql))};
-    buffer_free(&sql);
+                                 .select = sql_text(arena, &sql)};
 }
 
 /* Behind the columns: the row's hash; of those that are too long their lengths, and the row's

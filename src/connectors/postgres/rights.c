@@ -202,14 +202,12 @@ static void view_words(const struct schema_scope *scope, const char *statement, 
         buffer_append_string(sql, statement);
         return;
     }
-    buffer_append(sql, statement, (size_t)(at - statement));
-    buffer_format(sql, "%s%strue", with, invoker);
+    postgres_append(sql, "%S%s%strue", statement, (size_t)(at - statement), with, invoker);
     if (strncmp(at, with, sizeof with - 1) == 0) {
         for (at += sizeof with - 1; *at != '\0' && *at != ')';) {
             const char *end = pass_option(at);
             if (strncmp(at, invoker, sizeof invoker - 1) != 0) {
-                buffer_append_string(sql, ", ");
-                buffer_append(sql, at, (size_t)(end - at));
+                postgres_append(sql, ", %S", at, (size_t)(end - at));
             }
             at = *end == ',' ? end + 1 + strspn(end + 1, " ") : end;
         }

@@ -294,9 +294,7 @@ static const char *without_maintain(const char *words, struct arena *arena)
         }
         at += end + (at[end] == '\n');
     }
-    const char *copy = arena_copy_string(arena, buffer_string(&known));
-    buffer_free(&known);
-    return copy;
+    return sql_text(arena, &known);
 }
 
 /* The source's, as far as this server has the like: from PostgreSQL 17 on there is one more right

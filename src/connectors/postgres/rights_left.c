@@ -321,10 +321,7 @@ static const char *words_missing(const struct listing *listing, const struct sch
         }
         at += end + (at[end] == '\n');
     }
-    const char *words = missing.length > 0
-                            ? arena_copy_string(listing->carried->arena, buffer_string(&missing))
-                            : NULL;
-    buffer_free(&missing);
+    const char *words = missing.length > 0 ? sql_text(listing->carried->arena, &missing) : NULL;
     return words;
 }
 
@@ -339,7 +336,6 @@ static void list_grant(struct listing *listing, uint32_t number)
 {
     struct postgres_carried *carried = listing->carried;
     struct schema_right right = listing->objects->rights[number];
-    struct buffer called = {0};
     struct buffer sql = {0};
     const char *missing = right.words;
     if (!carried->ahead || is_own_schema(&right)) {
@@ -349,9 +345,8 @@ static void list_grant(struct listing *listing, uint32_t number)
         return;
     }
     if (is_own_schema(&right)) {
-        postgres_append(&called, "SCHEMA %n", carried->making.self->sql.schema);
-        right.called = right.name = arena_copy_string(carried->arena, buffer_string(&called));
-        buffer_free(&called);
+        right.called = right.name =
+            sql_text(carried->arena, postgres_sql("SCHEMA %n", carried->making.self->sql.schema));
     }
     postgres_append_grant(&sql, &right, missing);
     const char *why = carried->why[number];
@@ -470,9 +465,8 @@ static void list_policy(struct listing *listing, const struct schema_object *obj
     buffer_clear(&sql);
     bool restrictive = postgres_policy_roles(scope, object->native_sql, true).length > 0;
     if (restrictive && any) {
-        postgres_append(&sql, "ALTER POLICY %n ON %t TO ", object->name,
-                        &listing->carried->making.self->sql, object->table);
-        buffer_append(&sql, all.data, all.length);
+        postgres_append(&sql, "ALTER POLICY %n ON %t TO %S", object->name,
+                        &listing->carried->making.self->sql, object->table, all.data, all.length);
     } else {
         buffer_append_string(&sql, object->native_sql);
     }

@@ -54,13 +54,11 @@ static const char *settings_of_count(int64_t weight)
 static void add_build(struct postgres_build *builds, uint32_t *count, struct buffer *sql,
                       const char *name, int64_t weight, struct arena *arena)
 {
-    builds[(*count)++] =
-        (struct postgres_build){.name = name,
-                                .what = "statistics of",
-                                .sql = arena_copy_string(arena, buffer_string(sql)),
-                                .weight = weight,
-                                .shuts_out = POSTGRES_SHUTS_NOBODY};
-    buffer_free(sql);
+    builds[(*count)++] = (struct postgres_build){.name = name,
+                                                 .what = "statistics of",
+                                                 .sql = sql_text(arena, sql),
+                                                 .weight = weight,
+                                                 .shuts_out = POSTGRES_SHUTS_NOBODY};
 }
 
 /* The engine will ask how many records are there: one processor can count them while another one

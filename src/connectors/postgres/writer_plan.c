@@ -59,9 +59,7 @@ static void append_columns(const struct writer_plan *plan, struct buffer *sql)
 
 static const char *postgres_writer_plan_keep(struct writer *writer, struct buffer *sql)
 {
-    const char *text = arena_copy_string(writer->sql.arena, buffer_string(sql));
-    buffer_free(sql);
-    return text;
+    return sql_text(writer->sql.arena, sql);
 }
 
 static const char *make_copy(struct writer *writer, const struct writer_plan *plan)

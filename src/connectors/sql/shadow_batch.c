@@ -13,6 +13,7 @@
  * can; those that the shadow lacks behind the batch go into the queue.
  */
 #include "connectors/sql/shadow.h"
+#include "connectors/sql/template.h"
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -209,9 +210,7 @@ static const char *show_key(struct pass *pass, const struct sql_shadow_list *key
 {
     struct buffer text = {0};
     append_list(&text, key, "");
-    const char *copy = arena_copy_string(pass->arena, buffer_string(&text));
-    buffer_free(&text);
-    return copy;
+    return sql_text(pass->arena, &text);
 }
 
 static enum status refuse_row(struct pass *pass, const struct sql_shadow_list *key,
@@ -441,9 +440,7 @@ static const char *numbers_of(struct pass *pass, const struct sql_shadow_rows *r
         buffer_format(&text, "%s%s", i > 0 ? ", " : "(", rows->cells[i][0]);
     }
     buffer_append_byte(&text, ')');
-    const char *copy = arena_copy_string(pass->arena, buffer_string(&text));
-    buffer_free(&text);
-    return copy;
+    return sql_text(pass->arena, &text);
 }
 
 static enum status drain_rows(struct pass *pass, const struct sql_shadow_rows *rows,

@@ -154,3 +154,10 @@ struct buffer *sql_append(struct buffer *out, const struct sql_quoting *quoting,
     va_end(arguments);
     return out;
 }
+
+const char *sql_text(struct arena *arena, struct buffer *sql)
+{
+    const char *text = arena_copy(arena, buffer_string(sql), sql->length);
+    buffer_free(sql);
+    return text;
+}

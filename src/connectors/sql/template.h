@@ -1,8 +1,9 @@
-/* SQL as templates: the words stand as they are, and what comes from elsewhere goes into a hole, which
- * says how it is quoted. */
+/* SQL as templates: the words stand as they are, and what comes from elsewhere goes into a hole,
+ * which says how it is quoted. */
 #ifndef TRANSHUME_CONNECTORS_SQL_TEMPLATE_H
 #define TRANSHUME_CONNECTORS_SQL_TEMPLATE_H
 
+#include "base/arena.h"
 #include "base/buffer.h"
 #include "connectors/connector.h"
 #include <stdarg.h>
@@ -27,13 +28,15 @@ struct sql_quoting {
  *   %d  an int                           %D  an int64_t
  *   %u  an unsigned                      %U  a uint64_t
  *   %b  what is in a buffer              %%  a %
- * Returns `out`. The format is always a literal (tests/templates checks that, and that each hole has
- * its arguments); a hole that is none of these ends the program.
+ * Returns `out`. The format is always a literal (tests/templates checks that, and that each hole
+ * has its arguments); a hole that is none of these ends the program.
  */
 struct buffer *sql_append(struct buffer *out, const struct sql_quoting *quoting, const char *format,
                           ...);
 struct buffer *sql_append_arguments(struct buffer *out, const struct sql_quoting *quoting,
                                     const char *format, va_list arguments);
+/* Its text in the arena; frees the buffer, which is empty then. */
+const char *sql_text(struct arena *arena, struct buffer *sql);
 /* "a", "b"; `alias` may be NULL. */
 void sql_append_names(struct buffer *out, const struct sql_quoting *quoting, const char *alias,
                       struct column_list names);

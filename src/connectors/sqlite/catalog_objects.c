@@ -45,9 +45,7 @@ static const char *sequence_text(struct catalog_builder *builder, const char *na
         sqlite_append(&sql, "; INSERT INTO sqlite_sequence(name, seq) VALUES(%q, %D)", name,
                       (int64_t)last);
     }
-    const char *copy = arena_copy_string(builder->arena, buffer_string(&sql));
-    buffer_free(&sql);
-    return copy;
+    return sql_text(builder->arena, &sql);
 }
 
 static enum status add_sequence(struct catalog_builder *builder, const char *name)

@@ -33,10 +33,7 @@ void sqlite_change_tell(struct sqlite_change_plan *plan, uint32_t operation, con
 
 const char *sqlite_change_text(struct sqlite_change_plan *plan, struct buffer *sql)
 {
-    const char *text = arena_copy_string(plan->arena, buffer_string(sql));
-    buffer_free(sql);
-    *sql = (struct buffer){0};
-    return text;
+    return sql_text(plan->arena, sql);
 }
 
 const char *sqlite_change_format(struct sqlite_change_plan *plan, const char *format,

@@ -168,8 +168,7 @@ enum status feed_make_table(struct sqlite_database *self, sqlite3 *connection, c
     feed_append_triggers(name, made->number, table, &sql);
     enum status status = feed_run(self, connection, &sql, error);
     feed_append_uniques(table, &uniques);
-    made->uniques = arena_copy_string(arena, buffer_string(&uniques));
-    buffer_free(&uniques);
+    made->uniques = sql_text(arena, &uniques);
     if (status == STATUS_OK) {
         status = feed_hash_triggers(self, connection, name, made->number, arena, &made->triggers,
                                     &count, error);

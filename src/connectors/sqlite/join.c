@@ -146,8 +146,7 @@ static enum status resolve_parts(const struct read_request *request, const struc
         part->collation = column >= 0 ? left->columns[column].collation : "BINARY";
         buffer_format(&signature, "%c:%s;", key_affinity(part), part->collation);
     }
-    facts->signature = arena_copy_string(arena, buffer_string(&signature));
-    buffer_free(&signature);
+    facts->signature = sql_text(arena, &signature);
     return status;
 }
 

@@ -410,9 +410,7 @@ static const char *make_token(struct sqlite_database *self, struct arena *arena)
     if (!proven) {
         buffer_format(&text, " unproven %jd %jd", (intmax_t)getpid(), (intmax_t)clock_utc_us());
     }
-    const char *token = arena_copy_string(arena, buffer_string(&text));
-    buffer_free(&text);
-    return token;
+    return sql_text(arena, &text);
 }
 
 /* ---------------------------------------------------------------- taking it */
