@@ -64,12 +64,6 @@ static void append_equal(struct buffer *sql, const char *left, struct column_lis
     }
 }
 
-static void append_key_of_table(struct buffer *sql, const struct writer *writer,
-                                const struct duckdb_plan *plan)
-{
-    duckdb_append(sql, "%t", &writer->database->sql, plan->facts.schema->name);
-}
-
 /* ---------------------------------------------------------------- taking records out */
 
 static enum status stage_note(struct writer *writer, uint64_t number, struct sql_taken one,
@@ -176,9 +170,8 @@ static enum status take_present(struct writer *writer, struct duckdb_plan *plan,
                                 bool whole, struct sql_taken one, struct error *error)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "EXISTS (SELECT 1 FROM ");
-    append_key_of_table(&sql, writer, plan);
-    buffer_append_string(&sql, " AS t WHERE ");
+    duckdb_append(&sql, "EXISTS (SELECT 1 FROM %t AS t WHERE ", &writer->database->sql,
+                  plan->facts.schema->name);
     append_equal(&sql, "t", columns, "s", columns);
     for (uint32_t i = 0; whole && i < plan->count; i++) {
         duckdb_append(&sql, " AND t.%n IS NOT DISTINCT FROM s.%n", column_name(plan, i),
@@ -305,9 +298,8 @@ static enum status delete_present(struct writer *writer, struct duckdb_plan *pla
                                   struct error *error)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "DELETE FROM ");
-    append_key_of_table(&sql, writer, plan);
-    duckdb_append(&sql, " AS t USING %n AS s WHERE ", plan->stage);
+    duckdb_append(&sql, "DELETE FROM %t AS t USING %n AS s WHERE ", &writer->database->sql,
+                  plan->facts.schema->name, plan->stage);
     append_equal(&sql, "t", plan->table->key, "s", plan->table->key);
     return stage_run(writer, &sql, error);
 }
@@ -332,9 +324,7 @@ static enum status stage_insert(struct writer *writer, struct duckdb_plan *plan,
     if (policy == EXISTING_REPLACE && keyed && delete_present(writer, plan, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(&sql, "INSERT INTO ");
-    append_key_of_table(&sql, writer, plan);
-    buffer_append_string(&sql, " (");
+    duckdb_append(&sql, "INSERT INTO %t (", &writer->database->sql, plan->facts.schema->name);
     append_columns(&sql, plan);
     buffer_append_string(&sql, ") SELECT ");
     append_columns(&sql, plan);
@@ -349,15 +339,14 @@ static enum status stage_insert(struct writer *writer, struct duckdb_plan *plan,
 
 static enum status make_keys(struct writer *writer, struct duckdb_plan *plan, struct error *error)
 {
-    struct buffer sql = {0};
     if (plan->keys[0] == '\0') {
         return STATUS_OK;
     }
-    duckdb_append(&sql, "CREATE TABLE IF NOT EXISTS %t AS SELECT %l FROM ", &writer->database->sql,
-                  plan->keys, plan->table->key);
-    append_key_of_table(&sql, writer, plan);
-    buffer_append_string(&sql, " LIMIT 0");
-    return stage_run(writer, &sql, error);
+    return stage_run(writer,
+                     duckdb_sql("CREATE TABLE IF NOT EXISTS %t AS SELECT %l FROM %t LIMIT 0",
+                                &writer->database->sql, plan->keys, plan->table->key,
+                                &writer->database->sql, plan->facts.schema->name),
+                     error);
 }
 
 enum status duckdb_stage_make(struct writer *writer, struct duckdb_plan *plan, struct error *error)
@@ -371,9 +360,7 @@ enum status duckdb_stage_make(struct writer *writer, struct duckdb_plan *plan, s
         &sql, "CREATE OR REPLACE TEMP TABLE %n AS SELECT CAST(0 AS BIGINT) AS " STAGE_NUMBER ", ",
         plan->stage);
     append_columns(&sql, plan);
-    buffer_append_string(&sql, " FROM ");
-    append_key_of_table(&sql, writer, plan);
-    buffer_append_string(&sql, " LIMIT 0");
+    duckdb_append(&sql, " FROM %t LIMIT 0", &writer->database->sql, plan->facts.schema->name);
     if (stage_run(writer, &sql, error) != STATUS_OK) {
         plan->stage[0] = '\0';
         return STATUS_FAILED;

@@ -112,19 +112,14 @@ static void append_column(struct buffer *sql, const struct target_table *table,
     }
 }
 
-static void append_key(struct buffer *sql, const char *words, struct column_list columns)
-{
-    duckdb_append(sql, ", %s (%l)", words, columns);
-}
-
 static void append_same_engine(struct buffer *sql, const struct schema_table *same)
 {
     if (same->primary_key.count > 0) {
-        append_key(sql, "PRIMARY KEY", same->primary_key);
+        duckdb_append(sql, ", PRIMARY KEY (%l)", same->primary_key);
     }
     for (uint32_t i = 0; i < same->index_count; i++) {
         if (same->indexes[i].implied && !schema_is_primary_index(same, &same->indexes[i])) {
-            append_key(sql, "UNIQUE", same->indexes[i].columns);
+            duckdb_append(sql, ", UNIQUE (%l)", same->indexes[i].columns);
         }
     }
     for (uint32_t i = 0; i < same->check_count; i++) {
@@ -164,17 +159,10 @@ void duckdb_append_create(struct buffer *sql, const struct sql_database *self,
     if (same != NULL) {
         append_same_engine(sql, same);
     } else if (table->key.count > 0) {
-        append_key(sql, "PRIMARY KEY", table->key);
+        duckdb_append(sql, ", PRIMARY KEY (%l)", table->key);
     }
     duckdb_append(sql, "%b)", more);
     append_comments(sql, self, table);
-}
-
-static void append_plan_index(struct buffer *sql, const struct sql_database *self,
-                              const struct target_table *table, const struct target_index *index)
-{
-    duckdb_append(sql, "CREATE %sINDEX IF NOT EXISTS %n ON %t (%l)", index->unique ? "UNIQUE " : "",
-                  index->name, self, table->name, index->columns);
 }
 
 /* As the source's own text says it, from behind the name of the table. */
@@ -215,7 +203,9 @@ static bool append_index(struct buffer *sql, const struct sql_database *self,
     if (unique != before) {
         return false;
     }
-    append_plan_index(sql, self, table, &table->indexes[number]);
+    duckdb_append(sql, "CREATE %sINDEX IF NOT EXISTS %n ON %t (%l)",
+                  table->indexes[number].unique ? "UNIQUE " : "", table->indexes[number].name, self,
+                  table->name, table->indexes[number].columns);
     return true;
 }
 

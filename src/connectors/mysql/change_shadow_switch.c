@@ -19,11 +19,6 @@ static const char *gone_stands(const struct mysql_shadow *self, const char *gone
     return mysql_change_text(self->plan, &sql);
 }
 
-static void append_rename(struct buffer *sql, const char *now, const char *then, const char *fresh)
-{
-    mysql_append(sql, "RENAME TABLE %n TO %n, %n TO %n", now, then, fresh, now);
-}
-
 /* A step that does nothing; what it stands for is its way back. */
 static void add_undo(struct mysql_shadow *self, const char *title, const char *undo)
 {
@@ -129,8 +124,6 @@ static void add_way_back(struct mysql_shadow *self)
 /* All that can fail is tried while no writer feels it. */
 void mysql_shadow_add_switch(struct mysql_shadow *self)
 {
-    struct buffer sql = {0};
-    struct buffer undo = {0};
     mysql_shadow_add_triggers(self, true);
     mysql_shadow_add_batches(self, CHANGE_SWITCH_WRITES, SQL_SHADOW_DRAIN,
                              "rows that did not fit, once more");
@@ -138,11 +131,14 @@ void mysql_shadow_add_switch(struct mysql_shadow *self)
                              "compare both forms row by row, once more");
     mysql_shadow_add_batches(self, CHANGE_SWITCH_WRITES, SQL_SHADOW_CLOSE,
                              "from now on writes have to fit the new form");
-    append_rename(&sql, self->table->name, self->old, self->shadow);
-    append_rename(&undo, self->table->name, self->shadow, self->old);
-    mysql_shadow_add_statement(self, CHANGE_SWITCH_WRITES, "both tables change their names", &sql,
-                               mysql_change_text(self->plan, &undo),
-                               gone_stands(self, self->shadow, self->old));
+    mysql_shadow_add_statement(
+        self, CHANGE_SWITCH_WRITES, "both tables change their names",
+        mysql_sql("RENAME TABLE %n TO %n, %n TO %n", self->table->name, self->old, self->shadow,
+                  self->table->name),
+        mysql_change_text(self->plan,
+                          mysql_sql("RENAME TABLE %n TO %n, %n TO %n", self->table->name,
+                                    self->shadow, self->old, self->table->name)),
+        gone_stands(self, self->shadow, self->old));
     add_way_back(self);
 }
 

@@ -79,12 +79,6 @@ static void append_drop(struct buffer *sql, const struct schema_object *object)
     mysql_append(sql, " IF EXISTS %n", object->name);
 }
 
-static void append_settings(struct buffer *sql, const struct part *part)
-{
-    mysql_append(sql, "%S%s", part->settings.data, part->settings.length,
-                 part->settings.length > 0 ? "; " : "");
-}
-
 /* What the server can't read fails here, before anything is dropped. */
 static void append_prepare(struct buffer *sql, struct part *parts, uint32_t count)
 {
@@ -94,9 +88,9 @@ static void append_prepare(struct buffer *sql, struct part *parts, uint32_t coun
         buffer_append_string(sql, "; ");
     }
     for (uint32_t i = 0; i < count; i++) {
-        append_settings(sql, &parts[i]);
-        buffer_format(sql, "PREPARE transhume_%u FROM @transhume_%u; ", (unsigned)i + 1,
-                      (unsigned)i + 1);
+        mysql_append(sql, "%S%sPREPARE transhume_%u FROM @transhume_%u; ", parts[i].settings.data,
+                     parts[i].settings.length, parts[i].settings.length > 0 ? "; " : "",
+                     (unsigned)i + 1, (unsigned)i + 1);
     }
 }
 
@@ -124,13 +118,15 @@ static void append_again(struct buffer *sql, const struct mysql_database *self,
         append_prepare(sql, parts, count);
     }
     if (!prepared || count > 1) {
-        append_settings(sql, &parts[0]);
+        mysql_append(sql, "%S%s", parts[0].settings.data, parts[0].settings.length,
+                     parts[0].settings.length > 0 ? "; " : "");
     }
     append_drop(sql, object);
     buffer_append_string(sql, "; ");
     for (uint32_t i = 0; i < count; i++) {
         if (i > 0) {
-            append_settings(sql, &parts[i]);
+            mysql_append(sql, "%S%s", parts[i].settings.data, parts[i].settings.length,
+                         parts[i].settings.length > 0 ? "; " : "");
         }
         append_make(sql, &parts[i], i + 1, prepared);
     }

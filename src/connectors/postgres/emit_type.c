@@ -257,19 +257,13 @@ enum status postgres_create_other_type(struct sql_emission *emission,
     return type_emit(emission, &sql);
 }
 
-static void alter_composite(struct buffer *sql, const struct definition *attribute)
-{
-    postgres_append(sql, "ALTER TYPE %p", attribute->schema, attribute->table);
-}
-
 enum status postgres_create_attribute(struct sql_emission *emission,
                                       const struct definition *before,
                                       const struct definition *after)
 {
     struct buffer sql = {0};
     (void)before;
-    alter_composite(&sql, after);
-    buffer_append_string(&sql, " ADD ATTRIBUTE ");
+    postgres_append(&sql, "ALTER TYPE %p ADD ATTRIBUTE ", after->schema, after->table);
     append_attribute(&sql, after);
     buffer_append_string(&sql, " CASCADE");
     return type_emit(emission, &sql);
@@ -281,8 +275,8 @@ enum status postgres_alter_attribute(struct sql_emission *emission, const struct
     struct buffer sql = {0};
     const char *collation = definition_fact(after, "collation");
     (void)before;
-    alter_composite(&sql, after);
-    postgres_append(&sql, " ALTER ATTRIBUTE %n TYPE %s", after->name, postgres_fact(after, "type"));
+    postgres_append(&sql, "ALTER TYPE %p ALTER ATTRIBUTE %n TYPE %s", after->schema, after->table,
+                    after->name, postgres_fact(after, "type"));
     if (collation != NULL) {
         buffer_format(&sql, " COLLATE %s", collation);
     }
@@ -293,11 +287,9 @@ enum status postgres_alter_attribute(struct sql_emission *emission, const struct
 enum status postgres_drop_attribute(struct sql_emission *emission, const struct definition *before,
                                     const struct definition *after)
 {
-    struct buffer sql = {0};
     (void)after;
-    alter_composite(&sql, before);
-    postgres_append(&sql, " DROP ATTRIBUTE %n CASCADE", before->name);
-    return type_emit(emission, &sql);
+    return type_emit(emission, postgres_sql("ALTER TYPE %p DROP ATTRIBUTE %n CASCADE",
+                                            before->schema, before->table, before->name));
 }
 
 /* ---------------------------------------------------------------- all types */

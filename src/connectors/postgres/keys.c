@@ -176,22 +176,14 @@ static struct postgres_build *add_build(struct keys *keys, const struct target_t
     return build;
 }
 
-static void begin_index(struct buffer *sql, const struct postgres_database *self,
-                        const struct target_table *table, const char *name, bool unique)
-{
-    postgres_append(sql, "%s%n ON %t", unique ? "CREATE UNIQUE INDEX " : "CREATE INDEX ", name,
-                    &self->sql, table->name);
-}
-
 static void add_plain_index(struct keys *keys, const struct target_table *table,
                             const struct postgres_table *facts, const char *name,
                             struct column_list columns, bool unique)
 {
-    struct buffer sql = {0};
     struct postgres_build *build = add_build(keys, table, facts, name);
-    begin_index(&sql, keys->self, table, name, unique);
-    postgres_append(&sql, " (%l)", columns);
-    build->sql = keys_keep(keys, &sql);
+    build->sql = keys_keep(keys, postgres_sql("%s%n ON %t (%l)",
+                                              unique ? "CREATE UNIQUE INDEX " : "CREATE INDEX ",
+                                              name, &keys->self->sql, table->name, columns));
     build->columns = unique ? columns : (struct column_list){0};
     build->optional = !unique;
     build->remedy = remedy;
@@ -338,13 +330,6 @@ static void find_builds(struct keys *keys, const struct target_table *table,
 
 /* ---------------------------------------------------------------- making it */
 
-static void append_add_key(struct buffer *sql, const struct keys *keys,
-                           const struct target_table *table, const char *name)
-{
-    postgres_append(sql, "ALTER TABLE %t ADD CONSTRAINT %n PRIMARY KEY USING INDEX %n",
-                    &keys->self->sql, table->name, name, name);
-}
-
 /* The constraints take the indexes that were made for them. */
 static enum status add_keys(struct keys *keys, const struct target_table *tables,
                             uint32_t table_count, const char *const *names,
@@ -358,7 +343,8 @@ static enum status add_keys(struct keys *keys, const struct target_table *tables
         if (names[i] == NULL) {
             continue;
         }
-        append_add_key(&sql, keys, &tables[i], names[i]);
+        postgres_append(&sql, "ALTER TABLE %t ADD CONSTRAINT %n PRIMARY KEY USING INDEX %n",
+                        &keys->self->sql, tables[i].name, names[i], names[i]);
         builds[count++] =
             (struct postgres_build){.table = &tables[i],
                                     .owner = tables[i].name,
@@ -456,10 +442,10 @@ void postgres_show_keys(struct postgres_database *self, const struct script_requ
                    postgres_sql("%s", keys.builds[i].sql));
     }
     for (uint32_t i = 0; i < request->table_count; i++) {
-        struct buffer sql = {0};
         if (names[i] != NULL) {
-            append_add_key(&sql, &keys, &request->tables[i], names[i]);
-            script_add(script, SCRIPT_AFTER_LOAD, "key", names[i], &sql);
+            script_add(script, SCRIPT_AFTER_LOAD, "key", names[i],
+                       postgres_sql("ALTER TABLE %t ADD CONSTRAINT %n PRIMARY KEY USING INDEX %n",
+                                    &keys.self->sql, request->tables[i].name, names[i], names[i]));
         }
     }
 }

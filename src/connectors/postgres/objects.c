@@ -348,18 +348,13 @@ static bool has_table_in(const struct postgres_database *self, const struct targ
     return found;
 }
 
-static void append_schema(struct buffer *sql, const char *schema)
-{
-    postgres_append(sql, "CREATE SCHEMA %n", schema);
-}
-
 static enum status make_schema(struct maker *maker, const char *schema)
 {
     struct buffer name = {0};
     struct buffer make = {0};
     struct buffer drop = {0};
     postgres_append_name(&name, schema);
-    append_schema(&make, schema);
+    postgres_append(&make, "CREATE SCHEMA %n", schema);
     buffer_format(&drop, "DROP SCHEMA %s", buffer_string(&name));
     /* as objects.sql has its name */
     const struct schema_object object = {.what = "schema",
@@ -409,7 +404,6 @@ enum status postgres_schemas_show(struct postgres_database *self, PGconn *connec
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < others.count; i++) {
         bool there = false;
-        struct buffer sql = {0};
         if (request->objects == NULL &&
             !has_table_in(self, request->tables, request->table_count, others.names[i])) {
             continue;
@@ -417,8 +411,8 @@ enum status postgres_schemas_show(struct postgres_database *self, PGconn *connec
         status =
             request->there != NULL ? is_schema_there(&maker, others.names[i], &there) : STATUS_OK;
         if (status == STATUS_OK && !there) {
-            append_schema(&sql, others.names[i]);
-            script_add(script, SCRIPT_BEFORE_LOAD, "schema", others.names[i], &sql);
+            script_add(script, SCRIPT_BEFORE_LOAD, "schema", others.names[i],
+                       postgres_sql("CREATE SCHEMA %n", others.names[i]));
         }
     }
     return status;
