@@ -109,14 +109,15 @@ enum status duckdb_rows_next(struct duckdb_rows *rows, enum error_code otherwise
                              struct error *error) MUST_USE;
 void duckdb_rows_close(struct duckdb_rows *rows);
 
-/* A whole result, for catalogues and other small ones: `count` rows of `width` cells. */
+/* A whole result, for catalogues and other small ones: `count` rows of `width` cells; frees the
+ * query. */
 struct duckdb_table_of_cells {
     struct cell *cells;
     uint32_t width;
     uint32_t count;
 };
 enum status duckdb_read_all(struct duckdb_database *self, struct duckdb_handle *connection,
-                            const char *sql, enum error_code otherwise, struct arena *arena,
+                            struct buffer *sql, enum error_code otherwise, struct arena *arena,
                             struct duckdb_table_of_cells *table, struct error *error) MUST_USE;
 /* The one number of a query, which is freed. */
 enum status duckdb_ask_number(struct duckdb_database *self, struct duckdb_handle *connection,

@@ -88,17 +88,15 @@ static enum status take_out(struct writer *writer, struct duckdb_plan *plan,
                             struct buffer *condition, struct sql_taken one, struct error *error)
 {
     struct duckdb_table_of_cells found;
-    struct buffer sql = {0};
     struct arena *arena = arena_create(0);
-    duckdb_append(&sql, "DELETE FROM %n AS s WHERE %b RETURNING " STAGE_NUMBER, plan->stage,
-                  condition);
-    enum status status = duckdb_read_all(writer->database, writer->connection, buffer_string(&sql),
-                                         ERROR_TARGET_WRITE, arena, &found, error);
+    enum status status = duckdb_read_all(
+        writer->database, writer->connection,
+        duckdb_sql("DELETE FROM %n AS s WHERE %b RETURNING " STAGE_NUMBER, plan->stage, condition),
+        ERROR_TARGET_WRITE, arena, &found, error);
     for (uint32_t i = 0; status == STATUS_OK && i < found.count; i++) {
         status = stage_note(writer, (uint64_t)found.cells[i].i64, one, error);
     }
     arena_destroy(arena);
-    buffer_free(&sql);
     buffer_free(condition);
     return status;
 }

@@ -54,12 +54,11 @@ enum status duckdb_store_exists(struct duckdb_database *self, struct duckdb_hand
 {
     struct duckdb_table_of_cells found;
     struct arena *arena = arena_create(4096);
-    struct buffer sql = {0};
-    duckdb_append(&sql, find_ledger, self->sql.schema, SQL_STORE_TABLE, SQL_STORE_TABLE,
-                  self->sql.schema, SQL_STORE_TABLE);
-    enum status status = duckdb_read_all(self, connection, buffer_string(&sql),
-                                         ERROR_TARGET_INVALID, arena, &found, error);
-    buffer_free(&sql);
+    enum status status =
+        duckdb_read_all(self, connection,
+                        duckdb_sql(find_ledger, self->sql.schema, SQL_STORE_TABLE, SQL_STORE_TABLE,
+                                   self->sql.schema, SQL_STORE_TABLE),
+                        ERROR_TARGET_INVALID, arena, &found, error);
     if (status == STATUS_OK && found.count == 0) {
         status = STATUS_END;
     } else if (status == STATUS_OK) {

@@ -446,12 +446,7 @@ enum status postgres_objects_remember(struct postgres_database *self, PGconn *co
 enum status postgres_objects_listed(struct postgres_database *self, PGconn *connection, bool *found,
                                     struct error *error)
 {
-    struct buffer name = {0};
-    postgres_append_table(&name, self, "_transhume_object");
-    enum status status = postgres_is_there(self, connection, buffer_string(&name),
-                                           ERROR_TARGET_INVALID, found, error);
-    buffer_free(&name);
-    return status;
+    return postgres_has_own(self, connection, "_transhume_object", found, error);
 }
 
 /* The last first: number, what, name, undo, was it changed since. Those that are gone are not in

@@ -270,6 +270,9 @@ void postgres_append_path_opened(struct buffer *sql);
 enum status postgres_is_there(struct postgres_database *self, PGconn *connection,
                               const char *relation, enum error_code otherwise, bool *there,
                               struct error *error) MUST_USE;
+/* The same of a name of the scope, for ERROR_TARGET_INVALID. */
+enum status postgres_has_own(struct postgres_database *self, PGconn *connection, const char *table,
+                             bool *there, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- session_identity.c */
 

@@ -180,12 +180,7 @@ enum status postgres_foretell(struct database *database, const struct prepare_re
 enum status postgres_rebuild_noted(struct postgres_database *self, PGconn *connection, bool *found,
                                    struct error *error)
 {
-    struct buffer name = {0};
-    postgres_append_table(&name, self, notes_table);
-    enum status status = postgres_is_there(self, connection, buffer_string(&name),
-                                           ERROR_TARGET_INVALID, found, error);
-    buffer_free(&name);
-    return status;
+    return postgres_has_own(self, connection, notes_table, found, error);
 }
 
 bool postgres_rebuild_is_switch(const PGresult *list, int row)

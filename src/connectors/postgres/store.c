@@ -159,13 +159,9 @@ static enum status handle_exists(struct store *store, struct error *error)
         return STATUS_FAILED;
     }
     if (status == STATUS_OK && rows > 0) {
-        struct buffer name = {0};
         bool there = false;
-        append_table(store, &name);
-        status = postgres_is_there(handle->self, connection, buffer_string(&name),
-                                   ERROR_TARGET_INVALID, &there, error);
+        status = postgres_has_own(handle->self, connection, SQL_STORE_TABLE, &there, error);
         rows = there ? 1 : 0;
-        buffer_free(&name);
     }
     if (status == STATUS_OK && rows == 0) {
         status = tell_elsewhere(handle->self, connection, error);

@@ -33,7 +33,8 @@ struct sql_quoting {
  */
 struct buffer *sql_append(struct buffer *out, const struct sql_quoting *quoting, const char *format,
                           ...);
-/* Of what is SQL already, in a buffer of its own, for a function that frees what it is given. */
+/* SQL from pieces that are SQL already, in a buffer of its own, for a function that frees what it
+ * is given. */
 #define sql_plain(...) sql_append(&(struct buffer){0}, NULL, __VA_ARGS__)
 struct buffer *sql_append_arguments(struct buffer *out, const struct sql_quoting *quoting,
                                     const char *format, va_list arguments);
