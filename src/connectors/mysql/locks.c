@@ -100,8 +100,8 @@ static enum status set_lock_timeout(struct mysql_database *self, MYSQL *connecti
 {
     return mysql_run_buffer(
         self, connection,
-        mysql_sql("SET SESSION lock_wait_timeout = %D", mysql_lock_seconds(wait_ms)), SQL_SHORT,
-        ERROR_NETWORK, NULL, error);
+        mysql_sql("SET SESSION lock_wait_timeout = %D", (int64_t)mysql_lock_seconds(wait_ms)),
+        SQL_SHORT, ERROR_NETWORK, NULL, error);
 }
 
 enum status mysql_wait_briefly(struct mysql_database *self, MYSQL *connection, struct error *error)

@@ -109,11 +109,11 @@ static enum status lock_all(struct mysql_database *self, MYSQL *connection, stru
 {
     enum { LOCK_MS = 5000 };
     int64_t wait_ms = sql_long_lock_ms(self->timeout_ms);
-    enum status status =
-        mysql_run_buffer(self, connection,
-                         mysql_sql("SET SESSION lock_wait_timeout = %D, wait_timeout = 10",
-                                   mysql_lock_seconds(wait_ms < LOCK_MS ? wait_ms : LOCK_MS)),
-                         SQL_SHORT, ERROR_SOURCE_READ, NULL, error);
+    enum status status = mysql_run_buffer(
+        self, connection,
+        mysql_sql("SET SESSION lock_wait_timeout = %D, wait_timeout = 10",
+                  (int64_t)mysql_lock_seconds(wait_ms < LOCK_MS ? wait_ms : LOCK_MS)),
+        SQL_SHORT, ERROR_SOURCE_READ, NULL, error);
     status = status == STATUS_OK ? mysql_run(self, connection, "FLUSH TABLES WITH READ LOCK",
                                              SQL_SHORT, ERROR_SOURCE_LOCKED, NULL, error)
                                  : status;

@@ -28,9 +28,10 @@ enum status writer_distinct_lay_aside(struct stage_pass *pass, struct buffer *fr
 
 static enum status set_patience(struct stage_pass *pass, long long seconds)
 {
-    return mysql_run_buffer(pass->writer->database, pass->writer->connection,
-                            mysql_sql("SET SESSION innodb_lock_wait_timeout = %D", seconds),
-                            SQL_SHORT, ERROR_TARGET_WRITE, NULL, pass->error);
+    return mysql_run_buffer(
+        pass->writer->database, pass->writer->connection,
+        mysql_sql("SET SESSION innodb_lock_wait_timeout = %D", (int64_t)seconds), SQL_SHORT,
+        ERROR_TARGET_WRITE, NULL, pass->error);
 }
 
 /* The key of the ledger's row that is locked. */

@@ -74,7 +74,7 @@ static enum status take_out_repeats(struct stage_pass *pass)
     mysql_append_key_table(&sql, self, name);
     mysql_append(&sql,
                  " (%l, _transhume_chunk, _transhume_row) SELECT %l, %U, _transhume_row FROM ",
-                 pass->key, pass->key, chunk);
+                 pass->key, pass->key, (uint64_t)chunk);
     append_stage(&sql, pass);
     buffer_append_string(&sql, " ORDER BY _transhume_row");
     enum status status = writer_run_statement(pass->writer, &sql, NULL, pass->refusal, pass->error);
