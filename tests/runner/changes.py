@@ -102,7 +102,7 @@ class Picker:
 
     def why(self, module, file):
         folder, _, name = module.partition("/")
-        if module in ("layers", "banned", "names"):
+        if module in ("layers", "banned", "names", "templates"):
             return "is code" if file.endswith((".c", ".h")) or file == "tests/" + module else None
         if file.startswith(RUNNER):
             return "runs the tests" if module in ("system/test_run", "system/test_house") else None

@@ -183,6 +183,51 @@ class Banned(TreeTestCase):
         self.assertIn("warning: a function of 202 lines: int f(void)", out)
 
 
+class Templates(TreeTestCase):
+    def check(self, code):
+        self.tree({"src/connectors/postgres/a.c": code})
+        return self.findings("templates")
+
+    def test_a_text_of_somebody_else_is_no_template(self):
+        for bad in ("postgres_append(sql, text);", "postgres_sql(buffer_string(&text), a)",
+                    'postgres_append(sql, there ? "%n" : text, a);'):
+            with self.subTest(bad=bad):
+                code, out = self.check("static void f(void)\n{\n    %s\n}\n" % bad)
+                self.assertEqual(code, 1)
+                self.assertIn("src/connectors/postgres/a.c:3: the template is not a literal", out)
+
+    def test_holes_have_their_arguments(self):
+        for bad in ('postgres_append(sql, "%n");', 'postgres_append(sql, "%n %t", a, b);',
+                    'postgres_append(sql, "100%%", a);', 'postgres_append(sql, "%y", a);',
+                    'mysql_sql("%n" "%n", f(a, b));'):
+            with self.subTest(bad=bad):
+                code, out = self.check("static void f(void)\n{\n    %s\n}\n" % bad)
+                self.assertEqual(code, 1)
+                self.assertIn("src/connectors/postgres/a.c:3: ", out)
+
+    def test_good_templates_pass(self):
+        for good in ('postgres_append(sql, "%n %t 100%%", a, self, b);', 'postgres_append(sql, all ? "%n" : "%q", a);',
+                     'mysql_sql("%L" WORDS "%q", "t", list, f(a, b));', '/* postgres_append(sql, text); */'):
+            with self.subTest(good=good):
+                self.assertEqual(self.check("static void f(void)\n{\n    %s\n}\n" % good), (0, ""))
+
+    def test_a_function_that_hands_its_template_on_is_looked_at_where_it_is_called(self):
+        code, out = self.check("""
+static const char *say(const char *format, const char *first)
+{
+    return text_of(postgres_sql(format, first));
+}
+
+static void f(void)
+{
+    say("DROP TABLE %n", name);
+    say(name, name);
+}
+""")
+        self.assertEqual(code, 1)
+        self.assertEqual(out.strip(), "src/connectors/postgres/a.c:10: the template is not a literal: name")
+
+
 class Runner(TreeTestCase):
     """tests/run in a tree of its own, with shell scripts for cmocka programs."""
 
@@ -196,8 +241,9 @@ class Runner(TreeTestCase):
 
     def unit(self, script):
         self.tree({"tests/unit/test_a.c": "", "build/test_a": "#!/bin/sh\n" + script,
-                   "tests/layers": "#!/bin/sh\n", "tests/banned": "#!/bin/sh\n", "tests/names": "#!/bin/sh\n"})
-        for name in ("build/test_a", "tests/layers", "tests/banned", "tests/names"):
+                   "tests/layers": "#!/bin/sh\n", "tests/banned": "#!/bin/sh\n", "tests/names": "#!/bin/sh\n",
+                   "tests/templates": "#!/bin/sh\n"})
+        for name in ("build/test_a", "tests/layers", "tests/banned", "tests/names", "tests/templates"):
             os.chmod(self.path(name), 0o755)
 
     def last_line(self, result):
@@ -209,7 +255,7 @@ class Runner(TreeTestCase):
                   "echo 'the reason'; echo ']'; exit 1")
         result = self.run_tests()
         self.assertEqual(result.returncode, 1)
-        self.assertEqual(self.last_line(result), "4 passed, 1 failed, 1 skipped")
+        self.assertEqual(self.last_line(result), "5 passed, 1 failed, 1 skipped")
         self.assertIn("=== FAILED unit/test_a.three\nthe reason\n", result.stdout)
         self.assertIn("unit/test_a.two: no thing here", result.stdout)
 
@@ -255,7 +301,7 @@ class C(unittest.TestCase):
         os.chmod(self.path("build/transhume"), 0o755)
         result = self.run_tests()
         # Failed: bad, sub, C's set-up, the import, the empty module, and no failpoints listed; passed are the budgets, too.
-        self.assertEqual(self.last_line(result), "6 passed, 6 failed, 1 skipped")
+        self.assertEqual(self.last_line(result), "7 passed, 6 failed, 1 skipped")
         for text in ("=== FAILED system/test_b.B.test_bad\n", "the reason",
                      "system/test_b.B.test_left_out: no such server", "no_such_module", "no class",
                      "=== FAILED faults/test_d\nno test in it"):

@@ -103,8 +103,7 @@ static bool is_generated(const char *sql, const char *name, const char *type)
 {
     struct buffer quoted = {0};
     struct buffer plain = {0};
-    duckdb_append_name(&quoted, name);
-    buffer_format(&quoted, " %s GENERATED ALWAYS AS(", type);
+    duckdb_append(&quoted, "%n %s GENERATED ALWAYS AS(", name, type);
     buffer_format(&plain, "%s %s GENERATED ALWAYS AS(", name, type);
     const char *found = sql != NULL ? strstr(sql, buffer_string(&plain)) : NULL;
     bool generated = (found != NULL && found > sql && strchr(" (", found[-1]) != NULL) ||
@@ -345,29 +344,24 @@ static enum status add_table(struct builder *builder, const struct cell *row,
 static enum status duckdb_catalog_ask(struct builder *builder, struct duckdb_table_of_cells *into,
                                       const char *format)
 {
-    struct buffer sql = {0};
     const char *schema = builder->self->sql.schema;
-    duckdb_append(&sql, format, schema, &builder->only, schema, &builder->only);
-    enum status status = duckdb_read_all(builder->self, builder->connection, buffer_string(&sql),
-                                         ERROR_SOURCE_READ, builder->arena, into, builder->error);
-    buffer_free(&sql);
-    return status;
+    return duckdb_read_all(builder->self, builder->connection,
+                           duckdb_sql(format, schema, &builder->only, schema, &builder->only),
+                           ERROR_SOURCE_READ, builder->arena, into, builder->error);
 }
 
 static enum status read_tables(struct builder *builder, struct schema *schema,
                                struct duckdb_catalog *catalog)
 {
     struct buffer views = {0};
-    struct buffer sql = {0};
     const char *name = builder->self->sql.schema;
     if (builder->only_name != NULL) {
         duckdb_append(&views, " AND lower(view_name) = lower(%q)", builder->only_name);
     }
-    duckdb_append(&sql, tables_sql, name, &builder->only, name, &views);
     enum status status =
-        duckdb_read_all(builder->self, builder->connection, buffer_string(&sql), ERROR_SOURCE_READ,
-                        builder->arena, &builder->tables, builder->error);
-    buffer_free(&sql);
+        duckdb_read_all(builder->self, builder->connection,
+                        duckdb_sql(tables_sql, name, &builder->only, name, &views),
+                        ERROR_SOURCE_READ, builder->arena, &builder->tables, builder->error);
     buffer_free(&views);
     if (status != STATUS_OK ||
         duckdb_catalog_ask(builder, &builder->columns, columns_sql) != STATUS_OK ||
@@ -430,13 +424,10 @@ static struct schema_object object_of(const struct builder *builder, const struc
 static enum status read_objects(struct builder *builder, struct schema *schema)
 {
     struct duckdb_table_of_cells found;
-    struct buffer sql = {0};
     const char *name = builder->self->sql.schema;
-    duckdb_append(&sql, objects_sql, name, name, name, name);
-    enum status status = duckdb_read_all(builder->self, builder->connection, buffer_string(&sql),
-                                         ERROR_SOURCE_READ, builder->arena, &found, builder->error);
-    buffer_free(&sql);
-    if (status != STATUS_OK) {
+    if (duckdb_read_all(builder->self, builder->connection,
+                        duckdb_sql(objects_sql, name, name, name, name), ERROR_SOURCE_READ,
+                        builder->arena, &found, builder->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     struct schema_object *objects = arena_allocate_zeroed(

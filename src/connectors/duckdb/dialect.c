@@ -103,9 +103,8 @@ static enum status duckdb_dialect_list(struct sql_database *database, struct buf
 {
     struct duckdb_database *self = duckdb_database_of(&database->base);
     struct duckdb_table_of_cells found;
-    enum status status = duckdb_read_all(self, self->control, buffer_string(sql),
-                                         ERROR_TARGET_INVALID, arena, &found, error);
-    buffer_free(sql);
+    enum status status =
+        duckdb_read_all(self, self->control, sql, ERROR_TARGET_INVALID, arena, &found, error);
     if (status != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -122,13 +122,12 @@ static void make_private(struct duckdb_database *self, bool exists)
 static enum status check_schema(struct duckdb_database *self, struct error *error)
 {
     int64_t found = 0;
-    struct buffer sql = {0};
-    duckdb_append(&sql,
-                  "SELECT count(*) FROM duckdb_schemas() WHERE database_name = " DUCKDB_HERE " "
-                  "AND schema_name = %q",
-                  self->sql.schema);
-    if (duckdb_ask_number(self, self->control, &sql, ERROR_SOURCE_READ, &found, error) !=
-        STATUS_OK) {
+    if (duckdb_ask_number(
+            self, self->control,
+            duckdb_sql("SELECT count(*) FROM duckdb_schemas() WHERE database_name = " DUCKDB_HERE
+                       " AND schema_name = %q",
+                       self->sql.schema),
+            ERROR_SOURCE_READ, &found, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (found > 0) {
@@ -170,15 +169,15 @@ static enum status open_file(struct duckdb_database *self, const struct open_opt
 static bool is_unused(struct duckdb_database *self)
 {
     struct error ignored = {0};
-    struct buffer sql = {0};
     int64_t found = 1;
     if (!self->made_file || self->control == NULL) {
         return false;
     }
-    buffer_append_string(&sql, "SELECT (SELECT count(*) FROM duckdb_tables()) + (SELECT count(*) "
-                               "FROM duckdb_views() WHERE NOT internal)");
-    return duckdb_ask_number(self, self->control, &sql, ERROR_TARGET_INVALID, &found, &ignored) ==
-               STATUS_OK &&
+    return duckdb_ask_number(
+               self, self->control,
+               duckdb_sql("SELECT (SELECT count(*) FROM duckdb_tables()) + (SELECT count(*) FROM "
+                          "duckdb_views() WHERE NOT internal)"),
+               ERROR_TARGET_INVALID, &found, &ignored) == STATUS_OK &&
            found == 0;
 }
 

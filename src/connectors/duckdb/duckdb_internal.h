@@ -40,8 +40,10 @@ static inline struct duckdb_database *duckdb_database_of(struct database *self)
     return (struct duckdb_database *)self;
 }
 
-/* As sql_append (connectors/sql/database.h). */
-void duckdb_append(struct buffer *out, const char *format, ...);
+/* SQL by a template (connectors/sql/template.h), for `out`; and in a buffer of its own, for a
+ * function that frees what it is given. */
+#define duckdb_sql(...) duckdb_append(&(struct buffer){0}, __VA_ARGS__)
+struct buffer *duckdb_append(struct buffer *out, const char *format, ...);
 void duckdb_append_name(struct buffer *out, const char *name);
 void duckdb_append_text(struct buffer *out, const char *text, size_t length);
 
@@ -107,14 +109,15 @@ enum status duckdb_rows_next(struct duckdb_rows *rows, enum error_code otherwise
                              struct error *error) MUST_USE;
 void duckdb_rows_close(struct duckdb_rows *rows);
 
-/* A whole result, for catalogues and other small ones: `count` rows of `width` cells. */
+/* A whole result, for catalogues and other small ones: `count` rows of `width` cells; frees the
+ * query. */
 struct duckdb_table_of_cells {
     struct cell *cells;
     uint32_t width;
     uint32_t count;
 };
 enum status duckdb_read_all(struct duckdb_database *self, struct duckdb_handle *connection,
-                            const char *sql, enum error_code otherwise, struct arena *arena,
+                            struct buffer *sql, enum error_code otherwise, struct arena *arena,
                             struct duckdb_table_of_cells *table, struct error *error) MUST_USE;
 /* The one number of a query, which is freed. */
 enum status duckdb_ask_number(struct duckdb_database *self, struct duckdb_handle *connection,

@@ -43,13 +43,14 @@ enum status duckdb_forget_made(struct sql_database *database, const char *table,
 {
     struct duckdb_database *self = duckdb_database_of(&database->base);
     char key[STORE_KEY_BYTES];
-    struct buffer sql = {0};
     if (database->run_id == NULL) {
         return STATUS_OK;
     }
     made_key(key, database->run_id, table);
-    duckdb_append(&sql, "DELETE FROM %t WHERE name = %q", database, SQL_STORE_TABLE, key);
-    return duckdb_run_buffer(self, self->control, &sql, ERROR_TARGET_WRITE, NULL, error);
+    return duckdb_run_buffer(
+        self, self->control,
+        duckdb_sql("DELETE FROM %t WHERE name = %q", database, SQL_STORE_TABLE, key),
+        ERROR_TARGET_WRITE, NULL, error);
 }
 
 enum status duckdb_is_made(struct sql_database *database, const char *table, bool *made,
@@ -57,7 +58,6 @@ enum status duckdb_is_made(struct sql_database *database, const char *table, boo
 {
     struct duckdb_database *self = duckdb_database_of(&database->base);
     char key[STORE_KEY_BYTES];
-    struct buffer sql = {0};
     int64_t found = 0;
     *made = false;
     if (database->run_id == NULL) {
@@ -66,9 +66,10 @@ enum status duckdb_is_made(struct sql_database *database, const char *table, boo
     enum status status = duckdb_store_exists(self, self->control, error);
     if (status == STATUS_OK) {
         made_key(key, database->run_id, table);
-        duckdb_append(&sql, "SELECT count(*) FROM %t WHERE name = %q", database, SQL_STORE_TABLE,
-                      key);
-        status = duckdb_ask_number(self, self->control, &sql, ERROR_TARGET_INVALID, &found, error);
+        status = duckdb_ask_number(
+            self, self->control,
+            duckdb_sql("SELECT count(*) FROM %t WHERE name = %q", database, SQL_STORE_TABLE, key),
+            ERROR_TARGET_INVALID, &found, error);
         *made = found > 0;
     }
     return status == STATUS_END ? STATUS_OK : status;

@@ -76,7 +76,7 @@ enum status duckdb_connect(struct duckdb_database *self, struct duckdb_handle **
 enum status duckdb_find_name(struct duckdb_database *self, struct error *error)
 {
     struct duckdb_table_of_cells found;
-    enum status status = duckdb_read_all(self, self->control, "SELECT " DUCKDB_HERE,
+    enum status status = duckdb_read_all(self, self->control, duckdb_sql("SELECT " DUCKDB_HERE),
                                          failed_code(self), self->arena, &found, error);
     if (status == STATUS_OK && found.count == 1) {
         self->name = duckdb_text_of(found.cells, self->arena);
@@ -219,13 +219,16 @@ static enum status add_chunk(struct duckdb_rows *rows, const struct duckdb_form 
 }
 
 enum status duckdb_read_all(struct duckdb_database *self, struct duckdb_handle *connection,
-                            const char *sql, enum error_code otherwise, struct arena *arena,
+                            struct buffer *sql, enum error_code otherwise, struct arena *arena,
                             struct duckdb_table_of_cells *table, struct error *error)
 {
     struct duckdb_rows rows;
     uint32_t capacity = 0;
     *table = (struct duckdb_table_of_cells){0};
-    if (duckdb_rows_open(&rows, self, connection, sql, NULL, otherwise, error) != STATUS_OK) {
+    enum status opened =
+        duckdb_rows_open(&rows, self, connection, buffer_string(sql), NULL, otherwise, error);
+    buffer_free(sql);
+    if (opened != STATUS_OK) {
         return STATUS_FAILED;
     }
     const struct duckdb_form *forms = duckdb_forms_of(&rows, arena, &table->width);
@@ -246,9 +249,7 @@ enum status duckdb_ask_number(struct duckdb_database *self, struct duckdb_handle
 {
     struct duckdb_table_of_cells found;
     struct arena *arena = arena_create(4096);
-    enum status status =
-        duckdb_read_all(self, connection, buffer_string(sql), otherwise, arena, &found, error);
-    buffer_free(sql);
+    enum status status = duckdb_read_all(self, connection, sql, otherwise, arena, &found, error);
     *number = 0;
     if (status == STATUS_OK && found.count > 0) {
         const struct cell *cell = found.cells;

@@ -52,10 +52,11 @@ const struct sql_quoting duckdb_quoting = {.append_name = duckdb_append_name,
                                            .append_text = duckdb_append_text,
                                            .append_table = append_table};
 
-void duckdb_append(struct buffer *out, const char *format, ...)
+struct buffer *duckdb_append(struct buffer *out, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    sql_append(out, &duckdb_quoting, format, arguments);
+    sql_append_arguments(out, &duckdb_quoting, format, arguments);
     va_end(arguments);
+    return out;
 }

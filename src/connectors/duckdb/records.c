@@ -192,9 +192,10 @@ enum status duckdb_remove(struct sql_database *database, const struct sql_table 
                           struct error *error)
 {
     struct duckdb_database *self = duckdb_database_of(&database->base);
-    struct buffer sql = {0};
-    duckdb_append(&sql, made ? "DROP TABLE %t" : "DELETE FROM %t", database, table->schema->name);
-    return duckdb_run_buffer(self, self->control, &sql, ERROR_TARGET_WRITE, NULL, error);
+    return duckdb_run_buffer(
+        self, self->control,
+        duckdb_sql(made ? "DROP TABLE %t" : "DELETE FROM %t", database, table->schema->name),
+        ERROR_TARGET_WRITE, NULL, error);
 }
 
 /* ---------------------------------------------------------------- putting back */

@@ -79,8 +79,7 @@ void duckdb_append_selected(struct buffer *sql, const struct duckdb_form *form, 
     if (alias != NULL) {
         buffer_format(sql, "%s.", alias);
     }
-    duckdb_append_name(sql, name);
-    buffer_append_string(sql, text ? " AS VARCHAR)" : "");
+    duckdb_append(sql, "%n%s", name, text ? " AS VARCHAR)" : "");
 }
 
 static enum status append_result(struct sql_request *request, const struct read_column *wanted)
@@ -180,9 +179,7 @@ static enum status append_first_partner(struct sql_request *request, uint32_t in
     sql_request_begin_join(request, index, false);
     buffer_format(sql, "%s." DUCKDB_ROWID " = (SELECT ", alias);
     if (table->key.count > 0) {
-        buffer_append_string(sql, "arg_min(_x." DUCKDB_ROWID ", row(");
-        sql_append_names(sql, &duckdb_quoting, "_x", table->key);
-        buffer_append_string(sql, "))");
+        duckdb_append(sql, "arg_min(_x." DUCKDB_ROWID ", row(%L))", "_x", table->key);
     } else {
         buffer_append_string(sql, "min(_x." DUCKDB_ROWID ")");
     }

@@ -10,16 +10,16 @@
 #include <string.h>
 
 /* Places are counted in vectors, so that their numbers fit into bounds. */
-enum { SPANS_MAX = 1000000, PLACES_EACH = 2048 };
+enum { PLACES_EACH = 2048 };
 
 enum status duckdb_count_source(struct sql_database *database, const struct sql_table *table,
                                 bool stops, int64_t *rows, struct error *error)
 {
     struct duckdb_database *self = duckdb_database_of(&database->base);
-    struct buffer sql = {0};
     (void)stops;
-    duckdb_append(&sql, "SELECT count(*) FROM %t", &self->sql, table->schema->name);
-    return duckdb_ask_number(self, self->control, &sql, ERROR_SOURCE_READ, rows, error);
+    return duckdb_ask_number(self, self->control,
+                             duckdb_sql("SELECT count(*) FROM %t", &self->sql, table->schema->name),
+                             ERROR_SOURCE_READ, rows, error);
 }
 
 /* ---------------------------------------------------------------- which way */
@@ -87,14 +87,11 @@ static void append_literal(struct buffer *sql, const struct duckdb_table *table,
     int32_t at = duckdb_find_column(table, table->key.names[part]);
     const struct duckdb_form *form = &table->forms[at];
     if (form->id == DUCKDB_BLOB) {
-        buffer_append_string(sql, "unhex(");
-        duckdb_append_text(sql, value->data, value->length);
-        buffer_append_byte(sql, ')');
+        duckdb_append(sql, "unhex(%Q)", value->data, value->length);
         return;
     }
-    buffer_append_string(sql, "CAST(");
-    duckdb_append_text(sql, value->data, value->length);
-    buffer_format(sql, " AS %s)", table->schema->columns[at].type.native);
+    duckdb_append(sql, "CAST(%Q AS %s)", value->data, value->length,
+                  table->schema->columns[at].type.native);
 }
 
 /* key > low, or key <= high; of several columns as rows, and the first alone, which blocks of the
@@ -108,11 +105,8 @@ static void append_bound(struct buffer *sql, const struct duckdb_table *table,
         append_literal(sql, table, 0, &values[0]);
         buffer_append_string(sql, " AND ");
     }
-    buffer_append_string(sql, parts > 1 ? "row(" : "");
-    sql_append_names(sql, &duckdb_quoting, "_t0", table->key);
-    buffer_append_string(sql, parts > 1 ? ")" : "");
-    buffer_append_string(sql, at_most ? " <= " : " > ");
-    buffer_append_string(sql, parts > 1 ? "row(" : "");
+    duckdb_append(sql, "%s%L%s%s%s", parts > 1 ? "row(" : "", "_t0", table->key,
+                  parts > 1 ? ")" : "", at_most ? " <= " : " > ", parts > 1 ? "row(" : "");
     for (uint32_t i = 0; i < parts; i++) {
         buffer_append_string(sql, i > 0 ? ", " : "");
         append_literal(sql, table, i, &values[i]);
@@ -163,178 +157,118 @@ enum status duckdb_span_append(struct buffer *sql, const struct span *span,
 
 /* ---------------------------------------------------------------- making them */
 
-struct splitter {
-    struct duckdb_database *self;
-    const struct duckdb_table *table;
-    struct sql_spans spans;
-    int64_t rows_each;
-    struct sql_bounds bounds; /* of the span that is next */
-};
-
-static enum status add_span(struct splitter *splitter)
+static enum status split_ask(struct sql_splitter *splitter, const char *format, int64_t *number)
 {
-    return sql_span_add(&splitter->spans, &splitter->bounds, splitter->rows_each);
-}
-
-/* Ends a span at the key; the next one begins there. `values` live in the arena. */
-static enum status cut_at(struct splitter *splitter, const struct text *values)
-{
-    struct sql_bounds *bounds = &splitter->bounds;
-    memcpy(bounds->high, values, bounds->parts * sizeof *values);
-    bounds->has_high = true;
-    enum status status = add_span(splitter);
-    memcpy(bounds->low, bounds->high, sizeof bounds->low);
-    bounds->has_low = true;
-    bounds->has_high = false;
-    return status;
-}
-
-static enum status split_ask(struct splitter *splitter, const char *format, int64_t *number)
-{
-    struct duckdb_database *self = splitter->self;
-    struct buffer sql = {0};
-    const char *key = splitter->table->key.count > 0 ? splitter->table->key.names[0] : "";
-    duckdb_append(&sql, format, key, &self->sql, splitter->table->schema->name);
-    return duckdb_ask_number(self, self->control, &sql, ERROR_SOURCE_READ, number,
-                             splitter->spans.error);
+    struct duckdb_database *self = duckdb_database_of(&splitter->self->base);
+    const char *key = splitter->root.key.count > 0 ? splitter->root.key.names[0] : "";
+    return duckdb_ask_number(self, self->control,
+                             duckdb_sql(format, key, splitter->self, splitter->root.schema->name),
+                             ERROR_SOURCE_READ, number, splitter->spans.error);
 }
 
 /* STATUS_END: the key is no whole number, or has gaps. */
-static enum status split_evenly(struct splitter *splitter, int64_t rows, int64_t rows_wanted)
+static enum status split_evenly(struct sql_splitter *splitter)
 {
     int64_t low = 0;
     int64_t high = 0;
-    if (splitter->table->key.count != 1 || !is_whole(key_form(splitter->table, 0)) || rows < 1) {
+    if (splitter->root.key.count != 1 || !is_whole(key_form(duckdb_facts_of(&splitter->root), 0)) ||
+        splitter->rows < 1) {
         return STATUS_END;
     }
     if (split_ask(splitter, "SELECT min(%n) FROM %t", &low) != STATUS_OK ||
         split_ask(splitter, "SELECT max(%n) FROM %t", &high) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    uint64_t wide = (uint64_t)high - (uint64_t)low;
-    if (low == INT64_MIN || wide / 3 * 2 > (uint64_t)rows) {
-        return STATUS_END;
-    }
-    enum status status = STATUS_OK;
-    for (uint64_t step = (uint64_t)rows_wanted; status == STATUS_OK && step < wide;
-         step += (uint64_t)rows_wanted) {
-        char digits[24];
-        size_t length = text_from_int64((int64_t)((uint64_t)low + step - 1), digits);
-        const struct text value = {arena_copy(splitter->spans.arena, digits, length), length};
-        status = cut_at(splitter, &value);
-    }
-    return status;
+    return sql_split_evenly(splitter, low, high);
 }
 
 /* Every n-th key, as texts that can be read back. */
-static void append_nth_keys(struct buffer *sql, const struct splitter *splitter,
-                            int64_t rows_wanted)
+static void append_nth_keys(struct buffer *sql, const struct sql_splitter *splitter)
 {
-    const struct duckdb_table *table = splitter->table;
+    const struct duckdb_table *table = duckdb_facts_of(&splitter->root);
     buffer_append_string(sql, "SELECT ");
     for (uint32_t i = 0; i < table->key.count; i++) {
         bool bytes = key_form(table, i)->id == DUCKDB_BLOB;
         buffer_append_string(sql, i > 0 ? ", " : "");
         duckdb_append(sql, bytes ? "hex(%n)" : "CAST(%n AS VARCHAR)", table->key.names[i]);
     }
-    buffer_append_string(sql, " FROM (SELECT ");
-    sql_append_names(sql, &duckdb_quoting, NULL, table->key);
-    buffer_append_string(sql, ", row_number() OVER (ORDER BY ");
-    sql_append_names(sql, &duckdb_quoting, NULL, table->key);
-    duckdb_append(sql, ") AS _n FROM %t)", &splitter->self->sql, table->schema->name);
-    buffer_format(sql, " WHERE _n %% %" PRId64 " = 0 ORDER BY _n", rows_wanted);
+    duckdb_append(sql,
+                  " FROM (SELECT %l, row_number() OVER (ORDER BY %l) AS _n FROM %t) WHERE _n %% "
+                  "%D = 0 ORDER BY _n",
+                  table->key, table->key, splitter->self, table->schema->name, splitter->wanted);
 }
 
-static enum status split_by_nth(struct splitter *splitter, int64_t rows, int64_t rows_wanted)
+static enum status split_by_nth(struct sql_splitter *splitter)
 {
+    struct duckdb_database *self = duckdb_database_of(&splitter->self->base);
     struct duckdb_table_of_cells keys;
     struct buffer sql = {0};
-    append_nth_keys(&sql, splitter, rows_wanted);
-    enum status status =
-        duckdb_read_all(splitter->self, splitter->self->control, buffer_string(&sql),
-                        ERROR_SOURCE_READ, splitter->spans.arena, &keys, splitter->spans.error);
-    buffer_free(&sql);
+    append_nth_keys(&sql, splitter);
+    enum status status = duckdb_read_all(self, self->control, &sql, ERROR_SOURCE_READ,
+                                         splitter->spans.arena, &keys, splitter->spans.error);
     for (uint32_t i = 0; status == STATUS_OK && i < keys.count; i++) {
         struct text values[SQL_KEY_PARTS_MAX];
         const struct cell *row = keys.cells + (size_t)i * keys.width;
-        if ((int64_t)(i + 1) * rows_wanted >= rows) {
+        if ((int64_t)(i + 1) * splitter->wanted >= splitter->rows) {
             break; /* the last span is open */
         }
         for (uint32_t part = 0; part < keys.width; part++) {
             values[part] = (struct text){row[part].text, row[part].length};
         }
-        status = cut_at(splitter, values);
+        status = sql_split_at(splitter, values);
     }
     return status;
 }
 
-static enum status split_by_key(struct splitter *splitter, int64_t rows, int64_t rows_wanted)
+static enum status split_by_key(struct sql_splitter *splitter)
 {
-    splitter->bounds.by_key = true;
-    splitter->bounds.parts = splitter->table->key.count;
-    if (rows <= rows_wanted) {
-        return add_span(splitter);
-    }
-    splitter->rows_each = rows_wanted;
-    enum status status = split_evenly(splitter, rows, rows_wanted);
-    status = status == STATUS_END ? split_by_nth(splitter, rows, rows_wanted) : status;
-    splitter->rows_each = -1;
-    return status == STATUS_OK ? add_span(splitter) : status;
+    enum status status = split_evenly(splitter);
+    return status == STATUS_END ? split_by_nth(splitter) : status;
 }
 
-static enum status split_by_place(struct splitter *splitter, int64_t rows, int64_t rows_wanted)
+static enum status split_by_place(struct sql_splitter *splitter)
 {
+    struct duckdb_database *self = duckdb_database_of(&splitter->self->base);
     int64_t highest = 0;
-    struct buffer sql = {0};
-    if (rows <= rows_wanted) {
-        return add_span(splitter);
-    }
-    duckdb_append(&sql, "SELECT max(" DUCKDB_ROWID ") FROM %t", &splitter->self->sql,
-                  splitter->table->schema->name);
-    enum status status = duckdb_ask_number(splitter->self, splitter->self->control, &sql,
+    enum status status = duckdb_ask_number(self, self->control,
+                                           duckdb_sql("SELECT max(" DUCKDB_ROWID ") FROM %t",
+                                                      splitter->self, splitter->root.schema->name),
                                            ERROR_SOURCE_READ, &highest, splitter->spans.error);
-    int64_t step = (rows_wanted + PLACES_EACH - 1) / PLACES_EACH;
-    splitter->rows_each = rows_wanted;
+    int64_t step = (splitter->wanted + PLACES_EACH - 1) / PLACES_EACH;
     for (int64_t block = step;
          status == STATUS_OK && block <= highest / PLACES_EACH && block < UINT32_MAX;
          block += step) {
         splitter->bounds.high_block = (uint32_t)block;
         splitter->bounds.has_high = true;
-        status = add_span(splitter);
+        status = sql_split_add(splitter);
         splitter->bounds.low_block = (uint32_t)block;
         splitter->bounds.has_low = true;
         splitter->bounds.has_high = false;
     }
-    splitter->rows_each = -1;
-    return status == STATUS_OK ? add_span(splitter) : status;
+    return status;
 }
 
 enum status duckdb_split(struct database *database, const struct read_request *request,
                          uint64_t rows_wanted, struct arena *arena, struct span **spans,
                          uint32_t *span_count, struct error *error)
 {
-    struct duckdb_database *self = duckdb_database_of(database);
-    struct splitter splitter = {.self = self,
-                                .spans = {.arena = arena, .shown = self->sql.shown, .error = error},
-                                .rows_each = -1};
-    int64_t rows = -1;
-    int64_t wanted = rows_wanted > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)rows_wanted;
-    struct sql_table root;
-
-    wanted = wanted < 1 ? 1 : wanted;
-    if (sql_request_root(&self->sql, request, &root, error) != STATUS_OK) {
+    struct sql_splitter splitter;
+    if (sql_split_begin(&splitter, database, request, rows_wanted, arena, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    splitter.table = duckdb_facts_of(&root);
-    bool is_table = splitter.table != NULL && root.schema->kind == SCHEMA_TABLE;
-    if (is_table && sql_row_count_of(&self->sql, &root, &rows, error) != STATUS_OK) {
+    const struct duckdb_table *table = duckdb_facts_of(&splitter.root);
+    bool is_table = table != NULL && splitter.root.schema->kind == SCHEMA_TABLE;
+    if (is_table && sql_split_count(&splitter) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    wanted = rows / wanted > SPANS_MAX ? rows / SPANS_MAX : wanted;
-    splitter.rows_each = rows;
-    enum status status = !is_table ? add_span(&splitter)
-                         : duckdb_cuts_by_key(request, splitter.table)
-                             ? split_by_key(&splitter, rows, wanted)
-                             : split_by_place(&splitter, rows, wanted);
+    bool by_key = is_table && duckdb_cuts_by_key(request, table);
+    splitter.bounds = (struct sql_bounds){.by_key = by_key, .parts = by_key ? table->key.count : 0};
+    enum status status = STATUS_OK;
+    if (is_table && splitter.rows > splitter.wanted) {
+        splitter.rows_each = splitter.wanted;
+        status = by_key ? split_by_key(&splitter) : split_by_place(&splitter);
+        splitter.rows_each = -1;
+    }
+    status = status == STATUS_OK ? sql_split_add(&splitter) : status;
     return sql_spans_end(&splitter.spans, status, spans, span_count);
 }

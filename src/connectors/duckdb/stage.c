@@ -29,8 +29,7 @@ static const char *column_name(const struct duckdb_plan *plan, uint32_t column)
 static void append_columns(struct buffer *sql, const struct duckdb_plan *plan)
 {
     for (uint32_t i = 0; i < plan->count; i++) {
-        buffer_append_string(sql, i > 0 ? ", " : "");
-        duckdb_append_name(sql, column_name(plan, i));
+        duckdb_append(sql, "%s%n", i > 0 ? ", " : "", column_name(plan, i));
     }
 }
 
@@ -65,12 +64,6 @@ static void append_equal(struct buffer *sql, const char *left, struct column_lis
     }
 }
 
-static void append_key_of_table(struct buffer *sql, const struct writer *writer,
-                                const struct duckdb_plan *plan)
-{
-    duckdb_append(sql, "%t", &writer->database->sql, plan->facts.schema->name);
-}
-
 /* ---------------------------------------------------------------- taking records out */
 
 static enum status stage_note(struct writer *writer, uint64_t number, struct sql_taken one,
@@ -95,17 +88,15 @@ static enum status take_out(struct writer *writer, struct duckdb_plan *plan,
                             struct buffer *condition, struct sql_taken one, struct error *error)
 {
     struct duckdb_table_of_cells found;
-    struct buffer sql = {0};
     struct arena *arena = arena_create(0);
-    duckdb_append(&sql, "DELETE FROM %n AS s WHERE %b RETURNING " STAGE_NUMBER, plan->stage,
-                  condition);
-    enum status status = duckdb_read_all(writer->database, writer->connection, buffer_string(&sql),
-                                         ERROR_TARGET_WRITE, arena, &found, error);
+    enum status status = duckdb_read_all(
+        writer->database, writer->connection,
+        duckdb_sql("DELETE FROM %n AS s WHERE %b RETURNING " STAGE_NUMBER, plan->stage, condition),
+        ERROR_TARGET_WRITE, arena, &found, error);
     for (uint32_t i = 0; status == STATUS_OK && i < found.count; i++) {
         status = stage_note(writer, (uint64_t)found.cells[i].i64, one, error);
     }
     arena_destroy(arena);
-    buffer_free(&sql);
     buffer_free(condition);
     return status;
 }
@@ -139,12 +130,12 @@ static enum status take_checked(struct writer *writer, struct duckdb_plan *plan,
     const struct schema_table *schema = plan->facts.schema;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < schema->check_count; i++) {
-        struct buffer sql = {0};
         if (!are_filled(plan, plan->facts.check_columns[i])) {
             continue; /* what the table itself puts there is its own affair */
         }
-        duckdb_append(&sql, "(%s) IS NOT DISTINCT FROM false", schema->checks[i]);
-        status = take_out(writer, plan, &sql, taken_check, error);
+        status =
+            take_out(writer, plan, duckdb_sql("(%s) IS NOT DISTINCT FROM false", schema->checks[i]),
+                     taken_check, error);
     }
     return status;
 }
@@ -177,9 +168,8 @@ static enum status take_present(struct writer *writer, struct duckdb_plan *plan,
                                 bool whole, struct sql_taken one, struct error *error)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "EXISTS (SELECT 1 FROM ");
-    append_key_of_table(&sql, writer, plan);
-    buffer_append_string(&sql, " AS t WHERE ");
+    duckdb_append(&sql, "EXISTS (SELECT 1 FROM %t AS t WHERE ", &writer->database->sql,
+                  plan->facts.schema->name);
     append_equal(&sql, "t", columns, "s", columns);
     for (uint32_t i = 0; whole && i < plan->count; i++) {
         duckdb_append(&sql, " AND t.%n IS NOT DISTINCT FROM s.%n", column_name(plan, i),
@@ -277,9 +267,7 @@ static void append_update(struct buffer *sql, const struct duckdb_plan *plan)
 {
     const struct schema_table *schema = plan->facts.schema;
     bool any = false;
-    buffer_append_string(sql, " ON CONFLICT (");
-    sql_append_names(sql, &duckdb_quoting, NULL, plan->table->key);
-    buffer_append_string(sql, ") DO ");
+    duckdb_append(sql, " ON CONFLICT (%l) DO ", plan->table->key);
     for (uint32_t i = 0; i < schema->column_count; i++) {
         const char *name = schema->columns[i].name;
         bool filled = is_filled(plan, name);
@@ -308,23 +296,21 @@ static enum status delete_present(struct writer *writer, struct duckdb_plan *pla
                                   struct error *error)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "DELETE FROM ");
-    append_key_of_table(&sql, writer, plan);
-    duckdb_append(&sql, " AS t USING %n AS s WHERE ", plan->stage);
+    duckdb_append(&sql, "DELETE FROM %t AS t USING %n AS s WHERE ", &writer->database->sql,
+                  plan->facts.schema->name, plan->stage);
     append_equal(&sql, "t", plan->table->key, "s", plan->table->key);
     return stage_run(writer, &sql, error);
 }
 
 static enum status keep_keys(struct writer *writer, struct duckdb_plan *plan, struct error *error)
 {
-    struct buffer sql = {0};
     if (plan->keys[0] == '\0') {
         return STATUS_OK;
     }
-    duckdb_append(&sql, "INSERT INTO %t SELECT ", &writer->database->sql, plan->keys);
-    sql_append_names(&sql, &duckdb_quoting, NULL, plan->table->key);
-    duckdb_append(&sql, " FROM %n", plan->stage);
-    return stage_run(writer, &sql, error);
+    return stage_run(writer,
+                     duckdb_sql("INSERT INTO %t SELECT %l FROM %n", &writer->database->sql,
+                                plan->keys, plan->table->key, plan->stage),
+                     error);
 }
 
 static enum status stage_insert(struct writer *writer, struct duckdb_plan *plan,
@@ -336,9 +322,7 @@ static enum status stage_insert(struct writer *writer, struct duckdb_plan *plan,
     if (policy == EXISTING_REPLACE && keyed && delete_present(writer, plan, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(&sql, "INSERT INTO ");
-    append_key_of_table(&sql, writer, plan);
-    buffer_append_string(&sql, " (");
+    duckdb_append(&sql, "INSERT INTO %t (", &writer->database->sql, plan->facts.schema->name);
     append_columns(&sql, plan);
     buffer_append_string(&sql, ") SELECT ");
     append_columns(&sql, plan);
@@ -353,17 +337,14 @@ static enum status stage_insert(struct writer *writer, struct duckdb_plan *plan,
 
 static enum status make_keys(struct writer *writer, struct duckdb_plan *plan, struct error *error)
 {
-    struct buffer sql = {0};
     if (plan->keys[0] == '\0') {
         return STATUS_OK;
     }
-    duckdb_append(&sql, "CREATE TABLE IF NOT EXISTS %t AS SELECT ", &writer->database->sql,
-                  plan->keys);
-    sql_append_names(&sql, &duckdb_quoting, NULL, plan->table->key);
-    buffer_append_string(&sql, " FROM ");
-    append_key_of_table(&sql, writer, plan);
-    buffer_append_string(&sql, " LIMIT 0");
-    return stage_run(writer, &sql, error);
+    return stage_run(writer,
+                     duckdb_sql("CREATE TABLE IF NOT EXISTS %t AS SELECT %l FROM %t LIMIT 0",
+                                &writer->database->sql, plan->keys, plan->table->key,
+                                &writer->database->sql, plan->facts.schema->name),
+                     error);
 }
 
 enum status duckdb_stage_make(struct writer *writer, struct duckdb_plan *plan, struct error *error)
@@ -377,9 +358,7 @@ enum status duckdb_stage_make(struct writer *writer, struct duckdb_plan *plan, s
         &sql, "CREATE OR REPLACE TEMP TABLE %n AS SELECT CAST(0 AS BIGINT) AS " STAGE_NUMBER ", ",
         plan->stage);
     append_columns(&sql, plan);
-    buffer_append_string(&sql, " FROM ");
-    append_key_of_table(&sql, writer, plan);
-    buffer_append_string(&sql, " LIMIT 0");
+    duckdb_append(&sql, " FROM %t LIMIT 0", &writer->database->sql, plan->facts.schema->name);
     if (stage_run(writer, &sql, error) != STATUS_OK) {
         plan->stage[0] = '\0';
         return STATUS_FAILED;
@@ -389,7 +368,6 @@ enum status duckdb_stage_make(struct writer *writer, struct duckdb_plan *plan, s
 
 static enum status stage_move(struct writer *writer, struct duckdb_plan *plan, struct error *error)
 {
-    struct buffer sql = {0};
     if (duckdb_plan_end(writer, plan, true, error) != STATUS_OK ||
         take_tracked(writer, plan, error) != STATUS_OK ||
         take_partnerless(writer, plan, error) != STATUS_OK ||
@@ -399,8 +377,7 @@ static enum status stage_move(struct writer *writer, struct duckdb_plan *plan, s
         keep_keys(writer, plan, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    duckdb_append(&sql, "DELETE FROM %n", plan->stage);
-    return stage_run(writer, &sql, error);
+    return stage_run(writer, duckdb_sql("DELETE FROM %n", plan->stage), error);
 }
 
 enum status duckdb_stage_empty(struct writer *writer, struct error *error)

@@ -54,12 +54,11 @@ enum status duckdb_store_exists(struct duckdb_database *self, struct duckdb_hand
 {
     struct duckdb_table_of_cells found;
     struct arena *arena = arena_create(4096);
-    struct buffer sql = {0};
-    duckdb_append(&sql, find_ledger, self->sql.schema, SQL_STORE_TABLE, SQL_STORE_TABLE,
-                  self->sql.schema, SQL_STORE_TABLE);
-    enum status status = duckdb_read_all(self, connection, buffer_string(&sql),
-                                         ERROR_TARGET_INVALID, arena, &found, error);
-    buffer_free(&sql);
+    enum status status =
+        duckdb_read_all(self, connection,
+                        duckdb_sql(find_ledger, self->sql.schema, SQL_STORE_TABLE, SQL_STORE_TABLE,
+                                   self->sql.schema, SQL_STORE_TABLE),
+                        ERROR_TARGET_INVALID, arena, &found, error);
     if (status == STATUS_OK && found.count == 0) {
         status = STATUS_END;
     } else if (status == STATUS_OK) {
@@ -76,12 +75,12 @@ enum status duckdb_store_exists(struct duckdb_database *self, struct duckdb_hand
 enum status duckdb_store_make(struct duckdb_database *self, struct duckdb_handle *connection,
                               struct error *error)
 {
-    struct buffer sql = {0};
-    duckdb_append(&sql,
-                  "CREATE TABLE IF NOT EXISTS %t (name VARCHAR PRIMARY KEY, version UBIGINT NOT "
-                  "NULL, value VARCHAR NOT NULL)",
-                  &self->sql, SQL_STORE_TABLE);
-    return duckdb_run_buffer(self, connection, &sql, ERROR_TARGET_SCHEMA, NULL, error);
+    return duckdb_run_buffer(
+        self, connection,
+        duckdb_sql("CREATE TABLE IF NOT EXISTS %t (name VARCHAR PRIMARY KEY, version UBIGINT "
+                   "NOT NULL, value VARCHAR NOT NULL)",
+                   &self->sql, SQL_STORE_TABLE),
+        ERROR_TARGET_SCHEMA, NULL, error);
 }
 
 static enum status handle_exists(struct store *store, struct error *error)
@@ -97,11 +96,11 @@ static enum status handle_create(struct store *store, struct error *error)
 static enum status handle_drop(struct store *store, struct error *error)
 {
     struct store_handle *handle = handle_of(store);
-    struct buffer sql = {0};
     store->seen = false;
-    duckdb_append(&sql, "DROP TABLE IF EXISTS %t", &handle->self->sql, SQL_STORE_TABLE);
-    return duckdb_run_buffer(handle->self, handle->connection, &sql, ERROR_TARGET_WRITE, NULL,
-                             error);
+    return duckdb_run_buffer(
+        handle->self, handle->connection,
+        duckdb_sql("DROP TABLE IF EXISTS %t", &handle->self->sql, SQL_STORE_TABLE),
+        ERROR_TARGET_WRITE, NULL, error);
 }
 
 /* ---------------------------------------------------------------- statements */

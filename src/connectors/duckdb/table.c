@@ -98,8 +98,7 @@ static void append_column(struct buffer *sql, const struct target_table *table,
                           const struct schema_column *column)
 {
     bool same = table->same_engine != NULL;
-    duckdb_append_name(sql, column->name);
-    buffer_append_byte(sql, ' ');
+    duckdb_append(sql, "%n ", column->name);
     duckdb_append_column_type(sql, table, column);
     if (same && column->generated != GENERATED_NO) {
         buffer_format(sql, " GENERATED ALWAYS AS (%s)",
@@ -113,21 +112,14 @@ static void append_column(struct buffer *sql, const struct target_table *table,
     }
 }
 
-static void append_key(struct buffer *sql, const char *words, struct column_list columns)
-{
-    buffer_format(sql, ", %s (", words);
-    sql_append_names(sql, &duckdb_quoting, NULL, columns);
-    buffer_append_byte(sql, ')');
-}
-
 static void append_same_engine(struct buffer *sql, const struct schema_table *same)
 {
     if (same->primary_key.count > 0) {
-        append_key(sql, "PRIMARY KEY", same->primary_key);
+        duckdb_append(sql, ", PRIMARY KEY (%l)", same->primary_key);
     }
     for (uint32_t i = 0; i < same->index_count; i++) {
         if (same->indexes[i].implied && !schema_is_primary_index(same, &same->indexes[i])) {
-            append_key(sql, "UNIQUE", same->indexes[i].columns);
+            duckdb_append(sql, ", UNIQUE (%l)", same->indexes[i].columns);
         }
     }
     for (uint32_t i = 0; i < same->check_count; i++) {
@@ -167,20 +159,10 @@ void duckdb_append_create(struct buffer *sql, const struct sql_database *self,
     if (same != NULL) {
         append_same_engine(sql, same);
     } else if (table->key.count > 0) {
-        append_key(sql, "PRIMARY KEY", table->key);
+        duckdb_append(sql, ", PRIMARY KEY (%l)", table->key);
     }
-    buffer_append_buffer(sql, more);
-    buffer_append_byte(sql, ')');
+    duckdb_append(sql, "%b)", more);
     append_comments(sql, self, table);
-}
-
-static void append_plan_index(struct buffer *sql, const struct sql_database *self,
-                              const struct target_table *table, const struct target_index *index)
-{
-    duckdb_append(sql, "CREATE %sINDEX IF NOT EXISTS %n ON %t (", index->unique ? "UNIQUE " : "",
-                  index->name, self, table->name);
-    sql_append_names(sql, &duckdb_quoting, NULL, index->columns);
-    buffer_append_byte(sql, ')');
 }
 
 /* As the source's own text says it, from behind the name of the table. */
@@ -221,7 +203,9 @@ static bool append_index(struct buffer *sql, const struct sql_database *self,
     if (unique != before) {
         return false;
     }
-    append_plan_index(sql, self, table, &table->indexes[number]);
+    duckdb_append(sql, "CREATE %sINDEX IF NOT EXISTS %n ON %t (%l)",
+                  table->indexes[number].unique ? "UNIQUE " : "", table->indexes[number].name, self,
+                  table->name, table->indexes[number].columns);
     return true;
 }
 
@@ -323,18 +307,16 @@ enum status duckdb_alter_columns(struct database *database, const struct target_
     for (uint32_t i = 0; status == STATUS_OK && i < columns.count; i++) {
         const struct schema_column column = target_table_column(table, columns.names[i]);
         struct buffer sql = {0};
-        duckdb_append(&sql, "ALTER TABLE %t ALTER COLUMN ", &self->sql, table->name);
-        duckdb_append_name(&sql, column.name);
-        buffer_append_string(&sql, " SET DATA TYPE ");
+        duckdb_append(&sql, "ALTER TABLE %t ALTER COLUMN %n SET DATA TYPE ", &self->sql,
+                      table->name, column.name);
         duckdb_append_column_type(&sql, table, &column);
         status = run_schema(self, &sql, table->name, error);
         if (status == STATUS_OK && !column.not_null &&
             !column_list_holds(table->key, column.name)) {
-            struct buffer null = {0};
-            duckdb_append(&null, "ALTER TABLE %t ALTER COLUMN ", &self->sql, table->name);
-            duckdb_append_name(&null, column.name);
-            buffer_append_string(&null, " DROP NOT NULL");
-            status = run_schema(self, &null, table->name, error);
+            status = run_schema(self,
+                                duckdb_sql("ALTER TABLE %t ALTER COLUMN %n DROP NOT NULL",
+                                           &self->sql, table->name, column.name),
+                                table->name, error);
         }
     }
     return duckdb_dialect.end(&self->sql, status, error);

@@ -104,10 +104,11 @@ static enum status query_run(struct target_trial *trial, struct buffer *sql, str
 /* A table of the same columns that takes any record. */
 static enum status empty_trial_table(struct target_trial *trial, struct error *error)
 {
-    struct buffer sql = {0};
-    duckdb_append(&sql, "CREATE OR REPLACE TEMP TABLE " TRIAL_TABLE " AS SELECT * FROM %t LIMIT 0",
-                  &trial->self->sql, trial->schema.name);
-    return query_run(trial, &sql, error);
+    return query_run(trial,
+                     duckdb_sql("CREATE OR REPLACE TEMP TABLE " TRIAL_TABLE
+                                " AS SELECT * FROM %t LIMIT 0",
+                                &trial->self->sql, trial->schema.name),
+                     error);
 }
 
 static enum status find_broken(struct target_trial *trial, int64_t *broken, struct error *error)

@@ -337,9 +337,7 @@ static void append_fields(struct buffer *out, const struct shape *fields, uint32
 {
     buffer_append_string(out, "STRUCT(");
     for (uint32_t i = 0; i < fields->field_count; i++) {
-        buffer_append_string(out, i > 0 ? ", " : "");
-        duckdb_append_name(out, fields->fields[i].name);
-        buffer_append_byte(out, ' ');
+        duckdb_append(out, "%s%n ", i > 0 ? ", " : "", fields->fields[i].name);
         append_nested(out, &fields->fields[i].type, depth + 1);
     }
     buffer_append_byte(out, ')');

@@ -44,14 +44,11 @@ static bool is_granted_bare(struct mysql_database *self, MYSQL *connection, cons
     struct buffer sql = {0};
     struct error ignored = {0};
     int64_t bare = 0;
-    buffer_append_string(&sql, "SELECT COUNT(*) > 0 AND COALESCE(MIN(table_schema = ");
-    mysql_append_string(&sql, schema);
-    buffer_append_string(&sql, "), 0) FROM information_schema.schema_privileges WHERE table_schema "
-                               "IN (");
-    mysql_append_string(&sql, schema);
-    buffer_append_string(&sql, ", ");
-    mysql_append_string(&sql, escaped);
-    buffer_append_string(&sql, ") AND grantee = ");
+    mysql_append(&sql,
+                 "SELECT COUNT(*) > 0 AND COALESCE(MIN(table_schema = %q), 0) FROM "
+                 "information_schema.schema_privileges WHERE table_schema IN (%q, %q) AND grantee "
+                 "= ",
+                 schema, schema, escaped);
     if (grantee != NULL) {
         mysql_append_string(&sql, grantee);
     } else {
@@ -88,8 +85,7 @@ enum status mysql_is_denied(struct mysql_database *self, MYSQL *connection,
     enum { DENIED_DATABASE = 1044, DENIED_TABLE = 1142, DENIED_COLUMN = 1143 };
     struct buffer sql = {0};
     if (prepared) {
-        buffer_append_string(&sql, "PREPARE transhume_attempt FROM ");
-        mysql_append_string(&sql, buffer_string(statement));
+        mysql_append(&sql, "PREPARE transhume_attempt FROM %q", buffer_string(statement));
     } else {
         buffer_append_buffer(&sql, statement);
     }

@@ -298,7 +298,6 @@ static enum status settle_session(struct alter_session *base, struct error *erro
 {
     struct mysql_alter *session = mysql_alter_of(base);
     struct mysql_database *self = session->database;
-    struct buffer use = {0};
     enum status status =
         mysql_run(self, session->connection, "ROLLBACK", SQL_LONG, ERROR_NETWORK, NULL, error);
     if (status == STATUS_OK) {
@@ -306,9 +305,8 @@ static enum status settle_session(struct alter_session *base, struct error *erro
                            NULL, error);
     }
     if (status == STATUS_OK) {
-        mysql_append(&use, "USE %n", self->sql.schema);
-        status = mysql_run_buffer(self, session->connection, &use, SQL_SHORT, ERROR_NETWORK, NULL,
-                                  error);
+        status = mysql_run_buffer(self, session->connection, mysql_sql("USE %n", self->sql.schema),
+                                  SQL_SHORT, ERROR_NETWORK, NULL, error);
     }
     status = status == STATUS_OK ? mysql_alter_put_back(session, error) : status;
     if (status == STATUS_OK) {
@@ -328,9 +326,9 @@ static enum status history_make(struct alter_session *base, struct error *error)
     int64_t there = 1;
     enum status status = STATUS_OK;
     if (session->makes_schema) {
-        buffer_append_string(&sql, "SELECT count(*) FROM information_schema.schemata WHERE "
-                                   "schema_name = ");
-        mysql_append_string(&sql, session->history_schema);
+        mysql_append(&sql,
+                     "SELECT count(*) FROM information_schema.schemata WHERE schema_name = %q",
+                     session->history_schema);
         status = mysql_ask_number(session->database, session->connection, &sql, SQL_SHORT,
                                   ERROR_TARGET_WRITE, 0, &there, error);
     }

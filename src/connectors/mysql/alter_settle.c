@@ -131,8 +131,7 @@ enum status mysql_alter_witness(struct alter_session *base, const struct alter_o
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         status = append_witness(mysql_alter_of(base), &objects[i], &out, &inner);
     }
-    *text = status == STATUS_OK ? arena_copy_string(arena, buffer_string(&out)) : NULL;
-    buffer_free(&out);
+    *text = status == STATUS_OK ? sql_text(arena, &out) : NULL;
     if (status == STATUS_FAILED) {
         error_copy(error, &inner);
     }
@@ -222,8 +221,8 @@ static enum status drop_rest(struct mysql_alter *session, const struct alter_obj
     for (uint32_t i = 0; i < count; i++) {
         const char *schema =
             objects[i].schema != NULL ? objects[i].schema : session->database->sql.schema;
-        buffer_append_string(&sql, i == 0 ? "DROP TABLE IF EXISTS " : ", ");
-        mysql_append(&sql, "%n.%n", schema, objects[i].name);
+        mysql_append(&sql, "%s%n.%n", i == 0 ? "DROP TABLE IF EXISTS " : ", ", schema,
+                     objects[i].name);
     }
     *settled = ALTER_APPLIED;
     return mysql_alter_lost(session,

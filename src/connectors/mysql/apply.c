@@ -302,8 +302,7 @@ static enum status apply_run(struct apply *head, struct sql_apply_statement *sta
         status = apply_flush(apply, error);
     }
     if (status == STATUS_OK && !apply->failed) {
-        buffer_append_string(&apply->sent, apply->count > 0 ? ";" : "");
-        buffer_append_buffer(&apply->sent, &apply->filled);
+        mysql_append(&apply->sent, "%s%b", apply->count > 0 ? ";" : "", &apply->filled);
         apply->finding[apply->count++] = statement->finds ? change : NULL;
     }
     if (apply->filled.capacity > 2 * SENT_BYTES_MAX) {
@@ -416,14 +415,13 @@ static const struct sql_apply_dialect dialect = {
 /* Where foreign keys answer, may a record that is deleted take others along? */
 static enum status look_for_cascades(struct mysql_apply *apply, struct error *error)
 {
-    struct buffer sql = {0};
     int64_t count = 0;
-    buffer_append_string(&sql, "SELECT COUNT(*) FROM information_schema.referential_constraints "
-                               "WHERE delete_rule NOT IN ('RESTRICT', 'NO ACTION') AND "
-                               "constraint_schema = ");
-    mysql_append_string(&sql, apply->self->sql.schema);
-    enum status status = mysql_ask_number(apply->self, apply->connection, &sql, SQL_SHORT,
-                                          ERROR_TARGET_INVALID, 0, &count, error);
+    enum status status = mysql_ask_number(
+        apply->self, apply->connection,
+        mysql_sql("SELECT COUNT(*) FROM information_schema.referential_constraints WHERE "
+                  "delete_rule NOT IN ('RESTRICT', 'NO ACTION') AND constraint_schema = %q",
+                  apply->self->sql.schema),
+        SQL_SHORT, ERROR_TARGET_INVALID, 0, &count, error);
     apply->head.cascades = count > 0;
     return status;
 }

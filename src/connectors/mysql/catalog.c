@@ -96,9 +96,7 @@ static const char *default_of(struct builder *builder, uint32_t row)
     }
     struct buffer quoted = {0};
     mysql_append_string(&quoted, given);
-    const char *copy = arena_copy_string(builder->arena, buffer_string(&quoted));
-    buffer_free(&quoted);
-    return copy;
+    return sql_text(builder->arena, &quoted);
 }
 
 /* ON UPDATE CURRENT_TIMESTAMP, INVISIBLE; NULL: nothing of that kind. */
@@ -278,9 +276,7 @@ static const char *details_of(struct builder *builder, uint32_t first, uint32_t 
                           cell(&builder->indexes, row, 3));
         }
     }
-    const char *copy =
-        buffer_is_empty(&words) ? NULL : arena_copy_string(builder->arena, buffer_string(&words));
-    buffer_free(&words);
+    const char *copy = buffer_is_empty(&words) ? NULL : sql_text(builder->arena, &words);
     return copy;
 }
 
@@ -444,13 +440,12 @@ static void read_table(struct builder *builder, uint32_t row, struct schema_tabl
 static enum status mysql_catalog_ask(struct builder *builder, const char *sql, struct rows *rows)
 {
     struct mysql_database *self = builder->self;
-    struct buffer filled = {0};
     enum error_code otherwise =
         self->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_INVALID;
 
-    mysql_append_filled(&filled, sql, builder->schema, builder->table);
-    if (mysql_run_buffer(self, builder->connection, &filled, SQL_LONG, otherwise, &rows->result,
-                         builder->error) != STATUS_OK) {
+    if (mysql_run_buffer(self, builder->connection,
+                         mysql_filled(sql, builder->schema, builder->table), SQL_LONG, otherwise,
+                         &rows->result, builder->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     uint64_t count = rows->result != NULL ? mysql_num_rows(rows->result) : 0;

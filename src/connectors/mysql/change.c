@@ -29,11 +29,9 @@ static void add_in_place(struct mysql_change_plan *plan, const struct mysql_chan
     struct buffer settings = {0};
     const char *lock = strcmp(trial->algorithm, "INSTANT") == 0 ? "" : ", LOCK=NONE";
     bool expands = set->expands && trial->stands != NULL;
-    mysql_append(&sql, "ALTER TABLE %n ", set->table);
-    buffer_append_buffer(&sql, &set->clauses);
-    buffer_format(&sql, ", ALGORITHM=%s%s", trial->algorithm, lock);
-    mysql_append(&undo, "ALTER TABLE %n ", set->table);
-    buffer_append_buffer(&undo, &set->undo);
+    mysql_append(&sql, "ALTER TABLE %n %b, ALGORITHM=%s%s", set->table, &set->clauses,
+                 trial->algorithm, lock);
+    mysql_append(&undo, "ALTER TABLE %n %b", set->table, &set->undo);
     if (set->sql_mode != NULL) {
         mysql_append(&settings, "SET SESSION sql_mode = %q", set->sql_mode);
     }
@@ -67,14 +65,15 @@ static void add_in_place(struct mysql_change_plan *plan, const struct mysql_chan
 static enum status allow_zero_dates(struct mysql_change_plan *plan, struct mysql_change_set *set,
                                     const struct mysql_change_table *table, struct error *error)
 {
-    struct buffer sql = {0};
     struct sql_shadow_rows rows;
     if (set->sql_mode != NULL || strstr(table->statement, "DEFAULT '0000-00-00") == NULL) {
         return STATUS_OK;
     }
-    buffer_append_string(&sql, "SELECT replace(replace(@@session.sql_mode, 'NO_ZERO_IN_DATE', ''), "
-                               "'NO_ZERO_DATE', '')");
-    enum status status = mysql_change_query(&plan->session->base, &sql, plan->arena, &rows, error);
+    enum status status = mysql_change_query(
+        &plan->session->base,
+        mysql_sql("SELECT replace(replace(@@session.sql_mode, 'NO_ZERO_IN_DATE', ''), "
+                  "'NO_ZERO_DATE', '')"),
+        plan->arena, &rows, error);
     set->sql_mode = status == STATUS_OK && rows.count > 0 ? rows.cells[0][0] : NULL;
     return status;
 }
@@ -223,16 +222,16 @@ static enum status estimate(struct alter_session *session, const struct change_s
     struct arena *arena = arena_create(0);
     struct sql_shadow words;
     struct sql_shadow_rows found;
-    struct buffer sql = {0};
     *rows = 0;
     enum status status = sql_shadow_read(step->text, arena, &words, error);
     if (status == STATUS_OK && words.kind != SQL_SHADOW_DRAIN && words.kind != SQL_SHADOW_CLOSE) {
         /* behind the column `rows` MySQL has `filtered` and Extra, MariaDB only the latter */
         bool mariadb = mysql_alter_of(session)->database->mariadb;
         uint32_t behind = mariadb ? 2 : 3;
-        buffer_format(&sql, "EXPLAIN %sSELECT count(*) FROM %s",
-                      mariadb ? "" : "FORMAT=TRADITIONAL ", words.table);
-        status = mysql_change_query(session, &sql, arena, &found, error);
+        status = mysql_change_query(session,
+                                    mysql_sql("EXPLAIN %sSELECT count(*) FROM %s",
+                                              mariadb ? "" : "FORMAT=TRADITIONAL ", words.table),
+                                    arena, &found, error);
         if (status == STATUS_OK && found.count > 0 && found.columns > behind) {
             const char *text = found.cells[0][found.columns - behind];
             *rows = text != NULL ? strtoull(text, NULL, 10) : 0;

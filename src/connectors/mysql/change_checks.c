@@ -181,10 +181,9 @@ static void append_beside(struct buffer *sql, const char *schema, const char *ta
 static enum status ask_form(struct mysql_change_plan *plan, const char *expression,
                             const char **form, struct error *error)
 {
-    struct buffer sql = {0};
     struct sql_shadow_rows rows;
-    buffer_format(&sql, "SELECT %s", expression);
-    if (mysql_change_query(&plan->session->base, &sql, plan->arena, &rows, error) != STATUS_OK) {
+    if (mysql_change_query(&plan->session->base, mysql_sql("SELECT %s", expression), plan->arena,
+                           &rows, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     *form = rows.count > 0 && rows.cells[0][0] != NULL ? rows.cells[0][0] : "";

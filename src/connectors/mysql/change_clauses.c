@@ -50,8 +50,7 @@ static void end_clause(struct clause *clause, const char *undo)
         struct buffer all = {0};
         buffer_append_string(&all, undo);
         if (set->undo.length > 0) {
-            buffer_append_string(&all, ", ");
-            buffer_append_buffer(&all, &set->undo);
+            mysql_append(&all, ", %b", &set->undo);
         }
         buffer_free(&set->undo);
         set->undo = all;
@@ -61,9 +60,7 @@ static void end_clause(struct clause *clause, const char *undo)
 static const char *format_sql(struct clause *clause, const char *format, const char *first,
                               const char *second)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql, format, first, second);
-    return mysql_change_text(clause->plan, &sql);
+    return mysql_change_text(clause->plan, mysql_sql(format, first, second));
 }
 
 static void add_value(struct clause *clause, const char *column, const char *old, const char *up,
@@ -185,12 +182,8 @@ static void append_column(struct buffer *sql, const struct change_value *column)
     if (set != NULL) {
         append_default(sql, set);
     }
-    if (change_get(generated, "identity") != NULL) {
-        buffer_append_string(sql, " AUTO_INCREMENT");
-    }
-    if (change_is_true(column, "pk")) {
-        buffer_append_string(sql, " PRIMARY KEY");
-    }
+    buffer_format(sql, "%s%s", change_get(generated, "identity") != NULL ? " AUTO_INCREMENT" : "",
+                  change_is_true(column, "pk") ? " PRIMARY KEY" : "");
     if (comment != NULL) {
         mysql_append(sql, " COMMENT %q", comment);
     }
@@ -327,8 +320,7 @@ static void append_changed_column(struct buffer *sql, const struct clause *claus
             (begins_with(&part->span, "COMMENT") && comment != NULL)) {
             continue;
         }
-        buffer_append_byte(sql, ' ');
-        buffer_append(sql, part->span.text, part->span.length);
+        mysql_append(sql, " %S", part->span.text, part->span.length);
     }
     if (nullable != NULL) {
         buffer_append_string(sql, change_is_true(value, "nullable") ? " NULL" : " NOT NULL");
@@ -589,12 +581,11 @@ static enum status add_enum_value(struct clause *clause, struct error *error)
     }
     struct buffer *sql = &clause->set->clauses;
     begin_clause(clause);
-    mysql_append(sql, "MODIFY COLUMN %n ", name);
-    buffer_append(sql, type, (size_t)(place - type));
+    mysql_append(sql, "MODIFY COLUMN %n %S", name, type, (size_t)(place - type));
     mysql_append(sql, before != NULL ? "%q, %s" : ", %q%s", change_text(value, "value"), place);
     for (uint32_t i = 0; i < column->constraint_count; i++) {
-        buffer_append_byte(sql, ' ');
-        buffer_append(sql, column->constraints[i].span.text, column->constraints[i].span.length);
+        mysql_append(sql, " %S", column->constraints[i].span.text,
+                     column->constraints[i].span.length);
     }
     end_clause(clause, NULL);
     return STATUS_OK;

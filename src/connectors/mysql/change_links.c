@@ -20,12 +20,11 @@ bool mysql_change_is_unlinked(const struct mysql_change_set *set, const char *na
 static const char *link_stands(struct mysql_change_plan *plan, const char *table, const char *name,
                                const char *count)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql,
-                 "SELECT count(*) = %s FROM information_schema.referential_constraints WHERE "
-                 "constraint_schema = %q AND table_name = %q AND constraint_name = %q",
-                 count, plan->session->database->sql.schema, table, name);
-    return mysql_change_text(plan, &sql);
+    return mysql_change_text(
+        plan,
+        mysql_sql("SELECT count(*) = %s FROM information_schema.referential_constraints WHERE "
+                  "constraint_schema = %q AND table_name = %q AND constraint_name = %q",
+                  count, plan->session->database->sql.schema, table, name));
 }
 
 /* A variable can't be set to two rows. */

@@ -10,9 +10,7 @@
 static const char *format_sql(struct mysql_change_plan *plan, const char *format, const char *first,
                               const char *second)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql, format, first, second);
-    return mysql_change_text(plan, &sql);
+    return mysql_change_text(plan, mysql_sql(format, first, second));
 }
 
 static enum status plan_create(struct mysql_change_plan *plan, uint32_t operation,
@@ -64,13 +62,13 @@ static bool is_made_before(const struct mysql_change_plan *plan, uint32_t operat
 static enum status ask_kind(struct mysql_change_plan *plan, const char *name, const char **kind,
                             struct error *error)
 {
-    struct buffer sql = {0};
     struct sql_shadow_rows rows;
-    mysql_append(&sql,
-                 "SELECT table_type FROM information_schema.tables WHERE table_schema = %q AND "
-                 "table_name = %q",
-                 plan->session->database->sql.schema, name);
-    enum status status = mysql_change_query(&plan->session->base, &sql, plan->arena, &rows, error);
+    enum status status = mysql_change_query(
+        &plan->session->base,
+        mysql_sql("SELECT table_type FROM information_schema.tables WHERE table_schema = %q "
+                  "AND table_name = %q",
+                  plan->session->database->sql.schema, name),
+        plan->arena, &rows, error);
     *kind = status == STATUS_OK && rows.count > 0 ? rows.cells[0][0] : NULL;
     return status;
 }
@@ -169,12 +167,11 @@ static const char *view_stands(struct mysql_change_plan *plan, const char *name,
 
 static const char *table_stands(struct mysql_change_plan *plan, const char *name)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql,
-                 "SELECT count(*) FROM information_schema.tables WHERE table_schema = %q AND "
-                 "table_name = %q AND table_type <> 'VIEW'",
-                 plan->session->database->sql.schema, name);
-    return mysql_change_text(plan, &sql);
+    return mysql_change_text(
+        plan,
+        mysql_sql("SELECT count(*) FROM information_schema.tables WHERE table_schema = %q AND "
+                  "table_name = %q AND table_type <> 'VIEW'",
+                  plan->session->database->sql.schema, name));
 }
 
 /* Until the change is completed the new name is a view, which can be written as the table can. */
@@ -299,12 +296,11 @@ static enum status plan_sql(struct mysql_change_plan *plan, uint32_t operation, 
 static const char *partition_stands(struct mysql_change_plan *plan, const char *table,
                                     const char *name, const char *count)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql,
-                 "SELECT count(*) %s FROM information_schema.partitions WHERE table_schema = %q "
-                 "AND table_name = %q AND partition_name = %q",
-                 count, plan->session->database->sql.schema, table, name);
-    return mysql_change_text(plan, &sql);
+    return mysql_change_text(
+        plan,
+        mysql_sql("SELECT count(*) %s FROM information_schema.partitions WHERE table_schema = "
+                  "%q AND table_name = %q AND partition_name = %q",
+                  count, plan->session->database->sql.schema, table, name));
 }
 
 static enum status check_partition(struct mysql_change_plan *plan, uint32_t operation, bool adds,
@@ -313,13 +309,14 @@ static enum status check_partition(struct mysql_change_plan *plan, uint32_t oper
     const struct change_value *value = &plan->change->operations[operation].value;
     const char *table = change_text(value, "table");
     const char *name = change_text(value, "name");
-    struct buffer sql = {0};
     struct sql_shadow_rows rows;
     if (need_table(plan, operation, table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(&sql, partition_stands(plan, table, name, adds ? "= 0" : "> 0"));
-    if (mysql_change_query(&plan->session->base, &sql, plan->arena, &rows, error) != STATUS_OK) {
+    if (mysql_change_query(
+            &plan->session->base,
+            mysql_sql("%s", partition_stands(plan, table, name, adds ? "= 0" : "> 0")), plan->arena,
+            &rows, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     bool fits = rows.count > 0 && strcmp(rows.cells[0][0], "1") == 0;

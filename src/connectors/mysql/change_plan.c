@@ -24,10 +24,7 @@ void mysql_change_tell(struct mysql_change_plan *plan, uint32_t operation, const
 
 const char *mysql_change_text(struct mysql_change_plan *plan, struct buffer *sql)
 {
-    const char *text = arena_copy_string(plan->arena, buffer_string(sql));
-    buffer_free(sql);
-    *sql = (struct buffer){0};
-    return text;
+    return sql_text(plan->arena, sql);
 }
 
 const char *mysql_change_name(struct mysql_change_plan *plan, const char *role, const char *table)

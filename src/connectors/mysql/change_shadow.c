@@ -149,11 +149,10 @@ static enum status change_shadow_check(const struct mysql_shadow *self, struct e
 
 static enum status ask_zone(struct mysql_shadow *self, struct error *error)
 {
-    struct buffer sql = {0};
     struct sql_shadow_rows rows;
-    buffer_append_string(&sql, "SELECT @@session.time_zone");
     enum status status =
-        mysql_change_query(&self->plan->session->base, &sql, self->plan->arena, &rows, error);
+        mysql_change_query(&self->plan->session->base, mysql_sql("SELECT @@session.time_zone"),
+                           self->plan->arena, &rows, error);
     self->time_zone = status == STATUS_OK && rows.count > 0 ? rows.cells[0][0] : "SYSTEM";
     return status;
 }
@@ -214,9 +213,8 @@ enum status mysql_change_plan_shadow(struct mysql_change_plan *plan,
     mysql_shadow_add_indexes(&self);
     mysql_shadow_add_batches(&self, CHANGE_FILL, SQL_SHADOW_DRAIN,
                              "rows that did not fit, once more");
-    struct buffer sql = {0};
-    mysql_append(&sql, "ANALYZE TABLE %n", self.shadow);
-    mysql_shadow_add_statement(&self, CHANGE_FILL, "statistics of the new form", &sql, NULL, NULL);
+    mysql_shadow_add_statement(&self, CHANGE_FILL, "statistics of the new form",
+                               mysql_sql("ANALYZE TABLE %n", self.shadow), NULL, NULL);
     mysql_shadow_add_batches(&self, CHANGE_PROVE, SQL_SHADOW_PROVE,
                              "compare both forms row by row");
     mysql_shadow_add_switch(&self);

@@ -24,16 +24,12 @@ const char *mysql_shadow_settings(const struct mysql_shadow *self, bool proves)
 
 static const char *quoted(const struct mysql_shadow *self, const char *name)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql, "%n", name);
-    return mysql_change_text(self->plan, &sql);
+    return mysql_change_text(self->plan, mysql_sql("%n", name));
 }
 
 static const char *prefixed(const struct mysql_shadow *self, const char *prefix, const char *name)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql, "%s%n", prefix, name);
-    return mysql_change_text(self->plan, &sql);
+    return mysql_change_text(self->plan, mysql_sql("%s%n", prefix, name));
 }
 
 static bool is_tight(const struct mysql_shadow *self)
@@ -102,9 +98,8 @@ static const char *differs(const struct mysql_shadow *self)
 
 const char *mysql_shadow_set_mode(const struct mysql_shadow *self, const char *mode)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql, "UPDATE %n SET mode = %q WHERE id = 1", self->mode, mode);
-    return mysql_change_text(self->plan, &sql);
+    return mysql_change_text(self->plan,
+                             mysql_sql("UPDATE %n SET mode = %q WHERE id = 1", self->mode, mode));
 }
 
 void mysql_shadow_add_batches(struct mysql_shadow *self, enum change_phase phase,

@@ -19,11 +19,6 @@ static const char *gone_stands(const struct mysql_shadow *self, const char *gone
     return mysql_change_text(self->plan, &sql);
 }
 
-static void append_rename(struct buffer *sql, const char *now, const char *then, const char *fresh)
-{
-    mysql_append(sql, "RENAME TABLE %n TO %n, %n TO %n", now, then, fresh, now);
-}
-
 /* A step that does nothing; what it stands for is its way back. */
 static void add_undo(struct mysql_shadow *self, const char *title, const char *undo)
 {
@@ -42,8 +37,7 @@ static const char *take_queued_out(const struct mysql_shadow *self)
     struct buffer sql = {0};
     mysql_append(&sql, "DELETE s FROM %n AS s JOIN %n AS q ON ", self->old, self->back_queue);
     for (uint32_t i = 0; i < self->key->count; i++) {
-        buffer_append_string(&sql, i > 0 ? " AND " : "");
-        mysql_append(&sql, "s.%n = ", self->key_pairs[i]->from->name);
+        mysql_append(&sql, "%ss.%n = ", i > 0 ? " AND " : "", self->key_pairs[i]->from->name);
         mysql_change_append_value(&sql, self->after, self->key_pairs[i], "q.", true,
                                   self->time_zone);
     }
@@ -70,8 +64,7 @@ static const char *bring_queued_back(const struct mysql_shadow *self)
     }
     mysql_append(&sql, " WHERE NOT EXISTS (SELECT 1 FROM %n AS s WHERE ", self->old);
     for (uint32_t i = 0; i < self->key->count; i++) {
-        buffer_append_string(&sql, i > 0 ? " AND " : "");
-        mysql_append(&sql, "s.%n = ", self->key_pairs[i]->from->name);
+        mysql_append(&sql, "%ss.%n = ", i > 0 ? " AND " : "", self->key_pairs[i]->from->name);
         mysql_change_append_value(&sql, self->after, self->key_pairs[i], "t.", true,
                                   self->time_zone);
     }
@@ -91,10 +84,9 @@ static const char *demand(const struct mysql_shadow *self, const char *condition
 
 static const char *same_counts(const struct mysql_shadow *self)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql, "(SELECT count(*) FROM %n) = (SELECT count(*) FROM %n)", self->table->name,
-                 self->old);
-    return mysql_change_text(self->plan, &sql);
+    return mysql_change_text(self->plan,
+                             mysql_sql("(SELECT count(*) FROM %n) = (SELECT count(*) FROM %n)",
+                                       self->table->name, self->old));
 }
 
 /* Ahead of the names' way back, the last one first: rows that the old form did not take are tried
@@ -132,8 +124,6 @@ static void add_way_back(struct mysql_shadow *self)
 /* All that can fail is tried while no writer feels it. */
 void mysql_shadow_add_switch(struct mysql_shadow *self)
 {
-    struct buffer sql = {0};
-    struct buffer undo = {0};
     mysql_shadow_add_triggers(self, true);
     mysql_shadow_add_batches(self, CHANGE_SWITCH_WRITES, SQL_SHADOW_DRAIN,
                              "rows that did not fit, once more");
@@ -141,11 +131,14 @@ void mysql_shadow_add_switch(struct mysql_shadow *self)
                              "compare both forms row by row, once more");
     mysql_shadow_add_batches(self, CHANGE_SWITCH_WRITES, SQL_SHADOW_CLOSE,
                              "from now on writes have to fit the new form");
-    append_rename(&sql, self->table->name, self->old, self->shadow);
-    append_rename(&undo, self->table->name, self->shadow, self->old);
-    mysql_shadow_add_statement(self, CHANGE_SWITCH_WRITES, "both tables change their names", &sql,
-                               mysql_change_text(self->plan, &undo),
-                               gone_stands(self, self->shadow, self->old));
+    mysql_shadow_add_statement(
+        self, CHANGE_SWITCH_WRITES, "both tables change their names",
+        mysql_sql("RENAME TABLE %n TO %n, %n TO %n", self->table->name, self->old, self->shadow,
+                  self->table->name),
+        mysql_change_text(self->plan,
+                          mysql_sql("RENAME TABLE %n TO %n, %n TO %n", self->table->name,
+                                    self->shadow, self->old, self->table->name)),
+        gone_stands(self, self->shadow, self->old));
     add_way_back(self);
 }
 
@@ -157,7 +150,6 @@ static void add_reference_swap(struct mysql_shadow *self, const char *table,
                                const struct mysql_change_reference *reference, const char *drop)
 {
     struct buffer sql = {0};
-    struct buffer stands = {0};
     const char *schema = self->plan->session->database->sql.schema;
     const char *spare = mysql_change_name(self->plan, "fk2", reference->name);
     bool renames = drop != NULL && strcmp(drop, reference->name) == 0;
@@ -169,14 +161,15 @@ static void add_reference_swap(struct mysql_shadow *self, const char *table,
     buffer_append_string(&sql, "ADD ");
     mysql_shadow_append_reference(&sql, self, reference, name);
     buffer_append_string(&sql, ", ALGORITHM=INPLACE, LOCK=NONE");
-    mysql_append(&stands,
-                 "SELECT count(*) FROM information_schema.referential_constraints WHERE "
-                 "constraint_schema = %q AND table_name = %q AND constraint_name = %q",
-                 schema, table, name);
     mysql_shadow_add_statement(
         self, CHANGE_CONTRACT,
         arena_format(self->plan->arena, "the foreign key %s of %s", reference->name, table), &sql,
-        NULL, mysql_change_text(self->plan, &stands));
+        NULL,
+        mysql_change_text(
+            self->plan,
+            mysql_sql("SELECT count(*) FROM information_schema.referential_constraints WHERE "
+                      "constraint_schema = %q AND table_name = %q AND constraint_name = %q",
+                      schema, table, name)));
     if (renames) { /* back to its own name */
         struct mysql_change_reference own = *reference;
         add_reference_swap(self, table, &own, spare);

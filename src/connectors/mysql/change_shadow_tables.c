@@ -9,9 +9,7 @@
 
 const char *mysql_shadow_drop_table(const struct mysql_shadow *self, const char *name)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql, "DROP TABLE IF EXISTS %n", name);
-    return mysql_change_text(self->plan, &sql);
+    return mysql_change_text(self->plan, mysql_sql("DROP TABLE IF EXISTS %n", name));
 }
 
 void mysql_shadow_add_statement(struct mysql_shadow *self, enum change_phase phase,
@@ -124,8 +122,7 @@ static uint32_t append_lines(struct buffer *sql, const struct mysql_shadow *self
         size_t length = 1 + strcspn(line + 1, "\n");
         size_t bare = length - (line[length - 1] == ',' ? 1 : 0);
         if (is_later(self, line, length) == later) {
-            buffer_append_string(sql, count > 0 ? "," : "");
-            buffer_append_string(sql, later ? "\n  ADD" : "");
+            buffer_format(sql, "%s%s", count > 0 ? "," : "", later ? "\n  ADD" : "");
             append_line(sql, self, line + (later ? 2 : 0), bare - (later ? 2 : 0));
             count++;
         }

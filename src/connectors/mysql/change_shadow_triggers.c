@@ -105,19 +105,16 @@ static void append_check(struct buffer *sql, const struct mysql_shadow *self, bo
 static void append_handler(struct buffer *sql, const struct mysql_shadow *self, bool down,
                            enum mysql_shadow_event event)
 {
-    buffer_append_string(sql, "  DECLARE code INT;\n  DECLARE words TEXT;\n");
-    buffer_append_string(sql, "  DECLARE strictness VARCHAR(8);\n"
-                              "  DECLARE EXIT HANDLER FOR 1146 SET @_transhume_at = NULL;\n"
-                              "  DECLARE EXIT HANDLER FOR SQLEXCEPTION, 1265 BEGIN\n"
-                              "    GET DIAGNOSTICS CONDITION 1 code = MYSQL_ERRNO, words = "
-                              "MESSAGE_TEXT;\n    SET @_transhume_at = NULL;\n");
-    if (down) {
-        buffer_append_string(sql, "    IF code IN (1451, 1452) THEN RESIGNAL; END IF;\n");
-    }
     mysql_append(sql,
-                 "    SELECT mode INTO strictness FROM %n WHERE id = 1 LOCK IN SHARE MODE;\n"
+                 "  DECLARE code INT;\n  DECLARE words TEXT;\n  DECLARE strictness VARCHAR(8);\n"
+                 "  DECLARE EXIT HANDLER FOR 1146 SET @_transhume_at = NULL;\n"
+                 "  DECLARE EXIT HANDLER FOR SQLEXCEPTION, 1265 BEGIN\n"
+                 "    GET DIAGNOSTICS CONDITION 1 code = MYSQL_ERRNO, words = MESSAGE_TEXT;\n"
+                 "    SET @_transhume_at = NULL;\n"
+                 "%s    SELECT mode INTO strictness FROM %n WHERE id = 1 LOCK IN SHARE MODE;\n"
                  "    IF strictness = '%s' THEN RESIGNAL; END IF;\n",
-                 self->mode, down ? "back" : "strict");
+                 down ? "    IF code IN (1451, 1452) THEN RESIGNAL; END IF;\n" : "", self->mode,
+                 down ? "back" : "strict");
     if (event != MYSQL_SHADOW_ON_INSERT) {
         buffer_append_string(sql, "    ");
         append_enqueue(sql, self, down, "OLD.");
@@ -250,19 +247,16 @@ static void append_body(struct buffer *sql, const struct mysql_shadow *self, boo
 
 const char *mysql_shadow_drop_trigger(const struct mysql_shadow *self, const char *name)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql, "DROP TRIGGER IF EXISTS %n", name);
-    return mysql_change_text(self->plan, &sql);
+    return mysql_change_text(self->plan, mysql_sql("DROP TRIGGER IF EXISTS %n", name));
 }
 
 static const char *trigger_stands(const struct mysql_shadow *self, const char *name)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql,
-                 "SELECT count(*) FROM information_schema.triggers WHERE trigger_schema = %q AND "
-                 "trigger_name = %q",
-                 self->plan->session->database->sql.schema, name);
-    return mysql_change_text(self->plan, &sql);
+    return mysql_change_text(
+        self->plan,
+        mysql_sql("SELECT count(*) FROM information_schema.triggers WHERE trigger_schema = %q "
+                  "AND trigger_name = %q",
+                  self->plan->session->database->sql.schema, name));
 }
 
 void mysql_shadow_add_triggers(struct mysql_shadow *self, bool down)

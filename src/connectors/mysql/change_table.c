@@ -145,10 +145,9 @@ static enum status change_table_show(struct mysql_alter *session, const char *na
                                      struct arena *arena, const char **statement,
                                      struct error *error)
 {
-    struct buffer sql = {0};
     struct sql_shadow_rows rows;
-    mysql_append(&sql, "SHOW CREATE TABLE %n", name);
-    if (mysql_change_query(&session->base, &sql, arena, &rows, error) != STATUS_OK) {
+    if (mysql_change_query(&session->base, mysql_sql("SHOW CREATE TABLE %n", name), arena, &rows,
+                           error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     *statement = rows.count > 0 ? rows.cells[0][1] : NULL;
@@ -217,13 +216,13 @@ static enum status read_references(struct mysql_alter *session, bool inward, str
 static enum status read_triggers(struct mysql_alter *session, struct arena *arena,
                                  struct mysql_change_table *table, struct error *error)
 {
-    struct buffer sql = {0};
     struct sql_shadow_rows rows;
-    mysql_append(&sql,
-                 "SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = "
-                 "%q AND event_object_table = %q ORDER BY trigger_name",
-                 session->database->sql.schema, table->name);
-    if (mysql_change_query(&session->base, &sql, arena, &rows, error) != STATUS_OK) {
+    if (mysql_change_query(
+            &session->base,
+            mysql_sql("SELECT trigger_name FROM information_schema.triggers WHERE "
+                      "event_object_schema = %q AND event_object_table = %q ORDER BY trigger_name",
+                      session->database->sql.schema, table->name),
+            arena, &rows, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     const char **names = arena_allocate_zeroed(arena, rows.count + 1, sizeof *names);
@@ -256,14 +255,14 @@ const char *mysql_change_counter(const char *statement, struct arena *arena)
 enum status mysql_change_read(struct mysql_alter *session, const char *name, struct arena *arena,
                               struct mysql_change_table *table, struct error *error)
 {
-    struct buffer sql = {0};
     struct sql_shadow_rows rows;
     *table = (struct mysql_change_table){0};
-    mysql_append(&sql,
-                 "SELECT table_name, table_type, engine FROM information_schema.tables WHERE "
-                 "table_schema = %q AND table_name = %q",
-                 session->database->sql.schema, name);
-    if (mysql_change_query(&session->base, &sql, arena, &rows, error) != STATUS_OK) {
+    if (mysql_change_query(
+            &session->base,
+            mysql_sql("SELECT table_name, table_type, engine FROM information_schema.tables WHERE "
+                      "table_schema = %q AND table_name = %q",
+                      session->database->sql.schema, name),
+            arena, &rows, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (rows.count == 0) {

@@ -16,10 +16,8 @@ static enum status run_text(struct mysql_change_plan *plan, struct buffer *sql, 
 
 static void drop_scratch(struct mysql_change_plan *plan, const char *scratch)
 {
-    struct buffer sql = {0};
     struct error ignored;
-    mysql_append(&sql, "DROP TABLE IF EXISTS %n", scratch);
-    (void)!run_text(plan, &sql, &ignored);
+    (void)!run_text(plan, mysql_sql("DROP TABLE IF EXISTS %n", scratch), &ignored);
 }
 
 /* Foreign keys are not tried: two of one name can't be, and the server makes and drops them in
@@ -43,28 +41,26 @@ static enum status make_scratch(struct mysql_change_plan *plan,
 static enum status set_mode(struct mysql_change_plan *plan, const struct mysql_change_set *set,
                             struct error *error)
 {
-    struct buffer sql = {0};
     if (set->sql_mode == NULL) {
         return STATUS_OK;
     }
-    mysql_append(&sql, "SET SESSION sql_mode = %q", set->sql_mode);
-    return run_text(plan, &sql, error);
+    return run_text(plan, mysql_sql("SET SESSION sql_mode = %q", set->sql_mode), error);
 }
 
 /* The identity of a table, which a rebuild changes; NULL: the account may not see it. */
 static const char *ask_identity(struct mysql_change_plan *plan, const char *scratch)
 {
-    struct buffer sql = {0};
     struct sql_shadow_rows rows;
     struct error ignored;
-    mysql_append(&sql,
-                 "SELECT group_concat(table_id ORDER BY table_id) FROM information_schema.%s WHERE "
-                 "name = concat(%q, '/', %q) OR name LIKE concat(%q, '/', %q, '#%%')",
-                 plan->session->database->mariadb ? "innodb_sys_tables" : "innodb_tables",
-                 plan->session->database->sql.schema, scratch, plan->session->database->sql.schema,
-                 scratch);
-    return mysql_change_query(&plan->session->base, &sql, plan->arena, &rows, &ignored) ==
-                       STATUS_OK &&
+    return mysql_change_query(
+               &plan->session->base,
+               mysql_sql(
+                   "SELECT group_concat(table_id ORDER BY table_id) FROM information_schema.%s "
+                   "WHERE name = concat(%q, '/', %q) OR name LIKE concat(%q, '/', %q, '#%%')",
+                   plan->session->database->mariadb ? "innodb_sys_tables" : "innodb_tables",
+                   plan->session->database->sql.schema, scratch,
+                   plan->session->database->sql.schema, scratch),
+               plan->arena, &rows, &ignored) == STATUS_OK &&
                    rows.count > 0
                ? rows.cells[0][0]
                : NULL;
@@ -73,12 +69,11 @@ static const char *ask_identity(struct mysql_change_plan *plan, const char *scra
 static enum status try_one(struct mysql_change_plan *plan, const struct mysql_change_set *set,
                            const char *scratch, const char *algorithm, struct error *error)
 {
-    struct buffer sql = {0};
     bool locks = strcmp(algorithm, "INSTANT") != 0;
-    mysql_append(&sql, "ALTER TABLE %n ", scratch);
-    buffer_append_buffer(&sql, &set->clauses);
-    buffer_format(&sql, ", ALGORITHM=%s%s", algorithm, locks ? ", LOCK=NONE" : "");
-    return run_text(plan, &sql, error);
+    return run_text(plan,
+                    mysql_sql("ALTER TABLE %n %b, ALGORITHM=%s%s", scratch, &set->clauses,
+                              algorithm, locks ? ", LOCK=NONE" : ""),
+                    error);
 }
 
 /* Says that this way is not possible, and not that the clauses are wrong: of an algorithm or lock
@@ -113,10 +108,8 @@ static enum status try_ways(struct mysql_change_plan *plan, const struct mysql_c
             return error_copy(error, &refusal);
         }
     }
-    struct buffer sql = {0};
-    mysql_append(&sql, "ALTER TABLE %n ", scratch);
-    buffer_append_buffer(&sql, &set->clauses);
-    enum status status = run_text(plan, &sql, error);
+    enum status status =
+        run_text(plan, mysql_sql("ALTER TABLE %n %b", scratch, &set->clauses), error);
     if (status != STATUS_OK && error->code != ERROR_TARGET_UNKNOWN_OUTCOME &&
         !is_of_the_way(error)) {
         struct error words = *error;
@@ -196,13 +189,13 @@ static bool holds_several(const struct mysql_database *database)
 /* What a compiler that was killed left: who has the lock is the only one. */
 static enum status drop_abandoned(struct mysql_change_plan *plan, struct error *error)
 {
-    struct buffer sql = {0};
     struct sql_shadow_rows rows;
-    mysql_append(&sql,
-                 "SELECT table_name FROM information_schema.tables WHERE table_schema = %q AND "
-                 "table_name REGEXP '^" MYSQL_CHANGE_SCRATCH "[0-9a-f]{16}$'",
-                 plan->session->database->sql.schema);
-    enum status status = mysql_change_query(&plan->session->base, &sql, plan->arena, &rows, error);
+    enum status status = mysql_change_query(
+        &plan->session->base,
+        mysql_sql("SELECT table_name FROM information_schema.tables WHERE table_schema = %q "
+                  "AND table_name REGEXP '^" MYSQL_CHANGE_SCRATCH "[0-9a-f]{16}$'",
+                  plan->session->database->sql.schema),
+        plan->arena, &rows, error);
     for (uint32_t i = 0; status == STATUS_OK && i < rows.count; i++) {
         drop_scratch(plan, rows.cells[i][0]);
     }

@@ -78,8 +78,7 @@ void mysql_change_append_prefixed(struct buffer *sql, const struct mysql_change_
                 : NULL;
         buffer_append(sql, behind, (size_t)(token.text - behind));
         if (column != NULL) {
-            buffer_append_string(sql, prefix);
-            mysql_append_name(sql, column->name);
+            mysql_append(sql, "%s%n", prefix, column->name);
         } else {
             buffer_append(sql, token.text, token.length);
         }

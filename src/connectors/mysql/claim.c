@@ -73,13 +73,12 @@ static enum status find_epoch(struct mysql_database *self, MYSQL *connection, co
                               uint64_t *epoch, struct error *error)
 {
     char key[STORE_KEY_BYTES];
-    struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     store_name_key(key, "run/", run_id);
-    mysql_append(&sql, "SELECT value FROM %t WHERE name = '%s/leader'", &self->sql, SQL_STORE_TABLE,
-                 key);
-    enum status status =
-        mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_LEDGER_INVALID, &result, error);
+    enum status status = mysql_run_buffer(self, connection,
+                                          mysql_sql("SELECT value FROM %t WHERE name = '%s/leader'",
+                                                    &self->sql, SQL_STORE_TABLE, key),
+                                          SQL_SHORT, ERROR_LEDGER_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     *epoch = row != NULL && row[0] != NULL ? epoch_of(row[0]) : 0;
     mysql_free_result(result);

@@ -223,17 +223,17 @@ const char *mysql_collation_differs(const char *name, const char *nearest)
 enum status mysql_read_collations(struct mysql_database *self, MYSQL *connection,
                                   struct error *error)
 {
-    struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     if (self->collations.count > 0) {
         return STATUS_OK;
     }
-    buffer_append_string(&sql, self->mariadb && self->version >= 101001
-                                   ? "SELECT full_collation_name FROM information_schema."
-                                     "collation_character_set_applicability"
-                                   : "SELECT collation_name FROM information_schema.collations");
-    if (mysql_run_buffer(self, connection, &sql, SQL_LONG, ERROR_TARGET_INVALID, &result, error) !=
-        STATUS_OK) {
+    if (mysql_run_buffer(
+            self, connection,
+            mysql_sql("%s", self->mariadb && self->version >= 101001
+                                ? "SELECT full_collation_name FROM information_schema."
+                                  "collation_character_set_applicability"
+                                : "SELECT collation_name FROM information_schema.collations"),
+            SQL_LONG, ERROR_TARGET_INVALID, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     uint32_t count = result != NULL ? (uint32_t)mysql_num_rows(result) : 0;

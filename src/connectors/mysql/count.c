@@ -13,11 +13,6 @@ struct counting {
     int64_t counts[RANGES];
 };
 
-static void append_count(struct buffer *sql, const struct counting *counting)
-{
-    mysql_append(sql, "SELECT count(*) FROM %t", &counting->self->sql, counting->table->name);
-}
-
 /* A key of this run's making that is one whole number; its edges then cost nothing to find. */
 static bool has_number_key(const struct target_table *table)
 {
@@ -72,8 +67,8 @@ static enum status count_range(void *context, MYSQL *connection, struct arena *a
     bool last = number == RANGES - 1;
     struct buffer sql = {0};
     (void)arena;
-    append_count(&sql, counting);
-    mysql_append(&sql, " WHERE %n", key);
+    mysql_append(&sql, "SELECT count(*) FROM %t WHERE %n", &counting->self->sql,
+                 counting->table->name, key);
     if (!first) {
         buffer_format(&sql, " >= %lld", (long long)counting->bounds[number]);
     }
@@ -97,10 +92,10 @@ enum status mysql_count(struct mysql_database *self, MYSQL *control,
         status = mysql_workers_run(&crew, control, RANGES, count_range, &counting, error);
         mysql_workers_close(&crew);
     } else if (status == STATUS_END) {
-        struct buffer sql = {0};
-        append_count(&sql, &counting);
-        status = mysql_ask_number(self, control, &sql, SQL_LONG, ERROR_TARGET_INVALID, 0,
-                                  &counting.counts[0], error);
+        status = mysql_ask_number(
+            self, control,
+            mysql_sql("SELECT count(*) FROM %t", &counting.self->sql, counting.table->name),
+            SQL_LONG, ERROR_TARGET_INVALID, 0, &counting.counts[0], error);
     }
     *count = 0;
     for (uint32_t i = 0; i < RANGES; i++) {

@@ -79,12 +79,6 @@ static void append_drop(struct buffer *sql, const struct schema_object *object)
     mysql_append(sql, " IF EXISTS %n", object->name);
 }
 
-static void append_settings(struct buffer *sql, const struct part *part)
-{
-    buffer_append(sql, part->settings.data, part->settings.length);
-    buffer_append_string(sql, part->settings.length > 0 ? "; " : "");
-}
-
 /* What the server can't read fails here, before anything is dropped. */
 static void append_prepare(struct buffer *sql, struct part *parts, uint32_t count)
 {
@@ -94,9 +88,9 @@ static void append_prepare(struct buffer *sql, struct part *parts, uint32_t coun
         buffer_append_string(sql, "; ");
     }
     for (uint32_t i = 0; i < count; i++) {
-        append_settings(sql, &parts[i]);
-        buffer_format(sql, "PREPARE transhume_%u FROM @transhume_%u; ", (unsigned)i + 1,
-                      (unsigned)i + 1);
+        mysql_append(sql, "%S%sPREPARE transhume_%u FROM @transhume_%u; ", parts[i].settings.data,
+                     parts[i].settings.length, parts[i].settings.length > 0 ? "; " : "",
+                     (unsigned)i + 1, (unsigned)i + 1);
     }
 }
 
@@ -116,20 +110,23 @@ static void append_again(struct buffer *sql, const struct mysql_database *self,
                          const struct schema_object *object, struct part *parts, uint32_t count)
 {
     bool prepared = is_preparable(self, object);
-    mysql_append(sql, "USE %n; ", self->sql.schema);
-    buffer_append_string(sql, "SET @transhume_mode = @@sql_mode, @transhume_zone = @@time_zone, "
-                              "@transhume_collation = @@collation_connection, sql_mode = ''; ");
+    mysql_append(sql,
+                 "USE %n; SET @transhume_mode = @@sql_mode, @transhume_zone = @@time_zone, "
+                 "@transhume_collation = @@collation_connection, sql_mode = ''; ",
+                 self->sql.schema);
     if (prepared) {
         append_prepare(sql, parts, count);
     }
     if (!prepared || count > 1) {
-        append_settings(sql, &parts[0]);
+        mysql_append(sql, "%S%s", parts[0].settings.data, parts[0].settings.length,
+                     parts[0].settings.length > 0 ? "; " : "");
     }
     append_drop(sql, object);
     buffer_append_string(sql, "; ");
     for (uint32_t i = 0; i < count; i++) {
         if (i > 0) {
-            append_settings(sql, &parts[i]);
+            mysql_append(sql, "%S%s", parts[i].settings.data, parts[i].settings.length,
+                         parts[i].settings.length > 0 ? "; " : "");
         }
         append_make(sql, &parts[i], i + 1, prepared);
     }
@@ -152,13 +149,12 @@ static bool append_of_definer(struct buffer *statement, const char *words, const
     }
     const char *at = strrchr(definer, '@'); /* of a role there is none */
     size_t length = at != NULL ? (size_t)(at - definer) : strlen(definer);
-    buffer_append(statement, words, (size_t)(found.data - words));
-    mysql_append(statement, "DEFINER=%n", arena_copy(arena, definer, length));
+    mysql_append(statement, "%SDEFINER=%n", words, (size_t)(found.data - words),
+                 arena_copy(arena, definer, length));
     if (at != NULL) {
         mysql_append(statement, "@%n", at + 1);
     }
-    buffer_append_byte(statement, ' ');
-    buffer_append_string(statement, found.data + found.length);
+    buffer_format(statement, " %s", found.data + found.length);
     return true;
 }
 

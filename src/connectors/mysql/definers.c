@@ -38,9 +38,7 @@ static const char *definer_name(const char *statement, struct arena *arena)
         append_plain(&name, piece);
         at += piece.length;
     }
-    const char *copy = arena_copy_string(arena, buffer_string(&name));
-    buffer_free(&name);
-    return copy;
+    return sql_text(arena, &name);
 }
 
 /* ---------------------------------------------------------------- what stands there */

@@ -27,9 +27,7 @@ const char *mysql_without_definer(const char *statement, struct arena *arena, co
     const char *rest = found.data + found.length;
     buffer_append_string(&text,
                          rest + (*rest == ' ' && before > 0 && text.data[before - 1] == ' '));
-    const char *bare = arena_copy_string(arena, buffer_string(&text));
-    buffer_free(&text);
-    return bare;
+    return sql_text(arena, &text);
 }
 
 /* ---------------------------------------------------------------- clauses */
@@ -47,9 +45,7 @@ static const char *bare_name(const struct text *quoted, struct arena *arena)
         buffer_append_byte(&name, quoted->data[i]);
         i += quoted->data[i] == '`' ? 1 : 0;
     }
-    const char *text = arena_copy_string(arena, buffer_string(&name));
-    buffer_free(&name);
-    return text;
+    return sql_text(arena, &name);
 }
 
 static const char *kind_of(const char *clause, enum mysql_clause read_as)

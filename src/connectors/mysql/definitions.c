@@ -50,9 +50,7 @@ static void drop_abandoned(struct definition_session *session)
         return;
     }
     for (MYSQL_ROW row; (row = mysql_fetch_row(result)) != NULL;) {
-        struct buffer sql = {0};
-        mysql_append(&sql, "DROP DATABASE IF EXISTS %n", row[0]);
-        (void)!definitions_say(session, &sql, &ignored);
+        (void)!definitions_say(session, mysql_sql("DROP DATABASE IF EXISTS %n", row[0]), &ignored);
     }
     mysql_free_result(result);
 }
@@ -61,10 +59,9 @@ static void drop_abandoned(struct definition_session *session)
 static enum status hold_name(struct definition_session *session, const char *name,
                              struct error *error)
 {
-    struct buffer sql = {0};
     int64_t got = 0;
-    mysql_append(&sql, "SELECT GET_LOCK(%q, 0)", name);
-    return mysql_ask_number(session->self, session->connection, &sql, SQL_SHORT,
+    return mysql_ask_number(session->self, session->connection,
+                            mysql_sql("SELECT GET_LOCK(%q, 0)", name), SQL_SHORT,
                             ERROR_TARGET_SCHEMA, 0, &got, error);
 }
 
@@ -119,10 +116,9 @@ static enum status ask_account(struct definition_session *session, struct error 
 
 static enum status use_place(struct definition_session *session, struct error *error)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql, "USE %n", session->place);
-    return definitions_say(session, &sql, error) == STATUS_OK ? ask_account(session, error)
-                                                              : STATUS_FAILED;
+    return definitions_say(session, mysql_sql("USE %n", session->place), error) == STATUS_OK
+               ? ask_account(session, error)
+               : STATUS_FAILED;
 }
 
 /* Beside the one that reads, which meanwhile holds the scratch place's name. */
@@ -150,14 +146,13 @@ static const char *definitions_place(const struct definition_session *session)
 
 static void close_session(struct definition_session *session)
 {
-    struct buffer sql = {0};
     struct error ignored;
     if (session == NULL) {
         return;
     }
     if (session->scratch) {
-        mysql_append(&sql, "DROP DATABASE IF EXISTS %n", session->place);
-        (void)!definitions_say(session, &sql, &ignored);
+        (void)!definitions_say(session, mysql_sql("DROP DATABASE IF EXISTS %n", session->place),
+                               &ignored);
     }
     mysql_disconnect(session->runs);
     mysql_disconnect(session->connection);
@@ -228,10 +223,9 @@ static enum status list_objects(struct definition_session *session, struct arena
         "'trigger', trigger_name, event_object_table FROM information_schema.triggers WHERE "
         "trigger_schema = $1 UNION ALL SELECT 'event', event_name, NULL FROM "
         "information_schema.events WHERE event_schema = $1 ORDER BY 1, 2";
-    struct buffer sql = {0};
     MYSQL_RES *result = NULL;
-    mysql_append_filled(&sql, query, session->place, NULL);
-    if (mysql_run_buffer(session->self, session->connection, &sql, SQL_LONG, ERROR_SOURCE_READ,
+    if (mysql_run_buffer(session->self, session->connection,
+                         mysql_filled(query, session->place, NULL), SQL_LONG, ERROR_SOURCE_READ,
                          &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -260,12 +254,11 @@ static enum status definitions_show(struct definition_session *session, const st
         {"procedure", "Create Procedure"}, {"trigger", "SQL Original Statement"},
         {"event", "Create Event"},
     };
-    struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     *statement = NULL;
-    mysql_append(&sql, "SHOW CREATE %s %n", object->kind, object->name);
-    if (mysql_run_buffer(session->self, session->connection, &sql, SQL_SHORT, ERROR_SOURCE_READ,
-                         &result, error) != STATUS_OK) {
+    if (mysql_run_buffer(session->self, session->connection,
+                         mysql_sql("SHOW CREATE %s %n", object->kind, object->name), SQL_SHORT,
+                         ERROR_SOURCE_READ, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     MYSQL_ROW row = mysql_fetch_row(result);

@@ -26,9 +26,8 @@ static enum schema_object_kind kind_of(const char *what)
 static enum status describe_ask(struct mysql_database *self, MYSQL *connection, const char *query,
                                 const char *schema, MYSQL_RES **result, struct error *error)
 {
-    struct buffer sql = {0};
-    mysql_append_filled(&sql, query, schema, NULL);
-    return mysql_run_buffer(self, connection, &sql, SQL_LONG, ERROR_SOURCE_READ, result, error);
+    return mysql_run_buffer(self, connection, mysql_filled(query, schema, NULL), SQL_LONG,
+                            ERROR_SOURCE_READ, result, error);
 }
 
 static const char *describe_keep(const struct schema *schema, const char *text)
@@ -210,14 +209,13 @@ enum status mysql_statements_read(struct mysql_database *self, MYSQL *connection
     uint32_t hidden = 0;
     for (uint32_t i = 0; status == STATUS_OK && i < catalog->table_count; i++) {
         struct schema_table *table = (struct schema_table *)&catalog->schema->tables[i];
-        struct buffer sql = {0};
         MYSQL_RES *result = NULL;
         if (table->kind != SCHEMA_TABLE) {
             continue;
         }
-        mysql_append(&sql, "SHOW CREATE TABLE %t", &self->sql, table->name);
-        status =
-            mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_SOURCE_READ, &result, error);
+        status = mysql_run_buffer(self, connection,
+                                  mysql_sql("SHOW CREATE TABLE %t", &self->sql, table->name),
+                                  SQL_SHORT, ERROR_SOURCE_READ, &result, error);
         MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
         if (row != NULL && row[1] != NULL) {
             char *statement = arena_copy_string(arena, row[1]);

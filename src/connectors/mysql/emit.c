@@ -35,19 +35,18 @@ static enum status emit_drop(struct sql_emission *emission, const struct definit
 static enum status rename_table(struct sql_emission *emission, const struct definition *before,
                                 const struct definition *after)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql, "RENAME TABLE %n TO %n", before->name, after->name);
-    sql_emit(emission, &sql, ALTER_LOCK_ALL);
+    sql_emit(emission, mysql_sql("RENAME TABLE %n TO %n", before->name, after->name),
+             ALTER_LOCK_ALL);
     return STATUS_OK;
 }
 
 static enum status rename_index(struct sql_emission *emission, const struct definition *before,
                                 const struct definition *after)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql, "ALTER TABLE %n RENAME INDEX %n TO %n", before->table, before->name,
-                 after->name);
-    sql_emit(emission, &sql, ALTER_LOCK_NONE);
+    sql_emit(
+        emission,
+        mysql_sql("ALTER TABLE %n RENAME INDEX %n TO %n", before->table, before->name, after->name),
+        ALTER_LOCK_NONE);
     return STATUS_OK;
 }
 
@@ -67,8 +66,7 @@ static void append_text(struct buffer *sql, const struct definition *before,
         text += sizeof create - 1;
         buffer_append(sql, text, (size_t)(told.data - text));
         if (definer != NULL) {
-            buffer_append_string(sql, definer);
-            buffer_append_string(sql, definer[strlen(definer) - 1] == ' ' ? "" : " ");
+            buffer_format(sql, "%s%s", definer, definer[strlen(definer) - 1] == ' ' ? "" : " ");
         }
         text = told.data + told.length;
         text += strspn(text, " ");
@@ -81,10 +79,10 @@ static void append_text(struct buffer *sql, const struct definition *before,
 
 static void set_event(struct sql_emission *emission, const struct definition *event)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql, "ALTER EVENT %n %s", event->name,
-                 definition_fact(event, "state") != NULL ? "ENABLE" : "DISABLE");
-    sql_emit(emission, &sql, ALTER_LOCK_NONE);
+    sql_emit(emission,
+             mysql_sql("ALTER EVENT %n %s", event->name,
+                       definition_fact(event, "state") != NULL ? "ENABLE" : "DISABLE"),
+             ALTER_LOCK_NONE);
 }
 
 static enum status create_text(struct sql_emission *emission, const struct definition *before,
@@ -130,21 +128,19 @@ static enum status replace_text(struct sql_emission *emission, const struct defi
 static enum status create_reference(struct sql_emission *emission, const struct definition *before,
                                     const struct definition *after)
 {
-    struct buffer sql = {0};
     (void)before;
-    mysql_append(&sql, "ALTER TABLE %n ADD ", after->table);
-    buffer_append_string(&sql, fact(after, "definition"));
-    sql_emit(emission, &sql, ALTER_LOCK_WRITES)->rewrites = !emission->change->fresh;
+    sql_emit(emission, mysql_sql("ALTER TABLE %n ADD %s", after->table, fact(after, "definition")),
+             ALTER_LOCK_WRITES)
+        ->rewrites = !emission->change->fresh;
     return STATUS_OK;
 }
 
 static enum status drop_reference(struct sql_emission *emission, const struct definition *before,
                                   const struct definition *after)
 {
-    struct buffer sql = {0};
     (void)after;
-    mysql_append(&sql, "ALTER TABLE %n DROP FOREIGN KEY %n", before->table, before->name);
-    sql_emit(emission, &sql, ALTER_LOCK_NONE);
+    sql_emit(emission, mysql_sql("ALTER TABLE %n DROP FOREIGN KEY %n", before->table, before->name),
+             ALTER_LOCK_NONE);
     return STATUS_OK;
 }
 

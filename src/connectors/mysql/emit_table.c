@@ -67,19 +67,16 @@ enum status mysql_create_table(struct sql_emission *emission, const struct defin
         const struct definition *part;
         uint32_t at = 0;
         while ((part = sql_definitions_of(to, owner, kinds[i], &at)) != NULL) {
-            buffer_format(&sql, "%s\n    ", first ? "" : ",");
-            buffer_append_string(&sql, text_of(part));
+            buffer_format(&sql, "%s\n    %s", first ? "" : ",", text_of(part));
             first = false;
         }
     }
     buffer_append_string(&sql, "\n)");
     if (options != NULL) {
-        buffer_append_byte(&sql, ' ');
-        buffer_append_string(&sql, options);
+        buffer_format(&sql, " %s", options);
     }
     if (partitions != NULL) {
-        buffer_append_byte(&sql, '\n');
-        buffer_append_string(&sql, partitions);
+        buffer_format(&sql, "\n%s", partitions);
     }
     sql_emit(emission, &sql, ALTER_LOCK_NONE);
     return STATUS_OK;
@@ -192,8 +189,7 @@ static void add_column(struct clauses *clauses, struct row_order *order, uint32_
 {
     bool last = place == order->count;
     begin_clause(clauses);
-    buffer_append_string(&clauses->text, "ADD COLUMN ");
-    buffer_append_string(&clauses->text, text_of(column));
+    buffer_format(&clauses->text, "ADD COLUMN %s", text_of(column));
     put_at(order, place, column);
     if (!last) {
         append_place(clauses, order, place);
@@ -236,8 +232,7 @@ static void alter_columns(struct clauses *clauses, const struct sql_emission *em
             add_column(clauses, &order, place, column);
         } else if (moved || !definition_is_equal(old_column, column)) {
             begin_clause(clauses);
-            buffer_append_string(&clauses->text, "MODIFY COLUMN ");
-            buffer_append_string(&clauses->text, text_of(column));
+            buffer_format(&clauses->text, "MODIFY COLUMN %s", text_of(column));
             put_at(&order, place, column);
             if (moved) {
                 append_place(clauses, &order, place);
@@ -253,9 +248,8 @@ enum status mysql_rename_column(struct sql_emission *emission, const struct defi
     struct buffer sql = {0};
     struct buffer old_name = {0};
     mysql_append(&old_name, "%n", before->name);
-    mysql_append(&sql, "ALTER TABLE %n CHANGE COLUMN %n %n", before->table, before->name,
-                 after->name);
-    buffer_append_string(&sql, text_of(before) + old_name.length);
+    mysql_append(&sql, "ALTER TABLE %n CHANGE COLUMN %n %n%s", before->table, before->name,
+                 after->name, text_of(before) + old_name.length);
     buffer_free(&old_name);
     sql_emit(emission, &sql, ALTER_LOCK_NONE);
     return STATUS_OK;
@@ -292,8 +286,7 @@ static void add_part(struct clauses *clauses, const struct definition *part)
 {
     const char *text = text_of(part);
     begin_clause(clauses);
-    buffer_append_string(&clauses->text, "ADD ");
-    buffer_append_string(&clauses->text, text);
+    buffer_format(&clauses->text, "ADD %s", text);
     clauses->keys += is_built_online(text);
 }
 
@@ -459,10 +452,11 @@ static void append_how(struct buffer *sql, const struct sql_emission *emission,
 static void repartition(struct sql_emission *emission, const struct definition *table,
                         const char *partitions)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql, "ALTER TABLE %n ", table->name);
-    buffer_append_string(&sql, partitions != NULL ? partitions : "REMOVE PARTITIONING");
-    sql_emit(emission, &sql, ALTER_LOCK_WRITES)->rewrites = true;
+    sql_emit(emission,
+             mysql_sql("ALTER TABLE %n %s", table->name,
+                       partitions != NULL ? partitions : "REMOVE PARTITIONING"),
+             ALTER_LOCK_WRITES)
+        ->rewrites = true;
 }
 
 enum status mysql_alter_table(struct sql_emission *emission, const struct definition *before,
@@ -481,8 +475,7 @@ enum status mysql_alter_table(struct sql_emission *emission, const struct defini
     alter_parts(&clauses, emission, false);
     alter_options(&clauses, before, after);
     if (clauses.count > 0) {
-        mysql_append(&sql, "ALTER TABLE %n", after->name);
-        buffer_append_buffer(&sql, &clauses.text);
+        mysql_append(&sql, "ALTER TABLE %n%b", after->name, &clauses.text);
         append_how(&sql, emission, &clauses, after, &about);
         struct definition_statement *statement = sql_emit(emission, &sql, about.lock);
         statement->rewrites = about.rewrites;

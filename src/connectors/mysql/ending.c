@@ -88,9 +88,8 @@ static enum status ending_find(void *context, uint64_t *numbers, uint32_t *count
 static enum status ending_end(void *context, uint64_t number, struct error *error)
 {
     struct looking *looking = context;
-    struct buffer sql = {0};
-    buffer_format(&sql, "KILL CONNECTION %llu", (unsigned long long)number);
-    return mysql_run_buffer(looking->self, looking->connection, &sql, SQL_SHORT,
+    return mysql_run_buffer(looking->self, looking->connection,
+                            mysql_sql("KILL CONNECTION %U", (uint64_t)number), SQL_SHORT,
                             ERROR_TARGET_LOCKED, NULL, error);
 }
 

@@ -39,14 +39,14 @@ static enum status feed_charset_ask(struct feed *feed, const struct feed_table *
 {
     enum { BY_SET = 101000 };
     struct mysql_database *self = feed->self;
-    struct buffer sql = {0};
     MYSQL_RES *result = NULL;
-    buffer_format(&sql, "SELECT character_set_name FROM information_schema.%s WHERE id = %u",
+    enum status status = mysql_run_buffer(
+        self, feed->asking,
+        mysql_sql("SELECT character_set_name FROM information_schema.%s WHERE id = %u",
                   self->mariadb && self->version >= BY_SET ? "collation_character_set_applicability"
                                                            : "collations",
-                  (unsigned)collation);
-    enum status status =
-        mysql_run_buffer(self, feed->asking, &sql, SQL_SHORT, ERROR_SOURCE_READ, &result, error);
+                  (unsigned)collation),
+        SQL_SHORT, ERROR_SOURCE_READ, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     if (row != NULL && row[0] != NULL) {
         feed_charset_keep(feed, collation, row[0]);

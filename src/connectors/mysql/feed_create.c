@@ -121,14 +121,13 @@ static enum status check_rights(struct mysql_database *self, MYSQL *connection, 
         return STATUS_OK;
     }
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0] && status == STATUS_OK; i++) {
-        struct buffer sql = {0};
         int64_t count = 1;
-        buffer_format(&sql,
-                      "SELECT COUNT(*) FROM information_schema.user_privileges g WHERE "
+        status = mysql_ask_number(
+            self, connection,
+            mysql_sql("SELECT COUNT(*) FROM information_schema.user_privileges g WHERE "
                       "g.privilege_type IN (%s) AND g.grantee = " MYSQL_GRANTEE,
-                      wanted[i].names);
-        status = mysql_ask_number(self, connection, &sql, SQL_SHORT, ERROR_SOURCE_READ, 0, &count,
-                                  error);
+                      wanted[i].names),
+            SQL_SHORT, ERROR_SOURCE_READ, 0, &count, error);
         if (status == STATUS_OK && count == 0) {
             buffer_format(&grant, "%s%s", grant.length > 0 ? ", " : "GRANT ", wanted[i].right);
         }
@@ -262,13 +261,13 @@ static enum status check_lock(struct mysql_database *self, MYSQL *connection,
     if (mysql_has_other_rights(self, connection)) {
         return STATUS_OK;
     }
-    buffer_append_string(&sql, "SELECT (SELECT COUNT(*) FROM information_schema.user_privileges g "
-                               "WHERE g.privilege_type IN ('RELOAD', 'LOCK TABLES') AND g.grantee "
-                               "= " MYSQL_GRANTEE ") + (SELECT COUNT(*) FROM "
-                               "information_schema.schema_privileges g WHERE g.privilege_type = "
-                               "'LOCK TABLES' AND g.grantee = " MYSQL_GRANTEE " AND ");
-    mysql_append_string(&sql, self->sql.schema);
-    buffer_append_string(&sql, " LIKE g.table_schema)");
+    mysql_append(&sql,
+                 "SELECT (SELECT COUNT(*) FROM information_schema.user_privileges g WHERE "
+                 "g.privilege_type IN ('RELOAD', 'LOCK TABLES') AND g.grantee = " MYSQL_GRANTEE
+                 ") + (SELECT COUNT(*) FROM information_schema.schema_privileges g WHERE "
+                 "g.privilege_type = 'LOCK TABLES' AND g.grantee = " MYSQL_GRANTEE
+                 " AND %q LIKE g.table_schema)",
+                 self->sql.schema);
     if (mysql_ask_number(self, connection, &sql, SQL_SHORT, ERROR_SOURCE_READ, 0, &count, error) !=
         STATUS_OK) {
         return STATUS_FAILED;

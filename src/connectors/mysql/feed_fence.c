@@ -43,12 +43,11 @@ static enum status add_trigger(const struct fence *fence, const char *table, int
     mysql_append(&sql, "CREATE TRIGGER %n.", fence->self->sql.schema);
     size_t length = strlen(own);
     snprintf(own + length, sizeof own - length, "_%c", operations[operation][0]);
-    mysql_append_name(&sql, own);
-    buffer_format(&sql, " BEFORE %s ON ", operations[operation]);
-    mysql_append_table(&sql, fence->self, table);
-    buffer_append_string(&sql, " FOR EACH ROW BEGIN IF " MYSQL_APPLIES " IS NULL THEN SIGNAL "
-                               "SQLSTATE '45000' SET MESSAGE_TEXT = 'transhume: this table has "
-                               "moved to another database'; END IF; END");
+    mysql_append(&sql,
+                 "%n BEFORE %s ON %t FOR EACH ROW BEGIN IF " MYSQL_APPLIES
+                 " IS NULL THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'transhume: this table "
+                 "has moved to another database'; END IF; END",
+                 own, operations[operation], &fence->self->sql, table);
     return feed_fence_run(fence, &sql, error);
 }
 
@@ -57,8 +56,7 @@ static enum status add_trigger(const struct fence *fence, const char *table, int
 static void append_keys(struct buffer *sql, const struct column_list *key)
 {
     for (uint32_t i = 0; i < key->count; i++) {
-        buffer_append_string(sql, i > 0 ? ", " : " (");
-        mysql_append_name(sql, key->names[i]);
+        mysql_append(sql, "%s%n", i > 0 ? ", " : " (", key->names[i]);
     }
     buffer_append_byte(sql, ')');
 }
@@ -68,15 +66,13 @@ static enum status try_reference(const struct fence *fence, const char *own,
 {
     struct buffer sql = {0};
     const char *name = table->schema->name;
-    mysql_append(&sql, "CREATE TABLE %t LIKE ", &fence->self->sql, own);
-    mysql_append_table(&sql, fence->self, name);
+    mysql_append(&sql, "CREATE TABLE %t LIKE %t", &fence->self->sql, own, &fence->self->sql, name);
     if (feed_fence_run(fence, &sql, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     mysql_append(&sql, "ALTER TABLE %t ADD FOREIGN KEY", &fence->self->sql, own);
     append_keys(&sql, &table->key);
-    buffer_append_string(&sql, " REFERENCES ");
-    mysql_append_table(&sql, fence->self, name);
+    mysql_append(&sql, " REFERENCES %t", &fence->self->sql, name);
     append_keys(&sql, &table->key);
     return feed_fence_run(fence, &sql, error);
 }
@@ -86,7 +82,6 @@ static enum status add_reference(const struct fence *fence, const char *table, s
 {
     const struct mysql_catalog *catalog = NULL;
     char own[OWN_NAME_BYTES];
-    struct buffer drop = {0};
     struct error refused = {0};
     print_name(fence, table, own);
     if (mysql_catalog_get(fence->self, &catalog, error) != STATUS_OK) {
@@ -104,8 +99,8 @@ static enum status add_reference(const struct fence *fence, const char *table, s
         return STATUS_OK;
     }
     log_write(LOG_WARNING, "%s: nothing keeps anybody from TRUNCATE: %s", table, refused.message);
-    mysql_append(&drop, "DROP TABLE IF EXISTS %t", &fence->self->sql, own);
-    return feed_fence_run(fence, &drop, error);
+    return feed_fence_run(fence, mysql_sql("DROP TABLE IF EXISTS %t", &fence->self->sql, own),
+                          error);
 }
 
 /* ---------------------------------------------------------------- all of them */
@@ -116,18 +111,17 @@ static enum status drop_all(const struct fence *fence, const char *what, struct 
     MYSQL_RES *result = NULL;
     struct buffer sql = {0};
     bool triggers = strcmp(what, "TRIGGER") == 0;
-    buffer_format(&sql, "SELECT %s_name FROM information_schema.%s WHERE %s_schema = ",
-                  triggers ? "trigger" : "table", triggers ? "triggers" : "tables",
-                  triggers ? "trigger" : "table");
-    mysql_append_string(&sql, fence->self->sql.schema);
-    buffer_format(&sql, " AND left(%s_name, %zu) = '%s'", triggers ? "trigger" : "table",
-                  strlen(fence->prefix), fence->prefix);
+    mysql_append(&sql,
+                 "SELECT %s_name FROM information_schema.%s WHERE %s_schema = %q AND "
+                 "left(%s_name, %U) = '%s'",
+                 triggers ? "trigger" : "table", triggers ? "triggers" : "tables",
+                 triggers ? "trigger" : "table", fence->self->sql.schema,
+                 triggers ? "trigger" : "table", (uint64_t)strlen(fence->prefix), fence->prefix);
     enum status status = mysql_run_buffer(fence->self, fence->connection, &sql, SQL_SHORT,
                                           ERROR_SOURCE_READ, &result, error);
     MYSQL_ROW row;
     while (status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL) {
-        buffer_format(&sql, "DROP %s", what);
-        mysql_append(&sql, " IF EXISTS %n.%n", fence->self->sql.schema, row[0]);
+        mysql_append(&sql, "DROP %s IF EXISTS %n.%n", what, fence->self->sql.schema, row[0]);
         status = feed_fence_run(fence, &sql, error);
     }
     mysql_free_result(result);

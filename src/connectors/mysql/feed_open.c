@@ -67,15 +67,15 @@ static enum status open_at(struct feed *feed, struct error *error)
 /* Of MariaDB the server says so itself when it is asked to begin behind the set. */
 static enum status check_has(struct feed *feed, struct error *error)
 {
-    struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     if (feed->self->mariadb) {
         return STATUS_OK;
     }
-    buffer_format(&sql, "SELECT gtid_subtract('%.*s', @@global.gtid_executed)",
-                  (int)feed->place.gtids.length, feed->place.gtids.data);
-    enum status status = mysql_run_buffer(feed->self, feed->asking, &sql, SQL_SHORT,
-                                          ERROR_SOURCE_READ, &result, error);
+    enum status status =
+        mysql_run_buffer(feed->self, feed->asking,
+                         mysql_sql("SELECT gtid_subtract('%S', @@global.gtid_executed)",
+                                   feed->place.gtids.data, feed->place.gtids.length),
+                         SQL_SHORT, ERROR_SOURCE_READ, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     if (row != NULL && row[0] != NULL && row[0][0] != '\0') {
         const char *why = arena_format(

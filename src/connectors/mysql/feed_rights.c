@@ -19,21 +19,14 @@ static enum status find_missing(struct mysql_database *self, MYSQL *connection, 
     for (int i = 0; rights[i] != NULL; i++) {
         buffer_format(&sql, "%sSELECT '%s' AS p", i > 0 ? " UNION ALL " : "", rights[i]);
     }
-    buffer_format(&sql,
-                  ") w WHERE NOT EXISTS (SELECT 1 FROM information_schema.user_privileges g WHERE "
-                  "g.privilege_type = w.p AND %s) AND NOT EXISTS (SELECT 1 FROM "
-                  "information_schema.schema_privileges g WHERE g.privilege_type = w.p AND ",
-                  mine);
-    mysql_append_string(&sql, self->sql.schema);
-    buffer_format(&sql,
-                  " LIKE g.table_schema AND %s) AND NOT EXISTS (SELECT 1 FROM "
-                  "information_schema.table_privileges g WHERE g.privilege_type = w.p AND "
-                  "g.table_schema = ",
-                  mine);
-    mysql_append_string(&sql, self->sql.schema);
-    buffer_append_string(&sql, " AND g.table_name = ");
-    mysql_append_string(&sql, table);
-    buffer_format(&sql, " AND %s)", mine);
+    mysql_append(&sql,
+                 ") w WHERE NOT EXISTS (SELECT 1 FROM information_schema.user_privileges g WHERE "
+                 "g.privilege_type = w.p AND %s) AND NOT EXISTS (SELECT 1 FROM "
+                 "information_schema.schema_privileges g WHERE g.privilege_type = w.p AND %q LIKE "
+                 "g.table_schema AND %s) AND NOT EXISTS (SELECT 1 FROM "
+                 "information_schema.table_privileges g WHERE g.privilege_type = w.p AND "
+                 "g.table_schema = %q AND g.table_name = %q AND %s)",
+                 mine, self->sql.schema, mine, self->sql.schema, table, mine);
     enum status status =
         mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_SOURCE_READ, &result, error);
     for (MYSQL_ROW row; status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL;) {

@@ -92,10 +92,10 @@ static enum status set_counter(struct mysql_finisher *finisher, const struct tar
 
 static enum status analyze(struct mysql_finisher *finisher, const struct target_table *table)
 {
-    struct buffer sql = {0};
     mysql_finisher_say(finisher, "statistics of", table->name);
-    mysql_append(&sql, "ANALYZE TABLE %t", &finisher->self->sql, table->name);
-    return mysql_finisher_run(finisher, &sql, table->name, SQL_BUILD);
+    return mysql_finisher_run(finisher,
+                              mysql_sql("ANALYZE TABLE %t", &finisher->self->sql, table->name),
+                              table->name, SQL_BUILD);
 }
 
 enum step { STEP_INDEXES, STEP_REST, STEP_REFERENCES };

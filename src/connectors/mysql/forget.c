@@ -24,11 +24,11 @@ static enum status forget_rows(struct mysql_database *self, const char *run_id, 
 /* Of a ledger elsewhere, whose store does not remove the table. */
 static enum status drop_empty(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
-    struct buffer sql = {0};
     int64_t found = 1;
-    mysql_append(&sql, "SELECT EXISTS (SELECT 1 FROM %t)", &self->sql, SQL_STORE_TABLE);
     enum status status =
-        mysql_ask_number(self, connection, &sql, SQL_SHORT, ERROR_LEDGER_INVALID, 1, &found, error);
+        mysql_ask_number(self, connection,
+                         mysql_sql("SELECT EXISTS (SELECT 1 FROM %t)", &self->sql, SQL_STORE_TABLE),
+                         SQL_SHORT, ERROR_LEDGER_INVALID, 1, &found, error);
     return status == STATUS_OK && found == 0 ? mysql_drop_own(self, connection, NULL, error)
                                              : status;
 }

@@ -44,10 +44,9 @@ static void hold_add(struct mysql_database *self, struct buffer *from, const cha
 {
     struct mysql_held *added = arena_allocate_zeroed(self->arena, 1, sizeof *added);
     *added = (struct mysql_held){.next = self->held,
-                                 .from = arena_copy_string(self->arena, buffer_string(from)),
+                                 .from = sql_text(self->arena, from),
                                  .name = arena_copy_string(self->arena, name),
                                  .table = table};
-    buffer_free(from);
     self->held = added;
 }
 

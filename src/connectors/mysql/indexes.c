@@ -82,8 +82,7 @@ static void append_indexes(struct buffer *sql, const struct mysql_database *self
 {
     mysql_append(sql, "ALTER TABLE %t ", &self->sql, table->name);
     for (uint32_t i = 0; i < count; i++) {
-        buffer_append_string(sql, i > 0 ? ", ADD " : "ADD ");
-        buffer_append(sql, clauses[i].data, clauses[i].length);
+        mysql_append(sql, "%s%S", i > 0 ? ", ADD " : "ADD ", clauses[i].data, clauses[i].length);
     }
 }
 

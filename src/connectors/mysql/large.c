@@ -22,11 +22,11 @@ static enum status large_ask(struct mysql_large *self, uint64_t offset, size_t s
                              MYSQL_RES **result, struct error *error)
 {
     struct mysql_database *database = self->database;
-    struct buffer sql = {0};
-    buffer_format(&sql, "SELECT SUBSTRING(%s, %llu, %zu) FROM %s", self->column,
-                  (unsigned long long)offset + 1, size, self->place);
-    enum status status = mysql_run_buffer(database, database->slicer, &sql, SQL_LONG,
-                                          ERROR_SOURCE_READ, result, error);
+    enum status status =
+        mysql_run_buffer(database, database->slicer,
+                         mysql_sql("SELECT SUBSTRING(%s, %U, %U) FROM %s", self->column,
+                                   (uint64_t)offset + 1, (uint64_t)size, self->place),
+                         SQL_LONG, ERROR_SOURCE_READ, result, error);
     if (status != STATUS_OK && !mysql_is_alive(database->slicer)) {
         error_set(error, ERROR_SOURCE_READ, database->sql.shown,
                   "the connection that reads large values within the snapshot is gone");

@@ -216,8 +216,7 @@ static const char *fault_of(const struct mysql_database *self, const struct targ
 {
     struct buffer why = {0};
     find_fault(self, table, layout, columns, kind, &why);
-    const char *fault = why.length > 0 ? arena_copy_string(arena, buffer_string(&why)) : NULL;
-    buffer_free(&why);
+    const char *fault = why.length > 0 ? sql_text(arena, &why) : NULL;
     return fault;
 }
 

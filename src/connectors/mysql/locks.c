@@ -14,17 +14,16 @@ enum { LOCK_TIMEOUT = 1205 };
 /* MySQL tells; MariaDB only where the plugin metadata_lock_info is loaded. */
 static void append_holders(struct buffer *sql, const struct mysql_database *self, const char *table)
 {
-    buffer_append_string(sql, self->mariadb
-                                  ? "SELECT thread_id AS id FROM "
-                                    "information_schema.metadata_lock_info WHERE table_schema = "
-                                  : "SELECT t.processlist_id AS id FROM "
-                                    "performance_schema.metadata_locks AS m JOIN "
-                                    "performance_schema.threads AS t ON t.thread_id = "
-                                    "m.owner_thread_id WHERE m.lock_status = 'GRANTED' AND "
-                                    "m.object_schema = ");
-    mysql_append_string(sql, self->sql.schema);
-    buffer_append_string(sql, self->mariadb ? " AND table_name = " : " AND m.object_name = ");
-    mysql_append_string(sql, table);
+    mysql_append(sql, "%s%q%s%q",
+                 self->mariadb ? "SELECT thread_id AS id FROM "
+                                 "information_schema.metadata_lock_info WHERE table_schema = "
+                               : "SELECT t.processlist_id AS id FROM "
+                                 "performance_schema.metadata_locks AS m JOIN "
+                                 "performance_schema.threads AS t ON t.thread_id = "
+                                 "m.owner_thread_id WHERE m.lock_status = 'GRANTED' AND "
+                                 "m.object_schema = ",
+                 self->sql.schema,
+                 self->mariadb ? " AND table_name = " : " AND m.object_name = ", table);
 }
 
 /* The first that is not of this process: the one that waits longest. */
@@ -55,11 +54,11 @@ static bool ask_holder(struct mysql_database *self, MYSQL *connection, struct bu
     struct buffer sql = {0};
     struct error ignored;
     MYSQL_RES *rows = NULL;
-    buffer_append_string(&sql,
-                         "SELECT p.id, concat(p.user, '@', p.host), p.command, p.time, left(p.info,"
-                         " 200) FROM information_schema.processlist AS p WHERE p.id IN (");
-    buffer_append_buffer(&sql, ids);
-    buffer_append_string(&sql, ") AND p.id <> connection_id() ORDER BY p.time DESC");
+    mysql_append(&sql,
+                 "SELECT p.id, concat(p.user, '@', p.host), p.command, p.time, left(p.info, 200) "
+                 "FROM information_schema.processlist AS p WHERE p.id IN (%b) AND p.id <> "
+                 "connection_id() ORDER BY p.time DESC",
+                 ids);
     buffer_free(ids);
     bool found = mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_NETWORK, &rows,
                                   &ignored) == STATUS_OK &&
@@ -94,9 +93,10 @@ void mysql_tell_holder(struct mysql_database *self, MYSQL *connection, const cha
 static enum status set_lock_timeout(struct mysql_database *self, MYSQL *connection, int64_t wait_ms,
                                     struct error *error)
 {
-    struct buffer sql = {0};
-    buffer_format(&sql, "SET SESSION lock_wait_timeout = %lld", mysql_lock_seconds(wait_ms));
-    return mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_NETWORK, NULL, error);
+    return mysql_run_buffer(
+        self, connection,
+        mysql_sql("SET SESSION lock_wait_timeout = %D", (int64_t)mysql_lock_seconds(wait_ms)),
+        SQL_SHORT, ERROR_NETWORK, NULL, error);
 }
 
 enum status mysql_wait_briefly(struct mysql_database *self, MYSQL *connection, struct error *error)

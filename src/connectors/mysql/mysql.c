@@ -207,14 +207,13 @@ static enum status look_at_target(struct mysql_database *self, const char *load,
 /* One database has one name then, however it is written: locks and the identity are made of it. */
 static enum status name_as_server(struct mysql_database *self, struct error *error)
 {
-    struct buffer sql = {0};
     MYSQL_RES *result = NULL;
-    buffer_append_string(&sql, "SELECT schema_name FROM information_schema.schemata WHERE "
-                               "CAST(LOWER(schema_name) AS BINARY) = CAST(LOWER(");
-    mysql_append_string(&sql, self->sql.schema);
-    buffer_append_string(&sql, ") AS BINARY)");
     enum status status =
-        mysql_run_buffer(self, self->control, &sql, SQL_SHORT, ERROR_NETWORK, &result, error);
+        mysql_run_buffer(self, self->control,
+                         mysql_sql("SELECT schema_name FROM information_schema.schemata WHERE "
+                                   "CAST(LOWER(schema_name) AS BINARY) = CAST(LOWER(%q) AS BINARY)",
+                                   self->sql.schema),
+                         SQL_SHORT, ERROR_NETWORK, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     if (row != NULL && row[0] != NULL) {
         self->sql.schema = mysql_keep(self, row[0]);
@@ -241,7 +240,6 @@ static enum status see_grants(struct mysql_database *self, struct error *error)
 static enum status look_at_server(struct mysql_database *self, const char *load,
                                   struct error *error)
 {
-    struct buffer sql = {0};
     int64_t folds = 0;
     self->version = mysql_get_server_version(self->control);
     self->mariadb = mariadb_connection(self->control) != 0;
@@ -252,9 +250,9 @@ static enum status look_at_server(struct mysql_database *self, const char *load,
                                  "the server is older than MySQL 5.5, the oldest that is supported",
                                  error);
     }
-    buffer_append_string(&sql, "SELECT @@lower_case_table_names");
     enum status status =
-        mysql_ask_number(self, self->control, &sql, SQL_SHORT, ERROR_NETWORK, 0, &folds, error);
+        mysql_ask_number(self, self->control, mysql_sql("SELECT @@lower_case_table_names"),
+                         SQL_SHORT, ERROR_NETWORK, 0, &folds, error);
     self->folds_names = folds != 0;
     status = status == STATUS_OK ? see_grants(self, error) : status;
     if (self->folds_names) {

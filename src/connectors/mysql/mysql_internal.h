@@ -311,8 +311,10 @@ void mysql_append_name(struct buffer *out, const char *name);
 void mysql_append_text(struct buffer *out, const char *text, size_t length);
 void mysql_append_string(struct buffer *out, const char *text); /* NULL becomes NULL */
 void mysql_append_bytes(struct buffer *out, const void *bytes, size_t length); /* X'…' */
-/* SQL by a format: sql_append. */
-void mysql_append(struct buffer *out, const char *format, ...);
+/* SQL by a template (connectors/sql/template.h), for `out`; and in a buffer of its own, for a
+ * function that frees what it is given. */
+#define mysql_sql(...) mysql_append(&(struct buffer){0}, __VA_ARGS__)
+struct buffer *mysql_append(struct buffer *out, const char *format, ...);
 /* `database`.`name` */
 void mysql_append_table(struct buffer *out, const struct mysql_database *self, const char *name);
 /* sql_append_names */
@@ -324,9 +326,10 @@ static inline void mysql_append_names(struct buffer *out, const char *alias,
 /* left.`a` = right.`a` AND … */
 void mysql_append_match(struct buffer *out, struct column_list names, const char *left,
                         const char *right);
-/* `sql` with $1 and $2 as texts, or NULL. */
-void mysql_append_filled(struct buffer *out, const char *sql, const char *first,
-                         const char *second);
+/* `sql` with $1 and $2 as texts, or NULL; likewise in a buffer of its own. */
+#define mysql_filled(...) mysql_append_filled(&(struct buffer){0}, __VA_ARGS__)
+struct buffer *mysql_append_filled(struct buffer *out, const char *sql, const char *first,
+                                   const char *second);
 
 /* ---------------------------------------------------------------- types.c */
 

@@ -44,9 +44,7 @@ static enum status note_key(struct mysql_database *self, MYSQL *connection, cons
         buffer_free(&sql);
         return STATUS_OK;
     }
-    buffer_append_string(&sql, "SELECT LOWER(");
-    mysql_append_string(&sql, table);
-    buffer_append_byte(&sql, ')');
+    mysql_append(&sql, "SELECT LOWER(%q)", table);
     enum status status =
         mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
@@ -79,7 +77,6 @@ enum status mysql_find_making(struct mysql_database *self, MYSQL *connection, co
                               enum mysql_making *making, struct error *error)
 {
     char key[STORE_KEY_BYTES];
-    struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     *making = MYSQL_NOT_MADE;
     if (self->sql.run_id == NULL) {
@@ -88,9 +85,10 @@ enum status mysql_find_making(struct mysql_database *self, MYSQL *connection, co
     if (note_key(self, connection, table, key, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    mysql_append(&sql, "SELECT value FROM %t WHERE name = '%s'", &self->sql, SQL_STORE_TABLE, key);
-    enum status status =
-        mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_LEDGER_INVALID, &result, error);
+    enum status status = mysql_run_buffer(
+        self, connection,
+        mysql_sql("SELECT value FROM %t WHERE name = '%s'", &self->sql, SQL_STORE_TABLE, key),
+        SQL_SHORT, ERROR_LEDGER_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     for (int i = MYSQL_INTENDED; row != NULL && row[0] != NULL && i <= MYSQL_UNDONE; i++) {
         *making = strcmp(row[0], making_texts[i]) == 0 ? (enum mysql_making)i : *making;
@@ -104,13 +102,14 @@ enum status mysql_forget_notes(struct mysql_database *self, MYSQL *connection, c
 {
     char key[STORE_KEY_BYTES];
     char guest[STORE_KEY_BYTES];
-    struct buffer sql = {0};
     store_name_key(key, "run/", run_id);
     store_name_key(guest, STORE_GUEST_PREFIX, run_id);
-    mysql_append(&sql,
-                 "DELETE FROM %t WHERE (name >= '%s/note/' AND name < '%s/note0') OR name = '%s'",
-                 &self->sql, SQL_STORE_TABLE, key, key, guest);
-    return mysql_run_buffer(self, connection, &sql, SQL_LONG, ERROR_TARGET_WRITE, NULL, error);
+    return mysql_run_buffer(
+        self, connection,
+        mysql_sql("DELETE FROM %t WHERE (name >= '%s/note/' AND name < '%s/note0') OR name = "
+                  "'%s'",
+                  &self->sql, SQL_STORE_TABLE, key, key, guest),
+        SQL_LONG, ERROR_TARGET_WRITE, NULL, error);
 }
 
 /* ---------------------------------------------------------------- our own tables */
@@ -149,12 +148,11 @@ enum status mysql_list_own(struct mysql_database *self, MYSQL *connection, const
                            MYSQL_RES **names, struct error *error)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "SELECT table_name FROM information_schema.tables WHERE table_type "
-                               "= 'BASE TABLE' AND table_schema = ");
-    mysql_append_string(&sql, self->sql.schema);
-    buffer_format(&sql,
-                  " AND LEFT(table_name, %zu) = '%s' ORDER BY table_name = '" SQL_STORE_TABLE "'",
-                  strlen(prefix), prefix);
+    mysql_append(&sql,
+                 "SELECT table_name FROM information_schema.tables WHERE table_type = 'BASE "
+                 "TABLE' AND table_schema = %q AND LEFT(table_name, %U) = '%s' ORDER BY "
+                 "table_name = '" SQL_STORE_TABLE "'",
+                 self->sql.schema, (uint64_t)strlen(prefix), prefix);
     return mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_WRITE, names, error);
 }
 

@@ -75,9 +75,8 @@ void mysql_append_object(struct buffer *sql, const struct mysql_database *self, 
 static void append_without(struct buffer *sql, const char *statement, struct text out,
                            const char *instead)
 {
-    buffer_append(sql, statement, (size_t)(out.data - statement));
-    buffer_append_string(sql, out.length > 0 ? instead : "");
-    buffer_append_string(sql, out.data + out.length);
+    mysql_append(sql, "%S%s%s", statement, (size_t)(out.data - statement),
+                 out.length > 0 ? instead : "", out.data + out.length);
 }
 
 static enum status objects_send(struct maker *maker, struct buffer *sql, struct error *problem)

@@ -88,9 +88,8 @@ static enum status is_going(struct dropping *dropping, const char *schema, const
  * functions of the same database. */
 static void append_found(struct buffer *sql, const struct buffer *text, const char *column)
 {
-    buffer_append_string(sql, "LOCATE(CAST(");
-    mysql_append_text(sql, text->data, text->length);
-    buffer_format(sql, " AS BINARY), CAST(%s AS BINARY)) > 0", column);
+    mysql_append(sql, "LOCATE(CAST(%Q AS BINARY), CAST(%s AS BINARY)) > 0", text->data,
+                 text->length, column);
 }
 
 /* Of a package a view calls what is in it: "`database`.`package`.`function`(". */
@@ -98,8 +97,7 @@ static void append_package(struct buffer *sql, struct buffer *place)
 {
     struct buffer pattern = {0};
     buffer_format(&pattern, "\\Q%s\\E\\.`[^`]*`\\(", buffer_string(place));
-    buffer_append_string(sql, "view_definition REGEXP ");
-    mysql_append_string(sql, buffer_string(&pattern));
+    mysql_append(sql, "view_definition REGEXP %q", buffer_string(&pattern));
     buffer_free(&pattern);
 }
 
@@ -111,9 +109,7 @@ static void append_call(struct buffer *sql, const struct mysql_database *self, s
     append_found(sql, &call, "view_definition");
     buffer_clear(&call);
     mysql_append(&call, "%n(", name);
-    buffer_append_string(sql, " OR (table_schema = ");
-    mysql_append_string(sql, self->sql.schema);
-    buffer_append_string(sql, " AND ");
+    mysql_append(sql, " OR (table_schema = %q AND ", self->sql.schema);
     append_found(sql, &call, "view_definition");
     buffer_append_byte(sql, ')');
     buffer_free(&call);
@@ -254,17 +250,15 @@ static void objects_drop_say(const struct mysql_noted *noted, const char *stays,
 /* What it waited for is its table. */
 static void tell_of_trigger(struct dropping *dropping, const char *name)
 {
-    struct buffer sql = {0};
     struct error ignored;
     MYSQL_RES *result = NULL;
     MYSQL_ROW row = NULL;
-    buffer_append_string(&sql, "SELECT event_object_table FROM information_schema.triggers WHERE "
-                               "trigger_schema = ");
-    mysql_append_string(&sql, dropping->self->sql.schema);
-    buffer_append_string(&sql, " AND trigger_name = ");
-    mysql_append_string(&sql, name);
-    if (mysql_run_buffer(dropping->self, dropping->connection, &sql, SQL_SHORT, ERROR_NETWORK,
-                         &result, &ignored) == STATUS_OK) {
+    if (mysql_run_buffer(
+            dropping->self, dropping->connection,
+            mysql_sql("SELECT event_object_table FROM information_schema.triggers WHERE "
+                      "trigger_schema = %q AND trigger_name = %q",
+                      dropping->self->sql.schema, name),
+            SQL_SHORT, ERROR_NETWORK, &result, &ignored) == STATUS_OK) {
         row = mysql_fetch_row(result);
     }
     mysql_tell_holder(dropping->self, dropping->connection, row != NULL ? row[0] : "",

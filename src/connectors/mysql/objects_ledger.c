@@ -27,33 +27,15 @@ static enum status objects_ledger_run(struct mysql_database *self, MYSQL *connec
     return mysql_run_buffer(self, connection, sql, SQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
 }
 
-static void objects_ledger_begin(struct buffer *sql, const struct mysql_database *self,
-                                 const char *words)
-{
-    mysql_append(sql, "%s%t", words, &self->sql, table);
-}
-
-static void append_where(struct buffer *sql, const struct mysql_database *self, const char *what,
-                         const char *name)
-{
-    buffer_append_string(sql, " WHERE run = ");
-    mysql_append_string(sql, self->sql.run_id);
-    buffer_append_string(sql, " AND what = ");
-    mysql_append_string(sql, what);
-    buffer_append_string(sql, " AND name = ");
-    mysql_append_string(sql, name);
-}
-
 enum status mysql_objects_make_table(struct mysql_database *self, MYSQL *connection,
                                      struct error *error)
 {
-    struct buffer sql = {0};
     if (self->sql.run_id == NULL) {
         return STATUS_OK;
     }
-    objects_ledger_begin(&sql, self, "CREATE TABLE IF NOT EXISTS ");
-    buffer_append_string(&sql, columns);
-    enum status status = objects_ledger_run(self, connection, &sql, error);
+    enum status status = objects_ledger_run(
+        self, connection, mysql_sql("CREATE TABLE IF NOT EXISTS %t%s", &self->sql, table, columns),
+        error);
     return status == STATUS_OK ? mysql_check_ours(self, connection, self->sql.schema, error)
                                : status;
 }
@@ -81,7 +63,6 @@ static const char *objects_ledger_keep(struct arena *arena, const char *text, bo
 enum status mysql_objects_noted(struct mysql_database *self, MYSQL *connection, struct arena *arena,
                                 struct mysql_noted **noted, uint32_t *count, struct error *error)
 {
-    struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     bool found = false;
     bool failed = false;
@@ -91,12 +72,11 @@ enum status mysql_objects_noted(struct mysql_database *self, MYSQL *connection, 
     if (status != STATUS_OK || !found || self->sql.run_id == NULL) {
         return status;
     }
-    objects_ledger_begin(&sql, self, "SELECT what, name, digest FROM ");
-    buffer_append_string(&sql, " WHERE run = ");
-    mysql_append_string(&sql, self->sql.run_id);
-    buffer_append_string(&sql, " ORDER BY number DESC");
-    status =
-        mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_LEDGER_INVALID, &result, error);
+    status = mysql_run_buffer(self, connection,
+                              mysql_sql("SELECT what, name, digest FROM %t WHERE run = %q ORDER "
+                                        "BY number DESC",
+                                        &self->sql, table, self->sql.run_id),
+                              SQL_SHORT, ERROR_LEDGER_INVALID, &result, error);
     uint64_t rows = status == STATUS_OK ? mysql_num_rows(result) : 0;
     *noted = arena_allocate_zeroed(arena, (size_t)rows + 1, sizeof **noted);
     failed = *noted == NULL;
@@ -120,18 +100,11 @@ static enum status objects_ledger_put(struct mysql_database *self, MYSQL *connec
                                       const char *what, const char *name, const char *digest,
                                       struct error *error)
 {
-    struct buffer sql = {0};
-    objects_ledger_begin(&sql, self, "REPLACE INTO ");
-    buffer_append_string(&sql, " (run, what, name, digest) VALUES (");
-    mysql_append_string(&sql, self->sql.run_id);
-    buffer_append_string(&sql, ", ");
-    mysql_append_string(&sql, what);
-    buffer_append_string(&sql, ", ");
-    mysql_append_string(&sql, name);
-    buffer_append_string(&sql, ", ");
-    mysql_append_string(&sql, digest);
-    buffer_append_byte(&sql, ')');
-    return objects_ledger_run(self, connection, &sql, error);
+    return objects_ledger_run(self, connection,
+                              mysql_sql("REPLACE INTO %t (run, what, name, digest) VALUES (%q, "
+                                        "%q, %q, %q)",
+                                        &self->sql, table, self->sql.run_id, what, name, digest),
+                              error);
 }
 
 enum status mysql_object_intend(struct mysql_database *self, MYSQL *connection, const char *what,
@@ -244,26 +217,24 @@ enum status mysql_object_compare(struct mysql_database *self, MYSQL *connection,
 enum status mysql_object_forget(struct mysql_database *self, MYSQL *connection, const char *what,
                                 const char *name, struct error *error)
 {
-    struct buffer sql = {0};
     if (self->sql.run_id == NULL) {
         return STATUS_OK;
     }
-    objects_ledger_begin(&sql, self, "DELETE FROM ");
-    append_where(&sql, self, what, name);
-    return objects_ledger_run(self, connection, &sql, error);
+    return objects_ledger_run(self, connection,
+                              mysql_sql("DELETE FROM %t WHERE run = %q AND what = %q AND name = %q",
+                                        &self->sql, table, self->sql.run_id, what, name),
+                              error);
 }
 
 enum status mysql_objects_forget(struct mysql_database *self, MYSQL *connection, const char *run_id,
                                  struct error *error)
 {
-    struct buffer sql = {0};
     bool found = false;
     enum status status = is_listed(self, connection, &found, error);
     if (status != STATUS_OK || !found) {
         return status;
     }
-    objects_ledger_begin(&sql, self, "DELETE FROM ");
-    buffer_append_string(&sql, " WHERE run = ");
-    mysql_append_string(&sql, run_id);
-    return objects_ledger_run(self, connection, &sql, error);
+    return objects_ledger_run(self, connection,
+                              mysql_sql("DELETE FROM %t WHERE run = %q", &self->sql, table, run_id),
+                              error);
 }

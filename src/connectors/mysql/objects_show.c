@@ -115,9 +115,7 @@ static enum status objects_show_ask(struct mysql_database *self, MYSQL *connecti
 
 static const char *objects_show_keep(struct buffer *text, struct arena *arena)
 {
-    const char *kept = arena_copy_string(arena, buffer_string(text));
-    buffer_free(text);
-    return kept;
+    return sql_text(arena, text);
 }
 
 /* Why something is not there to read; without a refusal the server gave nothing. */
@@ -138,7 +136,6 @@ enum status mysql_object_show(struct mysql_database *self, MYSQL *connection, co
                               const char **why, struct error *error)
 {
     const struct kind *kind = kind_named(what);
-    struct buffer sql = {0};
     struct buffer words = {0};
     MYSQL_RES *result = NULL;
     struct error refusal = {0};
@@ -146,8 +143,9 @@ enum status mysql_object_show(struct mysql_database *self, MYSQL *connection, co
 
     *text = NULL;
     if (kind != NULL) {
-        mysql_append(&sql, "SHOW CREATE %s %t", kind->words, &self->sql, name);
-        status = objects_show_ask(self, connection, &sql, &result, &refusal, error);
+        status = objects_show_ask(self, connection,
+                                  mysql_sql("SHOW CREATE %s %t", kind->words, &self->sql, name),
+                                  &result, &refusal, error);
     }
     MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
     const char *statement = row != NULL ? value_of(result, row, kind->column) : NULL;
@@ -212,10 +210,9 @@ const char *mysql_sequence_query(const struct mysql_database *self, const char *
     struct buffer sql = {0};
     struct buffer words = {0};
     mysql_append(&words, "\nDO SETVAL(%n, ", name);
-    buffer_append_string(&sql, "SELECT CONCAT(");
-    mysql_append_string(&sql, buffer_string(&words));
-    buffer_append_string(&sql, ", next_not_cached_value, ', 0, ', cycle_count, ')') FROM ");
-    mysql_append_table(&sql, self, name);
+    mysql_append(&sql,
+                 "SELECT CONCAT(%q, next_not_cached_value, ', 0, ', cycle_count, ')') FROM %t",
+                 buffer_string(&words), &self->sql, name);
     buffer_free(&words);
     return objects_show_keep(&sql, arena);
 }
@@ -223,11 +220,10 @@ const char *mysql_sequence_query(const struct mysql_database *self, const char *
 static enum status ask_value(struct mysql_database *self, MYSQL *connection,
                              struct schema_object *object, struct arena *arena, struct error *error)
 {
-    struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     struct error refusal = {0};
-    buffer_append_string(&sql, object->native_query);
-    enum status status = objects_show_ask(self, connection, &sql, &result, &refusal, error);
+    enum status status = objects_show_ask(self, connection, mysql_sql("%s", object->native_query),
+                                          &result, &refusal, error);
     MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
     if (row != NULL && row[0] != NULL) {
         object->native_sql = arena_copy_string(arena, row[0]);

@@ -27,8 +27,7 @@ enum { OWN_COUNT = sizeof own_tables / sizeof own_tables[0] };
 static void append_is_ours(struct buffer *sql, const char *column, const char *name)
 {
     if (name != NULL) {
-        buffer_format(sql, " AND %s = ", column);
-        mysql_append_string(sql, name);
+        mysql_append(sql, " AND %s = %q", column, name);
         return;
     }
     buffer_format(sql, " AND LOWER(%s)", column);
@@ -60,19 +59,19 @@ static enum status check_kinds(struct mysql_database *self, MYSQL *connection, c
 {
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
-    buffer_append_string(
-        &sql,
-        "SELECT table_name, NULL, CASE table_type WHEN 'VIEW' THEN 'a view' WHEN 'SEQUENCE' THEN "
-        "'a sequence' WHEN 'BASE TABLE' THEN CONCAT('a table of ', engine, ', which keeps no "
-        "transactions') ELSE CONCAT('a ', LOWER(table_type), ' table') END FROM "
-        "information_schema.tables WHERE (table_type <> 'BASE TABLE' OR engine NOT IN (SELECT "
-        "e.engine FROM information_schema.engines e WHERE e.transactions = 'YES')) AND "
-        "table_schema = ");
-    mysql_append_string(&sql, schema);
+    mysql_append(&sql,
+                 "SELECT table_name, NULL, CASE table_type WHEN 'VIEW' THEN 'a view' WHEN "
+                 "'SEQUENCE' THEN 'a sequence' WHEN 'BASE TABLE' THEN CONCAT('a table of ', "
+                 "engine, ', which keeps no transactions') ELSE CONCAT('a ', LOWER(table_type), ' "
+                 "table') END FROM information_schema.tables WHERE (table_type <> 'BASE TABLE' OR "
+                 "engine NOT IN (SELECT e.engine FROM information_schema.engines e WHERE "
+                 "e.transactions = 'YES')) AND table_schema = %q",
+                 schema);
     append_is_ours(&sql, "table_name", name);
-    buffer_append_string(&sql, " UNION ALL SELECT event_object_table, trigger_name, NULL FROM "
-                               "information_schema.triggers WHERE event_object_schema = ");
-    mysql_append_string(&sql, schema);
+    mysql_append(&sql,
+                 " UNION ALL SELECT event_object_table, trigger_name, NULL FROM "
+                 "information_schema.triggers WHERE event_object_schema = %q",
+                 schema);
     append_is_ours(&sql, "event_object_table", name);
     buffer_append_string(&sql, " LIMIT 1");
     enum status status =
@@ -96,14 +95,13 @@ static void append_check(struct buffer *sql, const struct mysql_database *self, 
         buffer_append_string(sql, "NULL");
         return;
     }
-    buffer_append_string(
-        sql, self->mariadb ? "(SELECT MIN(constraint_name) FROM "
-                             "information_schema.check_constraints WHERE constraint_schema = "
-                           : "(SELECT MIN(constraint_name) FROM "
-                             "information_schema.table_constraints WHERE constraint_type = "
-                             "'CHECK' AND table_schema = ");
-    mysql_append_string(sql, schema);
-    buffer_format(sql, " AND table_name = '%s')", table);
+    mysql_append(sql, "%s%q AND table_name = '%s')",
+                 self->mariadb ? "(SELECT MIN(constraint_name) FROM "
+                                 "information_schema.check_constraints WHERE constraint_schema = "
+                               : "(SELECT MIN(constraint_name) FROM "
+                                 "information_schema.table_constraints WHERE constraint_type = "
+                                 "'CHECK' AND table_schema = ",
+                 schema, table);
 }
 
 /* A table each: servers open just what a name is equal to, and else all tables of the database. */
@@ -116,9 +114,9 @@ static void append_form(struct buffer *sql, const struct mysql_database *self, c
                   "'PERSISTENT') THEN column_name END), ",
                   number > 0 ? " UNION ALL " : "", number);
     append_check(sql, self, schema, own_tables[number].name);
-    buffer_append_string(sql, " FROM information_schema.columns WHERE table_schema = ");
-    mysql_append_string(sql, schema);
-    buffer_format(sql, " AND table_name = '%s'", own_tables[number].name);
+    mysql_append(sql,
+                 " FROM information_schema.columns WHERE table_schema = %q AND table_name = '%s'",
+                 schema, own_tables[number].name);
 }
 
 static enum status check_form(MYSQL_ROW row, struct error *error)

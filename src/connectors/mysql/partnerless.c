@@ -34,16 +34,15 @@ static void append_place(struct buffer *out, const void *self, const char *name)
 static enum status read_key(const struct asking *asking, const struct mysql_referrer *referrer,
                             struct column_list *key)
 {
-    struct buffer sql = {0};
     MYSQL_RES *rows = NULL;
     MYSQL_ROW row = NULL;
-    mysql_append_filled(&sql,
-                        "SELECT column_name FROM information_schema.key_column_usage WHERE "
-                        "table_schema = $1 AND table_name = $2 AND constraint_schema = $1 AND "
-                        "constraint_name = 'PRIMARY' ORDER BY ordinal_position",
-                        referrer->schema, referrer->table);
-    enum status status = mysql_run_buffer(asking->self, asking->connection, &sql, SQL_LONG,
-                                          ERROR_TARGET_INVALID, &rows, asking->error);
+    enum status status = mysql_run_buffer(
+        asking->self, asking->connection,
+        mysql_filled("SELECT column_name FROM information_schema.key_column_usage WHERE "
+                     "table_schema = $1 AND table_name = $2 AND constraint_schema = $1 AND "
+                     "constraint_name = 'PRIMARY' ORDER BY ordinal_position",
+                     referrer->schema, referrer->table),
+        SQL_LONG, ERROR_TARGET_INVALID, &rows, asking->error);
     const char **names = NULL;
     if (status == STATUS_OK) {
         names =

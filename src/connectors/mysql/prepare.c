@@ -67,15 +67,12 @@ static void append_clock_text(struct buffer *sql, const char *format)
             continue;
         }
         format++;
-        buffer_append_string(&pattern, "%");
-        buffer_append_string(&pattern, *format == 'M' ? "i" : *format == 'f' ? "s.%f" : "");
+        buffer_format(&pattern, "%%%s", *format == 'M' ? "i" : *format == 'f' ? "s.%f" : "");
         if (strchr("Mf", *format) == NULL) {
             buffer_append_byte(&pattern, *format);
         }
     }
-    buffer_append_string(sql, "date_format(utc_timestamp(3), ");
-    mysql_append_string(sql, buffer_string(&pattern));
-    buffer_append_byte(sql, ')');
+    mysql_append(sql, "date_format(utc_timestamp(3), %q)", buffer_string(&pattern));
     buffer_free(&pattern);
 }
 
@@ -125,8 +122,7 @@ static void append_column(struct buffer *sql, const struct mysql_database *self,
         append_default(sql, self, column);
     }
     if (column->comment != NULL) {
-        buffer_append_string(sql, " COMMENT ");
-        mysql_append_string(sql, column->comment);
+        mysql_append(sql, " COMMENT %q", column->comment);
     }
 }
 
@@ -134,8 +130,7 @@ static void append_mark(struct buffer *sql, const struct mysql_database *self)
 {
     struct buffer mark = {0};
     buffer_format(&mark, "transhume run %s", self->sql.run_id != NULL ? self->sql.run_id : "");
-    buffer_append_string(sql, " COMMENT=");
-    mysql_append_string(sql, buffer_string(&mark));
+    mysql_append(sql, " COMMENT=%q", buffer_string(&mark));
     buffer_free(&mark);
 }
 
@@ -149,9 +144,7 @@ static void append_planned(struct buffer *sql, const struct mysql_database *self
         append_column(sql, self, table, &table->columns[i], layout->types[i]);
     }
     if (table->key.count > 0) {
-        buffer_append_string(sql, ", PRIMARY KEY (");
-        mysql_append_names(sql, NULL, table->key);
-        buffer_append_byte(sql, ')');
+        mysql_append(sql, ", PRIMARY KEY (%l)", table->key);
     }
     for (uint32_t i = 0; i < table->index_count; i++) {
         if (table->indexes[i].unique) {
@@ -392,15 +385,10 @@ static enum status make_key_table(struct mysql_database *self, MYSQL *connection
     }
     buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
     mysql_own_name(self, MYSQL_OWN_KEYS, table->name, name);
-    mysql_append_table(&sql, self, name);
-    buffer_append_string(&sql, " (PRIMARY KEY (");
-    mysql_append_names(&sql, NULL, table->key);
-    buffer_append_string(&sql, ")) ENGINE=InnoDB AS SELECT ");
-    mysql_append_names(&sql, NULL, table->key);
-    buffer_append_string(&sql, ", CAST(0 AS UNSIGNED) AS _transhume_chunk, CAST(0 AS UNSIGNED) AS "
-                               "_transhume_row FROM ");
-    mysql_append_table(&sql, self, table->name);
-    buffer_append_string(&sql, " LIMIT 0");
+    mysql_append(&sql,
+                 "%t (PRIMARY KEY (%l)) ENGINE=InnoDB AS SELECT %l, CAST(0 AS UNSIGNED) AS "
+                 "_transhume_chunk, CAST(0 AS UNSIGNED) AS _transhume_row FROM %t LIMIT 0",
+                 &self->sql, name, table->key, table->key, &self->sql, table->name);
     enum status status = prepare_run(self, connection, &sql, table->name, error);
     return status == STATUS_OK ? mysql_check_own(self, connection, name, error) : status;
 }

@@ -165,14 +165,13 @@ static enum status read_rights(struct quieting *quieting)
 static enum status may_see_triggers(const struct quieting *quieting, struct sql_table_place place,
                                     bool *may)
 {
-    struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     *may = quieting->may_see;
     if (*may) {
         return STATUS_OK;
     }
-    mysql_append_filled(&sql, sql_triggers, place.schema, place.name);
-    enum status status = triggers_query(quieting, &sql, &result);
+    enum status status =
+        triggers_query(quieting, mysql_filled(sql_triggers, place.schema, place.name), &result);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     *may = row != NULL && row[0] != NULL && strcmp(row[0], "0") != 0;
     mysql_free_result(result);
@@ -183,30 +182,29 @@ static enum status may_see_triggers(const struct quieting *quieting, struct sql_
 static enum status list_triggers(const struct quieting *quieting, struct sql_table_place place,
                                  MYSQL_RES **rows)
 {
-    struct buffer sql = {0};
-    mysql_append_filled(&sql,
-                        "SELECT trigger_name, definer, definer = CURRENT_USER() FROM "
-                        "information_schema.triggers WHERE event_object_schema = $1 AND "
-                        "event_object_table = $2 AND trigger_name NOT LIKE '\\_transhume%' ORDER "
-                        "BY action_timing, event_manipulation, action_order",
-                        place.schema, place.name);
-    return triggers_query(quieting, &sql, rows);
+    return triggers_query(
+        quieting,
+        mysql_filled("SELECT trigger_name, definer, definer = CURRENT_USER() FROM "
+                     "information_schema.triggers WHERE event_object_schema = $1 AND "
+                     "event_object_table = $2 AND trigger_name NOT LIKE '\\_transhume%' ORDER "
+                     "BY action_timing, event_manipulation, action_order",
+                     place.schema, place.name),
+        rows);
 }
 
 static enum status foresee_table(const struct quieting *quieting, const char *table,
                                  struct buffer *out)
 {
     const struct sql_table_place place = sql_place_of(&quieting->self->sql, table);
-    struct buffer sql = {0};
     MYSQL_RES *rows = NULL;
     int64_t there = 0;
     bool may = true;
-    mysql_append_filled(&sql,
-                        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = $1 "
-                        "AND table_name = $2",
-                        place.schema, place.name);
-    enum status status = mysql_ask_number(quieting->self, quieting->connection, &sql, SQL_SHORT,
-                                          ERROR_TARGET_INVALID, 0, &there, quieting->error);
+    enum status status = mysql_ask_number(
+        quieting->self, quieting->connection,
+        mysql_filled("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = $1 "
+                     "AND table_name = $2",
+                     place.schema, place.name),
+        SQL_SHORT, ERROR_TARGET_INVALID, 0, &there, quieting->error);
     if (status != STATUS_OK || there == 0) {
         return status;
     }
@@ -314,7 +312,6 @@ static enum status note_one(struct quieting *quieting, const char *table,
 {
     const char *text = NULL;
     const char *why = NULL;
-    struct buffer sql = {0};
     enum status status = mysql_object_show(quieting->self, quieting->connection, "trigger",
                                            full_name(quieting, place, name), quieting->arena, &text,
                                            &why, quieting->error);
@@ -329,19 +326,13 @@ static enum status note_one(struct quieting *quieting, const char *table,
                               "drop it until the cut-over");
     }
     const char *statement = strchr(text, '\n') + 1;
-    mysql_append(&sql, "INSERT IGNORE INTO %t (run, owner, name, settings, statement) VALUES (",
-                 &quieting->self->sql, notes_table);
-    mysql_append_string(&sql, quieting->self->sql.run_id);
-    buffer_append_string(&sql, ", ");
-    mysql_append_string(&sql, table);
-    buffer_append_string(&sql, ", ");
-    mysql_append_string(&sql, name);
-    buffer_append_string(&sql, ", ");
-    mysql_append_text(&sql, text, (size_t)(statement - 1 - text));
-    buffer_append_string(&sql, ", ");
-    mysql_append_string(&sql, statement);
-    buffer_append_byte(&sql, ')');
-    return triggers_query(quieting, &sql, NULL);
+    return triggers_query(
+        quieting,
+        mysql_sql("INSERT IGNORE INTO %t (run, owner, name, settings, statement) VALUES (%q, "
+                  "%q, %q, %Q, %q)",
+                  &quieting->self->sql, notes_table, quieting->self->sql.run_id, table, name, text,
+                  (size_t)(statement - 1 - text), statement),
+        NULL);
 }
 
 static enum status each_trigger(struct quieting *quieting,
@@ -387,10 +378,9 @@ static const char *what_helps(const struct quieting *quieting, const struct erro
 
 static enum status drop_trial(const struct quieting *quieting)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql, "DROP TRIGGER IF EXISTS %n.", quieting->self->sql.schema);
-    mysql_append(&sql, "%n", trial);
-    return triggers_query(quieting, &sql, NULL);
+    return triggers_query(
+        quieting, mysql_sql("DROP TRIGGER IF EXISTS %n.%n", quieting->self->sql.schema, trial),
+        NULL);
 }
 
 /* A trigger of that definer on the table of notes. */
@@ -400,11 +390,9 @@ static enum status try_definer(const struct quieting *quieting, const char *tabl
     const struct text definer = mysql_definer(statement);
     struct buffer sql = {0};
     struct error problem = {0};
-    buffer_append_string(&sql, "CREATE ");
-    buffer_append(&sql, definer.data, definer.length);
-    mysql_append(&sql, " TRIGGER %n BEFORE INSERT ON ", trial);
-    mysql_append(&sql, "%t FOR EACH ROW SET @transhume_trial = 1", &quieting->self->sql,
-                 notes_table);
+    mysql_append(&sql,
+                 "CREATE %S TRIGGER %n BEFORE INSERT ON %t FOR EACH ROW SET @transhume_trial = 1",
+                 definer.data, definer.length, trial, &quieting->self->sql, notes_table);
     enum status status = drop_trial(quieting);
     if (status == STATUS_OK &&
         mysql_run_buffer(quieting->self, quieting->connection, &sql, SQL_SHORT, ERROR_TARGET_SCHEMA,
@@ -428,12 +416,12 @@ static enum status try_definer(const struct quieting *quieting, const char *tabl
 static enum status list_notes(const struct quieting *quieting, const char *run_id, bool last_first,
                               MYSQL_RES **notes)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql, "SELECT owner, name, settings, statement FROM %t WHERE run = ",
-                 &quieting->self->sql, notes_table);
-    mysql_append_string(&sql, run_id);
-    buffer_append_string(&sql, last_first ? " ORDER BY number DESC" : " ORDER BY number");
-    return triggers_query(quieting, &sql, notes);
+    return triggers_query(
+        quieting,
+        mysql_sql("SELECT owner, name, settings, statement FROM %t WHERE run = %q%s",
+                  &quieting->self->sql, notes_table, run_id,
+                  last_first ? " ORDER BY number DESC" : " ORDER BY number"),
+        notes);
 }
 
 static enum status try_all(const struct quieting *quieting, MYSQL_RES *notes)
@@ -447,16 +435,14 @@ static enum status try_all(const struct quieting *quieting, MYSQL_RES *notes)
 
 static enum status drop_one(const struct quieting *quieting, const char *table, const char *name)
 {
-    struct buffer sql = {0};
     enum status status = failpoint_hit("mysql.before_trigger_drop", quieting->error);
     if (status != STATUS_OK) {
         return status;
     }
-    mysql_append(&sql, "DROP TRIGGER IF EXISTS %n.",
-                 sql_place_of(&quieting->self->sql, table).schema);
-    mysql_append(&sql, "%n", name);
-    status = mysql_alter(quieting->self, quieting->connection, &sql, table, SQL_SHORT,
-                         ERROR_TARGET_SCHEMA, quieting->error);
+    status = mysql_alter(quieting->self, quieting->connection,
+                         mysql_sql("DROP TRIGGER IF EXISTS %n.%n",
+                                   sql_place_of(&quieting->self->sql, table).schema, name),
+                         table, SQL_SHORT, ERROR_TARGET_SCHEMA, quieting->error);
     return status == STATUS_OK ? failpoint_hit("mysql.after_trigger_drop", quieting->error)
                                : status;
 }
@@ -549,14 +535,10 @@ static enum status make_again(const struct quieting *quieting, MYSQL *maker, MYS
 
 static enum status forget_note(const struct quieting *quieting, const char *run_id, MYSQL_ROW note)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql, "DELETE FROM %t WHERE run = ", &quieting->self->sql, notes_table);
-    mysql_append_string(&sql, run_id);
-    buffer_append_string(&sql, " AND owner = ");
-    mysql_append_string(&sql, note[0]);
-    buffer_append_string(&sql, " AND name = ");
-    mysql_append_string(&sql, note[1]);
-    return triggers_query(quieting, &sql, NULL);
+    return triggers_query(quieting,
+                          mysql_sql("DELETE FROM %t WHERE run = %q AND owner = %q AND name = %q",
+                                    &quieting->self->sql, notes_table, run_id, note[0], note[1]),
+                          NULL);
 }
 
 static enum status restore_one(const struct quieting *quieting, MYSQL *maker, const char *run_id,
@@ -564,19 +546,19 @@ static enum status restore_one(const struct quieting *quieting, MYSQL *maker, co
 {
     struct mysql_database *self = quieting->self;
     const struct sql_table_place place = sql_place_of(&self->sql, note[0]);
-    struct buffer sql = {0};
     bool there = false;
     int64_t table = 0;
     enum status status =
         mysql_object_is_there(self, quieting->connection, "trigger",
                               full_name(quieting, place, note[1]), &there, quieting->error);
-    mysql_append_filled(&sql,
-                        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = $1 "
-                        "AND table_name = $2",
-                        place.schema, place.name);
     status = status == STATUS_OK
-                 ? mysql_ask_number(self, quieting->connection, &sql, SQL_SHORT,
-                                    ERROR_TARGET_INVALID, 0, &table, quieting->error)
+                 ? mysql_ask_number(
+                       self, quieting->connection,
+                       mysql_filled(
+                           "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = $1 "
+                           "AND table_name = $2",
+                           place.schema, place.name),
+                       SQL_SHORT, ERROR_TARGET_INVALID, 0, &table, quieting->error)
                  : status;
     if (status == STATUS_OK && table == 0) {
         log_write(LOG_WARNING, "%s: its trigger %s is not made again: the table is gone", note[0],

@@ -66,7 +66,8 @@ void mysql_append_match(struct buffer *out, struct column_list names, const char
     }
 }
 
-void mysql_append_filled(struct buffer *out, const char *sql, const char *first, const char *second)
+struct buffer *mysql_append_filled(struct buffer *out, const char *sql, const char *first,
+                                   const char *second)
 {
     while (*sql != '\0') {
         size_t plain = strcspn(sql, "$");
@@ -77,6 +78,7 @@ void mysql_append_filled(struct buffer *out, const char *sql, const char *first,
             sql += 2;
         }
     }
+    return out;
 }
 
 static void append_table(struct buffer *out, const struct sql_database *self, const char *name)
@@ -88,10 +90,11 @@ const struct sql_quoting mysql_quoting = {.append_name = mysql_append_name,
                                           .append_text = mysql_append_text,
                                           .append_table = append_table};
 
-void mysql_append(struct buffer *out, const char *format, ...)
+struct buffer *mysql_append(struct buffer *out, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    sql_append(out, &mysql_quoting, format, arguments);
+    sql_append_arguments(out, &mysql_quoting, format, arguments);
     va_end(arguments);
+    return out;
 }

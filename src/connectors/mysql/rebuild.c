@@ -123,14 +123,13 @@ static enum status each_key(const struct rebuilding *rebuilding, const char *tab
 {
     struct mysql_table facts;
     struct mysql_definition definition;
-    struct buffer sql = {0};
     MYSQL_RES *referrers = NULL;
     enum status status = rebuild_describe(rebuilding, table, &facts, &definition);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : status;
     }
-    mysql_append_filled(&sql, sql_referrers, rebuilding->self->sql.schema, table);
-    status = rebuild_ask(rebuilding, &sql, &referrers);
+    status = rebuild_ask(
+        rebuilding, mysql_filled(sql_referrers, rebuilding->self->sql.schema, table), &referrers);
     for (uint32_t i = 0; status == STATUS_OK && i < definition.count; i++) {
         if (definition.kinds[i] == MYSQL_CLAUSE_KEY) {
             const struct text *clause = &definition.clauses[i];
@@ -191,18 +190,16 @@ enum status mysql_check_triggers(struct mysql_database *self, MYSQL *connection,
                                  const struct check_request *request, struct buffer *out,
                                  struct error *error)
 {
-    struct buffer sql = {0};
     int64_t count = 0;
     if (!request->disables_triggers) {
         return STATUS_OK;
     }
-    buffer_append_string(&sql, "SELECT count(*) FROM information_schema.triggers WHERE "
-                               "event_object_schema = ");
-    mysql_append_string(&sql, self->sql.schema);
-    buffer_append_string(&sql, " AND event_object_table = ");
-    mysql_append_string(&sql, request->table->name);
-    enum status status =
-        mysql_ask_number(self, connection, &sql, SQL_SHORT, ERROR_TARGET_INVALID, 0, &count, error);
+    enum status status = mysql_ask_number(
+        self, connection,
+        mysql_sql("SELECT count(*) FROM information_schema.triggers WHERE event_object_schema "
+                  "= %q AND event_object_table = %q",
+                  self->sql.schema, request->table->name),
+        SQL_SHORT, ERROR_TARGET_INVALID, 0, &count, error);
     if (status == STATUS_OK && count > 0) {
         buffer_append_string(out, "it has triggers, and the server can disable none: drop them "
                                   "until the run is done, or let them fire, with --triggers "
@@ -216,13 +213,12 @@ enum status mysql_check_triggers(struct mysql_database *self, MYSQL *connection,
 static enum status make_notes_table(const struct rebuilding *rebuilding)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
-    mysql_append_table(&sql, rebuilding->self, notes_table);
-    buffer_append_string(&sql, " (number bigint NOT NULL AUTO_INCREMENT UNIQUE, run "
-                               "varchar(64) NOT NULL, owner varchar(64) NOT NULL, name "
-                               "varchar(130) NOT NULL, clause longtext NOT NULL, PRIMARY KEY "
-                               "(run, owner, name)) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE "
-                               "utf8mb4_bin ROW_FORMAT=DYNAMIC");
+    mysql_append(&sql,
+                 "CREATE TABLE IF NOT EXISTS %t (number bigint NOT NULL AUTO_INCREMENT UNIQUE, "
+                 "run varchar(64) NOT NULL, owner varchar(64) NOT NULL, name varchar(130) NOT "
+                 "NULL, clause longtext NOT NULL, PRIMARY KEY (run, owner, name)) ENGINE=InnoDB "
+                 "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin ROW_FORMAT=DYNAMIC",
+                 &rebuilding->self->sql, notes_table);
     enum status status = rebuild_ask(rebuilding, &sql, NULL);
     return status == STATUS_OK ? mysql_check_ours(rebuilding->self, rebuilding->connection,
                                                   rebuilding->self->sql.schema, rebuilding->error)
@@ -232,23 +228,17 @@ static enum status make_notes_table(const struct rebuilding *rebuilding)
 static enum status rebuild_note(const struct rebuilding *rebuilding, const char *table,
                                 const struct text *clause, const char *kept, void *context)
 {
-    struct buffer sql = {0};
     const struct text name = mysql_definition_name(clause);
     (void)context;
     if (kept != NULL) {
         return STATUS_OK;
     }
-    mysql_append(&sql, "INSERT IGNORE INTO %t (run, owner, name, clause) VALUES (",
-                 &rebuilding->self->sql, notes_table);
-    mysql_append_string(&sql, rebuilding->self->sql.run_id);
-    buffer_append_string(&sql, ", ");
-    mysql_append_string(&sql, table);
-    buffer_append_string(&sql, ", ");
-    mysql_append_text(&sql, name.data, name.length);
-    buffer_append_string(&sql, ", ");
-    mysql_append_text(&sql, clause->data, clause->length);
-    buffer_append_byte(&sql, ')');
-    return rebuild_ask(rebuilding, &sql, NULL);
+    return rebuild_ask(
+        rebuilding,
+        mysql_sql("INSERT IGNORE INTO %t (run, owner, name, clause) VALUES (%q, %q, %Q, %Q)",
+                  &rebuilding->self->sql, notes_table, rebuilding->self->sql.run_id, table,
+                  name.data, name.length, clause->data, clause->length),
+        NULL);
 }
 
 static enum status note_within(const struct rebuilding *rebuilding,
@@ -304,8 +294,8 @@ static void append_change(struct buffer *sql, const struct rebuilding *rebuildin
         } else {
             buffer_append_string(sql, ", ");
         }
-        buffer_append_string(sql, change->drops ? "DROP KEY " : "ADD ");
-        buffer_append_string(sql, change->drops ? row[1] : row[2]);
+        buffer_format(sql, "%s%s", change->drops ? "DROP KEY " : "ADD ",
+                      change->drops ? row[1] : row[2]);
     }
 }
 
@@ -359,12 +349,11 @@ static enum status change_table(const struct rebuilding *rebuilding,
 static enum status list_notes(const struct rebuilding *rebuilding, const char *run_id,
                               MYSQL_RES **notes)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql, "SELECT owner, name, clause FROM %t WHERE run = ", &rebuilding->self->sql,
-                 notes_table);
-    mysql_append_string(&sql, run_id);
-    buffer_append_string(&sql, " ORDER BY owner, number");
-    return rebuild_ask(rebuilding, &sql, notes);
+    return rebuild_ask(
+        rebuilding,
+        mysql_sql("SELECT owner, name, clause FROM %t WHERE run = %q ORDER BY owner, number",
+                  &rebuilding->self->sql, notes_table, run_id),
+        notes);
 }
 
 static enum status change_all(const struct rebuilding *rebuilding, struct table_change change,
@@ -426,14 +415,14 @@ enum status mysql_rebuild_drop(struct mysql_database *self, const struct prepare
 
 static enum status end_within(const struct rebuilding *rebuilding, const char *run_id)
 {
-    struct buffer sql = {0};
     if (mysql_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error) !=
         STATUS_OK) {
         return STATUS_FAILED;
     }
-    mysql_append(&sql, "DELETE FROM %t WHERE run = ", &rebuilding->self->sql, notes_table);
-    mysql_append_string(&sql, run_id);
-    return rebuild_ask(rebuilding, &sql, NULL) == STATUS_OK
+    return rebuild_ask(rebuilding,
+                       mysql_sql("DELETE FROM %t WHERE run = %q", &rebuilding->self->sql,
+                                 notes_table, run_id),
+                       NULL) == STATUS_OK
                ? failpoint_hit("mysql.before_notes_end", rebuilding->error)
                : STATUS_FAILED;
 }

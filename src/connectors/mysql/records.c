@@ -44,9 +44,7 @@ static void append_equal(struct buffer *sql, const struct mysql_database *self,
     bool plain = column->type.format == MYSQL_AS_TEXT || !text;
     bool narrow = column->type.format == MYSQL_AS_FLOAT;
     if (plain) {
-        mysql_append_name(sql, column->name);
-        buffer_append_string(sql, narrow ? "*1e0 = " : " = ");
-        buffer_append_buffer(sql, literal);
+        mysql_append(sql, "%n%s%b", column->name, narrow ? "*1e0 = " : " = ", literal);
         /* as a double: a decimal of many digits is compared otherwise */
         bool number = column->type.type.kind == VALUE_FLOAT64 || narrow;
         bool exponent = memchr(literal->data, 'e', literal->length) != NULL;
@@ -288,8 +286,7 @@ static enum status read_all(struct mysql_database *self, const struct mysql_tabl
         buffer_append_string(&sql, i > 0 ? ", " : "");
         mysql_append_selected(&sql, &facts->columns[i].type, NULL, facts->columns[i].name);
     }
-    buffer_append_string(&sql, " FROM ");
-    buffer_append_string(&sql, from);
+    buffer_format(&sql, " FROM %s", from);
     enum status status =
         mysql_run_buffer(self, self->control, &sql, SQL_LONG, ERROR_TARGET_INVALID, &result, error);
     while (status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL) {

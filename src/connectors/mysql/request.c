@@ -136,11 +136,6 @@ static void keep_sliced(struct compiler *compiler, const struct mysql_column *co
         .name = column->name};
 }
 
-static void append_is_large(struct buffer *sql, const char *name)
-{
-    mysql_append(sql, "OCTET_LENGTH(_t0.%n) > %d", name, MYSQL_SLICE_BYTES);
-}
-
 static enum status append_result(struct sql_request *request, const struct read_column *wanted)
 {
     struct mysql_type *type = &compiler_of(request)->out->columns[request->out->column_count];
@@ -158,9 +153,8 @@ static enum status append_result(struct sql_request *request, const struct read_
     bool sliced = is_sliced(compiler_of(request), wanted, column);
     if (sliced) {
         keep_sliced(compiler_of(request), column);
-        buffer_append_string(&request->out->sql, "IF(");
-        append_is_large(&request->out->sql, wanted->name);
-        buffer_append_string(&request->out->sql, ", NULL, ");
+        mysql_append(&request->out->sql, "IF(OCTET_LENGTH(_t0.%n) > %d, NULL, ", wanted->name,
+                     MYSQL_SLICE_BYTES);
     }
     mysql_append_selected(&request->out->sql, type, alias, wanted->name);
     buffer_append_string(&request->out->sql, sliced ? ")" : "");
@@ -172,16 +166,15 @@ static void append_places(struct sql_request *request)
     const struct mysql_request *out = compiler_of(request)->out;
     struct buffer *sql = &request->out->sql;
     for (uint32_t i = 0; i < out->sliced_count; i++) {
-        buffer_append_string(sql, ", IF(");
-        append_is_large(sql, out->sliced[i].name);
-        mysql_append(sql, ", OCTET_LENGTH(_t0.%n), NULL)", out->sliced[i].name);
+        mysql_append(sql, ", IF(OCTET_LENGTH(_t0.%n) > %d, OCTET_LENGTH(_t0.%n), NULL)",
+                     out->sliced[i].name, MYSQL_SLICE_BYTES, out->sliced[i].name);
     }
     for (uint32_t k = 0; out->sliced_count > 0 && k < out->root->key.count; k++) {
         int32_t at = mysql_find_column(out->root, out->root->key.names[k]);
         buffer_append_string(sql, ", IF(");
         for (uint32_t i = 0; i < out->sliced_count; i++) {
-            buffer_append_string(sql, i > 0 ? " OR " : "");
-            append_is_large(sql, out->sliced[i].name);
+            mysql_append(sql, "%sOCTET_LENGTH(_t0.%n) > %d", i > 0 ? " OR " : "",
+                         out->sliced[i].name, MYSQL_SLICE_BYTES);
         }
         buffer_append_string(sql, ", ");
         mysql_append_key(sql, &out->root->columns[at], "_t0");
@@ -336,17 +329,12 @@ static enum status append_first_partner(struct sql_request *request, uint32_t in
     }
     sql_name_alias(alias, (int32_t)index);
     sql_request_begin_join(request, index, false);
-    buffer_append_byte(sql, '(');
-    mysql_append_names(sql, alias, table->key);
-    buffer_append_string(sql, ") = (SELECT ");
-    mysql_append_names(sql, "_x", table->key);
-    mysql_append(sql, " FROM %t AS _x WHERE ", &server_of(request)->sql, table->schema->name);
+    mysql_append(sql, "(%L) = (SELECT %L FROM %t AS _x WHERE ", alias, table->key, "_x", table->key,
+                 &server_of(request)->sql, table->schema->name);
     if (sql_request_equals(request, index, "_x") != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(sql, " ORDER BY ");
-    mysql_append_names(sql, "_x", table->key);
-    buffer_append_string(sql, " LIMIT 1)");
+    mysql_append(sql, " ORDER BY %L LIMIT 1)", "_x", table->key);
     return STATUS_OK;
 }
 

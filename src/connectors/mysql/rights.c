@@ -96,11 +96,9 @@ void mysql_rights_free(struct mysql_rights *rights)
 
 static enum status read_rights(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
-    struct buffer sql = {0};
     struct mysql_rights *rights = arena_allocate_zeroed(self->seen_arena, 1, sizeof *rights);
-    mysql_append_filled(&sql, sql_rights, self->sql.schema, NULL);
-    if (mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_INVALID, &rights->granted,
-                         error) != STATUS_OK) {
+    if (mysql_run_buffer(self, connection, mysql_filled(sql_rights, self->sql.schema, NULL),
+                         SQL_SHORT, ERROR_TARGET_INVALID, &rights->granted, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     /* an account that the server knows has USAGE at least */

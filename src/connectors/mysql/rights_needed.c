@@ -31,14 +31,10 @@ struct needing {
 /* NAME, or NAME@HOST: 'NAME'@'%'. */
 static const char *quote_account(const char *account, struct arena *arena)
 {
-    struct buffer text = {0};
     const char *at = strrchr(account, '@');
     size_t length = at != NULL ? (size_t)(at - account) : strlen(account);
-    mysql_append_text(&text, account, length);
-    buffer_append_byte(&text, '@');
-    mysql_append_string(&text, at != NULL ? at + 1 : "%");
-    const char *quoted = arena_copy_string(arena, buffer_string(&text));
-    buffer_free(&text);
+    const char *quoted =
+        sql_text(arena, mysql_sql("%Q@%q", account, length, at != NULL ? at + 1 : "%"));
     return quoted;
 }
 
@@ -92,8 +88,7 @@ static void grant_on_database(struct needing *needing, enum rights_use use, cons
 static void grant_on_table(struct needing *needing, enum rights_use use, const char *rights,
                            const char *table)
 {
-    buffer_format(&needing->line, "GRANT %s ON ", rights);
-    mysql_append(&needing->line, "%t", &needing->self->sql, table);
+    mysql_append(&needing->line, "GRANT %s ON %t", rights, &needing->self->sql, table);
     add_line(needing, use);
 }
 
@@ -153,9 +148,10 @@ static enum status add_reading(struct needing *needing, struct database_part *pa
     const struct rights_request *request = needing->request;
     struct buffer sql = {0};
     uint32_t there = 0;
-    buffer_append_string(&sql, "SELECT COUNT(*) FROM information_schema.tables WHERE table_type IN "
-                               "('BASE TABLE', 'VIEW', 'SYSTEM VERSIONED') AND table_schema = ");
-    mysql_append_string(&sql, part->name);
+    mysql_append(&sql,
+                 "SELECT COUNT(*) FROM information_schema.tables WHERE table_type IN ('BASE "
+                 "TABLE', 'VIEW', 'SYSTEM VERSIONED') AND table_schema = %q",
+                 part->name);
     enum status status = read_number(needing, &sql, ERROR_SOURCE_READ, &there);
     buffer_free(&sql);
     part->whole = request->carries_objects || there <= part->tables;
@@ -275,14 +271,13 @@ static enum status count_triggers(struct needing *needing, struct sql_table_plac
                                   enum triggers_of whose, uint32_t *count)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "SELECT COUNT(*) FROM information_schema.triggers WHERE "
-                               "event_object_schema = ");
-    mysql_append_string(&sql, place.schema);
-    buffer_append_string(&sql, " AND event_object_table = ");
-    mysql_append_string(&sql, place.name);
+    mysql_append(&sql,
+                 "SELECT COUNT(*) FROM information_schema.triggers WHERE event_object_schema = %q "
+                 "AND event_object_table = %q",
+                 place.schema, place.name);
     if (whose != TRIGGERS_OF_ANYONE) {
-        buffer_append_string(&sql, " AND definer <> ");
-        mysql_append_string(&sql, whole_account(needing->request->account, needing->arena));
+        mysql_append(&sql, " AND definer <> %q",
+                     whole_account(needing->request->account, needing->arena));
     }
     if (whose == TRIGGERS_OF_SYSTEM) {
         buffer_append_string(
@@ -356,9 +351,9 @@ static enum status rights_of_target(struct database *database, const struct righ
     for (uint32_t i = 0; i < request->table_count; i++) {
         add_part(&needing, sql_place_of(&needing.self->sql, request->tables[i].name).schema, 1);
     }
-    buffer_append_string(&rights, "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER");
-    buffer_append_string(&rights, needing.self->mariadb ? "" : ", REFERENCES");
-    buffer_append_string(&rights, is_staged(request) ? ", CREATE TEMPORARY TABLES" : "");
+    buffer_format(&rights, "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER%s%s",
+                  needing.self->mariadb ? "" : ", REFERENCES",
+                  is_staged(request) ? ", CREATE TEMPORARY TABLES" : "");
     append_object_rights(request->objects, &rights, &logged);
     for (uint32_t i = 0; i < needing.part_count; i++) {
         grant_on_database(&needing, RIGHTS_COPY, buffer_string(&rights), needing.parts[i].name);

@@ -107,12 +107,12 @@ static bool is_denied(MYSQL *connection)
 static enum status lock_all(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     enum { LOCK_MS = 5000 };
-    struct buffer sql = {0};
     int64_t wait_ms = sql_long_lock_ms(self->timeout_ms);
-    buffer_format(&sql, "SET SESSION lock_wait_timeout = %lld, wait_timeout = 10",
-                  mysql_lock_seconds(wait_ms < LOCK_MS ? wait_ms : LOCK_MS));
-    enum status status =
-        mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_SOURCE_READ, NULL, error);
+    enum status status = mysql_run_buffer(
+        self, connection,
+        mysql_sql("SET SESSION lock_wait_timeout = %D, wait_timeout = 10",
+                  (int64_t)mysql_lock_seconds(wait_ms < LOCK_MS ? wait_ms : LOCK_MS)),
+        SQL_SHORT, ERROR_SOURCE_READ, NULL, error);
     status = status == STATUS_OK ? mysql_run(self, connection, "FLUSH TABLES WITH READ LOCK",
                                              SQL_SHORT, ERROR_SOURCE_LOCKED, NULL, error)
                                  : status;
@@ -294,12 +294,12 @@ static int64_t transactions_so_far(struct mysql_database *self, MYSQL *connectio
         active != 0) {
         return -1;
     }
-    buffer_append_string(&sql, "SELECT count(*) FROM information_schema.tables WHERE engine <> "
-                               "'InnoDB' AND table_type = 'BASE TABLE' AND table_schema IN (");
-    mysql_append_string(&sql, self->sql.schema);
+    mysql_append(&sql,
+                 "SELECT count(*) FROM information_schema.tables WHERE engine <> 'InnoDB' AND "
+                 "table_type = 'BASE TABLE' AND table_schema IN (%q",
+                 self->sql.schema);
     for (uint32_t i = 0; i < self->sql.base.scope.others.count; i++) {
-        buffer_append_string(&sql, ", ");
-        mysql_append_string(&sql, self->sql.base.scope.others.names[i]);
+        mysql_append(&sql, ", %q", self->sql.base.scope.others.names[i]);
     }
     buffer_append_byte(&sql, ')');
     if (mysql_ask_number(self, connection, &sql, SQL_SHORT, ERROR_SOURCE_READ, -1, &others, NULL) !=

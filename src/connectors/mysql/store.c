@@ -54,12 +54,11 @@ enum status mysql_store_exists(struct mysql_database *self, MYSQL *connection, s
     enum { OLDER = 2 };
     struct buffer sql = {0};
     int64_t found = 0;
-    buffer_format(&sql,
-                  "SELECT SUM(IF(LOWER(table_name) = '" SQL_STORE_TABLE "', 1, %d)) FROM "
-                  "information_schema.tables WHERE table_name IN ('" SQL_STORE_TABLE
-                  "', '_transhume_run') AND table_schema = ",
-                  OLDER);
-    mysql_append_string(&sql, self->sql.schema);
+    mysql_append(&sql,
+                 "SELECT SUM(IF(LOWER(table_name) = '" SQL_STORE_TABLE
+                 "', 1, %d)) FROM information_schema.tables WHERE table_name IN ('" SQL_STORE_TABLE
+                 "', '_transhume_run') AND table_schema = %q",
+                 OLDER, self->sql.schema);
     if (mysql_ask_number(self, connection, &sql, SQL_SHORT, ERROR_TARGET_INVALID, 0, &found,
                          error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -80,11 +79,11 @@ enum status mysql_store_exists(struct mysql_database *self, MYSQL *connection, s
 enum status mysql_store_make(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
-    mysql_append_table(&sql, self, SQL_STORE_TABLE);
-    buffer_append_string(&sql, " (name varbinary(255) NOT NULL PRIMARY KEY, version bigint "
-                               "unsigned NOT NULL, value longtext NOT NULL) ENGINE=InnoDB "
-                               "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin ROW_FORMAT=DYNAMIC");
+    mysql_append(&sql,
+                 "CREATE TABLE IF NOT EXISTS %t (name varbinary(255) NOT NULL PRIMARY KEY, "
+                 "version bigint unsigned NOT NULL, value longtext NOT NULL) ENGINE=InnoDB "
+                 "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin ROW_FORMAT=DYNAMIC",
+                 &self->sql, SQL_STORE_TABLE);
     enum status status =
         mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_SCHEMA, NULL, error);
     return status == STATUS_OK ? mysql_check_ours(self, connection, self->sql.schema, error)
@@ -130,9 +129,8 @@ static void store_fill(struct buffer *filled, const char *sql, const struct stor
         buffer_append_string(filled, sql);
         return;
     }
-    buffer_append(filled, sql, (size_t)(place - sql));
-    mysql_append_text(filled, parameter->text, parameter->length);
-    buffer_append_string(filled, place + strlen(place_of_value));
+    mysql_append(filled, "%S%Q%s", sql, (size_t)(place - sql), parameter->text, parameter->length,
+                 place + strlen(place_of_value));
 }
 
 static enum status read_rows(MYSQL_RES *result, sql_store_row *row, void *context,

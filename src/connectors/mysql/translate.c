@@ -538,9 +538,7 @@ static const char *moved_statement(const struct mysql_database *self, const char
         return statement;
     }
     mysql_append_moved(&moved, statement, from, self->sql.schema);
-    const char *copy = arena_copy_string(arena, buffer_string(&moved));
-    buffer_free(&moved);
-    return copy;
+    return sql_text(arena, &moved);
 }
 
 enum status mysql_definition_of(const struct mysql_database *self, const struct schema_table *same,
@@ -636,8 +634,7 @@ static void append_modes(struct buffer *out, const struct mysql_database *self, 
         const char *stop = comma != NULL ? comma : end;
         const struct text mode = {at, (size_t)(stop - at)};
         if (knows_mode(self, mode)) {
-            buffer_append_string(out, begun ? "," : "");
-            buffer_append(out, mode.data, mode.length);
+            mysql_append(out, "%s%S", begun ? "," : "", mode.data, mode.length);
             begun = true;
         }
         at = comma != NULL ? comma + 1 : end;

@@ -48,9 +48,7 @@ static const char *action_in(const char *line, const char *event, struct arena *
 static const char *find_constraint(const char *statement, const char *name)
 {
     struct buffer words = {0};
-    buffer_append_string(&words, "\n  CONSTRAINT ");
-    mysql_append(&words, "%n", name);
-    buffer_append_string(&words, " FOREIGN KEY ");
+    mysql_append(&words, "\n  CONSTRAINT %n FOREIGN KEY ", name);
     const char *found = strstr(statement, buffer_string(&words));
     size_t length = words.length;
     buffer_free(&words);
@@ -100,8 +98,7 @@ static void unseen_add(struct unseen *unseen, const char *what, const char *righ
     unseen->items[unseen->count++] =
         (struct schema_unseen){.what = what,
                                .owner = arena_copy_string(unseen->arena, unseen->self->sql.schema),
-                               .why = arena_copy_string(unseen->arena, buffer_string(&why))};
-    buffer_free(&why);
+                               .why = sql_text(unseen->arena, &why)};
 }
 
 static void add_routines(struct unseen *unseen)
@@ -124,12 +121,10 @@ enum status mysql_unseen_read(struct mysql_database *self, MYSQL *connection, st
                               struct error *error)
 {
     int64_t counts[COLUMNS] = {0};
-    struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     struct unseen unseen = {.self = self, .connection = connection, .arena = schema->arena};
-    mysql_append_filled(&sql, sql_unseen, self->sql.schema, NULL);
-    if (mysql_run_buffer(self, connection, &sql, SQL_LONG, ERROR_SOURCE_READ, &result, error) !=
-        STATUS_OK) {
+    if (mysql_run_buffer(self, connection, mysql_filled(sql_unseen, self->sql.schema, NULL),
+                         SQL_LONG, ERROR_SOURCE_READ, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;

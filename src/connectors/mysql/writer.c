@@ -50,11 +50,9 @@ void mysql_writer_close(struct writer *writer)
 static enum status ask_packet(struct writer *writer, struct error *error)
 {
     int64_t bytes = 0;
-    struct buffer sql = {0};
-    buffer_append_string(&sql, "SELECT @@max_allowed_packet");
-    enum status status =
-        mysql_ask_number(writer->database, writer->connection, &sql, SQL_SHORT, ERROR_NETWORK,
-                         (int64_t)writer->database->packet_bytes_max, &bytes, error);
+    enum status status = mysql_ask_number(
+        writer->database, writer->connection, mysql_sql("SELECT @@max_allowed_packet"), SQL_SHORT,
+        ERROR_NETWORK, (int64_t)writer->database->packet_bytes_max, &bytes, error);
     writer->packet_bytes_max = bytes > 0 ? (uint64_t)bytes : writer->database->packet_bytes_max;
     return status;
 }

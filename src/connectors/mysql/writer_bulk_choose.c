@@ -16,15 +16,14 @@ static enum status may_have_triggers(struct writer *writer, const struct writer_
                                      bool *found, struct error *error)
 {
     struct mysql_database *self = writer->database;
-    struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     *found = false;
     if (writer->tables[plan->table].plan->created) {
         return STATUS_OK;
     }
-    mysql_append_filled(&sql, sql_triggers, self->sql.schema, plan->facts->schema->name);
-    if (mysql_run_buffer(self, writer->connection, &sql, SQL_SHORT, ERROR_TARGET_INVALID, &result,
-                         error) != STATUS_OK) {
+    if (mysql_run_buffer(self, writer->connection,
+                         mysql_filled(sql_triggers, self->sql.schema, plan->facts->schema->name),
+                         SQL_SHORT, ERROR_TARGET_INVALID, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;

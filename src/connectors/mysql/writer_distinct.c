@@ -10,7 +10,6 @@ enum status writer_distinct_lay_aside(struct stage_pass *pass, struct buffer *fr
 {
     struct mysql_database *self = pass->writer->database;
     struct buffer move = {0};
-    struct buffer take = {0};
     mysql_append(&move, "INSERT INTO %t SELECT s.* FROM %b", &self->sql, pass->plan->repeats_name,
                  from);
     buffer_free(from);
@@ -20,19 +19,19 @@ enum status writer_distinct_lay_aside(struct stage_pass *pass, struct buffer *fr
         return status;
     }
     pass->repeats = true;
-    mysql_append(&take,
-                 "DELETE s FROM %t AS s JOIN %t AS r ON r._transhume_row = "
-                 "s._transhume_row",
-                 &self->sql, pass->plan->stage_name, &self->sql, pass->plan->repeats_name);
-    return writer_run_statement(pass->writer, &take, NULL, pass->refusal, pass->error);
+    return writer_run_statement(
+        pass->writer,
+        mysql_sql("DELETE s FROM %t AS s JOIN %t AS r ON r._transhume_row = s._transhume_row",
+                  &self->sql, pass->plan->stage_name, &self->sql, pass->plan->repeats_name),
+        NULL, pass->refusal, pass->error);
 }
 
 static enum status set_patience(struct stage_pass *pass, long long seconds)
 {
-    struct buffer sql = {0};
-    buffer_format(&sql, "SET SESSION innodb_lock_wait_timeout = %lld", seconds);
-    return mysql_run_buffer(pass->writer->database, pass->writer->connection, &sql, SQL_SHORT,
-                            ERROR_TARGET_WRITE, NULL, pass->error);
+    return mysql_run_buffer(
+        pass->writer->database, pass->writer->connection,
+        mysql_sql("SET SESSION innodb_lock_wait_timeout = %D", (int64_t)seconds), SQL_SHORT,
+        ERROR_TARGET_WRITE, NULL, pass->error);
 }
 
 /* The key of the ledger's row that is locked. */
@@ -43,7 +42,6 @@ static void find_row(const struct writer *writer, char key[STORE_KEY_BYTES])
 
 enum status writer_distinct_note(struct writer *writer, struct error *error)
 {
-    struct buffer sql = {0};
     char key[STORE_KEY_BYTES];
     bool distinct = false;
     for (uint32_t i = 0; i < writer->table_count; i++) {
@@ -53,23 +51,25 @@ enum status writer_distinct_note(struct writer *writer, struct error *error)
         return STATUS_OK;
     }
     find_row(writer, key);
-    buffer_append_string(&sql, "INSERT IGNORE INTO ");
-    mysql_append_table(&sql, writer->database, SQL_STORE_TABLE);
-    buffer_format(&sql, " (name, version, value) VALUES ('%s', 1, '{\"format\":2}')", key);
-    return mysql_run_buffer(writer->database, writer->connection, &sql, SQL_LONG,
-                            ERROR_TARGET_WRITE, NULL, error);
+    return mysql_run_buffer(
+        writer->database, writer->connection,
+        mysql_sql("INSERT IGNORE INTO %t (name, version, value) VALUES ('%s', 1, "
+                  "'{\"format\":2}')",
+                  &writer->database->sql, SQL_STORE_TABLE, key),
+        SQL_LONG, ERROR_TARGET_WRITE, NULL, error);
 }
 
 static enum status lock_row(struct stage_pass *pass)
 {
     struct writer *writer = pass->writer;
-    struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     char key[STORE_KEY_BYTES];
     find_row(writer, key);
-    mysql_append(&sql, "SELECT 1 FROM %t WHERE name = '%s' FOR UPDATE", &writer->database->sql,
-                 SQL_STORE_TABLE, key);
-    enum status status = writer_run_statement(writer, &sql, &result, pass->refusal, pass->error);
+    enum status status =
+        writer_run_statement(writer,
+                             mysql_sql("SELECT 1 FROM %t WHERE name = '%s' FOR UPDATE",
+                                       &writer->database->sql, SQL_STORE_TABLE, key),
+                             &result, pass->refusal, pass->error);
     mysql_free_result(result);
     return status;
 }
@@ -93,11 +93,10 @@ static enum status lay_aside_later(struct stage_pass *pass)
     }
     buffer_append_string(&from, "(SELECT _transhume_row, ");
     writer_stage_append_columns(pass->plan, "", &from);
-    buffer_append_string(&from, " FROM (SELECT n.*, ROW_NUMBER() OVER (PARTITION BY ");
-    mysql_append_names(&from, NULL, pass->key);
-    buffer_append_string(&from, " ORDER BY _transhume_row) AS _transhume_place FROM ");
-    mysql_append_table(&from, self, pass->plan->stage_name);
-    buffer_append_string(&from, " AS n) AS d WHERE _transhume_place > 1) AS s");
+    mysql_append(&from,
+                 " FROM (SELECT n.*, ROW_NUMBER() OVER (PARTITION BY %l ORDER BY _transhume_row) "
+                 "AS _transhume_place FROM %t AS n) AS d WHERE _transhume_place > 1) AS s",
+                 pass->key, &self->sql, pass->plan->stage_name);
     return writer_distinct_lay_aside(pass, &from);
 }
 

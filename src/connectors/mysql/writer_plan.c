@@ -74,9 +74,7 @@ static enum status see_all_notes(struct writer *writer, const struct writer_plan
 
 static const char *writer_plan_keep(struct writer *writer, struct buffer *sql)
 {
-    const char *text = arena_copy_string(writer->sql.arena, buffer_string(sql));
-    buffer_free(sql);
-    return text;
+    return sql_text(writer->sql.arena, sql);
 }
 
 /* Without a character set, bytes are bytes; texts that are to be converted say what they are. */
@@ -103,8 +101,7 @@ static const char *make_load(struct writer *writer, const struct writer_plan *pl
         mysql_append(&set, "%s%n = %s@_transhume_%u%s", set.length > 0 ? ", " : " SET ",
                      column->name, expression, i, end);
     }
-    buffer_append_byte(&sql, ')');
-    buffer_append_buffer(&sql, &set);
+    mysql_append(&sql, ")%b", &set);
     buffer_free(&set);
     return writer_plan_keep(writer, &sql);
 }
@@ -120,10 +117,10 @@ static const char *make_insert(struct writer *writer, const struct writer_plan *
 static const char *make_stage(struct writer *writer, const struct writer_plan *plan)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "CREATE TEMPORARY TABLE IF NOT EXISTS ");
-    mysql_append_table(&sql, writer->database, plan->stage_name);
-    buffer_append_string(&sql, " (_transhume_row BIGINT UNSIGNED NOT NULL PRIMARY KEY) "
-                               "ENGINE=InnoDB AS SELECT CAST(0 AS UNSIGNED) AS _transhume_row");
+    mysql_append(&sql,
+                 "CREATE TEMPORARY TABLE IF NOT EXISTS %t (_transhume_row BIGINT UNSIGNED NOT "
+                 "NULL PRIMARY KEY) ENGINE=InnoDB AS SELECT CAST(0 AS UNSIGNED) AS _transhume_row",
+                 &writer->database->sql, plan->stage_name);
     for (uint32_t i = 0; i < plan->column_count; i++) {
         mysql_append(&sql, ", %n", plan->columns[i].column->name);
     }
@@ -133,10 +130,9 @@ static const char *make_stage(struct writer *writer, const struct writer_plan *p
 
 static const char *make_repeats(struct writer *writer, const struct writer_plan *plan)
 {
-    struct buffer sql = {0};
-    mysql_append(&sql, "CREATE TEMPORARY TABLE IF NOT EXISTS %t LIKE %t", &writer->database->sql,
-                 plan->repeats_name, &writer->database->sql, plan->stage_name);
-    return writer_plan_keep(writer, &sql);
+    return writer_plan_keep(writer, mysql_sql("CREATE TEMPORARY TABLE IF NOT EXISTS %t LIKE %t",
+                                              &writer->database->sql, plan->repeats_name,
+                                              &writer->database->sql, plan->stage_name));
 }
 
 enum status writer_plan_get(struct writer *writer, uint32_t table, const struct shape *shape,

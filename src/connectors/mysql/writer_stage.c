@@ -7,14 +7,13 @@
 static enum status mysql_writer_stage_make(struct writer *writer, const char *make_sql,
                                            const char *name, struct error *error)
 {
-    struct buffer sql = {0};
     enum status status = mysql_run(writer->database, writer->connection, make_sql, SQL_SHORT,
                                    ERROR_TARGET_WRITE, NULL, error);
     if (status != STATUS_OK) {
         return status;
     }
-    mysql_append(&sql, "DELETE FROM %t", &writer->database->sql, name);
-    return mysql_run_buffer(writer->database, writer->connection, &sql, SQL_SHORT,
+    return mysql_run_buffer(writer->database, writer->connection,
+                            mysql_sql("DELETE FROM %t", &writer->database->sql, name), SQL_SHORT,
                             ERROR_TARGET_WRITE, NULL, error);
 }
 
@@ -48,11 +47,9 @@ static enum status take_out_repeats(struct stage_pass *pass)
 
     buffer_append_string(&sql, "INSERT IGNORE INTO ");
     mysql_append_key_table(&sql, self, name);
-    buffer_append_string(&sql, " (");
-    mysql_append_names(&sql, NULL, pass->key);
-    buffer_append_string(&sql, ", _transhume_chunk, _transhume_row) SELECT ");
-    mysql_append_names(&sql, NULL, pass->key);
-    buffer_format(&sql, ", %llu, _transhume_row FROM ", chunk);
+    mysql_append(&sql,
+                 " (%l, _transhume_chunk, _transhume_row) SELECT %l, %U, _transhume_row FROM ",
+                 pass->key, pass->key, (uint64_t)chunk);
     append_stage(&sql, pass);
     buffer_append_string(&sql, " ORDER BY _transhume_row");
     enum status status = writer_run_statement(pass->writer, &sql, NULL, pass->refusal, pass->error);
@@ -131,8 +128,10 @@ static enum status update_present(struct stage_pass *pass)
               (column->not_null && !column->has_default)))) {
             continue;
         }
-        mysql_append(&sql, "%s%n", begun ? ", t." : " SET t.", column->name);
-        buffer_append_string(&sql, planned ? " = s." : cleared ? " = NULL" : " = DEFAULT");
+        mysql_append(&sql, "%s%n%s", begun ? ", t." : " SET t.", column->name,
+                     planned   ? " = s."
+                     : cleared ? " = NULL"
+                               : " = DEFAULT");
         if (planned) {
             mysql_append_name(&sql, column->name);
         }

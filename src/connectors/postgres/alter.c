@@ -30,11 +30,9 @@ static void append_settings(const struct postgres_alter *session, struct buffer 
 {
     const char *schema = session->database->sql.schema;
     int version = session->database->server_version;
-    buffer_append_string(sql, settings);
-    buffer_append_string(sql, version >= 140000 ? "; SET idle_session_timeout = 0" : "");
+    buffer_format(sql, "%s%s", settings, version >= 140000 ? "; SET idle_session_timeout = 0" : "");
     if (session->program != NULL) {
-        buffer_append_string(sql, "; SET application_name = ");
-        postgres_append_text(sql, session->program, strlen(session->program));
+        postgres_append(sql, "; SET application_name = %q", session->program);
     }
     postgres_append(sql,
                     "; SELECT pg_catalog.set_config('search_path', CASE WHEN "
@@ -164,7 +162,6 @@ static enum status alter_open(struct database *database, const struct alter_open
 static enum status make_schema(struct postgres_alter *session, struct error *error)
 {
     const struct postgres_parameter parameter = {.text = session->history_schema};
-    struct buffer sql = {0};
     PGresult *found = NULL;
     enum status status =
         postgres_catalog_query(session->database, session->connection,
@@ -175,9 +172,10 @@ static enum status make_schema(struct postgres_alter *session, struct error *err
     if (status != STATUS_OK || there) {
         return status;
     }
-    postgres_append(&sql, "CREATE SCHEMA IF NOT EXISTS %n", session->history_schema);
-    return postgres_execute_buffer(session->database, session->connection, &sql, SQL_LONG,
-                                   ERROR_TARGET_WRITE, error);
+    return postgres_execute_buffer(
+        session->database, session->connection,
+        postgres_sql("CREATE SCHEMA IF NOT EXISTS %n", session->history_schema), SQL_LONG,
+        ERROR_TARGET_WRITE, error);
 }
 
 static enum status history_make(struct alter_session *base, struct error *error)

@@ -49,8 +49,7 @@ static enum status visit_rows(PGresult *result, sql_history_field_visit *visit, 
 /* An act in a transaction is its last write: it goes with the COMMIT, whose answer is its own. */
 static enum status defer(struct postgres_alter *session, struct buffer *sql)
 {
-    buffer_append_buffer(&session->last, sql);
-    buffer_append_string(&session->last, "; ");
+    postgres_append(&session->last, "%b; ", sql);
     buffer_free(sql);
     return STATUS_OK;
 }

@@ -157,19 +157,17 @@ enum status postgres_alter_lock(struct alter_session *base, const struct ledger_
                                 struct ledger_holder *found, struct error *error)
 {
     struct postgres_alter *session = postgres_alter_of(base);
-    struct buffer sql = {0};
     PGresult *result = NULL;
     (void)self;
     if (session->locked) {
         return still_ours(session, error);
     }
-    buffer_format(&sql,
-                  "SELECT pg_catalog.pg_try_advisory_lock(%" PRId64 "), " SESSION
-                  " FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) AS a",
-                  session->lock_key);
-    enum status status =
-        postgres_catalog_query_buffer(session->database, session->connection, &sql, NULL, 0,
-                                      SQL_SHORT, ERROR_TARGET_LOCKED, &result, error);
+    enum status status = postgres_catalog_query_buffer(
+        session->database, session->connection,
+        postgres_sql("SELECT pg_catalog.pg_try_advisory_lock(%D), " SESSION
+                     " FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) AS a",
+                     session->lock_key),
+        NULL, 0, SQL_SHORT, ERROR_TARGET_LOCKED, &result, error);
     session->locked =
         status == STATUS_OK && PQntuples(result) > 0 && PQgetvalue(result, 0, 0)[0] == 't';
     if (session->locked) {

@@ -36,10 +36,8 @@ enum status postgres_alter_begin(struct alter_session *base, struct error *error
     (void)error;
     buffer_clear(&session->first);
     buffer_clear(&session->last);
-    buffer_append_string(&session->first, "BEGIN; ");
-    if (session->lazy) {
-        buffer_append_string(&session->first, "SET LOCAL synchronous_commit = off; ");
-    }
+    buffer_format(&session->first, "BEGIN; %s",
+                  session->lazy ? "SET LOCAL synchronous_commit = off; " : "");
     session->within = true;
     session->begun = false;
     session->lock_ms[1] = session->lock_ms[0];
@@ -55,12 +53,6 @@ static enum status send_all(struct postgres_alter *session, struct buffer *sql, 
     return postgres_alter_lost(session, status, error);
 }
 
-/* A role that the migration took may not write the history. */
-static void append_own_role(struct buffer *sql)
-{
-    buffer_append_string(sql, "RESET SESSION AUTHORIZATION; RESET ROLE; ");
-}
-
 enum status postgres_alter_catch_up(struct postgres_alter *session, struct error *error)
 {
     enum status status = STATUS_OK;
@@ -70,8 +62,8 @@ enum status postgres_alter_catch_up(struct postgres_alter *session, struct error
     }
     if (status == STATUS_OK && session->within && session->last.length > 0) {
         struct buffer sql = {0};
-        append_own_role(&sql);
-        buffer_append_buffer(&sql, &session->last);
+        /* a role that the migration took may not write the history */
+        postgres_append(&sql, "RESET SESSION AUTHORIZATION; RESET ROLE; %b", &session->last);
         buffer_clear(&session->last);
         status = send_all(session, &sql, error);
         buffer_free(&sql);
@@ -93,8 +85,7 @@ static enum status alter_run_commit(struct postgres_alter *session, struct error
     }
     buffer_append_buffer(&sql, &session->first); /* nothing was run */
     if (session->last.length > 0) {
-        append_own_role(&sql);
-        buffer_append_buffer(&sql, &session->last);
+        postgres_append(&sql, "RESET SESSION AUTHORIZATION; RESET ROLE; %b", &session->last);
     }
     buffer_append_string(&sql, "COMMIT");
     enum status status = send_all(session, &sql, &inner);

@@ -92,8 +92,7 @@ enum status postgres_alter_witness(struct alter_session *base, const struct alte
         }
         PQclear(result);
     }
-    *text = arena_copy_string(arena, buffer_string(&out));
-    buffer_free(&out);
+    *text = sql_text(arena, &out);
     return status;
 }
 
@@ -114,10 +113,11 @@ static enum status drop_invalid(struct postgres_alter *session, const struct alt
     PGresult *result = NULL;
     enum status status = alter_settle_ask(session, query, object, &result, error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
-        struct buffer sql = {0};
-        postgres_append(&sql, "DROP INDEX CONCURRENTLY IF EXISTS %n.%n", PQgetvalue(result, row, 0),
-                        PQgetvalue(result, row, 1));
-        status = alter_settle_execute(session, &sql, error);
+        status = alter_settle_execute(session,
+                                      postgres_sql("DROP INDEX CONCURRENTLY IF EXISTS %n.%n",
+                                                   PQgetvalue(result, row, 0),
+                                                   PQgetvalue(result, row, 1)),
+                                      error);
         *dropped += status == STATUS_OK;
     }
     PQclear(result);
@@ -262,11 +262,12 @@ static enum status settle_detach(struct postgres_alter *session, const struct al
     PGresult *result = NULL;
     enum status status = alter_settle_ask(session, pending, object, &result, error);
     if (status == STATUS_OK && PQntuples(result) > 0) {
-        struct buffer sql = {0};
-        postgres_append(&sql, "ALTER TABLE %n.%n DETACH PARTITION %n.%n FINALIZE",
-                        PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1),
-                        PQgetvalue(result, 0, 2), PQgetvalue(result, 0, 3));
-        status = alter_settle_execute(session, &sql, error);
+        status =
+            alter_settle_execute(session,
+                                 postgres_sql("ALTER TABLE %n.%n DETACH PARTITION %n.%n FINALIZE",
+                                              PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1),
+                                              PQgetvalue(result, 0, 2), PQgetvalue(result, 0, 3)),
+                                 error);
         *settled = ALTER_APPLIED;
     }
     PQclear(result);

@@ -145,9 +145,7 @@ static const char *aside_of(const struct postgres_apply *apply, const struct app
     default:
         break;
     }
-    const char *text =
-        sql.length > 0 ? arena_copy_string(apply->head.arena, buffer_string(&sql)) : NULL;
-    buffer_free(&sql);
+    const char *text = sql.length > 0 ? sql_text(apply->head.arena, &sql) : NULL;
     return text;
 }
 
@@ -402,9 +400,8 @@ static enum status postgres_apply_begin(struct apply *head, struct error *error)
         apply->planned_ms = clock_monotonic_ms(); /* tables grow */
         buffer_append_string(&sql, "DISCARD PLANS; ");
     }
-    buffer_append_string(&sql, "BEGIN");
-    buffer_append_string(&sql, apply->defers ? "; SET CONSTRAINTS ALL DEFERRED" : "");
-    buffer_append_string(&sql, apply->marked ? set_moment : "");
+    buffer_format(&sql, "BEGIN%s%s", apply->defers ? "; SET CONSTRAINTS ALL DEFERRED" : "",
+                  apply->marked ? set_moment : "");
     apply->failed = false;
     return postgres_execute_buffer(apply->self, apply->connection, &sql, SQL_SHORT,
                                    ERROR_TARGET_WRITE, error);

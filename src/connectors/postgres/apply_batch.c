@@ -162,8 +162,7 @@ static void make_text(const struct postgres_database *self, struct apply_batch *
         append_rows(&sql, batch);
         append_match(&sql, batch);
     }
-    batch->sql = made ? arena_copy_string(batch->statement->arena, buffer_string(&sql)) : NULL;
-    buffer_free(&sql);
+    batch->sql = made ? sql_text(batch->statement->arena, &sql) : NULL;
 }
 
 /* ---------------------------------------------------------------- batches */

@@ -82,8 +82,8 @@ static void append_keys(const struct work *work, struct buffer *sql)
 static void append_key_texts(const struct work *work, struct buffer *sql)
 {
     for (size_t i = 0; i < json_array_size(work->keys); i++) {
-        buffer_format(sql, "%spg_catalog.format('%%s', ", i > 0 ? ", " : "");
-        postgres_append(sql, "%n)", item(json_array_get(work->keys, i), 0));
+        postgres_append(sql, "%spg_catalog.format('%%s', %n)", i > 0 ? ", " : "",
+                        item(json_array_get(work->keys, i), 0));
     }
 }
 
@@ -176,9 +176,7 @@ static const char *write_position(const struct work *work, const json_t *list)
 {
     struct buffer text = {0};
     (void)json_tree_append(list, JSON_COMPACT, &text);
-    const char *position = arena_copy_string(work->arena, buffer_string(&text));
-    buffer_free(&text);
-    return position;
+    return sql_text(work->arena, &text);
 }
 
 static const char *show_key(const struct work *work, const json_t *key)
@@ -233,13 +231,14 @@ static enum status count_pages(struct work *work, uint64_t *pages, double *rows_
 {
     struct buffer sql = {0};
     PGresult *result = NULL;
-    const char *place = "pg_catalog.to_regclass(pg_catalog.quote_ident(%q) || '.' || "
-                        "pg_catalog.quote_ident(%q))";
-    buffer_append_string(&sql, "SELECT pg_catalog.pg_relation_size(c.oid) / "
-                               "pg_catalog.current_setting('block_size')::bigint, CASE WHEN "
-                               "c.relpages > 0 AND c.reltuples > 0 THEN c.reltuples / c.relpages "
-                               "ELSE 50 END FROM pg_catalog.pg_class c WHERE c.oid = ");
-    postgres_append(&sql, place, work->schema, work->table);
+    postgres_append(&sql,
+                    "SELECT pg_catalog.pg_relation_size(c.oid) / "
+                    "pg_catalog.current_setting('block_size')::bigint, CASE WHEN c.relpages > 0 "
+                    "AND c.reltuples > 0 THEN c.reltuples / c.relpages ELSE 50 END FROM "
+                    "pg_catalog.pg_class c WHERE c.oid = "
+                    "pg_catalog.to_regclass(pg_catalog.quote_ident(%q) || '.' || "
+                    "pg_catalog.quote_ident(%q))",
+                    work->schema, work->table);
     if (catalog_query(work, &sql, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -304,9 +303,7 @@ static enum status change_batch_fill(struct work *work, const struct buffer *whe
         const json_t *pair = json_array_get(set, i);
         postgres_append(&sql, "%s%n = %s", i > 0 ? ", " : "", item(pair, 0), item(pair, 1));
     }
-    buffer_append_string(&sql, " WHERE ");
-    buffer_append_buffer(&sql, where);
-    buffer_format(&sql, " AND (%s)", pending != NULL ? pending : "true");
+    postgres_append(&sql, " WHERE %b AND (%s)", where, pending != NULL ? pending : "true");
     return run_counted(work, &sql, &batch->changed, error);
 }
 
@@ -317,10 +314,9 @@ static enum status change_batch_insert(struct work *work, const struct buffer *w
 {
     const json_t *into = json_object_get(work->tree, "into");
     struct buffer sql = {0};
-    postgres_append(&sql, "WITH batch AS MATERIALIZED (SELECT * FROM %n.%n WHERE ", work->schema,
-                    work->table);
-    buffer_append_buffer(&sql, where);
-    buffer_format(&sql, " AND (%s) ORDER BY ", text_of(work, "if"));
+    postgres_append(&sql,
+                    "WITH batch AS MATERIALIZED (SELECT * FROM %n.%n WHERE %b AND (%s) ORDER BY ",
+                    work->schema, work->table, where, text_of(work, "if"));
     append_keys(work, &sql);
     postgres_append(&sql,
                     " FOR NO KEY UPDATE) INSERT INTO %n.%n (%s) OVERRIDING SYSTEM VALUE SELECT %s "
@@ -342,10 +338,8 @@ static enum status change_batch_join(struct work *work, const struct buffer *whe
     struct buffer range = {0};
     struct buffer sql = {0};
     uint64_t locked;
-    postgres_append(&range, "(SELECT %n FROM %n.%n WHERE ", text_of(work, "key"), work->schema,
-                    work->table);
-    buffer_append_buffer(&range, where);
-    buffer_append_byte(&range, ')');
+    postgres_append(&range, "(SELECT %n FROM %n.%n WHERE %b)", text_of(work, "key"), work->schema,
+                    work->table, where);
     postgres_append(&sql,
                     "SELECT 1 FROM %n.%n AS f WHERE f.%n %s ANY %b ORDER BY f.%n FOR NO KEY "
                     "UPDATE",
@@ -380,9 +374,8 @@ static enum status postgres_change_batch_prove(struct work *work, const struct b
     } else {
         buffer_append_string(&sql, "ctid::text))[1]");
     }
-    postgres_append(&sql, " FROM %n.%n WHERE ", work->schema, work->table);
-    buffer_append_buffer(&sql, where);
-    buffer_format(&sql, " AND (%s) IS NOT TRUE", holds != NULL ? holds : "false");
+    postgres_append(&sql, " FROM %n.%n WHERE %b AND (%s) IS NOT TRUE", work->schema, work->table,
+                    where, holds != NULL ? holds : "false");
     if (query(work, &sql, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

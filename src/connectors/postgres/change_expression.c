@@ -72,9 +72,7 @@ static enum status change_expression_execute(struct compiler *compiler, struct b
 /* On its own: a text that does not parse is not run at all, and there would be no savepoint. */
 static enum status set_savepoint(struct compiler *compiler, struct error *error)
 {
-    struct buffer sql = {0};
-    buffer_append_string(&sql, "SAVEPOINT transhume_scratch");
-    return change_expression_execute(compiler, &sql, error);
+    return change_expression_execute(compiler, postgres_sql("SAVEPOINT transhume_scratch"), error);
 }
 
 static enum status make_scratch(struct compiler *compiler, const struct altered_table *table,
@@ -95,9 +93,8 @@ static enum status make_scratch(struct compiler *compiler, const struct altered_
 
 static enum status drop_scratch(struct compiler *compiler, struct error *error)
 {
-    struct buffer sql = {0};
-    buffer_append_string(&sql, "ROLLBACK TO SAVEPOINT transhume_scratch");
-    return change_expression_execute(compiler, &sql, error);
+    return change_expression_execute(
+        compiler, postgres_sql("ROLLBACK TO SAVEPOINT transhume_scratch"), error);
 }
 
 enum status change_try(struct compiler *compiler, const struct altered_table *table,
@@ -211,13 +208,13 @@ static enum status read_nature(struct compiler *compiler, struct altered_express
  * the transaction to be rolled back to its savepoint: it is the last thing asked. */
 static bool is_by_session(struct compiler *compiler, const char *text, const char *type)
 {
-    struct buffer sql = {0};
     struct error ignored = {0};
-    postgres_append(&sql,
-                    "ALTER TABLE pg_temp." SCRATCH " ADD COLUMN " SCRATCH "_value %s GENERATED "
-                    "ALWAYS AS (CAST((%s\n) AS %s)) STORED",
-                    type, text, type);
-    return change_expression_execute(compiler, &sql, &ignored) != STATUS_OK;
+    return change_expression_execute(
+               compiler,
+               postgres_sql("ALTER TABLE pg_temp." SCRATCH " ADD COLUMN " SCRATCH
+                            "_value %s GENERATED ALWAYS AS (CAST((%s\n) AS %s)) STORED",
+                            type, text, type),
+               &ignored) != STATUS_OK;
 }
 
 enum status change_read_expression(struct compiler *compiler, struct altered_table *table,

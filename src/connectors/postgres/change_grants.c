@@ -34,13 +34,10 @@ void change_append_grants(const char *from, const char *to, const char *columns,
                     "g.who, g.further); END LOOP; FOR g IN ",
                     to);
     buffer_clear(&where);
-    postgres_append(
-        &where,
-        "t.attrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(%q) AND t.attacl IS NOT NULL",
-        from);
-    if (columns != NULL) {
-        buffer_append_string(&where, " AND n.here IS NOT NULL");
-    }
+    postgres_append(&where,
+                    "t.attrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(%q) AND t.attacl IS "
+                    "NOT NULL%s",
+                    from, columns != NULL ? " AND n.here IS NOT NULL" : "");
     struct buffer source = {0};
     if (columns != NULL) {
         buffer_format(&source,

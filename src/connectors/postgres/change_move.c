@@ -209,19 +209,17 @@ static void follow_move(struct compiler *compiler, struct altered_table *from,
     struct buffer body = {0};
     postgres_append(&body,
                     "  IF TG_OP = 'DELETE' THEN\n    NULL;\n"
-                    "  ELSIF (TG_OP = 'INSERT' AND (%s)) OR\n    (TG_OP = 'UPDATE' AND %s AND "
-                    "%s) THEN\n"
-                    "    UPDATE %s AS f SET %n = t.%n FROM %s AS t WHERE t.%n %s NEW.%n AND %s;\n",
-                    adopts(compiler, chosen->items[0], to, on, key), same, moves_by(compiler, on),
-                    from_place, name, name, to_place, key, by_key, on,
-                    change_match(compiler, from, "f", "NEW"));
-    postgres_append(&body,
+                    "  ELSIF (TG_OP = 'INSERT' AND (%s)) OR\n"
+                    "    (TG_OP = 'UPDATE' AND %s AND %s) THEN\n"
+                    "    UPDATE %s AS f SET %n = t.%n FROM %s AS t WHERE t.%n %s NEW.%n AND %s;\n"
                     "  ELSIF TG_OP = 'INSERT' OR NOT (%s) THEN\n"
                     "    UPDATE %s AS t SET %n = NEW.%n WHERE t.%n %s NEW.%n;\n"
                     "    UPDATE %s AS f SET %n = NEW.%n WHERE f.%n %s NEW.%n AND NOT (%s);\n"
                     "  END IF;\n",
-                    same, to_place, name, name, key, by_key, on, from_place, name, name, on,
-                    change_equals(compiler, from, on), on,
+                    adopts(compiler, chosen->items[0], to, on, key), same, moves_by(compiler, on),
+                    from_place, name, name, to_place, key, by_key, on,
+                    change_match(compiler, from, "f", "NEW"), same, to_place, name, name, key,
+                    by_key, on, from_place, name, name, on, change_equals(compiler, from, on), on,
                     change_chosen_equal(compiler, chosen, "f", "NEW"));
     change_sync(compiler, from, to, change_text_of(compiler, &body));
     change_sync(compiler, to, from,

@@ -5,9 +5,7 @@
 
 const char *change_text_of(struct compiler *compiler, struct buffer *buffer)
 {
-    const char *text = arena_copy(compiler->arena, buffer_string(buffer), buffer->length);
-    buffer_free(buffer);
-    return text;
+    return sql_text(compiler->arena, buffer);
 }
 
 const char *change_sql(struct compiler *compiler, const char *format, ...)

@@ -209,10 +209,10 @@ static void follow(const struct copy *copy, struct altered_table *from, struct a
     struct buffer body = {0};
     const char *into_place = change_place(compiler, into);
     const char *moved = change_match(compiler, from, "OLD", "NEW");
-    buffer_format(&body, "  IF TG_OP = 'DELETE' OR (TG_OP = 'UPDATE' AND NOT (%s)) THEN\n", moved);
-    buffer_format(&body, "    DELETE FROM %s AS t WHERE %s;\n  END IF;\n", into_place,
-                  change_match(compiler, from, "t", "OLD"));
-    buffer_append_string(&body, "  IF TG_OP <> 'DELETE' THEN\n");
+    buffer_format(&body,
+                  "  IF TG_OP = 'DELETE' OR (TG_OP = 'UPDATE' AND NOT (%s)) THEN\n"
+                  "    DELETE FROM %s AS t WHERE %s;\n  END IF;\n  IF TG_OP <> 'DELETE' THEN\n",
+                  moved, into_place, change_match(compiler, from, "t", "OLD"));
     append_upsert(compiler, into, map, &body);
     buffer_append_string(&body, "  END IF;\n");
     change_sync(compiler, from, into, change_text_of(compiler, &body));

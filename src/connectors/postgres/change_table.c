@@ -72,9 +72,8 @@ enum status change_append_reference(struct compiler *compiler,
             buffer_format(sql, "%s%s", actions[i][1], action);
         }
     }
-    buffer_append_string(sql, change_is_true(references, "deferrable") ? " DEFERRABLE" : "");
-    buffer_append_string(
-        sql, change_is_true(references, "initially_deferred") ? " INITIALLY DEFERRED" : "");
+    buffer_format(sql, "%s%s", change_is_true(references, "deferrable") ? " DEFERRABLE" : "",
+                  change_is_true(references, "initially_deferred") ? " INITIALLY DEFERRED" : "");
     return STATUS_OK;
 }
 
@@ -184,9 +183,11 @@ static enum status append_constraint(struct compiler *compiler, const struct cha
             return change_invalid(compiler, value, error, "it needs 'columns'%s",
                                   foreign ? " and 'references'" : "");
         }
-        buffer_append_string(sql, foreign ? "FOREIGN KEY " : unique ? "UNIQUE " : "PRIMARY KEY ");
-        buffer_append_string(
-            sql, change_is_true(value, "nulls_not_distinct") ? "NULLS NOT DISTINCT " : "");
+        buffer_format(sql, "%s%s",
+                      foreign  ? "FOREIGN KEY "
+                      : unique ? "UNIQUE "
+                               : "PRIMARY KEY ",
+                      change_is_true(value, "nulls_not_distinct") ? "NULLS NOT DISTINCT " : "");
         append_names(change_get(value, "columns"), sql);
         if (foreign) {
             status = change_append_reference(compiler, change_get(value, "references"), sql, error);
@@ -194,9 +195,8 @@ static enum status append_constraint(struct compiler *compiler, const struct cha
             append_parameters(change_get(value, "index_parameters"), sql);
         }
     }
-    buffer_append_string(sql, change_is_true(value, "deferrable") ? " DEFERRABLE" : "");
-    buffer_append_string(sql,
-                         change_is_true(value, "initially_deferred") ? " INITIALLY DEFERRED" : "");
+    buffer_format(sql, "%s%s", change_is_true(value, "deferrable") ? " DEFERRABLE" : "",
+                  change_is_true(value, "initially_deferred") ? " INITIALLY DEFERRED" : "");
     return status;
 }
 
@@ -240,10 +240,7 @@ static void append_options(const struct change_value *value, struct buffer *sql)
     if (options == NULL) {
         return;
     }
-    buffer_append_string(sql, " WITH (");
-    if (options->kind == CHANGE_TEXT) {
-        buffer_append_string(sql, options->text);
-    }
+    buffer_format(sql, " WITH (%s", options->kind == CHANGE_TEXT ? options->text : "");
     for (uint32_t i = 0; options->kind == CHANGE_MAP && i < options->count; i++) {
         buffer_format(sql, "%s%s = %s", i > 0 ? ", " : "", options->keys[i],
                       options->items[i].text != NULL ? options->items[i].text : "");

@@ -102,8 +102,8 @@ static void append_direction(struct compiler *compiler, const struct altered_tab
     append_inserted(compiler, column, true, sql);
     buffer_append_string(sql, ";\n    was_new := ");
     append_inserted(compiler, column, false, sql);
-    buffer_append_string(sql, ";\n    changes_up := true;\n    changes_down := true;\n  ELSE\n");
-    buffer_append_string(sql, "    was_old := ");
+    buffer_append_string(sql, ";\n    changes_up := true;\n    changes_down := true;\n  ELSE\n"
+                              "    was_old := ");
     if (old != NULL) {
         append_differs(compiler, sql, old);
     } else {
@@ -212,16 +212,16 @@ static void append_no_defaults(const struct altered_table *table, struct buffer 
 static void append_body(struct compiler *compiler, const struct altered_table *table,
                         struct buffer *sql)
 {
-    buffer_append_string(sql, "#variable_conflict use_column\nDECLARE\n");
     postgres_append(sql,
+                    "#variable_conflict use_column\nDECLARE\n"
                     "  view_oid oid := (SELECT c.oid FROM pg_catalog.pg_class c JOIN "
-                    "pg_catalog.pg_namespace n ON n.oid = c.relnamespace\n    WHERE n.nspname = %q "
-                    "AND c.relname = %q);\n",
+                    "pg_catalog.pg_namespace n ON n.oid = c.relnamespace\n"
+                    "    WHERE n.nspname = %q AND c.relname = %q);\n"
+                    "  opened boolean := view_oid IS NOT NULL;\n  newer boolean := false;\n"
+                    "  was_old boolean;\n  was_new boolean;\n  changes_up boolean;\n"
+                    "  changes_down boolean;\n"
+                    "  path text := pg_catalog.current_setting('search_path');\n",
                     compiler->new_schema, table->name);
-    buffer_append_string(sql, "  opened boolean := view_oid IS NOT NULL;\n"
-                              "  newer boolean := false;\n  was_old boolean;\n  was_new boolean;\n"
-                              "  changes_up boolean;\n  changes_down boolean;\n"
-                              "  path text := pg_catalog.current_setting('search_path');\n");
     for (uint32_t i = 0; i < table->count; i++) {
         if (is_pair(&table->columns[i])) {
             buffer_format(sql, "  up_%" PRIu32 " boolean;\n  down_%" PRIu32 " boolean;\n", i, i);

@@ -83,8 +83,7 @@ enum status postgres_code_read(struct postgres_database *self, PGconn *connectio
         row_add(code, found, row, arena, &numbers);
     }
     buffer_append_byte(&numbers, '}');
-    code->left_out = arena_copy_string(arena, buffer_string(&numbers));
-    buffer_free(&numbers);
+    code->left_out = sql_text(arena, &numbers);
     PQclear(found);
     return status;
 }

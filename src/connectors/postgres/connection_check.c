@@ -66,7 +66,6 @@ static void signal_by_number(struct postgres_database *self, PGconn *other, PGco
 {
     char pid[24];
     char name[POSTGRES_SESSION_BYTES];
-    struct buffer sql = {0};
     struct error ignored;
     const struct postgres_parameter parameters[] = {{.text = pid}, {.text = name}};
     if (!postgres_identity_name(connection, name)) {
@@ -74,12 +73,12 @@ static void signal_by_number(struct postgres_database *self, PGconn *other, PGco
         return;
     }
     snprintf(pid, sizeof pid, "%d", PQbackendPID(connection));
-    buffer_format(&sql,
-                  "SELECT pg_catalog.%s(a.pid) FROM pg_catalog.pg_stat_activity AS a WHERE a.pid = "
-                  "$1::int AND $2::text = " POSTGRES_SESSION_NAME,
-                  signal == POSTGRES_END_SESSION ? "pg_terminate_backend" : "pg_cancel_backend");
-    (void)!postgres_catalog_query_buffer(self, other, &sql, parameters, 2, SQL_PROBE, ERROR_NETWORK,
-                                         NULL, &ignored);
+    (void)!postgres_catalog_query_buffer(
+        self, other,
+        postgres_sql("SELECT pg_catalog.%s(a.pid) FROM pg_catalog.pg_stat_activity AS a WHERE "
+                     "a.pid = $1::int AND $2::text = " POSTGRES_SESSION_NAME,
+                     signal == POSTGRES_END_SESSION ? "pg_terminate_backend" : "pg_cancel_backend"),
+        parameters, 2, SQL_PROBE, ERROR_NETWORK, NULL, &ignored);
 }
 
 bool postgres_signal_session(struct postgres_database *self, PGconn *connection,

@@ -113,9 +113,7 @@ static void append_key(struct buffer *sql, const struct postgres_creation *creat
                               name)) {
         postgres_append(sql, "CONSTRAINT %n ", name);
     }
-    buffer_append_string(sql, "PRIMARY KEY (");
-    postgres_append_names(sql, NULL, key);
-    buffer_append_byte(sql, ')');
+    postgres_append(sql, "PRIMARY KEY (%l)", key);
 }
 
 static void append_table(struct buffer *sql, const struct postgres_creation *creation,
@@ -161,15 +159,14 @@ static enum status make_unique_indexes(const struct taker *taker)
     const struct target_table *table = taker->table;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < table->index_count; i++) {
-        struct buffer sql = {0};
         if (!table->indexes[i].unique || postgres_key_is_late(table, &table->indexes[i])) {
             continue;
         }
-        postgres_append(&sql, "CREATE UNIQUE INDEX %n ON %t (", table->indexes[i].name,
-                        &taker->creation->self->sql, table->name);
-        postgres_append_names(&sql, NULL, table->indexes[i].columns);
-        buffer_append_byte(&sql, ')');
-        status = taker->take(taker->context, "index", table->indexes[i].name, &sql, taker->error);
+        status = taker->take(taker->context, "index", table->indexes[i].name,
+                             postgres_sql("CREATE UNIQUE INDEX %n ON %t (%l)",
+                                          table->indexes[i].name, &taker->creation->self->sql,
+                                          table->name, table->indexes[i].columns),
+                             taker->error);
     }
     return status;
 }
@@ -180,8 +177,8 @@ static enum status make_comment(const struct taker *taker, const char *column, c
     if (comment == NULL) {
         return STATUS_OK;
     }
-    buffer_append_string(&sql, column != NULL ? "COMMENT ON COLUMN " : "COMMENT ON TABLE ");
-    postgres_append_table(&sql, taker->creation->self, taker->table->name);
+    postgres_append(&sql, "%s%t", column != NULL ? "COMMENT ON COLUMN " : "COMMENT ON TABLE ",
+                    &taker->creation->self->sql, taker->table->name);
     if (column != NULL) {
         postgres_append(&sql, ".%n", column);
     }

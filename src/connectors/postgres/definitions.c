@@ -49,9 +49,7 @@ static const char *named_spaces(const struct postgres_database *self, struct are
         append_element(&list, scope->others.names[i]);
     }
     buffer_append_byte(&list, '}');
-    const char *text = arena_copy_string(arena, buffer_string(&list));
-    buffer_free(&list);
-    return text;
+    return sql_text(arena, &list);
 }
 
 /* A name that says whose it is: the process of this session at the server, and when it began. */
@@ -84,10 +82,10 @@ static void drop_abandoned(struct postgres_database *self)
         return;
     }
     for (int i = 0; i < PQntuples(result); i++) {
-        struct buffer sql = {0};
-        postgres_append(&sql, "DROP DATABASE IF EXISTS %n", PQgetvalue(result, i, 0));
-        (void)!postgres_execute_buffer(self, self->control, &sql, SQL_LONG, ERROR_TARGET_SCHEMA,
-                                       &ignored);
+        (void)!postgres_execute_buffer(
+            self, self->control,
+            postgres_sql("DROP DATABASE IF EXISTS %n", PQgetvalue(result, i, 0)), SQL_LONG,
+            ERROR_TARGET_SCHEMA, &ignored);
     }
     PQclear(result);
 }
@@ -130,14 +128,12 @@ static void close_session(struct definition_session *session)
     }
     postgres_disconnect(session->connection);
     if (session->scratch[0] != '\0') {
-        struct buffer sql = {0};
         struct error ignored;
-        postgres_append(&sql, "DROP DATABASE IF EXISTS %n", session->scratch);
-        if (PQserverVersion(session->self->control) >= 130000) {
-            buffer_append_string(&sql, " WITH (FORCE)");
-        }
-        (void)!postgres_execute_buffer(session->self, session->self->control, &sql, SQL_LONG,
-                                       ERROR_TARGET_SCHEMA, &ignored);
+        (void)!postgres_execute_buffer(
+            session->self, session->self->control,
+            postgres_sql("DROP DATABASE IF EXISTS %n%s", session->scratch,
+                         PQserverVersion(session->self->control) >= 130000 ? " WITH (FORCE)" : ""),
+            SQL_LONG, ERROR_TARGET_SCHEMA, &ignored);
     }
     arena_destroy(session->arena);
 }
@@ -175,11 +171,9 @@ static enum status definitions_ask(struct definition_session *session, const cha
                                    PGresult **result, struct error *error)
 {
     const struct postgres_parameter parameter = {.text = session->spaces};
-    struct buffer sql = {0};
-    buffer_append_string(&sql, sql_define_head);
-    buffer_append_string(&sql, query);
-    return postgres_catalog_query_buffer(session->self, session->connection, &sql, &parameter, 1,
-                                         SQL_LONG, ERROR_SOURCE_READ, result, error);
+    return postgres_catalog_query_buffer(session->self, session->connection,
+                                         postgres_sql("%s%s", sql_define_head, query), &parameter,
+                                         1, SQL_LONG, ERROR_SOURCE_READ, result, error);
 }
 
 static const char *value_at(PGresult *result, int row, int column)

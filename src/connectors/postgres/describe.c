@@ -228,13 +228,11 @@ static struct schema_table *find_table(const struct reading *reading, const char
 static void attach(struct reading *reading, const PGresult *found, int row,
                    struct schema_object *object)
 {
-    struct buffer sql = {0};
     enum { PARENT = 3, BOUND = 5, CALLED = 7 };
-    postgres_append(&sql, "ALTER TABLE ONLY %s ATTACH PARTITION %s %s",
-                    PQgetvalue(found, row, PARENT), PQgetvalue(found, row, CALLED),
-                    PQgetvalue(found, row, BOUND));
-    object->native_sql = arena_copy_string(reading->arena, buffer_string(&sql));
-    buffer_free(&sql);
+    object->native_sql = sql_text(
+        reading->arena,
+        postgres_sql("ALTER TABLE ONLY %s ATTACH PARTITION %s %s", PQgetvalue(found, row, PARENT),
+                     PQgetvalue(found, row, CALLED), PQgetvalue(found, row, BOUND)));
 }
 
 /* Tables get their statement; a partition becomes two objects of its table: made, attached. */

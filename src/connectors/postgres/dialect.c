@@ -174,9 +174,9 @@ static void append_held(struct buffer *sql, const struct sql_table *table, uint3
     if (sql_column_gives(schema) == SQL_GIVES_DEFAULT) {
         const struct postgres_words text =
             postgres_cast_to_text(&postgres_facts_of(table)->columns[column]);
-        postgres_append(sql, " AND %s%s.%n%s IS DISTINCT FROM %s", text.before, alias, schema->name,
-                        text.behind, text.before);
-        buffer_format(sql, "((%s)::%s)%s", schema->default_text, schema->type.native, text.behind);
+        postgres_append(sql, " AND %s%s.%n%s IS DISTINCT FROM %s((%s)::%s)%s", text.before, alias,
+                        schema->name, text.behind, text.before, schema->default_text,
+                        schema->type.native, text.behind);
     }
     buffer_append_byte(sql, ')');
 }

@@ -63,37 +63,31 @@ static enum status emit_locked(struct sql_emission *emission, struct buffer *sql
 static enum status create_schema(struct sql_emission *emission, const struct definition *before,
                                  const struct definition *after)
 {
-    struct buffer sql = {0};
     (void)before;
-    postgres_append(&sql, "CREATE SCHEMA %n", after->name);
-    return postgres_emit(emission, &sql);
+    return postgres_emit(emission, postgres_sql("CREATE SCHEMA %n", after->name));
 }
 
 static enum status drop_schema(struct sql_emission *emission, const struct definition *before,
                                const struct definition *after)
 {
-    struct buffer sql = {0};
     (void)after;
-    postgres_append(&sql, "DROP SCHEMA %n", before->name);
-    return postgres_emit(emission, &sql);
+    return postgres_emit(emission, postgres_sql("DROP SCHEMA %n", before->name));
 }
 
 static enum status rename_schema(struct sql_emission *emission, const struct definition *before,
                                  const struct definition *after)
 {
-    struct buffer sql = {0};
-    postgres_append(&sql, "ALTER SCHEMA %n RENAME TO %n", before->name, after->name);
-    return postgres_emit(emission, &sql);
+    return postgres_emit(emission,
+                         postgres_sql("ALTER SCHEMA %n RENAME TO %n", before->name, after->name));
 }
 
 static enum status create_extension(struct sql_emission *emission, const struct definition *before,
                                     const struct definition *after)
 {
-    struct buffer sql = {0};
     (void)before;
-    postgres_append(&sql, "CREATE EXTENSION %n WITH SCHEMA %n VERSION %q", after->name,
-                    postgres_fact(after, "in"), postgres_fact(after, "version"));
-    return postgres_emit(emission, &sql);
+    return postgres_emit(emission,
+                         postgres_sql("CREATE EXTENSION %n WITH SCHEMA %n VERSION %q", after->name,
+                                      postgres_fact(after, "in"), postgres_fact(after, "version")));
 }
 
 static enum status alter_extension(struct sql_emission *emission, const struct definition *before,
@@ -116,10 +110,8 @@ static enum status alter_extension(struct sql_emission *emission, const struct d
 static enum status drop_extension(struct sql_emission *emission, const struct definition *before,
                                   const struct definition *after)
 {
-    struct buffer sql = {0};
     (void)after;
-    postgres_append(&sql, "DROP EXTENSION %n", before->name);
-    return postgres_emit(emission, &sql);
+    return postgres_emit(emission, postgres_sql("DROP EXTENSION %n", before->name));
 }
 
 /* ---------------------------------------------------------------- sequences */
@@ -138,9 +130,9 @@ static enum status create_sequence(struct sql_emission *emission, const struct d
 {
     struct buffer sql = {0};
     (void)before;
-    buffer_format(&sql, "CREATE %sSEQUENCE ",
-                  definition_fact(after, "unlogged") != NULL ? "UNLOGGED " : "");
-    postgres_append_place(&sql, after);
+    postgres_append(&sql, "CREATE %sSEQUENCE %p",
+                    definition_fact(after, "unlogged") != NULL ? "UNLOGGED " : "", after->schema,
+                    after->name);
     append_sequence(&sql, after);
     return postgres_emit(emission, &sql);
 }
@@ -150,15 +142,13 @@ static enum status alter_sequence(struct sql_emission *emission, const struct de
 {
     struct buffer sql = {0};
     if (!sql_definition_same_fact(before, after, "unlogged")) {
-        buffer_append_string(&sql, "ALTER SEQUENCE ");
-        postgres_append_place(&sql, after);
-        buffer_append_string(&sql, definition_fact(after, "unlogged") != NULL ? " SET UNLOGGED"
-                                                                              : " SET LOGGED");
+        postgres_append(&sql, "ALTER SEQUENCE %p%s", after->schema, after->name,
+                        definition_fact(after, "unlogged") != NULL ? " SET UNLOGGED"
+                                                                   : " SET LOGGED");
         emit_locked(emission, &sql);
     }
     if (!sql_definition_differs_only(before, after, "unlogged")) {
-        buffer_append_string(&sql, "ALTER SEQUENCE ");
-        postgres_append_place(&sql, after);
+        postgres_append(&sql, "ALTER SEQUENCE %p", after->schema, after->name);
         append_sequence(&sql, after);
         emit_locked(emission, &sql);
     }
@@ -168,33 +158,26 @@ static enum status alter_sequence(struct sql_emission *emission, const struct de
 static enum status drop_sequence(struct sql_emission *emission, const struct definition *before,
                                  const struct definition *after)
 {
-    struct buffer sql = {0};
     (void)after;
     /* one that a column owned went with it */
-    buffer_append_string(&sql, "DROP SEQUENCE IF EXISTS ");
-    postgres_append_place(&sql, before);
-    return postgres_emit(emission, &sql);
+    return postgres_emit(emission,
+                         postgres_sql("DROP SEQUENCE IF EXISTS %p", before->schema, before->name));
 }
 
 static enum status rename_sequence(struct sql_emission *emission, const struct definition *before,
                                    const struct definition *after)
 {
-    struct buffer sql = {0};
-    buffer_append_string(&sql, "ALTER SEQUENCE ");
-    postgres_append_place(&sql, before);
-    postgres_append(&sql, " RENAME TO %n", after->name);
-    return postgres_emit(emission, &sql);
+    return postgres_emit(emission, postgres_sql("ALTER SEQUENCE %p RENAME TO %n", before->schema,
+                                                before->name, after->name));
 }
 
 static enum status set_ownership(struct sql_emission *emission, const struct definition *before,
                                  const struct definition *after)
 {
-    struct buffer sql = {0};
     const struct definition *item = after != NULL ? after : before;
-    buffer_append_string(&sql, "ALTER SEQUENCE ");
-    postgres_append_place(&sql, item);
-    buffer_format(&sql, " OWNED BY %s", after != NULL ? postgres_fact(after, "column") : "NONE");
-    return postgres_emit(emission, &sql);
+    return postgres_emit(emission,
+                         postgres_sql("ALTER SEQUENCE %p OWNED BY %s", item->schema, item->name,
+                                      after != NULL ? postgres_fact(after, "column") : "NONE"));
 }
 
 /* ---------------------------------------------------------------- routines */
@@ -229,14 +212,13 @@ static enum status alter_routine(struct sql_emission *emission, const struct def
 static enum status drop_routine(struct sql_emission *emission, const struct definition *before,
                                 const struct definition *after)
 {
-    struct buffer sql = {0};
     (void)after;
-    buffer_format(&sql, "DROP %s ",
-                  strcmp(before->kind, "aggregate") == 0   ? "AGGREGATE"
-                  : strcmp(before->kind, "procedure") == 0 ? "PROCEDURE"
-                                                           : "FUNCTION");
-    postgres_append(&sql, "%n.%s", before->schema, before->name);
-    return postgres_emit(emission, &sql);
+    return postgres_emit(emission,
+                         postgres_sql("DROP %s %n.%s",
+                                      strcmp(before->kind, "aggregate") == 0   ? "AGGREGATE"
+                                      : strcmp(before->kind, "procedure") == 0 ? "PROCEDURE"
+                                                                               : "FUNCTION",
+                                      before->schema, before->name));
 }
 
 /* ---------------------------------------------------------------- views */
@@ -247,8 +229,7 @@ static enum status word_view(struct sql_emission *emission, const struct definit
     struct buffer sql = {0};
     const char *options = definition_fact(view, "options");
     const char *tablespace = definition_fact(view, "tablespace");
-    buffer_append_string(&sql, begin);
-    postgres_append_place(&sql, view);
+    postgres_append(&sql, "%s%p", begin, view->schema, view->name);
     if (options != NULL) {
         buffer_format(&sql, " WITH (%s)", options);
     }
@@ -289,23 +270,22 @@ static enum status alter_view(struct sql_emission *emission, const struct defini
 static enum status drop_view(struct sql_emission *emission, const struct definition *before,
                              const struct definition *after)
 {
-    struct buffer sql = {0};
     (void)after;
-    buffer_append_string(&sql, strcmp(before->kind, "view") == 0 ? "DROP VIEW "
-                                                                 : "DROP MATERIALIZED VIEW ");
-    postgres_append_place(&sql, before);
-    return emit_locked(emission, &sql);
+    return emit_locked(
+        emission,
+        postgres_sql("%s%p",
+                     strcmp(before->kind, "view") == 0 ? "DROP VIEW " : "DROP MATERIALIZED VIEW ",
+                     before->schema, before->name));
 }
 
 static enum status rename_view(struct sql_emission *emission, const struct definition *before,
                                const struct definition *after)
 {
-    struct buffer sql = {0};
-    buffer_append_string(&sql, strcmp(before->kind, "view") == 0 ? "ALTER VIEW "
-                                                                 : "ALTER MATERIALIZED VIEW ");
-    postgres_append_place(&sql, before);
-    postgres_append(&sql, " RENAME TO %n", after->name);
-    return emit_locked(emission, &sql);
+    return emit_locked(
+        emission,
+        postgres_sql("%s%p RENAME TO %n",
+                     strcmp(before->kind, "view") == 0 ? "ALTER VIEW " : "ALTER MATERIALIZED VIEW ",
+                     before->schema, before->name, after->name));
 }
 
 /* ---------------------------------------------------------------- triggers, rules, policies */
@@ -318,9 +298,7 @@ static void set_state(struct sql_emission *emission, const struct definition *it
     if (strcmp(item->kind, "event trigger") == 0) {
         postgres_append(&sql, "ALTER EVENT TRIGGER %n %s", item->name, state);
     } else {
-        buffer_append_string(&sql, "ALTER TABLE ");
-        postgres_append_owner(&sql, item);
-        postgres_append(&sql, " %s %s %n", state,
+        postgres_append(&sql, "ALTER TABLE %p %s %s %n", item->schema, item->table, state,
                         strcmp(item->kind, "rule") == 0 ? "RULE" : "TRIGGER", item->name);
     }
     emit_locked(emission, &sql);
@@ -332,9 +310,7 @@ static enum status create_trigger(struct sql_emission *emission, const struct de
     struct buffer sql = {0};
     (void)before;
     if (strcmp(after->kind, "policy") == 0) {
-        postgres_append(&sql, "CREATE POLICY %n ON ", after->name);
-        postgres_append_owner(&sql, after);
-        buffer_append_byte(&sql, ' ');
+        postgres_append(&sql, "CREATE POLICY %n ON %p ", after->name, after->schema, after->table);
     }
     postgres_append_trimmed(&sql, postgres_fact(after, "definition"));
     emit_locked(emission, &sql);
@@ -365,8 +341,7 @@ static enum status drop_trigger(struct sql_emission *emission, const struct defi
                                                                     : "TRIGGER";
     postgres_append(&sql, "DROP %s %n", word, before->name);
     if (before->table != NULL) {
-        buffer_append_string(&sql, " ON ");
-        postgres_append_owner(&sql, before);
+        postgres_append(&sql, " ON %p", before->schema, before->table);
     }
     return emit_locked(emission, &sql);
 }
@@ -374,12 +349,12 @@ static enum status drop_trigger(struct sql_emission *emission, const struct defi
 static enum status drop_statistics(struct sql_emission *emission, const struct definition *before,
                                    const struct definition *after)
 {
-    struct buffer sql = {0};
     (void)after;
-    buffer_append_string(&sql, strcmp(before->kind, "collation") == 0 ? "DROP COLLATION "
-                                                                      : "DROP STATISTICS ");
-    postgres_append_place(&sql, before);
-    return postgres_emit(emission, &sql);
+    return postgres_emit(emission,
+                         postgres_sql("%s%p",
+                                      strcmp(before->kind, "collation") == 0 ? "DROP COLLATION "
+                                                                             : "DROP STATISTICS ",
+                                      before->schema, before->name));
 }
 
 /* ---------------------------------------------------------------- comments, privileges */
@@ -400,7 +375,6 @@ static enum status comment(struct sql_emission *emission, const struct definitio
 static enum status privilege(struct sql_emission *emission, const struct definition *item,
                              bool give)
 {
-    struct buffer sql = {0};
     const char *grantee = strstr(item->name, " TO ");
     for (const char *next = grantee; next != NULL; next = strstr(next + 1, " TO ")) {
         grantee = next;
@@ -408,13 +382,12 @@ static enum status privilege(struct sql_emission *emission, const struct definit
     if (grantee == NULL) {
         return STATUS_AGAIN;
     }
-    buffer_append_string(&sql, give ? "GRANT " : "REVOKE ");
-    buffer_append(&sql, item->name, (size_t)(grantee - item->name));
-    buffer_format(&sql, " %s %s", give ? "TO" : "FROM", grantee + 4);
-    if (give && definition_fact(item, "grantable") != NULL) {
-        buffer_append_string(&sql, " WITH GRANT OPTION");
-    }
-    return postgres_emit(emission, &sql);
+    return postgres_emit(emission, postgres_sql("%s%S %s %s%s", give ? "GRANT " : "REVOKE ",
+                                                item->name, (size_t)(grantee - item->name),
+                                                give ? "TO" : "FROM", grantee + 4,
+                                                give && definition_fact(item, "grantable") != NULL
+                                                    ? " WITH GRANT OPTION"
+                                                    : ""));
 }
 
 static enum status create_grant(struct sql_emission *emission, const struct definition *before,

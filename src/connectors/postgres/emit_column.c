@@ -7,9 +7,8 @@
 static void append_generated(struct buffer *sql, const char *generated)
 {
     const char *kind = strrchr(generated, ' ');
-    buffer_append_string(sql, " GENERATED ALWAYS AS (");
-    buffer_append(sql, generated, (size_t)(kind - generated));
-    buffer_format(sql, ")%s", kind);
+    postgres_append(sql, " GENERATED ALWAYS AS (%S)%s", generated, (size_t)(kind - generated),
+                    kind);
 }
 
 void postgres_append_column(struct buffer *sql, const struct definition *column)
@@ -39,8 +38,7 @@ void postgres_append_column(struct buffer *sql, const struct definition *column)
 static void append_extra(struct buffer *sql, bool *any, const struct definition *column,
                          const char *how, const char *value)
 {
-    postgres_append(sql, "%s ALTER COLUMN %n %s", *any ? "," : "", column->name, how);
-    buffer_append_string(sql, value);
+    postgres_append(sql, "%s ALTER COLUMN %n %s%s", *any ? "," : "", column->name, how, value);
     *any = true;
 }
 
@@ -119,13 +117,10 @@ enum status postgres_create_column(struct sql_emission *emission, const struct d
     if (is_inherited(after)) {
         return STATUS_OK;
     }
-    buffer_append_string(&sql, "ALTER TABLE ");
-    postgres_append_owner(&sql, after);
-    buffer_append_string(&sql, " ADD COLUMN ");
+    postgres_append(&sql, "ALTER TABLE %p ADD COLUMN ", after->schema, after->table);
     postgres_append_column(&sql, after);
     sql_emit(emission, &sql, ALTER_LOCK_ALL)->rewrites = fills_rows(after);
-    buffer_append_string(&sql, "ALTER TABLE ");
-    postgres_append_owner(&sql, after);
+    postgres_append(&sql, "ALTER TABLE %p", after->schema, after->table);
     if (postgres_append_column_extras(&sql, NULL, after)) {
         sql_emit(emission, &sql, ALTER_LOCK_ALL);
     }
@@ -157,27 +152,25 @@ static bool is_kept_by_heirs(const struct definition_change *change,
 enum status postgres_drop_column(struct sql_emission *emission, const struct definition *before,
                                  const struct definition *after)
 {
-    struct buffer sql = {0};
     (void)after;
     if (is_inherited(before)) {
         return STATUS_OK;
     }
-    buffer_append_string(&sql, "ALTER TABLE ");
-    buffer_append_string(&sql, is_kept_by_heirs(emission->change, before) ? "ONLY " : "");
-    postgres_append_owner(&sql, before);
-    postgres_append(&sql, " DROP COLUMN %n", before->name);
-    sql_emit(emission, &sql, ALTER_LOCK_ALL);
+    sql_emit(emission,
+             postgres_sql("ALTER TABLE %s%p DROP COLUMN %n",
+                          is_kept_by_heirs(emission->change, before) ? "ONLY " : "", before->schema,
+                          before->table, before->name),
+             ALTER_LOCK_ALL);
     return STATUS_OK;
 }
 
 enum status postgres_rename_column(struct sql_emission *emission, const struct definition *before,
                                    const struct definition *after)
 {
-    struct buffer sql = {0};
-    buffer_append_string(&sql, "ALTER TABLE ");
-    postgres_append_owner(&sql, before);
-    postgres_append(&sql, " RENAME COLUMN %n TO %n", before->name, after->name);
-    sql_emit(emission, &sql, ALTER_LOCK_ALL);
+    sql_emit(emission,
+             postgres_sql("ALTER TABLE %p RENAME COLUMN %n TO %n", before->schema, before->table,
+                          before->name, after->name),
+             ALTER_LOCK_ALL);
     return STATUS_OK;
 }
 
@@ -187,13 +180,10 @@ static struct definition_statement *alter(struct sql_emission *emission,
                                           const struct definition *column, const char *how,
                                           const char *what)
 {
-    struct buffer sql = {0};
-    buffer_append_string(&sql, "ALTER TABLE ");
-    postgres_append_owner(&sql, column);
-    postgres_append(&sql, " ALTER COLUMN %n ", column->name);
-    buffer_append_string(&sql, how);
-    buffer_append_string(&sql, what);
-    return sql_emit(emission, &sql, ALTER_LOCK_ALL);
+    return sql_emit(emission,
+                    postgres_sql("ALTER TABLE %p ALTER COLUMN %n %s%s", column->schema,
+                                 column->table, column->name, how, what),
+                    ALTER_LOCK_ALL);
 }
 
 void postgres_set_own_null(struct sql_emission *emission, const struct definition *column)
@@ -250,15 +240,12 @@ static void set_not_null(struct sql_emission *emission, const struct definition 
     static const char *const steps[] = {" ADD CONSTRAINT %n CHECK (%n IS NOT NULL) NOT VALID",
                                         " VALIDATE CONSTRAINT %n"};
     for (int i = 0; i < 2; i++) {
-        buffer_append_string(&sql, "ALTER TABLE ");
-        postgres_append_owner(&sql, column);
+        postgres_append(&sql, "ALTER TABLE %p", column->schema, column->table);
         postgres_append(&sql, steps[i], name, column->name);
         sql_emit(emission, &sql, i == 0 ? ALTER_LOCK_ALL : ALTER_LOCK_NONE)->rewrites = i == 1;
     }
     alter(emission, column, "SET NOT NULL", "");
-    buffer_append_string(&sql, "ALTER TABLE ");
-    postgres_append_owner(&sql, column);
-    postgres_append(&sql, " DROP CONSTRAINT %n", name);
+    postgres_append(&sql, "ALTER TABLE %p DROP CONSTRAINT %n", column->schema, column->table, name);
     sql_emit(emission, &sql, ALTER_LOCK_ALL);
 }
 
@@ -352,8 +339,7 @@ enum status postgres_alter_column(struct sql_emission *emission, const struct de
         }
         alter_identity(emission, before, after);
     }
-    buffer_append_string(&sql, "ALTER TABLE ");
-    postgres_append_owner(&sql, after);
+    postgres_append(&sql, "ALTER TABLE %p", after->schema, after->table);
     if (postgres_append_column_extras(&sql, before, after)) {
         sql_emit(emission, &sql, ALTER_LOCK_ALL);
     }

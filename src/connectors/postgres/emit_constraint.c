@@ -6,13 +6,10 @@ static struct definition_statement *alter(struct sql_emission *emission,
                                           const struct definition *item, const char *how,
                                           const char *what, enum alter_lock lock)
 {
-    struct buffer sql = {0};
-    buffer_append_string(&sql, "ALTER TABLE ");
-    postgres_append_owner(&sql, item);
-    buffer_format(&sql, " %s", how);
-    postgres_append(&sql, " %n", item->name);
-    buffer_append_string(&sql, what);
-    return sql_emit(emission, &sql, lock);
+    return sql_emit(
+        emission,
+        postgres_sql("ALTER TABLE %p %s %n%s", item->schema, item->table, how, item->name, what),
+        lock);
 }
 
 static void cluster_on(struct sql_emission *emission, const struct definition *item)
@@ -31,17 +28,15 @@ static void append_index(struct buffer *sql, const char *definition, bool concur
     const char *only = partitioned ? strstr(definition, " ON ONLY ") : NULL;
     const char *where = tablespace != NULL ? strstr(definition, " WHERE ") : NULL;
     at = at != NULL ? at + sizeof word - 1 : definition;
-    buffer_append(sql, definition, (size_t)(at - definition));
-    buffer_append_string(sql, concurrently ? "CONCURRENTLY " : "");
+    postgres_append(sql, "%S%s", definition, (size_t)(at - definition),
+                    concurrently ? "CONCURRENTLY " : "");
     if (only != NULL) {
-        buffer_append(sql, at, (size_t)(only - at));
-        buffer_append_string(sql, " ON ");
+        postgres_append(sql, "%S ON ", at, (size_t)(only - at));
         at = only + strlen(" ON ONLY ");
     }
     if (tablespace != NULL) {
         const char *end = where != NULL ? where : at + strlen(at);
-        buffer_append(sql, at, (size_t)(end - at));
-        postgres_append(sql, " TABLESPACE %n", tablespace);
+        postgres_append(sql, "%S TABLESPACE %n", at, (size_t)(end - at), tablespace);
         at = end;
     }
     buffer_append_string(sql, at);
@@ -67,11 +62,10 @@ static void add_by_index(struct sql_emission *emission, const struct definition 
     struct definition_statement *statement = sql_emit(emission, &sql, ALTER_LOCK_NONE);
     statement->alone = true;
     statement->rewrites = true;
-    buffer_append_string(&sql, "ALTER TABLE ");
-    postgres_append_owner(&sql, item);
-    postgres_append(&sql, " ADD CONSTRAINT %n %s USING INDEX %n", item->name,
-                    strncmp(definition, "PRIMARY", 7) == 0 ? "PRIMARY KEY" : "UNIQUE", item->name);
-    buffer_append_string(&sql, deferrable != NULL ? deferrable : "");
+    postgres_append(&sql, "ALTER TABLE %p ADD CONSTRAINT %n %s USING INDEX %n%s", item->schema,
+                    item->table, item->name,
+                    strncmp(definition, "PRIMARY", 7) == 0 ? "PRIMARY KEY" : "UNIQUE", item->name,
+                    deferrable != NULL ? deferrable : "");
     sql_emit(emission, &sql, ALTER_LOCK_ALL);
 }
 
@@ -221,17 +215,17 @@ enum status postgres_create_index(struct sql_emission *emission, const struct de
 static void emit_constraint_drop(struct sql_emission *emission, const struct definition *index,
                                  const char *name)
 {
-    struct buffer sql = {0};
     bool online = is_online(emission, index);
-    postgres_append(&sql, "DROP INDEX %s%n.%n", online ? "CONCURRENTLY " : "", index->schema, name);
-    sql_emit(emission, &sql, online ? ALTER_LOCK_NONE : ALTER_LOCK_ALL)->alone = online;
+    sql_emit(emission,
+             postgres_sql("DROP INDEX %s%n.%n", online ? "CONCURRENTLY " : "", index->schema, name),
+             online ? ALTER_LOCK_NONE : ALTER_LOCK_ALL)
+        ->alone = online;
 }
 
 /* The old one serves until the new one is there. */
 enum status postgres_alter_index(struct sql_emission *emission, const struct definition *before,
                                  const struct definition *after)
 {
-    struct buffer sql = {0};
     if (definition_fact(before, "invalid") != NULL) {
         return STATUS_AGAIN;
     }
@@ -241,8 +235,9 @@ enum status postgres_alter_index(struct sql_emission *emission, const struct def
         return STATUS_OK;
     }
     const char *old_name = arena_format(emission->arena, "_transhume_old_%.48s", before->name);
-    postgres_append(&sql, "ALTER INDEX %n.%n RENAME TO %n", before->schema, before->name, old_name);
-    sql_emit(emission, &sql, ALTER_LOCK_NONE);
+    sql_emit(emission,
+             postgres_sql("ALTER INDEX %n.%n RENAME TO %n", before->schema, before->name, old_name),
+             ALTER_LOCK_NONE);
     postgres_create_index(emission, NULL, after);
     emit_constraint_drop(emission, before, old_name);
     return STATUS_OK;
@@ -259,9 +254,9 @@ enum status postgres_drop_index(struct sql_emission *emission, const struct defi
 enum status postgres_rename_index(struct sql_emission *emission, const struct definition *before,
                                   const struct definition *after)
 {
-    struct buffer sql = {0};
-    postgres_append(&sql, "ALTER INDEX %n.%n RENAME TO %n", before->schema, before->name,
-                    after->name);
-    sql_emit(emission, &sql, ALTER_LOCK_NONE);
+    sql_emit(
+        emission,
+        postgres_sql("ALTER INDEX %n.%n RENAME TO %n", before->schema, before->name, after->name),
+        ALTER_LOCK_NONE);
     return STATUS_OK;
 }

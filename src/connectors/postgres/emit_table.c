@@ -5,12 +5,12 @@
 static void alter(struct sql_emission *emission, const struct definition *table, const char *how,
                   const char *what)
 {
-    struct buffer sql = {0};
-    buffer_append_string(&sql, strcmp(table->kind, "table") == 0 ? "ALTER TABLE "
-                                                                 : "ALTER FOREIGN TABLE ");
-    postgres_append_place(&sql, table);
-    buffer_format(&sql, " %s%s", how, what);
-    sql_emit(emission, &sql, ALTER_LOCK_ALL);
+    sql_emit(
+        emission,
+        postgres_sql("%s%p %s%s",
+                     strcmp(table->kind, "table") == 0 ? "ALTER TABLE " : "ALTER FOREIGN TABLE ",
+                     table->schema, table->name, how, what),
+        ALTER_LOCK_ALL);
 }
 
 /* ---------------------------------------------------------------- making */
@@ -50,9 +50,9 @@ static void append_table(struct buffer *sql, const struct definitions *in,
     const char *parent = definition_fact(table, "partition of");
     const char *of = definition_fact(table, "of");
     bool foreign = strcmp(table->kind, "table") != 0;
-    buffer_format(sql, "CREATE %s%sTABLE ", foreign ? "FOREIGN " : "",
-                  definition_fact(table, "unlogged") != NULL ? "UNLOGGED " : "");
-    postgres_append_place(sql, table);
+    postgres_append(sql, "CREATE %s%sTABLE %p", foreign ? "FOREIGN " : "",
+                    definition_fact(table, "unlogged") != NULL ? "UNLOGGED " : "", table->schema,
+                    table->name);
     if (parent != NULL) {
         buffer_format(sql, " PARTITION OF %s %s", parent, postgres_fact(table, "bound"));
     } else if (of != NULL) {
@@ -97,8 +97,7 @@ enum status postgres_create_table(struct sql_emission *emission, const struct de
              definition_fact(after, "partition of") != NULL ? ALTER_LOCK_ALL : ALTER_LOCK_NONE);
     while ((column = sql_definitions_of(to, sql_definition_number(to, after), "column", &at)) !=
            NULL) {
-        buffer_append_string(&sql, "ALTER TABLE ");
-        postgres_append_place(&sql, after);
+        postgres_append(&sql, "ALTER TABLE %p", after->schema, after->name);
         if (postgres_append_column_extras(&sql, NULL, column)) {
             sql_emit(emission, &sql, ALTER_LOCK_ALL);
         }
@@ -147,8 +146,8 @@ static void attach(struct sql_emission *emission, const struct definition *table
     if (parent == NULL) {
         return;
     }
-    buffer_format(&sql, "ALTER TABLE %s %s PARTITION ", parent, attaches ? "ATTACH" : "DETACH");
-    postgres_append_place(&sql, table);
+    postgres_append(&sql, "ALTER TABLE %s %s PARTITION %p", parent, attaches ? "ATTACH" : "DETACH",
+                    table->schema, table->name);
     if (attaches) {
         buffer_format(&sql, " %s", postgres_fact(table, "bound"));
     }
@@ -226,12 +225,12 @@ enum status postgres_alter_table(struct sql_emission *emission, const struct def
 enum status postgres_drop_table(struct sql_emission *emission, const struct definition *before,
                                 const struct definition *after)
 {
-    struct buffer sql = {0};
     (void)after;
-    buffer_append_string(&sql, strcmp(before->kind, "table") == 0 ? "DROP TABLE "
-                                                                  : "DROP FOREIGN TABLE ");
-    postgres_append_place(&sql, before);
-    sql_emit(emission, &sql, ALTER_LOCK_ALL);
+    sql_emit(emission,
+             postgres_sql(
+                 "%s%p", strcmp(before->kind, "table") == 0 ? "DROP TABLE " : "DROP FOREIGN TABLE ",
+                 before->schema, before->name),
+             ALTER_LOCK_ALL);
     return STATUS_OK;
 }
 

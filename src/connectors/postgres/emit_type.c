@@ -15,7 +15,6 @@ static void convert_columns(struct sql_emission *emission, const struct definiti
 {
     const struct definition_change *change = emission->change;
     uint32_t number = sql_definition_number(change->from, before);
-    struct buffer sql = {0};
     for (uint32_t i = 0; i < change->from->count; i++) {
         const struct definition *column = &change->from->items[i];
         bool uses = false;
@@ -31,11 +30,12 @@ static void convert_columns(struct sql_emission *emission, const struct definiti
             sql_definitions_find(change->to, "column", column->schema, column->table, column->name);
         const char *type = wanted != NULL ? postgres_fact(wanted, "type") : "text";
         bool array = strchr(postgres_fact(column, "type"), '[') != NULL;
-        buffer_append_string(&sql, "ALTER TABLE ");
-        postgres_append_owner(&sql, column);
-        postgres_append(&sql, " ALTER COLUMN %n TYPE %s USING %n::text%s::%s", column->name, type,
-                        column->name, array ? "[]" : "", type);
-        sql_emit(emission, &sql, ALTER_LOCK_ALL)->rewrites = true;
+        sql_emit(emission,
+                 postgres_sql("ALTER TABLE %p ALTER COLUMN %n TYPE %s USING %n::text%s::%s",
+                              column->schema, column->table, column->name, type, column->name,
+                              array ? "[]" : "", type),
+                 ALTER_LOCK_ALL)
+            ->rewrites = true;
     }
 }
 
@@ -47,9 +47,7 @@ static enum status replace_type(struct sql_emission *emission, const struct defi
 {
     struct buffer sql = {0};
     const char *old_name = arena_format(emission->arena, "_transhume_old_%s", before->name);
-    buffer_append_string(&sql, "ALTER TYPE ");
-    postgres_append_place(&sql, before);
-    postgres_append(&sql, " RENAME TO %n", old_name);
+    postgres_append(&sql, "ALTER TYPE %p RENAME TO %n", before->schema, before->name, old_name);
     type_emit(emission, &sql);
     if (create(emission, NULL, after) != STATUS_OK) {
         return STATUS_AGAIN;
@@ -64,12 +62,9 @@ static enum status replace_type(struct sql_emission *emission, const struct defi
 enum status postgres_create_enum(struct sql_emission *emission, const struct definition *before,
                                  const struct definition *after)
 {
-    struct buffer sql = {0};
     (void)before;
-    buffer_append_string(&sql, "CREATE TYPE ");
-    postgres_append_place(&sql, after);
-    buffer_format(&sql, " AS ENUM (%s)", postgres_fact(after, "labels"));
-    return type_emit(emission, &sql);
+    return type_emit(emission, postgres_sql("CREATE TYPE %p AS ENUM (%s)", after->schema,
+                                            after->name, postgres_fact(after, "labels")));
 }
 
 /* The label that begins at `at` in 'a', 'b'; its length with quotes. */
@@ -131,9 +126,7 @@ static enum status add_labels(struct sql_emission *emission, const struct defini
             old_label = next_label(old_label);
             continue;
         }
-        buffer_append_string(&sql, "ALTER TYPE ");
-        postgres_append_place(&sql, after);
-        buffer_append_string(&sql, " ADD VALUE ");
+        postgres_append(&sql, "ALTER TYPE %p ADD VALUE ", after->schema, after->name);
         buffer_append(&sql, label, label_length(label));
         if (old_label != NULL) {
             buffer_append_string(&sql, " BEFORE ");
@@ -170,9 +163,8 @@ enum status postgres_create_domain(struct sql_emission *emission, const struct d
     const char *collation = definition_fact(after, "collation");
     const char *usual = definition_fact(after, "default");
     (void)before;
-    buffer_append_string(&sql, "CREATE DOMAIN ");
-    postgres_append_place(&sql, after);
-    buffer_format(&sql, " AS %s", postgres_fact(after, "base"));
+    postgres_append(&sql, "CREATE DOMAIN %p AS %s", after->schema, after->name,
+                    postgres_fact(after, "base"));
     if (collation != NULL) {
         buffer_format(&sql, " COLLATE %s", collation);
     }
@@ -186,11 +178,9 @@ enum status postgres_create_domain(struct sql_emission *emission, const struct d
 static void alter_domain(struct sql_emission *emission, const struct definition *domain,
                          const char *how, const char *what)
 {
-    struct buffer sql = {0};
-    buffer_append_string(&sql, "ALTER DOMAIN ");
-    postgres_append_place(&sql, domain);
-    buffer_format(&sql, " %s%s", how, what);
-    sql_emit(emission, &sql, ALTER_LOCK_ALL);
+    sql_emit(emission,
+             postgres_sql("ALTER DOMAIN %p %s%s", domain->schema, domain->name, how, what),
+             ALTER_LOCK_ALL);
 }
 
 enum status postgres_alter_domain(struct sql_emission *emission, const struct definition *before,
@@ -215,24 +205,19 @@ enum status postgres_create_domain_check(struct sql_emission *emission,
                                          const struct definition *before,
                                          const struct definition *after)
 {
-    struct buffer sql = {0};
     (void)before;
-    buffer_append_string(&sql, "ALTER DOMAIN ");
-    postgres_append_owner(&sql, after);
-    postgres_append(&sql, " ADD CONSTRAINT %n %s", after->name, postgres_fact(after, "definition"));
-    return type_emit(emission, &sql);
+    return type_emit(emission,
+                     postgres_sql("ALTER DOMAIN %p ADD CONSTRAINT %n %s", after->schema,
+                                  after->table, after->name, postgres_fact(after, "definition")));
 }
 
 enum status postgres_drop_domain_check(struct sql_emission *emission,
                                        const struct definition *before,
                                        const struct definition *after)
 {
-    struct buffer sql = {0};
     (void)after;
-    buffer_append_string(&sql, "ALTER DOMAIN ");
-    postgres_append_owner(&sql, before);
-    postgres_append(&sql, " DROP CONSTRAINT %n", before->name);
-    return type_emit(emission, &sql);
+    return type_emit(emission, postgres_sql("ALTER DOMAIN %p DROP CONSTRAINT %n", before->schema,
+                                            before->table, before->name));
 }
 
 /* ---------------------------------------------------------------- ranges, composite types */
@@ -256,8 +241,7 @@ enum status postgres_create_other_type(struct sql_emission *emission,
     uint32_t at = 0;
     bool first = true;
     (void)before;
-    buffer_append_string(&sql, "CREATE TYPE ");
-    postgres_append_place(&sql, after);
+    postgres_append(&sql, "CREATE TYPE %p", after->schema, after->name);
     if (strcmp(after->kind, "range") == 0) {
         buffer_format(&sql, " AS RANGE (%s)", postgres_fact(after, "options"));
         return type_emit(emission, &sql);
@@ -273,20 +257,13 @@ enum status postgres_create_other_type(struct sql_emission *emission,
     return type_emit(emission, &sql);
 }
 
-static void alter_composite(struct buffer *sql, const struct definition *attribute)
-{
-    buffer_append_string(sql, "ALTER TYPE ");
-    postgres_append_owner(sql, attribute);
-}
-
 enum status postgres_create_attribute(struct sql_emission *emission,
                                       const struct definition *before,
                                       const struct definition *after)
 {
     struct buffer sql = {0};
     (void)before;
-    alter_composite(&sql, after);
-    buffer_append_string(&sql, " ADD ATTRIBUTE ");
+    postgres_append(&sql, "ALTER TYPE %p ADD ATTRIBUTE ", after->schema, after->table);
     append_attribute(&sql, after);
     buffer_append_string(&sql, " CASCADE");
     return type_emit(emission, &sql);
@@ -298,8 +275,8 @@ enum status postgres_alter_attribute(struct sql_emission *emission, const struct
     struct buffer sql = {0};
     const char *collation = definition_fact(after, "collation");
     (void)before;
-    alter_composite(&sql, after);
-    postgres_append(&sql, " ALTER ATTRIBUTE %n TYPE %s", after->name, postgres_fact(after, "type"));
+    postgres_append(&sql, "ALTER TYPE %p ALTER ATTRIBUTE %n TYPE %s", after->schema, after->table,
+                    after->name, postgres_fact(after, "type"));
     if (collation != NULL) {
         buffer_format(&sql, " COLLATE %s", collation);
     }
@@ -310,11 +287,9 @@ enum status postgres_alter_attribute(struct sql_emission *emission, const struct
 enum status postgres_drop_attribute(struct sql_emission *emission, const struct definition *before,
                                     const struct definition *after)
 {
-    struct buffer sql = {0};
     (void)after;
-    alter_composite(&sql, before);
-    postgres_append(&sql, " DROP ATTRIBUTE %n CASCADE", before->name);
-    return type_emit(emission, &sql);
+    return type_emit(emission, postgres_sql("ALTER TYPE %p DROP ATTRIBUTE %n CASCADE",
+                                            before->schema, before->table, before->name));
 }
 
 /* ---------------------------------------------------------------- all types */
@@ -322,19 +297,16 @@ enum status postgres_drop_attribute(struct sql_emission *emission, const struct 
 enum status postgres_drop_type(struct sql_emission *emission, const struct definition *before,
                                const struct definition *after)
 {
-    struct buffer sql = {0};
     (void)after;
-    buffer_append_string(&sql, strcmp(before->kind, "domain") == 0 ? "DROP DOMAIN " : "DROP TYPE ");
-    postgres_append_place(&sql, before);
-    return type_emit(emission, &sql);
+    return type_emit(
+        emission,
+        postgres_sql("%s%p", strcmp(before->kind, "domain") == 0 ? "DROP DOMAIN " : "DROP TYPE ",
+                     before->schema, before->name));
 }
 
 enum status postgres_rename_type(struct sql_emission *emission, const struct definition *before,
                                  const struct definition *after)
 {
-    struct buffer sql = {0};
-    buffer_append_string(&sql, "ALTER TYPE ");
-    postgres_append_place(&sql, before);
-    postgres_append(&sql, " RENAME TO %n", after->name);
-    return type_emit(emission, &sql);
+    return type_emit(emission, postgres_sql("ALTER TYPE %p RENAME TO %n", before->schema,
+                                            before->name, after->name));
 }

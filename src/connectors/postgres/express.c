@@ -95,12 +95,12 @@ static enum status start_source(struct pull *pull)
 static enum status start_target(struct pull *pull, uint32_t table)
 {
     struct writer *writer = pull->writer;
-    struct buffer sql = {0};
-    buffer_append_string(&sql, writer->sql.begun ? "COPY " : "BEGIN; COPY ");
-    postgres_append_table(&sql, writer->database, writer->tables[table].facts.schema->name);
-    buffer_format(&sql, " (%s) FROM STDIN (FORMAT binary)", pull->names);
-    enum status status =
-        postgres_send_buffer(writer->database, writer->connection, &sql, pull->error);
+    enum status status = postgres_send_buffer(
+        writer->database, writer->connection,
+        postgres_sql("%s%t (%s) FROM STDIN (FORMAT binary)",
+                     writer->sql.begun ? "COPY " : "BEGIN; COPY ", &writer->database->sql,
+                     writer->tables[table].facts.schema->name, pull->names),
+        pull->error);
     writer->sql.begun = true;
     if (status == STATUS_OK) {
         status = writer_wait_for_copy(writer, pull->error);

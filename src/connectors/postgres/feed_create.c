@@ -126,7 +126,6 @@ enum status postgres_feed_drop(struct database *database, const char *name, stru
 {
     struct postgres_database *self = postgres_database_of(database);
     struct feed_publication publication;
-    struct buffer sql = {0};
     PGconn *connection = NULL;
     enum status status = postgres_connect(self, &connection, error);
     status = status == STATUS_OK ? postgres_feed_drop_slot(self, connection, name, error) : status;
@@ -134,9 +133,9 @@ enum status postgres_feed_drop(struct database *database, const char *name, stru
         status = postgres_feed_publication(self, connection, name, &publication, error);
     }
     if (status == STATUS_OK && publication.own) {
-        postgres_append(&sql, "DROP PUBLICATION IF EXISTS %n", name);
-        status =
-            postgres_execute_buffer(self, connection, &sql, SQL_SHORT, ERROR_SOURCE_READ, error);
+        status = postgres_execute_buffer(self, connection,
+                                         postgres_sql("DROP PUBLICATION IF EXISTS %n", name),
+                                         SQL_SHORT, ERROR_SOURCE_READ, error);
     }
     postgres_disconnect(connection);
     return status;

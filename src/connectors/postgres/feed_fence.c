@@ -33,9 +33,9 @@ static void append_drop(struct buffer *sql, const char *schema, const char *fenc
     struct buffer body = {0};
     postgres_append(&function, "%n.%n()", schema, fence);
     postgres_append(&body,
-                    "BEGIN IF pg_catalog.to_regprocedure(%q) IS NOT NULL THEN DROP FUNCTION ",
-                    buffer_string(&function));
-    buffer_format(&body, "%s CASCADE; END IF; END", buffer_string(&function));
+                    "BEGIN IF pg_catalog.to_regprocedure(%q) IS NOT NULL THEN DROP FUNCTION %s "
+                    "CASCADE; END IF; END",
+                    buffer_string(&function), buffer_string(&function));
     postgres_append(sql, "DO %q;", buffer_string(&body));
     buffer_free(&function);
     buffer_free(&body);

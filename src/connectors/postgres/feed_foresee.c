@@ -100,8 +100,8 @@ static enum status check_walsender(const struct foreseeing *foreseeing)
 static void append_tables(const struct foreseeing *foreseeing, struct buffer *sql)
 {
     for (uint32_t i = 0; i < foreseeing->table_count; i++) {
-        buffer_append_string(sql, i > 0 ? ", " : "");
-        postgres_append_table(sql, foreseeing->self, foreseeing->tables[i].name);
+        postgres_append(sql, "%s%t", i > 0 ? ", " : "", &foreseeing->self->sql,
+                        foreseeing->tables[i].name);
     }
 }
 
@@ -111,9 +111,8 @@ static void tell_statements(struct foreseeing *foreseeing)
     struct buffer sql = {0};
     postgres_append(&sql, "CREATE PUBLICATION %n FOR TABLE ", foreseeing->name);
     append_tables(foreseeing, &sql);
-    buffer_append_string(&sql, " WITH (publish = 'insert, update, delete, truncate'");
-    buffer_append_string(
-        &sql, self->server_version >= 130000 ? ", publish_via_partition_root = true)" : ")");
+    buffer_format(&sql, " WITH (publish = 'insert, update, delete, truncate'%s",
+                  self->server_version >= 130000 ? ", publish_via_partition_root = true)" : ")");
     postgres_feed_foresee_add(&foreseeing->statements, foreseeing->arena, &sql);
     postgres_append(&sql, "COMMENT ON PUBLICATION %n IS 'transhume feed, …'", foreseeing->name);
     postgres_feed_foresee_add(&foreseeing->statements, foreseeing->arena, &sql);
@@ -213,10 +212,10 @@ static void tell_native(struct foreseeing *foreseeing, const struct database *ta
     postgres_feed_foresee_add(&foreseeing->native, arena, &sql);
     buffer_format(&sql,
                   "target: CREATE SUBSCRIPTION replica CONNECTION 'host=%s port=%s dbname=%s "
-                  "user=%s' PUBLICATION replica",
+                  "user=%s' PUBLICATION replica%s",
                   PQhost(self->control), PQport(self->control), PQdb(self->control),
-                  PQuser(self->control));
-    buffer_append_string(&sql, postgres_feed_fails_over(self) ? " WITH (failover = true)" : "");
+                  PQuser(self->control),
+                  postgres_feed_fails_over(self) ? " WITH (failover = true)" : "");
     postgres_feed_foresee_add(&foreseeing->native, arena, &sql);
     buffer_append_string(&sql, "at the end, target: DROP SUBSCRIPTION replica");
     postgres_feed_foresee_add(&foreseeing->native, arena, &sql);

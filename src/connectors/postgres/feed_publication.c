@@ -255,8 +255,7 @@ static void append_tables(struct buffer *sql, struct postgres_database *self,
                           const struct followed_table *tables, uint32_t table_count)
 {
     for (uint32_t i = 0; i < table_count; i++) {
-        buffer_append_string(sql, i > 0 ? ", " : "");
-        postgres_append_table(sql, self, tables[i].name);
+        postgres_append(sql, "%s%t", i > 0 ? ", " : "", &self->sql, tables[i].name);
     }
 }
 
@@ -295,10 +294,9 @@ static enum status feed_publication_make(struct postgres_database *self, PGconn 
     if (there) {
         postgres_append(&sql, "; ALTER PUBLICATION %n SET", name);
     }
-    buffer_append_string(&sql, there ? " (" : " WITH (");
-    buffer_append_string(&sql, "publish = 'insert, update, delete, truncate'");
-    buffer_append_string(
-        &sql, self->server_version >= 130000 ? ", publish_via_partition_root = true)" : ")");
+    buffer_format(&sql, "%spublish = 'insert, update, delete, truncate'%s",
+                  there ? " (" : " WITH (",
+                  self->server_version >= 130000 ? ", publish_via_partition_root = true)" : ")");
     struct buffer statement = {0};
     buffer_append_buffer(&statement, &sql);
     enum status status =

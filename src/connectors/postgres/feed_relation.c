@@ -54,8 +54,7 @@ static enum status find_types(struct feed *feed, const struct pgoutput_message *
     }
     buffer_append_string(&sql, "WITH told(place, type, modifier) AS (VALUES ");
     append_columns(&sql, message);
-    buffer_append_string(&sql, ") ");
-    buffer_append_string(&sql, sql_feed_types);
+    buffer_format(&sql, ") %s", sql_feed_types);
     enum status status = postgres_catalog_query_buffer(
         feed->self, feed->asking, &sql, NULL, 0, SQL_SHORT, ERROR_SOURCE_READ, &result, error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {

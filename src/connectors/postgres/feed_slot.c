@@ -149,13 +149,14 @@ enum status postgres_feed_make_slot(struct postgres_database *self, PGconn *make
                                     struct arena *arena, struct feed_start *start,
                                     struct error *error)
 {
-    struct buffer sql = {0};
     bool failover = postgres_feed_fails_over(self);
-    buffer_format(&sql, "CREATE_REPLICATION_SLOT \"%s\" LOGICAL pgoutput %s", name,
-                  self->server_version < 150000 ? "EXPORT_SNAPSHOT"
-                  : failover                    ? "(SNAPSHOT 'export', FAILOVER true)"
-                                                : "(SNAPSHOT 'export')");
-    if (postgres_send_buffer(self, maker, &sql, error) != STATUS_OK ||
+    if (postgres_send_buffer(self, maker,
+                             postgres_sql("CREATE_REPLICATION_SLOT \"%s\" LOGICAL pgoutput %s",
+                                          name,
+                                          self->server_version < 150000 ? "EXPORT_SNAPSHOT"
+                                          : failover ? "(SNAPSHOT 'export', FAILOVER true)"
+                                                     : "(SNAPSHOT 'export')"),
+                             error) != STATUS_OK ||
         read_made(self, maker, arena, start, error) != STATUS_OK) {
         return not_made(name, error);
     }

@@ -38,9 +38,9 @@ static enum status no_walsender(struct postgres_database *self, struct error *er
 /* Names of objects among the values are told as in the sessions that read a copy. */
 static enum status set_path(struct postgres_database *self, PGconn *walsender, struct error *error)
 {
-    struct buffer sql = {0};
-    postgres_append(&sql, POSTGRES_PATH_OF("%q"), self->sql.schema);
-    return postgres_execute_buffer(self, walsender, &sql, SQL_SHORT, ERROR_SOURCE_READ, error);
+    return postgres_execute_buffer(self, walsender,
+                                   postgres_sql(POSTGRES_PATH_OF("%q"), self->sql.schema),
+                                   SQL_SHORT, ERROR_SOURCE_READ, error);
 }
 
 enum status postgres_feed_connect(struct postgres_database *self, PGconn **connection,
@@ -157,19 +157,20 @@ static int protocol_of(int server_version)
 enum status postgres_feed_start(struct feed *feed, struct error *error)
 {
     struct postgres_database *self = feed->self;
-    struct buffer sql = {0};
     PGresult *result = NULL;
     char lsn[FEED_LSN_TEXT_BYTES];
     int version = self->server_version;
     bool streams = version >= 140000 && self->feed_streams && self->spill_folder != NULL;
     postgres_feed_print_lsn(feed->place.lsn, lsn);
-    buffer_format(&sql,
-                  "START_REPLICATION SLOT \"%s\" LOGICAL %s (proto_version '%d', "
-                  "publication_names '\"%s\"'%s%s%s)",
-                  feed->name, lsn, protocol_of(version), feed->name,
-                  version >= 140000 ? ", messages 'true'" : "", streams ? ", streaming 'on'" : "",
-                  feed->only_local && version >= 160000 ? ", origin 'none'" : "");
-    enum status status = postgres_send_buffer(self, feed->stream, &sql, error);
+    enum status status = postgres_send_buffer(
+        self, feed->stream,
+        postgres_sql("START_REPLICATION SLOT \"%s\" LOGICAL %s (proto_version '%d', "
+                     "publication_names '\"%s\"'%s%s%s)",
+                     feed->name, lsn, protocol_of(version), feed->name,
+                     version >= 140000 ? ", messages 'true'" : "",
+                     streams ? ", streaming 'on'" : "",
+                     feed->only_local && version >= 160000 ? ", origin 'none'" : ""),
+        error);
     if (status == STATUS_OK) {
         status = postgres_next_result(self, feed->stream, SQL_SHORT, &result, error);
     }

@@ -13,7 +13,6 @@ static enum status forget_objects(struct postgres_database *self, PGconn *connec
                                   const char *run_id, bool rolled_back, struct error *error)
 {
     const struct postgres_parameter run = {.text = run_id};
-    struct buffer sql = {0};
     bool found = false;
     enum status status =
         rolled_back ? postgres_objects_drop(self, connection, false, NULL, error) : STATUS_OK;
@@ -22,9 +21,10 @@ static enum status forget_objects(struct postgres_database *self, PGconn *connec
     if (status != STATUS_OK || !found) {
         return status;
     }
-    postgres_append(&sql, "DELETE FROM %t WHERE run = $1", &self->sql, "_transhume_object");
-    return postgres_query_buffer(self, connection, &sql, &run, 1, SQL_LONG, ERROR_TARGET_WRITE,
-                                 NULL, error);
+    return postgres_query_buffer(
+        self, connection,
+        postgres_sql("DELETE FROM %t WHERE run = $1", &self->sql, "_transhume_object"), &run, 1,
+        SQL_LONG, ERROR_TARGET_WRITE, NULL, error);
 }
 
 /* `*last`: of a run whose ledger is elsewhere, no other run has notes here. */

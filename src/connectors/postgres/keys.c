@@ -68,9 +68,7 @@ struct keys {
 
 static const char *keys_keep(struct keys *keys, struct buffer *sql)
 {
-    const char *text = arena_copy_string(keys->arena, buffer_string(sql));
-    buffer_free(sql);
-    return text;
+    return sql_text(keys->arena, sql);
 }
 
 static const struct schema_index *find_index(const struct schema_table *table, const char *name)
@@ -178,24 +176,14 @@ static struct postgres_build *add_build(struct keys *keys, const struct target_t
     return build;
 }
 
-static void begin_index(struct buffer *sql, const struct postgres_database *self,
-                        const struct target_table *table, const char *name, bool unique)
-{
-    postgres_append(sql, "%s%n ON %t", unique ? "CREATE UNIQUE INDEX " : "CREATE INDEX ", name,
-                    &self->sql, table->name);
-}
-
 static void add_plain_index(struct keys *keys, const struct target_table *table,
                             const struct postgres_table *facts, const char *name,
                             struct column_list columns, bool unique)
 {
-    struct buffer sql = {0};
     struct postgres_build *build = add_build(keys, table, facts, name);
-    begin_index(&sql, keys->self, table, name, unique);
-    buffer_append_string(&sql, " (");
-    postgres_append_names(&sql, NULL, columns);
-    buffer_append_byte(&sql, ')');
-    build->sql = keys_keep(keys, &sql);
+    build->sql = keys_keep(keys, postgres_sql("%s%n ON %t (%l)",
+                                              unique ? "CREATE UNIQUE INDEX " : "CREATE INDEX ",
+                                              name, &keys->self->sql, table->name, columns));
     build->columns = unique ? columns : (struct column_list){0};
     build->optional = !unique;
     build->remedy = remedy;
@@ -259,9 +247,7 @@ static void append_renamed(struct buffer *sql, const char *statement, const char
         buffer_append_string(sql, statement);
         return;
     }
-    buffer_append(sql, statement, (size_t)(found - statement));
-    postgres_append(sql, "%n", now);
-    buffer_append_string(sql, found + length);
+    postgres_append(sql, "%S%n%s", statement, (size_t)(found - statement), now, found + length);
 }
 
 /* `name`: what it is called here. */
@@ -344,13 +330,6 @@ static void find_builds(struct keys *keys, const struct target_table *table,
 
 /* ---------------------------------------------------------------- making it */
 
-static void append_add_key(struct buffer *sql, const struct keys *keys,
-                           const struct target_table *table, const char *name)
-{
-    postgres_append(sql, "ALTER TABLE %t ADD CONSTRAINT %n PRIMARY KEY USING INDEX %n",
-                    &keys->self->sql, table->name, name, name);
-}
-
 /* The constraints take the indexes that were made for them. */
 static enum status add_keys(struct keys *keys, const struct target_table *tables,
                             uint32_t table_count, const char *const *names,
@@ -364,7 +343,8 @@ static enum status add_keys(struct keys *keys, const struct target_table *tables
         if (names[i] == NULL) {
             continue;
         }
-        append_add_key(&sql, keys, &tables[i], names[i]);
+        postgres_append(&sql, "ALTER TABLE %t ADD CONSTRAINT %n PRIMARY KEY USING INDEX %n",
+                        &keys->self->sql, tables[i].name, names[i], names[i]);
         builds[count++] =
             (struct postgres_build){.table = &tables[i],
                                     .owner = tables[i].name,
@@ -458,15 +438,14 @@ void postgres_show_keys(struct postgres_database *self, const struct script_requ
     }
     postgres_builds_sort(keys.builds, keys.count);
     for (uint32_t i = 0; i < keys.count; i++) {
-        struct buffer sql = {0};
-        buffer_append_string(&sql, keys.builds[i].sql);
-        script_add(script, SCRIPT_AFTER_LOAD, "index", keys.builds[i].name, &sql);
+        script_add(script, SCRIPT_AFTER_LOAD, "index", keys.builds[i].name,
+                   postgres_sql("%s", keys.builds[i].sql));
     }
     for (uint32_t i = 0; i < request->table_count; i++) {
-        struct buffer sql = {0};
         if (names[i] != NULL) {
-            append_add_key(&sql, &keys, &request->tables[i], names[i]);
-            script_add(script, SCRIPT_AFTER_LOAD, "key", names[i], &sql);
+            script_add(script, SCRIPT_AFTER_LOAD, "key", names[i],
+                       postgres_sql("ALTER TABLE %t ADD CONSTRAINT %n PRIMARY KEY USING INDEX %n",
+                                    &keys.self->sql, request->tables[i].name, names[i], names[i]));
         }
     }
 }

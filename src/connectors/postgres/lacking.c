@@ -67,7 +67,6 @@ static enum status is_refused(const struct looking *looking, const struct read_r
                               bool *refused, struct error *problem)
 {
     struct postgres_request compiled = {0};
-    struct buffer sql = {0};
     struct arena *arena = arena_create(0);
     *refused = false;
     if (guard(looking, "SAVEPOINT looking") != STATUS_OK) {
@@ -77,10 +76,9 @@ static enum status is_refused(const struct looking *looking, const struct read_r
     enum status status = postgres_request_compile(looking->self, looking->connection, request, NULL,
                                                   arena, &compiled, problem);
     if (status == STATUS_OK) {
-        buffer_append_string(&sql, "EXPLAIN ");
-        buffer_append_buffer(&sql, &compiled.select.sql);
-        status = postgres_query_buffer(looking->self, looking->connection, &sql, NULL, 0, SQL_SHORT,
-                                       ERROR_SOURCE_READ, NULL, problem);
+        status = postgres_query_buffer(looking->self, looking->connection,
+                                       postgres_sql("EXPLAIN %b", &compiled.select.sql), NULL, 0,
+                                       SQL_SHORT, ERROR_SOURCE_READ, NULL, problem);
     }
     buffer_free(&compiled.select.sql);
     arena_destroy(arena);

@@ -23,10 +23,10 @@ void postgres_append_made(struct buffer *sql, const struct postgres_database *se
 
 void postgres_append_made_by_any(struct buffer *sql, const struct postgres_database *self)
 {
-    buffer_append_string(sql, "(SELECT value AS name FROM ");
-    postgres_append_table(sql, self, SQL_STORE_TABLE);
-    buffer_append_string(sql, " WHERE name >= 'run/' AND name < 'run0' AND name LIKE "
-                              "'run/%/note/made/%')");
+    postgres_append(sql,
+                    "(SELECT value AS name FROM %t WHERE name >= 'run/' AND name < 'run0' AND "
+                    "name LIKE 'run/%%/note/made/%%')",
+                    &self->sql, SQL_STORE_TABLE);
 }
 
 enum status postgres_note_made(struct postgres_database *self, PGconn *connection,
@@ -45,11 +45,11 @@ static enum status ask_note(struct postgres_database *self, PGconn *connection, 
                             const char *table, PGresult **result, struct error *error)
 {
     char key[STORE_KEY_BYTES];
-    struct buffer sql = {0};
     store_note_key(key, self->sql.run_id, made, table);
-    postgres_append(&sql, "%s%t WHERE name = '%s'", verb, &self->sql, SQL_STORE_TABLE, key);
-    return postgres_query_buffer(self, connection, &sql, NULL, 0, SQL_SHORT, ERROR_LEDGER_INVALID,
-                                 result, error);
+    return postgres_query_buffer(
+        self, connection,
+        postgres_sql("%s%t WHERE name = '%s'", verb, &self->sql, SQL_STORE_TABLE, key), NULL, 0,
+        SQL_SHORT, ERROR_LEDGER_INVALID, result, error);
 }
 
 enum status postgres_is_noted_made(struct postgres_database *self, PGconn *connection,
@@ -147,8 +147,8 @@ enum status postgres_drop_listed(struct postgres_database *self, PGconn *connect
 {
     struct buffer sql = {0};
     for (int i = 0; status == STATUS_OK && i < PQntuples(names); i++) {
-        buffer_append_string(&sql, i == 0 ? "DROP TABLE " : ", ");
-        postgres_append_table(&sql, self, PQgetvalue(names, i, 0));
+        postgres_append(&sql, "%s%t", i == 0 ? "DROP TABLE " : ", ", &self->sql,
+                        PQgetvalue(names, i, 0));
     }
     PQclear(names);
     if (status != STATUS_OK || buffer_is_empty(&sql)) {

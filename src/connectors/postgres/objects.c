@@ -87,16 +87,15 @@ static enum status note_made(struct maker *maker, const struct schema_object *ob
                                                     {.text = object->table},
                                                     {.text = object->native_sql},
                                                     {.text = object->native_drop}};
-    struct buffer sql = {0};
     if (object->native_drop == NULL || maker->self->sql.run_id == NULL) {
         return STATUS_OK;
     }
-    buffer_append_string(&sql, "INSERT INTO ");
-    postgres_append_table(&sql, maker->self, "_transhume_object");
-    buffer_append_string(&sql, " (run, late, what, name, owner, make, undo) VALUES ($1, "
-                               "$2::boolean, $3, $4, $5, $6, $7)");
-    return postgres_query_buffer(maker->self, maker->connection, &sql, parameters, 7, SQL_SHORT,
-                                 ERROR_TARGET_WRITE, NULL, maker->error);
+    return postgres_query_buffer(
+        maker->self, maker->connection,
+        postgres_sql("INSERT INTO %t (run, late, what, name, owner, make, undo) VALUES ($1, "
+                     "$2::boolean, $3, $4, $5, $6, $7)",
+                     &maker->self->sql, "_transhume_object"),
+        parameters, 7, SQL_SHORT, ERROR_TARGET_WRITE, NULL, maker->error);
 }
 
 /* ---------------------------------------------------------------- making */
@@ -261,7 +260,6 @@ static enum status try_object(void *context, uint32_t number, bool last)
 static enum status load_made(struct maker *maker)
 {
     const struct postgres_parameter parameter = {.text = maker->self->sql.run_id};
-    struct buffer sql = {0};
     if (maker->self->sql.run_id == NULL) {
         return STATUS_OK;
     }
@@ -269,11 +267,10 @@ static enum status load_made(struct maker *maker)
                              maker->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    postgres_append(&sql, "SELECT make FROM %t WHERE run = $1", &maker->self->sql,
-                    "_transhume_object");
-    return postgres_catalog_query_buffer(maker->self, maker->connection, &sql, &parameter, 1,
-                                         SQL_SHORT, ERROR_LEDGER_INVALID, &maker->made,
-                                         maker->error);
+    return postgres_catalog_query_buffer(
+        maker->self, maker->connection,
+        postgres_sql("SELECT make FROM %t WHERE run = $1", &maker->self->sql, "_transhume_object"),
+        &parameter, 1, SQL_SHORT, ERROR_LEDGER_INVALID, &maker->made, maker->error);
 }
 
 static enum status load_present(struct maker *maker)
@@ -351,18 +348,13 @@ static bool has_table_in(const struct postgres_database *self, const struct targ
     return found;
 }
 
-static void append_schema(struct buffer *sql, const char *schema)
-{
-    postgres_append(sql, "CREATE SCHEMA %n", schema);
-}
-
 static enum status make_schema(struct maker *maker, const char *schema)
 {
     struct buffer name = {0};
     struct buffer make = {0};
     struct buffer drop = {0};
     postgres_append_name(&name, schema);
-    append_schema(&make, schema);
+    postgres_append(&make, "CREATE SCHEMA %n", schema);
     buffer_format(&drop, "DROP SCHEMA %s", buffer_string(&name));
     /* as objects.sql has its name */
     const struct schema_object object = {.what = "schema",
@@ -412,7 +404,6 @@ enum status postgres_schemas_show(struct postgres_database *self, PGconn *connec
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < others.count; i++) {
         bool there = false;
-        struct buffer sql = {0};
         if (request->objects == NULL &&
             !has_table_in(self, request->tables, request->table_count, others.names[i])) {
             continue;
@@ -420,8 +411,8 @@ enum status postgres_schemas_show(struct postgres_database *self, PGconn *connec
         status =
             request->there != NULL ? is_schema_there(&maker, others.names[i], &there) : STATUS_OK;
         if (status == STATUS_OK && !there) {
-            append_schema(&sql, others.names[i]);
-            script_add(script, SCRIPT_BEFORE_LOAD, "schema", others.names[i], &sql);
+            script_add(script, SCRIPT_BEFORE_LOAD, "schema", others.names[i],
+                       postgres_sql("CREATE SCHEMA %n", others.names[i]));
         }
     }
     return status;
@@ -455,12 +446,7 @@ enum status postgres_objects_remember(struct postgres_database *self, PGconn *co
 enum status postgres_objects_listed(struct postgres_database *self, PGconn *connection, bool *found,
                                     struct error *error)
 {
-    struct buffer name = {0};
-    postgres_append_table(&name, self, "_transhume_object");
-    enum status status = postgres_is_there(self, connection, buffer_string(&name),
-                                           ERROR_TARGET_INVALID, found, error);
-    buffer_free(&name);
-    return status;
+    return postgres_has_own(self, connection, "_transhume_object", found, error);
 }
 
 /* The last first: number, what, name, undo, was it changed since. Those that are gone are not in

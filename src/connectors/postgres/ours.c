@@ -47,3 +47,14 @@ enum status postgres_is_there(struct postgres_database *self, PGconn *connection
     PQclear(found);
     return status;
 }
+
+enum status postgres_has_own(struct postgres_database *self, PGconn *connection, const char *table,
+                             bool *there, struct error *error)
+{
+    struct buffer name = {0};
+    postgres_append_table(&name, self, table);
+    enum status status = postgres_is_there(self, connection, buffer_string(&name),
+                                           ERROR_TARGET_INVALID, there, error);
+    buffer_free(&name);
+    return status;
+}

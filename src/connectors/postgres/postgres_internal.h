@@ -278,6 +278,9 @@ void postgres_append_path_opened(struct buffer *sql);
 enum status postgres_is_there(struct postgres_database *self, PGconn *connection,
                               const char *relation, enum error_code otherwise, bool *there,
                               struct error *error) MUST_USE;
+/* The same of a name of the scope, for ERROR_TARGET_INVALID. */
+enum status postgres_has_own(struct postgres_database *self, PGconn *connection, const char *table,
+                             bool *there, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- session_identity.c */
 
@@ -335,8 +338,10 @@ bool postgres_is_lost(const PGconn *connection, const char *sqlstate);
  * texts of a source. */
 void postgres_append_name(struct buffer *out, const char *name);
 void postgres_append_text(struct buffer *out, const char *text, size_t length);
-/* SQL by a format: sql_append. */
-void postgres_append(struct buffer *out, const char *format, ...);
+/* SQL by a template (connectors/sql/template.h), for `out`; and in a buffer of its own, for a
+ * function that frees what it is given. */
+#define postgres_sql(...) postgres_append(&(struct buffer){0}, __VA_ARGS__)
+struct buffer *postgres_append(struct buffer *out, const char *format, ...);
 /* "schema"."name" of a name of the scope. */
 void postgres_append_table(struct buffer *out, const struct postgres_database *self,
                            const char *name);

@@ -36,15 +36,13 @@ static enum status make_key_table(struct postgres_database *self, PGconn *connec
     enum status status = postgres_is_there(self, connection, buffer_string(&name),
                                            ERROR_TARGET_INVALID, &found, error);
     if (status == STATUS_OK && !found) {
-        buffer_format(&sql, "CREATE TABLE %s AS SELECT ", buffer_string(&name));
-        postgres_append_names(&sql, NULL, table->key);
-        postgres_append(&sql, " FROM %t WITH NO DATA", &self->sql, table->name);
+        postgres_append(&sql, "CREATE TABLE %s AS SELECT %l FROM %t WITH NO DATA",
+                        buffer_string(&name), table->key, &self->sql, table->name);
         status = postgres_prepare_make(self, connection, &sql, table->name, error);
     }
     if (status == STATUS_OK && !found) {
-        buffer_format(&sql, "ALTER TABLE %s ADD PRIMARY KEY (", buffer_string(&name));
-        postgres_append_names(&sql, NULL, table->key);
-        buffer_append_byte(&sql, ')');
+        postgres_append(&sql, "ALTER TABLE %s ADD PRIMARY KEY (%l)", buffer_string(&name),
+                        table->key);
         status = postgres_prepare_make(self, connection, &sql, table->name, error);
     }
     buffer_free(&name);
@@ -265,8 +263,7 @@ static enum status add_labels(struct postgres_database *self, PGconn *connection
         buffer_format(&sql, "ALTER TYPE %s ADD VALUE IF NOT EXISTS ", column->type.native);
         buffer_append(&sql, text, length);
         if (before.length > 0) {
-            buffer_append_string(&sql, " AFTER ");
-            buffer_append(&sql, before.text, before.length);
+            postgres_append(&sql, " AFTER %S", before.text, before.length);
         }
         status = postgres_prepare_make(self, connection, &sql, table->name, error);
         buffer_free(&sql);

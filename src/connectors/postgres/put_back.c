@@ -35,7 +35,6 @@ static enum status add_columns(struct putting *putting, int row, struct postgres
 {
     const struct postgres_parameter parameters[] = {
         {.text = putting->run_id}, {.text = PQgetvalue(putting->list, row, REBUILD_UNDO)}};
-    struct buffer sql = {0};
     PGresult *result = NULL;
     for (uint32_t i = 0; i < putting->table_count; i++) {
         if (strcmp(putting->tables[i].name, PQgetvalue(putting->list, row, REBUILD_OWNER)) == 0) {
@@ -45,11 +44,11 @@ static enum status add_columns(struct putting *putting, int row, struct postgres
     if (build->table == NULL || putting->in_use) {
         return STATUS_OK;
     }
-    postgres_append(&sql, "SELECT pg_catalog.unnest(columns) FROM %t WHERE run = $1 AND undo = $2",
-                    &putting->self->sql, "_transhume_rebuild");
-    enum status status =
-        postgres_catalog_query_buffer(putting->self, putting->connection, &sql, parameters, 2,
-                                      SQL_SHORT, ERROR_LEDGER_INVALID, &result, putting->error);
+    enum status status = postgres_catalog_query_buffer(
+        putting->self, putting->connection,
+        postgres_sql("SELECT pg_catalog.unnest(columns) FROM %t WHERE run = $1 AND undo = $2",
+                     &putting->self->sql, "_transhume_rebuild"),
+        parameters, 2, SQL_SHORT, ERROR_LEDGER_INVALID, &result, putting->error);
     int count = status == STATUS_OK ? PQntuples(result) : 0;
     const char **names = arena_allocate_zeroed(putting->arena, (size_t)count + 1, sizeof *names);
     for (int i = 0; i < count; i++) {
@@ -143,7 +142,6 @@ static enum status end_within(struct putting *putting)
 {
     struct postgres_database *self = putting->self;
     const struct postgres_parameter run = {.text = putting->run_id};
-    struct buffer sql = {0};
     enum status status = postgres_check_claim(self, putting->connection, putting->error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(putting->list); row++) {
         const char *said = PQgetvalue(
@@ -155,9 +153,10 @@ static enum status end_within(struct putting *putting)
         }
     }
     if (status == STATUS_OK) {
-        postgres_append(&sql, "DELETE FROM %t WHERE run = $1", &self->sql, "_transhume_rebuild");
-        status = postgres_query_buffer(self, putting->connection, &sql, &run, 1, SQL_SHORT,
-                                       ERROR_TARGET_WRITE, NULL, putting->error);
+        status = postgres_query_buffer(
+            self, putting->connection,
+            postgres_sql("DELETE FROM %t WHERE run = $1", &self->sql, "_transhume_rebuild"), &run,
+            1, SQL_SHORT, ERROR_TARGET_WRITE, NULL, putting->error);
     }
     return status == STATUS_OK ? failpoint_hit("postgres.before_notes_end", putting->error)
                                : status;

@@ -45,10 +45,11 @@ const struct sql_quoting postgres_quoting = {.append_name = postgres_append_name
                                              .append_text = postgres_append_text,
                                              .append_table = append_table};
 
-void postgres_append(struct buffer *out, const char *format, ...)
+struct buffer *postgres_append(struct buffer *out, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    sql_append(out, &postgres_quoting, format, arguments);
+    sql_append_arguments(out, &postgres_quoting, format, arguments);
     va_end(arguments);
+    return out;
 }

@@ -55,13 +55,12 @@ static enum status make_token(struct postgres_database *self, struct arena *aren
 /* The moment of a feed's position, which the connection that made the slot exports. */
 static enum status take_moment(struct postgres_database *self, struct error *error)
 {
-    struct buffer sql = {0};
     if (self->sql.base.moment == NULL) {
         return STATUS_OK;
     }
-    postgres_append(&sql, "SET TRANSACTION SNAPSHOT %q", self->sql.base.moment);
-    if (postgres_execute_buffer(self, self->control, &sql, SQL_SHORT, ERROR_SOURCE_READ, error) !=
-        STATUS_OK) {
+    if (postgres_execute_buffer(self, self->control,
+                                postgres_sql("SET TRANSACTION SNAPSHOT %q", self->sql.base.moment),
+                                SQL_SHORT, ERROR_SOURCE_READ, error) != STATUS_OK) {
         error_context(error, "the moment of the feed's position is gone: ");
         return error_hint(error, "drop the feed, and make it again");
     }
@@ -177,13 +176,11 @@ void postgres_reader_give(struct reader *reader, PGconn *connection)
 static enum status start_copy(struct cursor *cursor, struct error *error)
 {
     struct postgres_database *self = cursor->reader->database;
-    struct buffer sql = {0};
     PGresult *result = NULL;
 
-    buffer_append_string(&sql, "COPY (");
-    buffer_append_buffer(&sql, &cursor->compiled.select.sql);
-    buffer_append_string(&sql, ") TO STDOUT (FORMAT binary)");
-    enum status status = postgres_send_buffer(self, cursor->connection, &sql, error);
+    enum status status = postgres_send_buffer(
+        self, cursor->connection,
+        postgres_sql("COPY (%b) TO STDOUT (FORMAT binary)", &cursor->compiled.select.sql), error);
     if (status == STATUS_OK) {
         status = postgres_next_result(self, cursor->connection, SQL_LONG, &result, error);
     }

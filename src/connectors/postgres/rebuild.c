@@ -53,10 +53,10 @@ enum status postgres_in_use(struct postgres_database *self, PGconn *connection, 
 
 static enum status is_filled(const struct rebuilding *rebuilding, const char *table, bool *filled)
 {
-    struct buffer sql = {0};
     PGresult *result = NULL;
-    postgres_append(&sql, "SELECT 1 FROM %t LIMIT 1", &rebuilding->self->sql, table);
-    enum status status = postgres_rebuild_ask(rebuilding, &sql, NULL, 0, &result);
+    enum status status = postgres_rebuild_ask(
+        rebuilding, postgres_sql("SELECT 1 FROM %t LIMIT 1", &rebuilding->self->sql, table), NULL,
+        0, &result);
     *filled = status == STATUS_OK && PQntuples(result) > 0;
     PQclear(result);
     return status;
@@ -180,12 +180,7 @@ enum status postgres_foretell(struct database *database, const struct prepare_re
 enum status postgres_rebuild_noted(struct postgres_database *self, PGconn *connection, bool *found,
                                    struct error *error)
 {
-    struct buffer name = {0};
-    postgres_append_table(&name, self, notes_table);
-    enum status status = postgres_is_there(self, connection, buffer_string(&name),
-                                           ERROR_TARGET_INVALID, found, error);
-    buffer_free(&name);
-    return status;
+    return postgres_has_own(self, connection, notes_table, found, error);
 }
 
 bool postgres_rebuild_is_switch(const PGresult *list, int row)
@@ -206,13 +201,12 @@ enum status postgres_rebuild_note(struct postgres_database *self, PGconn *connec
     const struct postgres_parameter parameters[] = {
         {.text = self->sql.run_id}, {.text = note->owner}, {.text = note->what},
         {.text = note->name},       {.text = note->make},  {.text = note->undo}};
-    struct buffer sql = {0};
-    postgres_append(&sql,
-                    "INSERT INTO %t (run, owner, what, name, make, undo, remark) VALUES ($1, $2, "
-                    "$3, $4, $5, $6, '') ON CONFLICT DO NOTHING",
-                    &self->sql, notes_table);
-    return postgres_query_buffer(self, connection, &sql, parameters, 6, SQL_SHORT,
-                                 ERROR_TARGET_SCHEMA, NULL, error);
+    return postgres_query_buffer(
+        self, connection,
+        postgres_sql("INSERT INTO %t (run, owner, what, name, make, undo, remark) VALUES ($1, "
+                     "$2, $3, $4, $5, $6, '') ON CONFLICT DO NOTHING",
+                     &self->sql, notes_table),
+        parameters, 6, SQL_SHORT, ERROR_TARGET_SCHEMA, NULL, error);
 }
 
 static enum status note_row(const struct rebuilding *rebuilding, const char *table,
@@ -227,12 +221,12 @@ static enum status note_row(const struct rebuilding *rebuilding, const char *tab
         {.text = PQgetvalue(rows, row, ROW_UNDO)},
         {.text = PQgetvalue(rows, row, ROW_REMARK)},
         {.text = PQgetisnull(rows, row, ROW_COLUMNS) ? NULL : PQgetvalue(rows, row, ROW_COLUMNS)}};
-    struct buffer sql = {0};
-    buffer_append_string(&sql, "INSERT INTO ");
-    postgres_append_table(&sql, rebuilding->self, notes_table);
-    buffer_append_string(&sql, " (run, owner, what, name, make, undo, remark, columns) VALUES ($1, "
-                               "$2, $3, $4, $5, $6, $7, $8::text[]) ON CONFLICT DO NOTHING");
-    return postgres_rebuild_ask(rebuilding, &sql, parameters, 8, NULL);
+    return postgres_rebuild_ask(
+        rebuilding,
+        postgres_sql("INSERT INTO %t (run, owner, what, name, make, undo, remark, columns) "
+                     "VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text[]) ON CONFLICT DO NOTHING",
+                     &rebuilding->self->sql, notes_table),
+        parameters, 8, NULL);
 }
 
 static enum status note_table(const struct rebuilding *rebuilding, const struct target_table *table)
@@ -290,19 +284,18 @@ enum status postgres_rebuild_list(struct postgres_database *self, PGconn *connec
 {
     const struct postgres_parameter parameters[] = {{.text = self->spaces}, {.text = run_id}};
     struct buffer sql = {0};
-    buffer_append_string(
-        &sql, POSTGRES_WITH_SPACE
-        "SELECT r.what, r.name, r.make, r.undo, r.remark, r.owner, CASE WHEN i.indisvalid "
-        "THEN 'valid' WHEN i.indisvalid IS NULL THEN 'none' ELSE 'invalid' END, c.oid IS NOT "
-        "NULL, coalesce(pg_catalog.pg_table_size(c.oid), 0), r.columns IS NOT NULL FROM ");
-    postgres_append_table(&sql, self, notes_table);
-    buffer_append_string(
-        &sql,
-        " AS r LEFT JOIN (pg_catalog.pg_class c JOIN space n ON n.oid = c.relnamespace) ON "
-        "n.lead || c.relname = r.owner AND c.relkind IN ('r', 'p') LEFT JOIN "
-        "pg_catalog.pg_class x ON x.relnamespace = n.oid AND x.relname = r.name AND r.what NOT "
-        "IN ('trigger', 'rule') LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = x.oid AND i.indrelid "
-        "= c.oid WHERE r.run = $2 ORDER BY r.number");
+    postgres_append(&sql,
+                    POSTGRES_WITH_SPACE
+                    "SELECT r.what, r.name, r.make, r.undo, r.remark, r.owner, CASE WHEN "
+                    "i.indisvalid THEN 'valid' WHEN i.indisvalid IS NULL THEN 'none' ELSE "
+                    "'invalid' END, c.oid IS NOT NULL, coalesce(pg_catalog.pg_table_size(c.oid), "
+                    "0), r.columns IS NOT NULL FROM %t AS r LEFT JOIN (pg_catalog.pg_class c JOIN "
+                    "space n ON n.oid = c.relnamespace) ON n.lead || c.relname = r.owner AND "
+                    "c.relkind IN ('r', 'p') LEFT JOIN pg_catalog.pg_class x ON x.relnamespace = "
+                    "n.oid AND x.relname = r.name AND r.what NOT IN ('trigger', 'rule') LEFT JOIN "
+                    "pg_catalog.pg_index i ON i.indexrelid = x.oid AND i.indrelid = c.oid WHERE "
+                    "r.run = $2 ORDER BY r.number",
+                    &self->sql, notes_table);
     return postgres_catalog_query_buffer(self, connection, &sql, parameters, 2, SQL_SHORT,
                                          ERROR_TARGET_SCHEMA, list, error);
 }
@@ -331,14 +324,14 @@ static enum status forget_within(const struct rebuilding *rebuilding, const PGre
 {
     const struct postgres_parameter parameters[] = {{.text = rebuilding->self->sql.run_id},
                                                     {.text = PQgetvalue(list, row, REBUILD_UNDO)}};
-    struct buffer sql = {0};
     if (postgres_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error) !=
         STATUS_OK) {
         return STATUS_FAILED;
     }
-    postgres_append(&sql, "DELETE FROM %t WHERE run = $1 AND undo = $2", &rebuilding->self->sql,
-                    notes_table);
-    return postgres_rebuild_ask(rebuilding, &sql, parameters, 2, NULL);
+    return postgres_rebuild_ask(rebuilding,
+                                postgres_sql("DELETE FROM %t WHERE run = $1 AND undo = $2",
+                                             &rebuilding->self->sql, notes_table),
+                                parameters, 2, NULL);
 }
 
 /* Others came after it was decided that it goes: what they write is theirs to have unique. */

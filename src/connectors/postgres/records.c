@@ -45,11 +45,10 @@ static void append_equal(const struct sql_finding *finding, const struct postgre
     bool own = is_enforced(finding, column->name) && (cast || !postgres_is_by_text(column));
     bool text = postgres_is_by_text(column);
     append_name(sql, column, text && !own);
-    buffer_append_string(sql, postgres_labels(column));
-    buffer_append_string(sql, column->loose && !own ? " COLLATE pg_catalog.\"C\"" : "");
+    buffer_format(sql, "%s%s", postgres_labels(column),
+                  column->loose && !own ? " COLLATE pg_catalog.\"C\"" : "");
     postgres_append_operator(sql, text && !own ? NULL : column, "=");
-    buffer_format(sql, "$%d", parameter);
-    buffer_append_string(sql, text ? "::pg_catalog.text" : "");
+    buffer_format(sql, "$%d%s", parameter, text ? "::pg_catalog.text" : "");
     if (own && cast) {
         buffer_format(sql, "::%s", column->type.type.native);
     }
@@ -183,8 +182,8 @@ static enum status delete_one(struct sql_finding *finding, const struct cell *ce
                     finding->undo_name != NULL ? "WITH gone AS (" : "", &server_of(finding)->sql,
                     finding->table->name);
     if (keyless) {
-        buffer_append_string(&sql, " WHERE (tableoid, ctid) = (SELECT tableoid, ctid FROM ");
-        postgres_append_table(&sql, server_of(finding), finding->table->name);
+        postgres_append(&sql, " WHERE (tableoid, ctid) = (SELECT tableoid, ctid FROM %t",
+                        &server_of(finding)->sql, finding->table->name);
     }
     if (append_condition(finding, cells, values, &sql) != STATUS_OK) {
         buffer_free(&sql);

@@ -121,8 +121,7 @@ static void keep_sliced(struct compiler *compiler, const struct postgres_column 
         (struct postgres_sliced){.column = out->select.column_count,
                                  .kind = text ? VALUE_TEXT : VALUE_BYTES,
                                  .name = column->name,
-                                 .select = arena_copy_string(arena, buffer_string(&sql))};
-    buffer_free(&sql);
+                                 .select = sql_text(arena, &sql)};
 }
 
 /* Behind the columns: the row's hash; of those that are too long their lengths, and the row's
@@ -139,12 +138,11 @@ static void append_places(struct sql_request *request)
         postgres_append_row_hash(request);
     }
     for (uint32_t i = 0; i < out->sliced_count; i++) {
-        buffer_append_string(sql, ", CASE WHEN pg_catalog.octet_length(_t0.");
-        postgres_append_name(sql, out->sliced[i].name);
-        buffer_format(sql, ") > %d THEN pg_catalog.octet_length(_t0.", POSTGRES_SLICE_BYTES);
-        postgres_append_name(sql, out->sliced[i].name);
-        buffer_append_string(sql, ")::pg_catalog.text || ' ' || _t0.tableoid::pg_catalog.text || "
-                                  "' ' || _t0.ctid::pg_catalog.text END");
+        postgres_append(sql,
+                        ", CASE WHEN pg_catalog.octet_length(_t0.%n) > %d THEN "
+                        "pg_catalog.octet_length(_t0.%n)::pg_catalog.text || ' ' || "
+                        "_t0.tableoid::pg_catalog.text || ' ' || _t0.ctid::pg_catalog.text END",
+                        out->sliced[i].name, POSTGRES_SLICE_BYTES, out->sliced[i].name);
     }
 }
 
@@ -246,9 +244,8 @@ static enum status append_sides(struct sql_request *request, const struct pair *
                      pair->cast, pair->from) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(sql, widens ? widened(pair->from, pair->to) : "");
-    buffer_format(sql, "%s%s", collation != NULL ? " COLLATE " : "",
-                  collation != NULL ? collation : "");
+    buffer_format(sql, "%s%s%s", widens ? widened(pair->from, pair->to) : "",
+                  collation != NULL ? " COLLATE " : "", collation != NULL ? collation : "");
     postgres_append_operator(sql, pair->cast ? NULL : pair->to, "=");
     enum status status = append_value(request, pair->index, pair->join->columns.names[pair->part],
                                       pair->cast, pair->to);
@@ -378,8 +375,8 @@ static enum status append_order(struct sql_request *request, const struct read_o
     if (append_value(request, order->join, order->name, cast, column) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(sql, text ? " COLLATE pg_catalog.\"C\"" : "");
-    buffer_append_string(sql, order->descending ? " DESC NULLS LAST" : " NULLS FIRST");
+    buffer_format(sql, "%s%s", text ? " COLLATE pg_catalog.\"C\"" : "",
+                  order->descending ? " DESC NULLS LAST" : " NULLS FIRST");
     return STATUS_OK;
 }
 

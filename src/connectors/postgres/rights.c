@@ -176,8 +176,7 @@ static enum status restrictive_words(const struct postgres_making *making,
         add_held(making, object, &list);
     }
     bool none = list.length == 0;
-    buffer_append_buffer(sql, &list);
-    buffer_append_string(sql, behind);
+    postgres_append(sql, "%b%s", &list, behind);
     buffer_free(&list);
     arena_destroy(arena);
     return none ? STATUS_END : STATUS_OK;
@@ -203,14 +202,12 @@ static void view_words(const struct schema_scope *scope, const char *statement, 
         buffer_append_string(sql, statement);
         return;
     }
-    buffer_append(sql, statement, (size_t)(at - statement));
-    buffer_format(sql, "%s%strue", with, invoker);
+    postgres_append(sql, "%S%s%strue", statement, (size_t)(at - statement), with, invoker);
     if (strncmp(at, with, sizeof with - 1) == 0) {
         for (at += sizeof with - 1; *at != '\0' && *at != ')';) {
             const char *end = pass_option(at);
             if (strncmp(at, invoker, sizeof invoker - 1) != 0) {
-                buffer_append_string(sql, ", ");
-                buffer_append(sql, at, (size_t)(end - at));
+                postgres_append(sql, ", %S", at, (size_t)(end - at));
             }
             at = *end == ',' ? end + 1 + strspn(end + 1, " ") : end;
         }
@@ -261,8 +258,7 @@ static void append_given(const struct postgres_roles *roles, struct buffer *sql)
 {
     for (int row = 0; row < PQntuples(roles->list); row++) {
         if (is_true(roles->list, row, ROLE_IS_GIVEN)) {
-            buffer_append_string(sql, ", ");
-            postgres_append_name(sql, PQgetvalue(roles->list, row, ROLE_NAME));
+            postgres_append(sql, ", %n", PQgetvalue(roles->list, row, ROLE_NAME));
         }
     }
 }

@@ -19,7 +19,6 @@ static enum status list_made(struct postgres_carried *carried, const struct targ
 {
     struct postgres_database *self = carried->making.self;
     const struct postgres_parameter parameter = {.text = self->sql.run_id};
-    struct buffer sql = {0};
     for (uint32_t i = 0; i < table_count; i++) {
         if (tables[i].created) {
             add_made(carried, "table", tables[i].name);
@@ -33,11 +32,10 @@ static enum status list_made(struct postgres_carried *carried, const struct targ
     if (status != STATUS_OK || !found) {
         return status;
     }
-    postgres_append(&sql, "SELECT what, name FROM %t WHERE run = $1", &self->sql,
-                    "_transhume_object");
-    status =
-        postgres_catalog_query_buffer(self, carried->connection, &sql, &parameter, 1, SQL_SHORT,
-                                      ERROR_LEDGER_INVALID, &carried->listed, carried->error);
+    status = postgres_catalog_query_buffer(
+        self, carried->connection,
+        postgres_sql("SELECT what, name FROM %t WHERE run = $1", &self->sql, "_transhume_object"),
+        &parameter, 1, SQL_SHORT, ERROR_LEDGER_INVALID, &carried->listed, carried->error);
     for (int i = 0; status == STATUS_OK && i < PQntuples(carried->listed); i++) {
         add_made(carried, PQgetvalue(carried->listed, i, 0), PQgetvalue(carried->listed, i, 1));
     }
@@ -166,8 +164,7 @@ static enum status carry_view(struct postgres_carried *carried, uint32_t number)
         strcmp(right->role, carried->making.roles.account) == 0 || owner == NULL) {
         return STATUS_OK;
     }
-    buffer_format(&sql, "ALTER %s RESET (security_invoker)", right->called);
-    return carry(carried, number, &sql);
+    return carry(carried, number, postgres_sql("ALTER %s RESET (security_invoker)", right->called));
 }
 
 /* A materialized view that was made empty gets what its owner may read. A session's row_security is
@@ -175,15 +172,15 @@ static enum status carry_view(struct postgres_carried *carried, uint32_t number)
 static enum status carry_records(struct postgres_carried *carried, uint32_t number)
 {
     const struct schema_right *right = &carried->making.objects->rights[number];
-    struct buffer sql = {0};
     if (strcmp(right->what, "materialized view") != 0 ||
         !postgres_does_more(&carried->making.roles, right) ||
         !postgres_owner_is_right(carried, right)) {
         return STATUS_OK;
     }
-    buffer_format(&sql, "SET LOCAL row_security = on; REFRESH %s; SET LOCAL row_security = off",
-                  right->called);
-    return carry(carried, number, &sql);
+    return carry(
+        carried, number,
+        postgres_sql("SET LOCAL row_security = on; REFRESH %s; SET LOCAL row_security = off",
+                     right->called));
 }
 
 static enum status carry_each(struct postgres_carried *carried, const char *kind,
@@ -224,9 +221,7 @@ static const char *without_maintain(const char *words, struct arena *arena)
         }
         at += end + (at[end] == '\n');
     }
-    const char *copy = arena_copy_string(arena, buffer_string(&known));
-    buffer_free(&known);
-    return copy;
+    return sql_text(arena, &known);
 }
 
 /* The source's, as far as this server has the like: from PostgreSQL 17 on there is one more right

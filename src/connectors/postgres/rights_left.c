@@ -36,7 +36,6 @@ static void item_add(struct listing *listing, bool opens, const char *kind, cons
 
 static void need_role(struct listing *listing, const char *role)
 {
-    struct buffer sql = {0};
     struct arena *arena = listing->carried->arena;
     if (role == NULL || postgres_has_role(&listing->carried->making.roles, role)) {
         return;
@@ -49,8 +48,8 @@ static void need_role(struct listing *listing, const char *role)
     listing->lacked = arena_make_room(arena, listing->lacked, listing->lacked_count,
                                       &listing->lacked_capacity, sizeof *listing->lacked);
     listing->lacked[listing->lacked_count++] = role;
-    postgres_append(&sql, "CREATE ROLE %n", role);
-    item_add(listing, false, "role", role, "the target has no role of this name", &sql);
+    item_add(listing, false, "role", role, "the target has no role of this name",
+             postgres_sql("CREATE ROLE %n", role));
 }
 
 static bool is_own_schema(const struct schema_right *right)
@@ -158,7 +157,6 @@ static void list_shut(struct listing *listing, const struct schema_right *right,
         return;
     }
     for (int row = 0; row < PQntuples(open); row++) {
-        struct buffer sql = {0};
         if (strcmp(PQgetvalue(open, row, 0), right->what) != 0 ||
             (!database && strcmp(PQgetvalue(open, row, 1), right->name) != 0) ||
             strcmp(PQgetvalue(open, row, 2), right->words) != 0) {
@@ -169,9 +167,8 @@ static void list_shut(struct listing *listing, const struct schema_right *right,
         char *text = arena_format(listing->carried->arena,
                                   "everybody has %s of the %s, which the source denies",
                                   right->words, right->what);
-        buffer_format(&sql, "REVOKE %s ON %s FROM PUBLIC", right->words, called);
         item_add(listing, !uses || is_anything_usable(listing, true), right->what, name, text,
-                 &sql);
+                 postgres_sql("REVOKE %s ON %s FROM PUBLIC", right->words, called));
     }
 }
 
@@ -222,7 +219,6 @@ static void list_reader(struct listing *listing, const struct schema_right *owne
 {
     const struct postgres_carried *carried = listing->carried;
     const struct schema_right *reads = right_find(listing, "reads", owner);
-    struct buffer sql = {0};
     if (!given || opened || reads == NULL || strcmp(reads->what, "view") != 0 ||
         carried->making.self->server_version < POSTGRES_INVOKER_VERSION ||
         strcmp(reads->role, carried->making.roles.account) == 0 ||
@@ -230,13 +226,12 @@ static void list_reader(struct listing *listing, const struct schema_right *owne
         carried->done[reads - listing->objects->rights]) {
         return;
     }
-    buffer_format(&sql, "ALTER %s RESET (security_invoker)", reads->called);
     item_add(listing, false, "owner", owner->name,
              arena_format(carried->arena,
                           "the view reads with the rights of who asks, until what it reads through "
                           "belongs to %s (%s)",
                           reads->role, reads->words),
-             &sql);
+             postgres_sql("ALTER %s RESET (security_invoker)", reads->called));
 }
 
 static void list_owner(struct listing *listing, uint32_t number)
@@ -326,10 +321,7 @@ static const char *words_missing(const struct listing *listing, const struct sch
         }
         at += end + (at[end] == '\n');
     }
-    const char *words = missing.length > 0
-                            ? arena_copy_string(listing->carried->arena, buffer_string(&missing))
-                            : NULL;
-    buffer_free(&missing);
+    const char *words = missing.length > 0 ? sql_text(listing->carried->arena, &missing) : NULL;
     return words;
 }
 
@@ -344,7 +336,6 @@ static void list_grant(struct listing *listing, uint32_t number)
 {
     struct postgres_carried *carried = listing->carried;
     struct schema_right right = listing->objects->rights[number];
-    struct buffer called = {0};
     struct buffer sql = {0};
     const char *missing = right.words;
     if (!carried->ahead || is_own_schema(&right)) {
@@ -354,10 +345,8 @@ static void list_grant(struct listing *listing, uint32_t number)
         return;
     }
     if (is_own_schema(&right)) {
-        buffer_append_string(&called, "SCHEMA ");
-        postgres_append_name(&called, carried->making.self->sql.schema);
-        right.called = right.name = arena_copy_string(carried->arena, buffer_string(&called));
-        buffer_free(&called);
+        right.called = right.name =
+            sql_text(carried->arena, postgres_sql("SCHEMA %n", carried->making.self->sql.schema));
     }
     postgres_append_grant(&sql, &right, missing);
     const char *why = carried->why[number];
@@ -425,13 +414,11 @@ static void list_records(struct listing *listing)
     const struct postgres_carried *carried = listing->carried;
     for (uint32_t i = 0; i < listing->objects->right_count; i++) {
         const struct schema_right *right = &listing->objects->rights[i];
-        struct buffer sql = {0};
         if (strcmp(right->kind, "reads") != 0 || strcmp(right->what, "view") == 0 ||
             carried->done[i] || !postgres_is_made(carried, right) ||
             !postgres_does_more(&carried->making.roles, right)) {
             continue;
         }
-        buffer_format(&sql, "REFRESH %s", right->called);
         item_add(listing, false, "materialized view", right->name,
                  arena_format(carried->arena,
                               "it is made without records, since %s would read past what holds its "
@@ -439,7 +426,7 @@ static void list_records(struct listing *listing)
                               carried->making.roles.account, right->words,
                               carried->why[i] != NULL ? ": " : "",
                               carried->why[i] != NULL ? carried->why[i] : ""),
-                 &sql);
+                 postgres_sql("REFRESH %s", right->called));
     }
 }
 
@@ -478,10 +465,8 @@ static void list_policy(struct listing *listing, const struct schema_object *obj
     buffer_clear(&sql);
     bool restrictive = postgres_policy_roles(scope, object->native_sql, true).length > 0;
     if (restrictive && any) {
-        buffer_format(&sql, "ALTER POLICY ");
-        postgres_append(&sql, "%n ON %t TO ", object->name, &listing->carried->making.self->sql,
-                        object->table);
-        buffer_append(&sql, all.data, all.length);
+        postgres_append(&sql, "ALTER POLICY %n ON %t TO %S", object->name,
+                        &listing->carried->making.self->sql, object->table, all.data, all.length);
     } else {
         buffer_append_string(&sql, object->native_sql);
     }
@@ -536,17 +521,15 @@ static void list_defaults(struct listing *listing)
     const struct postgres_roles *roles = &listing->carried->making.roles;
     for (uint32_t i = 0; i < listing->objects->right_count; i++) {
         const struct schema_right *right = &listing->objects->rights[i];
-        struct buffer sql = {0};
         if (strcmp(right->kind, "default") != 0 || is_default_there(listing, right)) {
             continue;
         }
         bool closed = right->words != NULL;
-        buffer_append_string(&sql, right->native_sql);
         item_add(
             listing, closed && postgres_has_role(roles, right->role), "default grant", right->role,
             closed ? "everybody may use what the role makes from now on, which the source denies"
                    : "who may do what with new objects is not carried",
-            &sql);
+            postgres_sql("%s", right->native_sql));
     }
 }
 

@@ -79,15 +79,15 @@ static void append_value(struct buffer *sql, const struct postgres_column *colum
     if (is_float(column)) {
         postgres_append(sql,
                         "CASE WHEN _t0.%n OPERATOR(pg_catalog.=) 0 THEN "
-                        "pg_catalog.hashtextextended(_t0.%n",
-                        column->name, column->name);
-        buffer_format(sql, "::pg_catalog.text COLLATE \"C\", %u) ELSE ", seed);
+                        "pg_catalog.hashtextextended(_t0.%n::pg_catalog.text COLLATE \"C\", %u) "
+                        "ELSE ",
+                        column->name, column->name, seed);
     }
     const struct postgres_words text = postgres_cast_to_text(column);
     bool own = words.behind == by_text && column->text_before != NULL;
-    postgres_append(sql, "pg_catalog.%s%s_t0.%n%s%s", words.before, own ? text.before : "",
-                    column->name, own ? text.behind : words.behind, own ? " COLLATE \"C\"" : "");
-    buffer_format(sql, ", %u)%s, %u)", seed, is_float(column) ? " END" : "", seed);
+    postgres_append(sql, "pg_catalog.%s%s_t0.%n%s%s, %u)%s, %u)", words.before,
+                    own ? text.before : "", column->name, own ? text.behind : words.behind,
+                    own ? " COLLATE \"C\"" : "", seed, is_float(column) ? " END" : "", seed);
 }
 
 static const struct postgres_column *row_hash_find(const struct sql_table *table, const char *name)

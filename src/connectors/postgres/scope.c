@@ -44,9 +44,7 @@ const char *postgres_spaces_of(const struct postgres_database *self, const char 
     buffer_append_byte(&out, '{');
     append_pair(&out, sql_place_of(&self->sql, table).schema, other == NULL);
     buffer_append_byte(&out, '}');
-    const char *made = arena_copy_string(arena, buffer_string(&out));
-    buffer_free(&out);
-    return made;
+    return sql_text(arena, &out);
 }
 
 void postgres_fill_spaces(struct buffer *out, const struct postgres_database *self, const char *sql)
@@ -77,8 +75,7 @@ static void word_spaces(struct postgres_database *self)
         append_pair(&out, scope->others.names[i], false);
     }
     buffer_append_byte(&out, '}');
-    self->spaces = arena_copy_string(self->arena, buffer_string(&out));
-    buffer_free(&out);
+    self->spaces = sql_text(self->arena, &out);
 }
 
 static enum status scope_take(struct postgres_database *self, const struct schema_scope *scope,

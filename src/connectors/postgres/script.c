@@ -18,10 +18,9 @@ static enum status load_present(struct postgres_database *self, PGconn *connecti
                                 PGresult **present, struct error *error)
 {
     const struct postgres_parameter spaces = {.text = self->spaces};
-    struct buffer sql = {0};
-    buffer_format(&sql, "SELECT q.what, q.name, q.of FROM (%s) AS q", sql_objects);
-    return postgres_query_buffer(self, connection, &sql, &spaces, 1, SQL_LONG, ERROR_TARGET_INVALID,
-                                 present, error);
+    return postgres_query_buffer(
+        self, connection, postgres_sql("SELECT q.what, q.name, q.of FROM (%s) AS q", sql_objects),
+        &spaces, 1, SQL_LONG, ERROR_TARGET_INVALID, present, error);
 }
 
 /* Such a one stays as it is. */

@@ -48,15 +48,15 @@ static enum status sessions_end(void *context, uint64_t number, struct error *er
 {
     struct looking *looking = context;
     char pid[24];
-    struct buffer sql = {0};
     const struct postgres_parameter parameters[] = {
         {.text = looking->halves[0]}, {.text = looking->halves[1]}, {.text = pid}};
     snprintf(pid, sizeof pid, "%llu", (unsigned long long)number);
-    buffer_format(&sql,
-                  "SELECT pg_catalog.pg_terminate_backend(s.pid) FROM (%s) s WHERE s.pid = $3::int",
-                  sql_sessions);
-    return postgres_catalog_query_buffer(looking->self, looking->connection, &sql, parameters, 3,
-                                         SQL_SHORT, ERROR_TARGET_LOCKED, NULL, error);
+    return postgres_catalog_query_buffer(
+        looking->self, looking->connection,
+        postgres_sql("SELECT pg_catalog.pg_terminate_backend(s.pid) FROM (%s) s WHERE s.pid = "
+                     "$3::int",
+                     sql_sessions),
+        parameters, 3, SQL_SHORT, ERROR_TARGET_LOCKED, NULL, error);
 }
 
 static struct looking look_for(struct postgres_database *self, PGconn *connection, uint64_t key)

@@ -31,13 +31,11 @@ static void append_move(struct buffer *sql, const struct postgres_database *self
 {
     struct buffer name = {0};
     postgres_append_table(&name, self, table->name);
-    buffer_append_string(sql, "WITH places AS (SELECT tableoid AS part, ctid AS place, "
-                              "pg_catalog.row_number() OVER (PARTITION BY ");
-    postgres_append_names(sql, NULL, columns);
-    buffer_append_string(sql, " ORDER BY ");
-    postgres_append_names(sql, NULL, order);
-    buffer_format(sql, "%stableoid, ctid) AS number FROM %s WHERE ", order.count > 0 ? ", " : "",
-                  buffer_string(&name));
+    postgres_append(sql,
+                    "WITH places AS (SELECT tableoid AS part, ctid AS place, "
+                    "pg_catalog.row_number() OVER (PARTITION BY %l ORDER BY %l%stableoid, ctid) "
+                    "AS number FROM %s WHERE ",
+                    columns, order, order.count > 0 ? ", " : "", buffer_string(&name));
     for (uint32_t i = 0; i < columns.count; i++) {
         postgres_append(sql, "%s%n IS DISTINCT FROM NULL", i > 0 ? " AND " : "", columns.names[i]);
     }

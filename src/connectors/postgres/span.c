@@ -35,9 +35,8 @@ void postgres_compared(const struct postgres_table *table, const char *name,
 static void append_value(struct buffer *sql, const struct postgres_table *table, int32_t column,
                          const struct text *value)
 {
-    postgres_append_text(sql, value->data, value->length);
-    buffer_format(sql, "::%s%s", postgres_span_type(table, column),
-                  postgres_labels(&table->columns[column]));
+    postgres_append(sql, "%Q::%s%s", value->data, value->length, postgres_span_type(table, column),
+                    postgres_labels(&table->columns[column]));
 }
 
 static void append_column(struct buffer *sql, const struct postgres_column *column)

@@ -11,7 +11,6 @@
 #include <string.h>
 
 enum {
-    SPANS_MAX = 1000000,
     HISTOGRAM_SPANS_MAX = 100,
     PHYSICAL_BYTES_MIN = 32 << 20,
     SAMPLE_A_SPAN = 100,
@@ -67,12 +66,11 @@ enum status postgres_count_source(struct sql_database *database, const struct sq
                                   bool stops, int64_t *rows, struct error *error)
 {
     struct postgres_database *self = postgres_database_of(&database->base);
-    struct buffer sql = {0};
     PGresult *result = NULL;
-    postgres_append(&sql, "SELECT count(*) FROM %t", &self->sql, table->schema->name);
-    enum status status =
-        postgres_query_buffer(self, self->control, &sql, NULL, 0, stops ? SQL_BUILD : SQL_LONG,
-                              ERROR_SOURCE_READ, &result, error);
+    enum status status = postgres_query_buffer(
+        self, self->control,
+        postgres_sql("SELECT count(*) FROM %t", &self->sql, table->schema->name), NULL, 0,
+        stops ? SQL_BUILD : SQL_LONG, ERROR_SOURCE_READ, &result, error);
     if (status == STATUS_OK &&
         text_to_int64(PQgetvalue(result, 0, 0), (size_t)PQgetlength(result, 0, 0), rows) !=
             STATUS_OK) {
@@ -110,22 +108,19 @@ enum status postgres_look_at_stream(struct sql_database *self, const struct read
 
 /* ---------------------------------------------------------------- spans */
 
-struct splitter {
-    struct postgres_database *self;
-    const struct postgres_table *table;
-    const struct read_request *request;
-    struct sql_spans spans;
-    int64_t rows_each;
-};
-
-static enum status add_span(struct splitter *splitter, const struct sql_bounds *bounds)
+static struct postgres_database *server_of(const struct sql_splitter *splitter)
 {
-    return sql_span_add(&splitter->spans, bounds, splitter->rows_each);
+    return postgres_database_of(&splitter->self->base);
 }
 
-static void append_key(struct splitter *splitter, struct buffer *sql, bool as_text)
+static const struct postgres_table *table_of(const struct sql_splitter *splitter)
 {
-    const struct postgres_table *table = splitter->table;
+    return postgres_facts_of(&splitter->root);
+}
+
+static void append_key(struct sql_splitter *splitter, struct buffer *sql, bool as_text)
+{
+    const struct postgres_table *table = table_of(splitter);
     for (uint32_t i = 0; i < table->key.count; i++) {
         int32_t at = postgres_find_column(table, table->key.names[i]);
         const struct postgres_words words =
@@ -137,11 +132,11 @@ static void append_key(struct splitter *splitter, struct buffer *sql, bool as_te
 }
 
 /* Every `step`-th key, of all rows that are read or of a sample. */
-static enum status ask_bounds(struct splitter *splitter, double percent, int64_t step,
+static enum status ask_bounds(struct sql_splitter *splitter, double percent, int64_t step,
                               PGresult **result)
 {
     struct buffer sql = {0};
-    struct postgres_database *self = splitter->self;
+    struct postgres_database *self = server_of(splitter);
 
     buffer_append_string(&sql, "SELECT ");
     append_key(splitter, &sql, true);
@@ -149,7 +144,7 @@ static enum status ask_bounds(struct splitter *splitter, double percent, int64_t
     append_key(splitter, &sql, false);
     buffer_append_string(&sql, ", pg_catalog.row_number() OVER (ORDER BY ");
     append_key(splitter, &sql, false);
-    postgres_append(&sql, ") AS _place FROM %t", &self->sql, splitter->table->schema->name);
+    postgres_append(&sql, ") AS _place FROM %t", &self->sql, splitter->root.schema->name);
     if (percent < 100) {
         buffer_format(&sql, " TABLESAMPLE SYSTEM (%.6f) REPEATABLE (1)", percent);
     }
@@ -169,9 +164,9 @@ static enum status ask_bounds(struct splitter *splitter, double percent, int64_t
 
 /* Texts are put in order again: statistics stay as they are when an upgrade brings another version
  * of a collation, and bounds that are out of order would cover records twice. */
-static void append_bound_order(struct splitter *splitter, struct buffer *sql)
+static void append_bound_order(struct sql_splitter *splitter, struct buffer *sql)
 {
-    const struct postgres_table *table = splitter->table;
+    const struct postgres_table *table = table_of(splitter);
     int32_t column = postgres_find_column(table, table->key.names[0]);
     const char *collation = table->columns[column].collation;
     if (collation != NULL && strcmp(collation, "pg_catalog.\"C\"") != 0) {
@@ -182,10 +177,10 @@ static void append_bound_order(struct splitter *splitter, struct buffer *sql)
 
 /* The statistics' own ranges of equally many keys, joined to `spans`: asking costs nothing. No
  * rows: they do not know the key. */
-static enum status ask_histogram(struct splitter *splitter, int64_t spans, PGresult **result)
+static enum status ask_histogram(struct sql_splitter *splitter, int64_t spans, PGresult **result)
 {
-    struct postgres_database *self = splitter->self;
-    const struct postgres_table *table = splitter->table;
+    struct postgres_database *self = server_of(splitter);
+    const struct postgres_table *table = table_of(splitter);
     struct buffer sql = {0};
     char digits[24] = {0};
     text_from_int64(spans, digits);
@@ -206,14 +201,15 @@ static enum status ask_histogram(struct splitter *splitter, int64_t spans, PGres
                                          ERROR_SOURCE_READ, result, splitter->spans.error);
 }
 
-static enum status ask_some_bounds(struct splitter *splitter, int64_t rows, int64_t rows_wanted,
-                                   bool exact, PGresult **result)
+static enum status ask_some_bounds(struct sql_splitter *splitter, bool exact, PGresult **result)
 {
+    int64_t rows = splitter->rows;
+    int64_t rows_wanted = splitter->wanted;
     int64_t spans = rows > 0 ? (rows + rows_wanted - 1) / rows_wanted : 0;
     double percent = 100;
     int64_t step = rows_wanted;
-    if (!exact && spans > 1 && spans <= HISTOGRAM_SPANS_MAX && splitter->table->kind == 'r' &&
-        splitter->table->key.count == 1) {
+    if (!exact && spans > 1 && spans <= HISTOGRAM_SPANS_MAX && table_of(splitter)->kind == 'r' &&
+        splitter->root.key.count == 1) {
         enum status status = ask_histogram(splitter, spans, result);
         if (status != STATUS_OK || PQntuples(*result) > 0) {
             return status;
@@ -234,52 +230,48 @@ static enum status ask_some_bounds(struct splitter *splitter, int64_t rows, int6
     return ask_bounds(splitter, percent, step, result);
 }
 
-static enum status split_by_key(struct splitter *splitter, int64_t rows, int64_t rows_wanted)
+static enum status split_by_key(struct sql_splitter *splitter)
 {
     PGresult *result = NULL;
+    int64_t rows = splitter->rows;
     bool changed = splitter->request->since_bound != NULL;
-    bool exact = changed || splitter->table->schema->size_bytes <= SQL_EXACT_BYTES_MAX;
-    struct sql_bounds bounds = {.by_key = true, .parts = splitter->table->key.count};
-
-    if (rows >= 0 && rows <= rows_wanted) {
-        return add_span(splitter, &bounds);
+    bool exact = changed || splitter->root.schema->size_bytes <= SQL_EXACT_BYTES_MAX;
+    splitter->bounds = (struct sql_bounds){.by_key = true, .parts = splitter->root.key.count};
+    if (rows >= 0 && rows <= splitter->wanted) {
+        return sql_split_add(splitter);
     }
-    enum status status = ask_some_bounds(splitter, rows, rows_wanted, exact, &result);
+    enum status status = ask_some_bounds(splitter, exact, &result);
     int count = status == STATUS_OK ? PQntuples(result) : 0;
-    splitter->rows_each = rows_wanted;
+    splitter->rows_each = splitter->wanted;
     for (int row = 0; status == STATUS_OK && row < count; row++) {
-        for (uint32_t i = 0; i < bounds.parts; i++) {
-            bounds.high[i] = (struct text){PQgetvalue(result, row, (int)i),
-                                           (size_t)PQgetlength(result, row, (int)i)};
+        struct text values[SQL_KEY_PARTS_MAX];
+        for (uint32_t i = 0; i < splitter->bounds.parts; i++) {
+            values[i] = (struct text){PQgetvalue(result, row, (int)i),
+                                      (size_t)PQgetlength(result, row, (int)i)};
         }
-        bounds.has_high = true;
-        status = add_span(splitter, &bounds);
-        memcpy(bounds.low, bounds.high, sizeof bounds.low);
-        bounds.has_low = true;
+        status = sql_split_at(splitter, values);
     }
-    bounds.has_high = false;
-    splitter->rows_each =
-        exact && !changed && rows >= 0 && rows_wanted > 0 ? rows % rows_wanted : -1;
-    status = status == STATUS_OK ? add_span(splitter, &bounds) : status;
+    splitter->rows_each = exact && !changed && rows >= 0 ? rows % splitter->wanted : -1;
+    status = status == STATUS_OK ? sql_split_add(splitter) : status;
     PQclear(result);
     return status;
 }
 
-static enum status split_by_blocks(struct splitter *splitter, int64_t rows, int64_t rows_wanted)
+static enum status split_by_blocks(struct sql_splitter *splitter)
 {
-    int64_t blocks = splitter->table->schema->size_bytes / BLOCK_BYTES;
-    int64_t spans = rows > 0 ? (rows + rows_wanted - 1) / rows_wanted : blocks / 4096 + 1;
-    spans = spans < 1 ? 1 : spans > SPANS_MAX ? SPANS_MAX : spans > blocks ? blocks : spans;
-    struct sql_bounds bounds = {0};
+    int64_t rows = splitter->rows;
+    int64_t blocks = splitter->root.schema->size_bytes / BLOCK_BYTES;
+    int64_t spans = rows > 0 ? (rows + splitter->wanted - 1) / splitter->wanted : blocks / 4096 + 1;
+    struct sql_bounds *bounds = &splitter->bounds;
     enum status status = STATUS_OK;
-
+    spans = spans < 1 ? 1 : spans > SQL_SPANS_MAX ? SQL_SPANS_MAX : spans > blocks ? blocks : spans;
     splitter->rows_each = rows > 0 ? rows / spans : -1;
     for (int64_t i = 0; status == STATUS_OK && i < spans; i++) {
-        bounds.low_block = (uint32_t)(blocks * i / spans);
-        bounds.high_block = (uint32_t)(blocks * (i + 1) / spans);
-        bounds.has_low = i > 0;
-        bounds.has_high = i + 1 < spans;
-        status = add_span(splitter, &bounds);
+        bounds->low_block = (uint32_t)(blocks * i / spans);
+        bounds->high_block = (uint32_t)(blocks * (i + 1) / spans);
+        bounds->has_low = i > 0;
+        bounds->has_high = i + 1 < spans;
+        status = sql_split_add(splitter);
     }
     return status;
 }
@@ -288,32 +280,16 @@ enum status postgres_split(struct database *database, const struct read_request 
                            uint64_t rows_wanted, struct arena *arena, struct span **spans,
                            uint32_t *span_count, struct error *error)
 {
-    struct postgres_database *self = postgres_database_of(database);
-    struct splitter splitter = {.self = self,
-                                .request = request,
-                                .spans = {.arena = arena, .shown = self->sql.shown, .error = error},
-                                .rows_each = -1};
-    struct sql_bounds all = {0};
+    struct sql_splitter splitter;
     enum way way = WAY_WHOLE;
-    int64_t rows = -1;
-    int64_t wanted = rows_wanted > INT64_MAX / 2 ? INT64_MAX / 2 : (int64_t)rows_wanted;
-
-    wanted = wanted < 1 ? 1 : wanted;
-    struct sql_table root;
-    if (sql_request_root(&self->sql, request, &root, error) != STATUS_OK) {
+    if (sql_split_begin(&splitter, database, request, rows_wanted, arena, error) != STATUS_OK ||
+        choose_way(postgres_database_of(database), request, table_of(&splitter), &way, error) !=
+            STATUS_OK ||
+        (way != WAY_WHOLE && sql_split_count(&splitter) != STATUS_OK)) {
         return STATUS_FAILED;
     }
-    splitter.table = postgres_facts_of(&root);
-    if (choose_way(self, request, splitter.table, &way, error) != STATUS_OK ||
-        (way != WAY_WHOLE && sql_row_count_of(&self->sql, &root, &rows, error) != STATUS_OK)) {
-        return STATUS_FAILED;
-    }
-    if (rows / wanted > SPANS_MAX) {
-        wanted = rows / SPANS_MAX;
-    }
-    splitter.rows_each = rows;
-    enum status status = way == WAY_KEY      ? split_by_key(&splitter, rows, wanted)
-                         : way == WAY_BLOCKS ? split_by_blocks(&splitter, rows, wanted)
-                                             : add_span(&splitter, &all);
+    enum status status = way == WAY_KEY      ? split_by_key(&splitter)
+                         : way == WAY_BLOCKS ? split_by_blocks(&splitter)
+                                             : sql_split_add(&splitter);
     return sql_spans_end(&splitter.spans, status, spans, span_count);
 }

@@ -54,13 +54,11 @@ static const char *settings_of_count(int64_t weight)
 static void add_build(struct postgres_build *builds, uint32_t *count, struct buffer *sql,
                       const char *name, int64_t weight, struct arena *arena)
 {
-    builds[(*count)++] =
-        (struct postgres_build){.name = name,
-                                .what = "statistics of",
-                                .sql = arena_copy_string(arena, buffer_string(sql)),
-                                .weight = weight,
-                                .shuts_out = POSTGRES_SHUTS_NOBODY};
-    buffer_free(sql);
+    builds[(*count)++] = (struct postgres_build){.name = name,
+                                                 .what = "statistics of",
+                                                 .sql = sql_text(arena, sql),
+                                                 .weight = weight,
+                                                 .shuts_out = POSTGRES_SHUTS_NOBODY};
 }
 
 /* The engine will ask how many records are there: one processor can count them while another one
@@ -70,12 +68,12 @@ static void add_count(const struct postgres_finisher *finisher, const struct tar
                       struct arena *arena)
 {
     const struct after_load_request *request = finisher->request;
-    struct buffer sql = {0};
     if (request->counted == NULL || !table->created) {
         return;
     }
-    postgres_append(&sql, "SELECT count(*) FROM %t", &finisher->self->sql, table->name);
-    add_build(builds, count, &sql, table->name, weight, arena);
+    add_build(builds, count,
+              postgres_sql("SELECT count(*) FROM %t", &finisher->self->sql, table->name),
+              table->name, weight, arena);
     builds[*count - 1].what = "records of";
     builds[*count - 1].counted = &request->counted[table - request->tables];
     builds[*count - 1].settings = settings_of_count(weight);

@@ -159,13 +159,9 @@ static enum status handle_exists(struct store *store, struct error *error)
         return STATUS_FAILED;
     }
     if (status == STATUS_OK && rows > 0) {
-        struct buffer name = {0};
         bool there = false;
-        append_table(store, &name);
-        status = postgres_is_there(handle->self, connection, buffer_string(&name),
-                                   ERROR_TARGET_INVALID, &there, error);
+        status = postgres_has_own(handle->self, connection, SQL_STORE_TABLE, &there, error);
         rows = there ? 1 : 0;
-        buffer_free(&name);
     }
     if (status == STATUS_OK && rows == 0) {
         status = tell_elsewhere(handle->self, connection, error);
@@ -221,15 +217,16 @@ static enum status check_schema(struct postgres_database *self, PGconn *connecti
 static enum status make_schema(struct postgres_database *self, PGconn *connection,
                                struct error *error)
 {
-    struct buffer sql = {0};
     bool there = false;
     enum status status = check_schema(self, connection, &there, error);
     if (status != STATUS_OK || there) {
         return status;
     }
-    postgres_append(&sql, "CREATE SCHEMA %n; COMMENT ON SCHEMA %n IS %q", self->sql.ledger_schema,
-                    self->sql.ledger_schema, SCHEMA_COMMENT);
-    return postgres_execute_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_SCHEMA, error);
+    return postgres_execute_buffer(self, connection,
+                                   postgres_sql("CREATE SCHEMA %n; COMMENT ON SCHEMA %n IS %q",
+                                                self->sql.ledger_schema, self->sql.ledger_schema,
+                                                SCHEMA_COMMENT),
+                                   SQL_SHORT, ERROR_TARGET_SCHEMA, error);
 }
 
 /* Goes with the last table that was in it, if a run made it. */
@@ -311,8 +308,8 @@ enum status postgres_drop_shared(struct postgres_database *self, PGconn *connect
     buffer_format(&sql, "SET LOCAL lock_timeout = %lld; ", (long long)postgres_brief_lock_ms(self));
     append_lock(&sql, self);
     for (int i = 0; i < count; i++) {
-        buffer_append_string(&sql, i == 0 ? "DROP TABLE IF EXISTS " : ", ");
-        postgres_append_table(&sql, self, PQgetvalue(names, i, 0));
+        postgres_append(&sql, "%s%t", i == 0 ? "DROP TABLE IF EXISTS " : ", ", &self->sql,
+                        PQgetvalue(names, i, 0));
     }
     PQclear(names);
     if (count == 0) {

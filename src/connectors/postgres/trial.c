@@ -305,16 +305,14 @@ static enum status append_column(struct trial_row *row, const struct postgres_co
 static enum status ask_checks(struct postgres_database *self, const char *table, const char *values,
                               struct trial_row *row, struct error *error)
 {
-    struct buffer sql = {0};
     PGresult *result = NULL;
-    postgres_append(&sql, "SELECT _transhume_check FROM (%b) AS %n, LATERAL (VALUES ", &row->sql,
-                    table);
-    buffer_append_string(&sql, values);
-    buffer_append_string(&sql, ") AS _transhume(_transhume_check, _transhume_holds) "
-                               "WHERE NOT _transhume_holds LIMIT 1");
-    enum status status =
-        postgres_query_buffer(self, self->control, &sql, row->parameters, row->count, SQL_SHORT,
-                              ERROR_TARGET_INVALID, &result, error);
+    enum status status = postgres_query_buffer(
+        self, self->control,
+        postgres_sql("SELECT _transhume_check FROM (%b) AS %n, LATERAL (VALUES %s) AS "
+                     "_transhume(_transhume_check, _transhume_holds) WHERE NOT "
+                     "_transhume_holds LIMIT 1",
+                     &row->sql, table, values),
+        row->parameters, row->count, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     if (status != STATUS_OK && error->native_state[0] != '\0') {
         error_clear(error); /* what a CHECK calls may need the table itself */
         status = STATUS_OK;

@@ -38,12 +38,8 @@ enum status writer_copy_start(struct writer *writer, const struct writer_plan *p
 {
     struct buffer sql = {0};
 
-    if (!writer->sql.begun) {
-        buffer_append_string(&sql, "BEGIN; ");
-    }
-    if (writer->savepoint) {
-        buffer_append_string(&sql, "RELEASE SAVEPOINT transhume_segment; ");
-    }
+    buffer_format(&sql, "%s%s", !writer->sql.begun ? "BEGIN; " : "",
+                  writer->savepoint ? "RELEASE SAVEPOINT transhume_segment; " : "");
     if (plan->staged) {
         /* made anew where a rolled back transaction had made it */
         buffer_format(&sql, "SAVEPOINT transhume_segment; ");

@@ -27,10 +27,11 @@ enum status writer_distinct_lay_aside(struct stage_pass *pass, const struct buff
     if (with != NULL) {
         buffer_append_buffer(&sql, with);
     }
-    buffer_append_string(&sql, with != NULL ? ", " : "WITH ");
-    buffer_format(&sql, "m AS (DELETE FROM %s AS s WHERE ", pass->plan->stage_name);
-    buffer_append_buffer(&sql, condition);
-    buffer_format(&sql, " RETURNING s.*) INSERT INTO %s SELECT * FROM m", pass->plan->repeats_name);
+    postgres_append(&sql,
+                    "%sm AS (DELETE FROM %s AS s WHERE %b RETURNING s.*) INSERT INTO %s SELECT * "
+                    "FROM m",
+                    with != NULL ? ", " : "WITH ", pass->plan->stage_name, condition,
+                    pass->plan->repeats_name);
     enum status status = writer_distinct_ask(pass, &sql, &moved);
     pass->repeats |= moved > 0;
     return status;
@@ -38,10 +39,11 @@ enum status writer_distinct_lay_aside(struct stage_pass *pass, const struct buff
 
 enum status writer_distinct_lock(struct stage_pass *pass)
 {
-    struct buffer sql = {0};
-    buffer_format(&sql, "SELECT pg_catalog.pg_advisory_xact_lock(%d, %d)", LOCK_CLASS,
-                  (int32_t)sql_name_hash(pass->writer->sql.run_id));
-    return writer_distinct_ask(pass, &sql, NULL);
+    return writer_distinct_ask(pass,
+                               postgres_sql("SELECT pg_catalog.pg_advisory_xact_lock(%d, %d)",
+                                            LOCK_CLASS,
+                                            (int32_t)sql_name_hash(pass->writer->sql.run_id)),
+                               NULL);
 }
 
 static enum status lay_aside_present(struct stage_pass *pass)

@@ -59,9 +59,7 @@ static void append_columns(const struct writer_plan *plan, struct buffer *sql)
 
 static const char *postgres_writer_plan_keep(struct writer *writer, struct buffer *sql)
 {
-    const char *text = arena_copy_string(writer->sql.arena, buffer_string(sql));
-    buffer_free(sql);
-    return text;
+    return sql_text(writer->sql.arena, sql);
 }
 
 static const char *make_copy(struct writer *writer, const struct writer_plan *plan)
@@ -94,12 +92,12 @@ static const char *make_stage(struct writer *writer, const struct writer_plan *p
         }
         buffer_append_string(&sql, ", ");
     }
-    buffer_append_string(&sql, "0::bigint AS _transhume_row FROM ");
-    postgres_append_table(&sql, writer->database, plan->facts->schema->name);
-    buffer_format(&sql,
-                  " WITH NO DATA; ALTER TABLE %s ALTER _transhume_row SET NOT NULL; "
-                  "ALTER TABLE %s ALTER _transhume_row ADD GENERATED ALWAYS AS IDENTITY",
-                  plan->stage_name, plan->stage_name);
+    postgres_append(&sql,
+                    "0::bigint AS _transhume_row FROM %t WITH NO DATA; ALTER TABLE %s ALTER "
+                    "_transhume_row SET NOT NULL; ALTER TABLE %s ALTER _transhume_row ADD "
+                    "GENERATED ALWAYS AS IDENTITY",
+                    &writer->database->sql, plan->facts->schema->name, plan->stage_name,
+                    plan->stage_name);
     if (plan->distinct) {
         buffer_format(&sql,
                       "; CREATE TEMP TABLE IF NOT EXISTS %s ON COMMIT DELETE ROWS AS SELECT * FROM "

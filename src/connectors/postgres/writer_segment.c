@@ -77,11 +77,11 @@ static struct row_ref *list_rows(struct writer *writer, uint32_t *count)
 
 enum status writer_check_deferred(struct writer *writer, PGresult **failure, struct error *error)
 {
-    struct buffer sql = {0};
     PGresult *result = NULL;
     /* what may be deferred says nothing of lines, so that all of it can be */
-    buffer_append_string(&sql, "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED");
-    enum status status = writer_try(writer, &sql, &result, failure, error);
+    enum status status = writer_try(
+        writer, postgres_sql("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED"),
+        &result, failure, error);
     PQclear(result);
     return status;
 }

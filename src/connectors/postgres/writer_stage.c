@@ -116,14 +116,14 @@ static enum status check_key_at_once(struct stage_pass *pass)
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < schema->index_count && status == STATUS_OK; i++) {
         const struct schema_index *index = &schema->indexes[i];
-        struct buffer sql = {0};
         PGresult *result = NULL;
         if (!index->deferrable || !postgres_is_key_index(index, pass->key)) {
             continue;
         }
-        postgres_append(&sql, "SET CONSTRAINTS %t IMMEDIATE", &pass->writer->database->sql,
-                        index->name);
-        status = writer_ask(pass->writer, &sql, &result, pass->failure, pass->error);
+        status = writer_ask(
+            pass->writer,
+            postgres_sql("SET CONSTRAINTS %t IMMEDIATE", &pass->writer->database->sql, index->name),
+            &result, pass->failure, pass->error);
         PQclear(result);
     }
     return status;
@@ -183,13 +183,12 @@ static enum status ask_number(struct stage_pass *pass, struct buffer *sql, uint6
  * what was sent. */
 static enum status look_for_left_out(struct stage_pass *pass, uint64_t written)
 {
-    struct buffer sql = {0};
     uint64_t staged = 0;
     if (written >= pass->count) {
         return STATUS_OK;
     }
-    buffer_format(&sql, "SELECT count(*) FROM %s", pass->plan->stage_name);
-    enum status status = ask_number(pass, &sql, &staged);
+    enum status status =
+        ask_number(pass, postgres_sql("SELECT count(*) FROM %s", pass->plan->stage_name), &staged);
     if (status != STATUS_OK) {
         return status;
     }
@@ -218,9 +217,7 @@ static enum status insert_rest(struct stage_pass *pass)
     }
     buffer_format(&sql, " FROM %s ORDER BY _transhume_row", plan->stage_name);
     if (plan->existing == EXISTING_UPSERT || plan->existing == EXISTING_REPLACE) {
-        buffer_append_string(&sql, " ON CONFLICT (");
-        postgres_append_names(&sql, NULL, pass->key);
-        buffer_append_byte(&sql, ')');
+        postgres_append(&sql, " ON CONFLICT (%l)", pass->key);
         may_leave = !append_update(&sql, pass);
     }
     enum status status = writer_ask(pass->writer, &sql, &result, pass->failure, pass->error);
@@ -233,17 +230,18 @@ static enum status insert_rest(struct stage_pass *pass)
 
 static enum status first_number(struct stage_pass *pass)
 {
-    struct buffer sql = {0};
-    buffer_format(&sql, "SELECT coalesce(min(_transhume_row), 1) FROM %s", pass->plan->stage_name);
-    return ask_number(pass, &sql, &pass->first);
+    return ask_number(
+        pass,
+        postgres_sql("SELECT coalesce(min(_transhume_row), 1) FROM %s", pass->plan->stage_name),
+        &pass->first);
 }
 
 static enum status empty_stage(struct stage_pass *pass)
 {
-    struct buffer sql = {0};
     PGresult *result = NULL;
-    buffer_format(&sql, "DELETE FROM %s", pass->plan->stage_name);
-    enum status status = writer_ask(pass->writer, &sql, &result, pass->failure, pass->error);
+    enum status status =
+        writer_ask(pass->writer, postgres_sql("DELETE FROM %s", pass->plan->stage_name), &result,
+                   pass->failure, pass->error);
     PQclear(result);
     return status;
 }

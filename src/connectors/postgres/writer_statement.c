@@ -99,9 +99,8 @@ enum status writer_stage_take_out(struct stage_pass *pass, const char *from,
     if (with != NULL) {
         buffer_append_buffer(&sql, with);
     }
-    buffer_format(&sql, " DELETE FROM %s AS %s WHERE ", from, from_stage);
-    buffer_append_buffer(&sql, condition);
-    buffer_append_string(&sql, " RETURNING _transhume_row");
+    postgres_append(&sql, " DELETE FROM %s AS %s WHERE %b RETURNING _transhume_row", from,
+                    from_stage, condition);
     enum status status = writer_ask(pass->writer, &sql, &listed, pass->failure, pass->error);
     for (int i = 0; status == STATUS_OK && i < PQntuples(listed); i++) {
         status = sql_taken_add(&pass->writer->sql.taken, PQgetvalue(listed, i, 0), pass->first,

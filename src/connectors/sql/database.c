@@ -9,71 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---------------------------------------------------------------- SQL */
-
-static void append_argument(struct buffer *out, const struct sql_quoting *quoting, char kind,
-                            va_list *arguments)
-{
-    const struct sql_database *self = NULL;
-    const char *text = NULL;
-    switch (kind) {
-    case 'n':
-        quoting->append_name(out, va_arg(*arguments, const char *));
-        break;
-    case 't':
-        self = va_arg(*arguments, const struct sql_database *);
-        quoting->append_table(out, self, va_arg(*arguments, const char *));
-        break;
-    case 'q':
-        text = va_arg(*arguments, const char *);
-        quoting->append_text(out, text, strlen(text));
-        break;
-    case 'b':
-        buffer_append_buffer(out, va_arg(*arguments, const struct buffer *));
-        break;
-    case 'd':
-        buffer_format(out, "%d", va_arg(*arguments, int));
-        break;
-    case 'u':
-        buffer_format(out, "%u", va_arg(*arguments, unsigned));
-        break;
-    case 's':
-        buffer_append_string(out, va_arg(*arguments, const char *));
-        break;
-    default:
-        buffer_append_byte(out, kind);
-    }
-}
-
-void sql_append(struct buffer *out, const struct sql_quoting *quoting, const char *format,
-                va_list arguments)
-{
-    va_list left;
-    va_copy(left, arguments);
-    while (*format != '\0') {
-        size_t plain = strcspn(format, "%");
-        buffer_append(out, format, plain);
-        format += plain;
-        if (*format == '%') {
-            append_argument(out, quoting, format[1], &left);
-            format += 2;
-        }
-    }
-    va_end(left);
-}
-
-void sql_append_names(struct buffer *out, const struct sql_quoting *quoting, const char *alias,
-                      struct column_list names)
-{
-    for (uint32_t i = 0; i < names.count; i++) {
-        buffer_append_string(out, i > 0 ? ", " : "");
-        if (alias != NULL) {
-            buffer_format(out, "%s.", alias);
-        }
-        quoting->append_name(out, names.names[i]);
-    }
-}
-
 /* ---------------------------------------------------------------- places and names */
 
 enum status sql_failpoint(const struct sql_database *self, const char *place, struct error *error)
@@ -105,15 +40,6 @@ enum status sql_end_between(struct sql_database *self, const char *before, const
 
 /* ---------------------------------------------------------------- claims */
 
-static void database_append(const struct sql_database *self, struct buffer *out, const char *format,
-                            ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    sql_append(out, self->dialect->quoting, format, arguments);
-    va_end(arguments);
-}
-
 void sql_released(struct database *database)
 {
     struct sql_database *self = sql_database_of(database);
@@ -135,8 +61,8 @@ static enum status note_guest(struct sql_database *self, struct error *error)
     enum status status =
         self->dialect->make_place != NULL ? self->dialect->make_place(self, error) : STATUS_OK;
     if (status == STATUS_OK) {
-        database_append(
-            self, &sql,
+        sql_append(
+            &sql, self->dialect->quoting,
             "INSERT INTO %t (name, version, value) SELECT '%s', 1, '{\"format\":%d}' FROM (SELECT 1 "
             "AS one) AS o WHERE NOT EXISTS (SELECT 1 FROM %t AS s WHERE s.name = '%s')",
             self, SQL_STORE_TABLE, key, STORE_TEXT_FORMAT, self, SQL_STORE_TABLE, key);

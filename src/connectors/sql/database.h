@@ -5,7 +5,7 @@
 
 #include "base/buffer.h"
 #include "connectors/connector.h"
-#include <stdarg.h>
+#include "connectors/sql/template.h"
 
 struct sql_dialect;
 struct sql_facts;
@@ -52,14 +52,6 @@ enum sql_null_words {
     SQL_NULL_TOLD,     /* the encoder: "v: the value is null, the column is NOT NULL" */
     SQL_NULL_VIOLATES, /* the server: null value in column "v" of relation "t" violates … */
     SQL_NULL_FAILED    /* the library: NOT NULL constraint failed: t.v */
-};
-
-/* How names and texts are written. It stands by itself, since all that makes statements needs it,
- * and it needs nothing. */
-struct sql_quoting {
-    void (*append_name)(struct buffer *out, const char *name);
-    void (*append_text)(struct buffer *out, const char *text, size_t length); /* a literal */
-    void (*append_table)(struct buffer *out, const struct sql_database *self, const char *name);
 };
 
 /*
@@ -185,17 +177,6 @@ struct sql_dialect {
     const struct sql_later_dialect *later; /* later.h; NULL: a record never waits for another one */
 };
 
-/*
- * Appends SQL: what stands in `format`, in it
- *   %n  a name, quoted                  %t  a table: struct sql_database *, its name
- *   %q  a text as a literal             %b  what is in a buffer
- *   %s %d %u %%  as printf has them
- */
-void sql_append(struct buffer *out, const struct sql_quoting *quoting, const char *format,
-                va_list arguments);
-/* "a", "b"; `alias` may be NULL. */
-void sql_append_names(struct buffer *out, const struct sql_quoting *quoting, const char *alias,
-                      struct column_list names);
 /* The failpoint "mysql.before_undo" of `place` "before_undo". */
 enum status sql_failpoint(const struct sql_database *self, const char *place, struct error *error);
 /* Is the name among them, as the database compares names of columns? */

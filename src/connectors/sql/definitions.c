@@ -1,6 +1,7 @@
 /* Lists of definitions made of rows, and who stands on whom. */
 #include "connectors/sql/definitions.h"
 #include "base/name_index.h"
+#include "connectors/sql/template.h"
 #include "sql/lexer.h"
 #include <stdlib.h>
 #include <string.h>
@@ -293,10 +294,8 @@ struct definition_statement *sql_emit(struct sql_emission *emission, struct buff
     emission->statements = arena_make_room(emission->arena, emission->statements, emission->count,
                                            &emission->capacity, sizeof *emission->statements);
     struct definition_statement *statement = &emission->statements[emission->count++];
-    *statement = (struct definition_statement){
-        .text = arena_copy_string(emission->arena, buffer_string(text)), .lock = lock};
-    buffer_free(text);
-    *text = (struct buffer){0};
+    *statement =
+        (struct definition_statement){.text = sql_text(emission->arena, text), .lock = lock};
     return statement;
 }
 
@@ -391,7 +390,5 @@ const char *sql_normal_text(enum sql_language language, const char *text, struct
         }
         append_normal_token(&token, language, arena, &out);
     }
-    const char *normal = arena_copy_string(arena, buffer_string(&out));
-    buffer_free(&out);
-    return normal;
+    return sql_text(arena, &out);
 }

@@ -68,8 +68,7 @@ static enum status append_bucket(struct sql_request *request)
 enum status sql_digest_begin(struct sql_request *request)
 {
     struct buffer *sql = &request->out->sql;
-    buffer_append_string(sql, request->dialect->digest_words->head);
-    buffer_append_string(sql, "SELECT ");
+    buffer_format(sql, "%sSELECT ", request->dialect->digest_words->head);
     if (append_bucket(request) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -1,5 +1,6 @@
 /* MySQL's CREATE EVENT: what it says of whether it runs. */
 #include "connectors/sql/definitions.h"
+#include "connectors/sql/template.h"
 #include "sql/lexer.h"
 #include <string.h>
 
@@ -101,7 +102,5 @@ const char *sql_without_event_state(const char *text, struct arena *arena)
     const char *end = words.state_end + (*words.state_end == ' ');
     buffer_append(&out, text, (size_t)(words.state - text));
     buffer_append_string(&out, end);
-    const char *bare = arena_copy_string(arena, buffer_string(&out));
-    buffer_free(&out);
-    return bare;
+    return sql_text(arena, &out);
 }

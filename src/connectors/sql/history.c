@@ -123,6 +123,14 @@ static void append_names(struct buffer *sql, const struct column *columns, uint3
     }
 }
 
+/* "HEAD table". */
+static void append_table(const struct alter_session *session, const char *head, const char *table,
+                         struct buffer *sql)
+{
+    buffer_append_string(sql, head);
+    session->history->append_table(session, sql, table);
+}
+
 static enum status history_run(struct alter_session *session, struct buffer *sql, uint64_t *changed,
                                struct error *error)
 {
@@ -142,8 +150,7 @@ static enum status failpoint(const struct alter_session *session, const char *pl
 static void append_create(const struct alter_session *session, struct buffer *sql,
                           const struct table *table)
 {
-    buffer_append_string(sql, "CREATE TABLE IF NOT EXISTS ");
-    session->history->append_table(session, sql, table->name);
+    append_table(session, "CREATE TABLE IF NOT EXISTS ", table->name, sql);
     buffer_append_string(sql, " (");
     for (uint32_t i = 0; i < table->count; i++) {
         const struct column *column = &table->columns[i];
@@ -158,8 +165,7 @@ static void append_create(const struct alter_session *session, struct buffer *sq
 static void append_create_lock(const struct alter_session *session, struct buffer *sql)
 {
     const char *const *types = session->history->types;
-    buffer_append_string(sql, "CREATE TABLE IF NOT EXISTS ");
-    session->history->append_table(session, sql, SQL_HISTORY_LOCK);
+    append_table(session, "CREATE TABLE IF NOT EXISTS ", SQL_HISTORY_LOCK, sql);
     buffer_format(sql,
                   " (id %s NOT NULL PRIMARY KEY, epoch %s NOT NULL, holder %s NULL, session %s "
                   "NULL, renewals %s NOT NULL)%s",
@@ -169,8 +175,7 @@ static void append_create_lock(const struct alter_session *session, struct buffe
 
 static void append_first_lock(const struct alter_session *session, struct buffer *sql)
 {
-    buffer_append_string(sql, "INSERT INTO ");
-    session->history->append_table(session, sql, SQL_HISTORY_LOCK);
+    append_table(session, "INSERT INTO ", SQL_HISTORY_LOCK, sql);
     buffer_append_string(sql, " (id, epoch, renewals) SELECT 1, 0, 0 FROM (SELECT count(*) AS "
                               "there FROM ");
     session->history->append_table(session, sql, SQL_HISTORY_LOCK);
@@ -303,8 +308,7 @@ static void append_select(const struct alter_session *session, struct buffer *sq
             buffer_append_string(sql, column->name);
         }
     }
-    buffer_append_string(sql, " FROM ");
-    session->history->append_table(session, sql, table->name);
+    append_table(session, " FROM ", table->name, sql);
 }
 
 static enum status read_rows(struct alter_session *session, struct buffer *sql,
@@ -354,8 +358,7 @@ enum status sql_history_down_text(struct alter_session *session, uint64_t number
 {
     struct buffer sql = {0};
     struct one_text one = {.arena = arena};
-    buffer_append_string(&sql, "SELECT down_text FROM ");
-    session->history->append_table(session, &sql, SQL_HISTORY_ACTS);
+    append_table(session, "SELECT down_text FROM ", SQL_HISTORY_ACTS, &sql);
     buffer_format(&sql, " WHERE number = %" PRIu64, number);
     enum status status = session->history->run(session, &sql, note_text, &one, NULL, error);
     *text = one.text;
@@ -387,8 +390,7 @@ enum status sql_history_claim_read(struct alter_session *session, struct arena *
     struct buffer sql = {0};
     struct claim_reading reading = {.arena = arena, .claim = claim};
     *claim = (struct history_claim){0};
-    buffer_append_string(&sql, "SELECT epoch, holder, session FROM ");
-    session->history->append_table(session, &sql, SQL_HISTORY_LOCK);
+    append_table(session, "SELECT epoch, holder, session FROM ", SQL_HISTORY_LOCK, &sql);
     buffer_append_string(&sql, " WHERE id = 1");
     enum status status = session->history->run(session, &sql, read_claim, &reading, NULL, error);
     return status == STATUS_END ? STATUS_OK : status;
@@ -406,8 +408,7 @@ enum status sql_history_claim(struct alter_session *session, uint64_t seen,
         status = failpoint(session, "before_history", error);
     }
     if (status == STATUS_OK) {
-        buffer_append_string(&sql, "UPDATE ");
-        session->history->append_table(session, &sql, SQL_HISTORY_LOCK);
+        append_table(session, "UPDATE ", SQL_HISTORY_LOCK, &sql);
         buffer_format(&sql, " SET epoch = %" PRIu64 ", holder = ", seen + 1);
         append_text(session->history, &sql, holder);
         buffer_append_string(&sql, ", session = ");
@@ -437,8 +438,7 @@ static void append_ended(const struct sql_history_dialect *dialect, struct buffe
 
 static void append_epoch(const struct alter_session *session, struct buffer *sql)
 {
-    buffer_append_string(sql, "(SELECT epoch FROM ");
-    session->history->append_table(session, sql, SQL_HISTORY_LOCK);
+    append_table(session, "(SELECT epoch FROM ", SQL_HISTORY_LOCK, sql);
     buffer_format(sql, " WHERE id = 1 AND epoch = %" PRIu64 "%s)", session->epoch,
                   session->history->locking);
 }

@@ -35,9 +35,7 @@ const char *sql_name_in(const struct sql_database *self, const char *schema, con
     }
     scope_append_lead(&whole, schema);
     buffer_append_string(&whole, name);
-    const char *made = arena_copy_string(arena, buffer_string(&whole));
-    buffer_free(&whole);
-    return made;
+    return sql_text(arena, &whole);
 }
 
 bool sql_is_same_place(const struct sql_database *self, const char *one, const char *other)

@@ -13,6 +13,7 @@
  * can; those that the shadow lacks behind the batch go into the queue.
  */
 #include "connectors/sql/shadow.h"
+#include "connectors/sql/template.h"
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -79,23 +80,46 @@ static const char *write_position(struct pass *pass)
 
 /* ---------------------------------------------------------------- ranges */
 
-static void append_list(struct buffer *sql, const struct sql_shadow_list *list, const char *behind)
+/* "a, b", each with what is `behind` it. */
+static const char *list_text(struct pass *pass, const struct sql_shadow_list *list,
+                             const char *behind)
 {
+    struct buffer text = {0};
     for (uint32_t i = 0; i < list->count; i++) {
-        buffer_format(sql, "%s%s%s", i > 0 ? ", " : "", list->items[i], behind);
+        buffer_format(&text, "%s%s%s", i > 0 ? ", " : "", list->items[i], behind);
     }
+    return sql_text(pass->arena, &text);
+}
+
+/* "a = 1 AND b = 2" */
+static const char *same_text(struct pass *pass, const struct sql_shadow_list *left,
+                             const struct sql_shadow_list *right)
+{
+    struct buffer text = {0};
+    sql_shadow_append_same(&text, left, right);
+    return sql_text(pass->arena, &text);
+}
+
+/* " AND NOT EXISTS (…)": the shadow has no row with the key of `t`. */
+static const char *absent_text(struct pass *pass)
+{
+    const struct sql_shadow *shadow = pass->shadow;
+    return arena_format(pass->arena, " AND NOT EXISTS (SELECT 1 FROM %s AS s %s WHERE %s)",
+                        shadow->shadow, shadow->shadow_hint,
+                        same_text(pass, &shadow->shadow_key, &shadow->at));
 }
 
 /* " WHERE …" of this batch, over a table's columns `names`. */
-static void append_range(struct buffer *sql, const struct pass *pass,
-                         const struct sql_shadow_list *names)
+static const char *range_text(struct pass *pass, const struct sql_shadow_list *names)
 {
-    buffer_append_string(sql, " WHERE ");
+    struct buffer text = {0};
+    buffer_append_string(&text, " WHERE ");
     if (pass->after.count > 0) {
-        sql_shadow_append_beside(sql, names, ">", &pass->after);
-        buffer_append_string(sql, " AND ");
+        sql_shadow_append_beside(&text, names, ">", &pass->after);
+        buffer_append_string(&text, " AND ");
     }
-    sql_shadow_append_beside(sql, names, "<=", &pass->upto);
+    sql_shadow_append_beside(&text, names, "<=", &pass->upto);
+    return sql_text(pass->arena, &text);
 }
 
 /* The literals of one key into the list; none: there is no row. */
@@ -117,29 +141,25 @@ static enum status ask_key(struct pass *pass, struct buffer *sql, struct sql_sha
 static enum status find_end(struct pass *pass, struct error *error)
 {
     const struct sql_shadow *shadow = pass->shadow;
-    struct buffer sql = {0};
-    buffer_append_string(&sql, "SELECT ");
-    append_list(&sql, &shadow->literal, "");
-    buffer_format(&sql, " FROM %s AS t %s ORDER BY ", shadow->table, shadow->hint);
-    append_list(&sql, &shadow->key, " DESC");
-    buffer_append_string(&sql, " LIMIT 1");
-    return ask_key(pass, &sql, &pass->end, error);
+    return ask_key(pass,
+                   sql_plain("SELECT %s FROM %s AS t %s ORDER BY %s LIMIT 1",
+                             list_text(pass, &shadow->literal, ""), shadow->table, shadow->hint,
+                             list_text(pass, &shadow->key, " DESC")),
+                   &pass->end, error);
 }
 
 /* Where this batch ends: `rows` behind `after`. */
 static enum status find_upto(struct pass *pass, uint64_t rows, struct error *error)
 {
     const struct sql_shadow *shadow = pass->shadow;
-    struct buffer sql = {0};
     pass->upto = pass->end;
-    buffer_append_string(&sql, "SELECT ");
-    append_list(&sql, &shadow->literal, "");
-    buffer_format(&sql, " FROM %s AS t %s", shadow->table, shadow->hint);
-    append_range(&sql, pass, &shadow->key);
-    buffer_append_string(&sql, " ORDER BY ");
-    append_list(&sql, &shadow->key, "");
-    buffer_format(&sql, " LIMIT 1 OFFSET %" PRIu64, rows > 0 ? rows - 1 : 0);
-    enum status status = ask_key(pass, &sql, &pass->upto, error);
+    enum status status =
+        ask_key(pass,
+                sql_plain("SELECT %s FROM %s AS t %s%s ORDER BY %s LIMIT 1 OFFSET %U",
+                          list_text(pass, &shadow->literal, ""), shadow->table, shadow->hint,
+                          range_text(pass, &shadow->key), list_text(pass, &shadow->key, ""),
+                          rows > 0 ? rows - 1 : 0),
+                &pass->upto, error);
     pass->last = pass->upto.count == 0;
     if (pass->last) {
         pass->upto = pass->end;
@@ -152,15 +172,13 @@ static enum status find_upto(struct pass *pass, uint64_t rows, struct error *err
 static enum status copy_range(struct pass *pass, uint64_t *changed, struct error *error)
 {
     const struct sql_shadow *shadow = pass->shadow;
-    struct buffer sql = {0};
-    buffer_format(&sql, "INSERT INTO %s (%s) SELECT %s FROM %s AS t %s", shadow->shadow,
-                  shadow->into, shadow->values, shadow->table, shadow->hint);
-    append_range(&sql, pass, &shadow->key);
-    buffer_format(&sql, " AND NOT EXISTS (SELECT 1 FROM %s AS s %s WHERE ", shadow->shadow,
-                  shadow->shadow_hint);
-    sql_shadow_append_same(&sql, &shadow->shadow_key, &shadow->at);
-    buffer_format(&sql, ")%s", shadow->skip[0] != '\0' ? shadow->skip : shadow->lock);
-    return pass->dialect->run(pass->session, &sql, changed, error);
+    return pass->dialect->run(pass->session,
+                              sql_plain("INSERT INTO %s (%s) SELECT %s FROM %s AS t %s%s%s%s",
+                                        shadow->shadow, shadow->into, shadow->values, shadow->table,
+                                        shadow->hint, range_text(pass, &shadow->key),
+                                        absent_text(pass),
+                                        shadow->skip[0] != '\0' ? shadow->skip : shadow->lock),
+                              changed, error);
 }
 
 static enum status ask_counts(struct pass *pass, struct buffer *sql, uint64_t *counts,
@@ -182,36 +200,25 @@ static enum status ask_counts(struct pass *pass, struct buffer *sql, uint64_t *c
 static enum status queue_passed(struct pass *pass, uint64_t copied, struct error *error)
 {
     const struct sql_shadow *shadow = pass->shadow;
-    struct buffer sql = {0};
+    struct buffer columns = {0};
     uint64_t there = 0;
-    buffer_format(&sql, "SELECT count(*) FROM %s AS t %s", shadow->table, shadow->hint);
-    append_range(&sql, pass, &shadow->key);
-    enum status status = ask_counts(pass, &sql, &there, 1, error);
+    const char *range = range_text(pass, &shadow->key);
+    enum status status = ask_counts(
+        pass, sql_plain("SELECT count(*) FROM %s AS t %s%s", shadow->table, shadow->hint, range),
+        &there, 1, error);
     if (status != STATUS_OK || there == copied) {
         return status;
     }
-    buffer_format(&sql, "INSERT INTO %s (", shadow->queue);
     for (uint32_t i = 0; i < shadow->queue_key.count; i++) {
-        buffer_format(&sql, "%s%s", i > 0 ? ", " : "", shadow->queue_key.items[i] + strlen("q."));
+        buffer_format(&columns, "%s%s", i > 0 ? ", " : "",
+                      shadow->queue_key.items[i] + strlen("q."));
     }
-    buffer_append_string(&sql, ") SELECT ");
-    append_list(&sql, &shadow->key, "");
-    buffer_format(&sql, " FROM %s AS t %s", shadow->table, shadow->hint);
-    append_range(&sql, pass, &shadow->key);
-    buffer_format(&sql, " AND NOT EXISTS (SELECT 1 FROM %s AS s %s WHERE ", shadow->shadow,
-                  shadow->shadow_hint);
-    sql_shadow_append_same(&sql, &shadow->shadow_key, &shadow->at);
-    buffer_append_byte(&sql, ')');
-    return pass->dialect->run(pass->session, &sql, &there, error);
-}
-
-static const char *show_key(struct pass *pass, const struct sql_shadow_list *key)
-{
-    struct buffer text = {0};
-    append_list(&text, key, "");
-    const char *copy = arena_copy_string(pass->arena, buffer_string(&text));
-    buffer_free(&text);
-    return copy;
+    return pass->dialect->run(pass->session,
+                              sql_plain("INSERT INTO %s (%s) SELECT %s FROM %s AS t %s%s%s",
+                                        shadow->queue, sql_text(pass->arena, &columns),
+                                        list_text(pass, &shadow->key, ""), shadow->table,
+                                        shadow->hint, range, absent_text(pass)),
+                              &there, error);
 }
 
 static enum status refuse_row(struct pass *pass, const struct sql_shadow_list *key,
@@ -221,7 +228,7 @@ static enum status refuse_row(struct pass *pass, const struct sql_shadow_list *k
     snprintf(words, sizeof words, "%s", error->message);
     error_set(error, error->code, pass->shadow->table,
               "the row with the key (%.200s) does not fit the new schema: %.600s",
-              show_key(pass, key), words);
+              list_text(pass, key, ""), words);
     error_hint(error, "correct the row and run the command again, or abort the change");
     return STATUS_FAILED;
 }
@@ -252,67 +259,57 @@ static enum status shadow_batch_copy(struct pass *pass, uint64_t rows, struct ch
 
 /* ---------------------------------------------------------------- the proof */
 
-/* " NOT EXISTS (…)": rows that wait in the queue are known to differ, and are copied later. */
-static void append_not_queued(struct buffer *sql, const struct sql_shadow *shadow,
-                              const struct sql_shadow_list *key)
+/* " AND NOT EXISTS (…)": rows that wait in the queue are known to differ, and are copied later. */
+static const char *not_queued_text(struct pass *pass, const struct sql_shadow_list *key)
 {
-    if (shadow->queue[0] != '\0') {
-        buffer_format(sql, " AND NOT EXISTS (SELECT 1 FROM %s AS q WHERE ", shadow->queue);
-        sql_shadow_append_same(sql, &shadow->queue_key, key);
-        buffer_append_byte(sql, ')');
-    }
+    const struct sql_shadow *shadow = pass->shadow;
+    return shadow->queue[0] == '\0'
+               ? ""
+               : arena_format(pass->arena, " AND NOT EXISTS (SELECT 1 FROM %s AS q WHERE %s)",
+                              shadow->queue, same_text(pass, &shadow->queue_key, key));
 }
 
 /* FROM t LEFT JOIN s ON … of this batch. */
-static void append_joined(struct buffer *sql, struct pass *pass)
+static const char *joined_text(struct pass *pass)
 {
     const struct sql_shadow *shadow = pass->shadow;
-    buffer_format(sql, " FROM %s AS t %s LEFT JOIN %s AS s %s ON ", shadow->table, shadow->hint,
-                  shadow->shadow, shadow->shadow_hint);
-    sql_shadow_append_same(sql, &shadow->shadow_key, &shadow->at);
-    append_range(sql, pass, &shadow->key);
+    return arena_format(pass->arena, " FROM %s AS t %s LEFT JOIN %s AS s %s ON %s%s", shadow->table,
+                        shadow->hint, shadow->shadow, shadow->shadow_hint,
+                        same_text(pass, &shadow->shadow_key, &shadow->at),
+                        range_text(pass, &shadow->key));
 }
 
-static void append_wrong(struct buffer *sql, const struct sql_shadow *shadow)
+static const char *wrong_text(struct pass *pass)
 {
-    buffer_format(sql, "(%s IS NULL OR %s)", shadow->shadow_key.items[0], shadow->differs);
+    return arena_format(pass->arena, "(%s IS NULL OR %s)", pass->shadow->shadow_key.items[0],
+                        pass->shadow->differs);
 }
 
 /* Of the table: rows, those that have a partner, and those that differ from it. */
 static enum status shadow_batch_compare(struct pass *pass, uint64_t counts[3], struct error *error)
 {
-    struct buffer sql = {0};
-    buffer_format(&sql, "SELECT count(*), count(%s), sum(", pass->shadow->shadow_key.items[0]);
-    append_wrong(&sql, pass->shadow);
-    buffer_append_byte(&sql, ')');
-    append_joined(&sql, pass);
-    return ask_counts(pass, &sql, counts, 3, error);
+    return ask_counts(pass,
+                      sql_plain("SELECT count(*), count(%s), sum(%s)%s",
+                                pass->shadow->shadow_key.items[0], wrong_text(pass),
+                                joined_text(pass)),
+                      counts, 3, error);
 }
 
 /* Those of the rows that differ which do not wait in the queue. */
 static enum status find_wrong(struct pass *pass, struct change_batch *batch, struct error *error)
 {
     const struct sql_shadow *shadow = pass->shadow;
-    struct buffer where = {0};
-    struct buffer sql = {0};
     struct sql_shadow_list first;
-    append_joined(&where, pass);
-    buffer_append_string(&where, " AND ");
-    append_wrong(&where, shadow);
-    append_not_queued(&where, shadow, &shadow->at);
-    buffer_append_string(&sql, "SELECT count(*)");
-    buffer_append_buffer(&sql, &where);
-    enum status status = ask_counts(pass, &sql, &batch->wrong, 1, error);
-    buffer_append_string(&sql, "SELECT ");
-    append_list(&sql, &shadow->literal, "");
-    buffer_append_buffer(&sql, &where);
-    buffer_append_string(&sql, " LIMIT 1");
+    const char *where = arena_format(pass->arena, "%s AND %s%s", joined_text(pass),
+                                     wrong_text(pass), not_queued_text(pass, &shadow->at));
+    enum status status =
+        ask_counts(pass, sql_plain("SELECT count(*)%s", where), &batch->wrong, 1, error);
     if (status == STATUS_OK && batch->wrong > 0) {
-        status = ask_key(pass, &sql, &first, error);
-        batch->first_wrong = status == STATUS_OK ? show_key(pass, &first) : NULL;
+        status = ask_key(
+            pass, sql_plain("SELECT %s%s LIMIT 1", list_text(pass, &shadow->literal, ""), where),
+            &first, error);
+        batch->first_wrong = status == STATUS_OK ? list_text(pass, &first, "") : NULL;
     }
-    buffer_free(&sql);
-    buffer_free(&where);
     return status;
 }
 
@@ -323,22 +320,23 @@ static enum status find_extra(struct pass *pass, enum reach reach, struct change
                               struct error *error)
 {
     const struct sql_shadow *shadow = pass->shadow;
-    struct buffer sql = {0};
+    struct buffer where = {0};
     uint64_t extra = 0;
-    buffer_format(&sql, "SELECT count(*) FROM %s AS s", shadow->shadow);
-    if (reach == IN_RANGE) {
-        append_range(&sql, pass, &shadow->shadow_key);
-    } else if (reach == BEHIND_END) {
-        buffer_append_string(&sql, " WHERE ");
-        sql_shadow_append_beside(&sql, &shadow->shadow_key, ">", &pass->end);
-    } else {
-        buffer_append_string(&sql, " WHERE 1 = 1");
+    if (reach == BEHIND_END) {
+        sql_shadow_append_beside(&where, &shadow->shadow_key, ">", &pass->end);
     }
-    buffer_format(&sql, " AND NOT EXISTS (SELECT 1 FROM %s AS t WHERE ", shadow->table);
-    sql_shadow_append_same(&sql, &shadow->shadow_key, &shadow->at);
-    buffer_append_byte(&sql, ')');
-    append_not_queued(&sql, shadow, &shadow->shadow_key);
-    enum status status = ask_counts(pass, &sql, &extra, 1, error);
+    enum status status = ask_counts(
+        pass,
+        sql_plain(
+            "SELECT count(*) FROM %s AS s%s%s AND NOT EXISTS (SELECT 1 FROM %s AS t WHERE %s)%s",
+            shadow->shadow,
+            reach == IN_RANGE     ? range_text(pass, &shadow->shadow_key)
+            : reach == BEHIND_END ? " WHERE "
+                                  : " WHERE 1 = 1",
+            sql_text(pass->arena, &where), shadow->table,
+            same_text(pass, &shadow->shadow_key, &shadow->at),
+            not_queued_text(pass, &shadow->shadow_key)),
+        &extra, 1, error);
     batch->wrong += extra;
     if (extra > 0 && batch->first_wrong == NULL) {
         batch->first_wrong = "a row that only the new table has";
@@ -348,10 +346,10 @@ static enum status find_extra(struct pass *pass, enum reach reach, struct change
 
 static enum status count_shadow(struct pass *pass, uint64_t *count, struct error *error)
 {
-    struct buffer sql = {0};
-    buffer_format(&sql, "SELECT count(*) FROM %s AS s", pass->shadow->shadow);
-    append_range(&sql, pass, &pass->shadow->shadow_key);
-    return ask_counts(pass, &sql, count, 1, error);
+    return ask_counts(pass,
+                      sql_plain("SELECT count(*) FROM %s AS s%s", pass->shadow->shadow,
+                                range_text(pass, &pass->shadow->shadow_key)),
+                      count, 1, error);
 }
 
 static enum status shadow_batch_prove(struct pass *pass, uint64_t rows, struct change_batch *batch,
@@ -383,38 +381,29 @@ static enum status shadow_batch_prove(struct pass *pass, uint64_t rows, struct c
 static enum status clear_queued(struct pass *pass, const char *numbers, struct error *error)
 {
     const struct sql_shadow *shadow = pass->shadow;
-    struct buffer sql = {0};
+    const char *where =
+        numbers != NULL ? arena_format(pass->arena, " WHERE t._n IN %s", numbers) : "";
     uint64_t changed = 0;
-    if (pass->dialect->joins_in_delete) {
-        buffer_format(&sql, "DELETE s FROM %s AS s JOIN %s AS t ON ", shadow->shadow,
-                      shadow->queue);
-        sql_shadow_append_same(&sql, &shadow->shadow_key, &shadow->at);
-        buffer_format(&sql, "%s%s", numbers != NULL ? " WHERE t._n IN " : "",
-                      numbers != NULL ? numbers : "");
-    } else {
-        buffer_format(&sql, "DELETE FROM %s AS s WHERE (", shadow->shadow);
-        append_list(&sql, &shadow->shadow_key, "");
-        buffer_append_string(&sql, ") IN (SELECT ");
-        append_list(&sql, &shadow->at, "");
-        buffer_format(&sql, " FROM %s AS t%s%s)", shadow->queue,
-                      numbers != NULL ? " WHERE t._n IN " : "", numbers != NULL ? numbers : "");
-    }
-    return pass->dialect->run(pass->session, &sql, &changed, error);
+    struct buffer *sql =
+        pass->dialect->joins_in_delete
+            ? sql_plain("DELETE s FROM %s AS s JOIN %s AS t ON %s%s", shadow->shadow, shadow->queue,
+                        same_text(pass, &shadow->shadow_key, &shadow->at), where)
+            : sql_plain("DELETE FROM %s AS s WHERE (%s) IN (SELECT %s FROM %s AS t%s)",
+                        shadow->shadow, list_text(pass, &shadow->shadow_key, ""),
+                        list_text(pass, &shadow->at, ""), shadow->queue, where);
+    return pass->dialect->run(pass->session, sql, &changed, error);
 }
 
 static enum status copy_queued(struct pass *pass, const struct sql_shadow_list *key,
                                uint64_t *changed, struct error *error)
 {
     const struct sql_shadow *shadow = pass->shadow;
-    struct buffer sql = {0};
-    buffer_format(&sql, "INSERT INTO %s (%s) SELECT %s FROM %s AS t WHERE ", shadow->shadow,
-                  shadow->into, shadow->values, shadow->table);
-    sql_shadow_append_same(&sql, &shadow->key, key);
-    buffer_format(&sql, " AND NOT EXISTS (SELECT 1 FROM %s AS s %s WHERE ", shadow->shadow,
-                  shadow->shadow_hint);
-    sql_shadow_append_same(&sql, &shadow->shadow_key, &shadow->at);
-    buffer_format(&sql, ")%s", shadow->lock);
-    return pass->dialect->run(pass->session, &sql, changed, error);
+    return pass->dialect->run(pass->session,
+                              sql_plain("INSERT INTO %s (%s) SELECT %s FROM %s AS t WHERE %s%s%s",
+                                        shadow->shadow, shadow->into, shadow->values, shadow->table,
+                                        same_text(pass, &shadow->key, key), absent_text(pass),
+                                        shadow->lock),
+                              changed, error);
 }
 
 /* One that does not fit may do so once all others that wait have made room: two rows may have
@@ -441,16 +430,13 @@ static const char *numbers_of(struct pass *pass, const struct sql_shadow_rows *r
         buffer_format(&text, "%s%s", i > 0 ? ", " : "(", rows->cells[i][0]);
     }
     buffer_append_byte(&text, ')');
-    const char *copy = arena_copy_string(pass->arena, buffer_string(&text));
-    buffer_free(&text);
-    return copy;
+    return sql_text(pass->arena, &text);
 }
 
 static enum status drain_rows(struct pass *pass, const struct sql_shadow_rows *rows,
                               struct change_batch *batch, struct error *error)
 {
     const char *numbers = numbers_of(pass, rows);
-    struct buffer sql = {0};
     uint64_t changed = 0;
     enum status status = clear_queued(pass, numbers, error);
     for (uint32_t i = 0; status == STATUS_OK && i < rows->count; i++) {
@@ -464,8 +450,9 @@ static enum status drain_rows(struct pass *pass, const struct sql_shadow_rows *r
     if (status != STATUS_OK) {
         return status;
     }
-    buffer_format(&sql, "DELETE FROM %s WHERE _n IN %s", pass->shadow->queue, numbers);
-    return pass->dialect->run(pass->session, &sql, &changed, error);
+    return pass->dialect->run(
+        pass->session, sql_plain("DELETE FROM %s WHERE _n IN %s", pass->shadow->queue, numbers),
+        &changed, error);
 }
 
 static enum status shadow_batch_drain(struct pass *pass, uint64_t want, struct change_batch *batch,
@@ -473,12 +460,12 @@ static enum status shadow_batch_drain(struct pass *pass, uint64_t want, struct c
 {
     const struct sql_shadow *shadow = pass->shadow;
     struct sql_shadow_rows rows;
-    struct buffer sql = {0};
     want = want > DRAIN_MAX ? DRAIN_MAX : want;
-    buffer_append_string(&sql, "SELECT t._n, ");
-    append_list(&sql, &shadow->literal, "");
-    buffer_format(&sql, " FROM %s AS t ORDER BY t._n LIMIT %" PRIu64, shadow->queue, want);
-    enum status status = pass->dialect->query(pass->session, &sql, pass->arena, &rows, error);
+    enum status status =
+        pass->dialect->query(pass->session,
+                             sql_plain("SELECT t._n, %s FROM %s AS t ORDER BY t._n LIMIT %U",
+                                       list_text(pass, &shadow->literal, ""), shadow->queue, want),
+                             pass->arena, &rows, error);
     if (status != STATUS_OK || rows.count == 0) {
         return status;
     }
@@ -491,10 +478,8 @@ static enum status shadow_batch_drain(struct pass *pass, uint64_t want, struct c
 
 static enum status check_form(struct pass *pass, struct error *error)
 {
-    struct buffer sql = {0};
     uint64_t same = 0;
-    buffer_append_string(&sql, pass->shadow->form);
-    if (ask_counts(pass, &sql, &same, 1, error) != STATUS_OK) {
+    if (ask_counts(pass, sql_plain("%s", pass->shadow->form), &same, 1, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (same != 1) {
@@ -510,11 +495,11 @@ static enum status check_form(struct pass *pass, struct error *error)
 
 static enum status check_counts(struct pass *pass, struct error *error)
 {
-    struct buffer sql = {0};
     uint64_t counts[2] = {0};
-    buffer_format(&sql, "SELECT (SELECT count(*) FROM %s), (SELECT count(*) FROM %s)",
-                  pass->shadow->table, pass->shadow->shadow);
-    if (ask_counts(pass, &sql, counts, 2, error) != STATUS_OK) {
+    if (ask_counts(pass,
+                   sql_plain("SELECT (SELECT count(*) FROM %s), (SELECT count(*) FROM %s)",
+                             pass->shadow->table, pass->shadow->shadow),
+                   counts, 2, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (counts[0] != counts[1]) {
@@ -536,22 +521,20 @@ static enum status check_counts(struct pass *pass, struct error *error)
 static enum status close_queue(struct pass *pass, struct change_batch *batch, struct error *error)
 {
     const struct sql_shadow *shadow = pass->shadow;
-    struct buffer sql = {0};
     uint64_t changed = 0;
     uint64_t waiting = 0;
-    buffer_append_string(&sql, shadow->strict);
-    enum status status = pass->dialect->run(pass->session, &sql, &changed, error);
+    enum status status =
+        pass->dialect->run(pass->session, sql_plain("%s", shadow->strict), &changed, error);
     if (status == STATUS_OK) {
-        buffer_format(&sql, "SELECT count(*) FROM %s", shadow->queue);
-        status = ask_counts(pass, &sql, &waiting, 1, error);
+        status = ask_counts(pass, sql_plain("SELECT count(*) FROM %s", shadow->queue), &waiting, 1,
+                            error);
     }
     if (status != STATUS_OK || waiting == 0) {
         status = status == STATUS_OK ? check_form(pass, error) : status;
         return status == STATUS_OK ? check_counts(pass, error) : status;
     }
-    buffer_append_string(&sql, shadow->lenient);
     batch->position = "drain";
-    return pass->dialect->run(pass->session, &sql, &changed, error);
+    return pass->dialect->run(pass->session, sql_plain("%s", shadow->lenient), &changed, error);
 }
 
 static enum status drain_or_close(struct pass *pass, const char *position, uint64_t rows,

@@ -1,5 +1,8 @@
 /* Spans: bounds as bytes and as words, and lists of spans. */
 #include "connectors/sql/span.h"
+#include "connectors/sql/request.h"
+#include "connectors/sql/stream.h"
+#include <string.h>
 
 enum { SPAN_VERSION = 1, HAS_LOW = 1, HAS_HIGH = 2, HEADER_BYTES = 4 };
 
@@ -176,5 +179,69 @@ enum status sql_spans_end(struct sql_spans *spans, enum status status, struct sp
     *made = copy;
     *count = copy != NULL ? (uint32_t)(spans->list.length / sizeof(struct span)) : 0;
     buffer_free(&spans->list);
+    return status;
+}
+
+/* ---------------------------------------------------------------- cutting a table */
+
+enum status sql_split_begin(struct sql_splitter *splitter, struct database *database,
+                            const struct read_request *request, uint64_t rows_wanted,
+                            struct arena *arena, struct error *error)
+{
+    struct sql_database *self = sql_database_of(database);
+    int64_t wanted = rows_wanted > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)rows_wanted;
+    *splitter = (struct sql_splitter){
+        .self = self,
+        .request = request,
+        .spans = {.arena = arena, .shown = self->shown, .error = error},
+        .rows = -1,
+        .wanted = wanted < 1 ? 1 : wanted,
+        .rows_each = -1,
+    };
+    return sql_request_root(self, request, &splitter->root, error);
+}
+
+enum status sql_split_count(struct sql_splitter *splitter)
+{
+    enum status status =
+        sql_row_count_of(splitter->self, &splitter->root, &splitter->rows, splitter->spans.error);
+    if (splitter->rows / splitter->wanted > SQL_SPANS_MAX) {
+        splitter->wanted = splitter->rows / SQL_SPANS_MAX;
+    }
+    splitter->rows_each = splitter->rows;
+    return status;
+}
+
+enum status sql_split_add(struct sql_splitter *splitter)
+{
+    return sql_span_add(&splitter->spans, &splitter->bounds, splitter->rows_each);
+}
+
+enum status sql_split_at(struct sql_splitter *splitter, const struct text *values)
+{
+    struct sql_bounds *bounds = &splitter->bounds;
+    memcpy(bounds->high, values, bounds->parts * sizeof *values);
+    bounds->has_high = true;
+    enum status status = sql_split_add(splitter);
+    memcpy(bounds->low, bounds->high, sizeof bounds->low);
+    bounds->has_low = true;
+    bounds->has_high = false;
+    return status;
+}
+
+enum status sql_split_evenly(struct sql_splitter *splitter, int64_t low, int64_t high)
+{
+    uint64_t wide = (uint64_t)high - (uint64_t)low;
+    uint64_t each = (uint64_t)splitter->wanted;
+    if (low == INT64_MIN || wide / 3 * 2 > (uint64_t)splitter->rows) {
+        return STATUS_END;
+    }
+    enum status status = STATUS_OK;
+    for (uint64_t step = each; status == STATUS_OK && step < wide; step += each) {
+        char digits[24];
+        size_t length = text_from_int64((int64_t)((uint64_t)low + step - 1), digits);
+        const struct text value = {arena_copy(splitter->spans.arena, digits, length), length};
+        status = sql_split_at(splitter, &value);
+    }
     return status;
 }

@@ -4,7 +4,7 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
-#include "connectors/connector.h"
+#include "connectors/sql/database.h"
 
 enum { SQL_KEY_PARTS_MAX = 32 };
 
@@ -52,5 +52,34 @@ enum status sql_span_add(struct sql_spans *spans, const struct sql_bounds *bound
 /* Hands them over if `status` is OK, else none, and frees the list in any case. */
 enum status sql_spans_end(struct sql_spans *spans, enum status status, struct span **made,
                           uint32_t *count) MUST_USE;
+
+/* ---------------------------------------------------------------- cutting a table */
+
+enum { SQL_SPANS_MAX = 1000000 };
+
+/* A table that is being cut. Spans tile: the first and the last are open, and each begins where the
+ * one before ends. */
+struct sql_splitter {
+    struct sql_database *self;
+    const struct read_request *request;
+    struct sql_table root; /* all NULL: a query */
+    struct sql_spans spans;
+    int64_t rows;             /* of the table; -1: not known */
+    int64_t wanted;           /* rows a span */
+    int64_t rows_each;        /* of the span that is next; -1: not known */
+    struct sql_bounds bounds; /* likewise */
+};
+
+enum status sql_split_begin(struct sql_splitter *splitter, struct database *database,
+                            const struct read_request *request, uint64_t rows_wanted,
+                            struct arena *arena, struct error *error) MUST_USE;
+/* Counts the table, of which there are SQL_SPANS_MAX spans at most. */
+enum status sql_split_count(struct sql_splitter *splitter) MUST_USE;
+/* Adds the span that is next. */
+enum status sql_split_add(struct sql_splitter *splitter) MUST_USE;
+/* Ends a span at the key; the next one begins there. `values` live in the arena. */
+enum status sql_split_at(struct sql_splitter *splitter, const struct text *values) MUST_USE;
+/* Cuts a key of whole numbers from `low` to `high`. STATUS_END: it has gaps. */
+enum status sql_split_evenly(struct sql_splitter *splitter, int64_t low, int64_t high) MUST_USE;
 
 #endif

@@ -7,17 +7,19 @@
 
 enum { ROWS_A_PAGE = 500 };
 
-/* Keys hold no quote and no backslash (connectors/store.h). */
-static void append_key(struct buffer *sql, const char *key)
+/* "HEAD table". */
+static void append_table(const struct store *store, const char *head, struct buffer *sql)
 {
-    buffer_append_byte(sql, '\'');
-    buffer_append_string(sql, key);
-    buffer_append_byte(sql, '\'');
+    buffer_append_string(sql, head);
+    store->dialect->append_table(store, sql);
 }
 
-static void append_table(const struct store *store, struct buffer *sql)
+/* "HEAD table WHERE name = 'KEY'": keys hold no quote and no backslash (connectors/store.h). */
+static void append_row(const struct store *store, const char *head, const char *key,
+                       struct buffer *sql)
 {
-    store->dialect->append_table(store, sql);
+    append_table(store, head, sql);
+    buffer_format(sql, " WHERE name = '%s'", key);
 }
 
 /* STATUS_END: there is no table yet. */
@@ -103,10 +105,7 @@ enum status sql_store_get(struct store *store, const char *key, struct arena *ar
     if (status != STATUS_OK) {
         return status;
     }
-    buffer_append_string(&sql, "SELECT version, value FROM ");
-    append_table(store, &sql);
-    buffer_append_string(&sql, " WHERE name = ");
-    append_key(&sql, key);
+    append_row(store, "SELECT version, value FROM ", key, &sql);
     status = sql_store_run(store, &sql, NULL, take_value, &reading, NULL, error);
     return status == STATUS_OK && !reading.found ? STATUS_END : status;
 }
@@ -140,12 +139,11 @@ static enum status scan_page(struct store *store, const char *prefix, struct sca
 {
     struct buffer sql = {0};
     size_t length = strlen(prefix);
-    buffer_append_string(&sql, "SELECT name, version, value FROM ");
-    append_table(store, &sql);
-    buffer_format(&sql, " WHERE name %s ", scanning->last[0] == '\0' ? ">=" : ">");
-    append_key(&sql, scanning->last[0] == '\0' ? prefix : scanning->last);
+    append_table(store, "SELECT name, version, value FROM ", &sql);
     /* the first text after all those with the prefix: its last byte is one higher */
-    buffer_format(&sql, " AND name < '%.*s%c' ORDER BY name LIMIT %d", (int)length - 1, prefix,
+    buffer_format(&sql, " WHERE name %s '%s' AND name < '%.*s%c' ORDER BY name LIMIT %d",
+                  scanning->last[0] == '\0' ? ">=" : ">",
+                  scanning->last[0] == '\0' ? prefix : scanning->last, (int)length - 1, prefix,
                   prefix[length - 1] + 1, ROWS_A_PAGE);
     scanning->rows = 0;
     return sql_store_run(store, &sql, NULL, visit_row, scanning, NULL, error);
@@ -169,20 +167,15 @@ enum status sql_store_scan(struct store *store, const char *prefix, store_visit 
 
 void sql_store_append_insert(const struct store *store, const char *key, struct buffer *sql)
 {
-    buffer_append_string(sql, store->dialect->insert);
-    append_table(store, sql);
-    buffer_append_string(sql, " (name, version, value) VALUES (");
-    append_key(sql, key);
-    buffer_format(sql, ", 1, %s)%s", store->dialect->parameter, store->dialect->insert_end);
+    append_table(store, store->dialect->insert, sql);
+    buffer_format(sql, " (name, version, value) VALUES ('%s', 1, %s)%s", key,
+                  store->dialect->parameter, store->dialect->insert_end);
 }
 
 void sql_store_append_guard(const struct store *store, const char *key, uint64_t version,
                             struct buffer *sql)
 {
-    buffer_append_string(sql, " FROM ");
-    append_table(store, sql);
-    buffer_append_string(sql, " WHERE name = ");
-    append_key(sql, key);
+    append_row(store, " FROM ", key, sql);
     buffer_format(sql, " AND version = %" PRIu64, version);
 }
 
@@ -205,12 +198,11 @@ enum status sql_store_put_if(struct store *store, const char *key, const char *t
     if (expected == STORE_ABSENT) {
         sql_store_append_insert(store, key, &sql);
     } else {
-        buffer_append_string(&sql, "UPDATE ");
-        append_table(store, &sql);
-        buffer_format(&sql, " SET version = version + 1, value = %s WHERE name = ",
-                      store->dialect->parameter);
-        append_key(&sql, key);
-        buffer_format(&sql, " AND version = %" PRIu64, expected);
+        append_table(store, "UPDATE ", &sql);
+        buffer_format(&sql,
+                      " SET version = version + 1, value = %s WHERE name = '%s' AND version = "
+                      "%" PRIu64,
+                      store->dialect->parameter, key, expected);
     }
     status = sql_store_run(store, &sql, &value, NULL, NULL, &changed, error);
     *version = expected + 1;
@@ -228,10 +220,7 @@ enum status sql_store_delete_if(struct store *store, const char *key, uint64_t e
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : status;
     }
-    buffer_append_string(&sql, "DELETE FROM ");
-    append_table(store, &sql);
-    buffer_append_string(&sql, " WHERE name = ");
-    append_key(&sql, key);
+    append_row(store, "DELETE FROM ", key, &sql);
     if (expected != STORE_ANY_VERSION) {
         buffer_format(&sql, " AND version = %" PRIu64, expected);
     }

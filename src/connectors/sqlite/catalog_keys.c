@@ -31,10 +31,7 @@ static enum status read_index_columns(struct catalog_builder *builder, struct sc
         }
     }
     sqlite3_reset(row);
-    index->details = buffer_is_empty(&details)
-                         ? NULL
-                         : arena_copy_string(builder->arena, buffer_string(&details));
-    buffer_free(&details);
+    index->details = buffer_is_empty(&details) ? NULL : sql_text(builder->arena, &details);
     facts->count = index->columns.count = (uint32_t)(names.length / sizeof(const char *));
     index->columns.names = catalog_copy_list(builder, &shown);
     facts->columns = catalog_copy_list(builder, &names);

@@ -40,16 +40,12 @@ static const char *sequence_text(struct catalog_builder *builder, const char *na
 {
     struct buffer sql = {0};
 
-    buffer_append_string(&sql, "DELETE FROM sqlite_sequence WHERE name = ");
-    sqlite_append_text(&sql, name);
+    sqlite_append(&sql, "DELETE FROM sqlite_sequence WHERE name = %q", name);
     if (present) {
-        buffer_append_string(&sql, "; INSERT INTO sqlite_sequence(name, seq) VALUES(");
-        sqlite_append_text(&sql, name);
-        buffer_format(&sql, ", %lld)", (long long)last);
+        sqlite_append(&sql, "; INSERT INTO sqlite_sequence(name, seq) VALUES(%q, %D)", name,
+                      (int64_t)last);
     }
-    const char *copy = arena_copy_string(builder->arena, buffer_string(&sql));
-    buffer_free(&sql);
-    return copy;
+    return sql_text(builder->arena, &sql);
 }
 
 static enum status add_sequence(struct catalog_builder *builder, const char *name)

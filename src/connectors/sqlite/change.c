@@ -167,12 +167,11 @@ static enum status estimate(struct alter_session *session, const struct change_s
     struct arena *arena = arena_create(0);
     struct sql_shadow words;
     struct sql_shadow_rows found;
-    struct buffer sql = {0};
     *rows = 0;
     enum status status = sql_shadow_read(step->text, arena, &words, error);
     if (status == STATUS_OK && words.kind != SQL_SHADOW_DRAIN) {
-        buffer_format(&sql, "SELECT count(*) FROM %s", words.table);
-        status = sqlite_change_query(session, &sql, arena, &found, error);
+        status = sqlite_change_query(session, sqlite_sql("SELECT count(*) FROM %s", words.table),
+                                     arena, &found, error);
         if (status == STATUS_OK && found.count > 0 && found.cells[0][0] != NULL) {
             *rows = strtoull(found.cells[0][0], NULL, 10);
         }

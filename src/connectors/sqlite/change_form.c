@@ -44,10 +44,8 @@ enum status sqlite_change_form_ask(struct sqlite_change_plan *plan, struct sqlit
                                    struct error *error)
 {
     struct sqlite_alter beside = *plan->session;
-    struct buffer text = {0};
     beside.connection = form->scratch;
-    buffer_append_string(&text, sql);
-    return sqlite_change_query(&beside.base, &text, plan->arena, rows, error);
+    return sqlite_change_query(&beside.base, sqlite_sql("%s", sql), plan->arena, rows, error);
 }
 
 enum status sqlite_change_form_open(struct sqlite_change_plan *plan, const char *table,
@@ -116,13 +114,9 @@ void sqlite_change_append_column(struct buffer *sql, const struct change_value *
     const char *expression = change_text(generated, "expression");
     const char *set = change_text(column, "default");
     const struct change_value *check = change_get(column, "check");
-    sqlite_append(sql, "%n %s", change_text(column, "name"), change_text(column, "type"));
-    if (change_is_true(column, "pk")) {
-        buffer_append_string(sql, " PRIMARY KEY");
-    }
-    if (!change_is_true(column, "nullable")) {
-        buffer_append_string(sql, " NOT NULL");
-    }
+    sqlite_append(sql, "%n %s%s%s", change_text(column, "name"), change_text(column, "type"),
+                  change_is_true(column, "pk") ? " PRIMARY KEY" : "",
+                  !change_is_true(column, "nullable") ? " NOT NULL" : "");
     if (change_get(column, "unique") != NULL &&
         (change_is_true(column, "unique") || change_get(column, "unique")->kind == CHANGE_MAP)) {
         buffer_append_string(sql, " UNIQUE");
@@ -236,10 +230,8 @@ static enum status change_form_replace(struct sqlite_change_form *form, const ch
                                        const struct sql_shadow_rows *indexes, struct error *error)
 {
     struct buffer sql = {0};
-    sqlite_append(&sql, "DROP TABLE %n;", form->table);
-    buffer_append(&sql, text, (size_t)(span->text - text));
-    buffer_append_buffer(&sql, with);
-    buffer_append_string(&sql, span->text + span->length);
+    sqlite_append(&sql, "DROP TABLE %n;%S%b%s", form->table, text, (size_t)(span->text - text),
+                  with, span->text + span->length);
     buffer_free(with);
     enum status status = execute_buffer(form, &sql, error);
     for (uint32_t i = 0; i < indexes->count && status == STATUS_OK; i++) {
@@ -278,8 +270,7 @@ static void append_changed(struct buffer *sql, const struct change_value *value,
         if ((null && nullable != NULL) || (part->kind == SQL_CONSTRAINT_DEFAULT && set != NULL)) {
             continue;
         }
-        buffer_append_byte(sql, ' ');
-        buffer_append(sql, part->span.text, part->span.length);
+        sqlite_append(sql, " %S", part->span.text, part->span.length);
     }
     if (nullable != NULL && strcasecmp(nullable, "false") == 0) {
         buffer_append_string(sql, " NOT NULL");

@@ -19,18 +19,13 @@ void sqlite_change_tell(struct sqlite_change_plan *plan, uint32_t operation, con
 
 const char *sqlite_change_text(struct sqlite_change_plan *plan, struct buffer *sql)
 {
-    const char *text = arena_copy_string(plan->arena, buffer_string(sql));
-    buffer_free(sql);
-    *sql = (struct buffer){0};
-    return text;
+    return sql_text(plan->arena, sql);
 }
 
 const char *sqlite_change_format(struct sqlite_change_plan *plan, const char *format,
                                  const char *first, const char *second)
 {
-    struct buffer sql = {0};
-    sqlite_append(&sql, format, first, second);
-    return sqlite_change_text(plan, &sql);
+    return sqlite_change_text(plan, sqlite_sql(format, first, second));
 }
 
 enum status sqlite_change_invalid(const struct change_value *value, const char *object,

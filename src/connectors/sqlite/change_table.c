@@ -267,9 +267,8 @@ static void add_last_rows(struct shadowing *self)
     append_key_list(&sql, &queue);
     sqlite_append(&sql, " FROM %n AS q)", self->queue);
     change_table_add(self, CHANGE_CONTRACT, "rows that changed last", &sql, NULL, false);
-    sqlite_append(&sql, "INSERT INTO %n (%s) SELECT %s FROM ", self->shadow,
-                  buffer_string(&self->into), buffer_string(&self->values));
-    sqlite_append(&sql, "%n AS t WHERE (", self->table);
+    sqlite_append(&sql, "INSERT INTO %n (%s) SELECT %s FROM %n AS t WHERE (", self->shadow,
+                  buffer_string(&self->into), buffer_string(&self->values), self->table);
     struct sql_shadow_list table = prefixed(self, "t.");
     append_key_list(&sql, &table);
     buffer_append_string(&sql, ") IN (SELECT ");
@@ -306,13 +305,11 @@ static enum status add_switch(struct shadowing *self, struct error *error)
     }
     add_last_rows(self);
     if (counted.count > 0) {
-        sqlite_append(
-            &sql,
-            "UPDATE sqlite_sequence SET seq = max(seq, (SELECT o.seq FROM sqlite_sequence "
-            "AS o WHERE o.name = %q)) WHERE name = %q AND EXISTS (SELECT 1 FROM "
-            "sqlite_sequence AS o WHERE o.name = ",
-            self->table, self->shadow);
-        sqlite_append(&sql, "%q)", self->table);
+        sqlite_append(&sql,
+                      "UPDATE sqlite_sequence SET seq = max(seq, (SELECT o.seq FROM "
+                      "sqlite_sequence AS o WHERE o.name = %q)) WHERE name = %q AND EXISTS "
+                      "(SELECT 1 FROM sqlite_sequence AS o WHERE o.name = %q)",
+                      self->table, self->shadow, self->table);
         change_table_add(self, CHANGE_CONTRACT, "what it counts on from", &sql, NULL, true);
     }
     sqlite_append(&sql, "DROP TABLE %n", self->table);
@@ -346,8 +343,7 @@ static enum status add_tables(struct shadowing *self, struct error *error)
     }
     /* behind the name, whatever quotes it has */
     const char *body = strchr(rows.cells[0][0], '(');
-    sqlite_append(&sql, "CREATE TABLE %n ", self->shadow);
-    buffer_append_string(&sql, body != NULL ? body : "");
+    sqlite_append(&sql, "CREATE TABLE %n %s", self->shadow, body != NULL ? body : "");
     change_table_add(self, CHANGE_EXPAND, "the new form, as a table beside it", &sql,
                      sqlite_change_format(plan, "DROP TABLE %n", self->shadow, NULL), false);
     sqlite_append(&sql, "CREATE TABLE %n (_n INTEGER PRIMARY KEY", self->queue);
@@ -383,12 +379,11 @@ static enum status plan_shadow(struct shadowing *self, struct error *error)
 static enum status count_rows(struct sqlite_change_plan *plan, const char *table, uint64_t *rows,
                               struct error *error)
 {
-    struct buffer sql = {0};
     struct sql_shadow_rows found;
-    sqlite_append(&sql, "SELECT count(*) FROM (SELECT 1 FROM %n LIMIT %d)", table,
-                  NEEDS_ROWS_MAX + 1);
-    enum status status =
-        sqlite_change_query(&plan->session->base, &sql, plan->arena, &found, error);
+    enum status status = sqlite_change_query(
+        &plan->session->base,
+        sqlite_sql("SELECT count(*) FROM (SELECT 1 FROM %n LIMIT %d)", table, NEEDS_ROWS_MAX + 1),
+        plan->arena, &found, error);
     *rows = status == STATUS_OK && found.count > 0 ? strtoull(found.cells[0][0], NULL, 10) : 0;
     return status;
 }

@@ -404,10 +404,11 @@ const struct sql_quoting sqlite_quoting = {.append_name = sqlite_append_name,
                                            .append_text = sqlite_append_literal,
                                            .append_table = append_table};
 
-void sqlite_append(struct buffer *out, const char *format, ...)
+struct buffer *sqlite_append(struct buffer *out, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    sql_append(out, &sqlite_quoting, format, arguments);
+    sql_append_arguments(out, &sqlite_quoting, format, arguments);
     va_end(arguments);
+    return out;
 }

@@ -172,8 +172,8 @@ static void alter_columns(struct sql_emission *emission, const struct definition
     uint32_t at = 0;
     while ((part = sql_definitions_of(change->to, new_owner, "column", &at)) != NULL) {
         if (partner(change->from, old_owner, part) == NULL) {
-            sqlite_append(&sql, "ALTER TABLE %n ADD COLUMN ", after->name);
-            buffer_append_string(&sql, definition_fact(part, "_text"));
+            sqlite_append(&sql, "ALTER TABLE %n ADD COLUMN %s", after->name,
+                          definition_fact(part, "_text"));
             sql_emit(emission, &sql, ALTER_LOCK_ALL);
         }
     }
@@ -229,23 +229,19 @@ static enum status rebuild_table(struct sql_emission *emission, const struct def
     append_table(&sql, change->to, after, made);
     sql_emit(emission, &sql, ALTER_LOCK_ALL);
     if (append_common(&columns, change)) {
-        sqlite_append(&sql, "INSERT INTO %n (", made);
-        buffer_append_buffer(&sql, &columns);
-        buffer_append_string(&sql, ") SELECT ");
-        buffer_append_buffer(&sql, &columns);
-        sqlite_append(&sql, " FROM %n", before->name);
+        sqlite_append(&sql, "INSERT INTO %n (%b) SELECT %b FROM %n", made, &columns, &columns,
+                      before->name);
         sql_emit(emission, &sql, ALTER_LOCK_ALL)->rewrites = true;
     }
     buffer_free(&columns);
     if (remembers_numbers(change->to, after) && remembers_numbers(change->from, before)) {
         /* a number that was given once is never given again */
-        sqlite_append(&sql, "DELETE FROM sqlite_sequence WHERE name = ");
-        sqlite_append_text(&sql, made);
+        sqlite_append(&sql, "DELETE FROM sqlite_sequence WHERE name = %q", made);
         sql_emit(emission, &sql, ALTER_LOCK_ALL);
-        buffer_append_string(&sql, "INSERT INTO sqlite_sequence (name, seq) SELECT ");
-        sqlite_append_text(&sql, made);
-        buffer_append_string(&sql, ", seq FROM sqlite_sequence WHERE name = ");
-        sqlite_append_text(&sql, before->name);
+        sqlite_append(&sql,
+                      "INSERT INTO sqlite_sequence (name, seq) SELECT %q, seq FROM "
+                      "sqlite_sequence WHERE name = %q",
+                      made, before->name);
         sql_emit(emission, &sql, ALTER_LOCK_ALL);
     }
     sqlite_append(&sql, "DROP TABLE %n", before->name);
@@ -268,19 +264,18 @@ static enum status alter_table(struct sql_emission *emission, const struct defin
 static enum status rename_table(struct sql_emission *emission, const struct definition *before,
                                 const struct definition *after)
 {
-    struct buffer sql = {0};
-    sqlite_append(&sql, "ALTER TABLE %n RENAME TO %n", before->name, after->name);
-    sql_emit(emission, &sql, ALTER_LOCK_ALL);
+    sql_emit(emission, sqlite_sql("ALTER TABLE %n RENAME TO %n", before->name, after->name),
+             ALTER_LOCK_ALL);
     return STATUS_OK;
 }
 
 static enum status rename_column(struct sql_emission *emission, const struct definition *before,
                                  const struct definition *after)
 {
-    struct buffer sql = {0};
-    sqlite_append(&sql, "ALTER TABLE %n RENAME COLUMN %n TO %n", before->table, before->name,
-                  after->name);
-    sql_emit(emission, &sql, ALTER_LOCK_ALL);
+    sql_emit(emission,
+             sqlite_sql("ALTER TABLE %n RENAME COLUMN %n TO %n", before->table, before->name,
+                        after->name),
+             ALTER_LOCK_ALL);
     return STATUS_OK;
 }
 
@@ -289,10 +284,9 @@ static enum status rename_column(struct sql_emission *emission, const struct def
 static enum status create_text(struct sql_emission *emission, const struct definition *before,
                                const struct definition *after)
 {
-    struct buffer sql = {0};
     (void)before;
-    buffer_append_string(&sql, definition_fact(after, "_sql"));
-    sql_emit(emission, &sql, strcmp(after->kind, "index") == 0 ? ALTER_LOCK_ALL : ALTER_LOCK_NONE);
+    sql_emit(emission, sqlite_sql("%s", definition_fact(after, "_sql")),
+             strcmp(after->kind, "index") == 0 ? ALTER_LOCK_ALL : ALTER_LOCK_NONE);
     return STATUS_OK;
 }
 

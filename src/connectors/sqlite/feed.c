@@ -335,10 +335,10 @@ static enum status feed_next(struct feed *feed, int64_t timeout_ms, struct chang
 static bool delete_bite(struct feed *feed, int64_t end)
 {
     struct buffer sql = {0};
-    sqlite_append(&sql, "DELETE FROM main.%s%s", FEED_LOG, feed->name);
-    buffer_format(&sql, " WHERE sequence <= %" PRId64, end);
-    sqlite_append(&sql, " AND sequence < (SELECT max(sequence) FROM main.%s%s)", FEED_LOG,
-                  feed->name);
+    sqlite_append(&sql,
+                  "DELETE FROM main.%s%s WHERE sequence <= %D AND sequence < (SELECT "
+                  "max(sequence) FROM main.%s%s)",
+                  FEED_LOG, feed->name, end, FEED_LOG, feed->name);
     int result = sqlite3_exec(feed->connection, buffer_string(&sql), NULL, NULL, NULL);
     buffer_free(&sql);
     return result == SQLITE_OK;

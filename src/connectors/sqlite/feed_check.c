@@ -99,11 +99,10 @@ static enum status has_entries(struct feed *feed, const struct feed_table *table
 {
     struct buffer sql = {0};
     int64_t count = 0;
-    sqlite_append(&sql, "SELECT count(*) FROM (SELECT 1 FROM main.%s%s", FEED_LOG, feed->name);
-    buffer_format(&sql,
-                  " WHERE sequence > %" PRId64 " AND table_number = %u AND operation IN (%d, %d) "
-                  "LIMIT 1)",
-                  feed->position, table->number, FEED_INSERT, FEED_UPDATE);
+    sqlite_append(&sql,
+                  "SELECT count(*) FROM (SELECT 1 FROM main.%s%s WHERE sequence > %D AND "
+                  "table_number = %u AND operation IN (%d, %d) LIMIT 1)",
+                  FEED_LOG, feed->name, feed->position, table->number, FEED_INSERT, FEED_UPDATE);
     enum status status = feed_ask(feed->self, feed->connection, buffer_string(&sql), &count, error);
     *has = count > 0;
     buffer_free(&sql);
@@ -261,10 +260,10 @@ static enum status log_anew(struct feed *feed, const struct feed_table *old,
                       part == 0 ? "" : ", ", FEED_UPDATE, old->column_count + old->key[part],
                       old->key[part], part);
     }
-    sqlite_append(&sql, " FROM main.%s%s", FEED_LOG, feed->name);
-    buffer_format(&sql, " WHERE sequence > %" PRId64 " AND table_number = %u", feed->position,
-                  old->number);
-    sqlite_append(&sql, ") AS k JOIN main.%n AS t ON ", made->name);
+    sqlite_append(&sql,
+                  " FROM main.%s%s WHERE sequence > %D AND table_number = %u) AS k JOIN main.%n "
+                  "AS t ON ",
+                  FEED_LOG, feed->name, feed->position, old->number, made->name);
     for (uint32_t part = 0; part < old->key_count; part++) {
         sqlite_append(&sql, "%st.%n = k.k%u", part == 0 ? "" : " AND ",
                       old->columns[old->key[part]], part);
@@ -275,11 +274,11 @@ static enum status log_anew(struct feed *feed, const struct feed_table *old,
 /* What was done to the table nobody logged. */
 static enum status log_replaced(struct feed *feed, uint32_t number, struct error *error)
 {
-    struct buffer sql = {0};
-    sqlite_append(&sql, "INSERT INTO main.%s%s (moment, table_number, operation)", FEED_LOG,
-                  feed->name);
-    buffer_format(&sql, " VALUES (julianday('now'), %u, %d)", number, FEED_REPLACED);
-    return feed_run(feed->self, feed->connection, &sql, error);
+    return feed_run(feed->self, feed->connection,
+                    sqlite_sql("INSERT INTO main.%s%s (moment, table_number, operation) VALUES "
+                               "(julianday('now'), %u, %d)",
+                               FEED_LOG, feed->name, number, FEED_REPLACED),
+                    error);
 }
 
 /* The triggers of a table that was renamed are still there. */

@@ -117,9 +117,7 @@ struct foreseeing {
 
 static const char *feed_foresee_keep(struct foreseeing *foreseeing, struct buffer *text)
 {
-    const char *kept = arena_copy_string(foreseeing->arena, buffer_string(text));
-    buffer_free(text);
-    return kept;
+    return sql_text(foreseeing->arena, text);
 }
 
 static enum status add_table(struct foreseeing *foreseeing, const struct catalog *catalog,

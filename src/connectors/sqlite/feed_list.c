@@ -226,9 +226,7 @@ static enum status put_row(struct sqlite_database *self, sqlite3 *connection, co
 enum status feed_list_add(struct sqlite_database *self, sqlite3 *connection, const char *name,
                           int64_t first, struct error *error)
 {
-    struct buffer sql = {0};
-    buffer_append_string(&sql, make_list);
-    enum status status = feed_run(self, connection, &sql, error);
+    enum status status = feed_run(self, connection, sqlite_sql("%s", make_list), error);
     return status == STATUS_OK
                ? put_row(self, connection, name, (struct list_row){.value = first}, error)
                : status;

@@ -168,8 +168,7 @@ enum status feed_make_table(struct sqlite_database *self, sqlite3 *connection, c
     feed_append_triggers(name, made->number, table, &sql);
     enum status status = feed_run(self, connection, &sql, error);
     feed_append_uniques(table, &uniques);
-    made->uniques = arena_copy_string(arena, buffer_string(&uniques));
-    buffer_free(&uniques);
+    made->uniques = sql_text(arena, &uniques);
     if (status == STATUS_OK) {
         status = feed_hash_triggers(self, connection, name, made->number, arena, &made->triggers,
                                     &count, error);
@@ -199,9 +198,11 @@ void feed_append_log(const char *name, uint32_t columns, int64_t first, struct b
     for (uint32_t i = 0; i < 2 * columns; i++) {
         buffer_format(sql, ", v%u", i);
     }
-    sqlite_append(sql, ");\nINSERT INTO main.%s%s (sequence, moment, table_number, operation)",
-                  FEED_LOG, name);
-    buffer_format(sql, " VALUES (%" PRId64 ", julianday('now'), 0, %d);\n", first, FEED_MARK);
+    sqlite_append(sql,
+                  ");\n"
+                  "INSERT INTO main.%s%s (sequence, moment, table_number, operation) VALUES (%D, "
+                  "julianday('now'), 0, %d);\n",
+                  FEED_LOG, name, first, FEED_MARK);
 }
 
 static enum status make_log(struct making *making, uint32_t columns, int64_t first)

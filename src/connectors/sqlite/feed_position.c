@@ -74,10 +74,10 @@ static enum status ask_place(struct sqlite_database *self, sqlite3 *connection, 
 enum status feed_find_place(struct sqlite_database *self, sqlite3 *connection, const char *name,
                             struct feed_place *place, struct error *error)
 {
-    struct buffer sql = {0};
-    sqlite_append(&sql, "SELECT sequence, " MOMENT_MS " FROM main.%s%s", FEED_LOG, name);
-    buffer_format(&sql, " WHERE sequence = %" PRId64, place->sequence);
-    return ask_place(self, connection, &sql, place, error);
+    return ask_place(self, connection,
+                     sqlite_sql("SELECT sequence, " MOMENT_MS " FROM main.%s%s WHERE sequence = %D",
+                                FEED_LOG, name, place->sequence),
+                     place, error);
 }
 
 enum status feed_ends_of_log(struct sqlite_database *self, sqlite3 *connection, const char *name,

@@ -281,8 +281,7 @@ static void append_after(const char *name, uint32_t number, const struct catalog
     if (operation == FEED_UPDATE) {
         append_values(table, "new", sql);
     }
-    buffer_append_string(sql, "); ");
-    buffer_append_string(sql, tail);
+    buffer_format(sql, "); %s", tail);
 }
 
 void feed_append_triggers(const char *name, uint32_t number, const struct catalog_table *table,

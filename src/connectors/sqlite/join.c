@@ -20,8 +20,8 @@ enum status join_append_column(struct buffer *sql, const char *alias,
     int32_t position = table != NULL ? catalog_find_column(table, name) : -1;
 
     if (table == NULL || position >= 0) {
-        buffer_format(sql, "%s.", alias);
-        sqlite_append_name(sql, position >= 0 ? table->schema->columns[position].name : name);
+        sqlite_append(sql, "%s.%n", alias,
+                      position >= 0 ? table->schema->columns[position].name : name);
         return STATUS_OK;
     }
     if (catalog_is_row_key(table, name)) {
@@ -147,8 +147,7 @@ static enum status resolve_parts(const struct read_request *request, const struc
         part->collation = column >= 0 ? left->columns[column].collation : "BINARY";
         buffer_format(&signature, "%c:%s;", key_affinity(part), part->collation);
     }
-    facts->signature = arena_copy_string(arena, buffer_string(&signature));
-    buffer_free(&signature);
+    facts->signature = sql_text(arena, &signature);
     return status;
 }
 
@@ -365,8 +364,8 @@ static enum status append_first_by_window(struct join_writer *writer)
         }
     }
     for (uint32_t i = 0; i < table->schema->column_count; i++) {
-        buffer_format(writer->sql, "%s%s.", i > 0 ? ", " : " ORDER BY ", writer->list);
-        sqlite_append_name(writer->sql, table->schema->columns[i].name);
+        sqlite_append(writer->sql, "%s%s.%n", i > 0 ? ", " : " ORDER BY ", writer->list,
+                      table->schema->columns[i].name);
     }
     buffer_append_string(writer->sql, ") AS _transhume_number FROM ");
     append_table(writer, writer->list);

@@ -356,10 +356,8 @@ static enum status append_where(struct compiler *compiler, const struct span *sp
         }
     }
     if (compiler->out->hands_over) {
-        buffer_format(sql, " AND " SOURCE_ROW_FUNCTION "(:cursor, _t0.%s",
-                      compiler->root->schema->row_key);
-        buffer_append_buffer(sql, &compiler->handed);
-        buffer_append_byte(sql, ')');
+        sqlite_append(sql, " AND " SOURCE_ROW_FUNCTION "(:cursor, _t0.%s%b)",
+                      compiler->root->schema->row_key, &compiler->handed);
     }
     return STATUS_OK;
 }

@@ -12,9 +12,7 @@ static enum status take_early(void *context, const char *what, const char *name,
 
 static void add_late(struct script *script, const char *what, const char *name, const char *sql)
 {
-    struct buffer copy = {0};
-    buffer_append_string(&copy, sql);
-    script_add(script, SCRIPT_AFTER_LOAD, what, name, &copy);
+    script_add(script, SCRIPT_AFTER_LOAD, what, name, sqlite_sql("%s", sql));
 }
 
 /* Unique ones of a plan were made with the table. */

@@ -142,8 +142,7 @@ static enum status set_temporary_folder(struct sqlite_database *self, const char
                                         struct error *error)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "PRAGMA temp_store_directory = ");
-    sqlite_append_text(&sql, folder);
+    sqlite_append(&sql, "PRAGMA temp_store_directory = %q", folder);
     enum status status = sqlite_execute(self, self->control, buffer_string(&sql), error);
     buffer_free(&sql);
     return status;
@@ -367,9 +366,7 @@ static const char *make_token(struct sqlite_database *self, struct arena *arena)
     if (!proven) {
         buffer_format(&text, " unproven %jd %jd", (intmax_t)getpid(), (intmax_t)clock_utc_us());
     }
-    const char *token = arena_copy_string(arena, buffer_string(&text));
-    buffer_free(&text);
-    return token;
+    return sql_text(arena, &text);
 }
 
 /* ---------------------------------------------------------------- taking it */

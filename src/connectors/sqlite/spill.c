@@ -53,8 +53,7 @@ static enum status find_scans(struct spiller *spiller, const struct read_request
         STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(&sql, "EXPLAIN QUERY PLAN ");
-    buffer_append_buffer(&sql, &compiled.sql);
+    sqlite_append(&sql, "EXPLAIN QUERY PLAN %b", &compiled.sql);
     request_free(&compiled);
     enum status status =
         sqlite_prepare(self, self->control, buffer_string(&sql), &statement, spiller->error);

@@ -186,8 +186,8 @@ static sqlite3_stmt *prepare_key(struct splitter *splitter, const struct span_bo
 
     buffer_append_string(&sql, counting ? "SELECT count(*" : "SELECT ");
     for (uint32_t i = 0; i < bounds->parts && !counting; i++) {
-        buffer_append_string(&sql, i > 0 ? ", k." : "k.");
-        sqlite_append_name(&sql, table->schema->columns[table->key[i].column].name);
+        sqlite_append(&sql, "%s%n", i > 0 ? ", k." : "k.",
+                      table->schema->columns[table->key[i].column].name);
     }
     sqlite_append(&sql, "%s%n AS k NOT INDEXED WHERE 1", counting ? ") FROM main." : " FROM main.",
                   table->schema->name);
@@ -252,14 +252,13 @@ static void set_end(struct span_bounds *bounds, const struct buffer *tuple, bool
 }
 
 /* `bounds->end` is only a limit for walking a tuple: each is walked within its own buffer. */
-static char *print_tuple(struct splitter *splitter, const struct buffer *tuple, uint32_t parts)
+static const char *print_tuple(struct splitter *splitter, const struct buffer *tuple,
+                               uint32_t parts)
 {
     struct buffer text = {0};
     span_print_values((const uint8_t *)tuple->data, (const uint8_t *)tuple->data + tuple->length,
                       parts, &text);
-    char *copy = arena_copy_string(splitter->arena, buffer_string(&text));
-    buffer_free(&text);
-    return copy;
+    return sql_text(splitter->arena, &text);
 }
 
 static void add_key_span(struct splitter *splitter, uint32_t parts, const struct buffer *low,

@@ -170,8 +170,10 @@ const char *sqlite_text_of(sqlite3_stmt *row, int column);
 /* The same as a copy, with the bytes behind a NUL in it. Returns true. */
 bool sqlite_copy_text(sqlite3_stmt *row, int column, struct arena *arena, const char **copy);
 
-/* SQL by a format: sql_append. */
-void sqlite_append(struct buffer *out, const char *format, ...);
+/* SQL by a template (connectors/sql/template.h), for `out`; and in a buffer of its own, for a
+ * function that frees what it is given. */
+#define sqlite_sql(...) sqlite_append(&(struct buffer){0}, __VA_ARGS__)
+struct buffer *sqlite_append(struct buffer *out, const char *format, ...);
 /* "name" with inner quotes doubled; 'text' likewise: the only ways into SQL for names of a
  * source. */
 void sqlite_append_name(struct buffer *out, const char *name);

@@ -89,8 +89,7 @@ static void append_renamed(const char *sql, const char *name, struct buffer *out
         at += strcspn(at, " ");
         at += strspn(at, " ");
     }
-    buffer_append(out, sql, (size_t)(at - sql));
-    sqlite_append_name(out, name);
+    sqlite_append(out, "%S%n", sql, (size_t)(at - sql), name);
     const char *quotes = "\"`'[";
     const char *quote = *at != '\0' ? strchr(quotes, *at) : NULL;
     if (quote == NULL) {

@@ -338,8 +338,7 @@ enum status sqlite_read_records(struct sql_database *database, const struct sql_
     struct sqlite_database *self = sqlite_database_of(&database->base);
     struct buffer sql = {0};
     sqlite3_stmt *row = NULL;
-    buffer_append_string(&sql, "SELECT * FROM ");
-    buffer_append_string(&sql, from);
+    buffer_format(&sql, "SELECT * FROM %s", from);
     enum status status = sqlite_target_prepare_buffer(self, self->control, &sql, &row, error);
     status = status == STATUS_OK ? read_rows(self, row, table->schema->name, batch, error) : status;
     sqlite3_finalize(row);

@@ -123,8 +123,7 @@ static void append_trial_insert(struct buffer *sql, const struct sqlite_target_t
                                 const struct shape *shape, struct trial_row *row)
 {
     struct buffer values = {0};
-    buffer_append_string(sql, "INSERT INTO ");
-    sqlite_append_name(sql, facts->name);
+    sqlite_append(sql, "INSERT INTO %n", facts->name);
     for (uint32_t i = 0; i < shape->field_count; i++) {
         const struct sqlite_target_column *column =
             sqlite_target_find_column(facts, shape->fields[i].name);
@@ -132,8 +131,7 @@ static void append_trial_insert(struct buffer *sql, const struct sqlite_target_t
         if (!left) {
             row->columns[i] = (struct writer_column){
                 .affinity = column->affinity, .row_key = column->row_key, .column = column};
-            buffer_append_string(sql, values.length > 0 ? ", " : " (");
-            sqlite_append_name(sql, column->name);
+            sqlite_append(sql, "%s%n", values.length > 0 ? ", " : " (", column->name);
             buffer_format(&values, "%stranshume_try(%u)", values.length > 0 ? ", " : "", i);
         }
     }

@@ -76,9 +76,7 @@ static void append_values(const struct writer_failure *failure, const struct wri
         if (!meant) {
             continue;
         }
-        buffer_append_string(out, *named == 0 ? " (" : ", ");
-        buffer_append_string(out, column->name);
-        buffer_append_string(out, " = ");
+        buffer_format(out, "%s%s = ", *named == 0 ? " (" : ", ", column->name);
         value_print(&cells[insert->columns[i].field], REASON_VALUE_MAX, out);
         *named += 1;
         *of_key += key;
