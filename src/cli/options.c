@@ -42,7 +42,8 @@ const struct cli_option *cli_option_by_letter(char letter)
     return NULL;
 }
 
-size_t cli_choice_length(const char *range)
+/* The length of the choice or range bound that begins at `range`. */
+static size_t cli_choice_length(const char *range)
 {
     return strcspn(range, "|");
 }

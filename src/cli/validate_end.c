@@ -266,7 +266,8 @@ static int repaired_status(struct verify_result *result)
     return result->repair.exit_status != EXIT_DONE ? result->repair.exit_status : left > 0;
 }
 
-int cli_tell_validation(const struct cli_call *call, const struct verify_result *result)
+/* What a validation found, and what a repair did, as tables or JSON; the exit status comes back. */
+static int cli_tell_validation(const struct cli_call *call, const struct verify_result *result)
 {
     struct buffer out = {0};
     struct error error;

@@ -38,7 +38,8 @@ static bool is_name(const char *text)
     return length > 0 && length <= NAME_BYTES_MAX;
 }
 
-bool connection_is_name(const char *text)
+/* "@" and a name: no path that is known by its suffix is, since a name has no dot. */
+static bool connection_is_name(const char *text)
 {
     return text[0] == '@' && is_name(text + 1);
 }

@@ -245,8 +245,6 @@ enum status mapper_pages_end(struct mapper *mapper, struct error *error) MUST_US
 enum status mapper_list_move(struct mapper *mapper, struct list_state *list, struct arena *arena,
                              struct error *error) MUST_USE;
 
-/* The record of the list is rejected for it. */
-void mapper_list_fail(struct list_state *list, const struct error *fault);
 /* The list of the record that the list is in, itself or in some item. */
 static inline struct list_state *mapper_list_top(struct list_state *list)
 {

@@ -47,7 +47,8 @@ bool statement_name(struct statement_reader *reader, struct sql_named *named)
     return true;
 }
 
-bool statement_table(struct statement_reader *reader)
+/* A table's name with what stands in front of it. */
+static bool statement_table(struct statement_reader *reader)
 {
     const struct sql_token begin = reader->cursor.token;
     bool found = sql_take_name(&reader->cursor, reader->arena, &reader->statement->table);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "connectors/cassandra/protocol/cql_connection.h"
 #include "connectors/cassandra/protocol/cql_failure.h"
+#include "support_listener.h"
 #include <string.h>
 
 enum { COLUMNS_MAX = 64, TIMEOUT_MS = 2000 };

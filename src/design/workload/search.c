@@ -18,8 +18,9 @@ static bool allows(const struct access_plan *plan, const bool *chosen)
     return true;
 }
 
-const struct access_plan *search_plan(const struct search *search, uint32_t query,
-                                      const bool *chosen)
+/* The cheapest plan of a query that a choice allows; NULL: none. */
+static const struct access_plan *search_plan(const struct search *search, uint32_t query,
+                                             const bool *chosen)
 {
     const struct access_plans *plans = &search->queries[query].plans;
     for (uint32_t i = 0; i < plans->count; i++) {

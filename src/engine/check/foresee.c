@@ -75,11 +75,6 @@ void foresee_end(struct foresight *foresight)
     }
 }
 
-uint64_t foresee_seen(const struct foresight *foresight, uint32_t entity)
-{
-    return foresight->entities[entity].seen;
-}
-
 uint64_t foresee_rejected(const struct foresight *foresight, uint32_t entity)
 {
     return foresight->entities[entity].rejected;

@@ -142,7 +142,10 @@ static void writing_forget(struct writing *writing, struct open_chunk *chunk, bo
     chunk->under_way = 0;
 }
 
-enum status writing_restart(struct writing *writing, struct open_chunk *chunk, struct error *error)
+/* The target forgets it, progress and reject file too; the chunk starts anew with its next
+ * attempt. */
+static enum status writing_restart(struct writing *writing, struct open_chunk *chunk,
+                                   struct error *error)
 {
     writing_forget(writing, chunk, false);
     return begin_attempt(writing, chunk, error);
@@ -315,8 +318,9 @@ static enum status take_outcome(struct writing *writing, struct open_chunk *chun
                : writing_count_outcome(writing, chunk, batch, outcome, error);
 }
 
-enum status writing_settle(struct writing *writing, struct batch_result *result,
-                           struct error *error)
+/* Counts a result of the target and frees it. */
+static enum status writing_settle(struct writing *writing, struct batch_result *result,
+                                  struct error *error)
 {
     struct open_chunk *chunk = find_chunk(writing, result->chunk);
     struct batch *batch = result->batch;

@@ -50,7 +50,8 @@ static const char *behind(const struct foreign_line *line, const char *word, siz
     return at + size;
 }
 
-bool liquibase_is_head(const char *text, size_t length)
+/* Does a text begin with `--liquibase formatted sql`? */
+static bool liquibase_is_head(const char *text, size_t length)
 {
     struct foreign_line line = {0};
     size_t rest = 0;

@@ -123,7 +123,8 @@ static bool take_operand(struct sql_cursor *cursor)
     return found;
 }
 
-bool lint_is_constant(const struct lint_file *file, const struct sql_span *expression)
+/* Is the expression the same for all rows, so that PostgreSQL keeps it beside the table? */
+static bool lint_is_constant(const struct lint_file *file, const struct sql_span *expression)
 {
     struct sql_cursor cursor;
     sql_cursor_init(&cursor, file->input->language, expression->text, expression->length,
