@@ -342,19 +342,14 @@ static void put_eight(uint64_t digits, char *out)
 enum { EIGHT_DIGITS = 100000000 };
 #define ASCII_ZEROS UINT64_C(0x3030303030303030)
 
-/* Writes eight bytes: those behind the digits are NUL. */
-static size_t put_up_to_eight(uint32_t value, char *out)
-{
-    uint64_t digits = eight_digits(value);
-    unsigned zeros = digits == 0 ? 7 : (unsigned)__builtin_ctzll(digits) / 8;
-    put_eight((digits | ASCII_ZEROS) >> 8 * zeros, out);
-    return 8 - zeros;
-}
-
 size_t text_from_uint64(uint64_t value, char *out)
 {
     if (value < EIGHT_DIGITS) {
-        return put_up_to_eight((uint32_t)value, out);
+        /* Writes eight bytes: those behind the digits are NUL. */
+        uint64_t digits = eight_digits((uint32_t)value);
+        unsigned zeros = digits == 0 ? 7 : (unsigned)__builtin_ctzll(digits) / 8;
+        put_eight((digits | ASCII_ZEROS) >> 8 * zeros, out);
+        return 8 - zeros;
     }
     size_t length = text_from_uint64(value / EIGHT_DIGITS, out);
     put_eight(eight_digits((uint32_t)(value % EIGHT_DIGITS)) | ASCII_ZEROS, out + length);

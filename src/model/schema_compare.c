@@ -201,8 +201,6 @@ static void compare_columns(struct table_change *table, bool same_server, struct
     }
 }
 
-/* ---------------------------------------------------------------- tables */
-
 /* ---------------------------------------------------------------- constraints */
 
 static bool has_index(const struct schema_table *table, const struct schema_index *index)
@@ -250,13 +248,6 @@ static bool takes_null_no_more(const struct schema_table *kept, const struct sch
     return found;
 }
 
-static bool is_constrained(const struct schema_table *kept, const struct schema_table *now)
-{
-    return kept->index_count != now->index_count ||
-           kept->foreign_key_count != now->foreign_key_count || !has_all(now, kept) ||
-           !has_all(kept, now) || takes_null_no_more(kept, now);
-}
-
 static void compare_table(struct table_change *table, bool same_server, struct arena *arena)
 {
     bool same = same_server && differ(table->kept->mark, table->now->mark) ? false : true;
@@ -266,7 +257,10 @@ static void compare_table(struct table_change *table, bool same_server, struct a
             ? TABLE_SAME
             : TABLE_REKEYED;
     compare_columns(table, same_server && same, arena); /* of another table no column is the same */
-    table->constrained = is_constrained(table->kept, table->now);
+    table->constrained = table->kept->index_count != table->now->index_count ||
+                         table->kept->foreign_key_count != table->now->foreign_key_count ||
+                         !has_all(table->now, table->kept) || !has_all(table->kept, table->now) ||
+                         takes_null_no_more(table->kept, table->now);
 }
 
 static const struct schema_table *next_table(const struct schema *schema, uint32_t *at)

@@ -140,14 +140,6 @@ static int64_t share_of_time(const struct stream *stream)
     return count == 1 ? stream->deadline_ms : now_ms + left_ms / count;
 }
 
-static void close_socket(struct stream *stream)
-{
-    if (stream->descriptor >= 0) {
-        close(stream->descriptor);
-        stream->descriptor = -1;
-    }
-}
-
 /* Gives the socket its own port, if one was asked for. */
 static bool bind_local(const struct stream *stream, int family)
 {
@@ -165,7 +157,10 @@ static enum status connect_next(struct stream *stream, int fault)
 {
     for (; stream->address != NULL; stream->address = stream->address->ai_next) {
         const struct addrinfo *to = stream->address;
-        close_socket(stream);
+        if (stream->descriptor >= 0) {
+            close(stream->descriptor);
+            stream->descriptor = -1;
+        }
         stream->descriptor =
             socket(to->ai_family, to->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, to->ai_protocol);
         if (stream->descriptor >= 0 && stream_set_up_socket(stream->descriptor) &&

@@ -20,11 +20,6 @@ struct alphabet {
     const char *characters;
 };
 
-static const struct read_column *column_of(const struct entity_builder *entity, uint32_t index)
-{
-    return entity->stream->request.columns.items[index];
-}
-
 static const struct schema_column *root_column(const struct entity_builder *entity,
                                                struct value_reference value)
 {
@@ -35,7 +30,7 @@ static const struct schema_column *root_column(const struct entity_builder *enti
     if (value.origin != origin || documents || entity->from == NULL) {
         return NULL;
     }
-    const struct read_column *column = column_of(entity, value.index);
+    const struct read_column *column = entity->stream->request.columns.items[value.index];
     int index = column->join < 0 ? schema_find_column(entity->from, column->name) : -1;
     return index >= 0 ? &entity->from->columns[index] : NULL;
 }

@@ -314,11 +314,6 @@ static bool becomes_table(const struct learnt_table *learnt, const struct learnt
            !has_special_names(field);
 }
 
-static bool is_list_of_maps(const struct learnt_field *field)
-{
-    return (field->element_kinds & 1u << VALUE_MAP) != 0;
-}
-
 static void write_list_table(struct writer *writer, const struct learnt_table *learnt,
                              const struct learnt_field *list, const char *parent_table,
                              struct column_list parent)
@@ -411,7 +406,8 @@ static void note_lists(struct writer *writer, const struct learnt_table *learnt,
     struct arena *arena = writer->plan->arena;
     for (uint32_t i = 0; learnt->child_tables && i < learnt->fields.count; i++) {
         const struct learnt_field *field = learnt->fields.fields[i];
-        if (is_list_of_maps(field) && !becomes_table(learnt, field, parent)) {
+        if ((field->element_kinds & 1u << VALUE_MAP) != 0 &&
+            !becomes_table(learnt, field, parent)) {
             learn_write_note(
                 writer, true, table,
                 arena_format(arena, "the lists in '%s' stay JSON: %s", field->name,

@@ -390,16 +390,6 @@ static void note_checks(const struct carrying *carrying)
     }
 }
 
-static void note_details(struct resolver *resolver, const char *name,
-                         const struct schema_table *from)
-{
-    if (from->details != NULL) {
-        resolve_note_left(resolver, "table option", 1, name,
-                          "the table %s is carried without what only its own engine has: %s",
-                          from->name, from->details);
-    }
-}
-
 /* As far as the target keeps them; the rest is told in one line. */
 static const char *comment_kept(const struct carrying *carrying, const char *comment,
                                 uint32_t *left)
@@ -457,7 +447,12 @@ void carry_resolve(struct resolver *resolver, struct table_builder *table)
         }
         carry_comments(&carrying);
         if (table->whole == NULL) {
-            note_details(resolver, table->name, entity->from);
+            if (entity->from->details != NULL) {
+                resolve_note_left(
+                    resolver, "table option", 1, table->name,
+                    "the table %s is carried without what only its own engine has: %s",
+                    entity->from->name, entity->from->details);
+            }
             carry_columns(&carrying);
             note_collations(&carrying);
             note_checks(&carrying);

@@ -211,14 +211,6 @@ static void resolve_column(struct field_maker *maker, const char *name,
     }
 }
 
-static void resolve_template(struct field_maker *maker)
-{
-    maker->field.kind = FIELD_TEMPLATE;
-    maker->field.type = (struct value_type){.kind = VALUE_TEXT};
-    maker->failed =
-        !scope_template(maker->resolver, maker->scope, maker->node, &maker->field.template);
-}
-
 static void resolve_const(struct field_maker *maker, const struct plan_node *node)
 {
     maker->field.kind = FIELD_CONST;
@@ -295,7 +287,10 @@ static bool resolve_source(struct field_maker *maker)
         if (plan_node_is_copy(node)) {
             resolve_column(maker, maker->key->text, maker->key);
         } else {
-            resolve_template(maker);
+            maker->field.kind = FIELD_TEMPLATE;
+            maker->field.type = (struct value_type){.kind = VALUE_TEXT};
+            maker->failed =
+                !scope_template(maker->resolver, maker->scope, maker->node, &maker->field.template);
         }
     } else if ((part = plan_node_get(node, "drop")) != NULL) {
         if (!plan_node_is_word(part, "true")) {

@@ -136,16 +136,6 @@ static bool has_table(enum sql_object_kind kind)
     return kind == SQL_OBJECT_TRIGGER || kind == SQL_OBJECT_POLICY || kind == SQL_OBJECT_RULE;
 }
 
-/* A partition's parent is changed, too. */
-static void take_parent(struct reader *reader)
-{
-    struct sql_name name;
-    if (sql_take_words(&reader->cursor, "PARTITION OF") &&
-        sql_take_name(&reader->cursor, reader->arena, &name)) {
-        add_table(reader, &name);
-    }
-}
-
 static void read_create(struct reader *reader)
 {
     struct sql_cursor *cursor = &reader->cursor;
@@ -172,7 +162,11 @@ static void read_create(struct reader *reader)
     } else if (kind == SQL_OBJECT_RULE) {
         take_table_behind(reader, "TO");
     } else if (kind == SQL_OBJECT_TABLE) {
-        take_parent(reader);
+        struct sql_name name;
+        if (sql_take_words(&reader->cursor, "PARTITION OF") &&
+            sql_take_name(&reader->cursor, reader->arena, &name)) {
+            add_table(reader, &name);
+        }
     }
 }
 

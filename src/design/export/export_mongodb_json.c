@@ -72,13 +72,6 @@ static json_t *property(const struct graph_field *field, bool optional)
 
 /* ---------------------------------------------------------------- a document */
 
-static const struct graph_relation *embedding(const struct export_mongodb *design,
-                                              const struct export_document *document)
-{
-    return document->relation != GRAPH_NONE ? &design->places->graph->relations[document->relation]
-                                            : NULL;
-}
-
 static json_t *schema_of(const struct export_mongodb *design,
                          const struct export_document *document);
 
@@ -119,7 +112,9 @@ static void add_lists(const struct export_mongodb *design, const struct export_d
 {
     for (uint32_t i = 0; i < design->places->graph->entity_count; i++) {
         const struct export_document *child = &design->documents[i];
-        const struct graph_relation *relation = embedding(design, child);
+        const struct graph_relation *relation =
+            child->relation != GRAPH_NONE ? &design->places->graph->relations[child->relation]
+                                          : NULL;
         if (relation == NULL || relation->to != document->entity) {
             continue;
         }

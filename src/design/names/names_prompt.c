@@ -37,19 +37,14 @@ static const struct command *command_at(size_t number);
 
 /* ---------------------------------------------------------------- commands */
 
-static void names_prompt_print(struct prompt *prompt, struct buffer *text)
-{
-    fputs(buffer_string(text), prompt->out);
-    buffer_free(text);
-}
-
 static enum status names_prompt_show(struct prompt *prompt, const char *text, struct error *error)
 {
     struct buffer list = {0};
     (void)text;
     (void)error;
     names_append_list(prompt->clusters, &list);
-    names_prompt_print(prompt, &list);
+    fputs(buffer_string(&list), prompt->out);
+    buffer_free(&list);
     return STATUS_OK;
 }
 

@@ -89,12 +89,6 @@ static void keep_applied(struct follow *follow, struct position position)
     follow->applied = (struct position){(const uint8_t *)bytes, position.length};
 }
 
-static enum position_order follow_compare(const struct follow *follow, struct position left,
-                                          struct position right)
-{
-    return follow->session->source->connector->feed->compare(left, right);
-}
-
 static bool holds(const struct follow *follow, struct position at, struct position goal)
 {
     return feed_holds(follow->session->source->connector->feed, at, goal);
@@ -214,7 +208,7 @@ static enum status take_applied(void *context, struct followed_set *const *sets,
 static void note_position(struct follow *follow)
 {
     const struct position position = lanes_position(follow->lanes);
-    if (follow_compare(follow, position, follow->applied) > 0) {
+    if (follow->session->source->connector->feed->compare(position, follow->applied) > 0) {
         keep_applied(follow, position);
         if (follow->feeder != NULL) {
             feeder_confirm(follow->feeder, follow->applied);
@@ -479,20 +473,15 @@ static enum status look_at_differences(struct follow *follow, bool *overtaken, s
                : unfollowed_note(follow->run, follow->translator, error);
 }
 
-/* A feed that does not tell in its order that tables were defined anew says so beside it. */
-static void note_definitions(struct follow *follow, uint64_t definitions)
-{
-    follow->looks |= definitions != 0 && definitions != follow->definitions;
-    follow->definitions = definitions != 0 ? definitions : follow->definitions;
-}
-
 static enum status note_health(struct follow *follow, struct error *error)
 {
     struct feed_health health;
     feeder_health(follow->feeder, &health);
     follow_figures_tick(follow->counts, follow->applied);
     follow_figures_clock(follow->counts, health.clock_us);
-    note_definitions(follow, health.definitions);
+    /* A feed that does not tell in its order that tables were defined anew says so beside it. */
+    follow->looks |= health.definitions != 0 && health.definitions != follow->definitions;
+    follow->definitions = health.definitions != 0 ? health.definitions : follow->definitions;
     return retention_note(&follow->retention, &health, error);
 }
 
@@ -860,12 +849,6 @@ static enum follow_end follow_drain(void *context, bool fenced, struct error *er
     return end;
 }
 
-static bool is_way_back(const struct run_session *session)
-{
-    return session->options.cut_over.step == CUT_OVER_BACK ||
-           session->options.cut_over.step == CUT_OVER_ABANDON;
-}
-
 /* Behind a cut-over nothing is applied any more, whatever becomes of the source. */
 static bool may_follow(const struct run_session *session)
 {
@@ -1005,7 +988,8 @@ static enum follow_end follow_loudly(struct run *run, struct error *error)
         .run = run, .session = session, .functions = session->target->connector->apply};
     enum follow_end end = FOLLOW_FAILED;
     progress_enter(&session->progress, PROGRESS_FOLLOW);
-    if (is_way_back(session)) {
+    if (session->options.cut_over.step == CUT_OVER_BACK ||
+        session->options.cut_over.step == CUT_OVER_ABANDON) {
         return take_back(run, error);
     }
     if (follow_check(session, NULL, error) != STATUS_OK ||

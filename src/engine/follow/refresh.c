@@ -273,13 +273,6 @@ static enum status touch_after(struct refresh *refresh, const struct change_set 
     return STATUS_OK;
 }
 
-/* Tables without a key are read again in another way (whole.h). */
-static bool is_whole(const struct refresh *refresh, const struct record_change *change)
-{
-    const struct plan *plan = refresh->run->session->plan;
-    return plan->tables[plan->entities[change->table].table].target.key.count == 0;
-}
-
 enum status refresh_touch(struct refresh *refresh, const struct change_set *set,
                           struct error *error)
 {
@@ -292,7 +285,9 @@ enum status refresh_touch(struct refresh *refresh, const struct change_set *set,
             refresh->emptied[change->table] = true;
             continue;
         }
-        if (is_whole(refresh, change)) {
+        /* Tables without a key are read again in another way (whole.h). */
+        const struct plan *plan = refresh->run->session->plan;
+        if (plan->tables[plan->entities[change->table].table].target.key.count == 0) {
             continue;
         }
         status = hash_key(&refresh->touched, change, &hash, error);

@@ -4,11 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
-}
-
 static int compare_pairs(const void *left, const void *right)
 {
     const struct cell *a = left;
@@ -53,7 +48,7 @@ static enum status add_pair(struct database *target, const struct stored_form *f
     }
     if (value_copy(name, arena, &pair[0]) != STATUS_OK ||
         value_copy(&normal, arena, &pair[1]) != STATUS_OK) {
-        return no_memory(error);
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
     }
     image->count++;
     return STATUS_OK;

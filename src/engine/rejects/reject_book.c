@@ -21,14 +21,9 @@ struct database *book_home(const struct run *run)
 
 /* ---- what is known one by one */
 
-static const char *index_name(const struct reject_id *id)
-{
-    return (const char *)id;
-}
-
 struct book_item *book_find(const struct reject_book *book, const struct reject_id *id)
 {
-    uint32_t at = name_index_find(&book->index, index_name(id), sizeof *id);
+    uint32_t at = name_index_find(&book->index, (const char *)id, sizeof *id);
     return at != NAME_INDEX_NONE ? &book->items[at] : NULL;
 }
 

@@ -152,15 +152,6 @@ bool recall_is_of_run(const struct run_session *session)
            (session->kept.continued != NULL && session->kept.continued->feed != NULL);
 }
 
-/* In place of a column that the run has not. */
-static void tell_left_column(const struct run_session *session, const struct schema_table *table,
-                             const char *column)
-{
-    log_write(session->kept.copies_on ? LOG_INFO : LOG_WARNING,
-              "column %s.%s is in the source only since the run began, and %s", table->name, column,
-              session->kept.copies_on ? "comes when the copy is done" : "is no part of it");
-}
-
 static const struct schema_column *find_column(const struct schema_table *table, const char *name)
 {
     for (uint32_t i = 0; i < table->column_count; i++) {
@@ -208,7 +199,11 @@ static void overlay_table(const struct run_session *session, const struct schema
     }
     for (uint32_t i = 0; i < table->column_count; i++) {
         if (!taken[i] && leaves_new) {
-            tell_left_column(session, table, table->columns[i].name);
+            /* In place of a column that the run has not. */
+            log_write(session->kept.copies_on ? LOG_INFO : LOG_WARNING,
+                      "column %s.%s is in the source only since the run began, and %s", table->name,
+                      table->columns[i].name,
+                      session->kept.copies_on ? "comes when the copy is done" : "is no part of it");
         } else if (!taken[i]) {
             columns[count] = table->columns[i];
             columns[count++].place = i + 1;

@@ -275,14 +275,6 @@ static void take_line(struct changelog *log, struct changeset *set, const struct
     }
 }
 
-/* As it is kept in DATABASECHANGELOG.MD5SUM. */
-static const char *checksum_of(struct changeset *set, struct arena *arena)
-{
-    const char *text = arena_format(
-        arena, "9:%s:", foreign_digest("MD5", buffer_string(&set->sql), set->sql.length, arena));
-    return arena_format(arena, "9:%s", foreign_digest("MD5", text, strlen(text), arena));
-}
-
 /* The text of a way back: a part of a copy of the file that has nothing else in it. */
 static void cut_back(const struct changelog *log, const struct changeset *set, size_t begin,
                      size_t end)
@@ -355,7 +347,11 @@ static void take_changeset(struct changelog *log, const char *words, uint32_t nu
         cut_back(log, &set, begin, end);
     }
     if (!set.accepts) {
-        set.item->origin_checksum = checksum_of(&set, arena);
+        /* As it is kept in DATABASECHANGELOG.MD5SUM. */
+        const char *text = arena_format(
+            arena, "9:%s:", foreign_digest("MD5", buffer_string(&set.sql), set.sql.length, arena));
+        set.item->origin_checksum =
+            arena_format(arena, "9:%s", foreign_digest("MD5", text, strlen(text), arena));
     }
     buffer_free(&set.sql);
 }

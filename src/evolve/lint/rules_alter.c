@@ -240,19 +240,15 @@ static void check_added_column(const struct alter *alter)
 
 /* ---------------------------------------------------------------- constraints */
 
-static bool is_unique_index(const struct sql_constraint *constraint)
-{
-    return constraint->kind == SQL_CONSTRAINT_UNIQUE ||
-           constraint->kind == SQL_CONSTRAINT_PRIMARY_KEY;
-}
-
 static void check_added_to_table(const struct alter *alter)
 {
     const struct sql_constraint *constraint = alter->action->constraint;
     bool created = lint_is_created(alter->file, &alter->statement->table);
     bool checked_later = constraint->not_valid || constraint->not_enforced;
     /* Those that are an index have no NOT VALID: their own rules say what to do. */
-    bool is_index = is_unique_index(constraint) || constraint->kind == SQL_CONSTRAINT_EXCLUDE;
+    bool is_index = constraint->kind == SQL_CONSTRAINT_UNIQUE ||
+                    constraint->kind == SQL_CONSTRAINT_PRIMARY_KEY ||
+                    constraint->kind == SQL_CONSTRAINT_EXCLUDE;
     if (is_postgres(alter) && !created && !checked_later && !is_index) {
         rules_alter_report(alter, LINT_RULE_CONSTRAINT_MISSING_NOT_VALID, &alter->action->span,
                            NULL);

@@ -28,11 +28,6 @@ static struct schema_entry *find_or_add(struct schema_history *history,
     return entry;
 }
 
-static bool applies(enum history_action action)
-{
-    return action != HISTORY_DOWN && action != HISTORY_UNMARK && action != HISTORY_ABORT;
-}
-
 static void keep_act(struct schema_entry *entry, const struct history_row *row, struct arena *arena)
 {
     entry->act = *row;
@@ -50,14 +45,6 @@ static void keep_act(struct schema_entry *entry, const struct history_row *row, 
     entry->act.schema_hash = history_copy(arena, row->schema_hash);
     entry->version = entry->act.version;
     entry->name = entry->act.name;
-}
-
-static void keep_baseline(struct schema_history *history, const struct schema_entry *entry)
-{
-    if (history->baseline_key == NULL || strcmp(entry->key, history->baseline_key) > 0) {
-        history->baseline = entry->version;
-        history->baseline_key = entry->key;
-    }
 }
 
 enum status schema_history_add(void *context, const struct history_row *row, struct error *error)
@@ -78,14 +65,18 @@ enum status schema_history_add(void *context, const struct history_row *row, str
     }
     entry->unfinished = row->state == HISTORY_RUNNING;
     if (!entry->unfinished) {
-        entry->stands = applies(row->action);
+        entry->stands = row->action != HISTORY_DOWN && row->action != HISTORY_UNMARK &&
+                        row->action != HISTORY_ABORT;
     }
     keep_act(entry, row, history->arena);
     if (row->action == HISTORY_UP || row->action == HISTORY_REPEAT) {
         entry->applied = row->number;
     }
     if (row->action == HISTORY_BASELINE && !entry->unfinished) {
-        keep_baseline(history, entry);
+        if (history->baseline_key == NULL || strcmp(entry->key, history->baseline_key) > 0) {
+            history->baseline = entry->version;
+            history->baseline_key = entry->key;
+        }
     }
     return STATUS_OK;
 }
