@@ -300,17 +300,6 @@ static bool covers(const struct recovered *recovered, struct column_list key)
     return key.count > 0;
 }
 
-static bool columns_not_null(const struct schema_table *table, struct column_list columns)
-{
-    for (uint32_t i = 0; i < columns.count; i++) {
-        int index = schema_find_column(table, columns.names[i]);
-        if (index < 0 || !table->columns[index].not_null) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* `nulls_gone`: a null in the key has rejected the record before. */
 static bool holds_unique_key(const struct schema_table *table, const struct recovered *recovered,
                              bool nulls_gone)
@@ -324,7 +313,7 @@ static bool holds_unique_key(const struct schema_table *table, const struct reco
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct schema_index *index = &table->indexes[i];
         if (index->unique && !index->partial && covers(recovered, index->columns) &&
-            (nulls_gone || columns_not_null(table, index->columns))) {
+            (nulls_gone || schema_columns_not_null(table, index->columns))) {
             return true;
         }
     }

@@ -24,15 +24,8 @@ static void learn_write_note(struct writer *writer, bool warning, const char *ob
                              const char *text)
 {
     struct learnt_plan *plan = writer->plan;
-    if (plan->note_count == writer->note_capacity) {
-        uint32_t wanted = writer->note_capacity == 0 ? 16 : 2 * writer->note_capacity;
-        struct plan_note *notes = arena_allocate_zeroed(plan->arena, wanted, sizeof *notes);
-        if (plan->note_count > 0) {
-            memcpy(notes, plan->notes, plan->note_count * sizeof *notes);
-        }
-        plan->notes = notes;
-        writer->note_capacity = wanted;
-    }
+    plan->notes = arena_make_room(plan->arena, plan->notes, plan->note_count,
+                                  &writer->note_capacity, sizeof *plan->notes);
     plan->notes[plan->note_count++] =
         (struct plan_note){.level = warning ? PLAN_NOTE_WARNING : PLAN_NOTE_INFO,
                            .object = object,

@@ -490,6 +490,8 @@ bool table_fields_merge(const struct table_builder *table, struct column_list co
 void table_take_whole(struct resolver *resolver, struct table_builder *table,
                       const struct schema_table *from);
 struct mapping_field *entity_field(const struct entity_builder *entity, const char *name);
+/* `types: keep`: columns keep their types as they are. */
+bool resolve_keeps_types(const struct resolver *resolver);
 
 /* resolve_columns.c */
 /* The type that the plan gives the target's column; NULL: none. */

@@ -11,13 +11,6 @@
  * rejected one by one. */
 #define ASKED_BYTES_MAX (INT64_C(1) << 30)
 
-static bool keeps_types(const struct resolver *resolver)
-{
-    const struct plan_node *types =
-        resolver->document != NULL ? plan_node_get(resolver->document->root, "types") : NULL;
-    return plan_node_is_word(types, "keep");
-}
-
 /* A field that takes a column as it is. */
 struct own_field {
     struct resolver *resolver;
@@ -435,7 +428,7 @@ void own_apply(struct resolver *resolver, const struct schema_table *table,
                const struct schema_column *column, const struct table_builder *target,
                struct mapping_field *field)
 {
-    if (resolver->same_words || table == NULL || column == NULL || keeps_types(resolver)) {
+    if (resolver->same_words || table == NULL || column == NULL || resolve_keeps_types(resolver)) {
         return;
     }
     const struct own_field own = {

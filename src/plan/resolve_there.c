@@ -187,7 +187,7 @@ static void fit_field(struct resolver *resolver, struct mapping_field *field,
     field->direct = false;
 }
 
-static bool keeps_types(const struct resolver *resolver)
+bool resolve_keeps_types(const struct resolver *resolver)
 {
     const struct plan_node *types =
         resolver->document != NULL ? plan_node_get(resolver->document->root, "types") : NULL;
@@ -222,7 +222,7 @@ static void fit_custom(struct resolver *resolver, const struct table_builder *ta
 {
     const char *how = NULL;
     const char *native = field->type.native;
-    if (field->cast || keeps_types(resolver) ||
+    if (field->cast || resolve_keeps_types(resolver) ||
         !write_as_application(resolver, column, &field->type, &how)) {
         return;
     }

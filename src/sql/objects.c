@@ -43,10 +43,8 @@ struct reader {
 static struct sql_object_name *objects_add(struct reader *reader, enum sql_object_kind kind,
                                            enum sql_object_act act)
 {
-    if (reader->count == reader->capacity) {
-        reader->list = arena_grow_list(reader->arena, reader->list, reader->count,
-                                       &reader->capacity, sizeof *reader->list);
-    }
+    reader->list = arena_make_room(reader->arena, reader->list, reader->count, &reader->capacity,
+                                   sizeof *reader->list);
     struct sql_object_name *object = &reader->list[reader->count++];
     object->kind = kind;
     object->act = act;

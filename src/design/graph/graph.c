@@ -261,11 +261,9 @@ void graph_add_relation(struct graph_building *building, const struct graph_rela
             return;
         }
     }
-    if (building->relation_count == building->relation_capacity) {
-        building->relations =
-            arena_grow_list(building->arena, building->relations, building->relation_count,
-                            &building->relation_capacity, sizeof(*building->relations));
-    }
+    building->relations =
+        arena_make_room(building->arena, building->relations, building->relation_count,
+                        &building->relation_capacity, sizeof(*building->relations));
     building->relations[building->relation_count++] = *relation;
 }
 

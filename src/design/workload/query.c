@@ -384,3 +384,12 @@ bool query_is_equal(const struct query *left, const struct query *right)
            place_set_is_equal(left->fields, right->fields) && in_is_equal(left, right) &&
            order_is_equal(left, right);
 }
+
+bool query_gives(const struct query *query, uint32_t place)
+{
+    bool equal = place_set_holds(query->equal, place);
+    for (uint32_t i = 0; i < query->in_count; i++) {
+        equal = equal || query->in[i].place == place;
+    }
+    return equal;
+}

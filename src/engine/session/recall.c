@@ -152,16 +152,6 @@ bool recall_is_of_run(const struct run_session *session)
            (session->kept.continued != NULL && session->kept.continued->feed != NULL);
 }
 
-static const struct schema_column *find_column(const struct schema_table *table, const char *name)
-{
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        if (strcmp(table->columns[i].name, name) == 0) {
-            return &table->columns[i];
-        }
-    }
-    return NULL;
-}
-
 /* Of a type in the database's own words it says all. Where it has none, values say it. */
 static bool is_declared_alike(const struct value_type *known, const struct value_type *now)
 {
@@ -376,7 +366,7 @@ static bool knows_columns(const struct schema_table *known, const struct schema_
 {
     bool all = known != NULL;
     for (uint32_t i = 0; all && i < table->column_count; i++) {
-        all = find_column(known, table->columns[i].name) != NULL;
+        all = schema_column_named(known, table->columns[i].name) != NULL;
     }
     return all;
 }

@@ -4,6 +4,7 @@
  * are told apart by their dialect.
  */
 #include "base/file.h"
+#include "base/text.h"
 #include "evolve/folder/foreign.h"
 #include "evolve/folder/version.h"
 #include <string.h>
@@ -113,7 +114,7 @@ static enum status read_goose(struct migration_reader *reader, struct error *err
         struct migration_text whole = {0};
         const char *path = file_join(reader->arena, reader->folder, name);
         bool numbered = version > 0 && name[version] == '_';
-        if (numbered && foreign_ends(name, ".go") && !foreign_ends(name, "_test.go")) {
+        if (numbered && text_ends_with(name, ".go") && !text_ends_with(name, "_test.go")) {
             foreign_fault(reader, path, 1, "record its SQL as a file of the same version",
                           "a migration in Go is not run here");
         }

@@ -30,10 +30,8 @@ static struct migration_step *add_step(struct reading *reading, const char *text
                                        const struct sql_place *place)
 {
     struct migration_steps *steps = reading->steps;
-    if (steps->count == reading->capacity) {
-        steps->items = arena_grow_list(reading->arena, steps->items, steps->count,
-                                       &reading->capacity, sizeof(*steps->items));
-    }
+    steps->items = arena_make_room(reading->arena, steps->items, steps->count, &reading->capacity,
+                                   sizeof(*steps->items));
     struct migration_step *step = &steps->items[steps->count++];
     *step = (struct migration_step){.number = steps->count,
                                     .text = text,

@@ -17,10 +17,8 @@ void lint_report_free(struct lint_report *report)
 
 static void note_created(struct lint_file *file, const char *name)
 {
-    if (file->created_count == file->created_capacity) {
-        file->created = arena_grow_list(file->arena, file->created, file->created_count,
-                                        &file->created_capacity, sizeof *file->created);
-    }
+    file->created = arena_make_room(file->arena, file->created, file->created_count,
+                                    &file->created_capacity, sizeof *file->created);
     file->created[file->created_count++] = name;
 }
 

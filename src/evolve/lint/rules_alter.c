@@ -398,10 +398,8 @@ static void add_later(struct lint_file *file, struct laters *laters,
                       const struct sql_statement *statement,
                       const struct sql_constraint *constraint)
 {
-    if (laters->count == laters->capacity) {
-        laters->items = arena_grow_list(file->arena, laters->items, laters->count,
-                                        &laters->capacity, sizeof *laters->items);
-    }
+    laters->items = arena_make_room(file->arena, laters->items, laters->count, &laters->capacity,
+                                    sizeof *laters->items);
     bool check = constraint->kind == SQL_CONSTRAINT_CHECK;
     laters->items[laters->count++] = (struct later){
         .name = constraint->name.name,
@@ -464,10 +462,8 @@ static void note_other(const struct alter *alter, struct laters *laters)
     if (name == NULL || is_check_of_file(laters, alter->statement, name)) {
         return;
     }
-    if (laters->other_count == laters->other_capacity) {
-        laters->others = arena_grow_list(alter->file->arena, laters->others, laters->other_count,
-                                         &laters->other_capacity, sizeof *laters->others);
-    }
+    laters->others = arena_make_room(alter->file->arena, laters->others, laters->other_count,
+                                     &laters->other_capacity, sizeof *laters->others);
     laters->others[laters->other_count++].statement = alter->statement;
 }
 

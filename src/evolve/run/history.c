@@ -19,10 +19,8 @@ static struct schema_entry *find_or_add(struct schema_history *history,
     if (found != NAME_INDEX_NONE) {
         return &history->entries[found];
     }
-    if (history->count == history->capacity) {
-        history->entries = arena_grow_list(history->arena, history->entries, history->count,
-                                           &history->capacity, sizeof(*history->entries));
-    }
+    history->entries = arena_make_room(history->arena, history->entries, history->count,
+                                       &history->capacity, sizeof(*history->entries));
     struct schema_entry *entry = &history->entries[history->count++];
     *entry = (struct schema_entry){.key = key};
     return entry;

@@ -299,15 +299,6 @@ static enum status check_parent(const struct follow_routes *routes,
 
 /* ---- rows that are parts of other records alone */
 
-static bool are_same_lists(struct column_list left, struct column_list right)
-{
-    bool same = left.count == right.count;
-    for (uint32_t i = 0; same && i < left.count; i++) {
-        same = strcmp(left.names[i], right.names[i]) == 0;
-    }
-    return same;
-}
-
 /* Do all ways from its rows to records go by the row that the key refers to? Then its change, which
  * the feed tells, touches the same records. */
 static bool is_covered(const struct follow_routes *routes, const struct follow_cascade *cascade)
@@ -318,8 +309,8 @@ static bool is_covered(const struct follow_routes *routes, const struct follow_c
         const struct follow_path *path = &routes->paths[i];
         covered = strcmp(path->table, table) != 0 ||
                   (path->hop_count > 0 && strcmp(path->hops[0].table, cascade->parent->name) == 0 &&
-                   are_same_lists(path->columns, cascade->columns) &&
-                   are_same_lists(path->hops[0].columns, cascade->referenced));
+                   column_list_is_equal(path->columns, cascade->columns) &&
+                   column_list_is_equal(path->hops[0].columns, cascade->referenced));
     }
     return covered;
 }

@@ -182,11 +182,9 @@ static void note_event(struct follow_translator *translator, const char *table,
             return;
         }
     }
-    if (translator->event_count == translator->event_capacity) {
-        translator->events =
-            arena_grow_list(translator->arena, translator->events, translator->event_count,
-                            &translator->event_capacity, sizeof *translator->events);
-    }
+    translator->events =
+        arena_make_room(translator->arena, translator->events, translator->event_count,
+                        &translator->event_capacity, sizeof *translator->events);
     translator->events[translator->event_count++] =
         (struct follow_table_event){arena_copy_string(translator->arena, table), operation};
 }
