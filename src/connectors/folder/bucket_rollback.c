@@ -189,12 +189,6 @@ static bool is_below(const char *key, const char *prefix)
     return strncmp(key, prefix, strlen(prefix)) == 0;
 }
 
-/* Who made which table is of no use without runs; definitions stay, since they tell the types. */
-static bool is_note(const char *key, const char *runs)
-{
-    return text_ends_with(key, ".owner") || text_ends_with(key, ".defined") || is_below(key, runs);
-}
-
 /* Is there a ledger, or a run whose ledger is elsewhere? */
 static bool has_runs(const struct bucket_list *list, const char *store, const char *runs)
 {
@@ -222,7 +216,11 @@ enum status bucket_tidy(struct database *self, bool rolled_back, struct error *e
     status = status == STATUS_OK ? bucket_list(folder, own, arena, &now, error) : status;
     bool keeps = has_runs(&now, store, runs);
     for (uint32_t at = 0; at < list.count && status == STATUS_OK && !keeps; at++) {
-        if (is_note(list.objects[at].key, runs)) {
+        /* Who made which table is of no use without runs; definitions stay, since they tell the
+         * types. */
+        if (text_ends_with(list.objects[at].key, ".owner") ||
+            text_ends_with(list.objects[at].key, ".defined") ||
+            is_below(list.objects[at].key, runs)) {
             status = bucket_remove(folder, list.objects[at].key, error);
         }
     }

@@ -232,16 +232,6 @@ enum status bucket_count(struct database *self, const struct target_table *table
 
 /* ---------------------------------------------------------------- prepare and after_load */
 
-/* So that a rollback takes the definition away, too. */
-static enum status note_first_definition(struct folder *folder, const char *table, bool exists,
-                                         struct arena *arena, struct error *error)
-{
-    return folder->run.id == NULL || exists
-               ? STATUS_OK
-               : bucket_note(folder, bucket_note_key(folder, arena, table, ".defined"), "defined",
-                             error);
-}
-
 /* The owner's note is the intent: a table is there with its first object. */
 static enum status prepare_one(struct folder *folder, struct target_table *table,
                                struct error *error)
@@ -260,7 +250,12 @@ static enum status prepare_one(struct folder *folder, struct target_table *table
     } else if (status == STATUS_OK) {
         status = bucket_is_noted(folder, owner, "owner", &table->created, error);
         if (status == STATUS_OK && !table->created) {
-            status = note_first_definition(folder, table->name, defined, arena, error);
+            /* So that a rollback takes the definition away, too. */
+            status =
+                folder->run.id == NULL || defined
+                    ? STATUS_OK
+                    : bucket_note(folder, bucket_note_key(folder, arena, table->name, ".defined"),
+                                  "defined", error);
         }
     }
     status = status == STATUS_OK ? write_definition(folder, table, false, error) : status;

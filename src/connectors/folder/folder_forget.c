@@ -130,18 +130,13 @@ static enum status remove_if_forgotten(void *context, const char *name, struct e
 
 /* ---------------------------------------------------------------- the place */
 
-/* Who made which table is of no use without runs; definitions stay, since they tell the types.
- * Names with .tmp- are what a crash left half written. */
-static bool is_note(const char *name)
-{
-    return text_ends_with(name, ".owner") || text_ends_with(name, ".defined") ||
-           strstr(name, ".tmp-") != NULL;
-}
-
 static enum status visit_note(void *context, const char *name, struct error *error)
 {
     struct leftovers *leftovers = context;
-    if (!is_note(name)) {
+    /* Who made which table is of no use without runs; definitions stay, since they tell the types.
+     * Names with .tmp- are what a crash left half written. */
+    if (!text_ends_with(name, ".owner") && !text_ends_with(name, ".defined") &&
+        strstr(name, ".tmp-") == NULL) {
         leftovers->keeps = true;
         return STATUS_OK;
     }

@@ -38,11 +38,6 @@ struct folder_decoder {
     uint32_t column_count;
 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to read records");
-}
-
 /* ---------------------------------------------------------------- open */
 
 /* Insertion would do for tens of columns; thousands want better. */
@@ -402,7 +397,7 @@ static enum status add_record(struct folder_decoder *decoder, struct batch *batc
     }
     const char *copy = arena_try_copy(batch->arena, line, length);
     if (copy == NULL) {
-        return no_memory(error);
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to read records");
     }
     status = decoder->request->column_count > 0 ? read_row(decoder, batch, copy, length, &why)
                                                 : read_document(decoder, batch, copy, length, &why);
