@@ -135,11 +135,8 @@ static const struct command *command_of(const char *name, size_t length)
 
 static void remember(struct prompt *prompt)
 {
-    if (prompt->changes == prompt->capacity) {
-        prompt->capacity = prompt->capacity * 2 + 8;
-        prompt->history =
-            memory_resize(prompt->history, prompt->capacity, sizeof(*prompt->history));
-    }
+    prompt->history = memory_make_room(prompt->history, prompt->changes, &prompt->capacity,
+                                       sizeof(*prompt->history));
     names_clusters_copy(prompt->clusters, &prompt->history[prompt->changes]);
 }
 
