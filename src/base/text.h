@@ -26,7 +26,7 @@ bool text_ends_with(const char *text, const char *ending);
 bool text_ends_with_folded(const char *text, const char *ending);
 /* Is it one of a list that ends with NULL? */
 bool text_is_among(const char *text, const char *const *list);
-/* Of either case; -1: it is none. */
+/* 0 to 15, for letters of either case; -1: it is none. */
 int text_hex_digit(char digit);
 /* Shell-style pattern with * and ?; case-sensitive. */
 int text_matches(const char *pattern, const char *text);

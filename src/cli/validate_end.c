@@ -253,11 +253,6 @@ static void append_text(const struct cli_call *call, const struct verify_result 
     append_repair(call, result, out);
 }
 
-static bool needs_repair(const struct verify_result *result)
-{
-    return result->exit_status != EXIT_INTERRUPTED && result->to_write + result->to_delete > 0;
-}
-
 /* After a repair: what is left is what it was not to touch, or could not. */
 static int repaired_status(struct verify_result *result)
 {
@@ -295,7 +290,8 @@ static int cli_tell_validation(const struct cli_call *call, const struct verify_
 int cli_end_validation(struct cli_call *call, struct run_session *session, enum status status,
                        struct verify_result *result, struct error *error)
 {
-    if (status == STATUS_OK && needs_repair(result)) {
+    if (status == STATUS_OK && result->exit_status != EXIT_INTERRUPTED &&
+        result->to_write + result->to_delete > 0) {
         status = verify_repair(session, result, error);
         result->exit_status = repaired_status(result);
     }

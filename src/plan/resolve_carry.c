@@ -74,15 +74,6 @@ static const char *counter_left_behind(const struct carrying *carrying)
     return column->not_null ? place_left_behind(carrying) : "it may be NULL";
 }
 
-static void carry_counter(const struct carrying *carrying)
-{
-    const char *why = counter_left_behind(carrying);
-    carrying->column->identity = why == NULL;
-    if (why != NULL) {
-        left_out(carrying, "counter", NULL, why);
-    }
-}
-
 /* ---------------------------------------------------------------- defaults */
 
 #define US_PER_DAY INT64_C(86400000000)
@@ -303,7 +294,11 @@ static void carry_column(const struct carrying *carrying)
     bool own_words = keeps_own_words(carrying);
     column->default_text = own_words ? column->default_text : NULL;
     if (own_words ? from->identity : is_counted(from)) {
-        carry_counter(carrying);
+        const char *why = counter_left_behind(carrying);
+        carrying->column->identity = why == NULL;
+        if (why != NULL) {
+            left_out(carrying, "counter", NULL, why);
+        }
     } else if (!own_words && from->default_kind != SCHEMA_DEFAULT_NONE) {
         carry_default(carrying);
     }

@@ -164,15 +164,6 @@ static void resolve_default(struct field_maker *maker)
     maker->field.default_value = value;
 }
 
-static void resolve_when(struct field_maker *maker)
-{
-    const struct plan_node *when = plan_node_get(maker->node, "when");
-    if (when != NULL) {
-        maker->field.when = scope_expression(maker->resolver, maker->scope, when);
-        maker->failed |= maker->field.when == MAPPING_NONE;
-    }
-}
-
 static void use_value(struct field_maker *maker, const struct scope_value *value)
 {
     maker->field.kind = FIELD_VALUE;
@@ -358,7 +349,11 @@ void field_resolve(struct resolver *resolver, struct scope *scope, struct entity
         resolve_cast(&maker);
         resolve_default(&maker);
         if (maker.field.kind != FIELD_EMBED) {
-            resolve_when(&maker);
+            const struct plan_node *when = plan_node_get(maker.node, "when");
+            if (when != NULL) {
+                maker.field.when = scope_expression(maker.resolver, maker.scope, when);
+                maker.failed |= maker.field.when == MAPPING_NONE;
+            }
         }
     }
     resolve_field_finish(&maker);

@@ -66,7 +66,7 @@ char *bucket_run_key(const struct folder *folder, struct arena *arena, const cha
 /* Of a table's folder; `file` may be "". */
 char *bucket_table_key(const struct folder *folder, struct arena *arena, const char *table,
                        const char *file);
-/* Of what is noted of a table under a name of our own, beside its folder: its name with `end`. */
+/* The key of a note on a table, beside its folder: its name with `end`. */
 char *bucket_note_key(const struct folder *folder, struct arena *arena, const char *table,
                       const char *end);
 

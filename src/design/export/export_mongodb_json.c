@@ -97,16 +97,6 @@ static void add_own(const struct export_mongodb *design, const struct export_doc
     }
 }
 
-static void add_copies(const struct export_mongodb *design, const struct export_document *document,
-                       json_t *properties)
-{
-    for (uint32_t i = 0; i < document->copied.count; i++) {
-        uint32_t place = document->copied.at[i];
-        json_object_set_new(properties, document->copies[i],
-                            property(places_field(design->places, place), true));
-    }
-}
-
 static void add_lists(const struct export_mongodb *design, const struct export_document *document,
                       json_t *properties, json_t *required)
 {
@@ -133,7 +123,11 @@ static json_t *schema_of(const struct export_mongodb *design,
     json_t *properties = json_object();
     json_t *required = json_array();
     add_own(design, document, properties, required);
-    add_copies(design, document, properties);
+    for (uint32_t i = 0; i < document->copied.count; i++) {
+        uint32_t place = document->copied.at[i];
+        json_object_set_new(properties, document->copies[i],
+                            property(places_field(design->places, place), true));
+    }
     add_lists(design, document, properties, required);
     json_object_set_new(schema, "bsonType", json_string("object"));
     if (json_array_size(required) > 0) {

@@ -144,22 +144,17 @@ static enum status open_both(struct follow *follow, struct error *error)
                        &follow->feeder, error);
 }
 
-static void drop_group(struct follow *follow)
-{
-    for (uint32_t i = 0; i < follow->group_count; i++) {
-        arena_destroy(follow->group[i]->set.arena);
-    }
-    follow->group_count = 0;
-    follow->inside = false;
-}
-
 static void close_both(struct follow *follow)
 {
     lanes_close(follow->lanes);
     feeder_close(follow->feeder);
     follow->feeder = NULL;
     follow->lanes = NULL;
-    drop_group(follow);
+    for (uint32_t i = 0; i < follow->group_count; i++) {
+        arena_destroy(follow->group[i]->set.arena);
+    }
+    follow->group_count = 0;
+    follow->inside = false;
     touched_roots_clear(follow->touched);
     touched_roots_transaction_ends(follow->touched);
     refresh_forget(follow->refresh);

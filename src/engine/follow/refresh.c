@@ -263,12 +263,6 @@ enum status refresh_touch(struct refresh *refresh, const struct change_set *set,
     return status;
 }
 
-static void forget_touched(struct refresh *refresh)
-{
-    hash_set_clear(&refresh->touched.set);
-    memset(refresh->emptied, 0, refresh->run->session->plan->entity_count * sizeof(bool));
-}
-
 /* ---- opening */
 
 static enum status check_tables(const struct refresh *refresh, struct error *error)
@@ -362,7 +356,8 @@ static enum status read_chunk(struct refresh *refresh, struct follow_translator 
     struct run_session *session = refresh->run->session;
     struct arena *arena = arena_create(0);
     struct followed_set *set = followed_set_create(follow_form(translator), arena);
-    forget_touched(refresh);
+    hash_set_clear(&refresh->touched.set);
+    memset(refresh->emptied, 0, refresh->run->session->plan->entity_count * sizeof(bool));
     enum status status =
         rereading_read_span(refresh->rereading, refresh->stream, &refresh->spans[refresh->span],
                             translator, set, error);

@@ -275,16 +275,6 @@ static void take_line(struct changelog *log, struct changeset *set, const struct
     }
 }
 
-/* The text of a way back: a part of a copy of the file that has nothing else in it. */
-static void cut_back(const struct changelog *log, const struct changeset *set, size_t begin,
-                     size_t end)
-{
-    struct migration_text whole = log->whole;
-    whole.whole = set->back;
-    whole.text = set->back;
-    migration_cut(&whole, begin, end - begin, &set->item->down);
-}
-
 /* ---------------------------------------------------------------- changesets */
 
 /* A name in quotes, or up to one of `ends`. */
@@ -344,7 +334,11 @@ static void take_changeset(struct changelog *log, const char *words, uint32_t nu
     migration_read_header(log->reader, ALTER_SQL, set.item->up.text, end - begin, number + 1,
                           &set.item->up);
     if (set.has_back) {
-        cut_back(log, &set, begin, end);
+        /* The text of a way back: a part of a copy of the file that has nothing else in it. */
+        struct migration_text whole = log->whole;
+        whole.whole = set.back;
+        whole.text = set.back;
+        migration_cut(&whole, begin, end - begin, &set.item->down);
     }
     if (!set.accepts) {
         /* As it is kept in DATABASECHANGELOG.MD5SUM. */

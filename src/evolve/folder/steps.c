@@ -313,16 +313,6 @@ static bool next_part(enum alter_language language, const char **rest, const cha
                                     : migration_next_json(rest, end, part);
 }
 
-static void read_other(struct reading *reading)
-{
-    const char *rest = reading->text->text;
-    const char *end = rest + reading->text->length;
-    struct migration_part part;
-    while (next_part(reading->language, &rest, end, &part)) {
-        take_part(reading, &part);
-    }
-}
-
 enum status migration_read_steps(const struct migration_text *text, enum alter_language language,
                                  const struct alter_functions *alter, struct arena *arena,
                                  struct migration_steps *steps, struct plan_faults *faults,
@@ -343,7 +333,12 @@ enum status migration_read_steps(const struct migration_text *text, enum alter_l
     } else if (language == ALTER_SQL) {
         read_sql(&reading);
     } else {
-        read_other(&reading);
+        const char *rest = reading.text->text;
+        const char *end = rest + reading.text->length;
+        struct migration_part part;
+        while (next_part(reading.language, &rest, end, &part)) {
+            take_part(&reading, &part);
+        }
     }
     migration_cut_segments(&text->options, alter, arena, steps);
     return plan_faults_result(faults, error);

@@ -223,17 +223,12 @@ const struct schema_column *lint_column(const struct lint_file *file, const stru
 
 /* ---------------------------------------------------------------- statements */
 
-/* What the server takes for a comment is none of ours. */
-static bool is_left_out(const struct lint_file *file, const struct sql_piece *piece)
-{
-    enum sql_language language = file->input->language;
-    return sql_classify(language, piece, file->input->server_version) !=
-           sql_classify(language, piece, 0);
-}
-
 static void add_statement(struct lint_file *file, const struct sql_piece *piece, uint32_t *capacity)
 {
-    if (is_left_out(file, piece)) {
+    /* What the server takes for a comment is none of ours. */
+    enum sql_language language = file->input->language;
+    if (sql_classify(language, piece, file->input->server_version) !=
+        sql_classify(language, piece, 0)) {
         return;
     }
     file->statements = arena_make_room(file->arena, file->statements, file->count, capacity,

@@ -49,15 +49,6 @@ static void free_group(struct lanes *lanes, struct lane_group *group)
     arena_destroy(group->arena);
 }
 
-static void free_job(struct lane_job *job)
-{
-    arena_destroy(job->arena);
-    if (job->own != NULL) {
-        arena_destroy(job->own);
-    }
-    free(job);
-}
-
 /* Groups that all lanes are done with are told of in their order. */
 static enum status settle_groups(struct lanes *lanes, struct error *error)
 {
@@ -88,7 +79,11 @@ static enum status take_job(struct lanes *lanes, struct lane_job *job, struct er
     if (status == STATUS_OK && job->group != NULL) {
         job->group->pending--;
     }
-    free_job(job);
+    arena_destroy(job->arena);
+    if (job->own != NULL) {
+        arena_destroy(job->own);
+    }
+    free(job);
     return status == STATUS_OK ? settle_groups(lanes, error) : status;
 }
 
