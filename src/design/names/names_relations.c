@@ -1,4 +1,5 @@
 /* Foreign keys by the similarity of names, where the rules of names (graph_names.c) find none. */
+#include "base/text.h"
 #include "design/embed/embed.h"
 #include "design/names/names.h"
 
@@ -55,10 +56,8 @@ static bool sounds_like_reference(const char *name)
 {
     static const char *const endings[] = {"id",   "uuid", "guid", "key",    "code", "_no",
                                           "_num", "_nr",  "_ref", "number", "_fk",  "_to"};
-    size_t length = strlen(name);
     for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++) {
-        size_t size = strlen(endings[i]);
-        if (length > size && strcasecmp(name + length - size, endings[i]) == 0) {
+        if (text_ends_with_folded(name, endings[i])) {
             return true;
         }
     }
