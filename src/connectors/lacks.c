@@ -2,7 +2,6 @@
 #include "connectors/lacks.h"
 
 #include <stdbool.h>
-#include <string.h>
 
 void lacks_add_lack(struct lack_list *lacks, const struct lack *lack)
 {

@@ -4,7 +4,6 @@
 #include "base/text.h"
 #include "base/trust.h"
 #include "connectors/registry.h"
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>

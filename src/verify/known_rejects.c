@@ -9,7 +9,6 @@
 #include "engine/ledger/json_text.h"
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 struct feeding {
     struct pass *pass;

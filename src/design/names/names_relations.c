@@ -3,9 +3,6 @@
 #include "design/embed/embed.h"
 #include "design/names/names.h"
 
-#include <string.h>
-#include <strings.h>
-
 /* A key is proposed if it is at least so similar, and so much more than the next table's. */
 static const float similarity_min = 0.55F;
 static const float margin_min = 0.03F;

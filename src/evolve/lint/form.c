@@ -1,7 +1,6 @@
 /* Findings as text, as JSON and as commands of a GitHub workflow. */
 #include "evolve/lint/form_internal.h"
 #include "model/json_writer.h"
-#include <string.h>
 
 const char *lint_level_name(enum lint_level level)
 {

@@ -2,7 +2,6 @@
 #include "evolve/lint/lint_internal.h"
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 void lint_report_init(struct lint_report *report)
 {
