@@ -74,6 +74,18 @@ void *memory_resize(void *old, size_t count, size_t size)
     return memory;
 }
 
+void *memory_make_room(void *list, uint32_t count, uint32_t *capacity, size_t size)
+{
+    if (count < *capacity) {
+        return list;
+    }
+    if (*capacity > UINT32_MAX / 2) {
+        memory_exhausted(0);
+    }
+    *capacity = *capacity == 0 ? 64 : *capacity * 2;
+    return memory_resize(list, *capacity, size);
+}
+
 char *memory_copy_string(const char *string)
 {
     return memory_copy_bytes(string, strlen(string));

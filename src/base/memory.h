@@ -12,6 +12,7 @@
 
 #include "base/status.h"
 #include <stddef.h>
+#include <stdint.h>
 
 enum { MEMORY_DATA_BYTES = 1 << 20 };
 
@@ -24,6 +25,10 @@ void *memory_allocate(size_t size) __attribute__((malloc, returns_nonnull));
 void *memory_allocate_zeroed(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
 /* As reallocarray(): `old` may be NULL. */
 void *memory_resize(void *old, size_t count, size_t size) __attribute__((returns_nonnull));
+/* The list itself, if it has room for one more element of `size`, else a larger one; grows
+ * `*capacity`. */
+void *memory_make_room(void *list, uint32_t count, uint32_t *capacity, size_t size)
+    __attribute__((returns_nonnull));
 char *memory_copy_string(const char *string) __attribute__((malloc, returns_nonnull));
 /* `length` bytes with a NUL after them. */
 char *memory_copy_bytes(const void *bytes, size_t length) __attribute__((malloc, returns_nonnull));

@@ -32,9 +32,6 @@ static bool is_named(const char *variable, const char *name)
     return strncmp(variable, name, length) == 0 && variable[length] == '=';
 }
 
-const char process_guarded_names[] =
-    "PATH, HOME, USER, LOGNAME, SHELL, LANG, LANGUAGE, LC_*, TZ, TMPDIR and TERM";
-
 /* None of these holds a secret. */
 static bool is_harmless(const char *variable)
 {

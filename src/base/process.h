@@ -33,8 +33,6 @@ struct process_request {
  */
 enum status process_run_request(const struct process_request *request,
                                 struct error *error) MUST_USE;
-/* The variables that a guarded program gets, as "PATH, HOME, …", for docs and messages. */
-extern const char process_guarded_names[];
 /* The same without more than these, whose output goes nowhere, with all variables. */
 enum status process_run(const char *const *arguments, const void *input, size_t input_length,
                         int64_t timeout_ms, struct error *error) MUST_USE;

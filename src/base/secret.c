@@ -187,13 +187,6 @@ void secret_redact_uri(const char *uri, char *out, size_t capacity)
 
 static const char word_ends[] = " \t\r\n\"'";
 
-static int hex_digit(char digit)
-{
-    const char *const digits = "0123456789abcdef";
-    const char *place = digit == '\0' ? NULL : strchr(digits, digit | (digit >= 'A' ? 0x20 : 0));
-    return place == NULL ? -1 : (int)(place - digits);
-}
-
 /* As it is written, and with %XX decoded. */
 static void register_part(const char *text, size_t length)
 {
@@ -207,8 +200,8 @@ static void register_part(const char *text, size_t length)
     char *meant = memory_allocate(length);
     size_t filled = 0;
     for (size_t i = 0; i < length; i++) {
-        int high = text[i] == '%' && i + 2 < length ? hex_digit(text[i + 1]) : -1;
-        int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+        int high = text[i] == '%' && i + 2 < length ? text_hex_digit(text[i + 1]) : -1;
+        int low = high >= 0 ? text_hex_digit(text[i + 2]) : -1;
         meant[filled++] = low >= 0 ? (char)(high << 4 | low) : text[i];
         i += low >= 0 ? 2 : 0;
     }

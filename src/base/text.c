@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* The length of the well-formed character at `bytes`, 0 if there is none (RFC 3629, table 3-7 of
  * the Unicode standard). `first` >= 0x80. */
@@ -250,6 +251,43 @@ int text_compare_strings(const void *left, const void *right)
     return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
+int text_compare(const char *left, size_t left_length, const char *right, size_t right_length)
+{
+    size_t shorter = left_length < right_length ? left_length : right_length;
+    int order = memcmp(left, right, shorter);
+    return order != 0 ? order : (left_length > right_length) - (left_length < right_length);
+}
+
+bool text_ends_with(const char *text, const char *ending)
+{
+    size_t length = strlen(text);
+    size_t size = strlen(ending);
+    return length > size && strcmp(text + length - size, ending) == 0;
+}
+
+bool text_ends_with_folded(const char *text, const char *ending)
+{
+    size_t length = strlen(text);
+    size_t size = strlen(ending);
+    return length > size && strcasecmp(text + length - size, ending) == 0;
+}
+
+bool text_is_among(const char *text, const char *const *list)
+{
+    while (*list != NULL && strcmp(text, *list) != 0) {
+        list++;
+    }
+    return *list != NULL;
+}
+
+int text_hex_digit(char digit)
+{
+    return digit >= '0' && digit <= '9'   ? digit - '0'
+           : digit >= 'a' && digit <= 'f' ? digit - 'a' + 10
+           : digit >= 'A' && digit <= 'F' ? digit - 'A' + 10
+                                          : -1;
+}
+
 int text_matches(const char *pattern, const char *text)
 {
     const char *star = NULL;
@@ -342,19 +380,14 @@ static void put_eight(uint64_t digits, char *out)
 enum { EIGHT_DIGITS = 100000000 };
 #define ASCII_ZEROS UINT64_C(0x3030303030303030)
 
-/* Writes eight bytes: those behind the digits are NUL. */
-static size_t put_up_to_eight(uint32_t value, char *out)
-{
-    uint64_t digits = eight_digits(value);
-    unsigned zeros = digits == 0 ? 7 : (unsigned)__builtin_ctzll(digits) / 8;
-    put_eight((digits | ASCII_ZEROS) >> 8 * zeros, out);
-    return 8 - zeros;
-}
-
 size_t text_from_uint64(uint64_t value, char *out)
 {
     if (value < EIGHT_DIGITS) {
-        return put_up_to_eight((uint32_t)value, out);
+        /* Writes eight bytes: those behind the digits are NUL. */
+        uint64_t digits = eight_digits((uint32_t)value);
+        unsigned zeros = digits == 0 ? 7 : (unsigned)__builtin_ctzll(digits) / 8;
+        put_eight((digits | ASCII_ZEROS) >> 8 * zeros, out);
+        return 8 - zeros;
     }
     size_t length = text_from_uint64(value / EIGHT_DIGITS, out);
     put_eight(eight_digits((uint32_t)(value % EIGHT_DIGITS)) | ASCII_ZEROS, out + length);

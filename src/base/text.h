@@ -3,6 +3,7 @@
 #define TRANSHUME_BASE_TEXT_H
 
 #include "base/status.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,15 @@ int text_is_utf8(const void *bytes, size_t length);
 const char *text_nearest(const char *name, const char *const *names, size_t count);
 /* For qsort over an array of strings: by bytes. */
 int text_compare_strings(const void *left, const void *right);
+/* By bytes; of two that begin alike the shorter is less. */
+int text_compare(const char *left, size_t left_length, const char *right, size_t right_length);
+/* Does it end so, with something before it? _folded: the case of ASCII letters does not matter. */
+bool text_ends_with(const char *text, const char *ending);
+bool text_ends_with_folded(const char *text, const char *ending);
+/* Is it one of a list that ends with NULL? */
+bool text_is_among(const char *text, const char *const *list);
+/* 0 to 15, for letters of either case; -1: it is none. */
+int text_hex_digit(char digit);
 /* Shell-style pattern with * and ?; case-sensitive. */
 int text_matches(const char *pattern, const char *text);
 /* Copies for people: control characters and invalid bytes escaped, clipped with "..." at

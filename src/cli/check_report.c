@@ -11,13 +11,6 @@
 
 enum { FORMAT = 1 };
 
-/* "proven: why" → "proven"; the reasons of those that are not follow the table. */
-static void add_keys(struct table *table, const char *keys)
-{
-    table_format(table, "%.*s", keys == NULL ? 0 : (int)strcspn(keys, ":"),
-                 keys == NULL ? "" : keys);
-}
-
 static void append_entities(const struct check_report *report, bool color, struct buffer *out)
 {
     static const char *const titles[] = {"entity", "from", "table", ">records",
@@ -30,7 +23,9 @@ static void append_entities(const struct check_report *report, bool color, struc
         table_add_text(table, entity->table);
         table_add_count(table, entity->records);
         table_add_bytes(table, entity->bytes);
-        add_keys(table, entity->keys);
+        /* "proven: why" → "proven"; the reasons of those that are not follow the table. */
+        table_format(table, "%.*s", entity->keys == NULL ? 0 : (int)strcspn(entity->keys, ":"),
+                     entity->keys == NULL ? "" : entity->keys);
     }
     table_fit(table, cli_terminal_columns(STDOUT_FILENO));
     table_append(table, color, out);

@@ -216,8 +216,6 @@ int cli_roll_back_unfinished(struct cli_call *call, const char *plan_path);
 
 /* validate_end.c */
 struct verify_options;
-/* What a validation found, and what a repair did, as tables or JSON; the exit status comes back. */
-int cli_tell_validation(const struct cli_call *call, const struct verify_result *result);
 /* Repairs what verify_run found, if it is to be and there is anything, and tells of both. */
 int cli_end_validation(struct cli_call *call, struct run_session *session, enum status status,
                        struct verify_result *result, struct error *error);

@@ -61,15 +61,6 @@ static uint64_t count_rejects(const struct verify_result *result)
     return count;
 }
 
-static void refuse_rejects(uint64_t count, struct error *error)
-{
-    error_set(error, ERROR_CUT_OVER, "validate",
-              "%" PRIu64 " record%s rejected and not in the target", count,
-              count == 1 ? " was" : "s were");
-    error_hint(error, "`transhume validate` lists them, rejects/ in the state folder has the "
-                      "reasons; `transhume follow --resync` tries them again");
-}
-
 /* Turns the findings of the comparison into a failure of the cut-over. */
 static int refuse_differences(const struct cli_call *call, uint64_t count, struct error *error)
 {
@@ -117,7 +108,11 @@ static int command_cutover_compare(struct cli_call *call, const char *plan_path)
         return cli_fail(call, &error);
     }
     if (rejected > 0) {
-        refuse_rejects(rejected, &error);
+        error_set(&error, ERROR_CUT_OVER, "validate",
+                  "%" PRIu64 " record%s rejected and not in the target", rejected,
+                  rejected == 1 ? " was" : "s were");
+        error_hint(&error, "`transhume validate` lists them, rejects/ in the state folder has the "
+                           "reasons; `transhume follow --resync` tries them again");
         return cli_fail(call, &error);
     }
     return exit_status == EXIT_ATTENTION ? refuse_differences(call, count, &error) : exit_status;

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "base/file.h"
+#include "base/text.h"
 #include "observe/report.h"
 #include <string.h>
 
@@ -18,10 +19,8 @@ static const struct form forms[] = {{".html", report_append_html},
 /* The form that a file's name asks for; NULL: none. */
 static const struct form *form_of(const char *path)
 {
-    size_t length = strlen(path);
     for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-        size_t ending = strlen(forms[i].ending);
-        if (length > ending && strcmp(path + length - ending, forms[i].ending) == 0) {
+        if (text_ends_with(path, forms[i].ending)) {
             return &forms[i];
         }
     }

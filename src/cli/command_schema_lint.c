@@ -102,17 +102,6 @@ static enum status lint_path(struct linting *linting, const char *path, struct e
     return STATUS_OK;
 }
 
-/* In the order of --dialect's choices. */
-static void take_language(struct linting *linting)
-{
-    static const enum sql_language languages[] = {SQL_POSTGRES, SQL_MYSQL, SQL_SQLITE};
-    const struct cli_value *dialect = &linting->schema->call->values[CLI_DIALECT];
-    if (dialect->is_set) {
-        linting->has_language = true;
-        linting->language = languages[dialect->number];
-    }
-}
-
 /* What the database tells, if one was named. */
 static enum status ask_database(struct linting *linting, struct error *error)
 {
@@ -140,7 +129,13 @@ static enum status lint_all(struct linting *linting, struct error *error)
 {
     struct cli_call *call = linting->schema->call;
     const char *folder = cli_text(call, CLI_DIR);
-    take_language(linting);
+    /* In the order of --dialect's choices. */
+    static const enum sql_language languages[] = {SQL_POSTGRES, SQL_MYSQL, SQL_SQLITE};
+    const struct cli_value *dialect = &linting->schema->call->values[CLI_DIALECT];
+    if (dialect->is_set) {
+        linting->has_language = true;
+        linting->language = languages[dialect->number];
+    }
     if (ask_database(linting, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -90,16 +90,6 @@ static void find_libraries(struct library_list *list)
     command_version_add(list, "glibc", gnu_get_libc_version());
 }
 
-static void append_build(struct buffer *out)
-{
-    buffer_append_string(out, ",\"build\":{\"compiler\":");
-    cli_append_json_text(out, COMPILER);
-    buffer_format(out, ",\"c_standard\":%ld,\"optimized\":%s,\"sanitizer\":", __STDC_VERSION__,
-                  OPTIMIZED);
-    cli_append_json_text(out, SANITIZER);
-    buffer_append_byte(out, '}');
-}
-
 static void append_connectors(struct buffer *out)
 {
     registry_load_all();
@@ -122,7 +112,12 @@ static void append_json(const struct library_list *list, struct buffer *out)
     }
     buffer_append_byte(out, '}');
     append_connectors(out);
-    append_build(out);
+    buffer_append_string(out, ",\"build\":{\"compiler\":");
+    cli_append_json_text(out, COMPILER);
+    buffer_format(out, ",\"c_standard\":%ld,\"optimized\":%s,\"sanitizer\":", __STDC_VERSION__,
+                  OPTIMIZED);
+    cli_append_json_text(out, SANITIZER);
+    buffer_append_byte(out, '}');
     buffer_append_string(out, "}\n");
 }
 

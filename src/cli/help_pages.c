@@ -182,13 +182,6 @@ static void append_man_options(struct buffer *out)
     }
 }
 
-static void append_man_examples(const char *examples, struct buffer *out)
-{
-    buffer_append_string(out, ".PP\n.nf\n.RS\n");
-    append_roff(examples, out);
-    buffer_append_string(out, "\n.RE\n.fi\n");
-}
-
 static void append_man_command(const struct cli_command *command, struct buffer *out)
 {
     buffer_format(out, ".SS transhume %s\n", command->name);
@@ -201,7 +194,9 @@ static void append_man_command(const struct cli_command *command, struct buffer 
     append_roff_wrapped(command->description != NULL ? command->description : command->summary,
                         out);
     if (command->examples != NULL) {
-        append_man_examples(command->examples, out);
+        buffer_append_string(out, ".PP\n.nf\n.RS\n");
+        append_roff(command->examples, out);
+        buffer_append_string(out, "\n.RE\n.fi\n");
     }
     if (command->subcommands != NULL) {
         return;

@@ -42,11 +42,6 @@ const struct cli_option *cli_option_by_letter(char letter)
     return NULL;
 }
 
-size_t cli_choice_length(const char *range)
-{
-    return strcspn(range, "|");
-}
-
 static enum status bad_value(const struct cli_option *option, const char *where, const char *text,
                              const char *expected, struct error *error)
 {
@@ -171,7 +166,7 @@ static enum status set_choice(struct cli_value *value, const struct cli_option *
     char copies[16][24];
     size_t count = 0;
     for (const char *at = option->range; count < 16; count++) {
-        size_t length = cli_choice_length(at);
+        size_t length = strcspn(at, "|");
         memcpy(copies[count], at, length);
         copies[count][length] = '\0';
         choices[count] = copies[count];

@@ -110,7 +110,4 @@ enum status cli_value_set(struct cli_value *value, const struct cli_option *opti
                           const char *where, const char *text, struct arena *arena,
                           struct error *error) MUST_USE;
 
-/* The length of the choice or range bound that begins at `range`. */
-size_t cli_choice_length(const char *range);
-
 #endif

@@ -96,11 +96,6 @@ void cli_append_whole(const char *text, uint32_t indent, struct buffer *out)
     }
 }
 
-static size_t word_length(const char *text)
-{
-    return strcspn(text, " \n");
-}
-
 void cli_append_wrapped(struct buffer *out, const char *text, uint32_t indent, uint32_t columns)
 {
     while (*text != '\0') {
@@ -108,7 +103,7 @@ void cli_append_wrapped(struct buffer *out, const char *text, uint32_t indent, u
         uint32_t width = indent;
         bool first = true;
         while (*text != '\0' && *text != '\n') {
-            size_t length = word_length(text);
+            size_t length = strcspn(text, " \n");
             char word[256];
             size_t kept = length < sizeof(word) ? length : sizeof(word) - 1;
             memcpy(word, text, kept);

@@ -35,17 +35,6 @@ const char *cli_state_folder(struct cli_call *call, const char *plan_path)
     return arena_format(call->arena, "%.*s/.transhume", (int)(slash - plan_path), plan_path);
 }
 
-/* A plain copy where a plan lies: easily a mistake, so it is said. */
-static void note_unused_plan(const struct cli_call *call)
-{
-    if (call->argument_count == 2 && access(plan_name, F_OK) == 0) {
-        log_write(LOG_WARNING,
-                  "a plain copy, because SRC and DST are given: %s is not used; with --plan %s it "
-                  "would be, with SRC and DST in place of its own",
-                  plan_name, plan_name);
-    }
-}
-
 enum status cli_find_plan(struct cli_call *call, const char **path, struct error *error)
 {
     *path = cli_text(call, CLI_PLAN);
@@ -53,7 +42,14 @@ enum status cli_find_plan(struct cli_call *call, const char **path, struct error
         return STATUS_OK;
     }
     if (call->argument_count == 2) {
-        note_unused_plan(call);
+        /* A plain copy where a plan lies: easily a mistake, so it is said. */
+        if (call->argument_count == 2 && access(plan_name, F_OK) == 0) {
+            log_write(
+                LOG_WARNING,
+                "a plain copy, because SRC and DST are given: %s is not used; with --plan %s it "
+                "would be, with SRC and DST in place of its own",
+                plan_name, plan_name);
+        }
         return STATUS_OK;
     }
     if (access(plan_name, F_OK) != 0) {

@@ -253,11 +253,6 @@ static void append_text(const struct cli_call *call, const struct verify_result 
     append_repair(call, result, out);
 }
 
-static bool needs_repair(const struct verify_result *result)
-{
-    return result->exit_status != EXIT_INTERRUPTED && result->to_write + result->to_delete > 0;
-}
-
 /* After a repair: what is left is what it was not to touch, or could not. */
 static int repaired_status(struct verify_result *result)
 {
@@ -266,7 +261,8 @@ static int repaired_status(struct verify_result *result)
     return result->repair.exit_status != EXIT_DONE ? result->repair.exit_status : left > 0;
 }
 
-int cli_tell_validation(const struct cli_call *call, const struct verify_result *result)
+/* What a validation found, and what a repair did, as tables or JSON; the exit status comes back. */
+static int cli_tell_validation(const struct cli_call *call, const struct verify_result *result)
 {
     struct buffer out = {0};
     struct error error;
@@ -294,7 +290,8 @@ int cli_tell_validation(const struct cli_call *call, const struct verify_result 
 int cli_end_validation(struct cli_call *call, struct run_session *session, enum status status,
                        struct verify_result *result, struct error *error)
 {
-    if (status == STATUS_OK && needs_repair(result)) {
+    if (status == STATUS_OK && result->exit_status != EXIT_INTERRUPTED &&
+        result->to_write + result->to_delete > 0) {
         status = verify_repair(session, result, error);
         result->exit_status = repaired_status(result);
     }

@@ -2,20 +2,12 @@
 #include "connectors/lacks.h"
 
 #include <stdbool.h>
-#include <string.h>
 
 void lacks_add_lack(struct lack_list *lacks, const struct lack *lack)
 {
     struct arena *arena = lacks->arena;
-    if (lacks->count == lacks->capacity) {
-        uint32_t capacity = lacks->capacity > 0 ? lacks->capacity * 2 : 8;
-        struct lack *items = arena_allocate_zeroed(arena, capacity, sizeof *items);
-        if (lacks->count > 0) {
-            memcpy(items, lacks->items, lacks->count * sizeof *items);
-        }
-        lacks->items = items;
-        lacks->capacity = capacity;
-    }
+    lacks->items =
+        arena_make_room(arena, lacks->items, lacks->count, &lacks->capacity, sizeof *lacks->items);
     lacks->items[lacks->count++] = *lack;
 }
 

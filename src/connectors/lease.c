@@ -197,11 +197,6 @@ void lease_end(struct database *database)
     atomic_store(&database->report.lease_end_ms, LEASE_ENDED);
 }
 
-static enum status ended(struct error *error)
-{
-    return error_set(error, ERROR_RUN_FENCED, "run", "this process does not hold it any more");
-}
-
 enum status lease_check(const struct database *database, int64_t request_ms, struct error *error)
 {
     if (database->lease_ms == 0) {
@@ -209,7 +204,7 @@ enum status lease_check(const struct database *database, int64_t request_ms, str
     }
     int64_t end_ms = atomic_load(&database->report.lease_end_ms);
     if (end_ms == LEASE_ENDED) {
-        return ended(error);
+        return error_set(error, ERROR_RUN_FENCED, "run", "this process does not hold it any more");
     }
     int64_t left = end_ms - lease_clock_ms();
     if (left >= request_ms) {

@@ -4,7 +4,6 @@
 #include "base/text.h"
 #include "base/trust.h"
 #include "connectors/registry.h"
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -24,13 +23,6 @@ static enum status uri_fail(struct uri_reader *reader, enum error_code code, con
     return error_set(reader->error, code, reader->uri->shown, "%s", message);
 }
 
-static int hex_digit(char digit)
-{
-    return isxdigit((unsigned char)digit) == 0 ? -1
-           : digit <= '9'                      ? digit - '0'
-                                               : (digit | 0x20) - 'a' + 10;
-}
-
 /* Every %XX becomes its byte; NULL with an error for %00 or a broken one. */
 static const char *decode(struct uri_reader *reader, const char *text, size_t length)
 {
@@ -42,8 +34,8 @@ static const char *decode(struct uri_reader *reader, const char *text, size_t le
         if (text[i] != '%') {
             continue;
         }
-        int high = length - i > 2 ? hex_digit(text[i + 1]) : -1;
-        int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+        int high = length - i > 2 ? text_hex_digit(text[i + 1]) : -1;
+        int low = high >= 0 ? text_hex_digit(text[i + 2]) : -1;
         if (low < 0 || (high == 0 && low == 0)) {
             uri_fail(reader, ERROR_USAGE,
                      low < 0 ? "a % is not followed by two hexadecimal digits"

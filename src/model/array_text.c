@@ -1,6 +1,7 @@
 /* Arrays as PostgreSQL writes them. */
 #include "model/array_text.h"
 
+#include "base/text.h"
 #include "model/convert.h"
 #include "model/json_reader.h"
 #include <stdlib.h>
@@ -70,14 +71,6 @@ bool array_text_is_one(const char *text, size_t length)
 
 /* ---------------------------------------------------------------- elements */
 
-static int digit_of(char letter)
-{
-    return letter >= '0' && letter <= '9'   ? letter - '0'
-           : letter >= 'a' && letter <= 'f' ? letter - 'a' + 10
-           : letter >= 'A' && letter <= 'F' ? letter - 'A' + 10
-                                            : -1;
-}
-
 /* "\x00ff", as bytea is written. False: it is not that. */
 static bool read_hex(const char *text, size_t length, struct arena *arena, struct cell *cell)
 {
@@ -86,8 +79,8 @@ static bool read_hex(const char *text, size_t length, struct arena *arena, struc
     }
     uint8_t *bytes = arena_allocate(arena, length / 2);
     for (size_t i = 2; i < length; i += 2) {
-        int high = digit_of(text[i]);
-        int low = digit_of(text[i + 1]);
+        int high = text_hex_digit(text[i]);
+        int low = text_hex_digit(text[i + 1]);
         if (high < 0 || low < 0) {
             return false;
         }

@@ -382,12 +382,6 @@ static enum status hash_large(struct hashing *hashing, struct large_value *large
     return status;
 }
 
-static enum status hash_cell(struct hashing *hashing, const struct cell *cell, struct error *error)
-{
-    return cell->kind == VALUE_LARGE ? hash_large(hashing, cell->large, error)
-                                     : put_value(hashing->scratch, cell, DEPTH_MAX, error);
-}
-
 static enum status finish_hash(struct hashing *hashing, enum status status,
                                struct canonical_hash *hash)
 {
@@ -408,7 +402,9 @@ enum status canonical_hash_cells(const struct cell *cells, uint32_t count, struc
     enum status status = STATUS_OK;
     buffer_clear(scratch);
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
-        status = hash_cell(&hashing, &cells[i], error);
+        status = cells[i].kind == VALUE_LARGE
+                     ? hash_large(&hashing, cells[i].large, error)
+                     : put_value(hashing.scratch, &cells[i], DEPTH_MAX, error);
     }
     return finish_hash(&hashing, status, hash);
 }

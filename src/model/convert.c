@@ -310,22 +310,15 @@ static enum status json_of_text(const struct conversion *conversion, const struc
     return STATUS_OK;
 }
 
-/* As a JSON array. */
-static enum status json_of_array(const struct conversion *conversion, const struct cell *from,
-                                 struct cell *result)
-{
-    struct cell list;
-    return array_text_read(from->text, from->length, conversion->to->element, conversion->arena,
-                           &list, conversion->error) == STATUS_OK
-               ? write_text(conversion, &list, true, result)
-               : STATUS_FAILED;
-}
-
 static enum status to_json(const struct conversion *conversion, const struct cell *from,
                            struct cell *result)
 {
     if (conversion->to->element != NULL && from->kind == VALUE_TEXT) {
-        return json_of_array(conversion, from, result);
+        struct cell list;
+        return array_text_read(from->text, from->length, conversion->to->element, conversion->arena,
+                               &list, conversion->error) == STATUS_OK
+                   ? write_text(conversion, &list, true, result)
+                   : STATUS_FAILED;
     }
     enum status status = STATUS_OK;
     switch ((enum value_kind)from->kind) {

@@ -27,3 +27,10 @@ int json_tree_append(const json_t *tree, size_t flags, struct buffer *out)
 {
     return tree != NULL && json_dump_callback(tree, append_dumped, out, flags) == 0;
 }
+
+void json_tree_append_line(json_t *object, struct buffer *out)
+{
+    (void)json_tree_append(object, JSON_COMPACT, out);
+    json_decref(object);
+    buffer_append_byte(out, '\n');
+}

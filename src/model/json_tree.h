@@ -17,5 +17,7 @@ json_t *json_tree_load(const char *text, size_t length, size_t flags, json_error
 /* Appends the tree's text; `flags` are jansson's. False: the tree is NULL, or none that jansson
  * writes (too deep). */
 int json_tree_append(const json_t *tree, size_t flags, struct buffer *out);
+/* In one line with its end; the reference goes. */
+void json_tree_append_line(json_t *object, struct buffer *out);
 
 #endif

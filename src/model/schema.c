@@ -27,6 +27,16 @@ const struct schema_table *schema_find_table(const struct schema *schema, const 
     return NULL;
 }
 
+const struct schema_column *schema_column_named(const struct schema_table *table, const char *name)
+{
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (strcmp(table->columns[i].name, name) == 0) {
+            return &table->columns[i];
+        }
+    }
+    return NULL;
+}
+
 int schema_find_column(const struct schema_table *table, const char *name)
 {
     int found = -1;
@@ -275,7 +285,7 @@ static bool is_same_set(struct column_list left, struct column_list right)
     return left.count > 0 && right.count > 0;
 }
 
-static bool are_not_null(const struct schema_table *table, struct column_list columns)
+bool schema_columns_not_null(const struct schema_table *table, struct column_list columns)
 {
     for (uint32_t i = 0; i < columns.count; i++) {
         int column = schema_find_column(table, columns.names[i]);
@@ -299,7 +309,7 @@ bool schema_is_unique(const struct schema_table *table, struct column_list colum
 static bool tells_rows_apart(const struct schema_table *table, const struct schema_index *index)
 {
     return index->unique && !index->partial && !index->deferrable && index->method == NULL &&
-           index->columns.count > 0 && are_not_null(table, index->columns);
+           index->columns.count > 0 && schema_columns_not_null(table, index->columns);
 }
 
 struct column_list schema_row_key(const struct schema_table *table)
@@ -320,6 +330,6 @@ struct column_list schema_row_key(const struct schema_table *table)
 bool schema_is_unique_key(const struct schema_table *table, struct column_list columns)
 {
     return schema_is_unique(table, columns) &&
-           (are_not_null(table, columns) ||
+           (schema_columns_not_null(table, columns) ||
             (table->primary_key_not_null && is_same_set(table->primary_key, columns)));
 }

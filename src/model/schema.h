@@ -344,6 +344,10 @@ enum status schema_count_objects(const struct schema *schema, const char *catalo
 const struct schema_table *schema_find_table(const struct schema *schema, const char *name);
 /* -1 if there is none. Names compare bytewise first, then without ASCII case if unambiguous. */
 int schema_find_column(const struct schema_table *table, const char *name);
+/* NULL if there is none. Names compare bytewise. */
+const struct schema_column *schema_column_named(const struct schema_table *table, const char *name);
+/* Has the table all of them, and does none take NULL? */
+bool schema_columns_not_null(const struct schema_table *table, struct column_list columns);
 /* "view", "function" … */
 const char *schema_object_word(const struct schema_object *object);
 /* Is it what somebody wrote to be run: a view, a trigger, a function, a procedure, a rule, an

@@ -139,16 +139,6 @@ static enum column_difference compare_column(const struct table_change *table,
     return kept->not_null && !now->not_null ? COLUMN_WIDER : COLUMN_SAME;
 }
 
-static const struct schema_column *find_column(const struct schema_table *table, const char *name)
-{
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        if (strcmp(table->columns[i].name, name) == 0) {
-            return &table->columns[i];
-        }
-    }
-    return NULL;
-}
-
 static uint32_t place_of(const struct schema_table *table, const struct schema_column *column)
 {
     return column->place != 0 ? column->place : (uint32_t)(column - table->columns) + 1;
@@ -166,7 +156,7 @@ static bool may_be_renamed(const struct table_change *table, const struct schema
     }
     for (uint32_t i = 0; i < table->kept->column_count && !may; i++) {
         const struct schema_column *other = &table->kept->columns[i];
-        const struct schema_column *there = find_column(table->now, other->name);
+        const struct schema_column *there = schema_column_named(table->now, other->name);
         may = there != NULL && !column_list_holds(key, other->name) &&
               place_of(table->kept, other) < place_of(table->kept, kept) &&
               place_of(table->now, there) > place_of(table->now, now);
@@ -181,7 +171,7 @@ static void compare_columns(struct table_change *table, bool same_server, struct
         sizeof *table->columns);
     for (uint32_t i = 0; i < table->kept->column_count; i++) {
         const struct schema_column *kept = &table->kept->columns[i];
-        const struct schema_column *now = find_column(table->now, kept->name);
+        const struct schema_column *now = schema_column_named(table->now, kept->name);
         enum column_difference difference =
             now == NULL ? COLUMN_GONE : compare_column(table, kept, now, same_server);
         if (difference == COLUMN_SAME && same_server && may_be_renamed(table, kept, now)) {
@@ -194,14 +184,12 @@ static void compare_columns(struct table_change *table, bool same_server, struct
     }
     for (uint32_t i = 0; i < table->now->column_count; i++) {
         const struct schema_column *now = &table->now->columns[i];
-        if (find_column(table->kept, now->name) == NULL) {
+        if (schema_column_named(table->kept, now->name) == NULL) {
             table->columns[table->column_count++] =
                 (struct column_change){COLUMN_NEW, now->name, NULL, now};
         }
     }
 }
-
-/* ---------------------------------------------------------------- tables */
 
 /* ---------------------------------------------------------------- constraints */
 
@@ -244,17 +232,10 @@ static bool takes_null_no_more(const struct schema_table *kept, const struct sch
 {
     bool found = false;
     for (uint32_t i = 0; i < kept->column_count && !found; i++) {
-        const struct schema_column *column = find_column(now, kept->columns[i].name);
+        const struct schema_column *column = schema_column_named(now, kept->columns[i].name);
         found = column != NULL && column->not_null && !kept->columns[i].not_null;
     }
     return found;
-}
-
-static bool is_constrained(const struct schema_table *kept, const struct schema_table *now)
-{
-    return kept->index_count != now->index_count ||
-           kept->foreign_key_count != now->foreign_key_count || !has_all(now, kept) ||
-           !has_all(kept, now) || takes_null_no_more(kept, now);
 }
 
 static void compare_table(struct table_change *table, bool same_server, struct arena *arena)
@@ -266,7 +247,10 @@ static void compare_table(struct table_change *table, bool same_server, struct a
             ? TABLE_SAME
             : TABLE_REKEYED;
     compare_columns(table, same_server && same, arena); /* of another table no column is the same */
-    table->constrained = is_constrained(table->kept, table->now);
+    table->constrained = table->kept->index_count != table->now->index_count ||
+                         table->kept->foreign_key_count != table->now->foreign_key_count ||
+                         !has_all(table->now, table->kept) || !has_all(table->kept, table->now) ||
+                         takes_null_no_more(table->kept, table->now);
 }
 
 static const struct schema_table *next_table(const struct schema *schema, uint32_t *at)

@@ -120,13 +120,6 @@ static size_t put_timestamp(const struct cell *cell, char *out)
     return length;
 }
 
-static void append_special(int64_t which, struct buffer *out)
-{
-    buffer_append_string(out, which == CELL_INFINITY         ? "infinity"
-                              : which == CELL_MINUS_INFINITY ? "-infinity"
-                                                             : "0000-00-00");
-}
-
 /* A signed part of a duration and its letter; nothing for 0. */
 static void append_part(int64_t amount, char unit, struct buffer *out)
 {
@@ -171,7 +164,9 @@ void time_append(const struct cell *cell, struct buffer *out)
         return;
     }
     if ((cell->flags & CELL_SPECIAL) != 0) {
-        append_special(cell->i64, out);
+        buffer_append_string(out, cell->i64 == CELL_INFINITY         ? "infinity"
+                                  : cell->i64 == CELL_MINUS_INFINITY ? "-infinity"
+                                                                     : "0000-00-00");
         return;
     }
     buffer_reserve(out, DATE_BYTES_MAX + TIME_BYTES_MAX);

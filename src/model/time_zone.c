@@ -234,15 +234,6 @@ static bool is_name(const char *name)
     return length > 0 && length <= NAME_BYTES_MAX;
 }
 
-static enum status unknown(const char *name, const char *folder, struct error *error)
-{
-    error_set(error, ERROR_BAD_VALUE, "time zone", "'%s' is neither an offset nor a zone in %s",
-              name, folder);
-    return error_hint(error,
-                      "write a name such as Europe/Paris (of the package tzdata), UTC, or an "
-                      "offset such as +02:00");
-}
-
 enum status time_zone_make(const char *name, struct arena *arena, const struct time_zone **zone,
                            struct error *error)
 {
@@ -260,7 +251,11 @@ enum status time_zone_make(const char *name, struct arena *arena, const struct t
     size_t length;
     if (path == NULL ||
         file_read_all(path, FILE_BYTES_MAX, arena, &bytes, &length, error) != STATUS_OK) {
-        return unknown(name, folder, error);
+        error_set(error, ERROR_BAD_VALUE, "time zone", "'%s' is neither an offset nor a zone in %s",
+                  name, folder);
+        return error_hint(error,
+                          "write a name such as Europe/Paris (of the package tzdata), UTC, or an "
+                          "offset such as +02:00");
     }
     return time_zone_read(name, bytes, length, arena, zone, error);
 }

@@ -450,3 +450,10 @@ void value_print(const struct cell *cell, size_t limit, struct buffer *out)
     print_value(cell, limit > SIZE_MAX - out->length ? SIZE_MAX : out->length + limit,
                 PRINTED_DEPTH_MAX, out);
 }
+
+int value_compare_texts(const void *left, const void *right)
+{
+    const struct cell *a = left;
+    const struct cell *b = right;
+    return text_compare(a->text, a->length, b->text, b->length);
+}

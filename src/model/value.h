@@ -186,6 +186,8 @@ struct arena;
 /* A deep copy whose pointers live in `arena`; LARGE handles are shared, not copied. STATUS_FAILED:
  * there is no memory for so large a value. */
 enum status value_copy(const struct cell *from, struct arena *arena, struct cell *to) MUST_USE;
+/* For qsort over cells that are texts: by bytes. */
+int value_compare_texts(const void *left, const void *right);
 
 /* Bytes that the value takes beyond its cell, nested ones included: for byte bounds. */
 size_t value_bytes(const struct cell *cell);

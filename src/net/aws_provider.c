@@ -27,8 +27,9 @@ void aws_asking_note(struct aws_asking *asking, const char *format, ...)
     buffer_append_string(&asking->looked_at, text);
 }
 
-enum status aws_asking_client(struct aws_asking *asking, struct http_client **client,
-                              struct error *error)
+/* The client of this round; ERROR_… if it can't be made. */
+static enum status aws_asking_client(struct aws_asking *asking, struct http_client **client,
+                                     struct error *error)
 {
     if (asking->client == NULL) {
         /* Plaintext goes only where each provider has checked that it may. */

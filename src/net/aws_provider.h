@@ -58,9 +58,6 @@ enum status aws_provider_assume_role(struct aws_asking *asking, const struct aws
 
 /* Adds to what had nothing: "AWS_ACCESS_KEY_ID is not set". */
 void aws_asking_note(struct aws_asking *asking, const char *format, ...) PRINTF_LIKE(2, 3);
-/* The client of this round; ERROR_… if it can't be made. */
-enum status aws_asking_client(struct aws_asking *asking, struct http_client **client,
-                              struct error *error) MUST_USE;
 /* Sends, up to `attempts` times while the network or the server (5xx, 429) fails. STATUS_OK: an
  * answer, to be given to aws_answer_destroy. */
 enum status aws_asking_send(struct aws_asking *asking, const struct http_request *request,

@@ -21,14 +21,6 @@ enum {
     STALE_LIFE_MS = 15 * 60 * 1000
 };
 
-static bool is_one_of(const char *host, const char *const *hosts)
-{
-    while (*hosts != NULL && strcmp(*hosts, host) != 0) {
-        hosts++;
-    }
-    return *hosts != NULL;
-}
-
 /* ---------------------------------------------------------------- containers */
 
 /* https anywhere; http only where nobody else listens, so that no setting can send the token off.
@@ -42,7 +34,7 @@ static enum status check_container_url(struct aws_asking *asking, const char *te
         STATUS_OK) {
         return error_recode(error, ERROR_CREDENTIALS);
     }
-    if (url.tls || http_host_is_loopback(url.host) || is_one_of(url.host, hosts)) {
+    if (url.tls || http_host_is_loopback(url.host) || text_is_among(url.host, hosts)) {
         return STATUS_OK;
     }
     error_set(error, ERROR_CREDENTIALS, "AWS_CONTAINER_CREDENTIALS_FULL_URI",
@@ -186,7 +178,7 @@ static enum status find_instance_service(struct aws_asking *asking,
         STATUS_OK) {
         return error_recode(error, ERROR_CREDENTIALS);
     }
-    if (!url.tls && !http_host_is_loopback(url.host) && !is_one_of(url.host, hosts)) {
+    if (!url.tls && !http_host_is_loopback(url.host) && !text_is_among(url.host, hosts)) {
         return error_set(error, ERROR_CREDENTIALS, "AWS_EC2_METADATA_SERVICE_ENDPOINT",
                          "instance metadata in plaintext come only from this machine or from "
                          "169.254.169.254 and [fd00:ec2::254], not from \"%.120s\"",

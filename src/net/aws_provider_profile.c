@@ -101,11 +101,6 @@ static enum status plain_credentials(struct aws_asking *asking, const char *prof
     return keys_of_file(asking, false, profile, credentials, error);
 }
 
-static bool has_static_keys(const struct aws_asking *asking, const char *profile)
-{
-    return setting(asking, profile, "aws_access_key_id") != NULL;
-}
-
 static enum status refuse_login(struct aws_asking *asking, const char *profile, struct error *error)
 {
     if (setting(asking, profile, "login_session") == NULL) {
@@ -155,7 +150,7 @@ static enum status source_by_profile(struct aws_asking *asking, const char *prof
                          "its source_profile \"%.128s\" is in neither file", source);
     }
     /* Keys of its own end the chain, also where a profile is its own source. */
-    if (has_static_keys(asking, source)) {
+    if (setting(asking, source, "aws_access_key_id") != NULL) {
         return plain_credentials(asking, source, credentials, error);
     }
     for (int i = 0; i < path->count; i++) {

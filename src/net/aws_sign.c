@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include <ctype.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
@@ -176,18 +177,12 @@ static void append_encoded(struct buffer *out, const char *bytes, size_t length,
     }
 }
 
-static int hex_digit(char digit)
-{
-    return isdigit((unsigned char)digit)    ? digit - '0'
-           : isxdigit((unsigned char)digit) ? tolower((unsigned char)digit) - 'a' + 10
-                                            : -1;
-}
-
 /* A path for S3: what is encoded stays so, what should be becomes so. */
 static void append_encoded_once(struct buffer *out, const char *path)
 {
     for (; *path != '\0'; path++) {
-        bool is_escape = path[0] == '%' && hex_digit(path[1]) >= 0 && hex_digit(path[2]) >= 0;
+        bool is_escape =
+            path[0] == '%' && text_hex_digit(path[1]) >= 0 && text_hex_digit(path[2]) >= 0;
         if (is_escape) {
             buffer_append_byte(out, '%');
         } else {
@@ -242,23 +237,15 @@ struct query_part {
     size_t value_length;
 };
 
-static int compare_bytes(const char *left, size_t left_length, const char *right,
-                         size_t right_length)
-{
-    size_t shorter = left_length < right_length ? left_length : right_length;
-    int order = memcmp(left, right, shorter);
-    return order != 0 ? order : (left_length > right_length) - (left_length < right_length);
-}
-
 static int compare_parts(const void *left, const void *right, void *text)
 {
     const struct query_part *a = left;
     const struct query_part *b = right;
     const char *base = text;
-    int order = compare_bytes(base + a->name, a->name_length, base + b->name, b->name_length);
+    int order = text_compare(base + a->name, a->name_length, base + b->name, b->name_length);
     return order != 0
                ? order
-               : compare_bytes(base + a->value, a->value_length, base + b->value, b->value_length);
+               : text_compare(base + a->value, a->value_length, base + b->value, b->value_length);
 }
 
 /* Appends a name or value of the query decoded and encoded again, so that it is encoded one way
@@ -267,8 +254,8 @@ static void append_query_text(struct buffer *out, const char *text, size_t lengt
 {
     for (size_t i = 0; i < length; i++) {
         char byte = text[i];
-        int high = byte == '%' && length - i > 2 ? hex_digit(text[i + 1]) : -1;
-        int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+        int high = byte == '%' && length - i > 2 ? text_hex_digit(text[i + 1]) : -1;
+        int low = high >= 0 ? text_hex_digit(text[i + 2]) : -1;
         if (low >= 0) {
             byte = (char)(high << 4 | low);
             i += 2;

@@ -107,9 +107,6 @@ enum status http_submit(struct http_client *client, const struct http_request *r
 enum status http_poll(struct http_client *client, int64_t timeout_ms,
                       struct http_response **response, struct error *error) MUST_USE;
 
-/* Requests submitted whose responses were not polled yet. */
-uint32_t http_under_way(const struct http_client *client);
-
 /* Sends one request and waits for its answer, while others go on (their responses stay for
  * http_poll). STATUS_OK: a response that has no error, whatever its status. STATUS_FAILED: `error`
  * is the response's (and `*response`, when not NULL, still is the caller's, for `sent`). */

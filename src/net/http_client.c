@@ -152,11 +152,6 @@ void http_client_destroy(struct http_client *client)
     free(client);
 }
 
-uint32_t http_under_way(const struct http_client *client)
-{
-    return client->under_way + client->done_count;
-}
-
 /* ---------------------------------------------------------------- what has ended */
 
 static void free_slot(struct http_slot *slot)

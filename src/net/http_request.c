@@ -40,16 +40,6 @@ static void note_security(struct http_slot *slot, const SSL *tls, const char *pe
     response->tls_cipher = tls != NULL ? SSL_get_cipher_name(tls) : NULL;
 }
 
-static bool is_http2(const SSL *tls)
-{
-    const unsigned char *protocol = NULL;
-    unsigned length = 0;
-    if (tls != NULL) {
-        SSL_get0_alpn_selected(tls, &protocol, &length);
-    }
-    return length == 2 && memcmp(protocol, "h2", 2) == 0;
-}
-
 /*
  * Just before the request is sent on a connection, each time that it is: libcurl sends it again on
  * a new connection when a kept one ended without an answer.
@@ -70,7 +60,12 @@ static int on_send(void *user, char *peer, char *local, int peer_port, int local
         return CURL_PREREQFUNC_ABORT;
     }
     const SSL *tls = tls_of(slot);
-    slot->http2 = is_http2(tls);
+    const unsigned char *protocol = NULL;
+    unsigned length = 0;
+    if (tls != NULL) {
+        SSL_get0_alpn_selected(tls, &protocol, &length);
+    }
+    slot->http2 = length == 2 && memcmp(protocol, "h2", 2) == 0;
     if (http_sockets_out_of_step(slot, local_port)) {
         slot->fault = HTTP_FAULT_STALE;
         return CURL_PREREQFUNC_ABORT;

@@ -22,11 +22,8 @@ static curl_socket_t on_open(void *user, curlsocktype purpose, struct curl_socka
     if (descriptor < 0) {
         return CURL_SOCKET_BAD;
     }
-    if (client->socket_count == client->socket_capacity) {
-        client->socket_capacity = client->socket_capacity * 2 + 8;
-        client->sockets =
-            memory_resize(client->sockets, client->socket_capacity, sizeof(*client->sockets));
-    }
+    client->sockets = memory_make_room(client->sockets, client->socket_count,
+                                       &client->socket_capacity, sizeof(*client->sockets));
     client->sockets[client->socket_count++] = (struct http_socket){.descriptor = descriptor};
     return descriptor;
 }

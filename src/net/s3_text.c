@@ -1,4 +1,5 @@
 /* What S3 writes and reads: keys in addresses, elements of its XML, pages of a list. */
+#include "base/text.h"
 #include "net/s3_internal.h"
 
 #include <stdio.h>
@@ -76,21 +77,13 @@ const char *s3_without_entities(const char *text, size_t length, struct arena *a
     return made;
 }
 
-static int hex_digit(char letter)
-{
-    return letter >= '0' && letter <= '9'   ? letter - '0'
-           : letter >= 'a' && letter <= 'f' ? letter - 'a' + 10
-           : letter >= 'A' && letter <= 'F' ? letter - 'A' + 10
-                                            : -1;
-}
-
 static const char *decoded(const char *text, size_t length, struct arena *arena)
 {
     char *made = arena_copy(arena, text, length);
     size_t kept = 0;
     for (size_t at = 0; at < length; at++) {
-        int high = text[at] == '%' && length - at > 2 ? hex_digit(text[at + 1]) : -1;
-        int low = high >= 0 ? hex_digit(text[at + 2]) : -1;
+        int high = text[at] == '%' && length - at > 2 ? text_hex_digit(text[at + 1]) : -1;
+        int low = high >= 0 ? text_hex_digit(text[at + 2]) : -1;
         made[kept] = low >= 0 ? (char)(high << 4 | low) : text[at] == '+' ? ' ' : text[at];
         at += low >= 0 ? 2 : 0;
         if (made[kept++] == '\0') {

@@ -56,7 +56,8 @@ void stream_destroy(struct stream *stream)
 
 /* ---------------------------------------------------------------- one step */
 
-enum status stream_break(struct stream *stream, struct error *error)
+/* Keeps the error (given by the caller or in `failure` already) and returns it. */
+static enum status stream_break(struct stream *stream, struct error *error)
 {
     stream->state = STREAM_BROKEN;
     return error_copy(error, &stream->failure);

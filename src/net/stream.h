@@ -4,7 +4,7 @@
  *
  *   look-up -> connect -> TLS handshake -> open -> ended by either side, one way or both
  *
- * A stream belongs to one thread at a time; a stream_tls and a listener to any. Deadlines are times
+ * A stream belongs to one thread at a time; a stream_tls to any. Deadlines are times
  * of clock_boottime_ms, which goes on while the process is stopped or the machine sleeps; nothing
  * is sent after them. What always holds: TLS is 1.2 or later, a client verifies certificate and
  * name unless told otherwise, and plaintext goes to loopback only unless `plaintext_allowed`.
@@ -72,19 +72,6 @@ enum status stream_connect(const struct stream_options *options, struct stream *
 enum status stream_ready(struct stream *stream, struct error *error) MUST_USE;
 /* Closes; with TLS it says so if that does not block. NULL is fine. */
 void stream_destroy(struct stream *stream);
-
-/* Listens on loopback; port 0: a free one. */
-struct stream_listener;
-enum status stream_listen(uint16_t port, struct stream_listener **listener,
-                          struct error *error) MUST_USE;
-uint16_t stream_listener_port(const struct stream_listener *listener);
-int stream_listener_descriptor(const struct stream_listener *listener); /* to poll for reading */
-void stream_listener_destroy(struct stream_listener *listener);         /* NULL is fine */
-/* The next connection, waiting up to `timeout_ms` for it (0: only looks; STATUS_AGAIN: none). A TLS
- * handshake takes place as with stream_open, by `deadline_ms`. */
-enum status stream_accept(struct stream_listener *listener, const struct stream_tls *tls,
-                          int64_t timeout_ms, int64_t deadline_ms, struct stream **stream,
-                          struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- bytes */
 

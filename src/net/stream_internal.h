@@ -47,8 +47,7 @@ struct stream_tls {
 /* A stream that is not connected yet. */
 struct stream *stream_new(const struct stream_tls *tls, const char *host, uint16_t port,
                           int64_t deadline_ms);
-/* Keeps the error (given by the caller or in `failure` already) and returns it. */
-enum status stream_break(struct stream *stream, struct error *error);
+/* Keepalive, and no delay of small packets. False: errno says why not. */
 bool stream_set_up_socket(int descriptor);
 
 /* ---------------------------------------------------------------- stream_connect.c */

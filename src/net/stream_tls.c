@@ -164,12 +164,6 @@ static void make_bio_method(void)
 
 /* ---------------------------------------------------------------- failures */
 
-static void hint_at_authority(struct stream *stream)
-{
-    error_hint(&stream->failure,
-               "if a private authority signed the certificate, name its PEM file");
-}
-
 static enum status fail_verification(struct stream *stream, long result)
 {
     bool wrong_name =
@@ -178,7 +172,8 @@ static enum status fail_verification(struct stream *stream, long result)
               X509_verify_cert_error_string(result), wrong_name ? ", which must be for " : "",
               wrong_name ? stream->server_name : "");
     if (!wrong_name) {
-        hint_at_authority(stream);
+        error_hint(&stream->failure,
+                   "if a private authority signed the certificate, name its PEM file");
     }
     return STATUS_FAILED;
 }

@@ -234,8 +234,7 @@ static enum status list_files(const char *folder, struct arena *arena, const cha
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
     }
     while ((status = entries_next(&entries, &name, error)) == STATUS_OK) {
-        size_t length = strlen(name);
-        if (length <= strlen(".jsonl") || strcmp(name + length - 6, ".jsonl") != 0) {
+        if (!text_ends_with(name, ".jsonl")) {
             continue;
         }
         if (*count == FILES_MAX) {

@@ -173,13 +173,6 @@ static void append_piece(const struct table *table, uint32_t column, const char 
     append_spaces(out, is_right(table, column) ? 0 : padding);
 }
 
-static void end_line(size_t start, struct buffer *out)
-{
-    while (out->length > start && out->data[out->length - 1] == ' ') {
-        out->length--;
-    }
-}
-
 /* One row, on as many lines as its cells need. */
 static void append_row(const struct table *table, const char *const *cells, const uint32_t *widths,
                        struct buffer *out)
@@ -201,7 +194,9 @@ static void append_row(const struct table *table, const char *const *cells, cons
             rest[column] += strspn(rest[column], " ");
             more = more || *rest[column] != '\0';
         }
-        end_line(start, out);
+        while (out->length > start && out->data[out->length - 1] == ' ') {
+            out->length--;
+        }
     }
 }
 

@@ -38,11 +38,6 @@ static bool is_name(const char *text)
     return length > 0 && length <= NAME_BYTES_MAX;
 }
 
-bool connection_is_name(const char *text)
-{
-    return text[0] == '@' && is_name(text + 1);
-}
-
 /* NULL: neither variable nor home says where it would be. */
 static const char *file_path(struct arena *arena)
 {
@@ -199,8 +194,10 @@ enum status connection_find(const char *name, struct arena *arena, const char **
 
 enum status connection_expand(const char **text, struct arena *arena, struct error *error)
 {
-    return *text != NULL && connection_is_name(*text) ? connection_find(*text, arena, text, error)
-                                                      : STATUS_OK;
+    /* "@" and a name: no path that is known by its suffix is, since a name has no dot. */
+    return *text != NULL && (*text)[0] == '@' && is_name(*text + 1)
+               ? connection_find(*text, arena, text, error)
+               : STATUS_OK;
 }
 
 const char *connection_recall(const char *name, const char *shown, struct arena *arena)

@@ -29,8 +29,6 @@ struct connection {
     struct error *fault; /* NULL: none */
 };
 
-/* "@" and a name: no path that is known by its suffix is, since a name has no dot. */
-bool connection_is_name(const char *text);
 /*
  * The URI behind "@NAME", in the arena. ERROR_CONNECTION_UNKNOWN: there is none of that name, or no
  * file; ERROR_CONNECTIONS_INVALID: what the file has under it can't be used, or all of it, as where

@@ -20,11 +20,6 @@ struct alphabet {
     const char *characters;
 };
 
-static const struct read_column *column_of(const struct entity_builder *entity, uint32_t index)
-{
-    return entity->stream->request.columns.items[index];
-}
-
 static const struct schema_column *root_column(const struct entity_builder *entity,
                                                struct value_reference value)
 {
@@ -35,7 +30,7 @@ static const struct schema_column *root_column(const struct entity_builder *enti
     if (value.origin != origin || documents || entity->from == NULL) {
         return NULL;
     }
-    const struct read_column *column = column_of(entity, value.index);
+    const struct read_column *column = entity->stream->request.columns.items[value.index];
     int index = column->join < 0 ? schema_find_column(entity->from, column->name) : -1;
     return index >= 0 ? &entity->from->columns[index] : NULL;
 }
@@ -305,17 +300,6 @@ static bool covers(const struct recovered *recovered, struct column_list key)
     return key.count > 0;
 }
 
-static bool columns_not_null(const struct schema_table *table, struct column_list columns)
-{
-    for (uint32_t i = 0; i < columns.count; i++) {
-        int index = schema_find_column(table, columns.names[i]);
-        if (index < 0 || !table->columns[index].not_null) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* `nulls_gone`: a null in the key has rejected the record before. */
 static bool holds_unique_key(const struct schema_table *table, const struct recovered *recovered,
                              bool nulls_gone)
@@ -329,7 +313,7 @@ static bool holds_unique_key(const struct schema_table *table, const struct reco
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct schema_index *index = &table->indexes[i];
         if (index->unique && !index->partial && covers(recovered, index->columns) &&
-            (nulls_gone || columns_not_null(table, index->columns))) {
+            (nulls_gone || schema_columns_not_null(table, index->columns))) {
             return true;
         }
     }

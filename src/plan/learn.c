@@ -122,11 +122,8 @@ static struct learnt_field *find_or_add(struct learnt_table *learnt, struct lear
     if (check_name(learnt, fields, name, error) != STATUS_OK) {
         return NULL;
     }
-    if (fields->count == fields->capacity) {
-        fields->capacity = fields->capacity == 0 ? 16 : fields->capacity * 2;
-        fields->fields =
-            memory_resize(fields->fields, fields->capacity, sizeof(struct learnt_field *));
-    }
+    fields->fields = memory_make_room(fields->fields, fields->count, &fields->capacity,
+                                      sizeof(struct learnt_field *));
     struct learnt_field *made = arena_allocate_zeroed(learnt->arena, 1, sizeof *made);
     made->name = arena_copy(learnt->arena, name->text, name->length);
     made->rank = learnt->rank++;

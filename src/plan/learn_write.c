@@ -25,15 +25,8 @@ static void learn_write_note(struct writer *writer, bool warning, const char *ob
                              const char *text)
 {
     struct learnt_plan *plan = writer->plan;
-    if (plan->note_count == writer->note_capacity) {
-        uint32_t wanted = writer->note_capacity == 0 ? 16 : 2 * writer->note_capacity;
-        struct plan_note *notes = arena_allocate_zeroed(plan->arena, wanted, sizeof *notes);
-        if (plan->note_count > 0) {
-            memcpy(notes, plan->notes, plan->note_count * sizeof *notes);
-        }
-        plan->notes = notes;
-        writer->note_capacity = wanted;
-    }
+    plan->notes = arena_make_room(plan->arena, plan->notes, plan->note_count,
+                                  &writer->note_capacity, sizeof *plan->notes);
     plan->notes[plan->note_count++] =
         (struct plan_note){.level = warning ? PLAN_NOTE_WARNING : PLAN_NOTE_INFO,
                            .object = object,
@@ -315,11 +308,6 @@ static bool becomes_table(const struct learnt_table *learnt, const struct learnt
            !has_special_names(field);
 }
 
-static bool is_list_of_maps(const struct learnt_field *field)
-{
-    return (field->element_kinds & 1u << VALUE_MAP) != 0;
-}
-
 static void write_list_table(struct writer *writer, const struct learnt_table *learnt,
                              const struct learnt_field *list, const char *parent_table,
                              struct column_list parent)
@@ -412,7 +400,8 @@ static void note_lists(struct writer *writer, const struct learnt_table *learnt,
     struct arena *arena = writer->plan->arena;
     for (uint32_t i = 0; learnt->child_tables && i < learnt->fields.count; i++) {
         const struct learnt_field *field = learnt->fields.fields[i];
-        if (is_list_of_maps(field) && !becomes_table(learnt, field, parent)) {
+        if ((field->element_kinds & 1u << VALUE_MAP) != 0 &&
+            !becomes_table(learnt, field, parent)) {
             learn_write_note(
                 writer, true, table,
                 arena_format(arena, "the lists in '%s' stay JSON: %s", field->name,

@@ -127,7 +127,7 @@ void mapper_destroy(struct mapper *mapper)
             mapper_nested_free(&mapper->entities[e].lists[i]);
         }
         free(mapper->entities[e].lists);
-        mapper_distinct_free(&mapper->entities[e].distinct);
+        hash_set_free(&mapper->entities[e].distinct);
         batch_destroy(mapper->entities[e].out);
     }
     for (uint32_t i = 0; mapper->statements && i < mapper->shared->expression_count; i++) {
@@ -158,7 +158,7 @@ void mapper_begin_chunk(struct mapper *mapper)
     for (uint32_t e = 0; e < mapper->entity_count; e++) {
         batch_destroy(mapper->entities[e].out);
         mapper->entities[e].out = NULL;
-        mapper_distinct_forget(&mapper->entities[e].distinct);
+        hash_set_clear(&mapper->entities[e].distinct);
     }
     arena_destroy(mapper->reject_arena);
     batch_destroy(mapper->reject_keeper);

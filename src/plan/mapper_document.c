@@ -23,12 +23,6 @@ const struct cell *mapper_level(const struct making *making, uint32_t index)
 
 /* ---- texts read backwards */
 
-static const struct cell *text_of(const struct making *making, const struct mapping_part *part)
-{
-    return part->from.origin == ORIGIN_COLUMN && part->of_record ? &making->parent[part->from.index]
-                                                                 : NULL;
-}
-
 static enum status unreadable(const struct mapping_part *part, const char *why, struct error *error)
 {
     return error_set(error, ERROR_REJECT_PATTERN, NULL, "reading %s: the text %s", part->name, why);
@@ -53,7 +47,9 @@ enum status mapper_part(struct making *making, const struct mapping_part *part, 
 {
     struct template_slice slices[TEMPLATE_READ_VALUES_MAX];
     struct cell text;
-    const struct cell *own = text_of(making, part);
+    const struct cell *own = part->from.origin == ORIGIN_COLUMN && part->of_record
+                                 ? &making->parent[part->from.index]
+                                 : NULL;
     if (own != NULL) {
         text = *own;
     } else if (mapper_reference(making, part->from, &text, error) != STATUS_OK) {
@@ -193,15 +189,6 @@ static enum status refuse_list(struct walk *walk, uint32_t step, const struct ce
     return refuse_whole(walk->making, &reason, "parent", walk->document, error);
 }
 
-static enum status refuse_element(struct walk *walk, const struct cell *element,
-                                  struct error *error)
-{
-    struct error reason;
-    error_set(&reason, ERROR_REJECT_TYPE, NULL, "it has no fields: it is %s",
-              value_kind_name((enum value_kind)element->kind));
-    return refuse_whole(walk->making, &reason, "$value", element, error);
-}
-
 static enum status make_row(struct walk *walk, const struct cell *element, struct error *error)
 {
     struct making *making = walk->making;
@@ -213,7 +200,10 @@ static enum status make_row(struct walk *walk, const struct cell *element, struc
     making->document = element;
     making->bytes = 0;
     if (element->kind != VALUE_MAP && (walk->unnest->name_count > 0 || mapping->document_star)) {
-        return refuse_element(walk, element, error);
+        struct error reason;
+        error_set(&reason, ERROR_REJECT_TYPE, NULL, "it has no fields: it is %s",
+                  value_kind_name((enum value_kind)element->kind));
+        return refuse_whole(walk->making, &reason, "$value", element, error);
     }
     fill_slots(element, walk->unnest->names, walk->unnest->name_count, mapper->element_slots);
     enum status status = mapper_admits(making, &admitted, error);

@@ -3,6 +3,7 @@
 #define TRANSHUME_PLAN_MAPPER_INTERNAL_H
 
 #include "base/buffer.h"
+#include "base/hash_set.h"
 #include "model/canonical.h"
 #include "model/decimal.h"
 #include "plan/expression.h"
@@ -23,13 +24,6 @@ struct aggregate_state {
     struct error fault;
     struct cell result; /* while `known` */
     bool known;
-};
-
-/* Hashes of records made in the chunk at hand, as many as there is room for. */
-struct distinct_set {
-    struct canonical_hash *slots; /* open addressing; all zero: free */
-    uint32_t count;
-    uint32_t capacity; /* a power of two */
 };
 
 enum list_phase { LIST_UNDECIDED, LIST_BUILDING, LIST_LEFT_OUT, LIST_TOO_LARGE };
@@ -84,7 +78,7 @@ struct entity_state {
     int64_t page; /* number of the last page made for the parent */
     bool stopped; /* pages: the record was refused or filtered, no more of this parent */
     bool fits;    /* the document at hand is the entity's */
-    struct distinct_set distinct;
+    struct hash_set distinct; /* records made in the chunk, as many as there is room for */
 };
 
 struct mapper {
@@ -209,8 +203,6 @@ const struct cell *mapper_level(const struct making *making, uint32_t index);
 enum status mapper_distinct_seen(struct mapper *mapper, struct entity_state *entity,
                                  const struct cell *cells, bool *seen,
                                  struct error *error) MUST_USE;
-void mapper_distinct_forget(struct distinct_set *set);
-void mapper_distinct_free(struct distinct_set *set);
 
 /* mapper_record.c */
 /* Makes one record of the entity and puts it into its batch, or into the rejects; counts it. */
@@ -245,8 +237,6 @@ enum status mapper_pages_end(struct mapper *mapper, struct error *error) MUST_US
 enum status mapper_list_move(struct mapper *mapper, struct list_state *list, struct arena *arena,
                              struct error *error) MUST_USE;
 
-/* The record of the list is rejected for it. */
-void mapper_list_fail(struct list_state *list, const struct error *fault);
 /* The list of the record that the list is in, itself or in some item. */
 static inline struct list_state *mapper_list_top(struct list_state *list)
 {

@@ -44,7 +44,8 @@ struct making mapper_making_of_parent(struct mapper *mapper, struct entity_state
     };
 }
 
-void mapper_list_fail(struct list_state *list, const struct error *fault)
+/* The record of the list is rejected for it. */
+static void mapper_list_fail(struct list_state *list, const struct error *fault)
 {
     list = mapper_list_top(list);
     if (!list->failed) {

@@ -70,7 +70,9 @@ void propose_write_unknown(struct proposal *proposal, const struct schema_table 
     write_known_fields(proposal->out, table);
 }
 
-void propose_write_tables(struct proposal *proposal, bool keyed)
+/* The tables of a plan for SQL targets: one to one. `keyed` false: without their keys, as whole
+ * copies between two databases of one kind have them. */
+static void propose_write_tables(struct proposal *proposal, bool keyed)
 {
     buffer_append_string(proposal->out, proposal->count ? "tables:\n" : "tables: {}\n");
     for (uint32_t i = 0; i < proposal->count; i++) {

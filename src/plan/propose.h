@@ -44,9 +44,6 @@ void propose_decide(struct proposal *proposal, const struct schema *schema,
 void propose_write_documents(struct proposal *proposal, const struct connector *target);
 /* The tables of a plan for databases with CAPABILITY_CLUSTERS. */
 void propose_write_clusters(struct proposal *proposal);
-/* The tables of a plan for SQL targets: one to one. `keyed` false: without their keys, as whole
- * copies between two databases of one kind have them. */
-void propose_write_tables(struct proposal *proposal, bool keyed);
 /* The same of a source of documents, by a sample of its records: a table a kind. */
 enum status propose_write_kinds(struct proposal *proposal, struct database *source,
                                 struct error *error) MUST_USE;

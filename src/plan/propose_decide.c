@@ -24,16 +24,11 @@ static bool selected(const struct schema_table *table, const struct plan_setting
            !text_matches("_transhume_*", table->name);
 }
 
-static const struct schema_column *column_of(const struct schema_table *table, const char *name)
-{
-    int index = schema_find_column(table, name);
-    return index < 0 ? NULL : &table->columns[index];
-}
-
 static bool never_null(const struct schema_table *table, struct column_list columns)
 {
     for (uint32_t i = 0; i < columns.count; i++) {
-        const struct schema_column *column = column_of(table, columns.names[i]);
+        int index = schema_find_column(table, columns.names[i]);
+        const struct schema_column *column = index < 0 ? NULL : &table->columns[index];
         bool in_key = false;
         for (uint32_t k = 0; table->primary_key_not_null && k < table->primary_key.count; k++) {
             in_key = in_key || strcmp(table->primary_key.names[k], columns.names[i]) == 0;

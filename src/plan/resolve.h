@@ -19,9 +19,6 @@ struct plan_list {
     uint32_t count;
     uint32_t capacity;
 };
-/* A new zeroed item at the list's end. */
-void *plan_list_add(struct arena *arena, struct plan_list *list, size_t item_size)
-    __attribute__((returns_nonnull));
 
 /* One step of a path: from the table before it to `table`. */
 struct path_step {
@@ -359,9 +356,6 @@ void streams_finish(struct resolver *resolver);
 /* Where a document's field is in the row that is made of it. */
 uint32_t stream_document_slot(struct resolver *resolver, struct stream_builder *stream,
                               const char *name);
-/* The same of what was looked up for it: column `column` of the stream's request. */
-uint32_t stream_joined_slot(struct resolver *resolver, struct stream_builder *stream,
-                            uint32_t column);
 /* Finds a name; a column is added to what is read. A fault with the nearest name if `node` is not
  * NULL. */
 bool scope_find(struct resolver *resolver, const struct scope *scope, const char *name,
@@ -374,8 +368,6 @@ bool scope_template(struct resolver *resolver, const struct scope *scope,
 void scope_collect(struct resolver *resolver, struct scope *scope, const struct plan_node *fields,
                    bool aggregates_allowed);
 bool scope_has_value(const struct scope *scope, const char *name, struct scope_value *value);
-/* The sandbox, made when it is first needed; NULL after a fatal error. */
-struct expression_sandbox *resolve_sandbox(struct resolver *resolver);
 
 /* resolve_renumber.c: once fields and references are known, and before streams are finished */
 void renumber_resolve(struct resolver *resolver);
@@ -498,6 +490,8 @@ bool table_fields_merge(const struct table_builder *table, struct column_list co
 void table_take_whole(struct resolver *resolver, struct table_builder *table,
                       const struct schema_table *from);
 struct mapping_field *entity_field(const struct entity_builder *entity, const char *name);
+/* `types: keep`: columns keep their types as they are. */
+bool resolve_keeps_types(const struct resolver *resolver);
 
 /* resolve_columns.c */
 /* The type that the plan gives the target's column; NULL: none. */

@@ -75,15 +75,6 @@ static const char *counter_left_behind(const struct carrying *carrying)
     return column->not_null ? place_left_behind(carrying) : "it may be NULL";
 }
 
-static void carry_counter(const struct carrying *carrying)
-{
-    const char *why = counter_left_behind(carrying);
-    carrying->column->identity = why == NULL;
-    if (why != NULL) {
-        left_out(carrying, "counter", NULL, why);
-    }
-}
-
 /* ---------------------------------------------------------------- defaults */
 
 #define US_PER_DAY INT64_C(86400000000)
@@ -304,7 +295,11 @@ static void carry_column(const struct carrying *carrying)
     bool own_words = keeps_own_words(carrying);
     column->default_text = own_words ? column->default_text : NULL;
     if (own_words ? from->identity : is_counted(from)) {
-        carry_counter(carrying);
+        const char *why = counter_left_behind(carrying);
+        carrying->column->identity = why == NULL;
+        if (why != NULL) {
+            left_out(carrying, "counter", NULL, why);
+        }
     } else if (!own_words && from->default_kind != SCHEMA_DEFAULT_NONE) {
         carry_default(carrying);
     }
@@ -391,16 +386,6 @@ static void note_checks(const struct carrying *carrying)
     }
 }
 
-static void note_details(struct resolver *resolver, const char *name,
-                         const struct schema_table *from)
-{
-    if (from->details != NULL) {
-        resolve_note_left(resolver, "table option", 1, name,
-                          "the table %s is carried without what only its own engine has: %s",
-                          from->name, from->details);
-    }
-}
-
 /* As far as the target keeps them; the rest is told in one line. */
 static const char *comment_kept(const struct carrying *carrying, const char *comment,
                                 uint32_t *left)
@@ -458,7 +443,12 @@ void carry_resolve(struct resolver *resolver, struct table_builder *table)
         }
         carry_comments(&carrying);
         if (table->whole == NULL) {
-            note_details(resolver, table->name, entity->from);
+            if (entity->from->details != NULL) {
+                resolve_note_left(
+                    resolver, "table option", 1, table->name,
+                    "the table %s is carried without what only its own engine has: %s",
+                    entity->from->name, entity->from->details);
+            }
             carry_columns(&carrying);
             note_collations(&carrying);
             note_checks(&carrying);

@@ -206,14 +206,6 @@ static bool refuse_documents(struct resolver *resolver)
     return count > 0;
 }
 
-static void note_unseen(struct resolver *resolver)
-{
-    for (uint32_t i = 0; i < resolver->schema->unseen_count; i++) {
-        const struct schema_unseen *unseen = &resolver->schema->unseen[i];
-        resolve_note_left(resolver, unseen->what, 0, unseen->owner, "%s", unseen->why);
-    }
-}
-
 void copy_resolve(struct resolver *resolver)
 {
     if (resolver->source_documents && !resolver->target_free && refuse_documents(resolver)) {
@@ -242,5 +234,8 @@ void copy_resolve(struct resolver *resolver)
         note_left_behind(resolver);
     }
     note_code(resolver);
-    note_unseen(resolver);
+    for (uint32_t i = 0; i < resolver->schema->unseen_count; i++) {
+        const struct schema_unseen *unseen = &resolver->schema->unseen[i];
+        resolve_note_left(resolver, unseen->what, 0, unseen->owner, "%s", unseen->why);
+    }
 }

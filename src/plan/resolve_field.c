@@ -164,15 +164,6 @@ static void resolve_default(struct field_maker *maker)
     maker->field.default_value = value;
 }
 
-static void resolve_when(struct field_maker *maker)
-{
-    const struct plan_node *when = plan_node_get(maker->node, "when");
-    if (when != NULL) {
-        maker->field.when = scope_expression(maker->resolver, maker->scope, when);
-        maker->failed |= maker->field.when == MAPPING_NONE;
-    }
-}
-
 static void use_value(struct field_maker *maker, const struct scope_value *value)
 {
     maker->field.kind = FIELD_VALUE;
@@ -209,14 +200,6 @@ static void resolve_column(struct field_maker *maker, const char *name,
     if (value.reference.origin == ORIGIN_LIST) {
         maker->field.type.kind = maker->resolver->target_nested ? VALUE_LIST : VALUE_JSON;
     }
-}
-
-static void resolve_template(struct field_maker *maker)
-{
-    maker->field.kind = FIELD_TEMPLATE;
-    maker->field.type = (struct value_type){.kind = VALUE_TEXT};
-    maker->failed =
-        !scope_template(maker->resolver, maker->scope, maker->node, &maker->field.template);
 }
 
 static void resolve_const(struct field_maker *maker, const struct plan_node *node)
@@ -295,7 +278,10 @@ static bool resolve_source(struct field_maker *maker)
         if (plan_node_is_copy(node)) {
             resolve_column(maker, maker->key->text, maker->key);
         } else {
-            resolve_template(maker);
+            maker->field.kind = FIELD_TEMPLATE;
+            maker->field.type = (struct value_type){.kind = VALUE_TEXT};
+            maker->failed =
+                !scope_template(maker->resolver, maker->scope, maker->node, &maker->field.template);
         }
     } else if ((part = plan_node_get(node, "drop")) != NULL) {
         if (!plan_node_is_word(part, "true")) {
@@ -363,7 +349,11 @@ void field_resolve(struct resolver *resolver, struct scope *scope, struct entity
         resolve_cast(&maker);
         resolve_default(&maker);
         if (maker.field.kind != FIELD_EMBED) {
-            resolve_when(&maker);
+            const struct plan_node *when = plan_node_get(maker.node, "when");
+            if (when != NULL) {
+                maker.field.when = scope_expression(maker.resolver, maker.scope, when);
+                maker.failed |= maker.field.when == MAPPING_NONE;
+            }
         }
     }
     resolve_field_finish(&maker);

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-void *plan_list_add(struct arena *arena, struct plan_list *list, size_t item_size)
+/* A new zeroed item at the list's end. */
+static void *plan_list_add(struct arena *arena, struct plan_list *list, size_t item_size)
 {
     if (list->count == list->capacity) {
         uint32_t capacity = list->capacity == 0 ? 8 : list->capacity * 2;

@@ -12,13 +12,6 @@
  * rejected one by one. */
 #define ASKED_BYTES_MAX (INT64_C(1) << 30)
 
-static bool keeps_types(const struct resolver *resolver)
-{
-    const struct plan_node *types =
-        resolver->document != NULL ? plan_node_get(resolver->document->root, "types") : NULL;
-    return plan_node_is_word(types, "keep");
-}
-
 /* A field that takes a column as it is. */
 struct own_field {
     struct resolver *resolver;
@@ -298,14 +291,6 @@ static bool become_digits(const struct own_field *own)
     return true;
 }
 
-/* Is the default a call that makes a text of the clock, of whose form something may make use? */
-static bool forms_text(const struct schema_column *column)
-{
-    return column->default_kind == SCHEMA_DEFAULT_CLOCK_TEXT ||
-           (column->default_kind == SCHEMA_DEFAULT_NOW &&
-            strchr(column->default_text, '(') != NULL);
-}
-
 /* What the column there is, or what it will be once it is made for values of that type. */
 static struct value_type made_as(const struct own_field *own, struct value_type type)
 {
@@ -356,7 +341,11 @@ static bool become_moment(const struct own_field *own)
 static bool become_time(const struct own_field *own)
 {
     const struct value_type *type = &own->field->type;
-    bool clock_text = forms_text(own->column);
+    /* Is the default a call that makes a text of the clock, of whose form something may make use?
+     */
+    bool clock_text = own->column->default_kind == SCHEMA_DEFAULT_CLOCK_TEXT ||
+                      (own->column->default_kind == SCHEMA_DEFAULT_NOW &&
+                       strchr(own->column->default_text, '(') != NULL);
     if ((!type->dates && !type->moments) || clock_text || has_to_stay(own) ||
         own->column->generated != GENERATED_NO) {
         return false;
@@ -440,7 +429,7 @@ void own_apply(struct resolver *resolver, const struct schema_table *table,
                const struct schema_column *column, const struct table_builder *target,
                struct mapping_field *field)
 {
-    if (resolver->same_words || table == NULL || column == NULL || keeps_types(resolver)) {
+    if (resolver->same_words || table == NULL || column == NULL || resolve_keeps_types(resolver)) {
         return;
     }
     const struct own_field own = {

@@ -41,17 +41,6 @@ static void check_names(struct resolver *resolver)
     }
 }
 
-static struct mapping_field *find_field(const struct entity_builder *entity, const char *name)
-{
-    for (uint32_t i = 0; i < entity->fields.count; i++) {
-        struct mapping_field *field = entity->fields.items[i];
-        if (strcmp(field->name, name) == 0) {
-            return field;
-        }
-    }
-    return NULL;
-}
-
 /* A whole number of the source, taken as it is. */
 static bool is_plain_number(const struct mapping_field *field)
 {
@@ -89,7 +78,7 @@ static bool find_key(struct resolver *resolver, const struct table_builder *tabl
         return false;
     }
     renumbering->entity = table->entities.items[0];
-    renumbering->key = find_field(renumbering->entity, table->target.key.names[0]);
+    renumbering->key = entity_field(renumbering->entity, table->target.key.names[0]);
     if (renumbering->entity->from == NULL || renumbering->entity->unnests ||
         renumbering->key == NULL || !is_plain_number(renumbering->key)) {
         resolve_renumber_refuse(resolver, table,
@@ -163,7 +152,7 @@ static void follow_target(struct resolver *resolver, const struct renumbering *r
     for (uint32_t i = 0; own && i < columns.count; i++) {
         const char *name = i < referenced.count ? referenced.names[i] : key;
         for (uint32_t j = 0; strcmp(name, key) == 0 && j < table->entities.count; j++) {
-            struct mapping_field *field = find_field(table->entities.items[j], columns.names[i]);
+            struct mapping_field *field = entity_field(table->entities.items[j], columns.names[i]);
             if (field != NULL) {
                 follow(resolver, renumbering, table, field);
             }

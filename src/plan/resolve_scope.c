@@ -32,8 +32,9 @@ uint32_t stream_document_slot(struct resolver *resolver, struct stream_builder *
     return stream->slots.count - 1;
 }
 
-uint32_t stream_joined_slot(struct resolver *resolver, struct stream_builder *stream,
-                            uint32_t column)
+/* The same of what was looked up for it: column `column` of the stream's request. */
+static uint32_t stream_joined_slot(struct resolver *resolver, struct stream_builder *stream,
+                                   uint32_t column)
 {
     for (uint32_t i = 0; i < stream->slots.count; i++) {
         const struct mapping_slot *known = stream->slots.items[i];
@@ -205,7 +206,8 @@ bool scope_template(struct resolver *resolver, const struct scope *scope,
     return found_all;
 }
 
-struct expression_sandbox *resolve_sandbox(struct resolver *resolver)
+/* The sandbox, made when it is first needed; NULL after a fatal error. */
+static struct expression_sandbox *resolve_sandbox(struct resolver *resolver)
 {
     struct error error;
     error_clear(&error);

@@ -188,7 +188,7 @@ static void fit_field(struct resolver *resolver, struct mapping_field *field,
     field->direct = false;
 }
 
-static bool keeps_types(const struct resolver *resolver)
+bool resolve_keeps_types(const struct resolver *resolver)
 {
     const struct plan_node *types =
         resolver->document != NULL ? plan_node_get(resolver->document->root, "types") : NULL;
@@ -223,7 +223,7 @@ static void fit_custom(struct resolver *resolver, const struct table_builder *ta
 {
     const char *how = NULL;
     const char *native = field->type.native;
-    if (field->cast || keeps_types(resolver) ||
+    if (field->cast || resolve_keeps_types(resolver) ||
         !write_as_application(resolver, column, &field->type, &how)) {
         return;
     }
@@ -233,15 +233,6 @@ static void fit_custom(struct resolver *resolver, const struct table_builder *ta
                  "%s (%s) is written %s into %s, which is there; `types: keep` does not",
                  field->name, native != NULL ? native : value_kind_name(field->type.kind), how,
                  column->native != NULL ? column->native : value_kind_name(column->kind));
-}
-
-/* A moment that was a number has a zone if its column does. */
-static void fit_epoch(struct mapping_field *field, const struct value_type *column)
-{
-    if (field->cast && field->type.kind == VALUE_TIMESTAMP && field->type.epoch != EPOCH_NONE &&
-        column->kind == VALUE_TIMESTAMP) {
-        field->type.zoned = column->zoned;
-    }
 }
 
 /* In a text an instant keeps its zone, also where the target's own types have none. */
@@ -287,7 +278,11 @@ static void fit_in_table(struct resolver *resolver, struct table_builder *table,
         table->there != NULL ? find_column(table->there, field->name) : NULL;
     if (column != NULL && table_column_type(table, field->name) == NULL &&
         column->generated == GENERATED_NO && field->kind != FIELD_CONST) {
-        fit_epoch(field, &column->type);
+        /* A moment that was a number has a zone if its column does. */
+        if (field->cast && field->type.kind == VALUE_TIMESTAMP && field->type.epoch != EPOCH_NONE &&
+            column->type.kind == VALUE_TIMESTAMP) {
+            field->type.zoned = column->type.zoned;
+        }
         fit_custom(resolver, table, field, &column->type);
         fit_instant(resolver, field, &column->type);
         if (!column_list_holds(table->there->primary_key, column->name)) {

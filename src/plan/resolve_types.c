@@ -197,17 +197,13 @@ bool type_rules_touch(struct resolver *resolver, const struct schema_table *tabl
     return false;
 }
 
-/* Two values may become one: a unique key of them is none any more. */
-static bool may_merge(const struct mapping_field *field, const struct value_type *to)
-{
-    return field->allow_loss && convert_loss(&field->type, to) > CONVERSION_WIDENED;
-}
-
 static void apply_cast(struct resolver *resolver, const struct type_rule *rule,
                        struct mapping_field *field)
 {
     (void)cast_check(resolver, rule->cast, field, &rule->becomes);
-    field->merges |= may_merge(field, &rule->becomes);
+    /* Two values may become one: a unique key of them is none any more. */
+    field->merges |=
+        field->allow_loss && convert_loss(&field->type, &rule->becomes) > CONVERSION_WIDENED;
     field->cast = true;
     field->direct = false;
     field->type = rule->becomes;
@@ -240,16 +236,6 @@ static bool is_typed(const struct resolver *resolver, const struct table_builder
                      const struct mapping_field *field)
 {
     return target != NULL && resolver->target_sql && table_column_type(target, field->name) != NULL;
-}
-
-/* The column becomes what another engine has for such. */
-static void apply_own(struct resolver *resolver, const struct schema_table *table,
-                      const struct schema_column *column, const struct table_builder *target,
-                      struct mapping_field *field)
-{
-    if (!is_typed(resolver, target, field)) {
-        own_apply(resolver, table, column, target, field);
-    }
 }
 
 /* What the column becomes. */
@@ -299,7 +285,10 @@ void type_rules_apply(struct resolver *resolver, const struct schema_table *tabl
     field->direct &= !field->merges;
     /* a column that the plan names is not left out */
     if (chosen.type == NULL || chosen.type->drop) {
-        apply_own(resolver, table, column, target, field);
+        /* The column becomes what another engine has for such. */
+        if (!is_typed(resolver, target, field)) {
+            own_apply(resolver, table, column, target, field);
+        }
     } else {
         chosen.type->used = true;
         if (!is_typed(resolver, target, field)) {

@@ -21,11 +21,6 @@ static struct schema_record_type read_type(struct resolver *resolver, const stru
                                        .given = true};
 }
 
-static bool has_name(const struct plan_node *node, const char *name)
-{
-    return plan_node_get(node, name) != NULL;
-}
-
 bool udts_native_type(const struct resolver *resolver, const char *declared,
                       struct value_type *type)
 {
@@ -84,7 +79,7 @@ void udts_resolve(struct resolver *resolver)
         *made = read_type(resolver, node->keys[i], node->items[i]);
     }
     for (uint32_t i = 0; resolver->same_engine && i < schema->record_type_count; i++) {
-        if (!has_name(node, schema->record_types[i].name)) {
+        if (plan_node_get(node, schema->record_types[i].name) == NULL) {
             struct schema_record_type *made = resolve_add(resolver, &types, sizeof *made);
             *made = schema->record_types[i];
         }

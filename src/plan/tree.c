@@ -220,15 +220,11 @@ static void check_duplicate_keys(struct tree_reader *reader, const struct node_l
 
 static const struct plan_node *read_node(struct tree_reader *reader, yaml_event_t *event);
 
-static bool is_plain_null(const struct plan_node *node)
-{
-    return node->kind == PLAN_NODE_SCALAR && !node->quoted && node->length == 0;
-}
-
 /* `PK: {CustomerId}`: a map of one key without a value, where a template was meant. */
 static void check_meant_template(struct tree_reader *reader, const struct plan_node *node)
 {
-    if (node->count == 1 && is_plain_null(node->items[0])) {
+    if (node->count == 1 && node->items[0]->kind == PLAN_NODE_SCALAR && !node->items[0]->quoted &&
+        node->items[0]->length == 0) {
         char hint[200];
         (void)snprintf(hint, sizeof hint, "write \"{%.120s}\" with quotes", node->keys[0]->text);
         plan_fault(reader->faults, ERROR_PLAN_SYNTAX, node, hint,

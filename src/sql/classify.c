@@ -336,16 +336,6 @@ static enum sql_statement_class class_of_reindex(struct sql_cursor *cursor)
     return sql_at(cursor, "CONCURRENTLY") ? SQL_CLASS_ALONE : SQL_CLASS_DDL;
 }
 
-static enum sql_statement_class class_of_cluster(struct sql_cursor *cursor)
-{
-    sql_advance(cursor);
-    if (sql_at_mark(cursor, '(')) {
-        sql_skip_group(cursor);
-    }
-    sql_take(cursor, "VERBOSE");
-    return sql_at_end(cursor) ? SQL_CLASS_ALONE : SQL_CLASS_DDL;
-}
-
 static const char *const pragma_outside[] = {"foreign_keys", "synchronous", "temp_store", NULL};
 
 /* In a name such as main.foreign_keys, the last part. */
@@ -388,7 +378,12 @@ static enum sql_statement_class class_of_postgres(struct sql_cursor *cursor)
         return class_of_reindex(cursor);
     }
     if (sql_at(cursor, "CLUSTER")) {
-        return class_of_cluster(cursor);
+        sql_advance(cursor);
+        if (sql_at_mark(cursor, '(')) {
+            sql_skip_group(cursor);
+        }
+        sql_take(cursor, "VERBOSE");
+        return sql_at_end(cursor) ? SQL_CLASS_ALONE : SQL_CLASS_DDL;
     }
     return class_by_rules(cursor);
 }

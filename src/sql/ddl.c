@@ -166,13 +166,6 @@ static void read_options(struct ddl_reader *reader, struct ddl_table *table)
     }
 }
 
-static void skip_rest(struct ddl_reader *reader)
-{
-    while (!sql_at_end(&reader->at)) {
-        sql_advance(&reader->at);
-    }
-}
-
 static void create_table(struct ddl_reader *reader)
 {
     const char *space = NULL;
@@ -422,16 +415,6 @@ static void alter_table(struct ddl_reader *reader)
 
 /* ---------------------------------------------------------------- other statements */
 
-static void drop_tables(struct ddl_reader *reader)
-{
-    if (sql_take(&reader->at, "IF")) {
-        sql_take(&reader->at, "EXISTS");
-    }
-    do {
-        drop_table(reader);
-    } while (sql_take_mark(&reader->at, ','));
-}
-
 static void comment_on(struct ddl_reader *reader)
 {
     const char *parts[4] = {NULL};
@@ -506,7 +489,9 @@ static void ddl_create(struct ddl_reader *reader)
     } else {
         reader->ddl->report->passed_over++;
     }
-    skip_rest(reader);
+    while (!sql_at_end(&reader->at)) {
+        sql_advance(&reader->at);
+    }
 }
 
 /* What begins a statement that says nothing of tables. */
@@ -544,7 +529,12 @@ static void read_statement(struct ddl *ddl, const struct sql_piece *piece)
         sql_take(&reader.at, "TABLE");
         alter_table(&reader);
     } else if (sql_take_words(&reader.at, "DROP TABLE")) {
-        drop_tables(&reader);
+        if (sql_take(&reader.at, "IF")) {
+            sql_take(&reader.at, "EXISTS");
+        }
+        do {
+            drop_table(&reader);
+        } while (sql_take_mark(&reader.at, ','));
     } else if (sql_take_words(&reader.at, "COMMENT ON")) {
         comment_on(&reader);
     } else if (ddl->language == SQL_POSTGRES && sql_take_words(&reader.at, "SET SEARCH_PATH")) {

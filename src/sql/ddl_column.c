@@ -175,14 +175,6 @@ static void read_words(struct ddl_reader *reader, struct reading *reading)
     }
 }
 
-/* "pg_catalog.int4", "public.mood": by its last part. */
-static const char *plain_name(struct reading *reading)
-{
-    const char *name = buffer_string(&reading->name);
-    const char *dot = strrchr(name, '.');
-    return dot != NULL ? dot + 1 : name;
-}
-
 /* As the server shows types of the schemas that are looked in by themselves. */
 static const char *without_space(const char *native)
 {
@@ -220,19 +212,18 @@ static void use_made_type(const struct ddl_type *made, const struct sql_type_wor
     column->type_made = true;
 }
 
-static bool is_truth_word(const char *name)
-{
-    return strcmp(name, "bool") == 0 || strcmp(name, "boolean") == 0;
-}
-
 void ddl_read_type(struct ddl_reader *reader, const struct ddl_table *table,
                    struct schema_column *column)
 {
     struct reading reading = {.words.strict = table != NULL && table->strict};
     const struct ddl *ddl = reader->ddl;
     read_words(reader, &reading);
-    reading.words.name = plain_name(&reading);
-    bool truth = ddl->language == SQL_MYSQL && is_truth_word(reading.words.name);
+    /* "pg_catalog.int4", "public.mood": by its last part. */
+    const char *name = buffer_string(&reading.name);
+    const char *dot = strrchr(name, '.');
+    reading.words.name = dot != NULL ? dot + 1 : name;
+    bool truth = ddl->language == SQL_MYSQL && (strcmp(reading.words.name, "bool") == 0 ||
+                                                strcmp(reading.words.name, "boolean") == 0);
     const char *native = truth ? "tinyint(1)" : without_space(buffer_string(&reading.native));
     reading.words.native = arena_copy_string(ddl->arena, native);
     bool known = sql_type_read(ddl->language, &reading.words, &column->type);

@@ -252,13 +252,6 @@ static void settle_indexes(const struct ddl *ddl, struct ddl_table *table)
     table->indexes.length = kept * sizeof *indexes;
 }
 
-static bool has_columns(const struct ddl *ddl, const struct ddl_table *table,
-                        const struct schema_foreign_key *key)
-{
-    struct column_list list = key->columns;
-    return match_columns(ddl, table, &list);
-}
-
 static void settle_foreign_key(struct ddl *ddl, struct ddl_table *table,
                                struct ddl_foreign_key *made)
 {
@@ -284,7 +277,8 @@ settle_foreign_keys(struct ddl *ddl, struct ddl_table *table, uint32_t *count)
     struct schema_foreign_key *keys = arena_allocate_zeroed(ddl->arena, all + 1, sizeof *keys);
     *count = 0;
     for (uint32_t i = 0; i < all; i++) {
-        if (!has_columns(ddl, table, &made[i].key)) {
+        struct column_list list = made[i].key.columns;
+        if (!match_columns(ddl, table, &list)) {
             continue;
         }
         settle_foreign_key(ddl, table, &made[i]);

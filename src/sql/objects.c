@@ -43,10 +43,8 @@ struct reader {
 static struct sql_object_name *objects_add(struct reader *reader, enum sql_object_kind kind,
                                            enum sql_object_act act)
 {
-    if (reader->count == reader->capacity) {
-        reader->list = arena_grow_list(reader->arena, reader->list, reader->count,
-                                       &reader->capacity, sizeof *reader->list);
-    }
+    reader->list = arena_make_room(reader->arena, reader->list, reader->count, &reader->capacity,
+                                   sizeof *reader->list);
     struct sql_object_name *object = &reader->list[reader->count++];
     object->kind = kind;
     object->act = act;
@@ -136,16 +134,6 @@ static bool has_table(enum sql_object_kind kind)
     return kind == SQL_OBJECT_TRIGGER || kind == SQL_OBJECT_POLICY || kind == SQL_OBJECT_RULE;
 }
 
-/* A partition's parent is changed, too. */
-static void take_parent(struct reader *reader)
-{
-    struct sql_name name;
-    if (sql_take_words(&reader->cursor, "PARTITION OF") &&
-        sql_take_name(&reader->cursor, reader->arena, &name)) {
-        add_table(reader, &name);
-    }
-}
-
 static void read_create(struct reader *reader)
 {
     struct sql_cursor *cursor = &reader->cursor;
@@ -172,7 +160,11 @@ static void read_create(struct reader *reader)
     } else if (kind == SQL_OBJECT_RULE) {
         take_table_behind(reader, "TO");
     } else if (kind == SQL_OBJECT_TABLE) {
-        take_parent(reader);
+        struct sql_name name;
+        if (sql_take_words(&reader->cursor, "PARTITION OF") &&
+            sql_take_name(&reader->cursor, reader->arena, &name)) {
+            add_table(reader, &name);
+        }
     }
 }
 

@@ -28,10 +28,7 @@ const struct sql_constraint *sql_column_constraint(const struct sql_column_named
 
 void *statement_add(struct statement_reader *reader, struct statement_list *list, size_t size)
 {
-    if (list->count == list->capacity) {
-        list->items =
-            arena_grow_list(reader->arena, list->items, list->count, &list->capacity, size);
-    }
+    list->items = arena_make_room(reader->arena, list->items, list->count, &list->capacity, size);
     return (char *)list->items + size * list->count++;
 }
 
@@ -47,7 +44,8 @@ bool statement_name(struct statement_reader *reader, struct sql_named *named)
     return true;
 }
 
-bool statement_table(struct statement_reader *reader)
+/* A table's name with what stands in front of it. */
+static bool statement_table(struct statement_reader *reader)
 {
     const struct sql_token begin = reader->cursor.token;
     bool found = sql_take_name(&reader->cursor, reader->arena, &reader->statement->table);

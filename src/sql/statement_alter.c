@@ -118,13 +118,6 @@ static void read_rename(struct statement_reader *reader, struct sql_action *acti
 
 /* ---------------------------------------------------------------- columns */
 
-static void read_new_type(struct statement_reader *reader, struct sql_action *action)
-{
-    action->kind = SQL_ACTION_CHANGE_TYPE;
-    action->column.name = action->name;
-    statement_type(reader, &action->column.type);
-}
-
 static void read_alter_column(struct statement_reader *reader, struct sql_action *action)
 {
     struct sql_cursor *cursor = &reader->cursor;
@@ -139,7 +132,9 @@ static void read_alter_column(struct statement_reader *reader, struct sql_action
     const struct sql_token begin = cursor->token;
     action->kind = SQL_ACTION_ALTER_COLUMN;
     if (sql_take(cursor, "TYPE") || sql_take_words(cursor, "SET DATA TYPE")) {
-        read_new_type(reader, action);
+        action->kind = SQL_ACTION_CHANGE_TYPE;
+        action->column.name = action->name;
+        statement_type(reader, &action->column.type);
     } else if (sql_take_words(cursor, "SET NOT NULL")) {
         action->kind = SQL_ACTION_SET_NOT_NULL;
     } else if (sql_take_words(cursor, "DROP NOT NULL")) {

@@ -22,8 +22,6 @@ struct statement_list {
 void *statement_add(struct statement_reader *reader, struct statement_list *list, size_t size);
 /* A name without parts; false: none is next. */
 bool statement_name(struct statement_reader *reader, struct sql_named *named);
-/* A table's name with what stands in front of it. */
-bool statement_table(struct statement_reader *reader);
 
 /* ---------------------------------------------------------------- statement_column.c */
 

@@ -1,4 +1,5 @@
 #include "sql/types.h"
+#include "base/text.h"
 #include <string.h>
 #include <strings.h>
 
@@ -288,16 +289,6 @@ static enum value_kind kind_by_affinity(const char *name)
     return VALUE_TEXT;
 }
 
-static bool is_any(const char *name, const char *const *names)
-{
-    for (; *names != NULL; names++) {
-        if (strcmp(name, *names) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void read_sqlite(const struct sql_type_words *words, struct value_type *type)
 {
     static const char *const decimals[] = {"numeric", "decimal", "dec", "number", NULL};
@@ -307,14 +298,14 @@ static void read_sqlite(const struct sql_type_words *words, struct value_type *t
     type->kind = any ? VALUE_TEXT : kind_by_affinity(words->name);
     type->dynamic = !words->strict || any;
     type->untyped = any || words->name[0] == '\0';
-    if (is_any(words->name, decimals)) {
+    if (text_is_among(words->name, decimals)) {
         type->kind = VALUE_DECIMAL;
         type->precision = (int32_t)words->numbers[0];
         type->scale = (int32_t)words->numbers[1];
-    } else if (is_any(words->name, truths)) {
+    } else if (text_is_among(words->name, truths)) {
         type->kind = VALUE_BOOL;
     }
-    type->moments = is_any(words->name, moments);
+    type->moments = text_is_among(words->name, moments);
     type->dates = strcmp(words->name, "date") == 0;
 }
 
@@ -337,5 +328,5 @@ bool sql_type_counts(enum sql_language language, const char *name)
 {
     static const char *const counters[] = {"serial",  "serial4",     "bigserial", "serial8",
                                            "serial2", "smallserial", NULL};
-    return language != SQL_SQLITE && is_any(name, counters);
+    return language != SQL_SQLITE && text_is_among(name, counters);
 }

@@ -3,6 +3,7 @@
 #include "connectors/defaults.h"
 
 #include "base/memory.h"
+#include "base/text.h"
 #include <stdlib.h>
 #include <string.h>
 #define XXH_INLINE_ALL /* most of what is hashed is short: the calls would cost as much as the \
@@ -164,19 +165,11 @@ static enum status take_fields(struct former *former, const struct record_form *
     return STATUS_OK;
 }
 
-static int compare_names(const char *left, size_t left_length, const char *right,
-                         size_t right_length)
-{
-    size_t shorter = left_length < right_length ? left_length : right_length;
-    int order = memcmp(left, right, shorter);
-    return order != 0 ? order : (left_length > right_length) - (left_length < right_length);
-}
-
 static int compare_fields(const void *left, const void *right)
 {
     const struct former_field *a = left;
     const struct former_field *b = right;
-    return compare_names(a->name, a->name_length, b->name, b->name_length);
+    return text_compare(a->name, a->name_length, b->name, b->name_length);
 }
 
 /* Both lists are by name. */
@@ -187,8 +180,8 @@ static void find_columns(struct former *former, const struct column_list *column
         struct former_field *field = &former->fields[i];
         int order = 1;
         while (at < columns->count &&
-               (order = compare_names(columns->names[at], strlen(columns->names[at]), field->name,
-                                      field->name_length)) < 0) {
+               (order = text_compare(columns->names[at], strlen(columns->names[at]), field->name,
+                                     field->name_length)) < 0) {
             at++;
         }
         field->column = at < columns->count && order == 0 ? at : UINT32_MAX;
@@ -243,7 +236,7 @@ const struct former_field *former_find(const struct former *former, const char *
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         const struct former_field *field = &former->fields[middle];
-        int order = compare_names(field->name, field->name_length, name, length);
+        int order = text_compare(field->name, field->name_length, name, length);
         if (order == 0) {
             return field;
         }

@@ -4,11 +4,11 @@
 #include "verify/verify_internal.h"
 
 #include "base/file.h"
+#include "base/text.h"
 #include "engine/formats/mended_line.h"
 #include "engine/ledger/json_text.h"
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 struct feeding {
     struct pass *pass;
@@ -80,8 +80,7 @@ static enum status feed_folder(struct feeding *feeding, const char *folder, stru
     }
     while (status == STATUS_OK && (status = entries_next(&entries, &name, error)) == STATUS_OK) {
         char path[4096];
-        size_t length = strlen(name);
-        if (length > 6 && strcmp(name + length - 6, ".jsonl") == 0) {
+        if (text_ends_with(name, ".jsonl")) {
             snprintf(path, sizeof(path), "%s/%s", folder, name);
             status = feed_file(feeding, path, error);
         }

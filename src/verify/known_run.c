@@ -197,14 +197,6 @@ static void compare_snapshots(struct verify *verify, const struct ledger_header 
     }
 }
 
-static enum status refuse_unfinished(const struct verify *verify, const char *id,
-                                     struct error *error)
-{
-    error_set(error, ERROR_RUN_UNFINISHED, verify->session->target_uri->shown,
-              "run %s is not finished", id);
-    return error_hint(error, "`transhume resume` continues it; validate what is complete");
-}
-
 /* Named otherwise than the state folder names its target, but it is the very database. */
 static bool is_folders_run(const struct verify *verify, const struct ledger_run *ledger,
                            const struct ledger_header *header)
@@ -254,7 +246,9 @@ static enum status take_ledger(struct verify *verify, const struct ledger_run *l
             return STATUS_FAILED;
         }
     } else if (run->status.phase != LEDGER_COMPLETED) {
-        return refuse_unfinished(verify, ledger->id, error);
+        error_set(error, ERROR_RUN_UNFINISHED, verify->session->target_uri->shown,
+                  "run %s is not finished", ledger->id);
+        return error_hint(error, "`transhume resume` continues it; validate what is complete");
     }
     bool same_source = header.source_identity != NULL &&
                        strcmp(header.source_identity, verify->session->source_identity) == 0;

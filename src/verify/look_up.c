@@ -10,11 +10,6 @@
 enum { KEYS_A_CALL = 100, RECORD_BYTES_SMALL = 1 << 20 };
 enum { ROW_BYTES_SMALL = 64 << 10, TABLE_BYTES_SMALL = 4 << 20 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to look records up");
-}
-
 bool look_up_is_possible(const struct verify *verify, const struct verify_table *table)
 {
     return table->actual != NULL && table->plan->target.key.count > 0 &&
@@ -48,7 +43,7 @@ enum status look_up_note(struct looked_up *list, const struct verify *verify,
             return STATUS_OK;
         }
         if (value_copy(&field->value, verify->arena, &wanted.cells[i]) != STATUS_OK) {
-            return no_memory(error);
+            return error_set(error, ERROR_MEMORY, NULL, "no memory to look records up");
         }
     }
     buffer_append(&list->keys, &wanted, sizeof(wanted));

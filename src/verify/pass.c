@@ -50,11 +50,6 @@ struct worker_thread {
 
 /* ---------------------------------------------------------------- one record */
 
-static enum status no_memory_for_number(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for a number");
-}
-
 static enum status add_number(struct verify_column_sum *sum, const struct former_field *field,
                               struct error *error)
 {
@@ -71,7 +66,7 @@ static enum status add_number(struct verify_column_sum *sum, const struct former
     bool digits = field->raw->kind == VALUE_DECIMAL;
     return decimal_sum_add(&sum->decimal, digits ? field->raw : &field->value) == STATUS_OK
                ? STATUS_OK
-               : no_memory_for_number(error);
+               : error_set(error, ERROR_MEMORY, NULL, "no memory for a number");
 }
 
 static enum status add_columns(struct worker_thread *worker, const struct verify_table *table,

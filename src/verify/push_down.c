@@ -253,16 +253,11 @@ bool steps_take_bucket_count(struct verify *verify, struct verify_table *table, 
     return true;
 }
 
-/* Counts what the run rejected of each entity: where it did, the sources' sums would differ. */
-static enum status count_rejects(struct verify *verify, struct error *error)
-{
-    struct pass pass = {.verify = verify, .act = ACT_COUNT, .counts = true};
-    return known_rejects_feed(&pass, error);
-}
-
 enum status steps_push_down(struct verify *verify, struct error *error)
 {
-    enum status status = count_rejects(verify, error);
+    /* Counts what the run rejected of each entity: where it did, the sources' sums would differ. */
+    struct pass pass = {.verify = verify, .act = ACT_COUNT, .counts = true};
+    enum status status = known_rejects_feed(&pass, error);
     for (uint32_t i = 0; i < verify->table_count && status == STATUS_OK; i++) {
         struct verify_table *table = &verify->tables[i];
         table->read_because = check_table(verify, table);

@@ -109,21 +109,6 @@ void spill_part_path(const struct spill *spill, const struct spill_part *part,
     snprintf(path, SPILL_PATH_BYTES, "%s/part-%u", spill->folder, (unsigned)(part - spill->parts));
 }
 
-static enum status open_file(struct spill_part *part, const char *path, struct error *error)
-{
-    part->file = file_open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    return part->file >= 0 ? STATUS_OK
-                           : error_set_errno(error, ERROR_STATE_WRITE, errno, path,
-                                             "can't keep records to be compared");
-}
-
-/* The file ends where it ended before, so that the same can be tried again. */
-static void take_back(struct spill_part *part)
-{
-    part->broken = ftruncate(part->file, (off_t)part->bytes) != 0 ||
-                   lseek(part->file, (off_t)part->bytes, SEEK_SET) < 0;
-}
-
 enum status spill_flush(struct spill *spill, struct spill_part *part, struct error *error)
 {
     char path[SPILL_PATH_BYTES];
@@ -134,13 +119,18 @@ enum status spill_flush(struct spill *spill, struct spill_part *part, struct err
     }
     enum status status = failpoint_hit("verify.before_spilling", error);
     if (status == STATUS_OK && part->file < 0) {
-        status = open_file(part, path, error);
+        part->file = file_open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        status = part->file >= 0 ? STATUS_OK
+                                 : error_set_errno(error, ERROR_STATE_WRITE, errno, path,
+                                                   "can't keep records to be compared");
     }
     if (status != STATUS_OK) {
         return status;
     }
     if (file_write_all(part->file, pending->data, pending->length, path, error) != STATUS_OK) {
-        take_back(part);
+        /* The file ends where it ended before, so that the same can be tried again. */
+        part->broken = ftruncate(part->file, (off_t)part->bytes) != 0 ||
+                       lseek(part->file, (off_t)part->bytes, SEEK_SET) < 0;
         return STATUS_FAILED;
     }
     if (part->hash != NULL) {
@@ -263,13 +253,6 @@ static enum status cant_keep(const struct spiller *spiller, uint32_t table,
     return STATUS_FAILED;
 }
 
-static void spill_pad(struct buffer *out)
-{
-    while (out->length % 8 != 0) {
-        buffer_append_byte(out, ' ');
-    }
-}
-
 /* Is the very same entry among those that came lately? Then it counts for one more. */
 static bool count_again(const struct spill_part *part, const struct buffer *entry)
 {
@@ -330,7 +313,9 @@ enum status spiller_make(struct spiller *spiller, struct spill_head head,
         lacks_memory = status != STATUS_OK && error->code == ERROR_MEMORY;
     }
     head.record_length = (uint32_t)(out->length - before);
-    spill_pad(out);
+    while (out->length % 8 != 0) {
+        buffer_append_byte(out, ' ');
+    }
     if (status != STATUS_OK && !lacks_memory) {
         return status;
     }

@@ -16,11 +16,7 @@ enum {
 
 void steps_add_task(struct task_list *list, struct verify_task task)
 {
-    if (list->count == list->capacity) {
-        uint32_t wanted = list->capacity == 0 ? 64 : list->capacity * 2;
-        list->tasks = memory_resize(list->tasks, wanted, sizeof(*list->tasks));
-        list->capacity = wanted;
-    }
+    list->tasks = memory_make_room(list->tasks, list->count, &list->capacity, sizeof(*list->tasks));
     list->tasks[list->count++] = task;
 }
 

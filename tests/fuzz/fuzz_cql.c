@@ -11,7 +11,10 @@
 #include "base/clock.h"
 #include "connectors/cassandra/protocol/cql_connection.h"
 #include "connectors/cassandra/protocol/cql_failure.h"
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum { COLUMNS_MAX = 64, TIMEOUT_MS = 2000 };
 
@@ -115,7 +118,18 @@ static void make_segments(bool lz4, const char *bytes, size_t length, struct buf
 
 /* ---------------------------------------------------------------- a connection */
 
-static struct stream_listener *listener;
+static int listener = -1;
+static struct sockaddr_in listener_address = {.sin_family = AF_INET};
+
+static void start_listener(void)
+{
+    socklen_t length = sizeof listener_address;
+    listener_address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    FUZZ_REQUIRE(bind(listener, (struct sockaddr *)&listener_address, length) == 0 &&
+                 listen(listener, 1) == 0 &&
+                 getsockname(listener, (struct sockaddr *)&listener_address, &length) == 0);
+}
 
 /* Takes answers until the connection breaks, which it does at the latest with the bytes' end. */
 static void take_answers(struct cql_connection *connection)
@@ -159,31 +173,28 @@ static void answer_connection(uint8_t version, bool greets, const struct buffer 
 {
     struct error error = {0};
     struct cql_connection *connection;
-    struct stream *stream = NULL;
-    if (listener == NULL) {
-        FUZZ_REQUIRE(stream_listen(0, &listener, &error) == STATUS_OK);
+    if (listener < 0) {
+        start_listener();
     }
     const struct cql_connection_options options = {.name = "node",
                                                    .host = "127.0.0.1",
-                                                   .port = stream_listener_port(listener),
+                                                   .port = ntohs(listener_address.sin_port),
                                                    .version = version,
                                                    .version_fixed = true,
                                                    .user = "user",
                                                    .password = "secret",
                                                    .connect_timeout_ms = TIMEOUT_MS};
     FUZZ_REQUIRE(cql_connection_open(&options, &connection, &error) == STATUS_OK);
-    while (stream_accept(listener, NULL, TIMEOUT_MS, clock_boottime_ms() + TIMEOUT_MS, &stream,
-                         &error) == STATUS_AGAIN) {
-    }
+    int peer = accept(listener, NULL, NULL);
+    FUZZ_REQUIRE(peer >= 0);
     struct buffer bytes = {0};
     if (greets) {
         cql_envelope_write(&bytes, version | 0x80, 0, CQL_SUPPORTED, "\0\0", 2);
         cql_envelope_write(&bytes, version | 0x80, 0, CQL_READY, NULL, 0);
     }
     buffer_append_buffer(&bytes, said);
-    (void)!stream_write_all(stream, bytes.data, bytes.length, clock_boottime_ms() + TIMEOUT_MS,
-                            &error);
-    (void)!stream_end_writing(stream, clock_boottime_ms() + TIMEOUT_MS, &error);
+    (void)!send(peer, bytes.data, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)shutdown(peer, SHUT_WR);
     enum status status;
     while ((status = cql_connection_ready(connection, &error)) == STATUS_AGAIN) {
     }
@@ -194,7 +205,7 @@ static void answer_connection(uint8_t version, bool greets, const struct buffer 
         fuzz_check_error(&error);
     }
     cql_connection_close(connection);
-    stream_destroy(stream);
+    close(peer);
     buffer_free(&bytes);
 }
 

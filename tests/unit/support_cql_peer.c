@@ -1,4 +1,5 @@
 #include "support_cql_peer.h"
+#include "support_listener.h"
 
 #include "base/clock.h"
 #include <lz4.h>

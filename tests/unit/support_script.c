@@ -1,5 +1,6 @@
 /* The server's thread: several connections, each request answered by the script's next line. */
 #include "support_script.h"
+#include "support_listener.h"
 
 #include "base/clock.h"
 #include "base/memory.h"

@@ -8,6 +8,7 @@
 #include "connectors/cassandra/protocol/cql_session.h"
 #include "connectors/cassandra/protocol/cql_zip.h"
 #include "support_certificates.h"
+#include "support_listener.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -15,6 +15,18 @@ struct log_case {
     const char *found;
 };
 
+static const char *format_name(enum input_log_format format)
+{
+    static const char *const names[] = {
+        [INPUT_LOG_SQL] = "a file of SQL",
+        [INPUT_LOG_TABLE] = "a table of statements and weights",
+        [INPUT_LOG_POSTGRES_CSV] = "PostgreSQL's csvlog",
+        [INPUT_LOG_MYSQL_GENERAL] = "MySQL's general log",
+        [INPUT_LOG_MYSQL_SLOW] = "MySQL's slow log",
+    };
+    return names[format];
+}
+
 static void show(const struct log_case *one, struct buffer *out)
 {
     struct arena *arena = arena_create(0);
@@ -33,8 +45,7 @@ static void show(const struct log_case *one, struct buffer *out)
     graph_from_schema(&schema, NULL, NULL, arena, &graph);
     struct input_sql *input = input_sql_create(&graph, SQL_SQLITE, arena);
     assert_int_equal(input_log_read(path, SQL_SQLITE, &log, input, &error), STATUS_OK);
-    buffer_format(out, "%s, %s\n", input_log_format_name(log.format),
-                  sql_language_name(log.language));
+    buffer_format(out, "%s, %s\n", format_name(log.format), sql_language_name(log.language));
     input_sql_finish(input, &workload, &report);
     for (uint32_t i = 0; i < workload.count; i++) {
         const struct workload_statement *statement = &workload.statements[i];

@@ -4,6 +4,7 @@
 #include "net/stream.h"
 #include "support.h"
 #include "support_certificates.h"
+#include "support_listener.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -92,15 +92,8 @@ static bool merge_types(struct value_type *into, const struct value_type *from)
 static struct merged *add_column(struct merging *merging, const struct columnar_column *node,
                                  uint32_t file, const char *file_name)
 {
-    if (merging->count == merging->capacity) {
-        uint32_t capacity = merging->capacity == 0 ? 32 : merging->capacity * 2;
-        struct merged *grown = arena_allocate_zeroed(merging->arena, capacity, sizeof(*grown));
-        if (merging->count > 0) {
-            memcpy(grown, merging->columns, merging->count * sizeof(*grown));
-        }
-        merging->columns = grown;
-        merging->capacity = capacity;
-    }
+    merging->columns = arena_make_room(merging->arena, merging->columns, merging->count,
+                                       &merging->capacity, sizeof *merging->columns);
     struct merged *column = &merging->columns[merging->count++];
     *column = (struct merged){.name = node->name,
                               .type = node->type,

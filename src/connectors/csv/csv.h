@@ -53,8 +53,6 @@ struct csv_definition {
     struct csv_dialect dialect;
     struct folder_sidecar sidecar;
 };
-/* "int64", "decimal(10,2)", "timestamp", "timestamp zoned". False: no such type. */
-bool csv_type_read(const char *text, size_t length, struct value_type *type);
 /* The same backwards: what `native` says of the type. */
 const char *csv_type_text(const struct value_type *type, struct arena *arena);
 /* "name:type,name:type"; a comma in a name can't be written so. */

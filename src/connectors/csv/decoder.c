@@ -137,12 +137,6 @@ static enum status open_reader(struct folder_decoder *decoder, const struct fold
     return csv_reader_open(&reading, &decoder->reader, error);
 }
 
-static void open_table(struct folder_decoder *decoder)
-{
-    decoder->dialect = decoder->table->format_data->dialect;
-    place_columns(decoder);
-}
-
 /* A segment that this program wrote: its columns are those of the definition. */
 static enum status open_raw(struct folder_decoder *decoder, const char *name, struct error *error)
 {
@@ -174,7 +168,8 @@ enum status csv_decoder_open_range(struct folder *folder, const char *name,
     made->file_name = arena_copy_string(made->arena, range->file_name);
     enum status status = STATUS_OK;
     if (table != NULL) {
-        open_table(made);
+        made->dialect = made->table->format_data->dialect;
+        place_columns(made);
     } else {
         status = open_raw(made, name, error);
     }

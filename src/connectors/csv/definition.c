@@ -42,7 +42,8 @@ static bool read_digits_in_brackets(const char *at, const char *end, struct valu
     return at + 1 == end && *at == ')' && type->scale <= type->precision;
 }
 
-bool csv_type_read(const char *text, size_t length, struct value_type *type)
+/* "int64", "decimal(10,2)", "timestamp", "timestamp zoned". False: no such type. */
+static bool csv_type_read(const char *text, size_t length, struct value_type *type)
 {
     static const char zoned[] = " zoned";
     char name[24];

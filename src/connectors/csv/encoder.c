@@ -27,11 +27,6 @@ struct folder_encoder {
     struct arena *arena;
 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to write records");
-}
-
 void csv_encoder_destroy(struct folder_encoder *encoder)
 {
     if (encoder != NULL) {
@@ -123,7 +118,7 @@ static enum status encode(struct folder_encoder *encoder, size_t start, struct b
     }
     buffer_clear(&encoder->plain);
     if (!buffer_try_reserve(&encoder->plain, out->length - start)) {
-        return no_memory(error);
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to write records");
     }
     buffer_append(&encoder->plain, out->data + start, out->length - start);
     out->length = start;

@@ -123,24 +123,3 @@ void csv_masks_fill(const char *bytes, size_t length, const char marks[3], uint6
     }
     fill_with(fill != NULL ? fill : fill_portable, bytes, length, marks, masks);
 }
-
-uint64_t csv_count_byte(const char *bytes, size_t length, char mark)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    const uint64_t sevens = ones * 0x7f;
-    uint64_t pattern = ones * (unsigned char)mark;
-    uint64_t count = 0;
-    size_t at = 0;
-    for (; at + 8 <= length; at += 8) {
-        uint64_t word;
-        memcpy(&word, bytes + at, 8);
-        word ^= pattern;
-        /* the top bit of each byte that is not zero */
-        uint64_t other = ((word & sevens) + sevens) | word;
-        count += (uint64_t)__builtin_popcountll(~other & (ones << 7));
-    }
-    for (; at < length; at++) {
-        count += bytes[at] == mark;
-    }
-    return count;
-}

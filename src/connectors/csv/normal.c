@@ -7,11 +7,6 @@
 #include "model/time_text.h"
 #include <math.h>
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for the normal form of a value");
-}
-
 /* A column that takes any kind tells numbers from text, and no more. */
 static enum status normal_text(const struct cell *cell, struct arena *arena, struct cell *normal,
                                struct error *error)
@@ -38,7 +33,7 @@ static enum status normal_text(const struct cell *cell, struct arena *arena, str
     }
     char *copy = arena_try_copy(arena, text.data, text.length);
     if (status == STATUS_OK && copy == NULL) {
-        status = no_memory(error);
+        status = error_set(error, ERROR_MEMORY, NULL, "no memory for the normal form of a value");
     }
     *normal = cell_text(copy, text.length);
     buffer_free(&text);

@@ -88,9 +88,6 @@ size_t csv_unescape(const struct csv_dialect *dialect, const struct csv_field *f
 /* "a quote stands within an unquoted field" … */
 const char *csv_fault_text(enum csv_fault fault);
 
-/* How often `mark` is among the bytes. */
-uint64_t csv_count_byte(const char *bytes, size_t length, char mark);
-
 /* masks.c: fills (length + 63) / 64 words with a bit for each byte that is one of `marks` (which
  * may repeat) or a control character up to CR; bits behind `length` are 0. */
 void csv_masks_fill(const char *bytes, size_t length, const char marks[3], uint64_t *masks);

@@ -110,15 +110,6 @@ static enum status read_memory(struct duckdb_database *self, const struct uri *u
     return STATUS_OK;
 }
 
-/* The file is its maker's alone, as its source may be. */
-static void make_private(struct duckdb_database *self, bool exists)
-{
-    self->made_file = !exists;
-    if (self->made_file) {
-        (void)chmod(self->path, 0600);
-    }
-}
-
 static enum status check_schema(struct duckdb_database *self, struct error *error)
 {
     int64_t found = 0;
@@ -156,7 +147,11 @@ static enum status open_file(struct duckdb_database *self, const struct open_opt
         duckdb_file_open(self, memory, open->spill_folder, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    make_private(self, exists);
+    /* The file is its maker's alone, as its source may be. */
+    self->made_file = !exists;
+    if (self->made_file) {
+        (void)chmod(self->path, 0600);
+    }
     snprintf(self->sql.base.server, sizeof self->sql.base.server, "DuckDB %s",
              self->library->library_version());
     return duckdb_connect(self, &self->control, error) == STATUS_OK &&

@@ -207,8 +207,6 @@ extern const struct sql_dialect duckdb_dialect;
 extern const struct sql_quoting duckdb_quoting;
 extern const struct sql_rules duckdb_rules;
 
-/* Is a table's stream cut by its key? Else by the places of its rows. */
-bool duckdb_cuts_by_key(const struct read_request *request, const struct duckdb_table *table);
 enum status duckdb_look_at_stream(struct sql_database *self, const struct read_request *request,
                                   const struct sql_table *table, struct stream_facts *facts,
                                   bool *numbers, struct error *error);

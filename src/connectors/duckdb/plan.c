@@ -207,7 +207,9 @@ static enum status send_chunk(struct writer *writer, struct duckdb_plan *plan, s
     return STATUS_OK;
 }
 
-enum status duckdb_plan_flush(struct writer *writer, struct duckdb_plan *plan, struct error *error)
+/* What the appender holds goes to its table. */
+static enum status duckdb_plan_flush(struct writer *writer, struct duckdb_plan *plan,
+                                     struct error *error)
 {
     const struct duckdb_library *library = writer->database->library;
     if (plan->appender == NULL) {

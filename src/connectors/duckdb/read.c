@@ -30,11 +30,6 @@ static struct cell unreadable(const char *why)
 
 /* ---------------------------------------------------------------- numbers */
 
-static struct cell small_decimal(int64_t number, uint8_t scale)
-{
-    return (struct cell){.kind = VALUE_DECIMAL, .flags = CELL_SMALL, .aux = scale, .i64 = number};
-}
-
 static struct cell decimal_cell(unsigned __int128 magnitude, bool negative, uint8_t scale,
                                 struct arena *arena)
 {
@@ -43,7 +38,10 @@ static struct cell decimal_cell(unsigned __int128 magnitude, bool negative, uint
     uint32_t digits = 0;
     if (scale <= 18 && magnitude < (unsigned __int128)small_decimal_limit) {
         int64_t number = (int64_t)magnitude;
-        return small_decimal(negative ? -number : number, scale);
+        return (struct cell){.kind = VALUE_DECIMAL,
+                             .flags = CELL_SMALL,
+                             .aux = scale,
+                             .i64 = negative ? -number : number};
     }
     while (magnitude > 0 || digits <= scale) {
         if (digits == scale && scale > 0) {

@@ -56,7 +56,8 @@ static bool can_cut_by_key(const struct duckdb_table *table)
     return true;
 }
 
-bool duckdb_cuts_by_key(const struct read_request *request, const struct duckdb_table *table)
+/* Is a table's stream cut by its key? Else by the places of its rows. */
+static bool duckdb_cuts_by_key(const struct read_request *request, const struct duckdb_table *table)
 {
     return can_cut_by_key(table) && (request->by_key || request->ordered ||
                                      (table->key.count == 1 && is_whole(key_form(table, 0))));

@@ -58,9 +58,6 @@ void duckdb_plans_free(struct writer *writer);
 enum status duckdb_plan_append(struct writer *writer, struct duckdb_plan *plan,
                                struct sql_held *held, uint64_t number,
                                struct error *error) MUST_USE;
-/* What the appender holds goes to its table. */
-enum status duckdb_plan_flush(struct writer *writer, struct duckdb_plan *plan,
-                              struct error *error) MUST_USE;
 
 /* ---- stage.c */
 

@@ -190,20 +190,12 @@ size_t dump_row_length(const struct dump_header *header, const char *text, size_
 
 /* ---------------------------------------------------------------- escapes */
 
-static int hex_digit(char letter)
-{
-    return letter >= '0' && letter <= '9'   ? letter - '0'
-           : letter >= 'a' && letter <= 'f' ? letter - 'a' + 10
-           : letter >= 'A' && letter <= 'F' ? letter - 'A' + 10
-                                            : -1;
-}
-
 /* Up to `most` digits of a base; the number. */
 static uint32_t take_digits(const char *text, size_t length, size_t *at, size_t most, int base)
 {
     uint32_t number = 0;
     for (size_t taken = 0; taken < most && *at < length; taken++) {
-        int digit = hex_digit(text[*at]);
+        int digit = text_hex_digit(text[*at]);
         if (digit < 0 || digit >= base) {
             break;
         }
@@ -266,7 +258,8 @@ static size_t unescape(enum sql_language language, const char *text, size_t leng
         to[0] = (char)take_digits(text, length, at, 3, 8);
         return 1;
     }
-    if (language == SQL_POSTGRES && letter == 'x' && *at < length && hex_digit(text[*at]) >= 0) {
+    if (language == SQL_POSTGRES && letter == 'x' && *at < length &&
+        text_hex_digit(text[*at]) >= 0) {
         to[0] = (char)take_digits(text, length, at, 2, 16);
         return 1;
     }
@@ -374,7 +367,7 @@ static bool unhex(char *text, size_t length, size_t *made)
     size_t at = 0;
     *made = 0;
     if (length % 2 == 1) {
-        int digit = hex_digit(text[0]);
+        int digit = text_hex_digit(text[0]);
         if (digit < 0) {
             return false;
         }
@@ -382,8 +375,8 @@ static bool unhex(char *text, size_t length, size_t *made)
         at = 1;
     }
     for (; at < length; at += 2) {
-        int high = hex_digit(text[at]);
-        int low = hex_digit(text[at + 1]);
+        int high = text_hex_digit(text[at]);
+        int low = text_hex_digit(text[at + 1]);
         if (high < 0 || low < 0) {
             return false;
         }

@@ -265,15 +265,6 @@ static bool is_own(const struct dump_inventory *inventory, const struct dump_ddl
            (strncasecmp(name, "sqlite_", 7) == 0 || is_shadow(ddl, name));
 }
 
-static enum status refuse_rows(const struct dump_database *self, const struct dump_table *table,
-                               struct error *error)
-{
-    error_set(error, ERROR_SOURCE_INVALID, dump_place(self, table->line).text,
-              "rows of %s, a table that the dump does not make", table->name);
-    return error_hint(error, "dump the schema along with the rows, without --data-only, -t or "
-                             "--no-create-info");
-}
-
 static enum status find_owners(struct dump_database *self, const struct dump_ddl *ddl,
                                int32_t *owners, uint32_t *counts, struct error *error)
 {
@@ -286,7 +277,11 @@ static enum status find_owners(struct dump_database *self, const struct dump_ddl
                 (uint32_t)(tables[i].segments.length / sizeof(struct dump_segment));
         } else if (!is_own(&self->inventory, ddl, tables[i].name) &&
                    tables[i].segments.length > 0) {
-            return refuse_rows(self, &tables[i], error);
+            error_set(error, ERROR_SOURCE_INVALID, dump_place(self, tables[i].line).text,
+                      "rows of %s, a table that the dump does not make", tables[i].name);
+            return error_hint(error,
+                              "dump the schema along with the rows, without --data-only, -t or "
+                              "--no-create-info");
         }
     }
     return STATUS_OK;

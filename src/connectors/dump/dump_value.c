@@ -158,14 +158,6 @@ static enum status read_bytes(const struct value *value, struct cell *cell)
 
 /* ---------------------------------------------------------------- PostgreSQL */
 
-static int hex_digit(char letter)
-{
-    return letter >= '0' && letter <= '9'   ? letter - '0'
-           : letter >= 'a' && letter <= 'f' ? letter - 'a' + 10
-           : letter >= 'A' && letter <= 'F' ? letter - 'A' + 10
-                                            : -1;
-}
-
 static bool is_octal(const char *text)
 {
     return text[0] >= '0' && text[0] <= '3' && text[1] >= '0' && text[1] <= '7' && text[2] >= '0' &&
@@ -203,8 +195,8 @@ static enum status read_bytea(struct value *value, struct cell *cell)
     }
     size_t count = (value->length - 2) / 2;
     for (size_t i = 0; i < count; i++) {
-        int high = hex_digit(text[2 + 2 * i]);
-        int low = hex_digit(text[3 + 2 * i]);
+        int high = text_hex_digit(text[2 + 2 * i]);
+        int low = text_hex_digit(text[3 + 2 * i]);
         if (high < 0 || low < 0) {
             return none(value, "is no bytea");
         }

@@ -66,6 +66,9 @@ char *bucket_run_key(const struct folder *folder, struct arena *arena, const cha
 /* Of a table's folder; `file` may be "". */
 char *bucket_table_key(const struct folder *folder, struct arena *arena, const char *table,
                        const char *file);
+/* The key of a note on a table, beside its folder: its name with `end`. */
+char *bucket_note_key(const struct folder *folder, struct arena *arena, const char *table,
+                      const char *end);
 
 /* ---------------------------------------------------------------- bucket_objects.c */
 

@@ -2,6 +2,7 @@
 #include "connectors/folder/bucket.h"
 
 #include "base/failpoint.h"
+#include "base/text.h"
 #include <string.h>
 
 enum { MICROSECONDS_A_MILLISECOND = 1000 };
@@ -9,14 +10,6 @@ enum { MICROSECONDS_A_MILLISECOND = 1000 };
 static struct folder *of(struct database *self)
 {
     return (struct folder *)self;
-}
-
-static char *note_key(const struct folder *folder, struct arena *arena, const char *table,
-                      const char *end)
-{
-    return bucket_key(
-        folder->bucket, arena,
-        arena_format(arena, BUCKET_OWN "tables/%s%s", folder_entry_name(arena, table), end));
 }
 
 /* ---------------------------------------------------------------- records */
@@ -91,14 +84,15 @@ static enum status remove_definition(const struct undoing *undoing, struct error
 {
     struct folder *folder = undoing->folder;
     const char *name = undoing->table->name;
-    const char *defined = note_key(folder, undoing->arena, name, ".defined");
+    const char *defined = bucket_note_key(folder, undoing->arena, name, ".defined");
     bool ours = false;
     if (undoing->others) {
         return STATUS_OK;
     }
     enum status status = bucket_is_noted(folder, defined, "defined", &ours, error);
     if (status == STATUS_OK && ours) {
-        status = bucket_remove(folder, note_key(folder, undoing->arena, name, ".json"), error);
+        status =
+            bucket_remove(folder, bucket_note_key(folder, undoing->arena, name, ".json"), error);
         status = status == STATUS_OK ? bucket_remove(folder, defined, error) : status;
     }
     return status;
@@ -143,7 +137,7 @@ static enum status remove_table(struct database *self, const struct target_table
     struct folder *folder = of(self);
     struct arena *arena = arena_create(0);
     struct bucket_list list = {0};
-    const char *owner = note_key(folder, arena, table->name, ".owner");
+    const char *owner = bucket_note_key(folder, arena, table->name, ".owner");
     bool ours = false;
     enum status status = STATUS_OK;
     if (table->created) {
@@ -154,7 +148,7 @@ static enum status remove_table(struct database *self, const struct target_table
         status = bucket_list(folder, prefix, arena, &list, error);
     }
     if (status == STATUS_OK && ours && list.count == 0) {
-        status = bucket_remove(folder, note_key(folder, arena, table->name, ".json"), error);
+        status = bucket_remove(folder, bucket_note_key(folder, arena, table->name, ".json"), error);
         status = status == STATUS_OK ? failpoint_hit("files.before_remove_table", error) : status;
         status = status == STATUS_OK ? bucket_remove(folder, owner, error) : status;
     }
@@ -190,22 +184,9 @@ enum status bucket_forget_run(struct database *self, const char *run_id, bool ro
     return status == STATUS_OK ? failpoint_hit("files.after_forget", error) : status;
 }
 
-static bool ends_with(const char *text, const char *ending)
-{
-    size_t length = strlen(text);
-    size_t end = strlen(ending);
-    return length > end && strcmp(text + length - end, ending) == 0;
-}
-
 static bool is_below(const char *key, const char *prefix)
 {
     return strncmp(key, prefix, strlen(prefix)) == 0;
-}
-
-/* Who made which table is of no use without runs; definitions stay, since they tell the types. */
-static bool is_note(const char *key, const char *runs)
-{
-    return ends_with(key, ".owner") || ends_with(key, ".defined") || is_below(key, runs);
 }
 
 /* Is there a ledger, or a run whose ledger is elsewhere? */
@@ -215,7 +196,7 @@ static bool has_runs(const struct bucket_list *list, const char *store, const ch
     for (uint32_t at = 0; at < list->count; at++) {
         const char *key = list->objects[at].key;
         has = has || strcmp(key, store) == 0 ||
-              (is_below(key, runs) && !ends_with(key, "/" BUCKET_ROLLING));
+              (is_below(key, runs) && !text_ends_with(key, "/" BUCKET_ROLLING));
     }
     return has;
 }
@@ -235,7 +216,11 @@ enum status bucket_tidy(struct database *self, bool rolled_back, struct error *e
     status = status == STATUS_OK ? bucket_list(folder, own, arena, &now, error) : status;
     bool keeps = has_runs(&now, store, runs);
     for (uint32_t at = 0; at < list.count && status == STATUS_OK && !keeps; at++) {
-        if (is_note(list.objects[at].key, runs)) {
+        /* Who made which table is of no use without runs; definitions stay, since they tell the
+         * types. */
+        if (text_ends_with(list.objects[at].key, ".owner") ||
+            text_ends_with(list.objects[at].key, ".defined") ||
+            is_below(list.objects[at].key, runs)) {
             status = bucket_remove(folder, list.objects[at].key, error);
         }
     }

@@ -227,9 +227,8 @@ static enum status list_keys(struct store *store, const char *prefix, struct are
     *count = 0;
     for (uint32_t at = 0; at < found; at++) {
         const char *key = objects[at].key + skipped;
-        size_t length = strlen(key);
-        if (length > end && strcmp(key + length - end, ENTRY_END) == 0) {
-            (*keys)[(*count)++] = arena_copy(arena, key, length - end);
+        if (text_ends_with(key, ENTRY_END)) {
+            (*keys)[(*count)++] = arena_copy(arena, key, strlen(key) - end);
         }
     }
     if (*count > 1) {

@@ -23,8 +23,8 @@ static struct folder *of(struct database *self)
     return (struct folder *)self;
 }
 
-static char *definition_key(const struct folder *folder, struct arena *arena, const char *table,
-                            const char *end)
+char *bucket_note_key(const struct folder *folder, struct arena *arena, const char *table,
+                      const char *end)
 {
     return bucket_key(
         folder->bucket, arena,
@@ -69,7 +69,7 @@ static enum status fetch_definition(struct folder *folder, const char *table, bo
     struct s3_bucket *connection = bucket_borrow(folder->bucket);
     struct bucket_definition *known = find_definition(folder->bucket, table);
     enum status status =
-        s3_get(connection, definition_key(folder, arena, table, ".json"), arena, &content, error);
+        s3_get(connection, bucket_note_key(folder, arena, table, ".json"), arena, &content, error);
     if (status != STATUS_FAILED) {
         known->hash = status == STATUS_OK ? XXH3_64bits(content.text, content.length) : 0;
     }
@@ -115,7 +115,7 @@ static enum status send_if_changed(struct folder *folder, const char *table,
     if (hash == known->hash) {
         return STATUS_OK;
     }
-    const struct s3_write write = {.key = definition_key(folder, arena, table, ".json"),
+    const struct s3_write write = {.key = bucket_note_key(folder, arena, table, ".json"),
                                    .bytes = text,
                                    .length = length,
                                    .leased = true};
@@ -162,7 +162,7 @@ static enum status inspect_one(struct folder *folder, const char *table, bool *e
     *exists = list.count > 0;
     if (status == STATUS_OK && !*exists) {
         struct bucket_list defined = {0};
-        const char *key = definition_key(folder, arena, table, ".json");
+        const char *key = bucket_note_key(folder, arena, table, ".json");
         status = bucket_list(folder, key, arena, &defined, error);
         *exists = bucket_find(&defined, key) != NULL;
     }
@@ -232,22 +232,12 @@ enum status bucket_count(struct database *self, const struct target_table *table
 
 /* ---------------------------------------------------------------- prepare and after_load */
 
-/* So that a rollback takes the definition away, too. */
-static enum status note_first_definition(struct folder *folder, const char *table, bool exists,
-                                         struct arena *arena, struct error *error)
-{
-    return folder->run.id == NULL || exists
-               ? STATUS_OK
-               : bucket_note(folder, definition_key(folder, arena, table, ".defined"), "defined",
-                             error);
-}
-
 /* The owner's note is the intent: a table is there with its first object. */
 static enum status prepare_one(struct folder *folder, struct target_table *table,
                                struct error *error)
 {
     struct arena *arena = arena_create(0);
-    const char *owner = definition_key(folder, arena, table->name, ".owner");
+    const char *owner = bucket_note_key(folder, arena, table->name, ".owner");
     bool exists = false;
     bool has_records = false;
     bool defined = false;
@@ -260,7 +250,12 @@ static enum status prepare_one(struct folder *folder, struct target_table *table
     } else if (status == STATUS_OK) {
         status = bucket_is_noted(folder, owner, "owner", &table->created, error);
         if (status == STATUS_OK && !table->created) {
-            status = note_first_definition(folder, table->name, defined, arena, error);
+            /* So that a rollback takes the definition away, too. */
+            status =
+                folder->run.id == NULL || defined
+                    ? STATUS_OK
+                    : bucket_note(folder, bucket_note_key(folder, arena, table->name, ".defined"),
+                                  "defined", error);
         }
     }
     status = status == STATUS_OK ? write_definition(folder, table, false, error) : status;

@@ -4,12 +4,12 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -44,14 +44,9 @@ const char *folder_compression_suffix(enum folder_compression compression)
 
 enum folder_compression folder_compression_of(const char *name)
 {
-    size_t length = strlen(name);
-    if (length > 3 && strcasecmp(name + length - 3, ".gz") == 0) {
-        return FOLDER_GZIP;
-    }
-    if (length > 4 && strcasecmp(name + length - 4, ".zst") == 0) {
-        return FOLDER_ZSTD;
-    }
-    return FOLDER_PLAIN;
+    return text_ends_with_folded(name, ".gz")    ? FOLDER_GZIP
+           : text_ends_with_folded(name, ".zst") ? FOLDER_ZSTD
+                                                 : FOLDER_PLAIN;
 }
 
 /* ---------------------------------------------------------------- writing */

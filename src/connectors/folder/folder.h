@@ -296,6 +296,8 @@ extern const struct store_functions folder_store;
 extern const struct lock_functions folder_lock;
 /* folder_rollback.c */
 extern const struct rollback_functions folder_rollback;
+/* One that is not there is removed. */
+enum status folder_remove_file(const char *path, struct error *error) MUST_USE;
 /* folder_apply.c */
 extern const struct apply_functions folder_apply;
 /* folder_rights.c */

@@ -301,13 +301,6 @@ static bool has_head(const struct apply *apply)
     return apply->folder->format->encoder_head != NULL;
 }
 
-static enum status refuse_earlier(const struct folder_changes *files, struct error *error)
-{
-    error_set(error, ERROR_TARGET_INVALID, files->path,
-              "there are changes of an earlier run, which begin with the same numbers");
-    return error_hint(error, "move them away, or follow into another folder");
-}
-
 static enum status restore_all(struct apply *apply, struct error *error)
 {
     struct store_value value;
@@ -318,7 +311,9 @@ static enum status restore_all(struct apply *apply, struct error *error)
         const struct folder_changes *files = &apply->logs[at].files;
         status = folder_changes_sweep(files, &whole, error);
         if (status == STATUS_OK && whole && found == STATUS_END) {
-            status = refuse_earlier(files, error);
+            error_set(error, ERROR_TARGET_INVALID, files->path,
+                      "there are changes of an earlier run, which begin with the same numbers");
+            status = error_hint(error, "move them away, or follow into another folder");
         }
         if (status == STATUS_OK && has_head(apply)) { /* it may be another one by now */
             status = folder_changes_complete(&apply->logs[at].files, error);

@@ -26,16 +26,8 @@ struct arena *folder_finding_arena(struct folder_finding *finding)
 /* The next table of the list; its name may be taken from the definition. */
 static struct folder_table *next_table(struct folder_finding *finding)
 {
-    if (finding->count == finding->capacity) {
-        uint32_t capacity = finding->capacity == 0 ? 16 : finding->capacity * 2;
-        struct folder_table *grown =
-            arena_allocate_zeroed(finding->arena, capacity, sizeof(*grown));
-        if (finding->count > 0) {
-            memcpy(grown, finding->tables, finding->count * sizeof(*grown));
-        }
-        finding->tables = grown;
-        finding->capacity = capacity;
-    }
+    finding->tables = arena_make_room(finding->arena, finding->tables, finding->count,
+                                      &finding->capacity, sizeof *finding->tables);
     return &finding->tables[finding->count++];
 }
 

@@ -25,13 +25,6 @@ char *folder_path(struct arena *arena, const struct folder *folder, const char *
     return arena_format(arena, "%s/_transhume%s%s", folder->root, *below != '\0' ? "/" : "", below);
 }
 
-static bool ends_with(const char *name, const char *end)
-{
-    size_t length = strlen(name);
-    size_t end_length = strlen(end);
-    return length > end_length && strcasecmp(name + length - end_length, end) == 0;
-}
-
 /* file_safe_name leaves dots alone, and one at the beginning hides a file. */
 char *folder_entry_name(struct arena *arena, const char *table)
 {
@@ -63,7 +56,7 @@ static bool ends_with_suffix(const char *name, const char *suffix)
 {
     size_t length = strlen(name);
     size_t suffix_length = strlen(suffix);
-    length -= ends_with(name, ".gz") ? 3 : ends_with(name, ".zst") ? 4 : 0;
+    length -= text_ends_with_folded(name, ".gz") ? 3 : text_ends_with_folded(name, ".zst") ? 4 : 0;
     return length > suffix_length &&
            strncasecmp(name + length - suffix_length, suffix, suffix_length) == 0;
 }
@@ -127,15 +120,8 @@ static void set_name(const struct listing *listing, const char *name, struct fol
 
 static void listing_add(struct listing *listing, const char *name, const struct stat *facts)
 {
-    if (listing->count == listing->capacity) {
-        uint32_t capacity = listing->capacity == 0 ? 64 : listing->capacity * 2;
-        struct folder_file *grown = arena_allocate_zeroed(listing->arena, capacity, sizeof(*grown));
-        if (listing->count > 0) {
-            memcpy(grown, listing->files, listing->count * sizeof(*grown));
-        }
-        listing->files = grown;
-        listing->capacity = capacity;
-    }
+    listing->files = arena_make_room(listing->arena, listing->files, listing->count,
+                                     &listing->capacity, sizeof *listing->files);
     struct folder_file *file = &listing->files[listing->count++];
     file->bytes = (uint64_t)facts->st_size;
     file->modified_ns = (int64_t)facts->st_mtim.tv_sec * 1000000000 + facts->st_mtim.tv_nsec;

@@ -4,6 +4,7 @@
  * Who removes the place, DIR/_transhume, holds its lock and a ledger.log that it made itself; who
  * makes a place at the same time waits for that one and finds that it is gone (folder_log.c).
  */
+#include "base/text.h"
 #include "connectors/folder/folder_claim.h"
 #include "connectors/folder/folder_rewrite.h"
 
@@ -15,13 +16,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-static enum status remove_file(const char *path, struct error *error)
-{
-    return unlink(path) == 0 || errno == ENOENT
-               ? STATUS_OK
-               : error_set_errno(error, ERROR_TARGET_WRITE, errno, path, "can't remove it");
-}
 
 /* Calls `visit` for each name in a folder that need not be there. */
 static enum status each_name(const char *path,
@@ -65,7 +59,7 @@ enum status folder_forget_run(struct database *self, const char *run_id, bool ro
     enum status status = folder_check_claim(folder, error);
     status = status == STATUS_OK ? failpoint_hit("files.before_forget", error) : status;
     if (status == STATUS_OK && !rolled_back) {
-        status = remove_file(folder_path(arena, folder, FOLDER_MADE), error);
+        status = folder_remove_file(folder_path(arena, folder, FOLDER_MADE), error);
     }
     if (status == STATUS_OK) {
         status = rolled_back ? each_name(run_folder, remove_but_rolling, run_folder, error)
@@ -136,31 +130,19 @@ static enum status remove_if_forgotten(void *context, const char *name, struct e
 
 /* ---------------------------------------------------------------- the place */
 
-static bool ends_with(const char *text, const char *ending)
-{
-    size_t length = strlen(text);
-    size_t end = strlen(ending);
-    return length > end && strcmp(text + length - end, ending) == 0;
-}
-
-/* Who made which table is of no use without runs; definitions stay, since they tell the types.
- * Names with .tmp- are what a crash left half written. */
-static bool is_note(const char *name)
-{
-    return ends_with(name, ".owner") || ends_with(name, ".defined") ||
-           strstr(name, ".tmp-") != NULL;
-}
-
 static enum status visit_note(void *context, const char *name, struct error *error)
 {
     struct leftovers *leftovers = context;
-    if (!is_note(name)) {
+    /* Who made which table is of no use without runs; definitions stay, since they tell the types.
+     * Names with .tmp- are what a crash left half written. */
+    if (!text_ends_with(name, ".owner") && !text_ends_with(name, ".defined") &&
+        strstr(name, ".tmp-") == NULL) {
         leftovers->keeps = true;
         return STATUS_OK;
     }
     leftovers->notes = true;
     const char *tables = folder_path(leftovers->arena, leftovers->folder, "tables");
-    return leftovers->removes ? remove_file(file_join(leftovers->arena, tables, name), error)
+    return leftovers->removes ? folder_remove_file(file_join(leftovers->arena, tables, name), error)
                               : STATUS_OK;
 }
 
@@ -226,8 +208,8 @@ static enum status remove_notes(struct leftovers *leftovers, struct error *error
     struct arena *arena = leftovers->arena;
     if (visit_notes(leftovers, true, error) != STATUS_OK ||
         folder_versions_remove(folder, arena, error) != STATUS_OK ||
-        remove_file(folder_path(arena, folder, "lock"), error) != STATUS_OK ||
-        remove_file(folder_path(arena, folder, FOLDER_MADE), error) != STATUS_OK ||
+        folder_remove_file(folder_path(arena, folder, "lock"), error) != STATUS_OK ||
+        folder_remove_file(folder_path(arena, folder, FOLDER_MADE), error) != STATUS_OK ||
         failpoint_hit("files.after_notes", error) != STATUS_OK ||
         folder_log_remove(&folder->log, error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -141,15 +141,8 @@ struct splitting {
 static void add_span(struct splitting *splitting, struct place first, struct place end,
                      uint64_t bytes)
 {
-    if (splitting->count == splitting->capacity) {
-        uint32_t capacity = splitting->capacity == 0 ? 16 : splitting->capacity * 2;
-        struct span *grown = arena_allocate_zeroed(splitting->arena, capacity, sizeof(*grown));
-        if (splitting->count > 0) {
-            memcpy(grown, splitting->spans, splitting->count * sizeof(*grown));
-        }
-        splitting->spans = grown;
-        splitting->capacity = capacity;
-    }
+    splitting->spans = arena_make_room(splitting->arena, splitting->spans, splitting->count,
+                                       &splitting->capacity, sizeof *splitting->spans);
     uint8_t *bounds = arena_allocate(splitting->arena, BOUNDS_BYTES);
     const struct folder_file *files = splitting->table->files;
     const char *printable = "no files";

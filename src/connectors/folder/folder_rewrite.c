@@ -14,11 +14,6 @@
 
 enum { WRITE_BYTES = 256 * 1024 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to write a file again");
-}
-
 /* ---------------------------------------------------------------- the records that stay */
 
 static enum status copy_records(struct folder_rewriting *rewriting, struct folder_decoder *decoder,
@@ -46,7 +41,7 @@ static enum status copy_records(struct folder_rewriting *rewriting, struct folde
         } else if (buffer_try_reserve(text, length)) {
             buffer_append(text, bytes, length);
         } else {
-            status = no_memory(error);
+            status = error_set(error, ERROR_MEMORY, NULL, "no memory to write a file again");
         }
         if (status == STATUS_OK && text->length >= WRITE_BYTES) {
             status = folder_sink_write(output, text->data, text->length, error);
@@ -290,12 +285,6 @@ static enum status restore_one(struct restoring *restoring, const char *file, st
     return failpoint_hit("files.undo_restored", error);
 }
 
-/* A file that was kept without links is "NAME.tmp" until it is whole. */
-static bool is_kept_file(const struct folder *folder, const char *name)
-{
-    return folder_is_data(folder->format, name);
-}
-
 static enum status restore_all(struct restoring *restoring, struct error *error)
 {
     struct entries entries;
@@ -305,7 +294,8 @@ static enum status restore_all(struct restoring *restoring, struct error *error)
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
     }
     while (status == STATUS_OK && (status = entries_next(&entries, &name, error)) == STATUS_OK) {
-        if (is_kept_file(restoring->folder, name)) {
+        /* A file that was kept without links is "NAME.tmp" until it is whole. */
+        if (folder_is_data(restoring->folder->format, name)) {
             status = restore_one(restoring, name, error);
         }
     }

@@ -28,7 +28,7 @@ static bool is_ours(const struct folder *folder, const char *path, const char *k
            STATUS_OK;
 }
 
-static enum status remove_file(const char *path, struct error *error)
+enum status folder_remove_file(const char *path, struct error *error)
 {
     return unlink(path) == 0 || errno == ENOENT
                ? STATUS_OK
@@ -105,8 +105,8 @@ static enum status undo_file(struct undoing *undoing, const struct folder_file *
         return STATUS_OK;
     }
     undoing->removed = true;
-    return remove_file(path, error) == STATUS_OK ? failpoint_hit("files.undo_removed", error)
-                                                 : STATUS_FAILED;
+    return folder_remove_file(path, error) == STATUS_OK ? failpoint_hit("files.undo_removed", error)
+                                                        : STATUS_FAILED;
 }
 
 static enum status undo_files(struct undoing *undoing, struct error *error)
@@ -143,8 +143,8 @@ static enum status remove_definition(const struct undoing *undoing, struct error
     if (undoing->others || !is_ours(folder, defined, "defined", undoing->arena)) {
         return STATUS_OK;
     }
-    return remove_file(definition, error) == STATUS_OK ? remove_file(defined, error)
-                                                       : STATUS_FAILED;
+    return folder_remove_file(definition, error) == STATUS_OK ? folder_remove_file(defined, error)
+                                                              : STATUS_FAILED;
 }
 
 static enum status folder_rollback_undo(struct database *self, const struct target_table *table,
@@ -197,9 +197,9 @@ static enum status remove_table(struct database *self, const struct target_table
     if (table->created && is_ours(folder, owner, "owner", arena) &&
         (rmdir(path) == 0 || errno == ENOENT)) {
         status = folder_changes_remove(folder, table->name, error);
-        status = status == STATUS_OK ? remove_file(definition, error) : status;
+        status = status == STATUS_OK ? folder_remove_file(definition, error) : status;
         status = status == STATUS_OK ? failpoint_hit("files.before_remove_table", error) : status;
-        status = status == STATUS_OK ? remove_file(owner, error) : status;
+        status = status == STATUS_OK ? folder_remove_file(owner, error) : status;
     }
     arena_destroy(arena);
     return status;

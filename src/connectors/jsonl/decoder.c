@@ -38,20 +38,7 @@ struct folder_decoder {
     uint32_t column_count;
 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to read records");
-}
-
 /* ---------------------------------------------------------------- open */
-
-static int compare_names(const char *left, size_t left_length, const char *right,
-                         size_t right_length)
-{
-    size_t common = left_length < right_length ? left_length : right_length;
-    int order = memcmp(left, right, common);
-    return order != 0 ? order : (left_length > right_length) - (left_length < right_length);
-}
 
 /* Insertion would do for tens of columns; thousands want better. */
 static void sort_known(struct folder_decoder *decoder)
@@ -64,7 +51,7 @@ static void sort_known(struct folder_decoder *decoder)
             uint32_t place = at;
             while (place >= gap) {
                 const struct known *other = &decoder->known[decoder->sorted[place - gap]];
-                if (compare_names(other->name, other->length, one->name, one->length) <= 0) {
+                if (text_compare(other->name, other->length, one->name, one->length) <= 0) {
                     break;
                 }
                 decoder->sorted[place] = decoder->sorted[place - gap];
@@ -224,7 +211,7 @@ static struct known *find_known(struct folder_decoder *decoder, uint32_t guess, 
     while (below < above) {
         uint32_t middle = below + (above - below) / 2;
         struct known *known = &decoder->known[decoder->sorted[middle]];
-        int order = compare_names(known->name, known->length, name, length);
+        int order = text_compare(known->name, known->length, name, length);
         if (order == 0) {
             return known;
         }
@@ -410,7 +397,7 @@ static enum status add_record(struct folder_decoder *decoder, struct batch *batc
     }
     const char *copy = arena_try_copy(batch->arena, line, length);
     if (copy == NULL) {
-        return no_memory(error);
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to read records");
     }
     status = decoder->request->column_count > 0 ? read_row(decoder, batch, copy, length, &why)
                                                 : read_document(decoder, batch, copy, length, &why);

@@ -120,12 +120,6 @@ static bool may_take(struct work *work)
     return work->taken < work->count && work->failed_piece == UINT32_MAX;
 }
 
-static void init_locks(struct work *work)
-{
-    condition_init(&work->joins);
-    pthread_mutex_init(&work->mutex, NULL);
-}
-
 static void *work_on(void *argument)
 {
     struct work *work = (struct work *)argument;
@@ -174,7 +168,8 @@ enum status jsonl_infer(const struct jsonl_database *database, const struct fold
 {
     struct work work = {
         .database = database, .table = table, .tags = data->tags, .failed_piece = UINT32_MAX};
-    init_locks(&work);
+    condition_init(&work.joins);
+    pthread_mutex_init(&work.mutex, NULL);
     folder_notice_begin(&work.notice, table, 0, table->file_count, arena);
     infer_pass_cut(&work);
     work.joined = jsonl_learning_create(database, table, data->tags, &work.notice);

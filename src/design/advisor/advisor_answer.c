@@ -102,11 +102,6 @@ static struct refusal read_refusal(const json_t *root)
     return refusal;
 }
 
-static const char *key_name(const struct advisor_options *options)
-{
-    return options->api == ADVISOR_GEMINI ? "GEMINI_API_KEY" : "OPENAI_API_KEY";
-}
-
 static void refuse_key(const struct advisor_options *options, const char *object,
                        const char *message, struct advisor_answer *answer)
 {
@@ -115,7 +110,8 @@ static void refuse_key(const struct advisor_options *options, const char *object
               options->key == NULL ? "no key was given, and the server wants one"
                                    : "the key is refused",
               message);
-    error_hint(&answer->error, key_hint, key_name(options));
+    error_hint(&answer->error, key_hint,
+               options->api == ADVISOR_GEMINI ? "GEMINI_API_KEY" : "OPENAI_API_KEY");
 }
 
 static void refuse_quota(const char *object, const char *message, const struct refusal *refusal,

@@ -20,13 +20,6 @@ enum { SEED = 42 };
 
 /* ---------------------------------------------------------------- URLs */
 
-static bool ends_with(const char *text, const char *ending)
-{
-    size_t length = strlen(text);
-    size_t size = strlen(ending);
-    return length >= size && strcmp(text + length - size, ending) == 0;
-}
-
 static void append_percent(const char *text, struct buffer *out)
 {
     static const char plain[] =
@@ -56,7 +49,7 @@ const char *advisor_url(const struct advisor_options *options, struct arena *are
         buffer_append_string(&url, "/models/");
         append_percent(model, &url);
         buffer_append_string(&url, ":generateContent");
-    } else if (!ends_with(buffer_string(&url), "/chat/completions")) {
+    } else if (!text_ends_with(buffer_string(&url), "/chat/completions")) {
         buffer_append_string(&url, "/chat/completions");
     }
     const char *kept = arena_copy(arena, url.data, url.length);

@@ -164,14 +164,6 @@ enum status advisor_write(const struct advisor_options *options,
 
 /* ---------------------------------------------------------------- a summary */
 
-static void append_dropped(const struct advisor_dropped *dropped, struct buffer *out)
-{
-    char *line = memory_format("  %s: %s: %s", dropped->table, dropped->what, dropped->why);
-    advisor_append_clean(out, line, LINE_BYTES_MAX);
-    buffer_append_byte(out, '\n');
-    free(line);
-}
-
 void advisor_append_summary(const struct advisor_options *options,
                             const struct advisor_result *result, const bool *chosen,
                             struct buffer *out)
@@ -191,7 +183,10 @@ void advisor_append_summary(const struct advisor_options *options,
                   reply->table_count, count, reply->dropped_count);
     for (uint32_t i = 0; i < reply->dropped_count && i < LISTED_MAX; i++) {
         const struct advisor_dropped *dropped = &reply->dropped[i];
-        append_dropped(dropped, out);
+        char *line = memory_format("  %s: %s: %s", dropped->table, dropped->what, dropped->why);
+        advisor_append_clean(out, line, LINE_BYTES_MAX);
+        buffer_append_byte(out, '\n');
+        free(line);
     }
     if (reply->dropped_count > LISTED_MAX) {
         buffer_format(out, "  … the others are in %s_suggested_tables.json\n", prefix_of(options));

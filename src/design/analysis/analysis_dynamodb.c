@@ -183,15 +183,6 @@ static void append_table(const struct analysis *analysis, const struct access_pl
 
 /* ---------------------------------------------------------------- queries */
 
-static bool is_equal_to(const struct query *query, uint32_t place)
-{
-    bool equal = place_set_holds(query->equal, place);
-    for (uint32_t i = 0; i < query->in_count; i++) {
-        equal = equal || query->in[i].place == place;
-    }
-    return equal;
-}
-
 /* What is asked of the sort key: " and state_date begins with state". */
 static void append_sort(const struct export_table *table, struct export_key key,
                         const struct family *family, const struct query *query, struct buffer *out)
@@ -201,7 +192,7 @@ static void append_sort(const struct export_table *table, struct export_key key,
     uint32_t parts = sort != NULL && sort->place == GRAPH_NONE ? sort->part_count : sort != NULL;
     uint32_t given = 0;
     while (given < family->clustering_count && given < parts &&
-           is_equal_to(query, family->clustering[given].place)) {
+           query_gives(query, family->clustering[given].place)) {
         given++;
     }
     bool ranged = given < parts && given < family->clustering_count &&

@@ -3,12 +3,6 @@
 
 #include <stdlib.h>
 
-/* Of points of length 1, half the squared distance is 1 - cosine. */
-static double apart(const struct cluster_distances *distances, size_t left, size_t right)
-{
-    return (double)cluster_distance(distances, left, right) / 2;
-}
-
 static int compare_floats(const void *left, const void *right)
 {
     float a = *(const float *)left;
@@ -100,7 +94,8 @@ static size_t find_neighbours(const struct cluster_distances *distances, size_t 
 {
     size_t found = 0;
     for (size_t other = 0; other < cluster_distances_count(distances); other++) {
-        if (apart(distances, point, other) <= eps) {
+        /* Of points of length 1, half the squared distance is 1 - cosine. */
+        if ((double)cluster_distance(distances, point, other) / 2 <= eps) {
             neighbours[found++] = other;
         }
     }

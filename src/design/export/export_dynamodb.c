@@ -174,16 +174,9 @@ static const char *type_of(const struct value_type *type)
 static uint32_t export_dynamodb_add(struct building *building, struct export_attribute attribute)
 {
     struct export_table *table = building->table;
-    if (table->attribute_count == building->capacity) {
-        uint32_t capacity = building->capacity * 2 + 16;
-        struct export_attribute *grown =
-            arena_allocate_zeroed(building->making->design->arena, capacity, sizeof(*grown));
-        for (uint32_t i = 0; i < table->attribute_count; i++) {
-            grown[i] = building->attributes[i];
-        }
-        building->attributes = grown;
-        building->capacity = capacity;
-    }
+    building->attributes =
+        arena_make_room(building->making->design->arena, building->attributes,
+                        table->attribute_count, &building->capacity, sizeof *building->attributes);
     attribute.name = export_unique(&building->names, attribute.name);
     building->attributes[table->attribute_count] = attribute;
     table->attributes = building->attributes;

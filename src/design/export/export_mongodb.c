@@ -18,15 +18,6 @@ struct deciding {
 
 /* ---------------------------------------------------------------- what is read with what */
 
-static bool gives(const struct query *query, uint32_t place)
-{
-    bool given = place_set_holds(query->equal, place);
-    for (uint32_t i = 0; i < query->in_count; i++) {
-        given = given || query->in[i].place == place;
-    }
-    return given;
-}
-
 /* Does the query find rows of the relation's child by their parent? */
 static bool comes_from_parent(struct places *places, const struct query *query,
                               const struct graph_relation *relation)
@@ -35,7 +26,8 @@ static bool comes_from_parent(struct places *places, const struct query *query,
     uint32_t path =
         places_path(places, query->root, (uint32_t)(relation - places->graph->relations));
     for (uint32_t i = 0; i < relation->fields.count; i++) {
-        joined = joined && gives(query, places_number(places, query->root, relation->fields.at[i]));
+        joined = joined &&
+                 query_gives(query, places_number(places, query->root, relation->fields.at[i]));
     }
     for (uint32_t i = 0; i < query->equal.count && !joined; i++) {
         joined = places_begins(places, places->list[query->equal.at[i]].path, path);

@@ -72,13 +72,6 @@ static json_t *property(const struct graph_field *field, bool optional)
 
 /* ---------------------------------------------------------------- a document */
 
-static const struct graph_relation *embedding(const struct export_mongodb *design,
-                                              const struct export_document *document)
-{
-    return document->relation != GRAPH_NONE ? &design->places->graph->relations[document->relation]
-                                            : NULL;
-}
-
 static json_t *schema_of(const struct export_mongodb *design,
                          const struct export_document *document);
 
@@ -104,22 +97,14 @@ static void add_own(const struct export_mongodb *design, const struct export_doc
     }
 }
 
-static void add_copies(const struct export_mongodb *design, const struct export_document *document,
-                       json_t *properties)
-{
-    for (uint32_t i = 0; i < document->copied.count; i++) {
-        uint32_t place = document->copied.at[i];
-        json_object_set_new(properties, document->copies[i],
-                            property(places_field(design->places, place), true));
-    }
-}
-
 static void add_lists(const struct export_mongodb *design, const struct export_document *document,
                       json_t *properties, json_t *required)
 {
     for (uint32_t i = 0; i < design->places->graph->entity_count; i++) {
         const struct export_document *child = &design->documents[i];
-        const struct graph_relation *relation = embedding(design, child);
+        const struct graph_relation *relation =
+            child->relation != GRAPH_NONE ? &design->places->graph->relations[child->relation]
+                                          : NULL;
         if (relation == NULL || relation->to != document->entity) {
             continue;
         }
@@ -138,7 +123,11 @@ static json_t *schema_of(const struct export_mongodb *design,
     json_t *properties = json_object();
     json_t *required = json_array();
     add_own(design, document, properties, required);
-    add_copies(design, document, properties);
+    for (uint32_t i = 0; i < document->copied.count; i++) {
+        uint32_t place = document->copied.at[i];
+        json_object_set_new(properties, document->copies[i],
+                            property(places_field(design->places, place), true));
+    }
     add_lists(design, document, properties, required);
     json_object_set_new(schema, "bsonType", json_string("object"));
     if (json_array_size(required) > 0) {

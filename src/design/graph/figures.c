@@ -117,11 +117,8 @@ static void note_time(struct tally *tally, const struct cell *cell)
     if (tally->times != tally->values || !find_second(cell, &second)) {
         return;
     }
-    if (tally->times == tally->seconds_capacity) {
-        tally->seconds_capacity = tally->seconds_capacity * 2 + 64;
-        tally->seconds =
-            memory_resize(tally->seconds, tally->seconds_capacity, sizeof(*tally->seconds));
-    }
+    tally->seconds = memory_make_room(tally->seconds, tally->times, &tally->seconds_capacity,
+                                      sizeof(*tally->seconds));
     tally->seconds[tally->times++] = second;
 }
 

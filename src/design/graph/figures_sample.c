@@ -111,12 +111,6 @@ static void note_number(struct figures_picks *picks, int64_t value)
     picks->step = divisor_of(distance, picks->step);
 }
 
-static void figures_sample_refuse(struct figures_picks *picks)
-{
-    figures_picks_free(picks);
-    picks->refused = true;
-}
-
 void figures_picks_add(struct figures_picks *picks, uint64_t hash, const struct cell *cell)
 {
     enum value_kind kind = kind_of(cell);
@@ -124,7 +118,8 @@ void figures_picks_add(struct figures_picks *picks, uint64_t hash, const struct 
         return;
     }
     if (kind == VALUE_MISSING || (picks->distinct > 0 && kind != picks->kind)) {
-        figures_sample_refuse(picks);
+        figures_picks_free(picks);
+        picks->refused = true;
         return;
     }
     if (has_bytes(kind) && bytes_of(cell) == 0) {

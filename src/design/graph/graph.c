@@ -16,7 +16,8 @@ bool graph_fields_hold(struct graph_fields fields, uint32_t field)
     return false;
 }
 
-bool graph_fields_are(struct graph_fields left, struct graph_fields right)
+/* Of the same fields, in whatever order. */
+static bool graph_fields_are(struct graph_fields left, struct graph_fields right)
 {
     bool same = left.count == right.count;
     for (uint32_t i = 0; i < left.count && same; i++) {
@@ -83,33 +84,6 @@ uint32_t graph_find_field(const struct graph_entity *entity, const char *name, s
         }
     }
     return matches == 1 ? found : GRAPH_NONE;
-}
-
-static bool relation_joins(const struct graph_relation *relation, uint32_t from,
-                           uint32_t from_field, uint32_t to, uint32_t to_field)
-{
-    if (relation->from != from || relation->to != to) {
-        return false;
-    }
-    for (uint32_t i = 0; i < relation->fields.count; i++) {
-        if (relation->fields.at[i] == from_field && relation->referenced.at[i] == to_field) {
-            return true;
-        }
-    }
-    return false;
-}
-
-uint32_t graph_find_relation(const struct graph *graph, uint32_t from, uint32_t from_field,
-                             uint32_t to, uint32_t to_field)
-{
-    for (uint32_t i = 0; i < graph->relation_count; i++) {
-        const struct graph_relation *relation = &graph->relations[i];
-        if (relation_joins(relation, from, from_field, to, to_field) ||
-            relation_joins(relation, to, to_field, from, from_field)) {
-            return i;
-        }
-    }
-    return GRAPH_NONE;
 }
 
 bool graph_field_is_time(const struct graph_field *field)
@@ -287,11 +261,9 @@ void graph_add_relation(struct graph_building *building, const struct graph_rela
             return;
         }
     }
-    if (building->relation_count == building->relation_capacity) {
-        building->relations =
-            arena_grow_list(building->arena, building->relations, building->relation_count,
-                            &building->relation_capacity, sizeof(*building->relations));
-    }
+    building->relations =
+        arena_make_room(building->arena, building->relations, building->relation_count,
+                        &building->relation_capacity, sizeof(*building->relations));
     building->relations[building->relation_count++] = *relation;
 }
 

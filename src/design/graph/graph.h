@@ -124,16 +124,10 @@ enum status graph_prove(struct graph *graph, struct database *source, bool looks
 uint32_t graph_find_entity(const struct graph *graph, const char *name, size_t length);
 uint32_t graph_find_field(const struct graph_entity *entity, const char *name, size_t length);
 
-/* The relation that an equality of these fields is, either way round: GRAPH_NONE if none. */
-uint32_t graph_find_relation(const struct graph *graph, uint32_t from, uint32_t from_field,
-                             uint32_t to, uint32_t to_field);
-
 /* A date, a timestamp, or a text that is declared as one. */
 bool graph_field_is_time(const struct graph_field *field);
 
 bool graph_fields_hold(struct graph_fields fields, uint32_t field);
-/* Of the same fields, in whatever order. */
-bool graph_fields_are(struct graph_fields left, struct graph_fields right);
 
 /* "declared", "data", "names", "similar names", "by hand" */
 const char *graph_origin_name(enum graph_origin origin);

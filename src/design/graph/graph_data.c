@@ -50,11 +50,9 @@ static const struct figures_sample *sample_of(const struct graph_entity *entity,
 
 static void add_doubt(struct inferring *inferring, const char *sentence)
 {
-    if (inferring->doubt_count == inferring->doubt_capacity) {
-        inferring->doubts =
-            arena_grow_list(inferring->building.arena, inferring->doubts, inferring->doubt_count,
-                            &inferring->doubt_capacity, sizeof(*inferring->doubts));
-    }
+    inferring->doubts =
+        arena_make_room(inferring->building.arena, inferring->doubts, inferring->doubt_count,
+                        &inferring->doubt_capacity, sizeof(*inferring->doubts));
     inferring->doubts[inferring->doubt_count++] = sentence;
 }
 
@@ -384,7 +382,7 @@ static void graph_data_choose(struct inferring *inferring)
                            column_name(inferring, equal->key->entity, equal->key->field)));
 }
 
-static bool is_related(const struct graph_building *building, uint32_t from, uint32_t field)
+bool graph_refers(const struct graph_building *building, uint32_t from, uint32_t field)
 {
     for (uint32_t i = 0; i < building->relation_count; i++) {
         const struct graph_relation *relation = &building->relations[i];
@@ -436,7 +434,7 @@ static enum status infer_all(struct inferring *inferring, struct error *error)
     for (uint32_t from = 0; from < building->entity_count; from++) {
         for (uint32_t i = 0; i < building->entities[from].field_count; i++) {
             const struct figures_sample *sample = sample_of(&building->entities[from], i);
-            if (sample != NULL && !is_related(building, from, i) &&
+            if (sample != NULL && !graph_refers(building, from, i) &&
                 infer_of(inferring, from, i, sample, error) != STATUS_OK) {
                 return STATUS_FAILED;
             }

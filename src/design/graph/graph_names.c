@@ -306,17 +306,6 @@ static void settle_key(struct graph_building *building, uint32_t number)
     entity->key = (struct graph_fields){at, count};
 }
 
-static bool is_related(const struct graph_building *building, uint32_t from, uint32_t field)
-{
-    for (uint32_t i = 0; i < building->relation_count; i++) {
-        const struct graph_relation *relation = &building->relations[i];
-        if (relation->from == from && graph_fields_hold(relation->fields, field)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void graph_infer_relations(struct graph_building *building)
 {
     struct naming naming = {.building = building,
@@ -326,7 +315,7 @@ void graph_infer_relations(struct graph_building *building)
     for (uint32_t from = 0; from < building->entity_count; from++) {
         for (uint32_t i = 0; i < building->entities[from].field_count; i++) {
             if (building->entities[from].table->foreign_key_count == 0 ||
-                !is_related(building, from, i)) {
+                !graph_refers(building, from, i)) {
                 infer_of(&naming, from, i);
             }
         }

@@ -22,6 +22,8 @@ struct graph_fields graph_fields_by_name(const struct graph_entity *entity,
 
 /* Adds it, unless one of the same fields is there, to whatever entity. */
 void graph_add_relation(struct graph_building *building, const struct graph_relation *relation);
+/* Does a relation begin at this field? */
+bool graph_refers(const struct graph_building *building, uint32_t from, uint32_t field);
 
 /* graph_names.c: a key by its name for an entity that declares none. */
 void graph_infer_key(struct graph_building *building, struct graph_entity *entity);

@@ -14,8 +14,10 @@ static void add_item(struct scope *scope, struct scope_item item)
 
 /* ---------------------------------------------------------------- subqueries in their place */
 
-bool resolver_is_simple(const struct resolver *self, json_t *select, bool distinct_is_fine,
-                        const char **what)
+/* A SELECT whose rows are those of its FROM and WHERE: no GROUP BY, LIMIT, UNION …; `what` is
+ * wrong with another, "GROUP BY". */
+static bool resolver_is_simple(const struct resolver *self, json_t *select, bool distinct_is_fine,
+                               const char **what)
 {
     static const struct {
         const char *member;

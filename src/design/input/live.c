@@ -31,18 +31,13 @@ struct live {
     uint64_t rows;
 };
 
-static double weight_of(const struct cell *cell)
-{
-    return cell->kind == VALUE_INT64    ? (double)cell->i64
-           : cell->kind == VALUE_UINT64 ? (double)cell->u64
-                                        : 0;
-}
-
 static void add_batch(struct live *live, const struct batch *batch)
 {
     for (uint32_t row = 0; row < batch->row_count; row++) {
         const struct cell *cells = batch_row(batch, row);
-        double weight = weight_of(&cells[1]);
+        double weight = cells[1].kind == VALUE_INT64    ? (double)cells[1].i64
+                        : cells[1].kind == VALUE_UINT64 ? (double)cells[1].u64
+                                                        : 0;
         live->rows++;
         if (cells[0].kind == VALUE_TEXT && weight > 0) {
             const struct input_text text = {.sql = cells[0].text,

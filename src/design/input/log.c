@@ -208,15 +208,3 @@ enum status input_log_read(const char *path, enum sql_language otherwise, struct
     buffer_free(&reading.statement);
     return status;
 }
-
-const char *input_log_format_name(enum input_log_format format)
-{
-    static const char *const names[] = {
-        [INPUT_LOG_SQL] = "a file of SQL",
-        [INPUT_LOG_TABLE] = "a table of statements and weights",
-        [INPUT_LOG_POSTGRES_CSV] = "PostgreSQL's csvlog",
-        [INPUT_LOG_MYSQL_GENERAL] = "MySQL's general log",
-        [INPUT_LOG_MYSQL_SLOW] = "MySQL's slow log",
-    };
-    return names[format];
-}

@@ -32,7 +32,5 @@ struct input_log {
  */
 enum status input_log_read(const char *path, enum sql_language otherwise, struct input_log *log,
                            struct input_sql *input, struct error *error) MUST_USE;
-/* "a file of SQL", "PostgreSQL's csvlog" … */
-const char *input_log_format_name(enum input_log_format format);
 
 #endif

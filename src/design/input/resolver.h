@@ -123,10 +123,6 @@ void resolver_collect(struct resolver *self, const struct scope *scope, json_t *
 /* FROM, WHERE and WITH of a SELECT that is put in its outer one's place, or of the outermost. */
 void resolver_from(struct resolver *self, struct scope *scope, json_t *list);
 void resolver_add_common_tables(struct resolver *self, json_t *with);
-/* A SELECT whose rows are those of its FROM and WHERE: no GROUP BY, LIMIT, UNION …; `what` is
- * wrong with another, "GROUP BY". */
-bool resolver_is_simple(const struct resolver *self, json_t *select, bool distinct_is_fine,
-                        const char **what);
 /* EXISTS (SELECT …) and test IN (SELECT …); `test` may be NULL. */
 void resolver_semi_join(struct resolver *self, const struct scope *scope, json_t *select,
                         json_t *test);

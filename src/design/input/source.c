@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/findings.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "design/input/live.h"
 #include "design/input/log.h"
 #include "design/input/names.h"
@@ -13,19 +14,12 @@
 
 enum { FINDINGS_SHOWN = 20 };
 
-static bool ends_in(const char *name, const char *ending)
-{
-    size_t length = strlen(name);
-    size_t size = strlen(ending);
-    return length > size && strcmp(name + length - size, ending) == 0;
-}
-
 enum input_source_kind input_source_kind_of(const char *argument)
 {
-    enum input_source_kind kind = ends_in(argument, ".sql") || ends_in(argument, ".ddl")
-                                      ? INPUT_SOURCE_DDL
-                                  : ends_in(argument, ".json") ? INPUT_SOURCE_NAMES
-                                                               : INPUT_SOURCE_DATABASE;
+    enum input_source_kind kind =
+        text_ends_with(argument, ".sql") || text_ends_with(argument, ".ddl") ? INPUT_SOURCE_DDL
+        : text_ends_with(argument, ".json")                                  ? INPUT_SOURCE_NAMES
+                                            : INPUT_SOURCE_DATABASE;
     return file_exists(argument) ? kind : INPUT_SOURCE_DATABASE;
 }
 

@@ -1,4 +1,5 @@
 /* Conditions: what ANDs join becomes an equality of two columns, or a predicate on one. */
+#include "base/text.h"
 #include "design/input/resolver.h"
 #include <string.h>
 
@@ -124,16 +125,6 @@ static json_t *column_of(json_t *node)
     return tree_is(node, "ColumnRef");
 }
 
-static bool is_any_of(const char *name, const char *const *names)
-{
-    for (; *names != NULL; names++) {
-        if (strcmp(name, *names) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void compare_columns(struct resolver *self, const struct scope *scope, json_t *expression,
                             const char *operator, json_t * left, json_t *right)
 {
@@ -164,10 +155,10 @@ static void compare_with_constant(struct resolver *self, const struct scope *sco
     const char *operand = input_constant_operand(constant, self->arena);
     if (strcmp(operator, "=") == 0) {
         add_test(self, WORKLOAD_EQUAL, field, operand);
-    } else if (is_any_of(operator, ranges)) {
+    } else if (text_is_among(operator, ranges)) {
         add_range(self, field, operand, bound_of(operator));
     } else {
-        bool search = is_any_of(operator, searches);
+        bool search = text_is_among(operator, searches);
         const char *what = strcmp(operator, "@@") == 0   ? "full-text search"
                            : search                      ? "a regular expression"
                            : strcmp(operator, "<>") == 0 ? "<>"

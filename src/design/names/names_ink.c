@@ -24,7 +24,8 @@ static const uint32_t tab20[COLORS] = {0x1f77b4, 0xaec7e8, 0xff7f0e, 0xffbb78, 0
 
 /* ---------------------------------------------------------------- points */
 
-void names_set_color(cairo_t *cairo, uint32_t cluster)
+/* The colour of a cluster: tab20's, again and again; the shape of its points differs then. */
+static void names_set_color(cairo_t *cairo, uint32_t cluster)
 {
     uint32_t color = cluster == UINT32_MAX ? 0xffffff : tab20[cluster % COLORS];
     cairo_set_source_rgb(cairo, (color >> 16) / 255.0, (color >> 8 & 255) / 255.0,

@@ -8,8 +8,7 @@
 
 enum { NAMES_TEXT_BYTES = 256 };
 
-/* The colour of a cluster: tab20's, again and again; the shape of its points differs then. */
-void names_set_color(cairo_t *cairo, uint32_t cluster);
+/* In the colour of its cluster. */
 void names_draw_point(cairo_t *cairo, uint32_t cluster, double x, double y, double radius);
 
 /* Texts of any bytes, clipped to `characters_max`, in a font that has their letters. */

@@ -37,19 +37,14 @@ static const struct command *command_at(size_t number);
 
 /* ---------------------------------------------------------------- commands */
 
-static void names_prompt_print(struct prompt *prompt, struct buffer *text)
-{
-    fputs(buffer_string(text), prompt->out);
-    buffer_free(text);
-}
-
 static enum status names_prompt_show(struct prompt *prompt, const char *text, struct error *error)
 {
     struct buffer list = {0};
     (void)text;
     (void)error;
     names_append_list(prompt->clusters, &list);
-    names_prompt_print(prompt, &list);
+    fputs(buffer_string(&list), prompt->out);
+    buffer_free(&list);
     return STATUS_OK;
 }
 
@@ -140,11 +135,8 @@ static const struct command *command_of(const char *name, size_t length)
 
 static void remember(struct prompt *prompt)
 {
-    if (prompt->changes == prompt->capacity) {
-        prompt->capacity = prompt->capacity * 2 + 8;
-        prompt->history =
-            memory_resize(prompt->history, prompt->capacity, sizeof(*prompt->history));
-    }
+    prompt->history = memory_make_room(prompt->history, prompt->changes, &prompt->capacity,
+                                       sizeof(*prompt->history));
     names_clusters_copy(prompt->clusters, &prompt->history[prompt->changes]);
 }
 

@@ -1,9 +1,7 @@
 /* Foreign keys by the similarity of names, where the rules of names (graph_names.c) find none. */
+#include "base/text.h"
 #include "design/embed/embed.h"
 #include "design/names/names.h"
-
-#include <string.h>
-#include <strings.h>
 
 /* A key is proposed if it is at least so similar, and so much more than the next table's. */
 static const float similarity_min = 0.55F;
@@ -55,10 +53,8 @@ static bool sounds_like_reference(const char *name)
 {
     static const char *const endings[] = {"id",   "uuid", "guid", "key",    "code", "_no",
                                           "_num", "_nr",  "_ref", "number", "_fk",  "_to"};
-    size_t length = strlen(name);
     for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++) {
-        size_t size = strlen(endings[i]);
-        if (length > size && strcasecmp(name + length - size, endings[i]) == 0) {
+        if (text_ends_with_folded(name, endings[i])) {
             return true;
         }
     }

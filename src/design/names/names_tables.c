@@ -188,15 +188,6 @@ static void append_fields(const struct table *table, enum way way)
     }
 }
 
-static void append_key(const struct table *table)
-{
-    buffer_append_string(table->out, "      \"key\": {\"partition\": [");
-    append_fields(table, WAY_MAIN);
-    buffer_append_string(table->out, "], \"clustering\": [");
-    append_fields(table, WAY_CHILD);
-    buffer_append_string(table->out, "]},\n");
-}
-
 /* ---------------------------------------------------------------- why, and how sure */
 
 static void append_ways(const struct table *table, enum way way, const char *one, const char *many,
@@ -268,7 +259,11 @@ static void append_table(struct table *table)
     json_append_printable(table->out, table->clusters->list[table->cluster]);
     buffer_append_string(table->out, ",\n");
     append_columns(table);
-    append_key(table);
+    buffer_append_string(table->out, "      \"key\": {\"partition\": [");
+    append_fields(table, WAY_MAIN);
+    buffer_append_string(table->out, "], \"clustering\": [");
+    append_fields(table, WAY_CHILD);
+    buffer_append_string(table->out, "]},\n");
     append_why(table);
     buffer_format(table->out, "      \"confidence\": %.2f\n    }",
                   cohesion(table) * related(table) * entity_at(table, table->main)->key_confidence);

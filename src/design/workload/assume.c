@@ -15,10 +15,8 @@ struct assuming {
 static struct workload_statement *assume_add(struct assuming *assuming, enum workload_kind kind,
                                              uint32_t entity, const char *name)
 {
-    if (assuming->count == assuming->capacity) {
-        assuming->list = arena_grow_list(assuming->arena, assuming->list, assuming->count,
-                                         &assuming->capacity, sizeof(*assuming->list));
-    }
+    assuming->list = arena_make_room(assuming->arena, assuming->list, assuming->count,
+                                     &assuming->capacity, sizeof(*assuming->list));
     struct workload_alias *alias = arena_allocate_zeroed(assuming->arena, 1, sizeof(*alias));
     *alias =
         (struct workload_alias){.name = assuming->graph->entities[entity].name, .entity = entity};

@@ -66,13 +66,6 @@ static struct figures_column find_times(const struct places *places, const struc
     return figures->columns[at.field];
 }
 
-/* From the first time to the last, both counted. */
-static double count_spans(const struct figures_column *times, const struct time_width *width)
-{
-    return figures_span_of(times->last_second, width->span) -
-           figures_span_of(times->first_second, width->span) + 1;
-}
-
 /* Of the rows, the share that the fullest span has: as it was read, or at least what it would have
  * if rows came evenly. */
 static double find_share(const struct figures_column *times, const struct time_width *width)
@@ -102,7 +95,9 @@ static bool cut_by_time(const struct places *places, const struct cost_model *mo
     const struct figures_column times = find_times(places, family);
     uint32_t count = is_date(places, family) ? WIDTHS - 1 : WIDTHS;
     for (uint32_t i = 0; i < count && times.is_timed; i++) {
-        double spans = count_spans(&times, &widths[i]);
+        /* From the first time to the last, both counted. */
+        double spans = figures_span_of(times.last_second, widths[i].span) -
+                       figures_span_of(times.first_second, widths[i].span) + 1;
         double rows = fullest(family->partition_rows_max, find_share(&times, &widths[i]), spans);
         if (rows <= allowed && spans <= BUCKETS_MAX) {
             family->bucket = FAMILY_BUCKET_TIME;

@@ -142,7 +142,8 @@ void family_complete(struct places *places, const struct cost_model *model, stru
 
 /* ---------------------------------------------------------------- equality */
 
-bool family_has_same_key(const struct family *left, const struct family *right)
+/* The same key and order. */
+static bool family_has_same_key(const struct family *left, const struct family *right)
 {
     bool same = left->root == right->root &&
                 place_set_is_equal(left->partition, right->partition) &&

@@ -47,7 +47,5 @@ void family_complete(struct places *places, const struct cost_model *model, stru
 
 /* The same key, order and fields? */
 bool family_is_equal(const struct family *left, const struct family *right);
-/* The same key and order. */
-bool family_has_same_key(const struct family *left, const struct family *right);
 
 #endif

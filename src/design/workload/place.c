@@ -6,10 +6,8 @@
 
 static uint32_t add_path(struct places *places, struct place_path path)
 {
-    if (places->path_count == places->path_capacity) {
-        places->paths = arena_grow_list(places->own, places->paths, places->path_count,
-                                        &places->path_capacity, sizeof(*places->paths));
-    }
+    places->paths = arena_make_room(places->own, places->paths, places->path_count,
+                                    &places->path_capacity, sizeof(*places->paths));
     places->paths[places->path_count] = path;
     return places->path_count++;
 }
@@ -81,10 +79,8 @@ static uint32_t intern(struct places *places, struct place place)
     make_room(places);
     uint32_t slot = slot_of(places, place);
     if (places->slots[slot] == 0) {
-        if (places->count == places->capacity) {
-            places->list = arena_grow_list(places->own, places->list, places->count,
-                                           &places->capacity, sizeof(*places->list));
-        }
+        places->list = arena_make_room(places->own, places->list, places->count, &places->capacity,
+                                       sizeof(*places->list));
         places->list[places->count++] = place;
         places->slots[slot] = places->count;
     }

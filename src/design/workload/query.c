@@ -82,14 +82,6 @@ static bool reach(struct reading *reading, uint32_t alias, uint32_t path, uint32
     return true;
 }
 
-static void workload_query_start(struct reading *reading, uint32_t alias)
-{
-    for (uint32_t i = 0; i < ALIASES_MAX; i++) {
-        reading->paths[i] = GRAPH_NONE;
-    }
-    (void)reach(reading, alias, reading->statement->aliases[alias].entity, 0);
-}
-
 /* GRAPH_NONE: its alias is not in this part. */
 static uint32_t place_of(const struct reading *reading, struct workload_reference reference)
 {
@@ -277,7 +269,10 @@ static void read_part(struct reading *reading, uint32_t alias, const struct quer
 {
     const struct workload_statement *statement = reading->statement;
     *part = (struct query_part){.query = {.root = statement->aliases[alias].entity}, .times = 1};
-    workload_query_start(reading, alias);
+    for (uint32_t i = 0; i < ALIASES_MAX; i++) {
+        reading->paths[i] = GRAPH_NONE;
+    }
+    (void)reach(reading, alias, reading->statement->aliases[alias].entity, 0);
     read_predicates(reading, &part->query);
     read_order(reading, &part->query);
     read_fields(reading, &part->query);
@@ -383,4 +378,13 @@ bool query_is_equal(const struct query *left, const struct query *right)
            place_set_is_equal(left->filters, right->filters) &&
            place_set_is_equal(left->fields, right->fields) && in_is_equal(left, right) &&
            order_is_equal(left, right);
+}
+
+bool query_gives(const struct query *query, uint32_t place)
+{
+    bool equal = place_set_holds(query->equal, place);
+    for (uint32_t i = 0; i < query->in_count; i++) {
+        equal = equal || query->in[i].place == place;
+    }
+    return equal;
 }

@@ -44,6 +44,8 @@ struct query_part {
 /* ">", ">=" and "<", "<=" of its range; NULL: it has no such bound. */
 const char *query_low_test(const struct query *query);
 const char *query_high_test(const struct query *query);
+/* Is the place equal to one given value, or to one of several? */
+bool query_gives(const struct query *query, uint32_t place);
 
 /* Is each of its aliases one that no join refers to, or reached from one? False: a circle of joins.
  */

@@ -18,8 +18,9 @@ static bool allows(const struct access_plan *plan, const bool *chosen)
     return true;
 }
 
-const struct access_plan *search_plan(const struct search *search, uint32_t query,
-                                      const bool *chosen)
+/* The cheapest plan of a query that a choice allows; NULL: none. */
+static const struct access_plan *search_plan(const struct search *search, uint32_t query,
+                                             const bool *chosen)
 {
     const struct access_plans *plans = &search->queries[query].plans;
     for (uint32_t i = 0; i < plans->count; i++) {
@@ -268,11 +269,6 @@ static void choose_tables(struct choice *choice)
     }
 }
 
-static void search_keep(const struct choice *choice, struct search_result *result)
-{
-    memcpy(result->chosen, choice->chosen, choice->search->pool->count * sizeof(bool));
-}
-
 static double unanswered_of(const struct search *search, const bool *chosen)
 {
     double weight = 0;
@@ -299,7 +295,8 @@ void search_run(const struct search *search, struct search_result *result)
         improve(&choices[i], scratch);
     }
     bool second = is_better(worth_of(&choices[1]), worth_of(&choices[0]));
-    search_keep(&choices[second], result);
+    memcpy(result->chosen, choices[second].chosen,
+           choices[second].search->pool->count * sizeof(bool));
     result->cost = search_cost(search, result->chosen);
     if (search->pool->count <= SEARCH_EXACT_MAX) {
         search_exact(search, result);

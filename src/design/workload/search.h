@@ -69,8 +69,4 @@ void search_run(const struct search *search, struct search_result *result);
 /* What a choice costs; for reports, and for tests that try all choices. */
 double search_cost(const struct search *search, const bool *chosen);
 
-/* The cheapest plan of a query that a choice allows; NULL: none. */
-const struct access_plan *search_plan(const struct search *search, uint32_t query,
-                                      const bool *chosen);
-
 #endif

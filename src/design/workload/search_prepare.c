@@ -17,10 +17,8 @@ static uint32_t find_query(const struct search *search, const struct query *quer
 
 static uint32_t add_query(struct search *search, const struct query *query, uint32_t statement)
 {
-    if (search->query_count == search->query_capacity) {
-        search->queries = arena_grow_list(search->arena, search->queries, search->query_count,
-                                          &search->query_capacity, sizeof(*search->queries));
-    }
+    search->queries = arena_make_room(search->arena, search->queries, search->query_count,
+                                      &search->query_capacity, sizeof(*search->queries));
     search->queries[search->query_count] =
         (struct search_query){.query = *query, .statement = statement};
     return search->query_count++;
@@ -87,10 +85,8 @@ static void add_read(struct search *search, struct reads *reads, const struct qu
             return;
         }
     }
-    if (reads->count == reads->capacity) {
-        reads->list = arena_grow_list(search->arena, reads->list, reads->count, &reads->capacity,
-                                      sizeof(*reads->list));
-    }
+    reads->list = arena_make_room(search->arena, reads->list, reads->count, &reads->capacity,
+                                  sizeof(*reads->list));
     reads->list[reads->count++] = (struct search_read){number, weight};
 }
 

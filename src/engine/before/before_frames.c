@@ -44,14 +44,6 @@ static void add_frame(struct before_undoing *undoing, const struct before_frame 
     undoing->frames[undoing->frame_count++] = *frame;
 }
 
-static void take_refused(struct before_undoing *undoing, const char *hex)
-{
-    struct canonical_hash hash;
-    if (canonical_hash_parse(hex, &hash) == STATUS_OK) {
-        before_add_hash(&undoing->refused, &hash);
-    } /* else a machine that stopped left it so: not synced */
-}
-
 /* The head that stands at the stream's place. STATUS_END: none, or a torn one: its batch was never
  * sent. */
 static enum status read_head(struct before_undoing *undoing, struct file_lines *lines,
@@ -79,7 +71,10 @@ static enum status read_head(struct before_undoing *undoing, struct file_lines *
     const char *refused = json_member_text(head, "refused", NULL);
     if (refused != NULL) {
         if (*of_table) {
-            take_refused(undoing, refused);
+            struct canonical_hash hash;
+            if (canonical_hash_parse(refused, &hash) == STATUS_OK) {
+                before_add_hash(&undoing->refused, &hash);
+            } /* else a machine that stopped left it so: not synced */
         }
         *of_table = false; /* no frame is behind it */
     }

@@ -75,15 +75,7 @@ static void add_line(struct report *report, const char ***lines, uint32_t *count
                      uint32_t *capacity, const char *line)
 {
     struct arena *arena = report->out->arena;
-    if (*lines == NULL || *count == *capacity) {
-        uint32_t wanted = *capacity == 0 ? 16 : *capacity * 2;
-        const char **grown = arena_allocate_zeroed(arena, wanted, sizeof(*grown));
-        if (*lines != NULL) {
-            memcpy(grown, *lines, *count * sizeof(*grown));
-        }
-        *lines = grown;
-        *capacity = wanted;
-    }
+    *lines = arena_make_room(arena, (void *)*lines, *count, capacity, sizeof **lines);
     char *copy = arena_copy_string(arena, line);
     text_clean_line(copy);
     (*lines)[(*count)++] = copy;

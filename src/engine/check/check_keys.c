@@ -19,11 +19,6 @@ struct key_reader {
     struct key_check *result;
 };
 
-static enum status out_of_memory(const struct plan_stream *stream, struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, stream->name, "no memory to compare its keys");
-}
-
 static bool is_null(const struct cell *cell)
 {
     return cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING;
@@ -152,7 +147,8 @@ static enum status take_batch(struct key_reader *reader, const struct batch *bat
         arena_reset(reader->kept);
         for (uint32_t i = 0; i < reader->stream->key_count; i++) {
             if (value_copy(&key[i], reader->kept, &reader->last[i]) != STATUS_OK) {
-                return out_of_memory(reader->stream, error);
+                return error_set(error, ERROR_MEMORY, reader->stream->name,
+                                 "no memory to compare its keys");
             }
         }
         reader->last_is_sought = is_sought;

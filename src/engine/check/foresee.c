@@ -75,11 +75,6 @@ void foresee_end(struct foresight *foresight)
     }
 }
 
-uint64_t foresee_seen(const struct foresight *foresight, uint32_t entity)
-{
-    return foresight->entities[entity].seen;
-}
-
 uint64_t foresee_rejected(const struct foresight *foresight, uint32_t entity)
 {
     return foresight->entities[entity].rejected;
@@ -339,18 +334,16 @@ enum status foresee_take(struct foresight *foresight, const struct parcel *parce
 
 /* ---- the report */
 
-static const char *remedy_of(enum error_code code)
-{
-    return code == ERROR_REJECT_TEXT ? " (a plan can give the column a type of bytes)" : "";
-}
-
 static void tell_remedy(const struct foreseen_reason *reason, struct buffer *out)
 {
     if (reason->units_differ) {
         buffer_append_string(out, "; they may count time, but by their sizes not all in one unit, "
                                   "so that no cast from one fits them\n");
     } else if (reason->remedy == NULL) {
-        buffer_format(out, "%s\n", remedy_of(reason->code));
+        buffer_format(out, "%s\n",
+                      reason->code == ERROR_REJECT_TEXT
+                          ? " (a plan can give the column a type of bytes)"
+                          : "");
     } else if (reason->remedied < reason->count) {
         buffer_format(out, "; for %" PRIu64 " of them %s\n", reason->remedied, reason->remedy);
     } else {

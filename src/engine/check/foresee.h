@@ -20,8 +20,7 @@ enum status foresee_take(struct foresight *foresight, const struct parcel *parce
                          struct error *error) MUST_USE;
 /* Lets go of the target; what was foreseen stays. */
 void foresee_end(struct foresight *foresight);
-/* How many records were looked at of the entity, and how many of these would be rejected. */
-uint64_t foresee_seen(const struct foresight *foresight, uint32_t entity);
+/* How many records of the entity would be rejected. */
 uint64_t foresee_rejected(const struct foresight *foresight, uint32_t entity);
 /* All reasons, in the foresight's arena. */
 void foresee_list(const struct foresight *foresight, const struct check_reject **list,

@@ -149,12 +149,6 @@ static const char *find_default(const struct remedy_case *of, const struct schem
                          : NULL;
 }
 
-static const char *find_for_empty(const struct remedy_case *of, const struct schema_column *column)
-{
-    return column != NULL && column->not_null ? find_default(of, column, "empty: null")
-                                              : remedy_say(of, "empty: null");
-}
-
 /* ---------------------------------------------------------------- values that may be cut */
 
 static bool takes(const struct remedy_case *of, const struct value_type *type, bool allow_loss,
@@ -234,7 +228,8 @@ const char *remedy_find(const struct remedy_case *of)
         return column != NULL && column->not_null ? find_default(of, column, "") : NULL;
     }
     if (of->value->kind == VALUE_TEXT && of->value->length == 0) {
-        return find_for_empty(of, column);
+        return column != NULL && column->not_null ? find_default(of, column, "empty: null")
+                                                  : remedy_say(of, "empty: null");
     }
     const char *found = find_epoch(of, type->kind);
     return found != NULL ? found : find_cut(of, type);

@@ -16,13 +16,6 @@
 
 enum { THREADS_LEAVE_MS_MIN = 5000 };
 
-static void init_locks(struct copy *copy)
-{
-    condition_init(&copy->changed);
-    pthread_mutex_init(&copy->mutex, NULL);
-    pthread_mutex_init(&copy->connection_mutex, NULL);
-}
-
 static void mark_chunks(struct copy *copy)
 {
     struct run *run = copy->run;
@@ -139,7 +132,9 @@ enum status copy_create(struct run *run, struct copy **made, struct error *error
         options_ring_bytes(&session->options) / ((uint64_t)copy->reader_count * WORKS_A_READER);
     atomic_store(&session->progress.queue_limit_bytes,
                  copy->work_bytes * copy->reader_count * WORKS_A_READER);
-    init_locks(copy);
+    condition_init(&copy->changed);
+    pthread_mutex_init(&copy->mutex, NULL);
+    pthread_mutex_init(&copy->connection_mutex, NULL);
     throttle_init(&copy->throttle, session->options.limits.rows_per_second_max,
                   session->options.limits.bytes_per_second_max);
     make_insert_tables(copy);

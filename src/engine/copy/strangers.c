@@ -104,7 +104,8 @@ static void add_keys(struct strangers *strangers, uint32_t table, const struct s
     }
 }
 
-void strangers_list(struct strangers *strangers)
+/* The sets and references, by what the target has and the plan makes. */
+static void strangers_list(struct strangers *strangers)
 {
     const struct run *run = strangers->run;
     for (uint32_t i = 0; i < run->table_count; i++) {

@@ -55,11 +55,6 @@ static const struct target_table *table_of(const struct stranger_compare *compar
 
 /* ---- items */
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to compare records");
-}
-
 /* What the table makes itself is not the record's. */
 static bool is_compared(const struct stranger_compare *compare, const char *field)
 {
@@ -89,7 +84,7 @@ static enum status read_values(struct stranger_compare *compare, const struct ba
             return error->class == ERROR_CLASS_REJECT ? STATUS_END : STATUS_FAILED;
         }
         if (value_copy(&normal, compare->arena, &values[i]) != STATUS_OK) {
-            return no_memory(error);
+            return error_set(error, ERROR_MEMORY, NULL, "no memory to compare records");
         }
     }
     return STATUS_OK;

@@ -34,9 +34,6 @@ struct strangers {
     sqlite3_stmt *insert;
 };
 
-/* The sets and references, by what the target has and the plan makes. */
-void strangers_list(struct strangers *strangers);
-
 /* The field of that name; -1: there is none. */
 static inline int32_t stranger_field(const struct shape *shape, const char *name)
 {

@@ -43,16 +43,6 @@ static void find_forms(struct run *run, const struct schema *schema)
     run->seen.forms = forms;
 }
 
-static enum status target_look_describe(const struct run *run, struct database **source,
-                                        struct schema **schema, struct error *error)
-{
-    const char **names = arena_allocate_zeroed(run->arena, run->table_count + 1u, sizeof *names);
-    for (uint32_t i = 0; i < run->table_count; i++) {
-        names[i] = run->tables[i].name;
-    }
-    return session_describe_target(run->session, names, source, schema, error);
-}
-
 enum status run_look_at_target(struct run *run, struct error *error)
 {
     struct database *source = NULL;
@@ -65,7 +55,12 @@ enum status run_look_at_target(struct run *run, struct error *error)
     bool parents = parents_matter(run);
     run->seen.turns = NULL;
     if (forms || parents) {
-        status = target_look_describe(run, &source, &schema, error);
+        const char **names =
+            arena_allocate_zeroed(run->arena, run->table_count + 1u, sizeof *names);
+        for (uint32_t i = 0; i < run->table_count; i++) {
+            names[i] = run->tables[i].name;
+        }
+        status = session_describe_target(run->session, names, &source, &schema, error);
     }
     if (status == STATUS_OK && forms) {
         find_forms(run, schema);

@@ -35,16 +35,12 @@ static enum status worker_reader_send(struct reading *reading, struct parcel *pa
     return STATUS_OK;
 }
 
-static struct tally *tally_of(struct reading *reading, uint32_t entity)
-{
-    return &reading->tallies[copy_position_of(reading->stream, entity)];
-}
-
 static enum status hash_parcel(struct reading *reading, const struct parcel *parcel,
                                struct error *error)
 {
     for (uint32_t i = 0; i < parcel->batch_count; i++) {
-        struct tally *tally = tally_of(reading, parcel->batches[i]->entity);
+        struct tally *tally =
+            &reading->tallies[copy_position_of(reading->stream, parcel->batches[i]->entity)];
         if (tally->hashed && record_hash_batch(&reading->hasher, parcel->batches[i], &tally->hash,
                                                error) != STATUS_OK) {
             return STATUS_FAILED;

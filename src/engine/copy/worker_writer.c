@@ -15,12 +15,6 @@ static bool can_commit(const struct writing *writing)
     return writing->first != NULL && writing->first->ended && writing->first->under_way == 0;
 }
 
-/* The chunk whose ring is being drained: always the last one begun. */
-static struct open_chunk *feeding(const struct writing *writing)
-{
-    return writing->last != NULL && !writing->last->ended ? writing->last : NULL;
-}
-
 /* The target pulls the chunk itself, or it goes the general way. */
 static enum status worker_writer_pull(struct writing *writing, struct error *error)
 {
@@ -171,7 +165,9 @@ static enum status worker_writer_step(struct writing *writing, struct error *err
         }
         return status;
     }
-    struct open_chunk *chunk = feeding(writing);
+    /* The chunk whose ring is being drained: always the last one begun. */
+    struct open_chunk *chunk =
+        writing->last != NULL && !writing->last->ended ? writing->last : NULL;
     if (chunk != NULL) {
         return worker_writer_drain(writing, chunk, error);
     }

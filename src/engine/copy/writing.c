@@ -142,12 +142,6 @@ static void writing_forget(struct writing *writing, struct open_chunk *chunk, bo
     chunk->under_way = 0;
 }
 
-enum status writing_restart(struct writing *writing, struct open_chunk *chunk, struct error *error)
-{
-    writing_forget(writing, chunk, false);
-    return begin_attempt(writing, chunk, error);
-}
-
 void writing_abandon_all(struct writing *writing, bool requeue)
 {
     struct open_chunk *chunk = writing->first;
@@ -315,8 +309,9 @@ static enum status take_outcome(struct writing *writing, struct open_chunk *chun
                : writing_count_outcome(writing, chunk, batch, outcome, error);
 }
 
-enum status writing_settle(struct writing *writing, struct batch_result *result,
-                           struct error *error)
+/* Counts a result of the target and frees it. */
+static enum status writing_settle(struct writing *writing, struct batch_result *result,
+                                  struct error *error)
 {
     struct open_chunk *chunk = find_chunk(writing, result->chunk);
     struct batch *batch = result->batch;
@@ -402,20 +397,15 @@ static void leave_large(struct large_value *self)
     (void)self;
 }
 
-/* The original keeps the large values; a piece tells that it has some. */
-static void note_large(const struct batch *original, struct batch *piece)
+struct batch *writing_cut(struct batch *original, uint32_t first, uint32_t count)
 {
+    struct batch *piece = batch_create_sharing(original, original->shape, original->width, count);
+    /* The original keeps the large values; a piece tells that it has some. */
     if (original->large_values != NULL) {
         struct large_value *kept = arena_allocate_zeroed(piece->arena, 1, sizeof(*kept));
         kept->release = leave_large;
         batch_keep_large(piece, kept);
     }
-}
-
-struct batch *writing_cut(struct batch *original, uint32_t first, uint32_t count)
-{
-    struct batch *piece = batch_create_sharing(original, original->shape, original->width, count);
-    note_large(original, piece);
     if (original->envelopes != NULL) {
         batch_add_envelopes(piece);
     }
@@ -576,7 +566,10 @@ enum status writing_feed(struct writing *writing, struct open_chunk *chunk, stru
     copy_show_rows(writing->worker, parcel->root_rows);
     if (parcel->kind == PARCEL_RESTART) {
         copy_show_chunk(writing->worker, chunk->index);
-        status = writing_restart(writing, chunk, error);
+        /* The target forgets it, progress and reject file too; the chunk starts anew with its next
+         * attempt. */
+        writing_forget(writing, chunk, false);
+        status = begin_attempt(writing, chunk, error);
     } else if (parcel->kind == PARCEL_END) {
         for (uint32_t i = 0; i < chunk->stream->entity_count; i++) {
             struct tally *tally = &chunk->tallies[i];

@@ -64,16 +64,9 @@ enum status writing_run_hooks(struct writing *writing, const struct open_chunk *
  * it fails. */
 enum status writing_begin(struct writing *writing, uint64_t index, struct work *work,
                           struct error *error) MUST_USE;
-/* The target forgets it, progress and reject file too; the chunk starts anew with its next
- * attempt. */
-enum status writing_restart(struct writing *writing, struct open_chunk *chunk,
-                            struct error *error) MUST_USE;
 /* Takes a parcel over and submits what is in it. */
 enum status writing_feed(struct writing *writing, struct open_chunk *chunk, struct parcel *parcel,
                          struct error *error) MUST_USE;
-/* Counts a result of the target and frees it. */
-enum status writing_settle(struct writing *writing, struct batch_result *result,
-                           struct error *error) MUST_USE;
 /* One poll: STATUS_OK: something was counted; STATUS_END, STATUS_AGAIN as the target says. */
 enum status writing_poll(struct writing *writing, int64_t timeout_ms, struct error *error) MUST_USE;
 /* Rejects to disk, done mark, commit of the first chunk; then it is closed. */

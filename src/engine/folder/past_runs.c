@@ -150,16 +150,13 @@ enum status past_runs_recall(const struct state_folder *folder, struct arena *ar
     return state_folder_recall(folder, current.local.id, error);
 }
 
-/* Names that people give may lead out of runs/. */
-static bool can_be_named(const char *run_id)
-{
-    return run_id != NULL && run_id[0] != '\0' && run_id[0] != '.' && strchr(run_id, '/') == NULL;
-}
-
 const char *past_runs_path(const struct state_folder *folder, const char *run_id,
                            struct arena *arena)
 {
-    return can_be_named(run_id) ? file_join(arena, folder->runs, run_id) : NULL;
+    /* Names that people give may lead out of runs/. */
+    return run_id != NULL && run_id[0] != '\0' && run_id[0] != '.' && strchr(run_id, '/') == NULL
+               ? file_join(arena, folder->runs, run_id)
+               : NULL;
 }
 
 json_t *past_runs_read_state(const char *path)

@@ -144,22 +144,17 @@ static enum status open_both(struct follow *follow, struct error *error)
                        &follow->feeder, error);
 }
 
-static void drop_group(struct follow *follow)
-{
-    for (uint32_t i = 0; i < follow->group_count; i++) {
-        arena_destroy(follow->group[i]->set.arena);
-    }
-    follow->group_count = 0;
-    follow->inside = false;
-}
-
 static void close_both(struct follow *follow)
 {
     lanes_close(follow->lanes);
     feeder_close(follow->feeder);
     follow->feeder = NULL;
     follow->lanes = NULL;
-    drop_group(follow);
+    for (uint32_t i = 0; i < follow->group_count; i++) {
+        arena_destroy(follow->group[i]->set.arena);
+    }
+    follow->group_count = 0;
+    follow->inside = false;
     touched_roots_clear(follow->touched);
     touched_roots_transaction_ends(follow->touched);
     refresh_forget(follow->refresh);
@@ -473,20 +468,15 @@ static enum status look_at_differences(struct follow *follow, bool *overtaken, s
                : unfollowed_note(follow->run, follow->translator, error);
 }
 
-/* A feed that does not tell in its order that tables were defined anew says so beside it. */
-static void note_definitions(struct follow *follow, uint64_t definitions)
-{
-    follow->looks |= definitions != 0 && definitions != follow->definitions;
-    follow->definitions = definitions != 0 ? definitions : follow->definitions;
-}
-
 static enum status note_health(struct follow *follow, struct error *error)
 {
     struct feed_health health;
     feeder_health(follow->feeder, &health);
     follow_figures_tick(follow->counts, follow->applied);
     follow_figures_clock(follow->counts, health.clock_us);
-    note_definitions(follow, health.definitions);
+    /* A feed that does not tell in its order that tables were defined anew says so beside it. */
+    follow->looks |= health.definitions != 0 && health.definitions != follow->definitions;
+    follow->definitions = health.definitions != 0 ? health.definitions : follow->definitions;
     return retention_note(&follow->retention, &health, error);
 }
 
@@ -854,12 +844,6 @@ static enum follow_end follow_drain(void *context, bool fenced, struct error *er
     return end;
 }
 
-static bool is_way_back(const struct run_session *session)
-{
-    return session->options.cut_over.step == CUT_OVER_BACK ||
-           session->options.cut_over.step == CUT_OVER_ABANDON;
-}
-
 /* Behind a cut-over nothing is applied any more, whatever becomes of the source. */
 static bool may_follow(const struct run_session *session)
 {
@@ -999,7 +983,8 @@ static enum follow_end follow_loudly(struct run *run, struct error *error)
         .run = run, .session = session, .functions = session->target->connector->apply};
     enum follow_end end = FOLLOW_FAILED;
     progress_enter(&session->progress, PROGRESS_FOLLOW);
-    if (is_way_back(session)) {
+    if (session->options.cut_over.step == CUT_OVER_BACK ||
+        session->options.cut_over.step == CUT_OVER_ABANDON) {
         return take_back(run, error);
     }
     if (follow_check(session, NULL, error) != STATUS_OK ||

@@ -127,17 +127,6 @@ static bool is_told(const struct run_session *session, const struct lack *lack,
     return told;
 }
 
-/* What the plan is refused for, behind what the feed is, from `from` on. */
-static void add_untold(const struct run_session *session, const struct lack_list *of_plan,
-                       struct lack_list *lacks, uint32_t from)
-{
-    for (uint32_t i = 0; i < of_plan->count; i++) {
-        if (!is_told(session, &of_plan->items[i], lacks, from)) {
-            lacks_add_lack(lacks, &of_plan->items[i]);
-        }
-    }
-}
-
 enum status follow_foresee(const struct run_session *session, struct lack_list *lacks,
                            struct check_follow *found, struct error *error)
 {
@@ -155,7 +144,12 @@ enum status follow_foresee(const struct run_session *session, struct lack_list *
     }
     tell_keyless(session, routes, lacks->arena, found);
     status = ask_feed(session, routes, lacks, found, error);
-    add_untold(session, &of_plan, lacks, before);
+    /* What the plan is refused for, behind what the feed is, from `from` on. */
+    for (uint32_t i = 0; i < of_plan.count; i++) {
+        if (!is_told(session, &of_plan.items[i], lacks, before)) {
+            lacks_add_lack(lacks, &of_plan.items[i]);
+        }
+    }
     follow_routes_free(routes);
     return status == STATUS_OK ? ask_target(session, lacks, found, error) : status;
 }

@@ -18,16 +18,6 @@ enum status align_note(struct run *run, const char *table, struct error *error)
     return name_list_add(run, align_intent, table, error);
 }
 
-static const struct schema_column *find_column(const struct schema_table *table, const char *name)
-{
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        if (strcmp(table->columns[i].name, name) == 0) {
-            return &table->columns[i];
-        }
-    }
-    return NULL;
-}
-
 static struct column_list missing_columns(const struct target_table *target,
                                           const struct schema_table *there, struct arena *arena)
 {
@@ -37,7 +27,7 @@ static struct column_list missing_columns(const struct target_table *target,
     const char **names = arena_allocate_zeroed(arena, count + (size_t)1, sizeof *names);
     struct column_list missing = {names, 0};
     for (uint32_t i = 0; i < count; i++) {
-        if (find_column(there, columns[i].name) == NULL) {
+        if (schema_column_named(there, columns[i].name) == NULL) {
             names[missing.count++] = columns[i].name;
         }
     }
@@ -75,7 +65,7 @@ static const char *find_unknown(const struct target_table *table, struct column_
 {
     const struct schema_table *same = table->same_engine;
     for (uint32_t i = 0; same != NULL && i < missing.count; i++) {
-        const struct schema_column *column = find_column(same, missing.names[i]);
+        const struct schema_column *column = schema_column_named(same, missing.names[i]);
         if (column != NULL && column->generated != GENERATED_NO && column->default_text == NULL) {
             return column->name;
         }
@@ -182,7 +172,7 @@ static struct column_list narrow_columns(const struct growing *growing,
         arena_allocate_zeroed(growing->run->arena, count + (size_t)1, sizeof *names);
     struct column_list narrow = {names, 0};
     for (uint32_t i = 0; i < count; i++) {
-        const struct schema_column *found = find_column(there, columns[i].name);
+        const struct schema_column *found = schema_column_named(there, columns[i].name);
         if (found != NULL && columns[i].generated == GENERATED_NO &&
             !holds(growing, table, found, &columns[i])) {
             names[narrow.count++] = columns[i].name;

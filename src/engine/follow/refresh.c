@@ -1,6 +1,7 @@
 /* Reading tables again while their changes are followed. */
 #include "engine/follow/refresh.h"
 
+#include "base/hash_set.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "engine/ledger/json_text.h"
@@ -19,9 +20,7 @@ static const char intent_name[] = "refresh";
 
 /* Keys of records, by a hash of 128 bits. */
 struct touched_keys {
-    XXH128_hash_t *slots; /* both halves 0: free */
-    size_t count;
-    size_t capacity; /* a power of two */
+    struct hash_set set;
     struct buffer scratch;
 };
 
@@ -207,44 +206,7 @@ static enum status hash_key(struct touched_keys *keys, const struct record_chang
         }
     }
     *hash = XXH3_128bits(keys->scratch.data, keys->scratch.length);
-    hash->low64 |= hash->low64 == 0 && hash->high64 == 0;
     return STATUS_OK;
-}
-
-static bool find_slot(const struct touched_keys *keys, XXH128_hash_t hash, size_t *slot)
-{
-    size_t at = hash.low64 & (keys->capacity - 1);
-    while (keys->slots[at].low64 != 0 || keys->slots[at].high64 != 0) {
-        if (XXH128_isEqual(keys->slots[at], hash)) {
-            *slot = at;
-            return true;
-        }
-        at = (at + 1) & (keys->capacity - 1);
-    }
-    *slot = at;
-    return false;
-}
-
-static void add_hash(struct touched_keys *keys, XXH128_hash_t hash)
-{
-    size_t slot;
-    if (keys->count * 2 >= keys->capacity) {
-        struct touched_keys grown = {.capacity = keys->capacity == 0 ? 1024 : keys->capacity * 2};
-        grown.slots = memory_allocate_zeroed(grown.capacity, sizeof *grown.slots);
-        for (size_t i = 0; i < keys->capacity; i++) {
-            if (keys->slots[i].low64 != 0 || keys->slots[i].high64 != 0) {
-                find_slot(&grown, keys->slots[i], &slot);
-                grown.slots[slot] = keys->slots[i];
-            }
-        }
-        free(keys->slots);
-        keys->slots = grown.slots;
-        keys->capacity = grown.capacity;
-    }
-    if (!find_slot(keys, hash, &slot)) {
-        keys->slots[slot] = hash;
-        keys->count++;
-    }
 }
 
 /* Of a record that came from another key than it has now. */
@@ -269,15 +231,8 @@ static enum status touch_after(struct refresh *refresh, const struct change_set 
     if (hash_key(&refresh->touched, &moved, &hash, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    add_hash(&refresh->touched, hash);
+    (void)hash_set_add(&refresh->touched.set, hash.low64, hash.high64);
     return STATUS_OK;
-}
-
-/* Tables without a key are read again in another way (whole.h). */
-static bool is_whole(const struct refresh *refresh, const struct record_change *change)
-{
-    const struct plan *plan = refresh->run->session->plan;
-    return plan->tables[plan->entities[change->table].table].target.key.count == 0;
 }
 
 enum status refresh_touch(struct refresh *refresh, const struct change_set *set,
@@ -292,28 +247,20 @@ enum status refresh_touch(struct refresh *refresh, const struct change_set *set,
             refresh->emptied[change->table] = true;
             continue;
         }
-        if (is_whole(refresh, change)) {
+        /* Tables without a key are read again in another way (whole.h). */
+        const struct plan *plan = refresh->run->session->plan;
+        if (plan->tables[plan->entities[change->table].table].target.key.count == 0) {
             continue;
         }
         status = hash_key(&refresh->touched, change, &hash, error);
         if (status == STATUS_OK) {
-            add_hash(&refresh->touched, hash);
+            (void)hash_set_add(&refresh->touched.set, hash.low64, hash.high64);
         }
         if (status == STATUS_OK && change->after != NULL) {
             status = touch_after(refresh, set, change, error);
         }
     }
     return status;
-}
-
-static void forget_touched(struct refresh *refresh)
-{
-    struct touched_keys *keys = &refresh->touched;
-    if (keys->capacity > 0) {
-        memset(keys->slots, 0, keys->capacity * sizeof *keys->slots);
-    }
-    keys->count = 0;
-    memset(refresh->emptied, 0, refresh->run->session->plan->entity_count * sizeof(bool));
 }
 
 /* ---- opening */
@@ -394,7 +341,7 @@ void refresh_close(struct refresh *refresh)
         return;
     }
     refresh_forget(refresh);
-    free(refresh->touched.slots);
+    hash_set_free(&refresh->touched.set);
     buffer_free(&refresh->touched.scratch);
     arena_destroy(refresh->span_arena);
     arena_destroy(refresh->arena);
@@ -409,7 +356,8 @@ static enum status read_chunk(struct refresh *refresh, struct follow_translator 
     struct run_session *session = refresh->run->session;
     struct arena *arena = arena_create(0);
     struct followed_set *set = followed_set_create(follow_form(translator), arena);
-    forget_touched(refresh);
+    hash_set_clear(&refresh->touched.set);
+    memset(refresh->emptied, 0, refresh->run->session->plan->entity_count * sizeof(bool));
     enum status status =
         rereading_read_span(refresh->rereading, refresh->stream, &refresh->spans[refresh->span],
                             translator, set, error);
@@ -469,12 +417,11 @@ static enum status drop_touched(struct refresh *refresh, struct followed_set *se
     uint32_t kept = 0;
     for (uint32_t i = 0; i < set->set.change_count; i++) {
         XXH128_hash_t hash;
-        size_t slot;
         if (hash_key(keys, &changes[i], &hash, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        bool touched = keys->count > 0 && find_slot(keys, hash, &slot);
-        if (!touched && !refresh->emptied[changes[i].table]) {
+        if (!hash_set_holds(&keys->set, hash.low64, hash.high64) &&
+            !refresh->emptied[changes[i].table]) {
             changes[kept++] = changes[i];
         }
     }

@@ -4,20 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
-}
-
-static int compare_pairs(const void *left, const void *right)
-{
-    const struct cell *a = left;
-    const struct cell *b = right;
-    uint32_t shorter = a->length < b->length ? a->length : b->length;
-    int order = memcmp(a->text, b->text, shorter);
-    return order != 0 ? order : (a->length > b->length) - (a->length < b->length);
-}
-
 static enum status hash_image(struct record_image *image, struct arena *arena, struct error *error)
 {
     struct buffer scratch = {0};
@@ -53,7 +39,7 @@ static enum status add_pair(struct database *target, const struct stored_form *f
     }
     if (value_copy(name, arena, &pair[0]) != STATUS_OK ||
         value_copy(&normal, arena, &pair[1]) != STATUS_OK) {
-        return no_memory(error);
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
     }
     image->count++;
     return STATUS_OK;
@@ -80,7 +66,7 @@ enum status record_image_make(struct database *target, const struct stored_form 
             return STATUS_FAILED;
         }
     }
-    qsort(image->pairs, image->count, 2 * sizeof(*image->pairs), compare_pairs);
+    qsort(image->pairs, image->count, 2 * sizeof(*image->pairs), value_compare_texts);
     return hash_image(image, arena, error);
 }
 
@@ -89,7 +75,7 @@ static const struct cell *record_image_find(const struct record_image *image,
 {
     return image->count == 0 ? NULL
                              : bsearch(name, image->pairs, image->count, 2 * sizeof(*image->pairs),
-                                       compare_pairs);
+                                       value_compare_texts);
 }
 
 enum status record_image_merge(const struct record_image *under, const struct record_image *over,
@@ -108,7 +94,7 @@ enum status record_image_merge(const struct record_image *under, const struct re
             memcpy(&merged->pairs[2 * (size_t)merged->count++], pair, 2 * sizeof(*pair));
         }
     }
-    qsort(merged->pairs, merged->count, 2 * sizeof(*merged->pairs), compare_pairs);
+    qsort(merged->pairs, merged->count, 2 * sizeof(*merged->pairs), value_compare_texts);
     return hash_image(merged, arena, error);
 }
 

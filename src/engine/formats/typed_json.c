@@ -127,15 +127,6 @@ static enum status append_pairs(const struct cell *cell, bool plain, struct type
     return STATUS_OK;
 }
 
-static enum status append_map(const struct cell *cell, struct buffer *out, struct error *error)
-{
-    bool plain = true;
-    for (uint32_t i = 0; i < cell->length; i++) {
-        plain = plain && is_plain_key(&cell->items[2 * (size_t)i]);
-    }
-    return append_pairs(cell, plain, NULL, out, error);
-}
-
 static void append_wrapped(const char *name, const struct cell *cell, struct buffer *out)
 {
     buffer_append_string(out, "{\"$");
@@ -161,29 +152,21 @@ static void append_why(const struct cell *cell, struct buffer *out)
     json_append_string(out, printable, strlen(printable));
 }
 
-static void append_omitted(const struct cell *cell, struct buffer *out)
-{
-    append_why(cell, out);
-    buffer_append_byte(out, '}');
-}
-
-static enum status append_omitted_value(const struct cell *pair, struct buffer *out,
-                                        struct error *error)
-{
-    append_why(&pair->items[0], out);
-    buffer_append_string(out, ",\"was\":");
-    enum status status = typed_json_append(&pair->items[1], out, error);
-    buffer_append_byte(out, '}');
-    return status;
-}
-
 static enum status append_nested(const struct cell *cell, struct buffer *out, struct error *error)
 {
     if (cell->kind == VALUE_MAP) {
-        return append_map(cell, out, error);
+        bool plain = true;
+        for (uint32_t i = 0; i < cell->length; i++) {
+            plain = plain && is_plain_key(&cell->items[2 * (size_t)i]);
+        }
+        return append_pairs(cell, plain, NULL, out, error);
     }
     if (cell->kind == VALUE_LIST && cell->aux == ESCAPE_OMITTED) {
-        return append_omitted_value(cell, out, error);
+        append_why(&cell->items[0], out);
+        buffer_append_string(out, ",\"was\":");
+        enum status status = typed_json_append(&cell->items[1], out, error);
+        buffer_append_byte(out, '}');
+        return status;
     }
     if (cell->kind == VALUE_LIST) {
         return append_items(cell, out, error);
@@ -209,7 +192,8 @@ static void append_bytes_like(const struct cell *cell, struct buffer *out)
         break;
     default: /* VALUE_ESCAPE */
         if (cell->aux == ESCAPE_OMITTED) {
-            append_omitted(cell, out);
+            append_why(cell, out);
+            buffer_append_byte(out, '}');
             break;
         }
         buffer_format(out, "{\"$escape\":[%d,%s,", cell->aux,

@@ -32,11 +32,6 @@ static bool has_hooks(const struct run *run)
            session->options.cut_over.reverse_of == NULL;
 }
 
-static bool is_of_moment(const struct plan_hook *hook, enum hook_moment moment, bool of_run)
-{
-    return hook->moment == moment && (hook->table == HOOK_OF_RUN) == of_run;
-}
-
 bool hooks_has(const struct run *run, int moment)
 {
     const struct plan *plan = run->session->plan;
@@ -315,7 +310,7 @@ static enum status run_moment(struct run *run, enum hook_moment moment, bool of_
     const struct plan *plan = run->session->plan;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; has_hooks(run) && status == STATUS_OK && i < plan->hook_count; i++) {
-        if (is_of_moment(&plan->hooks[i], moment, of_run)) {
+        if (plan->hooks[i].moment == moment && (plan->hooks[i].table == HOOK_OF_RUN) == of_run) {
             status = run_hook(run, &plan->hooks[i], error);
         }
     }

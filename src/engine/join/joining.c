@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/signals.h"
 #include "engine/join/joining_parts.h"
+#include "engine/spill/spill_file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -68,22 +69,12 @@ void joining_create(const struct joining_options *options, struct joining **made
     *made = joining;
 }
 
-static void set_temporary_folder(sqlite3 *connection, const char *folder)
-{
-    char *sql = sqlite3_mprintf("PRAGMA temp_store_directory = %Q", folder);
-    if (sql == NULL) {
-        memory_exhausted(0);
-    }
-    (void)sqlite3_exec(connection, sql, NULL, NULL, NULL);
-    sqlite3_free(sql);
-}
-
 /* It is SQLite's one variable for the process: taken back, since the folder goes. */
 static void forget_temporary_folder(struct joining *joining)
 {
     sqlite3 *connection = NULL;
     if (joining->temporary_folder_set && sqlite3_open(":memory:", &connection) == SQLITE_OK) {
-        set_temporary_folder(connection, "");
+        spill_direct_temporary_files(connection, "");
     }
     sqlite3_close(connection);
     joining->temporary_folder_set = false;
@@ -172,7 +163,7 @@ static enum status open_output(struct joining *joining, sqlite3 **output, struct
         SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
     if (result == SQLITE_OK) {
         sqlite3_progress_handler(*output, STEPS_BETWEEN_LOOKS, is_stopped, NULL);
-        set_temporary_folder(*output, joining->options.spill_folder);
+        spill_direct_temporary_files(*output, joining->options.spill_folder);
         joining->temporary_folder_set = true;
         result = sqlite3_exec(*output, sql, NULL, NULL, NULL);
     }

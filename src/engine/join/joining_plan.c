@@ -3,22 +3,6 @@
 
 #include <string.h>
 
-/* Room for one more item of an array in the arena. */
-static void joining_plan_grow(struct arena *arena, void **items, uint32_t count, uint32_t *capacity,
-                              size_t size)
-{
-    if (count < *capacity) {
-        return;
-    }
-    uint32_t wanted = *capacity == 0 ? 8 : *capacity * 2;
-    void *grown = arena_allocate_zeroed(arena, wanted, size);
-    if (count > 0) {
-        memcpy(grown, *items, count * size);
-    }
-    *items = grown;
-    *capacity = wanted;
-}
-
 /* ---- tables, columns, keys: found, or added */
 
 static struct joining_table *table_of(struct joining *joining, const char *name)
@@ -29,10 +13,8 @@ static struct joining_table *table_of(struct joining *joining, const char *name)
         }
     }
     struct joining_table *table = arena_allocate_zeroed(joining->arena, 1, sizeof *table);
-    void *tables = joining->tables;
-    joining_plan_grow(joining->arena, &tables, joining->table_count, &joining->table_capacity,
-                      sizeof(struct joining_table *));
-    joining->tables = tables;
+    joining->tables = arena_make_room(joining->arena, joining->tables, joining->table_count,
+                                      &joining->table_capacity, sizeof(struct joining_table *));
     table->name = name;
     table->number = joining->table_count;
     table->schema = schema_find_table(joining->options.schema, name);
@@ -48,10 +30,8 @@ static void column_of(struct joining *joining, struct joining_table *table, cons
             return;
         }
     }
-    void *columns = (void *)table->columns;
-    joining_plan_grow(joining->arena, &columns, table->column_count, &table->column_capacity,
-                      sizeof(char *));
-    table->columns = columns;
+    table->columns = arena_make_room(joining->arena, (void *)table->columns, table->column_count,
+                                     &table->column_capacity, sizeof(char *));
     table->columns[table->column_count++] = name;
 }
 
@@ -64,10 +44,8 @@ static struct joining_key *key_of(struct joining *joining, struct joining_table 
             return key;
         }
     }
-    void *keys = table->keys;
-    joining_plan_grow(joining->arena, &keys, table->key_count, &table->key_capacity,
-                      sizeof *table->keys);
-    table->keys = keys;
+    table->keys = arena_make_room(joining->arena, table->keys, table->key_count,
+                                  &table->key_capacity, sizeof *table->keys);
     struct joining_key *key = &table->keys[table->key_count++];
     key->columns = columns;
     key->is_order = is_order;

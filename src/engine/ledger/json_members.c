@@ -57,7 +57,7 @@ void json_members_add(json_t *object, const void *from, const struct json_member
 
 /* ---------------------------------------------------------------- reading */
 
-bool json_names_take(const json_t *array, struct column_list *names, struct arena *arena)
+static bool json_names_take(const json_t *array, struct column_list *names, struct arena *arena)
 {
     size_t count = json_array_size(array);
     *names = (struct column_list){0};

@@ -35,6 +35,5 @@ bool json_members_take(const json_t *object, void *to, const struct json_member 
                        size_t count, struct arena *arena);
 /* An array of texts. False: it is no such. NULL: an empty list. */
 struct column_list;
-bool json_names_take(const json_t *array, struct column_list *names, struct arena *arena);
 
 #endif

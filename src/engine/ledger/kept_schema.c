@@ -146,21 +146,13 @@ static json_t *type_make(const struct value_type *type, uint32_t depth)
     return object;
 }
 
-/* Takes the object. */
-static void append_line(json_t *object, struct buffer *out)
-{
-    (void)json_tree_append(object, JSON_COMPACT, out);
-    json_decref(object);
-    buffer_append_byte(out, '\n');
-}
-
 static void append_column(const struct schema_column *column, struct buffer *out)
 {
     json_t *line = json_object();
     json_object_set_new(line, "column", json_text(column->name));
     json_object_set_new(line, "type", type_make(&column->type, 0));
     json_members_add(line, column, column_members, COUNT_OF(column_members));
-    append_line(line, out);
+    json_tree_append_line(line, out);
 }
 
 static void append_named(const char *what, const char *name, const void *from,
@@ -169,7 +161,7 @@ static void append_named(const char *what, const char *name, const void *from,
     json_t *line = json_object();
     json_object_set_new(line, what, json_text(name));
     json_members_add(line, from, members, count);
-    append_line(line, out);
+    json_tree_append_line(line, out);
 }
 
 /* A letter for each column of the key: d of those that descend. */
@@ -192,7 +184,7 @@ void kept_table_append(const struct schema_table *table, struct buffer *out)
     if (table->key_shape.descending != NULL) {
         json_object_set_new(line, "descending", descending_make(table));
     }
-    append_line(line, out);
+    json_tree_append_line(line, out);
     for (uint32_t i = 0; i < table->column_count; i++) {
         append_column(&table->columns[i], out);
     }

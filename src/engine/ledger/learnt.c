@@ -18,54 +18,48 @@ static const char *const answer_names[PLAN_ANSWER_COUNT] = {"no", "yes", "unaske
 
 /* ---------------------------------------------------------------- writing */
 
-/* Takes the object. */
-static void append_line(json_t *object, struct buffer *out)
-{
-    (void)json_tree_append(object, JSON_COMPACT, out);
-    json_decref(object);
-    buffer_append_byte(out, '\n');
-}
-
 static void append_schema(const char *side, const struct schema *schema, struct buffer *out)
 {
-    append_line(json_pack("{s:s}", "schema", side), out);
+    json_tree_append_line(json_pack("{s:s}", "schema", side), out);
     kept_schema_append(schema, out);
 }
 
 static void append_words(const struct plan_words_answer *words, struct buffer *out)
 {
     const struct column_words *understood = &words->understood;
-    append_line(json_pack("{s:[o,o,o,[b,b,b]]}", "words", json_text(words->type),
-                          json_text(words->default_text), json_text(words->collation),
-                          understood->type, understood->default_text, understood->collation),
-                out);
+    json_tree_append_line(json_pack("{s:[o,o,o,[b,b,b]]}", "words", json_text(words->type),
+                                    json_text(words->default_text), json_text(words->collation),
+                                    understood->type, understood->default_text,
+                                    understood->collation),
+                          out);
 }
 
 static void append_answers(const struct plan_answers *answers, struct buffer *out)
 {
     for (uint32_t i = 0; i < answers->value_count; i++) {
         const struct plan_values_answer *values = &answers->values[i];
-        append_line(json_pack("{s:[o,o,s,s]}", "values", json_text(values->table),
-                              json_text(values->column), test_names[values->test],
-                              answer_names[values->answer]),
-                    out);
+        json_tree_append_line(json_pack("{s:[o,o,s,s]}", "values", json_text(values->table),
+                                        json_text(values->column), test_names[values->test],
+                                        answer_names[values->answer]),
+                              out);
     }
     for (uint32_t i = 0; i < answers->word_count; i++) {
         append_words(&answers->words[i], out);
     }
     for (uint32_t i = 0; i < answers->query_count; i++) {
-        append_line(json_pack("{s:o}", "query", json_text(answers->queries[i].query)), out);
+        json_tree_append_line(json_pack("{s:o}", "query", json_text(answers->queries[i].query)),
+                              out);
         kept_table_append(answers->queries[i].table, out);
     }
 }
 
 void learnt_append(const struct learnt *learnt, struct buffer *out)
 {
-    append_line(json_pack("{s:i,s:I,s:o,s:o}", "format", LEDGER_FORMAT, "version",
-                          (json_int_t)learnt->version, "mapping_hash",
-                          json_text(learnt->mapping_hash), "source_identity",
-                          json_text(learnt->source_identity)),
-                out);
+    json_tree_append_line(json_pack("{s:i,s:I,s:o,s:o}", "format", LEDGER_FORMAT, "version",
+                                    (json_int_t)learnt->version, "mapping_hash",
+                                    json_text(learnt->mapping_hash), "source_identity",
+                                    json_text(learnt->source_identity)),
+                          out);
     append_schema("source", learnt->source, out);
     if (learnt->there != NULL) {
         append_schema("target", learnt->there, out);

@@ -43,7 +43,7 @@ static enum status read_leader(struct ledger *ledger, const char *run_id, struct
     return STATUS_OK;
 }
 
-static const char *leader_text(uint64_t epoch, const char *holder, struct arena *arena)
+const char *ledger_holder_text(uint64_t epoch, const char *holder, struct arena *arena)
 {
     json_t *object = ledger_object();
     json_object_set_new(object, "epoch", json_integer((json_int_t)epoch));
@@ -119,7 +119,7 @@ static enum status ledger_claim_take(struct ledger *ledger, const char *run_id,
         return STATUS_FAILED;
     }
     ledger_key(key, run_id, "/leader");
-    const char *text = leader_text(leader->epoch + 1, holder, arena);
+    const char *text = ledger_holder_text(leader->epoch + 1, holder, arena);
     int64_t sent_ms = lease_clock_ms();
     enum status status =
         ledger_put(ledger, ledger->store, key, text, leader->version, &version, error);
@@ -393,7 +393,7 @@ enum status ledger_release(struct ledger *ledger, const char *run_id, uint64_t e
     if (status == STATUS_OK && ledger->lock == NULL) { /* a lock is given back without a word */
         struct arena *arena = arena_create(1024);
         ledger_key(key, run_id, "/leader");
-        status = ledger_put(ledger, ledger->store, key, leader_text(epoch, NULL, arena),
+        status = ledger_put(ledger, ledger->store, key, ledger_holder_text(epoch, NULL, arena),
                             ledger->leader_version, NULL, error);
         arena_destroy(arena);
     }

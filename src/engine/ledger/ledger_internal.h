@@ -34,6 +34,8 @@ void ledger_key(char key[STORE_KEY_BYTES], const char *run_id, const char *forma
 json_t *ledger_object(void);
 /* The text of an object in the arena; takes the reference. */
 const char *ledger_text(json_t *object, struct arena *arena);
+/* Who leads a run, or works in it, and since which epoch; `holder` NULL: nobody. */
+const char *ledger_holder_text(uint64_t epoch, const char *holder, struct arena *arena);
 /* Parses a value that ledger_object began; another format is ERROR_FORMAT_NEWER or
  * ERROR_FORMAT_OLDER, damage ERROR_LEDGER_INVALID. */
 enum status ledger_parse(const struct ledger *ledger, const char *key, const char *text,

@@ -219,3 +219,15 @@ enum status ledger_since_read(const json_t *header_object, struct arena *arena,
     }
     return STATUS_OK;
 }
+
+uint32_t ledger_entity_limit(const struct ledger_header *header)
+{
+    uint32_t count = 0;
+    for (uint32_t t = 0; t < header->table_count; t++) {
+        for (uint32_t i = 0; i < header->tables[t].entity_count; i++) {
+            uint32_t number = header->tables[t].entities[i].entity;
+            count = number >= count ? number + 1 : count;
+        }
+    }
+    return count;
+}

@@ -16,6 +16,9 @@ json_t *ledger_since_make(const struct ledger_header *header);
 enum status ledger_since_read(const json_t *header_object, struct arena *arena,
                               struct ledger_header *header, struct error *error) MUST_USE;
 
+/* Above the number of each entity of the header. */
+uint32_t ledger_entity_limit(const struct ledger_header *header);
+
 /* "append" and the like. */
 const char *ledger_existing_name(enum existing_policy policy);
 

@@ -46,16 +46,6 @@ static void claim_key(const struct ledger_worker *worker, uint64_t first, char k
     ledger_key(key, worker->run_id, "/claim/%010" PRIu64, first);
 }
 
-static const char *worker_text(uint64_t epoch, const char *holder, struct arena *arena)
-{
-    json_t *object = ledger_object();
-    json_object_set_new(object, "epoch", json_integer((json_int_t)epoch));
-    if (holder != NULL) {
-        json_object_set_new(object, "holder", json_text(holder));
-    }
-    return ledger_text(object, arena);
-}
-
 /* ---- joining */
 
 static enum status put_worker(struct ledger_worker *worker, struct arena *arena,
@@ -68,7 +58,7 @@ static enum status put_worker(struct ledger_worker *worker, struct arena *arena,
     if (ledger_holder_write(&own, arena, &holder, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    const char *text = worker_text(1, holder, arena);
+    const char *text = ledger_holder_text(1, holder, arena);
     enum status status = STATUS_AGAIN;
     while (status == STATUS_AGAIN && worker->number < WORKERS_MAX) {
         worker_key(worker, ++worker->number, key);
@@ -126,7 +116,7 @@ void ledger_leave(struct ledger_worker *worker)
         struct arena *arena = arena_create(1024);
         worker_key(worker, worker->number, key);
         (void)!ledger_put(worker->ledger, worker->ledger->store, key,
-                          worker_text(worker->epoch + 1, NULL, arena), worker->version, NULL,
+                          ledger_holder_text(worker->epoch + 1, NULL, arena), worker->version, NULL,
                           &ignored);
         arena_destroy(arena);
     }
@@ -278,8 +268,9 @@ static enum status end_worker(struct ledger_worker *worker, uint32_t number, uin
 {
     char key[STORE_KEY_BYTES];
     worker_key(worker, number, key);
-    enum status status = ledger_put(worker->ledger, worker->ledger->store, key,
-                                    worker_text(epoch + 1, NULL, arena), version, NULL, error);
+    enum status status =
+        ledger_put(worker->ledger, worker->ledger->store, key,
+                   ledger_holder_text(epoch + 1, NULL, arena), version, NULL, error);
     *over = status == STATUS_OK;
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }

@@ -21,14 +21,9 @@ struct database *book_home(const struct run *run)
 
 /* ---- what is known one by one */
 
-static const char *index_name(const struct reject_id *id)
-{
-    return (const char *)id;
-}
-
 struct book_item *book_find(const struct reject_book *book, const struct reject_id *id)
 {
-    uint32_t at = name_index_find(&book->index, index_name(id), sizeof *id);
+    uint32_t at = name_index_find(&book->index, (const char *)id, sizeof *id);
     return at != NAME_INDEX_NONE ? &book->items[at] : NULL;
 }
 
@@ -37,10 +32,8 @@ struct book_item *book_add(struct reject_book *book, const struct reject_id *id,
     if (book->item_count == BOOK_ITEMS_MAX) {
         return NULL;
     }
-    if (book->item_count == book->item_capacity) {
-        book->item_capacity = book->item_capacity == 0 ? 64 : 2 * book->item_capacity;
-        book->items = memory_resize(book->items, book->item_capacity, sizeof *book->items);
-    }
+    book->items =
+        memory_make_room(book->items, book->item_count, &book->item_capacity, sizeof *book->items);
     const char *name = arena_copy(book->arena, id, sizeof *id);
     struct book_item *item = &book->items[book->item_count];
     *item = (struct book_item){.id = *id, .entity = entity};
@@ -75,10 +68,8 @@ void book_keep_reason(struct reject_book *book, uint32_t entity, enum error_code
     if (reason == NULL) {
         return;
     }
-    if (book->reason_count == book->reason_capacity) {
-        book->reason_capacity = book->reason_capacity == 0 ? 8 : 2 * book->reason_capacity;
-        book->reasons = memory_resize(book->reasons, book->reason_capacity, sizeof *book->reasons);
-    }
+    book->reasons = memory_make_room(book->reasons, book->reason_count, &book->reason_capacity,
+                                     sizeof *book->reasons);
     book->reasons[book->reason_count++] = (struct book_reason){
         .entity = entity, .code = code, .text = arena_copy_string(book->arena, reason)};
 }

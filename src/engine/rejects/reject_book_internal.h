@@ -98,9 +98,7 @@ struct book_item *book_find(const struct reject_book *book, const struct reject_
 struct book_item *book_add(struct reject_book *book, const struct reject_id *id, uint32_t entity);
 void book_keep_reason(struct reject_book *book, uint32_t entity, enum error_code code,
                       const char *reason);
-/* Takes what a change does to the entries, or adds (`sign` 1) or takes away (-1) an item's part in
- * the counts. */
-void book_take(struct reject_book *book, const struct reject_change *change);
+/* Adds (`sign` 1) or takes away (-1) an item's part in the counts. */
 void book_count(struct reject_book *book, const struct book_item *item, int sign);
 /* Where entries are. */
 struct database *book_home(const struct run *run);

@@ -1,5 +1,6 @@
 /* Reads what the copy rejected, record by record, from the reject files in the state folder. */
 #include "base/file.h"
+#include "base/text.h"
 #include "engine/formats/mended_line.h"
 #include "engine/rejects/reject_book_internal.h"
 #include "engine/rejects/reject_heads.h"
@@ -101,10 +102,8 @@ enum status reject_book_read_copied(struct reject_book *book, struct error *erro
     }
     while (status == STATUS_OK && (status = entries_next(&entries, &name, error)) == STATUS_OK) {
         char path[PATH_BYTES];
-        size_t length = strlen(name);
         bool settled = strcmp(name, settled_name) == 0;
-        bool of_chunk = length > 6 && strcmp(name + length - 6, ".jsonl") == 0 && name[0] >= '0' &&
-                        name[0] <= '9';
+        bool of_chunk = text_ends_with(name, ".jsonl") && name[0] >= '0' && name[0] <= '9';
         if (settled || of_chunk) {
             snprintf(path, sizeof path, "%s/%s", folder, name);
             status = take_file(book, path, settled, error);

@@ -76,7 +76,8 @@ bool reject_book_is_open(struct reject_book *book, const struct reject_id *id)
     return open;
 }
 
-void book_take(struct reject_book *book, const struct reject_change *change)
+/* Does to the entries what a change says. */
+static void book_take(struct reject_book *book, const struct reject_change *change)
 {
     struct book_item *item = book_find(book, &change->id);
     bool open = change->state == REJECT_OPEN;
@@ -122,20 +123,6 @@ void reject_book_queue(struct reject_book *book, const struct reject_change *cha
     reject_changes_add(&book->queue, change);
     if (change->id.kind != 0) {
         book_take(book, change);
-    }
-    pthread_mutex_unlock(&book->mutex);
-}
-
-void reject_book_queue_emptied(struct reject_book *book, uint32_t entity)
-{
-    pthread_mutex_lock(&book->mutex);
-    for (uint32_t i = 0; i < book->item_count; i++) {
-        if (book->items[i].entity == entity && !book->items[i].settled) {
-            const struct reject_change gone = {
-                .id = book->items[i].id, .entity = entity, .state = REJECT_GONE};
-            reject_changes_add(&book->queue, &gone);
-            book_take(book, &gone);
-        }
     }
     pthread_mutex_unlock(&book->mutex);
 }

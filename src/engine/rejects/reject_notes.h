@@ -77,8 +77,6 @@ enum status reject_book_read_copied(struct reject_book *book, struct error *erro
 
 /* What is to be put with the next commit of the first lane; known to the book at once. */
 void reject_book_queue(struct reject_book *book, const struct reject_change *change);
-/* All open ones of an entity are gone: its records are no more. */
-void reject_book_queue_emptied(struct reject_book *book, uint32_t entity);
 /* Adds what waits. What is confirmed then is what was there at the call that gave the number. */
 uint64_t reject_book_add_queued(struct reject_book *book, struct reject_changes *changes);
 void reject_book_confirm(struct reject_book *book, uint64_t number);

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "engine/folder/past_runs.h"
 #include "engine/formats/mended_line.h"
 #include "engine/rejects/reject_book_internal.h"
@@ -236,8 +237,7 @@ static enum status read_own(const struct run *run, take_line *take, void *contex
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
     }
     while (status == STATUS_OK && (status = entries_next(&entries, &name, error)) == STATUS_OK) {
-        size_t length = strlen(name);
-        if (length > 6 && strcmp(name + length - 6, ".jsonl") == 0) {
+        if (text_ends_with(name, ".jsonl")) {
             status = read_file(run, file_join(run->arena, run->folder.rejects, name), take, context,
                                error);
             status = status == STATUS_END ? STATUS_OK : status;

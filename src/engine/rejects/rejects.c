@@ -337,9 +337,8 @@ enum status rejects_sweep(const char *folder, bool (*is_vouched)(void *context, 
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
     }
     while (status == STATUS_OK && (status = entries_next(&entries, &name, error)) == STATUS_OK) {
-        size_t length = strlen(name);
-        if (length < 6 || strcmp(name + length - 6, ".jsonl") != 0 || name[0] < '0' ||
-            name[0] > '9' || is_vouched(context, name)) {
+        if (!text_ends_with(name, ".jsonl") || name[0] < '0' || name[0] > '9' ||
+            is_vouched(context, name)) {
             continue;
         }
         if (unlinkat(dirfd(entries.stream), name, 0) != 0 && errno != ENOENT) {

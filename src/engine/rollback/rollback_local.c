@@ -168,7 +168,8 @@ enum status rollback_note_begun(struct rollback *rollback, struct error *error)
     return STATUS_OK;
 }
 
-bool rollback_has_begun(const struct state_folder *folder, const char *run_id)
+/* Is that noted of a run in runs/ID? */
+static bool rollback_has_begun(const struct state_folder *folder, const char *run_id)
 {
     struct arena *arena = arena_create(0);
     struct state_folder of_run;

@@ -149,7 +149,5 @@ bool rollback_find_place(struct rollback *rollback, const char *run_id, struct l
 enum status rollback_remove_images(struct rollback *rollback, struct error *error) MUST_USE;
 /* Notes in the run's run.json that it is about to vanish from the target. */
 enum status rollback_note_begun(struct rollback *rollback, struct error *error) MUST_USE;
-/* Is that noted of a run in runs/ID? */
-bool rollback_has_begun(const struct state_folder *folder, const char *run_id);
 
 #endif

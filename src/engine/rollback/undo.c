@@ -6,13 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void undo_note(struct buffer *notes, const char *table, const char *why)
-{
-    if (notes != NULL) {
-        buffer_format(notes, "%s: what is written to it can't be rolled back: %s\n", table, why);
-    }
-}
-
 /* Why nothing can be kept for a table that holds records, in a target that knows rollback; NULL: it
  * can. */
 static const char *why_not(const struct run_session *session, const struct target_table *table)
@@ -51,7 +44,10 @@ static enum status undo_judge(struct run_session *session, const struct target_t
     }
     out->keeps_undo = status == STATUS_OK && reason == NULL;
     if (reason != NULL && out->was == LEDGER_WAS_FILLED) {
-        undo_note(notes, table->name, reason);
+        if (notes != NULL) {
+            buffer_format(notes, "%s: what is written to it can't be rolled back: %s\n",
+                          table->name, reason);
+        }
     }
     buffer_free(&why);
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;

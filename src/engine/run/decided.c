@@ -4,20 +4,14 @@
 #include "engine/session/session.h"
 #include <inttypes.h>
 
-static uint32_t express_count(const struct run_session *session)
-{
-    const struct plan *plan = session->plan;
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < plan->stream_count; i++) {
-        count += session_is_express(session, &plan->streams[i]);
-    }
-    return count;
-}
-
 static void append_way(const struct run_session *session, struct buffer *out)
 {
-    uint32_t tables = session->plan->table_count;
-    uint32_t express = express_count(session);
+    const struct plan *plan = session->plan;
+    uint32_t tables = plan->table_count;
+    uint32_t express = 0;
+    for (uint32_t i = 0; i < plan->stream_count; i++) {
+        express += session_is_express(session, &plan->streams[i]);
+    }
     buffer_format(out, "from %s to %s: %" PRIu32 " table%s", session->source_uri->shown,
                   session->target_uri->shown, tables, tables == 1 ? "" : "s");
     if (express > 0) {

@@ -113,13 +113,6 @@ json_t *left_behind_make(const struct run_session *session, const struct preflig
 
 /* ---------------------------------------------------------------- rights */
 
-static json_t *right_make(const struct right_left *item)
-{
-    return json_pack("{s:o,s:o,s:o,s:o,s:b}", "kind", json_text(item->kind), "object",
-                     json_text(item->object), "text", json_text(item->text), "statement",
-                     json_text(item->statement), "opens", (int)item->opens);
-}
-
 /* What is not listed. */
 struct rest {
     uint32_t opening;
@@ -185,7 +178,10 @@ json_t *left_behind_rights(const struct rights_left *left, uint32_t status_bytes
             if (is_first(item) != (first == 1)) {
                 continue;
             }
-            items[i] = right_make(item);
+            items[i] =
+                json_pack("{s:o,s:o,s:o,s:o,s:b}", "kind", json_text(item->kind), "object",
+                          json_text(item->object), "text", json_text(item->text), "statement",
+                          json_text(item->statement), "opens", (int)item->opens);
             size_t more = json_dumpb(items[i], NULL, 0, JSON_COMPACT) + 1;
             if ((first == 0 && listed >= LISTED_MAX) || bytes + more > status_bytes_max / SHARE) {
                 json_decref(items[i]);

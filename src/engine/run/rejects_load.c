@@ -218,15 +218,6 @@ static enum status make_chunks(struct run *run, bool *sees_keys, struct error *e
 
 /* ---- was it loaded before? */
 
-static enum status loaded_before(const char *path, const char *run_id, struct error *error)
-{
-    error_set(error, ERROR_TARGET_NOT_EMPTY, path, "run %s loaded these very records already",
-              run_id);
-    return error_hint(error,
-                      "this target cannot find an existing record: leave out of the file what "
-                      "was loaded");
-}
-
 /* Where the target would not see it, the finished runs are asked. */
 static enum status check_not_loaded(const struct run *run, const char *hash, struct error *error)
 {
@@ -246,7 +237,11 @@ static enum status check_not_loaded(const struct run *run, const char *hash, str
         snprintf(input, sizeof(input), "%s/%s/input.jsonl", run->folder.runs, name);
         if (name[0] != '.' && rejects_measure(input, hex, &lines, &bytes, &ignored) == STATUS_OK &&
             strcmp(hex, hash) == 0) {
-            status = loaded_before(path, name, error);
+            error_set(error, ERROR_TARGET_NOT_EMPTY, path,
+                      "run %s loaded these very records already", name);
+            status = error_hint(
+                error, "this target cannot find an existing record: leave out of the file what "
+                       "was loaded");
         }
     }
     entries_close(&entries);

@@ -506,14 +506,6 @@ static enum status reopen_chunks(struct resume *resume, const struct restart *re
     return STATUS_OK;
 }
 
-static const char *last_snapshot(const struct run *run)
-{
-    size_t count = json_array_size(run->status.attempts);
-    return count == 0 ? NULL
-                      : json_member_text(json_array_get(run->status.attempts, count - 1),
-                                         "snapshot", NULL);
-}
-
 /* Sets `*changed` when chunks of different snapshots may come together. */
 static enum status take_snapshot(struct resume *resume, bool *changed, struct error *error)
 {
@@ -521,7 +513,11 @@ static enum status take_snapshot(struct resume *resume, bool *changed, struct er
     struct run_session *session = run->session;
     uint32_t capabilities = session->source->capabilities;
     *changed = false;
-    run->moment.snapshot = last_snapshot(run);
+    size_t count = json_array_size(run->status.attempts);
+    run->moment.snapshot =
+        count == 0
+            ? NULL
+            : json_member_text(json_array_get(run->status.attempts, count - 1), "snapshot", NULL);
     /* a recheck may copy chunks again; else who reads all the same finds it out */
     run->moment.unjudged = run->chunks.done_count == run->chunks.count && !recheck_is_due(run);
     /* who gives the run up reads nothing of the source, and holds nothing there */

@@ -7,16 +7,6 @@
 
 enum { LEASE_MS_MIN = 1000 };
 
-static enum status refuse_home(const struct run_session *session, const struct connector *connector,
-                               struct error *error)
-{
-    error_set(error, ERROR_USAGE, session->home_uri->shown, "%s can't hold a ledger",
-              connector->title);
-    error_hint(error, "name another database with --ledger: a SQLite file for one machine, "
-                      "PostgreSQL or MySQL for many");
-    return STATUS_FAILED;
-}
-
 static enum status open_elsewhere(struct run_session *session, const char *uri, struct error *error)
 {
     const struct connector *connector;
@@ -28,7 +18,11 @@ static enum status open_elsewhere(struct run_session *session, const char *uri, 
         session->home_uri->shown; /* without secrets: logs and state show it */
     if (connector->store == NULL || connector->target == NULL ||
         uri_is_stream(session->home_uri, connector)) {
-        return refuse_home(session, connector, error);
+        error_set(error, ERROR_USAGE, session->home_uri->shown, "%s can't hold a ledger",
+                  connector->title);
+        error_hint(error, "name another database with --ledger: a SQLite file for one machine, "
+                          "PostgreSQL or MySQL for many");
+        return STATUS_FAILED;
     }
     const struct open_options open = {.mode = OPEN_TARGET,
                                       .uri = session->home_uri,

@@ -1,6 +1,8 @@
 /* Numbers of the ledger as numbers of the plan. */
 #include "engine/session/numbering.h"
 
+#include "engine/ledger/ledger_tables.h"
+
 #include <string.h>
 
 static bool is_same(const struct plan *plan, const struct ledger_header *header)
@@ -19,18 +21,6 @@ static uint32_t *allocate(const struct run *run, uint32_t count)
         numbers[i] = NUMBERING_NONE;
     }
     return numbers;
-}
-
-static uint32_t entities_of(const struct ledger_header *header)
-{
-    uint32_t count = 0;
-    for (uint32_t t = 0; t < header->table_count; t++) {
-        for (uint32_t i = 0; i < header->tables[t].entity_count; i++) {
-            uint32_t number = header->tables[t].entities[i].entity;
-            count = number >= count ? number + 1 : count;
-        }
-    }
-    return count;
 }
 
 static const struct plan_table *find_table(const struct plan *plan, const char *name)
@@ -53,7 +43,7 @@ const struct run_numbering *numbering_make(const struct run *run,
     struct run_numbering *made = arena_allocate_zeroed(run->arena, 1, sizeof *made);
     made->stream_count = header->stream_count;
     made->streams = allocate(run, made->stream_count);
-    made->entity_count = entities_of(header);
+    made->entity_count = ledger_entity_limit(header);
     made->entities = allocate(run, made->entity_count);
     made->former = allocate(run, plan->entity_count);
     for (uint32_t i = 0; i < header->stream_count; i++) {

@@ -206,12 +206,6 @@ static enum status check_range(const struct run_options *options, const struct o
     return bad_value(row, "command line", found, error);
 }
 
-static uint32_t default_jobs(void)
-{
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    return cores < 2 ? 2 : cores > 8 ? 8 : (uint32_t)cores;
-}
-
 int64_t options_reject_bound(const struct run_options *options)
 {
     return options->rejects.fail_fast ? 0 : options->rejects.max;
@@ -270,7 +264,8 @@ enum status options_resolve(struct run_options *options, const struct plan_docum
         }
     }
     if (options->limits.jobs == 0) {
-        options->limits.jobs = default_jobs();
+        long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        options->limits.jobs = cores < 2 ? 2 : cores > 8 ? 8 : (uint32_t)cores;
     }
     return STATUS_OK;
 }

@@ -152,25 +152,6 @@ bool recall_is_of_run(const struct run_session *session)
            (session->kept.continued != NULL && session->kept.continued->feed != NULL);
 }
 
-/* In place of a column that the run has not. */
-static void tell_left_column(const struct run_session *session, const struct schema_table *table,
-                             const char *column)
-{
-    log_write(session->kept.copies_on ? LOG_INFO : LOG_WARNING,
-              "column %s.%s is in the source only since the run began, and %s", table->name, column,
-              session->kept.copies_on ? "comes when the copy is done" : "is no part of it");
-}
-
-static const struct schema_column *find_column(const struct schema_table *table, const char *name)
-{
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        if (strcmp(table->columns[i].name, name) == 0) {
-            return &table->columns[i];
-        }
-    }
-    return NULL;
-}
-
 /* Of a type in the database's own words it says all. Where it has none, values say it. */
 static bool is_declared_alike(const struct value_type *known, const struct value_type *now)
 {
@@ -208,7 +189,11 @@ static void overlay_table(const struct run_session *session, const struct schema
     }
     for (uint32_t i = 0; i < table->column_count; i++) {
         if (!taken[i] && leaves_new) {
-            tell_left_column(session, table, table->columns[i].name);
+            /* In place of a column that the run has not. */
+            log_write(session->kept.copies_on ? LOG_INFO : LOG_WARNING,
+                      "column %s.%s is in the source only since the run began, and %s", table->name,
+                      table->columns[i].name,
+                      session->kept.copies_on ? "comes when the copy is done" : "is no part of it");
         } else if (!taken[i]) {
             columns[count] = table->columns[i];
             columns[count++].place = i + 1;
@@ -381,7 +366,7 @@ static bool knows_columns(const struct schema_table *known, const struct schema_
 {
     bool all = known != NULL;
     for (uint32_t i = 0; all && i < table->column_count; i++) {
-        all = find_column(known, table->columns[i].name) != NULL;
+        all = schema_column_named(known, table->columns[i].name) != NULL;
     }
     return all;
 }

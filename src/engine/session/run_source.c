@@ -5,14 +5,6 @@
 #include "engine/join/joining.h"
 #include "engine/session/losses.h"
 
-/* All chunks were copied by earlier attempts; what is read now may be of another moment. */
-static void judge_snapshot(struct run *run)
-{
-    run->moment.moved = run->moment.unjudged && !run->status.no_snapshot &&
-                        !session_is_at(run->session, run->moment.snapshot);
-    run->moment.unjudged = false;
-}
-
 enum status run_prepare_source(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
@@ -35,7 +27,10 @@ enum status run_prepare_source(struct run *run, struct error *error)
         return STATUS_FAILED;
     }
     progress_enter(&session->progress, phase);
-    judge_snapshot(run);
+    /* All chunks were copied by earlier attempts; what is read now may be of another moment. */
+    run->moment.moved = run->moment.unjudged && !run->status.no_snapshot &&
+                        !session_is_at(run->session, run->moment.snapshot);
+    run->moment.unjudged = false;
     run->moment.prepared = true;
     return STATUS_OK;
 }

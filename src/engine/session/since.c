@@ -313,13 +313,6 @@ static enum status begin_stream(struct run *run, struct plan_stream *stream, str
     return note_header(run, stream, &mark, &answer, error);
 }
 
-static enum status refuse_following(const struct plan_since *since, struct error *error)
-{
-    error_set(error, ERROR_PLAN_INVALID, since->table,
-              "`since` reads what changed at each run, and --follow applies changes as they come");
-    return error_hint(error, "leave one of them out");
-}
-
 enum status since_begin(struct run *run, struct error *error)
 {
     struct plan *plan = run->session->plan;
@@ -336,7 +329,10 @@ enum status since_begin(struct run *run, struct error *error)
             continue;
         }
         if (run->session->options.follow.wanted) {
-            return refuse_following(stream->since, error);
+            error_set(
+                error, ERROR_PLAN_INVALID, stream->since->table,
+                "`since` reads what changed at each run, and --follow applies changes as they come");
+            return error_hint(error, "leave one of them out");
         }
         if (begin_stream(run, stream, error) != STATUS_OK) {
             return STATUS_FAILED;

@@ -7,8 +7,9 @@
 #include "engine/session/target_tables.h"
 #include "model/schema_compare.h"
 
-enum status source_now_describe(const struct run_session *session, struct schema **schema,
-                                struct error *error)
+/* Asked on a connection of its own. The caller destroys the schema's arena. */
+static enum status source_now_describe(const struct run_session *session, struct schema **schema,
+                                       struct error *error)
 {
     const struct connector *connector = session->source->connector;
     struct arena *arena = arena_create(0);

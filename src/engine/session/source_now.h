@@ -9,9 +9,6 @@
  * is made again all the time stops nobody. */
 enum { SOURCE_FAILURES_MAX = 6 };
 
-/* Asked on a connection of its own. The caller destroys the schema's arena. */
-enum status source_now_describe(const struct run_session *session, struct schema **schema,
-                                struct error *error) MUST_USE;
 /* Are these tables, and their columns, those that the session knows, and is there no new one that a
  * session which is opened anew would follow? The log tells what differs. */
 enum status source_now_is_same(const struct run_session *session, const char *const *tables,

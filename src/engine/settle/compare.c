@@ -21,15 +21,6 @@ void compare_free(struct compare *compare)
     *compare = (struct compare){0};
 }
 
-static int compare_names(const void *left, const void *right)
-{
-    const struct cell *a = left;
-    const struct cell *b = right;
-    uint32_t shorter = a->length < b->length ? a->length : b->length;
-    int order = memcmp(a->text, b->text, shorter);
-    return order != 0 ? order : (a->length > b->length) - (a->length < b->length);
-}
-
 /* What a target can't hold stays as it is: its writer refused the record. */
 static enum status normal(const struct compare *compare, const struct cell *cell,
                           struct arena *arena, struct cell *out, struct error *error)
@@ -65,7 +56,7 @@ static enum status hash_pairs(struct compare *compare, struct cell *pairs, uint3
         pairs[2 * (size_t)kept + 1] = value;
         kept++;
     }
-    qsort(pairs, kept, 2 * sizeof(*pairs), compare_names);
+    qsort(pairs, kept, 2 * sizeof(*pairs), value_compare_texts);
     *count = kept;
     return canonical_hash_cells(pairs, 2 * kept, &compare->scratch, hash, error);
 }
@@ -191,7 +182,7 @@ static enum status compare_one(struct compare *compare, struct compare_item *ite
     for (uint32_t i = 0; i < map->length; i++) {
         const struct cell *pair = &map->items[2 * (size_t)i];
         if (!restricted || bsearch(pair, item->pairs, item->pair_count, 2 * sizeof(*pair),
-                                   compare_names) != NULL) {
+                                   value_compare_texts) != NULL) {
             memcpy(&pairs[2 * (size_t)count++], pair, 2 * sizeof(*pair));
         }
     }

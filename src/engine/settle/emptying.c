@@ -354,13 +354,6 @@ static enum status make_list(struct run *run, struct error *error)
 
 /* ---------------------------------------------------------------- a run that begins */
 
-static enum status refuse_lost(const struct target_table *table, struct error *error)
-{
-    error_set(error, ERROR_TARGET_NOT_EMPTY, table->name,
-              "what `existing: truncate` deletes can't be kept for a rollback");
-    return error_hint(error, "--no-before-images deletes it for good; nothing was changed");
-}
-
 enum status emptying_begin(struct run *run, struct error *error)
 {
     const struct run_session *session = run->session;
@@ -377,7 +370,9 @@ enum status emptying_begin(struct run *run, struct error *error)
         table->empties = run->tables[i].empties && table->was == LEDGER_WAS_FILLED;
         bool keeps = undo_keeps_deleted(session->target, &run->tables[i]);
         if (table->empties && !keeps && !session->options.making.no_before_images) {
-            return refuse_lost(&run->tables[i], error);
+            error_set(error, ERROR_TARGET_NOT_EMPTY, run->tables[i].name,
+                      "what `existing: truncate` deletes can't be kept for a rollback");
+            return error_hint(error, "--no-before-images deletes it for good; nothing was changed");
         }
         any = any || table->empties;
         kept = kept && (!table->empties || keeps);

@@ -32,17 +32,6 @@ struct deleting {
     struct before *before; /* images of what goes, of targets that keep none; NULL: none yet */
 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for keys");
-}
-
-static enum status damaged(const struct run *run, struct error *error)
-{
-    return error_set(error, ERROR_STATE_INVALID, run->folder.path,
-                     "the list of records to delete (delete.jsonl) is damaged");
-}
-
 /* {"table":TEXT,"key":FIELDS}: names of fields may be like those of typed values. */
 static enum status read_line(struct json_reader *reader, enum json_token token, struct arena *arena,
                              struct cell *table, struct cell *key, struct error *error)
@@ -85,7 +74,8 @@ enum status repair_delete_parse(const struct run *run, const char *line, size_t 
     }
     return status == STATUS_OK && name->kind == VALUE_TEXT && fields->kind == VALUE_MAP
                ? STATUS_OK
-               : damaged(run, error);
+               : error_set(error, ERROR_STATE_INVALID, run->folder.path,
+                           "the list of records to delete (delete.jsonl) is damaged");
 }
 
 static bool is_of(const struct cell *name, const struct target_table *table)
@@ -361,7 +351,7 @@ static enum status take_line(struct deleting *deleting, const char *line, size_t
     if (status == STATUS_OK && is_of(&name, deleting->table)) {
         status = value_copy(&fields, deleting->arena, &key) == STATUS_OK
                      ? take_key(deleting, &key, error)
-                     : no_memory(error);
+                     : error_set(error, ERROR_MEMORY, NULL, "no memory for keys");
     }
     arena_destroy(arena);
     return status;

@@ -103,15 +103,6 @@ static const struct target_table *run_table(const struct settling *settling)
     return &run->tables[settling->table - run->session->plan->tables];
 }
 
-/* Of the record as made; NULL: a document without that field. */
-static const struct cell *key_part(const struct settling *settling, const struct batch *batch,
-                                   uint32_t row, uint32_t part)
-{
-    const struct cell *cells = batch_row(batch, row);
-    return batch->shape == NULL ? value_field(cells, settling->table->target.key.names[part])
-                                : &cells[batch->shape->key_fields[part]];
-}
-
 /* STATUS_END: the target can't hold it, so it is no key there. */
 static enum status normal_part(const struct settling *settling, const struct cell *cell,
                                struct cell *normal)
@@ -172,7 +163,11 @@ static enum status match_key(const struct settling *settling, const struct batch
         return STATUS_END;
     }
     for (uint32_t i = 0; i < parts; i++) {
-        const struct cell *cell = key_part(settling, batch, row, i);
+        /* Of the record as made; NULL: a document without that field. */
+        const struct cell *cells = batch_row(batch, row);
+        const struct cell *cell = batch->shape == NULL
+                                      ? value_field(cells, settling->table->target.key.names[i])
+                                      : &cells[batch->shape->key_fields[i]];
         if (cell == NULL) {
             return STATUS_END;
         }

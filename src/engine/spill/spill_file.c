@@ -28,7 +28,7 @@ static int is_stopped(void *ignored)
 }
 
 /* It is SQLite's one variable for the process. */
-static void direct_temporary_files(sqlite3 *connection, const char *folder)
+void spill_direct_temporary_files(sqlite3 *connection, const char *folder)
 {
     char *sql = sqlite3_mprintf("PRAGMA temp_store_directory = %Q", folder);
     if (sql == NULL) {
@@ -61,7 +61,7 @@ static enum status open_connection(struct spill_file *file, const char *folder,
         return spill_file_fail(file, result, error);
     }
     sqlite3_progress_handler(file->connection, STEPS_BETWEEN_LOOKS, is_stopped, NULL);
-    direct_temporary_files(file->connection, folder);
+    spill_direct_temporary_files(file->connection, folder);
     file->directs = true;
     (void)snprintf(sql, sizeof sql,
                    "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = "
@@ -94,7 +94,7 @@ enum status spill_file_open(struct spill_file *file, const char *folder, const c
 void spill_file_close(struct spill_file *file)
 {
     if (file->directs) { /* since the folder goes */
-        direct_temporary_files(file->connection, "");
+        spill_direct_temporary_files(file->connection, "");
     }
     sqlite3_close(file->connection);
     if (file->is_made) {

@@ -27,6 +27,8 @@ struct spill_file {
 enum status spill_file_open(struct spill_file *file, const char *folder, const char *name,
                             uint64_t memory_bytes, struct arena *arena,
                             struct error *error) MUST_USE;
+/* SQLite's one variable for the process: where it keeps temporary files; "": as it decides. */
+void spill_direct_temporary_files(sqlite3 *connection, const char *folder);
 /* The file goes. */
 void spill_file_close(struct spill_file *file);
 /* What a result of SQLite's means: a full disk, a stop that was asked for, or what it says. */

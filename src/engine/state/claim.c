@@ -39,15 +39,6 @@ static bool wait_to_stop(struct claim_keeper *keeper, int64_t until_ns)
     return stopping;
 }
 
-static void lose(struct claim_keeper *keeper, const struct error *error)
-{
-    lease_end(keeper->target);
-    pthread_mutex_lock(&keeper->mutex);
-    keeper->lost = true;
-    keeper->error = *error;
-    pthread_mutex_unlock(&keeper->mutex);
-}
-
 /* Whatever else fails is tried again: while the claim is nobody else's it can be renewed late. */
 static void *claim_keep(void *argument)
 {
@@ -61,7 +52,11 @@ static void *claim_keep(void *argument)
             status = ledger_renew(keeper->ledger, &error);
         }
         if (status == STATUS_FAILED && error.code == ERROR_RUN_FENCED) {
-            lose(keeper, &error);
+            lease_end(keeper->target);
+            pthread_mutex_lock(&keeper->mutex);
+            keeper->lost = true;
+            keeper->error = error;
+            pthread_mutex_unlock(&keeper->mutex);
             break;
         }
         if (status != STATUS_OK) {

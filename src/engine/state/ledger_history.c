@@ -5,6 +5,7 @@
 #include "connectors/registry.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger.h"
+#include "engine/ledger/ledger_tables.h"
 #include "engine/ledger/ledger_texts.h"
 #include "engine/session/opening.h"
 #include "model/json_tree.h"
@@ -20,18 +21,6 @@ struct history {
 };
 
 /* ---- one run as state.json (state.h) */
-
-static uint32_t entity_limit(const struct ledger_header *header)
-{
-    uint32_t limit = 0;
-    for (uint32_t i = 0; i < header->table_count; i++) {
-        for (uint32_t j = 0; j < header->tables[i].entity_count; j++) {
-            uint32_t number = header->tables[i].entities[j].entity;
-            limit = number >= limit ? number + 1 : limit;
-        }
-    }
-    return limit;
-}
 
 static enum status sum_marks(const struct ledger_run *run, uint32_t limit, struct arena *arena,
                              struct tally *totals, struct error *error)
@@ -158,7 +147,7 @@ static enum status write_run(const struct history *history, const char *id, stru
         ledger_status_read(run->status, &facts, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    uint32_t limit = entity_limit(&header);
+    uint32_t limit = ledger_entity_limit(&header);
     struct tally *totals = arena_allocate_zeroed(history->arena, limit + 1u, sizeof(*totals));
     status = sum_marks(run, limit, history->arena, totals, error);
     if (status == STATUS_OK) {

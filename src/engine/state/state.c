@@ -385,13 +385,6 @@ void state_end(struct run *run)
     run->record.metrics = NULL;
 }
 
-/* What grows is not written whole each time. */
-static void write_lines(struct run *run, enum state_status status)
-{
-    chunk_log_flush(run->record.chunk_log);
-    take_sample(run, status != STATE_IN_PROGRESS);
-}
-
 /* Synced where a run pauses or ends; between, it is soon written again. */
 static enum status write_text(const char *path, const struct buffer *text, enum state_status status,
                               struct error *error)
@@ -436,7 +429,9 @@ void state_write(struct run *run, enum state_status status)
     struct error error;
     pthread_mutex_lock(&run->state_mutex);
     if (run->record.ready) {
-        write_lines(run, status);
+        /* What grows is not written whole each time. */
+        chunk_log_flush(run->record.chunk_log);
+        take_sample(run, status != STATE_IN_PROGRESS);
         json_t *object = state_make(run, status);
         struct buffer text = {0};
         keep_follow(run, object);

@@ -7,6 +7,7 @@
  */
 #include "evolve/change/file.h"
 
+#include "base/text.h"
 #include "base/trust.h"
 #include "evolve/change/grammar.h"
 #include "evolve/folder/version.h"
@@ -18,11 +19,10 @@ static void take_name(const char *path, struct arena *arena, struct change_file 
 {
     const char *slash = strrchr(path, '/');
     const char *name = slash == NULL ? path : slash + 1;
-    size_t ending = strlen(MIGRATION_CHANGE_ENDING);
     size_t length = strlen(name);
     size_t version = migration_version_length(name);
-    bool ends = length > ending && strcmp(name + length - ending, MIGRATION_CHANGE_ENDING) == 0;
-    length = ends ? length - ending : length;
+    bool ends = text_ends_with(name, MIGRATION_CHANGE_ENDING);
+    length = ends ? length - strlen(MIGRATION_CHANGE_ENDING) : length;
     if (!ends || version == 0 || version >= length || name[version] != '_') {
         plan_fault_at(faults, ERROR_CHANGE_INVALID, 1, 1, "007_what.change.yaml",
                       "its name has no version, or another ending");

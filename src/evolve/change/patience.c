@@ -17,7 +17,8 @@ void change_be_patient(const struct change_work *work, struct change_patience *p
     patience->retry.stop_level = 1;
 }
 
-int64_t change_pause_ms(int64_t lock_ms, int64_t tried_ms, uint32_t times)
+/* The pause after a try of `tried_ms` that ended at a lock, the `times`th one in a row. */
+static int64_t change_pause_ms(int64_t lock_ms, int64_t tried_ms, uint32_t times)
 {
     /* What worked long before it met the lock held others up only as long as it waited. */
     int64_t most = lock_ms > WAIT_MIN_MS ? lock_ms : WAIT_MIN_MS;

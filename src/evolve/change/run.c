@@ -22,15 +22,6 @@ static enum status refuse_other(const struct change_view *other, struct error *e
                             "abort` ends it");
 }
 
-static enum status refuse_schema(const struct schema_entry *entry, struct error *error)
-{
-    error_set(error, ERROR_CHANGE_REFUSED, entry->version != NULL ? entry->version : entry->name,
-              "the migration %s_%s was broken off", entry->version != NULL ? entry->version : "R",
-              entry->name);
-    return error_hint(error, "`transhume schema up` goes on with it, `transhume schema repair` "
-                             "says what is true of it.");
-}
-
 /* What stands may have been made on the change's version, or on what it leaves. */
 static enum status check_order(const struct change_work *work, const struct change *change,
                                const struct schema_entry *entry, struct error *error)
@@ -58,7 +49,13 @@ static enum status check_schema(const struct change_work *work, const struct cha
         const struct schema_entry *entry = &history->entries[i];
         bool ours = entry->act.action == HISTORY_CHANGE || entry->act.action == HISTORY_ABORT;
         if (entry->unfinished && !ours) {
-            return refuse_schema(entry, error);
+            error_set(error, ERROR_CHANGE_REFUSED,
+                      entry->version != NULL ? entry->version : entry->name,
+                      "the migration %s_%s was broken off",
+                      entry->version != NULL ? entry->version : "R", entry->name);
+            return error_hint(error,
+                              "`transhume schema up` goes on with it, `transhume schema repair` "
+                              "says what is true of it.");
         }
         if (entry->stands && entry->version != NULL &&
             check_order(work, change, entry, error) != STATUS_OK) {
@@ -70,14 +67,6 @@ static enum status check_schema(const struct change_work *work, const struct cha
 
 /* ---------------------------------------------------------------- start */
 
-/* A connector knows the line of what it can't do, and not the file. */
-static void name_file(const struct change_work *work, struct error *error)
-{
-    if (strncmp(error->message, "line ", strlen("line ")) == 0) {
-        error_context(error, "%s: ", work->options->file->path);
-    }
-}
-
 static enum status compile(struct change_work *work, const struct change *change,
                            struct error *error)
 {
@@ -86,7 +75,10 @@ static enum status compile(struct change_work *work, const struct change *change
     }
     if (work->change->compile(work->base.session, change, work->arena, &work->view.plan, error) !=
         STATUS_OK) {
-        name_file(work, error);
+        /* A connector knows the line of what it can't do, and not the file. */
+        if (strncmp(error->message, "line ", strlen("line ")) == 0) {
+            error_context(error, "%s: ", work->options->file->path);
+        }
         return STATUS_FAILED;
     }
     uint32_t count = work->view.plan.count;

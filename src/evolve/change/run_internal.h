@@ -41,8 +41,7 @@ enum status change_prove_again(struct change_work *work, struct error *error) MU
 void change_tell(const struct change_work *work, const struct change_event *event);
 /* Names the step, and says what next; what the session's loss leaves to be found out keeps its
  * code. */
-enum status change_fail_step(const struct change_work *work, uint32_t number,
-                             struct error *error);
+enum status change_fail_step(const struct change_work *work, uint32_t number, struct error *error);
 /* Runs one statement of a step; the error names the operation. */
 enum status change_run_text(struct change_work *work, uint32_t number, const char *text,
                             uint64_t *rows, struct error *error) MUST_USE;
@@ -82,8 +81,6 @@ struct change_patience {
 void change_be_patient(const struct change_work *work, struct change_patience *patience);
 /* After a failure: waits, and true: try again. Not when the outcome is unknown. */
 bool change_try_again(struct change_patience *patience, struct error *error);
-/* The pause after a try of `tried_ms` that ended at a lock, the `times`th one in a row. */
-int64_t change_pause_ms(int64_t lock_ms, int64_t tried_ms, uint32_t times);
 
 /* ---------------------------------------------------------------- batches.c */
 

@@ -31,10 +31,8 @@ static const char *view_copy(struct reading *reading, const char *text)
 static void add_change(struct reading *reading, const struct history_row *row)
 {
     struct change_views *views = reading->views;
-    if (views->count == reading->capacity) {
-        views->items = arena_grow_list(reading->arena, views->items, views->count,
-                                       &reading->capacity, sizeof(*views->items));
-    }
+    views->items = arena_make_room(reading->arena, views->items, views->count, &reading->capacity,
+                                   sizeof(*views->items));
     views->items[views->count++] = (struct change_view){
         .state = row->state == HISTORY_DONE     ? CHANGE_COMPLETED
                  : row->state == HISTORY_FAILED ? CHANGE_ABORTED

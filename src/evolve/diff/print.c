@@ -25,12 +25,6 @@ static void append_comment(struct buffer *out, const char *lead, const char *tex
     buffer_append_byte(out, '\n');
 }
 
-/* MySQL's client ends a statement at each ";" of a body, unless it is told of another delimiter. */
-static bool needs_delimiter(const struct diff_result *result, const char *text)
-{
-    return result->language == SQL_MYSQL && strchr(text, ';') != NULL;
-}
-
 static void append_kept(const struct diff_result *result, struct buffer *out)
 {
     for (uint32_t i = 0; i < result->change_count; i++) {
@@ -68,7 +62,9 @@ void diff_append_sql(const struct diff_result *result, struct buffer *out)
         if (statement->rewrites) {
             append_comment(out, "", "takes as long as the table is large");
         }
-        if (needs_delimiter(result, statement->text)) {
+        /* MySQL's client ends a statement at each ";" of a body, unless it is told of another
+         * delimiter. */
+        if (result->language == SQL_MYSQL && strchr(statement->text, ';') != NULL) {
             buffer_format(out, "DELIMITER $$\n%s $$\nDELIMITER ;\n", statement->text);
         } else {
             buffer_append_string(out, statement->text);

@@ -16,14 +16,8 @@ enum { FILE_BYTES_MAX = 256 << 20, MEMORY_BYTES = 64 << 20 };
 bool diff_side_is_file(const char *text)
 {
     struct stat status;
-    size_t length = strlen(text);
-    if (length == 0) {
-        return true;
-    }
-    if (stat(text, &status) != 0) {
-        return length > 4 && strcmp(text + length - 4, ".sql") == 0;
-    }
-    return S_ISDIR(status.st_mode) || (length > 4 && strcmp(text + length - 4, ".sql") == 0);
+    bool is_folder = stat(text, &status) == 0 && S_ISDIR(status.st_mode);
+    return text[0] == '\0' || is_folder || text_ends_with(text, ".sql");
 }
 
 /* ---------------------------------------------------------------- databases */
@@ -177,12 +171,6 @@ static int compare_names(const void *left, const void *right)
     return strverscmp(*(const char *const *)left, *(const char *const *)right);
 }
 
-static bool is_sql(const char *name)
-{
-    size_t length = strlen(name);
-    return length > 4 && strcmp(name + length - 4, ".sql") == 0;
-}
-
 static enum status load_parts(struct diff_side *side, const char *path, struct arena *arena,
                               struct error *error)
 {
@@ -197,7 +185,7 @@ static enum status load_parts(struct diff_side *side, const char *path, struct a
                                     : status;
     }
     while ((status = entries_next(&entries, &name, error)) == STATUS_OK) {
-        if (is_sql(name)) {
+        if (text_ends_with(name, ".sql")) {
             names = arena_make_room(arena, names, count, &capacity, sizeof *names);
             names[count++] = arena_copy_string(arena, name);
         }

@@ -160,10 +160,7 @@ static void find_doubles(struct migration_reader *reader)
 
 static bool is_change(const char *name)
 {
-    size_t length = strlen(name);
-    size_t ending = strlen(MIGRATION_CHANGE_ENDING);
-    return length > ending && strcmp(name + length - ending, MIGRATION_CHANGE_ENDING) == 0 &&
-           migration_version_length(name) > 0;
+    return text_ends_with(name, MIGRATION_CHANGE_ENDING) && migration_version_length(name) > 0;
 }
 
 /* A version is that of one file, a migration or a change. */

@@ -159,6 +159,8 @@ extern const struct migration_format migration_format_rails;
 
 /* A new item, zeroed but for options that are not said; good until the next one is added. */
 struct migration *migration_add(struct migration_reader *reader);
+/* The first one of that version; NULL: there is none. */
+struct migration *migration_find(const struct migration_reader *reader, const char *version);
 /* Reads a file of the folder into a text, with its checksum. What is wrong with it (it is not
  * UTF-8) is a fault, and then there is no text. */
 enum status migration_load(struct migration_reader *reader, const char *name,

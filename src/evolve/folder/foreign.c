@@ -57,7 +57,7 @@ static enum status walk_below(struct migration_reader *reader, const char *folde
     enum status status = foreign_list(path, reader->arena, &names, &count, error);
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         const char *name = *folder == '\0' ? names[i] : file_join(reader->arena, folder, names[i]);
-        bool wanted = *ending == '\0' || foreign_ends(name, ending);
+        bool wanted = *ending == '\0' || text_ends_with(name, ending);
         if ((!wanted || *ending == '\0') && is_folder(reader, name)) {
             status = depth < DEPTH_MAX ? walk_below(reader, name, depth + 1, ending, files, error)
                                        : STATUS_OK;
@@ -81,20 +81,6 @@ enum status foreign_walk(struct migration_reader *reader, const char *ending,
 bool foreign_begins(const char *text, const char *with)
 {
     return strncmp(text, with, strlen(with)) == 0;
-}
-
-bool foreign_ends(const char *text, const char *with)
-{
-    size_t length = strlen(text);
-    size_t size = strlen(with);
-    return length > size && strcmp(text + length - size, with) == 0;
-}
-
-bool foreign_ends_anyhow(const char *text, const char *with)
-{
-    size_t length = strlen(text);
-    size_t size = strlen(with);
-    return length > size && strcasecmp(text + length - size, with) == 0;
 }
 
 bool foreign_exists(const struct migration_reader *reader, const char *name)

@@ -23,9 +23,6 @@ enum status foreign_walk(struct migration_reader *reader, const char *ending,
 /* ---------------------------------------------------------------- names */
 
 bool foreign_begins(const char *text, const char *with);
-bool foreign_ends(const char *text, const char *with);
-/* The same where case does not count. */
-bool foreign_ends_anyhow(const char *text, const char *with);
 /* "a/b.sql", a file of the folder. */
 bool foreign_exists(const struct migration_reader *reader, const char *name);
 

@@ -11,6 +11,7 @@
  *
  * Source: sqlalchemy/alembic, alembic/runtime/migration.py.
  */
+#include "base/text.h"
 #include "evolve/folder/foreign.h"
 #include "evolve/folder/version.h"
 #include <string.h>
@@ -25,7 +26,7 @@ static bool recognise_alembic(const struct migration_reader *reader)
     for (uint32_t i = 0; i < reader->name_count; i++) {
         char *text = NULL;
         size_t length = 0;
-        if (foreign_ends(reader->names[i], ".sql") &&
+        if (text_ends_with(reader->names[i], ".sql") &&
             foreign_read(&looking, reader->names[i], &text, &length, &ignored) == STATUS_OK &&
             text != NULL &&
             (foreign_has_line(text, length, "-- Running upgrade ") ||
@@ -111,16 +112,6 @@ static void require_all(struct migration *item, const char *from, struct arena *
     }
 }
 
-static struct migration *find_item(const struct migration_reader *reader, const char *version)
-{
-    for (uint32_t i = 0; i < reader->count; i++) {
-        if (strcmp(reader->items[i].version, version) == 0) {
-            return &reader->items[i];
-        }
-    }
-    return NULL;
-}
-
 static void take_section(struct migration_reader *reader, const struct migration_text *whole,
                          const char *title, const struct section *section, size_t end)
 {
@@ -135,7 +126,7 @@ static void take_section(struct migration_reader *reader, const struct migration
         require_all(item, section->from, reader->arena);
         return;
     }
-    struct migration *item = find_item(reader, section->from);
+    struct migration *item = migration_find(reader, section->from);
     if (item == NULL) {
         foreign_fault(reader, whole->path, 1, "write the output of `alembic upgrade --sql`, too",
                       arena_format(reader->arena,
@@ -172,7 +163,7 @@ static enum status take_files(struct migration_reader *reader, bool down, struct
     for (uint32_t i = 0; i < reader->name_count; i++) {
         const char *name = reader->names[i];
         struct migration_text whole = {.options = {.lock_ms = -1, .statement_ms = -1}};
-        if (!foreign_ends(name, ".sql")) {
+        if (!text_ends_with(name, ".sql")) {
             continue;
         }
         if (migration_load(reader, name, &whole, error) != STATUS_OK) {

@@ -14,6 +14,7 @@
  * one. `-- transhume:requires APP.NAME` in its first lines says it, too.
  */
 #include "base/file.h"
+#include "base/text.h"
 #include "evolve/folder/foreign.h"
 #include "evolve/folder/version.h"
 #include "sql/cursor.h"
@@ -43,7 +44,7 @@ static bool is_output(const struct migration_reader *reader, const char *name)
 static bool is_migration(const char *name)
 {
     size_t version = migration_version_length(name);
-    return foreign_ends(name, ".sql") && version > 0 && name[version] == '_';
+    return text_ends_with(name, ".sql") && version > 0 && name[version] == '_';
 }
 
 static bool recognise_django(const struct migration_reader *reader)
@@ -79,16 +80,6 @@ static enum status format_django_load(struct migration_reader *reader, const cha
 }
 
 /* ---------------------------------------------------------------- what it requires */
-
-static const struct migration *find_item(const struct migration_reader *reader, const char *version)
-{
-    for (uint32_t i = 0; i < reader->count; i++) {
-        if (strcmp(reader->items[i].version, version) == 0) {
-            return &reader->items[i];
-        }
-    }
-    return NULL;
-}
 
 /* The first or the last migration of an app; NULL: it has none here. */
 static const struct migration *end_of_app(const struct migration_reader *reader, const char *app,
@@ -156,7 +147,7 @@ static void read_dependencies(struct migration_reader *reader, struct migration 
         bool ends = strcmp(what, "__first__") == 0 || strcmp(what, "__latest__") == 0;
         require(reader, item,
                 ends ? end_of_app(reader, of, strcmp(what, "__latest__") == 0)
-                     : find_item(reader, arena_format(reader->arena, "%s.%s", of, what)));
+                     : migration_find(reader, arena_format(reader->arena, "%s.%s", of, what)));
     }
 }
 
@@ -217,10 +208,8 @@ static void note_tables(struct migration_reader *reader, struct made_tables *tab
                 NAME_INDEX_NONE) {
             continue;
         }
-        if (tables->count == tables->capacity) {
-            tables->items = arena_grow_list(reader->arena, tables->items, tables->count,
-                                            &tables->capacity, sizeof(*tables->items));
-        }
+        tables->items = arena_make_room(reader->arena, tables->items, tables->count,
+                                        &tables->capacity, sizeof(*tables->items));
         tables->items[tables->count++] = number;
     }
 }
@@ -305,7 +294,7 @@ static enum status take_app(struct migration_reader *reader, const char *app, st
                                       &names, &count, error);
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         const char *name = names[i];
-        if (!foreign_ends(name, ".sql") || foreign_ends(name, ".down.sql")) {
+        if (!text_ends_with(name, ".sql") || text_ends_with(name, ".down.sql")) {
             continue;
         }
         if (is_migration(name)) {
@@ -328,7 +317,7 @@ static enum status read_django(struct migration_reader *reader, struct error *er
 {
     for (uint32_t i = 0; i < reader->name_count; i++) {
         const char *name = reader->names[i];
-        if (foreign_ends(name, ".sql")) {
+        if (text_ends_with(name, ".sql")) {
             foreign_fault(reader, file_join(reader->arena, reader->folder, name), 1,
                           "put it into a folder of its app's name", "it belongs to no app");
         } else if (is_folder(reader, name) && take_app(reader, name, error) != STATUS_OK) {

@@ -10,6 +10,7 @@
  * Source: drizzle-team/drizzle-orm, drizzle-orm/src/migrator.ts.
  */
 #include "base/file.h"
+#include "base/text.h"
 #include "evolve/folder/foreign.h"
 #include "evolve/folder/version.h"
 #include "plan/tree.h"
@@ -80,7 +81,7 @@ static void find_others(struct migration_reader *reader)
 {
     for (uint32_t i = 0; i < reader->name_count; i++) {
         const char *name = reader->names[i];
-        bool known = !foreign_ends(name, ".sql");
+        bool known = !text_ends_with(name, ".sql");
         for (uint32_t j = 0; j < reader->count && !known; j++) {
             const char *path = reader->items[j].up.path;
             known = path != NULL && strcmp(path + strlen(reader->folder) + 1, name) == 0;

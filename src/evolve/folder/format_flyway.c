@@ -12,6 +12,7 @@
  */
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "evolve/folder/foreign.h"
 #include "evolve/folder/version.h"
 #include <string.h>
@@ -162,16 +163,16 @@ static void tell_other(struct migration_reader *reader, const char *path)
     bool versioned = strchr("VvUuRrBb", name[0]) != NULL &&
                      (strspn(name + 1, "0123456789._") > 0 || foreign_begins(name + 1, "__"));
     for (const char *const *ending = programs; *ending != NULL; ending++) {
-        if (versioned && foreign_ends_anyhow(name, *ending)) {
+        if (versioned && text_ends_with_folded(name, *ending)) {
             foreign_fault(reader, shown, 1, "record its SQL as a file of the same version",
                           "a migration that is a program is not run here");
             return;
         }
     }
-    if (!foreign_ends_anyhow(name, ".sql")) {
+    if (!text_ends_with_folded(name, ".sql")) {
         return;
     }
-    if (is_callback(name) && foreign_ends(name, ".sql")) {
+    if (is_callback(name) && text_ends_with(name, ".sql")) {
         migration_note_told(reader, shown);
         log_write(LOG_WARNING, "%s: a callback of Flyway, which is not run here", shown);
         return;

@@ -4,6 +4,7 @@
  * are told apart by their dialect.
  */
 #include "base/file.h"
+#include "base/text.h"
 #include "evolve/folder/foreign.h"
 #include "evolve/folder/version.h"
 #include <string.h>
@@ -12,19 +13,14 @@ enum { LOOK_BYTES_MAX = 16 << 20 };
 
 static const char mark[] = "-- +goose ";
 
-static bool is_sql(const char *name)
-{
-    size_t length = strlen(name);
-    return length > 4 && strcmp(name + length - 4, ".sql") == 0;
-}
-
 static bool recognise_goose(const struct migration_reader *reader)
 {
     struct error ignored;
     for (uint32_t i = 0; i < reader->name_count; i++) {
         char *text = NULL;
         size_t length = 0;
-        if (is_sql(reader->names[i]) && migration_version_length(reader->names[i]) > 0) {
+        if (text_ends_with(reader->names[i], ".sql") &&
+            migration_version_length(reader->names[i]) > 0) {
             return file_read_all(file_join(reader->arena, reader->folder, reader->names[i]),
                                  LOOK_BYTES_MAX, reader->arena, &text, &length,
                                  &ignored) == STATUS_OK &&
@@ -113,11 +109,11 @@ static enum status read_goose(struct migration_reader *reader, struct error *err
         struct migration_text whole = {0};
         const char *path = file_join(reader->arena, reader->folder, name);
         bool numbered = version > 0 && name[version] == '_';
-        if (numbered && foreign_ends(name, ".go") && !foreign_ends(name, "_test.go")) {
+        if (numbered && text_ends_with(name, ".go") && !text_ends_with(name, "_test.go")) {
             foreign_fault(reader, path, 1, "record its SQL as a file of the same version",
                           "a migration in Go is not run here");
         }
-        if (!is_sql(name)) {
+        if (!text_ends_with(name, ".sql")) {
             continue;
         }
         if (!numbered) {

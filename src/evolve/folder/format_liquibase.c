@@ -50,7 +50,8 @@ static const char *behind(const struct foreign_line *line, const char *word, siz
     return at + size;
 }
 
-bool liquibase_is_head(const char *text, size_t length)
+/* Does a text begin with `--liquibase formatted sql`? */
+static bool liquibase_is_head(const char *text, size_t length)
 {
     struct foreign_line line = {0};
     size_t rest = 0;
@@ -274,24 +275,6 @@ static void take_line(struct changelog *log, struct changeset *set, const struct
     }
 }
 
-/* As it is kept in DATABASECHANGELOG.MD5SUM. */
-static const char *checksum_of(struct changeset *set, struct arena *arena)
-{
-    const char *text = arena_format(
-        arena, "9:%s:", foreign_digest("MD5", buffer_string(&set->sql), set->sql.length, arena));
-    return arena_format(arena, "9:%s", foreign_digest("MD5", text, strlen(text), arena));
-}
-
-/* The text of a way back: a part of a copy of the file that has nothing else in it. */
-static void cut_back(const struct changelog *log, const struct changeset *set, size_t begin,
-                     size_t end)
-{
-    struct migration_text whole = log->whole;
-    whole.whole = set->back;
-    whole.text = set->back;
-    migration_cut(&whole, begin, end - begin, &set->item->down);
-}
-
 /* ---------------------------------------------------------------- changesets */
 
 /* A name in quotes, or up to one of `ends`. */
@@ -351,10 +334,18 @@ static void take_changeset(struct changelog *log, const char *words, uint32_t nu
     migration_read_header(log->reader, ALTER_SQL, set.item->up.text, end - begin, number + 1,
                           &set.item->up);
     if (set.has_back) {
-        cut_back(log, &set, begin, end);
+        /* The text of a way back: a part of a copy of the file that has nothing else in it. */
+        struct migration_text whole = log->whole;
+        whole.whole = set.back;
+        whole.text = set.back;
+        migration_cut(&whole, begin, end - begin, &set.item->down);
     }
     if (!set.accepts) {
-        set.item->origin_checksum = checksum_of(&set, arena);
+        /* As it is kept in DATABASECHANGELOG.MD5SUM. */
+        const char *text = arena_format(
+            arena, "9:%s:", foreign_digest("MD5", buffer_string(&set.sql), set.sql.length, arena));
+        set.item->origin_checksum =
+            arena_format(arena, "9:%s", foreign_digest("MD5", text, strlen(text), arena));
     }
     buffer_free(&set.sql);
 }

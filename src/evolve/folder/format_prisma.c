@@ -11,6 +11,7 @@
  * Source: prisma/prisma-engines, schema-engine/ARCHITECTURE.md.
  */
 #include "base/file.h"
+#include "base/text.h"
 #include "evolve/folder/foreign.h"
 #include "evolve/folder/version.h"
 #include <string.h>
@@ -67,7 +68,7 @@ static enum status read_prisma(struct migration_reader *reader, struct error *er
             if (take_folder(reader, name, error) != STATUS_OK) {
                 return STATUS_FAILED;
             }
-        } else if (foreign_ends(name, ".sql")) {
+        } else if (text_ends_with(name, ".sql")) {
             foreign_fault(reader, file_join(reader->arena, reader->folder, name), 1,
                           "a migration of Prisma is a folder with a file migration.sql",
                           "it is in no folder of a migration");

@@ -9,6 +9,7 @@
  * For a database without a history structure.sql is the baseline of its highest version.
  */
 #include "base/file.h"
+#include "base/text.h"
 #include "evolve/folder/foreign.h"
 #include "evolve/folder/version.h"
 #include <string.h>
@@ -113,11 +114,11 @@ static enum status take_entry(struct migration_reader *reader, const char *name,
     if (strcmp(name, structure) == 0) {
         return take_structure(reader, error);
     }
-    if (foreign_ends(name, ".rb")) {
+    if (text_ends_with(name, ".rb")) {
         foreign_fault(reader, path, 1, "record its SQL as VERSION_NAME.sql, and name that folder",
                       "a migration in Ruby is not run here");
     }
-    if (!foreign_ends(name, ".sql")) {
+    if (!text_ends_with(name, ".sql")) {
         return STATUS_OK;
     }
     if (version == 0 || name[version] != '_') {

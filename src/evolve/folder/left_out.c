@@ -10,6 +10,7 @@
  */
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "evolve/folder/foreign.h"
 #include "evolve/folder/version.h"
 #include <ctype.h>
@@ -25,7 +26,7 @@ static const char *const code_endings[] = {
 static bool ends_with_one_of(const char *name, const char *const *endings)
 {
     for (; *endings != NULL; endings++) {
-        if (foreign_ends_anyhow(name, *endings)) {
+        if (text_ends_with_folded(name, *endings)) {
             return true;
         }
     }
@@ -48,7 +49,7 @@ static bool is_for_people(const char *name)
 static bool looks_like_sql(const char *name)
 {
     return ends_with_one_of(name, sql_endings) ||
-           (strcasestr(name, ".sql.") != NULL && !foreign_ends(name, ".sql.conf"));
+           (strcasestr(name, ".sql.") != NULL && !text_ends_with(name, ".sql.conf"));
 }
 
 /* "0001_initial.py", "V2__x.java", Alembic's "1975ea83b712_x.py": numbered, and a program. */
@@ -102,7 +103,7 @@ static void name_one(struct migration_reader *reader, const char *name, const ch
     }
     if (looks_like_sql(last)) {
         bool by_case = slash == NULL && ends_with_one_of(last, sql_endings) &&
-                       (foreign_ends_anyhow(last, ".sql") || foreign_ends_anyhow(last, ".cql"));
+                       (text_ends_with_folded(last, ".sql") || text_ends_with_folded(last, ".cql"));
         if (by_case || reader->count == 0) {
             foreign_fault(reader, path, 1,
                           "an ending is written in small letters, .sql; --from names another "

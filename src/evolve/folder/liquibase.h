@@ -4,8 +4,6 @@
 
 #include "evolve/folder/foreign.h"
 
-/* Does a text begin with `--liquibase formatted sql`? */
-bool liquibase_is_head(const char *text, size_t length);
 /* All files of SQL in the folder and those below it, by their paths. */
 enum status liquibase_list(struct migration_reader *reader, struct foreign_files *files,
                            struct error *error) MUST_USE;

@@ -1,4 +1,5 @@
 #include "base/file.h"
+#include "base/text.h"
 #include "evolve/folder/liquibase.h"
 #include <string.h>
 
@@ -90,8 +91,8 @@ static enum status read_changelog(struct including *including, const char *name,
 
 static bool is_changelog(const char *name)
 {
-    return foreign_ends(name, ".xml") || foreign_ends(name, ".yaml") ||
-           foreign_ends(name, ".yml") || foreign_ends(name, ".json");
+    return text_ends_with(name, ".xml") || text_ends_with(name, ".yaml") ||
+           text_ends_with(name, ".yml") || text_ends_with(name, ".json");
 }
 
 enum status liquibase_order(struct migration_reader *reader, struct foreign_files *files,

@@ -16,10 +16,8 @@ const char *migration_ending(enum alter_language language)
 
 struct migration *migration_add(struct migration_reader *reader)
 {
-    if (reader->count == reader->capacity) {
-        reader->items = arena_grow_list(reader->arena, reader->items, reader->count,
-                                        &reader->capacity, sizeof(*reader->items));
-    }
+    reader->items = arena_make_room(reader->arena, reader->items, reader->count, &reader->capacity,
+                                    sizeof(*reader->items));
     struct migration *item = &reader->items[reader->count++];
     *item = (struct migration){.up.options = {.lock_ms = -1, .statement_ms = -1},
                                .down.options = {.lock_ms = -1, .statement_ms = -1}};
@@ -53,4 +51,14 @@ void migration_cut(const struct migration_text *whole, size_t offset, size_t len
         part->line += whole->text[i] == '\n';
     }
     migration_checksum(part->text, part->length, part->checksum);
+}
+
+struct migration *migration_find(const struct migration_reader *reader, const char *version)
+{
+    for (uint32_t i = 0; i < reader->count; i++) {
+        if (strcmp(reader->items[i].version, version) == 0) {
+            return &reader->items[i];
+        }
+    }
+    return NULL;
 }

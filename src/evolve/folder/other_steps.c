@@ -176,13 +176,6 @@ bool migration_next_json(const char **rest, const char *end, struct migration_pa
 
 /* ---------------------------------------------------------------- HTTP */
 
-/* Of the line alone, without its end. */
-static size_t line_length(const char *at, const char *end)
-{
-    const char *stop = memchr(at, '\n', (size_t)(end - at));
-    return stop == NULL ? (size_t)(end - at) : (size_t)(stop - at);
-}
-
 static bool is_request_line(const char *at, const char *end)
 {
     static const char *const methods[] = {"GET ", "PUT ", "POST ", "DELETE ", "HEAD ", "PATCH "};
@@ -208,18 +201,15 @@ static bool is_blank_line(const char *at, size_t length)
     return blanks == length;
 }
 
-static const char *next_line(const char *at, size_t length, const char *end)
-{
-    return at + length < end ? at + length + 1 : end;
-}
-
 bool migration_next_http(const char **rest, const char *end, struct migration_part *part)
 {
     const char *at = *rest;
     const char *last = NULL; /* behind what is no blank */
     *part = (struct migration_part){.comments = at};
     while (at < end) {
-        size_t length = line_length(at, end);
+        /* Of the line alone, without its end. */
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        size_t length = stop == NULL ? (size_t)(end - at) : (size_t)(stop - at);
         bool begins_one = is_request_line(at, end);
         if (part->text != NULL && (begins_one || is_comment_line(at, end))) {
             break;
@@ -231,7 +221,7 @@ bool migration_next_http(const char **rest, const char *end, struct migration_pa
         if (part->text != NULL && !is_blank_line(at, length)) {
             last = at + length - (length > 0 && at[length - 1] == '\r');
         }
-        at = next_line(at, length, end);
+        at = at + length < end ? at + length + 1 : end;
     }
     *rest = at;
     if (part->text == NULL) {

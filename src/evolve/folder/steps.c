@@ -30,10 +30,8 @@ static struct migration_step *add_step(struct reading *reading, const char *text
                                        const struct sql_place *place)
 {
     struct migration_steps *steps = reading->steps;
-    if (steps->count == reading->capacity) {
-        steps->items = arena_grow_list(reading->arena, steps->items, steps->count,
-                                       &reading->capacity, sizeof(*steps->items));
-    }
+    steps->items = arena_make_room(reading->arena, steps->items, steps->count, &reading->capacity,
+                                   sizeof(*steps->items));
     struct migration_step *step = &steps->items[steps->count++];
     *step = (struct migration_step){.number = steps->count,
                                     .text = text,
@@ -315,16 +313,6 @@ static bool next_part(enum alter_language language, const char **rest, const cha
                                     : migration_next_json(rest, end, part);
 }
 
-static void read_other(struct reading *reading)
-{
-    const char *rest = reading->text->text;
-    const char *end = rest + reading->text->length;
-    struct migration_part part;
-    while (next_part(reading->language, &rest, end, &part)) {
-        take_part(reading, &part);
-    }
-}
-
 enum status migration_read_steps(const struct migration_text *text, enum alter_language language,
                                  const struct alter_functions *alter, struct arena *arena,
                                  struct migration_steps *steps, struct plan_faults *faults,
@@ -345,7 +333,12 @@ enum status migration_read_steps(const struct migration_text *text, enum alter_l
     } else if (language == ALTER_SQL) {
         read_sql(&reading);
     } else {
-        read_other(&reading);
+        const char *rest = reading.text->text;
+        const char *end = rest + reading.text->length;
+        struct migration_part part;
+        while (next_part(reading.language, &rest, end, &part)) {
+            take_part(&reading, &part);
+        }
     }
     migration_cut_segments(&text->options, alter, arena, steps);
     return plan_faults_result(faults, error);

@@ -127,16 +127,6 @@ static void judge_alter(struct judging *judging)
     }
 }
 
-static void judge_index(struct judging *judging)
-{
-    struct lint_cost *cost = judging->cost;
-    bool beside = judging->parsed.concurrently.text != NULL;
-    cost->lock_known = true;
-    cost->work = LINT_WORK_INDEX;
-    cost->lock =
-        beside || judging->input->language == SQL_MYSQL ? LINT_LOCK_SCHEMA : LINT_LOCK_WRITES;
-}
-
 static void judge_kind(struct judging *judging)
 {
     const struct sql_statement *parsed = &judging->parsed;
@@ -144,7 +134,12 @@ static void judge_kind(struct judging *judging)
     judging->cost->whole_database = sqlite;
     judge_words(judging);
     if (parsed->kind == SQL_STATEMENT_CREATE_INDEX) {
-        judge_index(judging);
+        struct lint_cost *cost = judging->cost;
+        bool beside = judging->parsed.concurrently.text != NULL;
+        cost->lock_known = true;
+        cost->work = LINT_WORK_INDEX;
+        cost->lock =
+            beside || judging->input->language == SQL_MYSQL ? LINT_LOCK_SCHEMA : LINT_LOCK_WRITES;
     } else if (parsed->kind == SQL_STATEMENT_ALTER_TABLE && !sqlite) {
         judge_alter(judging);
     } else if (parsed->kind == SQL_STATEMENT_DROP_INDEX && parsed->concurrently.text != NULL) {

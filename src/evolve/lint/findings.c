@@ -112,10 +112,8 @@ static struct lint_finding *lint_findings_add(struct lint_file *file, enum lint_
     if (!counts(file->input, rule)) {
         return NULL;
     }
-    if (report->count == report->capacity) {
-        report->findings = arena_grow_list(report->arena, report->findings, report->count,
-                                           &report->capacity, sizeof *report->findings);
-    }
+    report->findings = arena_make_room(report->arena, report->findings, report->count,
+                                       &report->capacity, sizeof *report->findings);
     struct lint_finding *finding = &report->findings[report->count++];
     *finding = (struct lint_finding){
         .file = file->input->file,
@@ -225,23 +223,16 @@ const struct schema_column *lint_column(const struct lint_file *file, const stru
 
 /* ---------------------------------------------------------------- statements */
 
-/* What the server takes for a comment is none of ours. */
-static bool is_left_out(const struct lint_file *file, const struct sql_piece *piece)
-{
-    enum sql_language language = file->input->language;
-    return sql_classify(language, piece, file->input->server_version) !=
-           sql_classify(language, piece, 0);
-}
-
 static void add_statement(struct lint_file *file, const struct sql_piece *piece, uint32_t *capacity)
 {
-    if (is_left_out(file, piece)) {
+    /* What the server takes for a comment is none of ours. */
+    enum sql_language language = file->input->language;
+    if (sql_classify(language, piece, file->input->server_version) !=
+        sql_classify(language, piece, 0)) {
         return;
     }
-    if (file->count == *capacity) {
-        file->statements = arena_grow_list(file->arena, file->statements, file->count, capacity,
-                                           sizeof *file->statements);
-    }
+    file->statements = arena_make_room(file->arena, file->statements, file->count, capacity,
+                                       sizeof *file->statements);
     struct lint_statement *statement = &file->statements[file->count++];
     statement->piece = *piece;
     statement->class = sql_classify(file->input->language, piece, file->input->server_version);

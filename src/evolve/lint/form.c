@@ -1,20 +1,6 @@
 /* Findings as text, as JSON and as commands of a GitHub workflow. */
 #include "evolve/lint/form_internal.h"
 #include "model/json_writer.h"
-#include <string.h>
-
-static const char *const form_names[] = {"text", "json", "sarif", "github"};
-
-bool lint_form_named(const char *name, enum lint_form *form)
-{
-    for (uint32_t i = 0; i < sizeof form_names / sizeof form_names[0]; i++) {
-        if (strcmp(form_names[i], name) == 0) {
-            *form = (enum lint_form)i;
-            return true;
-        }
-    }
-    return false;
-}
 
 const char *lint_level_name(enum lint_level level)
 {

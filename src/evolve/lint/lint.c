@@ -2,7 +2,6 @@
 #include "evolve/lint/lint_internal.h"
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 void lint_report_init(struct lint_report *report)
 {
@@ -15,31 +14,10 @@ void lint_report_free(struct lint_report *report)
     *report = (struct lint_report){0};
 }
 
-enum lint_kind lint_kind_of(const char *file)
-{
-    static const struct {
-        const char *ending;
-        enum lint_kind kind;
-    } endings[] = {{".cql", LINT_CQL},        {".dynamodb.json", LINT_DYNAMODB},
-                   {".http", LINT_HTTP},      {".mongo.json", LINT_MONGO},
-                   {".up.json", LINT_MONGO}, /* as golang-migrate has them */
-                   {".down.json", LINT_MONGO}};
-    size_t length = strlen(file);
-    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
-        size_t ending = strlen(endings[i].ending);
-        if (length > ending && strcasecmp(file + length - ending, endings[i].ending) == 0) {
-            return endings[i].kind;
-        }
-    }
-    return LINT_SQL;
-}
-
 static void note_created(struct lint_file *file, const char *name)
 {
-    if (file->created_count == file->created_capacity) {
-        file->created = arena_grow_list(file->arena, file->created, file->created_count,
-                                        &file->created_capacity, sizeof *file->created);
-    }
+    file->created = arena_make_room(file->arena, file->created, file->created_count,
+                                    &file->created_capacity, sizeof *file->created);
     file->created[file->created_count++] = name;
 }
 

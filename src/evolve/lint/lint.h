@@ -13,7 +13,7 @@
  *     struct lint_report report;
  *     lint_report_init(&report);
  *     struct lint_input input = {.file = path, .text = text, .length = length,
- *                                .kind = lint_kind_of(path), .language = SQL_POSTGRES};
+ *                                .kind = LINT_SQL, .language = SQL_POSTGRES};
  *     lint_text(&input, &report);     for each file
  *     lint_write(&report, LINT_FORM_TEXT, &out);
  *     report.errors + report.warnings > 0: exit code 1
@@ -117,7 +117,6 @@ struct lint_report {
 void lint_report_init(struct lint_report *report);
 void lint_report_free(struct lint_report *report);
 
-enum lint_kind lint_kind_of(const char *file);
 /* Adds the findings of a text. It has none of its own that fail: what cannot be read is a finding
  * ("syntax"). */
 void lint_text(const struct lint_input *input, struct lint_report *report);
@@ -162,8 +161,6 @@ enum lint_form {
     LINT_FORM_GITHUB /* commands of a GitHub workflow, ::warning file=… */
 };
 
-/* False: no form has that name ("text", "json", "sarif", "github"). */
-bool lint_form_named(const char *name, enum lint_form *form);
 void lint_write(const struct lint_report *report, enum lint_form form, struct buffer *out);
 
 #endif

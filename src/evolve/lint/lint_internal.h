@@ -74,8 +74,6 @@ void lint_rules_transaction(
 void lint_rules_rows(struct lint_file *file); /* INSERT, UPDATE, DELETE */
 void lint_rules_mysql(struct lint_file *file);
 void lint_rules_sqlite(struct lint_file *file);
-/* Is the expression the same for all rows, so that PostgreSQL keeps it beside the table? */
-bool lint_is_constant(const struct lint_file *file, const struct sql_span *expression);
 
 /* ---------------------------------------------------------------- type_change.c */
 

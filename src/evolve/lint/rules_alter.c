@@ -123,7 +123,8 @@ static bool take_operand(struct sql_cursor *cursor)
     return found;
 }
 
-bool lint_is_constant(const struct lint_file *file, const struct sql_span *expression)
+/* Is the expression the same for all rows, so that PostgreSQL keeps it beside the table? */
+static bool lint_is_constant(const struct lint_file *file, const struct sql_span *expression)
 {
     struct sql_cursor cursor;
     sql_cursor_init(&cursor, file->input->language, expression->text, expression->length,
@@ -239,19 +240,15 @@ static void check_added_column(const struct alter *alter)
 
 /* ---------------------------------------------------------------- constraints */
 
-static bool is_unique_index(const struct sql_constraint *constraint)
-{
-    return constraint->kind == SQL_CONSTRAINT_UNIQUE ||
-           constraint->kind == SQL_CONSTRAINT_PRIMARY_KEY;
-}
-
 static void check_added_to_table(const struct alter *alter)
 {
     const struct sql_constraint *constraint = alter->action->constraint;
     bool created = lint_is_created(alter->file, &alter->statement->table);
     bool checked_later = constraint->not_valid || constraint->not_enforced;
     /* Those that are an index have no NOT VALID: their own rules say what to do. */
-    bool is_index = is_unique_index(constraint) || constraint->kind == SQL_CONSTRAINT_EXCLUDE;
+    bool is_index = constraint->kind == SQL_CONSTRAINT_UNIQUE ||
+                    constraint->kind == SQL_CONSTRAINT_PRIMARY_KEY ||
+                    constraint->kind == SQL_CONSTRAINT_EXCLUDE;
     if (is_postgres(alter) && !created && !checked_later && !is_index) {
         rules_alter_report(alter, LINT_RULE_CONSTRAINT_MISSING_NOT_VALID, &alter->action->span,
                            NULL);
@@ -401,10 +398,8 @@ static void add_later(struct lint_file *file, struct laters *laters,
                       const struct sql_statement *statement,
                       const struct sql_constraint *constraint)
 {
-    if (laters->count == laters->capacity) {
-        laters->items = arena_grow_list(file->arena, laters->items, laters->count,
-                                        &laters->capacity, sizeof *laters->items);
-    }
+    laters->items = arena_make_room(file->arena, laters->items, laters->count, &laters->capacity,
+                                    sizeof *laters->items);
     bool check = constraint->kind == SQL_CONSTRAINT_CHECK;
     laters->items[laters->count++] = (struct later){
         .name = constraint->name.name,
@@ -467,10 +462,8 @@ static void note_other(const struct alter *alter, struct laters *laters)
     if (name == NULL || is_check_of_file(laters, alter->statement, name)) {
         return;
     }
-    if (laters->other_count == laters->other_capacity) {
-        laters->others = arena_grow_list(alter->file->arena, laters->others, laters->other_count,
-                                         &laters->other_capacity, sizeof *laters->others);
-    }
+    laters->others = arena_make_room(alter->file->arena, laters->others, laters->other_count,
+                                     &laters->other_capacity, sizeof *laters->others);
     laters->others[laters->other_count++].statement = alter->statement;
 }
 

@@ -18,10 +18,8 @@ struct targets {
 
 static void add_target(struct lint_file *file, struct targets *targets, const struct target *target)
 {
-    if (targets->count == targets->capacity) {
-        targets->items = arena_grow_list(file->arena, targets->items, targets->count,
-                                         &targets->capacity, sizeof *targets->items);
-    }
+    targets->items = arena_make_room(file->arena, targets->items, targets->count,
+                                     &targets->capacity, sizeof *targets->items);
     targets->items[targets->count++] = *target;
 }
 

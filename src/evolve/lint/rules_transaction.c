@@ -157,10 +157,8 @@ static void note_dropped(struct lint_file *file, struct drops *drops, const char
 {
     struct dropped *dropped = find_dropped(drops, name);
     if (dropped == NULL && name != NULL) {
-        if (drops->count == drops->capacity) {
-            drops->items = arena_grow_list(file->arena, drops->items, drops->count,
-                                           &drops->capacity, sizeof *drops->items);
-        }
+        drops->items = arena_make_room(file->arena, drops->items, drops->count, &drops->capacity,
+                                       sizeof *drops->items);
         dropped = &drops->items[drops->count++];
         dropped->name = name;
     }

@@ -1,17 +1,8 @@
 /* Types of columns that are regretted later. */
+#include "base/text.h"
 #include "evolve/lint/lint_internal.h"
 #include <string.h>
 #include <strings.h>
-
-static bool is_one_of(const char *name, const char *const *names)
-{
-    for (; *names != NULL; names++) {
-        if (strcmp(name, *names) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
 
 /* The type without [] behind it. */
 static struct sql_span of_element(const struct sql_type_named *type)
@@ -36,16 +27,16 @@ static void check_postgres(struct lint_file *file, const struct sql_type_named *
     static const char *const serials[] = {"serial",      "serial2",   "serial4", "serial8",
                                           "smallserial", "bigserial", NULL};
     const struct sql_span element = of_element(type);
-    if (is_one_of(type->name, characters)) {
+    if (text_is_among(type->name, characters)) {
         lint_add(file, LINT_RULE_BAN_CHAR_FIELD, &element, NULL);
     }
-    if (is_one_of(type->name, ints)) {
+    if (text_is_among(type->name, ints)) {
         lint_add(file, LINT_RULE_PREFER_BIGINT_OVER_INT, &type->span, NULL);
     }
-    if (is_one_of(type->name, smallints)) {
+    if (text_is_among(type->name, smallints)) {
         lint_add(file, LINT_RULE_PREFER_BIGINT_OVER_SMALLINT, &type->span, NULL);
     }
-    if (is_one_of(type->name, serials)) {
+    if (text_is_among(type->name, serials)) {
         lint_add(file, LINT_RULE_PREFER_IDENTITY, &type->span, NULL);
     }
     bool varchar = strcmp(type->name, "varchar") == 0 ||
@@ -70,7 +61,7 @@ static void check_column(struct lint_file *file, const struct sql_column_named *
     }
     if (file->input->language == SQL_POSTGRES) {
         check_postgres(file, &column->type);
-    } else if (file->input->language == SQL_MYSQL && is_one_of(column->type.name, small) &&
+    } else if (file->input->language == SQL_MYSQL && text_is_among(column->type.name, small) &&
                sql_column_constraint(column, SQL_CONSTRAINT_IDENTITY) != NULL) {
         lint_add(file, LINT_RULE_AUTO_INCREMENT_CAPACITY, &column->type.span, NULL);
     }

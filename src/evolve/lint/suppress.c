@@ -142,10 +142,8 @@ static struct ignore *read_comment(struct lint_file *file, const struct sql_toke
             (body.length > length && strchr(" \t\r\n-", body.text[length]) == NULL)) {
             continue;
         }
-        if (ignores->count == ignores->capacity) {
-            ignores->items = arena_grow_list(file->arena, ignores->items, ignores->count,
-                                             &ignores->capacity, sizeof *ignores->items);
-        }
+        ignores->items = arena_make_room(file->arena, ignores->items, ignores->count,
+                                         &ignores->capacity, sizeof *ignores->items);
         struct ignore *ignore = &ignores->items[ignores->count++];
         const struct sql_span comment = {token->text, token->length, token->place};
         ignore->whole_file = marks[i].whole_file;

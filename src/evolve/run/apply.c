@@ -230,10 +230,8 @@ static void apply_tell(const struct schema_work *work, const struct act_work *at
 
 static void add_result(struct schema_result *result, const struct schema_done *done)
 {
-    if (result->count == result->capacity) {
-        result->done = arena_grow_list(result->arena, result->done, result->count,
-                                       &result->capacity, sizeof(*result->done));
-    }
+    result->done = arena_make_room(result->arena, result->done, result->count, &result->capacity,
+                                   sizeof(*result->done));
     result->done[result->count++] = *done;
 }
 

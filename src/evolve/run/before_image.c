@@ -250,11 +250,6 @@ static enum status drop_images(struct schema_work *work, const char *condition, 
 
 /* ---------------------------------------------------------------- keeping */
 
-static const char *image_name(struct arena *arena, uint64_t number, uint32_t index)
-{
-    return arena_format(arena, REGISTRY "_%" PRIu64 "_%" PRIu32, number, index + 1);
-}
-
 static enum status before_image_refuse(const struct before_image *image, struct error *error,
                                        const char *why)
 {
@@ -301,7 +296,8 @@ static enum status before_image_keep(struct schema_work *work, const struct act_
                                      struct error *error)
 {
     struct arena *arena = work->act_arena;
-    const char *name = image_name(arena, at->row.number, index);
+    const char *name =
+        arena_format(arena, REGISTRY "_%" PRIu64 "_%" PRIu32, at->row.number, index + 1);
     const char *rows = NULL;
     if (examine(work, image, error) != STATUS_OK ||
         before_image_run(work, arena_format(arena, "DROP TABLE IF EXISTS %s", name), NULL, error) !=

@@ -19,18 +19,11 @@ static struct schema_entry *find_or_add(struct schema_history *history,
     if (found != NAME_INDEX_NONE) {
         return &history->entries[found];
     }
-    if (history->count == history->capacity) {
-        history->entries = arena_grow_list(history->arena, history->entries, history->count,
-                                           &history->capacity, sizeof(*history->entries));
-    }
+    history->entries = arena_make_room(history->arena, history->entries, history->count,
+                                       &history->capacity, sizeof(*history->entries));
     struct schema_entry *entry = &history->entries[history->count++];
     *entry = (struct schema_entry){.key = key};
     return entry;
-}
-
-static bool applies(enum history_action action)
-{
-    return action != HISTORY_DOWN && action != HISTORY_UNMARK && action != HISTORY_ABORT;
 }
 
 static void keep_act(struct schema_entry *entry, const struct history_row *row, struct arena *arena)
@@ -52,14 +45,6 @@ static void keep_act(struct schema_entry *entry, const struct history_row *row, 
     entry->name = entry->act.name;
 }
 
-static void keep_baseline(struct schema_history *history, const struct schema_entry *entry)
-{
-    if (history->baseline_key == NULL || strcmp(entry->key, history->baseline_key) > 0) {
-        history->baseline = entry->version;
-        history->baseline_key = entry->key;
-    }
-}
-
 enum status schema_history_add(void *context, const struct history_row *row, struct error *error)
 {
     struct schema_history *history = context;
@@ -78,14 +63,18 @@ enum status schema_history_add(void *context, const struct history_row *row, str
     }
     entry->unfinished = row->state == HISTORY_RUNNING;
     if (!entry->unfinished) {
-        entry->stands = applies(row->action);
+        entry->stands = row->action != HISTORY_DOWN && row->action != HISTORY_UNMARK &&
+                        row->action != HISTORY_ABORT;
     }
     keep_act(entry, row, history->arena);
     if (row->action == HISTORY_UP || row->action == HISTORY_REPEAT) {
         entry->applied = row->number;
     }
     if (row->action == HISTORY_BASELINE && !entry->unfinished) {
-        keep_baseline(history, entry);
+        if (history->baseline_key == NULL || strcmp(entry->key, history->baseline_key) > 0) {
+            history->baseline = entry->version;
+            history->baseline_key = entry->key;
+        }
     }
     return STATUS_OK;
 }

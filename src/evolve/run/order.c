@@ -23,10 +23,8 @@ static struct schema_act *add_act(struct planning *planning, enum history_action
                                   const struct migration *file, const struct schema_entry *entry)
 {
     struct schema_plan *plan = planning->plan;
-    if (plan->count == planning->act_capacity) {
-        plan->acts = arena_grow_list(planning->arena, plan->acts, plan->count,
-                                     &planning->act_capacity, sizeof(*plan->acts));
-    }
+    plan->acts = arena_make_room(planning->arena, plan->acts, plan->count, &planning->act_capacity,
+                                 sizeof(*plan->acts));
     struct schema_act *act = &plan->acts[plan->count++];
     *act = (struct schema_act){.action = action,
                                .file = file,
@@ -44,10 +42,8 @@ static void add_finding(struct planning *planning, enum schema_finding_kind kind
                         const char *what)
 {
     struct schema_plan *plan = planning->plan;
-    if (plan->finding_count == planning->finding_capacity) {
-        plan->findings = arena_grow_list(planning->arena, plan->findings, plan->finding_count,
-                                         &planning->finding_capacity, sizeof(*plan->findings));
-    }
+    plan->findings = arena_make_room(planning->arena, plan->findings, plan->finding_count,
+                                     &planning->finding_capacity, sizeof(*plan->findings));
     plan->findings[plan->finding_count++] = (struct schema_finding){kind, file, entry, what};
 }
 

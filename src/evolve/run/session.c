@@ -121,13 +121,6 @@ static enum status refuse_stealing(const struct schema_work *work,
                                    "without --steal-lock");
 }
 
-static void tell_of_waiting(const struct schema_work *work, const struct ledger_holder *holder,
-                            int64_t waited_ms)
-{
-    const struct schema_event event = {.kind = SCHEMA_WAITS, .holder = holder, .ms = waited_ms};
-    work_tell(work, &event);
-}
-
 /* Polls: who waits inside the server would keep others waiting, too. */
 static enum status take_lock(struct schema_work *work, struct error *error)
 {
@@ -155,7 +148,9 @@ static enum status take_lock(struct schema_work *work, struct error *error)
             return give_up(work, &holder, now - begun, error);
         }
         if (told == INT64_MIN || now - told >= TELL_AGAIN_MS) {
-            tell_of_waiting(work, &holder, now - begun);
+            const struct schema_event event = {
+                .kind = SCHEMA_WAITS, .holder = &holder, .ms = now - begun};
+            work_tell(work, &event);
             told = now;
         }
         if (signals_stop_level() > 0) {

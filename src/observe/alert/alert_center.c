@@ -99,15 +99,6 @@ void alert_center_identify(struct alert_center *center, const char *run)
 
 /* ---- the thread */
 
-static void take_queue(struct alert_center *center)
-{
-    while (center->count > 0) {
-        alert_book_take(center->book, &center->queue[center->first]);
-        center->first = (center->first + 1) % QUEUE;
-        center->count--;
-    }
-}
-
 static void alert_center_tell(struct alert_center *center, const struct alert_batch *batch,
                               bool last, int64_t until_ms)
 {
@@ -158,7 +149,11 @@ static void *run_thread(void *context)
             (void)condition_wait(&center->wake, &center->mutex, wait_us / 1000 + 1);
         }
         bool stopping = center->stopping && center->count == 0;
-        take_queue(center);
+        while (center->count > 0) {
+            alert_book_take(center->book, &center->queue[center->first]);
+            center->first = (center->first + 1) % QUEUE;
+            center->count--;
+        }
         pthread_mutex_unlock(&center->mutex);
         tell_all(center, stopping, clock_monotonic_ms() + LAST_MS);
         if (stopping) {

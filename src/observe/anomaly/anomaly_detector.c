@@ -3,15 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-const char *anomaly_method_name(enum anomaly_method method)
-{
-    static const char *const names[ANOMALY_METHODS] = {
-        [ANOMALY_ROBUST_Z] = "robust_z", [ANOMALY_EWMA] = "ewma",   [ANOMALY_DRIFT] = "drift",
-        [ANOMALY_JUMPS] = "jumps",       [ANOMALY_CUSUM] = "cusum",
-    };
-    return names[method];
-}
-
 void anomaly_detector_init(struct anomaly_detector *detector, const struct anomaly_options *options)
 {
     *detector = (struct anomaly_detector){.options = *options};

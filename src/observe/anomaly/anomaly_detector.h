@@ -23,9 +23,6 @@ enum anomaly_method {
 };
 enum { ANOMALY_BANDS = ANOMALY_CUSUM, ANOMALY_GAP_MAX = 16 };
 
-/* "robust_z", … */
-const char *anomaly_method_name(enum anomaly_method method);
-
 struct anomaly_options {
     uint32_t window; /* numbers that make the past; 8 bytes each and band */
     uint32_t least;  /* so many of them before anything is judged */

@@ -546,19 +546,13 @@ static bool is_other_segment(const struct anomaly_sample *now, const struct anom
            now->at_ms - before->at_ms >= AWAY_MS;
 }
 
-static void anomaly_monitor_begin(struct anomaly_monitor *monitor,
-                                  const struct anomaly_sample *sample)
-{
-    monitor->samples[0] = *sample;
-    monitor->count = 1;
-    monitor->moved_ms = sample->at_ms;
-    begin_segment(monitor, sample->at_ms);
-}
-
 void anomaly_monitor_feed(struct anomaly_monitor *monitor, const struct anomaly_sample *sample)
 {
     if (monitor->count == 0) {
-        anomaly_monitor_begin(monitor, sample);
+        monitor->samples[0] = *sample;
+        monitor->count = 1;
+        monitor->moved_ms = sample->at_ms;
+        begin_segment(monitor, sample->at_ms);
         return;
     }
     const struct anomaly_sample before = *ago(monitor, 0);

@@ -109,13 +109,6 @@ static void answer_open(struct dashboard *dashboard, const struct web_request *r
     }
 }
 
-static void answer_page(struct web_answer *answer)
-{
-    answer->content_type = "text/html; charset=utf-8";
-    answer->policy = dashboard_policy;
-    buffer_append_string(&answer->body, dashboard_page);
-}
-
 static void answer_request(void *context, const struct web_request *request,
                            struct web_answer *answer)
 {
@@ -140,7 +133,9 @@ static void answer_request(void *context, const struct web_request *request,
     } else if (request->method == WEB_POST && !web_server_is_own_page(dashboard->server, request)) {
         dashboard_refuse(answer, 403, "another site's page sent that");
     } else if (is_page && request->method != WEB_POST) {
-        answer_page(answer);
+        answer->content_type = "text/html; charset=utf-8";
+        answer->policy = dashboard_policy;
+        buffer_append_string(&answer->body, dashboard_page);
     } else if (is_api) {
         answer_api(dashboard, request, answer);
     } else {

@@ -40,14 +40,6 @@ static void grafana_replace(json_t *value, const char *name)
     }
 }
 
-static void append_json(const json_t *value, struct buffer *out)
-{
-    char *text = json_dumps(value, JSON_INDENT(2));
-    buffer_append_string(out, text);
-    buffer_append_byte(out, '\n');
-    free(text);
-}
-
 void grafana_append_dashboard(const char *datasource, struct buffer *out)
 {
     if (datasource == NULL) {
@@ -57,21 +49,14 @@ void grafana_append_dashboard(const char *datasource, struct buffer *out)
     json_t *dashboard = grafana_load();
     json_object_del(dashboard, "__inputs");
     grafana_replace(dashboard, datasource);
-    append_json(dashboard, out);
+    char *text = json_dumps(dashboard, JSON_INDENT(2));
+    buffer_append_string(out, text);
+    buffer_append_byte(out, '\n');
+    free(text);
     json_decref(dashboard);
 }
 
 /* ---- sending it */
-
-/* Inputs are a matter of importing files; the API knows none. A variable of that name stands for
- * the same text. */
-static void make_variable(json_t *dashboard)
-{
-    json_t *variables = json_object_get(json_object_get(dashboard, "templating"), "list");
-    json_array_insert_new(variables, 0,
-                          json_pack("{s:s, s:s, s:s, s:s}", "type", "datasource", "name", input,
-                                    "label", "Data source", "query", "prometheus"));
-}
 
 static char *make_body(const char *datasource)
 {
@@ -81,7 +66,12 @@ static char *make_body(const char *datasource)
     if (datasource != NULL) {
         grafana_replace(dashboard, datasource);
     } else {
-        make_variable(dashboard);
+        /* Inputs are a matter of importing files; the API knows none. A variable of that name
+         * stands for the same text. */
+        json_t *variables = json_object_get(json_object_get(dashboard, "templating"), "list");
+        json_array_insert_new(variables, 0,
+                              json_pack("{s:s, s:s, s:s, s:s}", "type", "datasource", "name", input,
+                                        "label", "Data source", "query", "prometheus"));
     }
     json_t *whole = json_pack("{s:o, s:b, s:s}", "dashboard", dashboard, "overwrite", 1, "message",
                               "transhume " TRANSHUME_VERSION);

@@ -107,10 +107,8 @@ static double *last_of(struct metric_statsd *statsd, const char *name, const cha
             return &statsd->counts[i].value;
         }
     }
-    if (statsd->count == statsd->capacity) {
-        statsd->capacity = statsd->capacity > 0 ? statsd->capacity * 2 : 64;
-        statsd->counts = memory_resize(statsd->counts, statsd->capacity, sizeof(*statsd->counts));
-    }
+    statsd->counts =
+        memory_make_room(statsd->counts, statsd->count, &statsd->capacity, sizeof(*statsd->counts));
     statsd->counts[statsd->count] =
         (struct last_count){memory_copy_string(buffer_string(&line)), 0};
     buffer_free(&line);

@@ -49,20 +49,6 @@ static void free_group(struct lanes *lanes, struct lane_group *group)
     arena_destroy(group->arena);
 }
 
-static void free_job(struct lane_job *job)
-{
-    arena_destroy(job->arena);
-    if (job->own != NULL) {
-        arena_destroy(job->own);
-    }
-    free(job);
-}
-
-static struct position end_of(const struct lane_job *job)
-{
-    return job->sets[job->count - 1]->end;
-}
-
 /* Groups that all lanes are done with are told of in their order. */
 static enum status settle_groups(struct lanes *lanes, struct error *error)
 {
@@ -84,7 +70,7 @@ static enum status take_job(struct lanes *lanes, struct lane_job *job, struct er
     enum status status = job->status == STATUS_OK ? STATUS_OK : STATUS_FAILED;
     lane->outstanding--;
     if (status == STATUS_OK && job->sets[job->count - 1]->last_piece) {
-        position_keep(&lane->applied, end_of(job));
+        position_keep(&lane->applied, job->sets[job->count - 1]->end);
     }
     if (status == STATUS_OK && job->result.refusal_count > 0) {
         status = lanes->caller.refused(lanes->caller.context, job->sets, job->count, &job->result,
@@ -93,7 +79,11 @@ static enum status take_job(struct lanes *lanes, struct lane_job *job, struct er
     if (status == STATUS_OK && job->group != NULL) {
         job->group->pending--;
     }
-    free_job(job);
+    arena_destroy(job->arena);
+    if (job->own != NULL) {
+        arena_destroy(job->own);
+    }
+    free(job);
     return status == STATUS_OK ? settle_groups(lanes, error) : status;
 }
 

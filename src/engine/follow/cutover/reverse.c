@@ -74,7 +74,12 @@ static enum status check_entity(const struct run_session *session, const struct 
     return STATUS_OK;
 }
 
-enum status reverse_check(const struct run_session *session, struct error *error)
+/*
+ * Can this plan be turned round? Only where each table of the source becomes one of the target,
+ * with all of its columns, each under a name of its own and as it is. ERROR_FOLLOW: no; says why.
+ * Changes nothing.
+ */
+static enum status reverse_check(const struct run_session *session, struct error *error)
 {
     const struct connector *target = session->target->connector;
     const struct connector *source = session->source->connector;

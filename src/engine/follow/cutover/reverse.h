@@ -9,13 +9,6 @@
 #include "engine/session/session.h"
 
 /*
- * Can this plan be turned round? Only where each table of the source becomes one of the target,
- * with all of its columns, each under a name of its own and as it is. ERROR_FOLLOW: no; says why.
- * Changes nothing.
- */
-enum status reverse_check(const struct run_session *session, struct error *error) MUST_USE;
-
-/*
  * The same, and all that beginning it would be refused for: opens the run turned round, which says
  * what the target lacks to be followed (settings, rights, tables without a key) and the former
  * source to be written. Notes it in `lacks`, as far as it is no failure of this plan (the error).

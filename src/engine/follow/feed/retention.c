@@ -109,13 +109,6 @@ static void watch_expiry(struct retention *retention, int64_t lag_us, int64_t ke
     }
 }
 
-static void tell_no_effect(struct retention *retention)
-{
-    retention->limit = 0;
-    log_write(LOG_WARNING, "--max-retained has no effect: this source keeps its log by its own "
-                           "rules, whoever reads it");
-}
-
 /* ---- the bound */
 
 static bool drops(const struct run *run)
@@ -181,7 +174,10 @@ enum status retention_note(struct retention *retention, const struct feed_health
     }
     if (kept < 0) {
         if (retention->limit > 0 && health->lag_bytes >= 0) {
-            tell_no_effect(retention);
+            retention->limit = 0;
+            log_write(LOG_WARNING,
+                      "--max-retained has no effect: this source keeps its log by its own "
+                      "rules, whoever reads it");
         }
         return STATUS_OK;
     }

@@ -169,14 +169,6 @@ static enum status spool_file_flush(struct spool_writer *writer, struct error *e
     return status;
 }
 
-static void forget_tables(struct spool_writer *writer)
-{
-    for (uint32_t i = 0; i < writer->table_count; i++) {
-        free(writer->tables[i].name);
-    }
-    writer->table_count = 0;
-}
-
 enum status spool_writer_sync(struct spool_writer *writer, struct error *error)
 {
     if (writer->descriptor < 0) {
@@ -206,7 +198,10 @@ static enum status end_segment(struct spool_writer *writer, struct error *error)
         file_close(writer->descriptor);
         writer->descriptor = -1;
     }
-    forget_tables(writer);
+    for (uint32_t i = 0; i < writer->table_count; i++) {
+        free(writer->tables[i].name);
+    }
+    writer->table_count = 0;
     return status;
 }
 

@@ -343,13 +343,6 @@ enum status absent_records_applied(struct absent_records *absent, struct followe
 
 /* ---- the end of waiting */
 
-static enum status take_head(struct absent_records *absent, struct arena *arena,
-                             struct position *head, struct error *error)
-{
-    struct database *source = absent->session->source;
-    return head->length > 0 ? STATUS_OK : source->connector->feed->head(source, arena, head, error);
-}
-
 void absent_records_reopen(struct absent_records *absent)
 {
     struct waiting_record *record;
@@ -391,7 +384,9 @@ enum status absent_records_pass(struct absent_records *absent, struct position a
     }
     HASH_ITER (hh, absent->waiting, record, next) {
         if (status == STATUS_OK && record->head.length == 0) {
-            status = take_head(absent, arena, &head, error);
+            struct database *source = absent->session->source;
+            status = head.length > 0 ? STATUS_OK
+                                     : source->connector->feed->head(source, arena, &head, error);
             if (status == STATUS_OK) {
                 position_keep(&record->head, head);
             }

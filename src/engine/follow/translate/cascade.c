@@ -348,10 +348,8 @@ static enum status keep_row(void *context, const struct apply_text *texts, struc
     if (!is_new) {
         return STATUS_OK;
     }
-    if (found->count == found->capacity) {
-        found->capacity = found->capacity > 0 ? 2 * found->capacity : 64;
-        found->rows = memory_resize(found->rows, found->capacity, sizeof(const struct cell *));
-    }
+    found->rows =
+        memory_make_room(found->rows, found->count, &found->capacity, sizeof(const struct cell *));
     found->rows[found->count++] = row;
     return STATUS_OK;
 }

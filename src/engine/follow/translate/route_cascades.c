@@ -93,11 +93,6 @@ static bool is_plain(enum value_kind source, enum value_kind target)
     }
 }
 
-static bool is_masked(const struct plan_stream *stream)
-{
-    return stream->mask_count > 0;
-}
-
 /* Its records are the rows of the stream's root, one each; where others read the table, too, all of
  * them. */
 static bool holds_rows(const struct run_session *session, const struct follow_routes *routes,
@@ -106,7 +101,7 @@ static bool holds_rows(const struct run_session *session, const struct follow_ro
     const struct mapping *mapping = entity->mapping;
     bool all = mapping->where == MAPPING_NONE && mapping->when == MAPPING_NONE &&
                mapping->match_count == 0;
-    return mapping->unnest == NULL && mapping->pages == MAPPING_NONE && !is_masked(stream) &&
+    return mapping->unnest == NULL && mapping->pages == MAPPING_NONE && stream->mask_count == 0 &&
            session->plan->tables[entity->table].entity_count == 1 &&
            (all || (count_roots(routes, stream->request.table) == 1 && stream->entity_count == 1));
 }
@@ -228,13 +223,6 @@ static void make_shape(struct arena *arena, struct follow_dependent *dependent)
 
 /* ---- the keys */
 
-static const struct schema_table *parent_of(const struct run_session *session,
-                                            const struct schema_foreign_key *key)
-{
-    return key->references_schema == NULL ? schema_find_table(session->schema, key->references)
-                                          : NULL;
-}
-
 static struct column_list referenced_by(const struct schema_table *parent,
                                         const struct schema_foreign_key *key)
 {
@@ -268,7 +256,8 @@ static enum status add_cascade(struct follow_routes *routes, const struct run_se
                                const struct schema_table *table,
                                const struct schema_foreign_key *key, struct error *error)
 {
-    const struct schema_table *parent = parent_of(session, key);
+    const struct schema_table *parent =
+        key->references_schema == NULL ? schema_find_table(session->schema, key->references) : NULL;
     if (parent == NULL) {
         return foreign_key_refuse(table, key, "the table that it refers to is of another database",
                                   error);
@@ -310,15 +299,6 @@ static enum status check_parent(const struct follow_routes *routes,
 
 /* ---- rows that are parts of other records alone */
 
-static bool are_same_lists(struct column_list left, struct column_list right)
-{
-    bool same = left.count == right.count;
-    for (uint32_t i = 0; same && i < left.count; i++) {
-        same = strcmp(left.names[i], right.names[i]) == 0;
-    }
-    return same;
-}
-
 /* Do all ways from its rows to records go by the row that the key refers to? Then its change, which
  * the feed tells, touches the same records. */
 static bool is_covered(const struct follow_routes *routes, const struct follow_cascade *cascade)
@@ -329,8 +309,8 @@ static bool is_covered(const struct follow_routes *routes, const struct follow_c
         const struct follow_path *path = &routes->paths[i];
         covered = strcmp(path->table, table) != 0 ||
                   (path->hop_count > 0 && strcmp(path->hops[0].table, cascade->parent->name) == 0 &&
-                   are_same_lists(path->columns, cascade->columns) &&
-                   are_same_lists(path->hops[0].columns, cascade->referenced));
+                   column_list_is_equal(path->columns, cascade->columns) &&
+                   column_list_is_equal(path->hops[0].columns, cascade->referenced));
     }
     return covered;
 }

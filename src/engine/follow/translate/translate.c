@@ -182,11 +182,9 @@ static void note_event(struct follow_translator *translator, const char *table,
             return;
         }
     }
-    if (translator->event_count == translator->event_capacity) {
-        translator->events =
-            arena_grow_list(translator->arena, translator->events, translator->event_count,
-                            &translator->event_capacity, sizeof *translator->events);
-    }
+    translator->events =
+        arena_make_room(translator->arena, translator->events, translator->event_count,
+                        &translator->event_capacity, sizeof *translator->events);
     translator->events[translator->event_count++] =
         (struct follow_table_event){arena_copy_string(translator->arena, table), operation};
 }
@@ -205,15 +203,6 @@ void follow_translator_destroy(struct follow_translator *translator)
 
 /* ---- rows as the plan's requests have them */
 
-static bool has_column(const struct schema_table *table, const char *name)
-{
-    bool found = false;
-    for (uint32_t i = 0; i < table->column_count && !found; i++) {
-        found = strcmp(table->columns[i].name, name) == 0;
-    }
-    return found;
-}
-
 static void look_for_difference(struct follow_translator *translator, uint32_t number,
                                 const struct shape *shape)
 {
@@ -221,7 +210,7 @@ static void look_for_difference(struct follow_translator *translator, uint32_t n
     const struct schema_table *table = schema_find_table(translator->session->schema, name);
     struct follow_difference *difference = &translator->differences[number];
     for (uint32_t i = 0; table != NULL && i < shape->field_count; i++) {
-        if (!has_column(table, shape->fields[i].name)) {
+        if (schema_column_named(table, shape->fields[i].name) == NULL) {
             difference->table = name;
             difference->added = arena_copy_string(translator->arena, shape->fields[i].name);
         }
@@ -232,7 +221,7 @@ static void look_for_difference(struct follow_translator *translator, uint32_t n
     difference->absent = (struct column_list){absent, 0};
     for (uint32_t i = 0; table != NULL && i < request->column_count; i++) {
         const struct read_column *column = &request->columns[i];
-        if (column->join < 0 && has_column(table, column->name) &&
+        if (column->join < 0 && schema_column_named(table, column->name) != NULL &&
             shape_field_find(shape, column->name) < 0) {
             difference->table = name;
             absent[difference->absent.count++] = column->name;
@@ -282,7 +271,7 @@ static bool is_yet_to_come(const struct follow_translator *translator, uint32_t 
 {
     const struct schema_table *table = schema_find_table(
         translator->session->schema, translator->routes->streams[stream].stream->request.table);
-    return table != NULL && has_column(table, column);
+    return table != NULL && schema_column_named(table, column) != NULL;
 }
 
 /* What of a row's image is not there. */

@@ -156,13 +156,6 @@ static enum status open_source(struct whole_reading *reading, struct error *erro
     return connector->catalog->describe(reading->source, &reading->schema, error);
 }
 
-static enum status refuse_moment(const struct whole_reading *reading, struct error *error)
-{
-    error_set(error, ERROR_FOLLOW, request_of(reading)->table,
-              "it has no key, and nobody can say where in the source's log its rows are read");
-    return error_hint(error, "let the account lock the tables for a moment (docs/mysql.md)");
-}
-
 /* The snapshot of a feed that is made for it. */
 static enum status begin_moment(struct whole_reading *reading, struct error *error)
 {
@@ -182,7 +175,9 @@ static enum status begin_moment(struct whole_reading *reading, struct error *err
     source->moment = start.snapshot;
     status = source->connector->source->snapshot(source, 1, reading->arena, &token, error);
     if (status == STATUS_OK && source->moment == NULL) {
-        return refuse_moment(reading, error);
+        error_set(error, ERROR_FOLLOW, request_of(reading)->table,
+                  "it has no key, and nobody can say where in the source's log its rows are read");
+        return error_hint(error, "let the account lock the tables for a moment (docs/mysql.md)");
     }
     reading->read = source->moment_position != NULL ? *source->moment_position : start.position;
     return status;
