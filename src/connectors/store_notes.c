@@ -1,6 +1,8 @@
 /* Putting notes into a store. */
 #include "connectors/store_notes.h"
 
+#include <string.h>
+
 enum { PUT_TRIES = 5 };
 
 /* A put whose answer was lost is refused when it is sent again, and then the text is there. */

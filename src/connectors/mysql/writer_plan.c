@@ -87,9 +87,10 @@ static const char *make_load(struct writer *writer, const struct writer_plan *pl
 
     buffer_append_string(&sql, "LOAD DATA LOCAL INFILE 'transhume' INTO TABLE ");
     writer_append_destination(writer, plan, &sql);
-    buffer_append_string(&sql, " CHARACTER SET binary FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' "
-                               "LINES TERMINATED BY '\\n' (");
-    buffer_append_string(&sql, plan->staged ? "_transhume_row" : "");
+    buffer_format(&sql,
+                  " CHARACTER SET binary FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES "
+                  "TERMINATED BY '\\n' (%s",
+                  plan->staged ? "_transhume_row" : "");
     for (uint32_t i = 0; i < plan->column_count; i++) {
         const struct mysql_column *column = plan->columns[i].column;
         buffer_append_string(&sql, i > 0 || plan->staged ? ", " : "");

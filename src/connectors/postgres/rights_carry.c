@@ -155,7 +155,6 @@ static enum status carry_lack(struct postgres_carried *carried, uint32_t number)
 static enum status carry_view(struct postgres_carried *carried, uint32_t number)
 {
     const struct schema_right *right = &carried->making.objects->rights[number];
-    struct buffer sql = {0};
     const struct schema_right *owner = postgres_right_owner(carried, right);
     if (strcmp(right->what, "view") != 0 ||
         carried->making.self->server_version < POSTGRES_INVOKER_VERSION ||

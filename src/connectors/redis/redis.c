@@ -169,6 +169,10 @@ static const struct target_functions target = {
     .normal_form = redis_normal_form,
 };
 
+static const struct forecast_functions forecast = {
+    .caveats = redis_target_caveats,
+};
+
 const struct connector connector_redis = {
     .contract_version = CONNECTOR_CONTRACT_VERSION,
     .name = "redis",
