@@ -9,7 +9,7 @@
 #include "base/failpoint.h"
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/rollback.h"
-#include "connectors/sql/undo.h"
+#include "connectors/sql/rollback.h"
 #include "mysql_sql.h"
 #include <string.h>
 #include <strings.h>
@@ -284,20 +284,6 @@ static enum status refuse_reaching(const struct removing *removing)
     return status;
 }
 
-/* A trigger can't do something else instead, but may write into the table from another one. */
-static enum status refuse_left(const struct removing *removing)
-{
-    struct buffer sql = {0};
-    int64_t found = 0;
-    mysql_append(&sql, "SELECT EXISTS (SELECT 1 FROM %t)", &removing->self->sql,
-                 removing->table->name);
-    enum status status = mysql_ask_number(removing->self, removing->connection, &sql, SQL_LONG,
-                                          ERROR_TARGET_WRITE, 0, &found, removing->error);
-    return status == STATUS_OK && found != 0
-               ? sql_undo_refuse_left(removing->table->name, removing->error)
-               : status;
-}
-
 static enum status empty_within(const struct removing *removing)
 {
     struct buffer sql = {0};
@@ -306,8 +292,13 @@ static enum status empty_within(const struct removing *removing)
         return STATUS_FAILED;
     }
     mysql_append(&sql, "DELETE FROM %t", &removing->self->sql, removing->table->name);
-    if (rollback_tables_run(removing, &sql, removing->table->name) != STATUS_OK ||
-        refuse_left(removing) != STATUS_OK) {
+    if (rollback_tables_run(removing, &sql, removing->table->name) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    /* A trigger can't do something else instead, but may write into the table from another one. */
+    mysql_append(&sql, "SELECT 1 FROM %t LIMIT 1", &removing->self->sql, removing->table->name);
+    if (sql_refuse_left(&removing->self->sql, removing->table->name, &sql, removing->error) !=
+        STATUS_OK) {
         return STATUS_FAILED;
     }
     return failpoint_hit("mysql.before_remove_table", removing->error);

@@ -5,7 +5,7 @@
 #include "connectors/postgres/locks.h"
 #include "connectors/postgres/objects.h"
 #include "connectors/postgres/rollback.h"
-#include "connectors/sql/undo.h"
+#include "connectors/sql/rollback.h"
 #include "postgres_sql.h"
 #include <string.h>
 
@@ -195,23 +195,6 @@ static const char *only(const struct postgres_table *facts, const char *whole, c
     return facts->kind == 'p' ? whole : alone;
 }
 
-/* A trigger or a rule may have done something else instead. */
-static enum status refuse_left(struct postgres_database *self, PGconn *connection,
-                               const struct postgres_table *facts, struct error *error)
-{
-    struct buffer sql = {0};
-    PGresult *result = NULL;
-    postgres_append(&sql, "%s%t LIMIT 1", only(facts, "SELECT 1 FROM ", "SELECT 1 FROM ONLY "),
-                    &self->sql, facts->schema->name);
-    enum status status = postgres_query_buffer(self, connection, &sql, NULL, 0, SQL_LONG,
-                                               ERROR_TARGET_WRITE, &result, error);
-    if (status == STATUS_OK && PQntuples(result) > 0) {
-        status = sql_undo_refuse_left(facts->schema->name, error);
-    }
-    PQclear(result);
-    return status;
-}
-
 enum status postgres_remove(struct sql_database *database, const struct sql_table *table, bool made,
                             struct error *error)
 {
@@ -231,7 +214,12 @@ enum status postgres_remove(struct sql_database *database, const struct sql_tabl
                               error) != STATUS_OK) {
         return rollback_tables_explain(error, facts->schema->name);
     }
-    return made ? STATUS_OK : refuse_left(self, connection, facts, error);
+    if (made) {
+        return STATUS_OK;
+    }
+    postgres_append(&sql, "%s%t LIMIT 1", only(facts, "SELECT 1 FROM ", "SELECT 1 FROM ONLY "),
+                    &self->sql, facts->schema->name);
+    return sql_refuse_left(&self->sql, facts->schema->name, &sql, error);
 }
 
 /* ---------------------------------------------------------------- what depends on them */

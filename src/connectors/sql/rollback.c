@@ -46,6 +46,23 @@ static enum status refuse_untold(const char *table, const char *column, struct e
     return STATUS_FAILED;
 }
 
+enum status sql_refuse_left(struct sql_database *self, const char *table, struct buffer *query,
+                            struct error *error)
+{
+    const char *found = NULL;
+    struct arena *arena = arena_create(0);
+    enum status status = self->dialect->ask(self, query, arena, &found, error);
+    if (status == STATUS_OK && found != NULL) {
+        status = error_set(error, ERROR_ROLLBACK_REFUSED, table,
+                           "its records are there after they were deleted: a trigger or a rule of "
+                           "the table does something else instead");
+        error_hint(error, "disable it while the run is rolled back, then say it again; nothing of "
+                          "this table was changed");
+    }
+    arena_destroy(arena);
+    return status;
+}
+
 /* ---------------------------------------------------------------- columns */
 
 enum sql_given sql_column_gives(const struct schema_column *column)

@@ -29,6 +29,11 @@ void sql_append_added(const struct sql_database *self, const struct sql_table *t
 enum status sql_check_added(struct sql_database *self, const struct sql_table *table,
                             const struct sql_table *undo, struct error *error) MUST_USE;
 
+/* After the records of a table were deleted: STATUS_FAILED, if the query, which it frees, finds one
+ * all the same, since a trigger or a rule did something else instead. */
+enum status sql_refuse_left(struct sql_database *self, const char *table, struct buffer *query,
+                            struct error *error) MUST_USE;
+
 /* ---- rollback_functions */
 
 enum status sql_undo(struct database *self, const struct target_table *table, int64_t ended_us,

@@ -64,14 +64,3 @@ const char *sql_undo_why_not(const struct schema_table *schema, const struct tar
                ? "it has too many columns to keep what is overwritten"
                : NULL;
 }
-
-enum status sql_undo_refuse_left(const char *table, struct error *error)
-{
-    error_set(
-        error, ERROR_ROLLBACK_REFUSED, table,
-        "its records are there after they were deleted: a trigger or a rule of the table does "
-        "something else instead");
-    error_hint(error, "disable it while the run is rolled back, then say it again; nothing of this "
-                      "table was changed");
-    return STATUS_FAILED;
-}

@@ -22,8 +22,5 @@ const char *sql_undo_name(struct arena *arena, const char *run_id, const char *t
 const char *sql_undo_why_not(const struct schema_table *schema, const struct target_table *table,
                              uint32_t columns_max,
                              int (*compare_names)(const char *, const char *));
-/* STATUS_FAILED: of a table whose records a rollback deletes, and where some stand all the same,
- * since a trigger or a rule did something else instead. */
-enum status sql_undo_refuse_left(const char *table, struct error *error);
 
 #endif

@@ -96,20 +96,6 @@ static enum status can_undo(struct database *database, const struct target_table
 
 /* ---------------------------------------------------------------- whole tables */
 
-static enum status refuse_left(struct sqlite_database *self, const char *table, struct error *error)
-{
-    sqlite3_stmt *statement = NULL;
-    struct buffer sql = {0};
-    sqlite_append(&sql, "SELECT 1 FROM main.%n LIMIT 1", table);
-    enum status status = sqlite_target_prepare_buffer(self, self->control, &sql, &statement, error);
-    status = status == STATUS_OK ? sqlite_step(self, statement, error) : status;
-    sqlite3_finalize(statement);
-    buffer_free(&sql);
-    return status == STATUS_OK    ? sql_undo_refuse_left(table, error)
-           : status == STATUS_END ? STATUS_OK
-                                  : STATUS_FAILED;
-}
-
 enum status sqlite_remove(struct sql_database *database, const struct sql_table *table, bool made,
                           struct error *error)
 {
@@ -119,8 +105,13 @@ enum status sqlite_remove(struct sql_database *database, const struct sql_table 
     sqlite_append_name(&sql, table->schema->name);
     enum status status =
         sqlite_target_execute(self, self->control, buffer_string(&sql), ERROR_TARGET_WRITE, error);
+    buffer_clear(&sql);
+    sqlite_append(&sql, "SELECT 1 FROM main.%n LIMIT 1", table->schema->name);
+    if (status == STATUS_OK && !made) {
+        return sql_refuse_left(database, table->schema->name, &sql, error);
+    }
     buffer_free(&sql);
-    return status == STATUS_OK && !made ? refuse_left(self, table->schema->name, error) : status;
+    return status;
 }
 
 /* ---------------------------------------------------------------- views, triggers … */
