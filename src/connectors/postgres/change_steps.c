@@ -13,7 +13,7 @@ const char *change_sql(struct compiler *compiler, const char *format, ...)
     struct buffer sql = {0};
     va_list arguments;
     va_start(arguments, format);
-    sql_append(&sql, &postgres_quoting, format, arguments);
+    sql_append_arguments(&sql, &postgres_quoting, format, arguments);
     va_end(arguments);
     return change_text_of(compiler, &sql);
 }
