@@ -3,7 +3,7 @@
  * behind the other, each as long as it says. Tables get the columns that the log tells. */
 #include "support.h"
 
-#include "connectors/mysql/feed.h"
+#include "connectors/mysql/follow/feed.h"
 #include "model/canonical.h"
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * length before each. */
 #include "support.h"
 
-#include "connectors/postgres/feed.h"
+#include "connectors/postgres/follow/feed.h"
 #include "connectors/postgres/source.h"
 #include "model/canonical.h"
 #include <string.h>

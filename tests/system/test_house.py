@@ -95,7 +95,8 @@ class Scripts(support.TestCase):
 class Layers(TreeTestCase):
     HEADERS = {"src/%s/x.h" % layer: "" for layer in ("base", "model", "plan", "engine", "cli")}
     HEADERS.update({"src/connectors/connector.h": "", "src/connectors/one/own.h": "",
-                    "src/connectors/two/own.h": "", "src/connectors/folder/shared.h": ""})
+                    "src/connectors/two/own.h": "", "src/connectors/folder/shared.h": "",
+                    "src/connectors/one/copy/inner.h": ""})
 
     def check(self, file, include):
         self.tree({**self.HEADERS, file: '#include "%s"\n' % include})
@@ -107,6 +108,10 @@ class Layers(TreeTestCase):
                               ("src/connectors/one/a.c", "connectors/connector.h"),
                               ("src/connectors/one/b.c", "own.h"),
                               ("src/connectors/one/c.c", "connectors/folder/shared.h"),
+                              ("src/connectors/one/one.c", "connectors/one/copy/inner.h"),
+                              ("src/connectors/one/copy/a.c", "connectors/one/own.h"),
+                              ("src/connectors/one/copy/b.c", "connectors/one/copy/inner.h"),
+                              ("src/connectors/one/undo/a.c", "connectors/one/copy/inner.h"),
                               ("tests/unit/test_a.c", "connectors/one/own.h"),
                               ("tests/connector_toy/a.c", "connectors/connector.h")):
             self.assertEqual(self.check(file, include), (0, ""))
@@ -116,6 +121,8 @@ class Layers(TreeTestCase):
                               ("src/connectors/one/a.c", "plan/x.h"),
                               ("src/connectors/one/a.c", "connectors/two/own.h"),
                               ("src/connectors/one/a.c", "../two/own.h"),
+                              ("src/connectors/one/a.c", "connectors/one/copy/inner.h"),
+                              ("src/connectors/one/follow/a.c", "connectors/one/copy/inner.h"),
                               ("src/connectors/folder/a.c", "connectors/one/own.h"),
                               ("src/engine/b.c", "connectors/folder/shared.h"),
                               ("src/connectors/registry.c", "connectors/one/own.h"),

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 /* clang-format on */
-#include "connectors/mysql/feed.h"
+#include "connectors/mysql/follow/feed.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Messages of pgoutput as PostgreSQL 15 sent them, and change sets made of them. */
 #include "support.h"
 
-#include "connectors/postgres/feed.h"
+#include "connectors/postgres/follow/feed.h"
 #include "connectors/postgres/source.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* What MySQL has in its own way of what SQL databases do alike. */
-#include "connectors/mysql/later.h"
+#include "connectors/mysql/copy/later.h"
 #include "connectors/mysql/rollback.h"
 #include "connectors/mysql/source.h"
 #include "connectors/sql/finding.h"

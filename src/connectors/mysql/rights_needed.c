@@ -1,6 +1,6 @@
 /* The statements that give an account just the rights that a run needs. */
 #include "connectors/mysql/catalog.h"
-#include "connectors/mysql/rebuild.h"
+#include "connectors/mysql/schema/rebuild.h"
 #include "connectors/mysql/target.h"
 #include "connectors/rights.h"
 #include "connectors/sql/place.h"

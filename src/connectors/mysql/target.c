@@ -1,9 +1,9 @@
 /* MySQL and MariaDB as a target: what the engine calls, looking at tables, counting. */
-#include "connectors/mysql/definers.h"
-#include "connectors/mysql/later.h"
-#include "connectors/mysql/orphans.h"
-#include "connectors/mysql/rebuild.h"
-#include "connectors/mysql/workers.h"
+#include "connectors/mysql/copy/later.h"
+#include "connectors/mysql/schema/definers.h"
+#include "connectors/mysql/schema/orphans.h"
+#include "connectors/mysql/schema/rebuild.h"
+#include "connectors/mysql/schema/workers.h"
 #include "connectors/sql/check.h"
 #include "connectors/sql/finding.h"
 

@@ -1,8 +1,8 @@
 /* What PostgreSQL has in its own way of what SQL databases do alike. */
+#include "connectors/postgres/copy/later.h"
 #include "connectors/postgres/locks.h"
-#include "connectors/postgres/later.h"
-#include "connectors/postgres/rollback.h"
 #include "connectors/postgres/source.h"
+#include "connectors/postgres/undo/rollback.h"
 #include "connectors/sql/finding.h"
 #include "connectors/sql/rollback.h"
 #include <stdio.h>

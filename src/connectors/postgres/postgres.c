@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "connectors/postgres/definitions.h"
+#include "connectors/postgres/schema/definitions.h"
 #include "connectors/postgres/target.h"
 #include "connectors/registry.h"
 #include "connectors/sql/check.h"

@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "connectors/registry.h"
 #include "connectors/sql/check.h"
-#include "connectors/sqlite/definitions.h"
+#include "connectors/sqlite/schema/definitions.h"
 #include "connectors/sqlite/source.h"
 #include "connectors/sqlite/sqlite_internal.h"
 #include <errno.h>
