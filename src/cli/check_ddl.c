@@ -1,7 +1,7 @@
 /* What `check --ddl` and `migrate --dry-run` print of columns and statements. */
 #include "cli/check_ddl.h"
 #include "base/text.h"
-#include "connectors/script.h"
+#include "connectors/contract/script.h"
 #include "observe/table.h"
 #include <string.h>
 #include <unistd.h>

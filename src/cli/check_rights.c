@@ -1,7 +1,7 @@
 /* `check --rights-for` prints the statements side by side and use by use. */
 #include "cli/check_rights.h"
 
-#include "connectors/rights.h"
+#include "connectors/contract/rights.h"
 
 static const char *const uses[RIGHTS_USE_COUNT] = {[RIGHTS_COPY] = "copy",
                                                    [RIGHTS_ROLLBACK] = "rollback",

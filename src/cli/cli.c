@@ -9,7 +9,7 @@
 #include "base/trust.h"
 #include "cli/help.h"
 #include "cli/settings.h"
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include "observe/event/event_json.h"
 #include "observe/observer.h"
 #include <errno.h>

@@ -5,7 +5,7 @@
 #include "cli/analyze_advisor.h"
 #include "cli/analyze_names.h"
 #include "cli/run_end.h"
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include "design/generate/generate.h"
 #include "design/input/source.h"
 #include "design/prove/prove.h"

@@ -3,8 +3,8 @@
 #include "cli/cli.h"
 
 #include "cli/help.h"
-#include "connectors/registry.h"
-#include "plan/connections.h"
+#include "connectors/common/registry.h"
+#include "plan/text/connections.h"
 #include <string.h>
 
 static void append_connections(struct cli_call *call, struct buffer *out)

@@ -2,10 +2,10 @@
 #include "cli/cli.h"
 
 #include "base/secret.h"
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include "engine/session/opening.h"
 #include "observe/table.h"
-#include "plan/connections.h"
+#include "plan/text/connections.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -2,7 +2,7 @@
 #include "cli/cli.h"
 
 #include "base/text.h"
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include "observe/table.h"
 #include <string.h>
 #include <unistd.h>

@@ -2,7 +2,7 @@
 #include "cli/cli.h"
 
 #include "base/signals.h"
-#include "connectors/script.h"
+#include "connectors/contract/script.h"
 #include "evolve/diff/diff.h"
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* transhume failpoints: every place at which a test can make the program die or fail. */
 #include "cli/cli.h"
 
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include "evolve/change/run.h"
 #include <string.h>
 

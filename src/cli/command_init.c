@@ -3,8 +3,8 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "connectors/registry.h"
-#include "connectors/scope.h"
+#include "connectors/common/registry.h"
+#include "connectors/common/scope.h"
 #include "engine/session/opening.h"
 #include "model/time_zone.h"
 #include <string.h>

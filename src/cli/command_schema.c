@@ -4,8 +4,8 @@
 #include "base/file.h"
 #include "base/signals.h"
 #include "base/text.h"
-#include "connectors/registry.h"
-#include "connectors/uri.h"
+#include "connectors/common/registry.h"
+#include "connectors/common/uri.h"
 #include "engine/run/run.h"
 #include <string.h>
 

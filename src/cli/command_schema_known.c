@@ -1,7 +1,7 @@
 /* What a database tells a review of migrations. */
 #include "cli/command_schema.h"
 
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include "engine/run/run.h"
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "cli/command_schema.h"
 
 #include "base/file.h"
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include "evolve/lint/lint.h"
 #include <inttypes.h>
 #include <string.h>

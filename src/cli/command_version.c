@@ -1,7 +1,7 @@
 /* transhume version: of the program, the connector contract and the libraries; how it was built. */
 #include "cli/cli.h"
 
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include <cairo.h>
 #include <curl/curl.h>
 #include <fontconfig/fontconfig.h>

@@ -6,7 +6,7 @@
 #include "base/retry.h"
 #include "base/secret.h"
 #include "base/signals.h"
-#include "connectors/scope.h"
+#include "connectors/common/scope.h"
 #include "engine/follow/follow.h"
 #include "engine/session/source_now.h"
 #include "verify/verify.h"

@@ -5,7 +5,7 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "base/trust.h"
-#include "plan/tree.h"
+#include "plan/text/tree.h"
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>

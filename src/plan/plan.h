@@ -6,14 +6,14 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/error.h"
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "model/batch.h"
 #include "model/mask.h"
-#include "plan/document.h"
+#include "plan/text/document.h"
 
-struct plan_answers; /* plan/answers.h */
+struct plan_answers; /* plan/resolve/answers.h */
 struct plan_hook;    /* plan/hooks.h */
-struct mapping;      /* one entity's program: plan/mapper.c runs it */
+struct mapping;      /* one entity's program: plan/map/mapper.c runs it */
 
 /*
  * Child rows of a stream's roots. Where the source joins they come ordered with the roots, and the

@@ -1,6 +1,6 @@
 /* The hot path of comparing: normal form, canonical bytes and hashes of one record at a time. */
 #include "verify/form.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 
 #include "base/memory.h"
 #include "base/text.h"

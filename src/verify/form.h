@@ -3,7 +3,7 @@
 #ifndef TRANSHUME_VERIFY_FORM_H
 #define TRANSHUME_VERIFY_FORM_H
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "model/canonical.h"
 #include "model/decimal.h"
 

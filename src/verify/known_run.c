@@ -1,13 +1,13 @@
 /* The run that made the target: was it finished, by this plan, from a source as it is now? */
 #include "base/file.h"
 #include "base/secret.h"
-#include "connectors/apply.h"
+#include "connectors/contract/apply.h"
 #include "engine/folder/past_runs.h"
 #include "engine/follow/adopt.h"
 #include "engine/rollback/rollback.h"
 #include "engine/session/policies.h"
 #include "engine/session/renumber.h"
-#include "plan/canonical_text.h"
+#include "plan/text/canonical_text.h"
 #include "verify/steps.h"
 #include <string.h>
 

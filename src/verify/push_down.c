@@ -4,7 +4,7 @@
  * wrong suspicion costs a reading of its bucket, and no more.
  */
 #include "base/memory.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include "plan/mapping.h"
 #include "verify/steps.h"
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #define TRANSHUME_VERIFY_REPAIR_H
 
 #include "engine/rejects/rejects.h"
-#include "plan/mapper.h"
+#include "plan/map/mapper.h"
 #include "verify/spill.h"
 #include <stdio.h>
 

@@ -8,14 +8,14 @@
  *   uint32 table | 16 bytes hash of the partition's key | uint64 line of repair.jsonl
  *   | uint8 flags | 16 bytes hash of the static values | key as JSON | NUL | why it contradicts
  */
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include "verify/repair.h"
 
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "connectors/spill_sort.h"
+#include "connectors/common/spill_sort.h"
 #include "engine/formats/typed_json.h"
 #include "model/canonical.h"
 #include "model/json_reader.h"

@@ -1,7 +1,7 @@
 /* The test-only connector: asynchronous, nested, without transactions, with a feed; data survives
  * kill -9. */
 #include "base/file.h"
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include "toy_internal.h"
 #include <errno.h>
 #include <fcntl.h>

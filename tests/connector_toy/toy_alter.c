@@ -4,7 +4,7 @@
  */
 #include "base/failpoint.h"
 #include "base/memory.h"
-#include "connectors/history_store.h"
+#include "connectors/common/history_store.h"
 #include "toy_internal.h"
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Reading: tables as documents or columns, cut by the hash of the key, without joins or a
  * snapshot. */
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include "toy_internal.h"
 #include <inttypes.h>
 #include <stdlib.h>

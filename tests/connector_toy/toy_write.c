@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/memory.h"
-#include "connectors/lease.h"
+#include "connectors/common/lease.h"
 #include "toy_internal.h"
 #include <stdlib.h>
 #include <string.h>

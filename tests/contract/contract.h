@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/types.h>
 #include <cmocka.h>
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include "engine/ledger/ledger.h"
 #include "engine/run/run.h"
 /* clang-format on */

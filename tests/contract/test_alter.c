@@ -1,8 +1,8 @@
 /* Changing a schema in place: the lock, transactions, statements and the history
- * (connectors/alter.h). */
+ * (connectors/contract/alter.h). */
 #include "base/clock.h"
 #include "base/failpoint.h"
-#include "connectors/lease.h"
+#include "connectors/common/lease.h"
 #include "scene.h"
 #include <signal.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* Leases and what a take-over needs of a target; targets that need no lease pass at once. */
-#include "connectors/lease.h"
+#include "connectors/common/lease.h"
 #include "model/canonical.h"
 #include "scene.h"
 #include <stdlib.h>

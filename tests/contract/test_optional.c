@@ -2,7 +2,7 @@
  * by name, queries, checks, shared spans, estimates, values of a column, look-ups. */
 #include "base/buffer.h"
 #include "base/text.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include "scene.h"
 #include "source_side.h"
 #include <stdio.h>

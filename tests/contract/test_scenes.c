@@ -1,6 +1,6 @@
 /* More scenes: keys that come twice, the express lane, objects beside tables. */
 #include "base/buffer.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include "scene.h"
 #include <stdio.h>
 

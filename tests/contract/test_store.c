@@ -1,5 +1,5 @@
-/* The store: a place for named values with conditional writes (connectors/store.h). */
-#include "connectors/store_key.h"
+/* The store: a place for named values with conditional writes (connectors/contract/store.h). */
+#include "connectors/common/store_key.h"
 #include "contract.h"
 #include <inttypes.h>
 #include <stdio.h>

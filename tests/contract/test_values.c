@@ -1,7 +1,7 @@
 /* Values: each kind and edge comes back as the connector's normal form says, or is rejected with a
  * reason. */
 #include "base/file.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include "contract.h"
 #include "model/field_hash.h"
 #include <float.h>

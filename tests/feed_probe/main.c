@@ -15,7 +15,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include "model/convert.h"
 #include "model/json_writer.h"
 #include <stdio.h>

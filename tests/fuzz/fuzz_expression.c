@@ -1,7 +1,7 @@
 /* Expressions of a plan in their sandbox; simple ones must say what SQLite says. */
 #include "support.h"
 
-#include "plan/expression.h"
+#include "plan/words/expression.h"
 #include <string.h>
 
 enum { TEXT_BYTES_MAX = 2000 };

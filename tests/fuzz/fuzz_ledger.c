@@ -2,7 +2,7 @@
  * learnt", what a run learnt; and "=== holder", who holds a run, as connectors keep it. */
 #include "support.h"
 
-#include "connectors/lease.h"
+#include "connectors/common/lease.h"
 #include "engine/ledger/learnt.h"
 #include "engine/ledger/ledger_texts.h"
 #include <string.h>

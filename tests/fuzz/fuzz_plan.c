@@ -1,7 +1,7 @@
 /* Plans: YAML or JSON to a resolved plan, against databases of each nature. */
 #include "support.h"
 
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include "plan/plan.h"
 #include <sqlite3.h>
 #include <stdio.h>

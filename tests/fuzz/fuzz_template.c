@@ -1,8 +1,8 @@
 /* Key templates: the first line is the template, the rest a text that is read backwards by it. */
 #include "support.h"
 
-#include "plan/template.h"
-#include "plan/template_read.h"
+#include "plan/words/template.h"
+#include "plan/words/template_read.h"
 #include <string.h>
 
 enum { TEXT_BYTES_MAX = 4096 };

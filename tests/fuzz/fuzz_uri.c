@@ -1,7 +1,7 @@
 /* URIs, as people and plans write them. */
 #include "support.h"
 
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include "net/http.h"
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #include "support.h"
 
 #include "base/log.h"
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include "engine/ledger/ledger.h"
 #include "engine/ledger/ledger_texts.h"
 #include <ftw.h>

@@ -15,7 +15,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

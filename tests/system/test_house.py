@@ -94,7 +94,7 @@ class Scripts(support.TestCase):
 
 class Layers(TreeTestCase):
     HEADERS = {"src/%s/x.h" % layer: "" for layer in ("base", "model", "plan", "engine", "cli")}
-    HEADERS.update({"src/connectors/connector.h": "", "src/connectors/one/own.h": "",
+    HEADERS.update({"src/connectors/contract/connector.h": "", "src/connectors/one/own.h": "",
                     "src/connectors/two/own.h": "", "src/connectors/folder/shared.h": "",
                     "src/connectors/one/copy/inner.h": ""})
 
@@ -105,7 +105,7 @@ class Layers(TreeTestCase):
     def test_downwards_is_allowed(self):
         for file, include in (("src/engine/a.c", "plan/x.h"), ("src/plan/a.c", "base/x.h"),
                               ("src/cli/a.c", "engine/x.h"), ("src/plan/b.c", "x.h"),
-                              ("src/connectors/one/a.c", "connectors/connector.h"),
+                              ("src/connectors/one/a.c", "connectors/contract/connector.h"),
                               ("src/connectors/one/b.c", "own.h"),
                               ("src/connectors/one/c.c", "connectors/folder/shared.h"),
                               ("src/connectors/one/one.c", "connectors/one/copy/inner.h"),
@@ -113,7 +113,7 @@ class Layers(TreeTestCase):
                               ("src/connectors/one/copy/b.c", "connectors/one/copy/inner.h"),
                               ("src/connectors/one/undo/a.c", "connectors/one/copy/inner.h"),
                               ("tests/unit/test_a.c", "connectors/one/own.h"),
-                              ("tests/connector_toy/a.c", "connectors/connector.h")):
+                              ("tests/connector_toy/a.c", "connectors/contract/connector.h")):
             self.assertEqual(self.check(file, include), (0, ""))
 
     def test_each_wrong_way_is_found(self):
@@ -125,7 +125,7 @@ class Layers(TreeTestCase):
                               ("src/connectors/one/follow/a.c", "connectors/one/copy/inner.h"),
                               ("src/connectors/folder/a.c", "connectors/one/own.h"),
                               ("src/engine/b.c", "connectors/folder/shared.h"),
-                              ("src/connectors/registry.c", "connectors/one/own.h"),
+                              ("src/connectors/common/registry.c", "connectors/one/own.h"),
                               ("src/engine/a.c", "connectors/one/own.h"),
                               ("src/cli/a.c", "plan/no_such.h"),
                               ("src/cli/a.c", "../base/x.h"),

@@ -1,4 +1,4 @@
-"""What columns become in another engine that has no like of their types: `plan/resolve_own.c`."""
+"""What columns become in another engine that has no like of their types: `plan/resolve/resolve_own.c`."""
 import os
 import sqlite3
 import sys

@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_UNIT_SUPPORT_DYNAMODB_H
 #define TRANSHUME_UNIT_SUPPORT_DYNAMODB_H
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "engine/ledger/ledger.h"
 #include "support.h"
 

@@ -3,7 +3,7 @@
 #ifndef TRANSHUME_UNIT_SUPPORT_ENGINE_H
 #define TRANSHUME_UNIT_SUPPORT_ENGINE_H
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "engine/run/run.h"
 #include "engine/session/session.h"
 #include "support.h"

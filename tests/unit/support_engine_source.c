@@ -1,6 +1,6 @@
 /* The source in memory: two tables of numbered rows. */
 #include "base/clock.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include "support_engine_internal.h"
 #include <inttypes.h>
 #include <stdlib.h>

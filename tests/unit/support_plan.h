@@ -3,8 +3,8 @@
 #ifndef TRANSHUME_UNIT_SUPPORT_PLAN_H
 #define TRANSHUME_UNIT_SUPPORT_PLAN_H
 
-#include "connectors/registry.h"
-#include "plan/mapper.h"
+#include "connectors/common/registry.h"
+#include "plan/map/mapper.h"
 #include "plan/plan.h"
 #include "support.h"
 

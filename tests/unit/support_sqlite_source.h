@@ -3,7 +3,7 @@
 #ifndef TRANSHUME_UNIT_SUPPORT_SQLITE_SOURCE_H
 #define TRANSHUME_UNIT_SUPPORT_SQLITE_SOURCE_H
 
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include "connectors/sqlite/source.h"
 #include "support.h"
 

@@ -3,7 +3,7 @@
 #ifndef TRANSHUME_UNIT_SUPPORT_SQLITE_TARGET_H
 #define TRANSHUME_UNIT_SUPPORT_SQLITE_TARGET_H
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "engine/ledger/ledger.h"
 #include "support.h"
 #include <sqlite3.h>

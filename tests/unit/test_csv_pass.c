@@ -1,7 +1,7 @@
 /* CSV files cut anywhere, read by any number of threads: always as one reading from the begin. */
+#include "connectors/common/registry.h"
+#include "connectors/common/uri.h"
 #include "connectors/csv/csv.h"
-#include "connectors/registry.h"
-#include "connectors/uri.h"
 #include "support.h"
 #include <stdio.h>
 #include <stdlib.h>

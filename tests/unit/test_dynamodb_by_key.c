@@ -1,6 +1,6 @@
 /* Items by their keys: which are asked for, what is left unprocessed, and who throttles. */
+#include "connectors/common/registry.h"
 #include "connectors/dynamodb/network/source.h"
-#include "connectors/registry.h"
 #include "support_script.h"
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* What answers of DynamoDB are taken for: names, statuses, checksums, what is no DynamoDB at all.
  */
+#include "connectors/common/lease.h"
 #include "connectors/dynamodb/network/client_internal.h"
-#include "connectors/lease.h"
 #include "support.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
 #include "support_dynamodb.h"
 
 #include "base/failpoint.h"
+#include "connectors/common/spill_sort.h"
 #include "connectors/folder/folder.h"
-#include "connectors/spill_sort.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

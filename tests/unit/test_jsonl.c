@@ -3,8 +3,8 @@
 #include "support.h"
 
 #include "base/file.h"
+#include "connectors/common/registry.h"
 #include "connectors/jsonl/jsonl.h"
-#include "connectors/registry.h"
 #include "model/decimal.h"
 #include <inttypes.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 /* Holders of leases: their text, and who of them is dead. */
 #include "base/clock.h"
-#include "connectors/lease.h"
-#include "connectors/report.h"
+#include "connectors/common/lease.h"
+#include "connectors/contract/report.h"
 #include "support.h"
 #include <pthread.h>
 #include <sched.h>

@@ -2,7 +2,7 @@
  * to lose their answers or to lie. */
 #include "base/clock.h"
 #include "base/memory.h"
-#include "connectors/lease.h"
+#include "connectors/common/lease.h"
 #include "engine/ledger/ledger.h"
 #include "engine/ledger/ledger_memory.h"
 #include "engine/ledger/ledger_positions.h"

@@ -1,6 +1,6 @@
 /* The way back: templates read backwards, kinds of records, lists as rows, equal records as one. */
-#include "plan/template.h"
-#include "plan/template_read.h"
+#include "plan/words/template.h"
+#include "plan/words/template_read.h"
 #include "support_plan.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Every fault of a plan: its text, its line and column, its hint; and that nothing crashes on
  * rubbish. */
 #include "plan/mapping.h"
-#include "plan/scalar.h"
+#include "plan/words/scalar.h"
 #include "support_plan.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* What resolving proves and fixes: keys, the mapping's text, expressions, proposals. */
-#include "plan/expression.h"
+#include "plan/words/expression.h"
 #include "support_plan.h"
 #include <sqlite3.h>
 #include <stdio.h>

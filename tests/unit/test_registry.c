@@ -1,8 +1,8 @@
 /* URIs: taken apart whole, matched with their connector, wrong ones answered with the nearest right
  * one. */
 #include "base/secret.h"
-#include "connectors/registry.h"
-#include "connectors/uri.h"
+#include "connectors/common/registry.h"
+#include "connectors/common/uri.h"
 #include "support.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Names of tables of several schemas. */
-#include "connectors/scope.h"
+#include "connectors/common/scope.h"
 #include "support.h"
 #include <string.h>
 

@@ -9,10 +9,10 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/memory.h"
-#include "connectors/alter_settle.h"
 #include "connectors/cassandra/protocol/cql_value.h"
-#include "connectors/history_store.h"
-#include "connectors/lease.h"
+#include "connectors/common/alter_settle.h"
+#include "connectors/common/history_store.h"
+#include "connectors/common/lease.h"
 #include "model/convert.h"
 #include <stdio.h>
 #include <stdlib.h>

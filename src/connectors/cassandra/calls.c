@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "connectors/report.h"
+#include "connectors/contract/report.h"
 
 enum { IDLE_MS = 20 /* with no call under way a session does not wait */ };
 

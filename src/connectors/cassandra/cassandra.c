@@ -6,9 +6,9 @@
 #include "connectors/cassandra/protocol/cql_bundle.h"
 #include "connectors/cassandra/protocol/cql_model.h"
 #include "connectors/cassandra/target.h"
+#include "connectors/contract/report.h"
 #include "connectors/keyed/opening.h"
 #include "connectors/keyed/tables.h"
-#include "connectors/report.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -32,7 +32,7 @@
 #define TRANSHUME_CONNECTORS_CASSANDRA_CASSANDRA_H
 
 #include "connectors/cassandra/protocol/cql_session.h"
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "connectors/keyed/keyed.h"
 #include <pthread.h>
 

@@ -9,8 +9,8 @@
 
 #include "base/clock.h"
 #include "connectors/cassandra/properties.h"
-#include "connectors/change_builder.h"
-#include "connectors/history_store.h"
+#include "connectors/common/change_builder.h"
+#include "connectors/common/history_store.h"
 #include <string.h>
 
 enum { BUILD_POLL_MS = 250 };

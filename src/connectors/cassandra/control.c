@@ -4,7 +4,7 @@
 #include "connectors/cassandra/calls.h"
 #include "connectors/cassandra/cassandra.h"
 #include "connectors/cassandra/protocol/cql_type.h"
-#include "connectors/report.h"
+#include "connectors/contract/report.h"
 #include <string.h>
 
 enum { UNDER_WAY_MIN = 256 }; /* of a session */

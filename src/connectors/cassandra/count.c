@@ -9,7 +9,7 @@
 #include "connectors/cassandra/schema.h"
 #include "connectors/cassandra/select.h"
 #include "connectors/cassandra/split.h"
-#include "connectors/report.h"
+#include "connectors/contract/report.h"
 
 #include "base/bytes.h"
 #include "base/clock.h"

@@ -9,7 +9,7 @@
 #include "connectors/cassandra/query.h"
 #include "connectors/cassandra/schema.h"
 #include "connectors/cassandra/split.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include <stdlib.h>
 #include <string.h>
 

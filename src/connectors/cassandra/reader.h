@@ -3,7 +3,7 @@
 #define TRANSHUME_CONNECTORS_CASSANDRA_READER_H
 
 #include "connectors/cassandra/scan.h"
-#include "connectors/source.h"
+#include "connectors/contract/source.h"
 
 struct reader {
     struct cassandra *cassandra;

@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "connectors/cassandra/protocol/cql_model.h"
 #include "connectors/cassandra/udts.h"
-#include "connectors/store_key.h"
+#include "connectors/common/store_key.h"
 #include <string.h>
 
 enum { TYPES_MAX = 256 /* that one table needs, or one run made */ };

@@ -1,5 +1,5 @@
 /* The statements that give a role just the permissions that a run needs. */
-#include "connectors/rights.h"
+#include "connectors/contract/rights.h"
 #include "connectors/cassandra/cassandra.h"
 #include "connectors/cassandra/protocol/cql_type.h"
 #include <string.h>

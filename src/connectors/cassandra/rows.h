@@ -10,7 +10,7 @@
 #define TRANSHUME_CONNECTORS_CASSANDRA_ROWS_H
 
 #include "connectors/cassandra/select.h"
-#include "connectors/source.h"
+#include "connectors/contract/source.h"
 
 struct cassandra_rows {
     const struct read_request *request;

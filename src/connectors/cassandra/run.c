@@ -3,8 +3,8 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "connectors/common/store_key.h"
 #include "connectors/keyed/tables.h"
-#include "connectors/store_key.h"
 #include <stdio.h>
 #include <string.h>
 

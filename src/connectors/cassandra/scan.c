@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "base/signals.h"
 #include "connectors/cassandra/select.h"
-#include "connectors/report.h"
+#include "connectors/contract/report.h"
 #include <inttypes.h>
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
 #define TRANSHUME_CONNECTORS_CASSANDRA_SELECT_H
 
 #include "connectors/cassandra/schema.h"
-#include "connectors/source.h"
+#include "connectors/contract/source.h"
 
 /*
  *   columns 0 … column_count - 1   those asked for, each once, and then those of the key

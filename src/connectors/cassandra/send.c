@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "connectors/cassandra/protocol/cql_value.h"
-#include "connectors/lease.h"
+#include "connectors/common/lease.h"
 #include <stdlib.h>
 #include <string.h>
 

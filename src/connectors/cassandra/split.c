@@ -1,7 +1,7 @@
 #include "connectors/cassandra/split.h"
 
 #include "base/bytes.h"
-#include "connectors/source.h"
+#include "connectors/contract/source.h"
 #include <inttypes.h>
 #include <math.h>
 

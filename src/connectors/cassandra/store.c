@@ -16,8 +16,8 @@
 #include "base/failpoint.h"
 #include "base/memory.h"
 #include "connectors/cassandra/calls.h"
-#include "connectors/lease.h"
-#include "connectors/store_key.h"
+#include "connectors/common/lease.h"
+#include "connectors/common/store_key.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "connectors/cassandra/calls.h"
 #include "connectors/cassandra/key.h"
-#include "connectors/lease.h"
+#include "connectors/common/lease.h"
 #include <stdlib.h>
 
 /* Those that are not done yet. */

@@ -2,7 +2,7 @@
 #include "connectors/csv/csv.h"
 
 #include "base/text.h"
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include <string.h>
 
 enum { CHUNKS_OPEN_MAX = 4, WRITERS_MAX = 16, READERS_MAX = 16 };

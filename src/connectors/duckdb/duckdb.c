@@ -1,7 +1,7 @@
 /* The DuckDB connector's descriptor: options, opening, closing and the identity of a file. */
 #include "base/memory.h"
+#include "connectors/common/registry.h"
 #include "connectors/duckdb/target.h"
-#include "connectors/registry.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>

@@ -8,7 +8,7 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "connectors/duckdb/library.h"
 #include "connectors/sql/database.h"
 #include "connectors/sql/normal.h"

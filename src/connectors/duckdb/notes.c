@@ -1,8 +1,8 @@
 /* What the target notes of a run beside its ledger, in the transactions that it is about: the
  * tables that it made. */
 #include "base/memory.h"
+#include "connectors/common/store_key.h"
 #include "connectors/duckdb/target.h"
-#include "connectors/store_key.h"
 #include "model/json_writer.h"
 #include <ctype.h>
 #include <stdlib.h>

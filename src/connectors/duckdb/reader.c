@@ -1,7 +1,7 @@
 /* Readers and cursors: SELECTs whose results come chunk by chunk, each over a connection of its
  * own, since a connection carries one result at a time. */
 #include "base/memory.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include "connectors/duckdb/duckdb_internal.h"
 #include "connectors/sql/stream.h"
 #include <stdlib.h>

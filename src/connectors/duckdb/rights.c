@@ -1,6 +1,6 @@
 /* The rights that an account needs to a database's file and to the folder that it lies in. */
+#include "connectors/common/rights_files.h"
 #include "connectors/duckdb/duckdb_internal.h"
-#include "connectors/rights_files.h"
 
 static enum status rights_of_source(struct database *database, const struct rights_request *request,
                                     struct rights_list *list, struct error *error)

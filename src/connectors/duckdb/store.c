@@ -2,8 +2,8 @@
  * transaction. Who has the file open to write holds DuckDB's lock on it, which goes with the
  * process: no other one can write, nor take the run over. */
 #include "base/memory.h"
+#include "connectors/contract/ledger.h"
 #include "connectors/duckdb/target.h"
-#include "connectors/ledger.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -2,8 +2,8 @@
 #include "connectors/dump/dump.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "connectors/registry.h"
-#include "connectors/rights_files.h"
+#include "connectors/common/registry.h"
+#include "connectors/common/rights_files.h"
 #include "model/time_zone.h"
 #include <stdlib.h>
 #include <string.h>

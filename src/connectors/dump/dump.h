@@ -23,7 +23,7 @@
 #define TRANSHUME_CONNECTORS_DUMP_DUMP_H
 
 #include "base/buffer.h"
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "connectors/dump/dump_input.h"
 #include "connectors/folder/folder_stage.h"
 #include "sql/lexer.h"

@@ -7,7 +7,7 @@
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include "connectors/dump/dump.h"
 #include "connectors/dump/dump_row.h"
 #include "model/batch.h"

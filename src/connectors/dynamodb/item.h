@@ -11,7 +11,7 @@
 #define TRANSHUME_CONNECTORS_DYNAMODB_ITEM_H
 
 #include "base/buffer.h"
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "model/json_reader.h"
 
 /* The types of DynamoDB, over the network and in files. */

@@ -4,7 +4,7 @@
 #define TRANSHUME_CONNECTORS_DYNAMODB_LIMITS_H
 
 #include "base/buffer.h"
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 
 enum {
     DYNAMODB_ITEM_BYTES_MAX = 400 * 1024,

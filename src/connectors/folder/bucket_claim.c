@@ -6,8 +6,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "connectors/common/lease.h"
 #include "connectors/folder/folder_claim.h"
-#include "connectors/lease.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

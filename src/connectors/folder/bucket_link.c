@@ -1,8 +1,8 @@
 /* Connections to a bucket, and the keys of its objects. */
 #include "base/file.h"
+#include "connectors/common/lease.h"
+#include "connectors/contract/report.h"
 #include "connectors/folder/bucket.h"
-#include "connectors/lease.h"
-#include "connectors/report.h"
 #include <string.h>
 
 char *bucket_key(const struct folder_bucket *bucket, struct arena *arena, const char *below)

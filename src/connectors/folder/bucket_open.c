@@ -6,9 +6,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "connectors/common/registry.h"
+#include "connectors/contract/report.h"
 #include "connectors/folder/folder_claim.h"
-#include "connectors/registry.h"
-#include "connectors/report.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -24,7 +24,7 @@
 #ifndef TRANSHUME_CONNECTORS_FOLDER_FOLDER_H
 #define TRANSHUME_CONNECTORS_FOLDER_FOLDER_H
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "connectors/folder/compression.h"
 #include "connectors/folder/folder_format.h"
 #include "connectors/folder/folder_log.h"
@@ -93,7 +93,7 @@ struct folder {
     struct arena *arena;
     struct folder_log log; /* of the ledger; locks itself */
     int lock_descriptor;   /* -1: not held */
-    bool is_trial; /* records are only tried: nothing is written (trial_functions) */
+    bool is_trial;         /* records are only tried: nothing is written (trial_functions) */
     pthread_mutex_t mutex; /* guards all below between threads, and what the formats learn */
     struct folder_run run;
     struct folder_snapshot *snapshot;
@@ -116,8 +116,9 @@ enum status folder_normal_form(struct database *self, const struct cell *cell, s
 #define FOLDER_KEPT_GROUPS                                                               \
     .contract_version = CONNECTOR_CONTRACT_VERSION, .guarantee = GUARANTEE_EXACTLY_ONCE, \
     .close = folder_close, .identity = folder_identity, .catalog = &folder_catalog,      \
-    .source = &folder_source, .target = &folder_target, .trial = &folder_trial, .store = &folder_store,          \
-    .lock = &folder_lock, .rollback = &folder_rollback, .rights = &folder_rights
+    .source = &folder_source, .target = &folder_target, .trial = &folder_trial,          \
+    .store = &folder_store, .lock = &folder_lock, .rollback = &folder_rollback,          \
+    .rights = &folder_rights
 #define FOLDER_GROUPS FOLDER_KEPT_GROUPS, .apply = &folder_apply
 
 /* Of formats that are written. */

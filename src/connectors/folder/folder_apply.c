@@ -19,9 +19,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "connectors/common/store_notes.h"
+#include "connectors/common/store_position.h"
 #include "connectors/folder/folder_claim.h"
-#include "connectors/store_notes.h"
-#include "connectors/store_position.h"
 #include "model/json_reader.h"
 #include "model/json_writer.h"
 #include <inttypes.h>

@@ -6,7 +6,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "connectors/run_lock.h"
+#include "connectors/common/run_lock.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

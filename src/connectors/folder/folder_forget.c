@@ -10,8 +10,8 @@
 
 #include "base/failpoint.h"
 #include "base/file.h"
-#include "connectors/run_lock.h"
-#include "connectors/store_key.h"
+#include "connectors/common/run_lock.h"
+#include "connectors/common/store_key.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -17,7 +17,7 @@
 #define TRANSHUME_CONNECTORS_FOLDER_FOLDER_FORMAT_H
 
 #include "base/buffer.h"
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 
 struct folder;       /* folder.h: a database of files, opened */
 struct folder_table; /* folder.h: a source table and its files */

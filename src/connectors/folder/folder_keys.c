@@ -19,8 +19,8 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "connectors/common/spill_sort.h"
 #include "connectors/folder/folder_keys.h"
-#include "connectors/spill_sort.h"
 #include "model/canonical.h"
 #include "model/json_writer.h"
 #include <errno.h>

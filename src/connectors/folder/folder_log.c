@@ -30,7 +30,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "connectors/store.h"
+#include "connectors/contract/store.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -5,8 +5,8 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "connectors/registry.h"
-#include "connectors/run_lock.h"
+#include "connectors/common/registry.h"
+#include "connectors/common/run_lock.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

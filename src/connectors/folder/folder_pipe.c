@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/signals.h"
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -2,8 +2,8 @@
 #ifndef TRANSHUME_CONNECTORS_FOLDER_FOLDER_RECORD_H
 #define TRANSHUME_CONNECTORS_FOLDER_FOLDER_RECORD_H
 
+#include "connectors/common/trial.h"
 #include "connectors/folder/folder.h"
-#include "connectors/trial.h"
 
 /* Appends the record. STATUS_FAILED of class REJECT: it can't be written, `out` is as it was.
  * `shape` NULL: documents. */

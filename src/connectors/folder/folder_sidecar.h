@@ -19,7 +19,7 @@
 #ifndef TRANSHUME_CONNECTORS_FOLDER_FOLDER_SIDECAR_H
 #define TRANSHUME_CONNECTORS_FOLDER_FOLDER_SIDECAR_H
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 
 /* An option of the format that the files were written with; member "dialect". */
 struct folder_sidecar_option {

@@ -4,8 +4,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "connectors/common/registry.h"
 #include "connectors/folder/folder.h"
-#include "connectors/registry.h"
 #include "net/s3.h"
 #include <errno.h>
 #include <fcntl.h>

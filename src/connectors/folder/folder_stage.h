@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_CONNECTORS_FOLDER_FOLDER_STAGE_H
 #define TRANSHUME_CONNECTORS_FOLDER_FOLDER_STAGE_H
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 
 /*
  *   s3://BUCKET/PREFIX     the objects PREFIX/TABLE/FILE and PREFIX/FILE, as DIR/TABLE/FILE and

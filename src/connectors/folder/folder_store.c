@@ -3,8 +3,8 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "connectors/common/run_lock.h"
 #include "connectors/folder/folder_log.h"
-#include "connectors/run_lock.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -7,9 +7,9 @@
 
 #include "base/failpoint.h"
 #include "base/memory.h"
+#include "connectors/common/lease.h"
 #include "connectors/folder/folder_record.h"
 #include "connectors/folder/folder_segment.h"
-#include "connectors/lease.h"
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include "model/canonical.h"
 #include "model/decimal.h"
 #include <string.h>

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "connectors/report.h"
+#include "connectors/contract/report.h"
 #include "net/service.h"
 #include <stdlib.h>
 

@@ -12,8 +12,8 @@
 #include "connectors/keyed/apply_internal.h"
 
 #include "base/memory.h"
-#include "connectors/store_notes.h"
-#include "connectors/store_position.h"
+#include "connectors/common/store_notes.h"
+#include "connectors/common/store_position.h"
 #include <stdlib.h>
 #include <string.h>
 

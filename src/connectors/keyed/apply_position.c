@@ -10,7 +10,7 @@
  */
 #include "connectors/keyed/apply_internal.h"
 
-#include "connectors/store_position.h"
+#include "connectors/common/store_position.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

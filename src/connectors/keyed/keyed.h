@@ -13,7 +13,7 @@
 #ifndef TRANSHUME_CONNECTORS_KEYED_KEYED_H
 #define TRANSHUME_CONNECTORS_KEYED_KEYED_H
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "connectors/keyed/capacity.h"
 #include <pthread.h>
 

@@ -2,7 +2,7 @@
 #include "connectors/keyed/keyed.h"
 
 #include "base/memory.h"
-#include "connectors/store_key.h"
+#include "connectors/common/store_key.h"
 #include <stdlib.h>
 #include <string.h>
 

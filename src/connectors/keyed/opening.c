@@ -2,7 +2,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -7,7 +7,7 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
-#include "connectors/source.h"
+#include "connectors/contract/source.h"
 
 /* ---------------------------------------------------------------- batches */
 

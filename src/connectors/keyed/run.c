@@ -3,7 +3,7 @@
 
 #include "base/failpoint.h"
 #include "base/memory.h"
-#include "connectors/lease.h"
+#include "connectors/common/lease.h"
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>

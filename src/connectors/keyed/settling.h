@@ -2,8 +2,8 @@
 #ifndef TRANSHUME_CONNECTORS_KEYED_SETTLING_H
 #define TRANSHUME_CONNECTORS_KEYED_SETTLING_H
 
+#include "connectors/common/spill_sort.h"
 #include "connectors/keyed/keyed_internal.h"
-#include "connectors/spill_sort.h"
 
 /* Behind a key or a place in what is sorted, big-endian, so that the lowest record comes first, and
  * of one record what says that it was refused:

@@ -21,7 +21,7 @@
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "connectors/store_key.h"
+#include "connectors/common/store_key.h"
 #include "model/json_reader.h"
 #include "model/json_writer.h"
 #include <inttypes.h>

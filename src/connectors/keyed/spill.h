@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_CONNECTORS_KEYED_SPILL_H
 #define TRANSHUME_CONNECTORS_KEYED_SPILL_H
 
-#include "connectors/store.h"
+#include "connectors/contract/store.h"
 #include <stddef.h>
 #include <stdint.h>
 

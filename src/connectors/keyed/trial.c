@@ -2,7 +2,7 @@
 #include "connectors/keyed/keyed_internal.h"
 
 #include "base/memory.h"
-#include "connectors/trial.h"
+#include "connectors/common/trial.h"
 #include <stdlib.h>
 
 /* What helps to encode one shape. */

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "connectors/lease.h"
+#include "connectors/common/lease.h"
 #include <inttypes.h>
 #include <stdlib.h>
 

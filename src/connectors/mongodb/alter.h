@@ -24,8 +24,8 @@
 #ifndef TRANSHUME_CONNECTORS_MONGODB_ALTER_H
 #define TRANSHUME_CONNECTORS_MONGODB_ALTER_H
 
-#include "connectors/change_builder.h"
-#include "connectors/history_store.h"
+#include "connectors/common/change_builder.h"
+#include "connectors/common/history_store.h"
 #include "connectors/mongodb/mongodb.h"
 
 extern const struct alter_functions mongodb_alter;

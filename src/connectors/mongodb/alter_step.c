@@ -5,7 +5,7 @@
 #include "connectors/mongodb/alter.h"
 
 #include "base/text.h"
-#include "connectors/lease.h"
+#include "connectors/common/lease.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -14,7 +14,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "connectors/lease.h"
+#include "connectors/common/lease.h"
 #include <stdlib.h>
 
 /* Of single documents; https://github.com/mongodb/mongo/blob/v6.0/src/mongo/base/error_codes.yml */

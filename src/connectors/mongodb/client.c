@@ -2,7 +2,7 @@
 #include "connectors/mongodb/mongodb.h"
 
 #include "base/text.h"
-#include "connectors/lease.h"
+#include "connectors/common/lease.h"
 
 /* Codes of the server, https://github.com/mongodb/mongo/blob/v6.0/src/mongo/base/error_codes.yml */
 enum server_code {

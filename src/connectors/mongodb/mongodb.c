@@ -3,7 +3,7 @@
 #include "connectors/keyed/tables.h"
 #include "connectors/mongodb/alter.h"
 
-#include "connectors/report.h"
+#include "connectors/contract/report.h"
 #include <stdlib.h>
 
 enum {

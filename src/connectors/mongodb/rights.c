@@ -1,5 +1,5 @@
 /* The role that allows just what a run does, as mongosh takes it. */
-#include "connectors/rights.h"
+#include "connectors/contract/rights.h"
 #include "connectors/mongodb/mongodb.h"
 
 #include "model/json_writer.h"

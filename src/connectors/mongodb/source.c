@@ -4,7 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/memory.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include <stdlib.h>
 
 enum { SHOWN_BYTES = 80 };

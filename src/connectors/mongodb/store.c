@@ -12,7 +12,7 @@
 
 #include "base/failpoint.h"
 #include "base/memory.h"
-#include "connectors/lease.h"
+#include "connectors/common/lease.h"
 #include <stdlib.h>
 
 enum { VALUE_BYTES_MAX = 4 << 20, FORMAT = 2 };

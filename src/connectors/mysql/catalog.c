@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/signals.h"
-#include "connectors/scope.h"
+#include "connectors/common/scope.h"
 #include "mysql_sql.h"
 #include "sql/default_text.h"
 #include <stdlib.h>

@@ -8,8 +8,8 @@
  */
 #include "base/clock.h"
 #include "base/memory.h"
+#include "connectors/common/store_key.h"
 #include "connectors/mysql/store.h"
-#include "connectors/store_key.h"
 #include "model/json_tree.h"
 #include <jansson.h>
 #include <stdlib.h>

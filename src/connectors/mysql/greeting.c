@@ -1,8 +1,8 @@
 /* How connections are kept from others: does a server offer TLS, known from its greeting before the
  * client library reads any of it; and what became of it, asked of the connection as it was made. */
 #include "base/clock.h"
+#include "connectors/contract/report.h"
 #include "connectors/mysql/mysql_internal.h"
-#include "connectors/report.h"
 #include "connectors/sql/link.h"
 #include <poll.h>
 #include <string.h>

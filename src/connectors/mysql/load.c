@@ -1,6 +1,6 @@
 /* How hard the server is at work: the statements of others, and how far it is behind as a replica.
  */
-#include "connectors/load.h"
+#include "connectors/contract/load.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "connectors/mysql/mysql_internal.h"

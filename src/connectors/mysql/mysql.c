@@ -1,8 +1,8 @@
 /* The MySQL and MariaDB connector's descriptor: options, opening and closing of a database. */
 #include "base/memory.h"
+#include "connectors/common/registry.h"
 #include "connectors/mysql/catalog.h"
 #include "connectors/mysql/schema/definitions.h"
-#include "connectors/registry.h"
 #include "connectors/sql/check.h"
 #include "connectors/sql/link.h"
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* What a run notes in the ledger's table of the tables that it makes, and our own tables beside the
  * data, by their names. */
+#include "connectors/common/store_key.h"
 #include "connectors/mysql/store.h"
-#include "connectors/store_key.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>

@@ -1,8 +1,8 @@
 /* The statements that give an account just the rights that a run needs. */
+#include "connectors/contract/rights.h"
 #include "connectors/mysql/catalog.h"
 #include "connectors/mysql/schema/rebuild.h"
 #include "connectors/mysql/target.h"
-#include "connectors/rights.h"
 #include "connectors/sql/place.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Which databases of its server a source reads. A target is one database. */
-#include "connectors/scope.h"
+#include "connectors/common/scope.h"
+#include "connectors/common/registry.h"
 #include "connectors/mysql/mysql_internal.h"
-#include "connectors/registry.h"
 #include <string.h>
 #include <strings.h>
 

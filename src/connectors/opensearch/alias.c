@@ -12,7 +12,7 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
-#include "connectors/store_key.h"
+#include "connectors/common/store_key.h"
 #include "model/json_tree.h"
 #include "model/json_writer.h"
 #include <stdlib.h>

@@ -19,7 +19,7 @@
 #ifndef TRANSHUME_CONNECTORS_OPENSEARCH_ALTER_SESSION_H
 #define TRANSHUME_CONNECTORS_OPENSEARCH_ALTER_SESSION_H
 
-#include "connectors/history_store.h"
+#include "connectors/common/history_store.h"
 #include "connectors/opensearch/opensearch.h"
 
 struct opensearch_alter {

@@ -2,7 +2,7 @@
  * "writes":…}. */
 #include "connectors/opensearch/change_session.h"
 
-#include "connectors/store_key.h"
+#include "connectors/common/store_key.h"
 #include "model/json_tree.h"
 #include <inttypes.h>
 #include <stdio.h>

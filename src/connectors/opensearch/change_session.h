@@ -31,7 +31,7 @@
 #ifndef TRANSHUME_CONNECTORS_OPENSEARCH_CHANGE_SESSION_H
 #define TRANSHUME_CONNECTORS_OPENSEARCH_CHANGE_SESSION_H
 
-#include "connectors/change_builder.h"
+#include "connectors/common/change_builder.h"
 #include "connectors/opensearch/alter_session.h"
 
 /* ---------------------------------------------------------------- change_place.c */

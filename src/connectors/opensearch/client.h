@@ -12,7 +12,7 @@
 #define TRANSHUME_CONNECTORS_OPENSEARCH_CLIENT_H
 
 #include "base/buffer.h"
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "net/service.h"
 #include <jansson.h>
 #include <stdbool.h>

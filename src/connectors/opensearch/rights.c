@@ -1,5 +1,5 @@
 /* The role that allows just what a run does, as the API of the server's security takes it. */
-#include "connectors/rights.h"
+#include "connectors/contract/rights.h"
 #include "connectors/opensearch/opensearch.h"
 
 #include "base/memory.h"

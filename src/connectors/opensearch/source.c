@@ -4,7 +4,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include "model/json_tree.h"
 #include <inttypes.h>
 #include <stdlib.h>

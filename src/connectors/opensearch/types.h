@@ -15,7 +15,7 @@
 #define TRANSHUME_CONNECTORS_OPENSEARCH_TYPES_H
 
 #include "base/buffer.h"
-#include "connectors/database.h"
+#include "connectors/contract/database.h"
 #include <stdbool.h>
 
 enum { OPENSEARCH_TYPE_COUNT = 49 };

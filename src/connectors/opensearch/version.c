@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "connectors/store_key.h"
+#include "connectors/common/store_key.h"
 #include <inttypes.h>
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
 
 #include "base/text.h"
 #include "connectors/columnar/rows.h"
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include <string.h>
 
 enum { CHUNKS_OPEN_MAX = 1, WRITERS_MAX = 16, READERS_MAX = 16 };

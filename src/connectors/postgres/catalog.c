@@ -2,7 +2,7 @@
 #include "connectors/postgres/catalog.h"
 #include "base/failpoint.h"
 #include "base/text.h"
-#include "connectors/scope.h"
+#include "connectors/common/scope.h"
 #include "connectors/sql/check.h"
 #include "postgres_sql.h"
 #include "sql/default_text.h"

@@ -8,7 +8,7 @@
  */
 #include "base/clock.h"
 #include "base/memory.h"
-#include "connectors/ledger.h"
+#include "connectors/contract/ledger.h"
 #include "connectors/postgres/store.h"
 #include "connectors/sql/sessions.h"
 #include <stdio.h>

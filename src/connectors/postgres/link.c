@@ -1,8 +1,8 @@
 /* How a connection is kept from others: asked of the connection as it was made, whatever was
  * wanted. */
 #include "connectors/sql/link.h"
+#include "connectors/contract/report.h"
 #include "connectors/postgres/postgres_internal.h"
-#include "connectors/report.h"
 #include <openssl/ssl.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* How hard the server is at work: the statements of others, and how far its replicas are behind.
  * Views and columns: PostgreSQL's manual, "The Cumulative Statistics System". */
-#include "connectors/load.h"
+#include "connectors/contract/load.h"
 #include "base/memory.h"
 #include "connectors/postgres/postgres_internal.h"
 #include <stdlib.h>

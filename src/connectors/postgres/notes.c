@@ -1,8 +1,8 @@
 /* What a run notes in the ledger's table of the tables that it makes, and our own tables beside the
  * data, by their names. */
 #include "base/text.h"
+#include "connectors/common/store_key.h"
 #include "connectors/postgres/store.h"
-#include "connectors/store_key.h"
 #include <stdio.h>
 #include <string.h>
 

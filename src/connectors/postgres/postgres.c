@@ -3,9 +3,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "connectors/common/registry.h"
 #include "connectors/postgres/schema/definitions.h"
 #include "connectors/postgres/target.h"
-#include "connectors/registry.h"
 #include "connectors/sql/check.h"
 #include "connectors/sql/link.h"
 #include <stdatomic.h>

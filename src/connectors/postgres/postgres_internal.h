@@ -4,7 +4,7 @@
 #define TRANSHUME_CONNECTORS_POSTGRES_INTERNAL_H
 
 #include "base/buffer.h"
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "connectors/sql/database.h"
 #include "connectors/sql/place.h"
 #include "connectors/sql/vigil.h"

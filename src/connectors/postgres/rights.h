@@ -17,8 +17,8 @@
 #ifndef TRANSHUME_CONNECTORS_POSTGRES_RIGHTS_H
 #define TRANSHUME_CONNECTORS_POSTGRES_RIGHTS_H
 
+#include "connectors/contract/rights_left.h"
 #include "connectors/postgres/target.h"
-#include "connectors/rights_left.h"
 
 /* From here on a view may read with the rights of who asks (security_invoker). */
 enum { POSTGRES_INVOKER_VERSION = 150000 };

@@ -1,7 +1,7 @@
 /* The statements that give a role just the rights that a run needs. */
 #include "base/name_index.h"
+#include "connectors/contract/rights.h"
 #include "connectors/postgres/target.h"
-#include "connectors/rights.h"
 #include "postgres_sql.h"
 #include <stdlib.h>
 #include <string.h>

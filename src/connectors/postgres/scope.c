@@ -1,6 +1,6 @@
 /* Which schemas a run means: those that the URI, the caller or the other side names, or all that
  * users made. */
-#include "connectors/scope.h"
+#include "connectors/common/scope.h"
 #include "base/text.h"
 #include "connectors/postgres/postgres_internal.h"
 #include "connectors/sql/check.h"

@@ -4,7 +4,7 @@
  * asked for: the forms are those of sql/objects.sql.
  */
 #include "connectors/postgres/statement.h"
-#include "connectors/scope.h"
+#include "connectors/common/scope.h"
 #include "sql/lexer.h"
 #include <ctype.h>
 #include <string.h>

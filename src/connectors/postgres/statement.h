@@ -3,7 +3,7 @@
 #define TRANSHUME_CONNECTORS_POSTGRES_STATEMENT_H
 
 #include "base/text.h"
-#include "connectors/database.h"
+#include "connectors/contract/database.h"
 
 /* Does the statement make something of this kind and name, and the other one drop it? What a source
  * tells may be anything. The schemas of the scope are those that it may name. */

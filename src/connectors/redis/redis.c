@@ -1,6 +1,6 @@
 /* redis://HOST: the descriptor, opening, control work. */
 #include "connectors/redis/redis.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include "connectors/keyed/opening.h"
 #include "connectors/keyed/tables.h"
 

@@ -2,7 +2,7 @@
 #include "connectors/redis/redis.h"
 
 #include "base/memory.h"
-#include "connectors/spill_sort.h"
+#include "connectors/common/spill_sort.h"
 #include <stdlib.h>
 #include <unistd.h>
 

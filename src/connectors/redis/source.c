@@ -4,7 +4,7 @@
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* Change sets in transactions of the target, each with the position that it brings. */
 #include "base/memory.h"
 #include "base/text.h"
+#include "connectors/common/store_notes.h"
+#include "connectors/common/store_position.h"
 #include "connectors/sql/apply_internal.h"
-#include "connectors/store_notes.h"
-#include "connectors/store_position.h"
 #include <inttypes.h>
 #include <stdlib.h>
 

@@ -4,7 +4,7 @@
 #define TRANSHUME_CONNECTORS_SQL_BUILDERS_H
 
 #include "base/error.h"
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include <stdbool.h>
 #include <stdint.h>
 

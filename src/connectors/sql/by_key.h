@@ -3,7 +3,7 @@
 #define TRANSHUME_CONNECTORS_SQL_BY_KEY_H
 
 #include "base/buffer.h"
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "connectors/sql/database.h"
 #include "connectors/sql/normal.h"
 

@@ -3,8 +3,8 @@
 #include "base/failpoint.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "connectors/common/store_key.h"
 #include "connectors/sql/store.h"
-#include "connectors/store_key.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

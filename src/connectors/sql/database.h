@@ -4,7 +4,7 @@
 #define TRANSHUME_CONNECTORS_SQL_DATABASE_H
 
 #include "base/buffer.h"
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "connectors/sql/template.h"
 
 struct sql_dialect;

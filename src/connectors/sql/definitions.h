@@ -4,7 +4,7 @@
 #define TRANSHUME_CONNECTORS_SQL_DEFINITIONS_H
 
 #include "base/buffer.h"
-#include "connectors/definitions.h"
+#include "connectors/contract/definitions.h"
 
 /* The statements of a change, as they come. */
 struct sql_emission {

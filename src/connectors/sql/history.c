@@ -3,7 +3,7 @@
 
 #include "base/failpoint.h"
 #include "base/text.h"
-#include "connectors/lease.h"
+#include "connectors/common/lease.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

@@ -13,7 +13,7 @@
 #define TRANSHUME_CONNECTORS_SQL_HISTORY_H
 
 #include "base/buffer.h"
-#include "connectors/alter.h"
+#include "connectors/contract/alter.h"
 
 #define SQL_HISTORY_ACTS HISTORY_TABLE
 #define SQL_HISTORY_STEPS HISTORY_TABLE "_step"

@@ -16,8 +16,8 @@
 #ifndef TRANSHUME_CONNECTORS_SQL_LATER_H
 #define TRANSHUME_CONNECTORS_SQL_LATER_H
 
+#include "connectors/contract/target.h"
 #include "connectors/sql/database.h"
-#include "connectors/target.h"
 
 #define SQL_LATER_REFERENCE "_transhume_reference"
 #define SQL_LATER_REFUSED "_transhume_refused"

@@ -3,7 +3,7 @@
 #define TRANSHUME_CONNECTORS_SQL_LINK_H
 
 #include "base/error.h"
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 
 /* Of a connected socket over which nothing encrypts. */
 enum link_security sql_link_in_clear(int descriptor);

@@ -4,9 +4,9 @@
 #define TRANSHUME_CONNECTORS_SQL_ORPHANS_H
 
 #include "base/buffer.h"
+#include "connectors/contract/target.h"
 #include "connectors/sql/database.h"
 #include "connectors/sql/undo.h"
-#include "connectors/target.h"
 
 enum { SQL_ORPHANS_NAMED_MAX = 3 };
 

@@ -5,7 +5,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
-#include "connectors/target.h"
+#include "connectors/contract/target.h"
 
 /* Of one batch; zeroed: none. */
 struct sql_outcomes {

@@ -1,6 +1,6 @@
 /* Where tables of a scope are on a server. */
 #include "connectors/sql/place.h"
-#include "connectors/scope.h"
+#include "connectors/common/scope.h"
 #include <string.h>
 
 struct sql_table_place sql_place_of(const struct sql_database *self, const char *table)

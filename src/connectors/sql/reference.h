@@ -3,7 +3,7 @@
 #define TRANSHUME_CONNECTORS_SQL_REFERENCE_H
 
 #include "base/buffer.h"
-#include "connectors/target.h"
+#include "connectors/contract/target.h"
 
 /* All borrowed of the target_table. */
 struct sql_foreign_key {

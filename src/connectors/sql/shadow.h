@@ -29,7 +29,7 @@
 #define TRANSHUME_CONNECTORS_SQL_SHADOW_H
 
 #include "base/buffer.h"
-#include "connectors/change.h"
+#include "connectors/contract/change.h"
 
 /* Keys of more columns are not walked along. */
 enum { SQL_SHADOW_KEY_MAX = 16 };

@@ -14,7 +14,8 @@ static void append_table(const struct store *store, const char *head, struct buf
     store->dialect->append_table(store, sql);
 }
 
-/* "HEAD table WHERE name = 'KEY'": keys hold no quote and no backslash (connectors/store.h). */
+/* "HEAD table WHERE name = 'KEY'": keys hold no quote and no backslash
+ * (connectors/contract/store.h). */
 static void append_row(const struct store *store, const char *head, const char *key,
                        struct buffer *sql)
 {

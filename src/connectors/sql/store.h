@@ -1,6 +1,7 @@
 /*
- * The store of SQL databases: one table, `_transhume_ledger`, with a row a key (connectors/store.h
- * says what a store is). What each database brings is how it runs a statement.
+ * The store of SQL databases: one table, `_transhume_ledger`, with a row a key
+ * (connectors/contract/store.h says what a store is). What each database brings is how it runs a
+ * statement.
  *
  *   name     the key, compared by its bytes; primary key
  *   version  counts the puts
@@ -10,7 +11,7 @@
 #define TRANSHUME_CONNECTORS_SQL_STORE_H
 
 #include "base/buffer.h"
-#include "connectors/store.h"
+#include "connectors/contract/store.h"
 
 #define SQL_STORE_TABLE "_transhume_ledger"
 /* What to do about a table of ours that is another's or carries what would run (ERROR_NOT_OURS). */

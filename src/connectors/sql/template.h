@@ -5,7 +5,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include <stdarg.h>
 
 struct sql_database;

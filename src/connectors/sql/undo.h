@@ -4,7 +4,7 @@
 #define TRANSHUME_CONNECTORS_SQL_UNDO_H
 
 #include "base/arena.h"
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include <stdint.h>
 
 enum { SQL_OWN_NAME_BYTES = 64 };

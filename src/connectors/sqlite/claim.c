@@ -1,7 +1,7 @@
 /* Who may write: the lock that goes with the process, and the guard that the ledger moves on. */
 #include "base/file.h"
 #include "base/text.h"
-#include "connectors/ledger.h"
+#include "connectors/contract/ledger.h"
 #include "connectors/sql/database.h"
 #include "connectors/sqlite/ledger_internal.h"
 #include <ctype.h>

@@ -1,7 +1,7 @@
 /* Removing what is kept for a run, the ledger's place with the last one, and the file that was made
  * for it. */
 #include "base/failpoint.h"
-#include "connectors/history.h"
+#include "connectors/contract/history.h"
 #include "connectors/sqlite/ledger_internal.h"
 #include <stdio.h>
 #include <string.h>

@@ -3,11 +3,11 @@
 #ifndef TRANSHUME_CONNECTORS_SQLITE_LEDGER_INTERNAL_H
 #define TRANSHUME_CONNECTORS_SQLITE_LEDGER_INTERNAL_H
 
-#include "connectors/rollback.h"
+#include "connectors/common/store_key.h"
+#include "connectors/contract/rollback.h"
 #include "connectors/sql/store.h"
 #include "connectors/sql/undo_keys.h"
 #include "connectors/sqlite/writer_internal.h"
-#include "connectors/store_key.h"
 
 /* ---------------------------------------------------------------- notes.c */
 

@@ -1,7 +1,7 @@
 /* What the target notes beside the ledger, in the transactions that it is about: the tables,
  * indexes, views and triggers that a run made. */
+#include "connectors/common/store_key.h"
 #include "connectors/sqlite/ledger_internal.h"
-#include "connectors/store_key.h"
 #include "model/json_writer.h"
 #include <ctype.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  * table, whose module would. Of the ledger, the objects and the history the columns are compared,
  * too, and they carry no check.
  */
-#include "connectors/history.h"
+#include "connectors/contract/history.h"
 #include "connectors/sqlite/feed_internal.h"
 #include "connectors/sqlite/ledger_internal.h"
 #include "connectors/sqlite/source.h"

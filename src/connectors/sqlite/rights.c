@@ -1,5 +1,5 @@
 /* The rights that an account needs to a database's file and to the folder that it lies in. */
-#include "connectors/rights_files.h"
+#include "connectors/common/rights_files.h"
 #include "connectors/sqlite/source.h"
 
 #include "base/file.h"

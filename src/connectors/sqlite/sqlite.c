@@ -2,7 +2,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include "connectors/sql/check.h"
 #include "connectors/sqlite/schema/definitions.h"
 #include "connectors/sqlite/source.h"

@@ -2,9 +2,9 @@
 #include "design/export/export_parts.h"
 
 #include "design/export/export_key.h"
-#include "plan/expression_names.h"
-#include "plan/propose.h"
-#include "plan/template.h"
+#include "plan/propose/propose.h"
+#include "plan/words/expression_names.h"
+#include "plan/words/template.h"
 
 /* ---------------------------------------------------------------- keys made of several fields */
 

@@ -1,7 +1,7 @@
 /* Parts of keys, as expressions and as texts. */
 #include "design/export/export_key.h"
 
-#include "plan/expression_names.h"
+#include "plan/words/expression_names.h"
 
 uint32_t export_key_pad(const struct value_type *type)
 {

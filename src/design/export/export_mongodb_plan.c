@@ -2,8 +2,8 @@
 #include "design/export/export_parts.h"
 
 #include "design/export/export_key.h"
-#include "plan/propose.h"
-#include "plan/template.h"
+#include "plan/propose/propose.h"
+#include "plan/words/template.h"
 #include <string.h>
 
 static void indent(uint32_t depth, struct buffer *out)

@@ -1,9 +1,9 @@
 /* The single-table design of `init`, and its cost. */
 #include "design/export/export_single.h"
 
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include "design/export/export_parts.h"
-#include "plan/propose.h"
+#include "plan/propose/propose.h"
 #include <string.h>
 
 static void export_single_decide(const struct graph *graph, struct arena *arena, struct buffer *out,

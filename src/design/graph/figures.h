@@ -6,7 +6,7 @@
 #ifndef TRANSHUME_DESIGN_GRAPH_FIGURES_H
 #define TRANSHUME_DESIGN_GRAPH_FIGURES_H
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "design/graph/figures_sample.h"
 #include "model/schema.h"
 

@@ -2,7 +2,7 @@
  * which no row is an orphan. */
 #include "design/graph/graph_data.h"
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "model/batch.h"
 
 enum { BATCH_ROWS = 4096, BATCH_BYTES = 1 << 20 };

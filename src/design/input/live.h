@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_DESIGN_INPUT_LIVE_H
 #define TRANSHUME_DESIGN_INPUT_LIVE_H
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "design/input/sql.h"
 
 /*

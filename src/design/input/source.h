@@ -3,7 +3,7 @@
 #define TRANSHUME_DESIGN_INPUT_SOURCE_H
 
 #include "base/buffer.h"
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "design/workload/statement.h"
 #include "sql/lexer.h"
 

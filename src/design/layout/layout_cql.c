@@ -2,7 +2,7 @@
 #include "design/layout/layout.h"
 
 #include "base/text.h"
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include <string.h>
 
 /* CQL's reserved words (doc/cql3, appendix A), between blanks. */

@@ -1,8 +1,8 @@
 /* The plan that fills the tables of a layout. */
 #include "design/layout/layout.h"
 
-#include "plan/expression_names.h"
-#include "plan/propose.h"
+#include "plan/propose/propose.h"
+#include "plan/words/expression_names.h"
 
 static void append_list(const struct layout_table *table, uint32_t from, uint32_t count,
                         struct buffer *out)

@@ -12,7 +12,7 @@
 #include "design/names/names.h"
 
 #include "model/json_writer.h"
-#include "plan/tree.h"
+#include "plan/text/tree.h"
 #include <string.h>
 
 /* ---------------------------------------------------------------- writing */

@@ -1,7 +1,7 @@
 /* Which bucket a row is in, and how many rows are in one. */
 #include "design/workload/bucket.h"
 
-#include "plan/expression_names.h"
+#include "plan/words/expression_names.h"
 #include <math.h>
 
 enum { BUCKETS_MAX = 1000000, DAY_SECONDS = 86400, HOUR_SECONDS = 3600 };

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include "engine/check/check_inventory.h"
 #include "engine/check/check_keys.h"
 #include "engine/check/code.h"

@@ -1,5 +1,5 @@
 #include "engine/check/code.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include "engine/session/session.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Columns and statements of the tables that a run makes. */
 #include "engine/check/ddl.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include "engine/session/session_tables.h"
 #include "plan/mapping.h"
 #include <string.h>

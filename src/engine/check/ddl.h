@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_ENGINE_CHECK_DDL_H
 #define TRANSHUME_ENGINE_CHECK_DDL_H
 
-#include "connectors/script.h"
+#include "connectors/contract/script.h"
 #include "engine/session/session.h"
 
 struct target_table;

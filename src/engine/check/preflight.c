@@ -1,14 +1,14 @@
 /* What can be known to go wrong before anything is changed. */
 #include "engine/check/preflight.h"
 #include "base/memory.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include "engine/copy/load_pause.h"
 #include "engine/session/circles.h"
 #include "engine/session/home.h"
 #include "engine/session/renumber.h"
 #include "engine/session/session_tables.h"
 #include "engine/settle/emptying.h"
-#include "plan/rule_text.h"
+#include "plan/words/rule_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
 #include "model/convert.h"
 #include "model/time_text.h"
 #include "model/time_zone.h"
-#include "plan/propose.h"
-#include "plan/rule_text.h"
+#include "plan/propose/propose.h"
+#include "plan/words/rule_text.h"
 #include <string.h>
 
 static bool is_time(enum value_kind kind)

@@ -2,7 +2,7 @@
 #include "engine/check/rights.h"
 
 #include "base/name_index.h"
-#include "connectors/rights.h"
+#include "connectors/contract/rights.h"
 #include "engine/check/preflight.h"
 #include "engine/session/session_tables.h"
 #include <string.h>

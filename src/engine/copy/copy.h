@@ -4,7 +4,7 @@
 
 #include "base/retry.h"
 #include "base/ring.h"
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "engine/copy/load_pause.h"
 #include "engine/copy/throttle.h"
 #include "engine/session/session.h"

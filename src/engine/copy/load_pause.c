@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "connectors/report.h"
+#include "connectors/contract/report.h"
 #include <inttypes.h>
 #include <math.h>
 #include <pthread.h>

@@ -4,7 +4,7 @@
 
 #include "engine/copy/tally.h"
 #include "model/batch.h"
-#include "plan/mapper.h"
+#include "plan/map/mapper.h"
 #include <stdint.h>
 
 enum parcel_kind {

@@ -6,7 +6,7 @@
 #include "engine/copy/parcel.h"
 #include "engine/formats/record_hash.h"
 #include "engine/join/joining.h"
-#include "plan/mapper.h"
+#include "plan/map/mapper.h"
 
 struct subset_scratch; /* engine/subset/subset.h */
 struct reading {

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "connectors/report.h"
+#include "connectors/contract/report.h"
 #include <inttypes.h>
 #include <stdio.h>
 

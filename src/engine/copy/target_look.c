@@ -1,7 +1,7 @@
 /* What the target's tables that were there before the run say to a copy: how their columns keep
  * values, and which records have to come first. */
 #include "engine/copy/target_look.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include "engine/copy/parents.h"
 #include <string.h>
 

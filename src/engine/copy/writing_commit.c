@@ -5,7 +5,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "connectors/lease.h"
+#include "connectors/common/lease.h"
 #include "engine/session/run_facts.h"
 #include "engine/state/state.h"
 #include "plan/hooks.h"

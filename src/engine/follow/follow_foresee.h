@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_FOLLOW_FORESEE_H
 #define TRANSHUME_ENGINE_FOLLOW_FOLLOW_FORESEE_H
 
-#include "connectors/lacks.h"
+#include "connectors/contract/lacks.h"
 #include "engine/session/session.h"
 
 /* Changes nothing. Notes all that stands against it in `lacks`, which is no failure. Texts live in

@@ -4,7 +4,7 @@
 
 #include "engine/rejects/reject_notes.h"
 #include "model/change.h"
-#include "plan/mapper.h"
+#include "plan/map/mapper.h"
 
 /* What the target's records look like. */
 struct followed_form {
@@ -34,7 +34,7 @@ struct followed_set {
     struct change_set set;
     struct follow_reject *rejects;
     uint32_t reject_count;
-    uint64_t source_changes; /* that reach something which is still followed */
+    uint64_t source_changes;         /* that reach something which is still followed */
     const struct change_set *source; /* what it was made of; NULL: no set of the source's */
 };
 

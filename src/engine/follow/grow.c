@@ -1,6 +1,6 @@
 /* Columns of the target's tables that came, or hold more, since the run began. */
 #include "engine/follow/grow.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 
 #include "base/failpoint.h"
 #include "base/log.h"

@@ -7,7 +7,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_PAGES_H
 #define TRANSHUME_ENGINE_FOLLOW_PAGES_H
 
-#include "connectors/apply.h"
+#include "connectors/contract/apply.h"
 #include "engine/follow/followed_set.h"
 #include "engine/follow/translate/routes.h"
 #include "engine/follow/translate/value_set.h"

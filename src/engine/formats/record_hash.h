@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_ENGINE_FORMATS_RECORD_HASH_H
 #define TRANSHUME_ENGINE_FORMATS_RECORD_HASH_H
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "engine/copy/tally.h"
 #include "engine/formats/stored_form.h"
 #include "model/field_hash.h"

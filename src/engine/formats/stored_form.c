@@ -1,6 +1,6 @@
 /* Values as the columns of a table that was there before keep them. */
 #include "engine/formats/stored_form.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 
 #include <string.h>
 

@@ -6,7 +6,7 @@
 #ifndef TRANSHUME_ENGINE_FORMATS_STORED_FORM_H
 #define TRANSHUME_ENGINE_FORMATS_STORED_FORM_H
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 
 /* Of the records of one shape. */
 struct stored_form {

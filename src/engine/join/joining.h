@@ -20,7 +20,7 @@
 #ifndef TRANSHUME_ENGINE_JOINING_H
 #define TRANSHUME_ENGINE_JOINING_H
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "plan/plan.h"
 
 struct joining;        /* of a session; all but joining_reader_open: control thread */

@@ -22,7 +22,7 @@
 
 #include "base/buffer.h"
 #include "engine/ledger/ledger.h"
-#include "plan/answers.h"
+#include "plan/resolve/answers.h"
 
 /* Borrowed, or of the arena that it was read into. */
 struct learnt {

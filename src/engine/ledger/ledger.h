@@ -1,6 +1,6 @@
 /*
  * The ledger: which runs there are, who works on them, which chunks are done. One state machine for
- * all databases, over the small store that each brings (connectors/store.h).
+ * all databases, over the small store that each brings (connectors/contract/store.h).
  *
  *   key                    value (JSON, "format":3)
  *   runs/NUMBER            {"run":ID}; a run exists while this does. Numbers tell their order.
@@ -41,7 +41,7 @@
 #ifndef TRANSHUME_ENGINE_LEDGER_LEDGER_H
 #define TRANSHUME_ENGINE_LEDGER_LEDGER_H
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 
 enum { LEDGER_FORMAT = STORE_TEXT_FORMAT };
 

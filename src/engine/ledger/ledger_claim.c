@@ -4,7 +4,7 @@
 #include "base/failpoint.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "connectors/lease.h"
+#include "connectors/common/lease.h"
 #include "engine/ledger/json_text.h"
 #include "model/json_tree.h"
 #include <inttypes.h>

@@ -2,7 +2,7 @@
 #include "engine/ledger/ledger_internal.h"
 
 #include "base/failpoint.h"
-#include "connectors/store_key.h"
+#include "connectors/common/store_key.h"
 #include "engine/ledger/json_text.h"
 #include <inttypes.h>
 #include <stdio.h>

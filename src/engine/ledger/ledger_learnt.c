@@ -4,7 +4,7 @@
 
 #include "base/failpoint.h"
 #include "base/text.h"
-#include "connectors/store_key.h"
+#include "connectors/common/store_key.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/learnt.h"
 #include <inttypes.h>

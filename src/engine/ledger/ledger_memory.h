@@ -3,7 +3,7 @@
 #ifndef TRANSHUME_ENGINE_LEDGER_LEDGER_MEMORY_H
 #define TRANSHUME_ENGINE_LEDGER_LEDGER_MEMORY_H
 
-#include "connectors/store.h"
+#include "connectors/contract/store.h"
 
 /* One store for all who are given it, from any thread. */
 struct store *memory_store_create(void);

@@ -1,8 +1,8 @@
 /* Positions of feeds, intents, and watermarks. */
 #include "engine/ledger/ledger_positions.h"
 
-#include "connectors/store_key.h"
-#include "connectors/store_position.h"
+#include "connectors/common/store_key.h"
+#include "connectors/common/store_position.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_internal.h"
 #include "model/json_reader.h"

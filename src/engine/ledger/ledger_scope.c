@@ -3,7 +3,7 @@
 
 #include "base/failpoint.h"
 #include "base/memory.h"
-#include "connectors/store_key.h"
+#include "connectors/common/store_key.h"
 #include "engine/ledger/json_text.h"
 #include <ctype.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "connectors/store_key.h"
+#include "connectors/common/store_key.h"
 #include "engine/ledger/ledger_memory.h"
 #include "model/json_tree.h"
 #include <inttypes.h>

@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_ENGINE_LEDGER_TEXTS_H
 #define TRANSHUME_ENGINE_LEDGER_TEXTS_H
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "engine/copy/tally.h"
 #include "plan/plan.h"
 

@@ -19,8 +19,8 @@
  * that following made. A record has one key there, so that what is applied twice is noted once.
  *
  * Of a run with a feed the entries lie in the target's store, beside the feed's position, and are
- * put with it (connectors/apply.h); of others where the ledger is. Values and the record itself are
- * in the reject files (rejects.h), the counts do not need them.
+ * put with it (connectors/contract/apply.h); of others where the ledger is. Values and the record
+ * itself are in the reject files (rejects.h), the counts do not need them.
  */
 #ifndef TRANSHUME_ENGINE_REJECT_BOOK_H
 #define TRANSHUME_ENGINE_REJECT_BOOK_H

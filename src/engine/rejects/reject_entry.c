@@ -1,6 +1,6 @@
 /* Entries of the book: their keys in the store, and their texts. */
 #include "base/text.h"
-#include "connectors/store_key.h"
+#include "connectors/common/store_key.h"
 #include "engine/ledger/json_text.h"
 #include "engine/rejects/reject_book_internal.h"
 #include "model/order_bytes.h"

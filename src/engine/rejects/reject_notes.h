@@ -10,7 +10,7 @@
 #define TRANSHUME_ENGINE_REJECT_NOTES_H
 
 #include "base/name_index.h"
-#include "connectors/apply.h"
+#include "connectors/contract/apply.h"
 #include "engine/rejects/reject_book.h"
 
 /* Which record is meant: 's' or 't', and a hash of the entity and the key. */

@@ -1,5 +1,5 @@
 /* Entries of the book that are put at once, and all of an entity. */
-#include "connectors/store_notes.h"
+#include "connectors/common/store_notes.h"
 #include "engine/rejects/reject_book_internal.h"
 #include <string.h>
 

@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "engine/ledger/ledger_texts.h"
 #include "model/batch.h"
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* A target table read whole, its records summed as the done marks sum what was written. */
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include "engine/formats/record_hash.h"
 #include "engine/rollback/rollback_parts.h"
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "connectors/lacks.h"
+#include "connectors/contract/lacks.h"
 #include "engine/before/before.h"
 #include "engine/follow/adopt.h"
 #include "engine/follow/cutover/cutover_ask.h"

@@ -1,8 +1,8 @@
 /* A run's frame: lock, claim, phases, and the end, whatever it is. */
 #include "engine/run/run.h"
 #include "base/memory.h"
-#include "connectors/defaults.h"
-#include "connectors/lease.h"
+#include "connectors/common/lease.h"
+#include "connectors/contract/defaults.h"
 #include "engine/copy/copy.h"
 #include "engine/copy/strangers.h"
 #include "engine/copy/target_look.h"

@@ -32,7 +32,8 @@ enum follow_triggers_choice {
 };
 /* What becomes of lists of maps in a plain copy of documents. */
 enum nested_choice { NESTED_UNSET, NESTED_JSON, NESTED_TABLES };
-/* Of what runs as its definer: enum definer_choice of connectors/database.h, one up, and `refuse`.
+/* Of what runs as its definer: enum definer_choice of connectors/contract/database.h, one up, and
+ * `refuse`.
  */
 enum definers_choice { DEFINERS_UNSET, DEFINERS_KEEP, DEFINERS_SELF, DEFINERS_REFUSE };
 /* Of tables that the run makes. */
@@ -276,7 +277,7 @@ struct check_column {
     const char *type;      /* as the target declares it; NULL: it declares none */
     const char *why;       /* its values change their type; NULL: they do not */
 };
-struct script_statement; /* connectors/script.h */
+struct script_statement; /* connectors/contract/script.h */
 struct check_ddl {
     bool asked;
     bool scripted; /* the target's tables need statements */
@@ -298,7 +299,7 @@ struct check_reject {
     bool various;  /* others say something else than `reason` */
 };
 /* check --rights-for ACCOUNT: what an account of least rights is given. */
-struct rights_statement; /* connectors/rights.h */
+struct rights_statement; /* connectors/contract/rights.h */
 struct check_rights {
     bool asked;
     bool source_told; /* its connector knows such statements */
@@ -364,7 +365,7 @@ enum status run_sample(struct run_session *session, uint32_t count, bool json, s
                        struct error *error) MUST_USE;
 
 /* ---- diff */
-struct script; /* connectors/script.h */
+struct script; /* connectors/contract/script.h */
 /* The statements that would make the plan's tables and objects in a target that holds nothing; none
  * of a target whose tables need none. `place` as script_request has it. */
 enum status run_script(struct run_session *session, const char *place, struct script *script,
@@ -417,7 +418,7 @@ enum status run_migrate(struct run_session *session, struct run_result *result,
 enum status run_resume(struct run_session *session, struct run_result *result,
                        struct error *error) MUST_USE;
 
-struct lack_list; /* connectors/lacks.h */
+struct lack_list; /* connectors/contract/lacks.h */
 /* What stands in the way of a cut-over of the unfinished run, which another process may be at work
  * on. Changes nothing, and claims nothing. */
 enum status run_ask_cut_over(struct run_session *session, struct lack_list *lacks,

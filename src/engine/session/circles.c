@@ -1,7 +1,7 @@
 /* Foreign keys in circles: which columns may be NULL until the partners are there. */
 #include "engine/session/circles.h"
 #include "base/memory.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -4,7 +4,7 @@
 
 #include "engine/folder/past_runs.h"
 #include "engine/session/session.h"
-#include "plan/learn.h"
+#include "plan/resolve/learn.h"
 
 /*
  * After the endpoints, the schema and the target's tables are known. Where such a plan is needed,

@@ -4,7 +4,7 @@
 #define TRANSHUME_ENGINE_SESSION_LEARNING_PASS_H
 
 #include "engine/session/session.h"
-#include "plan/learn.h"
+#include "plan/resolve/learn.h"
 
 /*
  * Reads all records of each table through a connection of its own, for the run takes its snapshot

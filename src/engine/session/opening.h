@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_ENGINE_SESSION_OPENING_H
 #define TRANSHUME_ENGINE_SESSION_OPENING_H
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 
 /*
  * connector->open. Where the server wants a password that is neither in the URI, nor in the

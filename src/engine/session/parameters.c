@@ -2,7 +2,7 @@
 #include "engine/session/parameters.h"
 
 #include "base/log.h"
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include <string.h>
 
 struct side {

@@ -1,6 +1,6 @@
 /* --schema-only and --data-only: what of its two parts a run moves. */
 #include "engine/session/parts.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include <string.h>
 
 const char *run_parts_name(enum parts_choice parts)

@@ -1,6 +1,6 @@
 /* New keys: by how much the old ones are moved. */
 #include "engine/session/renumber.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 
 #include "base/log.h"
 #include "engine/copy/sampling.h"

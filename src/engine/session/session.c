@@ -6,8 +6,8 @@
 #include "base/memory.h"
 #include "base/secret.h"
 #include "base/trust.h"
-#include "connectors/scope.h"
-#include "connectors/uri.h"
+#include "connectors/common/scope.h"
+#include "connectors/common/uri.h"
 #include "engine/folder/past_runs.h"
 #include "engine/formats/mended_line.h"
 #include "engine/join/joining.h"
@@ -25,7 +25,7 @@
 #include "engine/subset/subset.h"
 #include "model/time_zone.h"
 #include "observe/observer.h"
-#include "plan/connections.h"
+#include "plan/text/connections.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -4,8 +4,8 @@
 
 #include "base/name_index.h"
 #include "base/retry.h"
-#include "connectors/connector.h"
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
+#include "connectors/contract/connector.h"
 #include "engine/copy/tally.h"
 #include "engine/folder/run_id.h"
 #include "engine/folder/state_folder.h"

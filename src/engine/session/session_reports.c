@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "connectors/report.h"
+#include "connectors/contract/report.h"
 #include "engine/ledger/json_text.h"
 #include "engine/session/session.h"
 #include <inttypes.h>

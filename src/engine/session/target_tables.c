@@ -6,7 +6,7 @@
 #include "engine/ledger/ledger_texts.h"
 #include "engine/session/recall.h"
 #include "engine/session/schema_lines.h"
-#include "plan/learn.h"
+#include "plan/resolve/learn.h"
 #include <string.h>
 #include <strings.h>
 

@@ -2,7 +2,7 @@
 #include "engine/settle/circles_fill.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include "engine/session/circles.h"
 #include <inttypes.h>
 #include <stdlib.h>

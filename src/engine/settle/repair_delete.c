@@ -1,6 +1,6 @@
 /* Reading the list of keys, and handing them to the target, a table after another. */
 #include "engine/settle/repair_delete.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 
 #include "base/failpoint.h"
 #include "base/file.h"

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/signals.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include "engine/copy/sampling.h"
 #include "engine/copy/target_look.h"
 #include "engine/formats/record_hash.h"

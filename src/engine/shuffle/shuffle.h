@@ -14,7 +14,7 @@
 #ifndef TRANSHUME_ENGINE_SHUFFLE_H
 #define TRANSHUME_ENGINE_SHUFFLE_H
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "plan/plan.h"
 
 struct shuffle; /* of a session; control thread, but for what plan_shuffle.take calls */

@@ -5,7 +5,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/signals.h"
-#include "connectors/lease.h"
+#include "connectors/common/lease.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

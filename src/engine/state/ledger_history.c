@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger.h"
 #include "engine/ledger/ledger_tables.h"

@@ -19,7 +19,7 @@
 #ifndef TRANSHUME_ENGINE_SUBSET_H
 #define TRANSHUME_ENGINE_SUBSET_H
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "plan/plan.h"
 
 struct subset;         /* of a session; subset_keeps: any thread, all else: control thread */

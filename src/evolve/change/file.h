@@ -2,9 +2,9 @@
 #ifndef TRANSHUME_EVOLVE_CHANGE_FILE_H
 #define TRANSHUME_EVOLVE_CHANGE_FILE_H
 
-#include "connectors/change.h"
+#include "connectors/contract/change.h"
 #include "evolve/folder/folder.h"
-#include "plan/faults.h"
+#include "plan/text/faults.h"
 
 enum { CHANGE_FILE_BYTES_MAX = 1 << 20, CHANGE_OPERATIONS_MAX = 1000 };
 

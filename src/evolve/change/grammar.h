@@ -3,8 +3,8 @@
 #ifndef TRANSHUME_EVOLVE_CHANGE_GRAMMAR_H
 #define TRANSHUME_EVOLVE_CHANGE_GRAMMAR_H
 
-#include "connectors/change.h"
-#include "plan/tree.h"
+#include "connectors/contract/change.h"
+#include "plan/text/tree.h"
 
 /* Forms that a value may have; several may be allowed. */
 enum change_form {

@@ -3,7 +3,7 @@
 #define TRANSHUME_EVOLVE_CHANGE_RUN_INTERNAL_H
 
 #include "base/retry.h"
-#include "connectors/load.h"
+#include "connectors/contract/load.h"
 #include "evolve/change/run.h"
 #include "evolve/run/session.h"
 

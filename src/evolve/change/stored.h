@@ -3,7 +3,7 @@
 #define TRANSHUME_EVOLVE_CHANGE_STORED_H
 
 #include "base/buffer.h"
-#include "connectors/change.h"
+#include "connectors/contract/change.h"
 
 /* Appends one JSON object. */
 void change_plan_write(const struct change_plan *plan, struct buffer *out);

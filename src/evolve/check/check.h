@@ -5,7 +5,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
-#include "connectors/alter.h"
+#include "connectors/contract/alter.h"
 #include <stdbool.h>
 #include <stdint.h>
 

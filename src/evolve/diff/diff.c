@@ -1,6 +1,6 @@
 /* A difference from end to end: both sides read, renamings done, steps found, ordered, worded. */
 #include "evolve/diff/diff.h"
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include "evolve/diff/side.h"
 #include <string.h>
 

@@ -9,7 +9,7 @@
 #define TRANSHUME_EVOLVE_DIFF_DIFF_H
 
 #include "base/buffer.h"
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 
 /* A statement of a side that no file holds. */
 struct diff_made {

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/trust.h"
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include "evolve/folder/folder.h"
 #include "sql/split.h"
 #include <stdlib.h>

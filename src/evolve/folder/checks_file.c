@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/trust.h"
 #include "evolve/folder/folder.h"
-#include "plan/tree.h"
+#include "plan/text/tree.h"
 #include <string.h>
 
 static void read_list(struct migration_reader *reader, const struct plan_node *list, bool after,

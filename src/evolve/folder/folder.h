@@ -3,10 +3,10 @@
 #define TRANSHUME_EVOLVE_FOLDER_FOLDER_H
 
 #include "base/name_index.h"
-#include "connectors/alter.h"
+#include "connectors/contract/alter.h"
 #include "evolve/check/check.h"
 #include "evolve/folder/checksum.h"
-#include "plan/faults.h"
+#include "plan/text/faults.h"
 
 /* Files of declared changes (evolve/change) count in the numbering, and are no migrations. */
 #define MIGRATION_CHANGE_ENDING ".change.yaml"

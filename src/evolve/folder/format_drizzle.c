@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "evolve/folder/foreign.h"
 #include "evolve/folder/version.h"
-#include "plan/tree.h"
+#include "plan/text/tree.h"
 #include <string.h>
 
 static const char journal[] = "meta/_journal.json";

@@ -2,7 +2,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "base/trust.h"
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include "evolve/import/import_internal.h"
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Files of JSON: commands of MongoDB, operations of DynamoDB, one or a list of them. */
 #include "evolve/lint/lint_internal.h"
-#include "plan/tree.h"
+#include "plan/text/tree.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_EVOLVE_RUN_RUN_H
 #define TRANSHUME_EVOLVE_RUN_RUN_H
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "evolve/folder/steps.h"
 #include "evolve/run/order.h"
 

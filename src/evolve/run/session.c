@@ -5,7 +5,7 @@
 #include "base/random.h"
 #include "base/signals.h"
 #include "base/text.h"
-#include "connectors/lease.h"
+#include "connectors/common/lease.h"
 #include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>

@@ -4,9 +4,9 @@
 #include "base/text.h"
 #include "base/trust.h"
 #include "net/http.h"
-#include "plan/faults.h"
-#include "plan/grammar.h"
-#include "plan/tree.h"
+#include "plan/text/faults.h"
+#include "plan/text/grammar.h"
+#include "plan/text/tree.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "connectors/cassandra/protocol/cql_type.h"
-#include "connectors/database.h"
+#include "connectors/contract/database.h"
 #include "model/schema.h"
 
 enum { CQL_MAPPING_COUNT = 29 };

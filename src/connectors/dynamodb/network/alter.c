@@ -8,9 +8,9 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/memory.h"
+#include "connectors/common/history_store.h"
+#include "connectors/common/lease.h"
 #include "connectors/dynamodb/network/body.h"
-#include "connectors/history_store.h"
-#include "connectors/lease.h"
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>

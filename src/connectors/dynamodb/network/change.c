@@ -8,9 +8,9 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "connectors/change_builder.h"
+#include "connectors/common/change_builder.h"
+#include "connectors/common/history_store.h"
 #include "connectors/dynamodb/network/body.h"
-#include "connectors/history_store.h"
 #include <string.h>
 
 enum { ACTIVE_POLL_MS = 250 };

@@ -3,9 +3,9 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "connectors/common/lease.h"
+#include "connectors/contract/report.h"
 #include "connectors/dynamodb/network/client_internal.h"
-#include "connectors/lease.h"
-#include "connectors/report.h"
 #include <stdlib.h>
 #include <string.h>
 

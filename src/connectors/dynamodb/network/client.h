@@ -12,7 +12,7 @@
 #define TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_CLIENT_H
 
 #include "base/buffer.h"
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "net/service.h"
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* dynamodb://REGION, DynamoDB over the network: the descriptor, options, opening. */
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include "connectors/dynamodb/limits.h"
 #include "connectors/dynamodb/network/estimate.h"
 #include "connectors/dynamodb/network/source.h"

@@ -10,7 +10,7 @@
 #ifndef TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_ESTIMATE_H
 #define TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_ESTIMATE_H
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 
 /* On-demand prices of the region us-east-1 in US dollars, as AWS lists them since 2024-11-01
  * ("Amazon DynamoDB pricing"); other regions, provisioned capacity and contracts differ. */

@@ -13,7 +13,7 @@
 #ifndef TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_NETWORK_H
 #define TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_NETWORK_H
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "connectors/dynamodb/item.h"
 #include "connectors/dynamodb/network/client.h"
 #include "connectors/keyed/keyed.h"

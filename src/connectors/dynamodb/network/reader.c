@@ -6,7 +6,7 @@
  */
 #include "base/bytes.h"
 #include "base/memory.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include "connectors/dynamodb/network/source.h"
 
 #include "connectors/dynamodb/network/body.h"

@@ -1,6 +1,6 @@
 /* The policy of IAM that allows just what a run does. */
-#include "connectors/rights.h"
-#include "connectors/connector.h"
+#include "connectors/contract/rights.h"
+#include "connectors/contract/connector.h"
 #include "connectors/dynamodb/network/client.h"
 #include "connectors/dynamodb/network/network.h"
 #include "model/json_writer.h"

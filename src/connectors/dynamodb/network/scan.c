@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "connectors/report.h"
+#include "connectors/contract/report.h"
 #include "model/json_writer.h"
 #include <inttypes.h>
 #include <stdio.h>

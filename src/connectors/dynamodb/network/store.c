@@ -14,8 +14,8 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "connectors/common/store_key.h"
 #include "connectors/dynamodb/network/body.h"
-#include "connectors/store_key.h"
 #include "model/json_writer.h"
 #include <stdlib.h>
 #include <string.h>

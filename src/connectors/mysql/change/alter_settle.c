@@ -3,7 +3,7 @@
  * it was carried out shows in what the server tells of its objects (SHOW CREATE …). It is asked on
  * the control connection, whose settings, by which those words change, are always the same.
  */
-#include "connectors/alter_settle.h"
+#include "connectors/common/alter_settle.h"
 #include "base/text.h"
 #include "connectors/mysql/change/alter.h"
 #include "connectors/mysql/statement.h"

@@ -3,7 +3,7 @@
  * carries one result at a time, so a cursor takes one of those that share the snapshot.
  */
 #include "base/memory.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include "connectors/mysql/source.h"
 #include <stdlib.h>
 #include <string.h>

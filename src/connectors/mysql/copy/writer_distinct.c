@@ -1,10 +1,10 @@
 /* `distinct`: of equal records under one key one is written, the others are skipped, and one that
  * differs is refused. How is said in sql/outcomes.h. */
+#include "connectors/common/store_key.h"
 #include "connectors/mysql/copy/writer_internal.h"
 #include "connectors/mysql/locks.h"
 #include "connectors/sql/locks.h"
 #include "connectors/sql/store.h"
-#include "connectors/store_key.h"
 
 enum status writer_distinct_lay_aside(struct stage_pass *pass, struct buffer *from)
 {

@@ -225,7 +225,8 @@ enum status mysql_feed_foresee(struct database *database, const char *name,
 /* feed_fence.c */
 enum status mysql_feed_fence(struct database *database, const char *name, const char *const *tables,
                              uint32_t table_count, bool on, struct error *error);
-/* feed_rights.c: what is missing for a cut-over: connectors/feed.h, connectors/apply.h. */
+/* feed_rights.c: what is missing for a cut-over: connectors/contract/feed.h,
+ * connectors/contract/apply.h. */
 enum status mysql_may_fence(struct database *database, const char *name, const char *const *tables,
                             uint32_t table_count, struct lack_list *lacks,
                             struct error *error) MUST_USE;

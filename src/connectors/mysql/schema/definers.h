@@ -2,8 +2,8 @@
 #ifndef TRANSHUME_CONNECTORS_MYSQL_SCHEMA_DEFINERS_H
 #define TRANSHUME_CONNECTORS_MYSQL_SCHEMA_DEFINERS_H
 
+#include "connectors/contract/rights_left.h"
 #include "connectors/mysql/target.h"
-#include "connectors/rights_left.h"
 
 /*
  * Lists the definers of what the run made, or, if nothing is `made` yet, of what it will make:

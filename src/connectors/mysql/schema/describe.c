@@ -1,8 +1,8 @@
 /* What a database holds besides tables, the statements that make these, and what a query's result
  * looks like. */
+#include "connectors/common/scope.h"
 #include "connectors/mysql/schema/objects.h"
 #include "connectors/mysql/statement.h"
-#include "connectors/scope.h"
 #include "connectors/sql/request.h"
 #include "mysql_sql.h"
 #include <string.h>

@@ -11,7 +11,7 @@
  */
 #include "base/failpoint.h"
 #include "base/log.h"
-#include "connectors/apply.h"
+#include "connectors/contract/apply.h"
 #include "connectors/mysql/catalog.h"
 #include "connectors/mysql/locks.h"
 #include "connectors/mysql/schema/objects.h"

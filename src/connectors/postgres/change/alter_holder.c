@@ -1,7 +1,7 @@
 /* Who changes the schema: the advisory lock, what its holder does, and that holder's end. */
 #include "base/log.h"
 #include "base/text.h"
-#include "connectors/lease.h"
+#include "connectors/common/lease.h"
 #include "connectors/postgres/change/alter.h"
 #include "connectors/postgres/locks.h"
 #include "connectors/postgres/target.h"

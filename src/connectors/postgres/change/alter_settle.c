@@ -3,7 +3,7 @@
  * carries out most of them whole or not at all; what is done in several transactions of its own
  * (CONCURRENTLY) may be left half done, and is then undone or finished here.
  */
-#include "connectors/alter_settle.h"
+#include "connectors/common/alter_settle.h"
 #include "base/text.h"
 #include "connectors/postgres/change/alter.h"
 #include "postgres_sql.h"

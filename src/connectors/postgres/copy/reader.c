@@ -6,7 +6,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "connectors/defaults.h"
+#include "connectors/contract/defaults.h"
 #include "connectors/postgres/source.h"
 #include "connectors/sql/database.h"
 #include <stdlib.h>

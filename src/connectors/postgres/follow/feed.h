@@ -171,7 +171,8 @@ enum status postgres_feed_ask_names(struct postgres_database *self, PGconn *conn
                                     const struct postgres_parameter *parameters,
                                     int parameter_count, PGresult **result,
                                     struct error *error) MUST_USE;
-/* feed_rights.c: what is missing for a cut-over: connectors/feed.h, connectors/apply.h. */
+/* feed_rights.c: what is missing for a cut-over: connectors/contract/feed.h,
+ * connectors/contract/apply.h. */
 enum status postgres_may_fence(struct database *database, const char *name,
                                const char *const *tables, uint32_t table_count,
                                struct lack_list *lacks, struct error *error) MUST_USE;

@@ -5,9 +5,9 @@
 #include "base/retry.h"
 #include "base/signals.h"
 #include "base/text.h"
+#include "connectors/contract/report.h"
 #include "connectors/postgres/locks.h"
 #include "connectors/postgres/schema/keys.h"
-#include "connectors/report.h"
 #include "connectors/sql/builders.h"
 #include "postgres_sql.h"
 #include <poll.h>

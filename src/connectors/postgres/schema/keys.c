@@ -2,7 +2,7 @@
 #include "connectors/postgres/schema/keys.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "connectors/scope.h"
+#include "connectors/common/scope.h"
 #include <stdio.h>
 #include <string.h>
 

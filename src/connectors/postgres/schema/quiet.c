@@ -15,7 +15,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "connectors/apply.h"
+#include "connectors/contract/apply.h"
 #include "connectors/postgres/schema/rebuild.h"
 #include "connectors/sql/check.h"
 #include "connectors/sql/place.h"

@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 #include "base/retry.h"
-#include "connectors/lease.h"
+#include "connectors/common/lease.h"
 #include <stdlib.h>
 
 enum { REDIRECTIONS_MAX = 16 };

@@ -3,8 +3,8 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "connectors/contract/report.h"
 #include "connectors/redis/protocol/crc16_table.h"
-#include "connectors/report.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #ifndef TRANSHUME_CONNECTORS_REDIS_PROTOCOL_SERVER_H
 #define TRANSHUME_CONNECTORS_REDIS_PROTOCOL_SERVER_H
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 #include "connectors/redis/protocol/connection.h"
 
 enum { REDIS_SLOTS = 16384, REDIS_NODES_MAX = 1024, REDIS_NO_NODE = UINT16_MAX };

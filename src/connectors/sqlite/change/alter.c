@@ -11,9 +11,9 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/signals.h"
-#include "connectors/alter_settle.h"
-#include "connectors/lease.h"
-#include "connectors/run_lock.h"
+#include "connectors/common/alter_settle.h"
+#include "connectors/common/lease.h"
+#include "connectors/common/run_lock.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_APPLY_FOLLOW_REJECTS_H
 #define TRANSHUME_ENGINE_FOLLOW_APPLY_FOLLOW_REJECTS_H
 
-#include "connectors/apply.h"
+#include "connectors/contract/apply.h"
 #include "engine/follow/apply/target_ahead.h"
 #include "engine/follow/followed_set.h"
 #include "engine/session/session.h"

@@ -1,8 +1,8 @@
 /* Where a lane's position is: in the target, or, of a target that has no place for one, in the
  * run's ledger, with what is noted of its calls. */
 #include "base/failpoint.h"
-#include "connectors/store_notes.h"
-#include "connectors/store_position.h"
+#include "connectors/common/store_notes.h"
+#include "connectors/common/store_position.h"
 #include "engine/follow/apply/lanes_internal.h"
 #include "engine/session/home.h"
 

@@ -16,7 +16,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_APPLY_QUIET_H
 #define TRANSHUME_ENGINE_FOLLOW_APPLY_QUIET_H
 
-#include "connectors/lacks.h"
+#include "connectors/contract/lacks.h"
 #include "engine/session/session.h"
 
 /* As the ledger's header has the choice. NULL: off. */

@@ -11,7 +11,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_APPLY_TARGET_AHEAD_H
 #define TRANSHUME_ENGINE_FOLLOW_APPLY_TARGET_AHEAD_H
 
-#include "connectors/apply.h"
+#include "connectors/contract/apply.h"
 #include "engine/session/session.h"
 
 struct ahead {

@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_CUTOVER_CUTOVER_ASK_H
 #define TRANSHUME_ENGINE_FOLLOW_CUTOVER_CUTOVER_ASK_H
 
-#include "connectors/lacks.h"
+#include "connectors/contract/lacks.h"
 #include "engine/session/session.h"
 
 /*

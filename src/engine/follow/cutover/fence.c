@@ -9,7 +9,7 @@
 #include "base/process.h"
 #include "base/retry.h"
 #include "base/signals.h"
-#include "connectors/registry.h"
+#include "connectors/common/registry.h"
 #include "engine/ledger/json_text.h"
 #include "engine/session/opening.h"
 #include "engine/session/options.h"

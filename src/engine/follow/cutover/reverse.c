@@ -3,7 +3,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "connectors/lacks.h"
+#include "connectors/contract/lacks.h"
 #include "engine/folder/state_folder.h"
 #include "engine/follow/follow.h"
 #include "engine/follow/follow_foresee.h"

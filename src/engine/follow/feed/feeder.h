@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_FEED_FEEDER_H
 #define TRANSHUME_ENGINE_FOLLOW_FEED_FEEDER_H
 
-#include "connectors/connector.h"
+#include "connectors/contract/connector.h"
 
 struct feeder;
 

@@ -8,7 +8,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_FEED_RETENTION_H
 #define TRANSHUME_ENGINE_FOLLOW_FEED_RETENTION_H
 
-#include "connectors/feed.h"
+#include "connectors/contract/feed.h"
 #include "engine/session/session.h"
 
 struct retention {

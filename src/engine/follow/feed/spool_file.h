@@ -10,7 +10,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_FEED_SPOOL_FILE_H
 #define TRANSHUME_ENGINE_FOLLOW_FEED_SPOOL_FILE_H
 
-#include "connectors/feed.h"
+#include "connectors/contract/feed.h"
 
 /* feed.covers */
 typedef bool spool_covers(struct position at, struct position goal);

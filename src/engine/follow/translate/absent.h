@@ -8,7 +8,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_TRANSLATE_ABSENT_H
 #define TRANSHUME_ENGINE_FOLLOW_TRANSLATE_ABSENT_H
 
-#include "connectors/apply.h"
+#include "connectors/contract/apply.h"
 #include "engine/follow/apply/follow_rejects.h"
 #include "engine/follow/reread.h"
 

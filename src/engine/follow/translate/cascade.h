@@ -20,7 +20,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_TRANSLATE_CASCADE_H
 #define TRANSHUME_ENGINE_FOLLOW_TRANSLATE_CASCADE_H
 
-#include "connectors/apply.h"
+#include "connectors/contract/apply.h"
 #include "engine/follow/followed_set.h"
 #include "engine/follow/translate/routes.h"
 

@@ -9,7 +9,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_TRANSLATE_ROUTES_H
 #define TRANSHUME_ENGINE_FOLLOW_TRANSLATE_ROUTES_H
 
-#include "connectors/lacks.h"
+#include "connectors/contract/lacks.h"
 #include "engine/session/session.h"
 
 /* Parts of a key, or of what a join compares: a plan with more is refused. */

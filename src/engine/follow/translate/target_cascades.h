@@ -3,7 +3,7 @@
 #ifndef TRANSHUME_ENGINE_FOLLOW_TRANSLATE_TARGET_CASCADES_H
 #define TRANSHUME_ENGINE_FOLLOW_TRANSLATE_TARGET_CASCADES_H
 
-#include "connectors/lacks.h"
+#include "connectors/contract/lacks.h"
 #include "engine/session/session.h"
 
 /*

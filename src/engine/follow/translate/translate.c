@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 #include "engine/follow/reread.h"
-#include "plan/mapper.h"
+#include "plan/map/mapper.h"
 #include "plan/mapping.h"
 #include <stdlib.h>
 #include <string.h>

@@ -11,7 +11,7 @@
 
 #include "engine/follow/followed_set.h"
 #include "engine/follow/translate/routes.h"
-#include "plan/mapper.h"
+#include "plan/map/mapper.h"
 
 /* A table had a column once, or has it by now. */
 struct follow_difference {

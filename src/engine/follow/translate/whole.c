@@ -3,7 +3,7 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
-#include "connectors/store_position.h"
+#include "connectors/common/store_position.h"
 #include "engine/follow/refresh.h"
 #include "engine/follow/translate/routes.h"
 #include "engine/ledger/json_text.h"
