@@ -85,19 +85,12 @@ static void tell_keyless(const struct run_session *session, const struct follow_
     found->keyless = (struct check_list){lines, count};
 }
 
-/* The order of the feed, and what will be taken out of the target's tables while changes are
- * applied. */
+/* The triggers and the like that are taken out of the target's tables while changes are applied. */
 static enum status ask_target(const struct run_session *session, struct lack_list *lacks,
                               struct check_follow *found, struct error *error)
 {
     struct arena *arena = lacks->arena;
     struct buffer lines = {0};
-    if (session->source->connector->feed->order == FEED_ORDER_KEYS) {
-        buffer_append_string(&lines,
-                             "changes come in order within a key only: for a moment a part of a "
-                             "transaction may be seen there, and a foreign key there refuses a "
-                             "record that comes before its partner\n");
-    }
     enum status status = lacks_take(lacks, quiet_foresee(session, lacks, &lines, error), error);
     uint32_t count = 0;
     for (size_t i = 0; i < lines.length; i++) {

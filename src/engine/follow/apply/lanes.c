@@ -489,11 +489,7 @@ static enum status apply_at_once(struct lanes *lanes, struct followed_set *const
     for (uint32_t i = 0; i < count; i++) {
         all[i] = &sets[i]->set;
     }
-    enum status status =
-        lanes->functions->apply_sets(lane->apply, all, count, arena, &result, error);
-    if (status == STATUS_OK) {
-        follow_rejects_noted(lane->noting);
-    }
+    enum status status = lane_apply(lane, all, count, arena, &result, error);
     if (status == STATUS_OK && result.refusal_count > 0) {
         status = lanes->caller.refused(lanes->caller.context, all, count, &result, error);
     }
