@@ -22,18 +22,17 @@ struct cli_call {
     struct run_parameter *parameters; /* of a settings file */
     uint32_t parameter_count;
     struct arena *arena;
-    const char *command_line;      /* for the log, without secrets */
-    struct observer *observer;     /* NULL: the command is none that is watched */
-    enum cut_over_choice cut_over; /* what cutover is about to do */
-    struct fence *fence;           /* … and what keeps the source's writers out; NULL: nothing */
-    bool compares;                 /* it compares both sides */
-    const char *state_folder;      /* in place of the one that was said; NULL: that one */
-    uint32_t source_failures;      /* run_result.source_failed, so many without a step in between */
-    uint64_t chunks_done;          /* at the last of these */
-    bool goes_on;                  /* with the run that this process was at work on */
-    bool deletes;                  /* it looks for what the source has no more */
-    bool mirrors;                  /* resume: it is a part of migrate --mirror */
-    enum resync_choice resync;     /* what follow --resync is about to do */
+    const char *command_line;     /* for the log, without secrets */
+    struct observer *observer;    /* NULL: the command is none that is watched */
+    enum run_command run_command; /* the engine's, about to be given; RUN_BEGIN: the usual one */
+    struct fence *fence;          /* … and what keeps the source's writers out; NULL: nothing */
+    bool compares;                /* it compares both sides */
+    const char *state_folder;     /* in place of the one that was said; NULL: that one */
+    uint32_t source_failures;     /* run_result.source_failed, so many without a step in between */
+    uint64_t chunks_done;         /* at the last of these */
+    bool goes_on;                 /* with the run that this process was at work on */
+    bool deletes;                 /* it looks for what the source has no more */
+    bool mirrors;                 /* resume: it is a part of migrate --mirror */
     const struct verify_result *found; /* what it compared; NULL: nothing */
 };
 

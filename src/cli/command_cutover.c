@@ -42,12 +42,12 @@ static int print_steps(struct cli_call *call)
     return cli_finish(&out, EXIT_DONE);
 }
 
-/* One attempt at the run, for this choice; 0: done. */
+/* One attempt at the run, with this command of the engine; 0: done. */
 static int command_cutover_take(struct cli_call *call, const char *plan_path,
-                                enum cut_over_choice choice)
+                                enum run_command command)
 {
-    call->cut_over = choice;
-    return run_end_step(call, plan_path, choice == CUT_OVER_END);
+    call->run_command = command;
+    return run_end_step(call, plan_path, command == RUN_CUT_OVER_END);
 }
 
 /* What the target never took is no difference, but is not there either. A reject of a row that was
@@ -87,7 +87,7 @@ static int command_cutover_compare(struct cli_call *call, const char *plan_path)
     if (failpoint_hit("cutover.before_validate", &error) != STATUS_OK) {
         return cli_fail(call, &error);
     }
-    call->cut_over = CUT_OVER_NOT;
+    call->run_command = RUN_BEGIN;
     call->compares = true;
     enum status status = cli_open_session(call, plan_path, &session, &exit_status);
     call->compares = false;
@@ -128,7 +128,7 @@ static void forget_steps(struct cli_call *call, const char *plan_path)
     struct run_session *session = NULL;
     struct run_result result = {0};
     bool before = signals_shield(true);
-    call->cut_over = CUT_OVER_BACK;
+    call->run_command = RUN_CUT_OVER_BACK;
     cli_run_options(call, plan_path, &options);
     options.progress = PROGRESS_NONE;
     if (run_open(&options, &session, &faults, &error) != STATUS_OK ||
@@ -173,7 +173,7 @@ static int ask_only(struct cli_call *call, const char *plan_path)
     struct run_session *session = NULL;
     struct lack_list lacks = {.arena = call->arena};
     int exit_status;
-    call->cut_over = CUT_OVER_READY;
+    call->run_command = RUN_CUT_OVER;
     if (cli_open_session(call, plan_path, &session, &exit_status) != STATUS_OK) {
         return exit_status;
     }
@@ -192,15 +192,15 @@ static int cut_over(struct cli_call *call, const char *plan_path)
                                             .open_command = cli_text(call, CLI_UNFENCE),
                                             .returns = cli_switch(call, CLI_BACK)};
     call->fence = fence_create(&settings);
-    int exit_status = command_cutover_take(call, plan_path, CUT_OVER_READY);
+    int exit_status = command_cutover_take(call, plan_path, RUN_CUT_OVER);
     bool goes_on = fence_state(call->fence) == FENCE_SEALED; /* it was compared before */
     if (exit_status == EXIT_DONE && !goes_on && !cli_switch(call, CLI_NO_VALIDATE)) {
         exit_status = command_cutover_compare(call, plan_path);
     }
     if (exit_status == EXIT_DONE && cli_switch(call, CLI_REVERSE)) {
-        exit_status = command_cutover_take(call, plan_path, CUT_OVER_REVERSE);
+        exit_status = command_cutover_take(call, plan_path, RUN_CUT_OVER_REVERSE);
     }
-    exit_status = exit_status == EXIT_DONE ? command_cutover_take(call, plan_path, CUT_OVER_END)
+    exit_status = exit_status == EXIT_DONE ? command_cutover_take(call, plan_path, RUN_CUT_OVER_END)
                                            : exit_status;
     return end_cut_over(call, plan_path, exit_status);
 }
@@ -250,11 +250,12 @@ int command_cutover(struct cli_call *call)
     run_end_set_log_level(call);
     if (cli_switch(call, CLI_BACK)) {
         const char *state_folder = cli_state_folder(call, plan_path);
-        return run_is_finished(state_folder) ? go_back(call, state_folder)
-                                             : command_cutover_take(call, plan_path, CUT_OVER_BACK);
+        return run_is_finished(state_folder)
+                   ? go_back(call, state_folder)
+                   : command_cutover_take(call, plan_path, RUN_CUT_OVER_BACK);
     }
     if (cli_switch(call, CLI_ABANDON)) {
-        return command_cutover_take(call, plan_path, CUT_OVER_ABANDON);
+        return command_cutover_take(call, plan_path, RUN_ABANDON);
     }
     return cut_over(call, plan_path);
 }

@@ -9,12 +9,12 @@
 #include "verify/verify.h"
 #include <inttypes.h>
 
-/* One attempt at the run, for this step of a resync; 0: done. */
+/* One attempt at the run, with this command of the engine; 0: done. */
 static int command_follow_take(struct cli_call *call, const char *plan_path,
-                               enum resync_choice choice)
+                               enum run_command command)
 {
-    call->resync = choice;
-    return run_end_step(call, plan_path, choice == RESYNC_END);
+    call->run_command = command;
+    return run_end_step(call, plan_path, command == RUN_RESYNC_END);
 }
 
 static void command_follow_tell(const struct verify_result *result)
@@ -53,7 +53,7 @@ static int compare_once(struct cli_call *call, const char *plan_path, struct ver
                                            .lists = true,
                                            .delete_extra = true};
     int exit_status;
-    call->resync = RESYNC_NOT;
+    call->run_command = RUN_BEGIN;
     call->compares = true;
     *status = cli_open_session(call, plan_path, &session, &exit_status);
     call->compares = false;
@@ -113,12 +113,12 @@ int command_follow(struct cli_call *call)
     }
     signals_setup();
     run_end_set_log_level(call);
-    int exit_status = command_follow_take(call, plan_path, RESYNC_BEGIN);
+    int exit_status = command_follow_take(call, plan_path, RUN_RESYNC);
     exit_status =
         exit_status == EXIT_DONE ? command_follow_compare(call, plan_path, &result) : exit_status;
     if (exit_status == EXIT_DONE) {
         call->found = &result;
-        exit_status = command_follow_take(call, plan_path, RESYNC_END);
+        exit_status = command_follow_take(call, plan_path, RUN_RESYNC_END);
         call->found = NULL;
     }
     verify_result_free(&result);

@@ -207,11 +207,18 @@ static void following_set(const struct cli_call *call, struct run_options *optio
     options->cut_over.unfence_command = cli_text(call, CLI_UNFENCE);
     options->cut_over.after_command = cli_text(call, CLI_AFTER);
     options->cut_over.fence = call->fence;
-    options->cut_over.step = call->cut_over;
-    options->follow.resync = call->resync;
     options->follow.on_schema_change =
         (enum schema_change_choice)choice_or_unset(call, CLI_ON_SCHEMA_CHANGE);
     options->cut_over.reverse = cli_switch(call, CLI_REVERSE);
+}
+
+/* A comparison beside the run opens both sides as a new run would, until this process has been at
+ * work on the run itself. */
+static enum run_command command_of(const struct cli_call *call)
+{
+    bool of_run = call->command->place == IN_RESUME || call->command->place == IN_CUTOVER;
+    bool goes_on = (of_run && !call->compares) || call->goes_on;
+    return !goes_on ? RUN_BEGIN : call->run_command != RUN_BEGIN ? call->run_command : RUN_RESUME;
 }
 
 static void run_set(struct cli_call *call, struct run_options *options)
@@ -250,8 +257,7 @@ static void run_set(struct cli_call *call, struct run_options *options)
     options->confirmed = cli_switch(call, CLI_CONFIRM) || cli_switch(call, CLI_DRY_RUN) ||
                          call->command->place == IN_CHECK;
     options->making.no_before_images = cli_switch(call, CLI_NO_BEFORE_IMAGES);
-    options->resuming = (call->command->place == IN_RESUME && !call->compares) || call->goes_on ||
-                        (call->command->place == IN_CUTOVER && !call->compares);
+    options->command = command_of(call);
     options->making.no_code = cli_switch(call, CLI_NO_CODE);
     options->hooks.none = cli_switch(call, CLI_NO_HOOKS);
     options->hooks.allow_commands = cli_switch(call, CLI_ALLOW_COMMANDS);
@@ -297,7 +303,9 @@ enum status cli_go_on(struct cli_call *call, const char *plan_path, enum status 
         if (call->source_failures > 1) {
             clock_sleep_ms(SOURCE_PAUSE_MS * call->source_failures);
         }
-        call->resync = RESYNC_NOT; /* that was done before it followed */
+        if (run_command_resyncs(call->run_command)) {
+            call->run_command = RUN_RESUME; /* that was done before it followed */
+        }
         if (cli_open_session(call, plan_path, session, exit_status) != STATUS_OK) {
             return STATUS_END;
         }

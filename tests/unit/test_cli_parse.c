@@ -209,7 +209,7 @@ static void test_options_reach_the_engine(void **state)
     assert_int_equal(options.rejects.max, 0);
     assert_int_equal(options.making.existing, EXISTING_SKIP);
     assert_int_equal(options.limits.timeout_ms, 7000);
-    assert_false(options.resuming);
+    assert_int_equal(options.command, RUN_BEGIN);
     forget(&parsed);
     parse(&parsed, "resume --take-over --no-express --no-hashes --stall 3 --rows-per-second 5"
                    " --bytes-per-second 6k --time-zone UTC --fail-fast");
@@ -217,7 +217,7 @@ static void test_options_reach_the_engine(void **state)
     assert_string_equal(options.sides.plan_path, "plans/x.yaml");
     assert_string_equal(options.sides.state_folder, "plans/.transhume");
     assert_true(options.take_over && options.making.no_express && options.making.no_hashes &&
-                options.resuming && options.rejects.fail_fast);
+                options.command == RUN_RESUME && options.rejects.fail_fast);
     assert_int_equal(options.limits.stall_ms, 3000);
     assert_int_equal(options.limits.rows_per_second_max, 5);
     assert_int_equal(options.limits.bytes_per_second_max, 6144);

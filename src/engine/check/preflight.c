@@ -513,8 +513,8 @@ static void check_deletes(const struct run_session *session, struct preflight *p
     struct error problem = {0};
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         const struct plan_since *since = plan->streams[i].since;
-        if (since != NULL && since->deletes && !options->confirmed && !options->resuming &&
-            options->repair.file == NULL) {
+        if (since != NULL && since->deletes && !options->confirmed &&
+            options->command == RUN_BEGIN && options->repair.file == NULL) {
             error_set(&problem, ERROR_TARGET_NOT_EMPTY, since->table,
                       "`deletes: compare` deletes what the source has no more");
             error_hint(&problem, "say --confirm if that is wanted");

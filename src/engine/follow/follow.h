@@ -52,7 +52,7 @@ enum status follow_make_feed(const struct run_session *session, const struct fol
 void follow_abandon(struct run *run);
 
 /*
- * Applies changes, or takes the steps of run_options.cut_over.step or .follow.resync instead.
+ * Applies changes, or takes the step of run_options.command instead.
  * FOLLOW_HEAD only with run_options.follow.catch_up. A feed or target that fails for a while is
  * tried again; ERROR_FEED_LOST and the like end it (FOLLOW_FAILED).
  */

@@ -39,23 +39,23 @@ static enum status read_step(struct run *run, const char **step, struct error *e
     return STATUS_OK;
 }
 
-enum status resync_check(struct run *run, enum resync_choice choice, struct error *error)
+enum status resync_check(struct run *run, enum run_command command, struct error *error)
 {
     const char *step;
-    if (choice == RESYNC_BEGIN) {
+    if (command == RUN_RESYNC) {
         return STATUS_OK;
     }
     if (read_step(run, &step, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     bool ready = step != NULL && strcmp(step, step_compare) == 0;
-    if (choice == RESYNC_END ? ready : step == NULL) {
+    if (command == RUN_RESYNC_END ? ready : step == NULL) {
         return STATUS_OK;
     }
     error_set(error, ERROR_FEED_LOST, run->header.feed,
-              choice == RESYNC_END ? "there is no resync to be ended"
-                                   : "changes were lost, and the resync that was begun is not "
-                                     "done");
+              command == RUN_RESYNC_END ? "there is no resync to be ended"
+                                        : "changes were lost, and the resync that was begun is not "
+                                          "done");
     return error_hint(error, "`transhume follow --resync` begins it again");
 }
 

@@ -19,7 +19,7 @@
 #include "engine/session/session.h"
 
 /* Before anything is followed. ERROR_FEED_LOST: a resync was begun and is not done. */
-enum status resync_check(struct run *run, enum resync_choice choice, struct error *error) MUST_USE;
+enum status resync_check(struct run *run, enum run_command command, struct error *error) MUST_USE;
 
 /* Notes that one is under way; `compares`: that the feed is made and the target has its position.
  */

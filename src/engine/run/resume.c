@@ -521,7 +521,7 @@ static enum status take_snapshot(struct resume *resume, bool *changed, struct er
     /* a recheck may copy chunks again; else who reads all the same finds it out */
     run->moment.unjudged = run->chunks.done_count == run->chunks.count && !recheck_is_due(run);
     /* who gives the run up reads nothing of the source, and holds nothing there */
-    if (run->moment.unjudged || session->options.cut_over.step == CUT_OVER_ABANDON) {
+    if (run->moment.unjudged || session->options.command == RUN_ABANDON) {
         return STATUS_OK;
     }
     if (session_snapshot(session, session_reader_count(session), error) != STATUS_OK) {
@@ -575,8 +575,8 @@ static enum status read_done(struct resume *resume, struct error *error)
     }
     run->following.numbering = resume->follows ? numbering_make(run, &resume->header) : NULL;
     /* tables that the source has no more have no chunks that could be told */
-    resume->leaves |= run->session->options.cut_over.step == CUT_OVER_ABANDON &&
-                      lacks_streams(run->following.numbering);
+    resume->leaves |=
+        run->session->options.command == RUN_ABANDON && lacks_streams(run->following.numbering);
     if (resume->leaves) {
         run->following.numbering = NULL;
         return run_index_chunks(run, error); /* there are none */
@@ -592,8 +592,7 @@ static enum status look_whether_it_follows(struct resume *resume, struct error *
     const struct run_session *session = run->session;
     const struct feed_functions *feed =
         session->source != NULL ? session->source->connector->feed : NULL;
-    bool way_back = session->options.cut_over.step == CUT_OVER_BACK ||
-                    session->options.cut_over.step == CUT_OVER_ABANDON;
+    bool way_back = run_command_gives_up(session->options.command);
     if (resume->header.feed == NULL) {
         return STATUS_OK;
     }
@@ -603,8 +602,7 @@ static enum status look_whether_it_follows(struct resume *resume, struct error *
     bool over = status == STATUS_OK && run->status.phase == LEDGER_COMPLETED;
     bool same = session->kept.learnt != NULL &&
                 strcmp(session->kept.learnt->mapping_hash, session->plan->mapping_hash) == 0;
-    bool gives_up =
-        session->options.cut_over.step == CUT_OVER_ABANDON; /* also before it has copied */
+    bool gives_up = session->options.command == RUN_ABANDON; /* also before it has copied */
     resume->leaves = ((follows && way_back) || over) && !same;
     resume->follows = follows || over || gives_up;
     resume->adopts = follows && !way_back;
@@ -698,7 +696,7 @@ static enum status reopen_if_changed(struct resume *resume, bool changed, struct
 static enum status check_allowed(const struct resume *resume, struct error *error)
 {
     const struct run_session *session = resume->run->session;
-    if (resume->header.feed == NULL || session->options.cut_over.step != CUT_OVER_NOT) {
+    if (resume->header.feed == NULL || run_command_cuts_over(session->options.command)) {
         return STATUS_OK;
     }
     enum status status = follow_allowed(session, error);

@@ -398,8 +398,8 @@ static enum status run_back(const struct run_options *options, struct error *err
     struct buffer faults = {0};
     enum status status = run_open(options, &session, &faults, error);
     if (status == STATUS_OK) {
-        status = options->resuming ? run_resume(session, &result, error)
-                                   : run_migrate(session, &result, error);
+        status = options->command != RUN_BEGIN ? run_resume(session, &result, error)
+                                               : run_migrate(session, &result, error);
     }
     if (status == STATUS_OK && result.exit_status != EXIT_DONE) {
         status = error_set(error, ERROR_CUT_OVER, options->sides.state_folder, "it was stopped");
@@ -433,12 +433,11 @@ enum status run_execute(struct run *run, struct error *error)
     }
     tell_begin(run);
     if (run->status.phase == LEDGER_FOLLOWING &&
-        (run->session->options.cut_over.step == CUT_OVER_BACK ||
-         run->session->options.cut_over.step == CUT_OVER_ABANDON)) {
+        run_command_gives_up(run->session->options.command)) {
         return follow_on(run, error);
     }
     if (run->header.feed != NULL && run->status.phase < LEDGER_FOLLOWING &&
-        run->session->options.cut_over.step == CUT_OVER_ABANDON) {
+        run->session->options.command == RUN_ABANDON) {
         run->following.end = cutover_abandon_copy(run, error);
         return run->following.end == FOLLOW_OVER     ? run_put_phase(run, LEDGER_COMPLETED, error)
                : run->following.end == FOLLOW_FAILED ? STATUS_FAILED

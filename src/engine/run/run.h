@@ -51,17 +51,35 @@ enum begun_hooks_choice { BEGUN_HOOKS_UNSET, BEGUN_HOOKS_SKIP, BEGUN_HOOKS_REPEA
 
 /* What becomes of a followed run whose source has another schema than the run keeps of it. */
 enum schema_change_choice { SCHEMA_CHANGE_UNSET, SCHEMA_CHANGE_REREAD, SCHEMA_CHANGE_STOP };
-/* A resync's steps (engine/follow/resync.h); a comparison comes in between. */
-enum resync_choice { RESYNC_NOT, RESYNC_BEGIN, RESYNC_END };
-/* What a resume of a run that follows is for. */
-enum cut_over_choice {
-    CUT_OVER_NOT,
-    CUT_OVER_READY,
-    CUT_OVER_REVERSE, /* behind it */
-    CUT_OVER_END,
-    CUT_OVER_BACK,
-    CUT_OVER_ABANDON
+/*
+ * The commands of the engine. All but the first are for a run that is there, whose endpoints and
+ * filters hold where none are given; those behind RUN_RESUME are for a run that follows.
+ */
+enum run_command {
+    RUN_BEGIN,            /* a new run */
+    RUN_RESUME,           /* goes on copying, or following */
+    RUN_RESYNC,           /* makes the feed again; both sides are compared next, by `validate` */
+    RUN_RESYNC_END,       /* then repairs what the comparison found, and follows */
+    RUN_CUT_OVER,         /* asks, fences, drains and primes */
+    RUN_CUT_OVER_REVERSE, /* then begins the way back */
+    RUN_CUT_OVER_END,     /* then ends following */
+    RUN_CUT_OVER_BACK,    /* forgets the steps of a cut-over that is not done */
+    RUN_ABANDON           /* ends following without a cut-over */
 };
+static inline bool run_command_resyncs(enum run_command command)
+{
+    return command == RUN_RESYNC || command == RUN_RESYNC_END;
+}
+/* A step of a cut-over, or of giving one up. */
+static inline bool run_command_cuts_over(enum run_command command)
+{
+    return command >= RUN_CUT_OVER;
+}
+/* Only the cut-over is taken back, or following given up: nothing is applied. */
+static inline bool run_command_gives_up(enum run_command command)
+{
+    return command == RUN_CUT_OVER_BACK || command == RUN_ABANDON;
+}
 
 /* A URI option of whichever connector knows it. The value needs no escapes. */
 struct run_parameter {
@@ -179,14 +197,12 @@ struct follow_options {
     bool drop_when_full;         /* … and beyond that the feed goes */
     const char *const *refresh;  /* tables of the source that are read again */
     uint32_t refresh_count;
-    enum resync_choice resync;
     enum schema_change_choice on_schema_change;
     bool mirrors; /* migrate --mirror: tables that hold records are left alone, since
                      a comparison puts them right */
 };
 /* A cut-over and the way back. */
 struct cut_over_options {
-    enum cut_over_choice step;
     bool leaves_rejects;    /* a cut-over does without the records that were rejected */
     bool reverse;           /* a cut-over keeps the way back open */
     const char *reverse_of; /* a run that begins is such a way back: of the run with this feed */
@@ -210,6 +226,7 @@ struct hook_options {
  * are borrowed.
  */
 struct run_options {
+    enum run_command command;
     struct run_sides sides;
     struct run_limits limits;
     struct reject_bound rejects;
@@ -223,8 +240,6 @@ struct run_options {
     bool take_over;
     bool validating;           /* validate: the target is only read, through its source side, too */
     bool confirmed;            /* what deletes records may, or nothing is written: check */
-    bool resuming;             /* resume: endpoints and filters that are not given are those of the
-                                  unfinished run in the state folder */
     struct observer *observer; /* NULL: nobody watches */
     enum progress_mode progress;
     bool color;

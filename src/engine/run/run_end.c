@@ -177,7 +177,7 @@ static void read_book(struct run *run, enum status status)
 static bool is_overtaken(const struct run *run, const struct error *error)
 {
     const struct run_session *session = run->session;
-    return session->options.follow.wanted && session->options.cut_over.step == CUT_OVER_NOT &&
+    return session->options.follow.wanted && !run_command_cuts_over(session->options.command) &&
            !run->refused && run->status.phase == LEDGER_FOLLOWING && source_now_may_cause(error) &&
            (source_now_causes(session, NULL, 0, error) ||
             session->options.follow.source_failures < SOURCE_FAILURES_MAX);

@@ -84,7 +84,7 @@ static enum status take_past_plan(struct run_session *session, const struct past
     char *text;
     size_t length;
     const struct run_options *options = &session->options;
-    if (!options->resuming && !options->validating && options->repair.file == NULL) {
+    if (options->command == RUN_BEGIN && !options->validating && options->repair.file == NULL) {
         return STATUS_END;
     }
     if (current.local.id == NULL) {

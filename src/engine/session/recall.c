@@ -63,7 +63,7 @@ static enum status find_id(const struct run_session *session, const struct past_
     struct state_folder folder;
     struct local_run local;
     *id = session->options.repair.of_run != NULL ? session->options.repair.of_run : past->local.id;
-    if (!session->options.resuming) {
+    if (session->options.command == RUN_BEGIN) {
         return STATUS_OK;
     }
     *id = NULL;
@@ -84,7 +84,7 @@ static enum status find_id(const struct run_session *session, const struct past_
 static bool is_of_source(const struct run_session *session, const struct learnt *learnt)
 {
     const struct feed_functions *feed = session->source->connector->feed;
-    return session->options.resuming || (feed != NULL && feed->elsewhere) ||
+    return session->options.command != RUN_BEGIN || (feed != NULL && feed->elsewhere) ||
            strcmp(learnt->source_identity, session->source_identity) == 0;
 }
 
@@ -119,7 +119,7 @@ enum status recall_find(struct run_session *session, const struct past_run *past
     bool follows = false;
     session->kept.answers = plan_answers_create(session->arena);
     session->kept.mapping_version = 1;
-    if (!options->resuming && !options->validating && options->repair.file == NULL) {
+    if (options->command == RUN_BEGIN && !options->validating && options->repair.file == NULL) {
         return STATUS_OK;
     }
     enum status status = find_id(session, past, &id, error);
@@ -134,10 +134,11 @@ enum status recall_find(struct run_session *session, const struct past_run *past
             options->follow.cascades = CASCADES_TARGET;
         }
         /* whoever gives it up need not have copied, and may have lost tables */
-        bool gives_up = header.feed != NULL && options->cut_over.step == CUT_OVER_ABANDON;
-        session->kept.follows = (follows || gives_up) && options->resuming && !options->validating;
+        bool gives_up = header.feed != NULL && options->command == RUN_ABANDON;
+        session->kept.follows =
+            (follows || gives_up) && options->command != RUN_BEGIN && !options->validating;
         session->kept.copies_on = header.feed != NULL && !session->kept.follows &&
-                                  options->resuming && !options->validating;
+                                  options->command != RUN_BEGIN && !options->validating;
         status = read_learnt(session, header.run_id, error);
     }
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
@@ -148,7 +149,7 @@ enum status recall_find(struct run_session *session, const struct past_run *past
 bool recall_is_of_run(const struct run_session *session)
 {
     const struct run_options *options = &session->options;
-    return options->resuming || options->repair.file != NULL || session->names_run ||
+    return options->command != RUN_BEGIN || options->repair.file != NULL || session->names_run ||
            (session->kept.continued != NULL && session->kept.continued->feed != NULL);
 }
 

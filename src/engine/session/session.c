@@ -123,8 +123,10 @@ static enum status take_from_local_run(struct run_session *session, struct past_
     struct run_options *options = &session->options;
     struct past_run current;
     bool named = options->sides.source_uri != NULL || options->sides.target_uri != NULL;
-    bool may_be_over = options->resuming || options->validating || options->repair.file != NULL;
-    bool is_known = options->resuming || options->repair.file != NULL; /* which one is meant */
+    bool may_be_over =
+        options->command != RUN_BEGIN || options->validating || options->repair.file != NULL;
+    bool is_known =
+        options->command != RUN_BEGIN || options->repair.file != NULL; /* which one is meant */
     if ((named && !is_known && !options->validating) ||
         (options->sides.plan_path != NULL && !may_be_over)) {
         return STATUS_OK;
@@ -153,7 +155,7 @@ static enum status take_from_local_run(struct run_session *session, struct past_
     }
     if (options->sides.plan_path == NULL && !given) {
         options->sides.plan_path = local.plan_path;
-        bool lost = !options->resuming && may_be_over && local.plan_path != NULL &&
+        bool lost = options->command == RUN_BEGIN && may_be_over && local.plan_path != NULL &&
                     !file_exists(local.plan_path);
         if (lost && file_exists(current.folder.plan_file)) {
             options->sides.plan_path = current.folder.plan_file; /* the run's own copy */

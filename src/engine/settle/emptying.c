@@ -109,7 +109,7 @@ bool emptying_refuse(const struct run_session *session, uint32_t number, struct 
     if (refuse_unkept(session, table, problem)) {
         return true;
     }
-    if (session->options.confirmed || session->options.resuming) {
+    if (session->options.confirmed || session->options.command != RUN_BEGIN) {
         return false;
     }
     error_set(problem, ERROR_TARGET_NOT_EMPTY, table->name,

@@ -414,8 +414,8 @@ static void keep_follow(const struct run *run, json_t *object)
         json_t *follow = json_object_get(before, "follow");
         if (of != NULL && strcmp(of, run->id) == 0 && follow != NULL) {
             json_object_set(object, "follow", follow);
-            if (run->session->options.cut_over.step ==
-                CUT_OVER_BACK) { /* how far it was no longer is */
+            if (run->session->options.command ==
+                RUN_CUT_OVER_BACK) { /* how far it was no longer is */
                 json_object_set_new(follow, "cut_over", json_null());
             }
         }

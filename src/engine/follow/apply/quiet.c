@@ -76,7 +76,7 @@ enum status quiet_foresee(const struct run_session *session, struct lack_list *l
         .answers = quiet_answers(session, session->kept.continued),
         .tables = tables,
         .table_count = plan->table_count,
-        .objects = session->options.resuming ? NULL : session_objects(session)};
+        .objects = session->options.command != RUN_BEGIN ? NULL : session_objects(session)};
     enum status status = find_by_row(session, arena, &silence.by_row, error);
     status = status == STATUS_OK ? apply->foresee(session->target, &silence,
                                                   out != NULL ? out : &ignored, lacks, error)

@@ -219,7 +219,6 @@ static enum status fill_options(const struct run_session *session, const char *f
     options->making.no_before_images = true;
     options->making.rollback_keys = false;
     options->follow.wanted = options->follow.catch_up = true;
-    options->cut_over.step = CUT_OVER_NOT;
     options->cut_over.reverse_of = feed;
     options->cut_over.reverse = false;
     options->follow.refresh_count = 0;
@@ -229,9 +228,11 @@ static enum status fill_options(const struct run_session *session, const char *f
     options->cut_over.fence = NULL;
     options->observer = NULL;
     options->progress = PROGRESS_NONE;
-    if (look_for_open(arena, folder, &options->resuming, error) != STATUS_OK) {
+    bool is_open = false;
+    if (look_for_open(arena, folder, &is_open, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    options->command = is_open ? RUN_RESUME : RUN_BEGIN;
     options->selection.names = options->selection.since = NULL;
     if (session->document == NULL && session->options.selection.names == NULL) {
         for (uint32_t i = 0; i < plan->table_count; i++) {
@@ -313,6 +314,6 @@ enum status reverse_give_up(struct run *run, struct error *error)
     if (fill_options(run->session, run->header.feed, &options, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    options.cut_over.step = CUT_OVER_ABANDON;
+    options.command = RUN_ABANDON;
     return run->run_within(&options, error);
 }
