@@ -5,19 +5,16 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
-#include "base/memory.h"
 #include "base/signals.h"
 #include "engine/follow/adopt.h"
 #include "engine/follow/apply/follow_rejects.h"
 #include "engine/follow/apply/lanes.h"
 #include "engine/follow/apply/quiet.h"
 #include "engine/follow/apply/target_ahead.h"
-#include "engine/follow/cutover/cutover.h"
 #include "engine/follow/feed/feeder.h"
 #include "engine/follow/feed/retention.h"
 #include "engine/follow/feed/spool.h"
 #include "engine/follow/follow_figures.h"
-#include "engine/follow/grow.h"
 #include "engine/follow/name_list.h"
 #include "engine/follow/refresh.h"
 #include "engine/follow/reread.h"
@@ -29,7 +26,6 @@
 #include "engine/session/source_now.h"
 #include "engine/settle/references.h"
 #include "engine/state/claim.h"
-#include <stdlib.h>
 #include <string.h>
 
 enum {
