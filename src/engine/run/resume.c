@@ -1,20 +1,17 @@
 /* Going on with a run: the ledger says what is done; everything else has to match it. */
 #include "base/failpoint.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "connectors/contract/lacks.h"
 #include "engine/before/before.h"
-#include "engine/follow/adopt.h"
 #include "engine/follow/cutover/cutover_ask.h"
 #include "engine/follow/follow.h"
 #include "engine/follow/unfollowed.h"
 #include "engine/ledger/json_text.h"
 #include "engine/ledger/learnt.h"
-#include "engine/ledger/ledger_tables.h"
-#include "engine/rejects/rejects.h"
 #include "engine/rollback/rollback.h"
 #include "engine/rollback/undo.h"
 #include "engine/run/rejects_load.h"
+#include "engine/run/resume_internal.h"
 #include "engine/run/run_begin.h"
 #include "engine/run/run_end.h"
 #include "engine/run/run_phases.h"
@@ -22,37 +19,16 @@
 #include "engine/session/numbering.h"
 #include "engine/session/other_tables.h"
 #include "engine/session/parts.h"
-#include "engine/session/policies.h"
 #include "engine/session/renumber.h"
 #include "engine/session/run_facts.h"
-#include "engine/session/schema_lines.h"
 #include "engine/session/since.h"
 #include "engine/settle/recheck.h"
 #include "engine/settle/settle.h"
 #include "engine/state/claim.h"
 #include "engine/state/run_state.h"
 #include "engine/state/state.h"
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-struct resume {
-    struct run *run;
-    struct ledger_run *ledger;
-    struct ledger_header header; /* as the run began */
-    struct ledger_mark *marks;   /* parsed, one a done chunk */
-    uint64_t mark_count;
-    bool was_told; /* the run is over, and the state folder says so: its end was told */
-    /* It only stops following, which is no matter of the plan or schema, which have changed. */
-    bool leaves;
-    /* It has copied, and its feed says whether the source, which may be another server, has what
-     * comes next. */
-    bool follows_elsewhere;
-    bool follows; /* it has copied, and applies or applied the source's changes, whose schema may be
-                     another one by now */
-    bool adopts;  /* and goes on with them */
-};
 
 /* ---- which run */
 
@@ -125,279 +101,6 @@ static enum status cannot_resume(const struct run *run, struct error *error)
               "it keeps no ledger, so no run into it can be resumed");
     error_hint(error, "`transhume migrate` writes all of it again");
     return STATUS_FAILED;
-}
-
-/* ---- does it match */
-
-static size_t line_length(const char *line)
-{
-    size_t length = strcspn(line, "\n");
-    return length < 160 ? length : 160;
-}
-
-static enum status mapping_differs(const char *began, const char *now, struct error *error)
-{
-    uint32_t line = 1;
-    while (line_length(began) == line_length(now) &&
-           strncmp(began, now, strcspn(began, "\n") + 1) == 0 && *began != '\0') {
-        began += strcspn(began, "\n");
-        now += strcspn(now, "\n");
-        began += *began == '\n';
-        now += *now == '\n';
-        line++;
-    }
-    error_set(error, ERROR_PLAN_CHANGED, "plan",
-              "its mapping is not the one that the run began with; it was '%.*s', it is '%.*s'",
-              (int)line_length(began), began, (int)line_length(now), now);
-    error_hint(error, "resume with the plan as it was (a copy is in the state folder); tuning and "
-                      "comments may differ");
-    return STATUS_FAILED;
-}
-
-static enum status schema_differs(const struct resume *resume, struct error *error)
-{
-    struct buffer what = {0};
-    if (resume->header.schema_text != NULL) {
-        const char *now = resume->run->session->schema_text;
-        schema_lines_compare(resume->header.schema_text, now, &what);
-        if (what.length == 0) {
-            schema_lines_compare_objects(resume->header.schema_text, now, &what);
-        }
-    }
-    error_set(error, ERROR_SOURCE_CHANGED, resume->run->session->source_uri->shown,
-              "its schema is not the one that the run began with: %s",
-              what.length > 0 ? buffer_string(&what)
-                              : "an index, a constraint or a default differs");
-    error_hint(error, resume->header.feed == NULL
-                          ? "resume with the schema as it was; or empty the target, `transhume "
-                            "reset --confirm`, and migrate again"
-                          : "resume with the schema as it was; or give the run up, `transhume "
-                            "cutover --abandon --confirm`, empty the target, `transhume reset "
-                            "--confirm`, and migrate again");
-    buffer_free(&what);
-    return STATUS_FAILED;
-}
-
-/* No record of a plain copy depends on them: what is made of them from now on is of today. */
-static void tell_changed_objects(const struct resume *resume)
-{
-    struct buffer what = {0};
-    const char *before = resume->header.schema_text;
-    if (before != NULL) {
-        schema_lines_compare_objects(before, resume->run->session->schema_text, &what);
-    }
-    if (what.length > 0) {
-        resume->run->warning_count++;
-        log_write(LOG_WARNING,
-                  "the source is not what it was when the run began: %s; what was made of it by "
-                  "then stays as it is",
-                  buffer_string(&what));
-    }
-    buffer_free(&what);
-}
-
-static enum status check_policies(struct resume *resume, struct error *error)
-{
-    struct run *run = resume->run;
-    const struct ledger_table *other = NULL;
-    if (run->loads_rejects) {
-        return STATUS_OK; /* it takes what a mended record needs */
-    }
-    policies_take(run, &resume->header, &other);
-    if (other == NULL) {
-        return STATUS_OK;
-    }
-    error_set(error, ERROR_PLAN_CHANGED, other->name,
-              "the run began with `existing: %s` for it, which is another one now",
-              ledger_existing_name(other->existing));
-    error_hint(error, "give it as it was, or leave --existing out");
-    return STATUS_FAILED;
-}
-
-/* Do only indexes and constraints differ, of a run whose feed brings what happens meanwhile? */
-static bool differs_beside_records(const struct resume *resume)
-{
-    struct buffer what = {0};
-    bool beside = resume->run->session->kept.copies_on && resume->header.schema_text != NULL;
-    if (beside) {
-        schema_lines_compare(resume->header.schema_text, resume->run->session->schema_text, &what);
-        beside = what.length == 0;
-    }
-    buffer_free(&what);
-    return beside;
-}
-
-static enum status check_match(struct resume *resume, struct error *error)
-{
-    const struct run_session *session = resume->run->session;
-    const struct ledger_header *header = &resume->header;
-    if (strcmp(header->source_identity, session->source_identity) != 0 &&
-        !resume->follows_elsewhere) {
-        error_set(error, ERROR_SOURCE_CHANGED, session->source_uri->shown,
-                  "it is not the source that the run began with: that was %s, this is %s",
-                  header->source_identity, session->source_identity);
-        error_hint(error, "resume with that source; or empty the target, `transhume reset "
-                          "--confirm`, and migrate again");
-        return STATUS_FAILED;
-    }
-    enum status adopts = resume->adopts ? adopt_check(resume->run, header, error) : STATUS_OK;
-    if (adopts == STATUS_FAILED) {
-        return STATUS_FAILED;
-    }
-    if (strcmp(header->fingerprint, session->fingerprint) != 0 && !resume->leaves &&
-        !resume->follows && !differs_beside_records(resume)) {
-        return schema_differs(resume, error);
-    }
-    if (strcmp(header->target_identity, session->target_identity) != 0) {
-        error_set(error, ERROR_PLAN_CHANGED, session->target_uri->shown,
-                  "it is not the target that the run began with: that was %s, this is %s",
-                  header->target_identity, session->target_identity);
-        error_hint(error, "put the target back in its place; or empty this one, `transhume reset "
-                          "--confirm`, and migrate again");
-        return STATUS_FAILED;
-    }
-    if (resume->leaves) {
-        return STATUS_OK;
-    }
-    if (adopts == STATUS_END ||
-        (!resume->follows && strcmp(header->mapping_hash, session->plan->mapping_hash) != 0)) {
-        return mapping_differs(header->mapping_text, session->plan->mapping_text, error);
-    }
-    tell_changed_objects(resume);
-    return check_policies(resume, error);
-}
-
-/* ---- done marks */
-
-static enum status damaged(struct resume *resume, const char *what, uint64_t number,
-                           struct error *error)
-{
-    error_set(error, ERROR_LEDGER_INVALID, resume->run->session->target_uri->shown,
-              "the ledger is damaged: %s %" PRIu64, what, number);
-    error_hint(error, "restore the target from a backup, or empty it and migrate again");
-    return STATUS_FAILED;
-}
-
-static enum status take_chunks(struct resume *resume, struct error *error)
-{
-    struct run *run = resume->run;
-    run->chunks.list = resume->ledger->chunks;
-    run->chunks.count = resume->ledger->chunk_count;
-    const struct run_numbering *numbering = run->following.numbering;
-    for (uint64_t i = 0; i < run->chunks.count; i++) {
-        uint32_t stream = run->chunks.list[i].stream;
-        if (numbering != NULL) {
-            stream = stream < numbering->stream_count ? numbering->streams[stream] : NUMBERING_NONE;
-            run->chunks.list[i].stream = stream;
-        }
-        if (run->chunks.list[i].number != i + 1 || stream >= run->session->plan->stream_count) {
-            return damaged(resume, "no place for chunk", run->chunks.list[i].number, error);
-        }
-    }
-    return run_index_chunks(run, error);
-}
-
-/* What a table wrote that the plan has no more is nobody's. */
-static void renumber_mark(const struct run_numbering *numbering, struct arena *arena,
-                          struct ledger_mark *mark)
-{
-    uint32_t *numbers =
-        arena_allocate_zeroed(arena, mark->entity_count + (size_t)1, sizeof *numbers);
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < mark->entity_count; i++) {
-        uint32_t number = numbering->entities[mark->entities[i]];
-        if (number != NUMBERING_NONE) {
-            mark->tallies[kept] = mark->tallies[i];
-            numbers[kept++] = number;
-        }
-    }
-    mark->entities = numbers;
-    mark->entity_count = kept;
-}
-
-static enum status take_marks(struct resume *resume, struct error *error)
-{
-    struct run *run = resume->run;
-    const struct ledger_run *ledger = resume->ledger;
-    const struct run_numbering *numbering = run->following.numbering;
-    uint32_t limit = numbering != NULL ? numbering->entity_count : run->session->plan->entity_count;
-    resume->marks = arena_allocate_zeroed(run->arena, ledger->done_count, sizeof(*resume->marks));
-    for (uint64_t i = 0; i < ledger->done_count; i++) {
-        struct ledger_mark *mark = &resume->marks[i];
-        if (ledger_mark_read(&ledger->done[i], limit, run->arena, mark, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        if (numbering != NULL) {
-            renumber_mark(numbering, run->arena, mark);
-        }
-        if (mark->chunk == 0 || mark->chunk > run->chunks.count ||
-            run->chunks.done[mark->chunk - 1]) {
-            return damaged(resume, "a done mark for chunk", mark->chunk, error);
-        }
-        run->chunks.done[mark->chunk - 1] = 1;
-        run->chunks.done_count++;
-    }
-    resume->mark_count = ledger->done_count;
-    return STATUS_OK;
-}
-
-static void sum_marks(struct resume *resume)
-{
-    struct run *run = resume->run;
-    for (uint64_t i = 0; i < resume->mark_count; i++) {
-        const struct ledger_mark *mark = &resume->marks[i];
-        for (uint32_t j = 0; run->chunks.done[mark->chunk - 1] && j < mark->entity_count; j++) {
-            tally_add(&run->totals[mark->entities[j]], &mark->tallies[j]);
-        }
-    }
-}
-
-/* ---- reject files */
-
-struct names {
-    const char **names;
-    size_t count;
-};
-
-/* What following rejected is of no chunk. */
-static bool is_vouched(void *context, const char *name)
-{
-    const struct names *names = context;
-    return strncmp(name, "follow-", 7) == 0 ||
-           bsearch(&name, names->names, names->count, sizeof(char *), text_compare_strings) != NULL;
-}
-
-static enum status check_one_file(struct run *run, const struct ledger_rejects *rejects,
-                                  struct error *error)
-{
-    enum status status = rejects_verify(run->folder.rejects, rejects, error);
-    if (status == STATUS_END) {
-        run->warning_count++;
-        log_write(LOG_WARNING,
-                  "%s is gone: its %" PRIu64 " rejected records are counted, but "
-                  "can't be loaded any more",
-                  rejects->file, rejects->count);
-    }
-    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
-}
-
-static enum status check_reject_files(struct resume *resume, struct error *error)
-{
-    struct run *run = resume->run;
-    struct names names = {0};
-    names.names = arena_allocate_zeroed(run->arena, resume->mark_count, sizeof(char *));
-    for (uint64_t i = 0; i < resume->mark_count; i++) {
-        const struct ledger_mark *mark = &resume->marks[i];
-        if (mark->rejects.file == NULL || !run->chunks.done[mark->chunk - 1]) {
-            continue;
-        }
-        if (check_one_file(run, &mark->rejects, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        names.names[names.count++] = mark->rejects.file;
-    }
-    qsort(names.names, names.count, sizeof(char *), text_compare_strings);
-    return rejects_sweep(run->folder.rejects, is_vouched, &names, error);
 }
 
 /* ---- the snapshot */
@@ -546,7 +249,7 @@ static enum status take_snapshot(struct resume *resume, bool *changed, struct er
 static enum status finish_completed(struct resume *resume, struct error *error)
 {
     struct run *run = resume->run;
-    sum_marks(resume);
+    resume_sum_marks(resume);
     if (settle_apply(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -581,7 +284,8 @@ static enum status read_done(struct resume *resume, struct error *error)
         run->following.numbering = NULL;
         return run_index_chunks(run, error); /* there are none */
     }
-    return take_chunks(resume, error) == STATUS_OK && take_marks(resume, error) == STATUS_OK
+    return resume_take_chunks(resume, error) == STATUS_OK &&
+                   resume_take_marks(resume, error) == STATUS_OK
                ? ledger_check_marks(resume->ledger, &run->status, error)
                : STATUS_FAILED;
 }
@@ -631,7 +335,7 @@ static enum status read_ledger(struct resume *resume, struct error *error)
     }
     enum status status = look_whether_it_follows(resume, error);
     if (status == STATUS_OK) {
-        status = check_match(resume, error);
+        status = resume_check_match(resume, error);
         run->refused = status != STATUS_OK;
     }
     return status == STATUS_OK &&
@@ -759,11 +463,11 @@ static enum status go_on(struct run *run, struct error *error)
         return STATUS_FAILED;
     }
     if (reopen_if_changed(&resume, changed, error) != STATUS_OK ||
-        (!resume.leaves && check_reject_files(&resume, error) != STATUS_OK)) {
+        (!resume.leaves && resume_check_reject_files(&resume, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     before_resume(run);
-    sum_marks(&resume);
+    resume_sum_marks(&resume);
     if (run->status.phase >= LEDGER_SETTLED && !resume.leaves &&
         settle_apply(run, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -812,7 +516,7 @@ static enum status ask_cut_over(struct resume *resume, struct lack_list *lacks, 
                                           "--reverse has kept the way back"
                                         : "`transhume follow` continues it");
     }
-    sum_marks(resume);
+    resume_sum_marks(resume);
     return settle_apply(run, error) == STATUS_OK && unfollowed_look(run, error) == STATUS_OK
                ? cutover_ask(run->session, run, CUTOVER_ASKED_FIRST | CUTOVER_ASKED_CAUGHT_UP,
                              lacks, error)
