@@ -52,8 +52,7 @@ struct arrow_layout {
     uint32_t column_count;
 };
 
-/* The layout of a table to write. `required` has a flag a column: never null. In `arena`.
- */
+/* The layout of a table to write. `required` has a flag a column: never null. In `arena`. */
 void arrow_layout_of_columns(const struct arrow_database *database,
                              const struct schema_column *columns, uint32_t count,
                              const bool *required, struct arena *arena,

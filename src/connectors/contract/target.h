@@ -193,8 +193,7 @@ struct after_load_request {
     uint32_t broken;
 };
 
-/* Records that the run wrote to one of the request's tables; UINT64_MAX: not known.
- */
+/* Records that the run wrote to one of the request's tables; UINT64_MAX: not known. */
 uint64_t after_load_records_written(const struct after_load_request *request,
                                     const struct target_table *table);
 

@@ -1,5 +1,4 @@
-/* The facts that a table's files tell: dialect, columns, types learned from all rows.
- */
+/* The facts that a table's files tell: dialect, columns, types learned from all rows. */
 #include "connectors/csv/csv.h"
 
 #include "base/log.h"

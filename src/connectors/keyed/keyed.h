@@ -299,7 +299,7 @@ void keyed_note_outcome(struct batch_result *result, uint32_t row, enum outcome_
 bool keyed_find_key(const struct target_table *table, const struct shape *shape,
                     const struct cell *cells, struct cell key[KEYED_KEY_COLUMNS_MAX]);
 
-/* The caller may set besides: in_flight_max, timeout_ms if it is another one than the options',
+/* The caller sets the rest: in_flight_max, timeout_ms if it is another one than the options',
  * capacity.units_per_second. */
 void keyed_room_init(struct keyed_database *database, const struct keyed_service *service,
                      const struct open_options *options);

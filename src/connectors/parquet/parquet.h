@@ -77,8 +77,7 @@ struct parquet_layout {
     uint32_t leaf_count;
 };
 
-/* The layout of a table to write. `required` has a flag a column: never null. In `arena`.
- */
+/* The layout of a table to write. `required` has a flag a column: never null. In `arena`. */
 void parquet_layout_of_columns(const struct parquet_database *database,
                                const struct schema_column *columns, uint32_t count,
                                const bool *required, struct arena *arena,
