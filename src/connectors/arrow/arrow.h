@@ -52,12 +52,12 @@ struct arrow_layout {
     uint32_t column_count;
 };
 
-/* Of a table as it is written. `required` has a flag a column: never null. In `arena`. */
+/* The layout of a table to write. `required` has a flag a column: never null. In `arena`. */
 void arrow_layout_of_columns(const struct arrow_database *database,
                              const struct schema_column *columns, uint32_t count,
                              const bool *required, struct arena *arena,
                              struct arrow_layout *layout);
-/* Of a file's schema. `refused`: what of it is not read, or NULL. In `arena`. */
+/* The layout of a file's schema. `refused`: what of it is not read, or NULL. In `arena`. */
 void arrow_layout_of_file(const struct ArrowSchema *schema, struct arena *arena,
                           struct arrow_layout *layout, const char **refused);
 /* The schema of a file of that layout, which the caller releases. False: no memory. */
@@ -85,7 +85,7 @@ enum status arrow_value_read(const struct arrow_node *node, const struct ArrowAr
 /* ---------------------------------------------------------------- message.c */
 
 /*
- * What nanoarrow does not tell of a message, or gets wrong, from the FlatBuffers of its head
+ * Facts that nanoarrow does not tell of a message, or gets wrong, from the FlatBuffers of its head
  * (Message.fbs of the format; flatbuffers.dev, "Encoding"). `message` is its begin, with a head
  * that ArrowIpcDecoderVerifyHeader has found sound.
  */

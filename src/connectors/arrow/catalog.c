@@ -1,4 +1,4 @@
-/* What a file of a source's table says of itself. */
+/* The facts that a file of a source's table tells of itself. */
 #include "connectors/arrow/arrow.h"
 
 #include <string.h>

@@ -122,7 +122,7 @@ enum status arrow_decoder_fill(struct folder_decoder *decoder, struct batch *bat
 
 /* ---------------------------------------------------------------- raw */
 
-/* What is nested is fitted as the encoder does: records have their fields in order. */
+/* Nested values are fitted as the encoder does: records have their fields in order. */
 static enum status append_column(struct folder_decoder *decoder, uint32_t number,
                                  struct error *error)
 {

@@ -14,7 +14,8 @@
 /* "ARROW1" and two zeros stand before the messages of the file format, "ARROW1" at its end. */
 enum { MAGIC_BYTES = 6, FILE_HEAD_BYTES = 8, FILE_BYTES_LEAST = 8 + 8 + 4 + 6 };
 enum { HEAD_BYTES_MAX = 256 << 20, ALIGNMENT = 8 };
-/* What buffers of a file may claim to have unpacked: so much and so many times the file's bytes. */
+/* The bytes that buffers of a file may claim to have unpacked: so much and so many times the file's
+ * bytes. */
 static const uint64_t unpacked_base = UINT64_C(256) << 20;
 static const uint64_t unpacked_per_byte = 64;
 static const char magic[] = "ARROW1";

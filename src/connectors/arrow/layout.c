@@ -6,7 +6,7 @@
 
 enum { UUID_BYTES = 16, NARROW_DECIMAL_DIGITS_MAX = 38 };
 enum { MILLISECOND_FRACTION = 1 + 3, MICROSECOND_FRACTION = 1 + 6, NANOSECOND_FRACTION = 1 + 9 };
-/* Of canonical extension types (arrow.apache.org, "Canonical Extension Types"). */
+/* Names of canonical extension types (arrow.apache.org, "Canonical Extension Types"). */
 #define EXTENSION_NAME "ARROW:extension:name"
 #define EXTENSION_JSON "arrow.json"
 #define EXTENSION_UUID "arrow.uuid"
@@ -139,7 +139,7 @@ static void plan_elements(const struct arrow_database *database, uint32_t depth,
               &node->children[map ? 1 : 0]);
 }
 
-/* What is nested without a known type within is JSON. */
+/* A nested type without a known type within is JSON. */
 static void plan_node(const struct arrow_database *database, const char *name,
                       const struct value_type *type, bool required, uint32_t depth,
                       struct arena *arena, struct arrow_node *node)
@@ -364,7 +364,7 @@ static bool read_type(const struct ArrowSchemaView *view, struct value_type *typ
     }
 }
 
-/* What of a file is being read, and why it can't be. */
+/* A schema of a file that is being read, and why it can't be. */
 struct looking {
     struct arena *arena;
     const char *refused;

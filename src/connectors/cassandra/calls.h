@@ -37,7 +37,7 @@ bool cassandra_calls_keep_rows(const struct cql_rows *rows, struct buffer *bytes
 /* ---------------------------------------------------------------- patience */
 
 /*
- * What becomes of a call that failed, for all reads and for the writes of control work (requests of
+ * The fate of a call that failed, for all reads and for the writes of control work (requests of
  * writers have the keyed room's own patience):
  *
  *   unavailable                     at the consistency of `fallback`, if the user allows one
@@ -48,7 +48,7 @@ bool cassandra_calls_keep_rows(const struct cql_rows *rows, struct buffer *bytes
  *
  * Each retry and each fallback is counted, in the database's report and in `counts`.
  */
-/* Of one thing that is done, perhaps by many calls; one thread. */
+/* The patience with one thing that is done, perhaps by many calls; one thread. */
 struct cassandra_patience {
     struct cassandra *self;
     struct database_counts *counts; /* of the request that it is for; may be NULL */

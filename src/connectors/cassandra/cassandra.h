@@ -42,7 +42,7 @@ enum {
     CASSANDRA_CLASSES_MAX = 1024
 };
 
-/* What the options of a URI say. */
+/* The settings in the options of a URI. */
 struct cassandra_settings {
     enum cql_consistency read_consistency;
     enum cql_consistency write_consistency;

@@ -130,7 +130,7 @@ static const struct schema_index *indexes_of(const struct cassandra_table *from,
 
 /* ---------------------------------------------------------------- tables */
 
-/* What has no word of its own in a schema. */
+/* The properties of a table that have no word of their own in a schema. */
 static const char *details_of(const struct cassandra_table *from, struct arena *arena)
 {
     if (from->view_of != NULL) {

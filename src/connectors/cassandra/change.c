@@ -169,7 +169,7 @@ static void append_options(struct compiler *compiler, const struct change_value 
     }
 }
 
-/* What the named options are now. NULL: one of them is not known. */
+/* The named options as they are now. NULL: one of them is not known. */
 static enum status old_options(struct compiler *compiler, const struct change_value *value,
                                const char **text, struct error *error)
 {
@@ -269,7 +269,7 @@ static enum status append_key(struct compiler *compiler, const struct change_val
                                      "`partition_by`");
 }
 
-/* What a column of CQL has not. */
+/* Refuses what a column of CQL has not. */
 static enum status check_column(struct compiler *compiler, const struct change_value *column,
                                 struct error *error)
 {

@@ -9,7 +9,7 @@
 
 enum { UNDER_WAY_MIN = 256 }; /* of a session */
 
-/* What to look at where no session comes about, and nothing better was said. */
+/* A hint at what to look at where no session comes about, and nothing better was said. */
 static enum status hint_at(struct error *error)
 {
     if (error->hint[0] != '\0') {
@@ -75,7 +75,7 @@ static enum status run_once(struct cassandra *self, struct cql_call *call,
     return cql_session_query(self->control, call, arena, reply, error);
 }
 
-/* What may be repeated reads, or changes the schema, which is of no consistency. */
+/* A call that may be repeated reads, or changes the schema, which is of no consistency. */
 static enum status control_run(struct cassandra *self, struct cql_call *call,
                                struct cql_statement *statement, bool repeats, struct arena *arena,
                                struct cql_reply *reply, struct error *error)

@@ -90,7 +90,7 @@ static enum status append_columns(const struct target_table *table, struct arena
     return status;
 }
 
-/* Of those that are not the plan's own only with `all`. */
+/* Properties that are not the plan's own are appended only with `all`. */
 static void append_with(const struct target_table *table, bool all, struct buffer *out)
 {
     struct buffer order = {0};
@@ -193,7 +193,7 @@ static enum status run_create(struct cassandra *self, const struct target_table 
     return status;
 }
 
-/* What the source's table has and this server doesn't take is left out, and named. */
+/* A property that the source's table has and this server doesn't take is left out, and named. */
 static enum status take_property(struct cassandra *self, const struct target_table *table,
                                  const struct schema_property *property, struct arena *arena,
                                  struct error *error)

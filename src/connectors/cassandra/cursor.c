@@ -227,7 +227,7 @@ void cassandra_cursor_close(struct cursor *cursor)
 
 /* ---------------------------------------------------------------- rows of pages */
 
-/* What the values point to, from the page into the batch. */
+/* The bytes that the values point to are copied from the page into the batch. */
 static enum status keep_values(struct cursor *cursor, const uint8_t *begin, size_t length,
                                struct batch *batch, struct error *error)
 {

@@ -178,7 +178,7 @@ static void end_part(struct buffer *out, size_t begin, uint32_t statement, uint3
     memcpy(head + 8, &length, 4);
 }
 
-/* What a partition of static values without rows is read as: its clustering columns are null. */
+/* Is it what a partition of static values without rows is read as, its clustering columns null? */
 static bool is_alone(const struct cassandra_table *table, const struct keyed_record *record)
 {
     bool alone = record->shape != NULL && table->clustering_count > 0 &&
@@ -223,7 +223,8 @@ static enum status encode_form(struct keyed_connection *connection, enum keyed_k
     return status;
 }
 
-/* Of the static columns of a partition without a row, which are written without a time to live. */
+/* Is the time over of static columns of a partition without a row, which are written without a time
+ * to live? */
 static bool is_over(struct keyed_connection *connection, enum keyed_kind kind,
                     const struct keyed_record *record)
 {
@@ -286,8 +287,8 @@ static enum status encode_turned(const struct cassandra_statement *statement,
     return status;
 }
 
-/* What looks for the row and for the partition's static values, what inserts the row, and what sets
- * static values where there are none: enum cassandra_insert_part. */
+/* The statements that look for the row and for the partition's static values, insert the row, and
+ * set static values where there are none: enum cassandra_insert_part. */
 static enum status encode_insert(struct keyed_connection *connection,
                                  const struct keyed_record *record, struct buffer *out,
                                  struct error *error)
@@ -332,7 +333,7 @@ static enum status encode_addition(const struct cassandra_statement *statement,
                            "all of its counters are null, and Cassandra has no row without any");
 }
 
-/* What reads the row, and what adds to it. */
+/* The statement that reads the row, and the one that adds to it. */
 static enum status encode_counters(struct keyed_connection *connection,
                                    const struct keyed_record *record, struct buffer *out,
                                    struct error *error)
@@ -355,7 +356,7 @@ static bool has_times(enum keyed_kind kind, const struct keyed_record *record)
             envelope->cell_times != NULL);
 }
 
-/* Of the record: the place of the cell, or of a document's field; -1: it has none. */
+/* The place of the record's cell, or of a document's field; -1: it has none. */
 static int32_t field_of(const struct cassandra_statement *statement,
                         const struct keyed_record *record, uint32_t at)
 {
@@ -366,8 +367,8 @@ static int32_t field_of(const struct cassandra_statement *statement,
     return cell != NULL ? (int32_t)((cell - record->cells->items) / 2) : -1;
 }
 
-/* What settling writes and deletes has to win over all that the load wrote; and a static value that
- * several records may say is not of the age of one of them. */
+/* Writes and deletions of settling have to win over all that the load wrote; and a static value
+ * that several records may say is not of the age of one of them. */
 static struct cell_times settled_times(const struct cassandra_statement *statement,
                                        const struct keyed_record *record, bool is_static,
                                        struct cell_times times)
@@ -468,8 +469,8 @@ static enum status encode_aged(const struct cassandra_statement *statement,
     return status;
 }
 
-/* What writes cells of another age than the record's. An INSERT would keep the row as long as
- * them; of static columns alone there is no UPDATE that names a row. */
+/* The statement that writes cells of another age than the record's. An INSERT would keep the row as
+ * long as them; of static columns alone there is no UPDATE that names a row. */
 static const struct cassandra_statement *statement_of_cells(struct keyed_connection *connection,
                                                             const struct cassandra_statement *whole)
 {

@@ -10,7 +10,7 @@ enum { CASSANDRA_PIECES_UNKNOWN = 64 /* of a table that can't be estimated */ };
  * for a table of few rows. -1: it could not be read so. */
 double cassandra_estimate_rows(struct cassandra *self, const struct cassandra_table *table);
 
-/* What a node says of a table's partitions (system.size_estimates, of those flushed to disk some
+/* A node's account of a table's partitions (system.size_estimates, of those flushed to disk some
  * minutes ago), for its own part of the ring, and by that for all of it. */
 struct cassandra_size {
     const char *table;
@@ -24,7 +24,7 @@ struct cassandra_sizes {
 };
 enum status cassandra_sizes_read(struct cassandra *self, struct arena *arena,
                                  struct cassandra_sizes *sizes, struct error *error) MUST_USE;
-/* Of the whole table; -1: not known. */
+/* The sizes of the whole table; -1: not known. */
 void cassandra_sizes_find(const struct cassandra_sizes *sizes, const char *table,
                           int64_t *partitions, int64_t *bytes);
 

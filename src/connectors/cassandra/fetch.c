@@ -94,7 +94,7 @@ static const struct record_envelope *envelope_of(const struct fetching *fetching
     return envelope;
 }
 
-/* What of a record can't be read stands in it as the server's bytes: it is there, after all. */
+/* A value that can't be read stands in the record as the server's bytes: it is there, after all. */
 static enum status take_row(void *context, uint32_t key, const struct cql_columns *columns,
                             const struct cql_value *values, struct error *error)
 {

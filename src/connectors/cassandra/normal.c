@@ -22,7 +22,7 @@ static bool becomes_text(const struct cql_type *type, const struct cell *cell)
            cell->kind != VALUE_ESCAPE;
 }
 
-/* What a text is read as for a column of that type; VALUE_MISSING: it stays a text. */
+/* The type that a text is read as for a column of that type; VALUE_MISSING: it stays a text. */
 static struct value_type read_as(const struct cql_type *type)
 {
     static const uint8_t kinds[] = {
@@ -145,7 +145,7 @@ static enum status fit(const struct cql_type *type, const struct cell *cell, str
     return fit_items(type, made, arena, error);
 }
 
-/* What most values are: of a kind that the type takes as it is. */
+/* Is the value, as most are, of a kind that the type takes as it is? */
 static bool fits_already(const struct cql_type *type, const struct cell *cell)
 {
     return type->kind == CQL_TYPE_TEXT ? !becomes_text(type, cell) : !says_other(type, cell);

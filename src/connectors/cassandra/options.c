@@ -1,4 +1,4 @@
-/* What a URI says: cassandra://USER:PASSWORD@HOST,HOST:PORT/KEYSPACE?options. */
+/* The settings of a URI: cassandra://USER:PASSWORD@HOST,HOST:PORT/KEYSPACE?options. */
 #include "connectors/cassandra/options.h"
 
 #include "base/retry.h"

@@ -7,7 +7,7 @@
 
 /* ---------------------------------------------------------------- reading */
 
-/* What tells which table it is, what only the server sets, and what no server of today heeds. */
+/* Columns that tell which table it is, only the server sets, or no server of today heeds. */
 static bool is_other(const char *name)
 {
     static const char *const others[] = {"keyspace_name",

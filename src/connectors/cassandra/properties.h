@@ -11,11 +11,11 @@ struct cassandra_properties {
     uint32_t count;
 };
 
-/* Of all tables of the keyspace, `*count` of them, in `arena`. */
+/* The properties of all tables of the keyspace, `*count` of them, in `arena`. */
 enum status cassandra_properties_read(struct cassandra *self, struct arena *arena,
                                       struct cassandra_properties **all, uint32_t *count,
                                       struct error *error) MUST_USE;
-/* Those that tables of this server have. */
+/* The properties that tables of this server have. */
 enum status cassandra_properties_known(struct cassandra *self, struct arena *arena,
                                        struct column_list *names, struct error *error) MUST_USE;
 

@@ -1,6 +1,6 @@
 /*
- * What a repair wrote, read back. The latest time is the truth to the server, so that a value or a
- * deletion of a later time than a write's hides the write without a word:
+ * The records that a repair wrote, read back. The latest time is the truth to the server, so that a
+ * value or a deletion of a later time than a write's hides the write without a word:
  *
  *   read ── as it was written ──> done
  *     └── else it is written again, at the time of now ──> read ──> done
@@ -116,7 +116,7 @@ static struct keyed_wanted_key key_of(const struct cassandra_table *table, const
 
 /* ---------------------------------------------------------------- records as they were written */
 
-/* What expires soon may be gone rightly. */
+/* A record that expires soon may be gone rightly. */
 static bool expires_soon(const struct proving *proving, const struct cell *cells)
 {
     enum { SOON_S = 60 };
@@ -186,7 +186,7 @@ static enum status add_proof(struct proving *proving, uint32_t row, struct error
     return STATUS_OK;
 }
 
-/* Those of the batch that were not refused. */
+/* Adds the records of the batch that were not refused. */
 static enum status add_proofs(struct proving *proving, const struct batch_result *result,
                               struct error *error)
 {
@@ -250,7 +250,7 @@ static enum status take_row(void *context, uint32_t key, const struct cql_column
     return STATUS_OK;
 }
 
-/* Those that were hidden so far. `*left`: how many still are. */
+/* Reads the records that were hidden so far. `*left`: how many still are. */
 static enum status read_back(struct proving *proving, uint32_t *left, struct error *error)
 {
     struct arena *arena = arena_create(0);
@@ -374,7 +374,7 @@ static enum status make_update(struct proving *proving, const struct proof *proo
     return status;
 }
 
-/* What of a record differs, above the times that values there say. */
+/* Updates of the cells that differ, above the times that values there say. */
 static enum status make_updates(struct proving *proving, const struct proof *proof,
                                 struct cassandra_write *writes, uint32_t *count,
                                 struct arena *arena, struct error *error)

@@ -1,4 +1,4 @@
-/* What the files of the source share: readers and their cursors. */
+/* Declarations that the files of the source share: readers and their cursors. */
 #ifndef TRANSHUME_CONNECTORS_CASSANDRA_READER_H
 #define TRANSHUME_CONNECTORS_CASSANDRA_READER_H
 

@@ -91,7 +91,8 @@ static int64_t number_at(const struct cql_value *value)
     return value->length == 8 ? (int64_t)number : (int32_t)(uint32_t)number;
 }
 
-/* Of what has elements a list of theirs: the longest, and none if one of them has none. */
+/* A column with elements has a list of their times to live: the longest, and none if one of them
+ * has none. */
 static int64_t ttl_at(const struct cql_columns *columns, uint32_t column,
                       const struct cql_value *values)
 {
@@ -113,7 +114,7 @@ static int64_t ttl_at(const struct cql_columns *columns, uint32_t column,
     return longest;
 }
 
-/* Of a column that has them. A time of 0 is told apart from none. */
+/* The times of a column that has them. A time of 0 is told apart from none. */
 static struct cell_times times_at(const struct cassandra_rows *rows, uint32_t place,
                                   const struct cql_value *values)
 {

@@ -25,12 +25,12 @@ struct cassandra_rows {
     uint32_t key_count;
 };
 
-/* Of a table; `columns` may be set later. */
+/* The rows of a table; `columns` may be set later. */
 struct cassandra_rows cassandra_rows_of_table(const struct read_request *request,
                                               const struct cassandra_select *select,
                                               const struct cql_columns *columns,
                                               struct arena *arena);
-/* Of a query; `key` are columns of it. */
+/* The rows of a query; `key` are columns of it. */
 struct cassandra_rows cassandra_rows_of_query(const struct read_request *request,
                                               const struct cql_columns *columns,
                                               struct column_list key, struct arena *arena);

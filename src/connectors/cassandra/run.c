@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What stands there already is older. */
+/* Records that stand there already are older. */
 enum status cassandra_read_clock(struct cassandra *self, int64_t *now_us, struct error *error)
 {
     static const char text[] = "SELECT toUnixTimestamp(now()) FROM system.local";

@@ -47,7 +47,7 @@ const struct cql_columns *cassandra_scan_columns(const struct cassandra_scan *sc
  * was all. The page before must have been read to its end. */
 enum status cassandra_scan_next(struct cassandra_scan *scan, int64_t timeout_ms,
                                 struct cassandra_page *page, struct error *error) MUST_USE;
-/* Of a range: the last row of the page that was handed over has this token. To be called once the
+/* The last row of the page of a range that was handed over has this token. To be called once the
  * page was read, before the next one: what is left of the range begins there. */
 void cassandra_scan_passed(struct cassandra_scan *scan, int64_t token);
 

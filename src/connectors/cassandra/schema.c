@@ -264,7 +264,7 @@ static bool is_own(struct text name)
            memcmp(name.data, own_prefix, strlen(own_prefix)) == 0;
 }
 
-/* What tables and views have in common; one without a key is half dropped or half made. */
+/* Facts that tables and views have in common; one without a key is half dropped or half made. */
 static void take_table(struct reading *reading, struct text name, struct cql_value id,
                        struct text comment, int32_t ttl_seconds, struct text view_of,
                        struct cql_value flags)

@@ -102,7 +102,7 @@ int64_t cassandra_timestamp_us(const struct cassandra *self, uint32_t attempt, u
     return self->run_started_us + (int64_t)attempt * CASSANDRA_TIMES_A_WRITE + repeats;
 }
 
-/* Of a repetition, too: see cassandra_timestamp_us. */
+/* The time of a write, of a repetition too: see cassandra_timestamp_us. */
 static int64_t time_of(const struct keyed_connection *connection, uint32_t attempt,
                        uint32_t failures)
 {
@@ -161,7 +161,7 @@ static bool has_parts(const struct keyed_request *request)
            cassandra_record_next(&record, &part);
 }
 
-/* Of a record of counters the first part reads, and the second one adds. */
+/* The first part of a record of counters reads, and the second one adds. */
 static bool is_wanted_part(const struct keyed_connection *connection,
                            const struct keyed_request *request, uint32_t number)
 {
@@ -515,7 +515,7 @@ static enum status add_counters(struct keyed_connection *connection, struct keye
     return send_on(connection, answer, before | MARK_ADDS, before, error);
 }
 
-/* What was read of a record's row. STATUS_AGAIN: the record is on its way by now. */
+/* The counters that were read of a record's row. STATUS_AGAIN: the record is on its way by now. */
 static enum status take_counters(struct keyed_connection *connection, struct cql_reply *reply,
                                  struct keyed_answer *answer, struct error *error)
 {
@@ -635,7 +635,7 @@ int64_t cassandra_now_us(struct cassandra *self)
     return take_times(self, 0, 1);
 }
 
-/* What an application writes until then is older than what it is written over. */
+/* A value that an application writes until then is older than the one that it is written over. */
 static void tell_ahead(struct cassandra *self, int64_t time_us)
 {
     int64_t ahead_us = time_us - clock_utc_us() - self->clock_ahead_us;

@@ -103,7 +103,7 @@ static void append_delete(const struct cassandra *self, const struct cassandra_s
     cassandra_key_append_where(made->layout->table, out);
 }
 
-/* What is compared with the record is selected; only the key is bound. */
+/* The columns that are compared with the record are selected; only the key is bound. */
 static void append_select(const struct cassandra *self, const struct cassandra_statement *made,
                           struct buffer *out)
 {

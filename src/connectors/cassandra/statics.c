@@ -6,7 +6,7 @@
 #include "connectors/keyed/claims.h"
 #include <string.h>
 
-/* What the record has for a column; NULL: it says nothing of it. */
+/* The record's cell for a column; NULL: it says nothing of it. */
 static const struct cell *field_of(const struct keyed_record *record, const char *name)
 {
     static const struct cell nothing = {.kind = VALUE_NULL};

@@ -26,7 +26,7 @@ int64_t system_number(struct cql_value value);
 /* The texts of a list<text> or set<text>, in the arena. */
 struct text *system_list(struct cql_value value, struct arena *arena, size_t *count);
 bool system_list_holds(struct cql_value list, const char *text);
-/* Of a map<text, text>; `data` NULL: it has no such key. */
+/* The text under a key of a map<text, text>; `data` NULL: it has no such key. */
 struct text system_map_find(struct cql_value map, const char *key);
 
 #endif

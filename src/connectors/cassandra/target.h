@@ -50,7 +50,7 @@ enum status cassandra_target_count(struct database *self, const struct target_ta
 
 /* ---------------------------------------------------------------- counters.c */
 
-/* What is wrong with counters in a table that is to be made, one line each in `out`. */
+/* The faults of counters in a table that is to be made, one line each in `out`. */
 void cassandra_counters_check_new(const struct cassandra *self, const struct target_table *table,
                                   struct arena *arena, struct buffer *out);
 /* The same of a table of counters that is there. False: nothing else of it matters. */
@@ -70,7 +70,7 @@ enum status cassandra_counters_refuse(const struct keyed_record *record, const c
 
 /* ---------------------------------------------------------------- record_types.c */
 
-/* What is wrong with the types that a table which is to be made needs, one line each in `out`. */
+/* The faults of the types that a table which is to be made needs, one line each in `out`. */
 enum status cassandra_types_check(struct cassandra *self, const struct target_table *table,
                                   struct arena *arena, struct buffer *out,
                                   struct error *error) MUST_USE;
@@ -111,7 +111,7 @@ enum status cassandra_value_encode(const struct cql_type *type, const struct cel
  * is made lives in the arena. */
 void cassandra_choose_equal(const struct cql_type *type, struct cell *cell, struct arena *arena);
 
-/* What reading a value back from a column of that type gives. */
+/* The value that reading it back from a column of that type gives. */
 enum status cassandra_normal_in(const struct cql_type *type, const struct cell *cell,
                                 struct arena *arena, struct cell *normal,
                                 struct error *error) MUST_USE;
@@ -144,7 +144,7 @@ enum status cassandra_layout_find(struct cassandra *self, const struct target_ta
 /* Tables were made or dropped: the next call reads them again. */
 void cassandra_layouts_forget(struct cassandra *self);
 
-/* Of a statement: several may hold. */
+/* The forms of a statement: several may hold. */
 enum cassandra_form {
     CASSANDRA_PLAIN = 0,
     CASSANDRA_TIMED = 1, /* with a timestamp and a time to live of its own: two more values */
@@ -206,7 +206,8 @@ void cassandra_connection_free(struct keyed_connection *connection); /* NULL is 
 enum status cassandra_try_connect(struct database *self, const struct target_table *table,
                                   struct keyed_connection **connection, struct error *error);
 
-/* Of control work: above what any attempt of the run wrote, and above what was written before. */
+/* The time of control work: above what any attempt of the run wrote, and above what was written
+ * before. */
 int64_t cassandra_now_us(struct cassandra *self);
 /* Is that value what a column of the type keeps of the cell? NULL: of none, which is null. */
 bool cassandra_is_same(const struct cql_type *type, const struct cell *own, struct cql_value there,
@@ -241,7 +242,7 @@ struct cassandra_record cassandra_record_read(const char *bytes, size_t length);
 /* False: there is no further one. */
 bool cassandra_record_next(struct cassandra_record *record, struct cassandra_record_part *part);
 
-/* What the record holds for the column at a place; NULL: it does not fill it. */
+/* The record's cell for the column at a place; NULL: it does not fill it. */
 const struct cell *cassandra_cell_of(const struct cassandra_statement *statement,
                                      const struct keyed_record *record, uint32_t at);
 
@@ -308,7 +309,7 @@ enum status cassandra_go_on(struct keyed_connection *connection, struct keyed_an
 enum status cassandra_ask_place(struct database *self, const struct target_table *table,
                                 const struct cell *fields, bool counts, struct arena *arena,
                                 uint64_t *records, const char **why, struct error *error);
-/* What was read of an insert's row, or of its partition. */
+/* Judges what was read of an insert's row, or of its partition. */
 enum status cassandra_judge_statics(struct keyed_connection *connection, struct cql_reply *reply,
                                     struct keyed_answer *answer, struct error *error) MUST_USE;
 

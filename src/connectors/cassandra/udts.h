@@ -12,7 +12,7 @@ enum status cassandra_udts_read(struct cassandra *self, struct arena *arena,
                                 struct cassandra_udts **udts, struct error *error) MUST_USE;
 /* From rows of names, field names and field types; for cassandra_udts_read, and tests. */
 struct cassandra_udts *cassandra_udts_create(uint32_t capacity, struct arena *arena);
-/* Those that a plan or a source tells of; record_types.c. */
+/* The types that a plan or a source tells of; record_types.c. */
 struct cassandra_udts *cassandra_udts_of(const struct schema_record_type *types, uint32_t count,
                                          struct arena *arena);
 /* The texts are borrowed; `field_types` is CQL. */

@@ -8,7 +8,7 @@
 #include "connectors/common/lease.h"
 #include <stdlib.h>
 
-/* Those that are not done yet. */
+/* Writes, and which of them are done. */
 struct left {
     const struct cassandra_write *writes;
     bool *done;

@@ -9,7 +9,7 @@
 
 enum { UINT64_DIGITS = 20 };
 
-/* What is known of one file of a source's table. */
+/* Facts about one file of a source's table. */
 struct file_facts {
     uint64_t rows;
     uint32_t group_count;

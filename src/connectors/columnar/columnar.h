@@ -1,6 +1,6 @@
 /*
- * What connectors of files that keep records by column (Parquet, Arrow) have in common, beside the
- * folder room: what a table of a target may be, the columns of all files of a source's table as
+ * Code that connectors of files that keep records by column (Parquet, Arrow) have in common, beside
+ * the folder room: what a table of a target may be, the columns of all files of a source's table as
  * one, places in files, records out of rows, the normal form.
  *
  * Such a file has groups of rows (row groups, record batches), each read as a whole. Places in it,
@@ -17,7 +17,7 @@ struct columnar_column {
     bool not_null;
 };
 
-/* What a file says of itself, in the arena of who asks. */
+/* The facts that a file tells of itself, in the arena of who asks. */
 struct columnar_file {
     const struct columnar_column *columns;
     uint32_t column_count;
@@ -70,7 +70,7 @@ struct columnar_wanted {
     struct cell cell;              /* of the row in hand */
 };
 
-/* What a decoder keeps of a range; the format fills the cells of `wanted` row by row. */
+/* A decoder's state within a range; the format fills the cells of `wanted` row by row. */
 struct columnar_reading {
     const struct folder_table *table; /* NULL: a target's file, raw */
     const struct read_request *request;
@@ -85,8 +85,8 @@ struct columnar_reading {
     struct error why; /* the first value of the row that can't be read: a reject; code NONE */
 };
 
-/* Of a file with such columns. All in `arena`, which the columns' names outlive. The range's names
- * are copied. */
+/* Begins to read a range of a file with such columns. All in `arena`, which the columns' names
+ * outlive. The range's names are copied. */
 enum status columnar_reading_begin(struct columnar_reading *reading, struct folder *folder,
                                    const char *name, const struct folder_table *table,
                                    const struct folder_range *range,

@@ -149,7 +149,7 @@ struct cell columnar_reading_document(const struct columnar_reading *reading, st
     return cell_items(VALUE_MAP, pairs, reading->wanted_count);
 }
 
-/* What could be read of it goes with the reason. */
+/* The row's values that could be read go with the reason. */
 static void reading_refuse(const struct columnar_reading *reading, struct batch *batch)
 {
     char place[40];

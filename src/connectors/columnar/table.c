@@ -36,7 +36,7 @@ void columnar_check_table(const char *format, const struct target_table *table,
     }
 }
 
-/* What an attempt before this one wrote stays. */
+/* A definition that an attempt before this one wrote stays. */
 enum status columnar_write_definition(struct folder *folder, const struct target_table *table,
                                       const char *path, bool finish, struct arena *scratch,
                                       struct error *error)

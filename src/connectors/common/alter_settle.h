@@ -1,4 +1,4 @@
-/* What became of a statement of a session that is gone, where one that was carried out shows in the
+/* The outcome of a statement of a session that is gone, where one that was carried out shows in the
  * objects that it names. */
 #ifndef TRANSHUME_CONNECTORS_COMMON_ALTER_SETTLE_H
 #define TRANSHUME_CONNECTORS_COMMON_ALTER_SETTLE_H

@@ -155,7 +155,7 @@ static enum status history_store_get(struct alter_session *session, const char *
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-/* Of a declared change: nothing could be resumed, or taken back, without its steps. */
+/* Is the act a declared change? Nothing could be resumed, or taken back, without its steps. */
 static bool is_plan(const json_t *object)
 {
     const char *action = json_string_value(json_object_get(object, "action"));
@@ -497,7 +497,7 @@ enum status history_store_down_text(struct alter_session *session, uint64_t numb
 
 /* ---------------------------------------------------------------- writing */
 
-/* What the one that is replaced has and the new one does not say. */
+/* Members and times of the object that is replaced stay where the new one does not say them. */
 static void keep_old(json_t *object, const struct text_member *members, int64_t begun_us,
                      int64_t ended_us, bool over, const json_t *old)
 {

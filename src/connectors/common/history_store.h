@@ -60,7 +60,7 @@ enum status history_store_settle_session(struct alter_session *session, struct e
  * over. */
 enum status history_store_keep(struct alter_session *session, struct error *error) MUST_USE;
 
-/* What each alter_functions of such a database has. */
+/* The members that each alter_functions of such a database has. */
 #define HISTORY_STORE_FUNCTIONS                                                                   \
     .lock = history_store_lock, .settle_session = history_store_settle_session,                   \
     .history_make = history_store_make, .history_read = history_store_read,                       \

@@ -15,7 +15,7 @@ enum status registry_load_modules(struct error *error) MUST_USE;
  * Control thread. */
 void registry_load_all(void);
 
-/* What URIs may begin with, also of connectors that are not loaded; NULL ends the list. */
+/* The schemes that URIs may have, also of connectors that are not loaded; NULL ends the list. */
 const char *const *registry_schemes(struct arena *arena);
 /* The connectors whose modules are built only where their libraries are, and that are not there: by
  * `index` from 0 their names, and how to get them; NULL: no more. */

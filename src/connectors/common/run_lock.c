@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Of use for messages alone: a failure changes nothing. */
+/* The holder is written for messages alone: a failure changes nothing. */
 static void write_run(int descriptor, const char *run_id)
 {
     struct buffer text = {0};
@@ -21,7 +21,7 @@ static void write_run(int descriptor, const char *run_id)
     buffer_free(&text);
 }
 
-/* What the file says; "" and 0: not known. */
+/* The holder as the file tells it; "" and 0: not known. */
 static void read_holder(const char *path, struct ledger_holder *holder)
 {
     char text[128];

@@ -9,7 +9,7 @@ static bool is_quoted(const char *schema)
     return strpbrk(schema, ".\"") != NULL;
 }
 
-/* What stands behind the schema's lead; NULL: the name does not begin with that. */
+/* The part of the name behind the schema's lead; NULL: it does not begin with that. */
 static const char *behind_lead(const char *name, const char *schema)
 {
     bool quoted = is_quoted(schema);

@@ -9,7 +9,7 @@
 /* The other schema that a table's name begins with; `*name` is what stands behind. NULL: it is a
  * plain name, and `*name` all of it. */
 const char *scope_schema_of(const struct schema_scope *scope, const char *table, const char **name);
-/* What names of that schema's tables begin with: "sales." */
+/* The beginning of the names of that schema's tables: "sales." */
 void scope_append_lead(struct buffer *out, const char *schema);
 /* A copy in the arena, sorted, each name once; `own` is not among the others. */
 struct schema_scope scope_copy(const struct schema_scope *scope, const char *own,

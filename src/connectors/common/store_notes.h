@@ -8,8 +8,8 @@
 enum status store_notes_put(const struct store_functions *functions, struct store *store,
                             const struct apply_note *notes, uint32_t count,
                             struct error *error) MUST_USE;
-/* What the engine wants to be kept of the sets [first, end) of a call, whose refusals are those of
- * the result from `refusals` on. `*count` is 0 where nobody asks for notes. */
+/* The notes that the engine wants to be kept of the sets [first, end) of a call and of their
+ * refusals. `*count` is 0 where nobody asks for notes. */
 enum status store_notes_of(const struct apply_request *request, const struct apply_call *call,
                            struct arena *arena, const struct apply_note **notes, uint32_t *count,
                            struct error *error) MUST_USE;

@@ -22,7 +22,7 @@ void store_position_append(const struct position *position, struct buffer *text)
     buffer_append_byte(text, '}');
 }
 
-/* What is between the quotes of the member. */
+/* The position is the base64 between the quotes of the member. */
 static enum status decode(const char *text, size_t length, struct arena *arena,
                           struct position *position, struct error *error)
 {

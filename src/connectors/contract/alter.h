@@ -14,7 +14,7 @@
 #include "connectors/contract/history.h"
 #include "sql/language.h"
 
-/* What a statement shuts out while it runs. */
+/* The access of others that a statement shuts out while it runs. */
 enum alter_lock {
     ALTER_LOCK_NONE,   /* reads and writes go on */
     ALTER_LOCK_WRITES, /* reads go on */
@@ -26,7 +26,7 @@ enum alter_lock {
 /* One connection. What it was opened from outlives it. */
 struct alter_session;
 
-/* What a step is written in. */
+/* The language that a step is written in. */
 enum alter_language { ALTER_SQL, ALTER_CQL, ALTER_DYNAMODB, ALTER_HTTP, ALTER_MONGO };
 enum { ALTER_LANGUAGE_COUNT = ALTER_MONGO + 1 };
 
@@ -68,7 +68,7 @@ struct alter_object {
     const char *table; /* of an index, a trigger; NULL: not said */
 };
 
-/* What became of a statement that was under way when its session was lost. */
+/* The outcome of a statement that was under way when its session was lost. */
 enum alter_settled {
     ALTER_UNKNOWN, /* it can't be told */
     ALTER_ABSENT,  /* nothing of it stands: run it */
@@ -171,9 +171,9 @@ struct alter_functions {
                            uint32_t count, struct arena *arena, const char **text,
                            struct error *error);
     /*
-     * Of a statement that was begun in a session that is gone: whether it was carried out. What it
-     * left half done, and may be dropped without loss (an invalid index), is dropped. `before` is
-     * its witness, NULL: none.
+     * Tells whether a statement was carried out that was begun in a session that is gone. An object
+     * that it left half done, and that may be dropped without loss (an invalid index), is dropped.
+     * `before` is its witness, NULL: none.
      */
     enum status (*settle)(struct alter_session *session, const struct alter_request *request,
                           const struct alter_object *objects, uint32_t count, const char *before,

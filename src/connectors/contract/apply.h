@@ -102,8 +102,9 @@ typedef enum status apply_record(void *context, const struct apply_text *texts,
                                  struct error *error);
 
 /*
- * What may answer to an applied change: triggers, rules and actions of foreign keys of the target.
- * What those of the source did comes as changes of its own, so that nothing is to answer here.
+ * The answers that an applied change may get from triggers, rules and actions of foreign keys of
+ * the target. The effects of the source's come as changes of their own, so that nothing is to
+ * answer here.
  */
 enum apply_answers {
     /* None: switched off in the sessions that apply, or, where that can't be had, taken out of the

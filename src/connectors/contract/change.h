@@ -128,7 +128,7 @@ struct change_plan {
 
 /* ---------------------------------------------------------------- what it is run with */
 
-/* What came of one batch. */
+/* The result of one batch. */
 struct change_batch {
     const char *position;    /* behind it, to be given to the next one; NULL: all is done */
     uint64_t rows;           /* looked at */

@@ -83,7 +83,7 @@ enum definer_choice { DEFINER_KEEP, DEFINER_SELF };
 
 enum guarantee { GUARANTEE_EXACTLY_ONCE, GUARANTEE_IDEMPOTENT, GUARANTEE_AT_LEAST_ONCE };
 
-/* What is done about records that are in a target table already (`existing:`). */
+/* The policy for records that are in a target table already (`existing:`). */
 enum existing_policy {
     EXISTING_REFUSE,
     EXISTING_APPEND,
@@ -189,7 +189,7 @@ enum link_security {
     LINK_SECURITY_COUNT
 };
 
-/* Of the first connection that was so. */
+/* The first connection that was kept from others in one of these ways. */
 struct database_link {
     _Atomic int state; /* connectors/contract/report.h */
     char protocol[16]; /* "TLSv1.3"; "": nothing encrypts */
@@ -204,8 +204,8 @@ struct database_counts {
 };
 
 /*
- * What a database tells while it works: added to by its own threads, read by the engine's at any
- * time. connectors/contract/report.h has the functions that fill it.
+ * The reports of a database while it works: added to by its own threads, read by the engine's at
+ * any time. connectors/contract/report.h has the functions that fill it.
  */
 struct database_report {
     /* monotonic: when the server first and last said to slow down, in this spell; 0: never */
@@ -295,7 +295,8 @@ struct database {
     /* Source: the connector in whose words its types are, where they are not its own, as a dump's
      * are those of the database that it is of; NULL: its own */
     const char *words_of;
-    /* What the server is, "PostgreSQL 15.8", set at the opening; "": it does not say, or is none */
+    /* The server's name and version, "PostgreSQL 15.8", set at the opening; "": it does not say, or
+     * there is no server */
     char server[64];
     struct database_report report;
 };

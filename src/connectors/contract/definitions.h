@@ -84,8 +84,8 @@ struct definition_functions {
     enum status (*open)(struct database *self, bool scratch, struct definition_session **session,
                         struct error *error);
     void (*close)(struct definition_session *session); /* takes NULL */
-    /* What statements name in place of the database itself so that they reach the scratch place.
-     * Borrowed. Optional: a connection reaches nothing else. */
+    /* The name that statements give in place of the database itself so that they reach the scratch
+     * place. Borrowed. Optional: a connection reaches nothing else. */
     const char *(*place)(const struct definition_session *session);
     /* One statement, in the scratch place. */
     enum status (*run)(struct definition_session *session, const char *text, size_t length,

@@ -12,16 +12,17 @@ struct feed; /* a change stream being read; a connection of its own, one thread 
 struct feed_start {
     struct position position; /* from here on it brings changes */
     /*
-     * What source.snapshot is given to read at the moment of `position`, so that a copy at it and
-     * all changes after `position` are everything, once. NULL: the feed knows no such moment; what
-     * it brings may then be in the copy already, and every change is guarded when it is applied.
+     * The text that source.snapshot is given to read at the moment of `position`, so that a copy at
+     * it and all changes after `position` are everything, once. NULL: the feed knows no such
+     * moment; a change that it brings may then be in the copy already, and every change is guarded
+     * when it is applied.
      */
     const char *snapshot;
 };
 
 struct followed_table {
     const char *name;
-    /* What these columns were, each change has to tell beside the key. */
+    /* Columns whose former values each change has to tell, beside the key. */
     struct column_list before;
 };
 
@@ -39,14 +40,15 @@ struct feed_health {
 };
 #define FEED_HEALTH_UNKNOWN ((struct feed_health){-1, -1, -1, -1, -1, 0, 0})
 
-/* What following would mean for the source. Texts in the caller's arena. */
+/* The consequences that following would have for the source. Texts in the caller's arena. */
 struct feed_forecast {
     const char *const *statements; /* that `create` would run there */
     uint32_t statement_count;
     const char *const *costs; /* for writers and disk: a sentence each */
     uint32_t cost_count;
-    /* What the server's own replication takes, where the target is of the same kind, `target`'s
-     * place in it being the target's address; and what it leaves undone. None: it has none. */
+    /* The statements that the server's own replication takes, where the target is of the same kind,
+     * `target`'s place in them being the target's address; and the things that it leaves undone.
+     * None: it has none. */
     const char *const *native;
     uint32_t native_count;
     const char *const *native_lacks;

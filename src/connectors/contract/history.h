@@ -11,7 +11,7 @@
 
 #include "connectors/contract/ledger.h"
 
-/* What the names of its tables begin with. Of all that is named _transhume_* they alone are no
+/* The beginning of the names of its tables. They alone, of all that is named _transhume_*, are no
  * run's: they stay when the last run is finished or rolled back, and the database with them. */
 #define HISTORY_TABLE "_transhume_schema"
 /* Is it one of them? Case does not count. */

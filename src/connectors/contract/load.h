@@ -4,8 +4,8 @@
 
 #include "connectors/contract/database.h"
 
-/* What others do on a server; what this database's own connections do is not counted. Below 0: not
- * known. */
+/* The work of others on a server; that of this database's own connections is not counted. Below 0:
+ * not known. */
 struct database_load {
     double lag_s;       /* of the replica that is furthest behind, or the server's own if it is one;
                            INFINITY: replication stands still */

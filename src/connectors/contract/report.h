@@ -1,4 +1,4 @@
-/* What a connector tells of its work while it works: throttling, capacity, how its connections are
+/* A connector's reports of its work while it works: throttling, capacity, how its connections are
  * kept from others. Any thread. */
 #ifndef TRANSHUME_CONNECTORS_CONTRACT_REPORT_H
 #define TRANSHUME_CONNECTORS_CONTRACT_REPORT_H

@@ -12,7 +12,7 @@ struct database;
 struct schema;
 struct target_table; /* connectors/contract/target.h */
 
-/* What rights are for. Each needs those before it, too. */
+/* The purposes of rights. Each needs the rights of those before it, too. */
 enum rights_use {
     RIGHTS_COPY,     /* also of resume, validate and finish; rollback of what the run made */
     RIGHTS_ROLLBACK, /* taking records out of tables that were there */

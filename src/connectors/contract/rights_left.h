@@ -1,5 +1,5 @@
-/* What is left to do about rights, once a same-engine copy is made: who may less than in the
- * source, and who may more. */
+/* The work that is left to do about rights, once a same-engine copy is made: who may less than in
+ * the source, and who may more. */
 #ifndef TRANSHUME_CONNECTORS_CONTRACT_RIGHTS_LEFT_H
 #define TRANSHUME_CONNECTORS_CONTRACT_RIGHTS_LEFT_H
 

@@ -4,7 +4,7 @@
 
 #include "connectors/contract/target.h"
 
-/* What becomes of the records that a run wrote to one table. */
+/* The fate of the records that a run wrote to one table. */
 struct undo_counts {
     uint64_t removed;  /* they are gone */
     uint64_t restored; /* they are again what the run overwrote */
@@ -40,7 +40,8 @@ struct rollback_functions {
     enum status (*undo)(struct database *self, const struct target_table *table, int64_t ended_us,
                         bool dry_run, struct undo_counts *counts, struct error *error);
     bool undoes_all;
-    /* What delete_records takes out is kept, and comes back with undo: of targets that undo all. */
+    /* Records that delete_records takes out are kept, and come back with undo: of targets that undo
+     * all. */
     bool keeps_deleted;
     /* Optional: of a table with `later`, those columns become NULL in records that the run added
      * and nobody changed since, so that none of a circle holds another one. Repeatable. */

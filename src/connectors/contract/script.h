@@ -1,4 +1,5 @@
-/* What a run makes in its target besides records, as statements that nobody has run yet. */
+/* The objects that a run makes in its target besides records, as statements that nobody has run
+ * yet. */
 #ifndef TRANSHUME_CONNECTORS_CONTRACT_SCRIPT_H
 #define TRANSHUME_CONNECTORS_CONTRACT_SCRIPT_H
 

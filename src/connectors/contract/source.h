@@ -43,9 +43,10 @@ struct read_order {
 };
 
 /*
- * What a database writes of a column's values where it sums hashes of its rows itself. Two values
- * of columns of one form, in whatever databases, are the same if their texts are; the same value
- * may have several texts. DIGEST_NONE: it can't be told so (floats, JSON, intervals, arrays …).
+ * The form in which a database writes a column's values where it sums hashes of its rows itself.
+ * Two values of columns of one form, in whatever databases, are the same if their texts are; the
+ * same value may have several texts. DIGEST_NONE: it can't be told so (floats, JSON, intervals,
+ * arrays …).
  */
 enum digest_form {
     DIGEST_NONE,
@@ -83,7 +84,7 @@ struct digest {
     uint32_t bucket_count; /* a power of two */
     bool by_integer;       /* the key is one integer */
 };
-/* Of the rows of one bucket. */
+/* The sum over the rows of one bucket. */
 struct digest_sum {
     uint64_t rows;
     uint64_t doubtful; /* of these: without a hash, since no text says what a reader makes of them:
@@ -93,7 +94,7 @@ struct digest_sum {
 };
 
 /*
- * What to read: the root (a table, or a query in the source's own language), the joins, the
+ * A request to read: the root (a table, or a query in the source's own language), the joins, the
  * columns, all within a span of the root. Rows come
  *   ordered   in the order of the root's row key (or `root_key`), then by `orders`, then, for each
  *             join with `many` in turn, by that table's own row key: a total order that repeats
@@ -156,8 +157,8 @@ struct stream_facts {
 struct reader; /* a connection of its own within the snapshot; one thread */
 struct cursor; /* one read_request being read; lives on its reader's thread */
 
-/* What all values of a column may have in common, by which a plan chooses what becomes of it. NULL
- * passes every test. */
+/* A property that all values of a column may have in common, by which a plan chooses what becomes
+ * of the column. NULL passes every test. */
 enum value_test {
     VALUES_TRUTH,      /* 0 and 1 */
     VALUES_INT64,      /* whole numbers of 64 bits with a sign */
@@ -168,7 +169,7 @@ enum value_test {
     VALUES_INSTANTS,   /* texts that are a day and a time, and name one */
     VALUES_FLOAT,      /* numbers that a float of 64 bits, or a whole number of 64 bits, keeps */
     VALUES_DECLARED,   /* numbers that fit the declared precision and scale */
-    /* Of a column that is `untyped`: */
+    /* Tests of a column that is `untyped`: */
     VALUES_TEXTS,  /* texts */
     VALUES_WHOLE,  /* whole numbers of 64 bits with a sign */
     VALUES_NUMBER, /* these, and floats of 64 bits, which hold each of them exactly */
@@ -319,7 +320,7 @@ struct source_functions {
 
 /* ---------------------------------------------------------------- catalogue */
 
-/* What a column has in its engine's own words. */
+/* The parts of a column that are in its engine's own words. */
 struct column_words {
     bool type;
     bool default_text;

@@ -94,10 +94,10 @@ struct store_functions {
 };
 
 /*
- * What a claim on a run means to the target that it is written into. All borrowed for the call.
- * Where the ledger is in the target itself and has CAPABILITY_TRANSACTIONS, whatever the target
- * commits for the run fails with ERROR_RUN_FENCED unless `guard_key` still has `guard_version`,
- * checked last in the same transaction.
+ * A claim on a run, as the target that the run is written into needs it. All borrowed for the call.
+ * Where the ledger is in the target itself and has CAPABILITY_TRANSACTIONS, anything that the
+ * target commits for the run fails with ERROR_RUN_FENCED unless `guard_key` still has
+ * `guard_version`, checked last in the same transaction.
  */
 struct run_claim;
 

@@ -1,4 +1,4 @@
-/* What is asked of target tables on both sides of the contract. */
+/* Questions about target tables that both sides of the contract ask. */
 #include "connectors/contract/target.h"
 #include <string.h>
 #include <strings.h>

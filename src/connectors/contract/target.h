@@ -50,7 +50,7 @@ struct target_table {
     const struct schema_column *columns;
     uint32_t column_count;
     struct column_list key; /* primary key; key-value stores: partition, then sort or clustering */
-    /* Of `key`: those whose column in the target takes texts for equal that the source's key keeps
+    /* The columns of `key` that take texts for equal in the target which the source's key keeps
      * apart, as by a collation. A change finds its record by their bytes as well, and is refused
      * where another record is under its key. */
     struct column_list apart;
@@ -81,7 +81,7 @@ struct target_table {
     const struct target_tag *tags;
     uint32_t tag_count;
     const char *comment; /* NULL: none; those of columns are with them */
-    /* What it is made with, of databases that take such. */
+    /* The properties that the table is made with, of databases that take such. */
     const struct schema_property *properties;
     uint32_t property_count;
     /* Types that those of its columns may name, and that are made with it where they do. */
@@ -113,7 +113,8 @@ struct target_table {
 /* The key or a unique index begins with the column, whose case does not count. */
 bool target_table_is_keyed(const struct target_table *table, const char *name);
 
-/* What becomes of another record under a key: in a table that the run made it is the run's own. */
+/* The policy for another record under a key: in a table that the run made that record is the run's
+ * own. */
 enum existing_policy target_table_policy(const struct target_table *table);
 
 /* The foreign keys whose partners may come later. */
@@ -136,7 +137,7 @@ struct schema_column target_table_column(const struct target_table *table, const
 /* The same as add_columns makes it. */
 struct schema_column target_table_added_column(const struct target_table *table, const char *name);
 
-/* What check_table looks at. */
+/* The table that check_table looks at, and how the run will use it. */
 struct check_request {
     const struct target_table *table;
     const struct shape *const *shapes; /* of the records that it is to hold */
@@ -185,18 +186,18 @@ struct after_load_request {
     /* Nothing else is done than foreign keys made, where some are missing, and looked at again:
      * while changes are applied, between two of them. No connector has to know it */
     bool references_only;
-    /* What is left to do about the rights of a same-engine copy; NULL: nobody asks */
+    /* The work that is left to do about the rights of a same-engine copy; NULL: nobody asks */
     struct rights_left *left;
     /* Set, from 0: how many foreign keys of tables that the run made could not be made, for reasons
      * that `check` does not tell, or are not obeyed by every record; the log names them */
     uint32_t broken;
 };
 
-/* Of one of its tables; UINT64_MAX: not known. */
+/* Records that the run wrote to one of the request's tables; UINT64_MAX: not known. */
 uint64_t after_load_records_written(const struct after_load_request *request,
                                     const struct target_table *table);
 
-/* What the ledger keeps of a chunk that is done. The text is the engine's. */
+/* The ledger's mark of a chunk that is done. The text is the engine's. */
 struct done_mark {
     uint64_t chunk;
     uint64_t epoch;
@@ -219,7 +220,7 @@ struct record_outcome {
     const char *reason;   /* in the result's arena */
 };
 
-/* What became of one submitted batch, once all of its records are acknowledged or refused. */
+/* The result of one submitted batch, once all of its records are acknowledged or refused. */
 struct batch_result {
     uint64_t chunk;
     uint32_t table;
@@ -239,7 +240,7 @@ struct writer; /* a connection of its own; one thread */
 
 enum { TARGET_FEEDING_MS = 20 }; /* see poll */
 
-/* What settle_duplicates found of a record that shares its key with another one. */
+/* The finding of settle_duplicates about a record that shares its key with another one. */
 enum duplicate_kind {
     DUPLICATE_DIFFERS, /* it loses */
     /* it loses and holds what the lowest one holds, field by field; only for tables with
@@ -293,8 +294,8 @@ struct target_functions {
     enum status (*inspect)(struct database *self, const struct target_table *tables,
                            uint32_t table_count, bool *table_exists, bool *record_exists,
                            struct error *error);
-    /* What the target can't do of a table, one line each in `out` (empty: fine). Changes
-     * nothing. */
+    /* Lists the wishes for a table that the target can't meet, one line each in `out` (empty:
+     * fine). Changes nothing. */
     enum status (*check_table)(struct database *self, const struct check_request *request,
                                struct buffer *out, struct error *error);
     /*

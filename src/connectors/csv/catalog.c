@@ -1,4 +1,4 @@
-/* What a table's files say of themselves: dialect, columns, types learned from all rows. */
+/* The facts that a table's files tell: dialect, columns, types learned from all rows. */
 #include "connectors/csv/csv.h"
 
 #include "base/log.h"
@@ -10,7 +10,7 @@
 
 enum { HEAD_WINDOW_BYTES = 64 * 1024, SHOWN_COLUMNS_MAX = 40 };
 
-/* What is known while a table is described. */
+/* Facts that are known while a table is described. */
 struct describing {
     struct csv_database *database;
     struct folder_table *table;
@@ -338,7 +338,7 @@ static void say_recognised(const struct describing *describing, uint32_t file)
     }
 }
 
-/* What neither a definition nor the URI says of the dialect. */
+/* The dialect is recognised from the files where neither a definition nor the URI says it. */
 static enum status recognise(struct describing *describing)
 {
     struct csv_recognised recognised = {0};

@@ -78,7 +78,7 @@ static bool is_given(const struct uri *uri, const char *name)
     return false;
 }
 
-/* Those that are recognised where they are not given. */
+/* Flags of the options that are recognised where they are not given. */
 static uint32_t given_flag(const char *name)
 {
     return strcmp(name, "delimiter") == 0  ? CSV_GIVEN_DELIMITER

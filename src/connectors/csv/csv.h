@@ -48,7 +48,7 @@ struct csv_database {
 
 /* ---------------------------------------------------------------- definition.c */
 
-/* What DIR/_transhume/tables/<table>.json says: types, key and the dialect of the files. */
+/* The contents of DIR/_transhume/tables/<table>.json: types, key and the dialect of the files. */
 struct csv_definition {
     struct csv_dialect dialect;
     struct folder_sidecar sidecar;
@@ -61,7 +61,7 @@ enum status csv_types_read(const char *text, struct arena *arena, struct csv_dec
 /* Missing: STATUS_END. */
 enum status csv_definition_read(const char *path, struct arena *arena,
                                 struct csv_definition *definition, struct error *error) MUST_USE;
-/* What prepare writes; a resume keeps the flags that are there. */
+/* The definition that prepare writes; a resume keeps the flags that are there. */
 enum status csv_definition_prepare(struct csv_database *database, const struct target_table *table,
                                    const char *path, struct arena *scratch,
                                    struct error *error) MUST_USE;
@@ -74,7 +74,7 @@ enum status csv_definition_note(struct csv_database *database, const struct targ
 
 /* ---------------------------------------------------------------- recognise.c */
 
-/* What was recognised, beside the dialect itself. */
+/* Facts that were recognised, beside the dialect itself. */
 struct csv_recognised {
     bool done;
     uint32_t file;        /* that it was recognised in: the first one with contents */
@@ -111,7 +111,7 @@ struct csv_file_data {
     bool marked;
 };
 
-/* What is known of a source table. */
+/* Facts that are known of a source table. */
 struct folder_table_data {
     struct csv_dialect dialect;
     const char *recognised; /* what was recognised of it, for people; NULL: nothing */

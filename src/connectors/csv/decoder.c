@@ -185,7 +185,7 @@ enum status csv_decoder_open_range(struct folder *folder, const char *name,
 
 /* ---------------------------------------------------------------- lines */
 
-/* Of the record given last, from 1. */
+/* The line of the record given last, from 1. */
 static uint64_t line_of(const struct folder_decoder *decoder)
 {
     return decoder->line_base + csv_reader_line(decoder->reader) + 1;

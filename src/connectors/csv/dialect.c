@@ -32,8 +32,8 @@ static enum status bad_value(const char *name, const char *text, const char *wan
                       wanted);
 }
 
-/* What numbers, dates and words are made of can't also separate them; a colon can, since fields
- * that hold one are quoted. */
+/* Bytes that numbers, dates and words are made of can't also separate them; a colon can, since
+ * fields that hold one are quoted. */
 static bool may_be_mark(unsigned char byte, bool delimiter)
 {
     bool part_of_values = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||

@@ -109,7 +109,7 @@ static void append_line_end(const struct csv_dialect *dialect, struct buffer *ou
     buffer_append(out, end, end[1] == '\0' ? 1 : 2);
 }
 
-/* What was appended since `start`, in the encoding that is wanted. */
+/* The bytes appended since `start` are put into the encoding that is wanted. */
 static enum status encode(struct folder_encoder *encoder, size_t start, struct buffer *out,
                           struct error *error)
 {

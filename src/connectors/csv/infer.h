@@ -1,4 +1,4 @@
-/* What the values of a column have in common: types learned from all rows. */
+/* The type that the values of a column have in common: types learned from all rows. */
 #ifndef TRANSHUME_CONNECTORS_CSV_INFER_H
 #define TRANSHUME_CONNECTORS_CSV_INFER_H
 

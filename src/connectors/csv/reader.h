@@ -36,8 +36,8 @@ enum status csv_reader_next(struct csv_reader *reader, struct csv_record *record
 /* Keeps what the window still has, since its arena is about to go. */
 enum status csv_reader_keep(struct csv_reader *reader, struct error *error) MUST_USE;
 
-/* Of the record given last: its first byte in the file, the byte behind it, and its first line
- * (from 0: lines of this piece). */
+/* The place of the record given last: its first byte in the file, the byte behind it, and its first
+ * line (from 0: lines of this piece). */
 uint64_t csv_reader_byte(const struct csv_reader *reader);
 uint64_t csv_reader_byte_end(const struct csv_reader *reader);
 uint64_t csv_reader_line(const struct csv_reader *reader);
@@ -75,7 +75,7 @@ enum status csv_decoder_convert(struct csv_decoder *decoder, const char **from, 
  * encoding has no such character. `name` as csv_encoding_written gives it. */
 enum status csv_encode(const char *name, const char *text, size_t length, struct buffer *out,
                        struct error *error) MUST_USE;
-/* What is written for a named encoding: "UTF-16" as UTF-16LE behind a BOM. */
+/* The encoding that is written for a named one: "UTF-16" as UTF-16LE behind a BOM. */
 const char *csv_encoding_written(const char *name);
 /* U+FEFF as UTF-8 where a BOM is wanted or the encoding needs one. */
 bool csv_encoding_wants_bom(const struct csv_dialect *dialect);

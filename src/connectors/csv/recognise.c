@@ -1,5 +1,5 @@
 /*
- * What a file says of its own dialect where the URI does not: which byte separates the fields,
+ * The dialect that a file itself tells where the URI does not: which byte separates the fields,
  * whether the first line holds the names of the columns, whether the text is UTF-8.
  *
  * Each candidate reads the first records with the reader that copies them. It is clear if the first

@@ -4,7 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* What is read, each ordered so that the parts of a table follow one another. %s is a condition. */
+/* The queries of the catalogue, each ordered so that the parts of a table follow one another. %s is
+ * a condition. */
 static const char tables_sql[] =
     "SELECT table_name, comment, estimated_size, sql, false FROM duckdb_tables() WHERE "
     "database_name = " DUCKDB_HERE " AND schema_name = %q AND NOT internal AND NOT temporary%b "
@@ -267,7 +268,8 @@ static const struct column_list *read_keys(struct builder *builder, struct schem
     return check_columns;
 }
 
-/* What names a record: the primary key, or a unique index of columns that are never NULL. */
+/* The columns that name a record: the primary key, or a unique index of columns that are never
+ * NULL. */
 static struct column_list key_of(const struct schema_table *table)
 {
     if (table->primary_key.count > 0) {

@@ -1,4 +1,4 @@
-/* What DuckDB has in its own way of what SQL databases do alike. */
+/* DuckDB's own way of doing what SQL databases do alike. */
 #include "base/log.h"
 #include "connectors/duckdb/target.h"
 #include <strings.h>

@@ -1,7 +1,7 @@
 /*
- * What the files of the DuckDB connector share: the instance, files that are open, statements, the
- * forms of types, catalogue and requests. Their prefix is duckdb_, as the library's is; nothing is
- * linked with that, so that names of both do not meet.
+ * Declarations that the files of the DuckDB connector share: the instance, files that are open,
+ * statements, the forms of types, catalogue and requests. Their prefix is duckdb_, as the library's
+ * is; nothing is linked with that, so that names of both do not meet.
  */
 #ifndef TRANSHUME_CONNECTORS_DUCKDB_INTERNAL_H
 #define TRANSHUME_CONNECTORS_DUCKDB_INTERNAL_H
@@ -77,7 +77,7 @@ enum status duckdb_connect(struct duckdb_database *self, struct duckdb_handle **
 /* Reads `name`, by the control connection, which looks for tables in the schema from then on. */
 enum status duckdb_find_name(struct duckdb_database *self, struct error *error) MUST_USE;
 void duckdb_disconnect(struct duckdb_database *self, struct duckdb_handle **connection);
-/* What the library says of a failure, as an error of ours. `why` may be NULL. */
+/* The library's message of a failure, as an error of ours. `why` may be NULL. */
 enum status duckdb_failure(struct duckdb_database *self, const char *why, enum error_code otherwise,
                            struct error *error);
 /* Runs statements; `*changed` (may be NULL): how many rows the last one changed. */
@@ -141,10 +141,10 @@ struct duckdb_form {
     uint32_t name_count;
 };
 
-/* Of a type of the library's; in `arena`. */
+/* The form of a type of the library's; in `arena`. */
 void duckdb_form_make(const struct duckdb_library *library, struct duckdb_handle *type,
                       struct arena *arena, struct duckdb_form *form);
-/* Of all columns of a result. */
+/* The forms of all columns of a result. */
 struct duckdb_form *duckdb_forms_of(struct duckdb_rows *rows, struct arena *arena, uint32_t *count);
 /* "DECIMAL(10,2)": what a column of a target is declared as for values of this type. */
 void duckdb_append_type(struct buffer *out, const struct value_type *type);
@@ -162,7 +162,7 @@ enum status duckdb_read(const struct duckdb_library *library, const struct duckd
 
 /* ---------------------------------------------------------------- catalog.c */
 
-/* What else is known of a table's columns. */
+/* A table, with what its schema does not say of its columns. */
 struct duckdb_table {
     const struct schema_table *schema;
     const struct duckdb_form *forms;         /* of the columns */
@@ -231,7 +231,7 @@ enum status duckdb_since_query(struct database *self, const struct read_request 
                                struct buffer *query, struct error *error);
 /* How literals of keys are written. */
 struct sql_by_key_words duckdb_by_key_words(const struct sql_database *self);
-/* What a result's column is asked for as: its own name, or as text. */
+/* The expression that a result's column is asked for by: its own name, or as text. */
 void duckdb_append_selected(struct buffer *sql, const struct duckdb_form *form, const char *alias,
                             const char *name);
 extern const struct source_functions duckdb_source_functions;

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What the library calls its types (duckdb_type). */
+/* The library's numbers of its types (duckdb_type). */
 enum duckdb_type_id {
     DUCKDB_INVALID = 0,
     DUCKDB_BOOLEAN,
@@ -99,7 +99,7 @@ static inline const char *duckdb_string_bytes(const struct duckdb_string *string
     return string->length <= DUCKDB_STRING_INLINED_MAX ? string->start : string->pointer;
 }
 
-/* What "duckdb_NAME" is of the library. */
+/* The library's functions, each by the NAME in its "duckdb_NAME". */
 struct duckdb_library {
     const char *(*library_version)(void);
     void (*free)(void *memory);

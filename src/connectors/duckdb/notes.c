@@ -1,4 +1,4 @@
-/* What the target notes of a run beside its ledger, in the transactions that it is about: the
+/* The target's notes of a run beside its ledger, in the transactions that they are about: the
  * tables that it made. */
 #include "base/memory.h"
 #include "connectors/common/store_key.h"
@@ -97,7 +97,7 @@ static enum status drop_keys(struct duckdb_database *self, const char *run_id, s
     return status;
 }
 
-/* Of a run whose ledger is elsewhere: its notes, and with the last of them their place. */
+/* Deletes the notes of a run whose ledger is elsewhere, and with the last of them their place. */
 static enum status delete_notes(struct duckdb_database *self, const char *run_id,
                                 struct error *error)
 {
@@ -144,7 +144,7 @@ enum status duckdb_forget_run(struct database *database, const char *run_id, boo
     return sql_end_between(&self->sql, "before_forget", "after_forget", status, error);
 }
 
-/* What it holds besides is others'; a file that the run made is nobody's once it is empty. */
+/* Other contents of the file are others'; a file that the run made is nobody's once it is empty. */
 enum status duckdb_tidy(struct database *database, bool rolled_back, struct error *error)
 {
     struct duckdb_database *self = duckdb_database_of(database);

@@ -207,7 +207,7 @@ static enum status send_chunk(struct writer *writer, struct duckdb_plan *plan, s
     return STATUS_OK;
 }
 
-/* What the appender holds goes to its table. */
+/* Rows that the appender holds go to its table. */
 static enum status duckdb_plan_flush(struct writer *writer, struct duckdb_plan *plan,
                                      struct error *error)
 {

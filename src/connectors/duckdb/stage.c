@@ -140,7 +140,7 @@ static enum status take_checked(struct writer *writer, struct duckdb_plan *plan,
     return status;
 }
 
-/* Of several that are equal in the columns the first stays. `whole`: in all that they fill. */
+/* The first of several rows that are equal in the columns stays. `whole`: in all that they fill. */
 static enum status take_repeated(struct writer *writer, struct duckdb_plan *plan,
                                  struct column_list columns, bool whole, struct sql_taken one,
                                  struct error *error)
@@ -161,8 +161,8 @@ static enum status take_repeated(struct writer *writer, struct duckdb_plan *plan
     return take_out(writer, plan, &sql, one, error);
 }
 
-/* Those whose columns are those of a record of the table. `key`: unless that has their key;
- * `whole`: and if it is equal in all that they fill. */
+/* Takes out the rows whose columns are those of a record of the table. `key`: unless that has their
+ * key; `whole`: and if it is equal in all that they fill. */
 static enum status take_present(struct writer *writer, struct duckdb_plan *plan,
                                 struct column_list columns, const struct column_list *key,
                                 bool whole, struct sql_taken one, struct error *error)
@@ -184,7 +184,7 @@ static enum status take_present(struct writer *writer, struct duckdb_plan *plan,
     return take_out(writer, plan, &sql, one, error);
 }
 
-/* Those whose key the run has written already. */
+/* Takes out the rows whose key the run has written already. */
 static enum status take_tracked(struct writer *writer, struct duckdb_plan *plan,
                                 struct error *error)
 {
@@ -219,7 +219,7 @@ static bool has_expression(struct column_list columns)
     return false;
 }
 
-/* What becomes of the others that share the columns of a unique index. */
+/* The policy decides which rows with equal columns of a unique index are taken out. */
 static enum status take_of_index(struct writer *writer, struct duckdb_plan *plan,
                                  struct column_list columns, struct error *error)
 {

@@ -27,8 +27,8 @@ static void append_table(const struct store *store, struct buffer *sql)
 
 /* ---------------------------------------------------------------- the table */
 
-/* What has the ledger's name, and why it is not the ledger (""): the letters of the name count,
- * since DuckDB takes a table whose name has other ones for it. */
+/* The table or view that has the ledger's name, and why it is not the ledger (""): the letters of
+ * the name count, since DuckDB takes a table whose name has other ones for it. */
 static const char find_ledger[] =
     "SELECT view_name, 'it has the name of a table of ours, but is a view' FROM duckdb_views() "
     "WHERE database_name = " DUCKDB_HERE " AND schema_name = %q AND lower(view_name) = %q "

@@ -29,8 +29,7 @@ bool duckdb_takes_values(const struct duckdb_form *form)
 
 /* ---------------------------------------------------------------- declarations */
 
-/* Of a type in DuckDB's words: can its values be written? What is in quotes are labels and names.
- */
+/* Can values of a type in DuckDB's words be written? Texts in quotes are labels and names. */
 static bool is_written(const char *native)
 {
     static const char *const others[] = {"UNION(", "BIT",      "BIGNUM",

@@ -1,4 +1,4 @@
-/* What the files of the DuckDB target share. */
+/* Declarations that the files of the DuckDB target share. */
 #ifndef TRANSHUME_CONNECTORS_DUCKDB_TARGET_H
 #define TRANSHUME_CONNECTORS_DUCKDB_TARGET_H
 

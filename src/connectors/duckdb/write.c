@@ -38,7 +38,7 @@ static uint64_t child_count_of(const struct duckdb_form *form)
     return form->id == DUCKDB_STRUCT ? form->child_count : 0;
 }
 
-/* What is within a NULL is NULL, too. */
+/* Children of a NULL are NULL, too. */
 static void put_null(const struct putting *putting, struct duckdb_column *column, uint64_t at)
 {
     const struct duckdb_library *library = putting->library;

@@ -32,7 +32,7 @@ struct time_zone;
 
 enum { DUMP_SEGMENT_BYTES = 256 * 1024, DUMP_STATEMENT_BYTES_MAX = 64 << 20 };
 
-/* What the statements before them say of the rows that follow. */
+/* The settings that the statements before them make for the rows that follow. */
 struct dump_session {
     bool backslashes;             /* escape in strings */
     bool double_quotes;           /* MySQL: "x" is a string */
@@ -42,7 +42,7 @@ struct dump_session {
     const char *space;            /* of tables that say none: SET search_path; NULL: not known */
 };
 
-/* Of rows: one COPY, or INSERTs that begin alike. */
+/* The head of rows: one COPY, or INSERTs that begin alike. */
 struct dump_header {
     uint32_t table; /* in the inventory's list */
     uint32_t line;
@@ -119,7 +119,7 @@ static inline const struct dump_header *dump_header_at(const struct dump_invento
  * the line. Control thread. */
 enum status dump_inventory_read(struct dump_database *self, struct error *error) MUST_USE;
 void dump_inventory_free(struct dump_inventory *inventory);
-/* Of any table, so far. */
+/* Were there rows of any table, so far? */
 bool dump_inventory_has_rows(const struct dump_inventory *inventory);
 /* DROP TABLE: those that the script had of it so far. `space` may be NULL. */
 void dump_inventory_drop_rows(struct dump_inventory *inventory, const char *space,
@@ -144,7 +144,7 @@ struct dump_partition {
     const char *parent;
 };
 
-/* What the statements of DDL made, gathered while the script is read. */
+/* The statements of DDL and what they made, gathered while the script is read. */
 struct dump_ddl {
     struct buffer text;       /* the statements about tables, one behind another */
     uint32_t text_lines;      /* in it */

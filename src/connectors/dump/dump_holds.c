@@ -11,7 +11,7 @@
 enum { TABLE_BYTES_MAX = 1 << 30, BATCH_ROWS = 1000, BATCH_BYTES = 1 << 20 };
 enum { FRACTION_DIGITS_MAX = 6 };
 
-/* Of a table: which tests all values of a column pass, as bits of enum value_test. */
+/* The tests that all values of each of a table's columns pass, as bits of enum value_test. */
 struct dump_tested {
     struct dump_tested *next;
     const struct schema_table *table;

@@ -77,7 +77,7 @@ static bool begins_with(const char *text, size_t length, const char *words)
     return length >= wanted && strncasecmp(text, words, wanted) == 0;
 }
 
-/* What may follow the last row: rows that are in a dump are there once. */
+/* The clause may follow the last row: rows that are in a dump are there once. */
 static size_t conflict_clause(const char *text, size_t length)
 {
     static const char clause[] = "ON CONFLICT DO NOTHING";
@@ -229,7 +229,8 @@ static size_t put_utf8(char *to, uint32_t code)
     return 4;
 }
 
-/* What a letter behind a backslash is short for, and the letter itself where it is for nothing. */
+/* The byte that a letter behind a backslash is short for, or the letter itself where it is for
+ * nothing. */
 static char short_for(enum sql_language language, char letter)
 {
     static const char common[][2] = {{'n', '\n'}, {'r', '\r'}, {'t', '\t'},

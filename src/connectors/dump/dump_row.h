@@ -4,7 +4,7 @@
 
 #include "connectors/dump/dump.h"
 
-/* What stands between two rows. */
+/* The text between two rows. */
 enum dump_gap_kind {
     DUMP_GAP_ROW,  /* `length` bytes further begins a row */
     DUMP_GAP_END,  /* behind them the header's rows are over */

@@ -264,7 +264,7 @@ static bool leave_virtual(struct statement *statement)
     return true;
 }
 
-/* Of tables of two databases nobody could tell which rows are whose. */
+/* Nobody could tell which rows are whose of tables of two databases. */
 static enum status go_to_database(struct statement *statement, const char *name,
                                   struct error *error)
 {

@@ -15,8 +15,9 @@ struct dump_session dump_session_default(enum sql_language language)
 /* ---------------------------------------------------------------- encodings */
 
 /*
- * Those whose bytes below 0x80 are ASCII's wherever they stand, so that quotes and backslashes can
- * be found without knowing more; of MySQL's names and PostgreSQL's. NULL: UTF-8.
+ * The known encodings are those whose bytes below 0x80 are ASCII's wherever they stand, so that
+ * quotes and backslashes can be found without knowing more, by MySQL's names and PostgreSQL's.
+ * NULL: UTF-8.
  */
 static bool known_encoding(const char *name, const char **encoding)
 {

@@ -420,7 +420,7 @@ static bool read_cell(struct cursor *cursor, const struct dump_header *header,
     }
 }
 
-/* What names the row that is read: its key, as far as it can be read, or its place. */
+/* The cells that name the row that is read: its key, as far as it can be read, or its place. */
 static const struct cell *row_key(struct cursor *cursor, const struct dump_header *header,
                                   struct arena *arena, uint32_t *count)
 {
@@ -459,15 +459,15 @@ static void refuse_row(struct cursor *cursor, const struct dump_header *header, 
     batch_refuse(batch, ERROR_REJECT_UNREADABLE, reason, key, parts, &raw);
 }
 
-/* Of a line of COPY, without its break. One of Windows is a break, too: a carriage return that
- * belongs to a value is written as \\r. */
+/* The length of a line of COPY without its break. One of Windows is a break, too: a carriage return
+ * that belongs to a value is written as \\r. */
 static size_t line_length(const char *row, size_t length)
 {
     size_t kept = length > 0 && row[length - 1] == '\n' ? length - 1 : length;
     return kept > 0 && row[kept - 1] == '\r' ? kept - 1 : kept;
 }
 
-/* Of the `length` bytes at the window's place. */
+/* The row is the `length` bytes at the window's place. */
 static enum status read_row(struct cursor *cursor, const struct dump_header *header, size_t length,
                             struct batch *batch, struct error *error)
 {

@@ -78,7 +78,7 @@ static enum status append_string(const char *text, size_t length, const char *at
     return STATUS_OK;
 }
 
-/* What stands between the quotes of an S: kinds that have a text form. */
+/* The text between the quotes of an S: kinds that have a text form. */
 static enum status append_text_form(const struct cell *cell, const char *attribute,
                                     struct buffer *out, struct error *error)
 {
@@ -638,7 +638,7 @@ enum status dynamodb_encoder_append(struct dynamodb_encoder *encoder, const stru
     size_t start = out->length;
     enum status status = encoder->shape != NULL ? append_shaped(encoder, cells, out, error)
                                                 : append_document(encoder, cells, out, error);
-    /* What is counted is never more than what is written here. */
+    /* The counted size is never more than what is written here. */
     if (status == STATUS_OK && out->length - start > DYNAMODB_ITEM_BYTES_MAX) {
         uint64_t size = dynamodb_limits_item_size_least(encoder->shape, cells);
         if (size > DYNAMODB_ITEM_BYTES_MAX) {

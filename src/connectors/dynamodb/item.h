@@ -30,7 +30,7 @@ struct dynamodb_key {
 
 /* 'S', 'N' or 'B' for kinds that can be keys, else 0. */
 char dynamodb_item_letter(enum value_kind kind);
-/* What a key attribute of that letter is to others. */
+/* The type that a key attribute of that letter has for others. */
 struct value_type dynamodb_item_key_type(char letter);
 
 /*
@@ -90,7 +90,7 @@ enum status dynamodb_item_read(struct json_reader *reader, bool begun, struct ar
 enum status dynamodb_item_read_value(struct json_reader *reader, struct arena *arena,
                                      struct cell *value, struct error *error) MUST_USE;
 
-/* What reading a value back would give, in `arena` or borrowed from `cell`. Idempotent. */
+/* The value that reading it back would give, in `arena` or borrowed from `cell`. Idempotent. */
 enum status dynamodb_item_normal_form(const struct cell *cell, struct arena *arena,
                                       struct cell *normal, struct error *error) MUST_USE;
 

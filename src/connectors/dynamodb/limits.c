@@ -1,4 +1,5 @@
-/* What DynamoDB refuses: names, key definitions, and the size of an item as it counts it. */
+/* The limits beyond which DynamoDB refuses: names, key definitions, and the size of an item as it
+ * counts it. */
 #include "connectors/dynamodb/limits.h"
 
 #include "base/text.h"
@@ -22,7 +23,7 @@ bool dynamodb_limits_name_valid(const char *name)
     return length >= DYNAMODB_TABLE_NAME_BYTES_MIN && length <= DYNAMODB_TABLE_NAME_BYTES_MAX;
 }
 
-/* What an item costs beside names, texts and bytes. */
+/* The bytes that an item costs beside names, texts and bytes. */
 struct size_rule {
     uint64_t number; /* beside a byte for two digits */
     uint64_t minus;
@@ -201,7 +202,7 @@ static void check_indexes(const struct target_table *table, struct buffer *out)
     }
 }
 
-/* What one shape brings to a key attribute. */
+/* The field that one shape brings to a key attribute. */
 static void check_key_field(const struct shape *shape, const struct dynamodb_key *key,
                             struct buffer *out)
 {

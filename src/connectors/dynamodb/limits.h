@@ -1,5 +1,5 @@
-/* What DynamoDB refuses: limits of tables, keys, items and numbers, checked before anything is
- * written. */
+/* The limits beyond which DynamoDB refuses: of tables, keys, items and numbers, checked before
+ * anything is written. */
 #ifndef TRANSHUME_CONNECTORS_DYNAMODB_LIMITS_H
 #define TRANSHUME_CONNECTORS_DYNAMODB_LIMITS_H
 
@@ -36,10 +36,10 @@ uint64_t dynamodb_limits_value_size(const struct cell *cell);
  * NULL. */
 uint64_t dynamodb_limits_item_size(const struct shape *shape, const struct cell *cells);
 /*
- * What an item has at the very least: names, texts, bytes, a byte for two digits (one for 0), 1 for
- * BOOL and NULL, and nothing for what holds them together. AWS says "approximately" of numbers, and
- * servers of this protocol differ in the rest, so only an item whose least size is beyond the limit
- * is refused without asking the server.
+ * The size that an item has at the very least: names, texts, bytes, a byte for two digits (one for
+ * 0), 1 for BOOL and NULL, and nothing for what holds them together. AWS says "approximately" of
+ * numbers, and servers of this protocol differ in the rest, so only an item whose least size is
+ * beyond the limit is refused without asking the server.
  */
 uint64_t dynamodb_limits_item_size_least(const struct shape *shape, const struct cell *cells);
 

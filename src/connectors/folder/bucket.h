@@ -63,7 +63,7 @@ void bucket_give_back(struct folder_bucket *bucket);
 /* "PREFIX/below". */
 char *bucket_key(const struct folder_bucket *bucket, struct arena *arena, const char *below);
 char *bucket_run_key(const struct folder *folder, struct arena *arena, const char *below);
-/* Of a table's folder; `file` may be "". */
+/* The key of a file in a table's folder; `file` may be "". */
 char *bucket_table_key(const struct folder *folder, struct arena *arena, const char *table,
                        const char *file);
 /* The key of a note on a table, beside its folder: its name with `end`. */

@@ -25,7 +25,7 @@ char *bucket_table_key(const struct folder *folder, struct arena *arena, const c
                       arena_format(arena, "%s/%s", folder_entry_name(arena, table), file));
 }
 
-/* What was claimed is written only while the lease lasts. */
+/* Objects of a claimed run are written only while the lease lasts. */
 static enum status may_write(void *context, int64_t request_ms, bool alone, struct error *error)
 {
     const struct folder *folder = context;

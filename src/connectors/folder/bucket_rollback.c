@@ -201,7 +201,7 @@ static bool has_runs(const struct bucket_list *list, const char *store, const ch
     return has;
 }
 
-/* What was there before it was seen that there are no runs is of forgotten ones. */
+/* Objects that were there before it was seen that there are no runs are of forgotten ones. */
 enum status bucket_tidy(struct database *self, bool rolled_back, struct error *error)
 {
     struct folder *folder = of(self);

@@ -18,8 +18,8 @@ static enum status before_object(void *context, struct error *error)
     return failpoint_hit("s3.before_object", error);
 }
 
-/* What is there under a segment's name is of an attempt that no mark tells of: one that was fenced
- * may have ended its upload late. */
+/* An object that is there under a segment's name is of an attempt that no mark tells of: one that
+ * was fenced may have ended its upload late. */
 static enum status bucket_send_replace(struct folder_stream *stream, const struct s3_file *file,
                                        char etag[S3_ETAG_BYTES], struct error *error)
 {

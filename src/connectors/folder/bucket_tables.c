@@ -150,7 +150,7 @@ static enum status write_definition(struct folder *folder, const struct target_t
 
 /* ---------------------------------------------------------------- inspect and count */
 
-/* What is packed or has a head counts as records; a table with files of others is theirs. */
+/* A file that is packed or has a head counts as records; a table with files of others is theirs. */
 static enum status inspect_one(struct folder *folder, const char *table, bool *exists,
                                bool *has_records, struct error *error)
 {

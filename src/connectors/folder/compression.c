@@ -395,8 +395,8 @@ static enum status damaged(struct folder_input *input, const char *reason, struc
 }
 
 /*
- * What is wrong with the packed bytes. Behind a whole member they may be a lost one as well as
- * anything else: who wrote them knows, and the program does not go on without them.
+ * The error that says what is wrong with the packed bytes. Behind a whole member they may be a lost
+ * one as well as anything else: who wrote them knows, and the program does not go on without them.
  */
 static enum status refuse_packed(struct folder_input *input, const char *reason,
                                  struct error *error)

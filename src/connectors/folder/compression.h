@@ -36,7 +36,7 @@ struct folder_print {
  * (may be NULL). */
 enum status folder_output_finish(struct folder_output *output, struct folder_print *print,
                                  struct error *error) MUST_USE;
-/* Of a file as it is; STATUS_END: there is none. */
+/* The print of a file as it is; STATUS_END: there is none. */
 enum status folder_print_file(const char *path, struct folder_print *print,
                               struct error *error) MUST_USE;
 /* Closes without more ado; NULL is fine. The file stays. */
@@ -82,7 +82,7 @@ enum status folder_lines_next(struct folder_lines *lines, char **line, size_t *l
  * A line too long is ERROR_TARGET_INVALID on `file_name`. */
 enum status folder_lines_raw(struct folder_lines *lines, const char *file_name, const char **bytes,
                              size_t *length, struct error *error) MUST_USE;
-/* Of a file's first line: leaves UTF-8's mark out. A failure with `code`: the file is UTF-16 or
+/* Takes a file's first line: leaves UTF-8's mark out. A failure with `code`: the file is UTF-16 or
  * UTF-32, by its mark or by the zeros around a first bracket. */
 enum status folder_lines_first(char **line, size_t *length, const char *path, enum error_code code,
                                struct error *error) MUST_USE;

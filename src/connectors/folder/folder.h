@@ -112,7 +112,8 @@ enum status folder_identity(struct database *self, struct arena *arena, const ch
 enum status folder_normal_form(struct database *self, const struct cell *cell, struct arena *arena,
                                struct cell *normal, struct error *error);
 
-/* What every connector of files has in its descriptor, and those that changes can be applied to. */
+/* The members that every connector of files has in its descriptor, and those of connectors that
+ * changes can be applied to. */
 #define FOLDER_KEPT_GROUPS                                                               \
     .contract_version = CONNECTOR_CONTRACT_VERSION, .guarantee = GUARANTEE_EXACTLY_ONCE, \
     .close = folder_close, .identity = folder_identity, .catalog = &folder_catalog,      \
@@ -121,7 +122,7 @@ enum status folder_normal_form(struct database *self, const struct cell *cell, s
     .rights = &folder_rights
 #define FOLDER_GROUPS FOLDER_KEPT_GROUPS, .apply = &folder_apply
 
-/* Of formats that are written. */
+/* An option of formats that are written. */
 #define FOLDER_LEASE_OPTION                                                                      \
     {                                                                                            \
         "lease", OPTION_INTEGER, "60", "1..3600", false,                                         \
@@ -143,7 +144,7 @@ enum status folder_normal_form(struct database *self, const struct cell *cell, s
         "file_bytes", OPTION_BYTES, "128MiB", "1KiB..1TiB", false,                    \
             "Most bytes of records in a data file, before compression."               \
     }
-/* Of formats with loose_files. */
+/* An option of formats with loose_files. */
 #define FOLDER_PIPE_OPTION                                         \
     {                                                              \
         "table", OPTION_TEXT, NULL, NULL, false,                   \
@@ -173,7 +174,7 @@ struct folder_file {
 
 /* "DIR/_transhume" and what is below it. */
 char *folder_path(struct arena *arena, const struct folder *folder, const char *below);
-/* What a table's folder and definition are called; safe whatever the table's name. */
+/* The name of a table's folder and definition; safe whatever the table's name. */
 char *folder_entry_name(struct arena *arena, const char *table);
 char *folder_table_path(struct arena *arena, const struct folder *folder, const char *table);
 /* DIR/_transhume/tables/<table><end>. */
@@ -181,7 +182,7 @@ char *folder_definition_path(struct arena *arena, const struct folder *folder, c
                              const char *end);
 /* The bytes of a file's name as a text: as they are, or %XX for them where they are not UTF-8. */
 char *folder_shown_name(struct arena *arena, const char *name, size_t length);
-/* What lies in a folder, hidden files and our own not counted; zeros where it can't be listed. */
+/* A folder's contents, hidden files and our own not counted; zeros where it can't be listed. */
 struct folder_census {
     uint32_t files;
     uint32_t folders;
@@ -225,7 +226,7 @@ void folder_take_sample(const char *path, struct folder_file *file);
  */
 enum status folder_check_unchanged(const char *path, const struct folder_file *file,
                                    struct error *error) MUST_USE;
-/* What the snapshot keeps of one file. */
+/* The facts that the snapshot keeps of one file. */
 enum status folder_file_facts(const char *path, const char *name, struct arena *arena,
                               struct folder_file *file, struct error *error) MUST_USE;
 /* True in `has` if the file holds at least one byte once unpacked. */
@@ -413,7 +414,7 @@ enum status folder_refuse_loose(const struct folder_finding *finding, struct err
 
 /* ---------------------------------------------------------------- folder_place.c */
 
-/* What a request's column is: a column of the table's schema (>= 0) or one of these. */
+/* The place of a request's column: a column of the table's schema (>= 0) or one of these. */
 enum { FOLDER_COLUMN_FILE = -1, FOLDER_COLUMN_POSITION = -2, FOLDER_COLUMN_NONE = -3 };
 /* One number a column of the request, in `arena`. */
 int32_t *folder_positions(const struct folder *folder, const struct folder_table *table,

@@ -96,7 +96,7 @@ static void append_position(const struct apply *apply, const struct position *po
     buffer_append_string(text, "]}");
 }
 
-/* Of a list of numbers. False: there is none. */
+/* The next number of a list. False: there is none. */
 static bool take_number(struct json_reader *json, uint64_t *number)
 {
     enum json_token token;
@@ -232,7 +232,7 @@ static void forget_encoders(struct apply *apply, struct changes_log *log)
     log->encoder = log->key_encoder = NULL;
 }
 
-/* What is committed is for readers to see. */
+/* Changes that are committed are for readers to see. */
 static void complete_all(struct apply *apply)
 {
     struct error error = {0};
@@ -454,7 +454,7 @@ static const char *hexadecimal(const struct position *position, struct arena *ar
     return text;
 }
 
-/* What the format writes of a record, without the end of its line. */
+/* A record as the format writes it, without the end of its line. */
 static enum status append_record(const struct apply *apply, struct folder_encoder *encoder,
                                  const struct cell *cells, struct buffer *out, struct error *error)
 {

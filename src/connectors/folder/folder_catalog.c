@@ -1,4 +1,4 @@
-/* What a folder holds as a source: tables, their data files, their shapes. */
+/* The contents of a folder as a source: tables, their data files, their shapes. */
 #include "connectors/folder/folder.h"
 
 #include "base/file.h"

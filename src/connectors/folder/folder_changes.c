@@ -114,7 +114,7 @@ enum status folder_changes_restore(struct folder_changes *changes, uint64_t firs
     return status;
 }
 
-/* Of this log: neither one whose name begins as this one's does, nor a reader's own. */
+/* Is the file of this log? Not one of a log whose name begins as this one's, nor a reader's own. */
 static bool is_of(const struct folder_changes *changes, const char *name)
 {
     size_t length = strlen(changes->name);

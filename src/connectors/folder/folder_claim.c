@@ -18,7 +18,7 @@ static struct folder *of(struct database *self)
     return (struct folder *)self;
 }
 
-/* What is in folders that are not durable themselves is not durable. An account that may only
+/* Files in folders that are not durable themselves are not durable. An account that may only
  * search the folder above has made nothing there. */
 static enum status sync_parent(const struct folder *folder, bool is_new, struct arena *arena,
                                struct error *error)

@@ -165,13 +165,13 @@ static enum status list_entries(const struct folder_format *format, folder_wante
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-/* What counts as a table's file: a source reads more endings than are written. */
+/* The test of names that count as a table's files: a source reads more endings than are written. */
 static folder_wanted *wanted_of(const struct folder *folder)
 {
     return folder->mode == OPEN_SOURCE ? folder_is_read : folder_is_data;
 }
 
-/* What a link leads to is a folder? */
+/* Does the link lead to a folder? */
 static bool leads_to_folder(int folder, const char *name)
 {
     struct stat facts;
@@ -369,7 +369,7 @@ enum status folder_file_facts(const char *path, const char *name, struct arena *
 
 enum { SAMPLE_BYTES = 4096 };
 
-/* Of the first `bytes` of a file: a hash of their beginning and their end. */
+/* A sample of the first `bytes` of a file: a hash of their beginning and their end. */
 static bool read_sample(const char *path, uint64_t bytes, uint64_t *sample)
 {
     char text[2 * SAMPLE_BYTES];
@@ -527,7 +527,7 @@ static enum status damaged(const char *path, const char *reason, struct error *e
     return status;
 }
 
-/* What the first line of a sealed file says. */
+/* The members of a sealed file's first line. */
 struct head {
     int64_t format;
     int64_t bytes;

@@ -1,7 +1,7 @@
 /*
- * What a format of files (DynamoDB JSON, JSON lines, CSV) brings to the folder room, which does all
- * else: segments, renames, ledger, done marks, locks, settling of equal keys, compression, listing,
- * spans, batches.
+ * The functions that a format of files (DynamoDB JSON, JSON lines, CSV) brings to the folder room,
+ * which does all else: segments, renames, ledger, done marks, locks, settling of equal keys,
+ * compression, listing, spans, batches.
  *
  *   DIR/<table>/<prefix>-<tag>-<chunk>-<entity>-<part><suffix>[.gz|.zst]    written and read
  *   DIR/<table>/ANY<suffix>[.gz|.zst], DIR/<table><suffix>[.gz|.zst]        read, too
@@ -37,9 +37,10 @@ struct folder_range {
 };
 
 /*
- * Of formats whose files are not their records one after the other (Parquet keeps them by column).
- * What their encoder_append appends and their raw_next gives is a form of the format's own, without
- * an end of line, of which a pack makes the file. Nothing of it outlives the file.
+ * The packing of formats whose files are not their records one after the other (Parquet keeps them
+ * by column). Bytes that their encoder_append appends and their raw_next gives are a form of the
+ * format's own, without an end of line, of which a pack makes the file. Nothing of it outlives the
+ * file.
  */
 struct folder_pack;
 struct folder_packing {
@@ -116,7 +117,7 @@ struct folder_format {
                                   const struct shape *shape, const struct cell *first,
                                   struct folder_encoder **encoder, struct error *error);
     void (*encoder_destroy)(struct folder_encoder *encoder); /* NULL is fine */
-    /* What each file begins with (a header line). NULL: nothing, ever. A file takes records of one
+    /* The beginning of each file (a header line). NULL: nothing, ever. A file takes records of one
      * encoder only where this is given. */
     enum status (*encoder_head)(struct folder_encoder *encoder, struct buffer *out,
                                 struct error *error);
@@ -153,7 +154,7 @@ struct folder_format {
      * folder's mutex held. */
     enum status (*check_tables)(struct folder *folder, const struct folder_snapshot *snapshot,
                                 struct error *error);
-    /* What should be said of a table before a run, one line each. */
+    /* Facts that should be said of a table before a run, one line each. */
     void (*caveats)(const struct folder_table *table, struct buffer *out);
 
     /* ------------------------------------------------------------ bytes to records */
@@ -197,7 +198,8 @@ struct folder_format {
     /* Appends what the segment begins with before its first record. NULL: nothing, ever. */
     enum status (*raw_head)(struct folder_decoder *decoder, struct buffer *out,
                             struct error *error);
-    /* What raw_next gave (of this file, perhaps in an earlier process) as a MAP in `arena`. */
+    /* The record whose bytes raw_next gave (of this file, perhaps in an earlier process), as a MAP
+     * in `arena`. */
     enum status (*raw_read)(struct folder_decoder *decoder, const char *bytes, size_t length,
                             struct arena *arena, struct cell *record, struct error *error);
     /* Appends bytes that are equal for equal values of a key column and differ for others. NULL:

@@ -7,8 +7,8 @@
 
 enum { BATCH_ROWS = 1000, BATCH_BYTES = 1 << 20 };
 
-/* Is it a whole number of 64 bits, or what a float's shortest digits say? Floats have infinities, and
- * NaN is no number that a column of floats keeps. */
+/* Is it a whole number of 64 bits, or what a float's shortest digits say? Floats have infinities,
+ * and NaN is no number that a column of floats keeps. */
 static bool is_kept(const struct cell *decimal, struct arena *arena)
 {
     struct cell back;
@@ -24,7 +24,7 @@ static bool is_kept(const struct cell *decimal, struct arena *arena)
             decimal_compare(decimal, &back) == 0);
 }
 
-/* What is no number is not asked about: the column's type decides on it. */
+/* A value that is no number is not asked about: the column's type decides on it. */
 static bool passes(const struct cell *cell, enum value_test test, struct arena *arena)
 {
     if (cell->kind == VALUE_UINT64) {

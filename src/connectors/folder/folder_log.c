@@ -186,7 +186,7 @@ static enum status damaged(const struct folder_log *log, uint64_t offset, struct
     return status;
 }
 
-/* What was read of the file and not yet used: `length` bytes from `start`. */
+/* The bytes that were read of the file and not yet used: `length` bytes from `start`. */
 struct window {
     const struct folder_log *log;
     char *bytes;
@@ -331,7 +331,7 @@ static bool parse_record_head(const struct window *window, uint64_t chain, struc
     return memcmp(at, digits, SUM_DIGITS) == 0;
 }
 
-/* What a crash may leave of the line before a body: no end, or zeros. */
+/* A crash may leave the line before a body without its end, or as zeros. */
 static bool is_torn_head(const struct window *window)
 {
     size_t length = window->length < RECORD_HEAD_MAX ? window->length : RECORD_HEAD_MAX;
@@ -758,7 +758,7 @@ static bool is_mostly_garbage(const struct folder_log *log)
            log->bytes - log->filled > log->bytes / 2;
 }
 
-/* Of what was written in part, or may not be durable. */
+/* Undoes an append that was written in part, or may not be durable. */
 static void undo_append(struct folder_log *log)
 {
     if (file_cut(log->descriptor, (off_t)log->bytes) != 0 || file_sync_data(log->descriptor) != 0) {

@@ -12,7 +12,8 @@ struct folder_notice {
     _Atomic int64_t next_ms;
 };
 
-/* Of all files of the table from `file_begin` up to `file_end`. Without memory it tells nothing. */
+/* Begins the notice of all files of the table from `file_begin` up to `file_end`. Without memory it
+ * tells nothing. */
 void folder_notice_begin(struct folder_notice *notice, const struct folder_table *table,
                          uint32_t file_begin, uint32_t file_end, struct arena *arena);
 /*

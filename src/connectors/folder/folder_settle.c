@@ -238,7 +238,7 @@ static enum status replace_segment(struct folder_settling *settling, struct leav
     return folder_rewrite(&rewriting, error);
 }
 
-/* What was written again already has as many lines fewer as there are duplicates in it. */
+/* A segment written again already has as many lines fewer as there are duplicates in it. */
 static enum status end_leaving(struct folder_settling *settling, struct leaving *leaving,
                                struct error *error)
 {

@@ -132,7 +132,7 @@ static bool is_own(const char *path)
     return strncmp(path, OWN, strlen(OWN)) == 0;
 }
 
-/* Of this program's own folder only definitions say something of records. */
+/* Only definitions say something of records, of the files in this program's own folder. */
 static bool is_definition(const char *path)
 {
     const char *name = path + strlen(DEFINITIONS);

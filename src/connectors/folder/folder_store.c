@@ -218,7 +218,7 @@ struct page {
     uint32_t count;
 };
 
-/* Those with the prefix from `from` on; `after`: behind it. */
+/* The keys with the prefix, and their values, from `from` on; `after`: behind it. */
 static enum status read_page(struct store *store, const char *prefix, const char *from, bool after,
                              struct page *page, struct error *error)
 {

@@ -1,4 +1,4 @@
-/* What runs made of files that they wrote again. */
+/* The versions that runs made of files that they wrote again. */
 #include "connectors/folder/folder_rewrite.h"
 
 #include "base/buffer.h"

@@ -162,7 +162,7 @@ enum status folder_lines_next(struct folder_lines *lines, char **line, size_t *l
             return STATUS_END;
         }
         searched = available;
-        /* What is one byte too much may be the first of \r\n. */
+        /* One byte too much may be the first of \r\n. */
         if (available > lines->line_bytes_max + 1 && available > LINE_KEPT) {
             note_given(lines);
             memmove(lines->bytes, begin, available);

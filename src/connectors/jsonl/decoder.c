@@ -163,7 +163,7 @@ void jsonl_decoder_close(struct folder_decoder *decoder)
 
 /* ---------------------------------------------------------------- lines */
 
-/* Of an array, whose lines mean nothing, the number of the element. */
+/* The number of the line, or of the element of an array, whose lines mean nothing. */
 static enum status line_number(struct folder_decoder *decoder, uint64_t *number,
                                struct error *error)
 {

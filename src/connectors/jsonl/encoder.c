@@ -29,7 +29,7 @@ struct folder_encoder {
     uint8_t *slice; /* made when the first large value comes */
 };
 
-/* What is being written, for errors and limits. */
+/* The place of the value that is being written, for errors and limits. */
 struct writing {
     struct folder_encoder *encoder;
     struct buffer *out;

@@ -14,7 +14,7 @@
 
 enum { NAMES_BYTES_MAX = 16 << 20 };
 
-/* What was seen of one name. */
+/* The values that were seen under one name. */
 struct learnt {
     const char *name;
     size_t length;

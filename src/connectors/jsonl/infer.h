@@ -5,7 +5,7 @@
 #include "connectors/folder/folder_notice.h"
 #include "connectors/jsonl/jsonl.h"
 
-/* What was seen of some rows; one thread at a time. */
+/* The columns that were seen in some rows; one thread at a time. */
 struct learning;
 
 /* The lines of a file that begin in these bytes (end 0: no bound; packed files: all). */

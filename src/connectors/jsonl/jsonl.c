@@ -119,9 +119,9 @@ static bool rejects_non_finite(const struct folder_sidecar *sidecar)
 }
 
 /*
- * What an attempt before this one wrote stays: its segments were written by it. With tags what
- * looks like one is written otherwise: lines of one table are all of one kind. That the records are
- * documents is not told again to a resume.
+ * A definition that an attempt before this one wrote stays: its segments were written by it. With
+ * tags an object that looks like one is written otherwise: lines of one table are all of one kind.
+ * That the records are documents is not told again to a resume.
  */
 static enum status check_before(struct folder *folder, const struct target_table *table,
                                 const char *path, bool *documents, struct arena *scratch,
@@ -302,7 +302,7 @@ static void append_column(const struct schema_column *column, struct buffer *out
     buffer_append_string(out, column->not_null ? "" : " null");
 }
 
-/* What was learnt from the rows is shown. */
+/* The types that were learnt from the rows are shown. */
 static void caveats(const struct folder_table *table, struct buffer *out)
 {
     const struct folder_table_data *data = table->format_data;

@@ -77,7 +77,7 @@ enum status jsonl_read_document(const char *line, size_t length, bool tags,
 
 /* ---------------------------------------------------------------- decoder.c */
 
-/* What the format keeps of a source's table. */
+/* Facts that the format keeps of a source's table. */
 struct folder_table_data {
     bool tags;
     bool inferred;

@@ -25,7 +25,7 @@ void jsonl_array_close(struct jsonl_array *array); /* NULL is fine */
  * it exceeds element_bytes_max, `text` is its first 1,024 bytes. */
 enum status jsonl_array_next(struct jsonl_array *array, char **text, size_t *length, bool *too_long,
                              struct error *error) MUST_USE;
-/* Of the element given last: its number and its line, from 1, and its first byte. */
+/* The place of the element given last: its number and its line, from 1, and its first byte. */
 uint64_t jsonl_array_number(const struct jsonl_array *array);
 uint64_t jsonl_array_line(const struct jsonl_array *array);
 uint64_t jsonl_array_byte(const struct jsonl_array *array);
@@ -37,7 +37,7 @@ enum jsonl_contents {
     JSONL_RECORDS_ARRAY, /* begins with [ and then { or ] */
     JSONL_ONE_VALUE      /* an object over several lines */
 };
-/* What a file's beginning says that it is. Of a packed one, unpacked. */
+/* The contents of a file, as its beginning tells them. A packed one is unpacked for that. */
 enum status jsonl_look_at(const char *path, enum error_code code, enum jsonl_contents *contents,
                           struct error *error) MUST_USE;
 

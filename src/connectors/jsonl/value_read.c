@@ -43,7 +43,8 @@ static bool is_strict(const struct value_type *type)
     return type != NULL && !type->dynamic;
 }
 
-/* What a run wrote it had been given so, whatever the column said: it is not refused now. */
+/* A value that a run wrote had been given to it so, whatever the column said: it is not refused
+ * now. */
 static bool refuses_others(const struct jsonl_reading *reading, const struct value_type *type)
 {
     return is_strict(type) && !reading->tags;
@@ -311,7 +312,7 @@ static struct cell *add_cell(struct cells *cells, struct arena *arena)
     return &cells->items[cells->count++];
 }
 
-/* What follows the bracket, with it. */
+/* The items that follow the bracket, up to the one that closes it. */
 static enum status read_items(struct jsonl_reading *reading, enum value_kind kind,
                               struct cell *cell, struct error *error)
 {
@@ -449,7 +450,7 @@ static enum status read_map_tag(struct jsonl_reading *reading, const struct cell
     return STATUS_OK;
 }
 
-/* Of a text that was read as its tag says. */
+/* The status of a text that was read as its tag says. */
 static enum status as_tagged(enum status status, const char *tag, struct error *error)
 {
     return status == STATUS_OK    ? STATUS_OK

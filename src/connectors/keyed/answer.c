@@ -39,7 +39,7 @@ static void shrink_window(struct writer *writer)
     writer->slow_start_until = writer->window;
 }
 
-/* What was guessed too much, or too little, goes to the next one. */
+/* The units that were guessed too much, or too little, go to the next request. */
 static void count_units(struct writer *writer, struct keyed_request *request, double units)
 {
     report_units(writer->database, units);
@@ -71,7 +71,7 @@ static void count_retries(struct writer *writer, const struct keyed_request *req
     }
 }
 
-/* What the service did by itself until it had this answer. */
+/* Retries and fallbacks that the service did by itself until it had this answer. */
 static void count_service(struct writer *writer, const struct keyed_answer *answer)
 {
     struct keyed_waiting *teller = teller_of(answer->request);
@@ -254,7 +254,7 @@ static void halve(struct writer *writer, const struct keyed_request *request, co
     free(chosen);
 }
 
-/* What became of each record. */
+/* The outcomes of a request's records. */
 struct tally {
     bool *again;
     bool *refused;

@@ -153,8 +153,8 @@ static struct key_state *find_state(const struct applying *applying)
     return at != NAME_INDEX_NONE ? &applying->states[at] : NULL;
 }
 
-/* Of the key in `bytes`: `document` NULL: its record goes. `key` and `document` live as long as the
- * sets or the scratch. */
+/* Sets the state of the key in `bytes`; `document` NULL: its record goes. `key` and `document` live
+ * as long as the sets or the scratch. */
 static void set_state(struct applying *applying, const struct place *place, uint32_t table,
                       enum apply_mode mode, const struct cell *key, const struct cell *document)
 {
@@ -226,7 +226,7 @@ static struct cell *make_document(struct arena *arena, const struct shape *shape
     return document;
 }
 
-/* What `over` has, then what `under` has besides. */
+/* The fields of `over`, then those that `under` has besides. */
 static const struct cell *lay_over(struct arena *arena, const struct cell *over,
                                    const struct cell *under)
 {
@@ -262,7 +262,7 @@ static enum status apply_fetch(struct applying *applying, uint32_t table, const 
     return status;
 }
 
-/* What is under the key before this change; NULL: nothing. */
+/* The record under the key before this change; NULL: none. */
 static enum status find_base(struct applying *applying, uint32_t table, const struct cell *key,
                              const struct cell **base)
 {

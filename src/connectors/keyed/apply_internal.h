@@ -38,7 +38,7 @@ struct apply {
     int64_t time_us;        /* likewise: keyed_service.time's last one; 0: none */
 };
 
-/* What is to be under a key. */
+/* The record that is to be under a key. */
 struct key_state {
     uint32_t table;
     enum apply_mode mode;

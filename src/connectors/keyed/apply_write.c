@@ -1,4 +1,5 @@
-/* What changes came to, written: deletes, then records, all of them under way at once. */
+/* The states that changes came to are written: deletes, then records, all of them under way at
+ * once. */
 #include "connectors/keyed/apply_internal.h"
 
 #include "base/memory.h"
@@ -44,7 +45,7 @@ static enum status erase(struct applying *applying, const struct target_table *t
     return STATUS_OK;
 }
 
-/* Of one table. */
+/* Deletes the records of states of one table. */
 static enum status erase_states(struct applying *applying, const struct key_state *states,
                                 uint32_t count)
 {

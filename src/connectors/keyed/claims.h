@@ -1,7 +1,8 @@
 /*
- * What a record says of values that it shares with others, as a static column is one of all rows of
- * a partition. Where nothing proves that records agree, they are kept with the keys, and compared
- * when duplicates are settled: the first record of a place decides, those that contradict it lose.
+ * The claims of a record about values that it shares with others, as a static column is one of all
+ * rows of a partition. Where nothing proves that records agree, they are kept with the keys, and
+ * compared when duplicates are settled: the first record of a place decides, those that contradict
+ * it lose.
  *
  *   place    the partition's key as bytes: equal for equal ones, of which none begins another
  *   claims   uint8 length | the place as text, then claim …

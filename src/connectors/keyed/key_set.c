@@ -52,7 +52,7 @@ bool keyed_set_has(const struct keyed_set *set, struct keyed_hash key)
     return set->count > 0 && set->used[place_of(set, key)] != 0;
 }
 
-/* What follows without a gap is moved back, so that no search ends too early. */
+/* The places that follow without a gap are moved back, so that no search ends too early. */
 static void close_gap(struct keyed_set *set, size_t gap)
 {
     size_t mask = set->capacity - 1;

@@ -111,7 +111,8 @@ struct keyed_answer {
     uint32_t fallbacks;                 /* … and with less than was asked for */
 };
 
-/* What keeps a request that is carried out late, or twice, from undoing what came after it. */
+/* The guard that keeps a request that is carried out late, or twice, from undoing what came after
+ * it. */
 enum keyed_guard {
     KEYED_GUARD_NONE, /* nothing: it is sent again until it is answered, and then what follows */
     KEYED_GUARD_NEWER /* a timestamp or version that it carries: it loses by itself */
@@ -298,13 +299,13 @@ void keyed_note_outcome(struct batch_result *result, uint32_t row, enum outcome_
 bool keyed_find_key(const struct target_table *table, const struct shape *shape,
                     const struct cell *cells, struct cell key[KEYED_KEY_COLUMNS_MAX]);
 
-/* What else there is to set: in_flight_max, timeout_ms if it is another one than the options',
+/* The caller sets the rest: in_flight_max, timeout_ms if it is another one than the options',
  * capacity.units_per_second. */
 void keyed_room_init(struct keyed_database *database, const struct keyed_service *service,
                      const struct open_options *options);
 void keyed_room_destroy(struct keyed_database *database);
 
-/* What the store notes of a table that the claimed run makes: first that it is about to, then which
+/* The store's notes of a table that the claimed run makes: first that it is about to, then which
  * table it is (an id that no other one has). Control thread. */
 enum keyed_made { KEYED_MADE_NOT, KEYED_MADE_INTENDED, KEYED_MADE_DONE };
 /* `*table_id` (arena): which table it is, once it is made. */
@@ -326,7 +327,8 @@ enum status keyed_writer_open(struct database *self, const struct target_table *
                               uint32_t table_count, uint64_t epoch, struct writer **writer,
                               struct error *error);
 void keyed_writer_close(struct writer *writer);
-/* Of a writer: for connectors that put a chunk's records there by themselves (express_chunk). */
+/* The database and a table of a writer, for connectors that put a chunk's records there by
+ * themselves (express_chunk). */
 struct database *keyed_writer_database(const struct writer *writer);
 const struct target_table *keyed_writer_table(const struct writer *writer, uint32_t table);
 enum status keyed_chunk_begin(struct writer *writer, uint64_t chunk, uint32_t attempt,

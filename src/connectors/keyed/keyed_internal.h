@@ -55,7 +55,7 @@ struct keyed_set {
     size_t count;
 };
 
-/* What is known of one shape for one table. */
+/* The encoder and the key's fields of one shape for one table. */
 struct encoding {
     struct encoding *next;
     const struct shape *shape;

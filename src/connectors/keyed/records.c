@@ -203,7 +203,7 @@ static void hash_record(const struct writer *writer, const struct keyed_record *
     arena_destroy(arena);
 }
 
-/* What the record says of what many share. */
+/* The record's claims about values that many share. */
 static enum status find_claims(struct writer *writer, const struct keyed_record *record,
                                struct error *error)
 {
@@ -303,7 +303,7 @@ static enum status take_key(struct writer *writer, const struct keyed_record *re
     if (hash_key(writer, waiting->result.table, record->key, &slot->key, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    /* Of several records under one key settling keeps one and makes it again: no need to wait for
+    /* Settling keeps one of several records under one key and makes it again: no need to wait for
      * the one that is under way. Only inserts and updates depend on the order. */
     *unsent = kind == KEYED_PUT && record->table->settles && !writer->keeps_order &&
               keyed_set_has(&writer->keys, slot->key);

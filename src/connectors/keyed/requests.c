@@ -209,7 +209,7 @@ static void requests_place(struct writer *writer, uint32_t table, const struct k
     add_record(request, slot, bytes);
 }
 
-/* What was encoded behind `start` of the filling body stays there, if it may. */
+/* A record that was encoded behind `start` of the filling body stays there, if it may. */
 void keyed_keep(struct keyed_request *request, size_t start, const struct keyed_slot *slot)
 {
     struct writer *writer = request->writer;

@@ -109,8 +109,8 @@ static bool repeats(const struct settling *settling, const uint8_t *first, const
     return settling->table->distinct && memcmp(record + 21, first + 21, 16) == 0;
 }
 
-/* What was there is another record of the run, before it in the source or not, or was there before:
- * then the first one that was skipped is the one that counts. */
+/* The record that was there is another one of the run, before it in the source or not, or was there
+ * before: then the first one that was skipped is the one that counts. */
 static enum status take_skipped(const struct settling *settling, struct group *group,
                                 const uint8_t *record, struct error *error)
 {

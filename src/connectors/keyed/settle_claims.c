@@ -208,8 +208,8 @@ static enum status take_loser(struct walk *walk, const struct entry *entry, stru
                : status;
 }
 
-/* What a record without a whole key shares with its place is there with those that have one: it
- * has no place of its own in the target. */
+/* Values that a record without a whole key shares with its place are there with those that have
+ * one: it has no place of its own in the target. */
 static enum status take_vacant(struct walk *walk, const struct holder *vacant,
                                const struct entry *entry, struct error *error)
 {

@@ -199,7 +199,7 @@ static enum status damaged(struct error *error)
     return error_set(error, ERROR_LEDGER_INVALID, NULL, "kept keys are damaged");
 }
 
-/* What of the text is left behind its head; false: it says more than there is. */
+/* The key whose head begins the `left` bytes of text; false: it says more than there is. */
 static bool read_key(const uint8_t *text, size_t left, struct keyed_key *key, size_t *length)
 {
     if (left < HEAD_BYTES) {

@@ -31,7 +31,7 @@ struct keyed_key {
     size_t claims_length;
 };
 
-/* Of one chunk. */
+/* The keys of one chunk. */
 struct keyed_spill;
 void keyed_spill_add(struct keyed_spill **spill, const struct keyed_key *key);
 void keyed_spill_free(struct keyed_spill *spill); /* NULL is fine */

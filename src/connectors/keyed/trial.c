@@ -5,7 +5,7 @@
 #include "connectors/common/trial.h"
 #include <stdlib.h>
 
-/* What helps to encode one shape. */
+/* The encoder of one shape. */
 struct trial_encoder {
     struct trial_encoder *next;
     const struct shape *shape;

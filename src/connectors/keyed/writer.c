@@ -451,8 +451,8 @@ static struct keyed_waiting **forget_waiting(struct writer *writer, struct keyed
     return link;
 }
 
-/* What was sent stays on its way: its keys stay taken until it is answered, so that it can't
- * overtake what repeats it. */
+/* A request that was sent stays on its way: its keys stay taken until it is answered, so that it
+ * can't overtake what repeats it. */
 void keyed_chunk_abandon(struct writer *writer, uint64_t number)
 {
     writer->keeps_order = true;

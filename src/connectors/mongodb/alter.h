@@ -71,7 +71,7 @@ enum status mongodb_step_send(struct alter_session *session, const struct mongod
 /* The same of a text that is this program's own. */
 enum status mongodb_step_run(struct alter_session *session, const char *text, bson_t *reply,
                              struct error *error) MUST_USE;
-/* What a reply answers, in the arena; NULL: no document, or null. */
+/* The answer that a reply gives, in the arena; NULL: no document, or null. */
 const char *mongodb_step_answer(const struct mongodb_step *step, const bson_t *reply,
                                 struct arena *arena);
 /* Sets `at` to the first document of the reply's cursor. */

@@ -1,5 +1,5 @@
 /*
- * What became of a step whose session is gone. A server carries out a command that changes a schema
+ * The outcome of a step whose session is gone. A server carries out a command that changes a schema
  * whole or not at all, and most of them may be sent again; of the others it is looked what stands.
  */
 #include "connectors/mongodb/alter.h"
@@ -62,7 +62,7 @@ static bool repeats_operators(const bson_iter_t *change)
     return repeats;
 }
 
-/* Of an update with a pipeline it can't be told: it may read what it writes. Nor of one that
+/* It can't be told of an update with a pipeline: it may read what it writes. Nor of one that
  * changes any document of several, which would find another one, and of several that may find what
  * those behind them have changed. */
 static bool repeats_updates(const bson_t *command)

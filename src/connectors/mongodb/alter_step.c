@@ -46,7 +46,7 @@ static enum status read_json(const char *text, size_t length, bson_t *document, 
     return STATUS_OK;
 }
 
-/* What {"command": …} says beside it. */
+/* The settings that {"command": …} has beside it. */
 static bool read_settings(const bson_t *document, struct mongodb_step *step)
 {
     bson_iter_t at;
@@ -81,7 +81,7 @@ static bool is_one_of(const char *name, const char *const *names, size_t count)
     return found;
 }
 
-/* Of those that take a write concern. */
+/* Is the command one of those that take a write concern? */
 static bool writes(const char *name)
 {
     static const char *const names[] = {

@@ -17,7 +17,8 @@
 #include "connectors/common/lease.h"
 #include <stdlib.h>
 
-/* Of single documents; https://github.com/mongodb/mongo/blob/v6.0/src/mongo/base/error_codes.yml */
+/* Codes of errors of single documents;
+ * https://github.com/mongodb/mongo/blob/v6.0/src/mongo/base/error_codes.yml */
 enum document_code {
     CODE_TOO_LARGE = 10334,
     CODE_TOO_LARGE_RESULT = 17419,
@@ -149,7 +150,7 @@ static void write_command(struct mongodb_lane *lane, const struct mongodb_flight
 
 /* ---------------------------------------------------------------- answers */
 
-/* What an error that concerns one document says of it. */
+/* An error that concerns one document. */
 struct document_error {
     uint32_t at; /* in the command */
     int64_t code;
@@ -348,7 +349,7 @@ static bool carry(struct mongodb_lane *lane, struct mongodb_flight *flight, enum
 
 /* ---------------------------------------------------------------- puts */
 
-/* Those that an insert found occupied. */
+/* Replaces the documents whose _id an insert found occupied. */
 static void replace_occupied(struct mongodb_lane *lane, struct mongodb_flight *flight,
                              uint32_t occupied)
 {

@@ -151,7 +151,7 @@ static enum status read_end(struct mongodb_database *self, const char *name, int
     return status == STATUS_FAILED && error->class == ERROR_CLASS_REJECT ? STATUS_END : status;
 }
 
-/* What both ends of the collection have under that name; others may occur. */
+/* The type that both ends of the collection have under that name; others may occur. */
 static struct value_type key_type(const struct cell *first, const struct cell *last,
                                   const char *name)
 {

@@ -333,7 +333,7 @@ static void append_stage(bson_t *list, uint32_t *number, const bson_t *stage)
     (void)bson_append_document(list, digits, (int)length, stage);
 }
 
-/* Those of the stage's pipeline. */
+/* Appends the stages of the pipeline that `stage` has. */
 static void append_pipeline(const struct batching *it, bson_t *list, uint32_t *number)
 {
     bson_iter_t at;

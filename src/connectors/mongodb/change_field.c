@@ -197,7 +197,7 @@ static const char *wrong_type(struct mongodb_compiler *compiler, const struct ch
                               mongodb_exists(compiler, change_text(column, "name"), true), right);
 }
 
-/* What a document without the field gets; NULL, and nothing is wrong: nothing. */
+/* The value that a document without the field gets; NULL, and nothing is wrong: none. */
 static enum status value_of(struct mongodb_compiler *compiler, const struct change_value *value,
                             const char **expression, struct error *error)
 {
@@ -340,7 +340,8 @@ static const char *lacks_from(struct mongodb_compiler *compiler, const struct re
         among_fitting(compiler, it->from, mongodb_exists(compiler, it->from, false)));
 }
 
-/* What the new version alone wrote gets the old name, and then the new one goes everywhere. */
+/* A value that the new version alone wrote gets the old name, and then the new name goes
+ * everywhere. */
 static const char *copy_back(struct mongodb_compiler *compiler, const struct renaming *it)
 {
     const char *has_to = mongodb_exists(compiler, it->to, true);

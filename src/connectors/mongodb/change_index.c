@@ -132,7 +132,7 @@ static enum status append_key(struct mongodb_compiler *compiler, const struct ch
     return STATUS_OK;
 }
 
-/* What stands between the braces of a document, behind a comma; "": nothing. */
+/* The text between the braces of a document, behind a comma; "": there is none. */
 static const char *members_of(struct mongodb_compiler *compiler, const char *document)
 {
     const char *begin = strchr(document, '{') + 1;

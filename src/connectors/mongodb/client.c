@@ -93,7 +93,7 @@ static enum status failure_of_client(const struct mongodb_database *self, const 
                : STATUS_FAILED;
 }
 
-/* What the server, or the driver for it, says of whether a repeat is worth it. */
+/* Does the server, or the driver for it, say that a repeat is worth it? */
 static bool is_labelled_passing(const bson_t *reply)
 {
     return reply != NULL && (mongoc_error_has_label(reply, "RetryableWriteError") ||
@@ -118,7 +118,7 @@ enum status mongodb_failure(const struct mongodb_database *self, const bson_erro
 
 /* ---------------------------------------------------------------- calls */
 
-/* What the command is about: the value of its first element, if that is a name. */
+/* The object that the command is about: the value of its first element, if that is a name. */
 static const char *object_of(const bson_t *command)
 {
     bson_iter_t at;
@@ -127,7 +127,7 @@ static const char *object_of(const bson_t *command)
                : NULL;
 }
 
-/* Of a write an error of its documents or of the write concern comes with a reply that has it. */
+/* An error of a write's documents or of its write concern comes with a reply that has it. */
 static bool tells_of_writes(const bson_t *reply)
 {
     return bson_has_field(reply, "writeErrors") || bson_has_field(reply, "writeConcernError");

@@ -168,8 +168,8 @@ static void cursor_refuse(struct batch *batch, const bson_t *document, const str
     batch_refuse(batch, why->code, why->message, key, named ? 1 : 0, &raw);
 }
 
-/* Of a collection whose _id is left out, since a run made it of other fields: a document of
- * somebody else's, whose _id says something of its own, is read by nobody in silence. */
+/* A document of somebody else's, whose _id says something of its own, is not read in silence where
+ * the collection's _id is left out, since a run made it of other fields. */
 static enum status check_id(const struct cursor *cursor, const bson_t *document,
                             struct error *error)
 {

@@ -14,7 +14,7 @@ struct mongodb_encoder {
     char *heads;      /* of its elements, one behind the other; NULL: not made */
 };
 
-/* What $set would take for a path or an operator. */
+/* Is it a name that $set would take for a path or an operator? */
 static bool is_odd(const char *name, size_t length)
 {
     return length == 0 || name[0] == '$' || memchr(name, '.', length) != NULL;

@@ -16,7 +16,7 @@ static bool may_be_null(const struct target_table *table, const char *column)
     return true;
 }
 
-/* Of SQL's unique indexes only values count that are there: {COLUMN: {$type: [all but null]}}. */
+/* Only values that are there count in SQL's unique indexes: {COLUMN: {$type: [all but null]}}. */
 static void write_filter(const struct target_table *table, const struct target_index *index,
                          struct buffer *bytes)
 {

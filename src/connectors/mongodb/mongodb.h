@@ -57,7 +57,7 @@ __attribute__((visibility("default"))) extern const struct connector transhume_c
 
 /* ---------------------------------------------------------------- options.c */
 
-/* What libmongoc takes; the caller destroys it. */
+/* The URI that libmongoc takes; the caller destroys it. */
 enum status mongodb_options_read(struct mongodb_database *self, mongoc_uri_t **uri,
                                  struct error *error) MUST_USE;
 /* "" if there is none. */
@@ -95,10 +95,10 @@ enum status mongodb_control_long(struct mongodb_database *self, enum mongodb_cal
  * (may be NULL): the reply's n. STATUS_AGAIN: a document with that _id is there already. */
 enum status mongodb_control_write(struct mongodb_database *self, const bson_t *command,
                                   int64_t *matched, struct error *error) MUST_USE;
-/* What a reply says of one write; STATUS_AGAIN as above. */
+/* The outcome of one write as its reply says it; STATUS_AGAIN as above. */
 enum status mongodb_write_outcome(const struct mongodb_database *self, const bson_t *reply,
                                   const char *object, struct error *error) MUST_USE;
-/* What libmongoc or a server says; `reply` may be NULL. */
+/* The failure that libmongoc or a server says; `reply` may be NULL. */
 enum status mongodb_failure(const struct mongodb_database *self, const bson_error_t *what,
                             const bson_t *reply, const char *object, struct error *error);
 /* The same of a server's code and message. */
@@ -228,7 +228,7 @@ enum status mongodb_encode(enum keyed_kind kind, const struct keyed_record *reco
 
 enum { MONGODB_UUID_BYTES = 16 };
 
-/* Of a collection; tables.c. */
+/* Facts of a collection; tables.c. */
 struct mongodb_facts {
     bool exists;
     bool view;
@@ -261,7 +261,7 @@ enum status mongodb_note_put(struct mongodb_database *self, const struct target_
 /* The run's note gets the collection's uuid, if there is one. */
 enum status mongodb_note_complete(struct mongodb_database *self, const char *table, const char *run,
                                   const struct mongodb_facts *facts, struct error *error) MUST_USE;
-/* Those of a table, of a run, or both; NULL: of all. */
+/* Deletes the notes of a table, of a run, or both; NULL: of all. */
 enum status mongodb_note_delete(struct mongodb_database *self, const char *table, const char *run,
                                 struct error *error) MUST_USE;
 
@@ -291,8 +291,8 @@ enum status mongodb_erase(struct database *database, const struct target_table *
 /* Is there a collection (or a view) of that name, and what is it? */
 enum status mongodb_collection_look(struct mongodb_database *self, const char *name,
                                     struct mongodb_facts *facts, struct error *error) MUST_USE;
-/* What listCollections says of it, into `told`, which the caller destroys in any case. STATUS_END:
- * it is not there. */
+/* The collection as listCollections tells it, into `told`, which the caller destroys in any case.
+ * STATUS_END: it is not there. */
 enum status mongodb_collection_tell(struct mongodb_database *self, const char *name, bson_t *told,
                                     struct error *error) MUST_USE;
 /* The same as facts. */

@@ -1,5 +1,5 @@
 /*
- * What the database itself notes of collections that runs made, in the collection MONGODB_NOTES:
+ * The database's own notes of collections that runs made, in the collection MONGODB_NOTES:
  *
  *   {_id: "Album", key: ["AlbumId"], run: "20261128T…", uuid: UUID}
  *
@@ -76,7 +76,7 @@ static int compare_notes(const void *left, const void *right)
                   ((const struct mongodb_note *)right)->table);
 }
 
-/* Those that a filter finds. */
+/* The notes that a filter finds. */
 static enum status find_notes(struct mongodb_database *self, const bson_t *filter,
                               struct arena *arena, struct mongodb_note **notes, uint32_t *count,
                               struct error *error)

@@ -170,7 +170,7 @@ static enum status set_rest(const struct mongodb_database *self, mongoc_uri_t *u
     return STATUS_OK;
 }
 
-/* What no name of a database has. */
+/* Names of databases have none of these bytes. */
 static bool is_database_name(const char *name)
 {
     return name != NULL && name[0] != '\0' && strlen(name) < 64 &&

@@ -32,7 +32,7 @@ static void role_begin(struct role *role, struct arena *arena)
     buffer_append_string(&role->text, ",\n  \"privileges\": [");
 }
 
-/* What may be done with a collection; "" is all of the database. */
+/* The role's actions on a collection; "" is all of the database. */
 static void role_add(struct role *role, const char *collection, const char *const *actions)
 {
     buffer_append_string(&role->text, role->privileges++ > 0 ? ",\n    " : "\n    ");

@@ -1,4 +1,4 @@
-/* What is MongoDB's own in writing records (connectors/keyed/keyed.h): lanes, and the service. */
+/* MongoDB's own part of writing records (connectors/keyed/keyed.h): lanes, and the service. */
 #include "connectors/mongodb/send.h"
 
 #include "base/clock.h"

@@ -25,7 +25,7 @@ struct mongodb_flight {
     bool throttled;
 };
 
-/* What a lane works with. */
+/* A lane: a thread and what it works with. */
 struct mongodb_lane {
     pthread_t thread;
     struct keyed_connection *connection;

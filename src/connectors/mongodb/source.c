@@ -31,7 +31,7 @@ static enum status snapshot(struct database *database, uint32_t reader_count, st
     return self->snapshots ? mongodb_moment_take(self, arena, token, error) : STATUS_OK;
 }
 
-/* What the server remembers; -1: it does not say. */
+/* The count that the server remembers; -1: it does not say. */
 static int64_t estimate(struct mongodb_database *self, const char *name)
 {
     bson_error_t ignored;

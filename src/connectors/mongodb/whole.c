@@ -1,6 +1,6 @@
 /*
- * What a copy from MongoDB to MongoDB carries of a collection besides its documents, as the
- * base64 of a document:
+ * The settings and indexes that a copy from MongoDB to MongoDB carries of a collection besides its
+ * documents, as the base64 of a document:
  *
  *   {options: {validator: …, collation: …, …}, indexes: [{key: …, name: …, unique: …}, …]}
  *
@@ -41,7 +41,7 @@ static enum status read_options(struct mongodb_database *self, const char *name,
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-/* What the server adds by itself is left out. */
+/* Members that the server adds by itself are left out. */
 static void append_index(const bson_t *facts, uint32_t place, bson_t *list)
 {
     bson_t index = BSON_INITIALIZER;

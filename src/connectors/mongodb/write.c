@@ -194,7 +194,7 @@ static enum status write_decimal(struct buffer *out, const char *name, size_t le
     return STATUS_OK;
 }
 
-/* What int64 has no room for is a decimal. */
+/* A value that int64 has no room for is a decimal. */
 static enum status write_uint64(struct buffer *out, const char *name, size_t length,
                                 const struct cell *cell)
 {

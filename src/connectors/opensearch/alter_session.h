@@ -59,7 +59,7 @@ const char *opensearch_call_target(const struct opensearch_call *call, struct ar
 enum status opensearch_alter_send(struct opensearch_alter *session,
                                   const struct opensearch_call *call, struct service_reply **reply,
                                   struct error *error) MUST_USE;
-/* What an answer means: STATUS_OK, or the error in the terms of alter_functions.run. */
+/* The meaning of an answer: STATUS_OK, or the error in the terms of alter_functions.run. */
 enum status opensearch_alter_judge(const struct opensearch_call *call,
                                    const struct service_reply *reply, struct alter_answer *answer,
                                    struct error *error) MUST_USE;
@@ -71,7 +71,7 @@ enum status opensearch_alter_ask(struct opensearch_alter *session, const char *m
 /* HEAD: is it there? */
 enum status opensearch_alter_is_there(struct opensearch_alter *session, const char *path,
                                       bool *is_there, struct error *error) MUST_USE;
-/* What `pick` means of an answer, in the arena; NULL: it is not there, or null. */
+/* The part of an answer that `pick` means, in the arena; NULL: it is not there, or null. */
 const char *opensearch_pick(const json_t *root, const char *pick, struct arena *arena);
 
 /* ---------------------------------------------------------------- alter_task.c */

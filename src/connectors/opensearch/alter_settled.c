@@ -1,4 +1,4 @@
-/* What became of a request whose answer was not seen: many may be made again, of others what they
+/* The outcome of a request whose answer was not seen: many may be made again, of others what they
  * make or delete is there or not. */
 #include "connectors/opensearch/change_session.h"
 
@@ -99,7 +99,7 @@ static const char *find_witness(const struct opensearch_call *call, struct arena
                : NULL;
 }
 
-/* Of _aliases, which is carried out whole or not: what it removes. */
+/* The index or alias that a request of _aliases removes, which is carried out whole or not. */
 struct removal {
     const char *index; /* NULL: it removes nothing */
     const char *alias; /* of it; NULL: the index itself */

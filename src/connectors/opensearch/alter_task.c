@@ -1,7 +1,7 @@
 /*
- * What takes as long as an index is large, the server does as a task: the request ends at once with
- * its name, and GET /_tasks/NAME says how far it is. The program's end does not end it.
- * (OpenSearch: "Tasks API", "Reindex", "Update by query": wait_for_completion.)
+ * Work that takes as long as an index is large is done by the server as a task: the request ends at
+ * once with the task's name, and GET /_tasks/NAME says how far it is. The program's end does not
+ * end it. (OpenSearch: "Tasks API", "Reindex", "Update by query": wait_for_completion.)
  */
 #include "connectors/opensearch/alter_session.h"
 
@@ -46,7 +46,7 @@ static void alter_task_tell(const struct alter_request *request, const json_t *r
     }
 }
 
-/* Of a task that is over. */
+/* The answer of a task that is over. */
 static enum status alter_task_judge(const struct opensearch_call *call, const json_t *root,
                                     struct alter_answer *answer, struct error *error)
 {

@@ -1,7 +1,7 @@
 /*
- * What each operation of a declared change becomes. In place: a new field, settings that an open
- * index takes, a new or dropped index, another name beside an alias's. All else (a field's type,
- * name or end, an analysis) is a copy into a new index (change_session.h).
+ * The steps that each operation of a declared change becomes. In place: a new field, settings that
+ * an open index takes, a new or dropped index, another name beside an alias's. All else (a field's
+ * type, name or end, an analysis) is a copy into a new index (change_session.h).
  */
 #include "connectors/opensearch/change_session.h"
 
@@ -167,7 +167,7 @@ static enum status rename_table(struct opensearch_compiler *compiler,
 
 /* ---------------------------------------------------------------- settings */
 
-/* What the setting `name` ("mapping.total_fields.limit") is now; NULL: it is not set. */
+/* The present value of the setting `name` ("mapping.total_fields.limit"); NULL: it is not set. */
 static const json_t *find_setting(const json_t *settings, const char *name)
 {
     char head[256];

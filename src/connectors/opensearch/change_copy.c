@@ -64,7 +64,7 @@ bool opensearch_needs_copy(const struct opensearch_compiler *compiler, const cha
 
 /* ---------------------------------------------------------------- a new one */
 
-/* What an index is described with, and another one is not made with. */
+/* An index's settings without those that describe it, and that another one is not made with. */
 static json_t *own_settings(const json_t *settings)
 {
     static const char *const others[] = {"creation_date", "uuid",   "version",

@@ -46,7 +46,7 @@ const char *opensearch_pass_write(const struct opensearch_pass *pass, struct are
                         pass->low, pass->high, pass->next, pass->round, pass->changed);
 }
 
-/* Of a sweep behind a pass: what of that is still needed. */
+/* The position of a sweep behind a pass, and what of that is still needed. */
 bool opensearch_sweep_read(const char *position, int64_t *low, int64_t *high,
                            struct opensearch_pass *pass)
 {
@@ -89,7 +89,7 @@ static uint64_t number(const json_t *object, const char *name)
     return value > 0 ? (uint64_t)value : 0;
 }
 
-/* What became of documents; a failure names the first one. */
+/* The outcome of documents; a failure names the first one. */
 static enum status read_answer(const json_t *root, const char *index,
                                struct opensearch_outcome *outcome, struct error *error)
 {
@@ -187,7 +187,7 @@ static enum status copy_page(struct opensearch_alter *session, const struct open
     return status;
 }
 
-/* What is in the new index alone was deleted in the old one. */
+/* A document that is in the new index alone was deleted in the old one. */
 static enum status delete_stale(struct opensearch_alter *session, const char *index,
                                 const json_t *hits, const json_t *others, struct error *error)
 {

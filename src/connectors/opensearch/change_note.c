@@ -1,5 +1,5 @@
-/* What a copy notes in the history's store: schema/copy/INDEX {"copied":…,"proved":…,"switched":…,
- * "writes":…}. */
+/* The notes of a copy in the history's store: schema/copy/INDEX
+ * {"copied":…,"proved":…,"switched":…, "writes":…}. */
 #include "connectors/opensearch/change_session.h"
 
 #include "connectors/common/store_key.h"

@@ -1,7 +1,7 @@
 /*
- * What an operation means for a table that is copied: the new mapping, and scripts of Painless that
- * a copy runs on each document, there and back. Of the fields that a script touches the proof knows
- * which were renamed, dropped or computed.
+ * The meaning of an operation for a table that is copied: the new mapping, and scripts of Painless
+ * that a copy runs on each document, there and back. Of the fields that a script touches the proof
+ * knows which were renamed, dropped or computed.
  */
 #include "connectors/opensearch/change_session.h"
 

@@ -155,8 +155,8 @@ enum status opensearch_page_end(struct opensearch_alter *session, const char *in
 enum status opensearch_page(struct opensearch_alter *session, const char *index, int64_t low,
                             int64_t high, uint64_t rows, bool whole, json_t **root,
                             const json_t **hits, struct error *error) MUST_USE;
-/* Those of `hits` in another index, by id, as they are now; `*root` is the caller's, its "docs" in
- * the order of the hits. */
+/* The documents of `hits` in another index, by id, as they are now; `*root` is the caller's, its
+ * "docs" in the order of the hits. */
 enum status opensearch_fetch_same(struct opensearch_alter *session, const char *index,
                                   const json_t *hits, bool whole, json_t **root,
                                   struct error *error) MUST_USE;
@@ -165,7 +165,7 @@ enum status opensearch_count_written(struct opensearch_alter *session, const cha
 
 /* ---------------------------------------------------------------- change_move.c */
 
-/* What a copy is, as its steps have it: {"do":"copy","from":O,"to":N,"alias":T, …}. */
+/* A copy, as its steps have it: {"do":"copy","from":O,"to":N,"alias":T, …}. */
 struct opensearch_move {
     const json_t *tree;
     const char *from;
@@ -188,7 +188,7 @@ enum status opensearch_move_copy(struct opensearch_alter *session,
                                  uint64_t rows, struct arena *arena, struct change_batch *batch,
                                  struct error *error) MUST_USE;
 
-/* What is left of a pass, as positions of batches have it. */
+/* The rest of a pass, as positions of batches have it. */
 struct opensearch_pass {
     int64_t low;
     int64_t high;
@@ -201,7 +201,7 @@ const char *opensearch_pass_write(const struct opensearch_pass *pass, struct are
 enum status opensearch_pass_begin(struct opensearch_alter *session, const char *index, int64_t low,
                                   uint64_t round, struct opensearch_pass *pass,
                                   struct error *error) MUST_USE;
-/* Of a sweep behind a pass: how far it is, and what of the pass is still needed. */
+/* The position of a sweep behind a pass: how far it is, and what of the pass is still needed. */
 bool opensearch_sweep_read(const char *position, int64_t *low, int64_t *high,
                            struct opensearch_pass *pass);
 const char *opensearch_sweep_write(int64_t low, int64_t high, const struct opensearch_pass *pass,

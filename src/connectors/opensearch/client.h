@@ -42,7 +42,7 @@ enum status opensearch_service_create(const struct opensearch_service_options *o
                                       struct error *error) MUST_USE;
 void opensearch_service_destroy(struct opensearch_service *service); /* NULL is fine */
 
-/* What an answer that is no success means: `fault` of a service_reply. */
+/* The meaning of an answer that is no success: `fault` of a service_reply. */
 enum opensearch_fault {
     OPENSEARCH_FAULT_NONE = 0,
     OPENSEARCH_FAULT_THROTTLED, /* 429: slow down, send again */

@@ -321,7 +321,7 @@ static enum status read_page(struct cursor *cursor, struct service_reply *reply,
     return status;
 }
 
-/* What the next page goes on with. */
+/* The place that the next page goes on from. */
 static void note_place(struct cursor *cursor)
 {
     const struct opensearch_page *page = &cursor->page;
@@ -440,7 +440,7 @@ static enum status next_page(struct cursor *cursor, struct error *error)
 
 /* ---------------------------------------------------------------- records */
 
-/* What no column is of would be lost. */
+/* A field that no column is of would be lost. */
 static enum status check_fields(const struct cursor *cursor, const struct cell *record,
                                 struct error *error)
 {

@@ -149,7 +149,7 @@ static void append_part(const struct buffer *part, bool last, struct buffer *out
     }
 }
 
-/* Of the normal form: whoever has but that finds the same document. */
+/* The text is that of the normal form: whoever has but that finds the same document. */
 static enum status part_text(const struct cell *cell, struct buffer *out, struct error *error)
 {
     struct cell normal;

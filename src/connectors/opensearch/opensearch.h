@@ -144,7 +144,7 @@ enum status opensearch_value_append(const struct cell *cell, struct buffer *out,
 /* The fields of a record as one JSON object, but for _id. `shape` NULL: `cells` is one MAP. */
 enum status opensearch_document_append(const struct shape *shape, const struct cell *cells,
                                        struct buffer *out, struct error *error) MUST_USE;
-/* What a JSON value is in a column of that type; borrows `json`. Class REJECT. */
+/* The value that JSON stands for in a column of that type; borrows `json`. Class REJECT. */
 enum status opensearch_value_read(const struct value_type *type, struct text json,
                                   struct arena *arena, struct cell *cell,
                                   struct error *error) MUST_USE;
@@ -234,7 +234,7 @@ enum status opensearch_alias_indexes(struct opensearch_database *self, const cha
 enum status opensearch_alias_check_all(const struct opensearch_database *self,
                                        const struct target_table *tables, uint32_t table_count,
                                        struct error *error) MUST_USE;
-/* What keeps the alias from being switched to the table's index, one line each. */
+/* The reasons why the alias can't be switched to the table's index, one line each. */
 enum status opensearch_alias_check(struct opensearch_database *self,
                                    const struct target_table *table, struct buffer *out,
                                    struct error *error) MUST_USE;
@@ -246,8 +246,8 @@ enum status opensearch_remove_objects(struct database *database, bool dry_run, s
 
 /* ---------------------------------------------------------------- template.c */
 
-/* What index templates of the server bring into an index that the run would make: what keeps it
- * from being filled or read in `refused`, what changes documents in `told`, one line each. */
+/* Effects of the server's index templates on an index that the run would make: what keeps it from
+ * being filled or read in `refused`, what changes documents in `told`, one line each. */
 enum status opensearch_template_check(struct opensearch_database *self, const char *table,
                                       struct buffer *refused, struct buffer *told,
                                       struct error *error) MUST_USE;

@@ -1,6 +1,6 @@
 /*
- * What is the search engines' own in writing records (connectors/keyed/keyed.h): _bulk requests,
- * whose answers say of each record what became of it, whatever the status of the whole.
+ * The search engines' own part of writing records (connectors/keyed/keyed.h): _bulk requests, whose
+ * answers say of each record what became of it, whatever the status of the whole.
  *
  *   {"index":{"_id":"1","version":1764338000000000,"version_type":"external_gte"}}
  *   {"AlbumId":1,"Title":"For Those About To Rock"}
@@ -238,7 +238,7 @@ static void read_reason(const json_t *fault, struct error *reason)
               text[0] != '\0' ? text : "the server refuses the document");
 }
 
-/* What follows the source writes with versions above all that the run gave before. */
+/* A process that follows the source writes with versions above all that the run gave before. */
 static enum status refuse_outrun(const char *table, struct error *error)
 {
     error_set(error, ERROR_TARGET_WRITE, table,

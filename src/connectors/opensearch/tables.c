@@ -22,7 +22,7 @@ static const char *index_path(struct arena *arena, const struct opensearch_index
     return made;
 }
 
-/* What was written before is counted, too. STATUS_END: there is no index. */
+/* Documents that were written before are counted, too. STATUS_END: there is no index. */
 static enum status count_documents(struct opensearch_database *self, const char *table,
                                    uint64_t *count, struct error *error)
 {

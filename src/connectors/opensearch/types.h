@@ -21,7 +21,7 @@
 enum { OPENSEARCH_TYPE_COUNT = 49 };
 extern const struct type_mapping opensearch_types[OPENSEARCH_TYPE_COUNT];
 
-/* What the server knows of types, beside those that all have. */
+/* The types that the server knows, beside those that all have. */
 struct opensearch_dialect {
     bool unsigned_long;
 };
@@ -33,8 +33,8 @@ struct value_type opensearch_type_of(const char *word);
 bool opensearch_native_type(const char *declared, struct value_type *type);
 extern const char *const opensearch_native_names[];
 
-/* What a note in the mapping calls a kind: "int64", "decimal(10,2)", "timestamp_zoned", "text_any"
- * (values of other kinds may occur); and back. False: no note is called so. */
+/* The name of a kind in a note of the mapping: "int64", "decimal(10,2)", "timestamp_zoned",
+ * "text_any" (values of other kinds may occur); and back. False: no note is called so. */
 void opensearch_note_append(const struct value_type *type, struct buffer *out);
 bool opensearch_note_read(const char *text, struct value_type *type);
 

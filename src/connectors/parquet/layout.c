@@ -229,7 +229,7 @@ static void plan_elements(const struct parquet_database *database, uint32_t dept
               &node->children[map ? 1 : 0]);
 }
 
-/* What is nested without a known type within is JSON. */
+/* A nested type without a known type within is JSON. */
 static void plan_node(const struct parquet_database *database, const char *name,
                       const struct value_type *type, bool required, uint32_t depth,
                       struct arena *arena, struct parquet_node *node)

@@ -1,4 +1,5 @@
-/* What carquet allocates for a file that is read is bounded: the sizes are claims of the file. */
+/* Memory that carquet allocates for a file that is read is bounded: the sizes are claims of the
+ * file. */
 #include "connectors/parquet/parquet.h"
 
 #include <malloc.h>

@@ -10,7 +10,7 @@
 enum { ROWS_GATHERED_MAX = 8192, BYTES_GATHERED_MAX = 1 << 20 };
 enum { PAGE_BYTES = 256 << 10, DICTIONARY_BYTES = 256 << 10, HEADER_VALUE_BYTES = 64 << 10 };
 
-/* What was gathered of one leaf. */
+/* The entries that were gathered of one leaf. */
 struct gathered {
     struct buffer definitions; /* int16_t */
     struct buffer repetitions;

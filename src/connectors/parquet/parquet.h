@@ -77,12 +77,12 @@ struct parquet_layout {
     uint32_t leaf_count;
 };
 
-/* Of a table as it is written. `required` has a flag a column: never null. In `arena`. */
+/* The layout of a table to write. `required` has a flag a column: never null. In `arena`. */
 void parquet_layout_of_columns(const struct parquet_database *database,
                                const struct schema_column *columns, uint32_t count,
                                const bool *required, struct arena *arena,
                                struct parquet_layout *layout);
-/* Of a file's schema. `refused`: why it can't be read, or NULL. In `arena`. */
+/* The layout of a file's schema. `refused`: why it can't be read, or NULL. In `arena`. */
 void parquet_layout_of_file(const carquet_schema_t *schema, struct arena *arena,
                             struct parquet_layout *layout, const char **refused);
 /* NULL: carquet refuses it. The caller frees it. */
@@ -105,9 +105,9 @@ enum status parquet_value_read(const struct parquet_node *node, const void *valu
 /* ---------------------------------------------------------------- memory.c */
 
 /*
- * What may be allocated for a file that is read, so that one whose headers claim too much is
- * refused before it takes the machine's memory: so much and so many times the file's own bytes, and
- * half of the machine's memory at most.
+ * The memory that may be allocated for a file that is read, so that one whose headers claim too
+ * much is refused before it takes the machine's memory: so much and so many times the file's own
+ * bytes, and half of the machine's memory at most.
  */
 enum { PARQUET_MEMORY_BASE = 256 << 20, PARQUET_MEMORY_PER_BYTE = 64 };
 struct parquet_memory {
@@ -118,7 +118,7 @@ struct parquet_memory {
 /* carquet allocates by what is below from now on. Before the first use of it, on any thread. */
 void parquet_memory_prepare(void);
 void parquet_memory_begin(struct parquet_memory *memory, uint64_t file_bytes);
-/* What carquet allocates and frees on this thread between these two is the file's. */
+/* Memory that carquet allocates and frees on this thread between these two is the file's. */
 void parquet_memory_enter(struct parquet_memory *memory);
 void parquet_memory_leave(void);
 /* Counts what is allocated for the file elsewhere. False: too much. */
@@ -190,7 +190,7 @@ static inline int16_t parquet_cursor_repetition(const struct parquet_cursor *cur
 {
     return cursor->repetitions[cursor->at];
 }
-/* Of an entry whose definition level is the highest. */
+/* The value of an entry whose definition level is the highest. */
 static inline const void *parquet_cursor_value(const struct parquet_cursor *cursor)
 {
     return cursor->values + cursor->value_at * cursor->value_size;

@@ -116,7 +116,7 @@ static enum status append_bytes(const void *bytes, size_t length, struct buffer 
     return STATUS_OK;
 }
 
-/* Of kinds that Parquet has no type for: their text, or JSON. */
+/* Values of kinds that Parquet has no type for: their text, or JSON. */
 static enum status append_as_text(const struct parquet_node *node, const struct cell *cell,
                                   struct buffer *out, struct error *error)
 {

@@ -87,7 +87,7 @@ void redis_give_up(struct keyed_connection *connection, struct redis_channel *ch
 
 /* ---------------------------------------------------------------- errors */
 
-/* What a node's error means for one record. */
+/* A node's error decides the outcome of one record. */
 static void take_error(struct keyed_connection *connection, uint16_t node,
                        struct redis_flight *flight, uint32_t at, const struct resp_value *reply)
 {

@@ -249,7 +249,7 @@ static const char *form_of(const struct redis_table *table, struct arena *arena)
                         : arena_format(arena, "%s %s", type_names[table->type], table->prefix);
 }
 
-/* Of a run that is gone on with: as it found them, whatever keys there are by now. */
+/* The tables of a run that is gone on with are as it found them, whatever keys there are by now. */
 static void add_known(struct redis_database *self, struct redis_source *source, uint32_t *capacity)
 {
     static const char *const key_names[] = {REDIS_KEY_COLUMN};
@@ -369,7 +369,7 @@ enum status redis_source_find(struct redis_database *self, const char *name,
 
 /* ---------------------------------------------------------------- describe */
 
-/* What its note says, and that others may occur. */
+/* The type of a key's column is what the table's note says, and others may occur. */
 static struct value_type key_type(const struct redis_table *table, const char *name)
 {
     struct value_type type = {.kind = VALUE_TEXT, .dynamic = true};

@@ -526,7 +526,7 @@ static enum status check_sorted(const struct encoding *encoding, const struct re
                            index->name);
 }
 
-/* What the script is told of the indexes; `*count` words. */
+/* The words that tell the script of the indexes; their number is added to `*count`. */
 static enum status append_indexes(const struct encoding *encoding,
                                   const struct redis_indexes *indexes, struct buffer *words,
                                   uint64_t *count, struct error *error)

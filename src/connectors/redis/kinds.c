@@ -12,7 +12,7 @@ struct column {
     enum value_kind kind;
 };
 
-/* Of one table; with redis_database.mutex. */
+/* The kinds of one table's columns; with redis_database.mutex. */
 struct redis_kinds {
     struct redis_kinds *next;
     struct redis_note note;

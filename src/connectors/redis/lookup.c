@@ -85,7 +85,7 @@ uint32_t redis_lookup_count(const struct redis_lookup *lookup)
     return lookup->count;
 }
 
-/* What was sent to the node is to be sent again. */
+/* Commands that were sent to the node are to be sent again. */
 static void lose_node(struct redis_lookup *lookup, uint16_t node)
 {
     for (struct command *command = lookup->first; command != NULL; command = command->next) {

@@ -1,5 +1,5 @@
 /*
- * What the database itself notes of its tables, in the hash REDIS_NOTES: table → JSON.
+ * The database's own notes of its tables, in the hash REDIS_NOTES: table → JSON.
  *
  *   {"form":"hash","key":["CustomerId"],"columns":{"CustomerId":"int64","Name":"text"},"indexes":{…},
  *    "run":"20261128T…"}

@@ -47,7 +47,7 @@ static enum status end_client(struct redis_database *self, uint16_t node, int64_
     return status;
 }
 
-/* What the former holder sent and the node has not read yet goes with its connection. */
+/* Commands that the former holder sent and the node has not read yet go with its connection. */
 static enum status end_older(struct redis_database *self, uint16_t node,
                              const struct run_claim *claim, struct error *error)
 {

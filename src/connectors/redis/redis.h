@@ -87,12 +87,12 @@ struct redis_columns {
     enum value_kind *kinds;
     uint32_t count;
 };
-/* What the bytes under that name are: a value of the column's kind, if they are just what is
+/* The value of the bytes under that name: one of the column's kind, if they are just what is
  * written for one; else as redis_value_read. */
 void redis_field_read(const struct redis_columns *columns, struct text name, const char *bytes,
                       size_t length, struct arena *arena, struct cell *cell);
-/* What such bytes are: a number where they are just the digits that it is written with, else text,
- * else bytes. Borrows them. */
+/* The value of such bytes: a number where they are just the digits that it is written with, else
+ * text, else bytes. Borrows them. */
 void redis_value_read(const char *bytes, size_t length, struct arena *arena, struct cell *cell);
 enum status redis_normal_form(struct database *database, const struct cell *cell,
                               struct arena *arena, struct cell *normal, struct error *error);
@@ -153,21 +153,21 @@ struct redis_indexes {
     uint32_t count;
 };
 
-/* What the plan wants; borrows its texts. */
+/* The indexes that the plan wants; borrows its texts. */
 void redis_indexes_of_plan(const struct target_table *table, struct arena *arena,
                            struct redis_indexes *indexes);
 /* As JSON, and back (false: it is damaged). */
 void redis_indexes_append(const struct redis_indexes *indexes, struct buffer *json);
 bool redis_indexes_read(const json_t *tree, const char *table, struct arena *arena,
                         struct redis_indexes *indexes);
-/* What keeps the plan's from being kept, one line each. `noted`: those that a table has which is
- * there; NULL: there is none. */
+/* The reasons why the plan's indexes can't be kept, one line each. `noted`: those that a table has
+ * which is there; NULL: there is none. */
 void redis_indexes_check(const struct redis_database *self, const struct target_table *table,
                          const struct redis_indexes *noted, struct buffer *out);
 
 /* ---------------------------------------------------------------- notes.c */
 
-/* What the database notes of a table. Texts in the arena that it was read into. */
+/* The database's note of a table. Texts in the arena that it was read into. */
 struct redis_note {
     const char *table;
     enum redis_form form;

@@ -1,6 +1,6 @@
 /*
- * What is Redis's own in writing records (connectors/keyed/keyed.h): requests sent to the nodes
- * that have their keys. What comes back: answers.c.
+ * Redis's own part of writing records (connectors/keyed/keyed.h): requests sent to the nodes that
+ * have their keys. Their replies: answers.c.
  *
  *   request ──> runs of records of one node ──> that node's connection, in a pipeline
  *                                               each reply is the oldest one's that is owed

@@ -8,7 +8,7 @@
 
 /* ---------------------------------------------------------------- catalog.c */
 
-/* What the values of a table's keys are. */
+/* The type of the values of a table's keys. */
 enum redis_type {
     REDIS_TYPE_HASH,
     REDIS_TYPE_JSON, /* a string that is noted as a JSON object */

@@ -181,7 +181,7 @@ static enum status store_get(struct store *store, const char *key, struct arena 
     return status;
 }
 
-/* What was deleted since its key was read is left out. */
+/* A value that was deleted since its key was read is left out. */
 static enum status visit_keys(struct store *store, const struct resp_value *keys,
                               store_visit *visit, void *context, struct arena *arena,
                               struct error *error)

@@ -135,7 +135,8 @@ struct emptying {
     const char *table;
 };
 
-/* Of a page all at once; in a cluster those of a slot may be in another one by now: one by one. */
+/* The keys of a page are deleted all at once; in a cluster those of a slot may be in another one by
+ * now: one by one. */
 static enum status delete_page(void *context, struct redis_client *client, uint16_t node,
                                const struct resp_value *keys, struct error *error)
 {

@@ -65,7 +65,7 @@ static void append_number(const struct cell *cell, struct buffer *out)
     buffer_append(out, digits, length);
 }
 
-/* Of a float with an exponent JSON's reader makes a decimal with many zeros: it is that float
+/* A float with an exponent becomes a decimal with many zeros in JSON's reader: it is that float
  * again. */
 static void append_decimal(const struct cell *cell, struct buffer *out)
 {
@@ -222,7 +222,7 @@ void redis_value_read(const char *bytes, size_t length, struct arena *arena, str
 
 /* ---------------------------------------------------------------- of a column */
 
-/* What is no digits and yet a number's. */
+/* Are the bytes no digits and yet a number's? */
 static bool read_special(const char *bytes, size_t length, struct cell *cell)
 {
     double value = 0;

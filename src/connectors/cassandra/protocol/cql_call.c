@@ -342,7 +342,7 @@ static bool survives(struct cql_session *session, struct call *call)
     }
 }
 
-/* What becomes of a call that has its outcome. True: it is for a caller. */
+/* Settles a call that has its outcome. True: it is for a caller. */
 static bool cql_call_settle(struct cql_session *session, struct call *call)
 {
     if (call->failure == CQL_FAILURE_NONE && !call->kept && call->answer.opcode == CQL_ERROR &&

@@ -393,7 +393,7 @@ static void beat(struct cql_connection *connection, int64_t now_ms)
                                      now_ms + options->connect_timeout_ms, heartbeat) == STATUS_OK;
 }
 
-/* What is due by the clock, once nothing more has come. */
+/* Does the work that is due by the clock, once nothing more has come. */
 static enum status keep_time(struct cql_connection *connection, struct cql_answer *answer,
                              struct error *error)
 {

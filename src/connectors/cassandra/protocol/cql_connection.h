@@ -41,7 +41,7 @@ struct cql_connection_options {
     int64_t heartbeat_ms;       /* an OPTIONS is sent when nothing came for so long; 0: never */
 };
 
-/* What a Scylla node says of its shards; `count` 0: nothing. */
+/* A Scylla node's account of its shards; `count` 0: it gives none. */
 struct cql_shards {
     uint32_t shard; /* that this connection goes to */
     uint32_t count;
@@ -69,7 +69,7 @@ void cql_connection_close(struct cql_connection *connection);
 
 /* Drives the steps up to open. STATUS_OK: open. STATUS_AGAIN: not yet. */
 enum status cql_connection_ready(struct cql_connection *connection, struct error *error) MUST_USE;
-/* Of an open connection. */
+/* Facts of an open connection. */
 uint8_t cql_connection_version(const struct cql_connection *connection);
 const struct cql_shards *cql_connection_shards(const struct cql_connection *connection);
 struct stream_report cql_connection_report(const struct cql_connection *connection);
@@ -99,7 +99,7 @@ struct cql_answer {
 /* The next answer. STATUS_AGAIN: none now. STATUS_FAILED: broken; see cql_connection_lost. */
 enum status cql_connection_next(struct cql_connection *connection, struct cql_answer *answer,
                                 struct error *error) MUST_USE;
-/* Of a broken connection: one after the other the requests that got no answer. `*sent`: some bytes
+/* The requests of a broken connection that got no answer, one after the other. `*sent`: some bytes
  * of it may have reached the node. False: no more. */
 bool cql_connection_lost(struct cql_connection *connection, void **tag, bool *sent) MUST_USE;
 

@@ -1,4 +1,4 @@
-/* What the two files of a connection share: cql_connection.c and cql_handshake.c. */
+/* Declarations that the two files of a connection share: cql_connection.c and cql_handshake.c. */
 #ifndef TRANSHUME_CONNECTORS_CASSANDRA_PROTOCOL_CQL_CONNECTION_INTERNAL_H
 #define TRANSHUME_CONNECTORS_CASSANDRA_PROTOCOL_CQL_CONNECTION_INTERNAL_H
 

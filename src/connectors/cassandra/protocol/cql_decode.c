@@ -67,7 +67,7 @@ static struct cell decimal_of_bytes(const uint8_t *bytes, size_t length, uint32_
     return plain_decimal(bytes[0] >= 0x80, digits, scale, arena);
 }
 
-/* Of a negative scale: with as many zeros behind it. */
+/* A decimal of a negative scale: with as many zeros behind it. */
 static struct cell enlarged_decimal(const uint8_t *bytes, size_t length, uint32_t zeros,
                                     struct arena *arena)
 {
@@ -330,7 +330,7 @@ static bool may_be_empty(enum cql_kind kind)
            kind == CQL_TYPE_TUPLE || kind == CQL_TYPE_UDT;
 }
 
-/* Those whose bytes vary. */
+/* Decodes values of the types whose bytes vary. */
 static enum status decode_varying(const struct cql_type *type, struct cql_value value,
                                   struct arena *arena, struct cell *cell, struct error *error)
 {

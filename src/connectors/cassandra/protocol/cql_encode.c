@@ -125,7 +125,7 @@ static bool append_unscaled(const struct cell *decimal, struct buffer *out)
     return fits;
 }
 
-/* What the type takes, where that is not the number. */
+/* The numbers that the type takes, where this one is none of them. */
 static const char *append_decimal(const struct cell *decimal, struct buffer *out)
 {
     if (decimal_special(decimal) != 0) {

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-/* What callers need to know of each kind. */
+/* The facts that callers need to know of each kind. */
 static const struct {
     const char *name;
     enum error_code error;

@@ -92,7 +92,7 @@ static void write_flags(struct buffer *to, uint8_t version, int flags)
     }
 }
 
-/* What ends the parameters of all requests. */
+/* The end of the parameters of all requests. */
 static void write_last(struct buffer *to, const struct cql_parameters *parameters)
 {
     if (parameters->serial_consistency != 0) {

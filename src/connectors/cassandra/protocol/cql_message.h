@@ -67,7 +67,8 @@ void cql_envelope_write(struct buffer *to, uint8_t version, int16_t stream, enum
 
 #define CQL_NO_TIMESTAMP INT64_MIN
 
-/* What QUERY, EXECUTE and BATCH share; zeroed but for `timestamp_us` means nothing special. */
+/* The parameters that QUERY, EXECUTE and BATCH share; zeroed but for `timestamp_us` means nothing
+ * special. */
 struct cql_parameters {
     enum cql_consistency consistency;
     enum cql_consistency serial_consistency; /* CQL_ANY (zero): not given */
@@ -117,7 +118,8 @@ bool cql_write_as_texts(struct buffer *to, uint8_t version, enum cql_opcode opco
 
 /* ---------------------------------------------------------------- responses */
 
-/* What is decoded is borrowed from the body, and lists are in the caller's arena. */
+/* Texts and values that are decoded are borrowed from the body, and lists are in the caller's
+ * arena. */
 
 struct cql_column {
     struct text keyspace;
@@ -167,8 +169,9 @@ enum cql_write_type {
     CQL_WRITE_OTHER
 };
 
-/* Of one node that failed: why, as far as servers of version 5 say. The numbers above these differ
- * between servers and from those of the specification, so they are passed on and not interpreted.
+/* The reason why one node failed, as far as servers of version 5 say. The numbers above these
+ * differ between servers and from those of the specification, so they are passed on and not
+ * interpreted.
  */
 enum cql_failure_reason { CQL_REASON_UNKNOWN = 0, CQL_REASON_TOO_MANY_TOMBSTONES = 1 };
 

@@ -179,7 +179,7 @@ static enum cql_kind kind_of_whole(const struct value_type *type)
                                   : CQL_TYPE_TINYINT;
 }
 
-/* Of what has no parts; text for all that CQL has no type for. */
+/* The kind for types that have no parts; text for all that CQL has no type for. */
 static enum cql_kind kind_of(const struct value_type *type)
 {
     switch (type->kind) {

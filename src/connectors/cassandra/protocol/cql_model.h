@@ -13,7 +13,7 @@ extern const struct type_mapping cql_mappings[CQL_MAPPING_COUNT];
 /* The names of types that a plan may give a column, NULL-terminated. */
 extern const char *const cql_native_names[];
 
-/* What a column of that type is to others. In `arena`; `native` is its CQL text. */
+/* The type that a column of that type has for others. In `arena`; `native` is its CQL text. */
 struct value_type cql_type_to_model(const struct cql_type *type, struct arena *arena);
 /* For source_functions.native_type: types of a plan, user-defined ones left out. What is nested is
  * not told. */

@@ -1,4 +1,4 @@
-/* What reading a value back from its column gives. */
+/* The value that reading it back from its column gives. */
 #include "connectors/cassandra/protocol/cql_normal.h"
 
 #include "connectors/cassandra/protocol/cql_model.h"
@@ -32,7 +32,7 @@ static bool is_normal(const struct cql_type *type, const struct cell *cell)
     }
 }
 
-/* What is there of it when all is null that is in it. */
+/* Is nothing of it there, since all is null that is in it? */
 static bool is_void(const struct cql_type *type, const struct cell *cell)
 {
     if (type->frozen ||

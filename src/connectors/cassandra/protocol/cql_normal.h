@@ -8,9 +8,10 @@
 #include "model/value.h"
 
 /*
- * Of a value that is written to a column of the type. Idempotent; what is in it is borrowed from
- * `cell` or lives in `arena`. Sets and maps that are empty are NULL in a column that is not frozen,
- * for which the server can't tell them apart. STATUS_FAILED: as cql_value_encode says. Any thread.
+ * The normal form of a value that is written to a column of the type. Idempotent; what is in it is
+ * borrowed from `cell` or lives in `arena`. Sets and maps that are empty are NULL in a column that
+ * is not frozen, for which the server can't tell them apart. STATUS_FAILED: as cql_value_encode
+ * says. Any thread.
  */
 enum status cql_normal_form(const struct cql_type *type, const struct cell *cell,
                             struct arena *arena, struct cell *normal, struct error *error) MUST_USE;

@@ -94,7 +94,7 @@ static struct cql_value next_part(struct cql_reader *reader)
     return cql_reader_left(reader) > 0 ? cql_read_value(reader) : none;
 }
 
-/* Of a collection, a tuple or a user-defined type. */
+/* The order of two values of a collection, a tuple or a user-defined type. */
 static int compare_parts(const struct cql_type *type, struct cql_value left, struct cql_value right)
 {
     bool counted = type->kind != CQL_TYPE_TUPLE && type->kind != CQL_TYPE_UDT;

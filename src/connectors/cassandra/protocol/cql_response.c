@@ -178,7 +178,7 @@ static void read_failures(struct cql_reader *reader, uint8_t version, struct cql
     }
 }
 
-/* What codes that tell of replicas have in common. */
+/* The members that codes which tell of replicas have in common. */
 static void read_replicas(struct cql_reader *reader, uint8_t version, struct cql_error *error)
 {
     error->consistency = cql_read_short(reader);
@@ -270,7 +270,7 @@ static void read_event(struct cql_reader *reader, struct cql_event *event)
     }
 }
 
-/* What may precede any response: an id of a trace, warnings, a payload. */
+/* The parts that may precede any response: an id of a trace, warnings, a payload. */
 static void read_prefix(struct cql_reader *reader, uint8_t flags, struct arena *arena,
                         struct cql_response *response)
 {

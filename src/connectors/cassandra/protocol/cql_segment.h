@@ -60,9 +60,9 @@ enum cql_framing {
 
 /* ---------------------------------------------------------------- checksums */
 
-/* Of a segment's header of 3 or 5 bytes (or any others). */
+/* The checksum of a segment's header of 3 or 5 bytes (or any others). */
 uint32_t cql_crc24(const void *bytes, size_t length);
-/* Of a segment's payload, as it is sent. */
+/* The checksum of a segment's payload, as it is sent. */
 uint32_t cql_crc32(const void *bytes, size_t length);
 
 /* ---------------------------------------------------------------- sending */

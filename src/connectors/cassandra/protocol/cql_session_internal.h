@@ -1,5 +1,5 @@
 /*
- * What the files of a session share:
+ * Declarations that the files of a session share:
  *
  *   cql_session.c    what callers see: opening, statements, replies, waiting for one call
  *   cql_call.c       a call: its request, the node that gets it, what becomes of the answer
@@ -206,7 +206,8 @@ void cql_call_wait(struct cql_session *session, int64_t until_ms);
 
 /* ---------------------------------------------------------------- cql_topology.c */
 
-/* What is due: to watch over the cluster from a link that is open, to read the tables again. */
+/* Does the work that is due: to watch over the cluster from a link that is open, to read the tables
+ * again. */
 void cql_topology_tick(struct cql_session *session);
 int64_t cql_topology_wake_ms(const struct cql_session *session);
 void cql_topology_event(struct cql_session *session, const struct cql_envelope *envelope);

@@ -1,5 +1,5 @@
 /*
- * What the system tables and events say of the cluster. One open link is watched, the control link:
+ * The cluster as the system tables and events tell it. One open link is watched, the control link:
  *
  *   REGISTER -> system.local -> system.peers_v2 (or peers) -> system_schema.keyspaces -> watched
  *
@@ -401,7 +401,7 @@ static enum status take_rows(struct cql_session *session, enum call_kind kind,
     }
 }
 
-/* What is asked after an answer. */
+/* Asks the question that follows an answer. */
 static void go_on(struct cql_session *session, enum call_kind kind)
 {
     static const enum call_kind next[] = {

@@ -50,7 +50,7 @@ static bool is_letter(char letter)
            (letter >= '0' && letter <= '9') || letter == '_';
 }
 
-/* What stands between marks, two of them standing for one. */
+/* The text between marks, two of them standing for one. */
 static bool take_quoted(struct words *words, char mark, struct text *text)
 {
     char *bytes = arena_allocate(words->arena, (size_t)(words->end - words->at) + 1);

@@ -21,7 +21,7 @@ extern const struct folder_format dynamodb_folder_format;
 
 /* ---------------------------------------------------------------- definition.c */
 
-/* What DIR/_transhume/tables/<table>.json says. */
+/* The contents of DIR/_transhume/tables/<table>.json. */
 struct dynamodb_definition {
     struct column_list key;     /* partition, sort */
     struct dynamodb_key *types; /* names and letters of all key attributes */

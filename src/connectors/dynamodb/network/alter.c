@@ -68,7 +68,7 @@ static enum status alter_refuse(const char *why, struct error *error)
                              "API has them.");
 }
 
-/* Of the name alone it is made which operation is called. */
+/* The name alone decides which operation is called. */
 static bool is_name(const char *text)
 {
     size_t length = 0;
@@ -166,7 +166,7 @@ static void alter_tell(const struct alter_request *request,
     request->progress(request->context, -1, words);
 }
 
-/* What is described may be as it was before the step. */
+/* A table that is described may be as it was before the step. */
 static bool is_ready(const struct step *step, const struct dynamodb_description *there)
 {
     return dynamodb_description_is_active(there) &&
@@ -304,7 +304,7 @@ static bool holds(const json_t *value, const json_t *path, size_t at)
     return false;
 }
 
-/* Of an answer its Count, or all of it as JSON; of a step with "has" or "lacks" whether it is so.
+/* The Count of an answer, or all of it as JSON; of a step with "has" or "lacks" whether it is so.
  */
 static void append_answer(const struct step *step, const json_t *root, struct buffer *out)
 {

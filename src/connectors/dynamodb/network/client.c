@@ -220,7 +220,7 @@ void dynamodb_client_destroy(struct dynamodb_client *client)
     }
 }
 
-/* What may be sent twice without harm when a kept connection turns out to be dead. */
+/* May it be sent twice without harm when a kept connection turns out to be dead? */
 static bool is_repeatable(const char *operation)
 {
     static const char *const once[] = {"PutItem", "UpdateItem", "DeleteItem", "CreateTable",

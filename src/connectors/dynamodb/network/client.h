@@ -45,7 +45,7 @@ void dynamodb_service_destroy(struct dynamodb_service *service); /* NULL is fine
 const char *dynamodb_service_region(const struct dynamodb_service *service);
 const char *dynamodb_service_endpoint(const struct dynamodb_service *service); /* "https://…" */
 
-/* What an answer that is no success means. */
+/* The meaning of an answer that is no success. */
 enum dynamodb_fault {
     DYNAMODB_FAULT_NONE = 0,
     DYNAMODB_FAULT_THROTTLED,    /* of the table or the account: slow down, send again */

@@ -1,4 +1,4 @@
-/* What an answer of DynamoDB means: its checksum, its error type, what may be done about it. */
+/* The meaning of an answer of DynamoDB: its checksum, its error type, what may be done about it. */
 #include "connectors/dynamodb/network/client_internal.h"
 
 #include "base/text.h"

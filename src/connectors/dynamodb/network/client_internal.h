@@ -1,4 +1,4 @@
-/* What client.c and client_faults.c share. */
+/* Declarations that client.c and client_faults.c share. */
 #ifndef TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_CLIENT_INTERNAL_H
 #define TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_CLIENT_INTERNAL_H
 

@@ -84,7 +84,7 @@ static void append_named(struct buffer *body, const struct column_list *names)
     dynamodb_body_raw(body, names->count > 0 ? "]}" : "");
 }
 
-/* What the plan says; a copy of a whole table projects what the source's index does. */
+/* The projection of the plan; a copy of a whole table projects what the source's index does. */
 static void append_projection(struct buffer *body, const struct target_table *table,
                               const struct target_index *index)
 {
@@ -208,7 +208,7 @@ static void append_definition(struct buffer *body, const struct target_table *ta
 
 /* ---------------------------------------------------------------- waiting */
 
-/* What is not ACTIVE yet; NULL: nothing. */
+/* The table or index that is not ACTIVE yet; NULL: none. */
 static const char *not_active(const struct dynamodb_description *description, const char **status)
 {
     if (strcmp(description->status, "ACTIVE") != 0) {

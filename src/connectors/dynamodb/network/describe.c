@@ -84,7 +84,7 @@ bool dynamodb_description_is_going(const struct dynamodb_description *descriptio
     return strcmp(description->status, "DELETING") == 0;
 }
 
-/* Of a table that is being deleted the service need not tell it. */
+/* The key of a table that is being deleted need not be told by the service. */
 static bool read_table_key(const json_t *table, struct arena *arena,
                            struct dynamodb_description *description)
 {

@@ -1,4 +1,4 @@
-/* What DescribeTable says of a table. */
+/* A table as DescribeTable tells it. */
 #ifndef TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_DESCRIBE_H
 #define TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_DESCRIBE_H
 

@@ -1,5 +1,5 @@
 /*
- * What reading and writing takes, in DynamoDB's capacity units, and what that costs.
+ * The capacity units of DynamoDB that reading and writing take, and what they cost.
  *
  *   read    a Scan takes 1 unit for 4 KB read with ConsistentRead, else half of one
  *   write   an item takes 1 unit for each KB of its size, rounded up, and as much again in each

@@ -176,7 +176,7 @@ enum status dynamodb_network_cursor_open(struct reader *reader, const struct rea
 
 /* ---------------------------------------------------------------- items */
 
-/* Of a query all that it brings is read, and what nobody asked for left out. */
+/* All that a query brings is read, and an item that nobody asked for is left out. */
 static bool is_wanted(const struct cursor *cursor, const struct cell *key)
 {
     return cursor->wanted == NULL || cursor->request->query == NULL ||
@@ -210,7 +210,7 @@ static void read_key_alone(const struct cursor *cursor, struct text item, struct
     }
 }
 
-/* What can't be read is rejected as it stands. */
+/* An item that can't be read is rejected as it stands. */
 static void refuse_item(const struct cursor *cursor, struct batch *batch, struct text item,
                         const struct error *reason)
 {

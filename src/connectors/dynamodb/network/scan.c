@@ -253,7 +253,7 @@ static void network_scan_fail(struct dynamodb_scan *scan, const struct error *er
     error_copy(&scan->error, error);
 }
 
-/* What the page took, for the cap and for the report. */
+/* The units that the page took, for the cap and for the report. */
 static void account(struct dynamodb_scan *scan, const struct dynamodb_scan_page *page)
 {
     bool consistent = scan->wanted != NULL || scan->scanner->network->consistent;

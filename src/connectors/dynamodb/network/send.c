@@ -1,5 +1,5 @@
 /*
- * What is DynamoDB's own in writing records (connectors/keyed/keyed.h): requests sent, and their
+ * DynamoDB's own part of writing records (connectors/keyed/keyed.h): requests sent, and their
  * answers read. BatchWriteItem, at most 25 puts; UpdateItem, PutItem and GetItem one by one.
  */
 #include "connectors/dynamodb/network/target.h"

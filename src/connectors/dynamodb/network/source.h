@@ -26,7 +26,7 @@ enum status dynamodb_source_find(struct dynamodb_network *network, const char *n
                                  const struct dynamodb_description **table,
                                  struct error *error) MUST_USE;
 
-/* What the catalogue says of a table; its texts stay where they are. */
+/* A table as the catalogue tells it; its texts stay where they are. */
 void dynamodb_catalog_table(const struct dynamodb_description *from, struct arena *arena,
                             struct schema_table *to);
 

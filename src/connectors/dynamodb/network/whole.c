@@ -1,4 +1,5 @@
-/* What else a table has than items, keys and indexes: read from the source, told to CreateTable. */
+/* The settings that a table has besides items, keys and indexes: read from the source, told to
+ * CreateTable. */
 #include "connectors/dynamodb/network/whole.h"
 
 #include "base/text.h"
@@ -55,7 +56,8 @@ static void append_indexes(const json_t *indexes, bool on_demand, struct buffer 
     dynamodb_body_raw(out, "}");
 }
 
-/* What needs more than a word to CreateTable, or would bind the copy while it is being made. */
+/* The settings that need more than a word to CreateTable, or would bind the copy while it is being
+ * made. */
 static void append_left(const json_t *table, struct buffer *out)
 {
     const json_t *stream = json_object_get(table, "StreamSpecification");

@@ -1,7 +1,8 @@
 /*
- * What a whole copy of a table carries besides items, keys and indexes: from DescribeTable,
- * DescribeTimeToLive and ListTagsOfResource of the source to CreateTable and UpdateTimeToLive of
- * the target. It travels as target_table.settings, a JSON object of this connector's own:
+ * The settings that a whole copy of a table carries besides items, keys and indexes: from
+ * DescribeTable, DescribeTimeToLive and ListTagsOfResource of the source to CreateTable and
+ * UpdateTimeToLive of the target. They travel as target_table.settings, a JSON object of this
+ * connector's own:
  *
  *   table    members of CreateTable: ProvisionedThroughput or OnDemandThroughput, TableClass
  *   indexes  {"NAME": the same of a global index}
@@ -20,7 +21,7 @@
 #define DYNAMODB_RUN_TAG "transhume:run"
 enum { DYNAMODB_TAGS_MAX = 50 };
 
-/* What DescribeTable's `Table` says of it: table, indexes, left; the object's last brace is left
+/* The settings in DescribeTable's `Table`: table, indexes, left; the object's last brace is left
  * off, for dynamodb_whole_settings to go on. */
 const char *dynamodb_whole_described(const json_t *table, bool on_demand, struct arena *arena);
 /* catalog_functions.settings: the rest is asked for, table by table. What may not be read is
@@ -44,10 +45,10 @@ void dynamodb_whole_append(const json_t *whole, const char *index, struct buffer
 uint64_t dynamodb_whole_write_units(const json_t *whole);
 /* NULL: items don't expire. */
 const char *dynamodb_whole_ttl(const json_t *whole);
-/* What is left out, and what could not be read, as one text: "its stream (NEW_IMAGE), …"; nothing
- * where there is nothing. */
+/* The settings that are left out, and those that could not be read, as one text: "its stream
+ * (NEW_IMAGE), …"; nothing where there are none. */
 void dynamodb_whole_append_left(const json_t *whole, struct buffer *out);
-/* What check says of a table that is to be made: "on demand, time to live by x, 2 tags". */
+/* The words of check for a table that is to be made: "on demand, time to live by x, 2 tags". */
 void dynamodb_whole_append_told(const json_t *whole, bool plan_bills, struct buffer *out);
 
 #endif

@@ -72,7 +72,7 @@ static enum status exchange(struct redis_connection *connection, const struct bu
     return status;
 }
 
-/* What was written is on a replica as well, where there is one. */
+/* The write is on a replica as well, where there is one. */
 static enum status wait_for_replica(struct redis_client *client,
                                     struct redis_connection *connection, struct arena *arena,
                                     struct error *error)

@@ -105,7 +105,7 @@ size_t redis_connection_unsent(const struct redis_connection *connection)
 
 /* ---------------------------------------------------------------- in */
 
-/* What was read goes from the front. */
+/* Replies that were read go from the front. */
 static void drop_read(struct redis_connection *connection)
 {
     struct buffer *incoming = &connection->incoming;
@@ -148,7 +148,7 @@ enum status redis_connection_receive(struct redis_connection *connection, struct
     return status;
 }
 
-/* What the server says unasked, in version 3. */
+/* Is it a message that the server sends unasked, in version 3? */
 static bool is_push(const char *bytes)
 {
     return bytes[0] == '>';

@@ -22,7 +22,7 @@ struct redis_login {
     int64_t timeout_ms;
 };
 
-/* What a server said of itself when it was connected to. */
+/* The facts that a server told of itself when it was connected to. */
 struct redis_facts {
     char version[32];
     char run_id[48]; /* another one after each start; "": it does not say */
@@ -82,7 +82,7 @@ enum status redis_connection_break(struct redis_connection *connection, const ch
 
 /* ---------------------------------------------------------------- errors of servers */
 
-/* What an error that a server answered with means: its code and class.
+/* The meaning of an error that a server answered with: its code and class.
  *   RETRY  LOADING, BUSY, TRYAGAIN, CLUSTERDOWN, MASTERDOWN, READONLY, NOREPLICAS
  *   STOP   NOAUTH, WRONGPASS, NOPERM, MISCONF, OOM, and what else there is */
 enum status redis_refused(const struct resp_value *reply, const char *object, struct error *error);

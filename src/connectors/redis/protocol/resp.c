@@ -38,7 +38,7 @@ static bool has_items(char type)
     return type == '*' || type == '~' || type == '>' || type == '%' || type == '|';
 }
 
-/* What is behind the type of a line: a length or a count; -1 is null. */
+/* The number behind the type of a line: a length or a count; -1 is null. */
 static enum status read_size(struct text line, int64_t most, int64_t *size, struct error *error)
 {
     if (text_to_int64(line.data + 1, line.length - 1, size) != STATUS_OK || *size < -1) {

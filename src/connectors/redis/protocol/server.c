@@ -315,7 +315,7 @@ static enum status ask_sentinels(struct redis_server *server, struct error *erro
     return status;
 }
 
-/* Of the nodes that are known, the first that answers. */
+/* The first of the known nodes that answers tells the slots. */
 static enum status ask_nodes(struct redis_server *server, struct error *error)
 {
     enum status status = STATUS_FAILED;

@@ -34,7 +34,7 @@ enum status redis_server_create(const struct redis_server_options *options,
                                 struct redis_server **server, struct error *error) MUST_USE;
 void redis_server_destroy(struct redis_server *server); /* NULL is fine */
 
-/* Of the node that was connected to first. */
+/* The facts of the node that was connected to first. */
 const struct redis_facts *redis_server_facts(const struct redis_server *server);
 bool redis_server_is_cluster(const struct redis_server *server);
 int64_t redis_server_timeout_ms(const struct redis_server *server);
@@ -42,8 +42,8 @@ struct database *redis_server_database(const struct redis_server *server);
 
 /* The connections that are opened from now on have that name (CLIENT SETNAME). */
 void redis_server_name(struct redis_server *server, const char *name);
-/* What says which database this is, whatever node answers: HOST:PORT, the Sentinels' master, of a
- * cluster the least of its nodes' ids. */
+/* The text that says which database this is, whatever node answers: HOST:PORT, the Sentinels'
+ * master, of a cluster the least of its nodes' ids. */
 enum status redis_server_place(struct redis_server *server, char *place, size_t capacity,
                                struct error *error) MUST_USE;
 
