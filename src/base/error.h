@@ -25,7 +25,7 @@ enum error_code {
     ERROR_CODE_COUNT
 };
 
-/* What the layer above may do about it. */
+/* The action that the layer above may take. */
 enum error_class { ERROR_CLASS_STOP = 0, ERROR_CLASS_RETRY, ERROR_CLASS_REJECT };
 
 /*
@@ -77,8 +77,8 @@ enum status error_set(struct error *error, enum error_code code, const char *obj
 enum status error_set_errno(struct error *error, enum error_code code, int system_errno,
                             const char *object, const char *format, ...) PRINTF_LIKE(5, 6);
 
-/* What follows changes an error that is set, and returns STATUS_FAILED, for the caller to return.
- */
+/* The functions that follow change an error that is set, and return STATUS_FAILED, for the caller
+ * to return. */
 
 /* Sets the hint (what to do next). */
 enum status error_hint(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);

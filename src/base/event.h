@@ -28,7 +28,8 @@ enum event_kind {
     EVENT_KINDS
 };
 
-/* What is NULL is not known, what is 0 is none or not known. Texts are borrowed for the call. */
+/* A member that is NULL is not known, one that is 0 is none or not known. Texts are borrowed for
+ * the call. */
 struct event {
     enum event_kind kind;
     const char *table;  /* the target's, as in metrics; NULL also: its records are of several */

@@ -99,7 +99,7 @@ enum status failpoint_setup(struct error *error)
     return STATUS_OK;
 }
 
-/* What a killed process counted would be lost. A child of its own writes it: until that is done
+/* The counts of a killed process would be lost. A child of its own writes them: until that is done
  * other threads would go on, and be killed further along than they were asked to. It is waited for
  * only until it holds no file of ours open, and so no lock either: the pipe ends with them. */
 #ifdef TRANSHUME_COVERAGE

@@ -82,7 +82,7 @@ struct entries {
     enum error_code code;
 };
 
-/* What fails, here and later, is `code`, or what error_set_errno makes of it. STATUS_END: there is
+/* A failure, here and later, is `code`, or what error_set_errno makes of it. STATUS_END: there is
  * no such folder. Only after STATUS_OK is there anything to be closed. */
 enum status entries_open(struct entries *entries, const char *path, enum error_code code,
                          struct error *error) MUST_USE;
@@ -93,7 +93,7 @@ void entries_close(struct entries *entries);
 
 /* ---------------------------------------------------------------- a file's lines */
 
-/* What can't be read is an error, never the file's end. */
+/* A line that can't be read is an error, never the file's end. */
 
 struct file_lines {
     FILE *stream;
@@ -104,7 +104,7 @@ struct file_lines {
     size_t capacity;
 };
 
-/* What fails, here and later, is `code`, or what error_set_errno makes of it. STATUS_END: there is
+/* A failure, here and later, is `code`, or what error_set_errno makes of it. STATUS_END: there is
  * no such file. Only after STATUS_OK is there anything to be closed. */
 enum status file_lines_open(struct file_lines *lines, const char *path, enum error_code code,
                             struct error *error) MUST_USE;

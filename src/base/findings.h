@@ -1,4 +1,5 @@
-/* What a reader of a file could not read and went on: the first of it with its places. */
+/* Parts of a file that its reader could not read and passed over: the first of them with their
+ * places. */
 #ifndef TRANSHUME_BASE_FINDINGS_H
 #define TRANSHUME_BASE_FINDINGS_H
 

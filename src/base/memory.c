@@ -14,7 +14,7 @@ enum { EXIT_FAILED = 3 };
 void __gcov_dump(void);
 #endif
 
-/* Of several threads that run out together one reports it; the others wait for its end. */
+/* One of several threads that run out together reports it; the others wait for its end. */
 static atomic_flag is_ending = ATOMIC_FLAG_INIT;
 
 _Noreturn void memory_exhausted(size_t wanted_bytes)

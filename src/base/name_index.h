@@ -28,8 +28,8 @@ struct name_index {
     bool folded; /* names that differ in the case of ASCII letters only are one */
 };
 
-/* What the name had before: NAME_INDEX_NONE if it is new, and then has `number` (less than
- * NAME_INDEX_NONE). */
+/* The number that the name had before: NAME_INDEX_NONE if it is new, and then has `number` (less
+ * than NAME_INDEX_NONE). */
 uint32_t name_index_add(struct name_index *index, const char *name, size_t length, uint32_t number);
 /* NAME_INDEX_NONE: it is not there. */
 uint32_t name_index_find(const struct name_index *index, const char *name, size_t length);

@@ -59,7 +59,7 @@ static const char *lock_of(const struct error *error)
     return locked ? error->context : "";
 }
 
-/* Of what fails at a lock nothing is left, however long it worked before. */
+/* A try that fails at a lock leaves nothing, however long it worked before. */
 static bool is_stuck(const struct retry *retry, const struct error *error)
 {
     const char *lock = lock_of(error);

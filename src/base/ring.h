@@ -14,7 +14,7 @@ struct ring;
 struct ring *ring_create(size_t limit_bytes) __attribute__((returns_nonnull));
 void ring_destroy(struct ring *ring); /* items still inside are the caller's to drain first */
 
-/* What waits in several rings together; any thread reads it. */
+/* The items that wait in several rings together; any thread reads the sum. */
 struct ring_sum {
     _Atomic uint64_t items;
     _Atomic uint64_t bytes;

@@ -24,8 +24,8 @@ void secret_redact(char *line);
 /* A copy of a longer text (free it), without registered secrets and without what is secret in words
  * that look like URIs, however short. */
 char *secret_redact_copy(const char *text) __attribute__((returns_nonnull));
-/* What a URI that is shown hides goes from it, names of parameters included: "postgres://u@h/db".
- */
+/* The parts that a URI hides when it is shown go from it, names of parameters included:
+ * "postgres://u@h/db". */
 void secret_strip_hidden(char *uri);
 /* Are they the same but for a password, which one of them may hide and the other leave out? */
 bool secret_is_same_uri(const char *shown, const char *other);

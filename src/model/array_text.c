@@ -345,7 +345,7 @@ static bool read_carried(const struct cell *from, const struct value_type *eleme
                : convert_value(from, element, false, arena, made, &ignored) == STATUS_OK;
 }
 
-/* What was carried as text, as JSON has it, in the server's words. */
+/* A value that was carried as text, as JSON has it, is written in the server's words. */
 static enum status append_read(const struct cell *from, const struct value_type *element,
                                struct buffer *text, struct error *error)
 {

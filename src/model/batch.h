@@ -25,13 +25,13 @@ struct shape {
 /* The field of that name; -1: there is none. */
 int32_t shape_field_find(const struct shape *shape, const char *name);
 
-/* What is done to a record, or, of changes alone, to all of a table. */
+/* The operation on a record, or, of changes alone, on all of a table. */
 enum record_operation {
     RECORD_INSERT = 0,
     RECORD_UPDATE,
     RECORD_DELETE,
     RECORD_TRUNCATE, /* all records go */
-    /* Of a source's tables alone, and never of a target's: */
+    /* Operations on a source's tables alone, and never on a target's: */
     RECORD_REDEFINED, /* the table was made, dropped, renamed or altered */
     RECORD_REWRITTEN, /* likewise, and rows that no change tells of may have other values */
     RECORD_REPLACED   /* likewise, and which rows there are may have changed, too */
@@ -52,9 +52,9 @@ struct cell_times {
 };
 
 /*
- * What is known of a record besides its cells. The mapping hands it from a source's row to the
- * records made of it; of several rows in one record the newest write time counts. A batch without
- * envelopes is of plain inserts.
+ * Everything that is known of a record besides its cells. The mapping hands it from a source's row
+ * to the records made of it; of several rows in one record the newest write time counts. A batch
+ * without envelopes is of plain inserts.
  */
 struct record_envelope {
     enum record_operation operation;
@@ -119,8 +119,8 @@ static inline bool batch_has_room(const struct batch *batch, uint32_t rows_max, 
 {
     return batch->row_count < rows_max && bytes < bytes_max && batch->large_values == NULL;
 }
-/* What a cursor answers once filling ended with `status`: hands `filled` over if it holds anything,
- * else destroys it; OK becomes END if it was empty. */
+/* The answer of a cursor once filling ended with `status`: hands `filled` over if it holds
+ * anything, else destroys it; OK becomes END if it was empty. */
 enum status batch_deliver(struct batch *filled, enum status status, struct batch **batch) MUST_USE;
 void batch_destroy(struct batch *batch);
 /* Adds envelopes (zeroed) for all of row_capacity. STATUS_OK always. */

@@ -7,7 +7,7 @@
 
 enum { HEAD_BYTES = 8, DEPTH_MAX = 1024 };
 
-/* What stands in front of every cell's contents. */
+/* The head in front of every cell's contents. */
 struct head {
     uint8_t kind;
     uint8_t flags;

@@ -46,7 +46,7 @@ struct change_set {
     const char *transaction; /* for people; NULL: it has no name */
     bool first_piece;
     bool last_piece;
-    /* Of one that is applied: the target may hold what the source was later than it. */
+    /* Set in one that is applied: the target may hold what the source was later than it. */
     bool ahead;
     const struct change_table *tables;
     uint32_t table_count;

@@ -73,7 +73,7 @@ static enum status fit_length(const struct conversion *conversion, const struct 
     return STATUS_OK;
 }
 
-/* Of values, which may be large. */
+/* Memory for values, which may be large, can run out. */
 static enum status no_memory(const struct conversion *conversion)
 {
     return error_set(conversion->error, ERROR_MEMORY, NULL, "no memory to convert a value");

@@ -45,7 +45,7 @@ enum conversion_loss convert_loss(const struct value_type *from, const struct va
 enum status convert_value(const struct cell *from, const struct value_type *to, bool allow_loss,
                           struct arena *arena, struct cell *result, struct error *error) MUST_USE;
 
-/* What is read whole of a large value to convert it or to look at it. */
+/* The most that is read whole of a large value to convert it or to look at it. */
 enum { CONVERT_LARGE_BYTES_MAX = 64 << 20 };
 /* The reject of a value that has more bytes than can be had here. */
 enum status convert_refuse_large(uint64_t length, uint64_t bytes_max, struct error *error);

@@ -230,7 +230,7 @@ static enum status number_of_time(const struct conversion *conversion, const str
                          conversion->error);
 }
 
-/* Of a moment in words; of another text the number that it is. */
+/* The number of a moment in words; of another text the number that it is. */
 static enum status number_of_text(const struct conversion *conversion, const struct cell *from,
                                   struct cell *result)
 {

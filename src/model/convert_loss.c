@@ -1,4 +1,4 @@
-/* What a conversion between two types does to their values, before any value is seen. */
+/* The effect of a conversion between two types on their values, before any value is seen. */
 #include "model/convert_parts.h"
 
 /*

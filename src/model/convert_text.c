@@ -363,7 +363,7 @@ static enum status number_of_json(struct building *building, struct cell *result
 static enum status convert_text_build(struct building *building, enum json_token token,
                                       struct cell *result);
 
-/* What follows the opening bracket. */
+/* The container whose opening bracket was read. */
 static enum status build_container(struct building *building, int is_object, struct cell *result)
 {
     size_t start = building->cells.length;

@@ -133,7 +133,7 @@ static size_t span_digits(const char *position, const char *end)
     return (size_t)(position - start);
 }
 
-/* What follows the sign; false if it is no number. */
+/* The part behind the sign; false if it is no number. */
 static int read_written(const char *position, const char *end, struct written *written)
 {
     written->whole = position;

@@ -32,7 +32,7 @@ struct field_hasher {
     struct buffer scratch;
 };
 
-/* Of a field's name. */
+/* The seed of a field's name. */
 uint64_t field_hash_seed(const char *name, uint32_t length);
 
 /* The same, of its value's kind too, and of a DECIMAL's scale (else 0). */

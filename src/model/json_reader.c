@@ -122,7 +122,7 @@ static size_t put_character(uint32_t code, char *out)
     return 4;
 }
 
-/* What follows "\u" at `from`, the other half of a pair included; bytes read, 0: malformed. */
+/* The code behind "\u" at `from`, the other half of a pair included; bytes read, 0: malformed. */
 static size_t read_code(const char *from, const char *end, uint32_t *code)
 {
     int32_t first = read_hex(from, end);

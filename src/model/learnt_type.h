@@ -5,7 +5,7 @@
 #include "base/arena.h"
 #include "model/schema.h"
 
-/* What was seen of one column. Zeroed: nothing yet. */
+/* Everything that was seen of one column. Zeroed: nothing yet. */
 struct learnt_type {
     uint32_t kinds; /* 1 << enum value_kind of each value that is not null */
     bool negative;

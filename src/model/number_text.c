@@ -324,8 +324,8 @@ size_t number_from_float32(float value, char *out)
 
 /* --- text to double --- */
 
-/* What the text says: digits × 10^exponent, of which the first 19 significant ones are in
- * `first`. */
+/* The number that the text says: digits × 10^exponent, of which the first 19 significant ones are
+ * in `first`. */
 struct number_text {
     uint64_t first;
     int64_t exponent; /* of `first` */

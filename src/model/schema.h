@@ -1,4 +1,5 @@
-/* What a database says it holds: tables, columns, types, keys and all else a catalogue knows. */
+/* A database's own account of what it holds: tables, columns, types, keys and all else a catalogue
+ * knows. */
 #ifndef TRANSHUME_MODEL_SCHEMA_H
 #define TRANSHUME_MODEL_SCHEMA_H
 
@@ -11,7 +12,8 @@
 struct shape; /* model/batch.h */
 struct time_zone;
 
-/* What a number counts that stands for a moment (from 1970 on, UTC) or for a length of time. */
+/* The unit of a number that stands for a moment (from 1970 on, UTC) or for a length of
+ * time. */
 enum epoch_unit {
     EPOCH_NONE = 0,
     EPOCH_SECONDS,
@@ -57,7 +59,7 @@ struct value_type {
     /* TIMESTAMP with `zoned`, numbers with `epoch`: values that name no zone are of this one; NULL:
      * they are refused */
     const struct time_zone *zone;
-    /* What a nested value holds, where it is known: */
+    /* The types within a nested value, where they are known: */
     const struct value_type *element; /* LIST, SET: of each; MAP: of the values; TEXT: it is that
                                          of an array (array_text.h) of such; JSON: texts that
                                          become it are */
@@ -65,7 +67,7 @@ struct value_type {
     const struct shape *fields;       /* MAP that is a record: a tuple, a composite type */
 };
 
-/* What a default says, in words that are no engine's own. */
+/* The meaning of a default, in words that are no engine's own. */
 enum schema_default_kind {
     SCHEMA_DEFAULT_NONE = 0, /* none, or NULL */
     SCHEMA_DEFAULT_OWN,      /* only default_text says it */
@@ -228,7 +230,7 @@ enum schema_object_stage {
     SCHEMA_STAGES
 };
 
-/* What is neither table nor index; `native_sql` lets a same-engine copy carry it. */
+/* An object that is neither table nor index; `native_sql` lets a same-engine copy carry it. */
 struct schema_object {
     enum schema_object_kind kind;
     enum schema_object_stage stage;
@@ -243,8 +245,9 @@ struct schema_object {
                                  none can */
 };
 
-/* What tables and types stand on that not even a same-engine copy of the schema makes, since it is
- * another schema's or an extension's; or the server's, as the role that a policy names. */
+/* An object that tables and types stand on and that not even a same-engine copy of the schema
+ * makes, since it is another schema's or an extension's; or the server's, as the role that a policy
+ * names. */
 struct schema_need {
     const char *what; /* "function" */
     const char *schema;
@@ -269,7 +272,7 @@ struct schema_right {
     const char *called;     /* the object as such a statement names it: "TABLE t"; may be NULL */
 };
 
-/* What calls functions that its database's users made, or that do more than calculate. */
+/* Code that calls functions that its database's users made, or that do more than calculate. */
 struct schema_code {
     const char *what; /* "index", "check", "default", "generated column", "domain", "view" … */
     const char *name;
@@ -327,8 +330,8 @@ struct schema {
     uint32_t code_count;
     const struct schema_inventory *inventory; /* by catalogue; none: not counted */
     uint32_t inventory_count;
-    /* What a foreign key's action does to other rows (ON DELETE CASCADE and the like) no feed of
-     * the database tells. */
+    /* No feed of the database tells what a foreign key's action does to other rows (ON DELETE
+     * CASCADE and the like). */
     bool silent_actions;
     const char *settings; /* the database's own (encoding, page size, name), in the words of its
                              connector, for same-engine copies; NULL: none */
@@ -351,8 +354,7 @@ bool schema_columns_not_null(const struct schema_table *table, struct column_lis
 /* "view", "function" … */
 const char *schema_object_word(const struct schema_object *object);
 /* Is it what somebody wrote to be run: a view, a trigger, a function, a procedure, a rule, an
- * event?
- */
+ * event? */
 bool schema_object_is_code(const struct schema_object *object);
 /* Whose change makes other records of views and queries: what these are made of. Triggers, events
  * and counters are no such thing. */

@@ -49,7 +49,7 @@ static bool times_hold(const struct value_type *wide, const struct value_type *n
            (wide->fraction == 0 || (narrow->fraction != 0 && wide->fraction >= narrow->fraction));
 }
 
-/* Of texts whose blanks at the end do not count, one kind's value is not the other's. */
+/* Blanks at the end do not count in such texts, so a value of one kind is not one of the other. */
 static bool is_padded(const struct value_type *type)
 {
     return type->native != NULL &&

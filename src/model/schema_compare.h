@@ -1,5 +1,5 @@
 /*
- * What has become of a source's tables since a run began: the schema that the run keeps, against
+ * The changes of a source's tables since a run began: the schema that the run keeps, against
  * the one that the source has now. A pure function; whoever follows a source decides what each
  * difference means.
  *

@@ -269,8 +269,8 @@ struct offsets {
     struct time_zone_change changes[CHANGES_MAX];
 };
 
-/* What is too early sets the offset that the window begins with. A rule's summer may last beyond
- * the next one's beginning, which holds then. */
+/* A change that is too early sets the offset that the window begins with. A rule's summer may last
+ * beyond the next one's beginning, which holds then. */
 static void add_change(struct offsets *offsets, const struct time_zone_change *change, int64_t from,
                        int64_t to)
 {

@@ -137,7 +137,7 @@ static int compare_nested(const struct cell *left, const struct cell *right)
     return compare_runs(left->items, right->items, count);
 }
 
-/* What is infinite, or zero, is so in every zone. */
+/* A time that is infinite, or zero, is so in every zone. */
 static int meant_flags(const struct cell *cell)
 {
     return cell->flags & ((cell->flags & CELL_SPECIAL) != 0 ? CELL_SPECIAL : CELL_ZONED);

@@ -1,4 +1,4 @@
-/* What the providers of credentials share: asking over HTTP, JSON, times, token files. */
+/* The base that the providers of credentials share: asking over HTTP, JSON, times, token files. */
 #include "net/aws_provider.h"
 
 #include "base/clock.h"

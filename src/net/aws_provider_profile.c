@@ -86,7 +86,8 @@ static enum status keys_of_file(struct aws_asking *asking, bool credentials_file
     return aws_credentials_fill(credentials, name, key_id, secret, token, INT64_MAX, error);
 }
 
-/* What a profile has without any role: keys or a process; in the order of AWS's command line. */
+/* The credentials that a profile has without any role: keys or a process; in the order of AWS's
+ * command line. */
 static enum status plain_credentials(struct aws_asking *asking, const char *profile,
                                      struct aws_credentials *credentials, struct error *error)
 {

@@ -37,7 +37,7 @@ static const char *setting(const struct aws_asking *asking, const char *profile,
     return value == NULL || value[0] == '\0' ? NULL : value;
 }
 
-/* What to do about a token that is not there or not good any more. */
+/* The fault of a token that is not there or not good any more, with what to do about it. */
 static enum status sign_in(const struct sso *sso, const char *why, struct error *error)
 {
     error_set(error, ERROR_CREDENTIALS, sso->name, "%s", why);

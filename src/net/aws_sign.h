@@ -44,7 +44,7 @@ struct aws_sign_request {
 
 enum { AWS_SIGNED_HEADERS_MAX = 4 };
 
-/* What to add to the request's headers; the texts live in the signer until its next use. */
+/* The headers to add to the request's; the texts live in the signer until its next use. */
 struct aws_signed {
     struct http_header headers[AWS_SIGNED_HEADERS_MAX]; /* Authorization, X-Amz-Date … */
     uint32_t header_count;

@@ -70,7 +70,7 @@ struct http_request {
 };
 
 /*
- * What became of one request. `error.code` is ERROR_NONE when there is a whole answer, whatever its
+ * The result of one request. `error.code` is ERROR_NONE when there is a whole answer, whatever its
  * `status`. Else:
  *   ERROR_NETWORK         no connection, broken off, or no answer in time (class RETRY)
  *   ERROR_NETWORK_ANSWER  what came is not HTTP, broken, cut short or above a limit (class RETRY)

@@ -1,4 +1,4 @@
-/* What the files of the HTTP client share. */
+/* Declarations that the files of the HTTP client share. */
 #ifndef TRANSHUME_NET_HTTP_INTERNAL_H
 #define TRANSHUME_NET_HTTP_INTERNAL_H
 

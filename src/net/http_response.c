@@ -204,7 +204,7 @@ static const char *find_ignoring_case(const char *text, size_t length, const cha
     return NULL;
 }
 
-/* What a person would see of the body: an HTML page's title, else its first words. */
+/* The part of the body that a person would see: an HTML page's title, else its first words. */
 static void describe_body(const struct buffer *body, char *out, size_t capacity)
 {
     size_t length = body->length < 16384 ? body->length : 16384;

@@ -48,7 +48,7 @@ struct s3_object {
     int64_t modified_ms; /* since 1970 */
 };
 
-/* Of a page of a list, or of a fault: `text` is the service's answer. Lives in `arena`. */
+/* A page of a list, or a fault: `text` is the service's answer. Lives in `arena`. */
 struct s3_page {
     struct s3_object *objects;
     uint32_t count;
@@ -138,7 +138,7 @@ struct s3_upload {
     const char *key;
     const char *id;
 };
-/* Of a page of uploads: `next` is the query that the next page is asked with. */
+/* A page of uploads: `next` is the query that the next page is asked with. */
 struct s3_uploads {
     struct s3_upload *uploads;
     uint32_t count;

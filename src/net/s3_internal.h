@@ -1,4 +1,4 @@
-/* What the files of s3.h share. */
+/* Declarations that the files of s3.h share. */
 #ifndef TRANSHUME_NET_S3_INTERNAL_H
 #define TRANSHUME_NET_S3_INTERNAL_H
 
@@ -42,7 +42,7 @@ enum s3_fault {
     S3_FAULT_LACKING    /* the store has no such function */
 };
 
-/* What an answer's headers say of an object. */
+/* The facts that an answer's headers give of an object. */
 struct s3_facts {
     char etag[S3_ETAG_BYTES];
     char note[S3_NOTE_BYTES];
@@ -72,7 +72,7 @@ void s3_append_encoded(struct buffer *out, const char *text, bool keeps_slashes)
 /* The path of an object, and of the bucket itself, which has no slash behind its name. */
 void s3_append_object(const struct s3_bucket *bucket, const char *key, struct buffer *out);
 void s3_append_bucket(const struct s3_bucket *bucket, struct buffer *out);
-/* What stands between <name> and </name>, from `*at` on, which moves behind it. False: no such. */
+/* The text between <name> and </name>, from `*at` on, which moves behind it. False: no such. */
 bool s3_take_element(const char **at, const char *end, const char *name, const char **text,
                      size_t *length);
 /* "&quot;" as XML has it. */

@@ -1,4 +1,4 @@
-/* What S3 writes and reads: keys in addresses, elements of its XML, pages of a list. */
+/* Texts that S3 writes and reads: keys in addresses, elements of its XML, pages of a list. */
 #include "base/text.h"
 #include "net/s3_internal.h"
 

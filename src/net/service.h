@@ -95,7 +95,7 @@ struct service_outgoing {
     bool is_final;      /* set with a failure of class RETRY: not tried again here */
 };
 
-/* What is the service's own; on the client's thread. `self` is service_client_create's. */
+/* Functions of the service's own; on the client's thread. `self` is service_client_create's. */
 struct service_functions {
     /* Before each try: adds headers (a signature), may wait. STATUS_FAILED: it is not sent; class
      * RETRY: it is tried again like any fault. NULL: nothing to add. */

@@ -1,4 +1,4 @@
-/* What the files of services share. */
+/* Declarations that the files of services share. */
 #ifndef TRANSHUME_NET_SERVICE_INTERNAL_H
 #define TRANSHUME_NET_SERVICE_INTERNAL_H
 

@@ -1,4 +1,4 @@
-/* What answers of services usually mean. */
+/* The usual meaning of answers of services. */
 #include "net/service.h"
 
 #include "base/clock.h"

@@ -34,7 +34,7 @@ struct stream_tls_options {
     bool asks_for_peer; /* server: the client needs a certificate that ca_file vouches for */
 };
 
-/* What many connections share. ERROR_BAD_VALUE: a file that can't be read or used. */
+/* TLS state that many connections share. ERROR_BAD_VALUE: a file that can't be read or used. */
 struct stream_tls;
 enum status stream_tls_create(const struct stream_tls_options *options, struct stream_tls **tls,
                               struct error *error) MUST_USE;
@@ -131,7 +131,7 @@ struct stream_report {
     const char *protocol; /* "TLSv1.3", static; NULL: plaintext */
     const char *cipher;   /* likewise */
 };
-/* Of an open stream. */
+/* The report of an open stream. */
 struct stream_report stream_report(const struct stream *stream);
 
 #endif

@@ -1,4 +1,4 @@
-/* What the files of streams share. */
+/* Declarations that the files of streams share. */
 #ifndef TRANSHUME_NET_STREAM_INTERNAL_H
 #define TRANSHUME_NET_STREAM_INTERNAL_H
 

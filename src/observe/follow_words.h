@@ -1,4 +1,4 @@
-/* What state.json says of a run that follows, in words: for `status` and the report. */
+/* The state of a run that follows, as state.json has it, in words: for `status` and the report. */
 #ifndef TRANSHUME_OBSERVE_FOLLOW_WORDS_H
 #define TRANSHUME_OBSERVE_FOLLOW_WORDS_H
 

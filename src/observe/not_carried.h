@@ -1,4 +1,5 @@
-/* What a copy leaves behind in the source, as state.json and the ledger's status keep it. */
+/* Everything that a copy leaves behind in the source, as state.json and the ledger's status keep
+ * it. */
 #ifndef TRANSHUME_OBSERVE_NOT_CARRIED_H
 #define TRANSHUME_OBSERVE_NOT_CARRIED_H
 

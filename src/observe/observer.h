@@ -39,7 +39,8 @@ void observer_stop(struct observer *observer);
 
 /* `progress` is read until observer_leave; what was watched before is left. */
 void observer_watch(struct observer *observer, struct progress *progress);
-/* What it watches goes away: tells the last of it. Nothing to do if it watches something else. */
+/* The progress that it watches goes away: tells the last of it. Nothing to do if it watches
+ * something else. */
 void observer_leave(struct observer *observer, const struct progress *progress);
 /* Says which run `progress` is of: series that carry its id begin here. Only the first call for a
  * progress counts. */

@@ -1,4 +1,4 @@
-/* What a run is doing, in numbers that any thread may add to and any other may read. */
+/* The work of a run, in numbers that any thread may add to and any other may read. */
 #ifndef TRANSHUME_OBSERVE_PROGRESS_H
 #define TRANSHUME_OBSERVE_PROGRESS_H
 
@@ -25,7 +25,7 @@ struct progress_worker {
 /* 0: it is without a chunk from now on. */
 void progress_worker_begin(struct progress_worker *worker, uint64_t chunk, int64_t now_ms);
 
-/* What one database says of itself: copied from its report by the engine. */
+/* The figures that one database gives of itself: copied from its report by the engine. */
 struct progress_side {
     _Atomic int64_t throttled_ms; /* for how long it has been asking to slow down; 0: it is not */
     _Atomic uint64_t throttle_count;  /* how often it did */
@@ -59,7 +59,7 @@ struct progress_entity {
     _Atomic int64_t last_ms; /* kept by the display's thread; 0: never */
 };
 
-/* What following has done in this attempt. Set up by progress_follow_begin. */
+/* The work of following in this attempt. Set up by progress_follow_begin. */
 struct progress_follow {
     _Atomic bool active;
     _Atomic bool idle;             /* nothing waits to be applied */
@@ -74,7 +74,7 @@ struct progress_follow {
     _Atomic int64_t applied_at_us;  /* UTC, when that was; 0: nothing yet */
     _Atomic int64_t lag_us;         /* between the two; -1: not known */
     _Atomic int64_t clock_us;       /* the source's clock is ahead of ours */
-    /* Of the next, -1: not known. While the copy lasts, too. */
+    /* The next ones are -1 if not known. They are set while the copy lasts, too. */
     _Atomic bool watched;       /* they were set */
     _Atomic int64_t bytes_kept; /* by the source for the feed */
     _Atomic int64_t bytes_left; /* before it drops what was not applied */
@@ -98,8 +98,8 @@ enum progress_phase {
     PROGRESS_DONE
 };
 
-/* What is not atomic is set before the phase becomes PROGRESS_COPY (with a store that releases),
- * and read by the display from then on. */
+/* Members that are not atomic are set before the phase becomes PROGRESS_COPY (with a store that
+ * releases), and read by the display from then on. */
 struct progress {
     struct progress_entity *entities;
     uint32_t entity_count;

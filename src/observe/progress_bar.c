@@ -101,7 +101,7 @@ static void append_numbers(const struct progress_view *view, bool last, struct b
     }
 }
 
-/* What stands after the phase and the bar. */
+/* The facts after the phase and the bar. */
 static void append_facts(const struct progress_view *view, const struct progress_frame *frame,
                          struct buffer *line)
 {

@@ -59,7 +59,7 @@ void progress_view_average(const struct progress *progress, struct progress_view
 /* True from PROGRESS_COPY on: entities and totals may be read. */
 bool progress_view_has_entities(const struct progress_view *view);
 uint64_t progress_entity_done(const struct progress_entity *entity);
-/* Of one entity; false: not known. */
+/* The work of one entity; false: not known. */
 bool progress_entity_work(const struct progress_entity *entity, uint64_t *work, uint64_t *total);
 /* Notes which entities moved since the last call; `seen` has one number an entity, kept by the
  * caller; `first` true: only fills it. */

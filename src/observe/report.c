@@ -232,7 +232,7 @@ static void join_streams(struct report *report)
     }
 }
 
-/* What lies beside state.json. */
+/* The parts that lie beside state.json. */
 static const struct part {
     unsigned bit;
     const char *name;

@@ -73,7 +73,7 @@ struct report_sample {
     bool clipped;
 };
 
-/* What was warned of, once for all events that say the same. */
+/* A warning, once for all events that say the same. */
 struct report_warning {
     const char *at; /* the first time */
     const char *message;
@@ -185,11 +185,11 @@ enum status report_write(const char *folder, bool at_work, struct error *error) 
  * "in progress", "stopped", "being rolled back", "rollback interrupted", "rolled back": what a
  * reader wants to know first. */
 const char *report_verdict(const struct report *report);
-/* What to do next, a sentence each; the count comes back. Texts in `sentences` are the
+/* The next steps, a sentence each; the count comes back. Texts in `sentences` are the
  * report's. */
 enum { REPORT_STEPS_MAX = 8 };
 uint32_t report_next_steps(const struct report *report, const char *sentences[REPORT_STEPS_MAX]);
-/* What the guarantee and the snapshot mean, as sentences. */
+/* The meaning of the guarantee and of the snapshot, as sentences. */
 const char *report_guarantee_text(const struct report *report);
 const char *report_snapshot_text(const struct report *report);
 /* Streams that took longest first, at most `limit` numbers into `order`. */

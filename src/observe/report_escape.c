@@ -86,7 +86,7 @@ void report_html(struct buffer *out, const char *text)
     each_character(text, out, append_html);
 }
 
-/* Of an address that renderers make a link of by itself. */
+/* The text ends with the scheme of an address that renderers make a link of by itself. */
 static bool ends_with_scheme(const struct buffer *out)
 {
     static const char *const schemes[] = {"http", "https", "ftp", "mailto", "xmpp"};

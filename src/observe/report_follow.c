@@ -1,4 +1,4 @@
-/* What was followed, for the report; nothing for runs that follow nothing. */
+/* The changes that were followed, for the report; nothing for runs that follow nothing. */
 #include "observe/follow_words.h"
 #include "observe/report_parts.h"
 

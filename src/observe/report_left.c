@@ -1,4 +1,4 @@
-/* What a run did not carry, for its report. */
+/* Everything that a run did not carry, for its report. */
 #include "observe/report_parts.h"
 
 #include <string.h>
@@ -67,7 +67,7 @@ static void append_statements(const json_t *list, struct buffer *out)
     }
 }
 
-/* Those that open something first. */
+/* Rights that open something come first. */
 static void append_reasons(const json_t *list, struct buffer *out)
 {
     size_t index;

@@ -272,7 +272,7 @@ static void append_differences(const json_t *records, struct buffer *out)
     buffer_append_string(out, json_array_size(records) > 0 ? "\n" : "");
 }
 
-/* What the databases compared themselves, if they were to. */
+/* The entities that the databases compared themselves, if they were to. */
 static void append_pushed(const struct report *report, struct buffer *out)
 {
     size_t index;

@@ -36,7 +36,7 @@ void report_append_follow_markdown(const struct report *report, struct buffer *o
 void report_append_left_sum(const struct report *report, struct buffer *out);
 void report_append_left(const struct report *report, struct buffer *out);
 void report_append_left_markdown(const struct report *report, struct buffer *out);
-/* What is left to do about rights, as statements; nothing where nothing is. */
+/* The work that is left to do about rights, as statements; nothing where nothing is. */
 void report_append_rights(const struct report *report, struct buffer *out);
 void report_append_rights_markdown(const struct report *report, struct buffer *out);
 
@@ -50,7 +50,7 @@ void report_append_slowest(const struct report *report, struct buffer *out);
 void report_append_attempts(const struct report *report, struct buffer *out);
 void report_append_rejects(const struct report *report, struct buffer *out);
 void report_append_validation(const struct report *report, struct buffer *out);
-/* Of how many entities the databases summed the hashes, of all that they were to. */
+/* The number of entities whose hashes the databases summed, of all that they were to. */
 size_t report_count_pushed(const json_t *entities, size_t *all);
 void report_append_settings(const struct report *report, struct buffer *out);
 
@@ -63,7 +63,7 @@ bool report_is_run_id(const char *text);
 /* A text member of an object; NULL: it is not there or no text. */
 const char *report_text(const json_t *object, const char *name);
 uint64_t report_count(const json_t *object, const char *name);
-/* What the validation found, in a few words. */
+/* The result of the validation, in a few words. */
 const char *report_validation_words(const json_t *validation);
 /* A text as it is, unless there is a NUL in it; that and all else as JSON. NULL: nothing is there;
  * the caller frees it. */

@@ -255,8 +255,8 @@ static const char *member_text(const struct report *report, const json_t *object
     return arena_copy_string(report->arena, text != NULL ? text : otherwise);
 }
 
-/* What is missing still, as the run's ledger has it: the files hold what has arrived since, too,
- * and some records twice. */
+/* Records that are missing still, as the run's ledger has it: the files hold those that have
+ * arrived since, too, and some twice. */
 static void take_unsettled(struct report *report)
 {
     const json_t *rejects = json_object_get(report->state, "rejects");

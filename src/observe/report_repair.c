@@ -1,4 +1,4 @@
-/* What a repair did besides writing, for its report. */
+/* The work of a repair besides writing, for its report. */
 #include "observe/report_parts.h"
 
 static uint64_t count_of(const json_t *number)

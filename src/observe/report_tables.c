@@ -353,7 +353,7 @@ static void append_fields(const json_t *record, struct buffer *out)
     }
 }
 
-/* Of what can't be read; without a place it is several. */
+/* The reason of a record that can't be read; one without a place stands for several. */
 static void append_reason(const json_t *record, struct buffer *out)
 {
     const json_t *reason = json_object_get(record, "reason");
@@ -406,7 +406,7 @@ size_t report_count_pushed(const json_t *entities, size_t *all)
     return pushed;
 }
 
-/* What the databases compared themselves, if they were to. */
+/* The entities that the databases compared themselves, if they were to. */
 static void append_pushed(const json_t *entities, struct buffer *out)
 {
     size_t index;

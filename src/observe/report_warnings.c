@@ -1,4 +1,4 @@
-/* What a run warned of, for its report, by its events: each message once, the first time that it
+/* The warnings of a run, for its report, by its events: each message once, the first time that it
  * came. */
 #include "observe/report_parts.h"
 

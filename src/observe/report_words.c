@@ -1,4 +1,4 @@
-/* What a report says in words, the same in all of its forms, and what it ranks. */
+/* The words of a report, the same in all of its forms, and what it ranks. */
 #include "observe/report_parts.h"
 #include "observe/rights_list.h"
 
@@ -183,7 +183,7 @@ bool report_is_run_id(const char *text)
     return text[0] != '\0' && strspn(text, "0123456789abcdefTZ-") == strlen(text);
 }
 
-/* Of a run whose records are gone, or going. NULL: it is none. */
+/* The next step for a run whose records are gone, or going. NULL: it is none. */
 static const char *step_of_rollback(const struct report *report)
 {
     bool repair = is(report->kind, "repair");

@@ -8,7 +8,7 @@ static const char *text_of(const json_t *item, const char *name)
     return text == NULL ? "" : text;
 }
 
-/* Of what the item stands for without listing it. */
+/* The number of rights that the item stands for without listing them. */
 static uint32_t count_more(const json_t *item, const char *name)
 {
     json_int_t count = strcmp(text_of(item, "kind"), "more") == 0

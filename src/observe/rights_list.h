@@ -1,4 +1,5 @@
-/* What is left to do about rights after a copy, as state.json and the ledger's status keep it. */
+/* The work that is left to do about rights after a copy, as state.json and the ledger's status keep
+ * it. */
 #ifndef TRANSHUME_OBSERVE_RIGHTS_LIST_H
 #define TRANSHUME_OBSERVE_RIGHTS_LIST_H
 

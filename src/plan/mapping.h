@@ -56,7 +56,7 @@ struct mapping_part {
     const char *name; /* "SK as ORDER#{InvoiceDate}#{InvoiceId}": for messages */
 };
 
-/* What a field of a record has to be for the record to belong to an entity. */
+/* The value that a field of a record has to have for the record to belong to an entity. */
 struct mapping_match {
     const char *field;
     struct value_reference value;
@@ -113,7 +113,7 @@ enum field_kind {
     FIELD_EMBED
 };
 
-/* What becomes of null and missing values. */
+/* The policy for null and missing values. */
 enum null_policy {
     NULLS_OMIT, /* the field is missing */
     NULLS_KEEP, /* null stays null, missing stays missing */
@@ -196,7 +196,7 @@ struct mapping_slot {
     uint32_t cell;    /* a cell of the source's row behind the document: looked up for it */
 };
 
-/* What the entities of one stream share. Indexes in value references mean these arrays. */
+/* Arrays that the entities of one stream share. Indexes in value references mean these. */
 struct stream_mapping {
     const struct plan_expression *expressions;
     uint32_t expression_count;

@@ -205,8 +205,8 @@ struct plan_settings {
         carries_rights; /* a plain copy between two databases of a kind carries owners and grants */
     bool follows; /* changes will be applied: a table without a primary key takes another of its
                      keys */
-    /* What the databases answered before, and gets what they are asked besides; NULL: nothing is
-     * kept. Its arena outlives the plan. */
+    /* Answers that the databases gave before; further ones are added. NULL: nothing is kept. Its
+     * arena outlives the plan. */
     struct plan_answers *answers;
 };
 

@@ -190,7 +190,7 @@ static enum sql_statement_class class_by_rules(const struct sql_cursor *cursor)
 
 /* ---------------------------------------------------------------- queries */
 
-/* What is found in a query from its first word on. */
+/* Findings in a query from its first word on. */
 struct query {
     bool writes;      /* WITH … AS (DELETE …), WITH … UPDATE */
     bool calls;       /* a function that is not known to change nothing */

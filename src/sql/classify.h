@@ -1,4 +1,4 @@
-/* What a statement does to a session, a transaction and the schema, without a server to ask. */
+/* The effect of a statement on a session, a transaction and the schema, without a server to ask. */
 #ifndef TRANSHUME_SQL_CLASSIFY_H
 #define TRANSHUME_SQL_CLASSIFY_H
 

@@ -138,7 +138,7 @@ static void read_parents(struct ddl_reader *reader, struct ddl_table *table)
     buffer_free(&own);
 }
 
-/* What stands behind the columns. */
+/* The options behind the columns. */
 static void read_options(struct ddl_reader *reader, struct ddl_table *table)
 {
     while (!sql_at_end(&reader->at)) {
@@ -494,7 +494,7 @@ static void ddl_create(struct ddl_reader *reader)
     }
 }
 
-/* What begins a statement that says nothing of tables. */
+/* The first word of a statement that says nothing of tables. */
 static bool is_other_statement(const struct sql_token *token)
 {
     static const char *const words[] = {

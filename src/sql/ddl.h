@@ -1,4 +1,4 @@
-/* What a file of DDL says of tables: as pg_dump, mysqldump and SQLite's .schema print them, and as
+/* Tables as a file of DDL has them: as pg_dump, mysqldump and SQLite's .schema print them, and as
  * people write them. */
 #ifndef TRANSHUME_SQL_DDL_H
 #define TRANSHUME_SQL_DDL_H

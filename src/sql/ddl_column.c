@@ -17,7 +17,7 @@ static bool is_one_of(const struct ddl_reader *reader, const char *const *words)
     return false;
 }
 
-/* What ends a type or a default. */
+/* The word ends a type or a default. */
 static bool begins_property(const struct ddl_reader *reader)
 {
     static const char *const words[] = {"CONSTRAINT",
@@ -333,7 +333,7 @@ static void read_on(struct ddl_reader *reader, struct schema_column *column)
     }
 }
 
-/* What is one word with at most one value behind it. False: no such word. */
+/* A property of one word with at most one value behind it. False: no such word. */
 static bool read_small_property(struct ddl_reader *reader, struct schema_column *column)
 {
     static const char *const alone[] = {

@@ -60,8 +60,7 @@ struct ddl_reader {
 /* A name; NULL: there is none, which is reported. */
 const char *ddl_name(struct ddl_reader *reader, const char *what);
 /* "schema.table"; NULL: there is none, which is reported. MySQL's database, SQLite's "main"
- * likewise. A name alone stands in the schema that SET search_path said.
- */
+ * likewise. A name alone stands in the schema that SET search_path said. */
 const char *ddl_qualified_name(struct ddl_reader *reader, const char *what, const char **space);
 /* A string's value; NULL: there is none. */
 const char *ddl_string(struct ddl_reader *reader);
@@ -77,7 +76,7 @@ void ddl_read_type(struct ddl_reader *reader, const struct ddl_table *table,
                    struct schema_column *column);
 /* DEFAULT's text, up to what begins another property of the column. */
 void ddl_read_default(struct ddl_reader *reader, struct schema_column *column);
-/* What a default says, once the type and all else of the column are known. */
+/* The meaning of a default, once the type and all else of the column are known. */
 void ddl_settle_default(const struct ddl *ddl, struct schema_column *column);
 
 /* ---------------------------------------------------------------- ddl_constraint.c */

@@ -1,5 +1,5 @@
 /*
- * What a column's default says:
+ * The meaning of a column's default:
  *
  *     default := "(" default ")" casts | literal casts | clock
  *     literal := number | text | bits | TRUE | FALSE | NULL

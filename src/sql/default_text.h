@@ -1,4 +1,4 @@
-/* What a column's default says, out of a SQL database's own words. */
+/* The meaning of a column's default, out of a SQL database's own words. */
 #ifndef TRANSHUME_SQL_DEFAULT_TEXT_H
 #define TRANSHUME_SQL_DEFAULT_TEXT_H
 

@@ -216,7 +216,7 @@ static bool is_letter(char byte, const char *letters)
     return byte != '\0' && strchr(letters, byte) != NULL;
 }
 
-/* What stands before a string's quote as a part of it: E, N, B, X, U& and MySQL's _utf8mb4. The
+/* The prefix before a string's quote that is a part of it: E, N, B, X, U& and MySQL's _utf8mb4. The
  * number of bytes; 0: no such string begins here. */
 static size_t string_prefix(const struct sql_lexer *lexer, const char *at)
 {
@@ -296,7 +296,7 @@ static const char *number_end(const struct sql_lexer *lexer, const char *at)
     return at;
 }
 
-/* What follows ? as an operator of PostgreSQL's jsonb: another operator byte or a text. */
+/* The ? is an operator of PostgreSQL's jsonb if another operator byte or a text follows. */
 static bool is_jsonb_operator(const struct sql_lexer *lexer, const char *at)
 {
     const char *behind = at + 1;

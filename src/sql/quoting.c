@@ -77,7 +77,7 @@ const char *sql_take_setting(struct sql_cursor *at, struct arena *arena)
     }
 }
 
-/* What stands in a clause beside strings. */
+/* The content of a clause beside strings. */
 struct clause {
     bool adds;     /* names the setting itself: CONCAT(@@sql_mode, ',ANSI_QUOTES') */
     bool removes;  /* REPLACE(@@sql_mode, 'ANSI_QUOTES', '') */

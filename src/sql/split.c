@@ -149,7 +149,7 @@ static enum status take_command(struct sql_splitter *splitter, struct sql_piece 
 
 /* ---------------------------------------------------------------- statements */
 
-/* What is known of a statement up to a token. */
+/* The known part of a statement, up to a token. */
 struct progress {
     bool begun;      /* a word was seen */
     bool create;     /* CREATE or ALTER, and it is not known yet of what */
@@ -403,7 +403,7 @@ static void set_fault(struct sql_piece *piece, const char *fault, const struct s
     }
 }
 
-/* What is wrong with a statement whose tokens are all there. */
+/* The faults of a statement whose tokens are all there. */
 static void judge_statement(const struct sql_splitter *splitter, struct sql_piece *piece,
                             const struct progress *progress, const struct condition *condition)
 {

@@ -1,7 +1,7 @@
 /*
- * What a statement does to a table, in its own words and order, with the place of each part: for
- * reviews of changes, which ask for what the reader of schemas (sql/ddl.h) passes over: NOT VALID,
- * CONCURRENTLY, USING INDEX, ALGORITHM.
+ * The effect of a statement on a table, in its own words and order, with the place of each part:
+ * for reviews of changes, which ask for what the reader of schemas (sql/ddl.h) passes over: NOT
+ * VALID, CONCURRENTLY, USING INDEX, ALGORITHM.
  */
 #ifndef TRANSHUME_SQL_STATEMENT_H
 #define TRANSHUME_SQL_STATEMENT_H
@@ -50,7 +50,7 @@ enum sql_constraint_kind {
     SQL_CONSTRAINT_OTHER  /* COLLATE, COMMENT, ON UPDATE, STORAGE, … */
 };
 
-/* Of a column or a table. */
+/* A constraint of a column or a table. */
 struct sql_constraint {
     enum sql_constraint_kind kind;
     struct sql_span span; /* from CONSTRAINT on, if it is named */

@@ -1,4 +1,4 @@
-/* What an ALTER TABLE does, action by action. */
+/* The effect of an ALTER TABLE, action by action. */
 #include "sql/statement_internal.h"
 #include <string.h>
 

@@ -189,7 +189,7 @@ static void take_reference(struct statement_reader *reader, struct sql_constrain
     }
 }
 
-/* What may follow any constraint; it belongs to it. */
+/* Attributes that may follow any constraint; they belong to it. */
 static void take_attributes(struct statement_reader *reader, struct sql_constraint *constraint)
 {
     struct sql_cursor *cursor = &reader->cursor;

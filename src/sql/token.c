@@ -1,4 +1,4 @@
-/* What a token stands for: words, names, strings; and which dialect a text is in. */
+/* The meaning of a token: words, names, strings; and which dialect a text is in. */
 #include "sql/lexer.h"
 #include "sql/quoting.h"
 #include <ctype.h>
@@ -121,7 +121,7 @@ void sql_token_append_string(const struct sql_token *token, enum sql_language la
 
 /* ---------------------------------------------------------------- which dialect */
 
-/* What speaks for a dialect, in the words of its own dump or of its types. */
+/* Signs that speak for a dialect, in the words of its own dump or of its types. */
 static const struct {
     const char *text;
     enum sql_language language;

@@ -134,7 +134,7 @@ static void limit_postgres(const struct known_type *known, const struct sql_type
     }
 }
 
-/* What the elements of an array type are lives as long as the program. */
+/* The type of an array type's elements lives as long as the program. */
 static const struct value_type *element_of(const struct known_type *known)
 {
     static const struct value_type elements[VALUE_KIND_COUNT][2] = {

@@ -201,7 +201,7 @@ static enum status check_ending(const char *ending, size_t length, const char *o
                       : no_text(object, answer, "the model answers with nothing", "", other_model);
 }
 
-/* Of a list of parts the texts, but for what the model thinks. */
+/* The texts of a list of parts, but for what the model thinks. */
 static void append_parts(const json_t *parts, struct buffer *out)
 {
     size_t i;

@@ -77,7 +77,7 @@ static enum status send_body(struct consulting *consulting, const struct buffer 
     return status;
 }
 
-/* What curl says of a certificate speaks of AWS. */
+/* The hint with curl's error about a certificate speaks of AWS. */
 static void give_hint(struct error *error)
 {
     if (error->code == ERROR_TLS) {

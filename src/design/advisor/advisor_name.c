@@ -294,7 +294,7 @@ const char *advisor_key_fault(const struct graph_field *field, bool in_partition
     }
 }
 
-/* What CQL, SQL and DynamoDB call the types of a key. */
+/* The word for a key's type, as CQL, SQL and DynamoDB call it. */
 static const char *word_of_type(const char *type)
 {
     static const struct {

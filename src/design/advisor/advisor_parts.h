@@ -1,4 +1,4 @@
-/* What the advisor's files share. */
+/* Declarations that the advisor's files share. */
 #ifndef TRANSHUME_DESIGN_ADVISOR_ADVISOR_PARTS_H
 #define TRANSHUME_DESIGN_ADVISOR_ADVISOR_PARTS_H
 
@@ -8,7 +8,7 @@
 
 /* ---------------------------------------------------------------- requests */
 
-/* What a request has beside its texts. Servers that refuse one of these get it without. */
+/* Options of a request beside its texts. Servers that refuse one get the request without it. */
 struct advisor_form {
     bool is_json;     /* an answer as JSON is asked for */
     bool schema;      /* and of which form it is to be */

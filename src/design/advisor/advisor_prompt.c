@@ -124,7 +124,7 @@ static bool is_joined(const struct graph *graph, uint32_t entity, uint32_t field
     return false;
 }
 
-/* Of a table with very many columns all those of keys, and the first of the others. */
+/* The columns of a table; if they are very many, all those of keys and the first of the others. */
 static uint32_t append_columns(const struct graph *graph, uint32_t number, struct buffer *out)
 {
     const struct graph_entity *entity = &graph->entities[number];

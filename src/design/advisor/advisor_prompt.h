@@ -1,4 +1,4 @@
-/* What the advisor is asked: two prompts about one schema and its queries. */
+/* The advisor's questions: two prompts about one schema and its queries. */
 #ifndef TRANSHUME_DESIGN_ADVISOR_ADVISOR_PROMPT_H
 #define TRANSHUME_DESIGN_ADVISOR_ADVISOR_PROMPT_H
 

@@ -47,7 +47,7 @@ static json_t *advisor_reply_parse(const char *text, size_t length, size_t flags
     return root;
 }
 
-/* What stands between fences, the first that is JSON. */
+/* The first text between fences that is JSON. */
 static json_t *parse_fenced(const char *text, size_t length)
 {
     static const char fence[] = "```";

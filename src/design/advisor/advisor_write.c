@@ -1,4 +1,4 @@
-/* What the advisor said, as files and for a terminal. */
+/* The advisor's answer, as files and for a terminal. */
 #include "design/advisor/advisor_parts.h"
 
 #include "base/file.h"

@@ -54,7 +54,7 @@ struct analysis_query {
     struct access_plan plan; /* of access_explain */
 };
 
-/* What a proof found of one query (prove.h), for the report. */
+/* The result of a proof for one query (prove.h), for the report. */
 struct analysis_proof {
     const char *query;
     const char *verdict; /* "equal", "DIFFERENT" … */

@@ -183,7 +183,7 @@ static void append_table(const struct analysis *analysis, const struct access_pl
 
 /* ---------------------------------------------------------------- queries */
 
-/* What is asked of the sort key: " and state_date begins with state". */
+/* The condition on the sort key: " and state_date begins with state". */
 static void append_sort(const struct export_table *table, struct export_key key,
                         const struct family *family, const struct query *query, struct buffer *out)
 {

@@ -1,4 +1,4 @@
-/* What the path by names adds to the report. */
+/* The section that the path by names adds to the report. */
 #ifndef TRANSHUME_DESIGN_ANALYSIS_ANALYSIS_NAMES_H
 #define TRANSHUME_DESIGN_ANALYSIS_ANALYSIS_NAMES_H
 

@@ -12,7 +12,7 @@ static void analysis_page_append(struct analysis_page *page, const char *text)
     }
 }
 
-/* What only one of the two forms has. */
+/* Text that only one of the two forms has. */
 static void append_html(struct analysis_page *page, const char *text)
 {
     buffer_append_string(page->out, page->is_html ? text : "");

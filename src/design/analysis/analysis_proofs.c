@@ -1,4 +1,4 @@
-/* What a proof found, and what no key can answer. */
+/* The results of a proof, and the queries that no key can answer. */
 #include "design/analysis/analysis_sections.h"
 
 const char *analysis_statement_name(const struct workload_statement *statement)

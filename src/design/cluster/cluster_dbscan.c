@@ -94,7 +94,7 @@ static size_t find_neighbours(const struct cluster_distances *distances, size_t 
 {
     size_t found = 0;
     for (size_t other = 0; other < cluster_distances_count(distances); other++) {
-        /* Of points of length 1, half the squared distance is 1 - cosine. */
+        /* Half the squared distance of two points of length 1 is 1 - cosine. */
         if ((double)cluster_distance(distances, point, other) / 2 <= eps) {
             neighbours[found++] = other;
         }

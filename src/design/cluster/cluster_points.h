@@ -1,4 +1,4 @@
-/* What the files of this room share. */
+/* Declarations that the files of this room share. */
 #ifndef TRANSHUME_DESIGN_CLUSTER_POINTS_H
 #define TRANSHUME_DESIGN_CLUSTER_POINTS_H
 

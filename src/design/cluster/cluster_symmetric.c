@@ -9,7 +9,7 @@
 
 enum { BISECTIONS_MAX = 200, INVERSE_ITERATIONS = 6 };
 
-/* What a vector of length 1 can be divided by some times, of a matrix of zeros too. */
+/* The least pivot, of a zero matrix too: a vector of length 1 can be divided by it some times. */
 #define PIVOT_LEAST 1e-100
 
 /* Three diagonals: `next[i]` stands beside `diagonal[i]`, and below `diagonal[i]` to its left. */

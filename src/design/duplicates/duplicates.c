@@ -70,7 +70,7 @@ static bool key_changes(const struct finding *finding, const struct family *fami
 
 /* ---------------------------------------------------------------- fields of the root itself */
 
-/* Of a batch that writes a row into all tables of its entity. */
+/* The bytes of a batch that writes a row into all tables of its entity. */
 static double logged_bytes(const struct finding *finding, uint32_t root)
 {
     double bytes = 0;

@@ -1,4 +1,4 @@
-/* What the files of the duplicates share. */
+/* Declarations that the files of the duplicates share. */
 #ifndef TRANSHUME_DESIGN_DUPLICATES_DUPLICATES_PARTS_H
 #define TRANSHUME_DESIGN_DUPLICATES_DUPLICATES_PARTS_H
 

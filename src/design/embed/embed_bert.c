@@ -51,7 +51,7 @@ struct embed_bert {
     float *inner;
 };
 
-/* What reads tensors: where from, and room for the largest. */
+/* A reader of tensors: the file that they are in, and room for the largest. */
 struct reading {
     const struct embed_safetensors *file;
     const char *name;
@@ -307,8 +307,8 @@ static void look_up_words(struct embed_bert *bert, const struct embed_batch *bat
     normalize_rows(bert->x, batch->token_count, &bert->norm);
 }
 
-/* What one token takes from all tokens of its text, by one head: the mean of their values, weighted
- * by softmax(query · key / √32). */
+/* The value that one token takes from all tokens of its text, by one head: the mean of their
+ * values, weighted by softmax(query · key / √32). */
 static void attend(const float *query, const float *keys, size_t length, float *out)
 {
     float weights[EMBED_TOKENS_MAX];

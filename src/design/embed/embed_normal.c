@@ -14,7 +14,7 @@ struct ordering {
     size_t movable;
 };
 
-/* What the tokenizer takes for Chinese. Its list leaves out U+2B820 to U+2B91F. */
+/* Characters that the tokenizer takes for Chinese. Its list leaves out U+2B820 to U+2B91F. */
 static const struct {
     uint32_t first;
     uint32_t last;
@@ -31,7 +31,7 @@ static bool is_ideograph(uint32_t point)
     return false;
 }
 
-/* Of those that are left when control characters are dropped. */
+/* White space among the characters that are left when control characters are dropped. */
 static bool is_white(uint32_t point)
 {
     return point == '\t' || point == '\n' || point == '\r' || point == ' ' || point == 0xa0 ||

@@ -475,7 +475,7 @@ static void check_separator(struct making *making, const struct export_table *ta
     }
 }
 
-/* Of values that were read; nothing is known without figures. */
+/* Values that were read include a negative one; nothing is known without figures. */
 static bool is_negative(const struct places *places, uint32_t place)
 {
     struct place at = places->list[place];

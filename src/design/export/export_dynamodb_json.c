@@ -36,7 +36,7 @@ static bool has(struct export_key key, uint32_t attribute)
     return key.partition == attribute || key.sort == attribute;
 }
 
-/* Those in a key; DynamoDB refuses others. */
+/* Definitions of the attributes in a key; DynamoDB refuses others. */
 static json_t *definitions(const struct export_table *table)
 {
     json_t *list = json_array();
@@ -162,7 +162,7 @@ static json_t *key_attributes(const struct export_table *table, struct export_ke
     return object;
 }
 
-/* What stands in a key, as people write it: "{InvoiceDate}#{InvoiceId:019}". */
+/* The content of a key's attribute, as people write it: "{InvoiceDate}#{InvoiceId:019}". */
 static json_t *alias(const struct export_dynamodb *design, const struct export_table *table,
                      uint32_t attribute)
 {

@@ -20,7 +20,7 @@ static bool is_own(const struct export_dynamodb *design, const struct export_att
     return places->paths[places->list[attribute->place].path].parent == GRAPH_NONE;
 }
 
-/* What expressions and templates call it: the source's column, or the look-up. */
+/* The name that expressions and templates call it by: the source's column, or the look-up. */
 static const char *source_name(const struct export_dynamodb *design,
                                const struct export_attribute *attribute)
 {

@@ -314,8 +314,9 @@ static const char *why_not(const struct deciding *deciding, uint32_t number, boo
     return why_not_trusted(deciding, number);
 }
 
-/* Of parents that could hold the child: the one that it is read with more often; then the one whose
- * name its own begins with ("InvoiceLine", "Invoice"); then the one that its first column names. */
+/* The parent that rather holds the child, if several could: the one that it is read with more
+ * often; then the one whose name its own begins with ("InvoiceLine", "Invoice"); then the one that
+ * its first column names. */
 static bool belongs_rather(const struct deciding *deciding, uint32_t left, uint32_t right)
 {
     const struct export_decision *decisions = deciding->decisions;

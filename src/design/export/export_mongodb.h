@@ -33,7 +33,7 @@ enum export_joining {
     EXPORT_REFERENCE_COPY /* and fields of the parent */
 };
 
-/* What becomes of a relation, and why. */
+/* The way in which a relation is exported, and why. */
 struct export_decision {
     uint32_t relation;
     enum export_joining joining;

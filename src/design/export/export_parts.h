@@ -1,4 +1,4 @@
-/* What the files of the exports share. */
+/* Declarations that the files of the exports share. */
 #ifndef TRANSHUME_DESIGN_EXPORT_EXPORT_PARTS_H
 #define TRANSHUME_DESIGN_EXPORT_EXPORT_PARTS_H
 

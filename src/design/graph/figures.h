@@ -46,8 +46,8 @@ struct figures {
 
 enum { FIGURES_ROWS_DEFAULT = 20000 };
 
-/* Of the tables of `schema`, from at most `rows_max` rows each, in a snapshot of the source's where
- * it has one. Lives in `arena`. A table that cannot be read is an error. */
+/* The figures of the tables of `schema`, from at most `rows_max` rows each, in a snapshot of the
+ * source's where it has one. Lives in `arena`. A table that cannot be read is an error. */
 enum status figures_read(struct database *source, const struct schema *schema, uint32_t rows_max,
                          struct arena *arena, struct figures *figures,
                          struct error *error) MUST_USE;

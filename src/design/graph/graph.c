@@ -16,7 +16,7 @@ bool graph_fields_hold(struct graph_fields fields, uint32_t field)
     return false;
 }
 
-/* Of the same fields, in whatever order. */
+/* Both lists have the same fields, in whatever order. */
 static bool graph_fields_are(struct graph_fields left, struct graph_fields right)
 {
     bool same = left.count == right.count;

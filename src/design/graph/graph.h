@@ -77,7 +77,7 @@ struct graph_relation {
     double fan_out_max; /* for the one that has the most */
 };
 
-/* What is assumed where a source has no figures. */
+/* Assumptions where a source has no figures. */
 struct graph_assumptions {
     double rows;         /* of an entity; 0: 10,000 */
     double skew;         /* the largest fan-out over the mean; 0: 10 */
@@ -104,7 +104,7 @@ void graph_from_schema(const struct schema *schema, const struct figures *figure
                        const struct graph_assumptions *assumptions, struct arena *arena,
                        struct graph *graph);
 
-/* Of a source that declares foreign keys and does not enforce them, as SQLite: none is trusted. */
+/* No foreign key is trusted of a source that declares but does not enforce them, as SQLite. */
 void graph_distrust(struct graph *graph);
 
 enum {

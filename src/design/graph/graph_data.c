@@ -132,8 +132,8 @@ static bool is_dense(const struct figures_sample *sample, double values)
     return width_of(sample) + 1 <= 2 * values;
 }
 
-/* Of a key whose rows were all read the sample has each value up to its greatest hash: too many of
- * the column's are not there. */
+/* Too many of the column's values are not among the key's, whose rows were all read: its sample has
+ * each value up to its greatest hash. */
 static bool is_elsewhere(const struct figures_sample *column, const struct figures_sample *key)
 {
     uint32_t compared = 0;
@@ -173,7 +173,7 @@ static struct candidate candidate_of(const struct inferring *inferring, uint32_t
                                            .rivals = inferring->rivals[kind]}};
 }
 
-/* Of numbers in a key that leaves hardly any out: could its ends tell, and do they? */
+/* A key of numbers may leave hardly any out: could its ends tell, and do they? */
 static bool could_be_numbers(const struct candidate *candidate, const struct graph_entity *to)
 {
     const struct figures_sample *column = candidate->column;
@@ -322,7 +322,7 @@ static double rows_of(const struct inferring *inferring, const struct candidate 
     return inferring->building.entities[candidate->key->entity].rows;
 }
 
-/* Of two that are equally sure a primary key is preferred, then the smaller table, of which more
+/* A primary key is preferred if both are equally sure, then the smaller table, of which more
  * rows are referred to. */
 static int prefer(const struct inferring *inferring, const struct candidate *left,
                   const struct candidate *right)
@@ -445,7 +445,7 @@ static enum status infer_all(struct inferring *inferring, struct error *error)
 
 /* ---------------------------------------------------------------- the graph */
 
-/* Those that are declared first, as they were; then the others by table and column. */
+/* Relations that are declared come first, as they were; then the others by table and column. */
 static int by_place(const void *left, const void *right)
 {
     const struct graph_relation *one = left;

@@ -65,8 +65,7 @@ static bool ends_in(const char *text, size_t length, const char *ending)
     return length > size && memcmp(text + length - size, ending, size) == 0;
 }
 
-/* Of the length of an English word without its plural's ending; "ies" needs a "y", which the
- * caller writes. */
+/* The length of an English word without its plural's ending; "ies" is made a "y" here. */
 static size_t singular(char *text, size_t length)
 {
     if (length > 4 && ends_in(text, length, "ies")) {
@@ -210,7 +209,8 @@ static uint32_t spoken_of(const struct naming *naming, uint32_t from, const stru
     return refers_to_itself(words) ? from : GRAPH_NONE;
 }
 
-/* Of one type, as far as types are known: those without the source's own words are guesses. */
+/* Both are of one type, as far as types are known: types without the source's own words are
+ * guesses. */
 static bool is_alike(const struct graph_field *left, const struct graph_field *right)
 {
     enum value_kind a = left->type.kind;

@@ -1,4 +1,4 @@
-/* What the files of the graph share. */
+/* Declarations that the files of the graph share. */
 #ifndef TRANSHUME_DESIGN_GRAPH_GRAPH_PARTS_H
 #define TRANSHUME_DESIGN_GRAPH_GRAPH_PARTS_H
 

@@ -57,7 +57,7 @@ static enum status read_rows(const struct trusting *trusting, const struct read_
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-/* What cannot be compared, such as a text with a number, stays unproven. */
+/* A relation whose fields cannot be compared, such as a text with a number, stays unproven. */
 static void graph_trust_prove(const struct trusting *trusting, struct graph_relation *relation)
 {
     struct arena *arena = trusting->graph->arena;

@@ -168,7 +168,7 @@ static void recognise(const char *text, size_t length, bool last, struct input_l
     }
 }
 
-/* What has been looked at stays in the window: a pipe gives it once. */
+/* Text that has been looked at stays in the window: a pipe gives it once. */
 static enum status look_ahead(struct window *window, struct input_log *log, struct error *error)
 {
     enum status status = STATUS_OK;

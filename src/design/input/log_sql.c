@@ -7,7 +7,7 @@
 
 enum { NAME_BYTES_MAX = 80 };
 
-/* What stands behind "key:" in a comment; NULL: no such key. */
+/* The text behind "key:" in a comment; NULL: no such key. */
 static const char *comment_value(const char *comments, const char *key)
 {
     const char *at = comments;

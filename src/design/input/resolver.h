@@ -64,7 +64,7 @@ struct resolver {
     bool dotted;        /* lists are cut, as IN (...) of a digest */
     const char *unserved;
     const char *alternative;
-    /* What makes it unserved if no predicate finds rows by a key. */
+    /* The reason why it is unserved if no predicate finds rows by a key. */
     const char *searches;
     const char *searches_alternative;
     /* Not resolved: a name that is not known, or no table of the schema at all. */

@@ -1,4 +1,4 @@
-/* What other dialects write in another way than PostgreSQL. */
+/* Rules for what other dialects write in another way than PostgreSQL. */
 #include "design/input/rewrite_internal.h"
 #include <string.h>
 #include <strings.h>

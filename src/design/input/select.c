@@ -51,7 +51,7 @@ static void read_targets(struct resolver *self, const struct scope *scope, json_
 
 /* ---------------------------------------------------------------- GROUP BY and ORDER BY */
 
-/* What a name or a number in ORDER BY or GROUP BY stands for in the list of results. */
+/* The expression in the list of results that a name or a number in ORDER BY or GROUP BY means. */
 static json_t *output(json_t *targets, json_t *node)
 {
     int64_t number = 0;

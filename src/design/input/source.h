@@ -1,4 +1,4 @@
-/* What an analysis begins with, if it is no live database: a file. */
+/* Files that an analysis begins with, if it is no live database. */
 #ifndef TRANSHUME_DESIGN_INPUT_SOURCE_H
 #define TRANSHUME_DESIGN_INPUT_SOURCE_H
 

@@ -252,7 +252,7 @@ static struct variant *find_variant(struct input_sql *self, const struct rewrite
     return found;
 }
 
-/* What begins with another word of SQL is not even parsed. */
+/* A text that begins with another word of SQL is not even parsed. */
 static bool is_of_workload(enum sql_language language, const struct input_text *text)
 {
     static const char *const others[] = {

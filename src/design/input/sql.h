@@ -36,7 +36,7 @@ struct input_sql;
 /* The workload and all texts live in `arena`. `language`: of the texts that are added first. */
 struct input_sql *input_sql_create(const struct graph *graph, enum sql_language language,
                                    struct arena *arena);
-/* Of the texts that follow. */
+/* The language of the texts that follow. */
 void input_sql_set_language(struct input_sql *self, enum sql_language language);
 /*
  * SELECT, INSERT, UPDATE and DELETE become statements; the parts of a UNION are statements of their

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What is inside a node if it is of that kind, else NULL. A NULL node is of none. */
+/* The inside of a node if it is of that kind, else NULL. A NULL node is of none. */
 static inline json_t *tree_is(json_t *node, const char *kind)
 {
     return json_object_get(node, kind);

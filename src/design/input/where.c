@@ -81,8 +81,8 @@ static void add_in(struct resolver *self, struct workload_reference field, doubl
                                               .values = values});
 }
 
-/* What rows that were read are tested by; of several columns, the first has the share of rows that
- * pass, and of the others all do. */
+/* Filters that test rows after they were read; of several columns, the first has the share of rows
+ * that pass, and of the others all do. */
 static void add_filters(struct resolver *self, const struct buffer *list)
 {
     const struct workload_reference *fields =

@@ -102,7 +102,7 @@ static void add_characters(const char *text, FcCharSet *characters)
     }
 }
 
-/* Of the fonts that are installed the one that has the most of its letters. */
+/* The installed font that has the most of the text's letters. */
 static void choose_font(cairo_t *cairo, const char *text, double size)
 {
     cairo_select_font_face(cairo, font, CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);

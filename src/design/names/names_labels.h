@@ -25,7 +25,7 @@ struct names_label {
 /* Places what has room within `area`; `radius` is of the points. How many have none. */
 uint32_t names_place_labels(struct names_label *labels, uint32_t count,
                             const struct names_box *area, double radius);
-/* Of the box's edge, what is nearest to the point. */
+/* The place on the box's edge that is nearest to the point. */
 void names_nearest_edge(const struct names_label *label, double *x, double *y);
 
 #endif

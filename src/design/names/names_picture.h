@@ -1,4 +1,4 @@
-/* What the parts of the picture share. */
+/* Declarations that the parts of the picture share. */
 #ifndef TRANSHUME_DESIGN_NAMES_NAMES_PICTURE_H
 #define TRANSHUME_DESIGN_NAMES_NAMES_PICTURE_H
 

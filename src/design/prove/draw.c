@@ -1,4 +1,4 @@
-/* What queries are given: values that the source holds. */
+/* Values of the source that queries are given. */
 #include "design/prove/prove_parts.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* What the files of the proof share. */
+/* Declarations that the files of the proof share. */
 #ifndef TRANSHUME_DESIGN_PROVE_PROVE_PARTS_H
 #define TRANSHUME_DESIGN_PROVE_PROVE_PARTS_H
 
@@ -74,7 +74,7 @@ struct prove_list {
     uint32_t count;
 };
 
-/* What a run of a query is given. */
+/* The values that a run of a query is given. */
 struct prove_given {
     const uint32_t *places;
     const struct prove_list *values;
@@ -112,7 +112,7 @@ enum status prove_append_condition(struct places *places, const struct query *qu
 
 /* ---------------------------------------------------------------- draw.c */
 
-/* What runs of a query are given, as the source has it: the values that most rows have first. IN is
+/* Values for runs of a query, as the source has them: those that most rows have come first. IN is
  * given up to three values, a range two different ones where there are. `*count` is 0 where no row
  * has a value at each of the places. */
 enum status prove_draw(struct prove_side *source, struct places *places, const struct query *query,
@@ -178,8 +178,8 @@ struct prove_running {
 
 /* GRAPH_NONE: rows have no such place. */
 uint32_t prove_column_at(const struct prove_running *running, uint32_t place);
-/* What is known of a place of the query's root: by the row so far (NULL: none), or given. NULL: it
- * is not known. */
+/* The value of a place of the query's root, if it is known: by the row so far (NULL: none), or
+ * given. NULL: it is not known. */
 const struct cell *prove_known(const struct prove_running *running, const struct cell *row,
                                uint32_t place);
 /* The values of an IN, where the place is known by nothing else; NULL: it is none. */

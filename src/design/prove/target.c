@@ -197,7 +197,7 @@ static bool comes_in_order(const struct access_plan *plan)
     return ordered;
 }
 
-/* What a family's rows have, as its root sees it. */
+/* The places that a family's rows have, as its root sees them. */
 static struct place_set places_of_step(const struct prove_running *running,
                                        const struct access_step *step)
 {

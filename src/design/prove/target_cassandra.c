@@ -199,7 +199,7 @@ static enum status keep_bucket(void *self, const struct cell *row, uint32_t widt
     return STATUS_OK;
 }
 
-/* Those that the table has, listed once: an application computes them, or keeps a list. */
+/* The buckets that the table has, listed once: an application computes them, or keeps a list. */
 static enum status list_buckets(const struct prove_running *running, uint32_t family,
                                 const struct layout_table *table, const struct prove_rows **rows,
                                 struct error *error)
@@ -230,7 +230,8 @@ static enum status list_buckets(const struct prove_running *running, uint32_t fa
 
 /* ---------------------------------------------------------------- a step */
 
-/* Of times the newest first if the query wants that; once the limit is reached, no more. */
+/* The buckets of times are asked newest first if the query wants that; once the limit is reached,
+ * no more. */
 static enum status ask_buckets(const struct prove_running *running, struct request *request,
                                const struct prove_rows *buckets, struct prove_rows *out,
                                struct error *error)

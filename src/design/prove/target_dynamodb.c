@@ -29,7 +29,7 @@ static const struct cell *known(const struct prove_running *running, const struc
         places_under(running->target->places, request->step->path, attribute->place));
 }
 
-/* What of an attribute is known: all of it, its beginning up to a range, or nothing. */
+/* The known part of an attribute: all of it, its beginning up to a range, or nothing. */
 struct key_text {
     struct buffer text;
     struct buffer high; /* of a range, which begins at `text` */

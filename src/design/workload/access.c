@@ -223,7 +223,7 @@ static void look_up(const struct finding *finding, const struct query *query,
 
 /* ---------------------------------------------------------------- one family */
 
-/* What of a query a family's key answers. */
+/* The part of a query that a family's key answers. */
 struct reach {
     struct place_set used; /* places whose values the key has been given */
     double requests;
@@ -310,7 +310,7 @@ static struct place_set left_over(struct places *places, const struct query *que
     return place_set_minus(left, reach->used, places->arena);
 }
 
-/* What rows must bring: what is wanted and not given, what is tested, what is sorted by. */
+/* The places that rows must bring: wanted and not given ones, tested ones, and those sorted by. */
 static struct place_set needed(struct places *places, const struct query *query,
                                struct place_set left, bool ordered)
 {

@@ -17,7 +17,7 @@ struct access_step {
     bool scans;   /* reads all of the family */
     bool limited; /* the query's limit is the request's */
     bool ordered; /* rows come in the order that the query has */
-    /* Of access_explain only: */
+    /* Set by access_explain only: */
     uint32_t path;             /* from the query's root to that of the family */
     const struct query *query; /* that it answers, as seen from the family's root; NULL: it looks up
                                   single rows by their whole key */

@@ -30,7 +30,7 @@ double bucket_mean_count(const struct family *family)
     return few ? ceil(family->partition_rows) : family->buckets;
 }
 
-/* Of rows that fall into buckets at random, each with the chance `share`, what the fullest one has:
+/* The rows of the fullest bucket if rows fall into buckets at random, each with the chance `share`:
  * the mean and what chance adds to it. */
 static double fullest(double rows, double share, double buckets)
 {
@@ -55,7 +55,7 @@ static const struct time_width widths[] = {
 };
 enum { WIDTHS = sizeof(widths) / sizeof(*widths) };
 
-/* What is known of the leading times; a year, evenly, where there are no figures. */
+/* The figures of the leading times; a year, evenly, where there are no figures. */
 static struct figures_column find_times(const struct places *places, const struct family *family)
 {
     struct place at = places->list[family->clustering[0].place];
@@ -66,7 +66,7 @@ static struct figures_column find_times(const struct places *places, const struc
     return figures->columns[at.field];
 }
 
-/* Of the rows, the share that the fullest span has: as it was read, or at least what it would have
+/* The share of the rows that the fullest span has: as it was read, or at least what it would have
  * if rows came evenly. */
 static double find_share(const struct figures_column *times, const struct time_width *width)
 {

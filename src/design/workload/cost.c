@@ -1,4 +1,4 @@
-/* What reads and writes cost. */
+/* The costs of reads and writes. */
 #include "design/workload/cost.h"
 
 #include <math.h>

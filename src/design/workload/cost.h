@@ -1,5 +1,5 @@
 /*
- * What reads and writes cost. For Cassandra the costs are those of NoSE (Mior and others, "NoSE:
+ * The costs of reads and writes. For Cassandra they are those of NoSE (Mior and others, "NoSE:
  * Schema Design for NoSQL Applications", ICDE 2016), in its units, with its published constants:
  * a request costs as much as 5.7 partitions or 670 rows. For DynamoDB they are capacity units and
  * their prices (us-east-1, on demand).

@@ -15,7 +15,7 @@ enum family_bucket {
     FAMILY_BUCKET_TIME  /* by spans of the first clustering field, which is a time */
 };
 
-/* What it points to is in the arena of the places. */
+/* Everything that it points to is in the arena of the places. */
 struct family {
     uint32_t root;
     struct place_set partition; /* empty: all rows are in one, which `buckets` cut */

@@ -68,7 +68,7 @@ static uint32_t as_seen_from(struct places *places, uint32_t place, uint32_t pat
     return places_number(places, places_rest(places, at.path, path), at.field);
 }
 
-/* Those of the set that lie below the path, as seen from there; `rest`: the others. */
+/* The places of the set that lie below the path, as seen from there; `rest`: the others. */
 static struct place_set take_below(struct places *places, struct place_set set, uint32_t path,
                                    struct place_set *rest)
 {
@@ -118,7 +118,7 @@ static void cut_range(struct places *places, const struct query *query, uint32_t
     }
 }
 
-/* What joins both: the fields of the last relation, one value or `values` of them. */
+/* The joint of both: the fields of the last relation, one value or `values` of them. */
 static void give_joint(struct places *places, uint32_t path, double values, struct query *first,
                        struct query *then)
 {

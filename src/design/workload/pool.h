@@ -29,7 +29,7 @@ uint32_t pool_add(struct pool *pool, struct family family);
 /* For each entity its rows under their own key; where the key has several fields, also under the
  * beginning of it that refers to another entity. */
 void pool_propose_tables(struct pool *pool);
-/* What would serve `query`. */
+/* Families that would serve `query`. */
 void pool_propose(struct pool *pool, const struct query *query);
 
 /* ---------------------------------------------------------------- cutting a query in two */

@@ -18,7 +18,7 @@ struct query_order {
     bool descending;
 };
 
-/* What it points to is in the arena of the places. */
+/* Everything that it points to is in the arena of the places. */
 struct query {
     uint32_t root;
     struct place_set equal;    /* to one value each */

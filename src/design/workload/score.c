@@ -125,7 +125,7 @@ static void add_write(struct sums *sums, const struct workload_statement *statem
     }
 }
 
-/* What is written and stored, and the reads that writes need. */
+/* The cost of writing and storing a family, and of the reads that writes need. */
 static void add_upkeep(struct sums *sums, const struct search_family *family)
 {
     sums->cost += family->cost;

@@ -66,7 +66,7 @@ void search_prepare(struct search *search, struct pool *pool, const struct workl
 /* The best choice: exact where the pool is small enough, by local search where it is not. */
 void search_run(const struct search *search, struct search_result *result);
 
-/* What a choice costs; for reports, and for tests that try all choices. */
+/* The cost of a choice; for reports, and for tests that try all choices. */
 double search_cost(const struct search *search, const bool *chosen);
 
 #endif

@@ -1,4 +1,4 @@
-/* What the files of the search share. */
+/* Declarations that the files of the search share. */
 #ifndef TRANSHUME_DESIGN_WORKLOAD_SEARCH_PARTS_H
 #define TRANSHUME_DESIGN_WORKLOAD_SEARCH_PARTS_H
 

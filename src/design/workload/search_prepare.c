@@ -90,8 +90,8 @@ static void add_read(struct search *search, struct reads *reads, const struct qu
     reads->list[reads->count++] = (struct search_read){number, weight};
 }
 
-/* Of two designs that cost the same the one wins that places rows by what the source's key begins
- * with: what follows in a key is as often a status as something with many values. */
+/* A design that places rows by what the source's key begins with wins over one that costs the same:
+ * what follows in a key is as often a status as something with many values. */
 static double cost_of_placing(const struct search *search, const struct family *family)
 {
     struct places *places = search->pool->places;

@@ -85,8 +85,9 @@ struct workload_statement {
                             and need not read what is copied of them */
     bool aggregates;     /* count, sum … : rows are read and added up by the client */
     bool distinct;
-    /* What no design of keys can serve ("LIKE '%x%' on name"), and what can ("a search index"):
-     * NULL: it can be. The statement is listed, and does not take part in the search. */
+    /* The part that no design of keys can serve ("LIKE '%x%' on name"), and what can ("a
+     * search index"): NULL: it can be. The statement is listed, and does not take part in the
+     * search. */
     const char *unserved;
     const char *alternative;
 };

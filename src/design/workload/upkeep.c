@@ -1,4 +1,4 @@
-/* What writes cost. */
+/* The costs of writes. */
 #include "design/workload/upkeep.h"
 
 /* A write, as the family's upkeep needs it. */
@@ -29,7 +29,7 @@ static struct query query_of(uint32_t root, struct place_set equal, struct place
 
 /* ---------------------------------------------------------------- the entity's own rows */
 
-/* Those of the family's fields that lie below `path`, as seen from where it ends; without its
+/* The family's fields that lie below `path`, as seen from where it ends; without its
  * entity's key, which is known. */
 static struct place_set fields_below(const struct writing *writing, uint32_t path)
 {
@@ -47,7 +47,7 @@ static struct place_set fields_below(const struct writing *writing, uint32_t pat
     return place_set_of(list, count, places->arena);
 }
 
-/* What a new row needs of the rows that it refers to. */
+/* Reads of the fields that a new row needs of the rows that it refers to. */
 static void read_referred(const struct writing *writing)
 {
     struct places *places = writing->places;

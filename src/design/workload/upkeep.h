@@ -1,6 +1,6 @@
 /*
- * What a write costs a family: the rows that are written, and what must be read first to know them
- * (the key of rows that hold a copy, the other fields of a row whose key changes).
+ * The cost of a write for a family: the rows that are written, and what must be read first to know
+ * them (the key of rows that hold a copy, the other fields of a row whose key changes).
  */
 #ifndef TRANSHUME_DESIGN_WORKLOAD_UPKEEP_H
 #define TRANSHUME_DESIGN_WORKLOAD_UPKEEP_H
@@ -16,7 +16,7 @@ struct upkeep {
     uint32_t read_count;
 };
 
-/* Of an INSERT, UPDATE or DELETE: all zero if it does not touch the family. */
+/* The upkeep for an INSERT, UPDATE or DELETE: all zero if it does not touch the family. */
 void upkeep_find(struct places *places, const struct cost_model *model,
                  const struct workload_statement *statement, const struct family *family,
                  struct upkeep *upkeep);

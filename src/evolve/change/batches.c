@@ -65,7 +65,7 @@ static enum status run_batch(struct batches *batches, struct arena *arena,
     if (failpoint_hit("change.in_batch", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    /* What differs keeps the step from ever being done: it is run again from its beginning. */
+    /* A difference keeps the step from ever being done: it is run again from its beginning. */
     bool done = batch->position == NULL && batches->wrong + batch->wrong == 0;
     const char *position = batches->wrong + batch->wrong > 0 ? "" : batch->position;
     return change_put_step(work, work->view.number, batches->number,

@@ -153,7 +153,7 @@ static void unknown_field(const struct plan_node *key, const struct change_shape
                "%s has no '%s'", shape->name, key->text);
 }
 
-/* What a constraint needs by its type, and a column of an index by itself. */
+/* The fields that a constraint needs by its type, and a column of an index by itself. */
 static void check_needs(const struct plan_node *node, const struct change_shape *shape,
                         struct plan_faults *faults)
 {

@@ -1,5 +1,5 @@
-/* What may stand in a file of declared changes, as tables: they check its form, give the hints, and
- * feed the reference. */
+/* Everything that may stand in a file of declared changes, as tables: they check its form, give the
+ * hints, and feed the reference. */
 #ifndef TRANSHUME_EVOLVE_CHANGE_GRAMMAR_H
 #define TRANSHUME_EVOLVE_CHANGE_GRAMMAR_H
 

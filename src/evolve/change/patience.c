@@ -20,7 +20,7 @@ void change_be_patient(const struct change_work *work, struct change_patience *p
 /* The pause after a try of `tried_ms` that ended at a lock, the `times`th one in a row. */
 static int64_t change_pause_ms(int64_t lock_ms, int64_t tried_ms, uint32_t times)
 {
-    /* What worked long before it met the lock held others up only as long as it waited. */
+    /* A try that worked long before it met the lock held others up only as long as it waited. */
     int64_t most = lock_ms > WAIT_MIN_MS ? lock_ms : WAIT_MIN_MS;
     int64_t waited = tried_ms < lock_ms ? lock_ms : tried_ms > most ? most : tried_ms;
     return waited * (times < PAUSE_GROWTH_MAX ? times : PAUSE_GROWTH_MAX);

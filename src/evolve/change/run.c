@@ -22,7 +22,7 @@ static enum status refuse_other(const struct change_view *other, struct error *e
                             "abort` ends it");
 }
 
-/* What stands may have been made on the change's version, or on what it leaves. */
+/* A version that stands may have been made on the change's version, or on what it leaves. */
 static enum status check_order(const struct change_work *work, const struct change *change,
                                const struct schema_entry *entry, struct error *error)
 {
@@ -154,7 +154,7 @@ static enum status run_start(struct change_work *work, const struct change_views
         return STATUS_FAILED;
     }
     work->view.state = CHANGE_STARTED;
-    /* What failed before is over. */
+    /* A failure from before is over. */
     return work->view.error == NULL ? STATUS_OK
                                     : change_put_act(work, HISTORY_RUNNING, NULL, NULL, error);
 }
@@ -299,7 +299,7 @@ static enum status run_whole(struct change_work *work, const struct change_views
                                                                      : STATUS_FAILED;
 }
 
-/* Of the change that is under way; the last one that ended so is fine, too. */
+/* The change that is under way; the last one that ended so is fine, too. */
 static enum status find_under_way(struct change_work *work, const struct change_views *views,
                                   bool *over, struct error *error)
 {
@@ -434,7 +434,7 @@ static enum status estimate(struct change_work *work, uint64_t *rows, struct err
 {
     const struct change_plan *plan = &work->view.plan;
     for (uint32_t i = 0; i < plan->count; i++) {
-        /* What the change itself makes has no rows yet, and is none that could be asked of. */
+        /* A table that the change itself makes has no rows yet, and is none that could be asked. */
         if (plan->steps[i].kind == CHANGE_BATCHES && work->change->estimate != NULL &&
             work->change->estimate(work->base.session, &plan->steps[i], &rows[i], error) !=
                 STATUS_OK) {

@@ -24,7 +24,7 @@ struct change_work {
 /* Reads the changes of the history; the last one also with its plan and steps. */
 enum status change_read(struct schema_work *work, struct arena *arena, struct change_views *views,
                         struct error *error) MUST_USE;
-/* What is under way; NULL: nothing is. */
+/* The change that is under way; NULL: none is. */
 struct change_view *change_under_way(const struct change_views *views);
 /* The last one of a version; NULL: it has none. */
 struct change_view *change_of_version(const struct change_views *views, const char *version);
@@ -45,7 +45,7 @@ enum status change_fail_step(const struct change_work *work, uint32_t number, st
 /* Runs one statement of a step; the error names the operation. */
 enum status change_run_text(struct change_work *work, uint32_t number, const char *text,
                             uint64_t *rows, struct error *error) MUST_USE;
-/* What of a step stands that was begun. */
+/* The part that stands of a step that was begun. */
 enum change_stands { CHANGE_STANDS_NOT, CHANGE_STANDS_HALF, CHANGE_STANDS };
 enum status change_ask_stands(struct change_work *work, const struct change_step *step,
                               enum change_stands *stands, struct error *error) MUST_USE;

@@ -122,8 +122,8 @@ enum status change_run_text(struct change_work *work, uint32_t number, const cha
     struct watching watching = {work, number, clock_monotonic_ms()};
     struct alter_answer answer = {.fault = SIZE_MAX};
     const struct schema_options *options = &work->options->schema;
-    /* What waits for all others' transactions, as an index built beside them, would be broken off
-     * again and again by a short limit. */
+    /* A step that waits for all others' transactions, as for an index built beside them, would be
+     * broken off again and again by a short limit. */
     const struct alter_request request = {.language = step->language,
                                           .text = text,
                                           .length = strlen(text),
@@ -270,9 +270,9 @@ static enum status run_bound(struct change_work *work, uint32_t number, uint32_t
 
 /* ---------------------------------------------------------------- alone */
 
-/* What is there before the step was ever begun is somebody else's: an abort would remove it with
- * what they put in. Where schema changes are taken back by a transaction a step that fails has no
- * way back, and needs no such look. */
+/* An object that is there before the step was ever begun is somebody else's: an abort would remove
+ * it with what they put in. Where schema changes are taken back by a transaction a step that fails
+ * has no way back, and needs no such look. */
 static enum status keep_others(struct change_work *work, uint32_t number, struct error *error)
 {
     const struct change_step *step = &work->view.plan.steps[number - 1];
@@ -295,7 +295,7 @@ static enum status keep_others(struct change_work *work, uint32_t number, struct
 /* Noted of a step that the server refused in plain sight: it was not carried out. */
 #define REFUSED "refused"
 
-/* Of one whose text is the file's own: it may be anything, and is not run a second time unless the
+/* A step whose text is the file's own may be anything, and is not run a second time unless the
  * database knows that this does no harm. */
 static enum status settle_said(struct change_work *work, uint32_t number, bool *runs,
                                struct error *error)
@@ -332,7 +332,7 @@ static enum status settle_said(struct change_work *work, uint32_t number, bool *
         number);
 }
 
-/* Of one that was begun before. `*runs`: it has to be run. */
+/* A step that was begun before. `*runs`: it has to be run. */
 static enum status steps_settle(struct change_work *work, uint32_t number, bool *runs,
                                 struct error *error)
 {
@@ -373,7 +373,7 @@ static enum status run_statement(struct change_work *work, uint32_t number, uint
     return status;
 }
 
-/* Of a step whose text is the file's own: that it failed says that it may be run again. */
+/* The failure of a step whose text is the file's own says that it may be run again. */
 static void note_refusal(struct change_work *work, uint32_t number, const struct error *failure)
 {
     struct error error = {0};

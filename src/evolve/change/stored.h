@@ -1,4 +1,5 @@
-/* What a change was compiled to, as a text of the history, and back: whoever goes on follows it. */
+/* The plan that a change was compiled to, as a text of the history, and back: whoever goes on
+ * follows it. */
 #ifndef TRANSHUME_EVOLVE_CHANGE_STORED_H
 #define TRANSHUME_EVOLVE_CHANGE_STORED_H
 

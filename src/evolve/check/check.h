@@ -41,7 +41,7 @@ struct schema_check {
     const char *complaint; /* "%s rows of users have no email", with %s for the answer; NULL */
 };
 
-/* What is wrong with it is an ERROR_MIGRATION_INVALID whose message is for a line of faults. */
+/* A fault in the text is an ERROR_MIGRATION_INVALID whose message is for a line of faults. */
 enum status check_parse(const char *text, size_t length, struct arena *arena,
                         struct schema_check *check, struct error *error) MUST_USE;
 

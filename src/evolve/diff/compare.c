@@ -1,4 +1,4 @@
-/* What is to be made, altered, dropped, and dropped and made again. */
+/* Definitions that are to be made, altered, dropped, and dropped and made again. */
 #include "base/name_index.h"
 #include "evolve/diff/diff_internal.h"
 #include <string.h>
@@ -139,8 +139,8 @@ static void alter_owners(struct rebuilding *work)
     }
 }
 
-/* What stands on something that goes, and is as it was, is to stand on something else of the same
- * name. */
+/* A definition that stands on something that goes, and is as it was, is to stand on something else
+ * of the same name. */
 static void disturb_by_drops(struct rebuilding *work)
 {
     const struct diff_compare *compare = work->compare;

@@ -39,7 +39,7 @@ struct diff_options {
 
 enum diff_action { DIFF_CREATE, DIFF_ALTER, DIFF_DROP, DIFF_RENAME, DIFF_REBUILD };
 
-/* What differs. */
+/* One difference. */
 struct diff_change {
     enum diff_action action;
     const char *kind; /* "column" */

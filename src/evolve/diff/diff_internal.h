@@ -1,4 +1,4 @@
-/* What the files of the diff share. */
+/* Declarations that the files of the diff share. */
 #ifndef TRANSHUME_EVOLVE_DIFF_INTERNAL_H
 #define TRANSHUME_EVOLVE_DIFF_INTERNAL_H
 

@@ -76,7 +76,7 @@ static void append_place(struct buffer *key, const struct definition *item)
                   apart ? item->table : "", item->name);
 }
 
-/* What is made under a name comes after what had it, whatever that is. */
+/* A definition that is made under a name comes after the one that had it, whatever that is. */
 static void free_names(struct graph *graph)
 {
     const struct diff_compare *compare = graph->compare;
@@ -128,7 +128,7 @@ struct sorting {
     uint32_t *first_edge;
 };
 
-/* Of those that wait for nothing the most urgent one; of a circle the most urgent one. */
+/* The most urgent step of those that wait for nothing; in a circle the most urgent of all. */
 static uint32_t next_step(const struct sorting *sorting)
 {
     const struct diff_compare *compare = sorting->compare;

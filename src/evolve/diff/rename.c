@@ -1,4 +1,4 @@
-/* What was said to be renamed: on the command line, and in comments of SQL files. */
+/* Objects that were said to be renamed: on the command line, and in comments of SQL files. */
 #include "base/text.h"
 #include "evolve/diff/diff_internal.h"
 #include "sql/lexer.h"

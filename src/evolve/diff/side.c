@@ -224,7 +224,7 @@ static enum status load_folder(struct diff_side *side, const char *path, struct 
 
 /* ---------------------------------------------------------------- statements */
 
-/* What refers to something that comes later is tried again after it. */
+/* A statement that refers to something that comes later is tried again after it. */
 static bool run_round(struct diff_side *side, const struct diff_made *statements, uint32_t count,
                       bool *done, struct error *problem, uint32_t *failed)
 {

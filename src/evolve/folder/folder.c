@@ -26,7 +26,7 @@ const struct migration_format *const migration_formats[] = {&migration_format_sq
 
 /* ---------------------------------------------------------------- for readers of formats */
 
-/* Of the first byte that is no UTF-8; 0: there is none. */
+/* The line of the first byte that is no UTF-8; 0: there is none. */
 static uint32_t bad_line(const char *text, size_t length)
 {
     uint32_t line = 1;

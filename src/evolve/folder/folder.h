@@ -25,7 +25,7 @@ struct before_image {
     uint32_t line;
 };
 
-/* What the comments at a text's beginning say, `-- transhume:NAME VALUE`. */
+/* Options that the comments at a text's beginning give, `-- transhume:NAME VALUE`. */
 struct migration_options {
     bool apart;                        /* transaction none: each statement by itself */
     int64_t lock_ms;                   /* lock-timeout; -1: not said */

@@ -1,4 +1,4 @@
-/* What readers of other tools' folders share. */
+/* Declarations that readers of other tools' folders share. */
 #ifndef TRANSHUME_EVOLVE_FOLDER_FOREIGN_H
 #define TRANSHUME_EVOLVE_FOLDER_FOREIGN_H
 

@@ -27,7 +27,7 @@
 
 /* ---------------------------------------------------------------- lines */
 
-/* What stands behind `-- WORD`, with blanks around the dashes; NULL: the line is none. */
+/* The text behind `-- WORD`, with blanks around the dashes; NULL: the line is none. */
 static const char *behind(const struct foreign_line *line, const char *word, size_t *length)
 {
     const char *at = line->text;
@@ -99,7 +99,7 @@ struct changelog {
     const char *path; /* as Liquibase knows it */
 };
 
-/* What a changeset says that is not done here. */
+/* Attributes of a changeset that are not followed here. */
 static void refuse_attributes(struct changelog *log, const char *words, uint32_t line)
 {
     static const struct {

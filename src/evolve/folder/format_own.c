@@ -37,7 +37,7 @@ static bool ends_with(const char *text, size_t length, const char *ending)
     return length > size && memcmp(text + length - size, ending, size) == 0;
 }
 
-/* What the name is without its ending; 0: it is no file of a language that is known. */
+/* The length of the name without its ending; 0: it is no file of a language that is known. */
 static size_t take_ending(const char *name, struct file_name *taken)
 {
     static const char *const roles[] = {

@@ -20,7 +20,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* What sqitch.conf and the plan say. */
+/* The settings of sqitch.conf and the plan. */
 struct layout {
     struct migration_reader *reader;
     const char *top;
@@ -231,7 +231,8 @@ static const char *version_of(const struct layout *layout, const struct change *
                : arena_format(layout->reader->arena, "%s#%u", change->name, change->number);
 }
 
-/* Of "users @v1.0 !old other:thing users@v1.0" the changes of this project in front of it. */
+/* The changes of this project in front of it that "users @v1.0 !old other:thing users@v1.0" names
+ * as required. */
 static void require_all(const struct layout *layout, const struct change_list *list,
                         const struct change *change, struct migration *item)
 {

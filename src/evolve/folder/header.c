@@ -126,7 +126,7 @@ static void take_before_image(struct header *header, const char *value)
     options->images = images;
 }
 
-/* Those of single statements, and of lint: others read them. */
+/* Directives of single statements, and of lint: others read them. */
 static void take_nothing(struct header *header, const char *value)
 {
     (void)header;

@@ -1,6 +1,6 @@
 /*
- * What a folder holds beside the migrations that were read. Whichever tool's folder it is, a file
- * that looks like a migration is never left out without a line:
+ * Files that a folder holds beside the migrations that were read. Whichever tool's folder it is, a
+ * file that looks like a migration is never left out without a line:
  *
  *   V2_users.SQL, x.sql.bak, sub/001_users.sql    SQL by its name
  *   0001_initial.py, 20240131_users.js            a program that is numbered like a migration

@@ -207,7 +207,7 @@ bool migration_next_http(const char **rest, const char *end, struct migration_pa
     const char *last = NULL; /* behind what is no blank */
     *part = (struct migration_part){.comments = at};
     while (at < end) {
-        /* Of the line alone, without its end. */
+        /* The length of the line alone, without its end. */
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         size_t length = stop == NULL ? (size_t)(end - at) : (size_t)(stop - at);
         bool begins_one = is_request_line(at, end);

@@ -40,7 +40,7 @@ static struct import_item *import_add(struct importing *importing, enum import_s
 
 /* ---------------------------------------------------------------- files and their lines */
 
-/* What our history has of a version or of a repeatable file; NULL: nothing. */
+/* The entry that our history has of a version or of a repeatable file; NULL: none. */
 static const struct schema_entry *known(const struct schema_history *ours, const char *key,
                                         bool repeats)
 {

@@ -1,4 +1,4 @@
-/* What the files of the import share. */
+/* Declarations that the files of the import share. */
 #ifndef TRANSHUME_EVOLVE_IMPORT_INTERNAL_H
 #define TRANSHUME_EVOLVE_IMPORT_INTERNAL_H
 
@@ -14,7 +14,7 @@ struct import_applied {
     bool failed; /* it broke off, and nobody knows what of it stands */
 };
 
-/* What a tool's table says. */
+/* The content of a tool's table. */
 struct import_history {
     struct arena *arena;
     struct import_applied *items;
@@ -59,7 +59,7 @@ struct import_tool {
 /* Ended by one without a name. */
 extern const struct import_tool import_tools[];
 
-/* What asks. */
+/* A session that asks, and where the answers go. */
 struct import_reader {
     const struct alter_functions *alter;
     struct alter_session *session;

@@ -74,7 +74,7 @@ static uint32_t index_of(const struct migration_set *set, const char *version)
     return UINT32_MAX;
 }
 
-/* What is applied requires stands, too. Files stand in front of those that require them. */
+/* A file that an applied one requires stands, too. Files come before those that require them. */
 static void imply(const struct migration_set *set, struct import_matches *matches)
 {
     for (uint32_t i = set->count; i > 0; i--) {

@@ -118,7 +118,7 @@ static void take_row(struct import_history *history, const struct import_tool *t
     history->up_to = up_to ? key : history->up_to;
 }
 
-/* Whoever works with the table now changes what is read here. */
+/* Anyone who works with the table now changes what is read here. */
 static enum status refuse_locked(struct import_reader *reader, const struct import_tool *tool,
                                  struct error *error)
 {

@@ -119,7 +119,7 @@ const struct import_tool import_tools[] = {
      .from = "FROM django_migrations",
      .order = "ORDER BY id",
      .scoped = true},
-    /* Of a change that failed, and that was not deployed since, `changes` has no row. */
+    /* A change that failed, and that was not deployed since, has no row in `changes`. */
     {.name = "sqitch",
      .title = "Sqitch",
      .table = "sqitch.changes",

@@ -1,4 +1,5 @@
-/* What a statement shuts out, what it does with its table's rows, and how long that may take. */
+/* The cost of a statement: what it shuts out, what it does with its table's rows, and how long that
+ * may take. */
 #include "evolve/lint/lint_internal.h"
 #include <string.h>
 

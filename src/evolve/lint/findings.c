@@ -225,7 +225,7 @@ const struct schema_column *lint_column(const struct lint_file *file, const stru
 
 static void add_statement(struct lint_file *file, const struct sql_piece *piece, uint32_t *capacity)
 {
-    /* What the server takes for a comment is none of ours. */
+    /* A text that the server takes for a comment is none of ours. */
     enum sql_language language = file->input->language;
     if (sql_classify(language, piece, file->input->server_version) !=
         sql_classify(language, piece, 0)) {

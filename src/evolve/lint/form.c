@@ -84,7 +84,7 @@ static void write_json(const struct lint_report *report, struct buffer *out)
 
 /* ---------------------------------------------------------------- GitHub */
 
-/* Of a command's text; in a property also , and : */
+/* Line ends and % are escaped in a command's text; in a property also , and : */
 static void append_escaped(struct buffer *out, const char *text, bool property)
 {
     for (; *text != '\0'; text++) {

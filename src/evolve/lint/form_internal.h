@@ -1,4 +1,4 @@
-/* What the forms of findings share. */
+/* Declarations that the forms of findings share. */
 #ifndef TRANSHUME_EVOLVE_LINT_FORM_INTERNAL_H
 #define TRANSHUME_EVOLVE_LINT_FORM_INTERNAL_H
 
@@ -6,7 +6,6 @@
 
 /* "warning" */
 const char *lint_level_name(enum lint_level level);
-/* What waits: "reads and writes" */
 /* "key": "text", or null */
 void lint_append_member(struct buffer *out, const char *key, const char *text);
 void lint_write_sarif(const struct lint_report *report, struct buffer *out);

@@ -32,7 +32,7 @@ enum lint_level {
     LINT_ERROR    /* will fail, or does not do what it says */
 };
 
-/* What a statement needs of a table, and so what others wait for. */
+/* The lock that a statement needs of a table, and so what others wait for. */
 enum lint_lock {
     LINT_LOCK_NONE,   /* nothing, or it is not known */
     LINT_LOCK_SCHEMA, /* other changes of the schema wait */
@@ -123,7 +123,7 @@ void lint_text(const struct lint_input *input, struct lint_report *report);
 
 /* ---------------------------------------------------------------- what a statement costs */
 
-/* What a statement does with all rows of its table. */
+/* The work that a statement does with all rows of its table. */
 enum lint_work {
     LINT_WORK_NONE,    /* it is short, whatever the table's size */
     LINT_WORK_READ,    /* reads it through */

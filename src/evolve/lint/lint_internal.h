@@ -58,7 +58,7 @@ bool lint_is_created(const struct lint_file *file, const struct sql_name *table)
  * there. */
 bool lint_is_replaced(const struct lint_file *file, const struct lint_statement *statement,
                       const char *table);
-/* What the schema knows of a table and its column; NULL: nothing. */
+/* The table and the column as the schema knows them; NULL: it does not. */
 const struct schema_table *lint_table(const struct lint_file *file, const struct sql_name *table);
 const struct schema_column *lint_column(const struct lint_file *file, const struct sql_name *table,
                                         const char *column);

@@ -1,4 +1,4 @@
-/* What an ALTER TABLE locks, rewrites, loses and breaks. */
+/* Rules for what an ALTER TABLE locks, rewrites, loses and breaks. */
 #include "evolve/lint/lint_internal.h"
 #include "sql/function.h"
 #include <string.h>
@@ -245,7 +245,7 @@ static void check_added_to_table(const struct alter *alter)
     const struct sql_constraint *constraint = alter->action->constraint;
     bool created = lint_is_created(alter->file, &alter->statement->table);
     bool checked_later = constraint->not_valid || constraint->not_enforced;
-    /* Those that are an index have no NOT VALID: their own rules say what to do. */
+    /* Constraints that are an index have no NOT VALID: their own rules say what to do. */
     bool is_index = constraint->kind == SQL_CONSTRAINT_UNIQUE ||
                     constraint->kind == SQL_CONSTRAINT_PRIMARY_KEY ||
                     constraint->kind == SQL_CONSTRAINT_EXCLUDE;

@@ -6,7 +6,7 @@
 
 /* ---------------------------------------------------------------- places */
 
-/* What a node's line and column are in the text. Column counts characters; JSON's own bytes are
+/* The place of a node's line and column in the text. Column counts characters; JSON's own bytes are
  * one each, and names and values before it in a line may be more. */
 static struct sql_span span_of(const struct lint_file *file, const struct plan_node *node)
 {

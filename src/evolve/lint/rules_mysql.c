@@ -1,4 +1,4 @@
-/* What MySQL and MariaDB copy, lock, ignore and refuse. */
+/* Rules for what MySQL and MariaDB copy, lock, ignore and refuse. */
 #include "evolve/lint/lint_internal.h"
 #include <string.h>
 #include <strings.h>
@@ -182,8 +182,7 @@ static void check_create(struct lint_file *file, const struct sql_statement *tab
     }
 }
 
-/* What ALTER TABLE says in words that are no action of a column: its engine, partitions, FULLTEXT.
- */
+/* Words of ALTER TABLE that are no action of a column: its engine, partitions, FULLTEXT. */
 static void check_options(struct lint_file *file, const struct lint_statement *statement)
 {
     struct sql_cursor cursor;

@@ -1,4 +1,4 @@
-/* What goes away, gets another name, or has a bad one. */
+/* Rules for objects that go away, get another name, or have a bad one. */
 #include "evolve/lint/lint_internal.h"
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* What SQLite cannot alter, and what goes wrong when a table is made anew instead. */
+/* Rules for what SQLite cannot alter, and what goes wrong when a table is made anew instead. */
 #include "evolve/lint/lint_internal.h"
 #include <string.h>
 #include <strings.h>

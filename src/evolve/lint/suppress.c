@@ -14,7 +14,7 @@ static const struct {
 };
 enum { MARKS = sizeof marks / sizeof marks[0] };
 
-/* What one comment leaves out. */
+/* The findings that one comment leaves out. */
 struct ignore {
     bool whole_file;
     bool all;

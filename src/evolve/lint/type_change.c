@@ -125,7 +125,7 @@ static bool is_free_in_postgres(const char *before, const char *after)
     return (text && string) || (strcmp(before, "cidr") == 0 && strcmp(after, "inet") == 0);
 }
 
-/* Of an ENUM or a SET. */
+/* The number of members of an ENUM or a SET. */
 static uint32_t count_members(const char *type)
 {
     uint32_t count = 1;

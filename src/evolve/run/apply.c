@@ -22,7 +22,7 @@ static const char *down_text_of(struct schema_work *work, const struct schema_ac
     return arena_copy(work->act_arena, file->down.text, file->down.length);
 }
 
-/* What fails again and again is one line of the history. */
+/* An act that fails again and again is one line of the history. */
 static uint64_t number_of(struct schema_work *work, const struct schema_act *act)
 {
     if (act->resumes) {
@@ -97,7 +97,7 @@ static enum status commit_segment(struct schema_work *work, struct act_work *at,
     return status;
 }
 
-/* What is free in front of the transaction and behind it. */
+/* The free segments in front of the transaction, or those behind it. */
 static enum status run_free_part(struct schema_work *work, const struct act_work *at,
                                  uint32_t first, uint32_t end, struct error *error)
 {

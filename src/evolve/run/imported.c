@@ -1,4 +1,4 @@
-/* What another tool's history says, as acts of ours. */
+/* Entries of another tool's history, as acts of ours. */
 #include "base/failpoint.h"
 #include "evolve/folder/version.h"
 #include "evolve/run/run_internal.h"

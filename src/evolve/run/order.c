@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What planning goes by. */
+/* The input that planning goes by, and the plan. */
 struct planning {
     const struct schema_history *history;
     const struct migration_set *set;
@@ -114,7 +114,7 @@ static void find_of_entry(struct planning *planning, const struct schema_entry *
         return;
     }
     if (entry->file == NULL) {
-        /* What was imported without a file never had one here. */
+        /* An entry that was imported without a file never had one here. */
         bool never = entry->act.action == HISTORY_IMPORT && entry->act.checksum == NULL;
         if (entry->act.action != HISTORY_BASELINE && !never && !schema_entry_is_change(entry)) {
             add_finding(planning, SCHEMA_MISSING, NULL, entry, NULL);
@@ -294,7 +294,7 @@ static enum status refuse_change(const struct schema_entry *entry, struct error 
                                     "ends it; `transhume change status DB` says how far it is.");
 }
 
-/* What was broken off goes on before anything else. */
+/* An act that was broken off goes on before anything else. */
 static enum status resume_unfinished(struct planning *planning, struct error *error)
 {
     for (uint32_t i = 0; i < planning->history->count; i++) {
@@ -377,8 +377,8 @@ static const struct migration *choose_baseline(const struct planning *planning)
     return found;
 }
 
-/* What goes on is one of so many that were asked for: else who repeats `down 1` after it was broken
- * off would lose one version more. */
+/* An act that goes on is one of so many that were asked for: else who repeats `down 1` after it was
+ * broken off would lose one version more. */
 static uint32_t count_resumed(const struct planning *planning, enum history_action action)
 {
     uint32_t count = 0;
@@ -415,7 +415,7 @@ static enum status refuse_before_change(const struct migration *file,
         change->path);
 }
 
-/* What comes before a pending change is run; then there is nothing left but to say so. */
+/* Files that come before a pending change are run; then there is nothing left but to say so. */
 static enum status plan_up(struct planning *planning, struct error *error)
 {
     uint32_t most = planning->order->most == 0 ? UINT32_MAX : planning->order->most;

@@ -1,5 +1,5 @@
-/* What stands in a database by its history, and what is to be run: reads, decides, changes nothing.
- */
+/* Versions that stand in a database by its history, and those that are to be run: reads, decides,
+ * changes nothing. */
 #ifndef TRANSHUME_EVOLVE_RUN_ORDER_H
 #define TRANSHUME_EVOLVE_RUN_ORDER_H
 
@@ -76,7 +76,7 @@ struct schema_act {
     bool resumes;                      /* the entry's act goes on */
 };
 
-/* Of the act's file; of a way back that only the history has, the database's own. */
+/* The language of the act's file; for a way back that only the history has, the database's own. */
 enum alter_language schema_act_language(const struct schema_act *act,
                                         const struct alter_functions *alter);
 
@@ -111,14 +111,14 @@ enum status schema_plan_fill(struct schema_plan *plan, struct arena *arena,
 enum status schema_plan_check(const struct schema_plan *plan, const struct alter_functions *alter,
                               struct buffer *lines, struct error *error) MUST_USE;
 
-/* What there is to be told of the folder and the history, SCHEMA_PENDING included. */
+/* Findings about the folder and the history, SCHEMA_PENDING included. */
 void schema_find(const struct schema_history *history, const struct migration_set *set,
                  struct arena *arena, struct schema_plan *plan);
 /*
- * What is to be run, in its order, beside the findings, up to a declared change that is pending.
- * STATUS_FAILED: ERROR_MIGRATION_REFUSED, the history and the files do not fit, or such a change is
- * the next; ERROR_USAGE: `to` is no version. The plan is there in either
- * case, as far as it goes.
+ * The acts that are to be run, in their order, beside the findings, up to a declared change that is
+ * pending. STATUS_FAILED: ERROR_MIGRATION_REFUSED, the history and the files do not fit, or such a
+ * change is the next; ERROR_USAGE: `to` is no version. The plan is there in either case, as far as
+ * it goes.
  */
 enum status schema_plan_make(const struct schema_history *history, const struct migration_set *set,
                              const struct schema_order *order, struct arena *arena,

@@ -1,4 +1,4 @@
-/* What people say of a version, as an act of the history. */
+/* A person's word on a version, as an act of the history. */
 #include "base/failpoint.h"
 #include "evolve/folder/version.h"
 #include "evolve/run/run_internal.h"
@@ -38,7 +38,7 @@ static enum status unknown_version(const struct schema_repair *repair, struct er
     return error_hint(error, "`transhume schema status DB` lists them.");
 }
 
-/* What a row says of the file, as if it had been applied. */
+/* The part of a row that is of the file, as if it had been applied. */
 static void fill_of_file(const struct migration *file, struct history_row *row)
 {
     row->checksum = file->up.checksum;

@@ -99,7 +99,7 @@ static enum status run_acts(struct schema_work *work, struct error *error)
     return STATUS_OK;
 }
 
-/* What was to stand by now does. */
+/* Everything that was to stand by now does. */
 static enum status verify_end(struct schema_work *work, struct error *error)
 {
     if (work_settle(work, error) != STATUS_OK || work_read(work, error) != STATUS_OK ||
@@ -113,7 +113,7 @@ static enum status verify_end(struct schema_work *work, struct error *error)
     return STATUS_OK;
 }
 
-/* What does not stop it, but somebody should know of. */
+/* Findings that do not stop it, but that somebody should know of. */
 static void warn_of_findings(const struct schema_work *work)
 {
     const struct schema_plan *plan = &work->plan;

@@ -103,7 +103,7 @@ enum schema_since schema_compare_hash(const struct schema_history *history, cons
     return strcmp(last->act.schema_hash, now) == 0 ? SCHEMA_SINCE_SAME : SCHEMA_SINCE_CHANGED;
 }
 
-/* What was done stands in any case: a digest that can't be had is only told. */
+/* An act that was done stands in any case: a digest that can't be had is only told. */
 void work_note_schema(struct schema_work *work)
 {
     struct error problem = {0};

@@ -43,7 +43,7 @@ enum status work_read(struct schema_work *work, struct error *error) MUST_USE;
 enum status work_claim(struct schema_work *work, struct error *error) MUST_USE;
 /* Is the lock still ours? */
 enum status work_verify(struct schema_work *work, struct error *error) MUST_USE;
-/* Of several transactions those before the last need not be durable one by one: what a server loses
+/* Transactions before the last of several need not be durable one by one: what a server loses
  * with its machine is a tail of them, each with its row. */
 void work_relax(struct schema_work *work, bool relaxed);
 void work_tell(const struct schema_work *work, const struct schema_event *event);

@@ -15,7 +15,7 @@
 
 enum { LOCK_PATIENCE_MIN_MS = 10000, LOCK_TRIES = 12 };
 
-/* What the history has of a step. */
+/* The note that the history has of a step. */
 struct noted {
     bool there;
     bool done;
@@ -71,7 +71,8 @@ static bool is_done(const struct stages *stages, const struct migration_step *st
     return step->number <= stages->noted_count && stages->noted[step->number - 1].done;
 }
 
-/* What was carried out must stand in the file as it was; what follows may have been mended. */
+/* A step that was carried out must stand in the file as it was; those that follow may have been
+ * mended. */
 static enum status verify_done(const struct stages *stages, struct error *error)
 {
     const struct migration_steps *steps = &stages->at->steps;
@@ -525,7 +526,8 @@ static enum status run_all(struct stages *stages, struct error *error)
     return STATUS_OK;
 }
 
-/* What stands, for the hint: those that were noted as done, in this command or before. */
+/* The statements that stand, for the hint: those that were noted as done, in this command or
+ * before. */
 static void hint_next(const struct stages *stages, const struct migration_step *failed,
                       struct error *error)
 {

@@ -32,8 +32,8 @@ void work_request(const struct schema_work *work, const struct act_work *at,
                   const struct migration_step *step, struct alter_request *request)
 {
     const struct migration_options *options = &at->act->text->options;
-    /* What builds an index beside others' work waits for all of them: a short limit would break it
-     * off again and again. */
+    /* A statement that builds an index beside others' work waits for all of them: a short limit
+     * would break it off again and again. */
     int64_t lock_ms = step->class == SQL_CLASS_ALONE ? 0 : work->options->lock_ms;
     *request =
         (struct alter_request){.language = schema_act_language(at->act, work->alter),

@@ -59,7 +59,7 @@ struct alert_receiver {
 
 /* "error", "warning", "info" */
 const char *alert_severity(const struct alert *alert);
-/* What it is called among others: "anomaly throughput.slow". */
+/* The name that it has among others: "anomaly throughput.slow". */
 void alert_name(const struct alert *alert, char *out, size_t capacity);
 
 #endif

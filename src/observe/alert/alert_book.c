@@ -69,7 +69,7 @@ static void make_pending(struct alert_book *book, struct alert *alert, uint32_t 
     }
 }
 
-/* Those who never heard of it need not hear that it is over, unless they are about to. */
+/* Receivers who never heard of it need not hear that it is over, unless they are about to. */
 static void end_alert(struct alert_book *book, struct alert *alert, int64_t at_us)
 {
     uint32_t hear = 0;
@@ -170,7 +170,7 @@ static int64_t due_us(const struct alert_book *book, uint32_t receiver, bool las
     return due == 0 || last || due > state->not_before_us ? due : state->not_before_us;
 }
 
-/* What changed, and in a repetition what goes on. */
+/* The alerts that changed, and in a repetition those that go on. */
 static void alert_book_fill(struct alert_book *book, uint32_t receiver, int64_t now_us,
                             struct alert_batch *batch)
 {

@@ -1,10 +1,11 @@
 /*
- * What goes on that someone is to be told of, and when. Pure: times are the caller's, and may go
+ * Alerts that someone is to be told of, and when. Pure: times are the caller's, and may go
  * back.
  *
- * What happens again while it is known is not told again; what begins while a message waits for its
- * group's time goes with it; what goes on is repeated; what is over is told to those who heard that
- * it began. Kinds without an end are over when they did not happen for five minutes.
+ * One that happens again while it is known is not told again; one that begins while a message waits
+ * for its group's time goes with it; one that goes on is repeated; one that is over is told to
+ * those who heard that it began. Kinds without an end are over when they did not happen for five
+ * minutes.
  */
 #ifndef TRANSHUME_OBSERVE_ALERT_ALERT_BOOK_H
 #define TRANSHUME_OBSERVE_ALERT_ALERT_BOOK_H

@@ -12,8 +12,8 @@ struct alert_origin {
 };
 
 /*
- * Of Alertmanager's POST /api/v2/alerts: labels alertname, severity, job, instance, run, code,
- * table; annotations summary and description; startsAt, and endsAt of what is over.
+ * The body of Alertmanager's POST /api/v2/alerts: labels alertname, severity, job, instance, run,
+ * code, table; annotations summary and description; startsAt, and endsAt of what is over.
  * https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
  */
 void alert_message_alertmanager(const struct alert_batch *batch, const struct alert_origin *origin,

@@ -9,7 +9,7 @@
 enum status alert_send(const struct alert_receiver *receiver, const struct alert_batch *batch,
                        const struct alert_origin *origin, struct error *error) MUST_USE;
 
-/* What it is told by, for people: "webhook https://hooks.example/…", without secrets. */
+/* The way to the receiver, for people: "webhook https://hooks.example/…", without secrets. */
 void alert_send_describe(const struct alert_receiver *receiver, char *out, size_t capacity);
 
 #endif

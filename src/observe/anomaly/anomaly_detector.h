@@ -54,7 +54,7 @@ struct anomaly_detector {
     double down;
 };
 
-/* What a number looks like: `score` 1 or more, and it is outside. */
+/* The verdict on a number: `score` 1 or more, and it is outside. */
 struct anomaly_verdict {
     double score; /* of the method that finds it farthest outside, below 0: on the lower side; 0:
                      there is no past yet */

@@ -78,7 +78,7 @@ struct check_state {
     bool active;
 };
 
-/* What a check saw in this second. */
+/* The view that a check had of this second. */
 struct look {
     double score;
     double value;
@@ -221,7 +221,7 @@ static void anomaly_monitor_note(struct anomaly_monitor *monitor, enum anomaly_c
     }
 }
 
-/* What it compares with is gone: nothing can be said any more. */
+/* The past that it compares with is gone: nothing can be said any more. */
 static void anomaly_monitor_drop(struct anomaly_monitor *monitor, enum anomaly_check check,
                                  int64_t at_ms)
 {
@@ -486,7 +486,7 @@ static void check_memory(struct anomaly_monitor *monitor, const struct anomaly_s
                         .value = now->resident_bytes,
                         .low = NAN,
                         .high = part * now->memory_bound_bytes};
-    /* What is well inside differs by little from what is outside. */
+    /* A value that is well inside differs by little from one that is outside. */
     look.score = look.score >= 1 ? look.score : look.score < 0.94 ? look.score * 0.8 : 0.9;
     anomaly_monitor_note(monitor, ANOMALY_MEMORY_BOUND, now->at_ms, &look);
     look.score = growth_score(monitor, now);

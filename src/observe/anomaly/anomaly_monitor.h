@@ -34,7 +34,7 @@ struct anomaly_sample {
     double retention_seconds; /* until the source drops changes that are not read yet; likewise */
 };
 
-/* What is looked at, and how: in pairs, which label transhume_anomaly_score. */
+/* The number that is looked at, and how: in pairs, which label transhume_anomaly_score. */
 enum anomaly_check {
     ANOMALY_THROUGHPUT_ROBUST_Z,
     ANOMALY_THROUGHPUT_EWMA,
@@ -77,7 +77,7 @@ void anomaly_monitor_feed(struct anomaly_monitor *monitor, const struct anomaly_
 /* The run is over: what is active ends. */
 void anomaly_monitor_end(struct anomaly_monitor *monitor, int64_t at_ms);
 
-/* Of the last sample: 1 or above is outside of what is in order. */
+/* The score of the last sample: 1 or above is outside of what is in order. */
 double anomaly_monitor_score(const struct anomaly_monitor *monitor, enum anomaly_check check);
 bool anomaly_monitor_is_active(const struct anomaly_monitor *monitor, enum anomaly_check check);
 const char *anomaly_check_series(enum anomaly_check check);

@@ -17,11 +17,12 @@ enum {
     TEXT_BYTES = 64,
     RECORD_BYTES = 256,
 };
-/* What the program needs besides --memory: itself, the libraries of connectors, connections. */
+/* The memory that the program needs besides --memory: itself, the libraries of connectors,
+ * connections. */
 static const uint64_t base_bytes = UINT64_C(96) << 20;
 static const uint64_t worker_bytes = UINT64_C(4) << 20;
 
-/* What a series of the registry reads. */
+/* The number that a series of the registry reads. */
 struct check_series {
     const struct anomaly_watch *watch;
     enum anomaly_check check;
@@ -85,7 +86,7 @@ static void format_band(const struct anomaly_finding *finding, char *out, size_t
     }
 }
 
-/* What the run knows of its own about it. */
+/* The reason for it that the run itself knows. */
 static const char *reason_of(const struct anomaly_watch *watch)
 {
     const struct progress *progress = watch->progress;

@@ -19,9 +19,9 @@ struct anomaly_watch *anomaly_watch_create(struct metric_registry *registry,
     __attribute__((returns_nonnull));
 void anomaly_watch_destroy(struct anomaly_watch *watch); /* takes NULL */
 
-/* What --memory allows; more than the process should need at all is worked out from it. */
+/* The limit of --memory; more than the process should need at all is worked out from it. */
 void anomaly_watch_set_memory(struct anomaly_watch *watch, uint64_t limit_bytes);
-/* What --stall says; 0: nothing. */
+/* The limit of --stall; 0: none. */
 void anomaly_watch_set_stall(struct anomaly_watch *watch, int64_t limit_ms);
 /* Does the run stand still, by the check progress.stall as of the last tick? Any thread. */
 bool anomaly_watch_is_stalled(const struct anomaly_watch *watch);

@@ -20,7 +20,7 @@ void anomaly_window_free(struct anomaly_window *window);
 void anomaly_window_clear(struct anomaly_window *window);
 /* The oldest one goes when it is full. A number that is not finite is left out. */
 void anomaly_window_add(struct anomaly_window *window, double number);
-/* Of 0..1; 0 where the window is empty. */
+/* The quantile at `part`, of 0..1; 0 where the window is empty. */
 double anomaly_window_quantile(const struct anomaly_window *window, double part);
 /* Median of the distances from `center`, times 1.4826: the standard deviation of a normal series
  * whose outliers do not count. */

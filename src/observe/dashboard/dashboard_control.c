@@ -136,7 +136,7 @@ static int spawn_resume(const char *folder, int output, pid_t *pid)
     char *arguments[9] = {program,        (char *)"resume",  (char *)"--progress",
                           (char *)"none", (char *)"--state", absolute};
     size_t count = 6;
-    /* What this process may, the run that it starts may, too. */
+    /* Everything that this process may, the run that it starts may, too. */
     if (trust_allows_commands()) {
         arguments[count++] = (char *)"--allow-commands";
     }
@@ -202,7 +202,7 @@ static void begin_resume(struct dashboard *dashboard, const char *folder, struct
     buffer_append_string(&answer->body, "{\"done\":\"resume\"}\n");
 }
 
-/* Of what it printed: the last error. */
+/* The last error of those that it printed. */
 static char *error_of(int output)
 {
     char text[OUTPUT_SHOWN_MAX + 1];

@@ -1,4 +1,4 @@
-/* What `transhume serve` tells Prometheus: how many runs there are, and how they stand. */
+/* The metrics of `transhume serve` for Prometheus: how many runs there are, and how they stand. */
 #include "observe/dashboard/dashboard_parts.h"
 
 #include "model/json_tree.h"

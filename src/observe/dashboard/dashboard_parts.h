@@ -73,7 +73,7 @@ bool dashboard_find(const struct dashboard *dashboard, const char *key, struct a
                     struct dashboard_run *run);
 void dashboard_append_runs(struct dashboard *dashboard, struct buffer *out);
 
-/* What changes whenever one of the folder's files (NULL at the end) does. */
+/* A number that changes whenever one of the folder's files (NULL at the end) does. */
 uint64_t dashboard_signature(const char *folder, const char *const *files, bool at_work);
 /* The text of that name as it was made of files with that signature; NULL, with an empty one to be
  * filled in `*fresh`, if it is not there. Either is good until the next call. */
@@ -83,8 +83,8 @@ void dashboard_cache_free(struct dashboard *dashboard);
 
 /* ---- dashboard_run.c: one run */
 
-/* What changes from second to second, as one line of JSON; `*version` is another whenever it does.
- * False: it is not there any more. */
+/* The figures that change from second to second, as one line of JSON; `*version` is another
+ * whenever it does. False: it is not there any more. */
 bool dashboard_append_progress(struct dashboard *dashboard, const struct dashboard_run *run,
                                uint64_t *version, struct buffer *out);
 /* By `transhume resume`: it has begun, and is not over. */

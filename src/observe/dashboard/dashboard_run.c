@@ -28,7 +28,7 @@ struct rates {
     int64_t moved_ms; /* when something was last seen to move, UTC; 0: never */
 };
 
-/* Of the last samples of the last attempt. */
+/* The rates of the last samples of the last attempt. */
 static struct rates rates_of(const struct report *report)
 {
     struct rates rates = {0};

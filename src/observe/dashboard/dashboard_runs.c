@@ -13,7 +13,7 @@
 
 enum { PAST_SHOWN_MAX = 500 };
 
-/* Of the folder's own run, whatever it is: one that has no state.json yet. */
+/* The key of the folder's own run, whatever it is: one that has no state.json yet. */
 static const char now[] = "now";
 
 /* ---- texts of files */
@@ -157,7 +157,7 @@ static void dashboard_runs_describe(const struct report *report, struct buffer *
     buffer_format(out, ",\"total\":%" PRId64, report->sum.total);
 }
 
-/* What a list says of one run, from `,"run":` on; empty: there is none. */
+/* The entry of one run in a list, from `,"run":` on; empty: there is none. */
 static const struct buffer *dashboard_runs_look(struct dashboard *dashboard, const char *folder,
                                                 bool at_work, struct arena *arena)
 {

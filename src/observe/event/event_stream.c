@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What is read of the end of a file: to shorten it, and to find its last number. */
+/* The bytes that are read of the end of a file: to shorten it, and to find its last number. */
 enum { FILE_READ_BYTES_MAX = 4 * EVENT_FILE_BYTES_MAX, END_READ_BYTES_MAX = 64 << 10 };
 
 struct line {
@@ -91,7 +91,7 @@ static void event_stream_add(struct event_stream *stream, const struct buffer *t
 
 /* ---- the file */
 
-/* What may go first when the file is full. */
+/* Events that may go first when the file is full. */
 static bool is_minor(const char *line, size_t length)
 {
     static const char *const kinds[] = {"\"kind\":\"chunk\"", "\"kind\":\"retry\"",
@@ -103,8 +103,8 @@ static bool is_minor(const char *line, size_t length)
     return minor;
 }
 
-/* Of the older half what is not minor, as far as that is a quarter of the bound, and the newer
- * half. */
+/* The lines of the older half that are not minor, as far as that is a quarter of the bound, and the
+ * newer half. */
 static void thin(const char *text, size_t length, struct buffer *kept)
 {
     const char *half =

@@ -33,7 +33,8 @@ void event_stream_hear(void *stream, const struct log_record *record);
  */
 enum status event_stream_open(struct event_stream *stream, const char *path,
                               struct error *error) MUST_USE;
-/* What could not be written since it was opened is in `*lost`. Fine without a file. */
+/* The number of events that could not be written since it was opened is in `*lost`. Fine without a
+ * file. */
 void event_stream_close(struct event_stream *stream, uint64_t *lost);
 void event_stream_flush(struct event_stream *stream);
 

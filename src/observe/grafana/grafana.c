@@ -80,7 +80,7 @@ static char *make_body(const char *datasource)
     return body;
 }
 
-/* What Grafana says of it, in one line; "" if it says nothing that could be read. */
+/* The message of Grafana about it, in one line; "" if it says nothing that could be read. */
 static void append_said(const struct http_response *response, struct buffer *out)
 {
     json_t *answer = json_loadb(response->body.data, response->body.length, 0, NULL);

@@ -62,7 +62,7 @@ static void metric_push_warn(struct metric_push *push, const char *why)
     }
 }
 
-/* What the gateway says of a request that it refuses, in one line. */
+/* The answer of the gateway to a request that it refuses, in one line. */
 static void warn_of_answer(struct metric_push *push, struct http_response *response)
 {
     struct buffer why = {0};

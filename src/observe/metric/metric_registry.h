@@ -80,7 +80,7 @@ void metric_histogram_observe(struct metric_histogram *histogram, double value);
 
 /* ---- for those who show them */
 
-/* What a histogram counted, at one moment; counts[i] are those up to bounds[i] and above the bound
+/* The counts of a histogram at one moment; counts[i] are those up to bounds[i] and above the bound
  * before it, and the last one those above all. */
 struct metric_distribution {
     const double *bounds;

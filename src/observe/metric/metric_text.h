@@ -18,7 +18,7 @@ enum metric_format {
 void metric_append(struct metric_registry *registry, enum metric_format format, struct buffer *out);
 /* "text/plain; version=0.0.4; charset=utf-8" or OpenMetrics's. */
 const char *metric_content_type(enum metric_format format);
-/* What an Accept header asks for; NULL or anything unknown: text. */
+/* The format that an Accept header asks for; NULL or anything unknown: text. */
 enum metric_format metric_format_accepted(const char *accept);
 
 /* Replaces the file whole, for node_exporter's textfile collector, which reads *.prom. */

@@ -7,7 +7,7 @@
 /* process_cpu_seconds_total, process_resident_memory_bytes, process_open_fds,
  * process_start_time_seconds. */
 void process_metrics_add(struct metric_registry *registry);
-/* What is resident now; 0: the system does not say. */
+/* The memory that is resident now; 0: the system does not say. */
 uint64_t process_resident_bytes(void);
 
 #endif

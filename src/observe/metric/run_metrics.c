@@ -27,7 +27,7 @@ struct table_group {
     uint32_t count;
 };
 
-/* What a series of a group reads. */
+/* The number that a series of a group reads. */
 struct group_number {
     const struct table_group *group;
     size_t offset; /* of an _Atomic uint64_t in struct progress_entity; SIZE_MAX: the total */

@@ -1,4 +1,4 @@
-/* What a run shows as metrics: its progress, its events, its process. */
+/* The metrics of a run: its progress, its events, its process. */
 #ifndef TRANSHUME_OBSERVE_METRIC_RUN_METRICS_H
 #define TRANSHUME_OBSERVE_METRIC_RUN_METRICS_H
 

@@ -50,7 +50,7 @@ void web_clients_destroy(struct web_clients *clients)
     }
 }
 
-/* Of an IPv6 address its network counts: one machine has as many addresses in it as it likes. */
+/* The network of an IPv6 address counts: one machine has as many addresses in it as it likes. */
 static unsigned number_of(const struct web_clients *clients, const struct sockaddr *address)
 {
     uint64_t hash[2] = {0};

@@ -41,7 +41,7 @@ const char *web_header(const struct web_request *request, const char *name);
 const char *web_parameter(const struct web_request *request, const char *name); /* of the query */
 const char *web_cookie(const struct web_request *request, const char *name);
 
-/* What is answered. Texts are constant, but for the body, which the server takes over. */
+/* An answer. Texts are constant, but for the body, which the server takes over. */
 struct web_answer {
     unsigned status; /* 200 … */
     const char *content_type;

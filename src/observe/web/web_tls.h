@@ -16,7 +16,7 @@ struct web_tls_files {
     const char *key;
 };
 
-/* What is in them, ended by NUL. */
+/* The contents of the files, ended by NUL. */
 struct web_tls_texts {
     char *certificate;
     char *key;

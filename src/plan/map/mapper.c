@@ -196,7 +196,7 @@ static void count_long_decimals(struct entity_state *entity, const struct batch 
 
 /* ---- whole batches */
 
-/* What keeps large values alive until the last of the batches that borrow them is gone. */
+/* A holder that keeps large values alive until the last of the batches that borrow them is gone. */
 struct keeper {
     struct large_value large;
     uint32_t *users;

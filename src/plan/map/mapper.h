@@ -22,7 +22,8 @@ struct mapper_reject {
     struct cell record;                     /* a MAP of the fields made so far */
 };
 
-/* What was made since the last take. Everything in it lives in the batches' arenas or `arena`. */
+/* Batches and rejects that were made since the last take. Everything in it lives in the batches'
+ * arenas or `arena`. */
 struct mapper_output {
     struct batch **batches; /* one an entity that made records; batch->entity says which; at most
                                stream->entity_count. They are the caller's; the array is the

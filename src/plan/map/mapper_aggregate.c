@@ -181,7 +181,7 @@ static enum status mapper_aggregate_compare(struct mapper *mapper, const struct 
     return STATUS_OK;
 }
 
-/* What the cell borrows is gone with its row. */
+/* Bytes that the cell borrows are gone with its row. */
 static void mapper_aggregate_keep(struct aggregate_state *state, const struct cell *cell)
 {
     bool digits = cell->kind == VALUE_DECIMAL && !(cell->flags & CELL_SMALL);

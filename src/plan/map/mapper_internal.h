@@ -136,12 +136,12 @@ struct making {
     struct cell refused;                  /* the value that its type does not take */
 };
 
-/* What the source's envelope tells, to the record that was appended last; of what was put together
- * from several rows the newest write time. */
+/* The source's envelope goes to the record that was appended last; one that was put together from
+ * several rows gets the newest write time. */
 void mapper_carry_envelope(struct mapper *mapper, struct entity_state *entity,
                            const struct record_envelope *from);
 
-/* What stands in a reject for a value that can't be made or kept, so that it is not loaded again
+/* The mark in a reject for a value that can't be made or kept, so that it is not loaded again
  * without it. */
 void mapper_omit(struct making *making, const char *field, const char *why, struct cell *cell);
 /* The same with the value that the field does not take: a LIST of both, marked alike. */
@@ -172,7 +172,7 @@ enum status mapper_keep(struct making *making, const struct cell *from, struct c
  */
 enum status mapper_unnest(struct making *making, const struct cell *first,
                           const struct cell *record, struct error *error) MUST_USE;
-/* What `mapper_unnest` does, of the parent at hand. */
+/* The work of `mapper_unnest`, for the parent at hand. */
 enum status mapper_unnest_parent(struct making *making, struct error *error) MUST_USE;
 /* Makes the row of a document and finds the entities that it fits. `*fits` false: none, and it has
  * been told; or it can't be read, and is rejected. */

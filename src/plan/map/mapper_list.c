@@ -255,7 +255,7 @@ static enum status emit_page(struct mapper *mapper, struct list_state *list, str
     return status;
 }
 
-/* What fails rejects the record or page that holds the item; whole, with what there is of it. */
+/* An item that fails rejects the record or page that holds it; whole, with what there is of it. */
 static enum status absorb(struct list_state *list, enum status status, struct error *error)
 {
     if (status == STATUS_OK || !mapper_is_reject(error)) {

@@ -35,7 +35,7 @@ static bool says_nothing(const struct record_envelope *envelope)
            envelope->cell_times == NULL;
 }
 
-/* Those of fields that are columns as they are; others have the record's own. */
+/* The times of fields that are columns as they are; others have the record's own. */
 static const struct cell_times *times_of_fields(const struct mapping *mapping,
                                                 const struct record_envelope *from,
                                                 struct arena *arena)
@@ -231,8 +231,8 @@ static enum status check_key(const struct mapping_field *field, const struct cel
     return STATUS_OK;
 }
 
-/* What a reject holds of a field that can't be made. A value that its column does not take is kept
- * as it was, since the column refuses it again; another might be loaded as what it is not. */
+/* The content of a reject for a field that can't be made. A value that its column does not take is
+ * kept as it was, since the column refuses it again; another might be loaded as what it is not. */
 static void keep_or_omit(struct making *making, const struct mapping_field *field,
                          const struct error *fault, struct cell *cell)
 {

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Of values, which may be large. */
+/* Memory for values, which may be large, can run out. */
 static enum status no_memory(struct error *error)
 {
     return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");

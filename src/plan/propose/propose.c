@@ -22,7 +22,7 @@ static void write_unknown_field(struct buffer *out, const char *name)
     buffer_append_string(out, ", cast: text }\n");
 }
 
-/* Of documents at most the key is known, and its types where the catalogue says them. */
+/* Documents have at most a key that is known, and its types where the catalogue says them. */
 static void write_known_fields(struct buffer *out, const struct schema_table *table)
 {
     buffer_append_string(out, "      # and each further field: NAME: { column: NAME, cast: text }, "

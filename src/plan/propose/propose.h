@@ -1,4 +1,4 @@
-/* What the parts of `transhume init` share: the schema seen as owners and owned, and YAML written
+/* The base of the parts of `transhume init`: the schema seen as owners and owned, and YAML written
  * safely. */
 #ifndef TRANSHUME_PLAN_PROPOSE_PROPOSE_H
 #define TRANSHUME_PLAN_PROPOSE_PROPOSE_H

@@ -14,7 +14,7 @@ static void append_names(struct buffer *out, struct column_list names)
     buffer_append_byte(out, ']');
 }
 
-/* Those of the key that the reference does not hold. */
+/* The columns of the key that the reference does not hold. */
 static struct column_list own_part(struct proposal *proposal, const struct schema_table *table,
                                    struct column_list reference)
 {

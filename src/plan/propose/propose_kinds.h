@@ -1,5 +1,5 @@
-/* What `transhume init` learns from a sample of documents: which kinds of records there are, how
- * they are told apart, and what their fields hold. */
+/* Kinds of records, as `transhume init` learns them from a sample of documents: which there are,
+ * how they are told apart, and what their fields hold. */
 #ifndef TRANSHUME_PLAN_PROPOSE_PROPOSE_KINDS_H
 #define TRANSHUME_PLAN_PROPOSE_PROPOSE_KINDS_H
 

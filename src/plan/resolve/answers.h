@@ -1,12 +1,12 @@
-/* What the databases answered while a plan was resolved, so that it can be resolved again to the
- * same mapping without asking them again. */
+/* Answers that the databases gave while a plan was resolved, so that it can be resolved again to
+ * the same mapping without asking them again. */
 #ifndef TRANSHUME_PLAN_RESOLVE_ANSWERS_H
 #define TRANSHUME_PLAN_RESOLVE_ANSWERS_H
 
 #include "base/name_index.h"
 #include "connectors/contract/connector.h"
 
-/* Of a question about the values of a column (source_functions.holds). */
+/* The answer to a question about the values of a column (source_functions.holds). */
 enum plan_answer { PLAN_ANSWER_NO, PLAN_ANSWER_YES, PLAN_ANSWER_UNASKED, PLAN_ANSWER_COUNT };
 
 /* Do all values of the column pass the test? UNASKED: the table was too large to be read for it, or
@@ -18,8 +18,8 @@ struct plan_values_answer {
     enum plan_answer answer;
 };
 
-/* What the target understands of a column's own words (catalog_functions.understands), which are
- * these. Any of them may be NULL. */
+/* A column's own words, any of which may be NULL, and which of them the target understands
+ * (catalog_functions.understands). */
 struct plan_words_answer {
     const char *type;
     const char *default_text;

@@ -100,8 +100,8 @@ static bool kinds_keep_apart(enum value_kind from, enum value_kind to)
     }
 }
 
-/* Of a value that has parts: only as a column of the same type has it, and if none of them has
- * several spellings. */
+/* A value that has parts is kept apart only as a column of the same type has it, and if none of
+ * them has several spellings. */
 static bool parts_keep_apart(const struct value_type *from, const struct value_type *to)
 {
     bool apart = from->kind == to->kind && is_same_word(from->native, to->native);
@@ -136,7 +136,7 @@ static bool keeps_apart(const struct schema_table *table, const struct schema_co
     return kinds_keep_apart(from->kind, to->kind) || parts_keep_apart(from, to);
 }
 
-/* What a table's fields become in a target that does not refuse a key which is there. */
+/* The merging of a table's fields in a target that does not refuse a key which is there. */
 struct merging {
     const struct resolver *resolver;
     const struct table_builder *table;
@@ -182,7 +182,7 @@ static bool texts_merge(const struct merging *merging, const char *field)
 
 /* ---------------------------------------------------------------- reading back */
 
-/* What can be read back of an entity's key. */
+/* The part of an entity's key that can be read back. */
 struct recovered {
     const char *columns[64];
     uint32_t count;
@@ -444,7 +444,7 @@ static bool begin_of(const struct entity_builder *entity, const char *name,
     return true;
 }
 
-/* What `longer` has after all of `shorter` can not come there. */
+/* The rest of `longer`, after all of `shorter`, can not come there. */
 static bool excludes_rest(const struct beginning *shorter, const struct beginning *longer)
 {
     if (shorter->exact) {

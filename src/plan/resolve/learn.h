@@ -16,16 +16,17 @@ bool plan_needs_learning(const struct plan_document *document, const struct data
 bool plan_copies_table(const struct plan_document *document, const struct plan_settings *settings,
                        const struct schema_table *table);
 
-/* What was seen of one table, which is borrowed; one thread at a time. `documents`: its records are
- * maps, else the cells of its columns; `child_tables`: lists of maps are to become tables. */
+/* Everything that was seen of one table, which is borrowed; one thread at a time. `documents`: its
+ * records are maps, else the cells of its columns; `child_tables`: lists of maps are to become
+ * tables. */
 struct learnt_table;
 struct learnt_table *learnt_table_create(const struct schema_table *table, bool documents,
                                          bool child_tables) __attribute__((returns_nonnull));
 void learnt_table_destroy(struct learnt_table *learnt); /* NULL is fine */
-/* What is read for it, all of its records; it lives as long as `learnt`. */
+/* The request that reads all of its records; it lives as long as `learnt`. */
 struct read_request learnt_table_request(const struct learnt_table *learnt);
-/* What follows is of this span: fields come in the order of spans, and within one in that of
- * records. Each thread takes its spans in ascending order. */
+/* Records that follow are of this span: fields come in the order of spans, and within one in that
+ * of records. Each thread takes its spans in ascending order. */
 void learnt_table_begin(struct learnt_table *learnt, uint32_t span);
 /* The same records may be added again: after a failure a span is read from its beginning. */
 enum status learnt_table_add(struct learnt_table *learnt, const struct batch *batch,

@@ -1,4 +1,4 @@
-/* What the two halves of learning share: seeing records, and writing the plan. */
+/* Declarations that the two halves of learning share: seeing records, and writing the plan. */
 #ifndef TRANSHUME_PLAN_RESOLVE_LEARN_PARTS_H
 #define TRANSHUME_PLAN_RESOLVE_LEARN_PARTS_H
 

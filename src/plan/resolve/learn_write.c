@@ -65,7 +65,7 @@ static bool is_too_exact(const struct writer *writer, const struct learnt_field 
            (kind == VALUE_DECIMAL || kind == VALUE_UINT64);
 }
 
-/* What `cast` says. */
+/* The word for `cast`. */
 static const char *type_word(struct writer *writer, const struct learnt_field *field)
 {
     struct value_type type = learnt_type_decide(&field->type);
@@ -266,7 +266,8 @@ static bool may_refer(const struct learnt_table *learnt, const char *name)
     return field != NULL && field->type.kinds != 0 && (field->type.kinds & nested_kinds) == 0;
 }
 
-/* What the rows of its lists refer to it by: its key, else fields that are called like one. */
+/* The fields by which the rows of its lists refer to it: its key, else some that are called like
+ * one. */
 static struct column_list parent_names(struct writer *writer, const struct learnt_table *learnt)
 {
     static const char *const usual[][KEYS_MAX] = {{"PK", "SK"},   {"pk", "sk"}, {"id", NULL},
@@ -348,7 +349,7 @@ static void write_list_table(struct writer *writer, const struct learnt_table *l
 
 /* ---------------------------------------------------------------- the whole */
 
-/* Of columns that the source has: all but those that become tables. */
+/* The columns that the source has: all but those that become tables. */
 static void write_star(struct table_writer *table, struct column_list parent)
 {
     struct buffer *yaml = &table->writer->plan->yaml;

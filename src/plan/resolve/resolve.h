@@ -100,7 +100,7 @@ struct stream_builder {
     bool has_pages;
 };
 
-/* What a name stands for. */
+/* The meaning of a name. */
 struct scope_value {
     const char *name;
     struct value_reference reference;
@@ -292,7 +292,7 @@ bool names_touch(struct resolver *resolver, const struct schema_table *table);
 void masks_resolve(struct resolver *resolver);
 /* resolve_hooks.c; behind make_tables */
 void hooks_resolve(struct resolver *resolver);
-/* Those of a finished stream's columns. */
+/* The masks of a finished stream's columns. */
 void masks_take(struct resolver *resolver, struct plan_stream *stream);
 /* The rule that masks a column; NULL: none does. */
 const struct plan_node *masks_rule_of(const struct resolver *resolver,
@@ -301,8 +301,8 @@ const struct plan_node *masks_rule_of(const struct resolver *resolver,
 /* resolve_since.c: of an entity; of a stream, once its entities are known; what becomes of records
  * that are there in a table that is fed so. */
 void since_resolve(struct resolver *resolver, struct entity_builder *entity);
-/* What the plan or `--since` says of all tables: before any of them is resolved, and when they are
- * (a column that none has is a fault). */
+/* Settings of the plan or `--since` for all tables: taken before any of them is resolved, checked
+ * when they are (a column that none has is a fault). */
 void since_take_common(struct resolver *resolver);
 void since_check_common(struct resolver *resolver);
 void since_take(struct resolver *resolver, const struct stream_builder *stream,
@@ -400,7 +400,7 @@ void field_resolve(struct resolver *resolver, struct scope *scope, struct entity
 /* The type that `cast` in a field or a rule names, with `from` or `to` beside it; false: a fault
  * was said. */
 bool cast_parse(struct resolver *resolver, const struct plan_node *beside, struct value_type *type);
-/* What a cast does to all values of the field's type before it; false: a fault was said. */
+/* The effect of a cast on all values of the field's type before it; false: a fault was said. */
 bool cast_check(struct resolver *resolver, const struct plan_node *cast,
                 const struct mapping_field *field, const struct value_type *to);
 
@@ -411,7 +411,7 @@ void udts_resolve(struct resolver *resolver);
 bool udts_native_type(const struct resolver *resolver, const char *declared,
                       struct value_type *type);
 
-/* What to write instead of one that it does not know; `hint` is room for it. */
+/* A hint at what to write instead of one that it does not know; `hint` is room for it. */
 const char *udts_type_hint(const struct resolver *resolver, const char *declared, char *hint,
                            size_t capacity);
 
@@ -497,7 +497,7 @@ bool resolve_keeps_types(const struct resolver *resolver);
 /* The type that the plan gives the target's column; NULL: none. */
 const struct plan_node *table_column_type(const struct table_builder *table, const char *name);
 void columns_resolve(struct resolver *resolver, struct table_builder *table);
-/* Of two limits (digits, bits) the one that has room for the values of both; 0: none. */
+/* The one of two limits (digits, bits) that has room for the values of both; 0: none. */
 int32_t type_size_of_both(int32_t one, int32_t other);
 
 /* resolve_there.c */
@@ -525,7 +525,7 @@ void references_resolve(struct resolver *resolver, struct table_builder *table);
 void references_widen(struct resolver *resolver);
 
 /* resolve_carry.c */
-/* What a target of the source's own engine understands of the column. */
+/* The words of the column that a target of the source's own engine understands. */
 struct column_words carry_understood(struct resolver *resolver, const struct schema_column *column);
 /* After the table has its columns: counters, defaults and comments, and notes on what stays behind.
  */

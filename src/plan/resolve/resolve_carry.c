@@ -1,7 +1,7 @@
 /*
- * What a source table has besides its columns' types: counters, defaults, expressions, checks,
- * comments. The target's table gets what it has words for, of columns that are copied as they are;
- * all else is a note.
+ * Properties that a source table has besides its columns' types: counters, defaults, expressions,
+ * checks, comments. The target's table gets what it has words for, of columns that are copied as
+ * they are; all else is a note.
  */
 #include "base/name_index.h"
 #include "base/text.h"
@@ -92,7 +92,7 @@ static bool is_plain_day(int64_t days)
     return year >= 1 && year <= 9999;
 }
 
-/* Of those that are not, some servers refuse the default, and others the first record with it. */
+/* Some servers refuse a default that they do not hold, and others the first record with it. */
 static bool is_held_anywhere(const struct carrying *carrying, const struct cell *value)
 {
     bool texts = connector_rules(carrying->resolver->target->connector)->text_times;
@@ -219,7 +219,7 @@ static void carry_default(const struct carrying *carrying)
 
 /* ---------------------------------------------------------------- within one engine */
 
-/* What a plain copy makes before its tables is not made by a plan. */
+/* Objects that a plain copy makes before its tables are not made by a plan. */
 struct column_words carry_understood(struct resolver *resolver, const struct schema_column *column)
 {
     const struct catalog_functions *catalog = resolver->target->connector->catalog;

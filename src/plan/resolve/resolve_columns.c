@@ -160,7 +160,7 @@ static uint32_t place_of(struct resolver *resolver, struct collecting *collectin
     return place != NAME_INDEX_NONE ? place : collecting->columns.count;
 }
 
-/* What the source says of the column in the words of its engine, as far as the type bears it. */
+/* The column takes the words of the source's engine for it, as far as the type bears them. */
 static void take_words(struct resolver *resolver, const struct table_builder *table,
                        const struct mapping_field *field, struct schema_column *column)
 {

@@ -37,7 +37,7 @@ static bool table_wanted(const struct resolver *resolver, const struct schema_ta
     return resolve_table_wanted(resolver, table->name);
 }
 
-/* What of it can't be carried the target tells. */
+/* The target tells which rights can't be carried. */
 static bool is_carried_right(const struct resolver *resolver, const struct schema_object *object)
 {
     const char *what = schema_object_word(object);
@@ -46,7 +46,7 @@ static bool is_carried_right(const struct resolver *resolver, const struct schem
            (strcmp(what, "grant") == 0 || strcmp(what, "owner") == 0);
 }
 
-/* What the source left out already, since it calls functions. */
+/* Code that the source left out already, since it calls functions. */
 static void note_code(struct resolver *resolver)
 {
     for (uint32_t i = 0; i < resolver->schema->code_count; i++) {

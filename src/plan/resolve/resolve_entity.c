@@ -132,7 +132,7 @@ static bool add_entity(struct resolver *resolver, struct table_builder *table,
     return true;
 }
 
-/* What is said of an entity and stands in a table that names its entities would be of none. */
+/* A key for an entity would be of none if it stood in a table that names its entities. */
 static void refuse_stray_keys(struct resolver *resolver, const struct plan_node *table)
 {
     for (uint32_t i = 0; i < table->count; i++) {

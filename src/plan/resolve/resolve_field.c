@@ -46,7 +46,7 @@ bool cast_check(struct resolver *resolver, const struct plan_node *cast,
     }
 }
 
-/* Of a text that holds JSON. */
+/* The cast of a text that holds JSON. */
 static bool parse_nested(struct resolver *resolver, const struct plan_node *cast,
                          struct value_type *type, bool *good)
 {

@@ -49,7 +49,7 @@ static const char *as_written(const struct plan_node *node, struct plan_hook *ho
 
 /* ---------------------------------------------------------------- SQL */
 
-/* What has no place in a chunk's transaction, since it would end it. */
+/* The reason why a statement has no place in a chunk's transaction: it would end it. */
 static const char *ends_transaction(enum sql_language language, const struct sql_piece *piece)
 {
     switch (sql_classify(language, piece, 0)) {
@@ -315,7 +315,7 @@ static void take_tables(struct resolver *resolver, const struct plan_node *table
     }
 }
 
-/* What runs within a chunk has no place where the target pulls it itself. */
+/* A hook that runs within a chunk has no place where the target pulls that itself. */
 static void leave_express_lane(struct plan *plan)
 {
     for (uint32_t i = 0; i < plan->hook_count; i++) {

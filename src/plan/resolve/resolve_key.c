@@ -18,7 +18,7 @@ static uint32_t item_count(const struct plan_node *list)
     return list == NULL ? 0 : list->kind == PLAN_NODE_SCALAR ? 1 : list->count;
 }
 
-/* What orders the records of a partition; `sort` is a shorter word for one column. */
+/* The columns that order the records of a partition; `sort` is a shorter word for one column. */
 static const struct plan_node *clustering_node(const struct plan_node *key)
 {
     const struct plan_node *sort = plan_node_get(key, "sort");

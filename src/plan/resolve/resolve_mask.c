@@ -113,7 +113,7 @@ static uint32_t shorter(uint32_t one, uint32_t other)
     return one == 0 || (other != 0 && other < one) ? other : one;
 }
 
-/* What one side holds has to fit the other one as well. */
+/* A value that one side holds has to fit the other one as well. */
 static bool share_bounds(struct mask *one, struct mask *other)
 {
     uint32_t most = shorter(one->characters_max, other->characters_max);

@@ -28,7 +28,7 @@ static uint32_t count_stars(const char *text)
     return count;
 }
 
-/* What a star becomes must be plain: one on the left, and one on the right. */
+/* The renaming of a star must be plain: one on the left, and one on the right. */
 static void check_pattern(struct resolver *resolver, const struct plan_node *key,
                           const struct plan_node *becomes)
 {

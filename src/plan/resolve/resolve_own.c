@@ -1,7 +1,7 @@
 /*
- * What a column becomes in another engine that has no like of its type, or has another custom: an
- * array a list, tinyint(1) a truth value, a length of time an interval. Each is chosen so that all
- * values of the column are held; `types: keep` in the plan chooses none.
+ * The type that a column gets in another engine that has no like of its own, or has another custom:
+ * an array becomes a list, tinyint(1) a truth value, a length of time an interval. Each is chosen
+ * so that all values of the column are held; `types: keep` in the plan chooses none.
  */
 #include "connectors/contract/defaults.h"
 #include "plan/resolve/answers.h"
@@ -291,7 +291,8 @@ static bool become_digits(const struct own_field *own)
     return true;
 }
 
-/* What the column there is, or what it will be once it is made for values of that type. */
+/* The type of the column there, or the one that it will have once it is made for values of that
+ * type. */
 static struct value_type made_as(const struct own_field *own, struct value_type type)
 {
     const struct database *target = own->resolver->target;
@@ -314,7 +315,7 @@ static bool makes_zoned(const struct own_field *own)
     return made_as(&absent, (struct value_type){.kind = VALUE_TIMESTAMP, .zoned = true}).zoned;
 }
 
-/* Of what names none: the plan's, or the one that the column's engine takes. */
+/* The zone of a value that names none: the plan's, or the one that the column's engine takes. */
 static const struct time_zone *zone_of(const struct own_field *own)
 {
     const struct time_zone *zone = own->resolver->plan->time_zone;

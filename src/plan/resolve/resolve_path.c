@@ -6,7 +6,7 @@
 
 enum { PATH_STEPS_MAX = 16, CANDIDATES_MAX = 16 };
 
-/* What is asked for, while it is walked. */
+/* The path that is asked for, while it is walked. */
 struct path_walk {
     struct resolver *resolver;
     const struct plan_node *node;
@@ -36,7 +36,7 @@ static struct column_list referenced_columns(const struct schema_foreign_key *ke
     return key->referenced_columns.count > 0 ? key->referenced_columns : table->primary_key;
 }
 
-/* What the plan says once more is no second way. */
+/* A relation that the plan says once more is no second way. */
 static bool is_known(const struct schema_foreign_key *key, const struct schema_table *referenced,
                      const struct step_candidate *candidates, uint32_t count, bool down)
 {

@@ -18,8 +18,9 @@ static const struct table_builder *find_table(const struct resolver *resolver, c
 /* ---------------------------------------------------------------- what a target can have */
 
 /*
- * What a kind may look like to a server that is asked whether two columns compare in a foreign key.
- * InnoDB compares all that it keeps as plain bytes, which is also how it keeps decimals and times.
+ * The forms in which a kind may appear to a server that is asked whether two columns compare in a
+ * foreign key. InnoDB compares all that it keeps as plain bytes, which is also how it keeps
+ * decimals and times.
  */
 enum { LIKE_NUMBER = 1, LIKE_TEXT = 2, LIKE_BYTES = 4, LIKE_ANYTHING = 7 };
 
@@ -170,7 +171,8 @@ static const struct table_builder *table_made_of(const struct resolver *resolver
     return NULL;
 }
 
-/* What is left of an action in the target; `lost` gets the words of one that it does not know. */
+/* The action as far as it is left in the target; `lost` gets the words of one that it does not
+ * know. */
 static const char *carry_action(struct resolver *resolver, const char *event, const char *action,
                                 const char **lost)
 {

@@ -109,7 +109,7 @@ static void follow(struct resolver *resolver, const struct renumbering *renumber
     field->direct = false;
 }
 
-/* Of the field that is the source's column of that name. */
+/* The field that is the source's column of that name follows. */
 static void follow_column(struct resolver *resolver, const struct renumbering *renumbering,
                           const struct table_builder *table, const struct entity_builder *entity,
                           const char *column)

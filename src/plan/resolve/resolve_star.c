@@ -22,8 +22,8 @@ static bool is_named(const struct name_index *named, const char *name)
     return name_index_find(named, name, strlen(name)) != NAME_INDEX_NONE;
 }
 
-/* What is to be left out must be there to be left out: of a slip the column that was meant would
- * be copied. */
+/* A column that is to be left out must be there: after a slip the one that was meant would be
+ * copied. */
 static void check_dropped(struct resolver *resolver, const struct schema_table *table,
                           const struct plan_node *fields)
 {

@@ -2,7 +2,7 @@
 #include "plan/resolve/resolve.h"
 #include <string.h>
 
-/* What the engine joins it joins with SQLite, which takes 64 tables in a FROM. */
+/* The engine makes its joins with SQLite, which takes 64 tables in a FROM. */
 enum { ENGINE_JOINS_MAX = 63 };
 
 static void mark_early_in(struct stream_builder *stream, uint32_t expression_index)
@@ -120,7 +120,7 @@ static void fault_columns(struct resolver *resolver, const struct stream_builder
                what, (unsigned)wanted, (unsigned)resolver->source->limits.request_columns_max);
 }
 
-/* What only the source knows of the joins. */
+/* Faults of the joins that only the source knows of. */
 static void check_accepted(struct resolver *resolver, const struct entity_builder *entity,
                            const char *what, const struct read_request *request)
 {

@@ -50,7 +50,7 @@ static bool is_some_kind(const char *pattern)
     return false;
 }
 
-/* What its columns become, or that they are left out. */
+/* The rule says what its columns become, or that they are left out. */
 static bool says_type(const struct type_rule *rule)
 {
     return rule->cast != NULL || rule->type != NULL || rule->drop;
@@ -163,7 +163,8 @@ struct chosen {
     struct type_rule *empty;
 };
 
-/* What a virtual table keeps its rows in is read by itself alone, and has to stay as it is. */
+/* The store in which a virtual table keeps its rows is read by itself alone, and has to stay as it
+ * is. */
 static struct chosen resolve_types_choose(struct resolver *resolver,
                                           const struct schema_table *table,
                                           const struct schema_column *column)
@@ -238,7 +239,7 @@ static bool is_typed(const struct resolver *resolver, const struct table_builder
     return target != NULL && resolver->target_sql && table_column_type(target, field->name) != NULL;
 }
 
-/* What the column becomes. */
+/* The type that the column gets by the rule. */
 static void apply_type(struct resolver *resolver, struct type_rule *rule,
                        struct mapping_field *field)
 {

@@ -1,4 +1,4 @@
-/* What the target keeps in another form than the source: notes, from the target's table of
+/* Values that the target keeps in another form than the source: notes, from the target's table of
  * types. */
 #include "plan/resolve/resolve.h"
 #include <stdio.h>

@@ -15,7 +15,7 @@
 
 enum { CANONICAL_TEXT_VERSION = 1 };
 
-/* What is being written, and where its numbers point. */
+/* The text that is being written, and where its numbers point. */
 struct text_writer {
     struct buffer *out;
     const struct stream_mapping *mapping;
@@ -53,7 +53,7 @@ static void put_type(struct buffer *out, const struct value_type *type)
     }
 }
 
-/* What the mapper's rows of the root are. */
+/* The request whose rows are the mapper's of the root. */
 static const struct read_request *root_request(const struct plan_stream *stream)
 {
     return stream->joined != NULL ? stream->joined : &stream->request;
@@ -467,7 +467,7 @@ static void put_table(struct buffer *out, const struct plan_table *table)
     }
 }
 
-/* Those of the plan: what a column's type is. */
+/* Record types of the plan: what a column's type is. */
 static void put_record_types(struct buffer *out, const struct target_table *target)
 {
     for (uint32_t i = 0; i < target->record_type_count; i++) {

@@ -37,7 +37,7 @@ static void expand_name(const struct plan_node *map, const char *key, struct are
     node->length = (uint32_t)strlen(node->text);
 }
 
-/* What quotes and escapes stand for is only known now. */
+/* The text that quotes and escapes stand for is only known now. */
 static void register_endpoint(const struct plan_node *root, const char *name)
 {
     const char *uri = plan_node_text(plan_node_get(root, name));

@@ -40,7 +40,7 @@ enum status plan_document_parse(const char *text, size_t length, const char *nam
                                 struct error *error) MUST_USE;
 void plan_document_destroy(struct plan_document *document);
 
-/* What is needed before the databases are open. NULL where the plan does not say. */
+/* Texts that are needed before the databases are open. NULL where the plan does not say. */
 const char *plan_document_source(const struct plan_document *document);
 const char *plan_document_target(const struct plan_document *document);
 const char *plan_document_path(const struct plan_document *document);

@@ -1,4 +1,4 @@
-/* What may stand in a plan, as tables: they check the form, give the hints and feed the
+/* Everything that may stand in a plan, as tables: they check the form, give the hints and feed the
  * reference. */
 #ifndef TRANSHUME_PLAN_TEXT_GRAMMAR_H
 #define TRANSHUME_PLAN_TEXT_GRAMMAR_H
@@ -51,7 +51,7 @@ extern const struct grammar_map grammar_entity;
 extern const struct grammar_map grammar_field;
 extern const struct grammar_map grammar_alerts; /* a file of --alerts */
 
-/* What makes a field: its leading key, and which keys may stand beside it. */
+/* The form of a field: its leading key, and which keys may stand beside it. */
 struct grammar_field_form {
     const char *name;
     const char *beside;   /* "cast|default|when" */

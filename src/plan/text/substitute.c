@@ -220,7 +220,7 @@ void plan_substitute_note(const struct plan_node *node, const char *uri)
     }
 }
 
-/* Of the tables only what runs besides: their templates have braces of their own. */
+/* Hooks are all that is substituted in tables: their templates have braces of their own. */
 static void substitute_hooks(struct substitution *substitution, const struct plan_node *tables)
 {
     for (uint32_t i = 0; tables->kind == PLAN_NODE_MAP && i < tables->count; i++) {

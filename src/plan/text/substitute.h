@@ -22,8 +22,8 @@
  */
 void plan_substitute(const struct plan_node *root, struct arena *arena, struct plan_faults *faults);
 
-/* What became of the text of `node`: unless it is a variable's value as a whole, the file says this
- * URI, and not the user. */
+/* The text of `node` became this URI: unless it is a variable's value as a whole, the file says it,
+ * and not the user. */
 void plan_substitute_note(const struct plan_node *node, const char *uri);
 
 /* The URI of `node` with the same done to it, in the arena; files are relative to `folder`. */

@@ -68,7 +68,7 @@ static bool line_starts_with_tab(const struct tree_reader *reader, size_t line)
     return position < end && *position == '\t';
 }
 
-/* What libyaml found, with a hint for what people really do wrong. */
+/* The fault that libyaml found, with a hint for what people really do wrong. */
 static void fault_of_parser(struct tree_reader *reader)
 {
     const yaml_parser_t *parser = &reader->parser;
@@ -367,7 +367,7 @@ static const struct plan_node *read_document(struct tree_reader *reader)
     }
 }
 
-/* What libyaml would let pass or say badly. */
+/* Bytes that libyaml would let pass or say badly. */
 static bool check_bytes(const char *text, size_t length, struct plan_faults *faults)
 {
     uint32_t line = 1;

@@ -120,7 +120,7 @@ const char *expression_dates_fault(const char *text)
 
 /* ---- the functions */
 
-/* What a function knows of itself. */
+/* The data of a function. */
 struct date_function {
     const char *name;
     sqlite3 *plain;

@@ -157,7 +157,7 @@ static const char *comment_end(const char *text)
     return end == NULL ? text + strlen(text) : end + (*text == '-' ? 1 : 2);
 }
 
-/* Of a function, a table or a type nothing else is called so. */
+/* A word that can only be a function, a table or a type stays as it is. */
 static enum status put_word(struct putting *putting, const char *text, const char *end,
                             bool is_quoted)
 {

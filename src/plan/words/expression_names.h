@@ -12,9 +12,9 @@
 void expression_append_quoted(struct buffer *out, const char *name);
 
 /*
- * What names are called for SQLite, pairwise, in the arena: themselves, or, of those that it would
- * take for equal (it looks past ASCII case), something that nobody else is called. NULL: the name
- * came before.
+ * The names that these are called for SQLite, pairwise, in the arena: themselves, or, of those that
+ * it would take for equal (it looks past ASCII case), something that nobody else is called. NULL:
+ * the name came before.
  */
 const char *const *expression_names_make(const char *const *names, uint32_t count,
                                          struct arena *arena);

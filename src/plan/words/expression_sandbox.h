@@ -25,8 +25,8 @@ enum status expression_sandbox_execute(struct expression_sandbox *sandbox, const
 void expression_sandbox_check_memory(const struct expression_sandbox *sandbox);
 /* Forgets what was refused and used. */
 void expression_sandbox_begin_check(struct expression_sandbox *sandbox);
-/* What the expression asks of the time of day or the place, as far as its text shows it; NULL:
- * nothing. */
+/* The fault of an expression that asks for the time of day or the place, as far as its text shows
+ * it; NULL: it has none. */
 const char *expression_dates_fault(const char *text);
 /* Puts functions in place of the date functions that refuse what depends on now and here. */
 enum status expression_dates_register(struct expression_sandbox *sandbox,

@@ -28,7 +28,8 @@ enum epoch_unit scalar_epoch_unit(const char *text);
 struct connector;
 bool scalar_native_type(const struct connector *connector, const char *native,
                         struct value_type *type);
-/* What to write instead of a type that the connector does not know; `hint` is room for it. */
+/* A hint at what to write instead of a type that the connector does not know; `hint` is room for
+ * it. */
 const char *scalar_native_hint(const struct connector *connector, const char *native, char *hint,
                                size_t capacity);
 
