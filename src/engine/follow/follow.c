@@ -572,7 +572,7 @@ static enum status put_position(struct follow *follow, struct position position,
     return status;
 }
 
-/* What a new feed could not tell of. */
+/* Refuses a table that a new feed could not tell of. */
 static enum status table_refuse(struct follow *follow, const struct lack *lack, struct error *error)
 {
     const struct follow_routes *routes = follow->routes;
@@ -795,7 +795,7 @@ static enum status following_begin(struct follow *follow, struct error *error)
     return status == STATUS_OK ? read_whole(follow, error) : status;
 }
 
-/* What was read failed, perhaps, since it was dropped or altered. */
+/* A read failed, perhaps, since its table was dropped or altered. */
 static enum follow_end fail_or_overtaken(struct follow *follow, struct error *error)
 {
     if (source_now_causes(follow->session, follow->routes->tables, follow->routes->table_count,
@@ -939,8 +939,8 @@ static void tell_followed(const struct follow *follow)
     follow_routes_tell(follow->routes, left, follow->session);
 }
 
-/* What was noted before, and what the source's schema has more by now, which is made in the target.
- */
+/* Takes up what was noted before, and what the source's schema has more by now, which is made in
+ * the target. */
 static enum status take_up(struct follow *follow, struct error *error)
 {
     struct run *run = follow->run;

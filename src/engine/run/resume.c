@@ -297,7 +297,7 @@ static enum status take_chunks(struct resume *resume, struct error *error)
     return run_index_chunks(run, error);
 }
 
-/* What a table wrote that the plan has no more is nobody's. */
+/* The counts of an entity that the plan has no more are nobody's. */
 static void renumber_mark(const struct run_numbering *numbering, struct arena *arena,
                           struct ledger_mark *mark)
 {
@@ -359,7 +359,7 @@ struct names {
     size_t count;
 };
 
-/* What following rejected is of no chunk. */
+/* A reject file of following is of no chunk. */
 static bool is_vouched(void *context, const char *name)
 {
     const struct names *names = context;
@@ -693,8 +693,8 @@ static enum status reopen_if_changed(struct resume *resume, bool changed, struct
     return failpoint_hit("resume.after_reopen", error);
 }
 
-/* What following is refused for is asked before the run is claimed: then nothing was touched. A
- * server that is away for a moment following waits for. */
+/* The reasons to refuse following are asked for before the run is claimed: then nothing was
+ * touched. Following waits for a server that is away for a moment. */
 static enum status check_allowed(const struct resume *resume, struct error *error)
 {
     const struct run_session *session = resume->run->session;
@@ -795,7 +795,7 @@ enum status run_resume(struct run_session *session, struct run_result *result, s
     return run_conclude(run, status, result, error);
 }
 
-/* Of a run that follows: what is noted of it in the ledger. */
+/* Asks what the ledger notes of a run that follows. */
 static enum status ask_cut_over(struct resume *resume, struct lack_list *lacks, struct error *error)
 {
     struct run *run = resume->run;

@@ -115,8 +115,8 @@ static bool names_run(const struct run_options *options, const struct local_run 
            is_shown(options->sides.target_uri, local->target);
 }
 
-/* What is not given stands as in the run that is gone on with: the unfinished one, or the one that
- * is validated, or whose rejects are loaded. */
+/* An option that is not given stands as in the run that is gone on with: the unfinished one, or the
+ * one that is validated, or whose rejects are loaded. */
 static enum status take_from_local_run(struct run_session *session, struct past_run *taken,
                                        struct error *error)
 {
@@ -219,7 +219,7 @@ static bool is_same_file(const char *one, const char *other)
            left.st_dev == right.st_dev && left.st_ino == right.st_ino;
 }
 
-/* Of another plan, with endpoints of its own, the run says nothing: what was taken from it goes. */
+/* The run says nothing of another plan, with endpoints of its own: what was taken from it goes. */
 static void leave_other_run(struct run_session *session, const struct run_options *asked,
                             struct past_run *past)
 {
@@ -440,7 +440,7 @@ static enum status refuse_same(const struct run_session *session, const char *sc
     return error_hint(error, "name another target, or choose the source's schemas with --schema");
 }
 
-/* Of several schemas none may be one that is written. */
+/* None of several schemas may be one that is written. */
 static enum status check_schemas(struct run_session *session, struct error *error)
 {
     const struct catalog_functions *catalog = session->source->connector->catalog;
@@ -466,7 +466,7 @@ static enum status check_schemas(struct run_session *session, struct error *erro
     return status;
 }
 
-/* What is known of both, once both are open. */
+/* The schemas are settled by what is known of both sides, once both are open. */
 static enum status settle_schemas(struct run_session *session, struct error *error)
 {
     bool same = strcmp(session->source_identity, session->target_identity) == 0;
@@ -509,7 +509,7 @@ static enum status open_endpoints(struct run_session *session, struct error *err
     return settle_schemas(session, error);
 }
 
-/* What is read for a stream counts for the first of its entities. */
+/* Requests of a stream count for the first of its entities. */
 static void count_requests(struct run_session *session)
 {
     struct plan *plan = session->plan;
@@ -566,7 +566,7 @@ static bool has_settings(const struct run_session *session, const struct target_
            !column_list_holds(session->kept.gone, table->same_engine->name);
 }
 
-/* What tables that are copied whole bring along beside their schema. */
+/* Settings that tables that are copied whole bring along beside their schema. */
 static enum status find_settings(struct run_session *session, struct error *error)
 {
     const struct catalog_functions *catalog = session->source->connector->catalog;
@@ -596,7 +596,7 @@ static enum status find_settings(struct run_session *session, struct error *erro
     return STATUS_OK;
 }
 
-/* What of it a resume finds again, and what of it a plain copy carries. */
+/* The lines of it that a resume finds again, and those that a plain copy carries. */
 static void describe_source(struct run_session *session)
 {
     const struct plan *plan = session->plan;
@@ -685,8 +685,8 @@ static enum status resolve_once(struct run_session *session, const struct past_r
     return status;
 }
 
-/* What is new in a source that is followed must not end that: a table of which the plan can make
- * nothing is left out. */
+/* A table that is new in a source that is followed must not end that: one of which the plan can
+ * make nothing is left out. */
 static enum status resolve(struct run_session *session, const struct past_run *past,
                            struct buffer *faults, struct error *error)
 {
@@ -773,7 +773,7 @@ enum status run_open(const struct run_options *options, struct run_session **mad
     return STATUS_OK;
 }
 
-/* What opening made, if no run came of it: rmdir(2) spares all that is not empty. */
+/* Folders that opening made go, if no run came of it: rmdir(2) spares all that is not empty. */
 static void remove_unused_folders(struct run_session *session)
 {
     struct state_folder folder;
