@@ -198,7 +198,7 @@ static enum status write_file(struct cli_call *call, const char *folder, const c
     return file_write_atomic(path, text->data, text->length, NULL, error);
 }
 
-/* What the picture shows, in words: the clusters and their sizes. */
+/* The picture in words: the clusters and their sizes. */
 static const char *describe_picture(const struct analyze_names *names)
 {
     const struct names_clusters *clusters = &names->clusters;

@@ -1,4 +1,4 @@
-/* What `check --ddl` and `migrate --dry-run` print of columns and statements. */
+/* Columns and statements as `check --ddl` and `migrate --dry-run` print them. */
 #include "cli/check_ddl.h"
 #include "base/text.h"
 #include "connectors/contract/script.h"

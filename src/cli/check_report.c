@@ -1,4 +1,4 @@
-/* What `check` and `migrate --dry-run` print. */
+/* The output of `check` and `migrate --dry-run`. */
 #include "cli/check_ddl.h"
 #include "cli/check_rights.h"
 #include "cli/cli.h"
@@ -101,7 +101,7 @@ static void append_estimate(const struct check_report *report, struct buffer *ou
                     out);
 }
 
-/* What `migrate` would end with. */
+/* The exit status that `migrate` would end with. */
 static int exit_status_of(const struct check_report *report)
 {
     bool attention =

@@ -76,7 +76,7 @@ static char *secret_value(char **arguments, int count, int at)
     return text[length] == '=' ? text + length + 1 : at + 1 < count ? arguments[at + 1] : NULL;
 }
 
-/* What it is goes from what others see. */
+/* The value is overwritten, so that others no longer see it. */
 static void hide_secret_value(char *value)
 {
     size_t length = value != NULL ? strlen(value) : 0;

@@ -11,8 +11,8 @@ enum { CLI_ARGUMENTS_MAX = 64 };
 struct cli_command;
 struct verify_result;
 
-/* What was asked for. Texts point into argv, the environment and the plan; lists live in `arena`.
- */
+/* The call as it was asked for. Texts point into argv, the environment and the plan; lists live in
+ * `arena`. */
 struct cli_call {
     const struct cli_command *command;
     const char *arguments[CLI_ARGUMENTS_MAX];
@@ -59,8 +59,8 @@ struct cli_command {
     const char *summary;     /* one line */
     const char *description; /* paragraphs, lines of their own; may be NULL */
     const char *examples;    /* a line each, "# comment" lines between; may be NULL */
-    /* Of a subcommand: which options of its place it takes, besides those that every command has;
-     * ended by CLI_OPTION_COUNT. NULL: all of them. */
+    /* The options of its place that a subcommand takes, besides those that every command has; ended
+     * by CLI_OPTION_COUNT. NULL: all of them. */
     const enum cli_option_id *options;
     const struct cli_command *subcommands; /* ended by one without a name; NULL: it has none */
 };
@@ -98,8 +98,8 @@ static inline const char *cli_text(const struct cli_call *call, enum cli_option_
 }
 
 /* failure.c */
-/* What to tell of a failure: one without a code, which would look like success, is a fault of ours.
- */
+/* A failure as it is to be told: one without a code, which would look like success, is a fault of
+ * ours. */
 void cli_copy_failure(struct error *to, const struct error *from);
 /* "transhume resume --plan a/b.yaml": with what is needed to find this run again. */
 void cli_append_command(const struct cli_call *call, const char *name, struct buffer *out);
@@ -173,7 +173,7 @@ enum status cli_find_plan_of_run(struct cli_call *call, const char **path,
 void cli_run_options(struct cli_call *call, const char *plan_path, struct run_options *options);
 /* --max-pause, or its default. */
 int64_t cli_max_pause_ms(const struct cli_call *call);
-/* What --schema lists. */
+/* The schemas that --schema lists. */
 struct column_list cli_schemas(const struct cli_call *call);
 /* Opens plan and databases. A failure has been printed, and is in `*exit_status`. */
 enum status cli_open_session(struct cli_call *call, const char *plan_path,
@@ -194,7 +194,7 @@ struct rollback_report;
 struct rollback_options;
 void cli_rollback_options(struct cli_call *call, const char *plan_path, const char *target,
                           struct rollback_options *options);
-/* What rollback and finish begin with: the plan of the run that the call names, signals, the log's
+/* The beginning of rollback and finish: the plan of the run that the call names, signals, the log's
  * level, the options. A run that the state folder does not know is no failure: it may be older. */
 enum status cli_rollback_begin(struct cli_call *call, struct rollback_options *options,
                                struct error *error) MUST_USE;
@@ -202,7 +202,7 @@ enum status cli_rollback_begin(struct cli_call *call, struct rollback_options *o
 bool cli_is_confirmed(struct cli_call *call, const char *question);
 /* How many records triggers kept from being what they were. */
 uint64_t cli_rollback_differing(const struct rollback_report *report);
-/* What a rollback did or (`dry_run`) would do, as a table or as JSON. */
+/* The deeds of a rollback, done or (`dry_run`) to come, as a table or as JSON. */
 void cli_append_rollback(struct cli_call *call, const struct rollback_report *report, bool dry_run,
                          struct buffer *out);
 /* After rollback_run, of which it has the status: what goes on with it. */

@@ -1,4 +1,4 @@
-/* What the subcommands of `change` share. */
+/* Declarations that the subcommands of `change` share. */
 #ifndef TRANSHUME_CLI_COMMAND_CHANGE_H
 #define TRANSHUME_CLI_COMMAND_CHANGE_H
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What is shown while it works. */
+/* The display while the change is at work. */
 struct showing {
     bool lines;    /* a line for each step, on stdout */
     bool terminal; /* how far one is, on stderr */

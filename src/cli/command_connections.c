@@ -51,7 +51,7 @@ enum status cli_expand_connections(struct cli_call *call, struct error *error)
 
 /* ---------------------------------------------------------------- the list */
 
-/* What a test of one found. */
+/* The result of a test of one connection. */
 struct trial {
     const struct connection *connection;
     const char *shown;
@@ -169,7 +169,7 @@ static void append_trials(const struct cli_call *call, const struct trial *trial
     buffer_free(&line);
 }
 
-/* Those that were named, or all. STATUS_FAILED: there is none of such a name. */
+/* The connections that were named, or all. STATUS_FAILED: there is none of such a name. */
 static enum status command_connections_choose(struct cli_call *call, uint32_t first,
                                               const struct connection *list, uint32_t count,
                                               struct trial *trials, uint32_t *chosen,

@@ -49,7 +49,7 @@ static const char *option_type_name(enum option_type type)
     return names[type];
 }
 
-/* What another build of the program has. */
+/* The connectors that only another build of the program has. */
 static void append_lacking(struct buffer *out)
 {
     const char *how = NULL;

@@ -50,8 +50,8 @@ static int command_cutover_take(struct cli_call *call, const char *plan_path,
     return run_end_step(call, plan_path, command == RUN_CUT_OVER_END);
 }
 
-/* What the target never took is no difference, but is not there either. A reject of a row that was
- * changed since is made no more. */
+/* A record that the target never took is no difference, but is not there either. A reject of a row
+ * that was changed since is made no more. */
 static uint64_t count_rejects(const struct verify_result *result)
 {
     uint64_t count = 0;
@@ -205,7 +205,7 @@ static int cut_over(struct cli_call *call, const char *plan_path)
     return end_cut_over(call, plan_path, exit_status);
 }
 
-/* Of a cut-over that is done: the run that is its way back is cut over. */
+/* The cut-over is done: the run that is its way back is cut over. */
 static int go_back(struct cli_call *call, const char *state_folder)
 {
     struct error error = {0};

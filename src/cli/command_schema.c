@@ -54,8 +54,8 @@ static enum status need_database(const struct schema_call *schema, const char *u
                       schema->call->command->name, schema->call->command->arguments);
 }
 
-/* Of a folder with a fault the statements are looked at, too, so that all faults are told at once.
- * Those of a folder without one are looked at when it is known which of its files are to be run. */
+/* The statements of a folder with a fault are looked at, too, so that all faults are told at once;
+ * those of a folder without one are looked at when it is known which of its files are to be run. */
 static void check_statements(struct schema_call *schema, const char *uri,
                              struct plan_faults *faults)
 {

@@ -1,4 +1,4 @@
-/* What the subcommands of `schema` share. */
+/* Declarations that the subcommands of `schema` share. */
 #ifndef TRANSHUME_CLI_COMMAND_SCHEMA_H
 #define TRANSHUME_CLI_COMMAND_SCHEMA_H
 

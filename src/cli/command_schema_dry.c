@@ -1,5 +1,5 @@
-/* What `schema up` and `schema down` would run: each statement with what it shuts out, what it does
- * to its table, and how long that may take by the table's size. */
+/* The plan of `schema up` and `schema down`: each statement with what it shuts out, what it does to
+ * its table, and how long that may take by the table's size. */
 #include "cli/command_schema.h"
 
 #include "base/log.h"
@@ -178,7 +178,7 @@ static enum status append_acts(const struct dry *dry, const struct schema_plan *
     return STATUS_OK;
 }
 
-/* Of a database without tables of that kind, or one that is not there, nothing is known. */
+/* Nothing is known of a database without tables of that kind, or of one that is not there. */
 static void look_at_tables(struct dry *dry)
 {
     struct error ignored = {0};

@@ -1,4 +1,4 @@
-/* What a database tells a review of migrations. */
+/* Facts that a database tells a review of migrations. */
 #include "cli/command_schema.h"
 
 #include "connectors/common/registry.h"

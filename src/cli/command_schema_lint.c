@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* What is reviewed, and by which rules. */
+/* A review: its subject and its rules. */
 struct linting {
     struct schema_call *schema;
     struct lint_report report;
@@ -54,7 +54,7 @@ static void lint_item(struct linting *linting, const struct migration *item)
     lint_part(linting, item, item->up.text != NULL ? &item->up : &item->down);
 }
 
-/* Of a folder only what is pending in the database is reviewed: the rest is in its schema. */
+/* A folder is reviewed only as far as it is pending in the database: the rest is in its schema. */
 static bool is_applied(const struct linting *linting, const struct migration *item)
 {
     const struct schema_entry *entry =
@@ -102,7 +102,7 @@ static enum status lint_path(struct linting *linting, const char *path, struct e
     return STATUS_OK;
 }
 
-/* What the database tells, if one was named. */
+/* Facts from the database, if one was named. */
 static enum status ask_database(struct linting *linting, struct error *error)
 {
     struct schema_call *schema = linting->schema;

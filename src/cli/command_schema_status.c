@@ -253,7 +253,7 @@ static void print_json(struct schema_call *schema, struct status_rows *rows, str
                   is_problem(rows->plan) ? "true" : "false", since[rows->since]);
 }
 
-/* Of no database nothing is known. */
+/* Nothing is known without a database. */
 static enum status read_history(struct schema_call *schema, const char *uri,
                                 struct schema_history *history, enum schema_since *since,
                                 struct error *error)
@@ -279,7 +279,7 @@ static enum status read_history(struct schema_call *schema, const char *uri,
     return STATUS_OK;
 }
 
-/* Of a folder with faults: the files that are read all the same. */
+/* The files of a folder with faults that are read all the same. */
 static void print_read_files(const struct schema_call *schema)
 {
     struct buffer out = {0};

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What is shown while it works. */
+/* The display while the migrations are at work. */
 struct showing {
     bool lines;    /* a line for each act, on stdout */
     bool terminal; /* how far a statement is, on stderr */

@@ -12,7 +12,7 @@
 
 enum { STEP_MS = 1000, LEDGER_STEP_MS = 5000, LEDGER_PART = 20 };
 
-/* What --ledger names, as a folder that is made for it. */
+/* The ledger that --ledger names, as a folder that is made for it. */
 struct ledger_folder {
     const char *uri; /* NULL: there is none */
     char *folder;

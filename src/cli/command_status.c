@@ -55,7 +55,7 @@ static enum status append_state(struct cli_call *call, const char *text, bool ru
     return STATUS_OK;
 }
 
-/* Of an older run; one that is under way will tell its end itself. */
+/* A rollback of an older run that was begun; a command under way will tell its end itself. */
 static enum status append_begun(struct cli_call *call, const char *folder, struct buffer *out,
                                 struct error *error)
 {
@@ -75,7 +75,7 @@ static enum status append_begun(struct cli_call *call, const char *folder, struc
     return STATUS_OK;
 }
 
-/* Of a cut-over that is at work, or did not end. */
+/* The fence of a cut-over that is at work, or did not end. */
 static void append_fence(const struct cli_call *call, const char *folder, struct buffer *out)
 {
     bool sealed;
@@ -178,7 +178,7 @@ static void overwrite(struct buffer *out)
     *out = drawn;
 }
 
-/* What scrolls away can't be watched. */
+/* Rows that scroll away can't be watched. */
 static uint32_t rows_for_entities(void)
 {
     uint32_t rows = cli_terminal_rows(STDOUT_FILENO);

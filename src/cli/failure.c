@@ -122,7 +122,8 @@ static void name_what_goes_on(const struct cli_call *call, struct error *error)
     buffer_free(&hint);
 }
 
-/* What broke off in the middle is not left without it, though its hint is about the cause. */
+/* A command that broke off in the middle is told how it goes on, though its hint is about the
+ * cause. */
 static void add_what_goes_on(const struct cli_call *call, struct error *error)
 {
     const uint32_t works = IN_VALIDATE | IN_ROLLBACK | IN_FINISH;

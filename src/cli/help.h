@@ -8,7 +8,7 @@
 
 void help_append_overview(struct buffer *out);
 void help_append_command(const struct cli_command *command, struct buffer *out);
-/* What a code means, its usual causes and what to do. */
+/* The meaning of a code, its usual causes and what to do. */
 void help_append_error(enum error_code code, struct buffer *out);
 /* error_help.def; NULL for a code without an entry. */
 const char *help_error_causes(enum error_code code);

@@ -1,4 +1,4 @@
-/* What exit statuses and error codes mean: the tables. */
+/* Tables of the meanings of exit statuses and error codes. */
 #include "cli/help.h"
 
 #include <string.h>

@@ -90,7 +90,7 @@ const struct cli_option *cli_option_at(enum cli_option_id id);
 const struct cli_option *cli_option_by_name(const char *name, size_t length);
 const struct cli_option *cli_option_by_letter(char letter);
 
-/* What the command line or, failing that, the environment gave. */
+/* An option's value as the command line or, failing that, the environment gave it. */
 struct cli_value {
     bool is_set;
     const char *text;  /* as given */

@@ -1,4 +1,4 @@
-/* What commands share when they print. */
+/* Printing that commands share. */
 #include "cli/cli.h"
 
 #include "base/text.h"

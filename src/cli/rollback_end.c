@@ -1,4 +1,4 @@
-/* What rollback, finish and migrate --restart ask and print. */
+/* Questions and output of rollback, finish and migrate --restart. */
 #include "cli/cli.h"
 
 #include "base/log.h"
@@ -263,7 +263,7 @@ int cli_fail_rollback(const struct cli_call *call, const struct rollback_report 
     return cli_fail_begun(call, error, NULL);
 }
 
-/* What there is to confirm, shown; then a yes or a refusal. */
+/* The rollback to be confirmed is shown; then a yes or a refusal. */
 static int roll_back(struct cli_call *call, struct rollback *rollback,
                      const struct rollback_report *report)
 {

@@ -1,4 +1,4 @@
-/* What a run prints when it ends, and the log level while it goes on. */
+/* The output of a run when it ends, and the log level while it goes on. */
 #ifndef TRANSHUME_CLI_RUN_END_H
 #define TRANSHUME_CLI_RUN_END_H
 

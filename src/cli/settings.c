@@ -102,7 +102,7 @@ static void fault(struct settings *settings, const struct plan_node *node, const
     plan_fault(settings->faults, ERROR_SETTINGS_INVALID, node, hint, "'%s' %s", printable, what);
 }
 
-/* What a flag or the environment said stands. */
+/* A value that a flag or the environment gave stands. */
 static void set_option(struct settings *settings, enum cli_option_id id, const char *text,
                        const struct plan_node *node)
 {

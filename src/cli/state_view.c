@@ -382,7 +382,7 @@ static void append_status(const json_t *state, bool running, struct buffer *out)
     buffer_append_byte(out, '\n');
 }
 
-/* What the last validation found. */
+/* The result of the last validation. */
 static void append_validation(const json_t *state, struct buffer *out)
 {
     const json_t *list = json_object_get(state, "validation");

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What one look at the state leaves for the next, so that `--watch` shows the rate of now. Zeroed
- * before the first. */
+/* Figures that one look at the state leaves for the next, so that `--watch` shows the rate of now.
+ * Zeroed before the first. */
 struct state_watch {
     int64_t then_ms;
     int64_t done;
@@ -22,7 +22,7 @@ struct state_watch {
  * is no state.json. */
 enum status state_view_append(const char *json, bool running, bool color, struct state_watch *watch,
                               struct buffer *out, struct error *error) MUST_USE;
-/* What a run that follows has done; nothing of others. */
+/* Progress of a run that follows; nothing of others. */
 void state_view_append_follow(const json_t *state, bool color, struct buffer *out);
 /* The line about another run, whose rollback has not come to its end. */
 /* A fence that stands: the source's writers are stopped since then (UTC); `running`: by a process

@@ -1,4 +1,4 @@
-/* What `status` shows of a run that follows. */
+/* The part of `status` that is about a run that follows. */
 #include "cli/cli.h"
 #include "cli/state_view.h"
 #include "observe/follow_words.h"

@@ -1,4 +1,4 @@
-/* What a validation prints, and what a repair adds to it. */
+/* The output of a validation, and what a repair adds to it. */
 #include "cli/cli.h"
 
 #include "base/text.h"
@@ -48,7 +48,7 @@ static void append_entities(const struct verify_result *result, bool color, stru
     table_destroy(table);
 }
 
-/* What was compared where, if it was to be done in the databases. */
+/* The place where each table was compared, if it was to be done in the databases. */
 static void append_pushed(const struct verify_result *result, struct buffer *out)
 {
     struct buffer line = {0};
@@ -147,7 +147,7 @@ static void append_counted(uint64_t count, const char *one, const char *many, st
     buffer_format(out, "%" PRIu64 " %s", count, count == 1 ? one : many);
 }
 
-/* What a repair does not put right. */
+/* Differences that a repair does not put right. */
 static void append_left(const struct cli_call *call, const struct verify_result *result,
                         struct buffer *out)
 {
@@ -261,7 +261,7 @@ static int repaired_status(struct verify_result *result)
     return result->repair.exit_status != EXIT_DONE ? result->repair.exit_status : left > 0;
 }
 
-/* What a validation found, and what a repair did, as tables or JSON; the exit status comes back. */
+/* The results of a validation and of a repair, as tables or JSON; the exit status comes back. */
 static int cli_tell_validation(const struct cli_call *call, const struct verify_result *result)
 {
     struct buffer out = {0};

@@ -175,7 +175,7 @@ struct spill_options checkpoint_spill_options(const struct verify *verify)
                                   .kept = full && verify->checkpoint->unproven == NULL};
 }
 
-/* What it finds to go on with is there until something else is said. */
+/* The head that was found stays valid until another one is taken. */
 static void take_head(struct checkpoint *checkpoint, const struct checkpoint_head *head)
 {
     checkpoint->on_disk = true;
@@ -285,7 +285,7 @@ static void show_progress(const struct verify *verify)
     }
 }
 
-/* What an earlier one read of tasks that it has not done no longer counts. */
+/* Rows that an earlier attempt read of tasks that it has not done no longer count. */
 static void begin_attempt(struct task_list *list)
 {
     uint32_t attempt = 0;
@@ -366,7 +366,7 @@ static struct checkpoint_head make_head(struct checkpoint *checkpoint)
         .done_count = checkpoint->done_count};
 }
 
-/* What is in the sums is in the spill by then. */
+/* Records that are in the sums are in the spill by then. */
 static enum status write_file(const struct checkpoint *checkpoint, struct checkpoint_head *head,
                               const struct buffer *sums, struct error *error)
 {
@@ -425,7 +425,8 @@ static void write_now(struct checkpoint *checkpoint)
     checkpoint->on_disk = true;
 }
 
-/* Of a side that can't prove anything nobody could go on with what is kept. */
+/* Nobody could go on with sums of a side that can't prove that it is unchanged, so they are not
+ * kept. */
 static bool is_kept(struct checkpoint *checkpoint)
 {
     if (checkpoint->unproven != NULL && !checkpoint->warned) {

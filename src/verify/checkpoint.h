@@ -1,5 +1,5 @@
-/* What a validation at level hash or full has found out so far, kept in the state folder, so that
- * one that was broken off is gone on with. */
+/* Results of a validation at level hash or full so far, kept in the state folder, so that one that
+ * was broken off is gone on with. */
 #ifndef TRANSHUME_VERIFY_CHECKPOINT_H
 #define TRANSHUME_VERIFY_CHECKPOINT_H
 
@@ -31,7 +31,7 @@ struct checkpoint {
  * buckets are made: their number is that process's. At level full its spill is verify->spill.
  * STATUS_END: somebody asked to stop meanwhile. */
 enum status checkpoint_open(struct verify *verify, struct error *error) MUST_USE;
-/* Of the spill of the reading whose tasks are kept. */
+/* Options for the spill of the reading whose tasks are kept. */
 struct spill_options checkpoint_spill_options(const struct verify *verify);
 /* Its tasks and sums, those that are not done being this attempt's; STATUS_END: there are none. */
 enum status checkpoint_restore(struct checkpoint *checkpoint, struct task_list *list,
@@ -47,12 +47,12 @@ void checkpoint_end(struct checkpoint *checkpoint, bool ended);
 /* The result is stored. */
 void checkpoint_remove(struct checkpoint *checkpoint);
 void checkpoint_close(struct checkpoint *checkpoint); /* NULL is fine */
-/* What is kept of another level is left alone, and told. */
+/* A checkpoint of another level is left alone, and told. */
 void checkpoint_pass_by(struct verify *verify);
 
 /* ---- checkpoint_file.c */
 
-/* What stands before the sums. */
+/* The head of the file, before the sums. */
 struct checkpoint_head {
     int64_t at_us; /* UTC */
     const char *version;

@@ -40,7 +40,7 @@ static void reserve(struct former *former, uint32_t count)
 
 /* ---------------------------------------------------------------- one value */
 
-/* What the target refuses stays as it is: its writer rejected the record. */
+/* A value that the target refuses stays as it is: its writer rejected the record. */
 static enum status normal(struct former *former, const struct form_field *field,
                           const struct cell *cell, struct cell *out, struct error *error)
 {

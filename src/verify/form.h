@@ -8,7 +8,7 @@
 #include "model/decimal.h"
 
 /*
- * What is compared of a record: its fields by name, bytewise, those that are missing left out (and
+ * The compared part of a record: its fields by name, bytewise, those that are missing left out (and
  * those that are null where the target does not tell the two apart). Its canonical bytes are each
  * field's name (as a TEXT) and value, in that order; values above FORM_VALUE_BYTES_MAX stand as
  * their length and XXH3-128.

@@ -21,7 +21,7 @@ void key_group_next(struct key_group *pile);
 uint64_t key_group_take_equal(struct key_group *pile, const struct spill_head *entry,
                               uint64_t wanted);
 
-/* What the target has and the source has no equal one of. */
+/* The records of the target that have no equal one in the source. */
 struct unmatched {
     struct key_group source;
     struct key_group target;

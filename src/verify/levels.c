@@ -80,8 +80,8 @@ static bool is_counted_exactly(const struct verify *verify, const struct verify_
            !table->distinct;
 }
 
-/* What the databases count themselves; a request to stop is heard between two tables, and by them.
- * STATUS_END: one came. */
+/* Counts that the databases make themselves; a request to stop is heard between two tables, and by
+ * them. STATUS_END: one came. */
 static enum status let_count(struct verify *verify, bool *counted, struct error *error)
 {
     const struct plan *plan = verify->session->plan;
@@ -148,8 +148,9 @@ static enum status count_sides(struct verify *verify, struct error *error)
     return status;
 }
 
-/* What the mapping rejects is left out where the source was read; so of the rejects that are known
- * only those of the target are to be taken off, and only the records tell which these are. */
+/* Records that the mapping rejects are left out where the source was read; so of the rejects that
+ * are known only those of the target are to be taken off, and only the records tell which these
+ * are. */
 static bool is_unclear(const struct verify *verify, const struct verify_table *table)
 {
     for (uint32_t i = 0; i < table->plan->entity_count; i++) {

@@ -8,7 +8,7 @@ struct wanted_key {
     struct canonical_hash hash;
     struct cell *cells; /* in the target's normal form; in verify->arena */
 };
-/* Of one table. */
+/* The keys of one table that are to be looked up. */
 struct looked_up {
     struct buffer keys; /* of struct wanted_key */
     bool keyless;       /* a record has no whole key: the table has to be read */
@@ -22,7 +22,7 @@ uint32_t look_up_keys_a_call(const struct verify *verify, const struct verify_ta
 enum status look_up_note(struct looked_up *list, const struct verify *verify,
                          const struct verify_table *table, const struct former *former,
                          struct error *error) MUST_USE;
-/* What the target has under these keys goes into verify->spill. Control thread; STATUS_END: a stop
+/* The target's records under these keys go into verify->spill. Control thread; STATUS_END: a stop
  * was asked for. */
 enum status look_up_all(struct looked_up *list, struct verify *verify,
                         const struct verify_table *table, struct error *error) MUST_USE;

@@ -431,7 +431,7 @@ static enum status settle_pair(struct match *match, const struct spill_head *sou
     return add_different(match, source, target, error);
 }
 
-/* What the target has under its own spelling of the key. */
+/* The record that the target has under its own spelling of the key. */
 static enum status settle_spelled(void *context, const struct spill_head *source,
                                   const struct spill_head *target, struct error *error)
 {
@@ -544,7 +544,7 @@ static enum status settle_kind(struct walk *walk, const struct kind *kind, struc
     return status;
 }
 
-/* What the mapping refuses, and was mended and loaded. */
+/* Records that the mapping refuses, and that were mended and loaded. */
 static void settle_loaded(struct walk *walk)
 {
     const struct spill_head *other;

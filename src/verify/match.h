@@ -25,7 +25,8 @@ struct match {
 enum status match_begin(struct match *match, struct verify *verify, struct error *error) MUST_USE;
 /* Everything in verify->spill. */
 enum status match_all(struct match *match, struct error *error) MUST_USE;
-/* What a table's connector could not read: each with its place and reason, then how many more. */
+/* Entries that a table's connector could not read: each with its place and reason, then how many
+ * more. */
 enum status match_add_unreadable(struct match *match, const struct verify_table *table,
                                  struct error *error) MUST_USE;
 enum status match_end(struct match *match, struct error *error) MUST_USE;

@@ -23,7 +23,7 @@ enum {
     SUM_DIGITS_MAX = 1 << 20
 };
 
-/* What the threads share. */
+/* The state that the threads share. */
 struct pool {
     struct pass *pass;
     pthread_mutex_t mutex;
@@ -405,7 +405,7 @@ static enum status take_parcel(void *context, struct parcel *parcel)
     return status == STATUS_OK ? STATUS_OK : STATUS_END;
 }
 
-/* Of the source's rows, those of lists too. */
+/* The source's rows, those of lists too, are accounted for. */
 static enum status account_source(void *context, uint64_t rows, uint64_t bytes)
 {
     struct worker_thread *worker = context;

@@ -124,7 +124,7 @@ static bool is_plain(const struct plan_entity *entity, const struct plan_stream 
            mapping->field_count == entity->shape->field_count;
 }
 
-/* What keeps a table from it, whatever its columns are; NULL: nothing. */
+/* The reason that keeps a table from it, whatever its columns are; NULL: nothing. */
 static const char *check_table(const struct verify *verify, const struct verify_table *table)
 {
     const struct run_session *session = verify->session;

@@ -1,4 +1,4 @@
-/* What a repair has to write and to take out, and the run that does it. */
+/* The records that a repair has to write and to take out, and the run that does it. */
 #ifndef TRANSHUME_VERIFY_REPAIR_H
 #define TRANSHUME_VERIFY_REPAIR_H
 

@@ -20,8 +20,8 @@ static bool is_clean(const struct verify_entity_result *row)
     return row->missing == 0 && row->different == 0 && row->extra == 0 && row->unreadable == 0;
 }
 
-/* Of the known rejects those that the source still makes, as far as no record was matched: where
- * ranges or rows are all even, the target has whatever the source has. */
+/* The known rejects that the source still makes, as far as no record was matched: where ranges or
+ * rows are all even, the target has whatever the source has. */
 static uint64_t known_of(const struct verify *verify, const struct verify_entity *entity)
 {
     const struct verify_table *table = &verify->tables[entity->plan->table];

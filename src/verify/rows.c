@@ -195,8 +195,8 @@ static bool append_cell(const struct cell *cell, struct buffer *out)
     return true;
 }
 
-/* What can't be hashed equals nothing: its sides have hashes of their own. False: the table can't
- * be compared so. */
+/* A row that can't be hashed equals nothing: its sides have hashes of their own. False: the table
+ * can't be compared so. */
 static bool add_row(const struct verify_rows *rows, enum verify_side side, const struct cell *cells,
                     struct buffer *bytes, struct row_list *list)
 {
@@ -404,7 +404,7 @@ static enum status rows_prepare(struct verify *verify, struct task_list *list, s
     return STATUS_OK;
 }
 
-/* What was counted of it comes again. */
+/* The table's counted rows are counted again later. */
 static void give_up(struct verify *verify, struct verify_table *table)
 {
     const struct plan_entity *entity = verify->entities[table->plan->entities[0]].plan;

@@ -150,7 +150,8 @@ static void thin_out(const struct sampling *sampling, struct task_list *list)
     list->count = kept;
 }
 
-/* Of tables with ranges what their streams' spans are, of those that are not looked up all. */
+/* The target's tasks for the tables that are not looked up: for a table with ranges its stream's
+ * spans. */
 static enum status list_target(struct sampling *sampling, const struct task_list *source,
                                struct task_list *list, struct error *error)
 {

@@ -1,4 +1,5 @@
-/* What people are shown of two values that differ: as much of them that the difference is seen. */
+/* The form in which people are shown two values that differ: as much of them that the difference is
+ * seen. */
 #ifndef TRANSHUME_VERIFY_SHOW_H
 #define TRANSHUME_VERIFY_SHOW_H
 
@@ -18,8 +19,8 @@ void show_both(const struct spill_field *source, const struct spill_field *targe
 /* As a JSON string, also what is no UTF-8. */
 void show_text(struct buffer *out, const char *text, size_t length);
 /*
- * What names a record, as typed JSON: its key, or all of a record without one, of which long values
- * are only shown as those of fields are.
+ * The name of a record, as typed JSON: its key, or all of a record without one, of which long
+ * values are only shown as those of fields are.
  */
 enum status show_key(const struct spill_head *head, struct buffer *out,
                      struct error *error) MUST_USE;

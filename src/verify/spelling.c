@@ -100,8 +100,8 @@ static void put_key(const struct verify_table *table, const struct cell *key, st
     }
 }
 
-/* What was found under this key, with the key as the source spells it; `*made` NULL: it is spelled
- * so in the target, and came after what was read of that. */
+/* The record that was found under this key, with the key as the source spells it; `*made` NULL: it
+ * is spelled so in the target, and came after what was read of that. */
 static enum status make_entry(struct spelling *spelling, const struct spill_head *source,
                               const struct cell *key, const struct cell *record,
                               struct arena *arena, const struct spill_head **made,
@@ -128,7 +128,7 @@ static enum status make_entry(struct spelling *spelling, const struct spill_head
     return spiller_make(&spelling->spiller, head, &spelling->former, form, made, error);
 }
 
-/* Of such a key nothing says that there is one record. */
+/* Nothing says of a key with a null that there is one record. */
 static bool has_null(const struct cell *key, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {

@@ -385,8 +385,8 @@ static enum status walk_file(const struct spill *spill, int file, uint64_t lengt
     return status;
 }
 
-/* What is sorted takes the place of a part on disk, or, if that is kept, stands beside it until it
- * was gone through. */
+/* The sorted entries take the place of a part on disk, or, if that is kept, stand beside it until
+ * it was gone through. */
 static enum status walk_large(const struct spill *spill, struct spill_part *part,
                               spill_group_function *function, void *context, struct error *error)
 {

@@ -52,8 +52,9 @@ struct spill_mark {
 enum status spill_create(const char *folder, uint64_t expected_bytes, struct spill_options options,
                          struct spill **spill, struct error *error) MUST_USE;
 /* ---- spill_keep.c, of spills with options.kept */
-/* What another process wrote up to these marks, a part each, and goes on behind it. STATUS_END:
- * something of it is missing or not what it was; STATUS_AGAIN: somebody asked to stop. */
+/* Takes over what another process wrote up to these marks, a part each, and goes on behind it.
+ * STATUS_END: something of it is missing or not what it was; STATUS_AGAIN: somebody asked to stop.
+ */
 enum status spill_reopen(const char *folder, const struct spill_mark *marks, uint32_t count,
                          struct spill_options options, struct spill **spill,
                          struct error *error) MUST_USE;
@@ -113,7 +114,7 @@ static inline const struct spill_head *spill_peek(const struct spill_cursor *cur
     return list->entries != NULL ? list->entries[cursor->at] : spill_entry(list->bytes, cursor->at);
 }
 void spill_skip(struct spill_cursor *cursor);
-/* Of a mapped file: whoever looks there again, reads it again. */
+/* Gives up the memory of a mapped file: whoever looks there again, reads it again. */
 void spill_let_go(const char *bytes, uint64_t from, uint64_t to);
 
 /* By table, key, side, hash, fields and entity. */

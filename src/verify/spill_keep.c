@@ -94,7 +94,7 @@ static enum status check_part(struct spill_part *part, const struct spill_mark *
     return memcmp(&hash, &mark->hash, sizeof(hash)) == 0 ? STATUS_OK : STATUS_END;
 }
 
-/* What stands behind the mark is of tasks that are not done. */
+/* Entries behind the mark are of tasks that are not done. */
 static enum status reopen_part(const struct spill *spill, struct spill_part *part,
                                const struct spill_mark *mark, char *block, struct error *error)
 {

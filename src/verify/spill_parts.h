@@ -28,7 +28,7 @@ struct spill {
 
 /* Without files; the folder is not looked at. */
 struct spill *spill_make(const char *folder, uint32_t part_count, struct spill_options options);
-/* What is pending goes to the file, or stays if that fails. With the part's mutex held. */
+/* Pending entries go to the file, or stay if that fails. With the part's mutex held. */
 enum status spill_flush(struct spill *spill, struct spill_part *part, struct error *error) MUST_USE;
 void spill_part_path(const struct spill *spill, const struct spill_part *part,
                      char path[SPILL_PATH_BYTES]);

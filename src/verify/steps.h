@@ -27,7 +27,7 @@ enum status steps_list_stream(struct verify *verify, uint32_t number, uint64_t r
                               struct task_list *list, struct error *error) MUST_USE;
 enum status steps_list_table(struct verify *verify, struct verify_table *table,
                              struct task_list *list, struct error *error) MUST_USE;
-/* What bad tables need, of tables with ranges only the bad ones. */
+/* The tasks that bad tables need; for tables with ranges only the bad ranges. */
 enum status steps_list_bad(struct verify *verify, struct task_list *list,
                            struct error *error) MUST_USE;
 void steps_make_columns(struct verify *verify);
@@ -36,7 +36,7 @@ void steps_free_columns(struct verify *verify);
 /* ---- push_down.c */
 /* Which tables' hashes are summed by both databases, and why not the others'. */
 enum status steps_push_down(struct verify *verify, struct error *error) MUST_USE;
-/* What one side's database makes of a span goes into `sums`; *bytes came over the wire. */
+/* The sums that one side's database makes of a span go into `sums`; *bytes came over the wire. */
 enum status steps_sum_pushed(struct task_sums *sums, struct verify_table *table,
                              enum verify_side side, struct reader *reader, const struct span *span,
                              uint64_t *bytes, struct error *error) MUST_USE;

@@ -1,4 +1,4 @@
-/* What each table of the plan is on the target's side, and how its records are compared. */
+/* Each table of the plan as it is on the target's side, and how its records are compared. */
 #include "base/text.h"
 #include "model/canonical.h"
 #include "plan/mapping.h"

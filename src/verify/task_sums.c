@@ -116,7 +116,7 @@ static void give_buckets(struct task_sums *sums, const struct verify_table *tabl
     *own = (struct own_buckets){0};
 }
 
-/* Of numbers that are no INT64; such a sum may be 0 and still have a scale. */
+/* True for a sum of numbers that are no INT64; it may be 0 and still have a scale. */
 static bool has_decimals(const struct decimal_sum *sum)
 {
     return sum->small != 0 || sum->scale != 0 || sum->is_special || sum->large.length > 0;

@@ -1,11 +1,11 @@
-/* What one thread adds up of the task in hand. It becomes the validation's once all of the task is
- * read, at one instant: so what the validation holds is at any moment that of whole tasks. */
+/* Sums that one thread makes of the task in hand. They become the validation's once all of the task
+ * is read, at one instant: so the validation's sums are at any moment those of whole tasks. */
 #ifndef TRANSHUME_VERIFY_TASK_SUMS_H
 #define TRANSHUME_VERIFY_TASK_SUMS_H
 
 #include "verify/verify_internal.h"
 
-/* Of one table's buckets, of which `touched` has a bit for every 64. */
+/* A thread's own sums of one table's buckets, of which `touched` has a bit for every 64. */
 struct own_buckets {
     uint64_t *touched;
     struct canonical_hash *sums;

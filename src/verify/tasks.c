@@ -1,4 +1,5 @@
-/* What is read: spans of streams and tables, and of those with ranges the same on both sides. */
+/* The tasks to be read: spans of streams and tables, and of those with ranges the same on both
+ * sides. */
 #include "verify/rows.h"
 #include "verify/steps.h"
 

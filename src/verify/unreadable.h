@@ -1,4 +1,4 @@
-/* What the target's connector could not read: where it stands, and why. */
+/* Entries that the target's connector could not read: where each stands, and why. */
 #ifndef TRANSHUME_VERIFY_UNREADABLE_H
 #define TRANSHUME_VERIFY_UNREADABLE_H
 
@@ -14,7 +14,7 @@ enum status unreadable_take(struct task_sums *sums, const struct verify_table *t
 enum status unreadable_take_record(struct task_sums *sums, const struct verify_table *table,
                                    const struct batch *batch, uint32_t row,
                                    struct error *error) MUST_USE;
-/* What a task named becomes the table's. With verify->sums_mutex held. */
+/* The entries that a task named become the table's. With verify->sums_mutex held. */
 void unreadable_give(struct task_sums *sums, struct verify_table *table);
 
 #endif

@@ -41,7 +41,7 @@ static void allocate(struct verify *verify)
     }
 }
 
-/* Of the target all tables, whole. */
+/* All tables of the target are held, whole. */
 static enum status hold_mirror(struct verify *verify, struct error *error)
 {
     const struct run_session *session = verify->session;
@@ -210,7 +210,8 @@ static enum status read_again(struct verify *verify, struct error *error)
 
 /* ---------------------------------------------------------------- levels */
 
-/* What an earlier process could not make it counted, and named in no list that stands. */
+/* Records that an earlier process could not make were counted by it, and are named in no list that
+ * stands. */
 static void note_restored(struct verify *verify, enum status restored)
 {
     for (uint32_t i = 0; i < verify->entity_count && restored == STATUS_OK; i++) {
@@ -219,7 +220,7 @@ static void note_restored(struct verify *verify, enum status restored)
     }
 }
 
-/* What is to be read, and what of it an earlier process has read. */
+/* The tasks to be read, and which of them an earlier process has read. */
 static enum status list_tasks(struct verify *verify, struct task_list *list, struct error *error)
 {
     bool pushes = verify->options.push_down && verify->session->subset == NULL;
@@ -319,7 +320,7 @@ static enum status verify_compare(struct verify *verify, struct match *matching,
 
 /* ---------------------------------------------------------------- the whole */
 
-/* What the repair will do, once all of it is known to be possible. */
+/* The counts of what the repair will do, once all of it is known to be possible. */
 static enum status end_repair_files(struct verify *verify, struct match *matching,
                                     struct error *error)
 {
@@ -487,7 +488,7 @@ static void comparison_end(struct verify *verify, struct match *matching, bool i
     }
 }
 
-/* What of a validation that was broken off the next one need not do again. */
+/* The parts of a validation that was broken off which the next one need not do again. */
 static void tell_kept(const struct verify *verify, bool interrupted)
 {
     const struct checkpoint *checkpoint = verify->checkpoint;

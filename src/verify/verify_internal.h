@@ -12,7 +12,7 @@
 
 enum verify_side { SIDE_SOURCE, SIDE_TARGET, SIDE_REJECT };
 
-/* Of the source's records less those of the target, each half for itself modulo 2^64. */
+/* The sum of the source's records less those of the target, each half for itself modulo 2^64. */
 struct verify_sum {
     _Atomic uint64_t low;
     _Atomic uint64_t high;
@@ -73,7 +73,7 @@ static inline uint32_t verify_range_bad_parts(const struct verify_range *range)
     return count;
 }
 
-/* What is added up of a column, of one side. */
+/* Sums of one column of one side. */
 struct verify_column_sum {
     uint64_t checksum;
     uint64_t numbers;

@@ -215,8 +215,8 @@ static enum status images_begin(struct before **made, struct run *run, uint32_t 
     return STATUS_OK;
 }
 
-/* What is under the keys; where one of them is none of the table's, the others are asked for
- * without it. */
+/* The target's records under the keys; where one of them is none of the table's, the others are
+ * asked for without it. */
 static enum status image_find(struct before *before, const struct target_table *table,
                               struct before_key **sorted, uint32_t count, struct answer **answers,
                               struct error *error)

@@ -1,4 +1,4 @@
-/* What stands under the keys of before-images, as the target tells it. */
+/* The records under the keys of before-images, as the target tells them. */
 #include "engine/before/before_parts.h"
 
 #include "base/retry.h"

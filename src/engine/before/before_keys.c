@@ -1,5 +1,5 @@
-/* What became of each key of a table that is taken back: sets of keys, those that an earlier
- * attempt removed, and the count. */
+/* The fate of each key of a table that is taken back: sets of keys, those that an earlier attempt
+ * removed, and the count. */
 #include "engine/before/before_parts.h"
 
 #include "base/file.h"
@@ -152,7 +152,7 @@ enum status before_load_removed(struct before_undoing *undoing, struct error *er
     return status;
 }
 
-/* What a full disk cut off in a hash goes, or those behind it would be read askew. */
+/* A hash that a full disk cut off goes, or those behind it would be read askew. */
 static int cut_torn(int file)
 {
     struct stat facts;

@@ -51,7 +51,7 @@ struct before_hashes {
     size_t capacity;
 };
 
-/* What became of a key with one line. Of two lines of a key the later one is looked at first, and a
+/* The fate of a key with one line. Of two lines of a key the later one is looked at first, and a
  * dry run, which changes nothing, does not see at the earlier one what the later one would do: that
  * one is `sure` only if the chain of steps leads to it. */
 struct before_step {
@@ -93,7 +93,7 @@ static inline enum status before_no_memory(struct error *error)
 {
     return error_set(error, ERROR_MEMORY, NULL, "no memory for before-images");
 }
-/* What was overwritten can't be known any more; `path` NULL: `why` alone says it. */
+/* The overwritten records can't be known any more; `path` NULL: `why` alone says it. */
 enum status before_lost(const struct run *run, const char *path, const char *why,
                         struct error *error);
 enum status before_damaged(const struct before_undoing *undoing, const struct before_frame *frame,
@@ -122,7 +122,7 @@ enum status before_find(struct run *run, const struct target_table *table,
 
 /* ---- before_ends.c */
 
-/* Of a record without a shape that the target gave; NULL: it told nothing. */
+/* The ends of a record without a shape that the target gave; NULL: it told none. */
 const struct before_ends *before_ends_of(const struct batch *batch, uint32_t row,
                                          struct arena *arena);
 /* As members of a line, with a comma before each; NULL: none. */

@@ -36,7 +36,8 @@ static enum status put_back(struct before_undoing *undoing, const struct before_
     return status;
 }
 
-/* What stands under the key by now, if it is not the record itself, is somebody else's. */
+/* A record that stands under the key by now, if it is not the one that was taken out, is somebody
+ * else's. */
 static enum status judge_taken(struct before_undoing *undoing, const struct before_line *line,
                                struct error *error)
 {
@@ -64,7 +65,7 @@ static void judge_missing(struct before_undoing *undoing, const struct before_li
     }
 }
 
-/* What is to be done about one line; `*remove`: its record goes. */
+/* Decides what is to be done about one line; `*remove`: its record goes. */
 static enum status before_undo_judge(struct before_undoing *undoing, struct before_line *line,
                                      bool *remove, struct error *error)
 {

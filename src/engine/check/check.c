@@ -55,7 +55,7 @@ struct report {
     uint32_t absent_count;
 };
 
-/* What was read of one stream. */
+/* The sample that was read of one stream. */
 struct sampled {
     const struct report *report;
     const struct plan_stream *stream;
@@ -232,7 +232,7 @@ static void add_join_notes(struct report *report)
     buffer_free(&line);
 }
 
-/* What rollback won't be able to do. */
+/* The things that rollback won't be able to do. */
 static enum status add_undo_notes(struct report *report, struct error *error)
 {
     struct undo_decision decision;
@@ -252,7 +252,7 @@ static enum status add_undo_notes(struct report *report, struct error *error)
     return status;
 }
 
-/* What is dropped for the load and put back after it. */
+/* Objects that are dropped for the load and put back after it. */
 static enum status add_rebuild_notes(struct report *report, struct error *error)
 {
     struct buffer notes = {0};
@@ -446,7 +446,7 @@ static enum status check_keys(struct report *report, const struct plan_stream *s
     return status;
 }
 
-/* What a stream makes that was not read. */
+/* The load of a stream that was not read is unknown. */
 static void leave_unknown(struct report *report, const struct plan_stream *stream)
 {
     for (uint32_t i = 0; i < stream->entity_count; i++) {
@@ -507,7 +507,7 @@ static enum status sample_streams(struct report *report, struct error *error)
     return STATUS_OK;
 }
 
-/* What the target says of it: units, cost. */
+/* The target's words on the load: units, cost. */
 static enum status tell_loads(struct report *report, struct error *error)
 {
     struct database *target = report->session->target;
@@ -683,7 +683,7 @@ static enum status foresee_following(struct report *report, struct error *error)
     return STATUS_OK;
 }
 
-/* What the plan runs beside the copy, and whether it may. */
+/* The hooks that the plan runs beside the copy, and whether it may. */
 static void show_hooks(struct report *report)
 {
     struct run_session *session = report->session;
@@ -709,7 +709,7 @@ static void show_hooks(struct report *report)
     buffer_free(&lines);
 }
 
-/* What will be left to do about the rights of a plain copy. */
+/* The work that will be left about the rights of a plain copy. */
 static enum status show_rights(struct report *report, struct error *error)
 {
     struct run_session *session = report->session;
@@ -802,7 +802,7 @@ static enum status choose_rows(struct report *report, struct error *error)
     return STATUS_OK;
 }
 
-/* What is read is no sample of these any more, but their number is known. */
+/* The records that are read are no sample of these any more, but their number is known. */
 static void count_chosen(struct report *report)
 {
     const struct plan *plan = report->session->plan;

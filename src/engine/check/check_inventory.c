@@ -1,4 +1,4 @@
-/* What becomes of each object of the source's catalogue in a copy without a plan: a line for each
+/* The fate of each object of the source's catalogue in a copy without a plan: a line for each
  * catalogue. */
 #include "engine/check/check_inventory.h"
 #include "engine/check/preflight.h"
@@ -11,7 +11,7 @@ struct sums {
     struct buffer kinds; /* "3 views, 12 tables" */
 };
 
-/* What goes along with the tables, by enum schema_inventory_role. */
+/* Objects that go along with the tables, by enum schema_inventory_role. */
 struct taken {
     uint64_t objects[INVENTORY_ROLES];
 };
@@ -90,7 +90,7 @@ static bool is_object(const struct schema *schema, const struct schema_code *cod
     return found;
 }
 
-/* What --no-code leaves out besides: the code that could be made, and what calls code. */
+/* Objects that --no-code leaves out besides: the code that could be made, and what calls code. */
 static uint64_t left_code(const struct schema_inventory *row, const struct schema *schema)
 {
     uint64_t left = 0;

@@ -4,7 +4,7 @@
 
 #include "engine/session/session.h"
 
-/* What is known of a query's declared key. */
+/* The findings about a query's declared key. */
 struct key_check {
     uint64_t rows; /* compared */
     bool whole;    /* all of them */

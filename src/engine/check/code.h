@@ -1,4 +1,4 @@
-/* What of the source would run in the target: functions that its users made. */
+/* Code of the source that would run in the target: functions that its users made. */
 #ifndef TRANSHUME_ENGINE_CHECK_CODE_H
 #define TRANSHUME_ENGINE_CHECK_CODE_H
 

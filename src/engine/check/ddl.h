@@ -1,4 +1,4 @@
-/* What a run makes in its target before and after the records: columns and statements. */
+/* Columns and statements that a run makes in its target before and after the records. */
 #ifndef TRANSHUME_ENGINE_CHECK_DDL_H
 #define TRANSHUME_ENGINE_CHECK_DDL_H
 

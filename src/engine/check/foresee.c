@@ -87,7 +87,7 @@ static bool is_same_field(const char *one, const char *other)
     return one == other || (one != NULL && other != NULL && strcmp(one, other) == 0);
 }
 
-/* What a reason says of its value stands last. */
+/* The verdict of a reason on its value stands last. */
 static const char *verdict_of(const char *reason)
 {
     const char *last = reason;

@@ -10,7 +10,8 @@ enum { FORESEE_RECORDS = 1000 }; /* are looked at of each entity, if there are s
 struct foresight;
 struct preflight; /* engine/run/run_parts.h */
 
-/* Of the run's tables, as session_list_tables and preflight_check gave them; lives in `arena`. */
+/* A foresight of the run's tables, as session_list_tables and preflight_check gave them; lives in
+ * `arena`. */
 struct foresight *foresee_create(struct run_session *session, const struct target_table *tables,
                                  const struct preflight *preflight, const char *const *absent,
                                  uint32_t absent_count, struct arena *arena);

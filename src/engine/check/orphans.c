@@ -21,7 +21,7 @@ struct looking {
     struct arena *arena;
 };
 
-/* What was read. */
+/* The rows that were read. */
 struct found {
     uint64_t seen;
     uint64_t orphans;
@@ -160,7 +160,7 @@ static enum status look_up(const struct looking *looking, struct found *found, s
     return read_rows(looking, &request, found, error);
 }
 
-/* What becomes of such records. */
+/* The fate of such records. */
 enum fate { FATE_REJECTED, FATE_EMPTIED, FATE_BROKEN };
 
 static enum fate fate_of(const struct looking *looking)
@@ -197,7 +197,8 @@ static void orphans_tell(const struct looking *looking, struct found *found, enu
                   looking->key->references, buffer_string(&found->first));
 }
 
-/* Of its entity: a record may have several keys, and other faults. */
+/* The most orphans of one key count for the entity: a record may have several keys, and other
+ * faults. */
 static void count_rejects(const struct looking *looking, uint64_t orphans, struct orphans *told)
 {
     uint64_t *rejected = &told->rejected[looking->child - looking->session->plan->entities];

@@ -262,7 +262,7 @@ static uint64_t hash_key(const struct looking *looking, const struct batch *batc
     return hash != 0 ? hash : 1;
 }
 
-/* Those that find no place are of many, and small. */
+/* Keys that find no place are of many, and small. */
 static void count_key(struct looking *looking, uint64_t hash, struct buffer *shown)
 {
     enum { TRIES = 16 };

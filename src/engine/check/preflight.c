@@ -1,4 +1,4 @@
-/* What can be known to go wrong before anything is changed. */
+/* Problems that can be known before anything is changed. */
 #include "engine/check/preflight.h"
 #include "base/memory.h"
 #include "connectors/contract/defaults.h"
@@ -412,7 +412,7 @@ static void check_index_names(const struct run_session *session, const struct ta
     }
 }
 
-/* What the source does not let be read: all of it at once, before a record is. */
+/* Objects that the source does not let be read: all of them at once, before a record is. */
 static enum status check_source(struct run_session *session, struct preflight *preflight,
                                 struct error *error)
 {
@@ -505,7 +505,7 @@ static bool refers(const struct target_table *table)
                                       : table->reference_count > 0;
 }
 
-/* What deletes records of the target is agreed to. */
+/* Deletes of the target's records have to be agreed to. */
 static void check_deletes(const struct run_session *session, struct preflight *preflight)
 {
     const struct plan *plan = session->plan;

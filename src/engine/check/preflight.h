@@ -24,8 +24,8 @@ const bool *preflight_mark_absent(const struct target_table *tables, uint32_t ta
                                   const char *const *absent, uint32_t absent_count,
                                   struct arena *arena);
 void preflight_free(struct preflight *preflight);
-/* What the target has to say, and what becomes of indexes and triggers of tables that are there,
- * if anything is to; a line each. */
+/* Notes of the target, and the fate of indexes and triggers of tables that are there, if they have
+ * one; a line each. */
 enum status preflight_foretell(struct run_session *session, struct target_table *tables,
                                struct buffer *out, struct error *error) MUST_USE;
 

@@ -31,8 +31,8 @@ static const struct schema_column *column_there(const struct remedy_case *of)
 
 /* ---------------------------------------------------------------- moments that are counted */
 
-/* What a number seems to count that is put where a moment should be, by its size: the years from
- * 1973 to 5138 in each unit, none of which overlap. NULL: it is no such number. */
+/* The unit in which a number seems to count that is put where a moment should be, by its size: the
+ * years from 1973 to 5138 in each unit, none of which overlap. NULL: it is no such number. */
 static const char *epoch_of(const struct remedy_case *of)
 {
     static const char *const units[] = {"epoch_s", "epoch_ms", "epoch_us", "epoch_ns"};

@@ -1,4 +1,4 @@
-/* What a plan can say so that a column of a table that is there takes a value. */
+/* Words of a plan by which a column of a table that is there takes a value. */
 #ifndef TRANSHUME_ENGINE_CHECK_REMEDY_H
 #define TRANSHUME_ENGINE_CHECK_REMEDY_H
 

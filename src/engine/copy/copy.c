@@ -73,8 +73,8 @@ bool copy_inserts(const struct copy *copy, uint64_t index)
            rejects_load_inserts(copy->run, &copy_chunk(copy, index)->span);
 }
 
-/* What was missing is inserted: a record that the target takes for the same under its key is
- * another one, and stays. */
+/* Records that were missing are inserted: a record that the target takes for the same under its key
+ * is another one, and stays. */
 static void make_insert_tables(struct copy *copy)
 {
     const struct run *run = copy->run;
@@ -216,7 +216,7 @@ static bool wait_for_threads(struct copy *copy)
     return left;
 }
 
-/* What the target pulls itself nobody else sees moving. */
+/* Nobody else sees rows moving that the target pulls itself. */
 static void note_pulls(struct copy *copy)
 {
     struct run_session *session = copy->session;

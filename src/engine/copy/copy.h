@@ -134,7 +134,7 @@ bool copy_may_hold(struct copy *copy, uint64_t index);
 uint32_t copy_next_attempt(struct copy *copy, uint64_t index);
 
 /* ---- for both */
-/* What the worker is at: a constant text. */
+/* The worker's present doing: a constant text. */
 void copy_show(struct worker *worker, const char *doing);
 /* It begins with the chunk of that index. */
 void copy_show_chunk(struct worker *worker, uint64_t index);

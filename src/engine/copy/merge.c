@@ -150,7 +150,7 @@ static enum status feed_children(struct merge *merge, uint32_t number, const str
     }
 }
 
-/* Of a parent that --sample-rows left out. */
+/* The children of a parent that --sample-rows left out are passed over. */
 static enum status pass_over_children(struct merge *merge, const struct cell *parent,
                                       struct error *error)
 {

@@ -29,7 +29,7 @@ struct parcel {
 struct parcel *parcel_create(enum parcel_kind kind, uint32_t batch_count);
 /* With the batches still in it. NULL is fine. */
 void parcel_destroy(struct parcel *parcel);
-/* What it weighs in a ring. */
+/* The parcel's weight in a ring. */
 size_t parcel_bytes(const struct parcel *parcel);
 
 #endif

@@ -62,7 +62,7 @@ static void add_reference(struct ordering *ordering, const struct plan_table *pa
     }
 }
 
-/* Of tables that are made by this run there are no foreign keys yet. */
+/* Tables that are made by this run have no foreign keys yet. */
 static void add_all(struct ordering *ordering, const struct run *run, const struct schema *schema)
 {
     struct name_index numbers = session_target_names(run->session, run->arena);

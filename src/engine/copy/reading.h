@@ -38,7 +38,7 @@ void reading_free(struct reading *reading);
 /* All of the stream's chunk: STATUS_OK, STATUS_END when nobody wants it any more. */
 enum status reading_span(struct reading *reading, struct error *error) MUST_USE;
 
-/* What a batch weighs on caps and stall clock; STATUS_END when the chunk is not wanted any more. */
+/* Puts a batch's weight on caps and stall clock; STATUS_END when the chunk is wanted no more. */
 enum status reading_account(struct reading *reading, uint64_t rows, uint64_t bytes) MUST_USE;
 /* Hashes and hands over; the parcel is the ring's, or gone. STATUS_END: nobody wants it. */
 enum status reading_send(struct reading *reading, struct parcel *parcel,
@@ -49,7 +49,7 @@ bool reading_is_full(const struct reading *reading);
 /* --sample-rows: is the row one of those that were chosen? */
 enum status reading_keeps(struct reading *reading, const struct cell *row, bool *keeps,
                           struct error *error) MUST_USE;
-/* What finds the rows of a request that the engine joins. */
+/* The search that finds the rows of a request that the engine joins. */
 enum status reading_search(struct reading *reading, const struct read_request *request,
                            struct joining_search **search, struct error *error) MUST_USE;
 /* The next batch of the stream's root as the mapper takes it: with what was looked up. `search` is

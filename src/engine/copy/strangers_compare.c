@@ -55,7 +55,7 @@ static const struct target_table *table_of(const struct stranger_compare *compar
 
 /* ---- items */
 
-/* What the table makes itself is not the record's. */
+/* A value that the table makes itself is not the record's. */
 static bool is_compared(const struct stranger_compare *compare, const char *field)
 {
     int column = schema_find_column(compare->there, field);

@@ -1,4 +1,4 @@
-/* What the files about strangers share. */
+/* Declarations that the files about strangers share. */
 #ifndef TRANSHUME_ENGINE_STRANGERS_PARTS_H
 #define TRANSHUME_ENGINE_STRANGERS_PARTS_H
 
@@ -61,10 +61,10 @@ enum status strangers_create(struct strangers *strangers, struct error *error) M
 enum status strangers_add(struct strangers *strangers, uint32_t set,
                           const struct canonical_hash *hash, bool direct,
                           struct error *error) MUST_USE;
-/* What others open sees all. */
+/* Searches that others open see all that was added. */
 enum status strangers_flush(struct strangers *strangers, struct error *error) MUST_USE;
 
-/* What a value is once its column keeps it; fails of class REJECT where it can't be kept. */
+/* The form of a value once its column keeps it; fails of class REJECT where it can't be kept. */
 enum status stranger_normal(const struct run *run, uint32_t entity, uint32_t field,
                             const struct cell *cell, struct arena *arena, struct cell *normal,
                             struct error *error) MUST_USE;

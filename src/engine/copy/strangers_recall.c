@@ -1,4 +1,5 @@
-/* What rejects say of parents that differ: records loaded again are not attached to them either. */
+/* Parents that differ, as rejects tell of them: records loaded again are not attached to them
+ * either. */
 #include "engine/copy/strangers_parts.h"
 
 #include "base/file.h"

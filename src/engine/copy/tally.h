@@ -1,4 +1,4 @@
-/* What became of one entity's records: of a chunk, or of the whole run. */
+/* Counts of the fate of one entity's records: of a chunk, or of the whole run. */
 #ifndef TRANSHUME_ENGINE_TALLY_H
 #define TRANSHUME_ENGINE_TALLY_H
 

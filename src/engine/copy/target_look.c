@@ -1,12 +1,12 @@
-/* What the target's tables that were there before the run say to a copy: how their columns keep
+/* Facts that the target's tables that were there before the run tell a copy: how their columns keep
  * values, and which records have to come first. */
 #include "engine/copy/target_look.h"
 #include "connectors/contract/defaults.h"
 #include "engine/copy/parents.h"
 #include <string.h>
 
-/* Of tables that were there, as the ledger says, so that a resume and a rollback find the same; or
- * of all. */
+/* True of tables that were there, as the ledger says, so that a resume and a rollback find the
+ * same; or of all. */
 static bool columns_say(const struct run *run, uint32_t number)
 {
     const struct ledger_header *header = &run->header;

@@ -29,8 +29,8 @@ void throttle_init(struct throttle *throttle, uint64_t rows_per_second, uint64_t
 void throttle_destroy(struct throttle *throttle);
 /* Takes tokens for what was read; the milliseconds to wait come back (0: go on). Any thread. */
 int64_t throttle_take(struct throttle *throttle, uint64_t rows, uint64_t bytes);
-/* What is left to wait for whoever may go on at `until_ms` (monotonic), 0: nothing; of a hold,
- * whose end nobody knows, a moment after which to ask again. Any thread. */
+/* The time left to wait for whoever may go on at `until_ms` (monotonic), 0: none; in a hold, whose
+ * end nobody knows, a moment after which to ask again. Any thread. */
 int64_t throttle_left_ms(const struct throttle *throttle, int64_t until_ms);
 /* Everybody waits, or no longer. One thread. */
 void throttle_hold(struct throttle *throttle, bool held);

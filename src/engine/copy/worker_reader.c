@@ -113,7 +113,7 @@ enum status reading_account(struct reading *reading, uint64_t rows, uint64_t byt
     return copy_must_stop(copy) ? STATUS_END : STATUS_OK;
 }
 
-/* What the source could not read, as rejects of the stream's one entity. */
+/* Records that the source could not read, as rejects of the stream's one entity. */
 static enum status reject_refused(struct reading *reading, const struct batch *batch,
                                   struct parcel *parcel, struct error *error)
 {
@@ -218,7 +218,7 @@ enum status reading_keeps(struct reading *reading, const struct cell *row, bool 
                : subset_keeps(subset, reading->stream->number, row, reading->subset, keeps, error);
 }
 
-/* Of rows of the stream's root, as its request brings them; a batch that fails is gone. */
+/* Filters rows of the stream's root, as its request brings them; a batch that fails is gone. */
 static enum status filter(struct reading *reading, struct batch **batch, struct error *error)
 {
     const struct subset *subset = subset_of(reading);
@@ -233,7 +233,8 @@ static enum status filter(struct reading *reading, struct batch **batch, struct 
 
 enum { WIDENED_ROWS_FIRST = 64 };
 
-/* What look-ups add is known once they are made: batches grow while they stay below the bound. */
+/* The bytes that look-ups add are known once they are made: batches grow while they stay below the
+ * bound. */
 static uint32_t next_rows(const struct reading *reading, uint32_t asked, const struct batch *wide)
 {
     uint64_t most = asked < reading->rows_max / 2 ? asked * UINT64_C(2) : reading->rows_max;

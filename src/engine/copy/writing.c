@@ -79,7 +79,7 @@ enum status writing_begin(struct writing *writing, uint64_t index, struct work *
     return begin_attempt(writing, chunk, error);
 }
 
-/* What was done again stays done: the next chunk of the stream counts it. */
+/* Work that was done again stays done: the next chunk of the stream counts it. */
 static void give_counts_back(const struct writing *writing, const struct open_chunk *chunk,
                              uint32_t position)
 {
@@ -125,7 +125,7 @@ static void take_progress_back(struct writing *writing, struct open_chunk *chunk
     atomic_fetch_sub(&writing->copy->rejected, rejected);
 }
 
-/* What a fatal reject leaves behind stays readable; else files of void attempts only confuse. */
+/* Files that a fatal reject leaves stay readable; else files of void attempts only confuse. */
 static void writing_forget(struct writing *writing, struct open_chunk *chunk, bool keep_rejects)
 {
     if (chunk->begun) {

@@ -85,7 +85,7 @@ enum status writing_count_outcome(struct writing *writing, struct open_chunk *ch
 /* May this one get in later? Then it is held, and not counted yet. */
 bool writing_hold(struct writing *writing, struct open_chunk *chunk, struct batch *batch,
                   const struct record_outcome *outcome);
-/* Of a chunk that has ended: tries those that are held once more, while that helps; then they are
+/* Tries the held records of a chunk that has ended once more, while that helps; then they are
  * rejects. STATUS_END: none is held any more; never where the run stops in between. */
 enum status writing_try_again(struct writing *writing, struct open_chunk *chunk,
                               struct error *error) MUST_USE;

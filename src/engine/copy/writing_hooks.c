@@ -15,7 +15,7 @@ static bool feeds(const struct plan *plan, const struct plan_stream *stream, uin
     return found;
 }
 
-/* Of class RETRY it stays what it is, so that the chunk begins again. */
+/* An error of class RETRY stays what it is, so that the chunk begins again. */
 static enum status writing_hooks_fail(const struct plan_hook *hook, const char *statement,
                                       struct error *error)
 {

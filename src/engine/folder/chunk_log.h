@@ -22,7 +22,7 @@ struct chunk_log *chunk_log_open(const struct run *run, const struct ledger_mark
                                  uint64_t mark_count);
 /* A chunk was committed. Under run->state_mutex, as the next two. Takes NULL. */
 void chunk_log_add(struct chunk_log *log, const struct ledger_mark *mark);
-/* What was added goes to the file; a failure is said in the log, once. Takes NULL. */
+/* The lines that were added go to the file; a failure is said in the log, once. Takes NULL. */
 void chunk_log_flush(struct chunk_log *log);
 void chunk_log_close(struct chunk_log *log);
 

@@ -16,8 +16,8 @@
 
 enum { RUN_FILE_BYTES_MAX = 4 << 20 };
 
-/* Of one run, in the order in which they are moved away with it. run.json goes last: until then a
- * crash leaves a run that is known as finished. */
+/* The files of one run, in the order in which they are moved away with it. run.json goes last:
+ * until then a crash leaves a run that is known as finished. */
 static const char *const file_names[] = {
     "input.jsonl",     "plan.yaml",      "transhume.log", "metrics.jsonl", "events.jsonl",
     "chunks.jsonl",    "fence.json",     "quiet.json",    "hooks.json",    "types.json",
@@ -28,12 +28,12 @@ enum { FILE_COUNT = sizeof(file_names) / sizeof(file_names[0]) };
 static const char *const room_names[] = {"rejects", "before"};
 enum { ROOM_COUNT = sizeof(room_names) / sizeof(room_names[0]) };
 
-/* What a repair is to write and to take out: made before the repair is a run, so that they may lie
- * beside another's files. */
+/* Lists of records that a repair is to write and to take out: made before the repair is a run, so
+ * that they may lie beside another's files. */
 static const char *const list_names[] = {"repair.jsonl", "delete.jsonl", STATE_UNMADE};
 enum { LIST_COUNT = sizeof(list_names) / sizeof(list_names[0]) };
 
-/* Of databases that the folder's run has nothing to do with, or may have. */
+/* Files about databases that the folder's run has nothing to do with, or may have. */
 static const char *const other_names[] = {STATE_OTHER_VALIDATION, "validate-other.jsonl",
                                           STATE_CHECKPOINT, STATE_CHECKPOINT_FULL};
 enum { OTHER_COUNT = sizeof(other_names) / sizeof(other_names[0]) };
@@ -202,7 +202,7 @@ enum status state_folder_retire(struct state_folder *folder, const char *run_id,
     return STATUS_OK;
 }
 
-/* What was found out since stands; of the log, what the run said. */
+/* Files that were made since stay, but for the log, which is again what the run said. */
 static enum status move_back(const struct state_folder *folder, const char *from_folder,
                              const char *const *names, size_t count, struct error *error)
 {

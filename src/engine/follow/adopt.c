@@ -63,7 +63,7 @@ static bool plan_reads(const struct plan *plan, const char *table)
     return reads;
 }
 
-/* What would have to be adopted, in words; empty: nothing of it is read by the plan. */
+/* Changes that would have to be adopted, in words; empty: the plan reads nothing of them. */
 static enum status list_changes(const struct run *run, struct buffer *what, struct error *error)
 {
     const struct run_session *session = run->session;
@@ -251,7 +251,7 @@ static enum status note_columns(const struct adopting *adopting, const struct ta
     return status == STATUS_OK ? align_note(adopting->run, table->name, error) : status;
 }
 
-/* Of its rows nothing is known: the target's table is emptied, and read again. */
+/* Nothing is known of its rows: the target's table is emptied, and read again. */
 static enum status note_replaced(const struct adopting *adopting, const struct table_change *table,
                                  struct error *error)
 {

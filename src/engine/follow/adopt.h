@@ -33,7 +33,7 @@
 #include "model/schema_compare.h"
 
 /*
- * Of a run that follows: sets run->changes, NULL if the session's schema is the kept one.
+ * Sets run->changes of a run that follows, NULL if the session's schema is the kept one.
  * STATUS_END: the plan is another one. ERROR_SOURCE_CHANGED: --on-schema-change stop.
  */
 enum status adopt_check(struct run *run, const struct ledger_header *header,

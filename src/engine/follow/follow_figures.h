@@ -1,4 +1,4 @@
-/* What following does, in numbers: per entity, by second, and where the feed is. */
+/* The figures of following: per entity, by second, and where the feed is. */
 #ifndef TRANSHUME_ENGINE_FOLLOW_FOLLOW_FIGURES_H
 #define TRANSHUME_ENGINE_FOLLOW_FOLLOW_FIGURES_H
 
@@ -8,7 +8,7 @@
 #include <jansson.h>
 
 struct follow_figures; /* one thread's */
-/* What the translator has left is not counted. */
+/* Changes of streams that the translator has left are not counted. */
 struct follow_figures *follow_figures_create(struct run *run,
                                              const struct follow_translator *translator)
     __attribute__((returns_nonnull));

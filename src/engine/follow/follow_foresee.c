@@ -108,7 +108,7 @@ static enum status ask_target(const struct run_session *session, struct lack_lis
     return status;
 }
 
-/* Of a table without a key the source's server says it with the statement that helps. */
+/* The source's server itself tells of a table without a key, with the statement that helps. */
 static bool is_told(const struct run_session *session, const struct lack *lack,
                     const struct lack_list *lacks, uint32_t from)
 {
@@ -137,7 +137,7 @@ enum status follow_foresee(const struct run_session *session, struct lack_list *
     }
     tell_keyless(session, routes, lacks->arena, found);
     status = ask_feed(session, routes, lacks, found, error);
-    /* What the plan is refused for, behind what the feed is, from `from` on. */
+    /* The plan's lacks come behind the feed's, which begin at `before`. */
     for (uint32_t i = 0; i < of_plan.count; i++) {
         if (!is_told(session, &of_plan.items[i], lacks, before)) {
             lacks_add_lack(lacks, &of_plan.items[i]);

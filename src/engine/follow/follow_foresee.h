@@ -1,4 +1,4 @@
-/* What `check --follow` says: whether it can be done, what it costs, and what else would do. */
+/* The answer of `check --follow`: whether it can be done, what it costs, and what else would do. */
 #ifndef TRANSHUME_ENGINE_FOLLOW_FOLLOW_FORESEE_H
 #define TRANSHUME_ENGINE_FOLLOW_FOLLOW_FORESEE_H
 

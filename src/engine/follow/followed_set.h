@@ -6,7 +6,7 @@
 #include "model/change.h"
 #include "plan/map/mapper.h"
 
-/* What the target's records look like. */
+/* The form of the target's records. */
 struct followed_form {
     const struct plan *plan;
     struct target_table *tables;  /* an entity each */
@@ -29,7 +29,7 @@ struct follow_reject {
     const char *const *key_names; /* NULL: those of its stream */
 };
 
-/* What one set became. It lives in the arena of the source's set, which it has taken over. */
+/* The translation of one set. It is in the arena of the source's set, which it has taken over. */
 struct followed_set {
     struct change_set set;
     struct follow_reject *rejects;
@@ -59,22 +59,23 @@ enum status followed_set_whole(const struct followed_form *form, struct followed
                                struct error *error) MUST_USE;
 /* Adds that the entity has no records any more. */
 void followed_set_empty(struct followed_set *set, uint32_t entity);
-/* Of the changes from `first` on, the first `deletes` of which are deletes: those under keys that
- * are put behind them are none. */
+/* Drops, of the changes from `first` on, the first `deletes` of which are deletes, those deletes
+ * whose keys are put behind them. */
 void followed_set_drop_replaced(struct followed_set *set, uint32_t first, uint32_t deletes);
-/* Of the changes from `first` on, which one row of the source has made: a delete and a put that are
- * the only ones of their entity are of one record whose key has changed, and become one change. */
+/* Joins moved records in the changes from `first` on, which one row of the source has made: a
+ * delete and a put that are the only ones of their entity are of one record whose key has changed,
+ * and become one change. */
 void followed_set_join_moved(struct followed_set *set, uint32_t first);
 /* The records from `first` on may be new: they are put whole, and nothing is looked for before. */
 void followed_set_are_new(struct followed_set *set, uint32_t first);
-/* Of the records from `first` on that are made of elements of lists, several of one list may have
- * one key: the first is kept, as a copy does, and the others are rejects. */
+/* Several records from `first` on that are made of elements of one list may have one key: the first
+ * is kept, as a copy does, and the others are rejects. */
 enum status followed_set_reject_repeats(const struct followed_form *form, struct followed_set *set,
                                         uint32_t first, struct error *error) MUST_USE;
 /* A reject of earlier is settled. */
 void followed_set_settle(struct followed_set *set, uint32_t entity, const struct reject_id *id,
                          enum reject_state state);
-/* Those of the set's rejects from `first` on that have no key get this one of their source row. */
+/* Rejects of the set from `first` on that have no key get this one of their source row. */
 void followed_set_name_rejects(struct followed_set *set, uint32_t first, const struct cell *row,
                                const uint32_t *positions, uint32_t count);
 enum status followed_set_reject(struct followed_set *set, const struct mapper_reject *reject,

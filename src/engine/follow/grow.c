@@ -42,7 +42,7 @@ struct growing {
     bool makes_again;          /* what can't be altered: with a resync, which fills it */
 };
 
-/* What is made of the source's tables that fill this one is left. */
+/* Streams of the source's tables that fill this one are left. */
 static enum status table_leave(struct growing *growing, uint32_t number, const char *reason,
                                struct error *error)
 {
@@ -60,7 +60,7 @@ static enum status table_leave(struct growing *growing, uint32_t number, const c
 
 /* ---------------------------------------------------------------- columns that are missing */
 
-/* What computes a column, SQLite does not tell. NULL: all can be made. */
+/* SQLite does not tell what computes a column. NULL: all can be made. */
 static const char *find_unknown(const struct target_table *table, struct column_list missing)
 {
     const struct schema_table *same = table->same_engine;

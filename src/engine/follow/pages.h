@@ -20,7 +20,7 @@ struct follow_lister {
     void *context;
 };
 
-/* Of one rereading; its roots come in rounds. Values are copied. */
+/* The pages of one rereading, whose roots come in rounds. Values are copied. */
 struct page_sweep;
 struct page_sweep *page_sweep_create(const struct follow_routes *routes,
                                      const struct followed_form *form, struct follow_lister lister)

@@ -209,7 +209,7 @@ static enum status hash_key(struct touched_keys *keys, const struct record_chang
     return STATUS_OK;
 }
 
-/* Of a record that came from another key than it has now. */
+/* The present key of a record that came from another key is touched, too. */
 static enum status touch_after(struct refresh *refresh, const struct change_set *set,
                                const struct record_change *change, struct error *error)
 {

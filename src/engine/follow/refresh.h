@@ -18,8 +18,8 @@ enum status refresh_note(struct run *run, const char *const *tables, uint32_t co
                          struct error *error) MUST_USE;
 
 struct refresh;
-/* What is noted; nothing is: `*refresh` is NULL. ERROR_USAGE: it names a table that the plan does
- * not read. */
+/* Opens what is noted; nothing is: `*refresh` is NULL. ERROR_USAGE: it names a table that the plan
+ * does not read. */
 enum status refresh_open(struct run *run, const struct follow_routes *routes,
                          struct rereading *rereading, struct refresh **refresh,
                          struct error *error) MUST_USE;

@@ -232,7 +232,7 @@ static enum status take_parcel(void *context, struct parcel *parcel)
     return remapping->failed ? STATUS_END : STATUS_OK;
 }
 
-/* What a root's row may have made. */
+/* The records that a root's row may have made. */
 struct old_records {
     const struct follow_routes *routes;
     struct page_sweep *sweep;
@@ -250,7 +250,7 @@ static enum status delete_key(void *context, uint32_t entity, const struct cell 
                             : STATUS_OK;
 }
 
-/* What the root may have made goes, unless it is made again behind. */
+/* Records that the root may have made go, unless they are made again behind. */
 static enum status delete_old(struct rereading *rereading, uint32_t number, const struct cell *key,
                               struct follow_translator *translator, struct followed_set *set,
                               struct error *error)
@@ -369,7 +369,7 @@ static enum status reread_stream(struct rereading *rereading, uint32_t number,
     return status;
 }
 
-/* Of roots that are no more, or have another key by now. */
+/* The pages of roots that are no more, or have another key by now, go. */
 static enum status delete_former(struct rereading *rereading, uint32_t entity,
                                  struct touched_roots *touched, struct followed_set **set,
                                  followed_set_full *full, void *context, struct error *error)

@@ -196,7 +196,7 @@ static enum status write_line(struct mending *mending, const char *line, size_t 
     return status;
 }
 
-/* Of the table's entities any: they share its key. */
+/* Any of the table's entities: they share its key. */
 static uint32_t entity_of(const struct plan *plan, const struct cell *table)
 {
     uint32_t found = UINT32_MAX;
@@ -209,8 +209,8 @@ static uint32_t entity_of(const struct plan *plan, const struct cell *table)
     return found;
 }
 
-/* What else was in the target is not the run's to delete; what is to be written over is written
- * all the same. */
+/* Other records that were in the target are not the run's to delete; those that are to be written
+ * over are written all the same. */
 static bool is_made_by_run(const struct mending *mending, uint32_t entity)
 {
     const struct plan *plan = mending->run->session->plan;

@@ -13,8 +13,8 @@ enum status unfollowed_take(struct run *run, struct follow_translator *translato
                             struct error *error) MUST_USE;
 /* The ledger's list into run->left, for who only asks. */
 enum status unfollowed_look(struct run *run, struct error *error) MUST_USE;
-/* Of what is made of the table, one of whose columns is gone. `touched` (may be NULL) has nothing
- * of it any more. */
+/* Leaves what is made of the table, one of whose columns is gone. `touched` (may be NULL) has
+ * nothing of it any more. */
 enum status unfollowed_by_table(struct run *run, const struct follow_routes *routes,
                                 struct follow_translator *translator, struct touched_roots *touched,
                                 const char *table, const char *column,
@@ -26,7 +26,7 @@ enum status unfollowed_for(struct run *run, const struct follow_routes *routes,
 /* Before what was translated is applied: notes and tells those that are new. */
 enum status unfollowed_note(struct run *run, struct follow_translator *translator,
                             struct error *error) MUST_USE;
-/* What the routes refuse. */
+/* Leaves the streams that the routes refuse. */
 enum status unfollowed_refused(struct run *run, const struct follow_routes *routes,
                                struct follow_translator *translator, struct error *error) MUST_USE;
 /* Both sides are the same again. */

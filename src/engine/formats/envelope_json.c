@@ -101,7 +101,7 @@ static enum status read_operation(const struct cell *cell, enum record_operation
                : fault(error, "\"operation\" is none of insert, update and delete");
 }
 
-/* What is MISSING leaves `times` as it is. */
+/* A MISSING member leaves `times` as it is. */
 static enum status read_times(const struct cell *write_time, const struct cell *ttl,
                               struct cell_times *times, struct error *error)
 {

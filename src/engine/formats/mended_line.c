@@ -433,7 +433,7 @@ enum status mended_line_check(const struct plan *plan, const char *line, size_t 
     return status;
 }
 
-/* Of the row that was appended last. */
+/* The envelope of the row that was appended last. */
 static enum status append_envelope(const struct envelope_members *members, struct batch *batch,
                                    struct error *error)
 {

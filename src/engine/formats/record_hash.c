@@ -47,7 +47,7 @@ static void begin_batch(struct record_hasher *hasher, const struct batch *batch)
     }
 }
 
-/* Those fields from `first` on that no column converts, up to the next one that a column does. */
+/* The fields from `first` on that no column converts, up to the next one that a column does. */
 static uint32_t count_as_sent(const struct stored_form *form, uint32_t first, uint32_t count)
 {
     uint32_t end = form->classes == NULL ? count : first;
@@ -57,7 +57,7 @@ static uint32_t count_as_sent(const struct stored_form *form, uint32_t first, ui
     return end - first;
 }
 
-/* What the writer will reject stays as it is; its hash goes again. */
+/* A value that the writer will reject stays as it is; its hash goes again. */
 static enum status make_normal(struct record_hasher *hasher, const struct stored_form *form,
                                uint32_t field, const struct cell *cell, struct cell *normal,
                                struct error *error)
@@ -139,7 +139,7 @@ static enum status hash_fields(struct record_hasher *hasher, const struct stored
     return STATUS_OK;
 }
 
-/* Of no shape: what is no document is one value. */
+/* A record of no shape is hashed by its fields; one that is no document is one value. */
 static enum status hash_document(struct record_hasher *hasher, const struct batch *batch,
                                  const struct cell *cell, struct canonical_hash *hash,
                                  struct error *error)

@@ -21,7 +21,7 @@ static enum status hash_image(struct record_image *image, struct arena *arena, s
     return status;
 }
 
-/* What a target can't hold stays as it is: its writer refuses the record. */
+/* A value that a target can't hold stays as it is: its writer refuses the record. */
 static enum status add_pair(struct database *target, const struct stored_form *form, uint32_t field,
                             const struct cell *name, const struct cell *value, struct arena *arena,
                             struct record_image *image, struct error *error)

@@ -15,8 +15,8 @@ struct record_image {
     struct canonical_hash hash;
 };
 
-/* Of a batch's record, with or without a shape. `forms`: what columns make of its values, by
- * batch->entity; NULL: the target gave the record, or none converts. */
+/* The image of a batch's record, with or without a shape. `forms`: what columns make of its values,
+ * by batch->entity; NULL: the target gave the record, or none converts. */
 enum status record_image_make(struct database *target, const struct stored_form *forms,
                               const struct batch *batch, uint32_t row, struct arena *arena,
                               struct record_image *image, struct error *error) MUST_USE;

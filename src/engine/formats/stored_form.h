@@ -8,7 +8,7 @@
 
 #include "connectors/contract/connector.h"
 
-/* Of the records of one shape. */
+/* The stored form of the records of one shape. */
 struct stored_form {
     /* a number a field, as column_functions.value_class gives it; STORED_AS_SENT: no such column.
      * NULL: all as target_functions.normal_form says */
@@ -16,12 +16,12 @@ struct stored_form {
 };
 enum { STORED_AS_SENT = UINT32_MAX };
 
-/* What a table as the target describes it (NULL: not there, or no table) makes of the field of that
- * name; STORED_AS_SENT: nothing. `guess`: where its column may be, of tens of thousands. */
+/* The class that a table as the target describes it (NULL: not there, or no table) gives the field
+ * of that name; STORED_AS_SENT: none. `guess`: where its column may be, of tens of thousands. */
 uint32_t stored_form_class(struct database *target, const struct schema_table *table,
                            const char *name, uint32_t guess);
-/* Of a table as the target describes it (NULL: not there, or no table), in the arena; borrows
- * nothing of it. */
+/* The stored form by a table as the target describes it (NULL: not there, or no table), in the
+ * arena; borrows nothing of it. */
 void stored_form_make(struct database *target, const struct schema_table *table,
                       const struct shape *shape, struct arena *arena, struct stored_form *form);
 /* The normal form of the shape's field number `field` (target_functions.normal_form). Fails as the

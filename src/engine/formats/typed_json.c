@@ -93,7 +93,7 @@ static bool is_plain_key(const struct cell *key)
     return key->kind == VALUE_TEXT && (key->length == 0 || key->text[0] != '$');
 }
 
-/* Of a record, or of what is within one. */
+/* A value of a record, or of what is within one. */
 static enum status append_value(const struct cell *cell, struct typed_json_drain *drain,
                                 struct buffer *out, struct error *error)
 {

@@ -50,7 +50,7 @@ enum status typed_json_append_record(const struct shape *shape, const struct cel
 enum status typed_json_read(struct json_reader *reader, enum json_token token, struct arena *arena,
                             struct cell *cell, struct error *error) MUST_USE;
 
-/* What the two above wrote, as a MAP. */
+/* Reads what the two above wrote, as a MAP. */
 enum status typed_json_read_fields(struct json_reader *reader, enum json_token token,
                                    struct arena *arena, struct cell *cell,
                                    struct error *error) MUST_USE;

@@ -71,7 +71,7 @@ static enum status list_append(struct cell_list *list, struct arena *arena, stru
     return STATUS_OK;
 }
 
-/* What follows JSON_TOKEN_ARRAY_BEGIN. */
+/* The items that follow JSON_TOKEN_ARRAY_BEGIN. */
 static enum status read_items(struct json_reader *reader, struct arena *arena,
                               struct cell_list *list, struct error *error)
 {

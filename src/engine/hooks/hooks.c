@@ -15,7 +15,7 @@
 
 enum { HOOKS_FILE_BYTES_MAX = 16 << 20, SHOWN_BYTES = 160 };
 
-/* What is known of a hook. */
+/* The known state of a hook. */
 enum hook_state { HOOK_NOT_BEGUN, HOOK_BEGUN, HOOK_FAILED, HOOK_DONE };
 static const char *const state_names[] = {
     [HOOK_NOT_BEGUN] = "", [HOOK_BEGUN] = "begun", [HOOK_FAILED] = "failed", [HOOK_DONE] = "done"};

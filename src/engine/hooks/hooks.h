@@ -36,14 +36,14 @@ bool hooks_has(const struct run *run, int moment);
 enum status hooks_check(const struct run_session *session, struct error *error) MUST_USE;
 /* The run's own ones; `again`: a run that had not come to its ledger is begun again. */
 enum status hooks_before_run(struct run *run, bool again, struct error *error) MUST_USE;
-/* What hooks.json says, into the ledger that was made meanwhile. */
+/* The contents of hooks.json go into the ledger that was made meanwhile. */
 enum status hooks_keep(struct run *run, struct error *error) MUST_USE;
 enum status hooks_before_tables(struct run *run, struct error *error) MUST_USE;
 /* Has one of them begun? Then the records may not be those that were counted any more. */
 enum status hooks_after_begun(struct run *run, bool *begun, struct error *error) MUST_USE;
 enum status hooks_after(struct run *run, struct error *error) MUST_USE;
 void hooks_on_failure(struct run *run, const struct error *failure);
-/* What is run, a line each: "before: in the target, SQL: …". */
+/* The hooks that are run, a line each: "before: in the target, SQL: …". */
 void hooks_describe(const struct run_session *session, struct buffer *out);
 
 #endif

@@ -41,8 +41,8 @@ struct joining_options {
 void joining_create(const struct joining_options *options, struct joining **joining);
 /* NULL is fine. The file is removed. */
 void joining_destroy(struct joining *joining);
-/* What will be read for it: "Album, Artist", and how large these tables are, -1 where one does not
- * say. */
+/* The tables that will be read for it, "Album, Artist", and how large they are, -1 where one does
+ * not say. */
 void joining_tell(const struct joining *joining, struct buffer *tables, int64_t *bytes);
 /*
  * Reads the tables; nothing if that was done. `progress` (may be NULL) gets a word on what is being

@@ -18,7 +18,7 @@ enum json_form {
     JSON_FORM_NAMES   /* struct column_list */
 };
 
-/* What is zero, NULL or empty is not written. */
+/* A member that is zero, NULL or empty is not written. */
 struct json_member {
     const char *name;
     enum json_form form;

@@ -31,7 +31,7 @@ void kept_schema_append(const struct schema *schema, struct buffer *out);
 
 /* A schema that is being read, line by line. */
 struct kept_schema_reader;
-/* What is read lives in the arena. */
+/* The tables that are read live in the arena. */
 struct kept_schema_reader *kept_schema_reader_create(struct arena *arena);
 void kept_schema_reader_destroy(struct kept_schema_reader *reader); /* takes NULL */
 /* STATUS_END: the line is none of a schema's, and nothing was taken. STATUS_FAILED with

@@ -1,7 +1,7 @@
 /*
- * What a run learnt of its databases, as the ledger keeps it. A plan is resolved again from this,
- * and from nothing else that a database says, so that the same plan gives the same mapping however
- * the data has changed, in whatever command goes on with the run.
+ * The facts that a run learnt of its databases, as the ledger keeps them. A plan is resolved again
+ * from these, and from nothing else that a database says, so that the same plan gives the same
+ * mapping however the data has changed, in whatever command goes on with the run.
  *
  *   {"format":3,"version":1,"mapping_hash":HEX,"source_identity":TEXT}
  *   {"schema":"source"}                          lines of kept_schema.h follow

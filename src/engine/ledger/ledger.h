@@ -107,7 +107,7 @@ enum status ledger_forget_keys(struct ledger *ledger, const char *run_id,
  */
 enum status ledger_forget(struct ledger *ledger, const char *run_id, uint64_t epoch,
                           bool rolled_back, struct error *error) MUST_USE;
-/* What a crash in ledger_forget may have left besides the data; no run is claimed. */
+/* Removes what a crash in ledger_forget may have left besides the data; no run is claimed. */
 enum status ledger_tidy(struct ledger *ledger, bool rolled_back, struct error *error) MUST_USE;
 
 /* ---- leading a run */

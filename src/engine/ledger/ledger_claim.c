@@ -422,8 +422,8 @@ static const char *mark_text(const struct done_mark *mark, struct arena *arena)
                         length > strlen("{}") ? "," : "", buffer_string(mark->extra));
 }
 
-/* What an earlier attempt marked late is as true as ours, but counted by nobody: ours replaces it.
- * STATUS_AGAIN: it is not an earlier one's. */
+/* A mark that an earlier attempt made late is as true as ours, but counted by nobody: ours replaces
+ * it. STATUS_AGAIN: it is not an earlier one's. */
 static enum status replace_mark(struct ledger *ledger, struct store *store, const char *key,
                                 const char *text, uint64_t own_epoch, struct error *error)
 {

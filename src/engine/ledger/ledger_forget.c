@@ -244,7 +244,7 @@ static enum status note_guest_key(void *context, const char *key, const struct s
     return STATUS_OK;
 }
 
-/* What following noted in the target's own store, beside its position, where the ledger is
+/* Removes what following noted in the target's own store, beside its position, where the ledger is
  * elsewhere. */
 static enum status remove_from_target(struct ledger *ledger, const char *run_id,
                                       struct error *error)

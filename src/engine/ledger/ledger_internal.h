@@ -1,4 +1,4 @@
-/* What the ledger's files share: keys, and writes that know their own outcome. */
+/* Declarations that the ledger's files share: keys, and writes that know their own outcome. */
 #ifndef TRANSHUME_ENGINE_LEDGER_LEDGER_INTERNAL_H
 #define TRANSHUME_ENGINE_LEDGER_LEDGER_INTERNAL_H
 
@@ -55,7 +55,7 @@ enum status ledger_put(struct ledger *ledger, struct store *store, const char *k
 enum status ledger_delete_prefix(struct ledger *ledger, const char *prefix,
                                  struct error *error) MUST_USE;
 
-/* What keys of watermarks begin with. */
+/* The beginning of keys of watermarks. */
 #define LEDGER_WATERMARKS "watermark/"
 
 /* ---- ledger_load.c */

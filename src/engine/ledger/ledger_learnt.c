@@ -1,5 +1,5 @@
-/* What a run learnt, in the store: pieces of a version first, then the key that says which version
- * stands. */
+/* The facts that a run learnt, in the store: pieces of a version first, then the key that says
+ * which version stands. */
 #include "engine/ledger/ledger_internal.h"
 
 #include "base/failpoint.h"

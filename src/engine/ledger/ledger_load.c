@@ -379,7 +379,7 @@ static enum status load_run(struct ledger *ledger, const char *run_id, struct ar
     return status;
 }
 
-/* Of the target's: the newest run that is not finished, else the newest. STATUS_END: none. */
+/* The newest of the target's runs that is not finished, else the newest. STATUS_END: none. */
 static enum status ledger_load_choose(struct ledger *ledger, const struct ledger_runs *runs,
                                       struct arena *arena, const char **run_id, struct error *error)
 {

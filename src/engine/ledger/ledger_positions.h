@@ -1,4 +1,4 @@
-/* What else a ledger keeps: positions of feeds, intents, and watermarks. */
+/* Further contents of a ledger: positions of feeds, intents, and watermarks. */
 #ifndef TRANSHUME_ENGINE_LEDGER_LEDGER_POSITIONS_H
 #define TRANSHUME_ENGINE_LEDGER_LEDGER_POSITIONS_H
 

@@ -1,4 +1,4 @@
-/* What the engine writes into the ledger: header, status and done marks as JSON texts. */
+/* Texts that the engine writes into the ledger: header, status and done marks as JSON. */
 #ifndef TRANSHUME_ENGINE_LEDGER_TEXTS_H
 #define TRANSHUME_ENGINE_LEDGER_TEXTS_H
 
@@ -58,7 +58,7 @@ struct ledger_stream_facts {
     int64_t records; /* -1: not known */
 };
 
-/* What a run found where a table of its plan was to be. */
+/* The state in which a run found the place of a table of its plan. */
 enum ledger_table_was { LEDGER_WAS_ABSENT, LEDGER_WAS_EMPTY, LEDGER_WAS_FILLED };
 
 struct ledger_table_entity {
@@ -85,7 +85,7 @@ struct ledger_renumbered {
     int64_t by;
 };
 
-/* Of a stream with `since`: what it reads, and what its next run is to go on from; values as
+/* A stream with `since`: what it reads, and what its next run is to go on from; values as
  * typed_json.h writes them. */
 struct ledger_since {
     uint32_t stream;
@@ -97,7 +97,7 @@ struct ledger_since {
     const char *before; /* the watermark that the run found; NULL: none */
 };
 
-/* What the header is made of, and what is compared on resume. All borrowed. */
+/* The members of the header, and what is compared on resume. All borrowed. */
 struct ledger_header {
     const char *run_id;
     const char *kind;
@@ -204,11 +204,11 @@ enum status ledger_status_make(const struct ledger_status *status, struct arena 
 /* `hands`: chunks that the attempt may have begun and not finished, at any time. */
 void ledger_status_begin_attempt(struct ledger_status *status, uint64_t epoch, const char *snapshot,
                                  uint32_t hands);
-/* Of the last attempt, which has begun: "source_connection" or "target_connection". Takes
+/* Notes "source_connection" or "target_connection" of the last attempt, which has begun. Takes
  * `connection`; NULL: it has none. */
 void ledger_status_note_connection(struct ledger_status *status, const char *name,
                                    struct json_t *connection);
-/* Of the last attempt. */
+/* The hands of the last attempt. */
 uint32_t ledger_status_hands(const struct ledger_status *status);
 /* Each chunk only once. */
 void ledger_status_add_doubtful(struct ledger_status *status, uint64_t chunk);
@@ -220,7 +220,7 @@ bool ledger_status_is_created(const struct ledger_status *status, const char *ta
 /* Adds to what a repair took out of a table. */
 void ledger_status_add_taken(struct ledger_status *status, const char *table, uint64_t count);
 uint64_t ledger_status_taken(const struct ledger_status *status, const char *table);
-/* Of a table that is taken back. */
+/* The count of differing records of a table that is taken back. */
 void ledger_status_note_differing(struct ledger_status *status, const char *table, uint64_t count);
 uint64_t ledger_status_differing(const struct ledger_status *status, const char *table);
 

@@ -22,7 +22,7 @@ uint32_t ledger_worker_number(const struct ledger_worker *worker);
 /* ERROR_RUN_FENCED: the claim was taken over. To be called every third of the lease, on the
  * worker's thread. */
 enum status ledger_renew_worker(struct ledger_worker *worker, struct error *error) MUST_USE;
-/* What guards a commit of this worker (struct run_claim); `key` has STORE_KEY_BYTES. */
+/* The guard of a commit of this worker (struct run_claim); `key` has STORE_KEY_BYTES. */
 void ledger_worker_guard(const struct ledger_worker *worker, char *key, uint64_t *version);
 
 /* Chunks [first, first + count) of the run, of which `done[i]` are marked already. */

@@ -196,7 +196,7 @@ enum status reject_book_load(struct run *run, struct error *error)
 
 /* ---- summing up */
 
-/* Of the copy's rejects of an entity those that still stand. */
+/* The copy's rejects of an entity that still stand. */
 static uint64_t copied_of(const struct run *run, const struct reject_book *book, uint32_t entity)
 {
     uint64_t rejected = run->totals[entity].rejected;

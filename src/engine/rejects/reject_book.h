@@ -59,13 +59,13 @@ void reject_book_describe(const struct reject_book_sum *sum, struct buffer *out)
 enum status reject_book_load(struct run *run, struct error *error) MUST_USE;
 /* Forgets what was read; takes NULL. */
 void reject_book_free(struct reject_book *book);
-/* What run->book knows, or, where it was not loaded, what the copy counted. Texts live in the
+/* The sum of run->book, or, where it was not loaded, of what the copy counted. Texts live in the
  * arena, names are the plan's. */
 void reject_book_sum(const struct run *run, struct arena *arena, struct reject_book_sum *sum);
 /* The number alone. */
 uint64_t reject_book_unsettled(const struct run *run);
 
-/* What the book says of one entity. */
+/* The book's counts of one entity. */
 struct reject_book_counts {
     uint64_t unsettled; /* missing */
     uint64_t settled;   /* of the copy's rejects those that are not missing any more */

@@ -1,5 +1,5 @@
 /*
- * What the files of the book share.
+ * Declarations that the files of the book share.
  *
  *   reject_book.c    reading the entries, and summing up
  *   reject_entry.c   keys and texts of entries

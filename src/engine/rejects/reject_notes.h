@@ -20,12 +20,12 @@ struct reject_id {
     uint64_t high;
 };
 
-/* Of the source's key: `positions` NULL: the cells are one after the other. */
+/* The id by the source's key; `positions` NULL: the cells are one after the other. */
 struct reject_id reject_id_of_source(uint32_t entity, const struct cell *key,
                                      const uint32_t *positions, uint32_t count);
-/* Of the target's key. */
+/* The id by the target's key. */
 struct reject_id reject_id_of_target(uint32_t entity, const struct cell *key, uint32_t count);
-/* Of one whose key is not known or tells nothing apart, by other text of it. */
+/* The id of a record whose key is not known or tells nothing apart, by other text of it. */
 struct reject_id reject_id_of_text(uint32_t entity, const char *text, size_t length);
 
 enum reject_state {
@@ -75,14 +75,14 @@ enum status reject_book_read_copied(struct reject_book *book, struct error *erro
 
 /* ---- while a run follows */
 
-/* What is to be put with the next commit of the first lane; known to the book at once. */
+/* A change to be put with the next commit of the first lane; known to the book at once. */
 void reject_book_queue(struct reject_book *book, const struct reject_change *change);
 /* Adds what waits. What is confirmed then is what was there at the call that gave the number. */
 uint64_t reject_book_add_queued(struct reject_book *book, struct reject_changes *changes);
 void reject_book_confirm(struct reject_book *book, uint64_t number);
 /* They were put: the book knows them from now on. */
 void reject_book_take(struct reject_book *book, const struct reject_changes *changes);
-/* What the store is to hold after them; in the arena. */
+/* The notes that the store is to hold after the changes; in the arena. */
 void reject_book_notes(struct reject_book *book, const struct reject_changes *changes,
                        struct arena *arena, const struct apply_note **notes, uint32_t *count);
 

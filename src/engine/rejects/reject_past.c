@@ -472,7 +472,7 @@ static enum status forget_entries(const struct run_session *session, const char 
     return status;
 }
 
-/* Of a copy alone: its own counts stand again. */
+/* A run that only copied has its own counts again. */
 static enum status reopen(struct run *run, const char *from, struct error *error)
 {
     struct ledger_run *ledger;

@@ -58,8 +58,8 @@ static enum status read_validation(const struct rollback *rollback, const char *
     return fails ? STATUS_FAILED : STATUS_OK;
 }
 
-/* What `transhume validate` found last of that run, which need not be the state folder's own. NULL:
- * there is none. */
+/* The last result of `transhume validate` on that run, which need not be the state folder's own.
+ * NULL: there is none. */
 static enum status find_proof(const struct rollback *rollback, const char *newest, json_t **proof,
                               struct error *error)
 {
@@ -110,7 +110,8 @@ static bool is_alike(const struct ledger_header *header, const struct ledger_hea
            strcmp(header->source_identity, newest->source_identity) == 0;
 }
 
-/* Of the run that was loaded last; the first one is the newest, which the validation is of. */
+/* The doubt about the run that was loaded last; the first one is the newest, which the validation
+ * is of. */
 static enum status doubt_of_run(const struct rollback *rollback, const json_t *validation,
                                 struct ledger_header *newest, struct arena *arena,
                                 const char **doubt, struct error *error)

@@ -67,7 +67,7 @@ static void add_counts(struct rollback_table_report *report, const struct undo_c
     report->differing = counts->differing;
 }
 
-/* What was looked at is told as it is done. */
+/* Changes that the look counted are told as they are done. */
 static void forget_counts(struct rollback *rollback)
 {
     for (uint32_t i = 0; i < rollback->report.table_count; i++) {
@@ -83,7 +83,8 @@ static void forget_counts(struct rollback *rollback)
     }
 }
 
-/* Of what was looked at, by what the target kept of it. */
+/* Records that the target kept from being what they were are taken off the other counts of the
+ * look. */
 static void count_differing(struct rollback_table_report *report, uint64_t differing)
 {
     uint64_t more = differing > report->differing ? differing - report->differing : 0;
@@ -108,7 +109,7 @@ static void count_repeated(struct rollback *rollback)
     }
 }
 
-/* What is left counts as changed only when no call moves anything any more. */
+/* A record that is left counts as changed only when no call moves anything any more. */
 static void note_left(struct rollback *rollback, const struct undo_counts *counts, uint64_t *left)
 {
     rollback->moved |= counts->removed + counts->restored > 0;
@@ -154,7 +155,8 @@ static enum status undo_table(struct rollback *rollback, uint32_t number, struct
                : status;
 }
 
-/* Of a failure while a table is taken back, what somebody's trigger says of it included. */
+/* A failure while a table is taken back names the table, also where it is what somebody's trigger
+ * says. */
 static enum status name_table(const char *table, enum status status, struct error *error)
 {
     bool named = strcmp(error->object, table) == 0;
@@ -164,7 +166,7 @@ static enum status name_table(const char *table, enum status status, struct erro
     return status;
 }
 
-/* What refers to the table goes only after it. */
+/* A table goes only after those that refer to it. */
 static bool waits(struct rollback *rollback, uint32_t number, enum status status,
                   struct error *error)
 {

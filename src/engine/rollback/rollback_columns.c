@@ -1,4 +1,4 @@
-/* What the catalogue of a SQL database says of a run's tables before they are taken back: are they
+/* Answers of a SQL database's catalogue on a run's tables before they are taken back: are they
  * tables, and do columns that the run does not fill hold something of others? */
 #include "engine/ledger/json_text.h"
 #include "engine/rollback/rollback_parts.h"
@@ -65,7 +65,7 @@ static enum status rollback_columns_refuse(const char *table, const char *before
     return STATUS_FAILED;
 }
 
-/* Those that were summed have to be there still. */
+/* Columns that were summed have to be there still. */
 static enum status find_summed(struct unfilled *unfilled, const struct schema_table *there,
                                bool *summed, struct error *error)
 {

@@ -1,4 +1,4 @@
-/* What the state folder knows of a run, and what becomes of that when the run is taken back. */
+/* The state folder's knowledge of a run, and what becomes of it when the run is taken back. */
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -94,7 +94,7 @@ static json_t *rollback_member(const char *run_id)
     return json_pack("{s:o,s:o}", "run", json_text(run_id), "next", json_text(next));
 }
 
-/* What a state.json says already stays; one that is not there is made. */
+/* A state.json that is there keeps what it says already; one that is not there is made. */
 static enum status write_state(struct rollback *rollback, const char *path, const char *word,
                                struct error *error)
 {

@@ -304,9 +304,9 @@ bool rollback_is_undone(const struct rollback *rollback, const char *table)
     return false;
 }
 
-/* What the ledger does not know as made by the run is not dropped, whatever its header says: it was
- * dropped already and is somebody else's, or its row of the ledger was lost. STATUS_END: nothing of
- * the run is in it. */
+/* A table that the ledger does not know as made by the run is not dropped, whatever its header
+ * says: it was dropped already and is somebody else's, or its row of the ledger was lost.
+ * STATUS_END: nothing of the run is in it. */
 static enum status look_at_making(struct rollback *rollback, uint32_t number, struct error *error)
 {
     struct database *target = rollback->session.target;

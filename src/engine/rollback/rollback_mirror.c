@@ -58,7 +58,7 @@ static enum status check_columns(const struct rollback *rollback, const struct l
     return STATUS_OK;
 }
 
-/* Of the tables that are there and can be told, from `first` to before `end`. */
+/* Prepares the tables that are there and can be told, from `first` to before `end`. */
 static enum status rollback_mirror_prepare(struct rollback *rollback, uint32_t first, uint32_t end,
                                            struct error *error)
 {

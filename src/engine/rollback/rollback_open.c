@@ -204,8 +204,9 @@ static enum status rollback_open_load(struct rollback *rollback, const char *run
     return ledger_load(rollback->session.ledger, run_id, rollback->run.arena, ledger, error);
 }
 
-/* What an earlier rollback was about to remove when it was killed; the data are gone already. The
- * target is closed after it: what opening it made must be gone before it is noted that all is. */
+/* Removes what an earlier rollback was about to remove when it was killed; the data are gone
+ * already. The target is closed after it: what opening it made must be gone before it is noted that
+ * all is. */
 static void tidy(struct rollback *rollback)
 {
     struct error error = {0};
@@ -284,7 +285,8 @@ static bool loses_records(const struct rollback *rollback, const struct ledger_h
            !rollback->session.target->connector->rollback->keeps_deleted;
 }
 
-/* What a later run overwrote can't be told from what this one wrote: it goes first. */
+/* Records that a later run overwrote can't be told from those that this one wrote: the later run
+ * goes first. */
 static enum status check_later_runs(struct rollback *rollback, struct error *error)
 {
     const char **ids;

@@ -77,9 +77,9 @@ static bool loosen_one(struct sorting *sorting)
     return at > 0;
 }
 
-/* What is not there first: a rollback that broke off may have left it put aside, where it refers to
- * others still. The rest backwards, but what refers to others before them; of a circle that can't
- * be opened the last one. */
+/* Tables that are not there come first: a rollback that broke off may have left one put aside,
+ * where it refers to others still. The rest backwards, but what refers to others before them; of a
+ * circle that can't be opened the last one. */
 static void rollback_order_sort(struct sorting *sorting, uint32_t *order)
 {
     uint32_t count = sorting->count;

@@ -1,11 +1,11 @@
-/* What the files of rollback and finish share. */
+/* Declarations that the files of rollback and finish share. */
 #ifndef TRANSHUME_ENGINE_ROLLBACK_PARTS_H
 #define TRANSHUME_ENGINE_ROLLBACK_PARTS_H
 
 #include "engine/rollback/rollback.h"
 #include "engine/session/session.h"
 
-/* What a table must hold if nobody but the run wrote to it. */
+/* The records that a table must hold if nobody but the run wrote to it. */
 struct rollback_expected {
     uint64_t count_min;
     uint64_t count_max;
@@ -13,8 +13,8 @@ struct rollback_expected {
     struct canonical_hash hash;
 };
 
-/* What the look counted in a table, for steps whose last try can't tell what an earlier one did,
- * and what these told last. */
+/* The look's counts of a table, for steps whose last try can't tell what an earlier one did, and
+ * what these told last. */
 struct rollback_looked {
     struct undo_counts counts;
     bool repeated;
@@ -71,7 +71,7 @@ void rollback_free(struct rollback *rollback);
 bool rollback_is_undone(const struct rollback *rollback, const char *table);
 /* May the target have kept records that the run took out of it? */
 bool rollback_has_deleted(const struct rollback *rollback, uint32_t number);
-/* What the done marks say of each table. */
+/* The records expected in each table, as the done marks say. */
 enum status rollback_expect(struct rollback *rollback, struct error *error) MUST_USE;
 
 /* ---- rollback.c */
@@ -123,7 +123,7 @@ enum status rollback_check_referrers(const struct rollback *rollback, uint32_t n
 enum status rollback_hash_table(struct rollback *rollback, uint32_t number, uint64_t *count,
                                 struct canonical_hash *sum, bool *can,
                                 struct error *error) MUST_USE;
-/* What the target keeps of records that it took out of the table for want of a partner: how many
+/* Records that the target keeps since it took them out of the table for want of a partner: how many
  * (`rejected`), and their hash (`hashed`: it could be told). */
 enum status rollback_hash_orphans(struct rollback *rollback, uint32_t number, struct tally *gone,
                                   struct error *error) MUST_USE;

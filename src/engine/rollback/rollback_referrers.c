@@ -3,7 +3,7 @@
 #include "engine/rollback/rollback_parts.h"
 #include <string.h>
 
-/* Those of the run that are not taken back yet: what refers from them goes, too. */
+/* Tables of the run that are not taken back yet: what refers from them goes, too. */
 static void find_going(const struct rollback *rollback, struct arena *arena,
                        struct column_list *going)
 {

@@ -1,4 +1,4 @@
-/* What is kept so that a run can be taken back, table by table. */
+/* Data that are kept so that a run can be taken back, table by table. */
 #include "engine/rollback/undo.h"
 
 #include "base/file.h"

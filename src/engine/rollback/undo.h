@@ -23,7 +23,7 @@ enum status undo_decide(struct run_session *session, const struct target_table *
 enum status undo_begin(struct run *run, struct error *error) MUST_USE;
 /* Can rollback put back what delete_records takes out of it? */
 bool undo_keeps_deleted(const struct database *target, const struct target_table *table);
-/* What the header says, into tables and plan, when the run is resumed. */
+/* The header's decisions go into tables and plan when the run is resumed. */
 void undo_resume(struct run *run);
 
 #endif

@@ -50,7 +50,7 @@ static bool may_have_some(const struct run *run, uint32_t number, struct arena *
     return columns.count > 0;
 }
 
-/* Those that are taken back as a whole; NULL ends the list. */
+/* The tables that are taken back as a whole; NULL ends the list. */
 static void list_tables(const struct run *run, struct arena *arena, const char ***names,
                         uint32_t *count)
 {

@@ -8,7 +8,8 @@
 
 #include "engine/session/session.h"
 
-/* Those of a table as the target describes it, but for generated ones. Names are the schema's. */
+/* The unfilled columns of a table as the target describes it, but for generated ones. Names are the
+ * schema's. */
 void unfilled_list(const struct ledger_table *table, const struct schema_table *there,
                    struct arena *arena, struct column_list *columns);
 /* Notes them, and what they hold, in the run's status, for all of its tables. Control thread, once

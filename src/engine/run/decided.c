@@ -1,4 +1,4 @@
-/* What a run is about to do, for people: three lines at most. */
+/* The summary for people of what a run is about to do: three lines at most. */
 #include "engine/ledger/ledger_tables.h"
 #include "engine/session/options.h"
 #include "engine/session/session.h"

@@ -1,5 +1,5 @@
-/* What a copy does not carry, noted in the run's status: for its last lines, `status` and the
- * report. */
+/* Objects and rights that a copy does not carry, noted in the run's status: for its last lines,
+ * `status` and the report. */
 #include "engine/run/left_behind.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -48,7 +48,7 @@ static void left_behind_add(json_t *list, const char *kind, const char *object, 
     json_object_set_new(rest, "count", json_integer(sum));
 }
 
-/* What the next of the objects that the target can't have is called. */
+/* The word for the next of the objects that the target can't have. */
 static const char *next_unfit(const struct schema *objects, const bool *unfit, uint32_t *place)
 {
     while (unfit != NULL && *place < objects->object_count) {
@@ -113,7 +113,7 @@ json_t *left_behind_make(const struct run_session *session, const struct preflig
 
 /* ---------------------------------------------------------------- rights */
 
-/* What is not listed. */
+/* Counts of the rights that are not listed. */
 struct rest {
     uint32_t opening;
     uint32_t others;
@@ -163,7 +163,7 @@ static void log_open(const struct right_left *item)
     buffer_free(&head);
 }
 
-/* What opens something is the first to have room, and with it the roles that it may name. */
+/* A right that opens something has room first, and with it the roles that it may name. */
 json_t *left_behind_rights(const struct rights_left *left, uint32_t status_bytes_max)
 {
     enum { SHARE = 4 }; /* of the status, which has more to say */

@@ -248,7 +248,7 @@ static enum status check_not_loaded(const struct run *run, const char *hash, str
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
-/* Of records in columns others may have filled those that the plan leaves alone; whatever else a
+/* Others may have filled those columns of records that the plan leaves alone; whatever else a
  * document has was told as a difference. */
 static enum existing_policy policy_of_repair(const struct run *run,
                                              const struct target_table *table)

@@ -126,7 +126,7 @@ static enum status stopped_or_failed(const struct error *error)
     return error->code == ERROR_INTERRUPTED ? STATUS_END : STATUS_FAILED;
 }
 
-/* What no chunk counted, since none was left: it is not in the ledger. */
+/* Counts that no chunk took, since none was left, are not in the ledger. */
 static void take_counts(struct run *run)
 {
     struct progress *progress = &run->session->progress;

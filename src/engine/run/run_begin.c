@@ -475,7 +475,7 @@ static enum status measure_keys(struct run *run, struct error *error)
                : STATUS_FAILED;
 }
 
-/* What they do the snapshot shows; a kill meanwhile leaves a run that `resume` begins again. */
+/* The snapshot shows what they do; a kill meanwhile leaves a run that `resume` begins again. */
 static enum status run_first_hooks(struct run *run, struct error *error)
 {
     if (hooks_has(run, HOOK_BEFORE) && run_write_local(run, false, false, error) != STATUS_OK) {

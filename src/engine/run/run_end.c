@@ -92,7 +92,7 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     result->exit_status = stopped ? EXIT_INTERRUPTED : less ? EXIT_ATTENTION : EXIT_DONE;
 }
 
-/* What can still be told to the ledger, if it is still ours. A failure of a run that another
+/* Tells the ledger what can still be told, if it is still ours. A failure of a run that another
  * attempt has taken over is that: what to do next is another thing than after the failure itself.
  */
 static void tell_ledger(struct run *run, enum status status, struct error *failure)
@@ -147,7 +147,7 @@ static enum status end_local(struct run *run, enum status status, struct error *
     return STATUS_OK;
 }
 
-/* What was rejected and is settled by now is counted no more, wherever this run is told of. */
+/* A reject that is settled by now is counted no more, wherever this run is told of. */
 static void read_book(struct run *run, enum status status)
 {
     struct error error = {0};

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the target has of the tables of a run. */
+/* The tables of a run as the target has them. */
 struct circles {
     bool repairing;          /* foreign keys do not answer: none is written that has no partner */
     struct column_list made; /* with it: tables whose foreign keys are as the run left them */

@@ -12,7 +12,7 @@ void circles_search(const struct run_session *session, const struct schema *sche
 void circles_find(struct run_session *session);
 /* Is it the foreign key of one of the table's `later`? */
 bool circles_is_later(const struct target_table *table, const struct schema_foreign_key *key);
-/* What becomes of them, a line each. */
+/* The fate of such foreign keys, a line each. */
 void circles_tell(const struct run_session *session, struct buffer *out);
 
 #endif

@@ -15,7 +15,8 @@ static bool wants_password(const struct connector *connector, const struct uri *
            connector->uri_help != NULL && strstr(connector->uri_help, ":PASSWORD") != NULL;
 }
 
-/* What was answered, for a database that one command opens more than once. Control thread. */
+/* A password that was answered, for a database that one command opens more than once. Control
+ * thread. */
 struct answer {
     struct answer *next;
     char *shown;

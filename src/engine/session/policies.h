@@ -1,4 +1,4 @@
-/* What becomes of records that are there already is a run's own word, kept in its ledger: who goes
+/* The policy for records that are there already is a run's own word, kept in its ledger: who goes
  * on with the run, or validates it, need not say it again. */
 #ifndef TRANSHUME_ENGINE_SESSION_POLICIES_H
 #define TRANSHUME_ENGINE_SESSION_POLICIES_H
@@ -11,7 +11,7 @@
 void policies_take(struct run *run, const struct ledger_header *header,
                    const struct ledger_table **other);
 
-/* Of a table that held nothing when the run began to append to it all records are the run's: as if
+/* All records of a table that held nothing when the run began to append to it are the run's: as if
  * it had been `refuse`. Not where a flag or the plan says another one than the run's. */
 void policies_own(struct run *run, const struct ledger_table *began);
 

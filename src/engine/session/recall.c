@@ -80,7 +80,8 @@ static enum status find_id(const struct run_session *session, const struct past_
 
 /* ---------------------------------------------------------------- what it learnt */
 
-/* What a run learnt of another source is of no use for this one, unless it may have moved. */
+/* The facts that a run learnt of another source are of no use for this one, unless it may have
+ * moved. */
 static bool is_of_source(const struct run_session *session, const struct learnt *learnt)
 {
     const struct feed_functions *feed = session->source->connector->feed;
@@ -153,7 +154,7 @@ bool recall_is_of_run(const struct run_session *session)
            (session->kept.continued != NULL && session->kept.continued->feed != NULL);
 }
 
-/* Of a type in the database's own words it says all. Where it has none, values say it. */
+/* The database's own words for a type say all of it. Where it has none, values say it. */
 static bool is_declared_alike(const struct value_type *known, const struct value_type *now)
 {
     if (known->native == NULL || now->native == NULL) {

@@ -1,4 +1,4 @@
-/* What a run learnt when it began (engine/ledger/learnt.h), for whoever goes on with it. */
+/* Facts that a run learnt when it began (engine/ledger/learnt.h), for whoever goes on with it. */
 #ifndef TRANSHUME_ENGINE_SESSION_RECALL_H
 #define TRANSHUME_ENGINE_SESSION_RECALL_H
 
@@ -34,9 +34,10 @@ void recall_overlay(struct run_session *session);
 void recall_append(const struct run_session *session, uint32_t version, struct buffer *out);
 
 /*
- * Of a claimed run whose session knows of columns, tables or answers that the ledger does not keep:
- * writes all of it again with the next version, which stands from then on. Before anything is made
- * of it in the target, so that a later session takes it for the same. Control thread.
+ * Raises the learnt facts of a claimed run whose session knows of columns, tables or answers that
+ * the ledger does not keep: writes all of it again with the next version, which stands from then
+ * on. Before anything is made of it in the target, so that a later session takes it for the same.
+ * Control thread.
  */
 enum status recall_raise(struct run *run, struct error *error) MUST_USE;
 

@@ -10,7 +10,7 @@
 
 /* Finds the numbers that are not known, within the snapshot. Control thread. */
 enum status renumber_measure(struct run_session *session, struct error *error) MUST_USE;
-/* What becomes of the keys, a line a table. */
+/* The fate of the keys, a line a table. */
 void renumber_tell(const struct run_session *session, struct buffer *out);
 /* As the ledger's header has them: {TABLE: NUMBER}, NULL: none is. */
 struct json_t *renumber_make(const struct plan *plan);

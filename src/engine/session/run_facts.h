@@ -11,7 +11,7 @@ const struct plan_stream *run_chunk_stream(const struct run *run, uint64_t index
 const char *run_stream_table(const struct run *run, const struct plan_stream *stream);
 const char *run_stream_entity(const struct run *run, const struct plan_stream *stream);
 
-/* What kind of run it is, in ledger and state: "copy", "rejects", "repair". */
+/* The kind of the run, in ledger and state: "copy", "rejects", "repair". */
 const char *run_kind(const struct run *run);
 void run_set_kind(struct run *run, const char *kind);
 

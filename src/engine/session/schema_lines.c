@@ -84,7 +84,7 @@ static void append_hash(struct buffer *out, const char *text)
     buffer_format(out, " %s\n", hex);
 }
 
-/* What of a table is neither a column nor a key, as objects are told. */
+/* The parts of a table that are neither columns nor keys, as objects are told. */
 static void append_constraints(struct buffer *out, const struct schema_table *table)
 {
     for (uint32_t i = 0; i < table->index_count; i++) {
@@ -153,7 +153,7 @@ bool schema_lines_have_table(const char *text, const struct schema_table *table)
 
 /* ---- comparing */
 
-/* Of objects: the hash, too. */
+/* Objects are compared by their hash, too. */
 static int compare_whole(const void *left, const void *right)
 {
     const char *const *one = left;
@@ -168,7 +168,7 @@ struct lines {
     size_t count;
 };
 
-/* Those of objects, or all others. Objects' lines become name, NUL, hash. */
+/* The lines of objects, or all others. Objects' lines become name, NUL, hash. */
 static void lines_make(const char *text, bool objects, struct lines *lines)
 {
     size_t count = 1;

@@ -17,8 +17,8 @@ void schema_lines_append_objects(const struct schema *schema, bool all, struct b
 void schema_lines_append_constraints(const struct schema *schema, struct buffer *out);
 /* Is the table (or view) in it? Views that were left out of it are. */
 bool schema_lines_have_table(const char *text, const struct schema_table *table);
-/* What the second text has more and what it lacks, the first few: "customer.note is new; …". ""
- * if they have the same lines, but for objects. */
+/* The lines that the second text has more and those that it lacks, the first few: "customer.note is
+ * new; …". "" if they have the same lines, but for objects. */
 void schema_lines_compare(const char *before, const char *now, struct buffer *out);
 /* The same of objects alone: "function f differs; event e is gone". */
 void schema_lines_compare_objects(const char *before, const char *now, struct buffer *out);

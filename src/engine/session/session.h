@@ -147,7 +147,7 @@ struct run_moment {
     bool moved;    /* it found another moment than that of the chunks: who takes records
                              from there notes mixed_snapshot */
 };
-/* What the target told of its tables. */
+/* The target's answers about its tables. */
 struct run_target {
     bool known;                      /* run_look_at_target: the next two are known */
     const struct stream_turn *turns; /* parents.h; NULL: no stream waits for another */
@@ -229,8 +229,8 @@ enum status session_reader_open(struct run_session *session, struct reader **rea
                                 struct error *error) MUST_USE;
 /* Keeps it for a later session_reader_open; closes it where it can't be kept. */
 void session_reader_keep(struct run_session *session, struct reader *reader);
-/* What both databases report, into the progress; says so in the log when one throttles for long.
- * Any thread. */
+/* Takes the reports of both databases into the progress; says so in the log when one throttles for
+ * long. Any thread. */
 void session_note_reports(struct run_session *session);
 /* How both databases were reached so far, into the attempt that is under way; under the state's
  * mutex. */
@@ -239,7 +239,7 @@ void run_note_connections(struct run *run);
 bool session_makes_one_each(const struct plan_entity *entity);
 /* Facts of every stream, asked once. */
 enum status session_describe_streams(struct run_session *session, struct error *error) MUST_USE;
-/* Of a plain copy: where the source's sequences stand, asked once, and not before the snapshot. */
+/* Asks for a plain copy where the source's sequences stand, once, and not before the snapshot. */
 enum status session_ask_values(struct run_session *session, struct error *error) MUST_USE;
 /* The snapshot, taken once; `reader_count` is what a later call finds. */
 enum status session_snapshot(struct run_session *session, uint32_t reader_count,

@@ -1,4 +1,4 @@
-/* What the databases say of themselves while they work, shown and logged. */
+/* The databases' reports on themselves while they work, shown and logged. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"

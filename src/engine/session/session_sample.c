@@ -1,4 +1,4 @@
-/* What is found out of whole tables before their rows are read: which of them --sample-rows
+/* Facts of whole tables that are found before their rows are read: which of them --sample-rows
  * chooses, and what values shuffled columns get. */
 #include "engine/session/options.h"
 #include "engine/session/session.h"

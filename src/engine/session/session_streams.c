@@ -1,4 +1,4 @@
-/* What the engine asks about streams before it reads them: facts, requests, chunk sizes, lanes. */
+/* The engine's questions about streams before reading them: facts, requests, chunk sizes, lanes. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/signals.h"
@@ -282,7 +282,7 @@ static uint64_t rows_of_chunk(int64_t table_bytes, int64_t row_count)
     return CHUNK_BYTES / ((uint64_t)(table_bytes / row_count) + 1);
 }
 
-/* What the target commits at once, whatever would be quicker to read. */
+/* The rows that the target commits at once, whatever would be quicker to read. */
 static uint64_t within_limits(const struct run_session *session, const struct schema_table *table,
                               int64_t row_count, uint64_t rows)
 {

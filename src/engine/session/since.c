@@ -13,7 +13,7 @@
 
 enum { HIGHEST, CHANGED, NULLS, ANSWER_COLUMNS };
 
-/* What the source says of a column. */
+/* The source's answer about a column. */
 struct answer {
     struct cell highest; /* NULL: it has none */
     int64_t changed;
@@ -205,7 +205,7 @@ static enum status since_decide(struct run_session *session, struct plan_stream 
     return since_ask(session, stream, arena, answer, error);
 }
 
-/* What is behind every other moment would hide all that comes later. */
+/* A value behind every other moment would hide all that comes later. */
 static bool can_be_bound(const struct cell *value)
 {
     if ((value->flags & CELL_SPECIAL) != 0) {

@@ -15,10 +15,10 @@
  * that is missing or empty is read whole.
  */
 
-/* Of a run that begins, once its snapshot is taken: bounds into the plan's requests and the header.
- */
+/* Puts the bounds of a run that begins, once its snapshot is taken, into the plan's requests and
+ * the header. */
 enum status since_begin(struct run *run, struct error *error) MUST_USE;
-/* Of a run that is continued: the bounds that it began with. */
+/* Puts there the bounds with which a run that is continued began. */
 enum status since_resume(struct run *run, struct error *error) MUST_USE;
 /* How many rows split is to be asked for, for a chunk to have about `rows` that changed, or less.
  */

@@ -1,4 +1,4 @@
-/* What the source's tables are at this moment. */
+/* The source's tables as they are at this moment. */
 #include "engine/session/source_now.h"
 
 #include "base/log.h"

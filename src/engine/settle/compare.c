@@ -21,7 +21,7 @@ void compare_free(struct compare *compare)
     *compare = (struct compare){0};
 }
 
-/* What a target can't hold stays as it is: its writer refused the record. */
+/* A value that a target can't hold stays as it is: its writer refused the record. */
 static enum status normal(const struct compare *compare, const struct cell *cell,
                           struct arena *arena, struct cell *out, struct error *error)
 {

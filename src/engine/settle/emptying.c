@@ -244,7 +244,7 @@ static enum status put_all(struct listing *listing, struct cursor *cursor, struc
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-/* Of the key alone; documents come whole. */
+/* A request of the key alone; documents come whole. */
 static enum status make_request(const struct listing *listing, struct arena *arena,
                                 struct read_request *request, struct error *error)
 {

@@ -21,9 +21,8 @@ bool emptying_refuse(const struct run_session *session, uint32_t number, struct 
  * plan's tables. */
 enum status emptying_tell(const struct run_session *session, const struct ledger_table *decided,
                           struct buffer *out, struct error *error) MUST_USE;
-/* Of a run that begins, before its ledger is made and after undo_begin: into its header and the
- * list.
- */
+/* Notes what a run that begins is to empty, before its ledger is made and after undo_begin, in its
+ * header and the list. */
 enum status emptying_begin(struct run *run, struct error *error) MUST_USE;
 /* Tables are prepared, and nothing is written: empties what the header names, unless that is done.
  */

@@ -154,7 +154,7 @@ static enum status check_chunk(struct recheck *recheck, uint64_t number, uint32_
     return reopen(run, &mark, error);
 }
 
-/* Those that were right are out of doubt. */
+/* Chunks that were right are out of doubt. */
 static enum status check_all(struct run *run, json_t *again, struct error *error)
 {
     struct recheck recheck = {0};

@@ -412,7 +412,7 @@ enum status repair_delete_listed(struct run *run, struct error *error)
 
 /* ---- what refers to it */
 
-/* What is lost of the list since the records went: then all of them are asked. */
+/* A list that was lost since the records went stands for all tables: then all of them are asked. */
 static enum status list_emptied(const struct run *run, bool **listed, struct error *error)
 {
     char *path = file_join(run->arena, run->folder.path, "delete.jsonl");

@@ -1,4 +1,5 @@
-/* What a repair takes out of the target before it writes: the keys that a validation listed. */
+/* The records that a repair takes out of the target before it writes: the keys that a validation
+ * listed. */
 #ifndef TRANSHUME_ENGINE_SETTLE_REPAIR_DELETE_H
 #define TRANSHUME_ENGINE_SETTLE_REPAIR_DELETE_H
 

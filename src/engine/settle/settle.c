@@ -22,8 +22,9 @@
 #include <string.h>
 
 /*
- * What the target found, kept until there is enough to look the source records up: a chunk is read
- * again once for all of its losers, so the order in which they come should be that of the chunks.
+ * A record that the target found, kept until there are enough to look the source records up: a
+ * chunk is read again once for all of its losers, so the order in which they come should be that of
+ * the chunks.
  */
 struct loser {
     uint64_t chunk;
@@ -163,7 +164,7 @@ static enum status match_key(const struct settling *settling, const struct batch
         return STATUS_END;
     }
     for (uint32_t i = 0; i < parts; i++) {
-        /* Of the record as made; NULL: a document without that field. */
+        /* The part in the record as made; NULL: a document without that field. */
         const struct cell *cells = batch_row(batch, row);
         const struct cell *cell = batch->shape == NULL
                                       ? value_field(cells, settling->table->target.key.names[i])
@@ -321,7 +322,8 @@ static bool is_field(const struct shape *shape, const struct cell *name)
     return found;
 }
 
-/* What the target makes itself, as generated columns are, is no field of the record. */
+/* A value that the target makes itself, as that of a generated column is, is no field of the
+ * record. */
 static void leave_fields(const struct settling *settling, struct loser *loser)
 {
     const struct plan *plan = settling->run->session->plan;
@@ -398,7 +400,7 @@ static enum status on_found(void *context, uint64_t chunk, uint32_t entity, uint
     return write_if_full(settling, error);
 }
 
-/* What is taken out goes out of the sum, too, where there is one. */
+/* A record that is taken out goes out of the sum, too, where there is one. */
 static enum status add_gone(struct settling *settling, const struct loser *loser,
                             struct error *error)
 {

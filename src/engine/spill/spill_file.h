@@ -1,6 +1,6 @@
 /*
- * What is sorted on disk before rows are read: a private SQLite file in the spill folder, and files
- * made of it that are mapped into memory. Memory is bounded by SQLite's cache. The control
+ * Data that are sorted on disk before rows are read: a private SQLite file in the spill folder, and
+ * files made of it that are mapped into memory. Memory is bounded by SQLite's cache. The control
  * thread's, but for mappings, which any thread may read.
  */
 #ifndef TRANSHUME_ENGINE_SPILL_FILE_H
@@ -31,7 +31,7 @@ enum status spill_file_open(struct spill_file *file, const char *folder, const c
 void spill_direct_temporary_files(sqlite3 *connection, const char *folder);
 /* The file goes. */
 void spill_file_close(struct spill_file *file);
-/* What a result of SQLite's means: a full disk, a stop that was asked for, or what it says. */
+/* The meaning of a result of SQLite's: a full disk, a stop that was asked for, or what it says. */
 enum status spill_file_fail(const struct spill_file *file, int result, struct error *error);
 enum status spill_file_execute(const struct spill_file *file, const char *sql,
                                struct error *error) MUST_USE;
@@ -40,13 +40,13 @@ enum status spill_file_prepare(const struct spill_file *file, const char *sql,
 
 /* ---- mapped files */
 
-/* Of a file that has no name any more. */
+/* The mapping of a file that has no name any more. */
 struct spill_mapping {
     const uint8_t *bytes; /* NULL: it is empty */
     size_t length;
 };
 void spill_mapping_free(struct spill_mapping *mapping);
-/* Of ascending hashes: which of them is this one; SIZE_MAX: none. */
+/* The number of this hash among ascending ones; SIZE_MAX: it is none of them. */
 size_t spill_mapping_find(const struct spill_mapping *mapping, const uint8_t *hash);
 
 /* One while it is written, beside a spill file. */

@@ -103,7 +103,7 @@ static json_t *state_make(const struct ledger_run *run, const struct ledger_head
     return state;
 }
 
-/* What the settling after the load took from what was written. */
+/* Records that the settling after the load took from those that were written. */
 static void apply_settled(const struct ledger_status *status, uint32_t limit, struct arena *arena,
                           struct tally *totals)
 {

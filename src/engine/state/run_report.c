@@ -52,7 +52,7 @@ static enum status find_named(const struct state_folder *folder, const char *run
     return file_exists(*path) ? STATUS_OK : no_such_run(folder, run_id, error);
 }
 
-/* Of the folder's own run, or of the one before where the last was rolled back. */
+/* The path of the state folder's own run, or of the one before where the last was rolled back. */
 static enum status find_current(const struct state_folder *folder, struct arena *arena,
                                 const char **path, struct error *error)
 {

@@ -77,7 +77,7 @@ static json_t *count_or_null(int64_t count)
     return count < 0 ? json_null() : json_integer(count);
 }
 
-/* Of this attempt, over all of its copying: what is left is divided by it. */
+/* The rate of this attempt, over all of its copying: what is left is divided by it. */
 static json_int_t rate_of(const struct run *run, uint32_t entity)
 {
     int64_t elapsed_us = clock_utc_us() - run->attempt_us;
@@ -141,7 +141,7 @@ static json_t *entities_make(const struct run *run, const struct plan_table *tab
     return entities;
 }
 
-/* What is missing since it was rejected:
+/* The records that are missing since they were rejected:
  * {"unsettled":N,"reasons":[{"table","entity","code","count", "reason"}…]} */
 static json_t *rejects_make(const struct run *run)
 {
@@ -214,7 +214,7 @@ static json_t *side_make(const struct progress_side *side)
                      (double)atomic_load(&side->milliunits) / 1000);
 }
 
-/* What a worker is at; the members of its chunk may be those of the one before. */
+/* A worker's present doing; the members of its chunk may be those of the one before. */
 static json_t *worker_make(const struct run *run, const struct progress_worker *worker)
 {
     int64_t for_ms = clock_monotonic_ms() - atomic_load(&worker->since_ms);
@@ -271,7 +271,7 @@ static json_t *attempts_make(const struct run *run)
     return attempts;
 }
 
-/* What stays as it is through an attempt: for the report. */
+/* Conditions that stay as they are through an attempt: for the report. */
 static void add_conditions(const struct run *run, json_t *state)
 {
     const struct run_session *session = run->session;
@@ -395,7 +395,7 @@ static enum status write_text(const char *path, const struct buffer *text, enum 
                : file_write_atomic(path, text->data, text->length, failpoint, error);
 }
 
-/* What following came to stays told by an attempt that finds nothing left to follow. */
+/* The point that following came to stays told by an attempt that finds nothing left to follow. */
 static void keep_follow(const struct run *run, json_t *object)
 {
     char *text;
@@ -429,7 +429,7 @@ void state_write(struct run *run, enum state_status status)
     struct error error;
     pthread_mutex_lock(&run->state_mutex);
     if (run->record.ready) {
-        /* What grows is not written whole each time. */
+        /* A file that grows is not written whole each time. */
         chunk_log_flush(run->record.chunk_log);
         take_sample(run, status != STATE_IN_PROGRESS);
         json_t *object = state_make(run, status);

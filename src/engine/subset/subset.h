@@ -35,7 +35,7 @@ struct subset_options {
     uint64_t seed;
 };
 
-/* What was chosen of a stream's table. */
+/* Counts of the rows that were chosen of a stream's table. */
 struct subset_count {
     uint64_t rows;     /* that there are */
     uint64_t chosen;   /* of these, at first */

@@ -142,7 +142,7 @@ static enum status add_partners(const struct subset *subset, const struct spill_
     return status;
 }
 
-/* What was found becomes chosen, and is looked from next. */
+/* Rows that were found become chosen, and are looked from next. */
 static enum status take_found(struct subset *subset, const struct spill_file *file, uint32_t number,
                               uint64_t *found, struct error *error)
 {

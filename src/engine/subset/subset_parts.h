@@ -68,7 +68,7 @@ void subset_plan(struct subset *subset);
 enum status subset_hash(const struct subset *subset, const struct cell *row,
                         const uint32_t *positions, uint32_t count, struct buffer *scratch,
                         uint8_t *hash, bool *is_null, struct error *error) MUST_USE;
-/* Of all cells of a row. */
+/* The hash of all cells of a row. */
 enum status subset_hash_whole(const struct subset *subset, const struct cell *row, uint32_t count,
                               struct buffer *scratch, uint8_t *hash, struct error *error) MUST_USE;
 

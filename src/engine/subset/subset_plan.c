@@ -174,7 +174,7 @@ static const uint32_t *ask_for(struct subset *subset, struct read_column *column
     return positions;
 }
 
-/* Of a stream without a key all that it reads comes first, as it reads it. */
+/* All that a stream without a key reads comes first, as it reads it. */
 static void make_request(struct subset *subset, struct subset_node *node)
 {
     size_t most = node->key.count + 1u;

@@ -191,7 +191,7 @@ static enum status make_tables(struct subset_reading *reading, uint32_t number, 
     return status;
 }
 
-/* Of all that is in it, so that rows are sorted once and never looked up. */
+/* The index has all that is in the table, so that rows are sorted once and never looked up. */
 static enum status make_indexes(struct subset_reading *reading, uint32_t number,
                                 struct error *error)
 {

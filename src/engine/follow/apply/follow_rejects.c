@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a lane noted in its last call. */
+/* The notes of a lane's last call. */
 struct follow_noting {
     struct follow_rejects *rejects;
     uint32_t lane;
@@ -283,7 +283,7 @@ static const struct apply_refusal **refusals_of(const struct apply_call *call, u
     return of;
 }
 
-/* Of the key that the record has by now. */
+/* The id by the key that the record has by now. */
 static struct reject_id id_after(const struct follow_noting *noting, const struct change_set *set,
                                  const struct record_change *change)
 {

@@ -18,12 +18,12 @@ void follow_rejects_close(struct follow_rejects *rejects); /* takes NULL */
 enum status follow_rejects_begin(struct follow_rejects *rejects, const struct followed_form *form,
                                  struct error *error) MUST_USE;
 
-/* Those of the plan, and those that are settled: the lines are on disk when it returns, the entries
- * wait for the next commit of the first lane. */
+/* Keeps rejects of the plan, and those that are settled: the lines are on disk when it returns, the
+ * entries wait for the next commit of the first lane. */
 enum status follow_rejects_keep(struct follow_rejects *rejects, const struct followed_set *set,
                                 struct error *error) MUST_USE;
-/* What the target did not take of these sets, which are numbered one after the other, unless it
- * says nothing: their lines. */
+/* Keeps the lines of records of these sets that the target did not take, unless it says nothing;
+ * the sets are numbered one after the other. */
 enum status follow_rejects_keep_refused(struct follow_rejects *rejects, struct ahead *ahead,
                                         const struct change_set *const *sets, uint32_t count,
                                         const struct apply_result *result,
@@ -31,7 +31,7 @@ enum status follow_rejects_keep_refused(struct follow_rejects *rejects, struct a
 /* How many lines were written so far. */
 uint64_t follow_rejects_count(const struct follow_rejects *rejects);
 
-/* What a lane notes of its calls: apply_request.notes_context. Until follow_rejects_close. */
+/* The notes of a lane on its calls: apply_request.notes_context. Until follow_rejects_close. */
 struct follow_noting;
 struct follow_noting *follow_rejects_noting(struct follow_rejects *rejects, uint32_t lane);
 /* apply_take_notes. The lane's thread. */

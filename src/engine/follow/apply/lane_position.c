@@ -54,8 +54,8 @@ static enum status put_position(struct lane *lane, struct position position, str
     return status;
 }
 
-/* What the target acknowledged is noted first: sets that are applied again from an older position
- * on lead to the same. The position is behind the last whole transaction. */
+/* Sets that the target acknowledged are noted first: those that are applied again from an older
+ * position on lead to the same. The position is behind the last whole transaction. */
 static enum status keep_in_ledger(struct lane *lane, const struct change_set *const *sets,
                                   uint32_t count, struct arena *arena,
                                   const struct apply_result *result, struct error *error)

@@ -63,7 +63,7 @@ static enum status settle_groups(struct lanes *lanes, struct error *error)
     return status;
 }
 
-/* What a lane has done. */
+/* Takes a job that a lane has done. */
 static enum status take_job(struct lanes *lanes, struct lane_job *job, struct error *error)
 {
     struct lane *lane = &lanes->lanes[job->lane];
@@ -235,7 +235,8 @@ enum status lanes_find(struct lanes *lanes, const struct apply_search *search, a
                : status;
 }
 
-/* What an earlier process left is levelled: from here on changes may be dealt out anew. */
+/* Lanes that an earlier process left uneven are levelled: from here on changes may be dealt out
+ * anew. */
 static enum status note_even(struct lanes *lanes, struct error *error)
 {
     const struct position end = position_kept(&lanes->end);
@@ -300,7 +301,7 @@ static struct lane_job *make_job(struct lane_group *group, uint32_t lane, uint32
     return job;
 }
 
-/* Of one set, as one of the same transaction. */
+/* A share of one set, as a set of the same transaction. */
 static struct change_set *make_share(struct arena *arena, const struct change_set *from,
                                      uint32_t count)
 {

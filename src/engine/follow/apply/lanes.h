@@ -33,7 +33,7 @@ struct lanes_caller {
      * piece's. */
     enum status (*applied)(void *context, struct followed_set *const *sets, uint32_t count,
                            struct error *error);
-    /* What of them the target did not take; `sets` are as apply_sets got them. */
+    /* The records of them that the target did not take; `sets` are as apply_sets got them. */
     enum status (*refused)(void *context, const struct change_set *const *sets, uint32_t count,
                            const struct apply_result *result, struct error *error);
 };
@@ -51,7 +51,7 @@ struct lanes_request {
 struct lanes; /* one thread's */
 enum status lanes_open(const struct lanes_request *request, struct lanes **lanes,
                        struct error *error) MUST_USE;
-/* What was handed over and not begun is dropped. NULL is fine. */
+/* Sets that were handed over and not begun are dropped. NULL is fine. */
 void lanes_close(struct lanes *lanes);
 
 /* Up to here everything is in the target, in all lanes. Until the next call of any function. */

@@ -1,5 +1,5 @@
 /*
- * What the files of lanes.h share.
+ * Declarations that the files of lanes.h share.
  *
  *   lanes.c        groups into shares, waiting, and what is alone
  *   lanes_open.c   positions, and how changes are dealt out
@@ -124,7 +124,7 @@ enum status lane_check(struct lanes *lanes, struct error *error) MUST_USE;
 
 /* ---- lanes.c */
 
-/* Of the threads that have ended: what they did is told of. */
+/* Takes the last jobs of threads that have ended, so that what they did is told of. */
 void lanes_take_rest(struct lanes *lanes);
 
 /* ---- lanes_open.c */

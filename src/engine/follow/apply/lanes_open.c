@@ -76,7 +76,7 @@ static enum status put_position(struct lanes *lanes, struct lane *lane, struct p
     return status;
 }
 
-/* Of the first so many lanes, those that are elsewhere. */
+/* Puts at the position those of the first so many lanes that are elsewhere. */
 static enum status put_positions(struct lanes *lanes, uint32_t count, struct position position,
                                  struct error *error)
 {

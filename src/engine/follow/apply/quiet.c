@@ -1,4 +1,4 @@
-/* What of the target must not answer to applied changes. */
+/* Objects of the target that must not answer to applied changes. */
 #include "engine/follow/apply/quiet.h"
 
 #include "base/clock.h"

@@ -138,8 +138,9 @@ static enum status open_left(struct run *run, const struct cutover_note *note, s
     char since[32];
     const struct run_session *session = run->session;
     bool sealed;
-    /* Whoever let them in removed fence.json, and may have been kept from the ledger. What is open
-     * is opened all the same: a state folder that was lost has no fence.json either. */
+    /* The process that let them in removed fence.json, and may have been kept from the ledger. A
+     * fence that is open is opened all the same: a state folder that was lost has no fence.json
+     * either. */
     bool stands = fence_look(session->state_path, &sealed) != 0;
     log_write(stands ? LOG_WARNING : LOG_INFO,
               stands ? "the source's writers have been stopped since %s by a cut-over that did not "
@@ -229,7 +230,7 @@ static enum cutover_end end_of(enum follow_end end)
     return CUTOVER_FAILED;
 }
 
-/* What is left has to be small before anybody is kept waiting for it. */
+/* The rest has to be small before anybody is kept waiting for it. */
 static enum cutover_end pass_gate(struct cutting *cutting, struct error *error)
 {
     const struct cutover_drain *drain = cutting->drain;
@@ -354,7 +355,8 @@ static enum cutover_end take_steps(struct cutting *cutting, struct error *error)
     return end;
 }
 
-/* What an earlier command has left: a fence that is to be kept goes on being held by this one. */
+/* Takes up what an earlier command has left: a fence that is to be kept goes on being held by this
+ * one. */
 static enum status take_up(struct cutting *cutting, struct error *error)
 {
     struct run *run = cutting->run;
@@ -445,7 +447,7 @@ static enum status read_ready(struct run *run, enum cutover_step least, struct c
                : error_set(error, ERROR_CUT_OVER, run->id, "the cut-over is not ready to be ended");
 }
 
-/* What was begun of a way back goes with the cut-over. */
+/* A way back that was begun goes with the cut-over. */
 static void give_up_reverse(struct run *run)
 {
     struct error error = {0};
@@ -485,7 +487,7 @@ enum status cutover_reverse(struct run *run, struct error *error)
     return status;
 }
 
-/* Of a way back: the former source is the source again. */
+/* In a way back the target is the former source, which is the source again. */
 static enum status open_target(struct run *run, struct error *error)
 {
     struct database *target = run->session->target;

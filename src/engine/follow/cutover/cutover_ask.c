@@ -214,8 +214,8 @@ static void compare_columns(const struct target_table *table, const struct schem
     }
 }
 
-/* What `follow` has yet to bring into the target is no matter: while tables of the source are
- * defined in another way, the target's columns are not compared. */
+/* Changes that `follow` has yet to bring into the target are no matter: while tables of the source
+ * are defined in another way, the target's columns are not compared. */
 static enum status ask_columns(struct run_session *session, struct run *run,
                                struct lack_list *lacks, struct error *error)
 {

@@ -78,8 +78,8 @@ enum fence_end fence_end(struct fence *fence);
 bool fence_is_kept(const struct fence *fence);
 /* For how long nobody wrote. */
 int64_t fence_paused_ms(struct fence *fence);
-/* What stands, and the command that opens it: the last line of the command. Nothing, if nobody was
- * ever kept out. */
+/* The fence that stands, and the command that opens it: the last line of the command. Nothing, if
+ * nobody was ever kept out. */
 void fence_append_end(struct fence *fence, struct buffer *out);
 
 /* Opens whatever fence stands for the feed, through the session's own source: of a process that is

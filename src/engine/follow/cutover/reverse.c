@@ -246,7 +246,7 @@ static enum status fill_options(const struct run_session *session, const char *f
     return write_plan(session, options->sides.plan_path, error);
 }
 
-/* Of the run turned round, which is open. */
+/* Asks the run turned round, which is open. */
 static enum status ask_back(struct run_session *back, struct lack_list *lacks, struct error *error)
 {
     struct check_follow found;

@@ -25,7 +25,7 @@ enum status reverse_begin(struct run *run, struct error *error) MUST_USE;
  * back. */
 enum status reverse_give_up(struct run *run, struct error *error) MUST_USE;
 
-/* Of such a run: it copies nothing. */
+/* Is it such a run? It copies nothing. */
 static inline bool reverse_is(const struct run *run)
 {
     return run->header.reverse_of != NULL;

@@ -90,7 +90,7 @@ static enum status hand_over(struct feeder *feeder, struct change_set *set)
     return status;
 }
 
-/* Of the spool as long as there is something in it; then of the feed. */
+/* The next set is the spool's as long as there is something in it; then the feed's. */
 static enum status next_set(struct feeder *feeder, struct change_set **set, struct error *error)
 {
     if (feeder->feed == NULL) {

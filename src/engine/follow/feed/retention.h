@@ -1,9 +1,9 @@
 /*
- * What the source keeps for the feed while it is not applied, and the bounds on it: --max-retained,
- * and the server's own, beyond which it drops what it keeps. At half of either one warning and an
- * event (EVENT_RETENTION) until it has fallen below a quarter; at the whole of the first following
- * ends (ERROR_FEED_FULL). With --drop-when-full the feed is dropped then, so that the source is
- * freed.
+ * The backlog that the source keeps for the feed while it is not applied, and the bounds on it:
+ * --max-retained, and the server's own, beyond which it drops what it keeps. At half of either one
+ * warning and an event (EVENT_RETENTION) until it has fallen below a quarter; at the whole of the
+ * first following ends (ERROR_FEED_FULL). With --drop-when-full the feed is dropped then, so that
+ * the source is freed.
  */
 #ifndef TRANSHUME_ENGINE_FOLLOW_FEED_RETENTION_H
 #define TRANSHUME_ENGINE_FOLLOW_FEED_RETENTION_H

@@ -15,7 +15,7 @@ void set_bytes_append_table(const struct change_table *table, uint32_t number, s
 enum status set_bytes_append(const struct change_set *set, const uint32_t *numbers,
                              struct buffer *out, struct error *error) MUST_USE;
 
-/* What stands at the beginning of a set. Borrowed from the bytes. */
+/* The head of a set. Borrowed from the bytes. */
 struct set_head {
     bool first_piece;
     bool last_piece;

@@ -99,7 +99,7 @@ static enum status read_on(struct spool *spool, struct error *error)
     return status;
 }
 
-/* What came behind the last whole transaction comes again: it must not be in the files twice. */
+/* Changes behind the last whole transaction come again: they must not be in the files twice. */
 static enum status begin_again(struct spool *spool, struct error *error)
 {
     struct position end;

@@ -14,8 +14,8 @@
 /* The folder of the run's spool, which need not be there. */
 const char *spool_folder(const struct run *run) __attribute__((returns_nonnull));
 
-/* Of a followed run whose copy is under way: begins, or goes on where an earlier attempt stopped.
- * Does nothing where it was not asked for, and no earlier attempt was. */
+/* Begins the spool of a followed run whose copy is under way, or goes on where an earlier attempt
+ * stopped. Does nothing where it was not asked for, and no earlier attempt was. */
 enum status spool_begin(struct run *run, struct error *error) MUST_USE;
 /* Stops; the files stay. Not begun: fine. */
 void spool_end(struct run *run);

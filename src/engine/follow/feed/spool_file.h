@@ -45,7 +45,7 @@ uint64_t spool_writer_bytes(const struct spool_writer *writer); /* of all segmen
 /* ---- reading; one thread, once nobody writes */
 
 struct spool_reader;
-/* What comes behind `from`. No folder, or nothing in it: `*reader` is NULL. */
+/* Opens the sets that come behind `from`. No folder, or nothing in it: `*reader` is NULL. */
 enum status spool_reader_open(const char *folder, struct position from, spool_covers *covers,
                               struct spool_reader **reader, struct error *error) MUST_USE;
 void spool_reader_close(struct spool_reader *reader); /* takes NULL */

@@ -16,7 +16,7 @@ enum {
     FIRST_SLOTS = 256
 };
 
-/* What was done to rows already, by a hash of table, key and deed. */
+/* The deeds done to rows already, by a hash of table, key and deed. */
 struct seen_rows {
     struct seen_slot {
         XXH128_hash_t hash; /* both halves 0: free */
@@ -230,7 +230,7 @@ static const struct change_table *tables_of(const struct walk *walk, struct aren
     return tables;
 }
 
-/* What was made by now and the set's changes up to `end`, handed out. */
+/* The changes made by now and the set's up to `end`, handed out. */
 static enum status hand_out(struct walk *walk, uint32_t end, bool last)
 {
     struct arena *arena = walk->arena;
@@ -504,7 +504,7 @@ static bool is_deleted(struct walk *walk, uint32_t number, const struct cell *ro
 
 static enum status walk_rows(struct walk *walk, const struct changed_row *rows, uint32_t count);
 
-/* Those that were found, and what they do in turn. */
+/* The rows that were found, and what they do in turn. */
 static enum status change_rows(struct walk *walk, const struct follow_cascade *cascade,
                                const struct changed_row *parent, enum follow_action action,
                                const struct found_rows *found)

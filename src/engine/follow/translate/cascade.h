@@ -1,7 +1,7 @@
 /*
- * What foreign keys of the source did to other rows without a word of the feed (MySQL's InnoDB:
- * ON DELETE CASCADE, ON DELETE SET NULL, ON UPDATE CASCADE and SET NULL), made into changes of its
- * own.
+ * Changes that foreign keys of the source made to other rows without a word of the feed (MySQL's
+ * InnoDB: ON DELETE CASCADE, ON DELETE SET NULL, ON UPDATE CASCADE and SET NULL), made into changes
+ * of its own.
  *
  * When the changes before the one that acts are in the target, and nothing behind it, then the rows
  * that the target has of a dependent table are those that the source had at that moment: the ones

@@ -350,7 +350,7 @@ static enum status place_dependent(struct follow_routes *routes, const struct ru
                          error);
 }
 
-/* Of a run that was followed already: what is made of the table is left (follow_routes.refused). */
+/* Leaves what is made of the table, in a run that was followed already (follow_routes.refused). */
 static enum status leave_readers(struct follow_routes *routes, const struct run_session *session,
                                  const char *table, enum status status, struct error *error)
 {

@@ -44,7 +44,7 @@ struct needs {
 
 static void need_template(struct needs *needs, const struct plan_template *template);
 
-/* Of an unnested element all is in the list, which also says how many records there are. */
+/* All of an unnested element is in the list, which also says how many records there are. */
 static bool is_of_element(const struct needs *needs, const struct value_reference *value)
 {
     return needs->unnest != NULL &&
@@ -159,7 +159,7 @@ static struct mapping_field part_field(const char *name, struct plan_template te
     return field;
 }
 
-/* What stands before the page's number, and what behind it. */
+/* The text before the page's number, and the text behind it. */
 static void split_field(struct follow_routes *routes, const struct mapping_field *field,
                         struct follow_key *key, struct mapping_field *fields)
 {

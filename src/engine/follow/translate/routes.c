@@ -385,7 +385,7 @@ void follow_routes_add_before(struct follow_routes *routes, struct followed_tabl
     table->before = (struct column_list){names, table->before.count + 1};
 }
 
-/* What the records' keys were made of, and which roots a row was part of. */
+/* Columns of which the records' keys were made, and that tell which roots a row was part of. */
 static void list_before(struct follow_routes *routes, const struct run_session *session)
 {
     for (uint32_t i = 0; i < session->plan->stream_count; i++) {

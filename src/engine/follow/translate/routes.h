@@ -33,9 +33,9 @@ struct follow_path {
 };
 
 /*
- * What the key plan makes of a root's row for an entity: the fields of the target's key, in its
- * order. Of pages without the one that holds their number; where that is a text, what stands before
- * and behind the number comes last.
+ * The key that the key plan makes of a root's row for an entity: the fields of the target's key, in
+ * its order. That of pages is without the one that holds their number; where that is a text, what
+ * stands before and behind the number comes last.
  */
 struct follow_key {
     uint32_t count; /* cells */
@@ -63,8 +63,8 @@ struct follow_stream {
     bool keys_of_key;
 };
 
-/* What a foreign key does to the rows that refer to a row which is deleted, or whose values that
- * they refer to change. */
+/* The action of a foreign key on the rows that refer to a row which is deleted, or whose values
+ * that they refer to change. */
 enum follow_action {
     FOLLOW_ACTION_NONE,
     FOLLOW_ACTION_DELETE,
@@ -142,7 +142,7 @@ struct followed_table *follow_routes_there(const struct follow_routes *routes,
  * left? NULL: none is. */
 void follow_routes_tell(const struct follow_routes *routes, const bool *left,
                         struct run_session *session);
-/* What making the routes found of a stream: of a run that was followed already a refusal
+/* Takes what making the routes found of a stream: of a run that was followed already a refusal
  * (ERROR_FOLLOW) goes to `refused`, and is none. For those who make them. */
 enum status follow_routes_refuse(struct follow_routes *routes, const struct run_session *session,
                                  uint32_t stream, enum status status, struct error *error) MUST_USE;

@@ -92,7 +92,7 @@ static bool has_key(const struct schema_table *table, const struct wanted_key *w
     return has;
 }
 
-/* Of a table that the run is about to make. */
+/* The same for a table that the run is about to make. */
 static bool makes_key(const struct target_table *table, const struct wanted_key *wanted)
 {
     bool makes = table->same_engine != NULL && has_key(table->same_engine, wanted);

@@ -6,7 +6,7 @@
 #include "engine/follow/translate/routes.h"
 #include "engine/follow/translate/value_set.h"
 
-/* Whoever reads them again settles the lists. */
+/* Roots that were touched; whoever reads them again settles the lists. */
 struct touched_roots {
     const struct follow_routes *routes;
     struct arena *arena;

@@ -274,7 +274,7 @@ static bool is_yet_to_come(const struct follow_translator *translator, uint32_t 
     return table != NULL && schema_column_named(table, column) != NULL;
 }
 
-/* What of a row's image is not there. */
+/* The part of a row's image that is not there. */
 struct lacking {
     bool any;
     bool to_come; /* some of it the source knows only since */
@@ -355,7 +355,7 @@ static struct batch *batch_of_row(const struct plan_stream *stream, const struct
     return batch;
 }
 
-/* What the mapper has ready, handed to `take` record by record and then destroyed. */
+/* The records that the mapper has ready, handed to `take` one by one and then destroyed. */
 static enum status take_output(struct mapper *mapper, struct mapper_output *output,
                                struct error *error)
 {
@@ -372,7 +372,7 @@ static void drop_output(struct mapper_output *output)
     batch_destroy(output->keeper);
 }
 
-/* Of an identity stream the key is some of the row's cells. STATUS_AGAIN: it is none, or has a key
+/* The key of an identity stream is some of the row's cells. STATUS_AGAIN: it is none, or has a key
  * that a column has not. */
 static enum status key_of_identity(struct follow_translator *translator,
                                    const struct plan_stream *stream, const struct cell *row,
@@ -429,7 +429,7 @@ struct former {
     struct touched_roots *touched;
 };
 
-/* Of pages nobody knows here how many there are. */
+/* Nobody knows here how many pages there are. */
 static enum status delete_key(void *context, uint32_t entity, const struct cell *key,
                               uint32_t key_count, struct error *error)
 {
@@ -512,7 +512,7 @@ static enum status touch_root(const struct follow_stream *stream, const struct c
     return touched_roots_add_key(touched, stream->stream->number, key, count, error);
 }
 
-/* Whoever has the key now that the row had. */
+/* The row that has the key now that the changed one had is touched. */
 static enum status touch_former(const struct follow_stream *stream,
                                 const struct change_table *table,
                                 const struct record_change *change, struct touched_roots *touched,

@@ -20,7 +20,7 @@ struct follow_difference {
     struct column_list absent; /* that the plan reads: the other way about */
 };
 
-/* What the feed told of all of a table. */
+/* An event of the feed about all of a table. */
 struct follow_table_event {
     const char *table;
     enum record_operation operation; /* from RECORD_REDEFINED on */
@@ -32,7 +32,7 @@ struct touched_roots;     /* touched.h */
 /* How the records of its sets are made. */
 const struct followed_form *follow_form(const struct follow_translator *translator);
 
-/* What the changes of the target's sets are about: an entity each, in the plan's order. */
+/* Tables that the changes of the target's sets are about: an entity each, in the plan's order. */
 const struct target_table *follow_tables(const struct follow_translator *translator);
 
 /* Changes of a stream are passed over from now on, for this reason, which is copied; NULL: they are
@@ -67,7 +67,7 @@ enum status follow_translate(struct follow_translator *translator, struct change
                              struct touched_roots *touched, struct followed_set **made,
                              struct error *error) MUST_USE;
 
-/* Of a stream without a key: changes of transactions up to this position, which is copied, are
+/* Changes of a stream without a key in transactions up to this position, which is copied, are
  * passed over, since what they did is in the target. */
 void follow_translator_pass(struct follow_translator *translator, uint32_t stream,
                             struct position position);

@@ -26,7 +26,7 @@ enum status value_set_add(struct value_set *set, struct arena *arena, const stru
                           uint32_t count, struct error *error) MUST_USE;
 /* Sorts them, each once. */
 void value_set_settle(struct value_set *set);
-/* Of a settled one: are these among them? */
+/* Are these among the values of a settled set? */
 enum status value_set_find(const struct value_set *set, const struct cell *cells, uint32_t count,
                            bool *found, struct error *error) MUST_USE;
 void value_set_clear(struct value_set *set); /* keeps its room */

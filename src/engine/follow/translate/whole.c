@@ -280,7 +280,7 @@ static enum status note_read(struct whole_reading *reading, struct error *error)
     return status;
 }
 
-/* What else was in the target's table would go with it. One that the run did not make was empty
+/* Other records in the target's table would go with it. A table that the run did not make was empty
  * where the plan refuses others. */
 static bool may_be_emptied(const struct whole_reading *reading)
 {
