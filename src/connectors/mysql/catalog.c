@@ -543,7 +543,7 @@ static struct column_list databases_of(const struct mysql_database *self, struct
     return (struct column_list){names, 1};
 }
 
-/* Of one database, behind those that were read before. */
+/* The tables of one database, behind those that were read before. */
 static enum status add_tables(struct builder *builder, struct schema_table **tables,
                               struct mysql_table **facts, uint32_t *count)
 {

@@ -1,4 +1,4 @@
-/* What the connector knows of a database's tables, beyond struct schema. */
+/* The connector's facts of a database's tables, beyond struct schema. */
 #ifndef TRANSHUME_CONNECTORS_MYSQL_CATALOG_H
 #define TRANSHUME_CONNECTORS_MYSQL_CATALOG_H
 
@@ -85,7 +85,7 @@ bool mysql_has_other_rights(struct mysql_database *self, MYSQL *connection);
 /* catalog_settled.c: the source's own, read at first use and kept. Control thread. */
 enum status mysql_catalog_get(struct mysql_database *self, const struct mysql_catalog **catalog,
                               struct error *error) MUST_USE;
-/* What the tables are now, by the bytes of their names. */
+/* The shapes of the tables now, by the bytes of their names. */
 enum status mysql_catalog_shapes(struct mysql_database *self, MYSQL *connection,
                                  struct arena *arena, struct mysql_shape **shapes, uint32_t *count,
                                  struct error *error) MUST_USE;

@@ -85,8 +85,8 @@ static enum status find_epoch(struct mysql_database *self, MYSQL *connection, co
     return status;
 }
 
-/* What the holder has locked would be waited for; its lock goes along. One that has just begun with
- * its claim has the lock, and no session that works on the run. */
+/* Anything that the holder has locked would be waited for; its lock goes along. One that has just
+ * begun with its claim has the lock, and no session that works on the run. */
 static enum status end_holder(struct mysql_database *self, MYSQL *connection, const char *run_id,
                               uint64_t epoch, struct error *error)
 {

@@ -11,7 +11,7 @@
 
 enum { PART_BYTES = 64 };
 
-/* Of the Unicode Collation Algorithm that gives the weights, oldest first. */
+/* The version of the Unicode Collation Algorithm that gives the weights, oldest first. */
 enum weights { WEIGHTS_GENERAL, WEIGHTS_400, WEIGHTS_520, WEIGHTS_900, WEIGHTS_1400 };
 
 struct collation {
@@ -199,7 +199,7 @@ const char *mysql_nearest_collation(const struct mysql_database *self, const cha
     return nearest != NULL ? nearest : name;
 }
 
-/* What `nearest` takes for equal and the other does not, and the reverse. */
+/* The words for texts that `nearest` takes for equal and the other does not, and the reverse. */
 const char *mysql_collation_differs(const char *name, const char *nearest)
 {
     const struct collation wanted = collation_parse(name);

@@ -19,14 +19,14 @@
 enum { SLICE_MS = 250, NET_BUFFER_BYTES = 64 << 10 /* of 8 KiB each send is a call */ };
 
 /*
- * What every session is set to. The character set again, since init_connect or the server's option
+ * The settings of every session. The character set again, since init_connect or the server's option
  * skip-character-set-client-handshake may have put another in the place of ours. The sql_mode is
  * ours alone: strict, with every value that the server can hold allowed (zero dates, the
  * 31st of each month, an auto_increment of 0) and backslashes that escape. No timeout of the
  * server's ends a session that waits for the other side. DEFAULT would be what the server's
  * administrator chose for all: a limit of rows, or a moment of the past for tables with system
- * versioning, would leave records out. What MariaDB alone knows, since a version, stands in
- * comments that no other server looks into.
+ * versioning, would leave records out. A setting that MariaDB alone knows, since a version, stands
+ * in comments that no other server looks into.
  */
 static const char session_settings[] =
     "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci, SESSION sql_mode = "

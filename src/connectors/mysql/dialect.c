@@ -1,4 +1,4 @@
-/* What MySQL has in its own way of what SQL databases do alike. */
+/* MySQL's own way in the things that SQL databases do alike. */
 #include "connectors/mysql/copy/later.h"
 #include "connectors/mysql/rollback.h"
 #include "connectors/mysql/source.h"
@@ -165,7 +165,7 @@ static void append_held(struct buffer *sql, const struct sql_table *table, uint3
     buffer_append_byte(sql, ')');
 }
 
-/* Of each record with its key: two sums, since there is none of 128 bits. */
+/* The sums over each record with its key: two, since there is none of 128 bits. */
 static enum status sum(struct sql_database *self, const struct sql_table *table,
                        const uint32_t *columns, uint32_t count, struct arena *arena,
                        const char **told, struct error *error)

@@ -126,7 +126,7 @@ static void put_string(struct buffer *out, enum mysql_form form, const char *tex
     }
 }
 
-/* What needs no escape. */
+/* A text that needs no escape. */
 static void put_plain(struct buffer *out, enum mysql_form form, const char *text, size_t length)
 {
     bool quoted = form == MYSQL_IN_STATEMENT;
@@ -285,7 +285,7 @@ static enum status put_decimal(const struct mysql_column *column, const struct c
     return STATUS_OK;
 }
 
-/* Of one or two digits the server would make a year about 2000. */
+/* The server would make a year about 2000 of one or two digits. */
 static enum status put_year(const struct mysql_column *column, int64_t year, enum mysql_form form,
                             struct buffer *out, struct error *error)
 {

@@ -1,4 +1,4 @@
-/* What went wrong, from the server's number to an error code and its class. */
+/* Failures, from the server's number to an error code and its class. */
 #include "base/memory.h"
 #include "base/signals.h"
 #include "connectors/mysql/mysql_internal.h"
@@ -99,7 +99,7 @@ static const struct meaning meanings[] = {
     {1130, ERROR_CREDENTIALS, ERROR_CREDENTIALS, NULL},
 };
 
-/* Of a handshake that the other side let lie or broke off, not of one that failed. */
+/* A handshake that the other side let lie or broke off, not one that failed. */
 static bool is_cut_off(unsigned number, const char *words)
 {
     static const char *const reasons[] = {"unexpected eof", "Connection timed out",
@@ -163,8 +163,8 @@ bool mysql_is_of_record(unsigned number, const char *words, enum error_code *cod
     return false;
 }
 
-/* What a server refuses before TLS is agreed on comes with its number in the words alone; of a
- * plugin that can't be loaded there is none. */
+/* A server's refusal before TLS is agreed on comes with its number in the words alone; for a plugin
+ * that can't be loaded there is none. */
 static unsigned number_of(MYSQL *connection)
 {
     static const char before[] = "cannot be verified: ";

@@ -2,8 +2,8 @@
 #include "connectors/mysql/catalog.h"
 #include "connectors/mysql/mysql_internal.h"
 
-/* What the server says of itself, since it may be reached by several addresses. MariaDB's own
- * number (which old ones lack) tells apart what containers of one name can't. */
+/* The identity is what the server says of itself, since it may be reached by several addresses.
+ * MariaDB's own number (which old ones lack) tells apart what containers of one name can't. */
 enum status mysql_identity_in(struct database *database, const char *schema, struct arena *arena,
                               const char **identity, struct error *error)
 {

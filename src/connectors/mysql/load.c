@@ -136,7 +136,7 @@ static void mark_waits_for_us(const MYSQL *asked, struct lock_waits *waits)
     }
 }
 
-/* Of InnoDB's locks. Where they can't be asked for, nobody is known to wait for us. */
+/* The waits for InnoDB's locks. Where they can't be asked for, nobody is known to wait for us. */
 static void ask_lock_waits(const struct load_watch *watch, struct lock_waits *waits)
 {
     struct mysql_database *self = watch->self;
@@ -205,7 +205,7 @@ static void count_statements(const struct load_watch *watch, MYSQL_RES *list,
     free(waits.list);
 }
 
-/* Of sessions that the user may not see there are no lines: fewer than there are connections,
+/* Sessions that the user may not see have no lines: there are fewer than there are connections,
  * before and after, since some come and go. */
 static enum status ask_statements(struct load_watch *watch, struct database_load *load,
                                   struct error *error)

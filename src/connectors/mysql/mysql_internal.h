@@ -1,7 +1,7 @@
 /*
- * What the files of the MySQL connector share: the instance, its connections, types and SQL
- * helpers. Their prefix is mysql_, as the client library's is: a new name must be none of its
- * (mysql.h).
+ * Declarations that the files of the MySQL connector share: the instance, its connections, types
+ * and SQL helpers. Their prefix is mysql_, as the client library's is: a new name must be none of
+ * its (mysql.h).
  */
 #ifndef TRANSHUME_CONNECTORS_MYSQL_INTERNAL_H
 #define TRANSHUME_CONNECTORS_MYSQL_INTERNAL_H
@@ -31,7 +31,7 @@ enum {
 /* How a connection is protected, in libpq's words. */
 enum mysql_tls { MYSQL_TLS_DISABLE, MYSQL_TLS_PREFER, MYSQL_TLS_REQUIRE, MYSQL_TLS_VERIFY_FULL };
 
-/* What the client library is told; texts live in the instance's arena, NULL: not given. */
+/* Settings for the client library; texts live in the instance's arena, NULL: not given. */
 struct mysql_settings {
     const char *host;
     const char *socket;
@@ -46,7 +46,7 @@ struct mysql_settings {
     bool local; /* the peer is this machine: a plain connection is no one else's to read */
 };
 
-/* Of a larger value the source reads a block at a time: the server looks for each in all of it. */
+/* The source reads a larger value a block at a time: the server looks for each in all of it. */
 enum { MYSQL_SLICE_BYTES = 8 << 20 };
 
 struct mysql_database {
@@ -126,10 +126,10 @@ extern const struct feed_functions mysql_feed_functions;
 extern const struct alter_functions mysql_alter_functions;
 extern const struct change_functions mysql_change_functions;
 extern const struct rights_functions mysql_rights_functions;
-/* What is said to a server that wants one, and the client library's number for it. */
+/* The words on a server that asks for a file, and the client library's number for it. */
 enum { MYSQL_FILE_REFUSED = 2068 };
 extern const char mysql_asks_for_a_file[];
-/* Of a session that applies changes: a table that a cut-over has closed takes them. */
+/* The variable of a session that applies changes: a table that a cut-over has closed takes them. */
 #define MYSQL_APPLIES "@_transhume_applies"
 #define MYSQL_STAYS_OPEN \
     "a long read transaction is open; the undo log keeps newer changes until it ends"
@@ -175,7 +175,7 @@ enum status mysql_session_reset(struct mysql_database *self, MYSQL *connection,
                                 struct error *error) MUST_USE;
 /* False once the client library has given it up. */
 bool mysql_is_alive(MYSQL *connection);
-/* What an idle session is told unasked is that it was ended. */
+/* An idle session is told nothing unasked but that it was ended. */
 bool mysql_has_spoken(MYSQL *connection);
 
 /* Ends what the connection has under way, by way of another one; the session stays. */
@@ -358,7 +358,7 @@ enum mysql_format {
     MYSQL_AS_LABEL /* enum, set, inet4, inet6: their text */
 };
 
-/* What a column is to this connector. */
+/* A column's type as this connector has it. */
 struct mysql_type {
     enum mysql_format format;
     struct value_type type;

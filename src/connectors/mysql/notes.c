@@ -1,4 +1,4 @@
-/* What a run notes in the ledger's table of the tables that it makes, and our own tables beside the
+/* A run's notes, in the ledger's table, of the tables that it makes, and our own tables beside the
  * data, by their names. */
 #include "connectors/common/store_key.h"
 #include "connectors/mysql/store.h"

@@ -1,5 +1,5 @@
 /*
- * What the account may do in the target's database, so that a right that is missing is told before
+ * The account's rights in the target's database, so that a right that is missing is told before
  * the first record. Rights that come by a role, or that all have, are not seen from here: then
  * nothing is refused. Neither are those on the database that the user has by another account's
  * host, or that the anonymous one has: so the server is asked where something seems to be missing.
@@ -68,7 +68,7 @@ static unsigned granted_for(const struct mysql_rights *rights, const char *name,
 
 /* ---------------------------------------------------------------- what is known */
 
-/* What such a statement fails with is that the server knows no roles. */
+/* A failure of such a statement means that the server knows no roles. */
 bool mysql_has_other_rights(struct mysql_database *self, MYSQL *connection)
 {
     static const char *const statements[] = {
@@ -110,7 +110,8 @@ static enum status read_rights(struct mysql_database *self, MYSQL *connection, s
 
 /* ---------------------------------------------------------------- what the server says */
 
-/* Of a table that is not there: what the account may not do is refused before that is found. */
+/* Statements on a table that is not there: those that the account may not run are refused before
+ * that is found. */
 static const struct {
     unsigned right;
     const char *before;

@@ -137,7 +137,7 @@ struct mysql_database *mysql_reader_database(const struct reader *reader);
 
 /* ---------------------------------------------------------------- decode.c */
 
-/* What a column of times holds is read as VALUE_TIME, all else of it as an interval. */
+/* A time of day in a column of times is read as VALUE_TIME, all else of it as an interval. */
 bool mysql_is_time_of_day(int64_t nanoseconds);
 
 /* One value's text as a cell; `bytes` live in `arena` already and are borrowed. A value that no

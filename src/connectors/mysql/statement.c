@@ -220,7 +220,7 @@ void mysql_append_trigger(struct buffer *out, const char *statement, const char 
     buffer_append_string(out, at);
 }
 
-/* What the last pieces were: where a table's name may stand is known by the words before it. */
+/* The place behind the last pieces: the words before it tell where a table's name may stand. */
 struct place {
     uint64_t selects; /* a bit for each open parenthesis: it began with SELECT */
     bool table;       /* here stands a table, or a parenthesis that holds some */

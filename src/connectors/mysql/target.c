@@ -28,7 +28,7 @@ static enum status inspect_one(struct mysql_database *self, MYSQL *connection, c
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-/* What is seen here answers check_table, too. */
+/* The look that is taken here answers check_table, too. */
 static enum status target_inspect(struct database *database, const struct target_table *tables,
                                   uint32_t table_count, bool *table_exists, bool *record_exists,
                                   struct error *error)

@@ -204,8 +204,8 @@ enum status mysql_enter_run(struct mysql_database *self, bool took_over,
 
 /* ---------------------------------------------------------------- notes.c */
 
-/* What the claimed run knows of a table: that it is about to make it, has made it, or, of one with
- * undo records, that they are carried out. Without a run: nothing. */
+/* The claimed run's note on a table: that it is about to make it, has made it, or, of one with undo
+ * records, that they are carried out. Without a run: none. */
 enum mysql_making { MYSQL_NOT_MADE, MYSQL_INTENDED, MYSQL_MADE, MYSQL_UNDONE };
 /* Notes it in the connection's transaction; MYSQL_NOT_MADE removes the note. */
 enum status mysql_note_making(struct mysql_database *self, MYSQL *connection, const char *table,

@@ -185,7 +185,7 @@ static bool knows_vectors(const struct mysql_database *self)
     return self->version >= (self->mariadb ? 110700u : 90000u);
 }
 
-/* What stands for a type that the server lacks; NULL: it has it. */
+/* The type that stands for one that the server lacks; NULL: it has it. */
 static const char *other_type(const struct mysql_database *self, struct text type)
 {
     static const char *const others[][2] = {
@@ -464,7 +464,7 @@ static bool translate_clause(struct translator *translator, struct text clause,
 
 /* ---------------------------------------------------------------- options */
 
-/* What MariaDB alone says of a table: an option in backquotes, or one of Aria. The last piece of
+/* An option that MariaDB alone gives a table: one in backquotes, or one of Aria. The last piece of
  * it; empty: it is something else. */
 static struct text foreign_option(struct translator *translator, struct text piece, const char *end)
 {
@@ -594,7 +594,7 @@ bool mysql_definition_drop_checks(struct mysql_definition *definition, struct bu
 
 /* ---------------------------------------------------------------- statements of other objects */
 
-/* What the other brand knows no mode by. */
+/* Names of modes that the other brand does not know. */
 static bool knows_mode(const struct mysql_database *self, struct text mode)
 {
     static const char *const of_mariadb[] = {"NO_AUTO_CREATE_USER",
@@ -735,7 +735,7 @@ static void add_lines(struct telling *telling, const char *table, struct buffer 
     buffer_clear(notes);
 }
 
-/* Of a table that is made by its columns. */
+/* The notes on a table that is made by its columns. */
 static void note_columns(const struct mysql_database *self, const struct target_table *table,
                          struct buffer *notes)
 {

@@ -302,7 +302,7 @@ static bool is_known(const char *name)
     return false;
 }
 
-/* What may stand behind a name: "(10,2)", then words like unsigned. */
+/* The words that may stand behind a name: "(10,2)", then words like unsigned. */
 static bool is_rest(const char *rest)
 {
     if (*rest == '(') {

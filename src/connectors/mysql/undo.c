@@ -7,7 +7,7 @@ bool mysql_undo_is_own(const char *column)
     return strncmp(column, "_transhume_", strlen("_transhume_")) == 0;
 }
 
-/* What has few characters goes in as it is, all else as a digest of its bytes: a text made by the
+/* A value of few characters goes in as it is, all else as a digest of its bytes: a text made by the
  * server is no longer than a packet. */
 static void append_hashed(struct buffer *sql, const struct mysql_database *self,
                           const struct mysql_column *column, const char *alias)

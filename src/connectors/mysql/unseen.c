@@ -1,7 +1,7 @@
 /*
- * What a source does not show this account, and what SHOW CREATE TABLE shows instead: MariaDB tells
- * of foreign keys' rules only who may change the table, and servers tell of triggers, routines and
- * events only who may make them.
+ * Parts of a source that this account is not shown, and what SHOW CREATE TABLE shows instead:
+ * MariaDB tells of foreign keys' rules only who may change the table, and servers tell of triggers,
+ * routines and events only who may make them.
  */
 #include "connectors/mysql/catalog.h"
 #include "connectors/mysql/source.h"
@@ -44,7 +44,7 @@ static const char *action_in(const char *line, const char *event, struct arena *
     return NULL;
 }
 
-/* What follows the constraint's name in the statement; NULL: it is not there. */
+/* The text behind the constraint's name in the statement; NULL: it is not there. */
 static const char *find_constraint(const char *statement, const char *name)
 {
     struct buffer words = {0};

@@ -310,7 +310,7 @@ static bool is_not_null(const struct postgres_table *facts, struct column_list c
     return columns.count > 0;
 }
 
-/* What identifies a row, and orders the rows. */
+/* The key that identifies a row, and orders the rows. */
 static void settle_key(struct postgres_table *facts)
 {
     const struct schema_table *table = facts->schema;
@@ -411,8 +411,8 @@ static enum status order_tables(struct builder *builder, int **order, size_t *co
     return STATUS_OK;
 }
 
-/* Of all tables, which is asked several times in a run: without parameters, since the server plans
- * a statement that has some each time anew. */
+/* A query of all tables, which is asked several times in a run: without parameters, since the
+ * server plans a statement that has some each time anew. */
 static enum status ask_for_all(struct builder *builder, enum catalog_query query,
                                enum error_code otherwise, struct rows *rows, struct error *error)
 {

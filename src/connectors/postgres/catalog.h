@@ -1,4 +1,4 @@
-/* What the connector knows of a schema's tables, beyond struct schema. */
+/* The connector's facts of a schema's tables, beyond struct schema. */
 #ifndef TRANSHUME_CONNECTORS_POSTGRES_CATALOG_H
 #define TRANSHUME_CONNECTORS_POSTGRES_CATALOG_H
 
@@ -97,7 +97,7 @@ const struct postgres_table *postgres_catalog_find(const struct postgres_catalog
 /* -1: there is none of that name. */
 int32_t postgres_find_column(const struct postgres_table *table, const char *name);
 
-/* What stands before and behind a column's name to make its value the text that the server shows.
+/* The words before and behind a column's name that make its value the text that the server shows.
  * A cast of inet would add the mask of a single address. NULL: no column of the catalogue's. */
 struct postgres_words {
     const char *before;
@@ -109,8 +109,8 @@ struct postgres_words postgres_cast_to_text(const struct postgres_column *column
 /* types.c: makes these words those of the type's own output function. */
 void postgres_keep_output(struct postgres_column *column, const char *function, const char *type,
                           struct arena *arena);
-/* What stands behind a value so that it can be compared with another one of its type: a domain over
- * an enum has no = of its own. */
+/* The words behind a value with which it can be compared with another one of its type: a domain
+ * over an enum has no = of its own. */
 const char *postgres_labels(const struct postgres_column *column);
 /* " OPERATOR(schema.=) ": the type's own, whatever others made of the same name. It binds like any
  * other operator: more than NOT, AND and OR, and no more than its neighbours. */

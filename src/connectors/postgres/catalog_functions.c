@@ -2,7 +2,7 @@
 #include "connectors/postgres/catalog.h"
 #include <string.h>
 
-/* What is held is compared with what is kept: both are of one moment. */
+/* The tables that are held are compared with those that are kept: both are of one moment. */
 static enum status describe_tables(struct postgres_database *self, PGconn *connection,
                                    struct arena *arena, struct postgres_catalog *catalog,
                                    struct error *error)

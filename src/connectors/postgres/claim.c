@@ -84,7 +84,7 @@ static enum status lock_run(struct postgres_database *self, const char *run_id, 
     return status == STATUS_OK ? keep_lock(self, run_id, epoch, error) : status;
 }
 
-/* What the holder has locked would be waited for; its lock goes along. */
+/* Anything that the holder has locked would be waited for; its lock goes along. */
 static enum status end_holder(struct postgres_database *self, const char *run_id, uint64_t epoch,
                               struct error *error)
 {

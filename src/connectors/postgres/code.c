@@ -120,7 +120,7 @@ static void leave_default(struct schema_table *table, const char *name)
     }
 }
 
-/* What a check that was added NOT VALID, or a partition's index, is among the objects. */
+/* The object that stands for a check which was added NOT VALID, or for a partition's index. */
 static bool is_of(const struct schema_object *object, const struct schema_code *code)
 {
     const char *what = schema_object_word(object);

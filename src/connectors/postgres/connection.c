@@ -27,7 +27,7 @@ enum { SLICE_MS = 250, DATA_SLICE_MS = 1000 };
     "explains"
 
 /*
- * What every session is set to. `row_security` off: rows that a policy hides are an error, never
+ * The settings of every session. `row_security` off: rows that a policy hides are an error, never
  * left out. Sequential scans begin at the table's beginning, so that a repeat reads alike. No
  * timeout of the server's ends a session that waits for the other side.
  */
@@ -255,7 +255,7 @@ enum status postgres_prefer_schema(struct postgres_database *self, PGconn *conne
         parameters, 2, SQL_SHORT, ERROR_NETWORK, NULL, error);
 }
 
-/* What all have, what only newer servers know, and what is the mode's. */
+/* The settings that all have, those that only newer servers know, and the mode's. */
 static enum status set_session(struct postgres_database *self, PGconn *connection,
                                struct error *error)
 {

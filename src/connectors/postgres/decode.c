@@ -18,8 +18,8 @@
 #define DAY_US INT64_C(86400000000)
 #define EPOCH_US (EPOCH_DAYS * DAY_US)
 
-/* What the server keeps to (src/include/datatype/timestamp.h), since 2000-01-01; a day's last
- * second may be 24:00:00. */
+/* The bounds that the server keeps to (src/include/datatype/timestamp.h), since 2000-01-01; a day's
+ * last second may be 24:00:00. */
 #define DAYS_MIN (-2451545)
 #define DAYS_END 2145031949
 #define TIMESTAMP_US_MIN INT64_C(-211813488000000000)
@@ -214,7 +214,7 @@ static const uint8_t lengths[] = {
     [POSTGRES_AS_INTERVAL] = 16, [POSTGRES_AS_UUID] = 16,     [POSTGRES_AS_CAST] = 0,
 };
 
-/* Of a text that is not UTF-8; another encoding's bytes, as they are. */
+/* A text that is not UTF-8; another encoding's bytes, as they are. */
 static struct cell escaped_text(const uint8_t *bytes, uint32_t length)
 {
     return (struct cell){.kind = VALUE_ESCAPE,

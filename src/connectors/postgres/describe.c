@@ -1,4 +1,4 @@
-/* What a schema holds besides tables, and what a query's result looks like. */
+/* The objects of a schema besides tables, and what a query's result looks like. */
 #include "base/log.h"
 #include "base/text.h"
 #include "connectors/postgres/catalog.h"
@@ -10,7 +10,7 @@ enum { QUESTIONS_MAX = 100 };
 
 /* ---------------------------------------------------------------- objects */
 
-/* What goes with a table or another object is not told of alone. */
+/* An object that goes with a table or another one is not told of alone. */
 static enum schema_object_kind kind_of(const char *what, bool owned)
 {
     static const struct {
@@ -112,7 +112,7 @@ static void add_objects(struct reading *reading, const PGresult *found)
     }
 }
 
-/* What is left out, whatever the copy. */
+/* The objects that are left out, whatever the copy. */
 static void add_left_out(struct reading *reading, const PGresult *found)
 {
     for (int row = 0; row < PQntuples(found); row++) {

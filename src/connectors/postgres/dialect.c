@@ -1,4 +1,4 @@
-/* What PostgreSQL has in its own way of what SQL databases do alike. */
+/* PostgreSQL's own way in the things that SQL databases do alike. */
 #include "connectors/postgres/copy/later.h"
 #include "connectors/postgres/locks.h"
 #include "connectors/postgres/source.h"
@@ -165,7 +165,7 @@ static bool keeps(const struct sql_table *undo, const struct sql_table *table, u
     return postgres_find_column(postgres_facts_of(undo), name) >= 0;
 }
 
-/* Of any type: a row of NULLs is no NULL. */
+/* IS DISTINCT FROM serves any type: a row of NULLs is no NULL. */
 static void append_held(struct buffer *sql, const struct sql_table *table, uint32_t column,
                         const char *alias)
 {
@@ -181,7 +181,7 @@ static void append_held(struct buffer *sql, const struct sql_table *table, uint3
     buffer_append_byte(sql, ')');
 }
 
-/* Of each record with its key: a sum of two halves, since there is none of 128 bits. */
+/* The sum over each record with its key, of two halves, since there is none of 128 bits. */
 static enum status sum(struct sql_database *self, const struct sql_table *table,
                        const uint32_t *columns, uint32_t count, struct arena *arena,
                        const char **told, struct error *error)

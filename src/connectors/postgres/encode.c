@@ -254,7 +254,8 @@ static enum status check_zeros(const struct postgres_column *column, const struc
                            "the number has more digits than %s", column->type.type.native);
 }
 
-/* Of a column whose scale is below 0; the catalogue's words for other engines have no such. */
+/* Checks a number for a column whose scale is below 0; the catalogue's words for other engines have
+ * no such. */
 static enum status check_multiple(const struct postgres_column *column, const struct cell *cell,
                                   struct arena *scratch, struct error *error)
 {
@@ -611,7 +612,7 @@ static enum status put_escape(const struct postgres_column *column, const struct
                      "a value that only its source's engine can hold");
 }
 
-/* What most values are: of the column's own kind, all of which it holds. */
+/* Most values are of the column's own kind, all of which it holds. */
 static inline bool put_plain(const struct postgres_column *column, const struct cell *cell,
                              struct buffer *out)
 {
@@ -630,7 +631,7 @@ static inline bool put_plain(const struct postgres_column *column, const struct 
     return false;
 }
 
-/* Of the digits of a number, 101, PostgreSQL would make these bits. */
+/* PostgreSQL would make these bits of the digits of a number, 101. */
 static bool is_number_for_bits(const struct postgres_column *column, const struct cell *cell)
 {
     const char *native = column->type.type.native != NULL ? column->type.type.native : "";

@@ -1,4 +1,4 @@
-/* What went wrong, from SQLSTATE to an error code and its class (Appendix A of PostgreSQL's
+/* Failures, from SQLSTATE to an error code and its class (Appendix A of PostgreSQL's
  * manual). */
 #include "base/signals.h"
 #include "base/text.h"

@@ -116,7 +116,7 @@ static void setting_set(struct postgres_database *self, const char *keyword, con
     }
 }
 
-/* What a variable of the environment takes away that a URI would have: it may be set for another
+/* A variable of the environment may take away what a URI would have: it may be set for another
  * server, or by a script that nobody remembers. Said once. */
 static void warn_of_variable(const struct uri *uri, const char *host)
 {

@@ -1,5 +1,5 @@
-/* What the files of the PostgreSQL connector share: the instance, its connections, types and SQL
- * helpers. */
+/* Declarations that the files of the PostgreSQL connector share: the instance, its connections,
+ * types and SQL helpers. */
 #ifndef TRANSHUME_CONNECTORS_POSTGRES_INTERNAL_H
 #define TRANSHUME_CONNECTORS_POSTGRES_INTERNAL_H
 
@@ -22,7 +22,7 @@ enum { POSTGRES_BUILDERS_MAX = 8 };
 /* Values above that are read in pieces. */
 enum { POSTGRES_SLICE_BYTES = 4 << 20 };
 
-/* What libpq is told of a connection, NULL-terminated lists. */
+/* Settings of a connection for libpq, NULL-terminated lists. */
 enum { POSTGRES_SETTINGS_MAX = 24 };
 
 struct postgres_database {
@@ -373,7 +373,7 @@ enum status postgres_tell_scope(struct database *database, struct buffer *out, s
 enum status postgres_identity_in(struct database *database, const char *schema, struct arena *arena,
                                  const char **identity, struct error *error);
 
-/* What the queries of sql/ begin with, for those in C; $1: postgres_database.spaces. */
+/* The beginning of the queries of sql/, for those in C; $1: postgres_database.spaces. */
 #define POSTGRES_WITH_SPACE                                                                    \
     "WITH space AS (SELECT n.oid, n.nspname, s.list[i][2] AS lead FROM (SELECT $1::text[] AS " \
     "list) s CROSS JOIN LATERAL pg_catalog.generate_subscripts(s.list, 1) i JOIN "             \
@@ -416,7 +416,7 @@ enum postgres_format {
     POSTGRES_AS_CAST /* read as its text, written in COPY's text format */
 };
 
-/* What a column is to this connector. */
+/* A column's type as this connector has it. */
 struct postgres_type {
     enum postgres_format format;
     struct value_type type;

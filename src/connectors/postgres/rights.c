@@ -20,8 +20,8 @@ static bool is_true(const PGresult *list, int row, int column)
     return PQgetvalue(list, row, column)[0] == 't';
 }
 
-/* Whoever gives something to a role and has not that role's rights without SET ROLE, can't do
- * anything with it from then on. */
+/* An account that gives something to a role and has not that role's rights without SET ROLE can't
+ * do anything with it from then on. */
 enum status postgres_roles_read(struct postgres_database *self, PGconn *connection,
                                 struct postgres_roles *roles, struct error *error)
 {
@@ -253,7 +253,7 @@ enum status postgres_object_words(const struct postgres_making *making,
     return STATUS_OK;
 }
 
-/* Those roles to whom the target's default privileges give what the account makes. */
+/* The roles to whom the target's default privileges give what the account makes. */
 static void append_given(const struct postgres_roles *roles, struct buffer *sql)
 {
     for (int row = 0; row < PQntuples(roles->list); row++) {
@@ -299,7 +299,7 @@ void postgres_append_owner_change(struct buffer *sql, const struct schema_right 
     append_role(sql, right->role);
 }
 
-/* Those words that may be granted on, or those that may not. False: there is none. */
+/* The words that may be granted on, or those that may not. False: there is none. */
 static bool append_privileges(struct buffer *sql, const char *words, bool grantable, bool any)
 {
     bool found = false;

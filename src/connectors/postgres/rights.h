@@ -42,7 +42,7 @@ bool postgres_has_role(const struct postgres_roles *roles, const char *name);
 bool postgres_may_give(const struct postgres_roles *roles, const char *name);
 /* Would what runs or reads as its owner do more as the account than as the right's role? */
 bool postgres_does_more(const struct postgres_roles *roles, const struct schema_right *right);
-/* What a source tells of rights may be anything: ERROR_TARGET_SCHEMA, if one is none. */
+/* Rights may be anything as a source tells them: ERROR_TARGET_SCHEMA, if one is none. */
 enum status postgres_rights_check(const struct schema_scope *scope, const struct schema *objects,
                                   struct error *error) MUST_USE;
 /* The first right of that kind of the object; NULL: there is none. */
@@ -88,7 +88,7 @@ struct postgres_made {
     const char *name;
 };
 
-/* What becomes of the rights of a copy. */
+/* The fate of the rights of a copy. */
 struct postgres_carried {
     struct postgres_making making;
     PGconn *connection;

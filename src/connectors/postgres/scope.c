@@ -216,7 +216,8 @@ static enum status refuse_closed(const struct postgres_database *self, const PGr
  * are read. */
 static const char no_schema[] = "public";
 
-/* Of a source without a word about schemas: what has something of the users', and lets us in. */
+/* The scope of a source without a word about schemas: each schema that has something of the users',
+ * and lets us in. */
 static void choose_all(struct postgres_database *self, const PGresult *listed)
 {
     int own = find_default(listed);
@@ -346,8 +347,8 @@ enum status postgres_choose_schemas(struct postgres_database *self, const struct
     return status;
 }
 
-/* Whoever may make tables where the ledger goes may make one of its name first, and then the run is
- * refused (ours.c). */
+/* Anybody who may make tables where the ledger goes may make one of its name first, and then the
+ * run is refused (ours.c). */
 static enum status tell_open_schema(struct postgres_database *self, struct buffer *out,
                                     struct error *error)
 {

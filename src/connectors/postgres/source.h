@@ -114,7 +114,7 @@ struct postgres_equality {
     bool turned;          /* the second column stands on the left */
     bool of_key;          /* a foreign key's: the left column is the one that is referred to */
 };
-/* What the server itself says of them, where = would not say it. `connection` is the caller's. */
+/* The equality by the server's own word, where = would not say it. `connection` is the caller's. */
 enum status postgres_equality_find(struct postgres_database *self, PGconn *connection,
                                    const struct postgres_equality_side *from,
                                    const struct postgres_equality_side *to, struct arena *arena,
@@ -153,7 +153,8 @@ struct postgres_copy {
     const char *name; /* of the request, for messages */
     bool header_seen;
 };
-/* What one message holds: perhaps the header, and a row, which goes into the batch, or the end. */
+/* Takes one message, which holds perhaps the header, and a row, which goes into the batch, or the
+ * end. */
 enum status postgres_copy_take(struct postgres_copy *copy, struct batch *batch, const char *data,
                                size_t length, struct error *error) MUST_USE;
 
@@ -170,7 +171,7 @@ enum status postgres_decode(const struct postgres_type *type, bool utf8, const u
 /* A connection within the snapshot. */
 enum status postgres_reader_connect(struct postgres_database *self, PGconn **connection,
                                     struct error *error) MUST_USE;
-/* What it means for the snapshot that a reading failed. */
+/* The meaning for the snapshot of a reading that failed. */
 enum status postgres_reading_failed(struct postgres_database *self, struct error *error);
 
 /* ---------------------------------------------------------------- reader.c */

@@ -7,7 +7,7 @@
 
 /* ---------------------------------------------------------------- control.c */
 
-/* What an idle session is told unasked is that it was ended: takes it in. NULL is fine. */
+/* An idle session is told nothing unasked but that it was ended: takes it in. NULL is fine. */
 void postgres_hear_of_end(PGconn *connection);
 /* BEGIN on the control connection. */
 enum status postgres_begin(struct postgres_database *self, PGconn **connection,
@@ -64,10 +64,10 @@ void postgres_check_newer(const struct postgres_database *self, const struct sch
                           struct buffer *out);
 /* A key that the server neither checks nor keeps. */
 bool postgres_is_unenforced(const char *native_sql);
-/* What of a foreign key's words this server does not know; NULL: it knows them all. */
+/* The word of a foreign key that this server does not know; NULL: it knows them all. */
 const char *postgres_unknown_reference(const struct postgres_database *self,
                                        const char *native_sql);
-/* Of a key that refers to another schema: is its table there, and may the role refer to it? */
+/* Is the table there of a key that refers to another schema, and may the role refer to it? */
 enum status postgres_look_elsewhere(struct postgres_database *self, PGconn *connection,
                                     const struct schema_foreign_key *key, bool *found,
                                     bool *granted, struct error *error) MUST_USE;
@@ -166,7 +166,7 @@ enum status postgres_forget_notes(struct postgres_database *self, PGconn *connec
 #define POSTGRES_OWN_KEYS "key"
 #define POSTGRES_OWN_LOST "lost"
 #define POSTGRES_OWN_LATER "later"
-/* Of the claimed run. */
+/* Names and tables of the claimed run. */
 void postgres_own_name(const struct sql_database *self, const char *kind, const char *table,
                        char name[SQL_OWN_NAME_BYTES]);
 void postgres_append_own_table(struct buffer *sql, const struct postgres_database *self,

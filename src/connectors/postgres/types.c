@@ -115,7 +115,8 @@ static void read_modifier(uint32_t oid, int32_t modifier, struct value_type *typ
     }
 }
 
-/* What the built-in arrays hold; of others (enums, types of extensions) the texts are taken. */
+/* The elements of the built-in arrays; of others (enums, types of extensions) the texts are taken.
+ */
 static const struct value_type *element_of(uint32_t oid)
 {
     static const struct {

@@ -3,7 +3,7 @@
 #include "connectors/postgres/target.h"
 #include <string.h>
 
-/* What may be long goes in as a digest of its own: a record's text ends at 1 GB. */
+/* A value that may be long goes in as a digest of its own: a record's text ends at 1 GB. */
 static void append_hashed(struct buffer *sql, const struct postgres_column *column,
                           const char *alias, bool of_image)
 {

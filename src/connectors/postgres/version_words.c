@@ -1,4 +1,4 @@
-/* What a newer server words and an older one does not know. */
+/* Words of a newer server that an older one does not know. */
 #include "connectors/postgres/target.h"
 #include "connectors/sql/check.h"
 #include <string.h>

@@ -227,7 +227,7 @@ static enum status apply_each(struct applying *applying)
     return status;
 }
 
-/* What an open transaction holds by now can't be done once more. */
+/* Changes that an open transaction holds by now can't be done once more. */
 static enum status apply_changes(struct applying *applying)
 {
     struct apply *apply = applying->apply;

@@ -1,7 +1,7 @@
 /*
- * What SQL targets share of applying change sets: which statements a change takes, in which order
- * they go, what becomes of a change that is refused, and the position that is committed with them.
- * A connector brings how a statement runs.
+ * The part of applying change sets that SQL targets share: which statements a change takes, in
+ * which order they go, what becomes of a change that is refused, and the position that is committed
+ * with them. A connector brings how a statement runs.
  *
  * One transaction takes all sets of a call. First all changes go as they come, in one stream that a
  * connector may pipeline. If one of them is refused, the transaction starts over: then each of the
@@ -45,8 +45,8 @@ struct sql_apply_column {
     const char *name;
     bool made;  /* by the database itself, as generated ones are: never written */
     bool fixed; /* written with a new record alone (GENERATED ALWAYS AS IDENTITY) */
-    /* Of one that an index keeps unique: an expression for a value that no record has, with which
-     * its record makes way for others. NULL: none is known. */
+    /* The expression, in a column that an index keeps unique, for a value that no record has: with
+     * it a record makes way for others. NULL: none is known. */
     const char *aside;
 };
 
@@ -155,7 +155,8 @@ struct sql_apply_dialect {
     enum status (*run)(struct apply *apply, struct sql_apply_statement *statement,
                        const struct record_change *change, struct sql_apply_refused *refused,
                        struct error *error);
-    /* What became of all that was sent. STATUS_AGAIN: one of it is refused. NULL: `run` tells. */
+    /* The result of all statements that were sent. STATUS_AGAIN: one of them is refused. NULL:
+     * `run` tells. */
     enum status (*settle)(struct apply *apply, struct sql_apply_refused *refused,
                           struct error *error);
     /* One statement on the store's table, as sql_store_dialect.run does it, over the connection of

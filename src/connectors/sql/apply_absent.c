@@ -33,7 +33,7 @@ static bool is_same_key(const struct record_change *left, const struct record_ch
     return same;
 }
 
-/* Of several changes of a record the last one asks for it, where they are close. */
+/* The last of several changes of a record asks for it, where they are close. */
 static void add_to_round(struct round *round, const struct record_change *change, uint32_t set)
 {
     uint32_t at = round->count;
@@ -45,7 +45,7 @@ static void add_to_round(struct round *round, const struct record_change *change
     round->count = at + 1;
 }
 
-/* What was refused of the records, as of the changes that asked for them. */
+/* The refusals of the records, as of the changes that asked for them. */
 static void add_refusals(const struct round *round, const struct change_set *const *sets,
                          const uint32_t *asked_by, const struct apply_result *refused,
                          struct arena *arena, struct apply_result *result)

@@ -42,7 +42,7 @@ struct careful {
 
 /* ---------------------------------------------------------------- keys that wait */
 
-/* What any database may take for one key gets one hash: case, blanks and the kinds of numbers do
+/* Keys that any database may take for one get one hash: case, blanks and the kinds of numbers do
  * not count. Others that share it only wait, too. */
 static void append_loosely(const struct cell *cell, struct buffer *out)
 {
@@ -329,8 +329,8 @@ static enum status try_waiting(struct careful *careful)
     return status == STATUS_FAILED ? status : STATUS_OK;
 }
 
-/* What is unique of its record makes way: by values of no record, or all of the record is taken
- * out.
+/* The unique values of its record make way: they become values of no record, or all of the record
+ * is taken out.
  */
 static enum status make_way(struct careful *careful, struct waiting *waiting,
                             const struct sql_apply_image *image, struct sql_apply_refused *refused)
@@ -442,7 +442,8 @@ static enum status item_settle(struct careful *careful, const struct sql_apply_i
     return status == STATUS_END ? STATUS_AGAIN : status;
 }
 
-/* What became of the record in all is refused: of what it passed through, what can be goes in. */
+/* The merged change of a record is refused: of the changes that it was merged from, those that can
+ * go in do. */
 static enum status settle_parts(struct careful *careful, const struct part *parts)
 {
     enum status status = STATUS_OK;
@@ -478,7 +479,7 @@ static enum status settle_waiting(struct careful *careful)
     return status;
 }
 
-/* What waits by the record that it makes: of those with one hash the last, and the one before each.
+/* Waiting changes by the record that they make: the last one of each hash, and the one before each.
  * Numbers of the waiting ones, plus 1. */
 struct made_records {
     uint32_t *last;
@@ -533,7 +534,7 @@ static uint32_t field_count_of(const struct waiting *waiting)
     return set->tables[waiting->item.change->table].shape->field_count;
 }
 
-/* What the later one does not tell is as the earlier one made it. */
+/* A cell that the later one does not tell is as the earlier one made it. */
 static const struct cell *merge_cells(struct careful *careful, const struct waiting *earlier,
                                       const struct waiting *later)
 {
@@ -662,7 +663,7 @@ static enum status cure(struct careful *careful)
     return status == STATUS_OK ? settle_waiting(careful) : status;
 }
 
-/* What a table that is emptied was to hold needs no more tries. */
+/* Waiting changes of a table that is emptied need no more tries. */
 static void drop_waiting(struct careful *careful, uint32_t table)
 {
     for (uint32_t i = 0; i < careful->waiting_count; i++) {

@@ -1,4 +1,4 @@
-/* What the files of sql/apply.h share. */
+/* Declarations that the files of sql/apply.h share. */
 #ifndef TRANSHUME_CONNECTORS_SQL_APPLY_INTERNAL_H
 #define TRANSHUME_CONNECTORS_SQL_APPLY_INTERNAL_H
 
@@ -14,7 +14,7 @@ struct sql_apply_item {
     uint32_t number; /* of the change in its set, as refusals name it */
 };
 
-/* What a change does to a record. */
+/* The effect of a change on a record. */
 struct sql_apply_image {
     struct sql_apply_shape *shape;
     bool whole; /* no cell of `after` is missing, or it is an insert */

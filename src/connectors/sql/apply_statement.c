@@ -812,7 +812,7 @@ static struct sql_apply_statement *make_statement(struct apply *apply,
     return made;
 }
 
-/* Of a full list the last one, which was not used for longest, goes. */
+/* The last statement of a full list, which was not used for longest, goes. */
 static void make_room(struct apply *apply, struct sql_apply_shape *shape)
 {
     struct sql_apply_statement **link = &shape->statements;

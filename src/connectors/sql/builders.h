@@ -1,4 +1,4 @@
-/* What a server still builds on a run's tables for a process that is gone: it goes on with a
+/* Builds on a run's tables that a server still does for a process that is gone: it goes on with a
  * statement whose client was killed, and the next process would make the same beside it. */
 #ifndef TRANSHUME_CONNECTORS_SQL_BUILDERS_H
 #define TRANSHUME_CONNECTORS_SQL_BUILDERS_H

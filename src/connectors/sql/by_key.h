@@ -49,7 +49,7 @@ enum status sql_append_since(const struct read_request *request,
 enum status sql_append_own_since(struct sql_database *self, const struct sql_by_key_words *words,
                                  const struct read_request *request, struct buffer *sql,
                                  struct error *error) MUST_USE;
-/* What source_functions.since_query hands out. */
+/* The query that source_functions.since_query hands out. */
 enum status sql_since_query(struct sql_database *self, const struct read_request *request,
                             const struct sql_by_key_words *words, struct buffer *query,
                             struct error *error) MUST_USE;

@@ -38,8 +38,8 @@ void sql_tell_no_column(const struct check_request *request, uint32_t shape, uin
 /* A field goes into a column that the target generates: a fault, unless the source does, too. */
 void sql_check_generated(const struct target_table *table, const char *field,
                          int (*compare_names)(const char *, const char *), struct buffer *out);
-/* What upsert, replace and skip need: a key, and in the target (NULL: it is not there yet) a unique
- * index over exactly its columns. `kinds`: what such an index may be, for the message. */
+/* The needs of upsert, replace and skip: a key, and in the target (NULL: it is not there yet) a
+ * unique index over exactly its columns. `kinds`: what such an index may be, for the message. */
 void sql_check_key(const struct target_table *table, const struct schema_table *present,
                    int (*compare_names)(const char *, const char *), const char *kinds,
                    struct buffer *out);

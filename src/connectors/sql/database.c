@@ -1,4 +1,4 @@
-/* What instances of SQL databases do alike: claims, and tables that start again. */
+/* The functions that instances of SQL databases have alike: claims, and tables that start again. */
 #include "connectors/sql/database.h"
 #include "base/failpoint.h"
 #include "base/memory.h"

@@ -1,4 +1,4 @@
-/* What the instances of SQL databases begin with, and how the code of this folder reaches what each
+/* The head of the instances of SQL databases, and how the code of this folder reaches what each
  * of them has in its own way. */
 #ifndef TRANSHUME_CONNECTORS_SQL_DATABASE_H
 #define TRANSHUME_CONNECTORS_SQL_DATABASE_H
@@ -43,7 +43,7 @@ struct sql_table {
 
 struct sql_checks; /* the connector's own: find_checks */
 
-/* What a transaction is for: to look only, to write records, or to alter tables, which waits for
+/* The purpose of a transaction: to look only, to write records, or to alter tables, which waits for
  * locks that shut others out. */
 enum sql_access { SQL_LOOKS, SQL_WRITES, SQL_ALTERS };
 
@@ -55,9 +55,9 @@ enum sql_null_words {
 };
 
 /*
- * What a database has in its own way, for the control thread; the source's catalogue any thread may
- * ask once it is read. Statements go over the control connection; from `begin` to `end` they are
- * one transaction.
+ * Facts and functions that each database has in its own way, for the control thread; the source's
+ * catalogue any thread may ask once it is read. Statements go over the control connection; from
+ * `begin` to `end` they are one transaction.
  */
 struct sql_dialect {
     const char *name;      /* of its failpoints: "mysql" */
@@ -82,7 +82,7 @@ struct sql_dialect {
     enum status (*hold_table)(struct sql_database *self, const char *name, struct error *error);
     enum status (*hold_query)(struct sql_database *self, const struct read_request *request,
                               struct error *error);
-    /* What the values of a column are in a digest. */
+    /* The type of a column's values in a digest. */
     struct digest_type (*digest_type)(const struct sql_database *self,
                                       const struct sql_table *table, uint32_t column);
 
@@ -135,7 +135,7 @@ struct sql_dialect {
 
     /* ---- the claim */
 
-    /* What a claim means to the database's sessions; NULL: nothing. */
+    /* The effect of a claim on the database's sessions; NULL: none. */
     enum status (*enter_run)(struct sql_database *self, bool took_over, struct error *error);
     /* Within a transaction: makes the store's table, unless it is there; NULL: enter_run does. */
     enum status (*make_place)(struct sql_database *self, struct error *error);
@@ -169,7 +169,7 @@ struct sql_dialect {
      * there. */
     void (*append_held)(struct buffer *sql, const struct sql_table *table, uint32_t column,
                         const char *alias);
-    /* What all records hold in so many columns, by their numbers. */
+    /* A sum of what all records hold in so many columns, given by their numbers. */
     enum status (*sum)(struct sql_database *self, const struct sql_table *table,
                        const uint32_t *columns, uint32_t count, struct arena *arena,
                        const char **sum, struct error *error);

@@ -165,7 +165,7 @@ void sql_definitions_finish(struct sql_definitions *list, const struct sql_defin
     *definitions = (struct definitions){list->items, list->count};
 }
 
-/* What a name in a text may stand for; several definitions may share it. */
+/* A definition that a name in a text may stand for; several may share the name. */
 struct named_item {
     uint32_t number;
     uint32_t next; /* NAME_INDEX_NONE: no other one */

@@ -1,4 +1,4 @@
-/* What the connectors of SQL databases share for definitions: lists of them made of rows, and
+/* Code for definitions that the connectors of SQL databases share: lists of them made of rows, and
  * statements made of their kinds. */
 #ifndef TRANSHUME_CONNECTORS_SQL_DEFINITIONS_H
 #define TRANSHUME_CONNECTORS_SQL_DEFINITIONS_H
@@ -79,8 +79,8 @@ void sql_definition_needs_add(struct sql_definition_needs *needs, struct arena *
 /* Owners and needs by ids. */
 void sql_definitions_finish(struct sql_definitions *list, const struct sql_definition_needs *needs,
                             struct definitions *definitions);
-/* Of one without ids: who names whom. In the fact `fact` of each stand, as a name of SQL, those of
- * the kinds that `named` lists (NULL ends it). */
+/* The needs in a list without ids: who names whom. In the fact `fact` of each stand, as a name of
+ * SQL, those of the kinds that `named` lists (NULL ends it). */
 void sql_definitions_find_needs(struct sql_definitions *list, enum sql_language language,
                                 const char *fact, const char *const *named,
                                 struct sql_definition_needs *needs);

@@ -12,7 +12,7 @@ enum { FORMAT = 1, COLUMNS_MAX = 24 };
 
 /* ---------------------------------------------------------------- columns */
 
-/* What a column is in its struct, at `offset`. */
+/* The kind of a column's member in its struct, at `offset`. */
 enum member {
     MEMBER_FORMAT, /* none: FORMAT */
     MEMBER_EPOCH,  /* none: the session's, if it is still the one that may write */
@@ -488,7 +488,7 @@ static void append_member(const struct alter_session *session, struct buffer *sq
     }
 }
 
-/* What a row that is there gets: all but its key. */
+/* The columns that a row which is there gets anew: all but its key. */
 static void append_conflict(const struct sql_history_dialect *dialect, struct buffer *sql,
                             const char *table, const struct table *of, bool begun)
 {

@@ -277,8 +277,8 @@ static void append_words(struct sql_filling *filling, struct buffer *sql)
     buffer_format(sql, "), %d)", CHARACTERS_MAX);
 }
 
-/* Those that are left, or those that are refused; `first` is the first of them, with the reason:
- * "id 7: owner 99: …". */
+/* Counts the records that are left, or those that are refused; `first` is the first of them, with
+ * the reason: "id 7: owner 99: …". */
 static enum status kept_count(struct sql_filling *filling, bool refused, uint64_t *count,
                               char *first, size_t capacity)
 {
@@ -363,7 +363,7 @@ static enum status fill_within(struct sql_filling *filling, struct target_filled
                                : status;
 }
 
-/* Those of a table for which values are kept. */
+/* The result for a table, and whether values are kept for it. */
 struct filling_result {
     struct target_filled *filled;
     bool kept;

@@ -50,7 +50,7 @@ struct sql_later_dialect {
 
     const char *(*values_name)(const struct sql_database *self, const char *table,
                                struct arena *arena);
-    /* What stands for the foreign key in SQL_LATER_REFERENCE, as SQL. */
+    /* The SQL text that stands for the foreign key in SQL_LATER_REFERENCE. */
     void (*append_reference)(struct buffer *sql, const struct target_later *later);
     /* "left = right", both as SQL, as the server compares the values of the table's column. */
     void (*append_equal)(const struct sql_filling *filling, struct buffer *sql, const char *column,
@@ -80,7 +80,7 @@ void sql_later_append(const struct sql_filling *filling, struct buffer *sql, con
  * empty. */
 void sql_later_append_emptied(const struct sql_filling *filling, struct buffer *sql,
                               const char *alias);
-/* Those of the foreign key in hand: "`prefix`a = l.a, …", or "= NULL". */
+/* The pairs of the foreign key in hand: "`prefix`a = l.a, …", or "= NULL". */
 void sql_later_append_pairs(const struct sql_filling *filling, struct buffer *sql,
                             const char *prefix, bool to_null);
 /* "(t.a IS NOT NULL OR …)" of the same. */

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "connectors/contract/connector.h"
 
-/* Of a connected socket over which nothing encrypts. */
+/* The security of a connected socket over which nothing encrypts. */
 enum link_security sql_link_in_clear(int descriptor);
 /* database.server of what a server says of itself: product "MariaDB" and version "10.11.6-MariaDB"
  * are "MariaDB 10.11.6". */

@@ -24,7 +24,7 @@ struct sql_session {
     const char *query;
     int more; /* others in the same case */
 };
-/* What somebody else's statement says, without what it says it of: `?` for literals and numbers, up
+/* The words of somebody else's statement, without its values: `?` for literals and numbers, up
  * to where it can't be told any more what is one. */
 void sql_hide_values(const char *statement, char *out, size_t size);
 /* "session 123 (psql, user app, idle in transaction for 12 s: UPDATE t SET v = ?) and 2 more" */

@@ -97,7 +97,7 @@ static int compare_pairs(const void *left, const void *right)
 
 static void sort_json(struct cell *cell, enum sql_json_told told, struct arena *arena);
 
-/* Of equal keys the last counts, or all of them. */
+/* The last of equal keys counts, or all of them do. */
 static void sort_map(struct cell *cell, enum sql_json_told told, struct arena *arena)
 {
     uint32_t count = cell->length;

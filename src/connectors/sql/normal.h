@@ -11,7 +11,7 @@
 
 struct field_hasher; /* model/field_hash.h */
 
-/* What one database does otherwise than another. */
+/* Points in which one database differs from another. */
 struct sql_rules {
     bool truth_is_number; /* it has no boolean: true is 1 */
     bool zone_dropped;    /* it keeps instants as UTC without a zone */
@@ -25,7 +25,7 @@ enum { SQL_LONG_BYTES = 64 << 10 };
 /* Idempotent; texts live in `arena`. Any thread. */
 enum status sql_normal_form(const struct sql_rules *rules, const struct cell *cell,
                             struct arena *arena, struct cell *normal, struct error *error) MUST_USE;
-/* What target_functions.hash_normal does, without making a normal form first where the kind is a
+/* target_functions.hash_normal, without making a normal form first where the kind is a
  * common one. */
 enum status sql_hash_normal(const struct sql_rules *rules, const uint64_t *seeds,
                             const struct cell *cells, uint32_t count, struct field_hasher *hasher,
@@ -37,9 +37,9 @@ enum status sql_append_value_text(const struct sql_rules *rules, const struct ce
 /* Likewise in a column of texts that was there, where json is its own text. */
 enum status sql_append_column_text(const struct sql_rules *rules, const struct cell *cell,
                                    struct buffer *out, struct error *error) MUST_USE;
-/* What is told apart in a column of JSON: what jsonb does, keys that are there again as well, or
- * also the blanks between the parts and their order; or numbers by their value alone, but whole
- * ones from those with a point or an exponent. */
+/* Differences that are told in a column of JSON: those that jsonb tells, keys that are there again
+ * as well, or also the blanks between the parts and their order; or numbers by their value alone,
+ * but whole ones apart from those with a point or an exponent. */
 enum sql_json_told { SQL_JSON_VALUES, SQL_JSON_REPEATS, SQL_JSON_BYTES, SQL_JSON_NUMBERS };
 /* One text for all that is taken for equal; what is no JSON stays as it is. */
 enum status sql_append_canonical_json(const char *text, size_t length, enum sql_json_told told,
@@ -60,7 +60,7 @@ enum status sql_address_in_column(struct cell *text, struct arena *arena,
 enum status sql_json_in_column(const struct cell *cell, enum sql_json_told told,
                                struct arena *arena, struct cell *normal,
                                struct error *error) MUST_USE;
-/* Of a normal form in a column of JSON the value again: a text that is JSON is no string of it.
+/* The value again of a normal form in a column of JSON: a text that is JSON is no string of it.
  * What is none stays as it is. */
 enum status sql_json_of_normal(const struct cell *normal, struct arena *scratch, struct cell *value,
                                struct error *error) MUST_USE;

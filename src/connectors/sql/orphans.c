@@ -225,7 +225,8 @@ static void say_taken(const struct sql_reference *reference)
     }
 }
 
-/* What is in the table and what was taken out of it are what the run wrote, but for equal keys. */
+/* The records in the table and those taken out of it are the ones that the run wrote, but for equal
+ * keys. */
 static enum status check_count(const struct sql_orphans *orphans, const char *run_id,
                                sql_ask_number *ask, void *context, struct error *error)
 {
@@ -312,7 +313,7 @@ void sql_orphans_name(const char *run_id, const char *table, char name[SQL_OWN_N
     name[length] = '\0';
 }
 
-/* Of names that only their case tells apart, the very one. */
+/* The very name is taken among names that only their case tells apart. */
 static const struct cell *field_of(const struct cell *record, const char *name)
 {
     const struct cell *alike = NULL;

@@ -1,4 +1,4 @@
-/* What became of the records of a batch that are not written, and of those that a pass over a
+/* Outcomes of the records of a batch that are not written, and of those that a pass over a
  * temporary table took out. */
 #ifndef TRANSHUME_CONNECTORS_SQL_OUTCOMES_H
 #define TRANSHUME_CONNECTORS_SQL_OUTCOMES_H
@@ -7,7 +7,7 @@
 #include "base/buffer.h"
 #include "connectors/contract/target.h"
 
-/* Of one batch; zeroed: none. */
+/* The outcomes of one batch; zeroed: none. */
 struct sql_outcomes {
     struct arena *arena; /* of all that follows; NULL while there are none */
     struct record_outcome *list;

@@ -4,7 +4,7 @@
 
 #include "connectors/sql/database.h"
 
-/* What the server calls them; borrowed of the instance and of the name. */
+/* The server's names of a table; borrowed of the instance and of the name. */
 struct sql_table_place {
     const char *schema;
     const char *name;

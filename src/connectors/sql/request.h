@@ -31,7 +31,8 @@ struct sql_request {
     bool sums; /* not the rows are asked for, but their digest: digest.h */
 };
 
-/* What a database writes in its own way, to out->sql. What fails fills `error`. */
+/* The parts of a request that a database writes in its own way, to out->sql. A function that fails
+ * fills `error`. */
 struct sql_request_dialect {
     const char *truth;   /* a literal */
     const char *present; /* behind a value: it is not NULL; in PostgreSQL IS NOT NULL is of what is
@@ -52,7 +53,7 @@ struct sql_request_dialect {
     bool (*append_column)(struct sql_request *request, int32_t join, const char *name);
     /* A column of the result, and its type: number out->column_count. */
     enum status (*append_result)(struct sql_request *request, const struct read_column *wanted);
-    /* What stands behind the columns. */
+    /* The text behind the columns. */
     void (*append_extra)(struct sql_request *request);
     /* The condition that pair `part` of a join's columns is equal by value; `alias` stands for the
      * join's own. */
@@ -62,7 +63,7 @@ struct sql_request_dialect {
     enum status (*append_first_partner)(struct sql_request *request, uint32_t join);
     /* Optional: how a column of the root is compared (by_key.h), the request being `comparing`. */
     void (*compared)(void *comparing, const char *name, struct sql_compared *compared);
-    /* What tells two rows of a table apart and repeats within the snapshot. */
+    /* The key that tells two rows of a table apart and repeats within the snapshot. */
     void (*append_row_key)(struct sql_request *request, int32_t join);
     /* NULLs first and texts by their bytes, as everywhere else. */
     enum status (*append_order)(struct sql_request *request, const struct read_order *order);

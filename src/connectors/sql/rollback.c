@@ -32,7 +32,7 @@ enum status sql_refuse_retyped(const char *table, const char *column, struct err
     return STATUS_FAILED;
 }
 
-/* What is known of nobody's stands in a column that was added since. */
+/* Nobody can tell whose values stand in a column that was added since. */
 static enum status refuse_untold(const char *table, const char *column, struct error *error)
 {
     char printable[128];

@@ -6,7 +6,7 @@
 #include "connectors/sql/database.h"
 #include "connectors/sql/undo.h"
 
-/* What the table itself puts into a column of a record that does not fill it. */
+/* The value that the table itself puts into a column of a record that does not fill it. */
 enum sql_given {
     SQL_GIVES_NULL,
     SQL_GIVES_DEFAULT, /* always the same: the column's default_text */
@@ -17,7 +17,7 @@ enum sql_given sql_column_gives(const struct schema_column *column);
 /* One of a table's columns that were there when the run wrote is gone; `column` NULL: which is not
  * known. */
 enum status sql_refuse_altered(const char *table, const char *column, struct error *error);
-/* What a run wrote can't be told from what others changed, since a column has another type now. */
+/* The run's writes can't be told from what others changed, since a column has another type now. */
 enum status sql_refuse_retyped(const char *table, const char *column, struct error *error);
 
 /* Columns that others added since the undo table was made. A record that the run added is not its

@@ -14,7 +14,7 @@
 
 enum { SQL_SESSIONS_MAX = 128 };
 
-/* What a run's sessions in this schema are known by: the locks' names are made of it. */
+/* The key by which a run's sessions in this schema are known: the locks' names are made of it. */
 uint64_t sql_sessions_key(const char *schema, const char *run_id, uint64_t epoch);
 
 /* Fills `numbers` with the sessions that are left, up to SQL_SESSIONS_MAX. */

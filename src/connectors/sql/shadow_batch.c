@@ -285,7 +285,7 @@ static const char *wrong_text(struct pass *pass)
                         pass->shadow->differs);
 }
 
-/* Of the table: rows, those that have a partner, and those that differ from it. */
+/* Counts of the table: rows, those that have a partner, and those that differ from it. */
 static enum status shadow_batch_compare(struct pass *pass, uint64_t counts[3], struct error *error)
 {
     return ask_counts(pass,
@@ -295,7 +295,7 @@ static enum status shadow_batch_compare(struct pass *pass, uint64_t counts[3], s
                       counts, 3, error);
 }
 
-/* Those of the rows that differ which do not wait in the queue. */
+/* The rows that differ and do not wait in the queue: their count, and the first one. */
 static enum status find_wrong(struct pass *pass, struct change_batch *batch, struct error *error)
 {
     const struct sql_shadow *shadow = pass->shadow;

@@ -30,9 +30,9 @@ void sql_span_encode(const struct sql_bounds *bounds, struct buffer *out);
  * Checks every length; LEDGER_INVALID if the bytes are not ours. */
 enum status sql_span_decode(const struct span *span, struct sql_bounds *bounds,
                             struct error *error) MUST_USE;
-/* What the bytes are called, of those that are ranges of a key of whole numbers (number_spans). */
+/* The name of the bytes that are ranges of a key of whole numbers (number_spans). */
 extern const char *const sql_number_spans;
-/* What decode says of bytes that are not ours. */
+/* The error of decode for bytes that are not ours. */
 enum status sql_span_malformed(const struct span *span, struct error *error);
 /* The same of a span whose bounds are not of the table's key; `table` NULL: of a query. */
 enum status sql_span_of_another_key(const struct span *span, const char *table,

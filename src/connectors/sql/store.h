@@ -14,7 +14,7 @@
 #include "connectors/contract/store.h"
 
 #define SQL_STORE_TABLE "_transhume_ledger"
-/* What to do about a table of ours that is another's or carries what would run (ERROR_NOT_OURS). */
+/* The hint on a table of ours that is another's or carries what would run (ERROR_NOT_OURS). */
 #define SQL_STORE_NOT_OURS_HINT "drop that; nothing but transhume has anything to do there"
 
 enum { SQL_STORE_FIELDS_MAX = 64 };

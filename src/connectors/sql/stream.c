@@ -1,4 +1,4 @@
-/* What is known of a stream before it is read. */
+/* Facts of a stream that are known before it is read. */
 #include "connectors/sql/stream.h"
 #include "connectors/sql/request.h"
 #include "connectors/sql/span.h"

@@ -1,4 +1,5 @@
-/* What is known of a stream before it is read: source_functions that SQL servers have alike. */
+/* Facts of a stream that are known before it is read: source_functions that SQL servers have alike.
+ */
 #ifndef TRANSHUME_CONNECTORS_SQL_STREAM_H
 #define TRANSHUME_CONNECTORS_SQL_STREAM_H
 

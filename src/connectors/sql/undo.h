@@ -9,7 +9,8 @@
 
 enum { SQL_OWN_NAME_BYTES = 64 };
 
-/* Of a name that may be longer than what is to be made of it, or begin like another one. */
+/* The hash of a name that may be longer than what is to be made of it, or begin like another one.
+ */
 uint64_t sql_name_hash(const char *name);
 /* `prefix` (up to 40 bytes) and the hash of a table's name. */
 void sql_own_name(const char *prefix, const char *table, char name[SQL_OWN_NAME_BYTES]);

@@ -206,7 +206,7 @@ static enum status keys_count(struct sql_undoing *undoing, struct undo_counts *c
     return status;
 }
 
-/* Those of the run that are as it left them, and not as they were before. */
+/* Counts the run's records that are as it left them, and not as they were before. */
 static enum status left_count(struct sql_undoing *undoing, struct undo_counts *left)
 {
     static const char text[] =
@@ -356,7 +356,8 @@ static enum status others_mark(struct sql_undoing *undoing, uint64_t before,
 
 /* ---------------------------------------------------------------- what the run wrote */
 
-/* What another call may do stays, what undo_deleted is to put back, and what differs. */
+/* Undo records stay that another call may undo, that undo_deleted is to put back, or that differ.
+ */
 static enum status undo_end(struct sql_undoing *undoing, uint64_t differing)
 {
     struct buffer sql = {0};
@@ -416,7 +417,7 @@ static enum status deleted_count(struct sql_undoing *undoing, uint64_t *away, ui
     return status;
 }
 
-/* What is under a key of theirs by now is others', or they are back. */
+/* A record under a deleted one's key by now is others', or the deleted one is back. */
 static enum status returned_forget(struct sql_undoing *undoing)
 {
     struct buffer sql = {0};
@@ -446,7 +447,7 @@ static enum status deleted_put(struct sql_undoing *undoing, uint64_t wanted)
 static enum status deleted_undo(struct sql_undoing *undoing, bool dry_run,
                                 struct undo_counts *counts)
 {
-    /* What came back as another record, or did not come though nothing refused it. */
+    /* Records that came back as other ones, or did not come though nothing refused them. */
     static const char differs[] = "$D AND NOT " IS_IMAGE;
     static const char refused[] = "$D AND NOT " IS_IMAGE " AND EXISTS (SELECT 1 FROM $T WHERE $M)";
     if (deleted_count(undoing, &counts->restored, &counts->changed) != STATUS_OK ||

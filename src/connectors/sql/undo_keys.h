@@ -42,7 +42,7 @@ struct sql_undoing {
     struct sql_table facts;
     struct sql_table undo;
     const char *undo_name;
-    /* What the connector finds in `undo`, those of the key among `columns` too. */
+    /* The columns that the connector finds in `undo`, those of the key among `columns` too. */
     struct sql_undo_column *columns;
     uint32_t column_count;
     struct sql_undo_column *key;
@@ -145,8 +145,8 @@ const char *sql_undo_kind(enum sql_undo_put put);
 /* Runs a statement, which it frees; `changed` may be NULL. */
 enum status sql_undo_execute(struct sql_undoing *undoing, struct buffer *sql,
                              uint64_t *changed) MUST_USE;
-/* Of those that were put one by one, no constraint refused the ones at `place`: marks what is not
- * as it was, since a trigger kept it from that. */
+/* The records at `place` were put one by one, and no constraint refused them: marks those that are
+ * not as they were, since a trigger kept them from that. */
 enum status sql_undo_mark_tried(struct sql_undoing *undoing, enum sql_undo_put put,
                                 const char *place) MUST_USE;
 

@@ -1,4 +1,5 @@
-/* What the writers of SQL servers share: the open chunk, and the batches that are under way. */
+/* The common part of the writers of SQL servers: the open chunk, and the batches that are under
+ * way. */
 #ifndef TRANSHUME_CONNECTORS_SQL_WRITER_H
 #define TRANSHUME_CONNECTORS_SQL_WRITER_H
 

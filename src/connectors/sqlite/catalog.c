@@ -186,7 +186,7 @@ static enum status read_encoding(struct catalog_builder *builder)
     return status == STATUS_FAILED ? status : STATUS_OK;
 }
 
-/* What a copy of the whole file has to be set to: "encoding=UTF-8 page_size=4096 …". */
+/* The settings that a copy of the whole file needs: "encoding=UTF-8 page_size=4096 …". */
 static enum status read_settings(struct catalog_builder *builder, const char **settings)
 {
     static const char sql[] =

@@ -8,7 +8,7 @@ struct column_lists {
     struct buffer key_parts; /* int32_t position in the primary key, 0 none */
 };
 
-/* Of one that is not SQLite's own only the application knows. */
+/* Only the application knows what a collation that is not SQLite's own takes for equal. */
 static const char *taken_for_equal(const char *collation)
 {
     return sqlite3_stricmp(collation, "NOCASE") == 0  ? "what differs in the case of a to z alone"

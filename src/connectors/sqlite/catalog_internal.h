@@ -49,7 +49,7 @@ enum status catalog_read_foreign_keys(struct catalog_builder *builder, struct sc
                                       const struct create_facts *text) MUST_USE;
 /* Names the referenced table as it names itself, and its primary key where none is named. */
 void catalog_resolve_foreign_keys(const struct catalog *catalog);
-/* What names a row, and which columns can't be NULL for that. */
+/* The columns that name a row, and which columns can't be NULL for that. */
 void catalog_settle_keys(struct schema_table *table, struct catalog_table *facts,
                          bool without_rowid, bool strict, bool key_index);
 

@@ -34,7 +34,7 @@ enum status catalog_read_objects(struct catalog_builder *builder)
 
 static const char sequence_sql[] = "SELECT max(seq) FROM main.sqlite_sequence WHERE name = ?1";
 
-/* What brings a copy's counter to `last`; without a row of its own it starts anew. */
+/* The statements that bring a copy's counter to `last`; without a row of its own it starts anew. */
 static const char *sequence_text(struct catalog_builder *builder, const char *name, bool present,
                                  int64_t last)
 {

@@ -11,7 +11,7 @@
 typedef int8_t piece __attribute__((vector_size(16)));
 enum { PIECE_BYTES = 16, HALF_BYTES = PIECE_BYTES / 2 };
 
-/* What was found in any byte: above 0x7f as a byte below 0; no printable ASCII, or a quote or a
+/* Findings in any byte: above 0x7f as a byte below 0; no printable ASCII, or a quote or a
  * backslash, as a byte that is not 0. */
 struct found {
     piece high;

@@ -94,7 +94,8 @@ static enum status claim_lock(struct sqlite_database *self, const char *run_id,
     return STATUS_AGAIN;
 }
 
-/* What works on the very run may be taken over without the lock: the guard makes its commits fail.
+/* A process that works on the very run may be taken over without the lock: the guard makes its
+ * commits fail.
  */
 static enum status sqlite_claim_take(struct database *database, const char *run_id, uint64_t epoch,
                                      bool take_over, struct ledger_holder *found,

@@ -1,4 +1,4 @@
-/* What SQLite has in its own way of what SQL databases do alike. */
+/* SQLite's own way in the things that SQL databases do alike. */
 #include "connectors/sql/rollback.h"
 #include "connectors/sqlite/ledger_internal.h"
 #include "model/canonical.h"

@@ -34,7 +34,7 @@
 #include "model/batch.h"
 
 #define FEED_LIST "_transhume_feeds"
-/* What helps where changes are gone. */
+/* The hint where changes are gone. */
 #define FEED_RESYNC                                                                              \
     "`transhume follow --resync` makes the feed again, compares both sides, repairs the target " \
     "and goes on"
@@ -150,7 +150,7 @@ uint32_t feed_find_key(const struct catalog_table *table, struct arena *arena, u
 /* The CREATE TRIGGER statements of a table, each ended by ";\n". */
 void feed_append_triggers(const char *name, uint32_t number, const struct catalog_table *table,
                           struct buffer *sql);
-/* What feed_table.uniques is for the table as it is. */
+/* feed_table.uniques for the table as it is. */
 void feed_append_uniques(const struct catalog_table *table, struct buffer *out);
 /* The hash of the texts of the triggers that are there; `*count` of them. */
 enum status feed_hash_triggers(struct sqlite_database *self, sqlite3 *connection, const char *name,

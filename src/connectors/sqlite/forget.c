@@ -62,7 +62,7 @@ static enum status delete_objects(struct sqlite_database *self, const char *run_
                : status;
 }
 
-/* Of a run whose ledger is elsewhere. `*last`: no other run has notes here. */
+/* The notes of a run whose ledger is elsewhere. `*last`: no other run has notes here. */
 static enum status delete_notes(struct sqlite_database *self, const char *run_id, bool *last,
                                 struct error *error)
 {

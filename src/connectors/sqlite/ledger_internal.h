@@ -1,5 +1,5 @@
-/* What the files share that the target keeps its ledger and its notes with. All of it is for the
- * control thread. */
+/* Declarations shared by the files with which the target keeps its ledger and its notes. All of it
+ * is for the control thread. */
 #ifndef TRANSHUME_CONNECTORS_SQLITE_LEDGER_INTERNAL_H
 #define TRANSHUME_CONNECTORS_SQLITE_LEDGER_INTERNAL_H
 

@@ -1,4 +1,4 @@
-/* What the target notes beside the ledger, in the transactions that it is about: the tables,
+/* The target's notes beside the ledger, in the transactions that they are about: the tables,
  * indexes, views and triggers that a run made. */
 #include "connectors/common/store_key.h"
 #include "connectors/sqlite/ledger_internal.h"

@@ -13,7 +13,7 @@
 #include <strings.h>
 
 #define OF_FEEDS "lower(tbl_name) GLOB '" FEED_LIST "' OR lower(tbl_name) GLOB '" FEED_LOG "*'"
-/* Of runs and feeds the names end otherwise each time. */
+/* The names of the tables of runs and feeds end otherwise each time. */
 #define OF_RUNS \
     "lower(tbl_name) GLOB '" SQLITE_UNDO_TABLE "*' OR lower(tbl_name) GLOB '" SQLITE_KEY_TABLE "*'"
 #define OF_FILE                                                                       \

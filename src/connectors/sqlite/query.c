@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What a plan's query may do: read. */
+/* A plan's query may read, and do nothing else. */
 static int authorize(void *context, int action, const char *first, const char *second,
                      const char *database, const char *trigger)
 {

@@ -8,7 +8,7 @@
 
 /* ---------------------------------------------------------------- types.c */
 
-/* What a column's values become; the storage class of each value decides in the end. */
+/* The form that a column's values take; the storage class of each value decides in the end. */
 enum read_rule {
     READ_PLAIN,   /* as stored */
     READ_DECIMAL, /* numbers become decimals */
@@ -46,7 +46,7 @@ struct catalog_key_part {
     const char *collation; /* the key's, which may be another than the column's */
 };
 
-/* What the reader knows of a table beyond struct schema_table; the two lists run in parallel. */
+/* The reader's facts of a table beyond struct schema_table; the two lists run in parallel. */
 struct catalog_table {
     const struct schema_table *schema;
     const struct catalog_column *columns;
@@ -206,7 +206,7 @@ bool wal_version_read(const volatile uint32_t *wal_index, struct wal_version *ve
 /* The one number that a statement gives; `object` is what an error names. Control thread. */
 enum status source_ask_number(struct sqlite_database *self, const char *sql, const char *object,
                               int64_t *number, struct error *error) MUST_USE;
-/* Of the whole file. */
+/* The size of the whole file. */
 enum status source_file_bytes(struct sqlite_database *self, int64_t *bytes,
                               struct error *error) MUST_USE;
 /*
@@ -286,7 +286,8 @@ enum read_mode {
     READ_WHOLE    /* values of any size, each in one piece */
 };
 
-/* What rows are handed over to, instead of being asked for one by one: reader.c. */
+/* The SQL function that rows are handed over to, instead of being asked for one by one: reader.c.
+ */
 #define SOURCE_ROW_FUNCTION "transhume_row"
 
 /* One result column and what it is. */

@@ -1,5 +1,5 @@
-/* What the files of the SQLite connector share: the instance, its connections and the SQL
- * helpers. */
+/* Declarations that the files of the SQLite connector share: the instance, its connections and the
+ * SQL helpers. */
 #ifndef TRANSHUME_CONNECTORS_SQLITE_INTERNAL_H
 #define TRANSHUME_CONNECTORS_SQLITE_INTERNAL_H
 
@@ -139,7 +139,7 @@ void sqlite_append_file_uri(struct buffer *out, const char *path);
 enum status sqlite_execute(struct sqlite_database *database, sqlite3 *connection, const char *sql,
                            struct error *error) MUST_USE;
 /*
- * What is looked at between the two is of one moment, and its lock is taken just once. `*begun`, to
+ * All looks between the two are of one moment, and their lock is taken just once. `*begun`, to
  * be handed to sqlite_end_looks: false where a transaction was under way, which it stays.
  */
 enum status sqlite_begin_looks(struct sqlite_database *database, sqlite3 *connection, bool *begun,

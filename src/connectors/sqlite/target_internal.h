@@ -1,5 +1,5 @@
-/* What the files of SQLite's target side share: the turn to write, columns as they are, the
- * ledger's names. */
+/* Declarations that the files of SQLite's target side share: the turn to write, columns as they
+ * are, the ledger's names. */
 #ifndef TRANSHUME_CONNECTORS_SQLITE_TARGET_INTERNAL_H
 #define TRANSHUME_CONNECTORS_SQLITE_TARGET_INTERNAL_H
 
@@ -10,7 +10,8 @@
 /* The keys that a run wrote into a table that was there before: this, the run's id, '_' and the
  * table's name. */
 #define SQLITE_KEY_TABLE "_transhume_key_"
-/* What undoes a run's writes to one table: this, the run's id, '_' and the table's name; undo.c. */
+/* The records that undo a run's writes to one table: this, the run's id, '_' and the table's name;
+ * undo.c. */
 #define SQLITE_UNDO_TABLE "_transhume_undo_"
 
 /* A column of a table in the target, as its catalogue has it. */
@@ -47,7 +48,7 @@ sqlite_target_find_column(const struct sqlite_target_table *table, const char *n
 /* The first name of the rowid that no column hides; NULL: there is none. */
 const char *sqlite_target_rowid_name(const struct sqlite_target_table *facts);
 
-/* What the control thread and the writer share. */
+/* State that the control thread and the writer share. */
 struct sqlite_target_state {
     /* SQLite has one writer at a time and its waiting is polling, which a busy writer starves. So
      * the threads of this process take turns: the control thread first. */
@@ -80,7 +81,7 @@ enum status sqlite_control_end(struct sqlite_database *database, enum status sta
 
 /* ---------------------------------------------------------------- target_file.c */
 
-/* What every connection to a target is set to, however this SQLite was compiled: commits that are
+/* The settings of every connection to a target, however this SQLite was compiled: commits that are
  * on the disk, and nothing that happens beside what is written. */
 enum status sqlite_target_set_up(struct sqlite_database *database, sqlite3 *connection,
                                  struct error *error) MUST_USE;
@@ -114,7 +115,7 @@ bool sqlite_same_name(const char *left, const char *right);
 /* CREATE TABLE for a table of the plan. `counts`: its key, if it is one that numbers itself, gives
  * no number twice (AUTOINCREMENT). */
 void sqlite_schema_append_table(const struct target_table *table, bool counts, struct buffer *out);
-/* What ALTER TABLE … ADD COLUMN wants. */
+/* The column as ALTER TABLE … ADD COLUMN wants it. */
 void sqlite_schema_append_column(const struct target_table *table,
                                  const struct schema_column *column, struct buffer *out);
 /* "NUMERIC(10,2)"; nothing where a column has no type. */

@@ -1,4 +1,4 @@
-/* What a column of SQLite gives back of a value: its affinity decides. writer_value.c refuses what
+/* The value that a column of SQLite gives back: its affinity decides. writer_value.c refuses what
  * would be lost by it. */
 #include "base/text.h"
 #include "connectors/sql/normal.h"

@@ -178,7 +178,7 @@ const char *sqlite_target_rowid_name(const struct sqlite_target_table *facts)
     return NULL;
 }
 
-/* What tells a row from all others, whatever the plan makes of the table. */
+/* The name that tells a row from all others, whatever the plan makes of the table. */
 static enum status append_row_name(const struct sqlite_target_table *facts, struct buffer *sql,
                                    struct error *error)
 {
@@ -240,7 +240,7 @@ static enum status target_records_step(struct finding *finding, const struct cel
     return STATUS_OK;
 }
 
-/* What can't be kept, since NULL is in its key, stays. */
+/* A record that can't be kept, since NULL is in its key, stays. */
 static enum status delete_one(struct finding *finding, struct finding *keeping,
                               const struct cell *key, uint64_t *deleted, struct error *error)
 {

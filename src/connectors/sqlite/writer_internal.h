@@ -1,5 +1,5 @@
-/* What the files of SQLite's writer share: its statements, and the batch as a table that feeds
- * them. */
+/* Declarations that the files of SQLite's writer share: its statements, and the batch as a table
+ * that feeds them. */
 #ifndef TRANSHUME_CONNECTORS_SQLITE_WRITER_INTERNAL_H
 #define TRANSHUME_CONNECTORS_SQLITE_WRITER_INTERNAL_H
 
@@ -156,7 +156,7 @@ enum status writer_batch_write(struct writer *writer, struct writer_insert *inse
                                struct batch *batch, struct batch_result *result,
                                struct error *error) MUST_USE;
 
-/* What SQLite said of a failed statement, kept while its work is undone. */
+/* SQLite's words on a failed statement, kept while its work is undone. */
 struct writer_failure {
     int result;    /* the extended code */
     bool tracking; /* it was the key that failed, in the list of the run's own keys */

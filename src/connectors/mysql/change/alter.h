@@ -1,4 +1,4 @@
-/* What the files that change a MySQL or MariaDB schema share. */
+/* Declarations that the files that change a MySQL or MariaDB schema share. */
 #ifndef TRANSHUME_CONNECTORS_MYSQL_CHANGE_ALTER_H
 #define TRANSHUME_CONNECTORS_MYSQL_CHANGE_ALTER_H
 

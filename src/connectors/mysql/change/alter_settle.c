@@ -1,5 +1,5 @@
 /*
- * What became of a statement when its session was lost. A schema change commits by itself: whether
+ * The fate of a statement whose session was lost. A schema change commits by itself: whether
  * it was carried out shows in what the server tells of its objects (SHOW CREATE …). It is asked on
  * the control connection, whose settings, by which those words change, are always the same.
  */
@@ -187,7 +187,7 @@ static bool repeats(const struct alter_request *request)
 
 /* ---------------------------------------------------------------- several objects */
 
-/* What became of each, by the words of both witnesses. */
+/* The fates of the objects, counted by the words of both witnesses. */
 struct fates {
     uint32_t same;
     uint32_t changed;

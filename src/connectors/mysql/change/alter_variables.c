@@ -10,7 +10,7 @@ struct mysql_alter_variable {
     const char *value;
 };
 
-/* Those that dumps and migrations set; a server has them or not. */
+/* Variables that dumps and migrations set; a server has them or not. */
 static const char *const names[] = {"alter_algorithm",
                                     "autocommit",
                                     "binlog_format",

@@ -1,4 +1,5 @@
-/* What the files that compile and carry out declared changes of MySQL and MariaDB share. */
+/* Declarations that the files that compile and carry out declared changes of MySQL and MariaDB
+ * share. */
 #ifndef TRANSHUME_CONNECTORS_MYSQL_CHANGE_CHANGE_H
 #define TRANSHUME_CONNECTORS_MYSQL_CHANGE_CHANGE_H
 
@@ -6,7 +7,8 @@
 #include "connectors/sql/shadow.h"
 #include "sql/statement.h"
 
-/* Of a session that copies rows into a new form: triggers for the way back pass them over. */
+/* The variable of a session that copies rows into a new form: triggers for the way back pass them
+ * over. */
 #define MYSQL_CHANGE_COPIES "@_transhume_copies"
 
 /* Ahead of 16 digits: the name of a table on which clauses are tried. */
@@ -109,7 +111,7 @@ struct mysql_change_set {
     uint32_t line, column;
 };
 
-/* What the server can do by itself. */
+/* The way in which the server can do it by itself. */
 struct mysql_change_trial {
     const char *algorithm; /* "INSTANT", "NOCOPY", "INPLACE"; NULL: it would copy the table */
     bool rewrites;         /* it makes the table anew all the same */

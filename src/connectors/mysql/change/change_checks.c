@@ -1,5 +1,5 @@
 /*
- * What is looked at before a table is copied beside its writers, so that no later step finds out
+ * Checks before a table is copied beside its writers, so that no later step finds out
  * that it cannot succeed: names that are taken, foreign keys that the new form could not have, and
  * the query by which it is seen right before the switch that nobody altered the table meanwhile.
  */

@@ -674,7 +674,7 @@ static enum status alter(struct clause *clause, struct error *error)
     if (statement.kind != SQL_STATEMENT_ALTER_TABLE || statement.action_count == 0) {
         return invalid(clause, error, "these are no clauses of ALTER TABLE: %.200s", with);
     }
-    /* Of ADD (a int, b int) each has the span of all. */
+    /* Each action of ADD (a int, b int) has the span of all. */
     const char *taken = NULL;
     for (uint32_t i = 0; i < statement.action_count; i++) {
         if (statement.actions[i].span.text == taken) {

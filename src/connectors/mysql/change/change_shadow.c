@@ -33,7 +33,7 @@ static bool is_dropped(const struct mysql_shadow *self, const char *name)
     return false;
 }
 
-/* What is said of the column `name` of the new form; NULL: nothing. */
+/* The value that is said for the column `name` of the new form; NULL: none. */
 static const struct mysql_change_value *value_of(const struct mysql_shadow *self, const char *name)
 {
     for (uint32_t i = 0; i < self->set->value_count; i++) {

@@ -1,4 +1,4 @@
-/* What the files of a copied table share; change_shadow.c says what is made. */
+/* Declarations that the files of a copied table share; change_shadow.c says what is made. */
 #ifndef TRANSHUME_CONNECTORS_MYSQL_CHANGE_CHANGE_SHADOW_H
 #define TRANSHUME_CONNECTORS_MYSQL_CHANGE_CHANGE_SHADOW_H
 
@@ -80,7 +80,7 @@ void mysql_shadow_add_tables(struct mysql_shadow *self);
 void mysql_shadow_add_indexes(struct mysql_shadow *self);
 
 /* change_shadow_batches.c */
-/* Of the session of a step; `proves`: it reads both tables as of one moment. */
+/* The settings of a step's session; `proves`: it reads both tables as of one moment. */
 const char *mysql_shadow_settings(const struct mysql_shadow *self, bool proves);
 /* A statement that sets the mode. */
 const char *mysql_shadow_set_mode(const struct mysql_shadow *self, const char *mode);

@@ -6,8 +6,8 @@
 
 /* ---------------------------------------------------------------- batches */
 
-/* What is there is carried over as it is, zero dates and numbers 0 included; what would be cut
- * fails. A proof looks at both tables as of one moment. */
+/* A value is carried over as it is, zero dates and numbers 0 included; one that would be cut fails.
+ * A proof looks at both tables as of one moment. */
 const char *mysql_shadow_settings(const struct mysql_shadow *self, bool proves)
 {
     const struct mysql_database *database = self->plan->session->database;

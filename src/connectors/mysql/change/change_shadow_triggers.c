@@ -42,7 +42,7 @@ static void append_where(struct buffer *sql, const struct mysql_shadow *self, bo
 
 /* ---------------------------------------------------------------- triggers */
 
-/* Of a table that was empty a moment ago the server would rather read all, and lock it. */
+/* The server would rather read all of a table that was empty a moment ago, and lock it. */
 static const char *index_of(const struct mysql_shadow *self, bool down)
 {
     return down ? self->key->name : mysql_shadow_index_for(self, self->key);
@@ -99,9 +99,9 @@ static void append_check(struct buffer *sql, const struct mysql_shadow *self, bo
     buffer_append_string(sql, "    END IF;\n");
 }
 
-/* What a parent's key refuses is refused in the new form as well. A statement that began while the
- * triggers were dropped may find no table behind them any more. MySQL tells a value that is too
- * long as a warning's number (1265), though it fails. */
+/* A row that a parent's key refuses is refused in the new form as well. A statement that began
+ * while the triggers were dropped may find no table behind them any more. MySQL tells a value that
+ * is too long as a warning's number (1265), though it fails. */
 static void append_handler(struct buffer *sql, const struct mysql_shadow *self, bool down,
                            enum mysql_shadow_event event)
 {

@@ -1,5 +1,5 @@
 /*
- * What the server can do with a table by itself is asked of the server: the clauses are tried on an
+ * The server is asked what it can do with a table by itself: the clauses are tried on an
  * empty copy, from the lightest way on, and what the copy has become says what the table will be.
  */
 #include "connectors/mysql/change/change.h"
@@ -186,7 +186,7 @@ static bool holds_several(const struct mysql_database *database)
     return database->version >= (database->mariadb ? 100002u : 50705u);
 }
 
-/* What a compiler that was killed left: who has the lock is the only one. */
+/* The tables that a killed compiler left: who has the lock is the only one. */
 static enum status drop_abandoned(struct mysql_change_plan *plan, struct error *error)
 {
     struct sql_shadow_rows rows;

@@ -7,7 +7,7 @@
 #include "connectors/mysql/source.h"
 #include <string.h>
 
-/* What a column is bound to. */
+/* The kind of variable that a column is bound to. */
 enum binding { AS_INTEGER, AS_DOUBLE, AS_MOMENT, AS_BYTES, AS_NONE };
 
 struct bound {
@@ -48,7 +48,7 @@ static enum status failure(const struct mysql_rows *rows, enum error_code otherw
                                    error);
 }
 
-/* What is wrong with it is said in the text protocol, as for all statements. */
+/* An error in the statement is told by the text protocol, as for all statements. */
 static enum status binary_prepare(struct mysql_rows *rows, bool *refused, struct error *error)
 {
     const struct buffer *sql = &rows->compiled->select.sql;

@@ -72,7 +72,7 @@ static void append_plain(struct buffer *sql, const char *text, bool key)
     buffer_format(sql, key ? "%s" : "IFNULL(%s, 'N')", text);
 }
 
-/* Of a column with a fraction the server gives all of its digits. */
+/* The server gives all digits of a column with a fraction. */
 static void append_moment(struct buffer *text, const struct mysql_column *column,
                           const char *selected)
 {

@@ -146,7 +146,8 @@ static enum status start_source(struct pull *pull, const struct span *span)
                : mysql_failure(pull->source, pull->connection, ERROR_SOURCE_READ, pull->error);
 }
 
-/* What was not read is still to come: the statement is ended, the session has the snapshot. */
+/* Rows that were not read are still to come: the statement is ended, the session has the snapshot.
+ */
 static void end_source(struct pull *pull)
 {
     if (pull->result != NULL && !pull->ended && mysql_is_alive(pull->connection)) {

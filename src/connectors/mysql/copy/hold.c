@@ -67,7 +67,8 @@ enum status mysql_hold_table(struct sql_database *database, const char *name, st
     return STATUS_OK;
 }
 
-/* What it reads only the server knows. Before MySQL 5.6 a query in FROM is carried out whole. */
+/* Only the server knows which tables a query reads. Before MySQL 5.6 a query in FROM is carried out
+ * whole. */
 enum status mysql_hold_query(struct sql_database *database, const struct read_request *request,
                              struct error *error)
 {

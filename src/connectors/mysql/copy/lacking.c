@@ -1,5 +1,5 @@
-/* What the account may not read of a source: told with the statements that would let it. A server
- * does not list tables on which the account has no right at all. */
+/* Parts of a source that the account may not read: told with the statements that would let it. A
+ * server does not list tables on which the account has no right at all. */
 #include "base/log.h"
 #include "connectors/mysql/catalog.h"
 #include "connectors/mysql/source.h"
@@ -29,7 +29,7 @@ static void tell_table(const struct looking *looking, const char *table)
     buffer_free(&grant);
 }
 
-/* Of the tables that a request joins, those of which no column may be read. */
+/* Tells the tables of a request, joined ones too, of which no column may be read. */
 static enum status tell_joined(const struct looking *looking, const struct read_request *request,
                                uint32_t *told)
 {

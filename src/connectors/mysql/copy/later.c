@@ -150,7 +150,7 @@ static enum status update_range(struct sql_filling *filling, uint64_t first, uin
                : error_copy(filling->error, &problem);
 }
 
-/* What the server said last. */
+/* The refusal is what the server said last. */
 static enum status refusal_note(struct sql_filling *filling, uint64_t number)
 {
     struct buffer sql = {0};

@@ -11,7 +11,7 @@
 
 void mysql_append_later_table(struct buffer *sql, const struct mysql_database *self,
                               const char *table);
-/* What tells a foreign key there. */
+/* The text that tells a foreign key there. */
 void mysql_append_reference(struct buffer *sql, const struct target_later *later);
 
 /* May the server set it with each update? Then it has to be said that it stays. */

@@ -56,8 +56,9 @@ static void cursor_close(struct cursor *cursor)
     if (cursor->connection != NULL) {
         bool begun = cursor->rows != NULL || cursor->result != NULL;
         if (!cursor->done && begun && mysql_is_alive(cursor->connection)) {
-            /* What is still to come has to be read off before the connection is of use again, which
-             * is the snapshot's, and there is no other: so the statement is ended, not the session.
+            /* All rows still to come have to be read off before the connection is of use again,
+             * which is the snapshot's, and there is no other: so the statement is ended, not the
+             * session.
              */
             mysql_kill_statement(cursor->reader->database, cursor->connection);
         }

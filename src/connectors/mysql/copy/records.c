@@ -58,7 +58,7 @@ static void append_equal(struct buffer *sql, const struct mysql_database *self,
     }
 }
 
-/* What a column of doubles keeps comes back as its shortest digits, and those may be a whole number
+/* A value in a column of doubles comes back as its shortest digits, and those may be a whole number
  * that is none of them: 72292304410944750 stands for a double that is 2 above it. */
 static enum status as_double(const struct cell *cell, struct arena *scratch, struct cell *kept,
                              struct error *error)

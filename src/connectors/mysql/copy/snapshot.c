@@ -177,7 +177,7 @@ static void give_slicer(struct mysql_database *self)
     }
 }
 
-/* What the snapshot's connections are for. */
+/* The purposes of the snapshot's connections. */
 struct demand {
     uint32_t readers;
     uint32_t each;   /* cursors of a reader: a connection each */
@@ -185,7 +185,7 @@ struct demand {
     uint32_t pulled; /* by a target that pulls */
 };
 
-/* Of connections that could not be had there are fewer readers. */
+/* There are fewer readers where connections could not be had. */
 static void have_fewer_readers(struct mysql_database *self, const struct demand *demand)
 {
     uint32_t readers = self->pool_count / demand->each;

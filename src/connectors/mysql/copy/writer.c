@@ -100,8 +100,9 @@ enum status mysql_writer_chunk_begin(struct writer *writer, uint64_t chunk, uint
     return failpoint_hit("mysql.chunk_begin", error);
 }
 
-/* Of what is not known to be rolled back START TRANSACTION would commit the rows, without a mark:
- * then the next statement fails, after which the engine opens a writer anew. */
+/* START TRANSACTION would commit rows that are not known to be rolled back, without a mark: so the
+ * connection is broken off. Then the next statement fails, after which the engine opens a writer
+ * anew. */
 static void roll_back(struct writer *writer)
 {
     struct error ignored = {0};
@@ -282,7 +283,7 @@ static enum status write_mark(struct writer *writer, const struct done_mark *mar
     return status == STATUS_OK ? mysql_check_claim(self, writer->connection, error) : status;
 }
 
-/* What broke off after it was sent may have happened. */
+/* A commit that broke off after it was sent may have happened. */
 static enum status send_commit(struct writer *writer, struct error *error)
 {
     struct mysql_database *self = writer->database;

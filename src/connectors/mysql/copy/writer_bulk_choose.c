@@ -33,7 +33,8 @@ static enum status may_have_triggers(struct writer *writer, const struct writer_
     return STATUS_OK;
 }
 
-/* Those of other plans, of which no segment is under way; they are prepared again when needed. */
+/* Closes the statements of other plans, of which no segment is under way; they are prepared again
+ * when needed. */
 static void make_room(struct writer *writer)
 {
     struct writer_plan *plan = writer->statement_count < STATEMENTS_MAX ? NULL : writer->plans;

@@ -1,5 +1,5 @@
-/* What the files of the writer share: batches in hand, the bytes that carry them, what is done when
- * a record is refused. */
+/* Declarations that the files of the writer share: batches in hand, the bytes that carry them, what
+ * is done when a record is refused. */
 #ifndef TRANSHUME_CONNECTORS_MYSQL_COPY_WRITER_INTERNAL_H
 #define TRANSHUME_CONNECTORS_MYSQL_COPY_WRITER_INTERNAL_H
 
@@ -63,7 +63,7 @@ struct large_mark {
     struct large_value *large;
 };
 
-/* What the server reads when it asks for the file that LOAD DATA names. */
+/* The stream that the server reads when it asks for the file that LOAD DATA names. */
 struct writer_stream {
     const struct writer_plan *plan;
     size_t at;
@@ -137,7 +137,7 @@ struct refusal {
     char reason[768];
 };
 
-/* Of the segment that is being sent. */
+/* The rows of the segment that is being sent. */
 static inline struct sent_row *writer_rows(const struct writer *writer, uint32_t *count)
 {
     *count = (uint32_t)(writer->sending->rows.length / sizeof(struct sent_row));
@@ -265,8 +265,8 @@ enum status writer_loader_start(struct writer *writer, struct error *error) MUST
 void writer_loader_stop(struct writer *writer);
 /* Gives the filled segment, if anything is in it, to the loader, after what that has under way. */
 enum status writer_hand_over(struct writer *writer, struct error *error) MUST_USE;
-/* What was handed over is loaded, and its batches among the results: STATUS_OK, or STATUS_END if
- * nothing was; not yet: STATUS_AGAIN. A negative timeout: none. */
+/* The segment handed over is loaded, and its batches among the results: STATUS_OK, or STATUS_END if
+ * none was; not yet: STATUS_AGAIN. A negative timeout: none. */
 enum status writer_await_load(struct writer *writer, int64_t timeout_ms,
                               struct error *error) MUST_USE;
 
@@ -276,7 +276,7 @@ enum status writer_await_load(struct writer *writer, int64_t timeout_ms,
 /* Makes the temporary table and that of repeats, if this connection has none; empties them. */
 enum status writer_stage_make(struct writer *writer, struct error *error) MUST_USE;
 
-/* What a pass over the temporary table works with. */
+/* The state of a pass over the temporary table. */
 struct stage_pass {
     struct writer *writer;
     const struct writer_plan *plan;
@@ -318,14 +318,14 @@ enum status writer_distinct_settle(struct stage_pass *pass) MUST_USE;
 
 /* ---------------------------------------------------------------- writer_later.c */
 
-/* Of those in the temporary table that refer to a record which is not there yet (target_later): the
+/* Records in the temporary table that refer to one which is not there yet (target_later): their
  * values go aside, NULL stands in their place. */
 enum status writer_later_lay_aside(struct stage_pass *pass) MUST_USE;
 
 /* ---------------------------------------------------------------- writer_undo.c */
 
-/* What the records in the temporary table are about to overwrite; what they have written. Results
- * as writer_send's. */
+/* Keeps the records that those in the temporary table are about to overwrite; the ones that they
+ * have written. Results as writer_send's. */
 enum status writer_undo_before(struct writer *writer, const struct writer_plan *plan,
                                struct refusal *refusal, struct error *error) MUST_USE;
 enum status writer_undo_after(struct writer *writer, const struct writer_plan *plan,

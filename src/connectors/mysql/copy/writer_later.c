@@ -26,8 +26,8 @@ static void append_equal(struct buffer *sql, struct column_list left, const char
     }
 }
 
-/* Those of the temporary table, called s, whose partner is neither in the table nor among them, and
- * not behind them: the server looks for it row by row. */
+/* Records of the temporary table, called s, whose partner is neither in the table nor among them,
+ * and not behind them: the server looks for it row by row. */
 static void append_missing(struct buffer *sql, const struct stage_pass *pass,
                            const struct target_later *later)
 {

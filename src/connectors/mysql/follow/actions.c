@@ -1,4 +1,4 @@
-/* What foreign keys do to rows by themselves: whether the binary log has it, and keys whose actions
+/* The actions of foreign keys on rows: whether the binary log has them, and keys whose actions
  * are new since the catalogue was read. */
 #include "connectors/mysql/follow/feed.h"
 #include <string.h>

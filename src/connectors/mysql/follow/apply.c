@@ -93,7 +93,7 @@ static enum status read_others(struct mysql_apply *apply, struct error *error)
     return STATUS_OK;
 }
 
-/* What failed is noted; STATUS_FAILED: the connection. */
+/* A failed change is noted; STATUS_FAILED: the connection failed. */
 static enum status apply_flush(struct mysql_apply *apply, struct error *error)
 {
     struct error problem = {0};
@@ -329,7 +329,7 @@ static enum status apply_settle(struct apply *head, struct sql_apply_refused *re
 
 /* ---------------------------------------------------------------- transactions */
 
-/* What was not sent by now is of no use any more. */
+/* Statements that were not sent by now are of no use any more. */
 static void drop_unsent(struct mysql_apply *apply)
 {
     apply->count = 0;

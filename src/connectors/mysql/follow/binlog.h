@@ -65,7 +65,7 @@ uint64_t binlog_take_length(struct binlog_bytes *bytes); /* a length-encoded num
 
 /* ---------------------------------------------------------------- binlog_event.c */
 
-/* What the format's description says of the events behind it. */
+/* The format's description of the events behind it. */
 struct binlog_format {
     bool checksums;
 };
@@ -85,7 +85,7 @@ bool binlog_read_event(const struct binlog_format *format, const uint8_t *bytes,
 bool binlog_read_format(const struct binlog_event *event, struct binlog_format *format) MUST_USE;
 /* The log that follows, and where in it. */
 bool binlog_read_rotate(struct binlog_bytes body, uint64_t *offset, struct text *file) MUST_USE;
-/* Of a HEARTBEAT or HEARTBEAT_V2: where the log ends so far. */
+/* The end of the log so far, as a HEARTBEAT or HEARTBEAT_V2 tells it. */
 bool binlog_read_heartbeat(const struct binlog_event *event, uint64_t *offset,
                            struct text *file) MUST_USE;
 struct binlog_query {
@@ -96,7 +96,7 @@ bool binlog_read_query(struct binlog_bytes body, bool compressed, struct arena *
                        struct binlog_query *query) MUST_USE;
 /* MariaDB: does the event's transaction end without XID or COMMIT? */
 bool binlog_stands_alone(struct binlog_bytes body);
-/* What is behind the bitmaps of MariaDB's compressed rows, and the statement of its compressed
+/* The bytes behind the bitmaps of MariaDB's compressed rows, and the statement of its compressed
  * query. */
 bool binlog_inflate(struct binlog_bytes packed, struct arena *arena,
                     struct binlog_bytes *body) MUST_USE;
@@ -161,7 +161,7 @@ void binlog_gtids_add(struct binlog_gtids *gtids, const struct binlog_gtid *gtid
 bool binlog_gtids_hold(const struct binlog_gtids *outer, const struct binlog_gtids *inner);
 /* As COM_BINLOG_DUMP_GTID takes them. */
 void binlog_gtids_encode(const struct binlog_gtids *gtids, struct buffer *out);
-/* Of a GTID event of either family. */
+/* The GTID in a GTID event of either family. */
 bool binlog_read_gtid(const struct binlog_event *event, struct binlog_gtid *gtid) MUST_USE;
 
 /* ---------------------------------------------------------------- binlog_table.c */
@@ -211,7 +211,7 @@ bool binlog_take_value(const struct binlog_column *column, struct binlog_bytes *
 /* As the text protocol would have it; `type` is the column's by the catalogue. Into `out`. */
 bool binlog_print_value(const struct binlog_column *column, const struct mysql_type *type,
                         struct text value, struct buffer *out) MUST_USE;
-/* Of a column with labels. */
+/* The value of a column with labels. */
 bool binlog_print_labels(const struct binlog_column *column, struct text value,
                          struct buffer *out) MUST_USE;
 /* The number of columns in an image with these bits. */

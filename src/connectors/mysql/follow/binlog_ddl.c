@@ -230,7 +230,7 @@ static bool drops_column(const struct reading *reading)
     return true;
 }
 
-/* What begins one of the changes. */
+/* The words that begin one of the changes. */
 static void read_clause(struct reading *reading)
 {
     static const char *const moving[] = {"TRUNCATE", "DROP",   "EXCHANGE",

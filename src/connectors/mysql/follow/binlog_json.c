@@ -35,7 +35,7 @@ enum json_type {
 };
 enum { DEPTH_MAX = 100, TYPE_BYTES = 1, KEY_LENGTH_BYTES = 2 };
 
-/* What a document that names the same value again and again may not grow beyond. */
+/* The bounds beyond which a document that names the same value again and again may not grow. */
 struct limits {
     int depth;
     size_t most;

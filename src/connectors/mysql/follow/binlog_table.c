@@ -17,7 +17,7 @@ enum metadata {
 };
 enum { SECOND_DIGITS_MAX = 6 };
 
-/* What a type takes: none, one or two bytes. */
+/* The bytes of metadata that a type takes: none, one or two. */
 static int meta_bytes(uint8_t type)
 {
     switch (type) {

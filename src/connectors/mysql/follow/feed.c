@@ -96,7 +96,7 @@ static enum status ask_clock(struct feed *feed, int64_t *ahead_us, struct error 
     return status;
 }
 
-/* What is kept is kept for others, too: nothing of it goes with the feed. */
+/* The log is kept for others, too: nothing of it goes with the feed. */
 static enum status feed_health(struct feed *feed, struct feed_health *health, struct error *error)
 {
     *health = FEED_HEALTH_UNKNOWN;

@@ -129,7 +129,7 @@ void mysql_feed_print(struct position position, struct buffer *out);
 bool mysql_feed_covers(struct position at, struct position goal);
 /* "binlog.000012"; false: it is no such name. */
 bool mysql_feed_read_file(struct text file, struct feed_place *place) MUST_USE;
-/* What the log has, by the server's word. The set is in the arena. */
+/* The place up to which the log has changes, by the server's word. The set is in the arena. */
 enum status mysql_feed_now(struct mysql_database *self, MYSQL *connection, struct arena *arena,
                            struct feed_place *place, struct error *error) MUST_USE;
 /* Likewise, but no more than a snapshot that begins later sees, though nothing is locked. */
@@ -172,7 +172,7 @@ static inline bool mysql_feed_has_more(const struct feed *feed)
 }
 enum status mysql_feed_take_more(struct feed *feed, struct change_set **set,
                                  struct error *error) MUST_USE;
-/* What was done to all of a table: RECORD_TRUNCATE, or from RECORD_REDEFINED on. */
+/* A change of all of a table: RECORD_TRUNCATE, or from RECORD_REDEFINED on. */
 void mysql_feed_take_table_change(struct feed *feed, const char *table,
                                   enum record_operation operation);
 /* The transaction ends where the log is read; NULL: nothing that has to be handed out. */

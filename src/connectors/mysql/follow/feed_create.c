@@ -144,7 +144,7 @@ static enum status check_rights(struct mysql_database *self, MYSQL *connection, 
     return status;
 }
 
-/* What the account may not do it is told here, rather than when the copy is done. */
+/* The account is told here what it may not do, rather than when the copy is done. */
 static enum status try_reading(struct mysql_database *self, const char *name,
                                const struct feed_place *place, struct error *error)
 {

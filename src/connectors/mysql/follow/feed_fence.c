@@ -105,7 +105,7 @@ static enum status add_reference(const struct fence *fence, const char *table, s
 
 /* ---------------------------------------------------------------- all of them */
 
-/* Those of the feed that are there, in statements that drop them. */
+/* The feed's objects of the kind `what` that are there, in statements that drop them. */
 static enum status drop_all(const struct fence *fence, const char *what, struct error *error)
 {
     MYSQL_RES *result = NULL;

@@ -1,4 +1,4 @@
-/* What following would mean for the server, and what its own replication takes. */
+/* The cost of following for the server, and what its own replication takes. */
 #include "base/text.h"
 #include "connectors/mysql/follow/feed.h"
 #include <string.h>

@@ -25,7 +25,7 @@ static void forget_definitions(struct feed *feed)
     }
 }
 
-/* Of a transaction, rows are logged, but for what a session with another format did. */
+/* The log has a transaction's rows, but for what a session with another format did. */
 static enum status take_inner(struct feed *feed, const struct binlog_query *query,
                               struct error *error)
 {

@@ -64,7 +64,7 @@ static enum status open_at(struct feed *feed, struct error *error)
                : STATUS_FAILED;
 }
 
-/* Of MariaDB the server says so itself when it is asked to begin behind the set. */
+/* A server of MariaDB says so itself when it is asked to begin behind the set. */
 static enum status check_has(struct feed *feed, struct error *error)
 {
     MYSQL_RES *result = NULL;

@@ -126,7 +126,7 @@ bool mysql_feed_covers(struct position at, struct position goal)
 
 /* ---------------------------------------------------------------- what the log has */
 
-/* Of another server with the same name the number at least is another one, or it is no replica. */
+/* Another server with the same name has at least another number, or it is no replica. */
 static const char *server_query(const struct mysql_database *self)
 {
     if (self->mariadb) {

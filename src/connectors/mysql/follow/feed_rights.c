@@ -1,4 +1,4 @@
-/* What the account may do at a cut-over: stop the source's writers, write the target. */
+/* The account's rights for a cut-over: to stop the source's writers, to write the target. */
 #include "connectors/mysql/follow/feed.h"
 #include "connectors/mysql/source.h"
 #include "connectors/mysql/target.h"

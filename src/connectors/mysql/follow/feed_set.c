@@ -45,7 +45,7 @@ static const char *iconv_name(const char *charset)
     return NULL;
 }
 
-/* What is no text of its set stays as it is, and is escaped by the decoder. */
+/* A value that is no text of its set stays as it is, and is escaped by the decoder. */
 static void convert(struct feed *feed, const char *set, struct text *value)
 {
     iconv_t converter = iconv_open("UTF-8", set);
@@ -92,7 +92,7 @@ static void print_address(const struct text *value, struct buffer *out)
     }
 }
 
-/* Of a fixed number of bytes those at the end that are as the column is padded are not in the log.
+/* The log lacks, of a fixed number of bytes, those at the end that are as the column is padded.
  */
 static void feed_set_pad(struct text value, size_t length, struct buffer *out)
 {
@@ -363,7 +363,7 @@ static enum status take_row(struct feed *feed, const struct feed_table *table,
     return STATUS_OK;
 }
 
-/* What the log has up to here. The text is in `text`. */
+/* The place of the changes in the log up to here. The text is in `text`. */
 static struct feed_place reached_place(const struct feed *feed, struct buffer *text)
 {
     struct feed_place place = feed->reached;
@@ -389,7 +389,7 @@ static struct change_set *hand_out_piece(struct feed *feed)
     return hand_out(feed);
 }
 
-/* Of an event that has more than a piece takes, the rest comes with the next call. */
+/* The rest of an event that has more than a piece takes comes with the next call. */
 enum status mysql_feed_take_more(struct feed *feed, struct change_set **set, struct error *error)
 {
     struct binlog_rows *rows = &feed->rows;

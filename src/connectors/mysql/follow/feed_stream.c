@@ -30,7 +30,7 @@ static enum status run_settings(struct mysql_database *self, MYSQL *stream, stru
     return status;
 }
 
-/* What comes before the first description of the format has checksums as the others. */
+/* Events before the first description of the format have checksums as the others. */
 enum status mysql_feed_ask_checksums(struct mysql_database *self, MYSQL *stream,
                                      struct binlog_format *format, struct error *error)
 {
@@ -43,8 +43,8 @@ enum status mysql_feed_ask_checksums(struct mysql_database *self, MYSQL *stream,
     return status;
 }
 
-/* Of the feed's name: who reads the same feed later ends the session of the one before, as the
- * server does with replicas. */
+/* The number is made of the feed's name: who reads the same feed later ends the session of the one
+ * before, as the server does with replicas. */
 static uint32_t server_number(const char *name)
 {
     return 0x60000000u | (uint32_t)(XXH3_64bits(name, strlen(name)) & 0x1fffffff);

@@ -70,7 +70,7 @@ static void map_columns(struct feed_table *table)
     }
 }
 
-/* Of the columns that are in the log, in its order. */
+/* The shape has the columns that are in the log, in its order. */
 static void make_shape(struct feed_table *table)
 {
     const struct column_list *key = &table->facts->key;

@@ -95,7 +95,7 @@ static void check_fractions(const struct mysql_database *self, const struct targ
     }
 }
 
-/* Of a table that is to be made by its columns. */
+/* The layout of a table that is to be made by its columns. */
 static void check_layout(const struct mysql_database *self, const struct target_table *table,
                          struct arena *arena, struct buffer *out)
 {

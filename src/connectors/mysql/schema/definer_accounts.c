@@ -4,7 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* Of the servers that know locked accounts. Older ones get a hash that no password has. */
+/* The versions of the servers that know locked accounts. Older ones get a hash that no password
+ * has. */
 enum { LOCKS_MYSQL = 50706, LOCKS_MARIADB = 100402 };
 #define NO_PASSWORD " IDENTIFIED BY PASSWORD '*0000000000000000000000000000000000000000'"
 

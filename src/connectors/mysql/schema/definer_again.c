@@ -79,7 +79,7 @@ static void append_drop(struct buffer *sql, const struct schema_object *object)
     mysql_append(sql, " IF EXISTS %n", object->name);
 }
 
-/* What the server can't read fails here, before anything is dropped. */
+/* A statement that the server can't read fails here, before anything is dropped. */
 static void append_prepare(struct buffer *sql, struct part *parts, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {

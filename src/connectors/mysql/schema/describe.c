@@ -1,5 +1,5 @@
-/* What a database holds besides tables, the statements that make these, and what a query's result
- * looks like. */
+/* The objects of a database besides tables, the statements that make these, and what a query's
+ * result looks like. */
 #include "connectors/common/scope.h"
 #include "connectors/mysql/schema/objects.h"
 #include "connectors/mysql/statement.h"
@@ -115,7 +115,7 @@ static enum status read_name(struct mysql_database *self, MYSQL *connection, str
     return status;
 }
 
-/* What several databases have besides tables is told, and none of it copied. */
+/* The objects of several databases besides tables are told, and none of them copied. */
 static enum status add_told(struct mysql_database *self, MYSQL *connection, struct schema *schema,
                             const char *database, struct error *error)
 {

@@ -257,7 +257,7 @@ enum status mysql_rename_column(struct sql_emission *emission, const struct defi
 
 /* ---------------------------------------------------------------- keys, checks, periods */
 
-/* Those of expressions, and MariaDB's of long values, have a hidden column. */
+/* Keys of expressions, and MariaDB's of long values, have a hidden column. */
 static bool is_built_online(const char *text)
 {
     return (begins(text, "KEY ") || begins(text, "UNIQUE KEY ")) &&

@@ -141,7 +141,7 @@ static enum status finish_table(void *context, MYSQL *connection, struct arena *
     return status == STATUS_OK ? analyze(&finisher, table) : status;
 }
 
-/* Of tables with references, as after a resume, two ALTERs at once may wait for each other for
+/* Two ALTERs at once, of tables with references as after a resume, may wait for each other for
  * ever. */
 static enum status is_any_referring(const struct finishing *finishing, struct arena *arena,
                                     bool *found, struct error *error)

@@ -1,4 +1,4 @@
-/* What is done after a load, table by table, and what its parts share. On any thread of the crew,
+/* The work after a load, table by table, and what its parts share. On any thread of the crew,
  * but for references. */
 #ifndef TRANSHUME_CONNECTORS_MYSQL_SCHEMA_FINISH_H
 #define TRANSHUME_CONNECTORS_MYSQL_SCHEMA_FINISH_H
@@ -17,7 +17,7 @@ struct mysql_found_references {
     uint32_t count;
 };
 
-/* What one thing is done with. */
+/* The means with which one thing is done. */
 struct mysql_finisher {
     struct mysql_database *self;
     MYSQL *connection;

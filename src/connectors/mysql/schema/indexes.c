@@ -33,7 +33,7 @@ struct clauses {
     uint32_t count;
 };
 
-/* Those of the source's statement. False: there is none. */
+/* The clauses of the source's statement for indexes that are not there. False: there is none. */
 static bool collect_same(struct mysql_finisher *finisher, const struct target_table *table,
                          const struct mysql_table *facts, struct clauses *clauses)
 {
@@ -163,7 +163,7 @@ enum status mysql_make_indexes(struct mysql_finisher *finisher, const struct tar
 
 /* ---------------------------------------------------------------- showing it */
 
-/* Of the source's statement those that did not come with the table. False: there is none. */
+/* The clauses of the source's statement that did not come with the table. False: there is none. */
 static bool collect_late(const struct mysql_database *self, const struct target_table *table,
                          struct arena *arena, struct clauses *clauses)
 {

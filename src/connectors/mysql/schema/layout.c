@@ -49,7 +49,7 @@ static bool has_fixed_characters(const char *words)
     return set != NULL && (strncmp(set, "utf32", 5) == 0 || strncmp(set, "ucs2", 4) == 0);
 }
 
-/* Of a character, in the character set that the type's words name. */
+/* The bytes of a character, in the character set that the type's words name. */
 static uint32_t character_bytes(const char *words)
 {
     static const struct {

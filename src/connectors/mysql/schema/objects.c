@@ -35,7 +35,7 @@ static const char *shown(const char *name, char printable[SHOWN_BYTES])
     return printable;
 }
 
-/* What belongs to a table goes with it only if this run made that. */
+/* An object that belongs to a table goes with it only if this run made that. */
 static bool is_wanted(const struct maker *maker, const struct schema_object *object)
 {
     bool now = object->stage == SCHEMA_BEFORE_TABLES || maker->moment == MYSQL_AFTER_LOAD;
@@ -111,7 +111,7 @@ static void tell_definer(const struct schema_object *object, struct text definer
               object->what, shown(object->name, name), who);
 }
 
-/* What the server did nevertheless. */
+/* Tells what the server warned of and did nevertheless. */
 static void tell_warnings(struct maker *maker, const struct schema_object *object)
 {
     char name[SHOWN_BYTES];
@@ -334,8 +334,8 @@ static enum status note_made(struct maker *maker, const struct schema_object *ob
     return status;
 }
 
-/* What was not made is none of the run's: others may make it. Of what a server was at when its
- * connection broke off nobody knows. */
+/* An object that was not made is none of the run's: others may make it. Nobody knows what a server
+ * was at when its connection broke off. */
 static enum status forget_unmade(struct maker *maker, const struct schema_object *object)
 {
     return mysql_is_alive(maker->connection) ? objects_note(maker, object, mysql_object_forget)
@@ -494,8 +494,8 @@ static enum status try_all(struct maker *maker)
     return make_all(maker);
 }
 
-/* What may pass is tried again here, without all that was done before them; those that are made
- * stay. The patience is spent but once. */
+/* A failure that may pass leads to another try here, without all that was done before; objects that
+ * are made stay. The patience is spent but once. */
 static enum status persist(struct maker *maker)
 {
     struct retry retry;

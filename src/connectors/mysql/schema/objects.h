@@ -1,4 +1,4 @@
-/* What a plain copy between two of these servers carries besides tables. */
+/* Objects that a plain copy between two of these servers carries, besides tables. */
 #ifndef TRANSHUME_CONNECTORS_MYSQL_SCHEMA_OBJECTS_H
 #define TRANSHUME_CONNECTORS_MYSQL_SCHEMA_OBJECTS_H
 
@@ -47,14 +47,14 @@ enum status mysql_objects_make(struct mysql_database *self, const struct target_
 
 /* ---------------------------------------------------------------- objects_ledger.c */
 
-/* What the ledger knows of an object that a run makes; texts in the arena of who asked. */
+/* The ledger's note on an object that a run makes; texts in the arena of who asked. */
 struct mysql_noted {
     const char *what;
     const char *name;
     const char *digest; /* of its text as it was made; NULL: it was about to be */
 };
 
-/* Those of the claimed run, the last first. Without the table there is none. */
+/* The notes of the claimed run, the last first. Without the table there is none. */
 enum status mysql_objects_noted(struct mysql_database *self, MYSQL *connection, struct arena *arena,
                                 struct mysql_noted **noted, uint32_t *count,
                                 struct error *error) MUST_USE;

@@ -92,7 +92,7 @@ static void append_found(struct buffer *sql, const struct buffer *text, const ch
                  text->length, column);
 }
 
-/* Of a package a view calls what is in it: "`database`.`package`.`function`(". */
+/* A view calls a function of a package so: "`database`.`package`.`function`(". */
 static void append_package(struct buffer *sql, struct buffer *place)
 {
     struct buffer pattern = {0};
@@ -247,7 +247,7 @@ static void objects_drop_say(const struct mysql_noted *noted, const char *stays,
                   stays != NULL ? stays : "", stays != NULL ? ", so it stays" : "");
 }
 
-/* What it waited for is its table. */
+/* The statement waited for the trigger's table. */
 static void tell_of_trigger(struct dropping *dropping, const char *name)
 {
     struct error ignored;

@@ -1,5 +1,5 @@
 /*
- * What the ledger knows of views, triggers and the like that a run makes. None of these statements
+ * The ledger's notes on views, triggers and the like that a run makes. None of these statements
  * can be part of a transaction; so it is noted first of each that it is about to be made, and a
  * resume takes the one that is there for its own.
  */
@@ -126,7 +126,7 @@ static void write_digest(char digest[NOTED_BYTES], const char *before, const cha
     }
 }
 
-/* Of its text; of what can't be read: empty, and `*why` (may be NULL) says so. */
+/* The digest of its text; empty for one that can't be read, and `*why` (may be NULL) says so. */
 static enum status digest_text(struct mysql_database *self, MYSQL *connection, const char *what,
                                const char *name, struct arena *arena, char digest[NOTED_BYTES],
                                const char **why, struct error *error)
@@ -137,7 +137,7 @@ static enum status digest_text(struct mysql_database *self, MYSQL *connection, c
     return status;
 }
 
-/* Of when a routine was made and changed; empty of all else. */
+/* The digest of when a routine was made and changed; empty for all else. */
 static enum status digest_time(struct mysql_database *self, MYSQL *connection, const char *what,
                                const char *name, struct arena *arena, char digest[NOTED_BYTES],
                                struct error *error)

@@ -68,7 +68,7 @@ static void append_setting(struct buffer *text, const char *name, const char *va
     }
 }
 
-/* Those that its words are understood by, and that the server keeps with it. */
+/* The settings that its words are understood by, and that the server keeps with it. */
 static void append_text(struct buffer *text, MYSQL_RES *result, MYSQL_ROW row,
                         const char *statement)
 {

@@ -76,8 +76,8 @@ static void append_clock_text(struct buffer *sql, const char *format)
     buffer_free(&pattern);
 }
 
-/* Of another engine. MySQL wants a default that is no literal, and any of a long text, as an
- * expression; servers before those know neither. */
+/* The default of another engine. MySQL wants a default that is no literal, and any of a long text,
+ * as an expression; servers before those know neither. */
 static void append_default(struct buffer *sql, const struct mysql_database *self,
                            const struct schema_column *column)
 {
@@ -466,7 +466,7 @@ static enum status prepare_find(struct preparing *preparing, uint32_t number, st
     return make_key_table(self, preparing->connection, table, error);
 }
 
-/* Of all tables that are missing, in one transaction. */
+/* The notes of all tables that are missing, in one transaction. */
 static enum status prepare_note(struct preparing *preparing, enum mysql_making making,
                                 struct error *error)
 {
@@ -497,7 +497,7 @@ static enum status prepare_make(void *context, MYSQL *connection, struct arena *
     return failpoint_hit("mysql.after_table", error);
 }
 
-/* What the server will have otherwise than the source. */
+/* The points in which the server will differ from the source. */
 static enum status tell_changes(struct preparing *preparing, struct error *error)
 {
     const struct schema *objects = preparing->request->objects;

@@ -1,7 +1,7 @@
 /*
- * What of the tables answers to applied changes. Sessions that apply set foreign_key_checks = 0:
- * then foreign keys neither refuse nor act. Triggers can't be told not to fire, so they are dropped
- * while changes are applied, and made again in the server's own words.
+ * The parts of the tables that answer to applied changes. Sessions that apply set
+ * foreign_key_checks = 0: then foreign keys neither refuse nor act. Triggers can't be told not to
+ * fire, so they are dropped while changes are applied, and made again in the server's own words.
  *
  * _transhume_silenced  a trigger each, noted before it is dropped: `settings` (a SET statement, or
  *                      empty) and `statement` make it again

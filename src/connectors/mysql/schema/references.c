@@ -8,7 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* What servers of several kinds and ages say when a foreign key's name is taken; and more. */
+/* The numbers that servers of several kinds and ages give when a foreign key's name is taken; and
+ * more. */
 enum { CANT_CREATE_TABLE = 1005, DUP_KEY = 1022, FK_FAIL_ADD = 1823, FK_DUP_NAME = 1826 };
 
 /* A name is the database's own, whatever its table: cut so that it fits. */

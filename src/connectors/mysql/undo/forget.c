@@ -21,7 +21,7 @@ static enum status forget_rows(struct mysql_database *self, const char *run_id, 
     return mysql_end(self, connection, status, error);
 }
 
-/* Of a ledger elsewhere, whose store does not remove the table. */
+/* The store of a ledger elsewhere does not remove the table. */
 static enum status drop_empty(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     int64_t found = 1;

@@ -278,7 +278,7 @@ static void append_partner(struct buffer *sql, const struct sql_undoing *undoing
     }
 }
 
-/* Those that a foreign key of the table finds no partner for go again. */
+/* Records that a foreign key of the table finds no partner for go again. */
 static enum status orphans_take(struct sql_undoing *undoing, const struct schema_foreign_key *key,
                                 uint64_t *taken)
 {
@@ -297,7 +297,8 @@ static enum status orphans_take(struct sql_undoing *undoing, const struct schema
                                undoing->error);
 }
 
-/* Those that are left may refer to each other: all go in, then out again what has no partner. */
+/* Records that are left may refer to each other: all go in, then those without a partner out again.
+ */
 static enum status return_circles(struct sql_undoing *undoing)
 {
     struct mysql_undoing *own = (struct mysql_undoing *)undoing;

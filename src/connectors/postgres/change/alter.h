@@ -1,4 +1,4 @@
-/* What the files that change a PostgreSQL schema share. */
+/* Declarations that the files that change a PostgreSQL schema share. */
 #ifndef TRANSHUME_CONNECTORS_POSTGRES_CHANGE_ALTER_H
 #define TRANSHUME_CONNECTORS_POSTGRES_CHANGE_ALTER_H
 

@@ -17,7 +17,7 @@
     "l.objid = $2::oid AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE " \
     "d.datname = pg_catalog.current_database())"
 
-/* What the history calls a session; `a` is of pg_stat_activity. */
+/* The history's name of a session; `a` is of pg_stat_activity. */
 #define SESSION "a.pid || ' ' || (extract(epoch FROM a.backend_start) * 1000000)::bigint"
 
 struct halves {

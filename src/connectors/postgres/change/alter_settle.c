@@ -1,5 +1,5 @@
 /*
- * What became of a statement that ran outside a transaction when its session was lost. PostgreSQL
+ * The fate of a statement that ran outside a transaction when its session was lost. PostgreSQL
  * carries out most of them whole or not at all; what is done in several transactions of its own
  * (CONCURRENTLY) may be left half done, and is then undone or finished here.
  */
@@ -138,7 +138,7 @@ static const char invalid_of_table[] =
     "pg_catalog.pg_table_is_visible(t.oid) ELSE s.nspname = $1 END AND $3::text IS NOT NULL AND "
     "NOT i.indisvalid ORDER BY c.oid DESC LIMIT 1";
 
-/* Those that REINDEX … CONCURRENTLY builds beside the old ones and drops in the end. */
+/* Indexes that REINDEX … CONCURRENTLY builds beside the old ones and drops in the end. */
 static const char left_by_reindex[] =
     "SELECT n.nspname, c.relname FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS c ON "
     "c.oid = i.indexrelid JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE NOT "
@@ -174,7 +174,7 @@ static const struct alter_object *find_kind(const struct alter_object *objects, 
     return NULL;
 }
 
-/* Of all objects of a witness. */
+/* The number of invalid indexes of all objects of a witness. */
 static long invalid_in(const char *witness)
 {
     long count = 0;

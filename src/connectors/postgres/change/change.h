@@ -1,5 +1,5 @@
 /*
- * What the compiler of declared changes goes by: the tables of the schema as the new version will
+ * The basis of the compiler of declared changes: the tables of the schema as the new version will
  * have them, and the steps so far.
  *
  * A column that becomes another one is there twice while the change is under way: the old one under
@@ -17,10 +17,10 @@
 /* Triggers fire in the order of their names' bytes: this one behind all others, where none has a
  * name that begins with something else than ASCII (struct altered_table: trigger). */
 #define POSTGRES_CHANGE_TRIGGER "~_transhume_sync"
-/* What tells a schema of views, with the schema of the tables behind it. */
+/* The comment that tells a schema of views, with the schema of the tables behind it. */
 #define POSTGRES_CHANGE_COMMENT "transhume: views of "
 
-/* What an expression is, as the server parsed it. */
+/* An expression as the server parsed it. */
 struct altered_expression {
     const char *text; /* NULL: there is none */
     const bool *uses; /* by the column's number in its table */
@@ -221,7 +221,7 @@ change_operate change_sql_op;
 enum status change_make_dual(struct compiler *compiler, struct altered_table *table,
                              struct altered_column *column, const char *type,
                              struct error *error) MUST_USE;
-/* What a type has, for the column's carrier: a collation (may be NULL) is kept as long as there is
+/* Facts of a type, for the column's carrier: a collation (may be NULL) is kept as long as there is
  * one at all. */
 enum status change_read_type(struct compiler *compiler, struct altered_column *column,
                              const char *type, const char **collation,
@@ -295,7 +295,7 @@ enum status change_carry_attached(struct compiler *compiler, const struct altere
                                   const char *const *columns, uint32_t count, const char *part,
                                   const char *ignored, struct buffer *sql,
                                   struct error *error) MUST_USE;
-/* What a second table in place of this one would not have. */
+/* Checks for what a second table in place of this one would not have. */
 enum status change_check_copy(struct compiler *compiler, const struct altered_table *table,
                               bool drop, struct error *error) MUST_USE;
 /* For people: triggers that fire for each row that is filled, publications that have it. */

@@ -1,4 +1,4 @@
-/* What a change can't carry: it is refused, or said, before anything is made. */
+/* Anything that a change can't carry is refused, or said, before anything is made. */
 #include "connectors/postgres/change/change.h"
 #include "postgres_sql.h"
 #include <string.h>

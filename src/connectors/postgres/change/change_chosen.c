@@ -180,7 +180,7 @@ void change_chosen_let_null(struct compiler *compiler, const struct altered_tabl
     }
 }
 
-/* What lies on the columns that leave, which is refused where it can't come along. */
+/* The constraints and indexes on the columns that leave, refused where they can't come along. */
 enum status change_chosen_carry(struct compiler *compiler, const struct altered_table *table,
                                 const struct change_chosen *chosen, const char *part,
                                 const char *ignored, struct buffer *sql, struct error *error)

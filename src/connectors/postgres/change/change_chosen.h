@@ -38,8 +38,8 @@ const char *change_chosen_equal(struct compiler *compiler, const struct change_c
 /* Steps: rows that the new version inserts have none of these columns. */
 void change_chosen_let_null(struct compiler *compiler, const struct altered_table *table,
                             const struct change_chosen *chosen);
-/* What lies on the columns that leave, which is refused where it can't come along; parameters as of
- * change_carry_attached. */
+/* The constraints and indexes on the columns that leave, refused where they can't come along;
+ * parameters as of change_carry_attached. */
 enum status change_chosen_carry(struct compiler *compiler, const struct altered_table *table,
                                 const struct change_chosen *chosen, const char *part,
                                 const char *ignored, struct buffer *sql,

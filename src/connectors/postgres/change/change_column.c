@@ -419,7 +419,7 @@ static enum status alter_null(struct compiler *compiler, const struct change_val
     return STATUS_OK;
 }
 
-/* What a statement of the file makes ahead of it the default may use. */
+/* The default may use what a statement of the file makes ahead of it. */
 static bool may_be_made(const struct compiler *compiler)
 {
     bool made = false;

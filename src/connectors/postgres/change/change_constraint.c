@@ -148,7 +148,7 @@ static const char *deferrable_of(const struct change_value *value)
                                                        : "";
 }
 
-/* What is not carried is refused, not passed over. */
+/* An option that is not carried is refused, not passed over. */
 static enum status check_options(struct compiler *compiler, const struct change_value *value,
                                  struct error *error)
 {

@@ -4,7 +4,8 @@
 #include "connectors/postgres/change/change.h"
 #include <string.h>
 
-/* Of all tables that follow each other: nobody sees one of them without the others. */
+/* The last steps of all tables that follow each other: nobody sees one of them without the others.
+ */
 struct contracting {
     struct compiler *compiler;
     const struct altered_table *table;
@@ -116,7 +117,7 @@ static bool is_had(const struct compiler *compiler, const struct altered_table *
     return false;
 }
 
-/* What a table is called until that one has given up the name. */
+/* The name of a table until the other one has given up the name that it gets. */
 static const char *name_between(struct compiler *compiler, const struct altered_table *table)
 {
     return change_short_name(compiler, POSTGRES_CHANGE_PREFIX "_", table->old);
@@ -238,7 +239,7 @@ enum status change_emit_contract(struct compiler *compiler, struct error *error)
         buffer_free(&compiler->tables[i]->late);
         buffer_free(&compiler->tables[i]->holds);
     }
-    /* What operations brought of their own comes last: indexes that go, statements of people. */
+    /* The operations' own steps come last: indexes that go, statements of people. */
     for (uint32_t i = 0; i < own.count; i++) {
         struct change_step *step = change_step_add(compiler, CHANGE_CONTRACT, own.items[i].title);
         *step = own.items[i];

@@ -162,7 +162,7 @@ static void add_constraint(struct compiler *compiler, struct altered_table *tabl
 {
     const char *place = change_sql(compiler, "%n.%n", compiler->schema, table->old);
     const char *title = arena_format(compiler->arena, "constraint %s again", attached->name);
-    /* Of a reference only what stands in front of the other table's columns is ours. */
+    /* Only the part of a reference in front of the other table's columns is ours. */
     const char *references = strstr(attached->definition, " REFERENCES ");
     size_t own = references != NULL ? (size_t)(references - attached->definition)
                                     : strlen(attached->definition);

@@ -45,7 +45,7 @@ static void append_equal(struct compiler *compiler, const struct altered_column 
                                                           column->up.text, column->type)));
 }
 
-/* Of a row that nobody wrote since, the value is the one that the column was made with: the
+/* The value of a row that nobody wrote since is the one that the column was made with: the
  * expression, which may cost more than all else, need not be evaluated to know that. */
 static void append_pending(struct compiler *compiler, const struct altered_column *column,
                            struct buffer *sql)

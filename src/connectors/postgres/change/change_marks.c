@@ -1,5 +1,5 @@
-/* What a column, an index or a constraint has beside its definition, for the one that takes its
- * place. */
+/* Marks that a column, an index or a constraint has beside its definition, for the one that takes
+ * its place. */
 #include "connectors/postgres/change/change.h"
 #include "postgres_sql.h"
 

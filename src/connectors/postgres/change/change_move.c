@@ -68,7 +68,7 @@ static enum status need_unique(struct compiler *compiler, const struct altered_t
                                    table->name, column);
 }
 
-/* What the old version's table needs beside these, if the new version makes its rows. */
+/* Values that the old version's table needs beside these, if the new version makes its rows. */
 static enum status check_rest(struct compiler *compiler, const struct altered_table *table,
                               const struct change_chosen *chosen, const char *on,
                               struct error *error)

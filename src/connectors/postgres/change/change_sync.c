@@ -127,7 +127,8 @@ static const char *expression_of(const struct change_value *map, const char *nam
     return change_text(map, name);
 }
 
-/* What the second table's columns are made of, in its order; NULL: the column is the server's. */
+/* The expressions that the second table's columns are made of, in its order; NULL: the column is
+ * the server's. */
 static const char *value_of(struct compiler *compiler, const struct change_value *map,
                             const struct altered_column *column)
 {

@@ -12,7 +12,7 @@
 #include <poll.h>
 #include <string.h>
 
-/* Of more tables the locks of all readers would be too many for the server's table of locks. */
+/* The locks of all readers on more tables would be too many for the server's table of locks. */
 enum { LOCKS_AT_ONCE = 500, STATEMENTS_EACH = 3, LOCKED_BY_READERS_MAX = 200 };
 
 struct postgres_held {
@@ -74,7 +74,7 @@ static enum status add_locked(struct postgres_database *self, struct error *erro
     return status;
 }
 
-/* What a query reads only the server knows: it locks all of that when it parses the query. */
+/* Only the server knows what a query reads: it locks all of that when it parses the query. */
 enum status postgres_hold_query(struct sql_database *database, const struct read_request *request,
                                 struct error *error)
 {

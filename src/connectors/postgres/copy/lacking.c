@@ -1,4 +1,4 @@
-/* What the role may not read of a source: told with the statements that would let it. */
+/* Parts of a source that the role may not read: told with the statements that would let it. */
 #include "base/memory.h"
 #include "connectors/postgres/source.h"
 #include "connectors/sql/check.h"

@@ -125,8 +125,8 @@ static enum status values_make(struct sql_filling *filling)
 
 /* ---------------------------------------------------------------- filling */
 
-/* Of a row l of the values and a record t: it is written, the partner is there, and nothing is
- * known to refuse it. */
+/* The condition on a row l of the values and a record t: it is written, the partner is there, and
+ * nothing is known to refuse it. */
 #define CONDITION "$M AND $W AND EXISTS (SELECT 1 FROM $P WHERE $N)"
 
 /* "UPDATE table AS t SET … FROM values AS l WHERE " */
@@ -192,7 +192,7 @@ static enum status values_update(struct sql_filling *filling)
     return status == STATUS_AGAIN ? update_one_by_one(filling) : status;
 }
 
-/* What a constraint refuses is to be known with the statement. */
+/* A constraint's refusal is to be known with the statement. */
 static enum status filling_begin(struct sql_filling *filling)
 {
     struct buffer sql = {0};

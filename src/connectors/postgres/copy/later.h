@@ -9,7 +9,7 @@
  * commas. */
 void postgres_append_later_table(struct buffer *sql, const struct postgres_database *self,
                                  const char *table);
-/* What tells a foreign key there, as a literal. */
+/* The text that tells a foreign key there, as a literal. */
 void postgres_append_reference(struct buffer *sql, const struct target_later *later);
 
 /* struct sql_dialect */

@@ -266,8 +266,8 @@ static enum status end_copy(struct cursor *cursor, struct error *error)
     return status;
 }
 
-/* What has come is taken without asking whether there is any, which is one call of the system less:
- * a server that is ahead has always sent more. `*dry`: the last time there was none. */
+/* Data that has come is taken without asking whether there is any, which is one call of the system
+ * less: a server that is ahead has always sent more. `*dry`: the last time there was none. */
 static enum status take_more(struct cursor *cursor, const struct batch *batch, bool *dry,
                              struct error *error)
 {

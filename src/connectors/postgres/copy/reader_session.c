@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Whoever is in the way waits for the session that holds the snapshot, and so does this, for as
+/* A session that is in the way waits for the one that holds the snapshot, and so does this, for as
  * long as nobody lets go. So nothing is tried again: the run ends, and with it its sessions. */
 static void tell_queue(const struct postgres_database *self, struct error *error)
 {

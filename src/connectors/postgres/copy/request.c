@@ -78,7 +78,7 @@ static bool append_column(struct sql_request *request, int32_t join, const char 
     return true;
 }
 
-/* What the server counts of a text is what it sends. */
+/* The bytes that the server counts of a text are those that it sends. */
 static bool sends_own_bytes(const struct compiler *compiler)
 {
     const char *encoding = PQparameterStatus(compiler->connection, "server_encoding");
@@ -504,7 +504,7 @@ static void compared_in_table(void *comparing, const char *name, struct sql_comp
     postgres_compared(comparing, name, compared);
 }
 
-/* Of a table: only of such is asked what is new since. */
+/* The words for a table: only of such is asked what is new since. */
 static enum status since_words(struct postgres_database *self, const struct read_request *request,
                                struct sql_by_key_words *words, struct error *error)
 {

@@ -115,7 +115,7 @@ void postgres_append_row_hash(struct sql_request *request)
     }
 }
 
-/* What this very server makes of some values. */
+/* The hashes that this very server makes of some values. */
 static enum status row_hash_probe(struct postgres_database *self, struct buffer *out,
                                   struct error *error)
 {

@@ -169,7 +169,7 @@ static enum status trial_ask(struct postgres_database *self, const struct postgr
     return status;
 }
 
-/* What is longer than so many characters of four bytes is cut off by no server. */
+/* A text longer than so many characters of four bytes is cut off by no server. */
 static enum status try_large(const struct postgres_column *column, const struct large_value *large,
                              struct error *error)
 {

@@ -193,7 +193,7 @@ enum status postgres_writer_poll(struct writer *writer, int64_t timeout_ms,
 
 /* ---------------------------------------------------------------- commit */
 
-/* What broke off after it was sent may have happened. */
+/* A commit that broke off after it was sent may have happened. */
 static enum status send_commit(struct writer *writer, struct error *error)
 {
     PGresult *result = NULL;

@@ -1,5 +1,5 @@
-/* What the files of the writer share: batches in hand, the COPY that carries them, what is done
- * when a record is refused. */
+/* Declarations that the files of the writer share: batches in hand, the COPY that carries them,
+ * what is done when a record is refused. */
 #ifndef TRANSHUME_CONNECTORS_POSTGRES_COPY_WRITER_INTERNAL_H
 #define TRANSHUME_CONNECTORS_POSTGRES_COPY_WRITER_INTERNAL_H
 
@@ -145,7 +145,7 @@ void writer_stage_append_key(struct buffer *sql, const struct writer_plan *plan,
 void writer_stage_append_later(struct buffer *sql, const struct writer_plan *plan,
                                struct column_list key);
 
-/* What a pass over the temporary table works with. */
+/* The state of a pass over the temporary table. */
 struct stage_pass {
     struct writer *writer;
     const struct writer_plan *plan;
@@ -190,7 +190,7 @@ enum status writer_distinct_settle(struct stage_pass *pass) MUST_USE;
 
 /* ---------------------------------------------------------------- writer_later.c */
 
-/* Of those in the temporary table that refer to a record which is not there yet (target_later): the
+/* Records in the temporary table that refer to one which is not there yet (target_later): their
  * values go aside, NULL stands in their place. */
 enum status writer_later_lay_aside(struct stage_pass *pass) MUST_USE;
 

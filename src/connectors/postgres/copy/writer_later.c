@@ -35,7 +35,8 @@ static void append_partner(struct buffer *sql, const struct writer_plan *plan,
     }
 }
 
-/* Those of the temporary table, called s, whose partner is neither in the table nor among them. */
+/* Records of the temporary table, called s, whose partner is neither in the table nor among them.
+ */
 static void append_missing(struct buffer *sql, const struct stage_pass *pass,
                            const struct target_later *later)
 {

@@ -159,7 +159,7 @@ static bool may_come_right(const PGresult *failure)
     return state != NULL && strcmp(state, "23505") != 0 && strcmp(state, "23P01") != 0;
 }
 
-/* What has become of the rows of a window, from the first one on. */
+/* The fate of the rows of a window, from the first one on. */
 struct window {
     uint32_t settled;
     bool failed;
@@ -258,7 +258,8 @@ static _Atomic uint64_t *strict_place(const struct writer *writer)
     return &writer->database->strict[writer->sql.chunk % POSTGRES_STRICT_CHUNKS];
 }
 
-/* What was said to be written is not: all of the chunk goes again, in careful segments. */
+/* Records that were said to be written are not: all of the chunk goes again, in careful segments.
+ */
 static enum status start_again(struct writer *writer, const PGresult *failure, struct error *error)
 {
     char reason[768];

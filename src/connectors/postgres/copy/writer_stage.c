@@ -166,7 +166,7 @@ static bool append_update(struct buffer *sql, const struct stage_pass *pass)
     return begun;
 }
 
-/* Of the temporary table; `sql` is freed. */
+/* A number of the temporary table; `sql` is freed. */
 static enum status ask_number(struct stage_pass *pass, struct buffer *sql, uint64_t *number)
 {
     PGresult *result = NULL;

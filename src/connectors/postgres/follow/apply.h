@@ -1,4 +1,4 @@
-/* What the files that apply change sets share. */
+/* Declarations that the files that apply change sets share. */
 #ifndef TRANSHUME_CONNECTORS_POSTGRES_FOLLOW_APPLY_H
 #define TRANSHUME_CONNECTORS_POSTGRES_FOLLOW_APPLY_H
 
@@ -44,7 +44,7 @@ struct apply_facts {
     bool triggers; /* some of it would fire */
 };
 
-/* What is kept of a statement. */
+/* The kept parts of a statement. */
 struct apply_prepared {
     struct apply_named named;
     const struct postgres_column **columns; /* of the parameters */
@@ -97,7 +97,7 @@ struct postgres_apply {
 enum status postgres_pipeline_enter(struct postgres_apply *apply, struct error *error) MUST_USE;
 /* Waits for all that was sent; `failed` says what became of it. */
 enum status postgres_pipeline_leave(struct postgres_apply *apply, struct error *error) MUST_USE;
-/* What libpq said of sending a statement. */
+/* libpq's answer to sending a statement. */
 enum status postgres_pipeline_sent(struct postgres_apply *apply, int sent,
                                    struct error *error) MUST_USE;
 /* Prepares it, unless it is; `types` may be NULL. Does nothing behind a failure. */

@@ -230,7 +230,7 @@ static bool has_large(const struct sql_apply_statement *statement,
     return found;
 }
 
-/* What is of another form than its statement goes by the form's own. NULL: the change goes alone.
+/* A change of another form than its statement goes by the form's own. NULL: the change goes alone.
  */
 static struct apply_batch *batch_of(struct postgres_apply *apply,
                                     struct sql_apply_statement *statement,
@@ -420,7 +420,7 @@ static bool is_of_key(const struct apply_batch *batch, uint32_t row, const struc
            memcmp(batch->key_bytes.data + begin, encoded->data, length) == 0;
 }
 
-/* Of the row that was appended last, whose key is in `encoded`. */
+/* Keeps the key of the row that was appended last, which is in `encoded`. */
 static void keep_key(struct apply_batch *batch, const struct record_change *change, uint64_t hash,
                      const struct buffer *encoded)
 {
@@ -436,7 +436,7 @@ static void keep_key(struct apply_batch *batch, const struct record_change *chan
     batch->rows++;
 }
 
-/* Of the key's values in the order of the table's key, as the server gets them. */
+/* The hash of the key's values in the order of the table's key, as the server gets them. */
 static enum status hash_key(struct postgres_apply *apply, const struct apply_batch *batch,
                             const struct record_change *change, uint64_t *hash, struct error *error)
 {
@@ -456,7 +456,7 @@ static enum status hash_key(struct postgres_apply *apply, const struct apply_bat
     return status;
 }
 
-/* What this change must not overtake. With `all` whatever is of its table. */
+/* Flushes the batches that this change must not overtake, with `all` each one of its table. */
 static enum status flush_before(struct postgres_apply *apply, const struct apply_batch *own,
                                 const struct sql_apply_table *table, uint64_t hash, bool all,
                                 struct sql_apply_refused *refused, struct error *error)

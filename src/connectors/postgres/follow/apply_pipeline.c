@@ -18,7 +18,7 @@ void postgres_pipeline_expect(struct postgres_apply *apply, uint32_t rows,
     buffer_append(&apply->expected, &expected, sizeof expected);
 }
 
-/* Of a statement that is to find all of its rows. */
+/* The rows of a statement that is to find all of them. */
 static void check_rows(struct postgres_apply *apply, PGresult *result)
 {
     struct apply_expected expected;
@@ -155,7 +155,7 @@ enum status postgres_pipeline_enter(struct postgres_apply *apply, struct error *
                : postgres_failure(apply->self, apply->connection, NULL, ERROR_NETWORK, error);
 }
 
-/* What the server did not answer is not prepared. */
+/* A statement that the server did not answer is not prepared. */
 static void settle_made(struct postgres_apply *apply)
 {
     for (uint32_t i = apply->made_answered; i < apply->made_count; i++) {

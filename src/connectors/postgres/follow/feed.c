@@ -158,7 +158,7 @@ static enum status await_slot(struct feed *feed, struct error *error)
     }
 }
 
-/* Of a table that somebody took out of the publication changes are missing; a table that was
+/* Changes are missing of a table that somebody took out of the publication; a table that was
  * dropped went out of it by itself, and whoever compares the schemas sees it. */
 static enum status check_followed(struct feed *feed, struct error *error)
 {
@@ -313,7 +313,7 @@ static enum status take_message(struct feed *feed, const struct pgoutput_frame *
     }
 }
 
-/* What waited here is older than it was when it came: the youngest of a while counts. */
+/* A message that waited here is older than it was when it came: the youngest of a while counts. */
 static void note_clock(struct feed *feed, int64_t server_us)
 {
     int64_t now_ms = clock_monotonic_ms();

@@ -1,4 +1,4 @@
-/* What a feed would be and cost, before it is made; and what the server's own replication takes. */
+/* The shape and cost of a feed, before it is made; and what the server's own replication takes. */
 #include "base/text.h"
 #include "connectors/postgres/follow/feed.h"
 #include "postgres_sql.h"

@@ -5,7 +5,7 @@
 
 #define EPOCH_US (INT64_C(10957) * 86400 * 1000000)
 
-/* What is left of the bytes; `bad` once something was not there. */
+/* The rest of the bytes; `bad` once something was not there. */
 struct reading {
     const uint8_t *at;
     const uint8_t *end;
@@ -44,7 +44,7 @@ static uint64_t take64(struct reading *in)
     return bytes_get_be(feed_pgoutput_take(in, 8), 8);
 }
 
-/* Of the server's epoch; a time beyond ours is none. */
+/* A time of the server's epoch; one beyond ours is none. */
 static int64_t take_time(struct reading *in)
 {
     int64_t time = (int64_t)take64(in);
@@ -208,7 +208,7 @@ static void read_prepared(struct reading *in, struct pgoutput_message *message)
     message->gid = take_text(in);
 }
 
-/* Of a kind that a transaction's piece has, with the xid before it. */
+/* A message of a kind that a transaction's piece has, with the xid before it. */
 static bool read_within(struct reading *in, bool streamed, struct pgoutput_message *message)
 {
     switch (message->kind) {

@@ -115,7 +115,7 @@ void pgoutput_next_value(const struct pgoutput_tuple *tuple, size_t *at,
                          struct pgoutput_value *value);
 uint32_t pgoutput_truncated(const struct pgoutput_message *message, uint32_t index);
 
-/* What a CopyData of the stream holds: XLogData with a message, or a keepalive. */
+/* The contents of a CopyData of the stream: XLogData with a message, or a keepalive. */
 struct pgoutput_frame {
     bool keepalive;
     bool wants_reply;

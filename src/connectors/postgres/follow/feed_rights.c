@@ -1,4 +1,4 @@
-/* What the role may do at a cut-over: stop the source's writers, write the target. */
+/* The role's rights for a cut-over: to stop the source's writers, to write the target. */
 #include "connectors/postgres/follow/feed.h"
 #include "postgres_sql.h"
 

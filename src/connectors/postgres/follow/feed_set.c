@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What a piece holds at most. */
+/* The bounds of a piece. */
 enum { PIECE_CHANGES_MAX = 8192, PIECE_BYTES_MAX = 4 << 20 };
 enum { ARENA_BYTES_FIRST = 2048, LIST_FIRST = 4 };
 
@@ -113,7 +113,7 @@ static const struct cell *key_of(const struct feed *feed, const struct feed_rela
     return key;
 }
 
-/* What was not sent is what the old record has, as far as that was sent. */
+/* A value that was not sent is the one that the old record has, as far as that was sent. */
 static void fill_unchanged(const struct feed_relation *relation, bool whole, const struct cell *old,
                            struct cell *cells)
 {

@@ -176,7 +176,7 @@ enum status postgres_spool_abort(struct feed *feed, const struct pgoutput_messag
 
 /* ---------------------------------------------------------------- reading */
 
-/* What never came to the file is read from the buffer. */
+/* A transaction that never came to the file is read from the buffer. */
 enum status postgres_spool_commit(struct feed *feed, const struct pgoutput_message *message,
                                   struct error *error)
 {

@@ -318,7 +318,7 @@ static bool read_bytea(const char *text, size_t length, struct arena *arena, str
     return true;
 }
 
-/* Of what would be borrowed. */
+/* A copy of a text that would be borrowed. */
 static enum status copy_text(enum postgres_format format, bool utf8, const char *text,
                              uint32_t length, struct arena *arena, struct cell *cell)
 {

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What stood idle for longer may have been cut off on the way without a word. */
+/* A connection that stood idle for longer may have been cut off on the way without a word. */
 enum { WAIT_MS = 100, KEPT_MS = 5000 };
 
 struct builder {
@@ -65,7 +65,8 @@ static enum status hit(const char *failpoint, struct error *error)
     return failpoint != NULL ? failpoint_hit(failpoint, error) : STATUS_OK;
 }
 
-/* What may pass is tried again later: STATUS_OK. The patience is spent but once. */
+/* A build is tried again later after a failure that may pass: STATUS_OK. The patience is spent but
+ * once. */
 static enum status postpone(struct builds *builds, struct builder *builder, struct error *error)
 {
     if (error->class != ERROR_CLASS_RETRY) {

@@ -226,7 +226,7 @@ static enum status check_ledger_schema(struct postgres_database *self, PGconn *c
     return status;
 }
 
-/* What the role lacks, before anything is written. */
+/* The rights that the role lacks, before anything is written. */
 static enum status check_rights(struct postgres_database *self, PGconn *connection,
                                 const struct check_request *request,
                                 const struct postgres_table *facts, bool staged, struct buffer *out,

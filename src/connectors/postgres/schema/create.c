@@ -42,7 +42,7 @@ static void append_clock_text(struct buffer *sql, const char *format)
     buffer_free(&pattern);
 }
 
-/* Of another engine: the server reads a value's text as the column's type. */
+/* The default of another engine: the server reads a value's text as the column's type. */
 static void append_default(struct buffer *sql, const struct schema_column *column)
 {
     bool as_text = column->type.kind == VALUE_TEXT;
@@ -144,7 +144,7 @@ static void append_table(struct buffer *sql, const struct postgres_creation *cre
     buffer_append_byte(sql, ')');
 }
 
-/* What is made for one table is handed on. */
+/* The statements that are made for one table are handed on. */
 struct taker {
     const struct postgres_creation *creation;
     const struct target_table *table;

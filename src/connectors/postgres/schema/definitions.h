@@ -69,7 +69,7 @@ enum status postgres_rename_table(struct sql_emission *emission, const struct de
 
 /* emit_column.c */
 void postgres_append_column(struct buffer *sql, const struct definition *column);
-/* What a column has beside its definition, as clauses of ALTER TABLE; false: nothing. */
+/* The facts of a column beside its definition, as clauses of ALTER TABLE; false: nothing. */
 bool postgres_append_column_extras(struct buffer *sql, const struct definition *before,
                                    const struct definition *after);
 /* NOT NULL of a partition's column that is not its parent's. */

@@ -69,7 +69,7 @@ static void append_table(struct buffer *sql, const struct definitions *in,
     append_clause(sql, table, "tablespace", " TABLESPACE ", "");
 }
 
-/* Those of a partition that are not its parent's. */
+/* The defaults of a partition that are not its parent's. */
 static void set_own_defaults(struct sql_emission *emission, const struct definition *column)
 {
     const struct definitions *to = emission->change->to;

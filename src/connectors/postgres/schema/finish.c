@@ -83,7 +83,8 @@ static enum status drop_key_tables(const struct postgres_finisher *finisher)
                                               POSTGRES_OWN_KEYS, run_id, finisher->error);
 }
 
-/* Those that are there and were not obeyed are validated; they say so again if they still are not.
+/* Foreign keys that are there and were not obeyed are validated; they say so again if they still
+ * are not.
  */
 static enum status look_at_references(struct postgres_finisher *finisher, struct arena *arena)
 {

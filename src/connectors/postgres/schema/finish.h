@@ -1,4 +1,4 @@
-/* What is done after a load, and what its parts share: foreign keys, statistics. Control thread. */
+/* The work after a load, and what its parts share: foreign keys, statistics. Control thread. */
 #ifndef TRANSHUME_CONNECTORS_POSTGRES_SCHEMA_FINISH_H
 #define TRANSHUME_CONNECTORS_POSTGRES_SCHEMA_FINISH_H
 

@@ -208,7 +208,7 @@ static bool is_anothers(const struct keys *keys, const char *table, const char *
     return found;
 }
 
-/* What an index is called: its own name, or where that is another's always the same one, so that it
+/* The name of an index: its own, or where that is another's always the same one, so that it
  * is found again. */
 static const char *free_name(const struct keys *keys, const char *table, const char *name)
 {

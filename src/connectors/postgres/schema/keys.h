@@ -69,7 +69,7 @@ struct postgres_build {
  */
 void postgres_builders_keep(struct postgres_database *self);
 void postgres_builders_end(struct postgres_database *self);
-/* What the control thread does while builds are under way. */
+/* The work of the control thread while builds are under way. */
 struct postgres_errand {
     enum status (*run)(void *context, struct error *error);
     void *context;
@@ -105,7 +105,7 @@ enum status postgres_set_sequences(struct postgres_database *self, PGconn *conne
 /* ---------------------------------------------------------------- set_aside.c */
 
 /*
- * Of records that are equal in `columns` (none of them NULL) all but the lowest by `order` are
+ * All but the lowest by `order` of the records that are equal in `columns` (none of them NULL) are
  * moved from the table into _transhume_lost_RUN_HASH, in one transaction: until the run has settled
  * they are told from there, and nothing is lost if it dies before.
  */

@@ -1,4 +1,4 @@
-/* What a copy of a schema stands on that lies outside of it: other schemas and extensions. */
+/* Things outside of a schema that a copy of it stands on: other schemas and extensions. */
 #include "connectors/postgres/rights.h"
 #include "connectors/postgres/statement.h"
 #include "connectors/sql/check.h"
@@ -14,7 +14,7 @@ static bool is_same_thing(const struct schema_need *left, const struct schema_ne
            strcmp(left->name, right->name) == 0;
 }
 
-/* What is on the search_path may be told without its schema. */
+/* A thing on the search_path may be told without its schema. */
 static enum status find_thing(struct postgres_database *self, PGconn *connection,
                               const struct schema_need *need, bool *found, struct error *error)
 {

@@ -61,7 +61,7 @@ static bool is_present(const struct maker *maker, const char *table)
     return false;
 }
 
-/* What belongs to a table goes with it only if this run made that. */
+/* An object that belongs to a table goes with it only if this run made that. */
 static bool is_wanted(const struct maker *maker, const struct schema_object *object)
 {
     if (object->native_sql == NULL) {
@@ -239,7 +239,7 @@ static void postgres_objects_tell(const struct maker *maker, const struct schema
     }
 }
 
-/* What can't be made before the tables may be after them. */
+/* An object that can't be made before the tables may be after them. */
 static enum status try_object(void *context, uint32_t number, bool last)
 {
     struct maker *maker = context;

@@ -1,4 +1,4 @@
-/* What a plain copy between two PostgreSQL carries besides tables. */
+/* Objects that a plain copy between two PostgreSQL carries, besides tables. */
 #ifndef TRANSHUME_CONNECTORS_POSTGRES_SCHEMA_OBJECTS_H
 #define TRANSHUME_CONNECTORS_POSTGRES_SCHEMA_OBJECTS_H
 

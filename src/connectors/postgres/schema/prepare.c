@@ -64,7 +64,7 @@ static enum status make_undo_table(struct postgres_database *self, PGconn *conne
                                   : status;
 }
 
-/* What prepare knows when it begins. */
+/* The facts with which prepare begins. */
 struct preparing {
     struct postgres_database *self;
     PGconn *connection;

@@ -1,5 +1,6 @@
 /*
- * What of the tables answers to applied changes: triggers, rules and actions of foreign keys.
+ * The parts of the tables that answer to applied changes: triggers, rules and actions of foreign
+ * keys.
  *
  *   the role may set session_replication_role   the sessions that apply are `replica`: what is
  *                                               enabled as usual does not fire. ENABLE ALWAYS and
@@ -103,7 +104,7 @@ static bool is_by_row(const struct quieting *quieting, const char *table)
     return true; /* its records do not change */
 }
 
-/* Of a table that the run is about to make all foreign keys are the source's. */
+/* All foreign keys of a table that the run is about to make are the source's. */
 static enum status check_new_key(const struct quieting *quieting, const char *table,
                                  const char *references, const char *on_delete,
                                  const char *on_update)
@@ -341,7 +342,7 @@ static enum status note_within(const struct quieting *quieting)
     return status == STATUS_OK ? failpoint_hit("postgres.before_note", quieting->error) : status;
 }
 
-/* What was noted by an earlier attempt is disabled already. */
+/* A trigger or rule that an earlier attempt noted is disabled already. */
 static enum status disable_all(const struct quieting *quieting)
 {
     struct postgres_database *self = quieting->self;

@@ -300,8 +300,8 @@ enum status postgres_rebuild_list(struct postgres_database *self, PGconn *connec
                                          ERROR_TARGET_SCHEMA, list, error);
 }
 
-/* What is given up concurrently is left invalid: once begun it had better come to its end, which
- * takes as long as the transactions of others that are open. */
+/* An index whose concurrent drop is given up is left invalid: once begun the drop had better come
+ * to its end, which takes as long as the transactions of others that are open. */
 enum status postgres_rebuild_undo(struct postgres_database *self, PGconn *connection,
                                   const PGresult *list, int row, bool in_use, struct error *error)
 {

@@ -1,4 +1,5 @@
-/* What of tables that are there is dropped or disabled for the load, and put back after it. */
+/* Parts of tables that are there which are dropped or disabled for the load, and put back after it.
+ */
 #ifndef TRANSHUME_CONNECTORS_POSTGRES_SCHEMA_REBUILD_H
 #define TRANSHUME_CONNECTORS_POSTGRES_SCHEMA_REBUILD_H
 
@@ -29,7 +30,7 @@ enum status postgres_in_use(struct postgres_database *self, PGconn *connection, 
 enum status postgres_rebuild_noted(struct postgres_database *self, PGconn *connection, bool *found,
                                    struct error *error) MUST_USE;
 
-/* What was noted, a row each. `state` is "valid", "invalid" or "none", of indexes and constraints;
+/* The notes, a row each. `state` is "valid", "invalid" or "none", of indexes and constraints;
  * `there`: is the table? */
 enum {
     REBUILD_WHAT,

@@ -6,7 +6,7 @@
 
 enum { REFERRING, REFERRED, NAME };
 
-/* Those of tables that runs made: what others left unvalidated they may have meant so. */
+/* Keys of tables that runs made: others may have left theirs unvalidated on purpose. */
 static enum status find_left(const struct postgres_finisher *finisher, PGresult **keys)
 {
     const struct postgres_parameter spaces = {.text = finisher->self->spaces};

@@ -1,6 +1,6 @@
-/* What is left to do about rights, in the order in which the statements are to be run: roles, what
- * everybody may in the target alone, owners, grants, policies, defaults; and what somebody may in
- * the target that he may not in the source. */
+/* The work that is left about rights, in the order in which the statements are to be run: roles,
+ * what everybody may in the target alone, owners, grants, policies, defaults; and what somebody may
+ * in the target that he may not in the source. */
 #include "connectors/postgres/rights.h"
 #include "connectors/postgres/statement.h"
 #include "connectors/sql/check.h"
@@ -98,7 +98,7 @@ static void list_roles(struct listing *listing)
 
 /* ---------------------------------------------------------------- everybody */
 
-/* What everybody may in the target: the kind of thing, its name, the privilege, and what a
+/* Everybody's rights in the target: the kind of thing, its name, the privilege, and what a
  * statement names. */
 static enum status read_open(struct listing *listing, PGresult **open)
 {
@@ -129,7 +129,7 @@ static const struct schema_right *right_find(const struct listing *listing, cons
     return postgres_find_right(listing->objects, kind, of->what, of->name);
 }
 
-/* What a schema keeps from those who may use what is in it: is anything granted, by what is
+/* A schema may keep something from those who may use what is in it: is anything granted, by what is
  * carried (`now`) or will be by hand, or anything there that everybody may use by default? */
 static bool is_anything_usable(const struct listing *listing, bool now)
 {
@@ -188,7 +188,7 @@ static enum status list_everybody(struct listing *listing)
 
 /* ---------------------------------------------------------------- owners */
 
-/* What is open as long as the object belongs to the account; NULL: nothing. */
+/* The words on what is open as long as the object belongs to the account; NULL: nothing is. */
 static const char *opened_by(const struct listing *listing, const struct schema_right *owner)
 {
     const struct postgres_carried *carried = listing->carried;
@@ -307,7 +307,7 @@ static bool is_granted(const struct schema *rights, const struct schema_right *r
     return false;
 }
 
-/* Those words of the right that these rights do not hold; NULL: they hold all. */
+/* The words of the right that these rights do not hold; NULL: they hold all. */
 static const char *words_missing(const struct listing *listing, const struct schema *rights,
                                  const struct schema_right *right)
 {
@@ -379,7 +379,7 @@ static void list_grants(struct listing *listing)
     }
 }
 
-/* What an owner has of its own by default, and the source's has not any more. */
+/* Rights that an owner has of its own by default, and the source's has not any more. */
 static void list_lacks(struct listing *listing)
 {
     const struct postgres_carried *carried = listing->carried;
@@ -568,7 +568,7 @@ static void append_columns_of(const struct listing *listing, const struct schema
     buffer_free(&words);
 }
 
-/* What may be granted on is in another row than what may not. */
+/* A privilege that may be granted on is in another row than one that may not. */
 static void append_columns(const struct listing *listing, const struct schema_right *right,
                            const char *taken, struct buffer *sql)
 {
@@ -581,8 +581,8 @@ static void append_columns(const struct listing *listing, const struct schema_ri
     }
 }
 
-/* Of words that the source has not: those that it has but does not let grant on (`plain`), or the
- * others. */
+/* Picks words that the source has not: those that it has but does not let grant on (`plain`), or
+ * the others. */
 static void pick_words(const struct listing *listing, const struct schema_right *right,
                        const char *words, bool plain, struct buffer *picked)
 {
@@ -615,7 +615,7 @@ static void append_gained(const struct listing *listing, const struct schema_rig
     buffer_free(&options);
 }
 
-/* What the target's own default privileges give. */
+/* Rights that the target's own default privileges give. */
 static void list_gained(struct listing *listing)
 {
     for (uint32_t i = 0; i < listing->there.right_count; i++) {

@@ -61,7 +61,7 @@ static void show_object(const struct showing *showing, const struct schema_objec
     }
 }
 
-/* Those of one stage; `table` NULL: of all tables and of none. */
+/* The objects of one stage; `table` NULL: of all tables and of none. */
 static void show_objects(const struct showing *showing, const struct script_request *request,
                          enum schema_object_stage stage, const char *table)
 {

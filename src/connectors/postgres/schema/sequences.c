@@ -77,8 +77,8 @@ static void warn_of_right(const struct sequences *sequences, int row, const char
     buffer_free(&name);
 }
 
-/* Of the largest number m.m with where the sequence stands; without a right to see it, none. Who
- * may only ask for its last number isn't told of one at which it was restarted. */
+/* The comparison of the largest number m.m with where the sequence stands; without a right to see
+ * it, none. Who may only ask for its last number isn't told of one at which it was restarted. */
 static void append_comparison(struct buffer *sql, const struct sequences *sequences, int row)
 {
     const char *beyond = is_true(sequences, row, SEQUENCE_ASCENDS) ? ">" : "<";

@@ -86,8 +86,8 @@ static enum status set_sequences(void *context, struct error *error)
                                   finisher->request->table_count, error);
 }
 
-/* Of all tables, several large ones at once, and their sequences beside; one statement for many
- * small tables, which makes a transaction of each. */
+/* ANALYZE of all tables, several large ones at once, and their sequences beside; one statement for
+ * many small tables, which makes a transaction of each. */
 static enum status analyze(struct postgres_finisher *finisher,
                            const struct postgres_catalog *catalog, const PGresult *statistics,
                            struct arena *arena)

@@ -43,8 +43,8 @@ static void append_place(struct buffer *out, const void *self, const char *name)
     buffer_append_string(out, name == places->shown ? places->table : places->partner);
 }
 
-/* What the rows of one foreign key hold in a column; the first lists' ends are NULL in the rows of
- * a longer one. */
+/* The values that the rows of one foreign key hold in a column; the first lists' ends are NULL in
+ * the rows of a longer one. */
 static struct column_list read_list(const struct asking *asking, int first, enum field field)
 {
     int end = postgres_referrer_end(asking->keys, first);

@@ -1,4 +1,4 @@
-/* What the files of rollback share. */
+/* Declarations that the files of rollback share. */
 #ifndef TRANSHUME_CONNECTORS_POSTGRES_UNDO_ROLLBACK_H
 #define TRANSHUME_CONNECTORS_POSTGRES_UNDO_ROLLBACK_H
 

@@ -236,7 +236,7 @@ static enum status find_unreferenced(struct sql_undoing *undoing)
 
 /* ---------------------------------------------------------------- numbers of the server's own */
 
-/* Of the records that come back, has one another number in the column by now? */
+/* Has one of the records that come back another number in the column by now? */
 static enum status has_other_numbers(struct sql_undoing *undoing,
                                      const struct sql_undo_column *column, bool *has)
 {
@@ -291,7 +291,7 @@ static enum status undo_prepare(struct sql_undoing *undoing)
     return numbers_free(undoing) == STATUS_OK ? find_unreferenced(undoing) : STATUS_FAILED;
 }
 
-/* What waits for the transaction's end would keep the table from it. */
+/* Checks that wait for the transaction's end would keep the table from it. */
 static enum status numbers_bind(struct sql_undoing *undoing)
 {
     const struct sql_undo_column *column = ((struct postgres_undoing *)undoing)->freed;

@@ -9,7 +9,8 @@
 #include "postgres_sql.h"
 #include <string.h>
 
-/* What of others depends on the run's tables, or refers to its records, is not taken with them. */
+/* Others' objects that depend on the run's tables, and others' records that refer to its records,
+ * are not taken with them. */
 static enum status rollback_tables_explain(struct error *error, const char *object)
 {
     bool depends = strcmp(error->native_state, "2BP01") == 0;
@@ -74,8 +75,9 @@ static void append_place(struct buffer *sql, const char *record)
                   record);
 }
 
-/* What a record that stays refers to stays as well, and what that one refers to. DISTINCT: without
- * it the server takes the recursion for far too large to hash, and reads all of it once a record.
+/* A record to which one that stays refers stays as well, and so do those to which it refers itself.
+ * DISTINCT: without it the server takes the recursion for far too large to hash, and reads all of
+ * it once a record.
  */
 static void append_kept(struct buffer *sql, const struct postgres_database *self,
                         const struct postgres_table *table, const PGresult *keys,
@@ -189,7 +191,7 @@ static enum status refuse_reaching(struct postgres_database *self, PGconn *conne
     return status;
 }
 
-/* What inherits from a table is another one; a partition is a part of it. */
+/* A table that inherits from one is another one; a partition is a part of it. */
 static const char *only(const struct postgres_table *facts, const char *whole, const char *alone)
 {
     return facts->kind == 'p' ? whole : alone;

@@ -1,4 +1,4 @@
-/* What the files that change a SQLite file's schema share. */
+/* Declarations that the files that change a SQLite file's schema share. */
 #ifndef TRANSHUME_CONNECTORS_SQLITE_CHANGE_ALTER_H
 #define TRANSHUME_CONNECTORS_SQLITE_CHANGE_ALTER_H
 
@@ -31,7 +31,8 @@ bool sqlite_alter_repeats(const struct alter_request *request);
 enum status sqlite_alter_check_references(struct sqlite_alter *session,
                                           struct error *error) MUST_USE;
 
-/* What refers to a table that is about to be dropped, and how many rows and references it has. */
+/* The tables that refer to one that is about to be dropped, and how many rows and references each
+ * has. */
 struct sqlite_alter_children {
     struct sqlite_alter_child *first;
     char dropped[256];

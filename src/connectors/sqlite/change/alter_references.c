@@ -67,7 +67,7 @@ static const struct broken *alter_references_find(const struct broken_list *list
     return found;
 }
 
-/* What others see as long as the transaction is not committed. */
+/* The broken references that others see as long as the transaction is not committed. */
 static enum status find_broken_before(struct sqlite_alter *session, struct broken_list *list)
 {
     sqlite3 *beside = NULL;

@@ -1,4 +1,4 @@
-/* What the files that compile declared changes of a SQLite file share. */
+/* Declarations that the files that compile declared changes of a SQLite file share. */
 #ifndef TRANSHUME_CONNECTORS_SQLITE_CHANGE_CHANGE_H
 #define TRANSHUME_CONNECTORS_SQLITE_CHANGE_CHANGE_H
 

@@ -18,7 +18,7 @@ struct shadowing {
 
 /* ---------------------------------------------------------------- by the schema alone */
 
-/* What SQLite writes into its schema, and no row of. */
+/* Operations for which SQLite writes into its schema, and no row. */
 static bool is_light(const struct change_operation *operation, uint64_t rows)
 {
     const struct change_value *value = &operation->value;
@@ -256,7 +256,7 @@ static void append_key_list(struct buffer *sql, const struct sql_shadow_list *li
     }
 }
 
-/* What was noted last, within the transaction that switches. */
+/* The rows that were noted last, within the transaction that switches. */
 static void add_last_rows(struct shadowing *self)
 {
     struct buffer sql = {0};

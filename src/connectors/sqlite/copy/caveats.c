@@ -1,5 +1,5 @@
-/* What a source tells of itself before it is read: what it makes others wait for, and what it can't
- * do as fast or as well as it should. */
+/* Facts that a source tells of itself before it is read: what it makes others wait for, and what it
+ * can't do as fast or as well as it should. */
 #include "base/text.h"
 #include "connectors/sqlite/source.h"
 #include <stdio.h>

@@ -27,7 +27,8 @@ static bool is_two(const char *text, int least, int greatest)
            number >= least && number <= greatest;
 }
 
-/* What most such columns hold, "2024-02-29 13:14:15", and no day that not each month has. */
+/* The form that most such columns hold, "2024-02-29 13:14:15", and no day that not each month has.
+ */
 static bool is_common_moment(const char *text, size_t length)
 {
     enum { LENGTH = 19, DAYS = 28 };
@@ -105,7 +106,8 @@ static bool is_declared_decimal(sqlite3_value *value, const struct value_type *t
 
 /* ---------------------------------------------------------------- one pass over a table */
 
-/* What is known of a column: which tests all values seen so far pass, as bits of enum value_test.
+/* A column and what is known of it: which tests all values seen so far pass, as bits of enum
+ * value_test.
  */
 struct tested_column {
     const struct schema_column *column;
@@ -187,7 +189,7 @@ static uint32_t passed_by_class(sqlite3_value *value)
     }
 }
 
-/* Those of the tests that the value passes. */
+/* The given tests that the value passes. */
 static uint32_t passed_by(sqlite3_value *value, uint32_t tests, const struct value_type *type,
                           struct arena *arena)
 {

@@ -350,7 +350,8 @@ static enum status append_first_by_key(struct join_writer *writer)
     return status;
 }
 
-/* Of a view or another thing without a row key: numbered once, the first of each kept. */
+/* The partners in a view or another thing without a row key: numbered once, the first of each kept.
+ */
 static enum status append_first_by_window(struct join_writer *writer)
 {
     const struct catalog_table *table = writer->facts->table;

@@ -97,7 +97,7 @@ static void forget_statement(struct cursor *cursor)
     request_free(&cursor->compiled);
 }
 
-/* What the statement says of a query's columns, which no catalogue knows. */
+/* The statement tells the types of a query's columns, which no catalogue knows. */
 static void take_declared_types(struct cursor *cursor)
 {
     for (uint32_t i = 0; i < cursor->compiled.column_count; i++) {

@@ -391,7 +391,7 @@ static enum status open_readers(struct sqlite_database *self, uint32_t count, st
     return open_same(self, access, &source->large, error);
 }
 
-/* Of those that read no rows to speak of, and of large values each once. */
+/* The cache of connections that read no rows to speak of, and each large value once. */
 enum { CONTROL_CACHE_KIB = 256 };
 
 /* Sets the connection's memory bound and begins its read transaction. */

@@ -20,7 +20,7 @@ struct batch_job {
 
 enum range_outcome { RANGE_WRITTEN, RANGE_SKIPPED, RANGE_MIXED, RANGE_FAILED };
 
-/* Of a table with `distinct`: does it hold the very record that was refused for its key? All
+/* Does a table with `distinct` hold the very record that was refused for its key? All
  * records before it are in. */
 static enum status find_repeated(struct batch_job *job, struct record_outcome *outcome,
                                  struct error *error)

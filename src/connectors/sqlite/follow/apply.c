@@ -27,7 +27,7 @@ struct sqlite_apply {
     const struct record_change *change;
 };
 
-/* What is kept of a statement. */
+/* The kept parts of a statement. */
 struct prepared {
     sqlite3_stmt *statement;
     struct writer_column *parameters; /* a column each */

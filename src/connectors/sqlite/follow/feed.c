@@ -89,7 +89,7 @@ static void feed_close(struct feed *feed)
     }
 }
 
-/* What is before the moment of the copy, that holds. */
+/* The copy holds the changes before its moment. */
 static enum status skip_to_snapshot(struct feed *feed, struct error *error)
 {
     struct feed_place to = {feed->list.snapshot, 0};
@@ -344,8 +344,8 @@ static bool delete_bite(struct feed *feed, int64_t end)
     return result == SQLITE_OK;
 }
 
-/* What is before the confirmed row. What can't be deleted now is deleted later: nothing depends on
- * it. */
+/* Deletes the rows before the confirmed one. Those that can't be deleted now are deleted later:
+ * nothing depends on them. */
 static void forget_confirmed(struct feed *feed, int bites)
 {
     int64_t last = feed->confirmed - 1;
@@ -407,7 +407,7 @@ static enum status bytes_of_row(struct feed *feed, int64_t *bytes, struct error 
     return status;
 }
 
-/* Of a feed that need not be read: `width` and the connection are what it takes. */
+/* The feed need not be read for it: `width` and the connection are all that it takes. */
 static enum status sqlite_feed_look(struct feed *feed, int64_t *last, struct feed_health *health,
                                     struct error *error)
 {

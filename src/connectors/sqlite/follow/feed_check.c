@@ -58,7 +58,7 @@ static enum status lost(const char *table, const char *why, struct error *error)
     return error_hint(error, FEED_RESYNC);
 }
 
-/* What has become of a followed table. */
+/* The state of a followed table. */
 enum table_state {
     TABLE_AS_MADE,
     TABLE_ALTERED,    /* its columns or unique keys are others: its triggers are made again */
@@ -240,7 +240,7 @@ static enum status widen(struct feed *feed, uint32_t columns, struct error *erro
     return feed_run(feed->self, feed->connection, &sql, error);
 }
 
-/* What was logged since columns were added lacks them: the rows are logged as they are. */
+/* Rows that were logged since columns were added lack them: the rows are logged as they are. */
 static enum status log_anew(struct feed *feed, const struct feed_table *old,
                             const struct feed_table *made, struct error *error)
 {
@@ -271,7 +271,7 @@ static enum status log_anew(struct feed *feed, const struct feed_table *old,
     return feed_run(feed->self, feed->connection, &sql, error);
 }
 
-/* What was done to the table nobody logged. */
+/* Nobody logged the changes of the table. */
 static enum status log_replaced(struct feed *feed, uint32_t number, struct error *error)
 {
     return feed_run(feed->self, feed->connection,

@@ -1,4 +1,4 @@
-/* What a feed would be and cost, before it is made. */
+/* The shape and cost of a feed before it is made. */
 #include "base/clock.h"
 #include "base/text.h"
 #include "connectors/sqlite/feed_internal.h"

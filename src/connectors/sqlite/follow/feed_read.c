@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of a piece. */
+/* The bounds of a piece. */
 enum { PIECE_BYTES = 1 << 20, PIECE_CHANGES = 4096 };
 
 /* 1970-01-01 in days of julianday. */
@@ -112,7 +112,7 @@ static bool is_same(sqlite3_value *left, sqlite3_value *right)
            (length == 0 || memcmp(bytes, others, (size_t)length) == 0);
 }
 
-/* What the table takes for the same key may be another one elsewhere: 'a' and 'A', 1 and 1.0. */
+/* A key that the table takes for the same may be another one elsewhere: 'a' and 'A', 1 and 1.0. */
 static enum status feed_read_look(struct feed *feed, struct feed_table *table, sqlite3_stmt *entry,
                                   bool *gone, struct error *error)
 {
@@ -163,7 +163,7 @@ static enum status unknown_table(const struct feed *feed, int64_t sequence, stru
                      feed->name);
 }
 
-/* What the rest of the set has still to look for, in the same moment as what was read of it. */
+/* The looks that the rest of the set still needs, in the same moment as the part that was read. */
 static enum status look_ahead(struct feed *feed, struct error *error)
 {
     enum status status = prepare_entries(feed, true, &feed->looks, error);
@@ -277,8 +277,9 @@ static void drop_waiting(struct reading *reading, uint32_t at)
             (reading->waiting_count - at) * sizeof *reading->waiting);
 }
 
-/* What waits for something else than this change of its table is told by what is there; so is all
- * that was logged when the table had other unique keys, perhaps, than the triggers knew. */
+/* A row that waits for something else than this change of its table is told by what is there; so is
+ * each one that was logged when the table had other unique keys, perhaps, than the triggers knew.
+ */
 static void settle_waiting(struct reading *reading, const struct feed_table *table,
                            enum feed_operation operation, struct record_change *change)
 {

@@ -174,7 +174,8 @@ static bool default_is_usable(const char *text)
     return usable;
 }
 
-/* Of another engine: numbers as they are, all else in the text that its values arrive in. */
+/* The default of another engine: a number as it is, all else in the text that its values arrive in.
+ */
 static void append_default(const struct schema_column *column, struct buffer *out)
 {
     bool zoned = column->type.zoned;

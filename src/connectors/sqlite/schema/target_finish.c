@@ -104,7 +104,7 @@ static void append_renamed(const char *sql, const char *name, struct buffer *out
     buffer_append_string(out, at);
 }
 
-/* What an index is called: where another table has its name, after its table, too. */
+/* The name of an index: where another table has it, after its table, too. */
 static enum status choose_name(struct sqlite_database *self, const char *table, const char *name,
                                struct arena *arena, const char **chosen, struct error *error)
 {
@@ -119,7 +119,7 @@ static enum status choose_name(struct sqlite_database *self, const char *table, 
     return status;
 }
 
-/* Of the source's own words. */
+/* The index in the source's own words. */
 static enum status make_own_index(struct sqlite_database *self, const struct target_table *table,
                                   const struct schema_index *index, struct arena *arena,
                                   void (*progress)(const char *what), struct error *error)
@@ -421,7 +421,7 @@ static enum status check_all_foreign_keys(struct sqlite_database *self,
     return sqlite_control_end(self, status, error);
 }
 
-/* What is built here is built again by a resume: the first request to stop ends it. */
+/* A resume builds again what is built here: the first request to stop ends it. */
 static int is_stopped(void *context)
 {
     (void)context;

@@ -148,7 +148,7 @@ static enum status is_unique(const struct finding *finding, const struct sql_orp
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-/* Of a table without a declared key: none. */
+/* The columns of the declared key; none where a table has none. */
 static void add_key(const struct finding *finding, const struct sqlite_target_table *facts,
                     struct column_list *list)
 {
@@ -234,7 +234,7 @@ static enum status ask_number(void *context, struct buffer *sql, uint64_t *numbe
     return status;
 }
 
-/* Of a table with one key that can't be checked SQLite checks none. */
+/* SQLite checks no key of a table with one that can't be checked. */
 static enum status check_one_by_one(struct finding *finding, uint32_t first, struct error *error)
 {
     enum status status = STATUS_OK;
@@ -479,7 +479,7 @@ enum status sqlite_orphans_find_broken(struct sqlite_database *self,
 
 /* ---------------------------------------------------------------- what refers to a table */
 
-/* What sql_orphans_append_query gave. */
+/* The result of sql_orphans_append_query. */
 struct cells {
     const char **rows[SQL_ORPHANS_NAMED_MAX];
     uint32_t count;
@@ -542,7 +542,7 @@ static enum status ask_reference(struct finding *finding, struct sql_reference *
     return sql_orphans_pass_over(unasked, orphans, error->class == ERROR_CLASS_RETRY, error);
 }
 
-/* Those of one table that refer to `partner`. */
+/* The references of one table to `partner`. */
 static enum status ask_references(struct finding *finding, const char *table, const char *partner,
                                   struct buffer *out, struct buffer *unasked, struct error *error)
 {

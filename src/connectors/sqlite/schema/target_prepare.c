@@ -54,7 +54,7 @@ static bool encoding_is_known(const char *encoding)
            strcmp(encoding, "UTF-16be") == 0;
 }
 
-/* What can be said only before a file holds anything. */
+/* The settings that can be made only before a file holds anything. */
 static void append_first_settings(const struct settings *settings, struct buffer *sql)
 {
     if (settings->page_size >= 512 && settings->page_size <= 65536) {
@@ -185,7 +185,8 @@ static enum status build_image(struct sqlite_database *self, const struct settin
     return status;
 }
 
-/* What each commit of anybody changes: the counter in the header, or the head of the WAL's index.
+/* The bytes that each commit of anybody changes: the counter in the header, or the head of the
+ * WAL's index.
  */
 struct version {
     bool known;
@@ -501,7 +502,7 @@ static enum status refuse_altering(const struct target_table *table, const char 
     return error_hint(error, "make the table again with that column, and copy its rows over");
 }
 
-/* Of one affinity all declarations keep the same values: nothing need be done. */
+/* All declarations of one affinity keep the same values: nothing need be done. */
 static enum status check_column(struct sqlite_database *self, const struct target_table *table,
                                 const char *name, struct error *error)
 {
