@@ -46,6 +46,10 @@ class PositionInLedger(support.TestCase):
 
     def follow(self, lanes=1):
         self.run_program("follow", "--catch-up", "--take-over", "--lanes", lanes)
+        self.copied()
+
+    def copied(self):
+        """A copy of the toy is as the source."""
         self.copies += 1
         last = self.path("last%d.db" % self.copies)
         self.run_program("migrate", "--state", "copy%d" % self.copies, self.toy, last)
@@ -82,11 +86,31 @@ class PositionInLedger(support.TestCase):
         """The one that was taken over applies nothing more: the position in the ledger is no longer its own."""
         self.begin()
         self.change(5)
-        slow = support.start("follow", "--catch-up", "--take-over", cwd=self.folder, env={"TRANSHUME_FAILPOINT": "follow.before_position:sleep:1"})
+        slow = self.stopped_at("follow.before_apply:stop:1", "follow", "--catch-up", "--take-over")
         self.change(5)
         self.follow()
-        self.assertIn(support.finish(slow).code, (0, 3, 5))
-        self.follow()
+        slow.send_signal(signal.SIGCONT)
+        result = support.finish(slow)
+        self.assertIn(result.code, (3, 5), result.err)
+        self.copied()
+
+
+class OrderByKey(support.TestCase):
+    """The toy's changes are in order within a key only."""
+
+    def test_foreign_keys_are_refused(self):
+        patch = unittest.mock.patch.dict(os.environ, TRANSHUME_MODULES=os.path.join(support.BUILD, "toy.so"))
+        patch.start()
+        self.addCleanup(patch.stop)
+        for name, more in (("first.db", ""), ("last.db", " REFERENCES t")):
+            connection = sqlite3.connect(self.path(name))
+            connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, other INTEGER%s)" % more)
+            connection.commit()
+            connection.close()
+        self.run_program("migrate", "--state", "in", self.path("first.db"), "toy:toy")
+        result = self.run_program("migrate", "--follow", "--existing", "append", "toy:toy", self.path("last.db"), code=2)
+        self.assertIn("in order within a key only", result.err)
+        self.assertIn("drop the foreign keys", result.err)
 
 
 if __name__ == "__main__":

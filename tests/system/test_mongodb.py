@@ -155,6 +155,20 @@ class Copies(MongodbCase):
         self.run_program("migrate", self.uri(), "jsonl:out", "--state", "out-state", "--quiet")
         self.assertEqual(self.lines("things"), [{"_id": "a", "v": 1}, {"_id": "b", "v": 2}])
 
+    def test_a_note_of_a_collection_that_was_dropped(self):
+        """It is an earlier run's, also for a run that broke off before it made its own."""
+        self.many(3)
+        self.run_program("migrate", "source.db", self.uri(), "--quiet", "--state", "first")
+        for point in ("mongodb.after_intent", "mongodb.after_note"):
+            self.there.things.drop()
+            support.kill_at(point, 1, "migrate", "source.db", self.uri(), "--quiet", "--state", point, cwd=self.folder)
+            self.run_program("resume", "--quiet", "--state", point)
+            self.run_program("validate", "--quiet", "--state", point)
+            result = self.run_program("rollback", "--run", self.run_id(point), "--confirm", "--state", point)
+            self.assertNotIn("another one", result.err)
+            self.assertNotIn("things", self.there.list_collection_names())
+            self.run_program("migrate", "source.db", self.uri(), "--quiet", "--state", "between-" + point)
+
     def test_documents_of_others_among_ours(self):
         """A document whose _id is not made of the key as that of ours is: no part of it is left out in silence. A number of another type is the same number."""
         self.many(3)

@@ -60,8 +60,10 @@ static enum status refuse_foreign(const char *table, struct error *error)
 {
     error_set(error, ERROR_TARGET_NOT_EMPTY, table,
               "somebody else made this table just now, and the plan wants it made by this run");
-    return error_hint(error, "look at what is in it; `existing:` says what to do with tables that "
-                             "are there");
+    return error_hint(error,
+                      "move it out of the way, and give the same command again; or begin anew "
+                      "(`transhume reset --confirm`), where `existing:` says what to do with "
+                      "tables that are there");
 }
 
 /* ---------------------------------------------------------------- making */
@@ -182,11 +184,16 @@ static enum status remove_made(struct database *self, const struct target_table 
                                struct arena *arena, struct error *error)
 {
     const struct keyed_room *room = keyed_room_of(self);
-    struct known known;
+    struct known known = {.made = KEYED_MADE_NOT};
     bool ours = false;
-    enum status status = find_out(self, table, arena, &known, error);
+    enum status status =
+        keyed_made_read(room, table->name, arena, &known.made, &known.made_id, error);
     if (status != STATUS_OK || known.made == KEYED_MADE_NOT) {
-        return status; /* removed already, or never asked for */
+        return status; /* removed already, or never asked for: nobody looks at what is there */
+    }
+    status = find_out(self, table, arena, &known, error);
+    if (status != STATUS_OK) {
+        return status;
     }
     if (known.made == KEYED_MADE_DONE) {
         ours = is_the_same(&known);

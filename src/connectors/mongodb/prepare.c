@@ -86,8 +86,10 @@ static enum status make_table(struct database *database, const struct target_tab
     const struct known *known = there->facts;
     (void)arena;
     *id = self->keyed.room.run_id;
-    if ((!again && is_stale(known) &&
-         mongodb_note_delete(self, table->name, NULL, error) != STATUS_OK) ||
+    /* a note of an earlier run would be taken for this one's also after an attempt that broke off
+     */
+    bool stale = is_stale(known) && (!again || strcmp(known->note.run, *id) != 0);
+    if ((stale && mongodb_note_delete(self, table->name, NULL, error) != STATUS_OK) ||
         mongodb_note_put(self, table, *id, NULL, error) != STATUS_OK ||
         failpoint_hit("mongodb.after_note", error) != STATUS_OK ||
         create_collection(self, table, error) != STATUS_OK ||

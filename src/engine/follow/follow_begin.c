@@ -52,6 +52,35 @@ static enum status check_lanes(const struct run_session *session,
     return STATUS_OK;
 }
 
+/* The name of a table of the target whose foreign keys are obeyed; NULL: there is none. */
+static const char *find_referring(const struct run_session *session)
+{
+    for (uint32_t i = 0; i < session->plan->table_count; i++) {
+        const struct target_table *table = &session->plan->tables[i].target;
+        const struct schema_table *there =
+            session->there != NULL ? schema_find_table(session->there, table->name) : NULL;
+        if (table->reference_count > 0 || (there != NULL && there->foreign_key_count > 0)) {
+            return table->name;
+        }
+    }
+    return NULL;
+}
+
+/* A record may come before its partner where changes are in order within a key only. */
+static enum status check_order(const struct run_session *session, struct error *error)
+{
+    const char *table =
+        session->source->connector->feed->order == FEED_ORDER_KEYS ? find_referring(session) : NULL;
+    if (table == NULL) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_FOLLOW, table,
+              "its foreign keys want a record's partner first, and the changes of %s are in order "
+              "within a key only",
+              session->source->connector->title);
+    return error_hint(error, "drop the foreign keys for as long as changes are followed");
+}
+
 enum status follow_check(const struct run_session *session, struct lack_list *lacks,
                          struct error *error)
 {
@@ -67,6 +96,9 @@ enum status follow_check(const struct run_session *session, struct lack_list *la
         error_set(error, ERROR_FOLLOW, session->target_uri->shown, "changes can't be applied to %s",
                   target->connector->title);
         return error_hint(error, "migrate without --follow copies what is there now");
+    }
+    if (lacks_take(lacks, check_order(session, error), error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     if (target->connector->apply->keeps_log && session->options.follow.lanes > 1) {
         error_set(error, ERROR_FOLLOW, session->target_uri->shown,

@@ -18,6 +18,11 @@ static void intent_key(char key[STORE_KEY_BYTES], const char *run_id, const char
     store_name_key(key, prefix, name);
 }
 
+const struct store_functions *ledger_store_functions(const struct ledger *ledger)
+{
+    return ledger->functions;
+}
+
 enum status ledger_get_position(struct ledger *ledger, struct store *store, const char *feed,
                                 uint32_t lane, struct arena *arena,
                                 struct ledger_position *position, struct error *error)

@@ -11,6 +11,8 @@ struct ledger_position {
     uint64_t epoch;   /* of the follow that put it */
     uint64_t version; /* for the next put */
 };
+/* The functions of the stores that ledger_open_store gives. */
+const struct store_functions *ledger_store_functions(const struct ledger *ledger);
 /* `store`: the calling thread's own. STATUS_END: none was put yet; `position->version` is then what
  * a first put expects. */
 enum status ledger_get_position(struct ledger *ledger, struct store *store, const char *feed,

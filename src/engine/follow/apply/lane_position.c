@@ -4,7 +4,6 @@
 #include "connectors/common/store_notes.h"
 #include "connectors/common/store_position.h"
 #include "engine/follow/apply/lanes_internal.h"
-#include "engine/session/home.h"
 
 static bool is_in_ledger(const struct lane *lane)
 {
@@ -36,22 +35,41 @@ void lane_position_close(struct lane *lane)
     }
 }
 
+static enum status fenced(const struct lane *lane, struct error *error)
+{
+    const struct run *run = lane->lanes->run;
+    char key[STORE_KEY_BYTES];
+    store_position_key(key, run->header.feed, lane->number);
+    return store_position_fenced(key, run->session->target_uri->shown, error);
+}
+
+/* Asked before anything is applied: a process that was taken over would write what is older over
+ * what is newer, and the put behind it would tell too late. */
+static enum status check_position(struct lane *lane, struct error *error)
+{
+    struct run *run = lane->lanes->run;
+    struct arena *arena = arena_create(0);
+    struct ledger_position now;
+    enum status status = ledger_get_position(run->session->ledger, lane->store, run->header.feed,
+                                             lane->number, arena, &now, error);
+    arena_destroy(arena);
+    if (status == STATUS_FAILED) {
+        return status;
+    }
+    return now.version == lane->kept.version ? STATUS_OK : fenced(lane, error);
+}
+
 /* STATUS_AGAIN is somebody else's put: this process must not apply any more. */
 static enum status put_position(struct lane *lane, struct position position, struct error *error)
 {
     struct run *run = lane->lanes->run;
-    char key[STORE_KEY_BYTES];
     lane->kept.bytes = position.bytes;
     lane->kept.length = position.length;
     lane->kept.epoch = run->claim.epoch;
     enum status status = ledger_put_position(run->session->ledger, lane->store, run->header.feed,
                                              lane->number, &lane->kept, error);
     lane->kept.bytes = NULL; /* it is the caller's */
-    if (status == STATUS_AGAIN) {
-        store_position_key(key, run->header.feed, lane->number);
-        return store_position_fenced(key, run->session->target_uri->shown, error);
-    }
-    return status;
+    return status == STATUS_AGAIN ? fenced(lane, error) : status;
 }
 
 /* Sets that the target acknowledged are noted first: those that are applied again from an older
@@ -67,7 +85,7 @@ static enum status keep_in_ledger(struct lane *lane, const struct change_set *co
                                     .refusals = result->refusals,
                                     .refusal_count = result->refusal_count};
     const struct store_functions *functions =
-        home_database(lane->lanes->run->session)->connector->store;
+        ledger_store_functions(lane->lanes->run->session->ledger);
     enum status status = failpoint_hit("follow.before_position", error);
     status = status == STATUS_OK
                  ? store_notes_keep(&request, &call, functions, lane->store, arena, error)
@@ -83,8 +101,10 @@ static enum status keep_in_ledger(struct lane *lane, const struct change_set *co
 enum status lane_apply(struct lane *lane, const struct change_set *const *sets, uint32_t count,
                        struct arena *arena, struct apply_result *result, struct error *error)
 {
-    enum status status =
-        lane->lanes->functions->apply_sets(lane->apply, sets, count, arena, result, error);
+    enum status status = is_in_ledger(lane) ? check_position(lane, error) : STATUS_OK;
+    status = status == STATUS_OK ? lane->lanes->functions->apply_sets(lane->apply, sets, count,
+                                                                      arena, result, error)
+                                 : status;
     if (status == STATUS_OK && is_in_ledger(lane)) {
         status = keep_in_ledger(lane, sets, count, arena, result, error);
     }

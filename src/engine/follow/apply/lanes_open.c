@@ -160,11 +160,9 @@ struct position lanes_lowest(struct lanes *lanes, uint32_t count)
         if (one.length == 0 || feed->covers(one, lowest)) {
             continue;
         }
-        if (feed->covers(lowest, one)) {
-            lowest = one;
-        } else if (feed->lower != NULL) {
-            lowest = feed->lower(lowest, one, arena);
-        }
+        lowest = feed->covers(lowest, one) ? one
+                 : feed->lower != NULL     ? feed->lower(lowest, one, arena)
+                                           : lanes->run->header.feed_start; /* each covers it */
     }
     position_keep(&lanes->lowest, lowest);
     arena_destroy(arena);
