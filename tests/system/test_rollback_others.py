@@ -55,6 +55,13 @@ def plpgsql(name, event, body, each="FOR EACH ROW", kind="TRIGGER"):
             (name, "BEGIN %s END" % body, kind, name, event, each, name))
 
 
+# a record whose DELETE makes it again
+AGAIN = {
+    "postgres": plpgsql("again", "AFTER DELETE", "IF OLD.id = 2 THEN INSERT INTO c SELECT (OLD).*; END IF; RETURN NULL;"),
+    "sqlite": "CREATE TRIGGER again AFTER DELETE ON c WHEN OLD.id = 2 BEGIN INSERT INTO c(id, v, n) VALUES (OLD.id, OLD.v, OLD.n); END;",
+}
+
+
 # what becomes of record 1 as it is put back
 BENDING = {
     "postgres": (plpgsql("bend", "BEFORE UPDATE", "IF NEW.id = 1 THEN NEW.n := 100; INSERT INTO noted VALUES (NEW.id); END IF; RETURN NEW;"),
@@ -510,6 +517,17 @@ class Others(refusals.TestCase):
                 self.assert_told(result, kind, 1)
                 after = self.ask("SELECT * FROM c ORDER BY id")
                 self.assertEqual([row for row in after if row[0] != "2"], before)
+
+    def test_a_record_that_a_trigger_makes_again(self):
+        """It was deleted, and stands as the run left it all the same: nothing is said to be removed that is there."""
+        for kind, script in AGAIN.items():
+            with self.subTest(kind=kind):
+                before = self.overwritten(kind, script)
+                result = self.rollback(1)
+                self.assertEqual({name: count for name, count in self.counts_of(result).items() if count}, {"removed": 1, "restored": 3, "changed": 1})
+                after = self.ask("SELECT * FROM c ORDER BY id")
+                self.assertEqual([row for row in after if row[0] != "2"], before)
+                self.assertEqual(len(after), len(before) + 1)
 
     def test_what_differs_survives_a_death(self):
         whole = {"removed": 2, "restored": 2, "differing": 1}

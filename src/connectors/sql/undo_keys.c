@@ -243,8 +243,9 @@ static enum status others_forget(struct sql_undoing *undoing, struct undo_counts
                         numbers, KIND_CHANGED);
     }
     if (status == STATUS_OK) {
-        counts->changed += counts->removed + counts->restored;
-        counts->changed -= numbers[KIND_REMOVED] + numbers[KIND_RESTORED];
+        uint64_t before = counts->removed + counts->restored;
+        uint64_t now = numbers[KIND_REMOVED] + numbers[KIND_RESTORED];
+        counts->changed += now < before ? before - now : 0; /* others may change some meanwhile */
         counts->removed = numbers[KIND_REMOVED];
         counts->restored = numbers[KIND_RESTORED];
     }
@@ -351,13 +352,13 @@ static enum status others_mark(struct sql_undoing *undoing, uint64_t before,
     }
     counts->restored -= counts->differing - before - gone_wrong;
     counts->removed -= gone_wrong;
-    return left->removed + left->restored > 0 ? left_count(undoing, left) : STATUS_OK;
+    return left_count(undoing, left); /* a trigger may have made again what went */
 }
 
 /* ---------------------------------------------------------------- what the run wrote */
 
 /* Undo records stay that another call may undo, that undo_deleted is to put back, or that differ.
- */
+ * What was noted and never written is in neither kind. */
 static enum status undo_end(struct sql_undoing *undoing, uint64_t differing)
 {
     struct buffer sql = {0};
@@ -365,11 +366,12 @@ static enum status undo_end(struct sql_undoing *undoing, uint64_t differing)
         return undoing->dialect->drop(undoing);
     }
     sql_undo_append(undoing, &sql, undoing->dialect->delete_undo);
-    sql_undo_append(undoing, &sql,
-                    undoing->takes_out
-                        ? " WHERE $W AND NOT EXISTS (SELECT 1 FROM $T WHERE $M AND $h = $H AND "
-                          "(NOT $F$O OR $F AND $h <> $I))"
-                        : " WHERE NOT ($X)");
+    sql_undo_append(
+        undoing, &sql,
+        undoing->takes_out
+            ? " WHERE ($W) IS NULL OR $W AND NOT EXISTS (SELECT 1 FROM $T WHERE $M AND $h = $H AND "
+              "(NOT $F$O OR $F AND $h <> $I))"
+            : " WHERE ($X) IS NOT TRUE");
     return sql_undo_execute(undoing, &sql, NULL);
 }
 

@@ -132,6 +132,7 @@ enum status mysql_alter_witness(struct alter_session *base, const struct alter_o
         status = append_witness(mysql_alter_of(base), &objects[i], &out, &inner);
     }
     *text = status == STATUS_OK ? sql_text(arena, &out) : NULL;
+    buffer_free(&out);
     if (status == STATUS_FAILED) {
         error_copy(error, &inner);
     }

@@ -163,6 +163,7 @@ static void make_text(const struct postgres_database *self, struct apply_batch *
         append_match(&sql, batch);
     }
     batch->sql = made ? sql_text(batch->statement->arena, &sql) : NULL;
+    buffer_free(&sql);
 }
 
 /* ---------------------------------------------------------------- batches */

@@ -136,9 +136,12 @@ static enum status undo_drop(struct sql_undoing *undoing)
 
 static enum status undo_prepare(struct sql_undoing *undoing)
 {
-    buffer_append_string(&undoing->going, " AND u.found = 0");
-    return sqlite_referrers_read(file_of(undoing), sqlite_facts_of(&undoing->facts), undoing->arena,
-                                 &undoing->referrers, &undoing->referrer_count, undoing->error);
+    enum status status =
+        sqlite_referrers_read(file_of(undoing), sqlite_facts_of(&undoing->facts), undoing->arena,
+                              &undoing->referrers, &undoing->referrer_count, undoing->error);
+    /* without referrers nobody takes back the marks of those that there were once */
+    buffer_append_string(&undoing->going, undoing->referrer_count > 0 ? " AND u.found = 0" : "");
+    return status;
 }
 
 static void append_key(const struct sql_undoing *undoing, struct buffer *sql)
