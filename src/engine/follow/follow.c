@@ -33,7 +33,7 @@ static enum status put_position(struct follow *follow, struct position position,
     return status;
 }
 
-/* What a new feed could not tell of. */
+/* Refuses a table that a new feed could not tell of, unless all that reads it is left already. */
 static enum status table_refuse(struct follow *follow, const struct lack *lack, struct error *error)
 {
     const struct follow_routes *routes = follow->routes;
@@ -203,7 +203,8 @@ static void tell_followed(const struct follow *follow)
     follow_routes_tell(follow->routes, left, follow->session);
 }
 
-/* What was noted before, and what the source's schema has more by now, which is made in the target.
+/* Takes up notes of earlier processes, and makes in the target what the source's schema has more by
+ * now.
  */
 static enum status take_up(struct follow *follow, struct error *error)
 {

@@ -1,5 +1,5 @@
 /*
- * What the files of follow.h share.
+ * The inside of following, shared by the files of follow.h.
  *
  *   follow.c         the commands: what is taken up first, and the step that is wanted
  *   follow_loop.c    the loop that applies what the feed brings

@@ -675,7 +675,7 @@ static enum status following_begin(struct follow *follow, struct error *error)
     return status == STATUS_OK ? read_whole(follow, error) : status;
 }
 
-/* What was read failed, perhaps, since it was dropped or altered. */
+/* A reading failed, perhaps since a table was dropped or altered. */
 static enum follow_end fail_or_overtaken(struct follow *follow, struct error *error)
 {
     if (source_now_causes(follow->session, follow->routes->tables, follow->routes->table_count,

@@ -395,7 +395,7 @@ static enum status reopen_if_changed(struct resume *resume, bool changed, struct
     return failpoint_hit("resume.after_reopen", error);
 }
 
-/* What following is refused for is asked before the run is claimed: then nothing was touched. A
+/* All that following is refused for is asked before the run is claimed: then nothing was touched. A
  * server that is away for a moment following waits for. */
 static enum status check_allowed(const struct resume *resume, struct error *error)
 {
@@ -497,7 +497,7 @@ enum status run_resume(struct run_session *session, struct run_result *result, s
     return run_conclude(run, status, result, error);
 }
 
-/* Of a run that follows: what is noted of it in the ledger. */
+/* The questions of a cut-over of a run that follows, by its notes in the ledger. */
 static enum status ask_cut_over(struct resume *resume, struct lack_list *lacks, struct error *error)
 {
     struct run *run = resume->run;

@@ -1,5 +1,5 @@
 /*
- * What the files of a resume share.
+ * The inside of a resume, shared by its files.
  *
  *   resume.c         which run, the snapshot, what is done again, the questions of a cut-over
  *   resume_match.c   plan and schema against those of the run

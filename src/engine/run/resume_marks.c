@@ -38,7 +38,7 @@ enum status resume_take_chunks(struct resume *resume, struct error *error)
     return run_index_chunks(run, error);
 }
 
-/* What a table wrote that the plan has no more is nobody's. */
+/* Records of a table that the plan has no more are counted for nobody. */
 static void renumber_mark(const struct run_numbering *numbering, struct arena *arena,
                           struct ledger_mark *mark)
 {
@@ -100,7 +100,7 @@ struct names {
     size_t count;
 };
 
-/* What following rejected is of no chunk. */
+/* Rejects of following are of no chunk. */
 static bool is_vouched(void *context, const char *name)
 {
     const struct names *names = context;

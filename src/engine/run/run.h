@@ -13,16 +13,16 @@
 struct observer;
 struct fence;
 
-/* Of tables that are in the target already. */
+/* Indexes of tables that are in the target already. */
 enum indexes_choice { INDEXES_UNSET, INDEXES_KEEP, INDEXES_REBUILD };
-/* What foreign keys of the source changed without a word of the feed: */
+/* Rows that foreign keys of the source changed without a word of the feed: */
 enum cascades_choice {
     CASCADES_UNSET, /* as the run began; apply */
     CASCADES_APPLY, /* is found in the target, and changed by us */
     CASCADES_TARGET /* the target's foreign keys change likewise */
 };
 enum triggers_choice { TRIGGERS_UNSET, TRIGGERS_KEEP, TRIGGERS_DISABLE };
-/* What triggers of the target do on changes that following applies: as enum apply_answers, one up.
+/* Triggers of the target, on changes that following applies: as enum apply_answers, one up.
  */
 enum follow_triggers_choice {
     FOLLOW_TRIGGERS_UNSET, /* as the run began; off */
@@ -30,26 +30,26 @@ enum follow_triggers_choice {
     FOLLOW_TRIGGERS_REFUSE,
     FOLLOW_TRIGGERS_FIRE
 };
-/* What becomes of lists of maps in a plain copy of documents. */
+/* The way that lists of maps go in a plain copy of documents. */
 enum nested_choice { NESTED_UNSET, NESTED_JSON, NESTED_TABLES };
-/* Of what runs as its definer: enum definer_choice of connectors/contract/database.h, one up, and
- * `refuse`.
+/* Objects that run as their definer: enum definer_choice of connectors/contract/database.h, one up,
+ * and `refuse`.
  */
 enum definers_choice { DEFINERS_UNSET, DEFINERS_KEEP, DEFINERS_SELF, DEFINERS_REFUSE };
-/* Of tables that the run makes. */
+/* Records without a partner, in tables that the run makes. */
 enum broken_references_choice { BROKEN_UNSET, BROKEN_KEEP, BROKEN_REJECT };
 
-/* What a run moves. */
+/* The parts of a database that a run moves. */
 enum parts_choice {
     PARTS_ALL,
     PARTS_SCHEMA, /* tables and all that goes with them, no records */
     PARTS_DATA    /* records into tables that are there; nothing is made */
 };
 
-/* What becomes of hooks that had begun and are not known to be done. */
+/* Hooks that had begun and are not known to be done. */
 enum begun_hooks_choice { BEGUN_HOOKS_UNSET, BEGUN_HOOKS_SKIP, BEGUN_HOOKS_REPEAT };
 
-/* What becomes of a followed run whose source has another schema than the run keeps of it. */
+/* The end, or not, of a followed run whose source has another schema than the run keeps of it. */
 enum schema_change_choice { SCHEMA_CHANGE_UNSET, SCHEMA_CHANGE_REREAD, SCHEMA_CHANGE_STOP };
 /*
  * The commands of the engine. All but the first are for a run that is there, whose endpoints and
@@ -147,7 +147,7 @@ struct run_selection {
     uint64_t sample_seed;
     enum parts_choice parts; /* of a new run and its check; a resume asks the ledger */
 };
-/* What is made in the target, and what becomes of what is there. */
+/* Things that are made in the target, and what becomes of those that are there. */
 struct run_making {
     int existing;                  /* enum existing_policy, -1: the plan's */
     enum indexes_choice indexes;   /* rebuild: dropped for the load, and made again after it */
@@ -301,7 +301,7 @@ struct check_ddl {
     const struct script_statement *statements; /* in the order in which they run */
     uint32_t statement_count;
 };
-/* Of the sample: rejects of one entity, for one field and of one kind. */
+/* Rejects of the sample: of one entity, for one field and of one kind. */
 struct check_reject {
     const char *entity;
     const char *field; /* NULL: of the whole record */
@@ -325,7 +325,7 @@ struct check_rights {
     uint32_t target_count;
 };
 
-/* What of the source calls functions once a copy made it. */
+/* Objects of the source that call functions once a copy made them. */
 struct check_code {
     const char *account;       /* of the target, which runs it; NULL: it is not known */
     bool superuser;            /* who may do everything */
@@ -361,9 +361,9 @@ struct check_report {
     bool foreseen_emptied; /* references that stay NULL */
     struct arena *arena;   /* frees it all */
 };
-/* What a run of the session is about to do: three lines at most. */
+/* Says what a run of the session is about to do, in three lines at most. */
 void run_decided(const struct run_session *session, struct buffer *out);
-/* What source and target promise after any crash. */
+/* The promise of source and target after any crash. */
 enum guarantee run_guarantee(const struct run_session *session);
 /* "exactly once", "idempotent", "at least once" */
 const char *run_guarantee_name(enum guarantee guarantee);
@@ -434,8 +434,8 @@ enum status run_resume(struct run_session *session, struct run_result *result,
                        struct error *error) MUST_USE;
 
 struct lack_list; /* connectors/contract/lacks.h */
-/* What stands in the way of a cut-over of the unfinished run, which another process may be at work
- * on. Changes nothing, and claims nothing. */
+/* Notes all that stands in the way of a cut-over of the unfinished run, which another process may
+ * be at work on. Changes nothing, and claims nothing. */
 enum status run_ask_cut_over(struct run_session *session, struct lack_list *lacks,
                              struct error *error) MUST_USE;
 

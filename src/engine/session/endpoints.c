@@ -182,7 +182,7 @@ static enum status refuse_same(const struct run_session *session, const char *sc
     return error_hint(error, "name another target, or choose the source's schemas with --schema");
 }
 
-/* Of several schemas none may be one that is written. */
+/* None of several schemas may be one that is written. */
 static enum status check_schemas(struct run_session *session, struct error *error)
 {
     const struct catalog_functions *catalog = session->source->connector->catalog;
@@ -208,7 +208,7 @@ static enum status check_schemas(struct run_session *session, struct error *erro
     return status;
 }
 
-/* What is known of both, once both are open. */
+/* Settles the schemas of both, once both are open. */
 static enum status settle_schemas(struct run_session *session, struct error *error)
 {
     bool same = strcmp(session->source_identity, session->target_identity) == 0;

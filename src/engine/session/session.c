@@ -34,7 +34,7 @@ static const char *default_state_path(struct arena *arena, const char *plan_path
     return arena_format(arena, "%.*s/.transhume", (int)(slash - plan_path), plan_path);
 }
 
-/* What is read for a stream counts for the first of its entities. */
+/* Requests of a stream count for the first of its entities. */
 static void count_requests(struct run_session *session)
 {
     struct plan *plan = session->plan;
@@ -91,7 +91,7 @@ static bool has_settings(const struct run_session *session, const struct target_
            !column_list_holds(session->kept.gone, table->same_engine->name);
 }
 
-/* What tables that are copied whole bring along beside their schema. */
+/* Settings that tables which are copied whole bring along beside their schema. */
 static enum status find_settings(struct run_session *session, struct error *error)
 {
     const struct catalog_functions *catalog = session->source->connector->catalog;
@@ -121,7 +121,7 @@ static enum status find_settings(struct run_session *session, struct error *erro
     return STATUS_OK;
 }
 
-/* What of it a resume finds again, and what of it a plain copy carries. */
+/* Describes what a resume finds again in the source, and what a plain copy carries. */
 static void describe_source(struct run_session *session)
 {
     const struct plan *plan = session->plan;
@@ -210,8 +210,8 @@ static enum status resolve_once(struct run_session *session, const struct past_r
     return status;
 }
 
-/* What is new in a source that is followed must not end that: a table of which the plan can make
- * nothing is left out. */
+/* New tables of a source that is followed must not end that: one of which the plan can make nothing
+ * is left out. */
 static enum status resolve(struct run_session *session, const struct past_run *past,
                            struct buffer *faults, struct error *error)
 {
@@ -298,7 +298,8 @@ enum status run_open(const struct run_options *options, struct run_session **mad
     return STATUS_OK;
 }
 
-/* What opening made, if no run came of it: rmdir(2) spares all that is not empty. */
+/* Removes the folders that opening made, if no run came of it: rmdir(2) spares all that is not
+ * empty. */
 static void remove_unused_folders(struct run_session *session)
 {
     struct state_folder folder;
