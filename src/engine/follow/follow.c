@@ -248,7 +248,7 @@ static enum follow_end follow_loudly(struct run *run, struct error *error)
         .run = run, .session = session, .functions = session->target->connector->apply};
     enum follow_end end = FOLLOW_FAILED;
     progress_enter(&session->progress, PROGRESS_FOLLOW);
-    if run_command_gives_up (session->options.command) {
+    if (run_command_gives_up(session->options.command)) {
         return take_back(run, error);
     }
     if (follow_check(session, NULL, error) != STATUS_OK ||
