@@ -2,6 +2,7 @@
 several, and failing once at every step, the target ends as the source is."""
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import unittest
@@ -44,8 +45,8 @@ class PositionInLedger(support.TestCase):
         connection.close()
         return rows
 
-    def follow(self, lanes=1):
-        self.run_program("follow", "--catch-up", "--take-over", "--lanes", lanes)
+    def follow(self, lanes=1, *more):
+        self.run_program("follow", "--catch-up", "--take-over", "--lanes", lanes, *more)
         self.copied()
 
     def copied(self):
@@ -88,7 +89,8 @@ class PositionInLedger(support.TestCase):
         self.change(5)
         slow = self.stopped_at("follow.before_apply:stop:1", "follow", "--catch-up", "--take-over")
         self.change(5)
-        self.follow()
+        shutil.copytree(self.path(".transhume"), self.path("elsewhere"))
+        self.follow(1, "--state", "elsewhere")
         slow.send_signal(signal.SIGCONT)
         result = support.finish(slow)
         self.assertIn(result.code, (3, 5), result.err)
