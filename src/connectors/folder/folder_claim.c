@@ -2,7 +2,7 @@
  * still. */
 #include "connectors/folder/folder_claim.h"
 
-#include "connectors/folder/bucket.h"
+#include "connectors/folder/bucket/bucket.h"
 
 #include "base/file.h"
 #include "base/memory.h"

@@ -1,5 +1,5 @@
 /* Opening a folder: its options, its place, its identity. */
-#include "connectors/folder/bucket.h"
+#include "connectors/folder/bucket/bucket.h"
 #include "connectors/folder/folder_claim.h"
 #include "connectors/folder/folder_record.h"
 

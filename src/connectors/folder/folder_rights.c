@@ -1,6 +1,6 @@
 /* The rights that an account needs to folders of files, and to buckets. */
 #include "connectors/common/rights_files.h"
-#include "connectors/folder/bucket.h"
+#include "connectors/folder/bucket/bucket.h"
 
 #include "model/json_writer.h"
 #include <sys/stat.h>

@@ -1,7 +1,7 @@
 /* Segments: parts of bounded size, written under tmp/ and renamed when the chunk is committed. */
 #include "connectors/folder/folder_segment.h"
 
-#include "connectors/folder/bucket.h"
+#include "connectors/folder/bucket/bucket.h"
 
 #include "base/failpoint.h"
 #include "base/file.h"

@@ -1,5 +1,5 @@
 /* Making a folder agree with its done marks: removing segments that none names. */
-#include "connectors/folder/bucket.h"
+#include "connectors/folder/bucket/bucket.h"
 #include "connectors/folder/folder_claim.h"
 #include "connectors/folder/folder_rewrite.h"
 

@@ -2,7 +2,7 @@
  * Writing chunks as segments: encoded into a buffer, written under tmp/, made durable and renamed
  * into the table's folder; the engine then marks the chunk as done.
  */
-#include "connectors/folder/bucket.h"
+#include "connectors/folder/bucket/bucket.h"
 #include "connectors/folder/folder_claim.h"
 
 #include "base/failpoint.h"

@@ -1,5 +1,5 @@
 /* transhume schema import: going on where another tool stopped. */
-#include "cli/command_schema.h"
+#include "cli/command/command_schema.h"
 
 #include "evolve/import/import.h"
 #include "model/json_writer.h"

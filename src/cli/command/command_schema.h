@@ -1,6 +1,6 @@
 /* Declarations that the subcommands of `schema` share. */
-#ifndef TRANSHUME_CLI_COMMAND_SCHEMA_H
-#define TRANSHUME_CLI_COMMAND_SCHEMA_H
+#ifndef TRANSHUME_CLI_COMMAND_COMMAND_SCHEMA_H
+#define TRANSHUME_CLI_COMMAND_COMMAND_SCHEMA_H
 
 #include "cli/cli.h"
 #include "evolve/run/run.h"

@@ -1,8 +1,8 @@
 /* The functions that run the commands. They are apart from the table of commands (commands.c),
  * which help, completion and messages read. */
 #include "cli/cli.h"
-#include "cli/command_change.h"
-#include "cli/command_schema.h"
+#include "cli/command/command_change.h"
+#include "cli/command/command_schema.h"
 
 #include <assert.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* transhume schema lint: reviews migrations before they run. */
-#include "cli/command_schema.h"
+#include "cli/command/command_schema.h"
 
 #include "base/file.h"
 #include "connectors/common/registry.h"

@@ -1,5 +1,5 @@
 /* transhume schema new: two files, for the way there and the way back. */
-#include "cli/command_schema.h"
+#include "cli/command/command_schema.h"
 
 #include "base/clock.h"
 #include "base/file.h"

@@ -1,8 +1,8 @@
 /* Declarations that the subcommands of `change` share. */
-#ifndef TRANSHUME_CLI_COMMAND_CHANGE_H
-#define TRANSHUME_CLI_COMMAND_CHANGE_H
+#ifndef TRANSHUME_CLI_COMMAND_COMMAND_CHANGE_H
+#define TRANSHUME_CLI_COMMAND_COMMAND_CHANGE_H
 
-#include "cli/command_schema.h"
+#include "cli/command/command_schema.h"
 #include "evolve/change/run.h"
 
 /* A call with its file and its database. */

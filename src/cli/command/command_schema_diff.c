@@ -1,5 +1,5 @@
 /* transhume schema diff, drift and dump: schemas beside each other, and one written down. */
-#include "cli/command_schema.h"
+#include "cli/command/command_schema.h"
 
 #include "base/file.h"
 #include "evolve/diff/diff.h"

@@ -1,5 +1,5 @@
 /* transhume change status and check: nothing is changed. */
-#include "cli/command_change.h"
+#include "cli/command/command_change.h"
 
 #include "base/clock.h"
 #include "base/text.h"

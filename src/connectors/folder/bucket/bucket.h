@@ -20,8 +20,8 @@
  * one's place. A segment counts only when the done mark of its chunk names it. A claim is a lease,
  * since a bucket knows no locks; what creates or removes objects is sent while it lasts.
  */
-#ifndef TRANSHUME_CONNECTORS_FOLDER_BUCKET_H
-#define TRANSHUME_CONNECTORS_FOLDER_BUCKET_H
+#ifndef TRANSHUME_CONNECTORS_FOLDER_BUCKET_BUCKET_H
+#define TRANSHUME_CONNECTORS_FOLDER_BUCKET_BUCKET_H
 
 #include "connectors/folder/folder.h"
 #include "net/s3.h"

@@ -3,7 +3,7 @@
  * (folder_keys.c), and those that lost records are sent again in their objects' places. The list of
  * duplicates goes into the bucket first: whoever resumes after that reports the same ones.
  */
-#include "connectors/folder/bucket.h"
+#include "connectors/folder/bucket/bucket.h"
 
 #include "base/failpoint.h"
 #include "base/file.h"

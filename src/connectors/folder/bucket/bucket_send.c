@@ -1,5 +1,5 @@
 /* Segments on their way from the local folder into the bucket. */
-#include "connectors/folder/bucket.h"
+#include "connectors/folder/bucket/bucket.h"
 
 #include "base/failpoint.h"
 #include "base/file.h"

@@ -1,5 +1,5 @@
 /* Opening a bucket as a target: its connections, its local folder, its keys. */
-#include "connectors/folder/bucket.h"
+#include "connectors/folder/bucket/bucket.h"
 #include "connectors/folder/folder_record.h"
 
 #include "base/file.h"

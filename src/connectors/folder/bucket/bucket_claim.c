@@ -1,5 +1,5 @@
 /* The claim on a run in a bucket: what it remembers, and what it puts in order. */
-#include "connectors/folder/bucket.h"
+#include "connectors/folder/bucket/bucket.h"
 
 #include "base/failpoint.h"
 #include "base/file.h"

@@ -2,7 +2,7 @@
 #include "base/file.h"
 #include "connectors/common/lease.h"
 #include "connectors/contract/report.h"
-#include "connectors/folder/bucket.h"
+#include "connectors/folder/bucket/bucket.h"
 #include <string.h>
 
 char *bucket_key(const struct folder_bucket *bucket, struct arena *arena, const char *below)

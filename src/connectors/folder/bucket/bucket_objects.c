@@ -1,5 +1,5 @@
 /* Objects of a bucket as a target of files sees them: lists, notes, what is in them. */
-#include "connectors/folder/bucket.h"
+#include "connectors/folder/bucket/bucket.h"
 
 #include "base/file.h"
 #include "base/text.h"

@@ -13,7 +13,7 @@
  * the lease lasts, once this process has claimed a run. Stores that ignore these conditions are
  * refused when the ledger is made.
  */
-#include "connectors/folder/bucket.h"
+#include "connectors/folder/bucket/bucket.h"
 
 #include "base/memory.h"
 #include "base/text.h"

@@ -1,5 +1,5 @@
 /* Tables of a bucket as a target: their definitions, their owners, what they hold. */
-#include "connectors/folder/bucket.h"
+#include "connectors/folder/bucket/bucket.h"
 
 #include "base/failpoint.h"
 #include "base/file.h"

@@ -1,5 +1,5 @@
 /* Taking a run back out of a bucket, and forgetting it: its segments are known by their names. */
-#include "connectors/folder/bucket.h"
+#include "connectors/folder/bucket/bucket.h"
 
 #include "base/failpoint.h"
 #include "base/text.h"
