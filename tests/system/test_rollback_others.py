@@ -523,7 +523,7 @@ class Others(refusals.TestCase):
         for kind, script in AGAIN.items():
             with self.subTest(kind=kind):
                 before = self.overwritten(kind, script)
-                result = self.rollback(1)
+                result = self.rollback()
                 self.assertEqual({name: count for name, count in self.counts_of(result).items() if count}, {"removed": 1, "restored": 3, "changed": 1})
                 after = self.ask("SELECT * FROM c ORDER BY id")
                 self.assertEqual([row for row in after if row[0] != "2"], before)
