@@ -87,6 +87,7 @@ static const char *const names[] = {
     "follow.after_make",
     "follow.after_align",
     "follow.before_apply",
+    "follow.before_position",
     "follow.after_apply",
     "follow.before_silence",
     "follow.after_silence",
