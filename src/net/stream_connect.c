@@ -116,7 +116,7 @@ static enum status take_lookup(struct stream *stream)
 
 /* ---------------------------------------------------------------- connections */
 
-/* Keeps the error (given by the caller or in `failure` already) and returns it. */
+/* Sends at once, and notices a peer that is gone. */
 bool stream_set_up_socket(int descriptor)
 {
     int on = 1;

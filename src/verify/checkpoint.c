@@ -425,8 +425,8 @@ static void write_now(struct checkpoint *checkpoint)
     checkpoint->on_disk = true;
 }
 
-/* Nobody could go on with sums of a side that can't prove that it is unchanged, so they are not
- * kept. */
+/* Sums are kept of sides that can prove that they are unchanged: no others could be gone on with.
+ */
 static bool is_kept(struct checkpoint *checkpoint)
 {
     if (checkpoint->unproven != NULL && !checkpoint->warned) {

@@ -264,7 +264,8 @@ static bool leave_virtual(struct statement *statement)
     return true;
 }
 
-/* Nobody could tell which rows are whose of tables of two databases. */
+/* A dump may change its database before its first table only: tables of two databases may have one
+ * name. */
 static enum status go_to_database(struct statement *statement, const char *name,
                                   struct error *error)
 {

@@ -35,7 +35,7 @@ static bool is_the_same(const struct known *known)
            (known->there.id == NULL || strcmp(known->there.id, known->made_id) == 0);
 }
 
-/* Nobody knows which one it is, if it was asked for and never noted. */
+/* A table that was asked for and never noted is told by its connector, or by holding no record. */
 static enum status is_ours(struct database *self, const struct target_table *table,
                            const struct known *known, bool going, bool *ours, struct error *error)
 {
@@ -191,7 +191,7 @@ static enum status remove_made(struct database *self, const struct target_table 
     if (status != STATUS_OK || known.made == KEYED_MADE_NOT) {
         return status; /* removed already, or never asked for: nobody looks at what is there */
     }
-    status = find_out(self, table, arena, &known, error);
+    status = tables_of(self)->look(self, table, arena, &known.there, error);
     if (status != STATUS_OK) {
         return status;
     }

@@ -4,7 +4,7 @@
  * and then which table it made:
  *
  *   look ─> intent ─> make (─> finish) ─> note of its id        prepare
- *   look ─> is it the one that is noted? ─> drop ─> forget      remove_table
+ *   note ─> look ─> is it the one that is noted? ─> drop ─> forget   remove_table
  */
 #ifndef TRANSHUME_CONNECTORS_KEYED_TABLES_H
 #define TRANSHUME_CONNECTORS_KEYED_TABLES_H
@@ -41,7 +41,7 @@ struct keyed_tables {
     /* Removes the table; `made`: as the ledger has it. */
     enum status (*drop)(struct database *self, const struct target_table *table,
                         const struct keyed_there *there, enum keyed_made made, struct error *error);
-    /* Takes all records out; of a table that is not there none. */
+    /* Takes all records out of a table that is there; a connector may fail where it is not. */
     enum status (*clear)(struct database *self, const struct target_table *table,
                          struct error *error);
 };

@@ -32,7 +32,8 @@ enum status sql_refuse_retyped(const char *table, const char *column, struct err
     return STATUS_FAILED;
 }
 
-/* Nobody can tell whose values stand in a column that was added since. */
+/* A column that was added since may hold the values of others, and nothing tells them from its own
+ * default. */
 static enum status refuse_untold(const char *table, const char *column, struct error *error)
 {
     char printable[128];

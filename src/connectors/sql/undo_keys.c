@@ -358,7 +358,7 @@ static enum status others_mark(struct sql_undoing *undoing, uint64_t before,
 /* ---------------------------------------------------------------- what the run wrote */
 
 /* Undo records stay that another call may undo, that undo_deleted is to put back, or that differ.
- * What was noted and never written is in neither kind. */
+ * An undo record of a row that was noted and never written goes. */
 static enum status undo_end(struct sql_undoing *undoing, uint64_t differing)
 {
     struct buffer sql = {0};

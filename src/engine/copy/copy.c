@@ -216,7 +216,7 @@ static bool wait_for_threads(struct copy *copy)
     return left;
 }
 
-/* Nobody else sees rows moving that the target pulls itself. */
+/* Shows the rows that the target pulls itself, which pass by no writer. */
 static void note_pulls(struct copy *copy)
 {
     struct run_session *session = copy->session;

@@ -49,7 +49,7 @@ enum parts_choice {
 /* Hooks that had begun and are not known to be done. */
 enum begun_hooks_choice { BEGUN_HOOKS_UNSET, BEGUN_HOOKS_SKIP, BEGUN_HOOKS_REPEAT };
 
-/* The end, or not, of a followed run whose source has another schema than the run keeps of it. */
+/* Whether a run is followed on whose source has another schema than the run keeps of it. */
 enum schema_change_choice { SCHEMA_CHANGE_UNSET, SCHEMA_CHANGE_REREAD, SCHEMA_CHANGE_STOP };
 /*
  * The commands of the engine. All but the first are for a run that is there, whose endpoints and

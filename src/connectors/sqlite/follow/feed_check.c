@@ -271,7 +271,7 @@ static enum status log_anew(struct feed *feed, const struct feed_table *old,
     return feed_run(feed->self, feed->connection, &sql, error);
 }
 
-/* Nobody logged the changes of the table. */
+/* Tells readers of the log that the table is another one by now, whose changes are not in it. */
 static enum status log_replaced(struct feed *feed, uint32_t number, struct error *error)
 {
     return feed_run(feed->self, feed->connection,

@@ -24,6 +24,7 @@ enum status lane_position_open(struct lane *lane, struct arena *arena, struct po
     enum status status = ledger_get_position(ledger, lane->store, run->header.feed, lane->number,
                                              arena, &lane->kept, error);
     *position = (struct position){lane->kept.bytes, lane->kept.length};
+    lane->kept.bytes = NULL; /* they are the arena's */
     return status;
 }
 

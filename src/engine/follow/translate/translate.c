@@ -429,7 +429,8 @@ struct former {
     struct touched_roots *touched;
 };
 
-/* Nobody knows here how many pages there are. */
+/* Deletes a record by its former key; one that has pages is read again, since their number is not
+ * known here. */
 static enum status delete_key(void *context, uint32_t entity, const struct cell *key,
                               uint32_t key_count, struct error *error)
 {
