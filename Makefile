@@ -5,7 +5,9 @@ SANITIZE ?=
 # 1: `make test` under memcheck.
 VALGRIND ?=
 comma := ,
-BUILD ?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+# Parts of the program to leave out: design (analyze), evolve (schema, change, diff); `make check WITHOUT=design,evolve`.
+WITHOUT ?=
+BUILD ?= build$(if $(WITHOUT),-without-$(subst $(comma),-,$(WITHOUT)))$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 PREFIX ?= /usr/local
 DESTDIR ?=
 # Where packages are put.
@@ -31,6 +33,7 @@ all: ## build the program (installs nothing; names what is missing)
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 	@echo '  SANITIZE=address,undefined or SANITIZE=thread builds and tests in a folder of its own'
+	@echo '  WITHOUT=design,evolve leaves out the designer, schema evolution, or both, in a build folder of its own'
 	@echo '  make test VALGRIND=1 runs the tests under memcheck, but for those that it is too slow for'
 
 deps: ## install what building, testing and linting need, through apt
@@ -38,7 +41,7 @@ deps: ## install what building, testing and linting need, through apt
 	@$(libraries)
 
 configure:
-	@tools/configure $(BUILD) '$(SANITIZE)'
+	@WITHOUT='$(WITHOUT)' tools/configure $(BUILD) '$(SANITIZE)'
 
 build: configure
 	@ninja -C $(BUILD)
@@ -80,7 +83,7 @@ fuzz: ## fuzz what reads foreign bytes, FUZZ_SECONDS=60 each target; T="csv plan
 	@tools/deps install build fuzz
 	@[ -f build-fuzz/build.ninja ] || CC=clang meson setup build-fuzz -Dlibfuzzer=true -Db_sanitize=address,undefined -Db_lundef=false -Dwerror=false
 	@tools/configure build-fuzz ''
-	@ninja -C build-fuzz $(notdir $(basename $(wildcard tests/fuzz/fuzz_*.c)))
+	@ninja -C build-fuzz $(notdir $(basename $(wildcard tests/fuzz/fuzz_*.c tests/fuzz/*/fuzz_*.c)))
 	@$(PYTHON) tests/fuzz/run --build build-fuzz --seconds $(FUZZ_SECONDS) $(T)
 
 servers: ## fetch the servers that tests start, once; T="dynalite boto3" for some (see tests/servers/cache.py)

@@ -233,11 +233,9 @@ static inline bool cli_is_mirroring(const struct cli_call *call)
             !cli_switch(call, CLI_DRY_RUN));
 }
 
-/* One function a command; command_NAME.c */
-int command_analyze(struct cli_call *call);
+/* One function a command; command/command_NAME.c. Those of the parts are in their folders (parts.h). */
 int command_init(struct cli_call *call);
 int command_check(struct cli_call *call);
-int command_diff(struct cli_call *call);
 int command_migrate(struct cli_call *call);
 int command_cutover(struct cli_call *call);
 int command_resume(struct cli_call *call);

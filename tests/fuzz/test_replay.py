@@ -6,14 +6,15 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "system"))
+sys.path.insert(0, os.path.dirname(HERE))
 import support
+from runner import parts
 
 CORPUS_BYTES_MAX = 24 << 10
-TARGETS = sorted(name[5:-2] for name in os.listdir(HERE) if name.startswith("fuzz_") and name.endswith(".c"))
-
-
-# Of a module that is built only where its library is.
+TARGETS = sorted(name[5:] for name in parts.sources(HERE, "fuzz_"))
+# Of a module that is built only where its library is, and of parts that the build leaves out.
 LACKING = {"parquet", "arrow"} - {name for name in TARGETS if os.path.exists(os.path.join(support.BUILD, name + ".so"))}
+LACKING |= set(TARGETS) - {name[5:] for name in parts.sources(HERE, "fuzz_", support.BUILD)}
 
 
 class Replay(unittest.TestCase):

@@ -60,7 +60,7 @@ class Tree:
         """Files that a C file includes directly."""
         found = set()
         for name in INCLUDE.findall(self.text(path)):
-            places = (os.path.normpath(os.path.join(folder, name)) for folder in (os.path.dirname(path), "src"))
+            places = (os.path.normpath(os.path.join(folder, name)) for folder in (os.path.dirname(path), "src", "tests/unit"))
             found.update([place for place in places if os.path.exists(os.path.join(self.root, place))][:1])
         return frozenset(found)
 
@@ -107,7 +107,7 @@ class Picker:
         if file.startswith(RUNNER):
             return "runs the tests" if module in ("system/test_run", "system/test_house") else None
         if folder == "unit":
-            return self.why_unit("tests/unit/%s.c" % name, file)
+            return self.why_unit("tests/%s.c" % module, file)
         if folder == "contract":
             return self.why_contract(engines.of(name), file)
         return self.why_program("tests/%s.py" % module, folder, file)

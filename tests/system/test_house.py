@@ -96,7 +96,8 @@ class Layers(TreeTestCase):
     HEADERS = {"src/%s/x.h" % layer: "" for layer in ("base", "model", "plan", "engine", "cli")}
     HEADERS.update({"src/connectors/contract/connector.h": "", "src/connectors/one/own.h": "",
                     "src/connectors/two/own.h": "", "src/connectors/folder/shared.h": "",
-                    "src/connectors/one/copy/inner.h": ""})
+                    "src/connectors/one/copy/inner.h": "", "src/cli/design/y.h": "",
+                    "src/design/design.h": "", "src/design/room/own.h": "", "src/evolve/evolve.h": ""})
 
     def check(self, file, include):
         self.tree({**self.HEADERS, file: '#include "%s"\n' % include})
@@ -112,6 +113,10 @@ class Layers(TreeTestCase):
                               ("src/connectors/one/copy/a.c", "connectors/one/own.h"),
                               ("src/connectors/one/copy/b.c", "connectors/one/copy/inner.h"),
                               ("src/connectors/one/undo/a.c", "connectors/one/copy/inner.h"),
+                              ("src/cli/design/a.c", "design/design.h"),
+                              ("src/design/a.c", "design/room/own.h"),
+                              ("src/design/b.c", "plan/x.h"),
+                              ("tests/unit/design/test_a.c", "design/room/own.h"),
                               ("tests/unit/test_a.c", "connectors/one/own.h"),
                               ("tests/connector_toy/a.c", "connectors/contract/connector.h")):
             self.assertEqual(self.check(file, include), (0, ""))
@@ -128,6 +133,12 @@ class Layers(TreeTestCase):
                               ("src/connectors/common/registry.c", "connectors/one/own.h"),
                               ("src/engine/a.c", "connectors/one/own.h"),
                               ("src/cli/a.c", "plan/no_such.h"),
+                              ("src/cli/b.c", "design/design.h"),
+                              ("src/cli/c.c", "cli/design/y.h"),
+                              ("src/cli/design/a.c", "design/room/own.h"),
+                              ("src/cli/design/b.c", "evolve/evolve.h"),
+                              ("src/design/a.c", "evolve/evolve.h"),
+                              ("src/engine/c.c", "design/design.h"),
                               ("src/cli/a.c", "../base/x.h"),
                               ("src/elsewhere/a.c", "base/x.h"),
                               ("tests/connector_toy/a.c", "engine/x.h"),

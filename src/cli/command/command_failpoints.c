@@ -1,8 +1,8 @@
 /* transhume failpoints: every place at which a test can make the program die or fail. */
 #include "cli/cli.h"
 
+#include "cli/parts.h"
 #include "connectors/common/registry.h"
-#include "evolve/change/run.h"
 #include <string.h>
 
 struct listing {
@@ -51,8 +51,9 @@ int command_failpoints(struct cli_call *call)
     struct listing listing = {&out, cli_switch(call, CLI_JSON), true};
     buffer_append_string(&out, listing.json ? "{\"format\":1,\"failpoints\":[" : "");
     command_failpoints_list(&listing, "engine", 0, run_failpoints());
-    command_failpoints_list(&listing, "evolve", 0, schema_failpoints());
-    command_failpoints_list(&listing, "evolve", 0, change_failpoints());
+    for (size_t i = 0; i < 2 && cli_part_evolve.failpoints[i] != NULL; i++) {
+        command_failpoints_list(&listing, "evolve", 0, cli_part_evolve.failpoints[i]());
+    }
     for (uint32_t i = 0; i < registry_count(); i++) {
         const struct connector *connector = registry_at(i);
         command_failpoints_list(&listing, connector->name, i, connector->failpoints);

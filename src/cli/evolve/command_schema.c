@@ -1,5 +1,5 @@
 /* transhume schema: what its subcommands share. */
-#include "cli/command/command_schema.h"
+#include "cli/evolve/command_schema.h"
 
 #include "base/file.h"
 #include "base/signals.h"

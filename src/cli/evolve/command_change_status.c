@@ -1,9 +1,9 @@
 /* transhume change status and check: nothing is changed. */
-#include "cli/command/command_change.h"
+#include "cli/evolve/command_change.h"
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "evolve/change/stored.h"
+#include "evolve/evolve.h"
 #include "observe/table.h"
 #include <inttypes.h>
 #include <unistd.h>

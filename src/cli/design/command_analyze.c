@@ -1,14 +1,13 @@
 /* transhume analyze: designs the target. */
+#include "cli/design/command_analyze.h"
 #include "cli/cli.h"
 
 #include "base/signals.h"
-#include "cli/analyze_advisor.h"
-#include "cli/analyze_names.h"
+#include "cli/design/analyze_advisor.h"
+#include "cli/design/analyze_names.h"
 #include "cli/run_end.h"
 #include "connectors/common/registry.h"
-#include "design/generate/generate.h"
-#include "design/input/source.h"
-#include "design/prove/prove.h"
+#include "design/design.h"
 #include "engine/session/opening.h"
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* transhume schema repair and baseline: what a person says of a version. */
-#include "cli/command/command_schema.h"
+#include "cli/evolve/command_schema.h"
 
 #include <string.h>
 

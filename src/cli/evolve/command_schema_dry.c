@@ -1,10 +1,10 @@
 /* The plan of `schema up` and `schema down`: each statement with what it shuts out, what it does to
  * its table, and how long that may take by the table's size. */
-#include "cli/command/command_schema.h"
+#include "cli/evolve/command_schema.h"
 
 #include "base/log.h"
 #include "base/text.h"
-#include "evolve/lint/lint.h"
+#include "evolve/evolve.h"
 #include <inttypes.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* The path by names as analyze's options have it. */
-#include "cli/analyze_names.h"
+#include "cli/design/analyze_names.h"
 
 #include "base/file.h"
 #include "base/text.h"

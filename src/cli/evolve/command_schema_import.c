@@ -1,7 +1,7 @@
 /* transhume schema import: going on where another tool stopped. */
-#include "cli/command/command_schema.h"
+#include "cli/evolve/command_schema.h"
 
-#include "evolve/import/import.h"
+#include "evolve/evolve.h"
 #include "model/json_writer.h"
 #include "observe/table.h"
 #include <unistd.h>

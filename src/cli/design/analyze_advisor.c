@@ -1,5 +1,5 @@
 /* The advisor as analyze's options have it. */
-#include "cli/analyze_advisor.h"
+#include "cli/design/analyze_advisor.h"
 
 #include "base/file.h"
 #include "base/log.h"

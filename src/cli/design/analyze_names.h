@@ -1,10 +1,9 @@
 /* analyze: the path by names, as its options have it, and what is told of it. */
-#ifndef TRANSHUME_CLI_ANALYZE_NAMES_H
-#define TRANSHUME_CLI_ANALYZE_NAMES_H
+#ifndef TRANSHUME_CLI_DESIGN_ANALYZE_NAMES_H
+#define TRANSHUME_CLI_DESIGN_ANALYZE_NAMES_H
 
 #include "cli/cli.h"
-#include "design/analysis/analysis.h"
-#include "design/names/names.h"
+#include "design/design.h"
 
 struct analyze_names {
     struct names_options options;

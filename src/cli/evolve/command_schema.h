@@ -1,9 +1,9 @@
 /* Declarations that the subcommands of `schema` share. */
-#ifndef TRANSHUME_CLI_COMMAND_COMMAND_SCHEMA_H
-#define TRANSHUME_CLI_COMMAND_COMMAND_SCHEMA_H
+#ifndef TRANSHUME_CLI_EVOLVE_COMMAND_SCHEMA_H
+#define TRANSHUME_CLI_EVOLVE_COMMAND_SCHEMA_H
 
 #include "cli/cli.h"
-#include "evolve/run/run.h"
+#include "evolve/evolve.h"
 
 /* A call with its folder and its database. */
 struct schema_call {
@@ -50,6 +50,9 @@ void schema_known_close(struct schema_known *known);
 
 /* command_schema_dry.c: what `up` and `down` would run. Prints it. */
 int schema_show_plan(struct schema_call *schema, const struct schema_options *options);
+
+/* command_diff.c: what sets the schemas of a plan's source and target apart. */
+int command_diff(struct cli_call *call);
 
 /* command_schema_NAME.c */
 int command_schema_up(struct cli_call *call);

@@ -1,5 +1,5 @@
 /* transhume change start, switch, complete, abort and run. */
-#include "cli/command/command_change.h"
+#include "cli/evolve/command_change.h"
 
 #include "base/clock.h"
 #include "base/log.h"

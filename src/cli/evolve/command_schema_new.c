@@ -1,9 +1,9 @@
 /* transhume schema new: two files, for the way there and the way back. */
-#include "cli/command/command_schema.h"
+#include "cli/evolve/command_schema.h"
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "evolve/folder/version.h"
+#include "evolve/evolve.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -1,9 +1,10 @@
 /* transhume diff: the schema that the plan makes beside the one that the target has. */
 #include "cli/cli.h"
+#include "cli/evolve/command_schema.h"
 
 #include "base/signals.h"
 #include "connectors/contract/script.h"
-#include "evolve/diff/diff.h"
+#include "evolve/evolve.h"
 #include <string.h>
 
 enum { TIMEOUT_MS = 30000 };

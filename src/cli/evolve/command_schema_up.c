@@ -1,5 +1,5 @@
 /* transhume schema up and down. */
-#include "cli/command/command_schema.h"
+#include "cli/evolve/command_schema.h"
 
 #include "base/clock.h"
 #include "base/log.h"

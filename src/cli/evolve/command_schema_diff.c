@@ -1,8 +1,8 @@
 /* transhume schema diff, drift and dump: schemas beside each other, and one written down. */
-#include "cli/command/command_schema.h"
+#include "cli/evolve/command_schema.h"
 
 #include "base/file.h"
-#include "evolve/diff/diff.h"
+#include "evolve/evolve.h"
 #include <string.h>
 
 enum { TIMEOUT_MS = 30000 };

@@ -1,5 +1,5 @@
 /* transhume schema status: the folder and the history side by side. */
-#include "cli/command/command_schema.h"
+#include "cli/evolve/command_schema.h"
 
 #include "base/clock.h"
 #include "model/json_writer.h"

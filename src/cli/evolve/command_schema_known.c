@@ -1,5 +1,5 @@
 /* Facts that a database tells a review of migrations. */
-#include "cli/command/command_schema.h"
+#include "cli/evolve/command_schema.h"
 
 #include "connectors/common/registry.h"
 #include "engine/run/run.h"

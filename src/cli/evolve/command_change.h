@@ -1,9 +1,9 @@
 /* Declarations that the subcommands of `change` share. */
-#ifndef TRANSHUME_CLI_COMMAND_COMMAND_CHANGE_H
-#define TRANSHUME_CLI_COMMAND_COMMAND_CHANGE_H
+#ifndef TRANSHUME_CLI_EVOLVE_COMMAND_CHANGE_H
+#define TRANSHUME_CLI_EVOLVE_COMMAND_CHANGE_H
 
-#include "cli/command/command_schema.h"
-#include "evolve/change/run.h"
+#include "cli/evolve/command_schema.h"
+#include "evolve/evolve.h"
 
 /* A call with its file and its database. */
 struct change_call {

@@ -1,5 +1,5 @@
 /* transhume change: what its subcommands share. */
-#include "cli/command/command_change.h"
+#include "cli/evolve/command_change.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* transhume schema lint: reviews migrations before they run. */
-#include "cli/command/command_schema.h"
+#include "cli/evolve/command_schema.h"
 
 #include "base/file.h"
 #include "connectors/common/registry.h"
-#include "evolve/lint/lint.h"
+#include "evolve/evolve.h"
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -1,9 +1,9 @@
 /* analyze --advisor: its options, its key, and what is told of it. */
-#ifndef TRANSHUME_CLI_ANALYZE_ADVISOR_H
-#define TRANSHUME_CLI_ANALYZE_ADVISOR_H
+#ifndef TRANSHUME_CLI_DESIGN_ANALYZE_ADVISOR_H
+#define TRANSHUME_CLI_DESIGN_ANALYZE_ADVISOR_H
 
 #include "cli/cli.h"
-#include "design/advisor/advisor.h"
+#include "design/design.h"
 
 struct analyze_advisor {
     bool is_asked; /* --advisor was given */
