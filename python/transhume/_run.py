@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, Generic, Iterator, List, Mapping, Option
 
 from ._errors import BY_EXIT_STATUS, FailedError, TranshumeError, UsageError
 from ._events import AnyEvent, parse
+from ._program import find
 from ._results import MigrationResult, Result, ValidationResult, of_any, of_migration, of_validation
 
 Option = Union[None, bool, int, float, str, "os.PathLike[str]", Sequence[Union[str, int]]]
@@ -59,7 +60,7 @@ class Run(Generic[Kind]):
         self._out = b""
         self._is_too_large = False
         self._ended = False
-        named = os.fspath(program) if program is not None else os.environ.get("TRANSHUME") or "transhume"
+        named = os.fspath(program) if program is not None else find()
         words = [named, *command.split(), *_flags(options), "--", *[os.fspath(argument) for argument in arguments]]
         variables: Dict[str, str] = {**os.environ, **(environment or {}), **SETTINGS}
         try:

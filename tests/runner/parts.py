@@ -12,7 +12,7 @@ def left_out(build):
             options = {option["name"]: option["value"] for option in json.load(file)}
     except OSError:
         return set()
-    return {part for part in PARTS if options.get(part) is False}
+    return {part for part in PARTS if options.get(part) == "disabled"}
 
 
 def sources(folder, prefix, build=None):
