@@ -65,6 +65,23 @@ def _archive():
     raise unittest.SkipTest("apt knows no archive of Debian")
 
 
+def begin_system(suite, folder, kept, include=""):
+    """Makes a bare system of the release there, in which no service is started; it will be kept as that tar."""
+    if os.environ.get("TRANSHUME_SERVERS") in ("none", "cached"):
+        raise unittest.SkipTest("%s is not there, and TRANSHUME_SERVERS forbids to fetch anything" % kept)
+    os.makedirs(os.path.dirname(kept), exist_ok=True)
+    done = call("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--setup-hook=" + COPY_SETTINGS, "--include=" + include,
+                "--keyring=/usr/share/keyrings/debian-archive-keyring.gpg", suite, folder, _archive(), time_limit=MAKE_S)
+    if done.returncode != 0:
+        output("rm", "-rf", "--one-file-system", folder)
+        raise unittest.SkipTest("no system of %s can be made: %s" % (suite, done.stderr.strip()[-300:]))
+    for name in ("resolv.conf", "hosts"):
+        shutil.copy("/etc/" + name, os.path.join(folder, "etc", name))
+    with open(os.path.join(folder, "usr/sbin/policy-rc.d"), "w", encoding="ascii") as file:
+        file.write("#!/bin/sh\nexit 101\n")
+    os.chmod(file.name, 0o755)
+
+
 class System:
     """A bare system of a release ("bookworm") in a folder; what `deb` needs can be installed without a network."""
 
@@ -79,28 +96,20 @@ class System:
         output("tar", "-x", "--numeric-owner", "-C", folder, "-f", kept)
 
     def _make(self, suite, deb, kept):
-        if os.environ.get("TRANSHUME_SERVERS") in ("none", "cached"):
-            raise unittest.SkipTest("%s is not there, and TRANSHUME_SERVERS forbids to fetch anything" % kept)
-        os.makedirs(os.path.dirname(kept), exist_ok=True)
+        begin_system(suite, self.folder, kept)
         try:
-            done = call("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--setup-hook=" + COPY_SETTINGS,
-                        "--keyring=/usr/share/keyrings/debian-archive-keyring.gpg", suite, self.folder, _archive(), time_limit=MAKE_S)
-            if done.returncode != 0:
-                raise unittest.SkipTest("no system of %s can be made: %s" % (suite, done.stderr.strip()[-300:]))
-            for name in ("resolv.conf", "hosts"):
-                shutil.copy("/etc/" + name, os.path.join(self.folder, "etc", name))
             shutil.copy(deb, os.path.join(self.folder, "tmp", "package.deb"))
-            # no service is started, and what was downloaded is kept
-            with open(os.path.join(self.folder, "usr/sbin/policy-rc.d"), "w", encoding="ascii") as file:
-                file.write("#!/bin/sh\nexit 101\n")
-            os.chmod(file.name, 0o755)
             self.output("apt-get", "-qq", "update", time_limit=MAKE_S)
             self.output(*APT, "install", "--download-only", "/tmp/package.deb", time_limit=MAKE_S)
             os.unlink(os.path.join(self.folder, "tmp", "package.deb"))
-            output("tar", "-c", "--numeric-owner", "--one-file-system", "-C", self.folder, "-f", kept + ".part", ".", time_limit=MAKE_S)
-            os.rename(kept + ".part", kept)
+            self.keep(kept)
         finally:
             self.remove()
+
+    def keep(self, path):
+        """As a tar, from which it can be unpacked again."""
+        output("tar", "-c", "--numeric-owner", "--one-file-system", "-C", self.folder, "-f", path + ".part", ".", time_limit=MAKE_S)
+        os.rename(path + ".part", path)
 
     def remove(self):
         output("rm", "-rf", "--one-file-system", self.folder)
@@ -132,3 +141,26 @@ class System:
             folders[:] = [name for name in folders if os.path.join(place, name) not in skipped]
             found.update(os.path.relpath(os.path.join(place, name), self.folder) for name in folders + names)
         return found
+
+
+class SourceSystem(System):
+    """A bare system of a release with git, make and a clone of this repository in /work/transhume, as somebody has it who is about to build it."""
+
+    def __init__(self, suite, folder):
+        self.folder = folder
+        kept = os.path.join(cache.cache_folder(), "systems", suite + "-source.tar")
+        if not os.path.exists(kept):
+            begin_system(suite, folder, kept, "git,make,ca-certificates")
+            self.keep(kept)
+        else:
+            os.makedirs(folder)
+            output("tar", "-x", "--numeric-owner", "-C", folder, "-f", kept)
+        # How Python's packages are reached here.
+        for name in ("/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt"):
+            if os.path.exists(name):
+                shutil.copy(name, os.path.join(folder, name.lstrip("/")))
+        output("git", "clone", "--quiet", "--no-hardlinks", support.ROOT, os.path.join(folder, "work", "transhume"))
+        output("chown", "-R", "root:root", os.path.join(folder, "work"))
+
+    def make(self, *arguments, time_limit=1800):
+        return self.output("make", *arguments, folder="/work/transhume", time_limit=time_limit)

@@ -28,6 +28,10 @@ class Demo(support.TestCase):
         return said
 
     def assert_folder_and_back(self, said):
+        first = said.split("A target of another kind")[0]
+        self.assertIn("SQL to SQL", first)
+        self.assertRegex(first, r"(?m)^Track +3,500 +3,500 ")
+        self.assertRegex(first, r"(?m)^equal")
         self.assertIn("    3500 items in demo/out/track\n", said)
         self.assertIn("    8920 of  8920 in PlaylistTrack\n", said)
         self.assertNotIn("LOST", said)
@@ -44,7 +48,7 @@ class Demo(support.TestCase):
         # How many were on their way when it was stopped is chance.
         self.assertTrue(0 < self.items(half)["chinook-music-catalog"] < CHINOOK["chinook-music-catalog"], half)
         self.assertEqual(self.items(whole), CHINOOK)
-        self.assertEqual(len(KILLED.findall(said)), 2)
+        self.assertEqual(len(KILLED.findall(said)), 3)
 
     def items(self, said):
         return {words[-1]: int(words[0]) for words in map(str.split, said.splitlines())
@@ -54,7 +58,7 @@ class Demo(support.TestCase):
         said = self.demo(TRANSHUME_SERVERS="none")
         self.assertIn("The part over the network is left out: TRANSHUME_SERVERS=none.\n", said)
         self.assertNotIn("over the network,", said)
-        self.assertEqual(len(KILLED.findall(said)), 1)
+        self.assertEqual(len(KILLED.findall(said)), 2)
         self.assert_folder_and_back(said)
 
     def test_an_old_node_is_named(self):
