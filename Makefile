@@ -115,6 +115,8 @@ install: ## install program, docs, man page, completions and sample generator un
 	@meson configure $(BUILD) --prefix '$(PREFIX)'
 	@ninja -C $(BUILD)
 	@DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --no-rebuild
+	@# The loader finds the C library once its list has been made again.
+	@[ -n '$(DESTDIR)' ] || [ "$$(id -u)" != 0 ] || ! command -v ldconfig >/dev/null || ldconfig
 
 # A package is of the build as it is: with optimisation, without sanitizers.
 # Without Parquet or Arrow it is refused, unless WITHOUT says so.
