@@ -34,7 +34,8 @@ class Orders(unittest.TestCase):
         if command == "install":
             # with the documented example of the C library
             self.assertIn("libtranshume.so.0 => /usr/local/lib", self.in_shell(C_EXAMPLE))
-            self.in_shell("cd /tmp && rm -rf i && mkdir i && cd i && musicshop shop.db && transhume migrate shop.db copy.db")
+            self.in_shell("cd /tmp && rm -rf i && mkdir i && cd i && /usr/local/bin/musicshop shop.db && "
+                          "/usr/local/bin/transhume migrate shop.db copy.db")
         elif command == "wheel":
             self.in_shell("python3 -m venv /tmp/venv && /tmp/venv/bin/pip install --quiet --no-index dist/*.whl && /tmp/venv/bin/transhume version")
         elif command == "release":

@@ -73,7 +73,7 @@ static const struct {
 static bool is_listed(const char *list, const char *word)
 {
     char wanted[WORD_BYTES_MAX + 2];
-    snprintf(wanted, sizeof wanted, " %s ", word);
+    snprintf(wanted, sizeof wanted, " %.*s ", WORD_BYTES_MAX - 1, word);
     return strstr(list, wanted) != NULL;
 }
 
