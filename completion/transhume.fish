@@ -159,6 +159,7 @@ complete -c transhume -n '__fish_seen_subcommand_from cutover' -l no-validate -d
 complete -c transhume -n '__fish_seen_subcommand_from cutover' -l abandon -d 'End following without a cut-over: remove the feed from the source, which goes on'
 complete -c transhume -n '__fish_seen_subcommand_from cutover' -l back -d 'Take a cut-over back that is not done: the source is written and followed again'
 complete -c transhume -n '__fish_seen_subcommand_from migrate' -l restart -d 'Roll an unfinished run back, then start again'
+complete -c transhume -n '__fish_seen_subcommand_from migrate' -l resume -d 'Go on with the run that is here, if there is one, as services and jobs want it; else start'
 complete -c transhume -n '__fish_seen_subcommand_from resume follow cutover rollback finish' -l take-over -d 'Continue a run that another process seems to hold, once its claim has expired'
 complete -c transhume -n '__fish_seen_subcommand_from validate' -l delete-extra -d 'With --repair: delete extra records'
 complete -c transhume -n '__fish_seen_subcommand_from migrate cutover validate rollback finish reset; or __fish_seen_subcommand_from schema; and __fish_seen_subcommand_from down; or __fish_seen_subcommand_from schema; and __fish_seen_subcommand_from complete skip run' -l confirm -d 'Do what deletes or cannot be undone without asking'

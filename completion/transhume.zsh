@@ -244,6 +244,7 @@ _transhume() {
                 '--drop-when-full[At --max-retained, drop the feed and so free the source; transhume follow --resync begins again]' \
                 '--on-schema-change=[When following\: what to do once tables of the source are altered]:WHAT:(reread stop)' \
                 '--restart[Roll an unfinished run back, then start again]' \
+                '--resume[Go on with the run that is here, if there is one, as services and jobs want it; else start]' \
                 '--confirm[Do what deletes or cannot be undone without asking]' \
                 '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
                 '--profile=[Jobs, batch and page sizes as migration scripts name them]:NAME:(small medium large unstable)' \

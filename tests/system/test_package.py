@@ -144,12 +144,39 @@ class Image(unittest.TestCase):
         output(*buildah, "rm", container)
 
 
+class Wheel(unittest.TestCase):
+    def test_pip_alone_brings_the_program(self):
+        """In an environment of its own, with no other transhume in the PATH."""
+        package_support.need("patchelf")
+        folder = tempfile.mkdtemp(prefix="wheel-")
+        self.addCleanup(shutil.rmtree, folder)
+        [wheel] = package_support.made("wheel", folder)
+        self.assertRegex(os.path.basename(wheel), r"^transhume-[0-9.]+-py3-none-manylinux_2_36_x86_64\.whl$")
+        output("/usr/bin/python3", "-m", "venv", folder + "/venv")
+        output(folder + "/venv/bin/pip", "install", "--quiet", "--no-index", wheel)
+        output(os.path.join(support.BUILD, "musicshop"), folder + "/shop.db")
+        environment = {"PATH": "/usr/bin:/bin", "HOME": folder}
+        code = "import transhume; print(transhume.migrate('shop.db', 'copy.db').result().written)"
+        copied = output(folder + "/venv/bin/python", "-c", code, cwd=folder, env=environment)
+        self.assertEqual(copied.strip(), "15861")
+        self.assertEqual(rows(folder + "/copy.db"), rows(folder + "/shop.db"))
+        version = json.loads(output(folder + "/venv/bin/transhume", "version", "--json", env=environment))
+        self.assertLessEqual({"postgres", "mysql", "mongodb"}, {one["name"] for one in version["connectors"] if one["module"]})
+
+
 class Scripts(support.TestCase):
     def test_a_folder_without_a_build_is_refused(self):
-        for script in ("deb", "release", "image"):
+        for script in ("deb", "release", "image", "wheel"):
             done = package_support.call(os.path.join(support.ROOT, "tools", "package", script), self.folder, self.path("out"))
             self.assertEqual((done.returncode, done.stdout), (1, ""))
             self.assertIn("transhume is not there: build it first", done.stderr)
+
+    def test_without_parquet_or_arrow_only_where_asked_for(self):
+        shutil.copy(os.path.join(support.BUILD, "transhume"), self.path("transhume"))
+        for script in ("deb", "release", "image", "wheel"):
+            done = package_support.call(os.path.join(support.ROOT, "tools", "package", script), self.folder, self.path("out"))
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn("WITHOUT=parquet makes a package without it", done.stderr)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,26 @@ static void tell_decided(const struct cli_call *call, const struct run_session *
     buffer_free(&out);
 }
 
+/* --resume: does the state folder know a run? STATUS_FAILED: the switch can't be with the others.
+ */
+static enum status known_run_find(struct cli_call *call, const char *plan_path, bool *known,
+                                  struct error *error)
+{
+    *known = false;
+    if (!cli_switch(call, CLI_RESUME)) {
+        return STATUS_OK;
+    }
+    static const enum cli_option_id against[] = {CLI_RESTART, CLI_DRY_RUN, CLI_MIRROR};
+    for (size_t i = 0; i < sizeof against / sizeof against[0]; i++) {
+        if (cli_switch(call, against[i])) {
+            error_set(error, ERROR_USAGE, "--resume", "can't be given with --%s",
+                      cli_option_at(against[i])->name);
+            return STATUS_FAILED;
+        }
+    }
+    return run_is_known(cli_state_folder(call, plan_path), known, error);
+}
+
 int command_migrate(struct cli_call *call)
 {
     struct error error = {0};
@@ -49,6 +69,13 @@ int command_migrate(struct cli_call *call)
                             : cli_find_plan_of_run(call, &plan_path, &error);
     if (found != STATUS_OK) {
         return cli_fail(call, &error);
+    }
+    bool goes_on;
+    if (known_run_find(call, plan_path, &goes_on, &error) != STATUS_OK) {
+        return cli_fail(call, &error);
+    }
+    if (goes_on) {
+        return command_resume(call);
     }
     if (cli_switch(call, CLI_MIRROR)) {
         return command_mirror(call, plan_path);
@@ -70,6 +97,11 @@ int command_migrate(struct cli_call *call)
         struct run_result result = {0};
         tell_decided(call, session);
         enum status status = run_migrate(session, &result, &error);
+        if (status == STATUS_FAILED && error.code == ERROR_RUN_UNFINISHED &&
+            cli_switch(call, CLI_RESUME)) {
+            run_close(session); /* the ledger in the target knows it, and no state folder here */
+            return command_resume(call);
+        }
         status = cli_go_on(call, plan_path, status, &session, &result, &error, &exit_status);
         if (status == STATUS_END) {
             return exit_status;
