@@ -62,7 +62,7 @@ class Install(support.TestCase):
     def test_nothing_but_pages_plans_and_the_example(self):
         place = self.installed("share", "doc", "transhume")
         found = {os.path.splitext(name)[1] for _, _, names in os.walk(place) for name in names}
-        self.assertEqual(found - {".carquet", ".nanoarrow"}, {".md", ".png", ".yaml", ".c", ""})   # their terms, where their modules are
+        self.assertEqual(found - {".carquet", ".nanoarrow"}, {".md", ".png", ".yaml", ".service", ".c", ""})   # their terms, where their modules are
         self.assertFalse(shutil.which("generate", path=os.path.join(place, "docs")))
 
 
